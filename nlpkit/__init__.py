@@ -1,0 +1,9 @@
+"""nlpkit: from raw text to a small, fast, measured encoder model.
+
+Every subcommand is a module of `nlpkit.recipes` with a `Config` and a `run`:
+
+>>> from nlpkit.recipes import finetune_cls
+>>> report = finetune_cls.run(finetune_cls.Config(data="reviews.csv"))  # doctest: +SKIP
+"""
+
+__version__ = "0.1.0"

@@ -1,0 +1,254 @@
+"""The `nlpkit` program: finds the recipe, turns its Config into flags, runs it, prints its report."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import os
+import sys
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+import typer.core
+from typer.main import get_command
+
+from nlpkit import __version__
+from nlpkit.cli.registry import COMMANDS, Entry
+from nlpkit.errors import Interrupted, NlpkitError, UserError
+
+if TYPE_CHECKING:
+    from nlpkit.options import Config
+
+# ClickException, whichever copy of click this typer uses
+_UsageError: Any = typer.BadParameter.__mro__[1]
+_ClickException: Any = _UsageError.__mro__[1]
+
+PANELS = ("Input", "Data", "Task", "Model", "Training", "Device", "Gate", "Output", "Speech")
+
+
+class Root(typer.core.TyperGroup):
+    """The root command; its help is drawn without rich, whose import would double the time it takes."""
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        panels: dict[str, list[tuple[str, str]]] = {}
+        for name, entry in COMMANDS.items():
+            panels.setdefault(entry.panel, []).append((name, entry.help))
+        for panel, rows in panels.items():
+            with formatter.section(panel):
+                formatter.write_dl(rows)
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        print(f"nlpkit {__version__}")
+        raise typer.Exit()
+
+
+VERSION = typer.Option(
+    "--version", help="Print the version and exit.", is_eager=True, callback=_print_version, show_default=False
+)
+
+
+class LazyCommand(typer.core.TyperCommand):
+    """Name and help of a subcommand; its options are built from the recipe's Config when it is called."""
+
+    def __init__(self, name: str, entry: Entry) -> None:
+        super().__init__(
+            name, help=entry.help, short_help=entry.help, rich_help_panel=entry.panel, callback=lambda: None
+        )
+        self.module = entry.module
+
+    def make_context(self, info_name: str | None, args: list[str], parent: Any = None, **extra: Any) -> Any:
+        module = importlib.import_module(self.module)
+        return _command(str(self.name), module).make_context(info_name, _translated(args, module), parent, **extra)
+
+
+def _translated(args: list[str], module: Any) -> list[str]:
+    from nlpkit.cli.aliases import translate
+
+    known = {name.replace("_", "-") for name in module.Config.model_fields}
+    known |= {f"no-{name}" for name in known} | {"help", "config", "json", "quiet", "verbose"}
+    args, said = translate(args, known)
+    if "--quiet" not in args:
+        for line in said:
+            print(f"nlpkit: {line}", file=sys.stderr)
+    return args
+
+
+def _command(name: str, module: Any) -> Any:
+    """Build the Typer command of a recipe from its Config."""
+    app = typer.Typer(add_completion=False, rich_markup_mode="rich")
+    app.command(name, help=inspect.getdoc(module), no_args_is_help=False)(_callback(name, module))
+    return get_command(app)
+
+
+def _callback(name: str, module: Any) -> Any:
+    config: type[Config] = module.Config
+    parameters = [_parameter(field, info) for field, info in config.model_fields.items()]
+    order = {panel: i for i, panel in enumerate(PANELS)}
+    parameters.sort(key=lambda pair: order.get(pair[0], len(PANELS)))
+
+    def callback(**values: Any) -> None:
+        speech = {key: values.pop(key) for key in ("config", "json", "quiet", "verbose")}
+        given = {key: value for key, value in values.items() if value is not None and value != []}
+        _execute(name, module, given, **speech)
+
+    extra = [
+        _flag("config", str, "--config", "YAML recipe, or the nlpkit.json of a run to repeat.", metavar="FILE"),
+        _flag("json", bool, "--json", "One JSON document on standard output, all else on standard error."),
+        _flag("quiet", bool, "--quiet", "Say only warnings, errors and the result."),
+        _flag("verbose", bool, "--verbose", "Library logs, and a traceback with an error."),
+    ]
+    signature = inspect.Signature([parameter for _, parameter in parameters] + extra)
+    callback.__signature__ = signature  # type: ignore[attr-defined]
+    callback.__annotations__ = {p.name: p.annotation for p in signature.parameters.values()}
+    return callback
+
+
+def _flag(name: str, kind: Any, flag: str, help: str, metavar: str | None = None) -> inspect.Parameter:
+    default = False if kind is bool else None
+    value: Any = bool if kind is bool else str | None
+    annotation = Annotated[
+        value,
+        typer.Option(flag, help=help, metavar=metavar, rich_help_panel="Speech", show_default=False),
+    ]
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
+
+
+def _parameter(field: str, info: Any) -> tuple[str, inspect.Parameter]:
+    """One command-line parameter. Values stay text: Config is the one place that parses and checks them."""
+    extra = info.json_schema_extra
+    kinds = _kinds(info.annotation)
+    many = list in kinds or dict in kinds or (extra["positional"] and list in kinds)
+    help = info.description or ""
+    default = extra["shown_default"] or (
+        None if info.default in (None, [], {}) or info.default is False else info.default
+    )
+    if default is not None and not info.is_required():
+        text = "/".join(default) if isinstance(default, list | tuple) else str(default)
+        help = f"{help} \\[default: {text}]"
+    metavar = extra["metavar"] or _metavar(info.annotation)
+    kind: Any = list[str] | None if many else bool | None if kinds == {bool} else str | None
+    if extra["positional"]:
+        # required positionals are checked by Config too, so that --config can give them
+        declared = typer.Argument(help=help, metavar=metavar, show_default=False)
+    else:
+        flag = "--" + field.replace("_", "-")
+        if kinds == {bool}:
+            flag = f"{flag}/--no-{field.replace('_', '-')}" if info.default is True else flag
+            metavar = None
+        declared = typer.Option(flag, help=help, metavar=metavar, rich_help_panel=extra["panel"], show_default=False)
+    annotation = Annotated[kind, declared]
+    parameter = inspect.Parameter(field, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
+    return extra["panel"], parameter
+
+
+def _kinds(annotation: Any) -> set[type]:
+    import types
+    import typing
+
+    origin = typing.get_origin(annotation)
+    if origin is Annotated:
+        return _kinds(typing.get_args(annotation)[0])
+    if origin in (typing.Union, types.UnionType):
+        return {kind for part in typing.get_args(annotation) if part is not type(None) for kind in _kinds(part)}
+    if origin is typing.Literal:
+        return {str}
+    return {origin or annotation}
+
+
+def _metavar(annotation: Any) -> str:
+    import typing
+
+    for part in (annotation, *typing.get_args(annotation)):
+        if typing.get_origin(part) is typing.Literal:
+            return "|".join(map(str, typing.get_args(part)))
+    names = {int: "N", float: "X"}
+    return next((names[kind] for kind in _kinds(annotation) if kind in names), "TEXT")
+
+
+def _execute(
+    name: str, module: Any, given: dict[str, Any], *, config: str | None, json: bool, quiet: bool, verbose: bool
+) -> None:
+    from pathlib import Path
+
+    from nlpkit import process, reporting
+    from nlpkit.cli.console import console_reporter, show
+
+    process.apply(verbose=verbose)
+    reporting.install(console_reporter(quiet=quiet, json=json))
+    resolved = module.Config.from_sources(given, Path(config) if config else None, name)
+    report = module.run(resolved)
+    if process.is_main_process():
+        show(report, json=json)
+    if report.exit_code:
+        raise typer.Exit(report.exit_code)
+
+
+def build_app() -> Any:
+    """The root command with every subcommand of the registry."""
+    app = typer.Typer(
+        name="nlpkit",
+        cls=Root,
+        add_completion=False,
+        no_args_is_help=True,
+        rich_markup_mode=None,
+        help="From raw text to a small, fast, measured encoder model: one subcommand is one step.",
+        epilog="`nlpkit COMMAND --help` lists options. Begin with: nlpkit finetune-cls --data sample:feedback",
+        context_settings={"max_content_width": 110},
+    )
+
+    @app.callback()
+    def root(version: Annotated[bool, VERSION] = False) -> None:
+        pass
+
+    root_command: Any = get_command(app)
+    for name, entry in COMMANDS.items():
+        root_command.add_command(LazyCommand(name, entry), name)
+    return root_command
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the program; returns the exit code (0 done, 1 failed, 2 wrong usage, 130 interrupted)."""
+    arguments = list(sys.argv[1:] if arguments is None else arguments) or ["--help"]
+    verbose = "--verbose" in arguments
+    try:
+        code = build_app().main(arguments, prog_name="nlpkit", standalone_mode=False)
+        return code if isinstance(code, int) else 0
+    except typer.Exit as error:
+        return error.exit_code
+    except NlpkitError as error:
+        if verbose:
+            raise
+        return _fail(error.message, error.hint, error.exit_code)
+    except _UsageError as error:
+        path = error.ctx.command_path if error.ctx is not None else "nlpkit"
+        return _fail(error.format_message(), f"See `{path} --help`.", UserError.exit_code)
+    except _ClickException as error:
+        return _fail(error.format_message(), None, UserError.exit_code)
+    except (KeyboardInterrupt, typer.Abort):
+        return _fail("interrupted", None, Interrupted.exit_code)
+    except BrokenPipeError:
+        # the reader of our output has gone (`| head`): not an error, but nothing more can be said
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as error:
+        if verbose:
+            raise
+        return _fail(*_unexpected(error))
+
+
+def _unexpected(error: Exception) -> tuple[str, str | None, int]:
+    text = str(error).strip().splitlines()
+    message = f"{type(error).__name__}: {text[0] if text else ''}"
+    return message, "Run again with --verbose for the traceback.", 1
+
+
+def _fail(message: str, hint: str | None, code: int) -> int:
+    if os.environ.get("RANK", "0") == "0":
+        colour = sys.stderr.isatty() and "NO_COLOR" not in os.environ
+        start, end = ("\033[1;31m", "\033[0m") if colour else ("", "")
+        print(f"{start}nlpkit: {message}{end}", file=sys.stderr)
+        if hint:
+            print(f"  {hint}", file=sys.stderr)
+    return code

@@ -1,0 +1,216 @@
+"""How nlpkit looks: rich on a terminal, plain lines elsewhere, one JSON document with `--json`."""
+
+from __future__ import annotations
+
+import json as json_module
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, TextIO
+
+from nlpkit import process
+from nlpkit.reporting import Cell, Progress, Report, Reporter, Table
+
+PLAIN_PROGRESS_SECONDS = 15.0
+
+
+def cell(value: Cell) -> str:
+    """A table cell as text: floats with four decimals, nothing for None."""
+    if value is None:
+        return ""
+    if isinstance(value, float):
+        return f"{value:.4f}"
+    return str(value)
+
+
+class PlainReporter(Reporter):
+    """Lines without control codes, for files, pipes and CI logs."""
+
+    def __init__(self, stream: TextIO, *, quiet: bool = False) -> None:
+        self.stream = stream
+        self.quiet = quiet
+
+    def _say(self, text: str = "") -> None:
+        print(text, file=self.stream, flush=True)
+
+    def note(self, message: str) -> None:
+        if not self.quiet:
+            self._say(message)
+
+    def warn(self, message: str) -> None:
+        print(f"warning: {message}", file=sys.stderr, flush=True)
+
+    def plan(self, title: str, rows: Sequence[tuple[str, str]]) -> None:
+        if self.quiet:
+            return
+        width = max(len(name) for name, _ in rows)
+        self._say(title)
+        for name, text in rows:
+            self._say(f"  {name:<{width}}  {text}")
+
+    def line(self, text: str) -> None:
+        self._say(text)
+
+    def table(self, table: Table) -> None:
+        rows = [[cell(value) for value in row] for row in table.rows]
+        widths = [max(len(line[i]) for line in [list(table.header), *rows]) for i in range(len(table.header))]
+        self._say(table.title)
+        for line in [list(table.header), *rows]:
+            parts = [
+                text.ljust(width) if i == 0 else text.rjust(width)
+                for i, (text, width) in enumerate(zip(line, widths, strict=True))
+            ]
+            self._say(("  " + "  ".join(parts)).rstrip())
+
+    @contextmanager
+    def progress(self, description: str, total: int, unit: str = "rows") -> Iterator[Progress]:
+        yield _PlainProgress(self, description, total, unit)
+
+
+class _PlainProgress:
+    """One line every `PLAIN_PROGRESS_SECONDS` at most: short work leaves no trace in a log."""
+
+    def __init__(self, reporter: PlainReporter, description: str, total: int, unit: str) -> None:
+        self.reporter, self.description, self.unit = reporter, description, unit
+        self.reset(total)
+
+    def reset(self, total: int, done: int = 0) -> None:
+        self.total, self.done, self.first = total, done, done
+        self.start = self.last = time.monotonic()
+
+    def advance(self, amount: int = 1, **figures: str) -> None:
+        self.done += amount
+        now = time.monotonic()
+        if now - self.last < PLAIN_PROGRESS_SECONDS or self.reporter.quiet:
+            return
+        self.last = now
+        rate = (self.done - self.first) / (now - self.start)
+        left = (self.total - self.done) / rate if rate else 0
+        said = "  ".join(f"{name} {value}" for name, value in figures.items())
+        self.reporter.note(
+            f"{self.description}: {self.done:,}/{self.total:,} {self.unit} "
+            f"({100 * self.done / max(self.total, 1):.0f} %)  {rate:,.1f} {self.unit}/s  {duration(left)} left  {said}"
+        )
+
+
+class RichReporter(Reporter):
+    """Colour, tables and bars on a terminal."""
+
+    def __init__(self, console: Any, *, quiet: bool = False) -> None:
+        self.console = console
+        self.quiet = quiet
+        self.errors = console if console.stderr else None
+
+    def note(self, message: str) -> None:
+        if not self.quiet:
+            self.console.print(message, style="dim", markup=False, highlight=False)
+
+    def warn(self, message: str) -> None:
+        from rich.console import Console
+
+        (self.errors or Console(stderr=True)).print(f"warning: {message}", style="yellow", markup=False)
+
+    def plan(self, title: str, rows: Sequence[tuple[str, str]]) -> None:
+        if self.quiet:
+            return
+        from rich.table import Table as RichTable
+        from rich.text import Text
+
+        grid = RichTable.grid(padding=(0, 2))
+        for name, text in rows:
+            grid.add_row(Text(name, style="cyan"), Text(text))
+        self.console.print(Text(title, style="bold"))
+        self.console.print(grid)
+
+    def line(self, text: str) -> None:
+        self.console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+    def table(self, table: Table) -> None:
+        from rich import box
+        from rich.table import Table as RichTable
+        from rich.text import Text
+
+        drawn = RichTable(title=Text(table.title, style="bold"), box=box.SIMPLE_HEAD, title_justify="left")
+        for i, name in enumerate(table.header):
+            drawn.add_column(name, justify="left" if i == 0 else "right", overflow="fold")
+        for row in table.rows:
+            drawn.add_row(*(Text(cell(value)) for value in row))
+        self.console.print(drawn)
+
+    @contextmanager
+    def progress(self, description: str, total: int, unit: str = "rows") -> Iterator[Progress]:
+        from rich.progress import BarColumn, MofNCompleteColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
+        from rich.progress import Progress as RichProgress
+
+        if self.quiet:
+            with super().progress(description, total, unit) as silent:
+                yield silent
+            return
+        bar = RichProgress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=24),
+            MofNCompleteColumn(),
+            TaskProgressColumn(),
+            TextColumn("{task.fields[rate]}"),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[figures]}", style="dim"),
+            console=self.console,
+            transient=True,
+        )
+        with bar:
+            yield _RichProgress(bar, bar.add_task(description, total=total, rate="", figures=""), unit)
+
+
+class _RichProgress:
+    def __init__(self, bar: Any, task: Any, unit: str) -> None:
+        self.bar, self.task, self.unit = bar, task, unit
+        self.said = ""
+
+    def reset(self, total: int, done: int = 0) -> None:
+        self.bar.reset(self.task, total=total, completed=done)
+
+    def advance(self, amount: int = 1, **figures: str) -> None:
+        if figures:
+            self.said = "  ".join(f"{name} {value}" for name, value in figures.items())
+        speed = self.bar.tasks[self.bar.task_ids.index(self.task)].speed
+        rate = f"{speed:,.1f} {self.unit}/s" if speed else ""
+        self.bar.update(self.task, advance=amount, figures=self.said, rate=rate)
+
+
+def duration(seconds: float) -> str:
+    """Seconds as people write them: 4.2 s, 3:05 min, 2:04:09 h."""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 3600:
+        return f"{whole // 60}:{whole % 60:02d} min"
+    return f"{whole // 3600}:{whole // 60 % 60:02d}:{whole % 60:02d} h"
+
+
+def console_reporter(*, quiet: bool, json: bool) -> Reporter:
+    """The reporter for this process: silent unless it is the main one, on stderr when stdout carries JSON."""
+    if not process.is_main_process():
+        return Reporter()
+    stream = sys.stderr if json else sys.stdout
+    if stream.isatty():
+        from rich.console import Console
+
+        return RichReporter(Console(stderr=json), quiet=quiet)
+    return PlainReporter(stream, quiet=quiet)
+
+
+def show(report: Report, *, json: bool) -> None:
+    """Print a finished report."""
+    from nlpkit import reporting
+
+    if json:
+        print(json_module.dumps(report.record, ensure_ascii=False, indent=2, allow_nan=False))
+        return
+    reporter = reporting.current()
+    for table in report.tables:
+        reporter.table(table)
+    for line in report.lines:
+        reporter.line(line)
+    if report.next_command:
+        reporter.note(f"next: {report.next_command}")

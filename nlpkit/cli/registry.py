@@ -1,0 +1,28 @@
+"""The subcommands: name, recipe module, one line of help, panel.
+
+`nlpkit --help` is drawn from this table alone, so that no recipe is imported for it.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Entry(NamedTuple):
+    """Where a subcommand lives and what is said of it."""
+
+    module: str
+    help: str
+    panel: str
+
+
+COMMANDS: dict[str, Entry] = {
+    "check-data": Entry(
+        "nlpkit.recipes.check_data", "Find what is wrong with a data set before an hour of training is lost.", "Data"
+    ),
+    "finetune-cls": Entry(
+        "nlpkit.recipes.finetune_cls", "Fine-tune a model to classify or score texts and text pairs.", "Train"
+    ),
+    "predict": Entry("nlpkit.recipes.predict", "Answer for texts or files with a trained model.", "Use"),
+    "evaluate": Entry("nlpkit.recipes.evaluate", "Measure a trained model on labelled data.", "Use"),
+}

@@ -1,0 +1,1 @@
+"""Reading text data: files, folders and hub data sets."""

@@ -1,0 +1,93 @@
+"""Checks that any task can run on its examples before an hour of training is lost."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from nlpkit.tasks.base import Finding
+
+SHOWN = 3  # examples a finding shows
+RARE = 10  # rows under which a class is called rare
+IMBALANCE = 10.0  # most frequent to least frequent class, from which it is worth a warning
+
+
+def _short(text: str, limit: int = 70) -> str:
+    flat = " ".join(text.split())
+    return flat if len(flat) <= limit else flat[: limit - 1] + "…"
+
+
+def duplicates(
+    keys: Mapping[str, Sequence[str]], labels: Mapping[str, Sequence[Any]], places: Mapping[str, Sequence[str]]
+) -> list[Finding]:
+    """The same input twice within a split, and the same input with different labels."""
+    findings = []
+    for split, inputs in keys.items():
+        first: dict[str, int] = {}
+        repeated, contradicting = [], []
+        for i, key in enumerate(inputs):
+            normal = " ".join(key.lower().split())
+            seen = first.setdefault(normal, i)
+            if seen != i:
+                repeated.append(f"{places[split][i]} = {places[split][seen]}: {_short(key)}")
+                if labels[split][i] != labels[split][seen]:
+                    contradicting.append(repeated[-1])
+        if repeated:
+            message = f"{split}: {len(repeated):,} of {len(inputs):,} rows repeat an earlier one"
+            findings.append(Finding("warning", "duplicates", message, len(repeated), repeated[:SHOWN]))
+        if contradicting:
+            message = f"{split}: {len(contradicting):,} repeated rows have another label than the first"
+            findings.append(Finding("warning", "contradictions", message, len(contradicting), contradicting[:SHOWN]))
+    return findings
+
+
+def leakage(keys: Mapping[str, Sequence[str]], places: Mapping[str, Sequence[str]]) -> list[Finding]:
+    """Rows of validation or test whose input also stands in train: their figures are too good."""
+    if "train" not in keys:
+        return []
+    train = {" ".join(key.lower().split()): i for i, key in enumerate(keys["train"])}
+    findings = []
+    for split, inputs in keys.items():
+        if split == "train":
+            continue
+        leaked = []
+        for i, key in enumerate(inputs):
+            seen = train.get(" ".join(key.lower().split()))
+            if seen is not None:
+                leaked.append(f"{places[split][i]} = {places['train'][seen]}: {_short(key)}")
+        if leaked:
+            share = len(leaked) / len(inputs)
+            message = f"{split}: {len(leaked):,} of {len(inputs):,} rows ({share:.1%}) also stand in train"
+            level: Any = "error" if share == 1 else "warning"
+            findings.append(Finding(level, "leakage", message, len(leaked), leaked[:SHOWN]))
+    return findings
+
+
+def classes(names: Sequence[str], labels: Mapping[str, Sequence[int]]) -> list[Finding]:
+    """Classes that are missing, rare or out of balance in train, or missing in the other splits."""
+    findings = []
+    counts = Counter(labels["train"])
+    total = len(labels["train"])
+    present = [name for i, name in enumerate(names) if counts[i]]
+    if total and len(present) < 2:
+        message = f"train: all {total:,} rows have the label '{present[0]}': there is nothing to learn"
+        findings.append(Finding("error", "single-class", message, total))
+        return findings
+    rare = [f"{names[i]}: {counts[i]} rows" for i in range(len(names)) if counts[i] < RARE]
+    if rare and total >= RARE * len(names):
+        message = f"train: {len(rare)} of {len(names)} classes have fewer than {RARE} rows"
+        findings.append(Finding("warning", "rare-class", message, len(rare), rare[:SHOWN]))
+    (most, many), (least, few) = counts.most_common()[0], counts.most_common()[-1]
+    if many / few >= IMBALANCE:
+        message = (
+            f"train: '{names[most]}' has {many / few:.0f} times the rows of '{names[least]}' ({many:,} to {few:,}): "
+            "accuracy will flatter; see f1_macro, --class-weights balanced, --oversample"
+        )
+        findings.append(Finding("warning", "imbalance", message, many))
+    for split, values in labels.items():
+        absent = [name for i, name in enumerate(names) if counts[i] and i not in set(values)]
+        if split != "train" and values and absent:
+            message = f"{split}: {len(absent)} classes of train have no row: {', '.join(absent[:SHOWN])}"
+            findings.append(Finding("note", "absent-class", message, len(absent)))
+    return findings

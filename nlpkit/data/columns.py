@@ -1,0 +1,48 @@
+"""Which column holds what, when the user does not say."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from nlpkit.errors import UserError
+from nlpkit.options import suggest
+
+TEXT_NAMES = (
+    "text", "sentence", "review", "content", "comment", "body", "message", "tweet", "question", "document", "utterance",
+    "description", "title", "query", "input",
+)  # fmt: skip
+# column pairs of the sentence-pair sets in wide use (GLUE, SNLI, PAWS, retrieval sets)
+PAIR_NAMES = (
+    ("sentence1", "sentence2"), ("premise", "hypothesis"), ("question1", "question2"), ("question", "sentence"),
+    ("text", "text_pair"), ("text1", "text2"), ("text_a", "text_b"), ("query", "passage"), ("sentence_a", "sentence_b"),
+)  # fmt: skip
+LABEL_NAMES = (
+    "label", "labels", "category", "class", "score", "target", "sentiment", "rating", "stars", "intent", "topic",
+    "coarse_label", "similarity", "similarity_score", "tag", "tags", "y", "output",
+)  # fmt: skip
+
+
+def require(name: str, columns: Iterable[str], what: str) -> str:
+    """`name`, matched without regard to case and stray blanks.
+
+    Raises:
+        UserError: there is no such column; the message lists those that exist.
+    """
+    existing = list(columns)
+    for column in existing:
+        if column == name or column.strip().lower() == name.strip().lower():
+            return column
+    hint = suggest(name, existing)
+    raise UserError(f"there is no {what} column '{name}'; the columns are {', '.join(existing)}", hint)
+
+
+def guess(columns: Sequence[str], names: Sequence[str]) -> str | None:
+    """The first of `names` that is a column, without regard to case."""
+    by_name = {column.strip().lower(): column for column in columns}
+    return next((by_name[name] for name in names if name in by_name), None)
+
+
+def guess_pair(columns: Sequence[str]) -> tuple[str, str] | None:
+    """Two columns that commonly hold a sentence pair."""
+    by_name = {column.strip().lower(): column for column in columns}
+    return next(((by_name[a], by_name[b]) for a, b in PAIR_NAMES if a in by_name and b in by_name), None)

@@ -1,0 +1,115 @@
+"""Examples to token ids: in batches, in one process (the tokenizers library uses every core), cached by content."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nlpkit import reporting
+from nlpkit.errors import UserError
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+
+    from nlpkit.tasks.base import Task
+
+BATCH = 2_000
+# Below this many examples tokenizing again is faster than opening a cache file is worth.
+CACHE_FROM = 20_000
+CACHE_BYTES = 10_000_000_000
+LENGTH_SAMPLE = 10_000  # examples from which a max length is chosen
+PERCENTILE = 99.5
+FREE_LENGTH = 128  # tokens up to which nothing is cut: batches are padded to their own longest row only
+
+
+def cache_folder() -> Path:
+    """Where token ids are kept: $NLPKIT_CACHE, else nlpkit/ in the user's cache folder."""
+    named = os.environ.get("NLPKIT_CACHE")
+    base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return Path(named) if named else base / "nlpkit"
+
+
+def choose_max_length(
+    task: Task, tokenizer: Any, examples: Mapping[str, Dataset], limit: int | None, asked: int | None, seed: int
+) -> str:
+    """Set `task.max_length` from the token lengths of the data, and say what it does to them.
+
+    Without a wish it is the 99.5th percentile of a sample of train, but no shorter than 128 tokens, as rows are only
+    padded to the longest of their batch; never above what the model takes.
+
+    Raises:
+        UserError: the wish is more than the model takes.
+    """
+    if asked and limit and asked > limit:
+        raise UserError(f"--max-length {asked}: the model takes at most {limit} tokens", f"Use {limit} or less.")
+    rows = examples.get("train") or next(iter(examples.values()))
+    if len(rows) > LENGTH_SAMPLE:
+        chosen = np.random.default_rng(seed).choice(len(rows), LENGTH_SAMPLE, replace=False)
+        rows = rows.select(np.sort(chosen))
+    lengths = np.asarray(task.token_lengths(tokenizer, rows[:]))
+    if asked:
+        task.max_length = asked
+    else:
+        wanted = max(int(np.percentile(lengths, PERCENTILE)), min(int(lengths.max()), FREE_LENGTH))
+        wanted = -(-wanted // 8) * 8
+        task.max_length = min(wanted, limit) if limit else wanted
+    sampled = " (sample)" if len(rows) == LENGTH_SAMPLE else ""
+    median = int(np.median(lengths))
+    return f"{task.length_report(lengths)}{sampled}; median {median}, longest {int(lengths.max())}"
+
+
+def featurize(task: Task, tokenizer: Any, examples: Dataset, split: str) -> Dataset:
+    """Features of all examples of a split; `example` counts over the whole split.
+
+    Large splits are written to the cache once, under a key made of the examples, the tokenizer and the task's
+    settings, and memory-mapped.
+    """
+    columns = [name for name in examples.column_names if name != "where"]
+    with reporting.current().progress(f"tokenize {split}", len(examples), "rows") as bar:
+
+        def step(batch: Mapping[str, Sequence[Any]], indices: list[int]) -> dict[str, list[Any]]:
+            out = task.features(tokenizer, batch)
+            out["example"] = [indices[0] + i for i in out["example"]]
+            bar.advance(len(indices))
+            return out
+
+        arguments: dict[str, Any] = {"batched": True, "batch_size": BATCH, "with_indices": True}
+        plain = examples.select_columns(columns)
+        if len(examples) < CACHE_FROM:
+            return plain.map(step, remove_columns=columns, keep_in_memory=True, load_from_cache_file=False, **arguments)
+        key = _key(task, tokenizer, plain)
+        folder = cache_folder() / "tokens"
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / f"{key}.arrow"
+        features = plain.map(step, remove_columns=columns, cache_file_name=str(path), new_fingerprint=key, **arguments)
+    path.touch()
+    _prune(folder, keep=path)
+    return features
+
+
+def _key(task: Task, tokenizer: Any, examples: Dataset) -> str:
+    digest = hashlib.blake2b(digest_size=16)
+    for batch in examples.data.table.to_batches():
+        for column in batch.columns:
+            digest.update(repr((column.type, column.offset, len(column))).encode())
+            for buffer in column.buffers():
+                if buffer is not None:
+                    digest.update(buffer)
+    digest.update(tokenizer.backend_tokenizer.to_str().encode())
+    digest.update(repr(sorted(task.record().items(), key=lambda item: item[0])).encode())
+    return digest.hexdigest()
+
+
+def _prune(folder: Path, keep: Path) -> None:
+    """Delete the least recently used files beyond `CACHE_BYTES`."""
+    files = sorted(folder.glob("*.arrow"), key=lambda file: file.stat().st_mtime, reverse=True)
+    total = 0
+    for file in files:
+        total += file.stat().st_size
+        if total > CACHE_BYTES and file != keep:
+            file.unlink(missing_ok=True)

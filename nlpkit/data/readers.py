@@ -1,0 +1,606 @@
+"""One streaming reader per file format; each row knows the line it came from.
+
+Training reads a whole file (`read_table`), prediction streams one of any size in bounded memory (`read_rows`);
+both go through the same code, so both give the same rows and the same messages.
+"""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import difflib
+import gzip
+import io
+import itertools
+import json
+import re
+import sys
+import zlib
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, Literal, cast
+
+from nlpkit import reporting
+from nlpkit.errors import UserError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+FORMATS: dict[str, str] = {
+    ".csv": "csv",
+    ".tsv": "tsv",
+    ".json": "json",
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".parquet": "parquet",
+    ".xlsx": "xlsx",
+    ".txt": "txt",
+}
+"""File name suffix -> format; each may be followed by `.gz`."""
+
+LINE = "__line__"
+"""The column that `read_table` adds: where in its file a row stands."""
+
+# An unclosed quote swallows the rest of a file: this bounds the memory that takes, and the longest cell, in characters.
+_LONGEST_CELL = 16 * 2**20
+_CHUNK = 20_000  # rows turned into one arrow chunk
+_UNDECODABLE = re.compile("[\udc80-\udcff]")
+_QUOTE_HINT = 'Close the quote, or write a quote inside a quoted field twice ("").'
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row of a file.
+
+    Attributes:
+        line: the 1-based line on which the row starts (the header counts); for json, parquet and xlsx the 1-based
+            row number (in xlsx the header counts).
+        values: column name -> value; csv, tsv and txt values are str, an empty cell is None.
+        error: what is wrong with the row, with file and line; None when nothing is.
+    """
+
+    line: int
+    values: dict[str, Any]
+    error: str | None = None
+
+
+def read_rows(
+    path: str | Path | IO[Any],
+    *,
+    format: str | None = None,
+    encoding: str = "utf-8",
+    delimiter: str | None = None,
+    on_error: Literal["raise", "keep"] = "raise",
+) -> Iterator[Row]:
+    """Stream the rows of a file; only json is read whole, as its grammar asks for it.
+
+    Args:
+        path: a file, "-" for standard input, or an open stream of text or bytes.
+        format: one of the values of `FORMATS`; default: from the file name. Needed for a stream without a name.
+        encoding: of the text formats; a UTF-8 byte order mark is dropped.
+        delimiter: one character; default: a tab for tsv, guessed from the header line for csv.
+        on_error: "raise" stops at the first bad row; "keep" yields it with its `error` and those of its values
+            that could be read, and goes on.
+
+    Raises:
+        UserError: the file is missing, empty, of an unknown format or unreadable as a whole; with on_error="raise"
+            also for the first bad row. The message names file and line.
+    """
+    source = _Input.of(path, format, encoding, delimiter, keep=on_error == "keep")
+    return _guarded(source)
+
+
+def read_table(
+    path: str | Path, *, format: str | None = None, encoding: str = "utf-8", delimiter: str | None = None
+) -> pa.Table:
+    """A whole file as an arrow table of its columns and the int64 column `LINE`; arguments as for `read_rows`.
+
+    Raises:
+        UserError: as `read_rows`; also when the values of one column have no common type.
+    """
+    import pyarrow as pa
+
+    source = _Input.of(path, format, encoding, delimiter, keep=False)
+    if source.format == "parquet":
+        with _failures(source), source.parquet() as file:
+            table = file.read()
+        if not table.num_rows:
+            raise source.empty()
+        lines = pa.array(range(1, table.num_rows + 1), pa.int64())
+        return table.drop_columns([LINE] if LINE in table.column_names else []).append_column(LINE, lines)
+
+    rows = _guarded(source)
+    chunks: list[pa.Table] = []
+    while chunk := list(itertools.islice(rows, _CHUNK)):
+        chunks.append(_to_arrow(source, chunk))
+    if conflict := type_conflict(chunks):
+        column, _, first, second = conflict
+        chunk = chunks[second]
+        line = chunk.filter(chunk[column].is_valid())[LINE][0].as_py()
+        raise source.mixed_types(line, column, chunk.schema.field(column).type, chunks[first].schema.field(column).type)
+    return pa.concat_tables(chunks, promote_options="permissive")
+
+
+def unit(format: str) -> str:
+    """What `Row.line` counts in a file of this format: "line" or "row"."""
+    return "row" if format in ("json", "parquet", "xlsx") else "line"
+
+
+def format_of(path: str | Path) -> str | None:
+    """The format that a file name promises, None when its suffix is not known."""
+    suffixes = [suffix.lower() for suffix in Path(path).suffixes]
+    if suffixes and suffixes[-1] == ".gz":
+        suffixes.pop()
+    return FORMATS.get(suffixes[-1]) if suffixes else None
+
+
+def missing(path: str | Path) -> UserError:
+    """The error for a path that does not exist, with the nearest name that does."""
+    path = Path(path)
+    if not path.parent.is_dir():
+        return UserError(
+            f"{path}: there is no folder {path.parent}", "Check the path; it is relative to where you are."
+        )
+    names = [entry.name for entry in path.parent.iterdir()]
+    nearest = difflib.get_close_matches(path.name, names, n=1, cutoff=0.5)
+    hint = (
+        f"Did you mean {path.parent / nearest[0]}?" if nearest else f"There is nothing of that name in {path.parent}."
+    )
+    return UserError(f"{path}: no such file", hint)
+
+
+def type_conflict(tables: list[pa.Table]) -> tuple[str, str, int, int] | None:
+    """The first column for which two tables have no common type: (column, what arrow says, index, other index)."""
+    import pyarrow as pa
+
+    seen: dict[str, tuple[int, pa.Field]] = {}
+    for index, table in enumerate(tables):
+        for new in table.schema.remove_metadata():
+            first, known = seen.get(new.name, (index, new))
+            try:
+                merged = pa.unify_schemas([pa.schema([known]), pa.schema([new])], promote_options="permissive")
+            except (pa.ArrowInvalid, pa.ArrowTypeError):
+                return new.name, f"{known.type} and {new.type}", first, index
+            # A column that was empty so far has no type to disagree with: blame the table that gave it one.
+            seen[new.name] = (index if pa.types.is_null(known.type) else first, merged.field(0))
+    return None
+
+
+@dataclass
+class _Input:
+    """A file or stream and how to read it."""
+
+    name: str
+    file: Path | IO[Any]
+    format: str
+    encoding: str
+    delimiter: str | None
+    keep: bool
+
+    @classmethod
+    def of(
+        cls, path: str | Path | IO[Any], format: str | None, encoding: str, delimiter: str | None, *, keep: bool
+    ) -> _Input:
+        """Check what can be checked without reading."""
+        file: Path | IO[Any]
+        if isinstance(path, str | Path) and str(path) != "-":
+            name, file = str(path), Path(path).expanduser()
+            if file.is_dir():
+                raise UserError(f"{name} is a folder, not a file")
+            if not file.exists():
+                raise missing(file)
+            format = format or format_of(file)
+        else:
+            name, file = "stdin", sys.stdin if isinstance(path, str | Path) else path
+        known = sorted(set(FORMATS.values()))
+        if format not in known:
+            what = f"unknown format {format!r}" if format else "its name does not tell its format"
+            raise UserError(f"{name}: {what}", f"Known formats: {', '.join(known)} (each also as .gz).")
+        try:
+            codecs.lookup(encoding)
+        except LookupError:
+            raise UserError(f"Unknown encoding {encoding!r}", "Usual ones: utf-8, latin-1, utf-16.") from None
+        if delimiter is not None and (len(delimiter) != 1 or delimiter in '"\r\n'):
+            raise UserError(f"The delimiter must be one character and no quote, found {delimiter!r}")
+        return cls(name, file, format, encoding, delimiter, keep)
+
+    def at(self, line: int) -> str:
+        return f"{self.name} {unit(self.format)} {line}"
+
+    def bad(self, line: int, message: str, hint: str, values: dict[str, Any] | None = None) -> Row:
+        """A bad row: raised, or kept with the values that could be read."""
+        message = f"{self.at(line)}: {message}"
+        if not self.keep:
+            raise UserError(message, hint)
+        return Row(line, values or {}, message)
+
+    def empty(self) -> UserError:
+        return UserError(f"{self.name}: the file holds no rows", "Check that it was written to its end.")
+
+    def mixed_types(self, line: int, column: str, found: object, expected: object) -> UserError:
+        return UserError(
+            f"{self.at(line)}: column {column!r} holds {found}, the rows before hold {expected}",
+            "Give all values of a column one type, for example text.",
+        )
+
+    @contextmanager
+    def binary(self) -> Iterator[IO[bytes]]:
+        """The bytes, unpacked; a stream that was handed in stays open."""
+        if isinstance(self.file, Path):
+            packed = self.file.suffix.lower() == ".gz"
+            with gzip.open(self.file) if packed else self.file.open("rb") as stream:
+                yield cast(IO[bytes], stream)
+        else:
+            yield getattr(self.file, "buffer", self.file)
+
+    @contextmanager
+    def text(self, newline: str) -> Iterator[_Text]:
+        if isinstance(self.file, io.StringIO):
+            yield _Text(self.file, self.encoding)
+            return
+        with self.binary() as stream:
+            buffered: Any = stream if hasattr(stream, "peek") else io.BufferedReader(cast(io.RawIOBase, stream))
+            utf8 = codecs.lookup(self.encoding).name in ("utf-8", "utf-8-sig")
+            if utf8 and buffered.peek(2)[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
+                raise UserError(f"{self.name} line 1: the file is UTF-16, not UTF-8", "Pass --encoding utf-16.")
+            # surrogateescape keeps the bytes that do not decode, so the line that holds them can be named.
+            wrapper = io.TextIOWrapper(
+                buffered, "utf-8-sig" if utf8 else self.encoding, errors="surrogateescape", newline=newline
+            )
+            try:
+                yield _Text(wrapper, self.encoding)
+            finally:
+                if not isinstance(self.file, Path):
+                    wrapper.detach()
+                    if buffered is not stream:
+                        buffered.detach()
+
+    def parquet(self) -> AbstractContextManager[Any]:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        try:
+            # ParquetFile and not read_table: the latter reads columns out of folder names such as lang=en.
+            return pq.ParquetFile(self.seekable())
+        except pa.ArrowInvalid as error:
+            raise UserError(f"{self.name}: not a parquet file ({error})") from error
+
+    def seekable(self) -> Path | IO[bytes]:
+        """What libraries that jump about in a file can open; a packed file or a stream is read into memory."""
+        if isinstance(self.file, Path) and self.file.suffix.lower() != ".gz":
+            return self.file
+        with self.binary() as stream:
+            return io.BytesIO(stream.read())
+
+
+@dataclass
+class _Text:
+    """The decoded lines of a file.
+
+    A character that cannot be used (bytes that do not decode, NUL) is replaced, and `problem` says where it stood
+    until the reader takes it with `take_problem`.
+    """
+
+    stream: Iterable[str]
+    encoding: str
+    number: int = 0
+    problem: tuple[str, str] | None = field(default=None)
+
+    def __iter__(self) -> Iterator[str]:
+        for line in self.stream:
+            self.number += 1
+            if "\0" in line or not (line.isascii() or _UNDECODABLE.search(line) is None):
+                self.problem = self.problem or self._problem(line)
+                line = _UNDECODABLE.sub("\ufffd", line).replace("\0", "")
+            yield line
+
+    def _problem(self, line: str) -> tuple[str, str]:
+        undecodable = _UNDECODABLE.search(line)
+        if undecodable is None:
+            place = line.index("\0") + 1
+            return (
+                f"NUL character at character {place} of line {self.number}",
+                "The file is damaged, binary, or UTF-16 without a byte order mark (--encoding utf-16-le).",
+            )
+        at = undecodable.start()
+        place = len(line[:at].encode(self.encoding, "surrogateescape")) + 1
+        return (
+            f"byte 0x{ord(line[at]) - 0xDC00:02x} (byte {place} of line {self.number}) is not {self.encoding}",
+            "Pass the file's encoding, for example --encoding latin-1.",
+        )
+
+    def take_problem(self) -> tuple[str, str] | None:
+        problem, self.problem = self.problem, None
+        return problem
+
+
+@contextmanager
+def _failures(source: _Input) -> Iterator[None]:
+    """Turn what makes a whole file unreadable into one message."""
+    try:
+        yield
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise UserError(f"{source.name}: damaged gzip file ({error})", "Copy or pack it again.") from error
+    except UnicodeError as error:
+        raise UserError(f"{source.name}: not {source.encoding} ({error})", "Pass the right --encoding.") from error
+    except OSError as error:
+        raise UserError(f"{source.name}: cannot be read ({error.strerror or error})") from error
+
+
+def _guarded(source: _Input) -> Iterator[Row]:
+    """The rows of the file, of which there must be one."""
+    row = None
+    with _failures(source):
+        for row in _READERS[source.format](source):
+            yield row
+    if row is None:
+        raise source.empty()
+
+
+def _txt_rows(source: _Input) -> Iterator[Row]:
+    with source.text(newline="\n") as text:
+        for number, line in enumerate(text, start=1):
+            values = {"text": line.rstrip("\r\n")}
+            if problem := text.take_problem():
+                yield source.bad(number, *problem, values)
+            elif line.strip():
+                yield Row(number, values)
+
+
+def _csv_rows(source: _Input) -> Iterator[Row]:
+    csv.field_size_limit(_LONGEST_CELL)
+    with source.text(newline="") as text:
+        lines = iter(text)
+        first = next(lines, None)
+        if first is None:
+            raise source.empty()
+        reader = csv.reader(itertools.chain([first], lines), delimiter=_delimiter(source, first), strict=True)
+        columns: list[str] | None = None
+        while True:
+            start = reader.line_num + 1
+            try:
+                cells: list[Any] = next(reader)
+            except StopIteration:
+                return
+            except csv.Error as error:
+                text.take_problem()
+                message = f"{_csv_error(error)} (noticed on line {reader.line_num})"
+                if columns is None:
+                    raise UserError(f"{source.at(start)}: in the header: {message}", _QUOTE_HINT) from error
+                yield source.bad(start, message, _QUOTE_HINT)
+                continue
+            if not cells:
+                continue
+            problem = text.take_problem() if text.problem else None
+            if columns is None:
+                if problem:
+                    raise UserError(f"{source.at(start)}: {problem[0]}", problem[1])
+                columns = _header(source, start, cells)
+                continue
+            if "" in cells:
+                cells = [cell or None for cell in cells]
+            values = dict(zip(columns, cells, strict=False))
+            if problem:
+                yield source.bad(start, *problem, values)
+            elif len(cells) != len(columns):
+                yield source.bad(
+                    start,
+                    f"expected {len(columns)} fields ({', '.join(columns)}), found {len(cells)}",
+                    "Quote the fields that contain the delimiter, or pass --delimiter.",
+                    values,
+                )
+            else:
+                yield Row(start, values)
+
+
+def _csv_error(error: csv.Error) -> str:
+    message = str(error)
+    if "unexpected end of data" in message or "field larger" in message:
+        return "a quote is opened in this row and never closed"
+    if "expected after" in message:
+        return "a stray quote: text goes on after the quote that closes a field"
+    return message
+
+
+def _delimiter(source: _Input, header: str) -> str:
+    """The delimiter that was asked for, or the one that splits the header into most columns."""
+    if source.delimiter:
+        return source.delimiter
+    if source.format == "tsv":
+        return "\t"
+    best = max(",;\t|", key=lambda mark: len(next(csv.reader([header], delimiter=mark))))
+    if best != ",":
+        reporting.current().note(f"{source.name}: columns are separated by {best!r}")
+    return best
+
+
+def _header(source: _Input, line: int, cells: Iterable[object]) -> list[str]:
+    """Column names without stray blanks; each must be there, once."""
+    names = ["" if cell is None else str(cell).strip().removeprefix("\ufeff") for cell in cells]
+    hint = "Give every column a name of its own in the first line."
+    if "" in names:
+        raise UserError(f"{source.at(line)}: column {names.index('') + 1} of the header has no name", hint)
+    for name in names:
+        if names.count(name) > 1:
+            raise UserError(f"{source.at(line)}: the header has {name!r} {names.count(name)} times", hint)
+    return names
+
+
+def _jsonl_rows(source: _Input) -> Iterator[Row]:
+    with source.text(newline="\n") as text:
+        yield from _json_lines(source, text)
+
+
+def _json_lines(source: _Input, text: _Text) -> Iterator[Row]:
+    hint = 'Each line must hold one JSON object, for example {"text": "...", "label": "..."}.'
+    for number, line in enumerate(text, start=1):
+        if problem := text.take_problem():
+            yield source.bad(number, *problem)
+            continue
+        if not line.strip():
+            continue
+        try:
+            values = json.loads(line)
+        except (json.JSONDecodeError, RecursionError) as error:
+            at = f"column {error.colno}: {error.msg}" if isinstance(error, json.JSONDecodeError) else "nested too deep"
+            yield source.bad(number, at, hint)
+            continue
+        if not isinstance(values, dict):
+            yield source.bad(number, f"expected an object, found {_kind(values)}", hint)
+        elif "\\u" in line and (lone := _lone_surrogate(values)):
+            yield source.bad(number, *lone)
+        else:
+            yield Row(number, values)
+
+
+def _json_rows(source: _Input) -> Iterator[Row]:
+    with source.text(newline="\n") as text:
+        lines = []
+        for line in text:
+            if problem := text.take_problem():
+                raise UserError(f"{source.name} line {text.number}: {problem[0]}", problem[1])
+            lines.append(line)
+    content = "".join(lines)
+    if not content.strip():
+        raise source.empty()
+    try:
+        document = json.loads(content)
+    except json.JSONDecodeError as error:
+        if error.msg == "Extra data":
+            reporting.current().note(f"{source.name}: holds one object a line, read as JSON Lines")
+            source.format = "jsonl"
+            yield from _json_lines(source, _Text(lines, source.encoding))
+            return
+        where = f"{source.name} line {error.lineno}, column {error.colno}"
+        raise UserError(f"{where}: {error.msg}", "Check the file with `python -m json.tool`.") from error
+    escaped = "\\u" in content
+    for number, values in enumerate(_records(source, document), start=1):
+        if not isinstance(values, dict):
+            yield source.bad(number, f"expected an object, found {_kind(values)}", "Make every item an object.")
+        elif escaped and (lone := _lone_surrogate(values)):
+            yield source.bad(number, *lone)
+        else:
+            yield Row(number, values)
+
+
+def _records(source: _Input, document: Any) -> list[Any]:
+    """The rows of a JSON document: a list, a list under "data", or columns of one length."""
+    if isinstance(document, list):
+        return document
+    if isinstance(document, dict):
+        data = document.get("data")
+        if isinstance(data, list) and (len(document) == 1 or (data and isinstance(data[0], dict))):
+            return data
+        columns = list(document.values())
+        if columns and all(isinstance(column, list) for column in columns):
+            lengths = {name: len(column) for name, column in document.items()}
+            if len(set(lengths.values())) > 1:
+                raise UserError(f"{source.name}: the columns differ in length: {lengths}")
+            return [dict(zip(document, row, strict=True)) for row in zip(*columns, strict=True)]
+    raise UserError(
+        f"{source.name}: found {_kind(document)} that holds no rows",
+        'Known: a list of objects, {"data": [...]}, or {"column": [...]}; one object a line is .jsonl.',
+    )
+
+
+def _kind(value: object) -> str:
+    names = {dict: "an object", list: "a list", str: "a string", bool: "true or false", type(None): "null"}
+    return names.get(type(value), "a number")
+
+
+def _lone_surrogate(values: dict[str, Any]) -> tuple[str, str] | None:
+    r"""Half of a \ud83d\ude00 pair: json allows it, no text encoding does."""
+    try:
+        json.dumps(values, ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:
+        half = f"{ord(error.object[error.start]):04x}"
+        return f"\\u{half} is half of a surrogate pair", "Write the whole character; the text was cut inside it."
+    return None
+
+
+def _parquet_rows(source: _Input) -> Iterator[Row]:
+    with source.parquet() as file:
+        numbers = itertools.count(1)
+        for batch in file.iter_batches(batch_size=1024):
+            for values in batch.to_pylist():
+                yield Row(next(numbers), values)
+
+
+def _xlsx_rows(source: _Input) -> Iterator[Row]:
+    try:
+        import openpyxl
+    except ImportError:
+        raise UserError(f"{source.name}: openpyxl is not installed", "Run: pip install 'nlpkit[xlsx]'") from None
+    try:
+        book = openpyxl.load_workbook(source.seekable(), read_only=True, data_only=True)
+    except Exception as error:  # openpyxl lets through whatever its zip and xml parsers raise
+        raise UserError(f"{source.name}: not an xlsx file ({error})") from error
+    try:
+        sheet = book.worksheets[0]
+        if len(book.worksheets) > 1:
+            reporting.current().note(f"{source.name}: reading the first sheet, {sheet.title!r}")
+        columns: list[str] | None = None
+        for number, cells in enumerate(sheet.iter_rows(values_only=True), start=1):
+            filled = [None if cell == "" else cell for cell in cells]
+            while filled and filled[-1] is None:
+                filled.pop()
+            if not filled:
+                continue
+            if columns is None:
+                columns = _header(source, number, filled)
+                continue
+            values = dict(itertools.zip_longest(columns, filled[: len(columns)]))
+            if len(filled) > len(columns):
+                message = f"expected {len(columns)} cells ({', '.join(columns)}), found {len(filled)}"
+                yield source.bad(number, message, "Name every column that holds values.", values)
+            else:
+                yield Row(number, values)
+    finally:
+        book.close()
+
+
+_READERS = {
+    "csv": _csv_rows,
+    "tsv": _csv_rows,
+    "json": _json_rows,
+    "jsonl": _jsonl_rows,
+    "parquet": _parquet_rows,
+    "xlsx": _xlsx_rows,
+    "txt": _txt_rows,
+}
+
+
+def _to_arrow(source: _Input, rows: list[Row]) -> pa.Table:
+    """Some rows as a table; a key that a row lacks is null."""
+    import pyarrow as pa
+
+    lines = [row.line for row in rows]
+    names = dict.fromkeys(name for row in rows for name in row.values)
+    names.pop(LINE, None)
+    columns = {}
+    for name in names:
+        values = [row.values.get(name) for row in rows]
+        try:
+            columns[name] = pa.array(values)
+        except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):
+            raise _first_misfit(source, name, values, lines) from None
+    return pa.table({**columns, LINE: pa.array(lines, pa.int64())})
+
+
+def _first_misfit(source: _Input, name: str, values: list[Any], lines: list[int]) -> UserError:
+    """The first value that has no common type with those before it, found by halving."""
+    import pyarrow as pa
+
+    good, bad = 0, len(values)  # values[:good] convert, values[:bad] do not
+    while bad - good > 1:
+        middle = (good + bad) // 2
+        try:
+            pa.array(values[:middle])
+            good = middle
+        except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):
+            bad = middle
+    found = repr(values[good])
+    found = found if len(found) <= 60 else found[:57] + "..."
+    return source.mixed_types(lines[good], name, found, pa.array(values[:good]).type)

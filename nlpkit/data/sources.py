@@ -1,0 +1,602 @@
+"""Where data comes from: a file, several, a folder, a saved data set or the Hugging Face hub.
+
+Every source becomes one `datasets.Dataset` per split. Two hidden columns (`HIDDEN`) travel with each row through
+slices, samples and splits, so that a message about a row can name the file and line that it came from.
+"""
+
+from __future__ import annotations
+
+import glob
+import hashlib
+import os
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from nlpkit import reporting
+from nlpkit.data import readers
+from nlpkit.errors import UserError
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pyarrow as pa
+    from datasets import Dataset
+
+FILE = "__file__"
+HIDDEN = (FILE, readers.LINE)
+"""Columns that every loaded split has besides its own: int index into `LoadedData.origins`, int line or row."""
+
+SPLIT_NAMES: dict[str, str] = {
+    "train": "train",
+    "training": "train",
+    "validation": "validation",
+    "valid": "validation",
+    "val": "validation",
+    "dev": "validation",
+    "eval": "validation",
+    "test": "test",
+    "testing": "test",
+}
+"""Names of a split that people use -> the one used here."""
+
+_HUB_NAME = re.compile(r"(?P<name>[\w.-]+(/[\w.-]+)?)(:(?P<config>[^@]+))?(@(?P<revision>.+))?")
+_NOT_DATA = re.compile(r"(readme|licen[cs]e|copying|notice|changelog|requirements|dataset_infos?)\b.*", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class FileInfo:
+    """A file that was read: path as given, SHA-256 in hex, size in bytes."""
+
+    path: str
+    sha256: str
+    bytes: int
+
+    @classmethod
+    def of(cls, path: Path) -> FileInfo:
+        with path.open("rb") as stream:
+            return cls(str(path), hashlib.file_digest(stream, "sha256").hexdigest(), path.stat().st_size)
+
+
+@dataclass
+class Source:
+    """What was loaded, for the record of a run.
+
+    Attributes:
+        spec: the `data` argument; empty when only explicit files were given.
+        kind: of `spec`: "files", "hub" or "disk" (a `save_to_disk` folder).
+        files: split -> the files behind it; none for splits that come from the hub.
+        revision: on the hub, the commit that was loaded where it is known, else the revision asked for.
+    """
+
+    spec: str
+    kind: Literal["files", "hub", "disk"] = "files"
+    files: dict[str, list[FileInfo]] = field(default_factory=dict)
+    revision: str | None = None
+
+    def to_record(self) -> dict[str, Any]:
+        """The source as plain JSON types."""
+        return asdict(self)
+
+
+@dataclass
+class LoadedData:
+    """Splits by canonical name (train, validation, test; others as found), each with the `HIDDEN` columns.
+
+    `splits` may be changed by the caller (`hold_out`); `where` keeps telling the truth about its rows.
+    `origins` are the file names, or split names for the hub, that the column `FILE` points to, each with what the
+    column `LINE` counts in it ("line" or "row").
+    """
+
+    splits: dict[str, Dataset]
+    source: Source
+    origins: list[tuple[str, str]]
+
+    def where(self, split: str, row: int) -> str:
+        """Where the 0-based `row` of `split` came from, for example "data/train.csv line 17"."""
+        hidden = self.splits[split].select_columns(list(HIDDEN)).with_format(None)[row]
+        name, unit = self.origins[hidden[FILE]]
+        return f"{name} {unit} {hidden[readers.LINE]}"
+
+    def places(self, rows: Dataset, split: str) -> list[str]:
+        """`where` of each of `rows`, which may be any selection of a split of this data."""
+        if FILE not in rows.column_names:
+            return [f"{split} row {i}" for i in range(1, len(rows) + 1)]
+        prefixes = [f"{name} {unit} " for name, unit in self.origins]
+        return [prefixes[i] + str(line) for i, line in zip(rows[FILE][:], rows[readers.LINE][:], strict=True)]
+
+
+def load(
+    data: str | None,
+    *,
+    train_files: Sequence[str] = (),
+    validation_files: Sequence[str] = (),
+    test_files: Sequence[str] = (),
+    config: str | None = None,
+    revision: str | None = None,
+    encoding: str = "utf-8",
+    delimiter: str | None = None,
+    train_split: str | None = None,
+    validation_split: str | None = None,
+    test_split: str | None = None,
+) -> LoadedData:
+    """Load every split of a data source.
+
+    Args:
+        data: a folder with train, validation and test files; a `save_to_disk` folder; a file (becomes train); a glob
+            or several comma-separated files (split by their names when those tell, else all train); or a data set on
+            the hub: `name`, `name:config`, `name@revision`, `name:config@revision`. What exists locally wins.
+        train_files, validation_files, test_files: files or globs that make up that split, in place of what `data` has.
+        config: of the data set on the hub, or the sub-folder of a folder; wins over the one in `data`.
+        revision: branch, tag or commit on the hub; wins over the one in `data`.
+        encoding, delimiter: of text files, as for `readers.read_rows`.
+        train_split, validation_split, test_split: what to use as that split, in the split grammar of `datasets`, for
+            example "train[:80%]" or "train[:500]+train[-500:]". All of them slice the splits as they were loaded.
+
+    Raises:
+        UserError: nothing there, unreadable, ambiguous, or a slice that does not fit; the message says what to do.
+    """
+    explicit = {
+        split: [path for spec in specs for path in _expand(spec)]
+        for split, specs in (("train", train_files), ("validation", validation_files), ("test", test_files))
+        if specs
+    }
+    if data is None and not explicit:
+        raise UserError("No data was given", "Pass --data with a file, a folder or the name of a data set on the hub.")
+
+    source = Source(data or "")
+    found: dict[str, list[Path]] = {}
+    loaded = LoadedData({}, source, [])
+    if data is not None:
+        folder = Path(data).expanduser()
+        if _is_saved(folder):
+            source.kind = "disk"
+            _add_saved(loaded, folder)
+        elif _is_local(data):
+            found = find_files(data, config=config)
+        else:
+            source.kind = "hub"
+            _add_hub(loaded, data, config, revision)
+    for split, paths in {**found, **explicit}.items():
+        loaded.splits[split] = _read(loaded, split, paths, encoding, delimiter)
+
+    wanted = {"train": train_split, "validation": validation_split, "test": test_split}
+    slices = {split: select_slice(loaded.splits, spec) for split, spec in wanted.items() if spec}
+    loaded.splits.update(slices)
+    return loaded
+
+
+def find_files(data: str, *, config: str | None = None) -> dict[str, list[Path]]:
+    """The data files behind a local folder, file, glob or comma-separated list, by split.
+
+    Args:
+        data: as for `load`.
+        config: sub-folder to look in when `data` is a folder.
+
+    Raises:
+        UserError: nothing found, or it is not clear which file is which split.
+    """
+    folder = Path(data).expanduser()
+    if folder.is_dir():
+        return _find_in_folder(folder, config)
+    paths = _expand(data)
+    if len(paths) == 1:
+        return {"train": paths}
+    named = _by_split(paths)
+    if None not in named:
+        return {split: _shards(split, files) for split, files in named.items() if split}
+    if set(named) <= {None, "train"}:
+        return {"train": paths}
+    raise UserError(
+        f"{data}: some of these files are named after a split, others are not: {_names(paths)}",
+        "Say which is which with --train-file, --validation-file and --test-file.",
+    )
+
+
+def select_slice(splits: Mapping[str, Dataset], spec: str) -> Dataset:
+    """The rows that `spec` names in the split grammar of `datasets`, for example "train[:10%]+validation".
+
+    Raises:
+        UserError: the spec does not parse, names no split, selects no row, or joins splits of different columns.
+    """
+    from datasets import ReadInstruction, concatenate_datasets
+
+    known = dict(splits)
+    for alias, canonical in SPLIT_NAMES.items():
+        if canonical in splits:
+            known.setdefault(alias, splits[canonical])
+    try:
+        parts = ReadInstruction.from_spec(spec.strip()).to_absolute({name: len(rows) for name, rows in known.items()})
+        pieces = [known[part.splitname].select(range(part.from_, part.to)) for part in parts if part.from_ < part.to]
+        if not pieces:
+            raise ValueError("it selects no rows")
+        return concatenate_datasets(pieces)
+    except (ValueError, AssertionError) as error:
+        sizes = ", ".join(f"{name} ({len(rows)} rows)" for name, rows in splits.items())
+        raise UserError(
+            f"The split {spec!r} cannot be read: {error}",
+            f"There are: {sizes}. Examples: train, train[:2000], train[:10%]+train[-10%:].",
+        ) from error
+
+
+def hold_out(
+    dataset: Dataset, share_or_count: float | int, *, stratify_by: str | None, seed: int
+) -> tuple[Dataset, Dataset]:
+    """Split off some rows at random; the same seed gives the same rows on every platform.
+
+    Args:
+        dataset: n rows.
+        share_or_count: a share of the rows (float between 0 and 1) or their number (int from 1 to n - 1).
+        stratify_by: column whose values keep their proportions (largest remainder); every value keeps at least one
+            row in the part that stays. None, or a column of lists or floats: plain random rows.
+        seed: of the draw.
+
+    Returns:
+        (rest, held out), each in the order of `dataset`.
+
+    Raises:
+        UserError: the share or count is out of bounds.
+    """
+    import numpy as np
+
+    n = len(dataset)
+    count = max(1, round(share_or_count * n)) if isinstance(share_or_count, float) else share_or_count
+    if share_or_count <= 0 or count >= n or (isinstance(share_or_count, float) and share_or_count >= 1):
+        raise UserError(
+            f"Cannot hold out {share_or_count} of {n} rows",
+            f"Give a share between 0 and 1, or a number of rows from 1 to {n - 1}.",
+        )
+    rng = np.random.default_rng(seed)
+    classes = _classes(dataset, stratify_by)
+    sizes = np.bincount(classes)
+    if (sizes - 1).sum() < count:
+        if len(sizes) > 1:
+            reporting.current().note(f"Too few rows for each value of {stratify_by!r}: the held-out rows are random")
+        classes, sizes = np.zeros(n, np.int64), np.array([n])
+    held = _draw(classes, _proportional(sizes, count), rng)
+    mask = np.zeros(n, bool)
+    mask[held] = True
+    return dataset.select(np.flatnonzero(~mask)), dataset.select(np.flatnonzero(mask))
+
+
+def sample_balanced(dataset: Dataset, n: int, *, balance_by: str | None, seed: int) -> Dataset:
+    """Draw `n` rows, as many of each value of `balance_by` as the data allow, in an order shuffled by `seed`.
+
+    A value with too few rows gives all it has and the others make up for it. With balance_by=None, or a column of
+    lists or floats, the rows are plain random ones. `n` of at least len(dataset) returns `dataset` as it is.
+
+    Raises:
+        UserError: n is below 1.
+    """
+    import numpy as np
+
+    if n < 1:
+        raise UserError(f"Cannot draw {n} rows", "Give a number of rows from 1 up.")
+    if n >= len(dataset):
+        return dataset
+    rng = np.random.default_rng(seed)
+    classes = _classes(dataset, balance_by)
+    drawn = _draw(classes, _even(np.bincount(classes), n, rng), rng)
+    return dataset.select(rng.permutation(drawn))
+
+
+def _is_local(data: str) -> bool:
+    """Whether `data` is, or is meant to be, a path and not a name on the hub."""
+    return (
+        Path(data).expanduser().exists()
+        or data.startswith((".", "/", "~"))
+        or readers.format_of(data) is not None
+        or any(mark in data for mark in "*?[,")
+        or _HUB_NAME.fullmatch(data) is None
+    )
+
+
+def _is_saved(folder: Path) -> bool:
+    """Whether `Dataset.save_to_disk` or `DatasetDict.save_to_disk` wrote this folder."""
+    return (folder / "dataset_dict.json").is_file() or (folder / "state.json").is_file()
+
+
+def _expand(spec: str) -> list[Path]:
+    """The existing files that a path, a glob or a comma-separated list of them stands for, in order."""
+    path = Path(spec).expanduser()
+    if path.is_file():
+        return [path]
+    if "," in spec:
+        return list(dict.fromkeys(file for part in spec.split(",") if part.strip() for file in _expand(part.strip())))
+    if glob.has_magic(spec):
+        # Path.glob takes no absolute pattern.
+        files = [file for name in sorted(glob.glob(str(path), recursive=True)) if (file := Path(name)).is_file()]  # noqa: PTH207
+        if not files:
+            raise UserError(
+                f"{spec}: no file matches", "Check the pattern; quote it so that the shell leaves it alone."
+            )
+        return files
+    if path.is_dir():
+        raise UserError(f"{spec} is a folder, a file is needed", f"For all its files: {path / '*'}")
+    raise readers.missing(path)
+
+
+def _find_in_folder(folder: Path, config: str | None) -> dict[str, list[Path]]:
+    """The split files of a folder, of its sub-folder `config` or, as the hub exports them, of `data`."""
+    root = folder / config if config else folder
+    if not root.is_dir():
+        raise readers.missing(root)
+    for place in (root, root / "data"):
+        paths = _data_files(place)
+        named = _by_split(paths)
+        others = named.pop(None, [])
+        if named:
+            if others:
+                reporting.current().note(f"{place}: not named after a split, left out: {_names(others)}")
+            return {split: _shards(split, files) for split, files in sorted(named.items(), key=_split_order) if split}
+        if len(others) == 1:
+            return {"train": others}
+        if others:
+            raise UserError(
+                f"{place}: no file is named after a split: {_names(others)}",
+                "Name them train, validation and test, or pass --train-file and --validation-file.",
+            )
+    suffixes = ", ".join(suffix.lstrip(".") for suffix in readers.FORMATS)
+    raise UserError(f"{root}: no data files in this folder", f"Expected train.SUFFIX with one of {suffixes} (or .gz).")
+
+
+def _data_files(folder: Path) -> list[Path]:
+    if not folder.is_dir():
+        return []
+    return sorted(
+        path
+        for path in folder.iterdir()
+        if path.is_file() and path.name[0] != "." and readers.format_of(path) and not _NOT_DATA.fullmatch(path.name)
+    )
+
+
+def _by_split(paths: Iterable[Path]) -> dict[str | None, list[Path]]:
+    """Files by the first word of their name that names a split; None for those without one."""
+    named: dict[str | None, list[Path]] = {}
+    for path in paths:
+        words = re.split(r"[\W_\d]+", path.name.lower())
+        split = next((SPLIT_NAMES[word] for word in words if word in SPLIT_NAMES), None)
+        named.setdefault(split, []).append(path)
+    return named
+
+
+def _split_order(item: tuple[str | None, list[Path]]) -> int:
+    return ["train", "validation", "test"].index(item[0] or "train")
+
+
+def _shards(split: str, paths: list[Path]) -> list[Path]:
+    """The files, if they can only be the numbered parts of one."""
+    if len({re.sub(r"\d+", "0", path.name) for path in paths}) > 1:
+        raise UserError(
+            f"{paths[0].parent}: several files could be {split}: {_names(paths)}",
+            f"Keep one, or pass --{split}-file with those that you mean.",
+        )
+    promised = re.search(r"-of-(\d+)", paths[0].name)
+    if promised and int(promised[1]) != len(paths):
+        raise UserError(
+            f"{paths[0].parent}: {len(paths)} of {int(promised[1])} parts of {split} are there: {_names(paths)}",
+            "Fetch the parts that are missing.",
+        )
+    return paths
+
+
+def _names(paths: list[Path]) -> str:
+    shown = ", ".join(path.name for path in paths[:6])
+    return shown if len(paths) <= 6 else f"{shown} and {len(paths) - 6} more"
+
+
+def _read(loaded: LoadedData, split: str, paths: list[Path], encoding: str, delimiter: str | None) -> Dataset:
+    """Read the files of one split into one data set, and enter them into the record."""
+    import pyarrow as pa
+    from datasets import Dataset, DatasetInfo, Features
+
+    tables = [readers.read_table(path, encoding=encoding, delimiter=delimiter) for path in paths]
+    _check_columns(tables, paths)
+    table = pa.concat_tables(tables, promote_options="permissive")
+    for index, column in enumerate(table.schema):
+        if pa.types.is_null(column.type):  # nothing but empty cells: text, as in every other column of a csv file
+            table = table.set_column(index, column.name, pa.nulls(len(table), pa.string()))
+    if FILE in table.column_names:
+        table = table.drop_columns([FILE])
+    first = len(loaded.origins)
+    files = pa.chunked_array([pa.repeat(first + index, len(part)) for index, part in enumerate(tables)], pa.int64())
+    table = table.append_column(FILE, files)
+
+    loaded.origins += [(str(path), readers.unit(readers.format_of(path) or "")) for path in paths]
+    loaded.source.files[split] = infos = [FileInfo.of(path) for path in paths]
+    # Named after the content, so that whatever is cached by fingerprint (token ids) is found again by the next run.
+    key = repr([first, [info.sha256 for info in infos], encoding, delimiter, table.schema.to_string()])
+    fingerprint = hashlib.sha256(key.encode()).hexdigest()[:16]
+    info = DatasetInfo(features=Features.from_arrow_schema(table.schema))
+    return Dataset(table, info=info, fingerprint=fingerprint)
+
+
+def _check_columns(tables: list[pa.Table], paths: list[Path]) -> None:
+    """The files of one split must agree on the types of columns, and should on their names."""
+    from datasets import Features
+
+    if conflict := readers.type_conflict(tables):
+        column, types, first, second = conflict
+        raise UserError(
+            f"Column {column!r} has another type in {paths[first]} than in {paths[second]}: {types}",
+            "Write both files with the same type.",
+        )
+    first_features = Features.from_arrow_schema(tables[0].schema)
+    for table, path in zip(tables[1:], paths[1:], strict=True):
+        features = Features.from_arrow_schema(table.schema)
+        if different := sorted(set(features) ^ set(first_features)):
+            reporting.current().warn(f"{paths[0]} and {path} differ in columns, gaps are left empty: {different}")
+        for name, feature in features.items():
+            names, first_names = getattr(feature, "names", None), getattr(first_features.get(name), "names", None)
+            if names and first_names and names != first_names:
+                raise UserError(
+                    f"Column {name!r} numbers its classes in {paths[0]} and {path} differently",
+                    "Write both files with the same class names, or with names in place of numbers.",
+                )
+
+
+def _add_saved(loaded: LoadedData, folder: Path) -> None:
+    from datasets import Dataset, load_from_disk
+
+    with _quiet():
+        try:
+            saved = load_from_disk(str(folder))
+        except Exception as error:  # whatever json, arrow and fsspec raise on a damaged folder
+            raise UserError(f"{folder}: the saved data set cannot be read ({error})", "Save it again.") from error
+    _add_splits(loaded, {"train": saved} if isinstance(saved, Dataset) else saved, f"{folder} ")
+    for split, rows in loaded.splits.items():
+        loaded.source.files[split] = [FileInfo.of(Path(cache["filename"])) for cache in rows.cache_files]
+
+
+def _add_hub(loaded: LoadedData, data: str, config: str | None, revision: str | None) -> None:
+    import datasets
+
+    parsed = _HUB_NAME.fullmatch(data)
+    assert parsed is not None  # `_is_local` saw to it
+    name = parsed["name"]
+    config, revision = config or parsed["config"], revision or parsed["revision"]
+    reporting.current().note(f"{name!r} is no local path: looking for it on the Hugging Face hub")
+    with _quiet():
+        try:
+            found = datasets.load_dataset(name, config, revision=revision)
+        except Exception as error:  # the hub client and the format readers raise many kinds; each has one message
+            raise _hub_error(name, config, revision, error) from error
+    _add_splits(loaded, found, f"{name} ")
+    urls = " ".join(key for rows in found.values() for key in (rows.info.download_checksums or {}))
+    commit = re.search(r"@([0-9a-f]{40})/", urls)
+    loaded.source.revision = commit[1] if commit else revision
+
+
+def _hub_error(name: str, config: str | None, revision: str | None, error: Exception) -> UserError:
+    """What went wrong on the hub, in one message."""
+    import datasets
+
+    said = str(error).strip()
+    lead = f"{name!r} is no file or folder here, and"
+    if isinstance(error, ConnectionError):
+        offline = datasets.config.HF_HUB_OFFLINE or os.environ.get("HF_DATASETS_OFFLINE", "0") not in ("", "0")
+        why = "offline mode is on (HF_HUB_OFFLINE)" if offline else "there is no connection"
+        return UserError(
+            f"{lead} the Hugging Face hub cannot be reached: {why}",
+            "Pass local files, for example --data train.csv, or a folder with train.csv and validation.csv.",
+        )
+    if isinstance(error, datasets.exceptions.DatasetNotFoundError):
+        if "gated" in said or "authenticated" in said:
+            return UserError(f"{lead} the data set on the hub is gated: {said}", "Accept its terms and set HF_TOKEN.")
+        if "Revision" in said:
+            return UserError(f"The data set {name!r} on the hub has no revision {revision!r}", "Leave out @REVISION.")
+        return UserError(f"{lead} the hub has no such data set (or it is private)", "Check the name: owner/name.")
+    if isinstance(error, ValueError) and (
+        listed := re.search(r"[Aa]vailable(?: configs)?: \[(.*?)\]", said, re.DOTALL)
+    ):
+        what = f"no configuration {config!r}" if config else "several configurations"
+        names = listed[1].replace("'", "")
+        return UserError(f"The data set {name!r} has {what}", f"Pass --data {name}:CONFIG with one of: {names}")
+    if "scripts are no longer supported" in said:
+        return UserError(
+            f"The data set {name!r} is a script, which `datasets` no longer runs",
+            f"Most have a converted copy: --data {name}@refs/convert/parquet",
+        )
+    return UserError(f"The data set {name!r} cannot be loaded from the hub: {type(error).__name__}: {said}")
+
+
+def _add_splits(loaded: LoadedData, found: Mapping[Any, Dataset], prefix: str) -> None:
+    """Enter the splits under their canonical names, with the hidden columns."""
+    import numpy as np
+
+    for name, rows in found.items():
+        canonical = SPLIT_NAMES.get(str(name), str(name))
+        split = str(name) if canonical != str(name) and canonical in found else canonical
+        with _quiet():
+            rows = rows.remove_columns([column for column in HIDDEN if column in rows.column_names])
+            rows = rows.add_column(FILE, np.full(len(rows), len(loaded.origins)))
+            rows = rows.add_column(readers.LINE, np.arange(1, len(rows) + 1))
+        loaded.splits[split] = rows
+        loaded.origins.append((f"{prefix}{name}", "row"))
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without the progress bars and retry messages of the libraries."""
+    import datasets
+    import huggingface_hub.utils as hub
+
+    shown = not datasets.utils.are_progress_bars_disabled(), not hub.are_progress_bars_disabled()
+    verbosity = hub.logging.get_verbosity()
+    datasets.utils.disable_progress_bars()
+    hub.disable_progress_bars()
+    hub.logging.set_verbosity_error()
+    try:
+        yield
+    finally:
+        if shown[0]:
+            datasets.utils.enable_progress_bars()
+        if shown[1]:
+            hub.enable_progress_bars()
+        hub.logging.set_verbosity(verbosity)
+
+
+def _classes(dataset: Dataset, column: str | None) -> np.ndarray:
+    """The class of each row as int64 of shape (n,), numbered by first appearance; null is a class of its own.
+
+    All zero without a column, or with one of lists or floats, whose values are no classes.
+    """
+    import numpy as np
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if column is None:
+        return np.zeros(len(dataset), np.int64)
+    if column not in dataset.column_names:
+        shown = ", ".join(name for name in dataset.column_names if name not in HIDDEN)
+        raise UserError(f"There is no column {column!r}", f"Columns: {shown}.")
+    values = dataset.select_columns([column]).with_format("arrow")[:][column]
+    if pa.types.is_nested(values.type) or pa.types.is_floating(values.type):
+        return np.zeros(len(dataset), np.int64)
+    # Encode before the chunks are joined: joined text may be longer than arrow's 2 GiB.
+    encoded = pc.dictionary_encode(values, null_encoding="encode").combine_chunks()
+    return encoded.indices.to_numpy(zero_copy_only=False).astype(np.int64)
+
+
+def _proportional(sizes: np.ndarray, count: int) -> np.ndarray:
+    """How many of each class to draw: shares of `count` by largest remainder, leaving each class at least one row.
+
+    Whole numbers only, so that no rounding differs between platforms. Needs (sizes - 1).sum() >= count.
+    """
+    import numpy as np
+
+    quota = sizes * count
+    drawn = np.minimum(quota // sizes.sum(), sizes - 1)
+    while (left := count - drawn.sum()) > 0:
+        open_ = drawn < sizes - 1
+        lacking = np.where(open_, quota - drawn * sizes.sum(), -(2**62))
+        first = np.argsort(-lacking, kind="stable")[: min(left, open_.sum())]
+        drawn[first] += 1
+    return drawn
+
+
+def _even(sizes: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
+    """How many of each class to draw: as even as the sizes allow; who gets the odd rows is drawn."""
+    import numpy as np
+
+    drawn = np.zeros_like(sizes)
+    while (left := count - drawn.sum()) > 0:
+        open_ = np.flatnonzero(drawn < sizes)
+        if left < len(open_):
+            drawn[rng.permutation(open_)[:left]] += 1
+        else:
+            drawn[open_] = np.minimum(drawn[open_] + left // len(open_), sizes[open_])
+    return drawn
+
+
+def _draw(classes: np.ndarray, counts: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Row numbers: `counts[c]` random rows of each class c."""
+    import numpy as np
+
+    order = rng.permutation(len(classes))
+    order = order[np.argsort(classes[order], kind="stable")]  # by class, random within
+    starts = np.concatenate([[0], np.cumsum(np.bincount(classes))[:-1]])
+    rank = np.arange(len(classes)) - starts[classes[order]]
+    return order[rank < counts[classes[order]]]

@@ -1,0 +1,86 @@
+"""From the data options of a command to its splits."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nlpkit import reporting
+from nlpkit.data import sources
+from nlpkit.data.glue import glue_task
+from nlpkit.data.sources import LoadedData
+from nlpkit.errors import UserError
+from nlpkit.options import DataOptions, suggest
+
+if TYPE_CHECKING:
+    from nlpkit.tasks.base import Task
+
+SAMPLES = Path(__file__).parent / "samples"
+SAMPLE_PREFIX = "sample:"
+
+
+def sample_folder(data: str | None) -> str | None:
+    """The folder of a sample that ships with nlpkit (`sample:feedback`); any other value as it is.
+
+    Raises:
+        UserError: there is no such sample.
+    """
+    if data is None or not data.startswith(SAMPLE_PREFIX):
+        return data
+    name = data.removeprefix(SAMPLE_PREFIX)
+    known = sorted(folder.name for folder in SAMPLES.iterdir() if folder.is_dir())
+    if name not in known:
+        raise UserError(f"there is no sample '{name}'", suggest(name, known) or f"Samples: {', '.join(known)}")
+    return str(SAMPLES / name)
+
+
+def load(options: DataOptions) -> LoadedData:
+    """Load what `--data` and its kin describe."""
+    glue = glue_task(options.data, options.data_config)
+    validation = options.validation_split
+    if glue and glue.validation != "validation" and validation is None:
+        validation = glue.validation
+    return sources.load(
+        sample_folder(options.data),
+        train_files=options.train_file,
+        validation_files=options.validation_file,
+        test_files=options.test_file,
+        config=options.data_config,
+        revision=options.data_revision,
+        encoding=options.encoding,
+        delimiter=options.delimiter,
+        train_split=options.train_split,
+        validation_split=validation,
+        test_split=options.test_split,
+    )
+
+
+def prepare(loaded: LoadedData, task: Task, options: DataOptions, seed: int) -> None:
+    """Make the validation split where there is none, and draw the samples that were asked for; changes `loaded`."""
+    seed = options.shuffle_seed if options.shuffle_seed is not None else seed
+    splits, reporter = loaded.splits, reporting.current()
+    if "train" in splits and "validation" not in splits:
+        column = task.balance_column
+        rest, held = sources.hold_out(splits["train"], options.validation_share, stratify_by=column, seed=seed)
+        loaded.splits = splits = {
+            "train": rest,
+            "validation": held,
+            **{k: v for k, v in splits.items() if k != "train"},
+        }
+        how = f"stratified by '{column}', " if column else ""
+        reporter.note(f"validation: {len(held):,} rows held out of train ({how}seed {seed}; --validation-file)")
+    limits: dict[str, Any] = dict.fromkeys(splits, options.max_eval_samples) | {"train": options.max_train_samples}
+    for split, limit in limits.items():
+        if limit and split in splits and limit < len(splits[split]):
+            balance = task.balance_column if split == "train" else None
+            splits[split] = sources.sample_balanced(splits[split], limit, balance_by=balance, seed=seed)
+            how = ", balanced by label" if balance else ""
+            reporter.note(f"{split}: {limit:,} rows drawn (seed {seed}{how})")
+
+
+def short_name(options: DataOptions) -> str:
+    """A name for the data that fits in a folder name."""
+    spec = options.data or (options.train_file[0] if options.train_file else "data")
+    spec = spec.removeprefix(SAMPLE_PREFIX).partition("@")[0].replace(":", "-").rstrip("/")
+    name = Path(spec.split(",")[0]).name.replace("*", "")
+    return name.split(".")[0] or "data"

@@ -1,0 +1,95 @@
+"""Writers of answers: rows in, a csv, tsv, jsonl or parquet file out, complete or not there at all."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TextIO
+
+from nlpkit.runs.folder import writing
+
+Write = Callable[[Sequence[Mapping[str, Any]]], None]
+FORMATS = ("csv", "tsv", "jsonl", "parquet")
+
+
+@contextmanager
+def writer(path: Path | None) -> Iterator[Write]:
+    """A function that appends rows to `path` (standard output as jsonl when None).
+
+    The rows go to a hidden file beside it that takes its name when the block ends well.
+    """
+    if path is None:
+        yield _jsonl(sys.stdout)
+        return
+    partial = path.with_name(f".{path.name}.partial")
+    with writing(path):
+        try:
+            if path.suffix == ".parquet":
+                with _parquet(partial) as write:
+                    yield write
+            else:
+                with partial.open("w", encoding="utf-8", newline="") as file:
+                    yield (
+                        _jsonl(file) if path.suffix == ".jsonl" else _csv(file, "\t" if path.suffix == ".tsv" else ",")
+                    )
+            partial.replace(path)
+        finally:
+            partial.unlink(missing_ok=True)
+
+
+def _jsonl(file: TextIO) -> Write:
+    def write(rows: Sequence[Mapping[str, Any]]) -> None:
+        file.writelines(json.dumps(row, ensure_ascii=False, default=str) + "\n" for row in rows)
+
+    return write
+
+
+def _csv(file: TextIO, delimiter: str) -> Write:
+    out: csv.DictWriter[str] | None = None
+
+    def write(rows: Sequence[Mapping[str, Any]]) -> None:
+        nonlocal out
+        if out is None:
+            # a broken row may have fewer columns than the others
+            columns = list(dict.fromkeys(name for row in rows for name in row))
+            out = csv.DictWriter(file, columns, delimiter=delimiter, lineterminator="\n", extrasaction="ignore")
+            out.writeheader()
+        out.writerows({name: _cell(value) for name, value in row.items()} for row in rows)
+
+    return write
+
+
+def _cell(value: Any) -> Any:
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, list | dict) else value
+
+
+@contextmanager
+def _parquet(path: Path) -> Iterator[Write]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    out: pq.ParquetWriter | None = None
+    schema: pa.Schema | None = None
+
+    def write(rows: Sequence[Mapping[str, Any]]) -> None:
+        nonlocal out, schema
+        if schema is None:
+            columns = list(dict.fromkeys(name for row in rows for name in row))
+            inferred = pa.Table.from_pylist([{name: row.get(name) for name in columns} for row in rows]).schema
+            # a column that is empty so far may hold text later
+            schema = pa.schema(
+                [pa.field(f.name, pa.string() if pa.types.is_null(f.type) else f.type) for f in inferred]
+            )
+            out = pq.ParquetWriter(path, schema)
+        assert out is not None
+        out.write_table(pa.Table.from_pylist([dict(row) for row in rows], schema=schema))
+
+    try:
+        yield write
+    finally:
+        if out is not None:
+            out.close()

@@ -1,0 +1,1 @@
+"""Metrics as `evaluate` classes that need no network."""

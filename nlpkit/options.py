@@ -1,0 +1,318 @@
+"""Options, declared once.
+
+A recipe's `Config` is the only place where an option's name, type, default, bounds and help stand: the flags, the
+YAML keys, `--help`, validation, the Python API and the JSON record are all read from it. The groups here are shared by
+several recipes, so that the same thing has the same flag everywhere.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, ValidationError
+
+from nlpkit.errors import UserError
+
+DEFAULT_MODEL = "minilm"
+
+# Fields that say where and how to speak, not what to compute: a record of a run does not repeat them.
+NOT_REPEATED = frozenset({"output", "overwrite", "resume", "dry_run", "push_to_hub"})
+
+
+def option(
+    default: Any,
+    help: str,
+    *,
+    panel: str = "Options",
+    metavar: str | None = None,
+    positional: bool = False,
+    shown_default: str | None = None,
+    **bounds: Any,
+) -> Any:
+    """Declare one option of a config class.
+
+    Args:
+        default: the value when neither flag nor file names one; `...` makes the option required.
+        help: one line, with the unit.
+        panel: heading under which `--help` lists it.
+        metavar: stands for the value in `--help`.
+        positional: an argument without a flag, on the command line.
+        shown_default: text for `--help` where `default` is None but means something.
+        bounds: pydantic's `ge`, `gt`, `le`, `lt`, ...
+    """
+    extra: Any = {"panel": panel, "metavar": metavar, "positional": positional, "shown_default": shown_default}
+    return Field(default, description=help, json_schema_extra=extra, **bounds)
+
+
+def _pairs(value: Any) -> Any:
+    """Turn ["a=1", "b=x"] into {"a": 1, "b": "x"}, values read as YAML reads them."""
+    if not isinstance(value, list | tuple):
+        return value
+    import yaml
+
+    out: dict[str, Any] = {}
+    for item in value:
+        name, sign, text = str(item).partition("=")
+        if not sign:
+            raise ValueError(f"'{item}' is not of the form key=value")
+        out[name.strip().replace("-", "_")] = yaml.safe_load(text)
+    return out
+
+
+def _listed(value: Any) -> Any:
+    return [value] if isinstance(value, str) else value
+
+
+Pairs = Annotated[dict[str, Any], BeforeValidator(_pairs)]
+Strings = Annotated[list[str], BeforeValidator(_listed)]
+
+
+class Config(BaseModel):
+    """Base of every recipe's configuration.
+
+    Constructing one with a bad value or an unknown name raises `UserError` that names the nearest valid option.
+    """
+
+    model_config = ConfigDict(extra="forbid", validate_assignment=True, protected_namespaces=())
+    # the options the user gave, as opposed to defaults: a resumed run overrides only these
+    _given: frozenset[str] = PrivateAttr(default=frozenset())
+
+    def __init__(self, **values: Any) -> None:
+        try:
+            super().__init__(**values)
+        except ValidationError as error:
+            raise UserError(*_explain(error, type(self))) from None
+        self._given = frozenset(values)
+
+    @property
+    def given(self) -> frozenset[str]:
+        """Names of the options that were set by a flag, a file or a caller."""
+        return self._given
+
+    def changed(self, **values: Any) -> Self:
+        """A copy with some values replaced, validated again."""
+        given = {name: getattr(self, name) for name in self._given}
+        return type(self)(**{**given, **values})
+
+    def record(self) -> dict[str, Any]:
+        """The resolved configuration as JSON values, without where it was written (see `NOT_REPEATED`)."""
+        return self.model_dump(mode="json", exclude=set(NOT_REPEATED))
+
+    @classmethod
+    def from_sources(cls, flags: Mapping[str, Any], file: Path | None = None, command: str | None = None) -> Self:
+        """Resolve the precedence flag > file > default.
+
+        Raises:
+            UserError: the file cannot be read, is of another command, or has an unknown key or a bad value.
+        """
+        values = read_config_file(file, command, cls) if file is not None else {}
+        return cls(**{**values, **flags})
+
+
+def read_config_file(path: Path, command: str | None, config: type[Config]) -> dict[str, Any]:
+    """Read a YAML recipe or the `nlpkit.json` of an earlier run; keys may be written with dashes."""
+    import yaml
+
+    try:
+        document = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"there is no config file {path}") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"cannot read the config file {path}: {error}") from None
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+        raise UserError(f"{path}{where}: not valid YAML: {getattr(error, 'problem', error)}") from None
+    if not isinstance(document, dict):
+        raise UserError(f"{path}: expected `option: value` lines, found {type(document).__name__}")
+    recorded = document.get("command")
+    if "schema_version" in document and isinstance(document.get("config"), dict):
+        values = dict(document["config"])
+    else:
+        values = {key: value for key, value in document.items() if key != "command"}
+    if recorded and command and recorded != command:
+        raise UserError(f"{path} is for `nlpkit {recorded}`, not for `nlpkit {command}`")
+    values = {str(key).replace("-", "_"): value for key, value in values.items()}
+    for key in values:
+        if key not in config.model_fields:
+            raise UserError(f"{path}: unknown option '{key}'", suggest(key, config.model_fields))
+    return values
+
+
+def suggest(name: str, valid: Any) -> str | None:
+    """A hint that names the nearest of `valid`, or None when nothing is near."""
+    near = difflib.get_close_matches(name.replace("-", "_"), [str(item) for item in valid], n=1, cutoff=0.5)
+    return f"Did you mean '{near[0]}'?" if near else None
+
+
+def flag_of(field: str) -> str:
+    """The command-line flag of a config field."""
+    return "--" + field.replace("_", "-")
+
+
+def _explain(error: ValidationError, config: type[Config]) -> tuple[str, str | None]:
+    first = error.errors()[0]
+    field = str(first["loc"][0]) if first["loc"] else ""
+    if first["type"] == "extra_forbidden":
+        return f"unknown option '{field}'", suggest(field, config.model_fields)
+    if first["type"] == "missing":
+        return f"{flag_of(field)} is required", None
+    text = first["msg"].removeprefix("Value error, ")
+    text = text[0].lower() + text[1:]
+    hint = None
+    if first["type"] == "literal_error":
+        choices = first["ctx"]["expected"].replace("'", "").replace(" or ", ", ").split(", ")
+        hint = suggest(str(first["input"]), choices)
+    shown = f" {first['input']!r}" if isinstance(first["input"], str | int | float) else ""
+    return (f"{flag_of(field)}{shown}: {text}" if field else text), hint
+
+
+class DataOptions(Config):
+    """Where the rows come from and which of them are used."""
+
+    data: str | None = option(
+        None,
+        "Folder with train/validation/test files, a file, a glob, or a hub name (glue:sst2, name:config@revision).",
+        panel="Data",
+        metavar="PATH|NAME",
+    )
+    train_file: Strings = option([], "File of the train split (repeatable, glob).", panel="Data", metavar="FILE")
+    validation_file: Strings = option([], "File of the validation split.", panel="Data", metavar="FILE")
+    test_file: Strings = option([], "File of the test split.", panel="Data", metavar="FILE")
+    data_config: str | None = option(None, "Configuration of a hub data set.", panel="Data", metavar="NAME")
+    data_revision: str | None = option(None, "Revision of a hub data set.", panel="Data", metavar="REV")
+    encoding: str = option("utf-8", "Text encoding of the files.", panel="Data", metavar="NAME")
+    delimiter: str | None = option(
+        None, "Column separator of csv files.", panel="Data", metavar="CHAR", shown_default="from the header"
+    )
+    train_split: str | None = option(
+        None, "Rows to train on, e.g. 'train[:2000]+train[-2000:]'.", panel="Data", metavar="SPLIT"
+    )
+    validation_split: str | None = option(None, "Rows to validate on.", panel="Data", metavar="SPLIT")
+    test_split: str | None = option(None, "Rows to test on.", panel="Data", metavar="SPLIT")
+    validation_share: float = option(
+        0.1, "Share of train held out when there is no validation split.", panel="Data", gt=0, lt=1
+    )
+    max_train_samples: int | None = option(None, "Train on at most N rows, balanced by label.", panel="Data", ge=1)
+    max_eval_samples: int | None = option(None, "Evaluate on at most N rows a split.", panel="Data", ge=1)
+    shuffle_seed: int | None = option(
+        None, "Seed of the hold-out and of the sampling.", panel="Data", shown_default="--seed"
+    )
+
+
+class ColumnOptions(Config):
+    """Which columns of the rows are read."""
+
+    text_column: str | None = option(None, "Column of the text.", panel="Data", shown_default="guessed")
+    text_pair_column: str | None = option(None, "Column of the second text of a pair.", panel="Data")
+    label_column: str | None = option(None, "Column of the label.", panel="Data", shown_default="guessed")
+
+
+class ModelOptions(Config):
+    """Which model, and how it is opened."""
+
+    model: str = option(
+        DEFAULT_MODEL,
+        "Folder or hub name of the model; `minilm` is all-MiniLM-L6-v2.",
+        panel="Model",
+        metavar="PATH|NAME",
+    )
+    model_revision: str | None = option(None, "Revision of a hub model.", panel="Model", metavar="REV")
+    tokenizer: str | None = option(
+        None, "Folder or hub name of the tokenizer.", panel="Model", metavar="PATH|NAME", shown_default="the model's"
+    )
+    allow_pickle: bool = option(False, "Load weights stored as pickle (they can run code).", panel="Model")
+    trust_remote_code: bool = option(False, "Run model code that comes with the weights.", panel="Model")
+
+
+class DeviceOptions(Config):
+    """Where the arithmetic is done."""
+
+    device: str = option("auto", "auto, cpu, cuda, cuda:1, mps.", panel="Device", metavar="NAME")
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = option(
+        "auto", "Arithmetic of the forward pass.", panel="Device", shown_default="bf16 or fp16 on GPU, fp32 on CPU"
+    )
+    threads: int | None = option(
+        None, "CPU threads of torch.", panel="Device", ge=1, shown_default="the cores this process may use"
+    )
+
+
+class TrainingOptions(DeviceOptions):
+    """What every training run shares. Defaults are Trainer's unless the help names another source."""
+
+    epochs: float = option(3.0, "Passes over the train split.", panel="Training", gt=0)
+    max_steps: int | None = option(
+        None, "Stop after N optimizer steps, whatever --epochs says.", panel="Training", ge=1
+    )
+    max_minutes: float | None = option(None, "Stop training after N minutes of wall time.", panel="Training", gt=0)
+    batch_size: int = option(32, "Rows a step on each device.", panel="Training", ge=1)
+    eval_batch_size: int = option(64, "Rows a step in evaluation.", panel="Training", ge=1)
+    gradient_accumulation_steps: int = option(1, "Batches summed before a step.", panel="Training", ge=1)
+    learning_rate: float = option(
+        5e-5, "Peak learning rate (BERT paper: 2e-5 to 5e-5; smaller models take more).", panel="Training", gt=0
+    )
+    schedule: Literal["linear", "cosine", "constant"] = option(
+        "linear", "Course of the learning rate after warm-up.", panel="Training"
+    )
+    warmup: float = option(
+        0.06, "Warm-up: a share of all steps if below 1 (RoBERTa paper: 0.06), else steps.", panel="Training", ge=0
+    )
+    weight_decay: float = option(0.0, "AdamW weight decay; biases and norms are exempt.", panel="Training", ge=0)
+    max_grad_norm: float = option(1.0, "Clip the gradient to this L2 norm; 0 = off.", panel="Training", ge=0)
+    layer_decay: float = option(
+        1.0, "Learning rate factor a layer, from the head down (ELECTRA: 0.8); 1 = off.", panel="Training", gt=0, le=1
+    )
+    freeze: str = option(
+        "none", "Keep fixed: none, embeddings, encoder, or N (embeddings and first N layers).", panel="Training"
+    )
+    dropout: float | None = option(
+        None, "Dropout probability everywhere.", panel="Training", ge=0, lt=1, shown_default="the model's"
+    )
+    batching: Literal["length", "random"] = option(
+        "length", "Batches of rows of like length, or of random rows.", panel="Training"
+    )
+    gradient_checkpointing: bool = option(False, "Save memory: recompute activations.", panel="Training")
+    compile: bool = option(False, "torch.compile the model.", panel="Training")
+    seed: int = option(42, "Seed of initialisation, order and dropout.", panel="Training", ge=0)
+    full_determinism: bool = option(False, "Deterministic kernels on GPU too (slower).", panel="Training")
+    eval_steps: int | None = option(
+        None, "Evaluate and save each N steps.", panel="Training", ge=1, shown_default="each epoch"
+    )
+    logging_steps: int | None = option(
+        None, "Log the loss each N steps.", panel="Training", ge=1, shown_default="50 times a run"
+    )
+    checkpoint_minutes: float = option(
+        10.0, "Also save a checkpoint when the last is N minutes old.", panel="Training", gt=0
+    )
+    best_metric: str | None = option(
+        None, "Metric that picks the best checkpoint.", panel="Training", metavar="NAME", shown_default="the task's"
+    )
+    early_stopping: int | None = option(
+        None, "Stop after N evaluations without a better metric.", panel="Training", ge=1
+    )
+    trainer: Pairs = option(
+        {}, "Any other TrainingArguments field (repeatable).", panel="Training", metavar="KEY=VALUE"
+    )
+
+
+class OutputOptions(Config):
+    """Where the run folder goes and who is told."""
+
+    output: Path | None = option(
+        None, "Run folder to write.", panel="Output", metavar="DIR", shown_default="runs/<data>-<model>"
+    )
+    overwrite: bool = option(False, "Replace an earlier run in --output.", panel="Output")
+    resume: bool = option(False, "Go on with the interrupted run in --output.", panel="Output")
+    dry_run: bool = option(False, "Check data and model, show the plan, stop.", panel="Output")
+    keep_checkpoints: bool = option(False, "Keep best and last checkpoint after the run.", panel="Output")
+    report_to: Literal["none", "tensorboard", "wandb"] = option("none", "Send metrics to a tracker.", panel="Output")
+    push_to_hub: str | None = option(
+        None,
+        "Upload the finished run to this hub repository (private unless --public).",
+        panel="Output",
+        metavar="REPO",
+    )
+    public: bool = option(False, "With --push-to-hub: make a new repository public.", panel="Output")

@@ -1,0 +1,50 @@
+"""The process: its rank among others, and how talkative the libraries in it are."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import warnings
+
+
+def apply(*, verbose: bool) -> None:
+    """Set what the libraries read at import time. Call before torch or transformers is imported."""
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
+    if verbose:
+        logging.basicConfig(level=logging.INFO, stream=sys.stderr)
+        return
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    os.environ.setdefault("TRANSFORMERS_NO_ADVISORY_WARNINGS", "1")
+    os.environ.setdefault("DATASETS_VERBOSITY", "error")
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    os.environ.setdefault("HF_DATASETS_DISABLE_PROGRESS_BARS", "1")
+    os.environ.setdefault("ACCELERATE_LOG_LEVEL", "ERROR")
+    warnings.filterwarnings("ignore")
+    for name in ("torch", "huggingface_hub", "accelerate", "fsspec", "matplotlib"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+
+
+def silence_transformers() -> None:
+    """Turn off the weight-loading bar and report; after transformers is imported."""
+    if os.environ.get("TRANSFORMERS_VERBOSITY") == "error":
+        from transformers.utils import logging as transformers_logging
+
+        transformers_logging.set_verbosity_error()
+        transformers_logging.disable_progress_bar()
+
+
+def rank() -> int:
+    """This process's number under torchrun or `accelerate launch`; 0 when alone."""
+    return int(os.environ.get("RANK", "0"))
+
+
+def world_size() -> int:
+    """How many processes train together."""
+    return int(os.environ.get("WORLD_SIZE", "1"))
+
+
+def is_main_process() -> bool:
+    """Whether this process is the one that speaks and writes."""
+    return rank() == 0

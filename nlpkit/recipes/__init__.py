@@ -1,0 +1,1 @@
+"""One module per subcommand: its Config, build and run."""

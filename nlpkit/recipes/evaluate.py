@@ -1,0 +1,149 @@
+"""Measure a trained model on labelled data.
+
+Works for a run folder, a plain Transformers folder and a hub model. `--fail-under accuracy=0.9` makes CI fail
+(exit code 1) when the model is worse. For a run folder the figures are added to its nlpkit.json.
+
+Example: nlpkit evaluate runs/reviews --data new.csv --fail-under accuracy=0.9
+"""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nlpkit import reporting
+from nlpkit.data import splits
+from nlpkit.errors import UserError
+from nlpkit.inference.predictor import Predictor, TrainedModelOptions
+from nlpkit.options import ColumnOptions, DataOptions, Pairs, option, suggest
+from nlpkit.recipes.finetune import stop_on_errors
+from nlpkit.reporting import Report, Table
+from nlpkit.runs.folder import RECORD, read_record, write_json
+from nlpkit.tasks.base import Finding
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+
+COMMAND = "evaluate"
+
+
+class Config(ColumnOptions, DataOptions, TrainedModelOptions):
+    """Options of `nlpkit evaluate`."""
+
+    split: str | None = option(
+        None, "Split to measure.", panel="Data", shown_default="all but train; train if there is no other"
+    )
+    fail_under: Pairs = option({}, "Exit with 1 if a metric is lower (repeatable).", panel="Gate", metavar="METRIC=X")
+    fail_over: Pairs = option({}, "Exit with 1 if a metric is higher (repeatable).", panel="Gate", metavar="METRIC=X")
+    per_class: bool = option(False, "Show precision, recall and F1 of each class.", panel="Output")
+    save: bool = option(True, "Add the figures to the nlpkit.json of a run folder.", panel="Output")
+
+
+def run(config: Config) -> Report:
+    """Evaluate; returns a table with a row for each split."""
+    predictor = Predictor(config)
+    task = predictor.task
+    loaded = splits.load(config)
+    chosen = _chosen(config, list(loaded.splits))
+    columns = loaded.splits[chosen[0]].column_names
+    task.bind([name for name in columns if not name.startswith("__")], config, labelled=True)
+    findings: list[Finding] = []
+    metrics: dict[str, dict[str, float]] = {}
+    details: dict[str, Any] = {}
+    rows: dict[str, int] = {}
+    start = time.monotonic()
+    for split in chosen:
+        examples = task.examples(_limited(loaded.splits[split], config), split, loaded, findings)
+        if not len(examples):
+            if config.split or len(chosen) == 1:
+                stop_on_errors([Finding("error", "no-rows", f"{split}: there is no labelled row", 0)])
+            continue
+        with reporting.current().progress(f"evaluate {split}", len(examples), "rows") as bar:
+            outputs = predictor.outputs({name: examples[name][:] for name in examples.column_names}, bar)
+        metrics[split] = task.score(outputs, examples)
+        details[split] = task.details(outputs, examples)
+        rows[split] = len(examples)
+    for finding in findings:
+        reporting.current().warn(str(finding))
+    failures = _gate(config, metrics)
+    seconds = time.monotonic() - start
+    record = {
+        "model": config.model,
+        "data": loaded.source.to_record(),
+        "device": predictor.device.described,
+        "rows": rows,
+        "metrics": metrics,
+        "details": details,
+        "failures": failures,
+        "rows_per_second": round(sum(rows.values()) / seconds, 1),
+    }
+    if config.save and predictor.record is not None:
+        _add_to_run(Path(config.model), record)
+    return Report(record, _tables(config, task, metrics, rows, details), failures, exit_code=1 if failures else 0)
+
+
+def _chosen(config: Config, found: list[str]) -> list[str]:
+    if config.split is None:
+        return [split for split in found if split != "train"] or found
+    if config.split not in found:
+        raise UserError(f"--split {config.split}: found {', '.join(found)}", suggest(config.split, found))
+    return [config.split]
+
+
+def _limited(rows: Dataset, config: Config) -> Dataset:
+    from nlpkit.data.sources import sample_balanced
+
+    if config.max_eval_samples is None:
+        return rows
+    return sample_balanced(rows, config.max_eval_samples, balance_by=None, seed=config.shuffle_seed or 0)
+
+
+def _gate(config: Config, metrics: dict[str, dict[str, float]]) -> list[str]:
+    """What did not hold, one line each.
+
+    Raises:
+        UserError: a gate names no metric, or its bound is no number.
+    """
+    failures = []
+    for flag, bounds, fails in (
+        ("--fail-under", config.fail_under, lambda value, bound: value < bound),
+        ("--fail-over", config.fail_over, lambda value, bound: value > bound),
+    ):
+        for name, bound in bounds.items():
+            if not isinstance(bound, int | float):
+                raise UserError(f"{flag} {name}={bound}: the bound is not a number")
+            for split, values in metrics.items():
+                if name not in values:
+                    raise UserError(
+                        f"{flag} {name}: no such metric; there are {', '.join(values)}", suggest(name, values)
+                    )
+                # a metric that is not a number fails every gate
+                if fails(values[name], bound) or values[name] != values[name]:
+                    failures.append(f"failed: {split} {name} is {values[name]:.4f} ({flag} {bound:g})")
+    return failures
+
+
+def _tables(
+    config: Config, task: Any, metrics: dict[str, dict[str, float]], rows: dict[str, int], details: dict[str, Any]
+) -> list[Table]:
+    names = [name for name in task.table_metrics if any(name in values for values in metrics.values())]
+    names += [name for name in (*config.fail_under, *config.fail_over) if name not in names]
+    body = [[split, rows[split], *(values.get(name) for name in names)] for split, values in metrics.items()]
+    tables = [Table("result", ["split", "rows", *names], body)]
+    if config.per_class:
+        for split, found in details.items():
+            if "per_class" in found:
+                header = ["label", "precision", "recall", "f1", "support"]
+                lines = [[label, *values.values()] for label, values in found["per_class"].items()]
+                tables.append(Table(f"{split}, by label", header, lines))
+    return tables
+
+
+def _add_to_run(folder: Path, record: dict[str, Any]) -> None:
+    run = read_record(folder)
+    if run is not None:
+        entry = {key: record[key] for key in ("data", "device", "rows", "metrics", "failures")}
+        entry["date"] = time.strftime("%Y-%m-%dT%H:%M:%S%z")
+        run.setdefault("evaluations", []).append(entry)
+        write_json(folder / RECORD, run)

@@ -1,0 +1,547 @@
+"""Fine-tuning, for any task: the operation behind `finetune-cls` and its kin.
+
+Read `run` from top to bottom: load the rows, let the task find columns and labels, check, tokenize, train, measure,
+write the run folder.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nlpkit import models, process, reporting
+from nlpkit.data import features, splits
+from nlpkit.errors import Interrupted, UserError
+from nlpkit.reporting import Report, Table
+from nlpkit.runs.folder import RunFolder, human_bytes, read_record, versions
+from nlpkit.tasks.base import Finding, Task
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+
+    from nlpkit.data.sources import LoadedData
+    from nlpkit.training.devices import Device
+    from nlpkit.training.trainer import Split
+
+TRAIN_ROWS_JUDGED = 2_000  # the train row of the result table comes from this many rows at most
+
+
+@dataclass
+class Experiment:
+    """Everything that a fine-tuning run is made of, before its first step."""
+
+    config: Any
+    command: str
+    task: Task
+    loaded: LoadedData
+    examples: dict[str, Dataset]
+    splits: dict[str, Split]
+    tokenizer: Any
+    device: Device
+    trainer: Any  # NlpkitTrainer
+    folder: RunFolder
+    steps: int
+    new_weights: list[str]
+    findings: list[Finding] = field(default_factory=list)
+
+
+def build(config: Any, command: str, task_class: type[Task]) -> Experiment:
+    """Load, check and tokenize the data, open the model, and make the Trainer.
+
+    Raises:
+        UserError: whatever is wrong with options, data or model.
+    """
+    from nlpkit.training import devices
+
+    reporter = reporting.current()
+    folder = RunFolder(
+        config.output or RunFolder.default_path(splits.short_name(config), models.display_name(config.model))
+    )
+    if process.is_main_process():
+        folder.require_usable(resume=config.resume, overwrite=config.overwrite)
+    device = devices.choose(config)
+    model_name = models.resolve(config.model)
+    model_config = models.load_config(
+        model_name, revision=config.model_revision, trust_remote_code=config.trust_remote_code
+    )
+    tokenizer = models.load_tokenizer(
+        models.resolve(config.tokenizer) if config.tokenizer else model_name,
+        revision=None if config.tokenizer else config.model_revision,
+        trust_remote_code=config.trust_remote_code,
+    )
+
+    loaded = splits.load(config)
+    if "train" not in loaded.splits:
+        raise UserError(f"there is no train split; found: {', '.join(loaded.splits)}", "Name it: --train-file FILE.")
+    task = task_class.from_data(loaded.splits, config)
+    splits.prepare(loaded, task, config, config.seed)
+    findings: list[Finding] = []
+    examples = {
+        split: task.examples(rows, split, loaded, findings)
+        for split, rows in loaded.splits.items()
+        if split in ("train", "validation") or _labelled(task, rows)
+    }
+    examples = {split: rows for split, rows in examples.items() if len(rows) or split in ("train", "validation")}
+    stop_on_errors(findings)
+    findings += task.check(examples)
+    stop_on_errors(findings)
+    for finding in findings:
+        (reporter.warn if finding.level == "warning" else reporter.note)(str(finding))
+
+    limit = models.max_positions(model_config, tokenizer)
+    lengths = features.choose_max_length(task, tokenizer, examples, limit, config.max_length, config.seed)
+    if config.class_weights != "none":
+        task.weigh_classes(config.class_weights, examples["train"])  # type: ignore[attr-defined]
+
+    # seeded here, so that a new head is the same in a resumed and in a repeated run
+    from transformers import set_seed
+
+    set_seed(config.seed)
+    from nlpkit.training import parameters
+
+    model, new_weights = models.load_model(
+        model_name,
+        task.auto_class,
+        revision=config.model_revision,
+        trust_remote_code=config.trust_remote_code,
+        allow_pickle=config.allow_pickle,
+        **task.model_arguments(),
+        **parameters.dropout_overrides(model_config, config.dropout),
+    )
+    if len(tokenizer) > model.get_input_embeddings().num_embeddings:
+        raise UserError(
+            f"the tokenizer has {len(tokenizer):,} tokens, the model {model.get_input_embeddings().num_embeddings:,}",
+            "They do not belong together: name the right one with --tokenizer.",
+        )
+    parameters.freeze(model, config.freeze)
+    size = sum(parameter.numel() for parameter in model.parameters()) * 4
+    if process.is_main_process():
+        folder.require_space(size * (1 + 2 * 3))  # the result; two checkpoints of weights and two AdamW moments
+
+    from nlpkit.training.trainer import Split
+
+    ready = {split: Split(rows, features.featurize(task, tokenizer, rows, split)) for split, rows in examples.items()}
+    if config.oversample:
+        ready["train"] = _oversampled(task, ready["train"], config.seed)
+    trainer, steps = _trainer(config, task, ready, model, tokenizer, device, folder)
+    experiment = Experiment(
+        config, command, task, loaded, examples, ready, tokenizer, device, trainer, folder, steps, new_weights, findings
+    )
+    reporter.plan("plan", _plan(experiment, lengths))
+    return experiment
+
+
+def _plan(experiment: Experiment, lengths: str) -> list[tuple[str, str]]:
+    config, model = experiment.config, experiment.trainer.model
+    size = sum(parameter.numel() for parameter in model.parameters()) / 1e6
+    new = sorted({name.split(".")[0] for name in experiment.new_weights})
+    rows = config.batch_size * config.gradient_accumulation_steps * process.world_size()
+    return [
+        ("data", ", ".join(f"{split} {len(found):,}" for split, found in experiment.examples.items())),
+        ("task", describe(experiment.task)),
+        ("length", lengths),
+        (
+            "model",
+            f"{models.display_name(config.model)}, {size:.1f} M parameters"
+            + (f", new: {', '.join(new)}" if new else ""),
+        ),
+        ("device", experiment.device.described),
+        ("steps", f"{experiment.steps:,} of {rows} rows, {_estimate(experiment)}"),
+        ("output", str(experiment.folder.path)),
+    ]
+
+
+def run(config: Any, command: str, task_class: type[Task]) -> Report:
+    """Fine-tune and write the run folder; returns the result table."""
+    if config.resume:
+        config = _resumed(config)
+    if config.resume and config.output is not None and RunFolder(config.output).state() == "complete":
+        reporting.current().note(f"{config.output} is complete: nothing to resume")
+        return _report(read_record(config.output) or {}, config.output)
+    target = _require_hub_access(config)
+    started = time.monotonic()
+    experiment = build(config, command, task_class)
+    if config.dry_run:
+        return Report({"dry_run": True, "config": config.record()}, lines=["dry run: nothing was trained or written"])
+    experiment = _train(experiment, task_class)
+    trainer = experiment.trainer
+
+    outputs = _final_outputs(experiment)
+    judged = {split: experiment.splits[split].examples for split in outputs}
+    judged["train"] = judged["train"].select(range(len(outputs["train"])))
+    with reporting.current().progress("score", 1, "runs"):
+        metrics = {split: experiment.task.score(values, judged[split]) for split, values in outputs.items()}
+        baseline = _baseline(experiment, judged) if config.baseline else None
+    if not process.is_main_process():
+        return Report({})
+    record = _record(experiment, metrics, baseline, time.monotonic() - started)
+    _write(experiment, record, outputs, judged)
+    if target:
+        _push(experiment.folder.path, target, public=config.public)
+    report = _report(record, experiment.folder.path)
+    trainer.accelerator.free_memory()
+    return report
+
+
+# --- the parts of `run`, in order ---
+
+
+def _resumed(config: Any) -> Any:
+    """The configuration of the interrupted run, with the flags given now on top."""
+    if config.output is None:
+        raise UserError("--resume needs the --output folder of the run to go on with")
+    record = read_record(config.output)
+    if record is None:
+        if config.output.exists() and any(config.output.iterdir()):
+            raise UserError(f"--resume: {config.output} is not an nlpkit run")
+        reporting.current().note(f"--resume: there is no run in {config.output} yet; starting one")
+        return config
+    recorded = {key: value for key, value in record["config"].items() if key in type(config).model_fields}
+    given = {name: getattr(config, name) for name in config.given}
+    return type(config)(**{**recorded, **given})
+
+
+def _labelled(task: Task, rows: Dataset) -> bool:
+    label = getattr(task, "label", None)
+    return label is None or label in rows.column_names
+
+
+def stop_on_errors(findings: list[Finding]) -> None:
+    """Raise the first finding that makes training meaningless.
+
+    Raises:
+        UserError: with the finding's message and examples.
+    """
+    for finding in findings:
+        if finding.level == "error":
+            raise UserError(str(finding), "`nlpkit check-data` lists everything that was found.")
+
+
+def describe(task: Task) -> str:
+    """The task in one line, for the plan."""
+    record = task.record()
+    labels = record.get("labels") or []
+    shown = ", ".join(labels[:6]) + (", ..." if len(labels) > 6 else "")
+    kind = record.get("problem", task.name)
+    return f"{task.name}, {kind}" + (f", {len(labels)} labels ({shown})" if labels else "")
+
+
+def _oversampled(task: Task, train: Split, seed: int) -> Split:
+    from nlpkit.training.trainer import Split
+
+    chosen = task.oversample(train.examples, seed)
+    if chosen is None:
+        raise UserError("--oversample is for single-label classification")
+    # an example may own several features: repeat all of them
+    rows = (
+        np.concatenate([np.flatnonzero(train.owner == i) for i in chosen])
+        if len(train.owner) != len(train.examples)
+        else chosen
+    )
+    reporting.current().note(f"train: {len(train.examples):,} rows oversampled to {len(chosen):,}")
+    return Split(train.examples, train.features.select(rows))
+
+
+def _trainer(
+    config: Any, task: Task, ready: dict[str, Split], model: Any, tokenizer: Any, device: Device, folder: RunFolder
+) -> tuple[Any, int]:
+    from transformers.trainer_callback import EarlyStoppingCallback, PrinterCallback
+
+    from nlpkit.training import arguments as training_arguments
+    from nlpkit.training.callbacks import LimitsCallback, MetricsFileCallback
+    from nlpkit.training.trainer import NlpkitTrainer
+
+    metric = config.best_metric or task.main_metric
+    _require_metric(task, ready["validation"], metric)
+    steps = training_arguments.total_steps(len(ready["train"].features), config, process.world_size())
+    arguments = training_arguments.training_arguments(
+        config,
+        folder.checkpoints,
+        device,
+        main_metric=metric,
+        higher_is_better=task.higher_is_better(metric),
+        steps=steps,
+    )
+    trainer = NlpkitTrainer(
+        task=task,
+        splits=ready,
+        grouped=config.batching == "length",
+        layer_decay=config.layer_decay,
+        model=model,
+        args=arguments,
+        processing_class=tokenizer,
+    )
+    trainer.remove_callback(PrinterCallback)
+    trainer.add_callback(MetricsFileCallback(folder))
+    trainer.add_callback(
+        LimitsCallback(trainer, max_minutes=config.max_minutes, checkpoint_minutes=config.checkpoint_minutes)
+    )
+    if config.early_stopping:
+        trainer.add_callback(EarlyStoppingCallback(config.early_stopping))
+    return trainer, steps
+
+
+def _require_metric(task: Task, split: Split, metric: str) -> None:
+    """Fail on a misspelt --best-metric now, not after an epoch."""
+    if metric in ("loss", task.main_metric):
+        return
+    from nlpkit.options import suggest
+
+    width = task.model_arguments().get("num_labels", 1)
+    few = split.examples.select(range(min(len(split.examples), 50)))
+    known = task.score(np.random.default_rng(0).normal(size=(len(few), width)), few)
+    if metric not in known:
+        raise UserError(
+            f"--best-metric {metric}: no such metric", suggest(metric, known) or f"One of: {', '.join(known)}"
+        )
+
+
+def _estimate(experiment: Experiment) -> str:
+    """A rough training time: 6 FLOPs a weight and token (4 when frozen), at 60 % of a measured matrix product."""
+    from nlpkit.cli.console import duration
+    from nlpkit.training.devices import matmul_rate
+
+    config, model = experiment.config, experiment.trainer.model
+    weights = sum(p.numel() for p in model.parameters()) - model.get_input_embeddings().weight.numel()
+    rows = experiment.steps * config.batch_size * config.gradient_accumulation_steps
+    tokens = float(experiment.splits["train"].lengths.mean()) * rows
+    flops = (6 if config.freeze == "none" else 4) * weights * tokens
+    return f"about {duration(flops / (0.6 * matmul_rate(experiment.device)))} of training"
+
+
+def _train(experiment: Experiment, task_class: type[Task]) -> Experiment:
+    """Train; when the GPU runs out of memory, start again with half the batch and twice the accumulation."""
+    import torch
+
+    from nlpkit.training.callbacks import ProgressCallback, SignalCallback
+    from nlpkit.training.trainer import last_checkpoint
+
+    while True:
+        config, trainer, folder = experiment.config, experiment.trainer, experiment.folder
+        checkpoint = last_checkpoint(folder.checkpoints) if config.resume else None
+        if process.is_main_process():
+            folder.start(_head(experiment), overwrite=config.overwrite, resume=config.resume)
+            step = int(checkpoint.name.rpartition("-")[2]) if checkpoint else 0
+            folder.rewind_metrics(step)
+            if config.resume:
+                where = f"from step {step}" if checkpoint else "from the start: there is no checkpoint yet"
+                reporting.current().note(f"resuming {where}")
+        trainer.accelerator.wait_for_everyone()
+        signals = SignalCallback(trainer)
+        trainer.add_callback(signals)
+        try:
+            with reporting.current().progress("train", experiment.steps, "steps") as bar, signals.listening():
+                trainer.add_callback(ProgressCallback(bar, experiment.task.main_metric))
+                trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+            return experiment
+        except Interrupted as stop:
+            command = f"nlpkit {experiment.command} --output {folder.path} --resume"
+            raise Interrupted(stop.message, f"Go on with: {command}") from None
+        except torch.OutOfMemoryError as error:
+            if config.batch_size == 1 or process.world_size() > 1:
+                raise _out_of_memory(config, error) from error
+        smaller = config.changed(
+            batch_size=(config.batch_size + 1) // 2,
+            gradient_accumulation_steps=config.gradient_accumulation_steps * 2,
+            eval_batch_size=max(config.eval_batch_size // 2, 1),
+            output=folder.path,
+            resume=True,
+        )
+        reporting.current().warn(
+            f"the {experiment.device.name} ran out of memory with --batch-size {config.batch_size}; going on with "
+            f"--batch-size {smaller.batch_size} --gradient-accumulation-steps {smaller.gradient_accumulation_steps}"
+        )
+        command = experiment.command
+        del experiment, trainer, signals
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+        experiment = build(smaller, command, task_class)
+
+
+def _out_of_memory(config: Any, error: Exception) -> Exception:
+    from nlpkit.errors import RunError
+
+    return RunError(
+        f"out of memory with --batch-size {config.batch_size}: {str(error).splitlines()[0]}",
+        "Lower --batch-size or --max-length, or add --gradient-checkpointing.",
+    )
+
+
+def _final_outputs(experiment: Experiment) -> dict[str, np.ndarray]:
+    """Outputs of the best model for every split, train by its first rows."""
+    from nlpkit.training.trainer import Split
+
+    outputs = {}
+    with reporting.current().progress("evaluate", len(experiment.splits), "splits") as bar:
+        for name, split in experiment.splits.items():
+            if name == "train" and len(split.examples) > TRAIN_ROWS_JUDGED:
+                rows = split.features.select(np.flatnonzero(split.owner < TRAIN_ROWS_JUDGED))
+                split = Split(split.examples, rows)
+            outputs[name] = experiment.trainer.outputs(split)
+            bar.advance()
+    return outputs
+
+
+def _baseline(experiment: Experiment, judged: dict[str, Dataset]) -> dict[str, Any] | None:
+    start = time.monotonic()
+    trained = experiment.task.baseline(experiment.examples, experiment.config.seed)
+    if trained is None:
+        raise UserError(f"--baseline: there is none for {experiment.task.name}")
+    name, outputs = trained
+    metrics = {
+        split: experiment.task.score(values[: len(judged[split])], judged[split]) for split, values in outputs.items()
+    }
+    return {"name": name, "metrics": metrics, "seconds": round(time.monotonic() - start, 2)}
+
+
+def _head(experiment: Experiment) -> dict[str, Any]:
+    """The part of the record that is known before training."""
+    config, loaded = experiment.config, experiment.loaded
+    return {
+        "command": experiment.command,
+        "config": config.record(),
+        "task": experiment.task.record(),
+        "parents": {
+            "model": {
+                "name": models.display_name(config.model),
+                "given": config.model,
+                "revision": config.model_revision,
+            },
+            "data": loaded.source.to_record(),
+        },
+        "rows": {split: len(rows) for split, rows in experiment.examples.items()},
+        "findings": [vars(finding) for finding in experiment.findings],
+        "seed": config.seed,
+        "device": experiment.device.described,
+        "processes": process.world_size(),
+        "versions": versions(),
+    }
+
+
+def _record(
+    experiment: Experiment, metrics: dict[str, Any], baseline: dict[str, Any] | None, seconds: float
+) -> dict[str, Any]:
+    trainer = experiment.trainer
+    runtime = next(
+        (entry for entry in reversed(trainer.state.log_history) if "train_runtime" in entry), {"train_runtime": 0.0}
+    )
+    return {
+        **_head(experiment),
+        "metrics": metrics,
+        "main_metric": experiment.config.best_metric or experiment.task.main_metric,
+        "table_metrics": list(experiment.task.table_metrics),
+        "baseline": baseline,
+        "steps": trainer.state.global_step,
+        "best_step": trainer.state.best_global_step,
+        "parameters": sum(parameter.numel() for parameter in trainer.model.parameters()),
+        "train_seconds": runtime["train_runtime"],
+        "train_samples_per_second": runtime.get("train_samples_per_second"),
+        "wall_seconds": round(seconds, 2),
+    }
+
+
+def _write(
+    experiment: Experiment, record: dict[str, Any], outputs: dict[str, np.ndarray], judged: dict[str, Dataset]
+) -> None:
+    """Everything that belongs into the run folder."""
+    from nlpkit.runs import card, plots
+
+    task, trainer, folder = experiment.task, experiment.trainer, experiment.folder
+    with folder.staging() as staged:
+        trainer.model.save_pretrained(staged)
+        experiment.tokenizer.save_pretrained(staged)
+        trainer.state.save_to_json(str(staged / "trainer_state.json"))
+        combined: dict[str, Any] = {}
+        for split, metrics in record["metrics"].items():
+            prefix = "eval" if split == "validation" else split
+            named = {f"{prefix}_{name}": value for name, value in metrics.items()}
+            _dump(staged / f"{prefix}_results.json", named)
+            combined |= named
+        _dump(staged / "all_results.json", combined | {"train_runtime": record["train_seconds"]})
+        held_out = "test" if "test" in outputs else "validation"
+        record["details"] = {
+            split: task.details(outputs[split], judged[split]) for split in outputs if split != "train"
+        }
+        wrong = task.mistakes(outputs[held_out], judged[held_out])
+        with (staged / "errors.jsonl").open("w", encoding="utf-8") as file:
+            for entry in wrong:
+                file.write(json.dumps({"split": held_out, **entry}, ensure_ascii=False) + "\n")
+        (staged / "plots").mkdir()
+        drawn = task.plots(outputs, judged | {"train": experiment.examples["train"]})
+        drawn["curves"] = plots.curves(trainer.state.log_history, task.table_metrics[:3])
+        for name, draw in drawn.items():
+            draw(staged / "plots" / f"{name}.png")
+        card.write(staged / "README.md", record, drawn)
+        folder.finish(record, staged, keep_checkpoints=experiment.config.keep_checkpoints)
+
+
+def _dump(path: Path, value: Any) -> None:
+    path.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
+
+
+def _require_hub_access(config: Any) -> str | None:
+    """Check the right to push before hours of training, and make the repository.
+
+    Raises:
+        UserError: not logged in, no right to write, or no network.
+    """
+    if not config.push_to_hub or not process.is_main_process():
+        return None
+    from huggingface_hub import HfApi
+
+    try:
+        api = HfApi()
+        api.whoami()
+        return api.create_repo(config.push_to_hub, private=not config.public, exist_ok=True).repo_id
+    except Exception as error:
+        raise UserError(
+            f"--push-to-hub {config.push_to_hub}: cannot write there: {str(error).splitlines()[0]}",
+            "Log in with `hf auth login`, check the name, or leave the flag out and upload the folder later.",
+        ) from error
+
+
+def _push(folder: Path, repository: str, *, public: bool) -> None:
+    from huggingface_hub import HfApi
+
+    from nlpkit.errors import RunError
+
+    try:
+        HfApi().upload_folder(repo_id=repository, folder_path=folder, ignore_patterns=["checkpoints/*", ".*"])
+    except Exception as error:
+        raise RunError(
+            f"the run is complete in {folder}, but its upload failed: {str(error).splitlines()[0]}",
+            f"Upload it again: hf upload {repository} {folder}",
+        ) from error
+    reporting.current().note(f"uploaded to {repository} ({'public' if public else 'private'} if it is new)")
+
+
+def _report(record: dict[str, Any], folder: Path) -> Report:
+    table, lines = result_table(record), []
+    best = record["main_metric"]
+    lines.append(
+        f"{folder}: best checkpoint at step {record['best_step']} of {record['steps']} by validation {best}; "
+        f"{record['train_seconds']:.0f} s of training"
+        + (f", {record['train_samples_per_second']:.0f} rows/s" if record.get("train_samples_per_second") else "")
+    )
+    size = sum(file.stat().st_size for file in folder.glob("*.safetensors"))
+    lines.append(f"model {human_bytes(size)}, card README.md, plots/, mistakes in errors.jsonl")
+    return Report({**record, "output": str(folder)}, [table], lines, next_command=f'nlpkit predict {folder} "..."')
+
+
+def result_table(record: dict[str, Any]) -> Table:
+    """A row for each split, and below it the baseline's."""
+    names = [name for name in record["table_metrics"] if any(name in m for m in record["metrics"].values())]
+    baseline = record.get("baseline")
+    model = record["parents"]["model"]["name"]
+    rows = []
+    for split, metrics in record["metrics"].items():
+        rows.append([split, *([model] if baseline else []), record["rows"][split], *(metrics.get(n) for n in names)])
+        if baseline:
+            base = baseline["metrics"][split]
+            rows.append(["", baseline["name"], record["rows"][split], *(base.get(name) for name in names)])
+    return Table("result", ["split", *(["model"] if baseline else []), "rows", *names], rows)

@@ -1,0 +1,187 @@
+"""Answer for texts or files with a trained model.
+
+Takes texts as arguments, or rows from a file or standard input; a file's columns and order are kept and its memory is
+bounded, whatever its size. A row that cannot be read is kept with its error.
+
+Examples: nlpkit predict runs/reviews "What a film!"
+nlpkit predict runs/reviews --input new.csv --output answers.csv
+"""
+
+from __future__ import annotations
+
+import itertools
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from nlpkit import reporting
+from nlpkit.errors import UserError
+from nlpkit.inference.predictor import Predictor, TrainedModelOptions
+from nlpkit.options import ColumnOptions, Strings, option
+from nlpkit.reporting import Report, Table
+
+if TYPE_CHECKING:
+    from nlpkit.data.readers import Row
+
+COMMAND = "predict"
+CHUNK = 2_048  # rows in memory at a time
+
+
+class Config(ColumnOptions, TrainedModelOptions):
+    """Options of `nlpkit predict`."""
+
+    texts: Strings = option([], "Texts to answer for.", panel="Input", metavar="[TEXT]...", positional=True)
+    text_pair: Strings = option([], "Second text of a pair, one for each TEXT (repeatable).", panel="Input")
+    input: str | None = option(None, "File with rows, or - for standard input.", panel="Input", metavar="FILE|-")
+    input_format: Literal["csv", "tsv", "json", "jsonl", "parquet", "xlsx", "txt"] | None = option(
+        None, "Format of --input.", panel="Input", shown_default="from its name; txt for standard input"
+    )
+    encoding: str = option("utf-8", "Text encoding of --input.", panel="Input", metavar="NAME")
+    delimiter: str | None = option(None, "Column separator of a csv --input.", panel="Input", metavar="CHAR")
+    output: Path | None = option(
+        None, "File to write: csv, tsv, jsonl or parquet.", panel="Output", metavar="FILE", shown_default="print"
+    )
+    overwrite: bool = option(False, "Replace --output if it exists.", panel="Output")
+    all_scores: bool = option(False, "Give the score of every label.", panel="Output")
+
+
+def run(config: Config) -> Report:
+    """Predict; returns the answers for texts, counts and speed for a file."""
+    if bool(config.texts) == bool(config.input):
+        raise UserError("give texts or --input FILE, not both" if config.texts else "give texts, or --input FILE")
+    if config.output is not None:
+        _require_writable(config.output, overwrite=config.overwrite)
+    predictor = Predictor(config)
+    if config.input:
+        return _predict_file(predictor, config)
+    rows = _typed_rows(predictor, config)
+    answers = [_shown(answer, config) for answer in predictor.answers(rows)]
+    if config.output is not None:
+        entries = [{**row, **_columns(answer)} for row, answer in zip(rows, answers, strict=True)]
+        from nlpkit.inference.writers import writer
+
+        with writer(config.output) as write:
+            write(entries)
+    record = [{**row, **answer} for row, answer in zip(rows, answers, strict=True)]
+    return Report({"model": config.model, "answers": record}, [_table(rows, answers)])
+
+
+def _typed_rows(predictor: Predictor, config: Config) -> list[dict[str, Any]]:
+    """Rows made of the arguments: TEXT fills the task's first input column, --text-pair its second."""
+    columns = predictor.task.input_columns
+    if len(columns) > 1 and len(config.text_pair) != len(config.texts):
+        raise UserError(f"this model takes pairs ({', '.join(columns)}): give a --text-pair for each TEXT")
+    if len(columns) == 1 and config.text_pair:
+        raise UserError("this model takes single texts: leave out --text-pair")
+    parts = [config.texts, config.text_pair][: len(columns)]
+    return [dict(zip(columns, values, strict=True)) for values in zip(*parts, strict=True)]
+
+
+def _shown(answer: dict[str, Any], config: Config) -> dict[str, Any]:
+    if not config.all_scores:
+        answer.pop("scores", None)
+    return answer
+
+
+def _columns(answer: Mapping[str, Any]) -> dict[str, Any]:
+    """Output columns of an answer, named so that they do not take the place of an input column."""
+    out = {("prediction" if name == "prediction" else f"prediction_{name}"): value for name, value in answer.items()}
+    out.setdefault("prediction_error", None)
+    return out
+
+
+def _table(rows: list[dict[str, Any]], answers: list[dict[str, Any]]) -> Table:
+    header = [*rows[0], "prediction", "score"]
+    body = []
+    for row, answer in zip(rows, answers, strict=True):
+        prediction = answer["prediction"]
+        said = ", ".join(prediction) or "(none)" if isinstance(prediction, list) else prediction
+        body.append([*row.values(), said if said is not None else answer.get("error"), answer.get("score")])
+    scores = answers[0].get("scores")
+    if scores:
+        header += list(scores)
+        for line, answer in zip(body, answers, strict=True):
+            line += list(answer.get("scores", {}).values())
+    return Table("predictions", header, body)
+
+
+def _predict_file(predictor: Predictor, config: Config) -> Report:
+    from nlpkit.data.readers import read_rows
+    from nlpkit.inference.writers import writer
+
+    source: Any = sys.stdin.buffer if config.input == "-" else config.input
+    kind = config.input_format or ("txt" if config.input == "-" else None)
+    stream = read_rows(source, format=kind, encoding=config.encoding, delimiter=config.delimiter, on_error="keep")
+    done = failed = 0
+    start = time.monotonic()
+    bound = False
+    first_error = ""
+    with (
+        writer(config.output) as write,
+        reporting.current().progress("predict", _row_count(config.input), "rows") as bar,
+    ):
+        for chunk in _chunks(stream):
+            if not bound:
+                columns = next((list(row.values) for row in chunk if row.error is None), [])
+                if columns:
+                    predictor.task.bind(columns, config, labelled=False)
+                    bound = True
+            entries, errors = _answered(predictor, chunk, config)
+            write(entries)
+            done += len(chunk)
+            failed += len(errors)
+            first_error = first_error or (errors[0] if errors else "")
+            bar.advance(len(chunk))
+    seconds = time.monotonic() - start
+    if failed:
+        reporting.current().warn(f"{failed:,} of {done:,} rows have no answer (column prediction_error); {first_error}")
+    record = {
+        "model": config.model,
+        "input": config.input,
+        "output": str(config.output) if config.output else None,
+        "rows": done,
+        "failed": failed,
+        "seconds": round(seconds, 3),
+        "rows_per_second": round(done / seconds, 1),
+    }
+    lines = [f"{done:,} rows to {config.output}, {done / seconds:,.1f} rows/s"] if config.output else []
+    return Report(record, [], lines, exit_code=1 if done and failed == done else 0)
+
+
+def _answered(predictor: Predictor, chunk: list[Row], config: Config) -> tuple[list[dict[str, Any]], list[str]]:
+    good = [row for row in chunk if row.error is None]
+    answers = iter(predictor.answers([row.values for row in good]))
+    entries, errors = [], []
+    for row in chunk:
+        answer = {"prediction": None, "score": None, "error": row.error} if row.error else _shown(next(answers), config)
+        if answer.get("error"):
+            errors.append(f"line {row.line}: {answer['error']}" if not row.error else str(row.error))
+        entries.append({**row.values, **_columns(answer)})
+    return entries, errors
+
+
+def _chunks(stream: Iterator[Row]) -> Iterator[list[Row]]:
+    while chunk := list(itertools.islice(stream, CHUNK)):
+        yield chunk
+
+
+def _row_count(source: str | None) -> int:
+    """Lines of a plain text file, for the progress bar; 0 when counting would mean reading it all twice."""
+    path = Path(source or "")
+    if source in (None, "-") or path.suffix not in (".csv", ".tsv", ".jsonl", ".txt") or not path.is_file():
+        return 0
+    with path.open("rb") as file:
+        return sum(block.count(b"\n") for block in iter(lambda: file.read(1 << 20), b""))
+
+
+def _require_writable(path: Path, *, overwrite: bool) -> None:
+    from nlpkit.inference.writers import FORMATS
+
+    if path.suffix.lstrip(".") not in FORMATS:
+        raise UserError(f"--output {path}: unknown format", f"End its name in one of: {', '.join(FORMATS)}.")
+    if path.exists() and not overwrite:
+        raise UserError(f"--output {path} exists", "--overwrite replaces it.")
+    if not path.parent.is_dir():
+        raise UserError(f"--output {path}: there is no folder {path.parent}")

@@ -1,0 +1,78 @@
+"""The model card of a run: README.md with the metadata that the hub reads."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+PIPELINES = {"text-classification": "text-classification"}
+
+
+def write(path: Path, record: dict[str, Any], plots: Iterable[str]) -> None:
+    """Write a card from a run's record.
+
+    Args:
+        path: of the README.md.
+        record: the run's nlpkit.json.
+        plots: names of the pictures in plots/.
+    """
+    from huggingface_hub import EvalResult, ModelCard, ModelCardData
+
+    task, parents = record["task"], record["parents"]
+    data_name = Path(parents["data"]["spec"] or "data").name or "data"
+    results = [
+        EvalResult(
+            task_type=task["name"],
+            dataset_type=data_name,
+            dataset_name=data_name,
+            dataset_split=split,
+            metric_type=name,
+            metric_value=round(value, 4),
+        )
+        for split, metrics in record["metrics"].items()
+        if split != "train"
+        for name, value in metrics.items()
+        if name in record["table_metrics"]
+    ]
+    given = parents["model"]["given"]
+    metadata = ModelCardData(
+        base_model=given if "/" in given and not given.startswith((".", "/", "~")) else None,
+        library_name="transformers",
+        pipeline_tag=PIPELINES.get(task["name"]),
+        tags=["nlpkit"],
+        model_name=f"{parents['model']['name']}-{data_name}",
+        eval_results=results,
+    )
+    ModelCard(f"---\n{metadata.to_yaml()}\n---\n\n{_body(record, data_name, sorted(plots))}").save(path)
+
+
+def _body(record: dict[str, Any], data_name: str, plots: list[str]) -> str:
+    task, config, names = record["task"], record["config"], record["table_metrics"]
+    lines = [f"# {record['parents']['model']['name']} on {data_name}", ""]
+    lines += [f"{task['name']} ({task.get('problem', '')}), trained with `nlpkit {record['command']}`.", ""]
+    if task.get("labels"):
+        lines += [f"Labels: {', '.join(task['labels'][:50])}{', ...' if len(task['labels']) > 50 else ''}.", ""]
+    lines += ["## Results", "", "| split | rows | " + " | ".join(names) + " |", "|---|---:|" + "---:|" * len(names)]
+    rows = [(split, "", metrics) for split, metrics in record["metrics"].items()]
+    if record.get("baseline"):
+        rows += [(s, f" ({record['baseline']['name']})", m) for s, m in record["baseline"]["metrics"].items()]
+    for split, suffix, metrics in rows:
+        cells = " | ".join(f"{metrics[name]:.4f}" if name in metrics else "" for name in names)
+        lines.append(f"| {split}{suffix} | {record['rows'][split]:,} | {cells} |")
+    lines += ["", "## Training", ""]
+    lines += [
+        f"- steps: {record['steps']:,}, best checkpoint at {record['best_step']} by validation {record['main_metric']}",
+        f"- learning rate {config['learning_rate']:g} ({config['schedule']}, warm-up {config['warmup']:g}), "
+        f"batch {config['batch_size']} x {config['gradient_accumulation_steps']} x {record['processes']}, "
+        f"{config['epochs']:g} epochs, seed {record['seed']}",
+        f"- device: {record['device']}; {record['train_seconds']:.0f} s of training",
+        "- versions: " + ", ".join(f"{name} {version}" for name, version in record["versions"].items()),
+        "",
+        f"Everything needed to repeat the run is in `nlpkit.json`: `nlpkit {record['command']} --config nlpkit.json`.",
+    ]
+    warnings = [finding for finding in record["findings"] if finding["level"] == "warning"]
+    if warnings:
+        lines += ["", "## Known issues of the data", "", *(f"- {finding['message']}" for finding in warnings)]
+    lines += ["", *(f"![{name.replace('_', ' ')}](plots/{name}.png)" for name in plots), ""]
+    return "\n".join(lines)

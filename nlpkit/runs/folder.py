@@ -1,0 +1,256 @@
+"""The run folder: refused or prepared, visibly in progress, complete only when all of it is there."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from nlpkit import __version__
+from nlpkit.errors import RunError, UserError
+
+RECORD = "nlpkit.json"
+METRICS = "metrics.jsonl"
+CHECKPOINTS = "checkpoints"
+SCHEMA_VERSION = 1
+SPARE_BYTES = 50_000_000  # plots, card, logs
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write JSON so that `path` is either the old or the new document, never a part."""
+    with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=path.parent, prefix=".", delete=False) as file:
+        try:
+            json.dump(value, file, ensure_ascii=False, indent=2, default=str)
+            file.write("\n")
+            file.flush()
+            os.fsync(file.fileno())
+        except BaseException:
+            Path(file.name).unlink(missing_ok=True)
+            raise
+    Path(file.name).chmod(0o644)
+    Path(file.name).replace(path)
+
+
+def read_record(folder: str | Path) -> dict[str, Any] | None:
+    """The nlpkit.json of a folder, None when it has none.
+
+    Raises:
+        UserError: it is not valid JSON, or of a newer nlpkit.
+    """
+    path = Path(folder) / RECORD
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except ValueError as error:
+        raise UserError(
+            f"{path} is not valid JSON: {error}", "The folder is damaged; run again with --overwrite."
+        ) from None
+    if record.get("schema_version", 0) > SCHEMA_VERSION:
+        raise UserError(f"{path} was written by a newer nlpkit ({record['versions']['nlpkit']})", "Upgrade nlpkit.")
+    return record
+
+
+class RunFolder:
+    """One run's folder.
+
+    Args:
+        path: where; made if missing.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    # --- before ---
+
+    @classmethod
+    def default_path(cls, data: str, model: str) -> Path:
+        """`runs/<data>-<model>`, numbered when that is taken."""
+        base = Path("runs") / f"{data}-{model}"
+        candidate, number = base, 2
+        while candidate.exists():
+            candidate = base.with_name(f"{base.name}-{number}")
+            number += 1
+        return candidate
+
+    def state(self) -> str:
+        """`free`, `running` (interrupted or under way), `complete`, or `foreign` (something else lives there)."""
+        if not self.path.exists():
+            return "free"
+        if not self.path.is_dir():
+            raise UserError(f"--output {self.path} is a file", "Give a folder.")
+        if not any(self.path.iterdir()):
+            return "free"
+        record = read_record(self.path)
+        if record is None:
+            return "foreign"
+        return "complete" if record.get("status") == "complete" else "running"
+
+    def require_usable(self, *, resume: bool, overwrite: bool) -> None:
+        """Refuse to touch what is there, unless asked to.
+
+        Raises:
+            UserError: the folder is in use and neither flag says what to do, or cannot be written.
+        """
+        state = self.state()
+        if state == "foreign":
+            raise UserError(
+                f"--output {self.path} is not empty and not an nlpkit run: it is left alone", "Give another --output."
+            )
+        if state in ("running", "complete") and not (resume or overwrite):
+            kind = "an interrupted run" if state == "running" else "a finished run"
+            go_on = "--resume goes on with it, " if state == "running" else ""
+            raise UserError(
+                f"--output {self.path} holds {kind}", f"{go_on}--overwrite replaces it; or give another --output."
+            )
+        self._require_writable()
+
+    def _require_writable(self) -> None:
+        place = self.path
+        while not place.exists():
+            place = place.parent
+        if not place.is_dir() or not os.access(place, os.W_OK | os.X_OK):
+            raise UserError(f"--output {self.path}: no permission to write in {place}", "Give another --output.")
+
+    def require_space(self, bytes_needed: int) -> None:
+        """Stop before the work when the disk cannot hold its result.
+
+        Raises:
+            UserError: fewer bytes are free than the model and two checkpoints take.
+        """
+        place = self.path
+        while not place.exists():
+            place = place.parent
+        free = shutil.disk_usage(place).free
+        if free < bytes_needed + SPARE_BYTES:
+            raise UserError(
+                f"--output {self.path}: the run needs {human_bytes(bytes_needed + SPARE_BYTES)} "
+                f"(model and two checkpoints), {human_bytes(free)} are free",
+                "Free some space or give an --output on another disk.",
+            )
+
+    def start(self, record: Mapping[str, Any], *, overwrite: bool, resume: bool) -> None:
+        """Create the folder and mark it as in progress."""
+        if overwrite and not resume and self.state() in ("running", "complete"):
+            self._clear()
+        with writing(self.path):
+            self.path.mkdir(parents=True, exist_ok=True)
+            write_json(
+                self.path / RECORD,
+                {"schema_version": SCHEMA_VERSION, "status": "running", **record, "started": _now()},
+            )
+
+    def _clear(self) -> None:
+        # the record goes last: a kill in between leaves something that is still known as a run
+        for item in self.path.iterdir():
+            if item.name != RECORD:
+                shutil.rmtree(item) if item.is_dir() else item.unlink()
+        (self.path / RECORD).unlink()
+
+    # --- while it runs ---
+
+    @property
+    def checkpoints(self) -> Path:
+        """Where Trainer keeps its checkpoints."""
+        return self.path / CHECKPOINTS
+
+    def rewind_metrics(self, step: int) -> None:
+        """Drop the metric lines behind `step`: the resumed run writes them again."""
+        path = self.path / METRICS
+        if not path.exists():
+            return
+        kept = []
+        for line in path.read_text(encoding="utf-8").splitlines():
+            # the last line may be cut in half by a kill
+            with contextlib.suppress(ValueError):
+                if json.loads(line).get("step", 0) <= step:
+                    kept.append(line)
+        path.write_text("".join(line + "\n" for line in kept), encoding="utf-8")
+
+    def log(self, entry: Mapping[str, Any]) -> None:
+        """Append one line to metrics.jsonl."""
+        with (self.path / METRICS).open("a", encoding="utf-8") as file:
+            file.write(json.dumps(entry, default=float) + "\n")
+
+    # --- at the end ---
+
+    def finish(self, record: Mapping[str, Any], staged: Path, *, keep_checkpoints: bool) -> None:
+        """Move the staged files into place; the record that says `complete` is written last."""
+        with writing(self.path):
+            for item in staged.iterdir():
+                target = self.path / item.name
+                if target.is_dir():
+                    shutil.rmtree(target)
+                item.replace(target)
+            staged.rmdir()
+            write_json(
+                self.path / RECORD,
+                {"schema_version": SCHEMA_VERSION, "status": "complete", **record, "finished": _now()},
+            )
+            if not keep_checkpoints:
+                shutil.rmtree(self.checkpoints, ignore_errors=True)
+
+    @contextlib.contextmanager
+    def staging(self) -> Iterator[Path]:
+        """A folder inside the run to write results in before `finish` moves them; removed if that fails."""
+        staged = self.path / ".partial"
+        shutil.rmtree(staged, ignore_errors=True)
+        with writing(self.path):
+            staged.mkdir()
+            try:
+                yield staged
+            finally:
+                shutil.rmtree(staged, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Explain the ways in which writing fails.
+
+    Raises:
+        RunError: the disk is full, the folder cannot be written.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise RunError(
+                f"the disk is full: {path} could not be written completely",
+                "Free some space; the same command with --resume goes on from the last checkpoint.",
+            ) from error
+        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+            raise RunError(f"no permission to write {error.filename or path}", "Give another --output.") from error
+        raise
+
+
+def human_bytes(count: float) -> str:
+    """12.3 MB, in powers of 1,000."""
+    for unit in ("B", "kB", "MB"):
+        if count < 1000:
+            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
+        count /= 1000
+    return f"{count:.1f} GB"
+
+
+def versions() -> dict[str, str]:
+    """Versions that a result depends on."""
+    import platform
+    from importlib import metadata
+
+    names = ("transformers", "torch", "datasets", "tokenizers", "accelerate", "evaluate", "scikit-learn", "numpy")
+    found = {"nlpkit": __version__, "python": platform.python_version()}
+    for name in names:
+        with contextlib.suppress(metadata.PackageNotFoundError):
+            found[name] = metadata.version(name)
+    return found
+
+
+def _now() -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S%z")

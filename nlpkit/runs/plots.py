@@ -1,0 +1,159 @@
+"""Pictures of a run. Each function returns a `Plot`, drawn when it is saved: matplotlib is imported late."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+Plot = Callable[[Path], None]
+
+COLOURS = ("#2f6db3", "#e0803a", "#4d9a57", "#b8505a", "#7d62a8")
+MAX_NAMED_CLASSES = 40  # more class names than this cannot be read on an axis
+
+
+def _figure(width: float, height: float) -> tuple[Any, Any]:
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(figsize=(width, height), layout="constrained")
+    axes.spines[["top", "right"]].set_visible(False)
+    return figure, axes
+
+
+def _save(figure: Any, path: Path) -> None:
+    from matplotlib import pyplot
+
+    figure.savefig(path, dpi=110)
+    pyplot.close(figure)
+
+
+def curves(history: Sequence[Mapping[str, Any]], metrics: Sequence[str]) -> Plot:
+    """Training and validation loss over steps, and the main validation metrics on a panel of their own."""
+
+    def draw(path: Path) -> None:
+        import matplotlib
+
+        matplotlib.use("Agg")
+        from matplotlib import pyplot
+
+        shown = [name for name in metrics if any(f"eval_{name}" in entry for entry in history)]
+        figure, panels = pyplot.subplots(1, 1 + bool(shown), figsize=(5 + 4 * bool(shown), 3.6), layout="constrained")
+        axes = np.atleast_1d(panels)
+        train = [(entry["step"], entry["loss"]) for entry in history if "loss" in entry]
+        held_out = [(entry["step"], entry["eval_loss"]) for entry in history if "eval_loss" in entry]
+        if train:
+            axes[0].plot(*zip(*train, strict=True), color=COLOURS[0], label="train")
+        if held_out:
+            axes[0].plot(*zip(*held_out, strict=True), color=COLOURS[1], marker="o", label="validation")
+        axes[0].set(xlabel="step", ylabel="loss")
+        axes[0].legend(frameon=False)
+        for name, colour in zip(shown, COLOURS, strict=False):
+            points = [(entry["step"], entry[f"eval_{name}"]) for entry in history if f"eval_{name}" in entry]
+            axes[1].plot(*zip(*points, strict=True), color=colour, marker="o", label=name)
+        if shown:
+            axes[1].set(xlabel="step", ylabel="validation metric")
+            axes[1].legend(frameon=False)
+        for panel in axes:
+            panel.spines[["top", "right"]].set_visible(False)
+            panel.grid(alpha=0.25)
+        _save(figure, path)
+
+    return draw
+
+
+def confusion(matrix: np.ndarray, names: Sequence[str], split: str) -> Plot:
+    """Confusion matrix (gold rows, predicted columns), shaded by the share of the gold class."""
+
+    def draw(path: Path) -> None:
+        size = min(max(3.6, 0.5 * len(names) + 2), 14)
+        figure, axes = _figure(size + 0.6, size)
+        shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
+        axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+        if len(names) <= MAX_NAMED_CLASSES:
+            axes.set_xticks(
+                range(len(names)),
+                names,
+                rotation=45 if len(names) > 3 else 0,
+                ha="right" if len(names) > 3 else "center",
+            )
+            axes.set_yticks(range(len(names)), names)
+        if len(names) <= 20:
+            for i, j in np.ndindex(*matrix.shape):
+                axes.text(
+                    j,
+                    i,
+                    f"{matrix[i, j]:,}",
+                    ha="center",
+                    va="center",
+                    color="white" if shares[i, j] > 0.5 else "black",
+                )
+        axes.spines[:].set_visible(False)
+        axes.set(xlabel="predicted", ylabel="label", title=f"{split}: {matrix.sum():,} rows")
+        _save(figure, path)
+
+    return draw
+
+
+def grouped_bars(names: Sequence[str], counts: Mapping[str, np.ndarray], ylabel: str) -> Plot:
+    """One group of bars a class, one bar a split, as shares so that splits of different size compare."""
+
+    def draw(path: Path) -> None:
+        figure, axes = _figure(min(max(4.0, 0.5 * len(names) + 2.5), 16), 3.4)
+        width = 0.8 / len(counts)
+        for k, (split, values) in enumerate(counts.items()):
+            shares = np.asarray(values) / max(np.sum(values), 1)
+            axes.bar(
+                np.arange(len(names)) + k * width,
+                shares,
+                width,
+                label=f"{split} ({np.sum(values):,})",
+                color=COLOURS[k % 5],
+            )
+        if len(names) <= MAX_NAMED_CLASSES:
+            axes.set_xticks(
+                np.arange(len(names)) + 0.4 - width / 2,
+                names,
+                rotation=45 if len(names) > 6 else 0,
+                ha="right" if len(names) > 6 else "center",
+            )
+        axes.set(ylabel=ylabel)
+        figure.legend(frameon=False, loc="outside upper center", ncols=len(counts))
+        _save(figure, path)
+
+    return draw
+
+
+def histograms(values: Mapping[str, np.ndarray], xlabel: str) -> Plot:
+    """Distribution of a number in each split."""
+
+    def draw(path: Path) -> None:
+        figure, axes = _figure(5, 3.4)
+        edges = np.histogram_bin_edges(np.concatenate(list(values.values())), bins=25)
+        for k, (split, numbers) in enumerate(values.items()):
+            axes.hist(
+                numbers, bins=edges, density=True, histtype="step", linewidth=1.8, label=split, color=COLOURS[k % 5]
+            )
+        axes.set(xlabel=xlabel, ylabel="density")
+        axes.legend(frameon=False)
+        _save(figure, path)
+
+    return draw
+
+
+def scatter(gold: np.ndarray, predicted: np.ndarray, split: str) -> Plot:
+    """Predicted over gold numbers, with the diagonal."""
+
+    def draw(path: Path) -> None:
+        figure, axes = _figure(4.4, 4.2)
+        axes.scatter(gold, predicted, s=10, alpha=0.4, color=COLOURS[0], linewidths=0)
+        low, high = float(min(gold.min(), predicted.min())), float(max(gold.max(), predicted.max()))
+        axes.plot([low, high], [low, high], color="#888888", linewidth=1)
+        axes.set(xlabel="label", ylabel="predicted", title=f"{split}: {len(gold):,} rows")
+        _save(figure, path)
+
+    return draw

@@ -1,0 +1,625 @@
+"""Text classification: binary, multi-class, multi-label and regression, each with single texts or pairs."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+import numpy as np
+
+from nlpkit import reporting
+from nlpkit.data import columns as column_names
+from nlpkit.data import labels as label_values
+from nlpkit.data.glue import glue_task
+from nlpkit.data.labels import Labels, is_missing
+from nlpkit.data.sources import HIDDEN
+from nlpkit.errors import UserError
+from nlpkit.options import ColumnOptions, option
+from nlpkit.tasks.base import Finding, Task
+
+if TYPE_CHECKING:
+    import torch
+    from datasets import Dataset
+
+    from nlpkit.data.sources import LoadedData
+    from nlpkit.runs.plots import Plot
+
+HF_PROBLEM = {
+    "single-label": "single_label_classification",
+    "multi-label": "multi_label_classification",
+    "regression": "regression",
+}
+SHOWN = 3  # examples a finding shows
+
+
+class ClassificationOptions(ColumnOptions):
+    """Options of the task itself: columns, labels, long texts."""
+
+    label_delimiter: str | None = option(
+        None, "Separator of several labels in one cell (makes it multi-label).", panel="Data", metavar="CHAR"
+    )
+    problem: Literal["auto", "binary", "multi-class", "multi-label", "regression"] = option(
+        "auto", "What the labels ask for.", panel="Task"
+    )
+    threshold: float = option(0.5, "Multi-label: probability from which a label is given.", panel="Task", gt=0, lt=1)
+    max_length: int | None = option(
+        None, "Tokens a text; the rest is cut or windowed.", panel="Task", ge=4, shown_default="from the data"
+    )
+    long_text: Literal["truncate", "head-tail", "windows"] = option(
+        "truncate",
+        "Longer texts: cut the end, keep a quarter head and the tail (Sun 2019), or pool windows.",
+        panel="Task",
+    )
+    class_weights: str = option(
+        "none",
+        "Loss weight a class: none, balanced (n / (classes * count)), or a JSON file {label: weight}.",
+        panel="Task",
+    )
+    label_smoothing: float = option(0.0, "Share of the target spread over all classes.", panel="Task", ge=0, lt=1)
+
+
+class TextClassification(Task):
+    """See the module's docstring.
+
+    Args:
+        labels: the label scheme.
+        text: name of the text column in the user's rows.
+        pair: name of the second text's column, None for single texts.
+        label: name of the label column, None when the task came from a model without a record.
+        threshold: multi-label decision threshold on the sigmoid.
+        max_length: tokens a feature.
+        long_text: what happens to texts beyond `max_length`.
+        metrics: names of the metrics that matter most, the main one first (GLUE sets them).
+    """
+
+    name: ClassVar[str] = "text-classification"
+    auto_class: ClassVar[str] = "AutoModelForSequenceClassification"
+    architecture: ClassVar[str] = "ForSequenceClassification"
+
+    def __init__(
+        self,
+        labels: Labels,
+        *,
+        text: str = "text",
+        pair: str | None = None,
+        label: str | None = None,
+        threshold: float = 0.5,
+        max_length: int | None = None,
+        long_text: str = "truncate",
+        metrics: Sequence[str] = (),
+    ) -> None:
+        self.labels = labels
+        self.text, self.pair, self.label = text, pair, label
+        self.threshold = threshold
+        self.max_length = max_length
+        self.long_text = long_text
+        defaults = {
+            "single-label": ("accuracy", "f1_macro") if labels.size > 2 else ("accuracy", "f1"),
+            "multi-label": ("f1_micro", "f1_macro", "subset_accuracy"),
+            "regression": ("pearson", "spearman", "rmse"),
+        }[labels.problem]
+        self.main_metric = metrics[0] if metrics else defaults[0]
+        self.table_metrics = list(dict.fromkeys([*metrics, *defaults]))
+        self.class_weights: list[float] | None = None
+        self.label_smoothing = 0.0
+        if pair and long_text != "truncate":
+            raise UserError("--long-text head-tail and windows are for single texts; pairs are truncated")
+
+    # --- made from data, from a model folder ---
+
+    @classmethod
+    def from_data(cls, splits: Mapping[str, Dataset], options: Any) -> TextClassification:
+        train = splits.get("train") or next(iter(splits.values()))
+        columns = [name for name in train.column_names if name not in HIDDEN]
+        glue = glue_task(getattr(options, "data", None), getattr(options, "data_config", None))
+        text, pair = _text_columns(columns, options, glue.columns if glue else None)
+        label = _label_column(columns, options, {text, pair})
+        class_names = _class_names(train, label)
+        labels = label_values.detect(
+            train[label][:], label, problem=options.problem, delimiter=options.label_delimiter, class_names=class_names
+        )
+        task = cls(
+            labels,
+            text=text,
+            pair=pair,
+            label=label,
+            threshold=options.threshold,
+            max_length=options.max_length,
+            long_text=options.long_text,
+            metrics=glue.metrics if glue else (),
+        )
+        task.label_smoothing = options.label_smoothing
+        if options.label_smoothing and labels.problem != "single-label":
+            raise UserError(f"--label-smoothing is for single-label classification, not for {labels.problem}")
+        return task
+
+    @classmethod
+    def from_model(cls, config: Any, record: Mapping[str, Any] | None) -> TextClassification:
+        names = [config.id2label[i] for i in range(config.num_labels)]
+        if record:
+            labels = Labels(record["problem"], list(record["labels"]), record.get("label_delimiter"))
+            columns = record["columns"]
+            return cls(
+                labels,
+                text=columns["text"],
+                pair=columns["text_pair"],
+                label=columns["label"],
+                threshold=record["threshold"],
+                max_length=record["max_length"],
+                long_text=record["long_text"],
+                metrics=record["metrics"],
+            )
+        by_transformers = {value: key for key, value in HF_PROBLEM.items()}
+        problem: Any = by_transformers.get(
+            config.problem_type, "regression" if config.num_labels == 1 else "single-label"
+        )
+        return cls(Labels(problem, [] if problem == "regression" else names))
+
+    def record(self) -> dict[str, Any]:
+        return {
+            "name": self.name,
+            "problem": self.labels.problem,
+            "labels": self.labels.names,
+            "label_delimiter": self.labels.delimiter,
+            "columns": {"text": self.text, "text_pair": self.pair, "label": self.label},
+            "threshold": self.threshold,
+            "max_length": self.max_length,
+            "long_text": self.long_text,
+            "metrics": [self.main_metric],
+        }
+
+    @property
+    def input_columns(self) -> list[str]:
+        return [self.text, self.pair] if self.pair else [self.text]
+
+    @property
+    def balance_column(self) -> str | None:
+        return self.label if self.labels.problem == "single-label" else None
+
+    def bind(self, columns: Sequence[str], options: ColumnOptions, *, labelled: bool) -> None:
+        named = options.text_column or options.text_pair_column
+        if named or self.text not in columns or (self.pair and self.pair not in columns):
+            self.text, self.pair = _text_columns(columns, options, None)
+        if not labelled:
+            return
+        if options.label_column or self.label not in columns:
+            self.label = _label_column(columns, options, {self.text, self.pair})
+
+    # --- rows -> examples -> features ---
+
+    def examples(self, rows: Dataset, split: str, origin: LoadedData, findings: list[Finding] | None = None) -> Dataset:
+        from datasets import Dataset as ArrowDataset
+        from datasets import Features, List, Value
+
+        findings = findings if findings is not None else []
+        for column in filter(None, (self.text, self.pair, self.label)):
+            column_names.require(column, rows.column_names, f"'{split}' split's")
+        if self.label is None:
+            raise UserError("the label column is not known", "Name it with --label-column.")
+        class_names = _class_names(rows, self.label)
+        texts, raw = rows[self.text][:], rows[self.label][:]
+        pairs = rows[self.pair][:] if self.pair else None
+        places = origin.places(rows, split)
+        kept: dict[str, list[Any]] = {"text": [], "label": [], "where": []}
+        if pairs is not None:
+            kept["text_pair"] = []
+        dropped: dict[str, list[str]] = {"empty-text": [], "missing-label": [], "unknown-label": []}
+        unlabelled_ids = 0
+        for i, (text, label) in enumerate(zip(texts, raw, strict=True)):
+            where = places[i]
+            if is_missing(text) or (pairs is not None and is_missing(pairs[i])):
+                dropped["empty-text"].append(f"{where}: {self.text}={text!r}")
+                continue
+            if is_missing(label) and self.labels.problem != "multi-label":
+                dropped["missing-label"].append(f"{where}: {self.label}={label!r}")
+                continue
+            if class_names is not None and isinstance(label, int):
+                if label < 0:  # how the hub marks rows without a public label
+                    unlabelled_ids += 1
+                    continue
+                label = label if self.labels.anonymous else class_names[label]
+            elif class_names is not None and isinstance(label, list):
+                label = [class_names[item] for item in label]
+            try:
+                parsed = self.labels.parse(label)
+            except (KeyError, ValueError, TypeError):
+                dropped["unknown-label"].append(f"{where}: {self.label}={label!r}")
+                continue
+            kept["text"].append(str(text))
+            kept["label"].append(parsed)
+            kept["where"].append(where)
+            if pairs is not None:
+                kept["text_pair"].append(str(pairs[i]))
+        self._tell_dropped(dropped, unlabelled_ids, len(texts), len(kept["text"]), split, findings)
+        label_type = {"single-label": Value("int64"), "regression": Value("float32")}.get(
+            self.labels.problem, List(Value("float32"))
+        )
+        types = {name: Value("string") for name in kept} | {"label": label_type}
+        return ArrowDataset.from_dict(kept, features=Features(types))
+
+    def _tell_dropped(
+        self,
+        dropped: Mapping[str, list[str]],
+        unlabelled: int,
+        total: int,
+        kept: int,
+        split: str,
+        findings: list[Finding],
+    ) -> None:
+        said = {
+            "empty-text": "have no text and are left out",
+            "missing-label": "have no label and are left out",
+            "unknown-label": "have a label that is not in the train split and are left out"
+            if self.labels.problem != "regression"
+            else "have a label that is not a number and are left out",
+        }
+        for check, places in dropped.items():
+            if places:
+                message = f"{split}: {len(places):,} of {total:,} rows {said[check]}"
+                findings.append(Finding("warning", check, message, len(places), places[:SHOWN]))
+        if unlabelled:
+            findings.append(
+                Finding(
+                    "note", "unlabelled", f"{split}: {unlabelled:,} rows carry the label -1 (not public)", unlabelled
+                )
+            )
+        if total and not kept and split in ("train", "validation") and not unlabelled:
+            findings.append(Finding("error", "no-rows", f"{split}: none of {total:,} rows can be used", total))
+
+    def inputs(self, row: Mapping[str, Any]) -> dict[str, Any]:
+        text = _cell(row, self.text, column_names.TEXT_NAMES)
+        out = {"text": text}
+        if self.pair:
+            out["text_pair"] = _cell(row, self.pair, ())
+        return out
+
+    def check(self, examples: Mapping[str, Dataset]) -> list[Finding]:
+        from nlpkit.data import checks
+
+        keyed = {split: self._keys(rows) for split, rows in examples.items()}
+        labels = {split: list(rows["label"][:]) for split, rows in examples.items()}
+        places = {split: rows["where"][:] for split, rows in examples.items()}
+        findings = checks.duplicates(keyed, labels, places) + checks.leakage(keyed, places)
+        if self.labels.problem == "single-label" and "train" in examples:
+            findings += checks.classes(self.labels.names, labels)
+        if self.labels.problem == "multi-label" and "train" in examples:
+            counts = np.asarray(labels["train"]).sum(axis=0)
+            never = [name for name, count in zip(self.labels.names, counts, strict=True) if count == 0]
+            if never:
+                message = f"train: {len(never)} labels never occur: {', '.join(never[:SHOWN])}"
+                findings.append(Finding("warning", "unused-label", message, len(never)))
+        if self.labels.problem == "regression" and "train" in examples and np.std(labels["train"]) == 0:
+            message = f"train: every target is {labels['train'][0]}: there is nothing to learn"
+            findings.append(Finding("error", "constant-target", message, len(labels["train"])))
+        return findings
+
+    def _keys(self, examples: Dataset) -> list[str]:
+        texts = examples["text"][:]
+        return [f"{a}\t{b}" for a, b in zip(texts, examples["text_pair"][:], strict=True)] if self.pair else list(texts)
+
+    def token_lengths(self, tokenizer: Any, examples: Mapping[str, Sequence[Any]]) -> list[int]:
+        arguments = [list(examples["text"])] + ([list(examples["text_pair"])] if self.pair else [])
+        return [len(ids) for ids in tokenizer(*arguments, truncation=False, verbose=False)["input_ids"]]
+
+    def features(self, tokenizer: Any, examples: Mapping[str, Sequence[Any]]) -> dict[str, list[Any]]:
+        texts = list(examples["text"])
+        if self.long_text == "windows" and self.max_length:
+            encoded = tokenizer(
+                texts,
+                truncation=True,
+                max_length=self.max_length,
+                stride=(self.max_length - tokenizer.num_special_tokens_to_add()) // 4,
+                return_overflowing_tokens=True,
+                return_attention_mask=False,
+            )
+            owner = list(encoded["overflow_to_sample_mapping"])
+        else:
+            if self.long_text == "head-tail" and self.max_length:
+                encoded = self._head_tail(tokenizer, texts)
+            else:
+                arguments = [texts] + ([list(examples["text_pair"])] if self.pair else [])
+                encoded = tokenizer(
+                    *arguments,
+                    truncation=self.max_length is not None,
+                    max_length=self.max_length,
+                    return_attention_mask=False,
+                )
+            owner = list(range(len(texts)))
+        out = {name: encoded[name] for name in ("input_ids", "token_type_ids") if name in encoded}
+        # one segment only: the model's own default of zeros is the same and needs no storage
+        if "token_type_ids" in out and not self.pair:
+            del out["token_type_ids"]
+        out["length"] = [len(ids) for ids in out["input_ids"]]
+        out["example"] = owner
+        if "label" in examples:
+            out["labels"] = [examples["label"][i] for i in owner]
+        return out
+
+    def _head_tail(self, tokenizer: Any, texts: list[str]) -> dict[str, list[Any]]:
+        """Keep the first quarter and the end (Sun et al. 2019, https://arxiv.org/abs/1905.05583: 128 + 382 of 510).
+
+        Special tokens stand at both ends, so they stay.
+        """
+        assert self.max_length is not None
+        head = self.max_length // 4
+        tail = self.max_length - head
+        encoded = tokenizer(texts, truncation=False, verbose=False)["input_ids"]
+        return {"input_ids": [ids if len(ids) <= head + tail else ids[:head] + ids[-tail:] for ids in encoded]}
+
+    # --- the model ---
+
+    def model_arguments(self) -> dict[str, Any]:
+        names = self.labels.names or ["score"]
+        return {
+            "num_labels": self.labels.size,
+            "id2label": dict(enumerate(names)),
+            "label2id": {name: i for i, name in enumerate(names)},
+            "problem_type": HF_PROBLEM[self.labels.problem],
+        }
+
+    def weigh_classes(self, option_value: str, examples: Dataset) -> None:
+        """Set the loss weight of each class.
+
+        Args:
+            option_value: `none`, `balanced` (scikit-learn's n / (classes * count), which keeps the mean weight of a
+                training row at 1) or the path of a JSON file {label: weight}.
+
+        Raises:
+            UserError: the problem has no classes, or the file does not name exactly the classes.
+        """
+        if option_value == "none":
+            return
+        if self.labels.problem != "single-label":
+            raise UserError(f"--class-weights is for single-label classification, not for {self.labels.problem}")
+        if option_value == "balanced":
+            counts = np.bincount(examples["label"][:], minlength=self.labels.size)
+            self.class_weights = (counts.sum() / (self.labels.size * np.maximum(counts, 1))).tolist()
+            return
+        self.class_weights = _read_class_weights(option_value, self.labels.names)
+
+    def loss(self, logits: torch.Tensor, labels: torch.Tensor, items: torch.Tensor | int | None) -> torch.Tensor:
+        import torch.nn.functional as F
+
+        logits = logits.float()
+        if self.labels.problem == "single-label":
+            weight = logits.new_tensor(self.class_weights) if self.class_weights else None
+            # the sum is over weighted rows, the division by plain rows: the mean weight of a row is 1 by construction
+            total = F.cross_entropy(
+                logits, labels, weight=weight, label_smoothing=self.label_smoothing, reduction="sum"
+            )
+        elif self.labels.problem == "multi-label":
+            total = F.binary_cross_entropy_with_logits(logits, labels.to(logits.dtype), reduction="sum")
+        else:
+            total = F.mse_loss(logits.squeeze(-1), labels.to(logits.dtype), reduction="sum")
+        return total / (labels.numel() if items is None else items)
+
+    # --- judging and answering ---
+
+    def pool(self, outputs: np.ndarray, example: np.ndarray) -> np.ndarray:
+        """Mean of the logits over the windows of an example."""
+        if len(example) == 0:
+            return outputs
+        count = np.bincount(example)
+        total = np.zeros((len(count), outputs.shape[1]), dtype=np.float64)
+        np.add.at(total, example, outputs)
+        return total / count[:, None]
+
+    def probabilities(self, outputs: np.ndarray) -> np.ndarray:
+        """Softmax over classes, or a sigmoid for each label; shape (examples, classes)."""
+        from scipy.special import expit, softmax
+
+        return softmax(outputs, axis=1) if self.labels.problem == "single-label" else expit(outputs)
+
+    def predicted(self, outputs: np.ndarray) -> np.ndarray:
+        """Class ids (n,), indicator rows (n, classes) or numbers (n,)."""
+        if self.labels.problem == "single-label":
+            return outputs.argmax(axis=1)
+        if self.labels.problem == "multi-label":
+            return (self.probabilities(outputs) >= self.threshold).astype(np.int64)
+        return outputs[:, 0]
+
+    def score(self, outputs: np.ndarray, examples: Dataset) -> dict[str, float]:
+        from nlpkit.metrics import classification as metrics
+
+        return metrics.compute(self.labels.problem, self.predicted(outputs), np.asarray(examples["label"][:]), outputs)
+
+    def details(self, outputs: np.ndarray, examples: Dataset) -> dict[str, Any]:
+        if self.labels.problem == "regression":
+            return {}
+        from nlpkit.metrics import classification as metrics
+
+        gold = np.asarray(examples["label"][:])
+        return {"per_class": metrics.per_class(self.predicted(outputs), gold, self.labels.names)}
+
+    def decode(self, outputs: np.ndarray, inputs: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+        if self.labels.problem == "regression":
+            return [{"prediction": float(value), "score": None} for value in outputs[:, 0]]
+        out: list[dict[str, Any]] = []
+        names = self.labels.names
+        for row in self.probabilities(outputs):
+            scores = {name: round(float(p), 6) for name, p in zip(names, row, strict=True)}
+            if self.labels.problem == "single-label":
+                best = int(row.argmax())
+                out.append({"prediction": names[best], "score": scores[names[best]], "scores": scores})
+            else:
+                chosen = [name for name, p in zip(names, row, strict=True) if p >= self.threshold]
+                out.append({"prediction": chosen, "score": float(row.max()), "scores": scores})
+        return out
+
+    def mistakes(self, outputs: np.ndarray, examples: Dataset) -> list[dict[str, Any]]:
+        gold = np.asarray(examples["label"][:])
+        answers = self.decode(outputs, [{}] * len(outputs))
+        if self.labels.problem == "single-label":
+            probabilities = self.probabilities(outputs)
+            wrong = np.flatnonzero(outputs.argmax(axis=1) != gold)
+            confidence = probabilities.max(axis=1)
+        elif self.labels.problem == "multi-label":
+            wrong = np.flatnonzero((self.predicted(outputs) != gold).any(axis=1))
+            confidence = np.abs(self.probabilities(outputs) - gold).max(axis=1)
+        else:
+            wrong = np.arange(len(gold))
+            confidence = np.abs(outputs[:, 0] - gold)
+        order = wrong[np.argsort(-confidence[wrong], kind="stable")]
+        found = []
+        for i in order.tolist():
+            example = examples[i]
+            entry = {"text": example["text"], "label": self._label_text(example["label"]), **answers[i]}
+            if self.pair:
+                entry["text_pair"] = example["text_pair"]
+            found.append({**entry, "where": example["where"]})
+        return found
+
+    def _label_text(self, label: Any) -> Any:
+        if self.labels.problem == "single-label":
+            return self.labels.names[label]
+        if self.labels.problem == "multi-label":
+            return [name for name, on in zip(self.labels.names, label, strict=True) if on]
+        return label
+
+    def plots(self, outputs: Mapping[str, np.ndarray], examples: Mapping[str, Dataset]) -> dict[str, Plot]:
+        from nlpkit.runs import plots
+
+        judged = next((split for split in ("test", "validation") if split in outputs), None)
+        drawn: dict[str, Plot] = {}
+        if self.labels.problem == "regression":
+            values = {split: np.asarray(rows["label"][:]) for split, rows in examples.items()}
+            drawn["label_distribution"] = plots.histograms(values, self.label or "score")
+            if judged:
+                drawn["predicted_over_gold"] = plots.scatter(values[judged], outputs[judged][:, 0], judged)
+            return drawn
+        counts = {}
+        for split, rows in examples.items():
+            gold = np.asarray(rows["label"][:])
+            multi = self.labels.problem == "multi-label"
+            counts[split] = gold.sum(axis=0) if multi else np.bincount(gold, minlength=self.labels.size)
+        drawn["label_distribution"] = plots.grouped_bars(self.labels.names, counts, "share of rows")
+        if judged and self.labels.problem == "single-label":
+            gold = np.asarray(examples[judged]["label"][:])
+            matrix = np.zeros((self.labels.size, self.labels.size), dtype=np.int64)
+            np.add.at(matrix, (gold, self.predicted(outputs[judged])), 1)
+            drawn["confusion_matrix"] = plots.confusion(matrix, self.labels.names, judged)
+        return drawn
+
+    def baseline(self, examples: Mapping[str, Dataset], seed: int) -> tuple[str, dict[str, np.ndarray]]:
+        """TF-IDF of words and word pairs with a linear model (logistic regression, ridge for regression)."""
+        from sklearn.feature_extraction.text import TfidfVectorizer
+        from sklearn.linear_model import LogisticRegression, Ridge
+        from sklearn.multiclass import OneVsRestClassifier
+        from sklearn.pipeline import make_pipeline
+
+        linear: Any = LogisticRegression(max_iter=1000, C=10.0, random_state=seed)
+        if self.labels.problem == "regression":
+            linear = Ridge(random_state=seed)
+        elif self.labels.problem == "multi-label":
+            linear = OneVsRestClassifier(linear)
+        pipeline = make_pipeline(TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, token_pattern=r"\S+"), linear)
+        train = examples["train"]
+        gold = np.asarray(train["label"][:])
+        pipeline.fit(self._keys(train), gold.astype(np.int64) if self.labels.problem == "multi-label" else gold)
+        outputs = {}
+        for split, rows in examples.items():
+            texts = self._keys(rows)
+            if self.labels.problem == "regression":
+                outputs[split] = pipeline.predict(texts)[:, None]
+                continue
+            found = np.clip(pipeline.predict_proba(texts), 1e-7, 1 - 1e-7)
+            full = np.full((len(texts), self.labels.size), 1e-7)
+            full[:, pipeline.classes_] = found  # a class that train lacks has no column
+            # outputs are logits everywhere: softmax(log p) = p, sigmoid(logit p) = p
+            outputs[split] = np.log(full) if self.labels.problem == "single-label" else np.log(full / (1 - full))
+        return "TF-IDF + linear", outputs
+
+    def oversample(self, examples: Dataset, seed: int) -> np.ndarray | None:
+        if self.labels.problem != "single-label":
+            return None
+        gold = np.asarray(examples["label"][:])
+        generator = np.random.default_rng(seed)
+        most = np.bincount(gold).max()
+        chosen = [np.arange(len(gold))]
+        for label in np.unique(gold):
+            rows = np.flatnonzero(gold == label)
+            chosen.append(generator.choice(rows, size=most - len(rows), replace=most - len(rows) > len(rows)))
+        return np.concatenate(chosen)
+
+
+def _text_columns(columns: Sequence[str], options: Any, known: tuple[str, str | None] | None) -> tuple[str, str | None]:
+    reporter = reporting.current()
+    named = options.text_column
+    if named:
+        second = options.text_pair_column
+        first = column_names.require(named, columns, "text")
+        return first, column_names.require(second, columns, "text pair") if second else None
+    if known:
+        return known
+    text: str | None
+    found = column_names.guess_pair(columns)
+    pair: str | None = None
+    if options.text_pair_column:
+        pair = column_names.require(options.text_pair_column, columns, "text pair")
+        text = found[0] if found and found[1] == pair else column_names.guess(columns, column_names.TEXT_NAMES)
+    elif found:
+        reporter.note(f"text pair: columns '{found[0]}' and '{found[1]}' (guessed; --text-column, --text-pair-column)")
+        return found
+    else:
+        text = column_names.guess(columns, column_names.TEXT_NAMES)
+    if text is None:
+        raise UserError(
+            f"no column looks like text; the columns are {', '.join(columns)}", "Name it with --text-column."
+        )
+    reporter.note(f"text: column '{text}' (guessed; --text-column)")
+    return text, pair
+
+
+def _label_column(columns: Sequence[str], options: Any, taken: set[str | None]) -> str:
+    if options.label_column:
+        return column_names.require(options.label_column, columns, "label")
+    label = column_names.guess([name for name in columns if name not in taken], column_names.LABEL_NAMES)
+    if label is None:
+        raise UserError(
+            f"no column looks like a label; the columns are {', '.join(columns)}", "Name it with --label-column."
+        )
+    reporting.current().note(f"label: column '{label}' (guessed; --label-column)")
+    return label
+
+
+def _class_names(rows: Dataset, column: str) -> list[str] | None:
+    from datasets import ClassLabel
+
+    feature: Any = rows.features[column]
+    feature = getattr(feature, "feature", feature)
+    return list(feature.names) if isinstance(feature, ClassLabel) else None
+
+
+def _cell(row: Mapping[str, Any], column: str, others: Sequence[str]) -> str:
+    name = column if column in row else column_names.guess(list(row), others)
+    if name is None:
+        raise ValueError(f"no column '{column}'")
+    value = row[name]
+    if is_missing(value):
+        raise ValueError(f"column '{name}' is empty")
+    return str(value)
+
+
+def _read_class_weights(path: str, names: Sequence[str]) -> list[float]:
+    import json
+    from pathlib import Path
+
+    try:
+        weights = json.loads(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UserError(f"--class-weights: cannot read {path}: {error.strerror}", "Or say balanced, or none.") from None
+    except ValueError as error:
+        raise UserError(f"--class-weights: {path} is not JSON: {error}") from None
+    if not isinstance(weights, dict) or set(weights) != set(names):
+        found = ", ".join(weights) if isinstance(weights, dict) else type(weights).__name__
+        raise UserError(f"--class-weights: {path} names {found}; the classes are {', '.join(names)}")
+    return [float(weights[name]) for name in names]
+
+
+def label_counts(labels: Sequence[int], names: Sequence[str]) -> str:
+    """`ham 3,030 (87 %), spam 470 (13 %)`, the most frequent first."""
+    counts = Counter(labels)
+    return ", ".join(f"{names[i]} {count:,} ({count / len(labels):.0%})" for i, count in counts.most_common(6)) + (
+        f", {len(counts) - 6} more" if len(counts) > 6 else ""
+    )

@@ -1,0 +1,1 @@
+"""What every Trainer run shares."""

@@ -1,0 +1,101 @@
+"""Which rows go into a batch, and how they are padded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch.utils.data import Sampler
+
+# Lengths are jittered by this share before rows are sorted, so that batches differ from epoch to epoch even in a small
+# set; it costs about 2 % more padding.
+LENGTH_JITTER = 0.1
+
+
+class LengthBatchSampler(Sampler[int]):
+    """Row indices such that each run of `batch` consecutive ones has nearly one length; the runs come in random order.
+
+    The order is a pure function of seed and epoch: a resumed run restores it at once instead of replaying it, every
+    process of a distributed run computes the same one, and it does not depend on how a batch is divided into
+    per-device and accumulated parts.
+
+    Args:
+        lengths: tokens of each row.
+        batch: rows of one optimizer step, over all devices and accumulation steps.
+        seed: of the order.
+        grouped: False draws plain random batches.
+    """
+
+    def __init__(self, lengths: Sequence[int] | np.ndarray, batch: int, *, seed: int, grouped: bool = True) -> None:
+        self.lengths = np.asarray(lengths)
+        self.batch = batch
+        self.seed = seed
+        self.grouped = grouped
+        self.epoch = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Choose the epoch whose order is produced next."""
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        return len(self.lengths)
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self.order(self.epoch).tolist())
+
+    def order(self, epoch: int) -> np.ndarray:
+        """Row indices of an epoch, shape (rows,)."""
+        generator = np.random.default_rng([self.seed, epoch])
+        rows = generator.permutation(len(self.lengths))
+        if not self.grouped:
+            return rows
+        jitter = generator.uniform(1 - LENGTH_JITTER, 1 + LENGTH_JITTER, len(rows))
+        rows = rows[np.argsort(self.lengths[rows] * jitter, kind="stable")]
+        # the last, smaller batch must stay last, so it is taken out at a random place first
+        whole = len(rows) // self.batch
+        rest = len(rows) - whole * self.batch
+        if rest and whole:
+            start = int(generator.integers(whole + 1)) * self.batch
+            last = rows[start : start + rest]
+            rows = np.concatenate([np.delete(rows, np.s_[start : start + rest]), last])
+        batches = generator.permutation(whole)
+        grouped = rows[: whole * self.batch].reshape(whole, self.batch)[batches]
+        # longest batch first: a GPU that runs out of memory does so on the first step
+        if whole:
+            longest = int(self.lengths[grouped].max(axis=1).argmax())
+            grouped[[0, longest]] = grouped[[longest, 0]]
+        return np.concatenate([grouped.reshape(-1), rows[whole * self.batch :]])
+
+
+class PaddingCollator:
+    """Pad features to the longest of the batch.
+
+    Args:
+        tokenizer: gives the padding id and side.
+    """
+
+    def __init__(self, tokenizer: Any) -> None:
+        self.pad_id = tokenizer.pad_token_id
+        self.left = tokenizer.padding_side == "left"
+        self.pad_type = getattr(tokenizer, "pad_token_type_id", 0)
+
+    def __call__(self, features: list[dict[str, Any]]) -> dict[str, torch.Tensor]:
+        lengths = [len(feature["input_ids"]) for feature in features]
+        batch: dict[str, torch.Tensor] = {
+            "input_ids": self._padded([feature["input_ids"] for feature in features], lengths, self.pad_id)
+        }
+        batch["attention_mask"] = self._padded([np.ones(n, dtype=np.int64) for n in lengths], lengths, 0)
+        if "token_type_ids" in features[0]:
+            batch["token_type_ids"] = self._padded([f["token_type_ids"] for f in features], lengths, self.pad_type)
+        if "labels" in features[0]:
+            batch["labels"] = torch.as_tensor(np.asarray([feature["labels"] for feature in features]))
+        return batch
+
+    def _padded(self, rows: Sequence[Any], lengths: Sequence[int], value: int) -> torch.Tensor:
+        width = max(lengths)
+        out = np.full((len(rows), width), value, dtype=np.int64)
+        for i, (row, length) in enumerate(zip(rows, lengths, strict=True)):
+            out[i, width - length if self.left else 0 : width if self.left else length] = row
+        return torch.from_numpy(out)

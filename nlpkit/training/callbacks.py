@@ -1,0 +1,139 @@
+"""What happens around the steps of a run: progress, the metrics file, limits and signals."""
+
+from __future__ import annotations
+
+import math
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from transformers import TrainerCallback
+
+from nlpkit import process
+from nlpkit.errors import Interrupted, RunError
+from nlpkit.reporting import Progress
+from nlpkit.runs.folder import RunFolder
+
+if TYPE_CHECKING:
+    from nlpkit.training.trainer import NlpkitTrainer
+
+
+class ProgressCallback(TrainerCallback):
+    """Advance the reporter's bar; loss and validation metric stand beside it."""
+
+    def __init__(self, bar: Progress, main_metric: str) -> None:
+        self.bar, self.main_metric = bar, main_metric
+        self.figures: dict[str, str] = {}
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        self.bar.reset(state.max_steps, state.global_step)
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        self.bar.advance(1, **self.figures)
+
+    def on_log(self, args: Any, state: Any, control: Any, **keywords: Any) -> None:
+        logs: dict[str, float] = keywords["logs"]
+        if "loss" in logs:
+            self.figures["loss"] = f"{logs['loss']:.4f}"
+        if f"eval_{self.main_metric}" in logs:
+            self.figures[self.main_metric] = f"{logs[f'eval_{self.main_metric}']:.4f}"
+
+
+class MetricsFileCallback(TrainerCallback):
+    """Append what Trainer logs to metrics.jsonl; stop a run whose loss is not a number."""
+
+    def __init__(self, folder: RunFolder) -> None:
+        self.folder = folder
+
+    def on_log(self, args: Any, state: Any, control: Any, **keywords: Any) -> None:
+        logs: dict[str, float] = keywords["logs"]
+        if state.is_world_process_zero:
+            self.folder.log({"step": state.global_step, "epoch": state.epoch, **logs})
+        if not math.isfinite(logs.get("loss", 0.0)):
+            raise RunError(
+                f"the loss is {logs['loss']} at step {state.global_step}",
+                "Lower --learning-rate, raise --warmup, or use --precision fp32.",
+            )
+
+
+class LimitsCallback(TrainerCallback):
+    """Stop after some minutes, save when the last checkpoint is old, evaluate at the last step, set the order."""
+
+    def __init__(self, trainer: NlpkitTrainer, *, max_minutes: float | None, checkpoint_minutes: float) -> None:
+        self.trainer = trainer
+        self.max_minutes, self.checkpoint_minutes = max_minutes, checkpoint_minutes
+        self.start = self.saved = time.monotonic()
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        self.start = self.saved = time.monotonic()
+
+    def on_epoch_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        # a resumed, distributed run wraps the sampler so deeply that Accelerate no longer reaches it
+        self.trainer.sampler.set_epoch(int((state.epoch or 0) + 1e-6))
+
+    def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        self.saved = time.monotonic()
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        now = time.monotonic()
+        if self.max_minutes and agreed(now - self.start >= 60 * self.max_minutes):
+            control.should_training_stop = True
+        if args.eval_strategy == "steps" and (control.should_training_stop or state.global_step >= state.max_steps):
+            control.should_evaluate = control.should_save = True
+        if agreed(now - self.saved >= 60 * self.checkpoint_minutes):
+            control.should_save = True
+
+
+class SignalCallback(TrainerCallback):
+    """On SIGINT or SIGTERM finish the step, save, and leave; a second signal leaves at once.
+
+    The checkpoint is written where a resumed run continues bit for bit: before a step, after everything that belongs to
+    the one before (its evaluation, its random numbers), and at the start of an epoch before its order is drawn.
+    """
+
+    def __init__(self, trainer: NlpkitTrainer) -> None:
+        self.trainer = trainer
+        self.caught: int | None = None
+
+    @contextmanager
+    def listening(self) -> Iterator[None]:
+        """Handle the signals while the block runs."""
+        before = {kind: signal.signal(kind, self._catch) for kind in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for kind, handler in before.items():
+                signal.signal(kind, handler)
+
+    def _catch(self, number: int, _: Any) -> None:
+        if self.caught is not None:
+            raise KeyboardInterrupt
+        self.caught = number
+
+    def on_epoch_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        self._leave_if_asked(state)
+
+    def on_step_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        epoch = state.epoch or 0
+        if epoch != int(epoch):
+            self._leave_if_asked(state)
+
+    def _leave_if_asked(self, state: Any) -> None:
+        if not agreed(self.caught is not None):
+            return
+        self.trainer.save_now()
+        raise Interrupted(f"interrupted at step {state.global_step} of {state.max_steps}; the state is saved")
+
+
+def agreed(mine: bool) -> bool:
+    """Whether any process of a distributed run says yes; alone, one's own word."""
+    if process.world_size() == 1:
+        return mine
+    import torch
+    import torch.distributed as dist
+
+    word = torch.tensor(int(mine), device="cuda" if dist.get_backend() == "nccl" else "cpu")
+    dist.all_reduce(word, op=dist.ReduceOp.MAX)
+    return bool(word.item())

@@ -1,0 +1,75 @@
+"""Which device and arithmetic a run uses."""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import dataclass
+
+from nlpkit import process
+from nlpkit.errors import UserError
+from nlpkit.options import DeviceOptions
+
+
+@dataclass(frozen=True)
+class Device:
+    """A chosen device.
+
+    Attributes:
+        name: as torch names it: cpu, cuda, mps.
+        precision: fp32, bf16 or fp16.
+        described: for people and records, with the chip's name and thread count.
+    """
+
+    name: str
+    precision: str
+    described: str
+
+
+def choose(options: DeviceOptions) -> Device:
+    """Resolve `--device`, `--precision` and `--threads`; call before anything touches CUDA.
+
+    Raises:
+        UserError: the device is not there, or it has no such arithmetic.
+    """
+    wanted, _, index = options.device.partition(":")
+    if wanted not in ("auto", "cpu", "cuda", "mps") or (index and not (wanted == "cuda" and index.isdecimal())):
+        raise UserError(f"--device '{options.device}': not a device", "Use auto, cpu, cuda, cuda:N or mps.")
+    if process.world_size() == 1 and wanted in ("auto", "cuda"):
+        # one process trains on one GPU: more would be driven by DataParallel; use torchrun or accelerate for those
+        if index:
+            os.environ["CUDA_VISIBLE_DEVICES"] = index
+        else:
+            os.environ.setdefault("CUDA_VISIBLE_DEVICES", "0")
+    import torch
+
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    torch.set_num_threads(options.threads or max(cores // process.world_size(), 1))
+    found = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    name = wanted if wanted != "auto" else next(kind for kind in ("cuda", "mps", "cpu") if found[kind])
+    if not found[name]:
+        raise UserError(f"--device {options.device}: torch finds no such device here", "Use --device auto or cpu.")
+    precision = options.precision
+    if precision == "auto":
+        precision = "fp32"
+        if name == "cuda":
+            precision = "bf16" if torch.cuda.is_bf16_supported() else "fp16"
+    if precision == "fp16" and name == "cpu":
+        raise UserError("--precision fp16 needs a GPU", "Use bf16 or fp32 on the CPU.")
+    chip = torch.cuda.get_device_name() if name == "cuda" else f"{torch.get_num_threads()} threads"
+    return Device(name, precision, f"{name} ({chip}), {precision}")
+
+
+def matmul_rate(device: Device) -> float:
+    """Measured dense matrix-product rate in FLOP/s (a probe of a few hundredths of a second)."""
+    import torch
+
+    size = 4096 if device.name == "cuda" else 768
+    kind = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[device.precision]
+    a = torch.ones(size, size, device=device.name, dtype=kind)
+    best = 0.0
+    for _ in range(4):
+        start = time.perf_counter()
+        (a @ a)[0, 0].item()
+        best = max(best, 2 * size**3 / (time.perf_counter() - start))
+    return best

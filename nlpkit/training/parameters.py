@@ -1,0 +1,108 @@
+"""The parts of an encoder, found without knowing its architecture: embeddings, layers, head."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from nlpkit.errors import UserError
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+# Names under which the model families of transformers keep their dropout probabilities.
+DROPOUT_NAMES = (
+    "hidden_dropout_prob", "attention_probs_dropout_prob", "classifier_dropout", "classifier_dropout_prob", "dropout",
+    "attention_dropout", "seq_classif_dropout", "embedding_dropout", "mlp_dropout", "resid_pdrop", "embd_pdrop",
+    "attn_pdrop", "summary_last_dropout", "pooler_dropout", "cls_dropout",
+)  # fmt: skip
+
+
+def layers(model: Any) -> tuple[str, nn.ModuleList]:
+    """The stack of transformer layers and its name; of several lists the longest, then the outermost."""
+    from torch import nn
+
+    found = [(name, module) for name, module in model.named_modules() if isinstance(module, nn.ModuleList)]
+    if not found:
+        raise UserError(f"{type(model).__name__} has no stack of layers that could be frozen or decayed")
+    return max(found, key=lambda item: (len(item[1]), -item[0].count(".")))
+
+
+def depth(model: Any) -> dict[str, int]:
+    """For each parameter: 0 in the embeddings, i + 1 in layer i, layers + 1 in what lies above."""
+    prefix, stack = layers(model)
+    pattern = re.compile(re.escape(prefix) + r"\.(\d+)\.")
+    base = model.base_model_prefix + "."
+    out = {}
+    for name, _ in model.named_parameters():
+        if match := pattern.match(name):
+            out[name] = int(match[1]) + 1
+        elif name.startswith(base) and "embed" in name:
+            out[name] = 0
+        else:
+            out[name] = len(stack) + 1
+    return out
+
+
+def freeze(model: Any, what: str) -> None:
+    """Keep parameters fixed.
+
+    Args:
+        what: `none`, `embeddings`, `encoder` (all but the head) or a number N (embeddings and the first N layers).
+
+    Raises:
+        UserError: more layers than the model has.
+    """
+    if what == "none":
+        return
+    if what == "encoder":
+        model.base_model.requires_grad_(False)
+        return
+    deepest = 0 if what == "embeddings" else int(what)
+    count = len(layers(model)[1])
+    if deepest > count:
+        raise UserError(f"--freeze {what}: the model has {count} layers", "Use `encoder` to freeze all of them.")
+    depths = depth(model)
+    for name, parameter in model.named_parameters():
+        if depths[name] <= deepest:
+            parameter.requires_grad_(False)
+
+
+def dropout_overrides(config: Any, dropout: float | None) -> dict[str, float]:
+    """Config entries that set every dropout of this architecture to `dropout`.
+
+    Raises:
+        UserError: the architecture has no dropout that its config names.
+    """
+    if dropout is None:
+        return {}
+    names = [name for name in DROPOUT_NAMES if hasattr(config, name)]
+    if not names:
+        raise UserError(f"--dropout: the config of {config.model_type} names no dropout")
+    return dict.fromkeys(names, dropout)
+
+
+def optimizer_groups(
+    model: Any, decayed: set[str], *, learning_rate: float, weight_decay: float, layer_decay: float
+) -> list[dict[str, Any]]:
+    """Parameter groups for layer-wise learning-rate decay (ELECTRA, Clark et al. 2020, appendix B).
+
+    Args:
+        decayed: names that take weight decay.
+        layer_decay: the rate of depth d is `learning_rate * layer_decay ** (deepest - d)`.
+    """
+    depths = depth(model)
+    top = max(depths.values())
+    groups: dict[tuple[int, bool], list[torch.nn.Parameter]] = {}
+    for name, parameter in model.named_parameters():
+        if parameter.requires_grad:
+            groups.setdefault((depths[name], name in decayed), []).append(parameter)
+    return [
+        {
+            "params": parameters,
+            "lr": learning_rate * layer_decay ** (top - level),
+            "weight_decay": weight_decay if decays else 0.0,
+        }
+        for (level, decays), parameters in sorted(groups.items(), key=lambda item: item[0])
+    ]

@@ -1,0 +1,198 @@
+"""transformers.Trainer with the order of rows, the loss of the task and checkpoints that survive a kill."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from transformers import Trainer
+
+from nlpkit import reporting
+from nlpkit.errors import UserError
+from nlpkit.runs.folder import writing
+from nlpkit.training import parameters
+from nlpkit.training.batching import LengthBatchSampler
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+
+    from nlpkit.tasks.base import Task
+
+BOOKKEEPING = ("length", "example")  # feature columns that the model does not see
+
+
+@dataclass
+class Split:
+    """One split, ready for the model.
+
+    Attributes:
+        examples: what is judged.
+        features: what the model sees, in the order of the examples.
+    """
+
+    examples: Dataset
+    features: Dataset
+
+    def __post_init__(self) -> None:
+        self.lengths = np.asarray(self.features["length"][:])
+        self.owner = np.asarray(self.features["example"][:])
+        # evaluation goes through the rows by length, so that next to nothing is padding
+        self.order = np.argsort(-self.lengths, kind="stable")
+
+    def for_training(self) -> Dataset:
+        """Features without bookkeeping columns."""
+        return self.features.remove_columns(list(BOOKKEEPING))
+
+    def for_evaluation(self) -> Dataset:
+        """The same, longest first."""
+        return self.for_training().select(self.order)
+
+    def pooled(self, task: Task, outputs: np.ndarray) -> np.ndarray:
+        """Outputs of `for_evaluation` rows, back in example order, one an example."""
+        restored = np.empty_like(outputs)
+        restored[self.order] = outputs
+        return task.pool(restored, self.owner)
+
+
+class NlpkitTrainer(Trainer):
+    """A Trainer run of one task.
+
+    Args:
+        task: gives loss, padding and scores.
+        splits: `train`, `validation` and others; validation picks the best checkpoint.
+        grouped: batches of rows of like length.
+        layer_decay: see `parameters.optimizer_groups`.
+        arguments: of transformers.Trainer.
+    """
+
+    def __init__(
+        self, *, task: Task, splits: dict[str, Split], grouped: bool = True, layer_decay: float = 1.0, **arguments: Any
+    ) -> None:
+        self.task = task
+        self.splits = splits
+        self.grouped = grouped
+        self.layer_decay = layer_decay
+        super().__init__(
+            train_dataset=splits["train"].for_training(),
+            eval_dataset=splits["validation"].for_evaluation(),
+            data_collator=task.collate(arguments["processing_class"]),
+            compute_loss_func=self._task_loss,
+            compute_metrics=self._validation_metrics,
+            **arguments,
+        )
+
+    def _task_loss(self, outputs: Any, labels: torch.Tensor, num_items_in_batch: Any = None) -> torch.Tensor:
+        return self.task.loss(outputs["logits"], labels, num_items_in_batch)
+
+    def _validation_metrics(self, prediction: Any) -> dict[str, float]:
+        split = self.splits["validation"]
+        return self.task.score(split.pooled(self.task, _logits(prediction.predictions)), split.examples)
+
+    def outputs(self, split: Split) -> np.ndarray:
+        """The model's pooled outputs for a split, in example order."""
+        scorer, self.compute_metrics = self.compute_metrics, None
+        try:
+            prediction = self.predict(split.for_evaluation())
+        finally:
+            self.compute_metrics = scorer
+        return split.pooled(self.task, _logits(prediction.predictions))
+
+    def _get_train_sampler(self, train_dataset: Any = None) -> LengthBatchSampler:
+        args = self.args
+        rows = self._train_batch_size * args.gradient_accumulation_steps * args.world_size
+        self.sampler = LengthBatchSampler(
+            self.splits["train"].lengths, rows, seed=args.data_seed or args.seed, grouped=self.grouped
+        )
+        return self.sampler
+
+    def create_optimizer(self, model: Any = None) -> torch.optim.Optimizer:
+        if self.optimizer is None and self.layer_decay < 1.0:
+            inner: Any = self.model
+            kind, keywords = self.get_optimizer_cls_and_kwargs(self.args, inner)
+            groups = parameters.optimizer_groups(
+                inner,
+                set(self.get_decay_parameter_names(inner)),
+                learning_rate=self.args.learning_rate,
+                weight_decay=self.args.weight_decay,
+                layer_decay=self.layer_decay,
+            )
+            self.optimizer = kind(groups, **keywords)
+        return super().create_optimizer(*([] if model is None else [model]))
+
+    def _save_checkpoint(self, model: Any, trial: Any) -> None:
+        folder = Path(self.args.output_dir)  # type: ignore[arg-type]
+        target = folder / f"checkpoint-{self.state.global_step}"
+        with writing(folder):
+            try:
+                super()._save_checkpoint(model, trial)
+            except BaseException:
+                # half a checkpoint would take the room that the next one needs
+                if self.is_world_process_zero():
+                    shutil.rmtree(target, ignore_errors=True)
+                raise
+
+    def save_now(self) -> None:
+        """Save a checkpoint outside the schedule, unless this step has one."""
+        target = Path(self.args.output_dir) / f"checkpoint-{self.state.global_step}"  # type: ignore[arg-type]
+        if not target.exists() and self.state.global_step > 0:
+            self._save_checkpoint(self.model, None)
+
+
+def _logits(predictions: Any) -> np.ndarray:
+    return predictions[0] if isinstance(predictions, tuple) else predictions
+
+
+def last_checkpoint(folder: Path) -> Path | None:
+    """The newest checkpoint that is whole; damaged ones are named and passed over.
+
+    Raises:
+        UserError: there are checkpoints, and all are damaged.
+    """
+    found = sorted(folder.glob("checkpoint-*"), key=lambda path: int(path.name.rpartition("-")[2]), reverse=True)
+    for path in found:
+        problem = _damage(path)
+        if problem is None:
+            _relocate(path, folder)
+            return path
+        reporting.current().warn(f"{path.name} is damaged ({problem}); trying an earlier one")
+    if found:
+        raise UserError(f"every checkpoint in {folder} is damaged", "Start over with --overwrite.")
+    return None
+
+
+def _damage(checkpoint: Path) -> str | None:
+    """What is wrong with a checkpoint. Trainer writes trainer_state.json last, so an unfinished one lacks it."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        json.loads((checkpoint / "trainer_state.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return "trainer_state.json is missing or cut"
+    weights = list(checkpoint.glob("*.safetensors"))
+    if not weights:
+        return "no weights"
+    for file in weights:
+        try:
+            with safe_open(file, framework="pt") as opened:
+                opened.keys()
+        except (SafetensorError, OSError):
+            return f"{file.name} cannot be read"
+    states = [checkpoint / "optimizer.pt", checkpoint / "scheduler.pt", *checkpoint.glob("rng_state*.pth")]
+    # torch files are zip archives, whose directory stands at the end: a cut file has none
+    return next((f"{file.name} cannot be read" for file in states if not zipfile.is_zipfile(file)), None)
+
+
+def _relocate(checkpoint: Path, folder: Path) -> None:
+    """Let the recorded best checkpoint be found after the run folder was moved."""
+    path = checkpoint / "trainer_state.json"
+    state = json.loads(path.read_text(encoding="utf-8"))
+    best = state.get("best_model_checkpoint")
+    if best and Path(best).parent != folder:
+        state["best_model_checkpoint"] = str(folder / Path(best).name)
+        path.write_text(json.dumps(state, indent=2) + "\n", encoding="utf-8")
