@@ -1,0 +1,163 @@
+"""Fixtures: a tiny random BERT with its tokenizer, small data files, and `nlpkit` as a subprocess."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import random
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+# nothing in the suite may reach a hub; the tests that need one stub it
+os.environ.update(
+    HF_HUB_OFFLINE="1", HF_DATASETS_OFFLINE="1", TRANSFORMERS_VERBOSITY="error", TOKENIZERS_PARALLELISM="true"
+)
+
+GOOD = ["good", "lovely", "great", "kind", "warm", "bright"]
+BAD = ["bad", "awful", "rude", "cold", "late", "broken"]
+FILLER = ["the", "train", "film", "shop", "soup", "bike", "very", "was", "and", "a", "my", "clerk", "room"]
+WORDS = [*GOOD, *BAD, *FILLER]
+
+
+def sentence(rng: random.Random, label: str, length: int | None = None) -> str:
+    """Filler words with two words of the label's kind in them."""
+    words = [rng.choice(FILLER) for _ in range(length or rng.randint(3, 12))]
+    for word in rng.choices(GOOD if label == "positive" else BAD, k=2):
+        words.insert(rng.randrange(len(words) + 1), word)
+    return " ".join(words)
+
+
+def rows(count: int, seed: int = 0) -> list[dict[str, str]]:
+    """Balanced, learnable rows: text, label."""
+    rng = random.Random(seed)
+    made: dict[str, str] = {}
+    while len(made) < count:
+        label = ("negative", "positive")[len(made) % 2]
+        made.setdefault(sentence(rng, label), label)
+    return [{"text": text, "label": label} for text, label in made.items()]
+
+
+def write_csv(path: Path, entries: Sequence[dict[str, Any]]) -> Path:
+    with path.open("w", encoding="utf-8", newline="") as file:
+        out = csv.DictWriter(file, list(entries[0]))
+        out.writeheader()
+        out.writerows(entries)
+    return path
+
+
+def write_jsonl(path: Path, entries: Sequence[dict[str, Any]]) -> Path:
+    path.write_text("".join(json.dumps(entry) + "\n" for entry in entries), encoding="utf-8")
+    return path
+
+
+def make_tokenizer() -> Any:
+    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
+    from transformers import BertTokenizerFast
+
+    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    letters = [chr(c) for c in range(ord("a"), ord("z") + 1)]
+    vocabulary = {
+        token: i
+        for i, token in enumerate(
+            [*special, *WORDS, *(c for c in letters if c not in WORDS), *(f"##{c}" for c in letters)]
+        )
+    }
+    inner = Tokenizer(models.WordPiece(vocabulary, unk_token="[UNK]"))
+    inner.normalizer = normalizers.BertNormalizer(lowercase=True)
+    inner.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    inner.post_processor = processors.TemplateProcessing(
+        single="[CLS] $A [SEP]", pair="[CLS] $A [SEP] $B:1 [SEP]:1", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
+    )
+    return BertTokenizerFast(tokenizer_object=inner, model_max_length=64)
+
+
+def make_model(folder: Path, **overrides: Any) -> Path:
+    """A random BERT of 2 layers and 32 dimensions, with its tokenizer, as Transformers saves them."""
+    import torch
+    from transformers import BertConfig, BertModel
+
+    torch.manual_seed(0)
+    tokenizer = make_tokenizer()
+    settings = {
+        "vocab_size": len(tokenizer),
+        "hidden_size": 32,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 2,
+        "intermediate_size": 64,
+        "max_position_embeddings": 64,
+        "pad_token_id": tokenizer.pad_token_id,
+    }
+    BertModel(BertConfig(**(settings | overrides))).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_model(tmp_path_factory.mktemp("model") / "tiny-bert")
+
+
+@pytest.fixture(scope="session")
+def reviews(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with train.csv (96 rows), validation.csv (32) and test.csv (32)."""
+    folder = tmp_path_factory.mktemp("reviews")
+    made = rows(160)
+    write_csv(folder / "train.csv", made[:96])
+    write_csv(folder / "validation.csv", made[96:128])
+    write_csv(folder / "test.csv", made[128:])
+    return folder
+
+
+Run = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+def nlpkit_command(*arguments: Any) -> list[str]:
+    return [sys.executable, "-m", "nlpkit", *map(str, arguments)]
+
+
+@pytest.fixture
+def nlpkit(tmp_path: Path) -> Run:
+    """Run `nlpkit ...` in an empty folder; `code` is the exit code that is expected."""
+
+    def run(*arguments: Any, code: int = 0, stdin: str | None = None, env: dict[str, str] | None = None) -> Any:
+        done = subprocess.run(
+            nlpkit_command(*arguments),
+            input=stdin,
+            capture_output=True,
+            text=True,
+            cwd=tmp_path,
+            env={**os.environ, "NLPKIT_CACHE": str(tmp_path / "cache"), **(env or {})},
+            timeout=300,
+        )
+        assert done.returncode == code, f"exit {done.returncode}\n--- stdout\n{done.stdout}\n--- stderr\n{done.stderr}"
+        if code:
+            assert "Traceback" not in done.stderr
+        return done
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory: pytest.TempPathFactory, tiny_model: Path, reviews: Path) -> Path:
+    """A finished binary run of the tiny model, trained in this process; it has learnt the task."""
+    from nlpkit.recipes import finetune_cls
+
+    output = tmp_path_factory.mktemp("runs") / "binary"
+    finetune_cls.run(
+        finetune_cls.Config(
+            data=str(reviews),
+            model=str(tiny_model),
+            output=output,
+            epochs=6,
+            learning_rate=5e-3,
+            batch_size=16,
+            device="cpu",
+        )
+    )
+    return output
