@@ -130,7 +130,8 @@ def load_model(
     with _explained(name, "model"):
         model, info = getattr(transformers, auto_class).from_pretrained(
             name,
-            revision=revision,
+            # only for "main" by name does transformers look for the hub's own safetensors conversion
+            revision=revision or "main",
             trust_remote_code=trust_remote_code,
             use_safetensors=None if allow_pickle else True,
             dtype="float32",

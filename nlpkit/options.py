@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, ValidationError, field_validator
 
 from nlpkit.errors import UserError
 
@@ -203,11 +203,16 @@ class DataOptions(Config):
     )
 
 
-class ColumnOptions(Config):
-    """Which columns of the rows are read."""
+class TextColumnOptions(Config):
+    """Which columns of the rows are the input."""
 
     text_column: str | None = option(None, "Column of the text.", panel="Data", shown_default="guessed")
     text_pair_column: str | None = option(None, "Column of the second text of a pair.", panel="Data")
+
+
+class ColumnOptions(TextColumnOptions):
+    """Which columns of labelled rows are read."""
+
     label_column: str | None = option(None, "Column of the label.", panel="Data", shown_default="guessed")
 
 
@@ -296,6 +301,13 @@ class TrainingOptions(DeviceOptions):
     trainer: Pairs = option(
         {}, "Any other TrainingArguments field (repeatable).", panel="Training", metavar="KEY=VALUE"
     )
+
+    @field_validator("freeze")
+    @classmethod
+    def _known_part(cls, value: str) -> str:
+        if value not in ("none", "embeddings", "encoder") and not value.isdecimal():
+            raise ValueError("use none, embeddings, encoder or a number of layers")
+        return value
 
 
 class OutputOptions(Config):

@@ -45,6 +45,11 @@ def world_size() -> int:
     return int(os.environ.get("WORLD_SIZE", "1"))
 
 
+def shards_parameters() -> bool:
+    """Whether `accelerate launch` was asked to divide the weights over processes (FSDP, DeepSpeed)."""
+    return any(os.environ.get(f"ACCELERATE_USE_{name}", "false").lower() == "true" for name in ("FSDP", "DEEPSPEED"))
+
+
 def is_main_process() -> bool:
     """Whether this process is the one that speaks and writes."""
     return rank() == 0

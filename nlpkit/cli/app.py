@@ -78,8 +78,14 @@ def _translated(args: list[str], module: Any) -> list[str]:
 def _command(name: str, module: Any) -> Any:
     """Build the Typer command of a recipe from its Config."""
     app = typer.Typer(add_completion=False, rich_markup_mode="rich")
-    app.command(name, help=inspect.getdoc(module), no_args_is_help=False)(_callback(name, module))
+    app.command(name, help=_flowing(inspect.getdoc(module) or ""), no_args_is_help=False)(_callback(name, module))
     return get_command(app)
+
+
+def _flowing(text: str) -> str:
+    """Paragraphs as one line each, for the terminal to break; example lines stay apart."""
+    paragraphs = [" ".join(part.split()) for part in text.replace("\nnlpkit ", "\n\nnlpkit ").split("\n\n")]
+    return "\n\n".join(paragraphs)
 
 
 def _callback(name: str, module: Any) -> Any:
@@ -136,7 +142,7 @@ def _parameter(field: str, info: Any) -> tuple[str, inspect.Parameter]:
         flag = "--" + field.replace("_", "-")
         if kinds == {bool}:
             flag = f"{flag}/--no-{field.replace('_', '-')}" if info.default is True else flag
-            metavar = None
+            metavar = " "  # a switch has no value to stand for
         declared = typer.Option(flag, help=help, metavar=metavar, rich_help_panel=extra["panel"], show_default=False)
     annotation = Annotated[kind, declared]
     parameter = inspect.Parameter(field, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
@@ -177,10 +183,15 @@ def _execute(
 
     process.apply(verbose=verbose)
     reporting.install(console_reporter(quiet=quiet, json=json))
-    resolved = module.Config.from_sources(given, Path(config) if config else None, name)
-    report = module.run(resolved)
-    if process.is_main_process():
-        show(report, json=json)
+    try:
+        resolved = module.Config.from_sources(given, Path(config) if config else None, name)
+        report = module.run(resolved)
+        if process.is_main_process():
+            show(report, json=json)
+    except KeyboardInterrupt:
+        raise Interrupted("interrupted") from None  # typer would say nothing
+    finally:
+        reporting.install(reporting.Reporter())  # whoever called us from Python goes on in silence
     if report.exit_code:
         raise typer.Exit(report.exit_code)
 
@@ -226,7 +237,7 @@ def main(arguments: list[str] | None = None) -> int:
         return _fail(error.format_message(), f"See `{path} --help`.", UserError.exit_code)
     except _ClickException as error:
         return _fail(error.format_message(), None, UserError.exit_code)
-    except (KeyboardInterrupt, typer.Abort):
+    except typer.Abort:
         return _fail("interrupted", None, Interrupted.exit_code)
     except BrokenPipeError:
         # the reader of our output has gone (`| head`): not an error, but nothing more can be said

@@ -22,7 +22,7 @@ LABEL_NAMES = (
 )  # fmt: skip
 
 
-def require(name: str, columns: Iterable[str], what: str) -> str:
+def require(name: str, columns: Iterable[str], what: str, *, where: str = "") -> str:
     """`name`, matched without regard to case and stray blanks.
 
     Raises:
@@ -33,7 +33,7 @@ def require(name: str, columns: Iterable[str], what: str) -> str:
         if column == name or column.strip().lower() == name.strip().lower():
             return column
     hint = suggest(name, existing)
-    raise UserError(f"there is no {what} column '{name}'; the columns are {', '.join(existing)}", hint)
+    raise UserError(f"{where}there is no {what} column '{name}'; the columns are {', '.join(existing)}", hint)
 
 
 def guess(columns: Sequence[str], names: Sequence[str]) -> str | None:

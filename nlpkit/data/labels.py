@@ -136,6 +136,8 @@ def detect(
         raise UserError(f"the label column '{column}' is empty", "Name another with --label-column.")
     if problem == "auto":
         problem = _problem_of(present, delimiter, class_names)
+    if problem == "binary":
+        _require_two(present, column, class_names)
     if problem in ("binary", "multi-class"):
         problem = "single-label"
     if problem == "regression":
@@ -187,6 +189,15 @@ def _as_floats(values: Sequence[Any]) -> list[float] | None:
         return [float(value) for value in values]
     except (TypeError, ValueError):
         return None
+
+
+def _require_two(present: Sequence[Any], column: str, class_names: Sequence[str] | None) -> None:
+    found = class_names or sorted({text_of(value) for value in present})
+    if len(found) > 2:
+        raise UserError(
+            f"column '{column}' has {len(found):,} different labels ({', '.join(found[:3])}, ...), --problem binary takes 2",
+            "Use --problem multi-class, or name another column with --label-column.",
+        )
 
 
 def _require_numbers(present: Sequence[Any], column: str) -> None:

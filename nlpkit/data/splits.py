@@ -37,10 +37,8 @@ def sample_folder(data: str | None) -> str | None:
 def load(options: DataOptions) -> LoadedData:
     """Load what `--data` and its kin describe."""
     glue = glue_task(options.data, options.data_config)
-    validation = options.validation_split
-    if glue and glue.validation != "validation" and validation is None:
-        validation = glue.validation
-    return sources.load(
+    renamed = glue.validation if glue and glue.validation != "validation" and not options.validation_split else None
+    loaded = sources.load(
         sample_folder(options.data),
         train_files=options.train_file,
         validation_files=options.validation_file,
@@ -50,9 +48,12 @@ def load(options: DataOptions) -> LoadedData:
         encoding=options.encoding,
         delimiter=options.delimiter,
         train_split=options.train_split,
-        validation_split=validation,
+        validation_split=renamed or options.validation_split,
         test_split=options.test_split,
     )
+    if renamed:
+        del loaded.splits[renamed]  # it is `validation` now, and need not be judged twice
+    return loaded
 
 
 def prepare(loaded: LoadedData, task: Task, options: DataOptions, seed: int) -> None:

@@ -103,7 +103,9 @@ def compute(problem: str, predicted: np.ndarray, gold: np.ndarray, outputs: np.n
     scores = METRICS[problem](keep_in_memory=True).compute(predictions=predicted, references=gold)
     if problem == "single-label" and outputs.shape[1] == 2 and len(np.unique(gold)) == 2:
         scores["roc_auc"] = sk.roc_auc_score(gold, outputs[:, 1] - outputs[:, 0])
-    return {name: float(value) for name, value in scores.items()}
+    # rows in which only classes 0 and 1 of several occur do not make the problem binary
+    hidden = {"precision", "recall", "f1"} if outputs.shape[1] > 2 else set()
+    return {name: float(value) for name, value in scores.items() if name not in hidden}
 
 
 def per_class(predicted: np.ndarray, gold: np.ndarray, names: list[str]) -> dict[str, dict[str, float]]:

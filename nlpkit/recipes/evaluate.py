@@ -17,7 +17,7 @@ from nlpkit.data import splits
 from nlpkit.errors import UserError
 from nlpkit.inference.predictor import Predictor, TrainedModelOptions
 from nlpkit.options import ColumnOptions, DataOptions, Pairs, option, suggest
-from nlpkit.recipes.finetune import stop_on_errors
+from nlpkit.recipes.finetune import labelled, stop_on_errors
 from nlpkit.reporting import Report, Table
 from nlpkit.runs.folder import RECORD, read_record, write_json
 from nlpkit.tasks.base import Finding
@@ -54,16 +54,21 @@ def run(config: Config) -> Report:
     rows: dict[str, int] = {}
     start = time.monotonic()
     for split in chosen:
+        if len(chosen) > 1 and not labelled(task, loaded.splits[split]):
+            reporting.current().note(f"{split}: no labels, not measured")
+            continue
         examples = task.examples(_limited(loaded.splits[split], config), split, loaded, findings)
         if not len(examples):
-            if config.split or len(chosen) == 1:
-                stop_on_errors([Finding("error", "no-rows", f"{split}: there is no labelled row", 0)])
             continue
         with reporting.current().progress(f"evaluate {split}", len(examples), "rows") as bar:
             outputs = predictor.outputs({name: examples[name][:] for name in examples.column_names}, bar)
         metrics[split] = task.score(outputs, examples)
         details[split] = task.details(outputs, examples)
         rows[split] = len(examples)
+    if not metrics:
+        message = f"{', '.join(chosen)}: there is no row with a label that the model knows"
+        findings.append(Finding("error", "no-rows", message))
+    stop_on_errors(findings)
     for finding in findings:
         reporting.current().warn(str(finding))
     failures = _gate(config, metrics)

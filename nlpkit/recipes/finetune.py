@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +19,7 @@ import numpy as np
 from nlpkit import models, process, reporting
 from nlpkit.data import features, splits
 from nlpkit.errors import Interrupted, UserError
+from nlpkit.options import DataOptions, ModelOptions, OutputOptions, TrainingOptions, option
 from nlpkit.reporting import Report, Table
 from nlpkit.runs.folder import RunFolder, human_bytes, read_record, versions
 from nlpkit.tasks.base import Finding, Task
@@ -29,6 +32,13 @@ if TYPE_CHECKING:
     from nlpkit.training.trainer import Split
 
 TRAIN_ROWS_JUDGED = 2_000  # the train row of the result table comes from this many rows at most
+
+
+class FinetuneOptions(OutputOptions, TrainingOptions, ModelOptions, DataOptions):
+    """Options of fine-tuning for any task; a recipe's Config adds those of its task."""
+
+    oversample: bool = option(False, "Draw rare classes as often as the most frequent one.", panel="Task")
+    baseline: bool = option(False, "Also train a classical model on the same rows, for comparison.", panel="Output")
 
 
 @dataclass
@@ -46,6 +56,7 @@ class Experiment:
     trainer: Any  # NlpkitTrainer
     folder: RunFolder
     steps: int
+    parameters: int
     new_weights: list[str]
     findings: list[Finding] = field(default_factory=list)
 
@@ -84,7 +95,7 @@ def build(config: Any, command: str, task_class: type[Task]) -> Experiment:
     examples = {
         split: task.examples(rows, split, loaded, findings)
         for split, rows in loaded.splits.items()
-        if split in ("train", "validation") or _labelled(task, rows)
+        if split in ("train", "validation") or labelled(task, rows)
     }
     examples = {split: rows for split, rows in examples.items() if len(rows) or split in ("train", "validation")}
     stop_on_errors(findings)
@@ -95,16 +106,15 @@ def build(config: Any, command: str, task_class: type[Task]) -> Experiment:
 
     limit = models.max_positions(model_config, tokenizer)
     lengths = features.choose_max_length(task, tokenizer, examples, limit, config.max_length, config.seed)
-    if config.class_weights != "none":
-        task.weigh_classes(config.class_weights, examples["train"])  # type: ignore[attr-defined]
+    task.prepare_loss(config, examples["train"])
 
     # seeded here, so that a new head is the same in a resumed and in a repeated run
     from transformers import set_seed
 
     set_seed(config.seed)
-    from nlpkit.training import parameters
+    from nlpkit.training import embeddings, parameters
 
-    model, new_weights = models.load_model(
+    model, new = models.load_model(
         model_name,
         task.auto_class,
         revision=config.model_revision,
@@ -119,18 +129,20 @@ def build(config: Any, command: str, task_class: type[Task]) -> Experiment:
             "They do not belong together: name the right one with --tokenizer.",
         )
     parameters.freeze(model, config.freeze)
-    size = sum(parameter.numel() for parameter in model.parameters()) * 4
+    size = sum(parameter.numel() for parameter in model.parameters())
     if process.is_main_process():
-        folder.require_space(size * (1 + 2 * 3))  # the result; two checkpoints of weights and two AdamW moments
+        folder.require_space(4 * size * (1 + 2 * 3))  # the result; two checkpoints of weights and two AdamW moments
 
     from nlpkit.training.trainer import Split
 
     ready = {split: Split(rows, features.featurize(task, tokenizer, rows, split)) for split, rows in examples.items()}
     if config.oversample:
         ready["train"] = _oversampled(task, ready["train"], config.seed)
+    if not process.shards_parameters():
+        embeddings.keep_used_rows(model, [split.token_ids() for split in ready.values()])
     trainer, steps = _trainer(config, task, ready, model, tokenizer, device, folder)
     experiment = Experiment(
-        config, command, task, loaded, examples, ready, tokenizer, device, trainer, folder, steps, new_weights, findings
+        config, command, task, loaded, examples, ready, tokenizer, device, trainer, folder, steps, size, new, findings
     )
     reporter.plan("plan", _plan(experiment, lengths))
     return experiment
@@ -138,18 +150,17 @@ def build(config: Any, command: str, task_class: type[Task]) -> Experiment:
 
 def _plan(experiment: Experiment, lengths: str) -> list[tuple[str, str]]:
     config, model = experiment.config, experiment.trainer.model
-    size = sum(parameter.numel() for parameter in model.parameters()) / 1e6
+    trained = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
+    size = f"{experiment.parameters / 1e6:.1f} M parameters"
+    if trained < experiment.parameters:
+        size += f", {trained / 1e6:.1f} M trained (frozen weights and unused token embeddings are not)"
     new = sorted({name.split(".")[0] for name in experiment.new_weights})
     rows = config.batch_size * config.gradient_accumulation_steps * process.world_size()
     return [
         ("data", ", ".join(f"{split} {len(found):,}" for split, found in experiment.examples.items())),
         ("task", describe(experiment.task)),
         ("length", lengths),
-        (
-            "model",
-            f"{models.display_name(config.model)}, {size:.1f} M parameters"
-            + (f", new: {', '.join(new)}" if new else ""),
-        ),
+        ("model", f"{models.display_name(config.model)}, {size}" + (f"; new: {', '.join(new)}" if new else "")),
         ("device", experiment.device.described),
         ("steps", f"{experiment.steps:,} of {rows} rows, {_estimate(experiment)}"),
         ("output", str(experiment.folder.path)),
@@ -168,27 +179,35 @@ def run(config: Any, command: str, task_class: type[Task]) -> Report:
     experiment = build(config, command, task_class)
     if config.dry_run:
         return Report({"dry_run": True, "config": config.record()}, lines=["dry run: nothing was trained or written"])
-    experiment = _train(experiment, task_class)
-    trainer = experiment.trainer
-
-    outputs = _final_outputs(experiment)
-    judged = {split: experiment.splits[split].examples for split in outputs}
-    judged["train"] = judged["train"].select(range(len(outputs["train"])))
-    with reporting.current().progress("score", 1, "runs"):
+    with _saying_how_to_go_on(command, experiment.folder.path):
+        experiment = _train(experiment, task_class)
+        outputs = _final_outputs(experiment)
+        judged = {split: experiment.splits[split].examples for split in outputs}
+        judged["train"] = judged["train"].select(range(len(outputs["train"])))
         metrics = {split: experiment.task.score(values, judged[split]) for split, values in outputs.items()}
         baseline = _baseline(experiment, judged) if config.baseline else None
-    if not process.is_main_process():
-        return Report({})
-    record = _record(experiment, metrics, baseline, time.monotonic() - started)
-    _write(experiment, record, outputs, judged)
+        if not process.is_main_process():
+            return Report({})
+        record = _record(experiment, metrics, baseline, time.monotonic() - started)
+        _write(experiment, record, outputs, judged)
     if target:
         _push(experiment.folder.path, target, public=config.public)
     report = _report(record, experiment.folder.path)
-    trainer.accelerator.free_memory()
+    experiment.trainer.accelerator.free_memory()
     return report
 
 
 # --- the parts of `run`, in order ---
+
+
+@contextmanager
+def _saying_how_to_go_on(command: str, folder: Path) -> Iterator[None]:
+    """Tell the user who interrupts the block which command goes on."""
+    try:
+        yield
+    except (Interrupted, KeyboardInterrupt) as stop:
+        said = stop.message if isinstance(stop, Interrupted) else "interrupted"
+        raise Interrupted(said, f"Go on with: nlpkit {command} --output {folder} --resume") from None
 
 
 def _resumed(config: Any) -> Any:
@@ -206,7 +225,8 @@ def _resumed(config: Any) -> Any:
     return type(config)(**{**recorded, **given})
 
 
-def _labelled(task: Task, rows: Dataset) -> bool:
+def labelled(task: Task, rows: Dataset) -> bool:
+    """Whether rows of a split can be judged: public test files often come without labels."""
     label = getattr(task, "label", None)
     return label is None or label in rows.column_names
 
@@ -315,9 +335,10 @@ def _estimate(experiment: Experiment) -> str:
 
 
 def _train(experiment: Experiment, task_class: type[Task]) -> Experiment:
-    """Train; when the GPU runs out of memory, start again with half the batch and twice the accumulation."""
+    """Train; when the GPU runs out of memory, go on with a smaller batch and more accumulation: the same steps."""
     import torch
 
+    from nlpkit.training import embeddings
     from nlpkit.training.callbacks import ProgressCallback, SignalCallback
     from nlpkit.training.trainer import last_checkpoint
 
@@ -338,16 +359,15 @@ def _train(experiment: Experiment, task_class: type[Task]) -> Experiment:
             with reporting.current().progress("train", experiment.steps, "steps") as bar, signals.listening():
                 trainer.add_callback(ProgressCallback(bar, experiment.task.main_metric))
                 trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+            embeddings.restore_all_rows(trainer.model)
             return experiment
-        except Interrupted as stop:
-            command = f"nlpkit {experiment.command} --output {folder.path} --resume"
-            raise Interrupted(stop.message, f"Go on with: {command}") from None
         except torch.OutOfMemoryError as error:
             if config.batch_size == 1 or process.world_size() > 1:
                 raise _out_of_memory(config, error) from error
+        size = next(n for n in range(config.batch_size // 2, 0, -1) if config.batch_size % n == 0)
         smaller = config.changed(
-            batch_size=(config.batch_size + 1) // 2,
-            gradient_accumulation_steps=config.gradient_accumulation_steps * 2,
+            batch_size=size,
+            gradient_accumulation_steps=config.gradient_accumulation_steps * config.batch_size // size,
             eval_batch_size=max(config.eval_batch_size // 2, 1),
             output=folder.path,
             resume=True,
@@ -438,7 +458,7 @@ def _record(
         "baseline": baseline,
         "steps": trainer.state.global_step,
         "best_step": trainer.state.best_global_step,
-        "parameters": sum(parameter.numel() for parameter in trainer.model.parameters()),
+        "parameters": experiment.parameters,
         "train_seconds": runtime["train_runtime"],
         "train_samples_per_second": runtime.get("train_samples_per_second"),
         "wall_seconds": round(seconds, 2),

@@ -9,9 +9,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import field_validator
-
-from nlpkit.options import DataOptions, ModelOptions, OutputOptions, TrainingOptions, option
 from nlpkit.recipes import finetune
 from nlpkit.reporting import Report
 from nlpkit.tasks.classification import ClassificationOptions, TextClassification
@@ -19,18 +16,8 @@ from nlpkit.tasks.classification import ClassificationOptions, TextClassificatio
 COMMAND = "finetune-cls"
 
 
-class Config(OutputOptions, TrainingOptions, ModelOptions, ClassificationOptions, DataOptions):
+class Config(ClassificationOptions, finetune.FinetuneOptions):
     """Options of `nlpkit finetune-cls`."""
-
-    oversample: bool = option(False, "Draw rare classes as often as the most frequent one.", panel="Task")
-    baseline: bool = option(False, "Also train TF-IDF with a linear model, for comparison.", panel="Output")
-
-    @field_validator("freeze")
-    @classmethod
-    def _known_part(cls, value: str) -> str:
-        if value not in ("none", "embeddings", "encoder") and not value.isdecimal():
-            raise ValueError("use none, embeddings, encoder or a number of layers")
-        return value
 
 
 def build(config: Config) -> Any:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from nlpkit import reporting
 from nlpkit.errors import UserError
 from nlpkit.inference.predictor import Predictor, TrainedModelOptions
-from nlpkit.options import ColumnOptions, Strings, option
+from nlpkit.options import Strings, TextColumnOptions, option
 from nlpkit.reporting import Report, Table
 
 if TYPE_CHECKING:
@@ -29,10 +29,10 @@ COMMAND = "predict"
 CHUNK = 2_048  # rows in memory at a time
 
 
-class Config(ColumnOptions, TrainedModelOptions):
+class Config(TextColumnOptions, TrainedModelOptions):
     """Options of `nlpkit predict`."""
 
-    texts: Strings = option([], "Texts to answer for.", panel="Input", metavar="[TEXT]...", positional=True)
+    texts: Strings = option([], "Texts to answer for.", panel="Input", metavar="TEXT", positional=True)
     text_pair: Strings = option([], "Second text of a pair, one for each TEXT (repeatable).", panel="Input")
     input: str | None = option(None, "File with rows, or - for standard input.", panel="Input", metavar="FILE|-")
     input_format: Literal["csv", "tsv", "json", "jsonl", "parquet", "xlsx", "txt"] | None = option(

@@ -162,7 +162,7 @@ class RunFolder:
         return self.path / CHECKPOINTS
 
     def rewind_metrics(self, step: int) -> None:
-        """Drop the metric lines behind `step`: the resumed run writes them again."""
+        """Drop the metric lines behind `step` and the closing one: the resumed run writes them again."""
         path = self.path / METRICS
         if not path.exists():
             return
@@ -170,13 +170,14 @@ class RunFolder:
         for line in path.read_text(encoding="utf-8").splitlines():
             # the last line may be cut in half by a kill
             with contextlib.suppress(ValueError):
-                if json.loads(line).get("step", 0) <= step:
+                entry = json.loads(line)
+                if entry.get("step", 0) <= step and "train_runtime" not in entry:
                     kept.append(line)
         path.write_text("".join(line + "\n" for line in kept), encoding="utf-8")
 
     def log(self, entry: Mapping[str, Any]) -> None:
         """Append one line to metrics.jsonl."""
-        with (self.path / METRICS).open("a", encoding="utf-8") as file:
+        with writing(self.path), (self.path / METRICS).open("a", encoding="utf-8") as file:
             file.write(json.dumps(entry, default=float) + "\n")
 
     # --- at the end ---
@@ -219,15 +220,23 @@ def writing(path: Path) -> Iterator[None]:
     """
     try:
         yield
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+    except Exception as error:
+        if _is_disk_full(error):
             raise RunError(
                 f"the disk is full: {path} could not be written completely",
                 "Free some space; the same command with --resume goes on from the last checkpoint.",
             ) from error
-        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        if isinstance(error, OSError) and error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
             raise RunError(f"no permission to write {error.filename or path}", "Give another --output.") from error
         raise
+
+
+def _is_disk_full(error: Exception) -> bool:
+    """Python says it by number, safetensors in words, and torch's zip writer only that its file came out short."""
+    if isinstance(error, OSError):
+        return error.errno in (errno.ENOSPC, errno.EDQUOT)
+    signs = ("No space left on device", "quota exceeded", "PytorchStreamWriter failed", "unexpected pos")
+    return any(sign in str(error) for sign in signs)
 
 
 def human_bytes(count: float) -> str:

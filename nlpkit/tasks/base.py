@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from datasets import Dataset
 
     from nlpkit.data.sources import LoadedData
-    from nlpkit.options import ColumnOptions
+    from nlpkit.options import TextColumnOptions
     from nlpkit.runs.plots import Plot
 
 
@@ -89,8 +89,10 @@ class Task(ABC):
         """Columns that a row must have for prediction, the main text first."""
 
     @abstractmethod
-    def bind(self, columns: Sequence[str], options: ColumnOptions, *, labelled: bool) -> None:
+    def bind(self, columns: Sequence[str], options: TextColumnOptions, *, labelled: bool) -> None:
         """Settle which of these columns are read: those named, else those of training, else a guess.
+
+        `labelled` asks for the label too; `options` is a `ColumnOptions` then.
 
         Raises:
             UserError: a named column does not exist, or none fits.
@@ -141,6 +143,9 @@ class Task(ABC):
     @abstractmethod
     def model_arguments(self) -> dict[str, Any]:
         """Arguments for `from_pretrained` of the auto class: number of labels, their names, ..."""
+
+    def prepare_loss(self, options: Any, train: Dataset) -> None:  # noqa: B027 (most tasks need nothing)
+        """Settle what the loss takes from the options and the training examples (class weights, ...)."""
 
     @abstractmethod
     def loss(self, logits: torch.Tensor, labels: torch.Tensor, items: torch.Tensor | int | None) -> torch.Tensor:

@@ -119,7 +119,7 @@ class TextClassification(Task):
         labels = label_values.detect(
             train[label][:], label, problem=options.problem, delimiter=options.label_delimiter, class_names=class_names
         )
-        task = cls(
+        return cls(
             labels,
             text=text,
             pair=pair,
@@ -129,10 +129,6 @@ class TextClassification(Task):
             long_text=options.long_text,
             metrics=glue.metrics if glue else (),
         )
-        task.label_smoothing = options.label_smoothing
-        if options.label_smoothing and labels.problem != "single-label":
-            raise UserError(f"--label-smoothing is for single-label classification, not for {labels.problem}")
-        return task
 
     @classmethod
     def from_model(cls, config: Any, record: Mapping[str, Any] | None) -> TextClassification:
@@ -177,7 +173,7 @@ class TextClassification(Task):
     def balance_column(self) -> str | None:
         return self.label if self.labels.problem == "single-label" else None
 
-    def bind(self, columns: Sequence[str], options: ColumnOptions, *, labelled: bool) -> None:
+    def bind(self, columns: Sequence[str], options: Any, *, labelled: bool) -> None:
         named = options.text_column or options.text_pair_column
         if named or self.text not in columns or (self.pair and self.pair not in columns):
             self.text, self.pair = _text_columns(columns, options, None)
@@ -193,21 +189,29 @@ class TextClassification(Task):
         from datasets import Features, List, Value
 
         findings = findings if findings is not None else []
-        for column in filter(None, (self.text, self.pair, self.label)):
-            column_names.require(column, rows.column_names, f"'{split}' split's")
         if self.label is None:
             raise UserError("the label column is not known", "Name it with --label-column.")
-        class_names = _class_names(rows, self.label)
-        texts, raw = rows[self.text][:], rows[self.label][:]
-        pairs = rows[self.pair][:] if self.pair else None
+        columns = [name for name in rows.column_names if name not in HIDDEN]
+        text_column, pair_column, label_column = (
+            column_names.require(name, columns, what, where=f"{split}: ") if name else ""
+            for name, what in ((self.text, "text"), (self.pair, "text pair"), (self.label, "label"))
+        )
+        class_names = _class_names(rows, label_column)
+        texts, raw = rows[text_column][:], rows[label_column][:]
+        pairs = rows[pair_column][:] if pair_column else None
         places = origin.places(rows, split)
         kept: dict[str, list[Any]] = {"text": [], "label": [], "where": []}
         if pairs is not None:
             kept["text_pair"] = []
         dropped: dict[str, list[str]] = {"empty-text": [], "missing-label": [], "unknown-label": []}
         unlabelled_ids = 0
+        # STS-B on the hub: -1.0 stands for a score that is not public, in every row of test
+        hidden = self.labels.problem == "regression" and split != "train" and set(raw) == {-1}
         for i, (text, label) in enumerate(zip(texts, raw, strict=True)):
             where = places[i]
+            if hidden:
+                unlabelled_ids += 1
+                continue
             if is_missing(text) or (pairs is not None and is_missing(pairs[i])):
                 dropped["empty-text"].append(f"{where}: {self.text}={text!r}")
                 continue
@@ -358,25 +362,24 @@ class TextClassification(Task):
             "problem_type": HF_PROBLEM[self.labels.problem],
         }
 
-    def weigh_classes(self, option_value: str, examples: Dataset) -> None:
-        """Set the loss weight of each class.
+    def prepare_loss(self, options: Any, train: Dataset) -> None:
+        """Set label smoothing and the loss weight of each class.
 
-        Args:
-            option_value: `none`, `balanced` (scikit-learn's n / (classes * count), which keeps the mean weight of a
-                training row at 1) or the path of a JSON file {label: weight}.
+        Balanced weights are scikit-learn's n / (classes * count), which keeps the mean weight of a training row at 1.
 
         Raises:
-            UserError: the problem has no classes, or the file does not name exactly the classes.
+            UserError: the problem has no classes, or the weights file does not name exactly the classes.
         """
-        if option_value == "none":
-            return
-        if self.labels.problem != "single-label":
-            raise UserError(f"--class-weights is for single-label classification, not for {self.labels.problem}")
-        if option_value == "balanced":
-            counts = np.bincount(examples["label"][:], minlength=self.labels.size)
+        asked = {"--class-weights": options.class_weights != "none", "--label-smoothing": options.label_smoothing > 0}
+        for flag, given in asked.items():
+            if given and self.labels.problem != "single-label":
+                raise UserError(f"{flag} is for single-label classification, not for {self.labels.problem}")
+        self.label_smoothing = options.label_smoothing
+        if options.class_weights == "balanced":
+            counts = np.bincount(train["label"][:], minlength=self.labels.size)
             self.class_weights = (counts.sum() / (self.labels.size * np.maximum(counts, 1))).tolist()
-            return
-        self.class_weights = _read_class_weights(option_value, self.labels.names)
+        elif options.class_weights != "none":
+            self.class_weights = _read_class_weights(options.class_weights, self.labels.names)
 
     def loss(self, logits: torch.Tensor, labels: torch.Tensor, items: torch.Tensor | int | None) -> torch.Tensor:
         import torch.nn.functional as F
@@ -614,6 +617,9 @@ def _read_class_weights(path: str, names: Sequence[str]) -> list[float]:
     if not isinstance(weights, dict) or set(weights) != set(names):
         found = ", ".join(weights) if isinstance(weights, dict) else type(weights).__name__
         raise UserError(f"--class-weights: {path} names {found}; the classes are {', '.join(names)}")
+    for name, weight in weights.items():
+        if not isinstance(weight, int | float) or weight < 0:
+            raise UserError(f"--class-weights: {path} gives {name} the weight {weight!r}: use a number from 0 up")
     return [float(weights[name]) for name in names]
 
 

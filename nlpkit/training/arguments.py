@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib.util
 import math
+import os
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +43,7 @@ def training_arguments(
     """
     from transformers import TrainingArguments
 
+    _prepare_tracker(options.report_to, output)
     strategy = "steps" if options.eval_steps else "epoch"
     arguments: dict[str, Any] = {
         "output_dir": str(output),
@@ -96,3 +99,17 @@ def training_arguments(
         return TrainingArguments(**arguments)
     except (ValueError, TypeError, ImportError) as error:
         raise UserError(f"TrainingArguments: {str(error).splitlines()[0]}") from error
+
+
+def _prepare_tracker(name: str, checkpoints: Path) -> None:
+    """Check that the tracker is installed, and let it write beside the checkpoints, which are deleted in the end.
+
+    Raises:
+        UserError: it is not installed.
+    """
+    if name == "none":
+        return
+    if importlib.util.find_spec(name) is None:
+        raise UserError(f"--report-to {name}: {name} is not installed", "pip install 'nlpkit[track]'")
+    os.environ.setdefault("TENSORBOARD_LOGGING_DIR", str(checkpoints.parent / "tensorboard"))
+    os.environ.setdefault("WANDB_DIR", str(checkpoints.parent))

@@ -82,7 +82,8 @@ class LimitsCallback(TrainerCallback):
             control.should_training_stop = True
         if args.eval_strategy == "steps" and (control.should_training_stop or state.global_step >= state.max_steps):
             control.should_evaluate = control.should_save = True
-        if agreed(now - self.saved >= 60 * self.checkpoint_minutes):
+        # not at the end of an epoch: its evaluation comes after this, and a resumed run would miss it
+        if agreed(now - self.saved >= 60 * self.checkpoint_minutes) and state.epoch != int(state.epoch):
             control.should_save = True
 
 
@@ -120,10 +121,15 @@ class SignalCallback(TrainerCallback):
         if epoch != int(epoch):
             self._leave_if_asked(state)
 
-    def _leave_if_asked(self, state: Any) -> None:
+    def on_train_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        # the last step is saved, and the model is the best one by now
+        self._leave_if_asked(state, save=False)
+
+    def _leave_if_asked(self, state: Any, *, save: bool = True) -> None:
         if not agreed(self.caught is not None):
             return
-        self.trainer.save_now()
+        if save:
+            self.trainer.save_now()
         raise Interrupted(f"interrupted at step {state.global_step} of {state.max_steps}; the state is saved")
 
 

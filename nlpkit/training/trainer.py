@@ -45,6 +45,10 @@ class Split:
         # evaluation goes through the rows by length, so that next to nothing is padding
         self.order = np.argsort(-self.lengths, kind="stable")
 
+    def token_ids(self) -> np.ndarray:
+        """All token ids of the split, or more than those where its features are a selection; shape (tokens,)."""
+        return np.concatenate([chunk.flatten().to_numpy() for chunk in self.features.data.column("input_ids").chunks])
+
     def for_training(self) -> Dataset:
         """Features without bookkeeping columns."""
         return self.features.remove_columns(list(BOOKKEEPING))
@@ -111,6 +115,11 @@ class NlpkitTrainer(Trainer):
         )
         return self.sampler
 
+    def _init_training_state(self, max_steps: int, per_epoch: int, epochs: int, *arguments: Any) -> tuple[int, int]:
+        started = super()._init_training_state(max_steps, per_epoch, epochs, *arguments)
+        # killed between the early stop and the end of the run: what is left to do comes after the last epoch
+        return (epochs, 0) if self.control.should_training_stop else started
+
     def create_optimizer(self, model: Any = None) -> torch.optim.Optimizer:
         if self.optimizer is None and self.layer_decay < 1.0:
             inner: Any = self.model
@@ -155,19 +164,30 @@ def last_checkpoint(folder: Path) -> Path | None:
         UserError: there are checkpoints, and all are damaged.
     """
     found = sorted(folder.glob("checkpoint-*"), key=lambda path: int(path.name.rpartition("-")[2]), reverse=True)
-    for path in found:
-        problem = _damage(path)
+    # Trainer writes trainer_state.json last: a run killed while it saved leaves a checkpoint without it
+    finished = [path for path in found if (path / "trainer_state.json").exists()]
+    for path in finished:
+        problem = _damage(path) or _damage_of_best(path)
         if problem is None:
             _relocate(path, folder)
             return path
         reporting.current().warn(f"{path.name} is damaged ({problem}); trying an earlier one")
-    if found:
+    if finished:
         raise UserError(f"every checkpoint in {folder} is damaged", "Start over with --overwrite.")
     return None
 
 
+def _damage_of_best(checkpoint: Path) -> str | None:
+    """What is wrong with the checkpoint that this one records as the best so far: the run ends by loading it."""
+    best = json.loads((checkpoint / "trainer_state.json").read_text(encoding="utf-8")).get("best_model_checkpoint")
+    if best is None or Path(best).name == checkpoint.name:
+        return None
+    problem = _damage(checkpoint.with_name(Path(best).name))
+    return problem and f"in the best, {Path(best).name}: {problem}"
+
+
 def _damage(checkpoint: Path) -> str | None:
-    """What is wrong with a checkpoint. Trainer writes trainer_state.json last, so an unfinished one lacks it."""
+    """What is wrong with the files of a checkpoint."""
     from safetensors import SafetensorError, safe_open
 
     try:

@@ -1,0 +1,98 @@
+"""Train only the embedding rows that the data use.
+
+A row whose token never occurs gets a zero gradient in every step, and Adam never moves it; yet gradient, clipping and
+optimizer pass over it, and its two moments take memory. A table that holds only the rows in use gives the same model
+(up to the rounding of the gradient norm; with weight decay, unused rows stay as pre-trained instead of shrinking). For
+XLM-R, two thirds of whose weights are embeddings, that is most of the optimizer step.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+WORTH_BELOW = 0.8  # share of rows in use from which the table is left as it is
+
+
+class UsedRowsEmbedding(nn.Module):
+    """An embedding whose parameter is the used rows of a larger table; its state dict is that of the whole table.
+
+    Args:
+        full: the table it stands for, shape (vocabulary, width).
+        used: sorted ids of the rows in use.
+    """
+
+    used: torch.Tensor
+    position: torch.Tensor
+
+    def __init__(self, full: nn.Embedding, used: torch.Tensor) -> None:
+        super().__init__()
+        table = full.weight.detach()
+        position = torch.full((full.num_embeddings,), -1, dtype=torch.long)
+        position[used] = torch.arange(len(used))
+        self.num_embeddings, self.embedding_dim = full.num_embeddings, full.embedding_dim
+        self.padding_idx = full.padding_idx
+        self.padding_row = None if full.padding_idx is None else int(position[full.padding_idx])
+        self.weight = nn.Parameter(table[used.to(table.device)].clone())
+        self.register_buffer("used", used.to(table.device), persistent=False)
+        self.register_buffer("position", position.to(table.device), persistent=False)
+        # the unused rows are only needed for saving
+        self.table = table.cpu()
+
+    def forward(self, ids: torch.Tensor) -> torch.Tensor:
+        """Vectors of token ids; shape (..., width). An id that is not in use raises IndexError."""
+        return F.embedding(self.position[ids], self.weight, padding_idx=self.padding_row)
+
+    def whole(self) -> torch.Tensor:
+        """The whole table as it is now, on the CPU."""
+        table = self.table.clone()
+        table[self.used.cpu()] = self.weight.detach().cpu().to(table.dtype)
+        return table
+
+    def _save_to_state_dict(self, destination: Any, prefix: str, keep_vars: bool) -> None:
+        destination[prefix + "weight"] = self.whole()
+
+    def _load_from_state_dict(self, state_dict: Any, prefix: str, *_: Any) -> None:
+        weight = state_dict[prefix + "weight"]
+        with torch.no_grad():
+            self.table = weight.detach().cpu().clone()
+            self.weight.copy_(weight[self.used.to(weight.device)])
+
+
+def keep_used_rows(model: Any, token_ids: list[np.ndarray]) -> float:
+    """Replace the model's token embedding by its used rows, where that is worth it.
+
+    Args:
+        model: a PreTrainedModel; a table that is frozen or shared with an output layer is left alone.
+        token_ids: ids that training and evaluation will see.
+
+    Returns:
+        The share of rows that are trained.
+    """
+    full = model.get_input_embeddings()
+    tied = model.get_output_embeddings() is not None
+    if not isinstance(full, nn.Embedding) or tied or not full.weight.requires_grad:
+        return 1.0
+    seen = torch.zeros(full.num_embeddings, dtype=torch.bool)
+    for ids in token_ids:
+        seen[torch.from_numpy(np.unique(ids)).long()] = True
+    if full.padding_idx is not None:
+        seen[full.padding_idx] = True
+    share = float(seen.float().mean())
+    if share >= WORTH_BELOW:
+        return 1.0
+    model.set_input_embeddings(UsedRowsEmbedding(full, seen.nonzero().squeeze(-1)))
+    return share
+
+
+def restore_all_rows(model: Any) -> None:
+    """Undo `keep_used_rows`, with the trained rows in place."""
+    reduced = model.get_input_embeddings()
+    if isinstance(reduced, UsedRowsEmbedding):
+        full = nn.Embedding(reduced.num_embeddings, reduced.embedding_dim, padding_idx=reduced.padding_idx)
+        full.weight.data = reduced.whole().to(reduced.weight.device)
+        model.set_input_embeddings(full)

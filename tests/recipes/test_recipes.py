@@ -1,0 +1,257 @@
+"""Every file in recipes/: it validates, and it builds its Trainer on rows of its data set's schema."""
+
+from __future__ import annotations
+
+import json
+import random
+import subprocess
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import datasets
+import pytest
+from conftest import make_model, sentence
+from datasets import ClassLabel, Dataset, DatasetDict, Features, Value
+
+from nlpkit import models
+from nlpkit.recipes import finetune_cls
+from nlpkit.recipes.finetune_cls import Config
+
+ROOT = Path(__file__).parents[2]
+RECIPES = sorted((ROOT / "recipes").glob("*.yaml"))
+NAMES = [path.stem for path in RECIPES]
+
+TWO_WAY = ["not_entailment", "entailment"]
+
+
+@dataclass(frozen=True)
+class Hub:
+    """A data set as the hub has it.
+
+    Attributes:
+        request: name, configuration and revision that must be asked for.
+        texts: its text columns.
+        label: its label column.
+        classes: of the label, None for a float from 0 to 5.
+        splits: name -> rows of the stand-in; a negative number of rows means that they carry the label -1.
+        by_class: whether the rows are sorted by label.
+    """
+
+    request: tuple[str, str | None, str | None]
+    texts: tuple[str, ...]
+    label: str
+    classes: list[str] | None
+    splits: dict[str, int]
+    by_class: bool = False
+
+    def load(self) -> DatasetDict:
+        types: Any = {name: Value("string") for name in self.texts}
+        types[self.label] = ClassLabel(names=self.classes) if self.classes else Value("float32")
+        return DatasetDict(
+            {
+                name: Dataset.from_dict(self._columns(name, count), features=Features(types | {"idx": Value("int32")}))
+                for name, count in self.splits.items()
+            }
+        )
+
+    def _columns(self, split: str, count: int) -> dict[str, list[Any]]:
+        rng = random.Random(f"{self.request} {split}")
+        rows = abs(count)
+        labels: list[Any]
+        if count < 0:
+            labels = [-1] * rows
+        elif self.classes is None:
+            labels = [round(rng.uniform(0, 5), 2) for _ in range(rows)]
+        else:
+            labels = [i % len(self.classes) for i in range(rows)]
+            # ten times as many of the first class as of the last
+            if self.classes == ["ham", "spam"]:
+                labels = [int(i % 11 == 0) for i in range(rows)]
+        if self.by_class:
+            labels.sort()
+        texts = {name: [sentence(rng, "positive", 12) for _ in range(rows)] for name in self.texts}
+        return {**texts, self.label: labels, "idx": list(range(rows))}
+
+
+def glue(task: str, texts: tuple[str, ...], classes: list[str] | None, validation: str = "validation") -> Hub:
+    """One GLUE task: no public test labels; MNLI has two validation and two test splits."""
+    kinds = ["_matched", "_mismatched"] if validation != "validation" else [""]
+    held_out = {
+        f"{split}{kind}": 40 if split == "validation" else -20 for split in ("validation", "test") for kind in kinds
+    }
+    return Hub(("glue", task, None), texts, "label", classes, {"train": 120, **held_out})
+
+
+IMDB = Hub(
+    ("stanfordnlp/imdb", None, None), ("text",), "label", ["neg", "pos"],
+    {"train": 4000, "test": 2000, "unsupervised": -50}, by_class=True,
+)  # fmt: skip
+TTC4900 = Hub(
+    ("savasy/ttc4900", None, None), ("text",), "category",
+    ["siyaset", "dunya", "ekonomi", "kultur", "saglik", "spor", "teknoloji"], {"train": 140}, by_class=True,
+)  # fmt: skip
+TREC = Hub(
+    ("CogComp/trec", None, "refs/convert/parquet"), ("text",), "coarse_label",
+    ["ABBR", "ENTY", "DESC", "HUM", "LOC", "NUM"], {"train": 120, "test": 60},
+)  # fmt: skip
+SMS = Hub(("ucirvine/sms_spam", None, None), ("sms",), "label", ["ham", "spam"], {"train": 440})
+SST2 = glue("sst2", ("sentence",), ["negative", "positive"])
+STSB = glue("stsb", ("sentence1", "sentence2"), None)
+
+HUB: dict[str, Hub | None] = {
+    "quickstart": None,  # its sample is in the package
+    "sst2": SST2,
+    "imdb-distilbert": IMDB,
+    "imdb-distilbert-subset": IMDB,
+    "imdb-bert": IMDB,
+    "turkish-news": TTC4900,
+    "turkish-news-mbert": TTC4900,
+    "turkish-news-xlmr": TTC4900,
+    "stsb-distilbert": STSB,
+    "trec": TREC,
+    "sms-spam": SMS,
+    "glue-cola": glue("cola", ("sentence",), ["unacceptable", "acceptable"]),
+    "glue-sst2": SST2,
+    "glue-mrpc": glue("mrpc", ("sentence1", "sentence2"), ["not_equivalent", "equivalent"]),
+    "glue-qqp": glue("qqp", ("question1", "question2"), ["not_duplicate", "duplicate"]),
+    "glue-stsb": STSB,
+    "glue-mnli": glue(
+        "mnli", ("premise", "hypothesis"), ["entailment", "neutral", "contradiction"], "validation_matched"
+    ),
+    "glue-qnli": glue("qnli", ("question", "sentence"), TWO_WAY[::-1]),
+    "glue-rte": glue("rte", ("sentence1", "sentence2"), TWO_WAY[::-1]),
+    "glue-wnli": glue("wnli", ("sentence1", "sentence2"), TWO_WAY),
+}  # fmt: skip
+
+# what is measured to pick the checkpoint, where it is not accuracy
+MAIN_METRIC = {
+    "glue-cola": "mcc", "glue-mrpc": "f1", "glue-qqp": "f1", "glue-stsb": "pearson", "stsb-distilbert": "pearson",
+    "sms-spam": "f1_macro",
+}  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def long_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tiny BERT with room for the 512 tokens that recipes ask for."""
+    folder = make_model(tmp_path_factory.mktemp("long") / "tiny-bert-512", max_position_embeddings=512)
+    path = folder / "tokenizer_config.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "model_max_length": 512}))
+    return folder
+
+
+@pytest.fixture
+def tiny(monkeypatch: pytest.MonkeyPatch, long_model: Path, tmp_path: Path) -> Any:
+    """The config of a recipe whose data set and model are stand-ins."""
+
+    def resolved(name: str, **changes: Any) -> Config:
+        assert name in HUB, f"recipes/{name}.yaml is new: describe its data set in HUB above, so that it is tested"
+        hub = HUB[name]
+
+        def load_dataset(path: str, config: str | None = None, revision: str | None = None) -> DatasetDict:
+            assert hub is not None, f"{name} asks the hub for {path}"
+            assert (path, config, revision) == hub.request
+            return hub.load()
+
+        monkeypatch.setattr(datasets, "load_dataset", load_dataset)
+        monkeypatch.setattr(models, "resolve", lambda _: str(long_model))
+        return load(name).changed(output=tmp_path / "run", device="cpu", **changes)
+
+    return resolved
+
+
+def load(name: str) -> Config:
+    return Config.from_sources({}, ROOT / "recipes" / f"{name}.yaml", finetune_cls.COMMAND)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_builds_its_trainer(name: str, tiny: Any) -> None:
+    config = tiny(name)
+    trainer = finetune_cls.build(config)
+    hub, args = HUB[name], trainer.args
+
+    assert (args.num_train_epochs, args.learning_rate) == (config.epochs, config.learning_rate)
+    assert args.per_device_train_batch_size == config.batch_size
+    assert args.metric_for_best_model == MAIN_METRIC.get(name, "accuracy")
+    if hub is None:
+        return
+    # labels, columns and splits are those of the hub's data set
+    assert list(trainer.model.config.id2label.values()) == (hub.classes or ["score"])
+    assert trainer.model.config.problem_type == ("single_label_classification" if hub.classes else "regression")
+    record = trainer.task.record()
+    assert record["columns"]["label"] == hub.label
+    assert [record["columns"]["text"], record["columns"]["text_pair"]] == [*hub.texts, None][:2]
+    assert set(trainer.splits) <= {"train", "validation", "test", "validation_mismatched"}
+    for split in trainer.splits.values():
+        assert set(Counter(split.examples["label"][:])) != {-1}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_makefile_runs_it(name: str) -> None:
+    done = subprocess.run(["make", "-n", f"recipe-{name}"], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    line = done.stdout.splitlines()[-1]
+    assert f"--config recipes/{name}.yaml --output runs/{name}" in line
+    # the shell finds the subcommand in the file
+    command = subprocess.run(["sh", "-c", f"echo {line}"], cwd=ROOT, capture_output=True, text=True).stdout
+    assert command.split()[:2] == [".venv/bin/nlpkit", "finetune-cls"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_readme_lists_it(name: str) -> None:
+    lines = (ROOT / "recipes" / "README.md").read_text(encoding="utf-8").splitlines()
+    row = next((line for line in lines if line.startswith(f"| [{name}.yaml]({name}.yaml) |")), None)
+    assert row is not None, f"recipes/README.md has no row for {name}.yaml"
+    assert f"`make recipe-{name}`" in row
+
+
+@pytest.mark.parametrize(
+    ("name", "metric"),
+    [("stsb-distilbert", "pearson"), ("glue-mrpc", "f1"), ("turkish-news", "f1_macro"), ("sms-spam", "f1_macro")],
+)
+def test_trains_a_step(name: str, metric: str, tiny: Any) -> None:
+    """Regression, a pair, many classes, class weights: to the finished run folder."""
+    config = tiny(name, max_steps=1, eval_steps=1)
+    report = finetune_cls.run(config)
+    assert report.record["steps"] == 1
+    assert metric in report.record["metrics"]["validation"]
+    kept = json.loads((config.output / "nlpkit.json").read_text())
+    assert kept["status"] == "complete"
+    assert finetune_cls.Config.from_sources({}, config.output / "nlpkit.json").record() == config.record()
+
+
+def test_imdb_subset_is_balanced_and_disjoint(tiny: Any) -> None:
+    splits = finetune_cls.build(tiny("imdb-distilbert-subset")).splits
+    assert {name: len(split.examples) for name, split in splits.items()} == {
+        "train": 4000,
+        "validation": 1000,
+        "test": 1000,
+    }
+    for split in splits.values():
+        assert set(Counter(split.examples["label"][:]).values()) == {len(split.examples) // 2}
+    assert not set(splits["validation"].examples["where"][:]) & set(splits["test"].examples["where"][:])
+
+
+def test_imdb_bert_draws_a_balanced_thousand(tiny: Any) -> None:
+    trainer = finetune_cls.build(tiny("imdb-bert"))
+    assert Counter(trainer.splits["train"].examples["label"][:]) == {0: 500, 1: 500}
+    assert {name: len(split.examples) for name, split in trainer.splits.items()} == {
+        "train": 1000,
+        "validation": 200,
+        "test": 200,
+    }
+    assert trainer.task.max_length == 512
+
+
+def test_turkish_news_holds_out_every_category(tiny: Any) -> None:
+    validation = finetune_cls.build(tiny("turkish-news")).splits["validation"].examples
+    assert Counter(validation["label"][:]) == dict.fromkeys(range(7), 5)
+
+
+def test_spam_weighs_the_rare_class(tiny: Any) -> None:
+    trainer = finetune_cls.build(tiny("sms-spam"))
+    labels = trainer.splits["train"].examples["label"][:]
+    share = Counter(labels)[1] / len(labels)
+    assert trainer.task.class_weights == pytest.approx([0.5 / (1 - share), 0.5 / share])
+    assert len(trainer.splits["test"].examples) == 44
