@@ -210,7 +210,7 @@ class _explained:
     def _remote(self, text: str) -> tuple[str, str | None]:
         if "trust_remote_code" in text:
             return f"'{self.name}' comes with its own model code", "If you trust it: --trust-remote-code."
-        if offline() or "offline" in text.lower():
+        if offline() or "offline mode is enabled" in text.lower():
             return (
                 f"the {self.what} '{self.name}' is not a folder here and not in the cache, and the network is off "
                 "(HF_HUB_OFFLINE)",

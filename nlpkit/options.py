@@ -7,6 +7,7 @@ several recipes, so that the same thing has the same flag everywhere.
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 from collections.abc import Mapping
 from pathlib import Path
@@ -58,7 +59,11 @@ def _pairs(value: Any) -> Any:
         name, sign, text = str(item).partition("=")
         if not sign:
             raise ValueError(f"'{item}' is not of the form key=value")
-        out[name.strip().replace("-", "_")] = yaml.safe_load(text)
+        value = yaml.safe_load(text)
+        if isinstance(value, str):
+            with contextlib.suppress(ValueError):  # YAML takes 1e-6 for text
+                value = float(value)
+        out[name.strip().replace("-", "_")] = value
     return out
 
 

@@ -158,6 +158,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory, tiny_model: Path, reviews:
             learning_rate=5e-3,
             batch_size=16,
             device="cpu",
+            threads=1,
         )
     )
     return output

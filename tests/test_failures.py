@@ -1,4 +1,4 @@
-"""What goes wrong in practice: one clear message, the exit code that was promised, nothing lost, nothing half-written."""
+"""What goes wrong in practice: one clear message, the promised exit code, nothing lost, nothing half-written."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ import torch
 
 from nlpkit.cli.app import main
 from nlpkit.recipes import finetune_cls
+from nlpkit.runs.folder import RunFolder
 from nlpkit.training.trainer import NlpkitTrainer
 from tests.conftest import rows, write_csv
 
@@ -167,7 +168,13 @@ def test_disk_full_at_the_final_files(
 
 
 def test_disk_full_at_the_metrics_file(finetune: Finetune, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("nlpkit.runs.folder.json.dumps", disk_full)
+    original = RunFolder.rewind_metrics
+
+    def with_a_full_device(self: RunFolder, step: int) -> None:
+        original(self, step)
+        (self.path / "metrics.jsonl").symlink_to("/dev/full")
+
+    monkeypatch.setattr(RunFolder, "rewind_metrics", with_a_full_device)
     code, _, errors = finetune()
     assert code == 1
     assert "the disk is full" in errors
@@ -298,9 +305,7 @@ def test_pickle_only_weights(finetune: Finetune, model: Path, tmp_path: Path) ->
 
     torch.save(load_file(model / "model.safetensors"), model / "pytorch_model.bin")
     (model / "model.safetensors").unlink()
-    refused(
-        finetune(model=model), f"{model} has its weights as pickle only", "--allow-pickle", left=tmp_path / "run"
-    )
+    refused(finetune(model=model), f"{model} has its weights as pickle only", "--allow-pickle", left=tmp_path / "run")
     assert finetune("--allow-pickle", model=model, epochs=1)[0] == 0
     assert (tmp_path / "run" / "model.safetensors").exists()
 
@@ -352,7 +357,9 @@ def test_wrong_encoding(finetune: Finetune, tmp_path: Path) -> None:
     lines = file.read_text().splitlines()
     lines[3] = "a caf\xe9 very good,positive"
     file.write_bytes("\n".join(lines).encode("latin-1"))
-    refused(finetune(data=file), f"{file} line 4: byte 0xe9", "is not utf-8", "--encoding latin-1", left=tmp_path / "run")
+    refused(
+        finetune(data=file), f"{file} line 4: byte 0xe9", "is not utf-8", "--encoding latin-1", left=tmp_path / "run"
+    )
     assert finetune(data=file, encoding="latin-1", epochs=1)[0] == 0
 
 
@@ -364,7 +371,9 @@ def test_stray_quote(finetune: Finetune, tmp_path: Path) -> None:
     refused(finetune(data=file), f"{file} line 7: a stray quote", 'write a quote inside a quoted field twice ("")')
     lines[6] = '"good shop the,positive'
     file.write_text("\n".join(lines))
-    refused(finetune(data=file), f"{file} line 7: a quote is opened in this row and never closed", left=tmp_path / "run")
+    refused(
+        finetune(data=file), f"{file} line 7: a quote is opened in this row and never closed", left=tmp_path / "run"
+    )
 
 
 def test_label_column_of_unique_values(finetune: Finetune, tmp_path: Path) -> None:
@@ -375,7 +384,7 @@ def test_label_column_of_unique_values(finetune: Finetune, tmp_path: Path) -> No
 
 def test_single_class(finetune: Finetune, tmp_path: Path) -> None:
     file = write_csv(tmp_path / "data.csv", [{**row, "label": "positive"} for row in rows(60)])
-    refused(finetune(data=file), "rows have the label 'positive'", "nothing to learn", left=tmp_path / "run")
+    refused(finetune(data=file), "are 'positive'", "--label-column", "nothing to learn", left=tmp_path / "run")
 
 
 def test_empty_texts_are_left_out_and_named(finetune: Finetune, tmp_path: Path) -> None:
@@ -417,7 +426,9 @@ def texts(ids: list[torch.Tensor]) -> list[list[int]]:
     return [[token for token in row.tolist() if token] for row in ids]
 
 
-def test_out_of_memory(finetune: Finetune, tmp_path: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_out_of_memory(finetune: Finetune, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from safetensors.torch import load_file
+
     with monkeypatch.context() as patch:
         whole = out_of_memory_above(1_000, patch)
         assert finetune(output=tmp_path / "whole", dropout=0)[0] == 0
@@ -436,18 +447,8 @@ def test_out_of_memory(finetune: Finetune, tmp_path: Path, tiny_model: Path, mon
     assert texts(seen) == texts(whole)
     reference = json.loads((tmp_path / "whole" / "nlpkit.json").read_text())
     assert record["best_step"] == reference["best_step"]
-    assert record["metrics"]["test"]["loss" if "loss" in record["metrics"]["test"] else "accuracy"] == pytest.approx(
-        reference["metrics"]["test"]["loss" if "loss" in record["metrics"]["test"] else "accuracy"], abs=1e-4
-    )
-    assert_close(tmp_path / "run", tmp_path / "whole")
-
-
-def assert_close(run: Path, other: Path) -> None:
-    from safetensors.torch import load_file
-
-    mine, theirs = load_file(run / "model.safetensors"), load_file(other / "model.safetensors")
-    assert mine.keys() == theirs.keys()
-    for name in mine:
+    mine, theirs = (load_file(tmp_path / run / "model.safetensors") for run in ("run", "whole"))
+    for name in theirs:
         torch.testing.assert_close(mine[name], theirs[name], rtol=1e-3, atol=1e-4)
 
 
@@ -534,5 +535,5 @@ def test_bad_config_file(text: str, words: list[str], finetune: Finetune, tmp_pa
 def test_bad_words_in_the_python_api() -> None:
     from nlpkit.errors import UserError
 
-    with pytest.raises(UserError, match="unknown option 'learning_rat'.*\n.*'learning_rate'"):
+    with pytest.raises(UserError, match=r"unknown option 'learning_rat'\nDid you mean 'learning_rate'\?"):
         finetune_cls.Config(learning_rat=1)

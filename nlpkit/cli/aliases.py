@@ -6,7 +6,7 @@ Transformers 5 renamed or removed is translated with one line that says so.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from nlpkit.errors import UserError
 
@@ -91,12 +91,13 @@ RENAMED: dict[str, tuple[Translation, bool, str]] = {
 }
 
 
-def translate(arguments: list[str], known: set[str]) -> tuple[list[str], list[str]]:
+def translate(arguments: list[str], known: set[str], switches: Collection[str] = ()) -> tuple[list[str], list[str]]:
     """Rewrite foreign option names; returns the new arguments and the lines to say.
 
     Args:
         arguments: what follows the subcommand on the command line.
         known: the subcommand's own options, without dashes in front.
+        switches: those of them without a value; the example scripts write True or False behind theirs.
 
     Raises:
         UserError: an old option has a value that nlpkit has no counterpart for.
@@ -104,6 +105,16 @@ def translate(arguments: list[str], known: set[str]) -> tuple[list[str], list[st
     out: list[str] = []
     said: list[str] = []
     rest = iter(range(len(arguments)))
+
+    def append(name: str, sign: str, value: str, i: int) -> None:
+        if name not in switches:
+            out.append(f"--{name}{sign}{value}")
+            return
+        on, used = _truth(sign, value, arguments[i + 1 : i + 2])
+        out.append(f"--{name}" if on else f"--no-{name}")
+        if used:
+            next(rest, None)
+
     for i in rest:
         token = arguments[i]
         if token == "--":
@@ -121,9 +132,13 @@ def translate(arguments: list[str], known: set[str]) -> tuple[list[str], list[st
                     next(rest, None)
                 out += ["--trainer", f"{fixed}={value}"]
             elif fixed:
-                out += [f"--{target}", fixed]
+                word, used = _truth(sign, value, arguments[i + 1 : i + 2])
+                if used:
+                    next(rest, None)
+                if word:
+                    out += [f"--{target}", fixed]
             else:
-                out.append(f"--{target}{sign}{value}")
+                append(target, sign, value, i)
         elif name not in known and name in RENAMED:
             convert, takes_value, now = RENAMED[name]
             old: str | None = value if sign else None
@@ -137,5 +152,13 @@ def translate(arguments: list[str], known: set[str]) -> tuple[list[str], list[st
                 out += convert(old)
             said.append(f"--{token[2:].partition('=')[0]}: {now}")
         else:
-            out.append(f"--{name}{sign}{value}")
+            append(name, sign, value, i)
     return out, said
+
+
+def _truth(sign: str, value: str, following: list[str]) -> tuple[bool, bool]:
+    """What a switch says, alone or with True or False behind it, and whether the following argument was that word."""
+    if sign:
+        return value.lower() != "false", False
+    used = bool(following) and following[0].lower() in ("true", "false")
+    return not (used and following[0].lower() == "false"), used

@@ -68,7 +68,8 @@ def _translated(args: list[str], module: Any) -> list[str]:
 
     known = {name.replace("_", "-") for name in module.Config.model_fields}
     known |= {f"no-{name}" for name in known} | {"help", "config", "json", "quiet", "verbose"}
-    args, said = translate(args, known)
+    switches = {name.replace("_", "-") for name, info in module.Config.model_fields.items() if info.annotation is bool}
+    args, said = translate(args, known, switches)
     if "--quiet" not in args:
         for line in said:
             print(f"nlpkit: {line}", file=sys.stderr)
@@ -141,7 +142,7 @@ def _parameter(field: str, info: Any) -> tuple[str, inspect.Parameter]:
     else:
         flag = "--" + field.replace("_", "-")
         if kinds == {bool}:
-            flag = f"{flag}/--no-{field.replace('_', '-')}" if info.default is True else flag
+            flag = f"{flag}/--no-{field.replace('_', '-')}"  # a flag can unset what a file has set
             metavar = " "  # a switch has no value to stand for
         declared = typer.Option(flag, help=help, metavar=metavar, rich_help_panel=extra["panel"], show_default=False)
     annotation = Annotated[kind, declared]
@@ -176,16 +177,22 @@ def _metavar(annotation: Any) -> str:
 def _execute(
     name: str, module: Any, given: dict[str, Any], *, config: str | None, json: bool, quiet: bool, verbose: bool
 ) -> None:
+    import contextlib
     from pathlib import Path
 
     from nlpkit import process, reporting
     from nlpkit.cli.console import console_reporter, show
 
     process.apply(verbose=verbose)
-    reporting.install(console_reporter(quiet=quiet, json=json))
+    resolved = module.Config.from_sources(given, Path(config) if config else None, name)
+    rows_on_stdout = getattr(module, "writes_to_stdout", lambda _: False)(resolved)
+    if json and rows_on_stdout:
+        raise UserError("--json and the answers would both go to standard output", "Name a file for them: --output.")
+    reporting.install(console_reporter(quiet=quiet, json=json or rows_on_stdout))
     try:
-        resolved = module.Config.from_sources(given, Path(config) if config else None, name)
-        report = module.run(resolved)
+        # whatever a library prints must not spoil the document
+        with contextlib.redirect_stdout(sys.stderr) if json else contextlib.nullcontext():
+            report = module.run(resolved)
         if process.is_main_process():
             show(report, json=json)
     except KeyboardInterrupt:

@@ -195,7 +195,8 @@ def _require_two(present: Sequence[Any], column: str, class_names: Sequence[str]
     found = class_names or sorted({text_of(value) for value in present})
     if len(found) > 2:
         raise UserError(
-            f"column '{column}' has {len(found):,} different labels ({', '.join(found[:3])}, ...), --problem binary takes 2",
+            f"column '{column}' has {len(found):,} different labels ({', '.join(found[:3])}, ...), "
+            "--problem binary takes 2",
             "Use --problem multi-class, or name another column with --label-column.",
         )
 

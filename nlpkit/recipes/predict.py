@@ -12,7 +12,7 @@ from __future__ import annotations
 import itertools
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -45,6 +45,11 @@ class Config(TextColumnOptions, TrainedModelOptions):
     )
     overwrite: bool = option(False, "Replace --output if it exists.", panel="Output")
     all_scores: bool = option(False, "Give the score of every label.", panel="Output")
+
+
+def writes_to_stdout(config: Config) -> bool:
+    """Whether standard output carries the answers of a file, and nothing else may go there."""
+    return config.input is not None and config.output is None
 
 
 def run(config: Config) -> Report:
@@ -85,11 +90,18 @@ def _shown(answer: dict[str, Any], config: Config) -> dict[str, Any]:
     return answer
 
 
-def _columns(answer: Mapping[str, Any]) -> dict[str, Any]:
-    """Output columns of an answer, named so that they do not take the place of an input column."""
-    out = {("prediction" if name == "prediction" else f"prediction_{name}"): value for name, value in answer.items()}
-    out.setdefault("prediction_error", None)
+def _columns(answer: Mapping[str, Any], prefix: str = "prediction") -> dict[str, Any]:
+    """Output columns of an answer: `prediction`, `prediction_score`, ..., `prediction_error`."""
+    out = {(prefix if name == "prediction" else f"{prefix}_{name}"): value for name, value in answer.items()}
+    out.setdefault(f"{prefix}_error", None)
     return out
+
+
+def _free_prefix(columns: Sequence[str]) -> str:
+    """`prediction`, or numbered where the input has such columns already (it may be the output of another model)."""
+    taken = [name.strip() for name in columns]
+    prefixes = itertools.chain(["prediction"], (f"prediction{number}" for number in itertools.count(2)))
+    return next(p for p in prefixes if not any(name == p or name.startswith(f"{p}_") for name in taken))
 
 
 def _table(rows: list[dict[str, Any]], answers: list[dict[str, Any]]) -> Table:
@@ -117,7 +129,7 @@ def _predict_file(predictor: Predictor, config: Config) -> Report:
     done = failed = 0
     start = time.monotonic()
     bound = False
-    first_error = ""
+    first_error, prefix = "", "prediction"
     with (
         writer(config.output) as write,
         reporting.current().progress("predict", _row_count(config.input), "rows") as bar,
@@ -128,7 +140,8 @@ def _predict_file(predictor: Predictor, config: Config) -> Report:
                 if columns:
                     predictor.task.bind(columns, config, labelled=False)
                     bound = True
-            entries, errors = _answered(predictor, chunk, config)
+                    prefix = _free_prefix(columns)
+            entries, errors = _answered(predictor, chunk, config, prefix)
             write(entries)
             done += len(chunk)
             failed += len(errors)
@@ -136,7 +149,7 @@ def _predict_file(predictor: Predictor, config: Config) -> Report:
             bar.advance(len(chunk))
     seconds = time.monotonic() - start
     if failed:
-        reporting.current().warn(f"{failed:,} of {done:,} rows have no answer (column prediction_error); {first_error}")
+        reporting.current().warn(f"{failed:,} of {done:,} rows have no answer (column {prefix}_error); {first_error}")
     record = {
         "model": config.model,
         "input": config.input,
@@ -150,7 +163,9 @@ def _predict_file(predictor: Predictor, config: Config) -> Report:
     return Report(record, [], lines, exit_code=1 if done and failed == done else 0)
 
 
-def _answered(predictor: Predictor, chunk: list[Row], config: Config) -> tuple[list[dict[str, Any]], list[str]]:
+def _answered(
+    predictor: Predictor, chunk: list[Row], config: Config, prefix: str
+) -> tuple[list[dict[str, Any]], list[str]]:
     good = [row for row in chunk if row.error is None]
     answers = iter(predictor.answers([row.values for row in good]))
     entries, errors = [], []
@@ -158,7 +173,7 @@ def _answered(predictor: Predictor, chunk: list[Row], config: Config) -> tuple[l
         answer = {"prediction": None, "score": None, "error": row.error} if row.error else _shown(next(answers), config)
         if answer.get("error"):
             errors.append(f"line {row.line}: {answer['error']}" if not row.error else str(row.error))
-        entries.append({**row.values, **_columns(answer)})
+        entries.append({**row.values, **_columns(answer, prefix)})
     return entries, errors
 
 

@@ -177,8 +177,10 @@ class RunFolder:
 
     def log(self, entry: Mapping[str, Any]) -> None:
         """Append one line to metrics.jsonl."""
-        with writing(self.path), (self.path / METRICS).open("a", encoding="utf-8") as file:
-            file.write(json.dumps(entry, default=float) + "\n")
+        with writing(self.path):
+            self.path.mkdir(parents=True, exist_ok=True)  # `build(config).train()` has not called `start`
+            with (self.path / METRICS).open("a", encoding="utf-8") as file:
+                file.write(json.dumps(entry, default=float) + "\n")
 
     # --- at the end ---
 

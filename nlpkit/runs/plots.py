@@ -103,7 +103,7 @@ def grouped_bars(names: Sequence[str], counts: Mapping[str, np.ndarray], ylabel:
     """One group of bars a class, one bar a split, as shares so that splits of different size compare."""
 
     def draw(path: Path) -> None:
-        figure, axes = _figure(min(max(4.0, 0.5 * len(names) + 2.5), 16), 3.4)
+        figure, axes = _figure(min(max(5.6, 0.5 * len(names) + 2.5), 16), 3.4)
         width = 0.8 / len(counts)
         for k, (split, values) in enumerate(counts.items()):
             shares = np.asarray(values) / max(np.sum(values), 1)

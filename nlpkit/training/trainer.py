@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
 import zipfile
@@ -82,6 +83,8 @@ class NlpkitTrainer(Trainer):
         self.splits = splits
         self.grouped = grouped
         self.layer_decay = layer_decay
+        place = Path(arguments["args"].output_dir)
+        missing = [folder for folder in (place, *place.parents) if not folder.exists()]
         super().__init__(
             train_dataset=splits["train"].for_training(),
             eval_dataset=splits["validation"].for_evaluation(),
@@ -90,6 +93,9 @@ class NlpkitTrainer(Trainer):
             compute_metrics=self._validation_metrics,
             **arguments,
         )
+        for folder in missing:  # Trainer makes its folder at once; a run that is only planned leaves none
+            with contextlib.suppress(OSError):
+                folder.rmdir()
 
     def _task_loss(self, outputs: Any, labels: torch.Tensor, num_items_in_batch: Any = None) -> torch.Tensor:
         return self.task.loss(outputs["logits"], labels, num_items_in_batch)

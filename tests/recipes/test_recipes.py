@@ -221,6 +221,16 @@ def test_trains_a_step(name: str, metric: str, tiny: Any) -> None:
     assert finetune_cls.Config.from_sources({}, config.output / "nlpkit.json").record() == config.record()
 
 
+def test_trainer_of_build_trains(tiny: Any) -> None:
+    """The Trainer is a plain one: whoever builds it may train it without `run`."""
+    config = tiny("trec", max_steps=2, logging_steps=1)
+    trainer = finetune_cls.build(config)
+    assert not config.output.exists()
+    trainer.train()
+    logged = [json.loads(line) for line in (config.output / "metrics.jsonl").read_text().splitlines()]
+    assert [entry["step"] for entry in logged if "loss" in entry] == [1, 2]
+
+
 def test_imdb_subset_is_balanced_and_disjoint(tiny: Any) -> None:
     splits = finetune_cls.build(tiny("imdb-distilbert-subset")).splits
     assert {name: len(split.examples) for name, split in splits.items()} == {

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import json
 import random
 from pathlib import Path
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from conftest import WORDS, make_tokenizer, write_csv, write_jsonl
+from conftest import WORDS, make_tokenizer, write_csv
 from datasets import ClassLabel, Dataset, DatasetDict, Features, List, Value
 
 from nlpkit.data import features, splits
@@ -68,7 +69,13 @@ def test_columns_are_guessed(columns: list[str], text: str, pair: str | None, la
 
 
 def test_named_columns_win_and_case_and_blanks_do_not_matter() -> None:
-    rows = {"text": ["x"] * 4, " Body": list("abcd"), "extra": list("efgh"), "label": [0, 1, 0, 1], "Kind ": list("abab")}
+    rows = {
+        "text": ["x"] * 4,
+        " Body": list("abcd"),
+        "extra": list("efgh"),
+        "label": [0, 1, 0, 1],
+        "Kind ": list("abab"),
+    }
     task = task_of(rows, text_column="body", text_pair_column="EXTRA", label_column="kind")
     assert (task.text, task.pair, task.label) == (" Body", "extra", "Kind ")
     assert task.labels.names == ["a", "b"]
@@ -189,7 +196,7 @@ def test_problem_overrides_what_the_labels_look_like(problem: str, values: list[
 
 
 def test_binary_with_three_classes_is_refused() -> None:
-    with pytest.raises(UserError, match="3 different labels \\(a, b, c, ...\\), --problem binary takes 2"):
+    with pytest.raises(UserError, match=r"3 different labels \(a, b, c, \.\.\.\), --problem binary takes 2"):
         task_of({"text": texts(6), "label": list("abcabc")}, problem="binary")
 
 
@@ -205,7 +212,8 @@ def test_binary_with_three_classes_is_refused() -> None:
 )
 def test_labels_that_make_no_sense_are_refused(values: list[Any], problem: str, said: str) -> None:
     rows = Dataset.from_dict(
-        {"text": texts(len(values)), "label": values}, features=Features({"text": Value("string"), "label": Value("string")})
+        {"text": texts(len(values)), "label": values},
+        features=Features({"text": Value("string"), "label": Value("string")}),
     )
     with pytest.raises(UserError) as error:
         task_of(rows, problem=problem)
@@ -271,7 +279,11 @@ def test_single_label_loss_by_hand(weights: list[float] | None, smoothing: float
     each = -(target * torch.tensor(weights or [1.0] * 3) * log_p).sum(dim=-1)
     assert task.loss(logits, gold, None).item() == pytest.approx(each.mean().item(), rel=1e-5)
     kernel = F.cross_entropy(
-        logits.float(), gold, weight=torch.tensor(weights) if weights else None, label_smoothing=smoothing, reduction="none"
+        logits.float(),
+        gold,
+        weight=torch.tensor(weights) if weights else None,
+        label_smoothing=smoothing,
+        reduction="none",
     )
     assert task.loss(logits, gold, None).item() == pytest.approx(kernel.mean().item(), rel=1e-5)
 
@@ -321,7 +333,7 @@ def test_windows_cover_every_token_with_an_overlap_of_a_quarter() -> None:
     assert all(ids[0] == cls and ids[-1] == sep and len(ids) <= 18 for ids in windows)
     inner = [ids[1:-1] for ids in windows]
     assert inner[0] + [token for ids in inner[1:] for token in ids[4:]] == whole
-    assert all(a[-4:] == b[:4] for a, b in zip(inner, inner[1:], strict=False))
+    assert all(a[-4:] == b[:4] for a, b in itertools.pairwise(inner))
     assert made["example"] == [0] * len(windows) + [1]
     assert made["length"] == [len(ids) for ids in made["input_ids"]]
 
@@ -496,7 +508,9 @@ def glue_set(name: str) -> DatasetDict:
     def rows(split: str, hidden: bool = False) -> Dataset:
         gold = [i * 5 / 11 if name == "stsb" else i % GLUE_CLASSES[name] for i in range(12)]
         made = {column: [f"{split} {column} {i}" for i in range(12)] for column in columns}
-        return Dataset.from_dict({**made, "label": [-1] * 12 if hidden else gold, "idx": list(range(12))}, features=kinds)
+        return Dataset.from_dict(
+            {**made, "label": [-1] * 12 if hidden else gold, "idx": list(range(12))}, features=kinds
+        )
 
     suffixes = ("_matched", "_mismatched") if name == "mnli" else ("",)
     made = {"train": rows("train")}

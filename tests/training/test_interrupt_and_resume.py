@@ -126,25 +126,23 @@ def test_reference_is_worth_comparing(reference: Path) -> None:
     assert losses[-1] < losses[0]
 
 
-@pytest.mark.parametrize("output", ["mid-epoch", "while-saving", "at-the-end"])
+@pytest.mark.parametrize("moment", ["mid-epoch", "while-saving"])
 def test_kill_9(
-    output: str, setting: dict[str, Any], reference: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    moment: str, setting: dict[str, Any], reference: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    run = tmp_path / output
+    run = tmp_path / moment
     when = {
         # behind the first checkpoint, in the second epoch
         "mid-epoch": lambda: any(line["step"] >= EPOCH + 9 for line in lines(run)),
         # the checkpoint of the second epoch is begun and not complete
         "while-saving": lambda: (run / f"checkpoints/checkpoint-{2 * EPOCH}").exists(),
-        # every step is done, the results are not written
-        "at-the-end": lambda: any("train_runtime" in line for line in lines(run)),
-    }[output]
+    }[moment]
     code, _ = interrupt(setting, run, when, signal.SIGKILL)
     assert code == -signal.SIGKILL
     assert json.loads((run / "nlpkit.json").read_text())["status"] == "running"
     assert not (run / "model.safetensors").exists()
     said = resume(run, capsys)
-    step = {"mid-epoch": (EPOCH,), "while-saving": (EPOCH, 2 * EPOCH), "at-the-end": (3 * EPOCH,)}[output]
+    step = {"mid-epoch": (EPOCH,), "while-saving": (EPOCH, 2 * EPOCH)}[moment]
     assert any(f"resuming from step {n}" in said for n in step), said
     assert_same_result(run, reference)
 
@@ -242,6 +240,28 @@ def test_interrupted_again_and_again(small: dict[str, Any], small_reference: Pat
     assert_same_result(run, small_reference)
 
 
+class Killed(BaseException):
+    """Ends a run where nothing catches it, as kill -9 does."""
+
+
+def die(*_: Any, **__: Any) -> None:
+    raise Killed
+
+
+@pytest.mark.parametrize(
+    "place", ["recipes.finetune._final_outputs", "runs.card.write", "runs.folder.RunFolder.finish"]
+)
+def test_killed_behind_the_last_step(place: str, small: dict[str, Any], small_reference: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(f"nlpkit.{place}", die)
+        with pytest.raises(Killed):
+            train(small, run)
+    assert not (run / "model.safetensors").exists()
+    train(small, run, resume=True)
+    assert_same_result(run, small_reference)
+
+
 def test_checkpoint_by_time_at_the_end_of_an_epoch(
     setting: dict[str, Any], tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -249,12 +269,6 @@ def test_checkpoint_by_time_at_the_end_of_an_epoch(
     options = {**setting, "model": str(tiny_model), "epochs": 2, "checkpoint_minutes": 1e-9}
     whole = train(options, tmp_path / "whole")
     run = tmp_path / "run"
-
-    class Killed(BaseException):
-        pass
-
-    def die(*_: Any, **__: Any) -> None:
-        raise Killed
 
     from nlpkit.training.trainer import NlpkitTrainer
 
@@ -327,7 +341,9 @@ def test_resume_of_a_complete_run_says_so(small_reference: Path, capsys: pytest.
     assert {path: path.stat().st_mtime_ns for path in small_reference.rglob("*")} == before
 
 
-def test_resume_where_nothing_is_starts(small: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_resume_where_nothing_is_starts(
+    small: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     run = tmp_path / "new"
     options = {**small, "epochs": 1}
     assert main(["finetune-cls", *flags(options), "--output", str(run), "--resume"]) == 0

@@ -1,0 +1,425 @@
+from __future__ import annotations
+
+import importlib
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import Run, rows, write_csv
+
+from nlpkit import __version__
+from nlpkit.cli import aliases
+from nlpkit.cli.app import main
+from nlpkit.cli.registry import COMMANDS
+from nlpkit.recipes import check_data, finetune_cls
+from nlpkit.reporting import Report, Table
+
+SPEECH = {"help", "config", "json", "quiet", "verbose"}
+
+
+@pytest.fixture
+def resolved(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Any]:
+    """The Config that a `finetune-cls` command line means; its run is left out."""
+
+    def resolve(*arguments: str) -> Any:
+        seen: list[finetune_cls.Config] = []
+        monkeypatch.setattr(finetune_cls, "run", lambda config: seen.append(config) or Report({}))
+        code = main(["finetune-cls", *arguments])
+        assert code == 0, capsys.readouterr().err
+        return seen[0]
+
+    return resolve
+
+
+def fails(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    """Standard error of a command that is wrong usage."""
+    capsys.readouterr()
+    assert main(list(arguments)) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert "Traceback" not in captured.err
+    return captured.err
+
+
+def help_lines(command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> list[str]:
+    monkeypatch.setenv("COLUMNS", "260")
+    monkeypatch.setenv("TERMINAL_WIDTH", "260")
+    assert main([command, "--help"]) == 0
+    return capsys.readouterr().out.splitlines()
+
+
+# --- help ---
+
+
+@pytest.mark.parametrize("arguments", [["--help"], [], ["--version"]])
+def test_help_and_version_import_nothing_heavy(arguments: list[str]) -> None:
+    code = (
+        "import sys; from nlpkit.cli.app import main; "
+        f"code = main({arguments!r} or None); "
+        "heavy = {'torch', 'transformers', 'pydantic', 'datasets', 'numpy', 'rich.console'} & set(sys.modules); "
+        "assert not heavy, heavy; sys.exit(code)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    if arguments == ["--version"]:
+        assert done.stdout == f"nlpkit {__version__}\n"
+    else:
+        assert all(name in done.stdout for name in COMMANDS)
+
+
+@pytest.mark.parametrize("command", list(COMMANDS))
+def test_help_of_a_command_imports_neither_torch_nor_transformers(command: str) -> None:
+    code = (
+        "import sys; from nlpkit.cli.app import main; "
+        f"code = main([{command!r}, '--help']); "
+        "heavy = {'torch', 'transformers', 'datasets', 'sklearn', 'matplotlib'} & set(sys.modules); "
+        "assert not heavy, heavy; sys.exit(code)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("command", list(COMMANDS))
+def test_flags_and_config_fields_are_the_same(
+    command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = help_lines(command, monkeypatch, capsys)
+    config = importlib.import_module(COMMANDS[command].module).Config
+    options = [line for line in lines if re.match(r"│ [ *]*--", line)]
+    flags = {match[1] for line in options if (match := re.match(r"│ [ *]*--([a-z][a-z-]*)", line))}
+    fields = {
+        name.replace("_", "-") for name, info in config.model_fields.items() if not info.json_schema_extra["positional"]
+    }
+    assert flags == fields | SPEECH
+    text = "\n".join(lines)
+    panels = {info.json_schema_extra["panel"] for info in config.model_fields.values()}
+    for panel in panels - {"Input"} | {"Speech"}:
+        assert f"╭─ {panel} " in text
+
+
+@pytest.mark.parametrize("command", list(COMMANDS))
+def test_help_shows_what_each_option_does_and_its_default(
+    command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = help_lines(command, monkeypatch, capsys)
+    config = importlib.import_module(COMMANDS[command].module).Config
+    for name, info in config.model_fields.items():
+        extra = info.json_schema_extra
+        shown = rf"{name}|{re.escape(extra['metavar'])}" if extra["positional"] else "--" + name.replace("_", "-")
+        (line,) = [line for line in lines if re.match(rf"│ [ *]*({shown})[ /]", line)]
+        assert info.description and info.description in line
+        default = extra["shown_default"] or info.default
+        said = default is not None and default is not False and default != [] and default != {}
+        if said and not info.is_required():
+            assert f"[default: {default}]" in line
+        else:
+            assert "[default:" not in line
+
+
+def test_unknown_command_names_the_nearest(capsys: pytest.CaptureFixture[str]) -> None:
+    error = fails(capsys, "finetune-clf")
+    assert "finetune-clf" in error
+    assert "finetune-cls" in error
+
+
+# --- precedence ---
+
+
+def test_flag_over_file_over_default(tmp_path: Path, resolved: Callable[..., Any]) -> None:
+    path = tmp_path / "run.yaml"
+    path.write_text(
+        "command: finetune-cls\nepochs: 5\nbatch-size: 8\ntrain_file: a.csv\ntrainer:\n  adam_beta2: 0.98\n"
+    )
+    config = resolved("--config", str(path), "--epochs", "7")
+    assert (config.epochs, config.batch_size, config.learning_rate) == (7.0, 8, 5e-5)
+    assert config.train_file == ["a.csv"]
+    assert config.trainer == {"adam_beta2": 0.98}
+    assert resolved("--config", str(path)).epochs == 5.0
+
+
+def test_a_run_is_repeated_from_its_record(
+    trained: Path, tmp_path: Path, resolved: Callable[..., Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    recorded = json.loads((trained / "nlpkit.json").read_text())
+    config = resolved("--config", str(trained / "nlpkit.json"), "--output", str(tmp_path / "again"))
+    assert config.record() == recorded["config"]
+    assert config.output == tmp_path / "again"
+    assert not config.overwrite
+
+
+def test_a_record_of_another_command_is_refused(trained: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    error = fails(capsys, "check-data", "--config", str(trained / "nlpkit.json"))
+    assert "is for `nlpkit finetune-cls`, not for `nlpkit check-data`" in error
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("epoch: 3\n", "unknown option 'epoch'"),
+        ("- 1\n- 2\n", "expected `option: value` lines, found list"),
+        ("epochs: [1\n", "not valid YAML"),
+        ("epochs: many\n", "--epochs 'many'"),
+        ("learning_rate: 1e-4\nepochs: 0\n", "--epochs 0: input should be greater than 0"),
+    ],
+)
+def test_a_wrong_config_file_is_one_message(
+    text: str, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "bad.yaml"
+    path.write_text(text)
+    error = fails(capsys, "finetune-cls", "--config", str(path))
+    assert said in error
+    assert len(error.splitlines()) <= 2
+    if "epoch:" in text:
+        assert str(path) in error
+        assert "Did you mean 'epochs'?" in error
+
+
+def test_scientific_notation_in_yaml_is_a_number(tmp_path: Path, resolved: Callable[..., Any]) -> None:
+    path = tmp_path / "run.yaml"
+    path.write_text("learning_rate: 2e-5\n")  # YAML 1.1 reads this as text
+    assert resolved("--config", str(path)).learning_rate == 2e-5
+
+
+def test_a_flag_can_unset_what_a_file_has_set(tmp_path: Path, resolved: Callable[..., Any]) -> None:
+    path = tmp_path / "run.yaml"
+    path.write_text("oversample: true\n")
+    assert resolved("--config", str(path)).oversample is True
+    assert resolved("--config", str(path), "--no-oversample").oversample is False
+
+
+def test_a_missing_config_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "there is no config file" in fails(capsys, "finetune-cls", "--config", str(tmp_path / "no.yaml"))
+
+
+# --- mistakes on the command line ---
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--learnig-rate", "1e-4"], "--learning-rate"),
+        (["--epoch", "3"], "--epochs"),
+        (["--schedule", "linaer"], "Did you mean 'linear'?"),
+        (["--batch-size", "many"], "--batch-size 'many'"),
+        (["--batch-size", "0"], "--batch-size '0': input should be greater than or equal to 1"),
+        (["--freeze", "heads"], "use none, embeddings, encoder or a number of layers"),
+        (["--trainer", "adam_beta2"], "'adam_beta2' is not of the form key=value"),
+    ],
+)
+def test_wrong_flags_and_values(arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    error = fails(capsys, "finetune-cls", "--data", "x.csv", *arguments)
+    assert said in error
+
+
+def test_unknown_trainer_field_names_the_nearest(
+    tiny_model: Path, reviews: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    base = ["finetune-cls", "--data", str(reviews), "--model", str(tiny_model), "--output", str(tmp_path / "run")]
+    base += ["--device", "cpu", "--quiet"]
+    error = fails(capsys, *base, "--trainer", "adam_beta=0.98")
+    assert "TrainingArguments has no such field" in error
+    assert "Did you mean 'adam_beta" in error
+    error = fails(capsys, *base, "--trainer", "learning_rate=0.98")
+    assert "--trainer learning_rate: nlpkit sets this itself" in error
+    assert not (tmp_path / "run").exists()
+
+
+# --- other people's names ---
+
+
+def test_underscores_and_dashes_mean_the_same(resolved: Callable[..., Any]) -> None:
+    assert resolved("--batch_size", "8", "--learning_rate=1e-3") == resolved(
+        "--batch-size=8", "--learning-rate", "1e-3"
+    )
+
+
+def test_commands_of_the_example_scripts(resolved: Callable[..., Any], capsys: pytest.CaptureFixture[str]) -> None:
+    command = (
+        "--model_name_or_path bert-base-uncased --train_file a.csv --validation_file b.csv --output_dir out "
+        "--num_train_epochs 4 --per_device_train_batch_size 16 --per_device_eval_batch_size=128 --max_seq_length 128 "
+        "--learning_rate 2e-5 --lr_scheduler_type cosine --warmup_ratio 0.1 --weight_decay 0.01 "
+        "--evaluation_strategy epoch --save_strategy epoch --save_total_limit 2 --load_best_model_at_end True "
+        "--metric_for_best_model f1 --overwrite_output_dir --fp16 False --do_train --do_eval True --do_predict "
+        "--adam_epsilon 1e-6 --use_fast_tokenizer --pad_to_max_length False --seed 7"
+    )
+    config = resolved(*command.split())
+    error = capsys.readouterr().err
+    assert config.model == "bert-base-uncased"
+    assert (config.train_file, config.validation_file, config.output) == (["a.csv"], ["b.csv"], Path("out"))
+    assert (config.epochs, config.batch_size, config.eval_batch_size, config.max_length) == (4.0, 16, 128, 128)
+    assert (config.learning_rate, config.schedule, config.warmup, config.weight_decay) == (2e-5, "cosine", 0.1, 0.01)
+    assert (config.overwrite, config.precision, config.best_metric, config.seed) == (True, "auto", "f1", 7)
+    assert config.trainer == {"adam_epsilon": 1e-6}
+    # silent where only the spelling differs, one line for each name that Transformers renamed or removed
+    gone = [
+        "warmup_ratio", "evaluation_strategy", "save_strategy", "save_total_limit", "load_best_model_at_end",
+        "overwrite_output_dir", "fp16", "do_train", "do_eval", "do_predict", "use_fast_tokenizer", "pad_to_max_length",
+    ]  # fmt: skip
+    assert [line.split()[1].rstrip(":") for line in error.splitlines()] == [f"--{name}" for name in gone]
+    assert all(re.fullmatch(r"nlpkit: --\w+: .{5,}", line) for line in error.splitlines())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "field", "value"),
+    [
+        (["--fp16"], "precision", "fp16"),
+        (["--fp16", "True"], "precision", "fp16"),
+        (["--bf16=true"], "precision", "bf16"),
+        (["--bf16=False"], "precision", "auto"),
+        (["--no_cuda"], "device", "cpu"),
+        (["--use_cpu"], "device", "cpu"),
+        (["--use_cpu", "True"], "device", "cpu"),
+        (["--use_cpu=False"], "device", "auto"),
+        (["--task_name", "mrpc"], "data", "glue:mrpc"),
+        (["--warmup_steps", "100"], "warmup", 100.0),
+        (["--early_stopping_patience=2"], "early_stopping", 2),
+        (["--resume_from_checkpoint", "out/checkpoint-5"], "resume", True),
+        (["--dataset_name", "imdb"], "data", "imdb"),
+        (["--gradient_checkpointing", "True"], "gradient_checkpointing", True),
+        (["--gradient_checkpointing", "False"], "gradient_checkpointing", False),
+        (["--push_to_hub_model_id", "me/x"], "push_to_hub", "me/x"),
+        (["--label_smoothing_factor", "0.1"], "label_smoothing", 0.1),
+        (["--optim", "adafactor"], "trainer", {"optim": "adafactor"}),
+        (["--group_by_length"], "batching", "length"),
+    ],
+)
+def test_other_names_one_by_one(arguments: list[str], field: str, value: Any, resolved: Callable[..., Any]) -> None:
+    assert getattr(resolved(*arguments), field) == value
+
+
+def test_a_strategy_without_counterpart_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    error = fails(capsys, "finetune-cls", "--evaluation_strategy", "never")
+    assert "nlpkit evaluates each epoch, or each --eval-steps N steps" in error
+
+
+def test_every_alias_leads_to_an_option() -> None:
+    known = {name.replace("_", "-") for name in finetune_cls.Config.model_fields}
+    assert {target.partition("=")[0] for target in aliases.SAME.values()} <= known
+
+
+def test_arguments_behind_two_dashes_are_left_alone() -> None:
+    out, said = aliases.translate(["--batch_size", "8", "--", "--fp16", "a_b"], {"batch-size"})
+    assert out == ["--batch-size", "8", "--", "--fp16", "a_b"]
+    assert said == []
+
+
+# --- speech ---
+
+
+def noisy(_: Any) -> Report:
+    """A run that speaks in every way there is, one library print included."""
+    from nlpkit import reporting
+
+    reporter = reporting.current()
+    reporter.note("a fact")
+    reporter.warn("a doubt")
+    reporter.plan("plan", [("data", "10 rows")])
+    print("a library prints")
+    with reporter.progress("train", 3) as bar:
+        bar.advance(3, loss="0.1")
+    return Report({"figure": 1.5, "text": "ä"}, [Table("result", ["a"], [[0.5]])], ["a line"], next_command="nlpkit x")
+
+
+def test_json_is_the_only_thing_on_stdout(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(check_data, "run", noisy)
+    assert main(["check-data", "--data", "x.csv", "--json"]) == 0
+    captured = capsys.readouterr()
+    assert json.loads(captured.out) == {"figure": 1.5, "text": "ä"}
+    for said in ("a fact", "warning: a doubt", "10 rows", "a library prints"):
+        assert said in captured.err
+
+
+def test_plain_speech_has_no_control_codes(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(check_data, "run", noisy)
+    assert main(["check-data", "--data", "x.csv"]) == 0
+    captured = capsys.readouterr()
+    assert [line.strip() for line in captured.out.splitlines()] == [
+        "a fact", "plan", "data  10 rows", "a library prints", "result", "a", "0.5000", "a line", "next: nlpkit x",
+    ]  # fmt: skip
+    assert captured.err == "warning: a doubt\n"
+
+
+def test_quiet_leaves_warnings_and_the_result(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(check_data, "run", noisy)
+    assert main(["check-data", "--data", "x.csv", "--quiet"]) == 0
+    captured = capsys.readouterr()
+    lines = [line.strip() for line in captured.out.splitlines()]
+    assert lines == ["a library prints", "result", "a", "0.5000", "a line"]
+    assert captured.err == "warning: a doubt\n"
+
+
+def test_unexpected_errors_are_one_line_unless_verbose(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def broken(_: Any) -> Report:
+        raise RuntimeError("something odd\nwith details")
+
+    monkeypatch.setattr(check_data, "run", broken)
+    assert main(["check-data", "--data", "x.csv"]) == 1
+    error = capsys.readouterr().err
+    assert error.splitlines() == [
+        "nlpkit: RuntimeError: something odd",
+        "  Run again with --verbose for the traceback.",
+    ]
+    with pytest.raises(RuntimeError):
+        main(["check-data", "--data", "x.csv", "--verbose"])
+
+
+def test_a_real_run_in_a_pipe(nlpkit: Run, tiny_model: Path, tmp_path: Path) -> None:
+    """Training end to end: one JSON document, no control codes, library noise gone."""
+    write_csv(tmp_path / "reviews.csv", rows(60))
+    done = nlpkit(
+        *("finetune-cls", "--data", "reviews.csv", "--model", tiny_model, "--epochs", 2, "--output", "run"),
+        *("--device", "cpu", "--learning-rate", "1e-3", "--json"),
+        env={"FORCE_COLOR": "", "TERM": "xterm-256color"},
+    )
+    record = json.loads(done.stdout)
+    assert record["command"] == "finetune-cls"
+    assert record["output"] == "run"
+    assert record["steps"] == 4
+    for control in ("\x1b", "\r"):
+        assert control not in done.stdout + done.stderr
+    assert "plan" in done.stderr
+    assert not re.search(r"warn|deprecat|newly initialized|Loading weights", done.stderr, re.IGNORECASE), done.stderr
+
+
+# --- what reaches the Trainer, and what a dry run leaves ---
+
+
+def test_trainer_fields_reach_training_arguments(tiny_model: Path, reviews: Path, tmp_path: Path) -> None:
+    config = finetune_cls.Config(
+        data=str(reviews),
+        model=str(tiny_model),
+        output=tmp_path / "run",
+        device="cpu",
+        trainer=["adam-beta2=0.98", "optim=adafactor"],
+    )
+    trainer = finetune_cls.build(config)
+    assert trainer.args.adam_beta2 == 0.98
+    assert trainer.args.optim == "adafactor"
+
+
+def test_dry_run_shows_the_plan_and_writes_nothing(
+    tiny_model: Path, reviews: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    before = sorted(reviews.rglob("*")), sorted(tiny_model.rglob("*"))
+    command = ["finetune-cls", "--data", str(reviews), "--model", str(tiny_model), "--device", "cpu", "--dry-run"]
+    assert main(command) == 0
+    out = capsys.readouterr().out
+    plan = {line.split()[0]: line for line in out.splitlines() if line.startswith("  ")}
+    assert "train 96, validation 32, test 32" in plan["data"]
+    assert "2 labels (negative, positive)" in plan["task"]
+    assert "cpu" in plan["device"]
+    assert "9 of 32 rows" in plan["steps"]
+    assert "dry run: nothing was trained or written" in out
+    assert list(tmp_path.iterdir()) == []
+    assert before == (sorted(reviews.rglob("*")), sorted(tiny_model.rglob("*")))

@@ -1,0 +1,152 @@
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import make_tokenizer, rows, write_csv, write_jsonl
+
+from nlpkit.cli.app import main
+from nlpkit.errors import UserError
+from nlpkit.recipes import evaluate
+
+
+@pytest.fixture
+def run(trained: Path, tmp_path: Path) -> Path:
+    """A copy of the trained run that a test may change."""
+    return shutil.copytree(trained, tmp_path / "run")
+
+
+@pytest.fixture(scope="module")
+def plain(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same model as anybody may have saved it: no nlpkit.json, labels without names."""
+    from transformers import AutoModelForSequenceClassification
+
+    folder = tmp_path_factory.mktemp("plain") / "model"
+    model = AutoModelForSequenceClassification.from_pretrained(trained)
+    model.config.id2label, model.config.label2id = {0: "LABEL_0", 1: "LABEL_1"}, {"LABEL_0": 0, "LABEL_1": 1}
+    model.config.problem_type = None
+    model.save_pretrained(folder)
+    make_tokenizer().save_pretrained(folder)
+    return folder
+
+
+def measured(model: Path, data: Path, **values: Any) -> dict[str, Any]:
+    return evaluate.run(evaluate.Config(model=str(model), data=str(data), device="cpu", threads=1, **values)).record
+
+
+def test_figures_are_those_that_training_recorded(run: Path, reviews: Path) -> None:
+    recorded = json.loads((run / "nlpkit.json").read_text())["metrics"]
+    record = measured(run, reviews)
+    assert set(record["metrics"]) == {"validation", "test"}  # train only when asked for, or when alone
+    for split, metrics in record["metrics"].items():
+        assert metrics == pytest.approx(recorded[split], abs=1e-6)
+    train = measured(run, reviews, split="train")
+    assert train["metrics"]["train"]["accuracy"] == pytest.approx(recorded["train"]["accuracy"])
+    assert train["rows"] == {"train": 96}
+
+
+def test_figures_are_added_to_the_run(run: Path, reviews: Path) -> None:
+    before = json.loads((run / "nlpkit.json").read_text())
+    assert main(["evaluate", str(run), "--data", str(reviews), "--split", "test", "--device", "cpu", "--no-save"]) == 0
+    assert json.loads((run / "nlpkit.json").read_text()) == before
+    record = measured(run, reviews, split="test")
+    measured(run, reviews, split="validation")
+    after = json.loads((run / "nlpkit.json").read_text())
+    entries = after.pop("evaluations")
+    assert after == before
+    assert [list(entry["metrics"]) for entry in entries] == [["test"], ["validation"]]
+    assert entries[0]["metrics"] == record["metrics"]
+    assert len(entries[0]["data"]["files"]["test"][0]["sha256"]) == 64
+
+
+def test_gates(run: Path, reviews: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    command = ["evaluate", str(run), "--data", str(reviews), "--split", "test", "--device", "cpu"]
+    assert main([*command, "--fail-under", "accuracy=0.5", "--fail-over", "loss=1"]) == 2  # loss is no metric here
+    assert "--fail-over loss: no such metric; there are accuracy" in capsys.readouterr().err
+    assert main([*command, "--fail-under", "accuracy=0.5", "--fail-under", "mcc=0.1"]) == 0
+    capsys.readouterr()
+    assert main([*command, "--fail-under", "accuracy=1.01"]) == 1
+    assert "failed: test accuracy is " in capsys.readouterr().out
+    assert main([*command, "--fail-over", "accuracy=0.5"]) == 1
+    capsys.readouterr()
+    assert main([*command, "--fail-under", "acuracy=0.5"]) == 2
+    assert "Did you mean 'accuracy'?" in capsys.readouterr().err
+    assert main([*command, "--fail-under", "accuracy=high"]) == 2
+    assert "the bound is not a number" in capsys.readouterr().err
+
+
+def test_a_failed_gate_with_json_is_one_document(run: Path, reviews: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    command = ["evaluate", str(run), "--data", str(reviews), "--split", "test", "--device", "cpu", "--json"]
+    assert main([*command, "--fail-under", "accuracy=1.01"]) == 1
+    record = json.loads(capsys.readouterr().out)
+    assert record["failures"][0].startswith("failed: test accuracy is ")
+
+
+def test_a_plain_folder_with_numbered_labels(plain: Path, trained: Path, tmp_path: Path, reviews: Path) -> None:
+    ids = {"negative": 0, "positive": 1}
+    made = rows(160)[128:]  # the rows of reviews/test.csv
+    path = write_jsonl(tmp_path / "test.jsonl", [{"sentence": row["text"], "label": ids[row["label"]]} for row in made])
+    recorded = json.loads((trained / "nlpkit.json").read_text())["metrics"]["test"]
+    record = measured(plain, path)
+    assert record["metrics"]["train"] == pytest.approx(recorded, abs=1e-6)
+    assert not (plain / "nlpkit.json").exists()
+
+
+def test_labels_that_the_model_does_not_know(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    made = rows(160)[128:]
+    path = write_csv(tmp_path / "new.csv", [*made, {"text": "a film", "label": "neutral"}])
+    command = ["evaluate", str(run), "--data", str(path), "--device", "cpu"]
+    assert main(command) == 0
+    captured = capsys.readouterr()
+    assert "1 of 33 rows have a label" in captured.err
+    assert f"{path} line 34: label='neutral'" in captured.err
+    for name in ("validation", "test"):
+        write_csv(tmp_path / f"{name}.csv", [{"text": "a film", "label": "neutral"}] * 3)
+    (tmp_path / "new.csv").unlink()
+    assert main(["evaluate", str(run), "--data", str(tmp_path), "--device", "cpu", "--fail-under", "accuracy=1"]) == 2
+    assert "none of 3 rows can be used" in capsys.readouterr().err
+
+
+def test_labels_in_another_case(run: Path, tmp_path: Path) -> None:
+    path = write_csv(
+        tmp_path / "upper.csv", [{"text": row["text"], "label": row["label"].upper()} for row in rows(160)[128:]]
+    )
+    recorded = json.loads((run / "nlpkit.json").read_text())["metrics"]["test"]
+    assert measured(run, path)["metrics"]["train"]["accuracy"] == pytest.approx(recorded["accuracy"])
+
+
+def test_a_split_without_labels_is_passed_over(run: Path, tmp_path: Path) -> None:
+    write_csv(tmp_path / "validation.csv", rows(160)[128:])
+    write_csv(tmp_path / "test.csv", [{"text": "a film"}])
+    assert set(measured(run, tmp_path)["metrics"]) == {"validation"}
+
+
+def test_an_unknown_split_names_those_there_are(run: Path, reviews: Path) -> None:
+    with pytest.raises(UserError, match="--split tset: found train, validation, test") as error:
+        measured(run, reviews, split="tset")
+    assert error.value.hint == "Did you mean 'test'?"
+
+
+def test_a_limit_and_named_columns(run: Path, tmp_path: Path) -> None:
+    made = [{"one": row["text"], "two": row["label"]} for row in rows(30)]
+    path = write_csv(tmp_path / "other.csv", made)
+    record = measured(run, path, text_column="one", label_column="two", max_eval_samples=10)
+    assert record["rows"] == {"train": 10}
+
+
+def test_per_class_table(run: Path, reviews: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    command = ["evaluate", str(run), "--data", str(reviews), "--split", "test", "--device", "cpu", "--per-class"]
+    assert main(command) == 0
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert ["label", "precision", "recall", "f1", "support"] in lines
+    assert [line[-1] for line in lines if line and line[0] in ("negative", "positive")] == ["16", "16"]
+
+
+def test_a_model_without_a_trained_head_is_refused(
+    tiny_model: Path, reviews: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["evaluate", str(tiny_model), "--data", str(reviews), "--device", "cpu"]) == 2
+    assert "holds no model for a task known here" in capsys.readouterr().err

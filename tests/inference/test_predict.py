@@ -1,0 +1,377 @@
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import json
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from conftest import make_tokenizer, rows, write_csv, write_jsonl
+
+from nlpkit.cli.app import main
+from nlpkit.errors import UserError
+from nlpkit.inference.predictor import Predictor
+from nlpkit.recipes import predict
+
+KINDS = ["csv", "tsv", "jsonl", "json", "parquet", "csv.gz", "jsonl.gz", "txt"]
+
+
+@pytest.fixture
+def few() -> list[dict[str, Any]]:
+    return [{"id": str(i), "text": row["text"], "note": f'a "quoted", {i}'} for i, row in enumerate(rows(12, seed=9))]
+
+
+def config(model: Path, **values: Any) -> predict.Config:
+    return predict.Config(model=str(model), device="cpu", **values)
+
+
+def write(path: Path, entries: list[dict[str, Any]]) -> Path:
+    import pyarrow as pa
+
+    name = path.name.removesuffix(".gz")
+    plain = path.with_name(name)
+    if name.endswith(".csv"):
+        write_csv(plain, entries)
+    elif name.endswith(".tsv"):
+        with plain.open("w", newline="") as file:
+            out = csv.DictWriter(file, list(entries[0]), delimiter="\t")
+            out.writeheader()
+            out.writerows(entries)
+    elif name.endswith(".jsonl"):
+        write_jsonl(plain, entries)
+    elif name.endswith(".json"):
+        plain.write_text(json.dumps(entries))
+    elif name.endswith(".txt"):
+        plain.write_text("".join(entry["text"] + "\n" for entry in entries))
+    else:
+        pq.write_table(pa.Table.from_pylist(entries), plain)
+    if path.suffix == ".gz":
+        path.write_bytes(gzip.compress(plain.read_bytes()))
+        plain.unlink()
+    return path
+
+
+def read(path: Path) -> list[dict[str, Any]]:
+    if path.suffix == ".parquet":
+        return pq.read_table(path).to_pylist()
+    with path.open(newline="") as file:
+        if path.suffix == ".jsonl":
+            return [json.loads(line) for line in file]
+        return list(csv.DictReader(file, delimiter="\t" if path.suffix == ".tsv" else ","))
+
+
+@pytest.fixture(scope="module")
+def truth(trained: Path) -> dict[str, tuple[str, float]]:
+    """Label and score of the texts of `few`, by stock Transformers, one text at a time."""
+    import torch
+    from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+    model = AutoModelForSequenceClassification.from_pretrained(trained).eval()
+    tokenizer = AutoTokenizer.from_pretrained(trained)
+    found = {}
+    for row in rows(40, seed=9):
+        with torch.no_grad():
+            p = model(**tokenizer(row["text"], return_tensors="pt")).logits.softmax(-1)[0]
+        found[row["text"]] = (model.config.id2label[int(p.argmax())], float(p.max()))
+    return found
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_input_format_keeps_order_and_columns(
+    kind: str, trained: Path, few: list[dict[str, Any]], truth: dict[str, tuple[str, float]], tmp_path: Path
+) -> None:
+    path = write(tmp_path / f"in.{kind}", few)
+    report = predict.run(config(trained, input=str(path), output=tmp_path / "out.jsonl"))
+    found = read(tmp_path / "out.jsonl")
+    assert report.record["rows"] == 12
+    assert report.record["failed"] == 0
+    assert [entry["text"] for entry in found] == [entry["text"] for entry in few]
+    if kind != "txt":
+        assert [{name: entry[name] for name in few[0]} for entry in found] == few
+        assert list(found[0]) == ["id", "text", "note", "prediction", "prediction_score", "prediction_error"]
+    for entry in found:
+        label, score = truth[entry["text"]]
+        assert entry["prediction"] == label
+        assert entry["prediction_score"] == pytest.approx(score, abs=1e-5)
+        assert entry["prediction_error"] is None
+
+
+@pytest.mark.parametrize("kind", ["csv", "tsv", "jsonl", "parquet"])
+def test_every_output_format(
+    kind: str, trained: Path, few: list[dict[str, Any]], truth: dict[str, tuple[str, float]], tmp_path: Path
+) -> None:
+    path = write(tmp_path / "in.csv", few)
+    predict.run(config(trained, input=str(path), output=tmp_path / f"out.{kind}", all_scores=True))
+    found = read(tmp_path / f"out.{kind}")
+    assert [{name: entry[name] for name in few[0]} for entry in found] == few
+    assert [entry["prediction"] for entry in found] == [truth[entry["text"]][0] for entry in few]
+    for entry in found:
+        scores = entry["prediction_scores"]
+        scores = json.loads(scores) if isinstance(scores, str) else scores
+        assert scores[entry["prediction"]] == pytest.approx(float(entry["prediction_score"]), abs=1e-6)
+        assert sum(scores.values()) == pytest.approx(1, abs=1e-5)
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["in.csv", f"out.{kind}"]  # no partial file is left
+
+
+def stdin_of(text: str) -> io.TextIOWrapper:
+    return io.TextIOWrapper(io.BytesIO(text.encode()), encoding="utf-8")
+
+
+def test_standard_input_to_standard_output(
+    trained: Path, few: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "stdin", stdin_of("".join(row["text"] + "\n" for row in few)))
+    assert main(["predict", str(trained), "--input", "-", "--device", "cpu"]) == 0
+    found = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [entry["text"] for entry in found] == [row["text"] for row in few]
+
+
+def test_notes_do_not_mix_with_the_answers_on_standard_output(
+    trained: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(
+        sys, "stdin", stdin_of('{"Review": "a good film"}\n')
+    )  # another column: it is guessed, and said
+    command = ["predict", str(trained), "--input", "-", "--input-format", "jsonl", "--device", "cpu"]
+    assert main(command) == 0
+    captured = capsys.readouterr()
+    (line,) = captured.out.splitlines()
+    assert json.loads(line)["Review"] == "a good film"
+    assert "text: column 'Review' (guessed; --text-column)" in captured.err
+    assert main([*command, "--json"]) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert "--output" in captured.err
+
+
+def test_typed_texts(trained: Path, truth: dict[str, tuple[str, float]], capsys: pytest.CaptureFixture[str]) -> None:
+    chosen = list(truth)[:2]
+    assert main(["predict", str(trained), *chosen, "--device", "cpu"]) == 0
+    out = capsys.readouterr().out
+    for text in chosen:
+        assert any(text in line and truth[text][0] in line for line in out.splitlines())
+    assert main(["predict", str(trained), *chosen, "--device", "cpu", "--json", "--all-scores"]) == 0
+    answers = json.loads(capsys.readouterr().out)["answers"]
+    assert [(answer["text"], answer["prediction"]) for answer in answers] == [(t, truth[t][0]) for t in chosen]
+    assert set(answers[0]["scores"]) == {"negative", "positive"}
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({}, "give texts, or --input FILE"),
+        ({"texts": ["a"], "input": "x.csv"}, "give texts or --input FILE, not both"),
+        ({"texts": ["a"], "text_pair": ["b"]}, "this model takes single texts: leave out --text-pair"),
+        ({"input": "missing.csv"}, "missing.csv"),
+        ({"texts": ["a"], "output": "x.docx"}, "unknown format"),
+        ({"texts": ["a"], "output": "nowhere/x.csv"}, "there is no folder nowhere"),
+    ],
+)
+def test_wrong_usage(values: dict[str, Any], said: str, trained: Path) -> None:
+    with pytest.raises(UserError) as error:
+        predict.run(config(trained, **values))
+    assert said in error.value.message
+
+
+def test_an_existing_output_is_refused_before_the_work(
+    trained: Path, few: list[dict[str, Any]], tmp_path: Path
+) -> None:
+    path, out = write(tmp_path / "in.csv", few), tmp_path / "out.csv"
+    out.write_text("mine")
+    with pytest.raises(UserError) as error:
+        predict.run(config(trained, input=str(path), output=out))
+    assert (error.value.message, error.value.hint) == (f"--output {out} exists", "--overwrite replaces it.")
+    assert out.read_text() == "mine"
+    predict.run(config(trained, input=str(path), output=out, overwrite=True))
+    assert len(read(out)) == 12
+
+
+def test_a_failure_leaves_no_half_written_output(
+    trained: Path, few: list[dict[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write(tmp_path / "in.csv", few)
+    monkeypatch.setattr(predict, "CHUNK", 4)
+    real = Predictor.answers
+    calls = []
+
+    def answers(self: Predictor, batch: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+        calls.append(batch)
+        if len(calls) == 3:
+            raise RuntimeError("power cut")
+        return real(self, batch)
+
+    monkeypatch.setattr(Predictor, "answers", answers)
+    with pytest.raises(RuntimeError):
+        predict.run(config(trained, input=str(path), output=tmp_path / "out.csv"))
+    assert [file.name for file in tmp_path.iterdir()] == ["in.csv"]
+
+
+def test_columns_of_an_earlier_prediction_are_kept(trained: Path, few: list[dict[str, Any]], tmp_path: Path) -> None:
+    path = write(tmp_path / "in.csv", few)
+    predict.run(config(trained, input=str(path), output=tmp_path / "one.csv"))
+    predict.run(config(trained, input=str(tmp_path / "one.csv"), output=tmp_path / "two.csv"))
+    first, second = read(tmp_path / "one.csv"), read(tmp_path / "two.csv")
+    assert [{name: entry[name] for name in first[0]} for entry in second] == first
+    assert [entry["prediction2"] for entry in second] == [entry["prediction"] for entry in first]
+    assert "prediction2_score" in second[0]
+
+
+def test_broken_rows_are_kept_with_their_error(
+    trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "in.csv"
+    path.write_text("id,text\n1,a good film\n2\n3,\n4,the soup was cold,too many\n5,a bad film\n")
+    command = ["predict", str(trained), "--input", str(path), "--output", str(tmp_path / "out.csv"), "--device", "cpu"]
+    assert main(command) == 0
+    found = read(tmp_path / "out.csv")
+    assert len(found) == 5
+    assert [bool(entry["prediction_error"]) for entry in found] == [False, True, True, True, False]
+    assert [entry["prediction"] != "" for entry in found] == [True, False, False, False, True]
+    assert "'text' is empty" in found[2]["prediction_error"]
+    error = capsys.readouterr().err
+    assert "3 of 5 rows have no answer (column prediction_error)" in error
+    assert "line 3" in error
+    broken = tmp_path / "in.jsonl"
+    broken.write_text('{"text": "a good film"}\n{"text": \n{"other": 1}\n')
+    assert main([*command[:3], str(broken), "--output", str(tmp_path / "out.jsonl"), "--device", "cpu"]) == 0
+    assert [bool(entry["prediction_error"]) for entry in read(tmp_path / "out.jsonl")] == [False, True, True]
+
+
+def test_exit_code_1_when_no_row_has_an_answer(trained: Path, tmp_path: Path) -> None:
+    path = write_csv(tmp_path / "in.csv", [{"text": " ", "id": "1"}, {"text": "", "id": "2"}])
+    command = ["predict", str(trained), "--input", str(path), "--output", str(tmp_path / "out.csv"), "--device", "cpu"]
+    assert main(command) == 1
+    assert len(read(tmp_path / "out.csv")) == 2
+
+
+def test_an_input_without_a_text_column_is_refused(trained: Path, tmp_path: Path) -> None:
+    path = write_csv(tmp_path / "in.csv", [{"a": "x", "b": "y"}])
+    with pytest.raises(UserError) as error:
+        predict.run(config(trained, input=str(path), output=tmp_path / "out.csv"))
+    assert "no column looks like text; the columns are a, b" in error.value.message
+    assert error.value.hint == "Name it with --text-column."
+    predict.run(config(trained, input=str(path), output=tmp_path / "out.csv", text_column="b"))
+    assert len(read(tmp_path / "out.csv")) == 1
+
+
+def test_rows_are_streamed(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Never more rows are read than a chunk beyond what is written."""
+    from nlpkit.data import readers
+    from nlpkit.inference import writers
+
+    path = write_csv(tmp_path / "in.csv", rows(100, seed=9))
+    monkeypatch.setattr(predict, "CHUNK", 8)
+    pulled = written = peak = 0
+    real_rows, real_csv = readers.read_rows, writers._csv
+
+    def read_rows(*arguments: Any, **keywords: Any) -> Iterator[Any]:
+        nonlocal pulled, peak
+        for row in real_rows(*arguments, **keywords):
+            pulled += 1
+            peak = max(peak, pulled - written)
+            yield row
+
+    def counted(*arguments: Any) -> Any:
+        inner = real_csv(*arguments)
+
+        def append(entries: Sequence[Mapping[str, Any]]) -> None:
+            nonlocal written
+            inner(entries)
+            written += len(entries)
+
+        return append
+
+    monkeypatch.setattr(readers, "read_rows", read_rows)
+    monkeypatch.setattr(writers, "_csv", counted)
+    predict.run(config(trained, input=str(path), output=tmp_path / "out.csv"))
+    assert pulled == written == 100
+    assert peak <= 8
+
+
+def test_batches_by_length_give_the_answers_of_one_by_one(trained: Path) -> None:
+    texts = [row["text"] for row in rows(40, seed=9)]
+    batched = Predictor(config(trained, texts=["-"], batch_size=16)).outputs({"text": texts})
+    single = Predictor(config(trained, texts=["-"], batch_size=1)).outputs({"text": texts})
+    assert batched.shape == (40, 2)
+    np.testing.assert_allclose(batched, single, atol=1e-5)
+
+
+# --- models of other kinds ---
+
+
+@pytest.fixture(scope="module")
+def heads(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """Plain Transformers folders with a random head, as a user may bring them."""
+
+    def make(name: str, **settings: Any) -> Path:
+        import torch
+        from transformers import BertConfig, BertForSequenceClassification
+
+        torch.manual_seed(1)
+        tokenizer = make_tokenizer()
+        folder = tmp_path_factory.mktemp("heads") / name
+        shape = {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 64}
+        made = BertConfig(vocab_size=len(tokenizer), max_position_embeddings=64, **shape, **settings)
+        BertForSequenceClassification(made).save_pretrained(folder)
+        tokenizer.save_pretrained(folder)
+        return folder
+
+    return make
+
+
+def test_a_plain_folder_answers_with_its_label_names(heads: Any) -> None:
+    plain = heads("plain", num_labels=3)
+    (answer,) = predict.run(config(plain, texts=["a good film"], all_scores=True)).record["answers"]
+    assert set(answer["scores"]) == {"LABEL_0", "LABEL_1", "LABEL_2"}
+    assert answer["prediction"] == max(answer["scores"], key=answer["scores"].get)
+
+
+def test_multi_label_answers_are_lists(heads: Any, tmp_path: Path) -> None:
+    names = {0: "a", 1: "b", 2: "c"}
+    model = heads("multi", id2label=names, problem_type="multi_label_classification")
+    report = predict.run(config(model, texts=["a good film", "bad"], all_scores=True, output=tmp_path / "out.csv"))
+    for answer in report.record["answers"]:
+        assert answer["prediction"] == [name for name, p in answer["scores"].items() if p >= 0.5]
+    assert [json.loads(entry["prediction"]) for entry in read(tmp_path / "out.csv")] == [
+        answer["prediction"] for answer in report.record["answers"]
+    ]
+
+
+def test_regression_answers_are_numbers(heads: Any, tmp_path: Path) -> None:
+    import torch
+    from transformers import AutoModelForSequenceClassification
+
+    model = heads("number", num_labels=1)
+    path = write_csv(tmp_path / "in.csv", rows(5))
+    predict.run(config(model, input=str(path), output=tmp_path / "out.parquet"))
+    found = read(tmp_path / "out.parquet")
+    stock, tokenizer = AutoModelForSequenceClassification.from_pretrained(model).eval(), make_tokenizer()
+    for entry in found:
+        with torch.no_grad():
+            expected = float(stock(**tokenizer(entry["text"], return_tensors="pt")).logits)
+        assert entry["prediction"] == pytest.approx(expected, abs=1e-5)
+
+
+def test_a_model_without_a_trained_head_is_refused(tiny_model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["predict", str(tiny_model), "a good film", "--device", "cpu"]) == 2
+    error = capsys.readouterr().err
+    assert "holds no model for a task known here (its architecture: BertModel)" in error
+    assert "nlpkit finetune-cls" in error
+
+
+def test_a_head_that_the_weights_lack_is_refused(heads: Any, tiny_model: Path, tmp_path: Path) -> None:
+    import shutil
+
+    folder = shutil.copytree(tiny_model, tmp_path / "model")
+    settings = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(settings | {"architectures": ["BertForSequenceClassification"]}))
+    with pytest.raises(
+        UserError, match=r"has no trained classifier.bias, classifier.weight: its answers would be random"
+    ):
+        predict.run(config(folder, texts=["a"]))

@@ -1,0 +1,158 @@
+"""Two processes on the CPU (gloo) train together: the same global batches as one process, one set of files."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from nlpkit.recipes import finetune_cls
+from nlpkit.training.batching import LengthBatchSampler
+from tests.conftest import rows, write_csv
+
+
+@pytest.fixture(scope="module")
+def options(tmp_path_factory: pytest.TempPathFactory, tiny_model: Path) -> dict[str, Any]:
+    """80 rows are 5 whole steps of 16; the rows of an evaluation do not divide evenly by two processes."""
+    folder = tmp_path_factory.mktemp("data")
+    made = rows(150, seed=5)
+    write_csv(folder / "train.csv", made[:80])
+    write_csv(folder / "validation.csv", made[85:118])
+    write_csv(folder / "test.csv", made[118:149])
+    return {
+        "data": str(folder),
+        "model": str(tiny_model),
+        "epochs": 2,
+        "gradient_accumulation_steps": 2,
+        "learning_rate": 3e-3,
+        "dropout": 0.0,
+        "device": "cpu",
+        "threads": 1,
+        "logging_steps": 1,
+    }
+
+
+def launch(launcher: list[str], cwd: Path, *arguments: Any) -> subprocess.CompletedProcess[str]:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    where = {"torch": ["--master-addr", "127.0.0.1", "--master-port", str(port)]}
+    where["accelerate"] = ["--main_process_ip", "127.0.0.1", "--main_process_port", str(port)]
+    kind = "torch" if "torch.distributed.run" in launcher else "accelerate"
+    return subprocess.run(
+        [sys.executable, *launcher, *where[kind], "-m", "nlpkit", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        cwd=cwd,
+        env={**os.environ, "OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": "lo", "NLPKIT_CACHE": str(cwd / "cache")},
+        timeout=240,
+    )
+
+
+TORCHRUN = ["-m", "torch.distributed.run", "--nproc-per-node", "2"]
+ACCELERATE = ["-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2", "--num_machines", "1"]
+ACCELERATE += ["--mixed_precision", "no", "--dynamo_backend", "no"]
+
+
+def flags(options: dict[str, Any]) -> list[str]:
+    return [part for name, value in options.items() for part in (f"--{name.replace('_', '-')}", str(value))]
+
+
+@pytest.fixture(scope="module")
+def alone(options: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One process, twice the batch."""
+    output = tmp_path_factory.mktemp("alone") / "run"
+    finetune_cls.run(finetune_cls.Config(**options, batch_size=8, output=output))
+    return output
+
+
+@pytest.fixture(scope="module")
+def together(
+    options: dict[str, Any], tmp_path_factory: pytest.TempPathFactory
+) -> tuple[subprocess.CompletedProcess[str], Path]:
+    output = tmp_path_factory.mktemp("together") / "run"
+    done = launch(TORCHRUN, output.parent, "finetune-cls", *flags(options), "--batch-size", 4, "--output", output)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done, output
+
+
+def test_the_order_does_not_depend_on_how_a_batch_is_divided() -> None:
+    """16 rows a step: by one process, by two, or by two with two accumulated batches each."""
+    lengths = [5 + i % 23 for i in range(85)]
+    order = list(LengthBatchSampler(lengths, 16, seed=1))
+    assert sorted(order) == list(range(85))
+
+    from accelerate.data_loader import BatchSamplerShard
+    from torch.utils.data import BatchSampler
+
+    for processes, size in ((1, 16), (2, 8), (2, 4)):
+        sampler = LengthBatchSampler(lengths, 16, seed=1)
+        shards = [
+            list(BatchSamplerShard(BatchSampler(sampler, size, False), processes, rank)) for rank in range(processes)
+        ]
+        per_step = 16 // (processes * size)
+        for step in range(85 // 16):
+            seen = [
+                row for shard in shards for batch in shard[step * per_step : (step + 1) * per_step] for row in batch
+            ]
+            assert sorted(seen) == sorted(order[step * 16 : (step + 1) * 16])
+
+
+def test_same_course_as_one_process(alone: Path, together: Any) -> None:
+    record, single = (json.loads((run / "nlpkit.json").read_text()) for run in (together[1], alone))
+    assert (record["processes"], single["processes"]) == (2, 1)
+    assert record["steps"] == single["steps"] == 10
+    assert record["best_step"] == single["best_step"]
+    assert record["rows"] == single["rows"]
+    losses = [
+        [json.loads(line)["loss"] for line in (run / "metrics.jsonl").read_text().splitlines() if '"loss"' in line]
+        for run in (together[1], alone)
+    ]
+    assert losses[0] == pytest.approx(losses[1], rel=1e-3)
+    for split, metrics in single["metrics"].items():
+        assert record["metrics"][split] == pytest.approx(metrics, abs=1e-3), split
+    mine, theirs = load_file(together[1] / "model.safetensors"), load_file(alone / "model.safetensors")
+    for name in theirs:
+        torch.testing.assert_close(mine[name], theirs[name], rtol=1e-3, atol=1e-4)
+
+
+def test_one_set_of_files_and_one_voice(alone: Path, together: Any) -> None:
+    done, output = together
+    assert sorted(p.name for p in output.iterdir()) == sorted(p.name for p in alone.iterdir())
+    steps = [json.loads(line) for line in (output / "metrics.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in steps if "loss" in line] == list(range(1, 11))
+    for once in ("validation  ", "next: nlpkit predict", "best checkpoint at step", "plan\n"):
+        assert done.stdout.count(once) == 1, done.stdout
+    assert "10 of 16 rows" in done.stdout
+    assert done.stderr.strip() == ""
+
+
+def test_user_error_is_said_once(options: dict[str, Any], together: Any, tmp_path: Path) -> None:
+    """A refusal that only the first process sees ends all of them."""
+    arguments = [*flags(options), "--batch-size", 4, "--output", together[1]]
+    done = launch(TORCHRUN, tmp_path, "finetune-cls", *arguments)
+    assert done.returncode != 0
+    assert done.stderr.count("holds a finished run") == 1
+    assert done.stderr.count("nlpkit: ") == 1
+
+
+def test_accelerate_launch(options: dict[str, Any], alone: Path, tmp_path: Path) -> None:
+    """Also with rows that do not divide evenly, and with one JSON document for both processes."""
+    # accelerate starts several processes only under this flag; that they use the CPU is said by --device
+    output = tmp_path / "run"
+    arguments = [*flags(options), "--batch-size", 4, "--max-train-samples", 75, "--output", output, "--json"]
+    done = launch(ACCELERATE, tmp_path, "finetune-cls", *arguments)
+    assert done.returncode == 0, done.stderr
+    record = json.loads(done.stdout)
+    assert record["processes"] == 2
+    assert record["rows"]["train"] == 75
+    assert record["steps"] == 10
+    assert sorted(p.name for p in output.iterdir()) == sorted(p.name for p in alone.iterdir())
