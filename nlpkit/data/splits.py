@@ -13,7 +13,9 @@ from nlpkit.errors import UserError
 from nlpkit.options import DataOptions, suggest
 
 if TYPE_CHECKING:
-    from nlpkit.tasks.base import Task
+    from datasets import Dataset
+
+    from nlpkit.tasks.base import Finding, Task
 
 SAMPLES = Path(__file__).parent / "samples"
 SAMPLE_PREFIX = "sample:"
@@ -77,6 +79,15 @@ def prepare(loaded: LoadedData, task: Task, options: DataOptions, seed: int) -> 
             splits[split] = sources.sample_balanced(splits[split], limit, balance_by=balance, seed=seed)
             how = ", balanced by label" if balance else ""
             reporter.note(f"{split}: {limit:,} rows drawn (seed {seed}{how})")
+
+
+def examples(loaded: LoadedData, task: Task, findings: list[Finding]) -> dict[str, Dataset]:
+    """The examples of every split that has labels; what is wrong with rows goes into `findings`."""
+    return {
+        split: task.examples(rows, split, loaded, findings)
+        for split, rows in loaded.splits.items()
+        if split in ("train", "validation") or task.labelled(rows.column_names)
+    }
 
 
 def short_name(options: DataOptions) -> str:

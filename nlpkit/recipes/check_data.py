@@ -15,7 +15,6 @@ from nlpkit import models, reporting
 from nlpkit.data import features, splits
 from nlpkit.errors import UserError
 from nlpkit.options import DEFAULT_MODEL, DataOptions, option
-from nlpkit.recipes.finetune import labelled
 from nlpkit.reporting import Report, Table
 from nlpkit.tasks.base import Finding
 from nlpkit.tasks.classification import ClassificationOptions
@@ -43,12 +42,7 @@ def run(config: Config) -> Report:
     task = task_class(config.task).from_data(loaded.splits, config)
     splits.prepare(loaded, task, config, config.seed)
     findings: list[Finding] = []
-    examples = {
-        split: task.examples(rows, split, loaded, findings)
-        for split, rows in loaded.splits.items()
-        if split in ("train", "validation") or labelled(task, rows)
-    }
-    examples = {split: rows for split, rows in examples.items() if len(rows)}
+    examples = {split: rows for split, rows in splits.examples(loaded, task, findings).items() if len(rows)}
     lines, lengths = [], None
     if examples:
         findings += task.check(examples)

@@ -17,7 +17,7 @@ from nlpkit.data import splits
 from nlpkit.errors import UserError
 from nlpkit.inference.predictor import Predictor, TrainedModelOptions
 from nlpkit.options import ColumnOptions, DataOptions, Pairs, option, suggest
-from nlpkit.recipes.finetune import labelled, stop_on_errors
+from nlpkit.recipes.finetune import stop_on_errors
 from nlpkit.reporting import Report, Table
 from nlpkit.runs.folder import RECORD, read_record, write_json
 from nlpkit.tasks.base import Finding
@@ -54,7 +54,7 @@ def run(config: Config) -> Report:
     rows: dict[str, int] = {}
     start = time.monotonic()
     for split in chosen:
-        if len(chosen) > 1 and not labelled(task, loaded.splits[split]):
+        if len(chosen) > 1 and not task.labelled(loaded.splits[split].column_names):
             reporting.current().note(f"{split}: no labels, not measured")
             continue
         examples = task.examples(_limited(loaded.splits[split], config), split, loaded, findings)

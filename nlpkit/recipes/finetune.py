@@ -69,53 +69,80 @@ def build(config: Any, command: str, task_class: type[Task]) -> Experiment:
     """
     from nlpkit.training import devices
 
-    reporter = reporting.current()
     folder = RunFolder(
         config.output or RunFolder.default_path(splits.short_name(config), models.display_name(config.model))
     )
     if process.is_main_process():
         folder.require_usable(resume=config.resume, overwrite=config.overwrite)
     device = devices.choose(config)
-    model_name = models.resolve(config.model)
-    model_config = models.load_config(
-        model_name, revision=config.model_revision, trust_remote_code=config.trust_remote_code
-    )
-    tokenizer = models.load_tokenizer(
-        models.resolve(config.tokenizer) if config.tokenizer else model_name,
-        revision=None if config.tokenizer else config.model_revision,
-        trust_remote_code=config.trust_remote_code,
-    )
+    model_config, tokenizer = _open_tokenizer(config)
+    loaded, task, examples, findings = _open_data(config, task_class)
+    limit = models.max_positions(model_config, tokenizer)
+    lengths = features.choose_max_length(task, tokenizer, examples, limit, config.max_length, config.seed)
+    task.prepare_loss(config, examples["train"])
 
+    # Trainer takes seconds to import, which nobody should wait for to hear of a mistake in the data
+    from nlpkit.training import dropout, embeddings
+    from nlpkit.training.trainer import Split
+
+    model, new = _open_model(config, model_config, task, tokenizer)
+    size = sum(parameter.numel() for parameter in model.parameters())
+    if process.is_main_process():
+        folder.require_space(4 * size * (1 + 2 * 3))  # the result; two checkpoints of weights and two AdamW moments
+    ready = {split: Split(rows, features.featurize(task, tokenizer, rows, split)) for split, rows in examples.items()}
+    if config.oversample:
+        ready["train"] = _oversampled(task, ready["train"], config.seed)
+    if not process.shards_parameters():
+        embeddings.keep_used_rows(model, [split.token_ids() for split in ready.values()])
+    if device.name == "cpu":
+        dropout.use_cpu_dropout(model)
+    trainer, steps = _trainer(config, task, ready, model, tokenizer, device, folder)
+    experiment = Experiment(
+        config, command, task, loaded, examples, ready, tokenizer, device, trainer, folder, steps, size, new, findings
+    )
+    reporting.current().plan("plan", _plan(experiment, lengths))
+    return experiment
+
+
+def _open_tokenizer(config: Any) -> tuple[Any, Any]:
+    """The model's config and the tokenizer, which are small: what is wrong with them is said before data are read."""
+    name = models.resolve(config.model)
+    trust = config.trust_remote_code
+    model_config = models.load_config(name, revision=config.model_revision, trust_remote_code=trust)
+    if config.tokenizer:
+        return model_config, models.load_tokenizer(models.resolve(config.tokenizer), trust_remote_code=trust)
+    return model_config, models.load_tokenizer(name, revision=config.model_revision, trust_remote_code=trust)
+
+
+def _open_data(config: Any, task_class: type[Task]) -> tuple[LoadedData, Task, dict[str, Dataset], list[Finding]]:
+    """Rows, the task that they are for, their examples, and what was found in them; errors among that stop here."""
     loaded = splits.load(config)
     if "train" not in loaded.splits:
         raise UserError(f"there is no train split; found: {', '.join(loaded.splits)}", "Name it: --train-file FILE.")
     task = task_class.from_data(loaded.splits, config)
     splits.prepare(loaded, task, config, config.seed)
     findings: list[Finding] = []
-    examples = {
-        split: task.examples(rows, split, loaded, findings)
-        for split, rows in loaded.splits.items()
-        if split in ("train", "validation") or labelled(task, rows)
-    }
-    examples = {split: rows for split, rows in examples.items() if len(rows) or split in ("train", "validation")}
+    examples = splits.examples(loaded, task, findings)
     stop_on_errors(findings)
+    examples = {split: rows for split, rows in examples.items() if len(rows) or split in ("train", "validation")}
     findings += task.check(examples)
     stop_on_errors(findings)
     for finding in findings:
-        (reporter.warn if finding.level == "warning" else reporter.note)(str(finding))
+        say = reporting.current().warn if finding.level == "warning" else reporting.current().note
+        say(str(finding))
+    return loaded, task, examples, findings
 
-    limit = models.max_positions(model_config, tokenizer)
-    lengths = features.choose_max_length(task, tokenizer, examples, limit, config.max_length, config.seed)
-    task.prepare_loss(config, examples["train"])
 
-    # seeded here, so that a new head is the same in a resumed and in a repeated run
+def _open_model(config: Any, model_config: Any, task: Task, tokenizer: Any) -> tuple[Any, list[str]]:
+    """The model with its head, frozen where asked, and the names of its new weights."""
     from transformers import set_seed
 
-    set_seed(config.seed)
-    from nlpkit.training import embeddings, parameters
+    from nlpkit.training import parameters
 
+    # seeded here, so that a new head is the same in a resumed and in a repeated run
+    set_seed(config.seed)
     model, new = models.load_model(
-        model_name,
+        models.resolve(config.model),
         task.auto_class,
         revision=config.model_revision,
         trust_remote_code=config.trust_remote_code,
@@ -123,29 +150,14 @@ def build(config: Any, command: str, task_class: type[Task]) -> Experiment:
         **task.model_arguments(),
         **parameters.dropout_overrides(model_config, config.dropout),
     )
-    if len(tokenizer) > model.get_input_embeddings().num_embeddings:
+    known = model.get_input_embeddings().num_embeddings
+    if len(tokenizer) > known:
         raise UserError(
-            f"the tokenizer has {len(tokenizer):,} tokens, the model {model.get_input_embeddings().num_embeddings:,}",
+            f"the tokenizer has {len(tokenizer):,} tokens, the model {known:,}",
             "They do not belong together: name the right one with --tokenizer.",
         )
     parameters.freeze(model, config.freeze)
-    size = sum(parameter.numel() for parameter in model.parameters())
-    if process.is_main_process():
-        folder.require_space(4 * size * (1 + 2 * 3))  # the result; two checkpoints of weights and two AdamW moments
-
-    from nlpkit.training.trainer import Split
-
-    ready = {split: Split(rows, features.featurize(task, tokenizer, rows, split)) for split, rows in examples.items()}
-    if config.oversample:
-        ready["train"] = _oversampled(task, ready["train"], config.seed)
-    if not process.shards_parameters():
-        embeddings.keep_used_rows(model, [split.token_ids() for split in ready.values()])
-    trainer, steps = _trainer(config, task, ready, model, tokenizer, device, folder)
-    experiment = Experiment(
-        config, command, task, loaded, examples, ready, tokenizer, device, trainer, folder, steps, size, new, findings
-    )
-    reporter.plan("plan", _plan(experiment, lengths))
-    return experiment
+    return model, new
 
 
 def _plan(experiment: Experiment, lengths: str) -> list[tuple[str, str]]:
@@ -223,12 +235,6 @@ def _resumed(config: Any) -> Any:
     recorded = {key: value for key, value in record["config"].items() if key in type(config).model_fields}
     given = {name: getattr(config, name) for name in config.given}
     return type(config)(**{**recorded, **given})
-
-
-def labelled(task: Task, rows: Dataset) -> bool:
-    """Whether rows of a split can be judged: public test files often come without labels."""
-    label = getattr(task, "label", None)
-    return label is None or label in rows.column_names
 
 
 def stop_on_errors(findings: list[Finding]) -> None:

@@ -106,6 +106,10 @@ class Task(ABC):
     # --- rows -> examples -> features ---
 
     @abstractmethod
+    def labelled(self, columns: Sequence[str]) -> bool:
+        """Whether rows with these columns can be judged: public test files often come without labels."""
+
+    @abstractmethod
     def examples(self, rows: Dataset, split: str, origin: LoadedData, findings: list[Finding] | None = None) -> Dataset:
         """Parse labelled rows into examples; rows that cannot be used are left out and put into `findings`."""
 

@@ -184,6 +184,9 @@ class TextClassification(Task):
 
     # --- rows -> examples -> features ---
 
+    def labelled(self, columns: Sequence[str]) -> bool:
+        return self.label is None or self.label in columns
+
     def examples(self, rows: Dataset, split: str, origin: LoadedData, findings: list[Finding] | None = None) -> Dataset:
         from datasets import Dataset as ArrowDataset
         from datasets import Features, List, Value
