@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import os
 import subprocess
 from collections import Counter
 from dataclasses import dataclass
@@ -189,7 +190,10 @@ def test_builds_its_trainer(name: str, tiny: Any) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_makefile_runs_it(name: str) -> None:
-    done = subprocess.run(["make", "-n", f"recipe-{name}"], cwd=ROOT, capture_output=True, text=True)
+    # a make around this one (`make test`) would have it announce its folder
+    command = ["make", "--no-print-directory", "-n", f"recipe-{name}"]
+    quiet = {key: value for key, value in os.environ.items() if key not in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS")}
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, env=quiet)
     assert done.returncode == 0, done.stderr
     line = done.stdout.splitlines()[-1]
     assert f"--config recipes/{name}.yaml --output runs/{name}" in line
