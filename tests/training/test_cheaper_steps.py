@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from conftest import make_model
 from safetensors.torch import load_file
 
 from nlpkit.errors import Interrupted
 from nlpkit.recipes import finetune_cls
 from nlpkit.training import callbacks, embeddings
 from nlpkit.training.dropout import CpuDropout, use_cpu_dropout
-from tests.conftest import make_model
 
 TABLE = "bert.embeddings.word_embeddings.weight"
 
