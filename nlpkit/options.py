@@ -81,7 +81,9 @@ class Config(BaseModel):
     Constructing one with a bad value or an unknown name raises `UserError` that names the nearest valid option.
     """
 
-    model_config = ConfigDict(extra="forbid", validate_assignment=True, protected_namespaces=())
+    model_config = ConfigDict(
+        extra="forbid", validate_assignment=True, protected_namespaces=(), coerce_numbers_to_str=True
+    )
     # the options the user gave, as opposed to defaults: a resumed run overrides only these
     _given: frozenset[str] = PrivateAttr(default=frozenset())
 

@@ -12,7 +12,7 @@ from nlpkit.errors import UserError
 Problem = Literal["single-label", "multi-label", "regression"]
 
 # A float column with no more distinct whole values than this is read as classes (0.0/1.0, one to five stars).
-MAX_WHOLE_FLOAT_CLASSES = 2
+MAX_WHOLE_FLOAT_CLASSES = 10
 
 
 def is_missing(value: Any) -> bool:
@@ -90,13 +90,23 @@ def split_labels(value: Any, delimiter: str | None) -> list[str]:
     if isinstance(value, str):
         text = value.strip()
         if text.startswith("[") and text.endswith("]"):
-            import yaml
-
-            loaded = yaml.safe_load(text)
-            value = loaded if isinstance(loaded, list) else [text]
+            value = _listed(text)
         else:
             return [part.strip() for part in text.split(delimiter or "\0") if part.strip()]
     return [text_of(item) for item in value if not is_missing(item)]
+
+
+def _listed(text: str) -> list[Any]:
+    """The items of a list as JSON or Python writes it, else of `[a, b]` with bare words."""
+    import ast
+    import json
+
+    for parse in (json.loads, ast.literal_eval):
+        try:
+            return list(parse(text))
+        except (ValueError, SyntaxError):
+            continue
+    return [part.strip() for part in text[1:-1].split(",") if part.strip()]
 
 
 def natural_order(names: Iterable[str]) -> list[str]:

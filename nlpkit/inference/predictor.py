@@ -23,6 +23,9 @@ class TrainedModelOptions(DeviceOptions):
 
     model: str = option(..., "Run folder, model folder or hub name.", panel="Input", metavar="MODEL", positional=True)
     model_revision: str | None = option(None, "Revision of a hub model.", panel="Model", metavar="REV")
+    tokenizer: str | None = option(
+        None, "Folder or hub name of the tokenizer.", panel="Model", metavar="PATH|NAME", shown_default="the model's"
+    )
     allow_pickle: bool = option(False, "Load weights stored as pickle (they can run code).", panel="Model")
     trust_remote_code: bool = option(False, "Run model code that comes with the weights.", panel="Model")
     batch_size: int = option(32, "Inputs a forward pass.", panel="Device", ge=1)
@@ -46,7 +49,12 @@ class Predictor:
         config = models.load_config(name, **trust)
         self.record = read_record(name)
         self.task: Task = task_of_model(config, (self.record or {}).get("task"), options.model)
-        self.tokenizer = models.load_tokenizer(name, **trust)
+        if options.tokenizer:
+            self.tokenizer = models.load_tokenizer(
+                models.resolve(options.tokenizer), trust_remote_code=options.trust_remote_code
+            )
+        else:
+            self.tokenizer = models.load_tokenizer(name, **trust)
         self.model, new = models.load_model(name, self.task.auto_class, allow_pickle=options.allow_pickle, **trust)
         if new:
             raise UserError(

@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nlpkit import reporting
+from nlpkit import models, reporting
 from nlpkit.data import splits
 from nlpkit.errors import UserError
 from nlpkit.inference.predictor import Predictor, TrainedModelOptions
@@ -84,7 +84,7 @@ def run(config: Config) -> Report:
         "rows_per_second": round(sum(rows.values()) / seconds, 1),
     }
     if config.save and predictor.record is not None:
-        _add_to_run(Path(config.model), record)
+        _add_to_run(Path(models.resolve(config.model)), record)
     return Report(record, _tables(config, task, metrics, rows, details), failures, exit_code=1 if failures else 0)
 
 

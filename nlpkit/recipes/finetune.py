@@ -186,18 +186,18 @@ def run(config: Any, command: str, task_class: type[Task]) -> Report:
     if config.resume and config.output is not None and RunFolder(config.output).state() == "complete":
         reporting.current().note(f"{config.output} is complete: nothing to resume")
         return _report(read_record(config.output) or {}, config.output)
-    target = _require_hub_access(config)
     started = time.monotonic()
     experiment = build(config, command, task_class)
     if config.dry_run:
         return Report({"dry_run": True, "config": config.record()}, lines=["dry run: nothing was trained or written"])
+    target = _require_hub_access(config)
     with _saying_how_to_go_on(command, experiment.folder.path):
         experiment = _train(experiment, task_class)
-        outputs = _final_outputs(experiment)
-        judged = {split: experiment.splits[split].examples for split in outputs}
-        judged["train"] = judged["train"].select(range(len(outputs["train"])))
-        metrics = {split: experiment.task.score(values, judged[split]) for split, values in outputs.items()}
-        baseline = _baseline(experiment, judged) if config.baseline else None
+        rows, splits_judged = _judged(experiment)
+        outputs = _outputs(experiment, splits_judged)
+        judged = {name: split.examples for name, split in splits_judged.items()}
+        metrics = {name: experiment.task.score(values, judged[name]) for name, values in outputs.items()}
+        baseline = _baseline(experiment, rows, judged) if config.baseline else None
         if not process.is_main_process():
             return Report({})
         record = _record(experiment, metrics, baseline, time.monotonic() - started)
@@ -319,8 +319,7 @@ def _require_metric(task: Task, split: Split, metric: str) -> None:
     from nlpkit.options import suggest
 
     width = task.model_arguments().get("num_labels", 1)
-    few = split.examples.select(range(min(len(split.examples), 50)))
-    known = task.score(np.random.default_rng(0).normal(size=(len(few), width)), few)
+    known = task.score(np.random.default_rng(0).normal(size=(len(split.examples), width)), split.examples)
     if metric not in known:
         raise UserError(
             f"--best-metric {metric}: no such metric", suggest(metric, known) or f"One of: {', '.join(known)}"
@@ -398,30 +397,36 @@ def _out_of_memory(config: Any, error: Exception) -> Exception:
     )
 
 
-def _final_outputs(experiment: Experiment) -> dict[str, np.ndarray]:
-    """Outputs of the best model for every split, train by its first rows."""
-    from nlpkit.training.trainer import Split
+def _judged(experiment: Experiment) -> tuple[dict[str, np.ndarray], dict[str, Split]]:
+    """Which examples of each split are judged, and what the model sees of them: all, but of a large train a sample."""
+    rows, judged = {}, {}
+    for name, split in experiment.splits.items():
+        rows[name] = np.arange(len(split.examples))
+        if name == "train" and len(split.examples) > TRAIN_ROWS_JUDGED:
+            generator = np.random.default_rng(experiment.config.seed)
+            rows[name] = np.sort(generator.choice(rows[name], TRAIN_ROWS_JUDGED, replace=False))
+            split = split.subset(rows[name])
+        judged[name] = split
+    return rows, judged
 
+
+def _outputs(experiment: Experiment, judged: dict[str, Split]) -> dict[str, np.ndarray]:
+    """Outputs of the best model for every split."""
     outputs = {}
-    with reporting.current().progress("evaluate", len(experiment.splits), "splits") as bar:
-        for name, split in experiment.splits.items():
-            if name == "train" and len(split.examples) > TRAIN_ROWS_JUDGED:
-                rows = split.features.select(np.flatnonzero(split.owner < TRAIN_ROWS_JUDGED))
-                split = Split(split.examples, rows)
+    with reporting.current().progress("evaluate", len(judged), "splits") as bar:
+        for name, split in judged.items():
             outputs[name] = experiment.trainer.outputs(split)
             bar.advance()
     return outputs
 
 
-def _baseline(experiment: Experiment, judged: dict[str, Dataset]) -> dict[str, Any] | None:
+def _baseline(experiment: Experiment, rows: dict[str, np.ndarray], judged: dict[str, Dataset]) -> dict[str, Any] | None:
     start = time.monotonic()
     trained = experiment.task.baseline(experiment.examples, experiment.config.seed)
     if trained is None:
         raise UserError(f"--baseline: there is none for {experiment.task.name}")
     name, outputs = trained
-    metrics = {
-        split: experiment.task.score(values[: len(judged[split])], judged[split]) for split, values in outputs.items()
-    }
+    metrics = {split: experiment.task.score(values[rows[split]], judged[split]) for split, values in outputs.items()}
     return {"name": name, "metrics": metrics, "seconds": round(time.monotonic() - start, 2)}
 
 
@@ -437,6 +442,7 @@ def _head(experiment: Experiment) -> dict[str, Any]:
                 "name": models.display_name(config.model),
                 "given": config.model,
                 "revision": config.model_revision,
+                "commit": getattr(experiment.trainer.model.config, "_commit_hash", None),
             },
             "data": loaded.source.to_record(),
         },

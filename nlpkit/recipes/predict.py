@@ -75,11 +75,9 @@ def run(config: Config) -> Report:
 
 def _typed_rows(predictor: Predictor, config: Config) -> list[dict[str, Any]]:
     """Rows made of the arguments: TEXT fills the task's first input column, --text-pair its second."""
-    columns = predictor.task.input_columns
-    if len(columns) > 1 and len(config.text_pair) != len(config.texts):
-        raise UserError(f"this model takes pairs ({', '.join(columns)}): give a --text-pair for each TEXT")
-    if len(columns) == 1 and config.text_pair:
-        raise UserError("this model takes single texts: leave out --text-pair")
+    columns = predictor.task.typed_columns(2 if config.text_pair else 1)
+    if config.text_pair and len(config.text_pair) != len(config.texts):
+        raise UserError(f"{len(config.texts)} TEXT but {len(config.text_pair)} --text-pair", "Give one for each TEXT.")
     parts = [config.texts, config.text_pair][: len(columns)]
     return [dict(zip(columns, values, strict=True)) for values in zip(*parts, strict=True)]
 

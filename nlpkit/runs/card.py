@@ -37,7 +37,9 @@ def write(path: Path, record: dict[str, Any], plots: Iterable[str]) -> None:
     ]
     given = parents["model"]["given"]
     metadata = ModelCardData(
-        base_model=given if "/" in given and not given.startswith((".", "/", "~")) else None,
+        base_model=given
+        if "/" in given and not given.startswith((".", "/", "~")) and not Path(given).is_dir()
+        else None,
         library_name="transformers",
         pipeline_tag=PIPELINES.get(task["name"]),
         tags=["nlpkit"],

@@ -54,9 +54,8 @@ class Task(ABC):
     """One kind of problem. Subclasses are listed in `nlpkit.tasks.registry`."""
 
     name: ClassVar[str]
-    # the transformers class that opens its models, and the suffix of the architectures it covers
+    # the transformers class that opens its models
     auto_class: ClassVar[str]
-    architecture: ClassVar[str]
 
     # --- made from data, from a model folder ---
 
@@ -87,6 +86,14 @@ class Task(ABC):
     @abstractmethod
     def input_columns(self) -> list[str]:
         """Columns that a row must have for prediction, the main text first."""
+
+    @abstractmethod
+    def typed_columns(self, count: int) -> list[str]:
+        """The input columns that `count` typed texts fill.
+
+        Raises:
+            UserError: the model takes another number of texts.
+        """
 
     @abstractmethod
     def bind(self, columns: Sequence[str], options: TextColumnOptions, *, labelled: bool) -> None:

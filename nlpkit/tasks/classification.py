@@ -75,7 +75,6 @@ class TextClassification(Task):
 
     name: ClassVar[str] = "text-classification"
     auto_class: ClassVar[str] = "AutoModelForSequenceClassification"
-    architecture: ClassVar[str] = "ForSequenceClassification"
 
     def __init__(
         self,
@@ -91,6 +90,8 @@ class TextClassification(Task):
     ) -> None:
         self.labels = labels
         self.text, self.pair, self.label = text, pair, label
+        # None: a model from elsewhere, which does not say whether it takes pairs
+        self.paired: bool | None = pair is not None
         self.threshold = threshold
         self.max_length = max_length
         self.long_text = long_text
@@ -150,7 +151,9 @@ class TextClassification(Task):
         problem: Any = by_transformers.get(
             config.problem_type, "regression" if config.num_labels == 1 else "single-label"
         )
-        return cls(Labels(problem, [] if problem == "regression" else names))
+        task = cls(Labels(problem, [] if problem == "regression" else names))
+        task.paired = None
+        return task
 
     def record(self) -> dict[str, Any]:
         return {
@@ -174,13 +177,52 @@ class TextClassification(Task):
         return self.label if self.labels.problem == "single-label" else None
 
     def bind(self, columns: Sequence[str], options: Any, *, labelled: bool) -> None:
-        named = options.text_column or options.text_pair_column
-        if named or self.text not in columns or (self.pair and self.pair not in columns):
+        if self.paired is None:
             self.text, self.pair = _text_columns(columns, options, None)
+        else:
+            self._bind_as_trained(columns, options)
         if not labelled:
             return
         if options.label_column or self.label not in columns:
             self.label = _label_column(columns, options, {self.text, self.pair})
+
+    def _bind_as_trained(self, columns: Sequence[str], options: Any) -> None:
+        """A model trained on pairs is given pairs, one trained on single texts single texts."""
+        if options.text_pair_column and not self.paired:
+            raise UserError("this model was trained on single texts: leave out --text-pair-column")
+        text = options.text_column or (self.text if self.text in columns else None)
+        if not self.paired:
+            text = text or column_names.guess(columns, column_names.TEXT_NAMES)
+        pair = options.text_pair_column or (self.pair if self.pair in columns else None)
+        if self.paired and not (text and pair):
+            first, second = column_names.guess_pair(columns) or (None, None)
+            text, pair = text or first, pair or second
+        if text is None or (self.paired and (pair is None or pair == text)):
+            if not self.paired:
+                raise UserError(
+                    f"no column looks like text; the columns are {', '.join(columns)}", "Name it with --text-column."
+                )
+            raise UserError(
+                f"this model takes pairs; the columns are {', '.join(columns)}",
+                "Name both: --text-column and --text-pair-column.",
+            )
+        for flag, column, known in (
+            ("--text-column", text, (options.text_column, self.text)),
+            ("--text-pair-column", pair, (options.text_pair_column, self.pair)),
+        ):
+            if column and column not in known:
+                reporting.current().note(f"text: column '{column}' (guessed; {flag})")
+        self.text = column_names.require(text, columns, "text")
+        self.pair = column_names.require(pair, columns, "text pair") if self.paired and pair else None
+
+    def typed_columns(self, count: int) -> list[str]:
+        if count == 2 and self.paired is None:
+            self.pair = self.pair or "text_pair"
+        if count != len(self.input_columns):
+            if self.pair:
+                raise UserError(f"this model takes pairs ({self.text}, {self.pair}): give a --text-pair for each TEXT")
+            raise UserError("this model takes single texts: leave out --text-pair")
+        return self.input_columns
 
     # --- rows -> examples -> features ---
 
@@ -563,7 +605,8 @@ def _text_columns(columns: Sequence[str], options: Any, known: tuple[str, str | 
     pair: str | None = None
     if options.text_pair_column:
         pair = column_names.require(options.text_pair_column, columns, "text pair")
-        text = found[0] if found and found[1] == pair else column_names.guess(columns, column_names.TEXT_NAMES)
+        others = [name for name in columns if name != pair]
+        text = found[0] if found and found[1] == pair else column_names.guess(others, column_names.TEXT_NAMES)
     elif found:
         reporter.note(f"text pair: columns '{found[0]}' and '{found[1]}' (guessed; --text-column, --text-pair-column)")
         return found

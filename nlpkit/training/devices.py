@@ -10,6 +10,9 @@ from nlpkit import process
 from nlpkit.errors import UserError
 from nlpkit.options import DeviceOptions
 
+# as the user set it, before a run narrows it to one GPU
+_VISIBLE = os.environ.get("CUDA_VISIBLE_DEVICES")
+
 
 @dataclass(frozen=True)
 class Device:
@@ -37,10 +40,14 @@ def choose(options: DeviceOptions) -> Device:
         raise UserError(f"--device '{options.device}': not a device", "Use auto, cpu, cuda, cuda:N or mps.")
     if process.world_size() == 1 and wanted in ("auto", "cuda"):
         # one process trains on one GPU: more would be driven by DataParallel; use torchrun or accelerate for those
-        if index:
-            os.environ["CUDA_VISIBLE_DEVICES"] = index
-        else:
-            os.environ.setdefault("CUDA_VISIBLE_DEVICES", "0")
+        chosen = int(index or 0)
+        visible = _VISIBLE.split(",") if _VISIBLE is not None else None
+        if visible is None:
+            os.environ["CUDA_VISIBLE_DEVICES"] = str(chosen)
+        elif _VISIBLE and chosen >= len(visible):
+            raise UserError(f"--device {options.device}: CUDA_VISIBLE_DEVICES={_VISIBLE} has no GPU {chosen}")
+        elif _VISIBLE:
+            os.environ["CUDA_VISIBLE_DEVICES"] = visible[chosen]
     import torch
 
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

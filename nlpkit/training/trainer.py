@@ -58,6 +58,13 @@ class Split:
         """The same, longest first."""
         return self.for_training().select(self.order)
 
+    def subset(self, rows: np.ndarray) -> Split:
+        """These examples (sorted indices) with their features."""
+        features = self.features.select(np.flatnonzero(np.isin(self.owner, rows)))
+        part = Split(self.examples.select(rows), features)
+        part.owner = np.searchsorted(rows, part.owner)
+        return part
+
     def pooled(self, task: Task, outputs: np.ndarray) -> np.ndarray:
         """Outputs of `for_evaluation` rows, back in example order, one an example."""
         restored = np.empty_like(outputs)
@@ -117,7 +124,10 @@ class NlpkitTrainer(Trainer):
         args = self.args
         rows = self._train_batch_size * args.gradient_accumulation_steps * args.world_size
         self.sampler = LengthBatchSampler(
-            self.splits["train"].lengths, rows, seed=args.data_seed or args.seed, grouped=self.grouped
+            self.splits["train"].lengths,
+            rows,
+            seed=args.seed if args.data_seed is None else args.data_seed,
+            grouped=self.grouped,
         )
         return self.sampler
 

@@ -4,6 +4,7 @@ import csv
 import gzip
 import io
 import json
+import shutil
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -17,7 +18,7 @@ from conftest import make_tokenizer, rows, write_csv, write_jsonl
 from nlpkit.cli.app import main
 from nlpkit.errors import UserError
 from nlpkit.inference.predictor import Predictor
-from nlpkit.recipes import predict
+from nlpkit.recipes import finetune_cls, predict
 
 KINDS = ["csv", "tsv", "jsonl", "json", "parquet", "csv.gz", "jsonl.gz", "txt"]
 
@@ -375,3 +376,41 @@ def test_a_head_that_the_weights_lack_is_refused(heads: Any, tiny_model: Path, t
         UserError, match=r"has no trained classifier.bias, classifier.weight: its answers would be random"
     ):
         predict.run(config(folder, texts=["a"]))
+
+
+@pytest.fixture(scope="module")
+def pair_run(tmp_path_factory: pytest.TempPathFactory, tiny_model: Path) -> Path:
+    """A run trained on pairs, columns `first` and `second`."""
+    folder = tmp_path_factory.mktemp("pairs")
+    made = [{"first": row["text"], "second": "a " + row["text"], "label": row["label"]} for row in rows(60)]
+    options: dict[str, Any] = {"text_column": "first", "text_pair_column": "second", "max_steps": 2, "device": "cpu"}
+    finetune_cls.run(
+        finetune_cls.Config(
+            data=str(write_csv(folder / "pairs.csv", made)), model=str(tiny_model), output=folder / "run", **options
+        )
+    )
+    return folder / "run"
+
+
+def test_a_pair_model_is_given_pairs_or_refuses(pair_run: Path, tmp_path: Path) -> None:
+    given = [{"a": "good film", "b": "bad film"}, {"a": "late train", "b": "kind clerk"}]
+    file = str(write_csv(tmp_path / "in.csv", given))
+    named = {"text_column": "a", "text_pair_column": "b"}
+    predict.run(config(pair_run, input=file, output=tmp_path / "named.csv", **named))
+    typed = {"texts": ["good film", "late train"], "text_pair": ["bad film", "kind clerk"]}
+    answers = predict.run(config(pair_run, **typed)).record["answers"]
+    with (tmp_path / "named.csv").open(encoding="utf-8", newline="") as stream:
+        scores = [float(row["prediction_score"]) for row in csv.DictReader(stream)]
+    assert scores == pytest.approx([answer["score"] for answer in answers], abs=1e-5)
+    for wrong in ({}, {"text_column": "a"}):  # never silently without the second text
+        with pytest.raises(UserError, match="this model takes pairs"):
+            predict.run(config(pair_run, input=file, output=tmp_path / "x.csv", **wrong))
+
+
+def test_a_model_from_elsewhere_takes_typed_pairs(trained: Path, tmp_path: Path) -> None:
+    plain = tmp_path / "plain"
+    shutil.copytree(trained, plain)
+    (plain / "nlpkit.json").unlink()
+    single = predict.run(config(plain, texts=["a good film"])).record["answers"][0]
+    pair = predict.run(config(plain, texts=["a good film"], text_pair=["a bad film"])).record["answers"][0]
+    assert pair["score"] != pytest.approx(single["score"], abs=1e-6)
