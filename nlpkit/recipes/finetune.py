@@ -201,6 +201,7 @@ def run(config: Any, command: str, task_class: type[Task]) -> Report:
         if not process.is_main_process():
             return Report({})
         record = _record(experiment, metrics, baseline, time.monotonic() - started)
+        record["judged"] = {name: len(found) for name, found in judged.items()}
         _write(experiment, record, outputs, judged)
     if target:
         _push(experiment.folder.path, target, public=config.public)
@@ -572,8 +573,8 @@ def result_table(record: dict[str, Any]) -> Table:
     model = record["parents"]["model"]["name"]
     rows = []
     for split, metrics in record["metrics"].items():
-        rows.append([split, *([model] if baseline else []), record["rows"][split], *(metrics.get(n) for n in names)])
+        rows.append([split, *([model] if baseline else []), record["judged"][split], *(metrics.get(n) for n in names)])
         if baseline:
             base = baseline["metrics"][split]
-            rows.append(["", baseline["name"], record["rows"][split], *(base.get(name) for name in names)])
+            rows.append(["", baseline["name"], record["judged"][split], *(base.get(name) for name in names)])
     return Table("result", ["split", *(["model"] if baseline else []), "rows", *names], rows)

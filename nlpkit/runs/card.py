@@ -61,7 +61,7 @@ def _body(record: dict[str, Any], data_name: str, plots: list[str]) -> str:
         rows += [(s, f" ({record['baseline']['name']})", m) for s, m in record["baseline"]["metrics"].items()]
     for split, suffix, metrics in rows:
         cells = " | ".join(f"{metrics[name]:.4f}" if name in metrics else "" for name in names)
-        lines.append(f"| {split}{suffix} | {record['rows'][split]:,} | {cells} |")
+        lines.append(f"| {split}{suffix} | {record['judged'][split]:,} | {cells} |")
     lines += ["", "## Training", ""]
     lines += [
         f"- steps: {record['steps']:,}, best checkpoint at {record['best_step']} by validation {record['main_metric']}",
