@@ -1,4 +1,4 @@
-"""nlpkit: from raw text to a small, fast, measured encoder model.
+"""nlpkit: check data, fine-tune, measure and use encoder models.
 
 Every subcommand is a module of `nlpkit.recipes` with a `Config` and a `run`:
 

@@ -177,8 +177,8 @@ def _explain(error: ValidationError, config: type[Config]) -> tuple[str, str | N
     return (f"{flag_of(field)}{shown}: {text}" if field else text), hint
 
 
-class DataOptions(Config):
-    """Where the rows come from and which of them are used."""
+class SourceOptions(Config):
+    """Where the rows come from."""
 
     data: str | None = option(
         None,
@@ -200,11 +200,16 @@ class DataOptions(Config):
     )
     validation_split: str | None = option(None, "Rows to validate on.", panel="Data", metavar="SPLIT")
     test_split: str | None = option(None, "Rows to test on.", panel="Data", metavar="SPLIT")
+    max_eval_samples: int | None = option(None, "Evaluate on at most N rows a split.", panel="Data", ge=1)
+
+
+class DataOptions(SourceOptions):
+    """Which rows are trained on, and which are held out."""
+
     validation_share: float = option(
         0.1, "Share of train held out when there is no validation split.", panel="Data", gt=0, lt=1
     )
     max_train_samples: int | None = option(None, "Train on at most N rows, balanced by label.", panel="Data", ge=1)
-    max_eval_samples: int | None = option(None, "Evaluate on at most N rows a split.", panel="Data", ge=1)
     shuffle_seed: int | None = option(
         None, "Seed of the hold-out and of the sampling.", panel="Data", shown_default="--seed"
     )

@@ -211,7 +211,7 @@ def build_app() -> Any:
         add_completion=False,
         no_args_is_help=True,
         rich_markup_mode=None,
-        help="From raw text to a small, fast, measured encoder model: one subcommand is one step.",
+        help="Check data, fine-tune, measure and use encoder models: one subcommand is one step.",
         epilog="`nlpkit COMMAND --help` lists options. Begin with: nlpkit finetune-cls --data sample:feedback",
         context_settings={"max_content_width": 110},
     )

@@ -10,7 +10,7 @@ from nlpkit.data import sources
 from nlpkit.data.glue import glue_task
 from nlpkit.data.sources import LoadedData
 from nlpkit.errors import UserError
-from nlpkit.options import DataOptions, suggest
+from nlpkit.options import DataOptions, SourceOptions, suggest
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -36,7 +36,7 @@ def sample_folder(data: str | None) -> str | None:
     return str(SAMPLES / name)
 
 
-def load(options: DataOptions) -> LoadedData:
+def load(options: SourceOptions) -> LoadedData:
     """Load what `--data` and its kin describe."""
     glue = glue_task(options.data, options.data_config)
     renamed = glue.validation if glue and glue.validation != "validation" and not options.validation_split else None

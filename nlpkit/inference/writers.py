@@ -5,11 +5,12 @@ from __future__ import annotations
 import csv
 import json
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
 
+from nlpkit.errors import RunError
 from nlpkit.runs.folder import writing
 
 Write = Callable[[Sequence[Mapping[str, Any]]], None]
@@ -56,11 +57,27 @@ def _csv(file: TextIO, delimiter: str) -> Write:
         if out is None:
             # a broken row may have fewer columns than the others
             columns = list(dict.fromkeys(name for row in rows for name in row))
-            out = csv.DictWriter(file, columns, delimiter=delimiter, lineterminator="\n", extrasaction="ignore")
+            out = csv.DictWriter(file, columns, delimiter=delimiter, lineterminator="\n")
             out.writeheader()
-        out.writerows({name: _cell(value) for name, value in row.items()} for row in rows)
+        for row in rows:
+            _require_known(row, out.fieldnames)
+            out.writerow({name: _cell(value) for name, value in row.items()})
 
     return write
+
+
+def _require_known(row: Mapping[str, Any], columns: Collection[str]) -> None:
+    """A file of columns has those of its first rows; later ones would be lost without a word.
+
+    Raises:
+        RunError: the row has another column.
+    """
+    late = [name for name in row if name not in columns]
+    if late:
+        raise RunError(
+            f"column '{late[0]}' first appears after the output's columns were written ({', '.join(columns)})",
+            "Write jsonl instead: --output NAME.jsonl",
+        )
 
 
 def _cell(value: Any) -> Any:
@@ -86,7 +103,12 @@ def _parquet(path: Path) -> Iterator[Write]:
             )
             out = pq.ParquetWriter(path, schema)
         assert out is not None
-        out.write_table(pa.Table.from_pylist([dict(row) for row in rows], schema=schema))
+        for row in rows:
+            _require_known(row, schema.names)
+        try:
+            out.write_table(pa.Table.from_pylist([dict(row) for row in rows], schema=schema))
+        except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+            raise RunError(f"a column changes its type: {error}", "Write jsonl instead: --output NAME.jsonl") from error
 
     try:
         yield write

@@ -16,7 +16,7 @@ from nlpkit import models, reporting
 from nlpkit.data import splits
 from nlpkit.errors import UserError
 from nlpkit.inference.predictor import Predictor, TrainedModelOptions
-from nlpkit.options import ColumnOptions, DataOptions, Pairs, option, suggest
+from nlpkit.options import ColumnOptions, Pairs, SourceOptions, option, suggest
 from nlpkit.recipes.finetune import stop_on_errors
 from nlpkit.reporting import Report, Table
 from nlpkit.runs.folder import RECORD, read_record, write_json
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 COMMAND = "evaluate"
 
 
-class Config(ColumnOptions, DataOptions, TrainedModelOptions):
+class Config(ColumnOptions, SourceOptions, TrainedModelOptions):
     """Options of `nlpkit evaluate`."""
 
     split: str | None = option(
@@ -101,7 +101,7 @@ def _limited(rows: Dataset, config: Config) -> Dataset:
 
     if config.max_eval_samples is None:
         return rows
-    return sample_balanced(rows, config.max_eval_samples, balance_by=None, seed=config.shuffle_seed or 0)
+    return sample_balanced(rows, config.max_eval_samples, balance_by=None, seed=0)
 
 
 def _gate(config: Config, metrics: dict[str, dict[str, float]]) -> list[str]:

@@ -11,12 +11,12 @@ from typing import Any
 
 from nlpkit.recipes import finetune
 from nlpkit.reporting import Report
-from nlpkit.tasks.classification import ClassificationOptions, TextClassification
+from nlpkit.tasks.classification import ClassificationOptions, LossOptions, TextClassification
 
 COMMAND = "finetune-cls"
 
 
-class Config(ClassificationOptions, finetune.FinetuneOptions):
+class Config(LossOptions, ClassificationOptions, finetune.FinetuneOptions):
     """Options of `nlpkit finetune-cls`."""
 
 

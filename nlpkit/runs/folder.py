@@ -142,10 +142,25 @@ class RunFolder:
             self._clear()
         with writing(self.path):
             self.path.mkdir(parents=True, exist_ok=True)
+            if not (overwrite or resume):
+                self._claim()
             write_json(
                 self.path / RECORD,
                 {"schema_version": SCHEMA_VERSION, "status": "running", **record, "started": _now()},
             )
+
+    def _claim(self) -> None:
+        """Of two runs that started together, let one have the folder.
+
+        Raises:
+            UserError: the other one has it.
+        """
+        try:
+            (self.path / RECORD).open("x").close()
+        except FileExistsError:
+            raise UserError(
+                f"--output {self.path}: another run has just started there", "Give another --output."
+            ) from None
 
     def _clear(self) -> None:
         # the record goes last: a kill in between leaves something that is still known as a run

@@ -15,7 +15,7 @@ from nlpkit.data.glue import glue_task
 from nlpkit.data.labels import Labels, is_missing
 from nlpkit.data.sources import HIDDEN
 from nlpkit.errors import UserError
-from nlpkit.options import ColumnOptions, option
+from nlpkit.options import ColumnOptions, Config, option
 from nlpkit.tasks.base import Finding, Task
 
 if TYPE_CHECKING:
@@ -51,6 +51,11 @@ class ClassificationOptions(ColumnOptions):
         "Longer texts: cut the end, keep a quarter head and the tail (Sun 2019), or pool windows.",
         panel="Task",
     )
+
+
+class LossOptions(Config):
+    """Options of the training loss."""
+
     class_weights: str = option(
         "none",
         "Loss weight a class: none, balanced (n / (classes * count)), or a JSON file {label: weight}.",

@@ -16,7 +16,7 @@ import pytest
 from conftest import make_tokenizer, rows, write_csv, write_jsonl
 
 from nlpkit.cli.app import main
-from nlpkit.errors import UserError
+from nlpkit.errors import RunError, UserError
 from nlpkit.inference.predictor import Predictor
 from nlpkit.recipes import finetune_cls, predict
 
@@ -414,3 +414,18 @@ def test_a_model_from_elsewhere_takes_typed_pairs(trained: Path, tmp_path: Path)
     single = predict.run(config(plain, texts=["a good film"])).record["answers"][0]
     pair = predict.run(config(plain, texts=["a good film"], text_pair=["a bad film"])).record["answers"][0]
     assert pair["score"] != pytest.approx(single["score"], abs=1e-6)
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+def test_a_late_column_is_refused_not_lost(
+    suffix: str, trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(predict, "CHUNK", 2)
+    given = [{"text": "good"}, {"text": "bad"}, {"text": "late", "note": "x"}]
+    file = str(write_jsonl(tmp_path / "in.jsonl", given))
+    with pytest.raises(RunError, match="column 'note' first appears") as error:
+        predict.run(config(trained, input=file, output=tmp_path / f"out.{suffix}"))
+    assert error.value.hint is not None and "jsonl" in error.value.hint
+    assert [path.name for path in tmp_path.iterdir()] == ["in.jsonl"], "nothing half-written"
+    predict.run(config(trained, input=file, output=tmp_path / "out.jsonl"))
+    assert json.loads((tmp_path / "out.jsonl").read_text(encoding="utf-8").splitlines()[2])["note"] == "x"

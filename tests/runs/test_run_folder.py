@@ -171,3 +171,17 @@ def test_errors_are_the_wrong_answers_most_confident_first(
         predict.Config(model=str(tmp_path / "run"), texts=[entry["text"] for entry in errors], device="cpu")
     ).record["answers"]
     assert [answer["prediction"] for answer in answers] == [entry["prediction"] for entry in errors]
+
+
+def test_of_two_runs_started_together_one_has_the_folder(tmp_path: Path) -> None:
+    from nlpkit.errors import UserError
+    from nlpkit.runs.folder import RunFolder, read_record
+
+    first, second = RunFolder(tmp_path / "run"), RunFolder(tmp_path / "run")
+    for folder in (first, second):
+        folder.require_usable(resume=False, overwrite=False)
+    first.start({"command": "first"}, overwrite=False, resume=False)
+    with pytest.raises(UserError, match="another run has just started there"):
+        second.start({"command": "second"}, overwrite=False, resume=False)
+    record = read_record(tmp_path / "run")
+    assert record is not None and record["command"] == "first"
