@@ -50,6 +50,8 @@ def option(
 
 def _pairs(value: Any) -> Any:
     """Turn ["a=1", "b=x"] into {"a": 1, "b": "x"}, values read as YAML reads them."""
+    if isinstance(value, dict):
+        return {name: _number(item) for name, item in value.items()}
     if not isinstance(value, list | tuple):
         return value
     import yaml
@@ -59,12 +61,16 @@ def _pairs(value: Any) -> Any:
         name, sign, text = str(item).partition("=")
         if not sign:
             raise ValueError(f"'{item}' is not of the form key=value")
-        value = yaml.safe_load(text)
-        if isinstance(value, str):
-            with contextlib.suppress(ValueError):  # YAML takes 1e-6 for text
-                value = float(value)
-        out[name.strip().replace("-", "_")] = value
+        out[name.strip().replace("-", "_")] = _number(yaml.safe_load(text))
     return out
+
+
+def _number(value: Any) -> Any:
+    """A text that is a number as that: YAML takes 1e-6 for text."""
+    if isinstance(value, str):
+        with contextlib.suppress(ValueError):
+            return float(value)
+    return value
 
 
 def _listed(value: Any) -> Any:
@@ -228,6 +234,26 @@ class ColumnOptions(TextColumnOptions):
     label_column: str | None = option(None, "Column of the label.", panel="Data", shown_default="guessed")
 
 
+class CorpusOptions(Config):
+    """Running text without labels, from any number of places."""
+
+    data: Strings = option(
+        [],
+        "Files, folders or globs (txt, csv, jsonl, parquet, ...; .gz, .zst), a hub data set, - for standard input "
+        "(repeatable).",
+        panel="Data",
+        metavar="PATH|NAME",
+    )
+    text_column: str | None = option(None, "Column of the text in tables.", panel="Data", shown_default="guessed")
+    data_config: str | None = option(None, "Configuration of a hub data set.", panel="Data", metavar="NAME")
+    data_split: str = option("train", "Split of a hub data set.", panel="Data", metavar="SPLIT")
+    data_revision: str | None = option(None, "Revision of a hub data set.", panel="Data", metavar="REV")
+    encoding: str = option("utf-8", "Text encoding of the files.", panel="Data", metavar="NAME")
+    delimiter: str | None = option(
+        None, "Column separator of csv files.", panel="Data", metavar="CHAR", shown_default="from the header"
+    )
+
+
 class ModelOptions(Config):
     """Which model, and how it is opened."""
 
@@ -271,8 +297,10 @@ class TrainingOptions(DeviceOptions):
     learning_rate: float = option(
         5e-5, "Peak learning rate (BERT paper: 2e-5 to 5e-5; smaller models take more).", panel="Training", gt=0
     )
-    schedule: Literal["linear", "cosine", "constant"] = option(
-        "linear", "Course of the learning rate after warm-up.", panel="Training"
+    schedule: Literal["linear", "cosine", "constant", "wsd"] = option(
+        "linear",
+        "Course of the learning rate after warm-up; wsd: constant, then down in the last 10 %.",
+        panel="Training",
     )
     warmup: float = option(
         0.06, "Warm-up: a share of all steps if below 1 (RoBERTa paper: 0.06), else steps.", panel="Training", ge=0

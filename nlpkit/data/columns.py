@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
+from nlpkit.data.labels import is_missing
 from nlpkit.errors import UserError
 from nlpkit.options import suggest
 
@@ -46,3 +48,18 @@ def guess_pair(columns: Sequence[str]) -> tuple[str, str] | None:
     """Two columns that commonly hold a sentence pair."""
     by_name = {column.strip().lower(): column for column in columns}
     return next(((by_name[a], by_name[b]) for a, b in PAIR_NAMES if a in by_name and b in by_name), None)
+
+
+def cell(row: Mapping[str, Any], column: str, others: Sequence[str]) -> str:
+    """The text in `column` of a user's row, or in the first of `others` that the row has instead.
+
+    Raises:
+        ValueError: there is no such column, or it is empty.
+    """
+    name = column if column in row else guess(list(row), others)
+    if name is None:
+        raise ValueError(f"no column '{column}'")
+    value = row[name]
+    if is_missing(value):
+        raise ValueError(f"column '{name}' is empty")
+    return str(value)

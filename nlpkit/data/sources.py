@@ -42,8 +42,8 @@ SPLIT_NAMES: dict[str, str] = {
 }
 """Names of a split that people use -> the one used here."""
 
-_HUB_NAME = re.compile(r"(?P<name>[\w.-]+(/[\w.-]+)?)(:(?P<config>[^@]+))?(@(?P<revision>.+))?")
-_NOT_DATA = re.compile(r"(readme|licen[cs]e|copying|notice|changelog|requirements|dataset_infos?)\b.*", re.IGNORECASE)
+HUB_NAME = re.compile(r"(?P<name>[\w.-]+(/[\w.-]+)?)(:(?P<config>[^@]+))?(@(?P<revision>.+))?")
+NOT_DATA = re.compile(r"(readme|licen[cs]e|copying|notice|changelog|requirements|dataset_infos?)\b.*", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -139,7 +139,7 @@ def load(
         UserError: nothing there, unreadable, ambiguous, or a slice that does not fit; the message says what to do.
     """
     explicit = {
-        split: [path for spec in specs for path in _expand(spec)]
+        split: [path for spec in specs for path in expand(spec)]
         for split, specs in (("train", train_files), ("validation", validation_files), ("test", test_files))
         if specs
     }
@@ -154,7 +154,7 @@ def load(
         if _is_saved(folder):
             source.kind = "disk"
             _add_saved(loaded, folder)
-        elif _is_local(data):
+        elif is_local(data):
             found = find_files(data, config=config)
         else:
             source.kind = "hub"
@@ -181,7 +181,7 @@ def find_files(data: str, *, config: str | None = None) -> dict[str, list[Path]]
     folder = Path(data).expanduser()
     if folder.is_dir():
         return _find_in_folder(folder, config)
-    paths = _expand(data)
+    paths = expand(data)
     if len(paths) == 1:
         return {"train": paths}
     named = _by_split(paths)
@@ -282,14 +282,14 @@ def sample_balanced(dataset: Dataset, n: int, *, balance_by: str | None, seed: i
     return dataset.select(rng.permutation(drawn))
 
 
-def _is_local(data: str) -> bool:
+def is_local(data: str) -> bool:
     """Whether `data` is, or is meant to be, a path and not a name on the hub."""
     return (
         Path(data).expanduser().exists()
         or data.startswith((".", "/", "~"))
         or readers.format_of(data) is not None
         or any(mark in data for mark in "*?[,")
-        or _HUB_NAME.fullmatch(data) is None
+        or HUB_NAME.fullmatch(data) is None
     )
 
 
@@ -298,13 +298,13 @@ def _is_saved(folder: Path) -> bool:
     return (folder / "dataset_dict.json").is_file() or (folder / "state.json").is_file()
 
 
-def _expand(spec: str) -> list[Path]:
+def expand(spec: str) -> list[Path]:
     """The existing files that a path, a glob or a comma-separated list of them stands for, in order."""
     path = Path(spec).expanduser()
     if path.is_file():
         return [path]
     if "," in spec:
-        return list(dict.fromkeys(file for part in spec.split(",") if part.strip() for file in _expand(part.strip())))
+        return list(dict.fromkeys(file for part in spec.split(",") if part.strip() for file in expand(part.strip())))
     if glob.has_magic(spec):
         # Path.glob takes no absolute pattern.
         files = [file for name in sorted(glob.glob(str(path), recursive=True)) if (file := Path(name)).is_file()]  # noqa: PTH207
@@ -339,7 +339,9 @@ def _find_in_folder(folder: Path, config: str | None) -> dict[str, list[Path]]:
                 "Name them train, validation and test, or pass --train-file and --validation-file.",
             )
     suffixes = ", ".join(suffix.lstrip(".") for suffix in readers.FORMATS)
-    raise UserError(f"{root}: no data files in this folder", f"Expected train.SUFFIX with one of {suffixes} (or .gz).")
+    raise UserError(
+        f"{root}: no data files in this folder", f"Expected train.SUFFIX with one of {suffixes} (or .gz, .zst)."
+    )
 
 
 def _data_files(folder: Path) -> list[Path]:
@@ -348,7 +350,7 @@ def _data_files(folder: Path) -> list[Path]:
     return sorted(
         path
         for path in folder.iterdir()
-        if path.is_file() and path.name[0] != "." and readers.format_of(path) and not _NOT_DATA.fullmatch(path.name)
+        if path.is_file() and path.name[0] != "." and readers.format_of(path) and not NOT_DATA.fullmatch(path.name)
     )
 
 
@@ -440,7 +442,7 @@ def _check_columns(tables: list[pa.Table], paths: list[Path]) -> None:
 def _add_saved(loaded: LoadedData, folder: Path) -> None:
     from datasets import Dataset, load_from_disk
 
-    with _quiet():
+    with quiet():
         try:
             saved = load_from_disk(str(folder))
         except Exception as error:  # whatever json, arrow and fsspec raise on a damaged folder
@@ -453,23 +455,23 @@ def _add_saved(loaded: LoadedData, folder: Path) -> None:
 def _add_hub(loaded: LoadedData, data: str, config: str | None, revision: str | None) -> None:
     import datasets
 
-    parsed = _HUB_NAME.fullmatch(data)
-    assert parsed is not None  # `_is_local` saw to it
+    parsed = HUB_NAME.fullmatch(data)
+    assert parsed is not None  # `is_local` saw to it
     name = parsed["name"]
     config, revision = config or parsed["config"], revision or parsed["revision"]
     reporting.current().note(f"{name!r} is no local path: looking for it on the Hugging Face hub")
-    with _quiet():
+    with quiet():
         try:
             found = datasets.load_dataset(name, config, revision=revision)
         except Exception as error:  # the hub client and the format readers raise many kinds; each has one message
-            raise _hub_error(name, config, revision, error) from error
+            raise hub_error(name, config, revision, error) from error
     _add_splits(loaded, found, f"{name} ")
     urls = " ".join(key for rows in found.values() for key in (rows.info.download_checksums or {}))
     commit = re.search(r"@([0-9a-f]{40})/", urls)
     loaded.source.revision = commit[1] if commit else revision
 
 
-def _hub_error(name: str, config: str | None, revision: str | None, error: Exception) -> UserError:
+def hub_error(name: str, config: str | None, revision: str | None, error: Exception) -> UserError:
     """What went wrong on the hub, in one message."""
     import datasets
 
@@ -509,7 +511,7 @@ def _add_splits(loaded: LoadedData, found: Mapping[Any, Dataset], prefix: str) -
     for name, rows in found.items():
         canonical = SPLIT_NAMES.get(str(name), str(name))
         split = str(name) if canonical != str(name) and canonical in found else canonical
-        with _quiet():
+        with quiet():
             rows = rows.remove_columns([column for column in HIDDEN if column in rows.column_names])
             rows = rows.add_column(FILE, np.full(len(rows), len(loaded.origins)))
             rows = rows.add_column(readers.LINE, np.arange(1, len(rows) + 1))
@@ -518,7 +520,7 @@ def _add_splits(loaded: LoadedData, found: Mapping[Any, Dataset], prefix: str) -
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Without the progress bars and retry messages of the libraries."""
     import datasets
     import huggingface_hub.utils as hub

@@ -1,0 +1,427 @@
+"""Running text without labels, streamed from files, folders, the hub or standard input in bounded memory.
+
+A corpus is a sequence of documents, a document a sequence of texts. In plain text a line is a text, and a blank line
+ends a document, as does the end of the file (BERT's input format: Devlin et al. 2019, `create_pretraining_data.py`).
+In a table a row is a document, and the lines in its cell are the texts.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import io
+import itertools
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import IO, Any, cast
+
+from nlpkit import reporting
+from nlpkit.data import columns, readers, sources
+from nlpkit.errors import UserError
+from nlpkit.options import CorpusOptions
+from nlpkit.reporting import Progress
+
+LONGEST_TEXT = 2**16  # characters; a longer line is cut at blanks: memory is bounded for a file without line ends too
+_ROWS = 256  # rows of a table turned into texts at a time
+
+Texts = tuple[list[str], list[bool]]
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Consecutive texts of a corpus.
+
+    Attributes:
+        texts: non-blank lines of text without line ending.
+        starts: for each text, whether it begins a new document.
+        first: how many texts stand before this batch in the corpus.
+    """
+
+    texts: list[str]
+    starts: list[bool]
+    first: int
+
+
+class Corpus:
+    """The texts of all sources, one source after the other, each in its own order.
+
+    Args:
+        options: which sources, and how they are read.
+        specs: sources to read in place of `options.data`: files, folders (searched through and through; names with a
+            leading dot are left out), globs, "-" for standard input, or hub data sets (`name:config@revision`).
+
+    Attributes:
+        size: bytes on the disk of all files; None when some source is no file.
+
+    Raises:
+        UserError: nothing there, unknown format, encoding or column; the hub has no such data set.
+    """
+
+    def __init__(self, options: CorpusOptions, specs: Sequence[str] | None = None) -> None:
+        self.specs = list(options.data if specs is None else specs)
+        if not self.specs:
+            raise UserError("no data was given", "Pass --data with a file, a folder, or a data set of the hub.")
+        self._sources: list[_File | _Hub | _Stdin] = []
+        for spec in self.specs:
+            self._sources += _open(spec, options)
+        hub = any(isinstance(source, _Hub) for source in self._sources)
+        for flag, value in (("--data-config", options.data_config), ("--data-revision", options.data_revision)):
+            if value and specs is None and not hub:
+                raise UserError(f"{flag} {value}: it is for a data set of the hub, and there is none in --data")
+        if options.text_column and specs is None and not any(source.column for source in self._sources):
+            raise UserError(f"--text-column {options.text_column}: there is no table in --data, only plain text")
+        guesses = {source.column for source in self._sources if source.column and not options.text_column}
+        for name in sorted(guesses):
+            reporting.current().note(f"text: column {name!r} (guessed; --text-column)")
+
+    @property
+    def size(self) -> int | None:
+        if not all(isinstance(source, _File) for source in self._sources):
+            return None
+        return sum(source.path.stat().st_size for source in self._sources if isinstance(source, _File))
+
+    def batches(self, size: int = 1000, *, start: int = 0, bar: Progress | None = None) -> Iterator[Batch]:
+        """The texts in batches of `size`; the last one may be smaller.
+
+        Args:
+            size: texts a batch.
+            start: leave out this many texts at the beginning; what follows is as without.
+            bar: advanced by the bytes read.
+
+        Raises:
+            UserError: a file cannot be read (the message names line and byte), the corpus holds no text, or standard
+                input was read before.
+        """
+        before = 0  # texts of the corpus before those held here
+        texts: list[str] = []
+        starts: list[bool] = []
+        for source in self._sources:
+            for more, more_starts in source.read(bar):
+                texts += more
+                starts += more_starts
+                skipped = min(max(start - before, 0), len(texts))
+                ends = range(skipped + size, len(texts) + 1, size)
+                for end in ends:
+                    yield Batch(texts[end - size : end], starts[end - size : end], before + end - size)
+                done = skipped + size * len(ends)
+                before += done
+                del texts[:done], starts[:done]
+        if texts:
+            yield Batch(texts, starts, before)
+        elif not before:
+            raise UserError(f"{', '.join(self.specs)}: there is no text in it", "Check that it was written to its end.")
+
+    def record(self) -> dict[str, Any]:
+        """Where the texts come from, as JSON values: `spec`, `kind`, and what identifies each source.
+
+        `files` have path, sha256 and bytes (standard input only once it was read), `hub` data sets name, config,
+        revision and split.
+        """
+        kinds = {source.kind for source in self._sources}
+        return {
+            "spec": ", ".join(self.specs),
+            "kind": kinds.pop() if len(kinds) == 1 else "mixed",
+            "files": [asdict(source.info) for source in self._sources if not isinstance(source, _Hub)],
+            "hub": [source.identity() for source in self._sources if isinstance(source, _Hub)],
+        }
+
+    def fingerprint(self) -> str:
+        """A hash of the content and of how it is read, for cache keys: 16 hex digits.
+
+        Of a hub data set it is its name, configuration, revision and split that are hashed.
+
+        Raises:
+            UserError: the corpus is read from standard input.
+        """
+        return hashlib.sha256(repr([source.key() for source in self._sources]).encode()).hexdigest()[:16]
+
+
+# --- the kinds of sources: each has a `kind`, a `column` (None in plain text), `read` and `key` ---
+
+
+@dataclass
+class _File:
+    """A local file."""
+
+    path: Path
+    options: CorpusOptions
+    format: str
+    kind: str = "files"
+    column: str | None = None
+
+    def __post_init__(self) -> None:
+        source = self._source()  # checks format, encoding and delimiter
+        if self.format == "parquet":
+            with source.failures(), source.parquet() as file:
+                self._choose(file.schema_arrow.names)
+        elif self.format != "txt":
+            self._choose(next(source.rows()).values)
+
+    def _source(self) -> readers.Input:
+        return readers.Input.of(self.path, self.format, self.options.encoding, self.options.delimiter)
+
+    def _choose(self, names: Iterable[str]) -> None:
+        self.column = _text_column(list(names), self.options.text_column, str(self.path))
+
+    def read(self, bar: Progress | None) -> Iterator[Texts]:
+        source = self._source()
+        size, told = self.path.stat().st_size, 0
+        shares = {"txt": self._lines, "parquet": self._parquet}.get(self.format, self._rows)(source)
+        for texts, share in shares:
+            if bar is not None:
+                consumed = round(share * size)
+                bar.advance(consumed - told)
+                told = consumed
+            yield texts
+        if bar is not None:
+            bar.advance(size - told)
+
+    def _lines(self, source: readers.Input) -> Iterator[tuple[Texts, float]]:
+        size = max(self.path.stat().st_size, 1)
+        for texts in _documents(source.blocks()):
+            yield texts, source.consumed() / size
+
+    def _rows(self, source: readers.Input) -> Iterator[tuple[Texts, float]]:
+        size = max(self.path.stat().st_size, 1)
+        assert self.column is not None
+        rows = source.rows()
+        while some := list(itertools.islice(rows, _ROWS)):
+            values = [row.values.get(self.column) for row in some]
+            texts = _cells(values, self.column, [row.line for row in some], source.at)
+            yield texts, source.consumed() / size
+
+    def _parquet(self, source: readers.Input) -> Iterator[tuple[Texts, float]]:
+        assert self.column is not None
+        done = 0
+        with source.failures(), source.parquet() as file:
+            for batch in file.iter_batches(batch_size=_ROWS, columns=[self.column]):
+                numbers = range(done + 1, done + len(batch) + 1)
+                texts = _cells(batch.column(0).to_pylist(), self.column, numbers, source.at)
+                done += len(batch)
+                yield texts, done / file.metadata.num_rows
+
+    @functools.cached_property
+    def info(self) -> sources.FileInfo:
+        return sources.FileInfo.of(self.path)
+
+    def key(self) -> list[Any]:
+        return [self.info.sha256, self.format, self.options.encoding, self.options.delimiter, self.column]
+
+
+@dataclass
+class _Stdin:
+    """Plain text on standard input, hashed as it is read."""
+
+    options: CorpusOptions
+    kind: str = "stdin"
+    column: str | None = None
+    info: sources.FileInfo = field(default_factory=lambda: sources.FileInfo("-", "", 0))
+    begun: bool = False
+
+    def read(self, bar: Progress | None) -> Iterator[Texts]:
+        if self.begun:
+            raise UserError("standard input can be read only once", "Write it to a file, and pass that.")
+        self.begun = True
+        stream = _Hashed(sys.stdin.buffer)
+        source = readers.Input.of(cast(IO[bytes], stream), "txt", self.options.encoding)
+        source.name = "stdin"
+        told = 0
+        for texts in _documents(source.blocks()):
+            if bar is not None:
+                bar.advance(stream.bytes - told)
+                told = stream.bytes
+            yield texts
+        self.info = sources.FileInfo("-", stream.hash.hexdigest(), stream.bytes)
+
+    def key(self) -> list[Any]:
+        raise UserError("standard input cannot be cached", "Write it to a file, and pass that.")
+
+
+class _Hashed(io.RawIOBase):
+    """A stream that counts and hashes what passes through it."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self.stream, self.hash, self.bytes = stream, hashlib.sha256(), 0
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        data = self.stream.read(len(buffer))
+        buffer[: len(data)] = data
+        self.hash.update(data)
+        self.bytes += len(data)
+        return len(data)
+
+
+@dataclass
+class _Hub:
+    """A split of a data set of the hub, streamed."""
+
+    name: str
+    config: str | None
+    revision: str | None
+    options: CorpusOptions
+    kind: str = "hub"
+    column: str | None = None
+
+    def __post_init__(self) -> None:
+        reporting.current().note(f"{self.name!r} is no local path: looking for it on the Hugging Face hub")
+        try:
+            self.dataset = self._load()
+            names = self.dataset.column_names or list(next(iter(self.dataset)))
+        except Exception as error:  # the hub client and the format readers raise many kinds; each has one message
+            raise self._explained(error) from error
+        self.column = _text_column(names, self.options.text_column, self.name)
+
+    def _load(self) -> Any:
+        import datasets
+
+        split = self.options.data_split
+        with sources.quiet():
+            return datasets.load_dataset(self.name, self.config, split=split, revision=self.revision, streaming=True)
+
+    def _explained(self, error: Exception) -> UserError:
+        if isinstance(error, ValueError) and "split" in str(error).lower():
+            return UserError(f"{self.name}: {error}", "Name one with --data-split.")
+        return sources.hub_error(self.name, self.config, self.revision, error)
+
+    def read(self, bar: Progress | None) -> Iterator[Texts]:
+        assert self.column is not None
+        done = 0
+        batches = self.dataset.iter(batch_size=_ROWS)
+        while True:
+            try:
+                values: list[Any] = next(batches, {self.column: []})[self.column]
+            except Exception as error:  # as when it was opened: the network may go at any time
+                raise self._explained(error) from error
+            if not values:
+                return
+            numbers = range(done + 1, done + len(values) + 1)
+            texts = _cells(values, self.column, numbers, lambda number: f"{self.name} row {number}")
+            done += len(values)
+            if bar is not None:
+                bar.advance(sum(map(len, texts[0])))
+            yield texts
+
+    def identity(self) -> dict[str, str | None]:
+        return {
+            "name": self.name,
+            "config": self.config,
+            "revision": self.revision,
+            "split": self.options.data_split,
+        }
+
+    def key(self) -> list[Any]:
+        return [*self.identity().values(), self.column]
+
+
+def _open(spec: str, options: CorpusOptions) -> list[_File | _Hub | _Stdin]:
+    """The sources that one value of --data stands for."""
+    if spec == "-":
+        return [_Stdin(options)]
+    folder = Path(spec).expanduser()
+    if folder.is_dir():
+        return [_File(path, options, str(readers.format_of(path))) for path in _files_in(folder)]
+    if not sources.is_local(spec):
+        parsed = sources.HUB_NAME.fullmatch(spec)
+        assert parsed is not None  # `is_local` saw to it
+        config, revision = options.data_config or parsed["config"], options.data_revision or parsed["revision"]
+        return [_Hub(parsed["name"], config, revision, options)]
+    files = []
+    for path in sources.expand(spec):
+        format = readers.format_of(path)
+        if format is None:  # wiki.train.tokens, text8
+            reporting.current().note(f"{path}: its name does not tell its format; read as plain text")
+        files.append(_File(path, options, format or "txt"))
+    return list(files)
+
+
+def _files_in(folder: Path) -> list[Path]:
+    """Every data file below a folder, by path."""
+    found: list[Path] = []
+    others: list[Path] = []
+    for path in sorted(folder.rglob("*")):
+        if path.is_file() and not any(part.startswith(".") for part in path.relative_to(folder).parts):
+            known = readers.format_of(path) is not None and not sources.NOT_DATA.fullmatch(path.name)
+            (found if known else others).append(path)
+    left = f"{', '.join(path.name for path in others[:5])}{', ...' if len(others) > 5 else ''}"
+    if not found:
+        known_formats = ", ".join(suffix.lstrip(".") for suffix in readers.FORMATS)
+        there = f"; there is {left}" if others else ""
+        raise UserError(
+            f"{folder}: no text files in this folder{there}", f"Known formats: {known_formats} (or .gz, .zst)."
+        )
+    if others:
+        reporting.current().note(f"{folder}: {len(others)} files are left out ({left})")
+    return found
+
+
+def _text_column(names: list[str], wanted: str | None, where: str) -> str:
+    """The column that was asked for, or the one whose name says that it holds text."""
+    if wanted is not None:
+        return columns.require(wanted, names, "text", where=f"{where}: ")
+    found = columns.guess(names, columns.TEXT_NAMES) or (names[0] if len(names) == 1 else None)
+    if found is None:
+        raise UserError(f"{where}: which column holds the text? There are {', '.join(names)}", "Pass --text-column.")
+    return found
+
+
+def _documents(blocks: Iterable[str]) -> Iterator[Texts]:
+    """Lines of plain text, with where documents begin; the blocks are cut anywhere."""
+    rest, new = "", True
+    for block in itertools.chain(blocks, [None]):
+        text = rest + (block or "")
+        lines = text.split("\n")
+        rest = "" if block is None else lines.pop()
+        if len(text) > LONGEST_TEXT:
+            lines = [part for line in lines for part in _cut(line)]
+            *more, rest = _cut(rest)
+            lines += more
+        if "\r" in text:
+            lines = [line.rstrip("\r") for line in lines]
+        if all(map(str.strip, lines)):  # the common case, at the speed of C
+            starts = [False] * len(lines)
+            starts[:1] = [new][: len(lines)]
+            new = new and not lines
+            yield lines, starts
+            continue
+        texts, starts = [], []
+        for line in lines:
+            if line.strip():
+                texts.append(line)
+                starts.append(new)
+                new = False
+            else:
+                new = True
+        yield texts, starts
+
+
+def _cut(line: str) -> list[str]:
+    """The line in parts of at most `LONGEST_TEXT` characters that end in a blank where there is one."""
+    parts = []
+    while len(line) > LONGEST_TEXT:
+        end = line.rfind(" ", 0, LONGEST_TEXT) + 1 or LONGEST_TEXT
+        parts.append(line[:end])
+        line = line[end:]
+    return [*parts, line]
+
+
+def _cells(values: Sequence[Any], column: str, numbers: Sequence[int], at: Callable[[int], str]) -> Texts:
+    """The lines in the cells of a column; `at` names the place of a row by its number."""
+    texts: list[str] = []
+    starts: list[bool] = []
+    for value, number in zip(values, numbers, strict=True):
+        if value is None:
+            continue
+        if not isinstance(value, str | int | float):
+            raise UserError(
+                f"{at(number)}: column {column!r} holds {type(value).__name__}, text is needed",
+                "Name another: --text-column.",
+            )
+        lines = [part for line in str(value).split("\n") if line.strip() for part in _cut(line.rstrip("\r"))]
+        texts += lines
+        starts += [i == 0 for i in range(len(lines))]
+    return texts, starts
