@@ -11,12 +11,23 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-Cell = str | int | float | None
+
+@dataclass(frozen=True)
+class Pieces:
+    """A text in pieces: alternating colours on a terminal, bars between them elsewhere."""
+
+    pieces: Sequence[str]
+
+    def __str__(self) -> str:
+        return "|".join(self.pieces)
+
+
+Cell = str | int | float | Pieces | None
 
 
 @dataclass
 class Table:
-    """A result table; floats are shown with four decimals."""
+    """A result table; floats are shown with four decimals, numbers to the right but for the first column."""
 
     title: str
     header: Sequence[str]
@@ -35,11 +46,16 @@ class Report:
 
 
 class Progress(Protocol):
-    """One task under way: `advance` by rows or steps, and say a few figures beside the bar."""
+    """One task under way: `advance` by rows or steps, and say a few figures beside the bar.
+
+    `reset` starts over with another total; `expect` corrects the total, and with it what is left, on the way.
+    """
 
     def advance(self, amount: int = 1, **figures: str) -> None: ...
 
     def reset(self, total: int, done: int = 0) -> None: ...
+
+    def expect(self, total: int) -> None: ...
 
 
 class Reporter:
@@ -62,7 +78,12 @@ class Reporter:
 
     @contextmanager
     def progress(self, description: str, total: int, unit: str = "rows") -> Iterator[Progress]:
-        """Show a bar (terminal) or a line now and then (elsewhere) while the block runs."""
+        """Show a bar (terminal) or a line now and then (elsewhere) while the block runs.
+
+        Args:
+            total: how much there is to do; 0 where nobody knows.
+            unit: what is counted; "bytes" are shown as kB, MB, ...
+        """
         yield _Silent()
 
 
@@ -71,6 +92,9 @@ class _Silent:
         pass
 
     def reset(self, total: int, done: int = 0) -> None:
+        pass
+
+    def expect(self, total: int) -> None:
         pass
 
 

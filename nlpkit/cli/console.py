@@ -10,9 +10,11 @@ from contextlib import contextmanager
 from typing import Any, TextIO
 
 from nlpkit import process
-from nlpkit.reporting import Cell, Progress, Report, Reporter, Table
+from nlpkit.reporting import Cell, Pieces, Progress, Report, Reporter, Table
+from nlpkit.runs.folder import human_bytes
 
 PLAIN_PROGRESS_SECONDS = 15.0
+PIECE_STYLES = ("black on bright_cyan", "black on bright_yellow")  # neighbouring pieces of a text
 
 
 def cell(value: Cell) -> str:
@@ -55,11 +57,12 @@ class PlainReporter(Reporter):
     def table(self, table: Table) -> None:
         rows = [[cell(value) for value in row] for row in table.rows]
         widths = [max(len(line[i]) for line in [list(table.header), *rows]) for i in range(len(table.header))]
+        to_left = _to_left(table)
         self._say(table.title)
         for line in [list(table.header), *rows]:
             parts = [
-                text.ljust(width) if i == 0 else text.rjust(width)
-                for i, (text, width) in enumerate(zip(line, widths, strict=True))
+                text.ljust(width) if left else text.rjust(width)
+                for text, width, left in zip(line, widths, to_left, strict=True)
             ]
             self._say(("  " + "  ".join(parts)).rstrip())
 
@@ -79,6 +82,9 @@ class _PlainProgress:
         self.total, self.done, self.first = total, done, done
         self.start = self.last = time.monotonic()
 
+    def expect(self, total: int) -> None:
+        self.total = total
+
     def advance(self, amount: int = 1, **figures: str) -> None:
         self.done += amount
         now = time.monotonic()
@@ -86,12 +92,16 @@ class _PlainProgress:
             return
         self.last = now
         rate = (self.done - self.first) / (now - self.start)
-        left = (self.total - self.done) / rate if rate else 0
-        said = "  ".join(f"{name} {value}" for name, value in figures.items())
-        self.reporter.note(
-            f"{self.description}: {self.done:,}/{self.total:,} {self.unit} "
-            f"({100 * self.done / max(self.total, 1):.0f} %)  {rate:,.1f} {self.unit}/s  {duration(left)} left  {said}"
-        )
+        parts = [f"{self.description}: {amount_of(self.done, self.unit)}", f"{amount_of(rate, self.unit, 1)}/s"]
+        if self.total:
+            left = (self.total - self.done) / rate if rate else 0
+            parts[0] = (
+                f"{self.description}: {amount_of(self.done, self.unit, of=self.total)} "
+                f"({100 * self.done / self.total:.0f} %)"
+            )
+            parts.append(f"{duration(left)} left")
+        parts += [f"{name} {value}" for name, value in figures.items()]
+        self.reporter.note("  ".join(parts))
 
 
 class RichReporter(Reporter):
@@ -132,15 +142,15 @@ class RichReporter(Reporter):
         from rich.text import Text
 
         drawn = RichTable(title=Text(table.title, style="bold"), box=box.SIMPLE_HEAD, title_justify="left")
-        for i, name in enumerate(table.header):
-            drawn.add_column(name, justify="left" if i == 0 else "right", overflow="fold")
+        for name, left in zip(table.header, _to_left(table), strict=True):
+            drawn.add_column(name, justify="left" if left else "right", overflow="fold")
         for row in table.rows:
-            drawn.add_row(*(Text(cell(value)) for value in row))
+            drawn.add_row(*(_coloured(value) if isinstance(value, Pieces) else Text(cell(value)) for value in row))
         self.console.print(drawn)
 
     @contextmanager
     def progress(self, description: str, total: int, unit: str = "rows") -> Iterator[Progress]:
-        from rich.progress import BarColumn, MofNCompleteColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
+        from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
         from rich.progress import Progress as RichProgress
 
         if self.quiet:
@@ -150,7 +160,7 @@ class RichReporter(Reporter):
         bar = RichProgress(
             TextColumn("{task.description}"),
             BarColumn(bar_width=24),
-            MofNCompleteColumn(),
+            TextColumn("{task.fields[done]}", style="green"),
             TaskProgressColumn(),
             TextColumn("{task.fields[rate]}"),
             TimeRemainingColumn(),
@@ -159,7 +169,8 @@ class RichReporter(Reporter):
             transient=True,
         )
         with bar:
-            yield _RichProgress(bar, bar.add_task(description, total=total, rate="", figures=""), unit)
+            task = bar.add_task(description, total=total or None, done="", rate="", figures="")
+            yield _RichProgress(bar, task, unit)
 
 
 class _RichProgress:
@@ -170,12 +181,37 @@ class _RichProgress:
     def reset(self, total: int, done: int = 0) -> None:
         self.bar.reset(self.task, total=total, completed=done)
 
+    def expect(self, total: int) -> None:
+        self.bar.update(self.task, total=total)
+
     def advance(self, amount: int = 1, **figures: str) -> None:
         if figures:
             self.said = "  ".join(f"{name} {value}" for name, value in figures.items())
-        speed = self.bar.tasks[self.bar.task_ids.index(self.task)].speed
-        rate = f"{speed:,.1f} {self.unit}/s" if speed else ""
-        self.bar.update(self.task, advance=amount, figures=self.said, rate=rate)
+        task = self.bar.tasks[self.bar.task_ids.index(self.task)]
+        rate = f"{amount_of(task.speed, self.unit, 1)}/s" if task.speed else ""
+        done = amount_of(int(task.completed) + amount, self.unit, of=int(task.total or 0))
+        self.bar.update(self.task, advance=amount, figures=self.said, rate=rate, done=done)
+
+
+def _to_left(table: Table) -> list[bool]:
+    """Which columns are aligned to the left: the first, and those of pieces."""
+    return [i == 0 or any(isinstance(row[i], Pieces) for row in table.rows) for i in range(len(table.header))]
+
+
+def _coloured(pieces: Pieces) -> Any:
+    from rich.text import Text
+
+    drawn = Text()
+    for i, piece in enumerate(pieces.pieces):
+        drawn.append(piece, style=PIECE_STYLES[i % len(PIECE_STYLES)])
+    return drawn
+
+
+def amount_of(amount: float, unit: str, decimals: int = 0, *, of: int = 0) -> str:
+    """An amount with its unit, as a part of another where that is known: 1,000/2,000 rows, 1.0 MB/2.0 MB."""
+    if unit == "bytes":
+        return human_bytes(amount) + (f"/{human_bytes(of)}" if of else "")
+    return f"{amount:,.{decimals}f}" + (f"/{of:,}" if of else "") + f" {unit}"
 
 
 def duration(seconds: float) -> str:

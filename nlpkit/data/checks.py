@@ -91,3 +91,19 @@ def classes(names: Sequence[str], labels: Mapping[str, Sequence[int]]) -> list[F
             message = f"{split}: {len(absent)} classes of train have no row: {', '.join(absent[:SHOWN])}"
             findings.append(Finding("note", "absent-class", message, len(absent)))
     return findings
+
+
+def truncation(
+    lengths: Mapping[str, Sequence[int]], places: Mapping[str, Sequence[str]], limit: int, advice: str
+) -> list[Finding]:
+    """More than one row in a hundred with more than `limit` tokens, where these lose text."""
+    findings = []
+    for split, found in lengths.items():
+        over = sum(length > limit for length in found)
+        if over > 0.01 * len(found):
+            share = over / len(found)
+            message = f"{split}: {over:,} of {len(found):,} rows ({share:.0%}) are cut at {limit} tokens; {advice}"
+            longest = max(range(len(found)), key=found.__getitem__)
+            example = f"{places[split][longest]}: {found[longest]:,} tokens"
+            findings.append(Finding("warning", "truncation", message, over, [example]))
+    return findings

@@ -34,17 +34,23 @@ def cache_folder() -> Path:
     return Path(named) if named else base / "nlpkit"
 
 
-def choose_max_length(
-    task: Task, tokenizer: Any, examples: Mapping[str, Dataset], limit: int | None, asked: int | None, seed: int
-) -> str:
-    """Set `task.max_length` from the token lengths of the data, and say what it does to them.
+def choose_max_length(task: Task, tokenizer: Any, examples: Mapping[str, Dataset], limit: int | None, seed: int) -> str:
+    """Set `task.max_length` from the token lengths of the data, unless one was asked for, and say what it does to them.
 
-    Without a wish it is the 99.5th percentile of a sample of train, but no shorter than 128 tokens, as rows are only
-    padded to the longest of their batch; never above what the model takes.
+    It is the 99.5th percentile of a sample of train, but no shorter than 128 tokens, as rows are only padded to the
+    longest of their batch; never above what the model takes.
+
+    Args:
+        task: as its `from_data` made it.
+        tokenizer: of the model.
+        examples: by split.
+        limit: tokens that the model takes, None for any number.
+        seed: of the sample.
 
     Raises:
-        UserError: the wish is more than the model takes.
+        UserError: what was asked for is more than the model takes.
     """
+    asked = task.max_length
     if asked and limit and asked > limit:
         raise UserError(f"--max-length {asked}: the model takes at most {limit} tokens", f"Use {limit} or less.")
     rows = examples.get("train") or next(iter(examples.values()))
@@ -52,9 +58,7 @@ def choose_max_length(
         chosen = np.random.default_rng(seed).choice(len(rows), LENGTH_SAMPLE, replace=False)
         rows = rows.select(np.sort(chosen))
     lengths = np.asarray(task.token_lengths(tokenizer, rows[:]))
-    if asked:
-        task.max_length = asked
-    else:
+    if asked is None:
         wanted = max(int(np.percentile(lengths, PERCENTILE)), min(int(lengths.max()), FREE_LENGTH))
         wanted = -(-wanted // 8) * 8
         task.max_length = min(wanted, limit) if limit else wanted

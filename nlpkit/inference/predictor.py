@@ -12,10 +12,13 @@ from nlpkit.errors import RunError, UserError
 from nlpkit.options import DeviceOptions, option
 from nlpkit.reporting import Progress
 from nlpkit.runs.folder import read_record
+from nlpkit.tasks.base import BOOKKEEPING
 
 if TYPE_CHECKING:
-    from nlpkit.tasks.base import Task
+    from nlpkit.tasks.base import Outputs, Task
     from nlpkit.training.devices import Device
+
+CHUNK = 8_192  # examples whose features are in memory at a time
 
 
 class TrainedModelOptions(DeviceOptions):
@@ -55,6 +58,7 @@ class Predictor:
             )
         else:
             self.tokenizer = models.load_tokenizer(name, **trust)
+        self.task.attach(self.tokenizer)
         self.model, new = models.load_model(name, self.task.auto_class, allow_pickle=options.allow_pickle, **trust)
         if new:
             raise UserError(
@@ -69,37 +73,46 @@ class Predictor:
         self.model.to(self.device.name).eval()
         self.collate = self.task.collate(self.tokenizer)
 
-    def outputs(self, examples: Mapping[str, Sequence[Any]], bar: Progress | None = None) -> np.ndarray:
-        """Pooled model outputs of a batch of examples (columns of equal length), in their order."""
+    def outputs(self, examples: Mapping[str, Sequence[Any]], bar: Progress | None = None) -> Outputs:
+        """Pooled model outputs of examples (columns of equal length, at least one row), in their order.
+
+        An array, or a list of arrays where the task's outputs are ragged.
+        """
+        count = len(next(iter(examples.values())))
+        parts = []
+        for start in range(0, count, CHUNK):
+            chunk = {name: column[start : start + CHUNK] for name, column in examples.items()}
+            parts.append(self._pooled(chunk, bar))
+        return _joined(parts)
+
+    def _pooled(self, examples: Mapping[str, Sequence[Any]], bar: Progress | None) -> Outputs:
         features = self.task.features(self.tokenizer, examples)
-        lengths = np.asarray(features["length"])
-        order = np.argsort(-lengths, kind="stable")
-        names = [name for name in ("input_ids", "token_type_ids") if name in features]
-        results: np.ndarray | None = None
+        order = np.argsort(-np.asarray(features["length"]), kind="stable")
+        owner = np.asarray(features["example"])
+        starts = np.diff(owner, prepend=-1) > 0  # an example is counted with its first feature
+        names = [name for name in features if name not in BOOKKEEPING]
+        found = []
         for start in range(0, len(order), self.batch_size):
             rows = order[start : start + self.batch_size]
-            logits = self._forward([{name: features[name][i] for name in names} for i in rows.tolist()])
-            if results is None:
-                results = np.empty((len(order), *logits.shape[1:]), dtype=np.float32)
-            results[rows] = logits
+            found.append(self._forward([{name: features[name][i] for name in names} for i in rows.tolist()]))
             if bar is not None:
-                bar.advance(len(rows))
-        assert results is not None, "outputs of no examples"
-        return self.task.pool(results, np.asarray(features["example"]))
+                bar.advance(int(starts[rows].sum()))
+        return self.task.pool(_in_order(_joined(found), order), owner)
 
-    def _forward(self, rows: list[dict[str, Any]]) -> np.ndarray:
+    def _forward(self, rows: list[dict[str, Any]]) -> Outputs:
         import torch
 
         batch = {name: tensor.to(self.device.name) for name, tensor in self.collate(rows).items()}
         kind = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(self.device.precision)
         try:
             with torch.inference_mode(), torch.autocast(self.device.name, dtype=kind, enabled=kind is not None):
-                return self.model(**batch).logits.float().cpu().numpy()
+                return self.task.forward(self.model, batch)
         except torch.OutOfMemoryError as error:
             if len(rows) == 1:
                 raise RunError("out of memory with one input", "Lower --max-length.") from error
+        del batch  # what did not fit must not stay beside its halves
         half = (len(rows) + 1) // 2
-        return np.concatenate([self._forward(rows[:half]), self._forward(rows[half:])])
+        return _joined([self._forward(rows[:half]), self._forward(rows[half:])])
 
     def answers(self, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         """An answer for each row of a user's data; a row that cannot be read gets an answer with `error`."""
@@ -117,3 +130,20 @@ class Predictor:
             for i, answer in zip(places, self.task.decode(self.outputs(columns), inputs), strict=True):
                 answers[i] = answer
         return answers
+
+
+def _joined(parts: list[Outputs]) -> Outputs:
+    """Outputs of consecutive rows as one."""
+    if isinstance(parts[0], np.ndarray):
+        return np.concatenate(parts)
+    return [entry for part in parts for entry in part]
+
+
+def _in_order(outputs: Outputs, order: np.ndarray) -> Outputs:
+    """Outputs whose entry i is of row `order[i]`, by row."""
+    if isinstance(outputs, np.ndarray):
+        restored = np.empty_like(outputs)
+        restored[order] = outputs
+        return restored
+    places = np.argsort(order)
+    return [outputs[i] for i in places.tolist()]

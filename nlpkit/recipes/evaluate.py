@@ -16,19 +16,21 @@ from nlpkit import models, reporting
 from nlpkit.data import splits
 from nlpkit.errors import UserError
 from nlpkit.inference.predictor import Predictor, TrainedModelOptions
-from nlpkit.options import ColumnOptions, Pairs, SourceOptions, option, suggest
+from nlpkit.options import Pairs, SourceOptions, option, suggest
 from nlpkit.recipes.finetune import stop_on_errors
 from nlpkit.reporting import Report, Table
 from nlpkit.runs.folder import RECORD, read_record, write_json
+from nlpkit.tasks import registry
 from nlpkit.tasks.base import Finding
 
 if TYPE_CHECKING:
     from datasets import Dataset
 
 COMMAND = "evaluate"
+TaskOptions: Any = registry.options_of_tasks("evaluate_options")
 
 
-class Config(ColumnOptions, SourceOptions, TrainedModelOptions):
+class Config(TaskOptions, SourceOptions, TrainedModelOptions):
     """Options of `nlpkit evaluate`."""
 
     split: str | None = option(
@@ -36,7 +38,6 @@ class Config(ColumnOptions, SourceOptions, TrainedModelOptions):
     )
     fail_under: Pairs = option({}, "Exit with 1 if a metric is lower (repeatable).", panel="Gate", metavar="METRIC=X")
     fail_over: Pairs = option({}, "Exit with 1 if a metric is higher (repeatable).", panel="Gate", metavar="METRIC=X")
-    per_class: bool = option(False, "Show precision, recall and F1 of each class.", panel="Output")
     save: bool = option(True, "Add the figures to the nlpkit.json of a run folder.", panel="Output")
 
 
@@ -44,6 +45,8 @@ def run(config: Config) -> Report:
     """Evaluate; returns a table with a row for each split."""
     predictor = Predictor(config)
     task = predictor.task
+    registry.refuse_foreign_options(config, type(task), "evaluate_options")
+    task.configure(config)
     loaded = splits.load(config)
     chosen = _chosen(config, list(loaded.splits))
     columns = loaded.splits[chosen[0]].column_names
@@ -61,7 +64,7 @@ def run(config: Config) -> Report:
         if not len(examples):
             continue
         with reporting.current().progress(f"evaluate {split}", len(examples), "rows") as bar:
-            outputs = predictor.outputs({name: examples[name][:] for name in examples.column_names}, bar)
+            outputs = predictor.outputs({name: examples[name] for name in examples.column_names}, bar)
         metrics[split] = task.score(outputs, examples)
         details[split] = task.details(outputs, examples)
         rows[split] = len(examples)
@@ -136,18 +139,14 @@ def _tables(
     names += [name for name in (*config.fail_under, *config.fail_over) if name not in names]
     body = [[split, rows[split], *(values.get(name) for name in names)] for split, values in metrics.items()]
     tables = [Table("result", ["split", "rows", *names], body)]
-    if config.per_class:
-        for split, found in details.items():
-            if "per_class" in found:
-                header = ["label", "precision", "recall", "f1", "support"]
-                lines = [[label, *values.values()] for label, values in found["per_class"].items()]
-                tables.append(Table(f"{split}, by label", header, lines))
+    for split, found in details.items():
+        tables += task.detail_tables(split, found)
     return tables
 
 
 def _add_to_run(folder: Path, record: dict[str, Any]) -> None:
     run = read_record(folder)
-    if run is not None:
+    if run:
         entry = {key: record[key] for key in ("data", "device", "rows", "metrics", "failures")}
         entry["date"] = time.strftime("%Y-%m-%dT%H:%M:%S%z")
         run.setdefault("evaluations", []).append(entry)

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,8 +16,9 @@ import numpy as np
 
 from nlpkit import models, process, reporting
 from nlpkit.data import features, splits
-from nlpkit.errors import Interrupted, UserError
+from nlpkit.errors import UserError
 from nlpkit.options import DataOptions, ModelOptions, OutputOptions, TrainingOptions, option
+from nlpkit.recipes import running
 from nlpkit.reporting import Report, Table
 from nlpkit.runs.folder import RunFolder, human_bytes, read_record, versions
 from nlpkit.tasks.base import Finding, Task
@@ -78,7 +77,7 @@ def build(config: Any, command: str, task_class: type[Task]) -> Experiment:
     model_config, tokenizer = _open_tokenizer(config)
     loaded, task, examples, findings = _open_data(config, task_class)
     limit = models.max_positions(model_config, tokenizer)
-    lengths = features.choose_max_length(task, tokenizer, examples, limit, config.max_length, config.seed)
+    lengths = features.choose_max_length(task, tokenizer, examples, limit, config.seed)
     task.prepare_loss(config, examples["train"])
 
     # Trainer takes seconds to import, which nobody should wait for to hear of a mistake in the data
@@ -170,7 +169,7 @@ def _plan(experiment: Experiment, lengths: str) -> list[tuple[str, str]]:
     rows = config.batch_size * config.gradient_accumulation_steps * process.world_size()
     return [
         ("data", ", ".join(f"{split} {len(found):,}" for split, found in experiment.examples.items())),
-        ("task", describe(experiment.task)),
+        ("task", experiment.task.describe()),
         ("length", lengths),
         ("model", f"{models.display_name(config.model)}, {size}" + (f"; new: {', '.join(new)}" if new else "")),
         ("device", experiment.device.described),
@@ -182,7 +181,7 @@ def _plan(experiment: Experiment, lengths: str) -> list[tuple[str, str]]:
 def run(config: Any, command: str, task_class: type[Task]) -> Report:
     """Fine-tune and write the run folder; returns the result table."""
     if config.resume:
-        config = _resumed(config)
+        config = running.resumed(config)
     if config.resume and config.output is not None and RunFolder(config.output).state() == "complete":
         reporting.current().note(f"{config.output} is complete: nothing to resume")
         return _report(read_record(config.output) or {}, config.output)
@@ -190,9 +189,11 @@ def run(config: Any, command: str, task_class: type[Task]) -> Report:
     experiment = build(config, command, task_class)
     if config.dry_run:
         return Report({"dry_run": True, "config": config.record()}, lines=["dry run: nothing was trained or written"])
-    target = _require_hub_access(config)
-    with _saying_how_to_go_on(command, experiment.folder.path):
-        experiment = _train(experiment, task_class)
+    target = running.require_hub_access(config)
+    with running.saying_how_to_go_on(command, experiment.folder.path):
+        metric = experiment.task.main_metric
+        figures = {"loss": "loss", f"eval_{metric}": metric}
+        experiment = running.train(experiment, lambda smaller: build(smaller, command, task_class), _head, figures)
         rows, splits_judged = _judged(experiment)
         outputs = _outputs(experiment, splits_judged)
         judged = {name: split.examples for name, split in splits_judged.items()}
@@ -204,38 +205,13 @@ def run(config: Any, command: str, task_class: type[Task]) -> Report:
         record["judged"] = {name: len(found) for name, found in judged.items()}
         _write(experiment, record, outputs, judged)
     if target:
-        _push(experiment.folder.path, target, public=config.public)
+        running.push(experiment.folder.path, target, public=config.public)
     report = _report(record, experiment.folder.path)
     experiment.trainer.accelerator.free_memory()
     return report
 
 
 # --- the parts of `run`, in order ---
-
-
-@contextmanager
-def _saying_how_to_go_on(command: str, folder: Path) -> Iterator[None]:
-    """Tell the user who interrupts the block which command goes on."""
-    try:
-        yield
-    except (Interrupted, KeyboardInterrupt) as stop:
-        said = stop.message if isinstance(stop, Interrupted) else "interrupted"
-        raise Interrupted(said, f"Go on with: nlpkit {command} --output {folder} --resume") from None
-
-
-def _resumed(config: Any) -> Any:
-    """The configuration of the interrupted run, with the flags given now on top."""
-    if config.output is None:
-        raise UserError("--resume needs the --output folder of the run to go on with")
-    record = read_record(config.output)
-    if record is None:
-        if config.output.exists() and any(config.output.iterdir()):
-            raise UserError(f"--resume: {config.output} is not an nlpkit run")
-        reporting.current().note(f"--resume: there is no run in {config.output} yet; starting one")
-        return config
-    recorded = {key: value for key, value in record["config"].items() if key in type(config).model_fields}
-    given = {name: getattr(config, name) for name in config.given}
-    return type(config)(**{**recorded, **given})
 
 
 def stop_on_errors(findings: list[Finding]) -> None:
@@ -249,29 +225,26 @@ def stop_on_errors(findings: list[Finding]) -> None:
             raise UserError(str(finding), "`nlpkit check-data` lists everything that was found.")
 
 
-def describe(task: Task) -> str:
-    """The task in one line, for the plan."""
-    record = task.record()
-    labels = record.get("labels") or []
-    shown = ", ".join(labels[:6]) + (", ..." if len(labels) > 6 else "")
-    kind = record.get("problem", task.name)
-    return f"{task.name}, {kind}" + (f", {len(labels)} labels ({shown})" if labels else "")
-
-
 def _oversampled(task: Task, train: Split, seed: int) -> Split:
     from nlpkit.training.trainer import Split
 
     chosen = task.oversample(train.examples, seed)
-    if chosen is None:
-        raise UserError("--oversample is for single-label classification")
-    # an example may own several features: repeat all of them
-    rows = (
-        np.concatenate([np.flatnonzero(train.owner == i) for i in chosen])
-        if len(train.owner) != len(train.examples)
-        else chosen
-    )
+    rows = _features_of(train.owner, chosen)
     reporting.current().note(f"train: {len(train.examples):,} rows oversampled to {len(chosen):,}")
     return Split(train.examples, train.features.select(rows))
+
+
+def _features_of(owner: np.ndarray, examples: np.ndarray) -> np.ndarray:
+    """Indices of all features of these examples, which may repeat, in their order.
+
+    Args:
+        owner: for each feature its example, ascending, shape (features,).
+        examples: shape (n,).
+    """
+    first = np.searchsorted(owner, examples, side="left")
+    count = np.searchsorted(owner, examples, side="right") - first
+    start = np.cumsum(count) - count  # where the features of each example begin in the result
+    return np.arange(count.sum()) + np.repeat(first - start, count)
 
 
 def _trainer(
@@ -281,6 +254,7 @@ def _trainer(
 
     from nlpkit.training import arguments as training_arguments
     from nlpkit.training.callbacks import LimitsCallback, MetricsFileCallback
+    from nlpkit.training.schedules import Budget
     from nlpkit.training.trainer import NlpkitTrainer
 
     metric = config.best_metric or task.main_metric
@@ -295,6 +269,7 @@ def _trainer(
         steps=steps,
     )
     trainer = NlpkitTrainer(
+        budget=Budget(steps, config.max_minutes),
         task=task,
         splits=ready,
         grouped=config.batching == "length",
@@ -305,22 +280,23 @@ def _trainer(
     )
     trainer.remove_callback(PrinterCallback)
     trainer.add_callback(MetricsFileCallback(folder))
-    trainer.add_callback(
-        LimitsCallback(trainer, max_minutes=config.max_minutes, checkpoint_minutes=config.checkpoint_minutes)
-    )
+    trainer.add_callback(LimitsCallback(trainer, checkpoint_minutes=config.checkpoint_minutes))
     if config.early_stopping:
         trainer.add_callback(EarlyStoppingCallback(config.early_stopping))
     return trainer, steps
 
 
 def _require_metric(task: Task, split: Split, metric: str) -> None:
-    """Fail on a misspelt --best-metric now, not after an epoch."""
+    """Fail on a misspelt --best-metric now, not after an epoch.
+
+    Raises:
+        UserError: naming the nearest metric.
+    """
     if metric in ("loss", task.main_metric):
         return
     from nlpkit.options import suggest
 
-    width = task.model_arguments().get("num_labels", 1)
-    known = task.score(np.random.default_rng(0).normal(size=(len(split.examples), width)), split.examples)
+    known = task.metric_names(split.examples)
     if metric not in known:
         raise UserError(
             f"--best-metric {metric}: no such metric", suggest(metric, known) or f"One of: {', '.join(known)}"
@@ -338,64 +314,6 @@ def _estimate(experiment: Experiment) -> str:
     tokens = float(experiment.splits["train"].lengths.mean()) * rows
     flops = (6 if config.freeze == "none" else 4) * weights * tokens
     return f"about {duration(flops / (0.6 * matmul_rate(experiment.device)))} of training"
-
-
-def _train(experiment: Experiment, task_class: type[Task]) -> Experiment:
-    """Train; when the GPU runs out of memory, go on with a smaller batch and more accumulation: the same steps."""
-    import torch
-
-    from nlpkit.training import embeddings
-    from nlpkit.training.callbacks import ProgressCallback, SignalCallback
-    from nlpkit.training.trainer import last_checkpoint
-
-    while True:
-        config, trainer, folder = experiment.config, experiment.trainer, experiment.folder
-        checkpoint = last_checkpoint(folder.checkpoints) if config.resume else None
-        if process.is_main_process():
-            folder.start(_head(experiment), overwrite=config.overwrite, resume=config.resume)
-            step = int(checkpoint.name.rpartition("-")[2]) if checkpoint else 0
-            folder.rewind_metrics(step)
-            if config.resume:
-                where = f"from step {step}" if checkpoint else "from the start: there is no checkpoint yet"
-                reporting.current().note(f"resuming {where}")
-        trainer.accelerator.wait_for_everyone()
-        signals = SignalCallback(trainer)
-        trainer.add_callback(signals)
-        try:
-            with reporting.current().progress("train", experiment.steps, "steps") as bar, signals.listening():
-                trainer.add_callback(ProgressCallback(bar, experiment.task.main_metric))
-                trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
-            embeddings.restore_all_rows(trainer.model)
-            return experiment
-        except torch.OutOfMemoryError as error:
-            if config.batch_size == 1 or process.world_size() > 1:
-                raise _out_of_memory(config, error) from error
-        size = next(n for n in range(config.batch_size // 2, 0, -1) if config.batch_size % n == 0)
-        smaller = config.changed(
-            batch_size=size,
-            gradient_accumulation_steps=config.gradient_accumulation_steps * config.batch_size // size,
-            eval_batch_size=max(config.eval_batch_size // 2, 1),
-            output=folder.path,
-            resume=True,
-        )
-        reporting.current().warn(
-            f"the {experiment.device.name} ran out of memory with --batch-size {config.batch_size}; going on with "
-            f"--batch-size {smaller.batch_size} --gradient-accumulation-steps {smaller.gradient_accumulation_steps}"
-        )
-        command = experiment.command
-        del experiment, trainer, signals
-        if torch.cuda.is_available():
-            torch.cuda.empty_cache()
-        experiment = build(smaller, command, task_class)
-
-
-def _out_of_memory(config: Any, error: Exception) -> Exception:
-    from nlpkit.errors import RunError
-
-    return RunError(
-        f"out of memory with --batch-size {config.batch_size}: {str(error).splitlines()[0]}",
-        "Lower --batch-size or --max-length, or add --gradient-checkpointing.",
-    )
 
 
 def _judged(experiment: Experiment) -> tuple[dict[str, np.ndarray], dict[str, Split]]:
@@ -489,13 +407,7 @@ def _write(
         trainer.model.save_pretrained(staged)
         experiment.tokenizer.save_pretrained(staged)
         trainer.state.save_to_json(str(staged / "trainer_state.json"))
-        combined: dict[str, Any] = {}
-        for split, metrics in record["metrics"].items():
-            prefix = "eval" if split == "validation" else split
-            named = {f"{prefix}_{name}": value for name, value in metrics.items()}
-            _dump(staged / f"{prefix}_results.json", named)
-            combined |= named
-        _dump(staged / "all_results.json", combined | {"train_runtime": record["train_seconds"]})
+        running.write_results(staged, record["metrics"], record["train_seconds"])
         held_out = "test" if "test" in outputs else "validation"
         record["details"] = {
             split: task.details(outputs[split], judged[split]) for split in outputs if split != "train"
@@ -511,46 +423,6 @@ def _write(
             draw(staged / "plots" / f"{name}.png")
         card.write(staged / "README.md", record, drawn)
         folder.finish(record, staged, keep_checkpoints=experiment.config.keep_checkpoints)
-
-
-def _dump(path: Path, value: Any) -> None:
-    path.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
-
-
-def _require_hub_access(config: Any) -> str | None:
-    """Check the right to push before hours of training, and make the repository.
-
-    Raises:
-        UserError: not logged in, no right to write, or no network.
-    """
-    if not config.push_to_hub or not process.is_main_process():
-        return None
-    from huggingface_hub import HfApi
-
-    try:
-        api = HfApi()
-        api.whoami()
-        return api.create_repo(config.push_to_hub, private=not config.public, exist_ok=True).repo_id
-    except Exception as error:
-        raise UserError(
-            f"--push-to-hub {config.push_to_hub}: cannot write there: {str(error).splitlines()[0]}",
-            "Log in with `hf auth login`, check the name, or leave the flag out and upload the folder later.",
-        ) from error
-
-
-def _push(folder: Path, repository: str, *, public: bool) -> None:
-    from huggingface_hub import HfApi
-
-    from nlpkit.errors import RunError
-
-    try:
-        HfApi().upload_folder(repo_id=repository, folder_path=folder, ignore_patterns=["checkpoints/*", ".*"])
-    except Exception as error:
-        raise RunError(
-            f"the run is complete in {folder}, but its upload failed: {str(error).splitlines()[0]}",
-            f"Upload it again: hf upload {repository} {folder}",
-        ) from error
-    reporting.current().note(f"uploaded to {repository} ({'public' if public else 'private'} if it is new)")
 
 
 def _report(record: dict[str, Any], folder: Path) -> Report:

@@ -19,21 +19,25 @@ from typing import TYPE_CHECKING, Any, Literal
 from nlpkit import reporting
 from nlpkit.errors import UserError
 from nlpkit.inference.predictor import Predictor, TrainedModelOptions
-from nlpkit.options import Strings, TextColumnOptions, option
-from nlpkit.reporting import Report, Table
+from nlpkit.options import Strings, option
+from nlpkit.reporting import Report
+from nlpkit.tasks import registry
 
 if TYPE_CHECKING:
     from nlpkit.data.readers import Row
 
 COMMAND = "predict"
 CHUNK = 2_048  # rows in memory at a time
+TaskOptions: Any = registry.options_of_tasks("predict_options")
+# what a task lets users type beside TEXT stands on the same panel
+_FIELDS = TaskOptions.model_fields.items()
+TYPED = ("texts", *(name for name, info in _FIELDS if info.json_schema_extra["panel"] == "Input"))
 
 
-class Config(TextColumnOptions, TrainedModelOptions):
+class Config(TaskOptions, TrainedModelOptions):
     """Options of `nlpkit predict`."""
 
     texts: Strings = option([], "Texts to answer for.", panel="Input", metavar="TEXT", positional=True)
-    text_pair: Strings = option([], "Second text of a pair, one for each TEXT (repeatable).", panel="Input")
     input: str | None = option(None, "File with rows, or - for standard input.", panel="Input", metavar="FILE|-")
     input_format: Literal["csv", "tsv", "json", "jsonl", "parquet", "xlsx", "txt"] | None = option(
         None, "Format of --input.", panel="Input", shown_default="from its name; txt for standard input"
@@ -44,7 +48,6 @@ class Config(TextColumnOptions, TrainedModelOptions):
         None, "File to write: csv, tsv, jsonl or parquet.", panel="Output", metavar="FILE", shown_default="print"
     )
     overwrite: bool = option(False, "Replace --output if it exists.", panel="Output")
-    all_scores: bool = option(False, "Give the score of every label.", panel="Output")
 
 
 def writes_to_stdout(config: Config) -> bool:
@@ -54,15 +57,19 @@ def writes_to_stdout(config: Config) -> bool:
 
 def run(config: Config) -> Report:
     """Predict; returns the answers for texts, counts and speed for a file."""
-    if bool(config.texts) == bool(config.input):
-        raise UserError("give texts or --input FILE, not both" if config.texts else "give texts, or --input FILE")
+    typed = any(getattr(config, name) for name in TYPED)
+    if typed == bool(config.input):
+        raise UserError("give texts or --input FILE, not both" if typed else "give texts, or --input FILE")
     if config.output is not None:
         _require_writable(config.output, overwrite=config.overwrite)
     predictor = Predictor(config)
+    task = predictor.task
+    registry.refuse_foreign_options(config, type(task), "predict_options")
+    task.configure(config)
     if config.input:
         return _predict_file(predictor, config)
-    rows = _typed_rows(predictor, config)
-    answers = [_shown(answer, config) for answer in predictor.answers(rows)]
+    rows = task.typed_rows(config)
+    answers = predictor.answers(rows)
     if config.output is not None:
         entries = [{**row, **_columns(answer)} for row, answer in zip(rows, answers, strict=True)]
         from nlpkit.inference.writers import writer
@@ -70,22 +77,9 @@ def run(config: Config) -> Report:
         with writer(config.output) as write:
             write(entries)
     record = [{**row, **answer} for row, answer in zip(rows, answers, strict=True)]
-    return Report({"model": config.model, "answers": record}, [_table(rows, answers)])
-
-
-def _typed_rows(predictor: Predictor, config: Config) -> list[dict[str, Any]]:
-    """Rows made of the arguments: TEXT fills the task's first input column, --text-pair its second."""
-    columns = predictor.task.typed_columns(2 if config.text_pair else 1)
-    if config.text_pair and len(config.text_pair) != len(config.texts):
-        raise UserError(f"{len(config.texts)} TEXT but {len(config.text_pair)} --text-pair", "Give one for each TEXT.")
-    parts = [config.texts, config.text_pair][: len(columns)]
-    return [dict(zip(columns, values, strict=True)) for values in zip(*parts, strict=True)]
-
-
-def _shown(answer: dict[str, Any], config: Config) -> dict[str, Any]:
-    if not config.all_scores:
-        answer.pop("scores", None)
-    return answer
+    failed = all(answer.get("error") for answer in answers)
+    tables = task.answer_tables(rows, answers)
+    return Report({"model": config.model, "answers": record}, tables, exit_code=1 if failed else 0)
 
 
 def _columns(answer: Mapping[str, Any], prefix: str = "prediction") -> dict[str, Any]:
@@ -100,21 +94,6 @@ def _free_prefix(columns: Sequence[str]) -> str:
     taken = [name.strip() for name in columns]
     prefixes = itertools.chain(["prediction"], (f"prediction{number}" for number in itertools.count(2)))
     return next(p for p in prefixes if not any(name == p or name.startswith(f"{p}_") for name in taken))
-
-
-def _table(rows: list[dict[str, Any]], answers: list[dict[str, Any]]) -> Table:
-    header = [*rows[0], "prediction", "score"]
-    body = []
-    for row, answer in zip(rows, answers, strict=True):
-        prediction = answer["prediction"]
-        said = ", ".join(prediction) or "(none)" if isinstance(prediction, list) else prediction
-        body.append([*row.values(), said if said is not None else answer.get("error"), answer.get("score")])
-    scores = answers[0].get("scores")
-    if scores:
-        header += list(scores)
-        for line, answer in zip(body, answers, strict=True):
-            line += list(answer.get("scores", {}).values())
-    return Table("predictions", header, body)
 
 
 def _predict_file(predictor: Predictor, config: Config) -> Report:
@@ -139,7 +118,7 @@ def _predict_file(predictor: Predictor, config: Config) -> Report:
                     predictor.task.bind(columns, config, labelled=False)
                     bound = True
                     prefix = _free_prefix(columns)
-            entries, errors = _answered(predictor, chunk, config, prefix)
+            entries, errors = _answered(predictor, chunk, prefix)
             write(entries)
             done += len(chunk)
             failed += len(errors)
@@ -161,14 +140,12 @@ def _predict_file(predictor: Predictor, config: Config) -> Report:
     return Report(record, [], lines, exit_code=1 if done and failed == done else 0)
 
 
-def _answered(
-    predictor: Predictor, chunk: list[Row], config: Config, prefix: str
-) -> tuple[list[dict[str, Any]], list[str]]:
+def _answered(predictor: Predictor, chunk: list[Row], prefix: str) -> tuple[list[dict[str, Any]], list[str]]:
     good = [row for row in chunk if row.error is None]
     answers = iter(predictor.answers([row.values for row in good]))
     entries, errors = [], []
     for row in chunk:
-        answer = {"prediction": None, "score": None, "error": row.error} if row.error else _shown(next(answers), config)
+        answer = {"prediction": None, "score": None, "error": row.error} if row.error else next(answers)
         if answer.get("error"):
             errors.append(f"line {row.line}: {answer['error']}" if not row.error else str(row.error))
         entries.append({**row.values, **_columns(answer, prefix)})

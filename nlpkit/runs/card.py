@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-PIPELINES = {"text-classification": "text-classification"}
+from nlpkit.tasks.registry import task_class
 
 
 def write(path: Path, record: dict[str, Any], plots: Iterable[str]) -> None:
@@ -19,7 +19,7 @@ def write(path: Path, record: dict[str, Any], plots: Iterable[str]) -> None:
     """
     from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
-    task, parents = record["task"], record["parents"]
+    task, parents = _task(record), record["parents"]
     data_name = Path(parents["data"]["spec"] or "data").name or "data"
     results = [
         EvalResult(
@@ -35,13 +35,13 @@ def write(path: Path, record: dict[str, Any], plots: Iterable[str]) -> None:
         for name, value in metrics.items()
         if name in record["table_metrics"]
     ]
-    given = parents["model"]["given"]
+    given = parents["model"]["given"] or ""  # a model from scratch has no parent
     metadata = ModelCardData(
         base_model=given
         if "/" in given and not given.startswith((".", "/", "~")) and not Path(given).is_dir()
         else None,
         library_name="transformers",
-        pipeline_tag=PIPELINES.get(task["name"]),
+        pipeline_tag=task_class(task["name"]).pipeline_tag if record["task"] else None,
         tags=["nlpkit"],
         model_name=f"{parents['model']['name']}-{data_name}",
         eval_results=results,
@@ -49,10 +49,16 @@ def write(path: Path, record: dict[str, Any], plots: Iterable[str]) -> None:
     ModelCard(f"---\n{metadata.to_yaml()}\n---\n\n{_body(record, data_name, sorted(plots))}").save(path)
 
 
+def _task(record: dict[str, Any]) -> dict[str, Any]:
+    """What the model was trained for; one that answers nothing by itself (an encoder) has its objective for a name."""
+    return record["task"] or {"name": record["config"]["objective"]}
+
+
 def _body(record: dict[str, Any], data_name: str, plots: list[str]) -> str:
-    task, config, names = record["task"], record["config"], record["table_metrics"]
+    task, config, names = _task(record), record["config"], record["table_metrics"]
     lines = [f"# {record['parents']['model']['name']} on {data_name}", ""]
-    lines += [f"{task['name']} ({task.get('problem', '')}), trained with `nlpkit {record['command']}`.", ""]
+    kind = f" ({task['problem']})" if task.get("problem") else ""
+    lines += [f"{task['name']}{kind}, trained with `nlpkit {record['command']}`.", ""]
     if task.get("labels"):
         lines += [f"Labels: {', '.join(task['labels'][:50])}{', ...' if len(task['labels']) > 50 else ''}.", ""]
     lines += ["## Results", "", "| split | rows | " + " | ".join(names) + " |", "|---|---:|" + "---:|" * len(names)]

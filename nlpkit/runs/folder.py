@@ -41,12 +41,15 @@ def write_json(path: Path, value: Any) -> None:
 def read_record(folder: str | Path) -> dict[str, Any] | None:
     """The nlpkit.json of a folder, None when it has none.
 
+    It is {} for a run that was killed between claiming its folder and writing the record.
+
     Raises:
         UserError: it is not valid JSON, or of a newer nlpkit.
     """
     path = Path(folder) / RECORD
     try:
-        record = json.loads(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        record = json.loads(text) if text.strip() else {}
     except (FileNotFoundError, NotADirectoryError):
         return None
     except ValueError as error:

@@ -66,6 +66,29 @@ def curves(history: Sequence[Mapping[str, Any]], metrics: Sequence[str]) -> Plot
     return draw
 
 
+def over_steps(history: Sequence[Mapping[str, Any]], name: str, *, log: bool = False) -> Plot:
+    """One figure over steps, in training and, where it is measured, on validation.
+
+    Args:
+        log: a logarithmic axis.
+    """
+
+    def draw(path: Path) -> None:
+        figure, axes = _figure(5, 3.6)
+        for prefix, label, colour, marker in (("", "train", COLOURS[0], ""), ("eval_", "validation", COLOURS[1], "o")):
+            points = [(entry["step"], entry[prefix + name]) for entry in history if prefix + name in entry]
+            if points:
+                axes.plot(*zip(*points, strict=True), color=colour, marker=marker, label=label)
+        if log:
+            axes.set_yscale("log")
+        axes.set(xlabel="step", ylabel=name.replace("_", " "))
+        axes.legend(frameon=False)
+        axes.grid(alpha=0.25)
+        _save(figure, path)
+
+    return draw
+
+
 def confusion(matrix: np.ndarray, names: Sequence[str], split: str) -> Plot:
     """Confusion matrix (gold rows, predicted columns), shaded by the share of the gold class."""
 

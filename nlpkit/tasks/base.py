@@ -9,14 +9,21 @@ Three shapes of the same data pass through a task:
   `where` (file and line), so that every message can say which row it is about;
 - features: a `datasets.Dataset` of token ids, one row per model input; `example` is the index of the example that a
   feature comes from, as one example may need several (windows), and `length` its number of tokens.
+
+What comes back from the model passes through three more: `forward` keeps one entry a feature, `pool` makes them one
+an example, `score` judges these and `decode` words them.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
+
+from nlpkit.errors import UserError
+from nlpkit.options import Config
+from nlpkit.reporting import Table
 
 if TYPE_CHECKING:
     import numpy as np
@@ -24,8 +31,13 @@ if TYPE_CHECKING:
     from datasets import Dataset
 
     from nlpkit.data.sources import LoadedData
-    from nlpkit.options import TextColumnOptions
     from nlpkit.runs.plots import Plot
+
+# feature columns that are not the model's
+BOOKKEEPING = ("length", "example")
+# One entry a row: np.ndarray with rows first where all entries have one shape, else list[np.ndarray] (ragged). Each
+# task knows which of the two its outputs are.
+Outputs: TypeAlias = Any
 
 
 @dataclass
@@ -56,6 +68,14 @@ class Task(ABC):
     name: ClassVar[str]
     # the transformers class that opens its models
     auto_class: ClassVar[str]
+    # what the hub calls the task, None where it has no name for it
+    pipeline_tag: ClassVar[str | None] = None
+
+    # The options that come with the task. The commands offer those of all tasks (`registry.options_of_tasks`) and
+    # refuse one that belongs to another task than that of the data or model at hand.
+    data_options: ClassVar[type[Config]] = Config  # check-data: what `from_data` reads
+    predict_options: ClassVar[type[Config]] = Config  # predict: columns, what is typed (panel "Input"), answers
+    evaluate_options: ClassVar[type[Config]] = Config  # evaluate: columns, figures
 
     # --- made from data, from a model folder ---
 
@@ -87,23 +107,41 @@ class Task(ABC):
     def input_columns(self) -> list[str]:
         """Columns that a row must have for prediction, the main text first."""
 
-    @abstractmethod
-    def typed_columns(self, count: int) -> list[str]:
-        """The input columns that `count` typed texts fill.
+    def attach(self, tokenizer: Any) -> None:  # noqa: B027 (most tasks need nothing)
+        """Meet the tokenizer of the model, where reading rows or wording answers needs it.
 
         Raises:
-            UserError: the model takes another number of texts.
+            UserError: the tokenizer lacks what the task needs.
         """
 
+    def configure(self, options: Any) -> None:  # noqa: B027 (most tasks need nothing)
+        """Take over what was asked of `predict` or `evaluate`: a config with the task's own options for it."""
+
+    def typed_rows(self, options: Any) -> list[dict[str, Any]]:
+        """Rows made of what was typed for `predict`: here each of `options.texts` fills the one input column.
+
+        Raises:
+            UserError: the model takes something else.
+        """
+        (column,) = self.input_columns
+        return [{column: text} for text in options.texts]
+
     @abstractmethod
-    def bind(self, columns: Sequence[str], options: TextColumnOptions, *, labelled: bool) -> None:
+    def bind(self, columns: Sequence[str], options: Any, *, labelled: bool) -> None:
         """Settle which of these columns are read: those named, else those of training, else a guess.
 
-        `labelled` asks for the label too; `options` is a `ColumnOptions` then.
+        Args:
+            columns: of the user's rows.
+            options: a config with the `predict_options`, or, where `labelled`, the `evaluate_options`.
+            labelled: whether the label is wanted too.
 
         Raises:
             UserError: a named column does not exist, or none fits.
         """
+
+    def describe(self) -> str:
+        """The task in one line, for the plan."""
+        return self.name
 
     @property
     def balance_column(self) -> str | None:
@@ -132,15 +170,26 @@ class Task(ABC):
     def check(self, examples: Mapping[str, Dataset]) -> list[Finding]:
         """Look for what would spoil training or its figures."""
 
+    def tables(self, examples: Mapping[str, Dataset]) -> list[Table]:
+        """What is in the examples of each split, for `check-data`."""
+        return [Table("rows", ["split", "rows"], [[split, len(rows)] for split, rows in examples.items()])]
+
+    def shown(self, tokenizer: Any, example: Mapping[str, Any]) -> list[str]:
+        """Lines that show one example as the model sees it."""
+        lines = [f"{name}: {value}" for name, value in example.items() if name != "where"]
+        made = self.features(tokenizer, {name: [value] for name, value in example.items()})
+        return lines + [f"tokens: {' '.join(tokenizer.convert_ids_to_tokens(ids))}" for ids in made["input_ids"]]
+
     @abstractmethod
     def features(self, tokenizer: Any, examples: Mapping[str, Sequence[Any]]) -> dict[str, list[Any]]:
-        """Turn a batch of examples into features; `example` counts from 0 within the batch."""
+        """Turn a batch of examples into features; `example` counts from 0 within the batch, in order."""
 
     @abstractmethod
     def token_lengths(self, tokenizer: Any, examples: Mapping[str, Sequence[Any]]) -> list[int]:
         """Tokens of each example before any truncation, special tokens included."""
 
-    max_length: int | None = None  # tokens a feature; set once from data or flag
+    # Tokens a feature. As `from_data` leaves it, what was asked for; None lets `features.choose_max_length` choose.
+    max_length: int | None = None
 
     def length_report(self, lengths: np.ndarray) -> str:
         """What the chosen `max_length` does to these lengths, for the plan."""
@@ -148,6 +197,10 @@ class Task(ABC):
             return "no limit"
         over = int((lengths > self.max_length).sum())
         return f"{self.max_length} tokens; {over:,} of {len(lengths):,} rows ({over / len(lengths):.1%}) are longer"
+
+    def length_findings(self, tokenizer: Any, examples: Mapping[str, Dataset]) -> list[Finding]:
+        """What the chosen `max_length` costs: nothing, where long rows are split into windows."""
+        return []
 
     # --- the model ---
 
@@ -175,43 +228,82 @@ class Task(ABC):
 
         return PaddingCollator(tokenizer)
 
+    def forward(self, model: Any, batch: Mapping[str, torch.Tensor]) -> Outputs:
+        """Run the model and keep what `pool` needs, one entry a row of the batch; here its logits as float32.
+
+        Called in inference mode, under autocast. What is kept stays in memory for all rows: reduce here what is large.
+
+        Args:
+            model: in evaluation mode.
+            batch: as `collate` makes it, on the model's device.
+        """
+        inputs = {name: tensor for name, tensor in batch.items() if name != "labels"}
+        return model(**inputs).logits.float().cpu().numpy()
+
     # --- judging and answering ---
 
     main_metric: str
     lower_is_better: ClassVar[frozenset[str]] = frozenset({"loss", "mse", "rmse", "mae"})
     table_metrics: Sequence[str] = ()  # columns of the result table, in order
 
-    @abstractmethod
-    def pool(self, outputs: np.ndarray, example: np.ndarray) -> np.ndarray:
-        """Combine the outputs of features into one output an example, in example order."""
+    def metric_names(self, examples: Dataset) -> Collection[str]:
+        """Names of the metrics that `score` gives on such examples, so that a misspelt one is found before training."""
+        return {self.main_metric, *self.table_metrics}
 
     @abstractmethod
-    def score(self, outputs: np.ndarray, examples: Dataset) -> dict[str, float]:
+    def pool(self, outputs: Outputs, example: np.ndarray) -> Outputs:
+        """Combine the outputs of features into one output an example, in example order.
+
+        Args:
+            outputs: one entry a feature.
+            example: for each feature the index of its example, in ascending order; shape (features,).
+        """
+
+    @abstractmethod
+    def score(self, outputs: Outputs, examples: Dataset) -> dict[str, float]:
         """Metrics of pooled outputs against the examples' labels."""
 
-    def details(self, outputs: np.ndarray, examples: Dataset) -> dict[str, Any]:
+    def details(self, outputs: Outputs, examples: Dataset) -> dict[str, Any]:
         """Figures beyond one number a metric (a per-class report), as JSON values."""
         return {}
 
+    def detail_tables(self, split: str, details: Mapping[str, Any]) -> list[Table]:
+        """Tables that `evaluate` was asked to show of `details`."""
+        return []
+
     @abstractmethod
-    def decode(self, outputs: np.ndarray, inputs: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    def decode(self, outputs: Outputs, inputs: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         """Answers that a person reads: for each pooled output a dict with `prediction`, `score`, and more."""
 
-    def mistakes(self, outputs: np.ndarray, examples: Dataset) -> list[dict[str, Any]]:
+    def answer_tables(self, rows: Sequence[Mapping[str, Any]], answers: Sequence[Mapping[str, Any]]) -> list[Table]:
+        """Answers to typed rows, at least one, as `predict` prints them; an answer may be an `error`."""
+        body: list[list[Any]] = []
+        for row, answer in zip(rows, answers, strict=True):
+            said = answer["prediction"]
+            if isinstance(said, list):
+                said = ", ".join(said) or "(none)"
+            body.append([*row.values(), answer.get("error") if said is None else said, answer.get("score")])
+        return [Table("predictions", [*rows[0], "prediction", "score"], body)]
+
+    def mistakes(self, outputs: Outputs, examples: Dataset) -> list[dict[str, Any]]:
         """Wrong answers, the most confident first."""
         return []
 
-    def plots(self, outputs: Mapping[str, np.ndarray], examples: Mapping[str, Dataset]) -> dict[str, Plot]:
+    def plots(self, outputs: Mapping[str, Outputs], examples: Mapping[str, Dataset]) -> dict[str, Plot]:
         """Pictures for the run folder, by file name."""
         return {}
 
-    def baseline(self, examples: Mapping[str, Dataset], seed: int) -> tuple[str, dict[str, np.ndarray]] | None:
+    def baseline(self, examples: Mapping[str, Dataset], seed: int) -> tuple[str, dict[str, Outputs]] | None:
         """A classical model trained on the same rows: its name and its outputs per split, None if there is none."""
         return None
 
-    def oversample(self, examples: Dataset, seed: int) -> np.ndarray | None:
-        """Example indices in which rare labels are as frequent as the most frequent, None if it has no labels."""
-        return None
+    def oversample(self, examples: Dataset, seed: int) -> np.ndarray:
+        """Example indices in which rare labels are as frequent as the most frequent.
+
+        Raises:
+            UserError: the rows have no single label each.
+        """
+        raise UserError(f"--oversample is for single-label classification, not for {self.name}")
 
     def higher_is_better(self, metric: str) -> bool:
         """Whether a larger value of `metric` is a better one."""

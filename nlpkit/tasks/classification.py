@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
@@ -15,8 +15,10 @@ from nlpkit.data.glue import glue_task
 from nlpkit.data.labels import Labels, is_missing
 from nlpkit.data.sources import HIDDEN
 from nlpkit.errors import UserError
-from nlpkit.options import ColumnOptions, Config, option
+from nlpkit.options import ColumnOptions, Config, Strings, TextColumnOptions, option
+from nlpkit.reporting import Table
 from nlpkit.tasks.base import Finding, Task
+from nlpkit.tasks.options import LengthOptions
 
 if TYPE_CHECKING:
     import torch
@@ -31,9 +33,10 @@ HF_PROBLEM = {
     "regression": "regression",
 }
 SHOWN = 3  # examples a finding shows
+SHOWN_LABELS = 20  # rows of the label table
 
 
-class ClassificationOptions(ColumnOptions):
+class ClassificationOptions(LengthOptions, ColumnOptions):
     """Options of the task itself: columns, labels, long texts."""
 
     label_delimiter: str | None = option(
@@ -43,9 +46,6 @@ class ClassificationOptions(ColumnOptions):
         "auto", "What the labels ask for.", panel="Task"
     )
     threshold: float = option(0.5, "Multi-label: probability from which a label is given.", panel="Task", gt=0, lt=1)
-    max_length: int | None = option(
-        None, "Tokens a text; the rest is cut or windowed.", panel="Task", ge=4, shown_default="from the data"
-    )
     long_text: Literal["truncate", "head-tail", "windows"] = option(
         "truncate",
         "Longer texts: cut the end, keep a quarter head and the tail (Sun 2019), or pool windows.",
@@ -64,6 +64,19 @@ class LossOptions(Config):
     label_smoothing: float = option(0.0, "Share of the target spread over all classes.", panel="Task", ge=0, lt=1)
 
 
+class ClassificationAnswerOptions(TextColumnOptions):
+    """Options of `predict`."""
+
+    text_pair: Strings = option([], "Second text of a pair, one for each TEXT (repeatable).", panel="Input")
+    all_scores: bool = option(False, "Give the score of every label.", panel="Output")
+
+
+class ClassificationJudgeOptions(ColumnOptions):
+    """Options of `evaluate`."""
+
+    per_class: bool = option(False, "Show precision, recall and F1 of each class.", panel="Output")
+
+
 class TextClassification(Task):
     """See the module's docstring.
 
@@ -80,6 +93,10 @@ class TextClassification(Task):
 
     name: ClassVar[str] = "text-classification"
     auto_class: ClassVar[str] = "AutoModelForSequenceClassification"
+    pipeline_tag: ClassVar[str | None] = "text-classification"
+    data_options: ClassVar[type[Config]] = ClassificationOptions
+    predict_options: ClassVar[type[Config]] = ClassificationAnswerOptions
+    evaluate_options: ClassVar[type[Config]] = ClassificationJudgeOptions
 
     def __init__(
         self,
@@ -109,6 +126,8 @@ class TextClassification(Task):
         self.table_metrics = list(dict.fromkeys([*metrics, *defaults]))
         self.class_weights: list[float] | None = None
         self.label_smoothing = 0.0
+        self.all_scores = True
+        self.per_class = False
         if pair and long_text != "truncate":
             raise UserError("--long-text head-tail and windows are for single texts; pairs are truncated")
 
@@ -220,14 +239,31 @@ class TextClassification(Task):
         self.text = column_names.require(text, columns, "text")
         self.pair = column_names.require(pair, columns, "text pair") if self.paired and pair else None
 
-    def typed_columns(self, count: int) -> list[str]:
-        if count == 2 and self.paired is None:
+    def configure(self, options: Any) -> None:
+        if isinstance(options, ClassificationAnswerOptions):
+            self.all_scores = options.all_scores
+        if isinstance(options, ClassificationJudgeOptions):
+            self.per_class = options.per_class
+
+    def typed_rows(self, options: Any) -> list[dict[str, Any]]:
+        """TEXT fills the first input column, --text-pair the second."""
+        if options.text_pair and self.paired is None:
             self.pair = self.pair or "text_pair"
-        if count != len(self.input_columns):
+        if bool(options.text_pair) != bool(self.pair):
             if self.pair:
                 raise UserError(f"this model takes pairs ({self.text}, {self.pair}): give a --text-pair for each TEXT")
             raise UserError("this model takes single texts: leave out --text-pair")
-        return self.input_columns
+        if options.text_pair and len(options.text_pair) != len(options.texts):
+            raise UserError(
+                f"{len(options.texts)} TEXT but {len(options.text_pair)} --text-pair", "Give one for each TEXT."
+            )
+        parts = [options.texts, options.text_pair][: len(self.input_columns)]
+        return [dict(zip(self.input_columns, values, strict=True)) for values in zip(*parts, strict=True)]
+
+    def describe(self) -> str:
+        names = self.labels.names
+        shown = ", ".join(names[:6]) + (", ..." if len(names) > 6 else "")
+        return f"{self.name}, {self.labels.problem}" + (f", {len(names)} labels ({shown})" if names else "")
 
     # --- rows -> examples -> features ---
 
@@ -322,10 +358,10 @@ class TextClassification(Task):
             findings.append(Finding("error", "no-rows", f"{split}: none of {total:,} rows can be used", total))
 
     def inputs(self, row: Mapping[str, Any]) -> dict[str, Any]:
-        text = _cell(row, self.text, column_names.TEXT_NAMES)
+        text = column_names.cell(row, self.text, column_names.TEXT_NAMES)
         out = {"text": text}
         if self.pair:
-            out["text_pair"] = _cell(row, self.pair, ())
+            out["text_pair"] = column_names.cell(row, self.pair, ())
         return out
 
     def check(self, examples: Mapping[str, Dataset]) -> list[Finding]:
@@ -347,6 +383,39 @@ class TextClassification(Task):
             message = f"train: every target is {labels['train'][0]}: there is nothing to learn"
             findings.append(Finding("error", "constant-target", message, len(labels["train"])))
         return findings
+
+    def tables(self, examples: Mapping[str, Dataset]) -> list[Table]:
+        """Rows a label and split; for numbers their mean and spread."""
+        gold = {split: np.asarray(rows["label"][:]) for split, rows in examples.items()}
+        if self.labels.problem == "regression":
+            rows: list[list[Any]] = [
+                [split, len(values), float(np.mean(values)), float(np.std(values))] for split, values in gold.items()
+            ]
+            return [Table("targets", ["split", "rows", "mean", "std"], rows)]
+        counts = {split: self._counts(values) for split, values in gold.items()}
+        body: list[list[Any]] = [
+            [label, *(int(found[i]) for found in counts.values())]
+            for i, label in enumerate(self.labels.names[:SHOWN_LABELS])
+        ]
+        hidden = len(self.labels.names) - SHOWN_LABELS
+        if hidden > 0:
+            reporting.current().note(f"{hidden} more labels are in --json")
+        body.append(["(rows)", *(len(values) for values in gold.values())])
+        return [Table("labels", ["label", *counts], body)]
+
+    def _counts(self, gold: np.ndarray) -> np.ndarray:
+        """Rows a label, from ids (rows,) or indicators (rows, labels)."""
+        return gold.sum(axis=0).astype(int) if gold.ndim > 1 else np.bincount(gold, minlength=self.labels.size)
+
+    def length_findings(self, tokenizer: Any, examples: Mapping[str, Dataset]) -> list[Finding]:
+        from nlpkit.data import checks, features
+
+        if self.max_length is None or self.long_text == "windows":
+            return []
+        samples = {split: rows[: features.LENGTH_SAMPLE] for split, rows in examples.items()}
+        lengths = {split: self.token_lengths(tokenizer, rows) for split, rows in samples.items()}
+        places = {split: rows["where"] for split, rows in samples.items()}
+        return checks.truncation(lengths, places, self.max_length, "see --max-length, --long-text windows")
 
     def _keys(self, examples: Dataset) -> list[str]:
         texts = examples["text"][:]
@@ -477,6 +546,16 @@ class TextClassification(Task):
 
         return metrics.compute(self.labels.problem, self.predicted(outputs), np.asarray(examples["label"][:]), outputs)
 
+    def metric_names(self, examples: Dataset) -> Collection[str]:
+        outputs = np.random.default_rng(0).normal(size=(len(examples), self.labels.size))
+        return self.score(outputs, examples)
+
+    def detail_tables(self, split: str, details: Mapping[str, Any]) -> list[Table]:
+        if not self.per_class or "per_class" not in details:
+            return []
+        lines = [[label, *values.values()] for label, values in details["per_class"].items()]
+        return [Table(f"{split}, by label", ["label", "precision", "recall", "f1", "support"], lines)]
+
     def details(self, outputs: np.ndarray, examples: Dataset) -> dict[str, Any]:
         if self.labels.problem == "regression":
             return {}
@@ -494,11 +573,22 @@ class TextClassification(Task):
             scores = {name: round(float(p), 6) for name, p in zip(names, row, strict=True)}
             if self.labels.problem == "single-label":
                 best = int(row.argmax())
-                out.append({"prediction": names[best], "score": scores[names[best]], "scores": scores})
+                answer: dict[str, Any] = {"prediction": names[best], "score": scores[names[best]]}
             else:
                 chosen = [name for name, p in zip(names, row, strict=True) if p >= self.threshold]
-                out.append({"prediction": chosen, "score": float(row.max()), "scores": scores})
+                answer = {"prediction": chosen, "score": float(row.max())}
+            out.append({**answer, "scores": scores} if self.all_scores else answer)
         return out
+
+    def answer_tables(self, rows: Sequence[Mapping[str, Any]], answers: Sequence[Mapping[str, Any]]) -> list[Table]:
+        """With --all-scores a column for each label."""
+        (table,) = super().answer_tables(rows, answers)
+        names = next((list(answer["scores"]) for answer in answers if answer.get("scores")), [])
+        body = [
+            [*line, *(answer.get("scores", {}).get(name) for name in names)]
+            for line, answer in zip(table.rows, answers, strict=True)
+        ]
+        return [Table(table.title, [*table.header, *names], body)]
 
     def mistakes(self, outputs: np.ndarray, examples: Dataset) -> list[dict[str, Any]]:
         gold = np.asarray(examples["label"][:])
@@ -543,9 +633,7 @@ class TextClassification(Task):
             return drawn
         counts = {}
         for split, rows in examples.items():
-            gold = np.asarray(rows["label"][:])
-            multi = self.labels.problem == "multi-label"
-            counts[split] = gold.sum(axis=0) if multi else np.bincount(gold, minlength=self.labels.size)
+            counts[split] = self._counts(np.asarray(rows["label"][:]))
         drawn["label_distribution"] = plots.grouped_bars(self.labels.names, counts, "share of rows")
         if judged and self.labels.problem == "single-label":
             gold = np.asarray(examples[judged]["label"][:])
@@ -583,9 +671,9 @@ class TextClassification(Task):
             outputs[split] = np.log(full) if self.labels.problem == "single-label" else np.log(full / (1 - full))
         return "TF-IDF + linear", outputs
 
-    def oversample(self, examples: Dataset, seed: int) -> np.ndarray | None:
+    def oversample(self, examples: Dataset, seed: int) -> np.ndarray:
         if self.labels.problem != "single-label":
-            return None
+            raise UserError(f"--oversample is for single-label classification, not for {self.labels.problem}")
         gold = np.asarray(examples["label"][:])
         generator = np.random.default_rng(seed)
         most = np.bincount(gold).max()
@@ -643,16 +731,6 @@ def _class_names(rows: Dataset, column: str) -> list[str] | None:
     feature: Any = rows.features[column]
     feature = getattr(feature, "feature", feature)
     return list(feature.names) if isinstance(feature, ClassLabel) else None
-
-
-def _cell(row: Mapping[str, Any], column: str, others: Sequence[str]) -> str:
-    name = column if column in row else column_names.guess(list(row), others)
-    if name is None:
-        raise ValueError(f"no column '{column}'")
-    value = row[name]
-    if is_missing(value):
-        raise ValueError(f"column '{name}' is empty")
-    return str(value)
 
 
 def _read_class_weights(path: str, names: Sequence[str]) -> list[float]:

@@ -3,15 +3,33 @@
 from __future__ import annotations
 
 import importlib
-from typing import Any
+from typing import Any, Literal, NamedTuple
+
+from pydantic import create_model
 
 from nlpkit.errors import UserError
-from nlpkit.options import suggest
+from nlpkit.options import Config, flag_of, suggest
 from nlpkit.tasks.base import Task
 
-# name -> (module, class, suffix of the transformers architectures it covers)
-TASKS: dict[str, tuple[str, str, str]] = {
-    "text-classification": ("nlpkit.tasks.classification", "TextClassification", "ForSequenceClassification"),
+Kind = Literal["data_options", "predict_options", "evaluate_options"]
+
+
+class Entry(NamedTuple):
+    """Where a task lives, and the ends of the names of the transformers architectures that it covers."""
+
+    module: str
+    attribute: str
+    architectures: tuple[str, ...]
+
+
+TASKS: dict[str, Entry] = {
+    "text-classification": Entry("nlpkit.tasks.classification", "TextClassification", ("ForSequenceClassification",)),
+    # BERT and ALBERT as their authors trained them have a second head, which is left out
+    "fill-mask": Entry(
+        "nlpkit.tasks.masked_lm",
+        "MaskedLanguageModeling",
+        ("ForMaskedLM", "BertForPreTraining", "AlbertForPreTraining"),
+    ),
 }
 
 
@@ -23,8 +41,8 @@ def task_class(name: str) -> type[Task]:
     """
     if name not in TASKS:
         raise UserError(f"there is no task '{name}'", suggest(name, TASKS) or f"Tasks: {', '.join(TASKS)}")
-    module, attribute, _ = TASKS[name]
-    return getattr(importlib.import_module(module), attribute)
+    entry = TASKS[name]
+    return getattr(importlib.import_module(entry.module), entry.attribute)
 
 
 def task_of_model(config: Any, record: dict[str, Any] | None, where: str) -> Task:
@@ -36,11 +54,49 @@ def task_of_model(config: Any, record: dict[str, Any] | None, where: str) -> Tas
     if record:
         return task_class(record["name"]).from_model(config, record)
     for architecture in config.architectures or []:
-        for name, (_, _, suffix) in TASKS.items():
-            if architecture.endswith(suffix):
+        for name, entry in TASKS.items():
+            if architecture.endswith(entry.architectures):
                 return task_class(name).from_model(config, None)
     found = ", ".join(config.architectures or ["none named"])
     raise UserError(
         f"{where} holds no model for a task known here (its architecture: {found})",
         "Fine-tune it first, for example with `nlpkit finetune-cls`.",
     )
+
+
+def options_of_tasks(kind: Kind) -> Any:
+    """A Config base class with the options of every task: a command's flags are made before its task is known.
+
+    Raises:
+        TypeError: two tasks declare an option of one name differently. The same flag means the same everywhere: share
+            the declaration (`nlpkit.tasks.options`) or give the option another name.
+    """
+    groups = list(dict.fromkeys(getattr(task_class(name), kind) for name in TASKS))
+    # a group that another one extends adds nothing, and would stand before its own subclass
+    groups = [group for group in groups if not any(other is not group and issubclass(other, group) for other in groups)]
+    declared: dict[str, tuple[type[Config], str]] = {}
+    for group in groups:
+        for option, info in group.model_fields.items():
+            first, said = declared.setdefault(option, (group, repr(info)))
+            if said != repr(info):
+                raise TypeError(f"{first.__name__} and {group.__name__} declare the option {option!r} differently")
+    return create_model(
+        f"{kind.title().replace('_', '')}OfTasks", __base__=tuple(groups) or Config, __module__=__name__
+    )
+
+
+def refuse_foreign_options(config: Config, task: type[Task], kind: Kind) -> None:
+    """Stop at an option that was set but is read by other tasks only.
+
+    Raises:
+        UserError: naming the option and the tasks that have it.
+    """
+    owners: dict[str, list[str]] = {}
+    for name in TASKS:
+        for option in getattr(task_class(name), kind).model_fields:
+            owners.setdefault(option, []).append(name)
+    for option, tasks in owners.items():
+        # a record of an earlier run gives every option, most of them as they are by default
+        is_set = option in config.given and getattr(config, option) != type(config).model_fields[option].default
+        if is_set and task.name not in tasks:
+            raise UserError(f"{flag_of(option)} is for {', '.join(tasks)}, not for {task.name}")

@@ -12,8 +12,16 @@ from typing import Any
 from nlpkit.errors import UserError
 from nlpkit.options import TrainingOptions, suggest
 from nlpkit.training.devices import Device
+from nlpkit.training.schedules import WSD_DECAY
 
 LOGS_PER_RUN = 50
+# our name -> transformers' name
+SCHEDULES = {
+    "linear": "linear",
+    "cosine": "cosine",
+    "constant": "constant_with_warmup",
+    "wsd": "warmup_stable_decay",
+}
 
 
 def steps_per_epoch(rows: int, options: TrainingOptions, processes: int) -> int:
@@ -28,7 +36,14 @@ def total_steps(rows: int, options: TrainingOptions, processes: int) -> int:
 
 
 def training_arguments(
-    options: Any, output: Path, device: Device, *, main_metric: str, higher_is_better: bool, steps: int
+    options: Any,
+    output: Path,
+    device: Device,
+    *,
+    main_metric: str,
+    higher_is_better: bool,
+    steps: int,
+    **more: Any,
 ) -> Any:
     """Build the TrainingArguments of a run.
 
@@ -37,6 +52,7 @@ def training_arguments(
         output: where checkpoints go.
         main_metric: picks the best checkpoint unless the options name another.
         steps: of the whole run, for the logging interval.
+        more: TrainingArguments that the kind of run asks for.
 
     Raises:
         UserError: `--trainer` names no TrainingArguments field, a field that has a flag, or a bad value.
@@ -53,7 +69,8 @@ def training_arguments(
         "num_train_epochs": options.epochs,
         "max_steps": options.max_steps or -1,
         "learning_rate": options.learning_rate,
-        "lr_scheduler_type": options.schedule if options.schedule != "constant" else "constant_with_warmup",
+        "lr_scheduler_type": SCHEDULES[options.schedule],
+        "lr_scheduler_kwargs": _schedule_settings(options.schedule, steps),
         "warmup_steps": options.warmup if options.warmup < 1 else int(options.warmup),
         "weight_decay": options.weight_decay,
         "max_grad_norm": options.max_grad_norm,
@@ -80,6 +97,7 @@ def training_arguments(
         "dataloader_pin_memory": device.name == "cuda",
         "label_names": ["labels"],
         "log_level": "error",
+        **more,
     }
     if options.gradient_checkpointing:
         arguments["gradient_checkpointing"] = True
@@ -99,6 +117,10 @@ def training_arguments(
         return TrainingArguments(**arguments)
     except (ValueError, TypeError, ImportError) as error:
         raise UserError(f"TrainingArguments: {str(error).splitlines()[0]}") from error
+
+
+def _schedule_settings(schedule: str, steps: int) -> dict[str, Any]:
+    return {"num_decay_steps": max(round(WSD_DECAY * steps), 1), "decay_type": "linear"} if schedule == "wsd" else {}
 
 
 def _prepare_tracker(name: str, checkpoints: Path) -> None:

@@ -13,6 +13,7 @@ from torch.utils.data import Sampler
 # rows have the same length. On SST-2 (6,920 rows, batches of 32) padding adds 1.9 % to the tokens; without jitter it
 # adds 0.7 %, in random batches 105 %.
 LENGTH_JITTER = 0.03
+IGNORED = -100  # the label that torch's cross-entropy leaves out
 
 
 class LengthBatchSampler(Sampler[int]):
@@ -71,13 +72,16 @@ class LengthBatchSampler(Sampler[int]):
 
 
 class PaddingCollator:
-    """Pad features to the longest of the batch.
+    """Pad features to the longest of the batch, on the tokenizer's padding side.
 
     Args:
         tokenizer: gives the padding id and side.
+        token_labels: `labels` holds one label a token, and padding gets -100, which torch's cross-entropy leaves out;
+            else one value a feature, or one vector of the same width.
     """
 
-    def __init__(self, tokenizer: Any) -> None:
+    def __init__(self, tokenizer: Any, *, token_labels: bool = False) -> None:
+        self.token_labels = token_labels
         self.pad_id = tokenizer.pad_token_id
         self.left = tokenizer.padding_side == "left"
         self.pad_type = getattr(tokenizer, "pad_token_type_id", 0)
@@ -90,7 +94,9 @@ class PaddingCollator:
         batch["attention_mask"] = self._padded([np.ones(n, dtype=np.int64) for n in lengths], lengths, 0)
         if "token_type_ids" in features[0]:
             batch["token_type_ids"] = self._padded([f["token_type_ids"] for f in features], lengths, self.pad_type)
-        if "labels" in features[0]:
+        if "labels" in features[0] and self.token_labels:
+            batch["labels"] = self._padded([feature["labels"] for feature in features], lengths, IGNORED)
+        elif "labels" in features[0]:
             batch["labels"] = torch.as_tensor(np.asarray([feature["labels"] for feature in features]))
         return batch
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -17,28 +17,36 @@ from nlpkit.reporting import Progress
 from nlpkit.runs.folder import RunFolder
 
 if TYPE_CHECKING:
-    from nlpkit.training.trainer import NlpkitTrainer
+    from nlpkit.training.trainer import ResumableTrainer
 
 
 class ProgressCallback(TrainerCallback):
-    """Advance the reporter's bar; loss and validation metric stand beside it."""
+    """Advance the reporter's bar.
 
-    def __init__(self, bar: Progress, main_metric: str) -> None:
-        self.bar, self.main_metric = bar, main_metric
-        self.figures: dict[str, str] = {}
+    Args:
+        trainer: its `budget` says how far a run is that is limited by time.
+        bar: of the reporter.
+        figures: what stands beside it: name in Trainer's log -> name shown.
+    """
+
+    def __init__(self, trainer: ResumableTrainer, bar: Progress, figures: Mapping[str, str]) -> None:
+        self.trainer, self.bar, self.figures = trainer, bar, figures
+        self.shown: dict[str, str] = {}
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         self.bar.reset(state.max_steps, state.global_step)
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        self.bar.advance(1, **self.figures)
+        budget = self.trainer.budget
+        if budget.minutes is not None:
+            self.bar.expect(max(round(state.global_step / budget.progress(state.global_step)), state.global_step))
+        self.bar.advance(1, **self.shown)
 
     def on_log(self, args: Any, state: Any, control: Any, **keywords: Any) -> None:
-        logs: dict[str, float] = keywords["logs"]
-        if "loss" in logs:
-            self.figures["loss"] = f"{logs['loss']:.4f}"
-        if f"eval_{self.main_metric}" in logs:
-            self.figures[self.main_metric] = f"{logs[f'eval_{self.main_metric}']:.4f}"
+        for name, shown in self.figures.items():
+            if name in keywords["logs"]:
+                value = keywords["logs"][name]
+                self.shown[shown] = f"{value:,.0f}" if abs(value) >= 100 else f"{value:.4f}"
 
 
 class MetricsFileCallback(TrainerCallback):
@@ -59,32 +67,48 @@ class MetricsFileCallback(TrainerCallback):
 
 
 class LimitsCallback(TrainerCallback):
-    """Stop after some minutes, save when the last checkpoint is old, evaluate at the last step, set the order."""
+    """Stop when the time is used up, save when the last checkpoint is old, evaluate at the last step, set the order.
 
-    def __init__(self, trainer: NlpkitTrainer, *, max_minutes: float | None, checkpoint_minutes: float) -> None:
+    Args:
+        trainer: its `budget` holds the time limit.
+        checkpoint_minutes: age of the last checkpoint at which another is saved.
+        evaluations: evaluate and save this many times a run, evenly over its budget; 0 leaves that to the arguments.
+    """
+
+    def __init__(self, trainer: ResumableTrainer, *, checkpoint_minutes: float, evaluations: int = 0) -> None:
         self.trainer = trainer
-        self.max_minutes, self.checkpoint_minutes = max_minutes, checkpoint_minutes
-        self.start = self.saved = time.monotonic()
+        self.checkpoint_minutes, self.evaluations = checkpoint_minutes, evaluations
+        self.saved = time.monotonic()
+        self.part = 0
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        self.start = self.saved = time.monotonic()
+        self.trainer.begin()
+        self.saved = time.monotonic()
+        self.part = self._part(state.global_step)
 
     def on_epoch_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         # a resumed, distributed run wraps the sampler so deeply that Accelerate no longer reaches it
-        self.trainer.sampler.set_epoch(int((state.epoch or 0) + 1e-6))
+        self.trainer.set_epoch(int((state.epoch or 0) + 1e-6))
 
     def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         self.saved = time.monotonic()
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        now = time.monotonic()
-        if self.max_minutes and agreed(now - self.start >= 60 * self.max_minutes):
+        budget = self.trainer.budget
+        if budget.minutes and agreed(budget.seconds() >= 60 * budget.minutes):
             control.should_training_stop = True
-        if args.eval_strategy == "steps" and (control.should_training_stop or state.global_step >= state.max_steps):
-            control.should_evaluate = control.should_save = True
+        last = control.should_training_stop or state.global_step >= state.max_steps
+        part = self._part(state.global_step)
+        if last if not self.evaluations else last or agreed(part > self.part):
+            self.part = part
+            if self.evaluations or args.eval_strategy == "steps":
+                control.should_evaluate = control.should_save = True
         # not at the end of an epoch: its evaluation comes after this, and a resumed run would miss it
-        if agreed(now - self.saved >= 60 * self.checkpoint_minutes) and state.epoch != int(state.epoch):
+        if agreed(time.monotonic() - self.saved >= 60 * self.checkpoint_minutes) and state.epoch != int(state.epoch):
             control.should_save = True
+
+    def _part(self, step: int) -> int:
+        return int(self.evaluations * self.trainer.budget.progress(step) + 1e-9)
 
 
 class SignalCallback(TrainerCallback):
@@ -94,7 +118,7 @@ class SignalCallback(TrainerCallback):
     the one before (its evaluation, its random numbers), and at the start of an epoch before its order is drawn.
     """
 
-    def __init__(self, trainer: NlpkitTrainer) -> None:
+    def __init__(self, trainer: ResumableTrainer) -> None:
         self.trainer = trainer
         self.caught: int | None = None
 

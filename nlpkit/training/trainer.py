@@ -14,17 +14,19 @@ import numpy as np
 import torch
 from transformers import Trainer
 
-from nlpkit import reporting
+from nlpkit import process, reporting
 from nlpkit.errors import UserError
-from nlpkit.runs.folder import writing
+from nlpkit.runs.folder import write_json, writing
 from nlpkit.training import parameters
 from nlpkit.training.batching import LengthBatchSampler
+from nlpkit.training.schedules import Budget
 
 if TYPE_CHECKING:
     from datasets import Dataset
 
     from nlpkit.tasks.base import Task
 
+POSITION = "nlpkit_position.json"  # in each checkpoint, see `ResumableTrainer.position`
 BOOKKEEPING = ("length", "example")  # feature columns that the model does not see
 
 
@@ -72,64 +74,42 @@ class Split:
         return task.pool(restored, self.owner)
 
 
-class NlpkitTrainer(Trainer):
-    """A Trainer run of one task.
+class ResumableTrainer(Trainer):
+    """A Trainer whose checkpoints survive a kill and hold all that a resumed run needs.
 
     Args:
-        task: gives loss, padding and scores.
-        splits: `train`, `validation` and others; validation picks the best checkpoint.
-        grouped: batches of rows of like length.
+        budget: steps and time; `None` limits neither beyond what the arguments say.
         layer_decay: see `parameters.optimizer_groups`.
         arguments: of transformers.Trainer.
     """
 
-    def __init__(
-        self, *, task: Task, splits: dict[str, Split], grouped: bool = True, layer_decay: float = 1.0, **arguments: Any
-    ) -> None:
-        self.task = task
-        self.splits = splits
-        self.grouped = grouped
+    def __init__(self, *, budget: Budget | None = None, layer_decay: float = 1.0, **arguments: Any) -> None:
+        self.budget = budget or Budget(steps=0)
         self.layer_decay = layer_decay
+        self.sampler: LengthBatchSampler | None = None
+        self._unlogged: dict[str, Any] | None = None
         place = Path(arguments["args"].output_dir)
         missing = [folder for folder in (place, *place.parents) if not folder.exists()]
-        super().__init__(
-            train_dataset=splits["train"].for_training(),
-            eval_dataset=splits["validation"].for_evaluation(),
-            data_collator=task.collate(arguments["processing_class"]),
-            compute_loss_func=self._task_loss,
-            compute_metrics=self._validation_metrics,
-            **arguments,
-        )
+        super().__init__(**arguments)
         for folder in missing:  # Trainer makes its folder at once; a run that is only planned leaves none
             with contextlib.suppress(OSError):
                 folder.rmdir()
 
-    def _task_loss(self, outputs: Any, labels: torch.Tensor, num_items_in_batch: Any = None) -> torch.Tensor:
-        return self.task.loss(outputs["logits"], labels, num_items_in_batch)
-
-    def _validation_metrics(self, prediction: Any) -> dict[str, float]:
-        split = self.splits["validation"]
-        return self.task.score(split.pooled(self.task, _logits(prediction.predictions)), split.examples)
-
-    def outputs(self, split: Split) -> np.ndarray:
-        """The model's pooled outputs for a split, in example order."""
-        scorer, self.compute_metrics = self.compute_metrics, None
-        try:
-            prediction = self.predict(split.for_evaluation())
-        finally:
-            self.compute_metrics = scorer
-        return split.pooled(self.task, _logits(prediction.predictions))
-
-    def _get_train_sampler(self, train_dataset: Any = None) -> LengthBatchSampler:
+    def ordered(self, lengths: np.ndarray, *, grouped: bool) -> LengthBatchSampler:
+        """The order of rows of these lengths, whole optimizer steps of like length where `grouped`."""
         args = self.args
-        rows = self._train_batch_size * args.gradient_accumulation_steps * args.world_size
         self.sampler = LengthBatchSampler(
-            self.splits["train"].lengths,
-            rows,
+            lengths,
+            self._train_batch_size * args.gradient_accumulation_steps * args.world_size,
             seed=args.seed if args.data_seed is None else args.data_seed,
-            grouped=self.grouped,
+            grouped=grouped,
         )
         return self.sampler
+
+    def set_epoch(self, epoch: int) -> None:
+        """Choose the epoch whose rows come next."""
+        if self.sampler is not None:
+            self.sampler.set_epoch(epoch)
 
     def _init_training_state(self, max_steps: int, per_epoch: int, epochs: int, *arguments: Any) -> tuple[int, int]:
         started = super()._init_training_state(max_steps, per_epoch, epochs, *arguments)
@@ -150,11 +130,35 @@ class NlpkitTrainer(Trainer):
             self.optimizer = kind(groups, **keywords)
         return super().create_optimizer(*([] if model is None else [model]))
 
+    def position(self) -> dict[str, Any]:
+        """What a checkpoint keeps besides Trainer's own state: JSON values."""
+        out: dict[str, Any] = {"seconds": self.budget.seconds()}
+        if hasattr(self, "_tr_loss") and process.world_size() == 1:
+            # Trainer would begin a new mean: the next line of the resumed run's log would be another one
+            out["unlogged"] = {"loss": float(self._tr_loss), "from": self._globalstep_last_logged}
+        return out
+
+    def go_on_from(self, position: dict[str, Any]) -> None:
+        """Take up what `position` of the interrupted run gave; before `train`."""
+        self.budget.before = position.get("seconds", 0.0)
+        self._unlogged = position.get("unlogged")
+
+    def begin(self) -> None:
+        """Start the clock, and go on with the log; when `train` has made its own beginning."""
+        self.budget.begin()
+        if self._unlogged is not None and hasattr(self, "_tr_loss"):
+            self._tr_loss += self._unlogged["loss"]
+            self._globalstep_last_logged = self._unlogged["from"]
+        self._unlogged = None
+
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
         folder = Path(self.args.output_dir)  # type: ignore[arg-type]
         target = folder / f"checkpoint-{self.state.global_step}"
         with writing(folder):
             try:
+                if self.is_world_process_zero():
+                    target.mkdir(parents=True, exist_ok=True)
+                    write_json(target / POSITION, self.position())
                 super()._save_checkpoint(model, trial)
             except BaseException:
                 # half a checkpoint would take the room that the next one needs
@@ -169,8 +173,57 @@ class NlpkitTrainer(Trainer):
             self._save_checkpoint(self.model, None)
 
 
+class NlpkitTrainer(ResumableTrainer):
+    """A Trainer run of one task.
+
+    Args:
+        task: gives loss, padding and scores.
+        splits: `train`, `validation` and others; validation picks the best checkpoint.
+        grouped: batches of rows of like length.
+        arguments: of `ResumableTrainer`.
+    """
+
+    def __init__(self, *, task: Task, splits: dict[str, Split], grouped: bool = True, **arguments: Any) -> None:
+        self.task = task
+        self.splits = splits
+        self.grouped = grouped
+        super().__init__(
+            train_dataset=splits["train"].for_training(),
+            eval_dataset=splits["validation"].for_evaluation(),
+            data_collator=task.collate(arguments["processing_class"]),
+            compute_loss_func=self._task_loss,
+            compute_metrics=self._validation_metrics,
+            **arguments,
+        )
+
+    def _task_loss(self, outputs: Any, labels: torch.Tensor, num_items_in_batch: Any = None) -> torch.Tensor:
+        return self.task.loss(outputs["logits"], labels, num_items_in_batch)
+
+    def _validation_metrics(self, prediction: Any) -> dict[str, float]:
+        split = self.splits["validation"]
+        return self.task.score(split.pooled(self.task, _logits(prediction.predictions)), split.examples)
+
+    def outputs(self, split: Split) -> np.ndarray:
+        """The model's pooled outputs for a split, in example order."""
+        scorer, self.compute_metrics = self.compute_metrics, None
+        try:
+            prediction = self.predict(split.for_evaluation())
+        finally:
+            self.compute_metrics = scorer
+        return split.pooled(self.task, _logits(prediction.predictions))
+
+    def _get_train_sampler(self, train_dataset: Any = None) -> LengthBatchSampler:
+        return self.ordered(self.splits["train"].lengths, grouped=self.grouped)
+
+
 def _logits(predictions: Any) -> np.ndarray:
     return predictions[0] if isinstance(predictions, tuple) else predictions
+
+
+def position_in(checkpoint: Path) -> dict[str, Any]:
+    """What `ResumableTrainer.position` gave when this checkpoint was saved."""
+    path = checkpoint / POSITION
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
 
 
 def last_checkpoint(folder: Path) -> Path | None:

@@ -375,8 +375,8 @@ def test_pairs_are_truncated_only() -> None:
 
 def chosen(counts: list[int], asked: int | None = None, limit: int | None = 512) -> tuple[int | None, str]:
     rows = {"text": [words(count, i) for i, count in enumerate(counts)], "label": ["a", "b"] * (len(counts) // 2)}
-    task = task_of(rows)
-    said = features.choose_max_length(task, make_tokenizer(), {"train": examples_of(task, rows)}, limit, asked, 0)
+    task = task_of(rows, max_length=asked)
+    said = features.choose_max_length(task, make_tokenizer(), {"train": examples_of(task, rows)}, limit, 0)
     return task.max_length, said
 
 
@@ -411,7 +411,6 @@ def test_oversampling_makes_every_class_as_frequent_as_the_most_frequent() -> No
     task = task_of(imbalanced())
     found = examples_of(task, imbalanced())
     drawn = task.oversample(found, seed=3)
-    assert drawn is not None
     labels = np.asarray(found["label"][:])[drawn]
     assert np.bincount(labels).tolist() == [70, 70, 70]
     assert set(drawn.tolist()) == set(range(100))  # no row is lost
@@ -422,7 +421,8 @@ def test_oversampling_makes_every_class_as_frequent_as_the_most_frequent() -> No
 def test_oversampling_is_refused_where_there_are_no_classes() -> None:
     numbers = {"text": texts(4), "label": [0.5, 1.5, 2.5, 3.5]}
     task = task_of(numbers)
-    assert task.oversample(examples_of(task, numbers), 0) is None
+    with pytest.raises(UserError, match="--oversample is for single-label classification, not for regression"):
+        task.oversample(examples_of(task, numbers), 0)
 
 
 def test_baseline_learns_and_speaks_in_logits() -> None:

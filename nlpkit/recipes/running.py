@@ -1,0 +1,174 @@
+"""What every training command does around its Trainer: resume, train through interruptions, results, upload."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+from nlpkit import process, reporting
+from nlpkit.errors import Interrupted, RunError, UserError
+from nlpkit.runs.folder import RunFolder, read_record
+
+if TYPE_CHECKING:
+    from nlpkit.training.devices import Device
+
+
+class Experiment(Protocol):
+    """What a run is made of before its first step, as far as training it goes."""
+
+    config: Any
+    command: str
+    device: Device
+    trainer: Any  # ResumableTrainer
+    folder: RunFolder
+    steps: int
+
+
+E = TypeVar("E", bound=Experiment)
+
+
+@contextmanager
+def saying_how_to_go_on(command: str, folder: Path) -> Iterator[None]:
+    """Tell the user who interrupts the block which command goes on."""
+    try:
+        yield
+    except (Interrupted, KeyboardInterrupt) as stop:
+        said = stop.message if isinstance(stop, Interrupted) else "interrupted"
+        raise Interrupted(said, f"Go on with: nlpkit {command} --output {folder} --resume") from None
+
+
+def resumed(config: Any) -> Any:
+    """The configuration of the interrupted run, with the flags given now on top."""
+    if config.output is None:
+        raise UserError("--resume needs the --output folder of the run to go on with")
+    record = read_record(config.output)
+    if not record:
+        if record is None and config.output.exists() and any(config.output.iterdir()):
+            raise UserError(f"--resume: {config.output} is not an nlpkit run")
+        reporting.current().note(f"--resume: there is no run in {config.output} yet; starting one")
+        return config
+    recorded = {key: value for key, value in record["config"].items() if key in type(config).model_fields}
+    given = {name: getattr(config, name) for name in config.given}
+    return type(config)(**{**recorded, **given})
+
+
+def train(
+    experiment: E, build: Callable[[Any], E], head: Callable[[E], dict[str, Any]], figures: Mapping[str, str]
+) -> E:
+    """Train; when the GPU runs out of memory, go on with a smaller batch and more accumulation: the same steps.
+
+    Args:
+        build: makes the experiment of a config again.
+        head: the part of the record that is known before training.
+        figures: what stands beside the progress bar, see `ProgressCallback`.
+    """
+    import torch
+
+    from nlpkit.training import embeddings
+    from nlpkit.training.callbacks import ProgressCallback, SignalCallback
+    from nlpkit.training.trainer import last_checkpoint, position_in
+
+    while True:
+        config, trainer, folder = experiment.config, experiment.trainer, experiment.folder
+        checkpoint = last_checkpoint(folder.checkpoints) if config.resume else None
+        if process.is_main_process():
+            folder.start(head(experiment), overwrite=config.overwrite, resume=config.resume)
+            step = int(checkpoint.name.rpartition("-")[2]) if checkpoint else 0
+            folder.rewind_metrics(step)
+            if config.resume:
+                where = f"from step {step}" if checkpoint else "from the start: there is no checkpoint yet"
+                reporting.current().note(f"resuming {where}")
+        if checkpoint:
+            trainer.go_on_from(position_in(checkpoint))
+        trainer.accelerator.wait_for_everyone()
+        signals = SignalCallback(trainer)
+        trainer.add_callback(signals)
+        try:
+            with reporting.current().progress("train", experiment.steps, "steps") as bar, signals.listening():
+                trainer.add_callback(ProgressCallback(trainer, bar, figures))
+                trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+            embeddings.restore_all_rows(trainer.model)
+            return experiment
+        except torch.OutOfMemoryError as error:
+            if config.batch_size == 1 or process.world_size() > 1:
+                raise _out_of_memory(config, error) from error
+        size = next(n for n in range(config.batch_size // 2, 0, -1) if config.batch_size % n == 0)
+        smaller = config.changed(
+            batch_size=size,
+            gradient_accumulation_steps=config.gradient_accumulation_steps * config.batch_size // size,
+            eval_batch_size=max(config.eval_batch_size // 2, 1),
+            output=folder.path,
+            resume=True,
+        )
+        reporting.current().warn(
+            f"the {experiment.device.name} ran out of memory with --batch-size {config.batch_size}; going on with "
+            f"--batch-size {smaller.batch_size} --gradient-accumulation-steps {smaller.gradient_accumulation_steps}"
+        )
+        del experiment, trainer, signals
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+        experiment = build(smaller)
+
+
+def _out_of_memory(config: Any, error: Exception) -> Exception:
+    return RunError(
+        f"out of memory with --batch-size {config.batch_size}: {str(error).splitlines()[0]}",
+        "Lower --batch-size or --max-length, or add --gradient-checkpointing.",
+    )
+
+
+def require_hub_access(config: Any) -> str | None:
+    """Check the right to push before hours of training, and make the repository.
+
+    Raises:
+        UserError: not logged in, no right to write, or no network.
+    """
+    if not config.push_to_hub or not process.is_main_process():
+        return None
+    from huggingface_hub import HfApi
+
+    try:
+        api = HfApi()
+        api.whoami()
+        return api.create_repo(config.push_to_hub, private=not config.public, exist_ok=True).repo_id
+    except Exception as error:
+        raise UserError(
+            f"--push-to-hub {config.push_to_hub}: cannot write there: {str(error).splitlines()[0]}",
+            "Log in with `hf auth login`, check the name, or leave the flag out and upload the folder later.",
+        ) from error
+
+
+def push(folder: Path, repository: str, *, public: bool) -> None:
+    """Upload a finished run.
+
+    Raises:
+        RunError: the upload failed; the run itself is complete.
+    """
+    from huggingface_hub import HfApi
+
+    try:
+        HfApi().upload_folder(repo_id=repository, folder_path=folder, ignore_patterns=["checkpoints/*", ".*"])
+    except Exception as error:
+        raise RunError(
+            f"the run is complete in {folder}, but its upload failed: {str(error).splitlines()[0]}",
+            f"Upload it again: hf upload {repository} {folder}",
+        ) from error
+    reporting.current().note(f"uploaded to {repository} ({'public' if public else 'private'} if it is new)")
+
+
+def write_results(folder: Path, metrics: Mapping[str, Mapping[str, float]], train_seconds: float) -> None:
+    """The result files that other tools read, named as Trainer names them: {split}_results.json, all_results.json."""
+    combined: dict[str, Any] = {}
+    for split, values in metrics.items():
+        prefix = "eval" if split == "validation" else split
+        named = {f"{prefix}_{name}": value for name, value in values.items()}
+        _dump(folder / f"{prefix}_results.json", named)
+        combined |= named
+    _dump(folder / "all_results.json", combined | {"train_runtime": train_seconds})
+
+
+def _dump(path: Path, value: Any) -> None:
+    path.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")

@@ -1,0 +1,60 @@
+"""How much of a run is used up, in steps or in time, and the learning rate that goes with it."""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass, field
+
+WSD_DECAY = 0.1  # share of the steps in which warm-up-stable-decay goes down (Hu et al. 2024, MiniCPM)
+
+
+@dataclass
+class Budget:
+    """The limits of a run and what it has used of them.
+
+    Attributes:
+        steps: optimizer steps.
+        minutes: wall time of training, None without a limit.
+        before: seconds that were used before this process, in a resumed run.
+    """
+
+    steps: int
+    minutes: float | None = None
+    before: float = 0.0
+    start: float = field(default_factory=time.monotonic)
+
+    def begin(self) -> None:
+        """Start the clock."""
+        self.start = time.monotonic()
+
+    def seconds(self) -> float:
+        """Wall time of training so far."""
+        return self.before + time.monotonic() - self.start
+
+    def progress(self, step: int) -> float:
+        """Share that is used up, of whichever limit comes first; 0 to 1."""
+        share = step / max(self.steps, 1)
+        if self.minutes is not None:
+            share = max(share, self.seconds() / (60 * self.minutes))
+        return min(share, 1.0)
+
+
+def factor(schedule: str, progress: float, warmup: float) -> float:
+    """The learning rate relative to its peak.
+
+    Args:
+        schedule: linear, cosine, constant or wsd.
+        progress: share of the run that is over.
+        warmup: share of the run in which the rate rises from 0.
+    """
+    if progress < warmup:
+        return progress / warmup
+    rest = (progress - warmup) / max(1 - warmup, 1e-9)
+    if schedule == "linear":
+        return 1 - rest
+    if schedule == "cosine":
+        return 0.5 * (1 + math.cos(math.pi * rest))
+    if schedule == "wsd":
+        return min((1 - progress) / WSD_DECAY, 1.0)
+    return 1.0
