@@ -9,10 +9,11 @@ CONSTRAINTS := $(if $(GPU),$(VENV)/constraints-gpu.txt,constraints.txt)
 DATA ?= sample:feedback
 RECIPES := $(notdir $(basename $(wildcard recipes/*.yaml)))
 
-.PHONY: help install quickstart test test-lowest lint format clean recipes $(addprefix recipe-,$(RECIPES))
+.PHONY: help install quickstart encoder test test-lowest lint format clean recipes FORCE $(addprefix recipe-,$(RECIPES))
 
 help:
 	@echo "make quickstart      set up .venv, fine-tune on the sample, predict"
+	@echo "make encoder         CORPUS=FILE: tokenizer, then a mini BERT, then a classifier from it, in $(ENCODER)/"
 	@echo "make test            set up .venv, run the tests"
 	@echo "make lint            ruff and mypy"
 	@echo "make test-lowest     the tests on the oldest versions that pyproject.toml allows"
@@ -34,6 +35,49 @@ install: $(READY)
 quickstart: $(READY)
 	$(NLPKIT) finetune-cls --config recipes/quickstart.yaml --output runs/quickstart --overwrite
 	$(NLPKIT) predict runs/quickstart "Lovely little cafe, we will be back." "The train was late again and nobody said why."
+
+# From text to a classifier: make encoder CORPUS='a.txt b.txt.gz' [CLS_DATA=FOLDER|NAME] [ENCODER_MINUTES=20] [VOCABULARY=30000]
+# A step is repeated when its inputs are newer than its run, or its options are others; an interrupted one goes on.
+ENCODER := runs/encoder
+CLS_DATA ?= glue:sst2
+ENCODER_MINUTES ?= 20
+VOCABULARY ?= 30000
+TEXTS := $(wildcard $(CORPUS))
+MISSING := $(foreach file,$(CORPUS),$(if $(wildcard $(file)),,$(file)))
+
+ifneq ($(filter encoder,$(MAKECMDGOALS)),)
+$(if $(CORPUS),,$(error give the text to learn from: make encoder CORPUS=FILE))
+$(if $(MISSING),$(error CORPUS: there is no $(strip $(MISSING))))
+endif
+
+# 40 epochs, as BERT, unless the minutes are over before
+tokenizer-options = $(addprefix --data ,$(TEXTS)) --style bert --vocab-size $(VOCABULARY)
+model-options = $(addprefix --data ,$(TEXTS)) --tokenizer $(ENCODER)/tokenizer --size mini --epochs 40 --max-minutes $(ENCODER_MINUTES) $(PRETRAIN_FLAGS)
+classifier-options = --data $(CLS_DATA) --model $(ENCODER)/model $(CLS_FLAGS)
+# FORCE for a run that is not complete: its record is there from its start
+unfinished = $(if $(shell grep -s '^  "status": "complete"' $(ENCODER)/$(1)/nlpkit.json),,FORCE)
+# nothing but FORCE is newer: the step was interrupted
+overwrite-or-resume = $(if $(filter-out FORCE,$?),--overwrite,--resume)
+
+encoder: $(ENCODER)/classifier/nlpkit.json
+	@echo "$(ENCODER)/classifier is up to date; try: nlpkit predict $(ENCODER)/classifier TEXT"
+
+$(ENCODER)/tokenizer/nlpkit.json: $(TEXTS) $(ENCODER)/tokenizer.options $(call unfinished,tokenizer) | $(READY)
+	$(NLPKIT) train-tokenizer $(tokenizer-options) --output $(@D) --overwrite
+
+$(ENCODER)/model/nlpkit.json: $(TEXTS) $(ENCODER)/tokenizer/nlpkit.json $(ENCODER)/model.options $(call unfinished,model) | $(READY)
+	$(NLPKIT) pretrain-mlm $(model-options) --output $(@D) $(overwrite-or-resume)
+
+$(ENCODER)/classifier/nlpkit.json: $(wildcard $(CLS_DATA) $(CLS_DATA)/*) $(ENCODER)/model/nlpkit.json $(ENCODER)/classifier.options $(call unfinished,classifier) | $(READY)
+	$(NLPKIT) finetune-cls $(classifier-options) --output $(@D) $(overwrite-or-resume)
+
+# the options of a step's last run, rewritten only when they change
+$(ENCODER)/%.options: FORCE
+	@mkdir -p $(@D)
+	@echo '$($*-options)' | cmp -s - $@ || echo '$($*-options)' > $@
+
+# Ctrl-C has make delete what it was making; without its record a run cannot be resumed
+.PRECIOUS: $(addprefix $(ENCODER)/,tokenizer/nlpkit.json model/nlpkit.json classifier/nlpkit.json)
 
 test: $(READY)
 	$(BIN)/python -m pytest

@@ -48,6 +48,10 @@ SAME: dict[str, str] = {
     "optim": "trainer=optim",
     "label-smoothing-factor": "label-smoothing",
     "model-revision": "model-revision",
+    "block-size": "max-length",
+    "train-file": "data",
+    "model-type": "arch",
+    "whole-word-mask": "whole-word-masking",
     "use-cpu": "device=cpu",
 }
 
@@ -63,6 +67,13 @@ def _eval_strategy(value: str | None) -> list[str]:
     if value not in ("epoch", "steps", "no", None):
         raise UserError(f"--eval-strategy '{value}': nlpkit evaluates each epoch, or each --eval-steps N steps")
     return []
+
+
+def _percentage(value: str | None) -> list[str]:
+    try:
+        return ["--validation-share", f"{float(value or '') / 100:g}"]
+    except ValueError:
+        raise UserError(f"--validation-split-percentage '{value}': not a number") from None
 
 
 RENAMED: dict[str, tuple[Translation, bool, str]] = {
@@ -87,6 +98,8 @@ RENAMED: dict[str, tuple[Translation, bool, str]] = {
     "use-fast-tokenizer": (_drop, False, "tokenizers are always the fast ones"),
     "resume-from-checkpoint": (lambda _: ["--resume"], True, "--resume with the same --output"),
     "task-name": (lambda v: ["--data", f"glue:{v}"], True, "--data glue:NAME"),
+    "validation-split-percentage": (_percentage, True, "--validation-share takes a share below 1"),
+    "preprocessing-num-workers": (_drop, True, "the tokenizers library uses every core"),
     "overwrite-cache": (_drop, False, "caches are keyed by content"),
 }
 

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 _UsageError: Any = typer.BadParameter.__mro__[1]
 _ClickException: Any = _UsageError.__mro__[1]
 
-PANELS = ("Input", "Data", "Task", "Model", "Training", "Device", "Gate", "Output", "Speech")
+PANELS = ("Input", "Data", "Task", "Model", "Tokenizer", "Objective", "Training", "Device", "Gate", "Output", "Speech")
+LONGEST_METAVAR = 26  # characters
 
 
 class Root(typer.core.TyperGroup):
@@ -135,6 +136,8 @@ def _parameter(field: str, info: Any) -> tuple[str, inspect.Parameter]:
         text = "/".join(default) if isinstance(default, list | tuple) else str(default)
         help = f"{help} \\[default: {text}]"
     metavar = extra["metavar"] or _metavar(info.annotation)
+    if len(metavar) > LONGEST_METAVAR:  # its column would squeeze the help of all others
+        help, metavar = f"{metavar.replace('|', ', ')}. {help}", "NAME"
     kind: Any = list[str] | None if many else bool | None if kinds == {bool} else str | None
     if extra["positional"]:
         # required positionals are checked by Config too, so that --config can give them

@@ -20,9 +20,16 @@ COMMANDS: dict[str, Entry] = {
     "check-data": Entry(
         "nlpkit.recipes.check_data", "Find what is wrong with a data set before an hour of training is lost.", "Data"
     ),
+    "train-tokenizer": Entry(
+        "nlpkit.recipes.train_tokenizer", "Train a tokenizer on running text, or extend one.", "Train"
+    ),
+    "pretrain-mlm": Entry(
+        "nlpkit.recipes.pretrain_mlm", "Pre-train an encoder on running text, from scratch or further.", "Train"
+    ),
     "finetune-cls": Entry(
         "nlpkit.recipes.finetune_cls", "Fine-tune a model to classify or score texts and text pairs.", "Train"
     ),
+    "tokenize": Entry("nlpkit.recipes.tokenize", "Show how tokenizers cut texts, side by side.", "Data"),
     "predict": Entry("nlpkit.recipes.predict", "Answer for texts or files with a trained model.", "Use"),
     "evaluate": Entry("nlpkit.recipes.evaluate", "Measure a trained model on labelled data.", "Use"),
 }

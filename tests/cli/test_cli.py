@@ -16,7 +16,7 @@ from nlpkit import __version__
 from nlpkit.cli import aliases
 from nlpkit.cli.app import main
 from nlpkit.cli.registry import COMMANDS
-from nlpkit.recipes import check_data, finetune_cls
+from nlpkit.recipes import check_data, finetune_cls, pretrain_mlm
 from nlpkit.reporting import Report, Table
 
 SPEECH = {"help", "config", "json", "quiet", "verbose"}
@@ -299,7 +299,8 @@ def test_a_strategy_without_counterpart_is_refused(capsys: pytest.CaptureFixture
 
 
 def test_every_alias_leads_to_an_option() -> None:
-    known = {name.replace("_", "-") for name in finetune_cls.Config.model_fields}
+    configs = (finetune_cls.Config, pretrain_mlm.Config)
+    known = {name.replace("_", "-") for config in configs for name in config.model_fields}
     assert {target.partition("=")[0] for target in aliases.SAME.values()} <= known
 
 

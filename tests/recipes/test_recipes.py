@@ -1,7 +1,11 @@
-"""Every file in recipes/: it validates, and it builds its Trainer on rows of its data set's schema."""
+"""Every file in recipes/ validates and has its target and its row; those that classify build their Trainer.
+
+The rows are stand-ins of each data set's schema. Pre-training recipes are run in test_pretraining.py.
+"""
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import random
@@ -13,16 +17,20 @@ from typing import Any
 
 import datasets
 import pytest
+import yaml
 from conftest import make_model, sentence
 from datasets import ClassLabel, Dataset, DatasetDict, Features, Value
 
 from nlpkit import models
+from nlpkit.cli.registry import COMMANDS
 from nlpkit.recipes import finetune_cls
 from nlpkit.recipes.finetune_cls import Config
 
 ROOT = Path(__file__).parents[2]
 RECIPES = sorted((ROOT / "recipes").glob("*.yaml"))
-NAMES = [path.stem for path in RECIPES]
+COMMAND_OF = {path.stem: yaml.safe_load(path.read_text(encoding="utf-8"))["command"] for path in RECIPES}
+NAMES = list(COMMAND_OF)
+CLASSIFIERS = [name for name, command in COMMAND_OF.items() if command == finetune_cls.COMMAND]
 
 TWO_WAY = ["not_entailment", "entailment"]
 
@@ -167,6 +175,14 @@ def load(name: str) -> Config:
 
 
 @pytest.mark.parametrize("name", NAMES)
+def test_options_are_valid(name: str) -> None:
+    """Every key is an option of its command, and every value within its bounds."""
+    command = COMMAND_OF[name]
+    config = importlib.import_module(COMMANDS[command].module).Config
+    assert config.from_sources({}, ROOT / "recipes" / f"{name}.yaml", command).given
+
+
+@pytest.mark.parametrize("name", CLASSIFIERS)
 def test_builds_its_trainer(name: str, tiny: Any) -> None:
     config = tiny(name)
     trainer = finetune_cls.build(config)
@@ -199,7 +215,7 @@ def test_makefile_runs_it(name: str) -> None:
     assert f"--config recipes/{name}.yaml --output runs/{name}" in line
     # the shell finds the subcommand in the file
     command = subprocess.run(["sh", "-c", f"echo {line}"], cwd=ROOT, capture_output=True, text=True).stdout
-    assert command.split()[:2] == [".venv/bin/nlpkit", "finetune-cls"]
+    assert command.split()[:2] == [".venv/bin/nlpkit", COMMAND_OF[name]]
 
 
 @pytest.mark.parametrize("name", NAMES)

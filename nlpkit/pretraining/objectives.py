@@ -1,0 +1,248 @@
+"""What is learned: the model class of each objective, its loss on a batch, and what is saved.
+
+Every loss is a mean over predicted tokens of the whole optimizer step: sums here, divided by the count that the
+Trainer gathers over accumulation and processes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+from transformers import ElectraConfig, ElectraForMaskedLM, ElectraForPreTraining, PreTrainedModel
+
+from nlpkit.errors import UserError
+from nlpkit.pretraining.architectures import generator_config
+from nlpkit.pretraining.heads import MaskedPositions
+
+DISCRIMINATOR_WEIGHT = 50.0  # lambda of ELECTRA (Clark et al. 2020, section 3.1)
+
+
+@dataclass
+class Outcome:
+    """What a batch gave.
+
+    Attributes:
+        loss: the sum to be differentiated, already divided.
+        sums: per row, for metrics; shape (batch, columns of the objective), detached.
+    """
+
+    loss: torch.Tensor
+    sums: torch.Tensor
+
+
+class MaskedLM:
+    """Masked language modelling (Devlin et al. 2019): cross-entropy at the predicted positions.
+
+    Args:
+        model: any model with a masked-LM head.
+    """
+
+    columns: tuple[str, ...] = ("nll", "correct", "masked")
+
+    def __init__(self, model: Any) -> None:
+        self.model = model
+        self.head = MaskedPositions(model)
+
+    def __call__(self, model: Any, batch: dict[str, Any], items: Any) -> Outcome:
+        """Forward and loss.
+
+        Args:
+            model: `self.model`, possibly wrapped by the Trainer.
+            batch: of `MaskingCollator`; consumed.
+            items: predicted tokens of the optimizer step; None takes those of the batch.
+        """
+        positions, labels = batch.pop("positions"), batch.pop("labels")
+        pair_labels = batch.pop("pair_labels", None)
+        with self.head.at(positions):
+            output = model(**batch)
+        logits = _first(output, "prediction_logits", "logits")
+        items = (labels != -100).sum() if items is None else items
+        loss, sums = _masked_loss(logits, labels, items)
+        if pair_labels is None:
+            return Outcome(loss, sums)
+        pair_logits = _first(output, "seq_relationship_logits", "sop_logits").float()
+        # a mean over the rows of this batch; `items / tokens` is the number of batches that a step accumulates
+        weight = (labels != -100).sum() / items
+        pair_loss = F.cross_entropy(pair_logits, pair_labels)
+        right = (pair_logits.argmax(-1) == pair_labels).float()
+        sums = torch.cat([sums, right[:, None], torch.ones_like(right)[:, None]], dim=1)
+        return Outcome(loss + weight * pair_loss, sums)
+
+    def metrics(self, sums: Any) -> dict[str, float]:
+        """Metrics of the sums of all rows, shape (rows, columns)."""
+        return _masked_metrics(sums)
+
+    def filler(self) -> tuple[Any, MaskedPositions]:
+        """The model that fills masks, and what selects the positions of its head."""
+        return self.model, self.head
+
+    def save(self, folder: Path) -> list[Path]:
+        """Write what stock Transformers opens; returns the folders that need the tokenizer."""
+        self.model.save_pretrained(folder)
+        return [folder]
+
+
+class PairedLM(MaskedLM):
+    """Masked LM with a second head that tells whether two segments belong together, in this order."""
+
+    columns = ("nll", "correct", "masked", "pair_correct", "pairs")
+
+    def metrics(self, sums: Any) -> dict[str, float]:
+        return {**_masked_metrics(sums), "pair_accuracy": float(sums[:, 3].sum() / sums[:, 4].sum())}
+
+
+class ReplacedTokenModel(PreTrainedModel):
+    """ELECTRA's two networks as one module (Clark et al. 2020): they share token and position embeddings.
+
+    Args:
+        config: of the discriminator; `generator_share` in it is the generator's relative width.
+    """
+
+    config_class = ElectraConfig
+    base_model_prefix = "discriminator"
+    supports_gradient_checkpointing = True
+    _supports_sdpa = True
+    _tied_weights_keys = {
+        f"generator.electra.embeddings.{name}.weight": f"discriminator.electra.embeddings.{name}.weight"
+        for name in ("word_embeddings", "position_embeddings", "token_type_embeddings")
+    } | {"generator.generator_lm_head.weight": "discriminator.electra.embeddings.word_embeddings.weight"}
+
+    def __init__(self, config: Any) -> None:
+        super().__init__(config)
+        self.discriminator = ElectraForPreTraining(config)
+        self.generator = ElectraForMaskedLM(generator_config(config, config.generator_share))
+        self.post_init()
+
+    def get_input_embeddings(self) -> nn.Module:
+        """The token embeddings that both networks read."""
+        return self.discriminator.get_input_embeddings()
+
+    def get_output_embeddings(self) -> nn.Module:
+        """The generator's vocabulary head."""
+        return self.generator.get_output_embeddings()
+
+    def forward(self, input_ids: torch.Tensor, original: torch.Tensor, positions: torch.Tensor, **inputs: Any) -> Any:
+        """Logits of the generator at `positions` (batch, k, vocabulary), and of the discriminator (batch, length).
+
+        Args:
+            input_ids: with masks, shape (batch, length).
+            original: ids at `positions`, -100 where a row has fewer; shape (batch, k).
+        """
+        with self.head.at(positions):
+            guessed = self.generator(input_ids, **inputs).logits
+        with torch.no_grad():
+            # one number a position and a search in the cumulated probabilities, not one for every piece
+            cumulated = guessed.float().softmax(-1).cumsum(-1)
+            # the same draws in each evaluation: its losses are compared
+            draws = None if self.training else torch.Generator(guessed.device).manual_seed(0)
+            uniform = torch.rand(*guessed.shape[:2], 1, device=guessed.device, generator=draws) * cumulated[..., -1:]
+            sampled = torch.searchsorted(cumulated, uniform).squeeze(-1).clamp_(max=guessed.shape[-1] - 1)
+            used = original != -100
+            row = torch.arange(len(input_ids), device=input_ids.device)[:, None].expand_as(positions)
+            filled, replaced = input_ids.clone(), torch.zeros_like(input_ids)
+            filled[row[used], positions[used]] = sampled[used]
+            replaced[row[used], positions[used]] = (sampled != original)[used].long()
+        return guessed, self.discriminator(filled, **inputs).logits, replaced
+
+    @property
+    def head(self) -> MaskedPositions:
+        """Selects the positions of the generator's head."""
+        if not hasattr(self, "_head"):
+            self._head = MaskedPositions(self.generator)
+        return self._head
+
+
+class ReplacedTokens:
+    """Replaced token detection: a small generator fills the masks, the discriminator finds what it replaced.
+
+    Args:
+        model: both networks.
+        pad_id: positions of it are not judged.
+    """
+
+    columns = ("nll", "correct", "masked", "binary", "right", "tokens", "found", "replaced")
+
+    def __init__(self, model: ReplacedTokenModel, pad_id: int) -> None:
+        self.model, self.pad_id = model, pad_id
+
+    def __call__(self, model: Any, batch: dict[str, Any], items: Any) -> Outcome:
+        """As `MaskedLM.__call__`: the generator's loss, and 50 times the discriminator's over all real tokens."""
+        labels = batch.pop("labels")
+        real = batch["input_ids"] != self.pad_id
+        guessed, judged, replaced = model(original=labels, **batch)
+        items = (labels != -100).sum() if items is None else items
+        loss, sums = _masked_loss(guessed, labels, items)
+        binary = F.binary_cross_entropy_with_logits(judged.float(), replaced.float(), reduction="none") * real
+        weight = (labels != -100).sum() / items
+        right = ((judged > 0) == (replaced > 0)) & real
+        found = right & (replaced > 0)
+        more = [binary.sum(1), right.sum(1), real.sum(1), found.sum(1), replaced.sum(1)]
+        sums = torch.cat([sums, torch.stack([column.float() for column in more], dim=1).detach()], dim=1)
+        return Outcome(loss + DISCRIMINATOR_WEIGHT * weight * binary.sum() / real.sum(), sums)
+
+    def metrics(self, sums: Any) -> dict[str, float]:
+        """Metrics of the sums of all rows; `loss` is the training objective."""
+        total = sums.sum(axis=0)
+        binary = float(total[3] / total[5])
+        generator = _masked_metrics(sums)
+        return {
+            **generator,
+            "loss": generator["loss"] + DISCRIMINATOR_WEIGHT * binary,
+            "generator_loss": generator["loss"],
+            "discriminator_loss": binary,
+            "discriminator_accuracy": float(total[4] / total[5]),
+            "replaced_recall": float(total[6] / max(total[7], 1)),
+        }
+
+    def filler(self) -> tuple[Any, MaskedPositions]:
+        """The generator, and what selects the positions of its head."""
+        return self.model.generator, self.model.head
+
+    def save(self, folder: Path) -> list[Path]:
+        """The discriminator is the encoder; the generator, which fills masks, goes into `generator/`."""
+        self.model.discriminator.save_pretrained(folder)
+        self.model.generator.save_pretrained(folder / "generator")
+        return [folder, folder / "generator"]
+
+
+Objective = MaskedLM | ReplacedTokens
+
+
+def _first(output: Any, *names: str) -> torch.Tensor:
+    """The first of these fields that the output has."""
+    return next(output[name] for name in names if name in output)
+
+
+def _masked_loss(logits: torch.Tensor, labels: torch.Tensor, items: Any) -> tuple[torch.Tensor, torch.Tensor]:
+    """The loss, and for each row its sum of negative log-likelihoods, of right predictions, of predicted tokens."""
+    each = F.cross_entropy(logits.flatten(0, 1).float(), labels.flatten(), reduction="none").view_as(labels)
+    with torch.no_grad():
+        correct = (logits.argmax(-1) == labels).sum(1)
+        sums = torch.stack([each.detach().sum(1), correct.float(), (labels != -100).sum(1).float()], dim=1)
+    return each.sum() / items, sums
+
+
+def _masked_metrics(sums: Any) -> dict[str, float]:
+    import math
+
+    nll, correct, masked = sums[:, :3].sum(axis=0).tolist()
+    loss = nll / max(masked, 1)
+    return {"loss": loss, "perplexity": math.exp(min(loss, 700)), "accuracy": correct / max(masked, 1)}
+
+
+def require_pair_head(config: Any, objective: str) -> None:
+    """Check that this architecture has a head for sentence pairs.
+
+    Raises:
+        UserError: it has none.
+    """
+    if config.model_type not in ("bert", "albert", "megatron-bert", "mobilebert"):
+        raise UserError(
+            f"--objective {objective}: {config.model_type} has no sentence-pair head",
+            "Use a BERT or ALBERT, or --objective mlm.",
+        )

@@ -1,0 +1,263 @@
+"""Texts as one long row of token ids, in memory or memory-mapped, and the part of them that is held out."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import re
+import shutil
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nlpkit import reporting
+from nlpkit.data.features import cache_folder
+
+if TYPE_CHECKING:
+    from nlpkit.data.corpus import Batch, Corpus
+
+_SENTENCE_END = re.compile(r"(?<=[.!?])([\"'”’)]*)\s+(?=[\"'“‘(]*[A-Z0-9])")
+
+
+@dataclass(frozen=True)
+class TokenStream:
+    """Token ids of a sequence of texts, without special tokens but for a separator at the end of each document.
+
+    Attributes:
+        tokens: ids, shape (n,), uint16 or int32, possibly memory-mapped.
+        texts: where each text starts, and n at the end; int64, shape (texts + 1,).
+        documents: index into `texts` of each document's first text; int64, shape (documents,).
+    """
+
+    tokens: np.ndarray
+    texts: np.ndarray
+    documents: np.ndarray
+
+    def document_starts(self) -> np.ndarray:
+        """Token index at which each document starts."""
+        return self.texts[self.documents]
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """Which texts of a corpus are kept for validation: every `stride`-th run of `run` consecutive ones.
+
+    A rule instead of a draw: it needs neither the size of the corpus nor a second pass, so it serves streams too.
+    """
+
+    stride: int
+    run: int = 1
+    offset: int = 0
+
+    @classmethod
+    def share(cls, share: float, *, run: int, seed: int) -> HeldOut:
+        """About this share of the texts."""
+        stride = max(round(1 / share), 2)
+        return cls(stride, run, seed % stride)
+
+    def __contains__(self, text: int) -> bool:
+        return (text // self.run) % self.stride == self.offset
+
+
+@dataclass
+class Encoder:
+    """Turns batches of texts into token ids, with the tokenizers library's threads.
+
+    Args:
+        tokenizer: of transformers.
+        sentences: split texts into sentences first; each becomes a text of its own.
+        joined: the texts of a document will follow one another in a row, so a blank stands before all but the first;
+            byte-level tokenizers would join the last word of a line with the first of the next one without it.
+    """
+
+    tokenizer: Any
+    sentences: bool = False
+    joined: bool = True
+    _backend: Any = field(init=False)
+
+    def __post_init__(self) -> None:
+        from tokenizers import Tokenizer
+
+        # a copy: saved tokenizers may truncate and pad, which must stay as it is in theirs
+        self._backend = Tokenizer.from_str(self.tokenizer.backend_tokenizer.to_str())
+        self._backend.no_truncation()
+        self._backend.no_padding()
+        # WordPiece and SentencePiece see no blank there: no need for texts of their own in the cache
+        self.joined &= self._backend.encode(" a").ids != self._backend.encode("a").ids
+
+    @property
+    def dtype(self) -> Any:
+        """The smallest integer type that holds every id."""
+        return np.uint16 if len(self.tokenizer) < 2**16 else np.int32
+
+    def ids(self, texts: list[str]) -> list[np.ndarray]:
+        """Ids of each text; empty where it gives no token."""
+        encoded = self._backend.encode_batch_fast(texts, add_special_tokens=False)
+        return [np.array(found.ids, dtype=self.dtype) for found in encoded]
+
+    def encode(self, texts: list[str], starts: list[bool]) -> tuple[list[np.ndarray], list[bool]]:
+        """Ids of each text, and whether it starts a document; texts that give no token are left out."""
+        if self.sentences:
+            pieces = [_sentences(text) for text in texts]
+            starts = [start and i == 0 for parts, start in zip(pieces, starts, strict=True) for i in range(len(parts))]
+            texts = [part for parts in pieces for part in parts]
+        if self.joined:
+            texts = [text if start else f" {text}" for text, start in zip(texts, starts, strict=True)]
+        rows, kept, pending = [], [], False
+        for ids, start in zip(self.ids(texts), starts, strict=True):
+            pending |= start
+            if len(ids):
+                rows.append(ids)
+                kept.append(pending)
+                pending = False
+        return rows, kept
+
+
+def _sentences(text: str) -> list[str]:
+    """The text in parts, each with the quotes and brackets that close it."""
+    parts, start = [], 0
+    for end in _SENTENCE_END.finditer(text):
+        parts.append(text[start : end.end(1)])
+        start = end.end()
+    return [*parts, text[start:]]
+
+
+class _Builder:
+    """Collects texts into a stream; a separator closes each document."""
+
+    def __init__(self, separator: int, dtype: Any) -> None:
+        self.separator = np.array([separator], dtype=dtype)
+        self.parts: list[np.ndarray] = []
+        self.lengths: list[int] = []
+        self.documents: list[int] = []
+        self.tokens = 0
+
+    def add(self, rows: Iterable[np.ndarray], starts: Iterable[bool]) -> None:
+        for row, start in zip(rows, starts, strict=True):
+            if start or not self.lengths:
+                self.close()
+                self.documents.append(len(self.lengths))
+            self.parts.append(row)
+            self.lengths.append(len(row))
+            self.tokens += len(row)
+
+    def close(self) -> None:
+        """End the last document."""
+        if self.lengths:
+            self.parts.append(self.separator)
+            self.lengths[-1] += 1
+            self.tokens += 1
+
+    def taken(self) -> np.ndarray:
+        """The tokens collected since the last call."""
+        out = np.concatenate(self.parts) if self.parts else np.empty(0, self.separator.dtype)
+        self.parts = []
+        return out
+
+    def index(self) -> tuple[np.ndarray, np.ndarray]:
+        texts = np.zeros(len(self.lengths) + 1, dtype=np.int64)
+        np.cumsum(self.lengths, out=texts[1:])
+        return texts, np.asarray(self.documents, dtype=np.int64)
+
+    def stream(self) -> TokenStream:
+        self.close()
+        return TokenStream(self.taken(), *self.index())
+
+
+def in_memory(batches: Iterable[Batch], encoder: Encoder, *, keep: Any, limit: int) -> tuple[TokenStream, int]:
+    """Encode until `limit` tokens are there.
+
+    Args:
+        keep: says of a text's number in the corpus whether it belongs here.
+
+    Returns:
+        The stream, and the number of the first text that was not looked at.
+    """
+    builder = _Builder(encoder.tokenizer.sep_token_id, encoder.dtype)
+    following = 0
+    for batch in batches:
+        texts, starts = _kept(batch, keep)
+        if texts:
+            builder.add(*encoder.encode(texts, starts))
+        following = batch.first + len(batch.texts)
+        if builder.tokens >= limit:
+            break
+    return builder.stream(), following
+
+
+def _kept(batch: Batch, keep: Any) -> tuple[list[str], list[bool]]:
+    """The texts that belong; a document whose first text is left out starts with the next one."""
+    texts, starts, pending = [], [], False
+    for number, (text, start) in enumerate(zip(batch.texts, batch.starts, strict=True), start=batch.first):
+        pending |= start
+        if keep(number):
+            texts.append(text)
+            starts.append(pending)
+            pending = False
+    return texts, starts
+
+
+def cached(corpus: Corpus, encoder: Encoder, held_out: HeldOut | None) -> dict[str, TokenStream]:
+    """Token streams of a whole corpus, kept in nlpkit's cache under a key made of its content and memory-mapped.
+
+    Args:
+        held_out: what goes into `validation`; None puts everything into `train`.
+    """
+    key = _key(corpus, encoder, held_out)
+    folder = cache_folder() / "streams" / key
+    names = ["train", "validation"] if held_out else ["train"]
+    if not (folder / "complete").exists():
+        partial = folder.with_name(f".{key}-{np.random.default_rng().integers(2**32):08x}")
+        partial.mkdir(parents=True)
+        try:
+            _encode_to(partial, corpus, encoder, held_out, names)
+            (partial / "complete").touch()
+            if not folder.exists():
+                partial.rename(folder)
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
+    return {name: _open(folder, name, encoder.dtype) for name in names}
+
+
+def _open(folder: Path, name: str, dtype: Any) -> TokenStream:
+    path = folder / f"{name}.tokens"
+    empty = path.stat().st_size == 0  # which cannot be mapped
+    tokens = np.empty(0, dtype) if empty else np.memmap(path, dtype=dtype, mode="r")
+    return TokenStream(tokens, np.load(folder / f"{name}.texts.npy"), np.load(folder / f"{name}.documents.npy"))
+
+
+def _encode_to(folder: Path, corpus: Corpus, encoder: Encoder, held_out: HeldOut | None, names: list[str]) -> None:
+    builders = {name: _Builder(encoder.tokenizer.sep_token_id, encoder.dtype) for name in names}
+    with (
+        contextlib.ExitStack() as stack,
+        reporting.current().progress("tokenize", corpus.size or 0, "bytes") as bar,
+    ):
+        files = {name: stack.enter_context((folder / f"{name}.tokens").open("wb")) for name in names}
+        for batch in corpus.batches(bar=bar):
+            for name in names:
+                texts, starts = _kept(batch, lambda number, name=name: _split_of(number, held_out) == name)
+                if texts:
+                    builders[name].add(*encoder.encode(texts, starts))
+                    builders[name].taken().tofile(files[name])
+        for name in names:
+            builders[name].close()
+            builders[name].taken().tofile(files[name])
+    for name in names:
+        texts_at, documents = builders[name].index()
+        np.save(folder / f"{name}.texts.npy", texts_at)
+        np.save(folder / f"{name}.documents.npy", documents)
+
+
+def _split_of(number: int, held_out: HeldOut | None) -> str:
+    return "validation" if held_out is not None and number in held_out else "train"
+
+
+def _key(corpus: Corpus, encoder: Encoder, held_out: HeldOut | None) -> str:
+    digest = hashlib.blake2b(digest_size=16)
+    how = (encoder.tokenizer.backend_tokenizer.to_str(), encoder.sentences, encoder.joined)
+    for part in (corpus.fingerprint(), *how, held_out):
+        digest.update(repr(part).encode())
+    return digest.hexdigest()

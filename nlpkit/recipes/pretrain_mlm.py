@@ -1,0 +1,757 @@
+"""Pre-train an encoder on running text, from scratch or from a model that is there.
+
+From scratch needs a tokenizer (`nlpkit train-tokenizer` makes one) and takes --arch and --size; --model goes on with a
+pre-trained model (domain adaptation). Text is packed into full blocks, and the vocabulary head is computed at the
+masked positions only.
+
+Examples: nlpkit pretrain-mlm --data corpus.txt.gz --tokenizer runs/tokenizer --size mini --max-minutes 20
+nlpkit pretrain-mlm --data reviews.csv --model bert-base-uncased --epochs 3 --batch-size 8
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import field_validator
+
+from nlpkit import models, process, reporting
+from nlpkit.errors import UserError
+from nlpkit.options import Config as BaseConfig
+from nlpkit.options import CorpusOptions, ModelOptions, OutputOptions, Strings, TrainingOptions, option
+from nlpkit.pretraining.architectures import ArchitectureOptions, new_config
+from nlpkit.recipes import running
+from nlpkit.reporting import Report, Table
+from nlpkit.runs.folder import RunFolder, human_bytes, read_record, versions
+
+if TYPE_CHECKING:
+    from nlpkit.data.corpus import Corpus
+    from nlpkit.pretraining.samples import Sample
+    from nlpkit.pretraining.streams import Encoder, HeldOut, TokenStream
+    from nlpkit.training.devices import Device
+
+COMMAND = "pretrain-mlm"
+EVALUATIONS = 10  # a run, unless --eval-steps
+SAMPLES = 3  # masked words shown at each evaluation
+STREAMED_VALIDATION_ROWS = 500
+LEARNING_RATE = {"new": 5e-4, "continued": 5e-5}
+PAIR_KIND = {"mlm+nsp": "next", "mlm+sop": "order"}
+
+
+class ObjectiveOptions(BaseConfig):
+    """What is learned."""
+
+    objective: Literal["mlm", "mlm+nsp", "mlm+sop", "rtd", "tlm"] = option(
+        "mlm",
+        "Masked LM, with next sentence or sentence order; replaced tokens (ELECTRA); translation LM.",
+        panel="Objective",
+    )
+    mlm_probability: float = option(0.15, "Share of tokens predicted (BERT: 0.15).", panel="Objective", gt=0, lt=1)
+    mask_split: str = option(
+        "80/10/10", "Of these: mask token / random token / unchanged, in per cent.", panel="Objective", metavar="A/B/C"
+    )
+    whole_word_masking: bool = option(False, "Mask all pieces of a word together.", panel="Objective")
+    masking: Literal["dynamic", "static"] = option(
+        "dynamic", "Mask other tokens in each epoch (RoBERTa), or always the same.", panel="Objective"
+    )
+    generator_size: float = option(
+        0.25, "rtd: width of the generator relative to the discriminator.", panel="Objective", gt=0, le=1
+    )
+
+    @field_validator("mask_split")
+    @classmethod
+    def _three_shares(cls, value: str) -> str:
+        parts = value.split("/")
+        if len(parts) != 3 or not all(part.isdecimal() for part in parts) or sum(map(int, parts)) != 100:
+            raise ValueError("give three whole numbers that sum to 100, such as 80/10/10")
+        return value
+
+
+class TextOptions(CorpusOptions):
+    """How text becomes rows of tokens."""
+
+    text_pair_column: str | None = option(None, "tlm: column of the translation.", panel="Data")
+    validation_file: Strings = option(
+        [], "Text to validate on (repeatable).", panel="Data", metavar="FILE", shown_default="held out of --data"
+    )
+    validation_share: float = option(0.05, "Share of the lines held out for validation.", panel="Data", gt=0, le=0.5)
+    max_eval_samples: int | None = option(
+        None,
+        "Validate on at most N rows.",
+        panel="Data",
+        ge=1,
+        shown_default=f"all; {STREAMED_VALIDATION_ROWS} streamed",
+    )
+    max_length: int = option(128, "Tokens a row (a block).", panel="Data", ge=8)
+    line_by_line: bool = option(
+        False, "A row is a line, batched with others of like length, instead of a full block.", panel="Data"
+    )
+    isolate_documents: bool = option(
+        True, "No attention between the documents of a block (a blank line or a table row ends one).", panel="Data"
+    )
+    streaming: bool = option(False, "Read as it trains: for corpora larger than the disk has room for.", panel="Data")
+
+
+class Config(OutputOptions, TrainingOptions, ObjectiveOptions, ArchitectureOptions, ModelOptions, TextOptions):
+    """Options of `nlpkit pretrain-mlm`."""
+
+    model: str | None = option(  # type: ignore[assignment]
+        None,
+        "Folder or hub name of the model to go on with; without it a new one is made.",
+        panel="Model",
+        metavar="PATH|NAME",
+        shown_default="from scratch",
+    )
+    tokenizer: str | None = option(
+        None, "Folder or hub name of the tokenizer.", panel="Model", metavar="PATH|NAME", shown_default="the model's"
+    )
+    learning_rate: float = option(
+        LEARNING_RATE["new"],
+        "Peak learning rate.",
+        panel="Training",
+        gt=0,
+        shown_default="5e-4 from scratch (ELECTRA paper), 5e-5 with --model",
+    )
+    weight_decay: float = option(0.01, "AdamW weight decay (BERT paper); not on biases, norms.", panel="Training", ge=0)
+    max_tokens: int | None = option(None, "Stop after N tokens, whatever --epochs says.", panel="Training", ge=1)
+    max_minutes: float | None = option(
+        None, "Stop after N minutes of training; the learning rate is at its end by then.", panel="Training", gt=0
+    )
+    eval_steps: int | None = option(
+        None, "Evaluate and save each N steps.", panel="Training", ge=1, shown_default=f"{EVALUATIONS} times a run"
+    )
+    best_metric: Literal["loss", "accuracy"] = option(
+        "loss", "Validation metric that picks the best checkpoint.", panel="Training"
+    )
+    probe: Strings = option(
+        [], "Sentence with <mask> to fill at each evaluation (repeatable).", panel="Output", metavar="TEXT"
+    )
+
+
+@dataclass
+class Experiment:
+    """Everything that a pre-training run is made of, before its first step."""
+
+    config: Config
+    corpus: Corpus
+    train: Any
+    validation: Any
+    tokenizer: Any
+    objective: Any
+    device: Device
+    trainer: Any  # PretrainingTrainer
+    folder: RunFolder
+    steps: int
+    parameters: int
+    new_weights: list[str]
+    samples: list[Sample]
+    filled: list[dict[str, Any]] = field(default_factory=list)
+    command: str = COMMAND
+
+
+def build(config: Config) -> Experiment:
+    """Open or make the model, cut the corpus into rows, and make the Trainer.
+
+    Raises:
+        UserError: whatever is wrong with options, data or model.
+    """
+    from nlpkit.data.corpus import Corpus
+    from nlpkit.training import devices
+
+    config = _settled(config)
+    name = models.display_name(config.model or _new_name(config))
+    folder = RunFolder(config.output or RunFolder.default_path(_data_name(config), name))
+    if process.is_main_process():
+        folder.require_usable(resume=config.resume, overwrite=config.overwrite)
+    device = devices.choose(config)
+    tokenizer = _open_tokenizer(config)
+    corpus = Corpus(config)
+
+    model, new = _model(config, tokenizer, device)
+    size = sum(parameter.numel() for parameter in model.parameters())
+    if process.is_main_process():
+        folder.require_space(4 * size * (1 + 2 * 3))  # the result; two checkpoints of weights and two AdamW moments
+    train, validation = _rows(config, corpus, tokenizer, isolate=_isolates(config, model))
+    samples = _samples(config, validation, tokenizer)
+    objective = _objective(config, model, tokenizer)
+    trainer, steps = _trainer(config, objective, train, validation, tokenizer, device, folder)
+    experiment = Experiment(
+        config, corpus, train, validation, tokenizer, objective, device, trainer, folder, steps, size, new, samples
+    )
+    _show_samples(experiment)
+    reporting.current().plan("plan", _plan(experiment))
+    return experiment
+
+
+def run(config: Config) -> Report:
+    """Pre-train, measure and write the run folder."""
+    if config.resume:
+        config = running.resumed(config)
+        if config.output is not None and RunFolder(config.output).state() == "complete":
+            reporting.current().note(f"{config.output} is complete: nothing to resume")
+            return _report(read_record(config.output) or {}, config.output)
+    started = time.monotonic()
+    experiment = build(config)
+    config = experiment.config
+    if config.dry_run:
+        return Report({"dry_run": True, "config": config.record()}, lines=["dry run: nothing was trained or written"])
+    target = running.require_hub_access(config)
+    with running.saying_how_to_go_on(COMMAND, experiment.folder.path):
+        figures = {"loss": "loss", "accuracy": "accuracy", "tokens_per_second": "tokens/s", "mfu": "MFU"}
+        experiment = running.train(experiment, build, _head, figures)
+        metrics = experiment.trainer.measure()
+        if not process.is_main_process():
+            return Report({})
+        record = _record(experiment, metrics, time.monotonic() - started)
+        _write(experiment, record)
+    if target:
+        running.push(experiment.folder.path, target, public=config.public)
+    report = _report(record, experiment.folder.path)
+    experiment.trainer.accelerator.free_memory()
+    return report
+
+
+# --- the parts of `build`, in order ---
+
+
+def _settled(config: Config) -> Config:
+    """The config with what depends on other options filled in; combinations that mean nothing stop here."""
+    shape = [name for name, field in ArchitectureOptions.model_fields.items() if getattr(config, name) != field.default]
+    if config.model and shape:
+        raise UserError(f"--{shape[0].replace('_', '-')}: the shape of --model {config.model} is fixed")
+    if not config.model and not config.tokenizer:
+        raise UserError(
+            "a model from scratch needs a --tokenizer, and --model goes on with a trained one",
+            "Make a tokenizer with `nlpkit train-tokenizer`, or name one.",
+        )
+    if config.objective == "rtd" and (config.model or config.arch != "electra"):
+        raise UserError(
+            "--objective rtd trains ELECTRA's two networks from scratch", "Give --arch electra, no --model."
+        )
+    if config.objective in (*PAIR_KIND, "tlm") and config.line_by_line:
+        raise UserError(f"--line-by-line: the rows of --objective {config.objective} are pairs")
+    if config.objective == "tlm" and (config.streaming or not (config.text_column and config.text_pair_column)):
+        raise UserError(
+            "--objective tlm reads a table of parallel texts into memory",
+            "Name both columns with --text-column and --text-pair-column; leave out --streaming.",
+        )
+    if config.text_pair_column and config.objective != "tlm":
+        raise UserError("--text-pair-column is for --objective tlm")
+    if config.streaming and not (config.max_steps or config.max_tokens or config.max_minutes):
+        raise UserError(
+            "--streaming: how long the corpus is cannot be known beforehand",
+            "Say when to stop: --max-steps, --max-tokens or --max-minutes.",
+        )
+    if config.streaming and "-" in [*config.data, *config.validation_file]:
+        raise UserError("--streaming: standard input can be read only once", "Write it to a file, and pass that.")
+    if config.streaming and config.trainer.get("dataloader_num_workers"):
+        raise UserError("--trainer dataloader_num_workers: a stream has one reader", "Leave it out with --streaming.")
+    if "learning_rate" not in config.given:
+        config = config.changed(learning_rate=LEARNING_RATE["continued" if config.model else "new"])
+    return config
+
+
+def _new_name(config: Config) -> str:
+    """Architecture and size of a model from scratch; dimensions of its own are not called after the grid's."""
+    own = any(getattr(config, name) for name in ("layers", "hidden_size", "heads", "intermediate_size"))
+    return config.arch if own else f"{config.arch}-{config.size}"
+
+
+def _data_name(config: Config) -> str:
+    if not config.data or config.data[0] == "-":
+        return "text"
+    return Path(config.data[0].rstrip("/")).name.split(".")[0].replace("*", "") or "text"
+
+
+def _open_tokenizer(config: Config) -> Any:
+    name = models.resolve(config.tokenizer or config.model or "")
+    revision = None if config.tokenizer else config.model_revision
+    tokenizer = models.load_tokenizer(name, revision=revision, trust_remote_code=config.trust_remote_code)
+    for what in ("cls", "sep", "mask"):
+        if getattr(tokenizer, f"{what}_token_id") is None:
+            raise UserError(
+                f"the tokenizer of {name} has no {what} token", "Masked language modelling needs [CLS], [SEP], [MASK]."
+            )
+    return tokenizer
+
+
+def _model(config: Config, tokenizer: Any, device: Device) -> tuple[Any, list[str]]:
+    """The model with the heads of the objective, and the names of weights that an opened model did not have."""
+    import transformers
+
+    from nlpkit.pretraining import objectives
+    from nlpkit.training import dropout, parameters
+
+    transformers.set_seed(config.seed)
+    auto_class = "AutoModelForPreTraining" if config.objective in PAIR_KIND else "AutoModelForMaskedLM"
+    if config.model:
+        name = models.resolve(config.model)
+        trust: Any = {"revision": config.model_revision, "trust_remote_code": config.trust_remote_code}
+        model_config = models.load_config(name, **trust)
+        limit = models.max_positions(model_config, tokenizer)
+        if limit and config.max_length > limit:
+            raise UserError(f"--max-length {config.max_length}: {config.model} takes at most {limit} tokens")
+    else:
+        model_config = new_config(config, tokenizer, config.max_length)
+        tokenizer.model_max_length = config.max_positions or config.max_length  # saved with the model
+    overrides: Any = parameters.dropout_overrides(model_config, config.dropout)
+    if config.objective in PAIR_KIND:
+        objectives.require_pair_head(model_config, config.objective)
+    new: list[str] = []
+    if config.model:
+        model, new = models.load_model(name, auto_class, allow_pickle=config.allow_pickle, **trust, **overrides)
+        known = model.get_input_embeddings().num_embeddings
+        if len(tokenizer) > known:
+            raise UserError(
+                f"the tokenizer has {len(tokenizer):,} tokens, the model {known:,}",
+                "Add its rows first: nlpkit train-tokenizer --extend ... --resize-model.",
+            )
+    else:
+        model_config.update(overrides)
+        if config.objective == "rtd":
+            model_config.generator_share = config.generator_size
+            model = objectives.ReplacedTokenModel(model_config)
+        else:
+            model = getattr(transformers, auto_class).from_config(model_config)
+    parameters.freeze(model, config.freeze)
+    if device.name == "cpu":
+        dropout.use_cpu_dropout(model)
+    return model, new
+
+
+def _isolates(config: Config, model: Any) -> bool:
+    """Whether the documents of a block are kept apart."""
+    from nlpkit.pretraining.batches import keeps_documents_apart
+
+    packed = config.objective in ("mlm", "rtd") and not config.line_by_line
+    if not (config.isolate_documents and packed):
+        return False
+    if keeps_documents_apart(model):
+        return True
+    reporting.current().note(
+        f"{model.config.model_type}: its attention takes no mask of documents, so those of a block see each other"
+    )
+    return False
+
+
+def _rows(config: Config, corpus: Corpus, tokenizer: Any, *, isolate: bool) -> tuple[Any, Any]:
+    """Training rows and validation rows."""
+    from nlpkit.data.corpus import Corpus
+    from nlpkit.pretraining import streams
+    from nlpkit.pretraining.streaming import StreamedRows
+
+    if config.objective == "tlm":
+        return _translations(config, tokenizer)
+    pairs = config.objective in PAIR_KIND
+    encoder = streams.Encoder(tokenizer, sentences=pairs, joined=not config.line_by_line)
+    cut = _cutter(config, tokenizer, isolate=isolate)
+    held_out = None
+    if not config.validation_file:
+        # runs of lines for pairs, which are made of neighbours
+        held_out = streams.HeldOut.share(config.validation_share, run=10 if pairs else 1, seed=config.seed)
+    if config.streaming:
+        train: Any = StreamedRows(
+            corpus, encoder, held_out, cut, batch=_rows_a_step(config), seed=config.seed, grouped=_grouped(config)
+        )
+        wanted = config.max_eval_samples or STREAMED_VALIDATION_ROWS
+        source = Corpus(config, config.validation_file) if config.validation_file else corpus
+        stream, _ = streams.in_memory(
+            source.batches(), encoder, keep=_belongs(held_out), limit=wanted * config.max_length
+        )
+    else:
+        found = _token_streams(corpus, encoder, held_out)
+        train = cut(found["train"], 0)
+        stream = (
+            found.get("validation") or _token_streams(Corpus(config, config.validation_file), encoder, None)["train"]
+        )
+        wanted = config.max_eval_samples or len(stream.tokens)
+        if not len(train):
+            raise UserError(
+                f"the corpus has {len(found['train'].tokens):,} tokens, too few for one row of {config.max_length}"
+                if not pairs
+                else "the corpus has no two passages to make pairs of",
+                "Give more text or a shorter --max-length" + ("." if pairs else ", or use --line-by-line."),
+            )
+    validation = cut(stream, 0)
+    if not len(validation):
+        raise UserError(
+            f"too little text for validation: {len(stream.tokens):,} tokens, a row has {config.max_length}"
+            if not pairs
+            else f"too little text for validation: {len(stream.tokens):,} tokens hold no two passages",
+            "Raise --validation-share, give a --validation-file" + ("." if pairs else ", or use --line-by-line."),
+        )
+    return train, _validation_order(validation, wanted)
+
+
+def _belongs(held_out: HeldOut | None) -> Callable[[int], bool]:
+    return lambda number: held_out is None or number in held_out
+
+
+def _token_streams(corpus: Corpus, encoder: Encoder, held_out: HeldOut | None) -> dict[str, TokenStream]:
+    """All tokens of a corpus, from the cache; standard input goes into memory, as nobody can read it again."""
+    from nlpkit.pretraining import streams
+
+    if corpus.record()["kind"] != "stdin":
+        return streams.cached(corpus, encoder, held_out)
+    batches = list(corpus.batches())
+    names = {"train": lambda n: held_out is None or n not in held_out, "validation": _belongs(held_out)}
+    return {
+        name: streams.in_memory(batches, encoder, keep=keep, limit=2**62)[0]
+        for name, keep in names.items()
+        if held_out is not None or name == "train"
+    }
+
+
+def _cutter(config: Config, tokenizer: Any, *, isolate: bool) -> Callable[[TokenStream, int], Any]:
+    """From a token stream to the rows of this objective."""
+    from nlpkit.pretraining import rows
+
+    if config.objective in PAIR_KIND:
+        kind = PAIR_KIND[config.objective]
+        return lambda stream, first: rows.Pairs(
+            stream, tokenizer, config.max_length, first, kind=kind, seed=config.seed
+        )
+    if config.line_by_line:
+        return lambda stream, first: rows.Lines(stream, tokenizer, config.max_length, first)
+    return lambda stream, first: rows.Blocks(stream, tokenizer, config.max_length, first, isolate=isolate)
+
+
+def _translations(config: Config, tokenizer: Any) -> tuple[Any, Any]:
+    """Rows of parallel texts; every k-th is held out."""
+    from nlpkit.data import sources
+    from nlpkit.pretraining import streams
+    from nlpkit.pretraining.rows import Translations
+
+    encoder = streams.Encoder(tokenizer)
+
+    def read(specs: list[str]) -> list[tuple[Any, Any]]:
+        found: list[tuple[Any, Any]] = []
+        for spec in specs:
+            loaded = sources.load(
+                spec,
+                config=config.data_config,
+                revision=config.data_revision,
+                encoding=config.encoding,
+                delimiter=config.delimiter,
+            )
+            table = loaded.splits[config.data_split]
+            for column in (config.text_column, config.text_pair_column):
+                if column not in table.column_names:
+                    raise UserError(f"{spec}: there is no column '{column}'; there are {', '.join(table.column_names)}")
+            sides = (table[config.text_column][:], table[config.text_pair_column][:])
+            both = [(str(a), str(b)) for a, b in zip(*sides, strict=True) if a and b]
+            ids = [encoder.ids([pair[side] for pair in both]) for side in (0, 1)]
+            found += [(a, b) for a, b in zip(*ids, strict=True) if len(a) and len(b)]
+        return found
+
+    pairs = read(config.data)
+    if config.validation_file:
+        kept, held = pairs, read(config.validation_file)
+    else:
+        rule = streams.HeldOut.share(config.validation_share, run=1, seed=config.seed)
+        kept = [pair for i, pair in enumerate(pairs) if i not in rule]
+        held = [pair for i, pair in enumerate(pairs) if i in rule]
+    if not kept or not held:
+        raise UserError(
+            f"{len(pairs)} parallel rows are too few to train and validate", "Give more, or a --validation-file."
+        )
+    validation = Translations(held, tokenizer, config.max_length)
+    return Translations(kept, tokenizer, config.max_length), _validation_order(
+        validation, config.max_eval_samples or len(held)
+    )
+
+
+def _validation_order(rows: Any, wanted: int) -> Any:
+    """At most `wanted` rows, evenly spaced, longest first: next to nothing is padding."""
+    import numpy as np
+    from torch.utils.data import Subset
+
+    chosen = np.unique(np.linspace(0, len(rows) - 1, min(wanted, len(rows))).astype(int))
+    chosen = chosen[np.argsort(-rows.lengths[chosen], kind="stable")]
+    return Subset(rows, chosen.tolist())
+
+
+def _samples(config: Config, validation: Any, tokenizer: Any) -> list[Sample]:
+    from nlpkit.pretraining import samples
+
+    try:
+        asked = samples.from_texts(config.probe, tokenizer, config.max_length)
+    except ValueError as error:
+        raise UserError(f"--probe: {error}") from None
+    return asked or samples.from_rows(validation, tokenizer, SAMPLES)
+
+
+def _objective(config: Config, model: Any, tokenizer: Any) -> Any:
+    from nlpkit.pretraining import objectives
+
+    if config.objective == "rtd":
+        return objectives.ReplacedTokens(model, tokenizer.pad_token_id)
+    return objectives.PairedLM(model) if config.objective in PAIR_KIND else objectives.MaskedLM(model)
+
+
+def _rows_a_step(config: Config) -> int:
+    return config.batch_size * config.gradient_accumulation_steps * process.world_size()
+
+
+def _grouped(config: Config) -> bool:
+    """Whether rows differ in length, so that batching them by it saves padding."""
+    return config.batching == "length" and (config.line_by_line or config.objective in (*PAIR_KIND, "tlm"))
+
+
+def _steps(config: Config, train: Any) -> int:
+    """Optimizer steps of the run, as far as tokens and epochs decide them."""
+    from nlpkit.training.arguments import steps_per_epoch
+
+    if config.max_steps:
+        return config.max_steps
+    if config.max_tokens:
+        length = config.max_length if config.streaming else float(train.lengths.mean())
+        return max(math.ceil(config.max_tokens / (length * _rows_a_step(config))), 1)
+    if config.streaming:
+        return 10**9  # the minutes are the limit
+    return math.ceil(config.epochs * steps_per_epoch(len(train), config, process.world_size()))
+
+
+def _trainer(
+    config: Config, objective: Any, train: Any, validation: Any, tokenizer: Any, device: Device, folder: RunFolder
+) -> tuple[Any, int]:
+    from transformers.trainer_callback import EarlyStoppingCallback, PrinterCallback
+
+    from nlpkit.pretraining.batches import MaskingCollator, window_of
+    from nlpkit.pretraining.masking import masking_for
+    from nlpkit.pretraining.trainer import PretrainingTrainer
+    from nlpkit.training import arguments as training_arguments
+    from nlpkit.training.callbacks import LimitsCallback, MetricsFileCallback
+    from nlpkit.training.devices import matmul_rate
+    from nlpkit.training.schedules import Budget
+
+    steps = _steps(config, train)
+    masking = masking_for(
+        tokenizer,
+        probability=config.mlm_probability,
+        split=_split(config),
+        whole_word=config.whole_word_masking,
+        static=config.masking == "static",
+        seed=config.seed,
+    )
+    model_config = objective.model.config
+    collator = MaskingCollator(
+        masking,
+        pad_id=tokenizer.pad_token_id,
+        type_ids=getattr(model_config, "type_vocab_size", 0) > 1,
+        window=window_of(model_config),
+    )
+    limits = {} if config.eval_steps else {"eval_strategy": "steps", "save_strategy": "steps", "eval_steps": 10**9}
+    arguments = training_arguments.training_arguments(
+        config,
+        folder.checkpoints,
+        device,
+        main_metric=config.best_metric,
+        higher_is_better=config.best_metric == "accuracy",
+        steps=steps,
+        max_steps=steps,
+        logging_steps=config.logging_steps or min(max(steps // 50, 1), 50),
+        **({**limits, "save_steps": 10**9} if limits else {}),
+        # the position in the stream is part of the checkpoint; Trainer would read and throw away what came before it
+        **({"ignore_data_skip": True, "accelerator_config": {"dispatch_batches": False}} if config.streaming else {}),
+    )
+    trainer = PretrainingTrainer(
+        objective=objective,
+        grouped=_grouped(config),
+        schedule=config.schedule,
+        peak_flops=matmul_rate(device) if device.name == "cuda" else None,
+        budget=Budget(steps, config.max_minutes),
+        layer_decay=config.layer_decay,
+        model=objective.model,
+        args=arguments,
+        train_dataset=train,
+        eval_dataset=validation,
+        data_collator=collator,
+        processing_class=tokenizer,
+    )
+    trainer.remove_callback(PrinterCallback)
+    trainer.add_callback(MetricsFileCallback(folder))
+    trainer.add_callback(
+        LimitsCallback(
+            trainer,
+            checkpoint_minutes=config.checkpoint_minutes,
+            evaluations=0 if config.eval_steps else EVALUATIONS,
+        )
+    )
+    if config.early_stopping:
+        trainer.add_callback(EarlyStoppingCallback(config.early_stopping))
+    return trainer, steps
+
+
+# --- what is said before, while and after ---
+
+
+def _show_samples(experiment: Experiment) -> None:
+    """Fill the masks of the samples at each evaluation, and say so."""
+    from transformers import TrainerCallback
+
+    from nlpkit.pretraining import samples
+
+    model, head = experiment.objective.filler()
+
+    class ShowSamples(TrainerCallback):
+        def on_evaluate(self, args: Any, state: Any, control: Any, **keywords: Any) -> None:
+            found = samples.fill(model, head, experiment.tokenizer, experiment.samples)
+            experiment.filled[:] = found
+            if not state.is_world_process_zero:
+                return
+            metrics = keywords["metrics"]
+            reporting.current().note(
+                f"step {state.global_step:,}: validation loss {metrics['eval_loss']:.4f}, perplexity "
+                f"{metrics['eval_perplexity']:,.1f}, masked accuracy {metrics['eval_accuracy']:.3f}"
+            )
+            for filled in found:
+                reporting.current().note(f"    {samples.described(filled)}")
+
+    experiment.trainer.add_callback(ShowSamples())
+
+
+def _plan(experiment: Experiment) -> list[tuple[str, str]]:
+    config, model = experiment.config, experiment.objective.model
+    if config.streaming:
+        amount = "streamed"
+    else:
+        lengths = experiment.train.lengths
+        kind = "pairs" if config.objective in (*PAIR_KIND, "tlm") else "lines" if config.line_by_line else "blocks"
+        amount = f"{len(lengths):,} {kind}, {int(lengths.sum()):,} tokens"
+    name = models.display_name(config.model) if config.model else f"{_new_name(config)}, new"
+    shape = f"{model.config.num_hidden_layers} layers of {model.config.hidden_size}"
+    new = sorted({weight.split(".")[0] for weight in experiment.new_weights})
+    a, b, c = config.mask_split.split("/")
+    masking = f"{config.mlm_probability:.0%} of the tokens ({a} % masked, {b} % random, {c} % as they are)"
+    whole = ", whole words" if config.whole_word_masking else ""
+    limits = [f"{experiment.steps:,} of {_rows_a_step(config)} rows"] if experiment.steps < 10**9 else []
+    limits += [f"{config.max_minutes:g} minutes"] if config.max_minutes else []
+    return [
+        ("data", f"{amount}; validation {len(experiment.validation):,} rows"),
+        ("objective", f"{config.objective}, {masking}{whole}, {config.masking}"),
+        (
+            "model",
+            f"{name}, {shape}, {experiment.parameters / 1e6:.1f} M parameters"
+            + (f"; new, untrained: {', '.join(new)}" if new else ""),
+        ),
+        ("tokenizer", f"{len(experiment.tokenizer):,} tokens"),
+        ("device", experiment.device.described),
+        ("steps", ", at most ".join(limits)),
+        ("output", str(experiment.folder.path)),
+    ]
+
+
+def _task_record(config: Config) -> dict[str, Any] | None:
+    """What `predict` and `evaluate` need; a discriminator fills no masks, its generator in `generator/` does."""
+    from nlpkit.tasks.masked_lm import MaskedLanguageModeling
+
+    if config.objective == "rtd":
+        return None
+    return MaskedLanguageModeling(
+        max_length=config.max_length, mlm_probability=config.mlm_probability, mask_split=_split(config)
+    ).record()
+
+
+def _split(config: Config) -> list[float]:
+    return [int(part) / 100 for part in config.mask_split.split("/")]
+
+
+def _head(experiment: Experiment) -> dict[str, Any]:
+    """The part of the record that is known before training."""
+    config = experiment.config
+    given = config.model or _new_name(config)
+    return {
+        "command": COMMAND,
+        "config": config.record(),
+        "task": _task_record(config),
+        "parents": {
+            "model": {
+                "name": models.display_name(given),
+                "given": config.model,
+                "revision": config.model_revision,
+                "commit": getattr(experiment.objective.model.config, "_commit_hash", None),
+            },
+            "tokenizer": config.tokenizer or config.model,
+            "data": experiment.corpus.record(),
+        },
+        "rows": {
+            "train": None if config.streaming else len(experiment.train),
+            "validation": len(experiment.validation),
+        },
+        "findings": [],
+        "seed": config.seed,
+        "device": experiment.device.described,
+        "processes": process.world_size(),
+        "versions": versions(),
+    }
+
+
+def _record(experiment: Experiment, metrics: dict[str, float], seconds: float) -> dict[str, Any]:
+    trainer = experiment.trainer
+    state = trainer.state
+    rates = [entry["tokens_per_second"] for entry in state.log_history if "tokens_per_second" in entry]
+    return {
+        **_head(experiment),
+        "metrics": {"validation": metrics},
+        "judged": {"validation": len(experiment.validation)},
+        "main_metric": experiment.config.best_metric,
+        "table_metrics": list(metrics),
+        "samples": experiment.filled,
+        "steps": state.global_step,
+        "best_step": state.best_global_step or state.global_step,
+        "parameters": experiment.parameters,
+        "tokens_per_second": sorted(rates)[len(rates) // 2] if rates else None,
+        "train_seconds": round(trainer.budget.seconds(), 2),
+        "wall_seconds": round(seconds, 2),
+    }
+
+
+def _write(experiment: Experiment, record: dict[str, Any]) -> None:
+    """Everything that belongs into the run folder."""
+    from nlpkit.runs import card, plots
+
+    trainer, folder = experiment.trainer, experiment.folder
+    with folder.staging() as staged:
+        for place in experiment.objective.save(staged):
+            experiment.tokenizer.save_pretrained(place)
+        trainer.state.save_to_json(str(staged / "trainer_state.json"))
+        running.write_results(staged, record["metrics"], record["train_seconds"])
+        (staged / "plots").mkdir()
+        drawn = {
+            "curves": plots.curves(trainer.state.log_history, ["accuracy"]),
+            "perplexity": plots.over_steps(trainer.state.log_history, "perplexity", log=True),
+            "learning_rate": plots.over_steps(trainer.state.log_history, "learning_rate"),
+        }
+        for name, draw in drawn.items():
+            draw(staged / "plots" / f"{name}.png")
+        card.write(staged / "README.md", record, drawn)
+        folder.finish(record, staged, keep_checkpoints=experiment.config.keep_checkpoints)
+
+
+def _report(record: dict[str, Any], folder: Path) -> Report:
+    names = record["table_metrics"]
+    rows = [
+        [split, record["judged"][split], *(values[name] for name in names)]
+        for split, values in record["metrics"].items()
+    ]
+    rate = f", {record['tokens_per_second']:,.0f} tokens/s" if record["tokens_per_second"] else ""
+    size = sum(file.stat().st_size for file in folder.glob("*.safetensors"))
+    lines = [
+        f"{folder}: best checkpoint at step {record['best_step']} of {record['steps']} by validation "
+        f"{record['main_metric']}; {record['train_seconds']:.0f} s of training{rate}",
+        f"model {human_bytes(size)}, card README.md, plots/",
+    ]
+    following = f"nlpkit finetune-cls --model {folder} --data ..."
+    if record["task"]:
+        following = f'nlpkit predict {folder} "The man worked as a <mask>."'
+    return Report(
+        {**record, "output": str(folder)},
+        [Table("result", ["split", "rows", *names], rows)],
+        lines,
+        next_command=following,
+    )
