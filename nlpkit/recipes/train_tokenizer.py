@@ -1,0 +1,373 @@
+"""Train a tokenizer on running text, retrain one, or add the words of a domain to one.
+
+A --style has everything as the models of that family have it; each part has a flag of its own. --like trains the
+pipeline of an existing tokenizer on new text; --extend adds the words that cost it most tokens. What is learned is
+measured on held-out text, beside any other tokenizer (--compare).
+
+Examples: nlpkit train-tokenizer --data corpus.txt.gz --style bert --vocab-size 8000 --compare bert-base-uncased
+nlpkit train-tokenizer --data notes.csv --extend minilm --add 500 --resize-model --output runs/minilm-notes
+"""
+
+from __future__ import annotations
+
+import itertools
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nlpkit import models, reporting
+from nlpkit.data.corpus import Corpus
+from nlpkit.errors import UserError
+from nlpkit.options import CorpusOptions, Strings, flag_of, option
+from nlpkit.reporting import Report
+from nlpkit.runs.folder import RunFolder, human_bytes, versions
+from nlpkit.tokenization import extend, quality, saving
+from nlpkit.tokenization.pipelines import PANEL, Pipeline, PipelineOptions
+from nlpkit.tokenization.training import BATCH, HELD_OUT_TEXTS, HoldOut, Reading, explained, interruptible, train
+
+if TYPE_CHECKING:
+    from nlpkit.tokenization.extend import Word
+    from nlpkit.tokenization.quality import Quality
+
+COMMAND = "train-tokenizer"
+WORDS_SHOWN = 12
+# what an existing tokenizer brings with it, and cannot be asked to change
+OF_THE_PIPELINE = (
+    "kind", "style", "lowercase", "strip_accents", "unicode_form", "single_template", "pair_template",
+)  # fmt: skip
+OF_TRAINING = ("vocab_size", "limit_alphabet", "special_token")
+
+
+class Config(PipelineOptions, CorpusOptions):
+    """Options of `nlpkit train-tokenizer`."""
+
+    validation_file: Strings = option(
+        [], "Text to measure on (repeatable).", panel="Data", metavar="FILE", shown_default="--validation-share"
+    )
+    validation_share: float = option(
+        0.01, f"Share of the texts held out, {HELD_OUT_TEXTS:,} at most; 0 = none.", panel="Data", ge=0, lt=1
+    )
+    seed: int = option(42, "Seed of what is held out.", panel="Data", ge=0)
+    like: str | None = option(None, "Train the pipeline of this tokenizer anew.", panel=PANEL, metavar="PATH|NAME")
+    extend: str | None = option(None, "Add words to the tokenizer of this model.", panel=PANEL, metavar="PATH|NAME")
+    add: int | None = option(None, "With --extend: how many words.", panel=PANEL, ge=1)
+    resize_model: bool = option(
+        False, "With --extend: write the model too, with an embedding for each new word.", panel=PANEL
+    )
+    compare: Strings = option([], "Measure this tokenizer too (repeatable).", panel="Output", metavar="PATH|NAME")
+    output: Path | None = option(
+        None, "Folder to write.", panel="Output", metavar="DIR", shown_default="runs/<data>-<kind>"
+    )
+    overwrite: bool = option(False, "Replace an earlier run in --output.", panel="Output")
+    dry_run: bool = option(False, "Check data and options, show the plan, stop.", panel="Output")
+
+
+@dataclass
+class Made:
+    """A tokenizer that was made, before it is saved; see `saving.save` for the first four."""
+
+    backend: Any
+    arguments: dict[str, Any]
+    stock: str
+    stock_arguments: dict[str, Any]
+    asked: int
+    record: dict[str, Any]
+    words: list[Word] = field(default_factory=list)
+
+    def save(self, folder: Path) -> Any:
+        return saving.save(self.backend, folder, self.arguments, stock=self.stock, stock_arguments=self.stock_arguments)
+
+
+def run(config: Config) -> Report:
+    """Train, measure on held-out text, and write the folder; returns the table of measures."""
+    started = time.monotonic()
+    pipeline = _pipeline(config)
+    given = config.like or config.extend
+    folder = RunFolder(config.output or RunFolder.default_path(_short_name(config), _kind(config, pipeline)))
+    _require_usable(folder, config)
+    corpus = Corpus(config)
+    validation = Corpus(config, config.validation_file) if config.validation_file else None
+    old = saving.open_tokenizer(given, "--like" if config.like else "--extend") if given else None
+    others = [(models.display_name(name), saving.open_tokenizer(name, "--compare")) for name in config.compare]
+    model = _open_model(config, old) if config.resize_model else None
+    reporting.current().plan("plan", _plan(config, pipeline, corpus, folder, old))
+    if config.dry_run:
+        return Report({"dry_run": True, "config": config.record()}, lines=["dry run: nothing was trained or written"])
+
+    held_out = HoldOut(0.0 if validation else config.validation_share, config.seed)
+    if pipeline is not None:
+        made, reading = _train(pipeline, corpus, held_out)
+    elif config.like:
+        made, reading = _train_like(config, old, corpus, held_out)
+    else:
+        made, reading = _extend(config, old, corpus, held_out)
+    with tempfile.TemporaryDirectory() as place:
+        tokenizer = made.save(Path(place))
+    others = ([(models.display_name(given), old)] if given else []) + others
+    measured_on, found = _measure([(folder.path.name, tokenizer), *others], validation, held_out, reading)
+    record = {
+        "command": COMMAND,
+        "config": config.record(),
+        "tokenizer": {"class": type(tokenizer).__name__, "vocab_size": len(tokenizer), **made.record},
+        "parents": {
+            "data": corpus.record(),
+            "validation": validation.record() if validation else None,
+            "model": {"name": models.display_name(given), "given": given} if given else None,
+        },
+        "texts": reading.count,
+        "measured_on": measured_on,
+        "metrics": {measured_on: found[0].figures()},
+        "compared": [one.record() for one in found],
+        "findings": _findings(config, made, len(tokenizer)),
+        "seed": config.seed,
+        "versions": versions(),
+        "wall_seconds": round(time.monotonic() - started, 2),
+    }
+    if model is not None:
+        extend.resize_model(model, len(tokenizer), made.words)
+    _write(folder, config, made, model, record, found)
+    return _report(record, folder.path, found)
+
+
+# --- before ---
+
+
+def _pipeline(config: Config) -> Pipeline | None:
+    """The pipeline to train; None when an existing tokenizer brings it.
+
+    Raises:
+        UserError: options that do not go together.
+    """
+    if config.like and config.extend:
+        raise UserError("--like and --extend are two ways to go on from a tokenizer", "Give one of them.")
+    if config.extend and config.add is None:
+        raise UserError("--extend needs --add N, the number of words")
+    for name in ("add", "resize_model"):
+        if getattr(config, name) and not config.extend:
+            raise UserError(f"{flag_of(name)} is for --extend", "Name the model to extend: --extend MODEL.")
+    if config.validation_share == 0 and not config.validation_file:
+        reporting.current().note("nothing is held out: the figures will be of the text that was trained on")
+    if not (config.like or config.extend):
+        return Pipeline.of(config)
+    way = "like" if config.like else "extend"
+    for name in OF_THE_PIPELINE + (OF_TRAINING if config.extend else ()):
+        if getattr(config, name) not in (None, []):
+            raise UserError(f"{flag_of(name)} with --{way}: that is as {getattr(config, way)} has it", "Leave it out.")
+    return None
+
+
+def _kind(config: Config, pipeline: Pipeline | None) -> str:
+    if pipeline is not None:
+        return pipeline.kind
+    return f"like-{models.display_name(config.like)}" if config.like else models.display_name(str(config.extend))
+
+
+def _short_name(config: Config) -> str:
+    spec = config.data[0] if config.data else "data"
+    return "stdin" if spec == "-" else Path(spec.partition("@")[0].replace("*", "")).name.split(".")[0] or "data"
+
+
+def _require_usable(folder: RunFolder, config: Config) -> None:
+    if folder.state() == "running" and not config.overwrite:
+        raise UserError(
+            f"--output {folder.path} holds a run that was not finished",
+            "--overwrite replaces it; or give another --output.",
+        )
+    folder.require_usable(resume=False, overwrite=config.overwrite)
+
+
+def _open_model(config: Config, tokenizer: Any) -> Any:
+    """The model to extend, as the class that its weights were saved from."""
+    import transformers
+
+    name = models.resolve(str(config.extend))
+    architecture = (models.load_config(name).architectures or ["AutoModel"])[0]
+    model, _ = models.load_model(name, architecture if hasattr(transformers, architecture) else "AutoModel")
+    rows = model.get_input_embeddings().num_embeddings
+    if rows < len(tokenizer):
+        raise UserError(f"{config.extend}: its tokenizer has {len(tokenizer):,} tokens, its model {rows:,}")
+    return model
+
+
+def _plan(
+    config: Config, pipeline: Pipeline | None, corpus: Corpus, folder: RunFolder, old: Any
+) -> list[tuple[str, str]]:
+    size = f", {human_bytes(corpus.size)}" if corpus.size is not None else ""
+    rows = [("data", ", ".join(corpus.specs) + size)]
+    if pipeline is not None:
+        style = pipeline.style
+        rows.append(("tokenizer", f"{pipeline.kind}, {pipeline.name} style, {style.vocab_size:,} tokens"))
+        said = [
+            "lowercased" if style.lowercase else "case kept",
+            "accents stripped" if style.strip_accents else "accents kept",
+            *([style.form.upper()] if style.form != "none" else []),
+        ]
+        rows.append(("text", ", ".join(said)))
+        rows.append(("special", " ".join(pipeline.specials)))
+    elif config.like:
+        rows.append(("tokenizer", f"like {config.like}, {config.vocab_size or len(old):,} tokens"))
+    else:
+        rows.append(("tokenizer", f"{config.extend} ({len(old):,} tokens) and {config.add:,} words"))
+    share = f"{config.validation_share:.3g} of the texts, {HELD_OUT_TEXTS:,} at most"
+    rows.append(("held out", ", ".join(config.validation_file) or (share if config.validation_share else "nothing")))
+    return [*rows, ("output", str(folder.path))]
+
+
+# --- the three ways ---
+
+
+def _train(pipeline: Pipeline, corpus: Corpus, held_out: HoldOut) -> tuple[Made, Reading]:
+    reading = Reading(corpus, held_out, "now the pieces are learned")
+    backend = pipeline.untrained()
+    train(backend, pipeline.trainer(), reading)
+    made = Made(
+        pipeline.finish(backend),
+        pipeline.init_arguments(),
+        pipeline.style.stock,
+        pipeline.stock_arguments(),
+        pipeline.style.vocab_size,
+        pipeline.record(),
+    )
+    return made, reading
+
+
+def _train_like(config: Config, old: Any, corpus: Corpus, held_out: HoldOut) -> tuple[Made, Reading]:
+    kind = type(old.backend_tokenizer.model).__name__
+    settings: dict[str, Any] = {"show_progress": False}
+    if kind == "Unigram":
+        for name in ("min_frequency", "limit_alphabet"):
+            if getattr(config, name):
+                raise UserError(f"{flag_of(name)}: {config.like} is a unigram model, which has none", "Leave it out.")
+    else:
+        settings["min_frequency"] = config.min_frequency or 2
+        if config.limit_alphabet:
+            settings["limit_alphabet"] = config.limit_alphabet
+    size = config.vocab_size or len(old)
+    reading = Reading(corpus, held_out, "now the pieces are learned")
+
+    def retrain() -> Any:
+        return old.train_new_from_iterator(
+            iter(reading), size, new_special_tokens=config.special_token or None, **settings
+        )
+
+    try:
+        new = interruptible(retrain, reading.stop)
+    except Exception as error:
+        raise explained(error) from error
+    return _made_from(new, new.backend_tokenizer, config, size, {"like": config.like, "kind": kind.lower()}), reading
+
+
+def _extend(config: Config, old: Any, corpus: Corpus, held_out: HoldOut) -> tuple[Made, Reading]:
+    reading = Reading(corpus, held_out, "now the words that cost most tokens are looked for")
+    words = extend.worst_broken(old, extend.count_words(reading), config.add or 0, config.min_frequency or 2)
+    if not words:
+        raise UserError(
+            f"{config.extend} keeps every word whole that occurs {config.min_frequency or 2} times in the text",
+            "There is nothing to add.",
+        )
+    record = {
+        "extend": config.extend,
+        "added": [
+            {"word": word.text, "count": word.count, "pieces": len(word.pieces), "tokens_saved": word.saved}
+            for word in words
+        ],
+    }
+    asked = len(old) + (config.add or 0)
+    made = _made_from(old, extend.extended(old, words), config, asked, record)
+    made.words = words
+    return made, reading
+
+
+def _made_from(tokenizer: Any, backend: Any, config: Config, asked: int, record: dict[str, Any]) -> Made:
+    """What an existing tokenizer becomes, with the arguments that it was made of."""
+    arguments = saving.arguments_of(tokenizer)
+    if config.model_max_length:
+        arguments["model_max_length"] = config.model_max_length
+    about = {"vocab_size_asked": asked, "model_max_length": arguments.get("model_max_length")}
+    return Made(backend, arguments, type(tokenizer).__name__, {}, asked, {**record, **about})
+
+
+# --- after ---
+
+
+def _measure(
+    tokenizers: list[tuple[str, Any]], validation: Corpus | None, held_out: HoldOut, reading: Reading
+) -> tuple[str, list[Quality]]:
+    """Measure on the validation files, else on what was held out, else on the beginning of the corpus."""
+    if validation is not None:
+        with reporting.current().progress("measure", validation.size or 0, "bytes") as bar:
+            batches: Iterator[list[str]] = (batch.texts for batch in validation.batches(BATCH, bar=bar))
+            return "validation", quality.measure(tokenizers, batches)
+    texts = held_out.texts or reading.beginning
+    if not held_out.texts and held_out.share:
+        reporting.current().warn("the corpus is one text: the figures are of the text that was trained on")
+    with reporting.current().progress("measure", len(texts), "texts") as bar:
+
+        def advancing() -> Iterator[list[str]]:
+            for first in range(0, len(texts), BATCH):
+                yield texts[first : first + BATCH]
+                bar.advance(len(texts[first : first + BATCH]))
+
+        return "validation" if held_out.texts else "train", quality.measure(tokenizers, advancing())
+
+
+def _findings(config: Config, made: Made, size: int) -> list[str]:
+    """What the user should know of the size that came out."""
+    if config.extend:
+        missing = made.asked - size
+        return [f"{missing:,} words fewer than asked for: no other is broken"] if missing else []
+    if size < made.asked:
+        why = f"no other pieces occur together {config.min_frequency or 2} times (--min-frequency)"
+        if made.record["kind"] == "unigram":
+            why = "it has no more pieces than that"
+        return [f"the corpus is too small for {made.asked:,} tokens: {size:,} were learned, {why}"]
+    if size > made.asked:
+        return [
+            f"{size:,} tokens, more than the {made.asked:,} asked for: there are so many characters (--limit-alphabet)"
+        ]
+    return []
+
+
+def _write(
+    folder: RunFolder, config: Config, made: Made, model: Any, record: dict[str, Any], found: list[Quality]
+) -> None:
+    """The folder: tokenizer, model, plot, card, and last the record that says that it is complete."""
+    from nlpkit.runs import plots
+    from nlpkit.tokenization import card
+
+    if model is not None:
+        folder.require_space(4 * sum(parameter.numel() for parameter in model.parameters()))
+    folder.start({"command": COMMAND, "config": config.record()}, overwrite=config.overwrite, resume=False)
+    with folder.staging() as staged:
+        made.save(staged)
+        if model is not None:
+            model.save_pretrained(staged)
+        (staged / "plots").mkdir()
+        names = ["1 token", *(f"{n} tokens" for n in range(2, quality.MOST_PIECES)), f"{quality.MOST_PIECES} or more"]
+        counts = {one.name: one.pieces for one in found}
+        plots.grouped_bars(names, counts, "share of words")(staged / "plots" / "tokens_per_word.png")
+        card.write(staged / "README.md", record, quality.table(found, "measured"))
+        folder.finish(record, staged, keep_checkpoints=False)
+
+
+def _report(record: dict[str, Any], folder: Path, found: list[Quality]) -> Report:
+    for finding in record["findings"]:
+        reporting.current().warn(finding)
+    words = record["tokenizer"].get("added", [])
+    shown = ", ".join(word["word"] for word in itertools.islice(words, WORDS_SHOWN))
+    lines = [f"added {len(words):,} words: {shown}{', ...' if len(words) > WORDS_SHOWN else ''}"] if words else []
+    lines.append(
+        f"{folder}: {record['tokenizer']['class']}, {record['tokenizer']['vocab_size']:,} tokens, "
+        f"from {record['texts']:,} texts in {record['wall_seconds']:.1f} s; card README.md, plots/"
+    )
+    what = {"validation": "held-out text", "train": "training text"}[record["measured_on"]]
+    title = f"measured on {what} ({found[0].words:,} words)"
+    return Report(
+        {**record, "output": str(folder)},
+        [quality.table(found, title)],
+        lines,
+        next_command=f'nlpkit tokenize "..." --tokenizer {folder}',
+    )

@@ -1,0 +1,1 @@
+"""Tokenizers: pipelines to train, the right class to save them as, extending, measuring."""

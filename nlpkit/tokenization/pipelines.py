@@ -1,0 +1,513 @@
+"""From a kind and a style to a tokenizer that can be trained.
+
+A kind is a way to cut words into pieces: model, pre-tokenizer, decoder. A style is what a family of models puts around
+that: normalizer, special tokens, templates, sizes. Each style has the kind of its models, and takes the others.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from nlpkit.errors import UserError
+from nlpkit.options import Config, Strings, option, suggest
+
+Kind = Literal["wordpiece", "bpe", "byte-bpe", "unigram"]
+StyleName = Literal["bert", "roberta", "albert", "gpt2"]
+Form = Literal["nfc", "nfd", "nfkc", "nfkd", "none"]
+
+PANEL = "Tokenizer"
+BYTES = 256
+CONTINUES = "##"  # marks a piece that goes on with a word (BERT)
+
+
+@dataclass(frozen=True)
+class Style:
+    """What the tokenizers of a family of models have in common.
+
+    Attributes:
+        kind: of the family.
+        first, last: special tokens with the lowest and with the highest ids, in order.
+        roles: what each special token is for, as transformers names it.
+        vocab_size: tokens of the published model.
+        max_length: tokens that the published model takes.
+        lowercase, strip_accents, form: what its normalizer does.
+        single, pair: templates around one text and two.
+        token_types: whether the model tells the texts of a pair apart by token type ids.
+        stock: the transformers class of its tokenizer.
+    """
+
+    kind: Kind
+    first: tuple[str, ...]
+    last: tuple[str, ...]
+    roles: dict[str, str]
+    vocab_size: int
+    max_length: int
+    lowercase: bool
+    strip_accents: bool
+    form: Form
+    single: str
+    pair: str
+    token_types: bool
+    stock: str
+
+
+STYLES: dict[str, Style] = {
+    "bert": Style(
+        kind="wordpiece",
+        first=("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"),
+        last=(),
+        roles={
+            "pad_token": "[PAD]",
+            "unk_token": "[UNK]",
+            "cls_token": "[CLS]",
+            "sep_token": "[SEP]",
+            "mask_token": "[MASK]",
+        },
+        vocab_size=30_522,
+        max_length=512,
+        lowercase=True,
+        strip_accents=True,
+        form="none",
+        single="[CLS] $A [SEP]",
+        pair="[CLS] $A [SEP] $B:1 [SEP]:1",
+        token_types=True,
+        stock="BertTokenizer",
+    ),
+    "roberta": Style(
+        kind="byte-bpe",
+        first=("<s>", "<pad>", "</s>", "<unk>"),
+        last=("<mask>",),
+        roles={
+            "bos_token": "<s>",
+            "cls_token": "<s>",
+            "pad_token": "<pad>",
+            "eos_token": "</s>",
+            "sep_token": "</s>",
+            "unk_token": "<unk>",
+            "mask_token": "<mask>",
+        },
+        vocab_size=50_265,
+        max_length=512,
+        lowercase=False,
+        strip_accents=False,
+        form="none",
+        single="<s> $A </s>",
+        pair="<s> $A </s> </s> $B </s>",
+        token_types=False,
+        stock="RobertaTokenizer",
+    ),
+    "albert": Style(
+        kind="unigram",
+        first=("<pad>", "<unk>", "[CLS]", "[SEP]", "[MASK]"),
+        last=(),
+        roles={
+            "pad_token": "<pad>",
+            "unk_token": "<unk>",
+            "bos_token": "[CLS]",
+            "cls_token": "[CLS]",
+            "eos_token": "[SEP]",
+            "sep_token": "[SEP]",
+            "mask_token": "[MASK]",
+        },
+        vocab_size=30_000,
+        max_length=512,
+        lowercase=True,
+        strip_accents=True,
+        form="nfkd",
+        single="[CLS] $A [SEP]",
+        pair="[CLS] $A [SEP] $B:1 [SEP]:1",
+        token_types=True,
+        stock="AlbertTokenizer",
+    ),
+    # GPT-2 has no padding token; one of its own, as GPT-NeoX has it, keeps the end of a text apart from padding.
+    "gpt2": Style(
+        kind="byte-bpe",
+        first=(),
+        last=("<|padding|>", "<|endoftext|>"),
+        roles={
+            "bos_token": "<|endoftext|>",
+            "eos_token": "<|endoftext|>",
+            "unk_token": "<|endoftext|>",
+            "pad_token": "<|padding|>",
+        },
+        vocab_size=50_257,
+        max_length=1024,
+        lowercase=False,
+        strip_accents=False,
+        form="none",
+        single="$A",
+        pair="$A $B",
+        token_types=False,
+        stock="GPT2Tokenizer",
+    ),
+}
+STYLE_OF_KIND: dict[str, StyleName] = {
+    "wordpiece": "bert",
+    "bpe": "bert",
+    "byte-bpe": "roberta",
+    "unigram": "albert",
+}
+
+
+class PipelineOptions(Config):
+    """What the tokenizer is made of."""
+
+    kind: Kind | None = option(
+        None, "How words are cut into pieces.", panel=PANEL, shown_default="that of --style; wordpiece"
+    )
+    style: StyleName | None = option(
+        None,
+        "Whose normalizer, special tokens, templates and decoder it has.",
+        panel=PANEL,
+        shown_default="that of --kind: bert, bert, roberta, albert",
+    )
+    vocab_size: int | None = option(
+        None,
+        "Tokens in all, special ones included.",
+        panel=PANEL,
+        ge=1,
+        shown_default="the style's: 30522, 50265, 30000, 50257; with --like the model's",
+    )
+    min_frequency: int | None = option(
+        None,
+        "Join pieces that occur together N times (not unigram); with --extend: words that occur N times.",
+        panel=PANEL,
+        ge=1,
+        shown_default="2, as in the BertWordPieceTokenizer of tokenizers",
+    )
+    limit_alphabet: int | None = option(
+        None, "Keep the N most frequent characters (wordpiece, bpe).", panel=PANEL, ge=1, shown_default="all"
+    )
+    lowercase: bool | None = option(
+        None, "Lowercase the text.", panel=PANEL, shown_default="the style's: bert and albert do"
+    )
+    strip_accents: bool | None = option(
+        None, "Take accents off letters.", panel=PANEL, shown_default="albert does, bert if it lowercases"
+    )
+    unicode_form: Form | None = option(
+        None, "Unicode form of the text.", panel=PANEL, shown_default="albert: nfkd, nfkc if accents stay; else none"
+    )
+    special_token: Strings = option([], "Another special token (repeatable).", panel=PANEL, metavar="TOKEN")
+    single_template: str | None = option(
+        None,
+        "What stands around one text, e.g. '[CLS] $A [SEP]'.",
+        panel=PANEL,
+        metavar="TEMPLATE",
+        shown_default="the style's",
+    )
+    pair_template: str | None = option(
+        None,
+        "What stands around two texts, e.g. '[CLS] $A [SEP] $B:1 [SEP]:1' (:1 is the token type).",
+        panel=PANEL,
+        metavar="TEMPLATE",
+        shown_default="the style's",
+    )
+    model_max_length: int | None = option(
+        None, "Tokens that truncation leaves.", panel=PANEL, ge=1, shown_default="the style's: 512, gpt2 1024"
+    )
+
+
+@dataclass
+class Pipeline:
+    """Everything about a tokenizer but its vocabulary.
+
+    Attributes:
+        name: of the style.
+        style: the style, with what the options changed in it.
+        kind: of the tokenizer.
+        extra: special tokens besides the style's.
+        own_templates: whether the options named a template.
+        min_frequency: occurrences of a pair of pieces that are needed to join it; None for unigram.
+        limit_alphabet: most characters kept; None for all.
+    """
+
+    name: str
+    style: Style
+    kind: Kind
+    extra: list[str]
+    own_templates: bool
+    min_frequency: int | None
+    limit_alphabet: int | None
+
+    @classmethod
+    def of(cls, options: PipelineOptions) -> Pipeline:
+        """Fill in what the options leave open.
+
+        Raises:
+            UserError: options that do not go together.
+        """
+        name = options.style or STYLE_OF_KIND[options.kind or "wordpiece"]
+        style = STYLES[name]
+        kind = options.kind or style.kind
+        strip = options.strip_accents
+        if strip is None:
+            lowercase = style.lowercase if options.lowercase is None else options.lowercase
+            strip = lowercase if name == "bert" else style.strip_accents
+        # letters that stay accented must not fall apart into letter and accent
+        form: Form = "nfkc" if name == "albert" and not strip else style.form
+        changed: dict[str, Any] = {
+            "vocab_size": options.vocab_size,
+            "max_length": options.model_max_length,
+            "lowercase": options.lowercase,
+            "strip_accents": strip,
+            "form": options.unicode_form or form,
+            "single": options.single_template,
+            "pair": options.pair_template,
+        }
+        changed = {key: value for key, value in changed.items() if value is not None}
+        own = options.single_template is not None or options.pair_template is not None
+        frequency = None if kind == "unigram" else options.min_frequency or 2
+        pipeline = cls(
+            name, replace(style, **changed), kind, options.special_token, own, frequency, options.limit_alphabet
+        )
+        pipeline._check(options)
+        return pipeline
+
+    @property
+    def specials(self) -> list[str]:
+        """All special tokens; those with the highest ids last."""
+        return [*self.style.first, *self.extra, *self.style.last]
+
+    def _check(self, options: PipelineOptions) -> None:
+        if self.name == "gpt2" and self.kind != "byte-bpe":
+            raise UserError(
+                f"--style gpt2 with --kind {self.kind}: GPT-2 has no unknown token, which {self.kind} needs",
+                "Leave --kind out (byte-bpe), or take --style roberta.",
+            )
+        if options.limit_alphabet and self.kind in ("byte-bpe", "unigram"):
+            why = "its alphabet is the 256 bytes" if self.kind == "byte-bpe" else "its trainer has no such limit"
+            raise UserError(f"--limit-alphabet with --kind {self.kind}: {why}", "Leave it out.")
+        if options.min_frequency and self.kind == "unigram":
+            raise UserError(
+                "--min-frequency with --kind unigram: pieces are chosen by likelihood, not by count", "Leave it out."
+            )
+        for token in self.extra:
+            if not token.strip() or self.specials.count(token) > 1:
+                raise UserError(f"--special-token {token!r}: it is {'there already' if token.strip() else 'blank'}")
+        least = len(self.specials) + (BYTES if self.kind == "byte-bpe" else 1)
+        if self.style.vocab_size < least:
+            what = f"{BYTES} bytes and {len(self.specials)}" if self.kind == "byte-bpe" else str(len(self.specials))
+            raise UserError(
+                f"--vocab-size {self.style.vocab_size}: there are {what} special tokens already",
+                f"Give at least {least}.",
+            )
+        usual = STYLES[self.name]
+        self._check_template("--single-template", self.style.single, ["A"], usual.single)
+        self._check_template("--pair-template", self.style.pair, ["A", "B"], usual.pair)
+
+    def _check_template(self, flag: str, template: str, texts: list[str], usual: str) -> None:
+        """Every text once, and otherwise special tokens, each with a token type at most."""
+        found = []
+        for item in template.split():
+            name, _, kind = item.partition(":")
+            if name in ("$A", "$B") and kind in ("", "0", "1"):
+                found.append(name[1])
+            elif name not in self.specials or kind not in ("", "0", "1"):
+                hint = (
+                    suggest(item, self.specials) or f"Special tokens: {', '.join(self.specials)}; add --special-token."
+                )
+                raise UserError(f"{flag} {template!r}: {item!r} is neither $A nor $B nor a special token", hint)
+        if sorted(found) != texts:
+            wanted = " and ".join(f"${text}" for text in texts)
+            raise UserError(f"{flag} {template!r}: it must have {wanted} once", f"For example {usual!r}.")
+
+    # --- the parts of the tokenizers library ---
+
+    def untrained(self) -> Any:
+        """A `tokenizers.Tokenizer` without vocabulary."""
+        from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+
+        unknown = self.style.roles["unk_token"]
+        model: Any
+        if self.kind == "byte-bpe":
+            tokenizer = Tokenizer(models.BPE())
+            tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+            tokenizer.decoder = decoders.ByteLevel()
+        elif self.kind == "wordpiece" or (self.kind == "bpe" and self.name == "bert"):
+            if self.kind == "wordpiece":
+                model = models.WordPiece(unk_token=unknown)
+            else:
+                model = models.BPE(unk_token=unknown, continuing_subword_prefix=CONTINUES)
+            tokenizer = Tokenizer(model)
+            tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+            tokenizer.decoder = decoders.WordPiece(prefix=CONTINUES)
+        else:
+            model = models.Unigram() if self.kind == "unigram" else models.BPE(unk_token=unknown, fuse_unk=True)
+            tokenizer = Tokenizer(model)
+            tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+                [pre_tokenizers.WhitespaceSplit(), pre_tokenizers.Metaspace()]
+            )
+            tokenizer.decoder = decoders.Metaspace()
+        normalizer = self._normalizer()
+        if normalizer is not None:
+            tokenizer.normalizer = normalizer
+        return tokenizer
+
+    def _normalizer(self) -> Any:
+        from tokenizers import normalizers
+
+        style = self.style
+        forms = {
+            "nfc": normalizers.NFC,
+            "nfd": normalizers.NFD,
+            "nfkc": normalizers.NFKC,
+            "nfkd": normalizers.NFKD,
+        }
+        parts: list[Any] = []
+        if self.name == "bert":
+            if style.form != "none":
+                parts.append(forms[style.form]())
+            follows = style.strip_accents == style.lowercase  # BERT's own rule, which its class writes as None
+            parts.append(
+                normalizers.BertNormalizer(
+                    clean_text=True,
+                    handle_chinese_chars=True,
+                    strip_accents=None if follows else style.strip_accents,
+                    lowercase=style.lowercase,
+                )
+            )
+            return parts[0] if len(parts) == 1 else normalizers.Sequence(parts)
+        if self.name == "albert":
+            parts += [normalizers.Replace("``", '"'), normalizers.Replace("''", '"')]
+        if style.strip_accents:
+            # accents can be taken off only where they are characters of their own
+            parts.append(normalizers.NFKD() if "k" in style.form else normalizers.NFD())
+            parts.append(normalizers.StripAccents())
+        if style.form in ("nfc", "nfkc") or (style.form != "none" and not style.strip_accents):
+            parts.append(forms[style.form]())
+        if style.lowercase:
+            parts.append(normalizers.Lowercase())
+        return normalizers.Sequence(parts) if parts else None
+
+    def trainer(self) -> Any:
+        """The trainer of the tokenizers library for this kind; `finish` adds the tokens with the highest ids."""
+        from tokenizers import pre_tokenizers, trainers
+
+        size = self.style.vocab_size - len(self.style.last)
+        special: Any = [_special(token) for token in (*self.style.first, *self.extra)]
+        shared: dict[str, Any] = {"vocab_size": size, "special_tokens": special, "show_progress": False}
+        if self.kind == "unigram":
+            return trainers.UnigramTrainer(unk_token=self.style.roles["unk_token"], **shared)
+        shared["min_frequency"] = self.min_frequency
+        if self.limit_alphabet:
+            shared["limit_alphabet"] = self.limit_alphabet
+        if self.kind == "wordpiece":
+            return trainers.WordPieceTrainer(continuing_subword_prefix=CONTINUES, **shared)
+        if self.kind == "byte-bpe":
+            return trainers.BpeTrainer(initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), **shared)
+        if self.name == "bert":
+            shared["continuing_subword_prefix"] = CONTINUES
+        return trainers.BpeTrainer(**shared)
+
+    def finish(self, tokenizer: Any) -> Any:
+        """The trained tokenizer with all special tokens and its post-processor."""
+        for token in self.style.last:
+            tokenizer = with_tokens(tokenizer, [token])
+            tokenizer.add_special_tokens([_special(token)])
+        tokenizer.post_processor = self._post_processor(tokenizer)
+        return tokenizer
+
+    def _post_processor(self, tokenizer: Any) -> Any:
+        from tokenizers import processors
+
+        style = self.style
+        bytes_too = self.kind == "byte-bpe"
+        if bytes_too and not self.own_templates and self.name == "roberta":
+            sep, cls = ((token, tokenizer.token_to_id(token)) for token in ("</s>", "<s>"))
+            return processors.RobertaProcessing(sep, cls, True, False)  # trim offsets, add no blank in front
+        # GPT-2's offsets take in the blank before a word, RoBERTa's do not
+        trim = processors.ByteLevel(trim_offsets=self.name != "gpt2")
+        if self.name == "gpt2" and not self.own_templates:
+            return trim
+        used = {item.partition(":")[0] for item in f"{style.single} {style.pair}".split()} - {"$A", "$B"}
+        template = processors.TemplateProcessing(
+            single=_typed(style.single),
+            pair=_typed(style.pair),
+            special_tokens=[(token, tokenizer.token_to_id(token)) for token in sorted(used)],
+        )
+        return processors.Sequence([trim, template]) if bytes_too else template
+
+    def init_arguments(self) -> dict[str, Any]:
+        """What the transformers class is told besides its backend."""
+        arguments: dict[str, Any] = {
+            **self.style.roles,
+            "model_max_length": self.style.max_length,
+            "model_input_names": input_names(self.style.token_types),
+        }
+        if self.extra:
+            arguments["extra_special_tokens"] = list(self.extra)
+        return arguments
+
+    def stock_arguments(self) -> dict[str, Any]:
+        """What the stock class of the style rebuilds its normalizer from."""
+        style = self.style
+        if self.name == "bert":
+            follows = style.strip_accents == style.lowercase
+            return {"do_lower_case": style.lowercase, "strip_accents": None if follows else style.strip_accents}
+        if self.name == "albert":
+            return {"do_lower_case": style.lowercase, "keep_accents": not style.strip_accents}
+        return {}
+
+    def record(self) -> dict[str, Any]:
+        """The resolved pipeline as JSON values."""
+        style = self.style
+        return {
+            "kind": self.kind,
+            "style": self.name,
+            "vocab_size_asked": style.vocab_size,
+            "min_frequency": self.min_frequency,
+            "limit_alphabet": self.limit_alphabet,
+            "lowercase": style.lowercase,
+            "strip_accents": style.strip_accents,
+            "unicode_form": style.form,
+            "special_tokens": self.specials,
+            "single_template": style.single,
+            "pair_template": style.pair,
+            "model_max_length": style.max_length,
+        }
+
+
+def input_names(token_types: bool) -> list[str]:
+    """What a model of the style takes."""
+    return ["input_ids", "token_type_ids", "attention_mask"] if token_types else ["input_ids", "attention_mask"]
+
+
+def with_tokens(tokenizer: Any, tokens: list[str], scores: list[float] | None = None) -> Any:
+    """A copy of a tokenizer with more tokens in the vocabulary of its model, behind all that it has.
+
+    Args:
+        tokenizer: a `tokenizers.Tokenizer`.
+        tokens: pieces as the model sees them (`##ing`, `▁the`); none of them is there yet.
+        scores: of a unigram model, the log probability of each.
+    """
+    from tokenizers import Tokenizer
+
+    document = json.loads(tokenizer.to_str())
+    model = document["model"]
+    # a token beside the model's vocabulary would lose its id to the new ones: give it its place in there
+    beside = sorted((item["id"], item["content"]) for item in document["added_tokens"])
+    if isinstance(model["vocab"], list):
+        for number, content in beside:
+            if number == len(model["vocab"]):
+                model["vocab"].append([content, 0.0])
+        model["vocab"] += [list(item) for item in zip(tokens, scores or [0.0] * len(tokens), strict=True)]
+    else:
+        for number, content in beside:
+            model["vocab"].setdefault(content, number)
+        start = max(model["vocab"].values(), default=-1) + 1
+        model["vocab"].update({token: start + i for i, token in enumerate(tokens)})
+    return Tokenizer.from_str(json.dumps(document, ensure_ascii=False))
+
+
+def _typed(template: str) -> str:
+    """The template with the token type that is meant where none is written: 0."""
+    return " ".join(item if ":" in item else f"{item}:0" for item in template.split())
+
+
+def _special(token: str) -> Any:
+    """A special token; the one to be filled in takes the blank before it, as RoBERTa's does."""
+    from tokenizers import AddedToken
+
+    return AddedToken(token, lstrip=token == "<mask>", normalized=False, special=True)
