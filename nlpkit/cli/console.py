@@ -144,8 +144,10 @@ class RichReporter(Reporter):
         drawn = RichTable(title=Text(table.title, style="bold"), box=box.SIMPLE_HEAD, title_justify="left")
         for name, left in zip(table.header, _to_left(table), strict=True):
             drawn.add_column(name, justify="left" if left else "right", overflow="fold")
+        colours = self.console.color_system is not None and not self.console.no_color
         for row in table.rows:
-            drawn.add_row(*(_coloured(value) if isinstance(value, Pieces) else Text(cell(value)) for value in row))
+            cells = (_coloured(value) if isinstance(value, Pieces) and colours else Text(cell(value)) for value in row)
+            drawn.add_row(*cells)
         self.console.print(drawn)
 
     @contextmanager

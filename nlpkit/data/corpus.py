@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import IO, Any, cast
 
 from nlpkit import reporting
-from nlpkit.data import columns, readers, sources
+from nlpkit.data import columns, readers, sources, splits
 from nlpkit.errors import UserError
 from nlpkit.options import CorpusOptions
 from nlpkit.reporting import Progress
@@ -224,7 +224,8 @@ class _Stdin:
         if self.begun:
             raise UserError("standard input can be read only once", "Write it to a file, and pass that.")
         self.begun = True
-        stream = _Hashed(sys.stdin.buffer)
+        # the unbuffered stream: Python aborts at its end when a thread still waits for input in the buffered one
+        stream = _Hashed(getattr(sys.stdin.buffer, "raw", sys.stdin.buffer))
         source = readers.Input.of(cast(IO[bytes], stream), "txt", self.options.encoding)
         source.name = "stdin"
         told = 0
@@ -322,6 +323,7 @@ def _open(spec: str, options: CorpusOptions) -> list[_File | _Hub | _Stdin]:
     """The sources that one value of --data stands for."""
     if spec == "-":
         return [_Stdin(options)]
+    spec = splits.sample_folder(spec) or spec
     folder = Path(spec).expanduser()
     if folder.is_dir():
         return [_File(path, options, str(readers.format_of(path))) for path in _files_in(folder)]

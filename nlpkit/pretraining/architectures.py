@@ -152,7 +152,7 @@ class TrainingFlops:
             matrices = {name: n for name, n in matrices.items() if model.get_parameter(name) is not output.weight}
         # ALBERT's one layer is run through several times
         repeated = config.num_hidden_layers if config.model_type == "albert" else 1
-        self.encoder = sum(matrices.values()) * repeated
+        self.encoder = sum(n * (repeated if "layer_groups" in name else 1) for name, n in matrices.items())
         self.attention = 12 * config.num_hidden_layers * config.hidden_size
 
     def __call__(self, tokens: int, length: int, predicted: int) -> float:

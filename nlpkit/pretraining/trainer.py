@@ -77,6 +77,7 @@ class PretrainingTrainer(ResumableTrainer):
         metric_key_prefix: str = "eval",
     ) -> EvalLoopOutput:
         """Sums a row instead of logits: at 30,000 pieces, those of a few thousand tokens would fill the memory."""
+        started = time.monotonic()
         model: Any = self.model
         model.eval()
         found = []
@@ -86,6 +87,7 @@ class PretrainingTrainer(ResumableTrainer):
             found.append(self.accelerator.gather_for_metrics(outcome.sums).cpu())
         sums = torch.cat(found).double().numpy()
         metrics = {f"{metric_key_prefix}_{name}": value for name, value in self.objective.metrics(sums).items()}
+        self.since += time.monotonic() - started  # the rate is that of training
         return EvalLoopOutput(predictions=np.empty(0), label_ids=None, metrics=metrics, num_samples=len(sums))
 
     def measure(self) -> dict[str, float]:
@@ -177,7 +179,7 @@ class PretrainingTrainer(ResumableTrainer):
             logs["tokens_per_second"] = round(self.accelerator.num_processes * float(self.tokens) / seconds, 1)
             if self.peak_flops:
                 logs["mfu"] = round(self.total_flops / seconds / self.peak_flops, 4)
-        self._restart_figures()
+            self._restart_figures()
         super().log(logs, *arguments, **keywords)
 
     def _restart_figures(self) -> None:

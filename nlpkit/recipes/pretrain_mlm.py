@@ -317,6 +317,8 @@ def _model(config: Config, tokenizer: Any, device: Device) -> tuple[Any, list[st
             model = objectives.ReplacedTokenModel(model_config)
         else:
             model = getattr(transformers, auto_class).from_config(model_config)
+    if config.gradient_checkpointing and not model.supports_gradient_checkpointing:
+        raise UserError(f"--gradient-checkpointing: {model.config.model_type} cannot recompute its activations")
     parameters.freeze(model, config.freeze)
     if device.name == "cpu":
         dropout.use_cpu_dropout(model)

@@ -15,7 +15,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from nlpkit import models
 from nlpkit.errors import UserError
 from nlpkit.options import Config as BaseConfig
 from nlpkit.options import Strings, option
@@ -68,13 +67,14 @@ class Cut:
 
 def run(config: Config) -> Report:
     """Cut every text with every tokenizer."""
-    from nlpkit.tokenization.saving import open_tokenizer
+    from nlpkit.tokenization.saving import distinct_names, open_tokenizer
 
     if not config.texts:
         raise UserError("give a TEXT")
     if not config.tokenizer:
         raise UserError("--tokenizer is required", "Name one or more: a folder, a hub name, minilm.")
-    tokenizers = [(models.display_name(name), open_tokenizer(name, "--tokenizer")) for name in config.tokenizer]
+    opened = [open_tokenizer(name, "--tokenizer") for name in config.tokenizer]
+    tokenizers = list(zip(distinct_names(config.tokenizer), opened, strict=True))
     tables: list[Table] = []
     texts = []
     for text in config.texts:

@@ -91,7 +91,7 @@ def run(config: Config) -> Report:
     corpus = Corpus(config)
     validation = Corpus(config, config.validation_file) if config.validation_file else None
     old = saving.open_tokenizer(given, "--like" if config.like else "--extend") if given else None
-    others = [(models.display_name(name), saving.open_tokenizer(name, "--compare")) for name in config.compare]
+    others = [saving.open_tokenizer(name, "--compare") for name in config.compare]
     model = _open_model(config, old) if config.resize_model else None
     reporting.current().plan("plan", _plan(config, pipeline, corpus, folder, old))
     if config.dry_run:
@@ -106,8 +106,9 @@ def run(config: Config) -> Report:
         made, reading = _extend(config, old, corpus, held_out)
     with tempfile.TemporaryDirectory() as place:
         tokenizer = made.save(Path(place))
-    others = ([(models.display_name(given), old)] if given else []) + others
-    measured_on, found = _measure([(folder.path.name, tokenizer), *others], validation, held_out, reading)
+    names = saving.distinct_names([str(folder.path), *([given] if given else []), *config.compare])
+    judged = list(zip(names, [tokenizer, *([old] if given else []), *others], strict=True))
+    measured_on, found = _measure(judged, validation, held_out, reading)
     record = {
         "command": COMMAND,
         "config": config.record(),
@@ -220,7 +221,7 @@ def _plan(
 
 
 def _train(pipeline: Pipeline, corpus: Corpus, held_out: HoldOut) -> tuple[Made, Reading]:
-    reading = Reading(corpus, held_out, "now the pieces are learned")
+    reading = Reading(corpus, held_out, "now the pieces are learned", joined=pipeline.line_ends_are_blanks)
     backend = pipeline.untrained()
     train(backend, pipeline.trainer(), reading)
     made = Made(
@@ -320,7 +321,10 @@ def _findings(config: Config, made: Made, size: int) -> list[str]:
         missing = made.asked - size
         return [f"{missing:,} words fewer than asked for: no other is broken"] if missing else []
     if size < made.asked:
-        why = f"no other pieces occur together {config.min_frequency or 2} times (--min-frequency)"
+        frequency = config.min_frequency or 2
+        why = f"no other pieces occur together {frequency} times (--min-frequency)"
+        if frequency == 1:
+            why = "every word of it is one by now"
         if made.record["kind"] == "unigram":
             why = "it has no more pieces than that"
         return [f"the corpus is too small for {made.asked:,} tokens: {size:,} were learned, {why}"]
@@ -342,9 +346,9 @@ def _write(
         folder.require_space(4 * sum(parameter.numel() for parameter in model.parameters()))
     folder.start({"command": COMMAND, "config": config.record()}, overwrite=config.overwrite, resume=False)
     with folder.staging() as staged:
-        made.save(staged)
         if model is not None:
             model.save_pretrained(staged)
+        made.save(staged)  # behind the model: it is opened for a check, and the class depends on config.json too
         (staged / "plots").mkdir()
         names = ["1 token", *(f"{n} tokens" for n in range(2, quality.MOST_PIECES)), f"{quality.MOST_PIECES} or more"]
         counts = {one.name: one.pieces for one in found}

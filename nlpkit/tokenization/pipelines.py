@@ -313,6 +313,11 @@ class Pipeline:
             wanted = " and ".join(f"${text}" for text in texts)
             raise UserError(f"{flag} {template!r}: it must have {wanted} once", f"For example {usual!r}.")
 
+    @property
+    def line_ends_are_blanks(self) -> bool:
+        """Whether lines that are joined are cut into the same words as when they stand alone."""
+        return self.kind != "byte-bpe"
+
     # --- the parts of the tokenizers library ---
 
     def untrained(self) -> Any:

@@ -8,6 +8,7 @@ be lost on opening, so such tokenizers are saved as PreTrainedTokenizerFast, whi
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +80,14 @@ def arguments_of(tokenizer: Any) -> dict[str, Any]:
     kept = {name: value for name, value in tokenizer.init_kwargs.items() if name not in _NOT_KEPT}
     named = {role: getattr(tokenizer, role) for role in tokenizer.SPECIAL_TOKENS_ATTRIBUTES}
     return kept | {role: token for role, token in named.items() if token is not None}
+
+
+def distinct_names(given: Sequence[str]) -> list[str]:
+    """Short names for tables; folders of one name keep their whole path."""
+    from nlpkit import models
+
+    short = [models.display_name(name) for name in given]
+    return [whole if short.count(name) > 1 else name for name, whole in zip(short, given, strict=True)]
 
 
 def open_tokenizer(name: str, flag: str) -> Any:

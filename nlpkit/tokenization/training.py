@@ -14,6 +14,7 @@ from nlpkit.errors import RunError, UserError
 from nlpkit.runs.folder import human_bytes
 
 BATCH = 1_000  # texts handed to the library at once
+JOINED_CHARACTERS = 4_000  # short lines handed over as one text of this size: a text has a fixed cost in the library
 HELD_OUT_TEXTS = 10_000
 HELD_OUT_CHARACTERS = 20_000_000  # bounds the memory where texts are long
 
@@ -70,14 +71,15 @@ class Reading:
         corpus: what is read.
         held_out: what takes its share first.
         then: said when all is read, as the library tells nothing of the rest.
+        joined: hand over several lines as one text; for pipelines to which a line end is a blank as any other.
 
     Attributes:
         count: texts read, those held out included.
         beginning: the first of the texts trained on.
     """
 
-    def __init__(self, corpus: Corpus, held_out: HoldOut, then: str) -> None:
-        self.corpus, self.held_out, self.then = corpus, held_out, then
+    def __init__(self, corpus: Corpus, held_out: HoldOut, then: str, *, joined: bool = False) -> None:
+        self.corpus, self.held_out, self.then, self.joined = corpus, held_out, then, joined
         self.count = 0
         self.beginning: list[str] = []
         self.stop = threading.Event()
@@ -91,9 +93,15 @@ class Reading:
                 self.count += len(batch.texts)
                 texts = self.held_out.rest(batch.texts)
                 self.beginning = self.beginning or texts
-                yield texts
+                yield _joined(texts) if self.joined else texts
         size = f" ({human_bytes(self.corpus.size)})" if self.corpus.size else ""
         said.note(f"{self.count:,} texts read{size}; {self.then}")
+
+
+def _joined(texts: list[str]) -> list[str]:
+    size = sum(map(len, texts)) / max(len(texts), 1)
+    lines = max(round(JOINED_CHARACTERS / max(size, 1)), 1)
+    return ["\n".join(texts[i : i + lines]) for i in range(0, len(texts), lines)]
 
 
 def train(backend: Any, trainer: Any, reading: Reading) -> None:

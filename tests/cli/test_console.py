@@ -33,6 +33,13 @@ def test_pieces_have_alternating_colours_on_a_terminal() -> None:
     assert "\x1b[30;106mun\x1b[0m\x1b[30;103m##do\x1b[0m" in drawn
 
 
+def test_pieces_without_colours_have_bars(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    out = io.StringIO()
+    RichReporter(Console(file=out, force_terminal=True, width=80)).table(TABLE)
+    assert "un|##do" in out.getvalue()
+
+
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [

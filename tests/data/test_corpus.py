@@ -99,6 +99,13 @@ def test_folder_is_searched_in_order_without_hidden_files(tmp_path: Path) -> Non
     assert said.notes == [f"{tmp_path}: 2 files are left out (README.txt, notes.md)"]
 
 
+def test_samples_of_the_package_are_known() -> None:
+    texts, _ = read("sample:feedback")
+    assert len(texts) == 480 + 90 + 90
+    with pytest.raises(UserError, match="no sample 'feedbak'"):
+        read("sample:feedbak")
+
+
 def test_each_file_begins_a_document(tmp_path: Path) -> None:
     for name in ("a.txt", "b.txt"):
         (tmp_path / name).write_text("one\ntwo\n")

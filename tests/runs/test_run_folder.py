@@ -185,3 +185,34 @@ def test_of_two_runs_started_together_one_has_the_folder(tmp_path: Path) -> None
         second.start({"command": "second"}, overwrite=False, resume=False)
     record = read_record(tmp_path / "run")
     assert record is not None and record["command"] == "first"
+
+
+@pytest.mark.parametrize("flag", ["resume", "overwrite"])
+def test_a_run_killed_before_its_record_was_written_never_started(
+    flag: str, tmp_path: Path, tiny_model: Path, reviews: Path
+) -> None:
+    from nlpkit.errors import UserError
+    from nlpkit.recipes import finetune_cls
+    from nlpkit.runs.folder import RunFolder
+
+    folder = RunFolder(tmp_path / "run")
+    folder.path.mkdir()
+    folder._claim()  # and the power goes
+    assert folder.state() == "running"
+    with pytest.raises(UserError, match="holds an interrupted run") as error:
+        folder.require_usable(resume=False, overwrite=False)
+    assert "--resume goes on with it" in (error.value.hint or "")
+    config = finetune_cls.Config(
+        data=str(reviews), model=str(tiny_model), output=folder.path, max_steps=1, device="cpu", threads=1
+    )
+    report = finetune_cls.run(config.changed(output=folder.path, **{flag: True}))
+    assert report.record["steps"] == 1
+    assert folder.state() == "complete"
+
+
+def test_half_a_record_is_still_damage(tmp_path: Path) -> None:
+    from nlpkit.errors import UserError
+
+    (tmp_path / "nlpkit.json").write_text('{"schema_version": 1, "sta')
+    with pytest.raises(UserError, match="is not valid JSON"):
+        read_record(tmp_path)

@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 import unicodedata
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -154,9 +155,23 @@ def test_pairs_padding_and_truncation(style: str, kind: str, folders: Any) -> No
     assert style == "gpt2" or long[-1] == sep  # truncation leaves room for the special tokens
 
 
+@pytest.fixture(scope="module")
+def reopened(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Any]:
+    """`opened`, once for all tests that ask for the same."""
+    made: dict[str, Any] = {}
+
+    def get(style: str, kind: str | None = None, **options: Any) -> Any:
+        key = repr((style, kind, options))
+        if key not in made:
+            made[key] = opened(tmp_path_factory.mktemp("tokenizer"), style, kind, **options)
+        return made[key]
+
+    return get
+
+
 @pytest.mark.parametrize(("style", "kind"), NATIVE)
-def test_mask_token_stands_alone_in_a_text(style: str, kind: str, tmp_path: Path) -> None:
-    tokenizer = opened(tmp_path, style, kind)
+def test_mask_token_stands_alone_in_a_text(style: str, kind: str, reopened: Any) -> None:
+    tokenizer = reopened(style, kind)
     if style == "gpt2":
         assert tokenizer.mask_token is None
         return
@@ -171,8 +186,8 @@ def test_mask_token_stands_alone_in_a_text(style: str, kind: str, tmp_path: Path
 
 @pytest.mark.parametrize("style", ["roberta", "gpt2"])
 @pytest.mark.parametrize("text", CORNERS)
-def test_bytes_lose_nothing(style: str, text: str, tmp_path: Path) -> None:
-    tokenizer = opened(tmp_path, style, texts=TEXTS[:200])  # the corner cases were never seen
+def test_bytes_lose_nothing(style: str, text: str, reopened: Any) -> None:
+    tokenizer = reopened(style, texts=TEXTS[:200])  # the corner cases were never seen
     ids = tokenizer(text)["input_ids"]
     assert tokenizer.decode(ids, skip_special_tokens=True) == text
     assert tokenizer.unk_token_id not in ids
@@ -194,9 +209,9 @@ def albert_normal(text: str) -> str:
 
 @pytest.mark.parametrize(("style", "kind"), [("bert", "wordpiece"), ("bert", "bpe"), ("albert", "unigram")])
 @pytest.mark.parametrize("text", CORNERS)
-def test_others_lose_what_their_normalizer_takes(style: str, kind: str, text: str, tmp_path: Path) -> None:
+def test_others_lose_what_their_normalizer_takes(style: str, kind: str, text: str, reopened: Any) -> None:
     """All but blanks comes back, in the form of the model: BERT's stand between signs, ALBERT's are made one."""
-    tokenizer = opened(tmp_path, style, kind, min_frequency=None if kind == "unigram" else 1, vocab_size=2_000)
+    tokenizer = reopened(style, kind, min_frequency=None if kind == "unigram" else 1, vocab_size=2_000)
     ids = tokenizer(text, add_special_tokens=False)["input_ids"]
     assert tokenizer.unk_token_id not in ids
     decoded = tokenizer.decode(ids)
@@ -209,8 +224,8 @@ def test_others_lose_what_their_normalizer_takes(style: str, kind: str, text: st
 
 
 @pytest.mark.parametrize(("style", "kind"), NATIVE + OTHERS)
-def test_offsets_point_into_the_text(style: str, kind: str, tmp_path: Path) -> None:
-    tokenizer = opened(tmp_path, style, kind)
+def test_offsets_point_into_the_text(style: str, kind: str, reopened: Any) -> None:
+    tokenizer = reopened(style, kind)
     for text in CORNERS:
         offsets = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)["offset_mapping"]
         assert all(0 <= start <= end <= len(text) for start, end in offsets)
@@ -359,3 +374,18 @@ def test_vocabulary_smaller_than_the_alphabet_of_unigram() -> None:
     with pytest.raises(Exception, match="not large enough") as caught:
         trained("albert", vocab_size=20)
     assert "--vocab-size" in str(explained(caught.value))
+
+
+@pytest.mark.parametrize(("style", "kind"), NATIVE + OTHERS)
+def test_joined_lines_are_cut_into_the_words_of_each(style: str, kind: str) -> None:
+    """What training relies on where it hands over several lines as one text."""
+    pipeline = Pipeline.of(PipelineOptions(style=style, kind=kind))
+    if not pipeline.line_ends_are_blanks:
+        return
+    backend = pipeline.untrained()
+
+    def words(text: str) -> list[str]:
+        return [word for word, _ in backend.pre_tokenizer.pre_tokenize_str(normal(backend, text))]
+
+    lines = [line for text in CORNERS for line in text.split("\n")] + ["  indented ``quoted''  ", "next"]
+    assert words("\n".join(lines)) == [word for line in lines for word in words(line)]

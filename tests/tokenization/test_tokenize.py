@@ -68,7 +68,9 @@ def test_side_by_side(folders: tuple[str, str]) -> None:
     assert len(by_word.rows) <= sum(lengths)
     for text in report.record["texts"]:
         for cut in text["tokenizers"]:
-            assert sorted(i for word in cut["words"] for i in word["pieces"]) == list(range(cut["tokens"]))
+            of_words = [i for word in cut["words"] for i in word["pieces"]]
+            assert of_words == sorted(set(of_words))
+            assert all(cut["pieces"][i]["piece"] == "Ġ" for i in set(range(cut["tokens"])) - set(of_words))
 
 
 def test_special_tokens_and_blanks_stand_beside_the_words(folders: tuple[str, str]) -> None:
@@ -96,7 +98,7 @@ def test_refused(folders: tuple[str, str]) -> None:
         tokenize.run(Config(tokenizer=[folders[0]]))
     with pytest.raises(UserError, match="--tokenizer is required"):
         tokenize.run(Config(texts=["a"]))
-    with pytest.raises(UserError, match="--tokenizer ./nowhere: there is no such folder"):
+    with pytest.raises(UserError, match="there is no such folder"):
         tokenize.run(Config(texts=["a"], tokenizer=["./nowhere"]))
 
 

@@ -110,3 +110,24 @@ def test_collator_stacks_labels_of_every_kind() -> None:
         batch = PaddingCollator(make_tokenizer())(typed)
         assert batch["labels"].tolist() == labels
         assert batch["labels"].dtype == kind
+
+
+@pytest.mark.parametrize("side", ["left", "right"])
+def test_collator_pads_labels_of_tokens_where_it_pads_tokens(side: str) -> None:
+    tokenizer = make_tokenizer()
+    tokenizer.padding_side = side
+    rows = features(tokenizer, ["good", "the train was late and cold", "a film"])
+    for row in rows:
+        row["labels"] = [-100, *range(1, len(row["input_ids"]) - 1), -100]
+    batch = PaddingCollator(tokenizer, token_labels=True)(rows)
+    assert batch["labels"].shape == batch["input_ids"].shape
+    assert (batch["labels"][batch["attention_mask"] == 0] == -100).all()
+    for row, labels, mask in zip(rows, batch["labels"], batch["attention_mask"], strict=True):
+        assert labels[mask == 1].tolist() == row["labels"]
+
+
+def test_label_vectors_are_not_taken_for_labels_of_tokens() -> None:
+    rows = features(make_tokenizer(), ["good", "bad"])  # three tokens each, and three labels
+    for row, vector in zip(rows, ([1.0, 0.0, 1.0], [0.0, 1.0, 0.0]), strict=True):
+        row["labels"] = vector
+    assert PaddingCollator(make_tokenizer())(rows)["labels"].tolist() == [[1.0, 0.0, 1.0], [0.0, 1.0, 0.0]]

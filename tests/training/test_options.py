@@ -281,6 +281,18 @@ def test_oversampled_windows_stay_together(configured: Any, tmp_path: Path) -> N
     assert times == {0: 40, 1: 40}
 
 
+def test_features_of_repeated_examples() -> None:
+    import numpy as np
+
+    from nlpkit.recipes.finetune import _features_of
+
+    owner = np.array([0, 0, 1, 3, 3, 3, 4])  # example 2 has none
+    for examples in ([3, 0, 3, 1, 4], [2], [0, 1, 2, 3, 4], []):
+        chosen = np.array(examples, dtype=np.int64)
+        found = _features_of(owner, chosen)
+        assert found.tolist() == [row for i in examples for row in np.flatnonzero(owner == i).tolist()]
+
+
 def test_max_train_samples_is_balanced_by_label(configured: Any, tmp_path: Path) -> None:
     trainer = finetune_cls.build(configured(data=str(imbalanced(tmp_path)), max_train_samples=12, max_eval_samples=4))
     assert Counter(trainer.train_dataset["labels"][:]) == {0: 6, 1: 6}
