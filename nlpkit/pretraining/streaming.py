@@ -105,8 +105,7 @@ class StreamedRows(IterableDataset):
             order = sampler.order(position.row + position.epoch)
             whole = len(order) // self.batch * self.batch
             order = order[: whole or len(order)]
-            if len(order):  # a resumed run could not tell the end of the corpus from an empty one
-                yield position, rows, order
+            yield position, rows, order
             position = Position(position.epoch, following, position.row + len(order))
 
     def _keep(self, text: int) -> bool:

@@ -1,8 +1,8 @@
 """Measure a trained model on labelled data.
 
 Works for a run folder, a plain Transformers folder and a hub model; a masked language model is measured on plain text.
-`--fail-under accuracy=0.9` makes CI fail
-(exit code 1) when the model is worse. For a run folder the figures are added to its nlpkit.json.
+`--fail-under accuracy=0.9` makes CI fail (exit code 1) when the model is worse. For a run folder the figures are added
+to its nlpkit.json.
 
 Example: nlpkit evaluate runs/reviews --data new.csv --fail-under accuracy=0.9
 """

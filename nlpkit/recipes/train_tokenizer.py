@@ -212,7 +212,7 @@ def _plan(
         rows.append(("tokenizer", f"like {config.like}, {config.vocab_size or len(old):,} tokens"))
     else:
         rows.append(("tokenizer", f"{config.extend} ({len(old):,} tokens) and {config.add:,} words"))
-    share = f"{config.validation_share:.3g} of the texts, {HELD_OUT_TEXTS:,} at most"
+    share = f"{100 * config.validation_share:.3g} % of the texts, {HELD_OUT_TEXTS:,} at most"
     rows.append(("held out", ", ".join(config.validation_file) or (share if config.validation_share else "nothing")))
     return [*rows, ("output", str(folder.path))]
 

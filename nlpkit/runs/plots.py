@@ -145,7 +145,7 @@ def grouped_bars(names: Sequence[str], counts: Mapping[str, np.ndarray], ylabel:
                 ha="right" if len(names) > 6 else "center",
             )
         axes.set(ylabel=ylabel)
-        figure.legend(frameon=False, loc="outside upper center", ncols=len(counts))
+        figure.legend(frameon=False, loc="outside upper center", ncols=min(len(counts), 3))
         _save(figure, path)
 
     return draw

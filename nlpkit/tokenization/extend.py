@@ -74,12 +74,10 @@ def worst_broken(tokenizer: Any, counts: Counter[str], number: int, min_frequenc
     del words[""]
     found = []
     for piece, count in words.items():
-        if count < min_frequency:
+        if count < min_frequency or backend.token_to_id(piece) is not None:
             continue
         ids = tuple(token.id for token in backend.model.tokenize(piece))
         unknown = tokenizer.unk_token_id in ids
-        if len(ids) < 2 and not unknown:
-            continue
         text = (backend.decoder.decode([piece]) if backend.decoder is not None else piece).strip()
         if not any(character.isalpha() for character in text) or "\ufffd" in text:
             continue

@@ -439,7 +439,11 @@ class Pipeline:
         arguments: dict[str, Any] = {
             **self.style.roles,
             "model_max_length": self.style.max_length,
-            "model_input_names": input_names(self.style.token_types),
+            "model_input_names": [
+                "input_ids",
+                *(["token_type_ids"] if self.style.token_types else []),
+                "attention_mask",
+            ],
         }
         if self.extra:
             arguments["extra_special_tokens"] = list(self.extra)
@@ -472,11 +476,6 @@ class Pipeline:
             "pair_template": style.pair,
             "model_max_length": style.max_length,
         }
-
-
-def input_names(token_types: bool) -> list[str]:
-    """What a model of the style takes."""
-    return ["input_ids", "token_type_ids", "attention_mask"] if token_types else ["input_ids", "attention_mask"]
 
 
 def with_tokens(tokenizer: Any, tokens: list[str], scores: list[float] | None = None) -> Any:

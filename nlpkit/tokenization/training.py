@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
+import os
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
@@ -10,7 +13,7 @@ import numpy as np
 
 from nlpkit import reporting
 from nlpkit.data.corpus import Corpus
-from nlpkit.errors import RunError, UserError
+from nlpkit.errors import Interrupted, RunError, UserError
 from nlpkit.runs.folder import human_bytes
 
 BATCH = 1_000  # texts handed to the library at once
@@ -138,22 +141,33 @@ def interruptible(work: Callable[[], Result], stop: threading.Event) -> Result:
     """
     results: list[Result] = []
     errors: list[BaseException] = []
+    ended = threading.Event()  # Thread.join, once interrupted, takes a running thread for one that has ended
 
     def run() -> None:
         try:
             results.append(work())
         except BaseException as error:
             errors.append(error)
+        finally:
+            ended.set()
 
-    thread = threading.Thread(target=run, daemon=True)
-    thread.start()
     try:
-        while thread.is_alive():
-            thread.join(0.1)
+        threading.Thread(target=run, daemon=True).start()
+        while not ended.wait(0.1):
+            pass
     except KeyboardInterrupt:
         stop.set()
-        thread.join(1.0)
+        if not ended.wait(1.0):
+            atexit.register(_leave_running, ended)
         raise
     if errors:
         raise errors[0]
     return results[0]
+
+
+def _leave_running(ended: threading.Event) -> None:
+    """End the process at once: Python's own way out aborts when the library comes back to it from another thread."""
+    if not ended.is_set():
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(Interrupted.exit_code)

@@ -143,6 +143,14 @@ def test_a_second_run_reads_the_cache(tmp_path: Path, monkeypatch: pytest.Monkey
     assert streams.cached(corpus(moved), again, rule)["train"].tokens.tolist() == first["train"].tokens.tolist()
 
 
+def test_the_cache_holds_what_fits_into_memory_would(tmp_path: Path) -> None:
+    """To the last separator."""
+    made = documents(9)
+    found = streams.cached(corpus(write_corpus(tmp_path / "text.txt", made)), Encoder(wordpiece()), None)["train"]
+    for part in ("tokens", "texts", "documents"):
+        assert getattr(found, part).tolist() == getattr(stream_of(made), part).tolist()
+
+
 def test_whatever_changes_the_tokens_makes_another_entry(tmp_path: Path, cache: Path) -> None:
     path = write_corpus(tmp_path / "text.txt", documents(20))
     rule = HeldOut.share(0.2, run=1, seed=1)

@@ -37,6 +37,17 @@ def test_by_hand() -> None:
     assert words_of(tokenizer, min_frequency=2, texts=["zebra zebras"]) == []
 
 
+def test_a_token_that_is_never_chosen_is_not_added_twice() -> None:
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+    from transformers import PreTrainedTokenizerFast
+
+    inner = Tokenizer(models.Unigram([("<unk>", 0.0), ("▁a", -1.0), ("b", -1.0), ("▁ab", -50.0)], unk_id=0))
+    inner.pre_tokenizer, inner.decoder = pre_tokenizers.Metaspace(), decoders.Metaspace()
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=inner, unk_token="<unk>")
+    assert tokenizer.tokenize("ab") == ["▁a", "b"]
+    assert [word.piece for word in words_of(tokenizer, texts=["ab abb"])] == ["▁abb"]
+
+
 def test_an_unknown_word_counts_as_its_characters() -> None:
     (found,) = words_of(make_tokenizer(), texts=["ошибка ошибка"])
     assert (found.text, found.saved) == ("ошибка", 2 * 5)

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import sys
 import threading
 import time
 from collections import Counter
@@ -69,19 +73,34 @@ def test_interruptible() -> None:
     assert not stop.is_set()
 
 
-def test_interruption_is_heard_while_the_work_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_interruption_is_heard_while_the_work_goes_on() -> None:
     stop, ended = threading.Event(), threading.Event()
 
     def work() -> None:
-        stop.wait(10)
+        os.kill(os.getpid(), signal.SIGINT)
+        assert stop.wait(10)
         ended.set()
 
-    def interrupt(thread: threading.Thread, timeout: float | None = None) -> None:
-        if not stop.is_set():
-            raise KeyboardInterrupt
-        time.sleep(0.1)
-
-    monkeypatch.setattr(threading.Thread, "join", interrupt)
     with pytest.raises(KeyboardInterrupt):
         training.interruptible(work, stop)
     assert ended.is_set()
+
+
+DEAF = """
+import os, signal, threading, time
+from nlpkit.tokenization.training import interruptible
+def work():
+    os.kill(os.getpid(), signal.SIGINT)
+    time.sleep(60)
+try:
+    interruptible(work, threading.Event())
+except KeyboardInterrupt:
+    print("left")
+"""
+
+
+def test_work_that_does_not_listen_ends_with_the_process() -> None:
+    start = time.monotonic()
+    done = subprocess.run([sys.executable, "-c", DEAF], capture_output=True, text=True, timeout=50)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "left\n", "")
+    assert time.monotonic() - start < 30
