@@ -16,8 +16,12 @@ MINILM_HUB = "sentence-transformers/all-MiniLM-L6-v2"
 MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 
 
-def resolve(name: str) -> str:
+def resolve(name: str, flag: str = "--model") -> str:
     """A folder or hub name for what the user wrote: `minilm` is the installed package, else the hub's model.
+
+    Args:
+        name: as given.
+        flag: the option that named it, for the message.
 
     Raises:
         UserError: a path that does not exist, or an installed MiniLM whose weights are not the published ones.
@@ -29,7 +33,7 @@ def resolve(name: str) -> str:
         return str(path)
     looks_like_path = name.startswith((".", "/", "~")) or name.count("/") > 1 or path.exists()
     if looks_like_path:
-        raise UserError(f"--model {name}: there is no such folder", "Give a model folder or a hub name (owner/name).")
+        raise UserError(f"{flag} {name}: there is no such folder", "Give a model folder or a hub name (owner/name).")
     return name
 
 

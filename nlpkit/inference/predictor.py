@@ -54,7 +54,7 @@ class Predictor:
         self.task: Task = task_of_model(config, (self.record or {}).get("task"), options.model)
         if options.tokenizer:
             self.tokenizer = models.load_tokenizer(
-                models.resolve(options.tokenizer), trust_remote_code=options.trust_remote_code
+                models.resolve(options.tokenizer, "--tokenizer"), trust_remote_code=options.trust_remote_code
             )
         else:
             self.tokenizer = models.load_tokenizer(name, **trust)

@@ -49,7 +49,11 @@ class ArchitectureOptions(Config):
         None, "Width of the feed-forward layer.", panel="Model", ge=8, shown_default="4 x width; ModernBERT 1.5 x"
     )
     embedding_size: int | None = option(
-        None, "Width of the token embeddings (ALBERT, ELECTRA).", panel="Model", ge=8, shown_default="128 at most"
+        None,
+        "Width of the token embeddings (ALBERT, ELECTRA).",
+        panel="Model",
+        ge=8,
+        shown_default="128; ELECTRA base: the width",
     )
     max_positions: int | None = option(
         None, "Longest input of a model from scratch, in tokens.", panel="Model", ge=8, shown_default="--max-length"
@@ -99,8 +103,9 @@ def new_config(options: ArchitectureOptions, tokenizer: Any, max_length: int) ->
             "hidden_dim": names["intermediate_size"],
             "max_position_embeddings": positions,
         }
-    elif options.arch in ("albert", "electra"):  # 128: the papers' choice (Lan et al. 2020; Clark et al. 2020)
-        names = {**names, "embedding_size": options.embedding_size or min(128, hidden)}
+    elif options.arch in ("albert", "electra"):  # the papers' choice (Lan et al. 2020; Clark et al. 2020)
+        narrow = options.arch == "albert" or hidden < SIZES["base"].hidden
+        names = {**names, "embedding_size": options.embedding_size or (min(128, hidden) if narrow else hidden)}
     elif options.arch == "modernbert":  # gated feed-forward: 1152 for a width of 768 (Warner et al. 2024)
         names = {**names, "intermediate_size": options.intermediate_size or hidden * 3 // 2}
     special = {

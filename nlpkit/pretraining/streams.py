@@ -6,7 +6,7 @@ import contextlib
 import hashlib
 import re
 import shutil
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -167,7 +167,9 @@ class _Builder:
         return TokenStream(self.taken(), *self.index())
 
 
-def in_memory(batches: Iterable[Batch], encoder: Encoder, *, keep: Any, limit: int) -> tuple[TokenStream, int]:
+def in_memory(
+    batches: Iterable[Batch], encoder: Encoder, *, keep: Callable[[int], bool], limit: int
+) -> tuple[TokenStream, int]:
     """Encode until `limit` tokens are there.
 
     Args:
@@ -177,9 +179,9 @@ def in_memory(batches: Iterable[Batch], encoder: Encoder, *, keep: Any, limit: i
         The stream, and the number of the first text that was not looked at.
     """
     builder = _Builder(encoder.tokenizer.sep_token_id, encoder.dtype)
-    following = 0
+    following, kept = 0, _Filter(keep)
     for batch in batches:
-        texts, starts = _kept(batch, keep)
+        texts, starts = kept(batch)
         if texts:
             builder.add(*encoder.encode(texts, starts))
         following = batch.first + len(batch.texts)
@@ -188,16 +190,26 @@ def in_memory(batches: Iterable[Batch], encoder: Encoder, *, keep: Any, limit: i
     return builder.stream(), following
 
 
-def _kept(batch: Batch, keep: Any) -> tuple[list[str], list[bool]]:
-    """The texts that belong; a document whose first text is left out starts with the next one."""
-    texts, starts, pending = [], [], False
-    for number, (text, start) in enumerate(zip(batch.texts, batch.starts, strict=True), start=batch.first):
-        pending |= start
-        if keep(number):
-            texts.append(text)
-            starts.append(pending)
-            pending = False
-    return texts, starts
+class _Filter:
+    """The texts of a corpus that belong; a document whose first texts are left out starts with the next one.
+
+    Args:
+        keep: says of a text's number in the corpus whether it belongs.
+    """
+
+    def __init__(self, keep: Callable[[int], bool]) -> None:
+        self.keep = keep
+        self.pending = False
+
+    def __call__(self, batch: Batch) -> tuple[list[str], list[bool]]:
+        texts, starts = [], []
+        for number, (text, start) in enumerate(zip(batch.texts, batch.starts, strict=True), start=batch.first):
+            self.pending |= start
+            if self.keep(number):
+                texts.append(text)
+                starts.append(self.pending)
+                self.pending = False
+        return texts, starts
 
 
 def cached(corpus: Corpus, encoder: Encoder, held_out: HeldOut | None) -> dict[str, TokenStream]:
@@ -231,6 +243,11 @@ def _open(folder: Path, name: str, dtype: Any) -> TokenStream:
 
 def _encode_to(folder: Path, corpus: Corpus, encoder: Encoder, held_out: HeldOut | None, names: list[str]) -> None:
     builders = {name: _Builder(encoder.tokenizer.sep_token_id, encoder.dtype) for name in names}
+    belongs: dict[str, Callable[[int], bool]] = {
+        "train": lambda number: held_out is None or number not in held_out,
+        "validation": lambda number: held_out is not None and number in held_out,
+    }
+    kept = {name: _Filter(belongs[name]) for name in names}
     with (
         contextlib.ExitStack() as stack,
         reporting.current().progress("tokenize", corpus.size or 0, "bytes") as bar,
@@ -238,7 +255,7 @@ def _encode_to(folder: Path, corpus: Corpus, encoder: Encoder, held_out: HeldOut
         files = {name: stack.enter_context((folder / f"{name}.tokens").open("wb")) for name in names}
         for batch in corpus.batches(bar=bar):
             for name in names:
-                texts, starts = _kept(batch, lambda number, name=name: _split_of(number, held_out) == name)
+                texts, starts = kept[name](batch)
                 if texts:
                     builders[name].add(*encoder.encode(texts, starts))
                     builders[name].taken().tofile(files[name])
@@ -249,10 +266,6 @@ def _encode_to(folder: Path, corpus: Corpus, encoder: Encoder, held_out: HeldOut
         texts_at, documents = builders[name].index()
         np.save(folder / f"{name}.texts.npy", texts_at)
         np.save(folder / f"{name}.documents.npy", documents)
-
-
-def _split_of(number: int, held_out: HeldOut | None) -> str:
-    return "validation" if held_out is not None and number in held_out else "train"
 
 
 def _key(corpus: Corpus, encoder: Encoder, held_out: HeldOut | None) -> str:

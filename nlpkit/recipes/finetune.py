@@ -109,7 +109,9 @@ def _open_tokenizer(config: Any) -> tuple[Any, Any]:
     trust = config.trust_remote_code
     model_config = models.load_config(name, revision=config.model_revision, trust_remote_code=trust)
     if config.tokenizer:
-        return model_config, models.load_tokenizer(models.resolve(config.tokenizer), trust_remote_code=trust)
+        return model_config, models.load_tokenizer(
+            models.resolve(config.tokenizer, "--tokenizer"), trust_remote_code=trust
+        )
     return model_config, models.load_tokenizer(name, revision=config.model_revision, trust_remote_code=trust)
 
 

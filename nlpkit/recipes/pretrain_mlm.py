@@ -250,6 +250,8 @@ def _settled(config: Config) -> Config:
         raise UserError("--streaming: standard input can be read only once", "Write it to a file, and pass that.")
     if config.streaming and config.trainer.get("dataloader_num_workers"):
         raise UserError("--trainer dataloader_num_workers: a stream has one reader", "Leave it out with --streaming.")
+    if config.trainer.get("label_smoothing_factor"):
+        raise UserError("--trainer label_smoothing_factor: the losses of pre-training have no label smoothing")
     if "learning_rate" not in config.given:
         config = config.changed(learning_rate=LEARNING_RATE["continued" if config.model else "new"])
     return config
@@ -268,7 +270,8 @@ def _data_name(config: Config) -> str:
 
 
 def _open_tokenizer(config: Config) -> Any:
-    name = models.resolve(config.tokenizer or config.model or "")
+    flag = "--tokenizer" if config.tokenizer else "--model"
+    name = models.resolve(config.tokenizer or config.model or "", flag)
     revision = None if config.tokenizer else config.model_revision
     tokenizer = models.load_tokenizer(name, revision=revision, trust_remote_code=config.trust_remote_code)
     for what in ("cls", "sep", "mask"):

@@ -184,7 +184,7 @@ def _open_model(config: Config, tokenizer: Any) -> Any:
     """The model to extend, as the class that its weights were saved from."""
     import transformers
 
-    name = models.resolve(str(config.extend))
+    name = models.resolve(str(config.extend), "--extend")
     architecture = (models.load_config(name).architectures or ["AutoModel"])[0]
     model, _ = models.load_model(name, architecture if hasattr(transformers, architecture) else "AutoModel")
     rows = model.get_input_embeddings().num_embeddings

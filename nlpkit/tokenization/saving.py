@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from nlpkit import process
-from nlpkit.errors import RunError, UserError
+from nlpkit.errors import RunError
 
 GENERAL = "PreTrainedTokenizerFast"
 # arguments that say where a tokenizer came from, or repeat its tokenizer.json
@@ -98,8 +98,4 @@ def open_tokenizer(name: str, flag: str) -> Any:
     """
     from nlpkit import models
 
-    if name.startswith((".", "/", "~")) and not Path(name).expanduser().is_dir():
-        raise UserError(
-            f"{flag} {name}: there is no such folder", "Give a tokenizer folder or a hub name (owner/name)."
-        )
-    return models.load_tokenizer(models.resolve(name))
+    return models.load_tokenizer(models.resolve(name, flag))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 WSD_DECAY = 0.1  # share of the steps in which warm-up-stable-decay goes down (Hu et al. 2024, MiniCPM)
 
@@ -17,12 +17,13 @@ class Budget:
         steps: optimizer steps.
         minutes: wall time of training, None without a limit.
         before: seconds that were used before this process, in a resumed run.
+        start: of the clock; None before `begin`, as making the data ready is no part of training.
     """
 
     steps: int
     minutes: float | None = None
     before: float = 0.0
-    start: float = field(default_factory=time.monotonic)
+    start: float | None = None
 
     def begin(self) -> None:
         """Start the clock."""
@@ -30,7 +31,7 @@ class Budget:
 
     def seconds(self) -> float:
         """Wall time of training so far."""
-        return self.before + time.monotonic() - self.start
+        return self.before + (0.0 if self.start is None else time.monotonic() - self.start)
 
     def progress(self, step: int) -> float:
         """Share that is used up, of whichever limit comes first; 0 to 1."""

@@ -18,7 +18,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from nlpkit import reporting
-from nlpkit.data import corpus
+from nlpkit.data import corpus, readers
+from nlpkit.data import sources as data_sources
 from nlpkit.data.corpus import Corpus
 from nlpkit.errors import UserError
 from nlpkit.options import CorpusOptions
@@ -78,6 +79,21 @@ def sources(tmp_path: Path) -> dict[str, Path]:
 )
 def test_every_format_gives_the_same_texts(name: str, sources: dict[str, Path]) -> None:
     assert read(sources[name]) == (TEXTS, STARTS)
+
+
+def test_zst_is_read_wherever_gz_is(tmp_path: Path) -> None:
+    zst(tmp_path / "train.csv.zst", b"text,label\ngood,1\nbad,0\n")
+    table = readers.read_table(tmp_path / "train.csv.zst")
+    assert table["text"].to_pylist() == ["good", "bad"]
+    assert data_sources.load(str(tmp_path)).splits["train"]["label"][:] == ["1", "0"]
+    parquet = io.BytesIO()
+    pq.write_table(pa.table({"text": ["good"]}), parquet)
+    zst(tmp_path / "a.parquet.zst", parquet.getvalue())
+    assert [row.values for row in readers.read_rows(tmp_path / "a.parquet.zst")] == [{"text": "good"}]
+    (tmp_path / "notes.docx").touch()
+    with pytest.raises(UserError) as caught:
+        readers.read_rows(tmp_path / "notes.docx")
+    assert ".gz, .zst" in (caught.value.hint or "")
 
 
 def test_several_sources_at_once(sources: dict[str, Path], tmp_path: Path) -> None:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import gc
 import json
 import random
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 
 from nlpkit.data.corpus import Batch
 from nlpkit.pretraining import streams
@@ -92,6 +95,28 @@ def tiny_model(arch: str, auto_class: str = "AutoModelForMaskedLM", **changes: A
     config.update(dropout_overrides(config, 0.0))
     torch.manual_seed(0)
     return getattr(transformers, auto_class).from_config(config)
+
+
+@contextlib.contextmanager
+def surroundings_of_runs(cache: Path) -> Iterator[pytest.MonkeyPatch]:
+    """A cache of their own, and a garbage collector that leaves the libraries alone.
+
+    Each run ends with several collections, which in a process with all of transformers in it take longer than its
+    steps.
+    """
+    import nlpkit.pretraining.trainer  # noqa: F401
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("NLPKIT_CACHE", str(cache))
+        gc.collect()
+        gc.freeze()
+        yield patch
+        gc.unfreeze()
+
+
+def without_plots(patch: pytest.MonkeyPatch) -> None:
+    """Drawing takes longer than such a run."""
+    patch.setattr("nlpkit.runs.plots._save", lambda figure, path: path.touch())
 
 
 def pretrain(output: Path, **values: Any) -> Path:

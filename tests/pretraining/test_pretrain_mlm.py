@@ -29,7 +29,9 @@ from tests.pretraining.helpers import (
     pretrain,
     record,
     same_weights,
+    surroundings_of_runs,
     weights,
+    without_plots,
     wordpiece,
     write_corpus,
 )
@@ -58,9 +60,8 @@ def said() -> Iterator[Listener]:
 
 
 @pytest.fixture(scope="module", autouse=True)
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("NLPKIT_CACHE", str(tmp_path_factory.mktemp("cache")))
+def surroundings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    with surroundings_of_runs(tmp_path_factory.mktemp("cache")):
         yield
 
 
@@ -85,8 +86,7 @@ def scratch(tokenizer: str, corpus: str) -> dict[str, Any]:
 
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without the plots, which take longer than such a run."""
-    monkeypatch.setattr("nlpkit.runs.plots._save", lambda figure, path: path.touch())
+    without_plots(monkeypatch)
 
 
 # --- from scratch, for every architecture, and opened again by others ---
@@ -128,7 +128,7 @@ print(json.dumps(out))
 def made(scratch: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("runs")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("nlpkit.runs.plots._save", lambda figure, path: path.touch())
+        without_plots(patch)
         return {name: pretrain(folder / name, **scratch, **options) for name, options in KINDS.items()}
 
 
@@ -200,7 +200,7 @@ def test_predict_fills_the_masks_of_a_run(made: Any, capsys: pytest.CaptureFixtu
     for folder in (made["roberta"], made["nsp"], made["rtd"] / "generator"):
         capsys.readouterr()
         assert main(["predict", str(folder), *arguments]) == 0
-        (answer,) = json.loads(capsys.readouterr().out)["predictions"]
+        (answer,) = json.loads(capsys.readouterr().out)["answers"]
         assert len(answer["candidates"][0]) == 5
     assert main(["predict", str(made["rtd"]), *arguments]) == 2
     assert "ElectraForPreTraining" in capsys.readouterr().err
