@@ -6,6 +6,7 @@ import csv
 import json
 import os
 import random
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -18,6 +19,9 @@ import pytest
 os.environ.update(
     HF_HUB_OFFLINE="1", HF_DATASETS_OFFLINE="1", TRANSFORMERS_VERBOSITY="error", TOKENIZERS_PARALLELISM="true"
 )
+
+# a runner in the background may ignore Ctrl-C, and what it starts would too
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 GOOD = ["good", "lovely", "great", "kind", "warm", "bright"]
 BAD = ["bad", "awful", "rude", "cold", "late", "broken"]
