@@ -88,7 +88,7 @@ def test_each_step_reads_what_the_one_before_wrote(steps: Any) -> None:
     calls = steps()
     assert [call[0] for call in calls] == STEPS
     tokenizer, model, classifier = (" ".join(call) for call in calls)
-    assert "--data corpus.txt --style bert --vocab-size 30000 --output encoder/tokenizer" in tokenizer
+    assert "--data corpus.txt --style bert --vocab-size 10000 --output encoder/tokenizer" in tokenizer
     assert "--data corpus.txt --tokenizer encoder/tokenizer --size mini" in model
     assert "--max-minutes 20" in model
     assert "--data reviews.csv --model encoder/model" in classifier
