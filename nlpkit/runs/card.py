@@ -68,12 +68,13 @@ def _body(record: dict[str, Any], data_name: str, plots: list[str]) -> str:
     for split, suffix, metrics in rows:
         cells = " | ".join(f"{metrics[name]:.4f}" if name in metrics else "" for name in names)
         lines.append(f"| {split}{suffix} | {record['judged'][split]:,} | {cells} |")
+    minutes = f" or {config['max_minutes']:g} minutes" if config.get("max_minutes") else ""
     lines += ["", "## Training", ""]
     lines += [
         f"- steps: {record['steps']:,}, best checkpoint at {record['best_step']} by validation {record['main_metric']}",
         f"- learning rate {config['learning_rate']:g} ({config['schedule']}, warm-up {config['warmup']:g}), "
         f"batch {config['batch_size']} x {config['gradient_accumulation_steps']} x {record['processes']}, "
-        f"{config['epochs']:g} epochs, seed {record['seed']}",
+        f"{config['epochs']:g} epochs{minutes}, seed {record['seed']}",
         f"- device: {record['device']}; {record['train_seconds']:.0f} s of training",
         "- versions: " + ", ".join(f"{name} {version}" for name, version in record["versions"].items()),
         "",

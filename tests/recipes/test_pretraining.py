@@ -87,7 +87,7 @@ def tiny(monkeypatch: pytest.MonkeyPatch, distilbert: Path, tmp_path: Path) -> A
             rows = [text for pair in zip(texts, [""] * len(texts), strict=True) for text in pair]
             return datasets.Dataset.from_dict({"text": rows}).to_iterable_dataset()
 
-        def resolve(wanted: str) -> str:
+        def resolve(wanted: str, flag: str = "--model") -> str:
             assert wanted in expected.opened
             return str(distilbert)
 
