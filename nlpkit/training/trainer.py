@@ -91,7 +91,9 @@ class ResumableTrainer(Trainer):
         place = Path(arguments["args"].output_dir)
         missing = [folder for folder in (place, *place.parents) if not folder.exists()]
         super().__init__(**arguments)
-        for folder in missing:  # Trainer makes its folder at once; a run that is only planned leaves none
+        # Trainer makes its folder at once; a run that is only planned leaves none. Only by the process that made it: of
+        # several, one would remove what the other is making
+        for folder in missing if self.args.should_save else []:
             with contextlib.suppress(OSError):
                 folder.rmdir()
 

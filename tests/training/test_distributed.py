@@ -8,14 +8,17 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
 from safetensors.torch import load_file
+from transformers import Trainer
 
 from nlpkit.recipes import finetune_cls
 from nlpkit.training.batching import LengthBatchSampler
+from nlpkit.training.trainer import ResumableTrainer
 from tests.conftest import rows, write_csv
 
 
@@ -156,3 +159,19 @@ def test_accelerate_launch(options: dict[str, Any], alone: Path, tmp_path: Path)
     assert record["rows"]["train"] == 75
     assert record["steps"] == 10
     assert sorted(p.name for p in output.iterdir()) == sorted(p.name for p in alone.iterdir())
+
+
+@pytest.mark.parametrize("saves", [True, False])
+def test_folder_is_removed_only_by_the_process_that_made_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, saves: bool
+) -> None:
+    """A process that does not save sees the folder appear while the first one is making it."""
+    folder = tmp_path / "run" / "checkpoints"
+
+    def made(trainer: Any, args: Any) -> None:
+        trainer.args = args
+        folder.mkdir(parents=True)
+
+    monkeypatch.setattr(Trainer, "__init__", made)
+    ResumableTrainer(args=SimpleNamespace(output_dir=str(folder), should_save=saves))
+    assert folder.parent.exists() is not saves
