@@ -150,13 +150,15 @@ def load_model(
 def max_positions(config: Any, tokenizer: Any) -> int | None:
     """The longest input a model takes, in tokens; None when it has no limit.
 
-    RoBERTa-like models start counting positions behind the padding id, so theirs is smaller than the config says.
+    RoBERTa and its kin start counting positions behind the padding id, so theirs is smaller than the config says.
     """
     limits = []
     positions = getattr(config, "max_position_embeddings", None)
     if positions:
         offset = (
-            (config.pad_token_id or 0) + 1 if "roberta" in config.model_type or "camembert" in config.model_type else 0
+            (config.pad_token_id or 0) + 1
+            if any(name in config.model_type for name in ("roberta", "camembert", "longformer", "mpnet"))
+            else 0
         )
         limits.append(positions - offset)
     if tokenizer.model_max_length and tokenizer.model_max_length < 1_000_000:

@@ -38,7 +38,7 @@ def choose_max_length(task: Task, tokenizer: Any, examples: Mapping[str, Dataset
     """Set `task.max_length` from the token lengths of the data, unless one was asked for, and say what it does to them.
 
     It is the 99.5th percentile of a sample of train, but no shorter than 128 tokens, as rows are only padded to the
-    longest of their batch; never above what the model takes.
+    longest of their batch; never above what the model takes or the task has as its default.
 
     Args:
         task: as its `from_data` made it.
@@ -61,7 +61,7 @@ def choose_max_length(task: Task, tokenizer: Any, examples: Mapping[str, Dataset
     if asked is None:
         wanted = max(int(np.percentile(lengths, PERCENTILE)), min(int(lengths.max()), FREE_LENGTH))
         wanted = -(-wanted // 8) * 8
-        task.max_length = min(wanted, limit) if limit else wanted
+        task.max_length = min([wanted, *(most for most in (limit, task.default_max_length) if most)])
     sampled = " (sample)" if len(rows) == LENGTH_SAMPLE else ""
     median = int(np.median(lengths))
     return f"{task.length_report(lengths)}{sampled}; median {median}, longest {int(lengths.max())}"

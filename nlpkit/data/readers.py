@@ -16,7 +16,7 @@ import json
 import re
 import sys
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -130,12 +130,17 @@ def unit(format: str) -> str:
     return "row" if format in ("json", "parquet", "xlsx") else "line"
 
 
-def format_of(path: str | Path) -> str | None:
-    """The format that a file name promises, None when its suffix is not known."""
+def format_of(path: str | Path, formats: Mapping[str, str] = FORMATS) -> str | None:
+    """The format that a file name promises, None when its suffix is not known.
+
+    Args:
+        path: of which only the name is looked at.
+        formats: suffix -> format.
+    """
     suffixes = [suffix.lower() for suffix in Path(path).suffixes]
     if suffixes and suffixes[-1] in PACKED:
         suffixes.pop()
-    return FORMATS.get(suffixes[-1]) if suffixes else None
+    return formats.get(suffixes[-1]) if suffixes else None
 
 
 def missing(path: str | Path) -> UserError:
@@ -208,7 +213,7 @@ class Input:
             format = format or format_of(file)
         else:
             name, file = "stdin", sys.stdin if isinstance(path, str | Path) else path
-        known = sorted(set(FORMATS.values()))
+        known = sorted(_READERS)
         if format not in known:
             what = f"unknown format {format!r}" if format else "its name does not tell its format"
             raise UserError(f"{name}: {what}", f"Known formats: {', '.join(known)} (each also as {', '.join(PACKED)}).")

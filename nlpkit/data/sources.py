@@ -118,6 +118,7 @@ def load(
     revision: str | None = None,
     encoding: str = "utf-8",
     delimiter: str | None = None,
+    formats: Mapping[str, str] = readers.FORMATS,
     train_split: str | None = None,
     validation_split: str | None = None,
     test_split: str | None = None,
@@ -132,6 +133,7 @@ def load(
         config: of the data set on the hub, or the sub-folder of a folder; wins over the one in `data`.
         revision: branch, tag or commit on the hub; wins over the one in `data`.
         encoding, delimiter: of text files, as for `readers.read_rows`.
+        formats: file name suffix -> format.
         train_split, validation_split, test_split: what to use as that split, in the split grammar of `datasets`, for
             example "train[:80%]" or "train[:500]+train[-500:]". All of them slice the splits as they were loaded.
 
@@ -160,7 +162,7 @@ def load(
             source.kind = "hub"
             _add_hub(loaded, data, config, revision)
     for split, paths in {**found, **explicit}.items():
-        loaded.splits[split] = _read(loaded, split, paths, encoding, delimiter)
+        loaded.splits[split] = _read(loaded, split, paths, encoding, delimiter, formats)
 
     wanted = {"train": train_split, "validation": validation_split, "test": test_split}
     slices = {split: select_slice(loaded.splits, spec) for split, spec in wanted.items() if spec}
@@ -389,12 +391,23 @@ def _names(paths: list[Path]) -> str:
     return shown if len(paths) <= 6 else f"{shown} and {len(paths) - 6} more"
 
 
-def _read(loaded: LoadedData, split: str, paths: list[Path], encoding: str, delimiter: str | None) -> Dataset:
+def _read(
+    loaded: LoadedData,
+    split: str,
+    paths: list[Path],
+    encoding: str,
+    delimiter: str | None,
+    formats: Mapping[str, str],
+) -> Dataset:
     """Read the files of one split into one data set, and enter them into the record."""
     import pyarrow as pa
     from datasets import Dataset, DatasetInfo, Features
 
-    tables = [readers.read_table(path, encoding=encoding, delimiter=delimiter) for path in paths]
+    kinds = [readers.format_of(path, formats) for path in paths]
+    tables = [
+        readers.read_table(path, format=kind, encoding=encoding, delimiter=delimiter)
+        for path, kind in zip(paths, kinds, strict=True)
+    ]
     _check_columns(tables, paths)
     table = pa.concat_tables(tables, promote_options="permissive")
     for index, column in enumerate(table.schema):
@@ -406,10 +419,10 @@ def _read(loaded: LoadedData, split: str, paths: list[Path], encoding: str, deli
     files = pa.chunked_array([pa.repeat(first + index, len(part)) for index, part in enumerate(tables)], pa.int64())
     table = table.append_column(FILE, files)
 
-    loaded.origins += [(str(path), readers.unit(readers.format_of(path) or "")) for path in paths]
+    loaded.origins += [(str(path), readers.unit(kind or "")) for path, kind in zip(paths, kinds, strict=True)]
     loaded.source.files[split] = infos = [FileInfo.of(path) for path in paths]
     # Named after the content, so that whatever is cached by fingerprint (token ids) is found again by the next run.
-    key = repr([first, [info.sha256 for info in infos], encoding, delimiter, table.schema.to_string()])
+    key = repr([first, [info.sha256 for info in infos], kinds, encoding, delimiter, table.schema.to_string()])
     fingerprint = hashlib.sha256(key.encode()).hexdigest()[:16]
     info = DatasetInfo(features=Features.from_arrow_schema(table.schema))
     return Dataset(table, info=info, fingerprint=fingerprint)

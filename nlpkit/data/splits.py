@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from nlpkit import reporting
 from nlpkit.data import sources
 from nlpkit.data.glue import glue_task
+from nlpkit.data.readers import FORMATS
 from nlpkit.data.sources import LoadedData
 from nlpkit.errors import UserError
 from nlpkit.options import DataOptions, SourceOptions, suggest
@@ -36,8 +37,8 @@ def sample_folder(data: str | None) -> str | None:
     return str(SAMPLES / name)
 
 
-def load(options: SourceOptions) -> LoadedData:
-    """Load what `--data` and its kin describe."""
+def load(options: SourceOptions, task: type[Task]) -> LoadedData:
+    """Load what `--data` and its kin describe, files as the task reads them."""
     glue = glue_task(options.data, options.data_config)
     renamed = glue.validation if glue and glue.validation != "validation" and not options.validation_split else None
     loaded = sources.load(
@@ -49,6 +50,7 @@ def load(options: SourceOptions) -> LoadedData:
         revision=options.data_revision,
         encoding=options.encoding,
         delimiter=options.delimiter,
+        formats={**FORMATS, **task.file_formats},
         train_split=options.train_split,
         validation_split=renamed or options.validation_split,
         test_split=options.test_split,

@@ -12,10 +12,12 @@ from nlpkit.errors import RunError, UserError
 from nlpkit.options import DeviceOptions, option
 from nlpkit.reporting import Progress
 from nlpkit.runs.folder import read_record
+from nlpkit.tasks import outputs as model_outputs
 from nlpkit.tasks.base import BOOKKEEPING
 
 if TYPE_CHECKING:
-    from nlpkit.tasks.base import Outputs, Task
+    from nlpkit.tasks.base import Task
+    from nlpkit.tasks.outputs import Outputs
     from nlpkit.training.devices import Device
 
 CHUNK = 8_192  # examples whose features are in memory at a time
@@ -83,7 +85,7 @@ class Predictor:
         for start in range(0, count, CHUNK):
             chunk = {name: column[start : start + CHUNK] for name, column in examples.items()}
             parts.append(self._pooled(chunk, bar))
-        return _joined(parts)
+        return model_outputs.joined(parts)
 
     def _pooled(self, examples: Mapping[str, Sequence[Any]], bar: Progress | None) -> Outputs:
         features = self.task.features(self.tokenizer, examples)
@@ -97,7 +99,7 @@ class Predictor:
             found.append(self._forward([{name: features[name][i] for name in names} for i in rows.tolist()]))
             if bar is not None:
                 bar.advance(int(starts[rows].sum()))
-        return self.task.pool(_in_order(_joined(found), order), owner)
+        return self.task.pool(model_outputs.in_order(model_outputs.joined(found), order), features)
 
     def _forward(self, rows: list[dict[str, Any]]) -> Outputs:
         import torch
@@ -106,13 +108,13 @@ class Predictor:
         kind = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(self.device.precision)
         try:
             with torch.inference_mode(), torch.autocast(self.device.name, dtype=kind, enabled=kind is not None):
-                return self.task.forward(self.model, batch)
+                return self.task.keep(self.task.forward(self.model, batch), batch)
         except torch.OutOfMemoryError as error:
             if len(rows) == 1:
                 raise RunError("out of memory with one input", "Lower --max-length.") from error
         del batch  # what did not fit must not stay beside its halves
         half = (len(rows) + 1) // 2
-        return _joined([self._forward(rows[:half]), self._forward(rows[half:])])
+        return model_outputs.joined([self._forward(rows[:half]), self._forward(rows[half:])])
 
     def answers(self, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         """An answer for each row of a user's data; a row that cannot be read gets an answer with `error`."""
@@ -130,20 +132,3 @@ class Predictor:
             for i, answer in zip(places, self.task.decode(self.outputs(columns), inputs), strict=True):
                 answers[i] = answer
         return answers
-
-
-def _joined(parts: list[Outputs]) -> Outputs:
-    """Outputs of consecutive rows as one."""
-    if isinstance(parts[0], np.ndarray):
-        return np.concatenate(parts)
-    return [entry for part in parts for entry in part]
-
-
-def _in_order(outputs: Outputs, order: np.ndarray) -> Outputs:
-    """Outputs whose entry i is of row `order[i]`, by row."""
-    if isinstance(outputs, np.ndarray):
-        restored = np.empty_like(outputs)
-        restored[order] = outputs
-        return restored
-    places = np.argsort(order)
-    return [outputs[i] for i in places.tolist()]

@@ -15,13 +15,18 @@ from nlpkit.runs.folder import writing
 
 Write = Callable[[Sequence[Mapping[str, Any]]], None]
 FORMATS = ("csv", "tsv", "jsonl", "parquet")
+NO_FORMATS: Mapping[str, Callable[[TextIO], Write]] = {}
 
 
 @contextmanager
-def writer(path: Path | None) -> Iterator[Write]:
+def writer(path: Path | None, formats: Mapping[str, Callable[[TextIO], Write]] = NO_FORMATS) -> Iterator[Write]:
     """A function that appends rows to `path` (standard output as jsonl when None).
 
     The rows go to a hidden file beside it that takes its name when the block ends well.
+
+    Args:
+        path: its suffix says the format: one of `FORMATS`, or of `formats`.
+        formats: suffix -> what makes a function that appends rows to an open text file.
     """
     if path is None:
         yield _jsonl(sys.stdout)
@@ -34,9 +39,7 @@ def writer(path: Path | None) -> Iterator[Write]:
                     yield write
             else:
                 with partial.open("w", encoding="utf-8", newline="") as file:
-                    yield (
-                        _jsonl(file) if path.suffix == ".jsonl" else _csv(file, "\t" if path.suffix == ".tsv" else ",")
-                    )
+                    yield {**TEXT_FORMATS, **formats}[path.suffix](file)
             partial.replace(path)
         finally:
             partial.unlink(missing_ok=True)
@@ -82,6 +85,13 @@ def _require_known(row: Mapping[str, Any], columns: Collection[str]) -> None:
 
 def _cell(value: Any) -> Any:
     return json.dumps(value, ensure_ascii=False) if isinstance(value, list | dict) else value
+
+
+TEXT_FORMATS: Mapping[str, Callable[[TextIO], Write]] = {
+    ".jsonl": _jsonl,
+    ".csv": lambda file: _csv(file, ","),
+    ".tsv": lambda file: _csv(file, "\t"),
+}
 
 
 @contextmanager

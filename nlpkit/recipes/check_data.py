@@ -39,7 +39,7 @@ def run(config: Config) -> Report:
     """Check; returns the findings, and what is in the examples."""
     task_class = registry.task_class(config.task)
     registry.refuse_foreign_options(config, task_class, "data_options")
-    loaded = splits.load(config)
+    loaded = splits.load(config, task_class)
     task = task_class.from_data(loaded.splits, config)
     splits.prepare(loaded, task, config, config.seed)
     findings: list[Finding] = []

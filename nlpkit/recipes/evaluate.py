@@ -48,7 +48,7 @@ def run(config: Config) -> Report:
     task = predictor.task
     registry.refuse_foreign_options(config, type(task), "evaluate_options")
     task.configure(config)
-    loaded = splits.load(config)
+    loaded = splits.load(config, type(task))
     chosen = _chosen(config, list(loaded.splits))
     columns = loaded.splits[chosen[0]].column_names
     task.bind([name for name in columns if not name.startswith("__")], config, labelled=True)

@@ -21,12 +21,14 @@ from nlpkit.options import DataOptions, ModelOptions, OutputOptions, TrainingOpt
 from nlpkit.recipes import running
 from nlpkit.reporting import Report, Table
 from nlpkit.runs.folder import RunFolder, human_bytes, read_record, versions
+from nlpkit.tasks import outputs as model_outputs
 from nlpkit.tasks.base import Finding, Task
 
 if TYPE_CHECKING:
     from datasets import Dataset
 
     from nlpkit.data.sources import LoadedData
+    from nlpkit.tasks.outputs import Outputs
     from nlpkit.training.devices import Device
     from nlpkit.training.trainer import Split
 
@@ -117,7 +119,7 @@ def _open_tokenizer(config: Any) -> tuple[Any, Any]:
 
 def _open_data(config: Any, task_class: type[Task]) -> tuple[LoadedData, Task, dict[str, Dataset], list[Finding]]:
     """Rows, the task that they are for, their examples, and what was found in them; errors among that stop here."""
-    loaded = splits.load(config)
+    loaded = splits.load(config, task_class)
     if "train" not in loaded.splits:
         raise UserError(f"there is no train split; found: {', '.join(loaded.splits)}", "Name it: --train-file FILE.")
     task = task_class.from_data(loaded.splits, config)
@@ -186,7 +188,7 @@ def run(config: Any, command: str, task_class: type[Task]) -> Report:
         config = running.resumed(config)
     if config.resume and config.output is not None and RunFolder(config.output).state() == "complete":
         reporting.current().note(f"{config.output} is complete: nothing to resume")
-        return _report(read_record(config.output) or {}, config.output)
+        return _report(read_record(config.output) or {}, config.output, task_class)
     started = time.monotonic()
     experiment = build(config, command, task_class)
     if config.dry_run:
@@ -199,6 +201,7 @@ def run(config: Any, command: str, task_class: type[Task]) -> Report:
         rows, splits_judged = _judged(experiment)
         outputs = _outputs(experiment, splits_judged)
         judged = {name: split.examples for name, split in splits_judged.items()}
+        experiment.task.calibrate(outputs["validation"], judged["validation"])
         metrics = {name: experiment.task.score(values, judged[name]) for name, values in outputs.items()}
         baseline = _baseline(experiment, rows, judged) if config.baseline else None
         if not process.is_main_process():
@@ -208,7 +211,7 @@ def run(config: Any, command: str, task_class: type[Task]) -> Report:
         _write(experiment, record, outputs, judged)
     if target:
         running.push(experiment.folder.path, target, public=config.public)
-    report = _report(record, experiment.folder.path)
+    report = _report(record, experiment.folder.path, task_class)
     experiment.trainer.accelerator.free_memory()
     return report
 
@@ -331,7 +334,7 @@ def _judged(experiment: Experiment) -> tuple[dict[str, np.ndarray], dict[str, Sp
     return rows, judged
 
 
-def _outputs(experiment: Experiment, judged: dict[str, Split]) -> dict[str, np.ndarray]:
+def _outputs(experiment: Experiment, judged: dict[str, Split]) -> dict[str, Outputs]:
     """Outputs of the best model for every split."""
     outputs = {}
     with reporting.current().progress("evaluate", len(judged), "splits") as bar:
@@ -347,7 +350,10 @@ def _baseline(experiment: Experiment, rows: dict[str, np.ndarray], judged: dict[
     if trained is None:
         raise UserError(f"--baseline: there is none for {experiment.task.name}")
     name, outputs = trained
-    metrics = {split: experiment.task.score(values[rows[split]], judged[split]) for split, values in outputs.items()}
+    metrics = {
+        split: experiment.task.score(model_outputs.selected(values, rows[split]), judged[split])
+        for split, values in outputs.items()
+    }
     return {"name": name, "metrics": metrics, "seconds": round(time.monotonic() - start, 2)}
 
 
@@ -399,7 +405,7 @@ def _record(
 
 
 def _write(
-    experiment: Experiment, record: dict[str, Any], outputs: dict[str, np.ndarray], judged: dict[str, Dataset]
+    experiment: Experiment, record: dict[str, Any], outputs: dict[str, Outputs], judged: dict[str, Dataset]
 ) -> None:
     """Everything that belongs into the run folder."""
     from nlpkit.runs import card, plots
@@ -427,7 +433,7 @@ def _write(
         folder.finish(record, staged, keep_checkpoints=experiment.config.keep_checkpoints)
 
 
-def _report(record: dict[str, Any], folder: Path) -> Report:
+def _report(record: dict[str, Any], folder: Path, task_class: type[Task]) -> Report:
     table, lines = result_table(record), []
     best = record["main_metric"]
     lines.append(
@@ -437,7 +443,7 @@ def _report(record: dict[str, Any], folder: Path) -> Report:
     )
     size = sum(file.stat().st_size for file in folder.glob("*.safetensors"))
     lines.append(f"model {human_bytes(size)}, card README.md, plots/, mistakes in errors.jsonl")
-    return Report({**record, "output": str(folder)}, [table], lines, next_command=f'nlpkit predict {folder} "..."')
+    return Report({**record, "output": str(folder)}, [table], lines, next_command=task_class.example_call(folder))
 
 
 def result_table(record: dict[str, Any]) -> Table:

@@ -25,6 +25,7 @@ from nlpkit.tasks import registry
 
 if TYPE_CHECKING:
     from nlpkit.data.readers import Row
+    from nlpkit.tasks.base import Task
 
 COMMAND = "predict"
 CHUNK = 2_048  # rows in memory at a time
@@ -39,7 +40,7 @@ class Config(TaskOptions, TrainedModelOptions):
 
     texts: Strings = option([], "Texts to answer for.", panel="Input", metavar="TEXT", positional=True)
     input: str | None = option(None, "File with rows, or - for standard input.", panel="Input", metavar="FILE|-")
-    input_format: Literal["csv", "tsv", "json", "jsonl", "parquet", "xlsx", "txt"] | None = option(
+    input_format: Literal["csv", "tsv", "json", "jsonl", "parquet", "xlsx", "txt", "conll", "squad"] | None = option(
         None, "Format of --input.", panel="Input", shown_default="from its name; txt for standard input"
     )
     encoding: str = option("utf-8", "Text encoding of --input.", panel="Input", metavar="NAME")
@@ -64,6 +65,8 @@ def run(config: Config) -> Report:
         _require_writable(config.output, overwrite=config.overwrite)
     predictor = Predictor(config)
     task = predictor.task
+    if config.output is not None:
+        _require_known_format(config.output, task)
     registry.refuse_foreign_options(config, type(task), "predict_options")
     task.configure(config)
     if config.input:
@@ -74,7 +77,7 @@ def run(config: Config) -> Report:
         entries = [{**row, **_columns(answer)} for row, answer in zip(rows, answers, strict=True)]
         from nlpkit.inference.writers import writer
 
-        with writer(config.output) as write:
+        with writer(config.output, task.answer_formats()) as write:
             write(entries)
     record = [{**row, **answer} for row, answer in zip(rows, answers, strict=True)]
     failed = all(answer.get("error") for answer in answers)
@@ -97,18 +100,19 @@ def _free_prefix(columns: Sequence[str]) -> str:
 
 
 def _predict_file(predictor: Predictor, config: Config) -> Report:
-    from nlpkit.data.readers import read_rows
+    from nlpkit.data.readers import FORMATS, format_of, read_rows
     from nlpkit.inference.writers import writer
 
     source: Any = sys.stdin.buffer if config.input == "-" else config.input
-    kind = config.input_format or ("txt" if config.input == "-" else None)
+    formats = {**FORMATS, **predictor.task.input_formats}
+    kind = config.input_format or ("txt" if config.input == "-" else format_of(str(config.input), formats))
     stream = read_rows(source, format=kind, encoding=config.encoding, delimiter=config.delimiter, on_error="keep")
     done = failed = 0
     start = time.monotonic()
     bound = False
     first_error, prefix = "", "prediction"
     with (
-        writer(config.output) as write,
+        writer(config.output, predictor.task.answer_formats()) as write,
         reporting.current().progress("predict", _row_count(config.input), "rows") as bar,
     ):
         for chunk in _chunks(stream):
@@ -166,11 +170,15 @@ def _row_count(source: str | None) -> int:
         return sum(block.count(b"\n") for block in iter(lambda: file.read(1 << 20), b""))
 
 
-def _require_writable(path: Path, *, overwrite: bool) -> None:
+def _require_known_format(path: Path, task: Task) -> None:
     from nlpkit.inference.writers import FORMATS
 
-    if path.suffix.lstrip(".") not in FORMATS:
-        raise UserError(f"--output {path}: unknown format", f"End its name in one of: {', '.join(FORMATS)}.")
+    known = [*FORMATS, *(suffix.lstrip(".") for suffix in task.answer_formats())]
+    if path.suffix.lstrip(".") not in known:
+        raise UserError(f"--output {path}: unknown format", f"End its name in one of: {', '.join(known)}.")
+
+
+def _require_writable(path: Path, *, overwrite: bool) -> None:
     if path.exists() and not overwrite:
         raise UserError(f"--output {path} exists", "--overwrite replaces it.")
     if not path.parent.is_dir():

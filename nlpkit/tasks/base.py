@@ -10,8 +10,8 @@ Three shapes of the same data pass through a task:
 - features: a `datasets.Dataset` of token ids, one row per model input; `example` is the index of the example that a
   feature comes from, as one example may need several (windows), and `length` its number of tokens.
 
-What comes back from the model passes through three more: `forward` keeps one entry a feature, `pool` makes them one
-an example, `score` judges these and `decode` words them.
+What comes back from the model passes through three more: `keep` takes one entry a feature of what `forward` gives,
+`pool` makes them one an example, `score` judges these and `decode` words them.
 """
 
 from __future__ import annotations
@@ -19,11 +19,13 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TextIO
 
 from nlpkit.errors import UserError
 from nlpkit.options import Config
 from nlpkit.reporting import Table
+from nlpkit.tasks.outputs import Outputs
 
 if TYPE_CHECKING:
     import numpy as np
@@ -31,13 +33,11 @@ if TYPE_CHECKING:
     from datasets import Dataset
 
     from nlpkit.data.sources import LoadedData
+    from nlpkit.inference.writers import Write
     from nlpkit.runs.plots import Plot
 
-# feature columns that are not the model's
-BOOKKEEPING = ("length", "example")
-# One entry a row: np.ndarray with rows first where all entries have one shape, else list[np.ndarray] (ragged). Each
-# task knows which of the two its outputs are.
-Outputs: TypeAlias = Any
+# feature columns that stay behind when features go to `collate`; `offsets` tells where in the text tokens stand
+BOOKKEEPING = ("length", "example", "offsets")
 
 
 @dataclass
@@ -76,6 +76,11 @@ class Task(ABC):
     data_options: ClassVar[type[Config]] = Config  # check-data: what `from_data` reads
     predict_options: ClassVar[type[Config]] = Config  # predict: columns, what is typed (panel "Input"), answers
     evaluate_options: ClassVar[type[Config]] = Config  # evaluate: columns, figures
+
+    # File name suffix -> format, where the task reads files otherwise than `readers.FORMATS` says: labelled ones, and
+    # those that `predict` is given.
+    file_formats: ClassVar[Mapping[str, str]] = {}
+    input_formats: ClassVar[Mapping[str, str]] = {}
 
     # --- made from data, from a model folder ---
 
@@ -188,8 +193,10 @@ class Task(ABC):
     def token_lengths(self, tokenizer: Any, examples: Mapping[str, Sequence[Any]]) -> list[int]:
         """Tokens of each example before any truncation, special tokens included."""
 
-    # Tokens a feature. As `from_data` leaves it, what was asked for; None lets `features.choose_max_length` choose.
+    # Tokens a feature. As `from_data` leaves it, what was asked for; None lets `features.choose_max_length` choose, up
+    # to `default_max_length`.
     max_length: int | None = None
+    default_max_length: ClassVar[int | None] = None
 
     def length_report(self, lengths: np.ndarray) -> str:
         """What the chosen `max_length` does to these lengths, for the plan."""
@@ -216,8 +223,8 @@ class Task(ABC):
         """The training loss.
 
         Args:
-            logits: the model's output for a batch.
-            labels: as `features` gives them.
+            logits: as `logits` gives them for a batch.
+            labels: as `collate` gives them; entries of -100 are left out.
             items: label entries in all batches of the optimizer step, over all processes; None in evaluation, where
                 the mean over this batch is meant.
         """
@@ -228,17 +235,28 @@ class Task(ABC):
 
         return PaddingCollator(tokenizer)
 
-    def forward(self, model: Any, batch: Mapping[str, torch.Tensor]) -> Outputs:
-        """Run the model and keep what `pool` needs, one entry a row of the batch; here its logits as float32.
+    # entries of a batch that are not the model's inputs
+    beside: ClassVar[frozenset[str]] = frozenset({"labels"})
 
-        Called in inference mode, under autocast. What is kept stays in memory for all rows: reduce here what is large.
+    def logits(self, outputs: Any) -> torch.Tensor:
+        """What `loss` and `keep` take of a model's output, rows first."""
+        return outputs["logits"]
+
+    def forward(self, model: Any, batch: Mapping[str, torch.Tensor]) -> torch.Tensor:
+        """The logits of a batch, outside training.
 
         Args:
             model: in evaluation mode.
             batch: as `collate` makes it, on the model's device.
         """
-        inputs = {name: tensor for name, tensor in batch.items() if name != "labels"}
-        return model(**inputs).logits.float().cpu().numpy()
+        return self.logits(model(**{name: tensor for name, tensor in batch.items() if name not in self.beside}))
+
+    def keep(self, logits: torch.Tensor, batch: Mapping[str, torch.Tensor]) -> Outputs:
+        """What `pool` needs of a batch's logits, one entry a row; here all of them, as float32.
+
+        It stays in memory for all rows of a split: what is large is reduced here, on the device.
+        """
+        return logits.float().cpu().numpy()
 
     # --- judging and answering ---
 
@@ -251,13 +269,16 @@ class Task(ABC):
         return {self.main_metric, *self.table_metrics}
 
     @abstractmethod
-    def pool(self, outputs: Outputs, example: np.ndarray) -> Outputs:
+    def pool(self, outputs: Outputs, features: Mapping[str, Sequence[Any]]) -> Outputs:
         """Combine the outputs of features into one output an example, in example order.
 
         Args:
             outputs: one entry a feature.
-            example: for each feature the index of its example, in ascending order; shape (features,).
+            features: their columns; `example` holds for each the index of its example, in ascending order.
         """
+
+    def calibrate(self, outputs: Outputs, examples: Dataset) -> None:  # noqa: B027 (most tasks need nothing)
+        """Settle on the validation split what judging and answering need (a threshold); `record` keeps it."""
 
     @abstractmethod
     def score(self, outputs: Outputs, examples: Dataset) -> dict[str, float]:
@@ -284,6 +305,15 @@ class Task(ABC):
                 said = ", ".join(said) or "(none)"
             body.append([*row.values(), answer.get("error") if said is None else said, answer.get("score")])
         return [Table("predictions", [*rows[0], "prediction", "score"], body)]
+
+    def answer_formats(self) -> Mapping[str, Callable[[TextIO], Write]]:
+        """Files of answers that only this task writes: file name suffix -> what makes a writer of rows."""
+        return {}
+
+    @classmethod
+    def example_call(cls, folder: Path) -> str:
+        """The shell command that asks a model in `folder` something."""
+        return f'nlpkit predict {folder} "..."'
 
     def mistakes(self, outputs: Outputs, examples: Dataset) -> list[dict[str, Any]]:
         """Wrong answers, the most confident first."""

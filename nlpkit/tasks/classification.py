@@ -518,8 +518,9 @@ class TextClassification(Task):
 
     # --- judging and answering ---
 
-    def pool(self, outputs: np.ndarray, example: np.ndarray) -> np.ndarray:
+    def pool(self, outputs: np.ndarray, features: Mapping[str, Sequence[Any]]) -> np.ndarray:
         """Mean of the logits over the windows of an example."""
+        example = np.asarray(features["example"])
         if len(example) == 0:
             return outputs
         count = np.bincount(example)

@@ -17,8 +17,9 @@ from nlpkit.data.sources import HIDDEN
 from nlpkit.errors import UserError
 from nlpkit.options import Config, option
 from nlpkit.reporting import Table
-from nlpkit.tasks.base import Finding, Outputs, Task
+from nlpkit.tasks.base import Finding, Task
 from nlpkit.tasks.options import LengthOptions, TextOptions
+from nlpkit.tasks.outputs import Outputs
 
 if TYPE_CHECKING:
     import torch
@@ -285,18 +286,22 @@ class MaskedLanguageModeling(Task):
     def collate(self, tokenizer: Any) -> Callable[[list[dict[str, Any]]], dict[str, torch.Tensor]]:
         return _Collator(tokenizer)
 
-    def forward(self, model: Any, batch: Mapping[str, torch.Tensor]) -> Outputs:
+    beside: ClassVar[frozenset[str]] = frozenset({"labels", "positions"})
+
+    def forward(self, model: Any, batch: Mapping[str, torch.Tensor]) -> torch.Tensor:
+        """Logits at `positions` alone, shape (rows, k, vocabulary): the vocabulary head runs nowhere else."""
+        with self._head_of(model).at(batch["positions"].clamp(min=0)):
+            return super().forward(model, batch)
+
+    def keep(self, logits: torch.Tensor, batch: Mapping[str, torch.Tensor]) -> Outputs:
         """Of labelled rows the sums (loss in nats, right, predicted), shape (rows, 3); of others `CANDIDATE` arrays.
 
-        A row's candidates have shape (masks, top k), best first. The vocabulary head runs at `positions` only.
+        A row's candidates have shape (masks, top k), best first.
         """
         import torch
         import torch.nn.functional as F
 
-        inputs = {name: tensor for name, tensor in batch.items() if name not in ("positions", "labels")}
-        positions = batch["positions"]
-        with self._head_of(model).at(positions.clamp(min=0)):
-            logits = model(**inputs).logits.float()
+        logits, positions = logits.float(), batch["positions"]
         if "labels" in batch:
             labels = batch["labels"]
             loss = F.cross_entropy(logits.flatten(0, 1), labels.flatten(), ignore_index=-100, reduction="none")
@@ -319,8 +324,9 @@ class MaskedLanguageModeling(Task):
 
     # --- judging and answering ---
 
-    def pool(self, outputs: Outputs, example: np.ndarray) -> Outputs:
+    def pool(self, outputs: Outputs, features: Mapping[str, Sequence[Any]]) -> Outputs:
         """Sums of the windows of an example added up; candidates of its masks in the order of the text."""
+        example = np.asarray(features["example"])
         count = int(example[-1]) + 1 if len(example) else 0
         if isinstance(outputs, np.ndarray):
             total = np.zeros((count, outputs.shape[1]))

@@ -13,21 +13,24 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 from transformers import Trainer
+from transformers.trainer_utils import EvalLoopOutput
 
 from nlpkit import process, reporting
 from nlpkit.errors import UserError
 from nlpkit.runs.folder import write_json, writing
+from nlpkit.tasks import outputs as model_outputs
+from nlpkit.tasks.base import BOOKKEEPING
 from nlpkit.training import parameters
-from nlpkit.training.batching import LengthBatchSampler
+from nlpkit.training.batching import IGNORED, LengthBatchSampler
 from nlpkit.training.schedules import Budget
 
 if TYPE_CHECKING:
     from datasets import Dataset
 
     from nlpkit.tasks.base import Task
+    from nlpkit.tasks.outputs import Outputs
 
 POSITION = "nlpkit_position.json"  # in each checkpoint, see `ResumableTrainer.position`
-BOOKKEEPING = ("length", "example")  # feature columns that the model does not see
 
 
 @dataclass
@@ -54,7 +57,7 @@ class Split:
 
     def for_training(self) -> Dataset:
         """Features without bookkeeping columns."""
-        return self.features.remove_columns(list(BOOKKEEPING))
+        return self.features.select_columns([name for name in self.features.column_names if name not in BOOKKEEPING])
 
     def for_evaluation(self) -> Dataset:
         """The same, longest first."""
@@ -67,11 +70,12 @@ class Split:
         part.owner = np.searchsorted(rows, part.owner)
         return part
 
-    def pooled(self, task: Task, outputs: np.ndarray) -> np.ndarray:
+    def pooled(self, task: Task, outputs: Outputs) -> Outputs:
         """Outputs of `for_evaluation` rows, back in example order, one an example."""
-        restored = np.empty_like(outputs)
-        restored[self.order] = outputs
-        return task.pool(restored, self.owner)
+        arrays = self.features.with_format("numpy")
+        columns: dict[str, Any] = {name: arrays[name] for name in arrays.column_names}
+        columns["example"] = self.owner  # counted within a subset
+        return task.pool(model_outputs.in_order(outputs, self.order), columns)
 
 
 class ResumableTrainer(Trainer):
@@ -194,32 +198,69 @@ class NlpkitTrainer(ResumableTrainer):
             eval_dataset=splits["validation"].for_evaluation(),
             data_collator=task.collate(arguments["processing_class"]),
             compute_loss_func=self._task_loss,
-            compute_metrics=self._validation_metrics,
             **arguments,
         )
 
+    def compute_loss(self, model: Any, inputs: Any, *arguments: Any, **keywords: Any) -> Any:
+        beside = self.task.beside - {"labels"}  # which Trainer takes out itself
+        return super().compute_loss(
+            model, {name: tensor for name, tensor in inputs.items() if name not in beside}, *arguments, **keywords
+        )
+
     def _task_loss(self, outputs: Any, labels: torch.Tensor, num_items_in_batch: Any = None) -> torch.Tensor:
-        return self.task.loss(outputs["logits"], labels, num_items_in_batch)
+        return self.task.loss(self.task.logits(outputs), labels, num_items_in_batch)
 
-    def _validation_metrics(self, prediction: Any) -> dict[str, float]:
+    def evaluation_loop(
+        self,
+        dataloader: Any,
+        description: str,
+        prediction_loss_only: bool | None = None,
+        ignore_keys: list[str] | None = None,
+        metric_key_prefix: str = "eval",
+    ) -> EvalLoopOutput:
+        """Metrics of the validation split, from what the task keeps of the logits."""
         split = self.splits["validation"]
-        return self.task.score(split.pooled(self.task, _logits(prediction.predictions)), split.examples)
+        kept, loss = self._run(dataloader)
+        metrics = {"loss": loss, **self._validation_metrics(split.pooled(self.task, kept))}
+        return EvalLoopOutput(
+            predictions=np.empty(0),
+            label_ids=None,
+            metrics={f"{metric_key_prefix}_{name}": value for name, value in metrics.items()},
+            num_samples=len(split.features),
+        )
 
-    def outputs(self, split: Split) -> np.ndarray:
+    def _validation_metrics(self, outputs: Outputs) -> dict[str, float]:
+        return self.task.score(outputs, self.splits["validation"].examples)
+
+    def outputs(self, split: Split) -> Outputs:
         """The model's pooled outputs for a split, in example order."""
-        scorer, self.compute_metrics = self.compute_metrics, None
-        try:
-            prediction = self.predict(split.for_evaluation())
-        finally:
-            self.compute_metrics = scorer
-        return split.pooled(self.task, _logits(prediction.predictions))
+        kept, _ = self._run(self.get_test_dataloader(split.for_evaluation()))
+        return split.pooled(self.task, kept)
+
+    def _run(self, dataloader: Any) -> tuple[Outputs, float]:
+        """What the task keeps of all rows, and their mean loss, over all processes."""
+        model: Any = self.model
+        model.eval()
+        parts: list[Outputs] = []
+        total = torch.zeros(2, dtype=torch.float64)  # loss summed over label entries, and their number
+        for batch in dataloader:
+            batch = self._prepare_inputs(batch)
+            with torch.no_grad(), self.accelerator.autocast():
+                logits = self.task.forward(model, batch)
+                entries = int((batch["labels"] != IGNORED).sum())
+                loss = self.task.loss(logits, batch["labels"], None)
+            total += torch.tensor([float(loss) * entries if entries else 0.0, entries], dtype=torch.float64)
+            kept = self.task.keep(logits, batch)
+            if self.accelerator.num_processes > 1:
+                rows = self.accelerator.gather_for_metrics(list(kept), use_gather_object=True)
+                kept = np.stack(rows) if isinstance(kept, np.ndarray) else rows
+            parts.append(kept)
+            self.control = self.callback_handler.on_prediction_step(self.args, self.state, self.control)
+        total = self.accelerator.reduce(total.to(self.args.device, torch.float32)).cpu()
+        return model_outputs.joined(parts), float(total[0] / total[1].clamp(min=1))
 
     def _get_train_sampler(self, train_dataset: Any = None) -> LengthBatchSampler:
         return self.ordered(self.splits["train"].lengths, grouped=self.grouped)
-
-
-def _logits(predictions: Any) -> np.ndarray:
-    return predictions[0] if isinstance(predictions, tuple) else predictions
 
 
 def position_in(checkpoint: Path) -> dict[str, Any]:

@@ -23,18 +23,19 @@ def ragged(trained: Path, monkeypatch: pytest.MonkeyPatch) -> Predictor:
     """A task whose output is as long as its row: the token ids, as per-token labels would be."""
     made = Predictor(predict.Config(model=str(trained), texts=["-"], device="cpu", batch_size=4))
 
-    def forward(model: Any, batch: Mapping[str, Any]) -> list[np.ndarray]:
+    def keep(logits: Any, batch: Mapping[str, Any]) -> list[np.ndarray]:
         assert set(batch) == {"input_ids", "attention_mask"}
         lengths = batch["attention_mask"].sum(1).tolist()
         return [ids[:length].numpy() for ids, length in zip(batch["input_ids"], lengths, strict=True)]
 
-    def pool(outputs: list[np.ndarray], example: np.ndarray) -> list[np.ndarray]:
+    def pool(outputs: list[np.ndarray], features: Mapping[str, Any]) -> list[np.ndarray]:
+        example = features["example"]
         return [
             np.concatenate([o for o, e in zip(outputs, example, strict=True) if e == i])
             for i in range(max(example) + 1)
         ]
 
-    monkeypatch.setattr(made.task, "forward", forward)
+    monkeypatch.setattr(made.task, "keep", keep)
     monkeypatch.setattr(made.task, "pool", pool)
     return made
 

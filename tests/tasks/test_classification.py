@@ -154,7 +154,7 @@ def test_multi_label_vectors_from_lists_and_from_delimited_text() -> None:
 def test_json_lists_in_a_csv(tmp_path: Path) -> None:
     entries = [{"text": f"t{i}", "tags": json.dumps(tags)} for i, tags in enumerate([["a", "b"], ["b"], [], ["a"]])]
     path = write_csv(tmp_path / "multi.csv", entries)
-    loaded = splits.load(options(data=str(path)))
+    loaded = splits.load(options(data=str(path)), TextClassification)
     task = TextClassification.from_data(loaded.splits, options())
     found = task.examples(loaded.splits["train"], "train", loaded)
     assert task.labels.problem == "multi-label"
@@ -341,7 +341,7 @@ def test_windows_cover_every_token_with_an_overlap_of_a_quarter() -> None:
 def test_window_outputs_are_pooled_by_their_mean() -> None:
     task = long_task("windows", 18)
     outputs = np.array([[1.0, 0.0], [3.0, 2.0], [5.0, 4.0], [7.0, -1.0]])
-    assert task.pool(outputs, np.array([0, 0, 0, 1])).tolist() == [[3.0, 2.0], [7.0, -1.0]]
+    assert task.pool(outputs, {"example": [0, 0, 0, 1]}).tolist() == [[3.0, 2.0], [7.0, -1.0]]
 
 
 def test_each_window_has_the_label_of_its_text() -> None:
