@@ -13,15 +13,15 @@ import contextlib
 import importlib.metadata
 import json
 import os
-import platform
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+import sides
 
 SIDES = {
     "a": "nlpkit",
@@ -40,50 +40,13 @@ PADDED = 128
 # --- one side, in its own process; `spec` is what the parent wrote ---
 
 
-class Stopwatch:
-    """Seconds by name."""
-
-    def __init__(self) -> None:
-        self.seconds: dict[str, float] = {}
-
-    @contextlib.contextmanager
-    def measure(self, name: str) -> Iterator[None]:
-        """Add the block's wall time to `name`."""
-        start = time.perf_counter()
-        yield
-        self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - start
-
-    def wrap(self, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
-        """`function`, measured."""
-
-        def measured(*arguments: Any, **keywords: Any) -> Any:
-            with self.measure(name):
-                return function(*arguments, **keywords)
-
-        return measured
-
-
-def epoch_clock(watch: Stopwatch) -> Any:
-    """A callback that measures the epochs of a Trainer: evaluation and checkpoints come after on_epoch_end."""
-    from transformers import TrainerCallback
-
-    class Clock(TrainerCallback):
-        def on_epoch_begin(self, *_: Any, **__: Any) -> None:
-            self.start = time.perf_counter()
-
-        def on_epoch_end(self, *_: Any, **__: Any) -> None:
-            watch.seconds["train"] = watch.seconds.get("train", 0.0) + time.perf_counter() - self.start
-
-    return Clock()
-
-
 def read_rows(spec: dict[str, Any], split: str) -> list[dict[str, Any]]:
     """The rows of a split as the parent wrote them."""
     lines = (Path(spec["folder"]) / f"{split}.jsonl").read_text(encoding="utf-8").splitlines()
     return [json.loads(line) for line in lines]
 
 
-def built_trainer(spec: dict[str, Any], watch: Stopwatch) -> Any:
+def built_trainer(spec: dict[str, Any], watch: sides.Stopwatch) -> Any:
     """The Trainer that `nlpkit finetune-cls` would run; loading and tokenizing are measured apart."""
     from nlpkit import models
     from nlpkit.data import features
@@ -106,7 +69,7 @@ def built_trainer(spec: dict[str, Any], watch: Stopwatch) -> Any:
     )
 
 
-def run_nlpkit(spec: dict[str, Any], watch: Stopwatch) -> dict[str, Any]:
+def run_nlpkit(spec: dict[str, Any], watch: sides.Stopwatch) -> dict[str, Any]:
     """Side a."""
     trainer = built_trainer(spec, watch)
     seen: list[Any] = []
@@ -117,7 +80,7 @@ def run_nlpkit(spec: dict[str, Any], watch: Stopwatch) -> dict[str, Any]:
         return step(model, inputs, *arguments, **keywords)
 
     trainer.training_step = recorded
-    trainer.add_callback(epoch_clock(watch))
+    trainer.add_callback(sides.epoch_clock(watch))
     with watch.measure("whole"):
         trainer.train()
     # trainer.train() ends with the best checkpoint; the others end with the last, so the last is compared
@@ -130,7 +93,7 @@ def run_nlpkit(spec: dict[str, Any], watch: Stopwatch) -> dict[str, Any]:
     }
 
 
-def run_bare(spec: dict[str, Any], watch: Stopwatch) -> dict[str, Any]:
+def run_bare(spec: dict[str, Any], watch: sides.Stopwatch) -> dict[str, Any]:
     """Side e: the batches are collated before the clock starts; the model is the stock one."""
     import torch
     from transformers import AutoModelForSequenceClassification, get_linear_schedule_with_warmup, set_seed
@@ -161,7 +124,7 @@ def run_bare(spec: dict[str, Any], watch: Stopwatch) -> dict[str, Any]:
     }
 
 
-def run_trainer(spec: dict[str, Any], watch: Stopwatch, kind: str) -> dict[str, Any]:
+def run_trainer(spec: dict[str, Any], watch: sides.Stopwatch, kind: str) -> dict[str, Any]:
     """Sides b, c and f."""
     from datasets import Dataset
     from transformers import (
@@ -203,14 +166,14 @@ def run_trainer(spec: dict[str, Any], watch: Stopwatch, kind: str) -> dict[str, 
         train_dataset=rows,
         processing_class=tokenizer,
         data_collator=default_data_collator if kind == "c" else DataCollatorWithPadding(tokenizer=tokenizer),
-        callbacks=[epoch_clock(watch)],
+        callbacks=[sides.epoch_clock(watch)],
     )
     with watch.measure("whole"):
         trainer.train()
     return {"rows": spec["epochs"] * len(rows), "accuracy": accuracy(model, tokenizer, spec)}
 
 
-def run_simpletransformers(spec: dict[str, Any], watch: Stopwatch) -> dict[str, Any]:
+def run_simpletransformers(spec: dict[str, Any], watch: sides.Stopwatch) -> dict[str, Any]:
     """Side d, with its own defaults but for what all sides share, and without saving and worker pools."""
     import pandas
     from simpletransformers.classification import ClassificationModel
@@ -268,7 +231,7 @@ def accuracy(model: Any, tokenizer: Any, spec: dict[str, Any]) -> float | None:
 
 def child(spec: dict[str, Any]) -> dict[str, Any]:
     """Run one side; returns its result."""
-    watch = Stopwatch()
+    watch = sides.Stopwatch()
     side = spec["side"]
     with watch.measure("imports"):
         import torch
@@ -329,72 +292,34 @@ def write_data(options: argparse.Namespace, target: Path) -> int:
 
 
 def run_child(options: argparse.Namespace, side: str, seed: int, folder: Path, classes: int) -> dict[str, Any]:
-    """Start one side in a fresh process and wait for its result."""
-    python = options.simpletransformers_python if side == "d" else sys.executable
-    with tempfile.TemporaryDirectory() as place:
-        spec = {
-            "side": side,
-            "seed": seed,
-            "folder": str(folder / ("few" if side in FIXED_LENGTH else "all")),
-            "model": options.model_folder,
-            "classes": classes,
-            "epochs": options.epochs,
-            "batch_size": options.batch_size,
-            "learning_rate": options.learning_rate,
-            "accuracy": options.accuracy,
-        }
-        Path(place, "spec.json").write_text(json.dumps(spec))
-        start = time.perf_counter()
-        done = subprocess.run(
-            [str(python), str(Path(__file__).resolve()), "--child", "spec.json"],
-            cwd=place,
-            capture_output=True,
-            text=True,
-            env={**os.environ, "HF_HUB_OFFLINE": "1", "NLPKIT_CACHE": place, "WANDB_MODE": "disabled"},
-        )
-        result = Path(place, "result.json")
-        if done.returncode or not result.exists():
-            sys.exit(f"side {side} failed with exit code {done.returncode}\n{done.stdout[-1000:]}{done.stderr[-3000:]}")
-        return {**json.loads(result.read_text()), "seed": seed, "process_seconds": time.perf_counter() - start}
-
-
-def environment() -> dict[str, Any]:
-    """What a timing depends on."""
-    cpu = platform.processor()
-    with contextlib.suppress(OSError, StopIteration):
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-        cpu = next(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return {"cpu": cpu, "cores": cores, "python": platform.python_version(), "load_average": os.getloadavg()[0]}
-
-
-def spread(values: list[float], digits: int = 2) -> str:
-    """Median, with smallest and largest."""
-    middle, low, high = statistics.median(values), min(values), max(values)
-    return f"{middle:.{digits}f} ({low:.{digits}f} to {high:.{digits}f})"
-
-
-def ratios(results: dict[str, list[dict[str, Any]]]) -> dict[str, list[float]]:
-    """Rate of side a over each other side's, round by round."""
-    if "a" not in results:
-        return {}
-    return {
-        side: [mine["rate"] / other["rate"] for mine, other in zip(results["a"], runs, strict=True)]
-        for side, runs in results.items()
-        if side != "a"
+    """One side in a fresh process."""
+    spec = {
+        "side": side,
+        "seed": seed,
+        "folder": str(folder / ("few" if side in FIXED_LENGTH else "all")),
+        "model": options.model_folder,
+        "classes": classes,
+        "epochs": options.epochs,
+        "batch_size": options.batch_size,
+        "learning_rate": options.learning_rate,
+        "accuracy": options.accuracy,
     }
+    begun = time.perf_counter()
+    python = options.simpletransformers_python if side == "d" else sys.executable
+    result = sides.start(__file__, spec, python=python)
+    return {**result, "seed": seed, "process_seconds": time.perf_counter() - begun}
 
 
-def report(results: dict[str, list[dict[str, Any]]], with_accuracy: bool) -> None:
+def report(results: sides.Runs, with_accuracy: bool) -> None:
     """Print rates, what was not timed, ratios and accuracies."""
     print(f"\n{'side':<36}{'training samples/s':>26}{'load s':>9}{'tokenize s':>12}")
     for side, runs in results.items():
         apart = [statistics.median(run["seconds"].get(name, 0.0) for run in runs) for name in ("load", "tokenize")]
-        rate = spread([run["rate"] for run in runs], 1)
+        rate = sides.spread([run["rate"] for run in runs], 1)
         print(f"({side}) {SIDES[side]:<32}{rate:>26}{apart[0]:>9.2f}{apart[1]:>12.2f}")
     print("\nratios of training samples/s, median (min to max) of the rounds")
-    for side, values in ratios(results).items():
-        print(f"  a / {side}  {spread(values):<24} nlpkit to {SIDES[side]}")
+    for side, values in sides.ratios(results).items():
+        print(f"  a / {side}  {sides.spread(values):<24} nlpkit to {SIDES[side]}")
     if {"a", "e"} <= set(results):
         same = all(a["batches"] == e["batches"] for a, e in zip(results["a"], results["e"], strict=True))
         print(f"  a and e saw {'the same batches' if same else 'DIFFERENT BATCHES: their ratio means nothing'}")
@@ -432,8 +357,7 @@ def parse() -> argparse.Namespace:
     options = parser.parse_args()
     if options.child is None and options.data is None:
         parser.error("--data is needed")
-    if unknown := set(options.sides.split(",")) - set(SIDES):
-        parser.error(f"--sides: there is no side {', '.join(sorted(unknown))}")
+    options.sides = sides.chosen(parser, options.sides, SIDES)
     return options
 
 
@@ -441,43 +365,36 @@ def main() -> None:
     """Run the comparison."""
     options = parse()
     if options.child is not None:
-        result = child(json.loads(options.child.read_text()))
-        Path("result.json").write_text(json.dumps(result))
+        sides.answer(options.child, child)
         return
     from nlpkit import models
 
-    options.model_folder = models.resolve(options.model)
-    sides = options.sides.split(",")
-    if "d" in sides and options.simpletransformers_python is None:
+    model = models.resolve(options.model)
+    options.model_folder = str(Path(model).resolve()) if Path(model).is_dir() else model
+    if "d" in options.sides and options.simpletransformers_python is None:
         print("(d) simpletransformers is left out: name its python with --simpletransformers-python")
-        sides.remove("d")
+        options.sides.remove("d")
     seeds = [int(seed) for seed in options.seeds.split(",")]
-    found = environment()
-    print(", ".join(f"{name} {value}" for name, value in found.items()))
-    if found["load_average"] > 0.5:
-        print("warning: other processes are running; with few cores one of them spoils the figures", file=sys.stderr)
-    results: dict[str, list[dict[str, Any]]] = {side: [] for side in sides}
+    found = sides.environment()
+    results: sides.Runs = {side: [] for side in options.sides}
     with tempfile.TemporaryDirectory() as folder:
         classes = write_data(options, Path(folder))
-        for number in range(options.rounds):
-            # every other round backwards, so that a slow drift of the machine hits all sides alike
-            for side in sides if number % 2 == 0 else sides[::-1]:
-                load = os.getloadavg()[0]
-                result = run_child(options, side, seeds[number % len(seeds)], Path(folder), classes)
-                results[side].append({**result, "round": number, "load_average": load})
-                judged = f", accuracy {result['accuracy']:.4f}" if options.accuracy else ""
-                print(
-                    f"round {number + 1} ({side}) {result['rate']:7.1f} samples/s, {result['rows']} rows, "
-                    f"{result['threads']} threads, load before {load:.1f}{judged}",
-                    flush=True,
-                )
+        for number, side in sides.in_turns(options.sides, options.rounds):
+            load = os.getloadavg()[0]
+            result = run_child(options, side, seeds[number % len(seeds)], Path(folder), classes)
+            results[side].append({**result, "round": number, "load_average": load})
+            judged = f", accuracy {result['accuracy']:.4f}" if options.accuracy else ""
+            print(
+                f"round {number + 1} ({side}) {result['rate']:7.1f} samples/s, {result['rows']} rows, "
+                f"{result['threads']} threads, load before {load:.1f}{judged}",
+                flush=True,
+            )
     report(results, options.accuracy)
-    for side in sides:
+    for side in options.sides:
         print(f"({side}) " + ", ".join(f"{name} {v}" for name, v in results[side][0]["versions"].items()))
     if options.json:
-        kept = {name: str(value) if isinstance(value, Path) else value for name, value in vars(options).items()}
-        document = {"environment": found, "options": kept, "results": results, "ratios": ratios(results)}
-        options.json.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+        document = {"environment": found, "options": vars(options), "results": results}
+        sides.write_json(options.json, {**document, "ratios": sides.ratios(results)})
 
 
 if __name__ == "__main__":

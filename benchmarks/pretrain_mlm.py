@@ -9,22 +9,18 @@ Example: python benchmarks/pretrain_mlm.py --data corpus.txt.gz --tokenizer runs
 from __future__ import annotations
 
 import argparse
-import contextlib
-import functools
 import gzip
 import importlib.metadata
-import json
 import os
-import platform
 import random
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+import sides
 
 SIDES = {
     "a": "nlpkit",
@@ -47,39 +43,6 @@ MLM_PROBABILITY = 0.15
 
 
 # --- one side, in its own process; `spec` is what the parent wrote ---
-
-
-class Stopwatch:
-    """Seconds by name; on a GPU each block waits for what it has started."""
-
-    def __init__(self, device: str) -> None:
-        self.seconds: dict[str, float] = {}
-        self.device = device
-
-    def now(self) -> float:
-        """The time when everything that was started is done."""
-        if self.device == "cuda":
-            import torch
-
-            torch.cuda.synchronize()
-        return time.perf_counter()
-
-    @contextlib.contextmanager
-    def measure(self, name: str) -> Iterator[None]:
-        """Add the block's wall time to `name`."""
-        start = self.now()
-        yield
-        self.seconds[name] = self.seconds.get(name, 0.0) + self.now() - start
-
-    def wrap(self, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
-        """`function`, measured."""
-
-        @functools.wraps(function)  # the learning rate schedule looks for its mark on `optimizer.step`
-        def measured(*arguments: Any, **keywords: Any) -> Any:
-            with self.measure(name):
-                return function(*arguments, **keywords)
-
-        return measured
 
 
 class Seen:
@@ -113,7 +76,7 @@ class Seen:
         return {**total, "batches": [int(ids.sum()) for ids, _, _ in self.batches]}
 
 
-def timed_training(trainer: Any, tokenizer: Any, spec: dict[str, Any], watch: Stopwatch) -> dict[str, Any]:
+def timed_training(trainer: Any, tokenizer: Any, spec: dict[str, Any], watch: sides.Stopwatch) -> dict[str, Any]:
     """Train `steps` steps and measure those after the warm-up, from the end of one step to the end of another.
 
     So fetching, collating and logging are part of it; evaluation and checkpoints are not.
@@ -174,7 +137,7 @@ def built_trainer(spec: dict[str, Any], *, line_by_line: bool = False) -> Any:
     return pretrain_mlm.build(config).trainer
 
 
-def run_nlpkit(spec: dict[str, Any], watch: Stopwatch, *, line_by_line: bool) -> dict[str, Any]:
+def run_nlpkit(spec: dict[str, Any], watch: sides.Stopwatch, *, line_by_line: bool) -> dict[str, Any]:
     """Sides a and e."""
     trainer = built_trainer(spec, line_by_line=line_by_line)
     if spec["overhead"]:
@@ -186,7 +149,7 @@ def run_nlpkit(spec: dict[str, Any], watch: Stopwatch, *, line_by_line: bool) ->
     return timed_training(trainer, trainer.processing_class, spec, watch)
 
 
-def run_bare(spec: dict[str, Any], watch: Stopwatch) -> dict[str, Any]:
+def run_bare(spec: dict[str, Any], watch: sides.Stopwatch) -> dict[str, Any]:
     """Side d: the batches are collated before the clock starts; the model is the stock one, its head sparse."""
     import torch
     import torch.nn.functional as F
@@ -228,7 +191,7 @@ def run_bare(spec: dict[str, Any], watch: Stopwatch) -> dict[str, Any]:
     return {**seen.counts(spec["warmup_steps"]), "loss": losses.item() / spec["steps"], "model": model}
 
 
-def run_trainer(spec: dict[str, Any], watch: Stopwatch, *, packed: bool) -> dict[str, Any]:
+def run_trainer(spec: dict[str, Any], watch: sides.Stopwatch, *, packed: bool) -> dict[str, Any]:
     """Sides b and c: the data preparation of Transformers' run_mlm example, with its defaults."""
     from datasets import Dataset, disable_progress_bars
     from transformers import (
@@ -305,7 +268,7 @@ def child(spec: dict[str, Any]) -> dict[str, Any]:
     """Run one side; returns its result."""
     import torch
 
-    watch = Stopwatch(spec["device"])
+    watch = sides.Stopwatch(spec["device"])
     peak = matmul_peak(spec["precision"]) if spec["device"] == "cuda" else None
     side = spec["side"]
     run: dict[str, Callable[[], dict[str, Any]]] = {
@@ -372,58 +335,19 @@ def write_model(options: argparse.Namespace, folder: Path) -> str:
 
 
 def run_child(options: argparse.Namespace, side: str, seed: int, folder: Path) -> dict[str, Any]:
-    """Start one side in a fresh process and wait for its result."""
-    # of several GPUs the stock Trainer would take all, as DataParallel
-    environment = {"CUDA_VISIBLE_DEVICES": "0", **os.environ, "HF_HUB_OFFLINE": "1", "WANDB_MODE": "disabled"}
+    """One side in a fresh process."""
     shared = ("block", "batch_size", "learning_rate", "steps", "warmup_steps", "device", "precision", "compile")
-    with tempfile.TemporaryDirectory() as place:
-        spec = {
-            **{name: getattr(options, name) for name in shared},
-            "side": side,
-            "seed": seed,
-            "data": str(folder / "text.txt"),
-            "model": str(folder / "model"),
-            # on a GPU the parts can only be told apart by waiting for each, which slows the whole down
-            "overhead": options.overhead and side in NLPKIT,
-            "logging_steps": 10,
-        }
-        Path(place, "spec.json").write_text(json.dumps(spec))
-        done = subprocess.run(
-            [sys.executable, str(Path(__file__).resolve()), "--child", "spec.json"],
-            cwd=place,
-            capture_output=True,
-            text=True,
-            env={**environment, "NLPKIT_CACHE": place},
-        )
-        result = Path(place, "result.json")
-        if done.returncode or not result.exists():
-            sys.exit(f"side {side} failed with exit code {done.returncode}\n{done.stdout[-1000:]}{done.stderr[-3000:]}")
-        return {**json.loads(result.read_text()), "seed": seed}
-
-
-def environment() -> dict[str, Any]:
-    """What a timing depends on."""
-    cpu = platform.processor()
-    with contextlib.suppress(OSError, StopIteration):
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-        cpu = next(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return {"cpu": cpu, "cores": cores, "python": platform.python_version(), "load_average": os.getloadavg()[0]}
-
-
-def spread(values: list[float], digits: int = 2) -> str:
-    """Median, with smallest and largest."""
-    middle, low, high = statistics.median(values), min(values), max(values)
-    return f"{middle:,.{digits}f} ({low:,.{digits}f} to {high:,.{digits}f})"
-
-
-def ratios(results: dict[str, list[dict[str, Any]]]) -> dict[str, list[float]]:
-    """Rate of side a over each other side's, round by round."""
-    return {
-        side: [mine["rate"] / other["rate"] for mine, other in zip(results["a"], runs, strict=True)]
-        for side, runs in results.items()
-        if side != "a" and "a" in results
+    spec = {
+        **{name: getattr(options, name) for name in shared},
+        "side": side,
+        "seed": seed,
+        "data": str(folder / "text.txt"),
+        "model": str(folder / "model"),
+        # on a GPU the parts can only be told apart by waiting for each, which slows the whole down
+        "overhead": options.overhead and side in NLPKIT,
+        "logging_steps": 10,
     }
+    return {**sides.start(__file__, spec), "seed": seed}
 
 
 def parts(run: dict[str, Any]) -> dict[str, float]:
@@ -432,7 +356,7 @@ def parts(run: dict[str, Any]) -> dict[str, float]:
     return {**shares, "rest": 1 - sum(shares.values())}
 
 
-def report(results: dict[str, list[dict[str, Any]]], options: argparse.Namespace) -> None:
+def report(results: sides.Runs, options: argparse.Namespace) -> None:
     """Print rates, what the batches are made of, ratios and shares."""
     print(f"\n{'side':<38}{'tokens/s':>30}{'padding':>9}{'[CLS], [SEP]':>14}{'predicted':>11}{'mean loss':>11}")
     for side, runs in results.items():
@@ -443,14 +367,14 @@ def report(results: dict[str, list[dict[str, Any]]], options: argparse.Namespace
             total["predicted"] / total["tokens"],
         ]
         print(
-            f"({side}) {SIDES[side]:<34}{spread([run['rate'] for run in runs], 0):>30}"
+            f"({side}) {SIDES[side]:<34}{sides.spread([run['rate'] for run in runs], 0):>30}"
             f"{shares[0]:>9.1%}{shares[1]:>14.1%}{shares[2]:>11.1%}"
             f"{statistics.median(run['loss'] for run in runs):>11.3f}"
         )
-    if found := ratios(results):
+    if found := sides.ratios(results):
         print("\nratios of tokens/s, padding not counted, median (min to max) of the rounds")
         for side, values in found.items():
-            print(f"  a / {side}  {spread(values):<24} nlpkit to {SIDES[side]}")
+            print(f"  a / {side}  {sides.spread(values):<24} nlpkit to {SIDES[side]}")
     if {"a", "d"} <= set(results):
         same = all(a["batches"] == d["batches"] for a, d in zip(results["a"], results["d"], strict=True))
         print(f"  a and d saw {'the same batches' if same else 'DIFFERENT BATCHES: their ratio means nothing'}")
@@ -458,17 +382,17 @@ def report(results: dict[str, list[dict[str, Any]]], options: argparse.Namespace
         print(f"\n({side}) share of a step's wall time in per cent, median (min to max) of the rounds")
         shares_of = [parts(run) for run in results[side]]
         for part in (*PARTS, "rest"):
-            print(f"  {part:<10}{spread([100 * shares[part] for shares in shares_of])}")
+            print(f"  {part:<10}{sides.spread([100 * shares[part] for shares in shares_of])}")
     for side, runs in results.items():
         if "mfu" in runs[0]:
             datasheet = ""
             if options.peak_tflops:
                 values = [100 * run["flops"] / (options.peak_tflops * 1e12) for run in runs]
-                datasheet = f"; {spread(values, 1)} % of {options.peak_tflops:g} TFLOP/s"
+                datasheet = f"; {sides.spread(values, 1)} % of {options.peak_tflops:g} TFLOP/s"
             peak = statistics.median(run["peak"] for run in runs) / 1e12
             print(
-                f"({side}) {runs[0]['chip']}: {spread([run['flops'] / 1e12 for run in runs], 1)} TFLOP/s, MFU "
-                f"{spread([100 * run['mfu'] for run in runs], 1)} % of {peak:.0f} TFLOP/s measured{datasheet}"
+                f"({side}) {runs[0]['chip']}: {sides.spread([run['flops'] / 1e12 for run in runs], 1)} TFLOP/s, MFU "
+                f"{sides.spread([100 * run['mfu'] for run in runs], 1)} % of {peak:.0f} TFLOP/s measured{datasheet}"
             )
 
 
@@ -496,8 +420,7 @@ def parse() -> argparse.Namespace:
     options = parser.parse_args()
     if options.child is None and not (options.data and options.tokenizer):
         parser.error("--data and --tokenizer are needed")
-    if unknown := set(options.sides.split(",")) - set(SIDES):
-        parser.error(f"--sides: there is no side {', '.join(sorted(unknown))}")
+    options.sides = sides.chosen(parser, options.sides, SIDES)
     if not 0 < options.warmup_steps < options.steps:
         parser.error("--warmup-steps must be at least 1 and fewer than --steps")
     options.precision = options.precision or ("bf16" if options.device == "cuda" else "fp32")
@@ -508,38 +431,30 @@ def main() -> None:
     """Run the comparison."""
     options = parse()
     if options.child is not None:
-        result = child(json.loads(options.child.read_text()))
-        Path("result.json").write_text(json.dumps(result))
+        sides.answer(options.child, child)
         return
-    sides = options.sides.split(",")
-    found = environment()
-    print(", ".join(f"{name} {value}" for name, value in found.items()))
-    if found["load_average"] > 0.5:
-        print("warning: other processes are running; with few cores one of them spoils the figures", file=sys.stderr)
-    results: dict[str, list[dict[str, Any]]] = {side: [] for side in sides}
+    found = sides.environment()
+    results: sides.Runs = {side: [] for side in options.sides}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         texts = write_data(options.data, options.lines, folder / "text.txt")
         described = write_model(options, folder / "model")
         print(f"{described}; {texts:,} texts; {options.steps - options.warmup_steps} steps measured")
-        for number in range(options.rounds):
-            # every other round backwards, so that a slow drift of the machine hits all sides alike
-            for side in sides if number % 2 == 0 else sides[::-1]:
-                load = os.getloadavg()[0]
-                result = run_child(options, side, number + 1, folder)
-                results[side].append({**result, "round": number, "load_average": load})
-                print(
-                    f"round {number + 1} ({side}) {result['rate']:9,.0f} tokens/s, {result['tokens']:,} tokens in "
-                    f"{result['seconds']['train']:.1f} s, {result['threads']} threads, load before {load:.1f}",
-                    flush=True,
-                )
+        for number, side in sides.in_turns(options.sides, options.rounds):
+            load = os.getloadavg()[0]
+            result = run_child(options, side, number + 1, folder)
+            results[side].append({**result, "round": number, "load_average": load})
+            print(
+                f"round {number + 1} ({side}) {result['rate']:9,.0f} tokens/s, {result['tokens']:,} tokens in "
+                f"{result['seconds']['train']:.1f} s, {result['threads']} threads, load before {load:.1f}",
+                flush=True,
+            )
     report(results, options)
-    versions = results[sides[0]][0]["versions"]
+    versions = results[options.sides[0]][0]["versions"]
     print("\n" + ", ".join(f"{name} {version}" for name, version in versions.items()))
     if options.json:
-        kept = {name: str(value) if isinstance(value, Path) else value for name, value in vars(options).items()}
-        document = {"environment": found, "options": kept, "results": results, "ratios": ratios(results)}
-        options.json.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+        document = {"environment": found, "options": vars(options), "results": results}
+        sides.write_json(options.json, {**document, "ratios": sides.ratios(results)})
 
 
 if __name__ == "__main__":

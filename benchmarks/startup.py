@@ -10,14 +10,14 @@ Example: python benchmarks/startup.py --rounds 5
 from __future__ import annotations
 
 import argparse
-import json
 import os
-import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
+
+import sides
 
 # Runs the command and leaves at the first training step; argv: where to write the loaded modules, then the command.
 TO_FIRST_BATCH = """
@@ -50,11 +50,6 @@ def seconds(command: list[str]) -> float:
     return taken
 
 
-def spread(values: list[float]) -> str:
-    """Median, with smallest and largest."""
-    return f"{statistics.median(values):.2f} ({min(values):.2f} to {max(values):.2f})"
-
-
 def help_against_imports(rounds: int) -> dict[str, list[float]]:
     """Seconds of `nlpkit --help` and of importing typer and rich, in turns."""
     script = Path(sys.executable).with_name("nlpkit")
@@ -62,10 +57,8 @@ def help_against_imports(rounds: int) -> dict[str, list[float]]:
     theirs = [sys.executable, "-c", "import typer, rich"]
     seconds(ours), seconds(theirs)  # byte code and disk cache
     taken: dict[str, list[float]] = {"help": [], "imports": []}
-    for number in range(rounds):
-        order = [("help", ours), ("imports", theirs)]
-        for name, command in order if number % 2 == 0 else order[::-1]:
-            taken[name].append(seconds(command))
+    for _, name in sides.in_turns(list(taken), rounds):
+        taken[name].append(seconds(ours if name == "help" else theirs))
     return taken
 
 
@@ -78,10 +71,8 @@ def first_batch_against_imports(rounds: int, data: str, model: str) -> dict[str,
         ours = [sys.executable, "-c", TO_FIRST_BATCH, modules, *run]
         theirs = [sys.executable, "-c", IMPORTS, modules]
         seconds(ours), seconds(theirs)
-        for number in range(rounds):
-            order = [("first batch", ours), ("imports", theirs)]
-            for name, command in order if number % 2 == 0 else order[::-1]:
-                taken[name].append(seconds(command))
+        for _, name in sides.in_turns(list(taken), rounds):
+            taken[name].append(seconds(ours if name == "first batch" else theirs))
     return taken
 
 
@@ -93,25 +84,20 @@ def main() -> None:
     parser.add_argument("--model", default="minilm", help="as for nlpkit (default: %(default)s)")
     parser.add_argument("--json", type=Path, metavar="OUT", help="write everything that was measured")
     options = parser.parse_args()
-    load = os.getloadavg()[0]
-    print(f"load average {load:.2f}")
-    if load > 0.5:
-        print("warning: other processes are running; with few cores one of them spoils the figures", file=sys.stderr)
-
+    found = sides.environment()
     short = help_against_imports(2 * options.rounds)
-    print(f"nlpkit --help           {spread(short['help'])} s")
-    print(f"import typer, rich      {spread(short['imports'])} s")
+    print(f"nlpkit --help           {sides.spread(short['help'])} s")
+    print(f"import typer, rich      {sides.spread(short['imports'])} s")
     ratio = [a / b for a, b in zip(short["help"], short["imports"], strict=True)]
-    print(f"ratio                   {spread(ratio)}, aim 1.50 at most")
+    print(f"ratio                   {sides.spread(ratio)}, aim 1.50 at most")
 
     long = first_batch_against_imports(options.rounds, options.data, options.model)
-    print(f"to the first batch      {spread(long['first batch'])} s")
-    print(f"importing its modules   {spread(long['imports'])} s")
+    print(f"to the first batch      {sides.spread(long['first batch'])} s")
+    print(f"importing its modules   {sides.spread(long['imports'])} s")
     difference = [a - b for a, b in zip(long["first batch"], long["imports"], strict=True)]
-    print(f"difference              {spread(difference)} s, aim 1.00 at most")
+    print(f"difference              {sides.spread(difference)} s, aim 1.00 at most")
     if options.json:
-        document = {"load_average": load, "help": short, "first_batch": long}
-        options.json.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+        sides.write_json(options.json, {"environment": found, "help": short, "first_batch": long})
 
 
 if __name__ == "__main__":

@@ -74,11 +74,23 @@ def load_config(name: str, *, revision: str | None = None, trust_remote_code: bo
         return AutoConfig.from_pretrained(name, revision=revision, trust_remote_code=trust_remote_code)
 
 
-def load_tokenizer(name: str, *, revision: str | None = None, trust_remote_code: bool = False) -> Any:
-    """The fast tokenizer of a model folder or hub name.
+def load_tokenizer(
+    name: str,
+    *,
+    revision: str | None = None,
+    trust_remote_code: bool = False,
+    slow: bool = False,
+    flag: str = "--tokenizer",
+) -> Any:
+    """The tokenizer of a model folder or hub name, a fast one if there is one.
+
+    Args:
+        slow: whether one without a fast version will do, which does not tell where in the text its tokens stand.
+        flag: the option that names another, for the message.
 
     Raises:
-        UserError: the folder has no tokenizer files, or the tokenizer has no fast version or no padding token.
+        UserError: the folder has no tokenizer files, or the tokenizer has no padding token, or no fast version where
+            it needs one.
     """
     from transformers import AutoTokenizer
 
@@ -86,14 +98,14 @@ def load_tokenizer(name: str, *, revision: str | None = None, trust_remote_code:
     folder = Path(name)
     files = ("tokenizer.json", "vocab.txt", "vocab.json", "spiece.model", "sentencepiece.bpe.model", "tokenizer.model")
     if folder.is_dir() and not any((folder / file).exists() for file in files):
-        raise UserError(f"{folder} has no tokenizer (no {files[0]})", "Name one with --tokenizer.")
+        raise UserError(f"{folder} has no tokenizer (no {files[0]})", f"Name one with {flag}.")
     with _explained(name, "tokenizer"):
         tokenizer = AutoTokenizer.from_pretrained(name, revision=revision, trust_remote_code=trust_remote_code)
-    if not tokenizer.is_fast:
-        raise UserError(f"the tokenizer of {name} has no fast version", "Name another with --tokenizer.")
+    if not (tokenizer.is_fast or slow):
+        raise UserError(f"the tokenizer of {name} has no fast version", f"Name another with {flag}.")
     if tokenizer.pad_token_id is None:
         if tokenizer.eos_token is None:
-            raise UserError(f"the tokenizer of {name} has no padding token", "Name another with --tokenizer.")
+            raise UserError(f"the tokenizer of {name} has no padding token", f"Name another with {flag}.")
         tokenizer.pad_token = tokenizer.eos_token
     return tokenizer
 
@@ -153,8 +165,8 @@ def max_positions(config: Any, tokenizer: Any) -> int | None:
     RoBERTa and its kin start counting positions behind the padding id, so theirs is smaller than the config says.
     """
     limits = []
-    positions = getattr(config, "max_position_embeddings", None)
-    if positions:
+    positions = getattr(config, "max_position_embeddings", None) or 0
+    if positions > 0:  # XLNet says -1
         offset = (
             (config.pad_token_id or 0) + 1
             if any(name in config.model_type for name in ("roberta", "camembert", "longformer", "mpnet"))
@@ -195,12 +207,18 @@ class _explained:
 
     def _local(self, text: str, error: Exception) -> tuple[str, str | None]:
         folder = Path(self.name)
-        if not (folder / "config.json").exists():
-            return f"{folder} is not a model folder: it has no config.json", None
-        try:
-            json.loads((folder / "config.json").read_text(encoding="utf-8"))
-        except ValueError as broken:
-            return f"{folder / 'config.json'} is not valid JSON: {broken}", None
+        if self.what == "model" and not (folder / "config.json").exists():
+            return (
+                f"{folder} is not a model folder: it has no config.json",
+                "Give a model folder or a hub name (owner/name).",
+            )
+        for name in ("config.json", "tokenizer_config.json", "tokenizer.json"):
+            try:
+                json.loads((folder / name).read_text(encoding="utf-8"))
+            except FileNotFoundError:
+                continue
+            except ValueError as broken:
+                return f"{folder / name} is not valid JSON: {broken}", "The file is damaged; copy it again."
         if "SafetensorError" in type(error).__name__ or "safetensor" in text.lower():
             return (
                 f"the weights in {folder} cannot be read: {text.splitlines()[0]}",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple
 
@@ -126,8 +127,6 @@ def generator_config(discriminator: Any, share: float) -> Any:
         discriminator: its config.
         share: of the discriminator's width, heads and feed-forward width.
     """
-    import copy
-
     config = copy.deepcopy(discriminator)
     config.num_attention_heads = max(round(discriminator.num_attention_heads * share), 1)
     width = round(discriminator.hidden_size * share)

@@ -46,3 +46,8 @@ class MaskedPositions:
             return (selected, *output[1:])
         output.last_hidden_state = selected
         return output
+
+
+def vocabulary_logits(output: Any) -> torch.Tensor:
+    """The logits of the language-modelling head; models with a second head name them otherwise."""
+    return output["prediction_logits" if "prediction_logits" in output else "logits"]

@@ -6,6 +6,7 @@ Trainer gathers over accumulation and processes.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from transformers import ElectraConfig, ElectraForMaskedLM, ElectraForPreTrainin
 
 from nlpkit.errors import UserError
 from nlpkit.pretraining.architectures import generator_config
-from nlpkit.pretraining.heads import MaskedPositions
+from nlpkit.pretraining.heads import MaskedPositions, vocabulary_logits
 
 CACHED = 2**19  # logits worked on at a time, 2 MB
 DISCRIMINATOR_WEIGHT = 50.0  # lambda of ELECTRA (Clark et al. 2020, section 3.1)
@@ -61,12 +62,12 @@ class MaskedLM:
         pair_labels = batch.pop("pair_labels", None)
         with self.head.at(positions):
             output = model(**batch)
-        logits = _first(output, "prediction_logits", "logits")
+        logits = vocabulary_logits(output)
         items = (labels != -100).sum() if items is None else items
         loss, sums = _masked_loss(logits, labels, items)
         if pair_labels is None:
             return Outcome(loss, sums)
-        pair_logits = _first(output, "seq_relationship_logits", "sop_logits").float()
+        pair_logits = output["seq_relationship_logits" if "seq_relationship_logits" in output else "sop_logits"].float()
         # a mean over the rows of this batch; `items / tokens` is the number of batches that a step accumulates
         weight = (labels != -100).sum() / items
         pair_loss = F.cross_entropy(pair_logits, pair_labels)
@@ -214,11 +215,6 @@ class ReplacedTokens:
 Objective = MaskedLM | ReplacedTokens
 
 
-def _first(output: Any, *names: str) -> torch.Tensor:
-    """The first of these fields that the output has."""
-    return next(output[name] for name in names if name in output)
-
-
 class _CrossEntropy(torch.autograd.Function):
     """Cross-entropy that turns the logits into their own gradient, in place.
 
@@ -259,8 +255,6 @@ def _masked_loss(logits: torch.Tensor, labels: torch.Tensor, items: Any) -> tupl
 
 
 def _masked_metrics(sums: Any) -> dict[str, float]:
-    import math
-
     nll, correct, masked = sums[:, :3].sum(axis=0).tolist()
     loss = nll / max(masked, 1)
     return {"loss": loss, "perplexity": math.exp(min(loss, 700)), "accuracy": correct / max(masked, 1)}

@@ -6,7 +6,7 @@ Each is a map from a number to a row, so any order, any subset and any resumed p
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -228,8 +228,3 @@ class Translations(Dataset):
             target = target[: self.room - len(source)]
         ids = np.concatenate([self.cls, source, self.sep, target, self.sep])
         return Row(ids, self.first + index, self.epoch, second=len(target) + 1)
-
-
-def in_order(rows: Any, order: np.ndarray) -> Iterator[Row]:
-    """The rows of these numbers."""
-    return (rows[int(index)] for index in order)

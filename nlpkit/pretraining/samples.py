@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from nlpkit.pretraining.heads import MaskedPositions
+from nlpkit.pretraining.heads import MaskedPositions, vocabulary_logits
 
 CANDIDATES = 3
 CONTEXT = 10  # tokens shown to either side
@@ -76,8 +76,7 @@ def fill(model: Any, head: MaskedPositions, tokenizer: Any, samples: Sequence[Sa
     for sample in samples:
         position = torch.tensor([[sample.position]], device=device)
         with torch.no_grad(), head.at(position):
-            output = model(sample.ids[None].to(device))
-        logits = output["prediction_logits" if "prediction_logits" in output else "logits"]
+            logits = vocabulary_logits(model(sample.ids[None].to(device)))
         probabilities, ids = logits[0, 0].float().softmax(-1).topk(CANDIDATES)
         out.append(
             {

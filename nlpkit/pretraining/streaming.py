@@ -10,7 +10,7 @@ from torch.utils.data import IterableDataset
 
 from nlpkit.errors import UserError
 from nlpkit.pretraining.rows import Row, Rows
-from nlpkit.pretraining.streams import Encoder, HeldOut, TokenStream, in_memory
+from nlpkit.pretraining.streams import Encoder, HeldOut, TokenStream, belongs, in_memory
 from nlpkit.training.batching import LengthBatchSampler
 
 if TYPE_CHECKING:
@@ -48,6 +48,7 @@ class StreamedRows(IterableDataset):
         cut: makes rows of a token stream, their numbers beginning at `first`.
         batch: rows of one optimizer step, over all processes.
         seed: of the order.
+        grouped: batches of rows of like length.
         window: tokens within which rows are shuffled.
     """
 
@@ -63,7 +64,8 @@ class StreamedRows(IterableDataset):
         grouped: bool,
         window: int = WINDOW_TOKENS,
     ) -> None:
-        self.corpus, self.encoder, self.held_out, self.cut = corpus, encoder, held_out, cut
+        self.corpus, self.encoder, self.cut = corpus, encoder, cut
+        self.keep = belongs("train", held_out)
         self.batch, self.seed, self.grouped, self.window = batch, seed, grouped, window
         self.start, self.skip = Position(), 0
         self._windows: list[Position] = []
@@ -96,7 +98,7 @@ class StreamedRows(IterableDataset):
         """The windows from a position to the end of the corpus, each with its rows and their order."""
         batches = iter(self.corpus.batches(start=position.text))
         while True:
-            stream, following = in_memory(batches, self.encoder, keep=self._keep, limit=self.window)
+            stream, following = in_memory(batches, self.encoder, keep=self.keep, limit=self.window)
             if following == 0:
                 return
             rows = self.cut(stream, position.text)  # the same numbers in each pass: static masking stays static
@@ -107,6 +109,3 @@ class StreamedRows(IterableDataset):
             order = order[: whole or len(order)]
             yield position, rows, order
             position = Position(position.epoch, following, position.row + len(order))
-
-    def _keep(self, text: int) -> bool:
-        return self.held_out is None or text not in self.held_out

@@ -62,6 +62,18 @@ class HeldOut:
         return (text // self.run) % self.stride == self.offset
 
 
+def parts(held_out: HeldOut | None) -> list[str]:
+    """The parts of a corpus, `train` first."""
+    return ["train", "validation"] if held_out else ["train"]
+
+
+def belongs(part: str, held_out: HeldOut | None) -> Callable[[int], bool]:
+    """Says of a text's number in the corpus whether it belongs to a part; all do where nothing is held out."""
+    if held_out is None:
+        return lambda text: True
+    return lambda text: (text in held_out) == (part == "validation")
+
+
 @dataclass
 class Encoder:
     """Turns batches of texts into token ids, with the tokenizers library's threads.
@@ -220,18 +232,17 @@ def cached(corpus: Corpus, encoder: Encoder, held_out: HeldOut | None) -> dict[s
     """
     key = _key(corpus, encoder, held_out)
     folder = cache_folder() / "streams" / key
-    names = ["train", "validation"] if held_out else ["train"]
     if not (folder / "complete").exists():
         partial = folder.with_name(f".{key}-{np.random.default_rng().integers(2**32):08x}")
         partial.mkdir(parents=True)
         try:
-            _encode_to(partial, corpus, encoder, held_out, names)
+            _encode_to(partial, corpus, encoder, held_out)
             (partial / "complete").touch()
             if not folder.exists():
                 partial.rename(folder)
         finally:
             shutil.rmtree(partial, ignore_errors=True)
-    return {name: _open(folder, name, encoder.dtype) for name in names}
+    return {name: _open(folder, name, encoder.dtype) for name in parts(held_out)}
 
 
 def _open(folder: Path, name: str, dtype: Any) -> TokenStream:
@@ -241,13 +252,10 @@ def _open(folder: Path, name: str, dtype: Any) -> TokenStream:
     return TokenStream(tokens, np.load(folder / f"{name}.texts.npy"), np.load(folder / f"{name}.documents.npy"))
 
 
-def _encode_to(folder: Path, corpus: Corpus, encoder: Encoder, held_out: HeldOut | None, names: list[str]) -> None:
+def _encode_to(folder: Path, corpus: Corpus, encoder: Encoder, held_out: HeldOut | None) -> None:
+    names = parts(held_out)
     builders = {name: _Builder(encoder.tokenizer.sep_token_id, encoder.dtype) for name in names}
-    belongs: dict[str, Callable[[int], bool]] = {
-        "train": lambda number: held_out is None or number not in held_out,
-        "validation": lambda number: held_out is not None and number in held_out,
-    }
-    kept = {name: _Filter(belongs[name]) for name in names}
+    kept = {name: _Filter(belongs(name, held_out)) for name in names}
     with (
         contextlib.ExitStack() as stack,
         reporting.current().progress("tokenize", corpus.size or 0, "bytes") as bar,

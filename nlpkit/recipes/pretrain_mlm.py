@@ -22,7 +22,7 @@ from pydantic import field_validator
 from nlpkit import models, process, reporting
 from nlpkit.errors import UserError
 from nlpkit.options import Config as BaseConfig
-from nlpkit.options import CorpusOptions, ModelOptions, OutputOptions, Strings, TrainingOptions, option
+from nlpkit.options import CorpusOptions, ModelOptions, OutputOptions, Strings, TrainingOptions, flag_of, option
 from nlpkit.pretraining.architectures import ArchitectureOptions, new_config
 from nlpkit.recipes import running
 from nlpkit.reporting import Report, Table
@@ -38,6 +38,7 @@ COMMAND = "pretrain-mlm"
 EVALUATIONS = 10  # a run, unless --eval-steps
 SAMPLES = 3  # masked words shown at each evaluation
 STREAMED_VALIDATION_ROWS = 500
+UNLIMITED = 10**9  # steps: more than any run has
 LEARNING_RATE = {"new": 5e-4, "continued": 5e-5}
 PAIR_KIND = {"mlm+nsp": "next", "mlm+sop": "order"}
 
@@ -190,6 +191,7 @@ def build(config: Config) -> Experiment:
 def run(config: Config) -> Report:
     """Pre-train, measure and write the run folder."""
     if config.resume:
+        running.require_run_of(COMMAND, config.output)
         config = running.resumed(config)
         if config.output is not None and RunFolder(config.output).state() == "complete":
             reporting.current().note(f"{config.output} is complete: nothing to resume")
@@ -220,9 +222,10 @@ def run(config: Config) -> Report:
 
 def _settled(config: Config) -> Config:
     """The config with what depends on other options filled in; combinations that mean nothing stop here."""
-    shape = [name for name, field in ArchitectureOptions.model_fields.items() if getattr(config, name) != field.default]
-    if config.model and shape:
-        raise UserError(f"--{shape[0].replace('_', '-')}: the shape of --model {config.model} is fixed")
+    for name, why in _idle(config).items():
+        default = Config.model_fields[name].default
+        if getattr(config, name) != default:
+            raise UserError(f"{flag_of(f'no_{name}' if default is True else name)}: {why}", "Leave it out.")
     if not config.model and not config.tokenizer:
         raise UserError(
             "a model from scratch needs a --tokenizer, and --model goes on with a trained one",
@@ -232,22 +235,19 @@ def _settled(config: Config) -> Config:
         raise UserError(
             "--objective rtd trains ELECTRA's two networks from scratch", "Give --arch electra, no --model."
         )
-    if config.objective in (*PAIR_KIND, "tlm") and config.line_by_line:
-        raise UserError(f"--line-by-line: the rows of --objective {config.objective} are pairs")
     if config.objective == "tlm" and (config.streaming or not (config.text_column and config.text_pair_column)):
         raise UserError(
             "--objective tlm reads a table of parallel texts into memory",
             "Name both columns with --text-column and --text-pair-column; leave out --streaming.",
         )
-    if config.text_pair_column and config.objective != "tlm":
-        raise UserError("--text-pair-column is for --objective tlm")
     if config.streaming and not (config.max_steps or config.max_tokens or config.max_minutes):
         raise UserError(
             "--streaming: how long the corpus is cannot be known beforehand",
             "Say when to stop: --max-steps, --max-tokens or --max-minutes.",
         )
-    if config.streaming and "-" in [*config.data, *config.validation_file]:
-        raise UserError("--streaming: standard input can be read only once", "Write it to a file, and pass that.")
+    if [*config.data, *config.validation_file].count("-") > (0 if config.streaming else 1):
+        where = "--streaming: " if config.streaming else ""
+        raise UserError(f"{where}standard input can be read only once", "Write it to a file, and pass that.")
     if config.streaming and config.trainer.get("dataloader_num_workers"):
         raise UserError("--trainer dataloader_num_workers: a stream has one reader", "Leave it out with --streaming.")
     if config.trainer.get("label_smoothing_factor"):
@@ -255,6 +255,27 @@ def _settled(config: Config) -> Config:
     if "learning_rate" not in config.given:
         config = config.changed(learning_rate=LEARNING_RATE["continued" if config.model else "new"])
     return config
+
+
+def _idle(config: Config) -> dict[str, str]:
+    """The options that nothing would read in such a run, and why."""
+    idle: dict[str, str] = {}
+    if config.model:
+        idle |= dict.fromkeys(ArchitectureOptions.model_fields, f"the shape of --model {config.model} is fixed")
+    else:
+        idle |= dict.fromkeys(("model_revision", "allow_pickle"), "it is for --model")
+    if config.objective != "rtd":
+        idle["generator_size"] = "it is for --objective rtd"
+    if config.objective != "tlm":
+        idle["text_pair_column"] = "it is for --objective tlm"
+    if config.objective in (*PAIR_KIND, "tlm"):
+        why = f"the rows of --objective {config.objective} are pairs"
+        idle |= dict.fromkeys(("line_by_line", "isolate_documents"), why)
+    elif config.line_by_line:
+        idle["isolate_documents"] = "the rows of --line-by-line are of one document each"
+    if config.validation_file:
+        idle["validation_share"] = "--validation-file is all that is validated on"
+    return idle
 
 
 def _new_name(config: Config) -> str:
@@ -364,9 +385,8 @@ def _rows(config: Config, corpus: Corpus, tokenizer: Any, *, isolate: bool) -> t
         )
         wanted = config.max_eval_samples or STREAMED_VALIDATION_ROWS
         source = Corpus(config, config.validation_file) if config.validation_file else corpus
-        stream, _ = streams.in_memory(
-            source.batches(), encoder, keep=_belongs(held_out), limit=wanted * config.max_length
-        )
+        keep = streams.belongs(streams.parts(held_out)[-1], held_out)
+        stream, _ = streams.in_memory(source.batches(), encoder, keep=keep, limit=wanted * config.max_length)
     else:
         found = _token_streams(corpus, encoder, held_out)
         train = cut(found["train"], 0)
@@ -392,10 +412,6 @@ def _rows(config: Config, corpus: Corpus, tokenizer: Any, *, isolate: bool) -> t
     return train, _validation_order(validation, wanted)
 
 
-def _belongs(held_out: HeldOut | None) -> Callable[[int], bool]:
-    return lambda number: held_out is None or number in held_out
-
-
 def _token_streams(corpus: Corpus, encoder: Encoder, held_out: HeldOut | None) -> dict[str, TokenStream]:
     """All tokens of a corpus, from the cache; standard input goes into memory, as nobody can read it again."""
     from nlpkit.pretraining import streams
@@ -403,11 +419,9 @@ def _token_streams(corpus: Corpus, encoder: Encoder, held_out: HeldOut | None) -
     if corpus.record()["kind"] != "stdin":
         return streams.cached(corpus, encoder, held_out)
     batches = list(corpus.batches())
-    names = {"train": lambda n: held_out is None or n not in held_out, "validation": _belongs(held_out)}
     return {
-        name: streams.in_memory(batches, encoder, keep=keep, limit=2**62)[0]
-        for name, keep in names.items()
-        if held_out is not None or name == "train"
+        name: streams.in_memory(batches, encoder, keep=streams.belongs(name, held_out), limit=2**62)[0]
+        for name in streams.parts(held_out)
     }
 
 
@@ -427,7 +441,7 @@ def _cutter(config: Config, tokenizer: Any, *, isolate: bool) -> Callable[[Token
 
 def _translations(config: Config, tokenizer: Any) -> tuple[Any, Any]:
     """Rows of parallel texts; every k-th is held out."""
-    from nlpkit.data import sources
+    from nlpkit.data import columns, sources
     from nlpkit.pretraining import streams
     from nlpkit.pretraining.rows import Translations
 
@@ -443,11 +457,17 @@ def _translations(config: Config, tokenizer: Any) -> tuple[Any, Any]:
                 encoding=config.encoding,
                 delimiter=config.delimiter,
             )
+            if config.data_split not in loaded.splits:
+                raise UserError(
+                    f"{spec}: there is no split '{config.data_split}'; there is {', '.join(loaded.splits)}",
+                    "Name one with --data-split.",
+                )
             table = loaded.splits[config.data_split]
-            for column in (config.text_column, config.text_pair_column):
-                if column not in table.column_names:
-                    raise UserError(f"{spec}: there is no column '{column}'; there are {', '.join(table.column_names)}")
-            sides = (table[config.text_column][:], table[config.text_pair_column][:])
+            names = [name for name in table.column_names if name not in sources.HIDDEN]
+            sides = [
+                table[columns.require(str(column), names, what, where=f"{spec}: ")][:]
+                for column, what in ((config.text_column, "text"), (config.text_pair_column, "translation"))
+            ]
             both = [(str(a), str(b)) for a, b in zip(*sides, strict=True) if a and b]
             ids = [encoder.ids([pair[side] for pair in both]) for side in (0, 1)]
             found += [(a, b) for a, b in zip(*ids, strict=True) if len(a) and len(b)]
@@ -507,17 +527,22 @@ def _grouped(config: Config) -> bool:
     return config.batching == "length" and (config.line_by_line or config.objective in (*PAIR_KIND, "tlm"))
 
 
-def _steps(config: Config, train: Any) -> int:
-    """Optimizer steps of the run, as far as tokens and epochs decide them."""
+def _steps(config: Config, train: Any, validation: Any) -> int:
+    """Optimizer steps of the run, as far as steps, tokens and epochs decide them.
+
+    Args:
+        validation: a subset of rows, from which the length of a stream's rows is known.
+    """
     from nlpkit.training.arguments import steps_per_epoch
 
-    if config.max_steps:
-        return config.max_steps
+    limits = [config.max_steps] if config.max_steps else []
     if config.max_tokens:
-        length = config.max_length if config.streaming else float(train.lengths.mean())
-        return max(math.ceil(config.max_tokens / (length * _rows_a_step(config))), 1)
+        rows = validation.dataset if config.streaming else train
+        limits.append(max(math.ceil(config.max_tokens / (float(rows.lengths.mean()) * _rows_a_step(config))), 1))
+    if limits:
+        return min(limits)
     if config.streaming:
-        return 10**9  # the minutes are the limit
+        return UNLIMITED  # the minutes are the limit
     return math.ceil(config.epochs * steps_per_epoch(len(train), config, process.world_size()))
 
 
@@ -534,7 +559,7 @@ def _trainer(
     from nlpkit.training.devices import matmul_rate
     from nlpkit.training.schedules import Budget
 
-    steps = _steps(config, train)
+    steps = _steps(config, train, validation)
     masking = masking_for(
         tokenizer,
         probability=config.mlm_probability,
@@ -550,7 +575,7 @@ def _trainer(
         type_ids=getattr(model_config, "type_vocab_size", 0) > 1,
         window=window_of(model_config),
     )
-    limits = {} if config.eval_steps else {"eval_strategy": "steps", "save_strategy": "steps", "eval_steps": 10**9}
+    limits = {} if config.eval_steps else {"eval_strategy": "steps", "save_strategy": "steps", "eval_steps": UNLIMITED}
     arguments = training_arguments.training_arguments(
         config,
         folder.checkpoints,
@@ -560,7 +585,7 @@ def _trainer(
         steps=steps,
         max_steps=steps,
         logging_steps=config.logging_steps or min(max(steps // 50, 1), 50),
-        **({**limits, "save_steps": 10**9} if limits else {}),
+        **({**limits, "save_steps": UNLIMITED} if limits else {}),
         # the position in the stream is part of the checkpoint; Trainer would read and throw away what came before it
         **({"ignore_data_skip": True, "accelerator_config": {"dispatch_batches": False}} if config.streaming else {}),
     )
@@ -634,7 +659,7 @@ def _plan(experiment: Experiment) -> list[tuple[str, str]]:
     a, b, c = config.mask_split.split("/")
     masking = f"{config.mlm_probability:.0%} of the tokens ({a} % masked, {b} % random, {c} % as they are)"
     whole = ", whole words" if config.whole_word_masking else ""
-    limits = [f"{experiment.steps:,} of {_rows_a_step(config)} rows"] if experiment.steps < 10**9 else []
+    limits = [f"{experiment.steps:,} of {_rows_a_step(config)} rows"] if experiment.steps < UNLIMITED else []
     limits += [f"{config.max_minutes:g} minutes"] if config.max_minutes else []
     return [
         ("data", f"{amount}; validation {len(experiment.validation):,} rows"),

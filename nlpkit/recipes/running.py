@@ -40,10 +40,27 @@ def saying_how_to_go_on(command: str, folder: Path) -> Iterator[None]:
         raise Interrupted(said, f"Go on with: nlpkit {command} --output {folder} --resume") from None
 
 
+def require_run_of(command: str, folder: Path | None) -> None:
+    """Check that a run that is to be gone on with is one of this command.
+
+    Raises:
+        UserError: it is another's.
+    """
+    record = read_record(folder) if folder is not None else None
+    if record and record["command"] != command:
+        raise UserError(f"--resume: {folder} is a run of `nlpkit {record['command']}`", "Give another --output.")
+
+
 def resumed(config: Any) -> Any:
-    """The configuration of the interrupted run, with the flags given now on top."""
+    """The configuration of the interrupted run, with the flags given now on top.
+
+    Raises:
+        UserError: there is no --output, it holds something else, or --overwrite is given too.
+    """
     if config.output is None:
         raise UserError("--resume needs the --output folder of the run to go on with")
+    if config.overwrite:
+        raise UserError("--resume goes on with the run, --overwrite replaces it", "Give one of them.")
     record = read_record(config.output)
     if not record:
         if record is None and config.output.exists() and any(config.output.iterdir()):

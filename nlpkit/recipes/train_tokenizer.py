@@ -25,7 +25,15 @@ from nlpkit.options import CorpusOptions, Strings, flag_of, option
 from nlpkit.reporting import Report
 from nlpkit.runs.folder import RunFolder, human_bytes, versions
 from nlpkit.tokenization import extend, quality, saving
-from nlpkit.tokenization.pipelines import PANEL, Pipeline, PipelineOptions
+from nlpkit.tokenization.pipelines import (
+    MIN_FREQUENCY,
+    PANEL,
+    Pipeline,
+    PipelineOptions,
+    in_bytes,
+    require_new,
+    require_room,
+)
 from nlpkit.tokenization.training import BATCH, HELD_OUT_TEXTS, HoldOut, Reading, explained, interruptible, train
 
 if TYPE_CHECKING:
@@ -89,8 +97,10 @@ def run(config: Config) -> Report:
     folder = RunFolder(config.output or RunFolder.default_path(_short_name(config), _kind(config, pipeline)))
     _require_usable(folder, config)
     corpus = Corpus(config)
-    validation = Corpus(config, config.validation_file) if config.validation_file else None
+    validation = _validation(config)
     old = saving.open_tokenizer(given, "--like" if config.like else "--extend") if given else None
+    if config.like:
+        _require_trainable(config, old)
     others = [saving.open_tokenizer(name, "--compare") for name in config.compare]
     model = _open_model(config, old) if config.resize_model else None
     reporting.current().plan("plan", _plan(config, pipeline, corpus, folder, old))
@@ -149,6 +159,8 @@ def _pipeline(config: Config) -> Pipeline | None:
     for name in ("add", "resize_model"):
         if getattr(config, name) and not config.extend:
             raise UserError(f"{flag_of(name)} is for --extend", "Name the model to extend: --extend MODEL.")
+    if config.validation_file and config.validation_share not in (0, Config.model_fields["validation_share"].default):
+        raise UserError("--validation-share with --validation-file: nothing else is held out", "Give one of them.")
     if config.validation_share == 0 and not config.validation_file:
         reporting.current().note("nothing is held out: the figures will be of the text that was trained on")
     if not (config.like or config.extend):
@@ -158,6 +170,39 @@ def _pipeline(config: Config) -> Pipeline | None:
         if getattr(config, name) not in (None, []):
             raise UserError(f"{flag_of(name)} with --{way}: that is as {getattr(config, way)} has it", "Leave it out.")
     return None
+
+
+def _require_trainable(config: Config, old: Any) -> None:
+    """Check that the trainer of an existing tokenizer's kind has what is asked of it.
+
+    Raises:
+        UserError: it has no such setting, or no room for anything to learn.
+    """
+    kind, by_bytes = type(old.backend_tokenizer.model).__name__, in_bytes(old.backend_tokenizer)
+    refused = {"min_frequency": kind == "Unigram", "limit_alphabet": kind == "Unigram" or by_bytes}
+    for name, without in refused.items():
+        if without and getattr(config, name):
+            what = "a unigram model" if kind == "Unigram" else "byte-level"
+            raise UserError(f"{flag_of(name)}: {config.like} is {what}, which has none", "Leave it out.")
+    require_new(config.special_token, old.get_added_vocab())
+    if config.vocab_size:
+        require_room(config.vocab_size, len(old.get_added_vocab()) + len(config.special_token), in_bytes=by_bytes)
+
+
+def _validation(config: Config) -> Corpus | None:
+    """The text to measure on; that there is some is found out now, not when all is trained.
+
+    Raises:
+        UserError: there is none, or it cannot be read.
+    """
+    if not config.validation_file:
+        return None
+    validation = Corpus(config, config.validation_file)
+    if "-" not in config.validation_file:
+        next(validation.batches(1))
+    elif "-" in config.data:
+        raise UserError("standard input can be read only once", "Write it to a file, and pass that.")
+    return validation
 
 
 def _kind(config: Config, pipeline: Pipeline | None) -> str:
@@ -238,14 +283,10 @@ def _train(pipeline: Pipeline, corpus: Corpus, held_out: HoldOut) -> tuple[Made,
 def _train_like(config: Config, old: Any, corpus: Corpus, held_out: HoldOut) -> tuple[Made, Reading]:
     kind = type(old.backend_tokenizer.model).__name__
     settings: dict[str, Any] = {"show_progress": False}
-    if kind == "Unigram":
-        for name in ("min_frequency", "limit_alphabet"):
-            if getattr(config, name):
-                raise UserError(f"{flag_of(name)}: {config.like} is a unigram model, which has none", "Leave it out.")
-    else:
-        settings["min_frequency"] = config.min_frequency or 2
-        if config.limit_alphabet:
-            settings["limit_alphabet"] = config.limit_alphabet
+    if kind != "Unigram":
+        settings["min_frequency"] = config.min_frequency or MIN_FREQUENCY
+    if config.limit_alphabet:
+        settings["limit_alphabet"] = config.limit_alphabet
     size = config.vocab_size or len(old)
     reading = Reading(corpus, held_out, "now the pieces are learned")
 
@@ -263,10 +304,11 @@ def _train_like(config: Config, old: Any, corpus: Corpus, held_out: HoldOut) -> 
 
 def _extend(config: Config, old: Any, corpus: Corpus, held_out: HoldOut) -> tuple[Made, Reading]:
     reading = Reading(corpus, held_out, "now the words that cost most tokens are looked for")
-    words = extend.worst_broken(old, extend.count_words(reading), config.add or 0, config.min_frequency or 2)
+    frequency = config.min_frequency or MIN_FREQUENCY
+    words = extend.worst_broken(old, extend.count_words(reading), config.add or 0, frequency)
     if not words:
         raise UserError(
-            f"{config.extend} keeps every word whole that occurs {config.min_frequency or 2} times in the text",
+            f"{config.extend} keeps every word whole that occurs {frequency:,} times in the text",
             "There is nothing to add.",
         )
     record = {
@@ -321,7 +363,7 @@ def _findings(config: Config, made: Made, size: int) -> list[str]:
         missing = made.asked - size
         return [f"{missing:,} words fewer than asked for: no other is broken"] if missing else []
     if size < made.asked:
-        frequency = config.min_frequency or 2
+        frequency = config.min_frequency or MIN_FREQUENCY
         why = f"no other pieces occur together {frequency} times (--min-frequency)"
         if frequency == 1:
             why = "every word of it is one by now"

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from nlpkit.errors import UserError
-from nlpkit.tokenization.pipelines import with_tokens
+from nlpkit.tokenization.pipelines import in_bytes, with_tokens
 
 _WORD = re.compile(r"▁?\w+")
 
@@ -59,7 +59,7 @@ def worst_broken(tokenizer: Any, counts: Counter[str], number: int, min_frequenc
         The words, worst first; ties by the alphabet.
     """
     backend = tokenizer.backend_tokenizer
-    in_bytes = '"ByteLevel"' in backend.to_str().partition('"post_processor"')[0]
+    by_bytes = in_bytes(backend)
     words: Counter[str] = Counter()
     for run, count in counts.items():
         # as inside a line: what stands before a word is part of it for byte-level and metaspace tokenizers
@@ -67,7 +67,7 @@ def worst_broken(tokenizer: Any, counts: Counter[str], number: int, min_frequenc
         text = backend.normalizer.normalize_str(text) if backend.normalizer is not None else text
         parts = backend.pre_tokenizer.pre_tokenize_str(text) if backend.pre_tokenizer is not None else [(text, ())]
         for piece, _ in parts:
-            if not in_bytes:  # metaspace leaves punctuation on words; in bytes, words stand alone and look like nothing
+            if not by_bytes:  # metaspace leaves punctuation on words; in bytes, words stand alone and look like nothing
                 word = _WORD.match(piece)
                 piece = word.group() if word else ""
             words[piece] += count

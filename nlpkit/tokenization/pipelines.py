@@ -7,6 +7,7 @@ that: normalizer, special tokens, templates, sizes. Each style has the kind of i
 from __future__ import annotations
 
 import json
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -19,6 +20,7 @@ Form = Literal["nfc", "nfd", "nfkc", "nfkd", "none"]
 
 PANEL = "Tokenizer"
 BYTES = 256
+MIN_FREQUENCY = 2  # as in the BertWordPieceTokenizer of tokenizers
 CONTINUES = "##"  # marks a piece that goes on with a word (BERT)
 
 
@@ -28,119 +30,89 @@ class Style:
 
     Attributes:
         kind: of the family.
-        first, last: special tokens with the lowest and with the highest ids, in order.
-        roles: what each special token is for, as transformers names it.
+        stock: the transformers class of its tokenizer.
         vocab_size: tokens of the published model.
-        max_length: tokens that the published model takes.
-        lowercase, strip_accents, form: what its normalizer does.
+        roles: what each special token is for, as transformers names it, without `_token`.
+        first, last: special tokens with the lowest and with the highest ids, in order.
         single, pair: templates around one text and two.
         token_types: whether the model tells the texts of a pair apart by token type ids.
-        stock: the transformers class of its tokenizer.
+        max_length: tokens that the published model takes.
+        lowercase, strip_accents, form: what its normalizer does.
     """
 
     kind: Kind
-    first: tuple[str, ...]
-    last: tuple[str, ...]
-    roles: dict[str, str]
-    vocab_size: int
-    max_length: int
-    lowercase: bool
-    strip_accents: bool
-    form: Form
-    single: str
-    pair: str
-    token_types: bool
     stock: str
+    vocab_size: int
+    roles: dict[str, str]
+    first: tuple[str, ...] = ()
+    last: tuple[str, ...] = ()
+    single: str = "[CLS] $A [SEP]"
+    pair: str = "[CLS] $A [SEP] $B:1 [SEP]:1"
+    token_types: bool = False
+    max_length: int = 512
+    lowercase: bool = False
+    strip_accents: bool = False
+    form: Form = "none"
 
 
 STYLES: dict[str, Style] = {
     "bert": Style(
         kind="wordpiece",
-        first=("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"),
-        last=(),
-        roles={
-            "pad_token": "[PAD]",
-            "unk_token": "[UNK]",
-            "cls_token": "[CLS]",
-            "sep_token": "[SEP]",
-            "mask_token": "[MASK]",
-        },
+        stock="BertTokenizer",
         vocab_size=30_522,
-        max_length=512,
+        roles={"pad": "[PAD]", "unk": "[UNK]", "cls": "[CLS]", "sep": "[SEP]", "mask": "[MASK]"},
+        first=("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"),
+        token_types=True,
         lowercase=True,
         strip_accents=True,
-        form="none",
-        single="[CLS] $A [SEP]",
-        pair="[CLS] $A [SEP] $B:1 [SEP]:1",
-        token_types=True,
-        stock="BertTokenizer",
     ),
     "roberta": Style(
         kind="byte-bpe",
+        stock="RobertaTokenizer",
+        vocab_size=50_265,
+        roles={
+            "bos": "<s>",
+            "cls": "<s>",
+            "pad": "<pad>",
+            "eos": "</s>",
+            "sep": "</s>",
+            "unk": "<unk>",
+            "mask": "<mask>",
+        },
         first=("<s>", "<pad>", "</s>", "<unk>"),
         last=("<mask>",),
-        roles={
-            "bos_token": "<s>",
-            "cls_token": "<s>",
-            "pad_token": "<pad>",
-            "eos_token": "</s>",
-            "sep_token": "</s>",
-            "unk_token": "<unk>",
-            "mask_token": "<mask>",
-        },
-        vocab_size=50_265,
-        max_length=512,
-        lowercase=False,
-        strip_accents=False,
-        form="none",
         single="<s> $A </s>",
         pair="<s> $A </s> </s> $B </s>",
-        token_types=False,
-        stock="RobertaTokenizer",
     ),
     "albert": Style(
         kind="unigram",
-        first=("<pad>", "<unk>", "[CLS]", "[SEP]", "[MASK]"),
-        last=(),
-        roles={
-            "pad_token": "<pad>",
-            "unk_token": "<unk>",
-            "bos_token": "[CLS]",
-            "cls_token": "[CLS]",
-            "eos_token": "[SEP]",
-            "sep_token": "[SEP]",
-            "mask_token": "[MASK]",
-        },
+        stock="AlbertTokenizer",
         vocab_size=30_000,
-        max_length=512,
+        roles={
+            "pad": "<pad>",
+            "unk": "<unk>",
+            "bos": "[CLS]",
+            "cls": "[CLS]",
+            "eos": "[SEP]",
+            "sep": "[SEP]",
+            "mask": "[MASK]",
+        },
+        first=("<pad>", "<unk>", "[CLS]", "[SEP]", "[MASK]"),
+        token_types=True,
         lowercase=True,
         strip_accents=True,
         form="nfkd",
-        single="[CLS] $A [SEP]",
-        pair="[CLS] $A [SEP] $B:1 [SEP]:1",
-        token_types=True,
-        stock="AlbertTokenizer",
     ),
     # GPT-2 has no padding token; one of its own, as GPT-NeoX has it, keeps the end of a text apart from padding.
     "gpt2": Style(
         kind="byte-bpe",
-        first=(),
-        last=("<|padding|>", "<|endoftext|>"),
-        roles={
-            "bos_token": "<|endoftext|>",
-            "eos_token": "<|endoftext|>",
-            "unk_token": "<|endoftext|>",
-            "pad_token": "<|padding|>",
-        },
+        stock="GPT2Tokenizer",
         vocab_size=50_257,
-        max_length=1024,
-        lowercase=False,
-        strip_accents=False,
-        form="none",
+        roles={"bos": "<|endoftext|>", "eos": "<|endoftext|>", "unk": "<|endoftext|>", "pad": "<|padding|>"},
+        last=("<|padding|>", "<|endoftext|>"),
         single="$A",
         pair="$A $B",
-        token_types=False,
-        stock="GPT2Tokenizer",
+        max_length=1024,
     ),
 }
 STYLE_OF_KIND: dict[str, StyleName] = {
@@ -258,7 +230,7 @@ class Pipeline:
         }
         changed = {key: value for key, value in changed.items() if value is not None}
         own = options.single_template is not None or options.pair_template is not None
-        frequency = None if kind == "unigram" else options.min_frequency or 2
+        frequency = None if kind == "unigram" else options.min_frequency or MIN_FREQUENCY
         pipeline = cls(
             name, replace(style, **changed), kind, options.special_token, own, frequency, options.limit_alphabet
         )
@@ -283,16 +255,8 @@ class Pipeline:
             raise UserError(
                 "--min-frequency with --kind unigram: pieces are chosen by likelihood, not by count", "Leave it out."
             )
-        for token in self.extra:
-            if not token.strip() or self.specials.count(token) > 1:
-                raise UserError(f"--special-token {token!r}: it is {'there already' if token.strip() else 'blank'}")
-        least = len(self.specials) + (BYTES if self.kind == "byte-bpe" else 1)
-        if self.style.vocab_size < least:
-            what = f"{BYTES} bytes and {len(self.specials)}" if self.kind == "byte-bpe" else str(len(self.specials))
-            raise UserError(
-                f"--vocab-size {self.style.vocab_size}: there are {what} special tokens already",
-                f"Give at least {least}.",
-            )
+        require_new(self.extra, [*self.style.first, *self.style.last])
+        require_room(self.style.vocab_size, len(self.specials), in_bytes=self.kind == "byte-bpe")
         usual = STYLES[self.name]
         self._check_template("--single-template", self.style.single, ["A"], usual.single)
         self._check_template("--pair-template", self.style.pair, ["A", "B"], usual.pair)
@@ -324,7 +288,7 @@ class Pipeline:
         """A `tokenizers.Tokenizer` without vocabulary."""
         from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 
-        unknown = self.style.roles["unk_token"]
+        unknown = self.style.roles["unk"]
         model: Any
         if self.kind == "byte-bpe":
             tokenizer = Tokenizer(models.BPE())
@@ -394,7 +358,7 @@ class Pipeline:
         special: Any = [_special(token) for token in (*self.style.first, *self.extra)]
         shared: dict[str, Any] = {"vocab_size": size, "special_tokens": special, "show_progress": False}
         if self.kind == "unigram":
-            return trainers.UnigramTrainer(unk_token=self.style.roles["unk_token"], **shared)
+            return trainers.UnigramTrainer(unk_token=self.style.roles["unk"], **shared)
         shared["min_frequency"] = self.min_frequency
         if self.limit_alphabet:
             shared["limit_alphabet"] = self.limit_alphabet
@@ -437,7 +401,7 @@ class Pipeline:
     def init_arguments(self) -> dict[str, Any]:
         """What the transformers class is told besides its backend."""
         arguments: dict[str, Any] = {
-            **self.style.roles,
+            **{f"{role}_token": token for role, token in self.style.roles.items()},
             "model_max_length": self.style.max_length,
             "model_input_names": [
                 "input_ids",
@@ -476,6 +440,37 @@ class Pipeline:
             "pair_template": style.pair,
             "model_max_length": style.max_length,
         }
+
+
+def in_bytes(tokenizer: Any) -> bool:
+    """Whether a `tokenizers.Tokenizer` sees its text as bytes, of which each has a token."""
+    document = json.loads(tokenizer.to_str())
+    return '"ByteLevel"' in json.dumps([document["normalizer"], document["pre_tokenizer"]])
+
+
+def require_new(tokens: Sequence[str], there: Collection[str]) -> None:
+    """Check the values of --special-token.
+
+    Raises:
+        UserError: one is blank, repeated, or among those that are `there`.
+    """
+    for number, token in enumerate(tokens):
+        if not token.strip():
+            raise UserError(f"--special-token {token!r}: it is blank", "Give a token such as '<url>'.")
+        if token in there or token in tokens[:number]:
+            raise UserError(f"--special-token {token!r}: it is there already", "Leave it out.")
+
+
+def require_room(size: int, specials: int, *, in_bytes: bool) -> None:
+    """Check --vocab-size against the tokens that are there before anything is learned.
+
+    Raises:
+        UserError: they take all of it.
+    """
+    least = specials + (BYTES if in_bytes else 1)
+    if size < least:
+        what = f"{BYTES} bytes and {specials}" if in_bytes else str(specials)
+        raise UserError(f"--vocab-size {size}: there are {what} special tokens already", f"Give at least {least}.")
 
 
 def with_tokens(tokenizer: Any, tokens: list[str], scores: list[float] | None = None) -> Any:

@@ -19,7 +19,6 @@ from nlpkit.reporting import Table
 
 WORD = re.compile(r"\w+")
 MOST_PIECES = 5  # the last bar of the plot: words of so many tokens and more
-CHUNK = 1_000  # texts encoded at once
 
 FIGURES = ("tokens_per_word", "characters_per_token", "unknown_share", "whole_word_share")
 HEADER = ("tokenizer", "vocabulary", "tokens per word", "characters per token", "unknown", "words whole")

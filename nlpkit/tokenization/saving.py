@@ -98,4 +98,4 @@ def open_tokenizer(name: str, flag: str) -> Any:
     """
     from nlpkit import models
 
-    return models.load_tokenizer(models.resolve(name, flag))
+    return models.load_tokenizer(models.resolve(name, flag), flag=flag)

@@ -124,7 +124,7 @@ def explained(error: Exception) -> Exception:
     if "not large enough to contain all chars" in str(error):
         return UserError(
             "--vocab-size: the corpus has more characters than the vocabulary has places",
-            "Give a larger one, or --kind byte-bpe, which needs no more than 256.",
+            "Give a larger one, or train a byte-bpe, which needs no more than 256.",
         )
     return error
 

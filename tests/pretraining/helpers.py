@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import gc
 import json
@@ -20,7 +19,6 @@ from nlpkit.recipes import pretrain_mlm
 from tests.conftest import make_tokenizer, sentence
 
 ARCHITECTURES = ("bert", "roberta", "distilbert", "albert", "electra", "modernbert")
-CALM = {"dropout": 0.0}  # nothing but the data and the weights decides a loss
 
 
 @functools.cache
@@ -97,26 +95,39 @@ def tiny_model(arch: str, auto_class: str = "AutoModelForMaskedLM", **changes: A
     return getattr(transformers, auto_class).from_config(config)
 
 
-@contextlib.contextmanager
-def surroundings_of_runs(cache: Path) -> Iterator[pytest.MonkeyPatch]:
-    """A cache of their own, and a garbage collector that leaves the libraries alone.
+def surroundings(*, plots: bool) -> Any:
+    """The fixture of a module with runs: a cache of their own, and a garbage collector that leaves the libraries alone.
 
     Each run ends with several collections, which in a process with all of transformers in it take longer than its
     steps.
     """
-    import nlpkit.pretraining.trainer  # noqa: F401
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("NLPKIT_CACHE", str(cache))
-        gc.collect()
-        gc.freeze()
-        yield patch
-        gc.unfreeze()
+    @pytest.fixture(scope="module", autouse=True)
+    def surroundings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+        import nlpkit.pretraining.trainer  # noqa: F401
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("NLPKIT_CACHE", str(tmp_path_factory.mktemp("cache")))
+            if not plots:
+                without_plots(patch)
+            gc.collect()
+            gc.freeze()
+            yield
+            gc.unfreeze()
+
+    return surroundings
 
 
 def without_plots(patch: pytest.MonkeyPatch) -> None:
     """Drawing takes longer than such a run."""
     patch.setattr("nlpkit.runs.plots._save", lambda figure, path: path.touch())
+
+
+def sources(folder: Path, count: int) -> dict[str, Any]:
+    """The options that name a corpus of `count` documents and a tokenizer, both written to `folder`."""
+    wordpiece().save_pretrained(folder / "tokenizer")
+    corpus = write_corpus(folder / "text.txt", documents(count))
+    return {"data": str(corpus), "tokenizer": str(folder / "tokenizer")}
 
 
 def pretrain(output: Path, **values: Any) -> Path:

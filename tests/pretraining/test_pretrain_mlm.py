@@ -29,7 +29,7 @@ from tests.pretraining.helpers import (
     pretrain,
     record,
     same_weights,
-    surroundings_of_runs,
+    surroundings,
     weights,
     without_plots,
     wordpiece,
@@ -59,10 +59,7 @@ def said() -> Iterator[Listener]:
     reporting.install(reporting.Reporter())
 
 
-@pytest.fixture(scope="module", autouse=True)
-def surroundings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    with surroundings_of_runs(tmp_path_factory.mktemp("cache")):
-        yield
+runs = surroundings(plots=True)
 
 
 @pytest.fixture(scope="module")
@@ -91,7 +88,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 # --- from scratch, for every architecture, and opened again by others ---
 
-KINDS = {**{arch: {"arch": arch} for arch in ARCHITECTURES}}
+KINDS: dict[str, dict[str, Any]] = {arch: {"arch": arch} for arch in ARCHITECTURES}
 KINDS["rtd"] = {"arch": "electra", "objective": "rtd", "hidden_size": 64, "heads": 4}
 KINDS["nsp"] = {"arch": "bert", "objective": "mlm+nsp"}
 KINDS["sop"] = {"arch": "albert", "objective": "mlm+sop"}
@@ -573,7 +570,9 @@ def test_translations_from_a_table(scratch: dict[str, Any], tmp_path: Path, quic
     batch = experiment.trainer.data_collator([experiment.train[0]])
     assert set(batch["token_type_ids"][0].tolist()) == {0, 1}
     error = refusal(configured(tmp_path / "other", **{**options, "text_pair_column": "fr"}))
-    assert "'fr'" in error
+    assert error == f"{path}: there is no translation column 'fr'; the columns are en, de"
+    error = refusal(configured(tmp_path / "other", **options, data_split="test"))
+    assert error == f"{path}: there is no split 'test'; there is train"
 
 
 def test_pairs_of_a_corpus_too_small_for_them(scratch: dict[str, Any], tmp_path: Path) -> None:
@@ -608,7 +607,23 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
         "--line-by-line: the rows of --objective mlm+sop",
     ),
     "tlm": ({"objective": "tlm"}, "--objective tlm reads a table of parallel texts"),
-    "pair column": ({"text_pair_column": "b"}, "--text-pair-column is for --objective tlm"),
+    "pair column": ({"text_pair_column": "b"}, "--text-pair-column: it is for --objective tlm"),
+    "generator": ({"generator_size": 0.5}, "--generator-size: it is for --objective rtd"),
+    "revision of no model": ({"model_revision": "v1"}, "--model-revision: it is for --model"),
+    "pickle of no model": ({"allow_pickle": True}, "--allow-pickle: it is for --model"),
+    "two validations": (
+        {"validation_file": "SHORT", "validation_share": 0.2},
+        "--validation-share: --validation-file is all that is validated on",
+    ),
+    "documents of lines": (
+        {"line_by_line": True, "isolate_documents": False},
+        "--no-isolate-documents: the rows of --line-by-line are of one document each",
+    ),
+    "documents of pairs": (
+        {"objective": "mlm+nsp", "isolate_documents": False},
+        "--no-isolate-documents: the rows of --objective mlm+nsp are pairs",
+    ),
+    "standard input twice": ({"data": "-", "validation_file": "-"}, "standard input can be read only once"),
     "endless": ({"streaming": True, "max_steps": None}, "--streaming: how long the corpus is cannot be known"),
     "stream of standard input": ({"streaming": True, "data": "-"}, "--streaming: standard input can be read only once"),
     "workers": (
@@ -656,10 +671,11 @@ def test_refused(
         options["tokenizer"] = changes.get("tokenizer")
     arguments = ["pretrain-mlm"]
     for name, value in options.items():
-        if value is True:
-            arguments.append(f"--{name.replace('_', '-')}")
+        flag = f"--{'no-' if value is False else ''}{name.replace('_', '-')}"
+        if isinstance(value, bool):
+            arguments.append(flag)
         elif value is not None:
-            arguments += [f"--{name.replace('_', '-')}", str(places.get(str(value), value))]
+            arguments += [flag, str(places.get(str(value), value))]
     assert main(arguments) == 2
     errors = [line for line in capsys.readouterr().err.splitlines() if line.startswith("nlpkit: ")]
     assert len(errors) == 1

@@ -8,7 +8,6 @@ import re
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -26,31 +25,22 @@ from tests.pretraining.helpers import (
     pretrain,
     record,
     same_weights,
-    surroundings_of_runs,
-    without_plots,
-    wordpiece,
+    sources,
+    surroundings,
     write_corpus,
 )
 
 STEPS = 36
 
 
-@pytest.fixture(scope="module", autouse=True)
-def surroundings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    with surroundings_of_runs(tmp_path_factory.mktemp("cache")) as patch:
-        without_plots(patch)
-        yield
+runs = surroundings(plots=False)
 
 
 @pytest.fixture(scope="module")
 def options(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """Dropout, several passes over the corpus, log lines and evaluations that do not fall together."""
-    folder = tmp_path_factory.mktemp("data")
-    wordpiece().save_pretrained(folder / "tokenizer")
-    corpus = write_corpus(folder / "text.txt", documents(60))
     return {
-        "data": str(corpus),
-        "tokenizer": str(folder / "tokenizer"),
+        **sources(tmp_path_factory.mktemp("data"), 60),
         "layers": 2,
         "hidden_size": 32,
         "max_length": 16,
@@ -220,6 +210,18 @@ def test_a_complete_run_says_so(references: Any, capsys: pytest.CaptureFixture[s
     assert f"{run} is complete: nothing to resume" in said
     assert "validation" in said
     assert {path: path.stat().st_mtime_ns for path in run.rglob("*")} == before
+
+
+def test_a_run_of_another_command_is_not_resumed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "nlpkit.json").write_text('{"schema_version": 1, "command": "train-tokenizer", "status": "complete"}')
+    assert main(["pretrain-mlm", "--output", str(tmp_path), "--resume"]) == 2
+    assert f"--resume: {tmp_path} is a run of `nlpkit train-tokenizer`" in capsys.readouterr().err
+
+
+def test_a_run_cannot_both_go_on_and_start_over(references: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["pretrain-mlm", "--output", str(references["packed"]), "--resume", "--overwrite"]) == 2
+    assert "--overwrite replaces it" in capsys.readouterr().err
+    assert record(references["packed"])["status"] == "complete"
 
 
 def test_a_finished_run_is_not_written_over(

@@ -6,7 +6,7 @@ import json
 import math
 import os
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -19,33 +19,23 @@ from nlpkit.recipes import pretrain_mlm
 from nlpkit.training.schedules import Budget, factor
 from tests.pretraining.helpers import (
     configured,
-    documents,
     logged,
     pretrain,
     record,
     same_weights,
-    surroundings_of_runs,
-    without_plots,
-    wordpiece,
-    write_corpus,
+    sources,
+    surroundings,
 )
 
 PEAK = 1e-3
 
 
-@pytest.fixture(scope="module", autouse=True)
-def surroundings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    with surroundings_of_runs(tmp_path_factory.mktemp("cache")) as patch:
-        without_plots(patch)
-        yield
+runs = surroundings(plots=False)
 
 
 @pytest.fixture(scope="module")
 def scratch(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    folder = tmp_path_factory.mktemp("data")
-    wordpiece().save_pretrained(folder / "tokenizer")
-    corpus = write_corpus(folder / "text.txt", documents(50))
-    return {"data": str(corpus), "tokenizer": str(folder / "tokenizer"), "learning_rate": PEAK, "logging_steps": 1}
+    return {**sources(tmp_path_factory.mktemp("data"), 50), "learning_rate": PEAK, "logging_steps": 1}
 
 
 def stable(t: float, steps: int, warmup: int) -> float:
@@ -105,11 +95,22 @@ def test_the_budget_counts_whichever_limit_comes_first() -> None:
         ({"max_tokens": 1}, 1),
         ({"max_tokens": 16 * 8 * 5, "streaming": True}, 5),
         ({"max_tokens": 16 * 8 * 5, "epochs": 100}, 5),
-        ({"max_steps": 7, "max_tokens": 16}, 7),
+        ({"max_tokens": 16 * 8 * 5, "max_steps": 7}, 5),
+        ({"max_tokens": 16 * 8 * 5, "max_steps": 3}, 3),
     ],
 )
 def test_tokens_give_steps(options: dict[str, Any], steps: int, scratch: dict[str, Any], tmp_path: Path) -> None:
     assert pretrain_mlm.build(configured(tmp_path / "run", **scratch, **options)).steps == steps
+
+
+def test_tokens_of_a_stream_are_those_of_its_lines(scratch: dict[str, Any], tmp_path: Path) -> None:
+    """How long they are is known from those held out."""
+    lines: dict[str, Any] = {"line_by_line": True, "max_tokens": 10_000, "max_length": 64}
+    steps = [
+        pretrain_mlm.build(configured(tmp_path / "run", **scratch, **lines, streaming=streaming)).steps
+        for streaming in (False, True)
+    ]
+    assert steps[1] == pytest.approx(steps[0], rel=0.2)
 
 
 def test_tokens_of_rows_of_unequal_length(scratch: dict[str, Any], tmp_path: Path) -> None:

@@ -93,13 +93,18 @@ def test_control_characters_are_written_out() -> None:
     assert tokenize.printable("👩‍👧 日本") == "👩‍👧 日本"
 
 
-def test_refused(folders: tuple[str, str]) -> None:
+def test_refused(folders: tuple[str, str], tmp_path: Path) -> None:
     with pytest.raises(UserError, match="give a TEXT"):
         tokenize.run(Config(tokenizer=[folders[0]]))
     with pytest.raises(UserError, match="--tokenizer is required"):
         tokenize.run(Config(texts=["a"]))
     with pytest.raises(UserError, match="there is no such folder"):
         tokenize.run(Config(texts=["a"], tokenizer=["./nowhere"]))
+    with pytest.raises(UserError, match="has no tokenizer"):
+        tokenize.run(Config(texts=["a"], tokenizer=[str(tmp_path)]))
+    (tmp_path / "tokenizer.json").write_text('{"model":')
+    with pytest.raises(UserError, match=r"tokenizer\.json is not valid JSON"):
+        tokenize.run(Config(texts=["a"], tokenizer=[str(tmp_path)]))
 
 
 def test_command(folders: tuple[str, str], nlpkit: Any, tmp_path: Path) -> None:

@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from collections import Counter
 from pathlib import Path
 
@@ -100,7 +99,5 @@ except KeyboardInterrupt:
 
 
 def test_work_that_does_not_listen_ends_with_the_process() -> None:
-    start = time.monotonic()
     done = subprocess.run([sys.executable, "-c", DEAF], capture_output=True, text=True, timeout=50)
     assert (done.returncode, done.stdout, done.stderr) == (130, "left\n", "")
-    assert time.monotonic() - start < 30
