@@ -199,6 +199,11 @@ class _explained:
         if error is None or not isinstance(error, Exception) or isinstance(error, UserError):
             return
         text = str(error)
+        if isinstance(error, ImportError):  # MeCab of Japanese tokenizers, sentencepiece, tiktoken, ...
+            said = text.strip().splitlines()[0] if text.strip() else type(error).__name__
+            raise UserError(
+                f"the {self.what} {self.name} needs a package: {said}", "Install it and run again."
+            ) from error
         local = Path(self.name).is_dir()
         if local:
             raise UserError(*self._local(text, error)) from error

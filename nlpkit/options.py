@@ -199,7 +199,11 @@ class SourceOptions(Config):
     data_revision: str | None = option(None, "Revision of a hub data set.", panel="Data", metavar="REV")
     encoding: str = option("utf-8", "Text encoding of the files.", panel="Data", metavar="NAME")
     delimiter: str | None = option(
-        None, "Column separator of csv files.", panel="Data", metavar="CHAR", shown_default="from the header"
+        None,
+        "Column separator of csv (and CoNLL) files.",
+        panel="Data",
+        metavar="CHAR",
+        shown_default="from the header",
     )
     train_split: str | None = option(
         None, "Rows to train on, e.g. 'train[:2000]+train[-2000:]'.", panel="Data", metavar="SPLIT"

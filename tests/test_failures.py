@@ -14,7 +14,9 @@ from typing import Any
 import pytest
 import torch
 
+from nlpkit import models
 from nlpkit.cli.app import main
+from nlpkit.errors import UserError
 from nlpkit.recipes import finetune_cls
 from nlpkit.runs.folder import RunFolder
 from nlpkit.training.trainer import NlpkitTrainer
@@ -277,6 +279,18 @@ def test_model_without_tokenizer(finetune: Finetune, model: Path, tiny_model: Pa
 def test_model_without_config(finetune: Finetune, model: Path, tmp_path: Path) -> None:
     (model / "config.json").unlink()
     refused(finetune(model=model), f"{model} is not a model folder", "no config.json", left=tmp_path / "run")
+
+
+def test_tokenizer_that_needs_a_package(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """MeCab of Japanese tokenizers, for instance."""
+    from transformers import AutoTokenizer
+
+    def needs_mecab(*_: Any, **__: Any) -> Any:
+        raise ModuleNotFoundError("You need to install fugashi to use MecabTokenizer.")
+
+    monkeypatch.setattr(AutoTokenizer, "from_pretrained", needs_mecab)
+    with pytest.raises(UserError, match=f"the tokenizer {model} needs a package: .*fugashi"):
+        models.load_tokenizer(str(model))
 
 
 def test_model_with_broken_config(finetune: Finetune, model: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,8 +37,8 @@ def cache_folder() -> Path:
 def choose_max_length(task: Task, tokenizer: Any, examples: Mapping[str, Dataset], limit: int | None, seed: int) -> str:
     """Set `task.max_length` from the token lengths of the data, unless one was asked for, and say what it does to them.
 
-    It is the 99.5th percentile of a sample of train, but no shorter than 128 tokens, as rows are only padded to the
-    longest of their batch; never above what the model takes or the task has as its default.
+    It is the task's default, else the 99.5th percentile of a sample of train, but no shorter than 128 tokens, as rows
+    are only padded to the longest of their batch; never above what the model takes.
 
     Args:
         task: as its `from_data` made it.
@@ -60,8 +60,8 @@ def choose_max_length(task: Task, tokenizer: Any, examples: Mapping[str, Dataset
     lengths = np.asarray(task.token_lengths(tokenizer, rows[:]))
     if asked is None:
         wanted = max(int(np.percentile(lengths, PERCENTILE)), min(int(lengths.max()), FREE_LENGTH))
-        wanted = -(-wanted // 8) * 8
-        task.max_length = min([wanted, *(most for most in (limit, task.default_max_length) if most)])
+        wanted = task.default_max_length or -(-wanted // 8) * 8
+        task.max_length = min(wanted, limit) if limit else wanted
     sampled = " (sample)" if len(rows) == LENGTH_SAMPLE else ""
     median = int(np.median(lengths))
     return f"{task.length_report(lengths)}{sampled}; median {median}, longest {int(lengths.max())}"
@@ -96,6 +96,36 @@ def featurize(task: Task, tokenizer: Any, examples: Dataset, split: str) -> Data
     return features
 
 
+class Columns(Mapping[str, Sequence[Any]]):
+    """Columns of features as arrays, read when they are asked for: one array of numbers, or views on one for lists.
+
+    Args:
+        features: any selection of rows.
+        replaced: columns that stand for those of the features.
+    """
+
+    def __init__(self, features: Dataset, **replaced: Any) -> None:
+        self.features = features.with_format("arrow")
+        self.replaced = replaced
+
+    def __getitem__(self, name: str) -> Sequence[Any]:
+        import pyarrow as pa
+
+        if name in self.replaced:
+            return self.replaced[name]
+        values = self.features[name][:].combine_chunks()
+        if not pa.types.is_list(values.type):
+            return values.to_numpy(zero_copy_only=False)
+        bounds = np.cumsum(values.value_lengths().to_numpy())[:-1]
+        return np.split(values.flatten().to_numpy(zero_copy_only=False), bounds)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.features.column_names)
+
+    def __len__(self) -> int:
+        return len(self.features.column_names)
+
+
 def _key(task: Task, tokenizer: Any, examples: Dataset) -> str:
     digest = hashlib.blake2b(digest_size=16)
     for batch in examples.data.table.to_batches():
@@ -104,7 +134,8 @@ def _key(task: Task, tokenizer: Any, examples: Dataset) -> str:
             for buffer in column.buffers():
                 if buffer is not None:
                     digest.update(buffer)
-    digest.update(tokenizer.backend_tokenizer.to_str().encode())
+    made_of = tokenizer.backend_tokenizer.to_str() if tokenizer.is_fast else repr((tokenizer, tokenizer.get_vocab()))
+    digest.update(made_of.encode())
     digest.update(repr(sorted(task.record().items(), key=lambda item: item[0])).encode())
     return digest.hexdigest()
 

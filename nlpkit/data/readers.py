@@ -16,13 +16,14 @@ import json
 import re
 import sys
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Literal, cast
 
 from nlpkit import reporting
+from nlpkit.data import conll
 from nlpkit.errors import UserError
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ FORMATS: dict[str, str] = {
     ".parquet": "parquet",
     ".xlsx": "xlsx",
     ".txt": "txt",
+    **dict.fromkeys((".conll", ".conllu", ".iob", ".iob2", ".bio", ".bioes"), "conll"),
 }
 """File name suffix -> format; each may be followed by one of `PACKED`."""
 
@@ -44,6 +46,9 @@ PACKED = (".gz", ".zst")
 
 LINE = "__line__"
 """The column that `read_table` adds: where in its file a row stands."""
+
+LINES = "__lines__"
+"""The column that `read_table` adds to sentences of one word a line: where each word stands."""
 
 # An unclosed quote swallows the rest of a file: this bounds the memory that takes, and the longest cell, in characters.
 _LONGEST_CELL = 16 * 2**20
@@ -59,14 +64,16 @@ class Row:
 
     Attributes:
         line: the 1-based line on which the row starts (the header counts); for json, parquet and xlsx the 1-based
-            row number (in xlsx the header counts).
+            row number (in xlsx the header counts), for squad the number of the question.
         values: column name -> value; csv, tsv and txt values are str, an empty cell is None.
         error: what is wrong with the row, with file and line; None when nothing is.
+        lines: of a sentence with one word a line, the line of each word.
     """
 
     line: int
     values: dict[str, Any]
     error: str | None = None
+    lines: Sequence[int] = ()
 
 
 def read_rows(
@@ -126,7 +133,9 @@ def read_table(
 
 
 def unit(format: str) -> str:
-    """What `Row.line` counts in a file of this format: "line" or "row"."""
+    """What `Row.line` counts in a file of this format: "line", "row" or "question"."""
+    if format == "squad":
+        return "question"
     return "row" if format in ("json", "parquet", "xlsx") else "line"
 
 
@@ -438,6 +447,16 @@ def _txt_rows(source: Input) -> Iterator[Row]:
                 yield Row(number, values)
 
 
+def _conll_rows(source: Input) -> Iterator[Row]:
+    with source.text(newline="\n") as text:
+        lines = ((number, line, text.take_problem()) for number, line in enumerate(text, start=1))
+        for layout, sentence in conll.sentences(lines, source.delimiter):
+            if sentence.problem:
+                yield source.bad(*sentence.problem, sentence.columns(layout))
+            else:
+                yield Row(sentence.lines[0], sentence.columns(layout), lines=sentence.lines)
+
+
 def _csv_rows(source: Input) -> Iterator[Row]:
     csv.field_size_limit(_LONGEST_CELL)
     with source.text(newline="") as text:
@@ -545,6 +564,21 @@ def _json_lines(source: Input, text: _Text) -> Iterator[Row]:
 
 
 def _json_rows(source: Input) -> Iterator[Row]:
+    yield from _document_rows(source, _records)
+
+
+def _squad_rows(source: Input) -> Iterator[Row]:
+    """Questions in SQuAD's nested layout; JSON of another shape is read as ever."""
+    from nlpkit.data import squad
+
+    def rows(source: Input, document: Any) -> list[Any]:
+        found = squad.questions(document, source.name)
+        return _records(source, document) if found is None else found
+
+    yield from _document_rows(source, rows)
+
+
+def _document_rows(source: Input, rows_of: Callable[[Input, Any], list[Any]]) -> Iterator[Row]:
     with source.text(newline="\n") as text:
         lines = []
         for line in text:
@@ -565,7 +599,7 @@ def _json_rows(source: Input) -> Iterator[Row]:
         where = f"{source.name} line {error.lineno}, column {error.colno}"
         raise UserError(f"{where}: {error.msg}", "Check the file with `python -m json.tool`.") from error
     escaped = "\\u" in content
-    for number, values in enumerate(_records(source, document), start=1):
+    for number, values in enumerate(rows_of(source, document), start=1):
         if not isinstance(values, dict):
             yield source.bad(number, f"expected an object, found {_kind(values)}", "Make every item an object.")
         elif escaped and (lone := _lone_surrogate(values)):
@@ -654,10 +688,12 @@ _READERS = {
     "csv": _csv_rows,
     "tsv": _csv_rows,
     "json": _json_rows,
+    "squad": _squad_rows,
     "jsonl": _jsonl_rows,
     "parquet": _parquet_rows,
     "xlsx": _xlsx_rows,
     "txt": _txt_rows,
+    "conll": _conll_rows,
 }
 
 
@@ -670,12 +706,26 @@ def _to_arrow(source: Input, rows: list[Row]) -> pa.Table:
     names.pop(LINE, None)
     columns = {}
     for name in names:
-        values = [row.values.get(name) for row in rows]
+        values = _spans_as_objects([row.values.get(name) for row in rows])
         try:
             columns[name] = pa.array(values)
         except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):
             raise _first_misfit(source, name, values, lines) from None
+    if source.format == "conll":
+        columns[LINES] = pa.array([row.lines for row in rows], pa.list_(pa.int64()))
     return pa.table({**columns, LINE: pa.array(lines, pa.int64())})
+
+
+def _spans_as_objects(values: list[Any]) -> list[Any]:
+    """[start, end, label] as {"start", "end", "label"}: annotation tools write such lists, which have no one type."""
+
+    def is_span(item: Any) -> bool:
+        return isinstance(item, list) and [type(part) for part in item] == [int, int, str]
+
+    filled = [value for value in values if value]
+    if not filled or not all(isinstance(value, list) and all(map(is_span, value)) for value in filled):
+        return values
+    return [value and [dict(zip(("start", "end", "label"), span, strict=True)) for span in value] for value in values]
 
 
 def _first_misfit(source: Input, name: str, values: list[Any], lines: list[int]) -> UserError:

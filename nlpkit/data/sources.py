@@ -224,7 +224,7 @@ def select_slice(splits: Mapping[str, Dataset], spec: str) -> Dataset:
 
 
 def hold_out(
-    dataset: Dataset, share_or_count: float | int, *, stratify_by: str | None, seed: int
+    dataset: Dataset, share_or_count: float | int, *, stratify_by: str | None, seed: int, group_by: str | None = None
 ) -> tuple[Dataset, Dataset]:
     """Split off some rows at random; the same seed gives the same rows on every platform.
 
@@ -234,6 +234,8 @@ def hold_out(
         stratify_by: column whose values keep their proportions (largest remainder); every value keeps at least one
             row in the part that stays. None, or a column of lists or floats: plain random rows.
         seed: of the draw.
+        group_by: column whose equal values stay on one side; whole groups are drawn until the rows are enough. Not
+            together with `stratify_by`.
 
     Returns:
         (rest, held out), each in the order of `dataset`.
@@ -251,6 +253,10 @@ def hold_out(
             f"Give a share between 0 and 1, or a number of rows from 1 to {n - 1}.",
         )
     rng = np.random.default_rng(seed)
+    groups = _classes(dataset, group_by)
+    if groups.any():
+        held = np.isin(groups, _groups_of(np.bincount(groups), count, rng))
+        return dataset.select(np.flatnonzero(~held)), dataset.select(np.flatnonzero(held))
     classes = _classes(dataset, stratify_by)
     sizes = np.bincount(classes)
     if (sizes - 1).sum() < count:
@@ -604,6 +610,15 @@ def _even(sizes: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray
         else:
             drawn[open_] = np.minimum(drawn[open_] + left // len(open_), sizes[open_])
     return drawn
+
+
+def _groups_of(sizes: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
+    """Random groups, of two at least, that have `count` rows together or a few more; one group stays."""
+    import numpy as np
+
+    order = rng.permutation(len(sizes))
+    enough = int(np.searchsorted(np.cumsum(sizes[order]), count)) + 1
+    return order[: min(enough, len(sizes) - 1)]
 
 
 def _draw(classes: np.ndarray, counts: np.ndarray, rng: np.random.Generator) -> np.ndarray:

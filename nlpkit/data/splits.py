@@ -65,14 +65,16 @@ def prepare(loaded: LoadedData, task: Task, options: DataOptions, seed: int) -> 
     seed = options.shuffle_seed if options.shuffle_seed is not None else seed
     splits, reporter = loaded.splits, reporting.current()
     if "train" in splits and "validation" not in splits:
-        column = task.balance_column
-        rest, held = sources.hold_out(splits["train"], options.validation_share, stratify_by=column, seed=seed)
+        column, together = task.balance_column, task.group_column
+        rest, held = sources.hold_out(
+            splits["train"], options.validation_share, stratify_by=column, group_by=together, seed=seed
+        )
         loaded.splits = splits = {
             "train": rest,
             "validation": held,
             **{k: v for k, v in splits.items() if k != "train"},
         }
-        how = f"stratified by '{column}', " if column else ""
+        how = f"stratified by '{column}', " if column else f"whole groups of '{together}', " if together else ""
         reporter.note(f"validation: {len(held):,} rows held out of train ({how}seed {seed}; --validation-file)")
     limits: dict[str, Any] = dict.fromkeys(splits, options.max_eval_samples) | {"train": options.max_train_samples}
     for split, limit in limits.items():

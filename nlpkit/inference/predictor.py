@@ -54,12 +54,13 @@ class Predictor:
         config = models.load_config(name, **trust)
         self.record = read_record(name)
         self.task: Task = task_of_model(config, (self.record or {}).get("task"), options.model)
+        slow = self.task.slow_tokenizers
         if options.tokenizer:
             self.tokenizer = models.load_tokenizer(
-                models.resolve(options.tokenizer, "--tokenizer"), trust_remote_code=options.trust_remote_code
+                models.resolve(options.tokenizer, "--tokenizer"), trust_remote_code=options.trust_remote_code, slow=slow
             )
         else:
-            self.tokenizer = models.load_tokenizer(name, **trust)
+            self.tokenizer = models.load_tokenizer(name, slow=slow, **trust)
         self.task.attach(self.tokenizer)
         self.model, new = models.load_model(name, self.task.auto_class, allow_pickle=options.allow_pickle, **trust)
         if new:

@@ -48,7 +48,7 @@ def run(config: Config) -> Report:
     if examples:
         findings += task.check(examples)
     if examples and config.model != "none":
-        tokenizer, limit = _tokenizer(config.model)
+        tokenizer, limit = _tokenizer(config.model, slow=task.slow_tokenizers)
         lengths = features.choose_max_length(task, tokenizer, examples, limit, config.seed)
         lines.append(f"length: {lengths}")
         findings += task.length_findings(tokenizer, examples)
@@ -69,9 +69,9 @@ def run(config: Config) -> Report:
     return Report(record, task.tables(examples), lines, exit_code=code)
 
 
-def _tokenizer(name: str) -> tuple[Any, int | None]:
+def _tokenizer(name: str, *, slow: bool) -> tuple[Any, int | None]:
     resolved = models.resolve(name)
-    tokenizer = models.load_tokenizer(resolved)
+    tokenizer = models.load_tokenizer(resolved, slow=slow)
     return tokenizer, models.max_positions(models.load_config(resolved), tokenizer)
 
 

@@ -76,7 +76,7 @@ def build(config: Any, command: str, task_class: type[Task]) -> Experiment:
     if process.is_main_process():
         folder.require_usable(resume=config.resume, overwrite=config.overwrite)
     device = devices.choose(config)
-    model_config, tokenizer = _open_tokenizer(config)
+    model_config, tokenizer = _open_tokenizer(config, task_class)
     loaded, task, examples, findings = _open_data(config, task_class)
     limit = models.max_positions(model_config, tokenizer)
     lengths = features.choose_max_length(task, tokenizer, examples, limit, config.seed)
@@ -105,16 +105,16 @@ def build(config: Any, command: str, task_class: type[Task]) -> Experiment:
     return experiment
 
 
-def _open_tokenizer(config: Any) -> tuple[Any, Any]:
+def _open_tokenizer(config: Any, task_class: type[Task]) -> tuple[Any, Any]:
     """The model's config and the tokenizer, which are small: what is wrong with them is said before data are read."""
     name = models.resolve(config.model)
-    trust = config.trust_remote_code
+    trust, slow = config.trust_remote_code, task_class.slow_tokenizers
     model_config = models.load_config(name, revision=config.model_revision, trust_remote_code=trust)
     if config.tokenizer:
-        return model_config, models.load_tokenizer(
-            models.resolve(config.tokenizer, "--tokenizer"), trust_remote_code=trust
-        )
-    return model_config, models.load_tokenizer(name, revision=config.model_revision, trust_remote_code=trust)
+        named = models.resolve(config.tokenizer, "--tokenizer")
+        return model_config, models.load_tokenizer(named, trust_remote_code=trust, slow=slow)
+    tokenizer = models.load_tokenizer(name, revision=config.model_revision, trust_remote_code=trust, slow=slow)
+    return model_config, tokenizer
 
 
 def _open_data(config: Any, task_class: type[Task]) -> tuple[LoadedData, Task, dict[str, Dataset], list[Finding]]:
@@ -185,6 +185,7 @@ def _plan(experiment: Experiment, lengths: str) -> list[tuple[str, str]]:
 def run(config: Any, command: str, task_class: type[Task]) -> Report:
     """Fine-tune and write the run folder; returns the result table."""
     if config.resume:
+        running.require_run_of(command, config.output)
         config = running.resumed(config)
     if config.resume and config.output is not None and RunFolder(config.output).state() == "complete":
         reporting.current().note(f"{config.output} is complete: nothing to resume")

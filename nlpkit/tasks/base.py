@@ -81,6 +81,8 @@ class Task(ABC):
     # those that `predict` is given.
     file_formats: ClassVar[Mapping[str, str]] = {}
     input_formats: ClassVar[Mapping[str, str]] = {}
+    # whether a tokenizer that does not tell where its tokens stand (`is_fast` is false) will do
+    slow_tokenizers: ClassVar[bool] = False
 
     # --- made from data, from a model folder ---
 
@@ -153,6 +155,11 @@ class Task(ABC):
         """Column of the rows by which a held-out split is stratified and a sample balanced."""
         return None
 
+    @property
+    def group_column(self) -> str | None:
+        """Column of the rows whose equal values stay together when a split is held out: what they share would leak."""
+        return None
+
     # --- rows -> examples -> features ---
 
     @abstractmethod
@@ -193,8 +200,8 @@ class Task(ABC):
     def token_lengths(self, tokenizer: Any, examples: Mapping[str, Sequence[Any]]) -> list[int]:
         """Tokens of each example before any truncation, special tokens included."""
 
-    # Tokens a feature. As `from_data` leaves it, what was asked for; None lets `features.choose_max_length` choose, up
-    # to `default_max_length`.
+    # Tokens a feature. As `from_data` leaves it, what was asked for; None lets `features.choose_max_length` choose:
+    # `default_max_length`, or as many as the data ask for.
     max_length: int | None = None
     default_max_length: ClassVar[int | None] = None
 

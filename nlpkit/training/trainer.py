@@ -16,6 +16,7 @@ from transformers import Trainer
 from transformers.trainer_utils import EvalLoopOutput
 
 from nlpkit import process, reporting
+from nlpkit.data.features import Columns
 from nlpkit.errors import UserError
 from nlpkit.runs.folder import write_json, writing
 from nlpkit.tasks import outputs as model_outputs
@@ -72,9 +73,7 @@ class Split:
 
     def pooled(self, task: Task, outputs: Outputs) -> Outputs:
         """Outputs of `for_evaluation` rows, back in example order, one an example."""
-        arrays = self.features.with_format("numpy")
-        columns: dict[str, Any] = {name: arrays[name] for name in arrays.column_names}
-        columns["example"] = self.owner  # counted within a subset
+        columns = Columns(self.features, example=self.owner)  # which counts within a subset
         return task.pool(model_outputs.in_order(outputs, self.order), columns)
 
 

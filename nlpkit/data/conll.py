@@ -1,0 +1,138 @@
+"""Words and tags in columns: a token a line, a blank line between sentences (CoNLL-2000, -2003, -U, WNUT, GermEval).
+
+The files have no header. `layout_of` finds out how one is written from its first sentence, `sentences` reads it.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+DOCSTART = "-DOCSTART-"
+TOKENS = "tokens"  # the column of the words
+# https://universaldependencies.org/format.html; its FORM are the words
+CONLL_U = ("id", TOKENS, "lemma", "upos", "xpos", "feats", "head", "deprel", "deps", "misc")
+HINT = "Give every line the same columns, and put a blank line between sentences; --delimiter sets the separator."
+
+_BLANKS = " \t\r\n"
+_NOT_A_WORD = re.compile(r"\d+[-.]\d+")  # CoNLL-U: the words that a multi-word token stands for, an empty node
+_REMARK = re.compile(r"#\s*\w[\w.:-]*\s*=|#\s+id\s")  # where it could be a word with tags: "# key = value", "# id 7"
+_FIRST_LINES = 1_000  # lines from which the layout is found, where the first sentence is longer
+
+# number from 1, text, and message and hint where it could not be decoded
+Line = tuple[int, str, tuple[str, str] | None]
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How a file is written.
+
+    Attributes:
+        delimiter: between columns; None for any number of blanks and tabs.
+        columns: a name each: `tokens` for the words, `id` for their numbers, those of CoNLL-U, else `column3` by place.
+    """
+
+    delimiter: str | None
+    columns: tuple[str, ...]
+
+    def cells(self, text: str) -> list[str]:
+        """The cells of a line."""
+        text = text.rstrip(_BLANKS)
+        return text.split(self.delimiter) if self.delimiter else re.split(r"[ \t]+", text.lstrip(" \t"))
+
+    def is_comment(self, text: str, cells: Sequence[str]) -> bool:
+        """Whether a line is a remark (`# sent_id = 3`) and not the word "#" or a hashtag with its tags."""
+        if not text.startswith("#"):
+            return False
+        return len(cells) != len(self.columns) or (self.delimiter is None and bool(_REMARK.match(text)))
+
+    @property
+    def numbered(self) -> bool:
+        """Whether the first column counts the words."""
+        return self.columns[0] == "id"
+
+
+@dataclass
+class Sentence:
+    """A sentence as it stands in the file.
+
+    Attributes:
+        lines: for each word the line that it stands on, from 1.
+        cells: the cells of each word.
+        problem: line, message and hint of the first line that cannot be read; what follows it is left out.
+    """
+
+    lines: list[int] = field(default_factory=list)
+    cells: list[list[str]] = field(default_factory=list)
+    problem: tuple[int, str, str] | None = None
+
+    def columns(self, layout: Layout) -> dict[str, list[str]]:
+        """The sentence by columns."""
+        return {name: [word[i] for word in self.cells] for i, name in enumerate(layout.columns)}
+
+
+def layout_of(lines: Iterable[str], delimiter: str | None = None) -> Layout:
+    """Find the separator, the number of columns and what they are.
+
+    Args:
+        lines: of the first sentence, with what stands before it.
+        delimiter: where the user named it; else a tab where there is one, so that words may hold blanks, else blanks.
+    """
+    words = [line for line in lines if line.strip() and not line.startswith(("#", DOCSTART))] or [TOKENS]
+    delimiter = delimiter or ("\t" if "\t" in words[0].strip(_BLANKS) else None)
+    rows = [Layout(delimiter, ()).cells(line) for line in words]
+    width = len(rows[0])
+    numbers = [row[0] for row in rows if not _NOT_A_WORD.fullmatch(row[0])]
+    counted = numbers == [str(i) for i in range(1, len(numbers) + 1)]
+    if counted and width == len(CONLL_U):
+        return Layout(delimiter, CONLL_U)
+    # one word "1" may be a word; that a sentence reads "1 2 3" is unlikely
+    first = ("id", TOKENS) if counted and width > 1 and len(numbers) > 1 else (TOKENS,)
+    return Layout(delimiter, (*first, *(f"column{i}" for i in range(len(first) + 1, width + 1))))
+
+
+def sentences(lines: Iterable[Line], delimiter: str | None = None) -> Iterator[tuple[Layout, Sentence]]:
+    """The sentences of a file, with its layout. Remarks, `-DOCSTART-` and CoNLL-U's ranges and empty nodes are dropped.
+
+    Args:
+        lines: of the file.
+        delimiter: see `layout_of`.
+    """
+    lines = iter(lines)
+    first = list(_first_sentence(lines))
+    layout = layout_of((text for _, text, _ in first), delimiter)
+    found = Sentence()
+    for number, text, undecodable in itertools.chain(first, lines):
+        if not text.strip() or text.startswith(DOCSTART):
+            if found.lines or found.problem:
+                yield layout, found
+                found = Sentence()
+            continue
+        if found.problem:
+            continue
+        cells = layout.cells(text)
+        if undecodable:
+            found.problem = (number, *undecodable)
+        elif layout.is_comment(text, cells) or (layout.numbered and _NOT_A_WORD.fullmatch(cells[0])):
+            continue
+        elif len(cells) != len(layout.columns):
+            expected = f"{len(layout.columns)} columns ({', '.join(layout.columns)})"
+            found.problem = (number, f"expected {expected}, found {len(cells)}", HINT)
+        else:
+            found.lines.append(number)
+            found.cells.append(cells)
+    if found.lines or found.problem:
+        yield layout, found
+
+
+def _first_sentence(lines: Iterator[Line]) -> Iterator[Line]:
+    """The lines up to the first blank one behind a word."""
+    begun = False
+    for line in itertools.islice(lines, _FIRST_LINES):
+        yield line
+        text = line[1]
+        begun = begun or bool(text.strip() and not text.startswith(("#", DOCSTART)))
+        if begun and not text.strip():
+            return
