@@ -22,7 +22,36 @@ class Pieces:
         return "|".join(self.pieces)
 
 
-Cell = str | int | float | Pieces | None
+@dataclass(frozen=True)
+class Marked:
+    """A text with labelled parts: coloured by label on a terminal, in brackets elsewhere (`[Paris: LOC] is old`).
+
+    Attributes:
+        text: the whole of it.
+        spans: first character, the one behind the last, and label of each part, in order.
+        labels: that may occur; the place of a label among them decides its colour.
+    """
+
+    text: str
+    spans: Sequence[tuple[int, int, str]]
+    labels: Sequence[str]
+
+    def parts(self) -> Iterator[tuple[str, str | None]]:
+        """The text in parts, each with its label, None for what lies between."""
+        done = 0
+        for start, end, label in self.spans:
+            if start > done:
+                yield self.text[done:start], None
+            yield self.text[start:end], label
+            done = end
+        if done < len(self.text):
+            yield self.text[done:], None
+
+    def __str__(self) -> str:
+        return "".join(part if label is None else f"[{part}: {label}]" for part, label in self.parts())
+
+
+Cell = str | int | float | Pieces | Marked | None
 
 
 @dataclass

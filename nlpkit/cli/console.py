@@ -10,11 +10,12 @@ from contextlib import contextmanager
 from typing import Any, TextIO
 
 from nlpkit import process
-from nlpkit.reporting import Cell, Pieces, Progress, Report, Reporter, Table
+from nlpkit.reporting import Cell, Marked, Pieces, Progress, Report, Reporter, Table
 from nlpkit.runs.folder import human_bytes
 
 PLAIN_PROGRESS_SECONDS = 15.0
 PIECE_STYLES = ("black on bright_cyan", "black on bright_yellow")  # neighbouring pieces of a text
+LABEL_COLOURS = ("bright_cyan", "bright_yellow", "bright_green", "bright_magenta", "bright_blue", "bright_red", "white")
 
 
 def cell(value: Cell) -> str:
@@ -146,7 +147,10 @@ class RichReporter(Reporter):
             drawn.add_column(name, justify="left" if left else "right", overflow="fold")
         colours = self.console.color_system is not None and not self.console.no_color
         for row in table.rows:
-            cells = (_coloured(value) if isinstance(value, Pieces) and colours else Text(cell(value)) for value in row)
+            cells = (
+                _coloured(value) if isinstance(value, Pieces | Marked) and colours else Text(cell(value))
+                for value in row
+            )
             drawn.add_row(*cells)
         self.console.print(drawn)
 
@@ -196,16 +200,25 @@ class _RichProgress:
 
 
 def _to_left(table: Table) -> list[bool]:
-    """Which columns are aligned to the left: the first, and those of pieces."""
-    return [i == 0 or any(isinstance(row[i], Pieces) for row in table.rows) for i in range(len(table.header))]
+    """Which columns are aligned to the left: the first, and those of texts in parts."""
+    return [i == 0 or any(isinstance(row[i], Pieces | Marked) for row in table.rows) for i in range(len(table.header))]
 
 
-def _coloured(pieces: Pieces) -> Any:
+def _coloured(value: Pieces | Marked) -> Any:
     from rich.text import Text
 
     drawn = Text()
-    for i, piece in enumerate(pieces.pieces):
-        drawn.append(piece, style=PIECE_STYLES[i % len(PIECE_STYLES)])
+    if isinstance(value, Pieces):
+        for i, piece in enumerate(value.pieces):
+            drawn.append(piece, style=PIECE_STYLES[i % len(PIECE_STYLES)])
+        return drawn
+    colours = {label: LABEL_COLOURS[i % len(LABEL_COLOURS)] for i, label in enumerate(value.labels)}
+    for part, label in value.parts():
+        if label is None:
+            drawn.append(part)
+        else:
+            drawn.append(f" {part} ", style=f"black on {colours[label]}")
+            drawn.append(f"{label} ", style=f"bold black on {colours[label]}")
     return drawn
 
 

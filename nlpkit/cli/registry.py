@@ -29,6 +29,9 @@ COMMANDS: dict[str, Entry] = {
     "finetune-cls": Entry(
         "nlpkit.recipes.finetune_cls", "Fine-tune a model to classify or score texts and text pairs.", "Train"
     ),
+    "finetune-ner": Entry(
+        "nlpkit.recipes.finetune_ner", "Fine-tune a model to tag words: entities, phrases, parts of speech.", "Train"
+    ),
     "tokenize": Entry("nlpkit.recipes.tokenize", "Show how tokenizers cut texts, side by side.", "Data"),
     "predict": Entry("nlpkit.recipes.predict", "Answer for texts or files with a trained model.", "Use"),
     "evaluate": Entry("nlpkit.recipes.evaluate", "Measure a trained model on labelled data.", "Use"),

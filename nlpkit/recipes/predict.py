@@ -46,7 +46,11 @@ class Config(TaskOptions, TrainedModelOptions):
     encoding: str = option("utf-8", "Text encoding of --input.", panel="Input", metavar="NAME")
     delimiter: str | None = option(None, "Column separator of a csv --input.", panel="Input", metavar="CHAR")
     output: Path | None = option(
-        None, "File to write: csv, tsv, jsonl or parquet.", panel="Output", metavar="FILE", shown_default="print"
+        None,
+        "File to write: csv, tsv, jsonl or parquet; of tagged words also conll or html.",
+        panel="Output",
+        metavar="FILE",
+        shown_default="print",
     )
     overwrite: bool = option(False, "Replace --output if it exists.", panel="Output")
 

@@ -89,7 +89,7 @@ def over_steps(history: Sequence[Mapping[str, Any]], name: str, *, log: bool = F
     return draw
 
 
-def confusion(matrix: np.ndarray, names: Sequence[str], split: str) -> Plot:
+def confusion(matrix: np.ndarray, names: Sequence[str], split: str, unit: str = "rows") -> Plot:
     """Confusion matrix (gold rows, predicted columns), shaded by the share of the gold class."""
 
     def draw(path: Path) -> None:
@@ -116,7 +116,7 @@ def confusion(matrix: np.ndarray, names: Sequence[str], split: str) -> Plot:
                     color="white" if shares[i, j] > 0.5 else "black",
                 )
         axes.spines[:].set_visible(False)
-        axes.set(xlabel="predicted", ylabel="label", title=f"{split}: {matrix.sum():,} rows")
+        axes.set(xlabel="predicted", ylabel="label", title=f"{split}: {matrix.sum():,} {unit}")
         _save(figure, path)
 
     return draw

@@ -18,7 +18,7 @@ from nlpkit.errors import UserError
 from nlpkit.options import ColumnOptions, Config, Strings, TextColumnOptions, option
 from nlpkit.reporting import Table
 from nlpkit.tasks.base import Finding, Task
-from nlpkit.tasks.options import LengthOptions
+from nlpkit.tasks.options import LengthOptions, PerClassOptions
 
 if TYPE_CHECKING:
     import torch
@@ -71,10 +71,8 @@ class ClassificationAnswerOptions(TextColumnOptions):
     all_scores: bool = option(False, "Give the score of every label.", panel="Output")
 
 
-class ClassificationJudgeOptions(ColumnOptions):
+class ClassificationJudgeOptions(PerClassOptions, ColumnOptions):
     """Options of `evaluate`."""
-
-    per_class: bool = option(False, "Show precision, recall and F1 of each class.", panel="Output")
 
 
 class TextClassification(Task):

@@ -13,6 +13,12 @@ class LengthOptions(Config):
     )
 
 
+class PerClassOptions(Config):
+    """What `evaluate` shows of classes."""
+
+    per_class: bool = option(False, "Show precision, recall and F1 of each class.", panel="Output")
+
+
 class TextOptions(Config):
     """Which column is the text, for tasks on single texts."""
 

@@ -24,6 +24,9 @@ class Entry(NamedTuple):
 
 TASKS: dict[str, Entry] = {
     "text-classification": Entry("nlpkit.tasks.classification", "TextClassification", ("ForSequenceClassification",)),
+    "token-classification": Entry(
+        "nlpkit.tasks.token_classification", "TokenClassification", ("ForTokenClassification",)
+    ),
     # BERT and ALBERT as their authors trained them have a second head, which is left out
     "fill-mask": Entry(
         "nlpkit.tasks.masked_lm",

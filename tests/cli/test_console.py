@@ -9,7 +9,7 @@ from rich.console import Console
 
 from nlpkit.cli import console
 from nlpkit.cli.console import PlainReporter, RichReporter
-from nlpkit.reporting import Pieces, Table
+from nlpkit.reporting import Marked, Pieces, Table
 
 TABLE = Table("cut", ["name", "tokens", "pieces"], [["a", 2, Pieces(["un", "##do"])], ["long name", 1, Pieces(["x"])]])
 
@@ -31,6 +31,19 @@ def test_pieces_have_alternating_colours_on_a_terminal() -> None:
     drawn = out.getvalue()
     assert "|" not in drawn
     assert "\x1b[30;106mun\x1b[0m\x1b[30;103m##do\x1b[0m" in drawn
+
+
+def test_marked_texts_have_a_colour_a_label_and_brackets_without(monkeypatch: pytest.MonkeyPatch) -> None:
+    marked = Marked("In Rome, Bob", [(3, 7, "LOC"), (9, 12, "PER")], ["PER", "LOC"])
+    table = Table("texts", ["text"], [[marked]])
+    out = io.StringIO()
+    RichReporter(Console(file=out, force_terminal=True, color_system="standard", width=80)).table(table)
+    assert "In \x1b[30;103m Rome \x1b[0m\x1b[1;30;103mLOC \x1b[0m, \x1b[30;106m Bob \x1b[0m" in out.getvalue()
+    monkeypatch.setenv("NO_COLOR", "1")
+    plain = io.StringIO()
+    RichReporter(Console(file=plain, force_terminal=True, width=80)).table(table)
+    PlainReporter(plain).table(table)
+    assert plain.getvalue().count("In [Rome: LOC], [Bob: PER]") == 2
 
 
 def test_pieces_without_colours_have_bars(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,10 +16,10 @@ import torch
 from safetensors.torch import load_file
 from transformers import Trainer
 
-from nlpkit.recipes import finetune_cls
+from nlpkit.recipes import finetune_cls, finetune_ner
 from nlpkit.training.batching import LengthBatchSampler
 from nlpkit.training.trainer import ResumableTrainer
-from tests.conftest import rows, write_csv
+from tests.conftest import GOOD, rows, write_csv, write_jsonl
 
 
 @pytest.fixture(scope="module")
@@ -145,6 +145,27 @@ def test_user_error_is_said_once(options: dict[str, Any], together: Any, tmp_pat
     assert done.returncode != 0
     assert done.stderr.count("holds a finished run") == 1
     assert done.stderr.count("nlpkit: ") == 1
+
+
+def test_outputs_of_any_length_are_gathered_in_order(tmp_path: Path, tiny_model: Path) -> None:
+    """Two processes tag rows that do not divide evenly as one does: each sentence has as many outputs as words."""
+    made = rows(75, seed=7)
+    for split, part in (("train", made[:48]), ("validation", made[48:])):
+        tagged = [
+            {"tokens": words, "ner_tags": ["B-good" if word in GOOD else "O" for word in words]}
+            for words in (row["text"].split() for row in part)
+        ]
+        write_jsonl(tmp_path / f"{split}.jsonl", tagged)
+    options = {"data": str(tmp_path), "model": str(tiny_model), "epochs": 2, "learning_rate": 1e-2, "dropout": 0.0}
+    options |= {"device": "cpu", "threads": 1, "eval_batch_size": 8}
+    alone = finetune_ner.run(finetune_ner.Config(**options, batch_size=8, output=tmp_path / "alone")).record
+    arguments = [*flags(options), "--batch-size", 4, "--output", tmp_path / "run", "--json"]
+    done = launch(TORCHRUN, tmp_path, "finetune-ner", *arguments)
+    assert done.returncode == 0, done.stderr
+    metrics = json.loads(done.stdout)["metrics"]
+    assert 0.1 < metrics["validation"]["f1"] < 1
+    for split, values in alone["metrics"].items():
+        assert metrics[split] == pytest.approx(values, abs=2e-2), split
 
 
 def test_accelerate_launch(options: dict[str, Any], alone: Path, tmp_path: Path) -> None:

@@ -1,0 +1,311 @@
+"""Rows of tagged words as people have them: lists of words and of tags, or a text with character spans."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+from nlpkit import reporting
+from nlpkit.data import columns as column_names
+from nlpkit.data import tags as schemes
+from nlpkit.data import words
+from nlpkit.data.conll import CONLL_U
+from nlpkit.data.tags import Scheme, Span
+from nlpkit.data.words import Place
+from nlpkit.errors import UserError
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+
+Kind = Literal["pos", "chunk", "ner"]
+
+WORD_NAMES = ("tokens", "words", "token", "word", "form", "forms")
+KIND_NAMES: dict[str, Kind] = {
+    **dict.fromkeys(("ner_tags", "ner", "ner_tag", "entities", "spans"), "ner"),
+    **dict.fromkeys(("chunk_tags", "chunk", "chunks", "chunk_tag"), "chunk"),
+    **dict.fromkeys(("pos_tags", "upos", "pos", "pos_tag", "xpos", "upos_tags"), "pos"),
+}
+# columns that say that they hold tags, not which
+TAG_NAMES = ("tags", "labels", "tag", "label")
+KINDS: tuple[Kind, ...] = ("ner", "chunk", "pos")  # what is taken first where a file has several
+# of CoNLL-2000
+PHRASES = frozenset(("NP", "VP", "PP", "ADVP", "ADJP", "SBAR", "PRT", "CONJP", "INTJ", "LST", "UCP"))
+NOT_TAGS = frozenset(CONLL_U) - {"upos", "xpos"}
+SAMPLE = 1_000  # sentences from which it is told what a column holds
+MOST_TAGS = (
+    200  # different values from which a column holds words, not tags; the largest tag sets in use have about 150
+)
+
+# how annotation tools call what a span has
+SPAN_KEYS = (("start", "start_offset"), ("end", "end_offset"), ("label", "type", "tag"))
+PAIR_KEY = "span"  # or start and end in a list under this
+
+
+@dataclass
+class Sentence:
+    """The words of a row in their text.
+
+    Attributes:
+        text: the row's own, or its words with a blank between two.
+        places: of the words in it.
+        tags: one a word, in the scheme of the data, BIO for character spans; None where none were asked for.
+        faults: what is wrong with the spans, in a few words each.
+    """
+
+    text: str
+    places: list[Place]
+    tags: list[str] | None = None
+    faults: list[str] = field(default_factory=list)
+
+
+def sentence(value: Any) -> Sentence:
+    """The words of a cell with a list of them, or with a text.
+
+    Raises:
+        ValueError: there are none.
+    """
+    if isinstance(value, str):
+        made = Sentence(value, words.split(value))
+    elif isinstance(value, list | tuple):
+        made = Sentence(*words.joined(["" if word is None else str(word) for word in value]))
+    else:
+        made = Sentence("", [])
+    if not made.places or not made.text.strip():
+        raise ValueError("no words")
+    return made
+
+
+def tagged_sentence(value: Any, tags: Any) -> Sentence:
+    """The words of a row with their tags.
+
+    Args:
+        value: a list of words, or a text.
+        tags: of a list of words a tag each (see `cells`); of a text spans with start, end and label.
+
+    Raises:
+        ValueError: no words, or not a tag for each; the message says so in a few words.
+    """
+    if isinstance(value, str):
+        return _marked(value, spans_of(tags))
+    made = sentence(value)
+    if not isinstance(tags, list) or len(tags) != len(made.places):
+        count = len(tags) if isinstance(tags, list) else "no"
+        raise ValueError(f"{len(made.places)} words, {count} tags")
+    made.tags = tags
+    return made
+
+
+def spans_of(value: Any) -> list[tuple[int, int, str]]:
+    """Character spans from a list of objects, or from lists under the same keys.
+
+    Raises:
+        ValueError: a span lacks start, end or label.
+    """
+    if isinstance(value, Mapping):  # how `datasets` keeps a sequence of objects
+        value = [dict(zip(value, cells, strict=True)) for cells in zip(*value.values(), strict=True)]
+    found = []
+    for item in value or []:
+        pair = item.get(PAIR_KEY)
+        item = {**item, "start": pair[0], "end": pair[1]} if pair and len(pair) == 2 else item
+        parts: list[Any] = [next((item[k] for k in names if item.get(k) is not None), None) for names in SPAN_KEYS]
+        if None in parts:
+            raise ValueError(f"a span needs start, end and label: {item}")
+        found.append((int(parts[0]), int(parts[1]), str(parts[2])))
+    return found
+
+
+def _marked(text: str, spans: list[tuple[int, int, str]]) -> Sentence:
+    """A text cut into words so that spans cover whole ones; spans that cannot be right are left out."""
+    sentence(text)  # which must have words
+    faults, kept = [], list[tuple[int, int, str]]()
+    for start, end, label in sorted(spans, key=lambda span: (span[0], -span[1])):
+        name = f"span {start} to {end} ({label})"
+        if not 0 <= start < end <= len(text):
+            faults.append(f"{name} is not within the {len(text)} characters")
+        elif not words.split(text[start:end]):
+            faults.append(f"{name} covers no word")
+        elif kept and start < kept[-1][1]:
+            faults.append(f"{name} overlaps span {kept[-1][0]} to {kept[-1][1]} ({kept[-1][2]})")
+        else:
+            kept.append((start, end, label))
+    places = words.split(text, [border for start, end, _ in kept for border in (start, end)])
+    found = []
+    for start, end, label in kept:
+        inside = [i for i, (first, behind) in enumerate(places) if start <= first and behind <= end]
+        found.append(Span(inside[0], inside[-1] + 1, label))
+    return Sentence(text, places, schemes.bio(found, len(places)), faults)
+
+
+# --- which column holds what ---
+
+
+def _holds(feature: Any) -> str:
+    """What the cells of a column are: `words`, `numbers`, `spans`, `text` or `other`."""
+    from datasets import ClassLabel, Value
+
+    inner = getattr(feature, "feature", None)
+    keys = set(inner if isinstance(inner, dict) else feature if isinstance(feature, dict) else ())
+    if keys:
+        placed = PAIR_KEY in keys or all(keys.intersection(names) for names in SPAN_KEYS[:2])
+        return "spans" if placed and keys.intersection(SPAN_KEYS[2]) else "other"
+    if isinstance(inner, ClassLabel):
+        return "numbers"
+    if isinstance(inner, Value):
+        kinds = {"string": "words", "large_string": "words", "null": "spans"}  # lists that are all empty: no entity
+        return kinds.get(inner.dtype, "numbers" if "int" in inner.dtype else "other")
+    return "text" if isinstance(feature, Value) and "string" in feature.dtype else "other"
+
+
+def words_column(rows: Dataset, named: str | None) -> str:
+    """The column of the words, as lists or as text.
+
+    Raises:
+        UserError: the column that was named does not exist or holds something else, or none fits.
+    """
+    kinds = _kinds(rows)
+    if named:
+        column = column_names.require(named, kinds, "text")
+        if kinds[column] not in ("words", "text"):
+            raise UserError(f"column '{column}' holds neither lists of words nor text", "Name another: --text-column.")
+        return column
+    lists = [name for name, kind in kinds.items() if kind == "words"]
+    texts = [name for name, kind in kinds.items() if kind == "text"]
+    found = (
+        column_names.guess(lists, WORD_NAMES) or column_names.guess(texts, column_names.TEXT_NAMES) or [*lists, ""][0]
+    )
+    if not found:
+        raise UserError(
+            f"no column holds lists of words, or text; the columns are {', '.join(kinds)}", "Name it: --text-column."
+        )
+    if found not in WORD_NAMES:
+        reporting.current().note(f"words: column '{found}' (guessed; --text-column)")
+    return found
+
+
+def tags_column(rows: Dataset, text: str, named: str | None, kind: Kind | None) -> str:
+    """The column of the tags of the words in column `text`.
+
+    Args:
+        rows: of the user's data.
+        text: column of the words.
+        named: what the user called it: a name, or a number from 1, from -1 back.
+        kind: what the tags are to be; None for any.
+
+    Raises:
+        UserError: no such column, or none fits.
+    """
+    held = _kinds(rows)
+    if named:
+        return named_column(named, list(held))
+    fitting = ("spans",) if held[text] == "text" else ("words", "numbers")
+    # a column that is empty so far is no column of words
+    candidates = [name for name, what in held.items() if what in fitting and name != text]
+    kinds = {name: found for name in candidates if (found := _kind_of(rows, name)) is not None}
+    if kind is None and (generic := column_names.guess(candidates, TAG_NAMES)):
+        return generic
+    for wanted in (kind,) if kind else KINDS:
+        for name, found in kinds.items():
+            if found == wanted:
+                if len(kinds) > 1 or name not in KIND_NAMES:
+                    how = "" if kind else "guessed; --column pos|chunk|ner, "
+                    reporting.current().note(f"tags: column '{name}' ({found}; {how}--tag-column)")
+                return name
+    what = f"{kind} tags" if kind else "spans with start, end and label" if fitting == ("spans",) else "tags"
+    raise UserError(
+        f"no column holds {what}; the columns are {', '.join(held)}", "Name it by name or number: --tag-column."
+    )
+
+
+def named_column(named: str, columns: Sequence[str]) -> str:
+    """The column of this name, or of this number: 1 is the first, as for `cut -f`, -1 the last.
+
+    Raises:
+        UserError: there is none.
+    """
+    if named in columns or not re.fullmatch(r"-?\d+", named):
+        return column_names.require(named, columns, "tag")
+    number = int(named)
+    if not 1 <= abs(number) <= len(columns):
+        shown = ", ".join(f"{i} {name}" for i, name in enumerate(columns, start=1))
+        raise UserError(f"--tag-column {named}: the columns are {shown}", "Count from 1, or from -1 back.")
+    return columns[number - 1 if number > 0 else number]
+
+
+def _kinds(rows: Dataset) -> dict[str, str]:
+    return {name: _holds(feature) for name, feature in rows.features.items() if not name.startswith("__")}
+
+
+def _kind_of(rows: Dataset, column: str) -> Kind | None:
+    """What the tags of a column are, by its name or else by a sample of them; None for no tags."""
+    if column.lower() in KIND_NAMES:
+        return KIND_NAMES[column.lower()]
+    if column in NOT_TAGS:
+        return None
+    if _holds(rows.features[column]) == "spans":
+        return "ner"
+    sample = [value for value in cells(rows.select(range(min(SAMPLE, len(rows)))), column) if value]
+    scheme = schemes.detect(sample)
+    distinct = {tag for tags in sample for tag in tags}
+    if scheme == "plain":
+        return "pos" if len(distinct) <= MOST_TAGS else None
+    kinds = schemes.types(distinct, scheme)
+    return "chunk" if sum(kind in PHRASES for kind in kinds) > len(kinds) / 2 else "ner"
+
+
+def class_names(rows: Dataset, column: str) -> list[str] | None:
+    """The names that a column of numbered tags was declared with."""
+    from datasets import ClassLabel
+
+    inner = getattr(rows.features[column], "feature", None)
+    return list(inner.names) if isinstance(inner, ClassLabel) else None
+
+
+def cells(rows: Dataset, column: str) -> list[Any]:
+    """The tags of each row: a list of names, an empty one for a missing tag; of spans the cell as it is."""
+    values = rows[column][:]
+    if _holds(rows.features[column]) == "spans":
+        return values
+    names = class_names(rows, column)
+
+    def name(tag: Any) -> str:
+        if tag is None or (isinstance(tag, int) and tag < 0):  # -100: a word that is not to be judged
+            return ""
+        return names[tag] if names else str(tag).strip()
+
+    known: dict[Any, str] = {}
+    return [
+        value and [known[tag] if tag in known else known.setdefault(tag, name(tag)) for tag in value]
+        for value in values
+    ]
+
+
+def scheme_of(rows: Dataset, column: str, asked: Scheme | None) -> Scheme:
+    """The scheme of the tags in a column, which is `bio` for spans: the one asked for, else the one found.
+
+    Raises:
+        UserError: another one was asked for than spans have.
+    """
+    if _holds(rows.features[column]) == "spans":
+        if asked not in (None, "bio"):
+            raise UserError(
+                f"column '{column}' holds character spans, which mark entities and are no {asked.upper()} tags",
+                "Leave out --scheme, or name another column: --tag-column.",
+            )
+        return "bio"
+    if asked:
+        return asked
+    return schemes.detect(value for value in cells(rows, column) if value)
+
+
+def distinct(rows: Dataset, column: str) -> list[str]:
+    """The different tags in a column, as BIO for spans, in the order of their first."""
+    if _holds(rows.features[column]) == "spans":
+        labels: dict[str, None] = {}
+        for value in rows[column][:]:
+            with contextlib.suppress(ValueError):  # told when the row is read
+                labels.update(dict.fromkeys(span[2] for span in spans_of(value)))
+        return [f"B-{label}" for label in labels]
+    return list(dict.fromkeys(tag for value in cells(rows, column) for tag in value or ()))

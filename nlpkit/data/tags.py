@@ -1,0 +1,166 @@
+"""Tag schemes: how the tags of words write down which words make an entity.
+
+Whatever scheme a file has, inside there are two: BIO (Ramshaw and Marcus 1995, as IOB2 in CoNLL-2002) for entities, and
+plain tags, one a word, as for parts of speech.
+
+| scheme | "Jane Doe" "Acme" | |
+|---|---|---|
+| bio | B-PER I-PER B-ORG | the first word of each entity has B |
+| iob1 | I-PER I-PER I-ORG | B only where an entity touches another of its type (CoNLL-2003 as published) |
+| bioes | B-PER E-PER S-ORG | the last word has E, a single one S; also written BILOU and BMES |
+| io | I-PER I-PER I-ORG, or PER PER ORG | entities of one type that touch are one |
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+from itertools import pairwise
+from typing import Literal, NamedTuple
+
+Scheme = Literal["bio", "iob1", "bioes", "io", "plain"]
+OUTSIDE = "O"
+
+# BILOU calls the last word L and a single one U, BMES the inner ones M
+_LETTERS = {"B": "B", "I": "I", "E": "E", "S": "S", "L": "E", "U": "S", "M": "I"}
+_ALLOWED = {"bio": "BI", "iob1": "BI", "bioes": "BIES", "io": "I"}
+_WELL_FORMED = 0.9  # share of the tags but O that must be B-X, I-X, ... for the rest to count as slips
+
+
+class Span(NamedTuple):
+    """An entity: words from `start` up to, without, `end`, and its type."""
+
+    start: int
+    end: int
+    type: str
+
+
+def detect(sentences: Iterable[Sequence[str]]) -> Scheme:
+    """The scheme in which these tags are most legal.
+
+    Data that fit several schemes give the same entities in each: nothing but I- is called `io`, nothing but B- `bio`.
+    Tags without a prefix are `io` where most are O, else `plain`.
+    """
+    tags: Counter[str] = Counter()
+    pairs: Counter[tuple[str, str]] = Counter()
+    for sentence in sentences:
+        tags.update(sentence)
+        pairs.update(pairwise((OUTSIDE, *sentence)))
+    inside = {tag: count for tag, count in tags.items() if tag != OUTSIDE}
+    prefixed = {tag: count for tag, count in inside.items() if tag[:1] in _LETTERS and tag[1:2] == "-" and tag[2:]}
+    bare = {tag for tag in inside if tag in _LETTERS}
+    if len(bare) < len(inside) and sum(prefixed.values()) < max(_WELL_FORMED * sum(inside.values()), 1):
+        return "io" if tags[OUTSIDE] > sum(inside.values()) else "plain"
+    letters = {_LETTERS[tag[0]] for tag in prefixed or bare}
+    if letters & {"E", "S"}:
+        return "bioes"
+    if letters <= {"I"}:
+        return "io"
+    # an I- that opens an entity is legal in IOB1 only, a B- that follows no entity of its type in BIO only
+    wrong: dict[Scheme, int] = {
+        scheme: sum(count for pair, count in pairs.items() if problem(*pair, scheme)) for scheme in ("bio", "iob1")
+    }
+    return min(wrong, key=wrong.__getitem__)
+
+
+def scheme_of_names(names: Sequence[str]) -> Scheme:
+    """The scheme that the class names of a model are written in; its entities are read the same way in IOB1 and BIO."""
+    inside = set(names) - {OUTSIDE}
+    parsed = [parse(name, "bio") for name in inside]
+    if OUTSIDE not in names or not inside:
+        return "plain"
+    if None in parsed:
+        return "io"
+    letters = {found[0] for found in parsed if found}
+    return "bioes" if letters & {"E", "S"} else "io" if letters == {"I"} else "bio"
+
+
+@lru_cache(maxsize=100_000)
+def parse(tag: str, scheme: Scheme) -> tuple[str, str] | None:
+    """Letter (B, I, E, S or O) and type of a tag; None where it is no tag of an entity scheme.
+
+    The type of the bare tags B, I, ... is empty.
+    """
+    if tag == OUTSIDE:
+        return OUTSIDE, ""
+    letter = _LETTERS.get(tag[:1])
+    if letter and (len(tag) == 1 or (tag[1] == "-" and len(tag) > 2)):
+        return letter, tag[2:]
+    return ("I", tag) if scheme == "io" and tag else None
+
+
+@lru_cache(maxsize=100_000)
+def problem(before: str, tag: str, scheme: Scheme) -> str | None:
+    """What is illegal about a tag behind another, in a few words; `before` is O at the start of a sentence."""
+    if scheme == "plain":
+        return None if tag else "no tag"
+    found = parse(tag, scheme)
+    letters = _ALLOWED[scheme]
+    if found is None or (found[0] != OUTSIDE and found[0] not in letters):
+        return f"{tag!r} is no tag of {scheme.upper()}" if tag else "no tag"
+    letter, kind = found
+    previous, previous_kind = parse(before, scheme) or (OUTSIDE, "")
+    open_ = previous in (("B", "I") if scheme == "bioes" else ("B", "I", "E", "S"))
+    continues = open_ and kind == previous_kind
+    if scheme == "bioes":
+        if open_ and (letter in "OBS" or not continues):
+            return f"{before} is not closed before {tag}"
+        return None if letter in "OBS" or continues else f"{tag} after {before}"
+    must_continue = {"bio": "I", "iob1": "B"}.get(scheme, "")
+    return f"{tag} after {before}" if letter in must_continue and not continues else None
+
+
+def problems(tags: Sequence[str], scheme: Scheme) -> list[tuple[int, str]]:
+    """The illegal tags of a sentence: index, and what is wrong."""
+    found = [
+        (i, said) for i, pair in enumerate(pairwise((OUTSIDE, *tags))) if (said := problem(*pair, scheme)) is not None
+    ]
+    # only BIOES minds how a sentence ends
+    if scheme == "bioes" and tags and problem(tags[-1], OUTSIDE, scheme):
+        found.append((len(tags) - 1, f"{tags[-1]} is not closed at the end of the sentence"))
+    return found
+
+
+def spans(tags: Sequence[str], scheme: Scheme = "bio") -> list[Span]:
+    """The entities of a sentence, in order.
+
+    Illegal sequences are read as conlleval (https://www.clips.uantwerpen.be/conll2000/chunking/output.html) reads them:
+    whatever changes the type or follows O begins an entity. What is no tag counts as O.
+    """
+    found: list[Span] = []
+    start, kind, before = 0, "", OUTSIDE
+    for i, tag in enumerate((*tags, OUTSIDE)):
+        letter, type_ = parse(tag, scheme) or (OUTSIDE, "")
+        begins = letter in "BS" or before in "OES" or type_ != kind
+        if before != OUTSIDE and (begins or letter == OUTSIDE):
+            found.append(Span(start, i, kind))
+        if letter != OUTSIDE and begins:
+            start = i
+        kind, before = type_, letter
+    return found
+
+
+def bio(found: Iterable[Span], length: int) -> list[str]:
+    """The BIO tags of a sentence of `length` words with these entities; an empty type gives the bare tags B and I."""
+    tags = [OUTSIDE] * length
+    for start, end, kind in found:
+        ending = f"-{kind}" if kind else ""
+        tags[start:end] = [f"B{ending}", *([f"I{ending}"] * (end - start - 1))]
+    return tags
+
+
+def converted(tags: Sequence[str], scheme: Scheme) -> list[str]:
+    """Tags of any scheme as BIO, what is illegal repaired; plain tags as they are."""
+    return list(tags) if scheme == "plain" else bio(spans(tags, scheme), len(tags))
+
+
+def label_names(kinds: Iterable[str]) -> list[str]:
+    """Names of the classes of a model for entities of these types: O, then B and I of each, in alphabetical order."""
+    return [OUTSIDE, *(name for kind in sorted(set(kinds)) for name in bio([Span(0, 2, kind)], 2))]
+
+
+def types(tags: Iterable[str], scheme: Scheme = "bio") -> list[str]:
+    """The types that tags of an entity scheme name, in the order of their first."""
+    found = (parse(tag, scheme) or (OUTSIDE, "") for tag in tags)
+    return list(dict.fromkeys(kind for letter, kind in found if letter != OUTSIDE))

@@ -1,0 +1,229 @@
+"""Metrics of tagged words, as `evaluate.Metric` classes over seqeval and scikit-learn that work offline.
+
+Entities are what seqeval says they are. It does so in plain Python, so each sentence is read once, and every figure,
+the strict ones too, comes from that.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import datasets
+import evaluate
+import numpy as np
+from seqeval.metrics.sequence_labeling import get_entities
+from sklearn import metrics as sk
+
+CITATION = "Nakayama 2018, seqeval: A Python framework for sequence labeling evaluation"
+SUFFIXES = ("precision", "recall", "f1")
+ERRORS = ("boundary", "type", "boundary+type", "missed", "invented")
+NONE = "(none)"  # in a confusion of types: no entity
+
+Tagged = Sequence[Sequence[str]]
+
+
+class Entity(NamedTuple):
+    """An entity: its sentence, the first and the last word, and its type."""
+
+    sentence: int
+    start: int
+    end: int
+    type: str
+
+
+def entities(sentences: Tagged) -> list[Entity]:
+    """The entities in BIO tags, in order; an I- that follows O or another type begins one, as in conlleval.
+
+    Args:
+        sentences: tags of each sentence.
+    """
+    return [
+        Entity(i, start, end, kind) for i, tags in enumerate(sentences) for kind, start, end in get_entities(list(tags))
+    ]
+
+
+def strict(found: set[Entity], sentences: Tagged) -> set[Entity]:
+    """Those of the entities that begin with B-: what seqeval's strict mode leaves of them under IOB2."""
+    return {entity for entity in found if sentences[entity.sentence][entity.start][0] == "B"}
+
+
+def _ratios(right: int, predicted: int, gold: int) -> dict[str, float]:
+    """Precision, recall and F1; 0 where there is nothing to divide by."""
+    precision, recall = right / predicted if predicted else 0.0, right / gold if gold else 0.0
+    both = precision + recall
+    return dict(zip(SUFFIXES, (precision, recall, 2 * precision * recall / both if both else 0.0), strict=True))
+
+
+def _info(description: str) -> evaluate.MetricInfo:
+    tags = datasets.List(datasets.Value("string"))
+    return evaluate.MetricInfo(
+        description=description,
+        citation=CITATION,
+        inputs_description="predictions, references: the tags of each sentence",
+        features=datasets.Features({"predictions": tags, "references": tags}),
+    )
+
+
+class EntityScores(evaluate.Metric):
+    """Precision, recall and F1 of whole entities over all types, the same in seqeval's strict mode, tag accuracy."""
+
+    def _info(self) -> evaluate.MetricInfo:
+        return _info(self.__doc__ or "")
+
+    def _compute(self, predictions: Tagged, references: Tagged) -> dict[str, float]:
+        gold, found = set(entities(references)), set(entities(predictions))
+        strict_gold, strict_found = strict(gold, references), strict(found, predictions)
+        strictly = _ratios(len(strict_gold & strict_found), len(strict_found), len(strict_gold))
+        return {
+            **_ratios(len(gold & found), len(found), len(gold)),
+            **{f"strict_{name}": value for name, value in strictly.items()},
+            "accuracy": _accuracy(predictions, references),
+        }
+
+
+class TagScores(evaluate.Metric):
+    """Tag accuracy; precision, recall and F1 over the tags (macro, weighted)."""
+
+    def _info(self) -> evaluate.MetricInfo:
+        return _info(self.__doc__ or "")
+
+    def _compute(self, predictions: Tagged, references: Tagged) -> dict[str, float]:
+        predicted, gold, names = _numbers(predictions, references)
+        scores = {"accuracy": _accuracy(predictions, references)}
+        for average in ("macro", "weighted"):
+            values = sk.precision_recall_fscore_support(
+                gold, predicted, labels=range(len(names)), average=average, zero_division=0
+            )
+            scores |= {f"{suffix}_{average}": float(value) for suffix, value in zip(SUFFIXES, values[:3], strict=True)}
+        return scores
+
+
+def _accuracy(predicted: Tagged, gold: Tagged) -> float:
+    pairs = [a == b for tags, true in zip(predicted, gold, strict=True) for a, b in zip(tags, true, strict=True)]
+    return sum(pairs) / len(pairs)
+
+
+def _numbers(predicted: Tagged, gold: Tagged) -> tuple[np.ndarray, np.ndarray, list[str]]:
+    """The tags of all words as indices into the names of those that occur, alphabetically."""
+    flat = [np.array([tag for tags in sentences for tag in tags], dtype=object) for sentences in (predicted, gold)]
+    names = sorted(set(flat[0]) | set(flat[1]))
+    numbers = {name: i for i, name in enumerate(names)}
+    first, second = (np.fromiter((numbers[tag] for tag in tags), np.int64, len(tags)) for tags in flat)
+    return first, second, names
+
+
+def compute(predicted: Tagged, gold: Tagged, *, plain: bool) -> dict[str, float]:
+    """All metrics of tagged sentences, of which one has a word.
+
+    Args:
+        predicted: tags of each sentence, BIO unless `plain`.
+        gold: tags of the same words.
+        plain: the tags stand each for themselves.
+    """
+    metric = TagScores if plain else EntityScores
+    return metric(keep_in_memory=True).compute(predictions=predicted, references=gold)
+
+
+def per_class(predicted: Tagged, gold: Tagged, *, plain: bool) -> dict[str, dict[str, float]]:
+    """Precision, recall, F1 and support of each type of entity, or of each plain tag; those that occur."""
+    if plain:
+        first, second, names = _numbers(predicted, gold)
+        columns = sk.precision_recall_fscore_support(second, first, labels=range(len(names)), zero_division=0)
+        return {
+            name: {**{s: float(columns[k][i]) for k, s in enumerate(SUFFIXES)}, "support": int(columns[3][i])}
+            for i, name in enumerate(names)
+        }
+    found, true = set(entities(predicted)), set(entities(gold))
+    right, counts, support = (Counter(entity.type for entity in group) for group in (found & true, found, true))
+    return {
+        kind: {**_ratios(right[kind], counts[kind], support[kind]), "support": support[kind]}
+        for kind in sorted(counts | support)
+    }
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """A predicted entity that is wrong, a true one that was not found, or one taken for the other.
+
+    Attributes:
+        kind: one of `ERRORS`.
+        gold: the true entity; None for an invented one.
+        predicted: what was found in its place; None for a missed one.
+    """
+
+    kind: str
+    gold: Entity | None
+    predicted: Entity | None
+
+
+def mistakes(predicted: Tagged, gold: Tagged) -> list[Mistake]:
+    """Every wrong entity once, in the order of the text.
+
+    A true entity goes with the predicted one that shares most words with it (of equals with one of its type, then with
+    the first), each with one at most; what is left over is missed or invented.
+    """
+    found, true = set(entities(predicted)), set(entities(gold))
+    by_sentence: dict[int, list[Entity]] = {}
+    for entity in sorted(found - true):
+        by_sentence.setdefault(entity.sentence, []).append(entity)
+    out: list[Mistake] = []
+    lost = sorted(true - found)
+    pairs = sorted(
+        (-_shared(entity, other), entity.type != other.type, entity, other)
+        for entity in lost
+        for other in by_sentence.get(entity.sentence, ())
+        if _shared(entity, other) > 0
+    )
+    taken: set[tuple[str, Entity]] = set()
+    for _, _, entity, other in pairs:
+        if ("gold", entity) not in taken and ("predicted", other) not in taken:
+            taken |= {("gold", entity), ("predicted", other)}
+            out.append(Mistake(_kind(entity, other), entity, other))
+    out += [Mistake("missed", entity, None) for entity in lost if ("gold", entity) not in taken]
+    invented = (other for others in by_sentence.values() for other in others)
+    out += [Mistake("invented", None, other) for other in invented if ("predicted", other) not in taken]
+    return sorted(out, key=lambda mistake: mistake.gold or mistake.predicted or ())
+
+
+def _shared(one: Entity, other: Entity) -> int:
+    """Words in both."""
+    return min(one.end, other.end) - max(one.start, other.start) + 1
+
+
+def _kind(gold: Entity, predicted: Entity) -> str:
+    if gold.type == predicted.type:
+        return "boundary"
+    return "type" if (gold.start, gold.end) == (predicted.start, predicted.end) else "boundary+type"
+
+
+def confusion(predicted: Tagged, gold: Tagged, *, plain: bool) -> tuple[list[str], np.ndarray]:
+    """Which types, or plain tags, were taken for which.
+
+    Returns:
+        Names, and counts of shape (names, names): true rows, predicted columns. With entities the last name is
+        `NONE`: its column counts the missed, its row the invented ones.
+    """
+    if plain:
+        first, second, names = _numbers(predicted, gold)
+        matrix = np.zeros((len(names), len(names)), dtype=np.int64)
+        np.add.at(matrix, (second, first), 1)
+        return names, matrix
+    found, true = set(entities(predicted)), set(entities(gold))
+    names = [*sorted({entity.type for entity in found | true}), NONE]
+    places = {name: i for i, name in enumerate(names)}
+    matrix = np.zeros((len(names), len(names)), dtype=np.int64)
+    for entity in found & true:
+        matrix[places[entity.type], places[entity.type]] += 1
+    for mistake in mistakes(predicted, gold):
+        row, column = (entity.type if entity else NONE for entity in (mistake.gold, mistake.predicted))
+        matrix[places[row], places[column]] += 1
+    return names, matrix
+
+
+def error_shares(predicted: Tagged, gold: Tagged) -> dict[str, float]:
+    """How many mistakes there are (`count`), and which share of them each of `ERRORS` has."""
+    counts = Counter(mistake.kind for mistake in mistakes(predicted, gold))
+    return {"count": counts.total(), **{kind: counts[kind] / max(counts.total(), 1) for kind in ERRORS}}

@@ -1,0 +1,31 @@
+"""Fine-tune a model to tag words: named entities, phrases (chunks), parts of speech.
+
+Reads CoNLL columns, lists of words and tags, and texts with character spans; how entities are written (BIO, IOB1,
+BIOES, IO) is found out, and what several columns hold (--column pos, chunk or ner).
+
+Example: nlpkit finetune-ner --data wnut17 --epochs 3 --output runs/wnut17
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from nlpkit.recipes import finetune
+from nlpkit.reporting import Report
+from nlpkit.tasks.token_classification import LabellingOptions, TokenClassification, TokenClassificationOptions
+
+COMMAND = "finetune-ner"
+
+
+class Config(LabellingOptions, TokenClassificationOptions, finetune.FinetuneOptions):
+    """Options of `nlpkit finetune-ner`."""
+
+
+def build(config: Config) -> Any:
+    """The Trainer of this run, ready to train."""
+    return finetune.build(config, COMMAND, TokenClassification).trainer
+
+
+def run(config: Config) -> Report:
+    """Train, measure and write the run folder."""
+    return finetune.run(config, COMMAND, TokenClassification)

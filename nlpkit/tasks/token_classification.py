@@ -1,0 +1,786 @@
+"""Token classification: entities, phrases, parts of speech, and whatever else gives each word of a text a tag."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TextIO
+
+import numpy as np
+
+from nlpkit import reporting
+from nlpkit.data import columns as column_names
+from nlpkit.data import tagged, words
+from nlpkit.data import tags as schemes
+from nlpkit.data.tag_reader import SHOWN, TagReader, token_lines
+from nlpkit.data.tags import OUTSIDE, Scheme
+from nlpkit.errors import UserError
+from nlpkit.options import Config, option
+from nlpkit.reporting import Marked, Table
+from nlpkit.tasks.base import Finding, Task
+from nlpkit.tasks.options import LengthOptions, PerClassOptions, TextOptions
+
+if TYPE_CHECKING:
+    import torch
+    from datasets import Dataset
+
+    from nlpkit.data.sources import LoadedData
+    from nlpkit.inference.markup import Answered
+    from nlpkit.inference.writers import Write
+    from nlpkit.metrics.tagging import Entity
+    from nlpkit.runs.plots import Plot
+
+IGNORED = -100  # the label that torch's cross-entropy leaves out
+SHOWN_TAGS = 20  # rows of the table of plain tags
+RARE = 10  # entities under which a type is called rare
+
+
+class TagOptions(TextOptions):
+    """Where the tags of labelled rows are, and how they are written."""
+
+    tag_column: str | None = option(
+        None,
+        "Column of the tags or spans: its name, or its number (1 is the first, as in cut -f; -1 the last).",
+        panel="Data",
+        metavar="NAME|N",
+        shown_default="guessed",
+    )
+    column: Literal["pos", "chunk", "ner"] | None = option(
+        None, "Which tags to take where there are several.", panel="Data", shown_default="ner, else chunk, else pos"
+    )
+    scheme: Literal["auto", "bio", "iob1", "bioes", "io", "plain"] = option(
+        "auto", "How entities are written as tags; plain: a tag stands for itself.", panel="Task"
+    )
+    on_bad_tags: Literal["repair", "error"] = option(
+        "repair", "Tags that the scheme does not allow: read them as conlleval does, or stop.", panel="Task"
+    )
+
+
+class AggregationOptions(Config):
+    """Which tokens of a word speak for it."""
+
+    aggregation: Literal["first", "average", "max"] = option(
+        "first",
+        "Tag of a word from its tokens: the first, their average, or the surest.",
+        panel="Task",
+    )
+
+
+class TokenClassificationOptions(LengthOptions, TagOptions):
+    """Options of the task itself."""
+
+
+class LabellingOptions(Config):
+    """Options of the training labels."""
+
+    label_all_tokens: bool = option(False, "Train on every token of a word, not on its first alone.", panel="Task")
+
+
+class TokenAnswerOptions(AggregationOptions, TextOptions):
+    """Options of `predict`."""
+
+
+class TokenJudgeOptions(PerClassOptions, AggregationOptions, TagOptions):
+    """Options of `evaluate`."""
+
+
+class TokenClassification(Task):
+    """See the module's docstring.
+
+    A word's tag is predicted at its first token, and only that is trained unless `label_all_tokens`. Texts beyond
+    `max_length` are read in windows that overlap by a quarter; each word is read once, where it has most context. A
+    word that the tokenizer turns into nothing continues the entity around it, or is O; with plain tags it has the tag
+    of the word before it.
+
+    Pooled outputs are a list of arrays of logits, shape (words, labels), with NaN for such a word.
+
+    Args:
+        labels: names of the model's classes.
+        scheme: of the labels: `bio` for every model trained here on entities, or `plain`.
+        text: column of the words in the user's rows, lists of them or texts.
+        tags: column of the tags or spans; None where it is not known yet.
+        data_scheme: in which the tags of the rows are written; None: found out.
+        max_length: tokens a feature, special tokens included; None for no limit.
+    """
+
+    name: ClassVar[str] = "token-classification"
+    auto_class: ClassVar[str] = "AutoModelForTokenClassification"
+    pipeline_tag: ClassVar[str | None] = "token-classification"
+    data_options: ClassVar[type[Config]] = TokenClassificationOptions
+    predict_options: ClassVar[type[Config]] = TokenAnswerOptions
+    evaluate_options: ClassVar[type[Config]] = TokenJudgeOptions
+    # a .txt of labelled words has columns (CoNLL-2000); one to predict for may as well be running text
+    file_formats: ClassVar[Mapping[str, str]] = {".txt": "conll"}
+    slow_tokenizers: ClassVar[bool] = True
+    beside: ClassVar[frozenset[str]] = frozenset({"labels", "read"})
+
+    def __init__(
+        self,
+        labels: Sequence[str],
+        scheme: Scheme,
+        *,
+        text: str = "tokens",
+        tags: str | None = None,
+        data_scheme: Scheme | None = None,
+        max_length: int | None = None,
+    ) -> None:
+        self.labels = list(labels)
+        self.ids = {name: i for i, name in enumerate(self.labels)}
+        self.scheme = scheme
+        self.plain = scheme == "plain"
+        self.text, self.tags = text, tags
+        self.data_scheme = data_scheme
+        self.max_length = max_length
+        self.kind: tagged.Kind | None = None
+        self.on_bad_tags = "repair"
+        self.aggregation = "first"
+        self.label_all_tokens = False
+        self.per_class = False
+        self.main_metric = "accuracy" if self.plain else "f1"
+        self.table_metrics = ("accuracy", "f1_macro") if self.plain else ("f1", "precision", "recall", "accuracy")
+
+    @property
+    def classes(self) -> list[str]:
+        """What a person is told: the types of entities, or the plain tags."""
+        return self.labels if self.plain else schemes.types(self.labels, self.scheme)
+
+    # --- made from data, from a model folder ---
+
+    @classmethod
+    def from_data(cls, splits: Mapping[str, Dataset], options: Any) -> TokenClassification:
+        train = splits.get("train") or next(iter(splits.values()))
+        text = tagged.words_column(train, options.text_column)
+        tags = tagged.tags_column(train, text, options.tag_column, options.column)
+        found = tagged.scheme_of(train, tags, None if options.scheme == "auto" else options.scheme)
+        names = [tag for tag in tagged.distinct(train, tags) if tag]
+        declared = tagged.class_names(train, tags)
+        if found == "plain":
+            labels = declared or sorted(names)
+        else:
+            labels = schemes.label_names(schemes.types(names, found))
+            # numbered as they are declared, with those that train lacks; where that is BIO too
+            if declared and set(labels) <= set(declared) and all(schemes.parse(name, "bio") for name in declared):
+                labels = declared
+        if len(labels) < 2:
+            only = f"all are '{names[0]}'" if names else "it is empty"
+            raise UserError(f"column '{tags}' holds no tags to learn: {only}", "Name another: --tag-column.")
+        if found not in ("bio", "plain"):
+            reporting.current().note(f"tags: written as {found.upper()}, converted to BIO (--scheme)")
+        task = cls(
+            labels,
+            "plain" if found == "plain" else "bio",
+            text=text,
+            tags=tags,
+            data_scheme=found,
+            max_length=options.max_length,
+        )
+        task.on_bad_tags = options.on_bad_tags
+        return task
+
+    @classmethod
+    def from_model(cls, config: Any, record: Mapping[str, Any] | None) -> TokenClassification:
+        if record is None:
+            names = [config.id2label[i] for i in range(config.num_labels)]
+            return cls(names, schemes.scheme_of_names(names))
+        columns = record["columns"]
+        return cls(
+            record["labels"],
+            record["scheme"],
+            text=columns["text"],
+            tags=columns["tags"],
+            max_length=record["max_length"],
+        )
+
+    def record(self) -> dict[str, Any]:
+        return {
+            "name": self.name,
+            "labels": self.labels,
+            "scheme": self.scheme,
+            "data_scheme": self.data_scheme,
+            "columns": {"text": self.text, "tags": self.tags},
+            "label_all_tokens": self.label_all_tokens,
+            "max_length": self.max_length,
+        }
+
+    @property
+    def input_columns(self) -> list[str]:
+        return [self.text]
+
+    def configure(self, options: Any) -> None:
+        self.aggregation = options.aggregation
+        if isinstance(options, TokenJudgeOptions):
+            self.per_class = options.per_class
+            self.on_bad_tags = options.on_bad_tags
+            self.kind = options.column
+            self.data_scheme = None if options.scheme == "auto" else options.scheme
+
+    def typed_rows(self, options: Any) -> list[dict[str, Any]]:
+        return [{"text": text} for text in options.texts]
+
+    def bind(self, columns: Sequence[str], options: Any, *, labelled: bool) -> None:
+        if options.text_column:
+            self.text = column_names.require(options.text_column, columns, "text")
+        elif self.text not in columns:
+            found = column_names.guess(columns, (*tagged.WORD_NAMES, *column_names.TEXT_NAMES))
+            if found is None and len(columns) > 1:
+                raise UserError(
+                    f"no column looks like words or text; the columns are {', '.join(columns)}",
+                    "Name it with --text-column.",
+                )
+            self.text = found or columns[0]
+        if labelled and options.tag_column:
+            self.tags = tagged.named_column(options.tag_column, columns)
+        elif labelled and (options.column or self.tags not in columns):
+            self.tags = None  # `examples` looks at what the columns hold
+
+    def describe(self) -> str:
+        names = self.classes
+        shown = ", ".join(names[:6]) + (", ..." if len(names) > 6 else "")
+        return f"{self.name}, {len(names)} {'tags' if self.plain else 'types'} ({shown})"
+
+    # --- rows -> examples -> features ---
+
+    def labelled(self, columns: Sequence[str]) -> bool:
+        return self.tags is None or self.tags in columns
+
+    def examples(self, rows: Dataset, split: str, origin: LoadedData, findings: list[Finding] | None = None) -> Dataset:
+        """Examples with `text`, `starts` and `ends` of its words in it, `tags` (BIO or plain), and `where`."""
+        from datasets import Dataset as ArrowDataset
+        from datasets import Features, List, Value
+
+        columns = [name for name in rows.column_names if not name.startswith("__")]
+        text = column_names.require(self.text, columns, "text", where=f"{split}: ")
+        self.tags = self.tags or tagged.tags_column(rows, text, None, self.kind)
+        tags = column_names.require(self.tags, columns, "tag", where=f"{split}: ")
+        scheme = tagged.scheme_of(rows, tags, self.data_scheme or ("plain" if self.plain else None))
+        if (scheme == "plain") != self.plain:
+            kind, other = ("plain tags", "entities") if self.plain else ("entities", "plain tags")
+            raise UserError(
+                f"{split}: column '{tags}' holds {other}, the model gives {kind}", "Name another: --tag-column."
+            )
+        reader = TagReader(scheme, origin.places(rows, split), token_lines(rows))
+        kept: dict[str, list[Any]] = {"text": [], "starts": [], "ends": [], "tags": [], "where": []}
+        for i, cells in enumerate(zip(rows[text][:], tagged.cells(rows, tags), strict=True)):
+            sentence = reader.read(i, *cells)
+            if sentence is not None:
+                starts, ends = zip(*sentence.places, strict=True)
+                values = (sentence.text, starts, ends, sentence.tags, reader.places[i])
+                for column, value in zip(kept.values(), values, strict=True):
+                    column.append(value)
+        if findings is not None:
+            findings += reader.findings(split, self.on_bad_tags)
+            findings += self._unknown_tags(split, kept)
+            if len(rows) and not kept["text"] and split in ("train", "validation"):
+                message = f"{split}: none of {len(rows):,} rows can be used"
+                findings.append(Finding("error", "no-rows", message, len(rows)))
+        place = List(Value("int32"))
+        types = {"text": Value("string"), "starts": place, "ends": place, "tags": List(Value("string"))}
+        return ArrowDataset.from_dict(kept, features=Features({**types, "where": Value("string")}))
+
+    def _unknown_tags(self, split: str, kept: Mapping[str, list[Any]]) -> list[Finding]:
+        """Words whose tag is no class of the model."""
+        counts: Counter[str] = Counter()
+        first: dict[str, str] = {}
+        for tags, where in zip(kept["tags"], kept["where"], strict=True):
+            for tag in tags:
+                if tag not in self.ids and (self.plain or tag != OUTSIDE):
+                    name = tag if self.plain else tag[2:]
+                    counts[name] += 1
+                    first.setdefault(name, f"{where}: {name}")
+        if not counts or self.scheme not in ("bio", "plain"):
+            return []
+        message = (
+            f"{split}: {counts.total():,} words have a tag that the model has no class for "
+            f"({', '.join(list(counts)[:SHOWN])}): they count as wrong"
+        )
+        return [Finding("warning", "unknown-tag", message, counts.total(), list(first.values())[:SHOWN])]
+
+    def inputs(self, row: Mapping[str, Any]) -> dict[str, Any]:
+        names = (self.text, *tagged.WORD_NAMES, *column_names.TEXT_NAMES)
+        column = self.text if self.text in row else column_names.guess(list(row), names)
+        if column is None:
+            raise ValueError(f"no column '{self.text}'")
+        sentence = tagged.sentence(row[column])
+        starts, ends = zip(*sentence.places, strict=True)
+        return {"text": sentence.text, "starts": list(starts), "ends": list(ends)}
+
+    def check(self, examples: Mapping[str, Dataset]) -> list[Finding]:
+        from nlpkit.data import checks
+
+        keys = {split: list(rows["text"][:]) for split, rows in examples.items()}
+        labels = {split: list(rows["tags"][:]) for split, rows in examples.items()}
+        places = {split: rows["where"][:] for split, rows in examples.items()}
+        findings = checks.duplicates(keys, labels, places) + checks.leakage(keys, places)
+        if "train" in examples:
+            findings += self._class_findings({split: self._counts(rows) for split, rows in examples.items()})
+        return findings
+
+    def _class_findings(self, counts: Mapping[str, Counter[str]]) -> list[Finding]:
+        """Classes that are missing or rare in train, or missing elsewhere."""
+        findings = []
+        train, what = counts["train"], "tags" if self.plain else "types"
+        if not train or (self.plain and len(train) < 2):
+            only = f"every word has the tag {next(iter(train))}" if train else "there is no entity"
+            findings.append(Finding("error", "single-class", f"train: {only}: there is nothing to learn"))
+        rare = [f"{name}: {train[name]}" for name in self.classes if 0 < train[name] < RARE]
+        if rare:
+            thing = "words" if self.plain else "entities"
+            message = f"train: {len(rare)} of {len(self.classes)} {what} have fewer than {RARE} {thing}"
+            findings.append(Finding("note", "rare-class", message, len(rare), rare[:SHOWN]))
+        for split, found in counts.items():
+            absent = [name for name in self.classes if not found[name]]
+            if absent:
+                message = f"{split}: {len(absent)} of {len(self.classes)} {what} do not occur: "
+                level: Any = "warning" if split == "train" else "note"
+                shown = ", ".join(absent[:SHOWN]) + (", ..." if len(absent) > SHOWN else "")
+                findings.append(Finding(level, "absent-class", message + shown, len(absent)))
+        return findings
+
+    def _counts(self, rows: Mapping[str, Any] | Dataset) -> Counter[str]:
+        """How many entities there are of each type, or words of each plain tag."""
+        if self.plain:
+            return Counter(tag for tags in rows["tags"][:] for tag in tags)
+        return Counter(span.type for tags in rows["tags"][:] for span in schemes.spans(tags))
+
+    def tables(self, examples: Mapping[str, Dataset]) -> list[Table]:
+        """Entities of each type in each split, or words of each tag; with the numbers of rows and words."""
+        counts = {split: self._counts(rows) for split, rows in examples.items()}
+        names = (
+            sorted(self.classes, key=lambda name: -counts.get("train", Counter())[name]) if self.plain else self.classes
+        )
+        body: list[list[Any]] = [
+            [name, *(found[name] for found in counts.values())] for name in names[: SHOWN_TAGS if self.plain else None]
+        ]
+        if self.plain and len(names) > SHOWN_TAGS:
+            others = names[SHOWN_TAGS:]
+            body.append([f"({len(others)} more)", *(sum(found[n] for n in others) for found in counts.values())])
+        body.append(["(rows)", *(len(rows) for rows in examples.values())])
+        body.append(["(words)", *(sum(map(len, rows["tags"][:])) for rows in examples.values())])
+        title, first = ("words by tag", "tag") if self.plain else ("entities by type", "type")
+        return [Table(title, [first, *examples], body)]
+
+    def shown(self, tokenizer: Any, example: Mapping[str, Any]) -> list[str]:
+        """The text, then each token with its label and, at the first of each word, the word and its tag."""
+        made = self.features(tokenizer, {name: [value] for name, value in example.items()})
+        text, tags = example["text"], example["tags"]
+        lines = [f"text: {text}"]
+        for number, (ids, labels) in enumerate(zip(made["input_ids"], made["labels"], strict=True), start=1):
+            read = dict(zip(made["read"][number - 1], made["words"][number - 1], strict=True))
+            rows = [("token", "label", "word", "tag")]
+            for place, (token, label) in enumerate(zip(tokenizer.convert_ids_to_tokens(ids), labels, strict=True)):
+                word = read.get(place)
+                known = (
+                    ("", "") if word is None else (text[example["starts"][word] : example["ends"][word]], tags[word])
+                )
+                rows.append((token, "-" if label == IGNORED else self.labels[label], *known))
+            widths = [max(len(row[i]) for row in rows) for i in range(3)]
+            if len(made["input_ids"]) > 1:
+                lines.append(f"window {number} of {len(made['input_ids'])}")
+            lines += ["  ".join((*map(str.ljust, row, widths), row[3])).rstrip() for row in rows]
+        return lines
+
+    def token_lengths(self, tokenizer: Any, examples: Mapping[str, Sequence[Any]]) -> list[int]:
+        special = sum(map(len, words.frame(tokenizer)))
+        encoded = tokenizer(list(examples["text"]), add_special_tokens=False, truncation=False, verbose=False)
+        return [len(ids) + special for ids in encoded["input_ids"]]
+
+    def features(self, tokenizer: Any, examples: Mapping[str, Sequence[Any]]) -> dict[str, list[Any]]:
+        """Windows of the texts.
+
+        `read` holds the places of the tokens that speak for a word, `words` the word of each; `carried` the words that
+        begin inside a token of one of these, and `size` the words of the whole example. With tags, `labels` has one
+        label a token.
+        """
+        before, after = words.frame(tokenizer)
+        room = max(self.max_length - len(before) - len(after), 1) if self.max_length else None
+        names = [
+            "input_ids",
+            "read",
+            "words",
+            "carried",
+            "size",
+            "example",
+            *(["labels"] if "tags" in examples else []),
+        ]
+        out: dict[str, list[Any]] = {name: [] for name in names}
+        texts = words.tokenized(tokenizer, examples["text"], examples["starts"], examples["ends"])
+        for example, tokens in enumerate(texts):
+            new = np.diff(tokens.words[tokens.words >= 0], prepend=-1) > 0
+            first = np.flatnonzero(tokens.words >= 0)[new]
+            # where each word is read: all its tokens in the window that its first one is read in
+            home = np.full(len(examples["starts"][example]), -1)
+            home[tokens.words[first]] = first
+            at = np.where(tokens.words >= 0, home[tokens.words], -1)
+            labels = self._token_labels(tokens, first, examples["tags"][example]) if "labels" in out else None
+            for window in words.windows(len(tokens.ids), room):
+                inside = slice(window.start, window.stop)
+                mine = (at[inside] >= window.first) & (at[inside] < window.last)
+                spoken = (
+                    mine if self.aggregation != "first" else mine & (at[inside] == np.arange(len(tokens.ids))[inside])
+                )
+                read = np.flatnonzero(spoken)
+                out["input_ids"].append([*before, *tokens.ids[inside].tolist(), *after])
+                out["read"].append((read + len(before)).tolist())
+                out["words"].append(tokens.words[inside][read].tolist())
+                owner = np.searchsorted(tokens.words[first], tokens.carried, side="right") - 1
+                carried = (first[owner] >= window.first) & (first[owner] < window.last)
+                out["carried"].append(tokens.carried[carried].tolist())
+                out["size"].append(len(home))
+                out["example"].append(example)
+                if labels is not None:
+                    kept = np.where(mine, labels[inside], IGNORED).tolist()
+                    out["labels"].append([*[IGNORED] * len(before), *kept, *[IGNORED] * len(after)])
+        out["length"] = [len(ids) for ids in out["input_ids"]]
+        return out
+
+    def _token_labels(self, tokens: words.Tokens, first: np.ndarray, tags: Sequence[str]) -> np.ndarray:
+        """The label of each token, shape (tokens,): the tag at the first of a word, elsewhere -100 or what follows."""
+        own = np.array([self.ids.get(tag, IGNORED) for tag in tags], dtype=np.int64)
+        labels = np.full(len(tokens.ids), IGNORED)
+        if self.label_all_tokens:
+            later = np.array([self.ids.get(self._continuing(tag), IGNORED) for tag in tags], dtype=np.int64)
+            labels = np.where(tokens.words >= 0, later[tokens.words], IGNORED)
+        labels[first] = own[tokens.words[first]]
+        return labels
+
+    def _continuing(self, tag: str) -> str:
+        """The tag of what goes on with a word that has this one."""
+        return f"I{tag[1:]}" if not self.plain and tag[:1] == "B" else tag
+
+    # --- the model ---
+
+    def model_arguments(self) -> dict[str, Any]:
+        return {"num_labels": len(self.labels), "id2label": dict(enumerate(self.labels)), "label2id": dict(self.ids)}
+
+    def prepare_loss(self, options: Any, train: Dataset) -> None:
+        self.label_all_tokens = options.label_all_tokens
+
+    def loss(self, logits: torch.Tensor, labels: torch.Tensor, items: torch.Tensor | int | None) -> torch.Tensor:
+        """Cross-entropy in nats, a mean over the tokens whose label is not -100.
+
+        Args:
+            logits: shape (rows, tokens, labels).
+            labels: shape (rows, tokens).
+            items: labels other than -100 in the whole optimizer step; None takes those here.
+        """
+        import torch.nn.functional as F
+
+        total = F.cross_entropy(logits.float().flatten(0, 1), labels.flatten(), ignore_index=IGNORED, reduction="sum")
+        return total / ((labels != IGNORED).sum().clamp(min=1) if items is None else items)
+
+    def collate(self, tokenizer: Any) -> Callable[[list[dict[str, Any]]], dict[str, torch.Tensor]]:
+        return _Collator(tokenizer)
+
+    def keep(self, logits: torch.Tensor, batch: Mapping[str, torch.Tensor]) -> list[np.ndarray]:
+        """For each row the logits of the tokens that are read, shape (read, labels)."""
+        kept = logits[batch["read"]].float().cpu().numpy()
+        return np.split(kept, np.cumsum(batch["read"].sum(1).cpu().numpy())[:-1])
+
+    # --- judging and answering ---
+
+    def pool(self, outputs: Sequence[np.ndarray], features: Mapping[str, Sequence[Any]]) -> list[np.ndarray]:
+        """Logits of each word, shape (words, labels), by example; NaN for a word without a token.
+
+        Averaged are the probabilities of the tokens of a word, as `aggregation_strategy="average"` of the stock
+        pipeline does, and given as their logarithms. A word that begins inside a token of the one before it, as two
+        characters that a SentencePiece model has as one token, is read from that token, as its continuation.
+        """
+        example = np.asarray(features["example"], dtype=np.int64)
+        if not len(example):
+            return []
+        sizes = np.zeros(int(example[-1]) + 1, dtype=np.int64)
+        sizes[example] = np.asarray(features["size"], dtype=np.int64)
+        offsets = np.cumsum(sizes) - sizes
+
+        def in_all(name: str) -> np.ndarray:
+            """Word indices of all features, counted over all examples."""
+            parts = [
+                np.asarray(found, dtype=np.int64) + offsets[i] for found, i in zip(features[name], example, strict=True)
+            ]
+            return np.concatenate(parts)
+
+        logits, owner = np.concatenate(outputs), in_all("words")
+        pooled = np.full((int(sizes.sum()), logits.shape[1]), np.nan, dtype=np.float32)
+        if self.aggregation == "average":
+            total = np.zeros(pooled.shape)
+            np.add.at(total, owner, _softmax(logits))
+            count = np.bincount(owner, minlength=len(pooled))[:, None]
+            with np.errstate(divide="ignore", invalid="ignore"):
+                pooled = np.where(count > 0, np.log(total / count), np.nan).astype(np.float32)
+        else:
+            # of the tokens of a word the surest is written last, and so stays
+            order = np.argsort(_softmax(logits).max(axis=1), kind="stable")
+            pooled[owner[order]] = logits[order]
+        self._carry(pooled, in_all("carried"))
+        return np.split(pooled, offsets[1:])
+
+    def _carry(self, pooled: np.ndarray, carried: np.ndarray) -> None:
+        """Give words that begin inside a token the logits of its word, where B- counts for I-; changes `pooled`."""
+        if not len(carried):
+            return
+        own = np.arange(len(pooled))
+        own[carried] = 0
+        rows = pooled[np.maximum.accumulate(own)[carried]]
+        for begin, name in enumerate(self.labels):
+            inside = self.ids.get(self._continuing(name), begin)
+            if inside != begin:
+                rows[:, inside] = np.logaddexp(rows[:, inside], rows[:, begin])
+                rows[:, begin] = -np.inf
+        pooled[carried] = rows
+
+    def _predicted(self, outputs: Sequence[np.ndarray]) -> tuple[list[list[str]], list[np.ndarray]]:
+        """For each example the tags of its words, and their probabilities (NaN for a word without a token)."""
+        logits = np.concatenate(outputs)
+        silent = np.isnan(logits[:, 0])
+        probabilities = _softmax(np.where(silent[:, None], 0.0, logits))
+        names = np.array(self.labels, dtype=object)
+        best = names[probabilities.argmax(axis=1)]
+        best[silent] = ""
+        scores = np.where(silent, np.nan, probabilities.max(axis=1))
+        bounds = np.cumsum([len(found) for found in outputs])[:-1]
+        tags = [part.tolist() for part in np.split(best, bounds)]
+        for sentence in tags:
+            if "" in sentence:
+                self._speak_for_silent(sentence)
+        return tags, np.split(scores, bounds)
+
+    def _speak_for_silent(self, tags: list[str]) -> None:
+        """Tag the words without a token, where `tags` has ""; changes it."""
+        spoken = [tag for tag in tags if tag]
+        for i, tag in enumerate(tags):
+            if tag:
+                spoken.pop(0)
+            elif self.plain:
+                tags[i] = tags[i - 1] if i else (spoken or self.labels)[0]
+            else:
+                before, following = tags[i - 1] if i else OUTSIDE, spoken[0] if spoken else OUTSIDE
+                inside = before != OUTSIDE and following == self._continuing(before)
+                tags[i] = following if inside else OUTSIDE
+
+    def _as_bio(self, tags: list[list[str]]) -> list[list[str]]:
+        """Tags as the metrics want them: illegal ones of a BIO model stay, for the strict figures."""
+        if self.scheme in ("bio", "plain"):
+            return tags
+        return [schemes.converted(sentence, self.scheme) for sentence in tags]
+
+    def score(self, outputs: Sequence[np.ndarray], examples: Dataset) -> dict[str, float]:
+        from nlpkit.metrics import tagging
+
+        return tagging.compute(self._as_bio(self._predicted(outputs)[0]), examples["tags"][:], plain=self.plain)
+
+    def metric_names(self, examples: Dataset) -> Collection[str]:
+        tags = [[self.labels[0]]]
+        from nlpkit.metrics import tagging
+
+        return tagging.compute(tags, tags, plain=self.plain)
+
+    def details(self, outputs: Sequence[np.ndarray], examples: Dataset) -> dict[str, Any]:
+        """Figures of each class, which was taken for which, and, for entities, the shares of kinds of mistakes."""
+        from nlpkit.metrics import tagging
+
+        predicted, gold = self._as_bio(self._predicted(outputs)[0]), list(examples["tags"][:])
+        names, matrix = tagging.confusion(predicted, gold, plain=self.plain)
+        details: dict[str, Any] = {
+            "per_class": tagging.per_class(predicted, gold, plain=self.plain),
+            "confusion": {"names": names, "matrix": matrix.tolist()},
+        }
+        return details if self.plain else {**details, "errors": tagging.error_shares(predicted, gold)}
+
+    def detail_tables(self, split: str, details: Mapping[str, Any]) -> list[Table]:
+        if not self.per_class:
+            return []
+        lines = [[name, *values.values()] for name, values in details["per_class"].items()]
+        first = "tag" if self.plain else "type"
+        tables = [Table(f"{split}, by {first}", [first, "precision", "recall", "f1", "support"], lines)]
+        if not self.plain:
+            matrix = details["confusion"]
+            rows = [[name, *counts] for name, counts in zip(matrix["names"], matrix["matrix"], strict=True)]
+            tables.append(Table(f"{split}, true types (rows) and predicted", [first, *matrix["names"]], rows))
+            errors = details["errors"]
+            tables.append(Table(f"{split}, shares of mistakes", list(errors), [list(errors.values())]))
+        return tables
+
+    def decode(self, outputs: Sequence[np.ndarray], inputs: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+        """Answers whose `prediction` lists what was found: text, label, score, and start and end in the text.
+
+        With plain tags every word is found. The score of an entity is the mean probability of the tags of its words;
+        the `score` of the answer is that mean over all words.
+        """
+        answers = []
+        for tags, scores, entry in zip(*self._predicted(outputs), inputs, strict=True):
+            found = []
+            for start, end, label in self._found(tags):
+                first, behind = entry["starts"][start], entry["ends"][end - 1]
+                entity = {"text": entry["text"][first:behind], "label": label, "score": _mean(scores[start:end])}
+                found.append({**entity, "start": first, "end": behind})
+            answers.append({"prediction": found, "score": _mean(scores)})
+        return answers
+
+    def _found(self, tags: Sequence[str]) -> list[schemes.Span]:
+        """The entities of a sentence, or its words with their plain tags."""
+        if self.plain:
+            return [schemes.Span(i, i + 1, tag) for i, tag in enumerate(tags)]
+        return schemes.spans(tags, self.scheme)
+
+    def answer_tables(self, rows: Sequence[Mapping[str, Any]], answers: Sequence[Mapping[str, Any]]) -> list[Table]:
+        """The texts with their entities marked, and a table of these; of plain tags a table a text."""
+        tables: list[Table] = []
+        marked, body = list[list[Any]](), list[list[Any]]()
+        for number, (row, answer) in enumerate(zip(rows, answers, strict=True), start=1):
+            found = answer["prediction"]
+            if found is None:
+                marked.append([f"{row['text']} ({answer['error']})"])
+                continue
+            marked.append([Marked(row["text"], [(e["start"], e["end"], e["label"]) for e in found], self.classes)])
+            lines = [[e["text"], e["label"], e["score"], e["start"], e["end"]] for e in found]
+            if self.plain:
+                tables.append(Table(row["text"], ["word", "tag", "score", "start", "end"], lines))
+            body += [[*line, *([number] if len(rows) > 1 else [])] for line in lines]
+        if self.plain:
+            failed = [line for line in marked if isinstance(line[0], str)]
+            return [*tables, *([Table("no answer", ["text"], failed)] if failed else [])]
+        header = ["entity", "label", "score", "start", "end", *(["text"] if len(rows) > 1 else [])]
+        return [Table("texts", ["text"], marked), *([Table("entities", header, body)] if body else [])]
+
+    def answer_formats(self) -> Mapping[str, Callable[[TextIO], Write]]:
+        """`.html`, a page with the entities marked, and `.conll`, the tags of the words as BIO."""
+        from nlpkit.inference import markup
+
+        return {
+            ".html": lambda file: markup.html(file, self._answered, self.classes),
+            ".conll": lambda file: markup.conll(file, self._answered),
+        }
+
+    def _answered(self, entry: Mapping[str, Any]) -> Answered:
+        """A row of answers, whose columns have the prefix that `predict` found free, as writers take it."""
+        from nlpkit.inference.markup import Answered
+
+        prefix = next(name for name in reversed(list(entry)) if re.fullmatch(r"prediction\d*", name))
+        found, error = entry[prefix], entry[f"{prefix}_error"]
+        if found is None:
+            return Answered(str(entry.get(self.text, entry.get("text", ""))), None, (), error)
+        inputs = self.inputs(entry)
+        text, starts, ends = inputs["text"], inputs["starts"], inputs["ends"]
+        spans = [
+            schemes.Span(starts.index(e["start"]), len(ends) - ends[::-1].index(e["end"]), e["label"]) for e in found
+        ]
+        tags = [e["label"] for e in found] if self.plain else schemes.bio(spans, len(starts))
+        own = [
+            [str(cell) for cell in value]
+            for name, value in entry.items()
+            if isinstance(value, list) and len(value) == len(tags) and not name.startswith(prefix)
+        ]
+        listed = own or [[text[start:end] for start, end in zip(starts, ends, strict=True)]]
+        return Answered(text, found, [*listed, tags])
+
+    def mistakes(self, outputs: Sequence[np.ndarray], examples: Dataset) -> list[dict[str, Any]]:
+        """Wrong entities, or words with a wrong plain tag, each in its sentence, the most confident first."""
+        from nlpkit.metrics import tagging
+
+        predicted, scores = self._predicted(outputs)
+        predicted, gold = self._as_bio(predicted), list(examples["tags"][:])
+        columns = {name: examples[name][:] for name in ("text", "starts", "ends", "where")}
+        found: list[dict[str, Any]] = []
+        if self.plain:
+            for i, (tags, true) in enumerate(zip(predicted, gold, strict=True)):
+                for word in (word for word, pair in enumerate(zip(tags, true, strict=True)) if pair[0] != pair[1]):
+                    entity = tagging.Entity(i, word, word, "")
+                    entry = {"word": _described(columns, entity)["text"], "label": true[word]}
+                    found.append(
+                        {**entry, "prediction": tags[word], "score": _mean(scores[i][word : word + 1]), "i": i}
+                    )
+        else:
+            for mistake in tagging.mistakes(predicted, gold):
+                place = mistake.predicted or mistake.gold
+                assert place is not None  # a mistake is about one of them
+                entry = {
+                    "kind": mistake.kind,
+                    "label": mistake.gold and _described(columns, mistake.gold),
+                    "prediction": mistake.predicted and _described(columns, mistake.predicted),
+                    "score": _mean(scores[place.sentence][place.start : place.end + 1]),
+                }
+                found.append({**entry, "i": place.sentence})
+        found.sort(key=lambda entry: -entry["score"])
+        for entry in found:
+            i = entry.pop("i")
+            entry |= {"text": columns["text"][i], "where": columns["where"][i]}
+        return found
+
+    def plots(self, outputs: Mapping[str, Sequence[np.ndarray]], examples: Mapping[str, Dataset]) -> dict[str, Plot]:
+        from nlpkit.metrics import tagging
+        from nlpkit.runs import plots
+
+        counts = {split: self._counts(rows) for split, rows in examples.items()}
+        names, unit = self.classes, "words" if self.plain else "entities"
+        shares = {split: np.array([found[name] for name in names]) for split, found in counts.items()}
+        drawn = {"label_distribution": plots.grouped_bars(names, shares, f"share of {unit}")}
+        judged = next((split for split in ("test", "validation") if split in outputs), None)
+        if judged:
+            predicted = self._as_bio(self._predicted(outputs[judged])[0])
+            named, matrix = tagging.confusion(predicted, examples[judged]["tags"][:], plain=self.plain)
+            drawn["confusion_matrix"] = plots.confusion(matrix, named, judged, unit=unit)
+        return drawn
+
+    def baseline(self, examples: Mapping[str, Dataset], seed: int) -> tuple[str, dict[str, list[np.ndarray]]]:
+        """The tag that each word has most often in train; a word that is not there has the most frequent one."""
+        by_word: defaultdict[str, Counter[str]] = defaultdict(Counter)
+        for word, tag in zip(_all_words(examples["train"]), _all_tags(examples["train"]), strict=True):
+            by_word[word][tag] += 1
+        total = sum(by_word.values(), Counter())
+        most = self.ids[total.most_common(1)[0][0]]
+        known = {word: self.ids[counts.most_common(1)[0][0]] for word, counts in by_word.items()}
+        certain = np.log(np.where(np.eye(len(self.labels)), 1 - 1e-6, 1e-6)).astype(np.float32)
+        outputs = {}
+        for split, rows in examples.items():
+            best = np.array([known.get(word, most) for word in _all_words(rows)])
+            outputs[split] = np.split(certain[best], np.cumsum([len(tags) for tags in rows["tags"][:]])[:-1])
+        return "most frequent tag", outputs
+
+
+class _Collator:
+    """Pads features, and marks the tokens that are read: `read`, boolean, shape (rows, tokens)."""
+
+    def __init__(self, tokenizer: Any) -> None:
+        from nlpkit.training.batching import PaddingCollator
+
+        self.pad = PaddingCollator(tokenizer, token_labels=True)
+
+    def __call__(self, features: list[dict[str, Any]]) -> dict[str, torch.Tensor]:
+        import torch
+
+        batch = self.pad(features)
+        read = torch.zeros(batch["input_ids"].shape, dtype=torch.bool)
+        for row, feature in enumerate(features):
+            # on the left, padding moves what stands behind it
+            moved = read.shape[1] - len(feature["input_ids"]) if self.pad.left else 0
+            read[row, torch.as_tensor(feature["read"], dtype=torch.long) + moved] = True
+        return {**batch, "read": read}
+
+
+def _described(columns: Mapping[str, Sequence[Any]], entity: Entity) -> dict[str, Any]:
+    """An entity with its text and the characters where it starts and ends; `columns` are those of the examples."""
+    i = entity.sentence
+    start, end = columns["starts"][i][entity.start], columns["ends"][i][entity.end]
+    return {"text": columns["text"][i][start:end], "label": entity.type, "start": start, "end": end}
+
+
+def _all_words(rows: Dataset) -> list[str]:
+    columns = zip(rows["text"][:], rows["starts"][:], rows["ends"][:], strict=True)
+    return [text[start:end] for text, starts, ends in columns for start, end in zip(starts, ends, strict=True)]
+
+
+def _all_tags(rows: Dataset) -> list[str]:
+    return [tag for tags in rows["tags"][:] for tag in tags]
+
+
+def _softmax(logits: np.ndarray) -> np.ndarray:
+    from scipy.special import softmax
+
+    return softmax(logits, axis=1)
+
+
+def _mean(scores: np.ndarray) -> float:
+    """Mean probability of words with a token; 0 where none has one."""
+    known = scores[~np.isnan(scores)]
+    return round(float(known.mean()), 6) if len(known) else 0.0
