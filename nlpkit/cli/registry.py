@@ -32,6 +32,9 @@ COMMANDS: dict[str, Entry] = {
     "finetune-ner": Entry(
         "nlpkit.recipes.finetune_ner", "Fine-tune a model to tag words: entities, phrases, parts of speech.", "Train"
     ),
+    "finetune-qa": Entry(
+        "nlpkit.recipes.finetune_qa", "Fine-tune a model to answer questions with a piece of a text.", "Train"
+    ),
     "tokenize": Entry("nlpkit.recipes.tokenize", "Show how tokenizers cut texts, side by side.", "Data"),
     "predict": Entry("nlpkit.recipes.predict", "Answer for texts or files with a trained model.", "Use"),
     "evaluate": Entry("nlpkit.recipes.evaluate", "Measure a trained model on labelled data.", "Use"),

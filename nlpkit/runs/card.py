@@ -55,7 +55,8 @@ def _task(record: dict[str, Any]) -> dict[str, Any]:
 
 
 def _body(record: dict[str, Any], data_name: str, plots: list[str]) -> str:
-    task, config, names = _task(record), record["config"], record["table_metrics"]
+    task, config = _task(record), record["config"]
+    names = [name for name in record["table_metrics"] if any(name in found for found in record["metrics"].values())]
     lines = [f"# {record['parents']['model']['name']} on {data_name}", ""]
     kind = f" ({task['problem']})" if task.get("problem") else ""
     lines += [f"{task['name']}{kind}, trained with `nlpkit {record['command']}`.", ""]

@@ -33,6 +33,11 @@ TASKS: dict[str, Entry] = {
         "MaskedLanguageModeling",
         ("ForMaskedLM", "BertForPreTraining", "AlbertForPreTraining"),
     ),
+    "question-answering": Entry(
+        "nlpkit.tasks.question_answering",
+        "QuestionAnswering",
+        ("ForQuestionAnswering", "ForQuestionAnsweringSimple"),
+    ),
 }
 
 

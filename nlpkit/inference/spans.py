@@ -1,0 +1,126 @@
+"""From start and end logits to the best answers of each question."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import torch
+
+SPAN = np.dtype([("start", np.int32), ("end", np.int32), ("score", np.float32)])
+"""A span and its score, the sum of its start and its end logit. No answer is the span from -1 to -1.
+
+Out of `best_spans` a span runs from its first to its last token, both counted within the passage; out of `merged` it
+holds the characters [start, end) of the context.
+"""
+
+
+def best_spans(
+    logits: torch.Tensor, passage: torch.Tensor, cls: torch.Tensor, *, count: int, longest: int
+) -> np.ndarray:
+    """The best spans of each window, exactly: all pairs of start and end are weighed, not those of the best of each.
+
+    The best end within reach of each start is a sliding maximum, and the best `count` spans start at the `count` starts
+    whose best end is best; so memory grows with tokens, not with their square.
+
+    Args:
+        logits: of start and end, shape (rows, tokens, 2).
+        passage: positions [first, end) of the context, shape (rows, 2).
+        cls: position of the token that stands for no answer, shape (rows,).
+        count: spans to keep.
+        longest: tokens a span has at most.
+
+    Returns:
+        `SPAN` of shape (rows, 1 + count): no answer, then the best spans, best first. Where there are fewer, spans from
+        -1 to -1 with the score -inf.
+    """
+    import torch
+    import torch.nn.functional as F
+
+    logits = logits.float()
+    null = logits.gather(1, cls[:, None, None].expand(-1, 1, 2)).sum((1, 2))
+    place = torch.arange(logits.shape[1], device=logits.device)
+    outside = (place < passage[:, :1]) | (place >= passage[:, 1:])
+    start, end = logits.masked_fill(outside[..., None], -torch.inf).unbind(-1)
+    width = min(longest, logits.shape[1])
+    ahead = F.pad(end, (0, width - 1), value=-torch.inf)
+    reachable = F.max_pool1d(ahead[:, None], width, stride=1)[:, 0]
+    starts = (start + reachable).topk(min(count, start.shape[1])).indices
+    ends = starts[..., None] + torch.arange(width, device=logits.device)
+    scores = start.gather(1, starts)[..., None] + ahead.gather(1, ends.flatten(1)).view_as(ends)
+    best = scores.flatten(1).topk(min(count, starts.shape[1] * width))
+    found = np.full((len(logits), 1 + count), np.array((-1, -1, -np.inf), SPAN))
+    found["score"][:, 0] = null.cpu().numpy()
+    kept = found[:, 1 : 1 + best.values.shape[1]]
+    kept["score"] = best.values.cpu().numpy()
+    valid = np.isfinite(kept["score"])
+    first = passage[:, :1]
+    for name, places in (("start", starts[..., None].expand_as(ends)), ("end", ends)):
+        tokens = places.flatten(1).gather(1, best.indices) - first
+        kept[name] = np.where(valid, tokens.cpu().numpy(), -1)
+    return found
+
+
+def merged(spans: np.ndarray, example: np.ndarray, offsets: Sequence[Any], *, count: int) -> list[np.ndarray]:
+    """The windows of each example brought together, in characters of its context.
+
+    A span that several windows see counts once, with its best score. The score of no answer is the least of the
+    windows', as in BERT's SQuAD script and the example script of Transformers: a question has no answer only if no
+    window has one.
+
+    Args:
+        spans: of `best_spans`, shape (windows, 1 + n).
+        example: of each window, ascending from 0 without gaps, shape (windows,).
+        offsets: for each window the characters (start, end) of each token of its passage, flat.
+        count: spans to keep.
+
+    Returns:
+        For each example `SPAN` of shape (1 + up to count,): no answer, then the best spans, best first; none of blanks
+        alone.
+    """
+    if not len(spans):
+        return []
+    sizes = np.array([len(found) for found in offsets])
+    flat = np.concatenate([np.asarray(found, np.int32) for found in offsets])
+    window, place = np.nonzero(np.isfinite(spans["score"][:, 1:]))
+    chosen = spans[window, place + 1]
+    before = (np.cumsum(sizes) - sizes)[window]
+    owner, start, end = example[window], flat[before + 2 * chosen["start"]], flat[before + 2 * chosen["end"] + 1]
+    score = chosen["score"]
+    order = np.lexsort((-score, end, start, owner))
+    order = order[(start < end)[order]]
+    owner, start, end, score = owner[order], start[order], end[order], score[order]
+    first = np.ones(len(order), bool)
+    first[1:] = (np.diff(owner) != 0) | (np.diff(start) != 0) | (np.diff(end) != 0)
+    order = np.flatnonzero(first)
+    order = order[np.lexsort((-score[order], owner[order]))]
+    rank = np.arange(len(order)) - np.searchsorted(owner[order], owner[order])
+    order, rank = order[rank < count], rank[rank < count]
+    owners = owner[order]
+    number = int(example[-1]) + 1
+    heads = np.arange(number) + np.searchsorted(owners, np.arange(number))  # where each example begins in `out`
+    out = np.empty(len(order) + number, dtype=SPAN)
+    places = heads[owners] + 1 + rank
+    out["start"][places], out["end"][places], out["score"][places] = start[order], end[order], score[order]
+    out["start"][heads] = out["end"][heads] = -1
+    out["score"][heads] = np.minimum.reduceat(spans["score"][:, 0], np.searchsorted(example, np.arange(number)))
+    return np.split(out, heads[1:])
+
+
+def probabilities(outputs: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """For each example the softmax over the scores of its spans, no answer among them."""
+    if not outputs:
+        return []
+    heads = np.cumsum([0, *map(len, outputs)])[:-1]
+    sizes = np.array([len(found) for found in outputs])
+    scores = np.concatenate([found["score"] for found in outputs]).astype(np.float64)
+    weights = np.exp(scores - np.repeat(np.maximum.reduceat(scores, heads), sizes))
+    return np.split(weights / np.repeat(np.add.reduceat(weights, heads), sizes), heads[1:])
+
+
+def null_margin(spans: np.ndarray) -> float:
+    """How far the score of no answer is above that of the best span; infinite where there is no span."""
+    return float(spans["score"][0] - spans["score"][1]) if len(spans) > 1 else float("inf")

@@ -1,0 +1,30 @@
+"""Fine-tune a model to answer questions with a piece of a text (SQuAD 1.1 and 2.0, and rows of that kind).
+
+Where some questions have no answer, the model learns to say so; the threshold is tuned on validation and kept.
+
+Example: nlpkit finetune-qa --data squad/ --epochs 3 --output runs/reader
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from nlpkit.recipes import finetune
+from nlpkit.reporting import Report
+from nlpkit.tasks.question_answering import QuestionAnswering, QuestionAnsweringOptions
+
+COMMAND = "finetune-qa"
+
+
+class Config(QuestionAnsweringOptions, finetune.FinetuneOptions):
+    """Options of `nlpkit finetune-qa`."""
+
+
+def build(config: Config) -> Any:
+    """The Trainer of this run, ready to train."""
+    return finetune.build(config, COMMAND, QuestionAnswering).trainer
+
+
+def run(config: Config) -> Report:
+    """Train, measure and write the run folder."""
+    return finetune.run(config, COMMAND, QuestionAnswering)
