@@ -1,4 +1,4 @@
-"""Every file in recipes/ validates and has its target and its row; those that classify build their Trainer.
+"""Every file in recipes/ validates and has its target and its row; those that fine-tune build their Trainer.
 
 The rows are stand-ins of each data set's schema. Pre-training recipes are run in test_pretraining.py.
 """
@@ -19,18 +19,20 @@ import datasets
 import pytest
 import yaml
 from conftest import make_model, sentence
-from datasets import ClassLabel, Dataset, DatasetDict, Features, Value
+from datasets import ClassLabel, Dataset, DatasetDict, Features, List, Value
+from qa_models import asked, make_reader
 
 from nlpkit import models
 from nlpkit.cli.registry import COMMANDS
-from nlpkit.recipes import finetune_cls
-from nlpkit.recipes.finetune_cls import Config
+from nlpkit.recipes import finetune_cls, finetune_ner, finetune_qa
 
 ROOT = Path(__file__).parents[2]
 RECIPES = sorted((ROOT / "recipes").glob("*.yaml"))
 COMMAND_OF = {path.stem: yaml.safe_load(path.read_text(encoding="utf-8"))["command"] for path in RECIPES}
 NAMES = list(COMMAND_OF)
 CLASSIFIERS = [name for name, command in COMMAND_OF.items() if command == finetune_cls.COMMAND]
+TAGGERS = [name for name, command in COMMAND_OF.items() if command == finetune_ner.COMMAND]
+READERS = [name for name, command in COMMAND_OF.items() if command == finetune_qa.COMMAND]
 
 TWO_WAY = ["not_entailment", "entailment"]
 
@@ -109,7 +111,94 @@ SMS = Hub(("ucirvine/sms_spam", None, None), ("sms",), "label", ["ham", "spam"],
 SST2 = glue("sst2", ("sentence",), ["negative", "positive"])
 STSB = glue("stsb", ("sentence1", "sentence2"), None)
 
-HUB: dict[str, Hub | None] = {
+
+@dataclass(frozen=True)
+class Tagged:
+    """A data set of words and tags as the hub has it.
+
+    Attributes:
+        request: name, configuration and revision that must be asked for.
+        tags: column -> its classes.
+        splits: their names.
+    """
+
+    request: tuple[str, str | None, str | None]
+    tags: dict[str, list[str]]
+    splits: tuple[str, ...] = ("train", "validation", "test")
+
+    def load(self) -> DatasetDict:
+        types: Any = {name: List(ClassLabel(names=names)) for name, names in self.tags.items()}
+        features = Features({"id": Value("string"), "tokens": List(Value("string")), **types})
+        return DatasetDict({name: Dataset.from_dict(self._columns(name), features=features) for name in self.splits})
+
+    def _columns(self, split: str) -> dict[str, list[Any]]:
+        rng = random.Random(split)
+        sentences = [sentence(rng, "positive", 12).split() for _ in range(60 if split == "train" else 20)]
+        # every class occurs, O most, and no I- without its B-
+        tags = {
+            name: [[(i + k) % len(names) if (i + k) % 3 == 0 else 0 for k in range(len(words))]
+                   for i, words in enumerate(sentences)]
+            for name, names in self.tags.items()
+        }  # fmt: skip
+        return {"id": [str(i) for i in range(len(sentences))], "tokens": sentences, **tags}
+
+
+@dataclass(frozen=True)
+class Marked:
+    """Texts with character spans as the hub has them: `entities` with name, span and type."""
+
+    request: tuple[str, str | None, str | None]
+    types: tuple[str, ...]
+
+    def load(self) -> DatasetDict:
+        rows = []
+        for i in range(80):
+            name, kind = "アップル", self.types[i % len(self.types)]
+            text = f"第{i}回に{name}が選ばれた。"
+            start = text.index(name)
+            rows.append(
+                {
+                    "curid": str(i),
+                    "text": text,
+                    "entities": [{"name": name, "span": [start, start + len(name)], "type": kind}],
+                }
+            )
+        return DatasetDict({"train": Dataset.from_list(rows)})
+
+
+@dataclass(frozen=True)
+class Asked:
+    """SQuAD as the hub has it."""
+
+    request: tuple[str, str | None, str | None]
+    unanswerable: bool = False
+
+    def load(self) -> DatasetDict:
+        splits = {"train": 60, "validation": 24}
+        return DatasetDict(
+            {
+                split: Dataset.from_list(asked(rows, unanswerable=self.unanswerable, seed=rows))
+                for split, rows in splits.items()
+            }
+        )
+
+
+CONLL2003 = Tagged(
+    ("eriktks/conll2003", None, "refs/convert/parquet"),
+    {
+        "pos_tags": ["NN", "VB", "DT", "."],
+        "chunk_tags": ["O", "B-NP", "I-NP", "B-VP", "I-VP"],
+        "ner_tags": ["O", "B-PER", "I-PER", "B-ORG", "I-ORG", "B-LOC", "I-LOC", "B-MISC", "I-MISC"],
+    },
+)
+WNUT17 = Tagged(
+    ("leondz/wnut_17", None, "refs/convert/parquet"),
+    {"ner_tags": ["O", "B-corporation", "I-corporation", "B-person", "I-person"]},
+)
+JAPANESE = Marked(("stockmark/ner-wikipedia-dataset", None, None), ("人名", "法人名", "地名", "製品名"))
+SQUAD = Asked(("rajpurkar/squad", None, None))
+
+HUB: dict[str, Hub | Tagged | Marked | Asked | None] = {
     "quickstart": None,  # its sample is in the package
     "sst2": SST2,
     "imdb-distilbert": IMDB,
@@ -132,6 +221,14 @@ HUB: dict[str, Hub | None] = {
     "glue-qnli": glue("qnli", ("question", "sentence"), TWO_WAY[::-1]),
     "glue-rte": glue("rte", ("sentence1", "sentence2"), TWO_WAY[::-1]),
     "glue-wnli": glue("wnli", ("sentence1", "sentence2"), TWO_WAY),
+    "ner-conll2003": CONLL2003,
+    "pos-conll2003": CONLL2003,
+    "chunk-conll2003": CONLL2003,
+    "ner-wnut17": WNUT17,
+    "ner-japanese-bert": JAPANESE,
+    "qa-squad": SQUAD,
+    "qa-squad2": Asked(("rajpurkar/squad_v2", None, None), unanswerable=True),
+    "qa-squad-longformer": SQUAD,
 }  # fmt: skip
 
 # what is measured to pick the checkpoint, where it is not accuracy
@@ -154,7 +251,7 @@ def long_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def tiny(monkeypatch: pytest.MonkeyPatch, long_model: Path, tmp_path: Path) -> Any:
     """The config of a recipe whose data set and model are stand-ins."""
 
-    def resolved(name: str, **changes: Any) -> Config:
+    def resolved(name: str, *, model: Path = long_model, **changes: Any) -> Any:
         assert name in HUB, f"recipes/{name}.yaml is new: describe its data set in HUB above, so that it is tested"
         hub = HUB[name]
 
@@ -164,22 +261,22 @@ def tiny(monkeypatch: pytest.MonkeyPatch, long_model: Path, tmp_path: Path) -> A
             return hub.load()
 
         monkeypatch.setattr(datasets, "load_dataset", load_dataset)
-        monkeypatch.setattr(models, "resolve", lambda _: str(long_model))
+        monkeypatch.setattr(models, "resolve", lambda _: str(model))
         return load(name).changed(output=tmp_path / "run", device="cpu", **changes)
 
     return resolved
 
 
-def load(name: str) -> Config:
-    return Config.from_sources({}, ROOT / "recipes" / f"{name}.yaml", finetune_cls.COMMAND)
+def load(name: str) -> Any:
+    command = COMMAND_OF[name]
+    config = importlib.import_module(COMMANDS[command].module).Config
+    return config.from_sources({}, ROOT / "recipes" / f"{name}.yaml", command)
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_options_are_valid(name: str) -> None:
     """Every key is an option of its command, and every value within its bounds."""
-    command = COMMAND_OF[name]
-    config = importlib.import_module(COMMANDS[command].module).Config
-    assert config.from_sources({}, ROOT / "recipes" / f"{name}.yaml", command).given
+    assert load(name).given
 
 
 @pytest.mark.parametrize("name", CLASSIFIERS)
@@ -191,7 +288,7 @@ def test_builds_its_trainer(name: str, tiny: Any) -> None:
     assert (args.num_train_epochs, args.learning_rate) == (config.epochs, config.learning_rate)
     assert args.per_device_train_batch_size == config.batch_size
     assert args.metric_for_best_model == MAIN_METRIC.get(name, "accuracy")
-    if hub is None:
+    if not isinstance(hub, Hub):
         return
     # labels, columns and splits are those of the hub's data set
     assert list(trainer.model.config.id2label.values()) == (hub.classes or ["score"])
@@ -285,3 +382,36 @@ def test_spam_weighs_the_rare_class(tiny: Any) -> None:
     share = Counter(labels)[1] / len(labels)
     assert trainer.task.class_weights == pytest.approx([0.5 / (1 - share), 0.5 / share])
     assert len(trainer.splits["test"].examples) == 44
+
+
+@pytest.mark.parametrize("name", TAGGERS)
+def test_tagger_trains_a_step(name: str, tiny: Any) -> None:
+    """The column that the file's name promises, the classes of the hub's data set, to the finished run folder."""
+    config = tiny(name, max_steps=1, eval_steps=1)
+    report = finetune_ner.run(config)
+    record, hub = report.record, HUB[name]
+    names = list(json.loads((config.output / "config.json").read_text())["id2label"].values())
+    if isinstance(hub, Tagged):
+        kind = name.partition("-")[0]
+        assert record["task"]["columns"] == {"text": "tokens", "tags": f"{kind}_tags"}
+        assert names == hub.tags[f"{kind}_tags"]
+        assert set(record["metrics"]) == {"train", "validation", "test"}
+    else:
+        assert isinstance(hub, Marked)
+        assert names == ["O", *(f"{prefix}-{kind}" for kind in sorted(hub.types) for prefix in "BI")]
+        assert record["rows"] == {"train": 72, "validation": 8}
+    assert record["main_metric"] == ("accuracy" if name.startswith("pos") else "f1")
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_reader_trains_a_step(name: str, tiny: Any, long_model: Path, tmp_path: Path) -> None:
+    lengths: dict[str, Any] = {}
+    model = long_model
+    if "longformer" in name:
+        model, lengths = make_reader(tmp_path / "longformer", "longformer"), {"max_length": 64, "doc_stride": 16}
+    config = tiny(name, model=model, max_steps=1, eval_steps=1, **lengths)
+    record = finetune_qa.run(config).record
+    two = name == "qa-squad2"
+    assert ("NoAns_f1" in record["metrics"]["validation"]) == two
+    assert (record["task"]["null_threshold"] is not None) == two
+    assert (record["task"]["max_length"], record["task"]["doc_stride"]) == (config.max_length, config.doc_stride)
