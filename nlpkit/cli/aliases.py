@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection
 
 from nlpkit.errors import UserError
 
-# old name -> option here, same meaning
+# old name -> option here, same meaning; of several, divided by |, the first that the command has
 SAME: dict[str, str] = {
     "model-name-or-path": "model",
     "model-name": "model",
@@ -33,7 +33,7 @@ SAME: dict[str, str] = {
     "early-stopping-patience": "early-stopping",
     "text-column-name": "text-column",
     "text-column-names": "text-column",
-    "label-column-name": "label-column",
+    "label-column-name": "label-column|tag-column",
     "train-split-name": "train-split",
     "validation-split-name": "validation-split",
     "test-split-name": "test-split",
@@ -76,6 +76,10 @@ def _percentage(value: str | None) -> list[str]:
         raise UserError(f"--validation-split-percentage '{value}': not a number") from None
 
 
+def _task_name(value: str | None) -> list[str]:
+    return ["--column", value] if value in ("ner", "pos", "chunk") else ["--data", f"glue:{value}"]
+
+
 RENAMED: dict[str, tuple[Translation, bool, str]] = {
     # name: (translation, takes a value, what to say)
     "evaluation-strategy": (_eval_strategy, True, "nlpkit evaluates each epoch, or each --eval-steps N"),
@@ -97,7 +101,15 @@ RENAMED: dict[str, tuple[Translation, bool, str]] = {
     "logging-dir": (_drop, True, "tracker files go to the run folder"),
     "use-fast-tokenizer": (_drop, False, "tokenizers are always the fast ones"),
     "resume-from-checkpoint": (lambda _: ["--resume"], True, "--resume with the same --output"),
-    "task-name": (lambda v: ["--data", f"glue:{v}"], True, "--data glue:NAME"),
+    "task-name": (_task_name, True, "--data glue:NAME; of words --column ner, pos or chunk"),
+    "return-entity-level-metrics": (_drop, False, "entities are always scored by type too (evaluate --per-class)"),
+    "version-2-with-negative": (_drop, False, "the data say whether questions may have no answer"),
+    "null-score-diff-threshold": (
+        _drop,
+        True,
+        "the threshold is tuned on validation; evaluate and predict take another (--null-threshold)",
+    ),
+    "n-best-size": (_drop, True, "the best answers are found exactly; predict lists more of them (--n-best)"),
     "validation-split-percentage": (_percentage, True, "--validation-share takes a share below 1"),
     "preprocessing-num-workers": (_drop, True, "the tokenizers library uses every core"),
     "overwrite-cache": (_drop, False, "caches are keyed by content"),
@@ -139,6 +151,7 @@ def translate(arguments: list[str], known: set[str], switches: Collection[str] =
         name = name.replace("_", "-")
         if name not in known and name in SAME:
             target, _, fixed = SAME[name].partition("=")
+            target = next((each for each in target.split("|") if each in known), target)
             if target == "trainer" and target in known:
                 if not sign:
                     value = arguments[i + 1] if i + 1 < len(arguments) else ""

@@ -16,7 +16,7 @@ from nlpkit import __version__
 from nlpkit.cli import aliases
 from nlpkit.cli.app import main
 from nlpkit.cli.registry import COMMANDS
-from nlpkit.recipes import check_data, finetune_cls, pretrain_mlm
+from nlpkit.recipes import check_data, finetune_cls, finetune_ner, finetune_qa, pretrain_mlm
 from nlpkit.reporting import Report, Table
 
 SPEECH = {"help", "config", "json", "quiet", "verbose"}
@@ -299,9 +299,44 @@ def test_a_strategy_without_counterpart_is_refused(capsys: pytest.CaptureFixture
 
 
 def test_every_alias_leads_to_an_option() -> None:
-    configs = (finetune_cls.Config, pretrain_mlm.Config)
+    configs = (finetune_cls.Config, finetune_ner.Config, pretrain_mlm.Config)
     known = {name.replace("_", "-") for config in configs for name in config.model_fields}
-    assert {target.partition("=")[0] for target in aliases.SAME.values()} <= known
+    assert {target.partition("=")[0] for several in aliases.SAME.values() for target in several.split("|")} <= known
+
+
+@pytest.mark.parametrize(
+    ("module", "arguments", "translated", "told"),
+    [
+        (
+            finetune_ner,
+            ["--task_name", "pos", "--label_column_name", "tags", "--return_entity_level_metrics"],
+            ["--column", "pos", "--tag-column=tags"],
+            2,
+        ),
+        (
+            finetune_qa,
+            [
+                "--version_2_with_negative",
+                "--n_best_size",
+                "20",
+                "--null_score_diff_threshold=0.5",
+                "--doc_stride",
+                "64",
+            ],
+            ["--doc-stride", "64"],
+            3,
+        ),
+    ],
+)
+def test_names_of_the_token_and_question_scripts(
+    module: Any, arguments: list[str], translated: list[str], told: int
+) -> None:
+    known = {name.replace("_", "-") for name in module.Config.model_fields}
+    out, said = aliases.translate(arguments, known)
+    assert [part for argument in out for part in argument.split("=")] == [
+        part for argument in translated for part in argument.split("=")
+    ]
+    assert len(said) == told
 
 
 def test_arguments_behind_two_dashes_are_left_alone() -> None:
