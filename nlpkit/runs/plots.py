@@ -61,6 +61,7 @@ def curves(history: Sequence[Mapping[str, Any]], metrics: Sequence[str]) -> Plot
         for panel in axes:
             panel.spines[["top", "right"]].set_visible(False)
             panel.grid(alpha=0.25)
+            panel.locator_params(axis="x", integer=True)
         _save(figure, path)
 
     return draw
@@ -162,6 +163,7 @@ def histograms(values: Mapping[str, np.ndarray], xlabel: str) -> Plot:
                 numbers, bins=edges, density=True, histtype="step", linewidth=1.8, label=split, color=COLOURS[k % 5]
             )
         axes.set(xlabel=xlabel, ylabel="density")
+        axes.locator_params(axis="x", nbins=6)
         axes.legend(frameon=False)
         _save(figure, path)
 
