@@ -54,7 +54,7 @@ def cell(row: Mapping[str, Any], column: str, others: Sequence[str]) -> str:
     """The text in `column` of a user's row, or in the first of `others` that the row has instead.
 
     Raises:
-        ValueError: there is no such column, or it is empty.
+        ValueError: there is no such column, it is empty, or it holds a list or an object.
     """
     name = column if column in row else guess(list(row), others)
     if name is None:
@@ -62,4 +62,6 @@ def cell(row: Mapping[str, Any], column: str, others: Sequence[str]) -> str:
     value = row[name]
     if is_missing(value):
         raise ValueError(f"column '{name}' is empty")
+    if isinstance(value, list | dict):
+        raise ValueError(f"column '{name}' holds {'a list' if isinstance(value, list) else 'an object'}, not text")
     return str(value)

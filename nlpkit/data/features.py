@@ -116,6 +116,8 @@ class Columns(Mapping[str, Sequence[Any]]):
         values = self.features[name][:].combine_chunks()
         if not pa.types.is_list(values.type):
             return values.to_numpy(zero_copy_only=False)
+        if not len(values):  # which `np.split` would make one empty list of
+            return []
         bounds = np.cumsum(values.value_lengths().to_numpy())[:-1]
         return np.split(values.flatten().to_numpy(zero_copy_only=False), bounds)
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import ast
 import json
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -15,6 +16,9 @@ from nlpkit.errors import UserError
 # Where a context was cleaned after its answers were marked, these are off by as much as was cut before them: up to 34
 # characters in the reviews of SQuADShifts (Miller et al. 2020).
 NEARBY = 50
+
+OBJECTS = ("{'", '{"', "[{")  # how a cell of objects begins
+TRUTH = {"": False, "true": True, "false": False, "1": True, "0": False, "1.0": True, "0.0": False}
 
 
 class Answer(NamedTuple):
@@ -56,14 +60,16 @@ def questions(document: Any, name: str) -> list[dict[str, Any]] | None:
             where = f"{name}: data[{i}].paragraphs[{j}]"
             context = _text(paragraph, "context", where)
             for k, entry in enumerate(_listed(paragraph, "qas", where)):
-                question = _text(entry, "question", f"{where}.qas[{k}]")
-                found.append((str(article.get("title") or ""), context, question, entry))
-    optional = [key for key in ("answers", "is_impossible") if any(key in entry for *_, entry in found)]
+                place = f"{where}.qas[{k}]"
+                question = _text(entry, "question", place)
+                found.append((str(article.get("title") or ""), context, question, entry, place))
+    optional = [key for key in ("answers", "is_impossible") if any(key in entry for *_, entry, _ in found)]
     rows = []
-    for number, (title, context, question, entry) in enumerate(found, start=1):
+    for number, (title, context, question, entry, place) in enumerate(found, start=1):
         row: dict[str, Any] = {"id": str(entry.get("id", number)), "title": title}
         row |= {"context": context, "question": question}
-        rows.append(row | {key: _flat(entry.get(key)) if key == "answers" else entry.get(key) for key in optional})
+        flat = {key: _flat(entry.get(key), place) if key == "answers" else entry.get(key) for key in optional}
+        rows.append(row | flat)
     return rows
 
 
@@ -81,11 +87,14 @@ def _text(parent: Any, key: str, where: str) -> str:
     return value
 
 
-def _flat(answers: Any) -> Any:
+def _flat(answers: Any, where: str) -> Any:
     """[{"text", "answer_start"}, ...] as columns, which arrow stores without knowing every key; None as it is."""
     if answers is None:
         return None
-    found = answers_of(answers)
+    try:
+        found = answers_of(answers)
+    except ValueError as error:
+        raise UserError(f"{where}: {error}", 'An answer is {"text": ..., "answer_start": ...}.') from None
     return {"text": [answer.text for answer in found], "answer_start": [answer.start for answer in found]}
 
 
@@ -128,12 +137,18 @@ def _is_list(value: Any) -> bool:
 
 
 def _literal(text: str) -> Any:
-    """What a cell spells as JSON or as Python prints it; the text itself where it is neither."""
+    """What a cell spells as JSON or as Python prints it; the text itself where it is neither.
+
+    Raises:
+        ValueError: it is neither, but an object or a list of these nevertheless: pandas writes arrays into them.
+    """
     for parse in (json.loads, ast.literal_eval):
         try:
             return parse(text)
         except (ValueError, SyntaxError):
             continue
+    if text.lstrip().startswith(OBJECTS):
+        raise ValueError(f"answers that are neither JSON nor Python: {text[:60]}")
     return text
 
 
@@ -141,9 +156,26 @@ def _number(value: Any) -> int | None:
     if is_missing(value):
         return None
     try:
-        return int(value)
+        number = float(value)  # pandas writes 3.0 in a column with gaps
     except (TypeError, ValueError):
-        raise ValueError(f"an answer starts at {value!r}, which is not a number") from None
+        number = math.nan
+    if not number.is_integer():
+        raise ValueError(f"an answer starts at {value!r}, which is not a whole number")
+    return int(number)
+
+
+def is_true(value: Any) -> bool:
+    """What a cell of `is_impossible` says, where csv files have text; false if it is missing.
+
+    Raises:
+        ValueError: it says something else.
+    """
+    if not isinstance(value, str):
+        return not is_missing(value) and bool(value)
+    said = TRUTH.get(value.strip().lower())
+    if said is None:
+        raise ValueError(f"is_impossible is {value!r}, neither true nor false")
+    return said
 
 
 def locate(context: str, answer: Answer) -> Spot | None:

@@ -104,18 +104,18 @@ def _parquet(path: Path) -> Iterator[Write]:
 
     def write(rows: Sequence[Mapping[str, Any]]) -> None:
         nonlocal out, schema
-        if schema is None:
-            columns = list(dict.fromkeys(name for row in rows for name in row))
-            inferred = pa.Table.from_pylist([{name: row.get(name) for name in columns} for row in rows]).schema
-            # a column that is empty so far may hold text later
-            schema = pa.schema(
-                [pa.field(f.name, pa.string() if pa.types.is_null(f.type) else f.type) for f in inferred]
-            )
-            out = pq.ParquetWriter(path, schema)
-        assert out is not None
-        for row in rows:
-            _require_known(row, schema.names)
         try:
+            if schema is None:
+                columns = list(dict.fromkeys(name for row in rows for name in row))
+                inferred = pa.Table.from_pylist([{name: row.get(name) for name in columns} for row in rows]).schema
+                # a column that is empty so far may hold text later
+                schema = pa.schema(
+                    [pa.field(f.name, pa.string() if pa.types.is_null(f.type) else f.type) for f in inferred]
+                )
+                out = pq.ParquetWriter(path, schema)
+            assert out is not None
+            for row in rows:
+                _require_known(row, schema.names)
             out.write_table(pa.Table.from_pylist([dict(row) for row in rows], schema=schema))
         except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
             raise RunError(f"a column changes its type: {error}", "Write jsonl instead: --output NAME.jsonl") from error

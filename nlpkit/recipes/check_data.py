@@ -53,7 +53,8 @@ def run(config: Config) -> Report:
         lines.append(f"length: {lengths}")
         findings += task.length_findings(tokenizer, examples)
         if config.show is not None:
-            lines += _shown(task, tokenizer, examples["train"], config.show)
+            shown = "train" in examples
+            lines += _shown(task, tokenizer, examples["train"], config.show) if shown else ["train: no row to show"]
     rank = {"error": 0, "warning": 1, "note": 2}
     findings.sort(key=lambda finding: rank[finding.level])
     lines += [f"{finding.level}: {finding}" for finding in findings] or ["nothing wrong was found"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
 from operator import itemgetter
 from pathlib import Path
@@ -12,8 +12,8 @@ import numpy as np
 
 from nlpkit import reporting
 from nlpkit.data import columns as column_names
-from nlpkit.data import squad, windows
-from nlpkit.data.labels import is_missing
+from nlpkit.data import question_reader, windows
+from nlpkit.data.question_reader import SHOWN, QuestionReader
 from nlpkit.data.sources import HIDDEN
 from nlpkit.errors import UserError
 from nlpkit.options import Config, Strings, option
@@ -36,7 +36,6 @@ MAX_ANSWER_LENGTH = 30
 N_BEST = 20
 LONG_MAX_LENGTH = 4096  # Longformer's (Beltagy et al. 2020)
 ANSWERS_GIVEN = 5  # in files and --json
-SHOWN = 3  # examples a finding shows
 EXCERPT = 40  # characters to each side of an answer that the printed table shows
 
 QUESTION_NAMES = ("question", "query")
@@ -269,6 +268,8 @@ class QuestionAnswering(Task):
         context = options.context
         if context is None:
             context = _read_text(options.context_file, options.encoding)
+        elif not context.strip():
+            raise UserError("--context holds no text")
         return [{self.question: question, self.context: context} for question in asked]
 
     def describe(self) -> str:
@@ -282,16 +283,10 @@ class QuestionAnswering(Task):
         return self.answers is None or self.answers in columns
 
     def examples(self, rows: Dataset, split: str, origin: LoadedData, findings: list[Finding] | None = None) -> Dataset:
-        """Questions with `answers`, all gold texts, and the characters [`start`, `end`) that training points at.
-
-        These are of the answer that most annotators marked, the first of several; see `windows.UNANSWERABLE` and
-        `windows.UNKNOWN` for where there is none. A question whose answers are nowhere in the context is left out of
-        train; in other splits its answers count in the figures as ever.
-        """
+        """Questions as `QuestionReader.read` gives them."""
         from datasets import Dataset as ArrowDataset
         from datasets import Features, List, Value
 
-        findings = findings if findings is not None else []
         columns = [name for name in rows.column_names if name not in HIDDEN]
         if self.answers is None:
             raise UserError("the column of the answers is not known", "Name it with --answers-column.")
@@ -299,93 +294,22 @@ class QuestionAnswering(Task):
             column_names.require(name, columns, what, where=f"{split}: ")
             for name, what in ((self.question, "question"), (self.context, "context"), (self.answers, "answers"))
         )
-        optional = {name: _cells(rows, name) for name in (self.start, self.id, "is_impossible") if name}
-        places = origin.places(rows, split)
-        # an empty cell of text says that there is no answer; a nested one that nobody said
-        nested = not isinstance(rows.features[answers], Value)
-        kept: dict[str, list[Any]] = defaultdict(list)
-        told: dict[str, list[str]] = defaultdict(list)
-        marked = 0  # answers
-        for i, (asked, text, cell) in enumerate(
-            zip(rows[question][:], rows[context][:], rows[answers][:], strict=True)
-        ):
-            where = places[i]
-            if is_missing(asked) or is_missing(text):
-                told["empty-text"].append(f"{where}: {question if is_missing(asked) else context} is empty")
-                continue
-            impossible = bool(optional["is_impossible"][i])
-            if nested and cell is None and not impossible:
-                told["missing-answers"].append(f"{where}: {asked!r}")
-                continue
-            try:
-                golds = squad.answers_of(cell, optional[self.start][i] if self.start else None)
-            except ValueError as error:
-                told["unreadable-answers"].append(f"{where}: {error}")
-                continue
-            if impossible and golds:
-                told["contradicting-answers"].append(f"{where}: {asked!r}")
-                golds = []
-            marked += len(golds)
-            span = self._target(str(text), golds, where, told)
-            texts = [gold.text for gold in golds if gold.text.strip()]
-            # without a gold answer left, the figures would take it for unanswerable
-            if span == windows.UNKNOWN and (split == "train" or not texts):
-                told["lost-question"].append(f"{where}: {asked!r}")
-                continue
-            entry = (asked, text, texts, *span, where)
-            for name, value in zip(("question", "context", "answers", "start", "end", "where"), entry, strict=True):
-                kept[name].append(value)
-            kept["id"].append(optional[self.id][i] if self.id else "")
-        self._tell(told, len(rows), marked, len(kept["where"]), split, findings)
-        text_type, number = Value("string"), Value("int32")
-        types: dict[str, Any] = dict.fromkeys(("id", "question", "context", "where"), text_type)
-        types |= {"answers": List(text_type), "start": number, "end": number}
-        columns_kept = {name: kept[name] for name in types}
-        for name in ("id", "question", "context"):
-            columns_kept[name] = [str(value) for value in columns_kept[name]]
-        return ArrowDataset.from_dict(columns_kept, features=Features(types))
-
-    @staticmethod
-    def _target(context: str, golds: Sequence[squad.Answer], where: str, told: dict[str, list[str]]) -> tuple[int, int]:
-        """Characters of the answer that most annotators marked, or a marker."""
-        if not golds:
-            return windows.UNANSWERABLE
-        spots: Counter[tuple[int, int]] = Counter()
-        for gold in golds:
-            said = f"{where}: {gold.text!r} is not at character {gold.start}"
-            if not gold.text.strip():
-                told["empty-answer"].append(f"{where}: {gold.text!r}")
-                continue
-            spot = squad.locate(context, gold)
-            if spot is None:
-                told["lost-answer"].append(said if gold.start is not None else f"{where}: {gold.text!r}")
-                continue
-            if spot.moved:
-                told["moved-answer"].append(f"{said} but at {spot.start}")
-            spots[spot.start, spot.end] += 1
-        return spots.most_common(1)[0][0] if spots else windows.UNKNOWN
-
-    def _tell(
-        self, told: Mapping[str, list[str]], total: int, marked: int, kept: int, split: str, findings: list[Finding]
-    ) -> None:
-        train = split == "train"
-        said = {
-            "empty-text": f"of {total:,} rows have no question or no context and are left out",
-            "missing-answers": f"of {total:,} rows have no answers, nor say that there is none, and are left out",
-            "unreadable-answers": f"of {total:,} rows have answers that cannot be read and are left out",
-            "contradicting-answers": f"of {total:,} questions are marked impossible; their answers are ignored",
-            "empty-answer": f"of {marked:,} answers are empty and dropped",
-            "moved-answer": f"of {marked:,} answers do not start where they are said to; they stand once nearby",
-            "lost-answer": f"of {marked:,} answers stand nowhere in their context, or in several places; they are "
-            + ("dropped" if train else "no targets of the loss, but count in the figures"),
-            "lost-question": f"of {total:,} questions lose all their answers by that and are left out",
-        }
-        for check, message in said.items():
-            if places := told.get(check):
-                text = f"{split}: {len(places):,} {message}"
-                findings.append(Finding("warning", check, text, len(places), list(dict.fromkeys(places))[:SHOWN]))
-        if total and not kept and split in ("train", "validation"):
-            findings.append(Finding("error", "no-rows", f"{split}: none of {total:,} rows can be used", total))
+        for name, what in ((question, "question"), (context, "context")):
+            if not isinstance(rows.features[name], Value):
+                raise UserError(
+                    f"{split}: the {what} column '{name}' holds lists or objects, not text",
+                    f"Name a column of text with --{what}-column, or join its parts.",
+                )
+        reader = QuestionReader(split, nested=not isinstance(rows.features[answers], Value))
+        cells = [_cells(rows, name) for name in (question, context, answers, self.start, self.id, "is_impossible")]
+        read = [reader.read(*row) for row in zip(origin.places(rows, split), *cells, strict=True)]
+        if findings is not None:
+            findings += reader.findings()
+        text, number = Value("string"), Value("int32")
+        types: dict[str, Any] = dict.fromkeys(("id", "question", "context", "where"), text)
+        types |= {"answers": List(text), "start": number, "end": number}
+        kept = {name: [entry[name] for entry in read if entry is not None] for name in types}
+        return ArrowDataset.from_dict(kept, features=Features(types))
 
     def inputs(self, row: Mapping[str, Any]) -> dict[str, Any]:
         question = column_names.cell(row, self.question, QUESTION_NAMES)
@@ -414,9 +338,9 @@ class QuestionAnswering(Task):
             places[split], ids[split] = rows["where"][:], rows["id"][:]
         findings = checks.duplicates(keys, labels, places) + checks.leakage(keys, places)
         if self.id:
-            findings += _repeated_ids(ids, places)
+            findings += question_reader.repeated_ids(ids, places)
         if "train" in examples:
-            findings += _shared_contexts(contexts)
+            findings += question_reader.shared_contexts(contexts)
             starts = np.asarray(examples["train"]["start"][:])
             if len(starts) and (starts == windows.UNANSWERABLE[0]).all():
                 message = f"train: none of {len(starts):,} questions has an answer: there is nothing to learn"
@@ -425,27 +349,8 @@ class QuestionAnswering(Task):
 
     def tables(self, examples: Mapping[str, Dataset]) -> list[Table]:
         """Questions, contexts and answers of each split, and where in the context answers start."""
-        body: list[list[Any]] = []
-        for split, rows in examples.items():
-            contexts, answers = rows["context"][:], rows["answers"][:]
-            starts = np.asarray(rows["start"][:])
-            found = starts >= 0
-            sizes = np.array([len(text) for text in contexts])
-            words = [len(text.split()) for golds in answers for text in golds]
-            none = (starts == windows.UNANSWERABLE[0]).mean() if len(starts) else 0.0
-            body.append(
-                [
-                    split,
-                    len(rows),
-                    len(set(contexts)),
-                    sum(map(len, answers)),
-                    f"{none:.1%}",
-                    f"{np.mean(words):.1f}" if words else None,
-                    f"{np.mean(starts[found] / sizes[found]):.0%}" if found.any() else None,
-                ]
-            )
-        header = ["split", "questions", "contexts", "answers", "unanswerable", "words an answer", "mean start at"]
-        return [Table("questions", header, body)]
+        body = [[split, *question_reader.summary(rows)] for split, rows in examples.items()]
+        return [Table("questions", ["split", *question_reader.SUMMARY], body)]
 
     def shown(self, tokenizer: Any, example: Mapping[str, Any]) -> list[str]:
         """Question and answers, then each window with its target in »«."""
@@ -840,7 +745,7 @@ def _contexts(examples: Dataset) -> list[dict[str, Any]]:
     return [{"context": context} for context in examples["context"][:]]
 
 
-def _cells(rows: Dataset, column: str) -> list[Any]:
+def _cells(rows: Dataset, column: str | None) -> list[Any]:
     return rows[column][:] if column in rows.column_names else [None] * len(rows)
 
 
@@ -855,34 +760,6 @@ def _read_text(path: Path, encoding: str) -> str:
     if not text.strip():
         raise UserError(f"--context-file {path}: the file holds no text")
     return text
-
-
-def _repeated_ids(ids: Mapping[str, Sequence[str]], places: Mapping[str, Sequence[str]]) -> list[Finding]:
-    findings = []
-    for split, found in ids.items():
-        first: dict[str, int] = {}
-        repeated = [
-            f"{places[split][i]} = {places[split][first[name]]}: {name}"
-            for i, name in enumerate(found)
-            if first.setdefault(name, i) != i
-        ]
-        if repeated:
-            message = f"{split}: {len(repeated):,} of {len(found):,} ids are of an earlier question too"
-            findings.append(Finding("warning", "duplicate-id", message, len(repeated), repeated[:SHOWN]))
-    return findings
-
-
-def _shared_contexts(contexts: Mapping[str, Sequence[str]]) -> list[Finding]:
-    """Contexts of other splits that the model has read in training, if with other questions."""
-    findings = []
-    train = set(contexts["train"])
-    for split, found in contexts.items():
-        distinct = set(found)
-        shared = len(distinct & train)
-        if split != "train" and shared:
-            message = f"{split}: {shared:,} of {len(distinct):,} contexts also stand in train, with other questions"
-            findings.append(Finding("note", "shared-contexts", message, shared))
-    return findings
 
 
 def _length_group(golds: Sequence[str]) -> str:

@@ -90,6 +90,14 @@ def test_packed_and_one_object_a_line(tmp_path: Path) -> None:
         ),
         (lambda data: data[0]["paragraphs"][0].update(qas=None), r"paragraphs\[0\] has no list 'qas'"),
         (lambda data: data.append({"title": "empty"}), r"data\[1\] has no list 'paragraphs'"),
+        (
+            lambda data: data[0]["paragraphs"][1]["qas"][0].update(answers=[{"answer_start": 3}]),
+            r"paragraphs\[1\].qas\[0\]: answers without 'text'",
+        ),
+        (
+            lambda data: data[0]["paragraphs"][1]["qas"][0]["answers"][0].update(answer_start="here"),
+            r"paragraphs\[1\].qas\[0\]: an answer starts at 'here'",
+        ),
     ],
 )
 def test_what_is_missing_is_named(break_it: Any, message: str, tmp_path: Path) -> None:
@@ -120,6 +128,7 @@ def test_what_is_missing_is_named(break_it: Any, message: str, tmp_path: Path) -
         ("a b", "12", [("a b", 12)]),
         ("a", None, [("a", None)]),
         ("a", 7.0, [("a", 7)]),
+        ("a", "7.0", [("a", 7)]),  # as pandas writes it where the column has gaps
         (None, None, []),
         ("  ", None, []),
         ('{"text": ["a"], "answer_start": [3]}', None, [("a", 3)]),
@@ -137,12 +146,40 @@ def test_answers_in_the_shapes_people_keep_them(cell: Any, start: Any, answers: 
     [
         ({"answer": "a"}, None, "answers without 'text': answer"),
         ({"text": ["a", "b"], "answer_start": [3]}, None, "2 answers but 1 starts"),
-        ("a", "soon", "starts at 'soon', which is not a number"),
+        ("a", "soon", "starts at 'soon', which is not a whole number"),
+        ("a", 3.5, "starts at 3.5, which is not a whole number"),
+        ("a", "inf", "starts at 'inf', which is not a whole number"),
+        ("{'text': array(['a'], dtype=object), 'answer_start': array([3])}", None, "neither JSON nor Python: {'text'"),
+        ('[{"text": "a"}, {"text":', None, "neither JSON nor Python"),
     ],
 )
 def test_cells_that_cannot_be_read(cell: Any, start: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         squad.answers_of(cell, start)
+
+
+@pytest.mark.parametrize(
+    ("cell", "said"),
+    [
+        (None, False),
+        (float("nan"), False),
+        ("", False),
+        (True, True),
+        (0, False),
+        ("True", True),
+        ("False", False),
+        ("false ", False),
+        ("1", True),
+        ("0.0", False),
+    ],
+)
+def test_impossible_or_not(cell: Any, said: bool) -> None:
+    assert squad.is_true(cell) is said
+
+
+def test_a_cell_that_does_not_say_whether() -> None:
+    with pytest.raises(ValueError, match="is_impossible is 'maybe', neither true nor false"):
+        squad.is_true("maybe")
 
 
 # --- where an answer stands ---

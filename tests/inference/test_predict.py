@@ -344,6 +344,13 @@ def test_multi_label_answers_are_lists(heads: Any, tmp_path: Path) -> None:
     ]
 
 
+def test_a_column_of_two_types_is_refused_in_parquet(trained: Path, tmp_path: Path) -> None:
+    file = str(write_jsonl(tmp_path / "in.jsonl", [{"text": "good", "n": "x"}, {"text": "bad", "n": 1}]))
+    with pytest.raises(RunError, match="a column changes its type"):
+        predict.run(config(trained, input=file, output=tmp_path / "out.parquet"))
+    assert [path.name for path in tmp_path.iterdir()] == ["in.jsonl"], "nothing half-written"
+
+
 def test_regression_answers_are_numbers(heads: Any, tmp_path: Path) -> None:
     import torch
     from transformers import AutoModelForSequenceClassification

@@ -377,6 +377,7 @@ def test_several_answers_a_table_each(doubter: Path) -> None:
         ({"context": "a bike"}, "there is no question"),
         ({"question": ["bad"], "context": "a", "context_file": "b.txt"}, "not both"),
         ({"question": ["bad"], "context_file": "missing.txt"}, "missing.txt: no such file"),
+        ({"question": ["bad"], "context": " "}, "--context holds no text"),
         ({"question": ["bad"], "context": "a", "doc_stride": 500}, "--doc-stride 500: windows of 64 tokens"),
         ({"question": ["bad"], "context": "a", "text_pair": ["x"]}, "--text-pair is for text-classification"),
     ],
@@ -545,6 +546,41 @@ def test_flat_files(layout: str, tmp_path: Path) -> None:
     assert examples["start"][:] == starts
 
 
+@pytest.mark.parametrize("spelling", [("True", "False"), ("1.0", "0.0")])
+def test_a_csv_says_in_text_what_is_impossible(spelling: tuple[str, str], tmp_path: Path) -> None:
+    rows = asked(6, unanswerable=True)
+    flat = [
+        {**row, "answers": json.dumps(row["answers"]), "is_impossible": spelling[bool(row["answers"]["text"])]}
+        for row in rows
+    ]
+    flat.append({**flat[1], "is_impossible": "unknown"})
+    examples, findings = examples_of(write_csv(tmp_path / "a.csv", flat))
+    assert examples["answers"][:] == [row["answers"]["text"] for row in rows]
+    assert {name: finding.count for name, finding in findings.items()} == {"unreadable-answers": 1}
+    assert "line 8: is_impossible is 'unknown'" in findings["unreadable-answers"].examples[0]
+
+
+@pytest.mark.parametrize("context", [["Paris", "is big"], {"title": "Paris", "sentences": ["Paris is big"]}])
+def test_a_context_of_several_parts_is_refused_not_printed(context: Any, reader: Path, tmp_path: Path) -> None:
+    row = {"question": "what", "context": context, "answers": {"text": ["Paris"], "answer_start": [0]}}
+    path = write_jsonl(tmp_path / "a.jsonl", [row])
+    with pytest.raises(UserError, match="the context column 'context' holds lists or objects, not text"):
+        examples_of(path)
+    out = tmp_path / "out.jsonl"
+    predict.run(predict.Config(model=str(reader), input=str(path), output=out, device="cpu", threads=1))
+    answer = json.loads(out.read_text())
+    assert answer["prediction"] is None
+    assert answer["prediction_error"].startswith("column 'context' holds a")
+
+
+def test_rows_without_an_id_have_none_in_common(tmp_path: Path) -> None:
+    rows = [{**row, "id": row["id"] if i < 2 else None} for i, row in enumerate(asked(8))]
+    examples, _ = examples_of(write_jsonl(tmp_path / "a.jsonl", rows))
+    assert examples["id"][:] == ["q0", "q1", *[""] * 6]
+    found = {finding["check"] for finding in checked(tmp_path / "a.jsonl", model="none").record["findings"]}
+    assert "duplicate-id" not in found
+
+
 def test_columns_are_named_or_guessed(tmp_path: Path) -> None:
     rows = [{"q": "bad", "c": CONTEXT, "a": "late", "where": 5, "number": 1}]
     path = write_jsonl(tmp_path / "a.jsonl", rows)
@@ -623,6 +659,14 @@ def test_nothing_to_learn_where_nothing_has_an_answer(tmp_path: Path) -> None:
     report = checked(path, model="none")
     assert report.exit_code == 2
     assert any("none of 7 questions has an answer" in line for line in report.lines)
+
+
+def test_show_where_no_row_can_be_shown(tmp_path: Path, tiny_model: Path) -> None:
+    rows = [{**row, "answers": {"text": ["elsewhere"], "answer_start": [0]}} for row in asked(4)]
+    report = checked(write_squad(tmp_path / "train.json", rows), model=str(tiny_model), show=0)
+    assert report.exit_code == 2
+    assert "train: no row to show" in report.lines
+    assert any("none of 3 rows can be used" in line for line in report.lines)
 
 
 # --- settings ---
