@@ -250,7 +250,9 @@ def hold_out(
     if share_or_count <= 0 or count >= n or (isinstance(share_or_count, float) and share_or_count >= 1):
         raise UserError(
             f"Cannot hold out {share_or_count} of {n} rows",
-            f"Give a share between 0 and 1, or a number of rows from 1 to {n - 1}.",
+            f"Give a share between 0 and 1, or a number of rows from 1 to {n - 1}."
+            if n > 1
+            else "There must be two at least: one to train on, one to hold out (or name a --validation-file).",
         )
     rng = np.random.default_rng(seed)
     groups = _classes(dataset, group_by)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from nlpkit.tasks.outputs import Outputs
     from nlpkit.training.devices import Device
 
-CHUNK = 8_192  # examples whose features are in memory at a time
+CHUNK = 8_192  # examples whose features are in memory at a time, fewer of long texts:
+CHUNK_CHARACTERS = 2**24
 
 
 class TrainedModelOptions(DeviceOptions):
@@ -81,11 +82,9 @@ class Predictor:
 
         An array, or a list of arrays where the task's outputs are ragged.
         """
-        count = len(next(iter(examples.values())))
         parts = []
-        for start in range(0, count, CHUNK):
-            chunk = {name: column[start : start + CHUNK] for name, column in examples.items()}
-            parts.append(self._pooled(chunk, bar))
+        for start, end in _chunks(examples):
+            parts.append(self._pooled({name: column[start:end] for name, column in examples.items()}, bar))
         return model_outputs.joined(parts)
 
     def _pooled(self, examples: Mapping[str, Sequence[Any]], bar: Progress | None) -> Outputs:
@@ -133,3 +132,17 @@ class Predictor:
             for i, answer in zip(places, self.task.decode(self.outputs(columns), inputs), strict=True):
                 answers[i] = answer
         return answers
+
+
+def _chunks(examples: Mapping[str, Sequence[Any]]) -> Iterator[tuple[int, int]]:
+    """Bounds [start, end) of consecutive examples that are worked on together, at least one each."""
+    count = len(next(iter(examples.values())))
+    texts = [column for column in examples.values() if isinstance(column[0], str)]
+    start = characters = 0
+    for i in range(count):
+        more = sum(len(column[i]) for column in texts)
+        if i > start and (i - start == CHUNK or characters + more > CHUNK_CHARACTERS):
+            yield start, i
+            start, characters = i, 0
+        characters += more
+    yield start, count

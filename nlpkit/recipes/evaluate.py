@@ -65,7 +65,7 @@ def run(config: Config) -> Report:
         if not len(examples):
             continue
         with reporting.current().progress(f"evaluate {split}", len(examples), "rows") as bar:
-            outputs = predictor.outputs({name: examples[name] for name in examples.column_names}, bar)
+            outputs = predictor.outputs(examples[:], bar)
         metrics[split] = task.score(outputs, examples)
         details[split] = task.details(outputs, examples)
         rows[split] = len(examples)

@@ -193,7 +193,8 @@ class QuestionAnswering(Task):
     def from_data(cls, splits: Mapping[str, Dataset], options: Any) -> QuestionAnswering:
         rows = splits.get("train") or next(iter(splits.values()))
         columns = [name for name in rows.column_names if name not in HIDDEN]
-        _require_stride(options.doc_stride, options.max_length or MAX_LENGTH)
+        if options.doc_stride != DOC_STRIDE:  # the default gives way to short windows, see `windows.overlap`
+            _require_stride(options.doc_stride, options.max_length or MAX_LENGTH)
         task = cls(
             max_length=options.max_length, doc_stride=options.doc_stride, max_answer_length=options.max_answer_length
         )

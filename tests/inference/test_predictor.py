@@ -44,9 +44,12 @@ def expected() -> list[list[int]]:
     return make_tokenizer()(TEXTS)["input_ids"]
 
 
-@pytest.mark.parametrize("chunk", [5, 8_192])
-def test_ragged_outputs_keep_the_order_of_rows(ragged: Predictor, chunk: int, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("chunk", "characters"), [(5, 2**24), (8_192, 2**24), (8_192, 100), (8_192, 1)])
+def test_ragged_outputs_keep_the_order_of_rows(
+    ragged: Predictor, chunk: int, characters: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(predictor, "CHUNK", chunk)
+    monkeypatch.setattr(predictor, "CHUNK_CHARACTERS", characters)
     assert [found.tolist() for found in ragged.outputs({"text": TEXTS})] == expected()
 
 

@@ -695,6 +695,7 @@ def test_the_stride_must_be_less_than_the_window(tmp_path: Path) -> None:
         examples_of(path, max_length=96, doc_stride=96)
     with pytest.raises(UserError, match="--doc-stride 400: windows of 384 tokens"):
         examples_of(path, doc_stride=400)
+    assert len(examples_of(path, max_length=96)[0]) == 20  # the default stride gives way
 
 
 def test_the_longest_answer_bounds_answers(readers: Callable[[str], Path]) -> None:
