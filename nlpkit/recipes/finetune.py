@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from nlpkit.training.devices import Device
     from nlpkit.training.trainer import Split
 
-TRAIN_ROWS_JUDGED = 2_000  # the train row of the result table comes from this many rows at most
+TRAIN_ROWS_JUDGED = 1_000  # the train row of the result table comes from this many rows at most
 
 
 class FinetuneOptions(OutputOptions, TrainingOptions, ModelOptions, DataOptions):

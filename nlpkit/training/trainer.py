@@ -192,6 +192,7 @@ class NlpkitTrainer(ResumableTrainer):
         self.task = task
         self.splits = splits
         self.grouped = grouped
+        self._validated: dict[int, Outputs] = {}  # step -> outputs, of the best checkpoint and the newest
         super().__init__(
             train_dataset=splits["train"].for_training(),
             eval_dataset=splits["validation"].for_evaluation(),
@@ -220,7 +221,11 @@ class NlpkitTrainer(ResumableTrainer):
         """Metrics of the validation split, from what the task keeps of the logits."""
         split = self.splits["validation"]
         kept, loss = self._run(dataloader)
-        metrics = {"loss": loss, **self._validation_metrics(split.pooled(self.task, kept))}
+        outputs = split.pooled(self.task, kept)
+        best = self.state.best_global_step
+        self._validated = {step: found for step, found in self._validated.items() if step == best}
+        self._validated[self.state.global_step] = outputs
+        metrics = {"loss": loss, **self._validation_metrics(outputs)}
         return EvalLoopOutput(
             predictions=np.empty(0),
             label_ids=None,
@@ -232,7 +237,10 @@ class NlpkitTrainer(ResumableTrainer):
         return self.task.score(outputs, self.splits["validation"].examples)
 
     def outputs(self, split: Split) -> Outputs:
-        """The model's pooled outputs for a split, in example order."""
+        """The best model's pooled outputs for a split, in example order; after `train`."""
+        best = self.state.best_global_step
+        if self.args.load_best_model_at_end and split is self.splits["validation"] and best in self._validated:
+            return self._validated[best]  # it was judged to be found the best
         kept, _ = self._run(self.get_test_dataloader(split.for_evaluation()))
         return split.pooled(self.task, kept)
 

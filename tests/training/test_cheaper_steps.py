@@ -12,9 +12,10 @@ from conftest import make_model
 from safetensors.torch import load_file
 
 from nlpkit.errors import Interrupted
-from nlpkit.recipes import finetune_cls
+from nlpkit.recipes import evaluate, finetune_cls
 from nlpkit.training import callbacks, embeddings
 from nlpkit.training.dropout import CpuDropout, use_cpu_dropout
+from nlpkit.training.trainer import NlpkitTrainer
 
 TABLE = "bert.embeddings.word_embeddings.weight"
 
@@ -132,3 +133,23 @@ def test_every_dropout_of_a_model_is_replaced(wide_model: Path) -> None:
     replaced = [module for module in model.modules() if isinstance(module, CpuDropout)]
     assert len(replaced) == found > 0
     assert {module.p for module in replaced} == {0.1}
+
+
+def test_validation_is_run_once_an_epoch(
+    wide_model: Path, reviews: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the best checkpoint gave on validation is kept for the figures, errors and plots of the run."""
+    run, judged = NlpkitTrainer._run, []
+
+    def counted(trainer: NlpkitTrainer, loader: Any) -> Any:
+        judged.append(len(loader.dataset))
+        return run(trainer, loader)
+
+    monkeypatch.setattr(NlpkitTrainer, "_run", counted)
+    record = finetune_cls.run(config(wide_model, reviews, tmp_path / "run", epochs=3)).record
+    rows = record["rows"]
+    assert sorted(judged) == sorted([*[rows["validation"]] * 3, *(n for s, n in rows.items() if s != "validation")])
+    found = evaluate.run(
+        evaluate.Config(model=str(tmp_path / "run"), data=str(reviews), split="validation", save=False)
+    )
+    assert found.record["metrics"]["validation"] == pytest.approx(record["metrics"]["validation"], abs=1e-6)
