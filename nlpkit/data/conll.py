@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 
 DOCSTART = "-DOCSTART-"
 TOKENS = "tokens"  # the column of the words
+NUMBERS = "id"  # the column that counts them, before them
 # https://universaldependencies.org/format.html; its FORM are the words
-CONLL_U = ("id", TOKENS, "lemma", "upos", "xpos", "feats", "head", "deprel", "deps", "misc")
+CONLL_U = (NUMBERS, TOKENS, "lemma", "upos", "xpos", "feats", "head", "deprel", "deps", "misc")
 HINT = "Give every line the same columns, and put a blank line between sentences; --delimiter sets the separator."
 
 _BLANKS = " \t\r\n"
@@ -51,7 +52,7 @@ class Layout:
     @property
     def numbered(self) -> bool:
         """Whether the first column counts the words."""
-        return self.columns[0] == "id"
+        return self.columns[0] == NUMBERS
 
 
 @dataclass
@@ -89,7 +90,7 @@ def layout_of(lines: Iterable[str], delimiter: str | None = None) -> Layout:
     if counted and width == len(CONLL_U):
         return Layout(delimiter, CONLL_U)
     # one word "1" may be a word; that a sentence reads "1 2 3" is unlikely
-    first = ("id", TOKENS) if counted and width > 1 and len(numbers) > 1 else (TOKENS,)
+    first = (NUMBERS, TOKENS) if counted and width > 1 and len(numbers) > 1 else (TOKENS,)
     return Layout(delimiter, (*first, *(f"column{i}" for i in range(len(first) + 1, width + 1))))
 
 

@@ -42,6 +42,7 @@ MOST_TAGS = (
 # how annotation tools call what a span has
 SPAN_KEYS = (("start", "start_offset"), ("end", "end_offset"), ("label", "type", "tag"))
 PAIR_KEY = "span"  # or start and end in a list under this
+_SPANS_HINT = "Character spans go with a running text: --text-column names it."
 
 
 @dataclass
@@ -113,7 +114,10 @@ def spans_of(value: Any) -> list[tuple[int, int, str]]:
         parts: list[Any] = [next((item[k] for k in names if item.get(k) is not None), None) for names in SPAN_KEYS]
         if None in parts:
             raise ValueError(f"a span needs start, end and label: {item}")
-        found.append((int(parts[0]), int(parts[1]), str(parts[2])))
+        try:
+            found.append((int(parts[0]), int(parts[1]), str(parts[2])))
+        except (TypeError, ValueError):
+            raise ValueError(f"start and end of a span are numbers of characters: {item}") from None
     return found
 
 
@@ -199,8 +203,10 @@ def tags_column(rows: Dataset, text: str, named: str | None, kind: Kind | None) 
     """
     held = _kinds(rows)
     if named:
-        return named_column(named, list(held))
-    fitting = ("spans",) if held[text] == "text" else ("words", "numbers")
+        column = named_column(named, list(held))
+        require_tags(rows, text, column)
+        return column
+    fitting = _fitting(held[text])
     # a column that is empty so far is no column of words
     candidates = [name for name, what in held.items() if what in fitting and name != text]
     kinds = {name: found for name in candidates if (found := _kind_of(rows, name)) is not None}
@@ -214,9 +220,37 @@ def tags_column(rows: Dataset, text: str, named: str | None, kind: Kind | None) 
                     reporting.current().note(f"tags: column '{name}' ({found}; {how}--tag-column)")
                 return name
     what = f"{kind} tags" if kind else "spans with start, end and label" if fitting == ("spans",) else "tags"
-    raise UserError(
-        f"no column holds {what}; the columns are {', '.join(held)}", "Name it by name or number: --tag-column."
-    )
+    if list(held) == [text]:
+        hint = "Words alone teach nothing; if the line holds more, --delimiter says what separates its columns."
+    elif "spans" in held.values() and held[text] == "words":
+        hint = _SPANS_HINT
+    else:
+        hint = "Name it by name or number: --tag-column."
+    raise UserError(f"no column holds {what}; the columns are {', '.join(held)}", hint)
+
+
+def require_tags(rows: Dataset, text: str, column: str, *, where: str = "") -> None:
+    """Make sure that a column can hold the tags of the words in column `text`; one that is empty can.
+
+    Raises:
+        UserError: it holds the words themselves, or something else.
+    """
+    if column == text:
+        raise UserError(f"{where}column '{column}' holds the words, not their tags", "Name another: --tag-column.")
+    held, feature = _kinds(rows), rows.features[column]
+    empty = getattr(getattr(feature, "feature", feature), "dtype", None) == "null"
+    if empty or held[column] in _fitting(held[text]):
+        return
+    if held[text] == "text":
+        what, hint = "no spans with start, end and label", "Tags go with lists of words: --text-column."
+    else:
+        what, hint = "no lists of tags", _SPANS_HINT if held[column] == "spans" else "Name another: --tag-column."
+    raise UserError(f"{where}column '{column}' holds {what}, as the words of column '{text}' need", hint)
+
+
+def _fitting(held: str) -> tuple[str, ...]:
+    """What the tags of words are held in, by what the words are held in."""
+    return ("spans",) if held == "text" else ("words", "numbers")
 
 
 def named_column(named: str, columns: Sequence[str]) -> str:
@@ -226,6 +260,11 @@ def named_column(named: str, columns: Sequence[str]) -> str:
         UserError: there is none.
     """
     if named in columns or not re.fullmatch(r"-?\d+", named):
+        if named in KINDS and column_names.guess(columns, [named]) is None:
+            raise UserError(
+                f"there is no tag column '{named}'; the columns are {', '.join(columns)}",
+                f"--column {named} looks for one that holds such tags.",
+            )
         return column_names.require(named, columns, "tag")
     number = int(named)
     if not 1 <= abs(number) <= len(columns):

@@ -9,6 +9,8 @@ plain tags, one a word, as for parts of speech.
 | iob1 | I-PER I-PER I-ORG | B only where an entity touches another of its type (CoNLL-2003 as published) |
 | bioes | B-PER E-PER S-ORG | the last word has E, a single one S; also written BILOU and BMES |
 | io | I-PER I-PER I-ORG, or PER PER ORG | entities of one type that touch are one |
+
+Letters may be small ones (b-per, o); converted tags have capitals.
 """
 
 from __future__ import annotations
@@ -40,19 +42,21 @@ def detect(sentences: Iterable[Sequence[str]]) -> Scheme:
     """The scheme in which these tags are most legal.
 
     Data that fit several schemes give the same entities in each: nothing but I- is called `io`, nothing but B- `bio`.
-    Tags without a prefix are `io` where most are O, else `plain`.
+    Tags without a prefix are `io` where most are O, else `plain`. Missing tags ("") tell nothing.
     """
     tags: Counter[str] = Counter()
     pairs: Counter[tuple[str, str]] = Counter()
     for sentence in sentences:
         tags.update(sentence)
         pairs.update(pairwise((OUTSIDE, *sentence)))
-    inside = {tag: count for tag, count in tags.items() if tag != OUTSIDE}
-    prefixed = {tag: count for tag, count in inside.items() if tag[:1] in _LETTERS and tag[1:2] == "-" and tag[2:]}
-    bare = {tag for tag in inside if tag in _LETTERS}
+    inside = {tag: count for tag, count in tags.items() if tag and tag.upper() != OUTSIDE}
+    prefixed = {
+        tag: count for tag, count in inside.items() if tag[0].upper() in _LETTERS and tag[1:2] == "-" and tag[2:]
+    }
+    bare = {tag for tag in inside if tag.upper() in _LETTERS}
     if len(bare) < len(inside) and sum(prefixed.values()) < max(_WELL_FORMED * sum(inside.values()), 1):
-        return "io" if tags[OUTSIDE] > sum(inside.values()) else "plain"
-    letters = {_LETTERS[tag[0]] for tag in prefixed or bare}
+        return "io" if tags[OUTSIDE] + tags[OUTSIDE.lower()] > sum(inside.values()) else "plain"
+    letters = {_LETTERS[tag[0].upper()] for tag in prefixed or bare}
     if letters & {"E", "S"}:
         return "bioes"
     if letters <= {"I"}:
@@ -66,9 +70,9 @@ def detect(sentences: Iterable[Sequence[str]]) -> Scheme:
 
 def scheme_of_names(names: Sequence[str]) -> Scheme:
     """The scheme that the class names of a model are written in; its entities are read the same way in IOB1 and BIO."""
-    inside = set(names) - {OUTSIDE}
+    inside = [name for name in names if name.upper() != OUTSIDE]
     parsed = [parse(name, "bio") for name in inside]
-    if OUTSIDE not in names or not inside:
+    if len(inside) in (0, len(names)):
         return "plain"
     if None in parsed:
         return "io"
@@ -80,13 +84,13 @@ def scheme_of_names(names: Sequence[str]) -> Scheme:
 def parse(tag: str, scheme: Scheme) -> tuple[str, str] | None:
     """Letter (B, I, E, S or O) and type of a tag; None where it is no tag of an entity scheme.
 
-    The type of the bare tags B, I, ... is empty.
+    The type of the bare tags B, I, ... is empty. In IO, where types may stand alone, E-MAIL is one.
     """
-    if tag == OUTSIDE:
+    if tag.upper() == OUTSIDE:
         return OUTSIDE, ""
-    letter = _LETTERS.get(tag[:1])
-    if letter and (len(tag) == 1 or (tag[1] == "-" and len(tag) > 2)):
-        return letter, tag[2:]
+    first = tag[:1].upper()
+    if (first in "BI" if scheme == "io" else first in _LETTERS) and (len(tag) == 1 or (tag[1:2] == "-" and tag[2:])):
+        return _LETTERS[first], tag[2:]
     return ("I", tag) if scheme == "io" and tag else None
 
 

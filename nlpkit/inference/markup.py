@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from html import escape
 from typing import Any, NamedTuple, TextIO
@@ -66,7 +67,7 @@ def html(file: TextIO, read: Read, labels: Sequence[str]) -> Write:
 
     def paragraph(answered: Answered) -> str:
         if answered.found is None:
-            return f'<p class="error">{escape(answered.text)} ({escape(answered.error or "")})</p>\n'
+            return f'<p class="error" dir=auto>{escape(answered.text)} ({escape(answered.error or "")})</p>\n'
         parts, done = [], 0
         for entity in answered.found:
             parts.append(escape(answered.text[done : entity["start"]]))
@@ -75,7 +76,7 @@ def html(file: TextIO, read: Read, labels: Sequence[str]) -> Write:
                 f"{escape(entity['text'])}<b>{escape(entity['label'])}</b></mark>"
             )
             done = entity["end"]
-        return f"<p>{''.join(parts)}{escape(answered.text[done:])}</p>\n"
+        return f"<p dir=auto>{''.join(parts)}{escape(answered.text[done:])}</p>\n"
 
     def write(rows: Sequence[Mapping[str, Any]]) -> None:
         file.writelines(paragraph(read(row)) for row in rows)
@@ -96,10 +97,15 @@ def conll(file: TextIO, read: Read) -> Write:
     def sentence(answered: Answered) -> str:
         if answered.found is None:
             return f"# error: {' '.join((answered.error or '').split())}\n\n"
-        lines = ("\t".join(cells) + "\n" for cells in zip(*answered.columns, strict=True))
+        # a word of a list may hold what separates columns and lines
+        lines = ("\t".join(map(_cell, cells)) + "\n" for cells in zip(*answered.columns, strict=True))
         return "".join(lines) + "\n"
 
     def write(rows: Sequence[Mapping[str, Any]]) -> None:
         file.writelines(sentence(read(row)) for row in rows)
 
     return write
+
+
+def _cell(text: str) -> str:
+    return re.sub(r"[\t\r\n]", " ", text)

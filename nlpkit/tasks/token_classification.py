@@ -13,6 +13,7 @@ from nlpkit import reporting
 from nlpkit.data import columns as column_names
 from nlpkit.data import tagged, words
 from nlpkit.data import tags as schemes
+from nlpkit.data.conll import NUMBERS
 from nlpkit.data.tag_reader import SHOWN, TagReader, token_lines
 from nlpkit.data.tags import OUTSIDE, Scheme
 from nlpkit.errors import UserError
@@ -160,13 +161,17 @@ class TokenClassification(Task):
         else:
             labels = schemes.label_names(schemes.types(names, found))
             # numbered as they are declared, with those that train lacks; where that is BIO too
-            if declared and set(labels) <= set(declared) and all(schemes.parse(name, "bio") for name in declared):
+            if declared and set(labels) <= set(declared) <= set(schemes.label_names(schemes.types(declared, "bio"))):
                 labels = declared
         if len(labels) < 2:
-            only = f"all are '{names[0]}'" if names else "it is empty"
+            only = f"all are '{names[0]}'" if names else "no row has one that can be read"
             raise UserError(f"column '{tags}' holds no tags to learn: {only}", "Name another: --tag-column.")
         if found not in ("bio", "plain"):
             reporting.current().note(f"tags: written as {found.upper()}, converted to BIO (--scheme)")
+        if names and all(name.isdecimal() for name in names):
+            reporting.current().warn(
+                f"column '{tags}' holds numbers without names: each is a plain tag, and entities are not scored as such"
+            )
         task = cls(
             labels,
             "plain" if found == "plain" else "bio",
@@ -253,11 +258,13 @@ class TokenClassification(Task):
         text = column_names.require(self.text, columns, "text", where=f"{split}: ")
         self.tags = self.tags or tagged.tags_column(rows, text, None, self.kind)
         tags = column_names.require(self.tags, columns, "tag", where=f"{split}: ")
+        tagged.require_tags(rows, text, tags, where=f"{split}: ")
         scheme = tagged.scheme_of(rows, tags, self.data_scheme or ("plain" if self.plain else None))
         if (scheme == "plain") != self.plain:
             kind, other = ("plain tags", "entities") if self.plain else ("entities", "plain tags")
             raise UserError(
-                f"{split}: column '{tags}' holds {other}, the model gives {kind}", "Name another: --tag-column."
+                f"{split}: column '{tags}' holds {other}, the model gives {kind}",
+                "Name another: --tag-column; --scheme says how the tags are written.",
             )
         reader = TagReader(scheme, origin.places(rows, split), token_lines(rows))
         kept: dict[str, list[Any]] = {"text": [], "starts": [], "ends": [], "tags": [], "where": []}
@@ -296,12 +303,20 @@ class TokenClassification(Task):
         )
         return [Finding("warning", "unknown-tag", message, counts.total(), list(first.values())[:SHOWN])]
 
-    def inputs(self, row: Mapping[str, Any]) -> dict[str, Any]:
+    def _words_of(self, row: Mapping[str, Any]) -> str:
+        """The column of the words in a row for prediction.
+
+        Raises:
+            ValueError: there is none.
+        """
         names = (self.text, *tagged.WORD_NAMES, *column_names.TEXT_NAMES)
         column = self.text if self.text in row else column_names.guess(list(row), names)
         if column is None:
             raise ValueError(f"no column '{self.text}'")
-        sentence = tagged.sentence(row[column])
+        return column
+
+    def inputs(self, row: Mapping[str, Any]) -> dict[str, Any]:
+        sentence = tagged.sentence(row[self._words_of(row)])
         starts, ends = zip(*sentence.places, strict=True)
         return {"text": sentence.text, "starts": list(starts), "ends": list(ends)}
 
@@ -384,6 +399,10 @@ class TokenClassification(Task):
         special = sum(map(len, words.frame(tokenizer)))
         encoded = tokenizer(list(examples["text"]), add_special_tokens=False, truncation=False, verbose=False)
         return [len(ids) + special for ids in encoded["input_ids"]]
+
+    def length_report(self, lengths: np.ndarray) -> str:
+        longer = self.max_length is not None and bool((lengths > self.max_length).any())
+        return super().length_report(lengths) + (" and read in windows" if longer else "")
 
     def features(self, tokenizer: Any, examples: Mapping[str, Sequence[Any]]) -> dict[str, list[Any]]:
         """Windows of the texts.
@@ -666,13 +685,16 @@ class TokenClassification(Task):
             schemes.Span(starts.index(e["start"]), len(ends) - ends[::-1].index(e["end"]), e["label"]) for e in found
         ]
         tags = [e["label"] for e in found] if self.plain else schemes.bio(spans, len(starts))
-        own = [
-            [str(cell) for cell in value]
-            for name, value in entry.items()
-            if isinstance(value, list) and len(value) == len(tags) and not name.startswith(prefix)
-        ]
-        listed = own or [[text[start:end] for start, end in zip(starts, ends, strict=True)]]
-        return Answered(text, found, [*listed, tags])
+        words_column = self._words_of(entry)
+        columns = {words_column: [text[start:end] for start, end in zip(starts, ends, strict=True)]}
+        if not isinstance(entry[words_column], str):  # a row of lists has more to say about its words
+            columns |= {
+                name: [str(cell) for cell in cells]
+                for name, cells in entry.items()
+                if name != words_column and not name.startswith(prefix) and _is_column(cells, len(tags))
+            }
+        order = sorted(columns, key=lambda name: (name != NUMBERS, name != words_column))
+        return Answered(text, found, [*(columns[name] for name in order), tags])
 
     def mistakes(self, outputs: Sequence[np.ndarray], examples: Dataset) -> list[dict[str, Any]]:
         """Wrong entities, or words with a wrong plain tag, each in its sentence, the most confident first."""
@@ -763,6 +785,11 @@ def _described(columns: Mapping[str, Sequence[Any]], entity: Entity) -> dict[str
     i = entity.sentence
     start, end = columns["starts"][i][entity.start], columns["ends"][i][entity.end]
     return {"text": columns["text"][i][start:end], "label": entity.type, "start": start, "end": end}
+
+
+def _is_column(cells: Any, length: int) -> bool:
+    """Whether a cell of a row is a list with a value for each of its words."""
+    return isinstance(cells, list) and len(cells) == length and not any(isinstance(cell, dict | list) for cell in cells)
 
 
 def _all_words(rows: Dataset) -> list[str]:

@@ -50,10 +50,14 @@ def test_bilou_is_bioes_with_other_letters() -> None:
         (["O O O", "O"], "io"),
         (["B-X I-X O", "O O B-Y", "B-X I-X", "B-X B-X x", "B-X B-Y B-Y B-X B-Y"], "bio"),  # one that is no tag
         (["NOUN VERB", "NOUN O"], "plain"),
+        (["b-x i-x o b-y", "b-x b-x o"], "bio"),  # small letters
+        (["i-x i-x o", "i-y o"], "io"),
+        (["B-X I-X O B-X", " I-Y O"], "bio"),  # a missing tag tells nothing
+        (["O O O E-MAIL O", "O O O PER O O"], "io"),  # types that look as if they had a prefix
     ],
 )
 def test_detection(sentences: list[str], scheme: str) -> None:
-    assert tags.detect([sentence.split() for sentence in sentences]) == scheme
+    assert tags.detect([sentence.split(" ") for sentence in sentences]) == scheme
 
 
 @pytest.mark.parametrize(
@@ -69,6 +73,9 @@ def test_detection(sentences: list[str], scheme: str) -> None:
         ("iob1", "I-X I-Y B-Y", [], "B-X B-Y B-Y"),
         ("io", "I-X I-X O I-Y", [], "B-X I-X O B-Y"),
         ("io", "X X O Y X", [], "B-X I-X O B-Y B-X"),
+        ("io", "E-MAIL E-MAIL O S-X", [], "B-E-MAIL I-E-MAIL O B-S-X"),
+        ("bio", "b-x i-x o i-x", [(3, "i-x after o")], "B-x I-x O B-x"),
+        ("bioes", "b-x e-x o s-y", [], "B-x I-x O B-y"),
         ("io", "B-X I-X O", [(0, "'B-X' is no tag of IO")], "B-X I-X O"),
         ("bioes", "B-X O E-X", [(1, "B-X is not closed before O"), (2, "E-X after O")], "B-X O B-X"),
         ("bioes", "O B-X", [(1, "B-X is not closed at the end of the sentence")], "O B-X"),
@@ -115,6 +122,7 @@ def test_what_is_converted_is_legal_and_stays() -> None:
         (["O", "I-PER", "I-LOC"], "io"),
         (["O", "PER", "LOC"], "io"),
         (["O", "S-PER", "B-PER", "E-PER", "I-PER"], "bioes"),
+        (["o", "b-per", "i-per"], "bio"),
         (["NN", "VB", "DT"], "plain"),
         (["LABEL_0", "LABEL_1"], "plain"),
     ],

@@ -447,6 +447,27 @@ def test_numbered_tags_take_their_names_from_the_data_set(tmp_path: Path) -> Non
     assert (task.tags, task.labels, examples["tags"][0]) == ("pos_tags", pos, ["NNP", "NNP", "NN"])
 
 
+def test_declared_names_of_another_scheme_are_no_classes(tmp_path: Path) -> None:
+    from datasets import ClassLabel, Dataset, Features, List, Value
+
+    names = ["O", "B-PER", "I-PER", "E-PER", "S-PER"]
+    features = Features({"tokens": List(Value("string")), "ner_tags": List(ClassLabel(names=names))})
+    rows = {"tokens": [["Anna", "Lee", "sat"]], "ner_tags": [[1, 3, 0]]}
+    Dataset.from_dict(rows, features=features).save_to_disk(tmp_path / "data")
+    task, examples, _ = examples_of(tmp_path / "data")
+    assert (task.labels, examples["tags"][0]) == (["O", "B-PER", "I-PER"], ["B-PER", "I-PER", "O"])
+
+
+def test_spans_whose_ends_are_no_numbers_are_named(tmp_path: Path) -> None:
+    rows = [
+        {"text": "Anna sat", "spans": [{"start": start, "end": end, "label": "PER"}]}
+        for start, end in (("0", "4"), ("0", "four"))
+    ]
+    _, examples, (found,) = examples_of(write_jsonl(tmp_path / "train.jsonl", rows))
+    assert len(examples) == 1
+    assert "line 2: start and end of a span are numbers of characters" in found.examples[0]
+
+
 COLUMNS = "EU NNP I-NP I-ORG\nhit VBD I-VP O\nUK NNP I-NP I-LOC\n\nA DT I-NP O\ncat NN I-NP O\n\n"
 
 
@@ -497,6 +518,63 @@ def test_a_kind_of_tags_that_is_not_there(tmp_path: Path) -> None:
     csv.write_text("text,label\na,b\n")
     with pytest.raises(UserError, match="no column holds spans with start, end and label; the columns are text, label"):
         examples_of(csv)
+
+
+ODD = {
+    "text": "Anna sat",
+    "tokens": ["Anna", "sat"],
+    "tags": ["B-PER", "O"],
+    "n": 1,
+    "nested": [["a"], ["b"]],
+    "spans": [{"start": 0, "end": 4, "label": "PER"}],
+}
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"tag_column": "tokens"}, "column 'tokens' holds the words, not their tags"),
+        ({"tag_column": "n"}, "column 'n' holds no lists of tags, as the words of column 'tokens' need"),
+        ({"tag_column": "nested"}, "column 'nested' holds no lists of tags"),
+        ({"tag_column": "spans"}, "column 'spans' holds no lists of tags"),
+        ({"tag_column": "text"}, "column 'text' holds no lists of tags"),
+        (
+            {"text_column": "text", "tag_column": "tags"},
+            "column 'tags' holds no spans with start, end and label, as the words of column 'text' need",
+        ),
+        ({"tag_column": "ner"}, "(?s)there is no tag column 'ner'.*--column ner looks for one"),
+    ],
+)
+def test_a_column_that_cannot_hold_the_tags(
+    options: dict[str, Any], message: str, tagger: Path, tmp_path: Path
+) -> None:
+    data = write_jsonl(tmp_path / "train.jsonl", [ODD] * 3)
+    for read in (lambda: examples_of(data, **options), lambda: judged(tagger, data, **options)):
+        with pytest.raises(UserError, match=message):
+            read()
+
+
+def test_words_without_tags_may_be_columns_that_were_not_parted(tmp_path: Path) -> None:
+    data = tmp_path / "train.conll"
+    data.write_text("Anna,B-PER\nsat,O\n\nBob,B-PER\n")
+    with pytest.raises(UserError, match="no column holds tags; the columns are tokens") as raised:
+        examples_of(data)
+    assert "--delimiter" in (raised.value.hint or "")
+    task, examples, _ = examples_of(data, delimiter=",")
+    assert (task.labels, examples["tags"][:]) == (["O", "B-PER", "I-PER"], [["B-PER", "O"], ["B-PER"]])
+
+
+def test_numbers_without_names_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from nlpkit import reporting
+    from nlpkit.cli.console import PlainReporter
+
+    before = reporting.current()
+    reporting.install(PlainReporter(sys.stdout))
+    try:
+        examples_of(write_jsonl(tmp_path / "train.jsonl", [{"tokens": ["a", "b"], "ner_tags": [0, 1]}]))
+    finally:
+        reporting.install(before)
+    assert "column 'ner_tags' holds numbers without names" in capsys.readouterr().err
 
 
 def test_bad_tags_are_repaired_and_shown_by_line(tmp_path: Path) -> None:
@@ -697,6 +775,21 @@ def test_answers_as_columns_go_through_conlleval(tagger: Path, entities: Path, t
     assert ["\t".join(line[:2]) for line in lines] == [line for line in given.splitlines() if line]
     assert np.mean([gold == found for _, gold, found in lines]) > 0.9
     assert written.count("\n\n") == 60
+
+
+def test_the_word_stands_first_in_columns_whatever_else_a_row_has(tagger: Path, tmp_path: Path) -> None:
+    rows = [
+        {"ner_tags": ["O", "B-nice"], "tokens": ["New\tYork", "good"]},
+        {"text": "good", "spans": [{"start": 0, "end": 4, "label": "nice"}]},
+    ]
+    listed, running = (write_jsonl(tmp_path / f"{i}.jsonl", [row]) for i, row in enumerate(rows))
+    columns = [line.split("\t") for line in predicted_file(tagger, listed, tmp_path / "0.conll").splitlines() if line]
+    assert [line[:2] for line in columns] == [["New York", "O"], ["good", "B-nice"]]
+    assert [len(line) for line in columns] == [3, 3]
+    assert predicted_file(tagger, running, tmp_path / "1.conll") == "good\tB-nice\n\n"
+    counted = tmp_path / "in.conllu"
+    counted.write_text("1\tthe\tDT\n2\tfilm\tNN\n")
+    assert predicted_file(tagger, counted, tmp_path / "2.conll") == "1\tthe\tDT\tO\n2\tfilm\tNN\tO\n\n"
 
 
 def test_answers_to_running_text_as_columns_and_as_a_page(tagger: Path, tmp_path: Path) -> None:
