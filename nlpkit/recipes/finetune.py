@@ -38,7 +38,6 @@ TRAIN_ROWS_JUDGED = 1_000  # the train row of the result table comes from this m
 class FinetuneOptions(OutputOptions, TrainingOptions, ModelOptions, DataOptions):
     """Options of fine-tuning for any task; a recipe's Config adds those of its task."""
 
-    oversample: bool = option(False, "Draw rare classes as often as the most frequent one.", panel="Task")
     baseline: bool = option(False, "Also train a classical model on the same rows, for comparison.", panel="Output")
 
 
@@ -91,8 +90,8 @@ def build(config: Any, command: str, task_class: type[Task]) -> Experiment:
     if process.is_main_process():
         folder.require_space(4 * size * (1 + 2 * 3))  # the result; two checkpoints of weights and two AdamW moments
     ready = {split: Split(rows, features.featurize(task, tokenizer, rows, split)) for split, rows in examples.items()}
-    if config.oversample:
-        ready["train"] = _oversampled(task, ready["train"], config.seed)
+    if (chosen := task.training_rows(examples["train"], config)) is not None:
+        ready["train"] = _redrawn(ready["train"], chosen)
     if not process.shards_parameters():
         embeddings.keep_used_rows(model, [split.token_ids() for split in ready.values()])
     if device.name == "cpu":
@@ -231,10 +230,9 @@ def stop_on_errors(findings: list[Finding]) -> None:
             raise UserError(str(finding), "`nlpkit check-data` lists everything that was found.")
 
 
-def _oversampled(task: Task, train: Split, seed: int) -> Split:
+def _redrawn(train: Split, chosen: np.ndarray) -> Split:
     from nlpkit.training.trainer import Split
 
-    chosen = task.oversample(train.examples, seed)
     rows = _features_of(train.owner, chosen)
     reporting.current().note(f"train: {len(train.examples):,} rows oversampled to {len(chosen):,}")
     return Split(train.examples, train.features.select(rows))

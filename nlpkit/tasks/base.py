@@ -22,7 +22,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TextIO
 
-from nlpkit.errors import UserError
 from nlpkit.options import Config
 from nlpkit.reporting import Table
 from nlpkit.tasks.outputs import Outputs
@@ -334,13 +333,9 @@ class Task(ABC):
         """A classical model trained on the same rows: its name and its outputs per split, None if there is none."""
         return None
 
-    def oversample(self, examples: Dataset, seed: int) -> np.ndarray:
-        """Example indices in which rare labels are as frequent as the most frequent.
-
-        Raises:
-            UserError: the rows have no single label each.
-        """
-        raise UserError(f"--oversample is for single-label classification, not for {self.name}")
+    def training_rows(self, examples: Dataset, options: Any) -> np.ndarray | None:
+        """Indices of the examples of train that an epoch goes through, in any number and order; None for each once."""
+        return None
 
     def higher_is_better(self, metric: str) -> bool:
         """Whether a larger value of `metric` is a better one."""

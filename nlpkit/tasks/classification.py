@@ -54,7 +54,7 @@ class ClassificationOptions(LengthOptions, ColumnOptions):
 
 
 class LossOptions(Config):
-    """Options of the training loss."""
+    """Options of training: the loss, and how often rare classes are seen."""
 
     class_weights: str = option(
         "none",
@@ -62,6 +62,7 @@ class LossOptions(Config):
         panel="Task",
     )
     label_smoothing: float = option(0.0, "Share of the target spread over all classes.", panel="Task", ge=0, lt=1)
+    oversample: bool = option(False, "Draw rare classes as often as the most frequent one.", panel="Task")
 
 
 class ClassificationAnswerOptions(TextColumnOptions):
@@ -670,7 +671,15 @@ class TextClassification(Task):
             outputs[split] = np.log(full) if self.labels.problem == "single-label" else np.log(full / (1 - full))
         return "TF-IDF + linear", outputs
 
+    def training_rows(self, examples: Dataset, options: Any) -> np.ndarray | None:
+        return self.oversample(examples, options.seed) if options.oversample else None
+
     def oversample(self, examples: Dataset, seed: int) -> np.ndarray:
+        """Example indices in which rare labels are as frequent as the most frequent.
+
+        Raises:
+            UserError: the rows have no single label each.
+        """
         if self.labels.problem != "single-label":
             raise UserError(f"--oversample is for single-label classification, not for {self.labels.problem}")
         gold = np.asarray(examples["label"][:])
