@@ -1,6 +1,6 @@
 """Where data comes from: a file, several, a folder, a saved data set or the Hugging Face hub.
 
-Every source becomes one `datasets.Dataset` per split. Two hidden columns (`HIDDEN`) travel with each row through
+Every source becomes one `datasets.Dataset` per split. Two hidden columns (`PLACE`) travel with each row through
 slices, samples and splits, so that a message about a row can name the file and line that it came from.
 """
 
@@ -26,8 +26,10 @@ if TYPE_CHECKING:
     from datasets import Dataset
 
 FILE = "__file__"
-HIDDEN = (FILE, readers.LINE)
+PLACE = (FILE, readers.LINE)
 """Columns that every loaded split has besides its own: int index into `LoadedData.origins`, int line or row."""
+HIDDEN = (*PLACE, readers.LINES)
+"""All columns that are no user's: sentences of one word a line also have the line of each word."""
 
 SPLIT_NAMES: dict[str, str] = {
     "train": "train",
@@ -83,7 +85,7 @@ class Source:
 
 @dataclass
 class LoadedData:
-    """Splits by canonical name (train, validation, test; others as found), each with the `HIDDEN` columns.
+    """Splits by canonical name (train, validation, test; others as found), each with the `PLACE` columns.
 
     `splits` may be changed by the caller (`hold_out`); `where` keeps telling the truth about its rows.
     `origins` are the file names, or split names for the hub, that the column `FILE` points to, each with what the
@@ -96,7 +98,7 @@ class LoadedData:
 
     def where(self, split: str, row: int) -> str:
         """Where the 0-based `row` of `split` came from, for example "data/train.csv line 17"."""
-        hidden = self.splits[split].select_columns(list(HIDDEN)).with_format(None)[row]
+        hidden = self.splits[split].select_columns(list(PLACE)).with_format(None)[row]
         name, unit = self.origins[hidden[FILE]]
         return f"{name} {unit} {hidden[readers.LINE]}"
 

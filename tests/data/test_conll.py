@@ -8,6 +8,7 @@ import pytest
 
 from nlpkit.data import readers
 from nlpkit.errors import UserError
+from nlpkit.recipes import check_data
 
 
 def rows_of(path: Path, content: str, **arguments: Any) -> list[readers.Row]:
@@ -123,3 +124,9 @@ def test_lists_of_start_end_label_become_objects(tmp_path: Path) -> None:
     path = tmp_path / "export.jsonl"
     path.write_text('{"text": "In Rome", "label": [[3, 7, "LOC"]]}\n{"text": "No", "label": []}\n')
     assert readers.read_table(path)["label"].to_pylist() == [[{"start": 3, "end": 7, "label": "LOC"}], []]
+
+
+def test_the_lines_of_words_are_no_column_of_the_user(tmp_path: Path) -> None:
+    (tmp_path / "a.conll").write_text("a O\nb O\n")
+    with pytest.raises(UserError, match=r"the columns are tokens, column2\n"):
+        check_data.run(check_data.Config(data=str(tmp_path / "a.conll"), task="question-answering", model="none"))

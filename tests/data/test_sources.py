@@ -63,7 +63,7 @@ def write(path: Path, rows: list[dict[str, object]] = ROWS) -> Path:
 
 
 def visible(dataset: datasets.Dataset) -> list[dict[str, object]]:
-    return dataset.remove_columns(list(sources.HIDDEN)).to_list()
+    return dataset.remove_columns(list(sources.PLACE)).to_list()
 
 
 def numbered(n: int, **columns: object) -> list[dict[str, object]]:
