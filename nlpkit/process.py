@@ -24,7 +24,8 @@ def apply(*, verbose: bool) -> None:
     os.environ.setdefault("HF_DATASETS_DISABLE_PROGRESS_BARS", "1")
     os.environ.setdefault("ACCELERATE_LOG_LEVEL", "ERROR")
     warnings.filterwarnings("ignore")
-    for name in ("torch", "huggingface_hub", "accelerate", "fsspec", "matplotlib"):
+    # importing torchao makes the pytree of torch warn; torch sets the level of its own root logger again at import
+    for name in ("torch", "torch.utils._pytree", "torchao", "huggingface_hub", "accelerate", "fsspec", "matplotlib"):
         logging.getLogger(name).setLevel(logging.ERROR)
 
 

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from nlpkit import models
 from nlpkit.errors import RunError, UserError
-from nlpkit.options import DeviceOptions, option
+from nlpkit.options import DeviceOptions, OpeningOptions, option
 from nlpkit.reporting import Progress
 from nlpkit.runs.folder import read_record
 from nlpkit.tasks import outputs as model_outputs
 from nlpkit.tasks.base import BOOKKEEPING
 
 if TYPE_CHECKING:
+    import torch
+
     from nlpkit.tasks.base import Task
     from nlpkit.tasks.outputs import Outputs
     from nlpkit.training.devices import Device
@@ -24,18 +27,75 @@ CHUNK = 8_192  # examples whose features are in memory at a time, fewer of long 
 CHUNK_CHARACTERS = 2**24
 
 
-class TrainedModelOptions(DeviceOptions):
+class TrainedModelOptions(OpeningOptions, DeviceOptions):
     """A trained model, as `predict` and `evaluate` take it."""
 
     model: str = option(..., "Run folder, model folder or hub name.", panel="Input", metavar="MODEL", positional=True)
-    model_revision: str | None = option(None, "Revision of a hub model.", panel="Model", metavar="REV")
-    tokenizer: str | None = option(
-        None, "Folder or hub name of the tokenizer.", panel="Model", metavar="PATH|NAME", shown_default="the model's"
-    )
-    allow_pickle: bool = option(False, "Load weights stored as pickle (they can run code).", panel="Model")
-    trust_remote_code: bool = option(False, "Run model code that comes with the weights.", panel="Model")
     batch_size: int = option(32, "Inputs a forward pass.", panel="Device", ge=1)
     max_length: int | None = option(None, "Tokens an input.", panel="Model", ge=4, shown_default="as trained")
+
+
+@dataclass
+class Trained:
+    """A model that was trained for a task, as a folder or the hub holds it.
+
+    Attributes:
+        name: as the user gave it.
+        place: its folder or hub name.
+        record: its nlpkit.json, None for a plain Transformers folder.
+        limit: tokens that it takes, None for any number.
+    """
+
+    name: str
+    place: str
+    task: Task
+    model: Any
+    tokenizer: Any
+    config: Any
+    record: dict[str, Any] | None
+    limit: int | None
+
+
+def open_trained(
+    name: str, options: OpeningOptions, *, revision: str | None = None, flag: str = "MODEL", exported: bool = True
+) -> Trained:
+    """Open a model with its task and tokenizer, in float32 on the CPU, ready to answer.
+
+    Args:
+        name: run folder, model folder or hub name.
+        options: how it may be opened.
+        revision: of a hub model.
+        flag: the option that named it, for messages.
+        exported: whether a model that runs in ONNX Runtime, or is quantized, will do: it answers, and cannot change.
+
+    Raises:
+        UserError: it cannot be opened, belongs to no task known here, or has untrained weights.
+    """
+    from nlpkit.tasks.registry import task_of_model
+
+    place = models.resolve(name, flag)
+    trust: Any = {"revision": revision, "trust_remote_code": options.trust_remote_code}
+    config = models.load_config(place, **trust)
+    record = read_record(place)
+    task = task_of_model(config, (record or {}).get("task"), name)
+    slow = task.slow_tokenizers
+    if options.tokenizer:
+        named = models.resolve(options.tokenizer, "--tokenizer")
+        tokenizer = models.load_tokenizer(named, trust_remote_code=options.trust_remote_code, slow=slow)
+    else:
+        tokenizer = models.load_tokenizer(place, slow=slow, **trust)
+    task.attach(tokenizer)
+    model, new = models.load_model(
+        place, task.auto_class, allow_pickle=options.allow_pickle, exported=exported, **trust
+    )
+    if new:
+        raise UserError(
+            f"{name} has no trained {', '.join(new)}: its answers would be random",
+            "Is it a checkpoint that was fine-tuned for this task?",
+        )
+    limit = models.max_positions(config, tokenizer)
+    task.max_length = task.max_length or limit
+    return Trained(name, place, task, model.eval(), tokenizer, config, record, limit)
 
 
 class Predictor:
@@ -46,36 +106,29 @@ class Predictor:
     """
 
     def __init__(self, options: TrainedModelOptions) -> None:
-        from nlpkit.tasks.registry import task_of_model
         from nlpkit.training import devices
 
-        self.device: Device = devices.choose(options)
-        name = models.resolve(options.model)
-        trust: Any = {"revision": options.model_revision, "trust_remote_code": options.trust_remote_code}
-        config = models.load_config(name, **trust)
-        self.record = read_record(name)
-        self.task: Task = task_of_model(config, (self.record or {}).get("task"), options.model)
-        slow = self.task.slow_tokenizers
-        if options.tokenizer:
-            self.tokenizer = models.load_tokenizer(
-                models.resolve(options.tokenizer, "--tokenizer"), trust_remote_code=options.trust_remote_code, slow=slow
-            )
-        else:
-            self.tokenizer = models.load_tokenizer(name, slow=slow, **trust)
-        self.task.attach(self.tokenizer)
-        self.model, new = models.load_model(name, self.task.auto_class, allow_pickle=options.allow_pickle, **trust)
-        if new:
-            raise UserError(
-                f"{options.model} has no trained {', '.join(new)}: its answers would be random",
-                "Is it a checkpoint that was fine-tuned for this task?",
-            )
-        self.batch_size = options.batch_size
-        limit = models.max_positions(config, self.tokenizer)
-        self.task.max_length = options.max_length or self.task.max_length or limit
-        if limit and self.task.max_length and self.task.max_length > limit:
-            self.task.max_length = limit
-        self.model.to(self.device.name).eval()
-        self.collate = self.task.collate(self.tokenizer)
+        device = devices.choose(options)
+        trained = open_trained(options.model, options, revision=options.model_revision)
+        task, limit = trained.task, trained.limit
+        task.max_length = options.max_length or task.max_length
+        if limit and task.max_length and task.max_length > limit:
+            task.max_length = limit
+        self.record = trained.record
+        self._set(task, trained.model, trained.tokenizer, device, options.batch_size)
+
+    @classmethod
+    def of(cls, task: Task, model: Any, tokenizer: Any, device: Device, batch_size: int = 32) -> Predictor:
+        """A predictor of parts that are open already; the model is moved to the device and put into evaluation mode."""
+        predictor = cls.__new__(cls)
+        predictor.record = None
+        predictor._set(task, model, tokenizer, device, batch_size)
+        return predictor
+
+    def _set(self, task: Task, model: Any, tokenizer: Any, device: Device, batch_size: int) -> None:
+        self.task, self.tokenizer, self.device, self.batch_size = task, tokenizer, device, batch_size
+        self.model = model.to(device.name).eval()
+        self.collate = task.collate(tokenizer)
 
     def outputs(self, examples: Mapping[str, Sequence[Any]], bar: Progress | None = None) -> Outputs:
         """Pooled model outputs of examples (columns of equal length, at least one row), in their order.
@@ -104,17 +157,28 @@ class Predictor:
     def _forward(self, rows: list[dict[str, Any]]) -> Outputs:
         import torch
 
-        batch = {name: tensor.to(self.device.name) for name, tensor in self.collate(rows).items()}
-        kind = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(self.device.precision)
+        batch = self.batch(rows)
         try:
-            with torch.inference_mode(), torch.autocast(self.device.name, dtype=kind, enabled=kind is not None):
-                return self.task.keep(self.task.forward(self.model, batch), batch)
+            with torch.inference_mode():
+                return self.task.keep(self.logits(batch), batch)
         except torch.OutOfMemoryError as error:
             if len(rows) == 1:
                 raise RunError("out of memory with one input", "Lower --max-length.") from error
         del batch  # what did not fit must not stay beside its halves
         half = (len(rows) + 1) // 2
         return model_outputs.joined([self._forward(rows[:half]), self._forward(rows[half:])])
+
+    def batch(self, rows: list[dict[str, Any]]) -> dict[str, torch.Tensor]:
+        """Features (without bookkeeping) padded to one length, on the device."""
+        return {name: tensor.to(self.device.name) for name, tensor in self.collate(rows).items()}
+
+    def logits(self, batch: Mapping[str, torch.Tensor]) -> torch.Tensor:
+        """What the model gives for a batch, as the task's `keep` takes it."""
+        import torch
+
+        kind = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(self.device.precision)
+        with torch.inference_mode(), torch.autocast(self.device.name, dtype=kind, enabled=kind is not None):
+            return self.task.forward(self.model, batch)
 
     def answers(self, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         """An answer for each row of a user's data; a row that cannot be read gets an answer with `error`."""

@@ -18,7 +18,7 @@ from nlpkit.data import splits
 from nlpkit.errors import UserError
 from nlpkit.inference.predictor import Predictor, TrainedModelOptions
 from nlpkit.options import Pairs, SourceOptions, option, suggest
-from nlpkit.recipes.finetune import stop_on_errors
+from nlpkit.recipes.experiment import stop_on_errors
 from nlpkit.reporting import Report, Table
 from nlpkit.runs.folder import RECORD, read_record, write_json
 from nlpkit.tasks import registry

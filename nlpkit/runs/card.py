@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from nlpkit.runs.folder import human_bytes
 from nlpkit.tasks.registry import task_class
 
 
@@ -69,13 +70,19 @@ def _body(record: dict[str, Any], data_name: str, plots: list[str]) -> str:
     for split, suffix, metrics in rows:
         cells = " | ".join(f"{metrics[name]:.4f}" if name in metrics else "" for name in names)
         lines.append(f"| {split}{suffix} | {record['judged'][split]:,} | {cells} |")
+    if record.get("lineage"):
+        lines += ["", "## What it comes from", "", *_lineage(record["lineage"], record["main_metric"])]
     minutes = f" or {config['max_minutes']:g} minutes" if config.get("max_minutes") else ""
     lines += ["", "## Training", ""]
+    if record["steps"]:
+        lines += [
+            f"- steps: {record['steps']:,}, best checkpoint at {record['best_step']} by validation "
+            f"{record['main_metric']}",
+            f"- learning rate {config['learning_rate']:g} ({config['schedule']}, warm-up {config['warmup']:g}), "
+            f"batch {config['batch_size']} x {config['gradient_accumulation_steps']} x {record['processes']}, "
+            f"{config['epochs']:g} epochs{minutes}, seed {record['seed']}",
+        ]
     lines += [
-        f"- steps: {record['steps']:,}, best checkpoint at {record['best_step']} by validation {record['main_metric']}",
-        f"- learning rate {config['learning_rate']:g} ({config['schedule']}, warm-up {config['warmup']:g}), "
-        f"batch {config['batch_size']} x {config['gradient_accumulation_steps']} x {record['processes']}, "
-        f"{config['epochs']:g} epochs{minutes}, seed {record['seed']}",
         f"- device: {record['device']}; {record['train_seconds']:.0f} s of training",
         "- versions: " + ", ".join(f"{name} {version}" for name, version in record["versions"].items()),
         "",
@@ -86,3 +93,19 @@ def _body(record: dict[str, Any], data_name: str, plots: list[str]) -> str:
         lines += ["", "## Known issues of the data", "", *(f"- {finding['message']}" for finding in warnings)]
     lines += ["", *(f"![{name.replace('_', ' ')}](plots/{name}.png)" for name in plots), ""]
     return "\n".join(lines)
+
+
+def _lineage(steps: list[dict[str, Any]], metric: str) -> list[str]:
+    """A row a model, from the first to this one: each line was measured beside the one above it."""
+    timed = all("p50_ms" in step for step in steps)
+    header = ["made by", "model", metric, "parameters", "size", *(["p50 ms", "rows/s"] if timed else [])]
+    lines = ["| " + " | ".join(header) + " |", "|---|---|" + "---:|" * (len(header) - 2)]
+    for step in steps:
+        cells = [f"`{step['command']}`" if step["command"] else "", step["name"]]
+        value = step["metrics"].get(metric)
+        cells += ["" if value is None else f"{value:.4f}", f"{step['parameters'] / 1e6:.2f} M"]
+        cells.append(human_bytes(step["bytes"]))
+        if timed:
+            cells += [f"{step['p50_ms']:.2f}", f"{step['rows_per_second']:,.0f}"]
+        lines.append("| " + " | ".join(cells) + " |")
+    return lines

@@ -273,9 +273,9 @@ def versions() -> dict[str, str]:
     import platform
     from importlib import metadata
 
-    names = ("transformers", "torch", "datasets", "tokenizers", "accelerate", "evaluate", "scikit-learn", "numpy")
+    names = "transformers torch datasets tokenizers accelerate evaluate scikit-learn numpy onnxruntime torchao"
     found = {"nlpkit": __version__, "python": platform.python_version()}
-    for name in names:
+    for name in names.split():
         with contextlib.suppress(metadata.PackageNotFoundError):
             found[name] = metadata.version(name)
     return found

@@ -182,3 +182,21 @@ def scatter(gold: np.ndarray, predicted: np.ndarray, split: str) -> Plot:
         _save(figure, path)
 
     return draw
+
+
+def front(x: Sequence[float], y: Sequence[float], labels: Sequence[str], xlabel: str, ylabel: str) -> Plot:
+    """What is kept over what is gained: a labelled point for each model, the first of them the reference."""
+
+    def draw(path: Path) -> None:
+        figure, axes = _figure(5, 3.6)
+        axes.axhline(y[0], color="#888888", linewidth=1, linestyle="--")
+        order = np.argsort(x, kind="stable")
+        axes.plot(np.asarray(x)[order], np.asarray(y)[order], color=COLOURS[0], marker="o")
+        for left, low, label in zip(x, y, labels, strict=True):
+            axes.annotate(label, (left, low), textcoords="offset points", xytext=(4, 6), fontsize=8)
+        axes.set(xlabel=xlabel, ylabel=ylabel)
+        axes.margins(0.12, 0.12)
+        axes.grid(alpha=0.25)
+        _save(figure, path)
+
+    return draw

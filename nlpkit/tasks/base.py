@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TextIO
@@ -75,6 +76,7 @@ class Task(ABC):
     data_options: ClassVar[type[Config]] = Config  # check-data: what `from_data` reads
     predict_options: ClassVar[type[Config]] = Config  # predict: columns, what is typed (panel "Input"), answers
     evaluate_options: ClassVar[type[Config]] = Config  # evaluate: columns, figures
+    column_options: ClassVar[type[Config]] = Config  # distill, prune, quantize: where the labelled rows hold what
 
     # File name suffix -> format, where the task reads files otherwise than `readers.FORMATS` says: labelled ones, and
     # those that `predict` is given.
@@ -121,7 +123,7 @@ class Task(ABC):
         """
 
     def configure(self, options: Any) -> None:  # noqa: B027 (most tasks need nothing)
-        """Take over what was asked of `predict` or `evaluate`: a config with the task's own options for it."""
+        """Take over what was asked of a command: a config with the task's own options for it."""
 
     def typed_rows(self, options: Any) -> list[dict[str, Any]]:
         """Rows made of what was typed for `predict`: here each of `options.texts` fills the one input column.
@@ -255,7 +257,12 @@ class Task(ABC):
             model: in evaluation mode.
             batch: as `collate` makes it, on the model's device.
         """
-        return self.logits(model(**{name: tensor for name, tensor in batch.items() if name not in self.beside}))
+        with self.reading(model, batch):
+            return self.logits(model(**{name: tensor for name, tensor in batch.items() if name not in self.beside}))
+
+    def reading(self, model: Any, batch: Mapping[str, torch.Tensor]) -> AbstractContextManager[None]:
+        """Let the model compute for this batch only those logits that are read, while the block runs."""
+        return nullcontext()
 
     def keep(self, logits: torch.Tensor, batch: Mapping[str, torch.Tensor]) -> Outputs:
         """What `pool` needs of a batch's logits, one entry a row; here all of them, as float32.
@@ -264,11 +271,71 @@ class Task(ABC):
         """
         return logits.float().cpu().numpy()
 
+    # --- learning from a teacher ---
+
+    # A row has logits as a whole, of a shape that does not depend on its tokens: a teacher that cuts texts otherwise
+    # can give them.
+    one_answer_a_row: ClassVar[bool] = False
+    # Each epoch sees other features of the same row (`renewed`), so that a teacher's logits hold for one epoch only.
+    renews: ClassVar[bool] = False
+
+    def soft_loss(
+        self, student: torch.Tensor, teacher: torch.Tensor, batch: Mapping[str, torch.Tensor], temperature: float
+    ) -> torch.Tensor:
+        """What a student's logits lose against a teacher's: here T^2 KL for each row, see `losses.soft_targets`.
+
+        Args:
+            student, teacher: as `logits` gives them for the batch, of one shape.
+            batch: as `collate` makes it.
+            temperature: by which distributions are softened.
+
+        Returns:
+            A loss an entry, with or without a label; shape (`soft_entries(batch)`,).
+        """
+        from nlpkit.compression import losses
+
+        return losses.soft_targets(student, teacher, temperature)
+
+    def soft_entries(self, batch: Mapping[str, torch.Tensor]) -> torch.Tensor | int:
+        """How many entries `soft_loss` compares, for a mean over the batches of an optimizer step."""
+        return len(batch["input_ids"])
+
+    def renewed(self, rows: list[dict[str, Any]], keys: Sequence[int], epoch: int) -> list[dict[str, Any]]:
+        """The features of training rows as an epoch sees them.
+
+        Args:
+            rows: features without bookkeeping; not changed.
+            keys: a number that identifies each.
+            epoch: counted from 0.
+        """
+        return rows
+
+    # Columns of examples whose text may be changed without moving what the labels are about; none where they stand at
+    # places of it.
+    changeable: ClassVar[tuple[str, ...]] = ()
+
+    def unlabelled(self, row: Mapping[str, Any]) -> dict[str, Any]:
+        """An example without a label from one row of a user's file, to train on beside labelled ones.
+
+        Raises:
+            ValueError: what is wrong with this row, in a few words.
+        """
+        return self.without_label(self.inputs(row))
+
+    @abstractmethod
+    def without_label(self, example: Mapping[str, Any]) -> dict[str, Any]:
+        """An example, labelled or as `inputs` makes it, with all columns of a labelled one but `where`.
+
+        Its label is one that `loss` leaves out.
+        """
+
     # --- judging and answering ---
 
     main_metric: str
     lower_is_better: ClassVar[frozenset[str]] = frozenset({"loss", "mse", "rmse", "mae"})
     table_metrics: Sequence[str] = ()  # columns of the result table, in order
+    # what one point of the main metric is: a hundredth of a share, 1 of a metric that is counted otherwise
+    point: ClassVar[float] = 0.01
 
     def metric_names(self, examples: Dataset) -> Collection[str]:
         """Names of the metrics that `score` gives on such examples, so that a misspelt one is found before training."""
@@ -336,6 +403,11 @@ class Task(ABC):
     def training_rows(self, examples: Dataset, options: Any) -> np.ndarray | None:
         """Indices of the examples of train that an epoch goes through, in any number and order; None for each once."""
         return None
+
+    def points_lost(self, before: Mapping[str, float], after: Mapping[str, float]) -> float:
+        """How many points of the main metric are lost between two sets of metrics; below 0 where some are won."""
+        lost = (before[self.main_metric] - after[self.main_metric]) / self.point
+        return lost if self.higher_is_better(self.main_metric) else -lost
 
     def higher_is_better(self, metric: str) -> bool:
         """Whether a larger value of `metric` is a better one."""

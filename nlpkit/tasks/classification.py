@@ -32,6 +32,7 @@ HF_PROBLEM = {
     "multi-label": "multi_label_classification",
     "regression": "regression",
 }
+IGNORED = -100  # the label that losses leave out
 SHOWN = 3  # examples a finding shows
 SHOWN_LABELS = 20  # rows of the label table
 
@@ -96,6 +97,7 @@ class TextClassification(Task):
     data_options: ClassVar[type[Config]] = ClassificationOptions
     predict_options: ClassVar[type[Config]] = ClassificationAnswerOptions
     evaluate_options: ClassVar[type[Config]] = ClassificationJudgeOptions
+    column_options: ClassVar[type[Config]] = ColumnOptions
 
     def __init__(
         self,
@@ -510,10 +512,37 @@ class TextClassification(Task):
                 logits, labels, weight=weight, label_smoothing=self.label_smoothing, reduction="sum"
             )
         elif self.labels.problem == "multi-label":
-            total = F.binary_cross_entropy_with_logits(logits, labels.to(logits.dtype), reduction="sum")
+            known = labels != IGNORED
+            total = F.binary_cross_entropy_with_logits(logits[known], labels[known].to(logits.dtype), reduction="sum")
         else:
-            total = F.mse_loss(logits.squeeze(-1), labels.to(logits.dtype), reduction="sum")
-        return total / (labels.numel() if items is None else items)
+            known = labels != IGNORED
+            total = F.mse_loss(logits.squeeze(-1)[known], labels[known].to(logits.dtype), reduction="sum")
+        return total / ((labels != IGNORED).sum().clamp(min=1) if items is None else items)
+
+    # --- learning from a teacher ---
+
+    one_answer_a_row: ClassVar[bool] = True
+
+    def soft_loss(
+        self, student: torch.Tensor, teacher: torch.Tensor, batch: Mapping[str, torch.Tensor], temperature: float
+    ) -> torch.Tensor:
+        """T^2 KL a row, or of each label of a row where there may be several; of scores the squared difference."""
+        from nlpkit.compression import losses
+
+        if self.labels.problem == "regression":
+            return (student.float() - teacher.float()).square().flatten()
+        if self.labels.problem == "multi-label":
+            return losses.soft_labels(student, teacher, temperature).flatten()
+        return losses.soft_targets(student, teacher, temperature)
+
+    def soft_entries(self, batch: Mapping[str, torch.Tensor]) -> int:
+        return len(batch["input_ids"]) * (self.labels.size if self.labels.problem == "multi-label" else 1)
+
+    changeable: ClassVar[tuple[str, ...]] = ("text", "text_pair")
+
+    def without_label(self, example: Mapping[str, Any]) -> dict[str, Any]:
+        label = [float(IGNORED)] * self.labels.size if self.labels.problem == "multi-label" else IGNORED
+        return {**example, "label": label}
 
     # --- judging and answering ---
 

@@ -6,6 +6,7 @@ import hashlib
 import itertools
 import math
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -80,8 +81,10 @@ class MaskedLanguageModeling(Task):
     data_options: ClassVar[type[Config]] = MaskedLMOptions
     predict_options: ClassVar[type[Config]] = MaskedLMAnswerOptions
     evaluate_options: ClassVar[type[Config]] = MaskedLMJudgeOptions
+    column_options: ClassVar[type[Config]] = TextOptions
 
     main_metric = "perplexity"
+    point = 1.0
     lower_is_better: ClassVar[frozenset[str]] = Task.lower_is_better | {"perplexity"}
     table_metrics = ("perplexity", "loss", "accuracy", "masked")
 
@@ -253,7 +256,7 @@ class MaskedLanguageModeling(Task):
         out["length"] = [len(ids) for ids in out["input_ids"]]
         return out
 
-    def _masking(self, tokenizer: Any) -> Masking:
+    def _masking(self, tokenizer: Any, *, static: bool = True) -> Masking:
         from nlpkit.pretraining.masking import masking_for
 
         return masking_for(
@@ -261,7 +264,7 @@ class MaskedLanguageModeling(Task):
             probability=self.mlm_probability,
             split=self.mask_split,
             whole_word=False,
-            static=True,
+            static=static,
             seed=self.seed,
         )
 
@@ -288,10 +291,18 @@ class MaskedLanguageModeling(Task):
 
     beside: ClassVar[frozenset[str]] = frozenset({"labels", "positions"})
 
-    def forward(self, model: Any, batch: Mapping[str, torch.Tensor]) -> torch.Tensor:
+    def reading(self, model: Any, batch: Mapping[str, torch.Tensor]) -> AbstractContextManager[None]:
         """Logits at `positions` alone, shape (rows, k, vocabulary): the vocabulary head runs nowhere else."""
-        with self._head_of(model).at(batch["positions"].clamp(min=0)):
-            return super().forward(model, batch)
+        if not _has_modules(model):
+            return nullcontext()
+        return self._head_of(model).at(batch["positions"].clamp(min=0))
+
+    def forward(self, model: Any, batch: Mapping[str, torch.Tensor]) -> torch.Tensor:
+        logits = super().forward(model, batch)
+        if _has_modules(model):
+            return logits
+        places = batch["positions"].clamp(min=0).unsqueeze(-1)
+        return logits.gather(1, places.expand(-1, -1, logits.shape[-1]))
 
     def keep(self, logits: torch.Tensor, batch: Mapping[str, torch.Tensor]) -> Outputs:
         """Of labelled rows the sums (loss in nats, right, predicted), shape (rows, 3); of others `CANDIDATE` arrays.
@@ -314,6 +325,38 @@ class MaskedLanguageModeling(Task):
         found["id"], found["score"] = ids.cpu().numpy(), scores.cpu().numpy()
         counts = (positions >= 0).sum(1).tolist()
         return [candidates[:count] for candidates, count in zip(found, counts, strict=True)]
+
+    # --- learning from a teacher ---
+
+    renews: ClassVar[bool] = True
+
+    def soft_loss(
+        self, student: torch.Tensor, teacher: torch.Tensor, batch: Mapping[str, torch.Tensor], temperature: float
+    ) -> torch.Tensor:
+        """T^2 KL over the vocabulary at each predicted position (DistilBERT, Sanh et al. 2019, section 3)."""
+        predicted = batch["labels"] != -100
+        return super().soft_loss(student[predicted], teacher[predicted], batch, temperature)
+
+    def soft_entries(self, batch: Mapping[str, torch.Tensor]) -> torch.Tensor:
+        return (batch["labels"] != -100).sum()
+
+    def renewed(self, rows: list[dict[str, Any]], keys: Sequence[int], epoch: int) -> list[dict[str, Any]]:
+        """Other tokens masked in each epoch."""
+        true = [
+            np.where(labels == -100, ids, labels).tolist()
+            for ids, labels in ((np.asarray(row["input_ids"]), np.asarray(row["labels"])) for row in rows)
+        ]
+        seen, labels = _corrupted(self._masking(self.tokenizer, static=False), true, keys, epoch)
+        return [
+            {**row, "input_ids": ids, "labels": wanted} for row, ids, wanted in zip(rows, seen, labels, strict=True)
+        ]
+
+    def unlabelled(self, row: Mapping[str, Any]) -> dict[str, Any]:
+        """Any text: its words are the labels."""
+        return {"text": column_names.cell(row, self.text, column_names.TEXT_NAMES)}
+
+    def without_label(self, example: Mapping[str, Any]) -> dict[str, Any]:
+        return dict(example)
 
     def _head_of(self, model: Any) -> MaskedPositions:
         from nlpkit.pretraining.heads import MaskedPositions
@@ -440,6 +483,13 @@ class _Collator:
         return {**batch, "positions": positions}
 
 
+def _has_modules(model: Any) -> bool:
+    """Whether the inside of a model can be reached: an exported one computes logits everywhere."""
+    import torch
+
+    return isinstance(model, torch.nn.Module)
+
+
 def _text_column(columns: Sequence[str], named: str | None, known: str) -> str:
     """The text column: the one named, the one known, one that looks like text, or the only one.
 
@@ -481,14 +531,15 @@ def _around(places: Sequence[int], length: int, room: int) -> list[tuple[int, li
 
 
 def _corrupted(
-    masking: Masking, windows: Sequence[list[int]], keys: Sequence[int]
+    masking: Masking, windows: Sequence[list[int]], keys: Sequence[int], epoch: int = 0
 ) -> tuple[list[list[int]], list[list[int]]]:
     """The windows as the model sees them, and the labels of their tokens: the true id where it is predicted, else -100.
 
     Args:
         masking: the corruption.
         windows: token ids with special tokens.
-        keys: the number of each window that its masks are drawn from.
+        keys: the number of each window that its masks are drawn from, with
+        epoch: unless the masking is static.
     """
     order = np.argsort([len(window) for window in windows], kind="stable")
     seen: list[list[int]] = [[] for _ in windows]
@@ -499,7 +550,7 @@ def _corrupted(
         ids = np.full((len(rows), len(windows[rows[-1]])), masking.mask_id, dtype=np.int64)
         for i, row in enumerate(rows):
             ids[i, : len(windows[row])] = windows[row]
-        found, positions, true = masking(ids, np.array([keys[row] for row in rows]), 0)
+        found, positions, true = masking(ids, np.array([keys[row] for row in rows]), epoch)
         targets = np.full_like(ids, -100)
         used = true != -100
         targets[np.broadcast_to(np.arange(len(rows))[:, None], true.shape)[used], positions[used]] = true[used]

@@ -152,6 +152,7 @@ class QuestionAnswering(Task):
     data_options: ClassVar[type[Config]] = QuestionAnsweringOptions
     predict_options: ClassVar[type[Config]] = QuestionAnsweringAnswerOptions
     evaluate_options: ClassVar[type[Config]] = QuestionAnsweringJudgeOptions
+    column_options: ClassVar[type[Config]] = AnswerColumnOptions
     file_formats: ClassVar[Mapping[str, str]] = {".json": "squad"}
     input_formats: ClassVar[Mapping[str, str]] = {".json": "squad"}
     default_max_length: ClassVar[int | None] = MAX_LENGTH
@@ -182,6 +183,8 @@ class QuestionAnswering(Task):
         self.n_best: int | None = None
         self.breakdown = False
         self.tokenizer: Any = None  # at prediction
+
+    point = 1.0  # its metrics are in percent
 
     @property
     def main_metric(self) -> str:  # type: ignore[override]
@@ -233,11 +236,12 @@ class QuestionAnswering(Task):
         self.tokenizer = tokenizer
 
     def configure(self, options: Any) -> None:
-        for name in ("doc_stride", "max_answer_length", "null_threshold"):
-            if getattr(options, name) is not None:
-                setattr(self, name, getattr(options, name))
-        if options.doc_stride is not None and self.max_length is not None:
-            _require_stride(options.doc_stride, self.max_length)
+        if isinstance(options, WindowOptions):
+            for name in ("doc_stride", "max_answer_length", "null_threshold"):
+                if getattr(options, name) is not None:
+                    setattr(self, name, getattr(options, name))
+            if options.doc_stride is not None and self.max_length is not None:
+                _require_stride(options.doc_stride, self.max_length)
         if isinstance(options, QuestionAnsweringAnswerOptions):
             self.n_best = options.n_best
         if isinstance(options, QuestionAnsweringJudgeOptions):
@@ -460,6 +464,27 @@ class QuestionAnswering(Task):
         return spans.best_spans(
             logits, batch["passage"], batch["cls"], count=self._depth, longest=self.max_answer_length
         )
+
+    # --- learning from a teacher ---
+
+    def soft_loss(
+        self, student: torch.Tensor, teacher: torch.Tensor, batch: Mapping[str, torch.Tensor], temperature: float
+    ) -> torch.Tensor:
+        """T^2 KL of where an answer starts, and of where it ends, over the tokens of each row."""
+        from nlpkit.compression import losses
+
+        tokens = batch["attention_mask"].bool()[:, None].expand(-1, 2, -1).flatten(0, 1)
+        own, taught = (logits.transpose(1, 2).flatten(0, 1) for logits in (student, teacher))
+        return losses.soft_targets(own, taught, temperature, tokens)
+
+    def soft_entries(self, batch: Mapping[str, torch.Tensor]) -> int:
+        return 2 * len(batch["input_ids"])
+
+    changeable: ClassVar[tuple[str, ...]] = ("question",)
+
+    def without_label(self, example: Mapping[str, Any]) -> dict[str, Any]:
+        start, end = windows.UNKNOWN
+        return {**example, "id": "", "answers": [], "start": start, "end": end}
 
     @property
     def _depth(self) -> int:

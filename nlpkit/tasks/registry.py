@@ -11,7 +11,7 @@ from nlpkit.errors import UserError
 from nlpkit.options import Config, flag_of, suggest
 from nlpkit.tasks.base import Task
 
-Kind = Literal["data_options", "predict_options", "evaluate_options"]
+Kind = Literal["data_options", "predict_options", "evaluate_options", "column_options"]
 
 
 class Entry(NamedTuple):

@@ -111,6 +111,7 @@ class TokenClassification(Task):
     data_options: ClassVar[type[Config]] = TokenClassificationOptions
     predict_options: ClassVar[type[Config]] = TokenAnswerOptions
     evaluate_options: ClassVar[type[Config]] = TokenJudgeOptions
+    column_options: ClassVar[type[Config]] = TagOptions
     # a .txt of labelled words has columns (CoNLL-2000); one to predict for may as well be running text
     file_formats: ClassVar[Mapping[str, str]] = {".txt": "conll"}
     slow_tokenizers: ClassVar[bool] = True
@@ -213,9 +214,11 @@ class TokenClassification(Task):
         return [self.text]
 
     def configure(self, options: Any) -> None:
-        self.aggregation = options.aggregation
-        if isinstance(options, TokenJudgeOptions):
+        if isinstance(options, AggregationOptions):
+            self.aggregation = options.aggregation
+        if isinstance(options, PerClassOptions):
             self.per_class = options.per_class
+        if isinstance(options, TagOptions):
             self.on_bad_tags = options.on_bad_tags
             self.kind = options.column
             self.data_scheme = None if options.scheme == "auto" else options.scheme
@@ -495,6 +498,20 @@ class TokenClassification(Task):
         """For each row the logits of the tokens that are read, shape (read, labels)."""
         kept = logits[batch["read"]].float().cpu().numpy()
         return np.split(kept, np.cumsum(batch["read"].sum(1).cpu().numpy())[:-1])
+
+    # --- learning from a teacher ---
+
+    def soft_loss(
+        self, student: torch.Tensor, teacher: torch.Tensor, batch: Mapping[str, torch.Tensor], temperature: float
+    ) -> torch.Tensor:
+        """T^2 KL for each token that speaks for a word."""
+        return super().soft_loss(student[batch["read"]], teacher[batch["read"]], batch, temperature)
+
+    def soft_entries(self, batch: Mapping[str, torch.Tensor]) -> torch.Tensor:
+        return batch["read"].sum()
+
+    def without_label(self, example: Mapping[str, Any]) -> dict[str, Any]:
+        return {**example, "tags": [""] * len(example["starts"])}  # which is no tag of any model
 
     # --- judging and answering ---
 

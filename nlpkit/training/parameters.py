@@ -69,7 +69,7 @@ def freeze(model: Any, what: str) -> None:
             parameter.requires_grad_(False)
 
 
-def dropout_overrides(config: Any, dropout: float | None) -> dict[str, float]:
+def dropout_overrides(config: Any, dropout: float | None) -> dict[str, Any]:
     """Config entries that set every dropout of this architecture to `dropout`.
 
     Raises:

@@ -1,0 +1,1 @@
+"""Smaller and faster models: pure functions on models and tokenizers."""

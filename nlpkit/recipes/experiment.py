@@ -1,0 +1,374 @@
+"""One supervised training run of any task: what fine-tuning, distillation and recovery after pruning share.
+
+The parts stand in the order in which a run needs them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nlpkit import models, process, reporting
+from nlpkit.data import features
+from nlpkit.errors import UserError
+from nlpkit.recipes import running
+from nlpkit.reporting import Report, Table
+from nlpkit.runs.folder import RunFolder, human_bytes, versions
+from nlpkit.tasks.base import Finding, Task
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+
+    from nlpkit.data.sources import LoadedData
+    from nlpkit.tasks.outputs import Outputs
+    from nlpkit.training.devices import Device
+    from nlpkit.training.trainer import NlpkitTrainer, Split
+
+TRAIN_ROWS_JUDGED = 1_000  # the train row of the result table comes from this many rows at most
+
+
+@dataclass
+class Experiment:
+    """Everything that a training run is made of, before its first step."""
+
+    config: Any
+    command: str
+    task: Task
+    loaded: LoadedData
+    examples: dict[str, Dataset]
+    splits: dict[str, Split]
+    tokenizer: Any
+    device: Device
+    trainer: Any  # NlpkitTrainer
+    folder: RunFolder
+    steps: int
+    parameters: int
+    parents: dict[str, Any]  # the models that it comes from, for the record
+    new_weights: list[str] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
+
+
+@dataclass
+class Judged:
+    """What the best model says of each split, and how good that is.
+
+    Attributes:
+        rows: which examples of the split were judged (indices): all, but of a large train a sample.
+        examples: these.
+        outputs: pooled, one an example.
+        metrics: of these.
+    """
+
+    rows: dict[str, np.ndarray]
+    examples: dict[str, Dataset]
+    outputs: dict[str, Outputs]
+    metrics: dict[str, dict[str, float]]
+
+
+# --- before training ---
+
+
+def stop_on_errors(findings: list[Finding]) -> None:
+    """Raise the first finding that makes training meaningless.
+
+    Raises:
+        UserError: with the finding's message and examples.
+    """
+    for finding in findings:
+        if finding.level == "error":
+            raise UserError(str(finding), "`nlpkit check-data` lists everything that was found.")
+
+
+def settle_findings(findings: list[Finding]) -> None:
+    """Tell what was found in the data; an error among it ends the run.
+
+    Raises:
+        UserError: see `stop_on_errors`.
+    """
+    stop_on_errors(findings)
+    for finding in findings:
+        say = reporting.current().warn if finding.level == "warning" else reporting.current().note
+        say(str(finding))
+
+
+def tokenized(task: Task, tokenizer: Any, examples: Mapping[str, Dataset]) -> dict[str, Split]:
+    """Each split with its features."""
+    from nlpkit.training.trainer import Split
+
+    return {split: Split(rows, features.featurize(task, tokenizer, rows, split)) for split, rows in examples.items()}
+
+
+def make_trainer(
+    config: Any,
+    task: Task,
+    ready: dict[str, Split],
+    model: Any,
+    tokenizer: Any,
+    device: Device,
+    folder: RunFolder,
+    kind: type[NlpkitTrainer] | None = None,
+    **more: Any,
+) -> tuple[Any, int]:
+    """The Trainer of a run and the number of its steps.
+
+    Args:
+        config: with `TrainingOptions` and `OutputOptions`.
+        ready: `train` and `validation`, tokenized; others are judged in the end.
+        kind: a subclass of `NlpkitTrainer` with a loss of its own, and
+        more: what its constructor takes besides.
+
+    Raises:
+        UserError: --best-metric or --trainer names something that does not exist.
+    """
+    from transformers.trainer_callback import EarlyStoppingCallback, PrinterCallback
+
+    from nlpkit.training import arguments as training_arguments
+    from nlpkit.training.callbacks import LimitsCallback, MetricsFileCallback
+    from nlpkit.training.schedules import Budget
+    from nlpkit.training.trainer import NlpkitTrainer
+
+    metric = config.best_metric or task.main_metric
+    _require_metric(task, ready["validation"], metric)
+    steps = training_arguments.total_steps(len(ready["train"].features), config, process.world_size())
+    arguments = training_arguments.training_arguments(
+        config,
+        folder.checkpoints,
+        device,
+        main_metric=metric,
+        higher_is_better=task.higher_is_better(metric),
+        steps=steps,
+    )
+    trainer = (kind or NlpkitTrainer)(
+        budget=Budget(steps, config.max_minutes),
+        task=task,
+        splits=ready,
+        grouped=config.batching == "length",
+        layer_decay=config.layer_decay,
+        model=model,
+        args=arguments,
+        processing_class=tokenizer,
+        **more,
+    )
+    trainer.remove_callback(PrinterCallback)
+    trainer.add_callback(MetricsFileCallback(folder))
+    trainer.add_callback(LimitsCallback(trainer, checkpoint_minutes=config.checkpoint_minutes))
+    if config.early_stopping:
+        trainer.add_callback(EarlyStoppingCallback(config.early_stopping))
+    return trainer, steps
+
+
+def _require_metric(task: Task, split: Split, metric: str) -> None:
+    """Fail on a misspelt --best-metric now, not after an epoch.
+
+    Raises:
+        UserError: naming the nearest metric.
+    """
+    if metric in ("loss", task.main_metric):
+        return
+    from nlpkit.options import suggest
+
+    known = task.metric_names(split.examples)
+    if metric not in known:
+        raise UserError(
+            f"--best-metric {metric}: no such metric", suggest(metric, known) or f"One of: {', '.join(known)}"
+        )
+
+
+def plan(experiment: Experiment, name: str, lengths: str, *more: tuple[str, str]) -> list[tuple[str, str]]:
+    """What is about to be done, for people.
+
+    Args:
+        name: of the model that is trained.
+        lengths: see `features.choose_max_length`.
+        more: further lines, shown behind the model.
+    """
+    config, model = experiment.config, experiment.trainer.model
+    trained = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
+    size = f"{experiment.parameters / 1e6:.1f} M parameters"
+    if trained < experiment.parameters:
+        size += f", {trained / 1e6:.1f} M trained (frozen weights and unused token embeddings are not)"
+    new = sorted({name.split(".")[0] for name in experiment.new_weights})
+    rows = config.batch_size * config.gradient_accumulation_steps * process.world_size()
+    return [
+        ("data", ", ".join(f"{split} {len(found):,}" for split, found in experiment.examples.items())),
+        ("task", experiment.task.describe()),
+        ("length", lengths),
+        ("model", f"{name}, {size}" + (f"; new: {', '.join(new)}" if new else "")),
+        *more,
+        ("device", experiment.device.described),
+        ("steps", f"{experiment.steps:,} of {rows} rows, {_estimate(experiment)}"),
+        ("output", str(experiment.folder.path)),
+    ]
+
+
+def _estimate(experiment: Experiment) -> str:
+    """A rough training time: 6 FLOPs a weight and token (4 when frozen), at 60 % of a measured matrix product."""
+    from nlpkit.cli.console import duration
+    from nlpkit.training.devices import matmul_rate
+
+    config, model = experiment.config, experiment.trainer.model
+    weights = sum(p.numel() for p in model.parameters()) - model.get_input_embeddings().weight.numel()
+    rows = experiment.steps * config.batch_size * config.gradient_accumulation_steps
+    tokens = float(experiment.splits["train"].lengths.mean()) * rows
+    flops = (6 if config.freeze == "none" else 4) * weights * tokens
+    return f"about {duration(flops / (0.6 * matmul_rate(experiment.device)))} of training"
+
+
+def parent(given: str, revision: str | None, model: Any) -> dict[str, Any]:
+    """How the record names a model that a run comes from."""
+    return {
+        "name": models.display_name(given),
+        "given": given,
+        "revision": revision,
+        "commit": getattr(model.config, "_commit_hash", None),
+    }
+
+
+# --- training and judging ---
+
+
+def train(experiment: Experiment, build: Callable[[Any], Experiment]) -> Experiment:
+    """Train to the best checkpoint; see `running.train`."""
+    figures = {"loss": "loss", f"eval_{experiment.task.main_metric}": experiment.task.main_metric}
+    return running.train(experiment, build, head, figures)
+
+
+def judge(experiment: Experiment) -> Judged:
+    """Measure the best model on every split, after settling on validation what judging needs."""
+    rows, chosen = _chosen(experiment)
+    task, outputs = experiment.task, _outputs(experiment, chosen)
+    examples = {name: split.examples for name, split in chosen.items()}
+    task.calibrate(outputs["validation"], examples["validation"])
+    metrics = {name: task.score(values, examples[name]) for name, values in outputs.items()}
+    return Judged(rows, examples, outputs, metrics)
+
+
+def _chosen(experiment: Experiment) -> tuple[dict[str, np.ndarray], dict[str, Split]]:
+    """Which examples of each split are judged, and what the model sees of them: all, but of a large train a sample."""
+    rows, judged = {}, {}
+    for name, split in experiment.splits.items():
+        rows[name] = np.arange(len(split.examples))
+        if name == "train" and len(split.examples) > TRAIN_ROWS_JUDGED:
+            generator = np.random.default_rng(experiment.config.seed)
+            rows[name] = np.sort(generator.choice(rows[name], TRAIN_ROWS_JUDGED, replace=False))
+            split = split.subset(rows[name])
+        judged[name] = split
+    return rows, judged
+
+
+def _outputs(experiment: Experiment, judged: dict[str, Split]) -> dict[str, Outputs]:
+    """Outputs of the best model for every split."""
+    outputs = {}
+    with reporting.current().progress("evaluate", len(judged), "splits") as bar:
+        for name, split in judged.items():
+            outputs[name] = experiment.trainer.outputs(split)
+            bar.advance()
+    return outputs
+
+
+# --- the record and the folder ---
+
+
+def head(experiment: Experiment) -> dict[str, Any]:
+    """The part of the record that is known before training."""
+    config, loaded = experiment.config, experiment.loaded
+    return {
+        "command": experiment.command,
+        "config": config.record(),
+        "task": experiment.task.record(),
+        "parents": {**experiment.parents, "data": loaded.source.to_record()},
+        "rows": {split: len(rows) for split, rows in experiment.examples.items()},
+        "findings": [vars(finding) for finding in experiment.findings],
+        "seed": config.seed,
+        "device": experiment.device.described,
+        "processes": process.world_size(),
+        "versions": versions(),
+    }
+
+
+def record_of(experiment: Experiment, judged: Judged, seconds: float) -> dict[str, Any]:
+    """The record of a finished run.
+
+    Args:
+        seconds: of the whole run.
+    """
+    trainer = experiment.trainer
+    runtime = next(
+        (entry for entry in reversed(trainer.state.log_history) if "train_runtime" in entry), {"train_runtime": 0.0}
+    )
+    return {
+        **head(experiment),
+        "metrics": judged.metrics,
+        "main_metric": experiment.config.best_metric or experiment.task.main_metric,
+        "table_metrics": list(experiment.task.table_metrics),
+        "judged": {name: len(found) for name, found in judged.examples.items()},
+        "steps": trainer.state.global_step,
+        "best_step": trainer.state.best_global_step,
+        "parameters": experiment.parameters,
+        "train_seconds": runtime["train_runtime"],
+        "train_samples_per_second": runtime.get("train_samples_per_second"),
+        "wall_seconds": round(seconds, 2),
+    }
+
+
+def write(experiment: Experiment, record: dict[str, Any], judged: Judged) -> None:
+    """Everything that belongs into the run folder; adds the task's details to the record."""
+    from nlpkit.runs import card, plots
+
+    task, trainer, folder = experiment.task, experiment.trainer, experiment.folder
+    with folder.staging() as staged:
+        trainer.model.save_pretrained(staged)
+        experiment.tokenizer.save_pretrained(staged)
+        trainer.state.save_to_json(str(staged / "trainer_state.json"))
+        running.write_results(staged, record["metrics"], record["train_seconds"])
+        held_out = "test" if "test" in judged.outputs else "validation"
+        record["details"] = {
+            split: task.details(judged.outputs[split], judged.examples[split])
+            for split in judged.outputs
+            if split != "train"
+        }
+        wrong = task.mistakes(judged.outputs[held_out], judged.examples[held_out])
+        with (staged / "errors.jsonl").open("w", encoding="utf-8") as file:
+            for entry in wrong:
+                file.write(json.dumps({"split": held_out, **entry}, ensure_ascii=False) + "\n")
+        (staged / "plots").mkdir()
+        drawn = task.plots(judged.outputs, judged.examples | {"train": experiment.examples["train"]})
+        if trainer.state.log_history:
+            drawn["curves"] = plots.curves(trainer.state.log_history, task.table_metrics[:3])
+        for name, draw in drawn.items():
+            draw(staged / "plots" / f"{name}.png")
+        card.write(staged / "README.md", record, drawn)
+        folder.finish(record, staged, keep_checkpoints=experiment.config.keep_checkpoints)
+
+
+def report(record: dict[str, Any], folder: Path, task_class: type[Task]) -> Report:
+    """What people and machines are told of a finished run."""
+    table, lines = result_table(record), []
+    best = record["main_metric"]
+    lines.append(
+        f"{folder}: best checkpoint at step {record['best_step']} of {record['steps']} by validation {best}; "
+        f"{record['train_seconds']:.0f} s of training"
+        + (f", {record['train_samples_per_second']:.0f} rows/s" if record.get("train_samples_per_second") else "")
+    )
+    size = sum(file.stat().st_size for file in folder.glob("*.safetensors"))
+    lines.append(f"model {human_bytes(size)}, card README.md, plots/, mistakes in errors.jsonl")
+    return Report({**record, "output": str(folder)}, [table], lines, next_command=task_class.example_call(folder))
+
+
+def result_table(record: dict[str, Any]) -> Table:
+    """A row for each split, and below it the baseline's."""
+    names = [name for name in record["table_metrics"] if any(name in m for m in record["metrics"].values())]
+    baseline = record.get("baseline")
+    model = record["parents"]["model"]["name"]
+    rows = []
+    for split, metrics in record["metrics"].items():
+        rows.append([split, *([model] if baseline else []), record["judged"][split], *(metrics.get(n) for n in names)])
+        if baseline:
+            base = baseline["metrics"][split]
+            rows.append(["", baseline["name"], record["judged"][split], *(base.get(name) for name in names)])
+    return Table("result", ["split", *(["model"] if baseline else []), "rows", *names], rows)
