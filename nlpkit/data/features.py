@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -92,7 +93,7 @@ def featurize(task: Task, tokenizer: Any, examples: Dataset, split: str) -> Data
         path = folder / f"{key}.arrow"
         features = plain.map(step, remove_columns=columns, cache_file_name=str(path), new_fingerprint=key, **arguments)
     path.touch()
-    _prune(folder, keep=path)
+    prune(folder, keep=path)
     return features
 
 
@@ -128,23 +129,57 @@ class Columns(Mapping[str, Sequence[Any]]):
         return len(self.features.column_names)
 
 
-def _key(task: Task, tokenizer: Any, examples: Dataset) -> str:
-    digest = hashlib.blake2b(digest_size=16)
-    for batch in examples.data.table.to_batches():
+def update_digest(digest: Any, rows: Dataset) -> None:
+    """Add names and values of all columns to a hashlib object."""
+    whole = rows if rows._indices is None else rows.flatten_indices(keep_in_memory=True)
+    digest.update(repr(whole.column_names).encode())
+    for batch in whole.data.table.to_batches():
         for column in batch.columns:
             digest.update(repr((column.type, column.offset, len(column))).encode())
             for buffer in column.buffers():
                 if buffer is not None:
                     digest.update(buffer)
-    made_of = tokenizer.backend_tokenizer.to_str() if tokenizer.is_fast else repr((tokenizer, tokenizer.get_vocab()))
-    digest.update(made_of.encode())
+
+
+def _key(task: Task, tokenizer: Any, examples: Dataset) -> str:
+    digest = hashlib.blake2b(digest_size=16)
+    update_digest(digest, examples)
+    digest.update(_made_of(tokenizer).encode())
     digest.update(repr(sorted(task.record().items(), key=lambda item: item[0])).encode())
     return digest.hexdigest()
 
 
-def _prune(folder: Path, keep: Path) -> None:
-    """Delete the least recently used files beyond `CACHE_BYTES`."""
-    files = sorted(folder.glob("*.arrow"), key=lambda file: file.stat().st_mtime, reverse=True)
+def _made_of(tokenizer: Any) -> str:
+    """All that decides which tokens a text becomes."""
+    return tokenizer.backend_tokenizer.to_str() if tokenizer.is_fast else repr((tokenizer, tokenizer.get_vocab()))
+
+
+def same_tokens(first: Any, second: Any) -> bool:
+    """Whether two tokenizers give the same inputs for every text, truncation and padding apart."""
+
+    def inputs(tokenizer: Any) -> Any:
+        made = _made_of(tokenizer)
+        parts = json.loads(made) if tokenizer.is_fast else {"tokenizer": made}
+        names = set(tokenizer.model_input_names) - {"attention_mask"}
+        return {**parts, "truncation": None, "padding": None}, names, tokenizer.padding_side
+
+    return first is second or inputs(first) == inputs(second)
+
+
+def equal_ids(first: Dataset, second: Dataset) -> bool:
+    """Whether two sets of features have the same token ids, row by row."""
+    import pyarrow as pa
+
+    if len(first) != len(second):
+        return False
+    kind = pa.list_(pa.int64())
+    ours, theirs = (rows.with_format("arrow")["input_ids"][:].cast(kind) for rows in (first, second))
+    return ours.equals(theirs)
+
+
+def prune(folder: Path, keep: Path) -> None:
+    """Delete the least recently used files of the kind of `keep` beyond `CACHE_BYTES`."""
+    files = sorted(folder.glob(f"*{keep.suffix}"), key=lambda file: file.stat().st_mtime, reverse=True)
     total = 0
     for file in files:
         total += file.stat().st_size

@@ -203,9 +203,10 @@ class NlpkitTrainer(ResumableTrainer):
 
     def compute_loss(self, model: Any, inputs: Any, *arguments: Any, **keywords: Any) -> Any:
         beside = self.task.beside - {"labels"}  # which Trainer takes out itself
-        return super().compute_loss(
-            model, {name: tensor for name, tensor in inputs.items() if name not in beside}, *arguments, **keywords
-        )
+        with self.task.reading(self.model, inputs):
+            return super().compute_loss(
+                model, {name: tensor for name, tensor in inputs.items() if name not in beside}, *arguments, **keywords
+            )
 
     def _task_loss(self, outputs: Any, labels: torch.Tensor, num_items_in_batch: Any = None) -> torch.Tensor:
         return self.task.loss(self.task.logits(outputs), labels, num_items_in_batch)

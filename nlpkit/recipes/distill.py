@@ -1,0 +1,356 @@
+"""Teach a small model what a large one knows, and show what that costs.
+
+The teacher is any trained model; the student another one (--student), some of the teacher's layers (--student-layers),
+or a new one (--student-size). It learns the teacher's logits and the labels (--alpha, --temperature) and, where asked,
+what happens inside (--hidden-weight, --attention-weight, --relation-weight, --cosine-weight). The data are those that
+the teacher was trained on, unless others are named; --unlabelled adds text without labels, --augment changed copies.
+
+Example: nlpkit distill runs/reviews --student-layers 3
+"""
+
+from __future__ import annotations
+
+import copy
+import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from pydantic import field_validator
+
+from nlpkit import models, process, reporting
+from nlpkit.compression.students import layer_map, mapped_layers
+from nlpkit.data import features
+from nlpkit.errors import UserError
+from nlpkit.inference.predictor import Predictor, Trained, open_trained
+from nlpkit.options import OpeningOptions, OutputOptions, TrainingOptions, flag_of, option
+from nlpkit.recipes import experiment as runs
+from nlpkit.recipes import more_rows, price, running, student
+from nlpkit.recipes.experiment import Experiment
+from nlpkit.recipes.more_rows import MoreRowsOptions
+from nlpkit.recipes.student import Origin, StudentOptions
+from nlpkit.recipes.trained import TrainedDataOptions, inherit_data, open_splits
+from nlpkit.reporting import Report
+from nlpkit.runs.folder import RunFolder, read_record
+from nlpkit.tasks import registry
+
+if TYPE_CHECKING:
+    from nlpkit.tasks.base import Task
+    from nlpkit.training.distillation import Aims, Lessons
+    from nlpkit.training.trainer import Split
+
+COMMAND = "distill"
+INSIDE = ("hidden_weight", "attention_weight", "relation_weight", "cosine_weight")
+
+
+class LossOptions(StudentOptions):
+    """What the student learns. Defaults of alpha and temperature are those of DistilBERT's published SQuAD script."""
+
+    alpha: float = option(
+        0.5, "Share of the teacher's logits in the loss; the rest is that of the labels.", panel="Loss", ge=0, le=1
+    )
+    temperature: float = option(
+        2.0, "Softens the teacher's and the student's logits (Hinton et al. 2015).", panel="Loss", gt=0
+    )
+    hidden_weight: float = option(
+        0.0, "Weight of the hidden states' MSE, layer by layer (TinyBERT: 1); 0 = off.", panel="Loss", ge=0
+    )
+    attention_weight: float = option(
+        0.0, "Weight of the attention scores' MSE, layer by layer (TinyBERT: 1); 0 = off.", panel="Loss", ge=0
+    )
+    relation_weight: float = option(
+        0.0, "Weight of the relations of queries, keys and values (MiniLMv2: 1); 0 = off.", panel="Loss", ge=0
+    )
+    cosine_weight: float = option(
+        0.0, "Weight of 1 - cosine of the last hidden states (DistilBERT: 1); 0 = off.", panel="Loss", ge=0
+    )
+    layer_map: str | None = option(
+        None,
+        "Which layer learns from which, as student:teacher, counted from 1 (1:2,2:4,3:6).",
+        panel="Loss",
+        metavar="MAP",
+        shown_default="as deep in either; a cut layer from itself",
+    )
+    relation_layer: int | None = option(
+        None, "Layer of the teacher whose relations are learnt, from 1.", panel="Loss", ge=1, shown_default="the last"
+    )
+    relation_heads: int | None = option(
+        None, "Relation heads (MiniLMv2: 48).", panel="Loss", ge=1, shown_default="the teacher's heads"
+    )
+    cache_teacher: bool = option(True, "Compute the teacher's logits once and keep them on disk.", panel="Loss")
+
+    @field_validator("layer_map")
+    @classmethod
+    def _pairs(cls, value: str | None) -> str | None:
+        try:
+            mapped_layers(value or "1:1")
+        except ValueError:
+            raise ValueError("write pairs of layers, as 1:2,2:4,3:6") from None
+        return value
+
+
+class Config(LossOptions, MoreRowsOptions, TrainedDataOptions, OutputOptions, TrainingOptions, OpeningOptions):
+    """Options of `nlpkit distill`."""
+
+    teacher: str = option(
+        ..., "Run folder, model folder or hub name of the teacher.", panel="Input", metavar="TEACHER", positional=True
+    )
+    max_length: int | None = option(None, "Tokens an input.", panel="Model", ge=4, shown_default="as the teacher")
+
+
+def build(config: Config) -> Any:
+    """The Trainer of this run, ready to train."""
+    return _experiment(config).trainer
+
+
+def _experiment(config: Config) -> Experiment:
+    """Open the teacher, the data and the student, let the teacher speak, and make the Trainer.
+
+    Raises:
+        UserError: whatever is wrong with options, data or models.
+    """
+    from nlpkit.training import devices
+
+    folder = RunFolder(config.output or RunFolder.default_path(models.display_name(config.teacher), "distilled"))
+    if process.is_main_process():
+        folder.require_usable(resume=config.resume, overwrite=config.overwrite)
+    device = devices.choose(config)
+    teacher = open_trained(config.teacher, config, revision=config.model_revision, flag="TEACHER")
+    origin = student.origin(config, teacher)
+    aims = _aims(config, teacher, origin)
+    config = inherit_data(config, teacher.record, config.teacher)
+    loaded, examples, findings = open_splits(config, teacher.task, seed=config.seed)
+    task = _settle(config, teacher, origin)
+    lengths = features.choose_max_length(task, origin.tokenizer, examples, origin.limit, config.seed)
+
+    # Trainer takes seconds to import, which nobody should wait for to hear of a mistake in the data
+    from nlpkit.training import dropout, embeddings
+    from nlpkit.training.distillation import DistillationTrainer
+
+    model, new = student.opened(origin, config, teacher, task)
+    size = model.num_parameters()
+    if process.is_main_process():
+        folder.require_space(4 * size * (1 + 2 * 3))  # the result; two checkpoints of weights and two AdamW moments
+    more = more_rows.found(config, teacher, origin.tokenizer, examples["train"])
+    findings += more.findings
+    ready = runs.tokenized(task, origin.tokenizer, {**examples, "train": more.train})
+    asked = Predictor.of(teacher.task, teacher.model, teacher.tokenizer, device)
+    asked.record = teacher.record
+    lessons, said = _lessons(config, aims, asked, task, origin, ready["train"])
+    if not process.shards_parameters():
+        embeddings.keep_used_rows(model, [split.token_ids() for split in ready.values()])
+    if device.name == "cpu":
+        dropout.use_cpu_dropout(model)
+    trainer, steps = runs.make_trainer(
+        config,
+        task,
+        ready,
+        model,
+        origin.tokenizer,
+        device,
+        folder,
+        kind=DistillationTrainer,
+        teacher=asked,
+        aims=aims,
+        lessons=lessons,
+    )
+    experiment = Experiment(
+        config=config,
+        command=COMMAND,
+        task=task,
+        loaded=loaded,
+        examples=examples,
+        splits={**ready, "train": ready["train"].subset(np.arange(len(examples["train"])))},
+        tokenizer=origin.tokenizer,
+        device=device,
+        trainer=trainer,
+        folder=folder,
+        steps=steps,
+        parameters=size,
+        parents=_parents(config, teacher, origin, model),
+        new_weights=new if origin.given else [],
+        findings=findings,
+    )
+    taught = f"{models.display_name(config.teacher)}, {teacher.model.num_parameters() / 1e6:.1f} M parameters; {said}"
+    lines = [("teacher", taught), ("loss", _described(config, aims)), *more.plan]
+    reporting.current().plan("plan", runs.plan(experiment, _named(origin), lengths, *lines))
+    return experiment
+
+
+def _settle(config: Config, teacher: Trained, origin: Origin) -> Task:
+    """The student's own task: what it settles on validation is not the teacher's; both see as much of a text."""
+    task = copy.copy(teacher.task)
+    task.attach(origin.tokenizer)
+    lengths = [length for length in (task.max_length, config.max_length, origin.limit) if length]
+    task.max_length = teacher.task.max_length = min(lengths, default=None)
+    return task
+
+
+def _aims(config: Config, teacher: Trained, origin: Origin) -> Aims:
+    """What is learnt.
+
+    Raises:
+        UserError: the layers or heads do not fit, or an option is read by no loss that is on.
+    """
+    from nlpkit.compression.anatomy import family_of
+    from nlpkit.training.distillation import Aims
+
+    theirs = teacher.config
+    depth, own_depth = theirs.num_hidden_layers, _depth(origin)
+    if config.layer_map:
+        layers = mapped_layers(config.layer_map)
+    elif origin.layers is not None:
+        layers = [(own, layer + 1) for own, layer in enumerate(origin.layers, start=1)]
+    else:
+        layers = layer_map(own_depth, depth)
+    if not all(1 <= own <= own_depth and 1 <= taught <= depth for own, taught in layers):
+        raise UserError(f"--layer-map {config.layer_map}: the student has {own_depth} layers, the teacher {depth}")
+    for flag, weights in (
+        ("layer_map", ("hidden_weight", "attention_weight")),
+        ("relation_layer", ("relation_weight",)),
+        ("relation_heads", ("relation_weight",)),
+    ):
+        if getattr(config, flag) is not None and not any(getattr(config, weight) for weight in weights):
+            raise UserError(f"{flag_of(flag)} is read with {' or '.join(map(flag_of, weights))} only")
+    if config.attention_weight or config.relation_weight:
+        for side in (theirs, origin.config):
+            family_of(side)
+    if config.attention_weight and origin.config.num_attention_heads != theirs.num_attention_heads:
+        raise UserError(
+            f"--attention-weight compares head with head: the student has {origin.config.num_attention_heads}, the "
+            f"teacher {theirs.num_attention_heads}",
+            "Use --relation-weight, which asks for no equal numbers.",
+        )
+    heads = config.relation_heads or theirs.num_attention_heads
+    widths = origin.config.hidden_size, theirs.hidden_size
+    if config.relation_weight and any(width % heads for width in widths):
+        raise UserError(
+            f"{heads} relation heads do not divide the widths {widths[0]} and {widths[1]}", "Give --relation-heads N."
+        )
+    if config.relation_layer and config.relation_layer > depth:
+        raise UserError(f"--relation-layer {config.relation_layer}: the teacher has {depth} layers")
+    return Aims(
+        alpha=config.alpha,
+        temperature=config.temperature,
+        hidden=config.hidden_weight,
+        attention=config.attention_weight,
+        relation=config.relation_weight,
+        cosine=config.cosine_weight,
+        layers=layers,
+        relation_layer=config.relation_layer or depth,
+        relation_heads=heads,
+    )
+
+
+def _depth(origin: Origin) -> int:
+    return len(origin.layers) if origin.layers is not None else origin.config.num_hidden_layers
+
+
+def _lessons(
+    config: Config, aims: Aims, teacher: Predictor, task: Task, origin: Origin, train: Split
+) -> tuple[Lessons, str]:
+    """Where the teacher's side of the training rows comes from, and a line on it for the plan.
+
+    Raises:
+        UserError: teacher and student cut texts into other tokens, and a loss compares tokens.
+    """
+    from nlpkit.training.distillation import Lessons
+    from nlpkit.training.teacher_cache import teacher_logits
+
+    same = features.same_tokens(teacher.tokenizer, origin.tokenizer)
+    read = train
+    if not same:
+        read = runs.tokenized(teacher.task, teacher.tokenizer, {"train": train.examples})["train"]
+    aligned = same or features.equal_ids(train.features, read.features)
+    if not aligned and (aims.inside or not task.one_answer_a_row):
+        what = next((flag_of(name) for name in INSIDE if getattr(config, name)), f"the loss of {task.name}")
+        raise UserError(
+            f"{what} compares token with token, but teacher and student cut texts into different ones",
+            "Give a --student with the teacher's tokenizer, or leave out --student-tokenizer.",
+        )
+    if not aligned or not (aims.inside or task.renews or not config.cache_teacher):
+        logits = teacher_logits(teacher, read)
+        how = "found on disk" if logits.found else "computed once"
+        said = f"its logits for {len(read.features):,} rows {how}, it does not run while the student trains"
+        return Lessons(logits if aligned else logits.shared_by(teacher, read.owner, train.owner)), said
+    asked = None if same or task.renews else read.for_training()
+    return Lessons(features=asked), "it runs in every step"
+
+
+def _parents(config: Config, teacher: Trained, origin: Origin, model: Any) -> dict[str, Any]:
+    """The models that the student comes from, as the record names them."""
+    taught = runs.parent(config.teacher, config.model_revision, teacher.model)
+    own: dict[str, Any] = {"name": origin.name, "given": origin.given, "revision": None, "commit": None}
+    if origin.given is not None:
+        revision = config.model_revision if origin.layers is not None else None
+        own = {**runs.parent(origin.given, revision, model), "name": origin.name}
+    if origin.layers is not None:
+        own["layers"] = origin.layers
+    return {"model": own, "teacher": taught}
+
+
+def _named(origin: Origin) -> str:
+    kept = f" (layers {', '.join(map(str, origin.layers))} of the teacher)" if origin.layers is not None else ""
+    return f"{origin.name}{kept}" if origin.given else f"{origin.name}, new"
+
+
+def _described(config: Config, aims: Aims) -> str:
+    soft = f"{aims.alpha:g} x teacher at temperature {aims.temperature:g} + {1 - aims.alpha:g} x labels"
+    more = [f"{getattr(config, name):g} x {name.removesuffix('_weight')}" for name in INSIDE if getattr(config, name)]
+    pairs = ", ".join(f"{own} from {taught}" for own, taught in aims.layers)
+    return " + ".join([soft, *more]) + (f"; layers {pairs}" if aims.hidden or aims.attention else "")
+
+
+def run(config: Config) -> Report:
+    """Distil and write the run folder; returns the result and what it costs."""
+    if config.resume:
+        running.require_run_of(COMMAND, config.output)
+        config = running.resumed(config)
+    if config.resume and config.output is not None and RunFolder(config.output).state() == "complete":
+        reporting.current().note(f"{config.output} is complete: nothing to resume")
+        return _report(read_record(config.output) or {}, RunFolder(config.output))
+    started = time.monotonic()
+    experiment = _experiment(config)
+    if config.dry_run:
+        return Report({"dry_run": True, "config": config.record()}, lines=["dry run: nothing was trained or written"])
+    target = running.require_hub_access(config)
+    with running.saying_how_to_go_on(COMMAND, experiment.folder.path):
+        experiment = runs.train(experiment, _experiment)
+        experiment.trainer.remove_projection()
+        judged = runs.judge(experiment)
+        if not process.is_main_process():
+            return Report({})
+        record = runs.record_of(experiment, judged, time.monotonic() - started)
+        record |= _price(experiment, judged)
+        runs.write(experiment, record, judged)
+    if target:
+        running.push(experiment.folder.path, target, public=config.public)
+    report = _report(record, experiment.folder)
+    experiment.trainer.accelerator.free_memory()
+    return report
+
+
+def _price(experiment: Experiment, judged: runs.Judged) -> dict[str, Any]:
+    """Teacher and student on the same rows, and their ancestors."""
+    teacher = experiment.trainer.teacher
+    split = "test" if "test" in judged.metrics else "validation"
+    own = Predictor.of(experiment.task, experiment.trainer.model, experiment.tokenizer, experiment.device)
+    found = price.measure(
+        [
+            price.Side(experiment.parents["teacher"]["name"], teacher),
+            price.Side(experiment.parents["model"]["name"], own, metrics=judged.metrics[split]),
+        ],
+        judged.examples[split],
+        split,
+    )
+    return {"price": found, "lineage": price.lineage(teacher.record, found, COMMAND)}
+
+
+def _report(record: Mapping[str, Any], folder: RunFolder) -> Report:
+    """What people and machines are told of a finished run."""
+    task = registry.task_of_model(models.load_config(str(folder.path)), record["task"], str(folder.path))
+    report = runs.report(dict(record), folder.path, type(task))
+    report.tables.append(price.table(record["price"]))
+    report.lines = [*price.lines(record["price"], task), *report.lines]
+    report.next_command = f"nlpkit quantize {folder.path}"
+    return report

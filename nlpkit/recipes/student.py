@@ -1,0 +1,193 @@
+"""Which model learns from a teacher: another one, some layers of the teacher, or a new one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from nlpkit import models
+from nlpkit.compression.students import LayerChoice, chosen_layers
+from nlpkit.errors import UserError
+from nlpkit.options import Config, option
+from nlpkit.pretraining.architectures import Architecture, ArchitectureOptions, Size, new_config
+from nlpkit.tasks import registry
+
+if TYPE_CHECKING:
+    from nlpkit.inference.predictor import Trained
+    from nlpkit.tasks.base import Task
+
+LONGEST = 512  # tokens that a new student takes where its teacher sets no limit; as BERT
+
+
+class StudentOptions(Config):
+    """Where the student comes from: one of the first three."""
+
+    student: str | None = option(
+        None, "Model that learns: folder or hub name of any encoder; `minilm`.", panel="Student", metavar="MODEL"
+    )
+    student_layers: str | None = option(
+        None,
+        "Cut the student from the teacher: how many of its layers, or which, from 0 (0,2,5).",
+        panel="Student",
+        metavar="N|LIST",
+    )
+    student_size: Size | None = option(
+        None,
+        "A new student: tiny 2 layers of width 128, mini 4/256, small 4/512, medium 8/512, base 12/768.",
+        panel="Student",
+    )
+    layer_choice: LayerChoice = option(
+        "even", "Which layers --student-layers N takes; even: as DistilBERT did.", panel="Student"
+    )
+    student_arch: Architecture = option("bert", "Architecture of --student-size.", panel="Student")
+    student_tokenizer: str | None = option(
+        None,
+        "Tokenizer of the student.",
+        panel="Student",
+        metavar="PATH|NAME",
+        shown_default="that of --student, else the teacher's",
+    )
+
+
+@dataclass(frozen=True)
+class Origin:
+    """A student before it is opened.
+
+    Attributes:
+        name: for tables and the record.
+        given: the model that it begins with, None for a new one.
+        config: of its model.
+        tokenizer: its own.
+        layers: of the teacher, which it keeps; None where it has others.
+        limit: tokens that it takes, None for any number.
+    """
+
+    name: str
+    given: str | None
+    config: Any
+    tokenizer: Any
+    layers: list[int] | None = None
+    limit: int | None = None
+
+
+def origin(options: Any, teacher: Trained) -> Origin:
+    """What the options ask for, as far as it is known without weights and data.
+
+    Args:
+        options: with `StudentOptions`, `TrainingOptions` and `OpeningOptions`.
+        teacher: open.
+
+    Raises:
+        UserError: not one origin is named, the teacher has no such layers, the student cannot be opened, or it was
+            trained for other labels.
+    """
+    ways = [name for name in ("student", "student_layers", "student_size") if getattr(options, name) is not None]
+    if len(ways) != 1:
+        said = "one of them" if ways else "which model learns"
+        raise UserError(f"name {said}: --student MODEL, --student-layers N or --student-size SIZE")
+    if options.student is not None:
+        return _another(options, teacher)
+    tokenizer = _tokenizer(options, options.student_tokenizer) if options.student_tokenizer else teacher.tokenizer
+    if options.student_layers is not None:
+        layers = _layers(options, teacher.config.num_hidden_layers)
+        name = f"{models.display_name(teacher.name)}-{len(layers)}-layers"
+        return Origin(name, teacher.name, teacher.config, tokenizer, layers, teacher.limit)
+    longest = min(options.max_length or LONGEST, teacher.limit or LONGEST)
+    asked = ArchitectureOptions(arch=options.student_arch, size=options.student_size)
+    config = new_config(asked, tokenizer, longest)
+    return Origin(f"{options.student_arch}-{options.student_size}", None, config, tokenizer, limit=longest)
+
+
+def _tokenizer(options: Any, name: str) -> Any:
+    place = models.resolve(name, "--student-tokenizer")
+    return models.load_tokenizer(place, trust_remote_code=options.trust_remote_code, flag="--student-tokenizer")
+
+
+def _another(options: Any, teacher: Trained) -> Origin:
+    place = models.resolve(options.student, "--student")
+    config = models.load_config(place, trust_remote_code=options.trust_remote_code)
+    tokenizer = _tokenizer(options, options.student_tokenizer or place)
+    _require_same_labels(options.student, place, config, teacher.task)
+    name = models.display_name(options.student)
+    return Origin(name, options.student, config, tokenizer, limit=models.max_positions(config, tokenizer))
+
+
+def _require_same_labels(name: str, place: str, config: Any, task: Task) -> None:
+    """Refuse a student that was trained for the teacher's task with other labels: its head says something else."""
+    from nlpkit.runs.folder import read_record
+
+    record = (read_record(place) or {}).get("task")
+    try:
+        own = registry.task_of_model(config, record, name)
+    except UserError:
+        return  # an encoder, which gets a new head
+    theirs, taught = (found.model_arguments().get("id2label") for found in (own, task))
+    if own.name != task.name or theirs == taught:
+        return
+    raise UserError(
+        f"teacher and student label sets differ: {_shown(taught)} and {_shown(theirs)}",
+        "Give as --student an encoder without a head, or a model with the teacher's labels in the teacher's order.",
+    )
+
+
+def _shown(labels: dict[int, str] | None) -> str:
+    names = list((labels or {}).values())
+    return "(" + ", ".join(names[:6]) + (", ..." if len(names) > 6 else "") + ")"
+
+
+def _layers(options: Any, depth: int) -> list[int]:
+    """The teacher's layers that `--student-layers` means."""
+    text = options.student_layers
+    try:
+        numbers = [int(part) for part in text.split(",")]
+    except ValueError:
+        raise UserError(f"--student-layers {text}: give a number of layers, or their indices (0,2,5)") from None
+    if len(numbers) > 1:
+        if sorted(set(numbers)) != numbers or numbers[0] < 0 or numbers[-1] >= depth:
+            raise UserError(f"--student-layers {text}: the teacher's layers are 0 to {depth - 1}, each once, ascending")
+        return numbers
+    if not 1 <= numbers[0] <= depth:
+        raise UserError(f"--student-layers {text}: the teacher has {depth} layers", f"Give 1 to {depth}.")
+    return chosen_layers(depth, numbers[0], options.layer_choice)
+
+
+def opened(found: Origin, options: Any, teacher: Trained, task: Task) -> tuple[Any, list[str]]:
+    """The student with a head for the task, frozen where asked, and the names of its new weights.
+
+    Raises:
+        UserError: it cannot be opened, or its tokenizer has more tokens than it knows.
+    """
+    from transformers import set_seed
+
+    from nlpkit.compression import students, surgery
+    from nlpkit.training import parameters
+
+    # seeded here, so that what is new is the same in a resumed and in a repeated run
+    set_seed(options.seed)
+    dropout = parameters.dropout_overrides(found.config, options.dropout)
+    if found.given is None:
+        for name, value in dropout.items():
+            setattr(found.config, name, value)
+        model = students.untrained(found.config, task.auto_class, task.model_arguments())
+        new = [name for name, _ in model.named_parameters()]
+    else:
+        place = models.resolve(found.given) if found.layers is None else teacher.place
+        model, new = models.load_model(
+            place,
+            task.auto_class,
+            revision=options.model_revision if found.layers is not None else None,
+            trust_remote_code=options.trust_remote_code,
+            allow_pickle=options.allow_pickle,
+            **task.model_arguments(),
+            **dropout,
+        )
+    if found.layers is not None:
+        surgery.keep_layers(model, found.layers)
+    known = model.get_input_embeddings().num_embeddings
+    if len(found.tokenizer) > known:
+        raise UserError(
+            f"the tokenizer of the student has {len(found.tokenizer):,} tokens, its model {known:,}",
+            "They do not belong together: name the right one with --student-tokenizer.",
+        )
+    parameters.freeze(model, options.freeze)
+    return model, new

@@ -1,0 +1,261 @@
+"""Trainer whose student learns from a teacher besides, or instead of, the labels."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+import torch
+from torch import nn
+
+from nlpkit import process
+from nlpkit.compression import losses
+from nlpkit.compression.anatomy import anatomy
+from nlpkit.training.trainer import NlpkitTrainer
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+
+    from nlpkit.inference.predictor import Predictor
+    from nlpkit.tasks.base import Task
+    from nlpkit.training.teacher_cache import TeacherLogits
+
+PROJECTION = "distillation_projection"
+ROW, LESSON = "row", "lesson"  # in a batch: which training rows it holds; what the teacher says of them, or is asked
+RELATED = ("query", "key", "value")
+Recorded: TypeAlias = dict[str, list[torch.Tensor]]  # name of `RELATED` -> a tensor a layer
+
+
+@dataclass(frozen=True)
+class Aims:
+    """What the student is trained towards; every weight of 0 leaves a loss out.
+
+    Attributes:
+        alpha: share of the teacher's logits against the labels.
+        temperature: by which logits are softened.
+        hidden, attention, relation, cosine: weights of the losses on the inside, see `nlpkit.compression.losses`.
+        layers: pairs of a student's and a teacher's layer, counted from 1; 0 stands for the embeddings.
+        relation_layer: of the teacher, from which the student's last learns relations.
+        relation_heads: into which these are split.
+    """
+
+    alpha: float
+    temperature: float
+    hidden: float = 0.0
+    attention: float = 0.0
+    relation: float = 0.0
+    cosine: float = 0.0
+    layers: Sequence[tuple[int, int]] = ()
+    relation_layer: int = 0
+    relation_heads: int = 0
+
+    @property
+    def states(self) -> bool:
+        """Whether hidden states are compared."""
+        return bool(self.hidden or self.cosine)
+
+    @property
+    def attentions(self) -> bool:
+        """Whether queries, keys and values are compared."""
+        return bool(self.attention or self.relation)
+
+    @property
+    def inside(self) -> bool:
+        """Whether anything but logits is compared: then the teacher runs in every step."""
+        return self.states or self.attentions
+
+
+@dataclass(frozen=True)
+class Lessons:
+    """Where the teacher's side of a training row comes from.
+
+    Attributes:
+        logits: computed before; None where the teacher runs in every step.
+        features: what the teacher is asked then; None where it reads the student's own batch.
+    """
+
+    logits: TeacherLogits | None = None
+    features: Dataset | None = None
+
+
+class TeachingCollator:
+    """Pads features; those of training rows, which are numbered, come with their lesson.
+
+    Args:
+        task, tokenizer: of the student.
+        lessons: of the training rows.
+        teacher: pads what it is asked itself.
+    """
+
+    def __init__(self, task: Task, tokenizer: Any, lessons: Lessons, teacher: Predictor) -> None:
+        self.task, self.lessons = task, lessons
+        self.pad: Callable[[list[dict[str, Any]]], dict[str, Any]] = task.collate(tokenizer)
+        self.pad_asked = teacher.collate
+        self.epoch = 0
+
+    def __call__(self, features: list[dict[str, Any]]) -> dict[str, Any]:
+        if ROW not in features[0]:
+            return self.pad(features)
+        rows = [feature[ROW] for feature in features]
+        plain = [{name: value for name, value in feature.items() if name != ROW} for feature in features]
+        batch = self.pad(self.task.renewed(plain, rows, self.epoch))
+        if self.lessons.logits is not None:
+            batch[LESSON] = {"logits": self.lessons.logits.of(rows, batch["attention_mask"])}
+        elif self.lessons.features is not None:
+            batch[LESSON] = self.pad_asked([self.lessons.features[row] for row in rows])
+        return batch
+
+
+class DistillationTrainer(NlpkitTrainer):
+    """A Trainer run with a teacher.
+
+    loss = (1 - alpha) * hard + alpha * T^2 KL (Hinton et al. 2015) + each loss on the inside times its weight; sums
+    over layers, means over entries or rows of the whole optimizer step.
+
+    Where hidden widths differ, the student's states pass through a learned projection (TinyBERT, Jiao et al. 2020). It
+    is a part of the model while it trains, so that checkpoints hold it; `remove_projection` takes it out.
+
+    Args:
+        teacher: open, in evaluation mode; it is never changed.
+        aims: the losses.
+        lessons: the teacher's side of the rows of `splits["train"]`.
+        arguments: of `NlpkitTrainer`.
+    """
+
+    def __init__(self, *, teacher: Predictor, aims: Aims, lessons: Lessons, **arguments: Any) -> None:
+        self.teacher, self.aims = teacher, aims
+        student = arguments["model"]
+        widths = student.config.hidden_size, teacher.model.config.hidden_size
+        if aims.states and widths[0] != widths[1]:
+            setattr(student, PROJECTION, nn.Linear(*widths))
+        super().__init__(**arguments)
+        rows: Any = self.train_dataset
+        self.train_dataset = rows.add_column(ROW, np.arange(len(rows)))
+        self.collator = TeachingCollator(self.task, arguments["processing_class"], lessons, teacher)
+        self.data_collator = self.collator
+        self.attention = (AttentionRecorder(student), AttentionRecorder(teacher.model)) if aims.attentions else None
+        self._in_step = (0, 0)  # rows, and entries of the soft loss, in all batches of the optimizer step
+
+    def remove_projection(self) -> None:
+        """Leave the student alone; after `train`."""
+        if hasattr(self.model, PROJECTION):
+            delattr(self.model, PROJECTION)
+
+    def set_epoch(self, epoch: int) -> None:
+        super().set_epoch(epoch)
+        self.collator.epoch = epoch
+
+    def get_batch_samples(self, epoch_iterator: Iterator[Any], num_batches: int, device: Any) -> tuple[list[Any], Any]:
+        """The batches of an optimizer step and their labelled entries, of which there may be none."""
+        batches, items = super().get_batch_samples(epoch_iterator, num_batches, device)
+        rows = sum(len(batch["input_ids"]) for batch in batches)
+        entries = sum(int(self.task.soft_entries(batch)) for batch in batches)
+        counts = torch.tensor([[rows, entries]], device=device)
+        if process.world_size() > 1:
+            counts = self.accelerator.gather(counts)
+        rows, entries = counts.sum(0).tolist()
+        self._in_step = max(rows, 1), max(entries, 1)
+        return batches, torch.as_tensor(1 if items is None else items).clamp(min=1)
+
+    def compute_loss(
+        self, model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None
+    ) -> Any:
+        lesson = inputs.get(LESSON, {})
+        batch = {name: tensor for name, tensor in inputs.items() if name != LESSON}
+        asked = {"output_hidden_states": True} if self.aims.states else {}
+        with _recording(self.attention and self.attention[0]) as own:
+            hard, outputs = super().compute_loss(model, {**batch, **asked}, True, num_items_in_batch)
+        logits, taught_outputs, taught = self._teach(lesson, batch)
+
+        rows, entries = self._in_step
+        soft = self.task.soft_loss(self.task.logits(outputs), logits, batch, self.aims.temperature)
+        loss = self.aims.alpha * soft.sum() / entries
+        if self.aims.states:
+            states = outputs["hidden_states"], taught_outputs["hidden_states"]
+            loss = loss + self._states_loss(*states, batch["attention_mask"]).sum() / rows
+        if self.aims.attentions:
+            loss = loss + self._attention_loss(own, taught, batch["attention_mask"]).sum() / rows
+        # gradients are averaged over processes, each of which divides by the rows of all
+        loss = (1 - self.aims.alpha) * hard + self.accelerator.num_processes * loss
+        return (loss, outputs) if return_outputs else loss
+
+    def _teach(
+        self, lesson: Mapping[str, torch.Tensor], batch: Mapping[str, torch.Tensor]
+    ) -> tuple[torch.Tensor, Any, Recorded]:
+        """The teacher's logits for a batch, and where it runs in every step all else that it says."""
+        if "logits" in lesson:
+            return lesson["logits"], None, {}
+        task, teacher, read = self.teacher.task, self.teacher.model, lesson or batch
+        asked: dict[str, Any] = {name: tensor for name, tensor in read.items() if name not in task.beside}
+        if self.aims.states:
+            asked["output_hidden_states"] = True
+        with torch.no_grad(), task.reading(teacher, read), _recording(self.attention and self.attention[1]) as taught:
+            outputs = teacher(**asked)
+        return task.logits(outputs), outputs, taught
+
+    def _states_loss(
+        self, student: Sequence[torch.Tensor], teacher: Sequence[torch.Tensor], mask: torch.Tensor
+    ) -> torch.Tensor:
+        """Weighed losses on hidden states, embeddings first; shape (rows,)."""
+        aims = self.aims
+        project = getattr(self.model, PROJECTION, nn.Identity())
+        total = torch.zeros(len(mask), device=mask.device)
+        if aims.hidden:
+            for own, taught in [(0, 0), *aims.layers]:
+                total = total + aims.hidden * losses.hidden_mse(project(student[own]), teacher[taught], mask)
+        if aims.cosine:
+            total = total + aims.cosine * losses.cosine(project(student[-1]), teacher[-1], mask)
+        return total
+
+    def _attention_loss(self, student: Recorded, teacher: Recorded, mask: torch.Tensor) -> torch.Tensor:
+        """Weighed losses on queries, keys and values; shape (rows,)."""
+        aims = self.aims
+        total = torch.zeros(len(mask), device=mask.device)
+        if aims.attention:
+            heads = self.teacher.model.config.num_attention_heads
+            for own, taught in aims.layers:
+                ours = student["query"][own - 1], student["key"][own - 1]
+                theirs = teacher["query"][taught - 1], teacher["key"][taught - 1]
+                total = total + aims.attention * losses.attention_mse(ours, theirs, heads, mask)
+        if aims.relation:
+            for name in RELATED:
+                both = student[name][-1], teacher[name][aims.relation_layer - 1]
+                related = losses.self_attention_relations(*both, aims.relation_heads, mask)
+                total = total + aims.relation * related
+        return total
+
+
+class AttentionRecorder:
+    """Keeps what the attention of each layer computes with, in the order in which the layers run.
+
+    Args:
+        model: of an architecture that `nlpkit.compression.anatomy` knows.
+    """
+
+    def __init__(self, model: Any) -> None:
+        self.seen: Recorded | None = None
+        for layer in anatomy(model).layers:
+            for name in RELATED:
+                getattr(layer, name).register_forward_hook(functools.partial(self._keep, name))
+
+    def _keep(self, name: str, module: nn.Module, arguments: Any, output: torch.Tensor) -> None:
+        if self.seen is not None:
+            self.seen[name].append(output)
+
+
+@contextmanager
+def _recording(recorder: AttentionRecorder | None) -> Iterator[Recorded]:
+    """Queries, keys and values of what a model computes inside the block; shape (rows, tokens, heads x head size)."""
+    seen: Recorded = {name: [] for name in RELATED}
+    if recorder is None:
+        yield seen
+        return
+    recorder.seen = seen
+    try:
+        yield seen
+    finally:
+        recorder.seen = None

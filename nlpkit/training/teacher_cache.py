@@ -1,0 +1,135 @@
+"""What a teacher says of the training rows, computed once and kept on disk.
+
+A teacher in evaluation mode says the same of a row in every epoch. Its logits are computed in batches of like length,
+written under a key made of its weights and the tokens, and memory-mapped: later epochs, and later runs with another
+student, temperature or learning rate, do not run it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from nlpkit import reporting
+from nlpkit.data import features as token_cache
+from nlpkit.runs.folder import writing
+
+if TYPE_CHECKING:
+    from nlpkit.inference.predictor import Predictor
+    from nlpkit.training.trainer import Split
+
+
+@dataclass(frozen=True)
+class TeacherLogits:
+    """A teacher's logits for rows of features.
+
+    Attributes:
+        values: shape (entries, classes): an entry a row, or a token of each row after the other.
+        starts: the entry of the first token of each row, shape (rows,); None where a row has one entry.
+        found: whether they were on disk already.
+    """
+
+    values: np.ndarray
+    starts: np.ndarray | None
+    found: bool
+
+    def of(self, rows: Sequence[int], mask: torch.Tensor) -> torch.Tensor:
+        """Logits of a batch.
+
+        Args:
+            rows: their indices.
+            mask: 1 for tokens, 0 for padding; shape (batch, tokens).
+
+        Returns:
+            Shape (batch, classes), or (batch, tokens, classes) with 0 at padding.
+        """
+        if self.starts is None:
+            return torch.from_numpy(self.values[np.asarray(rows)])
+        first = self.starts[np.asarray(rows)]
+        parts = [self.values[start : start + count] for start, count in zip(first, mask.sum(1).tolist(), strict=True)]
+        out = torch.zeros(*mask.shape, self.values.shape[1])
+        out[mask.bool()] = torch.from_numpy(np.concatenate(parts))
+        return out
+
+    def shared_by(self, teacher: Predictor, owner: np.ndarray, asked: np.ndarray) -> TeacherLogits:
+        """The same for rows of another tokenizer's making, by the examples that they come from.
+
+        Args:
+            teacher: of a task that has one answer a row; combines those of several rows of an example.
+            owner: the example of each row that the teacher was asked about.
+            asked: the example of each row that is trained on.
+        """
+        pooled = teacher.task.pool(np.asarray(self.values), {"example": owner.tolist()})
+        return replace(self, values=pooled.astype(np.float32)[asked])
+
+
+def teacher_logits(teacher: Predictor, split: Split) -> TeacherLogits:
+    """The teacher's logits for the features of a split, from the disk where they were computed before.
+
+    Args:
+        teacher: open, on its device.
+        split: with the features that its tokenizer makes.
+    """
+    folder = token_cache.cache_folder() / "teacher"
+    path = folder / f"{_key(teacher, split)}.npy"
+    found = path.exists()
+    if not found:
+        with writing(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+            _compute(teacher, split, path)
+    path.touch()
+    token_cache.prune(folder, keep=path)
+    values = np.load(path, mmap_mode="c")  # torch asks for arrays that could be written to
+    one_a_row = len(values) == len(split.features) < split.lengths.sum()
+    return TeacherLogits(values, None if one_a_row else np.cumsum(split.lengths) - split.lengths, found)
+
+
+def _compute(teacher: Predictor, split: Split, path: Path) -> None:
+    """Write the logits of all rows; the file is there when it is whole."""
+    rows, starts = split.for_evaluation(), np.cumsum(split.lengths) - split.lengths
+    handle, name = tempfile.mkstemp(dir=path.parent, suffix=".partial")
+    os.close(handle)
+    try:
+        values: np.ndarray | None = None
+        with reporting.current().progress("teacher", len(rows), "rows") as bar:
+            for start in range(0, len(rows), teacher.batch_size):
+                columns = rows[start : start + teacher.batch_size]
+                batch = teacher.batch(
+                    [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+                )
+                logits = teacher.logits(batch).float()
+                places = split.order[start : start + teacher.batch_size]
+                if logits.dim() == 3:
+                    logits = logits[batch["attention_mask"].bool()]
+                    places = np.concatenate([np.arange(starts[i], starts[i] + split.lengths[i]) for i in places])
+                    total = int(split.lengths.sum())
+                else:
+                    total = len(rows)
+                if values is None:
+                    values = np.lib.format.open_memmap(name, "w+", np.float32, (total, logits.shape[1]))
+                values[places] = logits.cpu().numpy()
+                bar.advance(len(next(iter(columns.values()))))
+        assert isinstance(values, np.memmap)
+        values.flush()
+        Path(name).replace(path)
+    finally:
+        Path(name).unlink(missing_ok=True)
+
+
+def _key(teacher: Predictor, split: Split) -> str:
+    """Of everything that the logits depend on."""
+    digest = hashlib.blake2b(digest_size=16)
+    digest.update(f"{teacher.device.name} {teacher.device.precision} {teacher.model.config.to_json_string()}".encode())
+    for name, tensor in sorted(teacher.model.state_dict().items()):
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
+    token_cache.update_digest(digest, split.for_training())
+    return digest.hexdigest()

@@ -1,0 +1,97 @@
+"""A finished run of each task on a tiny model, for the tests of operations."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+from typing import Any
+
+from conftest import BAD, GOOD, make_tokenizer, rows, sentence, write_jsonl
+from qa_models import asked, make_reader, write_squad
+
+TASKS = (
+    "classification",
+    "pairs",
+    "regression",
+    "multi-label",
+    "token-classification",
+    "question-answering",
+    "masked-lm",
+)
+TRAINING: dict[str, Any] = {"device": "cpu", "threads": 1, "max_steps": 4, "learning_rate": 5e-3, "batch_size": 16}
+
+
+def labelled(task: str, count: int, seed: int) -> list[dict[str, Any]]:
+    """Rows of a classification task, with the column names that are guessed."""
+    rng = random.Random(seed)
+    made: list[dict[str, Any]] = rows(count, seed)
+    if task == "pairs":
+        return [
+            {"sentence1": row["text"], "sentence2": sentence(rng, "positive"), "label": row["label"]} for row in made
+        ]
+    if task == "regression":
+        return [{"text": row["text"], "label": float(row["label"] == "positive") + rng.random() / 4} for row in made]
+    if task == "multi-label":
+        return [{"text": row["text"], "labels": [row["label"], "short"][: 1 + (len(row["text"]) < 40)]} for row in made]
+    return made
+
+
+def tagged(count: int, seed: int) -> str:
+    """Sentences whose kind words are entities, in CoNLL columns."""
+    rng = random.Random(seed)
+    parts = []
+    for _ in range(count):
+        words = sentence(rng, rng.choice(["positive", "negative"])).split()
+        tags = ["B-GOOD" if word in GOOD else "B-BAD" if word in BAD else "O" for word in words]
+        parts.append("".join(f"{word} {tag}\n" for word, tag in zip(words, tags, strict=True)))
+    return "\n".join(parts)
+
+
+def make_run(task: str, folder: Path, model: Path) -> Path:
+    """Train a little; the run's folder, with its data beside it.
+
+    Args:
+        task: one of `TASKS`.
+        folder: to write to.
+        model: a tiny encoder without a head.
+    """
+    from nlpkit.recipes import finetune_cls, finetune_ner, finetune_qa
+
+    data, output = folder / "data", folder / "run"
+    data.mkdir(parents=True)
+    common = {**TRAINING, "data": str(data), "output": output, "model": str(model)}
+    splits = {"train": (64, 1), "validation": (32, 2)}
+    if task == "masked-lm":
+        return make_masked_lm(folder)
+    if task == "token-classification":
+        for split, size in splits.items():
+            (data / f"{split}.conll").write_text(tagged(*size), encoding="utf-8")
+        finetune_ner.run(finetune_ner.Config(**common))
+    elif task == "question-answering":
+        for split, (count, seed) in splits.items():
+            write_squad(data / f"{split}.json", asked(count, seed=seed))
+        reader = make_reader(folder / "reader")
+        finetune_qa.run(finetune_qa.Config(**{**common, "model": str(reader)}, max_length=48, doc_stride=8))
+    else:
+        for split, (count, seed) in splits.items():
+            write_jsonl(data / f"{split}.jsonl", labelled(task, count, seed))
+        finetune_cls.run(finetune_cls.Config(**common))
+    return output
+
+
+def make_masked_lm(folder: Path) -> Path:
+    """A random masked language model as Transformers saves it, and text beside it."""
+    import torch
+    from transformers import BertConfig, BertForMaskedLM
+
+    rng = random.Random(0)
+    for split, count in (("train", 64), ("validation", 32)):
+        lines = [sentence(rng, rng.choice(["positive", "negative"])) for _ in range(count)]
+        (folder / "data" / f"{split}.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    torch.manual_seed(2)
+    tokenizer = make_tokenizer()
+    shape = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}
+    config = BertConfig(vocab_size=len(tokenizer), max_position_embeddings=64, pad_token_id=0, **shape)
+    BertForMaskedLM(config).save_pretrained(folder / "run")
+    tokenizer.save_pretrained(folder / "run")
+    return folder / "run"
