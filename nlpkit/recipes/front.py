@@ -1,0 +1,56 @@
+"""The front of a sweep: what its runs lose over what they gain, as a table, a file and a plot."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from nlpkit.reporting import Table
+
+Points = Sequence[Mapping[str, Any]]  # `sparsity`, and `price` as nlpkit.json keeps it; at least one
+
+
+def table(points: Points) -> Table:
+    """A row for each run, the unpruned model first."""
+    return Table(f"front ({points[0]['price']['split']})", *_front(points))
+
+
+def write(points: Points, folder: Path, *, faster: bool) -> None:
+    """Write front.csv, and plots/front.png: the main metric over speed-up or sparsity.
+
+    Args:
+        folder: to write to.
+        faster: whether the runs differ in speed; where not, or where it was not measured, the sparsity is shown.
+    """
+    from nlpkit.runs import plots
+
+    header, rows = _front(points)
+    with (folder / "front.csv").open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows([header, *rows])
+    x = len(header) - 1 if faster and _timed(points) else 0
+    labels = [f"{row[0]:.0%}" for row in rows]
+    draw = plots.front([row[x] for row in rows], [row[1] for row in rows], labels, header[x], header[1])
+    (folder / "plots").mkdir()
+    draw(folder / "plots" / "front.png")
+
+
+def _timed(points: Points) -> bool:
+    return "p50_ms" in points[0]["price"]["sides"][0]
+
+
+def _front(points: Points) -> tuple[list[str], list[list[float]]]:
+    """Names and values of what is compared."""
+    metric, timed = points[0]["price"]["main_metric"], _timed(points)
+    before = points[0]["price"]["sides"][0]
+    header = ["sparsity", metric, "points lost", "bytes"] + ["faster one by one", "faster in batches"] * timed
+    rows = [[0.0, before["metrics"][metric], 0.0, before["bytes"]] + [1.0, 1.0] * timed]
+    for point in points:
+        # each run has measured the unpruned model anew, beside its own
+        before, after = point["price"]["sides"]
+        row = [point["sparsity"], after["metrics"][metric], after["points_lost"], after["bytes"]]
+        if timed:
+            row += [before["p50_ms"] / after["p50_ms"], after["rows_per_second"] / before["rows_per_second"]]
+        rows.append(row)
+    return header, rows

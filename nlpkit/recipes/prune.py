@@ -1,0 +1,450 @@
+"""Make a trained model sparse, or smaller, and show what that costs.
+
+--what weights sets single weights to zero (by magnitude, at random, or by movement while it trains). --what ffn, heads,
+layers takes structures out, which makes the model really smaller and faster; --what vocabulary keeps the pieces that
+the training data and --vocab-from FILE need. Then the model is trained for --epochs to recover, with --distill from the
+unpruned model, and compared with it. The data are those that the model was trained on, unless others are named.
+
+Example: nlpkit prune runs/reviews --what ffn,layers --target-speedup 2 --distill
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import BeforeValidator, field_validator
+
+from nlpkit import models, process, reporting
+from nlpkit.data import features
+from nlpkit.errors import UserError
+from nlpkit.inference.predictor import Predictor, Trained, open_trained
+from nlpkit.options import OpeningOptions, OutputOptions, Strings, TrainingOptions, flag_of, option
+from nlpkit.recipes import cutting, front, price, running
+from nlpkit.recipes import experiment as runs
+from nlpkit.recipes.cutting import START, STRUCTURES, Cut
+from nlpkit.recipes.experiment import Experiment, Judged
+from nlpkit.recipes.trained import TrainedDataOptions, inherit_data, open_splits
+from nlpkit.reporting import Cell, Report, Table
+from nlpkit.runs.folder import RunFolder, read_record, versions
+from nlpkit.tasks.registry import task_of_model
+
+if TYPE_CHECKING:
+    from nlpkit.training.devices import Device
+    from nlpkit.training.trainer import Split
+
+COMMAND = "prune"
+TARGETS = ("sparsity", "target_speedup", "max_drop", "sweep")
+FOR_WEIGHTS = ("scope", "include", "rounds", "sparsity_schedule")
+FOR_STRUCTURES = ("target_speedup", "per_layer", "calibration_rows")
+FOR_TRAINING = ("rounds", "distill")
+CRITERIA = {"weights": ("magnitude", "random", "movement"), "structures": ("gradient", "magnitude")}
+
+
+def _at_commas(value: Any) -> Any:
+    given = value if isinstance(value, list | tuple) else [value]
+    return [part.strip() for entry in given for part in str(entry).split(",")]
+
+
+Kinds = Annotated[list[Literal["weights", "ffn", "heads", "layers", "vocabulary"]], BeforeValidator(_at_commas)]
+Included = Annotated[list[Literal["embeddings", "biases"]], BeforeValidator(_at_commas)]
+Shares = Annotated[list[float], BeforeValidator(_at_commas)]
+
+
+class Config(price.PriceOptions, TrainedDataOptions, OutputOptions, TrainingOptions, OpeningOptions):
+    """Options of `nlpkit prune`; alpha and temperature are by default those of `distill`."""
+
+    model: str = option(..., "Run folder, model folder or hub name.", panel="Input", metavar="MODEL", positional=True)
+    what: Kinds = option(
+        [],
+        "weights, or any of ffn, heads, layers, vocabulary.",
+        panel="Pruning",
+        metavar="KIND,...",
+        shown_default="weights; vocabulary with --vocab-from",
+    )
+    sparsity: float | None = option(None, "Share to remove.", panel="Pruning", gt=0, lt=1)
+    target_speedup: float | None = option(
+        None, "Remove structures until it is N times as fast on this machine.", panel="Pruning", gt=1
+    )
+    max_drop: float | None = option(
+        None,
+        "Remove as much as costs N points of the main metric on validation, before recovery.",
+        panel="Pruning",
+        gt=0,
+    )
+    sweep: Shares = option(
+        [], "Sparsities: make a run of each, and a plot of them all.", panel="Pruning", metavar="X,Y,..."
+    )
+    vocab_from: Strings = option(
+        [],
+        "Vocabulary: also keep the pieces that this text needs (repeatable, glob).",
+        panel="Pruning",
+        metavar="FILE",
+    )
+    criterion: Literal["magnitude", "random", "movement", "gradient"] | None = option(
+        None,
+        "What is unimportant. Weights: magnitude, random, movement; structures: gradient (times weight), magnitude.",
+        panel="Pruning",
+        metavar="NAME",
+        shown_default="magnitude for weights, gradient for structures",
+    )
+    scope: Literal["layer", "global"] = option(
+        "layer", "Weights: the same share of each tensor, or of all together.", panel="Pruning"
+    )
+    include: Included = option([], "Weights: also embeddings, biases.", panel="Pruning", metavar="NAME,...")
+    rounds: int = option(1, "Weights: prune N times, evenly over the training.", panel="Pruning", ge=1)
+    sparsity_schedule: Literal["cubic", "linear"] = option(
+        "cubic", "Weights: course of the sparsity over rounds or, with movement, steps.", panel="Pruning"
+    )
+    per_layer: bool = option(
+        False, "Structures: layers of different FFN widths; opened with nlpkit.load.", panel="Pruning"
+    )
+    calibration_rows: int = option(
+        512, "Structures: rows of train that importance is measured on.", panel="Pruning", ge=1
+    )
+    epochs: float = option(
+        1.0,
+        "Passes over the train split to recover; 0 = none.",
+        panel="Training",
+        ge=0,
+        shown_default="1; 0 where only the vocabulary is pruned",
+    )
+    distill: bool = option(False, "Recover with the unpruned model as a teacher.", panel="Training")
+    alpha: float = option(
+        0.5, "With --distill: share of the unpruned model's logits in the loss.", panel="Training", ge=0, le=1
+    )
+    temperature: float = option(2.0, "With --distill: softens the logits (Hinton et al. 2015).", panel="Training", gt=0)
+
+    @field_validator("sweep")
+    @classmethod
+    def _shares(cls, value: list[float]) -> list[float]:
+        if any(not 0 < share < 1 for share in value):
+            raise ValueError("a sparsity is between 0 and 1")
+        return sorted(set(value))
+
+
+def settled(config: Config) -> Config:
+    """The options with the defaults that hang on others.
+
+    Raises:
+        UserError: two that do not go together, or one that nothing would read.
+    """
+    what = list(dict.fromkeys(config.what)) or (["weights"] if not config.vocab_from else [])
+    if config.vocab_from and "vocabulary" not in what:
+        what.append("vocabulary")
+    if "weights" in what and len(what) > 1:
+        others = ", ".join(kind for kind in what if kind != "weights")
+        raise UserError(
+            f"--what: weights and {others} are pruned one after the other",
+            f"Prune {others} first, and weights of the run that this makes.",
+        )
+    targets = [name for name in TARGETS if getattr(config, name)]
+    if what == ["vocabulary"]:
+        if targets:
+            raise UserError(
+                f"{flag_of(targets[0])}: nothing but the vocabulary is pruned, whose size the text decides",
+                "Add --what ffn,layers for a smaller encoder.",
+            )
+        return _checked(config.changed(what=what, epochs=config.epochs if "epochs" in config.given else 0))
+    if len(targets) != 1:
+        named = " and ".join(map(flag_of, targets)) or "no target"
+        raise UserError(f"prune was given {named}", f"Give one of {', '.join(map(flag_of, TARGETS))}.")
+    kind = "weights" if what == ["weights"] else "structures"
+    criterion = config.criterion or CRITERIA[kind][0]
+    if criterion not in CRITERIA[kind]:
+        raise UserError(f"--criterion {criterion} is not for {kind}", f"One of: {', '.join(CRITERIA[kind])}")
+    return _checked(config.changed(what=what, criterion=criterion))
+
+
+def _checked(config: Config) -> Config:
+    """Refuse options that nothing would read.
+
+    Raises:
+        UserError: naming one.
+    """
+
+    def is_set(name: str) -> bool:
+        return getattr(config, name) != type(config).model_fields[name].get_default(call_default_factory=True)
+
+    weights = config.what == ["weights"]
+    for name in FOR_STRUCTURES if weights else FOR_WEIGHTS:
+        if is_set(name):
+            kinds = ", ".join(STRUCTURES) if weights else "weights"
+            hint = "Zeros among the weights make no dense kernel faster." if name == "target_speedup" else None
+            raise UserError(f"{flag_of(name)} is for --what {kinds}, not for {', '.join(config.what)}", hint)
+    for name in () if config.epochs else FOR_TRAINING:
+        if is_set(name):
+            raise UserError(f"{flag_of(name)} asks for training, and there is none", "Give --epochs.")
+    for name in () if config.distill else ("alpha", "temperature"):
+        if is_set(name):
+            raise UserError(f"{flag_of(name)} is for --distill")
+    if config.criterion == "movement":
+        if not config.epochs:
+            raise UserError("--criterion movement learns what to remove in training", "Give --epochs.")
+        if config.rounds > 1:
+            raise UserError("--rounds: movement pruning removes at every step")
+        if config.max_drop:
+            raise UserError(
+                "--max-drop: what movement pruning costs is known after training only", "Give --sparsity or --sweep."
+            )
+    return config
+
+
+@dataclass(kw_only=True)
+class Pruning(Experiment):
+    """A run of `prune` before its first step.
+
+    Attributes:
+        trained: the unpruned model with its own task.
+        cut: what was done to it.
+    """
+
+    trained: Trained
+    cut: Cut
+
+
+def build(config: Config) -> Any:
+    """The Trainer of this run, ready to train."""
+    return _experiment(config).trainer
+
+
+def _experiment(config: Config) -> Pruning:
+    """Open model and data, cut the model, and make the Trainer in which it recovers.
+
+    Raises:
+        UserError: whatever is wrong with options, model or data.
+    """
+    from nlpkit.training import devices
+
+    config = settled(config)
+    folder = RunFolder(config.output or RunFolder.default_path(models.display_name(config.model), "pruned"))
+    if process.is_main_process():
+        folder.require_usable(resume=config.resume, overwrite=config.overwrite)
+    device = devices.choose(config)
+    trained = open_trained(config.model, config, revision=config.model_revision, exported=False)
+    config = inherit_data(config, trained.record, config.model)
+    loaded, examples, findings = open_splits(config, trained.task, seed=config.seed)
+    lengths = features.choose_max_length(trained.task, trained.tokenizer, examples, trained.limit, config.seed)
+    if process.is_main_process():
+        # the result; two checkpoints of weights, masks, scores and two AdamW moments
+        folder.require_space(4 * trained.model.num_parameters() * (1 + 2 * 5))
+    cut = cutting.cut(config, trained, examples, device, folder)
+    # scores of movement pruning are no part of the model, and training may leave out rows of its embeddings
+    size = (trained if cut.sparsifier is not None else cut).model.num_parameters()
+    ready = runs.tokenized(cut.task, cut.tokenizer, examples)
+    trainer, steps = _make_trainer(config, cut, ready, device, folder)
+    experiment = Pruning(
+        config=config,
+        command=COMMAND,
+        task=cut.task,
+        loaded=loaded,
+        examples=examples,
+        splits=ready,
+        tokenizer=cut.tokenizer,
+        device=device,
+        trainer=trainer,
+        folder=folder,
+        steps=steps,
+        parameters=size,
+        parents={"model": runs.parent(config.model, config.model_revision, trained.model)},
+        findings=findings,
+        trained=trained,
+        cut=cut,
+    )
+    plan = runs.plan(experiment, models.display_name(config.model), lengths, *cut.notes)
+    reporting.current().plan("plan", plan if config.epochs else [row for row in plan if row[0] != "steps"])
+    return experiment
+
+
+def _make_trainer(
+    config: Config, cut: Cut, ready: dict[str, Split], device: Device, folder: RunFolder
+) -> tuple[Any, int]:
+    """The Trainer in which the model recovers, with its masks and its teacher; one of no steps without --epochs."""
+    from nlpkit.training import dropout, embeddings, parameters
+    from nlpkit.training.distillation import Aims, DistillationTrainer, Lessons
+    from nlpkit.training.pruning import GradualPruning, KeepStart
+    from nlpkit.training.teacher_cache import teacher_logits
+    from nlpkit.training.trainer import NlpkitTrainer
+
+    kinds: list[type[NlpkitTrainer]] = []
+    more: dict[str, Any] = {}
+    if config.epochs:
+        parameters.freeze(cut.model, config.freeze)
+        if not (process.shards_parameters() or "embeddings" in config.include):
+            embeddings.keep_used_rows(cut.model, [split.token_ids() for split in ready.values()])
+        if device.name == "cpu":
+            dropout.use_cpu_dropout(cut.model)
+        if cut.sparsifier is not None:
+            kinds.append(GradualPruning)
+            more["sparsifier"] = cut.sparsifier
+    if cut.teacher is not None:
+        teacher = Predictor.of(cut.task, cut.teacher, cut.tokenizer, device, config.eval_batch_size)
+        kinds.append(DistillationTrainer)
+        more["teacher"] = teacher
+        more["aims"] = Aims(config.alpha, config.temperature)
+        more["lessons"] = Lessons(None if cut.task.renews else teacher_logits(teacher, ready["train"]))
+    kind = type("PruningTrainer", tuple(kinds), {}) if kinds else None
+    trainer, steps = runs.make_trainer(
+        config, cut.task, ready, cut.model, cut.tokenizer, device, folder, kind=kind, **more
+    )
+    if "structure" in cut.found:
+        trainer.add_callback(KeepStart(folder.checkpoints / START))
+    return trainer, steps
+
+
+def run(config: Config) -> Report:
+    """Prune, recover, compare, and write the run folder; returns the table of before and after."""
+    if config.resume:
+        running.require_run_of(COMMAND, config.output)
+        config = running.resumed(config)
+    if config.resume and config.output is not None and RunFolder(config.output).state() == "complete":
+        reporting.current().note(f"{config.output} is complete: nothing to resume")
+        return report(read_record(config.output) or {}, config.output)
+    if config.sweep:
+        return _sweep(settled(config))
+    started = time.monotonic()
+    experiment = _experiment(config)
+    if config.dry_run:
+        return Report({"dry_run": True, "config": config.record()}, lines=["dry run: nothing was trained or written"])
+    target = running.require_hub_access(config)
+    with running.saying_how_to_go_on(f"{COMMAND} {config.model}", experiment.folder.path):
+        experiment = _recover(experiment)
+        judged = runs.judge(experiment)
+        if not process.is_main_process():
+            return Report({})
+        record = _record(experiment, judged, time.monotonic() - started)
+        runs.write(experiment, record, judged)
+    if target:
+        running.push(experiment.folder.path, target, public=config.public)
+    made = report(record, experiment.folder.path)
+    experiment.trainer.accelerator.free_memory()
+    return made
+
+
+def _recover(experiment: Pruning) -> Pruning:
+    """Train where that was asked for, and make the masks permanent."""
+    from nlpkit.compression import masks
+
+    config = experiment.config
+    if config.epochs:
+        figures = {"loss": "loss", f"eval_{experiment.task.main_metric}": experiment.task.main_metric}
+        experiment = running.train(experiment, _experiment, _head, figures)
+    elif process.is_main_process():
+        experiment.folder.start(_head(experiment), overwrite=config.overwrite, resume=config.resume)
+    if experiment.cut.sparsifier is not None:
+        masks.make_permanent(experiment.cut.sparsifier.tensors)
+    return experiment
+
+
+def _head(experiment: Pruning) -> dict[str, Any]:
+    return {**runs.head(experiment), "pruning": experiment.cut.found}
+
+
+def _record(experiment: Pruning, judged: Judged, seconds: float) -> dict[str, Any]:
+    """The record of a run, with what was removed and what that costs."""
+    from nlpkit.compression import masks
+
+    cut, trained = experiment.cut, experiment.trained
+    found = dict(cut.found)
+    if cut.sparsifier is not None:
+        found["zeros"] = masks.zeros(cut.sparsifier.tensors)
+    split = "test" if "test" in judged.metrics else "validation"
+    name = models.display_name(experiment.config.model)
+    sides = [
+        price.Side(name, Predictor.of(trained.task, trained.model, trained.tokenizer, experiment.device)),
+        price.Side(
+            "pruned",
+            Predictor.of(cut.task, experiment.trainer.model, cut.tokenizer, experiment.device),
+            metrics=judged.metrics[split],
+        ),
+    ]
+    cost = price.measure(sides, judged.examples[split], split, seconds=experiment.config.measure_seconds)
+    return {
+        **runs.record_of(experiment, judged, seconds),
+        "pruning": found,
+        "price": cost,
+        "lineage": price.lineage(trained.record, cost, COMMAND),
+    }
+
+
+# --- what is said of it ---
+
+
+def report(record: Mapping[str, Any], folder: Path) -> Report:
+    """What people and machines are told of a finished run, or of a finished sweep."""
+    if "front" in record:
+        return _sweep_report(record, folder)
+    task = task_of_model(models.load_config(str(folder)), record["task"], str(folder))
+    tables = [price.table(record["price"])]
+    if "zeros" in record["pruning"]:
+        tables.insert(0, _zeros_table(record["pruning"]["zeros"]))
+    lines = [*price.lines(record["price"], task), *_reached(record)]
+    lines.append(f"{folder}: card README.md, plots/, mistakes in errors.jsonl")
+    return Report({**record, "output": str(folder)}, tables, lines, next_command=f"nlpkit quantize {folder}")
+
+
+def _zeros_table(counts: Mapping[str, Sequence[int]]) -> Table:
+    """A row a tensor, and one for all of them."""
+    total = {**counts, "all": [sum(pair[i] for pair in counts.values()) for i in (0, 1)]}
+    rows: list[list[Cell]] = [[name, count, zeros, f"{zeros / count:.1%}"] for name, (zeros, count) in total.items()]
+    return Table("zeros", ["tensor", "entries", "zeros", "share"], rows)
+
+
+def _reached(record: Mapping[str, Any]) -> list[str]:
+    """The target against what was measured, and what zeros are good for."""
+    config, pruning, said = record["config"], record["pruning"], []
+    before, after = record["price"]["sides"]
+    timed = "rows_per_second" in after
+    faster = after["rows_per_second"] / before["rows_per_second"] if timed else None
+    if config["target_speedup"]:
+        measured = f"measured {faster:.2f}" if timed else "not measured"
+        predicted = pruning["predicted_speedup"]
+        said.append(f"target: {config['target_speedup']:g} times as fast; predicted {predicted:.2f}, {measured}")
+    if config["max_drop"]:
+        said.append(
+            f"target: at most {config['max_drop']:g} points lost on validation; {pruning['points_lost']:.2f} before "
+            f"recovery, at a sparsity of {pruning['sparsity']:.1%}"
+        )
+    if "zeros" in pruning:
+        speed = f": {faster:.2f} times the speed of before was measured" if timed else ""
+        said.append(f"zeros among the weights make no dense kernel faster, on a CPU or a GPU{speed}")
+    return said
+
+
+# --- several sparsities ---
+
+
+def _sweep(config: Config) -> Report:
+    """A run for each sparsity, in folders below --output, and what they lose over what they gain."""
+    folder = RunFolder(config.output or RunFolder.default_path(models.display_name(config.model), "pruned"))
+    folder.require_usable(resume=config.resume, overwrite=config.overwrite)
+    head = {"command": COMMAND, "config": config.record(), "seed": config.seed, "versions": versions()}
+    if not config.dry_run:
+        folder.start(head, overwrite=config.overwrite, resume=config.resume)
+    points: list[dict[str, Any]] = []
+    for sparsity in config.sweep:
+        name = f"sparsity-{sparsity:g}"
+        reporting.current().note(f"{name} of {', '.join(f'{share:g}' for share in config.sweep)}")
+        made = run(config.changed(sweep=[], sparsity=sparsity, output=folder.path / name)).record
+        if not config.dry_run:
+            points.append({"sparsity": sparsity, "run": name, "price": made["price"]})
+    if config.dry_run:
+        return Report({"dry_run": True, "config": config.record()}, lines=["dry run: nothing was trained or written"])
+    record = {**head, "front": points}
+    with folder.staging() as staged:
+        front.write(points, staged, faster=config.what != ["weights"])
+        folder.finish(record, staged, keep_checkpoints=False)
+    return _sweep_report(record, folder.path)
+
+
+def _sweep_report(record: Mapping[str, Any], folder: Path) -> Report:
+    points = record["front"]
+    return Report(
+        {**record, "output": str(folder)},
+        [front.table(points)],
+        [f"{folder}: a run for each sparsity, front.csv, plots/front.png"],
+        next_command=f"nlpkit evaluate {folder / points[0]['run']}",
+    )
