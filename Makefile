@@ -9,11 +9,12 @@ CONSTRAINTS := $(if $(GPU),$(VENV)/constraints-gpu.txt,constraints.txt)
 DATA ?= sample:feedback
 RECIPES := $(notdir $(basename $(wildcard recipes/*.yaml)))
 
-.PHONY: help install quickstart encoder test test-lowest lint format clean recipes FORCE $(addprefix recipe-,$(RECIPES))
+.PHONY: help install quickstart encoder compress test test-lowest lint format clean recipes FORCE $(addprefix recipe-,$(RECIPES))
 
 help:
 	@echo "make quickstart      set up .venv, fine-tune on the sample, predict"
 	@echo "make encoder         CORPUS=FILE: tokenizer, then a mini encoder, then a classifier from it, in $(ENCODER)/"
+	@echo "make compress        a classifier, distilled, pruned and quantized, in $(COMPRESS)/; one table over all"
 	@echo "make test            set up .venv, run the tests"
 	@echo "make lint            ruff and mypy"
 	@echo "make test-lowest     the tests on the oldest versions that pyproject.toml allows"
@@ -27,7 +28,7 @@ $(VENV)/constraints-gpu.txt: constraints.txt | $(VENV)/bin/python
 	grep -v '^torch==' constraints.txt > $@
 
 $(READY): pyproject.toml $(CONSTRAINTS) | $(VENV)/bin/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint $(CONSTRAINTS) --editable '.[quickstart,dev,xlsx]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint $(CONSTRAINTS) --editable '.[quickstart,dev,xlsx,onnx]'
 	@touch $@
 
 install: $(READY)
@@ -57,29 +58,65 @@ tokenizer-options = $(addprefix --data ,$(TEXTS)) --style bert --vocab-size $(VO
 model-options = $(addprefix --data ,$(TEXTS)) --tokenizer $(ENCODER)/tokenizer --size mini --epochs 40 --max-minutes $(ENCODER_MINUTES) $(PRETRAIN_FLAGS)
 classifier-options = --data $(CLS_DATA) --model $(ENCODER)/model $(CLS_FLAGS)
 # FORCE for a run that is not complete: its record is there from its start
-unfinished = $(if $(shell grep -s '^  "status": "complete"' $(ENCODER)/$(1)/nlpkit.json),,FORCE)
+unfinished = $(if $(shell grep -s '^  "status": "complete"' $(1)/nlpkit.json),,FORCE)
 # nothing but FORCE is newer: the step was interrupted
 overwrite-or-resume = $(if $(filter-out FORCE,$?),--overwrite,--resume)
 
 encoder: $(ENCODER)/classifier/nlpkit.json
 	@echo "$(ENCODER)/classifier is up to date; try: nlpkit predict $(ENCODER)/classifier TEXT"
 
-$(ENCODER)/tokenizer/nlpkit.json: $(TEXTS) $(ENCODER)/tokenizer.options $(call unfinished,tokenizer) | $(READY)
+$(ENCODER)/tokenizer/nlpkit.json: $(TEXTS) $(ENCODER)/tokenizer.options $(call unfinished,$(ENCODER)/tokenizer) | $(READY)
 	$(NLPKIT) train-tokenizer $(tokenizer-options) --output $(@D) --overwrite
 
-$(ENCODER)/model/nlpkit.json: $(TEXTS) $(ENCODER)/tokenizer/nlpkit.json $(ENCODER)/model.options $(call unfinished,model) | $(READY)
+$(ENCODER)/model/nlpkit.json: $(TEXTS) $(ENCODER)/tokenizer/nlpkit.json $(ENCODER)/model.options $(call unfinished,$(ENCODER)/model) | $(READY)
 	$(NLPKIT) pretrain-mlm $(model-options) --output $(@D) $(overwrite-or-resume)
 
-$(ENCODER)/classifier/nlpkit.json: $(wildcard $(CLS_DATA) $(CLS_DATA)/*) $(ENCODER)/model/nlpkit.json $(ENCODER)/classifier.options $(call unfinished,classifier) | $(READY)
+$(ENCODER)/classifier/nlpkit.json: $(wildcard $(CLS_DATA) $(CLS_DATA)/*) $(ENCODER)/model/nlpkit.json $(ENCODER)/classifier.options $(call unfinished,$(ENCODER)/classifier) | $(READY)
 	$(NLPKIT) finetune-cls $(classifier-options) --output $(@D) $(overwrite-or-resume)
 
+# From a classifier to a small one: make compress [CLS_DATA=FOLDER|NAME] [TEACHER=RUN]
+# Repeated and resumed as above. TEACHER, a run of yours, takes the place of the first step.
+COMPRESS := runs/compress
+TEACHER := $(COMPRESS)/teacher
+TEACHER_FLAGS ?= --model minilm --epochs 3 --learning-rate 1e-4
+DISTILL_FLAGS ?= --student-layers 3 --alpha 0.9 --epochs 6 --learning-rate 2e-4
+PRUNE_FLAGS ?= --what vocabulary,ffn --sparsity 0.5 --distill --epochs 3 --learning-rate 2e-4
+QUANTIZE_FLAGS ?=
+
+teacher-options = --data $(CLS_DATA) $(TEACHER_FLAGS)
+student-options = $(TEACHER) $(DISTILL_FLAGS)
+pruned-options = $(COMPRESS)/student $(PRUNE_FLAGS)
+int8-options = $(COMPRESS)/pruned $(QUANTIZE_FLAGS)
+
+compress: $(COMPRESS)/int8/nlpkit.json
+	$(NLPKIT) benchmark $(TEACHER) $(addprefix $(COMPRESS)/,student pruned int8)
+
+$(COMPRESS)/teacher/nlpkit.json: $(wildcard $(CLS_DATA) $(CLS_DATA)/*) $(COMPRESS)/teacher.options $(call unfinished,$(COMPRESS)/teacher) | $(READY)
+	$(NLPKIT) finetune-cls $(teacher-options) --output $(@D) $(overwrite-or-resume)
+
+$(COMPRESS)/student/nlpkit.json: $(TEACHER)/nlpkit.json $(COMPRESS)/student.options $(call unfinished,$(COMPRESS)/student) | $(READY)
+	$(NLPKIT) distill $(student-options) --output $(@D) $(overwrite-or-resume)
+
+$(COMPRESS)/pruned/nlpkit.json: $(COMPRESS)/student/nlpkit.json $(COMPRESS)/pruned.options $(call unfinished,$(COMPRESS)/pruned) | $(READY)
+	$(NLPKIT) prune $(pruned-options) --output $(@D) $(overwrite-or-resume)
+
+$(COMPRESS)/int8/nlpkit.json: $(COMPRESS)/pruned/nlpkit.json $(COMPRESS)/int8.options $(call unfinished,$(COMPRESS)/int8) | $(READY)
+	$(NLPKIT) quantize $(int8-options) --output $(@D) --overwrite
+
 # the options of a step's last run, rewritten only when they change
+define keep-options
+@mkdir -p $(@D)
+@echo '$($*-options)' | cmp -s - $@ || echo '$($*-options)' > $@
+endef
+
 $(ENCODER)/%.options: FORCE
-	@mkdir -p $(@D)
-	@echo '$($*-options)' | cmp -s - $@ || echo '$($*-options)' > $@
+	$(keep-options)
+
+$(COMPRESS)/%.options: FORCE
+	$(keep-options)
 
 # Ctrl-C has make delete what it was making; without its record a run cannot be resumed
-.PRECIOUS: $(addprefix $(ENCODER)/,tokenizer/nlpkit.json model/nlpkit.json classifier/nlpkit.json)
+.PRECIOUS: $(foreach run,tokenizer model classifier,$(ENCODER)/$(run)/nlpkit.json) $(foreach run,teacher student pruned,$(COMPRESS)/$(run)/nlpkit.json)
 
 test: $(READY)
 	$(BIN)/python -m pytest
@@ -96,7 +133,7 @@ format: $(READY)
 # The oldest pure-Python packages that pyproject.toml allows, beside the same torch.
 test-lowest: $(READY)
 	$(PYTHON) -m venv .venv-lowest
-	.venv-lowest/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints-lowest.txt --editable '.[quickstart,dev,xlsx]'
+	.venv-lowest/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints-lowest.txt --editable '.[quickstart,dev,xlsx,onnx]'
 	.venv-lowest/bin/python -m pytest
 
 recipes: $(addprefix recipe-,$(RECIPES))

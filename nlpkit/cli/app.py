@@ -23,7 +23,10 @@ if TYPE_CHECKING:
 _UsageError: Any = typer.BadParameter.__mro__[1]
 _ClickException: Any = _UsageError.__mro__[1]
 
-PANELS = ("Input", "Data", "Task", "Model", "Tokenizer", "Objective", "Training", "Device", "Gate", "Output", "Speech")
+PANELS = (
+    "Input", "Data", "Task", "Model", "Tokenizer", "Objective", "Student", "Loss", "Pruning", "Quantization",
+    "Training", "Device", "Gate", "Output", "Speech",
+)  # fmt: skip
 LONGEST_METAVAR = 26  # characters
 
 

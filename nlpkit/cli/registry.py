@@ -35,7 +35,19 @@ COMMANDS: dict[str, Entry] = {
     "finetune-qa": Entry(
         "nlpkit.recipes.finetune_qa", "Fine-tune a model to answer questions with a piece of a text.", "Train"
     ),
+    "distill": Entry(
+        "nlpkit.recipes.distill", "Teach a small model what a large one knows, and show what that costs.", "Compress"
+    ),
+    "prune": Entry("nlpkit.recipes.prune", "Make a model sparse or smaller, and show what that costs.", "Compress"),
+    "quantize": Entry(
+        "nlpkit.recipes.quantize",
+        "Store a model in fewer bits, for ONNX Runtime or torch, and show the cost.",
+        "Compress",
+    ),
     "tokenize": Entry("nlpkit.recipes.tokenize", "Show how tokenizers cut texts, side by side.", "Data"),
     "predict": Entry("nlpkit.recipes.predict", "Answer for texts or files with a trained model.", "Use"),
     "evaluate": Entry("nlpkit.recipes.evaluate", "Measure a trained model on labelled data.", "Use"),
+    "benchmark": Entry(
+        "nlpkit.recipes.benchmark", "Measure models side by side: quality, size and speed on the same rows.", "Use"
+    ),
 }

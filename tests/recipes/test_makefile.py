@@ -1,4 +1,4 @@
-"""`make encoder`: corpus -> tokenizer -> encoder -> classifier, each step only when its inputs changed."""
+"""`make encoder` and `make compress`: chains of commands, each step only when its inputs changed."""
 
 from __future__ import annotations
 
@@ -22,6 +22,8 @@ STEPS = ["train-tokenizer", "pretrain-mlm", "finetune-cls"]
 # Stands for nlpkit: notes how it was called, and writes the record as a run does, at its start and at its end.
 STUB = """
 import json, os, pathlib, sys, time
+if "--output" not in sys.argv:
+    sys.argv += ["--output", "."]
 pathlib.Path("calls.jsonl").open("a").write(json.dumps(sys.argv[1:]) + "\\n")
 record = pathlib.Path(sys.argv[sys.argv.index("--output") + 1], "nlpkit.json")
 record.parent.mkdir(parents=True, exist_ok=True)
@@ -38,17 +40,20 @@ Make = Callable[..., "subprocess.CompletedProcess[str]"]
 
 @pytest.fixture
 def make(tmp_path: Path) -> Make:
-    """Run `make encoder` in an empty folder; `code` is the exit code that is expected."""
+    """Run `make encoder` (or another goal) in an empty folder; `code` is the exit code that is expected."""
     rng = random.Random(0)
     lines = [sentence(rng, ("positive", "negative")[i % 2], 20) for i in range(200)]
     (tmp_path / "corpus.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
     # a make around this one (`make test`) would hand down its flags
     quiet = {key: value for key, value in os.environ.items() if key not in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS")}
 
-    def run(*variables: str, code: int = 0, interrupt_at: str | None = None, **environment: str) -> Any:
-        settings = ["READY=", "ENCODER=encoder", *variables]  # the environment of the tests is ready
+    def run(
+        *variables: str, goal: str = "encoder", code: int = 0, interrupt_at: str | None = None, **environment: str
+    ) -> Any:
+        # the environment of the tests is ready
+        settings = ["READY=", "ENCODER=encoder", "COMPRESS=compress", *variables]
         started = subprocess.Popen(
-            ["make", "--no-print-directory", "-f", str(ROOT / "Makefile"), "encoder", *settings],
+            ["make", "--no-print-directory", "-f", str(ROOT / "Makefile"), goal, *settings],
             cwd=tmp_path,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -69,7 +74,7 @@ def make(tmp_path: Path) -> Make:
 
 @pytest.fixture
 def steps(make: Make, tmp_path: Path) -> Callable[..., list[list[str]]]:
-    """Run `make encoder` with the stub; returns the calls that it made."""
+    """Run make with the stub; returns the calls that it made."""
     (tmp_path / "stub.py").write_text(STUB)
 
     def run(*variables: str, **keywords: Any) -> list[list[str]]:
@@ -166,3 +171,41 @@ def test_from_text_to_predictions(make: Make, tmp_path: Path, reviews: Path) -> 
         "encoder/classifier is up to date; try: nlpkit predict encoder/classifier TEXT"
     ]
     assert {name: path.stat().st_mtime_ns for name, path in records.items()} == written
+
+
+# --- make compress ---
+
+CHAIN = ["finetune-cls", "distill", "prune", "quantize", "benchmark"]
+
+
+def test_compress_makes_each_run_from_the_one_before(steps: Any) -> None:
+    calls = steps(goal="compress")
+    assert [call[0] for call in calls] == CHAIN
+    teacher, student, pruned, small, table = (" ".join(call) for call in calls)
+    assert "--data reviews.csv" in teacher
+    assert "distill compress/teacher --student-layers 3" in student
+    assert "prune compress/student --what vocabulary,ffn" in pruned
+    assert "quantize compress/pruned" in small
+    assert table.startswith("benchmark compress/teacher compress/student compress/pruned compress/int8")
+
+
+def test_compress_repeats_what_changed_and_measures_again(steps: Any) -> None:
+    steps(goal="compress")
+    assert [call[0] for call in steps(goal="compress")] == CHAIN[4:]
+    assert [call[0] for call in steps("PRUNE_FLAGS=--what ffn --sparsity 0.2", goal="compress")] == CHAIN[2:]
+
+
+def test_compress_goes_on_after_an_interruption(steps: Any) -> None:
+    steps(goal="compress", code=2, KILLED="distill")
+    calls = steps(goal="compress")
+    assert [call[0] for call in calls] == CHAIN[1:]
+    assert "--resume" in calls[0] and "--resume" not in calls[1]
+
+
+def test_compress_from_a_run_of_ones_own(steps: Any, tmp_path: Path) -> None:
+    own = tmp_path / "mine"
+    own.mkdir()
+    (own / "nlpkit.json").write_text(json.dumps({"status": "complete"}, indent=2))
+    calls = steps("TEACHER=mine", goal="compress")
+    assert [call[0] for call in calls] == CHAIN[1:]
+    assert calls[0][1] == "mine"

@@ -1,0 +1,461 @@
+"""Store a trained model in fewer bits, for ONNX Runtime or torch, and show what that costs.
+
+The model is exported, its logits are compared with those of torch on real rows, then it is quantized. Where that costs
+more than --max-drop points of the main metric, layers are searched that stay in float32. `predict` and `evaluate` run
+the folder like any other. The data are those that the model was trained on, unless others are named.
+
+Examples: nlpkit quantize runs/reviews
+nlpkit quantize runs/reviews --to onnx-int8-static --max-drop 0.5
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from nlpkit import models, reporting
+from nlpkit.data import splits
+from nlpkit.errors import UserError
+from nlpkit.inference.predictor import Predictor, Trained, open_trained
+from nlpkit.options import DeviceOptions, OpeningOptions, Strings, option
+from nlpkit.recipes import price, running
+from nlpkit.recipes.trained import TrainedDataOptions, inherit_data, open_splits
+from nlpkit.reporting import Report
+from nlpkit.runs.folder import RunFolder, versions
+from nlpkit.tasks import registry
+from nlpkit.tasks.base import BOOKKEEPING
+
+if TYPE_CHECKING:
+    import onnx_ir as ir
+    from datasets import Dataset
+
+    from nlpkit.compression.quantization import Scheme
+    from nlpkit.tasks.base import Finding
+    from nlpkit.training.devices import Device
+
+COMMAND = "quantize"
+TOLERANCE = 1e-4  # of exported logits, absolute up to 1 and relative above
+CHECKED_ROWS = 32
+TORCH_DTYPES = {"fp16": "float16", "bf16": "bfloat16"}
+
+
+class Config(price.PriceOptions, TrainedDataOptions, DeviceOptions, OpeningOptions):
+    """Options of `nlpkit quantize`."""
+
+    model: str = option(..., "Run folder, model folder or hub name.", panel="Input", metavar="MODEL", positional=True)
+    to: Literal["onnx-int8", "onnx-int8-static", "onnx-fp16", "onnx-fp32", "torch-int8", "fp16", "bf16"] | None = (
+        option(
+            None,
+            "Format; int8-static measures the ranges of activations on training rows instead of at each call.",
+            panel="Quantization",
+            shown_default="onnx-int8; onnx-fp16 on a GPU",
+        )
+    )
+    max_drop: float = option(
+        1.0, "Points of the main metric that int8 may cost on validation (ONNX).", panel="Quantization", ge=0
+    )
+    exclude: Strings = option(
+        [], "Layer or node to leave in float32 (repeatable).", panel="Quantization", metavar="NAME"
+    )
+    per_channel: bool = option(
+        True, "A scale for each output of a linear layer instead of one a layer.", panel="Quantization"
+    )
+    reduce_range: Literal["auto", "yes", "no"] = option(
+        "auto",
+        "Weights in 7 bits, as 8 overflow on CPUs without VNNI; auto looks at this CPU.",
+        panel="Quantization",
+    )
+    calibration: Literal["minmax", "entropy", "percentile"] = option(
+        "minmax", "How int8-static settles the range of activations.", panel="Quantization"
+    )
+    calibration_rows: int = option(128, "Training rows that int8-static measures.", panel="Quantization", ge=1)
+    seed: int = option(42, "Seed of the hold-out and of the rows that are drawn.", panel="Data", ge=0)
+    output: Path | None = option(
+        None, "Run folder to write.", panel="Output", metavar="DIR", shown_default="runs/<data>-<model>-<format>"
+    )
+    overwrite: bool = option(False, "Replace an earlier run in --output.", panel="Output")
+
+
+@dataclass
+class _Source:
+    """What is quantized, and on what it is judged."""
+
+    config: Config
+    to: str
+    trained: Trained
+    device: Device
+    examples: dict[str, Dataset]
+    data: dict[str, Any]  # for the record
+    findings: list[Finding]
+    metrics: dict[str, Mapping[str, float]]  # of the model as it is
+
+    @property
+    def judged(self) -> str:
+        """The split of the price table."""
+        return "test" if "test" in self.examples else "validation"
+
+    def predictor(self, model: Any) -> Predictor:
+        return Predictor.of(self.trained.task, model, self.trained.tokenizer, self.device)
+
+    def score(self, model: Any, split: str) -> dict[str, float]:
+        examples = self.examples[split]
+        return self.trained.task.score(self.predictor(model).outputs(examples[:]), examples)
+
+
+def run(config: Config) -> Report:
+    """Export, check, quantize, compare, and write the run folder; returns the table of before and after."""
+    started = time.monotonic()
+    source = _open(config)
+    folder = RunFolder(config.output or _default_path(source))
+    folder.require_usable(resume=False, overwrite=config.overwrite)
+    reporting.current().plan("plan", _plan(source, folder))
+    folder.start(_head(source), overwrite=config.overwrite, resume=False)
+    with folder.staging() as staged:
+        found = (_to_onnx if source.to.startswith("onnx") else _to_torch)(source, staged)
+        source.trained.tokenizer.save_pretrained(staged)
+        record = {**_head(source), **_measured(source, staged), "quantization": found}
+        record["wall_seconds"] = round(time.monotonic() - started, 2)
+        _write(source, record, staged, folder)
+    return _report(source, record, folder.path)
+
+
+def _open(config: Config) -> _Source:
+    """The model and the rows; whatever is wrong with them or with what is installed is said here."""
+    from nlpkit.training import devices
+
+    device = devices.choose(config)
+    to = config.to or ("onnx-fp16" if device.name == "cuda" else "onnx-int8")
+    _require_packages(to)
+    _refuse_unread(config, to)
+    trained = open_trained(config.model, config, revision=config.model_revision, exported=False)
+    config = inherit_data(config, trained.record, config.model)
+    needs = ("train", "validation") if to == "onnx-int8-static" else ("validation",)
+    loaded, examples, findings = open_splits(config, trained.task, seed=config.seed, needs=needs)
+    return _Source(config, to, trained, device, examples, loaded.source.to_record(), findings, {})
+
+
+def _require_packages(to: str) -> None:
+    import importlib.util
+
+    needed = ("onnx", "onnxscript", "onnxruntime") if to.startswith("onnx") else ()
+    if missing := [name for name in needed if importlib.util.find_spec(name) is None]:
+        raise UserError(f"--to {to} needs {', '.join(missing)}", "pip install 'nlpkit[onnx]'")
+
+
+def _refuse_unread(config: Config, to: str) -> None:
+    """Stop at options that the format does not read.
+
+    Raises:
+        UserError: naming one.
+    """
+    int8 = ("max_drop", "exclude", "per_channel", "reduce_range")
+    read = {"onnx-int8": int8, "onnx-int8-static": (*int8, "calibration", "calibration_rows")}.get(to, ())
+    for name in (*int8, "calibration", "calibration_rows"):
+        if name not in read and getattr(config, name) != type(config).model_fields[name].default:
+            raise UserError(f"--{name.replace('_', '-')} says nothing to --to {to}", "Leave it out.")
+
+
+def _default_path(source: _Source) -> Path:
+    return RunFolder.default_path(
+        splits.short_name(source.config), f"{models.display_name(source.config.model)}-{source.to}"
+    )
+
+
+def _plan(source: _Source, folder: RunFolder) -> list[tuple[str, str]]:
+    return [
+        ("model", f"{models.display_name(source.config.model)}, {source.trained.model.num_parameters() / 1e6:.1f} M"),
+        ("task", source.trained.task.describe()),
+        ("data", ", ".join(f"{split} {len(rows):,}" for split, rows in source.examples.items())),
+        ("format", source.to),
+        ("device", source.device.described),
+        ("output", str(folder.path)),
+    ]
+
+
+# --- torch ---
+
+
+def _to_torch(source: _Source, staged: Path) -> dict[str, Any]:
+    """Write the weights in fewer bits, as stock transformers open them."""
+    import copy
+
+    import torch
+
+    config, trained = source.config, source.trained
+    if source.to == "torch-int8":
+        from nlpkit.compression import quantization
+
+        model, _ = models.load_model(
+            trained.place,
+            trained.task.auto_class,
+            revision=config.model_revision,
+            trust_remote_code=config.trust_remote_code,
+            allow_pickle=config.allow_pickle,
+            quantization_config=quantization.torch_int8(),
+        )
+    else:
+        model = copy.deepcopy(trained.model).to(getattr(torch, TORCH_DTYPES[source.to]))
+    model.save_pretrained(staged)
+    return {"to": source.to}
+
+
+# --- ONNX ---
+
+
+def _to_onnx(source: _Source, staged: Path) -> dict[str, Any]:
+    """Export, compare with torch, quantize, and write what came of it."""
+    from nlpkit.compression import export
+
+    source.trained.config.save_pretrained(staged)
+    path = staged / models.EXPORTED
+    batches = _checking_batches(source)
+    with reporting.current().progress("export", 2, "steps") as bar:
+        fusions: Literal["cuda"] | None = "cuda" if source.to == "onnx-fp16" else None
+        made = export.export(source.trained.model, batches[0], fusions=fusions)
+        export.finish(made, source.trained.model, packed=source.to != "onnx-int8-static", fused=fusions is not None)
+        bar.advance()
+        export.save(made, path)
+        difference = _compare(source, path, batches)
+        bar.advance()
+    found: dict[str, Any] = {"to": source.to, "largest_difference": difference}
+    if source.to == "onnx-fp16":
+        import copy
+
+        half = copy.deepcopy(source.trained.model).half()
+        made = export.export(half, batches[0], fusions=fusions)
+        export.finish(made, half, packed=False, fused=True)
+        export.save(made, path)
+    elif source.to != "onnx-fp32":
+        found |= _to_int8(source, made, path)
+    return found
+
+
+def _checking_batches(source: _Source) -> list[dict[str, Any]]:
+    """Real rows as the model takes them, of several lengths and batch sizes; the first has several rows and tokens."""
+    task, collate = source.trained.task, source.trained.task.collate(source.trained.tokenizer)
+    rows = _features(source, "validation", CHECKED_ROWS)
+    rows.sort(key=lambda row: len(row["input_ids"]))
+
+    def inputs(chosen: list[Any]) -> dict[str, Any]:
+        return {name: tensor for name, tensor in collate(chosen).items() if name not in task.beside}
+
+    longest = inputs(rows[-1:])
+    width = longest["input_ids"].shape[1]
+    times = -(-(task.max_length or width) // width)
+    full = {name: tensor.repeat(1, times)[:, : task.max_length or width] for name, tensor in longest.items()}
+    short = [{name: tensor[:, :length] for name, tensor in longest.items()} for length in (1, 2, 3) if length < width]
+    middle = len(rows) // 2
+    # an export takes a size of 1 for fixed
+    traced = inputs([rows[-1], rows[middle]]) if len(rows) > 1 else inputs(rows * 2)
+    return [traced, inputs(rows), inputs(rows[:3]), inputs(rows[middle : middle + 1]), full, *short]
+
+
+def _compare(source: _Source, path: Path, batches: Sequence[dict[str, Any]]) -> float:
+    """The largest difference between the logits of torch and of the exported model.
+
+    Raises:
+        UserError: it is too large.
+    """
+    import torch
+
+    from nlpkit.inference.onnx import OnnxModel
+
+    exported, task = OnnxModel(path, source.trained.config), source.trained.task
+    worst = 0.0
+    for batch in batches:
+        with torch.inference_mode():
+            wanted = task.logits(source.trained.model(**batch))
+        found = task.logits(exported(**batch))
+        difference = float((found - wanted).abs().max())
+        if not difference <= TOLERANCE * max(1.0, float(wanted.abs().max())):
+            rows, width = batch["input_ids"].shape
+            raise UserError(
+                f"the exported model differs from torch: logits by up to {difference:.2g} ({rows} rows of {width} "
+                f"tokens; {TOLERANCE:g} is allowed)",
+                f"{type(source.trained.model).__name__} does not survive the export; --to torch-int8 needs none.",
+            )
+        worst = max(worst, difference)
+    return worst
+
+
+def _to_int8(source: _Source, made: ir.Model, path: Path) -> dict[str, Any]:
+    """Quantize; where that costs too much, leave more and more layers out."""
+    from nlpkit.compression import export, quantization
+
+    config = source.config
+    reduced = quantization.needs_reduced_range() if config.reduce_range == "auto" else config.reduce_range == "yes"
+    excluded = quantization.excluded_by(made, config.exclude)
+    feeds = _calibration(source, made) if source.to == "onnx-int8-static" else []
+
+    def lost(left_out: Sequence[str]) -> float:
+        scheme = quantization.Scheme(config.per_channel, reduced, tuple(left_out))
+        export.save(_quantized(source, made, scheme, feeds), path)
+        return source.trained.task.points_lost(before, _scored(source, path))
+
+    with reporting.current().progress("quantize", 1, "models") as bar:
+        before = source.metrics["validation"] = source.score(source.trained.model, "validation")
+        drop = lost(excluded)
+        bar.advance()
+        if drop > config.max_drop:
+            excluded, drop = _search(config, quantization.groups(made), excluded, drop, lost, bar)
+    return {
+        "per_channel": config.per_channel,
+        "reduced_range": reduced,
+        "excluded": list(excluded),
+        "points_lost": {"validation": drop},
+    }
+
+
+def _scored(source: _Source, path: Path) -> dict[str, float]:
+    from nlpkit.inference.onnx import OnnxModel
+
+    return source.score(OnnxModel(path, source.trained.config), "validation")
+
+
+def _quantized(source: _Source, made: ir.Model, scheme: Scheme, feeds: Sequence[Any]) -> ir.Model:
+    from nlpkit.compression import quantization
+
+    if source.to == "onnx-int8":
+        return quantization.dynamic(made, scheme)
+    return quantization.static(made, scheme, feeds, source.config.calibration)
+
+
+def _search(
+    config: Config, groups: Mapping[str, list[str]], excluded: list[str], drop: float, lost: Any, bar: Any
+) -> tuple[list[str], float]:
+    """Leave out layers, the most sensitive first, until the drop is small enough.
+
+    The sensitivity of a layer is the drop that is left when it alone stays in float32.
+
+    Returns:
+        The nodes that are left out, and the drop with them.
+    """
+    reporting.current().note(
+        f"int8 costs {drop:.2f} points, more than --max-drop {config.max_drop:g}: searching layers to leave in float32"
+    )
+    candidates = [name for name, nodes in groups.items() if not set(nodes) <= set(excluded)]
+    bar.reset(2 * len(candidates))
+    left: dict[str, float] = {}
+    for name in candidates:
+        left[name] = lost([*excluded, *groups[name]])
+        bar.advance(1, layer=name)
+    for name in sorted(candidates, key=lambda name: left[name]):
+        excluded = [*excluded, *groups[name]]
+        drop = lost(excluded)
+        reporting.current().note(f"{name} left in float32: {drop:.2f} points lost")
+        bar.advance()
+        if drop <= config.max_drop:
+            break
+    return excluded, drop
+
+
+def _calibration(source: _Source, made: ir.Model) -> list[dict[str, Any]]:
+    """Single training rows, as inputs of the graph."""
+    wanted = [value.name for value in made.graph.inputs]
+    collate = source.trained.task.collate(source.trained.tokenizer)
+    rows = _features(source, "train", source.config.calibration_rows)
+    return [{name: tensor for name, tensor in collate([row]).items() if name in wanted} for row in rows]
+
+
+def _features(source: _Source, split: str, count: int) -> list[dict[str, Any]]:
+    """Model inputs of examples of a split, drawn at random; at least one."""
+    from nlpkit.inference import speed
+
+    sample = speed.sample(source.examples[split][:], count, source.config.seed)
+    made = source.trained.task.features(source.trained.tokenizer, sample)
+    names = [name for name in made if name not in BOOKKEEPING]
+    return [{name: made[name][i] for name in names} for i in range(len(made["length"]))][:count]
+
+
+# --- the record and what is said of it ---
+
+
+def _head(source: _Source) -> dict[str, Any]:
+    config, trained = source.config, source.trained
+    return {
+        "command": COMMAND,
+        "config": config.record(),
+        "task": trained.task.record(),
+        "parents": {
+            "model": {
+                "name": models.display_name(config.model),
+                "given": config.model,
+                "revision": config.model_revision,
+                "commit": getattr(trained.config, "_commit_hash", None),
+            },
+            "data": source.data,
+        },
+        "rows": {split: len(rows) for split, rows in source.examples.items()},
+        "findings": [vars(finding) for finding in source.findings],
+        "seed": config.seed,
+        "device": source.device.described,
+        "versions": versions(),
+    }
+
+
+def _measured(source: _Source, staged: Path) -> dict[str, Any]:
+    """Metrics of the new model, and its price."""
+    task, config, place = source.trained.task, source.config, Path(source.trained.place)
+    after, _ = models.load_model(str(staged), task.auto_class, exported=True)
+    judged = [split for split in source.examples if split != "train"]
+    with reporting.current().progress("evaluate", len(judged), "splits") as bar:
+        metrics = {}
+        for split in judged:
+            metrics[split] = source.score(after, split)
+            bar.advance()
+    split = source.judged
+    sides = [
+        price.Side(
+            models.display_name(config.model),
+            source.predictor(source.trained.model),
+            price.weight_bytes(place) if place.is_dir() else None,
+            source.metrics.get(split),
+        ),
+        price.Side(source.to, source.predictor(after), price.weight_bytes(staged), metrics[split]),
+    ]
+    found = price.measure(sides, source.examples[split], split, seconds=config.measure_seconds)
+    return {
+        "metrics": metrics,
+        "judged": {name: len(source.examples[name]) for name in judged},
+        "main_metric": task.main_metric,
+        "table_metrics": list(task.table_metrics),
+        "baseline": None,
+        "steps": 0,
+        "train_seconds": 0.0,
+        "parameters": sides[0].predictor.model.num_parameters(),
+        "price": found,
+        "lineage": price.lineage(source.trained.record, found, COMMAND),
+    }
+
+
+def _write(source: _Source, record: dict[str, Any], staged: Path, folder: RunFolder) -> None:
+    from nlpkit.runs import card
+
+    running.write_results(staged, record["metrics"], 0.0)
+    card.write(staged / "README.md", record, ())
+    folder.finish(record, staged, keep_checkpoints=False)
+
+
+def _report(source: _Source, record: dict[str, Any], folder: Path) -> Report:
+    task, found = source.trained.task, record["quantization"]
+    lines = price.lines(record["price"], task)
+    if "largest_difference" in found:
+        lines.append(
+            f"exported logits differ from torch by at most {found['largest_difference']:.1g} before quantizing"
+        )
+    if found.get("excluded"):
+        lines.append(f"left in float32: {', '.join(found['excluded'])}")
+    over = found.get("points_lost", {}).get("validation", 0.0) > source.config.max_drop
+    if over:
+        lines.append(f"more than --max-drop {source.config.max_drop:g} points are lost whatever stays in float32")
+    kind = registry.task_class(task.name)
+    return Report(
+        {**record, "output": str(folder)},
+        [price.table(record["price"])],
+        [*lines, f"{folder}: written"],
+        next_command=kind.example_call(folder),
+        exit_code=1 if over else 0,
+    )
