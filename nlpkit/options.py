@@ -172,7 +172,8 @@ def _explain(error: ValidationError, config: type[Config]) -> tuple[str, str | N
     if first["type"] == "extra_forbidden":
         return f"unknown option '{field}'", suggest(field, config.model_fields)
     if first["type"] == "missing":
-        return f"{flag_of(field)} is required", None
+        extra: Any = config.model_fields[field].json_schema_extra
+        return f"{extra['metavar'] if extra['positional'] else flag_of(field)} is required", None
     text = first["msg"].removeprefix("Value error, ")
     text = text[0].lower() + text[1:]
     hint = None

@@ -26,7 +26,11 @@ class Config(price.PriceOptions, trained.TrainedDataOptions, OpeningOptions, Dev
     """Options of `nlpkit benchmark`."""
 
     models: Strings = option(
-        ..., "Run folders, model folders or hub names, the reference first.", panel="Input", positional=True
+        ...,
+        "Run folders, model folders or hub names, the reference first.",
+        panel="Input",
+        metavar="MODEL",
+        positional=True,
     )
     split: str = option("validation", "Split to measure on.", panel="Data")
     batch_size: int = option(32, "Inputs a forward pass, while the metrics are measured.", panel="Device", ge=1)

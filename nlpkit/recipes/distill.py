@@ -89,7 +89,9 @@ class LossOptions(StudentOptions):
         return value
 
 
-class Config(LossOptions, MoreRowsOptions, TrainedDataOptions, OutputOptions, TrainingOptions, OpeningOptions):
+class Config(
+    LossOptions, MoreRowsOptions, price.PriceOptions, TrainedDataOptions, OutputOptions, TrainingOptions, OpeningOptions
+):
     """Options of `nlpkit distill`."""
 
     teacher: str = option(
@@ -115,7 +117,7 @@ def _experiment(config: Config) -> Experiment:
     if process.is_main_process():
         folder.require_usable(resume=config.resume, overwrite=config.overwrite)
     device = devices.choose(config)
-    teacher = open_trained(config.teacher, config, revision=config.model_revision, flag="TEACHER")
+    teacher = open_trained(config.teacher, config, revision=config.model_revision, flag="TEACHER", exported=False)
     origin = student.origin(config, teacher)
     aims = _aims(config, teacher, origin)
     config = inherit_data(config, teacher.record, config.teacher)
@@ -314,7 +316,7 @@ def run(config: Config) -> Report:
     if config.dry_run:
         return Report({"dry_run": True, "config": config.record()}, lines=["dry run: nothing was trained or written"])
     target = running.require_hub_access(config)
-    with running.saying_how_to_go_on(COMMAND, experiment.folder.path):
+    with running.saying_how_to_go_on(f"{COMMAND} {config.teacher}", experiment.folder.path):
         experiment = runs.train(experiment, _experiment)
         experiment.trainer.remove_projection()
         judged = runs.judge(experiment)
@@ -342,6 +344,7 @@ def _price(experiment: Experiment, judged: runs.Judged) -> dict[str, Any]:
         ],
         judged.examples[split],
         split,
+        seconds=experiment.config.measure_seconds,
     )
     return {"price": found, "lineage": price.lineage(teacher.record, found, COMMAND)}
 

@@ -44,9 +44,10 @@ class MoreRowsOptions(Config):
     )
     augment_by: Ways = option(
         ["mask", "ngram", "synonym"],
-        "What changes in a copy: mask words, keep an n-gram, put near words in (mask,ngram,synonym).",
+        "What changes in a copy: mask words, keep an n-gram, put near words in.",
         panel="Data",
-        metavar="LIST",
+        metavar="WAY,...",
+        shown_default="mask,ngram,synonym",
     )
     synonyms: Path | None = option(
         None,

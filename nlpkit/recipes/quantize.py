@@ -49,7 +49,7 @@ class Config(price.PriceOptions, TrainedDataOptions, DeviceOptions, OpeningOptio
     to: Literal["onnx-int8", "onnx-int8-static", "onnx-fp16", "onnx-fp32", "torch-int8", "fp16", "bf16"] | None = (
         option(
             None,
-            "Format; int8-static measures the ranges of activations on training rows instead of at each call.",
+            "Format; static: ranges of activations come from training rows.",
             panel="Quantization",
             shown_default="onnx-int8; onnx-fp16 on a GPU",
         )

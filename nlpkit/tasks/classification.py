@@ -317,6 +317,8 @@ class TextClassification(Task):
             except (KeyError, ValueError, TypeError):
                 dropped["unknown-label"].append(f"{where}: {self.label}={label!r}")
                 continue
+            if self.labels.problem == "regression" and parsed == IGNORED:
+                parsed = float(np.nextafter(np.float32(IGNORED), np.float32(0)))  # a score, and not a missing one
             kept["text"].append(str(text))
             kept["label"].append(parsed)
             kept["where"].append(where)

@@ -8,6 +8,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any, ClassVar
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -103,7 +104,7 @@ class MaskedLanguageModeling(Task):
         self.seed = SEED
         self.top_k = TOP_K
         self.tokenizer: Any = None  # at prediction
-        self._head: tuple[Any, MaskedPositions] | None = None  # of the model that it hooks
+        self._heads: WeakKeyDictionary[Any, MaskedPositions] = WeakKeyDictionary()  # of the models that they hook
 
     # --- made from data, from a model folder ---
 
@@ -361,9 +362,10 @@ class MaskedLanguageModeling(Task):
     def _head_of(self, model: Any) -> MaskedPositions:
         from nlpkit.pretraining.heads import MaskedPositions
 
-        if self._head is None or self._head[0] is not model:
-            self._head = model, MaskedPositions(model)
-        return self._head[1]
+        # a teacher and its student take turns
+        if model not in self._heads:
+            self._heads[model] = MaskedPositions(model)
+        return self._heads[model]
 
     # --- judging and answering ---
 

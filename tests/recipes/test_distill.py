@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import shlex
 import subprocess
 import sys
 from collections.abc import Callable
@@ -19,19 +20,18 @@ from qa_models import byte_bpe
 
 from nlpkit.cli.app import main
 from nlpkit.errors import Interrupted, UserError
-from nlpkit.recipes import distill, evaluate, finetune_cls, price
+from nlpkit.recipes import distill, evaluate, finetune_cls
 from nlpkit.reporting import Report
 
 INSIDE = {"hidden_weight": 1.0, "attention_weight": 1.0, "relation_weight": 1.0, "cosine_weight": 1.0}
 TRAINING: dict[str, Any] = {"device": "cpu", "threads": 1, "batch_size": 16, "max_steps": 2, "learning_rate": 5e-3}
+SHORT = {"measure_seconds": 0}  # no test reads a timing
 Teachers = Callable[[str], Path]
 RECIPES = Path(__file__).parents[2] / "recipes"
 
 
 @pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
-    """No test reads a timing."""
-    monkeypatch.setattr(price, "measure", functools.partial(price.measure, seconds=0.0))
+def own_cache(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
     monkeypatch.setenv("NLPKIT_CACHE", str(tmp_path_factory.mktemp("cache")))
 
 
@@ -45,7 +45,9 @@ def teachers(tmp_path_factory: pytest.TempPathFactory, tiny_model: Path) -> Teac
 def config(teacher: Path, output: Path, **values: Any) -> distill.Config:
     """One layer of the teacher learns for a moment, unless the values say otherwise."""
     data = {} if (teacher / "nlpkit.json").exists() else {"data": str(teacher.parent / "data")}
-    return distill.Config(teacher=str(teacher), output=output, **{"student_layers": "1", **data, **TRAINING, **values})
+    return distill.Config(
+        teacher=str(teacher), output=output, **{"student_layers": "1", **data, **TRAINING, **SHORT, **values}
+    )
 
 
 def distilled(teacher: Path, output: Path, **values: Any) -> Report:
@@ -329,7 +331,8 @@ def test_unlabelled_file_without_a_usable_row(teachers: Teachers, tmp_path: Path
 
 
 def test_command_says_what_it_costs(teachers: Teachers, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    flags = ["--student-layers", "1", "--max-steps", "2", "--device", "cpu", "--output", tmp_path / "run"]
+    flags = ["--student-layers", "1", "--max-steps", "2", "--device", "cpu", "--measure-seconds", "0.1"]
+    flags += ["--output", tmp_path / "run"]
     assert main(["distill", str(teachers("classification")), *map(str, flags)]) == 0
     said = capsys.readouterr()
     assert "its logits for 64 rows" in said.out + said.err
@@ -365,9 +368,11 @@ def test_killed_run_goes_on_to_the_same_student(teachers: Teachers, tmp_path: Pa
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(DistillationTrainer, "compute_loss", killed)
-        with pytest.raises(Interrupted, match="interrupted"):
+        with pytest.raises(Interrupted, match="interrupted") as stopped:
             distilled(teachers("classification"), tmp_path / "cut", **values)
-    distill.run(distill.Config(teacher=str(teachers("classification")), output=tmp_path / "cut", resume=True))
+    assert stopped.value.hint is not None
+    command = shlex.split(stopped.value.hint.partition("Go on with: nlpkit ")[2])
+    assert main([*command, "--quiet"]) == 0
     whole, cut = weights(tmp_path / "whole"), weights(tmp_path / "cut")
     assert whole.keys() == cut.keys() and not any("projection" in name for name in whole)
     assert all(torch.equal(whole[name], cut[name]) for name in whole)
