@@ -217,7 +217,7 @@ def build_app() -> Any:
         add_completion=False,
         no_args_is_help=True,
         rich_markup_mode=None,
-        help="Check data, fine-tune, measure and use encoder models: one subcommand is one step.",
+        help="Check data, train, shrink, measure and use encoder models: one subcommand is one step.",
         epilog="`nlpkit COMMAND --help` lists options. Begin with: nlpkit finetune-cls --data sample:feedback",
         context_settings={"max_content_width": 110},
     )

@@ -13,6 +13,7 @@ from __future__ import annotations
 import copy
 import time
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -31,7 +32,7 @@ from nlpkit.recipes.more_rows import MoreRowsOptions
 from nlpkit.recipes.student import Origin, StudentOptions
 from nlpkit.recipes.trained import TrainedDataOptions, inherit_data, open_splits
 from nlpkit.reporting import Report
-from nlpkit.runs.folder import RunFolder, read_record
+from nlpkit.runs.folder import RunFolder
 from nlpkit.tasks import registry
 
 if TYPE_CHECKING:
@@ -305,12 +306,9 @@ def _described(config: Config, aims: Aims) -> str:
 
 def run(config: Config) -> Report:
     """Distil and write the run folder; returns the result and what it costs."""
-    if config.resume:
-        running.require_run_of(COMMAND, config.output)
-        config = running.resumed(config)
-    if config.resume and config.output is not None and RunFolder(config.output).state() == "complete":
-        reporting.current().note(f"{config.output} is complete: nothing to resume")
-        return _report(read_record(config.output) or {}, RunFolder(config.output))
+    config, done = running.taken_up(config, COMMAND)
+    if done is not None:
+        return _report(*done)
     started = time.monotonic()
     experiment = _experiment(config)
     if config.dry_run:
@@ -327,7 +325,7 @@ def run(config: Config) -> Report:
         runs.write(experiment, record, judged)
     if target:
         running.push(experiment.folder.path, target, public=config.public)
-    report = _report(record, experiment.folder)
+    report = _report(record, experiment.folder.path)
     experiment.trainer.accelerator.free_memory()
     return report
 
@@ -349,11 +347,11 @@ def _price(experiment: Experiment, judged: runs.Judged) -> dict[str, Any]:
     return {"price": found, "lineage": price.lineage(teacher.record, found, COMMAND)}
 
 
-def _report(record: Mapping[str, Any], folder: RunFolder) -> Report:
+def _report(record: Mapping[str, Any], folder: Path) -> Report:
     """What people and machines are told of a finished run."""
-    task = registry.task_of_model(models.load_config(str(folder.path)), record["task"], str(folder.path))
-    report = runs.report(dict(record), folder.path, type(task))
+    task = registry.task_of_model(models.load_config(str(folder)), record["task"], str(folder))
+    report = runs.report(dict(record), folder, type(task))
     report.tables.append(price.table(record["price"]))
     report.lines = [*price.lines(record["price"], task), *report.lines]
-    report.next_command = f"nlpkit quantize {folder.path}"
+    report.next_command = f"nlpkit quantize {folder}"
     return report

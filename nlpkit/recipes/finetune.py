@@ -19,7 +19,7 @@ from nlpkit.recipes import experiment as runs
 from nlpkit.recipes import running
 from nlpkit.recipes.experiment import Experiment, Judged
 from nlpkit.reporting import Report
-from nlpkit.runs.folder import RunFolder, read_record
+from nlpkit.runs.folder import RunFolder
 from nlpkit.tasks import outputs as model_outputs
 from nlpkit.tasks.base import Finding, Task
 
@@ -149,12 +149,9 @@ def _open_model(config: Any, model_config: Any, task: Task, tokenizer: Any) -> t
 
 def run(config: Any, command: str, task_class: type[Task]) -> Report:
     """Fine-tune and write the run folder; returns the result table."""
-    if config.resume:
-        running.require_run_of(command, config.output)
-        config = running.resumed(config)
-    if config.resume and config.output is not None and RunFolder(config.output).state() == "complete":
-        reporting.current().note(f"{config.output} is complete: nothing to resume")
-        return runs.report(read_record(config.output) or {}, config.output, task_class)
+    config, done = running.taken_up(config, command)
+    if done is not None:
+        return runs.report(*done, task_class)
     started = time.monotonic()
     experiment = build(config, command, task_class)
     if config.dry_run:

@@ -26,7 +26,7 @@ from nlpkit.options import CorpusOptions, ModelOptions, OutputOptions, Strings, 
 from nlpkit.pretraining.architectures import ArchitectureOptions, new_config
 from nlpkit.recipes import running
 from nlpkit.reporting import Report, Table
-from nlpkit.runs.folder import RunFolder, human_bytes, read_record, versions
+from nlpkit.runs.folder import RunFolder, human_bytes, versions
 
 if TYPE_CHECKING:
     from nlpkit.data.corpus import Corpus
@@ -190,12 +190,9 @@ def build(config: Config) -> Experiment:
 
 def run(config: Config) -> Report:
     """Pre-train, measure and write the run folder."""
-    if config.resume:
-        running.require_run_of(COMMAND, config.output)
-        config = running.resumed(config)
-        if config.output is not None and RunFolder(config.output).state() == "complete":
-            reporting.current().note(f"{config.output} is complete: nothing to resume")
-            return _report(read_record(config.output) or {}, config.output)
+    config, done = running.taken_up(config, COMMAND)
+    if done is not None:
+        return _report(*done)
     started = time.monotonic()
     experiment = build(config)
     config = experiment.config

@@ -29,7 +29,7 @@ from nlpkit.recipes.cutting import START, STRUCTURES, Cut
 from nlpkit.recipes.experiment import Experiment, Judged
 from nlpkit.recipes.trained import TrainedDataOptions, inherit_data, open_splits
 from nlpkit.reporting import Cell, Report, Table
-from nlpkit.runs.folder import RunFolder, read_record, versions
+from nlpkit.runs.folder import RunFolder, versions
 from nlpkit.tasks.registry import task_of_model
 
 if TYPE_CHECKING:
@@ -297,12 +297,9 @@ def _make_trainer(
 
 def run(config: Config) -> Report:
     """Prune, recover, compare, and write the run folder; returns the table of before and after."""
-    if config.resume:
-        running.require_run_of(COMMAND, config.output)
-        config = running.resumed(config)
-    if config.resume and config.output is not None and RunFolder(config.output).state() == "complete":
-        reporting.current().note(f"{config.output} is complete: nothing to resume")
-        return report(read_record(config.output) or {}, config.output)
+    config, done = running.taken_up(config, COMMAND)
+    if done is not None:
+        return report(*done)
     if config.sweep:
         return _sweep(settled(config))
     started = time.monotonic()

@@ -40,15 +40,22 @@ def saying_how_to_go_on(command: str, folder: Path) -> Iterator[None]:
         raise Interrupted(said, f"Go on with: nlpkit {command} --output {folder} --resume") from None
 
 
-def require_run_of(command: str, folder: Path | None) -> None:
-    """Check that a run that is to be gone on with is one of this command.
+def taken_up(config: Any, command: str) -> tuple[Any, tuple[dict[str, Any], Path] | None]:
+    """The config to run with, and with --resume the record and folder of a run that is complete already.
 
     Raises:
-        UserError: it is another's.
+        UserError: the run in --output is another command's, or see `resumed`.
     """
-    record = read_record(folder) if folder is not None else None
+    if not config.resume:
+        return config, None
+    record = read_record(config.output) if config.output is not None else None
     if record and record["command"] != command:
-        raise UserError(f"--resume: {folder} is a run of `nlpkit {record['command']}`", "Give another --output.")
+        raise UserError(f"--resume: {config.output} is a run of `nlpkit {record['command']}`", "Give another --output.")
+    config = resumed(config)
+    if RunFolder(config.output).state() != "complete":
+        return config, None
+    reporting.current().note(f"{config.output} is complete: nothing to resume")
+    return config, (record or {}, config.output)
 
 
 def resumed(config: Any) -> Any:
