@@ -118,8 +118,11 @@ $(COMPRESS)/%.options: FORCE
 # Ctrl-C has make delete what it was making; without its record a run cannot be resumed
 .PRECIOUS: $(foreach run,tokenizer model classifier,$(ENCODER)/$(run)/nlpkit.json) $(foreach run,teacher student pruned,$(COMPRESS)/$(run)/nlpkit.json)
 
+# a worker a core; tests of a file stay together, as they share what its fixtures make
+IN_PARALLEL = -n $$($(PYTHON) -c 'import os; print(min(os.cpu_count(), 8))') --dist loadfile
+
 test: $(READY)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(IN_PARALLEL)
 
 lint: $(READY)
 	$(BIN)/ruff check .
@@ -134,7 +137,7 @@ format: $(READY)
 test-lowest: $(READY)
 	$(PYTHON) -m venv .venv-lowest
 	.venv-lowest/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints-lowest.txt --editable '.[quickstart,dev,xlsx,onnx]'
-	.venv-lowest/bin/python -m pytest
+	.venv-lowest/bin/python -m pytest $(IN_PARALLEL)
 
 recipes: $(addprefix recipe-,$(RECIPES))
 

@@ -143,6 +143,8 @@ def _require_packages(to: str) -> None:
     needed = ("onnx", "onnxscript", "onnxruntime") if to.startswith("onnx") else ()
     if missing := [name for name in needed if importlib.util.find_spec(name) is None]:
         raise UserError(f"--to {to} needs {', '.join(missing)}", "pip install 'nlpkit[onnx]'")
+    if needed and importlib.util.find_spec("transformers.exporters.quantizers") is None:
+        raise UserError(f"--to {to} needs transformers 5.21 or newer", "pip install 'nlpkit[onnx]'")
 
 
 def _refuse_unread(config: Config, to: str) -> None:
