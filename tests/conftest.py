@@ -20,8 +20,8 @@ os.environ.update(
     HF_HUB_OFFLINE="1", HF_DATASETS_OFFLINE="1", TRANSFORMERS_VERBOSITY="error", TOKENIZERS_PARALLELISM="true"
 )
 
-# Workers that run beside each other (-n) have a core each: threads of several on the same cores would wait for each other.
-# What a test starts stays on its core too.
+# Workers that run beside each other (-n) have a core each, as threads of several on the same cores would wait for each
+# other; what a test starts stays on its core too.
 if (worker := os.environ.get("PYTEST_XDIST_WORKER")) and hasattr(os, "sched_setaffinity"):
     cores = sorted(os.sched_getaffinity(0))
     os.sched_setaffinity(0, {cores[int(worker.removeprefix("gw")) % len(cores)]})
