@@ -172,3 +172,21 @@ def trained(tmp_path_factory: pytest.TempPathFactory, tiny_model: Path, reviews:
         )
     )
     return output
+
+
+RunOf = Callable[[str], Path]
+
+
+@pytest.fixture(scope="module")
+def run_of(tmp_path_factory: pytest.TempPathFactory, tiny_model: Path) -> RunOf:
+    """The finished run of a task, made when it is first asked for."""
+    import every_task
+
+    made: dict[str, Path] = {}
+
+    def run(task: str) -> Path:
+        if task not in made:
+            made[task] = every_task.make_run(task, tmp_path_factory.mktemp("runs") / task, tiny_model)
+        return made[task]
+
+    return run

@@ -7,14 +7,13 @@ import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import every_task
 import pytest
 import torch
-from conftest import write_jsonl
+from conftest import RunOf, write_jsonl
 from safetensors.torch import load_file
 
 from nlpkit.cli.app import main
@@ -22,21 +21,6 @@ from nlpkit.errors import Interrupted, UserError
 from nlpkit.recipes import evaluate, prune
 from nlpkit.recipes.cutting import largest_sparsity
 from nlpkit.training.pruning import SCORES_LEARNING_RATE, GradualPruning, Sparsifier
-
-RunOf = Callable[[str], Path]
-
-
-@pytest.fixture(scope="module")
-def run_of(tmp_path_factory: pytest.TempPathFactory, tiny_model: Path) -> RunOf:
-    """The finished run of a task, made when it is first asked for."""
-    made: dict[str, Path] = {}
-
-    def run(task: str) -> Path:
-        if task not in made:
-            made[task] = every_task.make_run(task, tmp_path_factory.mktemp("runs") / task, tiny_model)
-        return made[task]
-
-    return run
 
 
 def pruned(model: Path, output: Path, **options: Any) -> dict[str, Any]:

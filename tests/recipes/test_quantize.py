@@ -7,7 +7,6 @@ import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ from typing import Any
 import every_task
 import numpy as np
 import pytest
-from conftest import Run, make_tokenizer
+from conftest import Run, RunOf, make_tokenizer
 
 from nlpkit.cli.app import main
 from nlpkit.errors import UserError
@@ -29,21 +28,7 @@ from nlpkit.training.devices import Device
 OLD = tuple(map(int, metadata.version("transformers").split(".")[:2])) < (5, 21)
 pytestmark = pytest.mark.skipif(OLD, reason="this transformers has no quantizers for its exporters")
 
-RunOf = Callable[[str], Path]
 FIXED: dict[str, Any] = {"device": "cpu", "threads": 1, "measure_seconds": 0, "max_drop": 100.0}
-
-
-@pytest.fixture(scope="module")
-def run_of(tmp_path_factory: pytest.TempPathFactory, tiny_model: Path) -> RunOf:
-    """The finished run of a task, made when it is first asked for."""
-    made: dict[str, Path] = {}
-
-    def run(task: str) -> Path:
-        if task not in made:
-            made[task] = every_task.make_run(task, tmp_path_factory.mktemp("runs") / task, tiny_model)
-        return made[task]
-
-    return run
 
 
 @pytest.fixture(scope="module")
