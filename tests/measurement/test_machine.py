@@ -1,0 +1,123 @@
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from nlpkit.measurement import machine
+
+GIB = 1024**3
+
+
+def written(root: Path, **files: str) -> Path:
+    """A root folder with files, named with `__` for each slash."""
+    for name, text in files.items():
+        path = root / name.replace("__", "/")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    return root
+
+
+def test_x86_processor_with_its_features_and_clock(tmp_path: Path) -> None:
+    cpuinfo = (
+        "processor\t: 0\nvendor_id\t: GenuineIntel\nmodel name\t: Intel(R) Xeon(R) Gold 6338\ncpu MHz\t\t: 1999.6\n"
+        "flags\t\t: fpu avx2 avx512f avx512_vnni amx_bf16\n\nprocessor\t: 1\nmodel name\t: another\n"
+    )
+    clock = "sys__devices__system__cpu__cpu0__cpufreq__"
+    files = {f"{clock}scaling_governor": "powersave\n", f"{clock}cpuinfo_max_freq": "3200000\n"}
+    found = machine.processor(written(tmp_path, proc__cpuinfo=cpuinfo, **files))
+    assert (found["model"], found["vendor"]) == ("Intel(R) Xeon(R) Gold 6338", "GenuineIntel")
+    assert found["features"] == ["avx2", "avx512f", "avx512_vnni", "amx_bf16"]
+    assert (found["governor"], found["mhz"], found["max_mhz"], found["virtual"]) == ("powersave", 2000, 3200, False)
+    assert 1 <= found["usable_cores"] <= found["logical_cores"]
+
+
+def test_arm_processor_is_named_by_its_numbers(tmp_path: Path) -> None:
+    cpuinfo = "processor\t: 0\nFeatures\t: fp asimd asimddp sve bf16 i8mm\nCPU implementer\t: 0x41\nCPU part\t: 0xd40\n"
+    found = machine.processor(written(tmp_path, proc__cpuinfo=cpuinfo))
+    assert found["model"] == "implementer 0x41, part 0xd40"
+    assert found["features"] == ["asimd", "asimddp", "bf16", "i8mm", "sve"]
+    assert (found["governor"], found["mhz"], found["virtual"]) == (None, None, None)
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="no affinity here")
+def test_usable_cores_are_those_of_the_process() -> None:
+    allowed = os.sched_getaffinity(0)
+    try:
+        os.sched_setaffinity(0, {min(allowed)})
+        assert machine.processor()["usable_cores"] == 1
+    finally:
+        os.sched_setaffinity(0, allowed)
+
+
+def test_limits_of_a_container_are_the_smallest_around_it(tmp_path: Path) -> None:
+    root = written(
+        tmp_path,
+        proc__self__cgroup="0::/batch/job7\n",
+        **{
+            "sys__fs__cgroup__batch__cpu.max": "50000 100000\n",
+            "sys__fs__cgroup__batch__job7__cpu.max": "max 100000\n",
+            "sys__fs__cgroup__batch__memory.max": "max\n",
+            "sys__fs__cgroup__batch__job7__memory.max": f"{GIB}\n",
+        },
+    )
+    assert machine.limits(root) == {"cpus": 0.5, "memory_bytes": GIB}
+
+
+def test_limits_of_control_groups_version_1(tmp_path: Path) -> None:
+    """The path is that of the host, the mounted folder the group of the container."""
+    root = written(
+        tmp_path,
+        proc__self__cgroup="5:cpuacct,cpu:/docker/abc\n4:memory:/docker/abc\n0::/\n",
+        **{
+            "sys__fs__cgroup__cpu__cpu.cfs_quota_us": "25000",
+            "sys__fs__cgroup__cpu__cpu.cfs_period_us": "100000",
+            "sys__fs__cgroup__memory__memory.limit_in_bytes": str(2 * GIB),
+        },
+    )
+    assert machine.limits(root) == {"cpus": 0.25, "memory_bytes": 2 * GIB}
+
+
+def test_no_limit_is_none(tmp_path: Path) -> None:
+    root = written(
+        tmp_path,
+        proc__self__cgroup="5:cpu:/\n4:memory:/\n",
+        **{
+            "sys__fs__cgroup__cpu__cpu.cfs_quota_us": "-1",
+            "sys__fs__cgroup__cpu__cpu.cfs_period_us": "100000",
+            "sys__fs__cgroup__memory__memory.limit_in_bytes": "9223372036854771712",
+        },
+    )
+    assert machine.limits(root) == {"cpus": None, "memory_bytes": None}
+    assert machine.limits(tmp_path / "nothing") == {"cpus": None, "memory_bytes": None}
+
+
+@pytest.fixture
+def driver(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A program `nvidia-smi` that is found first; its text is the test's."""
+    program = tmp_path / "nvidia-smi"
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    return program
+
+
+def test_gpus_as_the_driver_describes_them(driver: Path) -> None:
+    driver.write_text("#!/bin/sh\necho 'NVIDIA A2, 15356, 570.86.15, 8.6, 210, 1770, [N/A], 60.00'\n")
+    driver.chmod(0o755)
+    (gpu,) = machine.gpus()
+    assert gpu == {
+        "name": "NVIDIA A2",
+        "memory_bytes": 15356 * 1024**2,
+        "driver": "570.86.15",
+        "compute_capability": "8.6",
+        "mhz": 210,
+        "max_mhz": 1770,
+        "watts": None,
+        "max_watts": 60,
+    }
+
+
+def test_a_driver_that_fails_has_no_gpus(driver: Path) -> None:
+    driver.write_text("#!/bin/sh\necho 'NVIDIA-SMI has failed because it could not talk to the driver'; exit 9\n")
+    driver.chmod(0o755)
+    assert machine.gpus() == []
