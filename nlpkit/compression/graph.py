@@ -36,7 +36,8 @@ def drop_reshapes(model: ir.Model) -> None:
         root = value = node.outputs[0]
         while (made_by := root.producer()) is not None and made_by.op_type == "Reshape":
             root = _input(made_by, 0)
-        if root is not value and root.shape is not None and root.shape == value.shape:
+        same = root is not value and root.shape is not None and root.shape == value.shape
+        if same and not value.is_graph_output():
             value.replace_all_uses_with(root, replace_graph_outputs=False)
 
 

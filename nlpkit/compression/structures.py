@@ -183,6 +183,22 @@ def config_from(document: Mapping[str, Any], **changes: Any) -> Any:
     return config
 
 
+def build(config: Any, opener: Any) -> Any:
+    """A model with random weights.
+
+    Args:
+        config: of a pruned model or any other.
+        opener: an auto class of transformers.
+    """
+    from nlpkit.compression import surgery
+
+    model = opener.from_config(_as_stock(config))
+    if hasattr(config, STRUCTURE):
+        model = type(model)(config)
+        surgery.shrink(model)
+    return model.eval()
+
+
 def open_model(name: str, document: Mapping[str, Any], opener: Any, **arguments: Any) -> tuple[Any, dict[str, Any]]:
     """Open a pruned model, as `from_pretrained` opens others.
 

@@ -163,7 +163,7 @@ class _File:
         return readers.Input.of(self.path, self.format, self.options.encoding, self.options.delimiter)
 
     def _choose(self, names: Iterable[str]) -> None:
-        self.column = _text_column(list(names), self.options.text_column, str(self.path))
+        self.column = text_column(list(names), self.options.text_column, str(self.path))
 
     def read(self, bar: Progress | None) -> Iterator[Texts]:
         source = self._source()
@@ -275,7 +275,7 @@ class _Hub:
             names = self.dataset.column_names or list(next(iter(self.dataset)))
         except Exception as error:  # the hub client and the format readers raise many kinds; each has one message
             raise self._explained(error) from error
-        self.column = _text_column(names, self.options.text_column, self.name)
+        self.column = text_column(names, self.options.text_column, self.name)
 
     def _load(self) -> Any:
         import datasets
@@ -361,7 +361,7 @@ def _files_in(folder: Path) -> list[Path]:
     return found
 
 
-def _text_column(names: list[str], wanted: str | None, where: str) -> str:
+def text_column(names: list[str], wanted: str | None, where: str) -> str:
     """The column that was asked for, or the one whose name says that it holds text."""
     if wanted is not None:
         return columns.require(wanted, names, "text", where=f"{where}: ")

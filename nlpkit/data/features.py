@@ -97,6 +97,15 @@ def featurize(task: Task, tokenizer: Any, examples: Dataset, split: str) -> Data
     return features
 
 
+def inputs(task: Task, tokenizer: Any, examples: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
+    """What the model is given of examples (columns of equal length), ready for `task.collate`, in their order."""
+    from nlpkit.tasks.base import BOOKKEEPING
+
+    made = task.features(tokenizer, examples)
+    names = [name for name in made if name not in BOOKKEEPING]
+    return [{name: made[name][i] for name in names} for i in range(len(made["length"]))]
+
+
 class Columns(Mapping[str, Sequence[Any]]):
     """Columns of features as arrays, read when they are asked for: one array of numbers, or views on one for lists.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,8 +38,16 @@ def sample_folder(data: str | None) -> str | None:
     return str(SAMPLES / name)
 
 
-def load(options: SourceOptions, task: type[Task]) -> LoadedData:
-    """Load what `--data` and its kin describe, files as the task reads them."""
+def load(options: SourceOptions, task: type[Task] | None, *, labelled: bool = True) -> LoadedData:
+    """Load what `--data` and its kin describe.
+
+    Args:
+        task: files are read as it reads them; None: as their names say.
+        labelled: whether labels are wanted, which some formats hold in a way of their own.
+    """
+    known: Mapping[str, str] = {}
+    if task is not None:
+        known = task.file_formats if labelled else task.input_formats
     glue = glue_task(options.data, options.data_config)
     renamed = glue.validation if glue and glue.validation != "validation" and not options.validation_split else None
     loaded = sources.load(
@@ -50,7 +59,7 @@ def load(options: SourceOptions, task: type[Task]) -> LoadedData:
         revision=options.data_revision,
         encoding=options.encoding,
         delimiter=options.delimiter,
-        formats={**FORMATS, **task.file_formats},
+        formats={**FORMATS, **known},
         train_split=options.train_split,
         validation_split=renamed or options.validation_split,
         test_split=options.test_split,

@@ -61,6 +61,10 @@ class OnnxModel:
             self.place, self._session = device, None
         return self
 
+    def close(self) -> None:
+        """Free the session, and the memory that it keeps for calls to come; the next call opens another."""
+        self._session = None
+
     def eval(self) -> Self:
         """As of a torch model; nothing changes."""
         return self

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -44,6 +45,7 @@ class Trained:
         place: its folder or hub name.
         record: its nlpkit.json, None for a plain Transformers folder.
         limit: tokens that it takes, None for any number.
+        seconds: that opening the model took, of a torch model with reading its weights.
     """
 
     name: str
@@ -54,10 +56,17 @@ class Trained:
     config: Any
     record: dict[str, Any] | None
     limit: int | None
+    seconds: float
 
 
 def open_trained(
-    name: str, options: OpeningOptions, *, revision: str | None = None, flag: str = "MODEL", exported: bool = True
+    name: str,
+    options: OpeningOptions,
+    *,
+    revision: str | None = None,
+    flag: str = "MODEL",
+    exported: bool = True,
+    overrides: Mapping[str, Any] | None = None,
 ) -> Trained:
     """Open a model with its task and tokenizer, in float32 on the CPU, ready to answer.
 
@@ -67,6 +76,7 @@ def open_trained(
         revision: of a hub model.
         flag: the option that named it, for messages.
         exported: whether a model that runs in ONNX Runtime, or is quantized, will do: it answers, and cannot change.
+        overrides: entries of the config to replace.
 
     Raises:
         UserError: it cannot be opened, belongs to no task known here, or has untrained weights.
@@ -85,9 +95,11 @@ def open_trained(
     else:
         tokenizer = models.load_tokenizer(place, slow=slow, **trust)
     task.attach(tokenizer)
+    start = time.perf_counter()
     model, new = models.load_model(
-        place, task.auto_class, allow_pickle=options.allow_pickle, exported=exported, **trust
+        place, task.auto_class, allow_pickle=options.allow_pickle, exported=exported, **trust, **(overrides or {})
     )
+    seconds = time.perf_counter() - start
     if new:
         raise UserError(
             f"{name} has no trained {', '.join(new)}: its answers would be random",
@@ -95,7 +107,7 @@ def open_trained(
         )
     limit = models.max_positions(config, tokenizer)
     task.max_length = task.max_length or limit
-    return Trained(name, place, task, model.eval(), tokenizer, config, record, limit)
+    return Trained(name, place, task, model.eval(), tokenizer, config, record, limit, seconds)
 
 
 class Predictor:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nlpkit.tasks.base import BOOKKEEPING
+from nlpkit.data import features
 
 if TYPE_CHECKING:
     import torch
@@ -102,16 +102,16 @@ def measure(
 
 
 def _prepared(predictor: Predictor, examples: Mapping[str, Sequence[Any]], batch_size: int) -> _Side:
-    features = predictor.task.features(predictor.tokenizer, examples)
-    names = [name for name in features if name not in BOOKKEEPING]
-    rows = [{name: features[name][i] for name in names} for i in range(len(features["length"]))]
-    order = np.argsort(-np.asarray(features["length"]), kind="stable").tolist()
-    batches = [
-        predictor.batch([rows[i] for i in order[start : start + batch_size]])
-        for start in range(0, len(order), batch_size)
-    ]
+    rows = features.inputs(predictor.task, predictor.tokenizer, examples)
+    batches = [predictor.batch(some) for some in of_like_length(rows, batch_size)]
     count = len(next(iter(examples.values())))
     return _Side(predictor, [predictor.batch([row]) for row in rows], batches, count, [], [])
+
+
+def of_like_length(rows: Sequence[dict[str, Any]], batch_size: int) -> list[list[dict[str, Any]]]:
+    """Model inputs in batches, the longest in the first."""
+    ordered = sorted(rows, key=lambda row: -len(row["input_ids"]))
+    return [ordered[start : start + batch_size] for start in range(0, len(ordered), batch_size)]
 
 
 def _timed(side: _Side, batch: Mapping[str, torch.Tensor]) -> float:

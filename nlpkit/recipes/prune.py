@@ -16,13 +16,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BeforeValidator, field_validator
+from pydantic import field_validator
 
 from nlpkit import models, process, reporting
 from nlpkit.data import features
 from nlpkit.errors import UserError
 from nlpkit.inference.predictor import Predictor, Trained, open_trained
-from nlpkit.options import OpeningOptions, OutputOptions, Strings, TrainingOptions, flag_of, option
+from nlpkit.options import AtCommas, OpeningOptions, OutputOptions, Strings, TrainingOptions, flag_of, option
 from nlpkit.recipes import cutting, front, price, running
 from nlpkit.recipes import experiment as runs
 from nlpkit.recipes.cutting import START, STRUCTURES, Cut
@@ -44,14 +44,9 @@ FOR_TRAINING = ("rounds", "distill")
 CRITERIA = {"weights": ("magnitude", "random", "movement"), "structures": ("gradient", "magnitude")}
 
 
-def _at_commas(value: Any) -> Any:
-    given = value if isinstance(value, list | tuple) else [value]
-    return [part.strip() for entry in given for part in str(entry).split(",")]
-
-
-Kinds = Annotated[list[Literal["weights", "ffn", "heads", "layers", "vocabulary"]], BeforeValidator(_at_commas)]
-Included = Annotated[list[Literal["embeddings", "biases"]], BeforeValidator(_at_commas)]
-Shares = Annotated[list[float], BeforeValidator(_at_commas)]
+Kinds = Annotated[list[Literal["weights", "ffn", "heads", "layers", "vocabulary"]], AtCommas]
+Included = Annotated[list[Literal["embeddings", "biases"]], AtCommas]
+Shares = Annotated[list[float], AtCommas]
 
 
 class Config(price.PriceOptions, TrainedDataOptions, OutputOptions, TrainingOptions, OpeningOptions):

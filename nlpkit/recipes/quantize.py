@@ -17,8 +17,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from nlpkit import models, reporting
-from nlpkit.data import splits
+from nlpkit.data import features, splits
 from nlpkit.errors import UserError
+from nlpkit.inference import exporting
 from nlpkit.inference.predictor import Predictor, Trained, open_trained
 from nlpkit.options import DeviceOptions, OpeningOptions, Strings, option
 from nlpkit.recipes import price, running
@@ -26,7 +27,6 @@ from nlpkit.recipes.trained import TrainedDataOptions, inherit_data, open_splits
 from nlpkit.reporting import Report
 from nlpkit.runs.folder import RunFolder, versions
 from nlpkit.tasks import registry
-from nlpkit.tasks.base import BOOKKEEPING
 
 if TYPE_CHECKING:
     import onnx_ir as ir
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
     from nlpkit.training.devices import Device
 
 COMMAND = "quantize"
-TOLERANCE = 1e-4  # of exported logits, absolute up to 1 and relative above
 CHECKED_ROWS = 32
 TORCH_DTYPES = {"fp16": "float16", "bf16": "bfloat16"}
 
@@ -128,23 +127,14 @@ def _open(config: Config) -> _Source:
 
     device = devices.choose(config)
     to = config.to or ("onnx-fp16" if device.name == "cuda" else "onnx-int8")
-    _require_packages(to)
+    if to.startswith("onnx"):
+        exporting.require_packages(f"--to {to}")
     _refuse_unread(config, to)
     trained = open_trained(config.model, config, revision=config.model_revision, exported=False)
     config = inherit_data(config, trained.record, config.model)
     needs = ("train", "validation") if to == "onnx-int8-static" else ("validation",)
     loaded, examples, findings = open_splits(config, trained.task, seed=config.seed, needs=needs)
     return _Source(config, to, trained, device, examples, loaded.source.to_record(), findings, {})
-
-
-def _require_packages(to: str) -> None:
-    import importlib.util
-
-    needed = ("onnx", "onnxscript", "onnxruntime") if to.startswith("onnx") else ()
-    if missing := [name for name in needed if importlib.util.find_spec(name) is None]:
-        raise UserError(f"--to {to} needs {', '.join(missing)}", "pip install 'nlpkit[onnx]'")
-    if needed and importlib.util.find_spec("transformers.exporters.quantizers") is None:
-        raise UserError(f"--to {to} needs transformers 5.21 or newer", "pip install 'nlpkit[onnx]'")
 
 
 def _refuse_unread(config: Config, to: str) -> None:
@@ -210,6 +200,7 @@ def _to_torch(source: _Source, staged: Path) -> dict[str, Any]:
 def _to_onnx(source: _Source, staged: Path) -> dict[str, Any]:
     """Export, compare with torch, quantize, and write what came of it."""
     from nlpkit.compression import export
+    from nlpkit.inference.onnx import OnnxModel
 
     source.trained.config.save_pretrained(staged)
     path = staged / models.EXPORTED
@@ -220,7 +211,13 @@ def _to_onnx(source: _Source, staged: Path) -> dict[str, Any]:
         export.finish(made, source.trained.model, packed=source.to != "onnx-int8-static", fused=fusions is not None)
         bar.advance()
         export.save(made, path)
-        difference = _compare(source, path, batches)
+        difference = exporting.largest_difference(
+            source.trained.model,
+            OnnxModel(path, source.trained.config),
+            batches,
+            source.trained.task.logits,
+            hint=f"{type(source.trained.model).__name__} does not survive the export; --to torch-int8 needs none.",
+        )
         bar.advance()
     found: dict[str, Any] = {"to": source.to, "largest_difference": difference}
     if source.to == "onnx-fp16":
@@ -253,34 +250,6 @@ def _checking_batches(source: _Source) -> list[dict[str, Any]]:
     # an export takes a size of 1 for fixed
     traced = inputs([rows[-1], rows[middle]]) if len(rows) > 1 else inputs(rows * 2)
     return [traced, inputs(rows), inputs(rows[:3]), inputs(rows[middle : middle + 1]), full, *short]
-
-
-def _compare(source: _Source, path: Path, batches: Sequence[dict[str, Any]]) -> float:
-    """The largest difference between the logits of torch and of the exported model.
-
-    Raises:
-        UserError: it is too large.
-    """
-    import torch
-
-    from nlpkit.inference.onnx import OnnxModel
-
-    exported, task = OnnxModel(path, source.trained.config), source.trained.task
-    worst = 0.0
-    for batch in batches:
-        with torch.inference_mode():
-            wanted = task.logits(source.trained.model(**batch))
-        found = task.logits(exported(**batch))
-        difference = float((found - wanted).abs().max())
-        if not difference <= TOLERANCE * max(1.0, float(wanted.abs().max())):
-            rows, width = batch["input_ids"].shape
-            raise UserError(
-                f"the exported model differs from torch: logits by up to {difference:.2g} ({rows} rows of {width} "
-                f"tokens; {TOLERANCE:g} is allowed)",
-                f"{type(source.trained.model).__name__} does not survive the export; --to torch-int8 needs none.",
-            )
-        worst = max(worst, difference)
-    return worst
 
 
 def _to_int8(source: _Source, made: ir.Model, path: Path) -> dict[str, Any]:
@@ -367,9 +336,7 @@ def _features(source: _Source, split: str, count: int) -> list[dict[str, Any]]:
     from nlpkit.inference import speed
 
     sample = speed.sample(source.examples[split][:], count, source.config.seed)
-    made = source.trained.task.features(source.trained.tokenizer, sample)
-    names = [name for name in made if name not in BOOKKEEPING]
-    return [{name: made[name][i] for name in names} for i in range(len(made["length"]))][:count]
+    return features.inputs(source.trained.task, source.trained.tokenizer, sample)[:count]
 
 
 # --- the record and what is said of it ---

@@ -53,18 +53,25 @@ def task_class(name: str) -> type[Task]:
     return getattr(importlib.import_module(entry.module), entry.attribute)
 
 
-def task_of_model(config: Any, record: dict[str, Any] | None, where: str) -> Task:
-    """The task that a model was trained for, from its run record or else its architecture.
-
-    Raises:
-        UserError: the architecture belongs to no task known here.
-    """
+def known_task(config: Any, record: dict[str, Any] | None) -> Task | None:
+    """The task that a model was trained for, from its run record or else its architecture; None of an encoder alone."""
     if record:
         return task_class(record["name"]).from_model(config, record)
     for architecture in config.architectures or []:
         for name, entry in TASKS.items():
             if architecture.endswith(entry.architectures):
                 return task_class(name).from_model(config, None)
+    return None
+
+
+def task_of_model(config: Any, record: dict[str, Any] | None, where: str) -> Task:
+    """See `known_task`.
+
+    Raises:
+        UserError: the architecture belongs to no task known here.
+    """
+    if (task := known_task(config, record)) is not None:
+        return task
     found = ", ".join(config.architectures or ["none named"])
     raise UserError(
         f"{where} holds no model for a task known here (its architecture: {found})",

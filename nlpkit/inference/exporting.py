@@ -1,0 +1,217 @@
+"""Exporting models for ONNX Runtime: checked against torch, and kept in a cache where they are only to be run."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import multiprocessing
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nlpkit import models
+from nlpkit.data import features
+from nlpkit.errors import UserError
+from nlpkit.runs.folder import RECORD, SCHEMA_VERSION, read_record, versions, write_json
+
+if TYPE_CHECKING:
+    import torch
+
+    from nlpkit.measurement.opening import Model
+    from nlpkit.measurement.spec import Subject
+    from nlpkit.recipes.benchmark import Config
+
+TOLERANCE = 1e-4  # of exported outputs, absolute up to 1 and relative above
+WORDS = (5, 8, 2, 1)  # of the texts that an export is made with and checked on
+
+Batch = Mapping[str, "torch.Tensor"]
+
+
+def largest_difference(
+    model: Any, exported: Any, batches: Iterable[Batch], read: Callable[[Any], torch.Tensor], *, hint: str
+) -> float:
+    """The largest difference between the outputs of a torch model and those of the same one exported.
+
+    Args:
+        model: in evaluation mode.
+        exported: an `OnnxModel`.
+        batches: inputs, shape (rows, tokens).
+        read: takes what is compared from an output.
+        hint: what to do where they differ.
+
+    Raises:
+        UserError: it is too large.
+    """
+    import torch
+
+    worst = 0.0
+    for batch in batches:
+        with torch.inference_mode():
+            wanted = read(model(**batch))
+        difference = float((read(exported(**batch)) - wanted).abs().max())
+        if not difference <= TOLERANCE * max(1.0, float(wanted.abs().max())):
+            rows, width = batch["input_ids"].shape
+            raise UserError(
+                f"the exported model differs from torch: outputs by up to {difference:.2g} ({rows} rows of {width} "
+                f"tokens; {TOLERANCE:g} is allowed)",
+                hint,
+            )
+        worst = max(worst, difference)
+    return worst
+
+
+# --- the cache ---
+
+
+def exported_folder(subject: Subject, options: Config) -> Path:
+    """The folder of a subject as its backend runs it, exported when it is asked for first.
+
+    It has what `nlpkit quantize` writes: config, tokenizer and task where there are some, and the ONNX file. int8 is
+    dynamic, with all layers quantized. The export runs in a process of its own, so that what it takes is no part of
+    what is measured.
+
+    Raises:
+        UserError: a package is missing, or the architecture cannot be exported.
+    """
+    require_packages(f"the backend {subject.backend}")
+    folder = cache() / _key(subject, options)
+    if not (folder / models.EXPORTED).is_file():
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+            pool.submit(_export, subject, options.model_dump(), folder).result()
+        _prune(folder)
+    os.utime(folder)
+    return folder
+
+
+def cache() -> Path:
+    """Where exported models are kept."""
+    return features.cache_folder() / "exported"
+
+
+def require_packages(what: str) -> None:
+    """Check that models can be exported.
+
+    Args:
+        what: needs it, for the message.
+
+    Raises:
+        UserError: something is not installed.
+    """
+    import importlib.util
+
+    needed = ("onnx", "onnxscript", "onnxruntime")
+    if missing := [name for name in needed if importlib.util.find_spec(name) is None]:
+        raise UserError(f"{what} needs {', '.join(missing)}", "pip install 'nlpkit[onnx]'")
+    if importlib.util.find_spec("transformers.exporters.quantizers") is None:
+        raise UserError(f"{what} needs transformers 5.21 or newer", "pip install 'nlpkit[onnx]'")
+
+
+def _key(subject: Subject, options: Config) -> str:
+    """A hash of all that decides what is exported."""
+    from importlib import metadata
+
+    from nlpkit.compression import quantization
+    from nlpkit.measurement import opening
+
+    parts: dict[str, Any] = {
+        "backend": subject.backend,
+        "overrides": dict(subject.overrides),
+        "reduced": quantization.needs_reduced_range(),
+        "versions": {**versions(), **{name: metadata.version(name) for name in ("onnx", "onnxscript")}},
+        "tokenizer": options.tokenizer,
+    }
+    if options.config_only:
+        parts |= {"config": opening.random_config(subject, options).to_dict(), "seed": options.seed}
+    else:
+        parts |= _content(models.resolve(subject.model, "MODEL"), options)
+    return hashlib.blake2b(json.dumps(parts, sort_keys=True, default=str).encode(), digest_size=16).hexdigest()
+
+
+def _content(place: str, options: Config) -> dict[str, Any]:
+    """What identifies the weights of a folder, or of a commit on the hub."""
+    config = models.load_config(place, revision=options.model_revision, trust_remote_code=options.trust_remote_code)
+    found: dict[str, Any] = {"place": place, "config": config.to_dict()}
+    if not Path(place).is_dir():
+        return {**found, "revision": options.model_revision, "commit": getattr(config, "_commit_hash", None)}
+    files = sorted(file for file in Path(place).resolve().iterdir() if file.is_file() and file.name != RECORD)
+    stats = [(file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in files]
+    return {**found, "files": stats, "task": (read_record(place) or {}).get("task")}
+
+
+def _export(subject: Subject, options: Mapping[str, Any], folder: Path) -> None:
+    """Write the folder, all of it or nothing; in a process of its own."""
+    from nlpkit import process
+    from nlpkit.recipes.benchmark import Config
+
+    process.apply(verbose=False)
+    with tempfile.TemporaryDirectory(prefix=".", dir=folder.parent) as place:
+        staged = Path(place) / folder.name
+        staged.mkdir()
+        _write(subject, Config(**options), staged)
+        if not folder.exists():
+            staged.replace(folder)
+
+
+def _write(subject: Subject, options: Config, folder: Path) -> None:
+    from nlpkit.compression import export, quantization
+    from nlpkit.inference.onnx import OnnxModel
+    from nlpkit.measurement import opening
+    from nlpkit.training.devices import Device
+
+    hint = f"Leave {subject.backend} out of --backends."
+    model = opening.open_torch(subject, options, Device("cpu", "fp32", "cpu, fp32"))
+    batches = _batches(model)
+    path = folder / models.EXPORTED
+    try:
+        made = export.export(model.net, batches[0])
+    except UserError as error:
+        raise UserError(error.message, hint) from error
+    export.finish(made, model.net, packed=True, fused=False)
+    export.save(made, path)
+
+    def read(outputs: Any) -> torch.Tensor:
+        return model.task.logits(outputs) if model.task else outputs["last_hidden_state"]
+
+    largest_difference(model.net, OnnxModel(path, model.config), batches, read, hint=hint)
+    if subject.backend == "onnx-int8":
+        scheme = quantization.Scheme(reduce_range=quantization.needs_reduced_range())
+        export.save(quantization.dynamic(made, scheme), path)
+    model.config.architectures = [type(model.net).__name__]
+    model.config.save_pretrained(folder)
+    if model.tokenizer is not None:
+        model.tokenizer.save_pretrained(folder)
+    if model.task is not None:
+        write_json(folder / RECORD, {"schema_version": SCHEMA_VERSION, "task": model.task.record()})
+
+
+def _batches(model: Model) -> list[dict[str, torch.Tensor]]:
+    """Inputs as the model will be given them, of several lengths; the first has several rows and tokens."""
+    from nlpkit.measurement import workloads
+
+    if model.tokenizer is None:
+        longest = model.limit or max(WORDS)
+        return [workloads.random_batch(model, i % 2 + 1, min(n, longest), i) for i, n in enumerate(WORDS, start=1)]
+    texts = [" ".join(["the"] * count) for count in WORDS]
+    columns: dict[str, list[Any]] = {"text": texts}
+    if model.task is not None:
+        examples = [model.task.unlabelled(dict.fromkeys(model.task.input_columns, text)) for text in texts]
+        columns = {name: [example[name] for example in examples] for name in examples[0]}
+    beside = model.task.beside if model.task else frozenset()
+    made = workloads.inputs_of(model, columns)
+    found = [batch for size in (2, 1) for batch in workloads.batches_of(model, made, size)]
+    return [{name: tensor for name, tensor in batch.items() if name not in beside} for batch in found]
+
+
+def _prune(keep: Path) -> None:
+    """Delete the exports that were not used for longest, beyond what the cache may take."""
+    folders = [folder for folder in keep.parent.iterdir() if folder.is_dir() and not folder.name.startswith(".")]
+    total = 0
+    for folder in sorted(folders, key=lambda folder: folder.stat().st_mtime, reverse=True):
+        total += sum(file.stat().st_size for file in folder.iterdir())
+        if total > features.CACHE_BYTES and folder != keep:
+            shutil.rmtree(folder, ignore_errors=True)
