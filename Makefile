@@ -89,7 +89,7 @@ pruned-options = $(COMPRESS)/student $(PRUNE_FLAGS)
 int8-options = $(COMPRESS)/pruned $(QUANTIZE_FLAGS)
 
 compress: $(COMPRESS)/int8/nlpkit.json
-	$(NLPKIT) benchmark $(TEACHER) $(addprefix $(COMPRESS)/,student pruned int8)
+	$(NLPKIT) benchmark $(TEACHER) $(addprefix $(COMPRESS)/,student pruned int8) --output $(COMPRESS)/benchmark --overwrite
 
 $(COMPRESS)/teacher/nlpkit.json: $(wildcard $(CLS_DATA) $(CLS_DATA)/*) $(COMPRESS)/teacher.options $(call unfinished,$(COMPRESS)/teacher) | $(READY)
 	$(NLPKIT) finetune-cls $(teacher-options) --output $(@D) $(overwrite-or-resume)

@@ -25,7 +25,7 @@ _ClickException: Any = _UsageError.__mro__[1]
 
 PANELS = (
     "Input", "Data", "Task", "Model", "Tokenizer", "Objective", "Student", "Loss", "Pruning", "Quantization",
-    "Training", "Device", "Gate", "Output", "Speech",
+    "Training", "Sizes", "Method", "Device", "Gate", "Output", "Speech",
 )  # fmt: skip
 LONGEST_METAVAR = 26  # characters
 

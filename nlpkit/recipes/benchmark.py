@@ -1,79 +1,250 @@
-"""Measure models side by side on the same labelled rows: quality, size and speed.
+"""Measure models side by side: how fast, how much memory, how good, and how that grows with the input.
 
-Every model answers the same rows, by turns, so that what else the machine does hits all alike. Factors are against the
-first model. Rows come from --data, else from what the first model that tells it was trained on.
+Each model runs in a process of its own, started anew in every launch; models take turns, so that what else the machine
+does hits all alike. With data (--data, else those of the first run folder) rows are measured at their own lengths, and
+the task's metric beside the speed; with --sequence-lengths random inputs of exact lengths. Ratios are against the first
+model, with 95 % intervals over the launches.
 
-Example: nlpkit benchmark runs/teacher runs/student runs/student-int8
+Examples: nlpkit benchmark runs/teacher runs/student runs/student-int8
+nlpkit benchmark --config-only bert longformer:attention_window=4 --sequence-lengths 128,512 --batch-sizes 1
+nlpkit benchmark runs/new --compare runs/benchmark-old --fail-if 'throughput<0.95x'
 """
 
 from __future__ import annotations
 
+import time
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal, get_args
 
-from nlpkit import models
+from pydantic import Field
+
+from nlpkit import models, reporting
 from nlpkit.errors import UserError
-from nlpkit.inference.predictor import Predictor, Trained, open_trained
-from nlpkit.options import DeviceOptions, OpeningOptions, Strings, option, suggest
-from nlpkit.recipes import price, trained
+from nlpkit.measurement import comparison, environment, gates, results, tables
+from nlpkit.measurement.spec import Backend, Mode, Point, Subject, parse_model
+from nlpkit.measurement.sweep import Journal, Method, Sweep
+from nlpkit.options import AtCommas, DeviceOptions, OpeningOptions, Strings, option
+from nlpkit.recipes import running, trained
 from nlpkit.reporting import Report
+from nlpkit.runs.folder import RunFolder, read_record
 
 COMMAND = "benchmark"
-SEED = 42  # of the hold-out, where neither the options nor a record tell one
+JOURNAL = "measurements.jsonl"
+LENGTHS = (32, 64, 128, 256, 512)
+BATCH_SIZES = {"rows": (1, 32), "random": (1, 8)}
+
+Lengths = Annotated[list[Annotated[int, Field(ge=1)]], AtCommas]
+Backends = Annotated[list[Backend], AtCommas]
 
 
-class Config(price.PriceOptions, trained.TrainedDataOptions, OpeningOptions, DeviceOptions):
+class Config(trained.TrainedDataOptions, OpeningOptions, DeviceOptions):
     """Options of `nlpkit benchmark`."""
 
     models: Strings = option(
-        ...,
-        "Run folders, model folders or hub names, the reference first.",
+        [],
+        "[LABEL=]NAME[:KEY=VALUE,...]: run folders, model folders, hub names; the reference first. KEY: of the config.",
         panel="Input",
         metavar="MODEL",
         positional=True,
     )
-    split: str = option("validation", "Split to measure on.", panel="Data")
-    batch_size: int = option(32, "Inputs a forward pass, while the metrics are measured.", panel="Device", ge=1)
+    config_only: bool = option(
+        False,
+        "Random weights; a NAME may be a model type (bert, longformer), which stands for its default config.",
+        panel="Input",
+    )
+    split: str = option("validation", "Rows of the data to measure on.", panel="Data")
+    sample_rows: int = option(128, "Of these, rows whose time is taken; the metrics are of all.", panel="Data", ge=1)
+    sequence_lengths: Lengths | None = option(
+        None,
+        "Exact lengths of random inputs, in tokens.",
+        panel="Sizes",
+        metavar="N,N,...",
+        shown_default="rows of the data; without data 32,64,128,256,512",
+    )
+    batch_sizes: Lengths | None = option(
+        None, "Inputs a call.", panel="Sizes", metavar="N,N,...", shown_default="1,32 for rows; 1,8 for random inputs"
+    )
+    mode: Literal["inference", "training", "both"] = option(
+        "inference", "training: forward, backward and an AdamW step.", panel="Sizes"
+    )
+    backends: Backends | None = option(
+        None,
+        "torch, torch-compile, onnx, onnx-int8; exported on the fly.",
+        panel="Sizes",
+        metavar="NAME,...",
+        shown_default="what the model was saved for",
+    )
+    launches: int = option(5, "Times that each model is started anew; intervals are over these.", panel="Method", ge=1)
+    seconds: float = option(1.0, "Time for a model at a size in each launch.", panel="Method", gt=0)
+    interval: float = option(
+        5.0,
+        "From three launches: launch up to three times as often, until 95 % intervals of ratios are within N per cent.",
+        panel="Method",
+        gt=0,
+    )
+    max_minutes: float | None = option(None, "Stop after N minutes with what there is.", panel="Method", gt=0)
+    seed: int = option(42, "Seed of random weights and inputs, and of the hold-out.", panel="Method", ge=0)
+    memory_limit: float | None = option(
+        None, "GB of memory a model may take (Linux, CPU); what needs more is out of memory.", panel="Device", gt=0
+    )
+    compare: Path | None = option(
+        None, "Show the change since this earlier benchmark.", panel="Gate", metavar="DIR|FILE"
+    )
+    fail_if: Strings = option(
+        [],
+        "Exit with 1, e.g. 'throughput<0.95x' (of --compare, else of the first model), 'p95>20ms' (repeatable).",
+        panel="Gate",
+        metavar="CONDITION",
+    )
+    output: Path | None = option(
+        None, "Folder to write.", panel="Output", metavar="DIR", shown_default="runs/benchmark-<models>"
+    )
+    overwrite: bool = option(False, "Replace an earlier benchmark in --output.", panel="Output")
+    resume: bool = option(False, "Complete the interrupted benchmark in --output.", panel="Output")
+    dry_run: bool = option(False, "Show what would be measured, stop.", panel="Output")
 
 
 def run(config: Config) -> Report:
-    """Measure every model; returns one table, the factors against the first model in it."""
-    from nlpkit.training import devices
+    """Measure, and write the folder; returns tables, the method, a recommendation, and which conditions failed."""
+    started = time.monotonic()
+    config, finished = running.taken_up(config, COMMAND)
+    if not config.models:
+        raise UserError("MODEL is required", "Name run folders, model folders or hub names, the reference first.")
+    conditions = [gates.parse(text) for text in config.fail_if]
+    old = comparison.read(config.compare) if config.compare else None
+    if finished:
+        return _report(config, *finished, old, conditions)
+    subjects = find_subjects(config)
+    config = _inherited(config, subjects)
+    points = find_points(config)
+    judged = any(point.length is None for point in points)
+    gates.require_judgeable(conditions, None if judged else (), models=len(subjects), compared=old is not None)
+    if old is not None:
+        comparison.require_common(old, subjects, points)
+    folder = RunFolder(config.output or _default_path(subjects))
+    folder.require_usable(resume=config.resume, overwrite=config.overwrite)
+    here = environment.describe(torch=False)
+    reporting.current().plan("plan", _plan(config, subjects, points, here, folder))
+    if config.dry_run:
+        return Report({"subjects": [subject.to_json() for subject in subjects], "points": [str(p) for p in points]})
+    before = read_record(folder.path) if config.resume else None
+    for difference in environment.differences((before or {}).get("environment") or here, here):
+        reporting.current().warn(f"the machine is not as it was when this benchmark began: {difference}")
+    head = {"command": COMMAND, "config": config.record(), "environment": here}
+    folder.start(head, overwrite=config.overwrite, resume=config.resume)
+    journal = Journal(folder.path / JOURNAL)
+    method = Method(config.launches, config.seconds, config.interval, config.max_minutes)
 
-    device = devices.choose(config)
-    opened = [open_trained(name, config, revision=config.model_revision) for name in config.models]
-    _require_one_task(opened)
-    told = next((model for model in opened if (model.record or {}).get("config")), opened[0])
-    config = trained.inherit_data(config, told.record, told.name)
-    sides = []
-    for name, model in zip(_short_names(config.models), opened, strict=True):
-        # a model's labels have numbers of its own
-        _, found, _ = trained.open_splits(config, model.task, seed=SEED, needs=())
-        if config.split not in found:
-            hint = suggest(config.split, found) or f"There are {', '.join(found)}."
-            raise UserError(f"--split {config.split}: there are no such rows", hint)
-        predictor = Predictor.of(model.task, model.model, model.tokenizer, device, config.batch_size)
-        folder = Path(model.place)
-        size = price.weight_bytes(folder) if folder.is_dir() else None
-        sides.append(price.Side(name, predictor, size, examples=found[config.split]))
-    examples: Any = sides[0].examples
-    cost = price.measure(sides, examples, config.split, seconds=config.measure_seconds)
-    record = {"models": config.models, "data": config.data, "device": device.described, **cost}
-    return Report(record, [price.comparison(cost, opened[0].task)], price.remarks(cost))
+    def check() -> None:
+        metrics = {name for score in journal.scores.values() for name in score["metrics"] or ()}
+        gates.require_judgeable(conditions, metrics, models=len(subjects), compared=old is not None)
+
+    with running.saying_how_to_go_on(COMMAND, folder.path):
+        Sweep(subjects, points, method, journal, config.record(), judged=check if judged else None).run()
+        document = results.document(subjects, journal.opened, journal.scores, journal.measurements)
+        record = {**head, **document, "wall_seconds": round(time.monotonic() - started, 2)}
+        with folder.staging() as staged:
+            tables.write(record, staged)
+            folder.finish(record, staged, keep_checkpoints=False)
+    return _report(config, record, folder.path, old, conditions)
 
 
-def _require_one_task(opened: list[Trained]) -> None:
-    first = opened[0]
-    for other in opened[1:]:
-        if other.task.name != first.task.name or other.task.main_metric != first.task.main_metric:
-            raise UserError(
-                f"{other.name} is for {other.task.name} ({other.task.main_metric}), "
-                f"{first.name} for {first.task.name} ({first.task.main_metric})",
-                "Compare models of one task.",
-            )
+def find_subjects(config: Config) -> list[Subject]:
+    """Every model on every backend that it is asked to run on, the reference first.
+
+    Raises:
+        UserError: a model is exported and runs on none of the backends, or two have the same name.
+    """
+    parsed = [parse_model(text) for text in config.models]
+    if len({label for label, _, _ in parsed}) < len(parsed):  # runs/a/int8 runs/b/int8
+        parsed = [
+            (label if text.startswith(f"{label}=") else text, name, overrides)
+            for text, (label, name, overrides) in zip(config.models, parsed, strict=True)
+        ]
+    found = []
+    for label, name, overrides in parsed:
+        place = name if config.config_only else models.resolve(name, "MODEL")
+        exported = not config.config_only and (Path(place) / models.EXPORTED).is_file()
+        backends: Sequence[Backend] = config.backends or ["torch"]
+        if exported:
+            if config.backends and not {"onnx", "onnx-int8"} & set(config.backends):
+                raise UserError(f"{name} is exported: it runs in ONNX Runtime only", "Add onnx to --backends.")
+            backends = ["onnx"]
+        for backend in backends:
+            shown = f"{label} ({backend})" if len(config.backends or ()) > 1 else label
+            found.append(Subject(shown, name, overrides, backend))
+    names = [subject.name for subject in found]
+    if double := next((name for name in names if names.count(name) > 1), None):
+        raise UserError(f"there are two models called {double}", "Label one of them: LABEL=NAME.")
+    if config.mode == "training" and (exported_one := next((s for s in found if s.exported), None)):
+        raise UserError(f"{exported_one.name} runs in ONNX Runtime, which does not train", "Use --mode inference.")
+    return found
 
 
-def _short_names(names: list[str]) -> list[str]:
-    """The last parts of the names, as they are where two would be alike."""
-    short = [models.display_name(name) for name in names]
-    return short if len(set(short)) == len(short) else names
+def _inherited(config: Config, subjects: Sequence[Subject]) -> Config:
+    """The config with the data of the first model that tells its own, where rows are wanted and none are named."""
+    named = any(getattr(config, name) for name in trained.NAMES_DATA)
+    if config.config_only and named:
+        raise UserError("--config-only: random weights have no tokenizer for rows", "Leave the data out.")
+    if named or config.config_only or config.sequence_lengths:
+        return config
+    for subject in subjects:
+        record = read_record(models.resolve(subject.model, "MODEL"))
+        if any((record or {}).get("config", {}).get(name) for name in trained.NAMES_DATA):
+            return trained.inherit_data(config, record, subject.name)
+    return config
+
+
+def find_points(config: Config) -> list[Point]:
+    """The sizes to measure, small ones first: what is too large fails late, and raises the memory of none before it."""
+    rows = any(getattr(config, name) for name in trained.NAMES_DATA)
+    lengths = config.sequence_lengths or (() if rows else LENGTHS)
+    modes = get_args(Mode) if config.mode == "both" else (config.mode,)
+    kinds: list[tuple[int | None, Sequence[int]]] = [(length, BATCH_SIZES["random"]) for length in lengths]
+    if rows:
+        kinds.append((None, BATCH_SIZES["rows"]))
+    found = {Point(mode, size, n) for mode in modes for n, usual in kinds for size in config.batch_sizes or usual}
+    return sorted(found, key=lambda point: (modes.index(point.mode), point.weight, point.batch_size))
+
+
+def _default_path(subjects: Sequence[Subject]) -> Path:
+    names = dict.fromkeys(models.display_name(subject.model) for subject in subjects)
+    return RunFolder.default_path(COMMAND, "-".join(list(names)[:3]))
+
+
+def _plan(
+    config: Config, subjects: Sequence[Subject], points: Sequence[Point], here: dict[str, Any], folder: RunFolder
+) -> list[tuple[str, str]]:
+    least = config.launches * config.seconds * len(points) * len(subjects)
+    return [
+        ("models", ", ".join(subject.name for subject in subjects)),
+        ("sizes", "; ".join(map(str, points)) if len(points) < 5 else f"{len(points)}: {points[0]} to {points[-1]}"),
+        ("launches", f"{config.launches}, {config.seconds:g} s for a model at a size in each: {least:.0f} s or more"),
+        *environment.summary(here),
+        ("output", str(folder.path)),
+    ]
+
+
+def _report(
+    config: Config,
+    record: dict[str, Any],
+    folder: Path,
+    old: dict[str, Any] | None,
+    conditions: Sequence[gates.Condition],
+) -> Report:
+    """What is said of a finished benchmark, compared with an older one where there is one."""
+    shown = tables.tables(record)
+    if old:
+        change = comparison.compare(old, record)
+        shown += change.tables
+        for warning in change.warnings:
+            reporting.current().warn(warning)
+        record = {**record, "change": change.record}
+    judged = gates.judge(conditions, record, old)
+    for doubt in judged.doubts:
+        reporting.current().warn(doubt)
+    said = [*tables.sentences(record), *tables.method(record), record["recommendation"]]
+    lines = [*said, f"written to {folder}", *judged.failures]
+    record = {**record, "output": str(folder), "failures": judged.failures}
+    return Report(record, shown, lines, exit_code=1 if judged.failures else 0)

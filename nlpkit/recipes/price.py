@@ -130,25 +130,6 @@ def lines(price: Mapping[str, Any], task: Task) -> list[str]:
     return [*said, *remarks(price)]
 
 
-def comparison(price: Mapping[str, Any], task: Task) -> Table:
-    """A row a model, with the share of the first one's metric that it keeps and how many times it is better."""
-    metric, first = price["main_metric"], price["sides"][0]
-    shares = task.higher_is_better(metric)
-    header = ["model", metric, *(["kept"] if shares else []), "parameters", "size", "smaller"]
-    header += ["p50 ms", "faster", "rows/s", "faster"] if _timed(price) else []
-    rows: list[list[Any]] = []
-    for side in price["sides"]:
-        value = side["metrics"][metric]
-        row = [side["name"], value, *([f"{value / first['metrics'][metric]:.1%}"] if shares else [])]
-        row += [f"{side['parameters'] / 1e6:.2f} M", human_bytes(side["bytes"])]
-        row += [f"{first['bytes'] / side['bytes']:.1f}x"]
-        if _timed(price):
-            row += [f"{side['p50_ms']:.2f}", f"{first['p50_ms'] / side['p50_ms']:.1f}x"]
-            row += [f"{side['rows_per_second']:,.0f}", f"{side['rows_per_second'] / first['rows_per_second']:.1f}x"]
-        rows.append(row)
-    return Table(f"{price['split']}, {price['rows']:,} rows", header, rows)
-
-
 def remarks(price: Mapping[str, Any]) -> list[str]:
     """How the speed was measured."""
     if not _timed(price):

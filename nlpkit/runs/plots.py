@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,10 @@ import numpy as np
 Plot = Callable[[Path], None]
 
 COLOURS = ("#2f6db3", "#e0803a", "#4d9a57", "#b8505a", "#7d62a8")
+# with the colours, each of the first 35 lines looks different
+MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+DASHES = ("-", "--", ":", "-.")
+WIDE = 4.0  # times the smallest value, from where on an axis is logarithmic
 MAX_NAMED_CLASSES = 40  # more class names than this cannot be read on an axis
 
 
@@ -200,3 +205,163 @@ def front(x: Sequence[float], y: Sequence[float], labels: Sequence[str], xlabel:
         _save(figure, path)
 
     return draw
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line of points with error bars.
+
+    Attributes:
+        label: for the legend.
+        x, y: positive, by x.
+        intervals: low and high end of the bar at each point, None for no bar.
+        style: number of its look: that of the same model on other panels.
+    """
+
+    label: str
+    x: Sequence[float]
+    y: Sequence[float]
+    intervals: Sequence[tuple[float, float] | None]
+    style: int
+
+
+def sweep(panels: Mapping[str, Sequence[Line]], xlabel: str, ylabel: str) -> Plot:
+    """Figures of models over a size on logarithmic axes, on which a power of it is a straight line.
+
+    Figures of one magnitude stand on a linear axis, which has more ticks for them.
+
+    Args:
+        panels: lines by title; beside each other, three in a row.
+    """
+
+    def draw(path: Path) -> None:
+        import matplotlib
+
+        matplotlib.use("Agg")
+        from matplotlib import pyplot
+
+        columns = min(len(panels), 3)
+        rows = -(-len(panels) // columns)
+        most = max(len(lines) for lines in panels.values())
+        values = [y for lines in panels.values() for line in lines for y in line.y]
+        wide = max(values) > WIDE * min(values)
+        figure, grid = pyplot.subplots(
+            rows,
+            columns,
+            figsize=(4.6 * columns + 0.4, (3.4 + 0.18 * most) * rows),
+            layout="constrained",
+            squeeze=False,
+            sharey=True,
+        )
+        for axes in grid.flat[len(panels) :]:
+            axes.set_visible(False)
+        for axes, (title, lines) in zip(grid.flat, panels.items(), strict=False):
+            for line in lines:
+                _draw_line(axes, line)
+            axes.set_title(title, fontsize="medium")
+            axes.set(xlabel=xlabel)
+            if wide:
+                _log_axis(axes.yaxis)
+            _log_axis(axes.xaxis, sorted({x for line in lines for x in line.x}))
+            axes.legend(frameon=False, fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.14))  # covers no line
+            axes.spines[["top", "right"]].set_visible(False)
+            axes.grid(alpha=0.25)
+        for axes in grid[:, 0]:
+            axes.set_ylabel(ylabel)
+        _save(figure, path)
+
+    return draw
+
+
+def _draw_line(axes: Any, line: Line) -> None:
+    bars = [bar or (y, y) for y, bar in zip(line.y, line.intervals, strict=True)]
+    reach = np.asarray([(max(y - low, 0), max(high - y, 0)) for y, (low, high) in zip(line.y, bars, strict=True)])
+    axes.errorbar(
+        line.x, line.y, yerr=reach.T, label=line.label, capsize=2, markersize=4.5, linewidth=1.4, **_look(line.style)
+    )
+
+
+def _look(style: int) -> dict[str, Any]:
+    return {
+        "color": COLOURS[style % len(COLOURS)],
+        "marker": MARKERS[style % len(MARKERS)],
+        "linestyle": DASHES[style // len(COLOURS) % len(DASHES)],
+    }
+
+
+def _log_axis(axis: Any, ticks: Sequence[float] | None = None) -> None:
+    """A logarithmic axis with plain numbers at `ticks`, or else at 1, 2, 5, 10, ..."""
+    from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullLocator
+
+    axis.axes.set(**{f"{axis.axis_name}scale": "log"})
+    axis.set_major_locator(FixedLocator(ticks) if ticks else LogLocator(subs=(1, 2, 5)))
+    axis.set_minor_locator(NullLocator())
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}" if value >= 10 else f"{value:.3g}"))
+
+
+def pareto(
+    names: Sequence[str],
+    x: Sequence[float],
+    y: Sequence[float],
+    on_front: Sequence[bool],
+    xlabel: str,
+    ylabel: str,
+    *,
+    knee: str | None = None,
+) -> Plot:
+    """A named point for each model, a line through those that no other beats, and a ring around the knee.
+
+    Args:
+        x: positive, to be small.
+        on_front: for each point.
+        knee: name of a point.
+    """
+
+    def draw(path: Path) -> None:
+        figure, axes = _figure(6, 4.2)
+        front = sorted((left, low) for left, low, best in zip(x, y, on_front, strict=True) if best)
+        axes.plot(*zip(*front, strict=True), "--", color="#888888", linewidth=1, label="Pareto front", zorder=1)
+        for i, (left, low, best) in enumerate(zip(x, y, on_front, strict=True)):
+            look = {**_look(i), "linestyle": "none"}
+            axes.plot([left], [low], markersize=7, markerfacecolor=None if best else "white", **look)
+        if knee is not None:
+            i = list(names).index(knee)
+            ring = {"markersize": 15, "markerfacecolor": "none", "color": "#444444", "linestyle": "none"}
+            axes.plot([x[i]], [y[i]], marker="o", label=f"knee: {knee}", **ring)
+        axes.set(xlabel=xlabel, ylabel=ylabel)
+        axes.margins(0.15, 0.15)
+        if max(x) > WIDE * min(x):
+            _log_axis(axes.xaxis)
+        axes.grid(alpha=0.25)
+        axes.legend(frameon=False, fontsize=8, loc="best", labelspacing=0.9)
+        _name_points(figure, axes, names, x, y)
+        _save(figure, path)
+
+    return draw
+
+
+def _name_points(figure: Any, axes: Any, names: Sequence[str], x: Sequence[float], y: Sequence[float]) -> None:
+    """Write each name beside its point, where it covers neither a point nor another name."""
+    figure.canvas.draw()
+    renderer = figure.canvas.get_renderer()
+    spots = [axes.transData.transform(point) for point in zip(x, y, strict=True)]
+    taken: list[Any] = []
+    for name, point in zip(names, zip(x, y, strict=True), strict=True):
+        for across, up in ((8, 5), (8, -12), (-8, 5), (-8, -12), (8, 17), (8, -24), (-8, 17), (-8, -24)):
+            text = axes.annotate(
+                name,
+                point,
+                textcoords="offset points",
+                xytext=(across, up),
+                fontsize=8,
+                ha="left" if across > 0 else "right",
+            )
+            box = text.get_window_extent(renderer)
+            inside = axes.bbox.x0 <= box.x0 and box.x1 <= figure.bbox.x1
+            if inside and not any(box.overlaps(other) for other in taken) and not any(box.contains(*s) for s in spots):
+                break
+            text.remove()
+        else:
+            text = axes.annotate(name, point, textcoords="offset points", xytext=(8, 5), fontsize=8)
+            box = text.get_window_extent(renderer)
+        taken.append(box)

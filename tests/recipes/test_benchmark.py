@@ -1,36 +1,64 @@
-"""`nlpkit benchmark`, and the comparison that distill, prune and quantize end with."""
+"""`nlpkit benchmark`: real processes, planted costs, gates, interrupt and resume."""
 
 from __future__ import annotations
 
+import csv
 import json
+import os
 import shutil
+import signal
+import subprocess
 import time
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
+import planted
 import pytest
-import torch
-from conftest import Run
+from conftest import Run, RunOf, nlpkit_command, write_csv
 
 from nlpkit.errors import UserError
-from nlpkit.inference import speed
-from nlpkit.inference.predictor import Predictor, open_trained
-from nlpkit.options import OpeningOptions
-from nlpkit.recipes import benchmark, price
-from nlpkit.tasks.classification import TextClassification
-from nlpkit.tasks.masked_lm import MaskedLanguageModeling
-from nlpkit.tasks.question_answering import QuestionAnswering
-from nlpkit.training.devices import Device
+from nlpkit.measurement import sweep
+from nlpkit.measurement.processes import Unmeasured
+from nlpkit.measurement.spec import Point, parse_model
+from nlpkit.recipes import benchmark, measured
 
-CPU = Device("cpu", "fp32", "cpu")
+TINY = "bert:hidden_size=32,num_hidden_layers=1,num_attention_heads=2,intermediate_size=64,vocab_size=99"
+QUICK = {"launches": 1, "seconds": 0.02, "device": "cpu", "threads": 1, "overwrite": True}
+SHORT = ("--launches", 1, "--seconds", 0.02, "--threads", 1)
 
 
-def compared(*folders: Path, **values: Any) -> dict[str, Any]:
-    config = benchmark.Config(
-        models=[str(folder) for folder in folders], device="cpu", threads=1, **{"measure_seconds": 0, **values}
-    )
+class InThisProcess:
+    """What a worker does, without the seconds that a process takes to start."""
+
+    alive = True
+
+    def __init__(self) -> None:
+        self.worker = measured.Worker()
+
+    def ask(self, op: str, /, **values: Any) -> dict[str, Any]:
+        answer = self.worker.answer({"op": op, **values})
+        if "error" in answer:
+            raise Unmeasured(answer["error"], answer["message"], answer["hint"])
+        return answer
+
+    def close(self) -> None:
+        pass
+
+
+@pytest.fixture
+def here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Measure in the process of the test, where its figures do not matter."""
+    monkeypatch.setattr(sweep, "Worker", InThisProcess)
+
+
+def run(place: Path, *names: Any, **values: Any) -> dict[str, Any]:
+    config = benchmark.Config(models=[str(name) for name in names], output=place / "out", **{**QUICK, **values})
     return benchmark.run(config).record
+
+
+def results(record: dict[str, Any], name: str) -> list[Any]:
+    """A figure of each model at each point, point by point."""
+    return [result[name] for point in record["points"] for result in point["results"]]
 
 
 @pytest.fixture
@@ -55,156 +83,259 @@ def relabelled(trained: Path, tmp_path: Path) -> Path:
     return folder
 
 
-def test_figures_are_those_of_the_run_and_come_without_naming_data(trained: Path) -> None:
+# --- rows of the data ---
+
+
+@pytest.mark.usefixtures("here")
+def test_run_folders_are_measured_on_the_rows_they_were_validated_on(
+    trained: Path, relabelled: Path, tmp_path: Path
+) -> None:
     recorded = json.loads((trained / "nlpkit.json").read_text())
-    (side,) = compared(trained)["sides"]
-    assert side["metrics"] == pytest.approx(recorded["metrics"]["validation"], abs=1e-6)
-    assert side["parameters"] == recorded["parameters"]
-    assert side["bytes"] == (trained / "model.safetensors").stat().st_size
-    assert "p50_ms" not in side  # --measure-seconds 0
-
-
-def test_each_model_is_judged_with_its_own_label_numbers(trained: Path, relabelled: Path) -> None:
-    first, second = compared(trained, relabelled)["sides"]
+    record = run(tmp_path, trained, relabelled, batch_sizes="1,4", sample_rows=8)
+    first, second = record["subjects"]
+    assert first["metrics"] == pytest.approx(recorded["metrics"]["validation"], abs=1e-6)
+    # each model is judged with the numbers that it has for the labels
     assert second["metrics"]["accuracy"] == first["metrics"]["accuracy"]
-    assert second["points_lost"] == 0
+    assert first["parameters"] == recorded["parameters"]
+    assert first["bytes"] == (trained / "model.safetensors").stat().st_size
+    assert [(point["batch_size"], point["length"]) for point in record["points"]] == [(1, None), (4, None)]
+    for p50, p99, rate, peak in zip(
+        *(results(record, name) for name in ("p50_ms", "p99_ms", "samples_per_second", "peak_bytes")), strict=True
+    ):
+        assert 0 < p50 <= p99 and rate > 0 and peak > 0
+    assert record["rows"] == 32 and record["split"] == "validation"
 
 
-def test_other_data_and_split(trained: Path, reviews: Path) -> None:
-    record = compared(trained, data=str(reviews), split="test")
+@pytest.mark.usefixtures("here")
+def test_other_data_and_split(trained: Path, reviews: Path, tmp_path: Path) -> None:
+    record = run(tmp_path, trained, data=str(reviews), split="test", batch_sizes=4, sample_rows=8)
     known = json.loads((trained / "nlpkit.json").read_text())["metrics"]["test"]
-    assert record["sides"][0]["metrics"]["accuracy"] == pytest.approx(known["accuracy"])
+    assert record["subjects"][0]["metrics"]["accuracy"] == pytest.approx(known["accuracy"])
     with pytest.raises(UserError, match=r"--split tset"):
-        compared(trained, data=str(reviews), split="tset")
+        run(tmp_path, trained, data=str(reviews), split="tset")
 
 
-def test_a_model_that_tells_no_data(trained: Path, tmp_path: Path) -> None:
-    plain = shutil.copytree(trained, tmp_path / "plain", ignore=shutil.ignore_patterns("nlpkit.json"))
-    with pytest.raises(UserError, match="does not tell what it was trained on"):
-        compared(plain)
-    # of several, one that tells is enough
-    assert len(compared(plain, trained)["sides"]) == 2
+@pytest.mark.usefixtures("here")
+def test_texts_of_ones_own_without_labels(tiny_model: Path, trained: Path, tmp_path: Path) -> None:
+    texts = write_csv(tmp_path / "texts.csv", [{"text": "the very good film " * n} for n in range(1, 4)])
+    for model in (tiny_model, trained):
+        record = run(tmp_path, model, data=str(texts), batch_sizes=4, split="train")
+        (point,) = record["points"]
+        # 4 x (1 + 2 + 3) words, and two special tokens for each of three texts
+        (result,) = point["results"]
+        assert result["tokens_per_second"] / result["samples_per_second"] == pytest.approx(30 / 3)
+        assert record["subjects"][0]["metrics"] is None
 
 
-def test_models_of_different_tasks_are_refused(trained: Path, tiny_model: Path, tmp_path: Path) -> None:
-    from transformers import AutoModelForMaskedLM, AutoTokenizer
-
-    other = tmp_path / "mlm"
-    AutoModelForMaskedLM.from_pretrained(tiny_model).save_pretrained(other)
-    AutoTokenizer.from_pretrained(tiny_model).save_pretrained(other)
-    with pytest.raises(UserError, match="is for fill-mask"):
-        compared(trained, other)
-
-
-def test_on_the_command_line(nlpkit: Run, trained: Path) -> None:
-    done = nlpkit("benchmark", trained, trained, "--measure-seconds", 0.01, "--threads", 1, "--json")
-    assert done.returncode == 0, done.stderr
-    sides = json.loads(done.stdout)["sides"]
-    assert all(0 < side["p50_ms"] <= side["p95_ms"] and side["rows_per_second"] > 0 for side in sides)
-    shown = nlpkit("benchmark", trained, "--measure-seconds", 0, "--quiet")
-    assert "100.0%" in shown.stdout and "1.0x" in shown.stdout
+@pytest.mark.parametrize("task", ["token-classification", "question-answering", "masked-lm", "pairs"])
+@pytest.mark.usefixtures("here")
+def test_every_task(run_of: RunOf, tmp_path: Path, task: str) -> None:
+    folder = run_of(task)
+    extra = {"data": str(folder.parent / "data")} if task == "masked-lm" else {}
+    record = run(tmp_path, folder, batch_sizes=4, sample_rows=4, mode="both", **extra)
+    assert record["subjects"][0]["metrics"][record["main_metric"]] is not None
+    assert results(record, "status") == ["ok", "ok"]
 
 
-# --- how the speed is measured ---
+@pytest.mark.usefixtures("here")
+def test_models_of_different_tasks_are_refused(run_of: RunOf, tmp_path: Path) -> None:
+    one, other = run_of("classification"), run_of("token-classification")
+    with pytest.raises(UserError, match="is for token-classification"):
+        run(tmp_path, one, other)
+    # on random inputs they can be compared
+    record = run(tmp_path, f"a={one}", f"b={other}", sequence_lengths=8, batch_sizes=1)
+    assert results(record, "status") == ["ok", "ok"]
 
 
-def sleepy(trained: Path, seconds: float) -> Predictor:
-    """A predictor whose model takes that much longer for each forward pass."""
-    opened = open_trained(str(trained), OpeningOptions())
-    opened.model.register_forward_pre_hook(lambda *_: time.sleep(seconds))
-    return Predictor.of(opened.task, opened.model, opened.tokenizer, CPU)
+# --- random inputs of exact lengths ---
 
 
-def test_a_planted_delay_is_found(trained: Path) -> None:
-    examples = {"text": ["good film"] * 8}
-    torch.set_num_threads(1)
-    (slow,) = speed.measure([sleepy(trained, 0.05)], examples, seconds=0)
+@pytest.mark.usefixtures("here")
+def test_a_config_is_enough(tmp_path: Path) -> None:
+    names = (f"one={TINY}", f"two={TINY},num_hidden_layers=3", "gpt2:n_layer=1,n_embd=32,n_head=2,vocab_size=99")
+    record = run(tmp_path, *names, config_only=True, sequence_lengths="8,16", batch_sizes="1,2")
+    assert [point["length"] for point in record["points"]] == [8, 16, 8, 16]
+    assert [subject["name"] for subject in record["subjects"]][:2] == ["one", "two"]
+    one, two, _ = record["subjects"]
+    attention, feed_forward, norms = 4 * (32 * 32 + 32), 2 * 32 * 64 + 64 + 32, 2 * 2 * 32
+    assert two["parameters"] - one["parameters"] == 2 * (attention + feed_forward + norms)
+    assert set(results(record, "status")) == {"ok"}
+    rates = zip(results(record, "tokens_per_second"), results(record, "samples_per_second"), strict=True)
+    assert [round(tokens / samples) for tokens, samples in rates] == [8] * 3 + [16] * 3 + [8] * 3 + [16] * 3
+
+
+def test_what_is_too_long_or_does_not_fit_is_a_row(tmp_path: Path) -> None:
+    big = f"big={TINY},max_position_embeddings=8192,attn_implementation=eager"
+    record = run(
+        tmp_path,
+        f"short={TINY},max_position_embeddings=64",
+        big,
+        config_only=True,
+        sequence_lengths="16,8192",
+        batch_sizes=8,
+        memory_limit=1.2,  # attention of 8 x 2 heads x 8192 x 8192 takes 4.3 GB
+    )
+    assert results(record, "status") == ["ok", "ok", "too long", "out of memory"]
+    assert results(record, "p50_ms")[2:] == [None, None]
+
+
+@pytest.mark.usefixtures("here")
+def test_backends_are_exported_on_the_fly(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NLPKIT_CACHE", str(tmp_path / "cache"))
+    record = run(tmp_path, trained, backends="torch,onnx,onnx-int8", batch_sizes=4, sample_rows=8)
+    assert [subject["backend"] for subject in record["subjects"]] == ["torch", "onnx", "onnx-int8"]
+    accuracies = [subject["metrics"]["accuracy"] for subject in record["subjects"]]
+    assert accuracies[1] == accuracies[0]
+    assert record["subjects"][2]["bytes"] < record["subjects"][1]["bytes"]
+    with pytest.raises(UserError, match="does not train"):
+        run(tmp_path, trained, backends="torch,onnx", mode="training")
+
+
+# --- against a known answer (benchmarks/benchmark.py has the long form) ---
+
+
+def test_planted_sleep_and_memory_are_found(tmp_path: Path) -> None:
+    folders = [planted.save(tmp_path / "plain"), planted.save(tmp_path / "planted", sleep_ms=50, allocate_mb=200)]
+    record = run(tmp_path, *folders, sequence_lengths=8, batch_sizes=1, seconds=0.3, trust_remote_code=True)
+    fast, slow = results(record, "min_ms")
     # a sleep is never shorter than asked for; how much longer it is, is the machine's business
-    assert 50 <= slow.p50_ms <= slow.p95_ms
-    assert 0 < slow.rows_per_second <= 8 / 0.05
+    assert fast < 50 <= slow
+    plain, large = results(record, "working_bytes")
+    assert (large - plain) / 200e6 == pytest.approx(1, abs=0.05)
+    assert results(record, "speed")[1] < 1
 
 
-def test_sides_take_turns(trained: Path) -> None:
-    seen: list[str] = []
-    sides = []
-    for name in "ab":
-        side = sleepy(trained, 0)
-        side.model.register_forward_pre_hook(lambda *_, name=name: seen.append(name))
-        sides.append(side)
-    speed.measure(sides, {"text": ["good film"] * 3}, seconds=0)
-    turns = [name for i, name in enumerate(seen) if i == 0 or seen[i - 1] != name]
-    # warm-up, then three rounds: ab, ba, ab
-    assert "".join(turns) == "ab" + "ab" + "a" + "b"
+# --- what is written ---
 
 
-def test_batches_hold_rows_of_like_length(trained: Path) -> None:
-    shapes: list[tuple[int, int]] = []
-    side = sleepy(trained, 0)
-    side.model.register_forward_pre_hook(
-        lambda _, __, keywords: shapes.append(tuple(keywords["input_ids"].shape)), with_kwargs=True
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with `out`, a benchmark of two models in processes of their own."""
+    place = tmp_path_factory.mktemp("finished")
+    run(
+        place, f"a={TINY}", f"b={TINY},num_hidden_layers=2", config_only=True, sequence_lengths="8,16,32", batch_sizes=1
     )
-    speed.measure([side], {"text": ["good", "good film " * 8] * 4}, batch_size=4, seconds=0)
-    batches = [shape for shape in shapes if shape[0] > 1]
-    assert {shape[0] for shape in batches} == {4}
-    assert len({shape[1] for shape in batches}) == 2  # the short ones are not padded to the long ones
+    return place
 
 
-def test_sample_is_drawn_over_all_rows() -> None:
-    drawn = speed.sample({"text": [str(i) for i in range(1_000)]}, rows=100)
-    numbers = [int(text) for text in drawn["text"]]
-    assert len(set(numbers)) == 100 and max(numbers) > 800 and min(numbers) < 200
-    assert speed.sample({"text": ["a", "b"]})["text"] == ["a", "b"]
+def test_folder_csv_and_markdown(finished: Path) -> None:
+    record = json.loads((finished / "out" / "nlpkit.json").read_text())
+    assert record["status"] == "complete" and record["environment"] and record["config"]["launches"] == 1
+    with (finished / "out" / "benchmark.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 2 * 3
+    assert float(rows[0]["p50_ms"]) == pytest.approx(record["points"][0]["results"][0]["p50_ms"])
+    page = (finished / "out" / "benchmark.md").read_text()
+    assert "| a " in page and record["recommendation"] in page
+    assert {path.suffix for path in (finished / "out" / "plots").iterdir()} == {".png"}
 
 
-# --- what is said of it ---
+def test_what_is_said_of_it(nlpkit: Run, finished: Path) -> None:
+    done = nlpkit("benchmark", "--output", finished / "out", "--resume")
+    assert "p50 ms" in done.stdout and "fastest" in done.stdout and not done.stderr
+    # the same again, from its own record
+    again = nlpkit("benchmark", "--config", finished / "out" / "nlpkit.json", "--output", "again", "--dry-run")
+    assert "a, b" in again.stdout
 
 
-def side(name: str, value: float, size: int, p50: float, rate: float, metric: str = "accuracy") -> dict[str, Any]:
-    return {
-        "name": name,
-        "metrics": {metric: value},
-        "points_lost": 0.0,
-        "parameters": 10,
-        "bytes": size,
-        "p50_ms": p50,
-        "p95_ms": p50,
-        "rows_per_second": rate,
-        "batch_size": 32,
-    }
+def test_compare_and_fail_if(nlpkit: Run, finished: Path) -> None:
+    again = ("benchmark", "--output", finished / "out", "--resume", "--compare", finished / "out")
+    fine = nlpkit(*again, "--fail-if", "throughput<0.5x", "--fail-if", "p50>100s", "--json")
+    change = json.loads(fine.stdout)["change"]
+    assert change and json.loads(fine.stdout)["failures"] == []
+    done = nlpkit(*again, "--fail-if", "parameters>10", code=1)
+    assert "--fail-if parameters>10" in done.stdout
+    assert "throughput" in nlpkit(*again, "--fail-if", "troughput<0.95x", code=2).stderr
+    assert "nothing" in nlpkit("benchmark", "--config-only", TINY, "--compare", "nothing", code=2).stderr
 
 
-def test_gain_in_words() -> None:
-    task: Any = SimpleNamespace(main_metric="accuracy", higher_is_better=lambda _: True)
-    before, after = side("a", 0.9, 100, 4.0, 50.0), side("b", 0.882, 25, 2.0, 150.0) | {"points_lost": 1.8}
-    assert price.gain(before, after, task) == (
-        "4.0 times smaller, 2.0 times faster one by one and 3.0 in batches, for 1.80 points of accuracy (98.0% kept)"
+def test_interrupted_then_resumed(nlpkit: Run, tmp_path: Path) -> None:
+    arguments = (
+        "benchmark", "--config-only", f"a={TINY}", "--sequence-lengths", "8,16,32,64", "--batch-sizes", 1,
+        "--launches", 2, "--seconds", 0.2, "--threads", 1, "--output", "out",
+    )  # fmt: skip
+    process = subprocess.Popen(
+        nlpkit_command(*arguments), cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
-    assert "at the same accuracy" in price.gain(before, before, task)
-    assert "with accuracy 1.80 points better" in price.gain(after, before, task)
+    journal = tmp_path / "out" / "measurements.jsonl"
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline and not (journal.exists() and '"measurement"' in journal.read_text()):
+        time.sleep(0.05)
+    os.kill(process.pid, signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130, errors
+    assert "nlpkit benchmark --output out --resume" in errors
+    before = journal.read_text().splitlines()
+    done = nlpkit("benchmark", "--output", "out", "--resume", "--json")
+    record = json.loads(done.stdout)
+    assert journal.read_text().splitlines()[: len(before)] == before
+    assert [result["launches"] for point in record["points"] for result in point["results"]] == [2] * 4
+    # a second time there is nothing to do, and the figures stand
+    same = json.loads(nlpkit("benchmark", "--output", "out", "--resume", "--json").stdout)
+    assert same["points"] == record["points"]
+
+
+def test_dry_run_writes_nothing(nlpkit: Run, tmp_path: Path) -> None:
+    done = nlpkit("benchmark", "--config-only", TINY, "--sequence-lengths", 8, "--output", "out", "--dry-run")
+    assert "inference, 1 x 8 tokens" in done.stdout
+    assert not (tmp_path / "out").exists()
+
+
+# --- wrong usage ---
 
 
 @pytest.mark.parametrize(
-    ("task", "metric", "before", "after", "lost"),
+    ("arguments", "said"),
     [
-        (TextClassification, "accuracy", 0.91, 0.90, 1.0),  # a point is a hundredth
-        (TextClassification, "rmse", 0.50, 0.52, 2.0),  # more is worse
-        (QuestionAnswering, "f1", 64.1, 63.1, 1.0),  # counted in percent
-        (MaskedLanguageModeling, "perplexity", 6.0, 7.5, 1.5),
+        ((), "MODEL is required"),
+        (("--config-only", "bert:hidden_size"), "key=value"),
+        (("--config-only", "bert", "bert:num_hidden_layers=1", "--batch-sizes", "0"), "--batch-sizes"),
+        (("--config-only", "a=bert", "a=bert:num_hidden_layers=1"), "two models called a"),
+        (("--config-only", "bert", "--data", "x.csv"), "--config-only"),
+        (("./nowhere",), "there is no such folder"),
+        (("--config-only", "bert", "--backends", "tensorflow"), "--backends"),
     ],
 )
-def test_points_lost(task: Any, metric: str, before: float, after: float, lost: float) -> None:
-    self = SimpleNamespace(
-        main_metric=metric, point=task.point, higher_is_better=lambda name: name not in task.lower_is_better
-    )
-    assert task.points_lost(self, {metric: before}, {metric: after}) == pytest.approx(lost)
-    assert task.points_lost(self, {metric: after}, {metric: before}) == pytest.approx(-lost)
+def test_wrong_usage(nlpkit: Run, arguments: tuple[str, ...], said: str) -> None:
+    assert said in nlpkit("benchmark", *arguments, "--sequence-lengths", 8, *SHORT, code=2).stderr
 
 
-def test_lineage_grows_from_run_to_run() -> None:
-    one = {"sides": [side("teacher", 0.9, 100, 4, 50), side("student", 0.88, 50, 2, 100)]}
-    two = {"sides": [side("student", 0.88, 50, 2, 100), side("int8", 0.87, 12, 1, 200)]}
-    first = price.lineage({"command": "finetune-cls"}, one, "distill")
-    second = price.lineage({"command": "distill", "lineage": first}, two, "quantize")
-    assert [entry["command"] for entry in second] == ["finetune-cls", "distill", "quantize"]
-    assert [entry["name"] for entry in second] == ["teacher", "student", "int8"]
-    assert price.lineage(None, one, "distill")[0]["command"] is None
+@pytest.mark.usefixtures("here")
+@pytest.mark.parametrize(("model", "near"), [("brt", "bert"), ("bert:hidden_sise=32", "hidden_size")])
+def test_a_config_that_nobody_knows(tmp_path: Path, model: str, near: str) -> None:
+    with pytest.raises(UserError) as caught:
+        run(tmp_path, model, config_only=True, sequence_lengths=8)
+    assert near in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "label", "name", "overrides"),
+    [
+        ("bert", "bert", "bert", {}),
+        ("owner/name", "name", "owner/name", {}),
+        ("longformer:attention_window=4", "longformer:attention_window=4", "longformer", {"attention_window": 4}),
+        ("German=distilbert:vocab_size=31102", "German", "distilbert", {"vocab_size": 31102}),
+        (
+            "r=reformer:axial_pos_shape=[64,128],hidden_act=relu",
+            "r",
+            "reformer",
+            {"axial_pos_shape": [64, 128], "hidden_act": "relu"},
+        ),
+    ],
+)
+def test_model_arguments(text: str, label: str, name: str, overrides: dict[str, Any]) -> None:
+    assert parse_model(text) == (label, name, overrides)
+
+
+def test_a_folder_with_an_equals_sign(tmp_path: Path) -> None:
+    folder = tmp_path / "lr=3e-5"
+    folder.mkdir()
+    assert parse_model(str(folder)) == ("lr=3e-5", str(folder), {})
+
+
+def test_sizes_in_order() -> None:
+    sizes = {"sequence_lengths": "64,8", "batch_sizes": "2,1", "mode": "both"}
+    config = benchmark.Config(models=["bert"], config_only=True, **sizes)
+    points = benchmark.find_points(config)
+    assert points[:4] == [Point("inference", *size) for size in ((1, 8), (2, 8), (1, 64), (2, 64))]
+    assert [point.mode for point in points[4:]] == ["training"] * 4

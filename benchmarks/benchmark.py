@@ -1,0 +1,125 @@
+"""Whether `nlpkit benchmark` can be trusted: models whose answer is known, measured by the command itself.
+
+linear    encoders of 2, 4, ... 12 equal layers: latency must be a straight line over the layers
+sleep     an encoder that sleeps 5 ms in each call against the same one that does not: 5 ms more
+memory    encoders that take 50, 200 and 800 MB more while they run: that much more peak memory
+same      a model against itself, 20 times: "no difference" in at least 19
+overhead  the calls of the command against a bare timed loop over the same calls, by turns in one process
+
+Example: python benchmarks/benchmark.py --checks linear,sleep,memory,same,overhead
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import planted
+import sides
+
+LAYERS = (2, 4, 6, 8, 10, 12)
+SLEEP_MS = 5.0
+PLANTED_MB = (50, 200, 800)
+
+
+def benchmark(place: Path, *arguments: Any) -> dict[str, Any]:
+    """The JSON document of `nlpkit benchmark ...`."""
+    command = [sys.executable, "-m", "nlpkit", "benchmark", *map(str, arguments), "--trust-remote-code", "--json"]
+    command += ["--output", str(place / "benchmark"), "--overwrite", "--quiet"]
+    done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "HF_HUB_OFFLINE": "1"})
+    if done.returncode:
+        sys.exit(f"{' '.join(command)} failed with exit code {done.returncode}\n{done.stderr[-3000:]}")
+    return json.loads(done.stdout)
+
+
+def figures(document: dict[str, Any], name: str) -> list[Any]:
+    """A figure of each model at the only point."""
+    (point,) = document["points"]
+    return [result[name] for result in point["results"]]
+
+
+def linear(place: Path, options: argparse.Namespace) -> dict[str, Any]:
+    """Least squares of the median latency over the number of layers."""
+    folders = [planted.save(place / f"{layers}-layers", layers=layers, width=256) for layers in LAYERS]
+    sizes = ("--sequence-lengths", 128, "--batch-sizes", 1, "--seconds", options.seconds)
+    latencies = figures(benchmark(place, *folders, *sizes, "--threads", options.threads), "p50_ms")
+    slope, start = statistics.linear_regression(LAYERS, latencies)
+    share = statistics.correlation(LAYERS, latencies) ** 2
+    largest = max(abs(ms / (start + slope * k) - 1) for k, ms in zip(LAYERS, latencies, strict=True))
+    print(f"linear: {slope:.2f} ms a layer + {start:.2f} ms; R2 {share:.4f}, farthest from the line {largest:.1%}")
+    return {"layers": LAYERS, "ms": latencies, "slope": slope, "start": start, "r2": share, "largest": largest}
+
+
+def sleep(place: Path, options: argparse.Namespace) -> dict[str, Any]:
+    """What the sleeping model takes more."""
+    folders = [planted.save(place / f"sleeps-{ms:g}", sleep_ms=ms) for ms in (0, SLEEP_MS)]
+    sizes = ("--sequence-lengths", 32, "--batch-sizes", 1, "--seconds", options.seconds)
+    without, asleep = figures(benchmark(place, *folders, *sizes, "--threads", options.threads), "p50_ms")
+    print(f"sleep: {asleep - without:.2f} ms more ({without:.2f} to {asleep:.2f}), {SLEEP_MS:g} planted")
+    return {"planted_ms": SLEEP_MS, "found_ms": asleep - without, "ms": [without, asleep]}
+
+
+def memory(place: Path, options: argparse.Namespace) -> dict[str, Any]:
+    """What the models that take memory take more at their peak."""
+    folders = [planted.save(place / f"takes-{mb}", allocate_mb=mb) for mb in (0, *PLANTED_MB)]
+    sizes = ("--sequence-lengths", 32, "--batch-sizes", 1, "--seconds", 0.1, "--launches", 3)
+    first, *others = figures(benchmark(place, *folders, *sizes, "--threads", options.threads), "working_bytes")
+    found = [(bytes_ - first) / 1e6 for bytes_ in others]
+    for planted_mb, found_mb in zip(PLANTED_MB, found, strict=True):
+        print(f"memory: {found_mb:.1f} MB more, {planted_mb} planted ({found_mb / planted_mb - 1:+.1%})")
+    return {"planted_mb": PLANTED_MB, "found_mb": found}
+
+
+def same(place: Path, options: argparse.Namespace) -> dict[str, Any]:
+    """How often a model differs from itself."""
+    folder = planted.save(place / "same", layers=6, width=256)
+    sizes = ("--sequence-lengths", 64, "--batch-sizes", 1, "--seconds", options.seconds)
+    verdicts, speeds = [], []
+    for _ in range(options.runs):
+        document = benchmark(place, f"one={folder}", f"two={folder}", *sizes, "--threads", options.threads)
+        verdicts.append(figures(document, "verdict")[1])
+        speeds.append((figures(document, "speed")[1], *figures(document, "speed_interval")[1]))
+        print("same: {:.3f} ({:.3f} to {:.3f}), {}".format(*speeds[-1], verdicts[-1]), flush=True)
+    equal = verdicts.count("no difference")
+    print(f"same: no difference in {equal} of {len(verdicts)} runs")
+    return {"no_difference": equal, "runs": len(verdicts), "speeds": speeds}
+
+
+CHECKS: dict[str, Callable[[Path, argparse.Namespace], dict[str, Any]]] = {
+    "linear": linear,
+    "sleep": sleep,
+    "memory": memory,
+    "same": same,
+}
+
+
+def main() -> None:
+    """Run the checks that were asked for."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--checks", default=",".join(CHECKS), help="comma-separated")
+    parser.add_argument("--runs", type=int, default=20, help="of the model against itself")
+    parser.add_argument("--seconds", type=float, default=1.0, help="of measuring a model in a launch")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--output", type=Path, help="write everything as JSON")
+    options = parser.parse_args()
+    found: dict[str, Any] = {"environment": sides.environment("torch", "transformers", "nlpkit")}
+    for name in sides.chosen(parser, options.checks, dict.fromkeys(CHECKS, "")):
+        started = time.monotonic()
+        with tempfile.TemporaryDirectory() as place:
+            found[name] = CHECKS[name](Path(place), options)
+        found[name]["seconds"] = round(time.monotonic() - started)
+    if options.output:
+        sides.write_json(options.output, found)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,272 @@
+"""From what a user names to a model that is measured: trained for a task, an encoder alone, or with random weights."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from nlpkit import models
+from nlpkit.errors import UserError
+from nlpkit.inference.onnx import OnnxModel
+from nlpkit.inference.predictor import open_trained
+from nlpkit.measurement import memory
+from nlpkit.options import suggest
+from nlpkit.runs.folder import read_record
+from nlpkit.tasks import registry
+
+if TYPE_CHECKING:
+    from nlpkit.measurement.spec import Subject
+    from nlpkit.recipes.benchmark import Config
+    from nlpkit.tasks.base import Task
+    from nlpkit.training.devices import Device
+
+AUTO_CLASS = "AutoModel"  # of what has no task
+ATTENTION = "attn_implementation"  # every config takes it, and none lists it
+
+
+@dataclass
+class Model:
+    """A model that is open.
+
+    Attributes:
+        net: a transformers model, or one that runs in ONNX Runtime.
+        config: its transformers config.
+        device: where it is.
+        task: that it was trained for, None where there is none or the weights are random.
+        tokenizer: None where the weights are random, or there is none beside them.
+        limit: tokens that it takes, None for any number.
+        folder: that holds its weights; None for random ones and those of the hub's cache.
+        seconds: from files to the device, without imports; with random weights, to make them.
+    """
+
+    net: Any
+    config: Any
+    device: Device
+    task: Task | None
+    tokenizer: Any
+    limit: int | None
+    folder: Path | None
+    seconds: float
+
+    @property
+    def exported(self) -> bool:
+        """Whether it runs in ONNX Runtime."""
+        return isinstance(self.net, OnnxModel)
+
+    @property
+    def described(self) -> str:
+        """The device, for people. What runs in ONNX Runtime has the precision of its file, not that of the device."""
+        chip = self.device.described.rpartition(",")[0]
+        return f"{chip}, ONNX Runtime" if self.exported else self.device.described
+
+    @property
+    def architecture(self) -> str:
+        """Name of its class; of an exported model, as its config names it."""
+        return (self.config.architectures or ["unknown"])[0] if self.exported else type(self.net).__name__
+
+
+def open_model(subject: Subject, options: Config, device: Device) -> Model:
+    """Open what a subject names, as its backend runs it, but for compilation.
+
+    Raises:
+        UserError: it cannot be opened, its config has no such entry, or it is exported already and cannot be changed.
+    """
+    if not subject.exported:
+        return open_torch(subject, options, device)
+    place = Path(subject.model if options.config_only else models.resolve(subject.model, "MODEL"))
+    if not (place / models.EXPORTED).is_file():
+        from nlpkit.inference import exporting
+
+        place = exporting.exported_folder(subject, options)
+    elif subject.overrides:
+        raise UserError(f"{subject.name}: {place} is exported: its config cannot be changed", "Leave out :KEY=VALUE.")
+    return _open_exported(place, options, device)
+
+
+def open_torch(subject: Subject, options: Config, device: Device) -> Model:
+    """Open a subject in torch, in float32, in evaluation mode."""
+    if options.config_only:
+        return _random(subject, options, device)
+    place = models.resolve(subject.model, "MODEL")
+    if (Path(place) / models.EXPORTED).is_file():
+        raise UserError(f"{subject.name}: {place} is exported to ONNX and runs nowhere else", "Leave out --backends.")
+    config = _config(place, options)
+    require_known(config, subject.overrides, subject.name)
+    task = registry.known_task(config, (read_record(place) or {}).get("task"))
+    _import_class(config, task.auto_class if task else AUTO_CLASS)
+    if task is not None:
+        trained = open_trained(place, options, revision=options.model_revision, overrides=subject.overrides)
+        net, tokenizer, task, seconds = trained.model, trained.tokenizer, trained.task, trained.seconds
+    else:
+        net, tokenizer, seconds = _encoder(place, options, subject.overrides)
+    start = time.perf_counter()
+    net = net.to(device.name).eval()
+    _touch(net)
+    seconds += time.perf_counter() - start
+    if hasattr(net.config, "use_cache"):
+        net.config.use_cache = False
+    limit = models.max_positions(net.config, tokenizer)
+    folder = Path(place) if Path(place).is_dir() else None
+    return Model(net, net.config, device, task, tokenizer, limit, folder, seconds)
+
+
+def _touch(net: Any) -> None:
+    """Read all weights once: those of a file that is mapped into memory are not there before."""
+    for tensor in net.state_dict().values():
+        tensor.sum()
+
+
+def _config(place: str, options: Config) -> Any:
+    return models.load_config(place, revision=options.model_revision, trust_remote_code=options.trust_remote_code)
+
+
+def _import_class(config: Any, auto_class: str) -> None:
+    """Import the code of a model, so that the time to load it is that of its weights."""
+    import transformers
+
+    mapping = getattr(transformers, auto_class)._model_mapping
+    if type(config) in mapping:  # not those of a pruned model, nor code that comes with weights
+        mapping[type(config)]
+
+
+def _encoder(place: str, options: Config, overrides: Mapping[str, Any]) -> tuple[Any, Any, float]:
+    """A model without a task, its tokenizer (None where it has none), and the seconds to open the model."""
+    start = time.perf_counter()
+    net, _ = models.load_model(
+        place,
+        AUTO_CLASS,
+        revision=options.model_revision,
+        trust_remote_code=options.trust_remote_code,
+        allow_pickle=options.allow_pickle,
+        exported=True,
+        **overrides,
+    )
+    seconds = time.perf_counter() - start
+    return net, tokenizer_of(place, options), seconds
+
+
+def tokenizer_of(place: str, options: Config) -> Any:
+    """The tokenizer that is named, or that of the model, None where it has none: random inputs need none."""
+    if not options.tokenizer and models.lacks_tokenizer(place):
+        return None
+    if options.tokenizer:
+        named = models.resolve(options.tokenizer, "--tokenizer")
+        return models.load_tokenizer(named, trust_remote_code=options.trust_remote_code)
+    return models.load_tokenizer(place, revision=options.model_revision, trust_remote_code=options.trust_remote_code)
+
+
+def _open_exported(place: Path, options: Config, device: Device) -> Model:
+    """Open a folder that holds an exported model; with a task and a tokenizer, where it has them."""
+    config = models.load_config(str(place))
+    task: Task | None = None
+    tokenizer, limit = None, models.max_positions(config, None)
+    start = time.perf_counter()
+    record = read_record(place)
+    if not options.config_only and registry.known_task(config, (record or {}).get("task")) is not None:
+        trained = open_trained(str(place), options)
+        net, task, tokenizer, limit = trained.model, trained.task, trained.tokenizer, trained.limit
+        start = time.perf_counter()
+    else:
+        net = OnnxModel(place / models.EXPORTED, config)
+        if not options.config_only:
+            tokenizer = tokenizer_of(str(place), options)
+            limit = models.max_positions(config, tokenizer)
+            start = time.perf_counter()
+    net.to(device.name)
+    net.session  # noqa: B018 (opens it)
+    return Model(net, config, device, task, tokenizer, limit, place, time.perf_counter() - start)
+
+
+def traits(net: Any) -> tuple[dict[str, Any], list[type]]:
+    """What a call may change in a transformers model for good: its config, and the classes of its parts.
+
+    BigBird gives up sparse attention at the first short input, Reformer settles its number of buckets by the first one.
+    """
+    return net.config.to_dict(), [type(part) for part in net.modules()]
+
+
+# --- random weights ---
+
+
+def _random(subject: Subject, options: Config, device: Device) -> Model:
+    """A model made of a config alone: the encoder without a head of a task."""
+    import transformers
+
+    config = random_config(subject, options)
+    torch.manual_seed(options.seed)
+    _import_class(config, AUTO_CLASS)
+    start = time.perf_counter()
+    try:
+        net = transformers.AutoModel.from_config(config, trust_remote_code=options.trust_remote_code)
+    except Exception as error:
+        if memory.is_exhausted(error):
+            raise
+        raise UserError(f"{subject.name}: no model can be made of this config: {first_line(error)}") from error
+    net = net.to(device.name).eval()
+    seconds = time.perf_counter() - start
+    return Model(net, net.config, device, None, None, models.max_positions(config, None), None, seconds)
+
+
+def random_config(subject: Subject, options: Config) -> Any:
+    """The config of a folder, a hub name or a model type, with its overrides.
+
+    Raises:
+        UserError: there is no such config, it has no such entry, or the entry takes no such value.
+    """
+    from transformers.models.auto.configuration_auto import CONFIG_MAPPING
+
+    name = subject.model
+    kind = None if (Path(name) / "config.json").is_file() else model_type(name)
+    if kind is not None:
+        # what a config derives from its entries (the kinds of its layers) has to follow the overrides
+        config, values = CONFIG_MAPPING[kind](), {}
+    else:
+        try:
+            config = _config(models.resolve(name, "MODEL"), options)
+        except UserError as error:
+            near = None if Path(name).expanduser().is_dir() else suggest(name, CONFIG_MAPPING)
+            raise UserError(error.message, near or error.hint) from error
+        values = config.to_dict()
+    if hasattr(config, models.STRUCTURE):
+        raise UserError(f"{subject.name}: its layers differ, which no config says", "Leave out --config-only.")
+    require_known(config, subject.overrides, subject.name)
+    values = {**values, **subject.overrides}
+    if hasattr(config, "use_cache"):
+        values["use_cache"] = False
+    try:
+        return type(config).from_dict(values)
+    except Exception as error:  # each config has checks of its own
+        raise UserError(f"{subject.name}: the config takes no such value: {first_line(error)}") from error
+
+
+def model_type(name: str) -> str | None:
+    """The model type of transformers that is meant, dashes and underscores or none: `bigbird` is `big_bird`."""
+    from transformers.models.auto.configuration_auto import CONFIG_MAPPING
+
+    def plain(text: str) -> str:
+        return text.replace("-", "").replace("_", "")
+
+    return next((kind for kind in CONFIG_MAPPING if plain(kind) == plain(name)), None)
+
+
+def require_known(config: Any, overrides: Mapping[str, Any], name: str) -> None:
+    """Check the names of overrides.
+
+    Raises:
+        UserError: the config has no such entry; naming the nearest.
+    """
+    known = {*config.to_dict(), *config.attribute_map, ATTENTION}
+    for key in overrides:
+        if key not in known:
+            raise UserError(f"{name}: a config of {config.model_type} has no '{key}'", suggest(key, sorted(known)))
+
+
+def first_line(error: BaseException) -> str:
+    """What an error of a library says, in one line."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
+    return " ".join(lines[:2]) if lines[0].endswith(":") else lines[0]

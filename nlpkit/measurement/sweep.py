@@ -1,0 +1,379 @@
+"""The sweep over models and sizes: launches, turns, and a journal of what came of them.
+
+A launch starts a fresh process for every model. At each size all of them get ready, then they take turns, one at a
+time, in rounds whose order changes, so that whatever else the machine does hits all alike. Two processes of one model
+differ by a few per cent (memory lies elsewhere, threads land on other cores), which no number of rounds averages out:
+so there are several launches, and intervals are over these.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from nlpkit import reporting
+from nlpkit.errors import RunError, UserError
+from nlpkit.measurement import statistics
+from nlpkit.measurement.processes import Unmeasured, Worker
+from nlpkit.measurement.spec import Measurement, Opened, Point, Subject
+from nlpkit.runs.folder import writing
+
+TURNS = 10  # of a model at a size in a launch, unless a single pass takes longer
+MOST_LAUNCHES = 3  # times those asked for, where intervals are still too wide
+
+
+@dataclass
+class Method:
+    """How much is measured.
+
+    Attributes:
+        launches: fresh processes for each model.
+        seconds: of measuring a model at a size, in each launch.
+        interval: half-width of a 95 % interval, in per cent, above which more launches follow.
+        max_minutes: when to stop with what there is; None: never.
+    """
+
+    launches: int
+    seconds: float
+    interval: float
+    max_minutes: float | None = None
+
+
+@dataclass
+class Journal:
+    """What has been measured, in memory and as a line each in a file; read again where the file is there.
+
+    Args:
+        path: of the file.
+    """
+
+    path: Path
+    opened: dict[str, list[Opened]] = field(default_factory=dict)
+    scores: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._found: dict[tuple[int, Point, str], Measurement] = {}
+        text = self.path.read_bytes() if self.path.exists() else b""
+        if text and not text.endswith(b"\n"):  # a kill has cut the last line in half
+            text = text[: text.rfind(b"\n") + 1]
+            os.truncate(self.path, len(text))
+        for line in text.splitlines():
+            self._take(json.loads(line))
+
+    def _take(self, entry: dict[str, Any]) -> None:
+        kind = entry.pop("kind")
+        if kind == "opened":
+            self.opened.setdefault(entry.pop("subject"), []).append(Opened(**entry))
+        elif kind == "score":
+            self.scores[entry.pop("subject")] = entry
+        else:
+            self._keep(Measurement.from_json(entry))
+
+    def _keep(self, found: Measurement) -> None:
+        # a point that was half written is measured again: the later one counts
+        self._found[found.launch, found.point, found.subject] = found
+
+    @property
+    def measurements(self) -> list[Measurement]:
+        """All of them, in the order in which they were made."""
+        return list(self._found.values())
+
+    def note_opened(self, subject: Subject, opened: Opened) -> None:
+        """Keep how a subject was opened in a launch."""
+        self.opened.setdefault(subject.name, []).append(opened)
+        self._write([{"kind": "opened", "subject": subject.name, **asdict(opened)}])
+
+    def note_score(self, subject: Subject, score: Mapping[str, Any]) -> None:
+        """Keep the metrics of a subject."""
+        self.scores[subject.name] = dict(score)
+        self._write([{"kind": "score", "subject": subject.name, **score}])
+
+    def note_point(self, found: Sequence[Measurement]) -> None:
+        """Keep what all subjects showed at a point in a launch."""
+        for measurement in found:
+            self._keep(measurement)
+        self._write({"kind": "measurement", **measurement.to_json()} for measurement in found)
+
+    def _write(self, entries: Iterable[Mapping[str, Any]]) -> None:
+        with writing(self.path), self.path.open("a", encoding="utf-8") as file:
+            file.write("".join(json.dumps(entry) + "\n" for entry in entries))
+
+    def missing(self, launch: int, point: Point, subjects: Sequence[Subject]) -> bool:
+        """Whether a point has not been measured in a launch, for one subject at least."""
+        return any((launch, point, subject.name) not in self._found for subject in subjects)
+
+
+class Sweep:
+    """All models at all sizes.
+
+    Args:
+        subjects: the reference first.
+        points: sizes, in the order in which they are measured.
+        method: how much is measured.
+        journal: where it is kept; what is there already is not measured again.
+        settings: what a process is told beside its subject: the command's options.
+        judged: called when the task's metrics of all subjects are in the journal; None where they are not wanted.
+        start: makes a process; None: a `Worker`.
+    """
+
+    def __init__(
+        self,
+        subjects: Sequence[Subject],
+        points: Sequence[Point],
+        method: Method,
+        journal: Journal,
+        settings: Mapping[str, Any],
+        *,
+        judged: Callable[[], None] | None = None,
+        start: Callable[[], Worker] | None = None,
+    ) -> None:
+        self.subjects, self.points, self.method, self.journal = subjects, points, method, journal
+        self.settings, self.judged, self.start = settings, judged, start or Worker
+        self.workers: dict[str, Worker] = {}
+        self.last: str | None = None  # whose turn was the last
+
+    def run(self) -> None:
+        """Measure what is missing.
+
+        Raises:
+            UserError: a model cannot be opened, or they cannot be compared.
+            KeyboardInterrupt: what was measured until then is kept.
+        """
+        stop = time.monotonic() + 60 * self.method.max_minutes if self.method.max_minutes else None
+        launches, launch = self.method.launches, 0
+        with reporting.current().progress("benchmark", launches * len(self.points), "sizes") as bar:
+            while launch < launches:
+                if not self._launch(launch, bar, stop):
+                    reporting.current().note(f"--max-minutes {self.method.max_minutes:g} are over")
+                    return
+                launch += 1
+                # two tell too little of their spread to plan by
+                if launch == launches and launches == self.method.launches > 2:
+                    launches = self._needed()
+                    bar.expect(launches * len(self.points))
+
+    def _needed(self) -> int:
+        asked = self.method.launches
+        reference = self.subjects[0].name
+        needed = statistics.launches_needed(self.journal.measurements, self.method.interval, reference)
+        most = MOST_LAUNCHES * asked
+        if needed > asked:
+            wide = f"after {asked} launches intervals are wider than --interval {self.method.interval:g} %"
+            many = f"{most}, the most there will be" if needed > most else str(needed)
+            reporting.current().note(f"{wide}: going on to {many}")
+        return min(max(needed, asked), most)
+
+    def _launch(self, launch: int, bar: reporting.Progress, stop: float | None) -> bool:
+        """Start a process for every subject and measure the points that are missing.
+
+        Returns:
+            Whether there was time for all of them.
+        """
+        missing = [point for point in self.points if self.journal.missing(launch, point, self._at(point))]
+        bar.advance(len(self.points) - len(missing))
+        if not missing:
+            return True
+        try:
+            self.workers = {subject.name: self.start() for subject in self.subjects}
+            # imports may run side by side; the time to load a model is taken
+            for subject in self.subjects:
+                self._require(subject, "ready")
+            for subject in self.subjects:
+                self._open(subject)
+            if self.judged is not None:
+                self._score()
+                self.judged()
+            for point in missing:
+                if stop is not None and time.monotonic() > stop:
+                    return False
+                self.journal.note_point(self._measure(launch, point))
+                bar.advance(1, launch=str(launch + 1), at=str(point))
+        finally:
+            for worker in self.workers.values():
+                worker.close()
+            self.workers = {}
+        return True
+
+    def _at(self, point: Point) -> list[Subject]:
+        """The subjects that are measured at a point."""
+        return [subject for subject in self.subjects if not (subject.exported and point.mode == "training")]
+
+    def _require(self, subject: Subject, op: str, /, **values: Any) -> dict[str, Any]:
+        """Ask a process what the sweep cannot go on without.
+
+        Raises:
+            UserError: the user has asked for what cannot be.
+            RunError: anything else went wrong.
+        """
+        try:
+            return self.workers[subject.name].ask(op, **values)
+        except Unmeasured as error:
+            kind = UserError if error.status == "user" else RunError
+            raise kind(f"{subject.name}: {error.message}" if kind is RunError else error.message, error.hint) from None
+
+    def _open(self, subject: Subject) -> None:
+        answer = self._require(subject, "open", subject=subject.to_json(), config=dict(self.settings))
+        self.journal.note_opened(subject, Opened(**answer["opened"]))
+        if any(point.length is None for point in self.points):
+            self._require_one_task(subject)
+
+    def _require_one_task(self, subject: Subject) -> None:
+        """Raises UserError: rows are of one task, and this subject is of another than the first."""
+        first = self.subjects[0]
+        one, other = self.journal.opened[first.name][-1], self.journal.opened[subject.name][-1]
+        if (one.task, one.main_metric) != (other.task, other.main_metric):
+            described = [f"{m.task} ({m.main_metric})" if m.task else "no task" for m in (other, one)]
+            raise UserError(
+                f"{subject.name} is for {described[0]}, {first.name} for {described[1]}",
+                "Compare models of one task, or measure on random inputs: --sequence-lengths N,N,...",
+            )
+
+    def _score(self) -> None:
+        todo = [subject for subject in self.subjects if subject.name not in self.journal.scores]
+        if not todo:
+            return
+        with reporting.current().progress("judge", len(todo), "models") as bar:
+            for subject in todo:
+                answer = self._require(subject, "score")
+                if answer["note"]:
+                    reporting.current().warn(f"{subject.name}: {answer['note']}")
+                self.journal.note_score(subject, {name: answer[name] for name in ("metrics", "split", "rows")})
+                bar.advance()
+
+    # --- a point ---
+
+    def _measure(self, launch: int, point: Point) -> list[Measurement]:
+        """What each subject shows at a point, in the order of the subjects."""
+        found: dict[str, Measurement] = {}
+        ready: dict[str, _Ready] = {}
+        for subject in self._at(point):
+            with self._kept_going(found, launch, point, subject):
+                ready[subject.name] = self._prepare(point, subject)
+        self._take_turns(ready, found, launch, point)
+        peak = self._probe(ready, found)
+        for subject in self._at(point):
+            if subject.name in found:
+                continue
+            with self._kept_going(found, launch, point, subject):
+                measured = ready[subject.name]
+                memory = self.workers[subject.name].ask("memory")
+                # behind that, as counting takes memory of its own
+                known = [f for f in self.journal.measurements if f.point == point and f.subject == subject.name]
+                flops = known[0].flops if known else self.workers[subject.name].ask("flops")["flops"]
+                found[subject.name] = Measurement(
+                    launch,
+                    point,
+                    subject.name,
+                    turns=measured.turns,
+                    calls=measured.calls,
+                    samples=measured.samples,
+                    tokens=measured.tokens,
+                    warm_up_calls=measured.warm_up["calls"],
+                    warm_up_seconds=measured.warm_up["seconds"],
+                    stable=measured.warm_up["stable"],
+                    peak_bytes=memory["peak_bytes"],
+                    before_bytes=memory["before_bytes"],
+                    joules=[j for j in measured.joules if j is not None] if None not in measured.joules else None,
+                    flops=flops,
+                    peak_flops=peak,
+                )
+        return [found[subject.name] for subject in self._at(point)]
+
+    def _prepare(self, point: Point, subject: Subject) -> _Ready:
+        if before := self._failed_before(point, subject):
+            raise before
+        worker = self._living(subject)
+        size = worker.ask("prepare", point=asdict(point))
+        warm_up = worker.ask("warm", seconds=self.method.seconds)
+        passes = max(round(self.method.seconds / TURNS / warm_up["pass_seconds"]), 1)
+        self.last = subject.name
+        return _Ready(size["calls"], size["samples"], size["tokens"], warm_up, passes)
+
+    def _failed_before(self, point: Point, subject: Subject) -> Unmeasured | None:
+        """Why there will be no figure: it did not fit at this size, or at a smaller one, in this sweep."""
+        for found in self.journal.measurements:
+            if found.subject != subject.name or found.status == "ok" or found.point.mode != point.mode:
+                continue
+            if found.point == point:
+                return Unmeasured(found.status, found.message or "")
+            smaller = found.point.batch_size <= point.batch_size and (found.point.length or 0) <= (point.length or 0)
+            rows = (found.point.length is None, point.length is None)
+            if found.status == "out of memory" and smaller and rows == (False, False):
+                return Unmeasured("out of memory", f"as with {found.point}")
+        return None
+
+    def _living(self, subject: Subject) -> Worker:
+        """The process of a subject, a new one where an earlier size was the end of it."""
+        if not self.workers[subject.name].alive:
+            self.workers[subject.name].close()
+            self.workers[subject.name] = self.start()
+            self.workers[subject.name].ask("open", subject=subject.to_json(), config=dict(self.settings))
+        return self.workers[subject.name]
+
+    def _take_turns(
+        self, ready: Mapping[str, _Ready], found: dict[str, Measurement], launch: int, point: Point
+    ) -> None:
+        """Rounds in which each subject has a turn, until each has had its time; the order changes."""
+        names = [name for name in ready if name not in found]
+        subjects = {subject.name: subject for subject in self.subjects}
+        spent = 0.0
+        rounds = 0
+        while names and (rounds == 0 or spent < self.method.seconds * len(names)):
+            # who goes first changes, as the one behind a slow model meets a warmer chip
+            for name in names[rounds % len(names) :] + names[: rounds % len(names)]:
+                with self._kept_going(found, launch, point, subjects[name]):
+                    measured = ready[name]
+                    again = self.last != name and measured.pass_seconds < self.method.seconds
+                    answer = self.workers[name].ask("turn", passes=measured.passes, warm=again)
+                    self.last = name
+                    measured.turns.append(answer["seconds"])
+                    measured.joules.append(answer["joules"])
+                    spent += sum(answer["seconds"])
+            names = [name for name in names if name not in found]
+            rounds += 1
+
+    def _probe(self, ready: Mapping[str, _Ready], found: Mapping[str, Measurement]) -> float | None:
+        """FLOP/s of matrix products now, as the first subject that can be asked measures it."""
+        for name in ready:
+            if name not in found:
+                with contextlib.suppress(Unmeasured):
+                    return float(self.workers[name].ask("probe")["flops_per_second"])
+        return None
+
+    @contextlib.contextmanager
+    def _kept_going(self, found: dict[str, Measurement], launch: int, point: Point, subject: Subject) -> Iterator[None]:
+        """Turn what goes wrong with one subject into a result that says so; the others go on.
+
+        Raises:
+            UserError: the user has asked for what cannot be.
+        """
+        try:
+            yield
+        except Unmeasured as error:
+            if error.status == "user":
+                raise UserError(error.message, error.hint) from None
+            status: Any = error.status
+            found[subject.name] = Measurement(launch, point, subject.name, status=status, message=error.message)
+
+
+@dataclass
+class _Ready:
+    """A subject that has its inputs of a point and is warm."""
+
+    calls: int
+    samples: int
+    tokens: int
+    warm_up: Mapping[str, Any]
+    passes: int
+    turns: list[list[float]] = field(default_factory=list)
+    joules: list[float | None] = field(default_factory=list)
+
+    @property
+    def pass_seconds(self) -> float:
+        return float(self.warm_up["pass_seconds"])

@@ -1,0 +1,285 @@
+"""A benchmark for people: tables, sentences, a page of markdown; and for spreadsheets."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from nlpkit.measurement import choice, environment, figures
+from nlpkit.reporting import Cell, Table
+from nlpkit.runs.folder import human_bytes
+
+Document = Mapping[str, Any]
+Entry = dict[str, Any]
+
+
+def tables(made: Document) -> list[Table]:
+    """The models; their figures at each size; how these grow with the length."""
+    groups: dict[tuple[str, int], list[Mapping[str, Any]]] = {}
+    for point in made["points"]:
+        groups.setdefault((point["mode"], point["batch_size"]), []).append(point)
+    grown = _growth(made)
+    sizes = [_at_batch_size(made, mode, size, points) for (mode, size), points in groups.items()]
+    return [_models(made), *sizes, *([grown] if grown else [])]
+
+
+def _models(made: Document) -> Table:
+    """A row a model."""
+    subjects, metric = made["subjects"], made["main_metric"]
+    several = len({subject["backend"] for subject in subjects}) > 1
+    kept = len(subjects) > 1 and any(subject["kept"] is not None for subject in subjects)
+    judged = f" ({made['split']}, {made['rows']:,} rows)" if metric else ""
+    header = ["model", *(["backend"] if several else []), *([metric] if metric else []), *(["kept"] if kept else [])]
+    header += ["parameters", "size", "load s", "idle memory"]
+    rows: list[list[Cell]] = []
+    for subject in subjects:
+        row: list[Cell] = [subject["name"], *([subject["backend"]] if several else [])]
+        if metric:
+            row.append((subject["metrics"] or {}).get(metric))
+        if kept:
+            row.append(None if subject["kept"] is None else f"{subject['kept']:.1%}")
+        parameters, load = subject["parameters"], subject["load_seconds"]
+        row.append(None if parameters is None else f"{parameters / 1e6:.2f} M")
+        row += [_bytes(subject["bytes"]), None if load is None else f"{load:.2f}", _bytes(subject["idle_bytes"])]
+        rows.append(row)
+    return Table(f"models{judged}", header, rows)
+
+
+def _at_batch_size(made: Document, mode: str, batch_size: int, points: list[Mapping[str, Any]]) -> Table:
+    """A row a model and length; the length is in the title where there is one."""
+    one = len(points) == 1
+    title = choice.size(points[0]) if one else f"batch size {batch_size}"
+    if mode == "inference" or not one:
+        title = f"{mode}, {title}"
+    results = [(point, result) for point in points for result in point["results"]]
+    peak = any(result["share_of_peak"] is not None for _, result in results)
+    energy = any(result["joules_per_sample"] is not None for _, result in results)
+    versus = len(made["subjects"]) > 1
+    failed = any(result["status"] != "ok" for _, result in results)
+    header = ["model", *([] if one else ["tokens"]), "p50 ms", "p95 ms", "samples/s", "tokens/s", "memory"]
+    header += [*(["of peak"] if peak else []), *(["J/sample"] if energy else [])]
+    header += ["speed" if versus else "status"] if versus or failed else []
+    rows: list[list[Cell]] = []
+    for point, result in results:
+        row: list[Cell] = [result["subject"], *([] if one else [point["length"] or "rows"])]
+        row += [_number(result[name]) for name in ("p50_ms", "p95_ms", "samples_per_second", "tokens_per_second")]
+        row.append(_bytes(result["peak_bytes"]))
+        if peak:
+            row.append(None if result["share_of_peak"] is None else f"{result['share_of_peak']:.0%}")
+        if energy:
+            row.append(_number(result["joules_per_sample"]))
+        if versus or failed:
+            reference = result["subject"] == made["subjects"][0]["name"]
+            row.append(_speed(result, reference) if result["status"] == "ok" else result["status"])
+        rows.append(row)
+    return Table(title, header, rows)
+
+
+def _speed(result: Mapping[str, Any], reference: bool) -> str | None:
+    """Times as fast as the first model."""
+    if reference or result["speed"] is None:
+        return None
+    if result["verdict"] == "no difference":
+        return "no difference"
+    return ratio(result["speed"], result["speed_interval"])
+
+
+def ratio(value: float, interval: list[float] | None) -> str:
+    """`1.92x ±0.03`, the half of the interval behind it."""
+    digits = 2 if value >= 1 else 3
+    half = "" if interval is None else f" ±{(interval[1] - interval[0]) / 2:.{digits}f}"
+    return f"{value:.{digits}f}x{half}"
+
+
+def _growth(made: Document) -> Table | None:
+    """A row a model, mode and batch size."""
+    if not made["growth"]:
+        return None
+    rows: list[list[Cell]] = []
+    for entry in made["growth"]:
+        row: list[Cell] = [entry["subject"], entry["mode"], entry["batch_size"]]
+        for figure in ("time", "memory"):
+            exponent = entry[f"{figure}_exponent"]
+            row.append(None if exponent is None else f"{exponent:.2f} ±{entry[f'{figure}_exponent_error']:.2f}")
+        rows.append(row)
+    header = ["model", "mode", "batch size", "time", "memory"]
+    return Table("growth: exponent of the length, in its upper half (± standard error)", header, rows)
+
+
+def _bytes(value: float | None) -> str | None:
+    return None if value is None else human_bytes(value)
+
+
+def _number(value: float | None) -> str | None:
+    """Three significant digits or more."""
+    if value is None:
+        return None
+    if value >= 100:
+        return f"{value:,.0f}"
+    return f"{value:.1f}" if value >= 10 else f"{value:.2f}" if value >= 1 else f"{value:.3g}"
+
+
+# --- sentences ---
+
+
+def sentences(made: Document) -> list[str]:
+    """Where one model overtakes another, and why there are figures missing."""
+    said = [
+        f"{crossing['faster']} is faster than {crossing['slower']} from about {crossing['length']:,.0f} tokens on "
+        f"({crossing['mode']}, batch size {crossing['batch_size']})"
+        for crossing in made["crossings"]
+    ]
+    for point in made["points"]:
+        for result in point["results"]:
+            if result["message"]:
+                said.append(f"{result['subject']}, {choice.size(point)}: {_why(result)}")
+    return said
+
+
+def _why(result: Mapping[str, Any]) -> str:
+    return result["message"] if result["status"] == "ok" else f"{result['status']}: {result['message']}"
+
+
+def method(made: Document) -> list[str]:
+    """How it was measured, in sentences.
+
+    Args:
+        made: the record: the document beside `config`.
+    """
+    config = made["config"]
+    results = [(point, result) for point in made["points"] for result in point["results"] if result["calls"]]
+    launches = sorted({result["launches"] for _, result in results})
+    if not launches:
+        return []
+    times = f"{launches[0]} times" if len(launches) == 1 else f"{launches[0]} to {launches[-1]} times"
+    times = "once" if launches == [1] else times
+    said = [
+        f"each model runs in a process of its own, started {times}; in a launch the models take turns at each "
+        f"size, {config['seconds']:g} s each, after a warm-up until the times of calls settle",
+        "latency: a call of the model, its inputs ready, up to the logits, over all calls of all launches; throughput: "
+        "inputs and tokens (padding not counted) over the typical time of a pass (medians of its calls), the geometric "
+        "mean of the launches",
+    ]
+    if any(point["mode"] == "training" for point, _ in results):
+        said.append("training: forward, backward and an AdamW step")
+    if any(point["length"] is None for point, _ in results):
+        rows = f"rows: at most {config['sample_rows']:,} of {config['split']} at their own lengths"
+        said.append(f"{rows}, in batches of like length")
+    if any(point["length"] is not None for point, _ in results):
+        said.append("lengths: exact, random tokens without padding")
+    if len(made["subjects"]) > 1:
+        said.append(
+            f"speed: the time of {made['subjects'][0]['name']} over that of the model, turn by turn, with a 95 % "
+            "t-interval over launches; 'no difference' where it covers 1"
+            if launches[-1] > 1
+            else f"speed: the time of {made['subjects'][0]['name']} over that of the model, turn by turn; a single "
+            "launch gives no interval"
+        )
+    said.append(f"memory: the most that the {_memory(made)} while the point was measured, median of the launches")
+    if made["peak_flops"] and any(result["share_of_peak"] is not None for _, result in results):
+        said.append(f"peak: {made['peak_flops'] / 1e9:,.0f} GFLOP/s of a dense matrix product, measured beside them")
+    return [*said, *_doubts(results)]
+
+
+def _memory(made: Document) -> str:
+    on_cpu = all((subject["device"] or "cpu").startswith("cpu") for subject in made["subjects"])
+    return "process held (resident)" if on_cpu else "process had allocated on the device"
+
+
+def _doubts(results: list[tuple[Mapping[str, Any], Mapping[str, Any]]]) -> list[str]:
+    said = []
+    calls = sum(result["calls"] for _, result in results)
+    outliers = sum(result["outliers"] for _, result in results)
+    if outliers:
+        point, result = max(results, key=lambda found: found[1]["largest_outlier_ms"] or 0)
+        said.append(
+            f"outliers: {outliers:,} of {calls:,} calls lie more than 3 interquartile ranges outside the quartiles "
+            f"(Tukey); they are counted, the largest is {_number(result['largest_outlier_ms'])} ms "
+            f"({result['subject']}, {choice.size(point)}, p50 {_number(result['p50_ms'])} ms)"
+        )
+    unstable = [f"{result['subject']} ({choice.size(point)})" for point, result in results if not result["stable"]]
+    if unstable:
+        more = f" and {len(unstable) - 3} more" if len(unstable) > 3 else ""
+        said.append(f"still not settled after the warm-up: {', '.join(unstable[:3])}{more}")
+    return said
+
+
+# --- files ---
+
+
+def markdown(made: Document) -> str:
+    """A page with the result, the environment and the method, for an issue or a paper.
+
+    Args:
+        made: the record: the document beside `config` and `environment`.
+    """
+    parts = ["# Benchmark", made["recommendation"]]
+    for table in tables(made):
+        parts += [f"## {table.title[:1].upper()}{table.title[1:]}", _markdown(table)]
+    if said := sentences(made):
+        parts.append(_bullets(said))
+    here = environment.summary(made["environment"])
+    parts += ["## Environment", _bullets([f"{name}: {text}" for name, text in here])]
+    if said := method(made):
+        parts += ["## Method", _bullets(said)]
+    return "\n\n".join(parts) + "\n"
+
+
+def _bullets(lines: list[str]) -> str:
+    return "\n".join(f"- {line}" for line in lines)
+
+
+def _markdown(table: Table) -> str:
+    def line(cells: list[str]) -> str:
+        return f"| {' | '.join(cells)} |"
+
+    def text(value: Cell) -> str:
+        shown = "" if value is None else f"{value:.4f}" if isinstance(value, float) else str(value)
+        return shown.replace("|", "\\|")
+
+    rule = line(["---", *["---:"] * (len(table.header) - 1)])
+    return "\n".join([line([*table.header]), rule, *(line([text(value) for value in row]) for row in table.rows)])
+
+
+def csv_rows(made: Document) -> list[Entry]:
+    """A row a model and size, with every figure; intervals in columns of their own."""
+    models = {subject["name"]: subject for subject in made["subjects"]}
+    metric = made["main_metric"]
+    rows = []
+    for point in made["points"]:
+        for result in point["results"]:
+            subject = models[result["subject"]]
+            row = {key: point[key] for key in ("mode", "batch_size", "length")}
+            row |= {key: subject[key] for key in ("name", "model", "backend", "device", "parameters", "bytes")}
+            row |= {key: subject[key] for key in ("load_seconds", "idle_bytes")}
+            if metric:
+                row |= {metric: (subject["metrics"] or {}).get(metric), "kept": subject["kept"]}
+            for name, value in result.items():
+                if name.endswith("_interval"):
+                    row[f"{name}_low"], row[f"{name}_high"] = value or (None, None)
+                elif name not in ("subject", "by_launch"):
+                    row[name] = value
+            rows.append(row)
+    return rows
+
+
+def write(made: Document, folder: Path) -> None:
+    """Write benchmark.csv, benchmark.md and plots/*.png.
+
+    Args:
+        made: as for `markdown`.
+        folder: that is there.
+    """
+    rows = csv_rows(made)
+    with (folder / "benchmark.csv").open("w", encoding="utf-8", newline="") as file:
+        out = csv.DictWriter(file, list(rows[0]) if rows else [])
+        out.writeheader()
+        out.writerows(rows)
+    (folder / "benchmark.md").write_text(markdown(made), encoding="utf-8")
+    drawings = figures.figures(made)
+    if drawings:
+        (folder / "plots").mkdir()
+    for name, draw in drawings.items():
+        draw(folder / "plots" / name)

@@ -1,0 +1,94 @@
+"""Timing calls: until they have settled, and how long each of them takes."""
+
+from __future__ import annotations
+
+import gc
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+Call = Callable[[], object]
+SETTLED = 0.05  # by how much two windows of passes may differ
+WINDOW = 5  # calls of a window, at least
+
+
+@dataclass(frozen=True)
+class WarmUp:
+    """Calls that were made before measuring.
+
+    Attributes:
+        calls: how many.
+        seconds: all of it.
+        stable: whether their times had settled.
+        pass_seconds: a pass, by the last of them.
+    """
+
+    calls: int
+    seconds: float
+    stable: bool
+    pass_seconds: float
+
+
+def synchronizer(device: str) -> Call:
+    """What waits until a device (as torch names it) has done what it was given."""
+    import torch
+
+    return {"cuda": torch.cuda.synchronize, "mps": torch.mps.synchronize}.get(device, lambda: None)
+
+
+def timed(calls: Sequence[Call], passes: int, synchronize: Call) -> list[float]:
+    """Seconds of each call, in order; garbage is not collected meanwhile.
+
+    Args:
+        calls: a pass.
+        passes: how often they are gone through.
+        synchronize: waits for the device.
+    """
+    clock = time.perf_counter
+    seconds: list[float] = []
+    note = seconds.append
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        synchronize()
+        for _ in range(passes):
+            for call in calls:
+                start = clock()
+                call()
+                synchronize()
+                note(clock() - start)
+    finally:
+        if collects:
+            gc.enable()
+    return seconds
+
+
+def warm(calls: Sequence[Call], seconds: float, synchronize: Call) -> WarmUp:
+    """Go through the calls until the passes take the same time: the median of a window of them is within 5 % of that of
+    the window before. A window is one pass, or as many as make 5 calls.
+
+    Args:
+        calls: a pass.
+        seconds: after which it ends, settled or not; two passes are made at least. The first, in which a compiler works
+            and memory is touched for the first time, is not counted.
+        synchronize: waits for the device.
+    """
+    window = -(-WINDOW // len(calls))
+    start = time.perf_counter()
+    passes = [sum(timed(calls, 1, synchronize))]
+    stop = time.perf_counter() + seconds
+    while True:
+        passes.append(sum(timed(calls, 1, synchronize)))
+        settled = len(passes) > 2 * window and _settled(passes[1:], window)
+        if settled or time.perf_counter() >= stop:
+            break
+    if not settled:  # too slow for whole windows: what there is
+        settled = _settled(passes, max(min(window, len(passes) // 2), 1))
+    spent = time.perf_counter() - start
+    return WarmUp(len(passes) * len(calls), spent, settled, statistics.median(passes[1:][-max(window, 2) :]))
+
+
+def _settled(passes: Sequence[float], window: int) -> bool:
+    last, before = (statistics.median(part) for part in (passes[-window:], passes[-2 * window : -window]))
+    return abs(last - before) <= SETTLED * before

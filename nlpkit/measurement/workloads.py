@@ -1,0 +1,169 @@
+"""What a model is called with at a point, and the calls: inference, or steps of training."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from nlpkit.data import features
+from nlpkit.inference.speed import of_like_length
+
+if TYPE_CHECKING:
+    from nlpkit.measurement.opening import Model
+    from nlpkit.measurement.timing import Call
+
+LEARNING_RATE = 1e-5  # of the measured steps: the weights hardly move
+PRECISIONS = {"bf16": torch.bfloat16, "fp16": torch.float16}
+
+Batch = Mapping[str, torch.Tensor]
+
+
+@dataclass
+class Workload:
+    """The calls of a pass.
+
+    Attributes:
+        calls: in order.
+        batches: what each is given.
+        samples: inputs of a pass.
+        forget: frees what calls leave for the next.
+    """
+
+    calls: Sequence[Call]
+    batches: Sequence[Batch]
+    samples: int
+    forget: Call = lambda: None
+
+    @property
+    def tokens(self) -> int:
+        """Tokens of a pass, without padding."""
+        masks = [batch.get("attention_mask", torch.ones_like(batch["input_ids"])) for batch in self.batches]
+        return sum(int(mask.sum()) for mask in masks)
+
+
+# --- inputs ---
+
+
+def random_batch(model: Model, batch_size: int, length: int, seed: int) -> dict[str, torch.Tensor]:
+    """Token ids of an exact length, without padding.
+
+    They are drawn from the middle half of the vocabulary, which special tokens are not in. The same seed gives all
+    backends the same.
+
+    Returns:
+        Tensors of shape (batch_size, length): `input_ids`, and what else the model has to be given.
+    """
+    size = int(model.config.vocab_size)
+    generator = torch.Generator().manual_seed(seed)
+    ids = torch.randint(size // 4, max(3 * size // 4, size // 4 + 1), (batch_size, length), generator=generator)
+    others = {"attention_mask": torch.ones_like(ids)}
+    if model.exported:  # a graph has no defaults
+        needed = {item.name for item in model.net.session.get_inputs()}
+        others["token_type_ids"] = torch.zeros_like(ids)
+    else:
+        needed = set(inspect.signature(model.net.forward).parameters)
+        needed.discard("token_type_ids")
+    chosen = {"input_ids": ids, **{name: tensor for name, tensor in others.items() if name in needed}}
+    return {name: tensor.to(model.device.name) for name, tensor in chosen.items()}
+
+
+def inputs_of(model: Model, examples: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
+    """What a model is given of examples of its task; without a task, of the column `text`."""
+    if model.task is not None:
+        return features.inputs(model.task, model.tokenizer, examples)
+    made = model.tokenizer(list(examples["text"]), truncation=model.limit is not None, max_length=model.limit)
+    return [{name: made[name][i] for name in made} for i in range(len(examples["text"]))]
+
+
+def batches_of(model: Model, rows: Sequence[dict[str, Any]], batch_size: int) -> list[dict[str, torch.Tensor]]:
+    """Rows in batches of like length, the longest first.
+
+    Args:
+        rows: see `inputs_of`.
+    """
+    from nlpkit.training.batching import PaddingCollator
+
+    collate = model.task.collate(model.tokenizer) if model.task else PaddingCollator(model.tokenizer)
+    return [
+        {name: tensor.to(model.device.name) for name, tensor in collate(some).items()}
+        for some in of_like_length(rows, batch_size)
+    ]
+
+
+# --- calls ---
+
+
+def inference(model: Model, batches: Sequence[Batch], samples: int, *, served: bool) -> Workload:
+    """A forward pass for each batch.
+
+    Args:
+        samples: inputs that the batches were made of.
+        served: whether the task asks the model, as when it answers; else all of its output is computed, that of a
+            masked language model at every token.
+    """
+    forward = model.task.forward if served and model.task else _whole
+    return Workload([_forward(model, batch, forward) for batch in batches], batches, samples)
+
+
+def training(model: Model, batches: Sequence[Batch], samples: int) -> Workload:
+    """A step with each batch: zero the gradients, forward, loss, backward, AdamW.
+
+    The loss is that of the task where the batches have labels. Where they have none it is the mean square of the
+    output: next to the model, either costs nothing.
+    """
+    optimizer = torch.optim.AdamW(model.net.parameters(), lr=LEARNING_RATE, fused=True)
+    model.net.train()
+
+    def forget() -> None:
+        optimizer.zero_grad(set_to_none=True)
+        optimizer.state.clear()
+
+    return Workload([_step(model, batch, optimizer) for batch in batches], batches, samples, forget)
+
+
+def _autocast(model: Model) -> AbstractContextManager[Any]:
+    """May be entered again and again."""
+    kind = PRECISIONS.get(model.device.precision)
+    return nullcontext() if kind is None or model.exported else torch.autocast(model.device.name, dtype=kind)
+
+
+def _whole(net: Any, batch: Batch) -> Any:
+    return net(**batch)
+
+
+def _forward(model: Model, batch: Batch, forward: Callable[[Any, Batch], Any]) -> Call:
+    net, autocast = model.net, _autocast(model)
+
+    def call() -> Any:
+        with torch.inference_mode(), autocast:
+            return forward(net, batch)
+
+    return call
+
+
+def _step(model: Model, batch: Batch, optimizer: torch.optim.Optimizer) -> Call:
+    autocast = _autocast(model)
+
+    def call() -> None:
+        optimizer.zero_grad(set_to_none=True)
+        with autocast:
+            loss = _loss(model, batch)
+        loss.backward()
+        optimizer.step()
+
+    return call
+
+
+def _loss(model: Model, batch: Batch) -> torch.Tensor:
+    net, task = model.net, model.task
+    inputs = {name: tensor for name, tensor in batch.items() if task is None or name not in task.beside}
+    if task is None or "labels" not in batch:
+        return net(**inputs)[0].float().square().mean()
+    with task.reading(net, batch):
+        outputs = net(**inputs)
+    return task.loss(task.logits(outputs), batch["labels"], None)

@@ -1,0 +1,444 @@
+"""The process that one model of `nlpkit benchmark` is measured in: `python -m nlpkit.recipes.measured`.
+
+It reads a request a line from standard input and answers each with a line on standard output, JSON both ways, until the
+input ends. What goes wrong is an answer too; see `Worker` for the requests.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+from nlpkit import process
+from nlpkit.errors import NlpkitError, UserError
+from nlpkit.measurement.spec import Mode, Opened, Point, Subject
+from nlpkit.options import suggest
+from nlpkit.recipes import trained
+from nlpkit.recipes.benchmark import Config
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+
+    from nlpkit.measurement.opening import Model
+    from nlpkit.measurement.workloads import Workload
+
+GIGABYTE = 1_000_000_000
+SMALL = 8  # tokens
+
+
+class TooLong(Exception):
+    """A point has more tokens than the model takes."""
+
+
+@dataclass
+class Rows:
+    """The rows that a model is measured on.
+
+    Attributes:
+        columns: examples of its task; without one: `text`.
+        labelled: whether the task can judge them.
+        note: why they are not labelled, for people.
+    """
+
+    columns: Dataset | dict[str, list[Any]]
+    labelled: bool = False
+    note: str | None = None
+
+    @property
+    def count(self) -> int:
+        """How many there are."""
+        return len(self.as_lists()[next(iter(self.as_lists()))])
+
+    def as_lists(self) -> Mapping[str, Sequence[Any]]:
+        """Columns of equal length."""
+        return self.columns if isinstance(self.columns, dict) else self.columns[:]
+
+
+class Worker:
+    """One model, and the calls of the point that is measured.
+
+    A request names a method (`op`) and gives its arguments; what the method returns is the answer.
+    """
+
+    def __init__(self) -> None:
+        self.subject: Subject
+        self.config: Config
+        self.model: Model
+        self.workload: Workload | None = None
+        self._begun: set[Mode] = set()
+        self._rows: Rows | None = None
+
+    def answer(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Do what is asked; whatever goes wrong is said, with what it was: `error`, `message`, `hint`."""
+        try:
+            return {"ok": True, **getattr(self, f"op_{request.pop('op')}")(**request)}
+        except Exception as error:
+            answer = _explained(error)
+            # it holds the frames, and they what did not fit
+            traceback.clear_frames(error.__traceback__)
+        self._drop()
+        return answer
+
+    def op_ready(self) -> dict[str, Any]:
+        """Nothing; the answer comes when the libraries are imported."""
+        return {}
+
+    def op_open(self, subject: Mapping[str, Any], config: Mapping[str, Any]) -> dict[str, Any]:
+        """Open a model: `opened`, see `spec.Opened`."""
+        from nlpkit.measurement import energy, memory, opening, timing
+        from nlpkit.recipes import price
+        from nlpkit.training import devices
+
+        self.subject, self.config = Subject.from_json(subject), Config(**config)
+        device = devices.choose(self.config)
+        _limit_memory(self.config.memory_limit, device.name)
+        self.model = model = opening.open_model(self.subject, self.config, device)
+        self.traits = None if model.exported else opening.traits(model.net)
+        self.synchronize = timing.synchronizer(device.name)
+        self.meter = memory.meter(device.name, exported=model.exported)
+        self.energy = energy.counter(device.name)
+        memory.release()
+        opened = Opened(
+            device=model.described,
+            architecture=model.architecture,
+            parameters=model.net.num_parameters(),
+            bytes=price.weight_bytes(model.folder) if model.folder else None,
+            load_seconds=model.seconds,
+            max_length=model.limit,
+            idle_bytes=self.meter.in_use(),
+            task=model.task.name if model.task else None,
+            main_metric=model.task.main_metric if model.task else None,
+            higher_is_better=model.task.higher_is_better(model.task.main_metric) if model.task else True,
+        )
+        return {"opened": asdict(opened)}
+
+    def op_score(self) -> dict[str, Any]:
+        """Judge the model on all rows of the split: `metrics`, `split`, `rows`, `note`.
+
+        Metrics are null where there are no labels, which the note tells the reason of, or there is no task.
+        """
+        import torch
+
+        from nlpkit.inference.predictor import Predictor
+
+        rows, model = self.rows, self.model
+        metrics = None
+        if model.task is not None and rows.labelled:
+            predictor = Predictor.of(model.task, model.net, model.tokenizer, model.device)
+            # compiled code would be made anew for many a shape, and answers the same
+            with torch.compiler.set_stance("force_eager"):
+                outputs = predictor.outputs(rows.as_lists())
+            found = model.task.score(outputs, rows.columns)
+            metrics = {name: float(value) for name, value in found.items()}
+        return {"metrics": metrics, "split": self.config.split, "rows": rows.count, "note": rows.note}
+
+    def op_prepare(self, point: Mapping[str, Any]) -> dict[str, Any]:
+        """Make the inputs of a point: `calls`, `samples` and `tokens` of a pass. The peak of memory starts here."""
+        from nlpkit.measurement import workloads
+
+        self._drop()
+        wanted = Point(**point)
+        self._begin(wanted.mode)
+        self._restore()
+        model = self.model
+        if wanted.length is not None and model.limit is not None and wanted.length > model.limit:
+            raise TooLong(f"the model takes {model.limit} tokens")
+        features = self._features() if wanted.length is None else []
+        self.before = self.meter.start()
+        if wanted.length is None:
+            batches, samples = workloads.batches_of(model, features, wanted.batch_size), self._sampled
+        else:
+            batches = [workloads.random_batch(model, wanted.batch_size, wanted.length, self.config.seed)]
+            samples = wanted.batch_size
+        if self.subject.backend == "torch-compile":
+            # as large as it is; for rows one that takes any size
+            model.net.compile(dynamic=wanted.length is None)
+        if wanted.mode == "training":
+            self.workload = workloads.training(model, batches, samples)
+        else:
+            self.workload = workloads.inference(model, batches, samples, served=wanted.length is None)
+        return {"calls": len(self.workload.calls), "samples": samples, "tokens": self.workload.tokens}
+
+    def op_warm(self, seconds: float) -> dict[str, Any]:
+        """Make calls until they have settled: `calls`, `seconds`, `stable`, `pass_seconds`."""
+        from nlpkit.measurement import timing
+
+        compiling = self._compile() if self.subject.backend == "torch-compile" else 0.0
+        found = timing.warm(self._prepared.calls, seconds, self.synchronize)
+        return {**asdict(found), "seconds": found.seconds + compiling}
+
+    def _compile(self) -> float:
+        """Make a pass, which compiles, in that many seconds; memory is looked at from here on."""
+        from nlpkit.measurement import memory, timing
+
+        seconds = sum(timing.timed(self._prepared.calls, 1, self.synchronize))
+        self._prepared.forget()
+        memory.release()
+        self.before = self.meter.start()
+        return seconds
+
+    def op_turn(self, passes: int, warm: bool = True) -> dict[str, Any]:
+        """Time passes: `seconds` of each call, `joules` of all (null where nothing counts them).
+
+        Args:
+            passes: how many.
+            warm: whether a call that is not timed goes before, as another model has used the caches since.
+        """
+        from nlpkit.measurement import timing
+
+        calls = self._prepared.calls
+        if warm:
+            calls[0]()
+        before = self.energy.joules() if self.energy else 0.0
+        seconds = timing.timed(calls, passes, self.synchronize)
+        return {"seconds": seconds, "joules": self.energy.joules() - before if self.energy else None}
+
+    def op_memory(self) -> dict[str, Any]:
+        """Memory since the last point was prepared: `peak_bytes`, and what was in use then: `before_bytes`."""
+        return {"peak_bytes": self.meter.peak(), "before_bytes": self.before}
+
+    def op_flops(self) -> dict[str, Any]:
+        """Operations of a pass: `flops`, null where they cannot be counted."""
+        from nlpkit.measurement import flops
+
+        return {"flops": flops.of_pass(self.model, self._prepared)}
+
+    def op_probe(self) -> dict[str, Any]:
+        """Rate of dense matrix products here and now: `flops_per_second`."""
+        from nlpkit.training import devices
+
+        return {"flops_per_second": devices.matmul_rate(self.model.device)}
+
+    # --- what the requests share ---
+
+    @property
+    def _prepared(self) -> Workload:
+        assert self.workload is not None, "no point is prepared"
+        return self.workload
+
+    @property
+    def rows(self) -> Rows:
+        """The rows of the split, read when they are asked for first."""
+        if self._rows is None:
+            self._rows = read_rows(self.model, self.config)
+        return self._rows
+
+    def _features(self) -> list[dict[str, Any]]:
+        """Model inputs of the rows that are drawn for speed."""
+        from nlpkit.inference import speed
+        from nlpkit.measurement import workloads
+
+        drawn = speed.sample(self.rows.as_lists(), self.config.sample_rows, self.config.seed)
+        self._sampled = len(next(iter(drawn.values())))
+        return workloads.inputs_of(self.model, drawn)
+
+    def _restore(self) -> None:
+        """Open the model anew where the last point has changed it, so that no point depends on those before it."""
+        from nlpkit.measurement import memory, opening
+
+        if self.traits is None or opening.traits(self.model.net) == self.traits:
+            return
+        device = self.model.device
+        del self.model
+        memory.release()
+        self.model = opening.open_model(self.subject, self.config, device)
+
+    def _begin(self, mode: Mode) -> None:
+        """Make a small call, the first of its kind: what libraries take with it, and keep, is no part of a point."""
+        import torch
+
+        from nlpkit.measurement import workloads
+
+        if mode in self._begun:
+            return
+        self._begun.add(mode)
+        batch = workloads.random_batch(self.model, 1, min(SMALL, self.model.limit or SMALL), self.config.seed)
+        # what cannot be done here cannot be done at the point either, or it is a matter of the length
+        with contextlib.suppress(Exception), torch.compiler.set_stance("force_eager"):
+            if mode == "training":
+                workloads.training(self.model, [batch], 1).calls[0]()
+            else:
+                workloads.inference(self.model, [batch], 1, served=False).calls[0]()
+        del batch
+        self._drop()
+
+    def _drop(self) -> None:
+        """Forget the point: its inputs, gradients, the optimizer, compiled code, and what a session keeps."""
+        import torch
+
+        from nlpkit.measurement import memory
+
+        self.workload = None
+        if not hasattr(self, "model"):
+            return
+        net = self.model.net
+        if self.model.exported:
+            net.close()
+        else:
+            net.eval().zero_grad(set_to_none=True)
+        if self.subject.backend == "torch-compile":
+            torch.compiler.reset()
+        memory.release()
+        if self.model.exported:
+            net.session  # noqa: B018 (opens a fresh one, whose weights are no part of the next point)
+
+
+def _explained(error: Exception) -> dict[str, Any]:
+    from nlpkit.measurement import memory
+    from nlpkit.measurement.opening import first_line
+
+    traceback.print_exception(error)  # to standard error, which the one that asks may look at
+    kind = "failed"
+    if isinstance(error, UserError):
+        kind = "user"
+    elif isinstance(error, TooLong):
+        kind = "too long"
+    elif memory.is_exhausted(error):
+        kind = "out of memory"
+    message = error.message if isinstance(error, NlpkitError) else first_line(error)
+    return {"error": kind, "message": message, "hint": getattr(error, "hint", None)}
+
+
+def _limit_memory(gigabytes: float | None, device: str) -> None:
+    """Let allocations fail beyond this.
+
+    Raises:
+        UserError: the system cannot do that.
+    """
+    if gigabytes is None:
+        return
+    if sys.platform != "linux" or device != "cpu":
+        where = device if sys.platform == "linux" else sys.platform
+        raise UserError(f"--memory-limit is for the CPU of a Linux machine, not for {where}", "Leave it out.")
+    import resource
+
+    size = int(gigabytes * GIGABYTE)
+    resource.setrlimit(resource.RLIMIT_DATA, (size, size))
+
+
+# --- rows ---
+
+
+def read_rows(model: Model, config: Config) -> Rows:
+    """The rows of the split: labelled where they have what the task takes for labels.
+
+    Raises:
+        UserError: there is no such split, no row can be read, or labels were named and are not there.
+    """
+    if model.task is None:
+        if model.tokenizer is None:
+            raise UserError("the model has no tokenizer for rows", "Name one with --tokenizer.")
+        return Rows(_texts(config))
+    task = model.task
+    of_labels = set(task.column_options.model_fields) - set(task.predict_options.model_fields)
+    try:
+        _, found, _ = trained.open_splits(config, task, seed=config.seed, needs=())
+    except UserError as error:
+        if any(getattr(config, name) for name in of_labels):
+            raise
+        try:
+            rows = _inputs(model, config)
+        except UserError:
+            raise error from None
+        return Rows(rows, note=f"no metrics: {error.message}")
+    return Rows(_split(found, config), labelled=True)
+
+
+def _inputs(model: Model, config: Config) -> dict[str, list[Any]]:
+    """What the task reads of rows without labels; rows that it cannot read are left out.
+
+    Raises:
+        UserError: there is none.
+    """
+    from nlpkit.data import splits
+
+    task = model.task
+    assert task is not None
+    loaded = splits.load(config, type(task), labelled=False)
+    rows = _split(loaded.splits, config)
+    task.bind([name for name in rows.column_names if not name.startswith("__")], config, labelled=False)
+    found = []
+    for row in rows:
+        with contextlib.suppress(ValueError):
+            found.append(task.inputs(row))
+    if not found:
+        raise UserError(f"{config.split}: no row can be read", "Check --data and --text-column.")
+    return {name: [entry[name] for entry in found] for name in found[0]}
+
+
+def _texts(config: Config) -> dict[str, list[Any]]:
+    """The texts of rows, for a model without a task; empty ones are left out.
+
+    Raises:
+        UserError: there is none, or it is not clear which column holds them.
+    """
+    from nlpkit.data import corpus, splits
+
+    rows = _split(splits.load(config, None).splits, config)
+    names = [name for name in rows.column_names if not name.startswith("__")]
+    column = corpus.text_column(names, config.text_column, config.split)
+    texts = [str(text) for text in rows[column][:] if text is not None and str(text).strip()]
+    if not texts:
+        raise UserError(f"{config.split}: column '{column}' holds no text", "Name another: --text-column.")
+    return {"text": texts}
+
+
+def _split(found: Mapping[str, Dataset], config: Config) -> Dataset:
+    """The split that was asked for; the only one, where nothing had to be held out.
+
+    Raises:
+        UserError: there is no such split.
+    """
+    if config.split in found:
+        return found[config.split]
+    if list(found) == ["train"]:
+        return found["train"]
+    raise UserError(
+        f"--split {config.split}: there are no such rows",
+        suggest(config.split, found) or f"There are {', '.join(found)}.",
+    )
+
+
+# --- the process ---
+
+
+def main() -> None:
+    """Answer requests until there are no more."""
+    process.apply(verbose=False)
+    requests, answers = _own_streams()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the one that asks, who ends this process
+    with contextlib.suppress(OSError):  # no such file on other systems
+        # where memory runs out, the system is to end this process, and none of the user's others
+        Path("/proc/self/oom_score_adj").write_text("1000", encoding="ascii")
+    from nlpkit.measurement import opening  # noqa: F401 (all that takes time to import, before it is timed)
+
+    process.silence_transformers()
+    worker = Worker()
+    for line in requests:
+        answers.write(json.dumps(worker.answer(json.loads(line))) + "\n")
+        answers.flush()
+
+
+def _own_streams() -> tuple[IO[str], IO[str]]:
+    """Standard input and output for the requests alone: what a library prints goes to standard error, and a child that
+    reads finds nothing.
+    """
+    requests = os.fdopen(os.dup(0), encoding="utf-8")
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
+    os.dup2(2, 1)
+    return requests, answers
+
+
+if __name__ == "__main__":
+    main()

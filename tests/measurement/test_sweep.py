@@ -1,0 +1,271 @@
+"""Launches, turns and the journal, with processes that are made up."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nlpkit.errors import RunError, UserError
+from nlpkit.measurement.processes import Unmeasured
+from nlpkit.measurement.spec import Opened, Point, Subject
+from nlpkit.measurement.sweep import Journal, Method, Sweep
+
+POINTS = [Point("inference", 1, length) for length in (8, 16, 32)]
+TWO = [Subject("a", "a"), Subject("b", "b")]
+ONCE = Method(launches=1, seconds=0.1, interval=5.0)
+
+
+class Machine:
+    """Makes workers, and keeps what they were asked.
+
+    Args:
+        takes: seconds a call of each model.
+        limit: length from which a model is out of memory, by name.
+        deadly: whether that is the end of its process.
+        task: of each model.
+    """
+
+    def __init__(self, takes: dict[str, float], **more: Any) -> None:
+        self.takes = takes
+        self.limit: dict[str, int] = more.get("limit", {})
+        self.deadly: bool = more.get("deadly", False)
+        self.task: dict[str, str] = more.get("task", {})
+        self.refused: str | None = more.get("refused")
+        self.log: list[tuple[str, str]] = []
+        self.stop_at: int | None = more.get("stop_at")
+        self.alive = 0
+
+    def __call__(self) -> Any:
+        self.alive += 1
+        return Fake(self)
+
+    def turns(self) -> str:
+        return "".join(name for op, name in self.log if op == "turn")
+
+
+class Fake:
+    def __init__(self, machine: Machine) -> None:
+        self.machine, self.name, self.alive = machine, "", True
+        self.length = 0
+
+    def ask(self, op: str, **values: Any) -> dict[str, Any]:
+        machine = self.machine
+        if op == "open":
+            self.name = values["subject"]["name"]
+            if machine.refused == self.name:
+                raise Unmeasured("user", "there is no such folder", "name another")
+        machine.log.append((op, self.name))
+        if machine.stop_at is not None and len(machine.log) > machine.stop_at:
+            raise KeyboardInterrupt
+        return dict(getattr(self, op)(**values))
+
+    def ready(self) -> dict[str, Any]:
+        return {}
+
+    def open(self, subject: Any, config: Any) -> dict[str, Any]:
+        task = self.machine.task.get(self.name)
+        return {"opened": asdict(Opened("cpu", "Bert", 10, None, 0.1, 64, 1_000, task, task and "accuracy"))}
+
+    def prepare(self, point: dict[str, Any]) -> dict[str, Any]:
+        self.length = point["length"] or 0
+        if self.length >= self.machine.limit.get(self.name, 1_000):
+            self.alive = not self.machine.deadly
+            raise Unmeasured("out of memory", "too much")
+        return {"calls": 1, "samples": point["batch_size"], "tokens": self.length}
+
+    def warm(self, seconds: float) -> dict[str, Any]:
+        return {"calls": 2, "seconds": 0.1, "stable": True, "pass_seconds": self.machine.takes[self.name]}
+
+    def turn(self, passes: int, warm: bool) -> dict[str, Any]:
+        return {"seconds": [self.machine.takes[self.name]] * passes, "joules": None}
+
+    def memory(self) -> dict[str, Any]:
+        return {"peak_bytes": 2_000, "before_bytes": 1_000}
+
+    def flops(self) -> dict[str, Any]:
+        return {"flops": 7.0}
+
+    def probe(self) -> dict[str, Any]:
+        return {"flops_per_second": 9.0}
+
+    def score(self) -> dict[str, Any]:
+        return {"metrics": {"accuracy": 0.5}, "split": "validation", "rows": 4, "note": None}
+
+    def close(self) -> None:
+        self.machine.alive -= 1
+
+
+def swept(place: Path, machine: Machine, method: Method = ONCE, points: Any = POINTS, **more: Any) -> Journal:
+    journal = Journal(place / "journal.jsonl")
+    subjects = more.pop("subjects", TWO)
+    Sweep(subjects, points, method, journal, {}, start=machine, **more).run()
+    return journal
+
+
+def statuses(journal: Journal, name: str) -> list[str]:
+    return [found.status for found in journal.measurements if found.subject == name]
+
+
+def test_turns_alternate_and_are_as_many_for_all(tmp_path: Path) -> None:
+    machine = Machine({"a": 0.01, "b": 0.02})
+    journal = swept(tmp_path, machine, points=POINTS[:1])
+    a, b = journal.measurements
+    # ten turns of a hundredth of a second each: one call of a, and one of b, which may not be less
+    assert len(a.turns) == len(b.turns) and [len(turn) for turn in a.turns] == [1] * len(a.turns)
+    assert machine.turns().startswith("abba")
+    assert sum(map(sum, a.turns)) + sum(map(sum, b.turns)) >= 2 * ONCE.seconds
+    assert (a.flops, a.peak_flops, a.peak_bytes, a.before_bytes, a.warm_up_calls) == (7.0, 9.0, 2_000, 1_000, 2)
+
+
+def test_fast_calls_fill_a_turn(tmp_path: Path) -> None:
+    journal = swept(tmp_path, Machine({"a": 0.001, "b": 0.001}), points=POINTS[:1])
+    assert {len(turn) for turn in journal.measurements[0].turns} == {10}
+
+
+def test_a_slow_model_has_one_turn(tmp_path: Path) -> None:
+    machine = Machine({"a": 5.0, "b": 5.0})
+    swept(tmp_path, machine, points=POINTS[:1])
+    assert machine.turns() == "ab"
+
+
+def test_each_launch_has_processes_of_its_own(tmp_path: Path) -> None:
+    machine = Machine({"a": 0.05, "b": 0.05})
+    journal = swept(tmp_path, machine, Method(3, 0.1, interval=100.0))
+    assert [name for op, name in machine.log if op == "open"] == ["a", "b"] * 3
+    assert machine.alive == 0
+    assert {found.launch for found in journal.measurements} == {0, 1, 2}
+    assert len(journal.measurements) == 3 * len(POINTS) * 2
+    assert len(journal.opened["a"]) == 3
+    # operations do not change from launch to launch
+    assert len([1 for op, _ in machine.log if op == "flops"]) == len(POINTS) * 2
+
+
+@pytest.mark.parametrize("deadly", [False, True])
+def test_out_of_memory_is_a_row_and_the_sweep_goes_on(tmp_path: Path, deadly: bool) -> None:
+    machine = Machine({"a": 0.05, "b": 0.05}, limit={"b": 16}, deadly=deadly)
+    journal = swept(tmp_path, machine, Method(2, 0.1, interval=100.0))
+    assert statuses(journal, "a") == ["ok"] * 6
+    assert statuses(journal, "b") == ["ok", "out of memory", "out of memory"] * 2
+    messages = [found.message for found in journal.measurements if found.subject == "b" and found.launch == 0]
+    assert messages == [None, "too much", "as with inference, 1 x 16 tokens"]
+    # what did not fit once is not tried again
+    assert [name for op, name in machine.log if op == "prepare"].count("b") == 3
+
+
+def test_a_model_that_dies_is_started_again(tmp_path: Path) -> None:
+    machine = Machine({"a": 0.05, "b": 0.05}, limit={"b": 16}, deadly=True)
+    points = [Point("inference", 1, 8), Point("inference", 1, 16), Point("training", 1, 8)]
+    journal = swept(tmp_path, machine, points=points)
+    assert statuses(journal, "b") == ["ok", "out of memory", "ok"]
+    assert [name for op, name in machine.log if op == "open"] == ["a", "b", "b"]
+
+
+def test_exported_models_do_not_train(tmp_path: Path) -> None:
+    subjects = [Subject("a", "a"), Subject("b", "b", backend="onnx")]
+    points = [Point("inference", 1, 8), Point("training", 1, 8)]
+    journal = swept(tmp_path, Machine({"a": 0.05, "b": 0.05}), points=points, subjects=subjects)
+    assert [(found.point.mode, found.subject) for found in journal.measurements] == [
+        ("inference", "a"),
+        ("inference", "b"),
+        ("training", "a"),
+    ]
+
+
+def test_interrupted_and_resumed(tmp_path: Path) -> None:
+    method = Method(2, 0.1, interval=100.0)
+    machine = Machine({"a": 0.05, "b": 0.05}, stop_at=25)
+    with pytest.raises(KeyboardInterrupt):
+        swept(tmp_path, machine, method)
+    assert machine.alive == 0
+    path = tmp_path / "journal.jsonl"
+    kept = Journal(path)
+    assert 0 < len(kept.measurements) < 2 * len(POINTS) * 2
+    # a kill while a line is written
+    path.write_text(path.read_text() + '{"kind": "measurement", "laun')
+    again = Machine({"a": 0.05, "b": 0.05})
+    journal = swept(tmp_path, again, method)
+    assert journal.measurements[: len(kept.measurements)] == kept.measurements
+    found = [(f.launch, f.point, f.subject) for f in journal.measurements]
+    assert len(found) == len(set(found)) == 2 * len(POINTS) * 2
+    # and nothing is left to do
+    idle = Machine({})
+    swept(tmp_path, idle, method)
+    assert idle.log == []
+
+
+def test_a_point_that_was_half_written_is_measured_again(tmp_path: Path) -> None:
+    swept(tmp_path, Machine({"a": 0.05, "b": 0.05}))
+    path = tmp_path / "journal.jsonl"
+    lines = path.read_text().splitlines()
+    path.write_text("\n".join(lines[:-1]) + "\n")
+    journal = swept(tmp_path, Machine({"a": 0.05, "b": 0.05}))
+    assert len(journal.measurements) == 2 * len(POINTS)
+    for line in path.read_text().splitlines():
+        json.loads(line)
+    # read again, the half that was written first does not count twice
+    found = [(f.launch, f.point, f.subject) for f in Journal(path).measurements]
+    assert len(found) == len(set(found)) == 2 * len(POINTS)
+
+
+def test_more_launches_where_intervals_are_wide(tmp_path: Path) -> None:
+    class Jumpy(Machine):
+        """Every other launch, b takes twice as long."""
+
+        def __call__(self) -> Any:
+            self.takes["b"] = (0.02, 0.04)[self.started // 2 % 2]
+            self.started += 1
+            return super().__call__()
+
+        started = 0
+
+    journal = swept(tmp_path, Jumpy({"a": 0.02, "b": 0.02}), Method(3, 0.1, 5.0), points=POINTS[:1])
+    assert {found.launch for found in journal.measurements} == set(range(9))
+    # where all launches agree, those asked for are enough
+    (tmp_path / "journal.jsonl").unlink()
+    journal = swept(tmp_path, Machine({"a": 0.02, "b": 0.02}), Method(3, 0.1, 5.0), points=POINTS[:1])
+    assert {found.launch for found in journal.measurements} == {0, 1, 2}
+
+
+def test_metrics_are_judged_once_and_checked(tmp_path: Path) -> None:
+    machine = Machine({"a": 0.05, "b": 0.05})
+    seen: list[Any] = []
+    journal = Journal(tmp_path / "j")
+    method = Method(2, 0.1, 100.0)
+    sweep = Sweep(TWO, POINTS[:1], method, journal, {}, judged=lambda: seen.append(dict(journal.scores)), start=machine)
+    sweep.run()
+    assert [name for op, name in machine.log if op == "score"] == ["a", "b"]
+    assert seen[0] == {name: {"metrics": {"accuracy": 0.5}, "split": "validation", "rows": 4} for name in "ab"}
+
+
+def test_time_is_over(tmp_path: Path) -> None:
+    journal = swept(tmp_path, Machine({"a": 0.05, "b": 0.05}), Method(5, 0.1, 5.0, max_minutes=1e-9))
+    assert journal.measurements == []
+
+
+def test_a_model_that_cannot_be_opened_stops_the_sweep(tmp_path: Path) -> None:
+    machine = Machine({"a": 0.05, "b": 0.05}, refused="b")
+    with pytest.raises(UserError, match="there is no such folder"):
+        swept(tmp_path, machine)
+    assert machine.alive == 0
+
+
+def test_rows_are_of_one_task(tmp_path: Path) -> None:
+    rows = [Point("inference", 1, None)]
+    machine = Machine({"a": 0.05, "b": 0.05}, task={"a": "text-classification", "b": "fill-mask"})
+    with pytest.raises(UserError, match=r"b is for fill-mask \(accuracy\), a for text-classification \(accuracy\)"):
+        swept(tmp_path, machine, points=rows)
+    # random inputs go to any model
+    assert swept(tmp_path, Machine({"a": 0.05, "b": 0.05}, task=machine.task)).measurements
+
+
+def test_a_crash_while_opening_is_a_failure_of_the_run(tmp_path: Path) -> None:
+    class Crashes(Fake):
+        def open(self, subject: Any, config: Any) -> dict[str, Any]:
+            raise Unmeasured("failed", "exit code 1")
+
+    with pytest.raises(RunError, match="a: exit code 1"):
+        Sweep(TWO, POINTS, ONCE, Journal(tmp_path / "j"), {}, start=lambda: Crashes(Machine({}))).run()  # type: ignore[arg-type,return-value]

@@ -1,0 +1,64 @@
+"""The table that distill, prune and quantize end with."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from nlpkit.recipes import price
+from nlpkit.tasks.classification import TextClassification
+from nlpkit.tasks.masked_lm import MaskedLanguageModeling
+from nlpkit.tasks.question_answering import QuestionAnswering
+
+
+def side(name: str, value: float, size: int, p50: float, rate: float, metric: str = "accuracy") -> dict[str, Any]:
+    return {
+        "name": name,
+        "metrics": {metric: value},
+        "points_lost": 0.0,
+        "parameters": 10,
+        "bytes": size,
+        "p50_ms": p50,
+        "p95_ms": p50,
+        "rows_per_second": rate,
+        "batch_size": 32,
+    }
+
+
+def test_gain_in_words() -> None:
+    task: Any = SimpleNamespace(main_metric="accuracy", higher_is_better=lambda _: True)
+    before, after = side("a", 0.9, 100, 4.0, 50.0), side("b", 0.882, 25, 2.0, 150.0) | {"points_lost": 1.8}
+    assert price.gain(before, after, task) == (
+        "4.0 times smaller, 2.0 times faster one by one and 3.0 in batches, for 1.80 points of accuracy (98.0% kept)"
+    )
+    assert "at the same accuracy" in price.gain(before, before, task)
+    assert "with accuracy 1.80 points better" in price.gain(after, before, task)
+
+
+@pytest.mark.parametrize(
+    ("task", "metric", "before", "after", "lost"),
+    [
+        (TextClassification, "accuracy", 0.91, 0.90, 1.0),  # a point is a hundredth
+        (TextClassification, "rmse", 0.50, 0.52, 2.0),  # more is worse
+        (QuestionAnswering, "f1", 64.1, 63.1, 1.0),  # counted in percent
+        (MaskedLanguageModeling, "perplexity", 6.0, 7.5, 1.5),
+    ],
+)
+def test_points_lost(task: Any, metric: str, before: float, after: float, lost: float) -> None:
+    self = SimpleNamespace(
+        main_metric=metric, point=task.point, higher_is_better=lambda name: name not in task.lower_is_better
+    )
+    assert task.points_lost(self, {metric: before}, {metric: after}) == pytest.approx(lost)
+    assert task.points_lost(self, {metric: after}, {metric: before}) == pytest.approx(-lost)
+
+
+def test_lineage_grows_from_run_to_run() -> None:
+    one = {"sides": [side("teacher", 0.9, 100, 4, 50), side("student", 0.88, 50, 2, 100)]}
+    two = {"sides": [side("student", 0.88, 50, 2, 100), side("int8", 0.87, 12, 1, 200)]}
+    first = price.lineage({"command": "finetune-cls"}, one, "distill")
+    second = price.lineage({"command": "distill", "lineage": first}, two, "quantize")
+    assert [entry["command"] for entry in second] == ["finetune-cls", "distill", "quantize"]
+    assert [entry["name"] for entry in second] == ["teacher", "student", "int8"]
+    assert price.lineage(None, one, "distill")[0]["command"] is None
