@@ -29,12 +29,14 @@ import sides
 LAYERS = (2, 4, 6, 8, 10, 12)
 SLEEP_MS = 5.0
 PLANTED_MB = (50, 200, 800)
+OVERHEAD_LENGTHS, OVERHEAD_ROUNDS = (8, 128), 100
 
 
 def benchmark(place: Path, *arguments: Any) -> dict[str, Any]:
     """The JSON document of `nlpkit benchmark ...`."""
     command = [sys.executable, "-m", "nlpkit", "benchmark", *map(str, arguments), "--trust-remote-code", "--json"]
-    command += ["--output", str(place / "benchmark"), "--overwrite", "--quiet"]
+    # no more launches than were asked for, however wide the intervals
+    command += ["--output", str(place / "benchmark"), "--overwrite", "--quiet", "--interval", "1000"]
     done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "HF_HUB_OFFLINE": "1"})
     if done.returncode:
         sys.exit(f"{' '.join(command)} failed with exit code {done.returncode}\n{done.stderr[-3000:]}")
@@ -94,11 +96,59 @@ def same(place: Path, options: argparse.Namespace) -> dict[str, Any]:
     return {"no_difference": equal, "runs": len(verdicts), "speeds": speeds}
 
 
+def overhead(place: Path, options: argparse.Namespace) -> dict[str, Any]:
+    """What the command reports for a model, over a bare loop of the same calls: by turns, in one process."""
+    import torch
+
+    from nlpkit.measurement import workloads
+    from nlpkit.measurement.spec import Subject
+    from nlpkit.recipes import benchmark as recipe
+    from nlpkit.recipes.measured import Worker
+
+    folder, found = str(planted.save(place / "model", layers=1)), {}
+    config = recipe.Config(models=[folder], threads=options.threads, trust_remote_code=True, device="cpu")
+    worker = Worker()
+
+    def ask(op: str, **values: Any) -> dict[str, Any]:
+        answer = worker.answer({"op": op, **values})
+        if "error" in answer:
+            sys.exit(answer["message"])
+        return answer
+
+    ask("open", subject=Subject("model", folder).to_json(), config=config.record())
+    net = worker.model.net
+    for length in OVERHEAD_LENGTHS:
+        ask("prepare", point={"mode": "inference", "batch_size": 1, "length": length})
+        passes = max(round(0.05 / ask("warm", seconds=1.0)["pass_seconds"]), 1)
+        batch = workloads.random_batch(worker.model, 1, length, config.seed)
+        ratios = []
+        for number in range(OVERHEAD_ROUNDS):
+            times = {}
+            for side in ("bare", "nlpkit") if number % 2 else ("nlpkit", "bare"):
+                if side == "nlpkit":
+                    times[side] = statistics.median(ask("turn", passes=passes)["seconds"])
+                    continue
+                seconds = []
+                with torch.inference_mode():
+                    for _ in range(passes):
+                        start = time.perf_counter()
+                        net(**batch)
+                        seconds.append(time.perf_counter() - start)
+                times[side] = statistics.median(seconds)
+            ratios.append(times["nlpkit"] / times["bare"])
+        middle = statistics.median(ratios)
+        error = 1.25 * statistics.stdev(ratios) / len(ratios) ** 0.5  # of a median
+        print(f"overhead: {middle - 1:+.1%} (standard error {error:.1%}), calls of {times['bare'] * 1e3:.2f} ms")
+        found[length] = {"ratio": middle, "error": error, "ms": times["bare"] * 1e3}
+    return found
+
+
 CHECKS: dict[str, Callable[[Path, argparse.Namespace], dict[str, Any]]] = {
     "linear": linear,
     "sleep": sleep,
     "memory": memory,
     "same": same,
+    "overhead": overhead,
 }
 
 

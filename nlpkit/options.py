@@ -51,7 +51,7 @@ def option(
 def _pairs(value: Any) -> Any:
     """Turn ["a=1", "b=x"] into {"a": 1, "b": "x"}, values read as YAML reads them."""
     if isinstance(value, dict):
-        return {name: _number(item) for name, item in value.items()}
+        return {name: as_number(item) for name, item in value.items()}
     if not isinstance(value, list | tuple):
         return value
     import yaml
@@ -61,11 +61,11 @@ def _pairs(value: Any) -> Any:
         name, sign, text = str(item).partition("=")
         if not sign:
             raise ValueError(f"'{item}' is not of the form key=value")
-        out[name.strip().replace("-", "_")] = _number(yaml.safe_load(text))
+        out[name.strip().replace("-", "_")] = as_number(yaml.safe_load(text))
     return out
 
 
-def _number(value: Any) -> Any:
+def as_number(value: Any) -> Any:
     """A text that is a number as that: YAML takes 1e-6 for text."""
     if isinstance(value, str):
         with contextlib.suppress(ValueError):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import multiprocessing
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 
 TOLERANCE = 1e-4  # of exported outputs, absolute up to 1 and relative above
 WORDS = (5, 8, 2, 1)  # of the texts that an export is made with and checked on
+ABANDONED_SECONDS = 86_400  # no export takes a day
 
 Batch = Mapping[str, "torch.Tensor"]
 
@@ -81,6 +84,7 @@ def exported_folder(subject: Subject, options: Config) -> Path:
     folder = cache() / _key(subject, options)
     if not (folder / models.EXPORTED).is_file():
         folder.parent.mkdir(parents=True, exist_ok=True)
+        _clean(folder.parent)
         with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
             pool.submit(_export, subject, options.model_dump(), folder).result()
         _prune(folder)
@@ -205,6 +209,14 @@ def _batches(model: Model) -> list[dict[str, torch.Tensor]]:
     made = workloads.inputs_of(model, columns)
     found = [batch for size in (2, 1) for batch in workloads.batches_of(model, made, size)]
     return [{name: tensor for name, tensor in batch.items() if name not in beside} for batch in found]
+
+
+def _clean(place: Path) -> None:
+    """Delete what exports that were killed have left, which is what Ctrl-C does to them."""
+    for folder in place.glob(".*"):
+        with contextlib.suppress(OSError):  # of another export, which has just ended
+            if time.time() - folder.stat().st_mtime > ABANDONED_SECONDS:
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 def _prune(keep: Path) -> None:

@@ -125,7 +125,11 @@ def memory_line(env: Mapping[str, Any]) -> str:
 
 def gpu_line(gpu: Mapping[str, Any]) -> str:
     """A GPU in a line, whether torch or the driver described it."""
-    parts = [gpu["name"], human_bytes(gpu["memory_bytes"]), f"compute capability {gpu['compute_capability']}"]
+    parts = [gpu["name"] or "unknown"]
+    if gpu["memory_bytes"] is not None:  # a GPU that shares the memory of the processor does not tell
+        parts.append(human_bytes(gpu["memory_bytes"]))
+    if gpu["compute_capability"]:
+        parts.append(f"compute capability {gpu['compute_capability']}")
     if gpu.get("driver"):
         parts.append(f"driver {gpu['driver']}")
     if gpu.get("mhz") and gpu.get("max_mhz"):

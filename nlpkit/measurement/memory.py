@@ -138,11 +138,6 @@ def meter(device: str = "cpu", *, exported: bool = False) -> Meter:
     return Sampled(lambda: process.memory_info().rss, "resident memory of the process")
 
 
-def method(device: str = "cpu") -> str:
-    """How memory is measured on a device, in words."""
-    return meter(device).method
-
-
 def _keeps_peak() -> bool:
     try:
         CLEAR.write_text(RESET_PEAK, encoding="ascii")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -118,7 +118,17 @@ def open_torch(subject: Subject, options: Config, device: Device) -> Model:
 def _touch(net: Any) -> None:
     """Read all weights once: those of a file that is mapped into memory are not there before."""
     for tensor in net.state_dict().values():
-        tensor.sum()
+        for part in _plain(tensor):
+            part.sum()
+
+
+def _plain(tensor: torch.Tensor) -> Iterator[torch.Tensor]:
+    """The tensors that a quantized one of torchao is made of, which has no sum; any other one as it is."""
+    if not hasattr(tensor, "__tensor_flatten__"):
+        yield tensor
+        return
+    for name in tensor.__tensor_flatten__()[0]:
+        yield from _plain(getattr(tensor, name))
 
 
 def _config(place: str, options: Config) -> Any:

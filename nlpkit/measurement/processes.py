@@ -14,7 +14,7 @@ from typing import Any, Self
 
 from nlpkit.measurement.spec import Status
 
-WORKER = "nlpkit.recipes.measured"  # the module that is run
+WORKER = "nlpkit.recipes.measured"  # the module whose `main` is run
 
 
 class Unmeasured(Exception):
@@ -34,14 +34,14 @@ class Worker:
     """A fresh process that opens one model and does what it is asked, until it is closed.
 
     Args:
-        command: to run; it reads requests from its standard input and answers on its standard output.
+        command: to run; it reads requests from its standard input and answers on its standard output. None: `WORKER`.
     """
 
-    def __init__(self, command: Sequence[str] = (sys.executable, "-m", WORKER)) -> None:
+    def __init__(self, command: Sequence[str] | None = None) -> None:
         self._errors = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")  # noqa: SIM115 (lives as long)
         # a session of its own: Ctrl-C is for the one that asks, which then closes it
         self._process = subprocess.Popen(
-            command,
+            command or _command(),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,
@@ -98,3 +98,8 @@ class Worker:
         for pipe in (self._process.stdin, self._process.stdout, self._errors):
             with contextlib.suppress(BrokenPipeError):  # what was still to be written has no reader
                 pipe.close()  # type: ignore[union-attr]
+
+
+def _command() -> list[str]:
+    # modules are found where this process finds them: with `-m` a datasets.py in the user's folder would go first
+    return [sys.executable, "-c", f"import sys; sys.path[:] = {sys.path!r}; from {WORKER} import main; main()"]

@@ -35,6 +35,7 @@ def document(
     opened: Mapping[str, Sequence[Opened]],
     scores: Mapping[str, Mapping[str, Any] | None],
     measurements: Sequence[Measurement],
+    planned: int | None = None,
 ) -> dict[str, Any]:
     """Figures, their growth with the length, and the choice between the models.
 
@@ -43,9 +44,11 @@ def document(
         opened: of each subject, in each launch.
         scores: of each subject that was judged: `metrics` (None without labels), `split`, `rows`.
         measurements: in any order; a launch that was interrupted may lack some.
+        planned: launches that were asked for, where their spread may have made more follow.
 
     Returns:
-        main_metric, higher_is_better, split, rows: what the models were judged on; None where they were not.
+        main_metric, higher_is_better, rows: what the models were judged on; None where they were not.
+        split: of the rows; None where there were none.
         peak_flops: FLOP/s of dense matrix products, the largest rate that was seen.
         subjects: name, backend, size, metrics, ... of each.
         points: of each size, the `results` of the subjects that were measured at it.
@@ -61,11 +64,11 @@ def document(
     made: dict[str, Any] = {
         "main_metric": first.main_metric if judged and first else None,
         "higher_is_better": first.higher_is_better if judged and first else None,
-        "split": judged["split"] if judged else None,
+        "split": next((score["split"] for score in scores.values() if score), None),
         "rows": judged["rows"] if judged else None,
         "peak_flops": peak,
         "subjects": [],
-        "points": [_point(point, subjects, found, peak) for point in points],
+        "points": [_point(point, subjects, found, peak, planned) for point in points],
     }
     reference = _metric(scores, subjects[0], made["main_metric"])
     for subject in subjects:
@@ -98,6 +101,7 @@ def _subject(subject: Subject, launches: Sequence[Opened]) -> Entry:
         "bytes": known.bytes if known else None,
         "load_seconds": median(one.load_seconds for one in launches) if launches else None,
         "idle_bytes": int(median(one.idle_bytes for one in launches)) if launches else None,
+        "memory_method": known.memory_method if known else None,
     }
 
 
@@ -125,10 +129,10 @@ def _finite(value: Any) -> Any:
 # --- sizes ---
 
 
-def _point(point: Point, subjects: Sequence[Subject], found: Found, peak: float | None) -> Entry:
+def _point(point: Point, subjects: Sequence[Subject], found: Found, peak: float | None, planned: int | None) -> Entry:
     reference = found.get((point, subjects[0].name), {})
     results = [
-        _result(subject, launches, reference, peak)
+        _result(subject, launches, reference, peak, planned)
         for subject in subjects
         if (launches := found.get((point, subject.name)))
     ]
@@ -136,7 +140,11 @@ def _point(point: Point, subjects: Sequence[Subject], found: Found, peak: float 
 
 
 def _result(
-    subject: Subject, launches: Mapping[int, Measurement], reference: Mapping[int, Measurement], peak: float | None
+    subject: Subject,
+    launches: Mapping[int, Measurement],
+    reference: Mapping[int, Measurement],
+    peak: float | None,
+    planned: int | None,
 ) -> Entry:
     ok = [launches[launch] for launch in sorted(launches) if launches[launch].status == "ok"]
     failed = [launches[launch] for launch in sorted(launches) if launches[launch].status != "ok"]
@@ -160,7 +168,7 @@ def _result(
         entry |= _times(ok) | _costs(ok, entry["by_launch"], peak)
     logs = statistics.log_speeds(reference, launches)
     if logs:
-        speed = statistics.over_launches(logs)
+        speed = statistics.over_launches(logs, planned)
         entry["speed"] = speed.value
         if launches is not reference:
             entry |= {"speed_interval": _interval(speed), "verdict": statistics.verdict(speed)}

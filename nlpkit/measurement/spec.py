@@ -10,12 +10,11 @@ from typing import Any, Literal, Self
 
 from nlpkit import models
 from nlpkit.errors import UserError
+from nlpkit.options import as_number
 
 Backend = Literal["torch", "torch-compile", "onnx", "onnx-int8"]
 Mode = Literal["inference", "training"]
 Status = Literal["ok", "out of memory", "too long", "failed"]
-
-BACKENDS: tuple[Backend, ...] = ("torch", "torch-compile", "onnx", "onnx-int8")
 
 
 @dataclass(frozen=True)
@@ -86,6 +85,7 @@ class Opened:
         task: name, None for a plain encoder.
         main_metric: of the task.
         higher_is_better: of that metric.
+        memory_method: what is counted as memory, in words.
     """
 
     device: str
@@ -98,6 +98,7 @@ class Opened:
     task: str | None = None
     main_metric: str | None = None
     higher_is_better: bool = True
+    memory_method: str = ""
 
 
 @dataclass(frozen=True)
@@ -159,7 +160,7 @@ def parse_model(text: str) -> tuple[str, str, dict[str, Any]]:
         Label, name, overrides of the config (values read as YAML reads them).
 
     Raises:
-        UserError: an override is not of the form key=value.
+        UserError: an override is not of the form key=value, or its value is broken YAML.
     """
     if _is_folder(text):
         return models.display_name(text), text, {}
@@ -172,7 +173,10 @@ def parse_model(text: str) -> tuple[str, str, dict[str, Any]]:
         key, equals, value = part.partition("=")
         if not equals or not key.strip():
             raise UserError(f"{text}: '{part}' is not of the form key=value", "Write NAME:KEY=VALUE,KEY=VALUE.")
-        overrides[key.strip()] = _value(value)
+        try:
+            overrides[key.strip()] = _value(value)
+        except ValueError as error:
+            raise UserError(f"{text}: {key.strip()}: {error}", "Write NAME:KEY=VALUE,KEY=VALUE.") from None
     shown = models.display_name(name)
     return label or (f"{shown}:{said}" if said else shown), name, overrides
 
@@ -192,4 +196,7 @@ def _parts(text: str) -> list[str]:
 def _value(text: str) -> Any:
     import yaml
 
-    return yaml.safe_load(text)
+    try:
+        return as_number(yaml.safe_load(text))
+    except yaml.YAMLError:
+        raise ValueError(f"'{text}' is no value of YAML") from None

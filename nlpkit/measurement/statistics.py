@@ -112,12 +112,19 @@ def log_speeds(reference: Launches, subject: Launches) -> list[float]:
     ]
 
 
-def over_launches(logs: Sequence[float]) -> Estimate:
-    """Geometric mean of at least one figure, given their logarithms, with its t-interval."""
+def over_launches(logs: Sequence[float], planned: int | None = None) -> Estimate:
+    """Geometric mean of at least one figure, given their logarithms, with its t-interval.
+
+    Args:
+        logs: launch by launch.
+        planned: launches whose spread has decided how many more there were. Only these tell the width then (Stein
+            1945): the spread of all would be too small too often, as more follow where it was large by chance.
+    """
     mean = float(np.mean(logs))
-    if len(logs) < 2:
+    spread_by = logs[:planned]
+    if len(spread_by) < 2:
         return Estimate(math.exp(mean), None)
-    half = quantile(len(logs) - 1) * float(np.std(logs, ddof=1)) / math.sqrt(len(logs))
+    half = quantile(len(spread_by) - 1) * float(np.std(spread_by, ddof=1)) / math.sqrt(len(logs))
     return Estimate(math.exp(mean), (math.exp(mean - half), math.exp(mean + half)))
 
 

@@ -136,10 +136,14 @@ class Sweep:
         self.subjects, self.points, self.method, self.journal = subjects, points, method, journal
         self.settings, self.judged, self.start = settings, judged, start or Worker
         self.workers: dict[str, Worker] = {}
+        self.too_large: dict[str, Unmeasured] = {}  # models that do not even open
         self.last: str | None = None  # whose turn was the last
 
-    def run(self) -> None:
+    def run(self) -> bool:
         """Measure what is missing.
+
+        Returns:
+            Whether there was time for all of it.
 
         Raises:
             UserError: a model cannot be opened, or they cannot be compared.
@@ -150,13 +154,13 @@ class Sweep:
         with reporting.current().progress("benchmark", launches * len(self.points), "sizes") as bar:
             while launch < launches:
                 if not self._launch(launch, bar, stop):
-                    reporting.current().note(f"--max-minutes {self.method.max_minutes:g} are over")
-                    return
+                    return False
                 launch += 1
                 # two tell too little of their spread to plan by
                 if launch == launches and launches == self.method.launches > 2:
                     launches = self._needed()
                     bar.expect(launches * len(self.points))
+        return True
 
     def _needed(self) -> int:
         asked = self.method.launches
@@ -180,7 +184,8 @@ class Sweep:
         if not missing:
             return True
         try:
-            self.workers = {subject.name: self.start() for subject in self.subjects}
+            for subject in self.subjects:
+                self.workers[subject.name] = self.start()
             # imports may run side by side; the time to load a model is taken
             for subject in self.subjects:
                 self._require(subject, "ready")
@@ -214,18 +219,23 @@ class Sweep:
         try:
             return self.workers[subject.name].ask(op, **values)
         except Unmeasured as error:
-            kind = UserError if error.status == "user" else RunError
-            raise kind(f"{subject.name}: {error.message}" if kind is RunError else error.message, error.hint) from None
+            raise _ending(subject, error) from None
 
     def _open(self, subject: Subject) -> None:
-        answer = self._require(subject, "open", subject=subject.to_json(), config=dict(self.settings))
+        try:
+            answer = self.workers[subject.name].ask("open", subject=subject.to_json(), config=dict(self.settings))
+        except Unmeasured as error:
+            if error.status != "out of memory":
+                raise _ending(subject, error) from None
+            self.too_large[subject.name] = error
+            return
         self.journal.note_opened(subject, Opened(**answer["opened"]))
         if any(point.length is None for point in self.points):
             self._require_one_task(subject)
 
     def _require_one_task(self, subject: Subject) -> None:
         """Raises UserError: rows are of one task, and this subject is of another than the first."""
-        first = self.subjects[0]
+        first = next(subject for subject in self.subjects if subject.name in self.journal.opened)
         one, other = self.journal.opened[first.name][-1], self.journal.opened[subject.name][-1]
         if (one.task, one.main_metric) != (other.task, other.main_metric):
             described = [f"{m.task} ({m.main_metric})" if m.task else "no task" for m in (other, one)]
@@ -235,7 +245,8 @@ class Sweep:
             )
 
     def _score(self) -> None:
-        todo = [subject for subject in self.subjects if subject.name not in self.journal.scores]
+        known = {*self.journal.scores, *self.too_large}
+        todo = [subject for subject in self.subjects if subject.name not in known]
         if not todo:
             return
         with reporting.current().progress("judge", len(todo), "models") as bar:
@@ -256,14 +267,18 @@ class Sweep:
             with self._kept_going(found, launch, point, subject):
                 ready[subject.name] = self._prepare(point, subject)
         self._take_turns(ready, found, launch, point)
+        memories: dict[str, dict[str, Any]] = {}
+        for subject in self._at(point):
+            if subject.name not in found:
+                with self._kept_going(found, launch, point, subject):
+                    memories[subject.name] = self.workers[subject.name].ask("memory")
+        # behind that, as the probe and counting take memory of their own
         peak = self._probe(ready, found)
         for subject in self._at(point):
             if subject.name in found:
                 continue
             with self._kept_going(found, launch, point, subject):
-                measured = ready[subject.name]
-                memory = self.workers[subject.name].ask("memory")
-                # behind that, as counting takes memory of its own
+                measured, memory = ready[subject.name], memories[subject.name]
                 known = [f for f in self.journal.measurements if f.point == point and f.subject == subject.name]
                 flops = known[0].flops if known else self.workers[subject.name].ask("flops")["flops"]
                 found[subject.name] = Measurement(
@@ -297,6 +312,8 @@ class Sweep:
 
     def _failed_before(self, point: Point, subject: Subject) -> Unmeasured | None:
         """Why there will be no figure: it did not fit at this size, or at a smaller one, in this sweep."""
+        if error := self.too_large.get(subject.name):
+            return Unmeasured("out of memory", f"while it was opened: {error.message}")
         for found in self.journal.measurements:
             if found.subject != subject.name or found.status == "ok" or found.point.mode != point.mode:
                 continue
@@ -360,6 +377,13 @@ class Sweep:
                 raise UserError(error.message, error.hint) from None
             status: Any = error.status
             found[subject.name] = Measurement(launch, point, subject.name, status=status, message=error.message)
+
+
+def _ending(subject: Subject, error: Unmeasured) -> UserError | RunError:
+    """What ends the whole sweep."""
+    if error.status == "user":
+        return UserError(error.message, error.hint)
+    return RunError(f"{subject.name}: {error.message}", error.hint)
 
 
 @dataclass

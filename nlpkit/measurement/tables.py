@@ -58,13 +58,14 @@ def _at_batch_size(made: Document, mode: str, batch_size: int, points: list[Mapp
     energy = any(result["joules_per_sample"] is not None for _, result in results)
     versus = len(made["subjects"]) > 1
     failed = any(result["status"] != "ok" for _, result in results)
-    header = ["model", *([] if one else ["tokens"]), "p50 ms", "p95 ms", "samples/s", "tokens/s", "memory"]
-    header += [*(["of peak"] if peak else []), *(["J/sample"] if energy else [])]
+    header = ["model", *([] if one else ["tokens"]), "p50 ms", "p90 ms", "p95 ms", "p99 ms"]
+    header += ["samples/s", "tokens/s", "memory", *(["of peak"] if peak else []), *(["J/sample"] if energy else [])]
     header += ["speed" if versus else "status"] if versus or failed else []
     rows: list[list[Cell]] = []
     for point, result in results:
         row: list[Cell] = [result["subject"], *([] if one else [point["length"] or "rows"])]
-        row += [_number(result[name]) for name in ("p50_ms", "p95_ms", "samples_per_second", "tokens_per_second")]
+        figures = ("p50_ms", "p90_ms", "p95_ms", "p99_ms", "samples_per_second", "tokens_per_second")
+        row += [_number(result[name]) for name in figures]
         row.append(_bytes(result["peak_bytes"]))
         if peak:
             row.append(None if result["share_of_peak"] is None else f"{result['share_of_peak']:.0%}")
@@ -157,7 +158,7 @@ def method(made: Document) -> list[str]:
     times = "once" if launches == [1] else times
     said = [
         f"each model runs in a process of its own, started {times}; in a launch the models take turns at each "
-        f"size, {config['seconds']:g} s each, after a warm-up until the times of calls settle",
+        f"size, about {config['seconds']:g} s for each, after a warm-up until the times of calls settle",
         "latency: a call of the model, its inputs ready, up to the logits, over all calls of all launches; throughput: "
         "inputs and tokens (padding not counted) over the typical time of a pass (medians of its calls), the geometric "
         "mean of the launches",
@@ -165,7 +166,7 @@ def method(made: Document) -> list[str]:
     if any(point["mode"] == "training" for point, _ in results):
         said.append("training: forward, backward and an AdamW step")
     if any(point["length"] is None for point, _ in results):
-        rows = f"rows: at most {config['sample_rows']:,} of {config['split']} at their own lengths"
+        rows = f"rows: at most {config['sample_rows']:,} of {made['split']} at their own lengths"
         said.append(f"{rows}, in batches of like length")
     if any(point["length"] is not None for point, _ in results):
         said.append("lengths: exact, random tokens without padding")
@@ -177,15 +178,12 @@ def method(made: Document) -> list[str]:
             else f"speed: the time of {made['subjects'][0]['name']} over that of the model, turn by turn; a single "
             "launch gives no interval"
         )
-    said.append(f"memory: the most that the {_memory(made)} while the point was measured, median of the launches")
+    meters = dict.fromkeys(subject["memory_method"] for subject in made["subjects"] if subject["memory_method"])
+    said.append(f"memory: the most while the size was measured, median of the launches: {'; '.join(meters)}")
     if made["peak_flops"] and any(result["share_of_peak"] is not None for _, result in results):
-        said.append(f"peak: {made['peak_flops'] / 1e9:,.0f} GFLOP/s of a dense matrix product, measured beside them")
+        rate = f"{made['peak_flops'] / 1e9:,.0f} GFLOP/s"
+        said.append(f"peak: {rate} of a dense matrix product in torch, measured beside them")
     return [*said, *_doubts(results)]
-
-
-def _memory(made: Document) -> str:
-    on_cpu = all((subject["device"] or "cpu").startswith("cpu") for subject in made["subjects"])
-    return "process held (resident)" if on_cpu else "process had allocated on the device"
 
 
 def _doubts(results: list[tuple[Mapping[str, Any], Mapping[str, Any]]]) -> list[str]:

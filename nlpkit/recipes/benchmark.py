@@ -6,14 +6,14 @@ the task's metric beside the speed; with --sequence-lengths random inputs of exa
 model, with 95 % intervals over the launches.
 
 Examples: nlpkit benchmark runs/teacher runs/student runs/student-int8
-nlpkit benchmark --config-only bert longformer:attention_window=4 --sequence-lengths 128,512 --batch-sizes 1
-nlpkit benchmark runs/new --compare runs/benchmark-old --fail-if 'throughput<0.95x'
+nlpkit benchmark --config-only bert longformer:attention_window=4 --sequence-lengths 64,256 --batch-sizes 1
+nlpkit benchmark model=runs/new --compare runs/benchmark-old --fail-if 'throughput<0.95x'
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
@@ -24,7 +24,7 @@ from nlpkit.errors import UserError
 from nlpkit.measurement import comparison, environment, gates, results, tables
 from nlpkit.measurement.spec import Backend, Mode, Point, Subject, parse_model
 from nlpkit.measurement.sweep import Journal, Method, Sweep
-from nlpkit.options import AtCommas, DeviceOptions, OpeningOptions, Strings, option
+from nlpkit.options import AtCommas, DeviceOptions, OpeningOptions, Strings, flag_of, option
 from nlpkit.recipes import running, trained
 from nlpkit.reporting import Report
 from nlpkit.runs.folder import RunFolder, read_record
@@ -33,6 +33,10 @@ COMMAND = "benchmark"
 JOURNAL = "measurements.jsonl"
 LENGTHS = (32, 64, 128, 256, 512)
 BATCH_SIZES = {"rows": (1, 32), "random": (1, 8)}
+# what may be said anew with --resume; all else decides what the figures that are there are of
+ANEW = {
+    "sequence_lengths", "batch_sizes", "mode", "launches", "seconds", "interval", "max_minutes", "compare", "fail_if",
+}  # fmt: skip
 
 Lengths = Annotated[list[Annotated[int, Field(ge=1)]], AtCommas]
 Backends = Annotated[list[Backend], AtCommas]
@@ -79,7 +83,7 @@ class Config(trained.TrainedDataOptions, OpeningOptions, DeviceOptions):
     seconds: float = option(1.0, "Time for a model at a size in each launch.", panel="Method", gt=0)
     interval: float = option(
         5.0,
-        "From three launches: launch up to three times as often, until 95 % intervals of ratios are within N per cent.",
+        "From three launches: as many more (up to three times as many in all) as ratios to within N per cent need.",
         panel="Method",
         gt=0,
     )
@@ -89,7 +93,7 @@ class Config(trained.TrainedDataOptions, OpeningOptions, DeviceOptions):
         None, "GB of memory a model may take (Linux, CPU); what needs more is out of memory.", panel="Device", gt=0
     )
     compare: Path | None = option(
-        None, "Show the change since this earlier benchmark.", panel="Gate", metavar="DIR|FILE"
+        None, "Show the change since this earlier benchmark, of models by name.", panel="Gate", metavar="DIR|FILE"
     )
     fail_if: Strings = option(
         [],
@@ -113,22 +117,24 @@ def run(config: Config) -> Report:
         raise UserError("MODEL is required", "Name run folders, model folders or hub names, the reference first.")
     conditions = [gates.parse(text) for text in config.fail_if]
     old = comparison.read(config.compare) if config.compare else None
-    if finished:
+    if finished and not finished[0].get("stopped"):
         return _report(config, *finished, old, conditions)
     subjects = find_subjects(config)
     config = _inherited(config, subjects)
     points = find_points(config)
     judged = any(point.length is None for point in points)
+    _refuse_unread(config, rows=judged)
     gates.require_judgeable(conditions, None if judged else (), models=len(subjects), compared=old is not None)
     if old is not None:
         comparison.require_common(old, subjects, points)
     folder = RunFolder(config.output or _default_path(subjects))
     folder.require_usable(resume=config.resume, overwrite=config.overwrite)
+    before = read_record(folder.path) if config.resume else None
+    _require_same(config, (before or {}).get("config", {}))
     here = environment.describe(torch=False)
     reporting.current().plan("plan", _plan(config, subjects, points, here, folder))
     if config.dry_run:
         return Report({"subjects": [subject.to_json() for subject in subjects], "points": [str(p) for p in points]})
-    before = read_record(folder.path) if config.resume else None
     for difference in environment.differences((before or {}).get("environment") or here, here):
         reporting.current().warn(f"the machine is not as it was when this benchmark began: {difference}")
     head = {"command": COMMAND, "config": config.record(), "environment": here}
@@ -141,9 +147,12 @@ def run(config: Config) -> Report:
         gates.require_judgeable(conditions, metrics, models=len(subjects), compared=old is not None)
 
     with running.saying_how_to_go_on(COMMAND, folder.path):
-        Sweep(subjects, points, method, journal, config.record(), judged=check if judged else None).run()
-        document = results.document(subjects, journal.opened, journal.scores, journal.measurements)
-        record = {**head, **document, "wall_seconds": round(time.monotonic() - started, 2)}
+        sweep = Sweep(subjects, points, method, journal, config.record(), judged=check if judged else None)
+        stopped = None if sweep.run() else _stopped(config, points, journal)
+        document = results.document(
+            subjects, journal.opened, journal.scores, journal.measurements, planned=config.launches
+        )
+        record = {**head, **document, "stopped": stopped, "wall_seconds": round(time.monotonic() - started, 2)}
         with folder.staging() as staged:
             tables.write(record, staged)
             folder.finish(record, staged, keep_checkpoints=False)
@@ -166,7 +175,7 @@ def find_subjects(config: Config) -> list[Subject]:
     for label, name, overrides in parsed:
         place = name if config.config_only else models.resolve(name, "MODEL")
         exported = not config.config_only and (Path(place) / models.EXPORTED).is_file()
-        backends: Sequence[Backend] = config.backends or ["torch"]
+        backends: Sequence[Backend] = list(dict.fromkeys(config.backends or ["torch"]))
         if exported:
             if config.backends and not {"onnx", "onnx-int8"} & set(config.backends):
                 raise UserError(f"{name} is exported: it runs in ONNX Runtime only", "Add onnx to --backends.")
@@ -194,6 +203,39 @@ def _inherited(config: Config, subjects: Sequence[Subject]) -> Config:
         if any((record or {}).get("config", {}).get(name) for name in trained.NAMES_DATA):
             return trained.inherit_data(config, record, subject.name)
     return config
+
+
+def _refuse_unread(config: Config, *, rows: bool) -> None:
+    """Raises UserError: an option was set that says nothing to what is measured."""
+    unread: dict[str, tuple[str, ...]] = {"--config-only": ("tokenizer", "allow_pickle")} if config.config_only else {}
+    if not rows:
+        unread["random inputs"] = ("split", "sample_rows")
+    for to, names in unread.items():
+        for name in names:
+            if getattr(config, name) != type(config).model_fields[name].default:
+                raise UserError(f"{flag_of(name)} says nothing to {to}", "Leave it out.")
+
+
+def _stopped(config: Config, points: Sequence[Point], journal: Journal) -> str:
+    """What --max-minutes left."""
+    done = {(found.launch, found.point) for found in journal.measurements}
+    reached, launches = len({point for _, point in done}), len({launch for launch, _ in done})
+    return (
+        f"--max-minutes {config.max_minutes:g} are over: {reached} of {len(points)} sizes are measured, in "
+        f"{launches} of {config.launches} launches; --resume goes on"
+    )
+
+
+def _require_same(config: Config, before: Mapping[str, Any]) -> None:
+    """Raises UserError: figures of other models, rows or settings would be mixed with those that are there."""
+    for name, value in config.record().items():
+        if name not in ANEW and name in before and before[name] != value:
+            flag = "MODEL" if name == "models" else flag_of(name)
+            was, now = (" ".join(map(str, said)) if isinstance(said, list) else said for said in (before[name], value))
+            raise UserError(
+                f"--resume: this benchmark began with {flag} {was}, not {now}",
+                f"Leave {flag} out, or give another --output.",
+            )
 
 
 def find_points(config: Config) -> list[Point]:
@@ -245,6 +287,8 @@ def _report(
     for doubt in judged.doubts:
         reporting.current().warn(doubt)
     said = [*tables.sentences(record), *tables.method(record), record["recommendation"]]
+    if record.get("stopped"):
+        said.insert(0, record["stopped"])
     lines = [*said, f"written to {folder}", *judged.failures]
     record = {**record, "output": str(folder), "failures": judged.failures}
     return Report(record, shown, lines, exit_code=1 if judged.failures else 0)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 import signal
 import sys
@@ -44,11 +45,13 @@ class Rows:
 
     Attributes:
         columns: examples of its task; without one: `text`.
+        split: that they are of.
         labelled: whether the task can judge them.
         note: why they are not labelled, for people.
     """
 
     columns: Dataset | dict[str, list[Any]]
+    split: str
     labelled: bool = False
     note: str | None = None
 
@@ -98,7 +101,7 @@ class Worker:
         from nlpkit.training import devices
 
         self.subject, self.config = Subject.from_json(subject), Config(**config)
-        device = devices.choose(self.config)
+        self.device = device = devices.choose(self.config)
         _limit_memory(self.config.memory_limit, device.name)
         self.model = model = opening.open_model(self.subject, self.config, device)
         self.traits = None if model.exported else opening.traits(model.net)
@@ -117,6 +120,7 @@ class Worker:
             task=model.task.name if model.task else None,
             main_metric=model.task.main_metric if model.task else None,
             higher_is_better=model.task.higher_is_better(model.task.main_metric) if model.task else True,
+            memory_method=self.meter.method,
         )
         return {"opened": asdict(opened)}
 
@@ -137,8 +141,9 @@ class Worker:
             with torch.compiler.set_stance("force_eager"):
                 outputs = predictor.outputs(rows.as_lists())
             found = model.task.score(outputs, rows.columns)
-            metrics = {name: float(value) for name, value in found.items()}
-        return {"metrics": metrics, "split": self.config.split, "rows": rows.count, "note": rows.note}
+            # JSON has no NaN
+            metrics = {name: float(value) if math.isfinite(value) else None for name, value in found.items()}
+        return {"metrics": metrics, "split": rows.split, "rows": rows.count, "note": rows.note}
 
     def op_prepare(self, point: Mapping[str, Any]) -> dict[str, Any]:
         """Make the inputs of a point: `calls`, `samples` and `tokens` of a pass. The peak of memory starts here."""
@@ -150,7 +155,8 @@ class Worker:
         self._restore()
         model = self.model
         if wanted.length is not None and model.limit is not None and wanted.length > model.limit:
-            raise TooLong(f"the model takes {model.limit} tokens")
+            more = "; :max_position_embeddings=N gives it more" if self.config.config_only else ""
+            raise TooLong(f"the model takes {model.limit} tokens{more}")
         features = self._features() if wanted.length is None else []
         self.before = self.meter.start()
         if wanted.length is None:
@@ -244,12 +250,12 @@ class Worker:
         """Open the model anew where the last point has changed it, so that no point depends on those before it."""
         from nlpkit.measurement import memory, opening
 
-        if self.traits is None or opening.traits(self.model.net) == self.traits:
-            return
-        device = self.model.device
-        del self.model
+        if hasattr(self, "model"):  # there is none where the last try to open it has failed
+            if self.traits is None or opening.traits(self.model.net) == self.traits:
+                return
+            del self.model
         memory.release()
-        self.model = opening.open_model(self.subject, self.config, device)
+        self.model = opening.open_model(self.subject, self.config, self.device)
 
     def _begin(self, mode: Mode) -> None:
         """Make a small call, the first of its kind: what libraries take with it, and keep, is no part of a point."""
@@ -257,7 +263,7 @@ class Worker:
 
         from nlpkit.measurement import workloads
 
-        if mode in self._begun:
+        if mode in self._begun or not hasattr(self, "model"):
             return
         self._begun.add(mode)
         batch = workloads.random_batch(self.model, 1, min(SMALL, self.model.limit or SMALL), self.config.seed)
@@ -336,7 +342,7 @@ def read_rows(model: Model, config: Config) -> Rows:
     if model.task is None:
         if model.tokenizer is None:
             raise UserError("the model has no tokenizer for rows", "Name one with --tokenizer.")
-        return Rows(_texts(config))
+        return Rows(*_texts(config))
     task = model.task
     of_labels = set(task.column_options.model_fields) - set(task.predict_options.model_fields)
     try:
@@ -348,12 +354,13 @@ def read_rows(model: Model, config: Config) -> Rows:
             rows = _inputs(model, config)
         except UserError:
             raise error from None
-        return Rows(rows, note=f"no metrics: {error.message}")
-    return Rows(_split(found, config), labelled=True)
+        return Rows(*rows, note=f"no metrics: {error.message}")
+    _require_split(found, config)
+    return Rows(found[config.split], config.split, labelled=True)
 
 
-def _inputs(model: Model, config: Config) -> dict[str, list[Any]]:
-    """What the task reads of rows without labels; rows that it cannot read are left out.
+def _inputs(model: Model, config: Config) -> tuple[dict[str, list[Any]], str]:
+    """What the task reads of rows without labels, and their split; rows that it cannot read are left out.
 
     Raises:
         UserError: there is none.
@@ -363,7 +370,8 @@ def _inputs(model: Model, config: Config) -> dict[str, list[Any]]:
     task = model.task
     assert task is not None
     loaded = splits.load(config, type(task), labelled=False)
-    rows = _split(loaded.splits, config)
+    split = _unlabelled_split(loaded.splits, config)
+    rows = loaded.splits[split]
     task.bind([name for name in rows.column_names if not name.startswith("__")], config, labelled=False)
     found = []
     for row in rows:
@@ -371,40 +379,43 @@ def _inputs(model: Model, config: Config) -> dict[str, list[Any]]:
             found.append(task.inputs(row))
     if not found:
         raise UserError(f"{config.split}: no row can be read", "Check --data and --text-column.")
-    return {name: [entry[name] for entry in found] for name in found[0]}
+    return {name: [entry[name] for entry in found] for name in found[0]}, split
 
 
-def _texts(config: Config) -> dict[str, list[Any]]:
-    """The texts of rows, for a model without a task; empty ones are left out.
+def _texts(config: Config) -> tuple[dict[str, list[Any]], str]:
+    """The texts of rows, for a model without a task, and their split; empty ones are left out.
 
     Raises:
         UserError: there is none, or it is not clear which column holds them.
     """
     from nlpkit.data import corpus, splits
 
-    rows = _split(splits.load(config, None).splits, config)
+    loaded = splits.load(config, None).splits
+    split = _unlabelled_split(loaded, config)
+    rows = loaded[split]
     names = [name for name in rows.column_names if not name.startswith("__")]
     column = corpus.text_column(names, config.text_column, config.split)
     texts = [str(text) for text in rows[column][:] if text is not None and str(text).strip()]
     if not texts:
         raise UserError(f"{config.split}: column '{column}' holds no text", "Name another: --text-column.")
-    return {"text": texts}
+    return {"text": texts}, split
 
 
-def _split(found: Mapping[str, Dataset], config: Config) -> Dataset:
-    """The split that was asked for; the only one, where nothing had to be held out.
+def _unlabelled_split(found: Mapping[str, Dataset], config: Config) -> str:
+    """The split that was asked for; or the only one: nothing is held out of rows without labels."""
+    if config.split not in found and list(found) == ["train"]:
+        return "train"
+    _require_split(found, config)
+    return config.split
 
-    Raises:
-        UserError: there is no such split.
-    """
-    if config.split in found:
-        return found[config.split]
-    if list(found) == ["train"]:
-        return found["train"]
-    raise UserError(
-        f"--split {config.split}: there are no such rows",
-        suggest(config.split, found) or f"There are {', '.join(found)}.",
-    )
+
+def _require_split(found: Mapping[str, Dataset], config: Config) -> None:
+    """Raises UserError: there is no such split."""
+    if config.split not in found:
+        raise UserError(
+            f"--split {config.split}: there are no such rows",
+            suggest(config.split, found) or f"There are {', '.join(found)}.",
+        )
 
 
 # --- the process ---

@@ -122,6 +122,7 @@ def test_summary_tells_what_speed_depends_on(here: dict[str, Any]) -> None:
     env["cpu"]["virtual"] = True
     env["limits"] = {"cpus": 1.5, "memory_bytes": 2_000_000_000}
     env["gpus"] = [{"name": "Card", "memory_bytes": 16e9, "compute_capability": "8.6", "driver": "1.2"}]
+    assert environment.gpu_line({"name": "Soc", "memory_bytes": None, "compute_capability": None}) == "Soc"
     env["torch"] = {"threads": 3, "gpus": []}
     lines = dict(environment.summary(env))
     assert lines["CPU"] == "Chip 9, 3 of 8 cores (4 physical), time of 1.5, avx2, virtual machine"

@@ -45,6 +45,16 @@ def test_speed_is_paired_turn_by_turn():
     assert statistics.log_speed(subject, reference) == pytest.approx(-math.log(2))
 
 
+def test_width_is_told_by_the_launches_that_were_planned():
+    logs = [0.1, 0.2, 0.3, 0.2, 0.2, 0.2, 0.2]
+    found = statistics.over_launches(logs, planned=3)
+    # standard deviation of the first three 0.1, quantile with two degrees of freedom 4.303, seven launches
+    half = 4.3027 * 0.1 / math.sqrt(7)
+    assert found.value == pytest.approx(math.exp(0.2))
+    assert found.interval == pytest.approx((math.exp(0.2 - half), math.exp(0.2 + half)), rel=1e-4)
+    assert statistics.over_launches(logs[:3], planned=5) == statistics.over_launches(logs[:3])
+
+
 def test_interval_over_launches_is_students():
     logs = [0.1, 0.2, 0.4]
     found = statistics.over_launches(logs)

@@ -35,6 +35,7 @@ class Machine:
         self.deadly: bool = more.get("deadly", False)
         self.task: dict[str, str] = more.get("task", {})
         self.refused: str | None = more.get("refused")
+        self.huge: str | None = more.get("huge")
         self.log: list[tuple[str, str]] = []
         self.stop_at: int | None = more.get("stop_at")
         self.alive = 0
@@ -58,6 +59,8 @@ class Fake:
             self.name = values["subject"]["name"]
             if machine.refused == self.name:
                 raise Unmeasured("user", "there is no such folder", "name another")
+            if machine.huge == self.name:
+                raise Unmeasured("out of memory", "4 GB are needed")
         machine.log.append((op, self.name))
         if machine.stop_at is not None and len(machine.log) > machine.stop_at:
             raise KeyboardInterrupt
@@ -140,6 +143,8 @@ def test_each_launch_has_processes_of_its_own(tmp_path: Path) -> None:
     assert {found.launch for found in journal.measurements} == {0, 1, 2}
     assert len(journal.measurements) == 3 * len(POINTS) * 2
     assert len(journal.opened["a"]) == 3
+    # the probe takes memory of its own
+    assert [op for op, _ in machine.log if op in ("memory", "probe")][:3] == ["memory", "memory", "probe"]
     # operations do not change from launch to launch
     assert len([1 for op, _ in machine.log if op == "flops"]) == len(POINTS) * 2
 
@@ -154,6 +159,16 @@ def test_out_of_memory_is_a_row_and_the_sweep_goes_on(tmp_path: Path, deadly: bo
     assert messages == [None, "too much", "as with inference, 1 x 16 tokens"]
     # what did not fit once is not tried again
     assert [name for op, name in machine.log if op == "prepare"].count("b") == 3
+
+
+@pytest.mark.parametrize("huge", ["a", "b"])
+def test_a_model_that_does_not_even_open_has_rows(tmp_path: Path, huge: str) -> None:
+    other = "ab".replace(huge, "")
+    machine = Machine({"a": 0.05, "b": 0.05}, huge=huge, task={other: "text-classification"})
+    journal = swept(tmp_path, machine, points=[Point("inference", 1, None), POINTS[0]])
+    assert statuses(journal, huge) == ["out of memory"] * 2
+    assert statuses(journal, other) == ["ok"] * 2
+    assert journal.measurements[0].message or journal.measurements[1].message
 
 
 def test_a_model_that_dies_is_started_again(tmp_path: Path) -> None:

@@ -266,6 +266,8 @@ def test_interrupted_then_resumed(nlpkit: Run, tmp_path: Path) -> None:
     assert process.returncode == 130, errors
     assert "nlpkit benchmark --output out --resume" in errors
     before = journal.read_text().splitlines()
+    # figures of one model are not put beside those of another
+    assert "began with MODEL a=" in nlpkit("benchmark", "--output", "out", "--resume", f"a={TINY}1", code=2).stderr
     done = nlpkit("benchmark", "--output", "out", "--resume", "--json")
     record = json.loads(done.stdout)
     assert journal.read_text().splitlines()[: len(before)] == before
@@ -273,6 +275,15 @@ def test_interrupted_then_resumed(nlpkit: Run, tmp_path: Path) -> None:
     # a second time there is nothing to do, and the figures stand
     same = json.loads(nlpkit("benchmark", "--output", "out", "--resume", "--json").stdout)
     assert same["points"] == record["points"]
+
+
+@pytest.mark.usefixtures("here")
+def test_what_the_minutes_did_not_suffice_for(tmp_path: Path) -> None:
+    names = {"config_only": True, "sequence_lengths": "8,16", "batch_sizes": 1}
+    report = benchmark.run(benchmark.Config(models=[f"a={TINY}"], output=tmp_path, **QUICK, **names, max_minutes=1e-6))
+    assert "0 of 2 sizes are measured" in report.record["stopped"] and report.record["stopped"] in report.lines
+    record = benchmark.run(benchmark.Config(output=tmp_path, resume=True, max_minutes=5)).record
+    assert record["stopped"] is None and [point["length"] for point in record["points"]] == [8, 16]
 
 
 def test_dry_run_writes_nothing(nlpkit: Run, tmp_path: Path) -> None:
@@ -289,6 +300,7 @@ def test_dry_run_writes_nothing(nlpkit: Run, tmp_path: Path) -> None:
     [
         ((), "MODEL is required"),
         (("--config-only", "bert:hidden_size"), "key=value"),
+        (("--config-only", "bert:hidden_size=[1"), "no value of YAML"),
         (("--config-only", "bert", "bert:num_hidden_layers=1", "--batch-sizes", "0"), "--batch-sizes"),
         (("--config-only", "a=bert", "a=bert:num_hidden_layers=1"), "two models called a"),
         (("--config-only", "bert", "--data", "x.csv"), "--config-only"),
@@ -315,6 +327,7 @@ def test_a_config_that_nobody_knows(tmp_path: Path, model: str, near: str) -> No
         ("owner/name", "name", "owner/name", {}),
         ("longformer:attention_window=4", "longformer:attention_window=4", "longformer", {"attention_window": 4}),
         ("German=distilbert:vocab_size=31102", "German", "distilbert", {"vocab_size": 31102}),
+        ("b=bert:layer_norm_eps=1e-5", "b", "bert", {"layer_norm_eps": 1e-5}),
         (
             "r=reformer:axial_pos_shape=[64,128],hidden_act=relu",
             "r",

@@ -189,9 +189,8 @@ def test_a_split_that_is_not_there(trained: Path, reviews: Path) -> None:
 
 def test_the_next_point_is_measured_after_one_that_cannot_be(tiny_model: Path) -> None:
     worker, _ = opened(tiny_model)
-    assert asked(worker, "prepare", point=point(65)) == {
-        "error": "too long", "message": "the model takes 64 tokens", "hint": None,
-    }  # fmt: skip
+    message = "the model takes 64 tokens"
+    assert asked(worker, "prepare", point=point(65)) == {"error": "too long", "message": message, "hint": None}
     assert measured(worker, point(64))["tokens"] == 128
 
 
@@ -266,8 +265,11 @@ def test_an_export_is_made_once(tiny_model: Path, tmp_path: Path, monkeypatch: p
     assert files() == before
     assert first["bytes"] == second["bytes"]
     os.utime(model / "model.safetensors", (1, 1))  # other weights
+    left = tmp_path / "cache" / "exported" / ".killed"
+    left.mkdir()
+    os.utime(left, (1, 1))
     opened(model, backend="onnx-int8")
-    assert len(files()) == 2
+    assert len(files()) == 2 and not left.exists()
     message, _ = refusal(next(iter(before)).parent, backend="onnx", overrides={"num_hidden_layers": 1})
     assert "is exported: its config cannot be changed" in message
     message, _ = refusal(next(iter(before)).parent)
