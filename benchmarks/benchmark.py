@@ -1,12 +1,12 @@
 """Whether `nlpkit benchmark` can be trusted: models whose answer is known, measured by the command itself.
 
 linear    encoders of 2, 4, ... 12 equal layers: latency must be a straight line over the layers
-sleep     an encoder that sleeps 5 ms in each call against the same one that does not: 5 ms more
+wait      an encoder that waits 5 ms in each call against the same one that does not: 5 ms more
 memory    encoders that take 50, 200 and 800 MB more while they run: that much more peak memory
 same      a model against itself, 20 times: "no difference" in at least 19
 overhead  the calls of the command against a bare timed loop over the same calls, by turns in one process
 
-Example: python benchmarks/benchmark.py --checks linear,sleep,memory,same,overhead
+Example: python benchmarks/benchmark.py --checks linear,wait,memory,same,overhead
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ import planted
 import sides
 
 LAYERS = (2, 4, 6, 8, 10, 12)
-SLEEP_MS = 5.0
+WAIT_MS = 5.0
 PLANTED_MB = (50, 200, 800)
 OVERHEAD_LENGTHS, OVERHEAD_ROUNDS = (8, 128), 100
 
@@ -61,13 +61,13 @@ def linear(place: Path, options: argparse.Namespace) -> dict[str, Any]:
     return {"layers": LAYERS, "ms": latencies, "slope": slope, "start": start, "r2": share, "largest": largest}
 
 
-def sleep(place: Path, options: argparse.Namespace) -> dict[str, Any]:
-    """What the sleeping model takes more."""
-    folders = [planted.save(place / f"sleeps-{ms:g}", sleep_ms=ms) for ms in (0, SLEEP_MS)]
+def wait(place: Path, options: argparse.Namespace) -> dict[str, Any]:
+    """What the waiting model takes more."""
+    folders = [planted.save(place / f"waits-{ms:g}", wait_ms=ms) for ms in (0, WAIT_MS)]
     sizes = ("--sequence-lengths", 32, "--batch-sizes", 1, "--seconds", options.seconds)
-    without, asleep = figures(benchmark(place, *folders, *sizes, "--threads", options.threads), "p50_ms")
-    print(f"sleep: {asleep - without:.2f} ms more ({without:.2f} to {asleep:.2f}), {SLEEP_MS:g} planted")
-    return {"planted_ms": SLEEP_MS, "found_ms": asleep - without, "ms": [without, asleep]}
+    without, waiting = figures(benchmark(place, *folders, *sizes, "--threads", options.threads), "p50_ms")
+    print(f"wait: {waiting - without:.2f} ms more ({without:.2f} to {waiting:.2f}), {WAIT_MS:g} planted")
+    return {"planted_ms": WAIT_MS, "found_ms": waiting - without, "ms": [without, waiting]}
 
 
 def memory(place: Path, options: argparse.Namespace) -> dict[str, Any]:
@@ -145,7 +145,7 @@ def overhead(place: Path, options: argparse.Namespace) -> dict[str, Any]:
 
 CHECKS: dict[str, Callable[[Path, argparse.Namespace], dict[str, Any]]] = {
     "linear": linear,
-    "sleep": sleep,
+    "wait": wait,
     "memory": memory,
     "same": same,
     "overhead": overhead,

@@ -1,4 +1,7 @@
-"""Models whose cost is known: BERT encoders that sleep so long, or take so much memory, in each forward pass."""
+"""Models whose cost is known: BERT encoders that wait so long, or take so much memory, in each forward pass.
+
+They wait busily: after a real sleep the rest of the model finds cold caches and a slower clock, and takes longer too.
+"""
 
 from __future__ import annotations
 
@@ -15,8 +18,9 @@ from transformers import BertModel
 
 class PlantedModel(BertModel):
     def forward(self, *inputs, **named):
-        if self.config.sleep_ms:
-            time.sleep(self.config.sleep_ms / 1e3)
+        until = time.perf_counter() + self.config.wait_ms / 1e3
+        while time.perf_counter() < until:
+            pass
         held = torch.ones(int(self.config.allocate_mb * 250_000))  # four bytes each, written to
         outputs = super().forward(*inputs, **named)
         del held
@@ -24,13 +28,13 @@ class PlantedModel(BertModel):
 '''
 
 
-def save(folder: Path, *, layers: int = 2, width: int = 64, sleep_ms: float = 0, allocate_mb: float = 0) -> Path:
+def save(folder: Path, *, layers: int = 2, width: int = 64, wait_ms: float = 0, allocate_mb: float = 0) -> Path:
     """Write a model folder that opens with --trust-remote-code.
 
     Args:
         folder: to write to.
         layers, width: of the encoder.
-        sleep_ms: milliseconds that a forward pass sleeps.
+        wait_ms: milliseconds that a forward pass waits besides.
         allocate_mb: memory that it takes besides, in 10^6 bytes, and gives back.
     """
     import torch
@@ -43,7 +47,7 @@ def save(folder: Path, *, layers: int = 2, width: int = 64, sleep_ms: float = 0,
     (folder / "modeling_planted.py").write_text(CODE, encoding="utf-8")
     path = folder / "config.json"
     config = json.loads(path.read_text(encoding="utf-8"))
-    config |= {"sleep_ms": sleep_ms, "allocate_mb": allocate_mb}
+    config |= {"wait_ms": wait_ms, "allocate_mb": allocate_mb}
     config |= {"architectures": ["PlantedModel"], "auto_map": {"AutoModel": "modeling_planted.PlantedModel"}}
     path.write_text(json.dumps(config, indent=2), encoding="utf-8")
     return folder
