@@ -12,7 +12,7 @@ import contextlib
 import json
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -47,19 +47,22 @@ class Method:
 
 @dataclass
 class Journal:
-    """What has been measured, in memory and as a line each in a file; read again where the file is there.
+    """What has been measured, in memory and as a line each in a file, which is made with the first point.
 
     Args:
         path: of the file.
+        fresh: do not go on with what is there.
     """
 
     path: Path
+    fresh: bool = False
     opened: dict[str, list[Opened]] = field(default_factory=dict)
     scores: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._found: dict[tuple[int, Point, str], Measurement] = {}
-        text = self.path.read_bytes() if self.path.exists() else b""
+        self._unwritten: list[dict[str, Any]] = []
+        text = self.path.read_bytes() if self.path.exists() and not self.fresh else b""
         if text and not text.endswith(b"\n"):  # a kill has cut the last line in half
             text = text[: text.rfind(b"\n") + 1]
             os.truncate(self.path, len(text))
@@ -87,22 +90,21 @@ class Journal:
     def note_opened(self, subject: Subject, opened: Opened) -> None:
         """Keep how a subject was opened in a launch."""
         self.opened.setdefault(subject.name, []).append(opened)
-        self._write([{"kind": "opened", "subject": subject.name, **asdict(opened)}])
+        self._unwritten.append({"kind": "opened", "subject": subject.name, **asdict(opened)})
 
     def note_score(self, subject: Subject, score: Mapping[str, Any]) -> None:
         """Keep the metrics of a subject."""
         self.scores[subject.name] = dict(score)
-        self._write([{"kind": "score", "subject": subject.name, **score}])
+        self._unwritten.append({"kind": "score", "subject": subject.name, **score})
 
     def note_point(self, found: Sequence[Measurement]) -> None:
         """Keep what all subjects showed at a point in a launch."""
         for measurement in found:
             self._keep(measurement)
-        self._write({"kind": "measurement", **measurement.to_json()} for measurement in found)
-
-    def _write(self, entries: Iterable[Mapping[str, Any]]) -> None:
+        entries = [*self._unwritten, *({"kind": "measurement", **measurement.to_json()} for measurement in found)]
         with writing(self.path), self.path.open("a", encoding="utf-8") as file:
             file.write("".join(json.dumps(entry) + "\n" for entry in entries))
+        self._unwritten = []
 
     def missing(self, launch: int, point: Point, subjects: Sequence[Subject]) -> bool:
         """Whether a point has not been measured in a launch, for one subject at least."""
@@ -118,7 +120,8 @@ class Sweep:
         method: how much is measured.
         journal: where it is kept; what is there already is not measured again.
         settings: what a process is told beside its subject: the command's options.
-        judged: called when the task's metrics of all subjects are in the journal; None where they are not wanted.
+        judged: whether the task's metrics are wanted.
+        ready: called in each launch when all models are open and judged, before anything is measured and written.
         start: makes a process; None: a `Worker`.
     """
 
@@ -130,11 +133,12 @@ class Sweep:
         journal: Journal,
         settings: Mapping[str, Any],
         *,
-        judged: Callable[[], None] | None = None,
+        judged: bool = False,
+        ready: Callable[[], None] = lambda: None,
         start: Callable[[], Worker] | None = None,
     ) -> None:
         self.subjects, self.points, self.method, self.journal = subjects, points, method, journal
-        self.settings, self.judged, self.start = settings, judged, start or Worker
+        self.settings, self.judged, self.ready, self.start = settings, judged, ready, start or Worker
         self.workers: dict[str, Worker] = {}
         self.too_large: dict[str, Unmeasured] = {}  # models that do not even open
         self.last: str | None = None  # whose turn was the last
@@ -186,14 +190,14 @@ class Sweep:
         try:
             for subject in self.subjects:
                 self.workers[subject.name] = self.start()
-            # imports may run side by side; the time to load a model is taken
+            # all have imported their libraries before the time that one takes to load its model is measured
             for subject in self.subjects:
                 self._require(subject, "ready")
             for subject in self.subjects:
                 self._open(subject)
-            if self.judged is not None:
+            if self.judged:
                 self._score()
-                self.judged()
+            self.ready()
             for point in missing:
                 if stop is not None and time.monotonic() > stop:
                     return False

@@ -12,6 +12,8 @@ nlpkit benchmark model=runs/new --compare runs/benchmark-old --fail-if 'throughp
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -138,16 +140,20 @@ def run(config: Config) -> Report:
     for difference in environment.differences((before or {}).get("environment") or here, here):
         reporting.current().warn(f"the machine is not as it was when this benchmark began: {difference}")
     head = {"command": COMMAND, "config": config.record(), "environment": here}
-    folder.start(head, overwrite=config.overwrite, resume=config.resume)
-    journal = Journal(folder.path / JOURNAL)
+    journal = Journal(folder.path / JOURNAL, fresh=not config.resume)
     method = Method(config.launches, config.seconds, config.interval, config.max_minutes)
+    with contextlib.ExitStack() as begun:
 
-    def check() -> None:
-        metrics = {name for score in journal.scores.values() for name in score["metrics"] or ()}
-        gates.require_judgeable(conditions, metrics, models=len(subjects), compared=old is not None)
+        @functools.cache
+        def begin() -> None:
+            """Make the folder, now that all models could be opened: until then an older benchmark in it stays."""
+            if judged:
+                metrics = {name for score in journal.scores.values() for name in score["metrics"] or ()}
+                gates.require_judgeable(conditions, metrics, models=len(subjects), compared=old is not None)
+            folder.start(head, overwrite=config.overwrite, resume=config.resume)
+            begun.enter_context(running.saying_how_to_go_on(COMMAND, folder.path))
 
-    with running.saying_how_to_go_on(COMMAND, folder.path):
-        sweep = Sweep(subjects, points, method, journal, config.record(), judged=check if judged else None)
+        sweep = Sweep(subjects, points, method, journal, config.record(), judged=judged, ready=begin)
         stopped = None if sweep.run() else _stopped(config, points, journal)
         document = results.document(
             subjects, journal.opened, journal.scores, journal.measurements, planned=config.launches

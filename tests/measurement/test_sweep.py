@@ -250,8 +250,12 @@ def test_metrics_are_judged_once_and_checked(tmp_path: Path) -> None:
     seen: list[Any] = []
     journal = Journal(tmp_path / "j")
     method = Method(2, 0.1, 100.0)
-    sweep = Sweep(TWO, POINTS[:1], method, journal, {}, judged=lambda: seen.append(dict(journal.scores)), start=machine)
-    sweep.run()
+
+    def ready() -> None:
+        seen.append(dict(journal.scores))
+        assert seen[1:] or not journal.path.exists()  # nothing is written before
+
+    Sweep(TWO, POINTS[:1], method, journal, {}, judged=True, ready=ready, start=machine).run()
     assert [name for op, name in machine.log if op == "score"] == ["a", "b"]
     assert seen[0] == {name: {"metrics": {"accuracy": 0.5}, "split": "validation", "rows": 4} for name in "ab"}
 

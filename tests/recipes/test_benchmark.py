@@ -286,6 +286,22 @@ def test_what_the_minutes_did_not_suffice_for(tmp_path: Path) -> None:
     assert record["stopped"] is None and [point["length"] for point in record["points"]] == [8, 16]
 
 
+@pytest.mark.usefixtures("here")
+def test_a_mistake_leaves_nothing_behind_and_takes_nothing_away(trained: Path, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="no text column 'txt'"):
+        run(tmp_path, trained, text_column="txt")
+    assert not (tmp_path / "out").exists()
+    sizes = {"config_only": True, "sequence_lengths": 8, "batch_sizes": 1}
+    run(tmp_path, f"a={TINY}", **sizes)
+    before = (tmp_path / "out" / "nlpkit.json").read_text()
+    with pytest.raises(UserError):
+        run(tmp_path, "brt", **sizes)  # with --overwrite
+    assert (tmp_path / "out" / "nlpkit.json").read_text() == before
+    # where it goes well, what was there is replaced, and not gone on with
+    (result,) = run(tmp_path, f"a={TINY}", **sizes)["points"][0]["results"]
+    assert result["launches"] == 1 and len((tmp_path / "out" / "measurements.jsonl").read_text().splitlines()) == 2
+
+
 def test_dry_run_writes_nothing(nlpkit: Run, tmp_path: Path) -> None:
     done = nlpkit("benchmark", "--config-only", TINY, "--sequence-lengths", 8, "--output", "out", "--dry-run")
     assert "inference, 1 x 8 tokens" in done.stdout
