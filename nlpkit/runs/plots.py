@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,10 +20,25 @@ WIDE = 4.0  # times the smallest value, from where on an axis is logarithmic
 MAX_NAMED_CLASSES = 40  # more class names than this cannot be read on an axis
 
 
-def _figure(width: float, height: float) -> tuple[Any, Any]:
-    import matplotlib
+# Texts in a picture are names of the user's, which no setting of theirs makes formulas of: a label may be `$`.
+AS_WRITTEN: Any = {"text.parse_math": False, "text.usetex": False, "axes.formatter.use_mathtext": False}
 
-    matplotlib.use("Agg")
+
+def _as_written(draw: Plot) -> Plot:
+    """The plot without a screen, its texts shown as they are: matplotlib would read markup while it draws."""
+
+    @functools.wraps(draw)
+    def drawn(path: Path) -> None:
+        import matplotlib
+
+        matplotlib.use("Agg")
+        with matplotlib.rc_context(AS_WRITTEN):
+            draw(path)
+
+    return drawn
+
+
+def _figure(width: float, height: float) -> tuple[Any, Any]:
     from matplotlib import pyplot
 
     figure, axes = pyplot.subplots(figsize=(width, height), layout="constrained")
@@ -40,10 +56,8 @@ def _save(figure: Any, path: Path) -> None:
 def curves(history: Sequence[Mapping[str, Any]], metrics: Sequence[str]) -> Plot:
     """Training and validation loss over steps, and the main validation metrics on a panel of their own."""
 
+    @_as_written
     def draw(path: Path) -> None:
-        import matplotlib
-
-        matplotlib.use("Agg")
         from matplotlib import pyplot
 
         shown = [name for name in metrics if any(f"eval_{name}" in entry for entry in history)]
@@ -79,6 +93,7 @@ def over_steps(history: Sequence[Mapping[str, Any]], name: str, *, log: bool = F
         log: a logarithmic axis.
     """
 
+    @_as_written
     def draw(path: Path) -> None:
         figure, axes = _figure(5, 3.6)
         for prefix, label, colour, marker in (("", "train", COLOURS[0], ""), ("eval_", "validation", COLOURS[1], "o")):
@@ -86,7 +101,7 @@ def over_steps(history: Sequence[Mapping[str, Any]], name: str, *, log: bool = F
             if points:
                 axes.plot(*zip(*points, strict=True), color=colour, marker=marker, label=label)
         if log:
-            axes.set_yscale("log")
+            _log_axis(axes.yaxis)
         axes.set(xlabel="step", ylabel=name.replace("_", " "))
         axes.legend(frameon=False)
         axes.grid(alpha=0.25)
@@ -98,6 +113,7 @@ def over_steps(history: Sequence[Mapping[str, Any]], name: str, *, log: bool = F
 def confusion(matrix: np.ndarray, names: Sequence[str], split: str, unit: str = "rows") -> Plot:
     """Confusion matrix (gold rows, predicted columns), shaded by the share of the gold class."""
 
+    @_as_written
     def draw(path: Path) -> None:
         size = min(max(3.6, 0.5 * len(names) + 2), 14)
         figure, axes = _figure(size + 0.6, size)
@@ -131,6 +147,7 @@ def confusion(matrix: np.ndarray, names: Sequence[str], split: str, unit: str = 
 def grouped_bars(names: Sequence[str], counts: Mapping[str, np.ndarray], ylabel: str) -> Plot:
     """One group of bars a class, one bar a split, as shares so that splits of different size compare."""
 
+    @_as_written
     def draw(path: Path) -> None:
         figure, axes = _figure(min(max(5.6, 0.5 * len(names) + 2.5), 16), 3.4)
         width = 0.8 / len(counts)
@@ -160,6 +177,7 @@ def grouped_bars(names: Sequence[str], counts: Mapping[str, np.ndarray], ylabel:
 def histograms(values: Mapping[str, np.ndarray], xlabel: str) -> Plot:
     """Distribution of a number in each split."""
 
+    @_as_written
     def draw(path: Path) -> None:
         figure, axes = _figure(5, 3.4)
         edges = np.histogram_bin_edges(np.concatenate(list(values.values())), bins=25)
@@ -178,6 +196,7 @@ def histograms(values: Mapping[str, np.ndarray], xlabel: str) -> Plot:
 def scatter(gold: np.ndarray, predicted: np.ndarray, split: str) -> Plot:
     """Predicted over gold numbers, with the diagonal."""
 
+    @_as_written
     def draw(path: Path) -> None:
         figure, axes = _figure(4.4, 4.2)
         axes.scatter(gold, predicted, s=10, alpha=0.4, color=COLOURS[0], linewidths=0)
@@ -192,6 +211,7 @@ def scatter(gold: np.ndarray, predicted: np.ndarray, split: str) -> Plot:
 def front(x: Sequence[float], y: Sequence[float], labels: Sequence[str], xlabel: str, ylabel: str) -> Plot:
     """What is kept over what is gained: a labelled point for each model, the first of them the reference."""
 
+    @_as_written
     def draw(path: Path) -> None:
         figure, axes = _figure(5, 3.6)
         axes.axhline(y[0], color="#888888", linewidth=1, linestyle="--")
@@ -234,10 +254,8 @@ def sweep(panels: Mapping[str, Sequence[Line]], xlabel: str, ylabel: str) -> Plo
         panels: lines by title; beside each other, three in a row.
     """
 
+    @_as_written
     def draw(path: Path) -> None:
-        import matplotlib
-
-        matplotlib.use("Agg")
         from matplotlib import pyplot
 
         columns = min(len(panels), 3)
@@ -317,6 +335,7 @@ def pareto(
         knee: name of a point.
     """
 
+    @_as_written
     def draw(path: Path) -> None:
         figure, axes = _figure(6, 4.2)
         front = sorted((left, low) for left, low, best in zip(x, y, on_front, strict=True) if best)
