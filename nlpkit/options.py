@@ -19,6 +19,9 @@ from nlpkit.errors import UserError
 
 DEFAULT_MODEL = "minilm"
 
+# Options that were renamed: a recipe or a script that was written before still runs.
+OLD_NAMES = {"input_format": "format"}
+
 # Fields that say where and how to speak, not what to compute: a record of a run does not repeat them.
 NOT_REPEATED = frozenset({"output", "overwrite", "resume", "dry_run", "push_to_hub"})
 
@@ -85,6 +88,8 @@ def _at_commas(value: Any) -> Any:
 Pairs = Annotated[dict[str, Any], BeforeValidator(_pairs)]
 Strings = Annotated[list[str], BeforeValidator(_listed)]
 AtCommas = BeforeValidator(_at_commas)  # for lists that are written 1,8,32
+# a shell makes some separators hard to type
+DELIMITERS = {"comma": ",", "semicolon": ";", "tab": "\t", "\\t": "\t", "pipe": "|", "space": " "}
 
 
 class Config(BaseModel):
@@ -100,11 +105,18 @@ class Config(BaseModel):
     _given: frozenset[str] = PrivateAttr(default=frozenset())
 
     def __init__(self, **values: Any) -> None:
+        values = self.with_new_names(values)
         try:
             super().__init__(**values)
         except ValidationError as error:
             raise UserError(*_explain(error, type(self))) from None
         self._given = frozenset(values)
+
+    @classmethod
+    def with_new_names(cls, values: Mapping[str, Any]) -> dict[str, Any]:
+        """The same values, with old names of options replaced where this config has the new one; see `OLD_NAMES`."""
+        new = {old: name for old, name in OLD_NAMES.items() if old not in cls.model_fields and name in cls.model_fields}
+        return {new.get(key, key): value for key, value in values.items()}
 
     @property
     def given(self) -> frozenset[str]:
@@ -154,7 +166,7 @@ def read_config_file(path: Path, command: str | None, config: type[Config]) -> d
         values = {key: value for key, value in document.items() if key != "command"}
     if recorded and command and recorded != command:
         raise UserError(f"{path} is for `nlpkit {recorded}`, not for `nlpkit {command}`")
-    values = {str(key).replace("-", "_"): value for key, value in values.items()}
+    values = config.with_new_names({str(key).replace("-", "_"): value for key, value in values.items()})
     for key in values:
         if key not in config.model_fields:
             raise UserError(f"{path}: unknown option '{key}'", suggest(key, config.model_fields))
@@ -190,7 +202,46 @@ def _explain(error: ValidationError, config: type[Config]) -> tuple[str, str | N
     return (f"{flag_of(field)}{shown}: {text}" if field else text), hint
 
 
-class SourceOptions(Config):
+class ReadingOptions(Config):
+    """How files are read, the same in every command that reads rows or text from some; see `readers.Reading`."""
+
+    format: Literal["csv", "tsv", "json", "jsonl", "parquet", "xlsx", "txt", "conll", "squad"] | None = option(
+        None, "Format of the files.", panel="Data", shown_default="from their names"
+    )
+    encoding: str = option("utf-8", "Text encoding of the files.", panel="Data", metavar="NAME")
+    delimiter: str | None = option(
+        None,
+        "Column separator of csv (and CoNLL) files: a character, or comma, semicolon, tab, pipe, space.",
+        panel="Data",
+        metavar="CHAR",
+        shown_default="from the header",
+    )
+    quoting: Literal["auto", "standard", "none"] = option(
+        "auto", "Quotes in csv and tsv files: around fields (standard), or text as any other (none).", panel="Data"
+    )
+    columns: Annotated[list[str], AtCommas] = option(
+        [], "Names of the columns of files without a header.", panel="Data", metavar="NAME,..."
+    )
+
+    @field_validator("delimiter")
+    @classmethod
+    def _one_character(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        value = DELIMITERS.get(value.lower(), value)
+        if len(value) != 1 or value in '"\r\n':
+            raise ValueError(f"use one character that is no quote, or {', '.join(DELIMITERS)}")
+        return value
+
+    @field_validator("columns")
+    @classmethod
+    def _names(cls, value: list[str]) -> list[str]:
+        if "" in value or len(set(value)) < len(value):
+            raise ValueError("give each column a name of its own")
+        return value
+
+
+class SourceOptions(ReadingOptions):
     """Where the rows come from."""
 
     data: str | None = option(
@@ -204,14 +255,6 @@ class SourceOptions(Config):
     test_file: Strings = option([], "File of the test split.", panel="Data", metavar="FILE")
     data_config: str | None = option(None, "Configuration of a hub data set.", panel="Data", metavar="NAME")
     data_revision: str | None = option(None, "Revision of a hub data set.", panel="Data", metavar="REV")
-    encoding: str = option("utf-8", "Text encoding of the files.", panel="Data", metavar="NAME")
-    delimiter: str | None = option(
-        None,
-        "Column separator of csv (and CoNLL) files.",
-        panel="Data",
-        metavar="CHAR",
-        shown_default="from the header",
-    )
     train_split: str | None = option(
         None, "Rows to train on, e.g. 'train[:2000]+train[-2000:]'.", panel="Data", metavar="SPLIT"
     )
@@ -245,7 +288,7 @@ class ColumnOptions(TextColumnOptions):
     label_column: str | None = option(None, "Column of the label.", panel="Data", shown_default="guessed")
 
 
-class CorpusOptions(Config):
+class CorpusOptions(ReadingOptions):
     """Running text without labels, from any number of places."""
 
     data: Strings = option(
@@ -259,10 +302,6 @@ class CorpusOptions(Config):
     data_config: str | None = option(None, "Configuration of a hub data set.", panel="Data", metavar="NAME")
     data_split: str = option("train", "Split of a hub data set.", panel="Data", metavar="SPLIT")
     data_revision: str | None = option(None, "Revision of a hub data set.", panel="Data", metavar="REV")
-    encoding: str = option("utf-8", "Text encoding of the files.", panel="Data", metavar="NAME")
-    delimiter: str | None = option(
-        None, "Column separator of csv files.", panel="Data", metavar="CHAR", shown_default="from the header"
-    )
 
 
 class OpeningOptions(Config):

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 
 from nlpkit.errors import UserError
+from nlpkit.options import OLD_NAMES
 
 # old name -> option here, same meaning; of several, divided by |, the first that the command has
 SAME: dict[str, str] = {
@@ -53,6 +54,7 @@ SAME: dict[str, str] = {
     "model-type": "arch",
     "whole-word-mask": "whole-word-masking",
     "use-cpu": "device=cpu",
+    **{old.replace("_", "-"): name.replace("_", "-") for old, name in OLD_NAMES.items()},
 }
 
 # old name -> (what to do with its value, what to say)

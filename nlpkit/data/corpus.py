@@ -13,7 +13,7 @@ import io
 import itertools
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import IO, Any, cast
 
@@ -152,15 +152,18 @@ class _File:
     column: str | None = None
 
     def __post_init__(self) -> None:
+        self.reading = replace(readers.Reading.of(self.options), format=self.format)
         source = self._source()  # checks format, encoding and delimiter
-        if self.format == "parquet":
+        if self.format == "txt":
+            source.names(["text"])
+        elif self.format == "parquet":
             with source.failures(), source.parquet() as file:
                 self._choose(file.schema_arrow.names)
-        elif self.format != "txt":
+        else:
             self._choose(next(source.rows()).values)
 
     def _source(self) -> readers.Input:
-        return readers.Input.of(self.path, self.format, self.options.encoding, self.options.delimiter)
+        return readers.Input.of(self.path, self.reading)
 
     def _choose(self, names: Iterable[str]) -> None:
         self.column = text_column(list(names), self.options.text_column, str(self.path))
@@ -207,7 +210,7 @@ class _File:
         return sources.FileInfo.of(self.path)
 
     def key(self) -> list[Any]:
-        return [self.info.sha256, self.format, self.options.encoding, self.options.delimiter, self.column]
+        return [self.info.sha256, self.format, self.reading.key(), self.column]
 
 
 @dataclass
@@ -226,7 +229,8 @@ class _Stdin:
         self.begun = True
         # the unbuffered stream: Python aborts at its end when a thread still waits for input in the buffered one
         stream = _Hashed(getattr(sys.stdin.buffer, "raw", sys.stdin.buffer))
-        source = readers.Input.of(cast(IO[bytes], stream), "txt", self.options.encoding)
+        reading = readers.Reading("txt", self.options.encoding)
+        source = readers.Input.of(cast(IO[bytes], stream), reading)
         source.name = "stdin"
         told = 0
         for texts in _documents(source.blocks()):
@@ -322,11 +326,14 @@ class _Hub:
 def _open(spec: str, options: CorpusOptions) -> list[_File | _Hub | _Stdin]:
     """The sources that one value of --data stands for."""
     if spec == "-":
+        if options.format not in (None, "txt"):
+            raise UserError(f"--format {options.format}: standard input is plain text here", "Write it to a file.")
         return [_Stdin(options)]
     spec = splits.sample_folder(spec) or spec
     folder = Path(spec).expanduser()
     if folder.is_dir():
-        return [_File(path, options, str(readers.format_of(path))) for path in _files_in(folder)]
+        reading = readers.Reading.of(options)
+        return [_File(path, options, str(reading.format_of(path))) for path in _files_in(folder, reading)]
     if not sources.is_local(spec):
         parsed = sources.HUB_NAME.fullmatch(spec)
         assert parsed is not None  # `is_local` saw to it
@@ -334,20 +341,20 @@ def _open(spec: str, options: CorpusOptions) -> list[_File | _Hub | _Stdin]:
         return [_Hub(parsed["name"], config, revision, options)]
     files = []
     for path in sources.expand(spec):
-        format = readers.format_of(path)
+        format = readers.Reading.of(options).format_of(path)
         if format is None:  # wiki.train.tokens, text8
-            reporting.current().note(f"{path}: its name does not tell its format; read as plain text")
+            reporting.current().note(f"{path}: its name does not tell its format; read as plain text (--format)")
         files.append(_File(path, options, format or "txt"))
     return list(files)
 
 
-def _files_in(folder: Path) -> list[Path]:
+def _files_in(folder: Path, reading: readers.Reading) -> list[Path]:
     """Every data file below a folder, by path."""
     found: list[Path] = []
     others: list[Path] = []
     for path in sorted(folder.rglob("*")):
         if path.is_file() and not any(part.startswith(".") for part in path.relative_to(folder).parts):
-            known = readers.format_of(path) is not None and not sources.NOT_DATA.fullmatch(path.name)
+            known = reading.format_of(path) is not None and not sources.NOT_DATA.fullmatch(path.name)
             (found if known else others).append(path)
     left = f"{', '.join(path.name for path in others[:5])}{', ...' if len(others) > 5 else ''}"
     if not found:

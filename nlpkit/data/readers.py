@@ -29,6 +29,8 @@ from nlpkit.errors import UserError
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from nlpkit.options import ReadingOptions
+
 FORMATS: dict[str, str] = {
     ".csv": "csv",
     ".tsv": "tsv",
@@ -44,6 +46,9 @@ FORMATS: dict[str, str] = {
 
 PACKED = (".gz", ".zst")
 
+NAMELESS = ("csv", "tsv", "xlsx", "txt", "conll")
+"""Formats whose columns may have no names in the file."""
+
 LINE = "__line__"
 """The column that `read_table` adds: where in its file a row stands."""
 
@@ -56,6 +61,50 @@ _CHUNK = 20_000  # rows turned into one arrow chunk
 _BLOCK = 2**20  # bytes of text decoded at a time
 _UNDECODABLE = re.compile("[\udc80-\udcff]")
 _QUOTE_HINT = 'Close the quote, or write a quote inside a quoted field twice ("").'
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How files are read: what the user said, and what is then no longer guessed from each file.
+
+    Attributes:
+        format: one of the values of `FORMATS`, "squad", or None: from the file's name.
+        encoding: of the text formats; a UTF-8 byte order mark is dropped.
+        delimiter: one character; None: a tab for tsv, guessed from the header line for csv.
+        quoting: whether quotes enclose the fields of csv and tsv ("standard") or are text as any other ("none").
+        columns: names for the columns of a file without a header, whose first line is then a row as any other.
+        formats: file name suffix -> format.
+    """
+
+    format: str | None = None
+    encoding: str = "utf-8"
+    delimiter: str | None = None
+    quoting: Literal["auto", "standard", "none"] = "auto"
+    columns: tuple[str, ...] = ()
+    formats: Mapping[str, str] = field(default_factory=lambda: FORMATS)
+
+    @classmethod
+    def of(cls, options: ReadingOptions, formats: Mapping[str, str] = FORMATS) -> Reading:
+        """What the options of a command say."""
+        return cls(
+            format=options.format,
+            encoding=options.encoding,
+            delimiter=options.delimiter,
+            quoting=options.quoting,
+            columns=tuple(options.columns),
+            formats=formats,
+        )
+
+    def format_of(self, path: str | Path) -> str | None:
+        """The format that was asked for, else the one that a file's name promises, None when it is not known."""
+        return self.format or format_of(path, self.formats)
+
+    def key(self) -> list[Any]:
+        """All that decides how a file of a known format is read, for cache keys."""
+        return [self.encoding, self.delimiter, self.quoting, self.columns]
+
+
+AS_FOUND = Reading()
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,20 +126,13 @@ class Row:
 
 
 def read_rows(
-    path: str | Path | IO[Any],
-    *,
-    format: str | None = None,
-    encoding: str = "utf-8",
-    delimiter: str | None = None,
-    on_error: Literal["raise", "keep"] = "raise",
+    path: str | Path | IO[Any], reading: Reading = AS_FOUND, *, on_error: Literal["raise", "keep"] = "raise"
 ) -> Iterator[Row]:
     """Stream the rows of a file; only json is read whole, as its grammar asks for it.
 
     Args:
         path: a file, "-" for standard input, or an open stream of text or bytes.
-        format: one of the values of `FORMATS`; default: from the file name. Needed for a stream without a name.
-        encoding: of the text formats; a UTF-8 byte order mark is dropped.
-        delimiter: one character; default: a tab for tsv, guessed from the header line for csv.
+        reading: how; its `format` is needed for a stream without a name.
         on_error: "raise" stops at the first bad row; "keep" yields it with its `error` and those of its values
             that could be read, and goes on.
 
@@ -98,12 +140,10 @@ def read_rows(
         UserError: the file is missing, empty, of an unknown format or unreadable as a whole; with on_error="raise"
             also for the first bad row. The message names file and line.
     """
-    return Input.of(path, format, encoding, delimiter, keep=on_error == "keep").rows()
+    return Input.of(path, reading, keep=on_error == "keep").rows()
 
 
-def read_table(
-    path: str | Path, *, format: str | None = None, encoding: str = "utf-8", delimiter: str | None = None
-) -> pa.Table:
+def read_table(path: str | Path, reading: Reading = AS_FOUND) -> pa.Table:
     """A whole file as an arrow table of its columns and the int64 column `LINE`; arguments as for `read_rows`.
 
     Raises:
@@ -111,7 +151,7 @@ def read_table(
     """
     import pyarrow as pa
 
-    source = Input.of(path, format, encoding, delimiter)
+    source = Input.of(path, reading)
     if source.format == "parquet":
         with source.failures(), source.parquet() as file:
             table = file.read()
@@ -191,48 +231,48 @@ class Input:
     name: str
     file: Path | IO[Any]
     format: str
-    encoding: str
-    delimiter: str | None
+    reading: Reading
     keep: bool
     _opened: IO[bytes] | None = field(default=None, init=False)
     _consumed: int = field(default=0, init=False)
 
     @classmethod
-    def of(
-        cls,
-        path: str | Path | IO[Any],
-        format: str | None = None,
-        encoding: str = "utf-8",
-        delimiter: str | None = None,
-        *,
-        keep: bool = False,
-    ) -> Input:
+    def of(cls, path: str | Path | IO[Any], reading: Reading = AS_FOUND, *, keep: bool = False) -> Input:
         """Check what can be checked without reading.
 
         Raises:
-            UserError: no such file, unknown format or encoding, bad delimiter.
+            UserError: no such file, unknown format or encoding, bad delimiter, or columns that have names already.
         """
         file: Path | IO[Any]
+        format = reading.format
         if isinstance(path, str | Path) and str(path) != "-":
             name, file = str(path), Path(path).expanduser()
             if file.is_dir():
                 raise UserError(f"{name} is a folder, not a file")
             if not file.exists():
                 raise missing(file)
-            format = format or format_of(file)
+            format = reading.format_of(file)
         else:
             name, file = "stdin", sys.stdin if isinstance(path, str | Path) else path
         known = sorted(_READERS)
         if format not in known:
             what = f"unknown format {format!r}" if format else "its name does not tell its format"
-            raise UserError(f"{name}: {what}", f"Known formats: {', '.join(known)} (each also as {', '.join(PACKED)}).")
+            listed = f"{', '.join(known)} (each also as {', '.join(PACKED)})"
+            raise UserError(f"{name}: {what}", f"Name it with --format; known: {listed}.")
         try:
-            codecs.lookup(encoding)
+            codecs.lookup(reading.encoding)
         except LookupError:
-            raise UserError(f"Unknown encoding {encoding!r}", "Usual ones: utf-8, latin-1, utf-16.") from None
-        if delimiter is not None and (len(delimiter) != 1 or delimiter in '"\r\n'):
-            raise UserError(f"The delimiter must be one character and no quote, found {delimiter!r}")
-        return cls(name, file, format, encoding, delimiter, keep)
+            raise UserError(f"Unknown encoding {reading.encoding!r}", "Usual ones: utf-8, latin-1, utf-16.") from None
+        mark = reading.delimiter
+        if mark is not None and (len(mark) != 1 or mark in '"\r\n'):
+            raise UserError(f"The delimiter must be one character and no quote, found {mark!r}")
+        if reading.columns and format not in NAMELESS:
+            raise UserError(f"{name}: --columns names the columns of a file without a header; {format} has its own")
+        return cls(name, file, format, reading, keep)
+
+    @property
+    def encoding(self) -> str:
+        return self.reading.encoding
 
     @property
     def packed(self) -> str | None:
@@ -297,6 +337,20 @@ class Input:
         if not self.keep:
             raise UserError(message, hint)
         return Row(line, values or {}, message)
+
+    def names(self, found: Sequence[Any]) -> list[Any]:
+        """The names that the user gives the columns, of which there are as many as `found`; else those found.
+
+        Raises:
+            UserError: there are more or fewer.
+        """
+        given = list(self.reading.columns)
+        if given and len(given) != len(found):
+            raise UserError(
+                f"{self.name}: --columns {','.join(given)} names {len(given)} columns, the first row has {len(found)}",
+                f"It begins: {', '.join(str(cell)[:40] for cell in found[:6])}",
+            )
+        return given or list(found)
 
     def empty(self) -> UserError:
         return UserError(f"{self.name}: the file holds no rows", "Check that it was written to its end.")
@@ -438,9 +492,10 @@ def _undecodable(line: int, place: int, byte: int, encoding: str) -> tuple[str, 
 
 
 def _txt_rows(source: Input) -> Iterator[Row]:
+    (name,) = source.names(["text"])
     with source.text(newline="\n") as text:
         for number, line in enumerate(text, start=1):
-            values = {"text": line.rstrip("\r\n")}
+            values = {name: line.rstrip("\r\n")}
             if problem := text.take_problem():
                 yield source.bad(number, *problem, values)
             elif line.strip():
@@ -450,11 +505,13 @@ def _txt_rows(source: Input) -> Iterator[Row]:
 def _conll_rows(source: Input) -> Iterator[Row]:
     with source.text(newline="\n") as text:
         lines = ((number, line, text.take_problem()) for number, line in enumerate(text, start=1))
-        for layout, sentence in conll.sentences(lines, source.delimiter):
+        for layout, sentence in conll.sentences(lines, source.reading.delimiter):
+            found = sentence.columns(layout)
+            values = dict(zip(source.names(list(found)), found.values(), strict=True))
             if sentence.problem:
-                yield source.bad(*sentence.problem, sentence.columns(layout))
+                yield source.bad(*sentence.problem, values)
             else:
-                yield Row(sentence.lines[0], sentence.columns(layout), lines=sentence.lines)
+                yield Row(sentence.lines[0], values, lines=sentence.lines)
 
 
 def _csv_rows(source: Input) -> Iterator[Row]:
@@ -464,7 +521,13 @@ def _csv_rows(source: Input) -> Iterator[Row]:
         first = next(lines, None)
         if first is None:
             raise source.empty()
-        reader = csv.reader(itertools.chain([first], lines), delimiter=_delimiter(source, first), strict=True)
+        mark = _delimiter(source, first)
+        reader = csv.reader(
+            itertools.chain([first], lines),
+            delimiter=mark,
+            quoting=csv.QUOTE_NONE if source.reading.quoting == "none" else csv.QUOTE_MINIMAL,
+            strict=True,
+        )
         columns: list[str] | None = None
         while True:
             start = reader.line_num + 1
@@ -485,8 +548,10 @@ def _csv_rows(source: Input) -> Iterator[Row]:
             if columns is None:
                 if problem:
                     raise UserError(f"{source.at(start)}: {problem[0]}", problem[1])
-                columns = _header(source, start, cells)
-                continue
+                if not source.reading.columns:
+                    columns = _header(source, start, cells)
+                    continue
+                columns = source.names(cells)
             if "" in cells:
                 cells = [cell or None for cell in cells]
             values = dict(zip(columns, cells, strict=False))
@@ -514,8 +579,8 @@ def _csv_error(error: csv.Error) -> str:
 
 def _delimiter(source: Input, header: str) -> str:
     """The delimiter that was asked for, or the one that splits the header into most columns."""
-    if source.delimiter:
-        return source.delimiter
+    if source.reading.delimiter:
+        return source.reading.delimiter
     if source.format == "tsv":
         return "\t"
     best = max(",;\t|", key=lambda mark: len(next(csv.reader([header], delimiter=mark))))
@@ -671,9 +736,10 @@ def _xlsx_rows(source: Input) -> Iterator[Row]:
                 filled.pop()
             if not filled:
                 continue
-            if columns is None:
+            if columns is None and not source.reading.columns:
                 columns = _header(source, number, filled)
                 continue
+            columns = columns or source.names(filled)
             values = dict(itertools.zip_longest(columns, filled[: len(columns)]))
             if len(filled) > len(columns):
                 message = f"expected {len(columns)} cells ({', '.join(columns)}), found {len(filled)}"

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from nlpkit import reporting
 from nlpkit.data import readers
+from nlpkit.data.readers import Reading
 from nlpkit.errors import UserError
 
 if TYPE_CHECKING:
@@ -118,9 +119,7 @@ def load(
     test_files: Sequence[str] = (),
     config: str | None = None,
     revision: str | None = None,
-    encoding: str = "utf-8",
-    delimiter: str | None = None,
-    formats: Mapping[str, str] = readers.FORMATS,
+    reading: Reading = readers.AS_FOUND,
     train_split: str | None = None,
     validation_split: str | None = None,
     test_split: str | None = None,
@@ -134,8 +133,7 @@ def load(
         train_files, validation_files, test_files: files or globs that make up that split, in place of what `data` has.
         config: of the data set on the hub, or the sub-folder of a folder; wins over the one in `data`.
         revision: branch, tag or commit on the hub; wins over the one in `data`.
-        encoding, delimiter: of text files, as for `readers.read_rows`.
-        formats: file name suffix -> format.
+        reading: how files are read.
         train_split, validation_split, test_split: what to use as that split, in the split grammar of `datasets`, for
             example "train[:80%]" or "train[:500]+train[-500:]". All of them slice the splits as they were loaded.
 
@@ -159,12 +157,12 @@ def load(
             source.kind = "disk"
             _add_saved(loaded, folder)
         elif is_local(data):
-            found = find_files(data, config=config)
+            found = find_files(data, config=config, reading=reading)
         else:
             source.kind = "hub"
             _add_hub(loaded, data, config, revision)
     for split, paths in {**found, **explicit}.items():
-        loaded.splits[split] = _read(loaded, split, paths, encoding, delimiter, formats)
+        loaded.splits[split] = _read(loaded, split, paths, reading)
 
     wanted = {"train": train_split, "validation": validation_split, "test": test_split}
     slices = {split: select_slice(loaded.splits, spec) for split, spec in wanted.items() if spec}
@@ -172,19 +170,20 @@ def load(
     return loaded
 
 
-def find_files(data: str, *, config: str | None = None) -> dict[str, list[Path]]:
+def find_files(data: str, *, config: str | None = None, reading: Reading = readers.AS_FOUND) -> dict[str, list[Path]]:
     """The data files behind a local folder, file, glob or comma-separated list, by split.
 
     Args:
         data: as for `load`.
         config: sub-folder to look in when `data` is a folder.
+        reading: which files of a folder can be read.
 
     Raises:
         UserError: nothing found, or it is not clear which file is which split.
     """
     folder = Path(data).expanduser()
     if folder.is_dir():
-        return _find_in_folder(folder, config)
+        return _find_in_folder(folder, config, reading)
     paths = expand(data)
     if len(paths) == 1:
         return {"train": paths}
@@ -330,13 +329,13 @@ def expand(spec: str) -> list[Path]:
     raise readers.missing(path)
 
 
-def _find_in_folder(folder: Path, config: str | None) -> dict[str, list[Path]]:
+def _find_in_folder(folder: Path, config: str | None, reading: Reading) -> dict[str, list[Path]]:
     """The split files of a folder, of its sub-folder `config` or, as the hub exports them, of `data`."""
     root = folder / config if config else folder
     if not root.is_dir():
         raise readers.missing(root)
     for place in (root, root / "data"):
-        paths = _data_files(place)
+        paths = _data_files(place, reading)
         named = _by_split(paths)
         others = named.pop(None, [])
         if named:
@@ -356,13 +355,13 @@ def _find_in_folder(folder: Path, config: str | None) -> dict[str, list[Path]]:
     )
 
 
-def _data_files(folder: Path) -> list[Path]:
+def _data_files(folder: Path, reading: Reading) -> list[Path]:
     if not folder.is_dir():
         return []
     return sorted(
         path
         for path in folder.iterdir()
-        if path.is_file() and path.name[0] != "." and readers.format_of(path) and not NOT_DATA.fullmatch(path.name)
+        if path.is_file() and path.name[0] != "." and reading.format_of(path) and not NOT_DATA.fullmatch(path.name)
     )
 
 
@@ -401,23 +400,13 @@ def _names(paths: list[Path]) -> str:
     return shown if len(paths) <= 6 else f"{shown} and {len(paths) - 6} more"
 
 
-def _read(
-    loaded: LoadedData,
-    split: str,
-    paths: list[Path],
-    encoding: str,
-    delimiter: str | None,
-    formats: Mapping[str, str],
-) -> Dataset:
+def _read(loaded: LoadedData, split: str, paths: list[Path], reading: Reading) -> Dataset:
     """Read the files of one split into one data set, and enter them into the record."""
     import pyarrow as pa
     from datasets import Dataset, DatasetInfo, Features
 
-    kinds = [readers.format_of(path, formats) for path in paths]
-    tables = [
-        readers.read_table(path, format=kind, encoding=encoding, delimiter=delimiter)
-        for path, kind in zip(paths, kinds, strict=True)
-    ]
+    kinds = [reading.format_of(path) for path in paths]
+    tables = [readers.read_table(path, reading) for path in paths]
     _check_columns(tables, paths)
     table = pa.concat_tables(tables, promote_options="permissive")
     for index, column in enumerate(table.schema):
@@ -432,7 +421,7 @@ def _read(
     loaded.origins += [(str(path), readers.unit(kind or "")) for path, kind in zip(paths, kinds, strict=True)]
     loaded.source.files[split] = infos = [FileInfo.of(path) for path in paths]
     # Named after the content, so that whatever is cached by fingerprint (token ids) is found again by the next run.
-    key = repr([first, [info.sha256 for info in infos], kinds, encoding, delimiter, table.schema.to_string()])
+    key = repr([first, [info.sha256 for info in infos], kinds, reading.key(), table.schema.to_string()])
     fingerprint = hashlib.sha256(key.encode()).hexdigest()[:16]
     info = DatasetInfo(features=Features.from_arrow_schema(table.schema))
     return Dataset(table, info=info, fingerprint=fingerprint)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from nlpkit import reporting
 from nlpkit.data import sources
 from nlpkit.data.glue import glue_task
-from nlpkit.data.readers import FORMATS
+from nlpkit.data.readers import FORMATS, Reading
 from nlpkit.data.sources import LoadedData
 from nlpkit.errors import UserError
 from nlpkit.options import DataOptions, SourceOptions, suggest
@@ -57,9 +57,7 @@ def load(options: SourceOptions, task: type[Task] | None, *, labelled: bool = Tr
         test_files=options.test_file,
         config=options.data_config,
         revision=options.data_revision,
-        encoding=options.encoding,
-        delimiter=options.delimiter,
-        formats={**FORMATS, **known},
+        reading=Reading.of(options, {**FORMATS, **known}),
         train_split=options.train_split,
         validation_split=renamed or options.validation_split,
         test_split=options.test_split,

@@ -13,13 +13,14 @@ import itertools
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from nlpkit import reporting
 from nlpkit.errors import UserError
 from nlpkit.inference.predictor import Predictor, TrainedModelOptions
-from nlpkit.options import Strings, option
+from nlpkit.options import ReadingOptions, Strings, option
 from nlpkit.reporting import Report
 from nlpkit.tasks import registry
 
@@ -35,16 +36,16 @@ _FIELDS = TaskOptions.model_fields.items()
 TYPED = ("texts", *(name for name, info in _FIELDS if info.json_schema_extra["panel"] == "Input"))
 
 
-class Config(TaskOptions, TrainedModelOptions):
+class Config(TaskOptions, ReadingOptions, TrainedModelOptions):
     """Options of `nlpkit predict`."""
 
     texts: Strings = option([], "Texts to answer for.", panel="Input", metavar="TEXT", positional=True)
-    input: str | None = option(None, "File with rows, or - for standard input.", panel="Input", metavar="FILE|-")
-    input_format: Literal["csv", "tsv", "json", "jsonl", "parquet", "xlsx", "txt", "conll", "squad"] | None = option(
-        None, "Format of --input.", panel="Input", shown_default="from its name; txt for standard input"
+    input: str | None = option(
+        None,
+        "File with rows, or - for standard input (txt without --format).",
+        panel="Input",
+        metavar="FILE|-",
     )
-    encoding: str = option("utf-8", "Text encoding of --input.", panel="Input", metavar="NAME")
-    delimiter: str | None = option(None, "Column separator of a csv --input.", panel="Input", metavar="CHAR")
     output: Path | None = option(
         None,
         "File to write: csv, tsv, jsonl or parquet; of tagged words also conll or html.",
@@ -104,13 +105,14 @@ def _free_prefix(columns: Sequence[str]) -> str:
 
 
 def _predict_file(predictor: Predictor, config: Config) -> Report:
-    from nlpkit.data.readers import FORMATS, format_of, read_rows
+    from nlpkit.data.readers import FORMATS, Reading, read_rows
     from nlpkit.inference.writers import writer
 
     source: Any = sys.stdin.buffer if config.input == "-" else config.input
-    formats = {**FORMATS, **predictor.task.input_formats}
-    kind = config.input_format or ("txt" if config.input == "-" else format_of(str(config.input), formats))
-    stream = read_rows(source, format=kind, encoding=config.encoding, delimiter=config.delimiter, on_error="keep")
+    reading = Reading.of(config, {**FORMATS, **predictor.task.input_formats})
+    if config.input == "-" and config.format is None:
+        reading = replace(reading, format="txt")
+    stream = read_rows(source, reading, on_error="keep")
     done = failed = 0
     start = time.monotonic()
     bound = False

@@ -439,6 +439,7 @@ def _cutter(config: Config, tokenizer: Any, *, isolate: bool) -> Callable[[Token
 def _translations(config: Config, tokenizer: Any) -> tuple[Any, Any]:
     """Rows of parallel texts; every k-th is held out."""
     from nlpkit.data import columns, sources
+    from nlpkit.data.readers import Reading
     from nlpkit.pretraining import streams
     from nlpkit.pretraining.rows import Translations
 
@@ -451,8 +452,7 @@ def _translations(config: Config, tokenizer: Any) -> tuple[Any, Any]:
                 spec,
                 config=config.data_config,
                 revision=config.data_revision,
-                encoding=config.encoding,
-                delimiter=config.delimiter,
+                reading=Reading.of(config),
             )
             if config.data_split not in loaded.splits:
                 raise UserError(

@@ -781,7 +781,7 @@ def _read_text(path: Path, encoding: str) -> str:
 
     if not path.is_file():
         raise readers.missing(path) if not path.exists() else UserError(f"--context-file {path} is no file")
-    source = readers.Input.of(path, "txt", encoding)
+    source = readers.Input.of(path, readers.Reading("txt", encoding))
     text = "".join(source.blocks())
     if not text.strip():
         raise UserError(f"--context-file {path}: the file holds no text")

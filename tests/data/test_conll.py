@@ -13,7 +13,7 @@ from nlpkit.recipes import check_data
 
 def rows_of(path: Path, content: str, **arguments: Any) -> list[readers.Row]:
     path.write_text(content, encoding="utf-8")
-    return list(readers.read_rows(path, **arguments))
+    return list(readers.read_rows(path, readers.Reading(**arguments)))
 
 
 def test_conll_2003_with_document_marks_and_several_blank_lines(tmp_path: Path) -> None:
@@ -102,7 +102,10 @@ def test_a_byte_that_does_not_decode_names_its_line(tmp_path: Path) -> None:
     path.write_bytes("a O\n\nKöln B-LOC\n".encode("latin-1"))
     with pytest.raises(UserError, match=r"a\.conll line 3: byte 0xf6"):
         list(readers.read_rows(path))
-    assert [row.values["tokens"] for row in readers.read_rows(path, encoding="latin-1")] == [["a"], ["Köln"]]
+    assert [row.values["tokens"] for row in readers.read_rows(path, readers.Reading(encoding="latin-1"))] == [
+        ["a"],
+        ["Köln"],
+    ]
 
 
 def test_the_table_keeps_the_line_of_each_word(tmp_path: Path) -> None:

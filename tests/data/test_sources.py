@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 import hashlib
+import importlib
 import io
 import itertools
 import json
@@ -16,8 +17,10 @@ import datasets
 import pytest
 
 from nlpkit import reporting
+from nlpkit.cli.registry import COMMANDS
 from nlpkit.data import readers, sources
 from nlpkit.errors import UserError
+from nlpkit.options import ReadingOptions
 
 ROWS = [
     {"text": "a plain row", "label": "x"},
@@ -121,9 +124,9 @@ def test_json_lines_under_the_name_json(tmp_path: Path) -> None:
 
 def test_streams_need_a_format() -> None:
     stream = io.BytesIO(b"text,label\na,b\n")
-    assert [row.values for row in readers.read_rows(stream, format="csv")] == [{"text": "a", "label": "b"}]
+    assert [row.values for row in readers.read_rows(stream, readers.Reading("csv"))] == [{"text": "a", "label": "b"}]
     assert not stream.closed
-    assert [row.values for row in readers.read_rows(io.StringIO("a\n"), format="txt")] == [{"text": "a"}]
+    assert [row.values for row in readers.read_rows(io.StringIO("a\n"), readers.Reading("txt"))] == [{"text": "a"}]
     with pytest.raises(UserError, match="stdin"):
         readers.read_rows(io.BytesIO(b""))
 
@@ -143,7 +146,8 @@ def test_the_delimiter_is_guessed_from_the_header_and_told(tmp_path: Path, notes
 def test_utf16_and_latin1_when_asked_for(tmp_path: Path) -> None:
     for encoding in ("utf-16", "latin-1"):
         (tmp_path / "a.csv").write_bytes("text\nnaïve\n".encode(encoding))
-        assert [row.values for row in readers.read_rows(tmp_path / "a.csv", encoding=encoding)] == [{"text": "naïve"}]
+        reading = readers.Reading(encoding=encoding)
+        assert [row.values for row in readers.read_rows(tmp_path / "a.csv", reading)] == [{"text": "naïve"}]
 
 
 def test_json_numbers_and_gaps_get_a_common_type(tmp_path: Path) -> None:
@@ -151,6 +155,79 @@ def test_json_numbers_and_gaps_get_a_common_type(tmp_path: Path) -> None:
     split = sources.load(str(tmp_path / "a.jsonl")).splits["train"]
     assert visible(split) == [{"a": 1.0, "n": None, "b": None}, {"a": 2.5, "n": None, "b": "x"}]
     assert split.features["n"].dtype == "string"
+
+
+# --- what the user says of files
+
+
+@pytest.mark.parametrize(
+    ("word", "mark"),
+    [("tab", "\t"), ("\\t", "\t"), ("Comma", ","), ("semicolon", ";"), ("pipe", "|"), ("space", " "), ("#", "#")],
+)
+def test_separators_that_a_shell_makes_hard_to_type_have_names(tmp_path: Path, word: str, mark: str) -> None:
+    (tmp_path / "a.csv").write_text(f"text{mark}label\ngood{mark}x\n")
+    options = ReadingOptions(delimiter=word)
+    rows = readers.read_rows(tmp_path / "a.csv", readers.Reading.of(options))
+    assert [row.values for row in rows] == [{"text": "good", "label": "x"}]
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"delimiter": "tabs"}, "--delimiter 'tabs': use one character"),
+        ({"delimiter": '"'}, "one character that is no quote"),
+        ({"columns": "text,,label"}, "a name of its own"),
+        ({"columns": "text,text"}, "a name of its own"),
+    ],
+)
+def test_what_cannot_be_said_of_files(values: dict[str, str], said: str) -> None:
+    with pytest.raises(UserError) as error:
+        ReadingOptions(**values)
+    assert said in error.value.message
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.tsv", "a.xlsx", "a.conll"])
+def test_columns_name_those_of_a_file_without_a_header(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    if name == "a.xlsx":
+        openpyxl = pytest.importorskip("openpyxl")
+        book = openpyxl.Workbook()
+        for cells in (("good", "x"), ("bad", "y")):
+            book.active.append(cells)
+        book.save(path)
+    elif name == "a.conll":
+        path.write_text("good x\n\nbad y\n")
+    else:
+        mark = "\t" if name == "a.tsv" else ","
+        path.write_text(f"good{mark}x\nbad{mark}y\n")
+    rows = list(readers.read_rows(path, readers.Reading(columns=("one", "two"))))
+    found = [tuple(value if isinstance(value, str) else value[0] for value in row.values.values()) for row in rows]
+    assert list(rows[0].values) == ["one", "two"]
+    assert found == [("good", "x"), ("bad", "y")]
+    with pytest.raises(UserError, match=r"--columns one,two,three names 3 columns, the first row has 2"):
+        list(readers.read_rows(path, readers.Reading(columns=("one", "two", "three"))))
+
+
+def test_columns_are_refused_where_every_row_names_its_own(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"--columns names the columns of a file without a header; jsonl has its own"):
+        readers.read_rows(write(tmp_path / "a.jsonl"), readers.Reading(columns=("text",)))
+
+
+def test_the_format_that_is_named_wins_over_the_file_name(tmp_path: Path) -> None:
+    path = write(tmp_path / "train.csv").rename(tmp_path / "train.data")
+    with pytest.raises(UserError, match="its name does not tell its format") as error:
+        sources.load(str(path))
+    assert "--format" in (error.value.hint or "")
+    loaded = sources.load(str(tmp_path), reading=readers.Reading("csv"))
+    assert visible(loaded.splits["train"]) == ROWS
+    assert readers.Reading.of(ReadingOptions(input_format="csv")).format == "csv"  # what predict called it
+
+
+def test_every_command_that_reads_files_takes_what_is_said_of_them() -> None:
+    readers_of_files = [name for name in COMMANDS if name not in ("tokenize", "env")]
+    for name in readers_of_files:
+        config = importlib.import_module(COMMANDS[name].module).Config
+        assert set(ReadingOptions.model_fields) <= set(config.model_fields), name
 
 
 # --- bad files
@@ -233,7 +310,7 @@ def test_the_first_row_does_not_read_the_rest() -> None:
             buffer[: len(piece)] = piece
             return len(piece)
 
-    rows = readers.read_rows(io.BufferedReader(Endless()), format="csv")
+    rows = readers.read_rows(io.BufferedReader(Endless()), readers.Reading("csv"))
     assert next(rows) == readers.Row(2, {"text": "a", "label": "b"})
 
 

@@ -9,13 +9,13 @@ from conftest import write_csv, write_jsonl
 from qa_models import asked, nested, write_squad
 
 from nlpkit.data import squad
-from nlpkit.data.readers import read_rows, read_table
+from nlpkit.data.readers import Reading, read_rows, read_table
 from nlpkit.data.squad import Answer, Spot
 from nlpkit.errors import UserError
 
 
 def read(path: Path) -> list[dict[str, Any]]:
-    return [row.values for row in read_rows(path, format="squad")]
+    return [row.values for row in read_rows(path, Reading("squad"))]
 
 
 # --- files ---
@@ -57,7 +57,7 @@ def test_questions_without_answers_are_told_from_those_that_have_none(tmp_path: 
 
 def test_a_table_counts_questions(tmp_path: Path) -> None:
     rows = asked(5, unanswerable=True)
-    table = read_table(write_squad(tmp_path / "train.json", rows), format="squad")
+    table = read_table(write_squad(tmp_path / "train.json", rows), Reading("squad"))
     assert table["__line__"].to_pylist() == [1, 2, 3, 4, 5]
     assert table["answers"].to_pylist() == [row["answers"] for row in rows]
 
