@@ -19,9 +19,11 @@ from nlpkit.recipes import experiment as runs
 from nlpkit.recipes import running
 from nlpkit.recipes.experiment import Experiment, Judged
 from nlpkit.reporting import Report
-from nlpkit.runs.folder import RunFolder
+from nlpkit.runs.folder import RunFolder, read_record
+from nlpkit.tasks import heads, registry
 from nlpkit.tasks import outputs as model_outputs
 from nlpkit.tasks.base import Finding, Task
+from nlpkit.tasks.heads import Head
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -51,7 +53,7 @@ def build(config: Any, command: str, task_class: type[Task]) -> Experiment:
         folder.require_usable(resume=config.resume, overwrite=config.overwrite)
     device = devices.choose(config)
     model_config, tokenizer = _open_tokenizer(config, task_class)
-    loaded, task, examples, findings = _open_data(config, task_class)
+    loaded, task, examples, findings, head = _open_data(config, task_class, model_config, folder)
     limit = models.max_positions(model_config, tokenizer)
     lengths = features.choose_max_length(task, tokenizer, examples, limit, config.seed)
     task.prepare_loss(config, examples["train"])
@@ -59,7 +61,7 @@ def build(config: Any, command: str, task_class: type[Task]) -> Experiment:
     # Trainer takes seconds to import, which nobody should wait for to hear of a mistake in the data
     from nlpkit.training import dropout, embeddings
 
-    model, new = _open_model(config, model_config, task, tokenizer)
+    model, new = _open_model(config, model_config, task, tokenizer, head)
     size = sum(parameter.numel() for parameter in model.parameters())
     if process.is_main_process():
         folder.require_space(4 * size * (1 + 2 * 3))  # the result; two checkpoints of weights and two AdamW moments
@@ -104,23 +106,38 @@ def _open_tokenizer(config: Any, task_class: type[Task]) -> tuple[Any, Any]:
     return model_config, tokenizer
 
 
-def _open_data(config: Any, task_class: type[Task]) -> tuple[LoadedData, Task, dict[str, Dataset], list[Finding]]:
-    """Rows, the task that they are for, their examples, and what was found in them; errors among that stop here."""
+def _open_data(
+    config: Any, task_class: type[Task], model_config: Any, folder: RunFolder
+) -> tuple[LoadedData, Task, dict[str, Dataset], list[Finding], Head]:
+    """Rows, the task that they are for, their examples, what was found in them (errors among that stop here), and what
+    becomes of the model's head."""
     loaded = splits.load(config, task_class)
     if "train" not in loaded.splits:
         raise UserError(f"there is no train split; found: {', '.join(loaded.splits)}", "Name it: --train-file FILE.")
     task = task_class.from_data(loaded.splits, config)
+    head = _head(config, model_config, task, folder)
     splits.prepare(loaded, task, config, config.seed)
-    findings: list[Finding] = []
+    findings = [Finding(head.level, "head", head.said)] if head.said else []
     examples = splits.examples(loaded, task, findings)
     runs.stop_on_errors(findings)
     examples = {split: rows for split, rows in examples.items() if len(rows) or split in ("train", "validation")}
     findings += task.check(examples)
     runs.settle_findings(findings)
-    return loaded, task, examples, findings
+    return loaded, task, examples, findings, head
 
 
-def _open_model(config: Any, model_config: Any, task: Task, tokenizer: Any) -> tuple[Any, list[str]]:
+def _head(config: Any, model_config: Any, task: Task, folder: RunFolder) -> Head:
+    """What becomes of the head of the model that is begun with; the task numbers its labels accordingly."""
+    record = read_record(models.resolve(config.model)) or {}
+    head = heads.of_trained(task, registry.known_task(model_config, record.get("task")))
+    begun = (read_record(folder.path) or {}).get("task") if config.resume else None
+    if begun and any(folder.checkpoints.glob("checkpoint-*")):
+        # the weights of the checkpoint are numbered as the run was when it began
+        task.take_head(type(task).from_model(model_config, begun))
+    return head
+
+
+def _open_model(config: Any, model_config: Any, task: Task, tokenizer: Any, head: Head) -> tuple[Any, list[str]]:
     """The model with its head, frozen where asked, and the names of its new weights."""
     from transformers import set_seed
 
@@ -137,6 +154,8 @@ def _open_model(config: Any, model_config: Any, task: Task, tokenizer: Any) -> t
         **task.model_arguments(),
         **parameters.dropout_overrides(model_config, config.dropout),
     )
+    if not head.kept:
+        new = sorted([*new, *parameters.renew_head(model, new)])
     known = model.get_input_embeddings().num_embeddings
     if len(tokenizer) > known:
         raise UserError(

@@ -10,6 +10,7 @@ from nlpkit.compression.students import LayerChoice, chosen_layers
 from nlpkit.errors import UserError
 from nlpkit.options import Config, option
 from nlpkit.pretraining.architectures import Architecture, ArchitectureOptions, Size, new_config
+from nlpkit.runs.folder import read_record
 from nlpkit.tasks import registry
 
 if TYPE_CHECKING:
@@ -60,6 +61,7 @@ class Origin:
         tokenizer: its own.
         layers: of the teacher, which it keeps; None where it has others.
         limit: tokens that it takes, None for any number.
+        trained_for: the task that its head was trained for, None of an encoder.
     """
 
     name: str
@@ -68,6 +70,7 @@ class Origin:
     tokenizer: Any
     layers: list[int] | None = None
     limit: int | None = None
+    trained_for: str | None = None
 
 
 def origin(options: Any, teacher: Trained) -> Origin:
@@ -107,20 +110,22 @@ def _another(options: Any, teacher: Trained) -> Origin:
     place = models.resolve(options.student, "--student")
     config = models.load_config(place, trust_remote_code=options.trust_remote_code)
     tokenizer = _tokenizer(options, options.student_tokenizer or place)
-    _require_same_labels(options.student, place, config, teacher.task)
+    own = registry.known_task(config, (read_record(place) or {}).get("task"))
+    if own is not None:
+        _require_same_labels(own, teacher.task)
     name = models.display_name(options.student)
-    return Origin(name, options.student, config, tokenizer, limit=models.max_positions(config, tokenizer))
+    return Origin(
+        name,
+        options.student,
+        config,
+        tokenizer,
+        limit=models.max_positions(config, tokenizer),
+        trained_for=own.name if own is not None else None,
+    )
 
 
-def _require_same_labels(name: str, place: str, config: Any, task: Task) -> None:
+def _require_same_labels(own: Task, task: Task) -> None:
     """Refuse a student that was trained for the teacher's task with other labels: its head says something else."""
-    from nlpkit.runs.folder import read_record
-
-    record = (read_record(place) or {}).get("task")
-    try:
-        own = registry.task_of_model(config, record, name)
-    except UserError:
-        return  # an encoder, which gets a new head
     theirs, taught = (found.model_arguments().get("id2label") for found in (own, task))
     if own.name != task.name or theirs == taught:
         return
@@ -181,6 +186,8 @@ def opened(found: Origin, options: Any, teacher: Trained, task: Task) -> tuple[A
             **task.model_arguments(),
             **dropout,
         )
+        if found.layers is None and found.trained_for != task.name:  # weights of the right shape may be another head's
+            new = sorted([*new, *parameters.renew_head(model, new)])
     if found.layers is not None:
         surgery.keep_layers(model, found.layers)
     known = model.get_input_embeddings().num_embeddings

@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, TextIO
 
 from nlpkit.options import Config
 from nlpkit.reporting import Table
+from nlpkit.tasks.heads import Head
 from nlpkit.tasks.outputs import Outputs
 
 if TYPE_CHECKING:
@@ -222,6 +223,17 @@ class Task(ABC):
     @abstractmethod
     def model_arguments(self) -> dict[str, Any]:
         """Arguments for `from_pretrained` of the auto class: number of labels, their names, ..."""
+
+    def take_head(self, trained: Task) -> Head:
+        """Settle, before rows are read, what becomes of the head of a model that was trained for this task already.
+
+        Where it goes on, the labels are numbered as it has them from here on. By default nothing of a head depends on
+        the data, so that it goes on.
+
+        Args:
+            trained: the model's own task, of the same class.
+        """
+        return Head(True)
 
     def prepare_loss(self, options: Any, train: Dataset) -> None:  # noqa: B027 (most tasks need nothing)
         """Settle what the loss takes from the options and the training examples (class weights, ...)."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
@@ -17,7 +18,9 @@ from nlpkit.data.sources import HIDDEN
 from nlpkit.errors import UserError
 from nlpkit.options import ColumnOptions, Config, Strings, TextColumnOptions, option
 from nlpkit.reporting import Table
+from nlpkit.tasks import heads
 from nlpkit.tasks.base import Finding, Task
+from nlpkit.tasks.heads import Head
 from nlpkit.tasks.options import LengthOptions, PerClassOptions
 
 if TYPE_CHECKING:
@@ -129,6 +132,7 @@ class TextClassification(Task):
         self.label_smoothing = 0.0
         self.all_scores = True
         self.per_class = False
+        self.declared = False  # whether the rows hold numbers of labels, and their column the names
         if pair and long_text != "truncate":
             raise UserError("--long-text head-tail and windows are for single texts; pairs are truncated")
 
@@ -145,7 +149,7 @@ class TextClassification(Task):
         labels = label_values.detect(
             train[label][:], label, problem=options.problem, delimiter=options.label_delimiter, class_names=class_names
         )
-        return cls(
+        task = cls(
             labels,
             text=text,
             pair=pair,
@@ -155,6 +159,8 @@ class TextClassification(Task):
             long_text=options.long_text,
             metrics=glue.metrics if glue else (),
         )
+        task.declared = class_names is not None and labels.problem != "regression"
+        return task
 
     @classmethod
     def from_model(cls, config: Any, record: Mapping[str, Any] | None) -> TextClassification:
@@ -483,6 +489,13 @@ class TextClassification(Task):
             "label2id": {name: i for i, name in enumerate(names)},
             "problem_type": HF_PROBLEM[self.labels.problem],
         }
+
+    def take_head(self, trained: Task) -> Head:
+        assert isinstance(trained, TextClassification)
+        head = heads.fitted(self.labels.names, trained.labels.names, numbered=self.declared)
+        if head.names:
+            self.labels = dataclasses.replace(self.labels, names=head.names)
+        return head
 
     def prepare_loss(self, options: Any, train: Dataset) -> None:
         """Set label smoothing and the loss weight of each class.

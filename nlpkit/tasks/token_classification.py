@@ -19,7 +19,9 @@ from nlpkit.data.tags import OUTSIDE, Scheme
 from nlpkit.errors import UserError
 from nlpkit.options import Config, option
 from nlpkit.reporting import Marked, Table
+from nlpkit.tasks import heads
 from nlpkit.tasks.base import Finding, Task
+from nlpkit.tasks.heads import Head
 from nlpkit.tasks.options import LengthOptions, PerClassOptions, TextOptions
 
 if TYPE_CHECKING:
@@ -474,6 +476,14 @@ class TokenClassification(Task):
 
     def model_arguments(self) -> dict[str, Any]:
         return {"num_labels": len(self.labels), "id2label": dict(enumerate(self.labels)), "label2id": dict(self.ids)}
+
+    def take_head(self, trained: Task) -> Head:
+        assert isinstance(trained, TokenClassification)
+        head = heads.fitted(self.labels, trained.labels)
+        if head.names:
+            self.labels = head.names
+            self.ids = {name: i for i, name in enumerate(self.labels)}
+        return head
 
     def prepare_loss(self, options: Any, train: Dataset) -> None:
         self.label_all_tokens = options.label_all_tokens

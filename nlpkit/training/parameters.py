@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
 from nlpkit.errors import UserError
@@ -67,6 +68,33 @@ def freeze(model: Any, what: str) -> None:
     for name, parameter in model.named_parameters():
         if depths[name] <= deepest:
             parameter.requires_grad_(False)
+
+
+def renew_head(model: Any, new: Collection[str]) -> list[str]:
+    """Draw the weights anew whose outputs are the labels, as transformers draws those that a folder lacks: those beside
+    the encoder with as many rows as there are labels.
+
+    Args:
+        new: names of weights that are new already.
+
+    Returns:
+        The names of those that were drawn.
+    """
+    import torch
+
+    base = model.base_model_prefix + "."
+    renewed = [
+        name
+        for name, parameter in model.named_parameters()
+        if not name.startswith(base) and name not in new and parameter.shape[:1] == (model.config.num_labels,)
+    ]
+    for owner in dict.fromkeys(name.rpartition(".")[0] for name in renewed):
+        module = model.get_submodule(owner)
+        for tensor in (module, *module.parameters(recurse=False)):
+            tensor._is_hf_initialized = False  # transformers marks what it has loaded, and draws none of that
+        with torch.no_grad():
+            model._init_weights(module)
+    return renewed
 
 
 def dropout_overrides(config: Any, dropout: float | None) -> dict[str, Any]:
