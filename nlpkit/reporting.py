@@ -77,6 +77,7 @@ class Report:
     lines: list[str] = field(default_factory=list)
     next_command: str | None = None
     exit_code: int = 0  # 1: a gate did not hold; 2: the data are unusable
+    failure: str = ""  # why the exit code is not 0, in one line: for those who see no more of the report than its JSON
 
 
 class Progress(Protocol):

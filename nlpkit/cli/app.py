@@ -13,6 +13,7 @@ import typer.core
 from typer.main import get_command
 
 from nlpkit import __version__
+from nlpkit.cli import slips
 from nlpkit.cli.registry import COMMANDS, Entry
 from nlpkit.errors import Interrupted, NlpkitError, UserError
 
@@ -27,6 +28,7 @@ PANELS = (
     "Input", "Data", "Task", "Model", "Tokenizer", "Objective", "Student", "Loss", "Pruning", "Quantization",
     "Training", "Sizes", "Method", "Device", "Gate", "Output", "Speech",
 )  # fmt: skip
+HELP = {"help_option_names": ["--help", "-h"]}
 LONGEST_METAVAR = 26  # characters
 
 
@@ -64,7 +66,21 @@ class LazyCommand(typer.core.TyperCommand):
 
     def make_context(self, info_name: str | None, args: list[str], parent: Any = None, **extra: Any) -> Any:
         module = importlib.import_module(self.module)
-        return _command(str(self.name), module).make_context(info_name, _translated(args, module), parent, **extra)
+        name, fields = str(self.name), module.Config.model_fields
+        command = _command(name, module)
+        command.allow_extra_args = True  # refused below, with what was meant
+        given = _translated(args, module)
+        try:
+            context = command.make_context(info_name, list(given), parent, **extra)
+        except _UsageError as error:
+            unknown = getattr(error, "option_name", None) if hasattr(error, "possibilities") else None
+            hint = slips.unknown_option(unknown, given, fields) if unknown else None
+            if hint is None:
+                raise
+            raise UserError(f"{name} has no option {unknown}", f"{hint} See `nlpkit {name} --help`.") from None
+        if context.args:
+            raise slips.extra_arguments(name, context.args, given, fields)
+        return context
 
 
 def _translated(args: list[str], module: Any) -> list[str]:
@@ -83,7 +99,9 @@ def _translated(args: list[str], module: Any) -> list[str]:
 def _command(name: str, module: Any) -> Any:
     """Build the Typer command of a recipe from its Config."""
     app = typer.Typer(add_completion=False, rich_markup_mode="rich")
-    app.command(name, help=_flowing(inspect.getdoc(module) or ""), no_args_is_help=False)(_callback(name, module))
+    app.command(name, help=_flowing(inspect.getdoc(module) or ""), no_args_is_help=False, context_settings=HELP)(
+        _callback(name, module)
+    )
     return get_command(app)
 
 
@@ -206,6 +224,8 @@ def _execute(
     finally:
         reporting.install(reporting.Reporter())  # whoever called us from Python goes on in silence
     if report.exit_code:
+        if json and report.failure and process.is_main_process():
+            print(f"nlpkit: {report.failure}", file=sys.stderr)
         raise typer.Exit(report.exit_code)
 
 
@@ -219,7 +239,7 @@ def build_app() -> Any:
         rich_markup_mode=None,
         help="Check data, train, shrink, measure and use encoder models: one subcommand is one step.",
         epilog="`nlpkit COMMAND --help` lists options. Begin with: nlpkit finetune-cls --data sample:feedback",
-        context_settings={"max_content_width": 110},
+        context_settings={"max_content_width": 110, **HELP},
     )
 
     @app.callback()
@@ -246,6 +266,8 @@ def main(arguments: list[str] | None = None) -> int:
             raise
         return _fail(error.message, error.hint, error.exit_code)
     except _UsageError as error:
+        if "No such command" in error.format_message() and (hint := slips.unknown_command(_command_of(arguments))):
+            return _fail(f"there is no command '{_command_of(arguments)}'", hint, UserError.exit_code)
         path = error.ctx.command_path if error.ctx is not None else "nlpkit"
         return _fail(error.format_message(), f"See `{path} --help`.", UserError.exit_code)
     except _ClickException as error:
@@ -260,6 +282,11 @@ def main(arguments: list[str] | None = None) -> int:
         if verbose:
             raise
         return _fail(*_unexpected(error))
+
+
+def _command_of(arguments: list[str]) -> str:
+    """The name of the subcommand on a command line."""
+    return next((argument for argument in arguments if not argument.startswith("-")), "")
 
 
 def _unexpected(error: Exception) -> tuple[str, str | None, int]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import codecs
 import csv
-import difflib
 import gzip
 import io
 import itertools
@@ -22,7 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Literal, cast
 
-from nlpkit import reporting
+from nlpkit import nearby, reporting
 from nlpkit.data import conll
 from nlpkit.errors import UserError
 
@@ -195,16 +194,12 @@ def format_of(path: str | Path, formats: Mapping[str, str] = FORMATS) -> str | N
 def missing(path: str | Path) -> UserError:
     """The error for a path that does not exist, with the nearest name that does."""
     path = Path(path)
+    found = nearby.nearest(path)
+    meant = f"Did you mean {found}?" if found is not None else None
     if not path.parent.is_dir():
-        return UserError(
-            f"{path}: there is no folder {path.parent}", "Check the path; it is relative to where you are."
-        )
-    names = [entry.name for entry in path.parent.iterdir()]
-    nearest = difflib.get_close_matches(path.name, names, n=1, cutoff=0.5)
-    hint = (
-        f"Did you mean {path.parent / nearest[0]}?" if nearest else f"There is nothing of that name in {path.parent}."
-    )
-    return UserError(f"{path}: no such file", hint)
+        hint = meant or "Check the path; it is relative to where you are."
+        return UserError(f"{path}: there is no folder {path.parent}", hint)
+    return UserError(f"{path}: no such file", meant or f"There is nothing of that name in {path.parent}.")
 
 
 def type_conflict(tables: list[pa.Table]) -> tuple[str, str, int, int] | None:

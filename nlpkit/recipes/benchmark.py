@@ -297,4 +297,5 @@ def _report(
         said.insert(0, record["stopped"])
     lines = [*said, f"written to {folder}", *judged.failures]
     record = {**record, "output": str(folder), "failures": judged.failures}
-    return Report(record, shown, lines, exit_code=1 if judged.failures else 0)
+    failure = "; ".join(judged.failures)
+    return Report(record, shown, lines, exit_code=1 if judged.failures else 0, failure=failure)

@@ -67,7 +67,9 @@ def run(config: Config) -> Report:
         "data": loaded.source.to_record(),
     }
     code = 2 if "error" in levels else 1 if config.strict and "warning" in levels else 0
-    return Report(record, task.tables(examples), lines, exit_code=code)
+    wrong = "error" if code == 2 else "warning"
+    failure = f"{levels.count(wrong)} findings of the level {wrong} in the data"
+    return Report(record, task.tables(examples), lines, exit_code=code, failure=failure)
 
 
 def _tokenizer(name: str, *, slow: bool) -> tuple[Any, int | None]:

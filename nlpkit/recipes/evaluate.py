@@ -89,7 +89,8 @@ def run(config: Config) -> Report:
     }
     if config.save and predictor.record is not None:
         _add_to_run(Path(models.resolve(config.model)), record)
-    return Report(record, _tables(config, task, metrics, rows, details), failures, exit_code=1 if failures else 0)
+    tables = _tables(config, task, metrics, rows, details)
+    return Report(record, tables, failures, exit_code=1 if failures else 0, failure="; ".join(failures))
 
 
 def _chosen(config: Config, found: list[str]) -> list[str]:

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nlpkit import reporting
+from nlpkit.data.typed import require_texts
 from nlpkit.errors import UserError
 from nlpkit.inference.predictor import Predictor, TrainedModelOptions
 from nlpkit.options import ReadingOptions, Strings, option
@@ -65,7 +66,12 @@ def run(config: Config) -> Report:
     """Predict; returns the answers for texts, counts and speed for a file."""
     typed = any(getattr(config, name) for name in TYPED)
     if typed == bool(config.input):
-        raise UserError("give texts or --input FILE, not both" if typed else "give texts, or --input FILE")
+        raise UserError(
+            "give texts or --input FILE, not both" if typed else "give texts, or --input FILE (- for a pipe)"
+        )
+    require_texts(
+        config.texts, "Its rows: --input FILE. The name as a text: echo FILE | nlpkit predict MODEL --input -"
+    )
     if config.output is not None:
         _require_writable(config.output, overwrite=config.overwrite)
     predictor = Predictor(config)
@@ -87,7 +93,8 @@ def run(config: Config) -> Report:
     record = [{**row, **answer} for row, answer in zip(rows, answers, strict=True)]
     failed = all(answer.get("error") for answer in answers)
     tables = task.answer_tables(rows, answers)
-    return Report({"model": config.model, "answers": record}, tables, exit_code=1 if failed else 0)
+    said = f"no text could be answered; {answers[0].get('error')}"
+    return Report({"model": config.model, "answers": record}, tables, exit_code=1 if failed else 0, failure=said)
 
 
 def _columns(answer: Mapping[str, Any], prefix: str = "prediction") -> dict[str, Any]:

@@ -418,8 +418,9 @@ def _report(source: _Source, record: dict[str, Any], folder: Path) -> Report:
     if found.get("excluded"):
         lines.append(f"left in float32: {', '.join(found['excluded'])}")
     over = found.get("points_lost", {}).get("validation", 0.0) > source.config.max_drop
+    failure = f"more than --max-drop {source.config.max_drop:g} points are lost whatever stays in float32"
     if over:
-        lines.append(f"more than --max-drop {source.config.max_drop:g} points are lost whatever stays in float32")
+        lines.append(failure)
     kind = registry.task_class(task.name)
     return Report(
         {**record, "output": str(folder)},
@@ -427,4 +428,5 @@ def _report(source: _Source, record: dict[str, Any], folder: Path) -> Report:
         [*lines, f"{folder}: written"],
         next_command=kind.example_call(folder),
         exit_code=1 if over else 0,
+        failure=failure,
     )

@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from nlpkit.data.typed import require_texts
 from nlpkit.errors import UserError
 from nlpkit.options import Config as BaseConfig
 from nlpkit.options import Strings, option
@@ -71,6 +72,7 @@ def run(config: Config) -> Report:
 
     if not config.texts:
         raise UserError("give a TEXT")
+    require_texts(config.texts, 'Its text: nlpkit tokenize "$(cat FILE)" ...; it is cut as a whole.')
     if not config.tokenizer:
         raise UserError("--tokenizer is required", "Name one or more: a folder, a hub name, minilm.")
     opened = [open_tokenizer(name, "--tokenizer") for name in config.tokenizer]

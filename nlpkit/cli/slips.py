@@ -1,0 +1,189 @@
+"""What a newcomer meant by an argument, option or command that nlpkit does not have, and how it is written here."""
+
+from __future__ import annotations
+
+import glob
+import shlex
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from nlpkit.cli.registry import COMMANDS
+from nlpkit.errors import UserError
+
+DASHES = "\u2010\u2011\u2012\u2013\u2014\u2015\u2212"  # what word processors and web pages make of "-" and "--"
+MODEL_FILES = ("config.json", "nlpkit.json")
+
+# option that a command lacks -> those that it may have instead; in capitals: what is given without a flag
+MEANT: dict[str, tuple[str, ...]] = {
+    "input": ("data", "texts"),
+    "data": ("input", "texts"),
+    "file": ("data", "input"),
+    "input-file": ("data", "input"),
+    "data-file": ("data", "input"),
+    "dataset": ("data", "input"),
+    "train": ("train-file", "data", "input"),
+    "train-data": ("train-file", "data", "input"),
+    "valid-file": ("validation-file",),
+    "val-file": ("validation-file",),
+    "dev-file": ("validation-file",),
+    "eval-file": ("validation-file",),
+    "validation-data": ("validation-file",),
+    "eval-data": ("validation-file",),
+    "test-data": ("test-file", "data", "input"),
+    "train-file": ("data", "input"),
+    "test-file": ("data", "input"),
+    "text": ("texts", "text-column"),
+    "texts": ("texts", "text-column"),
+    "sentence": ("texts", "text-column"),
+    "label": ("label-column", "tag-column"),
+    "labels": ("label-column", "tag-column"),
+    "target-column": ("label-column", "tag-column"),
+    "model": ("models", "teacher", "tokenizer"),
+    "models": ("model", "teacher"),
+    "run": ("model", "models", "teacher"),
+    "checkpoint": ("model", "models", "teacher"),
+    "teacher": ("teacher", "model"),
+    "teacher-model": ("teacher", "model"),
+    "student-model": ("student",),
+    "out": ("output",),
+    "output-file": ("output",),
+    "save": ("output",),
+    "save-dir": ("output",),
+    "bs": ("batch-size",),
+    "batch": ("batch-size",),
+    "n-epochs": ("epochs",),
+    "gpu": ("device",),
+    "cuda": ("device",),
+    "sep": ("delimiter",),
+    "separator": ("delimiter",),
+    "force": ("overwrite",),
+    "threshold": ("fail-under",),
+}
+
+COMMANDS_MEANT: dict[str, tuple[str, ...]] = {
+    "train": ("finetune-cls", "finetune-ner", "finetune-qa", "pretrain-mlm"),
+    "fit": ("finetune-cls", "finetune-ner", "finetune-qa"),
+    "finetune": ("finetune-cls", "finetune-ner", "finetune-qa"),
+    "fine-tune": ("finetune-cls", "finetune-ner", "finetune-qa"),
+    "classify": ("predict", "finetune-cls"),
+    "infer": ("predict",),
+    "inference": ("predict",),
+    "run": ("predict",),
+    "generate": ("predict",),
+    "test": ("evaluate",),
+    "eval": ("evaluate",),
+    "score": ("evaluate",),
+    "compress": ("distill", "prune", "quantize"),
+    "export": ("quantize",),
+    "onnx": ("quantize",),
+    "check": ("check-data",),
+    "validate": ("check-data",),
+    "mlm": ("pretrain-mlm",),
+    "pretrain": ("pretrain-mlm",),
+    "speed": ("benchmark",),
+    "version": ("--version",),
+    "info": ("env",),
+}
+
+
+def unknown_command(name: str) -> str | None:
+    """What to type in place of a command that there is not; None where nothing is known of it."""
+    if name == "help":
+        return "Options of a command: `nlpkit COMMAND --help`. All commands: `nlpkit --help`."
+    meant = COMMANDS_MEANT.get(name.lower().replace("_", "-"), ())
+    if not meant:
+        return None
+    said = {name: entry.help for name, entry in COMMANDS.items()} | {"--version": "Print the version and exit."}
+    return "Did you mean:\n" + "\n".join(f"    nlpkit {name:<14} {said[name]}" for name in meant)
+
+
+def unknown_option(name: str, given: Sequence[str], fields: Mapping[str, Any]) -> str | None:
+    """What to write in place of an option that a command does not have; None where nothing is known of it.
+
+    Args:
+        name: with its dashes.
+        given: all arguments of the command.
+        fields: of the command's Config, by name; each tells whether it is positional.
+    """
+    if not name.startswith("--"):  # "-data" reaches us as "-d"
+        written = next((argument for argument in given if argument.startswith(name)), name)
+        known = written.lstrip("-").partition("=")[0].replace("-", "_") in (*fields, "help", "config", "json", "quiet")
+        return f"Did you mean -{written}?" if known else None
+    for meant in MEANT.get(name.lstrip("-").replace("_", "-").lower(), ()):
+        info = fields.get(meant.replace("-", "_"))
+        if info is None:
+            continue
+        extra = info.json_schema_extra
+        return f"{extra['metavar']} is given without a flag." if extra["positional"] else f"Did you mean --{meant}?"
+    return None
+
+
+def extra_arguments(command: str, extra: Sequence[str], given: Sequence[str], fields: Mapping[str, Any]) -> UserError:
+    """The error for arguments without a flag that a command does not take.
+
+    Args:
+        command: its name.
+        extra: those arguments.
+        given: all arguments of the command.
+        fields: as for `unknown_option`.
+    """
+    first = extra[0]
+    message = f"{command} does not know what {first!r} is: it stands there without a flag"
+    hint = _meant(command, extra, given, fields)
+    return UserError(message, hint or f"See `nlpkit {command} --help`.")
+
+
+def _meant(command: str, extra: Sequence[str], given: Sequence[str], fields: Mapping[str, Any]) -> str | None:
+    first = extra[0]
+    if first[0] in DASHES:
+        return f"It begins with a dash of another kind: type two hyphens, --{first.lstrip(DASHES + '-')}"
+    name, sign, value = first.partition("=")
+    if sign and name.replace("-", "_") in fields:
+        return f"Did you mean --{name.replace('_', '-')} {shlex.quote(value)}?"
+    data = next((flag for flag in ("input", "data") if flag in fields), None)
+    files = [argument for argument in extra if _is_data(argument)]
+    if data and files and (used := _value_of(data, given)) is not None:
+        return _several([used, *files], data, fields)
+    if data and files:
+        return f"Did you mean --{data} {shlex.quote(first)}?" if len(files) == 1 else _several(files, data, fields)
+    if _is_model(first):
+        for flag in ("model", "student", "tokenizer"):
+            if flag in fields and not fields[flag].json_schema_extra["positional"]:
+                return f"Did you mean --{flag} {shlex.quote(first)}?"
+    if len(extra) > 1 and not any(map(_is_data, extra)):
+        return "Put what holds blanks into quotes."
+    return None
+
+
+def _several(files: Sequence[str], flag: str, fields: Mapping[str, Any]) -> str:
+    """How several files are named: the shell has made them of a pattern, as a rule."""
+    if flag == "input":
+        return f"--{flag} takes one file at a time."
+    if fields[flag].annotation is not None and "list" in str(fields[flag].annotation):
+        return "Write the flag before each: " + " ".join(f"--{flag} {shlex.quote(file)}" for file in files[:3])
+    shown = ",".join(files[:3]) + (",..." if len(files) > 3 else "")
+    return f"Several files: --{flag} {shlex.quote(shown)}, or a pattern in quotes, --{flag} '*{Path(files[0]).suffix}'."
+
+
+def _value_of(flag: str, given: Sequence[str]) -> str | None:
+    """What a flag was given on the command line."""
+    for i, argument in enumerate(given):
+        if argument == f"--{flag}" and i + 1 < len(given):
+            return given[i + 1]
+        if argument.startswith(f"--{flag}="):
+            return argument.partition("=")[2]
+    return None
+
+
+def _is_model(argument: str) -> bool:
+    return any((Path(argument) / name).is_file() for name in MODEL_FILES)
+
+
+def _is_data(argument: str) -> bool:
+    """Whether an argument names data that are here, or looks as if it should."""
+    from nlpkit.data.readers import format_of
+
+    if _is_model(argument):
+        return False
+    return Path(argument).exists() or format_of(argument) is not None or glob.has_magic(argument)

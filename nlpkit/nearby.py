@@ -1,0 +1,42 @@
+"""What stands beside a path that does not exist: the name that was meant, where there is one like it."""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+from pathlib import Path
+
+CUTOFF = 0.6  # difflib's own: how like a name must be
+
+
+def nearest(path: Path) -> Path | None:
+    """The existing path that is spelt most like this one, part by part; None where a part is like nothing."""
+    path = path.expanduser()
+    place = Path(path.anchor)
+    for part in path.parts[1:] if path.anchor else path.parts:
+        if not (place / part).exists():
+            names: list[str] = []
+            with contextlib.suppress(OSError):  # no folder, or not ours to read
+                names = sorted(entry.name for entry in place.iterdir())
+            by_case = {name.lower(): name for name in reversed(names)}
+            found = difflib.get_close_matches(part.lower(), by_case, n=1, cutoff=CUTOFF)
+            if not found:
+                return None
+            part = by_case[found[0]]
+        place = place / part
+    return place
+
+
+def nearest_folder(name: str, *, holding: tuple[str, ...], also_in: tuple[str, ...] = ()) -> Path | None:
+    """The nearest folder that holds a file of one of these names.
+
+    Args:
+        name: a path, which does not exist.
+        holding: names of files.
+        also_in: folders to look in besides, for a name without one.
+    """
+    paths = [Path(name), *(Path(place) / name for place in also_in)]
+    for found in filter(None, map(nearest, paths)):
+        if any((found / file).is_file() for file in holding):
+            return found
+    return None

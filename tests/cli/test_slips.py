@@ -1,0 +1,156 @@
+"""Slips of a newcomer: each message names the way out."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from conftest import rows, write_csv
+
+from nlpkit import models
+from nlpkit.cli.app import main
+from nlpkit.errors import UserError
+from nlpkit.recipes import check_data
+from nlpkit.reporting import Report
+
+
+def said(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    """Standard error of a command line that is wrong."""
+    capsys.readouterr()
+    assert main(list(arguments)) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    return captured.err
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder with a csv file, in which commands are typed."""
+    monkeypatch.chdir(tmp_path)
+    write_csv(tmp_path / "ok.csv", rows(8))
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("line", "way"),
+    [
+        ("finetune-cls ok.csv", "Did you mean --data ok.csv?"),
+        ("check-data ok.csv", "Did you mean --data ok.csv?"),
+        ("evaluate run ok.csv", "Did you mean --data ok.csv?"),
+        ("train-tokenizer ok.csv", "Did you mean --data ok.csv?"),
+        ("predict run --data ok.csv", "Did you mean --input?"),
+        ("evaluate run --input ok.csv", "Did you mean --data?"),
+        ("finetune-cls --data a.csv b.csv", "--data a.csv,b.csv, or a pattern in quotes"),
+        ("pretrain-mlm --data a.txt b.txt", "Write the flag before each: --data a.txt --data b.txt"),
+        ("finetune-cls data=ok.csv", "Did you mean --data ok.csv?"),
+        ("finetune-cls -data ok.csv", "Did you mean --data?"),
+        ("finetune-cls \u2014data ok.csv", "type two hyphens, --data"),
+        ("finetune-cls --test-data ok.csv", "Did you mean --test-file?"),
+        ("distill --teacher run --data ok.csv", "TEACHER is given without a flag."),
+        ("benchmark --model run", "MODEL is given without a flag."),
+        ("tokenize --model run words", "Did you mean --tokenizer?"),
+        ("train --data ok.csv", "nlpkit finetune-cls"),
+        ("eval run", "nlpkit evaluate"),
+        ("help finetune-cls", "`nlpkit COMMAND --help`"),
+        ("predict run ok.csv", "--input ok.csv"),
+        ("tokenize ok.csv", "$(cat ok.csv)"),
+        ("predict ok.csv run", "rows of a file go behind --data or --input"),
+    ],
+)
+def test_the_way_out_of_a_wrong_command_line(line: str, way: str, capsys: pytest.CaptureFixture[str]) -> None:
+    error = said(capsys, *line.split())
+    assert way in error
+    assert not error.startswith("nlpkit: No such")
+
+
+def test_a_model_among_the_arguments_is_told_from_data(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (here / "base").mkdir()
+    (here / "base" / "config.json").write_text("{}")
+    assert "Did you mean --model base?" in said(capsys, "finetune-cls", "base", "--data", "ok.csv")
+
+
+@pytest.mark.parametrize("flag", ["--data", "--model", "--output"])
+def test_an_empty_path_is_not_the_folder_one_is_in(flag: str, capsys: pytest.CaptureFixture[str]) -> None:
+    others = {"--data": "ok.csv", "--model": "minilm"}
+    rest = [part for name, value in others.items() if name != flag for part in (name, value)]
+    assert f"{flag} is empty" in said(capsys, "finetune-cls", *rest, flag, "")
+
+
+def test_h_is_help(capsys: pytest.CaptureFixture[str]) -> None:
+    for arguments in (["-h"], ["evaluate", "-h"]):
+        assert main(arguments) == 0
+        assert "Usage: nlpkit" in capsys.readouterr().out
+
+
+# --- texts that are names of files ---
+
+
+def test_the_name_of_a_file_gets_no_answer(trained: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    error = said(capsys, "predict", str(trained), "a good film", "ok.csv")
+    assert "'ok.csv' is a file" in error
+    assert main(["predict", str(trained), "okk.csv"]) == 0
+    assert "'okk.csv' is taken for a text: there is no such file; did you mean ok.csv?" in capsys.readouterr().err
+    assert main(["predict", str(trained), "I wrote ok.csv and train.csv"]) == 0
+    assert "warning" not in capsys.readouterr().err
+
+
+# --- folders that hold no model ---
+
+
+def test_a_misspelt_run_folder(here: Path, trained: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    shutil.copytree(trained, here / "runs" / "reviews")
+    assert "Did you mean runs/reviews?" in said(capsys, "predict", "runs/review", "a text")
+    assert "Did you mean runs/reviews?" in said(capsys, "evaluate", "run/reviews", "--data", "ok.csv")
+    # a name that could be the hub's: nothing is found there, but here
+    assert "Did you mean runs/reviews?" in said(capsys, "predict", "reveiws", "a text")
+    assert "Give one: runs/reviews" in said(capsys, "predict", "runs", "a text")
+    assert "Give the folder that it lies in: runs/reviews" in said(capsys, "predict", "runs/reviews/config.json", "x")
+
+
+def test_a_path_beside_others_is_never_asked_of_the_hub(here: Path) -> None:
+    (here / "runs").mkdir()
+    with pytest.raises(UserError, match="runs/nope: there is no such folder"):
+        models.resolve("runs/nope")
+    assert models.resolve("google/electra") == "google/electra"
+    with pytest.raises(UserError, match="Write the name of the model alone: google/electra-small"):
+        models.resolve("https://huggingface.co/google/electra-small/tree/main")
+
+
+def test_a_run_that_is_not_finished(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (here / "half").mkdir()
+    record = {"schema_version": 1, "status": "running", "command": "finetune-ner"}
+    (here / "half" / "nlpkit.json").write_text(json.dumps(record))
+    error = said(capsys, "predict", "half", "a text")
+    assert "the run in half is not finished" in error
+    assert "nlpkit finetune-ner --output half --resume" in error
+
+
+# --- a gate that fails ---
+
+
+def test_json_with_a_failed_gate_says_why_on_standard_error(
+    trained: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert (
+        main(["evaluate", str(trained), "--data", "ok.csv", "--fail-over", "accuracy=-1", "--no-save", "--json"]) == 1
+    )
+    captured = capsys.readouterr()
+    assert json.loads(captured.out)["failures"]
+    assert "nlpkit: failed: " in captured.err
+    assert "accuracy is" in captured.err.splitlines()[-1]
+
+    monkeypatch.setattr(check_data, "run", lambda _: Report({}, exit_code=1, failure="3 warnings"))
+    assert main(["check-data", "--data", "ok.csv", "--json"]) == 1
+    assert capsys.readouterr().err == "nlpkit: 3 warnings\n"
+
+
+def test_strict_says_how_many(capsys: pytest.CaptureFixture[str]) -> None:
+    twice = write_csv(Path("twice.csv"), [*rows(20), *rows(3)])
+    arguments = ["check-data", "--data", str(twice), "--model", "none", "--strict", "--json", "--quiet"]
+    assert main(arguments) == 1
+    found = [entry for entry in json.loads(capsys.readouterr().out)["findings"] if entry["level"] == "warning"]
+    assert found
+    assert main(arguments) == 1
+    assert f"nlpkit: {len(found)} findings of the level warning" in capsys.readouterr().err
