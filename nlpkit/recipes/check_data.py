@@ -7,7 +7,7 @@ Example: nlpkit check-data --data reviews.csv
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from nlpkit import models
 from nlpkit.data import features, splits
@@ -67,7 +67,7 @@ def run(config: Config) -> Report:
         "data": loaded.source.to_record(),
     }
     code = 2 if "error" in levels else 1 if config.strict and "warning" in levels else 0
-    wrong = "error" if code == 2 else "warning"
+    wrong: Literal["error", "warning"] = "error" if code == 2 else "warning"
     failure = f"{levels.count(wrong)} findings of the level {wrong} in the data"
     return Report(record, task.tables(examples), lines, exit_code=code, failure=failure)
 
