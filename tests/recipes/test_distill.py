@@ -259,10 +259,10 @@ def test_unlabelled_rows_of_every_task(task: str, teachers: Teachers, tmp_path: 
     """Only the teacher counts for them."""
     validation = next((teachers(task).parent / "data").glob("validation.*"))
     more = {"unlabelled": [str(validation)]}
-    labels = loss_of(trainer_of(teachers(task), tmp_path / "run", alpha=0.0, **more), range(64, 80))
-    taught = loss_of(trainer_of(teachers(task), tmp_path / "run", alpha=1.0, **more), range(64, 80))
+    labels = loss_of(moved(trainer_of(teachers(task), tmp_path / "run", alpha=0.0, **more)), range(64, 80))
+    taught = loss_of(moved(trainer_of(teachers(task), tmp_path / "run", alpha=1.0, **more)), range(64, 80))
     assert labels.item() == 0.0
-    assert taught.item() > 0.0
+    assert taught.item() > 1e-4
 
 
 def test_run_with_more_rows_judges_the_labelled_ones(teachers: Teachers, tmp_path: Path) -> None:
