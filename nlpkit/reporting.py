@@ -60,12 +60,14 @@ class Table:
 
     Attributes:
         to_left: align every column to the left, as for texts; else numbers stand to the right but for the first column.
+        whole: all rows, where `rows` are those that fit on a screen; documents hold these.
     """
 
     title: str
     header: Sequence[str]
     rows: Sequence[Sequence[Cell]]
     to_left: bool = False
+    whole: Sequence[Sequence[Cell]] | None = None
 
 
 @dataclass
@@ -133,6 +135,41 @@ class _Silent:
         pass
 
 
+class Listener(Reporter):
+    """Passes on what is said, and keeps notes and warnings.
+
+    Attributes:
+        notes, warnings: so far, in order.
+    """
+
+    def __init__(self, to: Reporter) -> None:
+        self.to = to
+        self.notes: list[str] = []
+        self.warnings: list[str] = []
+
+    def note(self, message: str) -> None:
+        self.notes.append(message)
+        self.to.note(message)
+
+    def warn(self, message: str) -> None:
+        self.warnings.append(message)
+        self.to.warn(message)
+
+    def plan(self, title: str, rows: Sequence[tuple[str, str]]) -> None:
+        self.to.plan(title, rows)
+
+    def table(self, table: Table) -> None:
+        self.to.table(table)
+
+    def line(self, text: str) -> None:
+        self.to.line(text)
+
+    @contextmanager
+    def progress(self, description: str, total: int, unit: str = "rows") -> Iterator[Progress]:
+        with self.to.progress(description, total, unit) as progress:
+            yield progress
+
+
 _current: Reporter = Reporter()
 
 
@@ -145,3 +182,15 @@ def install(reporter: Reporter) -> None:
     """Make `reporter` the one that recipes speak to."""
     global _current
     _current = reporter
+
+
+@contextmanager
+def listening() -> Iterator[Listener]:
+    """Keep what is noted and warned of while the block runs; it is shown as ever."""
+    before = current()
+    listener = Listener(before)
+    install(listener)
+    try:
+        yield listener
+    finally:
+        install(before)

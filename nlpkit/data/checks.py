@@ -6,9 +6,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from nlpkit.tasks.base import Finding
+from nlpkit.tasks.base import SHOWN, Finding
 
-SHOWN = 3  # examples a finding shows
 RARE = 10  # rows under which a class is called rare
 IMBALANCE = 10.0  # most frequent to least frequent class, from which it is worth a warning
 
@@ -35,10 +34,10 @@ def duplicates(
                     contradicting.append(repeated[-1])
         if repeated:
             message = f"{split}: {len(repeated):,} of {len(inputs):,} rows repeat an earlier one"
-            findings.append(Finding("warning", "duplicates", message, len(repeated), repeated[:SHOWN]))
+            findings.append(Finding("warning", "duplicates", message, len(repeated), repeated))
         if contradicting:
             message = f"{split}: {len(contradicting):,} repeated rows have another label than the first"
-            findings.append(Finding("warning", "contradictions", message, len(contradicting), contradicting[:SHOWN]))
+            findings.append(Finding("warning", "contradictions", message, len(contradicting), contradicting))
     return findings
 
 
@@ -60,7 +59,7 @@ def leakage(keys: Mapping[str, Sequence[str]], places: Mapping[str, Sequence[str
             share = len(leaked) / len(inputs)
             message = f"{split}: {len(leaked):,} of {len(inputs):,} rows ({share:.1%}) also stand in train"
             level: Any = "error" if share == 1 else "warning"
-            findings.append(Finding(level, "leakage", message, len(leaked), leaked[:SHOWN]))
+            findings.append(Finding(level, "leakage", message, len(leaked), leaked))
     return findings
 
 
@@ -77,7 +76,7 @@ def classes(names: Sequence[str], labels: Mapping[str, Sequence[int]]) -> list[F
     rare = [f"{names[i]}: {counts[i]} rows" for i in range(len(names)) if counts[i] < RARE]
     if rare and total >= RARE * len(names):
         message = f"train: {len(rare)} of {len(names)} classes have fewer than {RARE} rows"
-        findings.append(Finding("warning", "rare-class", message, len(rare), rare[:SHOWN]))
+        findings.append(Finding("warning", "rare-class", message, len(rare), rare))
     (most, many), (least, few) = counts.most_common()[0], counts.most_common()[-1]
     if many / few >= IMBALANCE:
         message = (

@@ -15,8 +15,6 @@ from nlpkit.tasks.base import Finding
 if TYPE_CHECKING:
     from datasets import Dataset
 
-SHOWN = 3  # examples a finding shows
-
 
 class QuestionReader:
     """Reads the rows of a split, and remembers what is wrong with them.
@@ -123,7 +121,7 @@ class QuestionReader:
                 check,
                 f"{self.split}: {len(self.told[check]):,} {message}",
                 len(self.told[check]),
-                list(dict.fromkeys(self.told[check]))[:SHOWN],
+                list(dict.fromkeys(self.told[check])),
             )
             for check, message in said.items()
             if check in self.told
@@ -146,7 +144,7 @@ def repeated_ids(ids: Mapping[str, Sequence[str]], places: Mapping[str, Sequence
         ]
         if repeated:
             message = f"{split}: {len(repeated):,} of {len(found):,} ids are of an earlier question too"
-            findings.append(Finding("warning", "duplicate-id", message, len(repeated), repeated[:SHOWN]))
+            findings.append(Finding("warning", "duplicate-id", message, len(repeated), repeated))
     return findings
 
 

@@ -14,8 +14,6 @@ from nlpkit.tasks.base import Finding
 if TYPE_CHECKING:
     from datasets import Dataset
 
-SHOWN = 3  # examples a finding shows
-
 
 class TagReader:
     """Reads the rows of a split, and remembers what is wrong with them.
@@ -87,7 +85,7 @@ class TagReader:
             ("bad-spans", level, self.bad_spans, f"spans cannot be right{end or ' and are left out'}"),
         ]
         return [
-            Finding(level, check, f"{split}: {len(found):,} {said}", len(found), found[:SHOWN])
+            Finding(level, check, f"{split}: {len(found):,} {said}", len(found), found)
             for check, level, found, said in kinds
             if found
         ]

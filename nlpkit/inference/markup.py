@@ -7,28 +7,19 @@ from collections.abc import Callable, Mapping, Sequence
 from html import escape
 from typing import Any, NamedTuple, TextIO
 
+from nlpkit import page
 from nlpkit.inference.writers import Write
 
 _GOLDEN_ANGLE = 137.5  # degrees of hue from one label to the next: neighbours differ, however many there are
 
-_PAGE = """<!DOCTYPE html>
-<html lang="en">
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>Tagged text</title>
-<style>
-:root {{ color-scheme: light dark; --strength: 85% 84%; --edge: 45% 45% }}
-@media (prefers-color-scheme: dark) {{ :root {{ --strength: 45% 24%; --edge: 55% 65% }} }}
-body {{ font: 16px/2 system-ui, sans-serif; max-width: 48rem; margin: 2rem auto; padding: 0 1rem }}
-p {{ border-bottom: 1px solid color-mix(in srgb, currentcolor 15%, transparent); margin: 0; padding: .5rem 0;
-  white-space: pre-wrap; overflow-wrap: anywhere }}
-mark {{ color: inherit; background: hsl(var(--hue) var(--strength)); padding: .15em .3em; border-radius: .3em;
-  border: 1px solid hsl(var(--hue) var(--edge)) }}
-mark b {{ font-size: .7em; margin-left: .4em; letter-spacing: .03em }}
-.error {{ font-style: italic }}
-</style>
-<body>
-<p>{legend}</p>
+_STYLE = """body { line-height: 2 }
+:root { --strength: 85% 84%; --edge: 45% 45% }
+@media (prefers-color-scheme: dark) { :root { --strength: 45% 24%; --edge: 55% 65% } }
+p { border-bottom: 1px solid var(--line); margin: 0; padding: .5rem 0; white-space: pre-wrap; overflow-wrap: anywhere }
+mark { color: inherit; background: hsl(var(--hue) var(--strength)); padding: .15em .3em; border-radius: .3em;
+  border: 1px solid hsl(var(--hue) var(--edge)) }
+mark b { font-size: .7em; margin-left: .4em; letter-spacing: .03em }
+.error { font-style: italic }
 """
 
 
@@ -63,7 +54,7 @@ def html(file: TextIO, read: Read, labels: Sequence[str]) -> Write:
     """
     hues = {label: round(i * _GOLDEN_ANGLE) % 360 for i, label in enumerate(labels)}
     legend = " ".join(f'<mark style="--hue:{hue}">{escape(label)}</mark>' for label, hue in hues.items())
-    file.write(_PAGE.format(legend=legend))
+    file.write(f"{page.head('Tagged text', _STYLE)}<p>{legend}</p>\n")
 
     def paragraph(answered: Answered) -> str:
         if answered.found is None:

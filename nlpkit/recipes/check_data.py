@@ -1,23 +1,37 @@
 """Find what is wrong with a data set before an hour of training is lost.
 
-Exit code 2 when training would be meaningless, 1 with --strict when there are warnings, else 0.
+Exit code 2 when training would be meaningless, 1 with --strict when there are warnings, else 0. With --output
+report.html it leaves a page that can be handed on: counts, lengths, labels, each finding with its rows.
 
-Example: nlpkit check-data --data reviews.csv
+Examples: nlpkit check-data --data reviews.csv
+nlpkit check-data --data reviews.csv --output report.html
 """
 
 from __future__ import annotations
 
-from typing import Any, Literal
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from nlpkit import models
-from nlpkit.data import features, splits
+from nlpkit import __version__, models, reporting
+from nlpkit.data import features, splits, suspects
+from nlpkit.data import lengths as token_lengths
 from nlpkit.errors import UserError
 from nlpkit.options import DEFAULT_MODEL, DataOptions, option
 from nlpkit.reporting import Report
 from nlpkit.tasks import registry
-from nlpkit.tasks.base import Finding
+from nlpkit.tasks.base import Finding, Task
+
+if TYPE_CHECKING:
+    import numpy as np
+    from datasets import Dataset
+
+    from nlpkit.runs.plots import Plot
 
 COMMAND = "check-data"
+DOCUMENTS = (".html", ".json")
+SUSPECTS = 10
 TaskOptions: Any = registry.options_of_tasks("data_options")
 
 
@@ -32,44 +46,115 @@ class Config(TaskOptions, DataOptions):
     )
     seed: int = option(42, "Seed of the hold-out when there is no validation split.", panel="Data", ge=0)
     show: int | None = option(None, "Print one example of train as the model will see it.", panel="Output", ge=0)
+    suspects: int | None = option(
+        None,
+        "Name N rows whose label a simple model, trained on the other rows, contradicts most surely.",
+        panel="Output",
+        ge=0,
+        shown_default=f"{SUSPECTS} with --output, else 0",
+    )
+    output: Path | None = option(None, "Report to write: .html or .json.", panel="Output", metavar="FILE")
+    overwrite: bool = option(False, "Replace --output if it exists.", panel="Output")
     strict: bool = option(False, "Exit with 1 when there are warnings.", panel="Output")
 
 
 def run(config: Config) -> Report:
     """Check; returns the findings, and what is in the examples."""
+    if config.output is not None:
+        _require_output(config.output, overwrite=config.overwrite)
     task_class = registry.task_class(config.task)
     registry.refuse_foreign_options(config, task_class, "data_options")
-    loaded = splits.load(config, task_class)
-    task = task_class.from_data(loaded.splits, config)
-    splits.prepare(loaded, task, config, config.seed)
     findings: list[Finding] = []
-    examples = {split: rows for split, rows in splits.examples(loaded, task, findings).items() if len(rows)}
-    lines, lengths = [], None
-    if examples:
-        findings += task.check(examples)
-    if examples and config.model != "none":
-        tokenizer, limit = _tokenizer(config.model, slow=task.slow_tokenizers)
-        lengths = features.choose_max_length(task, tokenizer, examples, limit, config.seed)
-        lines.append(f"length: {lengths}")
-        findings += task.length_findings(tokenizer, examples)
-        if config.show is not None:
-            shown = "train" in examples
-            lines += _shown(task, tokenizer, examples["train"], config.show) if shown else ["train: no row to show"]
+    with reporting.listening() as said:
+        loaded = splits.load(config, task_class)
+        task = task_class.from_data(loaded.splits, config)
+        splits.prepare(loaded, task, config, config.seed)
+        examples = {split: rows for split, rows in splits.examples(loaded, task, findings).items() if len(rows)}
+        lines, length, lengths = [], None, {}
+        if examples:
+            findings += task.check(examples)
+        if examples and config.model != "none":
+            tokenizer, limit = _tokenizer(config.model, slow=task.slow_tokenizers)
+            length = features.choose_max_length(task, tokenizer, examples, limit, config.seed)
+            lines.append(f"length: {length}")
+            findings += task.length_findings(tokenizer, examples)
+            lengths = token_lengths.sampled(task, tokenizer, examples, config.seed)
+            if config.show is not None:
+                shown = "train" in examples
+                lines += _shown(task, tokenizer, examples["train"], config.show) if shown else ["train: no row to show"]
+        tables = task.tables(examples)
     rank = {"error": 0, "warning": 1, "note": 2}
     findings.sort(key=lambda finding: rank[finding.level])
     lines += [f"{finding.level}: {finding}" for finding in findings] or ["nothing wrong was found"]
-    levels = [finding.level for finding in findings]
+    errors = sum(finding.level == "error" for finding in findings)
+    warnings = sum(finding.level == "warning" for finding in findings) + len(said.warnings)
+    asked = config.suspects if config.suspects is not None else SUSPECTS if config.output else 0
+    found = suspects.find(task, examples, asked, config.seed) if asked else None
+    if found is not None:
+        lines += [f"suspects: {found.said}", *(f"    {suspects.line(row)}" for row in found.rows)]
     record = {
         "task": task.record(),
+        "verdict": _verdict(errors, warnings),
         "rows": {split: len(rows) for split, rows in examples.items()},
-        "length": lengths,
+        "length": length,
+        "token_lengths": token_lengths.described(lengths),
+        "tables": [
+            {"title": table.title, "header": table.header, "rows": table.whole or table.rows} for table in tables
+        ],
         "findings": [vars(finding) for finding in findings],
+        "notes": said.notes,
+        "warnings": said.warnings,
+        "suspects": found.to_record() if found else None,
         "data": loaded.source.to_record(),
     }
-    code = 2 if "error" in levels else 1 if config.strict and "warning" in levels else 0
-    wrong: Literal["error", "warning"] = "error" if code == 2 else "warning"
-    failure = f"{levels.count(wrong)} findings of the level {wrong} in the data"
-    return Report(record, task.tables(examples), lines, exit_code=code, failure=failure)
+    if config.output is not None:
+        _write(config.output, record, task, examples, lengths)
+        lines.append(f"report: {config.output}")
+    code = 2 if errors else 1 if config.strict and warnings else 0
+    return Report(record, tables, lines, exit_code=code, failure=f"{_counted(errors, warnings)} in the data")
+
+
+def _counted(errors: int, warnings: int) -> str:
+    counts = {"error": errors, "warning": warnings}
+    return ", ".join(f"{count} {name}{'s' if count > 1 else ''}" for name, count in counts.items() if count)
+
+
+def _verdict(errors: int, warnings: int) -> str:
+    lead = "Training on these data would be meaningless" if errors else "These data can be trained on"
+    return f"{lead}: {_counted(errors, warnings)}." if errors or warnings else f"{lead}."
+
+
+def _require_output(path: Path, *, overwrite: bool) -> None:
+    from nlpkit.runs.folder import require_writable
+
+    if path.suffix not in DOCUMENTS:
+        raise UserError(f"--output {path}: unknown format", f"End its name in one of: {', '.join(DOCUMENTS)}.")
+    require_writable(path, overwrite=overwrite)
+
+
+def _write(
+    path: Path,
+    record: Mapping[str, Any],
+    task: Task,
+    examples: Mapping[str, Dataset],
+    lengths: Mapping[str, np.ndarray],
+) -> None:
+    from nlpkit.runs import data_report, plots
+    from nlpkit.runs.folder import write_json, writing
+
+    with writing(path):
+        if path.suffix == ".json":
+            write_json(path, record)
+            return
+        drawn: dict[str, Plot] = {"token lengths": plots.histograms(lengths, "tokens")} if lengths else {}
+        drawn |= task.plots({}, examples) if examples else {}
+        written = f"nlpkit {__version__} check-data, {time.strftime('%Y-%m-%d %H:%M UTC', time.gmtime())}"
+        partial = path.with_name(f".{path.name}.partial")
+        try:
+            partial.write_text(data_report.html(record, drawn, written), encoding="utf-8")
+            partial.replace(path)
+        finally:
+            partial.unlink(missing_ok=True)
 
 
 def _tokenizer(name: str, *, slow: bool) -> tuple[Any, int | None]:

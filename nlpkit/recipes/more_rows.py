@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
     from nlpkit.inference.predictor import Trained
 
-SHOWN = 3  # rows a finding shows
-
 
 def _split_at_commas(value: Any) -> Any:
     given = [value] if isinstance(value, str) else value
@@ -124,7 +122,7 @@ def _read(path: str, options: Any, teacher: Trained, findings: list[Finding]) ->
         raise UserError(f"--unlabelled {path}: no row can be used: {bad[0] if bad else 'it has none'}")
     if bad:
         message = f"--unlabelled {path}: {len(bad):,} of {len(rows):,} rows cannot be used and are left out"
-        findings.append(Finding("warning", "unlabelled-row", message, len(bad), bad[:SHOWN]))
+        findings.append(Finding("warning", "unlabelled-row", message, len(bad), bad))
     return examples
 
 

@@ -23,6 +23,7 @@ from nlpkit.errors import UserError
 from nlpkit.inference.predictor import Predictor, TrainedModelOptions
 from nlpkit.options import ReadingOptions, Strings, option
 from nlpkit.reporting import Report
+from nlpkit.runs.folder import require_writable
 from nlpkit.tasks import registry
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ def run(config: Config) -> Report:
         config.texts, "Its rows: --input FILE. The name as a text: echo FILE | nlpkit predict MODEL --input -"
     )
     if config.output is not None:
-        _require_writable(config.output, overwrite=config.overwrite)
+        require_writable(config.output, overwrite=config.overwrite)
     predictor = Predictor(config)
     task = predictor.task
     if config.output is not None:
@@ -189,10 +190,3 @@ def _require_known_format(path: Path, task: Task) -> None:
     known = [*FORMATS, *(suffix.lstrip(".") for suffix in task.answer_formats())]
     if path.suffix.lstrip(".") not in known:
         raise UserError(f"--output {path}: unknown format", f"End its name in one of: {', '.join(known)}.")
-
-
-def _require_writable(path: Path, *, overwrite: bool) -> None:
-    if path.exists() and not overwrite:
-        raise UserError(f"--output {path} exists", "--overwrite replaces it.")
-    if not path.parent.is_dir():
-        raise UserError(f"--output {path}: there is no folder {path.parent}")

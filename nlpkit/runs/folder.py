@@ -231,6 +231,20 @@ class RunFolder:
                 shutil.rmtree(staged, ignore_errors=True)
 
 
+def require_writable(path: Path, *, overwrite: bool) -> None:
+    """Refuse the file of an --output that cannot be written, before any work is put into it.
+
+    Raises:
+        UserError: it exists, it is a folder, or its folder does not exist.
+    """
+    if path.is_dir():
+        raise UserError(f"--output {path} is a folder", "Name a file in it.")
+    if path.exists() and not overwrite:
+        raise UserError(f"--output {path} exists", "--overwrite replaces it.")
+    if not path.parent.is_dir():
+        raise UserError(f"--output {path}: there is no folder {path.parent}")
+
+
 @contextlib.contextmanager
 def writing(path: Path) -> Iterator[None]:
     """Explain the ways in which writing fails.

@@ -19,7 +19,7 @@ from nlpkit.errors import UserError
 from nlpkit.options import ColumnOptions, Config, Strings, TextColumnOptions, option
 from nlpkit.reporting import Table
 from nlpkit.tasks import heads
-from nlpkit.tasks.base import Finding, Task
+from nlpkit.tasks.base import SHOWN, Finding, Task
 from nlpkit.tasks.heads import Head
 from nlpkit.tasks.options import LengthOptions, PerClassOptions
 
@@ -36,7 +36,6 @@ HF_PROBLEM = {
     "regression": "regression",
 }
 IGNORED = -100  # the label that losses leave out
-SHOWN = 3  # examples a finding shows
 SHOWN_LABELS = 20  # rows of the label table
 
 
@@ -356,7 +355,7 @@ class TextClassification(Task):
         for check, places in dropped.items():
             if places:
                 message = f"{split}: {len(places):,} of {total:,} rows {said[check]}"
-                findings.append(Finding("warning", check, message, len(places), places[:SHOWN]))
+                findings.append(Finding("warning", check, message, len(places), places))
         if unlabelled:
             findings.append(
                 Finding(
@@ -403,14 +402,13 @@ class TextClassification(Task):
             return [Table("targets", ["split", "rows", "mean", "std"], rows)]
         counts = {split: self._counts(values) for split, values in gold.items()}
         body: list[list[Any]] = [
-            [label, *(int(found[i]) for found in counts.values())]
-            for i, label in enumerate(self.labels.names[:SHOWN_LABELS])
+            [label, *(int(found[i]) for found in counts.values())] for i, label in enumerate(self.labels.names)
         ]
-        hidden = len(self.labels.names) - SHOWN_LABELS
+        total: list[Any] = ["(rows)", *(len(values) for values in gold.values())]
+        hidden = len(body) - SHOWN_LABELS
         if hidden > 0:
-            reporting.current().note(f"{hidden} more labels are in --json")
-        body.append(["(rows)", *(len(values) for values in gold.values())])
-        return [Table("labels", ["label", *counts], body)]
+            reporting.current().note(f"{hidden} more labels are in --json and in --output")
+        return [Table("labels", ["label", *counts], [*body[:SHOWN_LABELS], total], whole=[*body, total])]
 
     def _counts(self, gold: np.ndarray) -> np.ndarray:
         """Rows a label, from ids (rows,) or indicators (rows, labels)."""

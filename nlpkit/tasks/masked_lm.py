@@ -39,7 +39,6 @@ SEED = 42
 TOP_K = 5
 CANDIDATE = np.dtype([("id", np.int64), ("score", np.float64)])
 MASKED_AT_ONCE = 1_024  # windows that are padded to one length while their masks are drawn
-SHOWN = 3  # examples a finding shows
 CONTEXT = 60  # characters of the text to each side of a mask that the printed table shows
 
 
@@ -178,7 +177,7 @@ class MaskedLanguageModeling(Task):
             kept["where"].append(where)
         if empty:
             message = f"{split}: {len(empty):,} of {len(rows):,} rows have no text and are left out"
-            findings.append(Finding("warning", "empty-text", message, len(empty), empty[:SHOWN]))
+            findings.append(Finding("warning", "empty-text", message, len(empty), empty))
         if len(rows) and not kept["text"] and split in ("train", "validation"):
             message = f"{split}: none of {len(rows):,} rows can be used"
             findings.append(Finding("error", "no-rows", message, len(rows)))

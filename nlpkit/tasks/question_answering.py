@@ -13,7 +13,7 @@ import numpy as np
 from nlpkit import reporting
 from nlpkit.data import columns as column_names
 from nlpkit.data import question_reader, windows
-from nlpkit.data.question_reader import SHOWN, QuestionReader
+from nlpkit.data.question_reader import QuestionReader
 from nlpkit.data.sources import HIDDEN
 from nlpkit.errors import UserError
 from nlpkit.options import Config, Strings, option
@@ -400,7 +400,7 @@ class QuestionAnswering(Task):
                 message = (
                     f"{split}: {len(long):,} questions leave no room for their context in {self.max_length} tokens"
                 )
-                findings.append(Finding("error", "long-question", message, len(long), long[:SHOWN]))
+                findings.append(Finding("error", "long-question", message, len(long), long))
         return findings
 
     def features(self, tokenizer: Any, examples: Mapping[str, Sequence[Any]]) -> dict[str, list[Any]]:

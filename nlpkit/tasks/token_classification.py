@@ -14,13 +14,13 @@ from nlpkit.data import columns as column_names
 from nlpkit.data import tagged, words
 from nlpkit.data import tags as schemes
 from nlpkit.data.conll import NUMBERS
-from nlpkit.data.tag_reader import SHOWN, TagReader, token_lines
+from nlpkit.data.tag_reader import TagReader, token_lines
 from nlpkit.data.tags import OUTSIDE, Scheme
 from nlpkit.errors import UserError
 from nlpkit.options import Config, option
 from nlpkit.reporting import Marked, Table
 from nlpkit.tasks import heads
-from nlpkit.tasks.base import Finding, Task
+from nlpkit.tasks.base import SHOWN, Finding, Task
 from nlpkit.tasks.heads import Head
 from nlpkit.tasks.options import LengthOptions, PerClassOptions, TextOptions
 
@@ -306,7 +306,7 @@ class TokenClassification(Task):
             f"{split}: {counts.total():,} words have a tag that the model has no class for "
             f"({', '.join(list(counts)[:SHOWN])}): they count as wrong"
         )
-        return [Finding("warning", "unknown-tag", message, counts.total(), list(first.values())[:SHOWN])]
+        return [Finding("warning", "unknown-tag", message, counts.total(), list(first.values()))]
 
     def _words_of(self, row: Mapping[str, Any]) -> str:
         """The column of the words in a row for prediction.
@@ -347,7 +347,7 @@ class TokenClassification(Task):
         if rare:
             thing = "words" if self.plain else "entities"
             message = f"train: {len(rare)} of {len(self.classes)} {what} have fewer than {RARE} {thing}"
-            findings.append(Finding("note", "rare-class", message, len(rare), rare[:SHOWN]))
+            findings.append(Finding("note", "rare-class", message, len(rare), rare))
         for split, found in counts.items():
             absent = [name for name in self.classes if not found[name]]
             if absent:
@@ -369,16 +369,16 @@ class TokenClassification(Task):
         names = (
             sorted(self.classes, key=lambda name: -counts.get("train", Counter())[name]) if self.plain else self.classes
         )
-        body: list[list[Any]] = [
-            [name, *(found[name] for found in counts.values())] for name in names[: SHOWN_TAGS if self.plain else None]
+        body: list[list[Any]] = [[name, *(found[name] for found in counts.values())] for name in names]
+        shown = body[: SHOWN_TAGS if self.plain else None]
+        if others := names[len(shown) :]:
+            shown.append([f"({len(others)} more)", *(sum(found[n] for n in others) for found in counts.values())])
+        totals: list[list[Any]] = [
+            ["(rows)", *(len(rows) for rows in examples.values())],
+            ["(words)", *(sum(map(len, rows["tags"][:])) for rows in examples.values())],
         ]
-        if self.plain and len(names) > SHOWN_TAGS:
-            others = names[SHOWN_TAGS:]
-            body.append([f"({len(others)} more)", *(sum(found[n] for n in others) for found in counts.values())])
-        body.append(["(rows)", *(len(rows) for rows in examples.values())])
-        body.append(["(words)", *(sum(map(len, rows["tags"][:])) for rows in examples.values())])
         title, first = ("words by tag", "tag") if self.plain else ("entities by type", "type")
-        return [Table(title, [first, *examples], body)]
+        return [Table(title, [first, *examples], shown + totals, whole=body + totals)]
 
     def shown(self, tokenizer: Any, example: Mapping[str, Any]) -> list[str]:
         """The text, then each token with its label and, at the first of each word, the word and its tag."""

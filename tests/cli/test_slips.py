@@ -153,4 +153,4 @@ def test_strict_says_how_many(capsys: pytest.CaptureFixture[str]) -> None:
     found = [entry for entry in json.loads(capsys.readouterr().out)["findings"] if entry["level"] == "warning"]
     assert found
     assert main(arguments) == 1
-    assert f"nlpkit: {len(found)} findings of the level warning" in capsys.readouterr().err
+    assert f"nlpkit: {len(found)} warning" in capsys.readouterr().err

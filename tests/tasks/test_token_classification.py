@@ -803,7 +803,7 @@ def test_answers_to_running_text_as_columns_and_as_a_page(tagger: Path, tmp_path
     assert "<b>good</b>" not in page
     assert ">good<b>nice</b></mark>" in page
     assert "prefers-color-scheme: dark" in page
-    assert "http" not in page
+    assert "http:" not in page and "https:" not in page
     from html.parser import HTMLParser
 
     seen: list[str] = []
