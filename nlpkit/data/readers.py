@@ -22,7 +22,8 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Literal, cast
 
 from nlpkit import nearby, reporting
-from nlpkit.data import conll
+from nlpkit.data import conll, layouts
+from nlpkit.data.layouts import ANYTHING, Wanted
 from nlpkit.errors import UserError
 
 if TYPE_CHECKING:
@@ -73,6 +74,7 @@ class Reading:
         quoting: whether quotes enclose the fields of csv and tsv ("standard") or are text as any other ("none").
         columns: names for the columns of a file without a header, whose first line is then a row as any other.
         formats: file name suffix -> format.
+        wanted: what the rows are read for, by which layouts of annotation tools are recognised.
     """
 
     format: str | None = None
@@ -81,9 +83,10 @@ class Reading:
     quoting: Literal["auto", "standard", "none"] = "auto"
     columns: tuple[str, ...] = ()
     formats: Mapping[str, str] = field(default_factory=lambda: FORMATS)
+    wanted: Wanted = ANYTHING
 
     @classmethod
-    def of(cls, options: ReadingOptions, formats: Mapping[str, str] = FORMATS) -> Reading:
+    def of(cls, options: ReadingOptions, formats: Mapping[str, str] = FORMATS, wanted: Wanted = ANYTHING) -> Reading:
         """What the options of a command say."""
         return cls(
             format=options.format,
@@ -92,6 +95,7 @@ class Reading:
             quoting=options.quoting,
             columns=tuple(options.columns),
             formats=formats,
+            wanted=wanted,
         )
 
     def format_of(self, path: str | Path) -> str | None:
@@ -100,7 +104,7 @@ class Reading:
 
     def key(self) -> list[Any]:
         """All that decides how a file of a known format is read, for cache keys."""
-        return [self.encoding, self.delimiter, self.quoting, self.columns]
+        return [self.encoding, self.delimiter, self.quoting, self.columns, self.wanted]
 
 
 AS_FOUND = Reading()
@@ -151,7 +155,8 @@ def read_table(path: str | Path, reading: Reading = AS_FOUND) -> pa.Table:
     import pyarrow as pa
 
     source = Input.of(path, reading)
-    if source.format == "parquet":
+    # rows of a layout pass through Python; other parquet stays as arrow has it
+    if source.format == "parquet" and not layouts.recognises(_parquet_rows(source), reading.wanted):
         with source.failures(), source.parquet() as file:
             table = file.read()
         if not table.num_rows:
@@ -230,6 +235,7 @@ class Input:
     keep: bool
     _opened: IO[bytes] | None = field(default=None, init=False)
     _consumed: int = field(default=0, init=False)
+    _told: bool = field(default=False, init=False)
 
     @classmethod
     def of(cls, path: str | Path | IO[Any], reading: Reading = AS_FOUND, *, keep: bool = False) -> Input:
@@ -283,7 +289,7 @@ class Input:
         """The rows of the file, of which there must be one; see `read_rows`."""
         row = None
         with self.failures():
-            for row in _READERS[self.format](self):
+            for row in layouts.reshaped(_READERS[self.format](self), self):
                 yield row
         if row is None:
             raise self.empty()
@@ -349,6 +355,15 @@ class Input:
 
     def empty(self) -> UserError:
         return UserError(f"{self.name}: the file holds no rows", "Check that it was written to its end.")
+
+    def record(self, value: Any) -> Any:
+        """A JSON value as the object that it stands for in a known layout; others as they are."""
+        if isinstance(value, dict) or (found := layouts.record(value)) is None:
+            return value
+        if not self._told:
+            self._told = True
+            reporting.current().note(f"{self.name}: read as {layouts.RECORD}")
+        return found
 
     def mixed_types(self, line: int, column: str, found: object, expected: object) -> UserError:
         return UserError(
@@ -615,6 +630,7 @@ def _json_lines(source: Input, text: _Text) -> Iterator[Row]:
             at = f"column {error.colno}: {error.msg}" if isinstance(error, json.JSONDecodeError) else "nested too deep"
             yield source.bad(number, at, hint)
             continue
+        values = source.record(values)
         if not isinstance(values, dict):
             yield source.bad(number, f"expected an object, found {_kind(values)}", hint)
         elif "\\u" in line and (lone := _lone_surrogate(values)):
@@ -659,7 +675,9 @@ def _document_rows(source: Input, rows_of: Callable[[Input, Any], list[Any]]) ->
         where = f"{source.name} line {error.lineno}, column {error.colno}"
         raise UserError(f"{where}: {error.msg}", "Check the file with `python -m json.tool`.") from error
     escaped = "\\u" in content
-    for number, values in enumerate(rows_of(source, document), start=1):
+    converted = layouts.document(document, source)
+    for number, values in converted or enumerate(rows_of(source, document), start=1):
+        values = source.record(values)
         if not isinstance(values, dict):
             yield source.bad(number, f"expected an object, found {_kind(values)}", "Make every item an object.")
         elif escaped and (lone := _lone_surrogate(values)):
@@ -772,7 +790,7 @@ def _to_arrow(source: Input, rows: list[Row]) -> pa.Table:
             columns[name] = pa.array(values)
         except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):
             raise _first_misfit(source, name, values, lines) from None
-    if source.format == "conll":
+    if any(row.lines for row in rows):
         columns[LINES] = pa.array([row.lines for row in rows], pa.list_(pa.int64()))
     return pa.table({**columns, LINE: pa.array(lines, pa.int64())})
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from nlpkit import reporting
 from nlpkit.data import sources
 from nlpkit.data.glue import glue_task
+from nlpkit.data.layouts import Wanted
 from nlpkit.data.readers import FORMATS, Reading
 from nlpkit.data.sources import LoadedData
 from nlpkit.errors import UserError
@@ -46,6 +47,7 @@ def load(options: SourceOptions, task: type[Task] | None, *, labelled: bool = Tr
         labelled: whether labels are wanted, which some formats hold in a way of their own.
     """
     known: Mapping[str, str] = {}
+    wanted = Wanted(task.content if task else None, labelled)
     if task is not None:
         known = task.file_formats if labelled else task.input_formats
     glue = glue_task(options.data, options.data_config)
@@ -57,7 +59,7 @@ def load(options: SourceOptions, task: type[Task] | None, *, labelled: bool = Tr
         test_files=options.test_file,
         config=options.data_config,
         revision=options.data_revision,
-        reading=Reading.of(options, {**FORMATS, **known}),
+        reading=Reading.of(options, {**FORMATS, **known}, wanted),
         train_split=options.train_split,
         validation_split=renamed or options.validation_split,
         test_split=options.test_split,

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from nlpkit import reporting
 from nlpkit.data import columns as column_names
+from nlpkit.data import layouts, words
 from nlpkit.data import tags as schemes
-from nlpkit.data import words
 from nlpkit.data.conll import CONLL_U
 from nlpkit.data.tags import Scheme, Span
 from nlpkit.data.words import Place
@@ -177,12 +177,19 @@ def words_column(rows: Dataset, named: str | None) -> str:
         return column
     lists = [name for name, kind in kinds.items() if kind == "words"]
     texts = [name for name, kind in kinds.items() if kind == "text"]
+    # beside spans a lone list of words has no tags: they are marked in the text
+    if "spans" in kinds.values() and texts and len(lists) + list(kinds.values()).count("numbers") < 2:
+        lists = []
     found = (
-        column_names.guess(lists, WORD_NAMES) or column_names.guess(texts, column_names.TEXT_NAMES) or [*lists, ""][0]
+        column_names.guess(lists, WORD_NAMES)
+        or column_names.guess(texts, column_names.TEXT_NAMES)
+        or next(iter(lists), "")
+        or (texts[0] if len(texts) == 1 else "")
     )
     if not found:
         raise UserError(
-            f"no column holds lists of words, or text; the columns are {', '.join(kinds)}", "Name it: --text-column."
+            f"no column holds lists of words, or text; the columns are {', '.join(kinds)}",
+            f"Name it: --text-column. {layouts.known('words')}",
         )
     if found not in WORD_NAMES:
         reporting.current().note(f"words: column '{found}' (guessed; --text-column)")
@@ -225,7 +232,7 @@ def tags_column(rows: Dataset, text: str, named: str | None, kind: Kind | None) 
     elif "spans" in held.values() and held[text] == "words":
         hint = _SPANS_HINT
     else:
-        hint = "Name it by name or number: --tag-column."
+        hint = f"Name it by name or number: --tag-column. {layouts.known('words')}"
     raise UserError(f"no column holds {what}; the columns are {', '.join(held)}", hint)
 
 
@@ -242,7 +249,10 @@ def require_tags(rows: Dataset, text: str, column: str, *, where: str = "") -> N
     if empty or held[column] in _fitting(held[text]):
         return
     if held[text] == "text":
-        what, hint = "no spans with start, end and label", "Tags go with lists of words: --text-column."
+        what, hint = (
+            "no spans with start, end and label",
+            f"Tags go with lists of words: --text-column. {layouts.known('words')}",
+        )
     else:
         what, hint = "no lists of tags", _SPANS_HINT if held[column] == "spans" else "Name another: --tag-column."
     raise UserError(f"{where}column '{column}' holds {what}, as the words of column '{text}' need", hint)

@@ -12,6 +12,7 @@ from pydantic import BeforeValidator
 
 from nlpkit import reporting
 from nlpkit.compression.augmentation import Augmenter, Way, near_words, read_synonyms, words_of
+from nlpkit.data.layouts import Wanted
 from nlpkit.data.readers import FORMATS, Reading, read_rows
 from nlpkit.errors import UserError
 from nlpkit.options import Config, Strings, option
@@ -100,7 +101,8 @@ def found(options: Any, teacher: Trained, tokenizer: Any, train: Dataset) -> Mor
 def _read(path: str, options: Any, teacher: Trained, findings: list[Finding]) -> list[dict[str, Any]]:
     """Examples without labels of a file."""
     task = copy.copy(teacher.task)  # the columns of this file may be called otherwise
-    rows = list(read_rows(path, Reading.of(options, {**FORMATS, **task.input_formats}), on_error="keep"))
+    reading = Reading.of(options, {**FORMATS, **task.input_formats}, Wanted(task.content))
+    rows = list(read_rows(path, reading, on_error="keep"))
     columns = next((list(row.values) for row in rows if row.error is None), [])
     known = {
         name: None

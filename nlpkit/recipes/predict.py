@@ -113,11 +113,13 @@ def _free_prefix(columns: Sequence[str]) -> str:
 
 
 def _predict_file(predictor: Predictor, config: Config) -> Report:
+    from nlpkit.data.layouts import Wanted
     from nlpkit.data.readers import FORMATS, Reading, read_rows
     from nlpkit.inference.writers import writer
 
     source: Any = sys.stdin.buffer if config.input == "-" else config.input
-    reading = Reading.of(config, {**FORMATS, **predictor.task.input_formats})
+    task = predictor.task
+    reading = Reading.of(config, {**FORMATS, **task.input_formats}, Wanted(task.content))
     if config.input == "-" and config.format is None:
         reading = replace(reading, format="txt")
     stream = read_rows(source, reading, on_error="keep")

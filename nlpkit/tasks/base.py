@@ -23,6 +23,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TextIO
 
+from nlpkit.data.layouts.base import Content
 from nlpkit.options import Config
 from nlpkit.reporting import Table
 from nlpkit.tasks.heads import Head
@@ -78,6 +79,8 @@ class Task(ABC):
     auto_class: ClassVar[str]
     # what the hub calls the task, None where it has no name for it
     pipeline_tag: ClassVar[str | None] = None
+    # what a row of its data has a label for, by which layouts of annotation tools are recognised
+    content: ClassVar[Content] = "texts"
 
     # The options that come with the task. The commands offer those of all tasks (`registry.options_of_tasks`) and
     # refuse one that belongs to another task than that of the data or model at hand.

@@ -13,6 +13,7 @@ import numpy as np
 from nlpkit import reporting
 from nlpkit.data import columns as column_names
 from nlpkit.data import question_reader, windows
+from nlpkit.data.layouts.base import Content
 from nlpkit.data.question_reader import QuestionReader
 from nlpkit.data.sources import HIDDEN
 from nlpkit.errors import UserError
@@ -149,6 +150,7 @@ class QuestionAnswering(Task):
     name: ClassVar[str] = "question-answering"
     auto_class: ClassVar[str] = "AutoModelForQuestionAnswering"
     pipeline_tag: ClassVar[str | None] = "question-answering"
+    content: ClassVar[Content] = "questions"
     data_options: ClassVar[type[Config]] = QuestionAnsweringOptions
     predict_options: ClassVar[type[Config]] = QuestionAnsweringAnswerOptions
     evaluate_options: ClassVar[type[Config]] = QuestionAnsweringJudgeOptions

@@ -14,6 +14,7 @@ from nlpkit.data import columns as column_names
 from nlpkit.data import tagged, words
 from nlpkit.data import tags as schemes
 from nlpkit.data.conll import NUMBERS
+from nlpkit.data.layouts.base import Content
 from nlpkit.data.tag_reader import TagReader, token_lines
 from nlpkit.data.tags import OUTSIDE, Scheme
 from nlpkit.errors import UserError
@@ -110,6 +111,7 @@ class TokenClassification(Task):
     name: ClassVar[str] = "token-classification"
     auto_class: ClassVar[str] = "AutoModelForTokenClassification"
     pipeline_tag: ClassVar[str | None] = "token-classification"
+    content: ClassVar[Content] = "words"
     data_options: ClassVar[type[Config]] = TokenClassificationOptions
     predict_options: ClassVar[type[Config]] = TokenAnswerOptions
     evaluate_options: ClassVar[type[Config]] = TokenJudgeOptions

@@ -1,0 +1,97 @@
+"""Layouts of annotation tools, and others that labelled rows come in.
+
+A format (csv, JSON, ...) says how a file is written, a layout what stands in it: Label Studio's tasks, Prodigy's
+answers, a word a row. Each has a module with a recogniser and a converter to plain rows; the readers ask here, and the
+user is told which layout was recognised. To add one, write its module and name it in `LAYOUTS` or `DOCUMENTS`.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from nlpkit import reporting
+from nlpkit.data.layouts import cells, label_studio, prodigy, spacy, word_rows
+from nlpkit.data.layouts.base import ANYTHING, Content, DocumentLayout, Layout, Tally, Wanted
+
+if TYPE_CHECKING:
+    from nlpkit.data.readers import Input, Row
+
+__all__ = [
+    "ANYTHING",
+    "Content",
+    "DocumentLayout",
+    "Layout",
+    "Tally",
+    "Wanted",
+    "document",
+    "known",
+    "record",
+    "reshaped",
+]
+
+LAYOUTS: tuple[Layout, ...] = (label_studio.LAYOUT, prodigy.LAYOUT, cells.LAYOUT, word_rows.LAYOUT)
+"""In the order in which they are asked."""
+
+DOCUMENTS: tuple[DocumentLayout, ...] = (spacy.ANNOTATOR,)
+"""Those of whole JSON documents, in the order in which they are asked."""
+
+RECORD = spacy.NAME
+"""What `record` reads, as the user is told."""
+
+HEAD = 100  # rows by which a layout is recognised
+
+# what files without a layout hold, for the message about one that is not known
+_PLAIN: dict[Content, tuple[str, ...]] = {
+    "texts": ("columns text and label",),
+    "words": (
+        'rows {"tokens": [...], "ner_tags": [...]}',
+        'rows {"text": "...", "spans": [{"start": 0, "end": 9, "label": "PER"}]}',
+        "CoNLL: a word and its tag a line, a blank line between sentences",
+    ),
+    "questions": ("columns question, context and answers",),
+}
+
+
+def reshaped(rows: Iterator[Row], source: Input) -> Iterator[Row]:
+    """The rows of a file as the tasks know them: those of a layout that is recognised are converted, others kept.
+
+    Raises:
+        UserError: a row does not go with the layout, or none is left.
+    """
+    head = list(itertools.islice(rows, HEAD))
+    good = [row for row in head if row.error is None]
+    every = itertools.chain(head, rows)
+    found = next((layout for layout in LAYOUTS if good and layout.recognises(good, source.reading.wanted)), None)
+    if found is None:
+        return every
+    reporting.current().note(f"{source.name}: read as {found.name}")
+    return found.rows(every, good, source)
+
+
+def recognises(rows: Iterable[Row], wanted: Wanted) -> bool:
+    """Whether rows that begin like this are of a layout."""
+    head = list(itertools.islice(rows, HEAD))
+    return bool(head) and any(layout.recognises(head, wanted) for layout in LAYOUTS)
+
+
+def document(value: Any, source: Input) -> Iterator[tuple[int, Any]] | None:
+    """The rows of a JSON document, numbered, where it is of a known layout; None where it is not."""
+    found = next((layout for layout in DOCUMENTS if layout.recognises(value, source.reading.wanted)), None)
+    if found is None:
+        return None
+    reporting.current().note(f"{source.name}: read as {found.name}")
+    return found.rows(value, source)
+
+
+def record(value: Any) -> dict[str, Any] | None:
+    """The row that a JSON value other than an object stands for, None where there is none."""
+    return spacy.record(value)
+
+
+def known(content: Content) -> str:
+    """The layouts that can hold this, for a message about a file of another one."""
+    layouts: tuple[Layout | DocumentLayout, ...] = (*LAYOUTS, *DOCUMENTS)
+    shapes = [layout.shape for layout in layouts if content in layout.holds]
+    return "Known layouts: " + "; ".join((*_PLAIN[content], *shapes)) + "."

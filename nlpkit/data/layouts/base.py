@@ -1,0 +1,117 @@
+"""What a layout is, what rows are read for, and how a layout tells which rows it left out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+from nlpkit import reporting
+from nlpkit.errors import UserError
+
+if TYPE_CHECKING:
+    from nlpkit.data.readers import Input, Row
+
+Content = Literal["texts", "words", "questions"]
+SHOWN = 5  # rows that a message names
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What the rows of a file are read for.
+
+    Attributes:
+        content: what the task labels: whole texts, their words, or questions; None where no task is known.
+        labelled: whether labels are wanted; without them no row is left out for its label.
+    """
+
+    content: Content | None = None
+    labelled: bool = False
+
+
+ANYTHING = Wanted()
+
+
+@dataclass(frozen=True)
+class Layout:
+    """A way to keep rows that is told from the rows themselves, in a file of any format.
+
+    Attributes:
+        name: as the user is told, behind "read as".
+        shape: what a row of it looks like, in a line, for a message that lists the known layouts.
+        holds: what it can hold.
+        recognises: whether the first rows of a file, at least one and none of them bad, are of this layout.
+        rows: from all rows of the file, bad ones among them, to rows that the tasks know; the first good ones, by which
+            it was recognised, are handed over beside them.
+    """
+
+    name: str
+    shape: str
+    holds: frozenset[Content]
+    recognises: Callable[[Sequence[Row], Wanted], bool]
+    rows: Callable[[Iterator[Row], Sequence[Row], Input], Iterator[Row]]
+
+
+@dataclass(frozen=True)
+class DocumentLayout:
+    """A layout of a whole JSON document.
+
+    Attributes:
+        name, shape, holds: as for `Layout`.
+        recognises: whether a parsed document is of this layout.
+        rows: the number of each row in its file, from 1, and its values.
+    """
+
+    name: str
+    shape: str
+    holds: frozenset[Content]
+    recognises: Callable[[Any, Wanted], bool]
+    rows: Callable[[Any, Input], Iterator[tuple[int, Any]]]
+
+
+@dataclass
+class Tally:
+    """The rows of a file that a layout leaves out or maps, by reason; told once all are read.
+
+    Attributes:
+        total: rows that were read.
+        kept: rows that came of them.
+    """
+
+    source: Input
+    total: int = 0
+    kept: int = 0
+    _left_out: dict[str, list[int]] = field(default_factory=dict)
+    _mapped: dict[str, list[int]] = field(default_factory=dict)
+
+    def leave_out(self, row: int, reason: str) -> None:
+        """Remember a row that is left out; the reason goes on from "n of m rows are left out: "."""
+        self._left_out.setdefault(reason, []).append(row)
+
+    def map(self, row: int, how: str) -> None:
+        """Remember a row that was not taken as it stands; `how` goes on from "n of m rows "."""
+        self._mapped.setdefault(how, []).append(row)
+
+    def tell(self) -> None:
+        """Tell the reporter.
+
+        Raises:
+            UserError: no row is left.
+        """
+        reasons = [
+            *((f"are left out: {reason}", rows) for reason, rows in self._left_out.items()),
+            *self._mapped.items(),
+        ]
+        said = [f"{len(rows):,} of {self.total:,} rows {reason} ({self._shown(rows)})" for reason, rows in reasons]
+        if self.total and not self.kept and self._left_out:
+            raise UserError(
+                f"{self.source.name}: no row is left: {'; '.join(said)}", "Nothing here can be learnt from."
+            )
+        for message in said:
+            reporting.current().warn(f"{self.source.name}: {message}")
+
+    def _shown(self, rows: Sequence[int]) -> str:
+        from nlpkit.data.readers import unit
+
+        shown = ", ".join(map(str, rows[:SHOWN])) + (", ..." if len(rows) > SHOWN else "")
+        return f"{unit(self.source.format)}{'s' if len(rows) > 1 else ''} {shown}"

@@ -1,0 +1,133 @@
+"""Lists in the cells of a table: words, tags or spans as Python, numpy or JSON spell them, or with blanks between.
+
+A csv file knows no lists, so pandas writes what `str` makes of them: "['Jane', 'Doe']", of arrays "['Jane' 'Doe']".
+"""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import json
+import re
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from nlpkit.data.layouts.base import Layout, Tally, Wanted
+
+if TYPE_CHECKING:
+    from nlpkit.data.readers import Input, Row
+
+_WRAPPED = re.compile(r"(?:array|list)\((\[.*\])(?:,\s*dtype=[^)]*)?\)", re.DOTALL)
+# an item of a list: in quotes, or without blanks and commas; what numpy leaves out of a long array it shows as ...
+_ITEM = re.compile(
+    r"""\s*,?\s*(?:(?P<quoted>'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")|(?P<bare>[^\s,'"\[\]]+))(?=[\s,]|$)"""
+)
+_NUMBER = re.compile(r"-?\d+")
+_TAG = re.compile(r"[Oo]|[BIESLUMbieslum][-_.:/]\S+|\S+[-_.:/][BIESLUM]")
+
+
+def listed(cell: str) -> list[Any] | None:
+    """The list that a cell spells, None where it spells none.
+
+    Never through `ast.literal_eval` where strings may stand side by side: it would join them.
+    """
+    text = cell.strip()
+    if wrapped := _WRAPPED.fullmatch(text):
+        text = wrapped[1]
+    if not (text.startswith("[") and text.endswith("]")):
+        return None
+    try:
+        found = json.loads(text)
+    except ValueError:
+        found = _nested(text) if re.match(r"\[\s*[\[({]", text) else _items(text[1:-1])
+    return found if isinstance(found, list) else None
+
+
+def _nested(text: str) -> list[Any] | None:
+    """A list of objects, lists or tuples in Python's spelling."""
+    try:
+        found = ast.literal_eval(text)
+    except (ValueError, SyntaxError, RecursionError, MemoryError):
+        return None
+    return [list(item) if isinstance(item, tuple) else item for item in found]
+
+
+def _items(text: str) -> list[Any] | None:
+    items: list[Any] = []
+    place = 0
+    while text[place:].strip(" \t\r\n,"):
+        found = _ITEM.match(text, place)
+        if found is None or found["bare"] == "...":
+            return None
+        if found["quoted"]:
+            items.append(ast.literal_eval(found["quoted"]))
+        else:
+            bare = found["bare"]
+            items.append(None if bare in ("None", "nan") else int(bare) if _NUMBER.fullmatch(bare) else bare)
+        place = found.end()
+    return items
+
+
+def _spelled(head: Sequence[Row]) -> list[str]:
+    """The columns that hold a list in every cell that is not empty."""
+    found = []
+    for name in head[0].values:
+        cells = [row.values.get(name) for row in head]
+        filled = [cell for cell in cells if cell is not None]
+        if filled and all(isinstance(cell, str) and listed(cell) is not None for cell in filled):
+            found.append(name)
+    return found
+
+
+def _parallel(head: Sequence[Row]) -> tuple[str, str] | None:
+    """A column of words and one of as many tags in every row, both with blanks between."""
+    columns = [name for name in head[0].values if all(isinstance(row.values.get(name), str) for row in head)]
+    for tags in columns:
+        cells = [row.values[tags].split() for row in head]
+        if not all(_TAG.fullmatch(tag) for cell in cells for tag in cell) or max(map(len, cells)) < 2:
+            continue
+        for words in columns:
+            if words != tags and all(
+                len(row.values[words].split()) == len(cell) for row, cell in zip(head, cells, strict=True)
+            ):
+                return words, tags
+    return None
+
+
+def _recognises(head: Sequence[Row], wanted: Wanted) -> bool:
+    if wanted.content != "words":
+        return False
+    return bool(_spelled(head)) or (wanted.labelled and _parallel(head) is not None)
+
+
+def _rows(rows: Iterator[Row], head: Sequence[Row], source: Input) -> Iterator[Row]:
+    spelled = _spelled(head)
+    parallel = () if spelled else _parallel(head) or ()
+    tally = Tally(source)
+    for row in rows:
+        if row.error is not None:
+            yield row
+            continue
+        tally.total += 1
+        tally.kept += 1
+        values = dict(row.values)
+        for name in spelled:
+            cell = values.get(name)
+            if isinstance(cell, str):
+                values[name] = listed(cell)
+                if values[name] is None:
+                    tally.map(row.line, f"hold no list in column {name!r}, as the others do")
+        for name in parallel:
+            if isinstance(values.get(name), str):
+                values[name] = values[name].split()
+        yield dataclasses.replace(row, values=values)
+    tally.tell()
+
+
+LAYOUT = Layout(
+    "lists in cells",
+    """lists in cells, as "['Jane', 'Doe']", or words and as many tags with blanks between""",
+    frozenset(("words",)),
+    _recognises,
+    _rows,
+)

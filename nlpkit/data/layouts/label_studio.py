@@ -1,0 +1,162 @@
+"""Label Studio's exports (https://labelstud.io/guide/export): JSON, JSON-MIN, CSV and TSV.
+
+JSON has a task a row, with its annotations; JSON-MIN and the tables have an annotation a row, in columns named after
+the tags of the labelling interface. Of a task that several people annotated, the ground truth is taken, else the first
+annotation that was not cancelled.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from nlpkit.data.layouts.base import Layout, Tally, Wanted
+
+if TYPE_CHECKING:
+    from nlpkit.data.readers import Input, Row
+
+ANNOTATIONS = ("annotations", "completions")  # the latter until 2020
+SPANS, LABEL = "spans", "label"
+# what JSON-MIN and the tables keep of an annotation beside its values
+ABOUT = ("annotation_id", "annotator", "created_at", "updated_at", "lead_time")
+_CHOICE_NAMES = ("choice", "choices")
+_SEVERAL = "have several annotations: the ground truth is taken, else the first that was not cancelled"
+_DIFFERENT = "have annotations that differ from the one that is taken"
+
+
+def _is_task(values: Mapping[str, Any]) -> bool:
+    return isinstance(values.get("data"), dict) and any(isinstance(values.get(key), list) for key in ANNOTATIONS)
+
+
+def _is_flat(values: Mapping[str, Any]) -> bool:
+    return "annotation_id" in values and any(name in values for name in ABOUT[1:])
+
+
+def _recognises(head: Sequence[Row], wanted: Wanted) -> bool:
+    return all(_is_task(row.values) for row in head) or (wanted.labelled and all(_is_flat(row.values) for row in head))
+
+
+def _rows(rows: Iterator[Row], head: Sequence[Row], source: Input) -> Iterator[Row]:
+    tally = Tally(source)
+    first: dict[Any, Any] = {}  # of tables: what the first annotation of each task says
+    for row in rows:
+        if row.error is not None:
+            yield row
+            continue
+        tally.total += 1
+        if _is_task(row.values):
+            values = _of_task(row.line, row.values, source.reading.wanted, tally)
+        elif _is_flat(row.values):
+            values = _of_table(row.line, row.values, first, tally)
+        else:
+            yield source.bad(row.line, "no task of Label Studio, as the others are", "Export the project again.")
+            continue
+        if values is not None:
+            tally.kept += 1
+            yield dataclasses.replace(row, values=values)
+    tally.tell()
+
+
+# --- a task with its annotations ---
+
+
+def _of_task(line: int, task: Mapping[str, Any], wanted: Wanted, tally: Tally) -> dict[str, Any] | None:
+    values = dict(task["data"])
+    if not wanted.labelled:
+        return values
+    given = [found for key in ANNOTATIONS for found in task.get(key) or [] if isinstance(found, dict)]
+    kept = [found for found in given if not found.get("was_cancelled")]
+    if not kept:
+        tally.leave_out(line, "their annotations were cancelled" if given else "they are not annotated")
+        return None
+    if len(kept) < len(given):
+        tally.map(line, "have cancelled annotations, which are passed over")
+    made = [_of_results(line, found.get("result") or [], tally) for found in kept]
+    chosen = next((i for i, found in enumerate(kept) if found.get("ground_truth")), 0)
+    if len(made) > 1:
+        tally.map(line, _SEVERAL)
+        if any(other != made[chosen] for other in made):
+            tally.map(line, _DIFFERENT)
+    if wanted.content == "words":
+        made[chosen].setdefault(SPANS, [])  # a text without an entity
+    for name in made[chosen].keys() & values.keys():
+        values[f"data.{name}"] = values.pop(name)
+        tally.map(line, f"have {name!r} among their own data too, which is kept as 'data.{name}'")
+    return values | made[chosen]
+
+
+def _of_results(line: int, results: Sequence[Any], tally: Tally) -> dict[str, Any]:
+    """Spans, and labels by the name of their tag; `label` where there is one such tag."""
+    spans: list[dict[str, Any]] = []
+    labels: dict[str, Any] = {}
+    for result in results:
+        value, kind = result.get("value") or {}, result.get("type")
+        if "choices" in value:
+            labels.setdefault(str(result.get("from_name", LABEL)), []).extend(value["choices"])
+        elif "rating" in value or "number" in value:
+            labels[str(result.get("from_name", LABEL))] = value.get("rating", value.get("number"))
+        elif "start" in value or "globalOffsets" in value:
+            spans += _spans(value)
+        else:
+            tally.map(line, f"have results of the type {kind!r}, which are passed over")
+    if len(labels) == 1:
+        labels = {LABEL: next(iter(labels.values()))}
+    return {**labels, **({SPANS: spans} if spans else {})}
+
+
+def _spans(value: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """A span for each of the labels of a region; one without a label is told when the row is read."""
+    place = value.get("globalOffsets") or value  # in a region of hypertext `start` is a path
+    labels = next((found for key, found in value.items() if key.endswith("labels")), None) or [None]
+    text = value.get("text")
+    return [{"start": place["start"], "end": place["end"], LABEL: name, "text": text} for name in labels]
+
+
+# --- an annotation a row ---
+
+
+def _of_table(line: int, row: Mapping[str, Any], first: dict[Any, Any], tally: Tally) -> dict[str, Any] | None:
+    values = {name: _cell(cell) for name, cell in row.items() if name not in ABOUT}
+    task = row.get("id")
+    if task is not None and task in first:
+        tally.leave_out(line, "another annotation of the same task comes before them")
+        if first[task] != values:
+            tally.map(line, "differ from the annotation of the same task that is taken")
+        return None
+    first[task] = values
+    choice = next((name for name in _CHOICE_NAMES if name in values), None)
+    if choice and LABEL not in values:
+        values[LABEL] = values.pop(choice)
+    return values
+
+
+def _cell(cell: Any) -> Any:
+    """Spans and choices as lists; tables have them as JSON."""
+    if isinstance(cell, str) and cell[:1] in ("[", "{"):
+        try:
+            found = json.loads(cell)
+        except json.JSONDecodeError:
+            return cell
+        cell = found if isinstance(found, dict) or _are_regions(found) else cell
+    if isinstance(cell, dict) and isinstance(cell.get("choices"), list):
+        return cell["choices"]
+    if _are_regions(cell):
+        return [span for value in cell for span in _spans(value)]
+    return cell
+
+
+def _are_regions(cell: Any) -> bool:
+    return isinstance(cell, list) and all(
+        isinstance(item, dict) and ("start" in item or "globalOffsets" in item) for item in cell
+    )
+
+
+LAYOUT = Layout(
+    "Label Studio's export",
+    "Label Studio (JSON, JSON-MIN, CSV)",
+    frozenset(("texts", "words")),
+    _recognises,
+    _rows,
+)

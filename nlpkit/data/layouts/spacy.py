@@ -1,0 +1,65 @@
+"""Training data of spaCy as Python tuples that went through JSON: [text, {"entities": [[start, end, label]]}].
+
+The tool at https://tecoholic.github.io/ner-annotator/ writes the same in {"classes": [...], "annotations": [...]}.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from nlpkit.data.layouts.base import DocumentLayout, Tally, Wanted
+
+if TYPE_CHECKING:
+    from nlpkit.data.readers import Input
+
+NAME = "spaCy training data"
+NAMES = ("entities", "cats")
+
+
+def record(value: Any) -> dict[str, Any] | None:
+    """The row of [text, {"entities": [...]}] or [text, {"cats": {label: 1 or 0}}], None for any other value."""
+    if not isinstance(value, list) or len(value) != 2 or not isinstance(value[0], str):
+        return None
+    text, said = value
+    if not isinstance(said, Mapping) or not any(name in said for name in NAMES):
+        return None
+    row: dict[str, Any] = {"text": text}
+    if "entities" in said:
+        row["spans"] = [_span(entity) for entity in said["entities"] or []]
+    if "cats" in said:
+        row["label"] = [name for name, share in (said["cats"] or {}).items() if share and float(share) >= 0.5]
+    return row
+
+
+def _span(entity: Any) -> Any:
+    """[start, end, label] as an object; what is written otherwise is told when the row is read."""
+    if isinstance(entity, list) and len(entity) >= 3:
+        return {"start": entity[0], "end": entity[1], "label": entity[2]}
+    return entity
+
+
+def _is_annotator(document: Any, wanted: Wanted) -> bool:
+    found = document.get("annotations") if isinstance(document, dict) else None
+    return isinstance(found, list) and any(record(item) for item in found)
+
+
+def _annotator_rows(document: Any, source: Input) -> Iterator[tuple[int, Any]]:
+    tally = Tally(source)
+    for number, item in enumerate(document["annotations"], start=1):
+        tally.total += 1
+        if item is None:  # a text that nobody came to
+            tally.leave_out(number, "they are not annotated")
+        else:
+            tally.kept += 1
+            yield number, item
+    tally.tell()
+
+
+ANNOTATOR = DocumentLayout(
+    "spaCy training data with its classes",
+    'spaCy ([["text", {"entities": [[0, 9, "PER"]]}], ...] as JSON)',
+    frozenset(("words",)),
+    _is_annotator,
+    _annotator_rows,
+)

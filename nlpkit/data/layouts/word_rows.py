@@ -1,0 +1,166 @@
+"""One word a row, in a table: csv, tsv, Excel, parquet, JSON objects.
+
+Where a sentence ends is told by a column that numbers sentences, in every row or (Kaggle's `Sentence #`) in the first
+of each, or by an empty row between two.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+from nlpkit import reporting
+from nlpkit.data.layouts.base import Layout, Wanted
+from nlpkit.errors import UserError
+
+if TYPE_CHECKING:
+    from nlpkit.data.readers import Input, Row
+
+WORDS = ("word", "token", "words", "tokens", "form", "text")
+TAGS = ("tag", "tags", "label", "labels", "ner", "ner_tag", "ner_tags", "pos", "pos_tag", "pos_tags", "upos", "xpos",
+        "chunk", "chunk_tag", "chunk_tags", "entity", "iob", "bio")  # fmt: skip
+# of a name without its signs: `Sentence #`, `sentence_id`, `sent-no`
+_SENTENCE = re.compile(
+    r"(sent|sentence|doc|document|article|paragraph|tweet|example|text)(_?(id|ids|no|num|number|idx|index|nr))?|id|sid"
+)
+_ONE_WORD = 0.95  # share of the words without a blank inside from which the column holds one word a row
+HINT = "Add a column sentence_id that is equal for the words of a sentence, or an empty row between two sentences."
+
+
+def _named(columns: Sequence[str], names: Sequence[str]) -> str | None:
+    by_name = {column.strip().lower(): column for column in columns}
+    return next((by_name[name] for name in names if name in by_name), None)
+
+
+def _word_column(head: Sequence[Row]) -> str | None:
+    """The column with a word in each row; None where rows hold lists, texts or spans."""
+    columns = list(head[0].values)
+    word = _named(columns, WORDS)
+    if word is None:
+        return None
+    cells = [row.values.get(word) for row in head]
+    if any(isinstance(cell, list | dict) for cell in cells):
+        return None
+    filled = [str(cell) for cell in cells if cell is not None]
+    single = sum(len(cell.split()) <= 1 for cell in filled)
+    return word if filled and single >= _ONE_WORD * len(filled) else None
+
+
+def _has_tags(head: Sequence[Row], word: str) -> bool:
+    """Whether another column has a tag in each row."""
+    tag = _named([name for name in head[0].values if name != word], TAGS)
+    return tag is not None and not any(isinstance(row.values.get(tag), list | dict) for row in head)
+
+
+def _numbering(head: Sequence[Row], word: str) -> list[str]:
+    """The columns that number sentences: named so, and not another value in every row."""
+    found = []
+    for name in head[0].values:
+        plain = re.sub(r"[^a-z]+", "_", name.lower()).strip("_")
+        cells = [row.values.get(name) for row in head]
+        if name == word or not _SENTENCE.fullmatch(plain) or any(isinstance(cell, list | dict) for cell in cells):
+            continue
+        repeated = any(after is None or before == after for before, after in pairwise(cells))
+        if repeated and any(cell is not None for cell in cells):
+            found.append(name)
+    return found
+
+
+def _parted(head: Sequence[Row]) -> bool:
+    """Whether there are empty rows between others."""
+    return any(_is_empty(row) for row in head) or any(after.line > row.line + 1 for row, after in pairwise(head))
+
+
+def _is_empty(row: Row) -> bool:
+    return all(cell is None or not str(cell).strip() for cell in row.values.values())
+
+
+def _recognises(head: Sequence[Row], wanted: Wanted) -> bool:
+    if wanted.content != "words" or (word := _word_column(head)) is None:
+        return False
+    parted = bool(_numbering(head, word)) or _parted(head)
+    # without labels each row may as well be a text of its own
+    return _has_tags(head, word) if wanted.labelled and not parted else parted
+
+
+def _rows(rows: Iterator[Row], head: Sequence[Row], source: Input) -> Iterator[Row]:
+    word = _word_column(head)
+    assert word is not None  # `_recognises` saw to it
+    numbering = _numbering(head, word)
+    if not numbering and not _parted(head):
+        raise UserError(
+            f"{source.name}: each row holds one word (column {word!r}), and nothing tells where a sentence ends", HINT
+        )
+    how = f"by column {', '.join(map(repr, numbering))}" if numbering else "by the empty rows between them"
+    reporting.current().note(f"{source.name}: words are put together to sentences {how}")
+    yield from _sentences(rows, source, numbering)
+
+
+def _sentences(rows: Iterator[Row], source: Input, numbering: Sequence[str]) -> Iterator[Row]:
+    """The rows of a sentence as one, with lists in place of values."""
+    found: list[Row] = []
+    number: tuple[Any, ...] = ()
+    seen: set[tuple[Any, ...]] = set()
+    words = sentences = again = 0
+    for row in rows:
+        if _is_empty(row) and row.error is None:
+            if not numbering and found:
+                yield _sentence(found, numbering)
+                sentences, found = sentences + 1, []
+            continue
+        if numbering:
+            cells = tuple(row.values.get(name) for name in numbering)
+            # numbered in the first row of each only
+            cells = tuple(own if own is not None else old for own, old in zip(cells, number or cells, strict=True))
+            begins = cells != number
+            number = cells
+        else:
+            begins = bool(found) and row.line > found[-1].line + 1
+        if begins and found:
+            yield _sentence(found, numbering)
+            sentences, found = sentences + 1, []
+        if begins and numbering:
+            again += number in seen
+            seen.add(number)
+        found.append(row)
+        words += 1
+    if found:
+        yield _sentence(found, numbering)
+        sentences += 1
+    if again:
+        _tell_again(source, numbering, again, words, sentences)
+
+
+def _tell_again(source: Input, numbering: Sequence[str], again: int, words: int, sentences: int) -> None:
+    columns = " and ".join(numbering)
+    if again > sentences / 2 and words < 2 * sentences:
+        raise UserError(
+            f"{source.name}: the words of a sentence do not stand together ({words:,} words in {sentences:,} runs of "
+            f"one {columns})",
+            f"Sort the rows by {columns}, keeping the order of the words.",
+        )
+    reporting.current().warn(
+        f"{source.name}: {again:,} of {sentences:,} sentences have a {columns} that an earlier one has; they are "
+        "sentences of their own"
+    )
+
+
+def _sentence(rows: Sequence[Row], numbering: Sequence[str]) -> Row:
+    values: dict[str, Any] = {}
+    for name in rows[0].values:
+        cells = [row.values.get(name) for row in rows]
+        values[name] = cells[0] if name in numbering else [None if cell is None else str(cell) for cell in cells]
+    error = next((row.error for row in rows if row.error is not None), None)
+    return dataclasses.replace(rows[0], values=values, error=error, lines=[row.line for row in rows])
+
+
+LAYOUT = Layout(
+    "one word a row",
+    "one word a row, with columns sentence_id, word and tag (or an empty row between sentences)",
+    frozenset(("words",)),
+    _recognises,
+    _rows,
+)

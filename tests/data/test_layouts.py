@@ -1,0 +1,293 @@
+"""Layouts of annotation tools: the rows that a task gets of them, and what is said about the others."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nlpkit import reporting
+from nlpkit.data import readers
+from nlpkit.data.layouts import Content, Wanted
+from nlpkit.data.layouts.cells import listed
+from nlpkit.errors import UserError
+
+TEXT = "Ann Lee saw Rome"
+MARKS = [(0, 7, "PER"), (12, 16, "LOC")]
+
+
+class Said(reporting.Reporter):
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def note(self, message: str) -> None:
+        self.lines.append(message)
+
+    warn = note
+
+    def __contains__(self, part: str) -> bool:
+        return any(part in line for line in self.lines)
+
+
+@pytest.fixture
+def said(monkeypatch: pytest.MonkeyPatch) -> Said:
+    """What is said to the user while the test runs."""
+    found = Said()
+    monkeypatch.setattr(reporting, "_current", found)
+    return found
+
+
+def dumped(path: Path, value: Any) -> Path:
+    path.write_text(json.dumps(value), encoding="utf-8")
+    return path
+
+
+def table(path: Path, header: Sequence[str], rows: Sequence[Sequence[Any]]) -> Path:
+    with path.open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows([header, *rows])
+    return path
+
+
+def rows(path: Path, content: Content = "words", *, labelled: bool = True) -> list[readers.Row]:
+    return list(readers.read_rows(path, readers.Reading(wanted=Wanted(content, labelled))))
+
+
+def values(path: Path, content: Content = "words", *, labelled: bool = True) -> list[dict[str, Any]]:
+    return [row.values for row in rows(path, content, labelled=labelled)]
+
+
+def marked(spans: list[dict[str, Any]]) -> list[tuple[int, int, str]]:
+    return [(span["start"], span["end"], span["label"]) for span in spans]
+
+
+# --- Label Studio ---
+
+
+def region(start: int, end: int, label: str, **more: Any) -> dict[str, Any]:
+    value = {"start": start, "end": end, "labels": [label], "text": TEXT[start:end]}
+    return {"value": value, "from_name": "tag", "to_name": "text", "type": "labels", **more}
+
+
+def choice(name: str, *, field: str = "mood") -> dict[str, Any]:
+    return {"value": {"choices": [name]}, "from_name": field, "to_name": "text", "type": "choices"}
+
+
+def ls_task(number: int, *results: list[dict[str, Any]] | None, text: str = TEXT, **data: Any) -> dict[str, Any]:
+    """A task with an annotation for each of `results`, cancelled where that is None."""
+    made = [{"id": 7, "result": found or [], "was_cancelled": found is None} for found in results]
+    return {"id": number, "data": {"text": text, **data}, "annotations": made}
+
+
+def test_label_studio_spans(tmp_path: Path, said: Said) -> None:
+    good = ls_task(1, [region(*mark) for mark in MARKS])
+    path = dumped(tmp_path / "export.json", [good, ls_task(2, []), ls_task(3, None), ls_task(4)])
+    found = rows(path)
+    assert [row.line for row in found] == [1, 2]
+    assert marked(found[0].values["spans"]) == MARKS
+    assert found[1].values["spans"] == []
+    assert "read as Label Studio" in said
+    assert "1 of 4 rows are left out: their annotations were cancelled (row 3)" in said
+    assert "1 of 4 rows are left out: they are not annotated (row 4)" in said
+
+
+def test_label_studio_is_read_whole_to_predict_for(tmp_path: Path) -> None:
+    path = dumped(tmp_path / "export.json", [ls_task(1, []), ls_task(2, None), ls_task(3)])
+    assert values(path, labelled=False) == [{"text": TEXT}] * 3
+
+
+def test_label_studio_choices_are_labels_of_texts(tmp_path: Path) -> None:
+    path = dumped(tmp_path / "export.json", [ls_task(1, [choice("good")]), ls_task(2, [choice("bad")])])
+    assert values(path, "texts") == [{"text": TEXT, "label": ["good"]}, {"text": TEXT, "label": ["bad"]}]
+
+
+def test_label_studio_of_several_annotators_takes_the_ground_truth_and_says_so(tmp_path: Path, said: Said) -> None:
+    task = ls_task(1, [choice("good")], [choice("bad")])
+    task["annotations"][1]["ground_truth"] = True
+    path = dumped(tmp_path / "export.json", [task, ls_task(2, [choice("good")], [choice("good")])])
+    assert [row["label"] for row in values(path, "texts")] == [["bad"], ["good"]]
+    assert "2 of 2 rows have several annotations" in said
+    assert "1 of 2 rows have annotations that differ" in said
+
+
+def test_label_studio_data_with_a_column_of_the_same_name_stays_beside_the_annotation(
+    tmp_path: Path, said: Said
+) -> None:
+    path = dumped(tmp_path / "export.json", [ls_task(1, [choice("good")], label="draft")])
+    assert values(path, "texts") == [{"text": TEXT, "label": ["good"], "data.label": "draft"}]
+    assert "data.label" in said
+
+
+def test_label_studio_min_and_csv_have_the_same_rows(tmp_path: Path) -> None:
+    spans = [region(*mark)["value"] for mark in MARKS]
+    flat = [{"id": i, "text": TEXT, "label": spans, "annotator": 1, "annotation_id": i} for i in (1, 2)]
+    small = values(dumped(tmp_path / "min.json", flat))
+    cells = [[row["id"], TEXT, json.dumps(spans), 1, row["id"]] for row in flat]
+    wide = values(table(tmp_path / "t.csv", list(flat[0]), cells))
+    assert [marked(row["label"]) for row in small] == [marked(row["label"]) for row in wide] == [MARKS, MARKS]
+
+
+def test_label_studio_table_keeps_one_annotation_a_task(tmp_path: Path, said: Said) -> None:
+    header = ["annotation_id", "annotator", "id", "text", "choice"]
+    path = table(tmp_path / "t.csv", header, [[1, 1, 5, "so", "good"], [2, 2, 5, "so", "bad"], [3, 1, 6, "no", "bad"]])
+    assert [row["label"] for row in values(path, "texts")] == ["good", "bad"]
+    assert "1 of 3 rows are left out: another annotation of the same task comes before them (line 3)" in said
+    assert "1 of 3 rows differ" in said
+
+
+# --- Prodigy, spaCy ---
+
+
+def prodigy_task(answer: str, **more: Any) -> dict[str, Any]:
+    tokens = [{"text": word, "start": 0, "end": 1, "id": 0} for word in TEXT.split()]
+    spans = [{"start": start, "end": end, "label": label, "token_start": 0} for start, end, label in MARKS]
+    return {"text": TEXT, "_input_hash": 1, "tokens": tokens, "spans": spans, "answer": answer, **more}
+
+
+def jsonl(path: Path, entries: Sequence[Any]) -> Path:
+    path.write_text("".join(json.dumps(entry) + "\n" for entry in entries), encoding="utf-8")
+    return path
+
+
+def test_prodigy_takes_what_was_accepted(tmp_path: Path, said: Said) -> None:
+    path = jsonl(tmp_path / "a.jsonl", [prodigy_task("accept"), prodigy_task("reject"), prodigy_task("ignore")])
+    (row,) = values(path)
+    assert marked(row["spans"]) == MARKS and "tokens" not in row
+    assert "1 of 3 rows are left out: rejected by the annotator (line 2)" in said
+    assert "1 of 3 rows are left out: ignored by the annotator (line 3)" in said
+    assert len(values(path, labelled=False)) == 3
+
+
+def test_prodigy_choices(tmp_path: Path) -> None:
+    options = [{"id": "good"}, {"id": "bad"}]
+    path = jsonl(tmp_path / "a.jsonl", [{"text": "x", "options": options, "accept": ["bad"], "answer": "accept"}])
+    assert values(path, "texts") == [{"text": "x", "label": ["bad"]}]
+
+
+def test_a_file_of_rejected_rows_has_none(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="no row is left: 2 of 2 rows are left out: rejected"):
+        values(jsonl(tmp_path / "a.jsonl", [prodigy_task("reject")] * 2))
+
+
+def test_spacy_tuples(tmp_path: Path, said: Said) -> None:
+    item = [TEXT, {"entities": [list(mark) for mark in MARKS]}]
+    for path in (dumped(tmp_path / "a.json", [item]), jsonl(tmp_path / "a.jsonl", [item])):
+        (row,) = values(path)
+        assert row["text"] == TEXT and marked(row["spans"]) == MARKS
+    path = dumped(tmp_path / "b.json", {"classes": ["PER"], "annotations": [None, item]})
+    assert [row.line for row in rows(path)] == [2]
+    assert "1 of 2 rows are left out: they are not annotated (row 1)" in said
+    path = dumped(tmp_path / "c.json", [["fine", {"cats": {"good": 1.0, "bad": 0.0}}]])
+    assert values(path, "texts") == [{"text": "fine", "label": ["good"]}]
+
+
+# --- one word a row ---
+
+WORDS = ["Ann", "Lee", "ran", "Bo", "sat"]
+TAGS = ["B-PER", "I-PER", "O", "B-PER", "O"]
+SENTENCES = [(["Ann", "Lee", "ran"], ["B-PER", "I-PER", "O"]), (["Bo", "sat"], ["B-PER", "O"])]
+
+
+def test_words_in_rows_become_sentences(tmp_path: Path, said: Said) -> None:
+    full = table(
+        tmp_path / "full.csv", ["sentence_id", "word", "tag"], list(zip([0, 0, 0, 1, 1], WORDS, TAGS, strict=True))
+    )
+    kaggle = table(
+        tmp_path / "kaggle.csv",
+        ["Sentence #", "Word", "Tag"],
+        list(zip(["Sentence: 1", "", "", "Sentence: 2", ""], WORDS, TAGS, strict=True)),
+    )
+    blank = tmp_path / "blank.tsv"
+    blank.write_text("token\tner\nAnn\tB-PER\nLee\tI-PER\nran\tO\n\nBo\tB-PER\nsat\tO\n", encoding="utf-8")
+    for path, word, tag, lines in (
+        (full, "word", "tag", [5, 6]),
+        (kaggle, "Word", "Tag", [5, 6]),
+        (blank, "token", "ner", [6, 7]),
+    ):
+        found = rows(path)
+        assert [(row.values[word], row.values[tag]) for row in found] == SENTENCES
+        assert list(found[1].lines) == lines
+        assert f"{path}: read as one word a row" in said
+
+
+def test_words_in_parquet_and_xlsx_become_sentences(tmp_path: Path) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    openpyxl = pytest.importorskip("openpyxl")
+    pq.write_table(pa.table({"id": [3, 3, 3, 4, 4], "word": WORDS, "tag": TAGS}), tmp_path / "a.parquet")
+    book = openpyxl.Workbook()
+    for cells in (("word", "tag"), *zip(WORDS[:3], TAGS[:3], strict=True), (), *zip(WORDS[3:], TAGS[3:], strict=True)):
+        book.active.append(cells)
+    book.save(tmp_path / "a.xlsx")
+    for name in ("a.parquet", "a.xlsx"):
+        reading = readers.Reading(wanted=Wanted("words", labelled=True))
+        read = readers.read_table(tmp_path / name, reading)
+        assert list(zip(read["word"].to_pylist(), read["tag"].to_pylist(), strict=True)) == SENTENCES
+
+
+def test_words_in_rows_without_an_end_of_sentence_are_refused(tmp_path: Path) -> None:
+    path = table(tmp_path / "a.csv", ["word", "tag"], list(zip(WORDS, TAGS, strict=True)))
+    with pytest.raises(UserError, match="nothing tells where a sentence ends") as refused:
+        rows(path)
+    assert "sentence_id" in str(refused.value.hint)
+
+
+def test_shuffled_words_are_refused_and_repeated_numbers_are_told(tmp_path: Path, said: Said) -> None:
+    header = ["sentence_id", "word", "tag"]
+    mixed = [[i % 3, word, "O"] for i, word in enumerate("abcdefghi")]
+    mixed.append([2, "j", "O"])  # so that there is a repetition to see
+    with pytest.raises(UserError, match="do not stand together"):
+        rows(table(tmp_path / "mixed.csv", header, mixed))
+    again = [[i, word, "O"] for i in (0, 1, 0) for word in "abc"]
+    assert len(rows(table(tmp_path / "again.csv", header, again))) == 3
+    assert "1 of 3 sentences have a sentence_id that an earlier one has" in said
+
+
+def test_a_word_a_row_is_no_layout_of_texts(tmp_path: Path) -> None:
+    path = table(tmp_path / "a.csv", ["sentence_id", "word", "tag"], [[0, "Ann", "x"], [0, "ran", "y"]])
+    assert len(values(path, "texts")) == 2
+
+
+# --- lists in cells ---
+
+
+@pytest.mark.parametrize(
+    ("cell", "expected"),
+    [
+        ("['Ann', 'Lee']", ["Ann", "Lee"]),
+        ("['Ann' 'Lee'\n 'ran']", ["Ann", "Lee", "ran"]),  # numpy; Python would join the strings
+        ('["it\'s" \'a "b"\' "\\n"]', ["it's", 'a "b"', "\n"]),
+        ('["Ann", null]', ["Ann", None]),
+        ("[3 4 0]", [3, 4, 0]),
+        ("array(['Ann', 'Lee'], dtype=object)", ["Ann", "Lee"]),
+        ("[',' '.']", [",", "."]),
+        ("[(0, 3, 'PER')]", [[0, 3, "PER"]]),
+        ("[]", []),
+        ("['a' ... 'b']", None),  # numpy leaves out the middle of a long array
+        ("['a'", None),
+        ("[__import__('os')]", None),
+        ("a b", None),
+    ],
+)
+def test_lists_as_pandas_writes_them(cell: str, expected: list[Any] | None) -> None:
+    assert listed(cell) == expected
+
+
+def test_lists_in_cells_and_words_with_blanks_between(tmp_path: Path, said: Said) -> None:
+    spelled = [[repr(words), repr(tags)] for words, tags in SENTENCES]
+    joined = [[" ".join(words), " ".join(tags)] for words, tags in SENTENCES]
+    for name, cells in (("spelled.csv", spelled), ("joined.csv", joined)):
+        found = values(table(tmp_path / name, ["text", "labels"], cells))
+        assert [(row["text"], row["labels"]) for row in found] == SENTENCES
+    bad = table(tmp_path / "bad.csv", ["tokens", "tags"], [*spelled * 60, ["Ann ran", "['O']"]])
+    assert values(bad)[-1]["tokens"] is None
+    assert "1 of 121 rows hold no list in column 'tokens', as the others do (line 122)" in said
+
+
+def test_a_text_in_brackets_is_no_list(tmp_path: Path) -> None:
+    path = table(tmp_path / "a.csv", ["text", "label"], [["[NOISE]", "a"], ["so it goes", "b"]])
+    assert [row["text"] for row in values(path)] == ["[NOISE]", "so it goes"]
