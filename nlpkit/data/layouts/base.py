@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
 Content = Literal["texts", "words", "questions"]
 SHOWN = 5  # rows that a message names
+TAG = re.compile(r"[Oo]|[BIESLUM][-_.:/]\S+|\S+[-_.:/][BIESLUM]", re.IGNORECASE)  # how a tag of an entity looks
 
 
 @dataclass(frozen=True)

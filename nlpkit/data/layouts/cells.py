@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from nlpkit.data.layouts.base import Layout, Tally, Wanted
+from nlpkit.data.layouts.base import TAG, Layout, Tally, Wanted
 
 if TYPE_CHECKING:
     from nlpkit.data.readers import Input, Row
@@ -23,7 +23,6 @@ _ITEM = re.compile(
     r"""\s*,?\s*(?:(?P<quoted>'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")|(?P<bare>[^\s,'"\[\]]+))(?=[\s,]|$)"""
 )
 _NUMBER = re.compile(r"-?\d+")
-_TAG = re.compile(r"[Oo]|[BIESLUMbieslum][-_.:/]\S+|\S+[-_.:/][BIESLUM]")
 
 
 def listed(cell: str) -> list[Any] | None:
@@ -84,7 +83,7 @@ def _parallel(head: Sequence[Row]) -> tuple[str, str] | None:
     columns = [name for name in head[0].values if all(isinstance(row.values.get(name), str) for row in head)]
     for tags in columns:
         cells = [row.values[tags].split() for row in head]
-        if not all(_TAG.fullmatch(tag) for cell in cells for tag in cell) or max(map(len, cells)) < 2:
+        if not all(TAG.fullmatch(tag) for cell in cells for tag in cell) or max(map(len, cells)) < 2:
             continue
         for words in columns:
             if words != tags and all(

@@ -13,7 +13,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from nlpkit import reporting
-from nlpkit.data.layouts.base import Layout, Wanted
+from nlpkit.data.layouts.base import TAG, Layout, Wanted
 from nlpkit.errors import UserError
 
 if TYPE_CHECKING:
@@ -50,9 +50,12 @@ def _word_column(head: Sequence[Row]) -> str | None:
 
 
 def _has_tags(head: Sequence[Row], word: str) -> bool:
-    """Whether another column has a tag in each row."""
+    """Whether another column has a tag in each row; in a column `text` one word may be all of a text."""
     tag = _named([name for name in head[0].values if name != word], TAGS)
-    return tag is not None and not any(isinstance(row.values.get(tag), list | dict) for row in head)
+    cells = [row.values.get(tag) for row in head] if tag else []
+    if not cells or any(isinstance(cell, list | dict) for cell in cells):
+        return False
+    return word.lower() != "text" or all(TAG.fullmatch(str(cell)) for cell in cells if cell is not None)
 
 
 def _numbering(head: Sequence[Row], word: str) -> list[str]:
