@@ -334,6 +334,8 @@ def _find_in_folder(folder: Path, config: str | None, reading: Reading) -> dict[
     root = folder / config if config else folder
     if not root.is_dir():
         raise readers.missing(root)
+    if (root / "config.json").is_file() and any(root.glob("*.safetensors")):
+        raise UserError(f"{root} holds a model, not rows", "Data are files with rows, or a folder of such.")
     for place in (root, root / "data"):
         paths = _data_files(place, reading)
         named = _by_split(paths)

@@ -114,11 +114,12 @@ def _open_data(
     loaded = splits.load(config, task_class)
     if "train" not in loaded.splits:
         raise UserError(f"there is no train split; found: {', '.join(loaded.splits)}", "Name it: --train-file FILE.")
-    task = task_class.from_data(loaded.splits, config)
-    head = _head(config, model_config, task, folder)
-    splits.prepare(loaded, task, config, config.seed)
-    findings = [Finding(head.level, "head", head.said)] if head.said else []
-    examples = splits.examples(loaded, task, findings)
+    with registry.pointing_elsewhere(task_class, loaded.splits["train"], "`nlpkit {command}` trains for them."):
+        task = task_class.from_data(loaded.splits, config)
+        head = _head(config, model_config, task, folder)
+        splits.prepare(loaded, task, config, config.seed)
+        findings = [Finding(head.level, "head", head.said)] if head.said else []
+        examples = splits.examples(loaded, task, findings)
     runs.stop_on_errors(findings)
     examples = {split: rows for split, rows in examples.items() if len(rows) or split in ("train", "validation")}
     findings += task.check(examples)

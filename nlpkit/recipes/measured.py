@@ -366,13 +366,15 @@ def _inputs(model: Model, config: Config) -> tuple[dict[str, list[Any]], str]:
         UserError: there is none.
     """
     from nlpkit.data import splits
+    from nlpkit.tasks import registry
 
     task = model.task
     assert task is not None
     loaded = splits.load(config, type(task), labelled=False)
     split = _unlabelled_split(loaded.splits, config)
     rows = loaded.splits[split]
-    task.bind([name for name in rows.column_names if not name.startswith("__")], config, labelled=False)
+    with registry.pointing_elsewhere(type(task), rows, registry.OTHER_MODEL):
+        task.bind([name for name in rows.column_names if not name.startswith("__")], config, labelled=False)
     found = []
     for row in rows:
         with contextlib.suppress(ValueError):

@@ -135,7 +135,10 @@ def _predict_file(predictor: Predictor, config: Config) -> Report:
             if not bound:
                 columns = next((list(row.values) for row in chunk if row.error is None), [])
                 if columns:
-                    predictor.task.bind(columns, config, labelled=False)
+                    # a text alone may be for any task
+                    good = (row.values for row in chunk if row.error is None and len(row.values) > 1)
+                    with registry.pointing_elsewhere(type(predictor.task), good, registry.OTHER_MODEL):
+                        predictor.task.bind(columns, config, labelled=False)
                     bound = True
                     prefix = _free_prefix(columns)
             entries, errors = _answered(predictor, chunk, prefix)

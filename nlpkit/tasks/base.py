@@ -82,6 +82,10 @@ class Task(ABC):
     # what a row of its data has a label for, by which layouts of annotation tools are recognised
     content: ClassVar[Content] = "texts"
 
+    # To those who bring data of another task is said which command trains for theirs, and what a labelled row holds.
+    trained_by: ClassVar[str] = ""
+    reads: ClassVar[str] = ""
+
     # The options that come with the task. The commands offer those of all tasks (`registry.options_of_tasks`) and
     # refuse one that belongs to another task than that of the data or model at hand.
     data_options: ClassVar[type[Config]] = Config  # check-data: what `from_data` reads
@@ -125,6 +129,11 @@ class Task(ABC):
     @abstractmethod
     def input_columns(self) -> list[str]:
         """Columns that a row must have for prediction, the main text first."""
+
+    @classmethod
+    def suits(cls, row: Mapping[str, Any]) -> bool:
+        """Whether a labelled row looks as if it was made for this task, by its columns and the shapes of its cells."""
+        return False
 
     def attach(self, tokenizer: Any) -> None:  # noqa: B027 (most tasks need nothing)
         """Meet the tokenizer of the model, where reading rows or wording answers needs it.

@@ -96,6 +96,8 @@ class TextClassification(Task):
     name: ClassVar[str] = "text-classification"
     auto_class: ClassVar[str] = "AutoModelForSequenceClassification"
     pipeline_tag: ClassVar[str | None] = "text-classification"
+    trained_by: ClassVar[str] = "finetune-cls"
+    reads: ClassVar[str] = "a text, or two, and a label"
     data_options: ClassVar[type[Config]] = ClassificationOptions
     predict_options: ClassVar[type[Config]] = ClassificationAnswerOptions
     evaluate_options: ClassVar[type[Config]] = ClassificationJudgeOptions
@@ -197,6 +199,16 @@ class TextClassification(Task):
             "long_text": self.long_text,
             "metrics": [self.main_metric],
         }
+
+    @classmethod
+    def suits(cls, row: Mapping[str, Any]) -> bool:
+        columns = list(row)
+        text = column_names.guess(columns, column_names.TEXT_NAMES) or column_names.guess_pair(columns)
+        label = column_names.guess(columns, column_names.LABEL_NAMES)
+        if text is None or label is None or isinstance(row[label], dict):
+            return False
+        parts = row[label] if isinstance(row[label], list) else []
+        return not any(isinstance(part, list | dict) for part in parts)
 
     @property
     def input_columns(self) -> list[str]:

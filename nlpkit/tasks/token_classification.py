@@ -112,6 +112,8 @@ class TokenClassification(Task):
     auto_class: ClassVar[str] = "AutoModelForTokenClassification"
     pipeline_tag: ClassVar[str | None] = "token-classification"
     content: ClassVar[Content] = "words"
+    trained_by: ClassVar[str] = "finetune-ner"
+    reads: ClassVar[str] = "words and a tag for each, or a text and its spans"
     data_options: ClassVar[type[Config]] = TokenClassificationOptions
     predict_options: ClassVar[type[Config]] = TokenAnswerOptions
     evaluate_options: ClassVar[type[Config]] = TokenJudgeOptions
@@ -212,6 +214,10 @@ class TokenClassification(Task):
             "label_all_tokens": self.label_all_tokens,
             "max_length": self.max_length,
         }
+
+    @classmethod
+    def suits(cls, row: Mapping[str, Any]) -> bool:
+        return tagged.is_tagged(row)
 
     @property
     def input_columns(self) -> list[str]:

@@ -631,3 +631,10 @@ def test_sample_balanced_with_fewer_rows_than_labels_and_with_all() -> None:
     assert len(set(sources.sample_balanced(rows, 2, balance_by="label", seed=0)["label"])) == 2
     assert sources.sample_balanced(rows, 15, balance_by="label", seed=0) is rows
     assert len(sources.sample_balanced(rows, 4, balance_by=None, seed=0)) == 4
+
+
+def test_a_model_folder_is_no_data(tmp_path: Path) -> None:
+    for name in ("config.json", "model.safetensors", "train_results.json"):
+        (tmp_path / name).write_text("{}")
+    with pytest.raises(UserError, match="holds a model, not rows"):
+        sources.load(str(tmp_path))
