@@ -75,8 +75,8 @@ def questions(document: Any, name: str) -> list[dict[str, Any]] | None:
 
 def is_nested(row: Mapping[str, Any]) -> bool:
     """Whether a row is an article or a paragraph in SQuAD's layout, its questions inside."""
-    paragraphs = row.get("paragraphs")
-    inner = paragraphs[0] if _is_list(paragraphs) and len(paragraphs) else row
+    paragraphs: Any = row.get("paragraphs")
+    inner = paragraphs[0] if _is_list(paragraphs) and paragraphs else row
     return isinstance(inner, Mapping) and _is_list(inner.get("qas"))
 
 
