@@ -15,6 +15,7 @@ from typing import Any
 
 from nlpkit import __version__
 from nlpkit.errors import RunError, UserError
+from nlpkit.options import of_record
 
 RECORD = "nlpkit.json"
 METRICS = "metrics.jsonl"
@@ -58,6 +59,8 @@ def read_record(folder: str | Path) -> dict[str, Any] | None:
         ) from None
     if record.get("schema_version", 0) > SCHEMA_VERSION:
         raise UserError(f"{path} was written by a newer nlpkit ({record['versions']['nlpkit']})", "Upgrade nlpkit.")
+    if "config" in record:
+        record["config"] = of_record(record["config"])
     return record
 
 

@@ -178,8 +178,19 @@ class Task(ABC):
 
     @property
     def group_column(self) -> str | None:
-        """Column of the rows whose equal values stay together when a split is held out: what they share would leak."""
+        """Column of what rows share though they are different ones, so that they stay together when a split is held
+        out; None where only equal rows do."""
         return None
+
+    def keys(self, rows: Dataset) -> list[str]:
+        """For each of the user's rows what would leak if another one with the same key stood in another split.
+
+        Capitals, blanks and the like make no difference; the key of a row without a text is empty.
+        """
+        from nlpkit.data import duplicates
+
+        shared = self.group_column
+        return duplicates.keys(rows, [shared] if shared else self.input_columns)
 
     # --- rows -> examples -> features ---
 
