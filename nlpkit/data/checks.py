@@ -116,16 +116,21 @@ def classes(names: Sequence[str], labels: Mapping[str, Sequence[int]]) -> list[F
 
 
 def truncation(
-    lengths: Mapping[str, Sequence[int]], places: Mapping[str, Sequence[str]], limit: int, advice: str
+    lengths: Mapping[str, Sequence[int]],
+    places: Mapping[str, Sequence[str]],
+    limits: Mapping[str, int],
+    advice: str,
 ) -> list[Finding]:
-    """More than one row in a hundred with more than `limit` tokens, where these lose text."""
+    """Rows with more tokens than the limit of their split, where these lose text; up to one in a hundred is a note."""
     findings = []
     for split, found in lengths.items():
+        limit = limits[split]
         over = sum(length > limit for length in found)
-        if over > 0.01 * len(found):
+        if over:
             share = over / len(found)
-            message = f"{split}: {over:,} of {len(found):,} rows ({share:.0%}) are cut at {limit} tokens; {advice}"
+            message = f"{split}: {over:,} of {len(found):,} rows ({share:.1%}) are cut at {limit} tokens; {advice}"
             longest = max(range(len(found)), key=found.__getitem__)
             example = f"{places[split][longest]}: {found[longest]:,} tokens"
-            findings.append(Finding("warning", "truncation", message, over, [example]))
+            level: Any = "warning" if over > 0.01 * len(found) else "note"
+            findings.append(Finding(level, "truncation", message, over, [example]))
     return findings

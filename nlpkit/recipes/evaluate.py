@@ -68,6 +68,8 @@ def run(config: Config) -> Report:
             continue
         with reporting.current().progress(f"evaluate {split}", len(examples), "rows") as bar:
             outputs = predictor.outputs(examples[:], bar)
+        if (cut := predictor.cut.finding(task, split)) is not None:
+            findings.append(cut)
         metrics[split] = task.score(outputs, examples)
         details[split] = task.details(outputs, examples)
         rows[split] = len(examples)

@@ -66,6 +66,7 @@ def build(config: Any, command: str, task_class: type[Task]) -> Experiment:
     if process.is_main_process():
         folder.require_space(4 * size * (1 + 2 * 3))  # the result; two checkpoints of weights and two AdamW moments
     ready = runs.tokenized(task, tokenizer, examples)
+    findings += runs.cut_findings(task, ready)
     if (chosen := task.training_rows(examples["train"], config)) is not None:
         ready["train"] = _redrawn(ready["train"], chosen)
     if not process.shards_parameters():

@@ -8,7 +8,8 @@ Three shapes of the same data pass through a task:
 - examples: a `datasets.Dataset` with the task's own columns (`text`, `label`, ...), checked and parsed, plus
   `where` (file and line), so that every message can say which row it is about;
 - features: a `datasets.Dataset` of token ids, one row per model input; `example` is the index of the example that a
-  feature comes from, as one example may need several (windows), and `length` its number of tokens.
+  feature comes from, as one example may need several (windows), and `length` its number of tokens; `lost`, where a
+  task cuts texts, the number of tokens beyond them that no feature holds.
 
 What comes back from the model passes through three more: `keep` takes one entry a feature of what `forward` gives,
 `pool` makes them one an example, `score` judges these and `decode` words them.
@@ -16,6 +17,7 @@ What comes back from the model passes through three more: `keep` takes one entry
 
 from __future__ import annotations
 
+import copy
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -38,8 +40,9 @@ if TYPE_CHECKING:
     from nlpkit.inference.writers import Write
     from nlpkit.runs.plots import Plot
 
-# feature columns that stay behind when features go to `collate`; `offsets` tells where in the text tokens stand
-BOOKKEEPING = ("length", "example", "offsets")
+# feature columns that stay behind when features go to `collate`; `offsets` tells where in the text tokens stand, `lost`
+# how many were cut off
+BOOKKEEPING = ("length", "example", "offsets", "lost")
 
 
 SHOWN = 3  # examples of a finding that are printed
@@ -233,12 +236,26 @@ class Task(ABC):
         """Tokens of each example before any truncation, special tokens included."""
 
     # Tokens a feature. As `from_data` leaves it, what was asked for; None lets `features.choose_max_length` choose:
-    # `default_max_length`, or as many as the data ask for.
+    # `default_max_length`, or as many as the model takes.
     max_length: int | None = None
     default_max_length: ClassVar[int | None] = None
+    # Tokens a feature of the rows that are trained on, where fewer were chosen for these; they limit nothing else: a
+    # text that is longer than those of training is read as far as the model can.
+    training_length: int | None = None
+
+    @property
+    def uncut(self) -> str:
+        """What a user can do about texts that are cut, besides --max-length."""
+        return ""
+
+    def for_training(self) -> Task:
+        """The task as it makes the features of rows that are trained on."""
+        task = copy.copy(self)
+        task.max_length = self.training_length or self.max_length
+        return task
 
     def length_report(self, lengths: np.ndarray) -> str:
-        """What the chosen `max_length` does to these lengths, for the plan."""
+        """What `max_length` does to these lengths, for the plan."""
         if self.max_length is None:
             return "no limit"
         over = int((lengths > self.max_length).sum())

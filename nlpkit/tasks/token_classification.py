@@ -196,13 +196,15 @@ class TokenClassification(Task):
             names = [config.id2label[i] for i in range(config.num_labels)]
             return cls(names, schemes.scheme_of_names(names))
         columns = record["columns"]
-        return cls(
+        task = cls(
             record["labels"],
             record["scheme"],
             text=columns["text"],
             tags=columns["tags"],
             max_length=record["max_length"],
         )
+        task.training_length = record.get("training_length")
+        return task
 
     def record(self) -> dict[str, Any]:
         return {
@@ -213,6 +215,7 @@ class TokenClassification(Task):
             "columns": {"text": self.text, "tags": self.tags},
             "label_all_tokens": self.label_all_tokens,
             "max_length": self.max_length,
+            "training_length": self.training_length,
         }
 
     @classmethod
