@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
+import gc
 import json
 import os
 import random
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -108,6 +110,59 @@ def make_model(folder: Path, **overrides: Any) -> Path:
     return folder
 
 
+# --- what makes a short run short: without these, most of its time is neither a step nor a figure ---
+
+_modules = 0  # that were imported when the collector was last told
+
+
+@pytest.fixture(autouse=True)
+def spared_collector() -> None:
+    """The garbage collector leaves the libraries alone.
+
+    Each run collects several times, which in a process with all of transformers in it takes longer than its steps.
+    """
+    global _modules
+    if len(sys.modules) > _modules + 50:
+        gc.collect()
+        gc.freeze()
+        _modules = len(sys.modules)
+
+
+Drawing = Callable[[], "contextlib.AbstractContextManager[None]"]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def drawing() -> Iterator[Drawing]:
+    """The plots of a run are empty files, as drawing takes longer than such a run; `with drawing():` draws them."""
+    from nlpkit.runs import plots
+
+    real = plots._save
+
+    def undrawn(figure: Any, path: Path) -> None:
+        from matplotlib import pyplot
+
+        path.touch()
+        pyplot.close(figure)
+
+    @contextlib.contextmanager
+    def drawing() -> Iterator[None]:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(plots, "_save", real)
+            yield
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(plots, "_save", undrawn)
+        yield drawing
+
+
+@pytest.fixture(scope="module", autouse=True)
+def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """No module finds what another one, or a run by hand, has left in a cache."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("NLPKIT_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
 @pytest.fixture(scope="session")
 def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_model(tmp_path_factory.mktemp("model") / "tiny-bert")
@@ -154,23 +209,23 @@ def nlpkit(tmp_path: Path) -> Run:
 
 
 @pytest.fixture(scope="session")
-def trained(tmp_path_factory: pytest.TempPathFactory, tiny_model: Path, reviews: Path) -> Path:
+def trained(tmp_path_factory: pytest.TempPathFactory, tiny_model: Path, reviews: Path, drawing: Drawing) -> Path:
     """A finished binary run of the tiny model, trained in this process; it has learnt the task."""
     from nlpkit.recipes import finetune_cls
 
     output = tmp_path_factory.mktemp("runs") / "binary"
-    finetune_cls.run(
-        finetune_cls.Config(
-            data=str(reviews),
-            model=str(tiny_model),
-            output=output,
-            epochs=6,
-            learning_rate=5e-3,
-            batch_size=16,
-            device="cpu",
-            threads=1,
-        )
+    config = finetune_cls.Config(
+        data=str(reviews),
+        model=str(tiny_model),
+        output=output,
+        epochs=6,
+        learning_rate=5e-3,
+        batch_size=16,
+        device="cpu",
+        threads=1,
     )
+    with drawing():
+        finetune_cls.run(config)
     return output
 
 

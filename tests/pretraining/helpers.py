@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import functools
-import gc
 import json
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pytest
 
 from nlpkit.data.corpus import Batch
 from nlpkit.pretraining import streams
@@ -93,34 +91,6 @@ def tiny_model(arch: str, auto_class: str = "AutoModelForMaskedLM", **changes: A
     config.update(dropout_overrides(config, 0.0))
     torch.manual_seed(0)
     return getattr(transformers, auto_class).from_config(config)
-
-
-def surroundings(*, plots: bool) -> Any:
-    """The fixture of a module with runs: a cache of their own, and a garbage collector that leaves the libraries alone.
-
-    Each run ends with several collections, which in a process with all of transformers in it take longer than its
-    steps.
-    """
-
-    @pytest.fixture(scope="module", autouse=True)
-    def surroundings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-        import nlpkit.pretraining.trainer  # noqa: F401
-
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setenv("NLPKIT_CACHE", str(tmp_path_factory.mktemp("cache")))
-            if not plots:
-                without_plots(patch)
-            gc.collect()
-            gc.freeze()
-            yield
-            gc.unfreeze()
-
-    return surroundings
-
-
-def without_plots(patch: pytest.MonkeyPatch) -> None:
-    """Drawing takes longer than such a run."""
-    patch.setattr("nlpkit.runs.plots._save", lambda figure, path: path.touch())
 
 
 def sources(folder: Path, count: int) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.functional as F
-from conftest import make_model, rows, write_csv, write_jsonl
+from conftest import Drawing, make_model, rows, write_csv, write_jsonl
 
 from nlpkit import reporting
 from nlpkit.cli.app import main
@@ -29,9 +29,7 @@ from tests.pretraining.helpers import (
     pretrain,
     record,
     same_weights,
-    surroundings,
     weights,
-    without_plots,
     wordpiece,
     write_corpus,
 )
@@ -59,9 +57,6 @@ def said() -> Iterator[Listener]:
     reporting.install(reporting.Reporter())
 
 
-runs = surroundings(plots=True)
-
-
 @pytest.fixture(scope="module")
 def tokenizer(tmp_path_factory: pytest.TempPathFactory) -> str:
     folder = tmp_path_factory.mktemp("tokenizer")
@@ -79,11 +74,6 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> str:
 def scratch(tokenizer: str, corpus: str) -> dict[str, Any]:
     """Options of a small run from scratch."""
     return {"data": corpus, "tokenizer": tokenizer, "max_steps": 3, "eval_steps": 3}
-
-
-@pytest.fixture
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    without_plots(monkeypatch)
 
 
 # --- from scratch, for every architecture, and opened again by others ---
@@ -124,9 +114,7 @@ print(json.dumps(out))
 @pytest.fixture(scope="module")
 def made(scratch: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("runs")
-    with pytest.MonkeyPatch.context() as patch:
-        without_plots(patch)
-        return {name: pretrain(folder / name, **scratch, **options) for name, options in KINDS.items()}
+    return {name: pretrain(folder / name, **scratch, **options) for name, options in KINDS.items()}
 
 
 @pytest.fixture(scope="module")
@@ -175,7 +163,7 @@ def test_models_of_sentence_pairs_keep_both_heads(name: str, kind: str, made: An
 
 
 @pytest.mark.parametrize("name", ["bert", "rtd"])
-def test_fine_tuning_goes_on_from_the_run(name: str, made: Any, tmp_path: Path, quick: None) -> None:
+def test_fine_tuning_goes_on_from_the_run(name: str, made: Any, tmp_path: Path) -> None:
     write_csv(tmp_path / "train.csv", rows(32))
     write_csv(tmp_path / "validation.csv", rows(16, seed=4))
     report = finetune_cls.run(
@@ -208,9 +196,10 @@ def test_predict_fills_the_masks_of_a_run(made: Any, capsys: pytest.CaptureFixtu
 
 
 @pytest.fixture(scope="module")
-def reference(scratch: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Path:
+def reference(scratch: dict[str, Any], tmp_path_factory: pytest.TempPathFactory, drawing: Drawing) -> Path:
     changes = {"max_steps": 20, "eval_steps": None, "logging_steps": 5, "validation_share": 0.2}
-    return pretrain(tmp_path_factory.mktemp("runs") / "reference", **{**scratch, **changes})
+    with drawing():
+        return pretrain(tmp_path_factory.mktemp("runs") / "reference", **{**scratch, **changes})
 
 
 def test_files_of_a_run(reference: Path) -> None:
@@ -268,9 +257,7 @@ def test_the_best_checkpoint_is_what_is_saved(reference: Path) -> None:
     assert found["main_metric"] == "loss"
 
 
-def test_the_record_repeats_the_run(
-    reference: Path, tmp_path: Path, quick: None, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_record_repeats_the_run(reference: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     arguments = [
         "pretrain-mlm",
         "--config",
@@ -306,7 +293,7 @@ def test_a_dry_run_writes_nothing(
 # --- what is said at evaluations ---
 
 
-def test_samples_at_each_evaluation(scratch: dict[str, Any], tmp_path: Path, said: Listener, quick: None) -> None:
+def test_samples_at_each_evaluation(scratch: dict[str, Any], tmp_path: Path, said: Listener) -> None:
     run = pretrain(tmp_path / "run", **{**scratch, "eval_steps": 1})
     heads = [i for i, note in enumerate(said.notes) if note.startswith("step ")]
     assert len(heads) == 3
@@ -324,7 +311,7 @@ def test_samples_at_each_evaluation(scratch: dict[str, Any], tmp_path: Path, sai
         assert len(sample["candidates"]) == 3
 
 
-def test_probes(scratch: dict[str, Any], tmp_path: Path, said: Listener, quick: None) -> None:
+def test_probes(scratch: dict[str, Any], tmp_path: Path, said: Listener) -> None:
     run = pretrain(tmp_path / "run", **scratch, probe=["the <mask> was great", "my [MASK] is late"])
     texts = [sample["text"] for sample in record(run)["samples"]]
     assert texts[0] == "the [MASK] was great"
@@ -368,9 +355,7 @@ def full_head_metrics(config: pretrain_mlm.Config, run: Path) -> dict[str, float
     [{}, {"line_by_line": True}, {"objective": "mlm+nsp"}, {"arch": "albert", "objective": "mlm+sop"}],
     ids=["packed", "lines", "nsp", "sop"],
 )
-def test_validation_metrics_by_hand(
-    changes: dict[str, Any], scratch: dict[str, Any], tmp_path: Path, quick: None
-) -> None:
+def test_validation_metrics_by_hand(changes: dict[str, Any], scratch: dict[str, Any], tmp_path: Path) -> None:
     options = {**scratch, **changes, "validation_share": 0.3, "learning_rate": 5e-3, "max_steps": 10, "eval_steps": 10}
     run = pretrain(tmp_path / "run", **options)
     expected = full_head_metrics(configured(tmp_path / "other", **options), run)
@@ -394,7 +379,7 @@ def test_the_rate_counts_tokens_that_are_no_padding(
 
 @pytest.mark.parametrize("line_by_line", [False, True])
 def test_accumulated_batches_train_as_one_large_batch(
-    line_by_line: bool, scratch: dict[str, Any], tmp_path: Path, quick: None
+    line_by_line: bool, scratch: dict[str, Any], tmp_path: Path
 ) -> None:
     """Also where the rows of a step are of unequal length."""
     same = {
@@ -454,7 +439,7 @@ def test_each_epoch_sees_every_row_once_with_masks_of_its_own(
 # --- learning ---
 
 
-def test_a_model_learns_what_can_be_known(tokenizer: str, tmp_path: Path, quick: None) -> None:
+def test_a_model_learns_what_can_be_known(tokenizer: str, tmp_path: Path) -> None:
     """Each document repeats one word: a masked one is told by the others, those of its own document only."""
     words = ["train", "film", "shop", "soup", "bike", "clerk", "room", "warm", "late", "kind", "cold", "rude"]
     corpus = write_corpus(tmp_path / "text.txt", [[" ".join([words[i % 12]] * (4 + i % 5))] for i in range(600)])
@@ -470,9 +455,7 @@ def test_a_model_learns_what_can_be_known(tokenizer: str, tmp_path: Path, quick:
 # --- going on with a model ---
 
 
-def test_going_on_with_a_model_without_a_head(
-    corpus: str, tiny_model: Path, tmp_path: Path, said: Listener, quick: None
-) -> None:
+def test_going_on_with_a_model_without_a_head(corpus: str, tiny_model: Path, tmp_path: Path, said: Listener) -> None:
     run = pretrain(
         tmp_path / "run",
         data=corpus,
@@ -506,9 +489,7 @@ def test_a_run_can_be_gone_on_with(made: dict[str, Path], corpus: str, tmp_path:
     assert "untrained" not in said.plans["model"]
 
 
-def test_an_architecture_that_cannot_keep_documents_apart(
-    corpus: str, tmp_path: Path, said: Listener, quick: None
-) -> None:
+def test_an_architecture_that_cannot_keep_documents_apart(corpus: str, tmp_path: Path, said: Listener) -> None:
     from transformers import MPNetConfig, MPNetModel
 
     shape = {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 64}
@@ -558,7 +539,7 @@ def test_rows_of_a_table_are_documents(scratch: dict[str, Any], tmp_path: Path) 
     assert row.documents.max() == (row.ids[1:-2] == 3).sum()
 
 
-def test_translations_from_a_table(scratch: dict[str, Any], tmp_path: Path, quick: None) -> None:
+def test_translations_from_a_table(scratch: dict[str, Any], tmp_path: Path) -> None:
     made = [{"en": row["text"], "de": row["text"][::-1]} for row in rows(60)]
     made += [{"en": "only one side", "de": ""}]
     path = write_csv(tmp_path / "parallel.csv", made)
@@ -691,7 +672,7 @@ def test_help_lists_its_options(capsys: pytest.CaptureFixture[str], monkeypatch:
         assert flag in shown
 
 
-def test_a_pooler_is_learned_by_pairs_only(tmp_path: Path, corpus: str, quick: None) -> None:
+def test_a_pooler_is_learned_by_pairs_only(tmp_path: Path, corpus: str) -> None:
     """And a checkpoint with both heads goes on with both."""
     model = make_model(tmp_path / "model")
     run = pretrain(

@@ -26,14 +26,10 @@ from tests.pretraining.helpers import (
     record,
     same_weights,
     sources,
-    surroundings,
     write_corpus,
 )
 
 STEPS = 36
-
-
-runs = surroundings(plots=False)
 
 
 @pytest.fixture(scope="module")

@@ -24,13 +24,9 @@ from tests.pretraining.helpers import (
     record,
     same_weights,
     sources,
-    surroundings,
 )
 
 PEAK = 1e-3
-
-
-runs = surroundings(plots=False)
 
 
 @pytest.fixture(scope="module")

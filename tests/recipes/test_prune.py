@@ -13,7 +13,7 @@ from typing import Any
 import every_task
 import pytest
 import torch
-from conftest import RunOf, write_jsonl
+from conftest import Drawing, RunOf, write_jsonl
 from safetensors.torch import load_file
 
 from nlpkit.cli.app import main
@@ -256,11 +256,14 @@ def test_target_speedup_says_what_was_reached(
     assert (tmp_path / "run" / "README.md").exists()
 
 
-def test_a_sweep_writes_the_front(run_of: RunOf, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_sweep_writes_the_front(
+    run_of: RunOf, tmp_path: Path, capsys: pytest.CaptureFixture[str], drawing: Drawing
+) -> None:
     output = tmp_path / "sweep"
     command = ["prune", str(run_of("classification")), "--sweep", "0.5,0.2", "--epochs", "0"]
     command += ["--measure-seconds", "0.01", "--device", "cpu", "--threads", "1", "--output", str(output)]
-    assert main(command) == 0
+    with drawing():
+        assert main(command) == 0
     assert "sparsity  accuracy  points lost" in capsys.readouterr().out
     with (output / "front.csv").open() as file:
         rows = list(csv.DictReader(file))

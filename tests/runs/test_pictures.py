@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import Drawing
 
 from nlpkit.runs import plots
 
@@ -26,10 +27,10 @@ PICTURES = {
 
 
 @pytest.mark.parametrize("name", PICTURES)
-def test_text_is_never_markup(name: str, tmp_path: Path) -> None:
+def test_text_is_never_markup(name: str, tmp_path: Path, drawing: Drawing) -> None:
     import matplotlib
 
-    with matplotlib.rc_context({"text.usetex": True}):  # as a user's matplotlibrc may say
+    with drawing(), matplotlib.rc_context({"text.usetex": True}):  # as a user's matplotlibrc may say
         PICTURES[name](tmp_path / "x.png")
     assert (tmp_path / "x.png").stat().st_size > 1000
 

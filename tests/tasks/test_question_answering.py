@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
-from conftest import WORDS, Run, write_csv, write_jsonl
+from conftest import WORDS, Drawing, Run, write_csv, write_jsonl
 from qa_models import MODELS, asked, make_reader, nested, write_squad
 
 from nlpkit import models, reporting
@@ -67,15 +67,17 @@ def trained_on(folder: Path, model: Path, *, unanswerable: bool) -> Path:
 
 
 @pytest.fixture(scope="session")
-def reader(tmp_path_factory: pytest.TempPathFactory, tiny_model: Path) -> Path:
+def reader(tmp_path_factory: pytest.TempPathFactory, tiny_model: Path, drawing: Drawing) -> Path:
     """A finished run on questions that all have an answer; its data lie beside it."""
-    return trained_on(tmp_path_factory.mktemp("squad1"), tiny_model, unanswerable=False)
+    with drawing():
+        return trained_on(tmp_path_factory.mktemp("squad1"), tiny_model, unanswerable=False)
 
 
 @pytest.fixture(scope="session")
-def doubter(tmp_path_factory: pytest.TempPathFactory, tiny_model: Path) -> Path:
+def doubter(tmp_path_factory: pytest.TempPathFactory, tiny_model: Path, drawing: Drawing) -> Path:
     """A finished run in which a third of the questions has none."""
-    return trained_on(tmp_path_factory.mktemp("squad2"), tiny_model, unanswerable=True)
+    with drawing():
+        return trained_on(tmp_path_factory.mktemp("squad2"), tiny_model, unanswerable=True)
 
 
 def record_of(run: Path) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from conftest import BAD, FILLER, GOOD, Run, make_model, make_tokenizer, write_jsonl
+from conftest import BAD, FILLER, GOOD, Drawing, Run, make_model, make_tokenizer, write_jsonl
 from seqeval.metrics import classification_report, f1_score
 
 from nlpkit.data import splits, words
@@ -62,10 +62,11 @@ def finetuned(output: Path, data: Path, model: Path, **options: Any) -> dict[str
 
 
 @pytest.fixture(scope="session")
-def tagger(tmp_path_factory: pytest.TempPathFactory, tiny_model: Path, entities: Path) -> Path:
+def tagger(tmp_path_factory: pytest.TempPathFactory, tiny_model: Path, entities: Path, drawing: Drawing) -> Path:
     """A finished run of the tiny model that has learnt the entities."""
     output = tmp_path_factory.mktemp("runs") / "tagger"
-    record = finetuned(output, entities, tiny_model, baseline=True)
+    with drawing():
+        record = finetuned(output, entities, tiny_model, baseline=True)
     assert record["metrics"]["validation"]["f1"] > 0.9
     return output
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 import yaml
-from conftest import make_model, nlpkit_command, rows
+from conftest import Drawing, make_model, nlpkit_command, rows
 from test_pipelines import opened
 from transformers import AutoModel, AutoTokenizer
 
@@ -62,8 +62,9 @@ def run(corpus: Path, output: Path, **options: Any) -> dict[str, Any]:
     return json.loads((output / "nlpkit.json").read_text())
 
 
-def test_folder(corpus: Path, tmp_path: Path, said: Said) -> None:
-    record = run(corpus, tmp_path / "out", style="bert", compare=[str(make_model(tmp_path / "other"))])
+def test_folder(corpus: Path, tmp_path: Path, said: Said, drawing: Drawing) -> None:
+    with drawing():
+        record = run(corpus, tmp_path / "out", style="bert", compare=[str(make_model(tmp_path / "other"))])
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
         "README.md",
         "nlpkit.json",
