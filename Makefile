@@ -9,7 +9,7 @@ CONSTRAINTS := $(if $(GPU),$(VENV)/constraints-gpu.txt,constraints.txt)
 DATA ?= sample:feedback
 RECIPES := $(notdir $(basename $(wildcard recipes/*.yaml)))
 
-.PHONY: help install quickstart encoder compress test test-lowest lint format clean recipes FORCE $(addprefix recipe-,$(RECIPES))
+.PHONY: help install quickstart encoder compress test test-lowest fuzz lint format clean recipes FORCE $(addprefix recipe-,$(RECIPES))
 
 help:
 	@echo "make quickstart      set up .venv, fine-tune on the sample, predict"
@@ -17,6 +17,7 @@ help:
 	@echo "make compress        a classifier, distilled, pruned and quantized, in $(COMPRESS)/; one table over all"
 	@echo "make test            set up .venv, run the tests"
 	@echo "make lint            ruff and mypy"
+	@echo "make fuzz            N=2000 SEED=1: spoilt inputs; ONLY=7 repeats the one of that number"
 	@echo "make test-lowest     the tests on the oldest versions that pyproject.toml allows"
 	@echo "make recipe-NAME     run recipes/NAME.yaml; NAME is one of: $(RECIPES)"
 	@echo "make clean           delete the environment, caches and runs/quickstart"
@@ -123,6 +124,12 @@ IN_PARALLEL = -n $$($(PYTHON) -c 'import os; print(min(os.cpu_count(), 8))') --d
 
 test: $(READY)
 	$(BIN)/python -m pytest $(IN_PARALLEL)
+
+# each input is used, or refused with one message; what fails is kept in fuzz-failures/
+N ?= 2000
+SEED ?= 1
+fuzz: $(READY)
+	$(BIN)/python tests/fuzz/fuzz.py --n $(N) --seed $(SEED) $(if $(ONLY),--only $(ONLY))
 
 lint: $(READY)
 	$(BIN)/ruff check .

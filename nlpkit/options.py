@@ -25,10 +25,6 @@ OLD_NAMES = {"input_format": "format"}
 # what stands for a path in `--help`
 PLACES = frozenset({"PATH", "FILE", "DIR", "MODEL", "TEACHER"})
 
-# Options that came later, each beside an older one: a run whose record lacks it did this, and does it when it is
-# resumed, repeated, or asked for the rows that it held out.
-LATER = {"hold_out": ("shuffle_seed", "rows")}
-
 # Fields that say where and how to speak, not what to compute: a record of a run does not repeat them.
 NOT_REPEATED = frozenset({"output", "overwrite", "resume", "dry_run", "push_to_hub"})
 
@@ -71,7 +67,10 @@ def _pairs(value: Any) -> Any:
         name, sign, text = str(item).partition("=")
         if not sign:
             raise ValueError(f"'{item}' is not of the form key=value")
-        out[name.strip().replace("-", "_")] = as_number(yaml.safe_load(text))
+        try:
+            out[name.strip().replace("-", "_")] = as_number(yaml.safe_load(text))
+        except yaml.YAMLError:
+            raise ValueError(f"the value of '{item}' cannot be read; quote it as YAML does") from None
     return out
 
 
@@ -151,12 +150,6 @@ class Config(BaseModel):
         return cls(**{**values, **flags})
 
 
-def of_record(values: Mapping[str, Any]) -> dict[str, Any]:
-    """The options of a record, with what it did before some of them were there; see `LATER`."""
-    missing = {name: then for name, (beside, then) in LATER.items() if beside in values and name not in values}
-    return {**values, **missing}
-
-
 def read_config_file(path: Path, command: str | None, config: type[Config]) -> dict[str, Any]:
     """Read a YAML recipe or the `nlpkit.json` of an earlier run; keys may be written with dashes."""
     import yaml
@@ -175,7 +168,7 @@ def read_config_file(path: Path, command: str | None, config: type[Config]) -> d
         raise UserError(f"{path}: expected `option: value` lines, found {type(document).__name__}")
     recorded = document.get("command")
     if "schema_version" in document and isinstance(document.get("config"), dict):
-        values = of_record(document["config"])
+        values = dict(document["config"])
     else:
         values = {key: value for key, value in document.items() if key != "command"}
     if recorded and command and recorded != command:
@@ -213,6 +206,10 @@ def _require_places(values: Mapping[str, Any], config: type[Config]) -> None:
             raise UserError(f"{flag} is empty", "Was a variable of the shell not set?")
 
 
+def _cut(text: str, longest: int = 80) -> str:
+    return text if len(text) <= longest else text[: longest - 1] + "…"
+
+
 def _explain(error: ValidationError, config: type[Config]) -> tuple[str, str | None]:
     first = error.errors()[0]
     field = str(first["loc"][0]) if first["loc"] else ""
@@ -222,12 +219,12 @@ def _explain(error: ValidationError, config: type[Config]) -> tuple[str, str | N
         extra: Any = config.model_fields[field].json_schema_extra
         return f"{extra['metavar'] if extra['positional'] else flag_of(field)} is required", None
     text = first["msg"].removeprefix("Value error, ")
-    text = text[0].lower() + text[1:]
+    text = _cut(text[0].lower() + text[1:], 400)
     hint = None
     if first["type"] == "literal_error":
         choices = first["ctx"]["expected"].replace("'", "").replace(" or ", ", ").split(", ")
         hint = suggest(str(first["input"]), choices)
-    shown = f" {first['input']!r}" if isinstance(first["input"], str | int | float) else ""
+    shown = f" {_cut(repr(first['input']))}" if isinstance(first["input"], str | int | float) else ""
     return (f"{flag_of(field)}{shown}: {text}" if field else text), hint
 
 
@@ -297,11 +294,6 @@ class DataOptions(SourceOptions):
 
     validation_share: float = option(
         0.1, "Share of train held out when there is no validation split.", panel="Data", gt=0, lt=1
-    )
-    hold_out: Literal["texts", "rows"] = option(
-        "texts",
-        "What is held out: equal texts together (QA: contexts), or rows one by one, as older runs did.",
-        panel="Data",
     )
     max_train_samples: int | None = option(None, "Train on at most N rows, balanced by label.", panel="Data", ge=1)
     shuffle_seed: int | None = option(

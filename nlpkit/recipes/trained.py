@@ -73,12 +73,10 @@ def open_splits(
     task.configure(config)
     loaded = splits.load(config, type(task))
     first = next(iter(loaded.splits.values()))
-    with registry.pointing_elsewhere(type(task), first, registry.OTHER_MODEL):
-        task.bind([name for name in first.column_names if not name.startswith("__")], config, labelled=True)
+    task.bind([name for name in first.column_names if not name.startswith("__")], config, labelled=True)
     splits.prepare(loaded, task, config, seed)
     findings: list[Finding] = []
-    with registry.pointing_elsewhere(type(task), first, registry.OTHER_MODEL):
-        examples = splits.examples(loaded, task, findings)
+    examples = splits.examples(loaded, task, findings)
     stop_on_errors(findings)
     for split in needs:
         if not len(examples.get(split, ())):

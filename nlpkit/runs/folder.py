@@ -15,7 +15,6 @@ from typing import Any
 
 from nlpkit import __version__
 from nlpkit.errors import RunError, UserError
-from nlpkit.options import of_record
 
 RECORD = "nlpkit.json"
 METRICS = "metrics.jsonl"
@@ -57,10 +56,12 @@ def read_record(folder: str | Path) -> dict[str, Any] | None:
         raise UserError(
             f"{path} is not valid JSON: {error}", "The folder is damaged; run again with --overwrite."
         ) from None
-    if record.get("schema_version", 0) > SCHEMA_VERSION:
-        raise UserError(f"{path} was written by a newer nlpkit ({record['versions']['nlpkit']})", "Upgrade nlpkit.")
-    if "config" in record:
-        record["config"] = of_record(record["config"])
+    version = record.get("schema_version", 0) if isinstance(record, dict) else None
+    if not isinstance(version, int):
+        raise UserError(f"{path} is not the record of a run", "The folder is damaged; run again with --overwrite.")
+    if version > SCHEMA_VERSION:
+        newer = (record.get("versions") or {}).get("nlpkit", f"with records of version {version}")
+        raise UserError(f"{path} was written by a newer nlpkit ({newer})", "Upgrade nlpkit.")
     return record
 
 

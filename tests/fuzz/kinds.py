@@ -1,0 +1,420 @@
+"""What is spoilt, and which command meets it: each kind writes one input into a folder and says how it is run."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import json
+import random
+import shutil
+import string
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import every_task
+import qa_models
+import spoil
+
+Run = Callable[[], Any]
+
+
+class Kind(NamedTuple):
+    """A kind of input.
+
+    Attributes:
+        weight: how often it comes, beside the others.
+        make: given a source of chance, an empty folder and the finished run of a classifier, writes the input and
+            returns a shell command for people and a function that does the same in this process.
+    """
+
+    weight: int
+    make: Callable[[random.Random, Path, Path], tuple[str, Run]]
+
+
+def _rows(rng: random.Random) -> list[dict[str, Any]]:
+    kind = rng.choice(["classification", "pairs", "regression", "multi-label"])
+    return every_task.labelled(kind, rng.randint(2, 24), rng.randrange(9))
+
+
+# --- files of rows ---
+
+
+def _csv(rng: random.Random, rows: list[dict[str, Any]]) -> bytes:
+    out = io.StringIO(newline="")
+    quoting = rng.choice([csv.QUOTE_MINIMAL, csv.QUOTE_ALL])
+    writer = csv.DictWriter(out, list(rows[0]), delimiter=rng.choice(",;\t|"), quoting=quoting, extrasaction="ignore")
+    writer.writeheader()
+    writer.writerows(rows)
+    return out.getvalue().encode("utf-8", "backslashreplace")
+
+
+def _table(rng: random.Random) -> bytes:
+    """Rows with odd cells, as a file of separated values."""
+    rows = spoil.spoil_document(rng, _rows(rng))
+    rows = [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
+    return _csv(rng, rows) if rows and rows[0] else b""
+
+
+def _json(document: Any) -> bytes:
+    return json.dumps(document, ensure_ascii=False, indent=None).encode("utf-8", "surrogatepass")
+
+
+def _documents(rng: random.Random) -> Any:
+    """JSON in the shapes that rows, questions and annotations come in."""
+    rows = _rows(rng)
+    words = [{"tokens": s.split(), "tags": ["O"] * len(s.split())} for s in (row.get("text", "a b") for row in rows)]
+    spans = [{"text": "Mira lives in Ulm", "spans": [{"start": 0, "end": 4, "label": "PER"}]} for _ in rows]
+    asked = qa_models.asked(6, seed=rng.randrange(9), unanswerable=rng.random() < 0.3)
+    studio = [
+        {
+            "id": i,
+            "data": {"text": "Mira lives in Ulm"},
+            "annotations": [
+                {"result": [{"type": "labels", "value": {"start": 0, "end": 4, "text": "Mira", "labels": ["PER"]}}]}
+            ],
+        }
+        for i in range(3)
+    ]
+    return rng.choice(
+        [
+            rows,
+            {"data": rows},
+            {name: [row[name] for row in rows] for name in rows[0]},
+            {"train": rows, "validation": rows[:2]},
+            words,
+            spans,
+            [["Mira lives in Ulm", {"entities": [[0, 4, "PER"], [14, 17, "LOC"]]}]] * 3,
+            [{"text": "Mira in Ulm", "label": [[0, 4, "PER"]]}, {"text": "x", "label": []}],
+            studio,
+            qa_models.nested(asked, impossible=rng.random() < 0.3),
+            asked,
+            qa_models.nested(asked)["data"][0]["paragraphs"],
+        ]
+    )
+
+
+def _parquet(rng: random.Random) -> bytes:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    rows = _rows(rng)
+    columns: dict[str, Any] = {name: pa.array([row[name] for row in rows]) for name in rows[0]}
+    name = rng.choice(list(columns))
+    count = len(rows)
+    columns[name if rng.random() < 0.7 else "other"] = rng.choice(
+        [
+            lambda: pa.array([{"a": i} for i in range(count)]),
+            lambda: pa.array([[("k", i)] for i in range(count)], pa.map_(pa.string(), pa.int64())),
+            lambda: pa.array([b"\xff\x00" for _ in range(count)]),
+            lambda: pa.array([i % 2 for i in range(count)]).cast(pa.decimal128(21, 2)),
+            lambda: pa.array([str(i % 2) for i in range(count)]).dictionary_encode(),
+            lambda: pa.array([1.5e18] * count).cast(pa.int64()).cast(pa.timestamp("ns")),
+            lambda: pa.array([float("nan")] * count),
+            lambda: pa.nulls(count),
+            lambda: pa.array([[0.0, 1.0]] * count, pa.list_(pa.float64(), 2)),
+            lambda: pa.array([[["a"]]] * count),
+            lambda: pa.array([i % 2 == 0 for i in range(count)]),
+            lambda: pa.array(["😀"] * count, pa.large_string()),
+            lambda: pa.array([i % 3 for i in range(count)], pa.uint8()),
+            lambda: pa.array([i % 3 for i in range(count)]).cast(pa.duration("s")),
+            lambda: pa.array([None, *["x"] * (count - 1)]),
+        ]
+    )()
+    out = io.BytesIO()
+    pq.write_table(pa.table(columns), out)
+    return out.getvalue()
+
+
+def _xlsx(rng: random.Random) -> bytes:
+    import datetime
+
+    import openpyxl
+
+    cells: list[Any] = [
+        None, "", 1, 1.5, True, "=1+1", "#N/A", datetime.datetime(2024, 5, 1), datetime.time(12), "a\nb",
+        "x" * 3000, -1,
+    ]  # fmt: skip
+    book = openpyxl.Workbook()
+    rows = _rows(rng)[:8]
+    book.active.append(list(rows[0]))
+    for row in rows:
+        book.active.append([str(value) for value in row.values()])
+    for _ in range(rng.choice([0, 1, 3])):
+        at = rng.randint(1, 9), rng.randint(1, 4)
+        book.active.cell(*at).value = rng.choice(cells)
+    out = io.BytesIO()
+    book.save(out)
+    return out.getvalue()
+
+
+def _spoil_zip(rng: random.Random, data: bytes) -> bytes:
+    """One of the files in a zip spoilt, as the whole of it hardly ever opens."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(data)) as before, zipfile.ZipFile(out, "w") as after:
+        chosen = rng.choice(before.namelist())
+        for name in before.namelist():
+            content = before.read(name)
+            after.writestr(name, spoil.spoil_bytes(rng, content) if name == chosen else content)
+    return out.getvalue()
+
+
+def _content(rng: random.Random, suffix: str) -> bytes:
+    """The bytes of a file, spoilt in what it says, in how that is written, or both."""
+    if suffix in (".parquet", ".xlsx"):
+        data = _parquet(rng) if suffix == ".parquet" else _xlsx(rng)
+        if rng.random() < 0.5:
+            return data
+        return _spoil_zip(rng, data) if suffix == ".xlsx" and rng.random() < 0.7 else spoil.spoil_bytes(rng, data)
+    if suffix in (".csv", ".tsv"):
+        data = _table(rng) if rng.random() < 0.5 else _csv(rng, _rows(rng))
+    elif suffix in (".json", ".jsonl"):
+        document = _documents(rng)
+        document = spoil.spoil_document(rng, document) if rng.random() < 0.7 else document
+        whole = suffix == ".json" or not isinstance(document, list)
+        data = _json(document) if whole else b"\n".join(map(_json, document))
+    elif suffix == ".conll":
+        data = every_task.tagged(rng.randint(1, 9), rng.randrange(9)).replace(" ", rng.choice([" ", "\t"])).encode()
+    else:
+        data = "\n".join(row.get("text", "x") for row in _rows(rng)).encode()
+        data = b"__label__a " + data if rng.random() < 0.2 else data
+    return data if rng.random() < 0.3 else spoil.spoil_bytes(rng, data)
+
+
+SUFFIXES = (".csv", ".csv", ".tsv", ".json", ".json", ".jsonl", ".jsonl", ".parquet", ".xlsx", ".txt", ".conll")
+
+
+def _file(rng: random.Random, folder: Path) -> Path:
+    suffix = rng.choice(SUFFIXES)
+    data = _content(rng, suffix)
+    name = rng.choice(["data", "data", "train", "a b", "ü"]) + suffix
+    if rng.random() < 0.15:
+        packed = rng.choice([".gz", ".zst"])
+        name += packed
+        if packed == ".gz":
+            data = gzip.compress(data, mtime=0)
+        else:
+            import pyarrow as pa
+
+            data = bytes(pa.Codec("zstd").compress(data, asbytes=True))
+        data = spoil.spoil_bytes(rng, data) if rng.random() < 0.5 else data
+    path = folder / name
+    path.write_bytes(data)
+    return path
+
+
+def _reading(rng: random.Random) -> dict[str, Any]:
+    """Options that say how a file is read, mostly none."""
+    options: dict[str, Any] = {}
+    if rng.random() < 0.15:
+        options["delimiter"] = rng.choice([",", ";", "\t", "|", "tab", " ", "x", "#", "\\t"])
+    if rng.random() < 0.1:
+        options["encoding"] = rng.choice(
+            ["utf-8", "latin-1", "cp1252", "utf-16", "ascii", "utf-8-sig", "utf-7", "idna"]
+        )
+    if rng.random() < 0.1:
+        options["quoting"] = rng.choice(["auto", "standard", "none"])
+    if rng.random() < 0.05:
+        options["format"] = rng.choice(["csv", "tsv", "json", "jsonl", "parquet", "xlsx", "txt", "conll", "squad"])
+    if rng.random() < 0.05:
+        options["columns"] = rng.choice([["text"], ["text", "label"], ["a", "b", "c"], ["label", "text", "x", "y"]])
+    return options
+
+
+def _flags(options: dict[str, Any]) -> str:
+    import shlex
+
+    parts = []
+    for name, value in options.items():
+        text = ",".join(value) if isinstance(value, list) else str(value)
+        parts.append(f"--{name.replace('_', '-')} {shlex.quote(text)}")
+    return " ".join(parts)
+
+
+TASKS = ("text-classification", "token-classification", "fill-mask", "question-answering")
+FITTING = {".conll": "token-classification", ".txt": "fill-mask"}
+
+
+def _check_data(rng: random.Random, folder: Path, run: Path) -> tuple[str, Run]:
+    path = _file(rng, folder)
+    fitting = FITTING.get(path.suffix) or rng.choice(TASKS)
+    task = rng.choice([fitting, fitting, "text-classification", rng.choice(TASKS)])
+    options = {"data": str(path), "task": task, "model": "none", **_reading(rng)}
+    if task == "text-classification" and rng.random() < 0.15:
+        options["problem"] = rng.choice(["binary", "multi-class", "multi-label", "regression"])
+    if rng.random() < 0.05:
+        options["output"] = str(folder / rng.choice(["report.html", "report.json"]))
+
+    def check() -> Any:
+        from nlpkit.recipes import check_data
+
+        return check_data.run(check_data.Config(**options))
+
+    return f"nlpkit check-data {_flags(options)}", check
+
+
+def _stream(rng: random.Random, folder: Path, run: Path) -> tuple[str, Run]:
+    """As prediction streams rows: a bad one is kept with its error."""
+    path = _file(rng, folder)
+    options = _reading(rng)
+
+    def stream() -> Any:
+        from nlpkit.data import readers
+        from nlpkit.options import ReadingOptions
+
+        rows = list(readers.read_rows(path, readers.Reading.of(ReadingOptions(**options)), on_error="keep"))
+        assert rows, "no row and no error"
+        lines = [row.line for row in rows]
+        assert lines == sorted(lines), "rows out of order"
+
+    return f"nlpkit predict RUN --input {path} {_flags(options)}", stream
+
+
+def _corpus(rng: random.Random, folder: Path, run: Path) -> tuple[str, Run]:
+    """Running text, as tokenizers and language models learn from it."""
+    path = _file(rng, folder)
+    options = {**_reading(rng), "data": [str(path)], "vocab_size": 300, "output": folder / "tokenizer"}
+    options["validation_share"] = 0.1
+
+    def train() -> Any:
+        from nlpkit.recipes import train_tokenizer
+
+        return train_tokenizer.run(train_tokenizer.Config(**options))
+
+    return f"nlpkit train-tokenizer {_flags(options)}", train
+
+
+def _predict(rng: random.Random, folder: Path, run: Path) -> tuple[str, Run]:
+    """A file of the user's: a row out for each row in, whatever is in it."""
+    path = _file(rng, folder)
+    output = folder / f"answers{rng.choice(['.jsonl', '.csv', '.tsv', '.parquet'])}"
+    options = {"model": str(run), "input": str(path), "output": output, "device": "cpu", "threads": 1, **_reading(rng)}
+
+    def predict() -> Any:
+        from nlpkit.data import readers
+        from nlpkit.recipes import predict
+
+        config = predict.Config(**options)
+        report = predict.run(config)
+        rows = readers.read_rows(path, readers.Reading.of(config), on_error="keep")
+        answers = sum(1 for _ in readers.read_rows(output))
+        assert answers == sum(1 for _ in rows), "other rows out than in"
+        return report
+
+    return f"nlpkit predict {_flags(options).replace('--model ', '')}", predict
+
+
+# --- records, configurations, models ---
+
+TEXT = "the film was lovely and warm"
+
+
+def _spoil_json(rng: random.Random, data: bytes) -> bytes:
+    if rng.random() < 0.6:
+        return _json(spoil.spoil_document(rng, json.loads(data), [*spoil.VALUES, 10**6, 3, 64, "bert", "gelu"]))
+    return spoil.spoil_bytes(rng, data)
+
+
+def _folder(rng: random.Random, folder: Path, run: Path) -> tuple[str, Run]:
+    """A run folder of which one of the files that people edit or copy is spoilt."""
+    copy = folder / "run"
+    shutil.copytree(run, copy, ignore=shutil.ignore_patterns("plots", "checkpoints", "*.jsonl"))
+    names = ["nlpkit.json", "nlpkit.json", "config.json", "config.json", "tokenizer.json", "tokenizer_config.json"]
+    names += ["model.safetensors"]
+    path = copy / rng.choice([name for name in names if (copy / name).exists()])
+    data = path.read_bytes()
+    if rng.random() < 0.1:
+        path.unlink()
+    elif path.suffix == ".json":
+        path.write_bytes(_spoil_json(rng, data))
+    else:
+        path.write_bytes(spoil.spoil_bytes(rng, data))
+    what = rng.choice(["predict", "predict", "evaluate", "check-data"])
+    data_file = run.parent / "rows.csv"
+
+    def use() -> Any:
+        from nlpkit.recipes import check_data, evaluate, predict
+
+        common = {"device": "cpu", "threads": 1}
+        if what == "predict":
+            return predict.run(predict.Config(model=str(copy), texts=[TEXT], **common))
+        if what == "evaluate":
+            return evaluate.run(evaluate.Config(model=str(copy), data=str(data_file), **common))
+        return check_data.run(check_data.Config(data=str(data_file), model=str(copy)))
+
+    commands = {
+        "predict": f"nlpkit predict {copy} '{TEXT}'",
+        "evaluate": f"nlpkit evaluate {copy} --data {data_file}",
+        "check-data": f"nlpkit check-data --data {data_file} --model {copy}",
+    }
+    return commands[what], use
+
+
+CONFIG = """command: finetune-cls
+data: sample:feedback
+model: minilm
+epochs: 2
+learning-rate: 3e-4
+batch_size: 16
+text-column: text
+trainer:
+  - adam_beta2=0.98
+class-weights: balanced
+train-file: [a.csv, b.csv]
+"""
+
+
+def _yaml(rng: random.Random, folder: Path, run: Path) -> tuple[str, Run]:
+    """A recipe, or the record of a run as one."""
+    recorded = rng.random() < 0.3
+    path = folder / ("nlpkit.json" if recorded else "recipe.yaml")
+    if recorded:
+        path.write_bytes(_spoil_json(rng, (run / "nlpkit.json").read_bytes()))
+    else:
+        path.write_bytes(spoil.spoil_bytes(rng, CONFIG.encode()))
+
+    def read() -> Any:
+        from nlpkit.recipes import finetune_cls
+
+        finetune_cls.Config.from_sources({}, path, "finetune-cls")
+
+    return f"nlpkit finetune-cls --config {path} --dry-run", read
+
+
+def _arguments(rng: random.Random, folder: Path, run: Path) -> tuple[str, Run]:
+    """A command line with words where others belong."""
+    words = ["predict", "evaluate", "check-data", "tokenize", "env", "--data", "--model", "--json", "--task",
+             "--output", "--input", "--epochs", "--config", "--help", "--columns", "--show", "--version", "--suspects",
+             "--delimiter", "x.csv", "text", "none", "", "-", "--", "=", "-1", "nan", "1e9", ",", "[]",
+             str(run), str(run.parent / "rows.csv")]  # fmt: skip
+    chosen = [rng.choice(["predict", "evaluate", "check-data", "tokenize"]), *rng.choices(words, k=rng.randint(0, 6))]
+    if rng.random() < 0.2:
+        chosen.append("".join(rng.choices(string.printable, k=5)))
+
+    def call() -> Any:
+        import contextlib
+
+        from nlpkit.cli.app import main
+
+        said, failed = io.StringIO(), io.StringIO()
+        with contextlib.chdir(folder), contextlib.redirect_stdout(said), contextlib.redirect_stderr(failed):
+            code = main([*chosen, "--device", "cpu"] if chosen[0] in ("predict", "evaluate") else chosen)
+        assert code in (0, 2), f"exit code {code}: {failed.getvalue()[-500:]}"
+        assert "Traceback" not in failed.getvalue()
+
+    import shlex
+
+    return f"nlpkit {shlex.join(chosen)}", call
+
+
+KINDS = {
+    "check-data": Kind(50, _check_data),
+    "stream": Kind(15, _stream),
+    "predict": Kind(10, _predict),
+    "corpus": Kind(5, _corpus),
+    "folder": Kind(12, _folder),
+    "config": Kind(6, _yaml),
+    "arguments": Kind(2, _arguments),
+}

@@ -1,0 +1,105 @@
+"""Files that were damaged, or edited by hand: one message with the place, never a library's own error."""
+
+from __future__ import annotations
+
+import io
+import json
+import shutil
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import rows
+
+from nlpkit.cli.app import main
+
+
+def edited(change: Callable[[dict[str, Any]], Any]) -> Callable[[Path], None]:
+    def edit(path: Path) -> None:
+        document = json.loads(path.read_text())
+        changed = change(document)
+        path.write_text(json.dumps(changed if isinstance(changed, list) else document))
+
+    return edit
+
+
+@pytest.mark.parametrize(
+    ("file", "damage", "said"),
+    [
+        ("nlpkit.json", edited(lambda record: [record]), "is not the record of a run"),
+        ("nlpkit.json", edited(lambda record: record.update(schema_version="x")), "is not the record of a run"),
+        ("nlpkit.json", edited(lambda record: record.update(schema_version=99, versions=None)), "by a newer nlpkit"),
+        ("nlpkit.json", edited(lambda record: record["task"].pop("columns")), "KeyError: 'columns'"),
+        ("nlpkit.json", edited(lambda record: record["task"].update(name=["x"])), "the model's task is damaged"),
+        ("nlpkit.json", edited(lambda record: record.update(task="x")), "the model's task is damaged"),
+        ("nlpkit.json", edited(lambda record: record["task"]["labels"].append("x")), "has 3 labels"),
+    ],
+)
+def test_a_record_is_checked(
+    file: str, damage: Callable[[Path], None], said: str, trained: Path, tmp_path: Path, capsys: Any
+) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(trained, run)
+    damage(run / file)
+    assert main(["predict", str(run), "a film", "--device", "cpu"]) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_answers_that_are_no_numbers_are_no_answers(trained: Path, tmp_path: Path, capsys: Any) -> None:
+    import torch
+    from safetensors.torch import load_file, save_file
+
+    run = tmp_path / "run"
+    shutil.copytree(trained, run)
+    weights = load_file(run / "model.safetensors")
+    weights["classifier.bias"][0] = torch.nan
+    save_file(weights, run / "model.safetensors", metadata={"format": "pt"})
+    assert main(["predict", str(run), "a film", "--device", "cpu"]) == 2
+    assert "no number (NaN), in fp32" in capsys.readouterr().err
+
+
+def parquet() -> bytes:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    out = io.BytesIO()
+    pq.write_table(pa.Table.from_pylist(rows(40)), out)
+    data = bytearray(out.getvalue())
+    data[60:120] = b"\xff" * 60  # within the first page
+    return bytes(data)
+
+
+def xlsx() -> bytes:
+    import openpyxl
+
+    book = openpyxl.Workbook()
+    for row in rows(40):
+        book.active.append(list(row.values()))
+    whole, damaged = io.BytesIO(), io.BytesIO()
+    book.save(whole)
+    with zipfile.ZipFile(whole) as before, zipfile.ZipFile(damaged, "w") as after:
+        for name in before.namelist():
+            content = before.read(name)
+            after.writestr(name, content[: len(content) // 2] if "sheet1" in name else content)
+    return damaged.getvalue()
+
+
+@pytest.mark.parametrize("make", [parquet, xlsx])
+def test_a_file_that_breaks_off_within(make: Callable[[], bytes], tmp_path: Path, capsys: Any) -> None:
+    path = tmp_path / f"data.{make.__name__}"
+    path.write_bytes(make())
+    assert main(["check-data", "--data", str(path), "--model", "none"]) == 2
+    assert f"{path}: damaged {make.__name__} file" in capsys.readouterr().err
+
+
+def test_a_value_in_a_recipe_that_is_no_yaml(tmp_path: Path, capsys: Any) -> None:
+    (tmp_path / "a.yaml").write_text('data: x.csv\ntrainer: ["adam_beta2=`.98"]\n')
+    assert main(["finetune-cls", "--config", str(tmp_path / "a.yaml")]) == 2
+    assert "the value of 'adam_beta2=`.98' cannot be read" in capsys.readouterr().err
+
+
+def test_a_message_does_not_repeat_a_page_of_input(capsys: Any) -> None:
+    assert main(["check-data", "--data", "x.csv", "--seed", "9a" * 2000]) == 2
+    assert len(capsys.readouterr().err) < 400
