@@ -103,6 +103,10 @@ class LoadedData:
         name, unit = self.origins[hidden[FILE]]
         return f"{name} {unit} {hidden[readers.LINE]}"
 
+    def files(self, rows: Dataset) -> list[int]:
+        """A number for the file, or split of the hub, that each of `rows` comes from."""
+        return rows[FILE][:] if FILE in rows.column_names else [0] * len(rows)
+
     def places(self, rows: Dataset, split: str) -> list[str]:
         """`where` of each of `rows`, which may be any selection of a split of this data."""
         if FILE not in rows.column_names:

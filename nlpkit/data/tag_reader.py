@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from nlpkit.data import tagged
+from nlpkit.data import spans, tagged
 from nlpkit.data import tags as schemes
 from nlpkit.data.readers import LINES
+from nlpkit.data.spans import Counting
 from nlpkit.data.tags import Scheme
 from nlpkit.tasks.base import Finding
 
@@ -31,18 +33,47 @@ class TagReader:
         self.untagged: list[str] = []
         self.bad_tags: list[str] = []
         self.bad_spans: list[str] = []
+        self.lost: list[str] = []
+        self.moved: list[str] = []
+        self.cut: list[str] = []
+        self.countings: dict[int, Counting] = {}  # by file
+        self.files: Sequence[int] = ()
+
+    def settle_offsets(self, texts: Sequence[Any], cells: Sequence[Any], files: Sequence[int], asked: str) -> None:
+        """Find out how the spans of each file count characters.
+
+        Args:
+            texts, cells: of each row the text, and the spans as they are written.
+            files: a number for the file of each row.
+            asked: see `spans.counting`.
+        """
+        self.files = files
+        pairs: dict[int, tuple[list[str], list[list[spans.Mark]]]] = {file: ([], []) for file in files}
+        for text, cell, file in zip(texts, cells, files, strict=True):
+            with contextlib.suppress(ValueError):  # told when the row is read
+                marks = spans.marks_of(cell)
+                if isinstance(text, str):
+                    pairs[file][0].append(text)
+                    pairs[file][1].append(marks)
+        self.countings = {file: spans.counting(*found, asked) for file, found in pairs.items()}
 
     def read(self, row: int, value: Any, tags: Any) -> tagged.Sentence | None:
         """The sentence of a row with its tags as BIO or plain, None for one that cannot be used."""
         where = self.places[row]
         self.total += 1
         try:
-            sentence = tagged.tagged_sentence(value, tags)
+            counting = self.countings[self.files[row]] if self.files else Counting()
+            sentence = tagged.tagged_sentence(value, tags, counting)
+        except tagged.LostSpan as error:
+            self.lost.append(f"{where}: {error}")
+            return None
         except ValueError as error:
             self.left_out.append(f"{where}: {error}")
             return None
         assert sentence.tags is not None
         self.bad_spans += [f"{where}: {fault}" for fault in sentence.faults]
+        self.moved += [f"{where}: {said}" for said in sentence.moved]
+        self.cut += [f"{where}: {said}" for said in sentence.cut]
         if self.scheme == "plain" and not all(sentence.tags):
             self.untagged.append(f"{where}: {sum(not tag for tag in sentence.tags)} words without a tag")
             return None
@@ -67,7 +98,7 @@ class TagReader:
         level: Any = "error" if stop else "warning"
         end = " (--on-bad-tags error)" if stop else ""
         scheme = self.scheme.upper()
-        rows = f"of {self.total:,} rows"
+        rows, total = f"of {self.total:,} rows", sum(made.total for made in self.countings.values())
         kinds: list[tuple[str, Any, list[str], str]] = [
             (
                 "unreadable-row",
@@ -83,12 +114,47 @@ class TagReader:
                 f"of {self.words:,} tags are illegal in {scheme}" + (end or " and are read as conlleval does"),
             ),
             ("bad-spans", level, self.bad_spans, f"spans cannot be right{end or ' and are left out'}"),
+            (
+                "lost-spans",
+                level,
+                self.lost,
+                f"{rows} have a span that stands nowhere in the text{end or ' and are left out'}",
+            ),
+            (
+                "moved-spans",
+                level,
+                self.moved,
+                f"of {total:,} spans do not cover the text that they name"
+                + (end or ", which stands in one other place, which is taken"),
+            ),
+            ("cut-words", "warning", self.cut, f"of {total:,} spans begin or end inside a word (--offsets)"),
         ]
-        return [
+        return self._offsets(split) + [
             Finding(level, check, f"{split}: {len(found):,} {said}", len(found), found)
             for check, level, found, said in kinds
             if found
         ]
+
+    def _offsets(self, split: str) -> list[Finding]:
+        """How spans are counted, where it is not in characters."""
+        findings = []
+        for file, made in self.countings.items():
+            if made.reason is None:
+                continue
+            why = {
+                "asked": "as asked",
+                "text": "only so do all cover the text that they name",
+                "words": "so none begins or ends inside a word, where else some would",
+            }[made.reason]
+            name = next(place for place, of in zip(self.places, self.files, strict=True) if of == file)
+            message = (
+                f"{split}: {made.moved:,} of {made.total:,} spans of {name.rsplit(' ', 2)[0]} are counted "
+                f"{spans.SAID[made.offsets]}: {why} (--offsets)"
+            )
+            # what the texts prove is no guess
+            level: Any = "warning" if made.reason == "words" else "note"
+            findings.append(Finding(level, "offsets", message, made.moved))
+        return findings
 
 
 def token_lines(rows: Dataset) -> list[list[int]] | None:

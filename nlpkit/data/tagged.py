@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from nlpkit import reporting
 from nlpkit.data import columns as column_names
-from nlpkit.data import layouts, words
+from nlpkit.data import layouts, spans, words
 from nlpkit.data import tags as schemes
 from nlpkit.data.conll import CONLL_U
+from nlpkit.data.spans import Counting, Mark
 from nlpkit.data.tags import Scheme, Span
 from nlpkit.data.words import Place
 from nlpkit.errors import UserError
@@ -24,7 +25,7 @@ Kind = Literal["pos", "chunk", "ner"]
 
 WORD_NAMES = ("tokens", "words", "token", "word", "form", "forms")
 KIND_NAMES: dict[str, Kind] = {
-    **dict.fromkeys(("ner_tags", "ner", "ner_tag", "entities", "spans"), "ner"),
+    **dict.fromkeys(("ner_tags", "ner", "ner_tag", "entities", "spans", "ents"), "ner"),
     **dict.fromkeys(("chunk_tags", "chunk", "chunks", "chunk_tag"), "chunk"),
     **dict.fromkeys(("pos_tags", "upos", "pos", "pos_tag", "xpos", "upos_tags"), "pos"),
 }
@@ -39,9 +40,6 @@ MOST_TAGS = (
     200  # different values from which a column holds words, not tags; the largest tag sets in use have about 150
 )
 
-# how annotation tools call what a span has
-SPAN_KEYS = (("start", "start_offset"), ("end", "end_offset"), ("label", "type", "tag"))
-PAIR_KEY = "span"  # or start and end in a list under this
 _SPANS_HINT = "Character spans go with a running text: --text-column names it."
 
 
@@ -53,13 +51,17 @@ class Sentence:
         text: the row's own, or its words with a blank between two.
         places: of the words in it.
         tags: one a word, in the scheme of the data, BIO for character spans; None where none were asked for.
-        faults: what is wrong with the spans, in a few words each.
+        faults: spans that are left out, and why, in a few words each.
+        moved: spans that stand elsewhere than they say, found by their text.
+        cut: spans that begin or end inside a word.
     """
 
     text: str
     places: list[Place]
     tags: list[str] | None = None
     faults: list[str] = field(default_factory=list)
+    moved: list[str] = field(default_factory=list)
+    cut: list[str] = field(default_factory=list)
 
 
 def sentence(value: Any) -> Sentence:
@@ -79,18 +81,19 @@ def sentence(value: Any) -> Sentence:
     return made
 
 
-def tagged_sentence(value: Any, tags: Any) -> Sentence:
+def tagged_sentence(value: Any, tags: Any, counting: Counting) -> Sentence:
     """The words of a row with their tags.
 
     Args:
         value: a list of words, or a text.
         tags: of a list of words a tag each (see `cells`); of a text spans with start, end and label.
+        counting: how the spans count characters.
 
     Raises:
-        ValueError: no words, or not a tag for each; the message says so in a few words.
+        ValueError: no words, not a tag for each, or a span that stands nowhere; the message says so in a few words.
     """
     if isinstance(value, str):
-        return _marked(value, spans_of(tags))
+        return _marked(value, spans.marks_of(tags), counting)
     made = sentence(value)
     if not isinstance(tags, list) or len(tags) != len(made.places):
         count = len(tags) if isinstance(tags, list) else "no"
@@ -99,48 +102,43 @@ def tagged_sentence(value: Any, tags: Any) -> Sentence:
     return made
 
 
-def spans_of(value: Any) -> list[tuple[int, int, str]]:
-    """Character spans from a list of objects, or from lists under the same keys.
+class LostSpan(ValueError):
+    """A span whose words are not known: as all others of its row would be trained as no entity, the row is lost."""
+
+
+def _marked(text: str, marks: list[Mark], counting: Counting) -> Sentence:
+    """A text cut into words so that spans cover whole ones; of two that overlap the one behind is left out.
 
     Raises:
-        ValueError: a span lacks start, end or label.
+        LostSpan: a span is not within the text, or does not cover the text that it says it covers.
     """
-    if isinstance(value, Mapping):  # how `datasets` keeps a sequence of objects
-        value = [dict(zip(value, cells, strict=True)) for cells in zip(*value.values(), strict=True)]
-    found = []
-    for item in value or []:
-        pair = item.get(PAIR_KEY)
-        item = {**item, "start": pair[0], "end": pair[1]} if pair and len(pair) == 2 else item
-        parts: list[Any] = [next((item[k] for k in names if item.get(k) is not None), None) for names in SPAN_KEYS]
-        if None in parts:
-            raise ValueError(f"a span needs start, end and label: {item}")
-        try:
-            found.append((int(parts[0]), int(parts[1]), str(parts[2])))
-        except (TypeError, ValueError):
-            raise ValueError(f"start and end of a span are numbers of characters: {item}") from None
-    return found
-
-
-def _marked(text: str, spans: list[tuple[int, int, str]]) -> Sentence:
-    """A text cut into words so that spans cover whole ones; spans that cannot be right are left out."""
-    sentence(text)  # which must have words
-    faults, kept = [], list[tuple[int, int, str]]()
-    for start, end, label in sorted(spans, key=lambda span: (span[0], -span[1])):
-        name = f"span {start} to {end} ({label})"
-        if not 0 <= start < end <= len(text):
-            faults.append(f"{name} is not within the {len(text)} characters")
-        elif not words.split(text[start:end]):
-            faults.append(f"{name} covers no word")
+    made = sentence(text)  # which must have words
+    kept = list[tuple[int, int, str]]()
+    placed = counting.placed(text, marks)
+    for mark, place, found in sorted(placed, key=lambda one: (one.place or (0, 0), one.mark)):
+        if place is None and found:
+            raise LostSpan(f"{mark} does not cover that text")
+        if place is None:
+            raise LostSpan(f"{mark} is not within the {len(text)} characters")
+        start, end = place
+        if found:
+            made.moved.append(f"{mark} is {start} to {end}")
+        if not words.split(text[start:end]):
+            made.faults.append(f"{mark} covers no word")
         elif kept and start < kept[-1][1]:
-            faults.append(f"{name} overlaps span {kept[-1][0]} to {kept[-1][1]} ({kept[-1][2]})")
+            made.faults.append(f"{mark} overlaps span {kept[-1][0]} to {kept[-1][1]} ({kept[-1][2]})")
         else:
-            kept.append((start, end, label))
-    places = words.split(text, [border for start, end, _ in kept for border in (start, end)])
-    found = []
+            kept.append((start, end, mark.label))
+            if spans.cuts_a_word(text, place):
+                around = text[max(start - 10, 0) : start], text[start:end], text[end : end + 10]
+                made.cut.append(f"{mark}: {around[0]}[{around[1]}]{around[2]}")
+    made.places = words.split(text, [border for start, end, _ in kept for border in (start, end)])
+    found_spans = []
     for start, end, label in kept:
-        inside = [i for i, (first, behind) in enumerate(places) if start <= first and behind <= end]
-        found.append(Span(inside[0], inside[-1] + 1, label))
-    return Sentence(text, places, schemes.bio(found, len(places)), faults)
+        inside = [i for i, (first, behind) in enumerate(made.places) if start <= first and behind <= end]
+        found_spans.append(Span(inside[0], inside[-1] + 1, label))
+    made.tags = schemes.bio(found_spans, len(made.places))
+    return made
 
 
 # --- which column holds what ---
@@ -153,8 +151,7 @@ def _holds(feature: Any) -> str:
     inner = getattr(feature, "feature", None)
     keys = set(inner if isinstance(inner, dict) else feature if isinstance(feature, dict) else ())
     if keys:
-        placed = PAIR_KEY in keys or all(keys.intersection(names) for names in SPAN_KEYS[:2])
-        return "spans" if placed and keys.intersection(SPAN_KEYS[2]) else "other"
+        return "spans" if spans.are_keys(keys) else "other"
     if isinstance(inner, ClassLabel):
         return "numbers"
     if isinstance(inner, Value):
@@ -215,7 +212,9 @@ def tags_column(rows: Dataset, text: str, named: str | None, kind: Kind | None) 
         return column
     fitting = _fitting(held[text])
     # a column that is empty so far is no column of words
-    candidates = [name for name, what in held.items() if what in fitting and name != text]
+    # tokens that are objects with tags of their own (spaCy's) are no spans
+    marked = {name for name, what in held.items() if what == "spans" and name.lower() in WORD_NAMES}
+    candidates = [name for name, what in held.items() if what in fitting and name not in (text, *marked)]
     kinds = {name: found for name in candidates if (found := _kind_of(rows, name)) is not None}
     if kind is None and (generic := column_names.guess(candidates, TAG_NAMES)):
         return generic
@@ -293,7 +292,7 @@ def _kind_of(rows: Dataset, column: str) -> Kind | None:
         return KIND_NAMES[column.lower()]
     if column in NOT_TAGS:
         return None
-    if _holds(rows.features[column]) == "spans":
+    if holds_spans(rows, column):
         return "ner"
     sample = [value for value in cells(rows.select(range(min(SAMPLE, len(rows)))), column) if value]
     scheme = schemes.detect(sample)
@@ -315,7 +314,7 @@ def class_names(rows: Dataset, column: str) -> list[str] | None:
 def cells(rows: Dataset, column: str) -> list[Any]:
     """The tags of each row: a list of names, an empty one for a missing tag; of spans the cell as it is."""
     values = rows[column][:]
-    if _holds(rows.features[column]) == "spans":
+    if holds_spans(rows, column):
         return values
     names = class_names(rows, column)
 
@@ -331,13 +330,18 @@ def cells(rows: Dataset, column: str) -> list[Any]:
     ]
 
 
+def holds_spans(rows: Dataset, column: str) -> bool:
+    """Whether a column holds spans of characters."""
+    return _holds(rows.features[column]) == "spans"
+
+
 def scheme_of(rows: Dataset, column: str, asked: Scheme | None) -> Scheme:
     """The scheme of the tags in a column, which is `bio` for spans: the one asked for, else the one found.
 
     Raises:
         UserError: another one was asked for than spans have.
     """
-    if _holds(rows.features[column]) == "spans":
+    if holds_spans(rows, column):
         if asked not in (None, "bio"):
             raise UserError(
                 f"column '{column}' holds character spans, which mark entities and are no {asked.upper()} tags",
@@ -351,10 +355,10 @@ def scheme_of(rows: Dataset, column: str, asked: Scheme | None) -> Scheme:
 
 def distinct(rows: Dataset, column: str) -> list[str]:
     """The different tags in a column, as BIO for spans, in the order of their first."""
-    if _holds(rows.features[column]) == "spans":
+    if holds_spans(rows, column):
         labels: dict[str, None] = {}
         for value in rows[column][:]:
             with contextlib.suppress(ValueError):  # told when the row is read
-                labels.update(dict.fromkeys(span[2] for span in spans_of(value)))
+                labels.update(dict.fromkeys(mark.label for mark in spans.marks_of(value)))
         return [f"B-{label}" for label in labels]
     return list(dict.fromkeys(tag for value in cells(rows, column) for tag in value or ()))

@@ -46,6 +46,13 @@ class _Shapes(dict[int, str]):
 
 
 _SHAPES = _Shapes()
+
+
+def shape(character: str) -> str:
+    """What a character is to `split`, see `_Shapes`: `a` and `0` make up words."""
+    return _SHAPES[ord(character)]
+
+
 _WORD = re.compile(
     r"""
       (?:a\.){2,}                                            # U.S.

@@ -15,6 +15,7 @@ from nlpkit.data import tagged, words
 from nlpkit.data import tags as schemes
 from nlpkit.data.conll import NUMBERS
 from nlpkit.data.layouts.base import Content
+from nlpkit.data.spans import Offsets
 from nlpkit.data.tag_reader import TagReader, token_lines
 from nlpkit.data.tags import OUTSIDE, Scheme
 from nlpkit.errors import UserError
@@ -55,6 +56,12 @@ class TagOptions(TextOptions):
     )
     scheme: Literal["auto", "bio", "iob1", "bioes", "io", "plain"] = option(
         "auto", "How entities are written as tags; plain: a tag stands for itself.", panel="Task"
+    )
+    offsets: Literal["auto"] | Offsets = option(
+        "auto",
+        "How start and end of spans count: characters, units of UTF-16, bytes, the last character too, from 1, ...",
+        panel="Task",
+        shown_default="found by the texts of the spans, else by words",
     )
     on_bad_tags: Literal["repair", "error"] = option(
         "repair", "Tags that the scheme does not allow: read them as conlleval does, or stop.", panel="Task"
@@ -140,6 +147,7 @@ class TokenClassification(Task):
         self.max_length = max_length
         self.kind: tagged.Kind | None = None
         self.on_bad_tags = "repair"
+        self.offsets = "auto"
         self.aggregation = "first"
         self.label_all_tokens = False
         self.per_class = False
@@ -186,6 +194,7 @@ class TokenClassification(Task):
             max_length=options.max_length,
         )
         task.on_bad_tags = options.on_bad_tags
+        task.offsets = options.offsets
         return task
 
     @classmethod
@@ -224,6 +233,7 @@ class TokenClassification(Task):
             self.per_class = options.per_class
         if isinstance(options, TagOptions):
             self.on_bad_tags = options.on_bad_tags
+            self.offsets = options.offsets
             self.kind = options.column
             self.data_scheme = None if options.scheme == "auto" else options.scheme
 
@@ -275,8 +285,11 @@ class TokenClassification(Task):
             )
         reader = TagReader(scheme, origin.places(rows, split), token_lines(rows))
         kept: dict[str, list[Any]] = {"text": [], "starts": [], "ends": [], "tags": [], "where": []}
-        for i, cells in enumerate(zip(rows[text][:], tagged.cells(rows, tags), strict=True)):
-            sentence = reader.read(i, *cells)
+        texts, cells = rows[text][:], tagged.cells(rows, tags)
+        if tagged.holds_spans(rows, tags):
+            reader.settle_offsets(texts, cells, origin.files(rows), self.offsets)
+        for i, (value, cell) in enumerate(zip(texts, cells, strict=True)):
+            sentence = reader.read(i, value, cell)
             if sentence is not None:
                 starts, ends = zip(*sentence.places, strict=True)
                 values = (sentence.text, starts, ends, sentence.tags, reader.places[i])

@@ -409,15 +409,51 @@ def test_spans_that_cannot_be_right_are_named(tmp_path: Path) -> None:
     ]
     data = write_jsonl(tmp_path / "train.jsonl", [*rows, row((5, 5, "PER"))])
     _, examples, findings = examples_of(data)
-    (found,) = findings
-    assert (found.level, found.count) == ("warning", 4)
-    assert found.message == "train: 4 spans cannot be right and are left out"
-    assert found.examples[0].endswith("line 2: span 2 to 8 (LOC) overlaps span 0 to 4 (PER)")
-    assert found.examples[1].endswith("line 3: span 12 to 17 (LOC) is not within the 16 characters")
-    assert found.examples[2].endswith("line 4: span 4 to 5 (X) covers no word")
+    left, lost = findings
+    assert (left.level, left.count) == ("warning", 3)
+    assert left.message == "train: 3 spans cannot be right and are left out"
+    assert left.examples[0].endswith("line 2: span 2 to 8 (LOC) overlaps span 0 to 4 (PER)")
+    assert left.examples[1].endswith("line 4: span 4 to 5 (X) covers no word")
     assert examples["tags"][1] == ["B-PER", "O", "O", "O"]
-    _, _, (found,) = examples_of(data, on_bad_tags="error")
-    assert found.level == "error"
+    # its words would be trained as no entity
+    assert lost.message == "train: 1 of 5 rows have a span that stands nowhere in the text and are left out"
+    assert lost.examples[0].endswith("line 3: span 12 to 17 (LOC) is not within the 16 characters")
+    assert len(examples) == 4
+    _, _, findings = examples_of(data, on_bad_tags="error")
+    assert [found.level for found in findings] == ["error", "error"]
+
+
+def test_offsets_of_another_way_to_count_are_repaired_and_said(tmp_path: Path) -> None:
+    rows = [{"text": f"\U0001f600 Anna sat {i}", "spans": [{"start": 3, "end": 7, "label": "PER"}]} for i in range(3)]
+    _, examples, (found,) = examples_of(write_jsonl(tmp_path / "train.jsonl", rows))
+    assert examples["tags"][0] == ["O", "B-PER", "O", "O"]
+    assert (found.level, found.count) == ("warning", 3)
+    assert re.search(r"3 of 3 spans of .*train\.jsonl are counted in UTF-16 units .*: so none begins", found.message)
+    named = [row | {"spans": [row["spans"][0] | {"text": "Anna"}]} for row in rows]
+    _, _, (found,) = examples_of(write_jsonl(tmp_path / "train.jsonl", named))
+    assert found.level == "note" and "only so do all cover the text that they name" in found.message
+    _, examples, findings = examples_of(write_jsonl(tmp_path / "train.jsonl", rows), offsets="characters")
+    assert [found.check for found in findings] == ["offsets", "cut-words"]
+    assert examples["tags"][0] == ["O", "O", "B-PER", "O", "O"]
+
+
+def test_spans_that_contradict_their_text(tmp_path: Path) -> None:
+    def row(text: str, start: int, said: str) -> dict[str, Any]:
+        return {"text": text, "spans": [{"start": start, "end": start + len(said), "label": "PER", "text": said}]}
+
+    rows = [
+        row("Anna sat", 0, "Anna"),
+        row("so Bob sat", 5, "Bob"),
+        row("so Bob sat", 3, "Eve"),
+        row("ab Eves", 3, "Eve"),
+    ]
+    _, examples, findings = examples_of(write_jsonl(tmp_path / "train.jsonl", rows))
+    assert examples["tags"][:] == [["B-PER", "O"], ["O", "B-PER", "O"], ["O", "B-PER", "O"]]
+    found = {finding.check: finding for finding in findings}
+    assert found["moved-spans"].examples[0].endswith("line 2: span 5 to 8 (PER, 'Bob') is 3 to 6")
+    assert found["lost-spans"].examples[0].endswith("line 3: span 3 to 6 (PER, 'Eve') does not cover that text")
+    assert found["cut-words"].examples[0].endswith("line 4: span 3 to 6 (PER, 'Eve'): ab [Eve]s")
+    assert found["cut-words"].message == "train: 1 of 4 spans begin or end inside a word (--offsets)"
 
 
 def test_a_scheme_is_for_tags_not_for_spans(tmp_path: Path) -> None:
