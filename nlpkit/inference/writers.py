@@ -52,6 +52,16 @@ def _jsonl(file: TextIO) -> Write:
     return write
 
 
+class _LineFeeds:
+    """Takes lines that end in \\r\\n, and writes them with \\n."""
+
+    def __init__(self, file: TextIO) -> None:
+        self.file = file
+
+    def write(self, line: str) -> int:
+        return self.file.write(line.removesuffix("\r\n") + "\n")
+
+
 def _csv(file: TextIO, delimiter: str) -> Write:
     out: csv.DictWriter[str] | None = None
 
@@ -60,7 +70,8 @@ def _csv(file: TextIO, delimiter: str) -> Write:
         if out is None:
             # a broken row may have fewer columns than the others
             columns = list(dict.fromkeys(name for row in rows for name in row))
-            out = csv.DictWriter(file, columns, delimiter=delimiter, lineterminator="\n")
+            # a lone \r in a cell is quoted only where it is part of the line's end
+            out = csv.DictWriter(_LineFeeds(file), columns, delimiter=delimiter, lineterminator="\r\n")
             out.writeheader()
         for row in rows:
             _require_known(row, out.fieldnames)
