@@ -25,6 +25,10 @@ OLD_NAMES = {"input_format": "format"}
 # what stands for a path in `--help`
 PLACES = frozenset({"PATH", "FILE", "DIR", "MODEL", "TEACHER"})
 
+# Options that came later, each beside an older one: a run whose record lacks it did this, and does it when it is
+# resumed, repeated, or asked for the rows that it held out.
+LATER = {"hold_out": ("shuffle_seed", "rows")}
+
 # Fields that say where and how to speak, not what to compute: a record of a run does not repeat them.
 NOT_REPEATED = frozenset({"output", "overwrite", "resume", "dry_run", "push_to_hub"})
 
@@ -150,6 +154,12 @@ class Config(BaseModel):
         return cls(**{**values, **flags})
 
 
+def of_record(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The options of a record, with what it did before some of them were there; see `LATER`."""
+    missing = {name: then for name, (beside, then) in LATER.items() if beside in values and name not in values}
+    return {**values, **missing}
+
+
 def read_config_file(path: Path, command: str | None, config: type[Config]) -> dict[str, Any]:
     """Read a YAML recipe or the `nlpkit.json` of an earlier run; keys may be written with dashes."""
     import yaml
@@ -168,7 +178,7 @@ def read_config_file(path: Path, command: str | None, config: type[Config]) -> d
         raise UserError(f"{path}: expected `option: value` lines, found {type(document).__name__}")
     recorded = document.get("command")
     if "schema_version" in document and isinstance(document.get("config"), dict):
-        values = dict(document["config"])
+        values = of_record(document["config"])
     else:
         values = {key: value for key, value in document.items() if key != "command"}
     if recorded and command and recorded != command:
@@ -294,6 +304,11 @@ class DataOptions(SourceOptions):
 
     validation_share: float = option(
         0.1, "Share of train held out when there is no validation split.", panel="Data", gt=0, lt=1
+    )
+    hold_out: Literal["texts", "rows"] = option(
+        "texts",
+        "What is held out: equal texts together (QA: contexts), or rows one by one, as older runs did.",
+        panel="Data",
     )
     max_train_samples: int | None = option(None, "Train on at most N rows, balanced by label.", panel="Data", ge=1)
     shuffle_seed: int | None = option(

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from nlpkit.data import duplicates as texts
 from nlpkit.tasks.base import SHOWN, Finding
 
 RARE = 10  # rows under which a class is called rare
@@ -26,7 +27,7 @@ def duplicates(
         first: dict[str, int] = {}
         repeated, contradicting = [], []
         for i, key in enumerate(inputs):
-            normal = " ".join(key.lower().split())
+            normal = texts.normal(key)
             seen = first.setdefault(normal, i)
             if seen != i:
                 repeated.append(f"{places[split][i]} = {places[split][seen]}: {_short(key)}")
@@ -42,17 +43,18 @@ def duplicates(
 
 
 def leakage(keys: Mapping[str, Sequence[str]], places: Mapping[str, Sequence[str]]) -> list[Finding]:
-    """Rows of validation or test whose input also stands in train: their figures are too good."""
+    """Rows of validation or test whose input also stands in train, or nearly so: their figures are too good."""
     if "train" not in keys:
         return []
-    train = {" ".join(key.lower().split()): i for i, key in enumerate(keys["train"])}
+    normal = {split: [texts.normal(key) for key in inputs] for split, inputs in keys.items()}
+    train = {key: i for i, key in enumerate(normal["train"])}
     findings = []
     for split, inputs in keys.items():
         if split == "train":
             continue
         leaked = []
         for i, key in enumerate(inputs):
-            seen = train.get(" ".join(key.lower().split()))
+            seen = train.get(normal[split][i])
             if seen is not None:
                 leaked.append(f"{places[split][i]} = {places['train'][seen]}: {_short(key)}")
         if leaked:
@@ -60,6 +62,27 @@ def leakage(keys: Mapping[str, Sequence[str]], places: Mapping[str, Sequence[str
             message = f"{split}: {len(leaked):,} of {len(inputs):,} rows ({share:.1%}) also stand in train"
             level: Any = "error" if share == 1 else "warning"
             findings.append(Finding(level, "leakage", message, len(leaked), leaked))
+    return findings + _near_leakage(normal, keys, places)
+
+
+def _near_leakage(
+    normal: Mapping[str, Sequence[str]], keys: Mapping[str, Sequence[str]], places: Mapping[str, Sequence[str]]
+) -> list[Finding]:
+    """Rows of validation or test that nearly stand in train."""
+    others = [split for split, inputs in normal.items() if split != "train" and inputs]
+    if others and texts.too_many(normal):
+        message = f"texts that are nearly the same were not looked for: over {texts.NEAR_CHARACTERS:,} characters"
+        return [Finding("note", "near-leakage", message)]
+    known, findings = set(normal["train"]), []
+    for split in others:
+        found = [(i, j) for i, j in texts.near(normal["train"], normal[split]) if normal[split][i] not in known]
+        if found:
+            shown = [f"{places[split][i]} ~ {places['train'][j]}: {_short(keys[split][i])}" for i, j in found]
+            message = (
+                f"{split}: {len(found):,} of {len(normal[split]):,} rows nearly stand in train ({texts.NEAR:.0%} of "
+                "the pairs of neighbouring words are the same)"
+            )
+            findings.append(Finding("note", "near-leakage", message, len(found), shown))
     return findings
 
 
@@ -93,16 +116,21 @@ def classes(names: Sequence[str], labels: Mapping[str, Sequence[int]]) -> list[F
 
 
 def truncation(
-    lengths: Mapping[str, Sequence[int]], places: Mapping[str, Sequence[str]], limit: int, advice: str
+    lengths: Mapping[str, Sequence[int]],
+    places: Mapping[str, Sequence[str]],
+    limits: Mapping[str, int],
+    advice: str,
 ) -> list[Finding]:
-    """More than one row in a hundred with more than `limit` tokens, where these lose text."""
+    """Rows with more tokens than the limit of their split, where these lose text; up to one in a hundred is a note."""
     findings = []
     for split, found in lengths.items():
+        limit = limits[split]
         over = sum(length > limit for length in found)
-        if over > 0.01 * len(found):
+        if over:
             share = over / len(found)
-            message = f"{split}: {over:,} of {len(found):,} rows ({share:.0%}) are cut at {limit} tokens; {advice}"
+            message = f"{split}: {over:,} of {len(found):,} rows ({share:.1%}) are cut at {limit} tokens; {advice}"
             longest = max(range(len(found)), key=found.__getitem__)
             example = f"{places[split][longest]}: {found[longest]:,} tokens"
-            findings.append(Finding("warning", "truncation", message, over, [example]))
+            level: Any = "warning" if over > 0.01 * len(found) else "note"
+            findings.append(Finding(level, "truncation", message, over, [example]))
     return findings

@@ -6,8 +6,9 @@ import hashlib
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -17,7 +18,7 @@ from nlpkit.errors import UserError
 if TYPE_CHECKING:
     from datasets import Dataset
 
-    from nlpkit.tasks.base import Task
+    from nlpkit.tasks.base import Finding, Task
 
 BATCH = 2_000
 # Below this many examples tokenizing again is faster than opening a cache file is worth.
@@ -36,13 +37,14 @@ def cache_folder() -> Path:
 
 
 def choose_max_length(task: Task, tokenizer: Any, examples: Mapping[str, Dataset], limit: int | None, seed: int) -> str:
-    """Set `task.max_length` from the token lengths of the data, unless one was asked for, and say what it does to them.
+    """Settle how many tokens are read, unless that was asked for, and say what it does to train.
 
-    It is the task's default, else the 99.5th percentile of a sample of train, but no shorter than 128 tokens, as rows
-    are only padded to the longest of their batch; never above what the model takes.
+    `task.max_length` is the task's default, else what the model takes. With the latter, rows of train are limited
+    further (`task.training_length`): to the 99.5th percentile of a sample of them, but no shorter than 128 tokens, as
+    rows are only padded to the longest of their batch.
 
     Args:
-        task: as its `from_data` made it.
+        task: as its `from_data` made it, or a model that learned with a length that was chosen restored it.
         tokenizer: of the model.
         examples: by split.
         limit: tokens that the model takes, None for any number.
@@ -51,7 +53,7 @@ def choose_max_length(task: Task, tokenizer: Any, examples: Mapping[str, Dataset
     Raises:
         UserError: what was asked for is more than the model takes.
     """
-    asked = task.max_length
+    asked = None if task.training_length else task.max_length
     if asked and limit and asked > limit:
         raise UserError(f"--max-length {asked}: the model takes at most {limit} tokens", f"Use {limit} or less.")
     rows = examples.get("train") or next(iter(examples.values()))
@@ -59,13 +61,18 @@ def choose_max_length(task: Task, tokenizer: Any, examples: Mapping[str, Dataset
         chosen = np.random.default_rng(seed).choice(len(rows), LENGTH_SAMPLE, replace=False)
         rows = rows.select(np.sort(chosen))
     lengths = np.asarray(task.token_lengths(tokenizer, rows[:]))
-    if asked is None:
-        wanted = max(int(np.percentile(lengths, PERCENTILE)), min(int(lengths.max()), FREE_LENGTH))
-        wanted = task.default_max_length or -(-wanted // 8) * 8
-        task.max_length = min(wanted, limit) if limit else wanted
+    if asked is None and task.default_max_length:
+        task.max_length = min(task.default_max_length, limit or task.default_max_length)
+    elif asked is None:
+        wanted = -(-max(int(np.percentile(lengths, PERCENTILE)), FREE_LENGTH) // 8) * 8
+        task.training_length = min(wanted, limit) if limit else wanted
+        task.max_length = limit
     sampled = " (sample)" if len(rows) == LENGTH_SAMPLE else ""
     median = int(np.median(lengths))
-    return f"{task.length_report(lengths)}{sampled}; median {median}, longest {int(lengths.max())}"
+    said = f"{task.for_training().length_report(lengths)}{sampled}; median {median}, longest {int(lengths.max())}"
+    if task.training_length and task.training_length != task.max_length:
+        said += f"; other rows are read up to {task.max_length or 'any number of'} tokens"
+    return said
 
 
 def featurize(task: Task, tokenizer: Any, examples: Dataset, split: str) -> Dataset:
@@ -104,6 +111,51 @@ def inputs(task: Task, tokenizer: Any, examples: Mapping[str, Sequence[Any]]) ->
     made = task.features(tokenizer, examples)
     names = [name for name in made if name not in BOOKKEEPING]
     return [{name: made[name][i] for name in names} for i in range(len(made["length"]))]
+
+
+@dataclass(frozen=True)
+class Cut:
+    """Texts that were not read to their end.
+
+    Attributes:
+        texts: how many.
+        rows: of how many.
+        longest: tokens of the longest of them.
+        limit: tokens that were read of each.
+    """
+
+    texts: int
+    rows: int
+    longest: int
+    limit: int | None
+
+    def __add__(self, other: Cut) -> Cut:
+        return Cut(self.texts + other.texts, self.rows + other.rows, max(self.longest, other.longest), other.limit)
+
+    def finding(self, task: Task, split: str, level: Literal["warning", "note"] = "warning") -> Finding | None:
+        """What to say of it, None where nothing was cut.
+
+        Args:
+            split: or whatever the rows are called.
+            level: of the finding.
+        """
+        from nlpkit.tasks.base import Finding
+
+        if not self.texts:
+            return None
+        hint = "; see --max-length" + (f", {task.uncut}" if task.uncut else "")
+        share = f"{self.texts:,} of {self.rows:,} texts are longer than {self.limit} tokens and were cut there"
+        message = f"{split}: {share}, the longest has {self.longest:,}{hint}"
+        return Finding(level, "truncation", message, self.texts)
+
+
+def cut_of(task: Task, made: Mapping[str, Sequence[Any]]) -> Cut:
+    """Which texts the features of a task do not hold to their end; `made` are their columns."""
+    rows = len(np.unique(np.asarray(made["example"])))
+    if "lost" not in made:
+        return Cut(0, rows, 0, task.max_length)
+    lost, length = np.asarray(made["lost"]), np.asarray(made["length"])
+    return Cut(int((lost > 0).sum()), rows, int((lost + length)[lost > 0].max(initial=0)), task.max_length)
 
 
 class Columns(Mapping[str, Sequence[Any]]):

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import codecs
 import csv
+import datetime
+import functools
 import gzip
 import io
 import itertools
@@ -22,7 +24,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Literal, cast
 
 from nlpkit import nearby, reporting
-from nlpkit.data import conll, layouts
+from nlpkit.data import conll, delimited, layouts
 from nlpkit.data.layouts import ANYTHING, Wanted
 from nlpkit.errors import UserError
 
@@ -60,7 +62,6 @@ _LONGEST_CELL = 16 * 2**20
 _CHUNK = 20_000  # rows turned into one arrow chunk
 _BLOCK = 2**20  # bytes of text decoded at a time
 _UNDECODABLE = re.compile("[\udc80-\udcff]")
-_QUOTE_HINT = 'Close the quote, or write a quote inside a quoted field twice ("").'
 
 
 @dataclass(frozen=True)
@@ -108,6 +109,21 @@ class Reading:
 
 
 AS_FOUND = Reading()
+
+
+@dataclass(frozen=True)
+class Style:
+    """How the fields of a csv or tsv file are written.
+
+    Attributes:
+        delimiter: separates them.
+        quotes: around "all" of them, around those that need it ("some"), or "none".
+        end: of a line.
+    """
+
+    delimiter: str
+    quotes: Literal["all", "some", "none"] = "some"
+    end: str = "\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,13 +244,19 @@ def type_conflict(tables: list[pa.Table]) -> tuple[str, str, int, int] | None:
 
 @dataclass
 class Input:
-    """A file or stream and how to read it; arguments as for `read_rows`."""
+    """A file or stream and how to read it; arguments as for `read_rows`.
+
+    Attributes:
+        columns: of a file that names them once, from when its first row was asked for.
+    """
 
     name: str
     file: Path | IO[Any]
     format: str
     reading: Reading
     keep: bool
+    columns: list[str] | None = field(default=None, init=False)
+    _style: Callable[[], Style] | None = field(default=None, init=False)
     _opened: IO[bytes] | None = field(default=None, init=False)
     _consumed: int = field(default=0, init=False)
     _told: bool = field(default=False, init=False)
@@ -282,6 +304,11 @@ class Input:
         """The suffix in `PACKED` that the file's name ends in."""
         suffix = self.file.suffix.lower() if isinstance(self.file, Path) else ""
         return suffix if suffix in PACKED else None
+
+    @property
+    def style(self) -> Style | None:
+        """How the fields of a csv or tsv file are written, as far as it was read; None for another, or none was."""
+        return self._style() if self._style is not None else None
 
     def consumed(self) -> int:
         """Bytes of the file, as it lies on the disk, that were read so far; 0 for a stream."""
@@ -538,88 +565,106 @@ def _conll_rows(source: Input) -> Iterator[Row]:
 def _csv_rows(source: Input) -> Iterator[Row]:
     csv.field_size_limit(_LONGEST_CELL)
     with source.text(newline="") as text:
-        lines = iter(text)
-        first = next(lines, None)
-        if first is None:
-            raise source.empty()
-        mark = _delimiter(source, first)
-        reader = csv.reader(
-            itertools.chain([first], lines),
-            delimiter=mark,
-            quoting=csv.QUOTE_NONE if source.reading.quoting == "none" else csv.QUOTE_MINIMAL,
-            strict=True,
-        )
-        columns: list[str] | None = None
-        while True:
-            start = reader.line_num + 1
-            try:
-                cells: list[Any] = next(reader)
-            except StopIteration:
-                return
-            except csv.Error as error:
-                text.take_problem()
-                message = f"{_csv_error(error)} (noticed on line {reader.line_num})"
-                if columns is None:
-                    raise UserError(f"{source.at(start)}: in the header: {message}", _QUOTE_HINT) from error
-                yield source.bad(start, message, _QUOTE_HINT)
-                continue
-            if not cells:
-                continue
-            problem = text.take_problem() if text.problem else None
-            if columns is None:
-                if problem:
-                    raise UserError(f"{source.at(start)}: {problem[0]}", problem[1])
+        lines = delimited.Lines(text)
+        mark = _delimiter(source, lines)
+        records = delimited.Records(lines, source.name, mark, source.reading.quoting, len(source.reading.columns))
+        columns: list[str] = []
+        header: list[str] = []  # where it is sure to be one, so that no row should repeat it
+        for record in records:
+            if not columns:
+                columns = _columns(source, record, lambda: delimited.loosely(lines.peek(), mark))
+                source._style = functools.partial(_style, records, lines.taken[0][1], len(record.cells))
                 if not source.reading.columns:
-                    columns = _header(source, start, cells)
+                    header = record.cells if delimited.names_columns(record.cells) else []
                     continue
-                columns = source.names(cells)
+            cells: list[Any] = record.cells
+            if len(cells) > len(columns) and not any(cells[len(columns) :]):
+                cells = cells[: len(columns)]  # a separator at the end of the line
             if "" in cells:
                 cells = [cell or None for cell in cells]
             values = dict(zip(columns, cells, strict=False))
-            if problem:
-                yield source.bad(start, *problem, values)
+            if record.fault:
+                yield source.bad(record.line, *record.fault, values)
             elif len(cells) != len(columns):
-                yield source.bad(
-                    start,
-                    f"expected {len(columns)} fields ({', '.join(columns)}), found {len(cells)}",
-                    "Quote the fields that contain the delimiter, or pass --delimiter.",
-                    values,
-                )
+                yield source.bad(record.line, *_misfit(records, columns, len(cells)), values)
+            elif record.cells == header:
+                yield source.bad(record.line, "the header stands here again", "Take the line out.", values)
             else:
-                yield Row(start, values)
+                yield Row(record.line, values)
 
 
-def _csv_error(error: csv.Error) -> str:
-    message = str(error)
-    if "unexpected end of data" in message or "field larger" in message:
-        return "a quote is opened in this row and never closed"
-    if "expected after" in message:
-        return "a stray quote: text goes on after the quote that closes a field"
-    return message
+def _style(records: delimited.Records, first: str, width: int) -> Style:
+    """How a file is written, by its first line and what was settled of its quotes."""
+    quotes: Literal["all", "some", "none"] = "all" if first.count('"') >= 2 * width else "some"
+    if records.quotes is not None and not records.quotes.enclose:
+        quotes = "none"
+    return Style(records.mark, quotes, "\r\n" if first.endswith("\r\n") else "\n")
 
 
-def _delimiter(source: Input, header: str) -> str:
-    """The delimiter that was asked for, or the one that splits the header into most columns."""
-    if source.reading.delimiter:
-        return source.reading.delimiter
-    if source.format == "tsv":
-        return "\t"
-    best = max(",;\t|", key=lambda mark: len(next(csv.reader([header], delimiter=mark))))
-    if best != ",":
+def _misfit(records: delimited.Records, columns: Sequence[str], found: int) -> tuple[str, str]:
+    """Message and hint for a row with more or fewer fields than there are columns."""
+    message = f"expected {len(columns)} fields ({', '.join(columns)}), found {found}"
+    if records.quotes is not None and not records.quotes.enclose:
+        return message, "Quotes are read as text in this file; where they enclose fields: --quoting standard."
+    return message, "Quote the fields that contain the delimiter, or pass --delimiter."
+
+
+def _delimiter(source: Input, lines: delimited.Lines) -> str:
+    """The delimiter that was asked for, that the file names, or that its first lines tell."""
+    ahead = lines.peek()
+    named = delimited.separator_line(ahead[0]) if ahead else None
+    if named:
+        next(lines)
+        ahead = ahead[1:]
+    asked = source.reading.delimiter
+    if asked:
+        return asked
+    if named:
+        reporting.current().note(f"{source.name}: columns are separated by {named!r}, as its first line says")
+        return named
+    usual = "\t" if source.format == "tsv" else ","
+    if not ahead or (usual == "\t" and usual in ahead[0]):
+        return usual
+    best = delimited.guess_mark(ahead[:100])
+    if usual == "\t" and best == ",":
+        return usual  # one column, with a comma in its name
+    if best != usual:
         reporting.current().note(f"{source.name}: columns are separated by {best!r}")
     return best
 
 
-def _header(source: Input, line: int, cells: Iterable[object]) -> list[str]:
-    """Column names without stray blanks; each must be there, once."""
-    names = ["" if cell is None else str(cell).strip().removeprefix("\ufeff") for cell in cells]
-    hint = "Give every column a name of its own in the first line."
-    if "" in names:
-        raise UserError(f"{source.at(line)}: column {names.index('') + 1} of the header has no name", hint)
-    for name in names:
-        if names.count(name) > 1:
-            raise UserError(f"{source.at(line)}: the header has {name!r} {names.count(name)} times", hint)
-    return names
+def _columns(source: Input, record: delimited.Record, rows: Callable[[], list[list[str]]]) -> list[str]:
+    """The names of the columns: those that the user gives, else those in the first row.
+
+    Args:
+        source: of the rows.
+        record: the first row.
+        rows: some of those behind it.
+
+    Raises:
+        UserError: the first row cannot be read, or has more or fewer cells than there are names.
+    """
+    if record.fault:
+        raise UserError(f"{source.at(record.line)}: in the first row: {record.fault[0]}", record.fault[1])
+    if source.reading.columns:
+        found = source.names(record.cells)
+        if delimited.names_columns(record.cells):
+            reporting.current().warn(
+                f"{source.at(record.line)}: --columns names the columns, so the first row is a row as any other, "
+                f"but it looks like a header: {', '.join(record.cells[:6])}"
+            )
+    else:
+        found, said = delimited.names(record.cells)
+        for what in said:
+            reporting.current().note(f"{source.at(record.line)}: {what}")
+        if delimited.looks_like_data(record.cells, rows()):
+            shown = ", ".join(repr(cell[:40]) for cell in record.cells[:6])
+            reporting.current().warn(
+                f"{source.at(record.line)}: the first row is taken for the names of the columns, but looks like data: "
+                f"{shown}; for a file without a header: --columns NAME,..."
+            )
+    source.columns = found
+    return found
 
 
 def _jsonl_rows(source: Input) -> Iterator[Row]:
@@ -755,25 +800,46 @@ def _xlsx_rows(source: Input) -> Iterator[Row]:
         sheet = book.worksheets[0]
         if len(book.worksheets) > 1:
             reporting.current().note(f"{source.name}: reading the first sheet, {sheet.title!r}")
-        columns: list[str] | None = None
-        for number, cells in enumerate(_cells(source, sheet), start=1):
-            filled = [None if cell == "" else cell for cell in cells]
-            while filled and filled[-1] is None:
-                filled.pop()
-            if not filled:
-                continue
-            if columns is None and not source.reading.columns:
-                columns = _header(source, number, filled)
-                continue
-            columns = columns or source.names(filled)
-            values = dict(itertools.zip_longest(columns, filled[: len(columns)]))
-            if len(filled) > len(columns):
-                message = f"expected {len(columns)} cells ({', '.join(columns)}), found {len(filled)}"
+        rows = ((number, _as_typed(cells)) for number, cells in enumerate(_cells(source, sheet), start=1))
+        filled = ((number, cells) for number, cells in rows if cells)
+        head = list(itertools.islice(filled, delimited.HEAD_LINES))
+        columns: list[str] = []
+        for number, cells in itertools.chain(head, filled):
+            if not columns:
+                first = delimited.Record(number, [cell or "" for cell in cells])
+                below = [[cell or "" for cell in row] for _, row in head[1:]]
+                columns = _columns(source, first, lambda below=below: below)  # type: ignore[misc]
+                if not source.reading.columns:
+                    continue
+            values = dict(itertools.zip_longest(columns, cells[: len(columns)]))
+            if len(cells) > len(columns):
+                message = f"expected {len(columns)} cells ({', '.join(columns)}), found {len(cells)}"
                 yield source.bad(number, message, "Name every column that holds values.", values)
             else:
                 yield Row(number, values)
     finally:
         book.close()
+
+
+def _as_typed(cells: Iterable[Any]) -> list[str | None]:
+    """Cells of a sheet as people typed them, without empty ones at the end: Excel makes numbers and dates of text."""
+    typed = [None if cell is None or cell == "" else as_text(cell) for cell in cells]
+    while typed and typed[-1] is None:
+        typed.pop()
+    return typed
+
+
+def as_text(value: Any) -> str:
+    """A value as people write it: whole numbers without a fraction, dates without a time of midnight."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
+        return str(int(value))
+    if isinstance(value, datetime.datetime):
+        return str(value.date() if value.time() == datetime.time() else value)
+    return json.dumps(value, ensure_ascii=False, default=str) if isinstance(value, list | dict) else str(value)
 
 
 def _cells(source: Input, sheet: Any) -> Iterator[tuple[Any, ...]]:

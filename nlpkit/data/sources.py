@@ -229,7 +229,13 @@ def select_slice(splits: Mapping[str, Dataset], spec: str) -> Dataset:
 
 
 def hold_out(
-    dataset: Dataset, share_or_count: float | int, *, stratify_by: str | None, seed: int, group_by: str | None = None
+    dataset: Dataset,
+    share_or_count: float | int,
+    *,
+    stratify_by: str | None,
+    seed: int,
+    group_by: str | None = None,
+    groups: np.ndarray | None = None,
 ) -> tuple[Dataset, Dataset]:
     """Split off some rows at random; the same seed gives the same rows on every platform.
 
@@ -241,6 +247,9 @@ def hold_out(
         seed: of the draw.
         group_by: column whose equal values stay on one side; whole groups are drawn until the rows are enough. Not
             together with `stratify_by`.
+        groups: a number for each row, from 0 without gaps; rows of one number stay on one side. Groups that are larger
+            than what is wanted are passed over. With `stratify_by` at most as many rows of a value are held out as are
+            wanted, without it whole groups until the rows are enough.
 
     Returns:
         (rest, held out), each in the order of `dataset`.
@@ -260,9 +269,9 @@ def hold_out(
             else "There must be two at least: one to train on, one to hold out (or name a --validation-file).",
         )
     rng = np.random.default_rng(seed)
-    groups = _classes(dataset, group_by)
-    if groups.any():
-        held = np.isin(groups, _groups_of(np.bincount(groups), count, rng))
+    by_column = _classes(dataset, group_by)
+    if by_column.any():
+        held = np.isin(by_column, _groups_of(np.bincount(by_column), count, rng))
         return dataset.select(np.flatnonzero(~held)), dataset.select(np.flatnonzero(held))
     classes = _classes(dataset, stratify_by)
     sizes = np.bincount(classes)
@@ -270,9 +279,16 @@ def hold_out(
         if len(sizes) > 1:
             reporting.current().note(f"Too few rows for each value of {stratify_by!r}: the held-out rows are random")
         classes, sizes = np.zeros(n, np.int64), np.array([n])
-    held = _draw(classes, _proportional(sizes, count), rng)
+    wanted = _proportional(sizes, count)
     mask = np.zeros(n, bool)
-    mask[held] = True
+    if groups is None or groups.max() in (0, n - 1):
+        if groups is not None and n > 1 and not groups.any():
+            reporting.current().warn("All rows are of one text: those that are held out are trained on too")
+        mask[_draw(classes, wanted, rng)] = True
+    elif len(sizes) > 1:
+        mask = np.isin(groups, _whole_groups(groups, classes, wanted, rng))
+    else:
+        mask = np.isin(groups, _groups_of(np.bincount(groups), count, rng, largest=count))
     return dataset.select(np.flatnonzero(~mask)), dataset.select(np.flatnonzero(mask))
 
 
@@ -338,6 +354,8 @@ def _find_in_folder(folder: Path, config: str | None, reading: Reading) -> dict[
     root = folder / config if config else folder
     if not root.is_dir():
         raise readers.missing(root)
+    if (root / "config.json").is_file() and any(root.glob("*.safetensors")):
+        raise UserError(f"{root} holds a model, not rows", "Data are files with rows, or a folder of such.")
     for place in (root, root / "data"):
         paths = _data_files(place, reading)
         named = _by_split(paths)
@@ -609,13 +627,36 @@ def _even(sizes: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray
     return drawn
 
 
-def _groups_of(sizes: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
-    """Random groups, of two at least, that have `count` rows together or a few more; one group stays."""
+def _groups_of(sizes: np.ndarray, count: int, rng: np.random.Generator, largest: int | None = None) -> np.ndarray:
+    """Random groups, of two at least, that have `count` rows together or a few more; one group stays.
+
+    Args:
+        largest: groups of more rows are passed over, where there are smaller ones.
+    """
     import numpy as np
 
     order = rng.permutation(len(sizes))
+    if largest is not None and (sizes <= largest).any():
+        order = order[sizes[order] <= largest]
     enough = int(np.searchsorted(np.cumsum(sizes[order]), count)) + 1
     return order[: min(enough, len(sizes) - 1)]
+
+
+def _whole_groups(groups: np.ndarray, classes: np.ndarray, wanted: np.ndarray, rng: np.random.Generator) -> list[int]:
+    """Random groups that have at most `wanted[c]` rows of each class c together; where none fits the smallest one."""
+    import numpy as np
+
+    rows = np.argsort(groups, kind="stable")
+    starts = np.searchsorted(groups[rows], np.arange(groups.max() + 2))
+    found, left = [], wanted.copy()
+    for group in rng.permutation(len(starts) - 1).tolist():
+        if not left.any():
+            break
+        counts = np.bincount(classes[rows[starts[group] : starts[group + 1]]], minlength=len(left))
+        if (counts <= left).all():
+            left -= counts
+            found.append(group)
+    return found or [int(np.diff(starts).argmin())]
 
 
 def _draw(classes: np.ndarray, counts: np.ndarray, rng: np.random.Generator) -> np.ndarray:

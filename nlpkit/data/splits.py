@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nlpkit import reporting
-from nlpkit.data import sources
+from nlpkit.data import duplicates, sources
 from nlpkit.data.glue import glue_task
 from nlpkit.data.layouts import Wanted
 from nlpkit.data.readers import FORMATS, Reading
@@ -75,8 +75,14 @@ def prepare(loaded: LoadedData, task: Task, options: DataOptions, seed: int) -> 
     splits, reporter = loaded.splits, reporting.current()
     if "train" in splits and "validation" not in splits:
         column, together = task.balance_column, task.group_column
+        groups = duplicates.groups(task.keys(splits["train"])) if options.hold_out == "texts" else None
         rest, held = sources.hold_out(
-            splits["train"], options.validation_share, stratify_by=column, group_by=together, seed=seed
+            splits["train"],
+            options.validation_share,
+            stratify_by=column,
+            group_by=together if groups is None else None,
+            groups=groups,
+            seed=seed,
         )
         loaded.splits = splits = {
             "train": rest,
@@ -84,6 +90,8 @@ def prepare(loaded: LoadedData, task: Task, options: DataOptions, seed: int) -> 
             **{k: v for k, v in splits.items() if k != "train"},
         }
         how = f"stratified by '{column}', " if column else f"whole groups of '{together}', " if together else ""
+        if groups is not None and not together and (equal := len(groups) - int(groups.max()) - 1):
+            how += f"{equal:,} rows that repeat a text stay with it, "
         reporter.note(f"validation: {len(held):,} rows held out of train ({how}seed {seed}; --validation-file)")
     limits: dict[str, Any] = dict.fromkeys(splits, options.max_eval_samples) | {"train": options.max_train_samples}
     for split, limit in limits.items():

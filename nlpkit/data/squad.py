@@ -73,6 +73,13 @@ def questions(document: Any, name: str) -> list[dict[str, Any]] | None:
     return rows
 
 
+def is_nested(row: Mapping[str, Any]) -> bool:
+    """Whether a row is an article or a paragraph in SQuAD's layout, its questions inside."""
+    paragraphs: Any = row.get("paragraphs")
+    inner = paragraphs[0] if _is_list(paragraphs) and paragraphs else row
+    return isinstance(inner, Mapping) and _is_list(inner.get("qas"))
+
+
 def _listed(parent: Any, key: str, where: str) -> list[Any]:
     value = parent.get(key) if isinstance(parent, dict) else None
     if not isinstance(value, list):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -362,3 +362,21 @@ def distinct(rows: Dataset, column: str) -> list[str]:
                 labels.update(dict.fromkeys(mark.label for mark in spans.marks_of(value)))
         return [f"B-{label}" for label in labels]
     return list(dict.fromkeys(tag for value in cells(rows, column) for tag in value or ()))
+
+
+def is_tagged(row: Mapping[str, Any]) -> bool:
+    """Whether a row looks like words with their tags, or like a text with spans."""
+    lists = [value for value in row.values() if isinstance(value, list) and value]
+    words_and_tags = any(
+        len(one) == len(other) and one is not other and all(isinstance(part, str) for part in one)
+        for one in lists
+        for other in lists
+    )
+    one_a_row = column_names.guess(list(row), WORD_NAMES) and column_names.guess(list(row), (*KIND_NAMES, *TAG_NAMES))
+    return words_and_tags or any(map(_is_span, [value[0] for value in lists])) or one_a_row is not None
+
+
+def _is_span(item: Any) -> bool:
+    if isinstance(item, list):
+        return [type(part) for part in item] == [int, int, str]
+    return isinstance(item, dict) and spans.are_keys(item)

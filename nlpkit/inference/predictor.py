@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nlpkit import models
+from nlpkit.data import features
 from nlpkit.errors import RunError, UserError
 from nlpkit.options import DeviceOptions, OpeningOptions, option
 from nlpkit.reporting import Progress
@@ -33,7 +34,9 @@ class TrainedModelOptions(OpeningOptions, DeviceOptions):
 
     model: str = option(..., "Run folder, model folder or hub name.", panel="Input", metavar="MODEL", positional=True)
     batch_size: int = option(32, "Inputs a forward pass.", panel="Device", ge=1)
-    max_length: int | None = option(None, "Tokens an input.", panel="Model", ge=4, shown_default="as trained")
+    max_length: int | None = option(
+        None, "Tokens an input.", panel="Model", ge=4, shown_default="as asked in training, else what the model takes"
+    )
 
 
 @dataclass
@@ -106,8 +109,20 @@ def open_trained(
             "Is it a checkpoint that was fine-tuned for this task?",
         )
     limit = models.max_positions(config, tokenizer)
-    task.max_length = task.max_length or limit
+    if _chosen_before(task, record):
+        task.training_length = task.max_length
+    if task.max_length is None or task.training_length is not None:
+        task.max_length = limit
+    task.max_length = min(task.max_length or limit, limit) if limit else task.max_length
     return Trained(name, place, task, model.eval(), tokenizer, config, record, limit, seconds)
+
+
+def _chosen_before(task: Task, record: Mapping[str, Any] | None) -> bool:
+    """Whether `max_length` was chosen from the training rows by an nlpkit whose records do not yet say so."""
+    known = (record or {}).get("task", {})
+    asked = (record or {}).get("config", {}).get("max_length")
+    finetuned = str((record or {}).get("command")).startswith("finetune")
+    return "training_length" not in known and finetuned and asked is None and task.default_max_length is None
 
 
 class Predictor:
@@ -123,9 +138,11 @@ class Predictor:
         device = devices.choose(options)
         trained = open_trained(options.model, options, revision=options.model_revision)
         task, limit = trained.task, trained.limit
+        if options.max_length and limit and options.max_length > limit:
+            raise UserError(
+                f"--max-length {options.max_length}: the model takes at most {limit} tokens", f"Use {limit} or less."
+            )
         task.max_length = options.max_length or task.max_length
-        if limit and task.max_length and task.max_length > limit:
-            task.max_length = limit
         self.record = trained.record
         self._set(task, trained.model, trained.tokenizer, device, options.batch_size)
 
@@ -141,30 +158,37 @@ class Predictor:
         self.task, self.tokenizer, self.device, self.batch_size = task, tokenizer, device, batch_size
         self.model = model.to(device.name).eval()
         self.collate = task.collate(tokenizer)
+        self.cut = features.Cut(0, 0, 0, task.max_length)
+        self.lost: dict[int, int] = {}
 
     def outputs(self, examples: Mapping[str, Sequence[Any]], bar: Progress | None = None) -> Outputs:
         """Pooled model outputs of examples (columns of equal length, at least one row), in their order.
 
-        An array, or a list of arrays where the task's outputs are ragged.
+        An array, or a list of arrays where the task's outputs are ragged. What was cut of the texts is in `cut` and
+        `lost` (example: tokens), until the next call.
         """
         parts = []
+        self.cut, self.lost = features.Cut(0, 0, 0, self.task.max_length), {}
         for start, end in _chunks(examples):
-            parts.append(self._pooled({name: column[start:end] for name, column in examples.items()}, bar))
+            part = {name: column[start:end] for name, column in examples.items()}
+            made = self.task.features(self.tokenizer, part)
+            self.cut += features.cut_of(self.task, made)
+            self.lost |= {start + i: n for i, n in zip(made["example"], made.get("lost", ()), strict=False) if n}
+            parts.append(self._pooled(made, bar))
         return model_outputs.joined(parts)
 
-    def _pooled(self, examples: Mapping[str, Sequence[Any]], bar: Progress | None) -> Outputs:
-        features = self.task.features(self.tokenizer, examples)
-        order = np.argsort(-np.asarray(features["length"]), kind="stable")
-        owner = np.asarray(features["example"])
+    def _pooled(self, made: Mapping[str, Sequence[Any]], bar: Progress | None) -> Outputs:
+        order = np.argsort(-np.asarray(made["length"]), kind="stable")
+        owner = np.asarray(made["example"])
         starts = np.diff(owner, prepend=-1) > 0  # an example is counted with its first feature
-        names = [name for name in features if name not in BOOKKEEPING]
+        names = [name for name in made if name not in BOOKKEEPING]
         found = []
         for start in range(0, len(order), self.batch_size):
             rows = order[start : start + self.batch_size]
-            found.append(self._forward([{name: features[name][i] for name in names} for i in rows.tolist()]))
+            found.append(self._forward([{name: made[name][i] for name in names} for i in rows.tolist()]))
             if bar is not None:
                 bar.advance(int(starts[rows].sum()))
-        return self.task.pool(model_outputs.in_order(model_outputs.joined(found), order), features)
+        return self.task.pool(model_outputs.in_order(model_outputs.joined(found), order), made)
 
     def _forward(self, rows: list[dict[str, Any]]) -> Outputs:
         import torch
@@ -199,7 +223,11 @@ class Predictor:
             return self.task.forward(self.model, batch)
 
     def answers(self, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-        """An answer for each row of a user's data; a row that cannot be read gets an answer with `error`."""
+        """An answer for each row of a user's data; a row that cannot be read gets an answer with `error`.
+
+        One whose text was not read to its end has `cut`, the number of tokens that were left out.
+        """
+        self.cut = features.Cut(0, 0, 0, self.task.max_length)
         inputs: list[dict[str, Any]] = []
         places: list[int] = []
         answers: list[dict[str, Any]] = [{} for _ in rows]
@@ -213,6 +241,8 @@ class Predictor:
             columns = {name: [entry[name] for entry in inputs] for name in inputs[0]}
             for i, answer in zip(places, self.task.decode(self.outputs(columns), inputs), strict=True):
                 answers[i] = answer
+            for i, tokens in self.lost.items():
+                answers[places[i]]["cut"] = tokens
         return answers
 
 

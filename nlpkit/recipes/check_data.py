@@ -67,9 +67,11 @@ def run(config: Config) -> Report:
     findings: list[Finding] = []
     with reporting.listening() as said:
         loaded = splits.load(config, task_class)
-        task = task_class.from_data(loaded.splits, config)
-        splits.prepare(loaded, task, config, config.seed)
-        examples = {split: rows for split, rows in splits.examples(loaded, task, findings).items() if len(rows)}
+        first = next(iter(loaded.splits.values()))
+        with registry.pointing_elsewhere(task_class, first, "--task {task} checks them."):
+            task = task_class.from_data(loaded.splits, config)
+            splits.prepare(loaded, task, config, config.seed)
+            examples = {split: rows for split, rows in splits.examples(loaded, task, findings).items() if len(rows)}
         lines, length, lengths = [], None, {}
         if examples:
             findings += task.check(examples)

@@ -125,6 +125,7 @@ def _experiment(config: Config) -> Experiment:
     loaded, examples, findings = open_splits(config, teacher.task, seed=config.seed)
     task = _settle(config, teacher, origin)
     lengths = features.choose_max_length(task, origin.tokenizer, examples, origin.limit, config.seed)
+    teacher.task.max_length, teacher.task.training_length = task.max_length, task.training_length
 
     # Trainer takes seconds to import, which nobody should wait for to hear of a mistake in the data
     from nlpkit.training import dropout, embeddings
@@ -137,6 +138,7 @@ def _experiment(config: Config) -> Experiment:
     more = more_rows.found(config, teacher, origin.tokenizer, examples["train"])
     findings += more.findings
     ready = runs.tokenized(task, origin.tokenizer, {**examples, "train": more.train})
+    findings += runs.cut_findings(task, ready)
     asked = Predictor.of(teacher.task, teacher.model, teacher.tokenizer, device)
     asked.record = teacher.record
     lessons, said = _lessons(config, aims, asked, task, origin, ready["train"])
@@ -181,11 +183,23 @@ def _experiment(config: Config) -> Experiment:
 
 
 def _settle(config: Config, teacher: Trained, origin: Origin) -> Task:
-    """The student's own task: what it settles on validation is not the teacher's; both see as much of a text."""
+    """The student's own task: what it settles on validation is not the teacher's; both see as much of a text.
+
+    Raises:
+        UserError: --max-length is more than the teacher takes.
+    """
     task = copy.copy(teacher.task)
     task.attach(origin.tokenizer)
-    lengths = [length for length in (task.max_length, config.max_length, origin.limit) if length]
-    task.max_length = teacher.task.max_length = min(lengths, default=None)
+    if config.max_length:
+        if teacher.limit and config.max_length > teacher.limit:
+            raise UserError(
+                f"--max-length {config.max_length}: the teacher takes at most {teacher.limit} tokens",
+                f"Use {teacher.limit} or less.",
+            )
+        task.max_length, task.training_length = config.max_length, None
+        return task
+    lengths = [length for length in (task.max_length, origin.limit) if length]
+    task.max_length = min(lengths, default=None)
     return task
 
 

@@ -51,7 +51,8 @@ def run(config: Config) -> Report:
     loaded = splits.load(config, type(task))
     chosen = _chosen(config, list(loaded.splits))
     columns = loaded.splits[chosen[0]].column_names
-    task.bind([name for name in columns if not name.startswith("__")], config, labelled=True)
+    with registry.pointing_elsewhere(type(task), loaded.splits[chosen[0]], registry.OTHER_MODEL):
+        task.bind([name for name in columns if not name.startswith("__")], config, labelled=True)
     findings: list[Finding] = []
     metrics: dict[str, dict[str, float]] = {}
     details: dict[str, Any] = {}
@@ -61,11 +62,14 @@ def run(config: Config) -> Report:
         if len(chosen) > 1 and not task.labelled(loaded.splits[split].column_names):
             reporting.current().note(f"{split}: no labels, not measured")
             continue
-        examples = task.examples(_limited(loaded.splits[split], config), split, loaded, findings)
+        with registry.pointing_elsewhere(type(task), loaded.splits[split], registry.OTHER_MODEL):
+            examples = task.examples(_limited(loaded.splits[split], config), split, loaded, findings)
         if not len(examples):
             continue
         with reporting.current().progress(f"evaluate {split}", len(examples), "rows") as bar:
             outputs = predictor.outputs(examples[:], bar)
+        if (cut := predictor.cut.finding(task, split)) is not None:
+            findings.append(cut)
         metrics[split] = task.score(outputs, examples)
         details[split] = task.details(outputs, examples)
         rows[split] = len(examples)

@@ -100,7 +100,23 @@ def tokenized(task: Task, tokenizer: Any, examples: Mapping[str, Dataset]) -> di
     """Each split with its features."""
     from nlpkit.training.trainer import Split
 
-    return {split: Split(rows, features.featurize(task, tokenizer, rows, split)) for split, rows in examples.items()}
+    made = {}
+    for split, rows in examples.items():
+        reads = task.for_training() if split == "train" else task
+        made[split] = Split(rows, features.featurize(reads, tokenizer, rows, split))
+    return made
+
+
+def cut_findings(task: Task, ready: Mapping[str, Split]) -> list[Finding]:
+    """Which texts are not read to their end, told to the reporter; of a length that was chosen for train, a note."""
+    found = []
+    for split, made in ready.items():
+        chosen = split == "train" and task.training_length is not None
+        cut = features.cut_of(task.for_training() if split == "train" else task, features.Columns(made.features))
+        found.append(cut.finding(task, split, "note" if chosen else "warning"))
+    findings = [finding for finding in found if finding is not None]
+    settle_findings(findings)
+    return findings
 
 
 def make_trainer(

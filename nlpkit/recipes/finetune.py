@@ -66,6 +66,7 @@ def build(config: Any, command: str, task_class: type[Task]) -> Experiment:
     if process.is_main_process():
         folder.require_space(4 * size * (1 + 2 * 3))  # the result; two checkpoints of weights and two AdamW moments
     ready = runs.tokenized(task, tokenizer, examples)
+    findings += runs.cut_findings(task, ready)
     if (chosen := task.training_rows(examples["train"], config)) is not None:
         ready["train"] = _redrawn(ready["train"], chosen)
     if not process.shards_parameters():
@@ -114,11 +115,12 @@ def _open_data(
     loaded = splits.load(config, task_class)
     if "train" not in loaded.splits:
         raise UserError(f"there is no train split; found: {', '.join(loaded.splits)}", "Name it: --train-file FILE.")
-    task = task_class.from_data(loaded.splits, config)
-    head = _head(config, model_config, task, folder)
-    splits.prepare(loaded, task, config, config.seed)
-    findings = [Finding(head.level, "head", head.said)] if head.said else []
-    examples = splits.examples(loaded, task, findings)
+    with registry.pointing_elsewhere(task_class, loaded.splits["train"], "`nlpkit {command}` trains for them."):
+        task = task_class.from_data(loaded.splits, config)
+        head = _head(config, model_config, task, folder)
+        splits.prepare(loaded, task, config, config.seed)
+        findings = [Finding(head.level, "head", head.said)] if head.said else []
+        examples = splits.examples(loaded, task, findings)
     runs.stop_on_errors(findings)
     examples = {split: rows for split, rows in examples.items() if len(rows) or split in ("train", "validation")}
     findings += task.check(examples)

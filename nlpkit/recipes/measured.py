@@ -127,23 +127,26 @@ class Worker:
     def op_score(self) -> dict[str, Any]:
         """Judge the model on all rows of the split: `metrics`, `split`, `rows`, `note`.
 
-        Metrics are null where there are no labels, which the note tells the reason of, or there is no task.
+        Metrics are null where there are no labels, which the note tells the reason of, or there is no task; else the
+        note tells of texts that were not read to their end.
         """
         import torch
 
         from nlpkit.inference.predictor import Predictor
 
         rows, model = self.rows, self.model
-        metrics = None
+        metrics, note = None, rows.note
         if model.task is not None and rows.labelled:
             predictor = Predictor.of(model.task, model.net, model.tokenizer, model.device)
             # compiled code would be made anew for many a shape, and answers the same
             with torch.compiler.set_stance("force_eager"):
                 outputs = predictor.outputs(rows.as_lists())
+            cut = predictor.cut.finding(model.task, rows.split)
+            note = str(cut) if cut is not None else note
             found = model.task.score(outputs, rows.columns)
             # JSON has no NaN
             metrics = {name: float(value) if math.isfinite(value) else None for name, value in found.items()}
-        return {"metrics": metrics, "split": rows.split, "rows": rows.count, "note": rows.note}
+        return {"metrics": metrics, "split": rows.split, "rows": rows.count, "note": note}
 
     def op_prepare(self, point: Mapping[str, Any]) -> dict[str, Any]:
         """Make the inputs of a point: `calls`, `samples` and `tokens` of a pass. The peak of memory starts here."""
@@ -366,13 +369,15 @@ def _inputs(model: Model, config: Config) -> tuple[dict[str, list[Any]], str]:
         UserError: there is none.
     """
     from nlpkit.data import splits
+    from nlpkit.tasks import registry
 
     task = model.task
     assert task is not None
     loaded = splits.load(config, type(task), labelled=False)
     split = _unlabelled_split(loaded.splits, config)
     rows = loaded.splits[split]
-    task.bind([name for name in rows.column_names if not name.startswith("__")], config, labelled=False)
+    with registry.pointing_elsewhere(type(task), rows, registry.OTHER_MODEL):
+        task.bind([name for name in rows.column_names if not name.startswith("__")], config, labelled=False)
     found = []
     for row in rows:
         with contextlib.suppress(ValueError):

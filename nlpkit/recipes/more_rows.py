@@ -16,6 +16,7 @@ from nlpkit.data.layouts import Wanted
 from nlpkit.data.readers import FORMATS, Reading, read_rows
 from nlpkit.errors import UserError
 from nlpkit.options import Config, Strings, option
+from nlpkit.tasks import registry
 from nlpkit.tasks.base import Finding
 
 if TYPE_CHECKING:
@@ -109,7 +110,8 @@ def _read(path: str, options: Any, teacher: Trained, findings: list[Finding]) ->
         for name in type(task).column_options.model_fields
         if name.endswith("_column") and getattr(options, name) not in columns
     }
-    task.bind(columns, options.changed(**known), labelled=False)
+    with registry.pointing_elsewhere(type(task), (row.values for row in rows), registry.OTHER_MODEL):
+        task.bind(columns, options.changed(**known), labelled=False)
     examples, bad = [], []
     for row in rows:
         where = f"{path} line {row.line}"

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nlpkit import reporting
+from nlpkit.data.features import Cut
 from nlpkit.data.typed import require_texts
 from nlpkit.errors import UserError
 from nlpkit.inference.predictor import Predictor, TrainedModelOptions
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
 COMMAND = "predict"
 CHUNK = 2_048  # rows in memory at a time
+SHOWN = 3  # places that a warning names
 TaskOptions: Any = registry.options_of_tasks("predict_options")
 # what a task lets users type beside TEXT stands on the same panel
 _FIELDS = TaskOptions.model_fields.items()
@@ -85,6 +87,7 @@ def run(config: Config) -> Report:
         return _predict_file(predictor, config)
     rows = task.typed_rows(config)
     answers = predictor.answers(rows)
+    _warn_of_cuts(predictor, predictor.cut, [f"text {i}" for i, answer in enumerate(answers, 1) if answer.get("cut")])
     if config.output is not None:
         entries = [{**row, **_columns(answer)} for row, answer in zip(rows, answers, strict=True)]
         from nlpkit.inference.writers import writer
@@ -100,7 +103,8 @@ def run(config: Config) -> Report:
 
 def _columns(answer: Mapping[str, Any], prefix: str = "prediction") -> dict[str, Any]:
     """Output columns of an answer: `prediction`, `prediction_score`, ..., `prediction_error`."""
-    out = {(prefix if name == "prediction" else f"{prefix}_{name}"): value for name, value in answer.items()}
+    shown = {name: value for name, value in answer.items() if name != "cut"}  # which only few answers have
+    out = {(prefix if name == "prediction" else f"{prefix}_{name}"): value for name, value in shown.items()}
     out.setdefault(f"{prefix}_error", None)
     return out
 
@@ -127,6 +131,8 @@ def _predict_file(predictor: Predictor, config: Config) -> Report:
     start = time.monotonic()
     bound = False
     first_error, prefix = "", "prediction"
+    cut_at: list[str] = []
+    cut = Cut(0, 0, 0, predictor.task.max_length)
     with (
         writer(config.output, predictor.task.answer_formats()) as write,
         reporting.current().progress("predict", _row_count(config.input), "rows") as bar,
@@ -135,16 +141,22 @@ def _predict_file(predictor: Predictor, config: Config) -> Report:
             if not bound:
                 columns = next((list(row.values) for row in chunk if row.error is None), [])
                 if columns:
-                    predictor.task.bind(columns, config, labelled=False)
+                    # a text alone may be for any task
+                    good = (row.values for row in chunk if row.error is None and len(row.values) > 1)
+                    with registry.pointing_elsewhere(type(predictor.task), good, registry.OTHER_MODEL):
+                        predictor.task.bind(columns, config, labelled=False)
                     bound = True
                     prefix = _free_prefix(columns)
-            entries, errors = _answered(predictor, chunk, prefix)
+            entries, errors, shortened = _answered(predictor, chunk, prefix)
             write(entries)
+            cut += predictor.cut
+            cut_at += shortened[: SHOWN - len(cut_at)]
             done += len(chunk)
             failed += len(errors)
             first_error = first_error or (errors[0] if errors else "")
             bar.advance(len(chunk))
     seconds = time.monotonic() - start
+    _warn_of_cuts(predictor, cut, cut_at)
     if failed:
         reporting.current().warn(f"{failed:,} of {done:,} rows have no answer (column {prefix}_error); {first_error}")
     record = {
@@ -160,16 +172,27 @@ def _predict_file(predictor: Predictor, config: Config) -> Report:
     return Report(record, [], lines, exit_code=1 if done and failed == done else 0)
 
 
-def _answered(predictor: Predictor, chunk: list[Row], prefix: str) -> tuple[list[dict[str, Any]], list[str]]:
+def _answered(predictor: Predictor, chunk: list[Row], prefix: str) -> tuple[list[dict[str, Any]], list[str], list[str]]:
+    """Rows with their answers; which rows have none; which were not read to their end."""
     good = [row for row in chunk if row.error is None]
     answers = iter(predictor.answers([row.values for row in good]))
-    entries, errors = [], []
+    entries: list[dict[str, Any]] = []
+    errors, shortened = [], []
     for row in chunk:
         answer = {"prediction": None, "score": None, "error": row.error} if row.error else next(answers)
         if answer.get("error"):
             errors.append(f"line {row.line}: {answer['error']}" if not row.error else str(row.error))
+        if answer.get("cut"):
+            shortened.append(f"line {row.line}")
         entries.append({**row.values, **_columns(answer, prefix)})
-    return entries, errors
+    return entries, errors, shortened
+
+
+def _warn_of_cuts(predictor: Predictor, cut: Cut, places: Sequence[str]) -> None:
+    """Say how many texts were not read to their end, and which: the first few."""
+    if (finding := cut.finding(predictor.task, "input")) is not None:
+        finding.examples = list(places[:SHOWN])
+        reporting.current().warn(str(finding))
 
 
 def _chunks(stream: Iterator[Row]) -> Iterator[list[Row]]:

@@ -230,6 +230,7 @@ def _experiment(config: Config) -> Pruning:
     # scores of movement pruning are no part of the model, and training may leave out rows of its embeddings
     size = (trained if cut.sparsifier is not None else cut).model.num_parameters()
     ready = runs.tokenized(cut.task, cut.tokenizer, examples)
+    findings += runs.cut_findings(cut.task, ready)
     trainer, steps = _make_trainer(config, cut, ready, device, folder)
     experiment = Pruning(
         config=config,

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -90,6 +90,7 @@ class _Source:
     data: dict[str, Any]  # for the record
     findings: list[Finding]
     metrics: dict[str, Mapping[str, float]]  # of the model as it is
+    told: set[str] = field(default_factory=set)  # splits of which it was said what is cut
 
     @property
     def judged(self) -> str:
@@ -101,7 +102,14 @@ class _Source:
 
     def score(self, model: Any, split: str) -> dict[str, float]:
         examples = self.examples[split]
-        return self.trained.task.score(self.predictor(model).outputs(examples[:]), examples)
+        predictor = self.predictor(model)
+        outputs = predictor.outputs(examples[:])
+        cut = predictor.cut.finding(self.trained.task, split)
+        if cut is not None and split not in self.told:
+            self.told.add(split)
+            self.findings.append(cut)
+            reporting.current().warn(str(cut))
+        return self.trained.task.score(outputs, examples)
 
 
 def run(config: Config) -> Report:

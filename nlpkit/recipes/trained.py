@@ -73,10 +73,12 @@ def open_splits(
     task.configure(config)
     loaded = splits.load(config, type(task))
     first = next(iter(loaded.splits.values()))
-    task.bind([name for name in first.column_names if not name.startswith("__")], config, labelled=True)
+    with registry.pointing_elsewhere(type(task), first, registry.OTHER_MODEL):
+        task.bind([name for name in first.column_names if not name.startswith("__")], config, labelled=True)
     splits.prepare(loaded, task, config, seed)
     findings: list[Finding] = []
-    examples = splits.examples(loaded, task, findings)
+    with registry.pointing_elsewhere(type(task), first, registry.OTHER_MODEL):
+        examples = splits.examples(loaded, task, findings)
     stop_on_errors(findings)
     for split in needs:
         if not len(examples.get(split, ())):

@@ -15,6 +15,7 @@ from typing import Any
 
 from nlpkit import __version__
 from nlpkit.errors import RunError, UserError
+from nlpkit.options import of_record
 
 RECORD = "nlpkit.json"
 METRICS = "metrics.jsonl"
@@ -62,6 +63,8 @@ def read_record(folder: str | Path) -> dict[str, Any] | None:
     if version > SCHEMA_VERSION:
         newer = (record.get("versions") or {}).get("nlpkit", f"with records of version {version}")
         raise UserError(f"{path} was written by a newer nlpkit ({newer})", "Upgrade nlpkit.")
+    if "config" in record:
+        record["config"] = of_record(record["config"])
     return record
 
 

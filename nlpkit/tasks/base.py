@@ -8,7 +8,8 @@ Three shapes of the same data pass through a task:
 - examples: a `datasets.Dataset` with the task's own columns (`text`, `label`, ...), checked and parsed, plus
   `where` (file and line), so that every message can say which row it is about;
 - features: a `datasets.Dataset` of token ids, one row per model input; `example` is the index of the example that a
-  feature comes from, as one example may need several (windows), and `length` its number of tokens.
+  feature comes from, as one example may need several (windows), and `length` its number of tokens; `lost`, where a
+  task cuts texts, the number of tokens beyond them that no feature holds.
 
 What comes back from the model passes through three more: `keep` takes one entry a feature of what `forward` gives,
 `pool` makes them one an example, `score` judges these and `decode` words them.
@@ -16,6 +17,7 @@ What comes back from the model passes through three more: `keep` takes one entry
 
 from __future__ import annotations
 
+import copy
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -38,8 +40,9 @@ if TYPE_CHECKING:
     from nlpkit.inference.writers import Write
     from nlpkit.runs.plots import Plot
 
-# feature columns that stay behind when features go to `collate`; `offsets` tells where in the text tokens stand
-BOOKKEEPING = ("length", "example", "offsets")
+# feature columns that stay behind when features go to `collate`; `offsets` tells where in the text tokens stand, `lost`
+# how many were cut off
+BOOKKEEPING = ("length", "example", "offsets", "lost")
 
 
 SHOWN = 3  # examples of a finding that are printed
@@ -81,6 +84,10 @@ class Task(ABC):
     pipeline_tag: ClassVar[str | None] = None
     # what a row of its data has a label for, by which layouts of annotation tools are recognised
     content: ClassVar[Content] = "texts"
+
+    # To those who bring data of another task is said which command trains for theirs, and what a labelled row holds.
+    trained_by: ClassVar[str] = ""
+    reads: ClassVar[str] = ""
 
     # The options that come with the task. The commands offer those of all tasks (`registry.options_of_tasks`) and
     # refuse one that belongs to another task than that of the data or model at hand.
@@ -126,6 +133,11 @@ class Task(ABC):
     def input_columns(self) -> list[str]:
         """Columns that a row must have for prediction, the main text first."""
 
+    @classmethod
+    def suits(cls, row: Mapping[str, Any]) -> bool:
+        """Whether a labelled row looks as if it was made for this task, by its columns and the shapes of its cells."""
+        return False
+
     def attach(self, tokenizer: Any) -> None:  # noqa: B027 (most tasks need nothing)
         """Meet the tokenizer of the model, where reading rows or wording answers needs it.
 
@@ -169,8 +181,19 @@ class Task(ABC):
 
     @property
     def group_column(self) -> str | None:
-        """Column of the rows whose equal values stay together when a split is held out: what they share would leak."""
+        """Column of what rows share though they are different ones, so that they stay together when a split is held
+        out; None where only equal rows do."""
         return None
+
+    def keys(self, rows: Dataset) -> list[str]:
+        """For each of the user's rows what would leak if another one with the same key stood in another split.
+
+        Capitals, blanks and the like make no difference; the key of a row without a text is empty.
+        """
+        from nlpkit.data import duplicates
+
+        shared = self.group_column
+        return duplicates.keys(rows, [shared] if shared else self.input_columns)
 
     # --- rows -> examples -> features ---
 
@@ -213,12 +236,26 @@ class Task(ABC):
         """Tokens of each example before any truncation, special tokens included."""
 
     # Tokens a feature. As `from_data` leaves it, what was asked for; None lets `features.choose_max_length` choose:
-    # `default_max_length`, or as many as the data ask for.
+    # `default_max_length`, or as many as the model takes.
     max_length: int | None = None
     default_max_length: ClassVar[int | None] = None
+    # Tokens a feature of the rows that are trained on, where fewer were chosen for these; they limit nothing else: a
+    # text that is longer than those of training is read as far as the model can.
+    training_length: int | None = None
+
+    @property
+    def uncut(self) -> str:
+        """What a user can do about texts that are cut, besides --max-length."""
+        return ""
+
+    def for_training(self) -> Task:
+        """The task as it makes the features of rows that are trained on."""
+        task = copy.copy(self)
+        task.max_length = self.training_length or self.max_length
+        return task
 
     def length_report(self, lengths: np.ndarray) -> str:
-        """What the chosen `max_length` does to these lengths, for the plan."""
+        """What `max_length` does to these lengths, for the plan."""
         if self.max_length is None:
             return "no limit"
         over = int((lengths > self.max_length).sum())

@@ -96,6 +96,8 @@ class TextClassification(Task):
     name: ClassVar[str] = "text-classification"
     auto_class: ClassVar[str] = "AutoModelForSequenceClassification"
     pipeline_tag: ClassVar[str | None] = "text-classification"
+    trained_by: ClassVar[str] = "finetune-cls"
+    reads: ClassVar[str] = "a text, or two, and a label"
     data_options: ClassVar[type[Config]] = ClassificationOptions
     predict_options: ClassVar[type[Config]] = ClassificationAnswerOptions
     evaluate_options: ClassVar[type[Config]] = ClassificationJudgeOptions
@@ -167,7 +169,7 @@ class TextClassification(Task):
         if record:
             labels = Labels(record["problem"], list(record["labels"]), record.get("label_delimiter"))
             columns = record["columns"]
-            return cls(
+            task = cls(
                 labels,
                 text=columns["text"],
                 pair=columns["text_pair"],
@@ -177,6 +179,8 @@ class TextClassification(Task):
                 long_text=record["long_text"],
                 metrics=record["metrics"],
             )
+            task.training_length = record.get("training_length")
+            return task
         by_transformers = {value: key for key, value in HF_PROBLEM.items()}
         problem: Any = by_transformers.get(
             config.problem_type, "regression" if config.num_labels == 1 else "single-label"
@@ -194,9 +198,20 @@ class TextClassification(Task):
             "columns": {"text": self.text, "text_pair": self.pair, "label": self.label},
             "threshold": self.threshold,
             "max_length": self.max_length,
+            "training_length": self.training_length,
             "long_text": self.long_text,
             "metrics": [self.main_metric],
         }
+
+    @classmethod
+    def suits(cls, row: Mapping[str, Any]) -> bool:
+        columns = list(row)
+        text = column_names.guess(columns, column_names.TEXT_NAMES) or column_names.guess_pair(columns)
+        label = column_names.guess(columns, column_names.LABEL_NAMES)
+        if text is None or label is None or isinstance(row[label], dict):
+            return False
+        parts = row[label] if isinstance(row[label], list) else []
+        return not any(isinstance(part, list | dict) for part in parts)
 
     @property
     def input_columns(self) -> list[str]:
@@ -414,6 +429,11 @@ class TextClassification(Task):
         """Rows a label, from ids (rows,) or indicators (rows, labels)."""
         return gold.sum(axis=0).astype(int) if gold.ndim > 1 else np.bincount(gold, minlength=self.labels.size)
 
+    @property
+    def uncut(self) -> str:
+        """Windows, of single texts; training settles that."""
+        return "" if self.pair else "--long-text windows of training"
+
     def length_findings(self, tokenizer: Any, examples: Mapping[str, Dataset]) -> list[Finding]:
         from nlpkit.data import checks, features
 
@@ -422,7 +442,10 @@ class TextClassification(Task):
         samples = {split: rows[: features.LENGTH_SAMPLE] for split, rows in examples.items()}
         lengths = {split: self.token_lengths(tokenizer, rows) for split, rows in samples.items()}
         places = {split: rows["where"] for split, rows in samples.items()}
-        return checks.truncation(lengths, places, self.max_length, "see --max-length, --long-text windows")
+        limits = dict.fromkeys(samples, self.max_length)
+        if "train" in limits:
+            limits["train"] = self.training_length or self.max_length
+        return checks.truncation(lengths, places, limits, "see --max-length, --long-text windows")
 
     def _keys(self, examples: Dataset) -> list[str]:
         texts = examples["text"][:]
@@ -462,9 +485,24 @@ class TextClassification(Task):
             del out["token_type_ids"]
         out["length"] = [len(ids) for ids in out["input_ids"]]
         out["example"] = owner
+        if self.long_text != "windows":
+            out["lost"] = self._lost(tokenizer, examples, out["length"])
         if "label" in examples:
             out["labels"] = [examples["label"][i] for i in owner]
         return out
+
+    def _lost(self, tokenizer: Any, examples: Mapping[str, Sequence[Any]], lengths: Sequence[int]) -> list[int]:
+        """Tokens of each text that were cut off; a text that fills its feature is tokenized again, whole.
+
+        What a tokenizer itself says of what it left out is wrong for pairs.
+        """
+        lost = [0] * len(lengths)
+        full = [i for i, length in enumerate(lengths) if self.max_length is not None and length >= self.max_length]
+        if full:
+            whole = {name: [examples[name][i] for i in full] for name in ("text", *["text_pair"] * bool(self.pair))}
+            for i, length in zip(full, self.token_lengths(tokenizer, whole), strict=True):
+                lost[i] = length - lengths[i]
+        return lost
 
     def _head_tail(self, tokenizer: Any, texts: list[str]) -> dict[str, list[Any]]:
         """Keep the first quarter and the end (Sun et al. 2019, https://arxiv.org/abs/1905.05583: 128 + 382 of 510).

@@ -78,6 +78,8 @@ class MaskedLanguageModeling(Task):
     name: ClassVar[str] = "fill-mask"
     auto_class: ClassVar[str] = "AutoModelForMaskedLM"
     pipeline_tag: ClassVar[str | None] = "fill-mask"
+    trained_by: ClassVar[str] = "pretrain-mlm"
+    reads: ClassVar[str] = "running text without labels"
     data_options: ClassVar[type[Config]] = MaskedLMOptions
     predict_options: ClassVar[type[Config]] = MaskedLMAnswerOptions
     evaluate_options: ClassVar[type[Config]] = MaskedLMJudgeOptions
@@ -132,6 +134,10 @@ class MaskedLanguageModeling(Task):
             "mlm_probability": self.mlm_probability,
             "mask_split": list(self.mask_split),
         }
+
+    @classmethod
+    def suits(cls, row: Mapping[str, Any]) -> bool:
+        return list(row) == ["text"] and isinstance(row["text"], str)
 
     @property
     def input_columns(self) -> list[str]:

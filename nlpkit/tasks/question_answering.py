@@ -12,7 +12,7 @@ import numpy as np
 
 from nlpkit import reporting
 from nlpkit.data import columns as column_names
-from nlpkit.data import question_reader, windows
+from nlpkit.data import question_reader, squad, windows
 from nlpkit.data.layouts.base import Content
 from nlpkit.data.question_reader import QuestionReader
 from nlpkit.data.sources import HIDDEN
@@ -151,6 +151,8 @@ class QuestionAnswering(Task):
     auto_class: ClassVar[str] = "AutoModelForQuestionAnswering"
     pipeline_tag: ClassVar[str | None] = "question-answering"
     content: ClassVar[Content] = "questions"
+    trained_by: ClassVar[str] = "finetune-qa"
+    reads: ClassVar[str] = "a question, a context and the answers that stand in it"
     data_options: ClassVar[type[Config]] = QuestionAnsweringOptions
     predict_options: ClassVar[type[Config]] = QuestionAnsweringAnswerOptions
     evaluate_options: ClassVar[type[Config]] = QuestionAnsweringJudgeOptions
@@ -225,6 +227,12 @@ class QuestionAnswering(Task):
             "max_answer_length": self.max_answer_length,
             "null_threshold": self.null_threshold,
         }
+
+    @classmethod
+    def suits(cls, row: Mapping[str, Any]) -> bool:
+        wanted = (QUESTION_NAMES, CONTEXT_NAMES, ANSWERS_NAMES)
+        flat = all(column_names.guess(list(row), names) is not None for names in wanted)
+        return flat or squad.is_nested(row)
 
     @property
     def input_columns(self) -> list[str]:

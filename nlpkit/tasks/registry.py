@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, Literal, NamedTuple
 
 from pydantic import create_model
@@ -25,6 +27,9 @@ class Entry(NamedTuple):
     attribute: str
     architectures: tuple[str, ...]
 
+
+OTHER_MODEL = "a model that `nlpkit {command}` trains takes them."
+"""The way for rows that a model at hand cannot take, see `pointing_elsewhere`."""
 
 TASKS: dict[str, Entry] = {
     "text-classification": Entry("nlpkit.tasks.classification", "TextClassification", ("ForSequenceClassification",)),
@@ -52,7 +57,10 @@ def task_class(name: str) -> type[Task]:
         UserError: there is no such task.
     """
     if name not in TASKS:
-        raise UserError(f"there is no task '{name}'", suggest(name, TASKS) or f"Tasks: {', '.join(TASKS)}")
+        # "ner" of finetune-ner
+        short = next((one.name for one in _classes() if one.trained_by.endswith(f"-{name}")), None)
+        hint = f"Did you mean '{short}'?" if short else suggest(name, TASKS) or f"Tasks: {', '.join(TASKS)}"
+        raise UserError(f"there is no task '{name}'", hint)
     entry = TASKS[name]
     return getattr(importlib.import_module(entry.module), entry.attribute)
 
@@ -94,6 +102,34 @@ def task_of_model(config: Any, record: dict[str, Any] | None, where: str) -> Tas
         f"{where} holds no model for a task known here (its architecture: {found})",
         "Fine-tune it first, for example with `nlpkit finetune-cls`.",
     )
+
+
+@contextmanager
+def pointing_elsewhere(task: type[Task], rows: Iterable[Mapping[str, Any]], way: str) -> Iterator[None]:
+    """Where labelled rows are refused that look like those of another task, say which it is, and the way there.
+
+    Args:
+        task: that they are read for.
+        rows: of which the first is looked at.
+        way: what to do; {task} and {command} stand for the name of the other task and the command that trains for it.
+
+    Raises:
+        UserError: as it was raised inside the block, with another hint where one is known.
+    """
+    try:
+        yield
+    except UserError as error:
+        row = {name: value for name, value in next(iter(rows), {}).items() if not name.startswith("__")}
+        other = None if task.suits(row) else next((one for one in _classes() if one.suits(row)), None)
+        if other is None:
+            raise
+        way = way.format(task=other.name, command=other.trained_by)
+        hint = f"{task.name} reads {task.reads}; these rows look like {other.reads}: {way}"
+        raise UserError(error.message, hint) from None
+
+
+def _classes() -> Iterator[type[Task]]:
+    return map(task_class, TASKS)
 
 
 def options_of_tasks(kind: Kind) -> Any:

@@ -119,6 +119,8 @@ class TokenClassification(Task):
     auto_class: ClassVar[str] = "AutoModelForTokenClassification"
     pipeline_tag: ClassVar[str | None] = "token-classification"
     content: ClassVar[Content] = "words"
+    trained_by: ClassVar[str] = "finetune-ner"
+    reads: ClassVar[str] = "words and a tag for each, or a text and its spans"
     data_options: ClassVar[type[Config]] = TokenClassificationOptions
     predict_options: ClassVar[type[Config]] = TokenAnswerOptions
     evaluate_options: ClassVar[type[Config]] = TokenJudgeOptions
@@ -203,13 +205,15 @@ class TokenClassification(Task):
             names = [config.id2label[i] for i in range(config.num_labels)]
             return cls(names, schemes.scheme_of_names(names))
         columns = record["columns"]
-        return cls(
+        task = cls(
             record["labels"],
             record["scheme"],
             text=columns["text"],
             tags=columns["tags"],
             max_length=record["max_length"],
         )
+        task.training_length = record.get("training_length")
+        return task
 
     def record(self) -> dict[str, Any]:
         return {
@@ -220,7 +224,12 @@ class TokenClassification(Task):
             "columns": {"text": self.text, "tags": self.tags},
             "label_all_tokens": self.label_all_tokens,
             "max_length": self.max_length,
+            "training_length": self.training_length,
         }
+
+    @classmethod
+    def suits(cls, row: Mapping[str, Any]) -> bool:
+        return tagged.is_tagged(row)
 
     @property
     def input_columns(self) -> list[str]:

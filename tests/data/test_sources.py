@@ -240,8 +240,7 @@ BAD = {
     "too_few_fields": ("a.csv", GOOD + b"b\n", "a.csv line 3", "expected 2 fields (text, label), found 1"),
     "too_many_fields": ("a.csv", GOOD + b"b,c,d\n", "a.csv line 3", "expected 2 fields (text, label), found 3"),
     "after_a_row_of_two_lines": ("a.csv", GOOD + b'"b\nb",y\nc\n', "a.csv line 5", "found 1"),
-    "duplicate_column": ("a.csv", b"text,text\na,b\n", "a.csv line 1", "'text' 2 times"),
-    "unnamed_column": ("a.csv", b"text,\na,b\n", "a.csv line 1", "column 2"),
+    "header_again": ("a.csv", GOOD + b"text,label\nb,y\n", "a.csv line 3", "the header stands here again"),
     "latin1_csv": ("a.csv", GOOD + b"caf\xe9,x\n", "a.csv line 3", "byte 0xe9 (byte 4 of line 3) is not utf-8"),
     "latin1_jsonl": ("a.jsonl", b'{"a": 1}\n{"a": "\xe9"}\n', "a.jsonl line 2", "0xe9"),
     "latin1_txt": ("a.txt", b"a\n\xe9\n", "a.txt line 2", "--encoding latin-1"),
@@ -259,7 +258,7 @@ BAD = {
     "header_only": ("a.csv", b"text,label\n", "a.csv", "no rows"),
     "empty_json": ("a.json", b"[]", "a.json", "no rows"),
     "empty_txt": ("a.txt", b"\n\n", "a.txt", "no rows"),
-    "gzip": ("a.csv.gz", gzip.compress(GOOD * 1000)[:-20], "a.csv.gz", "gzip"),
+    "gzip": ("a.csv.gz", gzip.compress(GOOD + b"a,x\n" * 1000)[:-20], "a.csv.gz", "gzip"),
     "not_gzip": ("a.csv.gz", GOOD, "a.csv.gz", "gzip"),
     "parquet": ("a.parquet", b"nothing of the kind", "a.parquet", "not a parquet file"),
     "xlsx": ("a.xlsx", b"nothing of the kind", "a.xlsx", "not an xlsx file"),
@@ -631,3 +630,10 @@ def test_sample_balanced_with_fewer_rows_than_labels_and_with_all() -> None:
     assert len(set(sources.sample_balanced(rows, 2, balance_by="label", seed=0)["label"])) == 2
     assert sources.sample_balanced(rows, 15, balance_by="label", seed=0) is rows
     assert len(sources.sample_balanced(rows, 4, balance_by=None, seed=0)) == 4
+
+
+def test_a_model_folder_is_no_data(tmp_path: Path) -> None:
+    for name in ("config.json", "model.safetensors", "train_results.json"):
+        (tmp_path / name).write_text("{}")
+    with pytest.raises(UserError, match="holds a model, not rows"):
+        sources.load(str(tmp_path))

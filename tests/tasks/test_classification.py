@@ -373,30 +373,35 @@ def test_pairs_are_truncated_only() -> None:
         task_of({"text1": ["a", "b"], "text2": ["c", "d"], "label": ["x", "y"]}, long_text="windows")
 
 
-def chosen(counts: list[int], asked: int | None = None, limit: int | None = 512) -> tuple[int | None, str]:
+def chosen(counts: list[int], asked: int | None = None, limit: int | None = 512) -> tuple[Any, str]:
+    """Tokens a row of train and of others, and what is said of them."""
     rows = {"text": [words(count, i) for i, count in enumerate(counts)], "label": ["a", "b"] * (len(counts) // 2)}
     task = task_of(rows, max_length=asked)
     said = features.choose_max_length(task, make_tokenizer(), {"train": examples_of(task, rows)}, limit, 0)
-    return task.max_length, said
+    return (task.training_length, task.max_length), said
 
 
 def test_max_length_comes_from_the_data() -> None:
     # 2 special tokens each; nothing is cut below 128 tokens, multiples of 8 beyond
     length, said = chosen([10] * 98 + [60, 60])
-    assert length == 64
-    assert said == "64 tokens; 0 of 100 rows (0.0%) are longer; median 12, longest 62"
+    assert length == (128, 512)
+    assert said == (
+        "128 tokens; 0 of 100 rows (0.0%) are longer; median 12, longest 62; other rows are read up to 512 tokens"
+    )
     length, said = chosen([10] * 399 + [400])
-    assert length == 128
+    assert length == (128, 512)
     assert "1 of 400 rows (0.2%) are longer" in said
-    assert chosen([150] * 10)[0] == 152
+    assert chosen([150] * 10)[0] == (152, 512)
+    assert chosen([150] * 10, limit=None)[0] == (152, None)
     length, said = chosen([150] * 10, limit=64)
-    assert length == 64
+    assert length == (64, 64)
     assert "10 of 10 rows (100.0%) are longer" in said
+    assert "other rows" not in said
 
 
 def test_max_length_can_be_set_within_what_the_model_takes() -> None:
     length, said = chosen([10] * 8 + [30, 30], asked=20)
-    assert length == 20
+    assert length == (None, 20)
     assert "2 of 10 rows (20.0%) are longer" in said
     with pytest.raises(UserError) as error:
         chosen([10] * 4, asked=600)

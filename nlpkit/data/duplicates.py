@@ -1,0 +1,97 @@
+"""Texts that are the same but for how they are written, and texts that are nearly the same."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
+    from datasets import Dataset
+
+NEAR = 0.8  # share of the pairs of neighbouring words that two texts have in common, of all that either has
+NEAR_CHARACTERS = 20_000_000  # texts with more in all are not compared: about ten seconds
+# of scripts without blanks between words each character is one
+WORD = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]|[^\W\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]+")
+INVISIBLE = dict.fromkeys([0x00AD, *range(0x200B, 0x2010), 0x2060, 0xFEFF])  # soft hyphens, zero-width blanks, marks
+
+
+def normal(text: str) -> str:
+    """A text without what does not make it another one: capitals, blanks, invisible characters, compositions."""
+    if not text.isascii():
+        text = unicodedata.normalize("NFKC", text).translate(INVISIBLE)
+    return " ".join(text.casefold().split())
+
+
+def keys(rows: Dataset, columns: Iterable[str]) -> list[str]:
+    """What the cells of each row say together, normalised; empty where they say nothing."""
+    cells = [[normal(_text(value)) for value in rows[column][:]] for column in columns]
+    return ["\x1f".join(row) if any(row) else "" for row in zip(*cells, strict=True)]
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, list):  # words
+        return " ".join(map(str, value))
+    return "" if value is None else str(value)
+
+
+def groups(found: Sequence[str]) -> np.ndarray:
+    """A number for each key, the same for equal ones, by first appearance; each empty key has its own.
+
+    Returns:
+        int64, shape (keys,).
+    """
+    import numpy as np
+
+    numbers: dict[str | int, int] = {}
+    return np.array([numbers.setdefault(key or i, len(numbers)) for i, key in enumerate(found)], dtype=np.int64)
+
+
+def near(train: Sequence[str], others: Sequence[str]) -> list[tuple[int, int]]:
+    """Which of `others` are nearly, and not quite, texts of `train`: pairs of indices (in others, in train).
+
+    Two texts are near where their sets of pairs of neighbouring words have a Jaccard similarity of `NEAR`. All of them
+    are found: two such sets share one of the few rarest pairs of either (the prefix filter of Chaudhuri et al. 2006),
+    so that only texts that share one of these are compared.
+
+    Args:
+        train, others: normalised.
+    """
+    ours, theirs = [_pairs(text) for text in train], [_pairs(text) for text in others]
+    frequency = Counter(pair for found in (*ours, *theirs) for pair in found)
+
+    def rarest(found: set[tuple[str, str]]) -> list[tuple[str, str]]:
+        ordered = sorted(found, key=lambda pair: (frequency[pair], pair))
+        return ordered[: len(found) - _at_least(len(found)) + 1]
+
+    index: dict[tuple[str, str], list[int]] = {}
+    for i, found in enumerate(theirs):
+        for pair in rarest(found):
+            index.setdefault(pair, []).append(i)
+    twin: dict[int, int] = {}
+    for j, found in enumerate(ours):
+        for i in dict.fromkeys(i for pair in rarest(found) for i in index.get(pair, ())):
+            if i not in twin and train[j] != others[i]:
+                common = len(found & theirs[i])
+                if common >= NEAR * (len(found) + len(theirs[i]) - common):
+                    twin[i] = j
+    return sorted(twin.items())
+
+
+def _at_least(size: int) -> int:
+    """Entries that a set of this size has in common with any that is near it."""
+    return -int(-NEAR * size // 1)
+
+
+def _pairs(text: str) -> set[tuple[str, str]]:
+    words = ["", *WORD.findall(text), ""]
+    return set(pairwise(words)) if len(words) > 2 else set()
+
+
+def too_many(texts: Mapping[str, Sequence[str]]) -> bool:
+    """Whether comparing these splits would take too long."""
+    return sum(len(text) for found in texts.values() for text in found) > NEAR_CHARACTERS

@@ -1,0 +1,97 @@
+"""Rows that are for another task: the refusal says which, and what to do."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from conftest import rows, write_csv, write_jsonl
+
+from nlpkit.errors import UserError
+from nlpkit.recipes import check_data, evaluate, finetune_cls, predict
+from nlpkit.tasks import registry
+
+SPANS = {"text": "Mira lives in Rome.", "label": [[0, 4, "PER"], [14, 18, "LOC"]]}
+ROWS = {
+    "text-classification": [
+        {"text": "a fine day", "label": "good"},
+        {"sentence1": "a", "sentence2": "b", "score": 1.0},
+    ],
+    "token-classification": [
+        {"tokens": ["Mira", "lives"], "ner_tags": ["B-PER", "O"]},
+        {"sentence_id": 1, "word": "Mira", "tag": "B-PER"},
+        {"text": "Mira lives.", "entities": [{"start": 0, "end": 4, "label": "PER"}]},
+        {"text": "Mira lives.", "entities": [{"start_offset": 0, "end_offset": 4, "label": "PER"}]},
+        SPANS,
+    ],
+    "fill-mask": [{"text": "Running text without labels."}],
+    "question-answering": [
+        {"question": "Who?", "context": "Mira lives.", "answers": {"text": ["Mira"], "answer_start": [0]}},
+        {"title": "t", "paragraphs": [{"context": "Mira lives.", "qas": [{"question": "Who?"}]}]},
+        {"context": "Mira lives.", "qas": [{"question": "Who?"}]},
+    ],
+}
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_a_row_suits_its_task_alone(name: str) -> None:
+    for row in ROWS[name]:
+        assert [task for task in registry.TASKS if registry.task_class(task).suits(row)] == [name], row
+
+
+def write(folder: Path) -> dict[str, Path]:
+    """A file of each kind of rows."""
+    sentences = "\n\n".join(f"Mira B-PER\nlives O\nin O\nRome{i} B-LOC" for i in range(8))
+    (folder / "words.conll").write_text(sentences + "\n")
+    article = {"title": "t", "paragraphs": [{"context": "Mira lives.", "qas": [{"question": "Who?", "answers": []}]}]}
+    (folder / "squad.json").write_text(json.dumps({"data": [article] * 3}))
+    (folder / "plain.txt").write_text("".join(f"Line {i} of running text.\n" for i in range(8)))
+    write_jsonl(folder / "spans.jsonl", [SPANS] * 8)
+    return {path.stem: path for path in [*folder.iterdir(), write_csv(folder / "texts.csv", rows(8))]}
+
+
+@pytest.mark.parametrize(
+    ("task", "data", "other", "command"),
+    [
+        ("text-classification", "words", "token-classification", "finetune-ner"),
+        ("text-classification", "squad", "question-answering", "finetune-qa"),
+        ("text-classification", "plain", "fill-mask", "pretrain-mlm"),
+        ("token-classification", "texts", "text-classification", "finetune-cls"),
+        ("token-classification", "squad", "question-answering", "finetune-qa"),
+        ("question-answering", "texts", "text-classification", "finetune-cls"),
+        ("question-answering", "words", "token-classification", "finetune-ner"),
+        ("question-answering", "spans", "token-classification", "finetune-ner"),
+    ],
+)
+def test_data_of_another_task(task: str, data: str, other: str, command: str, tmp_path: Path) -> None:
+    path = write(tmp_path)[data]
+    with pytest.raises(UserError) as error:
+        check_data.run(check_data.Config(task=task, data=str(path), model="none"))
+    assert f"{task} reads" in str(error.value)
+    assert f"--task {other} checks them" in str(error.value)
+    assert registry.task_class(other).trained_by == command
+
+
+def test_every_command_says_it(trained: Path, tiny_model: Path, tmp_path: Path) -> None:
+    data = str(write(tmp_path)["words"])
+    with pytest.raises(UserError, match="`nlpkit finetune-ner` trains for them"):
+        finetune_cls.run(finetune_cls.Config(data=data, model=str(tiny_model), output=tmp_path / "run", device="cpu"))
+    with pytest.raises(UserError, match="a model that `nlpkit finetune-ner` trains takes them"):
+        evaluate.run(evaluate.Config(model=str(trained), data=data, device="cpu"))
+    with pytest.raises(UserError, match="a model that `nlpkit finetune-ner` trains takes them"):
+        predict.run(predict.Config(model=str(trained), input=data, device="cpu"))
+
+
+def test_a_misnamed_column_of_the_right_data_stays_the_message(tmp_path: Path) -> None:
+    data = str(write(tmp_path)["texts"])
+    with pytest.raises(UserError, match="Did you mean 'label'") as error:
+        check_data.run(check_data.Config(data=data, label_column="labl", model="none"))
+    assert "look like" not in str(error.value)
+
+
+def test_a_task_by_the_name_of_its_command() -> None:
+    with pytest.raises(UserError, match="Did you mean 'token-classification'"):
+        registry.task_class("ner")
+    with pytest.raises(UserError, match="Did you mean 'question-answering'"):
+        registry.task_class("qa")
