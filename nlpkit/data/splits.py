@@ -69,11 +69,15 @@ def load(options: SourceOptions, task: type[Task] | None, *, labelled: bool = Tr
     return loaded
 
 
-def prepare(loaded: LoadedData, task: Task, options: DataOptions, seed: int) -> None:
-    """Make the validation split where there is none, and draw the samples that were asked for; changes `loaded`."""
+def prepare(loaded: LoadedData, task: Task, options: DataOptions, seed: int, *, training: bool = True) -> None:
+    """Make the validation split where there is none, and draw the samples that were asked for; changes `loaded`.
+
+    Args:
+        training: whether rows are trained on, or were, so that others must be held out.
+    """
     seed = options.shuffle_seed if options.shuffle_seed is not None else seed
     splits, reporter = loaded.splits, reporting.current()
-    if "train" in splits and "validation" not in splits:
+    if training and "train" in splits and "validation" not in splits:
         column, together = task.balance_column, task.group_column
         groups = duplicates.groups(task.keys(splits["train"])) if options.hold_out == "texts" else None
         rest, held = sources.hold_out(
@@ -93,13 +97,23 @@ def prepare(loaded: LoadedData, task: Task, options: DataOptions, seed: int) -> 
         if groups is not None and not together and (equal := len(groups) - int(groups.max()) - 1):
             how += f"{equal:,} rows that repeat a text stay with it, "
         reporter.note(f"validation: {len(held):,} rows held out of train ({how}seed {seed}; --validation-file)")
-    limits: dict[str, Any] = dict.fromkeys(splits, options.max_eval_samples) | {"train": options.max_train_samples}
+    limits: dict[str, Any] = dict.fromkeys(splits, options.max_eval_samples)
+    if training:
+        limits["train"] = options.max_train_samples
     for split, limit in limits.items():
         if limit and split in splits and limit < len(splits[split]):
             balance = task.balance_column if split == "train" else None
             splits[split] = sources.sample_balanced(splits[split], limit, balance_by=balance, seed=seed)
             how = ", balanced by label" if balance else ""
             reporter.note(f"{split}: {limit:,} rows drawn (seed {seed}{how})")
+
+
+def title(loaded: LoadedData, split: str) -> str:
+    """What people call a split: by its file where that is all there is, as it is named after none."""
+    files = loaded.source.files.get(split, [])
+    if split != "train" or set(loaded.splits) != {"train"} or not files:
+        return split
+    return Path(files[0].path).name + (f" and {len(files) - 1} more" if len(files) > 1 else "")
 
 
 def examples(loaded: LoadedData, task: Task, findings: list[Finding]) -> dict[str, Dataset]:

@@ -119,7 +119,7 @@ class Sweep:
         points: sizes, in the order in which they are measured.
         method: how much is measured.
         journal: where it is kept; what is there already is not measured again.
-        settings: what a process is told beside its subject: the command's options.
+        settings: what a process is told beside its subject, as JSON values.
         judged: whether the task's metrics are wanted.
         ready: called in each launch when all models are open and judged, before anything is measured and written.
         start: makes a process; None: a `Worker`.
@@ -227,7 +227,7 @@ class Sweep:
 
     def _open(self, subject: Subject) -> None:
         try:
-            answer = self.workers[subject.name].ask("open", subject=subject.to_json(), config=dict(self.settings))
+            answer = self.workers[subject.name].ask("open", subject=subject.to_json(), **self.settings)
         except Unmeasured as error:
             if error.status != "out of memory":
                 raise _ending(subject, error) from None
@@ -258,8 +258,18 @@ class Sweep:
                 answer = self._require(subject, "score")
                 if answer["note"]:
                     reporting.current().warn(f"{subject.name}: {answer['note']}")
+                for finding in answer["findings"]:
+                    reporting.current().warn(f"{subject.name}: {finding}")
                 self.journal.note_score(subject, {name: answer[name] for name in ("metrics", "split", "rows")})
                 bar.advance()
+        self._tell_other_rows()
+
+    def _tell_other_rows(self) -> None:
+        """Warn where models could not be judged on the same rows."""
+        counts = {name: score["rows"] for name, score in self.journal.scores.items() if score["metrics"]}
+        if len(set(counts.values())) > 1:
+            said = ", ".join(f"{name} on {count:,}" for name, count in counts.items())
+            reporting.current().warn(f"metrics are not of the same rows: {said}")
 
     # --- a point ---
 
@@ -334,7 +344,7 @@ class Sweep:
         if not self.workers[subject.name].alive:
             self.workers[subject.name].close()
             self.workers[subject.name] = self.start()
-            self.workers[subject.name].ask("open", subject=subject.to_json(), config=dict(self.settings))
+            self.workers[subject.name].ask("open", subject=subject.to_json(), **self.settings)
         return self.workers[subject.name]
 
     def _take_turns(

@@ -59,7 +59,12 @@ class Config(trained.TrainedDataOptions, OpeningOptions, DeviceOptions):
         "Random weights; a NAME may be a model type (bert, longformer), which stands for its default config.",
         panel="Input",
     )
-    split: str = option("validation", "Rows of the data to measure on.", panel="Data")
+    split: str | None = option(
+        None,
+        "Rows of the data to measure on.",
+        panel="Data",
+        shown_default="validation, else test, else all; of a run folder those that it was validated on",
+    )
     sample_rows: int = option(128, "Of these, rows whose time is taken; the metrics are of all.", panel="Data", ge=1)
     sequence_lengths: Lengths | None = option(
         None,
@@ -122,7 +127,7 @@ def run(config: Config) -> Report:
     if finished and not finished[0].get("stopped"):
         return _report(config, *finished, old, conditions)
     subjects = find_subjects(config)
-    config = _inherited(config, subjects)
+    config, held_out = _inherited(config, subjects)
     points = find_points(config)
     judged = any(point.length is None for point in points)
     _refuse_unread(config, rows=judged)
@@ -132,6 +137,10 @@ def run(config: Config) -> Report:
     folder = RunFolder(config.output or _default_path(subjects))
     folder.require_usable(resume=config.resume, overwrite=config.overwrite)
     before = read_record(folder.path) if config.resume else None
+    if before:  # its config names the data, wherever they came from; at first a hold-out was drawn of any
+        held_out = before.get("held_out", True)
+    if not held_out:
+        trained.refuse_hold_out(config)
     _require_same(config, (before or {}).get("config", {}))
     here = environment.describe(torch=False)
     reporting.current().plan("plan", _plan(config, subjects, points, here, folder))
@@ -139,7 +148,7 @@ def run(config: Config) -> Report:
         return Report({"subjects": [subject.to_json() for subject in subjects], "points": [str(p) for p in points]})
     for difference in environment.differences((before or {}).get("environment") or here, here):
         reporting.current().warn(f"the machine is not as it was when this benchmark began: {difference}")
-    head = {"command": COMMAND, "config": config.record(), "environment": here}
+    head = {"command": COMMAND, "config": config.record(), "held_out": held_out, "environment": here}
     journal = Journal(folder.path / JOURNAL, fresh=not config.resume)
     method = Method(config.launches, config.seconds, config.interval, config.max_minutes)
     with contextlib.ExitStack() as begun:
@@ -153,7 +162,8 @@ def run(config: Config) -> Report:
             folder.start(head, overwrite=config.overwrite, resume=config.resume)
             begun.enter_context(running.saying_how_to_go_on(COMMAND, folder.path))
 
-        sweep = Sweep(subjects, points, method, journal, config.record(), judged=judged, ready=begin)
+        settings = {"config": config.record(), "held_out": held_out}
+        sweep = Sweep(subjects, points, method, journal, settings, judged=judged, ready=begin)
         stopped = None if sweep.run() else _stopped(config, points, journal)
         document = results.document(
             subjects, journal.opened, journal.scores, journal.measurements, planned=config.launches
@@ -197,18 +207,19 @@ def find_subjects(config: Config) -> list[Subject]:
     return found
 
 
-def _inherited(config: Config, subjects: Sequence[Subject]) -> Config:
-    """The config with the data of the first model that tells its own, where rows are wanted and none are named."""
+def _inherited(config: Config, subjects: Sequence[Subject]) -> tuple[Config, bool]:
+    """The config with the data of the first model that tells its own, where rows are wanted and none are named; and
+    whether these are such, of which a part was held out."""
     named = any(getattr(config, name) for name in trained.NAMES_DATA)
     if config.config_only and named:
         raise UserError("--config-only: random weights have no tokenizer for rows", "Leave the data out.")
     if named or config.config_only or config.sequence_lengths:
-        return config
+        return config, False
     for subject in subjects:
         record = read_record(models.resolve(subject.model, "MODEL"))
         if any((record or {}).get("config", {}).get(name) for name in trained.NAMES_DATA):
-            return trained.inherit_data(config, record, subject.name)
-    return config
+            return trained.inherit_data(config, record, subject.name), True
+    return config, False
 
 
 def _refuse_unread(config: Config, *, rows: bool) -> None:

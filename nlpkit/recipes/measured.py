@@ -14,7 +14,7 @@ import signal
 import sys
 import traceback
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -48,12 +48,14 @@ class Rows:
         split: that they are of.
         labelled: whether the task can judge them.
         note: why they are not labelled, for people.
+        findings: what is odd about them, such as rows that are left out.
     """
 
     columns: Dataset | dict[str, list[Any]]
     split: str
     labelled: bool = False
     note: str | None = None
+    findings: list[str] = field(default_factory=list)
 
     @property
     def count(self) -> int:
@@ -94,13 +96,18 @@ class Worker:
         """Nothing; the answer comes when the libraries are imported."""
         return {}
 
-    def op_open(self, subject: Mapping[str, Any], config: Mapping[str, Any]) -> dict[str, Any]:
-        """Open a model: `opened`, see `spec.Opened`."""
+    def op_open(self, subject: Mapping[str, Any], config: Mapping[str, Any], held_out: bool = False) -> dict[str, Any]:
+        """Open a model: `opened`, see `spec.Opened`.
+
+        Args:
+            config: the command's options.
+            held_out: whether the data are those of a run, of which a part was held out.
+        """
         from nlpkit.measurement import energy, memory, opening, timing
         from nlpkit.recipes import price
         from nlpkit.training import devices
 
-        self.subject, self.config = Subject.from_json(subject), Config(**config)
+        self.subject, self.config, self.held_out = Subject.from_json(subject), Config(**config), held_out
         self.device = device = devices.choose(self.config)
         _limit_memory(self.config.memory_limit, device.name)
         self.model = model = opening.open_model(self.subject, self.config, device)
@@ -125,7 +132,7 @@ class Worker:
         return {"opened": asdict(opened)}
 
     def op_score(self) -> dict[str, Any]:
-        """Judge the model on all rows of the split: `metrics`, `split`, `rows`, `note`.
+        """Judge the model on all rows of the split: `metrics`, `split`, `rows`, `note`, `findings`.
 
         Metrics are null where there are no labels, which the note tells the reason of, or there is no task; else the
         note tells of texts that were not read to their end.
@@ -146,7 +153,8 @@ class Worker:
             found = model.task.score(outputs, rows.columns)
             # JSON has no NaN
             metrics = {name: float(value) if math.isfinite(value) else None for name, value in found.items()}
-        return {"metrics": metrics, "split": rows.split, "rows": rows.count, "note": note}
+        known = {"split": rows.split, "rows": rows.count, "note": note, "findings": rows.findings}
+        return {"metrics": metrics, **known}
 
     def op_prepare(self, point: Mapping[str, Any]) -> dict[str, Any]:
         """Make the inputs of a point: `calls`, `samples` and `tokens` of a pass. The peak of memory starts here."""
@@ -237,7 +245,7 @@ class Worker:
     def rows(self) -> Rows:
         """The rows of the split, read when they are asked for first."""
         if self._rows is None:
-            self._rows = read_rows(self.model, self.config)
+            self._rows = read_rows(self.model, self.config, held_out=self.held_out)
         return self._rows
 
     def _features(self) -> list[dict[str, Any]]:
@@ -336,20 +344,25 @@ def _limit_memory(gigabytes: float | None, device: str) -> None:
 # --- rows ---
 
 
-def read_rows(model: Model, config: Config) -> Rows:
+def read_rows(model: Model, config: Config, *, held_out: bool = False) -> Rows:
     """The rows of the split: labelled where they have what the task takes for labels.
+
+    Args:
+        held_out: whether the data are those of a run, of which a part was held out; of other data all rows are used.
 
     Raises:
         UserError: there is no such split, no row can be read, or labels were named and are not there.
     """
+    from nlpkit.data import splits
+
     if model.task is None:
         if model.tokenizer is None:
             raise UserError("the model has no tokenizer for rows", "Name one with --tokenizer.")
-        return Rows(*_texts(config))
+        return _texts(config)
     task = model.task
     of_labels = set(task.column_options.model_fields) - set(task.predict_options.model_fields)
     try:
-        _, found, _ = trained.open_splits(config, task, seed=config.seed, needs=())
+        loaded, found, findings = trained.open_splits(config, task, seed=config.seed, needs=(), training=held_out)
     except UserError as error:
         if any(getattr(config, name) for name in of_labels):
             raise
@@ -357,13 +370,15 @@ def read_rows(model: Model, config: Config) -> Rows:
             rows = _inputs(model, config)
         except UserError:
             raise error from None
-        return Rows(*rows, note=f"no metrics: {error.message}")
-    _require_split(found, config)
-    return Rows(found[config.split], config.split, labelled=True)
+        rows.note = f"no metrics: {error.message}"
+        return rows
+    split = _split_of(found, config)
+    said = [str(finding) for finding in findings if finding.level == "warning"]
+    return Rows(found[split], splits.title(loaded, split), labelled=True, findings=said)
 
 
-def _inputs(model: Model, config: Config) -> tuple[dict[str, list[Any]], str]:
-    """What the task reads of rows without labels, and their split; rows that it cannot read are left out.
+def _inputs(model: Model, config: Config) -> Rows:
+    """What the task reads of rows without labels; rows that it cannot read are left out.
 
     Raises:
         UserError: there is none.
@@ -374,53 +389,62 @@ def _inputs(model: Model, config: Config) -> tuple[dict[str, list[Any]], str]:
     task = model.task
     assert task is not None
     loaded = splits.load(config, type(task), labelled=False)
-    split = _unlabelled_split(loaded.splits, config)
+    split = _split_of(loaded.splits, config)
     rows = loaded.splits[split]
     with registry.pointing_elsewhere(type(task), rows, registry.OTHER_MODEL):
         task.bind([name for name in rows.column_names if not name.startswith("__")], config, labelled=False)
-    found = []
-    for row in rows:
-        with contextlib.suppress(ValueError):
+    found, bad = [], []
+    for row, where in zip(rows, loaded.places(rows, split), strict=True):
+        try:
             found.append(task.inputs(row))
+        except ValueError as error:
+            bad.append(f"{where}: {error}")
     if not found:
-        raise UserError(f"{config.split}: no row can be read", "Check --data and --text-column.")
-    return {name: [entry[name] for entry in found] for name in found[0]}, split
+        raise UserError(f"{split}: no row can be read", "Check --data and --text-column.")
+    return Rows(
+        {name: [entry[name] for entry in found] for name in found[0]},
+        splits.title(loaded, split),
+        findings=[f"{len(bad):,} of {len(rows):,} rows cannot be read and are left out ({bad[0]})"] if bad else [],
+    )
 
 
-def _texts(config: Config) -> tuple[dict[str, list[Any]], str]:
-    """The texts of rows, for a model without a task, and their split; empty ones are left out.
+def _texts(config: Config) -> Rows:
+    """The texts of rows, for a model without a task; empty ones are left out.
 
     Raises:
         UserError: there is none, or it is not clear which column holds them.
     """
     from nlpkit.data import corpus, splits
 
-    loaded = splits.load(config, None).splits
-    split = _unlabelled_split(loaded, config)
-    rows = loaded[split]
+    loaded = splits.load(config, None)
+    split = _split_of(loaded.splits, config)
+    rows = loaded.splits[split]
     names = [name for name in rows.column_names if not name.startswith("__")]
-    column = corpus.text_column(names, config.text_column, config.split)
+    column = corpus.text_column(names, config.text_column, split)
     texts = [str(text) for text in rows[column][:] if text is not None and str(text).strip()]
     if not texts:
-        raise UserError(f"{config.split}: column '{column}' holds no text", "Name another: --text-column.")
-    return {"text": texts}, split
+        raise UserError(f"{split}: column '{column}' holds no text", "Name another: --text-column.")
+    empty = len(rows) - len(texts)
+    said = [f"{empty:,} of {len(rows):,} rows have no text in column '{column}' and are left out"] if empty else []
+    return Rows({"text": texts}, splits.title(loaded, split), findings=said)
 
 
-def _unlabelled_split(found: Mapping[str, Dataset], config: Config) -> str:
-    """The split that was asked for; or the only one: nothing is held out of rows without labels."""
-    if config.split not in found and list(found) == ["train"]:
-        return "train"
-    _require_split(found, config)
-    return config.split
+def _split_of(found: Mapping[str, Dataset], config: Config) -> str:
+    """The split that was asked for; else validation, test, or whichever there is.
 
-
-def _require_split(found: Mapping[str, Dataset], config: Config) -> None:
-    """Raises UserError: there is no such split."""
+    Raises:
+        UserError: there is no such split.
+    """
+    if not found:
+        raise UserError("there is no row that can be used", "`nlpkit check-data` tells why.")
+    if config.split is None:
+        return next((split for split in ("validation", "test") if split in found), next(iter(found)))
     if config.split not in found:
         raise UserError(
             f"--split {config.split}: there are no such rows",
             suggest(config.split, found) or f"There are {', '.join(found)}.",
         )
+    return config.split
 
 
 # --- the process ---

@@ -23,7 +23,7 @@ from nlpkit.inference import exporting
 from nlpkit.inference.predictor import Predictor, Trained, open_trained
 from nlpkit.options import DeviceOptions, OpeningOptions, Strings, option
 from nlpkit.recipes import price, running
-from nlpkit.recipes.trained import TrainedDataOptions, inherit_data, open_splits
+from nlpkit.recipes.trained import NAMES_DATA, TrainedDataOptions, inherit_data, open_splits, refuse_hold_out
 from nlpkit.reporting import Report
 from nlpkit.runs.folder import RunFolder, versions
 from nlpkit.tasks import registry
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from datasets import Dataset
 
     from nlpkit.compression.quantization import Scheme
+    from nlpkit.data.sources import LoadedData
     from nlpkit.tasks.base import Finding
     from nlpkit.training.devices import Device
 
@@ -139,10 +140,33 @@ def _open(config: Config) -> _Source:
         exporting.require_packages(f"--to {to}")
     _refuse_unread(config, to)
     trained = open_trained(config.model, config, revision=config.model_revision, exported=False)
+    named = any(getattr(config, name) for name in NAMES_DATA)
     config = inherit_data(config, trained.record, config.model)
-    needs = ("train", "validation") if to == "onnx-int8-static" else ("validation",)
-    loaded, examples, findings = open_splits(config, trained.task, seed=config.seed, needs=needs)
+    if to == "onnx-int8-static" or not named:
+        needs = ("train", "validation") if to == "onnx-int8-static" else ("validation",)
+        loaded, examples, findings = open_splits(config, trained.task, seed=config.seed, needs=needs)
+    else:
+        refuse_hold_out(config)
+        loaded, found, findings = open_splits(config, trained.task, seed=config.seed, needs=(), training=False)
+        examples = _judged(loaded, found)
     return _Source(config, to, trained, device, examples, loaded.source.to_record(), findings, {})
+
+
+def _judged(loaded: LoadedData, found: dict[str, Dataset]) -> dict[str, Dataset]:
+    """The examples with a validation split, which is all that there are where none is called so: nothing is trained.
+
+    Raises:
+        UserError: there is none.
+    """
+    if "validation" in found:
+        return found
+    if not found:
+        raise UserError("there is no row that can be used", "`nlpkit check-data` tells why.")
+    split = "test" if "test" in found else next(iter(found))
+    reporting.current().note(
+        f"validation: all {len(found[split]):,} rows of {splits.title(loaded, split)}: nothing is trained here"
+    )
+    return {"validation": found[split], **{name: rows for name, rows in found.items() if name != split}}
 
 
 def _refuse_unread(config: Config, to: str) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from nlpkit import reporting
 from nlpkit.data import splits
 from nlpkit.errors import UserError
-from nlpkit.options import DataOptions
+from nlpkit.options import DataOptions, flag_of
 from nlpkit.recipes.experiment import settle_findings, stop_on_errors
 from nlpkit.tasks import registry
 
@@ -55,8 +55,27 @@ def inherit_data(config: C, record: Mapping[str, Any] | None, name: str) -> C:
     return config.changed(**{field: known[field] for field in fields})
 
 
+def refuse_hold_out(config: TrainedDataOptions) -> None:
+    """Stop at options of a hold-out, where rows are only judged.
+
+    Raises:
+        UserError: naming one.
+    """
+    for name in ("validation_share", "hold_out", "shuffle_seed", "max_train_samples"):
+        if getattr(config, name) != type(config).model_fields[name].default:
+            raise UserError(
+                f"{flag_of(name)}: nothing is trained here, so nothing is held out",
+                "Leave it out; --max-eval-samples N judges on fewer rows.",
+            )
+
+
 def open_splits(
-    config: TrainedDataOptions, task: Task, *, seed: int, needs: Sequence[str] = ("train", "validation")
+    config: TrainedDataOptions,
+    task: Task,
+    *,
+    seed: int,
+    needs: Sequence[str] = ("train", "validation"),
+    training: bool = True,
 ) -> tuple[LoadedData, dict[str, Dataset], list[Finding]]:
     """Checked examples of each split, with the labels that the model has.
 
@@ -65,6 +84,7 @@ def open_splits(
         task: as its model restored it.
         seed: of the hold-out and the samples, unless the config has a --shuffle-seed.
         needs: splits that must not be empty.
+        training: see `splits.prepare`.
 
     Raises:
         UserError: a split is missing, no row can be used, or the labels are not those of the model.
@@ -75,7 +95,7 @@ def open_splits(
     first = next(iter(loaded.splits.values()))
     with registry.pointing_elsewhere(type(task), first, registry.OTHER_MODEL):
         task.bind([name for name in first.column_names if not name.startswith("__")], config, labelled=True)
-    splits.prepare(loaded, task, config, seed)
+    splits.prepare(loaded, task, config, seed, training=training)
     findings: list[Finding] = []
     with registry.pointing_elsewhere(type(task), first, registry.OTHER_MODEL):
         examples = splits.examples(loaded, task, findings)

@@ -96,7 +96,7 @@ class Fake:
         return {"flops_per_second": 9.0}
 
     def score(self) -> dict[str, Any]:
-        return {"metrics": {"accuracy": 0.5}, "split": "validation", "rows": 4, "note": None}
+        return {"metrics": {"accuracy": 0.5}, "split": "validation", "rows": 4, "note": None, "findings": []}
 
     def close(self) -> None:
         self.machine.alive -= 1
@@ -105,7 +105,7 @@ class Fake:
 def swept(place: Path, machine: Machine, method: Method = ONCE, points: Any = POINTS, **more: Any) -> Journal:
     journal = Journal(place / "journal.jsonl")
     subjects = more.pop("subjects", TWO)
-    Sweep(subjects, points, method, journal, {}, start=machine, **more).run()
+    Sweep(subjects, points, method, journal, {"config": {}}, start=machine, **more).run()
     return journal
 
 
@@ -255,7 +255,7 @@ def test_metrics_are_judged_once_and_checked(tmp_path: Path) -> None:
         seen.append(dict(journal.scores))
         assert seen[1:] or not journal.path.exists()  # nothing is written before
 
-    Sweep(TWO, POINTS[:1], method, journal, {}, judged=True, ready=ready, start=machine).run()
+    Sweep(TWO, POINTS[:1], method, journal, {"config": {}}, judged=True, ready=ready, start=machine).run()
     assert [name for op, name in machine.log if op == "score"] == ["a", "b"]
     assert seen[0] == {name: {"metrics": {"accuracy": 0.5}, "split": "validation", "rows": 4} for name in "ab"}
 
@@ -287,4 +287,4 @@ def test_a_crash_while_opening_is_a_failure_of_the_run(tmp_path: Path) -> None:
             raise Unmeasured("failed", "exit code 1")
 
     with pytest.raises(RunError, match="a: exit code 1"):
-        Sweep(TWO, POINTS, ONCE, Journal(tmp_path / "j"), {}, start=lambda: Crashes(Machine({}))).run()  # type: ignore[arg-type,return-value]
+        Sweep(TWO, POINTS, ONCE, Journal(tmp_path / "j"), {"config": {}}, start=lambda: Crashes(Machine({}))).run()  # type: ignore[arg-type,return-value]

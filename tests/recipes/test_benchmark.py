@@ -14,7 +14,7 @@ from typing import Any
 
 import planted
 import pytest
-from conftest import Run, RunOf, nlpkit_command, write_csv
+from conftest import Run, RunOf, nlpkit_command, rows, write_csv
 
 from nlpkit.errors import UserError
 from nlpkit.measurement import sweep
@@ -113,6 +113,34 @@ def test_other_data_and_split(trained: Path, reviews: Path, tmp_path: Path) -> N
     assert record["subjects"][0]["metrics"]["accuracy"] == pytest.approx(known["accuracy"])
     with pytest.raises(UserError, match=r"--split tset"):
         run(tmp_path, trained, data=str(reviews), split="tset")
+
+
+@pytest.mark.usefixtures("here")
+def test_nothing_is_held_out_of_a_file(trained: Path, tmp_path: Path) -> None:
+    data = str(write_csv(tmp_path / "new.csv", rows(50, seed=3)))
+    record = run(tmp_path, trained, data=data, batch_sizes=4, sample_rows=4)
+    assert (record["rows"], record["split"], record["held_out"]) == (50, "new.csv", False)
+    with pytest.raises(UserError, match="--validation-share: nothing is trained here"):
+        run(tmp_path, trained, data=data, validation_share=0.5)
+
+
+@pytest.mark.usefixtures("here")
+def test_models_that_know_other_labels_are_not_judged_on_the_same_rows(
+    trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Said, and how many rows each is judged on."""
+    from nlpkit.cli.app import main
+
+    other = shutil.copytree(trained, tmp_path / "other")
+    for file in ("config.json", "nlpkit.json"):
+        text = (other / file).read_text().replace('"positive"', '"good"')
+        (other / file).write_text(text)
+    data = write_csv(tmp_path / "new.csv", rows(40, seed=3))
+    command = ["benchmark", trained, other, "--data", data, "--output", tmp_path / "out", "--batch-sizes", 4, *SHORT]
+    assert main([*map(str, command), "--device", "cpu"]) == 0
+    said = capsys.readouterr().err
+    assert "20 of 40 rows have a label" in said
+    assert f"metrics are not of the same rows: {trained.name} on 40, other on 20" in said
 
 
 @pytest.mark.usefixtures("here")

@@ -163,6 +163,19 @@ def test_rows_without_labels_have_a_speed_and_no_metrics(trained: Path, tmp_path
     measured(worker, point(None, 8, "training"), passes=1)
 
 
+def test_all_rows_of_a_file_are_used_and_those_that_cannot_be_are_told(trained: Path, tmp_path: Path) -> None:
+    path = write_csv(tmp_path / "new.csv", [*rows(30), {"text": "a film", "label": "so-so"}, {"text": "", "label": ""}])
+    worker, _ = opened(trained, data=str(path))
+    score = asked(worker, "score")
+    assert (score["split"], score["rows"]) == ("new.csv", 30)
+    assert any("so-so" in finding for finding in score["findings"])
+    # of the rows of a run, a part was trained on
+    worker = Worker()
+    assert asked(worker, **opening(trained, data=str(path)), held_out=True)["ok"]
+    score = asked(worker, "score")
+    assert (score["split"], score["rows"]) == ("validation", 3)
+
+
 def test_a_label_column_that_was_named_must_be_there(trained: Path, tmp_path: Path) -> None:
     unlabelled = write_csv(tmp_path / "texts.csv", [{"text": row["text"]} for row in rows(20)])
     worker, _ = opened(trained, data=str(unlabelled), label_column="stars")

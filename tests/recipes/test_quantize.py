@@ -161,6 +161,16 @@ def test_half_precision_weights_are_opened_by_stock_transformers(
     assert model.dtype == getattr(torch, dtype)
 
 
+def test_nothing_is_held_out_of_other_data(trained: Path, reviews: Path, tmp_path: Path) -> None:
+    """All rows of a file are judged; what calibrates static ranges is not judged on."""
+    common = {"output": tmp_path / "half", "measure_seconds": 0, "overwrite": True}
+    for data, expected in ((reviews / "test.csv", 32), (reviews, 32)):
+        record = quantized(trained, **{**common, "data": str(data), "to": "bf16"})
+        assert (record["price"]["rows"], record["rows"]["validation"]) == (expected, 32)
+    with pytest.raises(UserError, match="--hold-out: nothing is trained here"):
+        quantized(trained, **{**common, "data": str(reviews), "to": "bf16", "hold_out": "rows"})
+
+
 def test_torch_int8(trained: Path, reviews: Path, tmp_path: Path) -> None:
     pytest.importorskip("torchao")
     record = quantized(trained, tmp_path / "int8", to="torch-int8")
