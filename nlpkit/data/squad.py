@@ -5,19 +5,29 @@ an answer stands in its context.
 from __future__ import annotations
 
 import ast
+import io
+import itertools
 import json
 import math
+import re
+import tokenize
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from nlpkit.data.labels import is_missing
+from nlpkit.data.layouts import cells
 from nlpkit.errors import UserError
 
 # Where a context was cleaned after its answers were marked, these are off by as much as was cut before them: up to 34
 # characters in the reviews of SQuADShifts (Miller et al. 2020).
 NEARBY = 50
 
-OBJECTS = ("{'", '{"', "[{")  # how a cell of objects begins
+OBJECTS = ("{'", '{"', "[{", "array([")  # how a cell of objects begins
+# what a question has its answers under; MRQA (Fisch et al. 2019) says of `detected_answers` where they stand
+ANSWER_KEYS = ("detected_answers", "answers", "answer")
+TEXT_KEYS = ("text", "answer_text")
+START_KEYS = ("answer_start", "start")
+SPANS = "char_spans"
 TRUTH = {"": False, "true": True, "false": False, "1": True, "0": False, "1.0": True, "0.0": False}
 
 
@@ -37,10 +47,11 @@ class Spot(NamedTuple):
 
 
 def questions(document: Any, name: str) -> list[dict[str, Any]] | None:
-    """A row for each question of a SQuAD 1.1 or 2.0 document, None for JSON of another shape.
+    """A row for each question of a SQuAD 1.1 or 2.0 document, or of its kin; None for JSON of another shape.
 
     Args:
-        document: parsed JSON.
+        document: parsed JSON: articles with paragraphs, or paragraphs alone (KorQuAD 2, simpletransformers), in a list
+            or in one under "data".
         name: of the file, for messages.
 
     Returns:
@@ -51,26 +62,45 @@ def questions(document: Any, name: str) -> list[dict[str, Any]] | None:
     Raises:
         UserError: the document is SQuAD's, but for a part that is named.
     """
-    articles = document.get("data") if isinstance(document, dict) else document
-    if not isinstance(articles, list) or not any(isinstance(item, dict) and "paragraphs" in item for item in articles):
+    articles = document.get("data", document) if isinstance(document, dict) else document
+    articles = [articles] if isinstance(articles, dict) else articles
+    if not isinstance(articles, list) or not any(map(is_article, articles)):
         return None
-    found = []
-    for i, article in enumerate(articles):
-        for j, paragraph in enumerate(_listed(article, "paragraphs", f"{name}: data[{i}]")):
-            where = f"{name}: data[{i}].paragraphs[{j}]"
-            context = _text(paragraph, "context", where)
-            for k, entry in enumerate(_listed(paragraph, "qas", where)):
-                place = f"{where}.qas[{k}]"
-                question = _text(entry, "question", place)
-                found.append((str(article.get("title") or ""), context, question, entry, place))
-    optional = [key for key in ("answers", "is_impossible") if any(key in entry for *_, entry, _ in found)]
-    rows = []
-    for number, (title, context, question, entry, place) in enumerate(found, start=1):
-        row: dict[str, Any] = {"id": str(entry.get("id", number)), "title": title}
-        row |= {"context": context, "question": question}
-        flat = {key: _flat(entry.get(key), place) if key == "answers" else entry.get(key) for key in optional}
-        rows.append(row | flat)
+    rows = [row for i, article in enumerate(articles) for row in of_article(article, f"{name}: data[{i}]")]
+    optional = [key for key in ("answers", "is_impossible") if any(key in row for row in rows)]
+    for number, row in enumerate(rows, start=1):
+        row["id"] = str(number) if row["id"] is None else row["id"]
+        row.update({key: row.get(key) for key in optional})
     return rows
+
+
+def of_article(article: Any, where: str) -> list[dict[str, Any]]:
+    """A row for each question of an article, or of a paragraph, as for `questions`; `id` may be None.
+
+    Raises:
+        UserError: a part is missing; says which, behind `where`.
+    """
+    paragraphs = [(where, article)]
+    if not (isinstance(article, dict) and "qas" in article):
+        listed = _listed(article, "paragraphs", where)
+        paragraphs = [(f"{where}.paragraphs[{j}]", paragraph) for j, paragraph in enumerate(listed)]
+    rows = []
+    for place, paragraph in paragraphs:
+        context = _text(paragraph, "context", place)
+        for k, entry in enumerate(_listed(paragraph, "qas", place)):
+            spot = f"{place}.qas[{k}]"
+            question = _text(entry, "question", spot)
+            id = next((str(entry[key]) for key in ("id", "qid") if entry.get(key) is not None), None)
+            row = {"id": id, "title": str(article.get("title") or ""), "context": context, "question": question}
+            row |= {"answers": _flat(entry, spot)} if any(key in entry for key in ANSWER_KEYS) else {}
+            row |= {"is_impossible": entry["is_impossible"]} if "is_impossible" in entry else {}
+            rows.append(row)
+    return rows
+
+
+def is_article(item: Any) -> bool:
+    """Whether an item of a document is an article or a paragraph, be it damaged."""
+    return isinstance(item, dict) and ("paragraphs" in item or "qas" in item)
 
 
 def is_nested(row: Mapping[str, Any]) -> bool:
@@ -94,15 +124,39 @@ def _text(parent: Any, key: str, where: str) -> str:
     return value
 
 
-def _flat(answers: Any, where: str) -> Any:
+def _flat(entry: Mapping[str, Any], where: str) -> Any:
     """[{"text", "answer_start"}, ...] as columns, which arrow stores without knowing every key; None as it is."""
-    if answers is None:
-        return None
     try:
-        found = answers_of(answers)
+        found = golds_of(entry)
     except ValueError as error:
         raise UserError(f"{where}: {error}", 'An answer is {"text": ..., "answer_start": ...}.') from None
+    if found is None:
+        return None
     return {"text": [answer.text for answer in found], "answer_start": [answer.start for answer in found]}
+
+
+def golds_of(entry: Mapping[str, Any]) -> list[Answer] | None:
+    """The answers of a question: where MRQA detected them in the context, then those that it did not detect.
+
+    Returns:
+        None where nobody says whether there is one.
+
+    Raises:
+        ValueError: as `answers_of`.
+    """
+    given = [entry[key] for key in ANSWER_KEYS if entry.get(key) is not None]
+    if not given:
+        return None
+    kept = answers_of(given[0])  # each annotator counts
+    for value in given[1:]:
+        # a text that was detected needs no second mention, in other capitals or signs neither: it scores the same
+        known = {_plainly(answer.text) for answer in kept}
+        kept += [answer for answer in answers_of(value) if _plainly(answer.text) not in known]
+    return kept
+
+
+def _plainly(text: str) -> str:
+    return " ".join(re.sub(r"\W+", " ", text.lower()).split())
 
 
 def answers_of(value: Any, start: Any = None) -> list[Answer]:
@@ -110,28 +164,31 @@ def answers_of(value: Any, start: Any = None) -> list[Answer]:
 
     Args:
         value: {"text", "answer_start"} with one value or a list each, a list of such objects, a list of texts, a text,
-            or any of the former as JSON or as Python prints it; missing (None, blank) for no answer.
+            or any of the former as JSON, or as Python, numpy or pandas print it; missing (None, blank) for no answer.
         start: where the answer starts, for a `value` that does not say: a number, or one for each text.
 
     Raises:
         ValueError: the cell holds something else; says what.
     """
-    if isinstance(value, str) and value.lstrip()[:1] in ("{", "["):
-        value = _literal(value)
+    value = spelled(value)
+    starts = spelled(start)
     bare = not isinstance(value, Mapping)
     if isinstance(value, Mapping):
-        starts = value.get("answer_start", value.get("start", start))
-        if "text" not in value:
+        starts = next((value[key] for key in START_KEYS if value.get(key) is not None), starts)
+        text = next((key for key in TEXT_KEYS if key in value), None)
+        if text is None:
             raise ValueError(f"answers without 'text': {', '.join(map(str, value))}")
-        value = value["text"]
+        if SPANS in value and _is_list(value[text]):  # of each text all places where it stands
+            starts = [_first(places) for places in value[SPANS]]
+        elif SPANS in value:
+            starts = _first(value[SPANS])
+        value = value[text]
     elif _is_list(value) and any(isinstance(item, Mapping) for item in value):
         return [answer for item in value for answer in answers_of(item)]
-    else:
-        starts = start
     if not _is_list(value):
         if value is None or (bare and is_missing(value)):
             return []
-        return [Answer(str(value), _number(starts[0] if _is_list(starts) else starts))]
+        return [Answer(str(value), _number(starts[0] if _is_list(starts) and starts else starts))]
     texts = ["" if text is None else str(text) for text in value]
     given = list(starts) if _is_list(starts) else [starts] * len(texts)
     if len(given) != len(texts):
@@ -139,24 +196,66 @@ def answers_of(value: Any, start: Any = None) -> list[Answer]:
     return [Answer(text, _number(place)) for text, place in zip(texts, given, strict=True)]
 
 
+def _first(places: Any) -> Any:
+    """The start of the first of MRQA's spans: [[start, last], ...], or {"start": [...], "end": [...]}."""
+    while isinstance(places, Mapping) or _is_list(places):
+        places = places.get("start") if isinstance(places, Mapping) else places[0] if places else None
+    return places
+
+
 def _is_list(value: Any) -> bool:
     return isinstance(value, Sequence) and not isinstance(value, str)
 
 
-def _literal(text: str) -> Any:
-    """What a cell spells as JSON or as Python prints it; the text itself where it is neither.
+def spelled(cell: Any) -> Any:
+    """What a cell of text spells as JSON, or as Python, numpy or pandas print it; any other cell as it is.
+
+    Nothing is run: numpy's `array(...)` stands for the list in it.
 
     Raises:
-        ValueError: it is neither, but an object or a list of these nevertheless: pandas writes arrays into them.
+        ValueError: it begins like an object, but spells none.
     """
-    for parse in (json.loads, ast.literal_eval):
-        try:
-            return parse(text)
-        except (ValueError, SyntaxError):
-            continue
-    if text.lstrip().startswith(OBJECTS):
+    text = cell.strip() if isinstance(cell, str) else ""
+    if not text.startswith(("{", "[", "array(")):
+        return cell
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        pass
+    try:
+        if not _joins_texts(text):
+            return ast.literal_eval(_Plain().visit(ast.parse(text, mode="eval")))
+        if (found := cells.listed(text)) is not None:
+            return found
+    except (ValueError, SyntaxError, RecursionError, MemoryError):
+        pass
+    if re.fullmatch(r"\[[\s\d.]+\]", text):  # numpy's [3 7]
+        return cells.listed(text)
+    if text.startswith(OBJECTS):
         raise ValueError(f"answers that are neither JSON nor Python: {text[:60]}")
-    return text
+    return cell
+
+
+def _joins_texts(text: str) -> bool:
+    """Whether texts stand side by side, as in numpy's ['a' 'b'], which Python would take for one."""
+    try:
+        kinds = [token.type for token in tokenize.generate_tokens(io.StringIO(text).readline) if token.string.strip()]
+    except (tokenize.TokenError, SyntaxError):
+        return False
+    return (tokenize.STRING, tokenize.STRING) in itertools.pairwise(kinds)
+
+
+class _Plain(ast.NodeTransformer):
+    """`array([1, 2], dtype=int32)`, `np.int32(1)` and `nan` as what they hold."""
+
+    def visit_Call(self, node: ast.Call) -> ast.AST:
+        name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+        if len(node.args) == 1 and re.fullmatch(r"array|list|tuple|str_|u?int\d*|float\d*", name):
+            return self.visit(node.args[0])
+        return node  # literal_eval refuses it
+
+    def visit_Name(self, node: ast.Name) -> ast.AST:
+        return ast.Constant(None) if node.id in ("nan", "NaN", "null") else node
 
 
 def _number(value: Any) -> int | None:

@@ -12,7 +12,7 @@ import numpy as np
 
 from nlpkit import reporting
 from nlpkit.data import columns as column_names
-from nlpkit.data import question_reader, squad, windows
+from nlpkit.data import layouts, question_reader, squad, windows
 from nlpkit.data.layouts.base import Content
 from nlpkit.data.question_reader import QuestionReader
 from nlpkit.data.sources import HIDDEN
@@ -41,8 +41,9 @@ EXCERPT = 40  # characters to each side of an answer that the printed table show
 
 QUESTION_NAMES = ("question", "query")
 CONTEXT_NAMES = ("context", "passage", "paragraph", "article", "document", "text")
-ANSWERS_NAMES = ("answers", "answer", "answer_text", "gold_answers")
-START_NAMES = ("answer_start", "answer_starts", "start")
+# with a dot: what `flatten` of `datasets` and pandas' json_normalize make of objects
+ANSWERS_NAMES = ("answers", "answer", "answer_text", "gold_answers", "answers.text", "answers_text", "text")
+START_NAMES = ("answer_start", "answer_starts", "start", "answers.answer_start", "answers_start", "start_position")
 ID_NAMES = ("id", "qid", "question_id")
 
 
@@ -262,7 +263,9 @@ class QuestionAnswering(Task):
         self.context = _column(columns, options.context_column, self.context, CONTEXT_NAMES, "context")
         if not labelled:
             return
-        self.answers = _column(columns, options.answers_column, self.answers, ANSWERS_NAMES, "answers")
+        taken = (self.question.strip().lower(), self.context.strip().lower())
+        names = [name for name in ANSWERS_NAMES if name not in taken]
+        self.answers = _column(columns, options.answers_column, self.answers, names, "answers")
         others = [name for name in columns if name not in (self.question, self.context, self.answers)]
         self.start, self.id = (
             column_names.require(named, columns, what) if named else column_names.guess(others, names)
@@ -769,7 +772,8 @@ def _column(columns: Sequence[str], named: str | None, known: str | None, names:
     found = column_names.guess(columns, names)
     if found is None:
         raise UserError(
-            f"no column looks like the {what}; the columns are {', '.join(columns)}", f"Name it with {flag}."
+            f"no column looks like the {what}; the columns are {', '.join(columns)}",
+            f"Name it with {flag}. {layouts.known('questions')}",
         )
     if found != names[0]:
         reporting.current().note(f"{what}: column '{found}' (guessed; {flag})")

@@ -8,7 +8,9 @@ import pytest
 from conftest import write_csv, write_jsonl
 from qa_models import asked, nested, write_squad
 
+from nlpkit import reporting
 from nlpkit.data import squad
+from nlpkit.data.layouts import Wanted
 from nlpkit.data.readers import Reading, read_rows, read_table
 from nlpkit.data.squad import Answer, Spot
 from nlpkit.errors import UserError
@@ -109,6 +111,92 @@ def test_what_is_missing_is_named(break_it: Any, message: str, tmp_path: Path) -
         read(path)
 
 
+# --- paragraphs in other wrappings ---
+
+
+def paragraphs(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The rows as paragraphs with one question each."""
+    return [paragraph for article in nested(rows)["data"] for paragraph in article["paragraphs"]]
+
+
+@pytest.mark.parametrize("wrap", [list, lambda found: {"version": "2", "data": found}])
+def test_paragraphs_without_articles(wrap: Any, tmp_path: Path) -> None:
+    rows = asked(4)
+    path = tmp_path / "train.json"
+    path.write_text(json.dumps(wrap(paragraphs(rows))))
+    assert [(row["id"], row["question"], row["answers"]) for row in read(path)] == [
+        (row["id"], row["question"], row["answers"]) for row in rows
+    ]
+
+
+def test_one_answer_to_a_question_as_in_korquad(tmp_path: Path) -> None:
+    rows = asked(2)
+    found = paragraphs(rows)
+    for paragraph in found:
+        for entry in paragraph["qas"]:
+            entry["answer"] = {**entry.pop("answers")[0], "html_answer_text": "<b>", "html_answer_start": 9}
+    path = tmp_path / "train.json"
+    path.write_text(json.dumps({"data": [{"title": "t", "raw_html": "<p>", **paragraph} for paragraph in found]}))
+    assert [row["answers"] for row in read(path)] == [row["answers"] for row in rows]
+    assert read(path)[0]["title"] == "t"
+
+
+def told(path: Path, content: Any, labelled: bool = True) -> tuple[list[Any], str]:
+    """The rows of a file as they are read for some content, and what was said."""
+    with reporting.listening() as said:
+        rows = list(read_rows(path, Reading(wanted=Wanted(content, labelled))))
+    return rows, "\n".join([*said.notes, *said.warnings])
+
+
+def test_paragraphs_and_articles_a_line(tmp_path: Path) -> None:
+    rows = asked(3)
+    for name, lines in (("a", paragraphs(rows)), ("b", nested(rows)["data"])):
+        found, said = told(write_jsonl(tmp_path / f"{name}.jsonl", lines), "questions")
+        assert [(row.values["question"], row.values["answers"]) for row in found] == [
+            (row["question"], row["answers"]) for row in rows
+        ]
+        assert f"3 questions in {len(lines)} rows" in said
+
+
+def mrqa(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The rows as MRQA writes them: gold texts, and where they were detected."""
+    lines: list[dict[str, Any]] = [{"header": {"dataset": "made", "split": "train"}}]
+    for row in rows:
+        (text,), (start,) = row["answers"]["text"], row["answers"]["answer_start"]
+        detected = [{"text": text, "char_spans": [[start, start + len(text) - 1]], "token_spans": [[0, 0]]}]
+        entry = {"qid": row["id"], "question": row["question"], "answers": [text.upper(), "other"]}
+        lines.append({"id": "", "context": row["context"], "qas": [{**entry, "detected_answers": detected}]})
+    return lines
+
+
+def test_mrqa(tmp_path: Path) -> None:
+    rows = asked(3)
+    found, said = told(write_jsonl(tmp_path / "train.jsonl", mrqa(rows)), "questions")
+    assert [row.line for row in found] == [2, 3, 4]
+    assert [row.values["id"] for row in found] == [row["id"] for row in rows]
+    for row, given in zip(found, rows, strict=True):
+        (text,), (start,) = given["answers"]["text"], given["answers"]["answer_start"]
+        assert row.values["answers"] == {"text": [text, "other"], "answer_start": [start, None]}
+    assert "1 header line of MRQA is no row" in said
+
+
+def test_a_damaged_paragraph_among_others_is_a_row_with_its_error(tmp_path: Path) -> None:
+    lines = [*paragraphs(asked(2)), {"context": "alone"}, {"qas": []}]
+    path = write_jsonl(tmp_path / "train.jsonl", lines)
+    found = list(read_rows(path, Reading(wanted=Wanted("questions")), on_error="keep"))
+    assert [row.error is None for row in found] == [True, True, False, False]
+    assert "line 3" in str(found[2].error)
+    with pytest.raises(UserError, match=r"train.jsonl line 3: row has no list 'paragraphs'"):
+        told(path, "questions")
+
+
+@pytest.mark.parametrize("content", ["texts", "words"])
+def test_questions_are_no_texts(content: Any, tmp_path: Path) -> None:
+    """A classifier would answer for their titles."""
+    with pytest.raises(UserError, match=r"holds paragraphs with questions .*\n.*--task question-answering"):
+        told(write_squad(tmp_path / "train.json", asked(2)), content)
+
+
 # --- answers in a cell ---
 
 
@@ -135,6 +223,21 @@ def test_what_is_missing_is_named(break_it: Any, message: str, tmp_path: Path) -
         ("{'text': ['a'], 'answer_start': [3]}", None, [("a", 3)]),
         ('["a", "b"]', None, [("a", None), ("b", None)]),
         ("[sic] a", 5, [("[sic] a", 5)]),
+        # what pandas writes of arrays
+        ("{'text': array(['a'], dtype=object), 'answer_start': array([5], dtype=int32)}", None, [("a", 5)]),
+        ("{'text': array([], dtype=object), 'answer_start': array([], dtype=int64)}", None, []),
+        ("{'text': np.str_('it\\'s'), 'answer_start': np.int64(5)}", None, [("it's", 5)]),
+        ("array([{'text': 'a', 'answer_start': 5}], dtype=object)", None, [("a", 5)]),
+        ("['a b' 'c']", "[5 9]", [("a b", 5), ("c", 9)]),
+        ("['a']", "array([5], dtype=int32)", [("a", 5)]),
+        ("{'text': ['in 12 34 \"x\" \"y\"'], 'answer_start': [nan]}", None, [('in 12 34 "x" "y"', None)]),
+        # MRQA: all places where an answer stands, the last character counted
+        ([{"text": "a", "char_spans": [[5, 8], [20, 23]]}], None, [("a", 5)]),
+        (
+            {"text": ["a", "b"], "char_spans": [{"start": [5], "end": [8]}, {"start": [1, 2], "end": [3, 4]}]},
+            None,
+            [("a", 5), ("b", 1)],
+        ),
     ],
 )
 def test_answers_in_the_shapes_people_keep_them(cell: Any, start: Any, answers: list[Any]) -> None:
@@ -149,7 +252,8 @@ def test_answers_in_the_shapes_people_keep_them(cell: Any, start: Any, answers: 
         ("a", "soon", "starts at 'soon', which is not a whole number"),
         ("a", 3.5, "starts at 3.5, which is not a whole number"),
         ("a", "inf", "starts at 'inf', which is not a whole number"),
-        ("{'text': array(['a'], dtype=object), 'answer_start': array([3])}", None, "neither JSON nor Python: {'text'"),
+        ("{'text': array(['a' 'b'], dtype=object), 'answer_start': array([3])}", None, "neither JSON nor Python: {'te"),
+        ("{'text': open('a'), 'answer_start': 3}", None, "neither JSON nor Python: {'text'"),
         ('[{"text": "a"}, {"text":', None, "neither JSON nor Python"),
     ],
 )

@@ -517,7 +517,12 @@ def test_unanswerable_and_unanswered(tmp_path: Path) -> None:
     assert (examples[0]["start"], examples[0]["end"]) == windows.UNANSWERABLE
 
 
-@pytest.mark.parametrize("layout", ["csv", "csv-json", "jsonl", "parquet"])
+def arrays(answers: dict[str, list[Any]]) -> str:
+    """Answers as pandas writes them, where they are kept in arrays."""
+    return str({name: np.array(cell, object if name == "text" else np.int32) for name, cell in answers.items()})
+
+
+@pytest.mark.parametrize("layout", ["csv", "csv-json", "csv-numpy", "csv-flattened", "csv-text", "jsonl", "parquet"])
 def test_flat_files(layout: str, tmp_path: Path) -> None:
     rows = asked(12, unanswerable=True)
     flat = [
@@ -534,6 +539,22 @@ def test_flat_files(layout: str, tmp_path: Path) -> None:
         "csv": lambda: write_csv(tmp_path / "a.csv", flat),
         "csv-json": lambda: write_csv(
             tmp_path / "a.csv", [{**row, "answers": json.dumps(row["answers"])} for row in rows]
+        ),
+        # pandas writes the first of the hub's data sets, the second of what `flatten` of `datasets` made of them
+        "csv-numpy": lambda: write_csv(
+            tmp_path / "a.csv", [{**row, "answers": arrays(row["answers"])} for row in rows]
+        ),
+        "csv-flattened": lambda: write_csv(
+            tmp_path / "a.csv",
+            [
+                {"id": row["id"], "context": row["context"], "question": row["question"]}
+                | {f"answers.{name}": str(cell) for name, cell in row["answers"].items()}
+                for row in rows
+            ],
+        ),
+        "csv-text": lambda: write_csv(
+            tmp_path / "a.csv",
+            [{{"answer": "text", "passage": "context"}.get(k, k): row[k] for k in row} for row in flat],
         ),
         "jsonl": lambda: write_jsonl(tmp_path / "a.jsonl", rows),
         "parquet": lambda: tmp_path / "a.parquet",

@@ -55,10 +55,8 @@ def write(folder: Path) -> dict[str, Path]:
     ("task", "data", "other", "command"),
     [
         ("text-classification", "words", "token-classification", "finetune-ner"),
-        ("text-classification", "squad", "question-answering", "finetune-qa"),
         ("text-classification", "plain", "fill-mask", "pretrain-mlm"),
         ("token-classification", "texts", "text-classification", "finetune-cls"),
-        ("token-classification", "squad", "question-answering", "finetune-qa"),
         ("question-answering", "texts", "text-classification", "finetune-cls"),
         ("question-answering", "words", "token-classification", "finetune-ner"),
         ("question-answering", "spans", "token-classification", "finetune-ner"),

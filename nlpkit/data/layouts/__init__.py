@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from nlpkit import reporting
-from nlpkit.data.layouts import cells, label_studio, prodigy, spacy, word_rows
+from nlpkit.data.layouts import cells, label_studio, paragraphs, prodigy, spacy, word_rows
 from nlpkit.data.layouts.base import ANYTHING, Content, DocumentLayout, Layout, Tally, Wanted
 
 if TYPE_CHECKING:
@@ -31,7 +31,13 @@ __all__ = [
     "reshaped",
 ]
 
-LAYOUTS: tuple[Layout, ...] = (label_studio.LAYOUT, prodigy.LAYOUT, cells.LAYOUT, word_rows.LAYOUT)
+LAYOUTS: tuple[Layout, ...] = (
+    label_studio.LAYOUT,
+    prodigy.LAYOUT,
+    cells.LAYOUT,
+    word_rows.LAYOUT,
+    paragraphs.LAYOUT,
+)
 """In the order in which they are asked."""
 
 DOCUMENTS: tuple[DocumentLayout, ...] = (spacy.ANNOTATOR,)
@@ -50,7 +56,9 @@ _PLAIN: dict[Content, tuple[str, ...]] = {
         'rows {"text": "...", "spans": [{"start": 0, "end": 9, "label": "PER"}]}',
         "CoNLL: a word and its tag a line, a blank line between sentences",
     ),
-    "questions": ("columns question, context and answers",),
+    "questions": (
+        'columns question, context and answers ({"text", "answer_start"}, or a text beside a column answer_start)',
+    ),
 }
 
 
