@@ -98,6 +98,7 @@ def _at_commas(value: Any) -> Any:
 Pairs = Annotated[dict[str, Any], BeforeValidator(_pairs)]
 Strings = Annotated[list[str], BeforeValidator(_listed)]
 AtCommas = BeforeValidator(_at_commas)  # for lists that are written 1,8,32
+Names = Annotated[list[str], AtCommas]
 # a shell makes some separators hard to type
 DELIMITERS = {"comma": ",", "semicolon": ";", "tab": "\t", "\\t": "\t", "pipe": "|", "space": " "}
 
@@ -190,10 +191,16 @@ def read_config_file(path: Path, command: str | None, config: type[Config]) -> d
     return values
 
 
+def nearest(name: str, valid: Any) -> str | None:
+    """The one of `valid` that is most like `name`, or None when nothing is near."""
+    near = difflib.get_close_matches(name, [str(item) for item in valid], n=1, cutoff=0.5)
+    return near[0] if near else None
+
+
 def suggest(name: str, valid: Any) -> str | None:
     """A hint that names the nearest of `valid`, or None when nothing is near."""
-    near = difflib.get_close_matches(name.replace("-", "_"), [str(item) for item in valid], n=1, cutoff=0.5)
-    return f"Did you mean '{near[0]}'?" if near else None
+    near = nearest(name.replace("-", "_"), valid)
+    return f"Did you mean '{near}'?" if near else None
 
 
 def flag_of(field: str) -> str:
@@ -327,6 +334,7 @@ class ColumnOptions(TextColumnOptions):
     """Which columns of labelled rows are read."""
 
     label_column: str | None = option(None, "Column of the label.", panel="Data", shown_default="guessed")
+    label_columns: Names = option([], "Columns of 0 and 1, one for each label.", panel="Data", metavar="NAME,NAME")
 
 
 class CorpusOptions(ReadingOptions):

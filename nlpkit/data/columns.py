@@ -11,7 +11,7 @@ from nlpkit.options import suggest
 
 TEXT_NAMES = (
     "text", "sentence", "review", "content", "comment", "body", "message", "tweet", "question", "document", "utterance",
-    "description", "title", "query", "input",
+    "description", "title", "query", "input", "comment_text", "review_text", "review_body", "tweet_text", "full_text",
 )  # fmt: skip
 # column pairs of the sentence-pair sets in wide use (GLUE, SNLI, PAWS, retrieval sets)
 PAIR_NAMES = (
@@ -59,9 +59,22 @@ def cell(row: Mapping[str, Any], column: str, others: Sequence[str]) -> str:
     name = column if column in row else guess(list(row), others)
     if name is None:
         raise ValueError(f"no column '{column}'")
-    value = row[name]
+    return as_text(row[name], name)
+
+
+def as_text(value: Any, column: str) -> str:
+    """A cell as the text that it is.
+
+    Raises:
+        ValueError: it is empty, holds a list or an object, or bytes that are not UTF-8.
+    """
+    if isinstance(value, bytes):
+        try:
+            value = value.decode("utf-8")
+        except UnicodeDecodeError:
+            raise ValueError(f"column '{column}' holds bytes that are not UTF-8") from None
     if is_missing(value):
-        raise ValueError(f"column '{name}' is empty")
+        raise ValueError(f"column '{column}' is empty")
     if isinstance(value, list | dict):
-        raise ValueError(f"column '{name}' holds {'a list' if isinstance(value, list) else 'an object'}, not text")
+        raise ValueError(f"column '{column}' holds {'a list' if isinstance(value, list) else 'an object'}, not text")
     return str(value)

@@ -27,6 +27,8 @@ from nlpkit.tasks.base import Finding
 if TYPE_CHECKING:
     from datasets import Dataset
 
+    from nlpkit.data.sources import LoadedData
+
 COMMAND = "evaluate"
 TaskOptions: Any = registry.options_of_tasks("evaluate_options")
 
@@ -49,6 +51,8 @@ def run(config: Config) -> Report:
     registry.refuse_foreign_options(config, type(task), "evaluate_options")
     task.configure(config)
     loaded = splits.load(config, type(task))
+    if config.split is None:
+        _name_by_file(loaded)
     chosen = _chosen(config, list(loaded.splits))
     columns = loaded.splits[chosen[0]].column_names
     with registry.pointing_elsewhere(type(task), loaded.splits[chosen[0]], registry.OTHER_MODEL):
@@ -57,13 +61,17 @@ def run(config: Config) -> Report:
     metrics: dict[str, dict[str, float]] = {}
     details: dict[str, Any] = {}
     rows: dict[str, int] = {}
+    left_out: dict[str, int] = {}
     start = time.monotonic()
     for split in chosen:
         if len(chosen) > 1 and not task.labelled(loaded.splits[split].column_names):
             reporting.current().note(f"{split}: no labels, not measured")
             continue
+        read = _limited(loaded.splits[split], config)
         with registry.pointing_elsewhere(type(task), loaded.splits[split], registry.OTHER_MODEL):
-            examples = task.examples(_limited(loaded.splits[split], config), split, loaded, findings)
+            examples = task.examples(read, split, loaded, findings)
+        stop_on_errors(findings)
+        left_out[split] = len(read) - len(examples)
         if not len(examples):
             continue
         with reporting.current().progress(f"evaluate {split}", len(examples), "rows") as bar:
@@ -79,13 +87,15 @@ def run(config: Config) -> Report:
     stop_on_errors(findings)
     for finding in findings:
         reporting.current().warn(str(finding))
-    failures = _gate(config, metrics)
+    seen = {split: _seen(count, left_out[split]) for split, count in rows.items()}
+    failures = _gate(config, metrics, seen)
     seconds = time.monotonic() - start
     record = {
         "model": config.model,
         "data": loaded.source.to_record(),
         "device": predictor.device.described,
         "rows": rows,
+        "rows_left_out": left_out,
         "metrics": metrics,
         "details": details,
         "failures": failures,
@@ -94,7 +104,21 @@ def run(config: Config) -> Report:
     if config.save and predictor.record is not None:
         _add_to_run(Path(models.resolve(config.model)), record)
     tables = _tables(config, task, metrics, rows, details)
-    return Report(record, tables, failures, exit_code=1 if failures else 0, failure="; ".join(failures))
+    lines = [f"{split}: {said}" for split, said in seen.items() if left_out[split]] + failures
+    return Report(record, tables, lines, exit_code=1 if failures else 0, failure="; ".join(failures))
+
+
+def _name_by_file(loaded: LoadedData) -> None:
+    """Call a single split by its file: `train`, as a file without a split is called, it was hardly trained on."""
+    files = loaded.source.files.get("train", [])
+    if list(loaded.splits) != ["train"] or not files or loaded.source.kind != "files":
+        return
+    name = Path(files[0].path).name + (f" and {len(files) - 1} more" if len(files) > 1 else "")
+    loaded.splits, loaded.source.files = {name: loaded.splits["train"]}, {name: files}
+
+
+def _seen(rows: int, left_out: int) -> str:
+    return f"{rows:,} of {rows + left_out:,} rows were judged" if left_out else f"{rows:,} rows were judged"
 
 
 def _chosen(config: Config, found: list[str]) -> list[str]:
@@ -113,8 +137,11 @@ def _limited(rows: Dataset, config: Config) -> Dataset:
     return sample_balanced(rows, config.max_eval_samples, balance_by=None, seed=0)
 
 
-def _gate(config: Config, metrics: dict[str, dict[str, float]]) -> list[str]:
+def _gate(config: Config, metrics: dict[str, dict[str, float]], seen: dict[str, str]) -> list[str]:
     """What did not hold, one line each.
+
+    Args:
+        seen: how many rows of each split the metrics are of.
 
     Raises:
         UserError: a gate names no metric, or its bound is no number.
@@ -134,7 +161,8 @@ def _gate(config: Config, metrics: dict[str, dict[str, float]]) -> list[str]:
                     )
                 # a metric that is not a number fails every gate
                 if fails(values[name], bound) or values[name] != values[name]:
-                    failures.append(f"failed: {split} {name} is {values[name]:.4f} ({flag} {bound:g})")
+                    figure = f"{split} {name} is {values[name]:.4f}"
+                    failures.append(f"failed: {figure} ({flag} {bound:g}; {seen[split]})")
     return failures
 
 

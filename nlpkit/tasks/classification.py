@@ -11,17 +11,21 @@ import numpy as np
 
 from nlpkit import reporting
 from nlpkit.data import columns as column_names
+from nlpkit.data import label_cells, label_columns
 from nlpkit.data import labels as label_values
 from nlpkit.data.glue import glue_task
+from nlpkit.data.label_cells import Cells
+from nlpkit.data.label_columns import NOT_PUBLIC, Places
+from nlpkit.data.label_reader import LabelReader
 from nlpkit.data.labels import Labels, is_missing
-from nlpkit.data.sources import HIDDEN
+from nlpkit.data.sources import FILE, HIDDEN
 from nlpkit.errors import UserError
-from nlpkit.options import ColumnOptions, Config, Strings, TextColumnOptions, option
+from nlpkit.options import ColumnOptions, Config, Names, Strings, TextColumnOptions, option
 from nlpkit.reporting import Table
 from nlpkit.tasks import heads
 from nlpkit.tasks.base import SHOWN, Finding, Task
 from nlpkit.tasks.heads import Head
-from nlpkit.tasks.options import LengthOptions, PerClassOptions
+from nlpkit.tasks.options import LengthOptions, PerClassOptions, UnknownLabelOptions
 
 if TYPE_CHECKING:
     import torch
@@ -44,6 +48,12 @@ class ClassificationOptions(LengthOptions, ColumnOptions):
 
     label_delimiter: str | None = option(
         None, "Separator of several labels in one cell (makes it multi-label).", panel="Data", metavar="CHAR"
+    )
+    label_names: Names = option(
+        [],
+        "Names of labels that are numbers, or places in lists of 0 and 1: from 0.",
+        panel="Data",
+        metavar="NAME,NAME",
     )
     problem: Literal["auto", "binary", "multi-class", "multi-label", "regression"] = option(
         "auto", "What the labels ask for.", panel="Task"
@@ -75,7 +85,7 @@ class ClassificationAnswerOptions(TextColumnOptions):
     all_scores: bool = option(False, "Give the score of every label.", panel="Output")
 
 
-class ClassificationJudgeOptions(PerClassOptions, ColumnOptions):
+class ClassificationJudgeOptions(UnknownLabelOptions, PerClassOptions, ColumnOptions):
     """Options of `evaluate`."""
 
 
@@ -87,6 +97,7 @@ class TextClassification(Task):
         text: name of the text column in the user's rows.
         pair: name of the second text's column, None for single texts.
         label: name of the label column, None when the task came from a model without a record.
+        label_columns: names of the columns of 0 and 1, one for each label, in place of `label`.
         threshold: multi-label decision threshold on the sigmoid.
         max_length: tokens a feature.
         long_text: what happens to texts beyond `max_length`.
@@ -110,6 +121,7 @@ class TextClassification(Task):
         text: str = "text",
         pair: str | None = None,
         label: str | None = None,
+        label_columns: Sequence[str] = (),
         threshold: float = 0.5,
         max_length: int | None = None,
         long_text: str = "truncate",
@@ -117,6 +129,11 @@ class TextClassification(Task):
     ) -> None:
         self.labels = labels
         self.text, self.pair, self.label = text, pair, label
+        self.label_columns = list(label_columns)
+        # how the labels are written in the rows at hand; None until these are seen
+        self.cells: Cells | None = None
+        self.unknown_labels: Literal["error", "wrong", "skip"] | None = "skip"
+        self.labels_of = "the model"
         # None: a model from elsewhere, which does not say whether it takes pairs
         self.paired: bool | None = pair is not None
         self.threshold = threshold
@@ -145,22 +162,22 @@ class TextClassification(Task):
         columns = [name for name in train.column_names if name not in HIDDEN]
         glue = glue_task(getattr(options, "data", None), getattr(options, "data_config", None))
         text, pair = _text_columns(columns, options, glue.columns if glue else None)
-        label = _label_column(columns, options, {text, pair})
-        class_names = _class_names(train, label)
-        labels = label_values.detect(
-            train[label][:], label, problem=options.problem, delimiter=options.label_delimiter, class_names=class_names
-        )
+        places = label_columns.settle(train, options, {text, pair})
+        declared = label_columns.class_names(train, places.column) if places.column else None
+        cells, labels = _scheme_of(train, splits, places, options, declared)
         task = cls(
             labels,
             text=text,
             pair=pair,
-            label=label,
+            label=places.column,
+            label_columns=places.columns,
             threshold=options.threshold,
             max_length=options.max_length,
             long_text=options.long_text,
             metrics=glue.metrics if glue else (),
         )
-        task.declared = class_names is not None and labels.problem != "regression"
+        task.cells, task.labels_of = cells, "the train split"
+        task.declared = bool(declared or cells.names) and labels.problem != "regression"
         return task
 
     @classmethod
@@ -174,6 +191,7 @@ class TextClassification(Task):
                 text=columns["text"],
                 pair=columns["text_pair"],
                 label=columns["label"],
+                label_columns=columns.get("labels", ()),
                 threshold=record["threshold"],
                 max_length=record["max_length"],
                 long_text=record["long_text"],
@@ -195,7 +213,7 @@ class TextClassification(Task):
             "problem": self.labels.problem,
             "labels": self.labels.names,
             "label_delimiter": self.labels.delimiter,
-            "columns": {"text": self.text, "text_pair": self.pair, "label": self.label},
+            "columns": {"text": self.text, "text_pair": self.pair, "label": self.label, "labels": self.label_columns},
             "threshold": self.threshold,
             "max_length": self.max_length,
             "training_length": self.training_length,
@@ -219,7 +237,9 @@ class TextClassification(Task):
 
     @property
     def balance_column(self) -> str | None:
-        return self.label if self.labels.problem == "single-label" else None
+        # lists and objects are not compared by what is in them
+        alike = self.cells is None or (self.cells.form == "one" and self.cells.naming is None)
+        return self.label if self.labels.problem == "single-label" and alike else None
 
     def bind(self, columns: Sequence[str], options: Any, *, labelled: bool) -> None:
         if self.paired is None:
@@ -228,8 +248,9 @@ class TextClassification(Task):
             self._bind_as_trained(columns, options)
         if not labelled:
             return
-        if options.label_column or self.label not in columns:
-            self.label = _label_column(columns, options, {self.text, self.pair})
+        known = Places(self.label, self.label_columns)
+        places = label_columns.bind(columns, options, known, {self.text, self.pair})
+        self.label, self.label_columns, self.cells = places.column, list(places.columns), None
 
     def _bind_as_trained(self, columns: Sequence[str], options: Any) -> None:
         """A model trained on pairs is given pairs, one trained on single texts single texts."""
@@ -265,6 +286,7 @@ class TextClassification(Task):
             self.all_scores = options.all_scores
         if isinstance(options, ClassificationJudgeOptions):
             self.per_class = options.per_class
+            self.unknown_labels = options.unknown_labels
 
     def typed_rows(self, options: Any) -> list[dict[str, Any]]:
         """TEXT fills the first input column, --text-pair the second."""
@@ -289,96 +311,84 @@ class TextClassification(Task):
     # --- rows -> examples -> features ---
 
     def labelled(self, columns: Sequence[str]) -> bool:
-        return self.label is None or self.label in columns
+        return self._places.unsettled or self._places.stand_in(columns)
+
+    @property
+    def _places(self) -> Places:
+        return Places(self.label, self.label_columns)
+
+    def _settle_cells(self, origin: LoadedData, rows: Dataset) -> Cells:
+        """How labels are written in data that the labels do not come from: seen on all splits in hand.
+
+        Raises:
+            UserError: there are numbers for more or fewer labels than the model has, or columns for others.
+        """
+        kept = self.labels.names if self.labels.anonymous else ()
+        splits = [*origin.splits.values()] if FILE in rows.column_names else [rows]
+        values = [self._places.cells(split, kept) for split in splits if self._places.stand_in(split.column_names)]
+        numbers = self.labels.problem == "regression"
+        if self.label_columns:
+            cells = label_cells.of_columns((row for found in values for row in found), self.label_columns)
+        else:
+            everything = (value for found in values for value in found if value is not NOT_PUBLIC)
+            cells = label_cells.survey(everything, self.label or "", delimiter=self.labels.delimiter, numbers=numbers)
+        return label_columns.fitted(cells, self.labels, [value for found in values for value in found])
 
     def examples(self, rows: Dataset, split: str, origin: LoadedData, findings: list[Finding] | None = None) -> Dataset:
         from datasets import Dataset as ArrowDataset
         from datasets import Features, List, Value
 
         findings = findings if findings is not None else []
-        if self.label is None:
+        if self._places.unsettled:
             raise UserError("the label column is not known", "Name it with --label-column.")
         columns = [name for name in rows.column_names if name not in HIDDEN]
-        text_column, pair_column, label_column = (
+        text_column, pair_column = (
             column_names.require(name, columns, what, where=f"{split}: ") if name else ""
-            for name, what in ((self.text, "text"), (self.pair, "text pair"), (self.label, "label"))
+            for name, what in ((self.text, "text"), (self.pair, "text pair"))
         )
-        class_names = _class_names(rows, label_column)
-        texts, raw = rows[text_column][:], rows[label_column][:]
-        pairs = rows[pair_column][:] if pair_column else None
+        self._places.require(columns, where=f"{split}: ")
+        self.cells = self.cells or self._settle_cells(origin, rows)
+        texts = rows[text_column][:]
+        pairs = rows[pair_column][:] if pair_column else [None] * len(texts)
+        raw = self._places.cells(rows, self.labels.names if self.labels.anonymous else ())
+        reader = LabelReader(self.labels, self.cells, self._places.shown, hidden=self._are_hidden(raw, split))
         places = origin.places(rows, split)
         kept: dict[str, list[Any]] = {"text": [], "label": [], "where": []}
-        if pairs is not None:
+        if pair_column:
             kept["text_pair"] = []
-        dropped: dict[str, list[str]] = {"empty-text": [], "missing-label": [], "unknown-label": []}
-        unlabelled_ids = 0
-        # STS-B on the hub: -1.0 stands for a score that is not public, in every row of test
-        hidden = self.labels.problem == "regression" and split != "train" and set(raw) == {-1}
-        for i, (text, label) in enumerate(zip(texts, raw, strict=True)):
-            where = places[i]
-            if hidden:
-                unlabelled_ids += 1
+        for where, text, pair, label in zip(places, texts, pairs, raw, strict=True):
+            if is_missing(text) or (pair_column and is_missing(pair)):
+                reader.leave_out("empty-text", f"{where}: {self.text}={text!r}")
                 continue
-            if is_missing(text) or (pairs is not None and is_missing(pairs[i])):
-                dropped["empty-text"].append(f"{where}: {self.text}={text!r}")
-                continue
-            if is_missing(label) and self.labels.problem != "multi-label":
-                dropped["missing-label"].append(f"{where}: {self.label}={label!r}")
-                continue
-            if class_names is not None and isinstance(label, int):
-                if label < 0:  # how the hub marks rows without a public label
-                    unlabelled_ids += 1
-                    continue
-                label = label if self.labels.anonymous else class_names[label]
-            elif class_names is not None and isinstance(label, list):
-                label = [class_names[item] for item in label]
             try:
-                parsed = self.labels.parse(label)
-            except (KeyError, ValueError, TypeError):
-                dropped["unknown-label"].append(f"{where}: {self.label}={label!r}")
+                text = column_names.as_text(text, text_column)
+                pair = column_names.as_text(pair, pair_column) if pair_column else None
+            except ValueError as error:
+                reader.leave_out("unreadable-text", f"{where}: {error}")
                 continue
-            if self.labels.problem == "regression" and parsed == IGNORED:
-                parsed = float(np.nextafter(np.float32(IGNORED), np.float32(0)))  # a score, and not a missing one
-            kept["text"].append(str(text))
+            parsed = reader.read(label, where)
+            if parsed is None:
+                continue
+            kept["text"].append(text)
             kept["label"].append(parsed)
             kept["where"].append(where)
-            if pairs is not None:
-                kept["text_pair"].append(str(pairs[i]))
-        self._tell_dropped(dropped, unlabelled_ids, len(texts), len(kept["text"]), split, findings)
+            if pair_column:
+                kept["text_pair"].append(pair)
+        chosen, more = reader.settle(kept["label"], split, self.unknown_labels, self.labels_of)
+        findings += more
+        if len(chosen) < len(kept["label"]):
+            kept = {name: [values[i] for i in chosen] for name, values in kept.items()}
         label_type = {"single-label": Value("int64"), "regression": Value("float32")}.get(
             self.labels.problem, List(Value("float32"))
         )
         types = {name: Value("string") for name in kept} | {"label": label_type}
         return ArrowDataset.from_dict(kept, features=Features(types))
 
-    def _tell_dropped(
-        self,
-        dropped: Mapping[str, list[str]],
-        unlabelled: int,
-        total: int,
-        kept: int,
-        split: str,
-        findings: list[Finding],
-    ) -> None:
-        said = {
-            "empty-text": "have no text and are left out",
-            "missing-label": "have no label and are left out",
-            "unknown-label": "have a label that is not in the train split and are left out"
-            if self.labels.problem != "regression"
-            else "have a label that is not a number and are left out",
-        }
-        for check, places in dropped.items():
-            if places:
-                message = f"{split}: {len(places):,} of {total:,} rows {said[check]}"
-                findings.append(Finding("warning", check, message, len(places), places))
-        if unlabelled:
-            findings.append(
-                Finding(
-                    "note", "unlabelled", f"{split}: {unlabelled:,} rows carry the label -1 (not public)", unlabelled
-                )
-            )
-        if total and not kept and split in ("train", "validation") and not unlabelled:
-            findings.append(Finding("error", "no-rows", f"{split}: none of {total:,} rows can be used", total))
+    def _are_hidden(self, raw: Sequence[Any], split: str) -> bool:
+        """Whether -1 in every row stands for a label that is not public, as in GLUE's test splits, and is no class."""
+        if split == "train" or (self.labels.problem != "regression" and not self.labels.unknown("-1")):
+            return False
+        return bool(raw) and all(label_values.as_number(label) == -1 for label in raw)
 
     def inputs(self, row: Mapping[str, Any]) -> dict[str, Any]:
         text = column_names.cell(row, self.text, column_names.TEXT_NAMES)
@@ -388,12 +398,15 @@ class TextClassification(Task):
         return out
 
     def check(self, examples: Mapping[str, Dataset]) -> list[Finding]:
-        from nlpkit.data import checks
+        from nlpkit.data import checks, look_alikes
 
         keyed = {split: self._keys(rows) for split, rows in examples.items()}
         labels = {split: list(rows["label"][:]) for split, rows in examples.items()}
         places = {split: rows["where"][:] for split, rows in examples.items()}
         findings = checks.duplicates(keyed, labels, places) + checks.leakage(keyed, places)
+        if self.labels.problem != "regression":
+            counts = sum((self._counts(np.asarray(values)) for values in labels.values() if values), np.zeros(1, int))
+            findings += look_alikes.findings(self.labels.names, dict(zip(self.labels.names, counts, strict=True)))
         if self.labels.problem == "single-label" and "train" in examples:
             findings += checks.classes(self.labels.names, labels)
         if self.labels.problem == "multi-label" and "train" in examples:
@@ -624,7 +637,19 @@ class TextClassification(Task):
     def score(self, outputs: np.ndarray, examples: Dataset) -> dict[str, float]:
         from nlpkit.metrics import classification as metrics
 
-        return metrics.compute(self.labels.problem, self.predicted(outputs), np.asarray(examples["label"][:]), outputs)
+        return metrics.compute(self.labels.problem, *self._against(outputs, examples), outputs)
+
+    def _against(self, outputs: np.ndarray, examples: Dataset) -> tuple[np.ndarray, np.ndarray]:
+        """Predictions and labels; a label that the model does not have is a class that it never gives.
+
+        Of two classes it is the one that is not predicted, so that the figures of two classes stay what they are.
+        """
+        predicted, gold = self.predicted(outputs), np.asarray(examples["label"][:])
+        if self.labels.problem == "single-label" and self.labels.size == 2:
+            return predicted, np.where(gold == self.labels.size, 1 - predicted, gold)
+        if gold.ndim > 1 and gold.shape[1] > self.labels.size:
+            predicted = np.pad(predicted, ((0, 0), (0, 1)))
+        return predicted, gold
 
     def metric_names(self, examples: Dataset) -> Collection[str]:
         outputs = np.random.default_rng(0).normal(size=(len(examples), self.labels.size))
@@ -641,8 +666,7 @@ class TextClassification(Task):
             return {}
         from nlpkit.metrics import classification as metrics
 
-        gold = np.asarray(examples["label"][:])
-        return {"per_class": metrics.per_class(self.predicted(outputs), gold, self.labels.names)}
+        return {"per_class": metrics.per_class(*self._against(outputs, examples), self.labels.names)}
 
     def decode(self, outputs: np.ndarray, inputs: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         if self.labels.problem == "regression":
@@ -801,24 +825,39 @@ def _text_columns(columns: Sequence[str], options: Any, known: tuple[str, str | 
     return text, pair
 
 
-def _label_column(columns: Sequence[str], options: Any, taken: set[str | None]) -> str:
-    if options.label_column:
-        return column_names.require(options.label_column, columns, "label")
-    label = column_names.guess([name for name in columns if name not in taken], column_names.LABEL_NAMES)
-    if label is None:
-        raise UserError(
-            f"no column looks like a label; the columns are {', '.join(columns)}", "Name it with --label-column."
-        )
-    reporting.current().note(f"label: column '{label}' (guessed; --label-column)")
-    return label
+def _scheme_of(
+    train: Dataset, splits: Mapping[str, Dataset], places: Places, options: Any, declared: list[str] | None
+) -> tuple[Cells, Labels]:
+    """How the labels of these splits are written, and what they are.
 
+    Args:
+        declared: names that the column has for its numbers.
 
-def _class_names(rows: Dataset, column: str) -> list[str] | None:
-    from datasets import ClassLabel
-
-    feature: Any = rows.features[column]
-    feature = getattr(feature, "feature", feature)
-    return list(feature.names) if isinstance(feature, ClassLabel) else None
+    Raises:
+        UserError: they make no sense, or --label-names does not fit them.
+    """
+    values = {id(rows): places.cells(rows) for rows in splits.values() if places.stand_in(rows.column_names)}
+    everything = [value for found in values.values() for value in found if value is not NOT_PUBLIC]
+    if places.columns:
+        cells = label_cells.of_columns(everything, places.columns)
+    else:
+        numbers = options.problem in ("auto", "regression")
+        cells = label_cells.survey(everything, places.shown, delimiter=options.label_delimiter, numbers=numbers)
+    cells = label_columns.named(cells, options.label_names, places)
+    found = label_columns.readable(cells, values[id(train)])
+    beside = [value for key, split in values.items() if key != id(train) for value in split]
+    labels = label_values.detect(
+        found,
+        places.shown,
+        beside=label_columns.readable(cells, beside),
+        problem=options.problem,
+        one_each=cells.one_each,
+        delimiter=options.label_delimiter,
+        class_names=list(cells.names) or declared,
+    )
+    if options.label_names:
+        label_columns.require_named(labels, found, places)
+    return cells, labels
 
 
 def _read_class_weights(path: str, names: Sequence[str]) -> list[float]:

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from nlpkit.options import Config, option
+
+FEW_UNKNOWN = 0.05
+"""Share of rows up to which labels that the model does not have are wrong answers, and no reason to stop."""
 
 
 class LengthOptions(Config):
@@ -17,6 +22,17 @@ class PerClassOptions(Config):
     """What `evaluate` shows of classes."""
 
     per_class: bool = option(False, "Show precision, recall and F1 of each class.", panel="Output")
+
+
+class UnknownLabelOptions(Config):
+    """What `evaluate` makes of labels that the model does not have."""
+
+    unknown_labels: Literal["error", "wrong", "skip"] | None = option(
+        None,
+        "Rows whose label the model does not have: stop, count them as wrong, or leave them out.",
+        panel="Data",
+        shown_default="wrong up to 5 % of the rows, error beyond",
+    )
 
 
 class TextOptions(Config):

@@ -120,7 +120,10 @@ def test_unknown_labels_in_validation(folder: Path) -> None:
     write_csv(folder / "validation.csv", [*made, {"text": "the soup", "label": "neutral"}])
     found = check(folder)["validation unknown-label"]
     assert (found["level"], found["count"]) == ("warning", 1)
-    assert found["message"] == "validation: 1 of 11 rows have a label that is not in the train split and are left out"
+    assert found["message"] == (
+        "validation: 1 of 11 rows have a label that is not in the train split and are left out: neutral 1; "
+        "the labels of the train split are negative, positive"
+    )
     assert found["examples"] == [f"{folder / 'validation.csv'} line 12: label='neutral'"]
 
 
@@ -128,7 +131,7 @@ def test_a_validation_split_with_only_unknown_labels_is_an_error(folder: Path) -
     write_csv(folder / "validation.csv", [{"text": f"x {i}", "label": "neutral"} for i in range(4)])
     report = check_data.run(check_data.Config(data=str(folder), model="none"))
     assert report.exit_code == 2
-    assert "validation: none of 4 rows can be used" in report.lines[0]
+    assert "validation: 4 of 4 rows have a label that is not in the train split: neutral 4" in report.lines[0]
 
 
 def test_empty_and_missing_texts_and_labels(folder: Path) -> None:

@@ -91,7 +91,7 @@ def test_a_plain_folder_with_numbered_labels(plain: Path, trained: Path, tmp_pat
     path = write_jsonl(tmp_path / "test.jsonl", [{"sentence": row["text"], "label": ids[row["label"]]} for row in made])
     recorded = json.loads((trained / "nlpkit.json").read_text())["metrics"]["test"]
     record = measured(plain, path)
-    assert record["metrics"]["train"] == pytest.approx(recorded, abs=1e-6)
+    assert record["metrics"]["test.jsonl"] == pytest.approx(recorded, abs=1e-6)
     assert not (plain / "nlpkit.json").exists()
 
 
@@ -107,7 +107,43 @@ def test_labels_that_the_model_does_not_know(run: Path, tmp_path: Path, capsys: 
         write_csv(tmp_path / f"{name}.csv", [{"text": "a film", "label": "neutral"}] * 3)
     (tmp_path / "new.csv").unlink()
     assert main(["evaluate", str(run), "--data", str(tmp_path), "--device", "cpu", "--fail-under", "accuracy=1"]) == 2
-    assert "none of 3 rows can be used" in capsys.readouterr().err
+    assert "3 of 3 rows have a label that is not in the model: neutral 3" in capsys.readouterr().err
+
+
+def test_a_run_whose_labels_are_called_otherwise_stops(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = [{**row, "label": {"negative": "neg"}.get(row["label"], row["label"])} for row in rows(160)[128:]]
+    path = write_csv(tmp_path / "shorter.csv", made)
+    command = ["evaluate", str(run), "--data", str(path), "--device", "cpu", "--fail-under", "accuracy=0.9"]
+    assert main(command) == 2
+    error = capsys.readouterr().err
+    assert "shorter.csv: 16 of 32 rows have a label that is not in the model: neg 16 (nearest: negative)" in error
+    assert "the labels of the model are negative, positive" in error
+    assert "--unknown-labels wrong or skip" in error
+
+
+def test_unknown_labels_count_as_wrong_in_every_metric_or_are_left_out(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = rows(160)[128:]
+    known = measured(run, write_csv(tmp_path / "known.csv", made))["metrics"]["known.csv"]
+    more = [{"text": row["text"], "label": "neutral"} for row in made[:8]]
+    path = write_csv(tmp_path / "more.csv", [*made, *more])
+    wrong = measured(run, path, unknown_labels="wrong")
+    assert wrong["rows"] == {"more.csv": 40}
+    assert wrong["metrics"]["more.csv"].keys() == known.keys()
+    assert wrong["metrics"]["more.csv"]["accuracy"] == pytest.approx(known["accuracy"] * 32 / 40)
+    assert all(wrong["metrics"]["more.csv"][name] < value for name, value in known.items())
+    skipped = measured(run, path, unknown_labels="skip")
+    assert skipped["metrics"]["more.csv"] == pytest.approx(known)
+    assert skipped["rows_left_out"] == {"more.csv": 8}
+    # a gate says of how many rows it speaks
+    command = ["evaluate", str(run), "--data", str(path), "--device", "cpu", "--unknown-labels", "skip"]
+    assert main([*command, "--fail-under", "accuracy=0.1"]) == 0
+    assert "more.csv: 32 of 40 rows were judged" in capsys.readouterr().out
+    assert main([*command, "--fail-under", "accuracy=1.1"]) == 1
+    assert "(--fail-under 1.1; 32 of 40 rows were judged)" in capsys.readouterr().out
 
 
 def test_labels_in_another_case(run: Path, tmp_path: Path) -> None:
@@ -115,7 +151,7 @@ def test_labels_in_another_case(run: Path, tmp_path: Path) -> None:
         tmp_path / "upper.csv", [{"text": row["text"], "label": row["label"].upper()} for row in rows(160)[128:]]
     )
     recorded = json.loads((run / "nlpkit.json").read_text())["metrics"]["test"]
-    assert measured(run, path)["metrics"]["train"]["accuracy"] == pytest.approx(recorded["accuracy"])
+    assert measured(run, path)["metrics"]["upper.csv"]["accuracy"] == pytest.approx(recorded["accuracy"])
 
 
 def test_a_split_without_labels_is_passed_over(run: Path, tmp_path: Path) -> None:
@@ -134,7 +170,7 @@ def test_a_limit_and_named_columns(run: Path, tmp_path: Path) -> None:
     made = [{"one": row["text"], "two": row["label"]} for row in rows(30)]
     path = write_csv(tmp_path / "other.csv", made)
     record = measured(run, path, text_column="one", label_column="two", max_eval_samples=10)
-    assert record["rows"] == {"train": 10}
+    assert record["rows"] == {"other.csv": 10}
 
 
 def test_per_class_table(run: Path, reviews: Path, capsys: pytest.CaptureFixture[str]) -> None:

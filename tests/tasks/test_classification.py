@@ -490,7 +490,7 @@ def test_mistakes_of_numbers_and_of_several_labels() -> None:
 def test_answers_of_each_problem() -> None:
     single = task_of({"text": texts(4), "label": list("abab")}).decode(np.array([[0.0, np.log(3)]]), [{}])
     assert single == [{"prediction": "b", "score": 0.75, "scores": {"a": 0.25, "b": 0.75}}]
-    multi = task_of({"text": texts(2), "label": [["a"], ["b"]]}, threshold=0.7)
+    multi = task_of({"text": texts(2), "label": [["a"], ["b"]]}, problem="multi-label", threshold=0.7)
     answers = multi.decode(np.array([[np.log(3), 0.0], [0.0, 0.0]]), [{}, {}])
     assert [answer["prediction"] for answer in answers] == [["a"], []]
     assert answers[0]["scores"] == {"a": 0.75, "b": 0.5}
@@ -549,3 +549,29 @@ def test_glue_tasks_by_name(name: str, monkeypatch: pytest.MonkeyPatch, tiny_mod
     width = task.labels.size
     scores = task.score(np.random.default_rng(0).normal(size=(12, width)), held_out)
     assert set(task.table_metrics) <= set(scores)
+
+
+@pytest.mark.parametrize(
+    ("labels", "gold", "outputs"),
+    [
+        (["a", "b", "c"], ["a", "b", "c", "d", "d"], np.eye(3)[[0, 1, 2, 0, 1]]),
+        (["a", "b"], ["a", "b", "a", "c", "c"], np.eye(2)[[0, 1, 0, 0, 1]]),
+        ([["a", "b"], ["b"], ["c"]], [["a"], ["b"], ["c"], ["d"], ["a", "d"]], 9 * np.eye(3)[[0, 1, 2, 0, 0]] - 4),
+    ],
+)
+def test_a_label_that_the_model_does_not_have_lowers_every_metric(
+    labels: list[Any], gold: list[Any], outputs: np.ndarray
+) -> None:
+    task = task_of({"text": texts(len(labels)), "label": labels})
+    task.unknown_labels = "wrong"
+    task.cells = None
+    rows = Dataset.from_dict({"text": texts(5), "label": gold})
+    loaded = loaded_of({"test": rows})
+    found = task.score(outputs, task.examples(rows, "test", loaded))
+    alone = rows.select(range(3))
+    perfect = task.score(outputs[:3], task.examples(alone, "test", loaded))
+    assert found.keys() == perfect.keys()
+    for name, value in perfect.items():
+        assert found[name] > value if name == "hamming_loss" else found[name] < value, name
+    assert len(task.examples(rows, "test", loaded)) == 5
+    assert set(task.details(outputs, task.examples(rows, "test", loaded))["per_class"]) == set(task.labels.names)

@@ -1,0 +1,382 @@
+"""How the cells of a label column are written, decided on all rows: a label, a list, 0 and 1 for each label, an object.
+
+One cell tells little: `[NOISE]` is a class among words and a list among lists. So `survey` looks at every cell of every
+split in hand, whatever their order, and `Cells.read` then turns each into a label or a list of labels.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+from typing import Any, Literal
+
+from nlpkit.data.labels import MISSING_WORDS, as_number, is_missing, natural_order
+from nlpkit.errors import UserError
+
+Form = Literal["one", "several", "flags"]
+
+# fields of a label object that name it, the first that all objects have
+NAMING = ("name", "label", "text", "value", "title", "class", "category")
+COMMA_NUMBER = re.compile(r"[+-]?\d+,\d+")
+QUOTED = r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*\""""
+NUMPY_TEXTS = re.compile(rf"\[\s*(?:{QUOTED})(?:\s+(?:{QUOTED}))+\s*\]")
+NUMPY_NUMBERS = re.compile(r"\[\s*[-+\d.eE]+(?:\s+[-+\d.eE]+)*\s*\]")
+FLAG = r"[01](?:\.0*)?"
+FLAGS = re.compile(rf"{FLAG}(?:(?:\s+|\s*[;|]\s*){FLAG})+|{FLAG}(?:\s*,\s*{FLAG}){{2,}}")
+# 1,5 may be a number with a decimal comma when at least this share of the cells is a number then
+NUMBERS_SHARE = 0.9
+
+
+@dataclass(frozen=True)
+class Cells:
+    """How the cells of a label column are written.
+
+    Attributes:
+        form: `one` label a cell, `several` in a list, or `flags`: 0 or 1 for each label, in their order.
+        one_each: every cell that holds anything holds exactly one label, whatever the form.
+        width: labels a cell has flags for.
+        names: of the labels that flags are about, or that numbers count from 0; empty where nothing tells.
+        naming: field of a label object that names it.
+        written: texts that hold a list or an object, with that.
+        delimiter: between the labels in a text.
+        decimal_comma: 1,5 is a number.
+        said: what was decided, for people.
+        doubtful: likewise, where it may well be wrong.
+    """
+
+    form: Form = "one"
+    one_each: bool = True
+    width: int = 0
+    names: tuple[str, ...] = ()
+    naming: str | None = None
+    written: dict[str, Any] = field(default_factory=dict)
+    delimiter: str | None = None
+    decimal_comma: bool = False
+    said: tuple[str, ...] = ()
+    doubtful: tuple[str, ...] = ()
+
+    def named(self, names: Sequence[str]) -> Cells:
+        """The same with names for the places of flags, or for labels that are numbers from 0."""
+        return replace(self, names=tuple(names))
+
+    def read(self, value: Any) -> Any:
+        """A label, a list of labels where the form is not `one`, or None for a cell that holds nothing.
+
+        Raises:
+            ValueError: what is wrong with the cell, in a few words.
+        """
+        value = self._opened(plain(value))
+        if is_missing(value):
+            return None
+        if self.form == "flags":
+            return self._flagged(value)
+        if isinstance(value, list):
+            items = [self._label(plain(item)) for item in value]
+            found = [item for item in items if not is_missing(item)]
+            if self.form == "one":
+                raise ValueError("holds a list")
+            return found
+        label = self._label(value)
+        return label if self.form == "one" or is_missing(label) else [label]
+
+    def _opened(self, value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        if value in self.written:
+            return self.written[value]
+        if self.delimiter is not None and self.form != "one":
+            return [part for part in map(str.strip, value.split(self.delimiter)) if part]
+        if self.decimal_comma and COMMA_NUMBER.fullmatch(value.strip()):
+            return float(value.strip().replace(",", "."))
+        return value
+
+    def _label(self, value: Any) -> Any:
+        if isinstance(value, dict):
+            if self.naming is None:
+                raise ValueError("holds an object")
+            return plain(value.get(self.naming))
+        if isinstance(value, list):
+            raise ValueError("holds a list in a list")
+        return self._counted(value) if self.names else value
+
+    def _counted(self, value: Any) -> Any:
+        number = as_number(value)
+        if number is None or str(value).strip() in self.names:
+            return value
+        if not number.is_integer() or not 0 <= number < len(self.names):
+            raise ValueError(f"holds {value!r}: there are names for 0 to {len(self.names) - 1}")
+        return self.names[int(number)]
+
+    def _flagged(self, value: Any) -> list[str]:
+        if isinstance(value, dict):
+            value = [value.get(name) or 0 for name in self.names]
+        if isinstance(value, str):
+            value = _separated(value)
+        flags = [flag(plain(item)) for item in value]
+        if len(flags) != len(self.names):
+            raise ValueError(f"holds {len(flags)} numbers for {len(self.names)} labels")
+        return [name for name, on in zip(self.names, flags, strict=True) if on]
+
+
+def plain(value: Any) -> Any:
+    """A cell as JSON would have it: bytes as UTF-8 text, decimals as numbers.
+
+    Raises:
+        ValueError: bytes that are no UTF-8.
+    """
+    if isinstance(value, bytes):
+        try:
+            return value.decode("utf-8")
+        except UnicodeDecodeError:
+            raise ValueError(f"holds bytes that are not UTF-8: {value[:20]!r}") from None
+    if isinstance(value, Decimal):
+        return int(value) if value.as_tuple().exponent == 0 else float(value)
+    return list(value) if isinstance(value, tuple) else value
+
+
+def flag(value: Any) -> bool:
+    """Whether a 0 or 1, however written, is 1.
+
+    Raises:
+        ValueError: it is neither.
+    """
+    if isinstance(value, str) and value.strip().lower() in ("true", "false"):
+        return value.strip().lower() == "true"
+    number = as_number(value)
+    if number not in (0, 1):
+        raise ValueError(f"holds {value!r}, neither 0 nor 1")
+    return number == 1
+
+
+def is_flag(value: Any) -> bool:
+    """Whether `flag` takes it."""
+    try:
+        flag(plain(value))
+    except ValueError:
+        return False
+    return True
+
+
+def of_columns(rows: Iterable[Sequence[Any] | None], names: Sequence[str]) -> Cells:
+    """Cells that are made of a column of 0 and 1 for each label.
+
+    Args:
+        rows: the flags of each row, None where there are none.
+        names: of the columns.
+    """
+    one_each = all(sum(map(flag, row)) == 1 for row in rows if row is not None and all(map(is_flag, row)))
+    return Cells("flags", one_each, len(names), tuple(names))
+
+
+def survey(values: Iterable[Any], column: str, *, delimiter: str | None = None, numbers: bool = True) -> Cells:
+    """How these cells are written.
+
+    Args:
+        values: the label column of all splits, in any order.
+        column: its name, for messages.
+        delimiter: given by the user: texts hold several labels with this between them.
+        numbers: whether the cells may be numbers to predict, so that 1,5 may be one.
+
+    Raises:
+        UserError: no way of writing labels that is known, or several that contradict each other.
+    """
+    texts: Counter[str] = Counter()
+    others: list[Any] = []
+    bare = 0  # numbers and the like, a label each
+    for value in values:
+        try:
+            value = plain(value)
+        except ValueError:
+            continue  # `read` names the row
+        if is_missing(value):
+            continue
+        if isinstance(value, str):
+            texts[value] += 1
+        elif isinstance(value, list | dict):
+            others.append(value)
+        else:
+            bare += 1
+    said: list[str] = []
+    doubtful: list[str] = []
+    written = _open_texts(texts, column, said, doubtful)
+    closed = {text: count for text, count in texts.items() if text not in written}
+    structured = others + [written[text] for text, count in texts.items() if text in written for _ in range(count)]
+    cells = Cells(written=written)
+    if delimiter is not None:
+        cells = _delimited(cells, closed, structured, delimiter)
+    elif structured:
+        cells = _structured(cells, structured, sum(closed.values()) + bare, column, said)
+    elif closed and not bare and all(FLAGS.fullmatch(text.strip()) for text in closed):
+        cells = _of_flags(cells, [_separated(text) for text in closed for _ in range(closed[text])], column, said)
+    elif numbers and _has_decimal_comma(closed, column, said, doubtful):
+        cells = replace(cells, decimal_comma=True)
+    return replace(cells, said=tuple(said), doubtful=tuple(doubtful))
+
+
+def _open_texts(texts: Counter[str], column: str, said: list[str], doubtful: list[str]) -> dict[str, Any]:
+    """The texts that hold a list or an object, with that; none where brackets are part of names."""
+    bracketed = {text: text.strip() for text in texts if text.strip()[:1] in "[{(" and text.strip()[-1:] in "]})"}
+    if not bracketed:
+        return {}
+    strict = {text: found for text, inner in bracketed.items() if (found := _written(inner)) is not None}
+    # "[1]" alone may be a name; quotes, several items and none are the marks of a list
+    sure = any(isinstance(f, dict) or len(f) != 1 or isinstance(f[0], str) for f in strict.values())
+    if len(strict) == len(texts):
+        return strict
+    loose = {text: inner for text, inner in bracketed.items() if inner[0] == "[" and inner[-1] == "]"}
+    if len(loose) == len(texts) and (sure or any("," in inner for inner in loose.values())):
+        return {text: strict.get(text, _bare_items(inner)) for text, inner in loose.items()}
+    if not sure:
+        count = sum(texts[text] for text in bracketed)
+        example = next(iter(sorted(bracketed)))
+        said.append(f"column '{column}': {count:,} cells in brackets are names as they stand ({example})")
+        return {}
+    lists, rest = sum(texts[text] for text in strict), [text for text in texts if text not in strict]
+    doubtful.append(
+        f"column '{column}' mixes ways of writing labels: {lists:,} cells hold lists ({min(strict)}), "
+        f"{sum(texts[text] for text in rest):,} do not ({min(rest)}) and are read as one label each"
+    )
+    return strict
+
+
+def _written(text: str) -> list[Any] | dict[str, Any] | None:
+    """A list or an object as JSON, Python or numpy writes it."""
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        found = _python_literal(text)
+    if isinstance(found, tuple | set):
+        return list(found) if isinstance(found, tuple) else sorted(found, key=str)
+    return found if isinstance(found, list | dict) else None
+
+
+def _python_literal(text: str) -> Any:
+    # Python would join 'a' 'b' into one text; numpy means two
+    if NUMPY_TEXTS.fullmatch(text):
+        return [ast.literal_eval(part) for part in re.findall(QUOTED, text)]
+    if NUMPY_NUMBERS.fullmatch(text):
+        parts = [as_number(part) for part in text[1:-1].split()]
+        return None if None in parts else parts
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        return None
+
+
+def _bare_items(text: str) -> list[str]:
+    return [part.strip() for part in text[1:-1].split(",") if part.strip()]
+
+
+def _separated(text: str) -> list[str]:
+    return [part for part in re.split(r"[\s,;|]+", text.strip().strip("[]")) if part]
+
+
+def _delimited(cells: Cells, closed: dict[str, int], structured: list[Any], delimiter: str) -> Cells:
+    parts = [[part.strip() for part in text.split(delimiter) if part.strip()] for text in closed]
+    if not structured and _are_flags(parts):
+        return replace(cells, form="flags", one_each=_one_each(parts), width=len(parts[0]), delimiter=delimiter)
+    return replace(cells, form="several", one_each=False, delimiter=delimiter, naming=_naming(structured))
+
+
+def _structured(cells: Cells, structured: list[Any], single: int, column: str, said: list[str]) -> Cells:
+    """Lists and objects, and `single` cells that are neither."""
+    objects = [value for value in structured if isinstance(value, dict)]
+    lists = [value for value in structured if isinstance(value, list)]
+    keys = {key for value in objects for key in value}
+    if objects and len(objects) == len(structured) and not single and len(keys) > 1 and _of_named_flags(objects):
+        # spaCy's cats, {"rude": 0, "spam": 1}: what an object lacks is 0
+        names = natural_order(keys)
+        said.append(f"column '{column}': an object with 0 or 1 for each label: {', '.join(names[:6])}")
+        on = [[bool(value.get(name)) for name in names] for value in objects]
+        return replace(cells, form="flags", one_each=_one_each(on), width=len(names), names=tuple(names))
+    if lists and not objects and not single and _are_flags(lists):
+        return _of_flags(cells, lists, column, said)
+    naming = _naming(structured)
+    held = objects + [item for value in lists for item in value if isinstance(item, dict)]
+    if held:
+        if naming is None:
+            keys = {key for value in held for key in value}
+            raise UserError(
+                f"column '{column}' holds objects with the fields {', '.join(sorted(keys))}; none of "
+                f"{', '.join(NAMING)} names the label in all of them",
+                "Write the name of the label in place of the object.",
+            )
+        said.append(f"column '{column}': labels are objects, named by their field '{naming}'")
+    numbers = [item for value in lists for item in value if isinstance(item, float)]
+    if any(len(value) > 1 for value in lists) and any(not number.is_integer() for number in numbers):
+        raise UserError(
+            f"column '{column}' holds lists of numbers such as {next(value for value in lists if len(value) > 1)}",
+            "Labels are names, or 0 and 1 for each label: write which labels a row has, not how likely each is.",
+        )
+    counts = [len([item for item in value if not is_missing(item)]) for value in lists]
+    form: Form = "several" if lists else "one"
+    return replace(cells, form=form, one_each=all(count == 1 for count in counts), naming=naming)
+
+
+def _of_named_flags(objects: list[Any]) -> bool:
+    values = [item for value in objects for item in value.values()]
+    return any(item is not None for item in values) and all(item is None or is_flag(item) for item in values)
+
+
+def _naming(structured: list[Any]) -> str | None:
+    held = [value for value in structured if isinstance(value, dict)]
+    held += [item for value in structured if isinstance(value, list) for item in value if isinstance(item, dict)]
+    held = [value for value in held if any(item is not None for item in value.values())]
+
+    def names_all(key: str) -> bool:
+        return all(not is_missing(value.get(key)) and not isinstance(value[key], list | dict) for value in held)
+
+    return next((key for key in NAMING if held and names_all(key)), None)
+
+
+def _are_flags(lists: Sequence[Sequence[Any]]) -> bool:
+    """Whether lists are numbers 0 and 1 for each label, and not names of labels that are called 0 and 1."""
+    if not lists or not all(is_flag(item) for value in lists for item in value):
+        return False
+    if any(len(value) != len(set(map(flag, value))) for value in lists):  # a label is named once
+        return True
+    return len({len(value) for value in lists}) == 1 and len(lists[0]) > 1
+
+
+def _of_flags(cells: Cells, lists: Sequence[Sequence[Any]], column: str, said: list[str]) -> Cells:
+    widths = Counter(len(value) for value in lists)
+    (width, count), *others = widths.most_common()
+    if others:
+        other = min(len(value) for value in lists if len(value) != width)
+        odd = sum(count for _, count in others)
+        raise UserError(
+            f"column '{column}' holds 0 and 1 for each label, but not for equally many: {count:,} rows have {width}, "
+            f"{odd:,} have another number, such as {other}: {next(v for v in lists if len(v) == other)}",
+            "Give every row one number for each label.",
+        )
+    said.append(f"column '{column}': {width} numbers 0 or 1 in a cell, one for each label")
+    return replace(cells, form="flags", one_each=_one_each(lists), width=width)
+
+
+def _one_each(lists: Sequence[Sequence[Any]]) -> bool:
+    return all(sum(map(flag, value)) == 1 for value in lists)
+
+
+def _has_decimal_comma(texts: dict[str, int], column: str, said: list[str], doubtful: list[str]) -> bool:
+    stripped = {text.strip(): count for text, count in texts.items()}
+    commas = {text: count for text, count in stripped.items() if COMMA_NUMBER.fullmatch(text)}
+    words = sum(count for text, count in stripped.items() if text.lower() in MISSING_WORDS)
+    points = sum(count for text, count in stripped.items() if as_number(text) is not None)
+    total = sum(commas.values())
+    if not commas or total + points < NUMBERS_SHARE * (sum(stripped.values()) - words):
+        return False
+    example = min(commas)
+    message = (
+        f"column '{column}': {total:,} cells are read as numbers with a decimal comma "
+        f"({example} is {example.replace(',', '.')}; --label-delimiter , if these are several labels, --problem "
+        "multi-class if they are names)"
+    )
+    # 1,234 may be a thousand and more; 0,123 is not
+    thousands = all(re.fullmatch(r"[+-]?[1-9]\d{0,2},\d{3}", text) for text in commas)
+    (doubtful if thousands else said).append(message)
+    return True

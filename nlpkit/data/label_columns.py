@@ -1,0 +1,276 @@
+"""Where the labels of texts stand: in one column, or in a column of 0 and 1 for each label."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Final
+
+from nlpkit import reporting
+from nlpkit.data import columns as column_names
+from nlpkit.data.label_cells import Cells, is_flag
+from nlpkit.data.labels import Labels, as_number, is_missing, text_of
+from nlpkit.data.sources import HIDDEN
+from nlpkit.errors import UserError
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+
+LOOKED_AT = 1000  # rows of a column that is looked at for being of 0 and 1
+
+
+class _NotPublic:
+    def __repr__(self) -> str:
+        return "-1"
+
+
+NOT_PUBLIC: Final = _NotPublic()
+"""In place of a label that is kept back: the hub writes -1 where a column declares names for 0 and up."""
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where labels stand.
+
+    Attributes:
+        column: that holds them.
+        columns: of 0 and 1, one for each label; none where there is a `column`.
+    """
+
+    column: str | None
+    columns: Sequence[str] = ()
+
+    @property
+    def unsettled(self) -> bool:
+        """Whether it is not known where they stand."""
+        return self.column is None and not self.columns
+
+    @property
+    def shown(self) -> str:
+        """The column, or the columns, for messages."""
+        return self.column or ", ".join(self.columns)
+
+    def stand_in(self, columns: Sequence[str]) -> bool:
+        """Whether rows with these columns have labels."""
+        here = {name.strip().lower() for name in columns}
+        return all(name.strip().lower() in here for name in self.columns or [self.column or ""])
+
+    def require(self, columns: Sequence[str], *, where: str) -> None:
+        """Raise UserError where `stand_in` says no."""
+        for name in self.columns or [self.column or ""]:
+            column_names.require(name, columns, "label", where=where)
+
+    def cells(self, rows: Dataset, numbered: Sequence[str] = ()) -> list[Any]:
+        """The cell of each row: of a column with declared names the name, of several columns a list.
+
+        None stands for a row without a label, `NOT_PUBLIC` for one whose label is kept back.
+
+        Args:
+            numbered: names of a model that has none but numbers: the declared ones are put aside.
+        """
+        if self.columns:
+            values = [rows[column_names.require(name, rows.column_names, "label")][:] for name in self.columns]
+            return [_flags(list(row)) for row in zip(*values, strict=True)]
+        column = column_names.require(self.column or "", rows.column_names, "label")
+        names = class_names(rows, column)
+        found = rows[column][:]
+        if names is None:
+            return list(found)
+        if numbered:
+            names = list(numbered)
+        return [_declared(value, names) for value in found]
+
+
+def _flags(row: list[Any]) -> list[Any] | Any:
+    if any(map(is_missing, row)):
+        return None
+    return NOT_PUBLIC if all(as_number(cell) == -1 for cell in row) else row
+
+
+def _declared(value: Any, names: Sequence[str]) -> Any:
+    if isinstance(value, list):
+        return [names[item] if isinstance(item, int) else item for item in value]
+    if isinstance(value, int):
+        return names[value] if value >= 0 else NOT_PUBLIC
+    return value
+
+
+def class_names(rows: Dataset, column: str) -> list[str] | None:
+    """The names that a column of numbers declares for them, in their order."""
+    from datasets import ClassLabel
+
+    feature: Any = rows.features[column]
+    feature = getattr(feature, "feature", feature)
+    return list(feature.names) if isinstance(feature, ClassLabel) else None
+
+
+def settle(rows: Dataset, options: Any, taken: set[str | None]) -> Places:
+    """Find the labels of rows; a guess is told.
+
+    Args:
+        options: a config with `ColumnOptions`.
+        taken: columns that hold something else.
+
+    Raises:
+        UserError: a named column does not exist, or none looks like labels.
+    """
+    columns = [name for name in rows.column_names if name not in HIDDEN]
+    if named := _named(columns, options):
+        return named
+    of_flags = [name for name in columns if name not in taken and _holds_flags(rows, name)]
+    found = column_names.guess([name for name in columns if name not in taken], column_names.LABEL_NAMES)
+    listed = ",".join(of_flags)
+    if found is None:
+        message = f"no column looks like a label; the columns are {', '.join(columns)}"
+        if len(of_flags) > 1:
+            raise UserError(
+                f"{message}; {', '.join(of_flags)} hold 0 and 1",
+                f"If these are the labels: --label-columns {listed}. If one column is: name it with --label-column.",
+            )
+        raise UserError(message, "Name it with --label-column, or columns of 0 and 1 with --label-columns a,b,c.")
+    reporting.current().note(f"label: column '{found}' (guessed; --label-column)")
+    if found in of_flags and len(of_flags) > 1:
+        reporting.current().warn(
+            f"{', '.join(of_flags)} all hold 0 and 1, and '{found}' alone is taken for the label "
+            f"(--label-columns {listed} if each is a label)"
+        )
+    return Places(found)
+
+
+def bind(columns: Sequence[str], options: Any, known: Places, taken: set[str | None]) -> Places:
+    """The same for a model that knows where labels stood when it was trained.
+
+    Raises:
+        UserError: as `settle`.
+    """
+    if named := _named(columns, options):
+        return named
+    if not known.unsettled and known.stand_in(columns):
+        return known
+    found = column_names.guess([name for name in columns if name not in taken], column_names.LABEL_NAMES)
+    if found is None:
+        raise UserError(
+            f"no column looks like a label; the columns are {', '.join(columns)}",
+            "Name it with --label-column, or columns of 0 and 1 with --label-columns a,b,c.",
+        )
+    reporting.current().note(f"label: column '{found}' (guessed; --label-column)")
+    return Places(found)
+
+
+def _named(columns: Sequence[str], options: Any) -> Places | None:
+    if options.label_column and options.label_columns:
+        raise UserError("--label-column and --label-columns exclude each other", "Give one of them.")
+    if options.label_column:
+        return Places(column_names.require(options.label_column, columns, "label"))
+    if len(options.label_columns) == 1:
+        raise UserError(
+            "--label-columns names one column, and a label a column means several", "For one column: --label-column."
+        )
+    found = [column_names.require(name, columns, "label") for name in options.label_columns]
+    if repeated := sorted({name for name in found if found.count(name) > 1}):
+        raise UserError(f"--label-columns names {repeated[0]} twice", "Name each column once.")
+    return Places(None, found) if found else None
+
+
+def _holds_flags(rows: Dataset, column: str) -> bool:
+    values = [value for value in rows[column][:LOOKED_AT] if not is_missing(value)]
+    return bool(values) and not any(isinstance(value, list | dict) for value in values) and all(map(is_flag, values))
+
+
+def named(cells: Cells, names: Sequence[str], places: Places) -> Cells:
+    """Cells whose places or numbers have names: those given with --label-names, else LABEL_0 and so on.
+
+    Raises:
+        UserError: not as many as there are places.
+    """
+    if cells.form == "flags" and not cells.names:
+        if names and len(names) != cells.width:
+            raise UserError(
+                f"--label-names gives {len(names)} names; column '{places.shown}' has 0 or 1 for {cells.width} labels"
+            )
+        if not names:
+            names = [f"LABEL_{i}" for i in range(cells.width)]
+            shown = f"called LABEL_0 to LABEL_{cells.width - 1} (--label-names a,b,... gives them names)"
+            cells = replace(cells, said=(*cells.said, f"column '{places.shown}': its labels are {shown}"))
+    elif names and cells.form == "flags":
+        raise UserError(
+            f"--label-names: the labels in '{places.shown}' have names already ({', '.join(cells.names[:6])})",
+            "Leave it out.",
+        )
+    tell(cells)
+    return cells.named(names) if names else cells
+
+
+def tell(cells: Cells) -> None:
+    """Say what was decided about cells."""
+    for line in cells.said:
+        reporting.current().note(line)
+    for line in cells.doubtful:
+        reporting.current().warn(line)
+
+
+def readable(cells: Cells, values: Iterable[Any]) -> list[Any]:
+    """What the cells say, without those that cannot be read: the reader of rows names these."""
+    found = []
+    for value in values:
+        if value is NOT_PUBLIC:
+            continue
+        try:
+            found.append(cells.read(value))
+        except ValueError:
+            continue
+    return found
+
+
+def require_named(labels: Labels, values: Iterable[Any], places: Places) -> None:
+    """Labels of train must be among --label-names.
+
+    Raises:
+        UserError: naming those that are not.
+    """
+    unknown = {name for value in values if not is_missing(value) for name in labels.unknown(value)}
+    if unknown:
+        raise UserError(
+            f"--label-names {','.join(labels.names)}: column '{places.shown}' also holds "
+            f"{', '.join(sorted(unknown)[:5])}",
+            "Name every label, in the order of their numbers.",
+        )
+
+
+def fitted(cells: Cells, labels: Labels, values: Sequence[Any]) -> Cells:
+    """Cells of data that a model is measured on, whose labels are those of the model.
+
+    Raises:
+        UserError: flags for more or fewer labels than the model has, or for others.
+    """
+    if cells.form == "flags" and cells.names and not labels.anonymous:
+        unknown = labels.unknown(list(cells.names))
+        known = {labels.id_of(name) for name in cells.names if name not in unknown}
+        if unknown or len(known) < labels.size:
+            raise UserError(
+                f"the rows have 0 or 1 for {', '.join(cells.names)}; the labels of the model are "
+                f"{', '.join(labels.names)}",
+                "Give them for every label of the model, by its name.",
+            )
+    elif cells.form == "flags":
+        if cells.width != labels.size:
+            raise UserError(
+                f"the rows have 0 or 1 for {cells.width} labels, the model {labels.size}: {', '.join(labels.names)}",
+                "Give every row one number for each label of the model, in its order.",
+            )
+        said = f"0 and 1 are taken for the labels of the model in its order: {', '.join(labels.names[:6])}"
+        cells = replace(cells, names=tuple(labels.names), said=(*cells.said, said))
+    elif labels.problem != "regression" and _are_numbers_of(labels, readable(cells, values)):
+        said = f"the labels are numbers, taken for those of the model: 0 is {labels.names[0]}, 1 is {labels.names[1]}"
+        cells = replace(cells, names=tuple(labels.names), doubtful=(*cells.doubtful, said))
+    tell(cells)
+    return cells
+
+
+def _are_numbers_of(labels: Labels, values: Sequence[Any]) -> bool:
+    """Whether no label is a name of the model, and all are numbers that it has labels for."""
+    present = [value for value in values if not is_missing(value)]
+    names = {text_of(item) for value in present for item in (value if isinstance(value, list) else [value])}
+    numbers = [as_number(name) for name in names]
+    whole = all(number is not None and number.is_integer() and 0 <= number < labels.size for number in numbers)
+    return bool(names) and whole and len(labels.unknown(list(names))) == len(names)

@@ -1,0 +1,125 @@
+"""Labels that may be one and the same, spelt in two ways, and labels that may be several in one cell."""
+
+from __future__ import annotations
+
+import itertools
+import re
+import unicodedata
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from nlpkit.data.labels import as_number, folded
+from nlpkit.tasks.base import SHOWN, Finding
+
+# A name one letter away from another is a slip of the pen when it is this many times rarer, and long enough; short
+# codes (neg and neu, A1 and A2) are near each other by their nature.
+RARER = 5
+LONG = 4
+DELIMITERS = ",;|/+&"
+
+
+def findings(names: Sequence[str], counts: Mapping[str, int], what: str = "labels") -> list[Finding]:
+    """What looks alike among the names of labels, with the number of each.
+
+    Args:
+        names: of the labels.
+        counts: how often each occurs in all splits together.
+        what: they are called in messages.
+    """
+    words = [name for name in names if as_number(name) is None]
+    same = _alike(words, _key) + _alike([name for name in names if name not in words], as_number)
+    slips = [pair for pair in _slips(words, counts) if pair not in same and pair[::-1] not in same]
+    found = []
+    if same or slips:
+        pairs = [f"{_shown(a)} ({counts[a]:,}) and {_shown(b)} ({counts[b]:,}){_why(a, b)}" for a, b in same + slips]
+        message = f"{len(pairs)} pair{'s' * (len(pairs) > 1)} of {what} look alike, and may be the same"
+        found.append(Finding("warning", "alike-labels", message, len(pairs), pairs))
+    if joined := _joined(words):
+        delimiter, cells = joined
+        rows = sum(counts[name] for name in cells)
+        message = (
+            f"{len(cells)} of {len(names)} {what} ({rows:,} rows) look like several in one cell: "
+            f"{'; '.join(_shown(name) for name in cells[:SHOWN])} (--label-delimiter '{delimiter}')"
+        )
+        found.append(Finding("warning", "joined-labels", message, rows, list(cells)))
+    return found
+
+
+def _shown(name: str) -> str:
+    """A name with what cannot be seen made visible."""
+    unseen = any(unicodedata.category(char) in ("Cf", "Cc", "Zs") and char != " " for char in name)
+    if unseen or unicodedata.normalize("NFC", name) != name:
+        return ascii(name)
+    return f"'{name}'"
+
+
+def _why(one: str, other: str) -> str:
+    if as_number(one) is not None:
+        return ", which are one number"
+    if one.casefold() == other.casefold():
+        return ", which differ in case"
+    if unicodedata.normalize("NFC", one) == unicodedata.normalize("NFC", other):
+        return ", which differ in how an accent is written"
+    if _key(one) == _key(other):
+        return ", which differ in blanks or marks"
+    return ", one letter apart"
+
+
+def _key(name: str) -> str:
+    """What is left of a name when case, accents' writing, invisible marks, and what joins words are of no account."""
+    return re.sub(r"(?<=\w)[\s_-]+(?=\w)", "", folded(name).replace("_", " "))
+
+
+def _alike(names: Sequence[str], key_of: Callable[[str], Any]) -> list[tuple[str, str]]:
+    groups: dict[Any, list[str]] = defaultdict(list)
+    for name in names:
+        groups[key_of(name)].append(name)
+    return [pair for key, group in groups.items() if key != "" for pair in itertools.combinations(group, 2)]
+
+
+def _slips(names: Sequence[str], counts: Mapping[str, int]) -> list[tuple[str, str]]:
+    """Pairs of a rare and a frequent name that one letter makes of each other: one more, another, or two swapped."""
+    near: dict[str, list[str]] = defaultdict(list)
+    for name in names:
+        for key in {name, *(name[:i] + name[i + 1 :] for i in range(len(name)))}:
+            near[key].append(name)
+    pairs = {pair for group in near.values() for pair in itertools.combinations(sorted(group), 2)}
+    found = []
+    for pair in sorted(pairs):
+        rare, frequent = sorted(pair, key=lambda name: (counts[name], name))
+        if 0 < counts[rare] * RARER <= counts[frequent] and _is_slip(rare, frequent):
+            found.append((rare, frequent))
+    return found
+
+
+def _is_slip(one: str, other: str) -> bool:
+    if max(len(one), len(other)) < LONG:
+        return False
+    start = 0
+    while start < min(len(one), len(other)) and one[start] == other[start]:
+        start += 1
+    end = 0
+    while end < min(len(one), len(other)) - start and one[-1 - end] == other[-1 - end]:
+        end += 1
+    a, b = one[start : len(one) - end], other[start : len(other) - end]
+    swapped = len(a) == 2 and a == b[::-1]
+    if not ((max(len(a), len(b)) == 1 or swapped) and (a + b).isalpha()):
+        return False
+    # a letter that stands alone is a name in itself: class_a, class_b
+    around = one[max(start - 1, 0) : start] + one[len(one) - end :][:1]
+    return any(char.isalpha() for char in around)
+
+
+def _joined(names: Sequence[str]) -> tuple[str, list[str]] | None:
+    """The delimiter, and the names that it splits into parts which all are names, or parts of other such names."""
+    known = set(names)
+    for delimiter in DELIMITERS:
+        parts = {name: [part.strip() for part in name.split(delimiter)] for name in names if delimiter in name.strip()}
+        parts = {name: found for name, found in parts.items() if all(found)}
+        often = Counter(part for found in parts.values() for part in set(found))
+        cells = [name for name, found in parts.items() if all(part in known or often[part] > 1 for part in found)]
+        alone = sum(part in known for name in cells for part in set(parts[name]))
+        if cells and (alone or len(cells) > 2):
+            return delimiter, cells
+    return None
