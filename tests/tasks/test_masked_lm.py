@@ -365,12 +365,12 @@ def test_figures_are_those_of_the_full_head(kind: str, masked_lm: Any, tmp_path:
         loss += F.cross_entropy(logits[places], gold, reduction="sum").item()
         right += (logits[places].argmax(-1) == gold).sum().item()
         count += len(places)
-    found = record["metrics"]["train"]
+    (found,) = record["metrics"].values()
     assert found["masked"] == count
     assert found["loss"] == pytest.approx(loss / count, rel=1e-5)
     assert found["perplexity"] == pytest.approx(math.exp(loss / count), rel=1e-4)
     assert found["accuracy"] == pytest.approx(right / count)
-    assert record["rows"] == {"train": len(TEXTS)}
+    assert list(record["rows"].values()) == [len(TEXTS)]
 
 
 def test_windows_lose_no_token_and_repeat_none(masked_lm: Any) -> None:
@@ -416,15 +416,15 @@ def test_figures_depend_on_neither_batch_nor_order(
     from nlpkit.inference import predictor
 
     path = write_lines(tmp_path / "a.txt", TEXTS)
-    one = measured(masked_lm(), path, batch_size=1)["metrics"]["train"]
+    one = measured(masked_lm(), path, batch_size=1)["metrics"]["a.txt"]
     other = write_lines(tmp_path / "b.txt", TEXTS[::-1])
     monkeypatch.setattr(predictor, "CHUNK", 2)
-    many = measured(masked_lm(), other, batch_size=32)["metrics"]["train"]
+    many = measured(masked_lm(), other, batch_size=32)["metrics"]["b.txt"]
     assert many == pytest.approx(one, rel=1e-5)
-    another = measured(masked_lm(), path, seed=1)["metrics"]["train"]
+    another = measured(masked_lm(), path, seed=1)["metrics"]["a.txt"]
     assert another["masked"] == one["masked"]
     assert another["loss"] != pytest.approx(one["loss"], rel=1e-4)
-    most = measured(masked_lm(), path, mlm_probability=0.5)["metrics"]["train"]
+    most = measured(masked_lm(), path, mlm_probability=0.5)["metrics"]["a.txt"]
     assert most["masked"] == pytest.approx(one["masked"] * 0.5 / 0.15, rel=0.1)
 
 
@@ -446,7 +446,7 @@ def test_a_run_is_measured_as_it_was_trained(masked_lm: Any, tmp_path: Path) -> 
     ]
     assert set(predicted) == {made.tokenizer.mask_token_id}
     record = measured(folder, path)
-    assert record["metrics"]["train"]["masked"] == len(predicted)
+    assert record["metrics"]["held-out.jsonl"]["masked"] == len(predicted)
     (entry,) = json.loads((folder / "nlpkit.json").read_text())["evaluations"]
     assert entry["metrics"] == record["metrics"]
 
@@ -455,7 +455,7 @@ def test_what_holds_no_text(masked_lm: Any, tmp_path: Path, capsys: pytest.Captu
     path = write_csv(tmp_path / "in.csv", [{"text": words(20)}, {"text": " "}, {"text": words(10)}])
     assert main(["evaluate", str(masked_lm()), "--data", str(path), "--device", "cpu"]) == 0
     captured = capsys.readouterr()
-    assert "train: 1 of 3 rows have no text and are left out" in captured.err
+    assert "in.csv: 1 of 3 rows have no text and are left out" in captured.err
     assert f"{path} line 3" in captured.err
     # control characters are no tokens; one text of them is no trouble, nothing else is an error
     made = predictor_of(masked_lm())
@@ -467,7 +467,7 @@ def test_what_holds_no_text(masked_lm: Any, tmp_path: Path, capsys: pytest.Captu
 
 def test_gates_know_which_way_is_better(masked_lm: Any, tmp_path: Path) -> None:
     path = write_lines(tmp_path / "held-out.txt", TEXTS)
-    perplexity = measured(masked_lm(), path)["metrics"]["train"]["perplexity"]
+    perplexity = measured(masked_lm(), path)["metrics"]["held-out.txt"]["perplexity"]
     command = ["evaluate", str(masked_lm()), "--data", str(path), "--device", "cpu", "--quiet"]
     assert main([*command, "--fail-over", f"perplexity={perplexity * 1.01}"]) == 0
     assert main([*command, "--fail-over", f"perplexity={perplexity * 0.99}"]) == 1
@@ -529,7 +529,7 @@ def test_text_columns(masked_lm: Any, tmp_path: Path) -> None:
     path = write_csv(tmp_path / "in.csv", [{"id": 1, "extra": words(20)}, {"id": 2, "extra": words(30)}])
     with pytest.raises(UserError, match="no column looks like text; the columns are id, extra"):
         measured(masked_lm(), path)
-    assert measured(masked_lm(), path, text_column="Extra")["rows"] == {"train": 2}
+    assert measured(masked_lm(), path, text_column="Extra")["rows"] == {"in.csv": 2}
     with pytest.raises(UserError, match="there is no text column 'body'"):
         measured(masked_lm(), path, text_column="body")
 
@@ -560,7 +560,7 @@ def test_evaluate_in_a_terminal(nlpkit: Run, masked_lm: Any, tmp_path: Path) -> 
     done = nlpkit("evaluate", masked_lm(), "--data", path, "--device", "cpu")
     header, values = (line.split() for line in done.stdout.splitlines()[-2:])
     assert header == ["split", "rows", "perplexity", "loss", "accuracy", "masked"]
-    metrics = measured(masked_lm(), path)["metrics"]["train"]
+    metrics = measured(masked_lm(), path)["metrics"]["held-out.txt"]
     assert values[1] == str(len(TEXTS))
     assert [float(value) for value in values[2:]] == pytest.approx(list(metrics.values()), abs=1e-3)
     assert values[-1] == str(metrics["masked"])

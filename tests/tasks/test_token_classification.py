@@ -302,9 +302,9 @@ def test_windowed_figures_are_those_of_seqeval(random_tagger: Path, tmp_path: Pa
         found = [(starts.index(e["start"]), ends.index(e["end"]) + 1, e["label"]) for e in answer["prediction"]]
         predicted.append(schemes.bio([schemes.Span(*span) for span in found], len(sentence)))
     record = judged(random_tagger, data, max_length=16)
-    assert record["metrics"]["train"]["f1"] == f1_score(gold, predicted)
+    assert record["metrics"]["test.conll"]["f1"] == f1_score(gold, predicted)
     report = classification_report(gold, predicted, output_dict=True)
-    assert {k: v["f1"] for k, v in record["details"]["train"]["per_class"].items()} == {
+    assert {k: v["f1"] for k, v in record["details"]["test.conll"]["per_class"].items()} == {
         kind: report[kind]["f1-score"] for kind in ("LOC", "PER")
     }
     # where all fits into one window, other words are seen, and so the figures are others
@@ -661,8 +661,8 @@ def test_a_type_that_train_lacks_counts_as_missed(tagger: Path, tmp_path: Path) 
         tmp_path / "test.conll", [[("the", "O"), ("bad", "B-nasty")], [("soup", "B-food"), ("was", "O")]]
     )
     record = judged(tagger, data)
-    assert record["metrics"]["train"]["recall"] == 0.5
-    assert record["details"]["train"]["per_class"]["food"]["support"] == 1
+    assert record["metrics"]["test.conll"]["recall"] == 0.5
+    assert record["details"]["test.conll"]["per_class"]["food"]["support"] == 1
     task, findings = Predictor(predict.Config(model=str(tagger), texts=["-"], device="cpu")).task, list[Any]()
     config = evaluate.Config(model=str(tagger), data=str(data))
     loaded = splits.load(config, TokenClassification)
