@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -311,8 +311,13 @@ def class_names(rows: Dataset, column: str) -> list[str] | None:
     return list(inner.names) if isinstance(inner, ClassLabel) else None
 
 
-def cells(rows: Dataset, column: str) -> list[Any]:
-    """The tags of each row: a list of names, an empty one for a missing tag; of spans the cell as it is."""
+def cells(rows: Dataset, column: str, known: Collection[str] | None = ()) -> list[Any]:
+    """The tags of each row: a list of names, an empty one for a missing tag; of spans the cell as it is.
+
+    Args:
+        rows, column: of the user's data.
+        known: types that tags may have, see `schemes.spelling`; None leaves tags as they are spelled.
+    """
     values = rows[column][:]
     if holds_spans(rows, column):
         return values
@@ -323,11 +328,10 @@ def cells(rows: Dataset, column: str) -> list[Any]:
             return ""
         return names[tag] if names else str(tag).strip()
 
-    known: dict[Any, str] = {}
-    return [
-        value and [known[tag] if tag in known else known.setdefault(tag, name(tag)) for tag in value]
-        for value in values
-    ]
+    spelled: dict[Any, str] = {tag: name(tag) for tag in dict.fromkeys(tag for value in values for tag in value or ())}
+    if known is not None and (canonical := schemes.spelling(names or spelled.values(), known)):
+        spelled = {tag: canonical.get(written, written) for tag, written in spelled.items()}
+    return [value and [spelled[tag] for tag in value] for value in values]
 
 
 def holds_spans(rows: Dataset, column: str) -> bool:
@@ -335,8 +339,12 @@ def holds_spans(rows: Dataset, column: str) -> bool:
     return _holds(rows.features[column]) == "spans"
 
 
-def scheme_of(rows: Dataset, column: str, asked: Scheme | None) -> Scheme:
+def scheme_of(rows: Dataset, column: str, asked: Scheme | None, known: Collection[str] | None = ()) -> Scheme:
     """The scheme of the tags in a column, which is `bio` for spans: the one asked for, else the one found.
+
+    Args:
+        rows, column, known: see `cells`.
+        asked: by the user.
 
     Raises:
         UserError: another one was asked for than spans have.
@@ -350,18 +358,23 @@ def scheme_of(rows: Dataset, column: str, asked: Scheme | None) -> Scheme:
         return "bio"
     if asked:
         return asked
-    return schemes.detect(value for value in cells(rows, column) if value)
+    return schemes.detect(value for value in cells(rows, column, known) if value)
 
 
-def distinct(rows: Dataset, column: str) -> list[str]:
-    """The different tags in a column, as BIO for spans, in the order of their first."""
+def spelled(asked: Scheme | None, known: Collection[str] = ()) -> Collection[str] | None:
+    """What `cells` takes for `known`: in the schemes whose tags have no letters each stays as it is."""
+    return None if asked in ("io", "plain") else known
+
+
+def distinct(rows: Dataset, column: str, known: Collection[str] | None = ()) -> list[str]:
+    """The different tags in a column, as BIO for spans, in the order of their first; arguments as for `cells`."""
     if holds_spans(rows, column):
         labels: dict[str, None] = {}
         for value in rows[column][:]:
             with contextlib.suppress(ValueError):  # told when the row is read
                 labels.update(dict.fromkeys(mark.label for mark in spans.marks_of(value)))
         return [f"B-{label}" for label in labels]
-    return list(dict.fromkeys(tag for value in cells(rows, column) for tag in value or ()))
+    return list(dict.fromkeys(tag for value in cells(rows, column, known) for tag in value or ()))
 
 
 def is_tagged(row: Mapping[str, Any]) -> bool:

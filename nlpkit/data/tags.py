@@ -10,13 +10,15 @@ plain tags, one a word, as for parts of speech.
 | bioes | B-PER E-PER S-ORG | the last word has E, a single one S; also written BILOU and BMES |
 | io | I-PER I-PER I-ORG, or PER PER ORG | entities of one type that touch are one |
 
-Letters may be small ones (b-per, o); converted tags have capitals.
+Letters may be small ones (b-per, o); converted tags have capitals. Tags that are spelled otherwise (B_PER, B:PER,
+PER-B) are respelled first, see `spelling`.
 """
 
 from __future__ import annotations
 
+import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from functools import lru_cache
 from itertools import pairwise
 from typing import Literal, NamedTuple
@@ -36,6 +38,51 @@ class Span(NamedTuple):
     start: int
     end: int
     type: str
+
+
+_PREFIXED = re.compile(r"(?P<letter>[BIESLUM])(?P<mark>[-_.:/])(?P<type>.+)", re.IGNORECASE)
+_SUFFIXED = re.compile(r"(?P<type>.+)(?P<mark>[-_.:/])(?P<letter>[BIESLUM])", re.IGNORECASE)
+_OPENS = "BSU"  # letters that begin an entity
+
+
+def spelling(tags: Iterable[str], known: Collection[str] = ()) -> dict[str, str]:
+    """For each tag of a set its spelling as B-PER; empty where they are spelled so already, or are no such tags.
+
+    A type may look like a tag (I_CARD, B_cell), so the whole set decides: every tag but O has a letter and a mark, and
+    letters come in pairs, B or S beside I, E, L or M of one type.
+
+    Args:
+        tags: all that there are.
+        known: types of a model, which need no pairs.
+    """
+    # in their order, so that the same tag is shown whenever it is told
+    inside = list(dict.fromkeys(tag for tag in tags if tag and tag.upper() not in (OUTSIDE, *_LETTERS)))
+    for pattern in (_PREFIXED, _SUFFIXED):
+        found = {tag: match for tag in inside if (match := pattern.fullmatch(tag))}
+        if not inside or len(found) < len(inside):
+            continue
+        if pattern is _PREFIXED and all(match["mark"] == "-" for match in found.values()):
+            return {}
+        if _pairs(found.values()) or {match["type"] for match in found.values()} <= set(known):
+            return {tag: f"{match['letter']}-{match['type']}" for tag, match in found.items()}
+    return {}
+
+
+def unread_pairs(tags: Iterable[str]) -> list[str]:
+    """Types of tags that look like B_PER and I_PER in a set that `spelling` could not read, as others do not."""
+    inside = {tag for tag in tags if (found := _PREFIXED.fullmatch(tag)) is None or found["mark"] != "-"}
+    for pattern in (_PREFIXED, _SUFFIXED):
+        if pairs := _pairs(match for tag in inside if (match := pattern.fullmatch(tag))):
+            return sorted(pairs)
+    return []
+
+
+def _pairs(found: Iterable[re.Match[str]]) -> set[str]:
+    """The types that stand with a letter that begins an entity and with one that does not."""
+    letters: dict[str, set[bool]] = {}
+    for match in found:
+        letters.setdefault(match["type"], set()).add(match["letter"].upper() in _OPENS)
+    return {name for name, kinds in letters.items() if len(kinds) == 2}
 
 
 def detect(sentences: Iterable[Sequence[str]]) -> Scheme:

@@ -168,9 +168,16 @@ class TokenClassification(Task):
         train = splits.get("train") or next(iter(splits.values()))
         text = tagged.words_column(train, options.text_column)
         tags = tagged.tags_column(train, text, options.tag_column, options.column)
-        found = tagged.scheme_of(train, tags, None if options.scheme == "auto" else options.scheme)
-        names = [tag for tag in tagged.distinct(train, tags) if tag]
+        asked: Scheme | None = None if options.scheme == "auto" else options.scheme
+        spelled = tagged.spelled(asked)
+        found = tagged.scheme_of(train, tags, asked, spelled)
+        names = [tag for tag in tagged.distinct(train, tags, spelled) if tag]
         declared = tagged.class_names(train, tags)
+        if spelled is not None and not tagged.holds_spans(train, tags):
+            written = declared or tagged.distinct(train, tags, None)
+            canonical = schemes.spelling(written)
+            cls._tell_spelling(canonical, written)
+            declared = declared and [canonical.get(name, name) for name in declared]
         if found == "plain":
             labels = declared or sorted(names)
         else:
@@ -200,9 +207,23 @@ class TokenClassification(Task):
         return task
 
     @classmethod
+    def _tell_spelling(cls, canonical: Mapping[str, str], written: Sequence[str]) -> None:
+        """Say how tags are read that are not spelled as B-PER, or may not be read rightly."""
+        if canonical:
+            tag, read = next((tag, read) for tag, read in canonical.items() if tag != read)
+            reporting.current().note(f"tags: {tag} is read as {read}, and so are all (--scheme plain: as they stand)")
+        elif pairs := schemes.unread_pairs(written):
+            others = [tag for tag in written if tag and tag.upper() != OUTSIDE and not any(p in tag for p in pairs)]
+            reporting.current().warn(
+                f"some tags come in pairs, as B_{pairs[0]} and I_{pairs[0]} would, others do not "
+                f"({', '.join(others[:SHOWN])}): each is taken for a type of its own; write entities as B-TYPE, I-TYPE"
+            )
+
+    @classmethod
     def from_model(cls, config: Any, record: Mapping[str, Any] | None) -> TokenClassification:
         if record is None:
             names = [config.id2label[i] for i in range(config.num_labels)]
+            names = [schemes.spelling(names).get(name, name) for name in names]
             return cls(names, schemes.scheme_of_names(names))
         columns = record["columns"]
         task = cls(
@@ -285,7 +306,9 @@ class TokenClassification(Task):
         self.tags = self.tags or tagged.tags_column(rows, text, None, self.kind)
         tags = column_names.require(self.tags, columns, "tag", where=f"{split}: ")
         tagged.require_tags(rows, text, tags, where=f"{split}: ")
-        scheme = tagged.scheme_of(rows, tags, self.data_scheme or ("plain" if self.plain else None))
+        asked: Scheme | None = self.data_scheme or ("plain" if self.plain else None)
+        spelled = tagged.spelled(asked, () if self.plain else self.classes)
+        scheme = tagged.scheme_of(rows, tags, asked, spelled)
         if (scheme == "plain") != self.plain:
             kind, other = ("plain tags", "entities") if self.plain else ("entities", "plain tags")
             raise UserError(
@@ -294,7 +317,7 @@ class TokenClassification(Task):
             )
         reader = TagReader(scheme, origin.places(rows, split), token_lines(rows))
         kept: dict[str, list[Any]] = {"text": [], "starts": [], "ends": [], "tags": [], "where": []}
-        texts, cells = rows[text][:], tagged.cells(rows, tags)
+        texts, cells = rows[text][:], tagged.cells(rows, tags, spelled)
         if tagged.holds_spans(rows, tags):
             reader.settle_offsets(texts, cells, origin.files(rows), self.offsets)
         for i, (value, cell) in enumerate(zip(texts, cells, strict=True)):

@@ -129,3 +129,35 @@ def test_what_is_converted_is_legal_and_stays() -> None:
 )
 def test_the_class_names_of_a_model_tell_their_scheme(names: list[str], scheme: str) -> None:
     assert tags.scheme_of_names(names) == scheme
+
+
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [
+        (["O", "B_PER", "I_PER", "B_LOC"], ["O", "B-PER", "I-PER", "B-LOC"]),
+        (["B.PER", "I.PER", "O"], ["B-PER", "I-PER", "O"]),
+        (["B:PER", "I:PER"], ["B-PER", "I-PER"]),
+        (["B/PER", "I/PER", "O"], ["B-PER", "I-PER", "O"]),
+        (["PER-B", "PER-I", "O"], ["B-PER", "I-PER", "O"]),
+        (["PER_B", "PER_I", "WORK-OF-ART_B"], ["B-PER", "I-PER", "B-WORK-OF-ART"]),
+        (["S_PER", "E_PER", "B_PER", "I_LOC"], ["S-PER", "E-PER", "B-PER", "I-LOC"]),
+        (["b_per", "i_per", "o"], ["b-per", "i-per", "o"]),
+        (["B-PER", "B_LOC", "I_LOC"], ["B-PER", "B-LOC", "I-LOC"]),
+        # no pairs, or not all: each is a type
+        (["O", "I_CARD", "PHONE"], None),
+        (["B_cell", "T_cell", "O"], None),
+        (["B_cell", "I_CARD", "O"], None),
+        (["B_PER", "I_PER", "MISC"], None),
+        (["B-PER", "I-PER", "B-B_cell"], None),
+        (["PLAN-B", "PLAN-I", "X"], None),
+    ],
+)
+def test_spellings_of_tags_are_told_from_the_whole_set(written: list[str], expected: list[str] | None) -> None:
+    found = tags.spelling(written)
+    assert [found.get(tag, tag) for tag in written] == (expected or written)
+    assert tags.spelling(reversed(written)) == found
+
+
+def test_a_model_tells_the_types_where_tags_have_no_pairs() -> None:
+    assert tags.spelling(["B_PER", "O"]) == {}
+    assert tags.spelling(["B_PER", "O"], ["LOC", "PER"]) == {"B_PER": "B-PER"}

@@ -423,6 +423,36 @@ def test_spans_that_cannot_be_right_are_named(tmp_path: Path) -> None:
     assert [found.level for found in findings] == ["error", "error"]
 
 
+def tagged_rows(path: Path, *tags: str) -> Path:
+    """Two rows of the tags, and one of the first alone."""
+    words_ = ["a", "b", "c", "d", "e"][: len(tags)]
+    whole = {"tokens": words_, "ner_tags": list(tags)}
+    return write_jsonl(path, [whole, whole, {"tokens": ["a"], "ner_tags": [tags[0]]}])
+
+
+@pytest.mark.parametrize("tags", [("B_PER", "I_PER", "O"), ("PER-B", "PER-I", "O"), ("B:PER", "I:PER", "O")])
+def test_tags_spelled_otherwise(tags: tuple[str, ...], tmp_path: Path) -> None:
+    data = tagged_rows(tmp_path / "train.jsonl", *tags)
+    task, examples, _ = examples_of(data)
+    assert task.labels == ["O", "B-PER", "I-PER"]
+    assert examples["tags"][:] == [["B-PER", "I-PER", "O"]] * 2 + [["B-PER"]]
+    as_they_stand, examples, _ = examples_of(data, scheme="plain")
+    assert as_they_stand.labels == sorted(tags) and examples["tags"][2] == [tags[0]]
+
+
+def test_a_few_tags_of_a_spelling_are_read_as_the_model_has_them(tmp_path: Path) -> None:
+    config = SimpleNamespace(num_labels=3, id2label={0: "O", 1: "B_PER", 2: "I_PER"})
+    task = TokenClassification.from_model(config, None)
+    assert (task.labels, task.classes) == (["O", "B-PER", "I-PER"], ["PER"])
+    data = write_jsonl(tmp_path / "test.jsonl", [{"tokens": ["a", "b"], "ner_tags": ["B_PER", "O"]}])
+    options = check_data.Config(task="token-classification", data=str(data))
+    loaded = splits.load(options, TokenClassification)
+    task.text, task.tags = "tokens", "ner_tags"
+    findings: list[Any] = []
+    assert task.examples(loaded.splits["train"], "test", loaded, findings)["tags"][:] == [["B-PER", "O"]]
+    assert findings == []
+
+
 def test_offsets_of_another_way_to_count_are_repaired_and_said(tmp_path: Path) -> None:
     rows = [{"text": f"\U0001f600 Anna sat {i}", "spans": [{"start": 3, "end": 7, "label": "PER"}]} for i in range(3)]
     _, examples, (found,) = examples_of(write_jsonl(tmp_path / "train.jsonl", rows))
