@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+LONGEST = 2_000  # characters of a message, and of a hint: they repeat names and values of the user's
+
 
 class NlpkitError(Exception):
     """Base of every error that nlpkit reports as one message.
@@ -17,12 +19,16 @@ class NlpkitError(Exception):
     exit_code = 1
 
     def __init__(self, message: str, hint: str | None = None) -> None:
-        super().__init__(message)
-        self.message = message
-        self.hint = hint
+        super().__init__(_cut(message))
+        self.message = _cut(message)
+        self.hint = hint and _cut(hint)
 
     def __str__(self) -> str:
         return f"{self.message}\n{self.hint}" if self.hint else self.message
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
 
 
 class UserError(NlpkitError):

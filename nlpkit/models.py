@@ -162,6 +162,9 @@ def load_tokenizer(
         tokenizer = AutoTokenizer.from_pretrained(name, revision=revision, trust_remote_code=trust_remote_code)
     if not (tokenizer.is_fast or slow):
         raise UserError(f"the tokenizer of {name} has no fast version", f"Name another with {flag}.")
+    if not isinstance(tokenizer.model_max_length, int | float):
+        length = tokenizer.model_max_length
+        raise UserError(f"the tokenizer of {name} has model_max_length {length!r}, which is no number")
     if tokenizer.pad_token_id is None:
         if tokenizer.eos_token is None:
             raise UserError(f"the tokenizer of {name} has no padding token", f"Name another with {flag}.")

@@ -14,6 +14,7 @@ import pytest
 from conftest import rows
 
 from nlpkit.cli.app import main
+from nlpkit.errors import UserError
 
 
 def edited(change: Callable[[dict[str, Any]], Any]) -> Callable[[Path], None]:
@@ -101,5 +102,29 @@ def test_a_value_in_a_recipe_that_is_no_yaml(tmp_path: Path, capsys: Any) -> Non
 
 
 def test_a_message_does_not_repeat_a_page_of_input(capsys: Any) -> None:
+    assert len(str(UserError("x" * 9_000, "y" * 9_000))) < 5_000
     assert main(["check-data", "--data", "x.csv", "--seed", "9a" * 2000]) == 2
     assert len(capsys.readouterr().err) < 400
+
+
+@pytest.mark.parametrize(
+    ("suffix", "content", "said"),
+    [
+        (
+            "json",
+            json.dumps([{"data": {"text": "Mira"}, "annotations": [{"result": result}]} for result in ([], 5)]),
+            "row 2: this is not as in other ",
+        ),
+        ("conll", " ".join("abc" * 300) + "\n", "900 columns"),
+    ],
+)
+def test_a_value_of_a_kind_that_nobody_writes(
+    suffix: str, content: str, said: str, tmp_path: Path, capsys: Any
+) -> None:
+    path = tmp_path / f"data.{suffix}"
+    path.write_text(content)
+    task = "token-classification" if suffix == "conll" else "text-classification"
+    assert main(["check-data", "--data", str(path), "--model", "none", "--task", task]) == 2
+    error = capsys.readouterr().err
+    assert said in error
+    assert len(error) < 3_000

@@ -554,6 +554,9 @@ def _conll_rows(source: Input) -> Iterator[Row]:
     with source.text(newline="\n") as text:
         lines = ((number, line, text.take_problem()) for number, line in enumerate(text, start=1))
         for layout, sentence in conll.sentences(lines, source.reading.delimiter):
+            if len(layout.columns) > conll.MOST_COLUMNS:
+                message = f"{source.name}: {len(layout.columns):,} columns; no file of words and tags has as many"
+                raise UserError(message, "Is it another --format, or another --delimiter?")
             found = sentence.columns(layout)
             values = dict(zip(source.names(list(found)), found.values(), strict=True))
             if sentence.problem:

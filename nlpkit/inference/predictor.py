@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 CHUNK = 8_192  # examples whose features are in memory at a time, fewer of long texts:
 CHUNK_CHARACTERS = 2**24
+SHOWN = 5  # weights that a message names
 
 
 class TrainedModelOptions(OpeningOptions, DeviceOptions):
@@ -105,7 +106,8 @@ def open_trained(
     seconds = time.perf_counter() - start
     if new:
         raise UserError(
-            f"{name} has no trained {', '.join(new)}: its answers would be random",
+            f"{name} has no trained {', '.join(new[:SHOWN])}{', ...' if len(new) > SHOWN else ''}: "
+            "its answers would be random",
             "Is it a checkpoint that was fine-tuned for this task?",
         )
     limit = models.max_positions(config, tokenizer)

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
 
-from nlpkit.errors import RunError
+from nlpkit.errors import UserError
 from nlpkit.runs.folder import writing
 
 Write = Callable[[Sequence[Mapping[str, Any]]], None]
@@ -84,11 +84,11 @@ def _require_known(row: Mapping[str, Any], columns: Collection[str]) -> None:
     """A file of columns has those of its first rows; later ones would be lost without a word.
 
     Raises:
-        RunError: the row has another column.
+        UserError: the row has another column.
     """
     late = [name for name in row if name not in columns]
     if late:
-        raise RunError(
+        raise UserError(
             f"column '{late[0]}' first appears after the output's columns were written ({', '.join(columns)})",
             "Write jsonl instead: --output NAME.jsonl",
         )
@@ -129,7 +129,9 @@ def _parquet(path: Path) -> Iterator[Write]:
                 _require_known(row, schema.names)
             out.write_table(pa.Table.from_pylist([dict(row) for row in rows], schema=schema))
         except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
-            raise RunError(f"a column changes its type: {error}", "Write jsonl instead: --output NAME.jsonl") from error
+            raise UserError(
+                f"a column changes its type: {error}", "Write jsonl instead: --output NAME.jsonl"
+            ) from error
 
     try:
         yield write

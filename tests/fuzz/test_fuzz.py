@@ -50,7 +50,7 @@ def test_an_input_is_made_from_its_number(run: Path, tmp_path: Path) -> None:
     [
         (UserError("what, where", "what to do"), False),
         (UserError("<object object at 0x7f>"), True),
-        (UserError("x" * 5_000), True),
+        (UserError(""), True),
         (RunError("failed while working"), True),
         (ValueError("raw"), True),
     ],

@@ -16,7 +16,7 @@ import pytest
 from conftest import make_tokenizer, rows, write_csv, write_jsonl
 
 from nlpkit.cli.app import main
-from nlpkit.errors import RunError, UserError
+from nlpkit.errors import UserError
 from nlpkit.inference.predictor import Predictor
 from nlpkit.recipes import finetune_cls, predict
 
@@ -346,7 +346,7 @@ def test_multi_label_answers_are_lists(heads: Any, tmp_path: Path) -> None:
 
 def test_a_column_of_two_types_is_refused_in_parquet(trained: Path, tmp_path: Path) -> None:
     file = str(write_jsonl(tmp_path / "in.jsonl", [{"text": "good", "n": "x"}, {"text": "bad", "n": 1}]))
-    with pytest.raises(RunError, match="a column changes its type"):
+    with pytest.raises(UserError, match="a column changes its type"):
         predict.run(config(trained, input=file, output=tmp_path / "out.parquet"))
     assert [path.name for path in tmp_path.iterdir()] == ["in.jsonl"], "nothing half-written"
 
@@ -430,7 +430,7 @@ def test_a_late_column_is_refused_not_lost(
     monkeypatch.setattr(predict, "CHUNK", 2)
     given = [{"text": "good"}, {"text": "bad"}, {"text": "late", "note": "x"}]
     file = str(write_jsonl(tmp_path / "in.jsonl", given))
-    with pytest.raises(RunError, match="column 'note' first appears") as error:
+    with pytest.raises(UserError, match="column 'note' first appears") as error:
         predict.run(config(trained, input=file, output=tmp_path / f"out.{suffix}"))
     assert error.value.hint is not None and "jsonl" in error.value.hint
     assert [path.name for path in tmp_path.iterdir()] == ["in.jsonl"], "nothing half-written"

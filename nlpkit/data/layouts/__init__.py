@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from nlpkit import reporting
 from nlpkit.data.layouts import cells, label_studio, paragraphs, prodigy, spacy, word_rows
 from nlpkit.data.layouts.base import ANYTHING, Content, DocumentLayout, Layout, Tally, Wanted
+from nlpkit.errors import UserError
 
 if TYPE_CHECKING:
     from nlpkit.data.readers import Input, Row
@@ -46,6 +47,9 @@ DOCUMENTS: tuple[DocumentLayout, ...] = (spacy.ANNOTATOR,)
 RECORD = spacy.NAME
 """What `record` reads, as the user is told."""
 
+UNMET = (TypeError, ValueError, KeyError, AttributeError, IndexError)
+"""What a converter raises at a value of a kind that its tool never wrote."""
+
 HEAD = 100  # rows by which a layout is recognised
 
 # what files without a layout hold, for the message about one that is not known
@@ -75,7 +79,31 @@ def reshaped(rows: Iterator[Row], source: Input) -> Iterator[Row]:
     if found is None:
         return every
     reporting.current().note(f"{source.name}: read as {found.name}")
-    return found.rows(every, good, source)
+    return _converted(found, every, good, source)
+
+
+def _converted(layout: Layout, rows: Iterator[Row], good: list[Row], source: Input) -> Iterator[Row]:
+    last = 0
+
+    def noted() -> Iterator[Row]:
+        nonlocal last
+        for row in rows:
+            last = row.line
+            yield row
+
+    try:
+        yield from layout.rows(noted(), good, source)
+    except UnicodeError:
+        raise
+    except UNMET as error:
+        raise _strange(source, last, layout.name, error) from error
+
+
+def _strange(source: Input, line: int, layout: str, error: Exception) -> UserError:
+    return UserError(
+        f"{source.at(line)}: this is not as in other {layout} ({type(error).__name__}: {error})",
+        "Compare it with the rows before, or leave it out.",
+    )
 
 
 def recognises(rows: Iterable[Row], wanted: Wanted) -> bool:
@@ -90,7 +118,16 @@ def document(value: Any, source: Input) -> Iterator[tuple[int, Any]] | None:
     if found is None:
         return None
     reporting.current().note(f"{source.name}: read as {found.name}")
-    return found.rows(value, source)
+    return _numbered(found, value, source)
+
+
+def _numbered(layout: DocumentLayout, value: Any, source: Input) -> Iterator[tuple[int, Any]]:
+    number = 0
+    try:
+        for number, values in layout.rows(value, source):
+            yield number, values
+    except UNMET as error:
+        raise _strange(source, number + 1, layout.name, error) from error
 
 
 def record(value: Any) -> dict[str, Any] | None:

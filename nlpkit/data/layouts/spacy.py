@@ -24,11 +24,17 @@ def record(value: Any) -> dict[str, Any] | None:
     text, said = value
     if not isinstance(said, Mapping) or not any(name in said for name in NAMES):
         return None
+    entities, cats = said.get("entities") or [], said.get("cats") or {}
+    if not isinstance(entities, list) or not isinstance(cats, Mapping):
+        return None
     row: dict[str, Any] = {"text": text}
     if "entities" in said:
-        row["spans"] = [_span(entity) for entity in said["entities"] or []]
+        row["spans"] = [_span(entity) for entity in entities]
     if "cats" in said:
-        row["label"] = [name for name, share in (said["cats"] or {}).items() if share and float(share) >= 0.5]
+        try:
+            row["label"] = [name for name, share in cats.items() if share and float(share) >= 0.5]
+        except (TypeError, ValueError):
+            return None
     return row
 
 
