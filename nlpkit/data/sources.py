@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from nlpkit import reporting
-from nlpkit.data import readers
+from nlpkit.data import layouts, readers
+from nlpkit.data.layouts import Wanted, aligned, class_folders
 from nlpkit.data.readers import Reading
 from nlpkit.errors import UserError
 
@@ -344,6 +345,8 @@ def expand(spec: str) -> list[Path]:
                 f"{spec}: no file matches", "Check the pattern; quote it so that the shell leaves it alone."
             )
         return files
+    if class_folders.classes_of(path):
+        return [path]
     if path.is_dir():
         raise UserError(f"{spec} is a folder, a file is needed", f"For all its files: {path / '*'}")
     raise readers.missing(path)
@@ -360,6 +363,10 @@ def _find_in_folder(folder: Path, config: str | None, reading: Reading) -> dict[
         paths = _data_files(place, reading)
         named = _by_split(paths)
         others = named.pop(None, [])
+        if not named and (nested := _nested(place, reading)):
+            if others:
+                reporting.current().note(f"{place}: files beside the folders of texts are left out: {_names(others)}")
+            return nested
         if named:
             if others:
                 reporting.current().note(f"{place}: not named after a split, left out: {_names(others)}")
@@ -369,22 +376,62 @@ def _find_in_folder(folder: Path, config: str | None, reading: Reading) -> dict[
         if others:
             raise UserError(
                 f"{place}: no file is named after a split: {_names(others)}",
-                "Name them train, validation and test, or pass --train-file and --validation-file.",
+                "Name them train, validation and test, or pass --train-file and --validation-file."
+                f"{_known_layouts(reading)}",
             )
     suffixes = ", ".join(suffix.lstrip(".") for suffix in readers.FORMATS)
     raise UserError(
-        f"{root}: no data files in this folder", f"Expected train.SUFFIX with one of {suffixes} (or .gz, .zst)."
+        f"{root}: no data files in this folder",
+        f"Expected train.SUFFIX with one of {suffixes} (or .gz, .zst).{_known_layouts(reading)}",
     )
+
+
+def _known_layouts(reading: Reading) -> str:
+    return f" {layouts.known(reading.wanted.content)}" if reading.wanted.content else ""
+
+
+def _nested(place: Path, reading: Reading) -> dict[str, list[Path]]:
+    """What the folders in `place` hold: the texts of a class each, or a split each; empty where it is neither.
+
+    Raises:
+        UserError: two folders are the same split, or the files of one do not belong together.
+    """
+    if not place.is_dir():
+        return {}
+    texts = reading.wanted.content == "texts"
+    if texts and class_folders.classes_of(place):
+        return {"train": [place]}
+    found: dict[str, list[Path]] = {}
+    for folder in sorted(path for path in place.iterdir() if path.is_dir()):
+        split = SPLIT_NAMES.get(folder.name.lower())
+        if split is None:
+            continue
+        paths = [folder] if texts and class_folders.classes_of(folder) else _data_files(folder, reading)
+        if paths and split in found:
+            raise UserError(
+                f"{place}: several folders could be {split}: {_names([*found[split], *paths])}", "Keep one."
+            )
+        if paths:
+            found[split] = _shards(split, paths)
+    return dict(sorted(found.items(), key=_split_order))
 
 
 def _data_files(folder: Path, reading: Reading) -> list[Path]:
     if not folder.is_dir():
         return []
-    return sorted(
+    found = sorted(
         path
         for path in folder.iterdir()
         if path.is_file() and path.name[0] != "." and reading.format_of(path) and not NOT_DATA.fullmatch(path.name)
     )
+    labels = {_labels_of(path, reading) for path in found}
+    return [path for path in found if path not in labels]
+
+
+def _labels_of(path: Path, reading: Reading) -> Path | None:
+    """The file that has the labels of a file of plain texts, line by line; None where it has none of its own."""
+    plain = reading.format_of(path) in ("txt", None)
+    return aligned.labels_of(path) if plain and reading.wanted == Wanted("texts", labelled=True) else None
 
 
 def _by_split(paths: Iterable[Path]) -> dict[str | None, list[Path]]:
@@ -428,7 +475,8 @@ def _read(loaded: LoadedData, split: str, paths: list[Path], reading: Reading) -
     from datasets import Dataset, DatasetInfo, Features
 
     kinds = [reading.format_of(path) for path in paths]
-    tables = [readers.read_table(path, reading) for path in paths]
+    parts = [_part(path, reading) for path in paths]
+    tables = [part.table for part in parts]
     _check_columns(tables, paths)
     table = pa.concat_tables(tables, promote_options="permissive")
     for index, column in enumerate(table.schema):
@@ -437,16 +485,45 @@ def _read(loaded: LoadedData, split: str, paths: list[Path], reading: Reading) -
     if FILE in table.column_names:
         table = table.drop_columns([FILE])
     first = len(loaded.origins)
-    files = pa.chunked_array([pa.repeat(first + index, len(part)) for index, part in enumerate(tables)], pa.int64())
-    table = table.append_column(FILE, files)
-
-    loaded.origins += [(str(path), readers.unit(kind or "")) for path, kind in zip(paths, kinds, strict=True)]
-    loaded.source.files[split] = infos = [FileInfo.of(path) for path in paths]
+    numbers = []
+    for part in parts:
+        start, rows = len(loaded.origins), len(part.table)
+        one_each = len(part.origins) > 1
+        numbers.append(pa.array(range(start, start + rows)) if one_each else pa.repeat(start, rows))
+        loaded.origins += part.origins
+    table = table.append_column(FILE, pa.chunked_array(numbers, pa.int64()))
+    loaded.source.files[split] = infos = [info for part in parts for info in part.infos]
     # Named after the content, so that whatever is cached by fingerprint (token ids) is found again by the next run.
     key = repr([first, [info.sha256 for info in infos], kinds, reading.key(), table.schema.to_string()])
     fingerprint = hashlib.sha256(key.encode()).hexdigest()[:16]
     info = DatasetInfo(features=Features.from_arrow_schema(table.schema))
     return Dataset(table, info=info, fingerprint=fingerprint)
+
+
+@dataclass
+class _Part:
+    """What one of the paths of a split holds.
+
+    Attributes:
+        origins: as `LoadedData.origins`; of a path that holds a file a row one for each.
+    """
+
+    table: pa.Table
+    origins: list[tuple[str, str]]
+    infos: list[FileInfo]
+
+
+def _part(path: Path, reading: Reading) -> _Part:
+    """Read a file, a file with its labels beside it, or a folder with a folder for each class."""
+    if path.is_dir():
+        texts = class_folders.read(path, reading)
+        info = FileInfo(str(path), texts.sha256, texts.bytes)
+        return _Part(texts.table, [(str(file), "line") for file in texts.files], [info])
+    if labels := _labels_of(path, reading):
+        table = aligned.read_table(path, labels, reading)
+        return _Part(table, [(str(path), "line")], [FileInfo.of(path), FileInfo.of(labels)])
+    unit = readers.unit(reading.format_of(path) or "")
+    return _Part(readers.read_table(path, reading), [(str(path), unit)], [FileInfo.of(path)])
 
 
 def _check_columns(tables: list[pa.Table], paths: list[Path]) -> None:

@@ -12,7 +12,17 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from nlpkit import reporting
-from nlpkit.data.layouts import cells, label_studio, paragraphs, prodigy, spacy, word_rows
+from nlpkit.data.layouts import (
+    aligned,
+    cells,
+    class_folders,
+    fasttext,
+    label_studio,
+    paragraphs,
+    prodigy,
+    spacy,
+    word_rows,
+)
 from nlpkit.data.layouts.base import ANYTHING, Content, DocumentLayout, Layout, Tally, Wanted
 from nlpkit.errors import UserError
 
@@ -38,6 +48,7 @@ LAYOUTS: tuple[Layout, ...] = (
     cells.LAYOUT,
     word_rows.LAYOUT,
     paragraphs.LAYOUT,
+    fasttext.LAYOUT,
 )
 """In the order in which they are asked."""
 
@@ -54,7 +65,7 @@ HEAD = 100  # rows by which a layout is recognised
 
 # what files without a layout hold, for the message about one that is not known
 _PLAIN: dict[Content, tuple[str, ...]] = {
-    "texts": ("columns text and label",),
+    "texts": ("columns text and label", aligned.SHAPE, class_folders.SHAPE),
     "words": (
         'rows {"tokens": [...], "ner_tags": [...]}',
         'rows {"text": "...", "spans": [{"start": 0, "end": 9, "label": "PER"}]}',

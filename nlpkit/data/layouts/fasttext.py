@@ -1,0 +1,46 @@
+"""fastText's training files (https://fasttext.cc/docs/en/supervised-tutorial.html): a text a line, its labels in it."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from nlpkit.data.layouts.base import Layout, Tally, Wanted
+
+if TYPE_CHECKING:
+    from nlpkit.data.readers import Input, Row
+
+PREFIX = "__label__"
+_LABEL = re.compile(rf"(?:^|(?<=\s)){PREFIX}(\S+)\s*")
+
+
+def _recognises(head: Sequence[Row], wanted: Wanted) -> bool:
+    first = [row.values for row in head]
+    if wanted.content != "texts" or any(list(values) != ["text"] for values in first):
+        return False
+    # a line without a label is a text without one, but a label is no word of a text
+    return any(isinstance(values["text"], str) and values["text"].startswith(PREFIX) for values in first)
+
+
+def _rows(rows: Iterator[Row], head: Sequence[Row], source: Input) -> Iterator[Row]:
+    tally = Tally(source)
+    for row in rows:
+        if row.error is not None:
+            yield row
+            continue
+        tally.total += 1
+        tally.kept += 1
+        text = row.values["text"]
+        labels = _LABEL.findall(text)
+        if not labels and source.reading.wanted.labelled:
+            tally.map(row.line, f"have no {PREFIX}")
+        values: dict[str, Any] = {"text": _LABEL.sub("", text).strip(), "label": labels}
+        yield dataclasses.replace(row, values=values)
+    tally.tell()
+
+
+LAYOUT = Layout(
+    "fastText's lines", f'fastText (txt: "{PREFIX}good A fine day" a line)', frozenset(("texts",)), _recognises, _rows
+)
