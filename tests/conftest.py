@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import forked
 import pytest
 
 # nothing in the suite may reach a hub; the tests that need one stub it
@@ -188,18 +189,18 @@ def nlpkit_command(*arguments: Any) -> list[str]:
 
 @pytest.fixture
 def nlpkit(tmp_path: Path) -> Run:
-    """Run `nlpkit ...` in an empty folder; `code` is the exit code that is expected."""
+    """Run `nlpkit ...` in an empty folder; `code` is the exit code that is expected.
+
+    The process is forked from one that has the libraries; one with an `env` of its own begins from nothing.
+    """
 
     def run(*arguments: Any, code: int = 0, stdin: str | None = None, env: dict[str, str] | None = None) -> Any:
-        done = subprocess.run(
-            nlpkit_command(*arguments),
-            input=stdin,
-            capture_output=True,
-            text=True,
-            cwd=tmp_path,
-            env={**os.environ, "NLPKIT_CACHE": str(tmp_path / "cache"), **(env or {})},
-            timeout=300,
-        )
+        command = nlpkit_command(*arguments)
+        place = {"cwd": tmp_path, "env": {**os.environ, "NLPKIT_CACHE": str(tmp_path / "cache"), **(env or {})}}
+        if env is None:
+            done = forked.run(command, input=stdin, **place)
+        else:
+            done = subprocess.run(command, input=stdin, capture_output=True, text=True, timeout=300, **place)
         assert done.returncode == code, f"exit {done.returncode}\n--- stdout\n{done.stdout}\n--- stderr\n{done.stderr}"
         if code:
             assert "Traceback" not in done.stderr

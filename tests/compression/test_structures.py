@@ -6,11 +6,11 @@ import copy
 import json
 import pickle
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
+import forked
 import pytest
 import torch
 import transformers
@@ -113,7 +113,7 @@ def test_a_fresh_process_opens_model_and_tokenizer(tmp_path: Path) -> None:
         "print(json.dumps([model(**read(name)).logits.tolist() for model, name in sides]))"
     )
     command = [sys.executable, "-c", script, str(tmp_path / "odd"), str(tmp_path / "stock"), *texts]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=True)
+    done = forked.run(command, check=True)
     found = torch.tensor(json.loads(done.stdout.splitlines()[-1]))
     torch.testing.assert_close(found, torch.stack(expected), atol=1e-5, rtol=0)
 

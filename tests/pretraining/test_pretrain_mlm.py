@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import math
-import os
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import forked
 import pytest
 import torch
 import torch.nn.functional as F
@@ -121,9 +120,7 @@ def made(scratch: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> d
 def reopened(made: dict[str, Path]) -> dict[str, Any]:
     """All of them, opened in a process that knows nothing of nlpkit."""
     folders = json.dumps({name: str(folder) for name, folder in made.items()})
-    done = subprocess.run(
-        [sys.executable, "-c", REOPEN, folders], capture_output=True, text=True, env={**os.environ}, timeout=300
-    )
+    done = forked.run([sys.executable, "-c", REOPEN, folders])
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 

@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import forked
 import pytest
 
 from nlpkit.cli.app import main
@@ -125,7 +126,7 @@ def killed(options: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) ->
     folder = tmp_path_factory.mktemp("killed")
     runs = {kind: folder / kind for kind in ("packed", "streaming")}
     processes = {
-        kind: subprocess.Popen(
+        kind: forked.Popen(
             nlpkit_command("pretrain-mlm", *flags({**options, **KINDS[kind]}), "--output", run),
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,

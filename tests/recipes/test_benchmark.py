@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import forked
 import planted
 import pytest
 from conftest import Run, RunOf, nlpkit_command, rows, write_csv
@@ -282,7 +283,7 @@ def test_interrupted_then_resumed(nlpkit: Run, tmp_path: Path) -> None:
         "benchmark", "--config-only", f"a={TINY}", "--sequence-lengths", "8,16,32,64", "--batch-sizes", 1,
         "--launches", 2, "--seconds", 0.2, "--threads", 1, "--output", "out",
     )  # fmt: skip
-    process = subprocess.Popen(
+    process = forked.Popen(
         nlpkit_command(*arguments), cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
     journal = tmp_path / "out" / "measurements.jsonl"

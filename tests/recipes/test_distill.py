@@ -5,12 +5,12 @@ from __future__ import annotations
 import functools
 import json
 import shlex
-import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import forked
 import numpy as np
 import pytest
 import torch
@@ -232,9 +232,7 @@ def test_student_opens_in_a_fresh_process(teachers: Teachers, tmp_path: Path) ->
         "model, tokenizer = M.from_pretrained(sys.argv[1]), T.from_pretrained(sys.argv[1])\n"
         "print(len(model.bert.encoder.layer), model(**tokenizer('good', return_tensors='pt')).logits.shape)"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code, str(tmp_path / "student")], capture_output=True, text=True, check=True
-    )
+    done = forked.run([sys.executable, "-c", code, str(tmp_path / "student")], check=True)
     assert done.stdout.strip() == "1 torch.Size([1, 2])"
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+import forked
 import pytest
 from conftest import RunOf, rows, write_csv
 
@@ -297,8 +297,7 @@ def talk(*requests: dict[str, Any], program: str = "") -> list[dict[str, Any]]:
     command = [sys.executable, "-m", "nlpkit.recipes.measured"]
     if program:
         command = [sys.executable, "-c", f"{program}\nfrom nlpkit.recipes import measured; measured.main()"]
-    lines = "".join(json.dumps(request) + "\n" for request in requests)
-    done = subprocess.run(command, input=lines, capture_output=True, text=True, timeout=300)
+    done = forked.run(command, input="".join(json.dumps(request) + "\n" for request in requests))
     assert done.returncode == 0, done.stderr
     return [json.loads(line) for line in done.stdout.splitlines()]
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import csv
 import json
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import every_task
+import forked
 import pytest
 import torch
 from conftest import Drawing, RunOf, write_jsonl
@@ -95,7 +95,7 @@ def test_stock_classes_open_structures_in_a_fresh_process(cut: dict[str, Path]) 
         "    model(**tokenizer('the film was good', return_tensors='pt'))\n"
         "    print(json.dumps([config.intermediate_size, config.num_hidden_layers, len(tokenizer)]))\n"
     )
-    done = subprocess.run([sys.executable, "-c", script, *map(str, cut.values())], capture_output=True, text=True)
+    done = forked.run([sys.executable, "-c", script, *map(str, cut.values())])
     assert done.returncode == 0, done.stderr
     for line, run in zip(done.stdout.splitlines(), cut.values(), strict=True):
         pruning = json.loads((run / "nlpkit.json").read_text())["pruning"]

@@ -5,13 +5,13 @@ from __future__ import annotations
 import builtins
 import json
 import shutil
-import subprocess
 import sys
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import every_task
+import forked
 import numpy as np
 import pytest
 from conftest import Run, RunOf, make_tokenizer
@@ -189,7 +189,7 @@ tokens = AutoTokenizer.from_pretrained(sys.argv[1])(["a good great film", "bad"]
 (logits,) = session.run(None, {item.name: tokens[item.name] for item in session.get_inputs()})
 print([AutoConfig.from_pretrained(sys.argv[1]).id2label[i] for i in logits.argmax(-1)])
 """
-    done = subprocess.run([sys.executable, "-c", script, str(exported)], capture_output=True, text=True, timeout=120)
+    done = forked.run([sys.executable, "-c", script, str(exported)])
     assert done.stdout.strip() == "['positive', 'negative']", done.stderr
 
 

@@ -3,11 +3,11 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
+import forked
 import pytest
 from conftest import rows
 
@@ -37,7 +37,7 @@ classify = pipeline("text-classification", model={str(trained)!r}, device="cpu")
 print(json.dumps({{"labels": model.config.id2label, "max": tokenizer.model_max_length,
                   "answers": classify({TEXTS!r})}}))
 """
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300)
+    done = forked.run([sys.executable, "-c", code])
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout.splitlines()[-1])
     assert found["labels"] == {"0": "negative", "1": "positive"}

@@ -2,12 +2,12 @@ from __future__ import annotations
 
 import csv
 import json
-import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import forked
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -182,7 +182,7 @@ for question in ("good was the", "bad was the"):
     start, end = out.start_logits[0].argmax(), out.end_logits[0].argmax()
     print(int(offsets[start][0]), int(offsets[end][1]))
 """
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    done = forked.run([sys.executable, "-c", program], check=True)
     expected = [tuple(map(int, line.split())) for line in done.stdout.splitlines()]
     found = answers_of(reader, "good was the", "bad was the", context=context)
     assert [(answer["start"], answer["end"]) for answer in found] == expected

@@ -3,13 +3,13 @@ from __future__ import annotations
 import json
 import random
 import re
-import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import forked
 import numpy as np
 import pytest
 import torch
@@ -747,9 +747,7 @@ def test_the_run_opens_in_the_stock_pipeline_in_a_fresh_process(tagger: Path) ->
         "found = [[{k: e[k] for k in ('entity_group', 'start', 'end')} for e in stock(t)] for t in sys.argv[2:]]\n"
         "print(json.dumps(found))"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", script, str(tagger), *texts], capture_output=True, text=True, check=True
-    )
+    done = forked.run([sys.executable, "-c", script, str(tagger), *texts], check=True)
     expected = json.loads(done.stdout.splitlines()[-1])
     answers = asked(tagger, *texts)
     assert [[(e["label"], e["start"], e["end"]) for e in answer["prediction"]] for answer in answers] == [

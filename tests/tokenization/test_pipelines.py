@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 import unicodedata
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import forked
 import pytest
 from conftest import rows
 
@@ -92,11 +92,9 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str], t
         stock, own = pipeline.style.stock, pipeline.stock_arguments()
         saving.save(backend, folder, pipeline.init_arguments(), stock=stock, stock_arguments=own)
         made[style, kind] = pipeline, backend, folder
-    done = subprocess.run(
+    done = forked.run(
         [sys.executable, "-c", OPEN_ALL, *(str(folder) for _, _, folder in made.values())],
         input=json.dumps(TEXTS),
-        capture_output=True,
-        text=True,
         check=True,
     )
     said = json.loads(done.stdout)

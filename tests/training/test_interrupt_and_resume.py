@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import forked
 import pytest
 
 from nlpkit.cli.app import main
@@ -83,7 +84,7 @@ def assert_same_result(run: Path, reference: Path) -> None:
 
 
 def start(options: dict[str, Any], output: Path) -> subprocess.Popen[str]:
-    return subprocess.Popen(
+    return forked.Popen(
         nlpkit_command("finetune-cls", *flags(options), "--output", output),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -1,0 +1,201 @@
+"""Processes that begin with torch and transformers imported: what is tested in them starts at once.
+
+A server imports the libraries, and nothing of nlpkit, and forks. Its children are processes like others: with a pid, an
+exit code, signals, streams, a folder and an environment of their own, and nothing that a test has left behind. Where a
+test is about the start itself, about what is read from the environment while libraries are imported, or about memory,
+it takes a process that begins from nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import runpy
+import signal
+import socket
+import subprocess
+import sys
+import types
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+LIBRARIES = (
+    "torch",
+    "transformers.trainer",
+    "transformers.pipelines",
+    "transformers.models.auto.modeling_auto",
+    "transformers.models.bert.modeling_bert",
+    "datasets",
+    "evaluate",
+    "sklearn.metrics",
+    "sklearn.linear_model",
+    "sklearn.feature_extraction.text",
+    "matplotlib.pyplot",
+    "pydantic",
+    "typer",
+    "rich.console",
+    "rich.table",
+    "yaml",
+)
+# what nlpkit sets before it imports them
+QUIET = {"HF_DATASETS_DISABLE_PROGRESS_BARS": "1", "HF_HUB_DISABLE_PROGRESS_BARS": "1", "DATASETS_VERBOSITY": "error"}
+QUIET |= {"TORCH_CPP_LOG_LEVEL": "ERROR", "TRANSFORMERS_NO_ADVISORY_WARNINGS": "1", "ACCELERATE_LOG_LEVEL": "ERROR"}
+
+
+class _Server:
+    """The process of `serve`, started when first asked."""
+
+    def __init__(self) -> None:
+        self._socket: socket.socket | None = None
+
+    def ask(self, request: dict[str, Any], descriptors: Sequence[int] = ()) -> Any:
+        if self._socket is None:
+            self._socket, theirs = socket.socketpair()
+            subprocess.Popen(
+                [sys.executable, __file__, str(theirs.fileno())],
+                pass_fds=[theirs.fileno()],
+                env={**os.environ, **QUIET},
+                start_new_session=True,  # it ends with this process, not with Ctrl-C
+            )
+            theirs.close()
+        socket.send_fds(self._socket, [json.dumps(request).encode() + b"\n"], descriptors)
+        message, _ = _line(self._socket)
+        return json.loads(message)
+
+
+def _line(end: socket.socket) -> tuple[bytes, list[int]]:
+    """What the other end says, up to a line break, and the descriptors that come with it; nothing when it is closed."""
+    message, descriptors = b"", []
+    while not message.endswith(b"\n"):
+        part, more, _, _ = socket.recv_fds(end, 1 << 16, 3)
+        if not part:
+            return b"", []
+        message += part
+        descriptors += more
+    return message, descriptors
+
+
+_server = _Server()
+
+
+class Popen(subprocess.Popen):  # type: ignore[type-arg]
+    """`subprocess.Popen` for `[sys.executable, "-m", MODULE, ...]` and `[sys.executable, "-c", CODE, ...]`."""
+
+    def _execute_child(self, args: Any, *more: Any) -> None:
+        (_, _, _, _, cwd, env, *_, reading, to_child, from_child, writing, from_errors, errors) = more[:15]
+        assert args[0] == sys.executable and args[1] in ("-m", "-c"), args
+        # a stream that was not redirected is ours
+        streams = [given if given != -1 else own for own, given in enumerate((reading, writing, errors))]
+        self.pid = _server.ask(
+            {
+                "arguments": [str(argument) for argument in args[1:]],
+                "cwd": str(Path.cwd() / (cwd or ".")),
+                "env": dict(os.environ if env is None else env),
+                "session": bool(more[20]),
+            },
+            streams,
+        )
+        self._child_created = True
+        self._close_pipe_fds(reading, to_child, from_child, writing, from_errors, errors)  # type: ignore[attr-defined]
+
+    def _try_wait(self, wait_flags: int) -> tuple[int, int]:
+        pid, status = _server.ask({"wait": self.pid, "flags": wait_flags})
+        return pid, status
+
+    def _internal_poll(self, *_: Any, **__: Any) -> int | None:
+        if self.returncode is None:
+            pid, status = self._try_wait(os.WNOHANG)
+            if pid == self.pid:
+                self._handle_exitstatus(status)  # type: ignore[attr-defined]
+        return self.returncode
+
+
+def run(
+    command: Sequence[Any], *, input: str | None = None, timeout: float = 300, check: bool = False, **options: Any
+) -> subprocess.CompletedProcess[str]:
+    """`subprocess.run` with text in and out, in a process that was forked."""
+    pipes = {"stdin": subprocess.DEVNULL if input is None else subprocess.PIPE}
+    pipes |= {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with Popen(list(command), text=True, **pipes, **options) as process:
+        try:
+            out, err = process.communicate(input, timeout=timeout)
+        except BaseException:
+            process.kill()
+            raise
+    done = subprocess.CompletedProcess(process.args, process.returncode, out, err)
+    assert not check or done.returncode == 0, err
+    return done
+
+
+def serve(number: int) -> None:
+    """Import the libraries, then fork when asked, until the other end is closed."""
+    import gc
+    import importlib
+
+    for name in LIBRARIES:
+        importlib.import_module(name)
+    gc.collect()
+    gc.freeze()
+    asked = socket.socket(fileno=number)
+    while True:
+        message, descriptors = _line(asked)
+        if not message:
+            return
+        request = json.loads(message)
+        if "wait" in request:
+            answer: Any = os.waitpid(request["wait"], request["flags"])
+        else:
+            answer = os.fork()
+            if answer == 0:
+                asked.close()
+                _become(request, descriptors)
+            for descriptor in descriptors:
+                os.close(descriptor)
+        asked.sendall(json.dumps(answer).encode() + b"\n")
+
+
+def _become(request: dict[str, Any], descriptors: list[int]) -> None:
+    """Do in this process, which is new, what `python ARGUMENTS` would do, and end it."""
+    if request["session"]:
+        os.setsid()
+    for own, descriptor in enumerate(descriptors):
+        os.dup2(descriptor, own)
+    os.closerange(3, max([3, *descriptors]) + 1)
+    os.chdir(request["cwd"])
+    os.environ.clear()
+    os.environ.update(request["env"])
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    kind, what, *arguments = request["arguments"]
+    sys.argv = [kind, *arguments]
+    sys.path[0] = request["cwd"]
+    code: Any = 0
+    try:
+        if kind == "-m":
+            runpy.run_module(what, run_name="__main__", alter_sys=True)
+        else:
+            main = sys.modules["__main__"] = types.ModuleType("__main__")
+            exec(compile(what, "<string>", "exec"), main.__dict__)
+    except SystemExit as end:
+        code = end.code
+        if isinstance(code, str):
+            print(code, file=sys.stderr)
+            code = 1
+    except BaseException:
+        sys.excepthook(*sys.exc_info())  # type: ignore[arg-type]
+        code = 1
+    try:
+        # as the interpreter does before it ends: threads, then what was registered, then the streams
+        import atexit
+        import threading
+
+        threading._shutdown()  # type: ignore[attr-defined]
+        atexit._run_exitfuncs()
+        sys.stdout.flush()
+        sys.stderr.flush()
+    finally:
+        os._exit(int(code or 0))
+
+
+if __name__ == "__main__":
+    serve(int(sys.argv[1]))
