@@ -26,6 +26,7 @@ from typing import IO, TYPE_CHECKING, Any, Literal, cast
 from nlpkit import nearby, reporting
 from nlpkit.data import conll, delimited, layouts
 from nlpkit.data.layouts import ANYTHING, Wanted
+from nlpkit.data.layouts.triples import spans_as_objects
 from nlpkit.errors import UserError
 
 if TYPE_CHECKING:
@@ -880,7 +881,7 @@ def _to_arrow(source: Input, rows: list[Row]) -> pa.Table:
     names.pop(LINE, None)
     columns = {}
     for name in names:
-        values = _spans_as_objects([row.values.get(name) for row in rows])
+        values = spans_as_objects([row.values.get(name) for row in rows])
         try:
             columns[name] = pa.array(values)
         except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):
@@ -888,18 +889,6 @@ def _to_arrow(source: Input, rows: list[Row]) -> pa.Table:
     if any(row.lines for row in rows):
         columns[LINES] = pa.array([row.lines for row in rows], pa.list_(pa.int64()))
     return pa.table({**columns, LINE: pa.array(lines, pa.int64())})
-
-
-def _spans_as_objects(values: list[Any]) -> list[Any]:
-    """[start, end, label] as {"start", "end", "label"}: annotation tools write such lists, which have no one type."""
-
-    def is_span(item: Any) -> bool:
-        return isinstance(item, list) and [type(part) for part in item] == [int, int, str]
-
-    filled = [value for value in values if value]
-    if not filled or not all(isinstance(value, list) and all(map(is_span, value)) for value in filled):
-        return values
-    return [value and [dict(zip(("start", "end", "label"), span, strict=True)) for span in value] for value in values]
 
 
 def _first_misfit(source: Input, name: str, values: list[Any], lines: list[int]) -> UserError:

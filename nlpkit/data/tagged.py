@@ -215,6 +215,8 @@ def tags_column(rows: Dataset, text: str, named: str | None, kind: Kind | None) 
     # tokens that are objects with tags of their own (spaCy's) are no spans
     marked = {name for name, what in held.items() if what == "spans" and name.lower() in WORD_NAMES}
     candidates = [name for name, what in held.items() if what in fitting and name not in (text, *marked)]
+    # what is empty in all rows is the last guess
+    candidates.sort(key=lambda name: _is_empty(rows, name))
     kinds = {name: found for name in candidates if (found := _kind_of(rows, name)) is not None}
     if kind is None and (generic := column_names.guess(candidates, TAG_NAMES)):
         return generic
@@ -235,6 +237,11 @@ def tags_column(rows: Dataset, text: str, named: str | None, kind: Kind | None) 
     raise UserError(f"no column holds {what}; the columns are {', '.join(held)}", hint)
 
 
+def _is_empty(rows: Dataset, column: str) -> bool:
+    feature = rows.features[column]
+    return getattr(getattr(feature, "feature", feature), "dtype", None) == "null"
+
+
 def require_tags(rows: Dataset, text: str, column: str, *, where: str = "") -> None:
     """Make sure that a column can hold the tags of the words in column `text`; one that is empty can.
 
@@ -243,9 +250,8 @@ def require_tags(rows: Dataset, text: str, column: str, *, where: str = "") -> N
     """
     if column == text:
         raise UserError(f"{where}column '{column}' holds the words, not their tags", "Name another: --tag-column.")
-    held, feature = _kinds(rows), rows.features[column]
-    empty = getattr(getattr(feature, "feature", feature), "dtype", None) == "null"
-    if empty or held[column] in _fitting(held[text]):
+    held = _kinds(rows)
+    if _is_empty(rows, column) or held[column] in _fitting(held[text]):
         return
     if held[text] == "text":
         what, hint = (

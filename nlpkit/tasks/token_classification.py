@@ -14,6 +14,7 @@ from nlpkit.data import columns as column_names
 from nlpkit.data import tagged, words
 from nlpkit.data import tags as schemes
 from nlpkit.data.conll import NUMBERS
+from nlpkit.data.labels import Labels
 from nlpkit.data.layouts.base import Content
 from nlpkit.data.spans import Offsets
 from nlpkit.data.tag_reader import TagReader, token_lines
@@ -24,7 +25,7 @@ from nlpkit.reporting import Marked, Table
 from nlpkit.tasks import heads
 from nlpkit.tasks.base import SHOWN, Finding, Task
 from nlpkit.tasks.heads import Head
-from nlpkit.tasks.options import LengthOptions, PerClassOptions, TextOptions
+from nlpkit.tasks.options import FEW_UNKNOWN, LengthOptions, PerClassOptions, TextOptions, UnknownLabelOptions
 
 if TYPE_CHECKING:
     import torch
@@ -92,7 +93,7 @@ class TokenAnswerOptions(AggregationOptions, TextOptions):
     """Options of `predict`."""
 
 
-class TokenJudgeOptions(PerClassOptions, AggregationOptions, TagOptions):
+class TokenJudgeOptions(UnknownLabelOptions, PerClassOptions, AggregationOptions, TagOptions):
     """Options of `evaluate`."""
 
 
@@ -150,6 +151,7 @@ class TokenClassification(Task):
         self.kind: tagged.Kind | None = None
         self.on_bad_tags = "repair"
         self.offsets = "auto"
+        self.unknown_labels: Literal["error", "wrong", "skip"] | None = "wrong"
         self.aggregation = "first"
         self.label_all_tokens = False
         self.per_class = False
@@ -190,6 +192,12 @@ class TokenClassification(Task):
             raise UserError(f"column '{tags}' holds no tags to learn: {only}", "Name another: --tag-column.")
         if found not in ("bio", "plain"):
             reporting.current().note(f"tags: written as {found.upper()}, converted to BIO (--scheme)")
+        kinds = [] if found == "plain" else schemes.types(names, found)
+        if kinds and all(name.isdecimal() for name in kinds):
+            reporting.current().warn(
+                f"column '{tags}' has numbers for types ({', '.join(kinds[:SHOWN])}), as annotation tools number their "
+                "labels: the types are called so; write names in their place where you have them"
+            )
         if names and all(name.isdecimal() for name in names):
             reporting.current().warn(
                 f"column '{tags}' holds numbers without names: each is a plain tag, and entities are not scored as such"
@@ -261,6 +269,8 @@ class TokenClassification(Task):
             self.aggregation = options.aggregation
         if isinstance(options, PerClassOptions):
             self.per_class = options.per_class
+        if isinstance(options, UnknownLabelOptions):
+            self.unknown_labels = options.unknown_labels
         if isinstance(options, TagOptions):
             self.on_bad_tags = options.on_bad_tags
             self.offsets = options.offsets
@@ -327,9 +337,9 @@ class TokenClassification(Task):
                 values = (sentence.text, starts, ends, sentence.tags, reader.places[i])
                 for column, value in zip(kept.values(), values, strict=True):
                     column.append(value)
+        unknown = self._settle_unknown(split, kept)
         if findings is not None:
-            findings += reader.findings(split, self.on_bad_tags)
-            findings += self._unknown_tags(split, kept)
+            findings += reader.findings(split, self.on_bad_tags) + unknown
             if len(rows) and not kept["text"] and split in ("train", "validation"):
                 message = f"{split}: none of {len(rows):,} rows can be used"
                 findings.append(Finding("error", "no-rows", message, len(rows)))
@@ -337,23 +347,59 @@ class TokenClassification(Task):
         types = {"text": Value("string"), "starts": place, "ends": place, "tags": List(Value("string"))}
         return ArrowDataset.from_dict(kept, features=Features({**types, "where": Value("string")}))
 
-    def _unknown_tags(self, split: str, kept: Mapping[str, list[Any]]) -> list[Finding]:
-        """Words whose tag is no class of the model."""
+    def _settle_unknown(self, split: str, kept: dict[str, list[Any]]) -> list[Finding]:
+        """Decide about rows with a tag that the model has no class for; those that are left out leave `kept`.
+
+        Returns:
+            What was found.
+        """
         counts: Counter[str] = Counter()
-        first: dict[str, str] = {}
-        for tags, where in zip(kept["tags"], kept["where"], strict=True):
-            for tag in tags:
-                if tag not in self.ids and (self.plain or tag != OUTSIDE):
-                    name = tag if self.plain else tag[2:]
-                    counts[name] += 1
-                    first.setdefault(name, f"{where}: {name}")
-        if not counts or self.scheme not in ("bio", "plain"):
+        rows: dict[int, str] = {}
+        known = set(self.classes)
+        for i, tags in enumerate(kept["tags"]):
+            found = [name for tag in tags if (name := self._class_of(tag)) is not None and not self._has(tag, known)]
+            if found:
+                counts.update(found)
+                rows[i] = f"{kept['where'][i]}: {found[0]}"
+        if not rows:
             return []
+        policy, total = self.unknown_labels, len(kept["tags"])
+        asked = policy != "skip"
+        if policy is None:
+            policy = "wrong" if len(rows) <= FEW_UNKNOWN * total else "error"
+        elif policy == "skip" and len(rows) == total:
+            policy = "error"
+        if policy == "skip":
+            for column in kept.values():
+                column[:] = [value for i, value in enumerate(column) if i not in rows]
+        end = {"skip": " and are left out", "wrong": ": they count as wrong"}.get(policy, "")
+        if policy == "wrong" and split == "train":
+            end = ": they are not trained on"
         message = (
-            f"{split}: {counts.total():,} words have a tag that the model has no class for "
-            f"({', '.join(list(counts)[:SHOWN])}): they count as wrong"
+            f"{split}: {counts.total():,} words in {len(rows):,} of {total:,} rows have a tag that the model has no "
+            f"class for{end}: {self._near(counts)}; the model has {', '.join(self.classes[:SHOWN_TAGS])}"
         )
-        return [Finding("warning", "unknown-tag", message, counts.total(), list(first.values()))]
+        if policy == "error" and asked:
+            message += "; write them as the model has them, or choose --unknown-labels wrong or skip"
+        level: Any = "error" if policy == "error" else "warning"
+        return [Finding(level, "unknown-tag", message, counts.total(), list(rows.values()))]
+
+    def _near(self, counts: Counter[str]) -> str:
+        """The most frequent unknown classes, with how often they occur and the nearest of the model's."""
+        labels = Labels("single-label", self.classes)
+        named = []
+        for name, count in counts.most_common(SHOWN):
+            near = labels.nearest(name)
+            named.append(f"{name} {count:,}" + (f" (nearest: {near})" if near else ""))
+        return ", ".join(named) + (", ..." if len(counts) > SHOWN else "")
+
+    def _class_of(self, tag: str) -> str | None:
+        """What a tag of an example says: itself where tags are plain, else its type; None for O."""
+        return tag if self.plain else None if tag == OUTSIDE else tag[2:]
+
+    def _has(self, tag: str, classes: Collection[str]) -> bool:
+        """Whether the model can give a tag of an example, which is BIO whatever the model's scheme is."""
+        return tag in self.ids or (self.scheme not in ("bio", "plain") and tag[2:] in classes)
 
     def _words_of(self, row: Mapping[str, Any]) -> str:
         """The column of the words in a row for prediction.

@@ -138,6 +138,29 @@ def test_label_studio_table_keeps_one_annotation_a_task(tmp_path: Path, said: Sa
     assert "1 of 3 rows differ" in said
 
 
+def test_label_studio_table_with_one_choice_and_several(tmp_path: Path) -> None:
+    both = json.dumps({"choices": ["x", "y"]})
+    path = table(tmp_path / "t.csv", ["annotation_id", "annotator", "id", "about", "text"], [
+        [1, 1, 1, "x", "so"], [2, 1, 2, both, "no"]
+    ])  # fmt: skip
+    assert [row["label"] for row in values(path, "texts")] == [["x"], ["x", "y"]]
+
+
+# --- doccano ---
+
+
+def test_triples_are_spans_also_where_labels_are_numbers(tmp_path: Path) -> None:
+    for label in ("PER", 7):
+        path = jsonl(tmp_path / "a.jsonl", [{"text": TEXT, "label": [[0, 7, label]]}, {"text": TEXT, "label": []}])
+        reading = readers.Reading(wanted=Wanted("words", labelled=True))
+        assert readers.read_table(path, reading)["label"].to_pylist() == [
+            [{"start": 0, "end": 7, "label": str(label)}],
+            [],
+        ]
+    path = jsonl(tmp_path / "b.jsonl", [{"text": "x", "box": [[4, 2, 9]]}])  # no span
+    assert readers.read_table(path)["box"].to_pylist() == [[[4, 2, 9]]]
+
+
 # --- Prodigy, spaCy ---
 
 

@@ -423,6 +423,18 @@ def test_spans_that_cannot_be_right_are_named(tmp_path: Path) -> None:
     assert [found.level for found in findings] == ["error", "error"]
 
 
+def test_tags_that_the_model_lacks_stop_or_count_or_go_as_asked(random_tagger: Path, tmp_path: Path) -> None:
+    rows = [{"tokens": ["good", "the"], "ner_tags": ["B-PER", "O"]}] * 3
+    data = write_jsonl(tmp_path / "test.jsonl", [*rows, {"tokens": ["bad"], "ner_tags": ["B-PERSON"]}])
+    with pytest.raises(UserError, match=r"1 words in 1 of 4 rows .* PERSON 1 \(nearest: PER\)") as stopped:
+        judged(random_tagger, data)
+    assert "--unknown-labels wrong or skip" in str(stopped.value)
+    assert list(judged(random_tagger, data, unknown_labels="wrong")["rows"].values()) == [4]
+    assert list(judged(random_tagger, data, unknown_labels="skip")["rows"].values()) == [3]
+    few = write_jsonl(tmp_path / "few.jsonl", [*rows * 10, {"tokens": ["bad"], "ner_tags": ["B-PERSON"]}])
+    assert list(judged(random_tagger, few)["rows"].values()) == [31]
+
+
 def tagged_rows(path: Path, *tags: str) -> Path:
     """Two rows of the tags, and one of the first alone."""
     words_ = ["a", "b", "c", "d", "e"][: len(tags)]
@@ -690,7 +702,7 @@ def test_a_type_that_train_lacks_counts_as_missed(tagger: Path, tmp_path: Path) 
     data = write_conll(
         tmp_path / "test.conll", [[("the", "O"), ("bad", "B-nasty")], [("soup", "B-food"), ("was", "O")]]
     )
-    record = judged(tagger, data)
+    record = judged(tagger, data, unknown_labels="wrong")
     assert record["metrics"]["test.conll"]["recall"] == 0.5
     assert record["details"]["test.conll"]["per_class"]["food"]["support"] == 1
     task, findings = Predictor(predict.Config(model=str(tagger), texts=["-"], device="cpu")).task, list[Any]()

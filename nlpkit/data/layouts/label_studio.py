@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from nlpkit.data.layouts.base import Layout, Tally, Wanted
@@ -41,6 +41,7 @@ def _recognises(head: Sequence[Row], wanted: Wanted) -> bool:
 def _rows(rows: Iterator[Row], head: Sequence[Row], source: Input) -> Iterator[Row]:
     tally = Tally(source)
     first: dict[Any, Any] = {}  # of tables: what the first annotation of each task says
+    several = {name for row in head for name, cell in row.values.items() if _chosen(cell) is not None}
     for row in rows:
         if row.error is not None:
             yield row
@@ -49,7 +50,7 @@ def _rows(rows: Iterator[Row], head: Sequence[Row], source: Input) -> Iterator[R
         if _is_task(row.values):
             values = _of_task(row.line, row.values, source.reading.wanted, tally)
         elif _is_flat(row.values):
-            values = _of_table(row.line, row.values, first, tally)
+            values = _of_table(row.line, row.values, several, first, tally)
         else:
             yield source.bad(row.line, "no task of Label Studio, as the others are", "Export the project again.")
             continue
@@ -117,8 +118,11 @@ def _spans(value: Mapping[str, Any]) -> list[dict[str, Any]]:
 # --- an annotation a row ---
 
 
-def _of_table(line: int, row: Mapping[str, Any], first: dict[Any, Any], tally: Tally) -> dict[str, Any] | None:
-    values = {name: _cell(cell) for name, cell in row.items() if name not in ABOUT}
+def _of_table(
+    line: int, row: Mapping[str, Any], several: Collection[str], first: dict[Any, Any], tally: Tally
+) -> dict[str, Any] | None:
+    """The row of an annotation; `several` are the columns in which more than one choice is possible."""
+    values = {name: _cell(cell, several=name in several) for name, cell in row.items() if name not in ABOUT}
     task = row.get("id")
     if task is not None and task in first:
         tally.leave_out(line, "another annotation of the same task comes before them")
@@ -126,24 +130,35 @@ def _of_table(line: int, row: Mapping[str, Any], first: dict[Any, Any], tally: T
             tally.map(line, "differ from the annotation of the same task that is taken")
         return None
     first[task] = values
-    choice = next((name for name in _CHOICE_NAMES if name in values), None)
+    choice = next((name for name in (*_CHOICE_NAMES, *(several if len(several) == 1 else ())) if name in values), None)
     if choice and LABEL not in values:
         values[LABEL] = values.pop(choice)
     return values
 
 
-def _cell(cell: Any) -> Any:
+def _cell(cell: Any, *, several: bool) -> Any:
     """Spans and choices as lists; tables have them as JSON."""
+    if (chosen := _chosen(cell)) is not None:
+        return chosen
+    found = _parsed(cell)
+    if _are_regions(found):
+        return [span for value in found for span in _spans(value)]
+    return [cell] if several and isinstance(cell, str) else cell
+
+
+def _chosen(cell: Any) -> list[Any] | None:
+    """What was chosen, where that may be more than one."""
+    found = _parsed(cell)
+    choices = found.get("choices") if isinstance(found, dict) else None
+    return choices if isinstance(choices, list) else None
+
+
+def _parsed(cell: Any) -> Any:
     if isinstance(cell, str) and cell[:1] in ("[", "{"):
         try:
-            found = json.loads(cell)
+            return json.loads(cell)
         except json.JSONDecodeError:
             return cell
-        cell = found if isinstance(found, dict) or _are_regions(found) else cell
-    if isinstance(cell, dict) and isinstance(cell.get("choices"), list):
-        return cell["choices"]
-    if _are_regions(cell):
-        return [span for value in cell for span in _spans(value)]
     return cell
 
 
