@@ -372,9 +372,9 @@ class TokenClassification(Task):
         if policy == "skip":
             for column in kept.values():
                 column[:] = [value for i, value in enumerate(column) if i not in rows]
-        end = {"skip": " and are left out", "wrong": ": they count as wrong"}.get(policy, "")
+        end = {"skip": " and are left out", "wrong": " and count as wrong"}.get(policy, "")
         if policy == "wrong" and split == "train":
-            end = ": they are not trained on"
+            end = " and are not trained on"
         message = (
             f"{split}: {counts.total():,} words in {len(rows):,} of {total:,} rows have a tag that the model has no "
             f"class for{end}: {self._near(counts)}; the model has {', '.join(self.classes[:SHOWN_TAGS])}"
