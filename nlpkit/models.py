@@ -281,23 +281,23 @@ def _pruned(name: str, revision: str | None) -> dict[str, Any] | None:
     return document if STRUCTURE in document else None
 
 
-def max_positions(config: Any, tokenizer: Any) -> int | None:
+def max_positions(config: Any, tokenizer: Any, model: Any = None) -> int | None:
     """The longest input a model takes, in tokens; None when it has no limit.
 
     RoBERTa and its kin start counting positions behind the padding id, so theirs is smaller than the config says.
 
     Args:
         tokenizer: of the model, which may have a limit of its own; None where only the model is asked.
+        model: where it is open in torch; else one is made of the config, without weights.
     """
+    from nlpkit import fitting
+
     limits = []
-    positions = getattr(config, "max_position_embeddings", None) or 0
+    # MPT has another name for it, which attributes of its config do not translate
+    positions = getattr(config, "max_position_embeddings", None) or getattr(config, "max_seq_len", None) or 0
     if positions > 0:  # XLNet says -1
-        offset = (
-            (config.pad_token_id or 0) + 1
-            if any(name in config.model_type for name in ("roberta", "camembert", "longformer", "mpnet"))
-            else 0
-        )
-        limits.append(positions - offset)
+        opened = hasattr(model, "named_modules")
+        limits.append(positions - (fitting.first_position(model) if opened else fitting.first_position_of(config)))
     if tokenizer is not None and tokenizer.model_max_length and tokenizer.model_max_length < 1_000_000:
         limits.append(tokenizer.model_max_length)
     return min(limits, default=None)

@@ -15,7 +15,7 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nlpkit import models
+from nlpkit import fitting, models
 from nlpkit.data import features
 from nlpkit.errors import UserError
 from nlpkit.runs.folder import RECORD, SCHEMA_VERSION, read_record, versions, write_json
@@ -186,6 +186,7 @@ def _write(subject: Subject, options: Config, folder: Path) -> None:
         scheme = quantization.Scheme(reduce_range=quantization.needs_reduced_range())
         export.save(quantization.dynamic(made, scheme), path)
     model.config.architectures = [type(model.net).__name__]
+    fitting.remember_first_position(model.config, model.net)
     model.config.save_pretrained(folder)
     if model.tokenizer is not None:
         model.tokenizer.save_pretrained(folder)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nlpkit import models
+from nlpkit import fitting, models
 from nlpkit.data import features
 from nlpkit.errors import RunError, UserError
 from nlpkit.options import DeviceOptions, OpeningOptions, option
@@ -110,7 +110,8 @@ def open_trained(
             "its answers would be random",
             "Is it a checkpoint that was fine-tuned for this task?",
         )
-    limit = models.max_positions(config, tokenizer)
+    fitting.fit(model, tokenizer)
+    limit = models.max_positions(model.config, tokenizer, model)
     if _chosen_before(task, record):
         task.training_length = task.max_length
     if task.max_length is None or task.training_length is not None:
@@ -185,12 +186,20 @@ class Predictor:
         starts = np.diff(owner, prepend=-1) > 0  # an example is counted with its first feature
         names = [name for name in made if name not in BOOKKEEPING]
         found = []
-        for start in range(0, len(order), self.batch_size):
-            rows = order[start : start + self.batch_size]
+        for rows in self._batches(order, np.asarray(made["length"])):
             found.append(self._forward([{name: made[name][i] for name in names} for i in rows.tolist()]))
             if bar is not None:
                 bar.advance(int(starts[rows].sum()))
         return self.task.pool(model_outputs.in_order(model_outputs.joined(found), order), made)
+
+    def _batches(self, order: np.ndarray, lengths: np.ndarray) -> Iterator[np.ndarray]:
+        """The rows of each forward pass; of one length, where the model would read padding."""
+        parts = [order]
+        if not fitting.reads_mask(self.model):
+            parts = np.split(order, np.flatnonzero(np.diff(lengths[order])) + 1)
+        for part in parts:
+            for start in range(0, len(part), self.batch_size):
+                yield part[start : start + self.batch_size]
 
     def _forward(self, rows: list[dict[str, Any]]) -> Outputs:
         import torch

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from nlpkit import models
+from nlpkit import fitting, models
 from nlpkit.errors import UserError
 from nlpkit.inference.onnx import OnnxModel
 from nlpkit.inference.predictor import open_trained
@@ -110,7 +110,7 @@ def open_torch(subject: Subject, options: Config, device: Device) -> Model:
     seconds += time.perf_counter() - start
     if hasattr(net.config, "use_cache"):
         net.config.use_cache = False
-    limit = models.max_positions(net.config, tokenizer)
+    limit = models.max_positions(net.config, tokenizer, net)
     folder = Path(place) if Path(place).is_dir() else None
     return Model(net, net.config, device, task, tokenizer, limit, folder, seconds)
 
@@ -157,7 +157,10 @@ def _encoder(place: str, options: Config, overrides: Mapping[str, Any]) -> tuple
         **overrides,
     )
     seconds = time.perf_counter() - start
-    return net, tokenizer_of(place, options), seconds
+    tokenizer = tokenizer_of(place, options)
+    if tokenizer is not None:
+        fitting.fit(net, tokenizer)
+    return net, tokenizer, seconds
 
 
 def tokenizer_of(place: str, options: Config) -> Any:
@@ -185,6 +188,8 @@ def _open_exported(place: Path, options: Config, device: Device) -> Model:
         net = OnnxModel(place / models.EXPORTED, config)
         if not options.config_only:
             tokenizer = tokenizer_of(str(place), options)
+            if tokenizer is not None:
+                fitting.fit(net, tokenizer)
             limit = models.max_positions(config, tokenizer)
             start = time.perf_counter()
     net.to(device.name)
@@ -219,7 +224,7 @@ def _random(subject: Subject, options: Config, device: Device) -> Model:
         raise UserError(f"{subject.name}: no model can be made of this config: {first_line(error)}") from error
     net = net.to(device.name).eval()
     seconds = time.perf_counter() - start
-    return Model(net, net.config, device, None, None, models.max_positions(config, None), None, seconds)
+    return Model(net, net.config, device, None, None, models.max_positions(config, None, net), None, seconds)
 
 
 def random_config(subject: Subject, options: Config) -> Any:

@@ -143,7 +143,7 @@ def _experiment(config: Config) -> Experiment:
     asked.record = teacher.record
     lessons, said = _lessons(config, aims, asked, task, origin, ready["train"])
     if not process.shards_parameters():
-        embeddings.keep_used_rows(model, [split.token_ids() for split in ready.values()])
+        embeddings.keep_used_rows(model, origin.tokenizer, [split.token_ids() for split in ready.values()])
     if device.name == "cpu":
         dropout.use_cpu_dropout(model)
     trainer, steps = runs.make_trainer(

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nlpkit import models, process, reporting
+from nlpkit import fitting, models, process, reporting
 from nlpkit.data import features
 from nlpkit.errors import UserError
 from nlpkit.recipes import running
@@ -228,11 +228,17 @@ def _estimate(experiment: Experiment) -> str:
     from nlpkit.training.devices import matmul_rate
 
     config, model = experiment.config, experiment.trainer.model
-    weights = sum(p.numel() for p in model.parameters()) - model.get_input_embeddings().weight.numel()
+    weights = sum(p.numel() for p in model.parameters()) - _looked_up(model)
     rows = experiment.steps * config.batch_size * config.gradient_accumulation_steps
     tokens = float(experiment.splits["train"].lengths.mean()) * rows
     flops = (6 if config.freeze == "none" else 4) * weights * tokens
     return f"about {duration(flops / (0.6 * matmul_rate(experiment.device)))} of training"
+
+
+def _looked_up(model: Any) -> int:
+    """Weights that no product is computed with."""
+    table = fitting.token_table(model)
+    return 0 if table is None else table.numel()
 
 
 def parent(given: str, revision: str | None, model: Any) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nlpkit import models, process, reporting
+from nlpkit import fitting, models, process, reporting
 from nlpkit.data import features, splits
 from nlpkit.errors import UserError
 from nlpkit.options import DataOptions, ModelOptions, OutputOptions, TrainingOptions, option
@@ -70,7 +70,7 @@ def build(config: Any, command: str, task_class: type[Task]) -> Experiment:
     if (chosen := task.training_rows(examples["train"], config)) is not None:
         ready["train"] = _redrawn(ready["train"], chosen)
     if not process.shards_parameters():
-        embeddings.keep_used_rows(model, [split.token_ids() for split in ready.values()])
+        embeddings.keep_used_rows(model, tokenizer, [split.token_ids() for split in ready.values()])
     if device.name == "cpu":
         dropout.use_cpu_dropout(model)
     trainer, steps = runs.make_trainer(config, task, ready, model, tokenizer, device, folder)
@@ -158,12 +158,7 @@ def _open_model(config: Any, model_config: Any, task: Task, tokenizer: Any, head
     )
     if not head.kept:
         new = sorted([*new, *parameters.renew_head(model, new)])
-    known = model.get_input_embeddings().num_embeddings
-    if len(tokenizer) > known:
-        raise UserError(
-            f"the tokenizer has {len(tokenizer):,} tokens, the model {known:,}",
-            "They do not belong together: name the right one with --tokenizer.",
-        )
+    fitting.fit(model, tokenizer)
     parameters.freeze(model, config.freeze)
     return model, new
 

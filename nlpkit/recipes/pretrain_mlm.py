@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import field_validator
 
-from nlpkit import models, process, reporting
+from nlpkit import fitting, models, process, reporting
 from nlpkit.errors import UserError
 from nlpkit.options import Config as BaseConfig
 from nlpkit.options import CorpusOptions, ModelOptions, OutputOptions, Strings, TrainingOptions, flag_of, option
@@ -325,12 +325,8 @@ def _model(config: Config, tokenizer: Any, device: Device) -> tuple[Any, list[st
     new: list[str] = []
     if config.model:
         model, new = models.load_model(name, auto_class, allow_pickle=config.allow_pickle, **trust, **overrides)
-        known = model.get_input_embeddings().num_embeddings
-        if len(tokenizer) > known:
-            raise UserError(
-                f"the tokenizer has {len(tokenizer):,} tokens, the model {known:,}",
-                "Add its rows first: nlpkit train-tokenizer --extend ... --resize-model.",
-            )
+        hint = "Add its rows first: nlpkit train-tokenizer --extend ... --resize-model."
+        fitting.require_vocabulary(model, tokenizer, hint)
     else:
         model_config.update(overrides)
         if config.objective == "rtd":

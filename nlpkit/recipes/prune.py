@@ -270,7 +270,7 @@ def _make_trainer(
     if config.epochs:
         parameters.freeze(cut.model, config.freeze)
         if not (process.shards_parameters() or "embeddings" in config.include):
-            embeddings.keep_used_rows(cut.model, [split.token_ids() for split in ready.values()])
+            embeddings.keep_used_rows(cut.model, cut.tokenizer, [split.token_ids() for split in ready.values()])
         if device.name == "cpu":
             dropout.use_cpu_dropout(cut.model)
         if cut.sparsifier is not None:

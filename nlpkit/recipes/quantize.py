@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from nlpkit import models, reporting
+from nlpkit import fitting, models, reporting
 from nlpkit.data import features, splits
 from nlpkit.errors import UserError
 from nlpkit.inference import exporting
@@ -234,6 +234,7 @@ def _to_onnx(source: _Source, staged: Path) -> dict[str, Any]:
     from nlpkit.compression import export
     from nlpkit.inference.onnx import OnnxModel
 
+    fitting.remember_first_position(source.trained.config, source.trained.model)
     source.trained.config.save_pretrained(staged)
     path = staged / models.EXPORTED
     batches = _checking_batches(source)

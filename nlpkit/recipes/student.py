@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from nlpkit import models
+from nlpkit import fitting, models
 from nlpkit.compression.students import LayerChoice, chosen_layers
 from nlpkit.errors import UserError
 from nlpkit.options import Config, option
@@ -190,11 +190,6 @@ def opened(found: Origin, options: Any, teacher: Trained, task: Task) -> tuple[A
             new = sorted([*new, *parameters.renew_head(model, new)])
     if found.layers is not None:
         surgery.keep_layers(model, found.layers)
-    known = model.get_input_embeddings().num_embeddings
-    if len(found.tokenizer) > known:
-        raise UserError(
-            f"the tokenizer of the student has {len(found.tokenizer):,} tokens, its model {known:,}",
-            "They do not belong together: name the right one with --student-tokenizer.",
-        )
+    fitting.fit(model, found.tokenizer, flag="--student-tokenizer")
     parameters.freeze(model, options.freeze)
     return model, new

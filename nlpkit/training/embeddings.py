@@ -63,25 +63,26 @@ class UsedRowsEmbedding(nn.Module):
             self.weight.copy_(weight[self.used.to(weight.device)])
 
 
-def keep_used_rows(model: Any, token_ids: list[np.ndarray]) -> float:
+def keep_used_rows(model: Any, tokenizer: Any, token_ids: list[np.ndarray]) -> float:
     """Replace the model's token embedding by its used rows, where that is worth it.
 
     Args:
-        model: a PreTrainedModel; a table that is frozen or shared with an output layer is left alone.
+        model: a PreTrainedModel; a table that is frozen, shared with an output layer, or does more than look rows up
+            (some scale them, some quantize them) is left alone.
+        tokenizer: its special tokens come in beside those of the data: padding, masks.
         token_ids: ids that training and evaluation will see.
 
     Returns:
         The share of rows that are trained.
     """
-    full = model.get_input_embeddings()
+    full = _lookup(model)
     tied = model.get_output_embeddings() is not None
-    if not isinstance(full, nn.Embedding) or tied or not full.weight.requires_grad:
+    if type(full) is not nn.Embedding or tied or not full.weight.requires_grad:
         return 1.0
     seen = torch.zeros(full.num_embeddings, dtype=torch.bool)
     for ids in token_ids:
         seen[torch.from_numpy(np.unique(ids)).long()] = True
-    if full.padding_idx is not None:
-        seen[full.padding_idx] = True
+    seen[_special(model.config, tokenizer, full)] = True
     share = float(seen.float().mean())
     if share >= WORTH_BELOW:
         return 1.0
@@ -89,9 +90,24 @@ def keep_used_rows(model: Any, token_ids: list[np.ndarray]) -> float:
     return share
 
 
+def _lookup(model: Any) -> Any:
+    """What looks token ids up, None where a model hashes characters (CANINE)."""
+    try:
+        return model.get_input_embeddings()
+    except NotImplementedError:
+        return None
+
+
+def _special(config: Any, tokenizer: Any, full: nn.Embedding) -> list[int]:
+    """Ids that may stand in a batch and in no row of the data: what pads it, and what a model puts in itself."""
+    named = [value for name, value in config.to_dict().items() if name.endswith("_token_id")]
+    ids = [*tokenizer.all_special_ids, tokenizer.pad_token_id, full.padding_idx, *named]
+    return [number for number in ids if isinstance(number, int) and 0 <= number < full.num_embeddings]
+
+
 def restore_all_rows(model: Any) -> None:
     """Undo `keep_used_rows`, with the trained rows in place."""
-    reduced = model.get_input_embeddings()
+    reduced = _lookup(model)
     if isinstance(reduced, UsedRowsEmbedding):
         full = nn.Embedding(reduced.num_embeddings, reduced.embedding_dim, padding_idx=reduced.padding_idx)
         full.weight.data = reduced.whole().to(reduced.weight.device)

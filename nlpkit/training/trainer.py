@@ -15,7 +15,7 @@ import torch
 from transformers import Trainer
 from transformers.trainer_utils import EvalLoopOutput
 
-from nlpkit import process, reporting
+from nlpkit import fitting, process, reporting
 from nlpkit.data.features import Columns
 from nlpkit.errors import UserError
 from nlpkit.runs.folder import write_json, writing
@@ -118,6 +118,10 @@ class ResumableTrainer(Trainer):
 
     def _init_training_state(self, max_steps: int, per_epoch: int, epochs: int, *arguments: Any) -> tuple[int, int]:
         started = super()._init_training_state(max_steps, per_epoch, epochs, *arguments)
+        # Trainer has put the tokenizer's padding id into the config, from which some models count their positions
+        inner: Any = self.model
+        if hasattr(inner, "config") and (first := fitting.first_position(inner)):
+            inner.config.pad_token_id = first - 1
         # killed between the early stop and the end of the run: what is left to do comes after the last epoch
         return (epochs, 0) if self.control.should_training_stop else started
 

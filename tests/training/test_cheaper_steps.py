@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from conftest import make_model
+from conftest import make_model, make_tokenizer
 from safetensors.torch import load_file
 
 from nlpkit.errors import Interrupted
@@ -84,18 +84,18 @@ def test_a_table_in_full_use_or_frozen_is_left_alone(wide_model: Path) -> None:
     from transformers import AutoModelForMaskedLM, AutoModelForSequenceClassification
 
     model = AutoModelForSequenceClassification.from_pretrained(wide_model)
-    assert embeddings.keep_used_rows(model, [np.arange(590)]) == 1.0
+    assert embeddings.keep_used_rows(model, make_tokenizer(), [np.arange(590)]) == 1.0
     model.get_input_embeddings().weight.requires_grad_(False)
-    assert embeddings.keep_used_rows(model, [np.arange(5)]) == 1.0
+    assert embeddings.keep_used_rows(model, make_tokenizer(), [np.arange(5)]) == 1.0
     tied = AutoModelForMaskedLM.from_pretrained(wide_model)
-    assert embeddings.keep_used_rows(tied, [np.arange(5)]) == 1.0
+    assert embeddings.keep_used_rows(tied, make_tokenizer(), [np.arange(5)]) == 1.0
 
 
 def test_a_token_that_was_not_announced_is_an_error(wide_model: Path) -> None:
     from transformers import AutoModelForSequenceClassification
 
     model = AutoModelForSequenceClassification.from_pretrained(wide_model)
-    embeddings.keep_used_rows(model, [np.arange(5, 50)])
+    embeddings.keep_used_rows(model, make_tokenizer(), [np.arange(5, 50)])
     with pytest.raises(IndexError):
         model(input_ids=torch.tensor([[7, 333]]))
 
