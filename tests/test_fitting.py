@@ -13,7 +13,7 @@ import transformers
 from conftest import make_tokenizer, rows, write_csv
 
 from nlpkit import fitting, models
-from nlpkit.errors import UserError
+from nlpkit.errors import RunError, UserError
 from nlpkit.inference.predictor import Predictor
 from nlpkit.recipes import evaluate, finetune_cls, predict, quantize
 
@@ -173,15 +173,46 @@ def test_models_that_pad_otherwise_are_trained_and_answer_as_they_did(
     if kind == "bart":
         config = json.loads((model / "config.json").read_text())
         (model / "config.json").write_text(json.dumps({**config, "eos_token_id": make_tokenizer().sep_token_id}))
-    trainer = finetune_cls.build(
-        config := finetune_cls.Config(
-            data=str(data), model=str(model), output=tmp_path / "run", max_steps=2, batch_size=8, **WHERE
-        )
-    )
-    del trainer
-    record = finetune_cls.run(config).record
+    options: dict[str, Any] = {"data": str(data), "max_steps": 2, "batch_size": 8, **WHERE}
+    record = finetune_cls.run(finetune_cls.Config(model=str(model), output=tmp_path / "run", **options)).record
     measured = evaluate.run(evaluate.Config(model=str(tmp_path / "run"), data=str(data), save=False, **WHERE)).record
     assert measured["metrics"]["validation"] == pytest.approx(record["metrics"]["validation"])
     # saved and opened again, positions are counted from the same row
     saved = models.load_config(str(tmp_path / "run"))
     assert fitting.first_position_of(saved) == fitting.first_position_of(models.load_config(str(model)))
+
+
+def test_the_best_checkpoint_comes_back_where_weights_are_published_under_other_names(
+    tmp_path: Path, data: Path
+) -> None:
+    """ESM, GTE, Nomic, mixtures of experts: stock transformers saves them under names that no Trainer finds again."""
+    from safetensors.torch import load_file
+
+    options: dict[str, Any] = {"epochs": 3, "batch_size": 8, "learning_rate": 0.1, "best_metric": "loss"}
+    model = made(tmp_path / "model", "esm", pad_token_id=0, mask_token_id=4, position_embedding_type="absolute")
+    trainer = finetune_cls.build(
+        finetune_cls.Config(
+            data=str(data), model=str(model), output=tmp_path / "run", keep_checkpoints=True, **options, **WHERE
+        )
+    )
+    trainer.train()
+    best, last = trainer.state.best_global_step, trainer.state.global_step
+    assert best < last
+    weights = load_file(tmp_path / f"run/checkpoints/checkpoint-{best}/model.safetensors")
+    now = trainer.model.state_dict()
+    assert weights.keys() <= now.keys()
+    assert all(torch.equal(tensor, now[name]) for name, tensor in weights.items())
+
+
+def test_a_checkpoint_that_lacks_weights_is_not_taken_up(tmp_path: Path, data: Path) -> None:
+    from safetensors.torch import load_file, save_file
+
+    options: dict[str, Any] = {"data": str(data), "output": tmp_path / "run", "epochs": 2, "batch_size": 8, **WHERE}
+    trainer = finetune_cls.build(finetune_cls.Config(model=str(made(tmp_path / "model", "bert")), **options))
+    trainer.train()
+    checkpoint = max((tmp_path / "run/checkpoints").iterdir())
+    weights = load_file(checkpoint / "model.safetensors")
+    del weights["classifier.weight"]
+    save_file(weights, checkpoint / "model.safetensors", {"format": "pt"})
+    with pytest.raises(RunError, match=r"lacks 1 weights of the model \(classifier.weight"):
+        trainer.train(resume_from_checkpoint=str(checkpoint))

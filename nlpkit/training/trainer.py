@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import shutil
 import zipfile
@@ -12,12 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from transformers import Trainer
+from transformers import PreTrainedModel, Trainer
 from transformers.trainer_utils import EvalLoopOutput
 
 from nlpkit import fitting, process, reporting
 from nlpkit.data.features import Columns
-from nlpkit.errors import UserError
+from nlpkit.errors import RunError, UserError
 from nlpkit.runs.folder import write_json, writing
 from nlpkit.tasks import outputs as model_outputs
 from nlpkit.tasks.base import BOOKKEEPING
@@ -174,6 +175,38 @@ class ResumableTrainer(Trainer):
                 if self.is_world_process_zero():
                     shutil.rmtree(target, ignore_errors=True)
                 raise
+
+    def _save(self, output_dir: str | None = None, state_dict: dict[str, Any] | None = None) -> None:
+        """Under the names that weights have in the model: some architectures are published under others (ESM, GTE, all
+        mixtures of experts), among which a Trainer does not find them again.
+        """
+        inner: Any = self.model
+        if not isinstance(inner, PreTrainedModel):
+            super()._save(output_dir, state_dict)
+            return
+        inner.__dict__["save_pretrained"] = functools.partial(inner.save_pretrained, save_original_format=False)
+        try:
+            super()._save(output_dir, state_dict)
+        finally:
+            del inner.__dict__["save_pretrained"]
+
+    def _issue_warnings_after_load(self, load_result: Any) -> None:
+        """Stop where weights of a checkpoint were not found: the others would go on with those that are there.
+
+        Raises:
+            RunError: naming one.
+        """
+        inner: Any = self.model
+        missing, state = set(load_result.missing_keys), inner.state_dict()
+        found = {tensor.data_ptr() for name, tensor in state.items() if name not in missing}
+        ignored = set(getattr(inner, "_keys_to_ignore_on_save", None) or ())
+        lost = [name for name in missing - ignored if name in state and state[name].data_ptr() not in found]
+        if lost:
+            raise RunError(
+                f"the checkpoint lacks {len(lost):,} weights of the model ({min(lost)}, ...)",
+                "It was written by another version, or damaged: train again with --overwrite.",
+            )
+        super()._issue_warnings_after_load(load_result)
 
     def save_now(self) -> None:
         """Save a checkpoint outside the schedule, unless this step has one."""
