@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any, Literal
 
-from nlpkit.data.labels import MISSING_WORDS, as_number, is_missing, natural_order
+from nlpkit.data.labels import MINUS, MISSING_WORDS, as_number, is_missing, natural_order
 from nlpkit.errors import UserError
 
 Form = Literal["one", "several", "flags"]
@@ -25,7 +25,10 @@ NAMING = ("name", "label", "text", "value", "title", "class", "category")
 COMMA_NUMBER = re.compile(r"[+-]?\d+,\d+")
 QUOTED = r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*\""""
 NUMPY_TEXTS = re.compile(rf"\[\s*(?:{QUOTED})(?:\s+(?:{QUOTED}))+\s*\]")
-NUMPY_NUMBERS = re.compile(r"\[\s*[-+\d.eE]+(?:\s+[-+\d.eE]+)*\s*\]")
+NUMPY_ITEM = r"(?:True|False|[-+\d.eE]+)"
+NUMPY_ITEMS = re.compile(rf"\[\s*{NUMPY_ITEM}(?:\s+{NUMPY_ITEM})*\s*\]")
+# tensor([1, 0]), array(['a', 'b'], dtype=object)
+ARRAY = re.compile(r"(?:tensor|(?:np\.|numpy\.)?array)\((\[.*\])(?:,\s*(?:dtype|device)=[^\])]*)*\)", re.DOTALL)
 FLAG = r"[01](?:\.0*)?"
 FLAGS = re.compile(rf"{FLAG}(?:(?:\s+|\s*[;|]\s*){FLAG})+|{FLAG}(?:\s*,\s*{FLAG}){{2,}}")
 # 1,5 may be a number with a decimal comma when at least this share of the cells is a number then
@@ -44,7 +47,7 @@ class Cells:
         naming: field of a label object that names it.
         written: texts that hold a list or an object, with that.
         delimiter: between the labels in a text.
-        decimal_comma: 1,5 is a number.
+        decimal_comma: 1,5 is a number, and 1.234,5.
         said: what was decided, for people.
         doubtful: likewise, where it may well be wrong.
     """
@@ -91,9 +94,8 @@ class Cells:
             return self.written[value]
         if self.delimiter is not None and self.form != "one":
             return [part for part in map(str.strip, value.split(self.delimiter)) if part]
-        if self.decimal_comma and COMMA_NUMBER.fullmatch(value.strip()):
-            return float(value.strip().replace(",", "."))
-        return value
+        number = foreign_number(value) if self.decimal_comma else None
+        return value if number is None else number
 
     def _label(self, value: Any) -> Any:
         if isinstance(value, dict):
@@ -210,7 +212,7 @@ def survey(values: Iterable[Any], column: str, *, delimiter: str | None = None, 
     if delimiter is not None:
         cells = _delimited(cells, closed, structured, delimiter)
     elif structured:
-        cells = _structured(cells, structured, sum(closed.values()) + bare, column, said)
+        cells = _structured(cells, structured, sum(closed.values()) + bare, column, said, doubtful)
     elif closed and not bare and all(FLAGS.fullmatch(text.strip()) for text in closed):
         cells = _of_flags(cells, [_separated(text) for text in closed for _ in range(closed[text])], column, said)
     elif numbers and _has_decimal_comma(closed, column, said, doubtful):
@@ -220,7 +222,12 @@ def survey(values: Iterable[Any], column: str, *, delimiter: str | None = None, 
 
 def _open_texts(texts: Counter[str], column: str, said: list[str], doubtful: list[str]) -> dict[str, Any]:
     """The texts that hold a list or an object, with that; none where brackets are part of names."""
-    bracketed = {text: text.strip() for text in texts if text.strip()[:1] in "[{(" and text.strip()[-1:] in "]})"}
+    stripped = {text: text.strip() for text in texts}
+    bracketed = {
+        text: inner
+        for text, inner in stripped.items()
+        if (inner[0] in "[{(" and inner[-1] in "]})") or ARRAY.fullmatch(inner)
+    }
     if not bracketed:
         return {}
     strict = {text: found for text, inner in bracketed.items() if (found := _written(inner)) is not None}
@@ -245,7 +252,9 @@ def _open_texts(texts: Counter[str], column: str, said: list[str], doubtful: lis
 
 
 def _written(text: str) -> list[Any] | dict[str, Any] | None:
-    """A list or an object as JSON, Python or numpy writes it."""
+    """A list or an object as JSON, Python, numpy or torch writes it."""
+    if wrapped := ARRAY.fullmatch(text):
+        text = wrapped[1]
     try:
         found = json.loads(text)
     except (ValueError, RecursionError):
@@ -259,8 +268,8 @@ def _python_literal(text: str) -> Any:
     # Python would join 'a' 'b' into one text; numpy means two
     if NUMPY_TEXTS.fullmatch(text):
         return [ast.literal_eval(part) for part in re.findall(QUOTED, text)]
-    if NUMPY_NUMBERS.fullmatch(text):
-        parts = [as_number(part) for part in text[1:-1].split()]
+    if NUMPY_ITEMS.fullmatch(text):
+        parts = [part == "True" if part in ("True", "False") else as_number(part) for part in text[1:-1].split()]
         return None if None in parts else parts
     try:
         return ast.literal_eval(text)
@@ -283,7 +292,9 @@ def _delimited(cells: Cells, closed: dict[str, int], structured: list[Any], deli
     return replace(cells, form="several", one_each=False, delimiter=delimiter, naming=_naming(structured))
 
 
-def _structured(cells: Cells, structured: list[Any], single: int, column: str, said: list[str]) -> Cells:
+def _structured(
+    cells: Cells, structured: list[Any], single: int, column: str, said: list[str], doubtful: list[str]
+) -> Cells:
     """Lists and objects, and `single` cells that are neither."""
     objects = [value for value in structured if isinstance(value, dict)]
     lists = [value for value in structured if isinstance(value, list)]
@@ -313,9 +324,23 @@ def _structured(cells: Cells, structured: list[Any], single: int, column: str, s
             f"column '{column}' holds lists of numbers such as {next(value for value in lists if len(value) > 1)}",
             "Labels are names, or 0 and 1 for each label: write which labels a row has, not how likely each is.",
         )
+    if flags := [value for value in lists if _repeats(value) and all(map(is_flag, value))]:
+        raise UserError(
+            f"column '{column}' mixes ways of writing labels: {len(flags):,} cells are numbers 0 or 1 for each label "
+            f"({min(map(str, flags))}), {len(lists) - len(flags) + single:,} are not",
+            "Write all of them alike.",
+        )
+    if repeating := [value for value in lists if _repeats(value)]:
+        doubtful.append(
+            f"column '{column}': {len(repeating):,} cells name a label twice, such as {min(map(str, repeating))}"
+        )
     counts = [len([item for item in value if not is_missing(item)]) for value in lists]
     form: Form = "several" if lists else "one"
     return replace(cells, form=form, one_each=all(count == 1 for count in counts), naming=naming)
+
+
+def _repeats(items: Sequence[Any]) -> bool:
+    return len(set(map(str, items))) < len(items)
 
 
 def _of_named_flags(objects: list[Any]) -> bool:
@@ -338,22 +363,15 @@ def _are_flags(lists: Sequence[Sequence[Any]]) -> bool:
     """Whether lists are numbers 0 and 1 for each label, and not names of labels that are called 0 and 1."""
     if not lists or not all(is_flag(item) for value in lists for item in value):
         return False
-    if any(len(value) != len(set(map(flag, value))) for value in lists):  # a label is named once
+    if any(map(_repeats, lists)):  # a label is named once
         return True
     return len({len(value) for value in lists}) == 1 and len(lists[0]) > 1
 
 
 def _of_flags(cells: Cells, lists: Sequence[Sequence[Any]], column: str, said: list[str]) -> Cells:
-    widths = Counter(len(value) for value in lists)
-    (width, count), *others = widths.most_common()
-    if others:
-        other = min(len(value) for value in lists if len(value) != width)
-        odd = sum(count for _, count in others)
-        raise UserError(
-            f"column '{column}' holds 0 and 1 for each label, but not for equally many: {count:,} rows have {width}, "
-            f"{odd:,} have another number, such as {other}: {next(v for v in lists if len(v) == other)}",
-            "Give every row one number for each label.",
-        )
+    # rows with another number of them are an error, which the reader of rows can give a place
+    counts = Counter(len(value) for value in lists)
+    width = max(counts, key=lambda width: (counts[width], width))
     said.append(f"column '{column}': {width} numbers 0 or 1 in a cell, one for each label")
     return replace(cells, form="flags", one_each=_one_each(lists), width=width)
 
@@ -364,19 +382,31 @@ def _one_each(lists: Sequence[Sequence[Any]]) -> bool:
 
 def _has_decimal_comma(texts: dict[str, int], column: str, said: list[str], doubtful: list[str]) -> bool:
     stripped = {text.strip(): count for text, count in texts.items()}
-    commas = {text: count for text, count in stripped.items() if COMMA_NUMBER.fullmatch(text)}
+    foreign = {text: number for text in stripped if (number := foreign_number(text)) is not None}
     words = sum(count for text, count in stripped.items() if text.lower() in MISSING_WORDS)
-    points = sum(count for text, count in stripped.items() if as_number(text) is not None)
-    total = sum(commas.values())
-    if not commas or total + points < NUMBERS_SHARE * (sum(stripped.values()) - words):
+    plain_numbers = sum(count for text, count in stripped.items() if as_number(text) is not None)
+    total = sum(stripped[text] for text in foreign)
+    if not foreign or total + plain_numbers < NUMBERS_SHARE * (sum(stripped.values()) - words):
         return False
-    example = min(commas)
+    example = min(foreign)
     message = (
-        f"column '{column}': {total:,} cells are read as numbers with a decimal comma "
-        f"({example} is {example.replace(',', '.')}; --label-delimiter , if these are several labels, --problem "
+        f"column '{column}': {total:,} cells are read as numbers with a decimal comma, or commas or points between "
+        f"thousands ({example} is {foreign[example]:g}; --label-delimiter , if these are several labels, --problem "
         "multi-class if they are names)"
     )
     # 1,234 may be a thousand and more; 0,123 is not
-    thousands = all(re.fullmatch(r"[+-]?[1-9]\d{0,2},\d{3}", text) for text in commas)
+    thousands = all(re.fullmatch(r"[+-]?[1-9]\d{0,2},\d{3}", text) for text in foreign)
     (doubtful if thousands else said).append(message)
     return True
+
+
+def foreign_number(text: str) -> float | None:
+    """A number with a decimal comma (1,5), or with marks between its thousands and another before its decimals."""
+    text = text.strip().replace(MINUS, "-")
+    if COMMA_NUMBER.fullmatch(text):
+        return float(text.replace(",", "."))
+    for mark, decimal in (".,", ",."):
+        groups = rf"[+-]?\d{{1,3}}(?:\{mark}\d{{3}})+"
+        if re.fullmatch(rf"{groups}\{decimal}\d+|{groups}\{mark}\d{{3}}", text):
+            return float(text.replace(mark, "").replace(decimal, "."))
+    return None

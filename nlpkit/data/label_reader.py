@@ -160,13 +160,15 @@ class LabelReader:
             "unreadable-label": "have a label that cannot be read",
             "unknown-label": "have a label that is not a number",
         }[check]
-        message = f"{split}: {len(lines):,} of {self.total:,} rows {said} and are left out"
-        many = check == "unknown-label" and (
-            policy == "error" or (not policy and len(lines) > FEW_UNKNOWN * self.total)
-        )
-        if many:
-            message += " (--unknown-labels skip, when that is right)"
-        return Finding("error" if many else "warning", check, message, len(lines), lines)
+        message = f"{split}: {len(lines):,} of {self.total:,} rows {said}"
+        if check == "unreadable-label" and self.cells.form == "flags":
+            # which label a number is about is a matter of its place: one row that is odd makes all of them doubtful
+            return Finding("error", check, f"{message}: 0 or 1 for each label, in every row", len(lines), lines)
+        message += " and are left out"
+        many = policy == "error" or (policy is None and len(lines) > FEW_UNKNOWN * self.total)
+        if many and check in ("unknown-label", "unreadable-label"):
+            return Finding("error", check, f"{message} only with --unknown-labels skip", len(lines), lines)
+        return Finding("warning", check, message, len(lines), lines)
 
     def _unknown_finding(self, split: str, policy: Policy, owner: str, *, asked: bool) -> Finding:
         count = len(self._unknown_rows)

@@ -32,6 +32,7 @@ MISSING_WORDS = frozenset(
 )
 # what float() takes besides (1_000, Arabic digits, nan, inf) is text to people
 NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
+MINUS = "\u2212"  # as typesetters write it
 WHOLE = re.compile(r"([+-]?[0-9]+)\.0*")
 MAX_FLOAT32 = 3.4028234663852886e38
 
@@ -46,7 +47,7 @@ def is_missing(value: Any) -> bool:
 def as_number(value: Any) -> float | None:
     """A finite number, or a text that is one, as float; None for everything else."""
     if isinstance(value, str):
-        value = value.strip()
+        value = value.strip().replace(MINUS, "-")
         if not NUMBER.fullmatch(value):
             return None
     elif not isinstance(value, int | float):
@@ -188,7 +189,8 @@ def _begins(one: str, other: str) -> bool:
 def folded(name: str) -> str:
     """A name without what the eye may miss: case, composed accents, widths, marks without width, repeated blanks."""
     visible = (" " if char.isspace() else char for char in name if unicodedata.category(char) not in ("Cf", "Cc"))
-    return " ".join(unicodedata.normalize("NFKC", "".join(visible)).casefold().split())
+    # a Turkish capital I with a dot leaves that dot behind
+    return " ".join(unicodedata.normalize("NFKC", "".join(visible)).casefold().replace("i\u0307", "i").split())
 
 
 def text_of(value: Any) -> str:
@@ -313,7 +315,7 @@ def _kind(present: Sequence[Any], beside: Sequence[Any], column: str) -> Problem
     named = natural_order({text_of(value) for value in others})
     if named and all(map(is_no_number, others)):
         say.warn(
-            f"column '{column}': {', '.join(named)} stand among whole numbers and are classes of their own "
+            f"column '{column}': beside whole numbers, {', '.join(named[:5])} is read as a class of its own "
             "(empty cells are left out; --problem regression leaves these out too)"
         )
     floats = all(_is_written_as_float(value) for value in present if as_number(value) is not None)

@@ -244,7 +244,7 @@ def hold_out(
         dataset: n rows.
         share_or_count: a share of the rows (float between 0 and 1) or their number (int from 1 to n - 1).
         stratify_by: column whose values keep their proportions (largest remainder); every value keeps at least one
-            row in the part that stays. None, or a column of lists or floats: plain random rows.
+            row in the part that stays. None, or a column of lists (or floats, without `groups`): plain random rows.
         seed: of the draw.
         group_by: column whose equal values stay on one side; whole groups are drawn until the rows are enough. Not
             together with `stratify_by`.
@@ -274,7 +274,8 @@ def hold_out(
     if by_column.any():
         held = np.isin(by_column, _groups_of(np.bincount(by_column), count, rng))
         return dataset.select(np.flatnonzero(~held)), dataset.select(np.flatnonzero(held))
-    classes = _classes(dataset, stratify_by)
+    # classes may be written as floats; rows that were held out before texts were kept together are drawn as they were
+    classes = _classes(dataset, stratify_by, floats=groups is not None)
     sizes = np.bincount(classes)
     if (sizes - 1).sum() < count:
         if len(sizes) > 1:
@@ -651,10 +652,10 @@ def quiet() -> Iterator[None]:
         hub.logging.set_verbosity(verbosity)
 
 
-def _classes(dataset: Dataset, column: str | None) -> np.ndarray:
+def _classes(dataset: Dataset, column: str | None, *, floats: bool = False) -> np.ndarray:
     """The class of each row as int64 of shape (n,), numbered by first appearance; null is a class of its own.
 
-    All zero without a column, or with one of lists or floats, whose values are no classes.
+    All zero without a column, or with one of lists or (unless `floats`) floats, whose values are no classes.
     """
     import numpy as np
     import pyarrow as pa
@@ -666,7 +667,7 @@ def _classes(dataset: Dataset, column: str | None) -> np.ndarray:
         shown = ", ".join(name for name in dataset.column_names if name not in HIDDEN)
         raise UserError(f"There is no column {column!r}", f"Columns: {shown}.")
     values = dataset.select_columns([column]).with_format("arrow")[:][column]
-    if pa.types.is_nested(values.type) or pa.types.is_floating(values.type):
+    if pa.types.is_nested(values.type) or (pa.types.is_floating(values.type) and not floats):
         return np.zeros(len(dataset), np.int64)
     # Encode before the chunks are joined: joined text may be longer than arrow's 2 GiB.
     encoded = pc.dictionary_encode(values, null_encoding="encode").combine_chunks()

@@ -9,12 +9,13 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 from conftest import write_jsonl
 from datasets import Dataset
 
 from nlpkit import reporting
-from nlpkit.data import label_cells, look_alikes
+from nlpkit.data import label_cells, look_alikes, sources
 from nlpkit.data.labels import Labels, natural_order
 from nlpkit.data.sources import LoadedData, Source
 from nlpkit.errors import UserError
@@ -76,6 +77,9 @@ def read(
         lambda flags: str(flags),
         lambda flags: f"[{' '.join(map(str, flags))}]",
         lambda flags: f"[{' '.join(f'{flag}.' for flag in flags)}]",
+        lambda flags: f"[{' '.join(str(bool(flag)) for flag in flags)}]",
+        lambda flags: f"tensor({flags})",
+        lambda flags: f"array({flags}, dtype=int32)",
         lambda flags: " ".join(map(str, flags)),
         lambda flags: ",".join(map(str, flags)),
     ],
@@ -92,9 +96,24 @@ def test_a_number_for_each_label_is_a_label_a_place(write: Any, heard: Heard) ->
     assert found["train"][0] == [1.0, 0.0, 0.0, 1.0]
 
 
-def test_rows_with_another_number_of_flags_are_refused_with_an_example() -> None:
-    with pytest.raises(UserError, match=r"2 rows have 3, 1 have another number, such as 2: \[1, 1\]"):
-        read([[1, 0, 0], [1, 1], [0, 0, 1]])
+def test_rows_with_another_number_of_flags_are_an_error_with_their_places() -> None:
+    findings: list[Finding] = []
+    read([[1, 0, 0], [1, 1], [0, 1, 1], []], findings=findings)
+    assert [(f.check, f.level, f.count) for f in findings] == [("unreadable-label", "error", 2)]
+    assert findings[0].examples == [
+        "train row 2: label=[1, 1] holds 2 numbers for 3 labels",
+        "train row 4: label=[] holds 0 numbers for 3 labels",
+    ]
+
+
+def test_flags_in_one_split_and_names_in_another_are_refused() -> None:
+    with pytest.raises(UserError, match=r"3 cells are numbers 0 or 1 for each label \(\[0, 0, 1\]\), 2 are not"):
+        read([[1, 0, 1], [0, 0, 1], [1, 1, 0]], beside={"test": [["a"], ["b"]]})
+
+
+def test_a_label_that_stands_twice_in_a_cell_is_told(heard: Heard) -> None:
+    read([[3, -1, -1], [5, 3, -1]] * 3)
+    assert any("3 cells name a label twice, such as [3, -1, -1]" in said for said in heard.warnings)
 
 
 def test_names_for_another_number_of_flags_are_refused() -> None:
@@ -168,7 +187,7 @@ def test_a_flag_that_is_none_is_named_with_its_row() -> None:
     task = TextClassification.from_data({"train": rows}, finetune_cls.Config(label_columns=["a", "b"]))
     findings: list[Finding] = []
     assert len(task.examples(rows, "train", LoadedData({"train": rows}, Source(""), []), findings)) == 2
-    assert [f.check for f in findings] == ["unreadable-label"]
+    assert [(f.check, f.level) for f in findings] == [("unreadable-label", "error")]
     assert findings[0].examples == ["train row 3: a, b=['0.7', '0'] holds '0.7', neither 0 nor 1"]
 
 
@@ -336,6 +355,9 @@ def test_a_few_words_among_numbers_leave_their_rows_out_and_many_ask_for_a_choic
     [
         (["1,5", "2,0", "3,25"], [1.5, 2.0, 3.25]),
         (["1,5", "2.5", "-0,5", "3"], [1.5, 2.5, -0.5, 3.0]),
+        (["1.234,5", "2.000,0", "0,5", "12"], [1234.5, 2000.0, 0.5, 12.0]),
+        (["1,234.5", "2,000.25", "3.5"], [1234.5, 2000.25, 3.5]),
+        (["\u22121.5", "0.5", "1.25"], [-1.5, 0.5, 1.25]),
         ([Decimal("1.5"), Decimal("2.0"), Decimal("0.5")], [1.5, 2.0, 0.5]),
     ],
 )
@@ -347,9 +369,11 @@ def test_decimal_commas_and_decimals_are_numbers(values: list[Any], numbers: lis
 
 def test_decimal_commas_are_said_and_what_may_be_thousands_is_warned_of(heard: Heard) -> None:
     read(["1,5", "2,0", "3,25"])
-    assert any("3 cells are read as numbers with a decimal comma (1,5 is 1.5" in note for note in heard.notes)
+    assert any(
+        "3 cells are read as numbers with a decimal comma" in note and "(1,5 is 1.5;" in note for note in heard.notes
+    )
     read(["1,500", "2,250", "3,125"])
-    assert any("1,500 is 1.500" in said for said in heard.warnings)
+    assert any("1,500 is 1.5" in said for said in heard.warnings)
     assert read(["1,5", "2,0", "1,5", "2,0"], problem="multi-class")[0].labels.names == ["1,5", "2,0"]
 
 
@@ -448,6 +472,13 @@ def test_names_for_numbers(heard: Heard) -> None:
     assert any("0 is neg, 1 is pos" in said for said in heard.warnings)
     with pytest.raises(UserError, match="--label-names neg,pos: column 'label' also holds other"):
         read(["neg", "pos", "other"], label_names=["neg", "pos"])
+
+
+def test_rows_that_are_held_out_are_stratified_by_classes_that_are_written_as_floats() -> None:
+    rows = rows_of([float(i % 10 == 0) for i in range(100)])
+    for seed in range(5):
+        _, held = sources.hold_out(rows, 20, stratify_by="label", seed=seed, groups=np.arange(100))
+        assert sum(held["label"]) == 2
 
 
 # --- labels that look alike ---
