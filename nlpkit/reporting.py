@@ -194,3 +194,14 @@ def listening() -> Iterator[Listener]:
         yield listener
     finally:
         install(before)
+
+
+@contextmanager
+def silent() -> Iterator[None]:
+    """Say nothing while the block runs."""
+    before = current()
+    install(Reporter())
+    try:
+        yield
+    finally:
+        install(before)

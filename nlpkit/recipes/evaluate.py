@@ -1,6 +1,8 @@
 """Measure a trained model on labelled data.
 
 Works for a run folder, a plain Transformers folder and a hub model; a masked language model is measured on plain text.
+Without data it is measured on the rows that its run held out.
+
 `--fail-under accuracy=0.9` makes CI fail (exit code 1) when the model is worse. For a run folder the figures are added
 to its nlpkit.json.
 
@@ -9,6 +11,7 @@ Example: nlpkit evaluate runs/reviews --data new.csv --fail-under accuracy=0.9
 
 from __future__ import annotations
 
+import copy
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +21,7 @@ from nlpkit.data import splits
 from nlpkit.errors import UserError
 from nlpkit.inference.predictor import Predictor, TrainedModelOptions
 from nlpkit.options import Pairs, SourceOptions, option, suggest
+from nlpkit.recipes import trained
 from nlpkit.recipes.experiment import stop_on_errors
 from nlpkit.reporting import Report, Table
 from nlpkit.runs.folder import RECORD, read_record, write_json
@@ -37,7 +41,10 @@ class Config(TaskOptions, SourceOptions, TrainedModelOptions):
     """Options of `nlpkit evaluate`."""
 
     split: str | None = option(
-        None, "Split to measure.", panel="Data", shown_default="all but train; train if there is no other"
+        None,
+        "Split to measure.",
+        panel="Data",
+        shown_default="all but train; train if there is no other; without --data test, else validation",
     )
     fail_under: Pairs = option({}, "Exit with 1 if a metric is lower (repeatable).", panel="Gate", metavar="METRIC=X")
     fail_over: Pairs = option({}, "Exit with 1 if a metric is higher (repeatable).", panel="Gate", metavar="METRIC=X")
@@ -50,13 +57,21 @@ def run(config: Config) -> Report:
     task = predictor.task
     registry.refuse_foreign_options(config, type(task), "evaluate_options")
     task.configure(config)
-    loaded = splits.load(config, type(task))
-    if config.split is None:
-        _name_by_file(loaded)
-    chosen = _chosen(config, list(loaded.splits))
+    own = not any(getattr(config, name) for name in trained.NAMES_DATA)
+    if own:
+        loaded, _ = trained.own_splits(config, predictor.record, config.model, task)
+    else:
+        keys = trained.train_keys(predictor.record, config.model, copy.copy(task))
+        loaded = splits.load(config, type(task))
+        if config.split is None:
+            _name_by_file(loaded)
+    chosen = _chosen(config, list(loaded.splits), own=own)
     columns = loaded.splits[chosen[0]].column_names
     with registry.pointing_elsewhere(type(task), loaded.splits[chosen[0]], registry.OTHER_MODEL):
         task.bind([name for name in columns if not name.startswith("__")], config, labelled=True)
+    if not own:
+        for warning in trained.overlap(predictor.record, config.model, keys, task, loaded, chosen):
+            reporting.current().warn(warning)
     findings: list[Finding] = []
     metrics: dict[str, dict[str, float]] = {}
     details: dict[str, Any] = {}
@@ -110,18 +125,26 @@ def run(config: Config) -> Report:
 
 def _name_by_file(loaded: LoadedData) -> None:
     """Call a single split by its file: `train`, as a file without a split is called, it was hardly trained on."""
-    files = loaded.source.files.get("train", [])
-    if list(loaded.splits) != ["train"] or not files or loaded.source.kind != "files":
-        return
-    name = Path(files[0].path).name + (f" and {len(files) - 1} more" if len(files) > 1 else "")
-    loaded.splits, loaded.source.files = {name: loaded.splits["train"]}, {name: files}
+    name = splits.title(loaded, "train")
+    if name != "train":
+        loaded.splits = {name: loaded.splits["train"]}
+        loaded.source.files = {name: loaded.source.files["train"]}
 
 
 def _seen(rows: int, left_out: int) -> str:
     return f"{rows:,} of {rows + left_out:,} rows were judged" if left_out else f"{rows:,} rows were judged"
 
 
-def _chosen(config: Config, found: list[str]) -> list[str]:
+def _chosen(config: Config, found: list[str], *, own: bool) -> list[str]:
+    """The splits that are measured.
+
+    Args:
+        own: whether they are those of the run that made the model.
+    """
+    if config.split is None and own:
+        chosen = next((split for split in ("test", "validation") if split in found), found[0])
+        reporting.current().note(f"{chosen}: the run's own rows (--split)")
+        return [chosen]
     if config.split is None:
         return [split for split in found if split != "train"] or found
     if config.split not in found:

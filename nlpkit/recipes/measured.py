@@ -7,6 +7,7 @@ input ends. What goes wrong is an answer too; see `Worker` for the requests.
 from __future__ import annotations
 
 import contextlib
+import copy
 import json
 import math
 import os
@@ -18,12 +19,13 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from nlpkit import process
+from nlpkit import models, process
 from nlpkit.errors import NlpkitError, UserError
 from nlpkit.measurement.spec import Mode, Opened, Point, Subject
 from nlpkit.options import suggest
 from nlpkit.recipes import trained
 from nlpkit.recipes.benchmark import Config
+from nlpkit.runs.folder import read_record
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -245,7 +247,7 @@ class Worker:
     def rows(self) -> Rows:
         """The rows of the split, read when they are asked for first."""
         if self._rows is None:
-            self._rows = read_rows(self.model, self.config, held_out=self.held_out)
+            self._rows = read_rows(self.model, self.subject.model, self.config, held_out=self.held_out)
         return self._rows
 
     def _features(self) -> list[dict[str, Any]]:
@@ -344,10 +346,11 @@ def _limit_memory(gigabytes: float | None, device: str) -> None:
 # --- rows ---
 
 
-def read_rows(model: Model, config: Config, *, held_out: bool = False) -> Rows:
+def read_rows(model: Model, name: str, config: Config, *, held_out: bool = False) -> Rows:
     """The rows of the split: labelled where they have what the task takes for labels.
 
     Args:
+        name: of the model, as it was given.
         held_out: whether the data are those of a run, of which a part was held out; of other data all rows are used.
 
     Raises:
@@ -361,6 +364,8 @@ def read_rows(model: Model, config: Config, *, held_out: bool = False) -> Rows:
         return _texts(config)
     task = model.task
     of_labels = set(task.column_options.model_fields) - set(task.predict_options.model_fields)
+    record = read_record(models.resolve(name, "MODEL"))
+    keys = None if held_out else trained.train_keys(record, name, copy.copy(task))
     try:
         loaded, found, findings = trained.open_splits(config, task, seed=config.seed, needs=(), training=held_out)
     except UserError as error:
@@ -374,6 +379,8 @@ def read_rows(model: Model, config: Config, *, held_out: bool = False) -> Rows:
         return rows
     split = _split_of(found, config)
     said = [str(finding) for finding in findings if finding.level == "warning"]
+    if not held_out:
+        said += trained.overlap(record, name, keys, task, loaded, [split])
     return Rows(found[split], splits.title(loaded, split), labelled=True, findings=said)
 
 

@@ -10,6 +10,7 @@ nlpkit quantize runs/reviews --to onnx-int8-static --max-drop 0.5
 
 from __future__ import annotations
 
+import copy
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -23,7 +24,15 @@ from nlpkit.inference import exporting
 from nlpkit.inference.predictor import Predictor, Trained, open_trained
 from nlpkit.options import DeviceOptions, OpeningOptions, Strings, option
 from nlpkit.recipes import price, running
-from nlpkit.recipes.trained import NAMES_DATA, TrainedDataOptions, inherit_data, open_splits, refuse_hold_out
+from nlpkit.recipes.trained import (
+    NAMES_DATA,
+    TrainedDataOptions,
+    inherit_data,
+    open_splits,
+    overlap,
+    refuse_hold_out,
+    train_keys,
+)
 from nlpkit.reporting import Report
 from nlpkit.runs.folder import RunFolder, versions
 from nlpkit.tasks import registry
@@ -147,8 +156,12 @@ def _open(config: Config) -> _Source:
         loaded, examples, findings = open_splits(config, trained.task, seed=config.seed, needs=needs)
     else:
         refuse_hold_out(config)
+        keys = train_keys(trained.record, config.model, copy.copy(trained.task))
         loaded, found, findings = open_splits(config, trained.task, seed=config.seed, needs=(), training=False)
         examples = _judged(loaded, found)
+        judged = [split for split in found if split != "train"] or list(found)
+        for warning in overlap(trained.record, config.model, keys, trained.task, loaded, judged):
+            reporting.current().warn(warning)
     return _Source(config, to, trained, device, examples, loaded.source.to_record(), findings, {})
 
 
@@ -204,8 +217,6 @@ def _plan(source: _Source, folder: RunFolder) -> list[tuple[str, str]]:
 
 def _to_torch(source: _Source, staged: Path) -> dict[str, Any]:
     """Write the weights in fewer bits, as stock transformers open them."""
-    import copy
-
     import torch
 
     config, trained = source.config, source.trained
@@ -254,8 +265,6 @@ def _to_onnx(source: _Source, staged: Path) -> dict[str, Any]:
         bar.advance()
     found: dict[str, Any] = {"to": source.to, "largest_difference": difference}
     if source.to == "onnx-fp16":
-        import copy
-
         half = copy.deepcopy(source.trained.model).half()
         made = export.export(half, batches[0], fusions=fusions)
         export.finish(made, half, packed=False, fused=True)

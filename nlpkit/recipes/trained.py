@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from nlpkit import reporting
-from nlpkit.data import splits
-from nlpkit.errors import UserError
-from nlpkit.options import DataOptions, flag_of
+from nlpkit.data import duplicates, splits
+from nlpkit.data.sources import FileInfo
+from nlpkit.errors import NlpkitError, UserError
+from nlpkit.options import DataOptions, SourceOptions, flag_of
 from nlpkit.recipes.experiment import settle_findings, stop_on_errors
 from nlpkit.tasks import registry
 
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from nlpkit.tasks.base import Finding, Task
 
 TaskOptions: Any = registry.options_of_tasks("column_options")
+OVERLAP_BYTES = 50_000_000  # of training data that are read again to tell whether judged rows are among them
 NAMES_DATA = ("data", "train_file", "validation_file", "test_file")
 
 
@@ -45,6 +48,8 @@ def inherit_data(config: C, record: Mapping[str, Any] | None, name: str) -> C:
     known = dict((record or {}).get("config", {}))
     if isinstance(known.get("data"), list):  # a corpus
         known["train_file"] = known.pop("data")
+        if not known.get("validation_file"):
+            reporting.current().warn(f"{name} held other lines of its text out than can be drawn here: name fresh text")
     if not any(known.get(option) for option in NAMES_DATA):
         raise UserError(f"{name} does not tell what it was trained on", "Name the data: --data PATH|NAME.")
     # the rows that were held out are drawn again: none of them was trained on
@@ -52,7 +57,102 @@ def inherit_data(config: C, record: Mapping[str, Any] | None, name: str) -> C:
     fields = set(TrainedDataOptions.model_fields) & known.keys() - config.given
     data = ", ".join(str(known[option]) for option in NAMES_DATA if known.get(option))
     reporting.current().note(f"data: {data}, as {name} was trained (--data)")
+    if changed := _changed_files(record):
+        reporting.current().warn(
+            f"{', '.join(changed)} is not as it was when {name} was trained; rows that are held out now may have been "
+            "trained on then"
+        )
     return config.changed(**{field: known[field] for field in fields})
+
+
+def _files(record: Mapping[str, Any] | None) -> dict[str, list[dict[str, Any]]]:
+    """The files that a run was made with, by split: path, sha256, bytes."""
+    data = ((record or {}).get("parents") or {}).get("data") or {}
+    return data.get("files") or {}
+
+
+def _changed_files(record: Mapping[str, Any] | None) -> list[str]:
+    """Those of the run's files that are still there and hold something else."""
+    found = {file["path"]: file["sha256"] for files in _files(record).values() for file in files}
+    return [path for path, known in found.items() if Path(path).is_file() and FileInfo.of(Path(path)).sha256 != known]
+
+
+def own_splits(
+    config: SourceOptions, record: Mapping[str, Any] | None, name: str, task: Task
+) -> tuple[LoadedData, TrainedDataOptions]:
+    """The rows that a run was trained on and those that it held out, as they were drawn then.
+
+    Args:
+        config: names no data; what it sets of columns and the like stays.
+        record: nlpkit.json of the model, None where it has none.
+        name: of the model, for messages.
+        task: as its model restored it.
+
+    Raises:
+        UserError: the record names no data, or they cannot be read.
+    """
+    given = {field: getattr(config, field) for field in config.given & TrainedDataOptions.model_fields.keys()}
+    options = inherit_data(TrainedDataOptions(**given), record, name)
+    loaded = splits.load(options, type(task))
+    # a model that was not trained on rows of its data, as a quantized one, held none out
+    trained = "train" in (record or {}).get("rows", {"train": 0})
+    splits.prepare(loaded, task, options, options.shuffle_seed or 0, training=trained)
+    return loaded, options
+
+
+def train_keys(record: Mapping[str, Any] | None, name: str, task: Task) -> set[str] | None:
+    """What the rows say that a run was trained on; None where nobody knows: their files are gone, changed or large.
+
+    Args:
+        record: nlpkit.json of the model, None where it has none.
+        name: of the model.
+        task: as its model restored it.
+    """
+    files = [file for found in _files(record).values() for file in found]
+    here = all(Path(file["path"]).is_file() for file in files)
+    if not files or not here or sum(file["bytes"] for file in files) > OVERLAP_BYTES or _changed_files(record):
+        return None
+    try:
+        with reporting.silent():  # what is guessed and drawn again was told when it was trained
+            loaded, _ = own_splits(SourceOptions(), record, name, task)
+            rows = loaded.splits.get("train")
+            return set() if rows is None else {key for key in duplicates.keys(rows, task.input_columns) if key}
+    except NlpkitError:
+        return None
+
+
+def overlap(
+    record: Mapping[str, Any] | None,
+    name: str,
+    keys: set[str] | None,
+    task: Task,
+    loaded: LoadedData,
+    chosen: Sequence[str],
+) -> list[str]:
+    """Warnings where a model is judged on rows that it was trained on.
+
+    Args:
+        record, name: as for `train_keys`.
+        keys: as that gives them.
+        task: that has settled its columns in the rows.
+        loaded: with the rows.
+        chosen: splits that are judged.
+    """
+    trained_on = {file["sha256"] for file in _files(record).get("train", [])}
+    found = []
+    for split in chosen:
+        rows, said = loaded.splits[split], ""
+        if keys is not None:
+            count = sum(key in keys for key in duplicates.keys(rows, task.input_columns))
+            said = f"{count:,} of {len(rows):,} rows are among those that {name} was trained on" if count else ""
+        elif same := [file.path for file in loaded.source.files.get(split, []) if file.sha256 in trained_on]:
+            said = f"{name} was trained on rows of {', '.join(same)}"
+        if said:
+            found.append(
+                f"{splits.title(loaded, split)}: {said}: the figures tell how well these were learnt; without --data "
+                "it is judged on rows that it held out"
+            )
+    return found
 
 
 def refuse_hold_out(config: TrainedDataOptions) -> None:

@@ -186,3 +186,84 @@ def test_a_model_without_a_trained_head_is_refused(
 ) -> None:
     assert main(["evaluate", str(tiny_model), "--data", str(reviews), "--device", "cpu"]) == 2
     assert "holds no model for a task known here" in capsys.readouterr().err
+
+
+# --- which rows, and whether they were trained on ---
+
+
+def said(capsys: pytest.CaptureFixture[str], *arguments: Any) -> tuple[dict[str, Any], str]:
+    """The record, and what else was said."""
+    assert main(["evaluate", *map(str, arguments), "--device", "cpu", "--threads", "1", "--json"]) == 0
+    captured = capsys.readouterr()
+    return json.loads(captured.out), " ".join(captured.err.split())
+
+
+def test_without_data_a_run_is_judged_on_its_own_rows(
+    run: Path, tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recorded = json.loads((run / "nlpkit.json").read_text())["metrics"]
+    record, told = said(capsys, run)
+    assert record["metrics"] == {"test": pytest.approx(recorded["test"], abs=1e-6)}
+    assert "test: the run's own rows" in told and "trained on" not in told.replace("was trained (", "")
+    record, _ = said(capsys, run, "--split", "validation")
+    assert record["metrics"] == {"validation": pytest.approx(recorded["validation"], abs=1e-6)}
+
+
+@pytest.fixture(scope="module")
+def of_one_file(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of one file, of which it has held a tenth out."""
+    from nlpkit.recipes import finetune_cls
+
+    folder = tmp_path_factory.mktemp("one")
+    data = write_csv(folder / "all.csv", rows(60))
+    finetune_cls.run(
+        finetune_cls.Config(
+            data=str(data), model=str(tiny_model), output=folder / "run", max_steps=2, device="cpu", threads=1
+        )
+    )
+    return folder / "run"
+
+
+def test_the_rows_that_a_run_held_out_are_found_again(of_one_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    recorded = json.loads((of_one_file / "nlpkit.json").read_text())
+    record, told = said(capsys, of_one_file, "--no-save")
+    assert record["rows"] == {"validation": 6}
+    assert record["metrics"]["validation"] == pytest.approx(recorded["metrics"]["validation"], abs=1e-6)
+    assert "validation: the run's own rows" in told
+
+
+def test_rows_that_were_trained_on_are_told(
+    of_one_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = of_one_file.parent / "all.csv"
+    _, told = said(capsys, of_one_file, "--no-save", "--data", data)
+    assert "54 of 60 rows are among those that" in told and "how well these were learnt" in told
+    fresh = [{"text": f"fresh {row['text']}", "label": row["label"]} for row in rows(20, seed=9)]
+    shouted = [{"text": row["text"].upper(), "label": row["label"]} for row in rows(60)]
+    _, told = said(capsys, of_one_file, "--no-save", "--data", write_csv(tmp_path / "mixed.csv", [*fresh, *shouted]))
+    assert "54 of 80 rows are among those that" in told
+    _, told = said(capsys, of_one_file, "--no-save", "--data", write_csv(tmp_path / "fresh.csv", fresh))
+    assert "trained on" not in told
+
+
+def test_a_file_that_has_changed_since_is_told(
+    of_one_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The same seed holds other rows out of it."""
+    folder = shutil.copytree(of_one_file.parent, tmp_path / "moved")
+    record = json.loads((folder / "run" / "nlpkit.json").read_text())
+    text = json.dumps(record).replace(str(of_one_file.parent), str(folder))
+    (folder / "run" / "nlpkit.json").write_text(text)
+    copied = shutil.copy(folder / "all.csv", tmp_path / "copy.csv")
+    with (folder / "all.csv").open("a") as file:
+        file.write("one more film,positive\n")
+    _, told = said(capsys, folder / "run", "--no-save")
+    assert "all.csv is not as it was when" in told
+    # what it was trained on is known no more but for the sum of its bytes
+    _, told = said(capsys, folder / "run", "--no-save", "--data", copied)
+    assert f"was trained on rows of {copied}" in told
+
+
+def test_a_model_without_a_record_needs_data(plain: Path) -> None:
+    with pytest.raises(UserError, match="does not tell what it was trained on"):
+        evaluate.run(evaluate.Config(model=str(plain), device="cpu", threads=1))

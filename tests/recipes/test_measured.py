@@ -176,6 +176,14 @@ def test_all_rows_of_a_file_are_used_and_those_that_cannot_be_are_told(trained: 
     assert (score["split"], score["rows"]) == ("validation", 3)
 
 
+def test_rows_that_the_model_was_trained_on_are_told(trained: Path, reviews: Path) -> None:
+    worker, _ = opened(trained, data=str(reviews), split="train")
+    (said,) = asked(worker, "score")["findings"]
+    assert said.startswith("train: 96 of 96 rows are among those that")
+    worker, _ = opened(trained, data=str(reviews))
+    assert asked(worker, "score")["findings"] == []
+
+
 def test_a_label_column_that_was_named_must_be_there(trained: Path, tmp_path: Path) -> None:
     unlabelled = write_csv(tmp_path / "texts.csv", [{"text": row["text"]} for row in rows(20)])
     worker, _ = opened(trained, data=str(unlabelled), label_column="stars")
