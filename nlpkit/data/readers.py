@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import codecs
 import csv
-import datetime
 import functools
 import gzip
 import io
@@ -17,6 +16,7 @@ import json
 import re
 import sys
 import zlib
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -27,6 +27,7 @@ from nlpkit import nearby, reporting
 from nlpkit.data import conll, delimited, layouts
 from nlpkit.data.layouts import ANYTHING, Wanted
 from nlpkit.data.layouts.triples import spans_as_objects
+from nlpkit.data.one_type import Parts, as_text, plain
 from nlpkit.errors import UserError
 
 if TYPE_CHECKING:
@@ -177,22 +178,25 @@ def read_table(path: str | Path, reading: Reading = AS_FOUND) -> pa.Table:
         as_it_is = source.format == "parquet" and not layouts.recognises(_parquet_rows(source), reading.wanted)
     if as_it_is:
         with source.failures(), source.parquet() as file:
-            table = file.read()
+            table = plain(file.read(), source.say)
         if not table.num_rows:
             raise source.empty()
         lines = pa.array(range(1, table.num_rows + 1), pa.int64())
         return table.drop_columns([LINE] if LINE in table.column_names else []).append_column(LINE, lines)
 
     rows = source.rows()
-    chunks: list[pa.Table] = []
+    parts = Parts(source.at)
     while chunk := list(itertools.islice(rows, _CHUNK)):
-        chunks.append(_to_arrow(source, chunk))
-    if conflict := type_conflict(chunks):
-        column, _, first, second = conflict
-        chunk = chunks[second]
-        line = chunk.filter(chunk[column].is_valid())[LINE][0].as_py()
-        raise source.mixed_types(line, column, chunk.schema.field(column).type, chunks[first].schema.field(column).type)
-    return pa.concat_tables(chunks, promote_options="permissive")
+        lines = [row.line for row in chunk]
+        names = dict.fromkeys(name for row in chunk for name in row.values)
+        names.pop(LINE, None)
+        columns: dict[str, Sequence[Any]] = {
+            name: spans_as_objects([row.values.get(name) for row in chunk]) for name in names
+        }
+        if any(row.lines for row in chunk):
+            columns[LINES] = [row.lines for row in chunk]
+        parts.add({**columns, LINE: lines}, lines)
+    return parts.table()
 
 
 def unit(format: str) -> str:
@@ -226,23 +230,6 @@ def missing(path: str | Path) -> UserError:
     return UserError(f"{path}: no such file", meant or f"There is nothing of that name in {path.parent}.")
 
 
-def type_conflict(tables: list[pa.Table]) -> tuple[str, str, int, int] | None:
-    """The first column for which two tables have no common type: (column, what arrow says, index, other index)."""
-    import pyarrow as pa
-
-    seen: dict[str, tuple[int, pa.Field]] = {}
-    for index, table in enumerate(tables):
-        for new in table.schema.remove_metadata():
-            first, known = seen.get(new.name, (index, new))
-            try:
-                merged = pa.unify_schemas([pa.schema([known]), pa.schema([new])], promote_options="permissive")
-            except (pa.ArrowInvalid, pa.ArrowTypeError):
-                return new.name, f"{known.type} and {new.type}", first, index
-            # A column that was empty so far has no type to disagree with: blame the table that gave it one.
-            seen[new.name] = (index if pa.types.is_null(known.type) else first, merged.field(0))
-    return None
-
-
 @dataclass
 class Input:
     """A file or stream and how to read it; arguments as for `read_rows`.
@@ -260,7 +247,7 @@ class Input:
     _style: Callable[[], Style] | None = field(default=None, init=False)
     _opened: IO[bytes] | None = field(default=None, init=False)
     _consumed: int = field(default=0, init=False)
-    _told: bool = field(default=False, init=False)
+    _said: set[str] = field(default_factory=set, init=False)
 
     @classmethod
     def of(cls, path: str | Path | IO[Any], reading: Reading = AS_FOUND, *, keep: bool = False) -> Input:
@@ -390,16 +377,14 @@ class Input:
         """A JSON value as the object that it stands for in a known layout; others as they are."""
         if isinstance(value, dict) or (found := layouts.record(value)) is None:
             return value
-        if not self._told:
-            self._told = True
-            reporting.current().note(f"{self.name}: read as {layouts.RECORD}")
+        self.say(f"read as {layouts.RECORD}")
         return found
 
-    def mixed_types(self, line: int, column: str, found: object, expected: object) -> UserError:
-        return UserError(
-            f"{self.at(line)}: column {column!r} holds {found}, the rows before hold {expected}",
-            "Give all values of a column one type, for example text.",
-        )
+    def say(self, fact: str) -> None:
+        """Tell a fact about the file, once."""
+        if fact not in self._said:
+            self._said.add(fact)
+            reporting.current().note(f"{self.name}: {fact}")
 
     @contextmanager
     def binary(self) -> Iterator[IO[bytes]]:
@@ -676,20 +661,39 @@ def _jsonl_rows(source: Input) -> Iterator[Row]:
         yield from _json_lines(source, text)
 
 
-def _json_lines(source: Input, text: _Text) -> Iterator[Row]:
+def _json_lines(source: Input, text: _Text, *, begun: bool = False) -> Iterator[Row]:
+    """Rows of one object a line; `begun`: a line that opens a document is bad, as those behind it do not close it."""
     hint = 'Each line must hold one JSON object, for example {"text": "...", "label": "..."}.'
+    commas = 0
     for number, line in enumerate(text, start=1):
         if problem := text.take_problem():
             yield source.bad(number, *problem)
             continue
         if not line.strip():
             continue
+        if not begun and (line.strip() in ("[", "{", "[{") or _is_table(line)):
+            lines = ["\n"] * (number - 1) + [line, *_readable(source, text)]
+            try:
+                _JSON.decode("".join(lines))
+            except (json.JSONDecodeError, RecursionError):
+                yield from _json_lines(source, _Text(lines, source.encoding), begun=True)
+                return
+            source.say("holds one JSON document, read as json")
+            source.format = "json"
+            yield from _document(source, lines, _records)
+            return
+        begun = True
         try:
-            values = json.loads(line)
-        except (json.JSONDecodeError, RecursionError) as error:
-            at = f"column {error.colno}: {error.msg}" if isinstance(error, json.JSONDecodeError) else "nested too deep"
-            yield source.bad(number, at, hint)
+            values = _JSON.decode(line)
+        except RecursionError:
+            yield source.bad(number, "nested too deep", hint)
             continue
+        except json.JSONDecodeError as error:
+            if line[error.pos :].strip() != ",":
+                yield source.bad(number, f"column {error.colno}: {error.msg}", hint)
+                continue
+            values = _JSON.decode(line[: error.pos])
+            commas += 1
         values = source.record(values)
         if not isinstance(values, dict):
             yield source.bad(number, f"expected an object, found {_kind(values)}", hint)
@@ -697,6 +701,27 @@ def _json_lines(source: Input, text: _Text) -> Iterator[Row]:
             yield source.bad(number, *lone)
         else:
             yield Row(number, values)
+    if commas:
+        source.say(f"{commas:,} lines end in a comma, which is left out")
+
+
+def _is_table(line: str) -> bool:
+    """Whether a line is a list of objects: a whole JSON document."""
+    if not line.lstrip().startswith("["):
+        return False
+    try:
+        found = _JSON.decode(line)
+    except (json.JSONDecodeError, RecursionError):
+        return line.lstrip()[1:].lstrip().startswith("{")  # it goes on in the next line
+    return bool(found) and isinstance(found, list) and all(isinstance(item, dict) for item in found)
+
+
+def _missing_number(name: str) -> float | None:
+    """What JSON's dialect of Python and JavaScript writes for numbers that JSON does not have: NaN is a gap."""
+    return None if name == "NaN" else float(name)
+
+
+_JSON = json.JSONDecoder(parse_constant=_missing_number)
 
 
 def _json_rows(source: Input) -> Iterator[Row]:
@@ -716,19 +741,29 @@ def _squad_rows(source: Input) -> Iterator[Row]:
 
 def _document_rows(source: Input, rows_of: Callable[[Input, Any], list[Any]]) -> Iterator[Row]:
     with source.text(newline="\n") as text:
-        lines = []
-        for line in text:
-            if problem := text.take_problem():
-                raise UserError(f"{source.name} line {text.number}: {problem[0]}", problem[1])
-            lines.append(line)
+        lines = list(_readable(source, text))
+    yield from _document(source, lines, rows_of)
+
+
+def _readable(source: Input, text: _Text) -> Iterator[str]:
+    """The lines of a document, which is of no use without one of them."""
+    for line in text:
+        if problem := text.take_problem():
+            raise UserError(f"{source.name} line {text.number}: {problem[0]}", problem[1])
+        yield line
+
+
+def _document(source: Input, lines: list[str], rows_of: Callable[[Input, Any], list[Any]]) -> Iterator[Row]:
     content = "".join(lines)
     if not content.strip():
         raise source.empty()
     try:
-        document = json.loads(content)
+        document = _JSON.decode(content)
+    except RecursionError:
+        raise UserError(f"{source.name}: nested too deep", "Rows are objects in a list.") from None
     except json.JSONDecodeError as error:
         if error.msg == "Extra data":
-            reporting.current().note(f"{source.name}: holds one object a line, read as JSON Lines")
+            source.say("holds one object a line, read as JSON Lines")
             source.format = "jsonl"
             yield from _json_lines(source, _Text(lines, source.encoding))
             return
@@ -782,10 +817,13 @@ def _lone_surrogate(values: dict[str, Any]) -> tuple[str, str] | None:
 
 
 def _parquet_rows(source: Input) -> Iterator[Row]:
+    import pyarrow as pa
+
     with source.parquet() as file:
+        source.columns = list(file.schema_arrow.names)
         numbers = itertools.count(1)
         for batch in file.iter_batches(batch_size=1024):
-            for values in batch.to_pylist():
+            for values in plain(pa.Table.from_batches([batch]), source.say).to_pylist():
                 yield Row(next(numbers), values)
 
 
@@ -804,25 +842,41 @@ def _xlsx_rows(source: Input) -> Iterator[Row]:
         sheet = book.worksheets[0]
         if len(book.worksheets) > 1:
             reporting.current().note(f"{source.name}: reading the first sheet, {sheet.title!r}")
-        rows = ((number, _as_typed(cells)) for number, cells in enumerate(_cells(source, sheet), start=1))
-        filled = ((number, cells) for number, cells in rows if cells)
+        filled = _filled(source, sheet)
         head = list(itertools.islice(filled, delimited.HEAD_LINES))
         columns: list[str] = []
+        kinds: dict[str, Counter[bool]] = {}
         for number, cells in itertools.chain(head, filled):
+            typed = _as_typed(cells)
             if not columns:
-                first = delimited.Record(number, [cell or "" for cell in cells])
-                below = [[cell or "" for cell in row] for _, row in head[1:]]
-                columns = _columns(source, first, lambda below=below: below)  # type: ignore[misc]
+                first = delimited.Record(number, [cell or "" for cell in typed])
+                columns = _columns(
+                    source, first, lambda: [[cell or "" for cell in _as_typed(row)] for _, row in head[1:]]
+                )
+                kinds = {name: Counter() for name in columns}
                 if not source.reading.columns:
                     continue
-            values = dict(itertools.zip_longest(columns, cells[: len(columns)]))
-            if len(cells) > len(columns):
-                message = f"expected {len(columns)} cells ({', '.join(columns)}), found {len(cells)}"
+            for name, cell in zip(columns, cells, strict=False):
+                if cell is not None and cell != "":
+                    kinds[name][isinstance(cell, str)] += 1
+            values = dict(itertools.zip_longest(columns, typed[: len(columns)]))
+            if len(typed) > len(columns):
+                message = f"expected {len(columns)} cells ({', '.join(columns)}), found {len(typed)}"
                 yield source.bad(number, message, "Name every column that holds values.", values)
             else:
                 yield Row(number, values)
+        for name, counts in kinds.items():
+            if len(counts) > 1:
+                source.say(f"column {name!r}: {counts[False]:,} numbers, dates and the like are read as text")
     finally:
         book.close()
+
+
+def _filled(source: Input, sheet: Any) -> Iterator[tuple[int, tuple[Any, ...]]]:
+    """The rows of a sheet that have a cell, with their numbers."""
+    for number, cells in enumerate(_cells(source, sheet), start=1):
+        if any(cell is not None and cell != "" for cell in cells):
+            yield number, cells
 
 
 def _as_typed(cells: Iterable[Any]) -> list[str | None]:
@@ -831,19 +885,6 @@ def _as_typed(cells: Iterable[Any]) -> list[str | None]:
     while typed and typed[-1] is None:
         typed.pop()
     return typed
-
-
-def as_text(value: Any) -> str:
-    """A value as people write it: whole numbers without a fraction, dates without a time of midnight."""
-    if isinstance(value, str):
-        return value
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
-        return str(int(value))
-    if isinstance(value, datetime.datetime):
-        return str(value.date() if value.time() == datetime.time() else value)
-    return json.dumps(value, ensure_ascii=False, default=str) if isinstance(value, list | dict) else str(value)
 
 
 def _cells(source: Input, sheet: Any) -> Iterator[tuple[Any, ...]]:
@@ -870,39 +911,3 @@ _READERS = {
     "txt": _txt_rows,
     "conll": _conll_rows,
 }
-
-
-def _to_arrow(source: Input, rows: list[Row]) -> pa.Table:
-    """Some rows as a table; a key that a row lacks is null."""
-    import pyarrow as pa
-
-    lines = [row.line for row in rows]
-    names = dict.fromkeys(name for row in rows for name in row.values)
-    names.pop(LINE, None)
-    columns = {}
-    for name in names:
-        values = spans_as_objects([row.values.get(name) for row in rows])
-        try:
-            columns[name] = pa.array(values)
-        except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):
-            raise _first_misfit(source, name, values, lines) from None
-    if any(row.lines for row in rows):
-        columns[LINES] = pa.array([row.lines for row in rows], pa.list_(pa.int64()))
-    return pa.table({**columns, LINE: pa.array(lines, pa.int64())})
-
-
-def _first_misfit(source: Input, name: str, values: list[Any], lines: list[int]) -> UserError:
-    """The first value that has no common type with those before it, found by halving."""
-    import pyarrow as pa
-
-    good, bad = 0, len(values)  # values[:good] convert, values[:bad] do not
-    while bad - good > 1:
-        middle = (good + bad) // 2
-        try:
-            pa.array(values[:middle])
-            good = middle
-        except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):
-            bad = middle
-    found = repr(values[good])
-    found = found if len(found) <= 60 else found[:57] + "..."
-    return source.mixed_types(lines[good], name, found, pa.array(values[:good]).type)

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from nlpkit import reporting
 from nlpkit.data import layouts, readers
 from nlpkit.data.layouts import Wanted, aligned, class_folders
+from nlpkit.data.one_type import agreed, type_conflict
 from nlpkit.data.readers import Reading
 from nlpkit.errors import UserError
 
@@ -477,8 +478,7 @@ def _read(loaded: LoadedData, split: str, paths: list[Path], reading: Reading) -
 
     kinds = [reading.format_of(path) for path in paths]
     parts = [_part(path, reading) for path in paths]
-    tables = [part.table for part in parts]
-    _check_columns(tables, paths)
+    tables = _agreeing([part.table for part in parts], paths)
     table = pa.concat_tables(tables, promote_options="permissive")
     for index, column in enumerate(table.schema):
         if pa.types.is_null(column.type):  # nothing but empty cells: text, as in every other column of a csv file
@@ -527,15 +527,28 @@ def _part(path: Path, reading: Reading) -> _Part:
     return _Part(readers.read_table(path, reading), [(str(path), unit)], [FileInfo.of(path)])
 
 
-def _check_columns(tables: list[pa.Table], paths: list[Path]) -> None:
-    """The files of one split must agree on the types of columns, and should on their names."""
-    from datasets import Features
+def _agreeing(tables: list[pa.Table], paths: list[Path]) -> list[pa.Table]:
+    """The files of one split with columns of the same types; that they differ in types or names is told.
 
-    if conflict := readers.type_conflict(tables):
+    Raises:
+        UserError: they number their classes differently.
+    """
+    from datasets import ClassLabel, Features
+
+    while conflict := type_conflict(tables):
         column, types, first, second = conflict
-        raise UserError(
-            f"Column {column!r} has another type in {paths[first]} than in {paths[second]}: {types}",
-            "Write both files with the same type.",
+        declared = [Features.from_arrow_schema(tables[index].schema)[column] for index in (first, second)]
+        if any(isinstance(feature, ClassLabel) for feature in declared):
+            raise UserError(
+                f"column {column!r} numbers its classes in {paths[first]} or {paths[second]}, and not in the other",
+                "Write both files with class names in place of numbers.",
+            )
+        tables, mixed = agreed(tables, column)
+        if not mixed:  # whole numbers and others
+            continue
+        reporting.current().warn(
+            f"column {column!r} has another type in {paths[first]} than in {paths[second]} ({types}): "
+            f"it is read as {tables[first].schema.field(column).type} in both"
         )
     first_features = Features.from_arrow_schema(tables[0].schema)
     for table, path in zip(tables[1:], paths[1:], strict=True):
@@ -549,6 +562,7 @@ def _check_columns(tables: list[pa.Table], paths: list[Path]) -> None:
                     f"Column {name!r} numbers its classes in {paths[0]} and {path} differently",
                     "Write both files with the same class names, or with names in place of numbers.",
                 )
+    return tables
 
 
 def _add_saved(loaded: LoadedData, folder: Path) -> None:

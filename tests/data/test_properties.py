@@ -46,9 +46,10 @@ def test_without_quoting_a_line_is_a_row(rows: list[list[str]]) -> None:
     assert [row.line for row in found] == [i for i, line in enumerate(lines, start=1) if line and i > 1]
     for row in found:
         cells = lines[row.line - 1].split("\t")
-        assert (row.error is None) == (len(cells) == 2)
+        # separators at the end of a line hold nothing
+        assert (row.error is None) == (len(cells) >= 2 and not any(cells[2:]))
         if row.error is None:
-            assert [value or "" for value in row.values.values()] == cells
+            assert [value or "" for value in row.values.values()] == cells[:2]
 
 
 @given(st.lists(st.tuples(ONE_LINE, ONE_LINE), min_size=1, max_size=8))
