@@ -383,7 +383,11 @@ class DeviceOptions(Config):
         "auto", "Arithmetic of the forward pass.", panel="Device", shown_default="bf16 or fp16 on GPU, fp32 on CPU"
     )
     threads: int | None = option(
-        None, "CPU threads of torch.", panel="Device", ge=1, shown_default="the cores this process may use"
+        None,
+        "CPU threads of torch.",
+        panel="Device",
+        ge=1,
+        shown_default="as cores, CPU time and OMP_NUM_THREADS allow",
     )
 
 

@@ -7,10 +7,15 @@ import os
 import sys
 import warnings
 
+_RAYON = os.environ.get("RAYON_NUM_THREADS")  # as the user set it
+
 
 def apply(*, verbose: bool) -> None:
     """Set what the libraries read at import time. Call before torch or transformers is imported."""
+    from nlpkit.measurement import machine
+
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
+    limit_tokenizers(machine.threads()[0])
     if verbose:
         logging.basicConfig(level=logging.INFO, stream=sys.stderr)
         return
@@ -27,6 +32,12 @@ def apply(*, verbose: bool) -> None:
     # importing torchao makes the pytree of torch warn; torch sets the level of its own root logger again at import
     for name in ("torch", "torch.utils._pytree", "torchao", "huggingface_hub", "accelerate", "fsspec", "matplotlib"):
         logging.getLogger(name).setLevel(logging.ERROR)
+
+
+def limit_tokenizers(threads: int) -> None:
+    """Let the tokenizers library use so many threads, unless the user said how many; before it tokenizes first."""
+    if _RAYON is None:
+        os.environ["RAYON_NUM_THREADS"] = str(threads)
 
 
 def silence_transformers() -> None:

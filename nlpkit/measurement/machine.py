@@ -6,6 +6,7 @@ What Linux says is read below `root`, so that a machine can be described that is
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import platform
 import shutil
@@ -60,6 +61,26 @@ def processor(root: Path = ROOT) -> dict[str, Any]:
         "max_mhz": _kilo(clock / "cpuinfo_max_freq"),
         "virtual": "hypervisor" in flags if said.get("flags") else None,  # only x86 has such a flag
     }
+
+
+def threads(root: Path = ROOT) -> tuple[int, str | None]:
+    """How many threads this process is to compute with, and what says so where that is not the cores it may run on.
+
+    The least of these cores, the CPU time that control groups leave it, and OMP_NUM_THREADS.
+    """
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    limits: list[tuple[int, str | None]] = [(cores, None)]
+    limits += [
+        (max(math.ceil(quota / period), 1), f"CPU limit {quota / period:g}")
+        for quota, period in _quotas(root)
+        if quota > 0 and period > 0
+    ]
+    named = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0].strip()
+    # torchrun sets 1 for each of its processes where the user has set nothing
+    by_torchrun = "TORCHELASTIC_RUN_ID" in os.environ and named == "1"
+    if named.isdecimal() and int(named) > 0 and not by_torchrun:
+        limits.append((int(named), "OMP_NUM_THREADS"))
+    return min(limits, key=lambda limit: limit[0])
 
 
 def memory() -> dict[str, int]:

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from nlpkit import options
-from nlpkit.measurement import environment
+from nlpkit.measurement import environment, machine
 from nlpkit.reporting import Report, Table
 from nlpkit.runs.folder import human_bytes
 
@@ -68,7 +68,7 @@ def _software(env: dict[str, Any]) -> Iterator[tuple[str, str]]:
     yield (
         "threads",
         (
-            f"{env['cpu']['usable_cores']} unless --threads says another number; torch alone takes {torch['threads']}, "
+            f"{machine.threads()[0]} unless --threads says another number; torch alone takes {torch['threads']}, "
             f"and {torch['interop_threads']} between operations"
         ),
     )

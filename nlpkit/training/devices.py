@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from nlpkit import process
 from nlpkit.errors import UserError
+from nlpkit.measurement import machine
 from nlpkit.options import DeviceOptions
 
 # as the user set it, before a run narrows it to one GPU
@@ -50,8 +51,11 @@ def choose(options: DeviceOptions) -> Device:
             os.environ["CUDA_VISIBLE_DEVICES"] = visible[chosen]
     import torch
 
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    torch.set_num_threads(options.threads or max(cores // process.world_size(), 1))
+    cores, why = machine.threads()
+    # OMP_NUM_THREADS is for each process, what the machine leaves for all of them
+    shared = cores if why == "OMP_NUM_THREADS" else max(cores // process.world_size(), 1)
+    torch.set_num_threads(options.threads or shared)
+    process.limit_tokenizers(torch.get_num_threads())
     found = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
     name = wanted if wanted != "auto" else next(kind for kind in ("cuda", "mps", "cpu") if found[kind])
     if not found[name]:
@@ -63,7 +67,8 @@ def choose(options: DeviceOptions) -> Device:
             precision = "bf16" if torch.cuda.is_bf16_supported() else "fp16"
     if precision == "fp16" and name == "cpu":
         raise UserError("--precision fp16 needs a GPU", "Use bf16 or fp32 on the CPU.")
-    chip = torch.cuda.get_device_name() if name == "cuda" else f"{torch.get_num_threads()} threads"
+    by = f" by {why}" if why and not options.threads else ""
+    chip = torch.cuda.get_device_name() if name == "cuda" else f"{torch.get_num_threads()} threads{by}"
     return Device(name, precision, f"{name} ({chip}), {precision}")
 
 

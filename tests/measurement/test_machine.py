@@ -93,6 +93,53 @@ def test_no_limit_is_none(tmp_path: Path) -> None:
     assert machine.limits(tmp_path / "nothing") == {"cpus": None, "memory_bytes": None}
 
 
+@pytest.mark.parametrize(
+    ("quota", "named", "expected"),
+    [
+        ("max 100000", None, (4, None)),
+        ("150000 100000", None, (2, "CPU limit 1.5")),  # a share of a core is a thread of its own
+        ("20000 100000", None, (1, "CPU limit 0.2")),
+        ("150000 100000", "1", (1, "OMP_NUM_THREADS")),
+        ("max 100000", "3,1", (3, "OMP_NUM_THREADS")),
+        ("max 100000", "16", (4, None)),
+        ("max 100000", "many", (4, None)),
+    ],
+)
+def test_threads_are_the_least_of_cores_cpu_time_and_what_is_named(
+    quota: str, named: str | None, expected: tuple[int, str | None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = written(tmp_path, proc__self__cgroup="0::/job\n", **{"sys__fs__cgroup__job__cpu.max": f"{quota}\n"})
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(4)), raising=False)
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    if named:
+        monkeypatch.setenv("OMP_NUM_THREADS", named)
+    assert machine.threads(root) == expected
+
+
+def test_the_device_says_who_limits_its_threads_and_an_option_wins(monkeypatch: pytest.MonkeyPatch) -> None:
+    import torch
+
+    from nlpkit import process
+    from nlpkit.options import DeviceOptions
+    from nlpkit.training import devices
+
+    monkeypatch.setattr(process, "_RAYON", None)
+    monkeypatch.setenv("RAYON_NUM_THREADS", "1")  # which is put back
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    assert devices.choose(DeviceOptions(device="cpu")).described == "cpu (1 threads by OMP_NUM_THREADS), fp32"
+    assert (torch.get_num_threads(), os.environ["RAYON_NUM_THREADS"]) == (1, "1")
+    assert devices.choose(DeviceOptions(device="cpu", threads=2)).described == "cpu (2 threads), fp32"
+    assert (torch.get_num_threads(), os.environ["RAYON_NUM_THREADS"]) == (2, "2")
+    torch.set_num_threads(1)
+    # torchrun says 1 where the user has said nothing; each of two processes takes its share of the cores
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(4)), raising=False)
+    monkeypatch.setattr(machine, "_quotas", lambda _: iter(()))
+    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "none")
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    assert devices.choose(DeviceOptions(device="cpu")).described == "cpu (2 threads), fp32"
+    torch.set_num_threads(1)
+
+
 @pytest.fixture
 def driver(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A program `nvidia-smi` that is found first; its text is the test's."""
