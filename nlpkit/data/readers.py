@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Literal, cast
 
 from nlpkit import nearby, reporting
-from nlpkit.data import conll, delimited, layouts
+from nlpkit.data import conll, delimited, layouts, split_names
 from nlpkit.data.layouts import ANYTHING, Wanted
 from nlpkit.data.layouts.triples import spans_as_objects
 from nlpkit.data.one_type import Parts, as_text, plain
@@ -138,12 +138,14 @@ class Row:
         values: column name -> value; csv, tsv and txt values are str, an empty cell is None.
         error: what is wrong with the row, with file and line; None when nothing is.
         lines: of a sentence with one word a line, the line of each word.
+        split: that the row belongs to, of a JSON document that holds several.
     """
 
     line: int
     values: dict[str, Any]
     error: str | None = None
     lines: Sequence[int] = ()
+    split: str | None = None
 
 
 def read_rows(
@@ -193,6 +195,8 @@ def read_table(path: str | Path, reading: Reading = AS_FOUND) -> pa.Table:
         columns: dict[str, Sequence[Any]] = {
             name: spans_as_objects([row.values.get(name) for row in chunk]) for name in names
         }
+        if any(row.split for row in chunk):
+            columns[split_names.COLUMN] = [row.split for row in chunk]
         if any(row.lines for row in chunk):
             columns[LINES] = [row.lines for row in chunk]
         parts.add({**columns, LINE: lines}, lines)
@@ -770,15 +774,20 @@ def _document(source: Input, lines: list[str], rows_of: Callable[[Input, Any], l
         where = f"{source.name} line {error.lineno}, column {error.colno}"
         raise UserError(f"{where}: {error.msg}", "Check the file with `python -m json.tool`.") from error
     escaped = "\\u" in content
-    converted = layouts.document(document, source)
-    for number, values in converted or enumerate(rows_of(source, document), start=1):
-        values = source.record(values)
-        if not isinstance(values, dict):
-            yield source.bad(number, f"expected an object, found {_kind(values)}", "Make every item an object.")
-        elif escaped and (lone := _lone_surrogate(values)):
-            yield source.bad(number, *lone)
-        else:
-            yield Row(number, values)
+    numbers = itertools.count(1)
+    parts = split_names.parts_of(document)
+    if parts:
+        reporting.current().note(f"{source.name}: holds the splits {', '.join(parts)}")
+    for split, part in (parts or {None: document}).items():
+        converted = layouts.document(part, source)
+        for number, values in converted or ((next(numbers), row) for row in rows_of(source, part)):
+            values = source.record(values)
+            if not isinstance(values, dict):
+                yield source.bad(number, f"expected an object, found {_kind(values)}", "Make every item an object.")
+            elif escaped and (lone := _lone_surrogate(values)):
+                yield source.bad(number, *lone)
+            else:
+                yield Row(number, values, split=split)
 
 
 def _records(source: Input, document: Any) -> list[Any]:

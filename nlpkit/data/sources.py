@@ -10,6 +10,7 @@ import glob
 import hashlib
 import os
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -17,10 +18,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from nlpkit import reporting
-from nlpkit.data import layouts, readers
+from nlpkit.data import layouts, readers, split_names
 from nlpkit.data.layouts import Wanted, aligned, class_folders
 from nlpkit.data.one_type import agreed, type_conflict
 from nlpkit.data.readers import Reading
+from nlpkit.data.split_names import SPLIT_NAMES
 from nlpkit.errors import UserError
 
 if TYPE_CHECKING:
@@ -33,19 +35,6 @@ PLACE = (FILE, readers.LINE)
 """Columns that every loaded split has besides its own: int index into `LoadedData.origins`, int line or row."""
 HIDDEN = (*PLACE, readers.LINES)
 """All columns that are no user's: sentences of one word a line also have the line of each word."""
-
-SPLIT_NAMES: dict[str, str] = {
-    "train": "train",
-    "training": "train",
-    "validation": "validation",
-    "valid": "validation",
-    "val": "validation",
-    "dev": "validation",
-    "eval": "validation",
-    "test": "test",
-    "testing": "test",
-}
-"""Names of a split that people use -> the one used here."""
 
 HUB_NAME = re.compile(r"(?P<name>[\w.-]+(/[\w.-]+)?)(:(?P<config>[^@]+))?(@(?P<revision>.+))?")
 NOT_DATA = re.compile(r"(readme|licen[cs]e|copying|notice|changelog|requirements|dataset_infos?)\b.*", re.IGNORECASE)
@@ -168,7 +157,17 @@ def load(
             source.kind = "hub"
             _add_hub(loaded, data, config, revision)
     for split, paths in {**found, **explicit}.items():
-        loaded.splits[split] = _read(loaded, split, paths, reading)
+        rows = _read(loaded, split, paths, reading)
+        parts = _parted(loaded, rows, paths) if split in explicit or set(found) == {"train"} else {}
+        if split in explicit and parts:
+            if split not in parts:
+                raise UserError(
+                    f"--{split}-file {paths[0]}: holds rows of {' and '.join(parts)}, none of {split}",
+                    "Rename what names its splits, or give another file.",
+                )
+            parts = {split: parts[split]}
+        loaded.splits.update(parts or {split: rows})
+        loaded.source.files.update(dict.fromkeys(parts, loaded.source.files[split]))
 
     wanted = {"train": train_split, "validation": validation_split, "test": test_split}
     slices = {split: select_slice(loaded.splits, spec) for split, spec in wanted.items() if spec}
@@ -499,6 +498,22 @@ def _read(loaded: LoadedData, split: str, paths: list[Path], reading: Reading) -
     fingerprint = hashlib.sha256(key.encode()).hexdigest()[:16]
     info = DatasetInfo(features=Features.from_arrow_schema(table.schema))
     return Dataset(table, info=info, fingerprint=fingerprint)
+
+
+def _parted(loaded: LoadedData, rows: Dataset, paths: list[Path]) -> dict[str, Dataset]:
+    """The rows by split, where a column names it (or did in a JSON document); empty where none does."""
+    import numpy as np
+
+    column = split_names.column_of(rows.column_names)
+    named = split_names.splits_of(rows[column][:]) if column is not None else None
+    if column is None or named is None:
+        return {}
+    counts = Counter(named)
+    ordered = sorted(counts, key=lambda split: _split_order((split, [])))
+    shown = ", ".join(f"{split} {counts[split]:,}" for split in ordered)
+    reporting.current().note(f"{_names(paths)}: '{column}' tells the split of each row: {shown}")
+    kept = rows.remove_columns([column])
+    return {split: kept.select(np.flatnonzero(np.array(named) == split)) for split in ordered}
 
 
 @dataclass
