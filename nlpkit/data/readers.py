@@ -775,10 +775,11 @@ def _document(source: Input, lines: list[str], rows_of: Callable[[Input, Any], l
         raise UserError(f"{where}: {error.msg}", "Check the file with `python -m json.tool`.") from error
     escaped = "\\u" in content
     numbers = itertools.count(1)
-    parts = split_names.parts_of(document)
-    if parts:
-        reporting.current().note(f"{source.name}: holds the splits {', '.join(parts)}")
-    for split, part in (parts or {None: document}).items():
+    held = split_names.parts_of(document)
+    if held:
+        reporting.current().note(f"{source.name}: holds the splits {', '.join(held)}")
+    parts: list[tuple[str | None, Any]] = [*held.items()] if held else [(None, document)]
+    for split, part in parts:
         converted = layouts.document(part, source)
         for number, values in converted or ((next(numbers), row) for row in rows_of(source, part)):
             values = source.record(values)
