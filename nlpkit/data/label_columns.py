@@ -89,10 +89,12 @@ def _flags(row: list[Any]) -> list[Any] | Any:
 
 def _declared(value: Any, names: Sequence[str]) -> Any:
     if isinstance(value, list):
-        return [names[item] if isinstance(item, int) else item for item in value]
-    if isinstance(value, int):
-        return names[value] if value >= 0 else NOT_PUBLIC
-    return value
+        return [_declared(item, names) for item in value]
+    if not isinstance(value, int):
+        return value
+    if value < 0:
+        return NOT_PUBLIC
+    return names[value] if value < len(names) else str(value)  # the data may declare more than the model has
 
 
 def class_names(rows: Dataset, column: str) -> list[str] | None:

@@ -19,31 +19,38 @@ LONG = 4
 DELIMITERS = ",;|/+&"
 
 
-def findings(names: Sequence[str], counts: Mapping[str, int], what: str = "labels") -> list[Finding]:
-    """What looks alike among the names of labels, with the number of each.
+def alike(names: Sequence[str], counts: Mapping[str, int], what: str, *, slips: bool = True) -> list[Finding]:
+    """Pairs of names that look alike, with the number of each.
 
     Args:
-        names: of the labels.
+        names: of labels.
         counts: how often each occurs in all splits together.
         what: they are called in messages.
+        slips: whether the names are words, in which a letter may have slipped, and no codes such as NNP and NNPS.
     """
     words = [name for name in names if as_number(name) is None]
-    same = _alike(words, _key) + _alike([name for name in names if name not in words], as_number)
-    slips = [pair for pair in _slips(words, counts) if pair not in same and pair[::-1] not in same]
-    found = []
-    if same or slips:
-        pairs = [f"{_shown(a)} ({counts[a]:,}) and {_shown(b)} ({counts[b]:,}){_why(a, b)}" for a, b in same + slips]
-        message = f"{len(pairs)} pair{'s' * (len(pairs) > 1)} of {what} look alike, and may be the same"
-        found.append(Finding("warning", "alike-labels", message, len(pairs), pairs))
-    if joined := _joined(words):
-        delimiter, cells = joined
-        rows = sum(counts[name] for name in cells)
-        message = (
-            f"{len(cells)} of {len(names)} {what} ({rows:,} rows) look like several in one cell: "
-            f"{'; '.join(_shown(name) for name in cells[:SHOWN])} (--label-delimiter '{delimiter}')"
-        )
-        found.append(Finding("warning", "joined-labels", message, rows, list(cells)))
-    return found
+    pairs = _same(words, _key) + _same([name for name in names if as_number(name) is not None], as_number)
+    told = {frozenset(pair) for pair in pairs}
+    pairs += [pair for pair in _slips(words, counts) if slips and frozenset(pair) not in told]
+    if not pairs:
+        return []
+    shown = [f"{_shown(a)} ({counts[a]:,}) and {_shown(b)} ({counts[b]:,}){_why(a, b)}" for a, b in pairs]
+    message = f"{len(pairs)} pair{'s' * (len(pairs) > 1)} of {what} look alike, and may be the same"
+    return [Finding("warning", "alike-labels", message, len(pairs), shown)]
+
+
+def several_in_one(names: Sequence[str], counts: Mapping[str, int]) -> list[Finding]:
+    """Names that look like several labels in one cell; arguments as for `alike`."""
+    joined = _joined([name for name in names if as_number(name) is None])
+    if joined is None:
+        return []
+    delimiter, cells = joined
+    rows = sum(counts[name] for name in cells)
+    message = (
+        f"{len(cells)} of {len(names)} labels ({rows:,} rows) look like several in one cell: "
+        f"{'; '.join(_shown(name) for name in cells[:SHOWN])} (--label-delimiter '{delimiter}')"
+    )
+    return [Finding("warning", "joined-labels", message, rows, cells)]
 
 
 def _shown(name: str) -> str:
@@ -71,7 +78,7 @@ def _key(name: str) -> str:
     return re.sub(r"(?<=\w)[\s_-]+(?=\w)", "", folded(name).replace("_", " "))
 
 
-def _alike(names: Sequence[str], key_of: Callable[[str], Any]) -> list[tuple[str, str]]:
+def _same(names: Sequence[str], key_of: Callable[[str], Any]) -> list[tuple[str, str]]:
     groups: dict[Any, list[str]] = defaultdict(list)
     for name in names:
         groups[key_of(name)].append(name)

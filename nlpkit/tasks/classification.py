@@ -405,8 +405,12 @@ class TextClassification(Task):
         places = {split: rows["where"][:] for split, rows in examples.items()}
         findings = checks.duplicates(keyed, labels, places) + checks.leakage(keyed, places)
         if self.labels.problem != "regression":
-            counts = sum((self._counts(np.asarray(values)) for values in labels.values() if values), np.zeros(1, int))
-            findings += look_alikes.findings(self.labels.names, dict(zip(self.labels.names, counts, strict=True)))
+            names = self.labels.names
+            rows_a_label = sum(
+                (self._counts(np.asarray(found)) for found in labels.values() if found), np.zeros(1, int)
+            )
+            counts = dict(zip(names, rows_a_label.tolist(), strict=True))
+            findings += look_alikes.alike(names, counts, "labels") + look_alikes.several_in_one(names, counts)
         if self.labels.problem == "single-label" and "train" in examples:
             findings += checks.classes(self.labels.names, labels)
         if self.labels.problem == "multi-label" and "train" in examples:

@@ -430,7 +430,9 @@ class TokenClassification(Task):
         return findings
 
     def _class_findings(self, counts: Mapping[str, Counter[str]]) -> list[Finding]:
-        """Classes that are missing or rare in train, or missing elsewhere."""
+        """Classes that are missing or rare in train, or missing elsewhere; those that are spelt alike."""
+        from nlpkit.data import look_alikes
+
         findings = []
         train, what = counts["train"], "tags" if self.plain else "types"
         if not train or (self.plain and len(train) < 2):
@@ -448,7 +450,8 @@ class TokenClassification(Task):
                 level: Any = "warning" if split == "train" else "note"
                 shown = ", ".join(absent[:SHOWN]) + (", ..." if len(absent) > SHOWN else "")
                 findings.append(Finding(level, "absent-class", message + shown, len(absent)))
-        return findings
+        everywhere = sum(counts.values(), Counter[str]())
+        return findings + look_alikes.alike(self.classes, everywhere, what, slips=False)
 
     def _counts(self, rows: Mapping[str, Any] | Dataset) -> Counter[str]:
         """How many entities there are of each type, or words of each plain tag."""

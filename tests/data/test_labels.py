@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 from conftest import write_jsonl
-from datasets import Dataset
+from datasets import ClassLabel, Dataset, Features, Value
 
 from nlpkit import reporting
 from nlpkit.data import label_cells, look_alikes, sources
@@ -461,6 +461,18 @@ def test_spelling_decides_where_two_labels_differ_by_it_alone() -> None:
         labels.id_of("SPAM")
 
 
+def test_a_model_without_names_may_have_fewer_labels_than_the_data_declare() -> None:
+    features = Features({"text": Value("string"), "label": ClassLabel(names=["a", "b", "c"])})
+    rows = Dataset.from_dict({"text": ["x", "y", "z"], "label": [1, 0, 2]}, features=features)
+    model = SimpleNamespace(id2label={0: "LABEL_0", 1: "LABEL_1"}, num_labels=2, problem_type=None)
+    task = TextClassification.from_model(model, None)
+    task.bind(["text", "label"], check_data.Config(), labelled=True)
+    findings: list[Finding] = []
+    found = task.examples(rows, "test", LoadedData({"test": rows}, Source(""), []), findings)
+    assert found["label"][:] == [1, 0]
+    assert [(f.check, f.count) for f in findings] == [("unknown-label", 1)]
+
+
 def test_names_for_numbers(heard: Heard) -> None:
     task, found = read([0, 1, 1, 0], label_names=["neg", "pos"])
     assert task.labels.names == ["neg", "pos"]
@@ -485,7 +497,7 @@ def test_rows_that_are_held_out_are_stratified_by_classes_that_are_written_as_fl
 
 
 def pairs_of(**counts: int) -> list[str]:
-    found = look_alikes.findings(list(counts), counts)
+    found = look_alikes.alike(list(counts), counts, "labels") + look_alikes.several_in_one(list(counts), counts)
     return [example for finding in found for example in finding.examples]
 
 
@@ -517,6 +529,12 @@ def test_labels_that_look_alike_are_told_with_their_counts() -> None:
 )
 def test_labels_that_are_merely_near_are_not_told(counts: dict[str, int]) -> None:
     assert pairs_of(**counts) == []
+
+
+def test_codes_are_alike_in_spelling_only() -> None:
+    counts = {"NNP": 900, "NNPS": 3, "nnp": 4}
+    (found,) = look_alikes.alike(list(counts), counts, "tags", slips=False)
+    assert found.examples == ["'NNP' (900) and 'nnp' (4), which differ in case"]
 
 
 def test_check_data_tells_of_labels_that_look_alike(tmp_path: Path) -> None:
