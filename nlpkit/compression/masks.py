@@ -14,6 +14,8 @@ import torch
 from torch import nn
 from torch.nn.utils import prune
 
+from nlpkit.errors import UserError
+
 Scope = Literal["layer", "global"]
 
 
@@ -61,6 +63,9 @@ def prunable(model: Any, include: Collection[str] = ()) -> list[Prunable]:
     Args:
         model: a PreTrainedModel.
         include: `biases` of the same layers, `embeddings` (of tokens, positions, types).
+
+    Raises:
+        UserError: there is none: GPT-2 and its kin, I-BERT have layers of other kinds.
     """
     prefix = "" if model.base_model is model else f"{model.base_model_prefix}."
     tied = {
@@ -75,6 +80,11 @@ def prunable(model: Any, include: Collection[str] = ()) -> list[Prunable]:
         elif isinstance(module, nn.Embedding) and "embeddings" in include:
             sharing = [other for other, weight in tied.items() if weight is module.weight]
             found.append(Prunable(f"{prefix}{name}.weight", (module, *sharing), "weight"))
+    if not found:
+        raise UserError(
+            f"{type(model).__name__} has no Linear layer in its encoder: there are no weights to prune",
+            "Distil it into an encoder that has some: nlpkit distill --student MODEL.",
+        )
     return found
 
 

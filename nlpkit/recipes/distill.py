@@ -238,7 +238,8 @@ def _aims(config: Config, teacher: Trained, origin: Origin) -> Aims:
             f"teacher {theirs.num_attention_heads}",
             "Use --relation-weight, which asks for no equal numbers.",
         )
-    heads = config.relation_heads or theirs.num_attention_heads
+    # FNet has none; what asks for some has refused it by now
+    heads: int = config.relation_heads or getattr(theirs, "num_attention_heads", 1)
     widths = origin.config.hidden_size, theirs.hidden_size
     if config.relation_weight and any(width % heads for width in widths):
         raise UserError(

@@ -105,6 +105,7 @@ class MaskedLanguageModeling(Task):
         self.seed = SEED
         self.top_k = TOP_K
         self.tokenizer: Any = None  # at prediction
+        self._gaps: tuple[int, np.ndarray] | None = None  # see `_unnamed`
         self._heads: WeakKeyDictionary[Any, MaskedPositions] = WeakKeyDictionary()  # of the models that they hook
 
     # --- made from data, from a model folder ---
@@ -147,7 +148,7 @@ class MaskedLanguageModeling(Task):
         mask = tokenizer.mask_token
         if mask is None or tokenizer.mask_token_id not in tokenizer(mask)["input_ids"]:
             raise UserError("the tokenizer has no mask token", "Name the tokenizer of the model with --tokenizer.")
-        self.tokenizer = tokenizer
+        self.tokenizer, self._gaps = tokenizer, None
 
     def configure(self, options: Any) -> None:
         if isinstance(options, MaskedLMAnswerOptions):
@@ -326,11 +327,20 @@ class MaskedLanguageModeling(Task):
             right = (logits.argmax(-1) == labels) & used
             sums = torch.stack([loss.view_as(labels), right, used], dim=-1)
             return sums.cpu().double().sum(1).numpy()
-        scores, ids = logits.softmax(-1).topk(min(self.top_k, logits.shape[-1]))
+        scores = logits.softmax(-1)
+        if len(unnamed := self._unnamed(scores.shape[-1])):
+            scores[..., torch.from_numpy(unnamed).to(scores.device)] = -1.0
+        scores, ids = scores.topk(min(self.top_k, scores.shape[-1] - len(unnamed)))
         found = np.empty(ids.shape, dtype=CANDIDATE)
         found["id"], found["score"] = ids.cpu().numpy(), scores.cpu().numpy()
         counts = (positions >= 0).sum(1).tolist()
         return [candidates[:count] for candidates, count in zip(found, counts, strict=True)]
+
+    def _unnamed(self, width: int) -> np.ndarray:
+        """Ids that the tokenizer has no token for: some models have rows up to a round number."""
+        if self._gaps is None or self._gaps[0] != width:
+            self._gaps = width, np.setdiff1d(np.arange(width), list(self.tokenizer.get_vocab().values()))
+        return self._gaps[1]
 
     # --- learning from a teacher ---
 

@@ -12,6 +12,7 @@ from torch import nn
 from torch.nn.utils import prune
 
 from nlpkit.compression import masks
+from nlpkit.errors import UserError
 from tests.compression.tiny import batch, outputs, tiny
 
 
@@ -29,6 +30,14 @@ def test_linear_weights_of_the_encoder_are_pruned(model_type: str) -> None:
     assert set(found) < linear  # the head is left alone
     for tensor in masks.prunable(model):
         assert tensor.original is parameters[tensor.name]
+
+
+def test_a_model_without_linear_layers_is_refused() -> None:
+    from transformers import GPT2Config, GPT2ForSequenceClassification
+
+    model = GPT2ForSequenceClassification(GPT2Config(vocab_size=20, n_embd=8, n_layer=1, n_head=1))
+    with pytest.raises(UserError, match="GPT2ForSequenceClassification has no Linear layer in its encoder"):
+        masks.prunable(model)
 
 
 def test_embeddings_and_biases_by_name_only() -> None:

@@ -174,6 +174,26 @@ def test_more_candidates_than_the_vocabulary_has(masked_lm: Any) -> None:
     assert sum(candidate["score"] for candidate in candidates) == pytest.approx(1, abs=1e-4)
 
 
+def test_no_candidate_is_an_id_without_a_token(masked_lm: Any, tmp_path: Path) -> None:
+    """Vocabularies are padded to round sizes: those rows are nobody's, and may score high."""
+    from transformers import AutoModelForMaskedLM
+
+    model = AutoModelForMaskedLM.from_pretrained(masked_lm())
+    size = model.config.vocab_size
+    model.resize_token_embeddings(size + 7, mean_resizing=False)
+    with torch.no_grad():
+        model.get_output_embeddings().bias[-7:] = 50.0
+    model.save_pretrained(tmp_path)
+    make_tokenizer().save_pretrained(tmp_path)
+    made = predictor_of(tmp_path, top_k=500)
+    rows = [{"text": "the [MASK] was good"}]
+    (answer,) = made.answers(rows)
+    (candidates,) = answer["candidates"]
+    assert len(candidates) == size
+    assert {candidate["token_id"] for candidate in candidates} == set(range(size))
+    assert made.task.answer_tables(rows, [answer])[0].rows
+
+
 def test_the_head_runs_at_the_masks_only(masked_lm: Any) -> None:
     made = predictor_of(masked_lm())
     seen = []
