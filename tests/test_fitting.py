@@ -216,3 +216,12 @@ def test_a_checkpoint_that_lacks_weights_is_not_taken_up(tmp_path: Path, data: P
     save_file(weights, checkpoint / "model.safetensors", {"format": "pt"})
     with pytest.raises(RunError, match=r"lacks 1 weights of the model \(classifier.weight"):
         trainer.train(resume_from_checkpoint=str(checkpoint))
+
+
+def test_a_run_whose_config_counts_other_labels_than_its_head_opens() -> None:
+    """BART's config says three, whatever its head has: a reader has a start and an end, which are no labels."""
+    from nlpkit.tasks import registry
+    from nlpkit.tasks.question_answering import QuestionAnswering
+
+    record = QuestionAnswering(max_length=64).record()
+    assert registry.known_task(config_of("bart"), record) is not None

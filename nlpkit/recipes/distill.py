@@ -239,7 +239,7 @@ def _aims(config: Config, teacher: Trained, origin: Origin) -> Aims:
             "Use --relation-weight, which asks for no equal numbers.",
         )
     # FNet has none; what asks for some has refused it by now
-    heads: int = config.relation_heads or getattr(theirs, "num_attention_heads", 1)
+    heads = config.relation_heads or int(getattr(theirs, "num_attention_heads", 1))
     widths = origin.config.hidden_size, theirs.hidden_size
     if config.relation_weight and any(width % heads for width in widths):
         raise UserError(

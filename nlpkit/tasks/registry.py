@@ -74,7 +74,9 @@ def known_task(config: Any, record: dict[str, Any] | None) -> Task | None:
     if record:
         try:
             task = task_class(record["name"]).from_model(config, record)
-            labels = task.model_arguments().get("num_labels", config.num_labels)
+            arguments = task.model_arguments()
+            # a start and an end are no labels: BART's config counts three whatever its head has
+            labels = len(arguments["id2label"]) if "id2label" in arguments else config.num_labels
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise UserError(
                 f"what {RECORD} says of the model's task is damaged ({type(error).__name__}: {error})", COPY_AGAIN
