@@ -3,7 +3,7 @@
 linear    encoders of 2, 4, ... 12 equal layers: latency must be a straight line over the layers
 wait      an encoder that waits 5 or 10 ms in each call against the same one that does not: 5 ms more for 5 ms
 memory    encoders that take 50, 200 and 800 MB more while they run: that much more peak memory
-same      a model against itself, 20 times: "no difference" in at least 19
+same      a model against itself, 20 times: neither faster nor slower in at least 19
 overhead  the calls of the command against a bare timed loop over the same calls, by turns in one process
 
 Example: python benchmarks/benchmark.py --checks linear,wait,memory,same,overhead
@@ -94,9 +94,9 @@ def same(place: Path, options: argparse.Namespace) -> dict[str, Any]:
         verdicts.append(figures(document, "verdict")[1])
         speeds.append((figures(document, "speed")[1], *figures(document, "speed_interval")[1]))
         print("same: {:.3f} ({:.3f} to {:.3f}), {}".format(*speeds[-1], verdicts[-1]), flush=True)
-    equal = verdicts.count("no difference")
-    print(f"same: no difference in {equal} of {len(verdicts)} runs")
-    return {"no_difference": equal, "runs": len(verdicts), "speeds": speeds}
+    equal = sum(verdict in ("no difference", "not certain") for verdict in verdicts)
+    print(f"same: neither faster nor slower in {equal} of {len(verdicts)} runs")
+    return {"neither": equal, "runs": len(verdicts), "speeds": speeds}
 
 
 def overhead(place: Path, options: argparse.Namespace) -> dict[str, Any]:

@@ -69,26 +69,32 @@ def front(made: Document) -> Entry | None:
 def picks(made: Document, found: Mapping[tuple[Point, str], Mapping[int, Measurement]]) -> Entry:
     """The names of the smallest, the fastest and the best; several where they are equal.
 
-    Equally fast are those whose speed against the fastest has an interval that covers 1.
+    Equally fast are those of no difference to the fastest (see `statistics.verdict`); `perhaps` as fast those of which
+    that is not certain.
 
     Args:
         found: measurements by point and subject, then launch.
     """
     point, latencies, values = size_to_judge_by(made), _latencies(made), _values(made)
     fastest: list[str] = []
+    perhaps: list[str] = []
     if point is not None and latencies:
         at = Point(point["mode"], point["batch_size"], point["length"])
         first = min(latencies, key=lambda name: latencies[name])
         for name in sorted(latencies, key=lambda name: latencies[name]):
             logs = statistics.log_speeds(found[at, first], found[at, name])
-            if name == first or (logs and statistics.verdict(statistics.over_launches(logs)) == "no difference"):
+            verdict = statistics.verdict(statistics.over_launches(logs)) if logs and name != first else None
+            if name == first or verdict == "no difference":
                 fastest.append(name)
+            elif verdict == "not certain":
+                perhaps.append(name)
     figure = _figure_of_size(made)
     known = {s["name"]: s[figure] for s in made["subjects"] if s[figure] is not None}
     best = (max if made["higher_is_better"] else min)(values.values(), default=None)
     return {
         "smallest": [name for name, value in known.items() if value == min(known.values())],
         "fastest": fastest,
+        "perhaps": perhaps,
         "best": [name for name, value in values.items() if value == best],
     }
 
@@ -110,7 +116,7 @@ def recommendation(made: Document) -> str:
             f"all of one size ({size_said})" if one_size else f"smallest: {_listed(chosen['smallest'])} ({size_said})"
         )
     if chosen["fastest"]:
-        said.append(f"fastest: {_fastest(made, chosen['fastest'])}")
+        said.append(f"fastest: {_fastest(made, chosen['fastest'], chosen['perhaps'])}")
     metric, values = made["main_metric"], _values(made)
     if chosen["best"]:
         said.append(f"best {metric}: {_listed(chosen['best'])} ({values[chosen['best'][0]]:.4f})")
@@ -122,18 +128,19 @@ def recommendation(made: Document) -> str:
     return f"{sentence[:1].upper()}{sentence[1:]}." if said else "Nothing could be measured."
 
 
-def _fastest(made: Document, names: Sequence[str]) -> str:
-    """The fastest with its figures; among equals the one of the lowest time."""
+def _fastest(made: Document, names: Sequence[str], perhaps: Sequence[str]) -> str:
+    """The fastest with its figures; among equals the one of the lowest time. Behind it those that may be as fast."""
     point = size_to_judge_by(made)
     assert point is not None
     result = next(result for result in point["results"] if result["subject"] == names[0])
     figures = f"{_milliseconds(result['ms_a_call'])} at {size(point)}"
+    doubt = f", not certain against {_listed(perhaps)}: more --launches tell" if perhaps else ""
     if len(names) > 1:
-        return f"no measurable difference between {_listed(names)} ({figures})"
+        return f"no difference between {_listed(names)} ({figures}){doubt}"
     reference = made["subjects"][0]["name"]
     if result["speed"] is not None and names[0] != reference:
         figures += f", {result['speed']:.2f} times as fast as {reference}"
-    return f"{names[0]} ({figures})"
+    return f"{names[0]} ({figures}){doubt}"
 
 
 def _alone(made: Document) -> str:

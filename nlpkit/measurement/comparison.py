@@ -169,11 +169,11 @@ def _row(point: Entry, new: Entry, old: Entry, entry: Entry) -> list[Cell]:
 
 
 def _cell(found: Entry) -> str | None:
-    """The change, or that there is none."""
+    """The change, or that there is none (to speak of)."""
     if found["change"] is None:
         return None
     interval = found["interval"]
-    if interval and interval[0] <= 1 <= interval[1]:
+    if interval and statistics.verdict(Estimate(found["change"], (interval[0], interval[1]))) == "no difference":
         return "no change"
     return ratio(found["change"], interval)
 

@@ -22,9 +22,10 @@ from nlpkit.measurement.spec import Measurement, Point
 
 Turns = Sequence[Sequence[float]]
 Launches = Mapping[int, Measurement]
-Verdict = Literal["faster", "slower", "no difference"]
+Verdict = Literal["faster", "slower", "no difference", "not certain"]
 
 CONFIDENCE = 0.95
+MARGIN = 1.05  # times by which two may differ and still be called equal
 FAR_OUT = 3.0  # interquartile ranges outside the quartiles: Tukey 1977, Exploratory Data Analysis
 FEWEST_LENGTHS = 3  # a line through two points has no residuals
 
@@ -159,7 +160,8 @@ def verdict(speed: Estimate) -> Verdict | None:
         return None
     low, high = speed.interval
     if low <= 1 <= high:
-        return "no difference"
+        # that neither is shown to be the faster one does not show that they are equal
+        return "no difference" if high <= MARGIN and low >= 1 / MARGIN else "not certain"
     return "faster" if low > 1 else "slower"
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from nlpkit.measurement import choice, environment, figures
+from nlpkit.measurement import choice, environment, figures, statistics
 from nlpkit.reporting import Cell, Table
 from nlpkit.runs.folder import human_bytes
 
@@ -87,8 +87,10 @@ def _speed(result: Mapping[str, Any], reference: bool) -> str | None:
     return ratio(result["speed"], result["speed_interval"])
 
 
-def ratio(value: float, interval: list[float] | None) -> str:
-    """`1.92x ±0.03`, the half of the interval behind it."""
+def ratio(value: float, interval: Sequence[float] | None) -> str:
+    """`1.92x ±0.03`, the half of the interval behind it; `1.4x (0.6 to 3.2), not certain` where it covers 1."""
+    if interval is not None and interval[0] <= 1 <= interval[1]:
+        return f"{value:.3g}x ({interval[0]:.2g} to {interval[1]:.2g}), not certain"
     digits = 2 if value >= 1 else 3
     half = "" if interval is None else f" ±{(interval[1] - interval[0]) / 2:.{digits}f}"
     return f"{value:.{digits}f}x{half}"
@@ -173,7 +175,8 @@ def method(made: Document) -> list[str]:
     if len(made["subjects"]) > 1:
         said.append(
             f"speed: the time of {made['subjects'][0]['name']} over that of the model, turn by turn, with a 95 % "
-            "t-interval over launches; 'no difference' where it covers 1"
+            f"t-interval over launches; 'no difference' where all of it lies within {statistics.MARGIN - 1:.0%} of 1, "
+            "'not certain' where it covers 1 and more than that"
             if launches[-1] > 1
             else f"speed: the time of {made['subjects'][0]['name']} over that of the model, turn by turn; a single "
             "launch gives no interval"

@@ -23,6 +23,7 @@ from made_up import (
     rows_sweep,
 )
 
+from nlpkit.measurement import tables
 from nlpkit.measurement.results import document
 from nlpkit.measurement.spec import Measurement, Point, Subject
 from nlpkit.measurement.statistics import quantile
@@ -148,7 +149,7 @@ def test_no_crossing_between_equal_models():
         measured += launches("big", 0.001 * length, (1.0,) * 5, length=length)
         measured += launches("small", (0.00101 if k % 2 else 0.00099) * length, [w * w for w in own], length=length)
     made = document([BIG, SMALL], OPENED, {}, measured)
-    assert {found["verdict"] for size in made["points"] for found in size["results"]} == {None, "no difference"}
+    assert {found["verdict"] for size in made["points"] for found in size["results"]} == {None, "not certain"}
     assert made["crossings"] == []
 
 
@@ -164,8 +165,21 @@ def test_recommendation_does_not_call_equal_models_faster():
     measured = launches("big", 0.02, (1.0,) * 5) + launches("small", 0.02, WOBBLE)
     made = document([BIG, SMALL], OPENED, {}, measured)
     assert sorted(made["picks"]["fastest"]) == ["big", "small"]
-    assert "no measurable difference between" in made["recommendation"]
+    assert "no difference between" in made["recommendation"]
     assert "best" not in made["recommendation"]
+
+
+def test_what_two_launches_cannot_tell_is_not_called_equal():
+    """One model is 23 times as fast in the mean of two launches that differ widely."""
+    measured = launches("big", 0.0164, (0.2, 5.0)) + launches("small", 0.0007, (1.0, 1.0))
+    made = document([BIG, SMALL], OPENED, {}, measured)
+    (result,) = (found for found in made["points"][0]["results"] if found["subject"] == "small")
+    assert result["verdict"] == "not certain" and result["speed"] == pytest.approx(0.0164 / 0.0007)
+    assert (made["picks"]["fastest"], made["picks"]["perhaps"]) == (["small"], ["big"])
+    assert "fastest: small (0.734 ms a call" in made["recommendation"]
+    assert "23.43 times as fast as big), not certain against big: more --launches tell" in made["recommendation"]
+    (row,) = (row for row in tables.tables(made)[1].rows if row[0] == "small")
+    assert row[-1] == "23.4x (3.1e-08 to 1.8e+10), not certain"
 
 
 def test_recommendation_by_the_middle_length_and_parameters():
