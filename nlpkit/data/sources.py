@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from nlpkit import reporting
 from nlpkit.data import layouts, readers, split_names
-from nlpkit.data.layouts import Wanted, aligned, class_folders
+from nlpkit.data.layouts import Wanted, aligned, brat, class_folders
 from nlpkit.data.one_type import agreed, type_conflict
 from nlpkit.data.readers import Reading
 from nlpkit.data.split_names import SPLIT_NAMES
@@ -96,7 +96,11 @@ class LoadedData:
 
     def files(self, rows: Dataset) -> list[int]:
         """A number for the file, or split of the hub, that each of `rows` comes from."""
-        return rows[FILE][:] if FILE in rows.column_names else [0] * len(rows)
+        if FILE not in rows.column_names:
+            return [0] * len(rows)
+        names = [name for name, _ in self.origins]
+        first = {name: i for i, name in reversed(list(enumerate(names)))}  # rows of one file may have an origin each
+        return [first[names[i]] for i in rows[FILE][:]]
 
     def places(self, rows: Dataset, split: str) -> list[str]:
         """`where` of each of `rows`, which may be any selection of a split of this data."""
@@ -361,6 +365,12 @@ def _find_in_folder(folder: Path, config: str | None, reading: Reading) -> dict[
     if (root / "config.json").is_file() and any(root.glob("*.safetensors")):
         raise UserError(f"{root} holds a model, not rows", "Data are files with rows, or a folder of such.")
     for place in (root, root / "data"):
+        if _marks_words(reading) and (documents := brat.documents_of(place)):
+            brat.tell_unannotated(place)
+            by_name = _by_split(documents)
+            return (
+                {"train": [place]} if None in by_name else {split: files for split, files in by_name.items() if split}
+            )
         paths = _data_files(place, reading)
         named = _by_split(paths)
         others = named.pop(None, [])
@@ -407,7 +417,8 @@ def _nested(place: Path, reading: Reading) -> dict[str, list[Path]]:
         split = SPLIT_NAMES.get(folder.name.lower())
         if split is None:
             continue
-        paths = [folder] if texts and class_folders.classes_of(folder) else _data_files(folder, reading)
+        whole = class_folders.classes_of(folder) if texts else _marks_words(reading) and brat.documents_of(folder)
+        paths = [folder] if whole else _data_files(folder, reading)
         if paths and split in found:
             raise UserError(
                 f"{place}: several folders could be {split}: {_names([*found[split], *paths])}", "Keep one."
@@ -415,6 +426,10 @@ def _nested(place: Path, reading: Reading) -> dict[str, list[Path]]:
         if paths:
             found[split] = _shards(split, paths)
     return dict(sorted(found.items(), key=_split_order))
+
+
+def _marks_words(reading: Reading) -> bool:
+    return reading.wanted == Wanted("words", labelled=True)
 
 
 def _data_files(folder: Path, reading: Reading) -> list[Path]:
@@ -530,9 +545,14 @@ class _Part:
 
 
 def _part(path: Path, reading: Reading) -> _Part:
-    """Read a file, a file with its labels beside it, or a folder with a folder for each class."""
-    if path.is_dir():
-        texts = class_folders.read(path, reading)
+    """Read a file, a file with its labels beside it, or a folder of texts: one for each class, or with annotations."""
+    if path.is_dir() or path.suffix == brat.SUFFIX:
+        if path.suffix == brat.SUFFIX:
+            texts = brat.read([path], reading)
+        elif _marks_words(reading):
+            texts = brat.read(brat.documents_of(path), reading)
+        else:
+            texts = class_folders.read(path, reading)
         info = FileInfo(str(path), texts.sha256, texts.bytes)
         return _Part(texts.table, [(str(file), "line") for file in texts.files], [info])
     if labels := _labels_of(path, reading):

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from nlpkit import reporting
-from nlpkit.data import readers
+from nlpkit.data import readers, sources
 from nlpkit.data.layouts import Content, Wanted
 from nlpkit.data.layouts.cells import listed
 from nlpkit.errors import UserError
@@ -314,3 +314,61 @@ def test_lists_in_cells_and_words_with_blanks_between(tmp_path: Path, said: Said
 def test_a_text_in_brackets_is_no_list(tmp_path: Path) -> None:
     path = table(tmp_path / "a.csv", ["text", "label"], [["[NOISE]", "a"], ["so it goes", "b"]])
     assert [row["text"] for row in values(path)] == ["[NOISE]", "so it goes"]
+
+
+# --- brat ---
+
+
+def standoff(folder: Path, name: str, text: str, *notes: str) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"{name}.txt").write_text(text, encoding="utf-8", newline="")
+    (folder / f"{name}.ann").write_text("".join(f"{note}\n" for note in notes), encoding="utf-8")
+    return folder / f"{name}.ann"
+
+
+def loaded_words(data: Path) -> sources.LoadedData:
+    return sources.load(str(data), reading=readers.Reading(wanted=Wanted("words", labelled=True)))
+
+
+def test_brat_has_a_line_a_row_or_more_where_a_span_goes_on(tmp_path: Path, said: Said) -> None:
+    text = "Ann Lee ran\r\nto Rome.\n\nNew\nYork is big\nleft or right arm\n"
+    at = text.index
+    standoff(
+        tmp_path / "notes", "a", text,
+        "T1\tPER 0 7\tAnn Lee",
+        f"T2\tLOC {at('Rome')} {at('Rome') + 4}\tRome",
+        f"T3\tLOC {at('New')} {at('York') + 4}\tNew York",
+        f"T4\tBODY {at('left')} {at('left') + 4};{at('arm')} {at('arm') + 3}\tleft arm",
+        "R1\tIn Arg1:T1 Arg2:T2",
+    )  # fmt: skip
+    standoff(tmp_path / "notes", "b", "nothing\n")
+    (tmp_path / "notes" / "c.txt").write_text("x")
+    read = loaded_words(tmp_path / "notes")
+    rows = read.splits["train"]
+    covered = [[row["text"][s["start"] : s["end"]] for s in row["spans"]] for row in rows.to_list()]
+    assert covered == [["Ann Lee"], ["Rome"], ["New\nYork"], []]
+    assert [read.where("train", i).rpartition("/")[2] for i in range(4)] == [
+        "a.txt line 1", "a.txt line 2", "a.txt line 4", "b.txt line 1"
+    ]  # fmt: skip
+    assert "1 of 5 rows have a span in several pieces" in said and "a.txt line 6" in said
+    assert "1 relations, events and notes are passed over" in said
+    assert "1 texts have no .ann file and are left out: c.txt" in said
+
+
+def test_brat_splits_are_folders_or_names_and_a_file_stands_alone(tmp_path: Path) -> None:
+    for folder in ("folders/train", "folders/dev"):
+        standoff(tmp_path / folder, "a", "Ann ran\n", "T1\tPER 0 3\tAnn")
+    for name in ("train", "test"):
+        standoff(tmp_path / "names", name, "Ann ran\n", "T1\tPER 0 3\tAnn")
+    assert sorted(loaded_words(tmp_path / "folders").splits) == ["train", "validation"]
+    assert sorted(loaded_words(tmp_path / "names").splits) == ["test", "train"]
+    assert len(loaded_words(tmp_path / "names" / "test.ann").splits["train"]) == 1
+
+
+def test_brat_names_what_is_no_annotation_and_a_text_that_is_missing(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"a\.ann line 2: no annotation of brat: 'T2 PER'"):
+        loaded_words(standoff(tmp_path / "x", "a", "Ann ran\n", "T1\tPER 0 3\tAnn", "T2 PER"))
+    path = standoff(tmp_path / "y", "a", "Ann ran\n", "T1\tPER 0 3\tAnn")
+    path.with_suffix(".txt").unlink()
+    with pytest.raises(UserError, match=r"there is no a\.txt beside it"):
+        loaded_words(path)

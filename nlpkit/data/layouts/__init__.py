@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from nlpkit import reporting
 from nlpkit.data.layouts import (
     aligned,
+    brat,
     cells,
     class_folders,
     fasttext,
@@ -70,6 +71,7 @@ _PLAIN: dict[Content, tuple[str, ...]] = {
         'rows {"tokens": [...], "ner_tags": [...]}',
         'rows {"text": "...", "spans": [{"start": 0, "end": 9, "label": "PER"}]}',
         "CoNLL: a word and its tag a line, a blank line between sentences",
+        brat.SHAPE,
     ),
     "questions": (
         'columns question, context and answers ({"text", "answer_start"}, or a text beside a column answer_start)',

@@ -11,6 +11,10 @@ from nlpkit import reporting
 from nlpkit.errors import UserError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pyarrow as pa
+
     from nlpkit.data.readers import Input, Row
 
 Content = Literal["texts", "words", "questions"]
@@ -117,3 +121,19 @@ class Tally:
 
         shown = ", ".join(map(str, rows[:SHOWN])) + (", ..." if len(rows) > SHOWN else "")
         return f"{unit(self.source.format)}{'s' if len(rows) > 1 else ''} {shown}"
+
+
+@dataclass
+class Texts:
+    """What was read of a folder or of files that belong together.
+
+    Attributes:
+        table: the columns of the rows, and `readers.LINE`.
+        files: of each row.
+        sha256, bytes: of all files, names included.
+    """
+
+    table: pa.Table
+    files: list[Path]
+    sha256: str
+    bytes: int

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nlpkit import reporting
+from nlpkit.data.layouts.base import Texts
 from nlpkit.errors import UserError
 
 if TYPE_CHECKING:
@@ -47,22 +48,6 @@ def _is_text(path: Path) -> bool:
 
 def _visible(folder: Path) -> list[Path]:
     return sorted((path for path in folder.iterdir() if path.name[0] not in "._"), key=_by_number)
-
-
-@dataclasses.dataclass
-class Texts:
-    """What was read.
-
-    Attributes:
-        table: text, label and `readers.LINE`.
-        files: of each row.
-        sha256, bytes: of all files, names included.
-    """
-
-    table: pa.Table
-    files: list[Path]
-    sha256: str
-    bytes: int
 
 
 def read(folder: Path, reading: Reading) -> Texts:
