@@ -372,7 +372,7 @@ def test_wrong_encoding(finetune: Finetune, tmp_path: Path) -> None:
     lines[3] = "a caf\xe9 very good,positive"
     file.write_bytes("\n".join(lines).encode("latin-1"))
     refused(
-        finetune(data=file), f"{file} line 4: byte 0xe9", "is not utf-8", "--encoding latin-1", left=tmp_path / "run"
+        finetune(data=file), f"{file} line 4: byte 0xe9", "is not utf-8", "--encoding cp1252", left=tmp_path / "run"
     )
     assert finetune(data=file, encoding="latin-1", epochs=1)[0] == 0
 

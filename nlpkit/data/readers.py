@@ -50,6 +50,9 @@ FORMATS: dict[str, str] = {
 
 PACKED = (".gz", ".zst")
 
+LEGACY = ("cp1252", "latin-1")
+"""Encodings that text which is not UTF-8 is mostly in: of Windows, and one in which every byte is a character."""
+
 NAMELESS = ("csv", "tsv", "xlsx", "txt", "conll")
 """Formats whose columns may have no names in the file."""
 
@@ -63,6 +66,7 @@ LINES = "__lines__"
 _LONGEST_CELL = 16 * 2**20
 _CHUNK = 20_000  # rows turned into one arrow chunk
 _BLOCK = 2**20  # bytes of text decoded at a time
+_ADDRESS = re.compile(r"([a-z][a-z0-9+.-]+)://", re.IGNORECASE)
 _UNDECODABLE = re.compile("[\udc80-\udcff]")
 
 
@@ -234,6 +238,28 @@ def missing(path: str | Path) -> UserError:
     return UserError(f"{path}: no such file", meant or f"There is nothing of that name in {path.parent}.")
 
 
+def refuse_address(spec: str) -> None:
+    """Files are local, or of a data set on the hub.
+
+    Raises:
+        UserError: this is an address on the web or in a store.
+    """
+    found = _ADDRESS.match(spec)
+    if found is None:
+        return
+    scheme, rest = found[1], spec[found.end() :]
+    data_set = re.match(r"(?:www\.)?huggingface\.co/datasets/([\w.-]+/[\w.-]+)", rest)
+    if data_set or scheme == "hf":
+        name = data_set[1] if data_set else rest.removeprefix("datasets/")
+        raise UserError(f"{spec}: an address, where a file or a name is needed", f"On the hub by its name: {name}")
+    name = rest.split("?")[0].rstrip("/").rsplit("/", 1)[-1] or "data.csv"
+    fetch = f"curl -L -o {name} '{spec}'" if scheme in ("http", "https", "ftp") else f"copy it to {name}"
+    raise UserError(
+        f"{spec}: nlpkit reads local files and data sets of the Hugging Face hub, no addresses",
+        f"Fetch it first ({fetch}), and pass {name}.",
+    )
+
+
 @dataclass
 class Input:
     """A file or stream and how to read it; arguments as for `read_rows`.
@@ -266,6 +292,7 @@ class Input:
             name, file = str(path), Path(path).expanduser()
             if file.is_dir():
                 raise UserError(f"{name} is a folder, not a file")
+            refuse_address(name)
             if not file.exists():
                 raise missing(file)
             format = reading.format_of(file)
@@ -306,14 +333,38 @@ class Input:
         """Bytes of the file, as it lies on the disk, that were read so far; 0 for a stream."""
         return self._opened.tell() if self._opened is not None else self._consumed
 
-    def rows(self) -> Iterator[Row]:
-        """The rows of the file, of which there must be one; see `read_rows`."""
+    def rows(self, *, needed: bool = True) -> Iterator[Row]:
+        """The rows of the file; see `read_rows`.
+
+        Args:
+            needed: whether there must be one; else a file that is complete without (a header, an empty list) will do.
+        """
         row = None
         with self.failures():
             for row in layouts.reshaped(_READERS[self.format](self), self):
                 yield row
-        if row is None:
+        if row is None and (needed or self.columns is None):
             raise self.empty()
+
+    def first_line(self) -> str:
+        """The first line of a text file, with its end; empty where there is none that decodes."""
+        with self.failures(), self.text(newline="") as text:
+            line = next(iter(text), "")
+            return "" if text.problem else line
+
+    def decodes(self, encoding: str) -> bool:
+        """Whether all bytes of a file are text in this encoding."""
+        decoder = codecs.getincrementaldecoder(encoding)("strict")
+        try:
+            with self.failures(), self.binary() as stream:
+                while data := stream.read(_BLOCK):
+                    decoder.decode(data)
+                decoder.decode(b"", final=True)
+        except UserError as error:
+            if isinstance(error.__cause__, UnicodeError):
+                return False
+            raise
+        return True
 
     def blocks(self) -> Iterator[str]:
         """The text of a plain text file in blocks of about a megabyte, cut anywhere; faster than `rows`.
@@ -332,7 +383,8 @@ class Input:
                     # the decoder keeps the bytes of a character that was cut: `object` begins where the text ended
                     text = error.object[: error.start].decode(encoding, "replace")
                     line, place = self._after(text, line, place)
-                    problem = _undecodable(line, place + 1, error.object[error.start], self.encoding)
+                    rest = error.object[error.start :].partition(b"\n")[0]
+                    problem = _undecodable(line, place + 1, rest, self.encoding)
                     raise UserError(f"{self.at(line)}: {problem[0]}", problem[1]) from None
                 if "\0" in text:
                     line, place = self._after(text[: text.index("\0")], line, place)
@@ -506,7 +558,8 @@ class _Text:
         place = len(line[:at].encode(self.encoding, "surrogateescape")) + 1
         if undecodable is None:
             return _nul(self.number, place)
-        return _undecodable(self.number, place, ord(line[at]) - 0xDC00, self.encoding)
+        rest = bytes([ord(line[at]) - 0xDC00]) + line[at + 1 :].encode(self.encoding, "surrogateescape")
+        return _undecodable(self.number, place, rest, self.encoding)
 
     def take_problem(self) -> tuple[str, str] | None:
         problem, self.problem = self.problem, None
@@ -515,29 +568,40 @@ class _Text:
 
 def _nul(line: int, place: int) -> tuple[str, str]:
     """Message and hint for a NUL at the 1-based byte `place` of a line."""
+    utf16 = "utf-16-le" if place % 2 == 0 else "utf-16-be"  # the half of a Latin letter that is empty
     return (
         f"NUL character (byte {place} of line {line})",
-        "The file is damaged, binary, or UTF-16 without a byte order mark (--encoding utf-16-le).",
+        f"The file is damaged, binary, or UTF-16 without a byte order mark (--encoding {utf16}).",
     )
 
 
-def _undecodable(line: int, place: int, byte: int, encoding: str) -> tuple[str, str]:
-    """Message and hint for a byte that does not decode, at the 1-based byte `place` of a line."""
-    return (
-        f"byte 0x{byte:02x} (byte {place} of line {line}) is not {encoding}",
-        "Pass the file's encoding, for example --encoding latin-1.",
-    )
+def _undecodable(line: int, place: int, rest: bytes, encoding: str) -> tuple[str, str]:
+    """Message and hint for what does not decode, from the 1-based byte `place` of a line to its end."""
+    message = f"byte 0x{rest[0]:02x} (byte {place} of line {line}) is not {encoding}"
+    for name in LEGACY if codecs.lookup(encoding).name in ("utf-8", "utf-8-sig", "ascii") else ():
+        try:
+            text = rest.decode(name).strip()
+        except UnicodeDecodeError:
+            continue
+        shown = text if len(text) <= 20 else f"{text[:20]}…"
+        return message, f"Pass the file's encoding; with --encoding {name} it goes on with {shown!r} there."
+    return message, "Pass the file's encoding, for example --encoding latin-1."
 
 
 def _txt_rows(source: Input) -> Iterator[Row]:
     (name,) = source.names(["text"])
+    blank = behind = 0
     with source.text(newline="\n") as text:
         for number, line in enumerate(text, start=1):
             values = {name: line.rstrip("\r\n")}
-            if problem := text.take_problem():
-                yield source.bad(number, *problem, values)
-            elif line.strip():
-                yield Row(number, values)
+            problem = text.take_problem()
+            if problem is None and not line.strip():
+                behind += 1
+                continue
+            blank, behind = blank + behind, 0  # at the end of a file they are no gap
+            yield Row(number, values) if problem is None else source.bad(number, *problem, values)
+    if blank:
+        source.say(f"{blank:,} blank lines between rows are no rows")
 
 
 def _conll_rows(source: Input) -> Iterator[Row]:
@@ -773,6 +837,8 @@ def _document(source: Input, lines: list[str], rows_of: Callable[[Input, Any], l
             return
         where = f"{source.name} line {error.lineno}, column {error.colno}"
         raise UserError(f"{where}: {error.msg}", "Check the file with `python -m json.tool`.") from error
+    if document == []:
+        source.columns = []
     escaped = "\\u" in content
     numbers = itertools.count(1)
     held = split_names.parts_of(document)

@@ -325,7 +325,7 @@ def is_local(data: str) -> bool:
         Path(data).expanduser().exists()
         or data.startswith((".", "/", "~"))
         or readers.format_of(data) is not None
-        or any(mark in data for mark in "*?[,")
+        or any(mark in data for mark in ("*", "?", "[", ",", "://"))
         or HUB_NAME.fullmatch(data) is None
     )
 
@@ -340,6 +340,7 @@ def expand(spec: str) -> list[Path]:
     path = Path(spec).expanduser()
     if path.is_file():
         return [path]
+    readers.refuse_address(spec)
     if "," in spec:
         return list(dict.fromkeys(file for part in spec.split(",") if part.strip() for file in expand(part.strip())))
     if glob.has_magic(spec):

@@ -4,22 +4,29 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import sys
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
 
+from nlpkit.data.readers import Style
 from nlpkit.errors import UserError
 from nlpkit.runs.folder import writing
 
 Write = Callable[[Sequence[Mapping[str, Any]]], None]
 FORMATS = ("csv", "tsv", "jsonl", "parquet")
+USUAL: Mapping[str, Style] = {".csv": Style(","), ".tsv": Style("\t")}
 NO_FORMATS: Mapping[str, Callable[[TextIO], Write]] = {}
 
 
 @contextmanager
-def writer(path: Path | None, formats: Mapping[str, Callable[[TextIO], Write]] = NO_FORMATS) -> Iterator[Write]:
+def writer(
+    path: Path | None,
+    formats: Mapping[str, Callable[[TextIO], Write]] = NO_FORMATS,
+    style: Callable[[], Style | None] = lambda: None,
+) -> Iterator[Write]:
     """A function that appends rows to `path` (standard output as jsonl when None).
 
     The rows go to a hidden file beside it that takes its name when the block ends well.
@@ -27,6 +34,7 @@ def writer(path: Path | None, formats: Mapping[str, Callable[[TextIO], Write]] =
     Args:
         path: its suffix says the format: one of `FORMATS`, or of `formats`.
         formats: suffix -> what makes a function that appends rows to an open text file.
+        style: how the fields of csv and tsv are written, asked for with the first rows; None: as is usual.
     """
     if path is None:
         yield _jsonl(sys.stdout)
@@ -39,7 +47,10 @@ def writer(path: Path | None, formats: Mapping[str, Callable[[TextIO], Write]] =
                     yield write
             else:
                 with partial.open("w", encoding="utf-8", newline="") as file:
-                    yield {**TEXT_FORMATS, **formats}[path.suffix](file)
+                    if path.suffix in USUAL:
+                        yield _csv(file, lambda: style() or USUAL[path.suffix])
+                    else:
+                        yield {".jsonl": _jsonl, **formats}[path.suffix](file)
             partial.replace(path)
         finally:
             partial.unlink(missing_ok=True)
@@ -52,30 +63,46 @@ def _jsonl(file: TextIO) -> Write:
     return write
 
 
-class _LineFeeds:
-    """Takes lines that end in \\r\\n, and writes them with \\n."""
+class _Lines:
+    """Takes lines that end in \\r\\n, and writes them with another end."""
 
-    def __init__(self, file: TextIO) -> None:
-        self.file = file
+    def __init__(self, file: TextIO, end: str) -> None:
+        self.file, self.end = file, end
 
     def write(self, line: str) -> int:
-        return self.file.write(line.removesuffix("\r\n") + "\n")
+        return self.file.write(line.removesuffix("\r\n") + self.end)
 
 
-def _csv(file: TextIO, delimiter: str) -> Write:
-    out: csv.DictWriter[str] | None = None
+def _csv_writer(file: TextIO, style: Style) -> Any:
+    quoting: Any = {"all": csv.QUOTE_ALL, "some": csv.QUOTE_MINIMAL, "none": csv.QUOTE_NONE}[style.quotes]
+    # a lone \r in a cell is quoted only where it is part of the line's end
+    return csv.writer(
+        _Lines(file, style.end),
+        delimiter=style.delimiter,
+        quoting=quoting,
+        quotechar=None if style.quotes == "none" else '"',
+        lineterminator="\r\n",
+    )
+
+
+def _csv(file: TextIO, style: Callable[[], Style]) -> Write:
+    out: Any = None
+    columns: list[str] = []
+    cell: Callable[[Any], Any] = _cell
 
     def write(rows: Sequence[Mapping[str, Any]]) -> None:
-        nonlocal out
+        nonlocal out, columns, cell
         if out is None:
             # a broken row may have fewer columns than the others
             columns = list(dict.fromkeys(name for row in rows for name in row))
-            # a lone \r in a cell is quoted only where it is part of the line's end
-            out = csv.DictWriter(_LineFeeds(file), columns, delimiter=delimiter, lineterminator="\r\n")
-            out.writeheader()
+            used = style()
+            if used.quotes == "none":
+                cell = _on_one_line(used.delimiter)
+            out = _csv_writer(file, used)
+            out.writerow([cell(name) for name in columns])
         for row in rows:
-            _require_known(row, out.fieldnames)
-            out.writerow({name: _cell(value) for name, value in row.items()})
+            _require_known(row, columns)
+            out.writerow([cell(row.get(name)) for name in columns])
 
     return write
 
@@ -94,15 +121,34 @@ def _require_known(row: Mapping[str, Any], columns: Collection[str]) -> None:
         )
 
 
+def _on_one_line(delimiter: str) -> Callable[[Any], Any]:
+    """Cells for a file that has no quotes to put around line ends and separators: they become blanks."""
+    marks = re.compile(f"[{re.escape(delimiter)}\r\n]+")
+
+    def cell(value: Any) -> Any:
+        value = _cell(value)
+        return marks.sub(" ", value) if isinstance(value, str) else value
+
+    return cell
+
+
 def _cell(value: Any) -> Any:
     return json.dumps(value, ensure_ascii=False) if isinstance(value, list | dict) else value
 
 
-TEXT_FORMATS: Mapping[str, Callable[[TextIO], Write]] = {
-    ".jsonl": _jsonl,
-    ".csv": lambda file: _csv(file, ","),
-    ".tsv": lambda file: _csv(file, "\t"),
-}
+def write_empty(path: Path, columns: Sequence[str], style: Style | None) -> None:
+    """A file without rows: its columns where the format names them once, else nothing."""
+    with writing(path):
+        if path.suffix == ".parquet":
+            import pyarrow as pa
+            import pyarrow.parquet as pq
+
+            pq.write_table(pa.table({name: pa.array([], pa.string()) for name in columns}), path)
+            return
+        with path.open("w", encoding="utf-8", newline="") as file:
+            if path.suffix in USUAL:
+                used = style or USUAL[path.suffix]
+                _csv_writer(file, used).writerow(columns)
 
 
 @contextmanager

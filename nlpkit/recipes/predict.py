@@ -1,7 +1,7 @@
 """Answer for texts or files with a trained model.
 
 Takes texts as arguments, or rows from a file or standard input; a file's columns and order are kept and its memory is
-bounded, whatever its size. A row that cannot be read is kept with its error.
+bounded, whatever its size. A row that cannot be read is kept with its error, and the exit code is 1 (--max-errors).
 
 Examples: nlpkit predict runs/reviews "What a film!"
 nlpkit predict runs/reviews --input new.csv --output answers.csv
@@ -58,6 +58,9 @@ class Config(TaskOptions, ReadingOptions, TrainedModelOptions):
         shown_default="print",
     )
     overwrite: bool = option(False, "Replace --output if it exists.", panel="Output")
+    max_errors: float = option(
+        0, "Exit with 1 if more rows of --input have no answer: a number, or a share below 1.", panel="Gate", ge=0
+    )
 
 
 def writes_to_stdout(config: Config) -> bool:
@@ -117,27 +120,40 @@ def _free_prefix(columns: Sequence[str]) -> str:
 
 
 def _predict_file(predictor: Predictor, config: Config) -> Report:
+    from nlpkit.data.as_trained import as_trained
     from nlpkit.data.layouts import Wanted
-    from nlpkit.data.readers import FORMATS, Reading, read_rows
-    from nlpkit.inference.writers import writer
+    from nlpkit.data.readers import FORMATS, Input, Reading
+    from nlpkit.inference.writers import write_empty, writer
 
-    source: Any = sys.stdin.buffer if config.input == "-" else config.input
+    assert config.input is not None
     task = predictor.task
     reading = Reading.of(config, {**FORMATS, **task.input_formats}, Wanted(task.content))
-    if config.input == "-" and config.format is None:
-        reading = replace(reading, format="txt")
-    stream = read_rows(source, reading, on_error="keep")
+    if config.input == "-":
+        source = Input.of(sys.stdin.buffer, replace(reading, format=config.format or "txt"), keep=True)
+    else:
+        reading = as_trained(reading, config.input, predictor.record, config.given, task.input_columns)
+        source = Input.of(config.input, reading, keep=True)
     done = failed = 0
     start = time.monotonic()
     bound = False
     first_error, prefix = "", "prediction"
     cut_at: list[str] = []
     cut = Cut(0, 0, 0, predictor.task.max_length)
+    chunks = _chunks(source.rows(needed=False))
+    first = next(chunks, [])
+    if not first:
+        reporting.current().warn(f"{config.input} holds no rows: there is nothing to answer")
+        if config.output is not None:
+            columns = source.columns or []
+            answer = _columns({"prediction": None, "score": None}, _free_prefix(columns))
+            write_empty(config.output, [*columns, *answer], source.style)
+        return Report({**_written(config), "rows": 0, "failed": 0, "seconds": 0.0, "rows_per_second": 0.0})
+    alike = config.output is not None and config.output.suffix == f".{source.format}"
     with (
-        writer(config.output, predictor.task.answer_formats()) as write,
+        writer(config.output, task.answer_formats(), lambda: source.style if alike else None) as write,
         reporting.current().progress("predict", _row_count(config.input), "rows") as bar,
     ):
-        for chunk in _chunks(stream):
+        for chunk in itertools.chain([first], chunks):
             if not bound:
                 columns = next((list(row.values) for row in chunk if row.error is None), [])
                 if columns:
@@ -157,19 +173,28 @@ def _predict_file(predictor: Predictor, config: Config) -> Report:
             bar.advance(len(chunk))
     seconds = time.monotonic() - start
     _warn_of_cuts(predictor, cut, cut_at)
+    allowed = config.max_errors * (done if config.max_errors < 1 else 1)
+    failure = ""
     if failed:
-        reporting.current().warn(f"{failed:,} of {done:,} rows have no answer (column {prefix}_error); {first_error}")
+        said = f"{failed:,} of {done:,} rows have no answer (column {prefix}_error)"
+        reporting.current().warn(f"{said}; {first_error}")
+        if failed > allowed or failed == done:
+            failure = f"{said}: --max-errors {config.max_errors:g}"
     record = {
-        "model": config.model,
-        "input": config.input,
-        "output": str(config.output) if config.output else None,
+        **_written(config),
         "rows": done,
         "failed": failed,
         "seconds": round(seconds, 3),
         "rows_per_second": round(done / seconds, 1),
     }
     lines = [f"{done:,} rows to {config.output}, {done / seconds:,.1f} rows/s"] if config.output else []
-    return Report(record, [], lines, exit_code=1 if done and failed == done else 0)
+    return Report(record, [], lines, exit_code=1 if failure else 0, failure=failure)
+
+
+def _written(config: Config) -> dict[str, Any]:
+    """Which model answered what, and where the answers are."""
+    output = str(config.output) if config.output else None
+    return {"model": config.model, "input": config.input, "output": output}
 
 
 def _answered(predictor: Predictor, chunk: list[Row], prefix: str) -> tuple[list[dict[str, Any]], list[str], list[str]]:

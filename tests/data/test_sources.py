@@ -20,8 +20,9 @@ import pytest
 from nlpkit import reporting
 from nlpkit.cli.registry import COMMANDS
 from nlpkit.data import readers, sources
+from nlpkit.data.corpus import Corpus
 from nlpkit.errors import UserError
-from nlpkit.options import ReadingOptions
+from nlpkit.options import CorpusOptions, ReadingOptions
 
 ROWS = [
     {"text": "a plain row", "label": "x"},
@@ -342,7 +343,15 @@ BAD = {
     "header_again": ("a.csv", GOOD + b"text,label\nb,y\n", "a.csv line 3", "the header stands here again"),
     "latin1_csv": ("a.csv", GOOD + b"caf\xe9,x\n", "a.csv line 3", "byte 0xe9 (byte 4 of line 3) is not utf-8"),
     "latin1_jsonl": ("a.jsonl", b'{"a": 1}\n{"a": "\xe9"}\n', "a.jsonl line 2", "0xe9"),
-    "latin1_txt": ("a.txt", b"a\n\xe9\n", "a.txt line 2", "--encoding latin-1"),
+    "latin1_txt": ("a.txt", b"a\n\xe9\n", "a.txt line 2", "--encoding cp1252 it goes on with 'é'"),
+    "cp1252_csv": (
+        "a.csv",
+        GOOD + b"\x93caf\xe9\x94,x\n",
+        "a.csv line 3",
+        "--encoding cp1252 it goes on with '“caf",
+    ),
+    "not_cp1252": ("a.csv", GOOD + b"caf\xe9\x81,x\n", "a.csv line 3", "--encoding latin-1 it goes on with 'é"),
+    "utf16_without_mark": ("a.csv", "text\na\n".encode("utf-16-be"), "a.csv line 1", "--encoding utf-16-be"),
     "latin1_json": ("a.json", b'[{"a":\n"\xe9"}]', "a.json line 2", "0xe9"),
     "utf16": ("a.csv", "text\na\n".encode("utf-16"), "a.csv line 1", "--encoding utf-16"),
     "nul": ("a.csv", GOOD + b"b\0,x\n", "a.csv line 3", "NUL"),
@@ -384,6 +393,29 @@ def test_a_missing_file_names_the_nearest(tmp_path: Path) -> None:
             attempt(tmp_path / "trian.csv")
     with pytest.raises(UserError, match="there is no folder"):
         sources.load(str(tmp_path / "no" / "train.csv"))
+
+
+@pytest.mark.parametrize(
+    ("address", "hint"),
+    [
+        ("https://example.org/files/reviews.csv?raw=1", "curl -L -o reviews.csv 'https://example.org/"),
+        ("s3://bucket/train.jsonl", "copy it to train.jsonl"),
+        ("https://huggingface.co/datasets/stanfordnlp/imdb/tree/main", "by its name: stanfordnlp/imdb"),
+        ("hf://datasets/owner/name", "by its name: owner/name"),
+    ],
+)
+def test_an_address_is_refused_with_a_way_to_fetch_it(address: str, hint: str) -> None:
+    tries = (
+        lambda: sources.load(address),
+        lambda: sources.load(None, train_files=[address]),
+        lambda: readers.read_rows(address),
+        lambda: Corpus(CorpusOptions(data=[address])),
+    )
+    for attempt in tries:
+        with pytest.raises(UserError) as error:
+            attempt()
+        assert address in error.value.message
+        assert hint in (error.value.hint or "")
 
 
 # --- streaming

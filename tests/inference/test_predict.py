@@ -229,7 +229,7 @@ def test_broken_rows_are_kept_with_their_error(
     path = tmp_path / "in.csv"
     path.write_text("id,text\n1,a good film\n2\n3,\n4,the soup was cold,too many\n5,a bad film\n")
     command = ["predict", str(trained), "--input", str(path), "--output", str(tmp_path / "out.csv"), "--device", "cpu"]
-    assert main(command) == 0
+    assert main(command) == 1
     found = read(tmp_path / "out.csv")
     assert len(found) == 5
     assert [bool(entry["prediction_error"]) for entry in found] == [False, True, True, True, False]
@@ -238,10 +238,58 @@ def test_broken_rows_are_kept_with_their_error(
     error = capsys.readouterr().err
     assert "3 of 5 rows have no answer (column prediction_error)" in error
     assert "line 3" in error
+    assert main([*command, "--overwrite", "--max-errors", "3"]) == 0
+    assert main([*command, "--overwrite", "--max-errors", "0.5"]) == 1
+    assert main([*command, "--overwrite", "--max-errors", "0.6"]) == 0
     broken = tmp_path / "in.jsonl"
     broken.write_text('{"text": "a good film"}\n{"text": \n{"other": 1}\n')
-    assert main([*command[:3], str(broken), "--output", str(tmp_path / "out.jsonl"), "--device", "cpu"]) == 0
+    assert main([*command[:3], str(broken), "--output", str(tmp_path / "out.jsonl"), "--device", "cpu"]) == 1
     assert [bool(entry["prediction_error"]) for entry in read(tmp_path / "out.jsonl")] == [False, True, True]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "header"),
+    [
+        ("a.csv", 'id;text\r\n1;"good; film"\r\n2;bad film\r\n', "id;text;prediction;"),
+        ("a.csv", '"id","text"\n"1","good film"\n"2","bad film"\n', '"id","text","prediction",'),
+        ("a.tsv", 'id\ttext\n1\t"good film\n2\tbad "film"\n', "id\ttext\tprediction\t"),
+        ("a.csv", "sep=|\nid|text\n1|good film\n2|bad film\n", "id|text|prediction|"),
+    ],
+)
+def test_answers_are_written_as_the_input_is(
+    trained: Path, tmp_path: Path, name: str, content: str, header: str
+) -> None:
+    (tmp_path / name).write_text(content, newline="")
+    out = tmp_path / f"out{Path(name).suffix}"
+    predict.run(config(trained, input=str(tmp_path / name), output=out))
+    before, after = content.splitlines(keepends=True)[-2:], out.read_bytes().decode().splitlines(keepends=True)
+    assert after[0].startswith(header)
+    assert len(after) == 3
+    for old, new in zip(before, after[1:], strict=True):
+        end = "\r\n" if old.endswith("\r\n") else "\n"
+        assert new.startswith(old.removesuffix(end))
+        assert new.endswith(end)
+
+
+@pytest.mark.parametrize("kind", ["csv", "tsv", "parquet", "json"])
+def test_a_file_without_rows_gives_one_without_answers(trained: Path, tmp_path: Path, kind: str) -> None:
+    import pyarrow as pa
+
+    path, out = tmp_path / f"in.{kind}", tmp_path / f"out.{'jsonl' if kind == 'json' else kind}"
+    if kind == "parquet":
+        pq.write_table(pa.table({"id": pa.array([], pa.int64()), "text": pa.array([], pa.string())}), path)
+    else:
+        path.write_text({"csv": "id;text\n", "tsv": "id\ttext\n", "json": "[]"}[kind])
+    report = predict.run(config(trained, input=str(path), output=out))
+    assert (report.record["rows"], report.exit_code) == (0, 0)
+    columns = ["id", "text", "prediction", "prediction_score", "prediction_error"]
+    if kind == "parquet":
+        assert pq.read_table(out).column_names == columns
+    else:
+        assert out.read_text() == {"csv": ";".join(columns) + "\n", "tsv": "\t".join(columns) + "\n", "json": ""}[kind]
+    path.write_bytes(b"")
+    with pytest.raises(UserError):  # which may have been cut, or never written
+        predict.run(config(trained, input=str(path), output=out, overwrite=True))
 
 
 def test_exit_code_1_when_no_row_has_an_answer(trained: Path, tmp_path: Path) -> None:
@@ -269,7 +317,7 @@ def test_rows_are_streamed(trained: Path, tmp_path: Path, monkeypatch: pytest.Mo
     path = write_csv(tmp_path / "in.csv", rows(100, seed=9))
     monkeypatch.setattr(predict, "CHUNK", 8)
     pulled = written = peak = 0
-    real_rows, real_csv = readers.read_rows, writers._csv
+    real_rows, real_csv = readers.Input.rows, writers._csv
 
     def read_rows(*arguments: Any, **keywords: Any) -> Iterator[Any]:
         nonlocal pulled, peak
@@ -288,7 +336,7 @@ def test_rows_are_streamed(trained: Path, tmp_path: Path, monkeypatch: pytest.Mo
 
         return append
 
-    monkeypatch.setattr(readers, "read_rows", read_rows)
+    monkeypatch.setattr(readers.Input, "rows", read_rows)
     monkeypatch.setattr(writers, "_csv", counted)
     predict.run(config(trained, input=str(path), output=tmp_path / "out.csv"))
     assert pulled == written == 100
