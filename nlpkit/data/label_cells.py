@@ -315,7 +315,7 @@ def _structured(
             raise UserError(
                 f"column '{column}' holds objects with the fields {', '.join(sorted(keys))}; none of "
                 f"{', '.join(NAMING)} names the label in all of them",
-                "Write the name of the label in place of the object.",
+                "Write the name of the label in place of the object, or 0 or 1 for each label in it.",
             )
         said.append(f"column '{column}': labels are objects, named by their field '{naming}'")
     numbers = [item for value in lists for item in value if isinstance(item, float)]

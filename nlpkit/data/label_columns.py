@@ -213,14 +213,38 @@ def tell(cells: Cells) -> None:
 
 def readable(cells: Cells, values: Iterable[Any]) -> list[Any]:
     """What the cells say, without those that cannot be read: the reader of rows names these."""
-    found = []
+    return _read(cells, values)[0]
+
+
+def _read(cells: Cells, values: Iterable[Any]) -> tuple[list[Any], list[str]]:
+    found, problems = [], []
     for value in values:
         if value is NOT_PUBLIC:
             continue
         try:
             found.append(cells.read(value))
-        except ValueError:
-            continue
+        except ValueError as error:
+            problems.append(str(error))
+    return found, problems
+
+
+def trained_on(cells: Cells, values: Sequence[Any], names: Sequence[str], places: Places) -> list[Any]:
+    """What the cells of train say.
+
+    Args:
+        names: given with --label-names.
+
+    Raises:
+        UserError: none can be read, or a label has none of the names.
+    """
+    found, problems = _read(cells, values)
+    if problems and (names or all(map(is_missing, found))):
+        flag = f"--label-names {','.join(names)}: " if names else ""
+        raise UserError(
+            f"{flag}{len(problems):,} of {len(values):,} labels in column '{places.shown}' cannot be read; the first "
+            f"{problems[0]}",
+            "Name every label, in the order of their numbers from 0." if names else None,
+        )
     return found
 
 

@@ -146,7 +146,9 @@ class Labels:
         raise KeyError(name)
 
     def nearest(self, name: str) -> str | None:
-        """The name that an unknown label most likely means; None where none is near."""
+        """The name that an unknown label most likely means; None where none is near, and of numbers."""
+        if as_number(name) is not None:
+            return None
         fold = folded(name)
         begins = (known for known in self.names if fold and (other := folded(known)) and _begins(fold, other))
         if (found := next(begins, None)) is None:
@@ -320,7 +322,7 @@ def _kind(present: Sequence[Any], beside: Sequence[Any], column: str) -> Problem
         )
     floats = all(_is_written_as_float(value) for value in present if as_number(value) is not None)
     low, high = min(distinct), max(distinct)
-    shown = f"{len(distinct)} whole numbers from {low:g} to {high:g}"
+    shown = f"{len(set(numbers))} whole numbers from {min(numbers):g} to {max(numbers):g}"
     counted = low in (0, 1) and high - low + 1 == len(distinct) <= MAX_COUNTED_CLASSES
     counted = counted and len(everywhere) >= ROWS_A_COUNTED_CLASS * len(distinct)
     if floats and len(distinct) > MAX_WHOLE_FLOAT_CLASSES and not counted:

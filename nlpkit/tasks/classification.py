@@ -848,7 +848,7 @@ def _scheme_of(
         numbers = options.problem in ("auto", "regression")
         cells = label_cells.survey(everything, places.shown, delimiter=options.label_delimiter, numbers=numbers)
     cells = label_columns.named(cells, options.label_names, places)
-    found = label_columns.readable(cells, values[id(train)])
+    found = label_columns.trained_on(cells, values[id(train)], options.label_names, places)
     beside = [value for key, split in values.items() if key != id(train) for value in split]
     labels = label_values.detect(
         found,

@@ -236,6 +236,13 @@ def test_objects_without_a_name_are_refused() -> None:
         read([{"id": 3, "weight": 2.5}, {"id": 1, "weight": 0.5}])
 
 
+def test_lists_in_lists_are_refused() -> None:
+    with pytest.raises(
+        UserError, match="2 of 2 labels in column 'label' cannot be read; the first holds a list in a list"
+    ):
+        read([[["a"]], [["b"]]])
+
+
 def test_bytes_that_are_no_text_are_left_out_and_named() -> None:
     findings: list[Finding] = []
     _, found = read([b"a", b"b", b"\xff\xfe"], findings=findings)
@@ -482,6 +489,11 @@ def test_names_for_numbers(heard: Heard) -> None:
     rows = rows_of(["1", "0"])
     assert again.examples(rows, "test", LoadedData({"test": rows}, Source(""), []))["label"][:] == [1, 0]
     assert any("0 is neg, 1 is pos" in said for said in heard.warnings)
+    for values in ([1, 2], [0, 1, 2]):
+        with pytest.raises(
+            UserError, match="labels in column 'label' cannot be read; the first holds 2: there are names"
+        ):
+            read(values * 3, label_names=["neg", "pos"])
     with pytest.raises(UserError, match="--label-names neg,pos: column 'label' also holds other"):
         read(["neg", "pos", "other"], label_names=["neg", "pos"])
 
