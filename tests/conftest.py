@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -207,6 +208,18 @@ def nlpkit(tmp_path: Path) -> Run:
         return done
 
     return run
+
+
+@pytest.fixture
+def exports_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is exported to be measured is exported in this process, without the time that another takes to begin."""
+    from nlpkit.inference import exporting
+
+    class Here(ThreadPoolExecutor):
+        def __init__(self, workers: int, mp_context: Any) -> None:
+            super().__init__(workers)
+
+    monkeypatch.setattr(exporting, "ProcessPoolExecutor", Here)
 
 
 @pytest.fixture(scope="session")

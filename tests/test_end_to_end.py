@@ -26,7 +26,8 @@ def package() -> Path:
 def test_the_quickstart_learns(package: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run = tmp_path / "run"
     arguments = ["finetune-cls", "--config", str(RECIPE), "--output", str(run), "--device", "cpu"]
-    assert main([*arguments, "--max-steps", "40", "--learning-rate", "3e-4", "--no-baseline", "--json"]) == 0
+    short = "--max-steps 40 --batch-size 8 --learning-rate 5e-4 --threads 1 --no-baseline --json"
+    assert main([*arguments, *short.split()]) == 0
     record = json.loads(capsys.readouterr().out)
     assert record["steps"] == 40
     # the sample is balanced: the majority is right in half of the rows

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import forked
@@ -18,7 +19,7 @@ import pytest
 from conftest import Run, RunOf, nlpkit_command, rows, write_csv
 
 from nlpkit.errors import UserError
-from nlpkit.measurement import sweep
+from nlpkit.measurement import processes, sweep
 from nlpkit.measurement.processes import Unmeasured
 from nlpkit.measurement.spec import Point, parse_model
 from nlpkit.recipes import benchmark, measured
@@ -208,7 +209,7 @@ def test_what_is_too_long_or_does_not_fit_is_a_row(tmp_path: Path) -> None:
     assert results(record, "p50_ms")[2:] == [None, None]
 
 
-@pytest.mark.usefixtures("here")
+@pytest.mark.usefixtures("here", "exports_here")
 def test_backends_are_exported_on_the_fly(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NLPKIT_CACHE", str(tmp_path / "cache"))
     record = run(tmp_path, trained, backends="torch,onnx,onnx-int8", batch_sizes=4, sample_rows=8)
@@ -241,9 +242,10 @@ def test_planted_time_and_memory_are_found(tmp_path: Path) -> None:
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with `out`, a benchmark of two models in processes of their own."""
     place = tmp_path_factory.mktemp("finished")
-    run(
-        place, f"a={TINY}", f"b={TINY},num_hidden_layers=2", config_only=True, sequence_lengths="8,16,32", batch_sizes=1
-    )
+    models = (f"a={TINY}", f"b={TINY},num_hidden_layers=2")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(processes, "subprocess", SimpleNamespace(Popen=forked.Popen, PIPE=subprocess.PIPE))
+        run(place, *models, config_only=True, sequence_lengths="8,16,32", batch_sizes=1)
     return place
 
 

@@ -90,7 +90,7 @@ def test_tiny_versions_run_at_the_lengths(name: str) -> None:
     lengths = sorted(config.sequence_lengths or [])
     for subject in subjects(config):
         worker = opened(config, subject)
-        for length in (lengths[0], lengths[-1]):
+        for length in sorted({lengths[0], lengths[-1]}):
             prepared(worker, config, length, *(config.batch_sizes or []))
 
 

@@ -6,7 +6,6 @@ import json
 import os
 import shutil
 import sys
-from concurrent.futures import ThreadPoolExecutor
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,6 @@ import forked
 import pytest
 from conftest import RunOf, rows, write_csv
 
-from nlpkit.inference import exporting
 from nlpkit.measurement.spec import Backend, Subject
 from nlpkit.recipes import evaluate
 from nlpkit.recipes.benchmark import Config
@@ -240,19 +238,8 @@ def test_a_call_that_fails_is_said_in_one_line(tiny_model: Path, monkeypatch: py
 # --- backends ---
 
 
-@pytest.fixture
-def in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Export without the time that another process takes to begin."""
-
-    class Here(ThreadPoolExecutor):
-        def __init__(self, workers: int, mp_context: Any) -> None:
-            super().__init__(workers)
-
-    monkeypatch.setattr(exporting, "ProcessPoolExecutor", Here)
-
-
 @exports
-@pytest.mark.usefixtures("in_this_process")
+@pytest.mark.usefixtures("exports_here")
 @pytest.mark.parametrize("task", ["pairs", "question-answering", "masked-lm"])
 def test_what_is_exported_answers_as_torch_does(
     run_of: RunOf, task: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -271,7 +258,7 @@ def test_what_is_exported_answers_as_torch_does(
 
 
 @exports
-@pytest.mark.usefixtures("in_this_process")
+@pytest.mark.usefixtures("exports_here")
 def test_an_export_is_made_once(tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NLPKIT_CACHE", str(tmp_path / "cache"))
     model = shutil.copytree(tiny_model, tmp_path / "model")

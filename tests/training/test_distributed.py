@@ -11,6 +11,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import forked
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -19,7 +20,7 @@ from transformers import Trainer
 from nlpkit.recipes import finetune_cls, finetune_ner
 from nlpkit.training.batching import LengthBatchSampler
 from nlpkit.training.trainer import ResumableTrainer
-from tests.conftest import GOOD, rows, write_csv, write_jsonl
+from tests.conftest import GOOD, nlpkit_command, rows, write_csv, write_jsonl
 
 
 @pytest.fixture(scope="module")
@@ -43,10 +44,18 @@ def options(tmp_path_factory: pytest.TempPathFactory, tiny_model: Path) -> dict[
     }
 
 
-def launch(launcher: list[str], cwd: Path, *arguments: Any) -> subprocess.CompletedProcess[str]:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+        return int(probe.getsockname()[1])
+
+
+def surroundings(cwd: Path) -> dict[str, str]:
+    return {**os.environ, "OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": "lo", "NLPKIT_CACHE": str(cwd / "cache")}
+
+
+def launch(launcher: list[str], cwd: Path, *arguments: Any) -> subprocess.CompletedProcess[str]:
+    port = free_port()
     where = {"torch": ["--master-addr", "127.0.0.1", "--master-port", str(port)]}
     where["accelerate"] = ["--main_process_ip", "127.0.0.1", "--main_process_port", str(port)]
     kind = "torch" if "torch.distributed.run" in launcher else "accelerate"
@@ -55,9 +64,31 @@ def launch(launcher: list[str], cwd: Path, *arguments: Any) -> subprocess.Comple
         capture_output=True,
         text=True,
         cwd=cwd,
-        env={**os.environ, "OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": "lo", "NLPKIT_CACHE": str(cwd / "cache")},
+        env=surroundings(cwd),
         timeout=240,
     )
+
+
+def ranks(cwd: Path, *arguments: Any) -> list[tuple[int, str, str]]:
+    """Exit code, stdout and stderr of two processes that find each other as a launcher lets them."""
+    where = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port()), "WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2"}
+    started = [
+        forked.Popen(
+            nlpkit_command(*arguments),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=cwd,
+            env={**surroundings(cwd), **where, "RANK": str(rank), "LOCAL_RANK": str(rank)},
+        )
+        for rank in range(2)
+    ]
+    try:
+        said = [process.communicate(timeout=240) for process in started]
+    finally:
+        for process in started:
+            process.kill()
+    return [(process.returncode, *streams) for process, streams in zip(started, said, strict=True)]
 
 
 TORCHRUN = ["-m", "torch.distributed.run", "--nproc-per-node", "2"]
@@ -160,9 +191,9 @@ def test_outputs_of_any_length_are_gathered_in_order(tmp_path: Path, tiny_model:
     options |= {"device": "cpu", "threads": 1, "eval_batch_size": 8}
     alone = finetune_ner.run(finetune_ner.Config(**options, batch_size=8, output=tmp_path / "alone")).record
     arguments = [*flags(options), "--batch-size", 4, "--output", tmp_path / "run", "--json"]
-    done = launch(TORCHRUN, tmp_path, "finetune-ner", *arguments)
-    assert done.returncode == 0, done.stderr
-    metrics = json.loads(done.stdout)["metrics"]
+    (first, document, errors), (second, nothing, _) = ranks(tmp_path, "finetune-ner", *arguments)
+    assert (first, second, nothing) == (0, 0, ""), errors
+    metrics = json.loads(document)["metrics"]
     assert 0.1 < metrics["validation"]["f1"] < 1
     for split, values in alone["metrics"].items():
         assert metrics[split] == pytest.approx(values, abs=2e-2), split
