@@ -186,7 +186,7 @@ def words_column(rows: Dataset, named: str | None) -> str:
     if not found:
         raise UserError(
             f"no column holds lists of words, or text; the columns are {', '.join(kinds)}",
-            f"Name it: --text-column. {layouts.known('words')}",
+            f"Name it: --text-column; a file without a header needs --columns. {layouts.known('words')}",
         )
     if found not in WORD_NAMES:
         reporting.current().note(f"words: column '{found}' (guessed; --text-column)")

@@ -288,7 +288,7 @@ class TokenClassification(Task):
             if found is None and len(columns) > 1:
                 raise UserError(
                     f"no column looks like words or text; the columns are {', '.join(columns)}",
-                    "Name it with --text-column.",
+                    "Name it with --text-column; a file without a header needs --columns, as in --columns word,tag.",
                 )
             self.text = found or columns[0]
         if labelled and options.tag_column:

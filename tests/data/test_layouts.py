@@ -257,6 +257,15 @@ def test_words_in_rows_without_an_end_of_sentence_are_refused(tmp_path: Path) ->
     with pytest.raises(UserError, match="nothing tells where a sentence ends") as refused:
         rows(path)
     assert "sentence_id" in str(refused.value.hint)
+    path = table(tmp_path / "b.csv", ["id", "word", "tag"], list(zip(range(5), WORDS, TAGS, strict=True)))
+    with pytest.raises(UserError, match="as 'id' is another in every row"):
+        rows(path)
+
+
+def test_words_in_rows_to_predict_for_are_answered_apart_and_that_is_said(tmp_path: Path, said: Said) -> None:
+    path = table(tmp_path / "a.csv", ["word", "tag"], list(zip(WORDS, TAGS, strict=True)))
+    assert [row["word"] for row in values(path, labelled=False)] == WORDS
+    assert "each is answered as a text of its own" in said
 
 
 def test_shuffled_words_are_refused_and_repeated_numbers_are_told(tmp_path: Path, said: Said) -> None:

@@ -58,13 +58,16 @@ def _has_tags(head: Sequence[Row], word: str) -> bool:
     return word.lower() != "text" or all(TAG.fullmatch(str(cell)) for cell in cells if cell is not None)
 
 
+def _names_sentences(column: str) -> bool:
+    return _SENTENCE.fullmatch(re.sub(r"[^a-z]+", "_", column.lower()).strip("_")) is not None
+
+
 def _numbering(head: Sequence[Row], word: str) -> list[str]:
     """The columns that number sentences: named so, and not another value in every row."""
     found = []
     for name in head[0].values:
-        plain = re.sub(r"[^a-z]+", "_", name.lower()).strip("_")
         cells = [row.values.get(name) for row in head]
-        if name == word or not _SENTENCE.fullmatch(plain) or any(isinstance(cell, list | dict) for cell in cells):
+        if name == word or not _names_sentences(name) or any(isinstance(cell, list | dict) for cell in cells):
             continue
         repeated = any(after is None or before == after for before, after in pairwise(cells))
         if repeated and any(cell is not None for cell in cells):
@@ -85,8 +88,8 @@ def _recognises(head: Sequence[Row], wanted: Wanted) -> bool:
     if wanted.content != "words" or (word := _word_column(head)) is None:
         return False
     parted = bool(_numbering(head, word)) or _parted(head)
-    # without labels each row may as well be a text of its own
-    return _has_tags(head, word) if wanted.labelled and not parted else parted
+    # in a column `text` each row may as well be a text of its own
+    return parted or (_has_tags(head, word) if wanted.labelled else word.lower() != "text" and len(head) > 1)
 
 
 def _rows(rows: Iterator[Row], head: Sequence[Row], source: Input) -> Iterator[Row]:
@@ -94,9 +97,14 @@ def _rows(rows: Iterator[Row], head: Sequence[Row], source: Input) -> Iterator[R
     assert word is not None  # `_recognises` saw to it
     numbering = _numbering(head, word)
     if not numbering and not _parted(head):
-        raise UserError(
-            f"{source.name}: each row holds one word (column {word!r}), and nothing tells where a sentence ends", HINT
-        )
+        said = f"{source.name}: each row holds one word (column {word!r}), and nothing tells where a sentence ends"
+        if unlike := [name for name in head[0].values if name != word and _names_sentences(name)]:
+            said += f", as {unlike[0]!r} is another in every row"
+        if source.reading.wanted.labelled:
+            raise UserError(said, HINT)
+        reporting.current().warn(f"{said}: each is answered as a text of its own. {HINT}")
+        yield from rows
+        return
     how = f"by column {', '.join(map(repr, numbering))}" if numbering else "by the empty rows between them"
     reporting.current().note(f"{source.name}: words are put together to sentences {how}")
     yield from _sentences(rows, source, numbering)
