@@ -31,6 +31,7 @@ def edited(change: Callable[[dict[str, Any]], Any]) -> Callable[[Path], None]:
     [
         ("nlpkit.json", edited(lambda record: [record]), "is not the record of a run"),
         ("nlpkit.json", edited(lambda record: record.update(schema_version="x")), "is not the record of a run"),
+        ("nlpkit.json", edited(lambda record: record.update(config="x")), "is not the record of a run"),
         ("nlpkit.json", edited(lambda record: record.update(schema_version=99, versions=None)), "by a newer nlpkit"),
         ("nlpkit.json", edited(lambda record: record["task"].pop("columns")), "KeyError: 'columns'"),
         ("nlpkit.json", edited(lambda record: record["task"].update(name=["x"])), "the model's task is damaged"),

@@ -136,7 +136,7 @@ def extra_arguments(command: str, extra: Sequence[str], given: Sequence[str], fi
 
 def _meant(command: str, extra: Sequence[str], given: Sequence[str], fields: Mapping[str, Any]) -> str | None:
     first = extra[0]
-    if first[0] in DASHES:
+    if first.startswith(tuple(DASHES)):
         return f"It begins with a dash of another kind: type two hyphens, --{first.lstrip(DASHES + '-')}"
     name, sign, value = first.partition("=")
     if sign and name.replace("-", "_") in fields:

@@ -58,7 +58,7 @@ def read_record(folder: str | Path) -> dict[str, Any] | None:
             f"{path} is not valid JSON: {error}", "The folder is damaged; run again with --overwrite."
         ) from None
     version = record.get("schema_version", 0) if isinstance(record, dict) else None
-    if not isinstance(version, int):
+    if not isinstance(version, int) or not isinstance(record.get("config", {}), dict):
         raise UserError(f"{path} is not the record of a run", "The folder is damaged; run again with --overwrite.")
     if version > SCHEMA_VERSION:
         newer = (record.get("versions") or {}).get("nlpkit", f"with records of version {version}")

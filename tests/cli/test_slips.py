@@ -154,3 +154,7 @@ def test_strict_says_how_many(capsys: pytest.CaptureFixture[str]) -> None:
     assert found
     assert main(arguments) == 1
     assert f"nlpkit: {len(found)} warning" in capsys.readouterr().err
+
+
+def test_an_empty_argument_is_one_too_many(capsys: pytest.CaptureFixture[str]) -> None:
+    assert "nlpkit: " in said(capsys, "check-data", "--", "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import random
 from collections.abc import Callable
@@ -119,11 +120,11 @@ def spoil_document(rng: random.Random, document: Document, values: list[Any] = V
 def _spoil_one(rng: random.Random, document: Document, values: list[Any]) -> Document:
     places = list(_places(document))
     if not places:
-        return rng.choice(values)
+        return _drawn(rng, values)
     parent, key = rng.choice(places)
     what = rng.choice(["value", "value", "value", "drop", "rename", "wrap", "double", "text", "everywhere"])
     if what == "value":
-        parent[key] = rng.choice(values)
+        parent[key] = _drawn(rng, values)
     elif what == "drop":
         del parent[key]
     elif what == "rename" and isinstance(parent, dict):
@@ -131,15 +132,20 @@ def _spoil_one(rng: random.Random, document: Document, values: list[Any]) -> Doc
     elif what == "wrap":
         parent[key] = rng.choice([[parent[key]], {"value": parent[key]}, str(parent[key])])
     elif what == "double" and isinstance(parent, list):
-        parent.insert(key, parent[key])
+        parent.insert(key, copy.deepcopy(parent[key]))
     elif what == "text" and isinstance(parent[key], str):
         parent[key] = spoil_bytes(rng, parent[key].encode("utf-8", "replace")).decode("utf-8", "replace")
     elif what == "everywhere" and isinstance(key, str):
-        value = rng.choice(values)
+        value = _drawn(rng, values)
         for other, name in places:
             if name == key and other is not parent:
-                other[name] = value
+                other[name] = copy.deepcopy(value)
     return document
+
+
+def _drawn(rng: random.Random, values: list[Any]) -> Any:
+    """One of the values, that nobody else holds: it may be spoilt in its turn."""
+    return copy.deepcopy(rng.choice(values))
 
 
 def _places(document: Document) -> Any:
