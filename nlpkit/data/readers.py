@@ -300,6 +300,8 @@ class Input:
             name, file = "stdin", sys.stdin if isinstance(path, str | Path) else path
         known = sorted(_READERS)
         if format not in known:
+            if isinstance(file, Path) and (refusal := layouts.refusal(file)):
+                raise refusal
             what = f"unknown format {format!r}" if format else "its name does not tell its format"
             listed = f"{', '.join(known)} (each also as {', '.join(PACKED)})"
             raise UserError(f"{name}: {what}", f"Name it with --format; known: {listed}.")

@@ -391,6 +391,9 @@ def _find_in_folder(folder: Path, config: str | None, reading: Reading) -> dict[
                 "Name them train, validation and test, or pass --train-file and --validation-file."
                 f"{_known_layouts(reading)}",
             )
+    for path in sorted(root.iterdir()):
+        if refusal := layouts.refusal(path):
+            raise refusal
     suffixes = ", ".join(suffix.lstrip(".") for suffix in readers.FORMATS)
     raise UserError(
         f"{root}: no data files in this folder",

@@ -218,7 +218,8 @@ def tags_column(rows: Dataset, text: str, named: str | None, kind: Kind | None) 
     # what is empty in all rows is the last guess
     candidates.sort(key=lambda name: _is_empty(rows, name))
     kinds = {name: found for name in candidates if (found := _kind_of(rows, name)) is not None}
-    if kind is None and (generic := column_names.guess(candidates, TAG_NAMES)):
+    filled = [name for name in candidates if not _is_empty(rows, name)] or candidates
+    if kind is None and (generic := column_names.guess(filled, TAG_NAMES)):
         return generic
     for wanted in (kind,) if kind else KINDS:
         for name, found in kinds.items():

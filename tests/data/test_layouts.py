@@ -207,6 +207,14 @@ def test_spacy_tuples(tmp_path: Path, said: Said) -> None:
     assert values(path, "texts") == [{"text": "fine", "label": ["good"]}]
 
 
+def test_documents_of_spacy_are_refused_with_the_command_that_converts_them(tmp_path: Path) -> None:
+    (tmp_path / "train.spacy").write_bytes(b"x")
+    for data in (tmp_path, tmp_path / "train.spacy"):
+        with pytest.raises(UserError, match="documents of spaCy") as refused:
+            loaded_words(data)
+        assert f"DocBin().from_disk('{tmp_path / 'train.spacy'}')" in str(refused.value.hint)
+
+
 # --- one word a row ---
 
 WORDS = ["Ann", "Lee", "ran", "Bo", "sat"]

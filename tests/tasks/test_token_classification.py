@@ -435,6 +435,12 @@ def test_tags_that_the_model_lacks_stop_or_count_or_go_as_asked(random_tagger: P
     assert list(judged(random_tagger, few)["rows"].values()) == [31]
 
 
+def test_a_column_that_is_empty_in_all_rows_is_no_column_of_tags(tmp_path: Path) -> None:
+    rows = [{"text": "Anna sat", "label": [], "comments": [], "marks": [{"start": 0, "end": 4, "label": "PER"}]}] * 2
+    task, examples, _ = examples_of(write_jsonl(tmp_path / "train.jsonl", rows))
+    assert task.tags == "marks" and examples["tags"][0] == ["B-PER", "O"]
+
+
 def tagged_rows(path: Path, *tags: str) -> Path:
     """Two rows of the tags, and one of the first alone."""
     words_ = ["a", "b", "c", "d", "e"][: len(tags)]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nlpkit import reporting
@@ -146,6 +147,11 @@ def _numbered(layout: DocumentLayout, value: Any, source: Input) -> Iterator[tup
 def record(value: Any) -> dict[str, Any] | None:
     """The row that a JSON value other than an object stands for, None where there is none."""
     return spacy.record(value)
+
+
+def refusal(path: Path) -> UserError | None:
+    """Why a file of a tool's own format is not read, with the command that converts it; None for other files."""
+    return spacy.refusal(path)
 
 
 def known(content: Content) -> str:
