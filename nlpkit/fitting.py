@@ -77,16 +77,23 @@ def vocabulary_size(model: Any) -> int | None:
     return None if table is None else int(table.shape[0])
 
 
-def token_table(model: Any) -> Any:
-    """The weights of the token embedding, shape (tokens, width); None where a model has none.
+def token_embedding(model: Any) -> Any:
+    """What looks token ids up, None where nothing does: CANINE hashes characters.
 
-    It need not be a `nn.Embedding`: I-BERT's is quantized. What Perceiver names as its input are its latents.
+    It need not be a `nn.Embedding`: I-BERT's is quantized.
     """
     try:
-        found = model.get_input_embeddings()
+        return model.get_input_embeddings()
     except NotImplementedError:
         return None
-    return getattr(found, "weight", None)
+
+
+def token_table(model: Any) -> Any:
+    """The weights of the token embedding, shape (tokens, width), None where there are none.
+
+    What Perceiver names as its input are its latents.
+    """
+    return getattr(token_embedding(model), "weight", None)
 
 
 def position_table(model: Any) -> Any:

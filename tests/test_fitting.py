@@ -112,6 +112,22 @@ def test_the_limit_is_that_of_the_position_table(kind: str, first: int, values: 
             model(input_ids=torch.full((1, POSITIONS - first + 1), 7))
 
 
+def test_an_exported_model_remembers_its_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = config_of("data2vec-text")
+    fitting.remember_first_position(config, transformers.AutoModel.from_config(config))
+    config.save_pretrained(tmp_path)
+    monkeypatch.setattr(transformers.AutoModel, "from_config", None)  # no model is made to find out
+    assert models.max_positions(models.load_config(str(tmp_path)), None) == POSITIONS - 2
+
+
+def test_a_vocabulary_that_is_no_plain_table_is_not_cut() -> None:
+    from nlpkit.compression import vocabulary
+
+    model = transformers.AutoModelForSequenceClassification.from_config(config_of("ibert"))
+    with pytest.raises(UserError, match="IBertForSequenceClassification has no plain table of token embeddings"):
+        vocabulary.keep_pieces(model, make_tokenizer(), ["good film"])
+
+
 def test_a_long_text_is_cut_at_the_positions_there_are(tmp_path: Path) -> None:
     found = predictor_of(made(tmp_path / "model", "data2vec-text"))
     found.outputs({"text": ["film " * 100]})
@@ -225,3 +241,16 @@ def test_a_run_whose_config_counts_other_labels_than_its_head_opens() -> None:
 
     record = QuestionAnswering(max_length=64).record()
     assert registry.known_task(config_of("bart"), record) is not None
+
+
+def test_an_export_that_does_not_run_is_one_message() -> None:
+    from nlpkit.inference import exporting
+
+    def broken(**_: Any) -> Any:
+        raise RuntimeError("[ONNXRuntimeError] : 1 : FAIL : Non-zero status code\nmore")
+
+    batch = {"input_ids": torch.ones(2, 3, dtype=torch.long)}
+    with pytest.raises(UserError) as error:
+        exporting.largest_difference(lambda input_ids: input_ids, broken, [batch], lambda out: out, hint="Do without.")
+    assert error.value.message.startswith("the exported model does not run on 2 rows of 3 tokens: [ONNXRuntimeError]")
+    assert error.value.hint == "Do without."

@@ -19,6 +19,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from nlpkit import fitting
 from nlpkit.errors import UserError
 from nlpkit.tokenization import saving
 
@@ -91,12 +92,9 @@ def keep_pieces(
     for ids in token_ids:
         counts.update(int(number) for number in ids)
     vocabulary = tokenizer.get_vocab()
-    rows = model.get_input_embeddings().num_embeddings
-    if max(vocabulary.values()) >= rows:
-        raise UserError(
-            f"the tokenizer has ids up to {max(vocabulary.values()):,}, the model {rows:,} embeddings",
-            "They do not belong together.",
-        )
+    if not isinstance(fitting.token_embedding(model), nn.Embedding):
+        raise UserError(f"{type(model).__name__} has no plain table of token embeddings: its vocabulary cannot be cut")
+    fitting.require_vocabulary(model, tokenizer, "They do not belong together.")
     document = json.loads(tokenizer.backend_tokenizer.to_str())
     used = {piece for piece, number in vocabulary.items() if counts[number] >= min_count}
     kept = _needed(document, vocabulary, used)

@@ -47,7 +47,7 @@ def largest_difference(
         hint: what to do where they differ.
 
     Raises:
-        UserError: it is too large.
+        UserError: it is too large, or the exported model does not run.
     """
     import torch
 
@@ -55,9 +55,18 @@ def largest_difference(
     for batch in batches:
         with torch.inference_mode():
             wanted = read(model(**batch))
-        difference = float((read(exported(**batch)) - wanted).abs().max())
+        rows, width = batch["input_ids"].shape
+        try:
+            found = read(exported(**batch))
+        except UserError:
+            raise
+        except Exception as error:  # ONNX Runtime has one for each kind of node
+            said = str(error).strip().splitlines()[0]
+            raise UserError(
+                f"the exported model does not run on {rows} rows of {width} tokens: {said}", hint
+            ) from error
+        difference = float((found - wanted).abs().max())
         if not difference <= TOLERANCE * max(1.0, float(wanted.abs().max())):
-            rows, width = batch["input_ids"].shape
             raise UserError(
                 f"the exported model differs from torch: outputs by up to {difference:.2g} ({rows} rows of {width} "
                 f"tokens; {TOLERANCE:g} is allowed)",

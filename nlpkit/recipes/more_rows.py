@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import BeforeValidator
 
-from nlpkit import reporting
+from nlpkit import fitting, reporting
 from nlpkit.compression.augmentation import Augmenter, Way, near_words, read_synonyms, words_of
 from nlpkit.data.layouts import Wanted
 from nlpkit.data.readers import FORMATS, Reading, read_rows
@@ -173,6 +173,18 @@ def _augmenter(options: Any, teacher: Trained, tokenizer: Any, texts: Sequence[S
         near = (
             read_synonyms(options.synonyms)
             if options.synonyms is not None
-            else near_words(teacher.tokenizer, teacher.model.get_input_embeddings().weight, words)
+            else near_words(teacher.tokenizer, _table(teacher), words)
         )
     return Augmenter(options.augment_by, mask, near)
+
+
+def _table(teacher: Trained) -> Any:
+    """The teacher's token embeddings, in which near words are looked for.
+
+    Raises:
+        UserError: it has none.
+    """
+    table = fitting.token_table(teacher.model)
+    if table is None:
+        raise UserError(f"--augment-by synonym: {teacher.name} has no token embeddings", "Give --synonyms FILE.")
+    return table

@@ -227,14 +227,17 @@ def _require_usable(folder: RunFolder, config: Config) -> None:
 
 def _open_model(config: Config, tokenizer: Any) -> Any:
     """The model to extend, as the class that its weights were saved from."""
+    import torch
     import transformers
+
+    from nlpkit import fitting
 
     name = models.resolve(str(config.extend), "--extend")
     architecture = (models.load_config(name).architectures or ["AutoModel"])[0]
     model, _ = models.load_model(name, architecture if hasattr(transformers, architecture) else "AutoModel")
-    rows = model.get_input_embeddings().num_embeddings
-    if rows < len(tokenizer):
-        raise UserError(f"{config.extend}: its tokenizer has {len(tokenizer):,} tokens, its model {rows:,}")
+    if not isinstance(fitting.token_embedding(model), torch.nn.Embedding):
+        raise UserError(f"{config.extend}: {type(model).__name__} has no plain table of token embeddings to extend")
+    fitting.require_vocabulary(model, tokenizer, f"The tokenizer in {config.extend} is not that of its model.")
     return model
 
 

@@ -15,6 +15,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from nlpkit import fitting
+
 WORTH_BELOW = 0.8  # share of rows in use from which the table is left as it is
 
 
@@ -75,7 +77,7 @@ def keep_used_rows(model: Any, tokenizer: Any, token_ids: list[np.ndarray]) -> f
     Returns:
         The share of rows that are trained.
     """
-    full = _lookup(model)
+    full = fitting.token_embedding(model)
     tied = model.get_output_embeddings() is not None
     if type(full) is not nn.Embedding or tied or not full.weight.requires_grad:
         return 1.0
@@ -90,14 +92,6 @@ def keep_used_rows(model: Any, tokenizer: Any, token_ids: list[np.ndarray]) -> f
     return share
 
 
-def _lookup(model: Any) -> Any:
-    """What looks token ids up, None where a model hashes characters (CANINE)."""
-    try:
-        return model.get_input_embeddings()
-    except NotImplementedError:
-        return None
-
-
 def _special(config: Any, tokenizer: Any, full: nn.Embedding) -> list[int]:
     """Ids that may stand in a batch and in no row of the data: what pads it, and what a model puts in itself."""
     named = [value for name, value in config.to_dict().items() if name.endswith("_token_id")]
@@ -107,7 +101,7 @@ def _special(config: Any, tokenizer: Any, full: nn.Embedding) -> list[int]:
 
 def restore_all_rows(model: Any) -> None:
     """Undo `keep_used_rows`, with the trained rows in place."""
-    reduced = _lookup(model)
+    reduced = fitting.token_embedding(model)
     if isinstance(reduced, UsedRowsEmbedding):
         full = nn.Embedding(reduced.num_embeddings, reduced.embedding_dim, padding_idx=reduced.padding_idx)
         full.weight.data = reduced.whole().to(reduced.weight.device)

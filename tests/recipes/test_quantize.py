@@ -99,6 +99,7 @@ def test_every_task(task: str, run_of: RunOf, tmp_path: Path) -> None:
     run = run_of(task)
     record = quantized(run, tmp_path / "int8", to="onnx-int8")
     assert record["quantization"]["largest_difference"] < 1e-4
+    assert 0 < record["quantization"]["largest_difference_in_batches"] < 1
     before, after = record["price"]["sides"]
     assert after["parameters"] == before["parameters"]
     assert after["metrics"] == pytest.approx(metrics(tmp_path / "int8", run.parent / "data"), rel=1e-3, abs=1e-3)
@@ -115,6 +116,15 @@ def test_int8_answers_as_torch_does(exported: Path, trained: Path, reviews: Path
     before, after = outputs(trained, {"text": texts}), outputs(exported, {"text": texts})
     assert np.array_equal(before.argmax(axis=1), after.argmax(axis=1))
     assert 0 < np.abs(before - after).max() < 0.1 * np.abs(before).max()
+
+
+def test_an_exported_model_reads_as_far_as_torch_and_tells_what_it_cuts(exported: Path) -> None:
+    from nlpkit.inference.predictor import Predictor
+    from nlpkit.recipes import predict
+
+    made = Predictor(predict.Config(model=str(exported), texts=["-"], device="cpu", threads=1))
+    made.outputs({"text": ["film " * 60, "film " * 100]})
+    assert (made.cut.texts, made.cut.longest, made.cut.limit) == (1, 102, 64)
 
 
 @pytest.mark.usefixtures("one_export")
