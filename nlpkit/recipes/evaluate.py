@@ -112,6 +112,7 @@ def run(config: Config) -> Report:
         "rows": rows,
         "rows_left_out": left_out,
         "metrics": metrics,
+        "metric_notes": dict(task.metric_notes),
         "details": details,
         "failures": failures,
         "rows_per_second": round(sum(rows.values()) / seconds, 1),
@@ -119,7 +120,8 @@ def run(config: Config) -> Report:
     if config.save and predictor.record is not None:
         _add_to_run(Path(models.resolve(config.model)), record)
     tables = _tables(config, task, metrics, rows, details)
-    lines = [f"{split}: {said}" for split, said in seen.items() if left_out[split]] + failures
+    lines = [f"{split}: {said}" for split, said in seen.items() if left_out[split]]
+    lines += [f"{name}: {said}" for name, said in task.metric_notes.items() if name in tables[0].header] + failures
     return Report(record, tables, lines, exit_code=1 if failures else 0, failure="; ".join(failures))
 
 

@@ -323,17 +323,23 @@ def record_of(experiment: Experiment, judged: Judged, seconds: float) -> dict[st
     runtime = next(
         (entry for entry in reversed(trainer.state.log_history) if "train_runtime" in entry), {"train_runtime": 0.0}
     )
+    # Trainer tells of this session alone, and of the steps that were planned
+    trained = trainer.budget.before + runtime["train_runtime"]
+    epochs = trainer.state.epoch or 0.0
+    rows = epochs * len(trainer.splits["train"].features)
     return {
         **head(experiment),
         "metrics": judged.metrics,
         "main_metric": experiment.config.best_metric or experiment.task.main_metric,
         "table_metrics": list(experiment.task.table_metrics),
         "judged": {name: len(found) for name, found in judged.examples.items()},
+        "metric_notes": dict(experiment.task.metric_notes),
         "steps": trainer.state.global_step,
+        "epochs": round(epochs, 2),
         "best_step": trainer.state.best_global_step,
         "parameters": experiment.parameters,
-        "train_seconds": runtime["train_runtime"],
-        "train_samples_per_second": runtime.get("train_samples_per_second"),
+        "train_seconds": round(trained, 4),
+        "train_samples_per_second": round(rows / trained, 3) if trained else None,
         "wall_seconds": round(seconds, 2),
     }
 
@@ -377,6 +383,7 @@ def report(record: dict[str, Any], folder: Path, task_class: type[Task]) -> Repo
         f"{record['train_seconds']:.0f} s of training"
         + (f", {record['train_samples_per_second']:.0f} rows/s" if record.get("train_samples_per_second") else "")
     )
+    lines += [f"{name}: {said}" for name, said in record.get("metric_notes", {}).items() if name in table.header]
     size = sum(file.stat().st_size for file in folder.glob("*.safetensors"))
     lines.append(f"model {human_bytes(size)}, card README.md, plots/, mistakes in errors.jsonl")
     return Report({**record, "output": str(folder)}, [table], lines, next_command=task_class.example_call(folder))

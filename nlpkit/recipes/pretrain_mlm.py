@@ -726,6 +726,7 @@ def _record(experiment: Experiment, metrics: dict[str, float], seconds: float) -
         "table_metrics": list(metrics),
         "samples": experiment.filled,
         "steps": state.global_step,
+        "epochs": None if experiment.config.streaming else round(state.epoch or 0.0, 2),
         "best_step": state.best_global_step or state.global_step,
         "parameters": experiment.parameters,
         "tokens_per_second": sorted(rates)[len(rates) // 2] if rates else None,

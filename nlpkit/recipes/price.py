@@ -6,6 +6,7 @@ distill, prune and quantize end with this table, and each run keeps it (`price`)
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -90,6 +91,7 @@ def measure(sides: Sequence[Side], examples: Dataset, split: str, *, seconds: fl
         "rows": len(examples),
         "main_metric": first.task.main_metric,
         "device": [side.predictor.device.described for side in sides],
+        "date": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
         "sides": [
             {
                 "name": side.name,
@@ -160,7 +162,8 @@ def gain(before: Mapping[str, Any], after: Mapping[str, Any], task: Task) -> str
 
 
 def lineage(parent: Mapping[str, Any] | None, price: Mapping[str, Any], command: str) -> list[dict[str, Any]]:
-    """The ancestors of a run and itself, oldest first, each as its own price table saw it.
+    """The ancestors of a run and itself, oldest first, each as its own price table saw it: `session` says when and
+    where, `faster` how many times as fast it was as the one before it, one by one and in batches.
 
     Args:
         parent: nlpkit.json of the model that the run began with; None where it has none.
@@ -168,5 +171,9 @@ def lineage(parent: Mapping[str, Any] | None, price: Mapping[str, Any], command:
         command: of this run.
     """
     before, after = price["sides"][0], price["sides"][-1]
-    known = (parent or {}).get("lineage") or [{"command": (parent or {}).get("command"), **before}]
-    return [*known, {"command": command, **after}]
+    session = {"date": price["date"], "device": price["device"][-1]}
+    known = (parent or {}).get("lineage") or [{"command": (parent or {}).get("command"), **before, "session": session}]
+    made = {"command": command, **after, "session": session}
+    if "p50_ms" in before and "p50_ms" in after:  # speeds of two sessions do not compare
+        made["faster"] = [before["p50_ms"] / after["p50_ms"], after["rows_per_second"] / before["rows_per_second"]]
+    return [*known, made]

@@ -70,9 +70,10 @@ def _body(record: dict[str, Any], data_name: str, plots: list[str]) -> str:
     for split, suffix, metrics in rows:
         cells = " | ".join(f"{metrics[name]:.4f}" if name in metrics else "" for name in names)
         lines.append(f"| {split}{suffix} | {record['judged'][split]:,} | {cells} |")
+    notes = {name: said for name, said in record.get("metric_notes", {}).items() if name in names}
+    lines += ["", *(f"{name}: {said}." for name, said in notes.items())] if notes else []
     if record.get("lineage"):
         lines += ["", "## What it comes from", "", *_lineage(record["lineage"], record["main_metric"])]
-    minutes = f" or {config['max_minutes']:g} minutes" if config.get("max_minutes") else ""
     lines += ["", "## Training", ""]
     if record["steps"]:
         lines += [
@@ -80,7 +81,7 @@ def _body(record: dict[str, Any], data_name: str, plots: list[str]) -> str:
             f"{record['main_metric']}",
             f"- learning rate {config['learning_rate']:g} ({config['schedule']}, warm-up {config['warmup']:g}), "
             f"batch {config['batch_size']} x {config['gradient_accumulation_steps']} x {record['processes']}, "
-            f"{config['epochs']:g} epochs{minutes}, seed {record['seed']}",
+            f"{_passes(record)}, seed {record['seed']}",
         ]
     lines += [
         f"- device: {record['device']}; {record['train_seconds']:.0f} s of training",
@@ -95,17 +96,34 @@ def _body(record: dict[str, Any], data_name: str, plots: list[str]) -> str:
     return "\n".join(lines)
 
 
+def _passes(record: dict[str, Any]) -> str:
+    """How many epochs were trained, and what has decided that."""
+    config, trained = record["config"], record["epochs"]
+    flags = ("epochs", "max_steps", "max_tokens", "max_minutes")
+    asked = ", ".join(f"--{flag.replace('_', '-')} {config[flag]:g}" for flag in flags if config.get(flag))
+    # nobody knows how long a stream is
+    return f"{trained:.3g} epochs ({asked})" if trained is not None else f"a stream ({asked})"
+
+
 def _lineage(steps: list[dict[str, Any]], metric: str) -> list[str]:
     """A row a model, from the first to this one: each line was measured beside the one above it."""
     timed = all("p50_ms" in step for step in steps)
+    sessions = [step.get("session") for step in steps]
+    several = timed and (None in sessions or any(session != sessions[0] for session in sessions))
     header = ["made by", "model", metric, "parameters", "size", *(["p50 ms", "rows/s"] if timed else [])]
+    header += ["times as fast as the one above", "measured"] if several else []
     lines = ["| " + " | ".join(header) + " |", "|---|---|" + "---:|" * (len(header) - 2)]
-    for step in steps:
+    for step, session in zip(steps, sessions, strict=True):
         cells = [f"`{step['command']}`" if step["command"] else "", step["name"]]
         value = step["metrics"].get(metric)
         cells += ["" if value is None else f"{value:.4f}", f"{step['parameters'] / 1e6:.2f} M"]
         cells.append(human_bytes(step["bytes"]))
         if timed:
             cells += [f"{step['p50_ms']:.2f}", f"{step['rows_per_second']:,.0f}"]
+        if several:
+            cells.append("{:.2f} one by one, {:.2f} in batches".format(*step["faster"]) if "faster" in step else "")
+            cells.append(f"{session['date'][:16]}, {session['device']}" if session else "not known when")
         lines.append("| " + " | ".join(cells) + " |")
+    if several:
+        lines += ["", "Times of different sessions do not compare: how many times as fast was measured in one."]
     return lines

@@ -396,6 +396,11 @@ class Task(ABC):
     # what one point of the main metric is: a hundredth of a share, 1 of a metric that is counted otherwise
     point: ClassVar[float] = 0.01
 
+    @property
+    def metric_notes(self) -> Mapping[str, str]:
+        """What a metric is of, by its name, where that does not say it."""
+        return {}
+
     def metric_names(self, examples: Dataset) -> Collection[str]:
         """Names of the metrics that `score` gives on such examples, so that a misspelt one is found before training."""
         return {self.main_metric, *self.table_metrics}

@@ -655,6 +655,13 @@ class TextClassification(Task):
             predicted = np.pad(predicted, ((0, 0), (0, 1)))
         return predicted, gold
 
+    @property
+    def metric_notes(self) -> Mapping[str, str]:
+        """Of two classes precision, recall and F1 are of the second one."""
+        if self.labels.problem != "single-label" or self.labels.size != 2:
+            return {}
+        return dict.fromkeys(("precision", "recall", "f1"), f"of the label '{self.labels.names[1]}'")
+
     def metric_names(self, examples: Dataset) -> Collection[str]:
         outputs = np.random.default_rng(0).normal(size=(len(examples), self.labels.size))
         return self.score(outputs, examples)

@@ -37,6 +37,9 @@ def test_gain_in_words() -> None:
     assert "with accuracy 1.80 points better" in price.gain(after, before, task)
 
 
+SESSION = {"date": "2026-01-02T03:04:05+0000", "device": ["cpu", "cpu"]}
+
+
 @pytest.mark.parametrize(
     ("task", "metric", "before", "after", "lost"),
     [
@@ -55,10 +58,28 @@ def test_points_lost(task: Any, metric: str, before: float, after: float, lost: 
 
 
 def test_lineage_grows_from_run_to_run() -> None:
-    one = {"sides": [side("teacher", 0.9, 100, 4, 50), side("student", 0.88, 50, 2, 100)]}
-    two = {"sides": [side("student", 0.88, 50, 2, 100), side("int8", 0.87, 12, 1, 200)]}
+    one = {"sides": [side("teacher", 0.9, 100, 4, 50), side("student", 0.88, 50, 2, 100)]} | SESSION
+    two = {"sides": [side("student", 0.88, 50, 5, 100), side("int8", 0.87, 12, 1, 200)]} | SESSION
     first = price.lineage({"command": "finetune-cls"}, one, "distill")
     second = price.lineage({"command": "distill", "lineage": first}, two, "quantize")
     assert [entry["command"] for entry in second] == ["finetune-cls", "distill", "quantize"]
     assert [entry["name"] for entry in second] == ["teacher", "student", "int8"]
     assert price.lineage(None, one, "distill")[0]["command"] is None
+
+
+def test_speeds_of_several_sessions_are_told_apart() -> None:
+    """What was measured on another day stands beside its date, and ratios are of one session."""
+    from nlpkit.runs import card
+
+    one = {"sides": [side("teacher", 0.9, 100, 4, 50), side("student", 0.88, 50, 2, 100)]} | SESSION
+    first = price.lineage({"command": "finetune-cls"}, one, "distill")
+    assert "measured" not in card._lineage(first, "accuracy")[0]
+    later = {"date": "2026-02-03T04:05:06+0000", "device": ["cpu", "cpu, ONNX Runtime"]}
+    two = {"sides": [side("student", 0.88, 50, 5, 40), side("int8", 0.87, 12, 1, 200)]} | later
+    header, _, *rows, _, remark = card._lineage(price.lineage({"lineage": first}, two, "quantize"), "accuracy")
+    assert "times as fast as the one above | measured |" in header
+    assert rows[1].endswith("| 2.00 one by one, 2.00 in batches | 2026-01-02T03:04, cpu |")
+    assert rows[2].endswith("| 5.00 one by one, 5.00 in batches | 2026-02-03T04:05, cpu, ONNX Runtime |")
+    assert "different sessions do not compare" in remark
+    old = [{name: value for name, value in entry.items() if name not in ("session", "faster")} for entry in first]
+    assert card._lineage(old, "accuracy")[2].endswith("|  | not known when |")

@@ -142,9 +142,24 @@ def test_model_card(trained: Path, record: dict[str, Any]) -> None:
     assert results["test", "accuracy"] == pytest.approx(record["metrics"]["test"]["accuracy"], abs=1e-4)
     assert "Labels: negative, positive." in card.text
     assert f"| test | 32 | {record['metrics']['test']['accuracy']:.4f} |" in card.text
+    assert "\nf1: of the label 'positive'." in card.text
+    assert "6 epochs (--epochs 6)" in card.text
     pictures = re.findall(r"!\[.*?\]\((.*?)\)", card.text)
     assert pictures
     assert all((trained / picture).is_file() for picture in pictures)
+
+
+def test_what_was_trained_stands_in_the_card(tiny_model: Path, reviews: Path, tmp_path: Path) -> None:
+    """Of a run of a number of steps the epochs that these were."""
+    from nlpkit.recipes import finetune_cls
+
+    config = finetune_cls.Config(
+        data=str(reviews), model=str(tiny_model), output=tmp_path / "run", max_steps=4, batch_size=48, device="cpu"
+    )
+    record = finetune_cls.run(config).record
+    assert (record["epochs"], record["steps"]) == (2.0, 4)
+    assert record["train_samples_per_second"] == pytest.approx(4 * 48 / record["train_seconds"], rel=0.01)
+    assert "2 epochs (--epochs 3, --max-steps 4)" in (tmp_path / "run" / "README.md").read_text()
 
 
 def test_errors_are_the_wrong_answers_most_confident_first(

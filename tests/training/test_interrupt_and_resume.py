@@ -239,6 +239,10 @@ def test_interrupted_again_and_again(small: dict[str, Any], small_reference: Pat
         interrupted(small, run, step, resume=True)
     train(small, run, resume=True)
     assert_same_result(run, small_reference)
+    last = json.loads((run / "metrics.jsonl").read_text().splitlines()[-1])
+    record = json.loads((run / "nlpkit.json").read_text())
+    assert record["train_seconds"] > last["train_runtime"]  # which is of the last session alone
+    assert record["epochs"] == 3.0
 
 
 class Killed(BaseException):
