@@ -123,6 +123,7 @@ class Config(BaseModel):
         except ValidationError as error:
             raise UserError(*_explain(error, type(self))) from None
         self._given = frozenset(values)
+        _require_apart(self)
 
     @classmethod
     def with_new_names(cls, values: Mapping[str, Any]) -> dict[str, Any]:
@@ -215,12 +216,38 @@ def _require_places(values: Mapping[str, Any], config: type[Config]) -> None:
         UserError: naming the option.
     """
     for field, value in values.items():
-        info = config.model_fields.get(field)
-        extra: Any = info.json_schema_extra if info else {}
-        names_place = any(word in PLACES for word in (extra.get("metavar") or "").split("|"))
-        if names_place and "" in (value if isinstance(value, list | tuple) else [value]):
-            flag = extra["metavar"] if extra["positional"] else flag_of(field)
-            raise UserError(f"{flag} is empty", "Was a variable of the shell not set?")
+        if _names_place(field, config) and "" in (value if isinstance(value, list | tuple) else [value]):
+            raise UserError(f"{_shown_name(field, config)} is empty", "Was a variable of the shell not set?")
+
+
+def _require_apart(config: Config) -> None:
+    """Refuse to write over what is read: with --overwrite a model or a file would be replaced by what is made of it.
+
+    Raises:
+        UserError: naming the option that says the same as --output.
+    """
+    output = getattr(config, "output", None)
+    if output is None or not Path(output).exists() or getattr(config, "resume", False):
+        return
+    for field in type(config).model_fields:
+        value = getattr(config, field) if field != "output" and _names_place(field, type(config)) else None
+        for place in value if isinstance(value, list | tuple) else [value]:
+            with contextlib.suppress(OSError, ValueError):
+                if place and Path(str(place)).expanduser().samefile(output):
+                    said = _shown_name(field, type(config))
+                    raise UserError(f"--output {output} is also what {said} reads", "Give another --output.")
+
+
+def _names_place(field: str, config: type[Config]) -> bool:
+    info = config.model_fields.get(field)
+    extra: Any = info.json_schema_extra if info else {}
+    return any(word in PLACES for word in (extra.get("metavar") or "").split("|"))
+
+
+def _shown_name(field: str, config: type[Config]) -> str:
+    """How an option is called on the command line: by its flag, or what stands for it without one."""
+    extra: Any = config.model_fields[field].json_schema_extra
+    return str(extra["metavar"]) if extra["positional"] else flag_of(field)
 
 
 def _cut(text: str, longest: int = 80) -> str:
@@ -241,6 +268,10 @@ def _explain(error: ValidationError, config: type[Config]) -> tuple[str, str | N
     if first["type"] == "literal_error":
         choices = first["ctx"]["expected"].replace("'", "").replace(" or ", ", ").split(", ")
         hint = suggest(str(first["input"]), choices)
+    elif first["type"] in ("less_than", "less_than_equal") and first["ctx"].get("lt", first["ctx"].get("le")) == 1:
+        hint = "It is a share: 0.2 stands for 20 %."
+    elif "is not of the form" in text:
+        hint = f"Write it {flag_of(field)} {config.model_fields[field].json_schema_extra['metavar']}."  # type: ignore[index]
     shown = f" {_cut(repr(first['input']))}" if isinstance(first["input"], str | int | float) else ""
     return (f"{flag_of(field)}{shown}: {text}" if field else text), hint
 

@@ -39,8 +39,8 @@ MEANT: dict[str, tuple[str, ...]] = {
     "label": ("label-column", "tag-column"),
     "labels": ("label-column", "tag-column"),
     "target-column": ("label-column", "tag-column"),
-    "model": ("models", "teacher", "tokenizer"),
-    "models": ("model", "teacher"),
+    "model": ("model", "models", "teacher", "tokenizer"),
+    "models": ("models", "model", "teacher"),
     "run": ("model", "models", "teacher"),
     "checkpoint": ("model", "models", "teacher"),
     "teacher": ("teacher", "model"),
@@ -141,6 +141,8 @@ def _meant(command: str, extra: Sequence[str], given: Sequence[str], fields: Map
     name, sign, value = first.partition("=")
     if sign and name.replace("-", "_") in fields:
         return f"Did you mean --{name.replace('_', '-')} {shlex.quote(value)}?"
+    if "--resume" in given and Path(first).is_dir():
+        return f"Did you mean --resume --output {shlex.quote(first)}?"
     data = next((flag for flag in ("input", "data") if flag in fields), None)
     files = [argument for argument in extra if _is_data(argument)]
     if data and files and (used := _value_of(data, given)) is not None:

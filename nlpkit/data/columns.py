@@ -34,7 +34,9 @@ def require(name: str, columns: Iterable[str], what: str, *, where: str = "") ->
     for column in existing:
         if column == name or column.strip().lower() == name.strip().lower():
             return column
-    hint = suggest(name, existing)
+    parts = [part.strip() for part in name.split(",")]
+    several = len(parts) > 1 and set(parts) <= set(existing)
+    hint = "Name one column." if several else suggest(name, existing)
     raise UserError(f"{where}there is no {what} column '{name}'; the columns are {', '.join(existing)}", hint)
 
 

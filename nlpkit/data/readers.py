@@ -53,6 +53,14 @@ PACKED = (".gz", ".zst")
 LEGACY = ("cp1252", "latin-1")
 """Encodings that text which is not UTF-8 is mostly in: of Windows, and one in which every byte is a character."""
 
+# what people have besides, and what to do with it
+_UNREAD = {
+    **dict.fromkeys((".zip", ".tar", ".tgz", ".7z", ".rar", ".bz2", ".xz"), "Unpack it first, and name what it held."),
+    **dict.fromkeys((".xls", ".ods"), "Save it as .xlsx or .csv."),
+    **dict.fromkeys((".pkl", ".pickle", ".pt", ".npy", ".npz"), "Write the rows as .parquet, .jsonl or .csv."),
+    **dict.fromkeys((".arrow", ".feather"), "Name the folder that `save_to_disk` wrote, or save it as .parquet."),
+}
+
 NAMELESS = ("csv", "tsv", "xlsx", "txt", "conll")
 """Formats whose columns may have no names in the file."""
 
@@ -235,7 +243,7 @@ def missing(path: str | Path) -> UserError:
     if not path.parent.is_dir():
         hint = meant or "Check the path; it is relative to where you are."
         return UserError(f"{path}: there is no folder {path.parent}", hint)
-    return UserError(f"{path}: no such file", meant or f"There is nothing of that name in {path.parent}.")
+    return UserError(f"{path}: no such file", meant or f"There is nothing like it in {path.parent.resolve()}.")
 
 
 def refuse_address(spec: str) -> None:
@@ -291,7 +299,7 @@ class Input:
         if isinstance(path, str | Path) and str(path) != "-":
             name, file = str(path), Path(path).expanduser()
             if file.is_dir():
-                raise UserError(f"{name} is a folder, not a file")
+                raise UserError(f"{name} is a folder, not a file", "Name a file in it.")
             refuse_address(name)
             if not file.exists():
                 raise missing(file)
@@ -304,7 +312,8 @@ class Input:
                 raise refusal
             what = f"unknown format {format!r}" if format else "its name does not tell its format"
             listed = f"{', '.join(known)} (each also as {', '.join(PACKED)})"
-            raise UserError(f"{name}: {what}", f"Name it with --format; known: {listed}.")
+            hint = _UNREAD.get(Path(name).suffix.lower()) or f"Name it with --format; known: {listed}."
+            raise UserError(f"{name}: {what}", hint)
         try:
             codecs.lookup(reading.encoding)
         except LookupError:

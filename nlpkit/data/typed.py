@@ -21,7 +21,7 @@ def require_texts(texts: Sequence[str], instead: str) -> None:
         UserError: a text is the path of a file that is there.
     """
     for text in texts:
-        if not _is_file(text):
+        if not is_file(text):
             if format_of(text) is not None and not any(map(str.isspace, text)):
                 meant = nearby.nearest(Path(text))
                 hint = f"; did you mean {meant}?" if meant is not None else ""
@@ -30,7 +30,8 @@ def require_texts(texts: Sequence[str], instead: str) -> None:
         raise UserError(f"{text!r} is a file: its name would be taken for the text", instead.replace("FILE", text))
 
 
-def _is_file(text: str) -> bool:
+def is_file(text: str) -> bool:
+    """Whether a text is the path of a file, with a suffix, that is there."""
     try:
         return Path(text).suffix != "" and Path(text).expanduser().is_file()
     except (OSError, ValueError):  # longer than a name may be, or with a NUL

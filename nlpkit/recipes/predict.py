@@ -9,6 +9,7 @@ nlpkit predict runs/reviews --input new.csv --output answers.csv
 
 from __future__ import annotations
 
+import glob
 import itertools
 import sys
 import time
@@ -19,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from nlpkit import reporting
 from nlpkit.data.features import Cut
-from nlpkit.data.typed import require_texts
+from nlpkit.data.typed import is_file, require_texts
 from nlpkit.errors import UserError
 from nlpkit.inference.predictor import Predictor, TrainedModelOptions
 from nlpkit.options import ReadingOptions, Strings, option
@@ -71,6 +72,7 @@ def writes_to_stdout(config: Config) -> bool:
 def run(config: Config) -> Report:
     """Predict; returns the answers for texts, counts and speed for a file."""
     typed = any(getattr(config, name) for name in TYPED)
+    _require_one_input(config)
     if typed == bool(config.input):
         raise UserError(
             "give texts or --input FILE, not both" if typed else "give texts, or --input FILE (- for a pipe)"
@@ -102,6 +104,23 @@ def run(config: Config) -> Report:
     tables = task.answer_tables(rows, answers)
     said = f"no text could be answered; {answers[0].get('error')}"
     return Report({"model": config.model, "answers": record}, tables, exit_code=1 if failed else 0, failure=said)
+
+
+def _require_one_input(config: Config) -> None:
+    """Refuse several files, which the shell makes of a pattern.
+
+    Raises:
+        UserError: saying how they are answered for one by one.
+    """
+    name = config.input
+    if name is None:
+        return
+    listed = ("," in name or glob.has_magic(name)) and not is_file(name)
+    if listed or any(map(is_file, config.texts)):
+        raise UserError(
+            f"--input {name}: one file at a time, please",
+            f"for file in *.csv; do nlpkit predict {config.model} --input $file --output answers-$file; done",
+        )
 
 
 def _columns(answer: Mapping[str, Any], prefix: str = "prediction") -> dict[str, Any]:

@@ -74,6 +74,11 @@ def resumed(config: Any) -> Any:
             raise UserError(f"--resume: {config.output} is not an nlpkit run")
         reporting.current().note(f"--resume: there is no run in {config.output} yet; starting one")
         return config
+    if not isinstance(record.get("config"), dict):
+        raise UserError(
+            f"--resume: the record of the run in {config.output} does not tell its options",
+            "Run it again with --overwrite.",
+        )
     recorded = {key: value for key, value in record["config"].items() if key in type(config).model_fields}
     given = {name: getattr(config, name) for name in config.given}
     return type(config)(**{**recorded, **given})

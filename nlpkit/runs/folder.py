@@ -126,6 +126,8 @@ class RunFolder:
         place = self.path
         while not place.exists():
             place = place.parent
+        if place.is_file():
+            raise UserError(f"--output {self.path}: {place} is a file", "Give another --output.")
         if not place.is_dir() or not os.access(place, os.W_OK | os.X_OK):
             raise UserError(f"--output {self.path}: no permission to write in {place}", "Give another --output.")
 

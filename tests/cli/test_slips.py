@@ -29,7 +29,9 @@ def said(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty folder with a csv file, in which commands are typed."""
     monkeypatch.chdir(tmp_path)
-    write_csv(tmp_path / "ok.csv", rows(8))
+    (tmp_path / "runs").mkdir()
+    for name in ("ok.csv", "ok.zip", "ok.xls"):
+        write_csv(tmp_path / name, rows(8))
     return tmp_path
 
 
@@ -57,6 +59,17 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("predict run ok.csv", "--input ok.csv"),
         ("tokenize ok.csv", "$(cat ok.csv)"),
         ("predict ok.csv run", "rows of a file go behind --data or --input"),
+        ("predict --model run words", "MODEL is given without a flag."),
+        ("predict run --text words", "TEXT is given without a flag."),
+        ("predict run --input *.csv", "for file in *.csv; do nlpkit predict run"),
+        ("predict run --input ok.csv,b.csv", "one file at a time"),
+        ("predict run --input ok.csv ok.csv", "one file at a time"),
+        ("finetune-cls --resume runs", "Did you mean --resume --output runs?"),
+        ("finetune-cls --data ok.csv --validation-share 20", "It is a share: 0.2 stands for 20 %."),
+        ("evaluate run --data ok.csv --fail-under 0.9", "Write it --fail-under METRIC=X."),
+        ("finetune-cls --data ok.zip", "Unpack it first"),
+        ("finetune-cls --data ok.xls", "Save it as .xlsx or .csv."),
+        ("finetune-cls --data ok.csv --text-column text,label", "Name one column."),
     ],
 )
 def test_the_way_out_of_a_wrong_command_line(line: str, way: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -96,6 +109,31 @@ def test_the_name_of_a_file_gets_no_answer(trained: Path, capsys: pytest.Capture
     assert "warning" not in capsys.readouterr().err
 
 
+# --- writing over what is read ---
+
+
+def test_what_is_read_is_not_written_over(here: Path, trained: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    shutil.copytree(trained, here / "runs" / "mine")
+    before = {path.name: path.read_bytes() for path in (here / "runs" / "mine").iterdir() if path.is_file()}
+    for line, option in (
+        ("quantize runs/mine --output runs/mine", "MODEL"),
+        ("prune runs/mine --sparsity 0.5 --output ./runs/mine", "MODEL"),
+        ("distill runs/mine --student-layers 1 --output runs/mine/", "TEACHER"),
+        ("finetune-cls --data ok.csv --model runs/mine --output runs/mine", "--model"),
+    ):
+        assert f"is also what {option} reads" in said(capsys, *line.split(), "--overwrite")
+    assert {path.name: path.read_bytes() for path in (here / "runs" / "mine").iterdir() if path.is_file()} == before
+    text = (here / "ok.csv").read_text()
+    line = "predict runs/mine --input ok.csv --output ok.csv --overwrite"
+    assert "--output ok.csv is also what --input reads" in said(capsys, *line.split())
+    assert (here / "ok.csv").read_text() == text
+
+
+def test_a_run_below_a_file(capsys: pytest.CaptureFixture[str], tiny_model: Path) -> None:
+    error = said(capsys, "finetune-cls", "--data", "ok.csv", "--model", str(tiny_model), "--output", "ok.csv/run")
+    assert "ok.csv is a file" in error
+
+
 # --- folders that hold no model ---
 
 
@@ -110,7 +148,6 @@ def test_a_misspelt_run_folder(here: Path, trained: Path, capsys: pytest.Capture
 
 
 def test_a_path_beside_others_is_never_asked_of_the_hub(here: Path) -> None:
-    (here / "runs").mkdir()
     with pytest.raises(UserError, match="runs/nope: there is no such folder"):
         models.resolve("runs/nope")
     assert models.resolve("google/electra") == "google/electra"
@@ -125,6 +162,7 @@ def test_a_run_that_is_not_finished(here: Path, capsys: pytest.CaptureFixture[st
     error = said(capsys, "predict", "half", "a text")
     assert "the run in half is not finished" in error
     assert "nlpkit finetune-ner --output half --resume" in error
+    assert "does not tell its options" in said(capsys, "finetune-ner", "--output", "half", "--resume")
 
 
 # --- a gate that fails ---
