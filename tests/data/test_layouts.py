@@ -303,6 +303,8 @@ def test_a_word_a_row_is_no_layout_of_texts(tmp_path: Path) -> None:
         ('["it\'s" \'a "b"\' "\\n"]', ["it's", 'a "b"', "\n"]),
         ('["Ann", null]', ["Ann", None]),
         ("[3 4 0]", [3, 4, 0]),
+        ("[3. 4. 0.]", [3, 4, 0]),
+        ("[3.0, 4.0]", [3, 4]),
         ("array(['Ann', 'Lee'], dtype=object)", ["Ann", "Lee"]),
         ("[',' '.']", [",", "."]),
         ("[(0, 3, 'PER')]", [[0, 3, "PER"]]),

@@ -481,8 +481,15 @@ def test_offsets_of_another_way_to_count_are_repaired_and_said(tmp_path: Path) -
     _, _, (found,) = examples_of(write_jsonl(tmp_path / "train.jsonl", named))
     assert found.level == "note" and "only so do all cover the text that they name" in found.message
     _, examples, findings = examples_of(write_jsonl(tmp_path / "train.jsonl", rows), offsets="characters")
-    assert [found.check for found in findings] == ["offsets", "cut-words"]
+    assert [(found.check, found.level) for found in findings] == [("offsets", "note"), ("cut-words", "warning")]
     assert examples["tags"][0] == ["O", "O", "B-PER", "O", "O"]
+
+
+def test_spans_that_mostly_cut_words_stop_the_run(tmp_path: Path) -> None:
+    rows = [{"text": "Annabel sat there", "spans": [{"start": 2, "end": 5, "label": "PER"}]}] * 3
+    _, _, (found,) = examples_of(write_jsonl(tmp_path / "train.jsonl", rows))
+    assert found.level == "error"
+    assert found.message.startswith("train: 3 of 3 spans begin or end inside a word, whatever they count; --offsets ch")
 
 
 def test_spans_that_contradict_their_text(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ _WRAPPED = re.compile(r"(?:array|list)\((\[.*\])(?:,\s*dtype=[^)]*)?\)", re.DOTA
 _ITEM = re.compile(
     r"""\s*,?\s*(?:(?P<quoted>'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")|(?P<bare>[^\s,'"\[\]]+))(?=[\s,]|$)"""
 )
-_NUMBER = re.compile(r"-?\d+")
+_NUMBER = re.compile(r"(-?\d+)(?:\.0*)?")  # numpy writes 3. of what pandas made a float
 
 
 def listed(cell: str) -> list[Any] | None:
@@ -36,10 +36,14 @@ def listed(cell: str) -> list[Any] | None:
     if not (text.startswith("[") and text.endswith("]")):
         return None
     try:
-        found = json.loads(text)
+        found = json.loads(text, parse_float=_whole)
     except ValueError:
         found = _nested(text) if re.match(r"\[\s*[\[({]", text) else _items(text[1:-1])
     return found if isinstance(found, list) else None
+
+
+def _whole(number: str) -> float:
+    return int(float(number)) if float(number).is_integer() else float(number)
 
 
 def _nested(text: str) -> list[Any] | None:
@@ -62,7 +66,8 @@ def _items(text: str) -> list[Any] | None:
             items.append(ast.literal_eval(found["quoted"]))
         else:
             bare = found["bare"]
-            items.append(None if bare in ("None", "nan") else int(bare) if _NUMBER.fullmatch(bare) else bare)
+            number = _NUMBER.fullmatch(bare)
+            items.append(None if bare in ("None", "nan") else int(number[1]) if number else bare)
         place = found.end()
     return items
 
