@@ -641,16 +641,15 @@ class TextClassification(Task):
     def score(self, outputs: np.ndarray, examples: Dataset) -> dict[str, float]:
         from nlpkit.metrics import classification as metrics
 
-        return metrics.compute(self.labels.problem, *self._against(outputs, examples), outputs)
+        predicted, gold = self._against(outputs, examples)
+        if self.labels.problem == "single-label" and self.labels.size == 2:
+            # the figures of two classes stay what they are: an unknown label counts as the class that is not predicted
+            gold = np.where(gold == self.labels.size, 1 - predicted, gold)
+        return metrics.compute(self.labels.problem, predicted, gold, outputs)
 
     def _against(self, outputs: np.ndarray, examples: Dataset) -> tuple[np.ndarray, np.ndarray]:
-        """Predictions and labels; a label that the model does not have is a class that it never gives.
-
-        Of two classes it is the one that is not predicted, so that the figures of two classes stay what they are.
-        """
+        """Predictions and labels; a label that the model does not have is one more class, which it never gives."""
         predicted, gold = self.predicted(outputs), np.asarray(examples["label"][:])
-        if self.labels.problem == "single-label" and self.labels.size == 2:
-            return predicted, np.where(gold == self.labels.size, 1 - predicted, gold)
         if gold.ndim > 1 and gold.shape[1] > self.labels.size:
             predicted = np.pad(predicted, ((0, 0), (0, 1)))
         return predicted, gold

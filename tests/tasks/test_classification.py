@@ -555,7 +555,7 @@ def test_glue_tasks_by_name(name: str, monkeypatch: pytest.MonkeyPatch, tiny_mod
     ("labels", "gold", "outputs"),
     [
         (["a", "b", "c"], ["a", "b", "c", "d", "d"], np.eye(3)[[0, 1, 2, 0, 1]]),
-        (["a", "b"], ["a", "b", "a", "c", "c"], np.eye(2)[[0, 1, 0, 0, 1]]),
+        (["a", "b"], ["a", "b", "a", "d", "d"], np.eye(2)[[0, 1, 0, 0, 1]]),
         ([["a", "b"], ["b"], ["c"]], [["a"], ["b"], ["c"], ["d"], ["a", "d"]], 9 * np.eye(3)[[0, 1, 2, 0, 0]] - 4),
     ],
 )
@@ -574,4 +574,6 @@ def test_a_label_that_the_model_does_not_have_lowers_every_metric(
     for name, value in perfect.items():
         assert found[name] > value if name == "hamming_loss" else found[name] < value, name
     assert len(task.examples(rows, "test", loaded)) == 5
-    assert set(task.details(outputs, task.examples(rows, "test", loaded))["per_class"]) == set(task.labels.names)
+    classes = task.details(outputs, task.examples(rows, "test", loaded))["per_class"]
+    assert set(classes) == set(task.labels.names)
+    assert sum(figures["support"] for figures in classes.values()) == sum(name not in ("d", ["d"]) for name in gold)
