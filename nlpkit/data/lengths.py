@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nlpkit.data.features import LENGTH_SAMPLE
+from nlpkit.runs.plots import bin_edges
 
 if TYPE_CHECKING:
     from datasets import Dataset
 
     from nlpkit.tasks.base import Task
-
-BINS = 25
 
 
 def sampled(task: Task, tokenizer: Any, examples: Mapping[str, Dataset], seed: int) -> dict[str, np.ndarray]:
@@ -31,7 +30,7 @@ def described(lengths: Mapping[str, np.ndarray]) -> dict[str, Any]:
     """By split: figures, and how many rows are how long (`edges` are the same for all), as JSON values."""
     if not lengths:
         return {}
-    edges = np.histogram_bin_edges(np.concatenate(list(lengths.values())), bins=BINS)
+    edges = bin_edges(np.concatenate(list(lengths.values())))
     return {
         split: {
             "figures": {

@@ -17,7 +17,9 @@ FOLDS = 3
 MOST_ROWS = 5_000  # of a split: beyond, the baselines of some tasks take minutes
 LEAST_ROWS = 30  # of train: fewer teach a baseline nothing
 TRUSTED = 70.0  # points of the main metric from which a contradiction says more of the row than of the baseline
-LONGEST_TEXT = 300  # characters of a text that are shown
+SURE = 0.5  # score of an answer, where it has one, from which it contradicts a label
+LONGEST_TEXT = 300  # characters of a text that are kept
+LINE_TEXT = 60  # and on a line
 
 
 @dataclass
@@ -64,12 +66,14 @@ def find(task: Task, examples: Mapping[str, Dataset], most: int, seed: int) -> S
             if split != "train":
                 right += task.score(outputs[split], rows)[task.main_metric] / task.point * len(rows)
                 judged += len(rows)
-                found.append(task.mistakes(outputs[split], rows)[:most])
+                mistakes = task.mistakes(outputs[split], rows)
+                found.append([row for row in mistakes if row.get("score") is None or row["score"] >= SURE][:most])
     points = right / judged
     said = f"{name}, trained on other rows, judged {judged:,} rows: {task.main_metric} {points * task.point:.3f}"
     if not task.higher_is_better(task.main_metric) or points < TRUSTED:
         return Suspects(f"not named: {said}, too little to doubt a label by")
-    return Suspects(said, [_shown(row) for row in _surest(found)[:most]])
+    rows = [_shown(row) for row in _surest(found)[:most]]
+    return Suspects(said if rows else f"{said}; it contradicts no label surely", rows)
 
 
 def _folds(examples: Mapping[str, Dataset], seed: int) -> Iterator[dict[str, Dataset]]:
@@ -101,5 +105,13 @@ def _shown(row: dict[str, Any]) -> dict[str, Any]:
 
 def line(row: Mapping[str, Any]) -> str:
     """A suspect on one line."""
-    parts = [f"{name} {value!r}" for name, value in row.items() if name != "where"]
+    parts = [f"{name} {_brief(value)}" for name, value in row.items() if name != "where"]
     return f"{row['where']}: {', '.join(parts)}"
+
+
+def _brief(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.2f}"
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {_brief(item)}" for name, item in value.items())
+    return repr(value) if not isinstance(value, str) or len(value) <= LINE_TEXT else f"{value[:LINE_TEXT]!r}…"

@@ -17,6 +17,7 @@ COLOURS = ("#2f6db3", "#e0803a", "#4d9a57", "#b8505a", "#7d62a8")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 DASHES = ("-", "--", ":", "-.")
 WIDE = 4.0  # times the smallest value, from where on an axis is logarithmic
+BINS = 25  # of a histogram, at most
 MAX_NAMED_CLASSES = 40  # more class names than this cannot be read on an axis
 
 
@@ -174,13 +175,22 @@ def grouped_bars(names: Sequence[str], counts: Mapping[str, np.ndarray], ylabel:
     return draw
 
 
+def bin_edges(values: np.ndarray) -> np.ndarray:
+    """Edges of the bins of a histogram; a bin holds as many whole numbers as each of the others."""
+    low, high = values.min(), values.max()
+    if not np.issubdtype(values.dtype, np.integer):
+        return np.histogram_bin_edges(values, bins=BINS)
+    width = -(-(high - low + 1) // BINS)
+    return np.arange(low, high + width + 1, width) - 0.5
+
+
 def histograms(values: Mapping[str, np.ndarray], xlabel: str) -> Plot:
     """Distribution of a number in each split."""
 
     @_as_written
     def draw(path: Path) -> None:
         figure, axes = _figure(5, 3.4)
-        edges = np.histogram_bin_edges(np.concatenate(list(values.values())), bins=25)
+        edges = bin_edges(np.concatenate(list(values.values())))
         for k, (split, numbers) in enumerate(values.items()):
             axes.hist(
                 numbers, bins=edges, density=True, histtype="step", linewidth=1.8, label=split, color=COLOURS[k % 5]

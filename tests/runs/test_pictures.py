@@ -35,6 +35,16 @@ def test_text_is_never_markup(name: str, tmp_path: Path, drawing: Drawing) -> No
     assert (tmp_path / "x.png").stat().st_size > 1000
 
 
+@pytest.mark.parametrize(("low", "high"), [(7, 7), (3, 16), (0, 25), (5, 400)])
+def test_bins_hold_as_many_whole_numbers_each(low: int, high: int) -> None:
+    edges = plots.bin_edges(np.array([low, high]))
+    assert edges[0] < low
+    assert high < edges[-1]
+    assert len(edges) <= plots.BINS + 1
+    held = np.histogram(np.arange(edges[0] + 0.5, edges[-1]), edges)[0]
+    assert len(set(held)) == 1
+
+
 def test_a_formula_and_plain_numbers_are_shown_as_they_are(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     kept = []
     monkeypatch.setattr(plots, "_save", lambda figure, path: kept.append(figure))
