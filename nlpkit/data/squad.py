@@ -285,7 +285,8 @@ def is_true(value: Any) -> bool:
 
 
 def locate(context: str, answer: Answer) -> Spot | None:
-    """Where an answer stands: where it says, else the only place in the context, else the only one nearby.
+    """Where an answer stands: where it says, be it in UTF-16 units or in bytes, else the only place in the context,
+    else the only one nearby.
 
     Nearby is within `NEARBY` characters of the start that was given.
 
@@ -298,10 +299,21 @@ def locate(context: str, answer: Answer) -> Spot | None:
     lead = len(answer.text) - len(answer.text.lstrip())
     if start is not None and start >= 0 and context.startswith(text, start + lead):
         return Spot(start + lead, start + lead + len(text), moved=False)
+    if start is not None and start >= 0 and not context.isascii():
+        for units in ("utf-16-le", "utf-8"):  # an emoji is two units of JavaScript, and four bytes
+            place = _character(context, start, units) + lead
+            if context.startswith(text, place):
+                return Spot(place, place + len(text), moved=True)
     found = _occurrences(context, text)
     if len(found) > 1 and start is not None:
         found = [place for place in found if abs(place - start - lead) <= NEARBY]
     return Spot(found[0], found[0] + len(text), moved=start is not None) if len(found) == 1 else None
+
+
+def _character(context: str, place: int, units: str) -> int:
+    """The character at a place that counts units of an encoding."""
+    size = 2 if units == "utf-16-le" else 1
+    return len(context.encode(units, "surrogatepass")[: size * place].decode(units, "ignore"))
 
 
 def _occurrences(context: str, text: str) -> list[int]:

@@ -322,3 +322,12 @@ def test_a_csv_row_in_one_and_in_two_columns(tmp_path: Path) -> None:
     one = write_csv(tmp_path / "one.csv", [{**row, "answers": json.dumps(row["answers"])}])
     (found,) = read_rows(one)
     assert squad.answers_of(found.values["answers"]) == [(row["answers"]["text"][0], row["answers"]["answer_start"][0])]
+
+
+@pytest.mark.parametrize("units", ["utf-16-le", "utf-8"])
+def test_starts_behind_an_emoji_in_units_of_other_languages(units: str) -> None:
+    context = "\U0001f642 caf\u00e9 \U0001f642 in 1815 and in 1815"
+    before = context[: context.rindex("1815")]
+    start = len(before.encode(units)) // (2 if units == "utf-16-le" else 1)
+    assert squad.locate(context, Answer("1815", start)) == Spot(len(before), len(before) + 4, moved=True)
+    assert squad.locate(context, Answer("1815", len(before))) == Spot(len(before), len(before) + 4, moved=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -188,3 +189,28 @@ def test_a_folder_a_split(tmp_path: Path) -> None:
     write_csv(tmp_path / "train" / "other.csv", rows(2))
     with pytest.raises(UserError, match="several files could be train"):
         load(tmp_path)
+
+
+# --- tables of pandas ---
+
+
+@pytest.mark.parametrize("orient", ["columns", "index", "split", "table", "records"])
+def test_json_of_pandas(orient: str, tmp_path: Path) -> None:
+    texts, labels = zip(*TEXTS, strict=True)
+    document: Any = {
+        "columns": {"text": dict(enumerate(texts)), "label": dict(enumerate(labels))},
+        "index": {i: {"text": text, "label": label} for i, (text, label) in enumerate(TEXTS)},
+        # as many rows as columns, and as index: lists of one length
+        "split": {"columns": ["text", "label"], "index": [0, 1], "data": [list(pair) for pair in TEXTS[:2]]},
+        "table": {"schema": {"fields": []}, "data": [{"text": text, "label": label} for text, label in TEXTS]},
+        "records": [{"text": text, "label": label} for text, label in TEXTS],
+    }[orient]
+    loaded, said = load(write(tmp_path / "a.json", json.dumps(document)))
+    assert pairs(loaded) == (TEXTS[:2] if orient == "split" else TEXTS)
+    assert ("read as a table of pandas" in said) == (orient in ("columns", "index", "split"))
+
+
+def test_objects_that_are_no_rows_stay_refused(tmp_path: Path) -> None:
+    for document in ({"a": {"x": 1}, "b": {"x": 2}}, {"train": {"x": 1}}, {"1": {"0": "a"}}):
+        with pytest.raises(UserError, match="holds no rows"):
+            load(write(tmp_path / "a.json", json.dumps(document)))

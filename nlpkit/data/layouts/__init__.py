@@ -20,6 +20,7 @@ from nlpkit.data.layouts import (
     class_folders,
     fasttext,
     label_studio,
+    pandas,
     paragraphs,
     prodigy,
     spacy,
@@ -54,7 +55,7 @@ LAYOUTS: tuple[Layout, ...] = (
 )
 """In the order in which they are asked."""
 
-DOCUMENTS: tuple[DocumentLayout, ...] = (spacy.ANNOTATOR,)
+DOCUMENTS: tuple[DocumentLayout, ...] = (spacy.ANNOTATOR, pandas.LAYOUT)
 """Those of whole JSON documents, in the order in which they are asked."""
 
 RECORD = spacy.NAME
