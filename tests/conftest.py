@@ -246,9 +246,9 @@ def trained(tmp_path_factory: pytest.TempPathFactory, tiny_model: Path, reviews:
 RunOf = Callable[[str], Path]
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def run_of(tmp_path_factory: pytest.TempPathFactory, tiny_model: Path) -> RunOf:
-    """The finished run of a task, made when it is first asked for."""
+    """The finished run of a task, made when it is first asked for; no test writes to it."""
     import every_task
 
     made: dict[str, Path] = {}

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import functools
 import json
 import shlex
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +12,8 @@ import forked
 import numpy as np
 import pytest
 import torch
-from conftest import WORDS, make_model, rows, write_jsonl
-from every_task import TASKS, make_run
+from conftest import WORDS, RunOf, make_model, rows, write_jsonl
+from every_task import TASKS
 from qa_models import byte_bpe
 
 from nlpkit.cli.app import main
@@ -26,7 +24,6 @@ from nlpkit.reporting import Report
 INSIDE = {"hidden_weight": 1.0, "attention_weight": 1.0, "relation_weight": 1.0, "cosine_weight": 1.0}
 TRAINING: dict[str, Any] = {"device": "cpu", "threads": 1, "batch_size": 16, "max_steps": 2, "learning_rate": 5e-3}
 SHORT = {"measure_seconds": 0}  # no test reads a timing
-Teachers = Callable[[str], Path]
 RECIPES = Path(__file__).parents[2] / "recipes"
 
 
@@ -35,11 +32,10 @@ def own_cache(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPath
     monkeypatch.setenv("NLPKIT_CACHE", str(tmp_path_factory.mktemp("cache")))
 
 
-@pytest.fixture(scope="module")
-def teachers(tmp_path_factory: pytest.TempPathFactory, tiny_model: Path) -> Teachers:
-    """Run folders by task, made when they are asked for; each has two layers."""
-    folder = tmp_path_factory.mktemp("teachers")
-    return functools.cache(lambda task: make_run(task, folder / task, tiny_model))
+@pytest.fixture(scope="session")
+def teachers(run_of: RunOf) -> RunOf:
+    """Run folders by task; each has two layers."""
+    return run_of
 
 
 def config(teacher: Path, output: Path, **values: Any) -> distill.Config:
@@ -81,7 +77,7 @@ def weights(run: Path) -> dict[str, torch.Tensor]:
 
 
 @pytest.mark.parametrize("task", TASKS)
-def test_every_task(task: str, teachers: Teachers, tmp_path: Path) -> None:
+def test_every_task(task: str, teachers: RunOf, tmp_path: Path) -> None:
     """A student of one of two layers, priced on the rows that the teacher was validated on."""
     teacher, output = teachers(task), tmp_path / "student"
     report = distilled(teacher, output)
@@ -101,7 +97,7 @@ def test_every_task(task: str, teachers: Teachers, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("task", [task for task in TASKS if task != "masked-lm"])
-def test_kept_logits_are_what_the_teacher_says(task: str, teachers: Teachers, tmp_path: Path) -> None:
+def test_kept_logits_are_what_the_teacher_says(task: str, teachers: RunOf, tmp_path: Path) -> None:
     """Written, found again, or computed in the step: the same loss, whose gradient reaches the student alone."""
     values: dict[str, Any] = {"alpha": 1.0, "temperature": 3.0}
     first, second = (moved(trainer_of(teachers(task), tmp_path / "run", **values)) for _ in range(2))
@@ -115,7 +111,7 @@ def test_kept_logits_are_what_the_teacher_says(task: str, teachers: Teachers, tm
     assert any(parameter.grad.abs().sum() > 0 for parameter in running.model.parameters() if parameter.grad is not None)
 
 
-def test_second_run_finds_the_logits(teachers: Teachers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_second_run_finds_the_logits(teachers: RunOf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from nlpkit.inference.predictor import Predictor
 
     trainer_of(teachers("classification"), tmp_path / "run")
@@ -125,7 +121,7 @@ def test_second_run_finds_the_logits(teachers: Teachers, tmp_path: Path, monkeyp
 
 
 @pytest.mark.parametrize("task", ["classification", "token-classification", "question-answering", "masked-lm"])
-def test_losses_on_the_inside(task: str, teachers: Teachers, tmp_path: Path) -> None:
+def test_losses_on_the_inside(task: str, teachers: RunOf, tmp_path: Path) -> None:
     """Each adds what it measures, and all of it is the student's to learn."""
     teacher = teachers(task)
     plain = loss_of(moved(trainer_of(teacher, tmp_path / "run", cache_teacher=False))).item()
@@ -140,12 +136,12 @@ def test_losses_on_the_inside(task: str, teachers: Teachers, tmp_path: Path) -> 
     assert inner.grad.abs().sum() > 0
 
 
-def test_twin_of_the_teacher_has_nothing_to_learn(teachers: Teachers, tmp_path: Path) -> None:
+def test_twin_of_the_teacher_has_nothing_to_learn(teachers: RunOf, tmp_path: Path) -> None:
     trainer = trainer_of(teachers("classification"), tmp_path / "run", student_layers="2", alpha=1.0, **INSIDE)
     assert loss_of(trainer).item() == pytest.approx(0.0, abs=1e-5)
 
 
-def test_loss_of_parts_is_that_of_the_whole(teachers: Teachers, tmp_path: Path) -> None:
+def test_loss_of_parts_is_that_of_the_whole(teachers: RunOf, tmp_path: Path) -> None:
     """Accumulated batches weigh by their rows and tokens: what a run does that ran out of memory."""
     trainer = trainer_of(teachers("token-classification"), tmp_path / "run", **INSIDE)
     features = [trainer.train_dataset[i] for i in range(16)]
@@ -157,7 +153,7 @@ def test_loss_of_parts_is_that_of_the_whole(teachers: Teachers, tmp_path: Path) 
     assert sum(losses) == pytest.approx(whole, rel=1e-4)
 
 
-def test_masks_change_from_epoch_to_epoch(teachers: Teachers, tmp_path: Path) -> None:
+def test_masks_change_from_epoch_to_epoch(teachers: RunOf, tmp_path: Path) -> None:
     trainer = trainer_of(teachers("masked-lm"), tmp_path / "run")
     seen = []
     for epoch in (0, 1, 0):
@@ -173,7 +169,7 @@ def test_masks_change_from_epoch_to_epoch(teachers: Teachers, tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("recipe", sorted(RECIPES.glob("distill-*.yaml")), ids=lambda path: path.stem)
-def test_recipe_builds_its_trainer(recipe: Path, teachers: Teachers, tiny_model: Path, tmp_path: Path) -> None:
+def test_recipe_builds_its_trainer(recipe: Path, teachers: RunOf, tiny_model: Path, tmp_path: Path) -> None:
     """With stand-ins for what comes from the hub, and numbers that tiny models allow."""
     written = distill.Config.from_sources({}, recipe, "distill")
     general = written.student_layers is not None
@@ -197,7 +193,7 @@ def test_recipe_builds_its_trainer(recipe: Path, teachers: Teachers, tiny_model:
 # --- students ---
 
 
-def test_student_of_another_width_and_tokenizer(teachers: Teachers, tmp_path: Path) -> None:
+def test_student_of_another_width_and_tokenizer(teachers: RunOf, tmp_path: Path) -> None:
     """Row by row the teacher may read other tokens; where its answers stand at tokens it may not."""
     import transformers as hf
 
@@ -225,7 +221,7 @@ def test_student_of_another_width_and_tokenizer(teachers: Teachers, tmp_path: Pa
         distilled(teachers("classification"), tmp_path / "no", hidden_weight=1.0, **other)
 
 
-def test_student_opens_in_a_fresh_process(teachers: Teachers, tmp_path: Path) -> None:
+def test_student_opens_in_a_fresh_process(teachers: RunOf, tmp_path: Path) -> None:
     distilled(teachers("classification"), tmp_path / "student")
     code = (
         "import sys, torch; from transformers import AutoModelForSequenceClassification as M, AutoTokenizer as T\n"
@@ -239,7 +235,7 @@ def test_student_opens_in_a_fresh_process(teachers: Teachers, tmp_path: Path) ->
 # --- more rows ---
 
 
-def test_unlabelled_rows_and_changed_copies(teachers: Teachers, tmp_path: Path) -> None:
+def test_unlabelled_rows_and_changed_copies(teachers: RunOf, tmp_path: Path) -> None:
     path = tmp_path / "more.txt"
     path.write_text("the film was kind\n\na very late train\n", encoding="utf-8")
     trainer = trainer_of(
@@ -253,7 +249,7 @@ def test_unlabelled_rows_and_changed_copies(teachers: Teachers, tmp_path: Path) 
 
 
 @pytest.mark.parametrize("task", [task for task in TASKS if task != "masked-lm"])
-def test_unlabelled_rows_of_every_task(task: str, teachers: Teachers, tmp_path: Path) -> None:
+def test_unlabelled_rows_of_every_task(task: str, teachers: RunOf, tmp_path: Path) -> None:
     """Only the teacher counts for them."""
     validation = next((teachers(task).parent / "data").glob("validation.*"))
     more = {"unlabelled": [str(validation)]}
@@ -263,13 +259,13 @@ def test_unlabelled_rows_of_every_task(task: str, teachers: Teachers, tmp_path: 
     assert taught.item() > 1e-4
 
 
-def test_run_with_more_rows_judges_the_labelled_ones(teachers: Teachers, tmp_path: Path) -> None:
+def test_run_with_more_rows_judges_the_labelled_ones(teachers: RunOf, tmp_path: Path) -> None:
     path = write_jsonl(tmp_path / "more.jsonl", [{"text": " ".join(WORDS[i : i + 5])} for i in range(20)])
     record = distilled(teachers("regression"), tmp_path / "run", unlabelled=[str(path)], augment=1).record
     assert record["judged"]["train"] == record["rows"]["train"] == 64
 
 
-def test_positions_allow_no_changed_copies(teachers: Teachers, tmp_path: Path) -> None:
+def test_positions_allow_no_changed_copies(teachers: RunOf, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="--augment: token-classification has labels at places of the text"):
         distilled(teachers("token-classification"), tmp_path / "no", augment=1)
 
@@ -296,13 +292,13 @@ def test_positions_allow_no_changed_copies(teachers: Teachers, tmp_path: Path) -
         ({"question_column": "text"}, "--question-column is for question-answering"),
     ],
 )
-def test_refused(values: dict[str, Any], message: str, teachers: Teachers, tmp_path: Path) -> None:
+def test_refused(values: dict[str, Any], message: str, teachers: RunOf, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=message):
         distilled(teachers("classification"), tmp_path / "no", **values)
     assert not (tmp_path / "no").exists()
 
 
-def test_different_labels_are_refused(teachers: Teachers, trained: Path, tmp_path: Path) -> None:
+def test_different_labels_are_refused(teachers: RunOf, trained: Path, tmp_path: Path) -> None:
     names = {"negative": "bad", "positive": "good"}
     data = write_jsonl(tmp_path / "data.jsonl", [{**row, "label": names[row["label"]]} for row in rows(40, seed=5)])
     model = make_model(tmp_path / "model", num_hidden_layers=1)
@@ -319,7 +315,7 @@ def test_untrained_teacher_is_refused(tiny_model: Path, tmp_path: Path) -> None:
         distilled(tiny_model, tmp_path / "no")
 
 
-def test_unlabelled_file_without_a_usable_row(teachers: Teachers, tmp_path: Path) -> None:
+def test_unlabelled_file_without_a_usable_row(teachers: RunOf, tmp_path: Path) -> None:
     path = write_jsonl(tmp_path / "more.jsonl", [{"text": None}])
     with pytest.raises(UserError, match="no row can be used"):
         distilled(teachers("classification"), tmp_path / "no", unlabelled=[str(path)])
@@ -328,7 +324,7 @@ def test_unlabelled_file_without_a_usable_row(teachers: Teachers, tmp_path: Path
 # --- the command ---
 
 
-def test_command_says_what_it_costs(teachers: Teachers, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_command_says_what_it_costs(teachers: RunOf, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     flags = ["--student-layers", "1", "--max-steps", "2", "--device", "cpu", "--measure-seconds", "0.1"]
     flags += ["--output", tmp_path / "run"]
     assert main(["distill", str(teachers("classification")), *map(str, flags)]) == 0
@@ -341,7 +337,7 @@ def test_command_says_what_it_costs(teachers: Teachers, tmp_path: Path, capsys: 
     assert main(["evaluate", str(tmp_path / "run"), "--data", str(teachers("classification").parent / "data")]) == 0
 
 
-def test_recorded_run_can_be_repeated(teachers: Teachers, tmp_path: Path) -> None:
+def test_recorded_run_can_be_repeated(teachers: RunOf, tmp_path: Path) -> None:
     distilled(teachers("classification"), tmp_path / "one")
     again = distill.Config.from_sources({"output": tmp_path / "two"}, tmp_path / "one" / "nlpkit.json", "distill")
     distill.run(again)
@@ -349,7 +345,7 @@ def test_recorded_run_can_be_repeated(teachers: Teachers, tmp_path: Path) -> Non
     assert all(torch.equal(one[name], two[name]) for name in one)
 
 
-def test_killed_run_goes_on_to_the_same_student(teachers: Teachers, tmp_path: Path) -> None:
+def test_killed_run_goes_on_to_the_same_student(teachers: RunOf, tmp_path: Path) -> None:
     """With a projection and kept logits beside the student's own state."""
     from nlpkit.training.distillation import DistillationTrainer
 
