@@ -49,6 +49,14 @@ def test_a_record_is_checked(
     assert said in capsys.readouterr().err
 
 
+def test_files_of_a_record_are_checked(trained: Path, reviews: Path, tmp_path: Path, capsys: Any) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(trained, run)
+    edited(lambda record: record["parents"]["data"]["files"].update(train=[{"path": 5}]))(run / "nlpkit.json")
+    assert main(["evaluate", str(run), "--data", str(reviews / "test.csv"), "--device", "cpu"]) == 2
+    assert "what nlpkit.json says of the files that it was trained on is damaged" in capsys.readouterr().err
+
+
 def test_answers_that_are_no_numbers_are_no_answers(trained: Path, tmp_path: Path, capsys: Any) -> None:
     import torch
     from safetensors.torch import load_file, save_file

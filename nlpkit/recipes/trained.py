@@ -12,7 +12,9 @@ from nlpkit.data.sources import FileInfo
 from nlpkit.errors import NlpkitError, UserError
 from nlpkit.options import DataOptions, SourceOptions, flag_of
 from nlpkit.recipes.experiment import settle_findings, stop_on_errors
+from nlpkit.runs.folder import RECORD
 from nlpkit.tasks import registry
+from nlpkit.tasks.registry import COPY_AGAIN
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -66,9 +68,24 @@ def inherit_data(config: C, record: Mapping[str, Any] | None, name: str) -> C:
 
 
 def _files(record: Mapping[str, Any] | None) -> dict[str, list[dict[str, Any]]]:
-    """The files that a run was made with, by split: path, sha256, bytes."""
+    """The files that a run was made with, by split: path, sha256, bytes.
+
+    Raises:
+        UserError: the record is not as this version writes it.
+    """
     data = ((record or {}).get("parents") or {}).get("data") or {}
-    return data.get("files") or {}
+    try:
+        return {
+            split: [
+                {"path": str(file["path"]), "sha256": file["sha256"], "bytes": int(file["bytes"])} for file in files
+            ]
+            for split, files in (data.get("files") or {}).items()
+        }
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        said = f"{type(error).__name__}: {error}"
+        raise UserError(
+            f"what {RECORD} says of the files that it was trained on is damaged ({said})", COPY_AGAIN
+        ) from error
 
 
 def _changed_files(record: Mapping[str, Any] | None) -> list[str]:

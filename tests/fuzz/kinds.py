@@ -255,6 +255,55 @@ def _check_data(rng: random.Random, folder: Path, run: Path) -> tuple[str, Run]:
     return f"nlpkit check-data {_flags(options)}", check
 
 
+def _folder_of_data(rng: random.Random, folder: Path, run: Path) -> tuple[str, Run]:
+    """Several files that belong together: splits, a folder a class, lines beside labels, BRAT, a saved data set."""
+    data, task = folder / "data", "text-classification"
+    data.mkdir()
+    rows = every_task.labelled("classification", 12, rng.randrange(9))
+    shape = rng.choice(["splits", "classes", "lines", "brat", "saved"])
+    if shape == "splits":
+        suffix = rng.choice(SUFFIXES)
+        task = FITTING.get(suffix, task)
+        for name in rng.sample(["train", "validation", "test", "dev", "other", "README"], 3):
+            other = suffix if rng.random() < 0.8 else rng.choice(SUFFIXES)
+            (data / f"{name}{other}").write_bytes(_content(rng, other))
+    elif shape == "classes":
+        for number, row in enumerate(rows):
+            place = data / rng.choice([row["label"], row["label"], "train", "unsup", "."])
+            place.mkdir(exist_ok=True)
+            (place / f"{number}{rng.choice(['.txt', '.txt', '.txt', '.md', ''])}").write_bytes(_line(rng, row["text"]))
+    elif shape == "lines":
+        names = rng.choice([("train.txt", "train.labels"), ("text.txt", "label.txt"), ("x.txt", "x.labels")])
+        for name, column in zip(names, ("text", "label"), strict=True):
+            (data / name).write_bytes(_line(rng, "\n".join(row[column] for row in rows)))
+    elif shape == "brat":
+        task = "token-classification"
+        for number in range(3):
+            (data / f"{number}.txt").write_bytes(_line(rng, "Mira lives in Ulm"))
+            notes = "T1\tPER 0 4\tMira\nT2\tLOC 14 17\tUlm\nR1\tin Arg1:T1 Arg2:T2\n#1\tAnnotatorNotes T1\tsure\n"
+            (data / f"{number}.ann").write_bytes(_line(rng, notes))
+    else:
+        import datasets
+
+        datasets.disable_progress_bars()
+        datasets.Dataset.from_list(rows).save_to_disk(data)
+        chosen = rng.choice(sorted(data.iterdir()))
+        content = chosen.read_bytes()
+        chosen.write_bytes(_spoil_json(rng, content) if chosen.suffix == ".json" else spoil.spoil_bytes(rng, content))
+    options = {"data": str(data), "task": task, "model": "none"}
+
+    def check() -> Any:
+        from nlpkit.recipes import check_data
+
+        return check_data.run(check_data.Config(**options))
+
+    return f"nlpkit check-data {_flags(options)}", check
+
+
+def _line(rng: random.Random, text: str) -> bytes:
+    return spoil.spoil_bytes(rng, text.encode()) if rng.random() < 0.2 else text.encode()
+
+
 def _stream(rng: random.Random, folder: Path, run: Path) -> tuple[str, Run]:
     """As prediction streams rows: a bad one is kept with its error."""
     path = _file(rng, folder)
@@ -410,7 +459,8 @@ def _arguments(rng: random.Random, folder: Path, run: Path) -> tuple[str, Run]:
 
 
 KINDS = {
-    "check-data": Kind(50, _check_data),
+    "check-data": Kind(45, _check_data),
+    "data-folder": Kind(8, _folder_of_data),
     "stream": Kind(15, _stream),
     "predict": Kind(10, _predict),
     "corpus": Kind(5, _corpus),
