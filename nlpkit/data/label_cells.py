@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import json
 import re
+import warnings
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
@@ -231,10 +232,11 @@ def _open_texts(texts: Counter[str], column: str, said: list[str], doubtful: lis
     if not bracketed:
         return {}
     strict = {text: found for text, inner in bracketed.items() if (found := _written(inner)) is not None}
-    # "[1]" alone may be a name; quotes, several items and none are the marks of a list
-    sure = any(isinstance(f, dict) or len(f) != 1 or isinstance(f[0], str) for f in strict.values())
     if len(strict) == len(texts):
         return strict
+    strict = {text: found for text, found in strict.items() if isinstance(found, list)}
+    # "[1]" and "[]" may be names; quotes and several items are the marks of a list
+    sure = any(len(found) > 1 or isinstance(next(iter(found), None), str) for found in strict.values())
     loose = {text: inner for text, inner in bracketed.items() if inner[0] == "[" and inner[-1] == "]"}
     if len(loose) == len(texts) and (sure or any("," in inner for inner in loose.values())):
         return {text: strict.get(text, _bare_items(inner)) for text, inner in loose.items()}
@@ -261,7 +263,9 @@ def _written(text: str) -> list[Any] | dict[str, Any] | None:
         found = _python_literal(text)
     if isinstance(found, tuple | set):
         return list(found) if isinstance(found, tuple) else sorted(found, key=str)
-    return found if isinstance(found, list | dict) else None
+    if isinstance(found, dict):
+        return {str(key): value for key, value in found.items()}
+    return found if isinstance(found, list) else None
 
 
 def _python_literal(text: str) -> Any:
@@ -272,8 +276,10 @@ def _python_literal(text: str) -> Any:
         parts = [part == "True" if part in ("True", "False") else as_number(part) for part in text[1:-1].split()]
         return None if None in parts else parts
     try:
-        return ast.literal_eval(text)
-    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what Python thinks of a label as code
+            return ast.literal_eval(text)
+    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
         return None
 
 
@@ -298,16 +304,17 @@ def _structured(
     """Lists and objects, and `single` cells that are neither."""
     objects = [value for value in structured if isinstance(value, dict)]
     lists = [value for value in structured if isinstance(value, list)]
+    naming = _naming(structured)
     keys = {key for value in objects for key in value}
-    if objects and len(objects) == len(structured) and not single and len(keys) > 1 and _of_named_flags(objects):
+    alone = len(objects) == len(structured) and not single and len(keys) > 1
+    if alone and naming is None and _of_named_flags(objects):
         # spaCy's cats, {"rude": 0, "spam": 1}: what an object lacks is 0
         names = natural_order(keys)
         said.append(f"column '{column}': an object with 0 or 1 for each label: {', '.join(names[:6])}")
-        on = [[bool(value.get(name)) for name in names] for value in objects]
+        on = [[value.get(name) or 0 for name in names] for value in objects]
         return replace(cells, form="flags", one_each=_one_each(on), width=len(names), names=tuple(names))
     if lists and not objects and not single and _are_flags(lists):
         return _of_flags(cells, lists, column, said)
-    naming = _naming(structured)
     held = objects + [item for value in lists for item in value if isinstance(item, dict)]
     if held:
         if naming is None:
@@ -320,8 +327,9 @@ def _structured(
         said.append(f"column '{column}': labels are objects, named by their field '{naming}'")
     numbers = [item for value in lists for item in value if isinstance(item, float)]
     if any(len(value) > 1 for value in lists) and any(not number.is_integer() for number in numbers):
+        example = min((value for value in lists if len(value) > 1), key=str)
         raise UserError(
-            f"column '{column}' holds lists of numbers such as {next(value for value in lists if len(value) > 1)}",
+            f"column '{column}' holds lists of numbers such as {example}",
             "Labels are names, or 0 and 1 for each label: write which labels a row has, not how likely each is.",
         )
     if flags := [value for value in lists if _repeats(value) and all(map(is_flag, value))]:

@@ -141,6 +141,18 @@ def test_an_object_of_flags_names_its_labels() -> None:
     assert found["train"] == [[1.0, 0.0], [1.0, 1.0], [0.0, 0.0]]
 
 
+def test_an_object_whose_numbers_are_an_id_and_a_label_is_no_object_of_flags() -> None:
+    task, found = read([{"id": 0, "label": 1}, {"id": 1, "label": 0}, {"id": 0, "label": 0}])
+    assert (task.labels.problem, task.labels.names) == ("single-label", ["0", "1"])
+    assert found["train"] == [1, 0, 0]
+
+
+@pytest.mark.parametrize("odd", ["{[1]}", "[1 (2)]", "{{}}", "[" * 5000 + "]" * 5000, "[\\d]", "()", "{1: 2}"])
+@pytest.mark.filterwarnings("error")
+def test_names_that_are_odd_as_code_are_names(odd: str) -> None:
+    assert read([odd, "a"] * 3)[0].labels.problem in ("single-label", "multi-label")
+
+
 def test_probabilities_are_no_labels() -> None:
     with pytest.raises(UserError, match=r"lists of numbers such as \[0.2, 0.8\]"):
         read([[0.2, 0.8], [0.5, 0.5]])
@@ -204,6 +216,7 @@ def test_a_flag_that_is_none_is_named_with_its_row() -> None:
         [{"id": 1, "name": "pos"}, {"id": 0, "name": "neg"}, {"id": 1, "name": "pos"}],
         [{"label": "pos", "score": 0.9}, {"label": "neg", "score": 0.6}, {"label": "pos", "score": 0.5}],
         ["{'id': 1, 'name': 'pos'}", "{'id': 0, 'name': 'neg'}", "{'id': 1, 'name': 'pos'}"],
+        ['{"neg": "0", "pos": "1"}', '{"neg": "1", "pos": "0"}', '{"neg": "0", "pos": "1"}'],
         [[{"text": "pos"}], [{"text": "neg"}], [{"text": "pos"}]],
         [b"pos", b"neg", b"pos"],
     ],
