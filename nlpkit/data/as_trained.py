@@ -6,11 +6,13 @@ import csv
 import dataclasses
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from nlpkit import reporting
 from nlpkit.data.readers import Input, Reading
+from nlpkit.options import ReadingOptions
 
+C = TypeVar("C", bound=ReadingOptions)
 TEXT_FORMATS = ("csv", "tsv", "json", "jsonl", "txt", "conll", "squad")
 
 
@@ -45,6 +47,16 @@ def as_trained(
         shown = ",".join(value) if name == "columns" else value
         reporting.current().note(f"{path}: read with --{name} {shown!r}, as the data of the run")
     return dataclasses.replace(reading, **taken)
+
+
+def settled(
+    config: C, path: str, record: Mapping[str, Any] | None, needed: Sequence[str], formats: Mapping[str, str]
+) -> C:
+    """The options of a command with what `as_trained` takes over for the one file that it reads."""
+    before = Reading.of(config, formats)
+    after = as_trained(before, path, record, config.given, needed)
+    names = ("encoding", "delimiter", "quoting", "columns")
+    return config.changed(**{n: getattr(after, n) for n in names if getattr(after, n) != getattr(before, n)})
 
 
 def _of_columns(reading: Reading, path: str, known: Mapping[str, Any], needed: Sequence[str]) -> dict[str, Any]:

@@ -61,6 +61,19 @@ _UNREAD = {
     **dict.fromkeys((".arrow", ".feather"), "Name the folder that `save_to_disk` wrote, or save it as .parquet."),
 }
 
+NO_TEXT: dict[bytes, tuple[str, str]] = {
+    b"PK\x03\x04": ("an Excel file or another zip archive", "For Excel: --format xlsx; unpack others."),
+    b"PAR1": ("a parquet file", "Read it as such: --format parquet."),
+    b"\x1f\x8b": ("packed with gzip", "Give its name the suffix .gz, or unpack it."),
+    b"\x28\xb5\x2f\xfd": ("packed with zstd", "Give its name the suffix .zst, or unpack it."),
+    b"BZh": ("packed with bzip2", "Unpack it: bunzip2."),
+    b"\xfd7zXZ": ("packed with xz", "Unpack it: unxz."),
+    b"\xd0\xcf\x11\xe0": ("an Excel 97 file or another of old Office", "Save it as .xlsx or .csv."),
+    b"%PDF-": ("a PDF file", "Save its text as .txt."),
+    b"ARROW1": ("an Arrow file", "Write it as parquet: pandas.read_feather(...).to_parquet(...)."),
+}
+"""First bytes of files that are no text, whatever their names say: what they are, and what to do."""
+
 NAMELESS = ("csv", "tsv", "xlsx", "txt", "conll")
 """Formats whose columns may have no names in the file."""
 
@@ -479,6 +492,7 @@ class Input:
         with self.binary() as stream:
             buffered: Any = stream if hasattr(stream, "peek") else io.BufferedReader(cast(io.RawIOBase, stream))
             utf8 = codecs.lookup(self.encoding).name in ("utf-8", "utf-8-sig")
+            self._require_text(bytes(buffered.peek(16)[:16]))
             if utf8 and buffered.peek(2)[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
                 raise UserError(f"{self.name} line 1: the file is UTF-16, not UTF-8", "Pass --encoding utf-16.")
             try:
@@ -486,6 +500,17 @@ class Input:
             finally:
                 if buffered is not stream and not isinstance(self.file, Path):
                     buffered.detach()
+
+    def _require_text(self, start: bytes) -> None:
+        """Raises UserError: the first bytes are those of a file that holds no plain text."""
+        for magic, (what, hint) in NO_TEXT.items():
+            if start.startswith(magic):
+                raise UserError(f"{self.name}: this is {what}, no {self.format}", hint)
+        if self.format != "txt" and re.match(rb"(\xef\xbb\xbf)?\s*<(!doctype html|html)\b", start, re.IGNORECASE):
+            raise UserError(
+                f"{self.name}: this is a web page, no {self.format}",
+                "A download may have led to a page about the file: fetch the file itself (its raw or download link).",
+            )
 
     @contextmanager
     def text(self, newline: str) -> Iterator[_Text]:

@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Any
 
 from nlpkit import models, reporting
 from nlpkit.data import splits
+from nlpkit.data.as_trained import settled
+from nlpkit.data.readers import FORMATS
 from nlpkit.errors import UserError
 from nlpkit.inference.predictor import Predictor, TrainedModelOptions
 from nlpkit.options import Pairs, SourceOptions, option, suggest
@@ -62,6 +64,9 @@ def run(config: Config) -> Report:
         loaded, _ = trained.own_splits(config, predictor.record, config.model, task)
     else:
         keys = trained.train_keys(predictor.record, config.model, copy.copy(task))
+        if config.data and Path(config.data).is_file():
+            formats = {**FORMATS, **task.file_formats}
+            config = settled(config, config.data, predictor.record, task.input_columns, formats)
         loaded = splits.load(config, type(task))
         if config.split is None:
             _name_by_file(loaded)

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from nlpkit.data.as_trained import as_trained
-from nlpkit.data.readers import AS_FOUND, Reading
+from nlpkit.data.as_trained import as_trained, settled
+from nlpkit.data.readers import AS_FOUND, FORMATS, Reading
+from nlpkit.options import ReadingOptions
 
 RUN: dict[str, Any] = {"encoding": "cp1252", "delimiter": "#", "quoting": "none", "columns": []}
 CAFE = "text#label\ncafé \u201cNord\u201d#x\n"
@@ -34,6 +35,13 @@ def test_a_file_of_another_kind_is_read_as_it_is(tmp_path: Path) -> None:
 def test_what_the_user_says_stays(tmp_path: Path) -> None:
     reading = read_as(tmp_path / "a.csv", CAFE.encode("cp1252"), RUN, "encoding", "delimiter", "quoting")
     assert reading == AS_FOUND
+
+
+def test_evaluate_takes_it_over_too(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_bytes(CAFE.encode("cp1252"))
+    options = ReadingOptions(quoting="standard")
+    found = settled(options, str(tmp_path / "a.csv"), {"config": RUN}, ["text"], FORMATS)
+    assert (found.encoding, found.delimiter, found.quoting) == ("cp1252", "#", "standard")
 
 
 @pytest.mark.parametrize(("content", "columns"), [("x,good film\n", ("label", "text")), ("label,text\nx,y\n", ())])

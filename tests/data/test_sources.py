@@ -371,6 +371,10 @@ BAD = {
     "not_gzip": ("a.csv.gz", GOOD, "a.csv.gz", "gzip"),
     "parquet": ("a.parquet", b"nothing of the kind", "a.parquet", "not a parquet file"),
     "xlsx": ("a.xlsx", b"nothing of the kind", "a.xlsx", "not an xlsx file"),
+    "excel_as_csv": ("a.csv", b"PK\x03\x04\x14\0", "a.csv: this is an Excel file", "--format xlsx"),
+    "parquet_as_json": ("a.json", b"PAR1\x15\0", "a.json: this is a parquet file", "--format parquet"),
+    "gzip_without_suffix": ("a.csv", gzip.compress(GOOD), "a.csv: this is packed with gzip, no csv", ".gz"),
+    "web_page": ("a.csv", b"\n<!DOCTYPE html>\n<html>\n", "a.csv: this is a web page, no csv", "raw or download link"),
     "format": ("a.doc", b"x", "a.doc", "csv, json, jsonl"),
 }
 
