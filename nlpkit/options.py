@@ -170,6 +170,10 @@ def read_config_file(path: Path, command: str | None, config: type[Config]) -> d
         document = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise UserError(f"there is no config file {path}") from None
+    except IsADirectoryError:
+        record = Path(path) / "nlpkit.json"
+        hint = f"Did you mean {record}?" if record.is_file() else "Name the YAML file in it."
+        raise UserError(f"the config file {path} is a folder", hint) from None
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"cannot read the config file {path}: {error}") from None
     except yaml.YAMLError as error:

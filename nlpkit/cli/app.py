@@ -80,6 +80,8 @@ class LazyCommand(typer.core.TyperCommand):
             raise UserError(f"{name} has no option {unknown}", f"{hint} See `nlpkit {name} --help`.") from None
         if context.args:
             raise slips.extra_arguments(name, context.args, given, fields)
+        for line in slips.given_twice(given, fields):
+            print(f"warning: {line}", file=sys.stderr)
         return context
 
 
@@ -268,6 +270,9 @@ def main(arguments: list[str] | None = None) -> int:
     except _UsageError as error:
         if "No such command" in error.format_message() and (hint := slips.unknown_command(_command_of(arguments))):
             return _fail(f"there is no command '{_command_of(arguments)}'", hint, UserError.exit_code)
+        if error.ctx is not None and error.ctx.parent is None and hasattr(error, "possibilities"):
+            hint = "Options stand behind the command: nlpkit COMMAND --option ... See `nlpkit --help`."
+            return _fail(error.format_message(), hint, UserError.exit_code)
         path = error.ctx.command_path if error.ctx is not None else "nlpkit"
         return _fail(error.format_message(), f"See `{path} --help`.", UserError.exit_code)
     except _ClickException as error:

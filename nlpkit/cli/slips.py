@@ -92,6 +92,10 @@ def unknown_command(name: str) -> str | None:
     if name == "help":
         return "Options of a command: `nlpkit COMMAND --help`. All commands: `nlpkit --help`."
     meant = COMMANDS_MEANT.get(name.lower().replace("_", "-"), ())
+    if not meant and _is_model(name):
+        return f'A command comes first: nlpkit predict {shlex.quote(name)} "..."'
+    if not meant and _is_data(name):
+        return f"A command comes first: nlpkit check-data --data {shlex.quote(name)}"
     if not meant:
         return None
     said = {name: entry.help for name, entry in COMMANDS.items()} | {"--version": "Print the version and exit."}
@@ -134,6 +138,36 @@ def extra_arguments(command: str, extra: Sequence[str], given: Sequence[str], fi
     return UserError(message, hint or f"See `nlpkit {command} --help`.")
 
 
+def given_twice(given: Sequence[str], fields: Mapping[str, Any]) -> list[str]:
+    """What to say of options with one value that were given several.
+
+    Args:
+        given: all arguments of a command.
+        fields: as for `unknown_option`.
+
+    Raises:
+        UserError: they name data: all of the files may have been meant.
+    """
+    values: dict[str, list[str]] = {}
+    rest = iter(given)
+    for argument in rest:
+        if argument == "--":
+            break
+        name, sign, value = argument.removeprefix("--").partition("=")
+        info = fields.get(name.replace("-", "_")) if argument.startswith("--") else None
+        if info is None or info.annotation is bool:
+            continue
+        value = value if sign else next(rest, "")
+        if not any(kind in str(info.annotation) for kind in ("list", "dict")):
+            values.setdefault(name, []).append(value)
+    several = {name: found for name, found in values.items() if len(set(found)) > 1}
+    for name in ("data", "input"):
+        if name in several:
+            hint = f"Several files: --data {','.join(several[name])}" if name == "data" else "One file at a time."
+            raise UserError(f"--{name} is given twice: {' and '.join(several[name])}", hint)
+    return [f"--{name} is given twice: {found[-1]} counts, not {found[0]}" for name, found in several.items()]
+
+
 def _meant(command: str, extra: Sequence[str], given: Sequence[str], fields: Mapping[str, Any]) -> str | None:
     first = extra[0]
     if first.startswith(tuple(DASHES)):
@@ -145,6 +179,9 @@ def _meant(command: str, extra: Sequence[str], given: Sequence[str], fields: Map
         return f"Did you mean --resume --output {shlex.quote(first)}?"
     data = next((flag for flag in ("input", "data") if flag in fields), None)
     files = [argument for argument in extra if _is_data(argument)]
+    whole = " ".join([_value_of(data, given) or "", *extra]) if data else ""
+    if whole and Path(whole).exists():
+        return f"Put what holds blanks into quotes: --{data} {shlex.quote(whole)}"
     if data and files and (used := _value_of(data, given)) is not None:
         return _several([used, *files], data, fields)
     if data and files:

@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from nlpkit import reporting
+from nlpkit import nearby, reporting
 from nlpkit.data import layouts, readers, split_names
 from nlpkit.data.layouts import Wanted, aligned, brat, class_folders
 from nlpkit.data.one_type import agreed, type_conflict
@@ -327,6 +327,7 @@ def is_local(data: str) -> bool:
         or readers.format_of(data) is not None
         or any(mark in data for mark in ("*", "?", "[", ",", "://"))
         or HUB_NAME.fullmatch(data) is None
+        or ("/" in data and Path(data).parent.is_dir())  # what has neighbours here is meant to be here
     )
 
 
@@ -642,6 +643,8 @@ def hub_error(name: str, config: str | None, revision: str | None, error: Except
 
     said = str(error).strip()
     lead = f"{name!r} is no file or folder here, and"
+    if (near := nearby.nearest(Path(name))) is not None:
+        lead = f"{name!r} is no file or folder here (did you mean {near}?), and"
     if isinstance(error, ConnectionError):
         offline = datasets.config.HF_HUB_OFFLINE or os.environ.get("HF_DATASETS_OFFLINE", "0") not in ("", "0")
         why = "offline mode is on (HF_HUB_OFFLINE)" if offline else "there is no connection"

@@ -77,9 +77,8 @@ def run(config: Config) -> Report:
         raise UserError(
             "give texts or --input FILE, not both" if typed else "give texts, or --input FILE (- for a pipe)"
         )
-    require_texts(
-        config.texts, "Its rows: --input FILE. The name as a text: echo FILE | nlpkit predict MODEL --input -"
-    )
+    for name in TYPED:
+        _require_typed(config, name)
     if config.output is not None:
         require_writable(config.output, overwrite=config.overwrite)
     predictor = Predictor(config)
@@ -104,6 +103,19 @@ def run(config: Config) -> Report:
     tables = task.answer_tables(rows, answers)
     said = f"no text could be answered; {answers[0].get('error')}"
     return Report({"model": config.model, "answers": record}, tables, exit_code=1 if failed else 0, failure=said)
+
+
+def _require_typed(config: Config, name: str) -> None:
+    """Refuse the name of a file where a text is typed, and tell how the file is given.
+
+    Raises:
+        UserError: see `require_texts`.
+    """
+    value = getattr(config, name)
+    instead = "Its rows: --input FILE. The name as a text: echo FILE | nlpkit predict MODEL --input -"
+    if f"{name}_file" in type(config).model_fields:
+        instead = f"Its text: --{name}-file FILE."
+    require_texts([text for text in (value if isinstance(value, list) else [value]) if isinstance(text, str)], instead)
 
 
 def _require_one_input(config: Config) -> None:

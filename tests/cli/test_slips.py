@@ -30,7 +30,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty folder with a csv file, in which commands are typed."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "runs").mkdir()
-    for name in ("ok.csv", "ok.zip", "ok.xls"):
+    for name in ("ok.csv", "my data.csv", "ok.zip", "ok.xls"):
         write_csv(tmp_path / name, rows(8))
     return tmp_path
 
@@ -60,6 +60,14 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("tokenize ok.csv", "$(cat ok.csv)"),
         ("predict ok.csv run", "rows of a file go behind --data or --input"),
         ("predict --model run words", "MODEL is given without a flag."),
+        ("predict run words --context ok.csv", "--context-file ok.csv"),
+        ("finetune-cls --data ok.csv --data b.csv", "--data ok.csv,b.csv"),
+        ("predict run --input ok.csv --input b.csv", "One file at a time."),
+        ("finetune-cls --data my data.csv", "--data 'my data.csv'"),
+        ("finetune-cls --config runs", "the config file runs is a folder"),
+        ("finetune-cls --data runs/nope", "there is nothing"),
+        ("ok.csv", "A command comes first: nlpkit check-data --data ok.csv"),
+        ("--data ok.csv", "Options stand behind the command"),
         ("predict run --text words", "TEXT is given without a flag."),
         ("predict run --input *.csv", "for file in *.csv; do nlpkit predict run"),
         ("predict run --input ok.csv,b.csv", "one file at a time"),
@@ -74,8 +82,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 )
 def test_the_way_out_of_a_wrong_command_line(line: str, way: str, capsys: pytest.CaptureFixture[str]) -> None:
     error = said(capsys, *line.split())
-    assert way in error
-    assert not error.startswith("nlpkit: No such")
+    assert way.lower() in error.lower()
 
 
 def test_a_model_among_the_arguments_is_told_from_data(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -89,6 +96,15 @@ def test_an_empty_path_is_not_the_folder_one_is_in(flag: str, capsys: pytest.Cap
     others = {"--data": "ok.csv", "--model": "minilm"}
     rest = [part for name, value in others.items() if name != flag for part in (name, value)]
     assert f"{flag} is empty" in said(capsys, "finetune-cls", *rest, flag, "")
+
+
+def test_an_option_given_twice_is_told(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    seen: list[check_data.Config] = []
+    monkeypatch.setattr(check_data, "run", lambda config: seen.append(config) or Report({}))
+    files = ["--test-file", "a.csv", "--test-file", "b.csv"]
+    assert main(["check-data", "--data", "ok.csv", "--seed", "1", "--seed=2", "--encoding", "x", *files]) == 0
+    assert capsys.readouterr().err == "warning: --seed is given twice: 2 counts, not 1\n"
+    assert (seen[0].seed, seen[0].test_file) == (2, ["a.csv", "b.csv"])
 
 
 def test_h_is_help(capsys: pytest.CaptureFixture[str]) -> None:
