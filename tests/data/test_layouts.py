@@ -335,6 +335,53 @@ def test_a_text_in_brackets_is_no_list(tmp_path: Path) -> None:
     assert [row["text"] for row in values(path)] == ["[NOISE]", "so it goes"]
 
 
+# --- texts under content, words in objects ---
+
+
+def test_dataturks_and_lighttag(tmp_path: Path, said: Said) -> None:
+    points = [{"label": [label], "points": [{"start": s, "end": e - 1, "text": TEXT[s:e]}]} for s, e, label in MARKS]
+    turks = jsonl(
+        tmp_path / "a.jsonl", [{"content": TEXT, "annotation": points}, {"content": TEXT, "annotation": None}]
+    )
+    light = [{"start": s, "end": e, "tag": label, "value": TEXT[s:e]} for s, e, label in MARKS]
+    examples = dumped(tmp_path / "b.json", {"examples": [{"content": TEXT, "annotations": light}]})
+    for path in (turks, examples):
+        first, *others = values(path)
+        assert first["text"] == TEXT and marked(first["spans"]) == MARKS
+        assert all(row["spans"] == [] for row in others)
+        assert "Dataturks" in said
+
+
+def test_words_in_objects_and_pairs(tmp_path: Path) -> None:
+    words, tags = SENTENCES[0]
+    objects = [{"text": word, "tag": tag, "id": 1} for word, tag in zip(words, tags, strict=True)]
+    (row,) = values(jsonl(tmp_path / "a.jsonl", [{"doc": 1, "tokens": objects}]))
+    assert row == {"doc": 1, "tokens": words, "tag": tags}
+    pairs = [list(pair) for pair in zip(words, tags, strict=True)]
+    (row,) = values(jsonl(tmp_path / "b.jsonl", [{"sentence": pairs}]))
+    assert row == {"tokens": words, "tags": tags}
+
+
+def test_spans_that_count_words(tmp_path: Path, said: Said) -> None:
+    words, tags = SENTENCES[0]
+    behind = {"tokens": words, "entities": [{"start": 0, "end": 2, "type": "PER"}]}
+    assert values(jsonl(tmp_path / "a.jsonl", [behind])) == [{"tokens": words, "ner_tags": tags}]
+    assert "'end' is the word behind the span" in said
+    last = {"tokens": words, "entities": [{"start": 0, "end": 1, "type": "PER"}]}
+    one = {"tokens": ["Bo", "sat"], "entities": [{"start": 0, "end": 0, "type": "PER"}]}
+    path = jsonl(tmp_path / "b.jsonl", [last, one, {"tokens": words, "entities": [*last["entities"]] * 2}])
+    assert [row["ner_tags"] for row in values(path)] == [tags, ["B-PER", "O"]]
+    assert "'end' is the last word of the span" in said
+    assert "1 of 3 rows are left out: a span in them overlaps another" in said
+    # beside a text the spans may count its characters
+    marks_of_text = {
+        "text": "Ann ran off",
+        "tokens": ["Ann", "ran", "off"],
+        "spans": [{"start": 4, "end": 7, "label": "X"}],
+    }
+    assert "spans" in values(jsonl(tmp_path / "c.jsonl", [marks_of_text]))[0]
+
+
 # --- brat ---
 
 

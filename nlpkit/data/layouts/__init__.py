@@ -18,12 +18,14 @@ from nlpkit.data.layouts import (
     brat,
     cells,
     class_folders,
+    contents,
     fasttext,
     label_studio,
     pandas,
     paragraphs,
     prodigy,
     spacy,
+    word_objects,
     word_rows,
 )
 from nlpkit.data.layouts.base import ANYTHING, Content, DocumentLayout, Layout, Tally, Wanted
@@ -48,14 +50,16 @@ __all__ = [
 LAYOUTS: tuple[Layout, ...] = (
     label_studio.LAYOUT,
     prodigy.LAYOUT,
+    contents.LAYOUT,
     cells.LAYOUT,
+    word_objects.LAYOUT,
     word_rows.LAYOUT,
     paragraphs.LAYOUT,
     fasttext.LAYOUT,
 )
 """In the order in which they are asked."""
 
-DOCUMENTS: tuple[DocumentLayout, ...] = (spacy.ANNOTATOR, pandas.LAYOUT)
+DOCUMENTS: tuple[DocumentLayout, ...] = (spacy.ANNOTATOR, contents.DOCUMENT, pandas.LAYOUT)
 """Those of whole JSON documents, in the order in which they are asked."""
 
 RECORD = spacy.NAME

@@ -1,0 +1,80 @@
+"""A text under `content` with its annotations beside it: Dataturks and LightTag.
+
+Dataturks (an object a line) names the last character of a span as its end; LightTag (a document) has the tag of a span
+and the text that it covers.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from nlpkit.data.layouts.base import DocumentLayout, Layout, Wanted
+
+if TYPE_CHECKING:
+    from nlpkit.data.readers import Input, Row
+
+_ANNOTATIONS = ("annotation", "annotations")
+
+
+def _is_row(values: Any) -> bool:
+    return (
+        isinstance(values, Mapping)
+        and isinstance(values.get("content"), str)
+        and any(isinstance(values.get(name), list | dict | None) and name in values for name in _ANNOTATIONS)
+    )
+
+
+def _recognises(head: Sequence[Row], wanted: Wanted) -> bool:
+    return wanted.labelled and all(_is_row(row.values) for row in head)
+
+
+def _rows(rows: Iterator[Row], head: Sequence[Row], source: Input) -> Iterator[Row]:
+    for row in rows:
+        yield row if row.error is not None else dataclasses.replace(row, values=_plain(row.values))
+
+
+def _plain(values: Mapping[str, Any]) -> dict[str, Any]:
+    name = next(name for name in _ANNOTATIONS if name in values)
+    found = values[name]
+    plain: dict[str, Any] = {"text": values["content"]}
+    if isinstance(found, dict):  # of the whole text
+        plain["label"] = found.get("labels")
+        return plain
+    plain["spans"] = [span for item in found or [] for span in _spans(item)]
+    return plain
+
+
+def _spans(item: Any) -> list[dict[str, Any]]:
+    """The spans of an annotation: of Dataturks with points, of LightTag as it is; one without a label has None."""
+    if "points" not in item:
+        span = {"start": item["start"], "end": item["end"], "label": item.get("tag", item.get("label"))}
+        return [{**span, "text": item.get("value")}]
+    labels = item.get("label") or [None]
+    return [
+        {"start": point["start"], "end": point["end"] + 1, "label": label, "text": point.get("text")}
+        for point in item["points"]
+        for label in (labels if isinstance(labels, list) else [labels])
+    ]
+
+
+def _is_document(document: Any, wanted: Wanted) -> bool:
+    found = document.get("examples") if isinstance(document, dict) else None
+    return isinstance(found, list) and bool(found) and all(map(_is_row, found))
+
+
+LAYOUT = Layout(
+    "texts under 'content' with annotations (Dataturks, LightTag)",
+    'Dataturks and LightTag ("content" beside "annotation" or "annotations")',
+    frozenset(("words",)),
+    _recognises,
+    _rows,
+)
+DOCUMENT = DocumentLayout(
+    "LightTag's examples",
+    LAYOUT.shape,
+    frozenset(),
+    _is_document,
+    lambda document, source: enumerate(document["examples"], start=1),
+)
