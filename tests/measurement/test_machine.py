@@ -123,6 +123,8 @@ def test_the_device_says_who_limits_its_threads_and_an_option_wins(monkeypatch: 
     from nlpkit.options import DeviceOptions
     from nlpkit.training import devices
 
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(4)), raising=False)
+    monkeypatch.setattr(machine, "_quotas", lambda _: iter(()))
     monkeypatch.setattr(process, "_RAYON", None)
     monkeypatch.setenv("RAYON_NUM_THREADS", "1")  # which is put back
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
@@ -132,8 +134,6 @@ def test_the_device_says_who_limits_its_threads_and_an_option_wins(monkeypatch: 
     assert (torch.get_num_threads(), os.environ["RAYON_NUM_THREADS"]) == (2, "2")
     torch.set_num_threads(1)
     # torchrun says 1 where the user has said nothing; each of two processes takes its share of the cores
-    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(4)), raising=False)
-    monkeypatch.setattr(machine, "_quotas", lambda _: iter(()))
     monkeypatch.setenv("TORCHELASTIC_RUN_ID", "none")
     monkeypatch.setenv("WORLD_SIZE", "2")
     assert devices.choose(DeviceOptions(device="cpu")).described == "cpu (2 threads), fp32"

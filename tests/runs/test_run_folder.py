@@ -68,7 +68,7 @@ def test_the_record_says_what_was_done(trained: Path, record: dict[str, Any], re
     assert "output" not in record["config"]
     assert record["task"]["name"] == "text-classification"
     assert record["task"]["labels"] == ["negative", "positive"]
-    assert record["task"]["columns"] == {"text": "text", "text_pair": None, "label": "label"}
+    assert record["task"]["columns"] == {"text": "text", "text_pair": None, "label": "label", "labels": []}
     assert record["rows"] == {"train": 96, "validation": 32, "test": 32}
     assert set(record["metrics"]) == {"train", "validation", "test"}
     for metrics in record["metrics"].values():
