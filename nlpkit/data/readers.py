@@ -793,7 +793,7 @@ def _json_lines(source: Input, text: _Text, *, begun: bool = False) -> Iterator[
             yield source.bad(number, "nested too deep", hint)
             continue
         except json.JSONDecodeError as error:
-            if line[error.pos :].strip() != ",":
+            if line[error.pos :].strip() != "," or not line[: error.pos].strip():
                 yield source.bad(number, f"column {error.colno}: {error.msg}", hint)
                 continue
             values = _JSON.decode(line[: error.pos])

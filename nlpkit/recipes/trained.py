@@ -73,8 +73,8 @@ def _files(record: Mapping[str, Any] | None) -> dict[str, list[dict[str, Any]]]:
     Raises:
         UserError: the record is not as this version writes it.
     """
-    data = ((record or {}).get("parents") or {}).get("data") or {}
     try:
+        data = ((record or {}).get("parents") or {}).get("data") or {}
         return {
             split: [
                 {"path": str(file["path"]), "sha256": file["sha256"], "bytes": int(file["bytes"])} for file in files

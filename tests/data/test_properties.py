@@ -68,7 +68,11 @@ def test_raw_quotes_lose_no_line_without_a_word(rows: list[tuple[str, str]]) -> 
             assert tuple(row.values.values()) == cells
 
 
-@given(st.lists(st.sampled_from(['{"text": "a"}', "{", "[]", "7", "", " ", '{"text": "a",}', "NaN", "\\"]), min_size=1))
+@given(
+    st.lists(
+        st.sampled_from(['{"text": "a"}', "{", "[]", "7", "", " ", '{"text": "a",}', "NaN", "\\", ","]), min_size=1
+    )
+)
 def test_a_line_of_json_is_a_row_or_is_named(lines: list[str]) -> None:
     filled = [i for i, line in enumerate(lines, start=1) if line.strip()]
     try:
