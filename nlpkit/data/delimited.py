@@ -338,6 +338,8 @@ def names(cells: Sequence[str]) -> tuple[list[str], list[str]]:
         The names, and what is to be said of them.
     """
     given = [cell.strip().removeprefix("\ufeff") for cell in cells]
+    if all(len(cell) > 1 and _QUOTED.fullmatch(cell) for cell in given):  # where quotes are text, but not around names
+        given = [cell[1:-1].replace('""', '"') for cell in given]
     found: list[str] = []
     said = []
     for place, name in enumerate(given):

@@ -873,6 +873,9 @@ def _document(source: Input, lines: list[str], rows_of: Callable[[Input, Any], l
             return
         where = f"{source.name} line {error.lineno}, column {error.colno}"
         raise UserError(f"{where}: {error.msg}", "Check the file with `python -m json.tool`.") from error
+    if isinstance(document, dict) and document and not any(isinstance(v, list | dict) for v in document.values()):
+        source.say("holds one object, read as one row")
+        document = [document]
     if document == []:
         source.columns = []
     escaped = "\\u" in content

@@ -354,3 +354,12 @@ def test_memory_does_not_grow_with_the_corpus(tmp_path: Path) -> None:
     tracemalloc.stop()
     assert count == 300 * 2400
     assert peak < 16 * 2**20  # of 32 MB of text
+
+
+def test_quotes_in_tab_separated_text_swallow_no_texts(tmp_path: Path) -> None:
+    lines = ["text\tlabel", "plain one\t1", '"opens here\t0', "plain two\t1", 'closes here"\t1']
+    (tmp_path / "a.tsv").write_text("\n".join(lines) + "\n")
+    assert read(tmp_path / "a.tsv")[0] == ["plain one", '"opens here', "plain two", 'closes here"']
+    (tmp_path / "b.tsv").write_text("\n".join(lines[1:]) + "\n")
+    texts = read(tmp_path / "b.tsv", columns="text,label")[0]
+    assert texts == ["plain one", '"opens here', "plain two", 'closes here"']

@@ -81,6 +81,11 @@ def test_quotations_here_and_there_stay(tmp_path: Path, said: list[str]) -> None
     assert "they stand around fields that need none" in said[0]
 
 
+def test_names_in_quotes_are_named_without_them(tmp_path: Path) -> None:
+    rows = rows_of(tmp_path / "a.tsv", '"text"\t"label"\n"a "b" c"\tx\nplain\ty\n')
+    assert [row.values for row in rows] == [{"text": '"a "b" c"', "label": "x"}, {"text": "plain", "label": "y"}]
+
+
 def test_a_quote_far_behind_the_first_lines_is_judged_by_those_around_it(tmp_path: Path, said: list[str]) -> None:
     many = "".join(f"plain {i}\tx\n" for i in range(3 * delimited.HEAD_LINES))
     rows = rows_of(tmp_path / "a.tsv", f"text\tlabel\n{many}" + RAW.partition("\n")[2])

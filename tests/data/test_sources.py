@@ -119,6 +119,12 @@ def test_json_layouts(tmp_path: Path, document: object) -> None:
     assert [row.values for row in readers.read_rows(tmp_path / "a.json")] == ROWS
 
 
+def test_one_object_is_one_row(tmp_path: Path, notes: list[str]) -> None:
+    (tmp_path / "a.json").write_text(json.dumps(ROWS[0]))
+    assert [row.values for row in readers.read_rows(tmp_path / "a.json")] == ROWS[:1]
+    assert notes == [f"{tmp_path}/a.json: holds one object, read as one row"]
+
+
 def test_json_lines_under_the_name_json(tmp_path: Path) -> None:
     write(tmp_path / "a.jsonl").rename(tmp_path / "a.json")
     assert [row.values for row in readers.read_rows(tmp_path / "a.json")] == ROWS
