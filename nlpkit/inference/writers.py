@@ -58,9 +58,25 @@ def writer(
 
 def _jsonl(file: TextIO) -> Write:
     def write(rows: Sequence[Mapping[str, Any]]) -> None:
-        file.writelines(json.dumps(row, ensure_ascii=False, default=str) + "\n" for row in rows)
+        file.writelines(_json(row) + "\n" for row in rows)
 
     return write
+
+
+def _json(row: Mapping[str, Any]) -> str:
+    """A row as JSON, which has no NaN: in parquet that is a missing number."""
+    try:
+        return json.dumps(row, ensure_ascii=False, default=str, allow_nan=False)
+    except ValueError:
+        return json.dumps(_without_nan(row), ensure_ascii=False, default=str)
+
+
+def _without_nan(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {name: _without_nan(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_without_nan(item) for item in value]
+    return None if isinstance(value, float) and value != value else value
 
 
 class _Lines:

@@ -18,6 +18,7 @@ from conftest import make_tokenizer, rows, write_csv, write_jsonl
 from nlpkit.cli.app import main
 from nlpkit.errors import UserError
 from nlpkit.inference.predictor import Predictor
+from nlpkit.inference.writers import writer
 from nlpkit.recipes import finetune_cls, predict
 
 KINDS = ["csv", "tsv", "jsonl", "json", "parquet", "csv.gz", "jsonl.gz", "txt"]
@@ -269,6 +270,12 @@ def test_answers_are_written_as_the_input_is(
         end = "\r\n" if old.endswith("\r\n") else "\n"
         assert new.startswith(old.removesuffix(end))
         assert new.endswith(end)
+
+
+def test_missing_numbers_are_null_in_json(tmp_path: Path) -> None:
+    with writer(tmp_path / "a.jsonl") as write:
+        write([{"n": float("nan"), "list": [1.5, float("nan")], "text": "NaN"}])
+    assert (tmp_path / "a.jsonl").read_text() == '{"n": null, "list": [1.5, null], "text": "NaN"}\n'
 
 
 @pytest.mark.parametrize("kind", ["csv", "tsv", "parquet", "json"])
