@@ -11,7 +11,7 @@ import numpy as np
 
 from nlpkit import reporting
 from nlpkit.data import columns as column_names
-from nlpkit.data import label_cells, label_columns
+from nlpkit.data import label_cells, label_columns, layouts
 from nlpkit.data import labels as label_values
 from nlpkit.data.glue import glue_task
 from nlpkit.data.label_cells import Cells
@@ -829,7 +829,8 @@ def _text_columns(columns: Sequence[str], options: Any, known: tuple[str, str | 
         text = column_names.guess(columns, column_names.TEXT_NAMES)
     if text is None:
         raise UserError(
-            f"no column looks like text; the columns are {', '.join(columns)}", "Name it with --text-column."
+            f"no column looks like text; the columns are {', '.join(columns)}",
+            f"Name it with --text-column. {layouts.known('texts')}",
         )
     reporter.note(f"text: column '{text}' (guessed; --text-column)")
     return text, pair

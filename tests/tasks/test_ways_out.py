@@ -88,6 +88,18 @@ def test_a_misnamed_column_of_the_right_data_stays_the_message(tmp_path: Path) -
     assert "look like" not in str(error.value)
 
 
+def test_what_is_of_no_task_is_answered_with_the_known_layouts(tmp_path: Path) -> None:
+    data = str(write_csv(tmp_path / "a.csv", [{"a": 1, "b": 2}] * 4))
+    for task, shape in (
+        ("text-classification", "one folder a class: train/pos/1.txt"),
+        ("question-answering", 'paragraphs {"context", "qas"'),
+    ):
+        with pytest.raises(UserError) as error:
+            check_data.run(check_data.Config(task=task, data=data, model="none"))
+        assert "Known layouts: " in str(error.value)
+        assert shape in str(error.value)
+
+
 def test_a_task_by_the_name_of_its_command() -> None:
     with pytest.raises(UserError, match="Did you mean 'token-classification'"):
         registry.task_class("ner")
