@@ -87,14 +87,21 @@ def _marks(item: Any) -> list[Mark]:
         shown = {name: found for name, found in item.items() if found is not None}
         raise ValueError(f"a span needs start, end and label: {shown}")
     try:
-        first = int(start)
-        behind = int(end) if end is not None else first + int(length)
-    except (TypeError, ValueError):
+        first = _whole(start)
+        behind = _whole(end) if end is not None else first + _whole(length)
+    except (TypeError, ValueError, OverflowError):
         raise ValueError(f"start and end of a span are numbers of characters: {item}") from None
     sure = isinstance(item.get(OWN_TEXT), str)
     text = item[OWN_TEXT] if sure else _first(item, MAYBE_TEXT)
     text = text if isinstance(text, str) and text.strip() else None
     return [Mark(first, behind, str(label), text, sure) for label in labels]
+
+
+def _whole(value: Any) -> int:
+    number = int(value)
+    if isinstance(value, float) and number != value:
+        raise ValueError(value)
+    return number
 
 
 def are_keys(keys: Collection[str]) -> bool:

@@ -113,3 +113,10 @@ def test_a_span_of_several_labels_and_one_of_none() -> None:
     assert [mark.label for mark in marks_of([{"start": 0, "end": 3, "labels": ["A", "B"]}])] == ["A", "B"]
     with pytest.raises(ValueError, match="needs start, end and label"):
         marks_of([{"start": 0, "end": 3, "label": None}])
+
+
+@pytest.mark.parametrize("start", [0.5, float("inf"), float("nan"), "x", [1], {}])
+def test_a_start_that_is_no_whole_number_is_named(start: Any) -> None:
+    with pytest.raises(ValueError, match="start and end of a span are numbers of characters"):
+        marks_of([{"start": start, "end": 3, "label": "PER"}])
+    assert marks_of([{"start": 1.0, "end": "3", "label": "PER"}])[0][:2] == (1, 3)
