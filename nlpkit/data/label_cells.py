@@ -11,7 +11,7 @@ import json
 import re
 import warnings
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any, Literal
@@ -176,7 +176,14 @@ def of_columns(rows: Iterable[Sequence[Any] | None], names: Sequence[str]) -> Ce
     return Cells("flags", one_each, len(names), tuple(names))
 
 
-def survey(values: Iterable[Any], column: str, *, delimiter: str | None = None, numbers: bool = True) -> Cells:
+def survey(
+    values: Iterable[Any],
+    column: str,
+    *,
+    delimiter: str | None = None,
+    numbers: bool = True,
+    known: Collection[str] = (),
+) -> Cells:
     """How these cells are written.
 
     Args:
@@ -184,6 +191,7 @@ def survey(values: Iterable[Any], column: str, *, delimiter: str | None = None, 
         column: its name, for messages.
         delimiter: given by the user: texts hold several labels with this between them.
         numbers: whether the cells may be numbers to predict, so that 1,5 may be one.
+        known: names of labels: a text that is one of them is no list, whatever it looks like.
 
     Raises:
         UserError: no way of writing labels that is known, or several that contradict each other.
@@ -206,7 +214,8 @@ def survey(values: Iterable[Any], column: str, *, delimiter: str | None = None, 
             bare += 1
     said: list[str] = []
     doubtful: list[str] = []
-    written = _open_texts(texts, column, said, doubtful)
+    unknown = Counter({text: count for text, count in texts.items() if text.strip() not in known})
+    written = _open_texts(unknown, column, said, doubtful)
     closed = {text: count for text, count in texts.items() if text not in written}
     structured = others + [written[text] for text, count in texts.items() if text in written for _ in range(count)]
     cells = Cells(written=written)

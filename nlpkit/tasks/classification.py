@@ -331,7 +331,13 @@ class TextClassification(Task):
             cells = label_cells.of_columns((row for found in values for row in found), self.label_columns)
         else:
             everything = (value for found in values for value in found if value is not NOT_PUBLIC)
-            cells = label_cells.survey(everything, self.label or "", delimiter=self.labels.delimiter, numbers=numbers)
+            cells = label_cells.survey(
+                everything,
+                self._places.shown,
+                delimiter=self.labels.delimiter,
+                numbers=numbers,
+                known=self.labels.names,
+            )
         return label_columns.fitted(cells, self.labels, [value for found in values for value in found])
 
     def examples(self, rows: Dataset, split: str, origin: LoadedData, findings: list[Finding] | None = None) -> Dataset:

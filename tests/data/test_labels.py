@@ -293,6 +293,13 @@ def test_bare_words_in_brackets_are_lists_where_one_has_a_comma() -> None:
     assert found["train"] == [[1.0, 1.0], [1.0, 0.0], [0.0, 1.0]]
 
 
+def test_what_a_model_knows_as_a_name_is_no_list_in_data_for_it() -> None:
+    task, _ = read(["[NOISE]", "speech"] * 3)
+    model = TextClassification.from_model(_config(task), task.record())
+    rows = rows_of(["[NOISE]", '["speech"]'])
+    assert model.examples(rows, "test", LoadedData({"test": rows}, Source(""), []))["label"][:] == [0, 1]
+
+
 def test_a_mixture_of_lists_and_names_is_named(heard: Heard) -> None:
     task, found = read(['["a", "b"]', "a", "c", '["c"]'])
     assert task.labels.names == ["a", "b", "c"]
