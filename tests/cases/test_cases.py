@@ -76,8 +76,9 @@ def test_what_is_made_of_a_file(case: Case, data: str) -> None:
                 check_data.Config(data=data, model="none", **task(case), **expected.get("options", {}))
             )
         except UserError as error:
-            assert expected.get("exit") == 2, error
-            assert [text for text in expected["says"] if text not in str(error)] == [], error
+            said = "\n".join([*heard.warnings, *heard.notes, str(error)])
+            assert expected.get("exit") == 2, said
+            assert [text for text in expected["says"] if text not in said] == [], said
             return
     assert report.exit_code == expected.get("exit", 0)
     warned = heard.warnings + [line for line in report.lines if line.startswith(("warning", "error"))]
