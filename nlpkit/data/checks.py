@@ -75,13 +75,16 @@ def _near_leakage(
         return [Finding("note", "near-leakage", message)]
     known, findings = set(normal["train"]), []
     for split in others:
-        found = [(i, j) for i, j in texts.near(normal["train"], normal[split]) if normal[split][i] not in known]
-        if found:
+        twins, complete = texts.near(normal["train"], normal[split])
+        found = [(i, j) for i, j in twins if normal[split][i] not in known]
+        if found or not complete:
             shown = [f"{places[split][i]} ~ {places['train'][j]}: {_short(keys[split][i])}" for i, j in found]
+            least = "" if complete else "at least "
             message = (
-                f"{split}: {len(found):,} of {len(normal[split]):,} rows nearly stand in train ({texts.NEAR:.0%} of "
-                "the pairs of neighbouring words are the same)"
+                f"{split}: {least}{len(found):,} of {len(normal[split]):,} rows nearly stand in train "
+                f"({texts.NEAR:.0%} of the pairs of neighbouring words are the same)"
             )
+            message += "" if complete else "; too many texts are alike for all to be compared"
             findings.append(Finding("note", "near-leakage", message, len(found), shown))
     return findings
 

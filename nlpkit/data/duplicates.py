@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from datasets import Dataset
 
 NEAR = 0.8  # share of the pairs of neighbouring words that two texts have in common, of all that either has
-NEAR_CHARACTERS = 20_000_000  # texts with more in all are not compared: about ten seconds
+NEAR_CHARACTERS = 5_000_000  # texts with more in all are not compared: some seconds
+NEAR_COMPARISONS = 1_000_000  # of pairs of texts, after which no more are looked for: texts made after one pattern
 # of scripts without blanks between words each character is one
 WORD = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]|[^\W\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]+")
 INVISIBLE = dict.fromkeys([0x00AD, *range(0x200B, 0x2010), 0x2060, 0xFEFF])  # soft hyphens, zero-width blanks, marks
@@ -51,8 +52,10 @@ def groups(found: Sequence[str]) -> np.ndarray:
     return np.array([numbers.setdefault(key or i, len(numbers)) for i, key in enumerate(found)], dtype=np.int64)
 
 
-def near(train: Sequence[str], others: Sequence[str]) -> list[tuple[int, int]]:
-    """Which of `others` are nearly, and not quite, texts of `train`: pairs of indices (in others, in train).
+def near(
+    train: Sequence[str], others: Sequence[str], comparisons: int = NEAR_COMPARISONS
+) -> tuple[list[tuple[int, int]], bool]:
+    """Which of `others` are nearly, and not quite, texts of `train`.
 
     Two texts are near where their sets of pairs of neighbouring words have a Jaccard similarity of `NEAR`. All of them
     are found: two such sets share one of the few rarest pairs of either (the prefix filter of Chaudhuri et al. 2006),
@@ -60,6 +63,10 @@ def near(train: Sequence[str], others: Sequence[str]) -> list[tuple[int, int]]:
 
     Args:
         train, others: normalised.
+        comparisons: of pairs of texts at most.
+
+    Returns:
+        Pairs of indices (in others, in train), one for each of others that has some; whether all were found.
     """
     ours, theirs = [_pairs(text) for text in train], [_pairs(text) for text in others]
     frequency = Counter(pair for found in (*ours, *theirs) for pair in found)
@@ -76,10 +83,13 @@ def near(train: Sequence[str], others: Sequence[str]) -> list[tuple[int, int]]:
     for j, found in enumerate(ours):
         for i in dict.fromkeys(i for pair in rarest(found) for i in index.get(pair, ())):
             if i not in twin and train[j] != others[i]:
+                if comparisons == 0:
+                    return sorted(twin.items()), False
+                comparisons -= 1
                 common = len(found & theirs[i])
                 if common >= NEAR * (len(found) + len(theirs[i]) - common):
                     twin[i] = j
-    return sorted(twin.items())
+    return sorted(twin.items()), True
 
 
 def _at_least(size: int) -> int:

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
+from nlpkit.data.labels import folded
+
 if TYPE_CHECKING:
     from nlpkit.tasks.base import Task
 
@@ -58,11 +60,11 @@ def fitted(own: Sequence[str], trained: Sequence[str], *, numbered: bool = False
     if wanted == names:
         moved = "" if list(own) == list(trained) else ", numbered as the model has them"
         return _kept(trained, f"its labels are those of the data ({_listed(trained)}){moved}")
-    folded = {name.casefold(): name for name in own}
-    if len(folded) == len(own) and folded.keys() == {name.casefold() for name in trained}:
+    spelt = {folded(name): name for name in own}
+    if len(spelt) == len(own) and spelt.keys() == {folded(name) for name in trained}:
         return _kept(
-            [folded[name.casefold()] for name in trained],
-            f"its labels ({_listed(trained)}) are those of the data but for capitals",
+            [spelt[folded(name)] for name in trained],
+            f"its labels ({_listed(trained)}) are those of the data but for how they are spelt",
         )
     numbers = [str(i) for i in range(len(trained))]
     if list(trained) == [f"LABEL_{i}" for i in numbers] and (numbered or wanted == set(numbers)):

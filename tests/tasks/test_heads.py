@@ -27,7 +27,7 @@ CPU: dict[str, Any] = {"device": "cpu", "threads": 1}
     [
         (["neg", "pos"], ["neg", "pos"], False, ["neg", "pos"], "note", r"are those of the data \(neg, pos\)$"),
         (["neg", "pos"], ["pos", "neg"], False, ["pos", "neg"], "note", "numbered as the model has them"),
-        (["neg", "pos"], ["POS", "NEG"], False, ["pos", "neg"], "note", "but for capitals"),
+        (["neg", "pos"], ["POS", "NEG"], False, ["pos", "neg"], "note", "but for how they are spelt"),
         (["0", "1"], ["LABEL_0", "LABEL_1"], False, ["0", "1"], "warning", "LABEL_0 = 0, LABEL_1 = 1"),
         (["pos", "neg"], ["LABEL_0", "LABEL_1"], True, ["pos", "neg"], "warning", "LABEL_0 = pos, LABEL_1 = neg"),
         (["neg", "pos"], ["LABEL_0", "LABEL_1"], False, None, "warning", "drawn anew: it is for 2 labels"),
