@@ -71,6 +71,14 @@ def test_a_validation_split_that_is_train_is_an_error(folder: Path) -> None:
     assert report.record["findings"][0]["level"] == "error"
 
 
+def test_rows_of_one_text_are_a_warning(tmp_path: Path) -> None:
+    """No part of them can be held out apart from the others: a trial run with them is still a trial run."""
+    write_csv(tmp_path / "train.csv", [{"text": "the same", "label": "xy"[i % 2]} for i in range(20)])
+    report = check_data.run(check_data.Config(data=str(tmp_path / "train.csv"), model="none"))
+    assert report.exit_code == 0
+    assert "leakage" in [finding["check"] for finding in report.record["findings"] if finding["level"] == "warning"]
+
+
 def test_only_the_pair_counts_as_the_input(tmp_path: Path) -> None:
     made = [{"sentence1": f"a {i // 2}", "sentence2": f"b {i}", "label": "xy"[i % 2]} for i in range(24)]
     write_csv(tmp_path / "train.csv", made[:20])
