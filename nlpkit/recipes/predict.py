@@ -208,9 +208,10 @@ def _predict_file(predictor: Predictor, config: Config) -> Report:
     failure = ""
     if failed:
         said = f"{failed:,} of {done:,} rows have no answer (column {prefix}_error)"
-        reporting.current().warn(f"{said}; {first_error}")
         if failed > allowed or failed == done:
-            failure = f"{said}: --max-errors {config.max_errors:g}"
+            why = "no row has one" if failed == done else f"more than --max-errors {config.max_errors:g}"
+            failure = f"{said}: {why}, exit code 1"
+        reporting.current().warn(f"{failure or said}; {first_error}")
     record = {
         **_written(config),
         "rows": done,

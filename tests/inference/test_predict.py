@@ -237,7 +237,7 @@ def test_broken_rows_are_kept_with_their_error(
     assert [entry["prediction"] != "" for entry in found] == [True, False, False, False, True]
     assert "'text' is empty" in found[2]["prediction_error"]
     error = capsys.readouterr().err
-    assert "3 of 5 rows have no answer (column prediction_error)" in error
+    assert "3 of 5 rows have no answer (column prediction_error): more than --max-errors 0, exit code 1" in error
     assert "line 3" in error
     assert main([*command, "--overwrite", "--max-errors", "3"]) == 0
     assert main([*command, "--overwrite", "--max-errors", "0.5"]) == 1
