@@ -104,6 +104,16 @@ def test_a_file_that_breaks_off_within(make: Callable[[], bytes], tmp_path: Path
     assert f"{path}: damaged {make.__name__} file" in capsys.readouterr().err
 
 
+def test_a_saved_data_set_with_damaged_rows(tmp_path: Path, capsys: Any) -> None:
+    import datasets
+
+    datasets.Dataset.from_list(rows(40)).save_to_disk(tmp_path / "saved")
+    (path,) = (tmp_path / "saved").glob("*.arrow")
+    path.write_bytes(path.read_bytes().replace(b"positive", b"\xff\xfe\xff\xfe\xff\xfe\xff\xfe"))
+    assert main(["check-data", "--data", str(tmp_path / "saved"), "--model", "none"]) == 2
+    assert "the saved data set cannot be read" in capsys.readouterr().err
+
+
 def test_a_value_in_a_recipe_that_is_no_yaml(tmp_path: Path, capsys: Any) -> None:
     (tmp_path / "a.yaml").write_text('data: x.csv\ntrainer: ["adam_beta2=`.98"]\n')
     assert main(["finetune-cls", "--config", str(tmp_path / "a.yaml")]) == 2

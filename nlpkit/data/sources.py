@@ -611,6 +611,8 @@ def _add_saved(loaded: LoadedData, folder: Path) -> None:
     with quiet():
         try:
             saved = load_from_disk(str(folder))
+            for rows in [saved] if isinstance(saved, Dataset) else saved.values():
+                rows.data.table.validate(full=True)  # a damaged offset ends Python itself
         except Exception as error:  # whatever json, arrow and fsspec raise on a damaged folder
             raise UserError(f"{folder}: the saved data set cannot be read ({error})", "Save it again.") from error
     _add_splits(loaded, {"train": saved} if isinstance(saved, Dataset) else saved, f"{folder} ")
