@@ -214,8 +214,7 @@ def survey(
             bare += 1
     said: list[str] = []
     doubtful: list[str] = []
-    unknown = Counter({text: count for text, count in texts.items() if text.strip() not in known})
-    written = _open_texts(unknown, column, said, doubtful)
+    written = _open_texts(texts, known, column, said, doubtful)
     closed = {text: count for text, count in texts.items() if text not in written}
     structured = others + [written[text] for text, count in texts.items() if text in written for _ in range(count)]
     cells = Cells(written=written)
@@ -230,9 +229,11 @@ def survey(
     return replace(cells, said=tuple(said), doubtful=tuple(doubtful))
 
 
-def _open_texts(texts: Counter[str], column: str, said: list[str], doubtful: list[str]) -> dict[str, Any]:
+def _open_texts(
+    texts: Counter[str], known: Collection[str], column: str, said: list[str], doubtful: list[str]
+) -> dict[str, Any]:
     """The texts that hold a list or an object, with that; none where brackets are part of names."""
-    stripped = {text: text.strip() for text in texts}
+    stripped = {text: text.strip() for text in texts if text.strip() not in known}
     bracketed = {
         text: inner
         for text, inner in stripped.items()
