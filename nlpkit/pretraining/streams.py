@@ -19,6 +19,7 @@ from nlpkit.data.features import cache_folder
 if TYPE_CHECKING:
     from nlpkit.data.corpus import Batch, Corpus
 
+_TEXTS_AT_ONCE = 2**16
 _SENTENCE_END = re.compile(r"(?<=[.!?])([\"'”’)]*)\s+(?=[\"'“‘(]*[A-Z0-9])")
 
 
@@ -222,6 +223,59 @@ class _Filter:
                 starts.append(self.pending)
                 self.pending = False
         return texts, starts
+
+
+def unseen(held_out: TokenStream, train: TokenStream) -> tuple[TokenStream, int]:
+    """What is held out without the texts that also stand in train, which would make its figures too good.
+
+    Texts of the same tokens are the same; a separator behind them does not count.
+
+    Returns:
+        The stream, and how many texts it lacks.
+    """
+    if not len(held_out.documents) or not len(train.documents):
+        return held_out, 0
+    ends, other_ends = _ends(held_out), _ends(train)
+    ours, theirs = _fingerprints(held_out, ends), _fingerprints(train, other_ends)
+    # a fingerprint rules out what differs, of what is left the tokens decide
+    both = np.intersect1d(ours, theirs)
+    known = {_bytes(train, other_ends, i) for i in np.flatnonzero(np.isin(theirs, both)).tolist()}
+    seen = {i for i in np.flatnonzero(np.isin(ours, both)).tolist() if _bytes(held_out, ends, i) in known}
+    if not seen:
+        return held_out, 0
+    builder = _Builder(int(held_out.tokens[-1]), held_out.tokens.dtype)
+    first, pending = set(held_out.documents.tolist()), False
+    for i, start in enumerate(held_out.texts[:-1].tolist()):
+        pending |= i in first
+        if i not in seen:
+            builder.add([held_out.tokens[start : ends[i]]], [pending])
+            pending = False
+    return builder.stream(), len(seen)
+
+
+def _ends(stream: TokenStream) -> np.ndarray:
+    """Where each text ends, before the separator behind the last one of a document; shape (texts,)."""
+    ends = stream.texts[1:].copy()
+    ends[np.append(stream.documents[1:], len(ends)) - 1] -= 1
+    return ends
+
+
+def _fingerprints(stream: TokenStream, ends: np.ndarray) -> np.ndarray:
+    """A number for each text, equal for texts of the same tokens; int64, shape (texts,)."""
+    starts = stream.texts[:-1]
+    found = np.empty(len(starts), np.int64)
+    for low in range(0, len(starts), _TEXTS_AT_ONCE):
+        part = slice(low, low + _TEXTS_AT_ONCE)
+        begin, end = starts[part], ends[part]
+        tokens = np.append(stream.tokens[begin[0] : end[-1]].astype(np.int64), 0)
+        # reduceat takes places in turn: the sums between start and end stand at the even ones
+        sums = np.add.reduceat(tokens, np.column_stack((begin, end)).ravel() - begin[0])[::2]
+        found[part] = (sums * 1_000_003 + (end - begin)) * 1_000_003 + tokens[begin - begin[0]]
+    return found
+
+
+def _bytes(stream: TokenStream, ends: np.ndarray, text: int) -> bytes:
+    return stream.tokens[stream.texts[text] : ends[text]].tobytes()
 
 
 def cached(corpus: Corpus, encoder: Encoder, held_out: HeldOut | None) -> dict[str, TokenStream]:

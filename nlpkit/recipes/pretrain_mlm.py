@@ -383,9 +383,11 @@ def _rows(config: Config, corpus: Corpus, tokenizer: Any, *, isolate: bool) -> t
     else:
         found = _token_streams(corpus, encoder, held_out)
         train = cut(found["train"], 0)
-        stream = (
-            found.get("validation") or _token_streams(Corpus(config, config.validation_file), encoder, None)["train"]
-        )
+        if "validation" not in found:
+            stream = _token_streams(Corpus(config, config.validation_file), encoder, None)["train"]
+        else:
+            # pairs are made of neighbours, which have to stay
+            stream = found["validation"] if pairs else _unseen(found["validation"], found["train"])
         wanted = config.max_eval_samples or len(stream.tokens)
         if not len(train):
             raise UserError(
@@ -403,6 +405,22 @@ def _rows(config: Config, corpus: Corpus, tokenizer: Any, *, isolate: bool) -> t
             "Raise --validation-share, give a --validation-file" + ("." if pairs else ", or use --line-by-line."),
         )
     return train, _validation_order(validation, wanted)
+
+
+def _unseen(held_out: TokenStream, train: TokenStream) -> TokenStream:
+    """What is held out without lines that are trained on too, unless all are; either is said."""
+    from nlpkit.pretraining import streams
+
+    stream, seen = streams.unseen(held_out, train)
+    lines = len(held_out.texts) - 1
+    if seen == lines > 0:
+        reporting.current().warn(f"validation: all {lines:,} lines held out also stand in train (--validation-file)")
+        return held_out
+    if seen:
+        reporting.current().note(
+            f"validation: {seen:,} of {lines:,} lines held out also stand in train and are not validated on"
+        )
+    return stream
 
 
 def _token_streams(corpus: Corpus, encoder: Encoder, held_out: HeldOut | None) -> dict[str, TokenStream]:
@@ -461,9 +479,15 @@ def _translations(config: Config, tokenizer: Any) -> tuple[Any, Any]:
                 table[columns.require(str(column), names, what, where=f"{spec}: ")][:]
                 for column, what in ((config.text_column, "text"), (config.text_pair_column, "translation"))
             ]
-            both = [(str(a), str(b)) for a, b in zip(*sides, strict=True) if a and b]
+            both = [("" if a is None else str(a), "" if b is None else str(b)) for a, b in zip(*sides, strict=True)]
             ids = [encoder.ids([pair[side] for pair in both]) for side in (0, 1)]
-            found += [(a, b) for a, b in zip(*ids, strict=True) if len(a) and len(b)]
+            whole = [(a, b) for a, b in zip(*ids, strict=True) if len(a) and len(b)]
+            if len(whole) < len(both):
+                reporting.current().warn(
+                    f"{spec}: {len(both) - len(whole):,} of {len(both):,} rows lack the text or its translation and "
+                    "are left out"
+                )
+            found += whole
         return found
 
     pairs = read(config.data)
@@ -472,7 +496,7 @@ def _translations(config: Config, tokenizer: Any) -> tuple[Any, Any]:
     else:
         rule = streams.HeldOut.share(config.validation_share, run=1, seed=config.seed)
         kept = [pair for i, pair in enumerate(pairs) if i not in rule]
-        held = [pair for i, pair in enumerate(pairs) if i in rule]
+        held = _without([pair for i, pair in enumerate(pairs) if i in rule], kept)
     if not kept or not held:
         raise UserError(
             f"{len(pairs)} parallel rows are too few to train and validate", "Give more, or a --validation-file."
@@ -481,6 +505,18 @@ def _translations(config: Config, tokenizer: Any) -> tuple[Any, Any]:
     return Translations(kept, tokenizer, config.max_length), _validation_order(
         validation, config.max_eval_samples or len(held)
     )
+
+
+def _without(held: list[tuple[Any, Any]], kept: list[tuple[Any, Any]]) -> list[tuple[Any, Any]]:
+    """The pairs held out that are not trained on too."""
+    known = {(a.tobytes(), b.tobytes()) for a, b in kept}
+    unseen = [(a, b) for a, b in held if (a.tobytes(), b.tobytes()) not in known]
+    if len(unseen) < len(held):
+        seen = len(held) - len(unseen)
+        reporting.current().note(
+            f"validation: {seen:,} of {len(held):,} rows held out also stand in train and are not validated on"
+        )
+    return unseen
 
 
 def _validation_order(rows: Any, wanted: int) -> Any:

@@ -39,6 +39,7 @@ class Listener(reporting.Reporter):
 
     def __init__(self) -> None:
         self.notes: list[str] = []
+        self.warnings: list[str] = []
         self.plans: dict[str, str] = {}
 
     def note(self, message: str) -> None:
@@ -46,6 +47,9 @@ class Listener(reporting.Reporter):
 
     def plan(self, title: str, rows: Any) -> None:
         self.plans = dict(rows)
+
+    def warn(self, message: str) -> None:
+        self.warnings.append(message)
 
 
 @pytest.fixture
@@ -551,6 +555,31 @@ def test_translations_from_a_table(scratch: dict[str, Any], tmp_path: Path) -> N
     assert error == f"{path}: there is no translation column 'fr'; the columns are en, de"
     error = refusal(configured(tmp_path / "other", **options, data_split="test"))
     assert error == f"{path}: there is no split 'test'; there is train"
+
+
+def test_what_is_trained_on_is_not_validated_on(scratch: dict[str, Any], tmp_path: Path, said: Listener) -> None:
+    lines = [row["text"] for row in rows(60)]
+    path = tmp_path / "twice.txt"
+    path.write_text("\n".join([*lines[:21], *lines]))  # a third of the lines stand there twice
+    options = {**scratch, "data": str(path), "line_by_line": True, "validation_share": 0.25}
+    experiment = pretrain_mlm.build(configured(tmp_path / "run", **options))
+    trained = {tuple(experiment.train[i].ids.tolist()) for i in range(len(experiment.train))}
+    validated = [tuple(row.ids.tolist()) for row in experiment.validation]
+    assert validated and not trained.intersection(validated)
+    left_out = 20 - len(validated)
+    message = f"validation: {left_out} of 20 lines held out also stand in train and are not validated on"
+    assert left_out > 0 and message in said.notes
+
+    made = [{"en": text, "de": text[::-1]} for text in [*lines[:21], *lines]]
+    write_csv(tmp_path / "parallel.csv", [*made, {"en": "only one side", "de": ""}])
+    options = {**scratch, "data": str(tmp_path / "parallel.csv"), "objective": "tlm", "validation_share": 0.25}
+    experiment = pretrain_mlm.build(
+        configured(tmp_path / "other", **options, text_column="en", text_pair_column="de", max_length=32)
+    )
+    assert len(experiment.validation) == 20 - left_out
+    assert message.replace("lines", "rows") in said.notes
+    missing = "1 of 82 rows lack the text or its translation and are left out"
+    assert f"{tmp_path / 'parallel.csv'}: {missing}" in said.warnings
 
 
 def test_pairs_of_a_corpus_too_small_for_them(scratch: dict[str, Any], tmp_path: Path) -> None:

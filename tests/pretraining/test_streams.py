@@ -124,6 +124,19 @@ def test_train_and_validation_are_the_corpus_and_share_nothing(tmp_path: Path) -
     assert len(pieces["validation"]) == 50
 
 
+def test_lines_that_are_trained_on_are_not_validated_on() -> None:
+    """Whichever line of its document they are; what is left keeps its documents."""
+    train = stream_of([["the red bike", "a cold room"], ["very good soup"]])
+    held = stream_of([["a cold room", "the bike"], ["very good soup"], ["bike red the", "the red bike"]])
+    left, seen = streams.unseen(held, train)
+    expected = stream_of([["the bike"], ["bike red the"]])
+    assert seen == 3
+    for part in ("tokens", "texts", "documents"):
+        assert getattr(left, part).tolist() == getattr(expected, part).tolist()
+    assert streams.unseen(expected, train) == (expected, 0)
+    assert len(streams.unseen(train, train)[0].tokens) == 0
+
+
 # --- the cache ---
 
 
