@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from nlpkit.data import one_type
 from nlpkit.data.labels import is_missing
 from nlpkit.errors import UserError
 from nlpkit.options import suggest
@@ -65,7 +66,7 @@ def cell(row: Mapping[str, Any], column: str, others: Sequence[str]) -> str:
 
 
 def as_text(value: Any, column: str) -> str:
-    """A cell as the text that it is.
+    """A cell as the text that it is, the same in a row by itself as in a column of several types.
 
     Raises:
         ValueError: it is empty, holds a list or an object, or bytes that are not UTF-8.
@@ -79,4 +80,4 @@ def as_text(value: Any, column: str) -> str:
         raise ValueError(f"column '{column}' is empty")
     if isinstance(value, list | dict):
         raise ValueError(f"column '{column}' holds {'a list' if isinstance(value, list) else 'an object'}, not text")
-    return str(value)
+    return one_type.as_text(value)

@@ -19,6 +19,7 @@ from typing import IO, Any, cast
 
 from nlpkit import reporting
 from nlpkit.data import columns, readers, sources, splits
+from nlpkit.data.labels import is_missing
 from nlpkit.errors import UserError
 from nlpkit.options import CorpusOptions
 from nlpkit.reporting import Progress
@@ -153,6 +154,7 @@ class _File:
 
     def __post_init__(self) -> None:
         self.reading = replace(readers.Reading.of(self.options), format=self.format)
+        self._said: set[str] = set()
         source = self._source()  # checks format, encoding and delimiter
         if self.format == "txt":
             source.names(["text"])
@@ -163,7 +165,9 @@ class _File:
             self._choose(next(source.rows()).values)
 
     def _source(self) -> readers.Input:
-        return readers.Input.of(self.path, self.reading)
+        source = readers.Input.of(self.path, self.reading)
+        source.said = self._said  # each pass over the file finds the same
+        return source
 
     def _choose(self, names: Iterable[str]) -> None:
         self.column = text_column(list(names), self.options.text_column, str(self.path))
@@ -423,14 +427,13 @@ def _cells(values: Sequence[Any], column: str, numbers: Sequence[int], at: Calla
     texts: list[str] = []
     starts: list[bool] = []
     for value, number in zip(values, numbers, strict=True):
-        if value is None:
+        if is_missing(value):
             continue
-        if not isinstance(value, str | int | float):
-            raise UserError(
-                f"{at(number)}: column {column!r} holds {type(value).__name__}, text is needed",
-                "Name another: --text-column.",
-            )
-        lines = [part for line in str(value).split("\n") if line.strip() for part in _cut(line.rstrip("\r"))]
+        try:
+            text = value if isinstance(value, str) else columns.as_text(value, column)
+        except ValueError as error:
+            raise UserError(f"{at(number)}: {error}", "Name another: --text-column.") from None
+        lines = [part for line in text.split("\n") if line.strip() for part in _cut(line.rstrip("\r"))]
         texts += lines
         starts += [i == 0 for i in range(len(lines))]
     return texts, starts

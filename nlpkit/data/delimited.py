@@ -15,7 +15,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
-from nlpkit import reporting
 from nlpkit.data import columns as column_names
 
 HEAD_LINES = 1_000  # lines that are looked at before one is read,
@@ -51,6 +50,13 @@ class Source(Protocol):
 
     def __iter__(self) -> Iterator[str]: ...
     def take_problem(self) -> tuple[str, str] | None: ...
+
+
+class Teller(Protocol):
+    """What tells of a file, by its name: `readers.Input`."""
+
+    def say(self, fact: str) -> None: ...
+    def warn(self, what: str) -> None: ...
 
 
 class Lines:
@@ -131,7 +137,7 @@ class Records:
 
     Args:
         lines: of the file.
-        name: of the file, for messages.
+        file: tells what is found.
         mark: separates the columns.
         quoting: what quotes are; "auto": around fields, or in tab-separated text what its lines tell.
 
@@ -141,7 +147,7 @@ class Records:
     """
 
     lines: Lines
-    name: str
+    file: Teller
     mark: str
     quoting: Literal["auto", "standard", "none"]
     width: int = 0
@@ -182,7 +188,7 @@ class Records:
             self.quotes = settle(self.lines.peek(), self.mark, self.width)
             said = "are text, and stay" if not self.quotes.enclose else "stand around fields, and are dropped"
             other = "standard" if not self.quotes.enclose else "none"
-            reporting.current().note(f"{self.name}: quotes {said} ({self.quotes.why}; --quoting {other})")
+            self.file.say(f"quotes {said} ({self.quotes.why}; --quoting {other})")
             return self._next(quoted)
         return self._record(cells)
 
@@ -223,18 +229,17 @@ class Records:
         return self._record(fields(text, self.mark))
 
     def _tell(self) -> None:
-        reporter = reporting.current()
         if self._blank:
-            reporter.note(f"{self.name}: {self._blank:,} blank lines between rows are no rows")
+            self.file.say(f"{self._blank:,} blank lines between rows are no rows")
         if count := len(self._as_text):
-            reporter.warn(
-                f"{self.name}: {count:,} lines have a quote that does not close before the next row; "
+            self.file.warn(
+                f"{count:,} lines have a quote that does not close before the next row; "
                 f"there quotes are read as text (first: line {self._as_text[0]}; --quoting standard|none)"
             )
         if count := len(self._swallowing):
             first, last = self._swallowing[0]
-            reporter.warn(
-                f"{self.name}: {count:,} rows have a quoted field with line ends and '{self.mark}' in it, and each of "
+            self.file.warn(
+                f"{count:,} rows have a quoted field with line ends and '{self.mark}' in it, and each of "
                 f"their lines would be a row by itself (first: lines {first} to {last}); "
                 "if quotes are text in this file: --quoting none"
             )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nlpkit.data import squad, windows
+from nlpkit.data import columns, squad, windows
 from nlpkit.data.labels import is_missing
 from nlpkit.tasks.base import Finding
 
@@ -53,6 +53,11 @@ class QuestionReader:
             self.told["empty-text"].append(f"{where}: the {'question' if is_missing(question) else 'context'} is empty")
             return None
         try:
+            question, context = columns.as_text(question, "question"), columns.as_text(context, "context")
+        except ValueError as error:
+            self.told["unreadable-text"].append(f"{where}: {error}")
+            return None
+        try:
             unanswerable = squad.is_true(impossible)
             if self.nested and answers is None and not unanswerable:
                 self.told["missing-answers"].append(f"{where}: {question!r}")
@@ -65,7 +70,7 @@ class QuestionReader:
             self.told["contradicting-answers"].append(f"{where}: {question!r}")
             golds = []
         self.marked += len(golds)
-        target = self._target(str(context), golds, where)
+        target = self._target(context, golds, where)
         texts = [gold.text for gold in golds if gold.text.strip()]
         # without a gold answer left, the figures would take it for unanswerable
         if target == windows.UNKNOWN and (self.split == "train" or not texts):
@@ -74,8 +79,8 @@ class QuestionReader:
         self.kept += 1
         return {
             "id": "" if is_missing(id) else str(id),
-            "question": str(question),
-            "context": str(context),
+            "question": question,
+            "context": context,
             "where": where,
             "answers": texts,
             "start": target[0],
@@ -107,6 +112,7 @@ class QuestionReader:
         lost = "dropped" if self.split == "train" else "no targets of the loss, but count in the figures"
         said = {
             "empty-text": f"{rows} rows have no question or no context and are left out",
+            "unreadable-text": f"{rows} rows have a question or a context that cannot be read and are left out",
             "missing-answers": f"{rows} rows have no answers, nor say that there is none, and are left out",
             "unreadable-answers": f"{rows} rows have answers that cannot be read and are left out",
             "contradicting-answers": f"{rows} questions are marked impossible; their answers are ignored",

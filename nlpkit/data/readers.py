@@ -286,6 +286,7 @@ class Input:
     """A file or stream and how to read it; arguments as for `read_rows`.
 
     Attributes:
+        said: what was told of the file; what reads it once more is given the same set, and tells nothing twice.
         columns: of a file that names them once, from when its first row was asked for.
     """
 
@@ -294,11 +295,11 @@ class Input:
     format: str
     reading: Reading
     keep: bool
+    said: set[str] = field(default_factory=set)
     columns: list[str] | None = field(default=None, init=False)
     _style: Callable[[], Style] | None = field(default=None, init=False)
     _opened: IO[bytes] | None = field(default=None, init=False)
     _consumed: int = field(default=0, init=False)
-    _said: set[str] = field(default_factory=set, init=False)
 
     @classmethod
     def of(cls, path: str | Path | IO[Any], reading: Reading = AS_FOUND, *, keep: bool = False) -> Input:
@@ -460,11 +461,19 @@ class Input:
         self.say(f"read as {layouts.RECORD}")
         return found
 
-    def say(self, fact: str) -> None:
-        """Tell a fact about the file, once."""
-        if fact not in self._said:
-            self._said.add(fact)
-            reporting.current().note(f"{self.name}: {fact}")
+    def say(self, fact: str, line: int | None = None) -> None:
+        """Tell a fact about the file, or a line of it, once."""
+        self._tell(fact, line, reporting.current().note)
+
+    def warn(self, what: str, line: int | None = None) -> None:
+        """Warn of something about the file, or a line of it, once."""
+        self._tell(what, line, reporting.current().warn)
+
+    def _tell(self, what: str, line: int | None, tell: Callable[[str], None]) -> None:
+        message = f"{self.name if line is None else self.at(line)}: {what}"
+        if message not in self.said:
+            self.said.add(message)
+            tell(message)
 
     @contextmanager
     def binary(self) -> Iterator[IO[bytes]]:
@@ -660,7 +669,7 @@ def _csv_rows(source: Input) -> Iterator[Row]:
     with source.text(newline="") as text:
         lines = delimited.Lines(text)
         mark = _delimiter(source, lines)
-        records = delimited.Records(lines, source.name, mark, source.reading.quoting, len(source.reading.columns))
+        records = delimited.Records(lines, source, mark, source.reading.quoting, len(source.reading.columns))
         columns: list[str] = []
         header: list[str] = []  # where it is sure to be one, so that no row should repeat it
         for record in records:
@@ -713,7 +722,7 @@ def _delimiter(source: Input, lines: delimited.Lines) -> str:
     if asked:
         return asked
     if named:
-        reporting.current().note(f"{source.name}: columns are separated by {named!r}, as its first line says")
+        source.say(f"columns are separated by {named!r}, as its first line says")
         return named
     usual = "\t" if source.format == "tsv" else ","
     if not ahead or (usual == "\t" and usual in ahead[0]):
@@ -722,7 +731,7 @@ def _delimiter(source: Input, lines: delimited.Lines) -> str:
     if usual == "\t" and best == ",":
         return usual  # one column, with a comma in its name
     if best != usual:
-        reporting.current().note(f"{source.name}: columns are separated by {best!r}")
+        source.say(f"columns are separated by {best!r}")
     return best
 
 
@@ -742,19 +751,21 @@ def _columns(source: Input, record: delimited.Record, rows: Callable[[], list[li
     if source.reading.columns:
         found = source.names(record.cells)
         if delimited.names_columns(record.cells):
-            reporting.current().warn(
-                f"{source.at(record.line)}: --columns names the columns, so the first row is a row as any other, "
-                f"but it looks like a header: {', '.join(record.cells[:6])}"
+            source.warn(
+                "--columns names the columns, so the first row is a row as any other, "
+                f"but it looks like a header: {', '.join(record.cells[:6])}",
+                record.line,
             )
     else:
         found, said = delimited.names(record.cells)
         for what in said:
-            reporting.current().note(f"{source.at(record.line)}: {what}")
+            source.say(what, record.line)
         if delimited.looks_like_data(record.cells, rows()):
             shown = ", ".join(repr(cell[:40]) for cell in record.cells[:6])
-            reporting.current().warn(
-                f"{source.at(record.line)}: the first row is taken for the names of the columns, but looks like data: "
-                f"{shown}; for a file without a header: --columns NAME,..."
+            source.warn(
+                "the first row is taken for the names of the columns, but looks like data: "
+                f"{shown}; for a file without a header: --columns NAME,...",
+                record.line,
             )
     source.columns = found
     return found
@@ -882,7 +893,7 @@ def _document(source: Input, lines: list[str], rows_of: Callable[[Input, Any], l
     numbers = itertools.count(1)
     held = split_names.parts_of(document)
     if held:
-        reporting.current().note(f"{source.name}: holds the splits {', '.join(held)}")
+        source.say(f"holds the splits {', '.join(held)}")
     parts: list[tuple[str | None, Any]] = [*held.items()] if held else [(None, document)]
     for split, part in parts:
         converted = layouts.document(part, source)
@@ -956,7 +967,7 @@ def _xlsx_rows(source: Input) -> Iterator[Row]:
             raise UserError(f"{source.name}: the workbook has no sheet of cells")
         sheet = book.worksheets[0]
         if len(book.worksheets) > 1:
-            reporting.current().note(f"{source.name}: reading the first sheet, {sheet.title!r}")
+            source.say(f"reading the first sheet, {sheet.title!r}")
         filled = _filled(source, sheet)
         head = list(itertools.islice(filled, delimited.HEAD_LINES))
         columns: list[str] = []

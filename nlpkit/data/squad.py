@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 from nlpkit.data.labels import is_missing
 from nlpkit.data.layouts import cells
+from nlpkit.data.one_type import as_text
 from nlpkit.errors import UserError
 
 # Where a context was cleaned after its answers were marked, these are off by as much as was cut before them: up to 34
@@ -188,8 +189,8 @@ def answers_of(value: Any, start: Any = None) -> list[Answer]:
     if not _is_list(value):
         if value is None or (bare and is_missing(value)):
             return []
-        return [Answer(str(value), _number(starts[0] if _is_list(starts) and starts else starts))]
-    texts = ["" if text is None else str(text) for text in value]
+        return [Answer(as_text(value), _number(starts[0] if _is_list(starts) and starts else starts))]
+    texts = ["" if text is None else as_text(text) for text in value]
     given = list(starts) if _is_list(starts) else [starts] * len(texts)
     if len(given) != len(texts):
         raise ValueError(f"{len(texts)} answers but {len(given)} starts")

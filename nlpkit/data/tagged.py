@@ -13,6 +13,7 @@ from nlpkit.data import columns as column_names
 from nlpkit.data import layouts, spans, words
 from nlpkit.data import tags as schemes
 from nlpkit.data.conll import CONLL_U
+from nlpkit.data.one_type import as_text
 from nlpkit.data.spans import Counting, Mark
 from nlpkit.data.tags import Scheme, Span
 from nlpkit.data.words import Place
@@ -73,7 +74,7 @@ def sentence(value: Any) -> Sentence:
     if isinstance(value, str):
         made = Sentence(value, words.split(value))
     elif isinstance(value, list | tuple):
-        made = Sentence(*words.joined(["" if word is None else str(word) for word in value]))
+        made = Sentence(*words.joined(["" if word is None else as_text(word) for word in value]))
     else:
         made = Sentence("", [])
     if not made.places or not made.text.strip():

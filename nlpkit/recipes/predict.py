@@ -153,7 +153,7 @@ def _free_prefix(columns: Sequence[str]) -> str:
 def _predict_file(predictor: Predictor, config: Config) -> Report:
     from nlpkit.data.as_trained import as_trained
     from nlpkit.data.layouts import Wanted
-    from nlpkit.data.readers import FORMATS, Input, Reading
+    from nlpkit.data.readers import FORMATS, Input, Reading, unit
     from nlpkit.inference.writers import write_empty, writer
 
     assert config.input is not None
@@ -194,7 +194,7 @@ def _predict_file(predictor: Predictor, config: Config) -> Report:
                         predictor.task.bind(columns, config, labelled=False)
                     bound = True
                     prefix = _free_prefix(columns)
-            entries, errors, shortened = _answered(predictor, chunk, prefix)
+            entries, errors, shortened = _answered(predictor, chunk, prefix, unit(source.format))
             write(entries)
             cut += predictor.cut
             cut_at += shortened[: SHOWN - len(cut_at)]
@@ -229,8 +229,17 @@ def _written(config: Config) -> dict[str, Any]:
     return {"model": config.model, "input": config.input, "output": output}
 
 
-def _answered(predictor: Predictor, chunk: list[Row], prefix: str) -> tuple[list[dict[str, Any]], list[str], list[str]]:
-    """Rows with their answers; which rows have none; which were not read to their end."""
+def _answered(
+    predictor: Predictor, chunk: list[Row], prefix: str, unit: str
+) -> tuple[list[dict[str, Any]], list[str], list[str]]:
+    """Rows with their answers; which rows have none; which were not read to their end.
+
+    Args:
+        predictor: answers.
+        chunk: rows.
+        prefix: of the columns of answers.
+        unit: what numbers rows in their file: lines, rows or questions.
+    """
     good = [row for row in chunk if row.error is None]
     answers = iter(predictor.answers([row.values for row in good]))
     entries: list[dict[str, Any]] = []
@@ -238,9 +247,9 @@ def _answered(predictor: Predictor, chunk: list[Row], prefix: str) -> tuple[list
     for row in chunk:
         answer = {"prediction": None, "score": None, "error": row.error} if row.error else next(answers)
         if answer.get("error"):
-            errors.append(f"line {row.line}: {answer['error']}" if not row.error else str(row.error))
+            errors.append(f"{unit} {row.line}: {answer['error']}" if not row.error else str(row.error))
         if answer.get("cut"):
-            shortened.append(f"line {row.line}")
+            shortened.append(f"{unit} {row.line}")
         entries.append({**row.values, **_columns(answer, prefix)})
     return entries, errors, shortened
 

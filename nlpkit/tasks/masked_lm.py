@@ -175,16 +175,21 @@ class MaskedLanguageModeling(Task):
         column = column_names.require(self.text, columns, "text", where=f"{split}: ")
         places = origin.places(rows, split)
         kept: dict[str, list[str]] = {"text": [], "where": []}
-        empty = []
+        left_out: dict[str, list[str]] = {"empty-text": [], "unreadable-text": []}
         for text, where in zip(rows[column][:], places, strict=True):
             if is_missing(text):
-                empty.append(f"{where}: {column}={text!r}")
+                left_out["empty-text"].append(f"{where}: {column}={text!r}")
                 continue
-            kept["text"].append(str(text))
+            try:
+                kept["text"].append(column_names.as_text(text, column))
+            except ValueError as error:
+                left_out["unreadable-text"].append(f"{where}: {error}")
+                continue
             kept["where"].append(where)
-        if empty:
-            message = f"{split}: {len(empty):,} of {len(rows):,} rows have no text and are left out"
-            findings.append(Finding("warning", "empty-text", message, len(empty), empty))
+        for check, what in (("empty-text", "no text"), ("unreadable-text", "a text that cannot be read")):
+            if found := left_out[check]:
+                message = f"{split}: {len(found):,} of {len(rows):,} rows have {what} and are left out"
+                findings.append(Finding("warning", check, message, len(found), found))
         if len(rows) and not kept["text"] and split in ("train", "validation"):
             message = f"{split}: none of {len(rows):,} rows can be used"
             findings.append(Finding("error", "no-rows", message, len(rows)))

@@ -239,7 +239,7 @@ BROKEN = {
     "cell": (
         "a.jsonl",
         b'{"text": "a"}\n{"text": ["b"]}\n',
-        "a.jsonl line 2: column 'text' holds list",
+        "a.jsonl line 2: column 'text' holds a list",
         "--text-column",
     ),
     "blank": ("a.txt", b"\n \n\r\n", "a.txt: there is no text in it", "end"),
@@ -363,3 +363,30 @@ def test_quotes_in_tab_separated_text_swallow_no_texts(tmp_path: Path) -> None:
     (tmp_path / "b.tsv").write_text("\n".join(lines[1:]) + "\n")
     texts = read(tmp_path / "b.tsv", columns="text,label")[0]
     assert texts == ["plain one", '"opens here', "plain two", 'closes here"']
+
+
+def test_what_is_found_in_a_file_is_told_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[str] = []
+
+    class Recorder(reporting.Reporter):
+        def note(self, message: str) -> None:
+            told.append(message)
+
+        warn = note
+
+    monkeypatch.setattr(reporting, "_current", Recorder())
+    path = tmp_path / "a.tsv"
+    path.write_text('text\t\n"good" film\t1\n\nbad film\t2\n')
+    source = Corpus(CorpusOptions(data=[str(path)], text_column="text"))
+    for _ in range(2):
+        assert [text for batch in source.batches() for text in batch.texts] == ['"good" film', "bad film"]
+    assert len(told) == len(set(told)) == 3
+    assert [message.removeprefix(f"{path}").split(" ", 3)[2] for message in told] == ["1:", "are", "blank"]
+
+
+def test_cells_that_are_no_text_read_as_people_write_them(tmp_path: Path) -> None:
+    path = tmp_path / "a.parquet"
+    pq.write_table(pa.table({"text": [12.0, 0.5, float("nan"), None]}), path)
+    assert read(path)[0] == ["12", "0.5"]
+    pq.write_table(pa.table({"text": ["naïve".encode(), b"good"]}), path)
+    assert read(path)[0] == ["naïve", "good"]

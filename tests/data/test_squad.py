@@ -11,6 +11,7 @@ from qa_models import asked, nested, write_squad
 from nlpkit import reporting
 from nlpkit.data import squad
 from nlpkit.data.layouts import Wanted
+from nlpkit.data.question_reader import QuestionReader
 from nlpkit.data.readers import Reading, read_rows, read_table
 from nlpkit.data.squad import Answer, Spot
 from nlpkit.errors import UserError
@@ -331,3 +332,13 @@ def test_starts_behind_an_emoji_in_units_of_other_languages(units: str) -> None:
     start = len(before.encode(units)) // (2 if units == "utf-16-le" else 1)
     assert squad.locate(context, Answer("1815", start)) == Spot(len(before), len(before) + 4, moved=True)
     assert squad.locate(context, Answer("1815", len(before))) == Spot(len(before), len(before) + 4, moved=False)
+
+
+def test_numbers_are_read_as_people_write_them_and_lists_are_no_text() -> None:
+    reader = QuestionReader("train", nested=True)
+    read = reader.read("row 1", "How many?", 12.0, {"text": [12.0], "answer_start": [0]}, None, None, None)
+    assert read is not None
+    assert (read["context"], read["answers"], read["start"], read["end"]) == ("12", ["12"], 0, 2)
+    assert reader.read("row 2", ["How many?"], "12", {"text": ["12"]}, None, None, None) is None
+    (finding,) = reader.findings()
+    assert (finding.check, finding.examples) == ("unreadable-text", ["row 2: column 'question' holds a list, not text"])

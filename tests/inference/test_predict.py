@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import csv
 import gzip
 import io
@@ -15,6 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 from conftest import make_tokenizer, rows, write_csv, write_jsonl
 
+from nlpkit import reporting
 from nlpkit.cli.app import main
 from nlpkit.errors import UserError
 from nlpkit.inference.predictor import Predictor
@@ -491,3 +493,37 @@ def test_a_late_column_is_refused_not_lost(
     assert [path.name for path in tmp_path.iterdir()] == ["in.jsonl"], "nothing half-written"
     predict.run(config(trained, input=file, output=tmp_path / "out.jsonl"))
     assert json.loads((tmp_path / "out.jsonl").read_text(encoding="utf-8").splitlines()[2])["note"] == "x"
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "json", "parquet", "xlsx"])
+def test_numbers_among_texts_are_answered_as_they_are_trained_on(
+    kind: str, trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    values = [12.0, 0.5, 3.0, None]
+    path = tmp_path / f"in.{kind}"
+    if kind == "xlsx":
+        openpyxl = pytest.importorskip("openpyxl")
+        book = openpyxl.Workbook()
+        for cell in ["text", *values]:
+            book.active.append([cell, "x"])
+        book.save(path)
+    else:
+        write(path, [{"text": value, "id": "x"} for value in values])
+    texts: list[str] = []
+    original = Predictor.answers
+
+    def answers(self: Predictor, found: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+        for row in found:
+            with contextlib.suppress(ValueError):
+                texts.append(self.task.inputs(row)["text"])
+        return original(self, found)
+
+    warned: list[str] = []
+    monkeypatch.setattr(Predictor, "answers", answers)
+    monkeypatch.setattr(reporting.Reporter, "warn", lambda self, message: warned.append(message))
+    report = predict.run(config(trained, input=str(path), output=tmp_path / "out.jsonl"))
+    assert texts == ["12", "0.5", "3"]
+    place = {"jsonl": "line 4", "xlsx": "row 5"}.get(kind, "row 4")
+    assert report.exit_code == 1
+    assert report.failure.startswith("1 of 4 rows")
+    assert f"; {place}: column 'text' is empty" in warned[-1]

@@ -545,6 +545,20 @@ def test_check_data(masked_lm: Any, tmp_path: Path) -> None:
     assert any(f"{train} line 22" in line for line in report.lines)
 
 
+def test_cells_that_are_no_text(tmp_path: Path) -> None:
+    from nlpkit.data import sources
+
+    (tmp_path / "a.jsonl").write_text('{"text": 12.0}\n{"text": 0.5}\n')
+    (tmp_path / "b.jsonl").write_text('{"text": ["a", "b"]}\n')
+    task, findings = MaskedLanguageModeling(), []
+    task.text = "text"
+    loaded = sources.load(str(tmp_path / "a.jsonl"))
+    assert task.examples(loaded.splits["train"], "train", loaded)["text"][:] == ["12", "0.5"]
+    loaded = sources.load(str(tmp_path / "b.jsonl"))
+    assert not len(task.examples(loaded.splits["train"], "train", loaded, findings))
+    assert [finding.check for finding in findings] == ["unreadable-text", "no-rows"]
+
+
 def test_text_columns(masked_lm: Any, tmp_path: Path) -> None:
     path = write_csv(tmp_path / "in.csv", [{"id": 1, "extra": words(20)}, {"id": 2, "extra": words(30)}])
     with pytest.raises(UserError, match="no column looks like text; the columns are id, extra"):

@@ -12,7 +12,6 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nlpkit import reporting
 from nlpkit.data.layouts import (
     aligned,
     brat,
@@ -97,7 +96,7 @@ def reshaped(rows: Iterator[Row], source: Input) -> Iterator[Row]:
     found = next((layout for layout in LAYOUTS if good and layout.recognises(good, source.reading.wanted)), None)
     if found is None:
         return every
-    reporting.current().note(f"{source.name}: read as {found.name}")
+    source.say(f"read as {found.name}")
     return _converted(found, every, good, source)
 
 
@@ -136,7 +135,7 @@ def document(value: Any, source: Input) -> Iterator[tuple[int, Any]] | None:
     found = next((layout for layout in DOCUMENTS if layout.recognises(value, source.reading.wanted)), None)
     if found is None:
         return None
-    reporting.current().note(f"{source.name}: read as {found.name}")
+    source.say(f"read as {found.name}")
     return _numbered(found, value, source)
 
 

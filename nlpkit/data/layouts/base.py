@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-from nlpkit import reporting
 from nlpkit.errors import UserError
 
 if TYPE_CHECKING:
@@ -114,7 +113,7 @@ class Tally:
                 f"{self.source.name}: no row is left: {'; '.join(said)}", "Nothing here can be learnt from."
             )
         for message in said:
-            reporting.current().warn(f"{self.source.name}: {message}")
+            self.source.warn(message)
 
     def _shown(self, rows: Sequence[int]) -> str:
         from nlpkit.data.readers import unit
