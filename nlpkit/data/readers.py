@@ -458,8 +458,10 @@ class Input:
         """A JSON value as the object that it stands for in a known layout; others as they are."""
         if isinstance(value, dict) or (found := layouts.record(value)) is None:
             return value
-        self.say(f"read as {layouts.RECORD}")
-        return found
+        row, name = found
+        if name is not None:
+            self.say(f"read as {name}")
+        return row
 
     def say(self, fact: str, line: int | None = None) -> None:
         """Tell a fact about the file, or a line of it, once."""

@@ -74,6 +74,8 @@ def sentence(value: Any) -> Sentence:
     if isinstance(value, str):
         made = Sentence(value, words.split(value))
     elif isinstance(value, list | tuple):
+        if (odd := next((word for word in value if isinstance(word, dict | list)), None)) is not None:
+            raise ValueError(f"a word is text, not {str(odd)[:60]}")
         made = Sentence(*words.joined(["" if word is None else as_text(word) for word in value]))
     else:
         made = Sentence("", [])

@@ -358,14 +358,22 @@ def test_words_in_objects_and_pairs(tmp_path: Path) -> None:
     (row,) = values(jsonl(tmp_path / "a.jsonl", [{"doc": 1, "tokens": objects}]))
     assert row == {"doc": 1, "tokens": words, "tag": tags}
     pairs = [list(pair) for pair in zip(words, tags, strict=True)]
-    (row,) = values(jsonl(tmp_path / "b.jsonl", [{"sentence": pairs}]))
-    assert row == {"tokens": words, "tags": tags}
+    for path in (jsonl(tmp_path / "b.jsonl", [{"sentence": pairs}]), dumped(tmp_path / "c.json", [pairs])):
+        assert values(path) == [{"tokens": words, "tags": tags}]
+    # to predict for, with tags and without
+    bare = [{"text": word} for word in words]
+    for cell in (objects, pairs, bare):
+        (row,) = values(jsonl(tmp_path / "d.jsonl", [{"sentence": cell}]), labelled=False)
+        assert row["tokens"] == words
+    task = {"text": TEXT, "tokens": bare}
+    assert values(jsonl(tmp_path / "e.jsonl", [task]), labelled=False) == [task]
 
 
 def test_spans_that_count_words(tmp_path: Path, said: Said) -> None:
     words, tags = SENTENCES[0]
     behind = {"tokens": words, "entities": [{"start": 0, "end": 2, "type": "PER"}]}
-    assert values(jsonl(tmp_path / "a.jsonl", [behind])) == [{"tokens": words, "ner_tags": tags}]
+    short = {"tokens": ["Bo"], "entities": [{"start": 0, "end": 1, "type": "X"}]}
+    assert values(jsonl(tmp_path / "a.jsonl", [behind, short]))[0] == {"tokens": words, "ner_tags": tags}
     assert "'end' is the word behind the span" in said
     last = {"tokens": words, "entities": [{"start": 0, "end": 1, "type": "PER"}]}
     one = {"tokens": ["Bo", "sat"], "entities": [{"start": 0, "end": 0, "type": "PER"}]}
@@ -373,6 +381,16 @@ def test_spans_that_count_words(tmp_path: Path, said: Said) -> None:
     assert [row["ner_tags"] for row in values(path)] == [tags, ["B-PER", "O"]]
     assert "'end' is the last word of the span" in said
     assert "1 of 3 rows are left out: a span in them overlaps another" in said
+    triples = [
+        {"tokens": ["Bo"]},
+        {"tokenized_text": words, "ner": [[0, 1, "PER"]]},
+        {"tokenized_text": ["Bo"], "ner": [[0, 0, "X"]]},
+    ]
+    assert [row["ner_tags"] for row in values(jsonl(tmp_path / "t.jsonl", triples[1:]))] == [tags, ["B-X"]]
+    assert [row["ner_tags"] for row in values(jsonl(tmp_path / "u.jsonl", [triples[0], behind]))] == [["O"], tags]
+    said.lines.clear()
+    values(jsonl(tmp_path / "v.jsonl", [last]))
+    assert "nothing shows it" in said
     # beside a text the spans may count its characters
     marks_of_text = {
         "text": "Ann ran off",

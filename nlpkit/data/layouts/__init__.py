@@ -61,9 +61,6 @@ LAYOUTS: tuple[Layout, ...] = (
 DOCUMENTS: tuple[DocumentLayout, ...] = (spacy.ANNOTATOR, contents.DOCUMENT, pandas.LAYOUT)
 """Those of whole JSON documents, in the order in which they are asked."""
 
-RECORD = spacy.NAME
-"""What `record` reads, as the user is told."""
-
 UNMET = (TypeError, ValueError, KeyError, AttributeError, IndexError)
 """What a converter raises at a value of a kind that its tool never wrote."""
 
@@ -148,9 +145,14 @@ def _numbered(layout: DocumentLayout, value: Any, source: Input) -> Iterator[tup
         raise _strange(source, number + 1, layout.name, error) from error
 
 
-def record(value: Any) -> dict[str, Any] | None:
-    """The row that a JSON value other than an object stands for, None where there is none."""
-    return spacy.record(value)
+def record(value: Any) -> tuple[dict[str, Any], str | None] | None:
+    """The row that a JSON value other than an object stands for, and of what layout it is; None where there is none.
+
+    The name is None where the row is recognised, and named, as others are.
+    """
+    if (found := spacy.record(value)) is not None:
+        return found, spacy.NAME
+    return (words, None) if (words := word_objects.record(value)) is not None else None
 
 
 def refusal(path: Path) -> UserError | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nlpkit import reporting
 from nlpkit.data.columns import TEXT_NAMES
@@ -20,85 +20,133 @@ if TYPE_CHECKING:
 WORD = ("text", "word", "token", "form", "orth")
 TAGS = ("tag", "ner", "ner_tag", "label", "entity", "pos", "upos", "xpos", "chunk")
 SPANS = ("entities", "spans", "ner", "labels", "mentions")
-_TOKENS = ("tokens", "words")
+_TOKENS = ("tokens", "words", "tokenized_text")  # the last is GLiNER's
 
 
-def _of_objects(value: Any) -> dict[str, list[Any]] | None:
-    """Words and tags of a list of objects, or of pairs; None for any other value."""
+def _of_objects(value: Any, *, tagged: bool = True) -> dict[str, list[Any]] | None:
+    """Words and tags of a list of objects, or of pairs; None for any other value.
+
+    Args:
+        value: of a cell.
+        tagged: whether objects must have tags.
+    """
     if not isinstance(value, list) or not value:
         return None
     if all(isinstance(item, dict) for item in value):
         word = next((name for name in WORD if all(name in item for item in value)), None)
         tags = [name for name in TAGS if name != word and all(name in item for item in value)]
-        if word is None or not tags or any("start" in item for item in value):
+        if word is None or (tagged and not tags) or any("start" in item for item in value):
             return None
         return {"tokens": [item[word] for item in value], **{name: [item[name] for item in value] for name in tags}}
-    pairs = all(
-        isinstance(item, list) and len(item) == 2 and all(isinstance(part, str) for part in item) for item in value
-    )
-    if pairs and all(TAG.fullmatch(tag) for _, tag in value):
+    if _are_pairs(value):
         return {"tokens": [word for word, _ in value], "tags": [tag for _, tag in value]}
     return None
 
 
-def _is_pair(item: Any) -> bool:
-    return isinstance(item, list) and len(item) == 2 and all(isinstance(part, str) for part in item)
+def _are_pairs(value: Any) -> bool:
+    return (
+        isinstance(value, list)
+        and bool(value)
+        and all(isinstance(item, list) and [type(part) for part in item] == [str, str] for item in value)
+        and all(TAG.fullmatch(tag) for _, tag in value)
+    )
 
 
-def _column(head: Sequence[Row]) -> str | None:
+def record(value: Any) -> dict[str, Any] | None:
+    """The row of a sentence that is a list of words with their tags, None for any other value."""
+    return {"tokens": value} if _are_pairs(value) else None
+
+
+def _column(head: Sequence[Row], *, tagged: bool = True) -> str | None:
     """The column of such lists; an empty list may be one of them."""
-    for name in head[0].values:
+    for name in dict.fromkeys(name for row in head for name in row.values):
         filled = [row.values[name] for row in head if row.values.get(name)]
-        if filled and all(_of_objects(value) for value in filled):
+        if filled and all(_of_objects(value, tagged=tagged) for value in filled):
             return name
     return None
 
 
+class _Mark(NamedTuple):
+    """A span that counts words; `end` as it is written."""
+
+    start: int
+    end: int
+    label: str
+
+
 def _counted(head: Sequence[Row]) -> tuple[str, str] | None:
     """The column of the words and that of spans that count them."""
-    first = head[0].values
-    words = next((name for name in _TOKENS if isinstance(first.get(name), list)), None)
-    spans = next((name for name in SPANS if isinstance(first.get(name), list)), None)
+    lists = dict.fromkeys(name for row in head for name, value in row.values.items() if isinstance(value, list))
+    words = next((name for name in _TOKENS if name in lists), None)
     # beside a text they count its characters
-    if words is None or spans is None or any(isinstance(first.get(name), str) for name in TEXT_NAMES):
+    if words is None or any(isinstance(row.values.get(name), str) for row in head for name in TEXT_NAMES):
         return None
+    if not all(_are_words(row.values.get(words)) for row in head):
+        return None
+    return next(((words, name) for name in SPANS if name in lists and _counts(head, words, name)), None)
+
+
+def _are_words(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(word, str) for word in value)
+
+
+def _counts(head: Sequence[Row], words: str, spans: str) -> bool:
+    """Whether a column holds spans within the words, or nothing."""
     for row in head:
-        value, marks = row.values.get(words), row.values.get(spans) or []
-        if not isinstance(value, list) or not all(isinstance(word, str) for word in value):
-            return None
-        if not all(isinstance(mark, dict) and _label(mark) is not None and _fits(mark, len(value)) for mark in marks):
-            return None
-    return (words, spans) if any(row.values.get(spans) for row in head) else None
+        marks = _marks(row.values.get(spans))
+        if marks is None or not all(_fits(mark, len(row.values[words])) for mark in marks):
+            return False
+    return any(row.values.get(spans) for row in head)
 
 
-def _label(mark: Mapping[str, Any]) -> str | None:
-    return next((str(mark[name]) for name in ("type", "label", "tag", "entity") if mark.get(name) is not None), None)
+def _marks(value: Any) -> list[_Mark] | None:
+    """The spans in a cell, as objects or as [start, end, label]; None where something else is among them."""
+    if not isinstance(value, list | None):
+        return None
+    marks = list(map(_mark, value or []))
+    return None if None in marks else [mark for mark in marks if mark is not None]
 
 
-def _fits(mark: Mapping[str, Any], count: int) -> bool:
-    start, end = mark.get("start"), mark.get("end")
-    return type(start) is int and type(end) is int and 0 <= start <= end <= count and start < count
+def _mark(item: Any) -> _Mark | None:
+    if isinstance(item, list) and len(item) == 3:
+        start, end, label = item
+    elif isinstance(item, dict):
+        start, end = item.get("start"), item.get("end")
+        label = next((item[name] for name in ("type", "label", "tag", "entity") if item.get(name) is not None), None)
+    else:
+        return None
+    numbers = type(start) is int and type(end) is int
+    return _Mark(start, end, str(label)) if numbers and isinstance(label, str | int) else None
+
+
+def _fits(mark: _Mark, count: int) -> bool:
+    return 0 <= mark.start <= mark.end <= count and mark.start < count
 
 
 def _recognises(head: Sequence[Row], wanted: Wanted) -> bool:
-    return wanted == Wanted("words", labelled=True) and (_column(head) is not None or _counted(head) is not None)
+    if wanted.content != "words":
+        return False
+    if wanted.labelled:
+        return _column(head) is not None or _counted(head) is not None
+    # tasks of a tool have their text beside its words
+    texts = any(isinstance(row.values.get(name), str) for row in head for name in TEXT_NAMES)
+    return not texts and _column(head, tagged=False) is not None
 
 
 def _rows(rows: Iterator[Row], head: Sequence[Row], source: Input) -> Iterator[Row]:
-    column = _column(head)
+    tagged = source.reading.wanted.labelled
+    column = _column(head, tagged=tagged)
     counted = None if column else _counted(head)
     if counted is None:
         for row in rows:
             if row.error is None and column is not None:
                 others = {name: value for name, value in row.values.items() if name != column}
-                row = dataclasses.replace(row, values={**others, **(_of_objects(row.values.get(column)) or {})})
+                found = _of_objects(row.values.get(column), tagged=tagged)
+                row = dataclasses.replace(row, values={**others, **(found or {})})
             yield row
         return
     words, spans = counted
-    marks = [mark for row in head for mark in row.values.get(spans) or []]
-    last = any(mark["start"] == mark["end"] for mark in marks)  # an end behind the span is never its start
-    ends = "the last word of the span" if last else "the word behind the span"
-    reporting.current().note(f"{source.name}: column {spans!r} counts the words of {words!r}; 'end' is {ends}")
+    last = _ends_with_last(head, words, spans, source)
     tally = Tally(source)
     for row in rows:
         if row.error is None:
@@ -113,17 +161,37 @@ def _rows(rows: Iterator[Row], head: Sequence[Row], source: Input) -> Iterator[R
     tally.tell()
 
 
+def _ends_with_last(head: Sequence[Row], words: str, spans: str, source: Input) -> bool:
+    """Whether the end of a span is its last word, and not the one behind it; told, and warned of where nothing shows."""
+    inside = [(_marks(row.values.get(spans)) or [], len(row.values[words])) for row in head]
+    last = any(mark.start == mark.end for marks, _ in inside for mark in marks)  # else a span of no word
+    behind = any(
+        mark.end == count or any(other.start == mark.end for other in marks)
+        for marks, count in inside
+        for mark in marks
+    )
+    said = f"{source.name}: column {spans!r} counts the words of {words!r}; 'end' is "
+    if last or behind:
+        reporting.current().note(said + ("the last word of the span" if last else "the word behind the span"))
+    else:
+        reporting.current().warn(
+            f"{said}taken for the word behind the span; nothing shows it (no span of one word, none up to the end of "
+            "its sentence): if it is the last word of the span, add 1 to each"
+        )
+    return last
+
+
 def _tagged(values: Mapping[str, Any], words: str, spans: str, *, last: bool) -> dict[str, Any] | None:
     """The row with a tag for each word in place of its spans; None where they do not go together."""
+    marks = _marks(values.get(spans))
+    if marks is None or not _are_words(values.get(words) or []):
+        return None
     tags = ["O"] * len(values.get(words) or [])
-    for mark in values.get(spans) or []:
-        label = _label(mark)
-        if label is None or not _fits(mark, len(tags)):
+    for mark in marks:
+        start, end = mark.start, mark.end + last
+        if not 0 <= start < end <= len(tags) or any(tag != "O" for tag in tags[start:end]):
             return None
-        start, end = mark["start"], mark["end"] + last
-        if not start < end <= len(tags) or any(tag != "O" for tag in tags[start:end]):
-            return None
-        tags[start:end] = [f"B-{label}", *([f"I-{label}"] * (end - start - 1))]
+        tags[start:end] = [f"B-{mark.label}", *([f"I-{mark.label}"] * (end - start - 1))]
     others = {name: value for name, value in values.items() if name != spans}
     return {**others, "ner_tags": tags}
 
