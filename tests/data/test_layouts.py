@@ -146,6 +146,33 @@ def test_label_studio_table_with_one_choice_and_several(tmp_path: Path) -> None:
     assert [row["label"] for row in values(path, "texts")] == [["x"], ["x", "y"]]
 
 
+def test_label_studio_regions_that_do_not_count_the_whole_text(tmp_path: Path, said: Said) -> None:
+    inside = {"startOffset": 0, "endOffset": 7, "labels": ["PER"]}
+    paragraph = {**inside, "start": "0", "end": "1"}
+    path = {**inside, "start": "/div[1]/text()[1]", "end": "/div[1]/text()[1]"}
+    tasks = [ls_task(i, [{"value": value}]) for i, value in enumerate((paragraph, path), start=1)]
+    tasks.append(ls_task(3, [{"value": {**path, "globalOffsets": {"start": 0, "end": 7}}}]))
+    (row,) = values(dumped(tmp_path / "a.json", tasks))
+    assert marked(row["spans"]) == [(0, 7, "PER")]
+    assert "2 of 3 rows are left out: regions in them do not count the characters of the whole text" in said
+    flat = [
+        {"id": i, "text": TEXT, "label": [v], "annotator": 1, "annotation_id": i}
+        for i, v in enumerate((path, paragraph))
+    ]
+    with pytest.raises(UserError, match=r"no row is left.*whole text"):
+        values(dumped(tmp_path / "b.json", flat))
+
+
+def test_label_studio_choices_about_a_region_are_no_label_of_the_text(tmp_path: Path, said: Said) -> None:
+    about = {"value": {"start": 0, "end": 7, "text": TEXT[:7], "choices": ["kind"]}, "from_name": "mood"}
+    path = dumped(tmp_path / "export.json", [ls_task(1, [region(*MARKS[0]), about, choice("good", field="all")])])
+    assert values(path, "texts")[0]["label"] == ["good"]
+    assert marked(values(path)[0]["spans"]) == MARKS[:1]
+    assert "1 of 1 rows have choices about a region" in said
+    flat = {"id": 1, "text": TEXT, "label": [region(*MARKS[0])["value"]], "annotator": 1, "annotation_id": 1}
+    assert "label" not in values(dumped(tmp_path / "min.json", [flat]), "texts")[0]
+
+
 # --- doccano ---
 
 

@@ -23,6 +23,10 @@ SPANS, LABEL = "spans", "label"
 ABOUT = ("annotation_id", "annotator", "created_at", "updated_at", "lead_time")
 _CHOICE_NAMES = ("choice", "choices")
 _SEVERAL = "have several annotations: the ground truth is taken, else the first that was not cancelled"
+_PLACELESS = (
+    "regions in them do not count the characters of the whole text (hypertext and paragraphs without globalOffsets)"
+)
+_OF_REGION = ("choices", "rating", "number", "taxonomy")  # what may be said about a region, too
 _DIFFERENT = "have annotations that differ from the one that is taken"
 
 
@@ -50,7 +54,7 @@ def _rows(rows: Iterator[Row], head: Sequence[Row], source: Input) -> Iterator[R
         if _is_task(row.values):
             values = _of_task(row.line, row.values, source.reading.wanted, tally)
         elif _is_flat(row.values):
-            values = _of_table(row.line, row.values, several, first, tally)
+            values = _of_table(row.line, row.values, several, first, source.reading.wanted, tally)
         else:
             yield source.bad(row.line, "no task of Label Studio, as the others are", "Export the project again.")
             continue
@@ -82,6 +86,9 @@ def _of_task(line: int, task: Mapping[str, Any], wanted: Wanted, tally: Tally) -
             tally.map(line, _DIFFERENT)
     if wanted.content == "words":
         made[chosen].setdefault(SPANS, [])  # a text without an entity
+    if wanted.content == "words" and not all(map(_is_placed, made[chosen][SPANS])):
+        tally.leave_out(line, _PLACELESS)
+        return None
     for name in made[chosen].keys() & values.keys():
         values[f"data.{name}"] = values.pop(name)
         tally.map(line, f"have {name!r} among their own data too, which is kept as 'data.{name}'")
@@ -94,12 +101,15 @@ def _of_results(line: int, results: Sequence[Any], tally: Tally) -> dict[str, An
     labels: dict[str, Any] = {}
     for result in results:
         value, kind = result.get("value") or {}, result.get("type")
-        if "choices" in value:
+        placed = "start" in value or "globalOffsets" in value
+        if placed and not _names(value) and any(name in value for name in _OF_REGION):
+            tally.map(line, "have choices about a region, which are passed over")
+        elif placed:
+            spans += _spans(value)
+        elif "choices" in value:
             labels.setdefault(str(result.get("from_name", LABEL)), []).extend(value["choices"])
         elif "rating" in value or "number" in value:
             labels[str(result.get("from_name", LABEL))] = value.get("rating", value.get("number"))
-        elif "start" in value or "globalOffsets" in value:
-            spans += _spans(value)
         else:
             tally.map(line, f"have results of the type {kind!r}, which are passed over")
     if len(labels) == 1:
@@ -108,21 +118,40 @@ def _of_results(line: int, results: Sequence[Any], tally: Tally) -> dict[str, An
 
 
 def _spans(value: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """A span for each of the labels of a region; one without a label is told when the row is read."""
-    place = value.get("globalOffsets") or value  # in a region of hypertext `start` is a path
-    labels = next((found for key, found in value.items() if key.endswith("labels")), None) or [None]
-    text = value.get("text")
-    return [{"start": place["start"], "end": place["end"], LABEL: name, "text": text} for name in labels]
+    """A span for each of the labels of a region; one without a label is told when the row is read.
+
+    A region that does not count the characters of the whole text has neither start nor end: in hypertext `start` is a
+    path, in paragraphs the number of one, and `startOffset` counts from there.
+    """
+    place = value.get("globalOffsets") or value
+    whole = place is not value or "startOffset" not in value
+    start, end = (place.get(name) if whole and type(place.get(name)) is int else None for name in ("start", "end"))
+    return [{"start": start, "end": end, LABEL: name, "text": value.get("text")} for name in _names(value) or [None]]
+
+
+def _names(value: Mapping[str, Any]) -> list[Any] | None:
+    """The labels of a region."""
+    return next((found for key, found in value.items() if key.endswith("labels")), None)
+
+
+def _is_placed(span: Mapping[str, Any]) -> bool:
+    return span["start"] is not None and span["end"] is not None
 
 
 # --- an annotation a row ---
 
 
 def _of_table(
-    line: int, row: Mapping[str, Any], several: Collection[str], first: dict[Any, Any], tally: Tally
+    line: int, row: Mapping[str, Any], several: Collection[str], first: dict[Any, Any], wanted: Wanted, tally: Tally
 ) -> dict[str, Any] | None:
     """The row of an annotation; `several` are the columns in which more than one choice is possible."""
     values = {name: _cell(cell, several=name in several) for name, cell in row.items() if name not in ABOUT}
+    marked = [name for name, cell in values.items() if _are_regions(cell)]
+    if wanted.content == "words" and not all(_is_placed(span) for name in marked for span in values[name]):
+        tally.leave_out(line, _PLACELESS)
+        return None
+    if wanted.content == "texts" and LABEL in marked:
+        values[SPANS] = values.pop(LABEL)  # regions are no label of their text
     task = row.get("id")
     if task is not None and task in first:
         tally.leave_out(line, "another annotation of the same task comes before them")

@@ -162,7 +162,7 @@ def _rows(rows: Iterator[Row], head: Sequence[Row], source: Input) -> Iterator[R
 
 
 def _ends_with_last(head: Sequence[Row], words: str, spans: str, source: Input) -> bool:
-    """Whether the end of a span is its last word, and not the one behind it; told, and warned of where nothing shows."""
+    """Whether the end of a span is its last word, and not the one behind it; told, as a warning where nothing shows."""
     inside = [(_marks(row.values.get(spans)) or [], len(row.values[words])) for row in head]
     last = any(mark.start == mark.end for marks, _ in inside for mark in marks)  # else a span of no word
     behind = any(
