@@ -74,10 +74,9 @@ def _near_leakage(
     if others and texts.too_many(normal):
         message = f"texts that are nearly the same were not looked for: over {texts.NEAR_CHARACTERS:,} characters"
         return [Finding("note", "near-leakage", message)]
-    known, findings = set(normal["train"]), []
+    findings = []
     for split in others:
-        twins, complete = texts.near(normal["train"], normal[split])
-        found = [(i, j) for i, j in twins if normal[split][i] not in known]
+        found, complete = texts.near(normal["train"], normal[split])
         if found or not complete:
             shown = [f"{places[split][i]} ~ {places['train'][j]}: {_short(keys[split][i])}" for i, j in found]
             least = "" if complete else "at least "

@@ -55,7 +55,7 @@ def groups(found: Sequence[str]) -> np.ndarray:
 def near(
     train: Sequence[str], others: Sequence[str], comparisons: int = NEAR_COMPARISONS
 ) -> tuple[list[tuple[int, int]], bool]:
-    """Which of `others` are nearly, and not quite, texts of `train`.
+    """Which of `others` are nearly, and none of them quite, texts of `train`.
 
     Two texts are near where their sets of pairs of neighbouring words have a Jaccard similarity of `NEAR`. All of them
     are found: two such sets share one of the few rarest pairs of either (the prefix filter of Chaudhuri et al. 2006),
@@ -75,20 +75,23 @@ def near(
         ordered = sorted(found, key=lambda pair: (frequency[pair], pair))
         return ordered[: len(found) - _at_least(len(found)) + 1]
 
-    index: dict[tuple[str, str], list[int]] = {}
+    # who has a twin leaves the index: of texts after one pattern each would be met again with every text of train
+    known = set(train)
+    index: dict[tuple[str, str], dict[int, None]] = {}
     for i, found in enumerate(theirs):
-        for pair in rarest(found):
-            index.setdefault(pair, []).append(i)
+        for pair in rarest(found) if others[i] not in known else ():
+            index.setdefault(pair, {})[i] = None
     twin: dict[int, int] = {}
     for j, found in enumerate(ours):
         for i in dict.fromkeys(i for pair in rarest(found) for i in index.get(pair, ())):
-            if i not in twin and train[j] != others[i]:
-                if comparisons == 0:
-                    return sorted(twin.items()), False
-                comparisons -= 1
-                common = len(found & theirs[i])
-                if common >= NEAR * (len(found) + len(theirs[i]) - common):
-                    twin[i] = j
+            if comparisons == 0:
+                return sorted(twin.items()), False
+            comparisons -= 1
+            common = len(found & theirs[i])
+            if common >= NEAR * (len(found) + len(theirs[i]) - common):
+                twin[i] = j
+                for pair in rarest(theirs[i]):
+                    del index[pair][i]
     return sorted(twin.items()), True
 
 

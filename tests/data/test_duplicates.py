@@ -178,3 +178,12 @@ def test_texts_after_one_pattern_are_not_compared_without_end() -> None:
     made = [text.format(i, 7 * i) for i in range(90)]
     assert duplicates.near(made[:60], made[60:], comparisons=500) == ([], False)
     assert duplicates.near(made[:60], made[60:])[1]
+
+
+def test_a_text_that_has_a_twin_is_not_met_again() -> None:
+    text = "dear customer your order {} is on its way and will be with you within three days thank you for buying here"
+    made = [text.format(i) for i in range(90)]
+    found, complete = duplicates.near(made[:60], made[60:], comparisons=30)
+    assert complete
+    assert found == [(i, 0) for i in range(30)]
+    assert duplicates.near(made[:60], made[:60], comparisons=0) == ([], True)
