@@ -54,6 +54,8 @@ def fitted(own: Sequence[str], trained: Sequence[str], *, numbered: bool = False
         trained: of the head, in the order of its outputs.
         numbered: whether the data hold places in `own` and no names.
     """
+    if not own and not trained:
+        return _kept((), "it gives numbers, which the data have")
     names, wanted = set(trained), set(own)
     if len(names) < len(trained) or len(own) != len(trained):
         return _new(own, trained, "note")

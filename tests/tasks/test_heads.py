@@ -13,6 +13,7 @@ from conftest import rows, write_csv
 from datasets import ClassLabel, Dataset, DatasetDict, Features, Value
 from every_task import tagged
 
+from nlpkit.data.labels import Labels
 from nlpkit.recipes import distill, evaluate, finetune, finetune_cls, finetune_ner, quantize, student
 from nlpkit.recipes import trained as trained_models
 from nlpkit.tasks import heads
@@ -53,6 +54,21 @@ def test_labels_are_matched_by_name(
     head = heads.fitted(own, model, numbered=numbered)
     assert (head.kept, head.names or None, head.level) == (names is not None, names, level)
     assert re.search(said, head.said), head.said
+
+
+def test_a_head_for_numbers_goes_on_for_numbers() -> None:
+    head = heads.fitted([], [])
+    assert head.kept
+    assert head.said.endswith("goes on: it gives numbers, which the data have")
+
+
+def test_a_head_that_goes_on_for_another_problem_is_told() -> None:
+    names = ["neg", "pos"]
+    task = TextClassification(Labels("multi-label", names))
+    assert task.take_head(TextClassification(Labels("single-label", names[::-1]))).said.endswith(
+        "; it was trained for single-label and is for multi-label now"
+    )
+    assert task.labels.names == names[::-1]
 
 
 @pytest.fixture(scope="module")
