@@ -102,7 +102,8 @@ def run(config: Config) -> Report:
         details[split] = task.details(outputs, examples)
         rows[split] = len(examples)
     if not metrics:
-        message = f"{', '.join(chosen)}: there is no row with a label that the model knows"
+        why = "; ".join(finding.message for finding in findings)
+        message = f"{', '.join(chosen)}: there is no row to judge" + (f": {why}" if why else "")
         findings.append(Finding("error", "no-rows", message))
     stop_on_errors(findings)
     for finding in findings:

@@ -110,6 +110,12 @@ def test_labels_that_the_model_does_not_know(run: Path, tmp_path: Path, capsys: 
     assert "3 of 3 rows have a label that is not in the model: neutral 3" in capsys.readouterr().err
 
 
+def test_where_no_row_has_a_label_all_are_counted(run: Path, tmp_path: Path) -> None:
+    data = write_csv(tmp_path / "data.csv", [{"text": row["text"], "label": ""} for row in rows(8)])
+    with pytest.raises(UserError, match=r"data\.csv: there is no row to judge: data\.csv: 8 of 8 rows have no label"):
+        measured(run, data)
+
+
 def test_a_run_whose_labels_are_called_otherwise_stops(
     run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
