@@ -30,6 +30,7 @@ NUMPY_ITEM = r"(?:True|False|[-+\d.eE]+)"
 NUMPY_ITEMS = re.compile(rf"\[\s*{NUMPY_ITEM}(?:\s+{NUMPY_ITEM})*\s*\]")
 # tensor([1, 0]), array(['a', 'b'], dtype=object)
 ARRAY = re.compile(r"(?:tensor|(?:np\.|numpy\.)?array)\((\[.*\])(?:,\s*(?:dtype|device)=[^\])]*)*\)", re.DOTALL)
+EMPTY_SET = "set()"  # as Python prints {} of labels; literals have none
 FLAG = r"[01](?:\.0*)?"
 FLAGS = re.compile(rf"{FLAG}(?:(?:\s+|\s*[;|]\s*){FLAG})+|{FLAG}(?:\s*,\s*{FLAG}){{2,}}")
 # 1,5 may be a number with a decimal comma when at least this share of the cells is a number then
@@ -237,7 +238,7 @@ def _open_texts(
     bracketed = {
         text: inner
         for text, inner in stripped.items()
-        if (inner[0] in "[{(" and inner[-1] in "]})") or ARRAY.fullmatch(inner)
+        if (inner[0] in "[{(" and inner[-1] in "]})") or ARRAY.fullmatch(inner) or inner == EMPTY_SET
     }
     if not bracketed:
         return {}
@@ -265,6 +266,8 @@ def _open_texts(
 
 def _written(text: str) -> list[Any] | dict[str, Any] | None:
     """A list or an object as JSON, Python, numpy or torch writes it."""
+    if text == EMPTY_SET:
+        return []
     if wrapped := ARRAY.fullmatch(text):
         text = wrapped[1]
     try:

@@ -235,9 +235,14 @@ def trained_on(cells: Cells, values: Sequence[Any], names: Sequence[str], places
         names: given with --label-names.
 
     Raises:
-        UserError: none can be read, or a label has none of the names.
+        UserError: none can be read, no row has a cell in all of several columns, or a label has none of the names.
     """
     found, problems = _read(cells, values)
+    if places.columns and not problems and all(map(is_missing, found)):
+        raise UserError(
+            f"every row has an empty cell in one of the columns {places.shown}",
+            "Write 0 or 1 into each: rows where one is empty are left out.",
+        )
     if problems and (names or all(map(is_missing, found))):
         flag = f"--label-names {','.join(names)}: " if names else ""
         raise UserError(

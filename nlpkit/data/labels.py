@@ -33,6 +33,7 @@ MISSING_WORDS = frozenset(
 # what float() takes besides (1_000, Arabic digits, nan, inf) is text to people
 NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 MINUS = "\u2212"  # as typesetters write it
+VARIANTS = frozenset(map(chr, range(0xFE00, 0xFE10)))  # behind a heart: in colour or as text
 WHOLE = re.compile(r"([+-]?[0-9]+)\.0*")
 MAX_FLOAT32 = 3.4028234663852886e38
 
@@ -190,7 +191,8 @@ def _begins(one: str, other: str) -> bool:
 
 def folded(name: str) -> str:
     """A name without what the eye may miss: case, composed accents, widths, marks without width, repeated blanks."""
-    visible = (" " if char.isspace() else char for char in name if unicodedata.category(char) not in ("Cf", "Cc"))
+    seen = (char for char in name if unicodedata.category(char) not in ("Cf", "Cc") and char not in VARIANTS)
+    visible = (" " if char.isspace() else char for char in seen)
     # a Turkish capital I with a dot leaves that dot behind
     return " ".join(unicodedata.normalize("NFKC", "".join(visible)).casefold().replace("i\u0307", "i").split())
 

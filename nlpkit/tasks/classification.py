@@ -326,7 +326,8 @@ class TextClassification(Task):
         kept = self.labels.names if self.labels.anonymous else ()
         splits = [*origin.splits.values()] if FILE in rows.column_names else [rows]
         values = [self._places.cells(split, kept) for split in splits if self._places.stand_in(split.column_names)]
-        numbers = self.labels.problem == "regression"
+        # classes may be numbers as well, whose decimal commas were read in training
+        numbers = all(label_values.as_number(name) is not None for name in self.labels.names)
         if self.label_columns:
             cells = label_cells.of_columns((row for found in values for row in found), self.label_columns)
         else:
@@ -554,6 +555,9 @@ class TextClassification(Task):
         head = heads.fitted(self.labels.names, trained.labels.names, numbered=self.declared)
         if head.names:
             self.labels = dataclasses.replace(self.labels, names=head.names)
+        if head.kept and self.labels.problem != trained.labels.problem:
+            said = f"{head.said}; it was trained for {trained.labels.problem} and is for {self.labels.problem} now"
+            return dataclasses.replace(head, said=said)
         return head
 
     def prepare_loss(self, options: Any, train: Dataset) -> None:

@@ -186,6 +186,12 @@ def _config(task: TextClassification) -> Any:
     return SimpleNamespace(id2label=dict(enumerate(names)), num_labels=len(names), problem_type=None)
 
 
+def test_columns_in_which_no_row_is_full_are_no_empty_label_column() -> None:
+    rows = Dataset.from_dict({"text": ["a", "b"], "rude": ["x", None], "spam": [None, "x"]})
+    with pytest.raises(UserError, match="every row has an empty cell in one of the columns rude, spam"):
+        TextClassification.from_data({"train": rows}, finetune_cls.Config(label_columns=["rude", "spam"]))
+
+
 def test_columns_of_flags_that_are_not_named_are_named_in_the_message() -> None:
     rows = Dataset.from_dict({"id": [1, 2], "text": ["x", "y"], "rude": [0, 1], "spam": [1, 1], "name": ["a", "b"]})
     with pytest.raises(UserError) as error:
@@ -291,6 +297,13 @@ def test_bare_words_in_brackets_are_lists_where_one_has_a_comma() -> None:
     task, found = read(["[a, b]", "[a]", "[b]"])
     assert task.labels.names == ["a", "b"]
     assert found["train"] == [[1.0, 1.0], [1.0, 0.0], [0.0, 1.0]]
+
+
+def test_the_empty_set_of_python_holds_no_label(heard: Heard) -> None:
+    task, found = read(["{'a', 'b'}", "set()", "{'b'}"])
+    assert task.labels.names == ["a", "b"]
+    assert found["train"] == [[1.0, 1.0], [0.0, 0.0], [0.0, 1.0]]
+    assert not heard.warnings
 
 
 def test_what_a_model_knows_as_a_name_is_no_list_in_data_for_it() -> None:
@@ -404,6 +417,15 @@ def test_decimal_commas_are_said_and_what_may_be_thousands_is_warned_of(heard: H
     assert read(["1,5", "2,0", "1,5", "2,0"], problem="multi-class")[0].labels.names == ["1,5", "2,0"]
 
 
+def test_classes_with_decimal_commas_are_found_again_by_the_model_trained_on_them() -> None:
+    values = ["1,0", "2,0", "1,0", "2,0"]
+    task, found = read(values)
+    assert (task.labels.problem, task.labels.names) == ("single-label", ["1", "2"])
+    model = TextClassification.from_model(_config(task), task.record())
+    rows = rows_of(values)
+    assert model.examples(rows, "test", LoadedData({"test": rows}, Source(""), []))["label"][:] == found["train"]
+
+
 def test_words_for_nothing_are_classes_among_classes() -> None:
     names = ["N/A", "NA", "nan", "none", "null"]
     task, found = read(names * 3)
@@ -479,6 +501,13 @@ def test_labels_that_are_spelt_otherwise_are_found_and_counted() -> None:
     _, found = read(["café", "bar"] * 3, beside={"test": ["CAFÉ", "cafe\u0301", "bar\u200b", "bar"]}, findings=findings)
     assert found["test"] == [1, 1, 0, 0]
     assert [(f.check, f.level, f.count) for f in findings] == [("respelt-label", "note", 3)]
+
+
+def test_an_emoji_is_one_label_in_colour_and_as_text() -> None:
+    heart = "\u2764"
+    task, found = read([f"{heart}\ufe0f", "x"] * 2, beside={"test": [heart, "x"]})
+    assert found["test"] == [task.labels.id_of(f"{heart}\ufe0f"), task.labels.id_of("x")]
+    assert look_alikes.alike([heart, f"{heart}\ufe0f"], {heart: 3, f"{heart}\ufe0f": 4}, "labels")
 
 
 def test_spelling_decides_where_two_labels_differ_by_it_alone() -> None:
