@@ -53,6 +53,18 @@ def made(folder: Path, kind: str, side: str = "right", tokenizer: Any = None, **
     return folder
 
 
+def test_a_limit_that_needs_no_model_opens_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_: Any, **__: Any) -> None:
+        raise AssertionError("a model was made")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(transformers.AutoModel, "from_config", refused)
+        for kind in ("bert", "distilbert", "deberta-v2", "modernbert", "albert", "electra"):
+            assert fitting.first_position_of(config_of(kind)) == 0
+    assert fitting.first_position_of(config_of("roberta")) == 2
+    assert fitting.first_position_of(config_of("mpnet")) == 2
+
+
 def predictor_of(folder: Path) -> Predictor:
     return Predictor(predict.Config(model=str(folder), texts=["-"], **WHERE))
 

@@ -122,7 +122,7 @@ def truncation(
     lengths: Mapping[str, Sequence[int]],
     places: Mapping[str, Sequence[str]],
     limits: Mapping[str, int],
-    advice: str,
+    advice: Mapping[str, str],
 ) -> list[Finding]:
     """Rows with more tokens than the limit of their split, where these lose text; up to one in a hundred is a note."""
     findings = []
@@ -131,7 +131,7 @@ def truncation(
         over = sum(length > limit for length in found)
         if over:
             share = over / len(found)
-            message = f"{split}: {over:,} of {len(found):,} rows ({share:.1%}) are cut at {limit} tokens; {advice}"
+            message = f"{split}: {over:,} of {len(found):,} rows ({share:.1%}) are cut at {limit} tokens{advice[split]}"
             longest = max(range(len(found)), key=found.__getitem__)
             example = f"{places[split][longest]}: {found[longest]:,} tokens"
             level: Any = "warning" if over > 0.01 * len(found) else "note"

@@ -67,6 +67,7 @@ def choose_max_length(task: Task, tokenizer: Any, examples: Mapping[str, Dataset
         wanted = -(-max(int(np.percentile(lengths, PERCENTILE)), FREE_LENGTH) // 8) * 8
         task.training_length = min(wanted, limit) if limit else wanted
         task.max_length = limit
+    task.model_length = limit
     sampled = " (sample)" if len(rows) == LENGTH_SAMPLE else ""
     median = int(np.median(lengths))
     said = f"{task.for_training().length_report(lengths)}{sampled}; median {median}, longest {int(lengths.max())}"
@@ -132,21 +133,37 @@ class Cut:
     def __add__(self, other: Cut) -> Cut:
         return Cut(self.texts + other.texts, self.rows + other.rows, max(self.longest, other.longest), other.limit)
 
-    def finding(self, task: Task, split: str, level: Literal["warning", "note"] = "warning") -> Finding | None:
+    def finding(
+        self, task: Task, split: str, level: Literal["warning", "note"] = "warning", *, settable: bool = True
+    ) -> Finding | None:
         """What to say of it, None where nothing was cut.
 
         Args:
             split: or whatever the rows are called.
             level: of the finding.
+            settable: see `remedy`.
         """
         from nlpkit.tasks.base import Finding
 
         if not self.texts:
             return None
-        hint = "; see --max-length" + (f", {task.uncut}" if task.uncut else "")
         share = f"{self.texts:,} of {self.rows:,} texts are longer than {self.limit} tokens and were cut there"
-        message = f"{split}: {share}, the longest has {self.longest:,}{hint}"
+        message = f"{split}: {share}, the longest has {self.longest:,}{remedy(task, self.limit, settable=settable)}"
         return Finding(level, "truncation", message, self.texts)
+
+
+def remedy(task: Task, limit: int | None, *, settable: bool = True) -> str:
+    """What helps where texts are cut at `limit` tokens, to be put behind what is said of them.
+
+    Args:
+        settable: whether the command has a --max-length.
+    """
+    ways = [f"see {task.uncut}"] if task.uncut else []
+    if limit == task.model_length:
+        return "; ".join(["; the model takes no more", *ways])
+    more = f" (up to {task.model_length:,})" if task.model_length else ""
+    ways = [f"see --max-length{more}", *([task.uncut] if task.uncut else [])] if settable else ways
+    return f"; {' or '.join(ways)}" if ways else ""
 
 
 def cut_of(task: Task, made: Mapping[str, Sequence[Any]]) -> Cut:

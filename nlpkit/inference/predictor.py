@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 CHUNK = 8_192  # examples whose features are in memory at a time, fewer of long texts:
 CHUNK_CHARACTERS = 2**24
 SHOWN = 5  # weights that a message names
+GENERATIONS = 20  # of models that were made one of another: records may name each other in a circle
 
 
 class TrainedModelOptions(OpeningOptions, DeviceOptions):
@@ -111,7 +113,7 @@ def open_trained(
             "Is it a checkpoint that was fine-tuned for this task?",
         )
     fitting.fit(model, tokenizer)
-    limit = models.max_positions(model.config, tokenizer, model)
+    limit = task.model_length = models.max_positions(model.config, tokenizer, model)
     if _chosen_before(task, record):
         task.training_length = task.max_length
     if task.max_length is None or task.training_length is not None:
@@ -120,12 +122,22 @@ def open_trained(
     return Trained(name, place, task, model.eval(), tokenizer, config, record, limit, seconds)
 
 
-def _chosen_before(task: Task, record: Mapping[str, Any] | None) -> bool:
-    """Whether `max_length` was chosen from the training rows by an nlpkit whose records do not yet say so."""
-    known = (record or {}).get("task", {})
-    asked = (record or {}).get("config", {}).get("max_length")
-    finetuned = str((record or {}).get("command")).startswith("finetune")
-    return "training_length" not in known and finetuned and asked is None and task.default_max_length is None
+def _chosen_before(task: Task, record: dict[str, Any] | None) -> bool:
+    """Whether `max_length` was chosen from the training rows by an nlpkit whose records do not yet say so.
+
+    A model that was made of another, by `distill`, `prune` or `quantize`, has that one's.
+    """
+    if record is None or "training_length" in record.get("task", {}) or task.default_max_length is not None:
+        return False
+    for _ in range(GENERATIONS):
+        if record is None or record.get("config", {}).get("max_length") is not None:
+            return False
+        if str(record.get("command")).startswith("finetune"):
+            return True
+        parents = record.get("parents") or {}
+        given = (parents.get("teacher") or parents.get("model") or {}).get("given")
+        record = read_record(given) if given and Path(given).is_dir() else None
+    return False
 
 
 class Predictor:

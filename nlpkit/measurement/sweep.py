@@ -253,9 +253,15 @@ class Sweep:
         todo = [subject for subject in self.subjects if subject.name not in known]
         if not todo:
             return
+        told: set[str] = set()
         with reporting.current().progress("judge", len(todo), "models") as bar:
             for subject in todo:
                 answer = self._require(subject, "score")
+                for say, texts in (("note", answer["notes"]), ("warn", answer["warnings"])):
+                    for text in texts:
+                        if text not in told:  # the data are the same for all
+                            getattr(reporting.current(), say)(text)
+                            told.add(text)
                 if answer["note"]:
                     reporting.current().warn(f"{subject.name}: {answer['note']}")
                 for finding in answer["findings"]:

@@ -123,8 +123,10 @@ def _experiment(config: Config) -> Experiment:
     aims = _aims(config, teacher, origin)
     config = inherit_data(config, teacher.record, config.teacher)
     loaded, examples, findings = open_splits(config, teacher.task, seed=config.seed)
+    findings += runs.absent_labels(teacher.task, examples["train"])
     task = _settle(config, teacher, origin)
-    lengths = features.choose_max_length(task, origin.tokenizer, examples, origin.limit, config.seed)
+    limit = min((limit for limit in (origin.limit, teacher.limit) if limit), default=None)
+    lengths = features.choose_max_length(task, origin.tokenizer, examples, limit, config.seed)
     teacher.task.max_length, teacher.task.training_length = task.max_length, task.training_length
 
     # Trainer takes seconds to import, which nobody should wait for to hear of a mistake in the data

@@ -19,7 +19,7 @@ from nlpkit.errors import UserError
 from nlpkit.recipes import running
 from nlpkit.reporting import Report, Table
 from nlpkit.runs.folder import RunFolder, human_bytes, versions
-from nlpkit.tasks.base import Finding, Task
+from nlpkit.tasks.base import SHOWN, Finding, Task
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -96,6 +96,18 @@ def settle_findings(findings: list[Finding]) -> None:
         say(str(finding))
 
 
+def absent_labels(task: Task, train: Dataset) -> list[Finding]:
+    """Which labels of a model no row has that it, or what learns from it, is trained on; told to the reporter."""
+    names = task.absent_labels(train)
+    if not names:
+        return []
+    shown = ", ".join(names[:SHOWN]) + (", ..." if len(names) > SHOWN else "")
+    message = f"train: no row has {len(names):,} of the model's labels: {shown}; they may be forgotten"
+    findings = [Finding("warning", "absent-class", message, len(names))]
+    settle_findings(findings)
+    return findings
+
+
 def tokenized(task: Task, tokenizer: Any, examples: Mapping[str, Dataset]) -> dict[str, Split]:
     """Each split with its features."""
     from nlpkit.training.trainer import Split
@@ -107,13 +119,17 @@ def tokenized(task: Task, tokenizer: Any, examples: Mapping[str, Dataset]) -> di
     return made
 
 
-def cut_findings(task: Task, ready: Mapping[str, Split]) -> list[Finding]:
-    """Which texts are not read to their end, told to the reporter; of a length that was chosen for train, a note."""
+def cut_findings(task: Task, ready: Mapping[str, Split], *, settable: bool = True) -> list[Finding]:
+    """Which texts are not read to their end, told to the reporter; where train has a shorter limit by choice, a note.
+
+    Args:
+        settable: see `features.remedy`.
+    """
     found = []
     for split, made in ready.items():
-        chosen = split == "train" and task.training_length is not None
+        chosen = split == "train" and task.training_length not in (None, task.model_length)
         cut = features.cut_of(task.for_training() if split == "train" else task, features.Columns(made.features))
-        found.append(cut.finding(task, split, "note" if chosen else "warning"))
+        found.append(cut.finding(task, split, "note" if chosen else "warning", settable=settable))
     findings = [finding for finding in found if finding is not None]
     settle_findings(findings)
     return findings

@@ -19,13 +19,14 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from nlpkit import models, process
+from nlpkit import models, process, reporting
 from nlpkit.errors import NlpkitError, UserError
 from nlpkit.measurement.spec import Mode, Opened, Point, Subject
 from nlpkit.options import suggest
 from nlpkit.recipes import trained
 from nlpkit.recipes.benchmark import Config
 from nlpkit.runs.folder import read_record
+from nlpkit.tasks.base import SHOWN
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -51,6 +52,7 @@ class Rows:
         labelled: whether the task can judge them.
         note: why they are not labelled, for people.
         findings: what is odd about them, such as rows that are left out.
+        notes, warnings: what was said while the files were read.
     """
 
     columns: Dataset | dict[str, list[Any]]
@@ -58,6 +60,8 @@ class Rows:
     labelled: bool = False
     note: str | None = None
     findings: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
 
     @property
     def count(self) -> int:
@@ -134,10 +138,10 @@ class Worker:
         return {"opened": asdict(opened)}
 
     def op_score(self) -> dict[str, Any]:
-        """Judge the model on all rows of the split: `metrics`, `split`, `rows`, `note`, `findings`.
+        """Judge the model on all rows of the split: the names of the answer are `metrics` and those of `Rows`.
 
         Metrics are null where there are no labels, which the note tells the reason of, or there is no task; else the
-        note tells of texts that were not read to their end.
+        note tells of texts that were not read to their end. What `notes` and `warnings` say is of the data alone.
         """
         import torch
 
@@ -150,13 +154,13 @@ class Worker:
             # compiled code would be made anew for many a shape, and answers the same
             with torch.compiler.set_stance("force_eager"):
                 outputs = predictor.outputs(rows.as_lists())
-            cut = predictor.cut.finding(model.task, rows.split)
+            cut = predictor.cut.finding(model.task, rows.split, settable=False)
             note = str(cut) if cut is not None else note
             found = model.task.score(outputs, rows.columns)
             # JSON has no NaN
             metrics = {name: float(value) if math.isfinite(value) else None for name, value in found.items()}
         known = {"split": rows.split, "rows": rows.count, "note": note, "findings": rows.findings}
-        return {"metrics": metrics, **known}
+        return {"metrics": metrics, **known, "notes": rows.notes, "warnings": rows.warnings}
 
     def op_prepare(self, point: Mapping[str, Any]) -> dict[str, Any]:
         """Make the inputs of a point: `calls`, `samples` and `tokens` of a pass. The peak of memory starts here."""
@@ -247,7 +251,12 @@ class Worker:
     def rows(self) -> Rows:
         """The rows of the split, read when they are asked for first."""
         if self._rows is None:
-            self._rows = read_rows(self.model, self.subject.model, self.config, held_out=self.held_out)
+            with reporting.listening() as said:
+                rows = read_rows(self.model, self.subject.model, self.config, held_out=self.held_out)
+            # findings are told to the reporter too
+            rows.notes = [text for text in dict.fromkeys(said.notes) if text not in rows.findings]
+            rows.warnings = [text for text in dict.fromkeys(said.warnings) if text not in rows.findings]
+            self._rows = rows
         return self._rows
 
     def _features(self) -> list[dict[str, Any]]:
@@ -411,8 +420,13 @@ def _inputs(model: Model, config: Config) -> Rows:
     return Rows(
         {name: [entry[name] for entry in found] for name in found[0]},
         splits.title(loaded, split),
-        findings=[f"{len(bad):,} of {len(rows):,} rows cannot be read and are left out ({bad[0]})"] if bad else [],
+        findings=[f"{len(bad):,} of {len(rows):,} rows cannot be read and are left out{_listed(bad)}"] if bad else [],
     )
+
+
+def _listed(places: Sequence[str]) -> str:
+    """The first few of them, a line each."""
+    return "".join(f"\n    {place}" for place in places[:SHOWN])
 
 
 def _texts(config: Config) -> Rows:

@@ -222,6 +222,7 @@ def _experiment(config: Config) -> Pruning:
     trained = open_trained(config.model, config, revision=config.model_revision, exported=False)
     config = inherit_data(config, trained.record, config.model)
     loaded, examples, findings = open_splits(config, trained.task, seed=config.seed)
+    findings += runs.absent_labels(trained.task, examples["train"])
     lengths = features.choose_max_length(trained.task, trained.tokenizer, examples, trained.limit, config.seed)
     if process.is_main_process():
         # the result; two checkpoints of weights, masks, scores and two AdamW moments
@@ -230,7 +231,7 @@ def _experiment(config: Config) -> Pruning:
     # scores of movement pruning are no part of the model, and training may leave out rows of its embeddings
     size = (trained if cut.sparsifier is not None else cut).model.num_parameters()
     ready = runs.tokenized(cut.task, cut.tokenizer, examples)
-    findings += runs.cut_findings(cut.task, ready)
+    findings += runs.cut_findings(cut.task, ready, settable=False)
     trainer, steps = _make_trainer(config, cut, ready, device, folder)
     experiment = Pruning(
         config=config,

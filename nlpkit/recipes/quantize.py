@@ -114,7 +114,7 @@ class _Source:
         examples = self.examples[split]
         predictor = self.predictor(model)
         outputs = predictor.outputs(examples[:])
-        cut = predictor.cut.finding(self.trained.task, split)
+        cut = predictor.cut.finding(self.trained.task, split, settable=False)
         if cut is not None and split not in self.told:
             self.told.add(split)
             self.findings.append(cut)

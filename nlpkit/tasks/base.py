@@ -217,6 +217,10 @@ class Task(ABC):
     def check(self, examples: Mapping[str, Dataset]) -> list[Finding]:
         """Look for what would spoil training or its figures."""
 
+    def absent_labels(self, examples: Dataset) -> list[str]:
+        """The labels of a model that none of these examples has, as they are shown."""
+        return []
+
     def tables(self, examples: Mapping[str, Dataset]) -> list[Table]:
         """What is in the examples of each split, for `check-data`."""
         return [Table("rows", ["split", "rows"], [[split, len(rows)] for split, rows in examples.items()])]
@@ -242,6 +246,8 @@ class Task(ABC):
     # Tokens a feature of the rows that are trained on, where fewer were chosen for these; they limit nothing else: a
     # text that is longer than those of training is read as far as the model can.
     training_length: int | None = None
+    # tokens that the model takes, where that is known and limited
+    model_length: int | None = None
 
     @property
     def uncut(self) -> str:

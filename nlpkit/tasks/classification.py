@@ -431,6 +431,12 @@ class TextClassification(Task):
             findings.append(Finding("error", "constant-target", message, len(labels["train"])))
         return findings
 
+    def absent_labels(self, examples: Dataset) -> list[str]:
+        if self.labels.problem == "regression":
+            return []
+        counts = self._counts(np.asarray(examples["label"][:]))
+        return [name for name, count in zip(self.labels.names, counts, strict=False) if not count]
+
     def tables(self, examples: Mapping[str, Dataset]) -> list[Table]:
         """Rows a label and split; for numbers their mean and spread."""
         gold = {split: np.asarray(rows["label"][:]) for split, rows in examples.items()}
@@ -469,7 +475,8 @@ class TextClassification(Task):
         limits = dict.fromkeys(samples, self.max_length)
         if "train" in limits:
             limits["train"] = self.training_length or self.max_length
-        return checks.truncation(lengths, places, limits, "see --max-length, --long-text windows")
+        advice = {split: features.remedy(self, limit) for split, limit in limits.items()}
+        return checks.truncation(lengths, places, limits, advice)
 
     def _keys(self, examples: Dataset) -> list[str]:
         texts = examples["text"][:]

@@ -429,6 +429,10 @@ class TokenClassification(Task):
             findings += self._class_findings({split: self._counts(rows) for split, rows in examples.items()})
         return findings
 
+    def absent_labels(self, examples: Dataset) -> list[str]:
+        counts = self._counts(examples)
+        return [name for name in self.classes if not counts[name]]
+
     def _class_findings(self, counts: Mapping[str, Counter[str]]) -> list[Finding]:
         """Classes that are missing or rare in train, or missing elsewhere; those that are spelt alike."""
         from nlpkit.data import look_alikes

@@ -13,6 +13,7 @@ import pytest
 from conftest import WORDS, rows, write_csv
 
 from nlpkit import reporting
+from nlpkit.data import features
 from nlpkit.errors import UserError
 from nlpkit.inference.predictor import Predictor
 from nlpkit.recipes import distill, evaluate, experiment, finetune, finetune_cls, predict, prune, quantize
@@ -83,12 +84,27 @@ def test_answers_read_beyond_the_texts_of_training_but_not_beyond_what_was_asked
     assert (chosen.cut.texts, asked.cut.texts, asked.cut.longest) == (0, 1, 62)
 
 
+@pytest.mark.parametrize("asked", [None, 16])
+def test_a_model_that_an_older_version_made_of_another_reads_as_that_one(
+    trained: Path, tmp_path: Path, asked: int | None
+) -> None:
+    origin = restored(trained, tmp_path / "origin", asked=asked, length=16, old=True)
+    made = restored(trained, tmp_path / "made", asked=None, length=16, old=True)
+    record = json.loads((made / "nlpkit.json").read_text())
+    record |= {"command": "quantize", "parents": {"model": {"given": str(origin)}}}
+    (made / "nlpkit.json").write_text(json.dumps(record))
+    assert predictor_of(made).task.max_length == (asked or LIMIT)
+    shutil.rmtree(origin)  # nobody knows: as it was
+    assert predictor_of(made).task.max_length == 16
+
+
 def test_predict_counts_and_names_what_it_cuts(trained: Path, tmp_path: Path, heard: list[str]) -> None:
     long = [{"text": "good film"}, {"text": words(100)}, {"text": words(LIMIT - 2)}, {"text": words(80, 1)}]
     source = write_csv(tmp_path / "in.csv", long)
     predict.run(predict.Config(model=str(trained), input=str(source), output=tmp_path / "out.csv", **WHERE))
     (said,) = heard
-    assert said.startswith("input: 2 of 4 texts are longer than 64 tokens and were cut there, the longest has 102;")
+    assert said.startswith("input: 2 of 4 texts are longer than 64 tokens and were cut there, the longest has 102; ")
+    assert "the model takes no more; see --long-text windows of training\n" in said  # and no --max-length would help
     assert said.splitlines()[1:] == ["    line 3", "    line 5"]
     heard.clear()
     report = predict.run(predict.Config(model=str(trained), texts=["good film", words(100)], **WHERE))
@@ -113,6 +129,21 @@ def test_pairs_are_counted_by_both_texts(run_of: Any) -> None:
     made.outputs({"text": [words(30), words(40), "good"], "text_pair": [words(31), words(40), "film"]})
     assert (made.cut.texts, made.cut.rows, made.cut.longest) == (1, 3, 83)
     assert made.lost == {1: 83 - LIMIT}
+
+
+@pytest.mark.parametrize(
+    ("limit", "settable", "said"),
+    [
+        (64, True, "; the model takes no more; see --long-text windows of training"),
+        (16, True, "; see --max-length (up to 64) or --long-text windows of training"),
+        (16, False, "; see --long-text windows of training"),
+    ],
+)
+def test_only_what_helps_is_advised(trained: Path, limit: int, settable: bool, said: str) -> None:
+    task = predictor_of(trained).task
+    assert features.remedy(task, limit, settable=settable) == said
+    task.pair = "text_pair"  # type: ignore[attr-defined]
+    assert "windows" not in features.remedy(task, limit, settable=settable)
 
 
 CUT = "validation: 2 of 16 texts are longer than 64 tokens and were cut there, the longest has 102"

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from nlpkit import reporting
 from nlpkit.errors import RunError, UserError
 from nlpkit.measurement.processes import Unmeasured
 from nlpkit.measurement.spec import Opened, Point, Subject
@@ -96,7 +97,8 @@ class Fake:
         return {"flops_per_second": 9.0}
 
     def score(self) -> dict[str, Any]:
-        return {"metrics": {"accuracy": 0.5}, "split": "validation", "rows": 4, "note": None, "findings": []}
+        said = {"note": None, "findings": [], "notes": ["text: guessed"], "warnings": ["a row is odd"]}
+        return {"metrics": {"accuracy": 0.5}, "split": "validation", "rows": 4, **said}
 
     def close(self) -> None:
         self.machine.alive -= 1
@@ -255,7 +257,9 @@ def test_metrics_are_judged_once_and_checked(tmp_path: Path) -> None:
         seen.append(dict(journal.scores))
         assert seen[1:] or not journal.path.exists()  # nothing is written before
 
-    Sweep(TWO, POINTS[:1], method, journal, {"config": {}}, judged=True, ready=ready, start=machine).run()
+    with reporting.listening() as said:
+        Sweep(TWO, POINTS[:1], method, journal, {"config": {}}, judged=True, ready=ready, start=machine).run()
+    assert (said.notes, said.warnings) == (["text: guessed"], ["a row is odd"])  # of the data, which are those of both
     assert [name for op, name in machine.log if op == "score"] == ["a", "b"]
     assert seen[0] == {name: {"metrics": {"accuracy": 0.5}, "split": "validation", "rows": 4} for name in "ab"}
 

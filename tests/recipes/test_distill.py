@@ -12,13 +12,14 @@ import forked
 import numpy as np
 import pytest
 import torch
-from conftest import WORDS, RunOf, make_model, rows, write_jsonl
+from conftest import WORDS, RunOf, make_model, make_tokenizer, rows, write_jsonl
 from every_task import TASKS
 from qa_models import byte_bpe
 
+from nlpkit import reporting
 from nlpkit.cli.app import main
 from nlpkit.errors import Interrupted, UserError
-from nlpkit.recipes import distill, evaluate, finetune_cls
+from nlpkit.recipes import distill, evaluate, finetune_cls, prune
 from nlpkit.reporting import Report
 
 INSIDE = {"hidden_weight": 1.0, "attention_weight": 1.0, "relation_weight": 1.0, "cosine_weight": 1.0}
@@ -308,6 +309,30 @@ def test_different_labels_are_refused(teachers: RunOf, trained: Path, tmp_path: 
     with pytest.raises(UserError, match=differ):
         distilled(teachers("classification"), tmp_path / "no", student=str(other), student_layers=None)
     distilled(teachers("classification"), tmp_path / "yes", student=str(trained), student_layers=None)
+
+
+def test_labels_that_no_row_has_are_told(trained: Path, teachers: RunOf, tmp_path: Path) -> None:
+    data = write_jsonl(tmp_path / "data.jsonl", [{**row, "label": "positive"} for row in rows(40, seed=5)])
+    with reporting.listening() as said:
+        made = trainer_of(trained, tmp_path / "run", data=str(data))
+    assert said.warnings == ["train: no row has 1 of the model's labels: negative; they may be forgotten"]
+    assert made is not None
+    words = [{"tokens": row["text"].split(), "tags": ["O"] * len(row["text"].split())} for row in rows(40, seed=5)]
+    data = write_jsonl(tmp_path / "words.jsonl", words)
+    asked: dict[str, Any] = {"data": str(data), "sparsity": 0.5, "output": tmp_path / "pruned", **TRAINING}
+    with reporting.listening() as said:
+        prune.build(prune.Config(model=str(teachers("token-classification")), **asked))
+    assert [text.partition(":")[2].partition(" of")[0] for text in said.warnings] == [" no row has 2"]
+
+
+def test_a_teacher_of_fewer_positions_reads_no_more_than_it_takes(trained: Path, tmp_path: Path) -> None:
+    student = make_model(tmp_path / "model", num_hidden_layers=1, max_position_embeddings=128)
+    tokenizer = make_tokenizer()
+    tokenizer.model_max_length = 128
+    tokenizer.save_pretrained(student)
+    long = [{**row, "text": f"{row['text']} " * 12} for row in rows(40, seed=5)]
+    data = write_jsonl(tmp_path / "data.jsonl", long)
+    distilled(trained, tmp_path / "run", student=str(student), student_layers=None, data=str(data))
 
 
 def test_untrained_teacher_is_refused(tiny_model: Path, tmp_path: Path) -> None:

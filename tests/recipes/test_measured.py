@@ -161,6 +161,22 @@ def test_rows_without_labels_have_a_speed_and_no_metrics(trained: Path, tmp_path
     measured(worker, point(None, 8, "training"), passes=1)
 
 
+def test_what_is_said_of_the_data_reaches_the_one_that_asks(trained: Path, tmp_path: Path) -> None:
+    path = tmp_path / "texts.jsonl"
+    texts: list[Any] = [*(row["text"] for row in rows(20)), "", None]
+    path.write_text("".join(json.dumps({"text": text}) + "\n" for text in texts))
+    worker, _ = opened(trained, data=str(path), text_column="text")
+    score = asked(worker, "score")
+    assert score["rows"] == 20
+    (said,) = score["findings"]
+    assert said.startswith("2 of 22 rows cannot be read and are left out\n")
+    assert [line.partition(":")[0].rpartition(" ")[2] for line in said.splitlines()[1:]] == ["21", "22"]
+    path = tmp_path / "texts.csv"
+    path.write_text("text;id\n" + "".join(f"{text};1\n" for text in texts[:20]))
+    score = asked(opened(trained, data=str(path))[0], "score")
+    assert (score["notes"], score["warnings"]) == ([f"{path}: columns are separated by ';'"], [])
+
+
 def test_all_rows_of_a_file_are_used_and_those_that_cannot_be_are_told(trained: Path, tmp_path: Path) -> None:
     path = write_csv(tmp_path / "new.csv", [*rows(30), {"text": "a film", "label": "so-so"}, {"text": "", "label": ""}])
     worker, _ = opened(trained, data=str(path))
