@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -13,16 +14,21 @@ from nlpkit.options import suggest
 TEXT_NAMES = (
     "text", "sentence", "review", "content", "comment", "body", "message", "tweet", "question", "document", "utterance",
     "description", "title", "query", "input", "comment_text", "review_text", "review_body", "tweet_text", "full_text",
+    "sentiment_text", "headline", "phrase", "excerpt", "abstract",
 )  # fmt: skip
-# column pairs of the sentence-pair sets in wide use (GLUE, SNLI, PAWS, retrieval sets)
+# column pairs of the sentence-pair sets in wide use (GLUE, SNLI, SICK, PAWS, MRPC, retrieval sets)
 PAIR_NAMES = (
     ("sentence1", "sentence2"), ("premise", "hypothesis"), ("question1", "question2"), ("question", "sentence"),
     ("text", "text_pair"), ("text1", "text2"), ("text_a", "text_b"), ("query", "passage"), ("sentence_a", "sentence_b"),
+    ("sentence_1", "sentence_2"), ("1_string", "2_string"),
 )  # fmt: skip
 LABEL_NAMES = (
     "label", "labels", "category", "class", "score", "target", "sentiment", "rating", "stars", "intent", "topic",
-    "coarse_label", "similarity", "similarity_score", "tag", "tags", "y", "output",
+    "coarse_label", "similarity", "similarity_score", "tag", "tags", "y", "output", "gold_label", "class_label",
+    "class_index", "is_duplicate", "entailment_label", "polarity", "emotion", "emotions", "overall",
+    "airline_sentiment", "quality",
 )  # fmt: skip
+_WORDS = re.compile(r"[^\W_]+?(?=(?<=[a-z0-9])[A-Z]|[\W_]|$)")
 
 
 def require(name: str, columns: Iterable[str], what: str, *, where: str = "") -> str:
@@ -42,14 +48,21 @@ def require(name: str, columns: Iterable[str], what: str, *, where: str = "") ->
 
 
 def guess(columns: Sequence[str], names: Sequence[str]) -> str | None:
-    """The first of `names` that is a column, without regard to case."""
-    by_name = {column.strip().lower(): column for column in columns}
+    """The first of `names` that is a column, however words are joined in it and whatever their case."""
+    by_name = _by_name(columns)
     return next((by_name[name] for name in names if name in by_name), None)
+
+
+def _by_name(columns: Sequence[str]) -> dict[str, str]:
+    """Columns by their names in lower case; where nothing else is called so, by their words too: ReviewText is
+    review_text, Class Index is class_index, #1 String is 1_string."""
+    parted = {"_".join(_WORDS.findall(column)).lower(): column for column in reversed(columns)}
+    return {**parted, **{column.strip().lower(): column for column in columns}}
 
 
 def guess_pair(columns: Sequence[str]) -> tuple[str, str] | None:
     """Two columns that commonly hold a sentence pair."""
-    by_name = {column.strip().lower(): column for column in columns}
+    by_name = _by_name(columns)
     return next(((by_name[a], by_name[b]) for a, b in PAIR_NAMES if a in by_name and b in by_name), None)
 
 
