@@ -13,7 +13,7 @@ from pydantic import BeforeValidator
 from nlpkit import fitting, reporting
 from nlpkit.compression.augmentation import Augmenter, Way, near_words, read_synonyms, words_of
 from nlpkit.data.layouts import Wanted
-from nlpkit.data.readers import FORMATS, Reading, read_rows
+from nlpkit.data.readers import FORMATS, Reading, read_rows, unit
 from nlpkit.errors import UserError
 from nlpkit.options import Config, Strings, option
 from nlpkit.tasks import registry
@@ -113,8 +113,9 @@ def _read(path: str, options: Any, teacher: Trained, findings: list[Finding]) ->
     with registry.pointing_elsewhere(type(task), (row.values for row in rows), registry.OTHER_MODEL):
         task.bind(columns, options.changed(**known), labelled=False)
     examples, bad = [], []
+    counted = unit(reading.format_of(path))
     for row in rows:
-        where = f"{path} line {row.line}"
+        where = f"{path} {counted} {row.line}"
         if row.error is not None:
             bad.append(row.error)
             continue

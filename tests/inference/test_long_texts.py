@@ -112,6 +112,14 @@ def test_predict_counts_and_names_what_it_cuts(trained: Path, tmp_path: Path, he
     assert heard[0].splitlines()[1:] == ["    text 2"]
 
 
+def test_rows_of_a_document_are_named_as_rows(trained: Path, tmp_path: Path, heard: list[str]) -> None:
+    made = [*rows(3, seed=5), {"text": words(LIMIT)}]
+    path = tmp_path / "in.json"
+    path.write_text(json.dumps(made), encoding="utf-8")
+    predict.run(predict.Config(model=str(trained), input=str(path), output=tmp_path / "out.jsonl"))
+    assert heard[-1].endswith("\n    row 4")
+
+
 def test_a_length_beyond_the_model_is_refused(trained: Path) -> None:
     with pytest.raises(UserError, match="--max-length 65: the model takes at most 64 tokens"):
         predictor_of(trained, max_length=65)
