@@ -60,9 +60,9 @@ class TagOptions(TextOptions):
     )
     offsets: Literal["auto"] | Offsets = option(
         "auto",
-        "How start and end of spans count: characters, units of UTF-16, bytes, the last character too, from 1, ...",
+        "How start and end of spans count.",
         panel="Task",
-        shown_default="found by the texts of the spans, else by words",
+        shown_default="by the texts of the spans, else by words",
     )
     on_bad_tags: Literal["repair", "error"] = option(
         "repair", "Tags that the scheme does not allow: read them as conlleval does, or stop.", panel="Task"

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from conftest import Run, rows, write_csv
@@ -16,6 +16,7 @@ from nlpkit import __version__
 from nlpkit.cli import aliases
 from nlpkit.cli.app import main
 from nlpkit.cli.registry import COMMANDS
+from nlpkit.data.spans import Offsets
 from nlpkit.recipes import check_data, finetune_cls, finetune_ner, finetune_qa, pretrain_mlm
 from nlpkit.reporting import Report, Table
 
@@ -54,6 +55,12 @@ def help_lines(command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Cap
 
 
 # --- help ---
+
+
+def test_help_names_every_choice_of_an_option(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["finetune-ner", "--help"]) == 0
+    shown = " ".join(capsys.readouterr().out.replace("│", " ").split())
+    assert all(way in shown for way in get_args(Offsets))
 
 
 @pytest.mark.parametrize("arguments", [["--help"], [], ["--version"]])
