@@ -113,7 +113,9 @@ def classes(names: Sequence[str], labels: Mapping[str, Sequence[int]]) -> list[F
     for split, values in labels.items():
         absent = [name for i, name in enumerate(names) if counts[i] and i not in set(values)]
         if split != "train" and values and absent:
-            message = f"{split}: {len(absent)} classes of train have no row: {', '.join(absent[:SHOWN])}"
+            lead = "1 class of train has" if len(absent) == 1 else f"{len(absent)} classes of train have"
+            shown = ", ".join(absent[:SHOWN]) + (", ..." if len(absent) > SHOWN else "")
+            message = f"{split}: {lead} no row: {shown}"
             findings.append(Finding("note", "absent-class", message, len(absent)))
     return findings
 

@@ -95,8 +95,9 @@ def prepare(loaded: LoadedData, task: Task, options: DataOptions, seed: int, *, 
         }
         how = f"stratified by '{column}', " if column else f"whole groups of '{together}', " if together else ""
         if groups is not None and not together and (equal := len(groups) - int(groups.max()) - 1):
-            how += f"{equal:,} rows that repeat a text stay with it, "
-        reporter.note(f"validation: {len(held):,} rows held out of train ({how}seed {seed}; --validation-file)")
+            how += f"{equal:,} row{'s that repeat a text stay' if equal > 1 else ' that repeats a text stays'} with it, "
+        rows = f"{len(held):,} row{'s' * (len(held) != 1)}"
+        reporter.note(f"validation: {rows} held out of train ({how}seed {seed}; --validation-file)")
     limits: dict[str, Any] = dict.fromkeys(splits, options.max_eval_samples)
     if training:
         limits["train"] = options.max_train_samples

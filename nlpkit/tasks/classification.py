@@ -450,10 +450,10 @@ class TextClassification(Task):
             [label, *(int(found[i]) for found in counts.values())] for i, label in enumerate(self.labels.names)
         ]
         total: list[Any] = ["(rows)", *(len(values) for values in gold.values())]
-        hidden = len(body) - SHOWN_LABELS
-        if hidden > 0:
-            reporting.current().note(f"{hidden} more labels are in --json and in --output")
-        return [Table("labels", ["label", *counts], [*body[:SHOWN_LABELS], total], whole=[*body, total])]
+        shown = body[:SHOWN_LABELS]
+        if hidden := len(body) - len(shown):
+            shown.append([f"({hidden} more)", *(int(found[SHOWN_LABELS:].sum()) for found in counts.values())])
+        return [Table("labels", ["label", *counts], [*shown, total], whole=[*body, total])]
 
     def _counts(self, gold: np.ndarray) -> np.ndarray:
         """Rows a label, from ids (rows,) or indicators (rows, labels)."""
@@ -762,10 +762,10 @@ class TextClassification(Task):
             if judged:
                 drawn["predicted_over_gold"] = plots.scatter(values[judged], outputs[judged][:, 0], judged)
             return drawn
-        counts = {}
+        counts, what = {}, "rows" if self.labels.problem == "single-label" else "labels given"
         for split, rows in examples.items():
             counts[split] = self._counts(np.asarray(rows["label"][:]))
-        drawn["label_distribution"] = plots.grouped_bars(self.labels.names, counts, "share of rows")
+        drawn["label_distribution"] = plots.grouped_bars(self.labels.names, counts, f"share of {what}")
         if judged and self.labels.problem == "single-label":
             gold = np.asarray(examples[judged]["label"][:])
             matrix = np.zeros((self.labels.size, self.labels.size), dtype=np.int64)

@@ -212,3 +212,14 @@ def test_exit_codes(labelled: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(check_data.splits, "load", load)
     assert code(clean, "--strict") == 1
     assert "a line is odd" in Page((tmp_path / "x.html").read_text()).text
+
+
+def test_labels_that_a_terminal_does_not_show_are_summed_up_there_alone(tmp_path: Path) -> None:
+    made = [{"text": f"{i} {row['text']}", "label": f"intent {i % 23:02}"} for i, row in enumerate(rows(92))]
+    found = check(write_csv(tmp_path / "many.csv", made))
+    assert found.tables[0].rows[-2:] == [["(3 more)", 12, 0], ["(rows)", 83, 9]]
+    assert len(found.record["tables"][0]["rows"]) == 24
+    assert not any("more" in note for note in found.record["notes"])
+    absent = next(finding for finding in found.record["findings"] if finding["check"] == "absent-class")
+    assert absent["message"].startswith("validation: 14 classes of train have no row: intent ")
+    assert absent["message"].endswith(", ...")
