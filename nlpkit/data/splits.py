@@ -95,7 +95,8 @@ def prepare(loaded: LoadedData, task: Task, options: DataOptions, seed: int, *, 
         }
         how = f"stratified by '{column}', " if column else f"whole groups of '{together}', " if together else ""
         if groups is not None and not together and (equal := len(groups) - int(groups.max()) - 1):
-            how += f"{equal:,} row{'s that repeat a text stay' if equal > 1 else ' that repeats a text stays'} with it, "
+            stay = "1 row that repeats a text stays" if equal == 1 else f"{equal:,} rows that repeat a text stay"
+            how += f"{stay} with it, "
         rows = f"{len(held):,} row{'s' * (len(held) != 1)}"
         reporter.note(f"validation: {rows} held out of train ({how}seed {seed}; --validation-file)")
     limits: dict[str, Any] = dict.fromkeys(splits, options.max_eval_samples)
