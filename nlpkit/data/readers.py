@@ -228,7 +228,7 @@ def read_table(path: str | Path, reading: Reading = AS_FOUND) -> pa.Table:
     return parts.table()
 
 
-def unit(format: str) -> str:
+def unit(format: str | None) -> str:
     """What `Row.line` counts in a file of this format: "line", "row" or "question"."""
     if format == "squad":
         return "question"
