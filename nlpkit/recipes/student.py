@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from nlpkit import fitting, models
+from nlpkit import fitting, models, reporting
 from nlpkit.compression.students import LayerChoice, chosen_layers
 from nlpkit.errors import UserError
 from nlpkit.options import Config, option
@@ -62,6 +63,7 @@ class Origin:
         layers: of the teacher, which it keeps; None where it has others.
         limit: tokens that it takes, None for any number.
         trained_for: the task that its head was trained for, None of an encoder.
+        order: for each label of the teacher its number in the student's head; None where they are numbered alike.
     """
 
     name: str
@@ -71,6 +73,7 @@ class Origin:
     layers: list[int] | None = None
     limit: int | None = None
     trained_for: str | None = None
+    order: list[int] | None = None
 
 
 def origin(options: Any, teacher: Trained) -> Origin:
@@ -111,8 +114,7 @@ def _another(options: Any, teacher: Trained) -> Origin:
     config = models.load_config(place, trust_remote_code=options.trust_remote_code)
     tokenizer = _tokenizer(options, options.student_tokenizer or place)
     own = registry.known_task(config, (read_record(place) or {}).get("task"))
-    if own is not None:
-        _require_same_labels(own, teacher.task)
+    order = _order(own, teacher.task) if own is not None else None
     name = models.display_name(options.student)
     return Origin(
         name,
@@ -121,22 +123,31 @@ def _another(options: Any, teacher: Trained) -> Origin:
         tokenizer,
         limit=models.max_positions(config, tokenizer),
         trained_for=own.name if own is not None else None,
+        order=order,
     )
 
 
-def _require_same_labels(own: Task, task: Task) -> None:
-    """Refuse a student that was trained for the teacher's task with other labels: its head says something else."""
-    theirs, taught = (found.model_arguments().get("id2label") for found in (own, task))
+def _order(own: Task, task: Task) -> list[int] | None:
+    """`Origin.order` of a student that was trained for a task.
+
+    Raises:
+        UserError: for the teacher's, with other labels: its head says something else.
+    """
+    theirs, taught = (list((found.model_arguments().get("id2label") or {}).values()) for found in (own, task))
     if own.name != task.name or theirs == taught:
-        return
-    raise UserError(
-        f"teacher and student label sets differ: {_shown(taught)} and {_shown(theirs)}",
-        "Give as --student an encoder without a head, or a model with the teacher's labels in the teacher's order.",
+        return None
+    if sorted(theirs) != sorted(taught) or len(set(taught)) < len(taught):
+        raise UserError(
+            f"teacher and student label sets differ: {_shown(taught)} and {_shown(theirs)}",
+            "Give as --student an encoder without a head, or a model with the teacher's labels.",
+        )
+    reporting.current().note(
+        f"the student's labels, {_shown(theirs)}, are put in the teacher's order, {_shown(taught)}"
     )
+    return [theirs.index(name) for name in taught]
 
 
-def _shown(labels: dict[int, str] | None) -> str:
-    names = list((labels or {}).values())
+def _shown(names: Sequence[str]) -> str:
     return "(" + ", ".join(names[:6]) + (", ..." if len(names) > 6 else "") + ")"
 
 
@@ -188,6 +199,8 @@ def opened(found: Origin, options: Any, teacher: Trained, task: Task) -> tuple[A
         )
         if found.layers is None and found.trained_for != task.name:  # weights of the right shape may be another head's
             new = sorted([*new, *parameters.renew_head(model, new)])
+        if found.order is not None:
+            parameters.reorder_head(model, found.order)
     if found.layers is not None:
         surgery.keep_layers(model, found.layers)
     fitting.fit(model, found.tokenizer, flag="--student-tokenizer")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
 from nlpkit.errors import UserError
@@ -82,12 +82,7 @@ def renew_head(model: Any, new: Collection[str]) -> list[str]:
     """
     import torch
 
-    base = model.base_model_prefix + "."
-    renewed = [
-        name
-        for name, parameter in model.named_parameters()
-        if not name.startswith(base) and name not in new and parameter.shape[:1] == (model.config.num_labels,)
-    ]
+    renewed = [name for name in _of_labels(model) if name not in new]
     for owner in dict.fromkeys(name.rpartition(".")[0] for name in renewed):
         module = model.get_submodule(owner)
         for tensor in (module, *module.parameters(recurse=False)):
@@ -95,6 +90,34 @@ def renew_head(model: Any, new: Collection[str]) -> list[str]:
         with torch.no_grad():
             model._init_weights(module)
     return renewed
+
+
+def reorder_head(model: Any, order: Sequence[int]) -> None:
+    """Number the labels of a head otherwise.
+
+    Args:
+        order: for each label, as it is numbered now, its number so far.
+    """
+    import torch
+
+    found = _of_labels(model)
+    # a layer in front of the last one may by chance be as wide
+    last = found[-1].rpartition(".")[0] if found else ""
+    with torch.no_grad():
+        for name in found:
+            if name.rpartition(".")[0] == last:
+                parameter = model.get_parameter(name)
+                parameter.copy_(parameter[list(order)])
+
+
+def _of_labels(model: Any) -> list[str]:
+    """The names of weights beside the encoder with as many rows as there are labels."""
+    base, rows = model.base_model_prefix + ".", (model.config.num_labels,)
+    return [
+        name
+        for name, parameter in model.named_parameters()
+        if not name.startswith(base) and parameter.shape[:1] == rows
+    ]
 
 
 def dropout_overrides(config: Any, dropout: float | None) -> dict[str, Any]:

@@ -196,6 +196,41 @@ def test_prune_and_benchmark_read_labels_as_their_model_numbers_them(turned: Pat
         assert ["positive", "negative"][label] == texts[text]
 
 
+def test_a_student_whose_labels_stand_in_another_order_goes_on(
+    trained: Path, turned: Path, reviews: Path, tmp_path: Path
+) -> None:
+    config = distill.Config(
+        teacher=str(trained),
+        student=str(turned),
+        data=str(reviews),
+        output=tmp_path / "run",
+        max_steps=1,
+        learning_rate=1e-9,
+        measure_seconds=0,
+        **CPU,
+    )
+    record = distill.run(config).record
+    assert record["task"]["labels"] == ["negative", "positive"]
+    assert record["metrics"]["test"]["accuracy"] == pytest.approx(accuracy(trained))
+
+
+def test_only_the_outputs_of_a_head_are_numbered_otherwise() -> None:
+    """The layer in front of them is as wide as there are labels."""
+    from transformers import RobertaConfig, RobertaForSequenceClassification
+
+    from nlpkit.training import parameters
+
+    config = RobertaConfig(
+        vocab_size=20, hidden_size=4, num_hidden_layers=1, num_attention_heads=2, intermediate_size=8, num_labels=4
+    )
+    torch.manual_seed(0)
+    model = RobertaForSequenceClassification(config).eval()
+    ids = torch.tensor([[5, 6, 7]])
+    before = model(ids).logits
+    parameters.reorder_head(model, [2, 0, 3, 1])
+    assert torch.allclose(model(ids).logits, before[:, [2, 0, 3, 1]])
+
+
 def test_a_student_of_another_task_gets_a_new_head(turned: Path, tiny_model: Path, tmp_path: Path) -> None:
     from transformers import AutoModelForTokenClassification
 
