@@ -377,9 +377,16 @@ def _find_in_folder(folder: Path, config: str | None, reading: Reading) -> dict[
         named = _by_split(paths)
         others = named.pop(None, [])
         if not named and (nested := _nested(place, reading)):
-            if others:
-                reporting.current().note(f"{place}: files beside the folders of texts are left out: {_names(others)}")
-            return nested
+            # a table is likelier what is meant than folders that happen to hold texts
+            tables = [path for path in others if reading.format_of(path) != "txt"]
+            if nested == {"train": [place]} and tables:
+                reporting.current().note(f"{place}: folders of texts beside {_names(tables)} are left out")
+                others = tables
+            else:
+                if others and nested != {"train": [place]}:  # which tells itself what lies beside
+                    left_out = _names(others)
+                    reporting.current().note(f"{place}: files beside the folders of texts are left out: {left_out}")
+                return nested
         if named:
             if others:
                 reporting.current().note(f"{place}: not named after a split, left out: {_names(others)}")
@@ -418,18 +425,22 @@ def _nested(place: Path, reading: Reading) -> dict[str, list[Path]]:
     if texts and class_folders.classes_of(place):
         return {"train": [place]}
     found: dict[str, list[Path]] = {}
+    unnamed: list[Path] = []
     for folder in sorted(path for path in place.iterdir() if path.is_dir()):
         split = SPLIT_NAMES.get(folder.name.lower())
-        if split is None:
-            continue
         whole = class_folders.classes_of(folder) if texts else _marks_words(reading) and brat.documents_of(folder)
         paths = [folder] if whole else _data_files(folder, reading)
+        if split is None:
+            unnamed += [folder] if paths else []
+            continue
         if paths and split in found:
             raise UserError(
                 f"{place}: several folders could be {split}: {_names([*found[split], *paths])}", "Keep one."
             )
         if paths:
             found[split] = _shards(split, paths)
+    if found and unnamed:
+        reporting.current().note(f"{place}: folders not named after a split, left out: {_names(unnamed)}")
     return dict(sorted(found.items(), key=_split_order))
 
 
@@ -526,7 +537,10 @@ def _parted(loaded: LoadedData, rows: Dataset, paths: list[Path]) -> dict[str, D
 
     column = split_names.column_of(rows.column_names)
     named = split_names.splits_of(rows[column][:]) if column is not None else None
-    if column is None or named is None:
+    if column is None:
+        return {}
+    if named is None:
+        _tell_unparted(loaded, rows, column, paths)
         return {}
     counts = Counter(named)
     ordered = sorted(counts, key=lambda split: _split_order((split, [])))
@@ -534,6 +548,21 @@ def _parted(loaded: LoadedData, rows: Dataset, paths: list[Path]) -> dict[str, D
     reporting.current().note(f"{_names(paths)}: '{column}' tells the split of each row: {shown}")
     kept = rows.remove_columns([column])
     return {split: kept.select(np.flatnonzero(np.array(named) == split)) for split in ordered}
+
+
+def _tell_unparted(loaded: LoadedData, rows: Dataset, column: str, paths: list[Path]) -> None:
+    """Warn where most rows of a column name their split, so that the others keep it from being followed."""
+    cells = rows[column][:]
+    others = [i for i, cell in enumerate(cells) if split_names.canonical(cell) is None]
+    if others and 2 * len(others) < len(cells):
+        first = rows[others[0]]
+        shown = "empty" if first[column] is None else repr(first[column])
+        place = f"{loaded.origins[first[FILE]][1]} {first[readers.LINE]}: {shown}"
+        reporting.current().warn(
+            f"{_names(paths)}: '{column}' names a split in {len(cells) - len(others):,} of {len(cells):,} rows, not "
+            f"in others ({place}): it is passed over, and all rows are of one split. "
+            "Name one in every row (train, validation or test), or leave the others out"
+        )
 
 
 @dataclass

@@ -335,6 +335,9 @@ def test_a_word_a_row_is_no_layout_of_texts(tmp_path: Path) -> None:
         ("array(['Ann', 'Lee'], dtype=object)", ["Ann", "Lee"]),
         ("[',' '.']", [",", "."]),
         ("[(0, 3, 'PER')]", [[0, 3, "PER"]]),
+        ("('Ann', 'Lee')", ["Ann", "Lee"]),
+        ("('Ann',)", ["Ann"]),
+        ("(laughs)", None),
         ("[]", []),
         ("['a' ... 'b']", None),  # numpy leaves out the middle of a long array
         ("['a'", None),
@@ -357,6 +360,20 @@ def test_lists_in_cells_and_words_with_blanks_between(tmp_path: Path, said: Said
     assert "1 of 121 rows hold no list in column 'tokens', as the others do (line 122)" in said
 
 
+def test_one_odd_cell_among_lists_costs_its_row_only(tmp_path: Path, said: Said) -> None:
+    cells = [[str(words), str(tags)] for words, tags in SENTENCES] * 3
+    found = values(table(tmp_path / "a.csv", ["tokens", "ner_tags"], [*cells, ["Ann ran", ""]]))
+    assert [row["tokens"] for row in found] == [*[words for words, _ in SENTENCES] * 3, None]
+    assert "1 of 7 rows hold no list in column 'tokens', as the others do (line 8)" in said
+    plain = [[" ".join(words), " ".join(tags)] for words, tags in SENTENCES] * 3
+    found = values(table(tmp_path / "b.csv", ["sentence", "tags"], [*plain, ["Ann ran", ""], ["Ann ran", "O"]]))
+    assert [row["tags"] for row in found] == [*[tags for _, tags in SENTENCES] * 3, None, ["O"]]
+    # parts of speech are told by the name of their column
+    speech = [["Ann ran", "NOUN VERB"], ["so", "ADV"]]
+    assert values(table(tmp_path / "c.csv", ["text", "pos"], speech))[0]["pos"] == ["NOUN", "VERB"]
+    assert values(table(tmp_path / "d.csv", ["text", "title"], speech))[0]["title"] == "NOUN VERB"
+
+
 def test_a_text_in_brackets_is_no_list(tmp_path: Path) -> None:
     path = table(tmp_path / "a.csv", ["text", "label"], [["[NOISE]", "a"], ["so it goes", "b"]])
     assert [row["text"] for row in values(path)] == ["[NOISE]", "so it goes"]
@@ -377,6 +394,13 @@ def test_dataturks_and_lighttag(tmp_path: Path, said: Said) -> None:
         assert first["text"] == TEXT and marked(first["spans"]) == MARKS
         assert all(row["spans"] == [] for row in others)
         assert "Dataturks" in said
+    path = jsonl(
+        tmp_path / "c.jsonl", [{"content": TEXT, "annotation": points}] * 100 + [{"content": TEXT, "annotation": ["a"]}]
+    )
+    assert len(values(path)) == 100
+    assert "1 of 101 rows are left out: they have no 'content' with annotations, as the others do (line 101)" in said
+    names = [{"content": TEXT, "annotations": ["good"]}]  # labels of the text
+    assert values(jsonl(tmp_path / "d.jsonl", names), "texts") == names
 
 
 def test_words_in_objects_and_pairs(tmp_path: Path) -> None:

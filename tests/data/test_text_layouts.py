@@ -59,6 +59,11 @@ def test_fasttext_with_several_labels_anywhere_and_with_none(tmp_path: Path) -> 
     assert "1 of 3 rows have no __label__ (line 2)" in said
 
 
+def test_fasttext_with_labels_that_no_blank_parts(tmp_path: Path) -> None:
+    loaded, _ = load(write(tmp_path / "a.txt", "__label__a,__label__b two of them\n__label__c__label__b so\n"))
+    assert pairs(loaded) == [("two of them", ["a", "b"]), ("so", ["c", "b"])]
+
+
 def test_a_text_that_speaks_of_the_prefix_is_no_fasttext(tmp_path: Path) -> None:
     loaded, said = load(write(tmp_path / "a.txt", "write __label__x in front\nof each line\n"), labelled=False)
     assert loaded.splits["train"]["text"][:] == ["write __label__x in front", "of each line"]
@@ -136,6 +141,7 @@ def test_a_folder_a_class(tmp_path: Path) -> None:
     assert loaded.where("test", 1) == f"{tmp_path / 'test' / 'bad' / '3_7.txt'} line 1"
     assert f"{tmp_path / 'train'}: one folder a class, a text a file: bad 2, good 2" in said
     assert "unsup: 1 texts without a label, left out" in said
+    assert "1 text files beside the folders are left out: urls.txt" in said
     assert len(loaded.source.files["train"]) == 1  # and not one for each text
 
 
@@ -144,6 +150,15 @@ def test_a_folder_a_class_as_one_split(tmp_path: Path) -> None:
     assert len(load(folder / "train")[0].splits["train"]) == 4
     loaded, _ = load(folder / "train", test_files=[str(folder / "test")])
     assert {split: len(found) for split, found in loaded.splits.items()} == {"train": 4, "test": 4}
+
+
+def test_a_table_beside_folders_of_texts_is_what_is_meant(tmp_path: Path) -> None:
+    for name in ("notes", "drafts"):
+        write(tmp_path / name / "1.txt", "a text")
+    write_csv(tmp_path / "reviews.csv", rows(3))
+    loaded, said = load(tmp_path)
+    assert len(loaded.splits["train"]) == 3
+    assert "folders of texts beside reviews.csv are left out" in said
 
 
 def test_files_with_numbers_for_names_come_in_their_order(tmp_path: Path) -> None:
@@ -184,8 +199,11 @@ def test_a_folder_a_split(tmp_path: Path) -> None:
     for split, count in (("train", 6), ("test", 2)):
         (tmp_path / split).mkdir()
         write_csv(tmp_path / split / "part-0.csv", rows(count))
-    loaded, _ = load(tmp_path)
+    (tmp_path / "more").mkdir()
+    write_csv(tmp_path / "more" / "part-0.csv", rows(2))
+    loaded, said = load(tmp_path)
     assert {split: len(found) for split, found in loaded.splits.items()} == {"train": 6, "test": 2}
+    assert "folders not named after a split, left out: more" in said
     write_csv(tmp_path / "train" / "other.csv", rows(2))
     with pytest.raises(UserError, match="several files could be train"):
         load(tmp_path)

@@ -17,11 +17,14 @@ from nlpkit.data.layouts.base import TAG, Layout, Tally, Wanted
 if TYPE_CHECKING:
     from nlpkit.data.readers import Input, Row
 
+_TAGS = ("tags", "pos", "pos_tags", "upos", "xpos", "ner", "ner_tags", "chunk_tags", "labels")
 _WRAPPED = re.compile(r"(?:array|list)\((\[.*\])(?:,\s*dtype=[^)]*)?\)", re.DOTALL)
 # an item of a list: in quotes, or without blanks and commas; what numpy leaves out of a long array it shows as ...
 _ITEM = re.compile(
     r"""\s*,?\s*(?:(?P<quoted>'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")|(?P<bare>[^\s,'"\[\]]+))(?=[\s,]|$)"""
 )
+_TUPLE = re.compile(r"\(\s*(['\"].*['\"])\s*,?\s*\)", re.DOTALL)
+_MOST = 0.8  # share of the cells that must hold lists for the others to be slips
 _NUMBER = re.compile(r"(-?\d+)(?:\.0*)?")  # numpy writes 3. of what pandas made a float
 
 
@@ -33,6 +36,8 @@ def listed(cell: str) -> list[Any] | None:
     text = cell.strip()
     if wrapped := _WRAPPED.fullmatch(text):
         text = wrapped[1]
+    if found_tuple := _TUPLE.fullmatch(text):
+        text = f"[{found_tuple[1]}]"
     if not (text.startswith("[") and text.endswith("]")):
         return None
     try:
@@ -73,27 +78,32 @@ def _items(text: str) -> list[Any] | None:
 
 
 def _spelled(head: Sequence[Row]) -> list[str]:
-    """The columns that hold a list in every cell that is not empty."""
+    """The columns that hold a list in nearly every cell that is not empty."""
     found = []
     for name in head[0].values:
         cells = [row.values.get(name) for row in head]
         filled = [cell for cell in cells if cell is not None]
-        if filled and all(isinstance(cell, str) and listed(cell) is not None for cell in filled):
+        lists = sum(isinstance(cell, str) and listed(cell) is not None for cell in filled)
+        if filled and lists >= _MOST * len(filled):
             found.append(name)
     return found
 
 
 def _parallel(head: Sequence[Row]) -> tuple[str, str] | None:
-    """A column of words and one of as many tags in every row, both with blanks between."""
-    columns = [name for name in head[0].values if all(isinstance(row.values.get(name), str) for row in head)]
+    """A column of words and one of as many tags in nearly every row that has both, with blanks between."""
+    columns = list(head[0].values)
     for tags in columns:
-        cells = [row.values[tags].split() for row in head]
-        if not all(TAG.fullmatch(tag) for cell in cells for tag in cell) or max(map(len, cells)) < 2:
-            continue
         for words in columns:
-            if words != tags and all(
-                len(row.values[words].split()) == len(cell) for row, cell in zip(head, cells, strict=True)
-            ):
+            pairs = [(row.values.get(words), row.values.get(tags)) for row in head]
+            cells = [
+                (one.split(), other.split()) for one, other in pairs if isinstance(one, str) and isinstance(other, str)
+            ]
+            if words == tags or 2 * len(cells) < len(head) or max((len(cell) for _, cell in cells), default=0) < 2:
+                continue
+            entities = all(TAG.fullmatch(tag) for _, cell in cells for tag in cell)
+            as_many = sum(len(one) == len(other) for one, other in cells)
+            # other tags are told by the name of their column
+            if as_many >= (_MOST if entities else 1) * len(cells) and (entities or tags.lower() in _TAGS):
                 return words, tags
     return None
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nlpkit import reporting
-from nlpkit.data.layouts.base import Texts
+from nlpkit.data.layouts.base import SHOWN, Texts
 from nlpkit.errors import UserError
 
 if TYPE_CHECKING:
@@ -88,6 +88,9 @@ def read(folder: Path, reading: Reading) -> Texts:
         files += own
         if len(own) == 1 and chunks[-1]["text"][0].as_py().count("\n") > _MANY_LINES:
             reporting.current().warn(f"{own[0]}: read as one text of many lines, the only one of its class")
+    if beside := [path.name for path in _visible(folder) if _is_text(path)]:
+        named = ", ".join(beside[:SHOWN]) + (", ..." if len(beside) > SHOWN else "")
+        reporting.current().note(f"{folder}: {len(beside):,} text files beside the folders are left out: {named}")
     shown = ", ".join(f"{name} {count:,}" for name, count in counts.items())
     reporting.current().note(f"{folder}: one folder a class, a text a file: {shown}")
     return Texts(pa.concat_tables(chunks), files, digest.hexdigest(), size)

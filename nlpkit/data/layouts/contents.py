@@ -10,7 +10,7 @@ import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from nlpkit.data.layouts.base import DocumentLayout, Layout, Wanted
+from nlpkit.data.layouts.base import DocumentLayout, Layout, Tally, Wanted
 
 if TYPE_CHECKING:
     from nlpkit.data.readers import Input, Row
@@ -22,8 +22,22 @@ def _is_row(values: Any) -> bool:
     return (
         isinstance(values, Mapping)
         and isinstance(values.get("content"), str)
-        and any(isinstance(values.get(name), list | dict | None) and name in values for name in _ANNOTATIONS)
+        and any(name in values and _are_annotations(values[name]) for name in _ANNOTATIONS)
     )
+
+
+def _are_annotations(value: Any) -> bool:
+    """Whether a cell has annotations of a text, or none; a list of names is something else."""
+    return value is None or isinstance(value, dict) or (isinstance(value, list) and all(map(_is_annotation, value)))
+
+
+def _is_annotation(item: Any) -> bool:
+    if not isinstance(item, Mapping):
+        return False
+    points = item.get("points")
+    if isinstance(points, list):
+        return all(isinstance(point, Mapping) and {"start", "end"} <= point.keys() for point in points)
+    return {"start", "end"} <= item.keys()
 
 
 def _recognises(head: Sequence[Row], wanted: Wanted) -> bool:
@@ -31,12 +45,22 @@ def _recognises(head: Sequence[Row], wanted: Wanted) -> bool:
 
 
 def _rows(rows: Iterator[Row], head: Sequence[Row], source: Input) -> Iterator[Row]:
+    tally = Tally(source)
     for row in rows:
-        yield row if row.error is not None else dataclasses.replace(row, values=_plain(row.values))
+        if row.error is not None:
+            yield row
+            continue
+        tally.total += 1
+        if not _is_row(row.values):
+            tally.leave_out(row.line, "they have no 'content' with annotations, as the others do")
+            continue
+        tally.kept += 1
+        yield dataclasses.replace(row, values=_plain(row.values))
+    tally.tell()
 
 
 def _plain(values: Mapping[str, Any]) -> dict[str, Any]:
-    name = next(name for name in _ANNOTATIONS if name in values)
+    name = next(name for name in _ANNOTATIONS if name in values and _are_annotations(values[name]))
     found = values[name]
     plain: dict[str, Any] = {"text": values["content"]}
     if isinstance(found, dict):  # of the whole text

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 PREFIX = "__label__"
 _LABEL = re.compile(rf"(?:^|(?<=\s)){PREFIX}(\S+)\s*")
+_BETWEEN = re.compile(rf"[,;|]?{PREFIX}")  # labels that are written without a blank between
 
 
 def _recognises(head: Sequence[Row], wanted: Wanted) -> bool:
@@ -33,7 +34,7 @@ def _rows(rows: Iterator[Row], head: Sequence[Row], source: Input) -> Iterator[R
         tally.total += 1
         tally.kept += 1
         text = row.values["text"]
-        labels = _LABEL.findall(text)
+        labels = [label for found in _LABEL.findall(text) for label in _BETWEEN.split(found)]
         if not labels and source.reading.wanted.labelled:
             tally.map(row.line, f"have no {PREFIX}")
         values: dict[str, Any] = {"text": _LABEL.sub("", text).strip(), "label": labels}
