@@ -253,8 +253,8 @@ def hold_out(
         group_by: column whose equal values stay on one side; whole groups are drawn until the rows are enough. Not
             together with `stratify_by`.
         groups: a number for each row, from 0 without gaps; rows of one number stay on one side. Groups that are larger
-            than what is wanted are passed over. With `stratify_by` at most as many rows of a value are held out as are
-            wanted, without it whole groups until the rows are enough.
+            than what is wanted are passed over. With `stratify_by` about as many rows of a value are held out as are
+            wanted, see `_whole_groups`; without it whole groups until the rows are enough.
 
     Returns:
         (rest, held out), each in the order of `dataset`.
@@ -808,20 +808,43 @@ def _groups_of(sizes: np.ndarray, count: int, rng: np.random.Generator, largest:
 
 
 def _whole_groups(groups: np.ndarray, classes: np.ndarray, wanted: np.ndarray, rng: np.random.Generator) -> list[int]:
-    """Random groups that have at most `wanted[c]` rows of each class c together; where none fits the smallest one."""
+    """Random groups that have about `wanted[c]` rows of each class c together; where none fits the smallest one.
+
+    First those that fit into what is wanted of every class. Where groups are larger than that, rows are left to draw:
+    of each class that has none so far its smallest group, then any that are not too many rows, as long as at least half
+    of each class stays.
+    """
     import numpy as np
 
     rows = np.argsort(groups, kind="stable")
     starts = np.searchsorted(groups[rows], np.arange(groups.max() + 2))
-    found, left = [], wanted.copy()
-    for group in rng.permutation(len(starts) - 1).tolist():
-        if not left.any():
-            break
-        counts = np.bincount(classes[rows[starts[group] : starts[group + 1]]], minlength=len(left))
-        if (counts <= left).all():
-            left -= counts
-            found.append(group)
-    return found or [int(np.diff(starts).argmin())]
+    sizes, totals, count = np.diff(starts), np.bincount(classes), int(wanted.sum())
+    order = rng.permutation(len(sizes)).tolist()
+    held, found = np.zeros_like(wanted), dict[int, None]()
+
+    def take(group: int, most: np.ndarray) -> None:
+        nonlocal held
+        together = held + np.bincount(classes[rows[starts[group] : starts[group + 1]]], minlength=len(held))
+        if group not in found and (together <= most).all():
+            held = together
+            found[group] = None
+
+    for group in order:
+        if held.sum() == count:
+            return list(found)
+        take(group, wanted)
+    most = np.maximum(wanted, totals // 2)
+    place = np.argsort(order)
+    for lacking in np.flatnonzero((held == 0) & (wanted > 0)).tolist():
+        if held[lacking] == 0 and held.sum() < count:
+            own = np.unique(groups[classes == lacking])
+            smallest = min(own.tolist(), key=lambda group: (sizes[group], place[group]))
+            if sizes[smallest] <= count:
+                take(smallest, most)
+    for group in order:
+        if sizes[group] <= count - held.sum():
+            take(group, most)
+    return list(found) or [int(sizes.argmin())]
 
 
 def _draw(classes: np.ndarray, counts: np.ndarray, rng: np.random.Generator) -> np.ndarray:

@@ -187,3 +187,33 @@ def test_a_text_that_has_a_twin_is_not_met_again() -> None:
     assert complete
     assert found == [(i, 0) for i in range(30)]
     assert duplicates.near(made[:60], made[:60], comparisons=0) == ([], True)
+
+
+def held_out(texts: list[str], labels: list[int]) -> list[Counter[int]]:
+    """Rows of each class that three seeds hold out, a tenth; no text stands on both sides."""
+    rows = Dataset.from_dict({"text": texts, "label": labels})
+    groups = duplicates.groups(duplicates.keys(rows, ["text"]))
+    found = []
+    for seed in range(3):
+        rest, held = sources.hold_out(rows, 0.1, stratify_by="label", seed=seed, groups=groups)
+        assert not set(rest["text"]) & set(held["text"])
+        found.append(Counter(held["label"]))
+    return found
+
+
+def test_a_rare_class_whose_texts_repeat_is_held_out_too() -> None:
+    """One row in ten is spam, of five texts with twenty rows each: more than the ten rows that are wanted."""
+    spam = [i % 10 == 0 for i in range(1000)]
+    texts = [f"spam {i // 10 % 5}" if found else f"ham {i}" for i, found in enumerate(spam)]
+    assert held_out(texts, [int(found) for found in spam]) == [Counter({0: 90, 1: 20})] * 3
+    # a class of one text stays where it can be learnt
+    alone = ["spam" if found else f"ham {i}" for i, found in enumerate(spam)]
+    assert held_out(alone, [int(found) for found in spam]) == [Counter({0: 100})] * 3
+
+
+def test_as_many_rows_as_are_wanted_are_held_out_although_no_class_has_room_for_a_text() -> None:
+    pairs = held_out([f"text {i // 2}" for i in range(200)], [i // 4 for i in range(200)])
+    assert [(found.total(), max(found.values())) for found in pairs] == [(20, 2)] * 3
+    generator = random.Random(0)
+    several = held_out([f"text {i // 5}" for i in range(1000)], [generator.randrange(28) for _ in range(1000)])
+    assert [found.total() for found in several] == [100] * 3
