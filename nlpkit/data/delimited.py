@@ -34,6 +34,7 @@ KNOWN_NAMES = frozenset(
 
 _QUOTE_HINT = 'Close the quote, or write a quote inside a quoted field twice (""); if quotes are text: --quoting none.'
 _QUOTED = re.compile(r'"(?:[^"]|"")*"')
+_ESCAPED = re.compile(r'\\(["\\])')
 _END = "\r\n"
 _BLANK = " \r\n"
 
@@ -161,7 +162,7 @@ class Records:
             self.quotes = Quotes(self.quoting == "standard")
         elif self.mark != "\t":
             self.quotes = Quotes(True)
-        quoted = csv.reader(self.lines, delimiter=self.mark, strict=True)
+        quoted = self._reader()
         blank = 0
         while True:
             self.lines.begin()
@@ -175,6 +176,19 @@ class Records:
             self.width = self.width or len(record.cells)
             yield record
         self._tell()
+
+    def _reader(self) -> Iterator[list[str]]:
+        """Reads rows whose quotes enclose fields, as the first lines write them where nobody said how."""
+        lines: Iterable[str] = self.lines
+        blanks = False
+        if self.quoting == "auto" and self.quotes is not None:
+            head = self.lines.peek()
+            if blanks := blanks_before_quotes(head, self.mark):
+                self.file.say(f"blanks behind '{self.mark}' are left out, as quotes follow them (--quoting standard)")
+            if escaped_quotes(head, self.mark):
+                self.file.say('quotes in fields are written \\", and read as quotes (--quoting standard)')
+                lines = map(unescaped, self.lines)
+        return csv.reader(lines, delimiter=self.mark, strict=True, skipinitialspace=blanks)
 
     def _next(self, quoted: Iterator[list[str]]) -> Record | None:
         if self.quotes is not None and self.quotes.enclose:
@@ -307,6 +321,36 @@ def _when_enclosed(lines: Sequence[str], mark: str, width: int) -> tuple[int, in
         before = reader.line_num
 
 
+def blanks_before_quotes(lines: Sequence[str], mark: str) -> bool:
+    """Whether quotes enclose fields behind a blank, as in `good, "a film, a play"`.
+
+    They do where more lines have all their columns so, or where all fields of a column but its name are written so.
+    """
+    if not any(f'{mark} "' in text for text in lines):
+        return False
+    loose, tight = ([cells for cells in loosely(lines, mark, blanks) if cells] for blanks in (False, True))
+    width = len(tight[0])
+    fit, tight_fit = (sum(len(cells) == width for cells in rows) for rows in (loose, tight))
+    if tight_fit != fit:
+        return tight_fit > fit
+    behind = [cells[1:] for cells in loose[1:] if len(cells) == width]
+    return any(all(re.fullmatch(r' +"[^"]*"', cell) for cell in column) for column in zip(*behind, strict=True))
+
+
+def escaped_quotes(lines: Sequence[str], mark: str) -> bool:
+    r"""Whether quotes inside quoted fields are written \" and not doubled: fewer lines are bad so."""
+    if not any('\\"' in text for text in lines):
+        return False
+    width = len(next(filter(None, loosely(lines, mark))))
+    made = [unescaped(text) for text in lines]
+    return sum(_when_enclosed(made, mark, width)) < sum(_when_enclosed(lines, mark, width))
+
+
+def unescaped(text: str) -> str:
+    r"""A line with \" as a doubled quote, and \\ as the backslash that it stands for."""
+    return _ESCAPED.sub(lambda found: '""' if found[1] == '"' else "\\", text) if "\\" in text else text
+
+
 def separator_line(text: str) -> str | None:
     """The separator that a first line such as `sep=;` names."""
     found = SEPARATOR_LINE.fullmatch(text)
@@ -326,12 +370,12 @@ def guess_mark(lines: Sequence[str]) -> str:
     return best
 
 
-def loosely(lines: Iterable[str], mark: str) -> list[list[str]]:
-    """Rows of some lines, whatever their quotes."""
+def loosely(lines: Iterable[str], mark: str, blanks: bool = False) -> list[list[str]]:
+    """Rows of some lines, whatever their quotes; `blanks` before a cell are left out."""
     if mark == "\t":
         return [fields(text, mark) for text in lines]
     try:
-        return list(csv.reader(lines, delimiter=mark))
+        return list(csv.reader(lines, delimiter=mark, skipinitialspace=blanks))
     except csv.Error:
         return [fields(text, mark) for text in lines]
 

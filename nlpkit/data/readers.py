@@ -88,6 +88,7 @@ _LONGEST_CELL = 16 * 2**20
 _CHUNK = 20_000  # rows turned into one arrow chunk
 _BLOCK = 2**20  # bytes of text decoded at a time
 _ADDRESS = re.compile(r"([a-z][a-z0-9+.-]+)://", re.IGNORECASE)
+_KNOWN_JSON = 'Known: a list of objects, {"data": [...]}, or {"column": [...]}; one object a line is .jsonl.'
 _UNDECODABLE = re.compile("[\udc80-\udcff]")
 
 
@@ -153,7 +154,7 @@ class Style:
     end: str = "\n"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # frozen, each would take twice as long to make
 class Row:
     """One row of a file.
 
@@ -205,7 +206,7 @@ def read_table(path: str | Path, reading: Reading = AS_FOUND) -> pa.Table:
         as_it_is = source.format == "parquet" and not layouts.recognises(_parquet_rows(source), reading.wanted)
     if as_it_is:
         with source.failures(), source.parquet() as file:
-            table = plain(file.read(), source.say)
+            table = _distinct(plain(file.read(), source.say), source)
         if not table.num_rows:
             raise source.empty()
         lines = pa.array(range(1, table.num_rows + 1), pa.int64())
@@ -637,7 +638,8 @@ def _undecodable(line: int, place: int, rest: bytes, encoding: str) -> tuple[str
 
 def _txt_rows(source: Input) -> Iterator[Row]:
     (name,) = source.names(["text"])
-    blank = behind = 0
+    blank = behind = rows = 0
+    tabs: set[int] = set()
     with source.text(newline="\n") as text:
         for number, line in enumerate(text, start=1):
             values = {name: line.rstrip("\r\n")}
@@ -646,9 +648,14 @@ def _txt_rows(source: Input) -> Iterator[Row]:
                 behind += 1
                 continue
             blank, behind = blank + behind, 0  # at the end of a file they are no gap
+            rows += 1
+            tabs.add(0 if line.startswith("__label__") else line.count("\t"))
             yield Row(number, values) if problem is None else source.bad(number, *problem, values)
     if blank:
         source.say(f"{blank:,} blank lines between rows are no rows")
+    if rows > 1 and len(tabs) == 1 and (found := tabs.pop()):
+        many = "a tab" if found == 1 else f"{found} tabs"
+        source.warn(f"every line holds {many}, and is one text with it; if tabs separate columns: --format tsv")
 
 
 def _conll_rows(source: Input) -> Iterator[Row]:
@@ -687,6 +694,8 @@ def _csv_rows(source: Input) -> Iterator[Row]:
             if "" in cells:
                 cells = [cell or None for cell in cells]
             values = dict(zip(columns, cells, strict=False))
+            if len(values) < len(columns):  # of a row that cannot be read, but is kept
+                values = {**dict.fromkeys(columns), **values}
             if record.fault:
                 yield source.bad(record.line, *record.fault, values)
             elif len(cells) != len(columns):
@@ -702,12 +711,17 @@ def _style(records: delimited.Records, first: str, width: int) -> Style:
     quotes: Literal["all", "some", "none"] = "all" if first.count('"') >= 2 * width else "some"
     if records.quotes is not None and not records.quotes.enclose:
         quotes = "none"
-    return Style(records.mark, quotes, "\r\n" if first.endswith("\r\n") else "\n")
+    return Style(records.mark, quotes, next((end for end in ("\r\n", "\r") if first.endswith(end)), "\n"))
 
 
 def _misfit(records: delimited.Records, columns: Sequence[str], found: int) -> tuple[str, str]:
     """Message and hint for a row with more or fewer fields than there are columns."""
     message = f"expected {len(columns)} fields ({', '.join(columns)}), found {found}"
+    if len(columns) == 1:
+        return message, (
+            "The first line names the columns: take out what stands above it. "
+            "Where each line is one text: --format txt, and no header."
+        )
     if records.quotes is not None and not records.quotes.enclose:
         return message, "Quotes are read as text in this file; where they enclose fields: --quoting standard."
     return message, "Quote the fields that contain the delimiter, or pass --delimiter."
@@ -782,6 +796,7 @@ def _json_lines(source: Input, text: _Text, *, begun: bool = False) -> Iterator[
     """Rows of one object a line; `begun`: a line that opens a document is bad, as those behind it do not close it."""
     hint = 'Each line must hold one JSON object, for example {"text": "...", "label": "..."}.'
     commas = 0
+    decoder, repeated = _Decoder(), ""
     for number, line in enumerate(text, start=1):
         if problem := text.take_problem():
             yield source.bad(number, *problem)
@@ -791,7 +806,7 @@ def _json_lines(source: Input, text: _Text, *, begun: bool = False) -> Iterator[
         if not begun and (line.strip() in ("[", "{", "[{") or _is_table(line)):
             lines = ["\n"] * (number - 1) + [line, *_readable(source, text)]
             try:
-                _JSON.decode("".join(lines))
+                _Decoder().decode("".join(lines))
             except (json.JSONDecodeError, RecursionError):
                 yield from _json_lines(source, _Text(lines, source.encoding), begun=True)
                 return
@@ -799,18 +814,21 @@ def _json_lines(source: Input, text: _Text, *, begun: bool = False) -> Iterator[
             source.format = "json"
             yield from _document(source, lines, _records)
             return
-        begun = True
+        begun, before = True, decoder.repeated
         try:
-            values = _JSON.decode(line)
+            values = decoder.decode(line)
         except RecursionError:
             yield source.bad(number, "nested too deep", hint)
             continue
         except json.JSONDecodeError as error:
+            decoder.repeated = before
             if line[error.pos :].strip() != "," or not line[: error.pos].strip():
-                yield source.bad(number, f"column {error.colno}: {error.msg}", hint)
+                yield source.bad(number, f"column {error.colno}: {_said(error)}", hint)
                 continue
-            values = _JSON.decode(line[: error.pos])
+            values = decoder.decode(line[: error.pos])
             commas += 1
+        if decoder.repeated and not repeated:
+            repeated = f"line {number}, "
         values = source.record(values)
         if not isinstance(values, dict):
             yield source.bad(number, f"expected an object, found {_kind(values)}", hint)
@@ -820,6 +838,12 @@ def _json_lines(source: Input, text: _Text, *, begun: bool = False) -> Iterator[
             yield Row(number, values)
     if commas:
         source.say(f"{commas:,} lines end in a comma, which is left out")
+    decoder.tell(source, repeated)
+
+
+def _said(error: json.JSONDecodeError) -> str:
+    """What is wrong, without the "at" before a place that is named elsewhere."""
+    return error.msg.removesuffix(" at").removesuffix(" starting")
 
 
 def _is_table(line: str) -> bool:
@@ -827,10 +851,15 @@ def _is_table(line: str) -> bool:
     if not line.lstrip().startswith("["):
         return False
     try:
-        found = _JSON.decode(line)
+        found = _Decoder().decode(line)
     except (json.JSONDecodeError, RecursionError):
         return line.lstrip()[1:].lstrip().startswith("{")  # it goes on in the next line
-    return bool(found) and isinstance(found, list) and all(isinstance(item, dict) for item in found)
+    return isinstance(found, list) and _is_records(found)
+
+
+def _is_records(found: Sequence[Any]) -> bool:
+    """Whether items of JSON are objects, of which there is one at least."""
+    return bool(found) and all(isinstance(item, dict) for item in found)
 
 
 def _missing_number(name: str) -> float | None:
@@ -838,7 +867,33 @@ def _missing_number(name: str) -> float | None:
     return None if name == "NaN" else float(name)
 
 
-_JSON = json.JSONDecoder(parse_constant=_missing_number)
+class _Decoder(json.JSONDecoder):
+    """Reads JSON, and keeps the last value of a name that stands twice in an object.
+
+    Attributes:
+        repeated: in how many objects one did.
+        name: the first such.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(parse_constant=_missing_number, object_pairs_hook=self._object)
+        self.repeated, self.name = 0, ""
+
+    def _object(self, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        made = dict(pairs)
+        if len(made) < len(pairs):
+            self.repeated += 1
+            names = Counter(name for name, _ in pairs)
+            self.name = self.name or next(name for name in names if names[name] > 1)
+        return made
+
+    def tell(self, source: Input, where: str = "") -> None:
+        """Warn where values were lost; `where` the first ones were."""
+        if self.repeated:
+            source.warn(
+                f"{self.repeated:,} objects hold a name twice, of which the last value is kept (first: {where}"
+                f"{self.name!r})"
+            )
 
 
 def _json_rows(source: Input) -> Iterator[Row]:
@@ -875,7 +930,9 @@ def _document(source: Input, lines: list[str], rows_of: Callable[[Input, Any], l
     if not content.strip():
         raise source.empty()
     try:
-        document = _JSON.decode(content)
+        decoder = _Decoder()
+        document = decoder.decode(content)
+        decoder.tell(source)
     except RecursionError:
         raise UserError(f"{source.name}: nested too deep", "Rows are objects in a list.") from None
     except json.JSONDecodeError as error:
@@ -885,7 +942,7 @@ def _document(source: Input, lines: list[str], rows_of: Callable[[Input, Any], l
             yield from _json_lines(source, _Text(lines, source.encoding))
             return
         where = f"{source.name} line {error.lineno}, column {error.colno}"
-        raise UserError(f"{where}: {error.msg}", "Check the file with `python -m json.tool`.") from error
+        raise UserError(f"{where}: {_said(error)}", "Check the file with `python -m json.tool`.") from error
     if isinstance(document, dict) and document and not any(isinstance(v, list | dict) for v in document.values()):
         source.say("holds one object, read as one row")
         document = [document]
@@ -910,7 +967,7 @@ def _document(source: Input, lines: list[str], rows_of: Callable[[Input, Any], l
 
 
 def _records(source: Input, document: Any) -> list[Any]:
-    """The rows of a JSON document: a list, a list under "data", or columns of one length."""
+    """The rows of a JSON document: a list, a list under "data" or the only one of objects, or columns of one length."""
     if isinstance(document, list):
         return document
     if isinstance(document, dict):
@@ -918,15 +975,17 @@ def _records(source: Input, document: Any) -> list[Any]:
         if isinstance(data, list) and (len(document) == 1 or (data and isinstance(data[0], dict))):
             return data
         columns = list(document.values())
+        held = [name for name, column in document.items() if isinstance(column, list) and _is_records(column)]
+        even = len(columns) > 1 and len({len(column) if isinstance(column, list) else -1 for column in columns}) == 1
+        if len(held) == 1 and not even:
+            source.say(f"the rows are those under {held[0]!r}")
+            return cast(list[Any], document[held[0]])
         if columns and all(isinstance(column, list) for column in columns):
             lengths = {name: len(column) for name, column in document.items()}
             if len(set(lengths.values())) > 1:
-                raise UserError(f"{source.name}: the columns differ in length: {lengths}")
+                raise UserError(f"{source.name}: the columns differ in length: {lengths}", _KNOWN_JSON)
             return [dict(zip(document, row, strict=True)) for row in zip(*columns, strict=True)]
-    raise UserError(
-        f"{source.name}: found {_kind(document)} that holds no rows",
-        'Known: a list of objects, {"data": [...]}, or {"column": [...]}; one object a line is .jsonl.',
-    )
+    raise UserError(f"{source.name}: found {_kind(document)} that holds no rows", _KNOWN_JSON)
 
 
 def _kind(value: object) -> str:
@@ -948,11 +1007,21 @@ def _parquet_rows(source: Input) -> Iterator[Row]:
     import pyarrow as pa
 
     with source.parquet() as file:
-        source.columns = list(file.schema_arrow.names)
+        source.columns = _distinct(file.schema_arrow.empty_table(), source).column_names
         numbers = itertools.count(1)
         for batch in file.iter_batches(batch_size=1024):
-            for values in plain(pa.Table.from_batches([batch]), source.say).to_pylist():
+            for values in _distinct(plain(pa.Table.from_batches([batch]), source.say), source).to_pylist():
                 yield Row(next(numbers), values)
+
+
+def _distinct(table: pa.Table, source: Input) -> pa.Table:
+    """The table with a name of its own for each column."""
+    if len(set(table.column_names)) == table.num_columns:
+        return table
+    names, said = delimited.names(table.column_names)
+    for what in said:
+        source.say(what)
+    return table.rename_columns(names)
 
 
 def _xlsx_rows(source: Input) -> Iterator[Row]:
@@ -969,7 +1038,8 @@ def _xlsx_rows(source: Input) -> Iterator[Row]:
             raise UserError(f"{source.name}: the workbook has no sheet of cells")
         sheet = book.worksheets[0]
         if len(book.worksheets) > 1:
-            source.say(f"reading the first sheet, {sheet.title!r}")
+            others = ", ".join(repr(other.title) for other in book.worksheets[1:])
+            source.say(f"reading the first sheet, {sheet.title!r}; left out: {others}")
         filled = _filled(source, sheet)
         head = list(itertools.islice(filled, delimited.HEAD_LINES))
         columns: list[str] = []

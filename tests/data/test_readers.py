@@ -1,0 +1,150 @@
+"""Files as people have them: what is read, and what is said of it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from nlpkit import reporting
+from nlpkit.data.readers import Input, read_rows, read_table
+from nlpkit.errors import UserError
+
+
+@pytest.fixture
+def said(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What is said to the user while the test runs, without the folders of files."""
+    found: list[str] = []
+
+    class Recorder(reporting.Reporter):
+        def note(self, message: str) -> None:
+            found.append(message.rpartition("/")[2])
+
+        def warn(self, message: str) -> None:
+            found.append(f"warning: {message.rpartition('/')[2]}")
+
+    monkeypatch.setattr(reporting, "_current", Recorder())
+    return found
+
+
+def cells(path: Path, content: str) -> list[tuple[object, ...]]:
+    path.write_text(content, encoding="utf-8", newline="")
+    return [tuple(row.values.values()) for row in read_rows(path, on_error="keep")]
+
+
+# --- csv
+
+
+def test_blanks_before_quotes(tmp_path: Path, said: list[str]) -> None:
+    content = 'label, text\n1, "a film, a play"\n0, "a ""good"" one"\n'
+    assert cells(tmp_path / "a.csv", content) == [("1", "a film, a play"), ("0", 'a "good" one')]
+    assert said == ["a.csv: blanks behind ',' are left out, as quotes follow them (--quoting standard)"]
+    said.clear()
+    assert cells(tmp_path / "b.csv", 'label, text\n1, "a film"\n0, "a play"\n')[0] == ("1", "a film")
+    assert len(said) == 1
+    said.clear()
+    spoken = 'label,text\n1, "No" she said\n0,yes\n1, "Ah"\n'  # a quotation here and there
+    assert [row[1] for row in cells(tmp_path / "c.csv", spoken)] == [' "No" she said', "yes", ' "Ah"']
+    assert not said
+
+
+def test_quotes_behind_backslashes(tmp_path: Path, said: list[str]) -> None:
+    content = 'text,label\n"a \\"good\\", long film",1\n"a \\\\ and\nmore",0\n"C:\\",1\n'.replace('"C:\\"', '"C:\\\\"')
+    found = cells(tmp_path / "a.csv", content)
+    assert found == [('a "good", long film', "1"), ("a \\ and\nmore", "0"), ("C:\\", "1")]
+    assert said == ['a.csv: quotes in fields are written \\", and read as quotes (--quoting standard)']
+    said.clear()
+    by_the_letter = 'text,label\n"C:\\films\\",1\n"a ""good"" \\n one",0\n'
+    assert cells(tmp_path / "b.csv", by_the_letter) == [("C:\\films\\", "1"), ('a "good" \\n one', "0")]
+    assert not said
+
+
+def test_rows_that_cannot_be_read_have_all_columns(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text('text,label\n"a" film,1\nshort\ngood,1\n')
+    rows = list(read_rows(path, on_error="keep"))
+    assert [list(row.values) for row in rows] == [["text", "label"]] * 3
+    assert [row.error is None for row in rows] == [False, False, True]
+
+
+def test_line_ends_of_old_macs_are_kept(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_bytes(b"text,label\rgood,1\rbad,0\r")
+    source = Input.of(tmp_path / "a.csv")
+    assert len(list(source.rows())) == 2
+    assert source.style is not None
+    assert source.style.end == "\r"
+
+
+def test_a_column_of_texts_with_commas_names_the_way_out(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("text\ngood, but long\n")
+    with pytest.raises(UserError, match="expected 1 fields") as caught:
+        list(read_rows(tmp_path / "a.csv"))
+    assert "--format txt" in (caught.value.hint or "")
+
+
+# --- plain text
+
+
+def test_columns_in_plain_text_are_told(tmp_path: Path, said: list[str]) -> None:
+    assert cells(tmp_path / "a.txt", "ham\tgood\nspam\tbad\n") == [("ham\tgood",), ("spam\tbad",)]
+    assert said == [
+        "warning: a.txt: every line holds a tab, and is one text with it; if tabs separate columns: --format tsv"
+    ]
+    said.clear()
+    for content in ("one\ttab\nno tab\n", "\ta single line\n", "a film\na play\n"):
+        cells(tmp_path / "b.txt", content)
+    assert not said
+
+
+# --- JSON
+
+
+def test_a_name_that_stands_twice_is_told(tmp_path: Path, said: list[str]) -> None:
+    line = '{"text": "a", "label": "x", "text": "b"}'
+    assert cells(tmp_path / "a.jsonl", f'{{"text": "z"}}\n{line},\n{line}\n') == [("z",), ("b", "x"), ("b", "x")]
+    kept = "of which the last value is kept"
+    assert f"warning: a.jsonl: 2 objects hold a name twice, {kept} (first: line 2, 'text')" in said
+    said.clear()
+    assert cells(tmp_path / "a.json", f"[{line}]") == [("b", "x")]
+    assert said == [f"warning: a.json: 1 objects hold a name twice, {kept} (first: 'text')"]
+
+
+@pytest.mark.parametrize(
+    "document", [{"examples": [{"text": "a"}]}, {"version": 1, "tags": ["x"], "rows": [{"text": "a"}]}]
+)
+def test_rows_under_another_name(tmp_path: Path, said: list[str], document: dict[str, object]) -> None:
+    assert cells(tmp_path / "a.json", json.dumps(document)) == [("a",)]
+    assert said == [f"a.json: the rows are those under {list(document)[-1]!r}"]
+
+
+def test_columns_of_objects_are_columns(tmp_path: Path, said: list[str]) -> None:
+    assert cells(tmp_path / "a.json", '{"text": ["a", "b"], "meta": [{"x": 1}, {"x": 2}]}')[1] == ("b", {"x": 2})
+    assert not said
+
+
+# --- parquet and Excel
+
+
+def test_a_second_column_of_one_name_in_parquet(tmp_path: Path, said: list[str]) -> None:
+    path = tmp_path / "a.parquet"
+    made = [pa.array(["a"]), pa.array(["x"]), pa.array(["1"])]
+    pq.write_table(pa.Table.from_arrays(made, names=["text", "text", "label"]), path)
+    row = {"text": "a", "text.1": "x", "label": "1"}
+    assert [found.values for found in read_rows(path)] == [row]
+    assert said == ["a.parquet: column 2 is a second 'text': it is 'text.1' here"]
+    (found,) = read_table(path).to_pylist()
+    assert row.items() <= found.items()
+
+
+def test_sheets_that_are_left_out_are_named(tmp_path: Path, said: list[str]) -> None:
+    openpyxl = pytest.importorskip("openpyxl")
+    book = openpyxl.Workbook()
+    book.active.append(["text"])
+    book.active.append(["a"])
+    book.create_sheet("more")
+    book.save(tmp_path / "a.xlsx")
+    assert len(list(read_rows(tmp_path / "a.xlsx"))) == 1
+    assert said == ["a.xlsx: reading the first sheet, 'Sheet'; left out: 'more'"]
