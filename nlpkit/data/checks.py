@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from nlpkit.data import duplicates as texts
+from nlpkit.data.spelling import folded
 from nlpkit.tasks.base import SHOWN, Finding
 
 RARE = 10  # rows under which a class is called rare
@@ -27,7 +28,7 @@ def duplicates(
         first: dict[str, int] = {}
         repeated, contradicting = [], []
         for i, key in enumerate(inputs):
-            normal = texts.normal(key)
+            normal = folded(key)
             seen = first.setdefault(normal, i)
             if seen != i:
                 repeated.append(f"{places[split][i]} = {places[split][seen]}: {_short(key)}")
@@ -46,7 +47,7 @@ def leakage(keys: Mapping[str, Sequence[str]], places: Mapping[str, Sequence[str
     """Rows of validation or test whose input also stands in train, or nearly so: their figures are too good."""
     if "train" not in keys:
         return []
-    normal = {split: [texts.normal(key) for key in inputs] for split, inputs in keys.items()}
+    normal = {split: [folded(key) for key in inputs] for split, inputs in keys.items()}
     train = {key: i for i, key in enumerate(normal["train"])}
     findings = []
     for split, inputs in keys.items():

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
+
+from nlpkit.data.spelling import folded
 
 if TYPE_CHECKING:
     import numpy as np
@@ -18,19 +19,11 @@ NEAR_CHARACTERS = 5_000_000  # texts with more in all are not compared: some sec
 NEAR_COMPARISONS = 1_000_000  # of pairs of texts, after which no more are looked for: texts made after one pattern
 # of scripts without blanks between words each character is one
 WORD = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]|[^\W\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]+")
-INVISIBLE = dict.fromkeys([0x00AD, *range(0x200B, 0x2010), 0x2060, 0xFEFF])  # soft hyphens, zero-width blanks, marks
-
-
-def normal(text: str) -> str:
-    """A text without what does not make it another one: capitals, blanks, invisible characters, compositions."""
-    if not text.isascii():
-        text = unicodedata.normalize("NFKC", text).translate(INVISIBLE)
-    return " ".join(text.casefold().split())
 
 
 def keys(rows: Dataset, columns: Iterable[str]) -> list[str]:
     """What the cells of each row say together, normalised; empty where they say nothing."""
-    cells = [[normal(_text(value)) for value in rows[column][:]] for column in columns]
+    cells = [[folded(_text(value)) for value in rows[column][:]] for column in columns]
     return ["\x1f".join(row) if any(row) else "" for row in zip(*cells, strict=True)]
 
 

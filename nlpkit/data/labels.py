@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import math
 import re
-import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from nlpkit import reporting
+from nlpkit.data.spelling import folded
 from nlpkit.errors import UserError
 from nlpkit.options import nearest
 
@@ -33,7 +33,6 @@ MISSING_WORDS = frozenset(
 # what float() takes besides (1_000, Arabic digits, nan, inf) is text to people
 NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 MINUS = "\u2212"  # as typesetters write it
-VARIANTS = frozenset(map(chr, range(0xFE00, 0xFE10)))  # behind a heart: in colour or as text
 WHOLE = re.compile(r"([+-]?[0-9]+)\.0*")
 MAX_FLOAT32 = 3.4028234663852886e38
 
@@ -187,14 +186,6 @@ def _unique(entries: Iterable[tuple[Any, int]]) -> dict[Any, int]:
 
 def _begins(one: str, other: str) -> bool:
     return one.startswith(other) or other.startswith(one)
-
-
-def folded(name: str) -> str:
-    """A name without what the eye may miss: case, composed accents, widths, marks without width, repeated blanks."""
-    seen = (char for char in name if unicodedata.category(char) not in ("Cf", "Cc") and char not in VARIANTS)
-    visible = (" " if char.isspace() else char for char in seen)
-    # a Turkish capital I with a dot leaves that dot behind
-    return " ".join(unicodedata.normalize("NFKC", "".join(visible)).casefold().replace("i\u0307", "i").split())
 
 
 def text_of(value: Any) -> str:

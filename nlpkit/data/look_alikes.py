@@ -9,7 +9,8 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from nlpkit.data.labels import as_number, folded
+from nlpkit.data.labels import as_number
+from nlpkit.data.spelling import folded
 from nlpkit.tasks.base import SHOWN, Finding
 
 # A name one letter away from another is a slip of the pen when it is this many times rarer, and long enough; short

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
-from nlpkit.data.labels import folded
+from nlpkit.data.spelling import folded
 
 if TYPE_CHECKING:
     from nlpkit.tasks.base import Task

@@ -16,24 +16,10 @@ from datasets import Dataset
 from every_task import tagged
 
 from nlpkit.data import checks, duplicates, sources, splits
+from nlpkit.data.spelling import folded
 from nlpkit.options import read_config_file
 from nlpkit.recipes import check_data, finetune_cls
 from nlpkit.runs.folder import read_record
-
-
-@pytest.mark.parametrize(
-    "other",
-    [
-        "A  Cafe\u0301 here ",
-        "a CAF\u00c9 here",
-        "a\u00a0caf\u00e9\there",
-        "a caf\u200b\u00e9 here",
-        "\uff41 caf\u00e9 here",
-    ],
-)
-def test_what_does_not_make_a_text_another_one(other: str) -> None:
-    assert duplicates.normal(other) == duplicates.normal("a caf\u00e9 here")
-    assert duplicates.normal("a cafe here") != duplicates.normal("a caf\u00e9 here")
 
 
 class Listener:
@@ -133,7 +119,7 @@ def test_texts_that_are_nearly_the_same() -> None:
     long = "the quick brown fox jumps over the lazy dog and runs away from the old farm near a river in spring"
     train = ["something else entirely that shares nothing", long, "short text", "a b c d e f g h"]
     others = [f"{long} again!", long.replace("brown", "red"), "short texts", long, "the dog", ""]
-    normal = [[duplicates.normal(text) for text in part] for part in (train, others)]
+    normal = [[folded(text) for text in part] for part in (train, others)]
     assert duplicates.near(*normal) == ([(0, 1), (1, 1)], True)
     for text in ("", "one", "\u65e5\u672c\u8a9e\u306e\u6587"):
         assert duplicates.near([text], ["other", text]) == ([], True)
