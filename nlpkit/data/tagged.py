@@ -223,6 +223,9 @@ def tags_column(rows: Dataset, text: str, named: str | None, kind: Kind | None) 
     kinds = {name: found for name in candidates if (found := _kind_of(rows, name)) is not None}
     filled = [name for name in candidates if not _is_empty(rows, name)] or candidates
     if kind is None and (generic := column_names.guess(filled, TAG_NAMES)):
+        if len(filled) > 1:
+            others = ", ".join(name for name in filled if name != generic)
+            reporting.current().note(f"tags: column '{generic}' (guessed, also possible: {others}; --tag-column)")
         return generic
     for wanted in (kind,) if kind else KINDS:
         for name, found in kinds.items():

@@ -947,3 +947,14 @@ def test_the_command_trains_and_says_what_comes_next(entities: Path, tiny_model:
     assert "tags: column 'column2' (ner; guessed; --column pos|chunk|ner, --tag-column)" in done.stdout
     assert "token-classification, 2 types (nasty, nice)" in done.stdout
     assert 'next: nlpkit predict run "..."' in done.stdout
+
+
+@pytest.mark.parametrize("beside", [None, "empty", "filled"])
+def test_a_choice_between_columns_of_spans_is_told(beside: str | None, tmp_path: Path) -> None:
+    mark = {"start": 0, "end": 3, "label": "PER"}
+    more = {"empty": {"Comments": []}, "filled": {"corrected": [mark]}, None: {}}[beside]
+    made = [{"text": f"Ann ran {i} miles", "label": [mark], **more} for i in range(20)]
+    path = write_jsonl(tmp_path / "a.jsonl", made)
+    notes = check_data.run(check_data.Config(data=str(path), task="token-classification", model="none")).record["notes"]
+    said = "tags: column 'label' (guessed, also possible: corrected; --tag-column)"
+    assert [note for note in notes if note.startswith("tags:")] == [said] * (beside == "filled")
