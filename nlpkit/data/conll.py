@@ -8,7 +8,11 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from nlpkit.data.readers import Row
 
 DOCSTART = "-DOCSTART-"
 TOKENS = "tokens"  # the column of the words
@@ -23,6 +27,13 @@ _REMARK = re.compile(r"#\s*\w[\w.:-]*\s*=|#\s+id\s")  # where it could be a word
 MOST_COLUMNS = 200  # CoNLL-2012 has one for each verb of a sentence
 _FIRST_LINES = 1_000  # lines from which the layout is found, where the first sentence is longer
 
+# what a first line holds that names the columns
+_WORD_NAMES = frozenset(("word", "words", "token", "tokens", "form", "text"))
+_TAG_NAMES = frozenset(("tag", "tags", "label", "labels", "ner", "ner_tag", "ner_tags", "pos", "pos_tag", "pos_tags",
+                        "chunk", "upos", "xpos", "entity", "iob", "bio"))  # fmt: skip
+_OTHER_NAMES = frozenset(("id", "index", "sentence", "sentence_id", "doc", "doc_id", *CONLL_U))
+_TAG = re.compile(r"[Oo]|[BIESLUM][-_.:/=]\S+", re.IGNORECASE)
+
 # number from 1, text, and message and hint where it could not be decoded
 Line = tuple[int, str, tuple[str, str] | None]
 
@@ -34,10 +45,12 @@ class Layout:
     Attributes:
         delimiter: between columns; None for any number of blanks and tabs.
         columns: a name each: `tokens` for the words, `id` for their numbers, those of CoNLL-U, else `column3` by place.
+        header: the line that names them, which is no word; None where none does.
     """
 
     delimiter: str | None
     columns: tuple[str, ...]
+    header: int | None = None
 
     def cells(self, text: str) -> list[str]:
         """The cells of a line."""
@@ -105,6 +118,11 @@ def sentences(lines: Iterable[Line], delimiter: str | None = None) -> Iterator[t
     lines = iter(lines)
     first = list(_first_sentence(lines))
     layout = layout_of((text for _, text, _ in first), delimiter)
+    if (header := next((line for line in first if _is_header(line[1], layout)), None)) is not None:
+        first.remove(header)
+        if not any(_is_word(text) for _, text, _ in first):
+            first += _first_sentence(lines)
+        layout = replace(layout_of((text for _, text, _ in first), delimiter), header=header[0])
     found = Sentence()
     for number, text, undecodable in itertools.chain(first, lines):
         if not text.strip() or text.startswith(DOCSTART):
@@ -129,12 +147,29 @@ def sentences(lines: Iterable[Line], delimiter: str | None = None) -> Iterator[t
         yield layout, found
 
 
+def _is_word(text: str) -> bool:
+    return bool(text.strip()) and not text.startswith(("#", DOCSTART))
+
+
+def _is_header(text: str, layout: Layout) -> bool:
+    """Whether a line of the first sentence names columns, of words and of tags."""
+    names = {cell.strip().lower() for cell in layout.cells(text)} if _is_word(text) else set()
+    return bool(names & _WORD_NAMES and names & _TAG_NAMES) and names <= _WORD_NAMES | _TAG_NAMES | _OTHER_NAMES
+
+
+def are_tagged(rows: Sequence[Row]) -> bool:
+    """Whether rows of plain text are words with their tags: as many cells in each, the last of which is a tag."""
+    cells = [str(next(iter(row.values.values()), "")).split() for row in rows]
+    widths = {len(line) for line in cells}
+    return len(widths) == 1 and widths != {1} and all(line and _TAG.fullmatch(line[-1]) for line in cells)
+
+
 def _first_sentence(lines: Iterator[Line]) -> Iterator[Line]:
     """The lines up to the first blank one behind a word."""
     begun = False
     for line in itertools.islice(lines, _FIRST_LINES):
         yield line
         text = line[1]
-        begun = begun or bool(text.strip() and not text.startswith(("#", DOCSTART)))
+        begun = begun or _is_word(text)
         if begun and not text.strip():
             return

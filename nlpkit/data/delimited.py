@@ -58,6 +58,7 @@ class Teller(Protocol):
 
     def say(self, fact: str) -> None: ...
     def warn(self, what: str) -> None: ...
+    def skipped_blank(self, count: int) -> None: ...
 
 
 class Lines:
@@ -243,8 +244,7 @@ class Records:
         return self._record(fields(text, self.mark))
 
     def _tell(self) -> None:
-        if self._blank:
-            self.file.say(f"{self._blank:,} blank lines between rows are no rows")
+        self.file.skipped_blank(self._blank)
         if count := len(self._as_text):
             self.file.warn(
                 f"{count:,} lines have a quote that does not close before the next row; "

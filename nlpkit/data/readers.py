@@ -289,6 +289,7 @@ class Input:
     Attributes:
         said: what was told of the file; what reads it once more is given the same set, and tells nothing twice.
         columns: of a file that names them once, from when its first row was asked for.
+        parted: whether blank lines part the words of sentences, so that they mean something.
     """
 
     name: str
@@ -298,6 +299,8 @@ class Input:
     keep: bool
     said: set[str] = field(default_factory=set)
     columns: list[str] | None = field(default=None, init=False)
+    parted: bool = field(default=False, init=False)
+    _blank: int = field(default=0, init=False)
     _style: Callable[[], Style] | None = field(default=None, init=False)
     _opened: IO[bytes] | None = field(default=None, init=False)
     _consumed: int = field(default=0, init=False)
@@ -369,6 +372,8 @@ class Input:
         with self.failures():
             for row in layouts.reshaped(_READERS[self.format](self), self):
                 yield row
+        if self._blank and not self.parted:
+            self.say(f"{self._blank:,} blank lines between rows are no rows")
         if row is None and (needed or self.columns is None):
             raise self.empty()
 
@@ -463,6 +468,10 @@ class Input:
         if name is not None:
             self.say(f"read as {name}")
         return row
+
+    def skipped_blank(self, count: int) -> None:
+        """Remember how many blank lines between rows were passed over; told behind the last row."""
+        self._blank = count
 
     def say(self, fact: str, line: int | None = None) -> None:
         """Tell a fact about the file, or a line of it, once."""
@@ -651,8 +660,7 @@ def _txt_rows(source: Input) -> Iterator[Row]:
             rows += 1
             tabs.add(0 if line.startswith("__label__") else line.count("\t"))
             yield Row(number, values) if problem is None else source.bad(number, *problem, values)
-    if blank:
-        source.say(f"{blank:,} blank lines between rows are no rows")
+    source.skipped_blank(blank)
     if rows > 1 and len(tabs) == 1 and (found := tabs.pop()):
         many = "a tab" if found == 1 else f"{found} tabs"
         source.warn(f"every line holds {many}, and is one text with it; if tabs separate columns: --format tsv")
@@ -667,6 +675,8 @@ def _conll_rows(source: Input) -> Iterator[Row]:
                 raise UserError(message, "Is it another --format, or another --delimiter?")
             found = sentence.columns(layout)
             values = dict(zip(source.names(list(found)), found.values(), strict=True))
+            if layout.header is not None:
+                source.say(f"line {layout.header} names the columns, and is no word")
             if sentence.problem:
                 yield source.bad(*sentence.problem, values)
             else:

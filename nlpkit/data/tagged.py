@@ -398,8 +398,9 @@ def is_tagged(row: Mapping[str, Any]) -> bool:
         for one in lists
         for other in lists
     )
-    one_a_row = column_names.guess(list(row), WORD_NAMES) and column_names.guess(list(row), (*KIND_NAMES, *TAG_NAMES))
-    return words_and_tags or any(map(_is_span, [value[0] for value in lists])) or one_a_row is not None
+    word = column_names.guess(list(row), WORD_NAMES)
+    one_a_row = word and len(str(row[word]).split()) < 2 and column_names.guess(list(row), (*KIND_NAMES, *TAG_NAMES))
+    return words_and_tags or any(map(_is_span, [value[0] for value in lists])) or bool(one_a_row)
 
 
 def _is_span(item: Any) -> bool:

@@ -40,8 +40,11 @@ class Span(NamedTuple):
     type: str
 
 
-_PREFIXED = re.compile(r"(?P<letter>[BIESLUM])(?P<mark>[-_.:/])(?P<type>.+)", re.IGNORECASE)
-_SUFFIXED = re.compile(r"(?P<type>.+)(?P<mark>[-_.:/])(?P<letter>[BIESLUM])", re.IGNORECASE)
+_MARK = r"(?P<mark>\s*[-_.:/=|]\s*)"
+_PREFIXED = re.compile(rf"(?P<letter>[BIESLUM]){_MARK}(?P<type>.+)", re.IGNORECASE)
+_SUFFIXED = re.compile(rf"(?P<type>.+?){_MARK}(?P<letter>[BIESLUM])", re.IGNORECASE)
+# how words of no entity are tagged where nobody wrote O
+_NOTHING = frozenset(("0", "_", "-", "*", "NONE", "NULL", "NIL", "OTHER", "OUT", "OUTSIDE", "NA", "N/A"))
 _OPENS = "BSU"  # letters that begin an entity
 
 
@@ -56,7 +59,16 @@ def spelling(tags: Iterable[str], known: Collection[str] = ()) -> dict[str, str]
         known: types of a model, which need no pairs.
     """
     # in their order, so that the same tag is shown whenever it is told
-    inside = list(dict.fromkeys(tag for tag in tags if tag and tag.upper() not in (OUTSIDE, *_LETTERS)))
+    written = list(dict.fromkeys(tag for tag in tags if tag))
+    inside = [tag for tag in written if tag.upper() not in (OUTSIDE, *_LETTERS)]
+    nothing = [tag for tag in inside if tag.upper() in _NOTHING]
+    if len(nothing) == 1 and len(inside) == len(written):
+        named = [tag for tag in inside if tag != nothing[0]]
+        found = {tag: match for tag in named if (match := _PREFIXED.fullmatch(tag))}
+        kinds = {match["type"] for match in found.values()}
+        if len(found) == len(named) and (_pairs(found.values()) or (known and kinds <= set(known))):
+            read = {tag: f"{match['letter']}-{match['type']}" for tag, match in found.items()}
+            return {**read, nothing[0]: OUTSIDE}
     for pattern in (_PREFIXED, _SUFFIXED):
         found = {tag: match for tag in inside if (match := pattern.fullmatch(tag))}
         if not inside or len(found) < len(inside):

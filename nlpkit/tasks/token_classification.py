@@ -218,13 +218,24 @@ class TokenClassification(Task):
     def _tell_spelling(cls, canonical: Mapping[str, str], written: Sequence[str]) -> None:
         """Say how tags are read that are not spelled as B-PER, or may not be read rightly."""
         if canonical:
-            tag, read = next((tag, read) for tag, read in canonical.items() if tag != read)
-            reporting.current().note(f"tags: {tag} is read as {read}, and so are all (--scheme plain: as they stand)")
+            changed = {tag: read for tag, read in canonical.items() if tag != read}
+            shown = [f"{tag} is read as {read}" for tag, read in changed.items() if read == OUTSIDE]
+            if others := [
+                f"{tag} is read as {read}, and so are all" for tag, read in changed.items() if read != OUTSIDE
+            ]:
+                shown.append(others[0])
+            reporting.current().note(f"tags: {'; '.join(shown)} (--scheme plain: as they stand)")
         elif pairs := schemes.unread_pairs(written):
             others = [tag for tag in written if tag and tag.upper() != OUTSIDE and not any(p in tag for p in pairs)]
             reporting.current().warn(
                 f"some tags come in pairs, as B_{pairs[0]} and I_{pairs[0]} would, others do not "
                 f"({', '.join(others[:SHOWN])}): each is taken for a type of its own; write entities as B-TYPE, I-TYPE"
+            )
+
+        if "*" in written and any(tag.startswith("(") and tag.endswith("*") for tag in written):
+            reporting.current().warn(
+                "tags are brackets that open and close, as (PER* and *), which are not read as such: each is a tag of "
+                "its own; write entities as B-TYPE, I-TYPE and O"
             )
 
     @classmethod

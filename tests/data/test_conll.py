@@ -32,6 +32,13 @@ def test_conll_2003_with_document_marks_and_several_blank_lines(tmp_path: Path) 
     assert [row.line for row in rows] == [3, 8, 12]
 
 
+@pytest.mark.parametrize("behind", ["", "\n"])
+def test_a_line_that_names_the_columns_is_no_word(behind: str, tmp_path: Path) -> None:
+    rows = rows_of(tmp_path / "a.conll", f"Token\tPOS\tTag\n{behind}EU\tNNP\tB-ORG\n\nTag\tNN\tO\nWord\tNN\tO\n")
+    assert [row.values["tokens"] for row in rows] == [["EU"], ["Tag", "Word"]]
+    assert rows[0].values["column3"] == ["B-ORG"]
+
+
 def test_tabs_keep_blanks_in_words_and_a_blank_line_may_hold_a_tab(tmp_path: Path) -> None:
     rows = rows_of(tmp_path / "a.conll", "New York\tB-LOC\r\nis\tO\r\n\t\r\n#\tO\n#paris\tO\n3 1/2\tO\n")
     assert [row.values for row in rows] == [

@@ -12,6 +12,7 @@ import pytest
 
 from nlpkit import reporting
 from nlpkit.data import delimited, readers
+from nlpkit.data.layouts import Wanted
 from nlpkit.errors import UserError
 
 RAW = 'text\tlabel\nplain one\t1\n"Opens and is not closed\t0\nplain two\t1\nclosed here"\t1\n"a" and "b"\t0\n'
@@ -268,3 +269,7 @@ def test_a_first_row_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
 def test_blank_lines_between_rows_are_counted(tmp_path: Path, said: list[str]) -> None:
     assert len(rows_of(tmp_path / "a.csv", "text,label\n\na,x\n\n \nb,y\n\n\n")) == 2
     assert said == [f"{tmp_path}/a.csv: 3 blank lines between rows are no rows"]
+    said.clear()
+    wanted = Wanted("words", labelled=True)
+    assert len(rows_of(tmp_path / "b.csv", "word,tag\na,O\n\nb,O\n", wanted=wanted)) == 2
+    assert not any("no rows" in line for line in said)  # there they end sentences

@@ -142,12 +142,18 @@ def test_the_class_names_of_a_model_tell_their_scheme(names: list[str], scheme: 
         (["PER_B", "PER_I", "WORK-OF-ART_B"], ["B-PER", "I-PER", "B-WORK-OF-ART"]),
         (["S_PER", "E_PER", "B_PER", "I_LOC"], ["S-PER", "E-PER", "B-PER", "I-LOC"]),
         (["b_per", "i_per", "o"], ["b-per", "i-per", "o"]),
+        (["B=PER", "I=PER", "B - LOC", "O"], ["B-PER", "I-PER", "B-LOC", "O"]),
+        (["NONE", "B-PER", "I-PER", "B-LOC"], ["O", "B-PER", "I-PER", "B-LOC"]),
+        (["_", "B_PER", "I_PER"], ["O", "B-PER", "I-PER"]),
         (["B-PER", "B_LOC", "I_LOC"], ["B-PER", "B-LOC", "I-LOC"]),
         # no pairs, or not all: each is a type
         (["O", "I_CARD", "PHONE"], None),
         (["B_cell", "T_cell", "O"], None),
         (["B_cell", "I_CARD", "O"], None),
         (["B_PER", "I_PER", "MISC"], None),
+        (["NONE", "B-PER", "I-PER", "O"], None),
+        (["NONE", "OTHER", "B-PER", "I-PER"], None),
+        (["NONE", "NOUN", "VERB"], None),
         (["B-PER", "I-PER", "B-B_cell"], None),
         (["PLAN-B", "PLAN-I", "X"], None),
     ],
@@ -161,3 +167,6 @@ def test_spellings_of_tags_are_told_from_the_whole_set(written: list[str], expec
 def test_a_model_tells_the_types_where_tags_have_no_pairs() -> None:
     assert tags.spelling(["B_PER", "O"]) == {}
     assert tags.spelling(["B_PER", "O"], ["LOC", "PER"]) == {"B_PER": "B-PER"}
+    assert tags.spelling(["B-PER", "NONE"], ["LOC", "PER"]) == {"B-PER": "B-PER", "NONE": "O"}
+    assert tags.spelling(["NONE"], ["LOC", "PER"]) == {"NONE": "O"}
+    assert tags.spelling(["NONE"]) == {}

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nlpkit.data import conll
 from nlpkit.data.layouts import (
     aligned,
     brat,
@@ -92,6 +93,11 @@ def reshaped(rows: Iterator[Row], source: Input) -> Iterator[Row]:
     every = itertools.chain(head, rows)
     found = next((layout for layout in LAYOUTS if good and layout.recognises(good, source.reading.wanted)), None)
     if found is None:
+        if source.format == "txt" and source.reading.wanted == Wanted("words") and conll.are_tagged(good):
+            source.warn(
+                "lines look like words with their tags; each is answered as a text of its own. For a sentence up to "
+                "each blank line: --format conll"
+            )
         return every
     source.say(f"read as {found.name}")
     return _converted(found, every, good, source)

@@ -105,6 +105,7 @@ def _rows(rows: Iterator[Row], head: Sequence[Row], source: Input) -> Iterator[R
         reporting.current().warn(f"{said}: each is answered as a text of its own. {HINT}")
         yield from rows
         return
+    source.parted = not numbering
     how = f"by column {', '.join(map(repr, numbering))}" if numbering else "by the empty rows between them"
     reporting.current().note(f"{source.name}: words are put together to sentences {how}")
     yield from _sentences(rows, source, numbering)
