@@ -88,6 +88,7 @@ _LONGEST_CELL = 16 * 2**20
 _CHUNK = 20_000  # rows turned into one arrow chunk
 _BLOCK = 2**20  # bytes of text decoded at a time
 _ADDRESS = re.compile(r"([a-z][a-z0-9+.-]+)://", re.IGNORECASE)
+_OTHER_FORMAT = "Name the format that it has: --format."
 _KNOWN_JSON = 'Known: a list of objects, {"data": [...]}, or {"column": [...]}; one object a line is .jsonl.'
 _UNDECODABLE = re.compile("[\udc80-\udcff]")
 
@@ -333,7 +334,9 @@ class Input:
             hint = _UNREAD.get(Path(name).suffix.lower()) or f"Name it with --format; known: {listed}."
             raise UserError(f"{name}: {what}", hint)
         try:
-            codecs.lookup(reading.encoding)
+            b"a".decode(reading.encoding, "ignore")  # base64 and the like are known, but no encodings of text
+        except UnicodeError:
+            pass
         except LookupError:
             raise UserError(f"Unknown encoding {reading.encoding!r}", "Usual ones: utf-8, latin-1, utf-16.") from None
         mark = reading.delimiter
@@ -555,7 +558,7 @@ class Input:
             # ParquetFile and not read_table: the latter reads columns out of folder names such as lang=en.
             return pq.ParquetFile(self.seekable())
         except pa.ArrowInvalid as error:
-            raise UserError(f"{self.name}: not a parquet file ({error})") from error
+            raise UserError(f"{self.name}: not a parquet file ({error})", _OTHER_FORMAT) from error
 
     def seekable(self) -> Path | IO[bytes]:
         """What libraries that jump about in a file can open; a packed file or a stream is read into memory."""
@@ -647,7 +650,7 @@ def _undecodable(line: int, place: int, rest: bytes, encoding: str) -> tuple[str
 
 def _txt_rows(source: Input) -> Iterator[Row]:
     (name,) = source.names(["text"])
-    blank = behind = rows = 0
+    blank = behind = rows = objects = 0
     tabs: set[int] = set()
     with source.text(newline="\n") as text:
         for number, line in enumerate(text, start=1):
@@ -658,12 +661,26 @@ def _txt_rows(source: Input) -> Iterator[Row]:
                 continue
             blank, behind = blank + behind, 0  # at the end of a file they are no gap
             rows += 1
+            objects += line.startswith('{"')
             tabs.add(0 if line.startswith("__label__") else line.count("\t"))
+            if rows == 1 and (mark := _header_mark(line)):
+                source.warn(f"the first line is a text as any other; if it names columns: --format {mark}", number)
             yield Row(number, values) if problem is None else source.bad(number, *problem, values)
     source.skipped_blank(blank)
-    if rows > 1 and len(tabs) == 1 and (found := tabs.pop()):
+    if objects == rows > 0:
+        source.warn("every line is a JSON object, and is read as one text; if these are rows: --format jsonl")
+    elif rows > 1 and len(tabs) == 1 and (found := tabs.pop()):
         many = "a tab" if found == 1 else f"{found} tabs"
         source.warn(f"every line holds {many}, and is one text with it; if tabs separate columns: --format tsv")
+
+
+def _header_mark(line: str) -> str | None:
+    """The format of columns whose names, known ones, a line seems to hold."""
+    for format, mark in (("tsv", "\t"), ("csv", ",")):
+        cells = [cell.strip().strip('"').lower() for cell in line.split(mark)]
+        if len(cells) > 1 and delimited.KNOWN_NAMES.issuperset(cells):
+            return format
+    return None
 
 
 def _conll_rows(source: Input) -> Iterator[Row]:
@@ -734,6 +751,8 @@ def _misfit(records: delimited.Records, columns: Sequence[str], found: int) -> t
         )
     if records.quotes is not None and not records.quotes.enclose:
         return message, "Quotes are read as text in this file; where they enclose fields: --quoting standard."
+    if found < len(columns):
+        return message, "The row is cut off, or belongs to no table: complete it, or take it out."
     return message, "Quote the fields that contain the delimiter, or pass --delimiter."
 
 
@@ -1039,11 +1058,15 @@ def _xlsx_rows(source: Input) -> Iterator[Row]:
         import openpyxl
     except ImportError:
         raise UserError(f"{source.name}: openpyxl is not installed", "Run: pip install 'nlpkit[xlsx]'") from None
-    try:
-        book = openpyxl.load_workbook(source.seekable(), read_only=True, data_only=True)
-    except Exception as error:  # openpyxl lets through whatever its zip and xml parsers raise
-        raise UserError(f"{source.name}: not an xlsx file ({error})") from error
-    try:
+    with ExitStack() as stack:
+        file = source.seekable()
+        if isinstance(file, Path):  # of a name openpyxl would want its own suffix
+            file = stack.enter_context(file.open("rb"))
+        try:
+            book = openpyxl.load_workbook(file, read_only=True, data_only=True)
+        except Exception as error:  # openpyxl lets through whatever its zip and xml parsers raise
+            raise UserError(f"{source.name}: not an xlsx file ({error})", _OTHER_FORMAT) from error
+        stack.callback(book.close)
         if not book.worksheets:
             raise UserError(f"{source.name}: the workbook has no sheet of cells")
         sheet = book.worksheets[0]
@@ -1076,8 +1099,6 @@ def _xlsx_rows(source: Input) -> Iterator[Row]:
         for name, counts in kinds.items():
             if len(counts) > 1:
                 source.say(f"column {name!r}: {counts[False]:,} numbers, dates and the like are read as text")
-    finally:
-        book.close()
 
 
 def _filled(source: Input, sheet: Any) -> Iterator[tuple[int, tuple[Any, ...]]]:

@@ -149,7 +149,9 @@ def _on_one_line(delimiter: str) -> Callable[[Any], Any]:
 
 
 def _cell(value: Any) -> Any:
-    return json.dumps(value, ensure_ascii=False) if isinstance(value, list | dict) else value
+    if isinstance(value, bool):
+        return str(value).lower()
+    return json.dumps(value, ensure_ascii=False, default=str) if isinstance(value, list | dict) else value
 
 
 def write_empty(path: Path, columns: Sequence[str], style: Style | None) -> None:

@@ -173,7 +173,7 @@ def _predict_file(predictor: Predictor, config: Config) -> Report:
     chunks = _chunks(source.rows(needed=False))
     first = next(chunks, [])
     if not first:
-        reporting.current().warn(f"{config.input} holds no rows: there is nothing to answer")
+        reporting.current().warn(f"{source.name} holds no rows: there is nothing to answer")
         if config.output is not None:
             columns = source.columns or []
             answer = _columns({"prediction": None, "score": None}, _free_prefix(columns))

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from nlpkit import reporting
-from nlpkit.data.readers import Input, read_rows, read_table
+from nlpkit.data.readers import Input, Reading, read_rows, read_table
 from nlpkit.errors import UserError
 
 
@@ -99,6 +99,21 @@ def test_columns_in_plain_text_are_told(tmp_path: Path, said: list[str]) -> None
     assert not said
 
 
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        ('{"text": "a"}\n\n{"text": "b"}\n', "every line is a JSON object"),
+        ("text,label\ngood,1\n", "if it names columns: --format csv"),
+        ("Sentence\tlabel\ngood\tone\tmore\n", "if it names columns: --format tsv"),
+        ("text, and more\n{braces}\n", ""),
+        ('{"a"} said\nso\n', ""),
+    ],
+)
+def test_rows_of_other_formats_in_plain_text_are_told(tmp_path: Path, said: list[str], content: str, told: str) -> None:
+    assert len(cells(tmp_path / "a.txt", content)) == 2
+    assert [told in message for message in said if message.startswith("warning")] == [True] * bool(told)
+
+
 # --- JSON
 
 
@@ -139,6 +154,16 @@ def test_a_second_column_of_one_name_in_parquet(tmp_path: Path, said: list[str])
     assert row.items() <= found.items()
 
 
+def test_excel_is_read_whatever_its_name(tmp_path: Path) -> None:
+    openpyxl = pytest.importorskip("openpyxl")
+    book = openpyxl.Workbook()
+    book.active.append(["text"])
+    book.active.append(["a"])
+    book.save(tmp_path / "a.xlsx")
+    (tmp_path / "a.xlsx").rename(tmp_path / "report")
+    assert [row.values for row in read_rows(tmp_path / "report", Reading("xlsx"))] == [{"text": "a"}]
+
+
 def test_sheets_that_are_left_out_are_named(tmp_path: Path, said: list[str]) -> None:
     openpyxl = pytest.importorskip("openpyxl")
     book = openpyxl.Workbook()
@@ -148,3 +173,10 @@ def test_sheets_that_are_left_out_are_named(tmp_path: Path, said: list[str]) -> 
     book.save(tmp_path / "a.xlsx")
     assert len(list(read_rows(tmp_path / "a.xlsx"))) == 1
     assert said == ["a.xlsx: reading the first sheet, 'Sheet'; left out: 'more'"]
+
+
+@pytest.mark.parametrize("encoding", ["base64", "rot13", "nonsense"])
+def test_what_is_no_encoding_of_text_is_refused(tmp_path: Path, encoding: str) -> None:
+    (tmp_path / "a.txt").write_text("good\n")
+    with pytest.raises(UserError, match="Unknown encoding"):
+        read_rows(tmp_path / "a.txt", Reading(encoding=encoding))

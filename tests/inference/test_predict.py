@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import datetime
 import gzip
 import io
 import json
@@ -272,6 +273,13 @@ def test_answers_are_written_as_the_input_is(
         end = "\r\n" if old.endswith("\r\n") else "\n"
         assert new.startswith(old.removesuffix(end))
         assert new.endswith(end)
+
+
+def test_cells_of_other_types_in_csv(tmp_path: Path) -> None:
+    row = {"kept": True, "days": [datetime.date(2024, 5, 1)], "score": 1.0}
+    with writer(tmp_path / "a.csv") as write:
+        write([row])
+    assert read(tmp_path / "a.csv") == [{"kept": "true", "days": '["2024-05-01"]', "score": "1.0"}]
 
 
 def test_missing_numbers_are_null_in_json(tmp_path: Path) -> None:
