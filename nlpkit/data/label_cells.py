@@ -24,6 +24,7 @@ Form = Literal["one", "several", "flags"]
 # fields of a label object that name it, the first that all objects have
 NAMING = ("name", "label", "text", "value", "title", "class", "category")
 COMMA_NUMBER = re.compile(r"[+-]?\d+,\d+")
+NUMBER_LIST = re.compile(r"[0-9]+(?:,[0-9]+)+")
 QUOTED = r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*\""""
 NUMPY_TEXTS = re.compile(rf"\[\s*(?:{QUOTED})(?:\s+(?:{QUOTED}))+\s*\]")
 NUMPY_ITEM = r"(?:True|False|[-+\d.eE]+)"
@@ -407,6 +408,8 @@ def _has_decimal_comma(texts: dict[str, int], column: str, said: list[str], doub
     words = sum(count for text, count in stripped.items() if text.lower() in MISSING_WORDS)
     plain_numbers = sum(count for text, count in stripped.items() if as_number(text) is not None)
     total = sum(stripped[text] for text in foreign)
+    if _are_lists_of_numbers(stripped):
+        return False
     if not foreign or total + plain_numbers < NUMBERS_SHARE * (sum(stripped.values()) - words):
         return False
     example = min(foreign)
@@ -419,6 +422,18 @@ def _has_decimal_comma(texts: dict[str, int], column: str, said: list[str], doub
     thousands = all(re.fullmatch(r"[+-]?[1-9]\d{0,2},\d{3}", text) for text in foreign)
     (doubtful if thousands else said).append(message)
     return True
+
+
+def _are_lists_of_numbers(texts: Collection[str]) -> bool:
+    """Whether commas stand between numbers that all stand alone as well, as 2,5 beside 2 and 5, and in their order.
+
+    Where only one number comes behind a comma (2,5 and 3,5) it may be the half.
+    """
+    alone = {text for text in texts if text.isdecimal()}
+    lists = [text.split(",") for text in texts if NUMBER_LIST.fullmatch(text)]
+    if not all(set(parts) <= alone and parts == sorted(set(parts), key=int) for parts in lists):
+        return False
+    return len({part for parts in lists for part in parts[1:]}) > 1
 
 
 def foreign_number(text: str) -> float | None:

@@ -42,7 +42,7 @@ def alike(names: Sequence[str], counts: Mapping[str, int], what: str, *, slips: 
 
 def several_in_one(names: Sequence[str], counts: Mapping[str, int]) -> list[Finding]:
     """Names that look like several labels in one cell; arguments as for `alike`."""
-    joined = _joined([name for name in names if as_number(name) is None])
+    joined = _joined(names)
     if joined is None:
         return []
     delimiter, cells = joined
@@ -123,7 +123,8 @@ def _joined(names: Sequence[str]) -> tuple[str, list[str]] | None:
     """The delimiter, and the names that it splits into parts which all are names, or parts of other such names."""
     known = set(names)
     for delimiter in DELIMITERS:
-        parts = {name: [part.strip() for part in name.split(delimiter)] for name in names if delimiter in name.strip()}
+        together = [name for name in names if delimiter in name.strip() and as_number(name) is None]
+        parts = {name: [part.strip() for part in name.split(delimiter)] for name in together}
         parts = {name: found for name, found in parts.items() if all(found)}
         often = Counter(part for found in parts.values() for part in set(found))
         cells = [name for name, found in parts.items() if all(part in known or often[part] > 1 for part in found)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
@@ -15,7 +16,7 @@ from conftest import write_jsonl
 from datasets import ClassLabel, Dataset, Features, Value
 
 from nlpkit import reporting
-from nlpkit.data import label_cells, look_alikes, sources
+from nlpkit.data import label_cells, look_alikes, sources, splits
 from nlpkit.data.labels import Labels, natural_order
 from nlpkit.data.sources import LoadedData, Source
 from nlpkit.errors import UserError
@@ -190,6 +191,17 @@ def test_columns_in_which_no_row_is_full_are_no_empty_label_column() -> None:
     rows = Dataset.from_dict({"text": ["a", "b"], "rude": ["x", None], "spam": [None, "x"]})
     with pytest.raises(UserError, match="every row has an empty cell in one of the columns rude, spam"):
         TextClassification.from_data({"train": rows}, finetune_cls.Config(label_columns=["rude", "spam"]))
+
+
+def test_columns_of_flags_whose_labels_are_kept_back_or_lacking_in_data_for_a_model() -> None:
+    train = Dataset.from_dict({"text": ["a", "b"], "rude": [1, 0], "spam": [1, 1]})
+    task = TextClassification.from_data({"train": train}, finetune_cls.Config(label_columns=["rude", "spam"]))
+    model = TextClassification.from_model(_config(task), task.record())
+    for flags, expected in (([1, -1], [[1.0, 0.0]]), ([-1, -1], [])):
+        rows = Dataset.from_dict({"text": ["a", "b"], "rude": flags, "spam": [0 if flag > 0 else -1 for flag in flags]})
+        assert model.examples(rows, "test", LoadedData({"test": rows}, Source(""), []))["label"][:] == expected
+    with pytest.raises(UserError, match="columns of 0 and 1, rude, spam; there is no spam here"):
+        model.bind(["text", "rude"], finetune_cls.Config(), labelled=True)
 
 
 def test_columns_of_flags_that_are_not_named_are_named_in_the_message() -> None:
@@ -407,6 +419,19 @@ def test_decimal_commas_and_decimals_are_numbers(values: list[Any], numbers: lis
     assert found["train"] == numbers
 
 
+def test_lists_of_numbers_with_commas_are_no_decimals() -> None:
+    """As GoEmotions writes them; a column of tenths has commas with a smaller number behind them."""
+    values = ["27", "2,5", "5", "2", "2,27", "4", "4,5", "0", "0,27"] * 3
+    task, _ = read(values)
+    assert task.labels.names == ["0", "2", "4", "5", "27", "0,27", "2,27", "2,5", "4,5"]
+    counts = Counter(values)
+    (finding,) = look_alikes.several_in_one(task.labels.names, counts)
+    assert finding.count == 12 and finding.message.endswith("(--label-delimiter ',')")
+    assert read(values, label_delimiter=",")[0].labels.names == ["0", "2", "4", "5", "27"]
+    assert read(["2", "5", "3", "2,5", "2,3", "3,2", "3"] * 3)[0].labels.problem == "regression"
+    assert read(["1", "5", "2", "1,5", "2,5"] * 3)[0].labels.problem == "regression"
+
+
 def test_decimal_commas_are_said_and_what_may_be_thousands_is_warned_of(heard: Heard) -> None:
     read(["1,5", "2,0", "3,25"])
     assert any(
@@ -552,6 +577,17 @@ def test_rows_that_are_held_out_are_stratified_by_classes_that_are_written_as_fl
     for seed in range(5):
         _, held = sources.hold_out(rows, 20, stratify_by="label", seed=seed, groups=np.arange(100))
         assert sum(held["label"]) == 2
+
+
+def test_rows_that_are_drawn_for_training_are_balanced_by_classes_that_are_written_as_floats(heard: Heard) -> None:
+    parts = {"train": rows_of([float(i % 10 == 0) for i in range(200)]), "validation": rows_of([0.0, 1.0])}
+    for hold_out, rare, said in (("texts", 15, ", balanced by label"), ("rows", 3, "")):
+        config = finetune_cls.Config(max_train_samples=30, hold_out=hold_out)
+        task = TextClassification.from_data(parts, config)
+        loaded = LoadedData(dict(parts), Source(""), [])
+        splits.prepare(loaded, task, config, 1)
+        assert abs(sum(loaded.splits["train"]["label"]) - rare) <= (3 if hold_out == "rows" else 0)
+        assert heard.notes[-1] == f"train: 30 rows drawn (seed 1{said})"
 
 
 # --- labels that look alike ---
