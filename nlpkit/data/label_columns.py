@@ -149,6 +149,12 @@ def bind(columns: Sequence[str], options: Any, known: Places, taken: set[str | N
         return named
     if not known.unsettled and known.stand_in(columns):
         return known
+    missing = [name for name in known.columns if not Places(name).stand_in(columns)]
+    if len(missing) < len(known.columns):
+        raise UserError(
+            f"the model's labels are columns of 0 and 1, {known.shown}; there is no {', '.join(missing)} here",
+            f"The columns are {', '.join(columns)}. Add what is missing, or name others with --label-columns a,b,c.",
+        )
     found = column_names.guess([name for name in columns if name not in taken], column_names.LABEL_NAMES)
     if found is None:
         raise UserError(

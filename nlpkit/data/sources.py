@@ -298,11 +298,12 @@ def hold_out(
     return dataset.select(np.flatnonzero(~mask)), dataset.select(np.flatnonzero(mask))
 
 
-def sample_balanced(dataset: Dataset, n: int, *, balance_by: str | None, seed: int) -> Dataset:
+def sample_balanced(dataset: Dataset, n: int, *, balance_by: str | None, seed: int, floats: bool = False) -> Dataset:
     """Draw `n` rows, as many of each value of `balance_by` as the data allow, in an order shuffled by `seed`.
 
     A value with too few rows gives all it has and the others make up for it. With balance_by=None, or a column of
-    lists or floats, the rows are plain random ones. `n` of at least len(dataset) returns `dataset` as it is.
+    lists or (unless `floats`) floats, the rows are plain random ones. `n` of at least len(dataset) returns `dataset`
+    as it is.
 
     Raises:
         UserError: n is below 1.
@@ -314,7 +315,7 @@ def sample_balanced(dataset: Dataset, n: int, *, balance_by: str | None, seed: i
     if n >= len(dataset):
         return dataset
     rng = np.random.default_rng(seed)
-    classes = _classes(dataset, balance_by)
+    classes = _classes(dataset, balance_by, floats=floats)
     drawn = _draw(classes, _even(np.bincount(classes), n, rng), rng)
     return dataset.select(rng.permutation(drawn))
 
@@ -739,23 +740,34 @@ def quiet() -> Iterator[None]:
         hub.logging.set_verbosity(verbosity)
 
 
+def has_classes(dataset: Dataset, column: str | None, *, floats: bool) -> bool:
+    """Whether rows are told apart by a column when some are drawn; `floats`: also by numbers that are floats.
+
+    Raises:
+        UserError: there is no such column.
+    """
+    import pyarrow as pa
+
+    if column is None:
+        return False
+    if column not in dataset.column_names:
+        shown = ", ".join(name for name in dataset.column_names if name not in HIDDEN)
+        raise UserError(f"There is no column {column!r}", f"Columns: {shown}.")
+    kind = dataset.features.arrow_schema.field(column).type
+    return not pa.types.is_nested(kind) and (floats or not pa.types.is_floating(kind))
+
+
 def _classes(dataset: Dataset, column: str | None, *, floats: bool = False) -> np.ndarray:
     """The class of each row as int64 of shape (n,), numbered by first appearance; null is a class of its own.
 
     All zero without a column, or with one of lists or (unless `floats`) floats, whose values are no classes.
     """
     import numpy as np
-    import pyarrow as pa
     import pyarrow.compute as pc
 
-    if column is None:
+    if column is None or not has_classes(dataset, column, floats=floats):
         return np.zeros(len(dataset), np.int64)
-    if column not in dataset.column_names:
-        shown = ", ".join(name for name in dataset.column_names if name not in HIDDEN)
-        raise UserError(f"There is no column {column!r}", f"Columns: {shown}.")
     values = dataset.select_columns([column]).with_format("arrow")[:][column]
-    if pa.types.is_nested(values.type) or (pa.types.is_floating(values.type) and not floats):
-        return np.zeros(len(dataset), np.int64)
     # Encode before the chunks are joined: joined text may be longer than arrow's 2 GiB.
     encoded = pc.dictionary_encode(values, null_encoding="encode").combine_chunks()
     return encoded.indices.to_numpy(zero_copy_only=False).astype(np.int64)

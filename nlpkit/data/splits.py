@@ -79,6 +79,8 @@ def prepare(loaded: LoadedData, task: Task, options: DataOptions, seed: int, *, 
     splits, reporter = loaded.splits, reporting.current()
     if training and "train" in splits and "validation" not in splits:
         column, together = task.balance_column, task.group_column
+        if not sources.has_classes(splits["train"], column, floats=options.hold_out == "texts"):
+            column = None
         groups = duplicates.groups(task.keys(splits["train"])) if options.hold_out == "texts" else None
         rest, held = sources.hold_out(
             splits["train"],
@@ -105,7 +107,10 @@ def prepare(loaded: LoadedData, task: Task, options: DataOptions, seed: int, *, 
     for split, limit in limits.items():
         if limit and split in splits and limit < len(splits[split]):
             balance = task.balance_column if split == "train" else None
-            splits[split] = sources.sample_balanced(splits[split], limit, balance_by=balance, seed=seed)
+            floats = options.hold_out == "texts"  # runs that drew single rows did not balance them
+            if not sources.has_classes(splits[split], balance, floats=floats):
+                balance = None
+            splits[split] = sources.sample_balanced(splits[split], limit, balance_by=balance, seed=seed, floats=floats)
             how = ", balanced by label" if balance else ""
             reporter.note(f"{split}: {limit:,} rows drawn (seed {seed}{how})")
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import copy
 import time
+from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -70,7 +71,7 @@ def run(config: Config) -> Report:
         loaded = splits.load(config, type(task))
         if config.split is None:
             _name_by_file(loaded)
-    chosen = _chosen(config, list(loaded.splits), own=own)
+    chosen = _chosen(config, list(loaded.splits), (predictor.record or {}).get("metrics", {}) if own else None)
     columns = loaded.splits[chosen[0]].column_names
     with registry.pointing_elsewhere(type(task), loaded.splits[chosen[0]], registry.OTHER_MODEL):
         task.bind([name for name in columns if not name.startswith("__")], config, labelled=True)
@@ -143,14 +144,16 @@ def _seen(rows: int, left_out: int) -> str:
     return f"{rows:,} of {rows + left_out:,} rows were judged" if left_out else f"{rows:,} rows were judged"
 
 
-def _chosen(config: Config, found: list[str], *, own: bool) -> list[str]:
+def _chosen(config: Config, found: list[str], judged: Collection[str] | None) -> list[str]:
     """The splits that are measured.
 
     Args:
-        own: whether they are those of the run that made the model.
+        judged: where they are those of the run that made the model: the ones that it was judged on, as labels of test
+            may be kept back.
     """
-    if config.split is None and own:
-        chosen = next((split for split in ("test", "validation") if split in found), found[0])
+    if config.split is None and judged is not None:
+        held = [split for split in ("test", "validation") if split in found]
+        chosen = next((split for split in held if split in judged), (held or found)[0])
         reporting.current().note(f"{chosen}: the run's own rows (--split)")
         return [chosen]
     if config.split is None:

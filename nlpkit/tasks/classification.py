@@ -326,12 +326,12 @@ class TextClassification(Task):
         kept = self.labels.names if self.labels.anonymous else ()
         splits = [*origin.splits.values()] if FILE in rows.column_names else [rows]
         values = [self._places.cells(split, kept) for split in splits if self._places.stand_in(split.column_names)]
+        everything = [value for found in values for value in found if value is not NOT_PUBLIC]
         # classes may be numbers as well, whose decimal commas were read in training
         numbers = all(label_values.as_number(name) is not None for name in self.labels.names)
         if self.label_columns:
-            cells = label_cells.of_columns((row for found in values for row in found), self.label_columns)
+            cells = label_cells.of_columns(everything, self.label_columns)
         else:
-            everything = (value for found in values for value in found if value is not NOT_PUBLIC)
             cells = label_cells.survey(
                 everything,
                 self._places.shown,
@@ -339,7 +339,7 @@ class TextClassification(Task):
                 numbers=numbers,
                 known=self.labels.names,
             )
-        return label_columns.fitted(cells, self.labels, [value for found in values for value in found])
+        return label_columns.fitted(cells, self.labels, everything)
 
     def examples(self, rows: Dataset, split: str, origin: LoadedData, findings: list[Finding] | None = None) -> Dataset:
         from datasets import Dataset as ArrowDataset

@@ -215,6 +215,20 @@ def test_without_data_a_run_is_judged_on_its_own_rows(
     assert record["metrics"] == {"validation": pytest.approx(recorded["validation"], abs=1e-6)}
 
 
+def test_without_data_a_test_split_that_keeps_its_labels_back_is_not_chosen(
+    run: Path, reviews: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = shutil.copytree(reviews, tmp_path / "data")
+    write_csv(data / "test.csv", [{"text": row["text"], "label": -1} for row in rows(8, seed=9)])
+    record = json.loads((run / "nlpkit.json").read_text())
+    record["config"]["data"] = str(data)
+    del record["metrics"]["test"]
+    (run / "nlpkit.json").write_text(json.dumps(record))
+    found, told = said(capsys, run)
+    assert list(found["metrics"]) == ["validation"]
+    assert "validation: the run's own rows" in told
+
+
 @pytest.fixture(scope="module")
 def of_one_file(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run of one file, of which it has held a tenth out."""
