@@ -497,8 +497,8 @@ class Input:
             yield getattr(self.file, "buffer", self.file)
             return
         with ExitStack() as stack:
-            self._opened = stack.enter_context(self.file.open("rb"))
-            stream: IO[bytes] = self._opened
+            stream: IO[bytes] = stack.enter_context(self.file.open("rb"))
+            self._opened = stream if stream.seekable() else None  # a pipe does not tell how far it was read
             if self.packed == ".gz":
                 stream = cast(IO[bytes], stack.enter_context(gzip.GzipFile(fileobj=stream)))
             elif self.packed == ".zst":
@@ -508,7 +508,7 @@ class Input:
             try:
                 yield stream
             finally:
-                self._consumed, self._opened = self._opened.tell(), None
+                self._consumed, self._opened = self.consumed(), None
 
     @contextmanager
     def undecoded(self) -> Iterator[tuple[IO[bytes], str]]:
@@ -561,8 +561,8 @@ class Input:
             raise UserError(f"{self.name}: not a parquet file ({error})", _OTHER_FORMAT) from error
 
     def seekable(self) -> Path | IO[bytes]:
-        """What libraries that jump about in a file can open; a packed file or a stream is read into memory."""
-        if isinstance(self.file, Path) and not self.packed:
+        """What libraries that jump about in a file can open; a packed file, a pipe or a stream is read into memory."""
+        if isinstance(self.file, Path) and self.file.is_file() and not self.packed:
             return self.file
         with self.binary() as stream:
             return io.BytesIO(stream.read())

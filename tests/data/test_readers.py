@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import threading
 from pathlib import Path
 
 import pyarrow as pa
@@ -180,3 +182,15 @@ def test_what_is_no_encoding_of_text_is_refused(tmp_path: Path, encoding: str) -
     (tmp_path / "a.txt").write_text("good\n")
     with pytest.raises(UserError, match="Unknown encoding"):
         read_rows(tmp_path / "a.txt", Reading(encoding=encoding))
+
+
+@pytest.mark.parametrize("kind", ["csv", "jsonl", "parquet"])
+def test_pipes_are_read(tmp_path: Path, kind: str) -> None:
+    content = {"csv": b"text\ngood\n", "jsonl": b'{"text": "good"}\n'}.get(kind)
+    if content is None:
+        pq.write_table(pa.table({"text": ["good"]}), tmp_path / "a")
+        content = (tmp_path / "a").read_bytes()
+    pipe = tmp_path / f"pipe.{kind}"
+    os.mkfifo(pipe)
+    threading.Thread(target=pipe.write_bytes, args=[content], daemon=True).start()
+    assert [row.values for row in read_rows(pipe)] == [{"text": "good"}]
