@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json as json_module
+import re
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -14,6 +15,7 @@ from nlpkit.reporting import Cell, Marked, Pieces, Progress, Report, Reporter, T
 from nlpkit.runs.folder import human_bytes
 
 PLAIN_PROGRESS_SECONDS = 15.0
+CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 PIECE_STYLES = ("black on bright_cyan", "black on bright_yellow")  # neighbouring pieces of a text
 LABEL_COLOURS = ("bright_cyan", "bright_yellow", "bright_green", "bright_magenta", "bright_blue", "bright_red", "white")
 
@@ -25,6 +27,11 @@ def cell(value: Cell) -> str:
     if isinstance(value, float):
         return f"{value:.4f}"
     return str(value)
+
+
+def _on_one_line(text: str) -> str:
+    """A text whose ends of lines and control characters are written as they are typed: \\n."""
+    return CONTROLS.sub(lambda found: repr(found[0])[1:-1], text)
 
 
 class PlainReporter(Reporter):
@@ -56,11 +63,11 @@ class PlainReporter(Reporter):
         self._say(text)
 
     def table(self, table: Table) -> None:
-        rows = [[cell(value) for value in row] for row in table.rows]
-        widths = [max(len(line[i]) for line in [list(table.header), *rows]) for i in range(len(table.header))]
+        lines = [[_on_one_line(cell(value)) for value in row] for row in (table.header, *table.rows)]
+        widths = [max(len(line[i]) for line in lines) for i in range(len(table.header))]
         to_left = _to_left(table)
         self._say(table.title)
-        for line in [list(table.header), *rows]:
+        for line in lines:
             parts = [
                 text.ljust(width) if left else text.rjust(width)
                 for text, width, left in zip(line, widths, to_left, strict=True)

@@ -95,3 +95,14 @@ def test_progress_of_unknown_length(monkeypatch: pytest.MonkeyPatch) -> None:
     with RichReporter(Console(file=drawn, force_terminal=True, width=100)).progress("read", 0, "bytes") as bar:
         bar.advance(1_000_000)
     assert "1.0 MB" in drawn.getvalue()
+
+
+def test_a_row_of_a_plain_table_is_one_line() -> None:
+    out = io.StringIO()
+    PlainReporter(out).table(Table("labels", ["a\nb", "n"], [["card\narrival", 1], ["\x1b[2Jtab\t", 2]]))
+    assert out.getvalue().splitlines() == [
+        "labels",
+        "  a\\nb           n",
+        "  card\\narrival  1",
+        "  \\x1b[2Jtab\\t   2",
+    ]
