@@ -19,6 +19,12 @@ def _short(text: str, limit: int = 70) -> str:
     return flat if len(flat) <= limit else flat[: limit - 1] + "…"
 
 
+def no_rows(split: str, total: int, findings: Sequence[Finding]) -> Finding:
+    """That a split has no row left, with the reasons, which are among what was found before."""
+    why = [line for finding in findings if finding.message.startswith(f"{split}:") for line in finding.examples]
+    return Finding("error", "no-rows", f"{split}: none of {total:,} rows can be used", total, why)
+
+
 def duplicates(
     keys: Mapping[str, Sequence[str]], labels: Mapping[str, Sequence[Any]], places: Mapping[str, Sequence[str]]
 ) -> list[Finding]:

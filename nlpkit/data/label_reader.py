@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from nlpkit.data import checks
 from nlpkit.data.label_cells import Cells
 from nlpkit.data.label_columns import NOT_PUBLIC
 from nlpkit.data.labels import Labels, as_target, is_no_number, text_of
@@ -148,8 +149,7 @@ class LabelReader:
             labels[:] = [[*vector, *[0.0] * (width - len(vector))] for vector in labels]
         stopped = any(finding.level == "error" for finding in findings)
         if self.total and not chosen and split in ("train", "validation") and not self._kept_back and not stopped:
-            message = f"{split}: none of {self.total:,} rows can be used"
-            findings.append(Finding("error", "no-rows", message, self.total))
+            findings.append(checks.no_rows(split, self.total, findings))
         return chosen, findings
 
     def _finding(self, split: str, check: str, lines: list[str], policy: Policy) -> Finding:

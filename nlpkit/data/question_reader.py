@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nlpkit.data import columns, squad, windows
+from nlpkit.data import checks, columns, squad, windows
 from nlpkit.data.labels import is_missing
 from nlpkit.tasks.base import Finding
 
@@ -133,8 +133,7 @@ class QuestionReader:
             if check in self.told
         ]
         if self.total and not self.kept and self.split in ("train", "validation"):
-            message = f"{self.split}: none of {self.total:,} rows can be used"
-            found.append(Finding("error", "no-rows", message, self.total))
+            found.append(checks.no_rows(self.split, self.total, found))
         return found
 
 

@@ -289,7 +289,7 @@ def hold_out(
     mask = np.zeros(n, bool)
     if groups is None or groups.max() in (0, n - 1):
         if groups is not None and n > 1 and not groups.any():
-            reporting.current().warn("All rows are of one text: those that are held out are trained on too")
+            reporting.current().warn("all rows are of one text: those that are held out are trained on too")
         mask[_draw(classes, wanted, rng)] = True
     elif len(sizes) > 1:
         mask = np.isin(groups, _whole_groups(groups, classes, wanted, rng))

@@ -47,7 +47,6 @@ OTHER_VARIABLES = (
 SPEECH_VARIABLES = ("*_VERBOSITY", "*_PROGRESS_BARS", "*_TELEMETRY", "*_LOG_LEVEL")
 SECRET_WORDS = {"TOKEN", "KEY", "SECRET", "PASSWORD", "AUTH", "CREDENTIALS", "COOKIE"}
 SECRET_VALUE = re.compile(r"hf_\w{8,}|://[^/\s]*@|(?:token|key|secret|password)=", re.IGNORECASE)
-OFFLINE_VARIABLES = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "HF_DATASETS_OFFLINE")
 CACHE_SECONDS = 2.0  # for the size of a cache: one on a network drive would hold everything up
 
 

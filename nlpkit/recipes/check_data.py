@@ -84,7 +84,7 @@ def run(config: Config) -> Report:
             if config.show is not None:
                 shown = "train" in examples
                 lines += _shown(task, tokenizer, examples["train"], config.show) if shown else ["train: no row to show"]
-        tables = task.tables(examples)
+        tables = task.tables(examples) if examples else []
     rank = {"error": 0, "warning": 1, "note": 2}
     findings.sort(key=lambda finding: rank[finding.level])
     lines += [f"{finding.level}: {finding}" for finding in findings] or ["nothing wrong was found"]

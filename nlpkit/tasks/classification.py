@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -905,11 +904,3 @@ def _read_class_weights(path: str, names: Sequence[str]) -> list[float]:
         if not isinstance(weight, int | float) or weight < 0:
             raise UserError(f"--class-weights: {path} gives {name} the weight {weight!r}: use a number from 0 up")
     return [float(weights[name]) for name in names]
-
-
-def label_counts(labels: Sequence[int], names: Sequence[str]) -> str:
-    """`ham 3,030 (87 %), spam 470 (13 %)`, the most frequent first."""
-    counts = Counter(labels)
-    return ", ".join(f"{names[i]} {count:,} ({count / len(labels):.0%})" for i, count in counts.most_common(6)) + (
-        f", {len(counts) - 6} more" if len(counts) > 6 else ""
-    )

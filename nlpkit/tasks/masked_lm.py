@@ -13,6 +13,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from nlpkit import reporting
+from nlpkit.data import checks
 from nlpkit.data import columns as column_names
 from nlpkit.data.labels import is_missing
 from nlpkit.data.sources import HIDDEN
@@ -191,8 +192,7 @@ class MaskedLanguageModeling(Task):
                 message = f"{split}: {len(found):,} of {len(rows):,} rows have {what} and are left out"
                 findings.append(Finding("warning", check, message, len(found), found))
         if len(rows) and not kept["text"] and split in ("train", "validation"):
-            message = f"{split}: none of {len(rows):,} rows can be used"
-            findings.append(Finding("error", "no-rows", message, len(rows)))
+            findings.append(checks.no_rows(split, len(rows), findings))
         return ArrowDataset.from_dict(kept, features=Features({name: Value("string") for name in kept}))
 
     def inputs(self, row: Mapping[str, Any]) -> dict[str, Any]:
@@ -211,7 +211,6 @@ class MaskedLanguageModeling(Task):
         return text
 
     def check(self, examples: Mapping[str, Dataset]) -> list[Finding]:
-        from nlpkit.data import checks
 
         keys = {split: list(rows["text"][:]) for split, rows in examples.items()}
         places = {split: rows["where"][:] for split, rows in examples.items()}

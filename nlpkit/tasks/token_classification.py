@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, TextIO
 import numpy as np
 
 from nlpkit import reporting
+from nlpkit.data import checks, tagged, words
 from nlpkit.data import columns as column_names
-from nlpkit.data import tagged, words
 from nlpkit.data import tags as schemes
 from nlpkit.data.conll import NUMBERS
 from nlpkit.data.labels import Labels
@@ -352,8 +352,7 @@ class TokenClassification(Task):
         if findings is not None:
             findings += reader.findings(split, self.on_bad_tags) + unknown
             if len(rows) and not kept["text"] and split in ("train", "validation"):
-                message = f"{split}: none of {len(rows):,} rows can be used"
-                findings.append(Finding("error", "no-rows", message, len(rows)))
+                findings.append(checks.no_rows(split, len(rows), findings))
         place = List(Value("int32"))
         types = {"text": Value("string"), "starts": place, "ends": place, "tags": List(Value("string"))}
         return ArrowDataset.from_dict(kept, features=Features({**types, "where": Value("string")}))
@@ -430,7 +429,6 @@ class TokenClassification(Task):
         return {"text": sentence.text, "starts": list(starts), "ends": list(ends)}
 
     def check(self, examples: Mapping[str, Dataset]) -> list[Finding]:
-        from nlpkit.data import checks
 
         keys = {split: list(rows["text"][:]) for split, rows in examples.items()}
         labels = {split: list(rows["tags"][:]) for split, rows in examples.items()}

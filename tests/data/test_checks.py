@@ -260,3 +260,13 @@ def test_a_validation_split_without_the_label_column_names_split_and_columns(
     assert main(["check-data", "--data", str(folder), "--model", "none"]) == 2
     error = capsys.readouterr().err
     assert "validation: there is no label column 'label'; the columns are text, id" in error
+
+
+def test_where_no_row_can_be_used_the_reason_is_told_and_no_empty_table(tmp_path: Path) -> None:
+    made = [{"text": {"en": row["text"]}, "label": row["label"]} for row in rows(20)]
+    path = write_jsonl(tmp_path / "a.jsonl", made)
+    report = check_data.run(check_data.Config(data=str(path), model="none"))
+    (error,) = [f for f in report.record["findings"] if (f["level"], f["check"]) == ("error", "no-rows")][:1]
+    assert error["message"] == "train: none of 18 rows can be used"
+    assert error["examples"][0].endswith("column 'text' holds an object, not text")
+    assert report.tables == []
