@@ -298,7 +298,7 @@ def max_positions(config: Any, tokenizer: Any, model: Any = None) -> int | None:
     if positions > 0:  # XLNet says -1
         opened = hasattr(model, "named_modules")
         limits.append(positions - (fitting.first_position(model) if opened else fitting.first_position_of(config)))
-    if tokenizer is not None and tokenizer.model_max_length and tokenizer.model_max_length < 1_000_000:
+    if tokenizer is not None and 0 < tokenizer.model_max_length < 1_000_000:  # some say -1 for none
         limits.append(tokenizer.model_max_length)
     return min(limits, default=None)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import difflib
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -22,6 +23,7 @@ DEFAULT_MODEL = "minilm"
 # Options that were renamed: a recipe or a script that was written before still runs.
 OLD_NAMES = {"input_format": "format"}
 
+LONGEST_NAME = 255  # bytes of the name of a file
 # what stands for a path in `--help`
 PLACES = frozenset({"PATH", "FILE", "DIR", "MODEL", "TEACHER"})
 
@@ -197,7 +199,10 @@ def read_config_file(path: Path, command: str | None, config: type[Config]) -> d
 
 
 def nearest(name: str, valid: Any) -> str | None:
-    """The one of `valid` that is most like `name`, or None when nothing is near."""
+    """The one of `valid` that is most like `name`, or the only one that begins so; None when nothing is near."""
+    longer = [str(item) for item in valid if len(name) > 1 and str(item).startswith(name)]
+    if len(longer) == 1:
+        return longer[0]
     near = difflib.get_close_matches(name, [str(item) for item in valid], n=1, cutoff=0.5)
     return near[0] if near else None
 
@@ -214,14 +219,21 @@ def flag_of(field: str) -> str:
 
 
 def _require_places(values: Mapping[str, Any], config: type[Config]) -> None:
-    """Refuse an empty path, which would be the folder one is in: a variable of the shell was not set.
+    """Refuse an empty path, which would be the folder one is in: a variable of the shell was not set. And one with a
+    name that no system takes, at which each look at the disk would be an error of its own: it is a text.
 
     Raises:
         UserError: naming the option.
     """
     for field, value in values.items():
-        if _names_place(field, config) and "" in (value if isinstance(value, list | tuple) else [value]):
-            raise UserError(f"{_shown_name(field, config)} is empty", "Was a variable of the shell not set?")
+        if not _names_place(field, config):
+            continue
+        for place in value if isinstance(value, list | tuple) else [value]:
+            if place == "":
+                raise UserError(f"{_shown_name(field, config)} is empty", "Was a variable of the shell not set?")
+            if any(len(part.encode(errors="replace")) > LONGEST_NAME for part in re.split("[/,]", str(place))):
+                shown = f"{_shown_name(field, config)} {_cut(str(place))!r}"
+                raise UserError(f"{shown}: no file or folder has so long a name", "It looks like a text.")
 
 
 def _require_apart(config: Config) -> None:

@@ -65,6 +65,13 @@ def test_a_limit_that_needs_no_model_opens_none(monkeypatch: pytest.MonkeyPatch)
     assert fitting.first_position_of(config_of("mpnet")) == 2
 
 
+def test_a_tokenizer_without_a_limit_says_so_in_several_ways() -> None:
+    tokenizer = make_tokenizer()
+    for said in (-1, 0, 10**30):
+        tokenizer.model_max_length = said
+        assert models.max_positions(config_of("bert"), tokenizer) == POSITIONS
+
+
 def predictor_of(folder: Path) -> Predictor:
     return Predictor(predict.Config(model=str(folder), texts=["-"], **WHERE))
 

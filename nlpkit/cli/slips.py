@@ -6,7 +6,7 @@ import glob
 import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args, get_origin
 
 from nlpkit.cli.registry import COMMANDS
 from nlpkit.errors import UserError
@@ -19,6 +19,8 @@ MEANT: dict[str, tuple[str, ...]] = {
     "input": ("data", "texts"),
     "data": ("input", "texts"),
     "file": ("data", "input"),
+    "in": ("input", "data"),
+    "csv": ("input", "data"),
     "input-file": ("data", "input"),
     "data-file": ("data", "input"),
     "dataset": ("data", "input"),
@@ -30,6 +32,7 @@ MEANT: dict[str, tuple[str, ...]] = {
     "eval-file": ("validation-file",),
     "validation-data": ("validation-file",),
     "eval-data": ("validation-file",),
+    "test": ("test-file", "data", "input"),
     "test-data": ("test-file", "data", "input"),
     "train-file": ("data", "input"),
     "test-file": ("data", "input"),
@@ -59,6 +62,22 @@ MEANT: dict[str, tuple[str, ...]] = {
     "separator": ("delimiter",),
     "force": ("overwrite",),
     "threshold": ("fail-under",),
+    "metric": ("best-metric", "fail-under", "fail-if"),
+    "amount": ("sparsity",),
+    "ratio": ("sparsity",),
+    "onnx": ("backends", "to"),
+}
+
+# a letter behind one dash, which nlpkit has none of
+LETTERS: dict[str, tuple[str, ...]] = {
+    "i": ("input", "data"),
+    "f": ("input", "data"),
+    "d": ("data", "input"),
+    "m": MEANT["model"],
+    "o": MEANT["out"],
+    "t": MEANT["text"],
+    "b": MEANT["bs"],
+    "e": MEANT["n-epochs"],
 }
 
 COMMANDS_MEANT: dict[str, tuple[str, ...]] = {
@@ -91,7 +110,8 @@ def unknown_command(name: str) -> str | None:
     """What to type in place of a command that there is not; None where nothing is known of it."""
     if name == "help":
         return "Options of a command: `nlpkit COMMAND --help`. All commands: `nlpkit --help`."
-    meant = COMMANDS_MEANT.get(name.lower().replace("_", "-"), ())
+    plain = name.lower().replace("_", "-")
+    meant = (plain,) if plain in COMMANDS else COMMANDS_MEANT.get(plain, ())
     if not meant and _is_model(name):
         return f'A command comes first: nlpkit predict {shlex.quote(name)} "..."'
     if not meant and _is_data(name):
@@ -110,11 +130,15 @@ def unknown_option(name: str, given: Sequence[str], fields: Mapping[str, Any]) -
         given: all arguments of the command.
         fields: of the command's Config, by name; each tells whether it is positional.
     """
+    written = next((argument for argument in given if argument.startswith(name)), name)
+    if "texts" in fields and (any(map(str.isspace, written)) or name[1:2].isdigit()):
+        return f"A text that begins with a dash stands behind --, in the end: -- {shlex.quote(written)}"
     if not name.startswith("--"):  # "-data" reaches us as "-d"
-        written = next((argument for argument in given if argument.startswith(name)), name)
         known = written.lstrip("-").partition("=")[0].replace("-", "_") in (*fields, "help", "config", "json", "quiet")
-        return f"Did you mean -{written}?" if known else None
-    for meant in MEANT.get(name.lstrip("-").replace("_", "-").lower(), ()):
+        if known:
+            return f"Did you mean -{written}?"
+    letter = LETTERS.get(written.lstrip("-"), ())
+    for meant in letter or MEANT.get(name.lstrip("-").replace("_", "-").lower(), ()):
         info = fields.get(meant.replace("-", "_"))
         if info is None:
             continue
@@ -175,12 +199,12 @@ def _meant(command: str, extra: Sequence[str], given: Sequence[str], fields: Map
     name, sign, value = first.partition("=")
     if sign and name.replace("-", "_") in fields:
         return f"Did you mean --{name.replace('_', '-')} {shlex.quote(value)}?"
-    if "--resume" in given and Path(first).is_dir():
+    if "--resume" in given and _exists(first) and Path(first).is_dir():
         return f"Did you mean --resume --output {shlex.quote(first)}?"
     data = next((flag for flag in ("input", "data") if flag in fields), None)
     files = [argument for argument in extra if _is_data(argument)]
     whole = " ".join([_value_of(data, given) or "", *extra]) if data else ""
-    if whole and Path(whole).exists():
+    if whole and _exists(whole):
         return f"Put what holds blanks into quotes: --{data} {shlex.quote(whole)}"
     if data and files and (used := _value_of(data, given)) is not None:
         return _several([used, *files], data, fields)
@@ -190,6 +214,14 @@ def _meant(command: str, extra: Sequence[str], given: Sequence[str], fields: Map
         for flag in ("model", "student", "tokenizer"):
             if flag in fields and not fields[flag].json_schema_extra["positional"]:
                 return f"Did you mean --{flag} {shlex.quote(first)}?"
+    fitting = [
+        f"--{flag.replace('_', '-')} {value}"
+        for flag, info in fields.items()
+        for value in _choices(info.annotation)
+        if first in (value, value.partition("-")[2])
+    ]
+    if fitting:
+        return f"Did you mean {' or '.join(fitting)}?"
     if len(extra) > 1 and not any(map(_is_data, extra)):
         return "Put what holds blanks into quotes."
     return None
@@ -215,8 +247,25 @@ def _value_of(flag: str, given: Sequence[str]) -> str | None:
     return None
 
 
+def _choices(annotation: Any) -> list[str]:
+    """The values that an option takes, where these are a few names."""
+    if get_origin(annotation) is Literal:
+        return [str(value) for value in get_args(annotation)]
+    return [value for part in get_args(annotation) for value in _choices(part)]
+
+
 def _is_model(argument: str) -> bool:
-    return any((Path(argument) / name).is_file() for name in MODEL_FILES)
+    try:
+        return any((Path(argument) / name).is_file() for name in MODEL_FILES)
+    except OSError:  # a text, longer than a name may be
+        return False
+
+
+def _exists(argument: str) -> bool:
+    try:
+        return Path(argument).exists()
+    except OSError:  # a text, longer than a name may be
+        return False
 
 
 def _is_data(argument: str) -> bool:
@@ -225,4 +274,4 @@ def _is_data(argument: str) -> bool:
 
     if _is_model(argument):
         return False
-    return Path(argument).exists() or format_of(argument) is not None or glob.has_magic(argument)
+    return _exists(argument) or format_of(argument) is not None or glob.has_magic(argument)

@@ -72,7 +72,7 @@ def choose_max_length(task: Task, tokenizer: Any, examples: Mapping[str, Dataset
     median = int(np.median(lengths))
     said = f"{task.for_training().length_report(lengths)}{sampled}; median {median}, longest {int(lengths.max())}"
     if task.training_length and task.training_length != task.max_length:
-        said += f"; other rows are read up to {task.max_length or 'any number of'} tokens"
+        said += f"; other rows are read {f'up to {task.max_length} tokens' if task.max_length else 'to their end'}"
     return said
 
 

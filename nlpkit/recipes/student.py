@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, get_args
 
 from nlpkit import fitting, models, reporting
 from nlpkit.compression.students import LayerChoice, chosen_layers
@@ -110,6 +111,10 @@ def _tokenizer(options: Any, name: str) -> Any:
 
 
 def _another(options: Any, teacher: Trained) -> Origin:
+    if options.student in get_args(Size) and not Path(options.student).exists():
+        raise UserError(
+            f"--student {options.student} names a size, not a model", f"Did you mean --student-size {options.student}?"
+        )
     place = models.resolve(options.student, "--student")
     config = models.load_config(place, trust_remote_code=options.trust_remote_code)
     tokenizer = _tokenizer(options, options.student_tokenizer or place)

@@ -78,11 +78,34 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("finetune-cls --data ok.zip", "Unpack it first"),
         ("finetune-cls --data ok.xls", "Save it as .xlsx or .csv."),
         ("finetune-cls --data ok.csv --text-column text,label", "Name one column."),
+        ("predict run -5", "stands behind --, in the end: -- -5"),
+        ("predict run -i ok.csv", "Did you mean --input?"),
+        ("check-data -f ok.csv", "Did you mean --data?"),
+        ("evaluate run --csv ok.csv", "Did you mean --data?"),
+        ("finetune-cls --data ok.csv --metric f1", "Did you mean --best-metric?"),
+        ("prune run --ratio 0.5", "Did you mean --sparsity?"),
+        ("quantize run int8", "Did you mean --to onnx-int8 or --to torch-int8?"),
+        ("quantize run bf16", "--to bf16"),
+        ("PREDICT run words", "nlpkit predict"),
+        ("finetune_cls --data ok.csv", "nlpkit finetune-cls"),
     ],
 )
 def test_the_way_out_of_a_wrong_command_line(line: str, way: str, capsys: pytest.CaptureFixture[str]) -> None:
     error = said(capsys, *line.split())
     assert way.lower() in error.lower()
+
+
+def test_a_text_that_begins_with_a_dash(capsys: pytest.CaptureFixture[str]) -> None:
+    assert "stands behind --, in the end: -- '- a good film'" in said(capsys, "predict", "run", "- a good film")
+
+
+@pytest.mark.parametrize(
+    "before", [(), ("predict",), ("check-data",), ("check-data", "--data"), ("evaluate", "run", "--data")]
+)
+def test_a_text_longer_than_a_name_may_be(before: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
+    capsys.readouterr()
+    assert main([*before, "a good film " * 40]) == 2
+    assert "OSError" not in capsys.readouterr().err
 
 
 def test_a_model_among_the_arguments_is_told_from_data(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
