@@ -7,6 +7,7 @@ settled for all its spans at once: by the text that they say they cover, else by
 
 from __future__ import annotations
 
+import dataclasses
 import unicodedata
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -158,11 +159,15 @@ def cuts_a_word(text: str, place: Place) -> bool:
     return any(_inside(text, border) for border in place)
 
 
+def _is_unparted(character: str) -> bool:
+    return any(low <= ord(character) <= high for low, high in _UNPARTED)
+
+
 def _inside(text: str, border: int) -> bool:
     if not 0 < border < len(text):
         return False
     pair = text[border - 1], text[border]
-    if any(low <= ord(character) <= high for character in pair for low, high in _UNPARTED):
+    if any(map(_is_unparted, pair)):
         return False
     return all(words.shape(character) in "a0" for character in pair)
 
@@ -187,6 +192,20 @@ class Counting:
     compared: bool = True
     total: int = 0
     moved: int = 0
+
+    def of(self, texts: Sequence[str], marks: Sequence[Sequence[Mark]]) -> Counting:
+        """The same for some of the texts alone: with their `total` and `moved`."""
+        total = sum(map(len, marks))
+        if self.reason is None:
+            return dataclasses.replace(self, total=total, moved=0)
+        moved = sum(
+            read(mark) != (mark.start, mark.end)
+            for text, found in zip(texts, marks, strict=True)
+            if found
+            for read in [_reader(text, self.offsets)]
+            for mark in found
+        )
+        return dataclasses.replace(self, total=total, moved=moved)
 
     def placed(self, text: str, marks: Sequence[Mark]) -> list[Placed]:
         """Where the spans of a text stand."""
@@ -223,8 +242,7 @@ def counting(texts: Sequence[str], marks: Sequence[Sequence[Mark]], asked: str =
         asked: the way that the user named, else "auto".
     """
     pairs = [(text, found) for text, found in zip(texts, marks, strict=True) if found]
-    total = sum(len(found) for _, found in pairs)
-    made = Counting(total=total, compared=_compared(pairs))
+    made = Counting(compared=_compared(pairs))
     ways = [asked] if asked != "auto" else get_args(Offsets)
     told = made.compared and any(mark.text for _, found in pairs for mark in found)
     if asked != "auto":
@@ -233,13 +251,9 @@ def counting(texts: Sequence[str], marks: Sequence[Sequence[Mark]], asked: str =
         made.offsets = next((way for way in ways if _all_agree(pairs, way)), "characters")
         made.reason = "text" if made.offsets != "characters" else None
     else:
-        made.offsets = _by_words(pairs, total)
+        made.offsets = _by_words(pairs)
         made.reason = "words" if made.offsets != "characters" else None
-    if made.reason:
-        made.moved = sum(
-            _reader(text, made.offsets)(mark) != (mark.start, mark.end) for text, found in pairs for mark in found
-        )
-    return made
+    return made.of(texts, marks)
 
 
 Pairs = Sequence[tuple[str, Sequence[Mark]]]
@@ -277,12 +291,20 @@ def _within(place: Place | None, text: str) -> TypeGuard[Place]:
     return place is not None and 0 <= place[0] < place[1] <= len(text)
 
 
-def _by_words(pairs: Pairs, total: int) -> str:
+def _can_be_cut(text: str, mark: Mark) -> bool:
+    """Whether a span is of a script in which a border can be seen to cut a word."""
+    return any(
+        words.shape(character) in "a0" and not _is_unparted(character) for character in text[mark.start : mark.end]
+    )
+
+
+def _by_words(pairs: Pairs) -> str:
     """The way that no word speaks against, where words speak against characters; of several the tidiest."""
     wrong = _cuts(pairs, "characters")
     if not wrong:
         return "characters"
-    nearly_all = wrong >= max(_CERTAIN * total, 2)
+    telling = sum(_can_be_cut(text, mark) for text, marks in pairs for mark in marks)
+    nearly_all = wrong >= max(_CERTAIN * telling, 2)
     ways = [*_SIZES, *(way for way in get_args(Offsets) if nearly_all and way not in (*_SIZES, "characters"))]
     fitting = {way: _untidy(pairs, way) for way in ways if _cuts(pairs, way) == 0}
     if not fitting:

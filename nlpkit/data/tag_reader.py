@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from nlpkit.data import spans, tagged
@@ -15,6 +15,9 @@ from nlpkit.tasks.base import Finding
 
 if TYPE_CHECKING:
     from datasets import Dataset
+
+SpanRows = tuple[Sequence[Any], Sequence[Any], Sequence[int]]
+"""Of each row the text, the spans as they are written, and a number for its file."""
 
 _MOST_CUT = 0.5  # share of the spans up to which those that cut words may be meant so
 
@@ -41,23 +44,23 @@ class TagReader:
         self.countings: dict[int, Counting] = {}  # by file
         self.files: Sequence[int] = ()
 
-    def settle_offsets(self, texts: Sequence[Any], cells: Sequence[Any], files: Sequence[int], asked: str) -> None:
+    def settle_offsets(self, rows: SpanRows, asked: str, beside: Iterable[SpanRows] = ()) -> None:
         """Find out how the spans of each file count characters.
 
         Args:
-            texts, cells: of each row the text, and the spans as they are written.
-            files: a number for the file of each row.
+            rows: of the split.
             asked: see `spans.counting`.
+            beside: of other splits: rows that are held out of a file count as those that stay do.
         """
-        self.files = files
-        pairs: dict[int, tuple[list[str], list[list[spans.Mark]]]] = {file: ([], []) for file in files}
-        for text, cell, file in zip(texts, cells, files, strict=True):
-            with contextlib.suppress(ValueError):  # told when the row is read
-                marks = spans.marks_of(cell)
-                if isinstance(text, str):
-                    pairs[file][0].append(text)
-                    pairs[file][1].append(marks)
-        self.countings = {file: spans.counting(*found, asked) for file, found in pairs.items()}
+        self.files = rows[2]
+        own = _by_file(*rows)
+        whole = {file: (list(texts), list(marks)) for file, (texts, marks) in own.items()}
+        for others in beside:
+            for file, (texts, marks) in _by_file(*others).items():
+                if file in whole:
+                    whole[file][0].extend(texts)
+                    whole[file][1].extend(marks)
+        self.countings = {file: spans.counting(*found, asked).of(*own[file]) for file, found in whole.items()}
 
     def read(self, row: int, value: Any, tags: Any) -> tagged.Sentence | None:
         """The sentence of a row with its tags as BIO or plain, None for one that cannot be used."""
@@ -149,7 +152,7 @@ class TagReader:
         """How spans are counted, where it is not in characters."""
         findings = []
         for file, made in self.countings.items():
-            if made.reason is None:
+            if made.reason is None or (made.reason != "asked" and not made.moved):
                 continue
             why = {
                 "asked": "as asked",
@@ -165,6 +168,19 @@ class TagReader:
             level: Any = "warning" if made.reason == "words" else "note"
             findings.append(Finding(level, "offsets", message, made.moved))
         return findings
+
+
+def _by_file(
+    texts: Sequence[Any], cells: Sequence[Any], files: Sequence[int]
+) -> dict[int, tuple[list[str], list[list[spans.Mark]]]]:
+    pairs: dict[int, tuple[list[str], list[list[spans.Mark]]]] = {file: ([], []) for file in files}
+    for text, cell, file in zip(texts, cells, files, strict=True):
+        with contextlib.suppress(ValueError):  # told when the row is read
+            marks = spans.marks_of(cell)
+            if isinstance(text, str):
+                pairs[file][0].append(text)
+                pairs[file][1].append(marks)
+    return pairs
 
 
 def token_lines(rows: Dataset) -> list[list[int]] | None:

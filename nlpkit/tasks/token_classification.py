@@ -340,7 +340,12 @@ class TokenClassification(Task):
         kept: dict[str, list[Any]] = {"text": [], "starts": [], "ends": [], "tags": [], "where": []}
         texts, cells = rows[text][:], tagged.cells(rows, tags, spelled)
         if tagged.holds_spans(rows, tags):
-            reader.settle_offsets(texts, cells, origin.files(rows), self.offsets)
+            beside = (
+                (other[text][:], other[tags][:], origin.files(other))
+                for name, other in origin.splits.items()
+                if name != split and {text, tags} <= set(other.column_names) and tagged.holds_spans(other, tags)
+            )
+            reader.settle_offsets((texts, cells, origin.files(rows)), self.offsets, beside)
         for i, (value, cell) in enumerate(zip(texts, cells, strict=True)):
             sentence = reader.read(i, value, cell)
             if sentence is not None:

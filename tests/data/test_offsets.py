@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from nlpkit.data.spans import Mark, counting, cuts_a_word, marks_of
+from nlpkit.data.tag_reader import TagReader
 
 TEXTS = [
     "\U0001f600 Zo\u00eb m\u00e9t\nAnn Lee in Rome",
@@ -50,6 +51,21 @@ def test_the_way_of_a_file_is_found(way: str, named: bool) -> None:
     for text, (mark,) in zip(texts, found, strict=True):
         ((_, place, by_text),) = made.placed(text, [mark])
         assert place is not None and text[slice(*place)] == "Ann Lee" and not by_text
+
+
+def test_scripts_in_which_no_word_is_cut_do_not_hide_that_all_others_are() -> None:
+    texts = ["Anna saw Rome", "\u674e\u96f7\u5728\u5317\u4eac"]
+    found = [[Mark(0, 3, "PER"), Mark(9, 12, "LOC")], [Mark(0, 1, "PER"), Mark(3, 4, "LOC")]]
+    assert counting(texts, found).offsets == "inclusive"
+
+
+def test_rows_that_are_held_out_count_as_their_file_does() -> None:
+    texts = ["Anna saw Rome", "\U0001f642 Bo ran"]
+    cells = [[{"start": start, "end": end, "label": "X"}] for start, end in ((0, 4), (3, 5))]
+    reader = TagReader("bio", ["a.jsonl line 1"], None)
+    reader.settle_offsets((texts[:1], cells[:1], [0]), "auto", [(texts[1:], cells[1:], [0]), (texts, cells, [1, 1])])
+    assert reader.countings[0].offsets == "utf-16"
+    assert (reader.countings[0].total, reader.countings[0].moved) == (1, 0)
 
 
 def test_one_odd_span_changes_the_way_of_no_file() -> None:
