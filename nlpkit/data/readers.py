@@ -61,6 +61,7 @@ _UNREAD = {
     **dict.fromkeys((".arrow", ".feather"), "Name the folder that `save_to_disk` wrote, or save it as .parquet."),
 }
 
+_POINTER = b"version https://git-lfs"
 NO_TEXT: dict[bytes, tuple[str, str]] = {
     b"PK\x03\x04": ("an Excel file or another zip archive", "For Excel: --format xlsx; unpack others."),
     b"PAR1": ("a parquet file", "Read it as such: --format parquet."),
@@ -70,6 +71,7 @@ NO_TEXT: dict[bytes, tuple[str, str]] = {
     b"\xfd7zXZ": ("packed with xz", "Unpack it: unxz."),
     b"\xd0\xcf\x11\xe0": ("an Excel 97 file or another of old Office", "Save it as .xlsx or .csv."),
     b"%PDF-": ("a PDF file", "Save its text as .txt."),
+    _POINTER: ("a pointer of Git LFS to the file", "Fetch the file itself: git lfs pull."),
     b"ARROW1": ("an Arrow file", "Write it as parquet: pandas.read_feather(...).to_parquet(...)."),
 }
 """First bytes of files that are no text, whatever their names say: what they are, and what to do."""
@@ -86,6 +88,7 @@ LINES = "__lines__"
 # An unclosed quote swallows the rest of a file: this bounds the memory that takes, and the longest cell, in characters.
 _LONGEST_CELL = 16 * 2**20
 _CHUNK = 20_000  # rows turned into one arrow chunk
+_START = 64  # bytes that tell what a file is
 _BLOCK = 2**20  # bytes of text decoded at a time
 _ADDRESS = re.compile(r"([a-z][a-z0-9+.-]+)://", re.IGNORECASE)
 _OTHER_FORMAT = "Name the format that it has: --format."
@@ -516,7 +519,9 @@ class Input:
         with self.binary() as stream:
             buffered: Any = stream if hasattr(stream, "peek") else io.BufferedReader(cast(io.RawIOBase, stream))
             utf8 = codecs.lookup(self.encoding).name in ("utf-8", "utf-8-sig")
-            self._require_text(bytes(buffered.peek(16)[:16]))
+            self._require_text(bytes(buffered.peek(_START)[:_START]))
+            if utf8 and buffered.peek(4)[:4] in (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE):
+                raise UserError(f"{self.name} line 1: the file is UTF-32, not UTF-8", "Pass --encoding utf-32.")
             if utf8 and buffered.peek(2)[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
                 raise UserError(f"{self.name} line 1: the file is UTF-16, not UTF-8", "Pass --encoding utf-16.")
             try:
@@ -524,6 +529,14 @@ class Input:
             finally:
                 if buffered is not stream and not isinstance(self.file, Path):
                     buffered.detach()
+
+    def require_no_pointer(self) -> None:
+        """Raises UserError: this is what Git LFS puts in place of a file until it is fetched."""
+        if isinstance(self.file, Path) and self.file.is_file():
+            with self.file.open("rb") as stream:
+                start = stream.read(_START)
+            if start.startswith(_POINTER):
+                self._require_text(start)
 
     def _require_text(self, start: bytes) -> None:
         """Raises UserError: the first bytes are those of a file that holds no plain text."""
@@ -558,6 +571,7 @@ class Input:
             # ParquetFile and not read_table: the latter reads columns out of folder names such as lang=en.
             return pq.ParquetFile(self.seekable())
         except pa.ArrowInvalid as error:
+            self.require_no_pointer()
             raise UserError(f"{self.name}: not a parquet file ({error})", _OTHER_FORMAT) from error
 
     def seekable(self) -> Path | IO[bytes]:
@@ -753,7 +767,9 @@ def _misfit(records: delimited.Records, columns: Sequence[str], found: int) -> t
         return message, "Quotes are read as text in this file; where they enclose fields: --quoting standard."
     if found < len(columns):
         return message, "The row is cut off, or belongs to no table: complete it, or take it out."
-    return message, "Quote the fields that contain the delimiter, or pass --delimiter."
+    hint = "Quote the fields that contain the delimiter, or pass --delimiter."
+    named = " Where rows begin with a name or number of their own: name that column too."
+    return message, hint + named * (found == len(columns) + 1)
 
 
 def _delimiter(source: Input, lines: delimited.Lines) -> str:
@@ -1065,6 +1081,7 @@ def _xlsx_rows(source: Input) -> Iterator[Row]:
         try:
             book = openpyxl.load_workbook(file, read_only=True, data_only=True)
         except Exception as error:  # openpyxl lets through whatever its zip and xml parsers raise
+            source.require_no_pointer()
             raise UserError(f"{source.name}: not an xlsx file ({error})", _OTHER_FORMAT) from error
         stack.callback(book.close)
         if not book.worksheets:

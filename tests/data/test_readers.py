@@ -194,3 +194,22 @@ def test_pipes_are_read(tmp_path: Path, kind: str) -> None:
     os.mkfifo(pipe)
     threading.Thread(target=pipe.write_bytes, args=[content], daemon=True).start()
     assert [row.values for row in read_rows(pipe)] == [{"text": "good"}]
+
+
+@pytest.mark.parametrize("kind", ["csv", "jsonl", "parquet", "xlsx"])
+def test_a_file_that_is_not_fetched_yet_is_named_as_such(tmp_path: Path, kind: str) -> None:
+    if kind == "xlsx":
+        pytest.importorskip("openpyxl")
+    path = tmp_path / f"a.{kind}"
+    path.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n")
+    with pytest.raises(UserError, match="a pointer of Git LFS") as caught:
+        list(read_rows(path))
+    assert "git lfs pull" in (caught.value.hint or "")
+
+
+def test_utf32_is_named(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_bytes("text\ngood\n".encode("utf-32"))
+    with pytest.raises(UserError, match="UTF-32") as caught:
+        list(read_rows(tmp_path / "a.csv"))
+    assert caught.value.hint == "Pass --encoding utf-32."
+    assert len(list(read_rows(tmp_path / "a.csv", Reading(encoding="utf-32")))) == 1
