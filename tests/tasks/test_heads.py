@@ -196,6 +196,18 @@ def test_prune_and_benchmark_read_labels_as_their_model_numbers_them(turned: Pat
         assert ["positive", "negative"][label] == texts[text]
 
 
+def test_a_file_that_is_only_judged_is_called_by_its_name(turned: Path, tmp_path: Path) -> None:
+    from nlpkit.inference.predictor import open_trained
+    from nlpkit.recipes import benchmark
+
+    data = write_csv(tmp_path / "new.csv", [*rows(20), {"text": "a fine day", "label": "neutral"}])
+    config = benchmark.Config(models=[str(turned)], data=str(data), **CPU)
+    task = open_trained(str(turned), config).task
+    _, examples, findings = trained_models.open_splits(config, task, seed=1, needs=(), training=False)
+    assert len(examples["train"]) == 20
+    assert [finding.message.partition(" have")[0] for finding in findings] == ["new.csv: 1 of 21 rows"]
+
+
 def test_a_student_whose_labels_stand_in_another_order_goes_on(
     trained: Path, turned: Path, reviews: Path, tmp_path: Path
 ) -> None:
