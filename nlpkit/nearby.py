@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import difflib
+from collections.abc import Iterable
 from pathlib import Path
 
 CUTOFF = 0.6  # difflib's own: how like a name must be
@@ -19,12 +20,23 @@ def nearest(path: Path) -> Path | None:
             with contextlib.suppress(OSError):  # no folder, or not ours to read
                 names = sorted(entry.name for entry in place.iterdir())
             by_case = {name.lower(): name for name in reversed(names)}
-            found = difflib.get_close_matches(part.lower(), by_case, n=1, cutoff=CUTOFF)
-            if not found:
+            found = next(iter(_like(part.lower(), by_case)), None)
+            if found is None:
                 return None
-            part = by_case[found[0]]
+            part = by_case[found]
         place = place / part
     return place
+
+
+def _like(name: str, others: Iterable[str]) -> list[str]:
+    """Of the others those that are like a name, the nearest first; that both end in .csv makes no two alike."""
+    near = difflib.get_close_matches(name, others, n=10, cutoff=CUTOFF)
+    stem, suffix = Path(name).stem, Path(name).suffix
+    return [
+        other
+        for other in near
+        if Path(other).suffix != suffix or difflib.SequenceMatcher(None, Path(other).stem, stem).ratio() >= CUTOFF
+    ]
 
 
 def nearest_folder(name: str, *, holding: tuple[str, ...], also_in: tuple[str, ...] = ()) -> Path | None:
