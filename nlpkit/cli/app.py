@@ -193,9 +193,9 @@ def _kinds(annotation: Any) -> set[type]:
 def _metavar(annotation: Any) -> str:
     import typing
 
-    parts = [part for part in (annotation, *typing.get_args(annotation)) if typing.get_origin(part) is typing.Literal]
-    if parts:
-        return "|".join(str(value) for part in parts for value in typing.get_args(part))
+    for part in (annotation, *typing.get_args(annotation)):
+        if typing.get_origin(part) is typing.Literal:
+            return "|".join(map(str, typing.get_args(part)))
     names = {int: "N", float: "X"}
     return next((names[kind] for kind in _kinds(annotation) if kind in names), "TEXT")
 

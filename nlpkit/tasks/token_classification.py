@@ -58,7 +58,7 @@ class TagOptions(TextOptions):
     scheme: Literal["auto", "bio", "iob1", "bioes", "io", "plain"] = option(
         "auto", "How entities are written as tags; plain: a tag stands for itself.", panel="Task"
     )
-    offsets: Literal["auto"] | Offsets = option(
+    offsets: Literal["auto", Offsets] = option(
         "auto",
         "How start and end of spans count.",
         panel="Task",

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from conftest import rows, write_csv
 
-from nlpkit import models
+from nlpkit import models, nearby
 from nlpkit.cli.app import main
 from nlpkit.errors import UserError
 from nlpkit.recipes import check_data
@@ -235,3 +235,15 @@ def test_strict_says_how_many(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_an_empty_argument_is_one_too_many(capsys: pytest.CaptureFixture[str]) -> None:
     assert "nlpkit: " in said(capsys, "check-data", "--", "")
+
+
+def test_files_that_share_their_suffix_alone_are_not_alike(tmp_path: Path) -> None:
+    for name in ("some.csv", "reviews.csv", "reviews.tsv"):
+        (tmp_path / name).touch()
+    assert nearby.nearest(tmp_path / "nope.csv") is None
+    assert nearby.nearest(tmp_path / "revews.csv") == tmp_path / "reviews.csv"
+    assert nearby.nearest(tmp_path / "reviews.tvs") == tmp_path / "reviews.tsv"
+
+
+def test_a_choice_that_is_none_names_the_nearest(capsys: pytest.CaptureFixture[str]) -> None:
+    assert "Did you mean 'utf-16'?" in said(capsys, "finetune-ner", "--data", "ok.csv", "--offsets", "utf16")
