@@ -164,6 +164,24 @@ def are_tagged(rows: Sequence[Row]) -> bool:
     return len(widths) == 1 and widths != {1} and all(line and _TAG.fullmatch(line[-1]) for line in cells)
 
 
+def begins_with_a_word(first: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
+    """Whether the first row of a table is a word with its tag, as nearly all that follow are, and no header."""
+    if first[-1].strip().upper() != "O" and {cell.strip().lower() for cell in first} & (_WORD_NAMES | _OTHER_NAMES):
+        return False
+    found = [cells for cells in rows if any(cell.strip() for cell in cells)]
+    tags = [cells[-1].strip() for cells in (first, *found) if len(cells) == len(first)]
+    fitting = sum(_TAG.fullmatch(tag) is not None for tag in tags)
+    outside = any(tag.upper() == "O" for tag in tags)
+    return len(first) > 1 and outside and _TAG.fullmatch(tags[0]) is not None and fitting > max(0.9 * len(found), 1)
+
+
+def names(first: Sequence[str]) -> list[str]:
+    """Names for the columns of a table without, by its first row: those of a file of words and tags."""
+    counts = len(first) > 2 and first[0].strip().isdecimal()
+    begin = [NUMBERS, TOKENS] if counts else [TOKENS]
+    return begin + [f"column{i}" for i in range(len(begin) + 1, len(first) + 1)]
+
+
 def _first_sentence(lines: Iterator[Line]) -> Iterator[Line]:
     """The lines up to the first blank one behind a word."""
     begun = False

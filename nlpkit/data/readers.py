@@ -724,9 +724,9 @@ def _csv_rows(source: Input) -> Iterator[Row]:
         header: list[str] = []  # where it is sure to be one, so that no row should repeat it
         for record in records:
             if not columns:
-                columns = _columns(source, record, lambda: delimited.loosely(lines.peek(), mark))
+                columns, named = _columns(source, record, lambda: delimited.loosely(lines.peek(), mark))
                 source._style = functools.partial(_style, records, lines.taken[0][1], len(record.cells))
-                if not source.reading.columns:
+                if named:
                     header = record.cells if delimited.names_columns(record.cells) else []
                     continue
             cells: list[Any] = record.cells
@@ -796,8 +796,10 @@ def _delimiter(source: Input, lines: delimited.Lines) -> str:
     return best
 
 
-def _columns(source: Input, record: delimited.Record, rows: Callable[[], list[list[str]]]) -> list[str]:
-    """The names of the columns: those that the user gives, else those in the first row.
+def _columns(source: Input, record: delimited.Record, rows: Callable[[], list[list[str]]]) -> tuple[list[str], bool]:
+    """The names of the columns: those that the user gives, else those in the first row; and whether that names them.
+
+    Words with their tags have names of their own where the first row is one of them.
 
     Args:
         source: of the rows.
@@ -817,6 +819,11 @@ def _columns(source: Input, record: delimited.Record, rows: Callable[[], list[li
                 f"but it looks like a header: {', '.join(record.cells[:6])}",
                 record.line,
             )
+    elif source.reading.wanted.content == "words" and conll.begins_with_a_word(record.cells, rows()):
+        found = conll.names(record.cells)
+        source.say(f"the first row is a word with its tag, and names no columns: {', '.join(found)} (--columns)")
+        source.columns = found
+        return found, False
     else:
         found, said = delimited.names(record.cells)
         for what in said:
@@ -829,7 +836,7 @@ def _columns(source: Input, record: delimited.Record, rows: Callable[[], list[li
                 record.line,
             )
     source.columns = found
-    return found
+    return found, not source.reading.columns
 
 
 def _jsonl_rows(source: Input) -> Iterator[Row]:
@@ -1098,11 +1105,11 @@ def _xlsx_rows(source: Input) -> Iterator[Row]:
             typed = _as_typed(cells)
             if not columns:
                 first = delimited.Record(number, [cell or "" for cell in typed])
-                columns = _columns(
+                columns, named = _columns(
                     source, first, lambda: [[cell or "" for cell in _as_typed(row)] for _, row in head[1:]]
                 )
                 kinds = {name: Counter() for name in columns}
-                if not source.reading.columns:
+                if named:
                     continue
             for name, cell in zip(columns, cells, strict=False):
                 if cell is not None and cell != "":

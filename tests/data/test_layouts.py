@@ -287,6 +287,24 @@ def test_words_in_parquet_and_xlsx_become_sentences(tmp_path: Path) -> None:
         assert list(zip(read["word"].to_pylist(), read["tag"].to_pylist(), strict=True)) == SENTENCES
 
 
+@pytest.mark.parametrize("mark", [",", "\t"])
+def test_words_in_rows_without_a_header(mark: str, tmp_path: Path, said: Said) -> None:
+    lines = [f"{word}{mark}{tag}\n" for words, tags in SENTENCES for word, tag in zip(words, tags, strict=True)]
+    lines.insert(3, "\n")
+    path = tmp_path / ("a.csv" if mark == "," else "a.tsv")
+    path.write_text("".join(lines), encoding="utf-8")
+    assert values(path) == values(path, labelled=False)
+    assert values(path) == [{"tokens": words, "column2": tags} for words, tags in SENTENCES]
+    assert "the first row is a word with its tag" in said
+    counted = table(
+        tmp_path / "b.csv", ["1", "Ann", "B-PER"], [["1", "ran", "O"], ["2", "Bo", "B-PER"], ["2", "sat", "O"]]
+    )
+    assert [row["tokens"] for row in values(counted)] == [["Ann", "ran"], ["Bo", "sat"]]
+    # a header whose last name looks like a tag
+    named = table(tmp_path / "c.csv", ["sentence_id", "word", "b_tag"], [[1, "Ann", "B-PER"], [1, "ran", "O"]])
+    assert values(named)[0]["word"] == ["Ann", "ran"]
+
+
 def test_words_in_rows_without_an_end_of_sentence_are_refused(tmp_path: Path) -> None:
     path = table(tmp_path / "a.csv", ["word", "tag"], list(zip(WORDS, TAGS, strict=True)))
     with pytest.raises(UserError, match="nothing tells where a sentence ends") as refused:
