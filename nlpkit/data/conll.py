@@ -103,9 +103,16 @@ def layout_of(lines: Iterable[str], delimiter: str | None = None) -> Layout:
     counted = numbers == [str(i) for i in range(1, len(numbers) + 1)]
     if counted and width == len(CONLL_U):
         return Layout(delimiter, CONLL_U)
+    if width == 2 and len(rows) > 1 and _tags_stand_first(rows):
+        return Layout(delimiter, ("column1", TOKENS))
     # one word "1" may be a word; that a sentence reads "1 2 3" is unlikely
     first = (NUMBERS, TOKENS) if counted and width > 1 and len(numbers) > 1 else (TOKENS,)
     return Layout(delimiter, (*first, *(f"column{i}" for i in range(len(first) + 1, width + 1))))
+
+
+def _tags_stand_first(rows: Sequence[Sequence[str]]) -> bool:
+    """Whether each line is a tag and its word (the MIT corpora of films and restaurants): no sentence reads so."""
+    return all(_TAG.fullmatch(row[0]) for row in rows) and not all(_TAG.fullmatch(row[-1]) for row in rows)
 
 
 def sentences(lines: Iterable[Line], delimiter: str | None = None) -> Iterator[tuple[Layout, Sentence]]:

@@ -140,3 +140,10 @@ def test_the_lines_of_words_are_no_column_of_the_user(tmp_path: Path) -> None:
     (tmp_path / "a.conll").write_text("a O\nb O\n")
     with pytest.raises(UserError, match=r"the columns are tokens, column2\n"):
         check_data.run(check_data.Config(data=str(tmp_path / "a.conll"), task="question-answering", model="none"))
+
+
+def test_tags_may_stand_before_their_words(tmp_path: Path) -> None:
+    (row,) = rows_of(tmp_path / "a.conll", "B-Rating\t2\nI-Rating\tstart\nO\trestaurants\n")
+    assert row.values == {"column1": ["B-Rating", "I-Rating", "O"], "tokens": ["2", "start", "restaurants"]}
+    (row,) = rows_of(tmp_path / "b.conll", "O O\nB-12 O\n")  # words that look like tags, and their tags
+    assert row.values == {"tokens": ["O", "B-12"], "column2": ["O", "O"]}
