@@ -123,6 +123,14 @@ def title(loaded: LoadedData, split: str) -> str:
     return Path(files[0].path).name + (f" and {len(files) - 1} more" if len(files) > 1 else "")
 
 
+def name_by_file(loaded: LoadedData) -> None:
+    """Call a single split by its file: `train`, as a file without a split is called, it was hardly trained on."""
+    name = title(loaded, "train")
+    if name != "train":
+        loaded.splits = {name: loaded.splits["train"]}
+        loaded.source.files = {name: loaded.source.files["train"]}
+
+
 def examples(loaded: LoadedData, task: Task, findings: list[Finding]) -> dict[str, Dataset]:
     """The examples of every split that has labels; what is wrong with rows goes into `findings`.
 

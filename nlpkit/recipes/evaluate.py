@@ -34,7 +34,6 @@ from nlpkit.tasks.base import Finding
 if TYPE_CHECKING:
     from datasets import Dataset
 
-    from nlpkit.data.sources import LoadedData
 
 COMMAND = "evaluate"
 TaskOptions: Any = registry.options_of_tasks("evaluate_options")
@@ -70,7 +69,7 @@ def run(config: Config) -> Report:
             config = settled(config, config.data, predictor.record, task.input_columns, formats)
         loaded = splits.load(config, type(task))
         if config.split is None:
-            _name_by_file(loaded)
+            splits.name_by_file(loaded)
     chosen = _chosen(config, list(loaded.splits), (predictor.record or {}).get("metrics", {}) if own else None)
     columns = loaded.splits[chosen[0]].column_names
     with registry.pointing_elsewhere(type(task), loaded.splits[chosen[0]], registry.OTHER_MODEL):
@@ -130,14 +129,6 @@ def run(config: Config) -> Report:
     lines = [f"{split}: {said}" for split, said in seen.items() if left_out[split]]
     lines += [f"{name}: {said}" for name, said in task.metric_notes.items() if name in tables[0].header] + failures
     return Report(record, tables, lines, exit_code=1 if failures else 0, failure="; ".join(failures))
-
-
-def _name_by_file(loaded: LoadedData) -> None:
-    """Call a single split by its file: `train`, as a file without a split is called, it was hardly trained on."""
-    name = splits.title(loaded, "train")
-    if name != "train":
-        loaded.splits = {name: loaded.splits["train"]}
-        loaded.source.files = {name: loaded.source.files["train"]}
 
 
 def _seen(rows: int, left_out: int) -> str:

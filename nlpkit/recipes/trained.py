@@ -209,6 +209,8 @@ def open_splits(
     registry.refuse_foreign_options(config, type(task), "column_options")
     task.configure(config)
     loaded = splits.load(config, type(task))
+    if not training and getattr(config, "split", None) is None:
+        splits.name_by_file(loaded)
     first = next(iter(loaded.splits.values()))
     with registry.pointing_elsewhere(type(task), first, registry.OTHER_MODEL):
         task.bind([name for name in first.column_names if not name.startswith("__")], config, labelled=True)

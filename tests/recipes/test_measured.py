@@ -182,7 +182,7 @@ def test_all_rows_of_a_file_are_used_and_those_that_cannot_be_are_told(trained: 
     worker, _ = opened(trained, data=str(path))
     score = asked(worker, "score")
     assert (score["split"], score["rows"]) == ("new.csv", 30)
-    assert any("so-so" in finding for finding in score["findings"])
+    assert any(finding.startswith("new.csv: ") and "so-so" in finding for finding in score["findings"])
     # of the rows of a run, a part was trained on
     worker = Worker()
     assert asked(worker, **opening(trained, data=str(path)), held_out=True)["ok"]
