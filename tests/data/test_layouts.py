@@ -525,3 +525,13 @@ def test_brat_names_what_is_no_annotation_and_a_text_that_is_missing(tmp_path: P
     path.with_suffix(".txt").unlink()
     with pytest.raises(UserError, match=r"there is no a\.txt beside it"):
         loaded_words(path)
+
+
+@pytest.mark.parametrize("mark", [" ", ",", ", "])
+def test_tags_in_a_cell_stand_between_blanks_or_commas(mark: str, tmp_path: Path) -> None:
+    lines = [f'"Ann Lee ran , {i} miles","{mark.join(["B-PER", "I-PER", *"OOOO"])}"\n' for i in range(6)]
+    path = tmp_path / "a.csv"
+    path.write_text("sentence,word_labels\n" + "".join(lines), encoding="utf-8")
+    row = next(iter(readers.read_rows(path, readers.Reading(wanted=Wanted("words", labelled=True)))))
+    assert row.values["sentence"] == ["Ann", "Lee", "ran", ",", "0", "miles"]
+    assert row.values["word_labels"] == ["B-PER", "I-PER", "O", "O", "O", "O"]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 import dataclasses
+import itertools
 import json
 import re
 from collections.abc import Iterator, Sequence
@@ -89,14 +90,18 @@ def _spelled(head: Sequence[Row]) -> list[str]:
     return found
 
 
-def _parallel(head: Sequence[Row]) -> tuple[str, str] | None:
-    """A column of words and one of as many tags in nearly every row that has both, with blanks between."""
+def _parallel(head: Sequence[Row]) -> dict[str, str | None]:
+    """A column of words and one of as many tags in nearly every row that has both, and what stands between in each:
+    blanks, or commas between tags. Empty where there is none."""
     columns = list(head[0].values)
-    for tags in columns:
+    # a comma may be a tag itself, so that blanks are tried first
+    for mark, tags in itertools.product((None, ","), columns):
         for words in columns:
             pairs = [(row.values.get(words), row.values.get(tags)) for row in head]
             cells = [
-                (one.split(), other.split()) for one, other in pairs if isinstance(one, str) and isinstance(other, str)
+                (one.split(), _parted(other, mark))
+                for one, other in pairs
+                if isinstance(one, str) and isinstance(other, str)
             ]
             if words == tags or 2 * len(cells) < len(head) or max((len(cell) for _, cell in cells), default=0) < 2:
                 continue
@@ -104,19 +109,23 @@ def _parallel(head: Sequence[Row]) -> tuple[str, str] | None:
             as_many = sum(len(one) == len(other) for one, other in cells)
             # other tags are told by the name of their column
             if as_many >= (_MOST if entities else 1) * len(cells) and (entities or tags.lower() in _TAGS):
-                return words, tags
-    return None
+                return {words: None, tags: mark}
+    return {}
+
+
+def _parted(cell: str, mark: str | None) -> list[str]:
+    return [part.strip() for part in cell.split(mark)]
 
 
 def _recognises(head: Sequence[Row], wanted: Wanted) -> bool:
     if wanted.content != "words":
         return False
-    return bool(_spelled(head)) or (wanted.labelled and _parallel(head) is not None)
+    return bool(_spelled(head)) or (wanted.labelled and bool(_parallel(head)))
 
 
 def _rows(rows: Iterator[Row], head: Sequence[Row], source: Input) -> Iterator[Row]:
     spelled = _spelled(head)
-    parallel = () if spelled else _parallel(head) or ()
+    parallel = {} if spelled else _parallel(head)
     tally = Tally(source)
     for row in rows:
         if row.error is not None:
@@ -131,16 +140,16 @@ def _rows(rows: Iterator[Row], head: Sequence[Row], source: Input) -> Iterator[R
                 values[name] = listed(cell)
                 if values[name] is None:
                     tally.map(row.line, f"hold no list in column {name!r}, as the others do")
-        for name in parallel:
-            if isinstance(values.get(name), str):
-                values[name] = values[name].split()
+        for name, mark in parallel.items():
+            if isinstance(cell := values.get(name), str):
+                values[name] = _parted(cell, mark)
         yield dataclasses.replace(row, values=values)
     tally.tell()
 
 
 LAYOUT = Layout(
     "lists in cells",
-    """lists in cells, as "['Jane', 'Doe']", or words and as many tags with blanks between""",
+    """lists in cells, as "['Jane', 'Doe']", or words and as many tags with blanks (tags: or commas) between""",
     frozenset(("words",)),
     _recognises,
     _rows,
