@@ -36,6 +36,7 @@ class TagReader:
         self.total = self.words = 0
         self.left_out: list[str] = []
         self.untagged: list[str] = []
+        self.unmarked: list[str] = []
         self.bad_tags: list[str] = []
         self.bad_spans: list[str] = []
         self.lost: list[str] = []
@@ -76,6 +77,8 @@ class TagReader:
             self.left_out.append(f"{where}: {error}")
             return None
         assert sentence.tags is not None
+        if isinstance(value, str) and tags is None:
+            self.unmarked.append(where)
         self.bad_spans += [f"{where}: {fault}" for fault in sentence.faults]
         self.moved += [f"{where}: {said}" for said in sentence.moved]
         self.cut += [f"{where}: {said}" for said in sentence.cut]
@@ -112,6 +115,12 @@ class TagReader:
                 f"{rows} have no words, or not a tag for each, and are left out",
             ),
             ("missing-tag", "warning", self.untagged, f"{rows} have words without a tag and are left out"),
+            (
+                "missing-spans",
+                "note",
+                self.unmarked,
+                f"{rows} have an empty cell in place of spans: read as texts without an entity",
+            ),
             (
                 "bad-tags",
                 level,

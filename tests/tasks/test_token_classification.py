@@ -492,6 +492,18 @@ def test_spans_that_mostly_cut_words_stop_the_run(tmp_path: Path) -> None:
     assert found.message.startswith("train: 3 of 3 spans begin or end inside a word, whatever they count; --offsets ch")
 
 
+def test_texts_without_a_cell_for_spans_are_told(tmp_path: Path) -> None:
+    rows: list[dict[str, Any]] = [
+        {"text": "Anna sat", "spans": [{"start": 0, "end": 4, "label": "PER"}]},
+        {"text": "so", "spans": []},
+        {"text": "Bob sat"},
+    ]
+    _, examples, (found,) = examples_of(write_jsonl(tmp_path / "train.jsonl", rows))
+    assert len(examples) == 3
+    assert (found.level, found.check, found.count) == ("note", "missing-spans", 1)
+    assert found.examples[0].endswith("line 3")
+
+
 def test_spans_that_contradict_their_text(tmp_path: Path) -> None:
     def row(text: str, start: int, said: str) -> dict[str, Any]:
         return {"text": text, "spans": [{"start": start, "end": start + len(said), "label": "PER", "text": said}]}
