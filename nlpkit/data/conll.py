@@ -24,6 +24,7 @@ HINT = "Give every line the same columns, and put a blank line between sentences
 _BLANKS = " \t\r\n"
 _NOT_A_WORD = re.compile(r"\d+[-.]\d+")  # CoNLL-U: the words that a multi-word token stands for, an empty node
 _REMARK = re.compile(r"#\s*\w[\w.:-]*\s*=|#\s+id\s")  # where it could be a word with tags: "# key = value", "# id 7"
+LONG = 200  # words of a sentence, of which a file that holds no other may lack its blank lines
 MOST_COLUMNS = 200  # CoNLL-2012 has one for each verb of a sentence
 _FIRST_LINES = 1_000  # lines from which the layout is found, where the first sentence is longer
 

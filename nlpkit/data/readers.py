@@ -698,9 +698,11 @@ def _header_mark(line: str) -> str | None:
 
 
 def _conll_rows(source: Input) -> Iterator[Row]:
+    most = rows = 0
     with source.text(newline="\n") as text:
         lines = ((number, line, text.take_problem()) for number, line in enumerate(text, start=1))
-        for layout, sentence in conll.sentences(lines, source.reading.delimiter):
+        for count, (layout, sentence) in enumerate(conll.sentences(lines, source.reading.delimiter), start=1):
+            most, rows = max(most, len(sentence.lines)), count
             if len(layout.columns) > conll.MOST_COLUMNS:
                 message = f"{source.name}: {len(layout.columns):,} columns; no file of words and tags has as many"
                 raise UserError(message, "Is it another --format, or another --delimiter?")
@@ -712,6 +714,8 @@ def _conll_rows(source: Input) -> Iterator[Row]:
                 yield source.bad(*sentence.problem, values)
             else:
                 yield Row(sentence.lines[0], values, lines=sentence.lines)
+    if rows == 1 and most > conll.LONG:
+        source.warn(f"all {most:,} words are one sentence, as no blank line ends one")
 
 
 def _csv_rows(source: Input) -> Iterator[Row]:

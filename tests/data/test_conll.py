@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from nlpkit import reporting
 from nlpkit.data import readers
 from nlpkit.errors import UserError
 from nlpkit.recipes import check_data
@@ -147,3 +148,21 @@ def test_tags_may_stand_before_their_words(tmp_path: Path) -> None:
     assert row.values == {"column1": ["B-Rating", "I-Rating", "O"], "tokens": ["2", "start", "restaurants"]}
     (row,) = rows_of(tmp_path / "b.conll", "O O\nB-12 O\n")  # words that look like tags, and their tags
     assert row.values == {"tokens": ["O", "B-12"], "column2": ["O", "O"]}
+
+
+@pytest.mark.parametrize(("ends", "said"), [("", 1), ("\n", 0)])
+def test_a_file_without_blank_lines_is_warned_of(ends: str, said: int, tmp_path: Path) -> None:
+    heard: list[str] = []
+
+    class Listener(reporting.Reporter):
+        def warn(self, message: str) -> None:
+            heard.append(message)
+
+    reporting.install(Listener())
+    try:
+        rows_of(tmp_path / "a.conll", f"Ann\tB-PER\nran\tO\n.\tO\n{ends}" * 80)
+    finally:
+        reporting.install(reporting.Reporter())
+    assert [message.partition(": ")[2] for message in heard] == [
+        "all 240 words are one sentence, as no blank line ends one"
+    ] * said
