@@ -80,6 +80,17 @@ class Places:
             names = list(numbered)
         return [_declared(value, names) for value in found]
 
+    def taken_for(self, splits: Iterable[Dataset], numbered: Sequence[str]) -> str:
+        """`LABEL_0 = neg, LABEL_1 = pos` where the column declares other names than a model has that has none but
+        numbers; else nothing."""
+        if self.column is None:
+            return ""
+        for rows in splits:
+            names = class_names(rows, column_names.require(self.column, rows.column_names, "label"))
+            if names is not None and list(names) != list(numbered):
+                return ", ".join(f"{old} = {new}" for old, new in list(zip(numbered, names, strict=False))[:6])
+        return ""
+
 
 def _flags(row: list[Any]) -> list[Any] | Any:
     if any(map(is_missing, row)):

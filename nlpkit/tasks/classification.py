@@ -324,7 +324,8 @@ class TextClassification(Task):
         """
         kept = self.labels.names if self.labels.anonymous else ()
         splits = [*origin.splits.values()] if FILE in rows.column_names else [rows]
-        values = [self._places.cells(split, kept) for split in splits if self._places.stand_in(split.column_names)]
+        labelled = [split for split in splits if self._places.stand_in(split.column_names)]
+        values = [self._places.cells(split, kept) for split in labelled]
         everything = [value for found in values for value in found if value is not NOT_PUBLIC]
         # classes may be numbers as well, whose decimal commas were read in training
         numbers = all(label_values.as_number(name) is not None for name in self.labels.names)
@@ -338,6 +339,9 @@ class TextClassification(Task):
                 numbers=numbers,
                 known=self.labels.names,
             )
+        if kept and (pairs := self._places.taken_for(labelled, kept)):
+            said = f"the labels of {self.labels_of} have no names and are taken by their numbers ({pairs})"
+            cells = dataclasses.replace(cells, doubtful=(*cells.doubtful, said))
         return label_columns.fitted(cells, self.labels, everything)
 
     def examples(self, rows: Dataset, split: str, origin: LoadedData, findings: list[Finding] | None = None) -> Dataset:

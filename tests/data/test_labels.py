@@ -542,7 +542,7 @@ def test_spelling_decides_where_two_labels_differ_by_it_alone() -> None:
         labels.id_of("SPAM")
 
 
-def test_a_model_without_names_may_have_fewer_labels_than_the_data_declare() -> None:
+def test_a_model_without_names_may_have_fewer_labels_than_the_data_declare(heard: Heard) -> None:
     features = Features({"text": Value("string"), "label": ClassLabel(names=["a", "b", "c"])})
     rows = Dataset.from_dict({"text": ["x", "y", "z"], "label": [1, 0, 2]}, features=features)
     model = SimpleNamespace(id2label={0: "LABEL_0", 1: "LABEL_1"}, num_labels=2, problem_type=None)
@@ -552,6 +552,8 @@ def test_a_model_without_names_may_have_fewer_labels_than_the_data_declare() -> 
     found = task.examples(rows, "test", LoadedData({"test": rows}, Source(""), []), findings)
     assert found["label"][:] == [1, 0]
     assert [(f.check, f.count) for f in findings] == [("unknown-label", 1)]
+    taken = "the labels of the model have no names and are taken by their numbers (LABEL_0 = a, LABEL_1 = b)"
+    assert heard.warnings == [taken]
 
 
 def test_names_for_numbers(heard: Heard) -> None:
