@@ -305,6 +305,19 @@ def test_words_in_rows_without_a_header(mark: str, tmp_path: Path, said: Said) -
     assert values(named)[0]["word"] == ["Ann", "ran"]
 
 
+def test_the_first_sentence_may_be_long_and_a_number_may_lack(tmp_path: Path, said: Said) -> None:
+    words = [[f"w{i}", "O"] for i in range(150)]
+    found = values(table(tmp_path / "a.csv", ["word", "tag"], [*words, ["", ""], ["Bo", "B-PER"]]))
+    assert [len(row["word"]) for row in found] == [150, 1]
+    numbered = [[i // 2, f"w{i}", "O"] for i in range(120)]
+    values(table(tmp_path / "b.csv", ["sentence_id", "word", "tag"], [*numbered, ["", "late", "O"]]))
+    assert "1 of 121 rows have no sentence_id, and are taken for words of the sentence before (first: line 122)" in said
+    said.lines.clear()
+    firsts = [["" if i % 5 else i, f"w{i}", "O"] for i in range(20)]
+    values(table(tmp_path / "c.csv", ["Sentence #", "word", "tag"], firsts))
+    assert "have no" not in said
+
+
 def test_words_in_rows_without_an_end_of_sentence_are_refused(tmp_path: Path) -> None:
     path = table(tmp_path / "a.csv", ["word", "tag"], list(zip(WORDS, TAGS, strict=True)))
     with pytest.raises(UserError, match="nothing tells where a sentence ends") as refused:

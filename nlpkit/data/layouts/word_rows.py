@@ -7,6 +7,7 @@ of each, or by an empty row between two.
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import re
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
@@ -26,6 +27,8 @@ TAGS = ("tag", "tags", "label", "labels", "ner", "ner_tag", "ner_tags", "pos", "
 _SENTENCE = re.compile(
     r"(sent|sentence|doc|document|article|paragraph|tweet|example|text)(_?(id|ids|no|num|number|idx|index|nr))?|id|sid"
 )
+_LONGEST = 10_000  # words up to which a sentence may be told from what is none
+_GAPS = 0.2  # share of the rows without a number up to which that is a slip, and no way to number
 _ONE_WORD = 0.95  # share of the words without a blank inside from which the column holds one word a row
 HINT = "Add a column sentence_id that is equal for the words of a sentence, or an empty row between two sentences."
 
@@ -97,6 +100,11 @@ def _rows(rows: Iterator[Row], head: Sequence[Row], source: Input) -> Iterator[R
     assert word is not None  # `_recognises` saw to it
     numbering = _numbering(head, word)
     if not numbering and not _parted(head):
+        # a first sentence may be longer than what the layout is recognised by
+        ahead = list(itertools.islice(rows, _LONGEST))
+        rows = itertools.chain(ahead, rows)
+        head = [row for row in ahead if row.error is None]
+    if not numbering and not _parted(head):
         said = f"{source.name}: each row holds one word (column {word!r}), and nothing tells where a sentence ends"
         if unlike := [name for name in head[0].values if name != word and _names_sentences(name)]:
             said += f", as {unlike[0]!r} is another in every row"
@@ -113,10 +121,13 @@ def _rows(rows: Iterator[Row], head: Sequence[Row], source: Input) -> Iterator[R
 
 def _sentences(rows: Iterator[Row], source: Input, numbering: Sequence[str]) -> Iterator[Row]:
     """The rows of a sentence as one, with lists in place of values."""
+    from nlpkit.data.readers import unit
+
     found: list[Row] = []
     number: tuple[Any, ...] = ()
     seen: set[tuple[Any, ...]] = set()
     words = sentences = again = 0
+    gaps: list[int] = []
     for row in rows:
         if _is_empty(row) and row.error is None:
             if not numbering and found:
@@ -125,6 +136,8 @@ def _sentences(rows: Iterator[Row], source: Input, numbering: Sequence[str]) -> 
             continue
         if numbering:
             cells = tuple(row.values.get(name) for name in numbering)
+            if None in cells:
+                gaps.append(row.line)
             # numbered in the first row of each only
             cells = tuple(own if own is not None else old for own, old in zip(cells, number or cells, strict=True))
             begins = cells != number
@@ -142,6 +155,11 @@ def _sentences(rows: Iterator[Row], source: Input, numbering: Sequence[str]) -> 
     if found:
         yield _sentence(found, numbering)
         sentences += 1
+    if gaps and len(gaps) <= _GAPS * words:
+        source.warn(
+            f"{len(gaps):,} of {words:,} rows have no {' and '.join(numbering)}, and are taken for words of the "
+            f"sentence before (first: {unit(source.format)} {gaps[0]})"
+        )
     if again:
         _tell_again(source, numbering, again, words, sentences)
 
