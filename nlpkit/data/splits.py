@@ -132,13 +132,9 @@ def name_by_file(loaded: LoadedData) -> None:
 
 
 def examples(loaded: LoadedData, task: Task, findings: list[Finding]) -> dict[str, Dataset]:
-    """The examples of every split that has labels; what is wrong with rows goes into `findings`.
-
-    A file that is all there is, of which nothing is held out, is judged and not trained on: it is called by its name,
-    and read as any split that is no train.
-    """
+    """The examples of every split that has labels; what is wrong with rows goes into `findings`."""
     return {
-        split: task.examples(rows, title(loaded, split), loaded, findings)
+        split: task.examples(rows, split, loaded, findings)
         for split, rows in loaded.splits.items()
         if split in ("train", "validation") or task.labelled(rows.column_names)
     }

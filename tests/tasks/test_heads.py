@@ -204,7 +204,7 @@ def test_a_file_that_is_only_judged_is_called_by_its_name(turned: Path, tmp_path
     config = benchmark.Config(models=[str(turned)], data=str(data), **CPU)
     task = open_trained(str(turned), config).task
     _, examples, findings = trained_models.open_splits(config, task, seed=1, needs=(), training=False)
-    assert len(examples["train"]) == 20
+    assert len(examples["new.csv"]) == 20
     assert [finding.message.partition(" have")[0] for finding in findings] == ["new.csv: 1 of 21 rows"]
 
 
