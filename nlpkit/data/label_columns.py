@@ -285,8 +285,11 @@ def require_named(labels: Labels, values: Iterable[Any], places: Places) -> None
         )
 
 
-def fitted(cells: Cells, labels: Labels, values: Sequence[Any]) -> Cells:
+def fitted(cells: Cells, labels: Labels, values: Sequence[Any], numbered: Sequence[str] = ()) -> Cells:
     """Cells of data that a model is measured on, whose labels are those of the model.
+
+    Args:
+        numbered: names that numbers, or places of flags, were given in training, from 0; none where it knew names.
 
     Raises:
         UserError: flags for more or fewer labels than the model has, or for others.
@@ -306,11 +309,18 @@ def fitted(cells: Cells, labels: Labels, values: Sequence[Any]) -> Cells:
                 f"the rows have 0 or 1 for {cells.width} labels, the model {labels.size}: {', '.join(labels.names)}",
                 "Give every row one number for each label of the model, in its order.",
             )
-        said = f"0 and 1 are taken for the labels of the model in its order: {', '.join(labels.names[:6])}"
-        cells = replace(cells, names=tuple(labels.names), said=(*cells.said, said))
+        names = numbered or labels.names
+        order = "as they were named in training" if numbered else "in its order"
+        said = f"0 and 1 are taken for the labels of the model {order}: {', '.join(names[:6])}"
+        cells = replace(cells, names=tuple(names), said=(*cells.said, said))
     elif labels.problem != "regression" and _are_numbers_of(labels, readable(cells, values)):
-        said = f"the labels are numbers, taken for those of the model: 0 is {labels.names[0]}, 1 is {labels.names[1]}"
-        cells = replace(cells, names=tuple(labels.names), doubtful=(*cells.doubtful, said))
+        names = numbered or labels.names
+        said = f"the labels are numbers, taken for those of the model: 0 is {names[0]}, 1 is {names[1]}"
+        if numbered:
+            cells = replace(cells, said=(*cells.said, f"{said}, as in training"))
+        else:
+            cells = replace(cells, doubtful=(*cells.doubtful, said))
+        cells = replace(cells, names=tuple(names))
     tell(cells)
     return cells
 

@@ -149,6 +149,7 @@ class TextClassification(Task):
         self.label_smoothing = 0.0
         self.all_scores = True
         self.per_class = False
+        self.numbered: list[str] = []  # names that numbers or places were given in training, in their order
         self.declared = False  # whether the rows hold numbers of labels, and their column the names
         if pair and long_text != "truncate":
             raise UserError("--long-text head-tail and windows are for single texts; pairs are truncated")
@@ -176,6 +177,7 @@ class TextClassification(Task):
             metrics=glue.metrics if glue else (),
         )
         task.cells, task.labels_of = cells, "the train split"
+        task.numbered = list(options.label_names)
         task.declared = bool(declared or cells.names) and labels.problem != "regression"
         return task
 
@@ -197,6 +199,7 @@ class TextClassification(Task):
                 metrics=record["metrics"],
             )
             task.training_length = record.get("training_length")
+            task.numbered = list(record.get("label_names", ()))
             return task
         by_transformers = {value: key for key, value in HF_PROBLEM.items()}
         problem: Any = by_transformers.get(
@@ -212,6 +215,7 @@ class TextClassification(Task):
             "problem": self.labels.problem,
             "labels": self.labels.names,
             "label_delimiter": self.labels.delimiter,
+            "label_names": self.numbered,
             "columns": {"text": self.text, "text_pair": self.pair, "label": self.label, "labels": self.label_columns},
             "threshold": self.threshold,
             "max_length": self.max_length,
@@ -342,7 +346,7 @@ class TextClassification(Task):
         if kept and (pairs := self._places.taken_for(labelled, kept)):
             said = f"the labels of {self.labels_of} have no names and are taken by their numbers ({pairs})"
             cells = dataclasses.replace(cells, doubtful=(*cells.doubtful, said))
-        return label_columns.fitted(cells, self.labels, everything)
+        return label_columns.fitted(cells, self.labels, everything, self.numbered)
 
     def examples(self, rows: Dataset, split: str, origin: LoadedData, findings: list[Finding] | None = None) -> Dataset:
         from datasets import Dataset as ArrowDataset

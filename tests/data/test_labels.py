@@ -556,6 +556,26 @@ def test_a_model_without_names_may_have_fewer_labels_than_the_data_declare(heard
     assert heard.warnings == [taken]
 
 
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ([0, 1, 0, 1], [1, 0, 1, 0]),
+        ([[1, 0], [1, 1], [0, 1], [0, 0]], [[0.0, 1.0], [1.0, 1.0], [1.0, 0.0], [0.0, 0.0]]),
+    ],
+)
+def test_a_model_numbered_otherwise_than_its_data_reads_numbers_as_in_training(
+    values: list[Any], expected: list[Any], heard: Heard
+) -> None:
+    rows = {"train": rows_of(values)}
+    task = TextClassification.from_data(rows, finetune_cls.Config(label_names=["pos", "neg"]))
+    task.take_head(TextClassification(Labels(task.labels.problem, ["neg", "pos"])))
+    origin = LoadedData(dict(rows), Source(""), [])
+    assert task.examples(rows["train"], "train", origin)["label"][:] == expected
+    model = TextClassification.from_model(_config(task), task.record())
+    assert model.examples(rows["train"], "test", origin)["label"][:] == expected
+    assert not heard.warnings
+
+
 def test_names_for_numbers(heard: Heard) -> None:
     task, found = read([0, 1, 1, 0], label_names=["neg", "pos"])
     assert task.labels.names == ["neg", "pos"]
@@ -564,7 +584,7 @@ def test_names_for_numbers(heard: Heard) -> None:
     again = TextClassification.from_model(_config(task), task.record())
     rows = rows_of(["1", "0"])
     assert again.examples(rows, "test", LoadedData({"test": rows}, Source(""), []))["label"][:] == [1, 0]
-    assert any("0 is neg, 1 is pos" in said for said in heard.warnings)
+    assert any("0 is neg, 1 is pos, as in training" in said for said in heard.notes)
     for values in ([1, 2], [0, 1, 2]):
         with pytest.raises(
             UserError, match="labels in column 'label' cannot be read; the first holds 2: there are names"
