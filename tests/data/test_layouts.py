@@ -165,7 +165,9 @@ def test_label_studio_regions_that_do_not_count_the_whole_text(tmp_path: Path, s
 
 def test_label_studio_choices_about_a_region_are_no_label_of_the_text(tmp_path: Path, said: Said) -> None:
     about = {"value": {"start": 0, "end": 7, "text": TEXT[:7], "choices": ["kind"]}, "from_name": "mood"}
-    path = dumped(tmp_path / "export.json", [ls_task(1, [region(*MARKS[0]), about, choice("good", field="all")])])
+    path = dumped(
+        tmp_path / "export.json", [ls_task(1, [region(*MARKS[0]), about, about, choice("good", field="all")])]
+    )
     assert values(path, "texts")[0]["label"] == ["good"]
     assert marked(values(path)[0]["spans"]) == MARKS[:1]
     assert "1 of 1 rows have choices about a region" in said
@@ -471,6 +473,8 @@ def test_spans_that_count_words(tmp_path: Path, said: Said) -> None:
     assert [row["ner_tags"] for row in values(jsonl(tmp_path / "t.jsonl", triples[1:]))] == [tags, ["B-X"]]
     assert [row["ner_tags"] for row in values(jsonl(tmp_path / "u.jsonl", [triples[0], behind]))] == [["O"], tags]
     said.lines.clear()
+    assert values(jsonl(tmp_path / "w.jsonl", [triples[1]]))[0]["ner_tags"] == tags
+    assert "'end' is the last word of the span" in said
     values(jsonl(tmp_path / "v.jsonl", [last]))
     assert "nothing shows it" in said
     # beside a text the spans may count its characters

@@ -95,7 +95,9 @@ class Tally:
 
     def map(self, row: int, how: str) -> None:
         """Remember a row that was not taken as it stands; `how` goes on from "n of m rows "."""
-        self._mapped.setdefault(how, []).append(row)
+        rows = self._mapped.setdefault(how, [])
+        if rows[-1:] != [row]:  # once, however often it stands in a row
+            rows.append(row)
 
     def tell(self) -> None:
         """Tell the reporter.

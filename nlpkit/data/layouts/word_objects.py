@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 WORD = ("text", "word", "token", "form", "orth")
 TAGS = ("tag", "ner", "ner_tag", "label", "entity", "pos", "upos", "xpos", "chunk")
 SPANS = ("entities", "spans", "ner", "labels", "mentions")
-_TOKENS = ("tokens", "words", "tokenized_text")  # the last is GLiNER's
+_GLINER = "tokenized_text"  # beside which an end is always the last word
+_TOKENS = ("tokens", "words", _GLINER)
 
 
 def _of_objects(value: Any, *, tagged: bool = True) -> dict[str, list[Any]] | None:
@@ -164,7 +165,9 @@ def _rows(rows: Iterator[Row], head: Sequence[Row], source: Input) -> Iterator[R
 def _ends_with_last(head: Sequence[Row], words: str, spans: str, source: Input) -> bool:
     """Whether the end of a span is its last word, and not the one behind it; told, as a warning where nothing shows."""
     inside = [(_marks(row.values.get(spans)) or [], len(row.values[words])) for row in head]
-    last = any(mark.start == mark.end for marks, _ in inside for mark in marks)  # else a span of no word
+    last = words == _GLINER or any(
+        mark.start == mark.end for marks, _ in inside for mark in marks
+    )  # else a span of no word
     behind = any(
         mark.end == count or any(other.start == mark.end for other in marks)
         for marks, count in inside
