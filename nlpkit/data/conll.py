@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from nlpkit.data.readers import Row
+    from nlpkit.data.rows import Row
 
 DOCSTART = "-DOCSTART-"
 TOKENS = "tokens"  # the column of the words

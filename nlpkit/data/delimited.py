@@ -44,7 +44,7 @@ Line = tuple[int, str, tuple[str, str] | None]
 
 
 class Source(Protocol):
-    """Where lines come from: `readers._Text`."""
+    """Where lines come from: `rows.DecodedLines`."""
 
     number: int
     problem: tuple[str, str] | None

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
 
-from nlpkit.data.readers import Style
+from nlpkit.data.rows import Style
 from nlpkit.errors import UserError
 from nlpkit.runs.folder import writing
 

@@ -29,7 +29,7 @@ from nlpkit.runs.folder import require_writable
 from nlpkit.tasks import registry
 
 if TYPE_CHECKING:
-    from nlpkit.data.readers import Row
+    from nlpkit.data.rows import Row
     from nlpkit.tasks.base import Task
 
 COMMAND = "predict"

@@ -32,7 +32,8 @@ from nlpkit.data.layouts.base import ANYTHING, Content, DocumentLayout, Layout, 
 from nlpkit.errors import UserError
 
 if TYPE_CHECKING:
-    from nlpkit.data.readers import Input, Row
+    from nlpkit.data.readers import Input
+    from nlpkit.data.rows import Row
 
 __all__ = [
     "ANYTHING",

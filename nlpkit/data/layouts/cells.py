@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 from nlpkit.data.layouts.base import TAG, Layout, Tally, Wanted
 
 if TYPE_CHECKING:
-    from nlpkit.data.readers import Input, Row
+    from nlpkit.data.readers import Input
+    from nlpkit.data.rows import Row
 
 _TAGS = ("tags", "pos", "pos_tags", "upos", "xpos", "ner", "ner_tags", "chunk_tags", "labels")
 _WRAPPED = re.compile(r"(?:array|list)\((\[.*\])(?:,\s*dtype=[^)]*)?\)", re.DOTALL)

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 from nlpkit.data.layouts.base import DocumentLayout, Layout, Tally, Wanted
 
 if TYPE_CHECKING:
-    from nlpkit.data.readers import Input, Row
+    from nlpkit.data.readers import Input
+    from nlpkit.data.rows import Row
 
 _ANNOTATIONS = ("annotation", "annotations")
 

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from nlpkit.data.layouts.base import Layout, Tally, Wanted
 
 if TYPE_CHECKING:
-    from nlpkit.data.readers import Input, Row
+    from nlpkit.data.readers import Input
+    from nlpkit.data.rows import Row
 
 PREFIX = "__label__"
 _LABEL = re.compile(rf"(?:^|(?<=\s)){PREFIX}(\S+)\s*")

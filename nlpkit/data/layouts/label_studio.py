@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 from nlpkit.data.layouts.base import Layout, Tally, Wanted
 
 if TYPE_CHECKING:
-    from nlpkit.data.readers import Input, Row
+    from nlpkit.data.readers import Input
+    from nlpkit.data.rows import Row
 
 ANNOTATIONS = ("annotations", "completions")  # the latter until 2020
 SPANS, LABEL = "spans", "label"

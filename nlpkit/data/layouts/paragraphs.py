@@ -16,7 +16,8 @@ from nlpkit.data.layouts.base import Layout, Wanted
 from nlpkit.errors import UserError
 
 if TYPE_CHECKING:
-    from nlpkit.data.readers import Input, Row
+    from nlpkit.data.readers import Input
+    from nlpkit.data.rows import Row
 
 HEADER = "header"  # the one key of MRQA's first line
 DETECTED = "detected_answers"

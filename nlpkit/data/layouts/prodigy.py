@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from nlpkit.data.layouts.base import Layout, Tally, Wanted
 
 if TYPE_CHECKING:
-    from nlpkit.data.readers import Input, Row
+    from nlpkit.data.readers import Input
+    from nlpkit.data.rows import Row
 
 ANSWERS = ("accept", "reject", "ignore")
 _MARKS = ("_input_hash", "_task_hash", "_view_id", "spans", "options")  # one of which goes with an answer

@@ -15,7 +15,8 @@ from nlpkit.data.columns import TEXT_NAMES
 from nlpkit.data.layouts.base import TAG, Layout, Tally, Wanted
 
 if TYPE_CHECKING:
-    from nlpkit.data.readers import Input, Row
+    from nlpkit.data.readers import Input
+    from nlpkit.data.rows import Row
 
 WORD = ("text", "word", "token", "form", "orth")
 TAGS = ("tag", "ner", "ner_tag", "label", "entity", "pos", "upos", "xpos", "chunk")

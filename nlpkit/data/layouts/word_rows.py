@@ -18,7 +18,8 @@ from nlpkit.data.layouts.base import TAG, Layout, Wanted
 from nlpkit.errors import UserError
 
 if TYPE_CHECKING:
-    from nlpkit.data.readers import Input, Row
+    from nlpkit.data.readers import Input
+    from nlpkit.data.rows import Row
 
 WORDS = ("word", "token", "words", "tokens", "form", "text")
 TAGS = ("tag", "tags", "label", "labels", "ner", "ner_tag", "ner_tags", "pos", "pos_tag", "pos_tags", "upos", "xpos",

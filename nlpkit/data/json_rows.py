@@ -1,0 +1,236 @@
+"""Rows of JSON Lines and of JSON documents, SQuAD's among them."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, cast
+
+from nlpkit.data import layouts, split_names
+from nlpkit.data.rows import DecodedLines, Row
+from nlpkit.errors import UserError
+
+if TYPE_CHECKING:
+    from nlpkit.data.readers import Input
+
+_KNOWN_JSON = 'Known: a list of objects, {"data": [...]}, or {"column": [...]}; one object a line is .jsonl.'
+
+
+def jsonl_rows(source: Input) -> Iterator[Row]:
+    """One object a line; a document under this name is read as one, and said."""
+    with source.text(newline="\n") as text:
+        yield from _json_lines(source, text)
+
+
+def _json_lines(source: Input, text: DecodedLines, *, begun: bool = False) -> Iterator[Row]:
+    """Rows of one object a line; `begun`: a line that opens a document is bad, as those behind it do not close it."""
+    hint = 'Each line must hold one JSON object, for example {"text": "...", "label": "..."}.'
+    commas = 0
+    decoder, repeated = _Decoder(), ""
+    for number, line in enumerate(text, start=1):
+        if problem := text.take_problem():
+            yield source.bad(number, *problem)
+            continue
+        if not line.strip():
+            continue
+        if not begun and (line.strip() in ("[", "{", "[{") or _is_table(line)):
+            lines = ["\n"] * (number - 1) + [line, *_readable(source, text)]
+            try:
+                _Decoder().decode("".join(lines))
+            except (json.JSONDecodeError, RecursionError):
+                yield from _json_lines(source, DecodedLines(lines, source.encoding), begun=True)
+                return
+            source.say("holds one JSON document, read as json")
+            source.format = "json"
+            yield from _document(source, lines, _records)
+            return
+        begun, before = True, decoder.repeated
+        try:
+            values = decoder.decode(line)
+        except RecursionError:
+            yield source.bad(number, "nested too deep", hint)
+            continue
+        except json.JSONDecodeError as error:
+            decoder.repeated = before
+            if line[error.pos :].strip() != "," or not line[: error.pos].strip():
+                yield source.bad(number, f"column {error.colno}: {_said(error)}", hint)
+                continue
+            values = decoder.decode(line[: error.pos])
+            commas += 1
+        if decoder.repeated and not repeated:
+            repeated = f"line {number}, "
+        values = source.record(values)
+        if not isinstance(values, dict):
+            yield source.bad(number, f"expected an object, found {_kind(values)}", hint)
+        elif "\\u" in line and (lone := _lone_surrogate(values)):
+            yield source.bad(number, *lone)
+        else:
+            yield Row(number, values)
+    if commas:
+        source.say(f"{commas:,} lines end in a comma, which is left out")
+    decoder.tell(source, repeated)
+
+
+def _said(error: json.JSONDecodeError) -> str:
+    """What is wrong, without the "at" before a place that is named elsewhere."""
+    return error.msg.removesuffix(" at").removesuffix(" starting")
+
+
+def _is_table(line: str) -> bool:
+    """Whether a line is a list of objects: a whole JSON document."""
+    if not line.lstrip().startswith("["):
+        return False
+    try:
+        found = _Decoder().decode(line)
+    except (json.JSONDecodeError, RecursionError):
+        return line.lstrip()[1:].lstrip().startswith("{")  # it goes on in the next line
+    return isinstance(found, list) and _is_records(found)
+
+
+def _is_records(found: Sequence[Any]) -> bool:
+    """Whether items of JSON are objects, of which there is one at least."""
+    return bool(found) and all(isinstance(item, dict) for item in found)
+
+
+def _missing_number(name: str) -> float | None:
+    """What JSON's dialect of Python and JavaScript writes for numbers that JSON does not have: NaN is a gap."""
+    return None if name == "NaN" else float(name)
+
+
+class _Decoder(json.JSONDecoder):
+    """Reads JSON, and keeps the last value of a name that stands twice in an object.
+
+    Attributes:
+        repeated: in how many objects one did.
+        name: the first such.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(parse_constant=_missing_number, object_pairs_hook=self._object)
+        self.repeated, self.name = 0, ""
+
+    def _object(self, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        made = dict(pairs)
+        if len(made) < len(pairs):
+            self.repeated += 1
+            names = Counter(name for name, _ in pairs)
+            self.name = self.name or next(name for name in names if names[name] > 1)
+        return made
+
+    def tell(self, source: Input, where: str = "") -> None:
+        """Warn where values were lost; `where` the first ones were."""
+        if self.repeated:
+            source.warn(
+                f"{self.repeated:,} objects hold a name twice, of which the last value is kept (first: {where}"
+                f"{self.name!r})"
+            )
+
+
+def json_rows(source: Input) -> Iterator[Row]:
+    """The objects of a document; lines of objects are read as such, and said."""
+    yield from _document_rows(source, _records)
+
+
+def squad_rows(source: Input) -> Iterator[Row]:
+    """Questions in SQuAD's nested layout; JSON of another shape is read as ever."""
+    from nlpkit.data import squad
+
+    def rows(source: Input, document: Any) -> list[Any]:
+        found = squad.questions(document, source.name)
+        return _records(source, document) if found is None else found
+
+    yield from _document_rows(source, rows)
+
+
+def _document_rows(source: Input, rows_of: Callable[[Input, Any], list[Any]]) -> Iterator[Row]:
+    with source.text(newline="\n") as text:
+        lines = list(_readable(source, text))
+    yield from _document(source, lines, rows_of)
+
+
+def _readable(source: Input, text: DecodedLines) -> Iterator[str]:
+    """The lines of a document, which is of no use without one of them."""
+    for line in text:
+        if problem := text.take_problem():
+            raise UserError(f"{source.name} line {text.number}: {problem[0]}", problem[1])
+        yield line
+
+
+def _document(source: Input, lines: list[str], rows_of: Callable[[Input, Any], list[Any]]) -> Iterator[Row]:
+    content = "".join(lines)
+    if not content.strip():
+        raise source.empty()
+    try:
+        decoder = _Decoder()
+        document = decoder.decode(content)
+        decoder.tell(source)
+    except RecursionError:
+        raise UserError(f"{source.name}: nested too deep", "Rows are objects in a list.") from None
+    except json.JSONDecodeError as error:
+        if error.msg == "Extra data":
+            source.say("holds one object a line, read as JSON Lines")
+            source.format = "jsonl"
+            yield from _json_lines(source, DecodedLines(lines, source.encoding))
+            return
+        where = f"{source.name} line {error.lineno}, column {error.colno}"
+        raise UserError(f"{where}: {_said(error)}", "Check the file with `python -m json.tool`.") from error
+    if isinstance(document, dict) and document and not any(isinstance(v, list | dict) for v in document.values()):
+        source.say("holds one object, read as one row")
+        document = [document]
+    if document == []:
+        source.columns = []
+    escaped = "\\u" in content
+    numbers = itertools.count(1)
+    held = split_names.parts_of(document)
+    if held:
+        source.say(f"holds the splits {', '.join(held)}")
+    parts: list[tuple[str | None, Any]] = [*held.items()] if held else [(None, document)]
+    for split, part in parts:
+        converted = layouts.document(part, source)
+        for number, values in converted or ((next(numbers), row) for row in rows_of(source, part)):
+            values = source.record(values)
+            if not isinstance(values, dict):
+                yield source.bad(number, f"expected an object, found {_kind(values)}", "Make every item an object.")
+            elif escaped and (lone := _lone_surrogate(values)):
+                yield source.bad(number, *lone)
+            else:
+                yield Row(number, values, split=split)
+
+
+def _records(source: Input, document: Any) -> list[Any]:
+    """The rows of a JSON document: a list, a list under "data" or the only one of objects, or columns of one length."""
+    if isinstance(document, list):
+        return document
+    if isinstance(document, dict):
+        data = document.get("data")
+        if isinstance(data, list) and (len(document) == 1 or (data and isinstance(data[0], dict))):
+            return data
+        columns = list(document.values())
+        held = [name for name, column in document.items() if isinstance(column, list) and _is_records(column)]
+        even = len(columns) > 1 and len({len(column) if isinstance(column, list) else -1 for column in columns}) == 1
+        if len(held) == 1 and not even:
+            source.say(f"the rows are those under {held[0]!r}")
+            return cast(list[Any], document[held[0]])
+        if columns and all(isinstance(column, list) for column in columns):
+            lengths = {name: len(column) for name, column in document.items()}
+            if len(set(lengths.values())) > 1:
+                raise UserError(f"{source.name}: the columns differ in length: {lengths}", _KNOWN_JSON)
+            return [dict(zip(document, row, strict=True)) for row in zip(*columns, strict=True)]
+    raise UserError(f"{source.name}: found {_kind(document)} that holds no rows", _KNOWN_JSON)
+
+
+def _kind(value: object) -> str:
+    names = {dict: "an object", list: "a list", str: "a string", bool: "true or false", type(None): "null"}
+    return names.get(type(value), "a number")
+
+
+def _lone_surrogate(values: dict[str, Any]) -> tuple[str, str] | None:
+    r"""Half of a \ud83d\ude00 pair: json allows it, no text encoding does."""
+    try:
+        json.dumps(values, ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:
+        half = f"{ord(error.object[error.start]):04x}"
+        return f"\\u{half} is half of a surrogate pair", "Write the whole character; the text was cut inside it."
+    return None

@@ -1,0 +1,110 @@
+"""What a reader gives: rows, each with its line, how their file is written, and the decoded lines behind them."""
+
+from __future__ import annotations
+
+import codecs
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+LEGACY = ("cp1252", "latin-1")
+"""Encodings that text which is not UTF-8 is mostly in: of Windows, and one in which every byte is a character."""
+
+
+OTHER_FORMAT = "Name the format that it has: --format."
+
+
+_UNDECODABLE = re.compile("[\udc80-\udcff]")
+
+
+@dataclass(frozen=True)
+class Style:
+    """How the fields of a csv or tsv file are written.
+
+    Attributes:
+        delimiter: separates them.
+        quotes: around "all" of them, around those that need it ("some"), or "none".
+        end: of a line.
+    """
+
+    delimiter: str
+    quotes: Literal["all", "some", "none"] = "some"
+    end: str = "\n"
+
+
+@dataclass(slots=True)  # frozen, each would take twice as long to make
+class Row:
+    """One row of a file.
+
+    Attributes:
+        line: the 1-based line on which the row starts (the header counts); for json, parquet and xlsx the 1-based
+            row number (in xlsx the header counts), for squad the number of the question.
+        values: column name -> value; csv, tsv and txt values are str, an empty cell is None.
+        error: what is wrong with the row, with file and line; None when nothing is.
+        lines: of a sentence with one word a line, the line of each word.
+        split: that the row belongs to, of a JSON document that holds several.
+    """
+
+    line: int
+    values: dict[str, Any]
+    error: str | None = None
+    lines: Sequence[int] = ()
+    split: str | None = None
+
+
+@dataclass
+class DecodedLines:
+    """The decoded lines of a file.
+
+    A character that cannot be used (bytes that do not decode, NUL) is replaced, and `problem` says where it stood
+    until the reader takes it with `take_problem`.
+    """
+
+    stream: Iterable[str]
+    encoding: str
+    number: int = 0
+    problem: tuple[str, str] | None = field(default=None)
+
+    def __iter__(self) -> Iterator[str]:
+        for line in self.stream:
+            self.number += 1
+            if "\0" in line or not (line.isascii() or _UNDECODABLE.search(line) is None):
+                self.problem = self.problem or self._problem(line)
+                line = _UNDECODABLE.sub("\ufffd", line).replace("\0", "")
+            yield line
+
+    def _problem(self, line: str) -> tuple[str, str]:
+        undecodable = _UNDECODABLE.search(line)
+        at = undecodable.start() if undecodable else line.index("\0")
+        place = len(line[:at].encode(self.encoding, "surrogateescape")) + 1
+        if undecodable is None:
+            return nul_character(self.number, place)
+        rest = bytes([ord(line[at]) - 0xDC00]) + line[at + 1 :].encode(self.encoding, "surrogateescape")
+        return undecodable_byte(self.number, place, rest, self.encoding)
+
+    def take_problem(self) -> tuple[str, str] | None:
+        problem, self.problem = self.problem, None
+        return problem
+
+
+def nul_character(line: int, place: int) -> tuple[str, str]:
+    """Message and hint for a NUL at the 1-based byte `place` of a line."""
+    utf16 = "utf-16-le" if place % 2 == 0 else "utf-16-be"  # the half of a Latin letter that is empty
+    return (
+        f"NUL character (byte {place} of line {line})",
+        f"The file is damaged, binary, or UTF-16 without a byte order mark (--encoding {utf16}).",
+    )
+
+
+def undecodable_byte(line: int, place: int, rest: bytes, encoding: str) -> tuple[str, str]:
+    """Message and hint for what does not decode, from the 1-based byte `place` of a line to its end."""
+    message = f"byte 0x{rest[0]:02x} (byte {place} of line {line}) is not {encoding}"
+    for name in LEGACY if codecs.lookup(encoding).name in ("utf-8", "utf-8-sig", "ascii") else ():
+        try:
+            text = rest.decode(name).strip()
+        except UnicodeDecodeError:
+            continue
+        shown = text if len(text) <= 20 else f"{text[:20]}…"
+        return message, f"Pass the file's encoding; with --encoding {name} it goes on with {shown!r} there."
+    return message, "Pass the file's encoding, for example --encoding latin-1."
