@@ -31,6 +31,9 @@ LABEL_NAMES = (
 _WORDS = re.compile(r"[^\W_]+?(?=(?<=[a-z0-9])[A-Z]|[\W_]|$)")
 
 
+LOOKED_AT = 100  # rows
+
+
 def require(name: str, columns: Iterable[str], what: str, *, where: str = "") -> str:
     """`name`, matched without regard to case and stray blanks.
 
@@ -64,6 +67,22 @@ def guess_pair(columns: Sequence[str]) -> tuple[str, str] | None:
     """Two columns that commonly hold a sentence pair."""
     by_name = _by_name(columns)
     return next(((by_name[a], by_name[b]) for a, b in PAIR_NAMES if a in by_name and b in by_name), None)
+
+
+def wordiest(rows: Any, columns: Sequence[str]) -> str | None:
+    """The column with the longest texts in the first rows, to be proposed where no name tells; None if none has words.
+
+    Args:
+        rows: a data set.
+        columns: of them, which may be chosen.
+    """
+    words = {
+        name: sum(len(value.split()) for value in cells if isinstance(value, str))
+        for name, cells in rows[:LOOKED_AT].items()
+        if name in columns
+    }
+    longest = max(words, key=words.__getitem__, default=None)
+    return longest if longest is not None and words[longest] > min(LOOKED_AT, len(rows)) else None
 
 
 def cell(row: Mapping[str, Any], column: str, others: Sequence[str]) -> str:

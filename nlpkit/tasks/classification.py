@@ -161,7 +161,7 @@ class TextClassification(Task):
         train = splits.get("train") or next(iter(splits.values()))
         columns = [name for name in train.column_names if name not in HIDDEN]
         glue = glue_task(getattr(options, "data", None), getattr(options, "data_config", None))
-        text, pair = _text_columns(columns, options, glue.columns if glue else None)
+        text, pair = _text_columns(columns, options, glue.columns if glue else None, train)
         places = label_columns.settle(train, options, {text, pair})
         declared = label_columns.class_names(train, places.column) if places.column else None
         cells, labels = _scheme_of(train, splits, places, options, declared)
@@ -830,7 +830,9 @@ class TextClassification(Task):
         return np.concatenate(chosen)
 
 
-def _text_columns(columns: Sequence[str], options: Any, known: tuple[str, str | None] | None) -> tuple[str, str | None]:
+def _text_columns(
+    columns: Sequence[str], options: Any, known: tuple[str, str | None] | None, rows: Dataset | None = None
+) -> tuple[str, str | None]:
     reporter = reporting.current()
     named = options.text_column
     if named:
@@ -852,9 +854,10 @@ def _text_columns(columns: Sequence[str], options: Any, known: tuple[str, str | 
     else:
         text = column_names.guess(columns, column_names.TEXT_NAMES)
     if text is None:
+        longest = column_names.wordiest(rows, columns) if rows is not None else None
+        way = f"Name it: --text-column '{longest}' has the longest texts." if longest else "Name it with --text-column."
         raise UserError(
-            f"no column looks like text; the columns are {', '.join(columns)}",
-            f"Name it with --text-column. {layouts.known('texts')}",
+            f"no column looks like text; the columns are {', '.join(columns)}", f"{way} {layouts.known('texts')}"
         )
     reporter.note(f"text: column '{text}' (guessed; --text-column)")
     return text, pair

@@ -100,6 +100,18 @@ def test_what_is_of_no_task_is_answered_with_the_known_layouts(tmp_path: Path) -
         assert shape in str(error.value)
 
 
+def test_of_columns_whose_names_do_not_tell_the_one_with_the_longest_texts_is_proposed(tmp_path: Path) -> None:
+    path = write_csv(tmp_path / "v.csv", [{"v1": "ham", "v2": row["text"], "v3": 7} for row in rows(20)])
+    with pytest.raises(UserError) as error:
+        check_data.run(check_data.Config(data=str(path), model="none"))
+    assert error.value.message == "no column looks like text; the columns are v1, v2, v3"
+    assert str(error.value.hint).startswith("Name it: --text-column 'v2' has the longest texts. Known layouts: ")
+    ids = write_csv(tmp_path / "ids.csv", [{"a": f"x{i}", "b": i} for i in range(20)])
+    with pytest.raises(UserError) as error:
+        check_data.run(check_data.Config(data=str(ids), model="none"))
+    assert str(error.value.hint).startswith("Name it with --text-column. ")
+
+
 def test_a_task_by_the_name_of_its_command() -> None:
     with pytest.raises(UserError, match="Did you mean 'token-classification'"):
         registry.task_class("ner")
