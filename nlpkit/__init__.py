@@ -13,10 +13,15 @@ The model of a run, whatever `nlpkit prune` has left of its layers:
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
 __version__ = "0.1.0"
+
+# ONNX Runtime reads it when it is imported, and else reports its use to its makers and keeps an id of this machine;
+# processes that are started from here inherit it
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 
 def load(run: str | Path) -> Any:

@@ -35,6 +35,10 @@ LATER = {"hold_out": ("shuffle_seed", "rows")}
 NOT_REPEATED = frozenset({"output", "overwrite", "resume", "dry_run", "push_to_hub"})
 
 
+# Fields that let code run or send a run away: a record may be somebody else's, so they are given by hand each time.
+PERMISSIONS = frozenset({"trust_remote_code", "allow_pickle", "push_to_hub", "public"})
+
+
 def option(
     default: Any,
     help: str,
@@ -158,6 +162,20 @@ class Config(BaseModel):
         return cls(**{**values, **flags})
 
 
+def without_permissions(values: Mapping[str, Any], record: Path) -> dict[str, Any]:
+    """The options of a record that may be repeated: all but `PERMISSIONS`, which is said of those that it has set.
+
+    Args:
+        values: by name.
+        record: where they stand, for the message.
+    """
+    from nlpkit import reporting
+
+    if given := [flag_of(name) for name in sorted(PERMISSIONS) if values.get(name)]:
+        reporting.current().warn(f"{record}: not taken from a record, give anew what is meant: {', '.join(given)}")
+    return {name: value for name, value in values.items() if name not in PERMISSIONS}
+
+
 def of_record(values: Mapping[str, Any]) -> dict[str, Any]:
     """The options of a record, with what it did before some of them were there; see `LATER`."""
     missing = {name: then for name, (beside, then) in LATER.items() if beside in values and name not in values}
@@ -186,7 +204,7 @@ def read_config_file(path: Path, command: str | None, config: type[Config]) -> d
         raise UserError(f"{path}: expected `option: value` lines, found {type(document).__name__}")
     recorded = document.get("command")
     if "schema_version" in document and isinstance(document.get("config"), dict):
-        values = of_record(document["config"])
+        values = without_permissions(of_record(document["config"]), Path(path))
     else:
         values = {key: value for key, value in document.items() if key != "command"}
     if recorded and command and recorded != command:

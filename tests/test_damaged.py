@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import shutil
+import subprocess
+import sys
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -47,6 +50,49 @@ def test_a_record_is_checked(
     damage(run / file)
     assert main(["predict", str(run), "a film", "--device", "cpu"]) == 2
     assert said in capsys.readouterr().err
+
+
+def test_a_record_gives_no_permissions(trained: Path, tmp_path: Path) -> None:
+    """It may be somebody else's: code is run, and a run sent away, where a person says so."""
+    from nlpkit import reporting
+    from nlpkit.recipes import running
+    from nlpkit.recipes.finetune_cls import Config
+
+    said: list[str] = []
+
+    class Listener(reporting.Reporter):
+        def warn(self, message: str) -> None:
+            said.append(message)
+
+    run = tmp_path / "run"
+    shutil.copytree(trained, run)
+    asked = {"trust_remote_code": True, "allow_pickle": True, "push_to_hub": "me/model", "public": True}
+    edited(lambda record: record["config"].update(asked))(run / "nlpkit.json")
+    reporting.install(Listener())
+    try:
+        repeated = Config.from_sources({}, run / "nlpkit.json", "finetune-cls")
+        resumed = running.resumed(Config(output=run, resume=True))
+        given = running.resumed(Config(output=run, resume=True, trust_remote_code=True))
+    finally:
+        reporting.install(reporting.Reporter())
+    for config in (repeated, resumed):
+        assert (config.trust_remote_code, config.allow_pickle, config.push_to_hub, config.public) == (
+            False,
+            False,
+            None,
+            False,
+        )
+        assert config.epochs == 6
+    assert given.trust_remote_code and not given.allow_pickle
+    flags = "--allow-pickle, --public, --push-to-hub, --trust-remote-code"
+    assert said[0] == f"{run / 'nlpkit.json'}: not taken from a record, give anew what is meant: {flags}"
+
+
+def test_onnxruntime_is_told_not_to_report() -> None:
+    code = "import nlpkit, os; print(os.environ['ORT_DISABLE_TELEMETRY'])"
+    clean = {name: value for name, value in os.environ.items() if name != "ORT_DISABLE_TELEMETRY"}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=clean, check=True)
+    assert done.stdout.strip() == "1"
 
 
 def test_files_of_a_record_are_checked(trained: Path, reviews: Path, tmp_path: Path, capsys: Any) -> None:

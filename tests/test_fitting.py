@@ -208,6 +208,8 @@ def test_models_that_pad_otherwise_are_trained_and_answer_as_they_did(
     if kind == "bart":
         config = json.loads((model / "config.json").read_text())
         (model / "config.json").write_text(json.dumps({**config, "eos_token_id": make_tokenizer().sep_token_id}))
+        tokenizer = json.loads((model / "tokenizer_config.json").read_text())
+        (model / "tokenizer_config.json").write_text(json.dumps({**tokenizer, "eos_token": "[SEP]"}))
     options: dict[str, Any] = {"data": str(data), "max_steps": 2, "batch_size": 8, **WHERE}
     record = finetune_cls.run(finetune_cls.Config(model=str(model), output=tmp_path / "run", **options)).record
     measured = evaluate.run(evaluate.Config(model=str(tmp_path / "run"), data=str(data), save=False, **WHERE)).record

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from nlpkit import process, reporting
 from nlpkit.errors import Interrupted, RunError, UserError
-from nlpkit.runs.folder import RunFolder, read_record
+from nlpkit.options import without_permissions
+from nlpkit.runs.folder import RECORD, RunFolder, read_record
 
 if TYPE_CHECKING:
     from nlpkit.training.devices import Device
@@ -79,7 +80,8 @@ def resumed(config: Any) -> Any:
             f"--resume: the record of the run in {config.output} does not tell its options",
             "Run it again with --overwrite.",
         )
-    recorded = {key: value for key, value in record["config"].items() if key in type(config).model_fields}
+    values = without_permissions(record["config"], config.output / RECORD)
+    recorded = {key: value for key, value in values.items() if key in type(config).model_fields}
     given = {name: getattr(config, name) for name in config.given}
     return type(config)(**{**recorded, **given})
 

@@ -211,6 +211,7 @@ def test_what_is_too_long_or_does_not_fit_is_a_row(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("here", "exports_here")
 def test_backends_are_exported_on_the_fly(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("onnx")
     monkeypatch.setenv("NLPKIT_CACHE", str(tmp_path / "cache"))
     record = run(tmp_path, trained, backends="torch,onnx,onnx-int8", batch_sizes=4, sample_rows=8)
     assert [subject["backend"] for subject in record["subjects"]] == ["torch", "onnx", "onnx-int8"]
