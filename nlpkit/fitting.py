@@ -10,10 +10,13 @@ import copy
 import inspect
 import re
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nlpkit import reporting
 from nlpkit.errors import UserError
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedConfig
 
 FIRST_POSITION = "nlpkit_first_position"  # in the config.json of an exported model
 # how the table of absolute positions is called; those of boxes on a page (LayoutLM), of entities and of characters
@@ -118,12 +121,12 @@ def first_position(model: Any) -> int:
     return 0 if padding is None else padding + 1
 
 
-def remember_first_position(config: Any, model: Any) -> None:
+def remember_first_position(config: PreTrainedConfig, model: Any) -> None:
     """Write into a config what its exported model no longer shows, and what takes a second to find out otherwise."""
     setattr(config, FIRST_POSITION, first_position(model))
 
 
-def first_position_of(config: Any) -> int:
+def first_position_of(config: PreTrainedConfig) -> int:
     """See `first_position`; remembered in a config, or found in the encoder that it describes, without weights."""
     if (known := getattr(config, FIRST_POSITION, None)) is not None:
         return int(known)
@@ -146,7 +149,7 @@ def first_position_of(config: Any) -> int:
         return 0
 
 
-def _may_skip_positions(config: Any) -> bool:
+def _may_skip_positions(config: PreTrainedConfig) -> bool:
     """Whether the code of the architecture has a position table with a padding row.
 
     To read it takes a hundredth of the second or two that its import takes, which few architectures need.

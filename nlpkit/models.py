@@ -6,12 +6,15 @@ import json
 import os
 import re
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nlpkit import nearby, process
 from nlpkit.errors import UserError
 from nlpkit.options import DEFAULT_MODEL
 from nlpkit.runs.folder import RECORD, read_record
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedConfig
 
 EXPORTED = "model.onnx"  # the file of a model that runs in ONNX Runtime
 CONFIG = "config.json"
@@ -122,7 +125,7 @@ def _sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def load_config(name: str, *, revision: str | None = None, trust_remote_code: bool = False) -> Any:
+def load_config(name: str, *, revision: str | None = None, trust_remote_code: bool = False) -> PreTrainedConfig:
     """The transformers config of a model folder or hub name."""
     from transformers import AutoConfig
 
@@ -281,7 +284,13 @@ def _pruned(name: str, revision: str | None) -> dict[str, Any] | None:
     return document if STRUCTURE in document else None
 
 
-def max_positions(config: Any, tokenizer: Any, model: Any = None) -> int | None:
+def label_names(config: PreTrainedConfig) -> list[str]:
+    """The names of a model's labels, in the order of its outputs."""
+    names: Any = config.id2label  # by number, however they were written
+    return [names[number] for number in range(len(names))]
+
+
+def max_positions(config: PreTrainedConfig, tokenizer: Any, model: Any = None) -> int | None:
     """The longest input a model takes, in tokens; None when it has no limit.
 
     RoBERTa and its kin start counting positions behind the padding id, so theirs is smaller than the config says.

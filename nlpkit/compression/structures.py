@@ -13,11 +13,14 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nlpkit.compression.anatomy import family_of
 from nlpkit.models import STRUCTURE
 from nlpkit.reporting import Table
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedConfig
 
 # arguments of `from_pretrained` that are not entries of the config
 _LOADING = ("revision", "use_safetensors", "dtype", "ignore_mismatched_sizes")
@@ -96,7 +99,7 @@ def is_stock(sizes: Sequence[tuple[int, int]], heads: int) -> bool:
     return all(left == heads for left, _ in sizes) and len({width for _, width in sizes}) <= 1
 
 
-def shapes_of(config: Any) -> list[LayerShape]:
+def shapes_of(config: PreTrainedConfig) -> list[LayerShape]:
     """The shape of each layer that has weights of its own, lowest first."""
     recorded = getattr(config, STRUCTURE, None)
     if recorded is not None:
@@ -106,7 +109,7 @@ def shapes_of(config: Any) -> list[LayerShape]:
     return [LayerShape(tuple(range(config.num_attention_heads)), getattr(config, family.width))] * count
 
 
-def record_shapes(config: Any, shapes: Sequence[LayerShape]) -> None:
+def record_shapes(config: PreTrainedConfig, shapes: Sequence[LayerShape]) -> None:
     """Say in a config what the layers of its model have become.
 
     Where the stock classes describe it, the config ends up as theirs; where not, it is written as this module says.
@@ -149,11 +152,11 @@ def _restored(stock: Any, state: dict[str, Any]) -> Any:
     return config
 
 
-def _stock_class(config: Any) -> type:
+def _stock_class(config: PreTrainedConfig | _Pruned) -> type:
     return type(config).__mro__[2] if isinstance(config, _Pruned) else type(config)
 
 
-def _as_stock(config: Any) -> Any:
+def _as_stock(config: PreTrainedConfig) -> PreTrainedConfig:
     stock = copy.copy(config)
     stock.__class__ = _stock_class(config)
     return stock
@@ -183,7 +186,7 @@ def config_from(document: Mapping[str, Any], **changes: Any) -> Any:
     return config
 
 
-def build(config: Any, opener: Any) -> Any:
+def build(config: PreTrainedConfig, opener: Any) -> Any:
     """A model with random weights.
 
     Args:
@@ -222,7 +225,7 @@ def open_model(name: str, document: Mapping[str, Any], opener: Any, **arguments:
         with torch.device("meta"):
             stock = type(opener.from_config(_as_stock(config)))
 
-    def build(self: Any, config: Any, *more: Any, **keywords: Any) -> None:
+    def build(self: Any, config: PreTrainedConfig, *more: Any, **keywords: Any) -> None:
         stock.__init__(self, config, *more, **keywords)
         surgery.shrink(self)
 

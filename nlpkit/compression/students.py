@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedConfig
 
 LayerChoice = Literal["even", "first", "last"]
 
@@ -41,7 +44,7 @@ def layer_map(student: int, teacher: int) -> list[tuple[int, int]]:
     return [(layer, max(round(layer * teacher / student), 1)) for layer in range(1, student + 1)]
 
 
-def untrained(config: Any, auto_class: str, arguments: Mapping[str, Any]) -> Any:
+def untrained(config: PreTrainedConfig, auto_class: str, arguments: Mapping[str, Any]) -> Any:
     """A model with random weights and a head.
 
     Args:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import torch
 
 from nlpkit.errors import UserError
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedConfig
 
 PARAMETERS = "nlpkit.parameters"  # key of the file's metadata
 PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
@@ -42,7 +45,7 @@ class OnnxModel:
         UserError: onnxruntime is not installed, or the file cannot be read.
     """
 
-    def __init__(self, path: Path, config: Any) -> None:
+    def __init__(self, path: Path, config: PreTrainedConfig) -> None:
         self.runtime = require_runtime()
         self.path, self.config = path, config
         self.place = "cpu"

@@ -21,6 +21,7 @@ from nlpkit.tasks.base import BOOKKEEPING
 
 if TYPE_CHECKING:
     import torch
+    from transformers import PreTrainedConfig
 
     from nlpkit.tasks.base import Task
     from nlpkit.tasks.outputs import Outputs
@@ -59,7 +60,7 @@ class Trained:
     task: Task
     model: Any
     tokenizer: Any
-    config: Any
+    config: PreTrainedConfig
     record: dict[str, Any] | None
     limit: int | None
     seconds: float

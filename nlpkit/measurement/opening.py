@@ -20,6 +20,8 @@ from nlpkit.runs.folder import read_record
 from nlpkit.tasks import registry
 
 if TYPE_CHECKING:
+    from transformers import PreTrainedConfig
+
     from nlpkit.measurement.spec import Subject
     from nlpkit.recipes.benchmark import Config
     from nlpkit.tasks.base import Task
@@ -45,7 +47,7 @@ class Model:
     """
 
     net: Any
-    config: Any
+    config: PreTrainedConfig
     device: Device
     task: Task | None
     tokenizer: Any
@@ -135,7 +137,7 @@ def _config(place: str, options: Config) -> Any:
     return models.load_config(place, revision=options.model_revision, trust_remote_code=options.trust_remote_code)
 
 
-def _import_class(config: Any, auto_class: str) -> None:
+def _import_class(config: PreTrainedConfig, auto_class: str) -> None:
     """Import the code of a model, so that the time to load it is that of its weights."""
     import transformers
 
@@ -269,7 +271,7 @@ def model_type(name: str) -> str | None:
     return next((kind for kind in CONFIG_MAPPING if plain(kind) == plain(name)), None)
 
 
-def require_known(config: Any, overrides: Mapping[str, Any], name: str) -> None:
+def require_known(config: PreTrainedConfig, overrides: Mapping[str, Any], name: str) -> None:
     """Check the names of overrides.
 
     Raises:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
 from nlpkit.pretraining.masking import Masking
 from nlpkit.pretraining.rows import Row
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedConfig
 
 
 class MaskingCollator:
@@ -78,7 +81,7 @@ def _mask_of(owner: torch.Tensor, window: int | None) -> Any:
     return {"full_attention": same, "sliding_attention": same & near}
 
 
-def window_of(config: Any) -> int | None:
+def window_of(config: PreTrainedConfig) -> int | None:
     """The `window` of a model's config, see `MaskingCollator`."""
     return config.local_attention // 2 if config.model_type == "modernbert" else None
 

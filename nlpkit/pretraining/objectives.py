@@ -14,7 +14,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import nn
-from transformers import ElectraConfig, ElectraForMaskedLM, ElectraForPreTraining, PreTrainedModel
+from transformers import ElectraConfig, ElectraForMaskedLM, ElectraForPreTraining, PreTrainedConfig, PreTrainedModel
 
 from nlpkit.errors import UserError
 from nlpkit.pretraining.architectures import generator_config
@@ -114,7 +114,7 @@ class ReplacedTokenModel(PreTrainedModel):
         for name in ("word_embeddings", "position_embeddings", "token_type_embeddings")
     } | {"generator.generator_lm_head.weight": "discriminator.electra.embeddings.word_embeddings.weight"}
 
-    def __init__(self, config: Any) -> None:
+    def __init__(self, config: ElectraConfig) -> None:
         super().__init__(config)
         self.discriminator = ElectraForPreTraining(config)
         self.generator = ElectraForMaskedLM(generator_config(config, config.generator_share))
@@ -260,7 +260,7 @@ def _masked_metrics(sums: Any) -> dict[str, float]:
     return {"loss": loss, "perplexity": math.exp(min(loss, 700)), "accuracy": correct / max(masked, 1)}
 
 
-def require_pair_head(config: Any, objective: str) -> None:
+def require_pair_head(config: PreTrainedConfig, objective: str) -> None:
     """Check that this architecture has a head for sentence pairs.
 
     Raises:

@@ -27,6 +27,7 @@ from nlpkit.tasks.heads import Head
 
 if TYPE_CHECKING:
     from datasets import Dataset
+    from transformers import PreTrainedConfig
 
     from nlpkit.data.sources import LoadedData
     from nlpkit.training.trainer import Split
@@ -108,7 +109,7 @@ def _open_tokenizer(config: Any, task_class: type[Task]) -> tuple[Any, Any]:
 
 
 def _open_data(
-    config: Any, task_class: type[Task], model_config: Any, folder: RunFolder
+    config: Any, task_class: type[Task], model_config: PreTrainedConfig, folder: RunFolder
 ) -> tuple[LoadedData, Task, dict[str, Dataset], list[Finding], Head]:
     """Rows, the task that they are for, their examples, what was found in them (errors among that stop here), and what
     becomes of the model's head."""
@@ -128,7 +129,7 @@ def _open_data(
     return loaded, task, examples, findings, head
 
 
-def _head(config: Any, model_config: Any, task: Task, folder: RunFolder) -> Head:
+def _head(config: Any, model_config: PreTrainedConfig, task: Task, folder: RunFolder) -> Head:
     """What becomes of the head of the model that is begun with; the task numbers its labels accordingly."""
     record = read_record(models.resolve(config.model)) or {}
     head = heads.of_trained(task, registry.known_task(model_config, record.get("task")))
@@ -139,7 +140,9 @@ def _head(config: Any, model_config: Any, task: Task, folder: RunFolder) -> Head
     return head
 
 
-def _open_model(config: Any, model_config: Any, task: Task, tokenizer: Any, head: Head) -> tuple[Any, list[str]]:
+def _open_model(
+    config: Any, model_config: PreTrainedConfig, task: Task, tokenizer: Any, head: Head
+) -> tuple[Any, list[str]]:
     """The model with its head, frozen where asked, and the names of its new weights."""
     from transformers import set_seed
 

@@ -330,8 +330,9 @@ def _model(config: Config, tokenizer: Any, device: Device) -> tuple[Any, list[st
     else:
         model_config.update(overrides)
         if config.objective == "rtd":
-            model_config.generator_share = config.generator_size
-            model = objectives.ReplacedTokenModel(model_config)
+            electra: Any = model_config  # --objective rtd comes with --arch electra alone
+            electra.generator_share = config.generator_size
+            model = objectives.ReplacedTokenModel(electra)
         else:
             model = getattr(transformers, auto_class).from_config(model_config)
     if config.gradient_checkpointing and not model.supports_gradient_checkpointing:

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     import numpy as np
     import torch
     from datasets import Dataset
+    from transformers import PreTrainedConfig
 
     from nlpkit.data.sources import LoadedData
     from nlpkit.inference.writers import Write
@@ -116,7 +117,7 @@ class Task(ABC):
 
     @classmethod
     @abstractmethod
-    def from_model(cls, config: Any, record: Mapping[str, Any] | None) -> Task:
+    def from_model(cls, config: PreTrainedConfig, record: Mapping[str, Any] | None) -> Task:
         """Restore the task of a model.
 
         Args:

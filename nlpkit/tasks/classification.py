@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
-from nlpkit import reporting
+from nlpkit import models, reporting
 from nlpkit.data import columns as column_names
 from nlpkit.data import label_cells, label_columns, layouts
 from nlpkit.data import labels as label_values
@@ -29,6 +29,7 @@ from nlpkit.tasks.options import LengthOptions, PerClassOptions, UnknownLabelOpt
 if TYPE_CHECKING:
     import torch
     from datasets import Dataset
+    from transformers import PreTrainedConfig
 
     from nlpkit.data.sources import LoadedData
     from nlpkit.runs.plots import Plot
@@ -182,8 +183,8 @@ class TextClassification(Task):
         return task
 
     @classmethod
-    def from_model(cls, config: Any, record: Mapping[str, Any] | None) -> TextClassification:
-        names = [config.id2label[i] for i in range(config.num_labels)]
+    def from_model(cls, config: PreTrainedConfig, record: Mapping[str, Any] | None) -> TextClassification:
+        names = models.label_names(config)
         if record:
             labels = Labels(record["problem"], list(record["labels"]), record.get("label_delimiter"))
             columns = record["columns"]
@@ -203,7 +204,7 @@ class TextClassification(Task):
             return task
         by_transformers = {value: key for key, value in HF_PROBLEM.items()}
         problem: Any = by_transformers.get(
-            config.problem_type, "regression" if config.num_labels == 1 else "single-label"
+            config.problem_type or "", "regression" if config.num_labels == 1 else "single-label"
         )
         task = cls(Labels(problem, [] if problem == "regression" else names))
         task.paired = None

@@ -27,6 +27,7 @@ from nlpkit.tasks.outputs import Outputs
 if TYPE_CHECKING:
     import torch
     from datasets import Dataset
+    from transformers import PreTrainedConfig
 
     from nlpkit.data.sources import LoadedData
     from nlpkit.pretraining.heads import MaskedPositions
@@ -118,7 +119,7 @@ class MaskedLanguageModeling(Task):
         return cls(text=_text_column(columns, options.text_column, "text"), max_length=options.max_length)
 
     @classmethod
-    def from_model(cls, config: Any, record: Mapping[str, Any] | None) -> MaskedLanguageModeling:
+    def from_model(cls, config: PreTrainedConfig, record: Mapping[str, Any] | None) -> MaskedLanguageModeling:
         if record is None:
             return cls()
         return cls(

@@ -25,6 +25,7 @@ from nlpkit.tasks.options import LengthOptions
 if TYPE_CHECKING:
     import torch
     from datasets import Dataset
+    from transformers import PreTrainedConfig
 
     from nlpkit.data.sources import LoadedData
     from nlpkit.runs.plots import Plot
@@ -210,7 +211,7 @@ class QuestionAnswering(Task):
         return task
 
     @classmethod
-    def from_model(cls, config: Any, record: Mapping[str, Any] | None) -> QuestionAnswering:
+    def from_model(cls, config: PreTrainedConfig, record: Mapping[str, Any] | None) -> QuestionAnswering:
         if record is None:
             # short models were fine-tuned on windows of 384 tokens nearly always, and know little of more
             longest = getattr(config, "max_position_embeddings", None) or 0

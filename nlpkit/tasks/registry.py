@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from pydantic import create_model
 
@@ -13,6 +13,9 @@ from nlpkit.errors import UserError
 from nlpkit.options import Config, flag_of, suggest
 from nlpkit.runs.folder import RECORD
 from nlpkit.tasks.base import Task
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedConfig
 
 Kind = Literal["data_options", "predict_options", "evaluate_options", "column_options"]
 
@@ -65,7 +68,7 @@ def task_class(name: str) -> type[Task]:
     return getattr(importlib.import_module(entry.module), entry.attribute)
 
 
-def known_task(config: Any, record: dict[str, Any] | None) -> Task | None:
+def known_task(config: PreTrainedConfig, record: dict[str, Any] | None) -> Task | None:
     """The task that a model was trained for, from its run record or else its architecture; None of an encoder alone.
 
     Raises:
@@ -91,7 +94,7 @@ def known_task(config: Any, record: dict[str, Any] | None) -> Task | None:
     return None
 
 
-def task_of_model(config: Any, record: dict[str, Any] | None, where: str) -> Task:
+def task_of_model(config: PreTrainedConfig, record: dict[str, Any] | None, where: str) -> Task:
     """See `known_task`.
 
     Raises:

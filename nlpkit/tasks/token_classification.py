@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, TextIO
 
 import numpy as np
 
-from nlpkit import reporting
+from nlpkit import models, reporting
 from nlpkit.data import checks, tagged, words
 from nlpkit.data import columns as column_names
 from nlpkit.data import tags as schemes
@@ -30,6 +30,7 @@ from nlpkit.tasks.options import FEW_UNKNOWN, LengthOptions, PerClassOptions, Te
 if TYPE_CHECKING:
     import torch
     from datasets import Dataset
+    from transformers import PreTrainedConfig
 
     from nlpkit.data.sources import LoadedData
     from nlpkit.inference.markup import Answered
@@ -239,9 +240,9 @@ class TokenClassification(Task):
             )
 
     @classmethod
-    def from_model(cls, config: Any, record: Mapping[str, Any] | None) -> TokenClassification:
+    def from_model(cls, config: PreTrainedConfig, record: Mapping[str, Any] | None) -> TokenClassification:
         if record is None:
-            names = [config.id2label[i] for i in range(config.num_labels)]
+            names = models.label_names(config)
             names = [schemes.spelling(names).get(name, name) for name in names]
             return cls(names, schemes.scheme_of_names(names))
         columns = record["columns"]

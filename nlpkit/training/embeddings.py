@@ -8,7 +8,7 @@ XLM-R, two thirds of whose weights are embeddings, that is most of the optimizer
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -16,6 +16,9 @@ import torch.nn.functional as F
 from torch import nn
 
 from nlpkit import fitting
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedConfig
 
 WORTH_BELOW = 0.8  # share of rows in use from which the table is left as it is
 
@@ -92,7 +95,7 @@ def keep_used_rows(model: Any, tokenizer: Any, token_ids: list[np.ndarray]) -> f
     return share
 
 
-def _special(config: Any, tokenizer: Any, full: nn.Embedding) -> list[int]:
+def _special(config: PreTrainedConfig, tokenizer: Any, full: nn.Embedding) -> list[int]:
     """Ids that may stand in a batch and in no row of the data: what pads it, and what a model puts in itself."""
     named = [value for name, value in config.to_dict().items() if name.endswith("_token_id")]
     ids = [*tokenizer.all_special_ids, tokenizer.pad_token_id, full.padding_idx, *named]

@@ -11,6 +11,7 @@ from nlpkit.errors import UserError
 if TYPE_CHECKING:
     import torch
     from torch import nn
+    from transformers import PreTrainedConfig
 
 # Names under which the model families of transformers keep their dropout probabilities.
 DROPOUT_NAMES = (
@@ -120,7 +121,7 @@ def _of_labels(model: Any) -> list[str]:
     ]
 
 
-def dropout_overrides(config: Any, dropout: float | None) -> dict[str, Any]:
+def dropout_overrides(config: PreTrainedConfig, dropout: float | None) -> dict[str, Any]:
     """Config entries that set every dropout of this architecture to `dropout`.
 
     Raises:
