@@ -354,7 +354,7 @@ class SourceOptions(ReadingOptions):
 
     data: str | None = option(
         None,
-        "Folder with train/validation/test files, a file, a glob, or a hub name (glue:sst2, name:config@revision).",
+        "Folder or file of rows, a glob, or a hub name (glue:sst2, name:config@revision).",
         panel="Data",
         metavar="PATH|NAME",
     )
@@ -407,8 +407,7 @@ class CorpusOptions(ReadingOptions):
 
     data: Strings = option(
         [],
-        "Files, folders or globs (txt, csv, jsonl, parquet, ...; .gz, .zst), a hub data set, - for standard input "
-        "(repeatable).",
+        "Files, folders or globs, a hub data set, - for standard input (repeatable).",
         panel="Data",
         metavar="PATH|NAME",
     )

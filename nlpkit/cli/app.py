@@ -13,7 +13,7 @@ import typer.core
 from typer.main import get_command
 
 from nlpkit import __version__
-from nlpkit.cli import slips
+from nlpkit.cli import manual, slips
 from nlpkit.cli.registry import COMMANDS, Entry
 from nlpkit.errors import Interrupted, NlpkitError, UserError
 
@@ -24,12 +24,7 @@ if TYPE_CHECKING:
 _UsageError: Any = typer.BadParameter.__mro__[1]
 _ClickException: Any = _UsageError.__mro__[1]
 
-PANELS = (
-    "Input", "Data", "Task", "Model", "Tokenizer", "Objective", "Student", "Loss", "Pruning", "Quantization",
-    "Training", "Sizes", "Method", "Device", "Gate", "Output", "Speech",
-)  # fmt: skip
 HELP = {"help_option_names": ["--help", "-h"]}
-LONGEST_METAVAR = 26  # characters
 
 
 class Root(typer.core.TyperGroup):
@@ -77,7 +72,7 @@ class LazyCommand(typer.core.TyperCommand):
             hint = slips.unknown_option(unknown, given, fields) if unknown else None
             if hint is None:
                 raise
-            raise UserError(f"{name} has no option {unknown}", f"{hint} See `nlpkit {name} --help`.") from None
+            raise UserError(f"{name} has no option {unknown}", f"{hint} See `nlpkit {name} --help-all`.") from None
         if context.args:
             raise slips.extra_arguments(name, context.args, given, fields)
         for line in slips.given_twice(given, fields):
@@ -89,7 +84,7 @@ def _translated(args: list[str], module: Any) -> list[str]:
     from nlpkit.cli.aliases import translate
 
     known = {name.replace("_", "-") for name in module.Config.model_fields}
-    known |= {f"no-{name}" for name in known} | {"help", "config", "json", "quiet", "verbose"}
+    known |= {f"no-{name}" for name in known} | {"help", "help-all", "config", "json", "quiet", "verbose"}
     switches = {name.replace("_", "-") for name, info in module.Config.model_fields.items() if info.annotation is bool}
     args, said = translate(args, known, switches)
     if "--quiet" not in args:
@@ -98,106 +93,67 @@ def _translated(args: list[str], module: Any) -> list[str]:
     return args
 
 
+class RecipeCommand(typer.core.TyperCommand):
+    """A subcommand with its options."""
+
+    module: Any
+
+    def get_help(self, ctx: Any) -> str:
+        """The options that matter; all others are behind --help-all."""
+        return manual.short(str(self.name), self.module)
+
+
 def _command(name: str, module: Any) -> Any:
     """Build the Typer command of a recipe from its Config."""
-    app = typer.Typer(add_completion=False, rich_markup_mode="rich")
-    app.command(name, help=_flowing(inspect.getdoc(module) or ""), no_args_is_help=False, context_settings=HELP)(
-        _callback(name, module)
-    )
-    return get_command(app)
-
-
-def _flowing(text: str) -> str:
-    """Paragraphs as one line each, for the terminal to break; example lines stay apart."""
-    paragraphs = [" ".join(part.split()) for part in text.replace("\nnlpkit ", "\n\nnlpkit ").split("\n\n")]
-    return "\n\n".join(paragraphs)
+    app = typer.Typer(add_completion=False, rich_markup_mode=None)
+    app.command(name, cls=RecipeCommand, no_args_is_help=False, context_settings=HELP)(_callback(name, module))
+    command: Any = get_command(app)
+    command.module = module
+    return command
 
 
 def _callback(name: str, module: Any) -> Any:
     config: type[Config] = module.Config
     parameters = [_parameter(field, info) for field, info in config.model_fields.items()]
-    order = {panel: i for i, panel in enumerate(PANELS)}
-    parameters.sort(key=lambda pair: order.get(pair[0], len(PANELS)))
 
     def callback(**values: Any) -> None:
         speech = {key: values.pop(key) for key in ("config", "json", "quiet", "verbose")}
+        del values["help_all"]
         given = {key: value for key, value in values.items() if value is not None and value != []}
         _execute(name, module, given, **speech)
 
+    def print_all(asked: bool) -> None:
+        if asked:
+            print(manual.whole(name, module))
+            raise typer.Exit()
+
+    all_options = Annotated[bool, typer.Option("--help-all", is_eager=True, callback=print_all)]
     extra = [
-        _flag("config", str, "--config", "YAML recipe, or the nlpkit.json of a run to repeat.", metavar="FILE"),
-        _flag("json", bool, "--json", "One JSON document on standard output, all else on standard error."),
-        _flag("quiet", bool, "--quiet", "Say only warnings, errors and the result."),
-        _flag("verbose", bool, "--verbose", "Library logs, and a traceback with an error."),
+        _keyword("config", Annotated[str | None, typer.Option("--config")]),
+        *(_keyword(flag, Annotated[bool, typer.Option(f"--{flag}")], False) for flag in ("json", "quiet", "verbose")),
+        _keyword("help_all", all_options, False),
     ]
-    signature = inspect.Signature([parameter for _, parameter in parameters] + extra)
+    signature = inspect.Signature(parameters + extra)
     callback.__signature__ = signature  # type: ignore[attr-defined]
     callback.__annotations__ = {p.name: p.annotation for p in signature.parameters.values()}
     return callback
 
 
-def _flag(name: str, kind: Any, flag: str, help: str, metavar: str | None = None) -> inspect.Parameter:
-    default = False if kind is bool else None
-    value: Any = bool if kind is bool else str | None
-    annotation = Annotated[
-        value,
-        typer.Option(flag, help=help, metavar=metavar, rich_help_panel="Speech", show_default=False),
-    ]
+def _keyword(name: str, annotation: Any, default: Any = None) -> inspect.Parameter:
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
 
 
-def _parameter(field: str, info: Any) -> tuple[str, inspect.Parameter]:
+def _parameter(field: str, info: Any) -> inspect.Parameter:
     """One command-line parameter. Values stay text: Config is the one place that parses and checks them."""
-    extra = info.json_schema_extra
-    kinds = _kinds(info.annotation)
-    many = list in kinds or dict in kinds or (extra["positional"] and list in kinds)
-    help = info.description or ""
-    default = extra["shown_default"] or (
-        None if info.default in (None, [], {}) or info.default is False else info.default
-    )
-    if default is not None and not info.is_required():
-        text = "/".join(default) if isinstance(default, list | tuple) else str(default)
-        help = f"{help} \\[default: {text}]"
-    metavar = extra["metavar"] or _metavar(info.annotation)
-    if len(metavar) > LONGEST_METAVAR:  # its column would squeeze the help of all others
-        help, metavar = f"{metavar.replace('|', ', ')}. {help}", "NAME"
-    kind: Any = list[str] | None if many else bool | None if kinds == {bool} else str | None
-    if extra["positional"]:
+    kinds = manual.kinds_of(info.annotation)
+    kind: Any = list[str] | None if list in kinds or dict in kinds else bool | None if kinds == {bool} else str | None
+    if info.json_schema_extra["positional"]:
         # required positionals are checked by Config too, so that --config can give them
-        declared = typer.Argument(help=help, metavar=metavar, show_default=False)
-    else:
-        flag = "--" + field.replace("_", "-")
-        if kinds == {bool}:
-            flag = f"{flag}/--no-{field.replace('_', '-')}"  # a flag can unset what a file has set
-            metavar = " "  # a switch has no value to stand for
-        declared = typer.Option(flag, help=help, metavar=metavar, rich_help_panel=extra["panel"], show_default=False)
-    annotation = Annotated[kind, declared]
-    parameter = inspect.Parameter(field, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
-    return extra["panel"], parameter
-
-
-def _kinds(annotation: Any) -> set[type]:
-    import types
-    import typing
-
-    origin = typing.get_origin(annotation)
-    if origin is Annotated:
-        return _kinds(typing.get_args(annotation)[0])
-    if origin in (typing.Union, types.UnionType):
-        return {kind for part in typing.get_args(annotation) if part is not type(None) for kind in _kinds(part)}
-    if origin is typing.Literal:
-        return {str}
-    return {origin or annotation}
-
-
-def _metavar(annotation: Any) -> str:
-    import typing
-
-    for part in (annotation, *typing.get_args(annotation)):
-        if typing.get_origin(part) is typing.Literal:
-            return "|".join(map(str, typing.get_args(part)))
-    names = {int: "N", float: "X"}
-    return next((names[kind] for kind in _kinds(annotation) if kind in names), "TEXT")
+        return _keyword(field, Annotated[kind, typer.Argument()])
+    flag = "--" + field.replace("_", "-")
+    if kinds == {bool}:
+        flag = f"{flag}/--no-{field.replace('_', '-')}"  # a flag can unset what a file has set
+    return _keyword(field, Annotated[kind, typer.Option(flag)])
 
 
 def _execute(
@@ -240,7 +196,7 @@ def build_app() -> Any:
         no_args_is_help=True,
         rich_markup_mode=None,
         help="Check data, train, shrink, measure and use encoder models: one subcommand is one step.",
-        epilog="`nlpkit COMMAND --help` lists options. Begin with: nlpkit finetune-cls --data sample:feedback",
+        epilog="`nlpkit COMMAND --help` shows how. Begin with: nlpkit finetune-cls --data sample:feedback",
         context_settings={"max_content_width": 110, **HELP},
     )
 

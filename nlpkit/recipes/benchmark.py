@@ -1,4 +1,4 @@
-"""Measure models side by side: how fast, how much memory, how good, and how that grows with the input.
+"""Measure models side by side: speed, memory, quality, and how they grow.
 
 Each model runs in a process of its own, started anew in every launch; models take turns, so that what else the machine
 does hits all alike. With data (--data, else those of the first run folder) rows are measured at their own lengths, and
@@ -6,8 +6,8 @@ the task's metric beside the speed; with --sequence-lengths random inputs of exa
 model, with 95 % intervals over the launches.
 
 Examples: nlpkit benchmark runs/teacher runs/student runs/student-int8
-nlpkit benchmark --config-only bert longformer:attention_window=4 --sequence-lengths 64,256 --batch-sizes 1
-nlpkit benchmark model=runs/new --compare runs/benchmark-old --fail-if 'throughput<0.95x'
+nlpkit benchmark --config-only bert longformer --sequence-lengths 64,256
+nlpkit benchmark model=runs/new --compare runs/old --fail-if 'p95>20ms'
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ from nlpkit.reporting import Report
 from nlpkit.runs.folder import RunFolder, read_record
 
 COMMAND = "benchmark"
+ESSENTIAL: tuple[str, ...] = ("models", "data", "sequence_lengths", "batch_sizes", "fail_if", "output")
 JOURNAL = "measurements.jsonl"
 LENGTHS = (32, 64, 128, 256, 512)
 BATCH_SIZES = {"rows": (1, 32), "random": (1, 8)}
@@ -49,7 +50,7 @@ class Config(trained.TrainedDataOptions, OpeningOptions, DeviceOptions):
 
     models: Strings = option(
         [],
-        "[LABEL=]NAME[:KEY=VALUE,...]: run folders, model folders, hub names; the reference first. KEY: of the config.",
+        "[LABEL=]NAME[:KEY=VALUE,...]: runs, folders, hub names, the reference first; KEY of the config.",
         panel="Input",
         metavar="MODEL",
         positional=True,

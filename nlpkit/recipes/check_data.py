@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from nlpkit.runs.plots import Plot
 
 COMMAND = "check-data"
+ESSENTIAL: tuple[str, ...] = ("data", "task", "text_column", "label_column", "model", "show", "output", "strict")
 DOCUMENTS = (".html", ".json")
 SUSPECTS = 10
 TaskOptions: Any = registry.options_of_tasks("data_options")

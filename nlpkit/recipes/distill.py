@@ -5,7 +5,8 @@ or a new one (--student-size). It learns the teacher's logits and the labels (--
 what happens inside (--hidden-weight, --attention-weight, --relation-weight, --cosine-weight). The data are those that
 the teacher was trained on, unless others are named; --unlabelled adds text without labels, --augment changed copies.
 
-Example: nlpkit distill runs/reviews --student-layers 3
+Examples: nlpkit distill runs/reviews --student-layers 3
+nlpkit distill runs/reviews --student minilm --unlabelled more.txt
 """
 
 from __future__ import annotations
@@ -41,6 +42,16 @@ if TYPE_CHECKING:
     from nlpkit.training.trainer import Split
 
 COMMAND = "distill"
+ESSENTIAL: tuple[str, ...] = (
+    "teacher",
+    "student_layers",
+    "student",
+    "student_size",
+    "epochs",
+    "unlabelled",
+    "output",
+    "resume",
+)
 INSIDE = ("hidden_weight", "attention_weight", "relation_weight", "cosine_weight")
 
 

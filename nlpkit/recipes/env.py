@@ -18,6 +18,7 @@ from nlpkit.reporting import Report, Table
 from nlpkit.runs.folder import human_bytes
 
 COMMAND = "env"
+ESSENTIAL: tuple[str, ...] = ()
 VERSIONS_A_LINE = 3
 
 

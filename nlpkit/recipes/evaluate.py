@@ -6,7 +6,8 @@ Without data it is measured on the rows that its run held out.
 `--fail-under accuracy=0.9` makes CI fail (exit code 1) when the model is worse. For a run folder the figures are added
 to its nlpkit.json.
 
-Example: nlpkit evaluate runs/reviews --data new.csv --fail-under accuracy=0.9
+Examples: nlpkit evaluate runs/reviews
+nlpkit evaluate runs/reviews --data new.csv --fail-under accuracy=0.9
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 
 
 COMMAND = "evaluate"
+ESSENTIAL: tuple[str, ...] = ("model", "data", "split", "unknown_labels", "per_class", "fail_under")
 TaskOptions: Any = registry.options_of_tasks("evaluate_options")
 
 

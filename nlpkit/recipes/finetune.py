@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 class FinetuneOptions(OutputOptions, TrainingOptions, ModelOptions, DataOptions):
     """Options of fine-tuning for any task; a recipe's Config adds those of its task."""
 
-    baseline: bool = option(False, "Also train a classical model on the same rows, for comparison.", panel="Output")
+    baseline: bool = option(False, "Also train a classical model, for comparison.", panel="Output")
 
 
 def build(config: Any, command: str, task_class: type[Task]) -> Experiment:

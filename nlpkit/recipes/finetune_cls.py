@@ -2,7 +2,8 @@
 
 Binary, multi-class, multi-label and regression are told apart by the labels (--problem overrides).
 
-Example: nlpkit finetune-cls --data reviews.csv --epochs 3 --output runs/reviews
+Examples: nlpkit finetune-cls --data reviews.csv --epochs 3 --output runs/reviews
+nlpkit finetune-cls --data glue:mrpc --model bert-base-uncased --dry-run
 """
 
 from __future__ import annotations
@@ -14,6 +15,19 @@ from nlpkit.reporting import Report
 from nlpkit.tasks.classification import ClassificationOptions, LossOptions, TextClassification
 
 COMMAND = "finetune-cls"
+ESSENTIAL: tuple[str, ...] = (
+    "data",
+    "text_column",
+    "label_column",
+    "model",
+    "epochs",
+    "learning_rate",
+    "batch_size",
+    "baseline",
+    "output",
+    "resume",
+    "dry_run",
+)
 
 
 class Config(LossOptions, ClassificationOptions, finetune.FinetuneOptions):

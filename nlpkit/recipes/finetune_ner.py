@@ -3,7 +3,8 @@
 Reads CoNLL columns, lists of words and tags, and texts with character spans; how entities are written (BIO, IOB1,
 BIOES, IO) is found out, and what several columns hold (--column pos, chunk or ner).
 
-Example: nlpkit finetune-ner --data wnut17 --epochs 3 --output runs/wnut17
+Examples: nlpkit finetune-ner --data wnut17/ --epochs 3 --output runs/wnut17
+nlpkit finetune-ner --data annotations.jsonl --model bert-base-cased
 """
 
 from __future__ import annotations
@@ -15,6 +16,16 @@ from nlpkit.reporting import Report
 from nlpkit.tasks.token_classification import LabellingOptions, TokenClassification, TokenClassificationOptions
 
 COMMAND = "finetune-ner"
+ESSENTIAL: tuple[str, ...] = (
+    "data",
+    "text_column",
+    "tag_column",
+    "model",
+    "epochs",
+    "learning_rate",
+    "output",
+    "resume",
+)
 
 
 class Config(LabellingOptions, TokenClassificationOptions, finetune.FinetuneOptions):

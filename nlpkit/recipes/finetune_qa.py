@@ -2,7 +2,8 @@
 
 Where some questions have no answer, the model learns to say so; the threshold is tuned on validation and kept.
 
-Example: nlpkit finetune-qa --data squad/ --epochs 3 --output runs/reader
+Examples: nlpkit finetune-qa --data squad/ --epochs 2 --output runs/reader
+nlpkit finetune-qa --data rajpurkar/squad_v2 --model distilbert-base-uncased
 """
 
 from __future__ import annotations
@@ -14,6 +15,16 @@ from nlpkit.reporting import Report
 from nlpkit.tasks.question_answering import QuestionAnswering, QuestionAnsweringOptions
 
 COMMAND = "finetune-qa"
+ESSENTIAL: tuple[str, ...] = (
+    "data",
+    "question_column",
+    "context_column",
+    "model",
+    "epochs",
+    "learning_rate",
+    "output",
+    "resume",
+)
 
 
 class Config(QuestionAnsweringOptions, finetune.FinetuneOptions):

@@ -33,6 +33,18 @@ if TYPE_CHECKING:
     from nlpkit.tasks.base import Task
 
 COMMAND = "predict"
+ESSENTIAL: tuple[str, ...] = (
+    "model",
+    "texts",
+    "input",
+    "question",
+    "context",
+    "text_pair",
+    "top_k",
+    "all_scores",
+    "output",
+    "max_errors",
+)
 CHUNK = 2_048  # rows in memory at a time
 SHOWN = 3  # places that a warning names
 TaskOptions: Any = registry.options_of_tasks("predict_options")

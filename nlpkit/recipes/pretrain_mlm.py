@@ -1,11 +1,11 @@
-"""Pre-train an encoder on running text, from scratch or from a model that is there.
+"""Pre-train an encoder on running text, from scratch or further.
 
 From scratch needs a tokenizer (`nlpkit train-tokenizer` makes one) and takes --arch and --size; --model goes on with a
 pre-trained model (domain adaptation). Text is packed into full blocks, and the vocabulary head is computed at the
 masked positions only.
 
-Examples: nlpkit pretrain-mlm --data corpus.txt.gz --tokenizer runs/tokenizer --size mini --max-minutes 20
-nlpkit pretrain-mlm --data reviews.csv --model bert-base-uncased --epochs 3 --batch-size 8
+Examples: nlpkit pretrain-mlm --data corpus.txt --tokenizer runs/tok --max-minutes 20
+nlpkit pretrain-mlm --data reviews.csv --model bert-base-uncased --epochs 3
 """
 
 from __future__ import annotations
@@ -35,6 +35,16 @@ if TYPE_CHECKING:
     from nlpkit.training.devices import Device
 
 COMMAND = "pretrain-mlm"
+ESSENTIAL: tuple[str, ...] = (
+    "data",
+    "tokenizer",
+    "model",
+    "arch",
+    "size",
+    "max_minutes",
+    "output",
+    "resume",
+)
 EVALUATIONS = 10  # a run, unless --eval-steps
 SAMPLES = 3  # masked words shown at each evaluation
 STREAMED_VALIDATION_ROWS = 500

@@ -5,7 +5,8 @@ layers takes structures out, which makes the model really smaller and faster; --
 the training data and --vocab-from FILE need. Then the model is trained for --epochs to recover, with --distill from the
 unpruned model, and compared with it. The data are those that the model was trained on, unless others are named.
 
-Example: nlpkit prune runs/reviews --what ffn,layers --target-speedup 2 --distill
+Examples: nlpkit prune runs/reviews --what ffn,layers --target-speedup 2 --distill
+nlpkit prune runs/reviews --vocab-from reviews.txt
 """
 
 from __future__ import annotations
@@ -37,6 +38,17 @@ if TYPE_CHECKING:
     from nlpkit.training.trainer import Split
 
 COMMAND = "prune"
+ESSENTIAL: tuple[str, ...] = (
+    "model",
+    "what",
+    "sparsity",
+    "target_speedup",
+    "max_drop",
+    "distill",
+    "epochs",
+    "output",
+    "resume",
+)
 TARGETS = ("sparsity", "target_speedup", "max_drop", "sweep")
 FOR_WEIGHTS = ("scope", "include", "rounds", "sparsity_schedule")
 FOR_STRUCTURES = ("target_speedup", "per_layer", "calibration_rows")

@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from nlpkit.training.devices import Device
 
 COMMAND = "quantize"
+ESSENTIAL: tuple[str, ...] = ("model", "to", "max_drop", "exclude", "data", "output", "overwrite")
 CHECKED_ROWS = 32
 TORCH_DTYPES = {"fp16": "float16", "bf16": "bfloat16"}
 

@@ -23,6 +23,7 @@ from nlpkit.reporting import Cell, Pieces, Report, Table
 from nlpkit.tokenization.quality import WORD
 
 COMMAND = "tokenize"
+ESSENTIAL: tuple[str, ...] = ("texts", "tokenizer", "special_tokens")
 UNIT = re.compile(r"\w+|[^\w\s]+")  # a word, or signs between words
 
 

@@ -1,11 +1,11 @@
-"""Train a tokenizer on running text, retrain one, or add the words of a domain to one.
+"""Train a tokenizer on running text, retrain one, or add the words of a domain.
 
 A --style has everything as the models of that family have it; each part has a flag of its own. --like trains the
 pipeline of an existing tokenizer on new text; --extend adds the words that cost it most tokens. What is learned is
 measured on held-out text, beside any other tokenizer (--compare).
 
-Examples: nlpkit train-tokenizer --data corpus.txt.gz --style bert --vocab-size 8000 --compare bert-base-uncased
-nlpkit train-tokenizer --data notes.csv --extend minilm --add 500 --resize-model --output runs/minilm-notes
+Examples: nlpkit train-tokenizer --data corpus.txt --vocab-size 8000 --compare minilm
+nlpkit train-tokenizer --data notes.csv --extend minilm --add 500 --resize-model
 """
 
 from __future__ import annotations
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from nlpkit.tokenization.quality import Quality
 
 COMMAND = "train-tokenizer"
+ESSENTIAL: tuple[str, ...] = ("data", "style", "vocab_size", "like", "extend", "compare", "output")
 WORDS_SHOWN = 12
 # what an existing tokenizer brings with it, and cannot be asked to change
 OF_THE_PIPELINE = (

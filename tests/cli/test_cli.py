@@ -20,7 +20,7 @@ from nlpkit.data.spans import Offsets
 from nlpkit.recipes import check_data, finetune_cls, finetune_ner, finetune_qa, pretrain_mlm
 from nlpkit.reporting import Report, Table
 
-SPEECH = {"help", "config", "json", "quiet", "verbose"}
+SPEECH = {"help", "help-all", "config", "json", "quiet", "verbose"}
 
 
 @pytest.fixture
@@ -47,10 +47,9 @@ def fails(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
     return captured.err
 
 
-def help_lines(command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> list[str]:
-    monkeypatch.setenv("COLUMNS", "260")
-    monkeypatch.setenv("TERMINAL_WIDTH", "260")
-    assert main([command, "--help"]) == 0
+def shown(command: str, capsys: pytest.CaptureFixture[str], *, all_options: bool = False) -> list[str]:
+    """The lines of a command's help."""
+    assert main([command, "--help-all" if all_options else "--help"]) == 0
     return capsys.readouterr().out.splitlines()
 
 
@@ -58,9 +57,58 @@ def help_lines(command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Cap
 
 
 def test_help_names_every_choice_of_an_option(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["finetune-ner", "--help"]) == 0
-    shown = " ".join(capsys.readouterr().out.replace("│", " ").split())
-    assert all(way in shown for way in get_args(Offsets))
+    text = " ".join(shown("finetune-ner", capsys, all_options=True))
+    assert all(way in text for way in get_args(Offsets))
+
+
+@pytest.mark.parametrize("command", list(COMMANDS))
+def test_help_fits_a_screen_and_shows_what_matters(
+    command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of 80 columns and 24 lines."""
+    monkeypatch.setenv("COLUMNS", "80")
+    lines = shown(command, capsys)
+    assert len(lines) <= 24
+    assert max(map(len, lines)) <= 80
+    module = importlib.import_module(COMMANDS[command].module)
+    names = [line.split()[0] for line in lines if re.match(r"  (--|[A-Z]+\b)", line)]
+    assert [name.strip("-").replace("-", "_").lower() for name in names] == [
+        (info.json_schema_extra["metavar"] or name).lower() if info.json_schema_extra["positional"] else name
+        for name, info in ((name, module.Config.model_fields[name]) for name in module.ESSENTIAL)
+    ]
+    assert sum(line.startswith("  nlpkit ") for line in lines) >= 2
+    assert lines[-1].endswith(f"nlpkit {command} --help-all")
+
+
+@pytest.mark.parametrize("width", [40, 80, 200])
+def test_no_name_of_an_option_is_cut(
+    width: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(width))
+    lines = shown("finetune-cls", capsys, all_options=True)
+    flags = [match[1] for line in lines if (match := re.match(r"  --([a-z-]+)", line))]
+    assert flags == [*dict.fromkeys(flags)]
+    assert set(flags) == {name.replace("_", "-") for name in finetune_cls.Config.model_fields} | SPEECH
+    # what stands in a column is broken between words; a name alone on its line may be longer
+    assert all(len(line) <= max(width, 40) for line in lines if "  " in line.strip())
+
+
+@pytest.mark.parametrize("command", list(COMMANDS))
+def test_examples_of_the_help_can_be_typed(
+    command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Broken over lines as a shell reads them, with options that there are and values that they take."""
+    import shlex
+
+    monkeypatch.setenv("COLUMNS", "60")
+    text = "\n".join(shown(command, capsys)).replace("\\\n", " ")
+    module = importlib.import_module(COMMANDS[command].module)
+    examples = [line for line in text.splitlines() if line.startswith("  nlpkit ")]
+    seen: list[Any] = []
+    monkeypatch.setattr(module, "run", lambda config: seen.append(config) or Report({}))
+    for example in examples:
+        assert main(shlex.split(example.split(" > ")[0])[1:]) == 0, capsys.readouterr().err
+    assert len(seen) == len(examples) >= 2
 
 
 @pytest.mark.parametrize("arguments", [["--help"], [], ["--version"]])
@@ -84,7 +132,7 @@ def test_help_of_a_command_imports_neither_torch_nor_transformers(command: str) 
     code = (
         "import sys; from nlpkit.cli.app import main; "
         f"code = main([{command!r}, '--help']); "
-        "heavy = {'torch', 'transformers', 'datasets', 'sklearn', 'matplotlib'} & set(sys.modules); "
+        "heavy = {'torch', 'transformers', 'datasets', 'sklearn', 'matplotlib', 'rich.console'} & set(sys.modules); "
         "assert not heavy, heavy; sys.exit(code)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
@@ -92,40 +140,34 @@ def test_help_of_a_command_imports_neither_torch_nor_transformers(command: str) 
 
 
 @pytest.mark.parametrize("command", list(COMMANDS))
-def test_flags_and_config_fields_are_the_same(
+def test_all_options_stand_in_panels_with_what_they_do_and_their_default(
     command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    lines = help_lines(command, monkeypatch, capsys)
+    monkeypatch.setenv("COLUMNS", "80")
+    lines = shown(command, capsys, all_options=True)
     config = importlib.import_module(COMMANDS[command].module).Config
-    options = [line for line in lines if re.match(r"│ [ *]*--", line)]
-    flags = {match[1] for line in options if (match := re.match(r"│ [ *]*--([a-z][a-z-]*)", line))}
-    fields = {
-        name.replace("_", "-") for name, info in config.model_fields.items() if not info.json_schema_extra["positional"]
-    }
-    assert flags == fields | SPEECH
-    text = "\n".join(lines)
-    panels = {info.json_schema_extra["panel"] for info in config.model_fields.values()}
-    for panel in panels - {"Input"} | {"Speech"}:
-        assert f"╭─ {panel} " in text
-
-
-@pytest.mark.parametrize("command", list(COMMANDS))
-def test_help_shows_what_each_option_does_and_its_default(
-    command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    lines = help_lines(command, monkeypatch, capsys)
-    config = importlib.import_module(COMMANDS[command].module).Config
+    told: dict[tuple[str, str], str] = {}  # panel, name -> text
+    panel = name = ""
+    for line in lines:
+        if re.fullmatch(r"[A-Z][a-z ]+:", line):
+            panel = line[:-1]
+        elif panel and (entry := re.match(r"  (\S+)(.*)", line)):
+            name = entry[1]
+            told[panel, name] = entry[2]
+        elif panel and line.startswith("   "):
+            told[panel, name] += f" {line.strip()}"
     for name, info in config.model_fields.items():
         extra = info.json_schema_extra
-        shown = rf"{name}|{re.escape(extra['metavar'])}" if extra["positional"] else "--" + name.replace("_", "-")
-        (line,) = [line for line in lines if re.match(rf"│ [ *]*({shown})[ /]", line)]
-        assert info.description and info.description in line
+        written = (extra["metavar"] or name) if extra["positional"] else f"--{name.replace('_', '-')}"
+        text = " ".join(told.pop((extra["panel"], written)).split())
+        assert " ".join(info.description.rstrip(".").split()) in text
         default = extra["shown_default"] or info.default
-        said = default is not None and default is not False and default != [] and default != {}
-        if said and not info.is_required():
-            assert f"[default: {default}]" in line
+        if default not in (None, False, [], {}) and not info.is_required():
+            said = "/".join(map(str, default)) if isinstance(default, list) else default
+            assert text.endswith(f"[default: {said}]")
         else:
-            assert "[default:" not in line
+            assert "[default:" not in text
+    assert {name.strip("-,") for _, name in told} == SPEECH
 
 
 def test_unknown_command_names_the_nearest(capsys: pytest.CaptureFixture[str]) -> None:

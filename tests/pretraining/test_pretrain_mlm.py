@@ -692,7 +692,7 @@ def test_refused(
 
 def test_help_lists_its_options(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "200")
-    assert main(["pretrain-mlm", "--help"]) == 0
+    assert main(["pretrain-mlm", "--help-all"]) == 0
     shown = capsys.readouterr().out
     for flag in ("--objective", "--mlm-probability", "--arch", "--size", "--max-minutes", "--streaming", "--probe"):
         assert flag in shown

@@ -783,7 +783,7 @@ def test_mistakes_and_the_breakdown(doubter: Path) -> None:
 
 
 def test_the_command(reader: Path, nlpkit: Run, tmp_path: Path) -> None:
-    listed = nlpkit("finetune-qa", "--help").stdout
+    listed = nlpkit("finetune-qa", "--help-all").stdout
     for flag in ("--doc-stride", "--max-answer-length", "--answers-column", "--max-length"):
         assert flag in listed
     done = nlpkit("predict", reader, "--question", "bad was the", "--context", CONTEXT, "--json", "--device", "cpu")
