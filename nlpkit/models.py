@@ -48,11 +48,7 @@ def resolve(name: str, flag: str = "--model") -> str:
         raise UserError(f"{flag} {name} is the address of a page", f"Write the name of the model alone: {page[1]}")
     if path.is_file():
         inside = (path.parent / "config.json").is_file()
-        hint = (
-            f"Give the folder that it lies in: {path.parent}"
-            if inside
-            else "Give a model folder or a hub name; rows of a file go behind --data or --input."
-        )
+        hint = f"Give the folder that it lies in: {path.parent}" if inside else "Give a model folder or a hub name."
         raise UserError(f"{flag} {name} is a file, not a model folder", hint)
     # what has neighbours here is meant to be here: no hub is asked for it
     beside = "/" in name and path.parent.is_dir()

@@ -1,4 +1,4 @@
-"""What stands beside a path that does not exist: the name that was meant, where there is one like it."""
+"""The name that was meant by one that there is not: among names that are known, or beside a path."""
 
 from __future__ import annotations
 
@@ -6,11 +6,21 @@ import contextlib
 import difflib
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 CUTOFF = 0.6  # difflib's own: how like a name must be
 
 
-def nearest(path: Path) -> Path | None:
+def nearest(name: str, valid: Iterable[Any]) -> str | None:
+    """The one of `valid` that is most like `name`, or the only one that begins so; None when nothing is near."""
+    names = [str(item) for item in valid]
+    longer = [item for item in names if len(name) > 1 and item.startswith(name)]
+    if len(longer) == 1:
+        return longer[0]
+    return next(iter(difflib.get_close_matches(name, names, n=1, cutoff=CUTOFF)), None)
+
+
+def nearest_path(path: Path) -> Path | None:
     """The existing path that is spelt most like this one, part by part; None where a part is like nothing."""
     path = path.expanduser()
     place = Path(path.anchor)
@@ -48,7 +58,7 @@ def nearest_folder(name: str, *, holding: tuple[str, ...], also_in: tuple[str, .
         also_in: folders to look in besides, for a name without one.
     """
     paths = [Path(name), *(Path(place) / name for place in also_in)]
-    for found in filter(None, map(nearest, paths)):
+    for found in filter(None, map(nearest_path, paths)):
         if any((found / file).is_file() for file in holding):
             return found
     return None

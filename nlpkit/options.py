@@ -8,14 +8,14 @@ several recipes, so that the same thing has the same flag everywhere.
 from __future__ import annotations
 
 import contextlib
-import difflib
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, get_args, get_origin
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, ValidationError, field_validator
 
+from nlpkit import nearby
 from nlpkit.errors import UserError
 
 DEFAULT_MODEL = "minilm"
@@ -216,19 +216,28 @@ def read_config_file(path: Path, command: str | None, config: type[Config]) -> d
     return values
 
 
-def nearest(name: str, valid: Any) -> str | None:
-    """The one of `valid` that is most like `name`, or the only one that begins so; None when nothing is near."""
-    longer = [str(item) for item in valid if len(name) > 1 and str(item).startswith(name)]
-    if len(longer) == 1:
-        return longer[0]
-    near = difflib.get_close_matches(name, [str(item) for item in valid], n=1, cutoff=0.5)
-    return near[0] if near else None
-
-
 def suggest(name: str, valid: Any) -> str | None:
     """A hint that names the nearest of `valid`, or None when nothing is near."""
-    near = nearest(name.replace("-", "_"), valid)
+    near = nearby.nearest(name.replace("-", "_"), valid)
     return f"Did you mean '{near}'?" if near else None
+
+
+def choices(annotation: Any) -> list[str]:
+    """The values that an option takes, where these are a few names."""
+    if get_origin(annotation) is Literal:
+        return [str(value) for value in get_args(annotation)]
+    return [value for part in get_args(annotation) for value in choices(part)]
+
+
+def taking(value: str, fields: Mapping[str, Any]) -> str | None:
+    """A hint that names the options with such a value, or with one of which it is a part; None when there is none."""
+    fitting = [
+        f"{flag_of(field)} {choice}"
+        for field, info in fields.items()
+        for choice in choices(info.annotation)
+        if value == choice or value in choice.split("-")
+    ]
+    return f"Did you mean {' or '.join(fitting)}?" if value and fitting else None
 
 
 def flag_of(field: str) -> str:
@@ -247,10 +256,11 @@ def _require_places(values: Mapping[str, Any], config: type[Config]) -> None:
         if not _names_place(field, config):
             continue
         for place in value if isinstance(value, list | tuple) else [value]:
+            name = shown_name(field, config.model_fields)
             if place == "":
-                raise UserError(f"{_shown_name(field, config)} is empty", "Was a variable of the shell not set?")
+                raise UserError(f"{name} is empty", "Was a variable of the shell not set?")
             if any(len(part.encode(errors="replace")) > LONGEST_NAME for part in re.split("[/,]", str(place))):
-                shown = f"{_shown_name(field, config)} {_cut(str(place))!r}"
+                shown = f"{name} {_cut(str(place))!r}"
                 raise UserError(f"{shown}: no file or folder has so long a name", "It looks like a text.")
 
 
@@ -268,7 +278,7 @@ def _require_apart(config: Config) -> None:
         for place in value if isinstance(value, list | tuple) else [value]:
             with contextlib.suppress(OSError, ValueError):
                 if place and Path(str(place)).expanduser().samefile(output):
-                    said = _shown_name(field, type(config))
+                    said = shown_name(field, type(config).model_fields)
                     raise UserError(f"--output {output} is also what {said} reads", "Give another --output.")
 
 
@@ -278,9 +288,9 @@ def _names_place(field: str, config: type[Config]) -> bool:
     return any(word in PLACES for word in (extra.get("metavar") or "").split("|"))
 
 
-def _shown_name(field: str, config: type[Config]) -> str:
+def shown_name(field: str, fields: Mapping[str, Any]) -> str:
     """How an option is called on the command line: by its flag, or what stands for it without one."""
-    extra: Any = config.model_fields[field].json_schema_extra
+    extra: Any = fields[field].json_schema_extra
     return str(extra["metavar"]) if extra["positional"] else flag_of(field)
 
 
@@ -300,8 +310,8 @@ def _explain(error: ValidationError, config: type[Config]) -> tuple[str, str | N
     text = _cut(text[0].lower() + text[1:], 400)
     hint = None
     if first["type"] == "literal_error":
-        choices = first["ctx"]["expected"].replace("'", "").replace(" or ", ", ").split(", ")
-        hint = suggest(str(first["input"]), choices)
+        given = str(first["input"])
+        hint = taking(given, config.model_fields) or suggest(given, choices(config.model_fields[field].annotation))
     elif first["type"] in ("less_than", "less_than_equal") and first["ctx"].get("lt", first["ctx"].get("le")) == 1:
         hint = "It is a share: 0.2 stands for 20 %."
     elif "is not of the form" in text:

@@ -75,6 +75,7 @@ class LazyCommand(typer.core.TyperCommand):
             raise UserError(f"{name} has no option {unknown}", f"{hint} See `nlpkit {name} --help-all`.") from None
         if context.args:
             raise slips.extra_arguments(name, context.args, given, fields)
+        slips.refuse_files_as_models(context.params, fields)
         for line in slips.given_twice(given, fields):
             print(f"warning: {line}", file=sys.stderr)
         return context

@@ -6,7 +6,7 @@ import glob
 import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, get_args, get_origin
+from typing import Any
 
 from nlpkit.cli.registry import COMMANDS
 from nlpkit.errors import UserError
@@ -192,7 +192,34 @@ def given_twice(given: Sequence[str], fields: Mapping[str, Any]) -> list[str]:
     return [f"--{name} is given twice: {found[-1]} counts, not {found[0]}" for name, found in several.items()]
 
 
+def refuse_files_as_models(values: Mapping[str, Any], fields: Mapping[str, Any]) -> None:
+    """Refuse a file of rows that stands where a model belongs.
+
+    Args:
+        values: of the command's options, as they were given.
+        fields: as for `unknown_option`.
+
+    Raises:
+        UserError: naming the option of the command that takes rows.
+    """
+    from nlpkit.options import shown_name
+
+    for field in ("model", "models", "teacher", "student"):
+        given = values.get(field) or []
+        for name in [given] if isinstance(given, str) else given:
+            if not _exists(name) or not Path(name).is_file() or _is_model(str(Path(name).parent)):
+                continue
+            flag = next((flag for flag in ("input", "data") if flag in fields), None)
+            hint = f"; rows of a file go behind --{flag}" if flag else ""
+            raise UserError(
+                f"{shown_name(field, fields)} {name} is a file, not a model folder",
+                f"Give a model folder or a hub name{hint}.",
+            )
+
+
 def _meant(command: str, extra: Sequence[str], given: Sequence[str], fields: Mapping[str, Any]) -> str | None:
+    from nlpkit.options import taking
+
     first = extra[0]
     if first.startswith(tuple(DASHES)):
         return f"It begins with a dash of another kind: type two hyphens, --{first.lstrip(DASHES + '-')}"
@@ -214,14 +241,8 @@ def _meant(command: str, extra: Sequence[str], given: Sequence[str], fields: Map
         for flag in ("model", "student", "tokenizer"):
             if flag in fields and not fields[flag].json_schema_extra["positional"]:
                 return f"Did you mean --{flag} {shlex.quote(first)}?"
-    fitting = [
-        f"--{flag.replace('_', '-')} {value}"
-        for flag, info in fields.items()
-        for value in _choices(info.annotation)
-        if first in (value, value.partition("-")[2])
-    ]
-    if fitting:
-        return f"Did you mean {' or '.join(fitting)}?"
+    if hint := taking(first, fields):
+        return hint
     if len(extra) > 1 and not any(map(_is_data, extra)):
         return "Put what holds blanks into quotes."
     return None
@@ -245,13 +266,6 @@ def _value_of(flag: str, given: Sequence[str]) -> str | None:
         if argument.startswith(f"--{flag}="):
             return argument.partition("=")[2]
     return None
-
-
-def _choices(annotation: Any) -> list[str]:
-    """The values that an option takes, where these are a few names."""
-    if get_origin(annotation) is Literal:
-        return [str(value) for value in get_args(annotation)]
-    return [value for part in get_args(annotation) for value in _choices(part)]
 
 
 def _is_model(argument: str) -> bool:

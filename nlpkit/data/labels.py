@@ -15,7 +15,7 @@ from typing import Any, Literal
 from nlpkit import reporting
 from nlpkit.data.spelling import folded
 from nlpkit.errors import UserError
-from nlpkit.options import nearest
+from nlpkit.nearby import nearest
 
 Problem = Literal["single-label", "multi-label", "regression"]
 

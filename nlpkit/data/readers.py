@@ -214,7 +214,7 @@ def format_of(path: str | Path, formats: Mapping[str, str] = FORMATS) -> str | N
 def missing(path: str | Path) -> UserError:
     """The error for a path that does not exist, with the nearest name that does."""
     path = Path(path)
-    found = nearby.nearest(path)
+    found = nearby.nearest_path(path)
     meant = f"Did you mean {found}?" if found is not None else None
     if not path.parent.is_dir():
         hint = meant or "Check the path; it is relative to where you are."

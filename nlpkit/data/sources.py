@@ -675,7 +675,7 @@ def hub_error(name: str, config: str | None, revision: str | None, error: Except
 
     said = str(error).strip()
     lead = f"{name!r} is no file or folder here, and"
-    if (near := nearby.nearest(Path(name))) is not None:
+    if (near := nearby.nearest_path(Path(name))) is not None:
         lead = f"{name!r} is no file or folder here (did you mean {near}?), and"
     if isinstance(error, ConnectionError):
         offline = datasets.config.HF_HUB_OFFLINE or os.environ.get("HF_DATASETS_OFFLINE", "0") not in ("", "0")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -121,6 +121,22 @@ def title(loaded: LoadedData, split: str) -> str:
     if split != "train" or set(loaded.splits) != {"train"} or not files:
         return split
     return Path(files[0].path).name + (f" and {len(files) - 1} more" if len(files) > 1 else "")
+
+
+def require(split: str, found: Collection[str], loaded: LoadedData) -> str:
+    """The split that --split names.
+
+    Args:
+        found: the splits that there are; those of `loaded` that hold a row.
+
+    Raises:
+        UserError: it is none of them.
+    """
+    if split in found:
+        return split
+    names = [title(loaded, name) for name in found]
+    hint = suggest(split, found) if list(found) == names else "Without --split all rows of the file are taken."
+    raise UserError(f"--split {split}: found {', '.join(names)}", hint)
 
 
 def name_by_file(loaded: LoadedData) -> None:

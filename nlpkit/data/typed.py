@@ -23,7 +23,7 @@ def require_texts(texts: Sequence[str], instead: str) -> None:
     for text in texts:
         if not is_file(text):
             if format_of(text) is not None and not any(map(str.isspace, text)):
-                meant = nearby.nearest(Path(text))
+                meant = nearby.nearest_path(Path(text))
                 hint = f"; did you mean {meant}?" if meant is not None else ""
                 reporting.current().warn(f"{text!r} is taken for a text: there is no such file{hint}")
             continue

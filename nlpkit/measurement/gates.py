@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 import operator
 import re
@@ -99,9 +98,8 @@ def parse(text: str) -> Condition:
             f"{flag}: not of the form METRIC OP NUMBER[UNIT]", "For example throughput<0.95x, p95>20ms, memory>1.5GB."
         )
     name, sign, number, unit = match.groups()
-    near = difflib.get_close_matches(name.lower(), KINDS, n=1, cutoff=0.75)
-    if name not in KINDS and near:
-        raise UserError(f"{flag}: no such metric", f"Did you mean '{near[0]}'?")
+    if name not in KINDS and (hint := suggest(name.lower(), KINDS)):
+        raise UserError(f"{flag}: no such metric", hint)
     units = UNITS[KINDS.get(name, "metric")]
     if unit != "x" and unit not in units:
         found = f"'{unit}' is no unit of {name}" if unit else f"{name} has a unit"

@@ -13,10 +13,11 @@ nlpkit evaluate runs/reviews --data new.csv --fail-under accuracy=0.9
 from __future__ import annotations
 
 import copy
+import operator
 import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nlpkit import models, reporting
 from nlpkit.data import splits
@@ -34,6 +35,8 @@ from nlpkit.tasks.base import Finding
 
 if TYPE_CHECKING:
     from datasets import Dataset
+
+    from nlpkit.data.sources import LoadedData
 
 
 COMMAND = "evaluate"
@@ -55,8 +58,18 @@ class Config(TaskOptions, SourceOptions, TrainedModelOptions):
     save: bool = option(True, "Add the figures to the nlpkit.json of a run folder.", panel="Output")
 
 
+class Gate(NamedTuple):
+    """A condition under which the exit code is 1: `fails(value of the metric, bound)`."""
+
+    flag: str
+    metric: str
+    bound: float
+    fails: Callable[[float, float], bool]
+
+
 def run(config: Config) -> Report:
     """Evaluate; returns a table with a row for each split."""
+    gates = _gates(config)
     predictor = Predictor(config)
     task = predictor.task
     registry.refuse_foreign_options(config, type(task), "evaluate_options")
@@ -72,7 +85,7 @@ def run(config: Config) -> Report:
         loaded = splits.load(config, type(task))
         if config.split is None:
             splits.name_by_file(loaded)
-    chosen = _chosen(config, list(loaded.splits), (predictor.record or {}).get("metrics", {}) if own else None)
+    chosen = _chosen(config, loaded, (predictor.record or {}).get("metrics", {}) if own else None)
     columns = loaded.splits[chosen[0]].column_names
     with registry.pointing_elsewhere(type(task), loaded.splits[chosen[0]], registry.OTHER_MODEL):
         task.bind([name for name in columns if not name.startswith("__")], config, labelled=True)
@@ -96,11 +109,13 @@ def run(config: Config) -> Report:
         left_out[split] = len(read) - len(examples)
         if not len(examples):
             continue
+        _require_metrics(gates, task.metric_names(examples))
         with reporting.current().progress(f"evaluate {split}", len(examples), "rows") as bar:
             outputs = predictor.outputs(examples[:], bar)
         if (cut := predictor.cut.finding(task, split)) is not None:
             findings.append(cut)
         metrics[split] = task.score(outputs, examples)
+        _require_metrics(gates, metrics[split])  # which there are may hang on the answers
         details[split] = task.details(outputs, examples)
         rows[split] = len(examples)
     if not metrics:
@@ -111,7 +126,7 @@ def run(config: Config) -> Report:
     for finding in findings:
         reporting.current().warn(str(finding))
     seen = {split: _seen(count, left_out[split]) for split, count in rows.items()}
-    failures = _gate(config, metrics, seen)
+    failures = _failures(gates, metrics, seen)
     seconds = time.monotonic() - start
     record = {
         "model": config.model,
@@ -137,13 +152,14 @@ def _seen(rows: int, left_out: int) -> str:
     return f"{rows:,} of {rows + left_out:,} rows were judged" if left_out else f"{rows:,} rows were judged"
 
 
-def _chosen(config: Config, found: list[str], judged: Collection[str] | None) -> list[str]:
+def _chosen(config: Config, loaded: LoadedData, judged: Collection[str] | None) -> list[str]:
     """The splits that are measured.
 
     Args:
         judged: where they are those of the run that made the model: the ones that it was judged on, as labels of test
             may be kept back.
     """
+    found = list(loaded.splits)
     if config.split is None and judged is not None:
         held = [split for split in ("test", "validation") if split in found]
         chosen = next((split for split in held if split in judged), (held or found)[0])
@@ -151,9 +167,7 @@ def _chosen(config: Config, found: list[str], judged: Collection[str] | None) ->
         return [chosen]
     if config.split is None:
         return [split for split in found if split != "train"] or found
-    if config.split not in found:
-        raise UserError(f"--split {config.split}: found {', '.join(found)}", suggest(config.split, found))
-    return [config.split]
+    return [splits.require(config.split, found, loaded)]
 
 
 def _limited(rows: Dataset, config: Config) -> Dataset:
@@ -164,32 +178,52 @@ def _limited(rows: Dataset, config: Config) -> Dataset:
     return sample_balanced(rows, config.max_eval_samples, balance_by=None, seed=0)
 
 
-def _gate(config: Config, metrics: dict[str, dict[str, float]], seen: dict[str, str]) -> list[str]:
+def _gates(config: Config) -> list[Gate]:
+    """The conditions of --fail-under and --fail-over.
+
+    Raises:
+        UserError: a bound is no number.
+    """
+    gates = [
+        Gate(flag, name, bound, fails)
+        for flag, bounds, fails in (
+            ("--fail-under", config.fail_under, operator.lt),
+            ("--fail-over", config.fail_over, operator.gt),
+        )
+        for name, bound in bounds.items()
+    ]
+    for gate in gates:
+        if not isinstance(gate.bound, int | float):
+            raise UserError(f"{gate.flag} {gate.metric}={gate.bound}: the bound is not a number")
+    return gates
+
+
+def _require_metrics(gates: list[Gate], known: Collection[str]) -> None:
+    """Refuse a misspelt metric before the model reads a row.
+
+    Raises:
+        UserError: naming the nearest metric.
+    """
+    for gate in gates:
+        if gate.metric not in known:
+            message = f"{gate.flag} {gate.metric}: no such metric; there are {', '.join(known)}"
+            raise UserError(message, suggest(gate.metric, known))
+
+
+def _failures(gates: list[Gate], metrics: dict[str, dict[str, float]], seen: dict[str, str]) -> list[str]:
     """What did not hold, one line each.
 
     Args:
         seen: how many rows of each split the metrics are of.
-
-    Raises:
-        UserError: a gate names no metric, or its bound is no number.
     """
     failures = []
-    for flag, bounds, fails in (
-        ("--fail-under", config.fail_under, lambda value, bound: value < bound),
-        ("--fail-over", config.fail_over, lambda value, bound: value > bound),
-    ):
-        for name, bound in bounds.items():
-            if not isinstance(bound, int | float):
-                raise UserError(f"{flag} {name}={bound}: the bound is not a number")
-            for split, values in metrics.items():
-                if name not in values:
-                    raise UserError(
-                        f"{flag} {name}: no such metric; there are {', '.join(values)}", suggest(name, values)
-                    )
-                # a metric that is not a number fails every gate
-                if fails(values[name], bound) or values[name] != values[name]:
-                    figure = f"{split} {name} is {values[name]:.4f}"
-                    failures.append(f"failed: {figure} ({flag} {bound:g}; {seen[split]})")
+    for gate in gates:
+        for split, values in metrics.items():
+            value = values[gate.metric]
+            # a metric that is not a number fails every gate
+            if gate.fails(value, gate.bound) or value != value:
+                figure = f"{split} {gate.metric} is {value:.4f}"
+                failures.append(f"failed: {figure} ({gate.flag} {gate.bound:g}; {seen[split]})")
     return failures
 
 

@@ -14,7 +14,7 @@ import os
 import signal
 import sys
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -22,7 +22,6 @@ from typing import IO, TYPE_CHECKING, Any
 from nlpkit import models, process, reporting
 from nlpkit.errors import NlpkitError, UserError
 from nlpkit.measurement.spec import Mode, Opened, Point, Subject
-from nlpkit.options import suggest
 from nlpkit.recipes import trained
 from nlpkit.recipes.benchmark import Config
 from nlpkit.runs.folder import read_record
@@ -31,6 +30,7 @@ from nlpkit.tasks.base import SHOWN
 if TYPE_CHECKING:
     from datasets import Dataset
 
+    from nlpkit.data.sources import LoadedData
     from nlpkit.measurement.opening import Model
     from nlpkit.measurement.workloads import Workload
 
@@ -386,7 +386,7 @@ def read_rows(model: Model, name: str, config: Config, *, held_out: bool = False
             raise error from None
         rows.note = f"no metrics: {error.message}"
         return rows
-    split = _split_of(found, config)
+    split = _split_of(found, loaded, config)
     said = [str(finding) for finding in findings if finding.level == "warning"]
     if not held_out:
         said += trained.overlap(record, name, keys, task, loaded, [split])
@@ -405,7 +405,7 @@ def _inputs(model: Model, config: Config) -> Rows:
     task = model.task
     assert task is not None
     loaded = splits.load(config, type(task), labelled=False)
-    split = _split_of(loaded.splits, config)
+    split = _split_of(loaded.splits, loaded, config)
     rows = loaded.splits[split]
     with registry.pointing_elsewhere(type(task), rows, registry.OTHER_MODEL):
         task.bind([name for name in rows.column_names if not name.startswith("__")], config, labelled=False)
@@ -438,7 +438,7 @@ def _texts(config: Config) -> Rows:
     from nlpkit.data import corpus, splits
 
     loaded = splits.load(config, None)
-    split = _split_of(loaded.splits, config)
+    split = _split_of(loaded.splits, loaded, config)
     rows = loaded.splits[split]
     names = [name for name in rows.column_names if not name.startswith("__")]
     column = corpus.text_column(names, config.text_column, split)
@@ -450,22 +450,19 @@ def _texts(config: Config) -> Rows:
     return Rows({"text": texts}, splits.title(loaded, split), findings=said)
 
 
-def _split_of(found: Mapping[str, Dataset], config: Config) -> str:
+def _split_of(found: Collection[str], loaded: LoadedData, config: Config) -> str:
     """The split that was asked for; else validation, test, or whichever there is.
 
     Raises:
         UserError: there is no such split.
     """
+    from nlpkit.data import splits
+
     if not found:
         raise UserError("there is no row that can be used", "`nlpkit check-data` tells why.")
     if config.split is None:
         return next((split for split in ("validation", "test") if split in found), next(iter(found)))
-    if config.split not in found:
-        raise UserError(
-            f"--split {config.split}: there are no such rows",
-            suggest(config.split, found) or f"There are {', '.join(found)}.",
-        )
-    return config.split
+    return splits.require(config.split, found, loaded)
 
 
 # --- the process ---

@@ -409,8 +409,8 @@ class Task(ABC):
         return {}
 
     def metric_names(self, examples: Dataset) -> Collection[str]:
-        """Names of the metrics that `score` gives on such examples, so that a misspelt one is found before training."""
-        return {self.main_metric, *self.table_metrics}
+        """Names of the metrics that `score` gives on such examples, so that a misspelt one is found at once."""
+        return list(dict.fromkeys([self.main_metric, *self.table_metrics]))
 
     @abstractmethod
     def pool(self, outputs: Outputs, features: Mapping[str, Sequence[Any]]) -> Outputs:

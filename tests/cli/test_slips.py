@@ -58,7 +58,11 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("help finetune-cls", "`nlpkit COMMAND --help`"),
         ("predict run ok.csv", "--input ok.csv"),
         ("tokenize ok.csv", "$(cat ok.csv)"),
-        ("predict ok.csv run", "rows of a file go behind --data or --input"),
+        ("predict ok.csv run", "rows of a file go behind --input."),
+        ("benchmark run ok.csv", "MODEL ok.csv is a file, not a model folder"),
+        ("benchmark run ok.csv", "rows of a file go behind --data."),
+        ("distill ok.csv", "TEACHER ok.csv is a file, not a model folder"),
+        ("finetune-cls --model ok.csv", "--model ok.csv is a file, not a model folder"),
         ("predict --model run words", "MODEL is given without a flag."),
         ("predict run words --context ok.csv", "--context-file ok.csv"),
         ("finetune-cls --data ok.csv --data b.csv", "--data ok.csv,b.csv"),
@@ -84,8 +88,9 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("evaluate run --csv ok.csv", "Did you mean --data?"),
         ("finetune-cls --data ok.csv --metric f1", "Did you mean --best-metric?"),
         ("prune run --ratio 0.5", "Did you mean --sparsity?"),
-        ("quantize run int8", "Did you mean --to onnx-int8 or --to torch-int8?"),
+        ("quantize run int8", "Did you mean --to onnx-int8 or --to onnx-int8-static or --to torch-int8?"),
         ("quantize run bf16", "--to bf16"),
+        ("quantize run --format onnx", "Did you mean --to onnx-int8"),
         ("PREDICT run words", "nlpkit predict"),
         ("finetune_cls --data ok.csv", "nlpkit finetune-cls"),
     ],
@@ -240,9 +245,9 @@ def test_an_empty_argument_is_one_too_many(capsys: pytest.CaptureFixture[str]) -
 def test_files_that_share_their_suffix_alone_are_not_alike(tmp_path: Path) -> None:
     for name in ("some.csv", "reviews.csv", "reviews.tsv"):
         (tmp_path / name).touch()
-    assert nearby.nearest(tmp_path / "nope.csv") is None
-    assert nearby.nearest(tmp_path / "revews.csv") == tmp_path / "reviews.csv"
-    assert nearby.nearest(tmp_path / "reviews.tvs") == tmp_path / "reviews.tsv"
+    assert nearby.nearest_path(tmp_path / "nope.csv") is None
+    assert nearby.nearest_path(tmp_path / "revews.csv") == tmp_path / "reviews.csv"
+    assert nearby.nearest_path(tmp_path / "reviews.tvs") == tmp_path / "reviews.tsv"
 
 
 def test_a_choice_that_is_none_names_the_nearest(capsys: pytest.CaptureFixture[str]) -> None:

@@ -10,6 +10,7 @@ from conftest import make_tokenizer, rows, write_csv, write_jsonl
 
 from nlpkit.cli.app import main
 from nlpkit.errors import UserError
+from nlpkit.inference.predictor import Predictor
 from nlpkit.recipes import evaluate
 
 
@@ -72,6 +73,13 @@ def test_gates(run: Path, reviews: Path, capsys: pytest.CaptureFixture[str]) -> 
     assert "failed: test accuracy is " in capsys.readouterr().out
     assert main([*command, "--fail-over", "accuracy=0.5"]) == 1
     capsys.readouterr()
+
+
+def test_a_misspelt_gate_is_found_before_the_model_reads_a_row(
+    run: Path, reviews: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(Predictor, "outputs")
+    command = ["evaluate", str(run), "--data", str(reviews), "--split", "test", "--device", "cpu"]
     assert main([*command, "--fail-under", "acuracy=0.5"]) == 2
     assert "Did you mean 'accuracy'?" in capsys.readouterr().err
     assert main([*command, "--fail-under", "accuracy=high"]) == 2
@@ -170,6 +178,12 @@ def test_an_unknown_split_names_those_there_are(run: Path, reviews: Path) -> Non
     with pytest.raises(UserError, match="--split tset: found train, validation, test") as error:
         measured(run, reviews, split="tset")
     assert error.value.hint == "Did you mean 'test'?"
+
+
+def test_a_split_of_a_single_file_is_answered_with_its_name(run: Path, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"--split test: found new\.csv") as error:
+        measured(run, write_csv(tmp_path / "new.csv", rows(8)), split="test")
+    assert error.value.hint == "Without --split all rows of the file are taken."
 
 
 def test_a_limit_and_named_columns(run: Path, tmp_path: Path) -> None:

@@ -181,3 +181,14 @@ def test_a_failing_condition_among_others():
     conditions = [gates.parse(text) for text in ("accuracy<0.5", "size>300MB", "p95>1s")]
     assert len(gates.judge(conditions, rows_document()).failures) == 1
     assert SCORES["tiny"]["metrics"]["accuracy"] > 0.5
+
+
+def test_no_metric_of_a_task_is_taken_for_a_misspelt_figure() -> None:
+    from nlpkit.tasks.masked_lm import MaskedLanguageModeling
+    from nlpkit.tasks.question_answering import QuestionAnswering
+
+    names = {*MaskedLanguageModeling.table_metrics, *QuestionAnswering.table_metrics}
+    names |= {"accuracy", "precision", "recall", "f1", "mcc", "f1_macro", "roc_auc"}
+    names |= {"mse", "rmse", "mae", "r2", "pearson", "spearman"}
+    for name in names:
+        assert gates.parse(f"{name}<0.5").name == name
