@@ -298,6 +298,13 @@ def _cut(text: str, longest: int = 80) -> str:
     return text if len(text) <= longest else text[: longest - 1] + "…"
 
 
+_NO_NUMBER = {
+    "float_parsing": "this is no number",
+    "int_parsing": "this is no whole number",
+    "int_from_float": "this is no whole number",
+}
+
+
 def _explain(error: ValidationError, config: type[Config]) -> tuple[str, str | None]:
     first = error.errors()[0]
     field = str(first["loc"][0]) if first["loc"] else ""
@@ -306,7 +313,7 @@ def _explain(error: ValidationError, config: type[Config]) -> tuple[str, str | N
     if first["type"] == "missing":
         extra: Any = config.model_fields[field].json_schema_extra
         return f"{extra['metavar'] if extra['positional'] else flag_of(field)} is required", None
-    text = first["msg"].removeprefix("Value error, ")
+    text = _NO_NUMBER.get(first["type"], first["msg"].removeprefix("Value error, "))
     text = _cut(text[0].lower() + text[1:], 400)
     hint = None
     if first["type"] == "literal_error":

@@ -231,7 +231,7 @@ def main(arguments: list[str] | None = None) -> int:
             hint = "Options stand behind the command: nlpkit COMMAND --option ... See `nlpkit --help`."
             return _fail(error.format_message(), hint, UserError.exit_code)
         path = error.ctx.command_path if error.ctx is not None else "nlpkit"
-        return _fail(error.format_message(), f"See `{path} --help`.", UserError.exit_code)
+        return _fail(error.format_message(), f"See `{path} --help-all`.", UserError.exit_code)
     except _ClickException as error:
         return _fail(error.format_message(), None, UserError.exit_code)
     except typer.Abort:
