@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -123,6 +124,33 @@ class Tally:
 
         shown = ", ".join(map(str, rows[:SHOWN])) + (", ..." if len(rows) > SHOWN else "")
         return f"{unit(self.source.format)}{'s' if len(rows) > 1 else ''} {shown}"
+
+
+def row_by_row(
+    rows: Iterator[Row], source: Input, made: Callable[[Row, Tally], dict[str, Any] | None]
+) -> Iterator[Row]:
+    """The rows of a layout that makes at most one of each; those left out or mapped are told behind the last.
+
+    Args:
+        rows: of the file; bad ones are handed on.
+        made: the values of a good row, None where it is left out, of which the tally is told; a `UserError` says what
+            is wrong with the row alone.
+    """
+    tally = Tally(source)
+    for row in rows:
+        if row.error is not None:
+            yield row
+            continue
+        tally.total += 1
+        try:
+            values = made(row, tally)
+        except UserError as error:
+            yield source.bad(row.line, error.message, error.hint or "")
+            continue
+        if values is not None:
+            tally.kept += 1
+            yield dataclasses.replace(row, values=values)
+    tally.tell()
 
 
 @dataclass

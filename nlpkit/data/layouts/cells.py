@@ -6,14 +6,13 @@ A csv file knows no lists, so pandas writes what `str` makes of them: "['Jane', 
 from __future__ import annotations
 
 import ast
-import dataclasses
 import itertools
 import json
 import re
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from nlpkit.data.layouts.base import TAG, Layout, Tally, Wanted
+from nlpkit.data.layouts.base import TAG, Layout, Tally, Wanted, row_by_row
 
 if TYPE_CHECKING:
     from nlpkit.data.readers import Input
@@ -127,13 +126,8 @@ def _recognises(head: Sequence[Row], wanted: Wanted) -> bool:
 def _rows(rows: Iterator[Row], head: Sequence[Row], source: Input) -> Iterator[Row]:
     spelled = _spelled(head)
     parallel = {} if spelled else _parallel(head)
-    tally = Tally(source)
-    for row in rows:
-        if row.error is not None:
-            yield row
-            continue
-        tally.total += 1
-        tally.kept += 1
+
+    def made(row: Row, tally: Tally) -> dict[str, Any]:
         values = dict(row.values)
         for name in spelled:
             cell = values.get(name)
@@ -144,8 +138,9 @@ def _rows(rows: Iterator[Row], head: Sequence[Row], source: Input) -> Iterator[R
         for name, mark in parallel.items():
             if isinstance(cell := values.get(name), str):
                 values[name] = _parted(cell, mark)
-        yield dataclasses.replace(row, values=values)
-    tally.tell()
+        return values
+
+    return row_by_row(rows, source, made)
 
 
 LAYOUT = Layout(

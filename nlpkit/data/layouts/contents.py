@@ -6,11 +6,10 @@ and the text that it covers.
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from nlpkit.data.layouts.base import DocumentLayout, Layout, Tally, Wanted
+from nlpkit.data.layouts.base import DocumentLayout, Layout, Tally, Wanted, row_by_row
 
 if TYPE_CHECKING:
     from nlpkit.data.readers import Input
@@ -46,21 +45,14 @@ def _recognises(head: Sequence[Row], wanted: Wanted) -> bool:
 
 
 def _rows(rows: Iterator[Row], head: Sequence[Row], source: Input) -> Iterator[Row]:
-    tally = Tally(source)
-    for row in rows:
-        if row.error is not None:
-            yield row
-            continue
-        tally.total += 1
-        if not _is_row(row.values):
-            tally.leave_out(row.line, "they have no 'content' with annotations, as the others do")
-            continue
-        tally.kept += 1
-        yield dataclasses.replace(row, values=_plain(row.values))
-    tally.tell()
+    return row_by_row(rows, source, _plain)
 
 
-def _plain(values: Mapping[str, Any]) -> dict[str, Any]:
+def _plain(row: Row, tally: Tally) -> dict[str, Any] | None:
+    values = row.values
+    if not _is_row(values):
+        tally.leave_out(row.line, "they have no 'content' with annotations, as the others do")
+        return None
     name = next(name for name in _ANNOTATIONS if name in values and _are_annotations(values[name]))
     found = values[name]
     plain: dict[str, Any] = {"text": values["content"]}

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
 import re
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from nlpkit.data.layouts.base import Layout, Tally, Wanted
+from nlpkit.data.layouts.base import Layout, Tally, Wanted, row_by_row
 
 if TYPE_CHECKING:
     from nlpkit.data.readers import Input
@@ -27,20 +26,14 @@ def _recognises(head: Sequence[Row], wanted: Wanted) -> bool:
 
 
 def _rows(rows: Iterator[Row], head: Sequence[Row], source: Input) -> Iterator[Row]:
-    tally = Tally(source)
-    for row in rows:
-        if row.error is not None:
-            yield row
-            continue
-        tally.total += 1
-        tally.kept += 1
+    def made(row: Row, tally: Tally) -> dict[str, Any]:
         text = row.values["text"]
         labels = [label for found in _LABEL.findall(text) for label in _BETWEEN.split(found)]
         if not labels and source.reading.wanted.labelled:
             tally.map(row.line, f"have no {PREFIX}")
-        values: dict[str, Any] = {"text": _LABEL.sub("", text).strip(), "label": labels}
-        yield dataclasses.replace(row, values=values)
-    tally.tell()
+        return {"text": _LABEL.sub("", text).strip(), "label": labels}
+
+    return row_by_row(rows, source, made)
 
 
 LAYOUT = Layout(

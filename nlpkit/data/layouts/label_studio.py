@@ -7,12 +7,12 @@ annotation that was not cancelled.
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from nlpkit.data.layouts.base import Layout, Tally, Wanted
+from nlpkit.data.layouts.base import Layout, Tally, Wanted, row_by_row
+from nlpkit.errors import UserError
 
 if TYPE_CHECKING:
     from nlpkit.data.readers import Input
@@ -44,25 +44,17 @@ def _recognises(head: Sequence[Row], wanted: Wanted) -> bool:
 
 
 def _rows(rows: Iterator[Row], head: Sequence[Row], source: Input) -> Iterator[Row]:
-    tally = Tally(source)
     first: dict[Any, Any] = {}  # of tables: what the first annotation of each task says
     several = {name for row in head for name, cell in row.values.items() if _chosen(cell) is not None}
-    for row in rows:
-        if row.error is not None:
-            yield row
-            continue
-        tally.total += 1
+
+    def made(row: Row, tally: Tally) -> dict[str, Any] | None:
         if _is_task(row.values):
-            values = _of_task(row.line, row.values, source.reading.wanted, tally)
-        elif _is_flat(row.values):
-            values = _of_table(row.line, row.values, several, first, source.reading.wanted, tally)
-        else:
-            yield source.bad(row.line, "no task of Label Studio, as the others are", "Export the project again.")
-            continue
-        if values is not None:
-            tally.kept += 1
-            yield dataclasses.replace(row, values=values)
-    tally.tell()
+            return _of_task(row.line, row.values, source.reading.wanted, tally)
+        if _is_flat(row.values):
+            return _of_table(row.line, row.values, several, first, source.reading.wanted, tally)
+        raise UserError("no task of Label Studio, as the others are", "Export the project again.")
+
+    return row_by_row(rows, source, made)
 
 
 # --- a task with its annotations ---

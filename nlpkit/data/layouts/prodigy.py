@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from nlpkit.data.layouts.base import Layout, Tally, Wanted
+from nlpkit.data.layouts.base import Layout, Tally, Wanted, row_by_row
 
 if TYPE_CHECKING:
     from nlpkit.data.readers import Input
@@ -25,20 +24,16 @@ def _recognises(head: Sequence[Row], wanted: Wanted) -> bool:
 
 
 def _rows(rows: Iterator[Row], head: Sequence[Row], source: Input) -> Iterator[Row]:
-    tally = Tally(source)
-    for row in rows:
-        if row.error is not None:
-            yield row
-            continue
-        tally.total += 1
-        answer = row.values.get("answer")
-        if answer == "accept":
-            tally.kept += 1
-            yield dataclasses.replace(row, values=_plain(row.values))
-        else:
-            known = {"reject": "rejected by the annotator", "ignore": "ignored by the annotator"}
-            tally.leave_out(row.line, known.get(str(answer), "they have no answer"))
-    tally.tell()
+    return row_by_row(rows, source, _accepted)
+
+
+def _accepted(row: Row, tally: Tally) -> dict[str, Any] | None:
+    answer = row.values.get("answer")
+    if answer == "accept":
+        return _plain(row.values)
+    known = {"reject": "rejected by the annotator", "ignore": "ignored by the annotator"}
+    tally.leave_out(row.line, known.get(str(answer), "they have no answer"))
+    return None
 
 
 def _plain(values: dict[str, Any]) -> dict[str, Any]:

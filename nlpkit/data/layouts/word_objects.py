@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nlpkit import reporting
 from nlpkit.data.columns import TEXT_NAMES
-from nlpkit.data.layouts.base import TAG, Layout, Tally, Wanted
+from nlpkit.data.layouts.base import TAG, Layout, Tally, Wanted, row_by_row
 
 if TYPE_CHECKING:
     from nlpkit.data.readers import Input
@@ -149,18 +149,14 @@ def _rows(rows: Iterator[Row], head: Sequence[Row], source: Input) -> Iterator[R
         return
     words, spans = counted
     last = _ends_with_last(head, words, spans, source)
-    tally = Tally(source)
-    for row in rows:
-        if row.error is None:
-            tally.total += 1
-            values = _tagged(row.values, words, spans, last=last)
-            if values is None:
-                tally.leave_out(row.line, "a span in them overlaps another, or is not within the words")
-                continue
-            tally.kept += 1
-            row = dataclasses.replace(row, values=values)
-        yield row
-    tally.tell()
+
+    def made(row: Row, tally: Tally) -> dict[str, Any] | None:
+        values = _tagged(row.values, words, spans, last=last)
+        if values is None:
+            tally.leave_out(row.line, "a span in them overlaps another, or is not within the words")
+        return values
+
+    yield from row_by_row(rows, source, made)
 
 
 def _ends_with_last(head: Sequence[Row], words: str, spans: str, source: Input) -> bool:
