@@ -142,6 +142,17 @@ class Config(BaseModel):
         """Names of the options that were set by a flag, a file or a caller."""
         return self._given
 
+    @classmethod
+    def of(cls, config: Config) -> Self:
+        """This group of options, of the config of a command that has it.
+
+        Raises:
+            TypeError: it has not.
+        """
+        if not isinstance(config, cls):
+            raise TypeError(f"{type(config).__module__}.{type(config).__name__} has no {cls.__name__}")
+        return config
+
     def changed(self, **values: Any) -> Self:
         """A copy with some values replaced, validated again."""
         given = {name: getattr(self, name) for name in self._given}

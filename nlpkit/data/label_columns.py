@@ -16,6 +16,8 @@ from nlpkit.errors import UserError
 if TYPE_CHECKING:
     from datasets import Dataset
 
+    from nlpkit.options import ColumnOptions
+
 LOOKED_AT = 1000  # rows of a column that is looked at for being of 0 and 1
 
 
@@ -117,11 +119,10 @@ def class_names(rows: Dataset, column: str) -> list[str] | None:
     return list(feature.names) if isinstance(feature, ClassLabel) else None
 
 
-def settle(rows: Dataset, options: Any, taken: set[str | None]) -> Places:
+def settle(rows: Dataset, options: ColumnOptions, taken: set[str | None]) -> Places:
     """Find the labels of rows; a guess is told.
 
     Args:
-        options: a config with `ColumnOptions`.
         taken: columns that hold something else.
 
     Raises:
@@ -150,7 +151,7 @@ def settle(rows: Dataset, options: Any, taken: set[str | None]) -> Places:
     return Places(found)
 
 
-def bind(columns: Sequence[str], options: Any, known: Places, taken: set[str | None]) -> Places:
+def bind(columns: Sequence[str], options: ColumnOptions, known: Places, taken: set[str | None]) -> Places:
     """The same for a model that knows where labels stood when it was trained.
 
     Raises:
@@ -176,7 +177,7 @@ def bind(columns: Sequence[str], options: Any, known: Places, taken: set[str | N
     return Places(found)
 
 
-def _named(columns: Sequence[str], options: Any) -> Places | None:
+def _named(columns: Sequence[str], options: ColumnOptions) -> Places | None:
     if options.label_column and options.label_columns:
         raise UserError("--label-column and --label-columns exclude each other", "Give one of them.")
     if options.label_column:

@@ -23,10 +23,11 @@ from nlpkit.data.features import Cut
 from nlpkit.data.typed import is_file, require_texts
 from nlpkit.errors import UserError
 from nlpkit.inference.predictor import Predictor, TrainedModelOptions
-from nlpkit.options import ReadingOptions, Strings, option
+from nlpkit.options import ReadingOptions, option
 from nlpkit.reporting import Report
 from nlpkit.runs.folder import require_writable
 from nlpkit.tasks import registry
+from nlpkit.tasks.options import TypedOptions
 
 if TYPE_CHECKING:
     from nlpkit.data.rows import Row
@@ -53,10 +54,9 @@ _FIELDS = TaskOptions.model_fields.items()
 TYPED = ("texts", *(name for name, info in _FIELDS if info.json_schema_extra["panel"] == "Input"))
 
 
-class Config(TaskOptions, ReadingOptions, TrainedModelOptions):
+class Config(TypedOptions, TaskOptions, ReadingOptions, TrainedModelOptions):
     """Options of `nlpkit predict`."""
 
-    texts: Strings = option([], "Texts to answer for.", panel="Input", metavar="TEXT", positional=True)
     input: str | None = option(
         None,
         "File with rows, or - for standard input (txt without --format).",

@@ -39,7 +39,9 @@ if TYPE_CHECKING:
 
     from nlpkit.data.sources import LoadedData
     from nlpkit.inference.writers import Write
+    from nlpkit.options import TrainingOptions
     from nlpkit.runs.plots import Plot
+    from nlpkit.tasks.options import TypedOptions
 
 # feature columns that stay behind when features go to `collate`; `offsets` tells where in the text tokens stand, `lost`
 # how many were cut off
@@ -108,8 +110,11 @@ class Task(ABC):
 
     @classmethod
     @abstractmethod
-    def from_data(cls, splits: Mapping[str, Dataset], options: Any) -> Task:
+    def from_data(cls, splits: Mapping[str, Dataset], options: Config) -> Task:
         """Find columns and labels in the rows of the splits; guesses are told to the reporter.
+
+        Args:
+            options: a config with the `data_options`.
 
         Raises:
             UserError: a named column does not exist, no column fits, or the labels make no sense.
@@ -146,10 +151,10 @@ class Task(ABC):
             UserError: the tokenizer lacks what the task needs.
         """
 
-    def configure(self, options: Any) -> None:  # noqa: B027 (most tasks need nothing)
+    def configure(self, options: Config) -> None:  # noqa: B027 (most tasks need nothing)
         """Take over what was asked of a command: a config with the task's own options for it."""
 
-    def typed_rows(self, options: Any) -> list[dict[str, Any]]:
+    def typed_rows(self, options: TypedOptions) -> list[dict[str, Any]]:
         """Rows made of what was typed for `predict`: here each of `options.texts` fills the one input column.
 
         Raises:
@@ -159,7 +164,7 @@ class Task(ABC):
         return [{column: text} for text in options.texts]
 
     @abstractmethod
-    def bind(self, columns: Sequence[str], options: Any, *, labelled: bool) -> None:
+    def bind(self, columns: Sequence[str], options: Config, *, labelled: bool) -> None:
         """Settle which of these columns are read: those named, else those of training, else a guess.
 
         Args:
@@ -289,8 +294,12 @@ class Task(ABC):
         """
         return Head(True)
 
-    def prepare_loss(self, options: Any, train: Dataset) -> None:  # noqa: B027 (most tasks need nothing)
-        """Settle what the loss takes from the options and the training examples (class weights, ...)."""
+    def prepare_loss(self, options: Config, train: Dataset) -> None:  # noqa: B027 (most tasks need nothing)
+        """Settle what the loss takes from the options and the training examples (class weights, ...).
+
+        Args:
+            options: the config of the command that trains for the task.
+        """
 
     @abstractmethod
     def loss(self, logits: torch.Tensor, labels: torch.Tensor, items: torch.Tensor | int | None) -> torch.Tensor:
@@ -471,8 +480,12 @@ class Task(ABC):
         """A classical model trained on the same rows: its name and its outputs per split, None if there is none."""
         return None
 
-    def training_rows(self, examples: Dataset, options: Any) -> np.ndarray | None:
-        """Indices of the examples of train that an epoch goes through, in any number and order; None for each once."""
+    def training_rows(self, examples: Dataset, options: TrainingOptions) -> np.ndarray | None:
+        """Indices of the examples of train that an epoch goes through, in any number and order; None for each once.
+
+        Args:
+            options: the config of the command that trains for the task.
+        """
         return None
 
     def points_lost(self, before: Mapping[str, float], after: Mapping[str, float]) -> float:

@@ -32,7 +32,9 @@ if TYPE_CHECKING:
     from transformers import PreTrainedConfig
 
     from nlpkit.data.sources import LoadedData
+    from nlpkit.options import TrainingOptions
     from nlpkit.runs.plots import Plot
+    from nlpkit.tasks.options import TypedOptions
 
 HF_PROBLEM = {
     "single-label": "single_label_classification",
@@ -158,27 +160,28 @@ class TextClassification(Task):
     # --- made from data, from a model folder ---
 
     @classmethod
-    def from_data(cls, splits: Mapping[str, Dataset], options: Any) -> TextClassification:
+    def from_data(cls, splits: Mapping[str, Dataset], options: Config) -> TextClassification:
+        asked = ClassificationOptions.of(options)
         train = splits.get("train") or next(iter(splits.values()))
         columns = [name for name in train.column_names if name not in HIDDEN]
         glue = glue_task(getattr(options, "data", None), getattr(options, "data_config", None))
-        text, pair = _text_columns(columns, options, glue.columns if glue else None, train)
-        places = label_columns.settle(train, options, {text, pair})
+        text, pair = _text_columns(columns, asked, glue.columns if glue else None, train)
+        places = label_columns.settle(train, asked, {text, pair})
         declared = label_columns.class_names(train, places.column) if places.column else None
-        cells, labels = _scheme_of(train, splits, places, options, declared)
+        cells, labels = _scheme_of(train, splits, places, asked, declared)
         task = cls(
             labels,
             text=text,
             pair=pair,
             label=places.column,
             label_columns=places.columns,
-            threshold=options.threshold,
-            max_length=options.max_length,
-            long_text=options.long_text,
+            threshold=asked.threshold,
+            max_length=asked.max_length,
+            long_text=asked.long_text,
             metrics=glue.metrics if glue else (),
         )
         task.cells, task.labels_of = cells, "the train split"
-        task.numbered = list(options.label_names)
+        task.numbered = list(asked.label_names)
         task.declared = bool(declared or cells.names) and labels.problem != "regression"
         return task
 
@@ -245,18 +248,19 @@ class TextClassification(Task):
         alike = self.cells is None or (self.cells.form == "one" and self.cells.naming is None)
         return self.label if self.labels.problem == "single-label" and alike else None
 
-    def bind(self, columns: Sequence[str], options: Any, *, labelled: bool) -> None:
+    def bind(self, columns: Sequence[str], options: Config, *, labelled: bool) -> None:
+        named = TextColumnOptions.of(options)
         if self.paired is None:
-            self.text, self.pair = _text_columns(columns, options, None)
+            self.text, self.pair = _text_columns(columns, named, None)
         else:
-            self._bind_as_trained(columns, options)
+            self._bind_as_trained(columns, named)
         if not labelled:
             return
         known = Places(self.label, self.label_columns)
-        places = label_columns.bind(columns, options, known, {self.text, self.pair})
+        places = label_columns.bind(columns, ColumnOptions.of(options), known, {self.text, self.pair})
         self.label, self.label_columns, self.cells = places.column, list(places.columns), None
 
-    def _bind_as_trained(self, columns: Sequence[str], options: Any) -> None:
+    def _bind_as_trained(self, columns: Sequence[str], options: TextColumnOptions) -> None:
         """A model trained on pairs is given pairs, one trained on single texts single texts."""
         if options.text_pair_column and not self.paired:
             raise UserError("this model was trained on single texts: leave out --text-pair-column")
@@ -285,26 +289,25 @@ class TextClassification(Task):
         self.text = column_names.require(text, columns, "text")
         self.pair = column_names.require(pair, columns, "text pair") if self.paired and pair else None
 
-    def configure(self, options: Any) -> None:
+    def configure(self, options: Config) -> None:
         if isinstance(options, ClassificationAnswerOptions):
             self.all_scores = options.all_scores
         if isinstance(options, ClassificationJudgeOptions):
             self.per_class = options.per_class
             self.unknown_labels = options.unknown_labels
 
-    def typed_rows(self, options: Any) -> list[dict[str, Any]]:
+    def typed_rows(self, options: TypedOptions) -> list[dict[str, Any]]:
         """TEXT fills the first input column, --text-pair the second."""
-        if options.text_pair and self.paired is None:
+        texts, seconds = options.texts, ClassificationAnswerOptions.of(options).text_pair
+        if seconds and self.paired is None:
             self.pair = self.pair or "text_pair"
-        if bool(options.text_pair) != bool(self.pair):
+        if bool(seconds) != bool(self.pair):
             if self.pair:
                 raise UserError(f"this model takes pairs ({self.text}, {self.pair}): give a --text-pair for each TEXT")
             raise UserError("this model takes single texts: leave out --text-pair")
-        if options.text_pair and len(options.text_pair) != len(options.texts):
-            raise UserError(
-                f"{len(options.texts)} TEXT but {len(options.text_pair)} --text-pair", "Give one for each TEXT."
-            )
-        parts = [options.texts, options.text_pair][: len(self.input_columns)]
+        if seconds and len(seconds) != len(texts):
+            raise UserError(f"{len(texts)} TEXT but {len(seconds)} --text-pair", "Give one for each TEXT.")
+        parts = [texts, seconds][: len(self.input_columns)]
         return [dict(zip(self.input_columns, values, strict=True)) for values in zip(*parts, strict=True)]
 
     def describe(self) -> str:
@@ -575,7 +578,7 @@ class TextClassification(Task):
             return dataclasses.replace(head, said=said)
         return head
 
-    def prepare_loss(self, options: Any, train: Dataset) -> None:
+    def prepare_loss(self, options: Config, train: Dataset) -> None:
         """Set label smoothing and the loss weight of each class.
 
         Balanced weights are scikit-learn's n / (classes * count), which keeps the mean weight of a training row at 1.
@@ -583,16 +586,17 @@ class TextClassification(Task):
         Raises:
             UserError: the problem has no classes, or the weights file does not name exactly the classes.
         """
-        asked = {"--class-weights": options.class_weights != "none", "--label-smoothing": options.label_smoothing > 0}
-        for flag, given in asked.items():
+        asked = LossOptions.of(options)
+        flags = {"--class-weights": asked.class_weights != "none", "--label-smoothing": asked.label_smoothing > 0}
+        for flag, given in flags.items():
             if given and self.labels.problem != "single-label":
                 raise UserError(f"{flag} is for single-label classification, not for {self.labels.problem}")
-        self.label_smoothing = options.label_smoothing
-        if options.class_weights == "balanced":
+        self.label_smoothing = asked.label_smoothing
+        if asked.class_weights == "balanced":
             counts = np.bincount(train["label"][:], minlength=self.labels.size)
             self.class_weights = (counts.sum() / (self.labels.size * np.maximum(counts, 1))).tolist()
-        elif options.class_weights != "none":
-            self.class_weights = _read_class_weights(options.class_weights, self.labels.names)
+        elif asked.class_weights != "none":
+            self.class_weights = _read_class_weights(asked.class_weights, self.labels.names)
 
     def loss(self, logits: torch.Tensor, labels: torch.Tensor, items: torch.Tensor | int | None) -> torch.Tensor:
         import torch.nn.functional as F
@@ -810,8 +814,8 @@ class TextClassification(Task):
             outputs[split] = np.log(full) if self.labels.problem == "single-label" else np.log(full / (1 - full))
         return "TF-IDF + linear", outputs
 
-    def training_rows(self, examples: Dataset, options: Any) -> np.ndarray | None:
-        return self.oversample(examples, options.seed) if options.oversample else None
+    def training_rows(self, examples: Dataset, options: TrainingOptions) -> np.ndarray | None:
+        return self.oversample(examples, options.seed) if LossOptions.of(options).oversample else None
 
     def oversample(self, examples: Dataset, seed: int) -> np.ndarray:
         """Example indices in which rare labels are as frequent as the most frequent.
@@ -832,7 +836,10 @@ class TextClassification(Task):
 
 
 def _text_columns(
-    columns: Sequence[str], options: Any, known: tuple[str, str | None] | None, rows: Dataset | None = None
+    columns: Sequence[str],
+    options: TextColumnOptions,
+    known: tuple[str, str | None] | None,
+    rows: Dataset | None = None,
 ) -> tuple[str, str | None]:
     reporter = reporting.current()
     named = options.text_column
@@ -865,7 +872,11 @@ def _text_columns(
 
 
 def _scheme_of(
-    train: Dataset, splits: Mapping[str, Dataset], places: Places, options: Any, declared: list[str] | None
+    train: Dataset,
+    splits: Mapping[str, Dataset],
+    places: Places,
+    options: ClassificationOptions,
+    declared: list[str] | None,
 ) -> tuple[Cells, Labels]:
     """How the labels of these splits are written, and what they are.
 

@@ -113,10 +113,11 @@ class MaskedLanguageModeling(Task):
     # --- made from data, from a model folder ---
 
     @classmethod
-    def from_data(cls, splits: Mapping[str, Dataset], options: Any) -> MaskedLanguageModeling:
+    def from_data(cls, splits: Mapping[str, Dataset], options: Config) -> MaskedLanguageModeling:
+        asked = MaskedLMOptions.of(options)
         rows = splits.get("train") or next(iter(splits.values()))
         columns = [name for name in rows.column_names if name not in HIDDEN]
-        return cls(text=_text_column(columns, options.text_column, "text"), max_length=options.max_length)
+        return cls(text=_text_column(columns, asked.text_column, "text"), max_length=asked.max_length)
 
     @classmethod
     def from_model(cls, config: PreTrainedConfig, record: Mapping[str, Any] | None) -> MaskedLanguageModeling:
@@ -152,15 +153,15 @@ class MaskedLanguageModeling(Task):
             raise UserError("the tokenizer has no mask token", "Name the tokenizer of the model with --tokenizer.")
         self.tokenizer, self._gaps = tokenizer, None
 
-    def configure(self, options: Any) -> None:
+    def configure(self, options: Config) -> None:
         if isinstance(options, MaskedLMAnswerOptions):
             self.top_k = options.top_k
         if isinstance(options, MaskedLMJudgeOptions):
             self.seed = options.seed
             self.mlm_probability = options.mlm_probability or self.mlm_probability
 
-    def bind(self, columns: Sequence[str], options: Any, *, labelled: bool) -> None:
-        self.text = _text_column(columns, options.text_column, self.text)
+    def bind(self, columns: Sequence[str], options: Config, *, labelled: bool) -> None:
+        self.text = _text_column(columns, TextOptions.of(options).text_column, self.text)
 
     # --- rows -> examples -> features ---
 

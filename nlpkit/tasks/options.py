@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from typing import Literal
 
-from nlpkit.options import Config, option
+from nlpkit.options import Config, Strings, option
 
 FEW_UNKNOWN = 0.05
 """Share of rows up to which labels that the model does not have are wrong answers, and no reason to stop."""
+
+
+class TypedOptions(Config):
+    """What is typed for `predict`, whatever the task."""
+
+    texts: Strings = option([], "Texts to answer for.", panel="Input", metavar="TEXT", positional=True)
 
 
 class LengthOptions(Config):

@@ -17,7 +17,7 @@ from nlpkit.data.layouts.base import Content
 from nlpkit.data.question_reader import QuestionReader
 from nlpkit.data.sources import HIDDEN
 from nlpkit.errors import UserError
-from nlpkit.options import Config, Strings, option
+from nlpkit.options import Config, ReadingOptions, Strings, option
 from nlpkit.reporting import Table
 from nlpkit.tasks.base import Finding, Task
 from nlpkit.tasks.options import LengthOptions
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from nlpkit.data.sources import LoadedData
     from nlpkit.runs.plots import Plot
+    from nlpkit.tasks.options import TypedOptions
 
 # BERT's SQuAD script (google-research/bert, run_squad.py): --max_seq_length, --doc_stride, --max_answer_length,
 # --n_best_size
@@ -199,14 +200,13 @@ class QuestionAnswering(Task):
     # --- made from data, from a model folder ---
 
     @classmethod
-    def from_data(cls, splits: Mapping[str, Dataset], options: Any) -> QuestionAnswering:
+    def from_data(cls, splits: Mapping[str, Dataset], options: Config) -> QuestionAnswering:
+        asked = QuestionAnsweringOptions.of(options)
         rows = splits.get("train") or next(iter(splits.values()))
         columns = [name for name in rows.column_names if name not in HIDDEN]
-        if options.doc_stride != DOC_STRIDE:  # the default gives way to short windows, see `windows.overlap`
-            _require_stride(options.doc_stride, options.max_length or MAX_LENGTH)
-        task = cls(
-            max_length=options.max_length, doc_stride=options.doc_stride, max_answer_length=options.max_answer_length
-        )
+        if asked.doc_stride != DOC_STRIDE:  # the default gives way to short windows, see `windows.overlap`
+            _require_stride(asked.doc_stride, asked.max_length or MAX_LENGTH)
+        task = cls(max_length=asked.max_length, doc_stride=asked.doc_stride, max_answer_length=asked.max_answer_length)
         task.bind(columns, options, labelled=True)
         return task
 
@@ -247,7 +247,7 @@ class QuestionAnswering(Task):
     def attach(self, tokenizer: Any) -> None:
         self.tokenizer = tokenizer
 
-    def configure(self, options: Any) -> None:
+    def configure(self, options: Config) -> None:
         if isinstance(options, WindowOptions):
             for name in ("doc_stride", "max_answer_length", "null_threshold"):
                 if getattr(options, name) is not None:
@@ -259,35 +259,38 @@ class QuestionAnswering(Task):
         if isinstance(options, QuestionAnsweringJudgeOptions):
             self.breakdown = options.breakdown
 
-    def bind(self, columns: Sequence[str], options: Any, *, labelled: bool) -> None:
-        self.question = _column(columns, options.question_column, self.question, QUESTION_NAMES, "question")
-        self.context = _column(columns, options.context_column, self.context, CONTEXT_NAMES, "context")
+    def bind(self, columns: Sequence[str], options: Config, *, labelled: bool) -> None:
+        passage = PassageColumnOptions.of(options)
+        self.question = _column(columns, passage.question_column, self.question, QUESTION_NAMES, "question")
+        self.context = _column(columns, passage.context_column, self.context, CONTEXT_NAMES, "context")
         if not labelled:
             return
+        given = AnswerColumnOptions.of(options)
         taken = (self.question.strip().lower(), self.context.strip().lower())
         names = [name for name in ANSWERS_NAMES if name not in taken]
-        self.answers = _column(columns, options.answers_column, self.answers, names, "answers")
+        self.answers = _column(columns, given.answers_column, self.answers, names, "answers")
         others = [name for name in columns if name not in (self.question, self.context, self.answers)]
         self.start, self.id = (
             column_names.require(named, columns, what) if named else column_names.guess(others, names)
             for named, names, what in (
-                (options.answer_start_column, START_NAMES, "answer start"),
-                (options.id_column, ID_NAMES, "id"),
+                (given.answer_start_column, START_NAMES, "answer start"),
+                (given.id_column, ID_NAMES, "id"),
             )
         )
 
-    def typed_rows(self, options: Any) -> list[dict[str, Any]]:
+    def typed_rows(self, options: TypedOptions) -> list[dict[str, Any]]:
         """A row for each --question and TEXT, all about --context or --context-file."""
-        asked = [*options.texts, *options.question]
+        typed = QuestionAnsweringAnswerOptions.of(options)
+        asked = [*options.texts, *typed.question]
         if not asked:
             raise UserError("there is no question", 'Ask with --question "..." (repeatable).')
-        if (options.context is None) == (options.context_file is None):
-            both = "not both" if options.context is not None else "where the answer is to be found"
+        context, file = typed.context, typed.context_file
+        if (context is None) == (file is None):
+            both = "not both" if context is not None else "where the answer is to be found"
             raise UserError(f"give --context or --context-file FILE, {both}")
-        context = options.context
-        if context is None:
-            context = _read_text(options.context_file, options.encoding)
-        elif not context.strip():
+        if file is not None:
+            context = _read_text(file, ReadingOptions.of(options).encoding)
+        elif not (context or "").strip():
             raise UserError("--context holds no text")
         return [{self.question: question, self.context: context} for question in asked]
 
@@ -444,7 +447,7 @@ class QuestionAnswering(Task):
     def model_arguments(self) -> dict[str, Any]:
         return {"num_labels": 2}  # a start and an end logit
 
-    def prepare_loss(self, options: Any, train: Dataset) -> None:
+    def prepare_loss(self, options: Config, train: Dataset) -> None:
         """Allow for no answer where train has questions without one."""
         if windows.UNANSWERABLE[0] in train["start"][:]:
             self.null_threshold = 0.0

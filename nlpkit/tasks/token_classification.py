@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from nlpkit.inference.writers import Write
     from nlpkit.metrics.tagging import Entity
     from nlpkit.runs.plots import Plot
+    from nlpkit.tasks.options import TypedOptions
 
 IGNORED = -100  # the label that torch's cross-entropy leaves out
 SHOWN_TAGS = 20  # rows of the table of plain tags
@@ -167,11 +168,12 @@ class TokenClassification(Task):
     # --- made from data, from a model folder ---
 
     @classmethod
-    def from_data(cls, splits: Mapping[str, Dataset], options: Any) -> TokenClassification:
+    def from_data(cls, splits: Mapping[str, Dataset], options: Config) -> TokenClassification:
+        given = TokenClassificationOptions.of(options)
         train = splits.get("train") or next(iter(splits.values()))
-        text = tagged.words_column(train, options.text_column)
-        tags = tagged.tags_column(train, text, options.tag_column, options.column)
-        asked: Scheme | None = None if options.scheme == "auto" else options.scheme
+        text = tagged.words_column(train, given.text_column)
+        tags = tagged.tags_column(train, text, given.tag_column, given.column)
+        asked: Scheme | None = None if given.scheme == "auto" else given.scheme
         spelled = tagged.spelled(asked)
         found = tagged.scheme_of(train, tags, asked, spelled)
         names = [tag for tag in tagged.distinct(train, tags, spelled) if tag]
@@ -209,10 +211,10 @@ class TokenClassification(Task):
             text=text,
             tags=tags,
             data_scheme=found,
-            max_length=options.max_length,
+            max_length=given.max_length,
         )
-        task.on_bad_tags = options.on_bad_tags
-        task.offsets = options.offsets
+        task.on_bad_tags = given.on_bad_tags
+        task.offsets = given.offsets
         return task
 
     @classmethod
@@ -276,7 +278,7 @@ class TokenClassification(Task):
     def input_columns(self) -> list[str]:
         return [self.text]
 
-    def configure(self, options: Any) -> None:
+    def configure(self, options: Config) -> None:
         if isinstance(options, AggregationOptions):
             self.aggregation = options.aggregation
         if isinstance(options, PerClassOptions):
@@ -289,12 +291,12 @@ class TokenClassification(Task):
             self.kind = options.column
             self.data_scheme = None if options.scheme == "auto" else options.scheme
 
-    def typed_rows(self, options: Any) -> list[dict[str, Any]]:
+    def typed_rows(self, options: TypedOptions) -> list[dict[str, Any]]:
         return [{"text": text} for text in options.texts]
 
-    def bind(self, columns: Sequence[str], options: Any, *, labelled: bool) -> None:
-        if options.text_column:
-            self.text = column_names.require(options.text_column, columns, "text")
+    def bind(self, columns: Sequence[str], options: Config, *, labelled: bool) -> None:
+        if named := TextOptions.of(options).text_column:
+            self.text = column_names.require(named, columns, "text")
         elif self.text not in columns:
             found = column_names.guess(columns, (*tagged.WORD_NAMES, *column_names.TEXT_NAMES))
             if found is None and len(columns) > 1:
@@ -303,9 +305,12 @@ class TokenClassification(Task):
                     "Name it with --text-column; a file without a header needs --columns, as in --columns word,tag.",
                 )
             self.text = found or columns[0]
-        if labelled and options.tag_column:
-            self.tags = tagged.named_column(options.tag_column, columns)
-        elif labelled and (options.column or self.tags not in columns):
+        if not labelled:
+            return
+        asked = TagOptions.of(options)
+        if asked.tag_column:
+            self.tags = tagged.named_column(asked.tag_column, columns)
+        elif asked.column or self.tags not in columns:
             self.tags = None  # `examples` looks at what the columns hold
 
     def describe(self) -> str:
@@ -600,8 +605,8 @@ class TokenClassification(Task):
             self.ids = {name: i for i, name in enumerate(self.labels)}
         return head
 
-    def prepare_loss(self, options: Any, train: Dataset) -> None:
-        self.label_all_tokens = options.label_all_tokens
+    def prepare_loss(self, options: Config, train: Dataset) -> None:
+        self.label_all_tokens = LabellingOptions.of(options).label_all_tokens
 
     def loss(self, logits: torch.Tensor, labels: torch.Tensor, items: torch.Tensor | int | None) -> torch.Tensor:
         """Cross-entropy in nats, a mean over the tokens whose label is not -100.

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from nlpkit.options import Config, TextColumnOptions, option
-from nlpkit.recipes import check_data, evaluate, predict
+from nlpkit.recipes import check_data, evaluate, predict, trained
 from nlpkit.tasks import registry
 from nlpkit.tasks.base import Task
 from nlpkit.tasks.registry import Entry
@@ -44,6 +44,24 @@ def test_commands_offer_the_options_of_every_task(recipe: Any, kind: registry.Ki
     for name in registry.TASKS:
         for field, info in getattr(registry.task_class(name), kind).model_fields.items():
             assert repr(recipe.Config.model_fields[field]) == repr(info), f"--{field} of {name}"
+
+
+@pytest.mark.parametrize(
+    ("config", "kind"),
+    [
+        (check_data.Config(), "data_options"),
+        (predict.Config(model="-"), "predict_options"),
+        (evaluate.Config(model="-"), "evaluate_options"),
+        (trained.TrainedDataOptions(), "column_options"),
+    ],
+    ids=["check-data", "predict", "evaluate", "distill"],
+)
+def test_a_task_reads_its_own_group_off_the_config_of_a_command(config: Config, kind: str) -> None:
+    for name in registry.TASKS:
+        group: type[Config] = getattr(registry.task_class(name), kind)
+        assert group.of(config) is config
+    with pytest.raises(TypeError, match=r"test_registry\.Base has no Stride"):
+        Stride.of(Base())
 
 
 def test_groups_are_joined_and_a_group_that_another_extends_comes_once(monkeypatch: pytest.MonkeyPatch) -> None:
