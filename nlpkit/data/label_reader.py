@@ -124,11 +124,7 @@ class LabelReader:
         rows = len(self._unknown_rows)
         asked = policy != "skip"
         if rows:
-            share = rows / self._read
-            if policy is None:
-                policy = "wrong" if share <= FEW_UNKNOWN else "error"
-            elif policy == "skip" and rows == self._read and split != "train":
-                policy = "error"
+            policy = decided(policy, rows, self._read, split)
             findings.append(self._unknown_finding(split, policy, owner, asked=asked))
         if self._respelt:
             pairs = ", ".join(f"{name!r} is {known!r} ({n:,})" for (name, known), n in self._respelt.most_common(SHOWN))
@@ -172,21 +168,39 @@ class LabelReader:
 
     def _unknown_finding(self, split: str, policy: Policy, owner: str, *, asked: bool) -> Finding:
         count = len(self._unknown_rows)
-        described = []
-        for name, rows in self._unknown.most_common(SHOWN_LABELS):
-            near = self.labels.nearest(name)
-            described.append(f"{name} {rows:,}" + (f" (nearest: {near})" if near else ""))
-        more = f" and {len(self._unknown) - SHOWN_LABELS} more" if len(self._unknown) > SHOWN_LABELS else ""
         known = ", ".join(self.labels.names[:SHOWN_LABELS]) + (", ..." if self.labels.size > SHOWN_LABELS else "")
         end = {"wrong": " and count as wrong", "skip": " and are left out"}.get(policy or "", "")
         message = (
             f"{split}: {count:,} of {self.total:,} rows have a label that is not in {owner}{end}: "
-            f"{', '.join(described)}{more}; the labels of {owner} are {known}"
+            f"{described(self._unknown, self.labels)}; the labels of {owner} are {known}"
         )
         if policy == "error" and asked:
             message += "; write them as the model has them, or choose --unknown-labels wrong or skip"
         level: Any = "error" if policy == "error" else "warning"
         return Finding(level, "unknown-label", message, count, list(self._unknown_rows.values()))
+
+
+def decided(policy: Policy, unknown: int, total: int, split: str) -> Literal["error", "wrong", "skip"]:
+    """What becomes of rows with a label that the model does not have.
+
+    Args:
+        policy: --unknown-labels; None: up to a share of `FEW_UNKNOWN` they are wrong, more are an error.
+        unknown, total: how many rows there are of them, and of all that could be read.
+        split: that they are of. That none is left of train is told apart.
+    """
+    if policy is None:
+        return "wrong" if unknown <= FEW_UNKNOWN * total else "error"
+    return "error" if policy == "skip" and unknown == total and split != "train" else policy
+
+
+def described(unknown: Counter[str], labels: Labels) -> str:
+    """The most frequent labels that a model does not have, with how often they occur and the nearest that it has."""
+    named = []
+    for name, count in unknown.most_common(SHOWN_LABELS):
+        near = labels.nearest(name)
+        named.append(f"{name} {count:,}" + (f" (nearest: {near})" if near else ""))
+    more = f" and {len(unknown) - SHOWN_LABELS} more" if len(unknown) > SHOWN_LABELS else ""
+    return ", ".join(named) + more
 
 
 def _no_score_is_ignored(value: Any) -> Any:

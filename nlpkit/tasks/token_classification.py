@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, TextIO
 import numpy as np
 
 from nlpkit import models, reporting
-from nlpkit.data import checks, tagged, words
+from nlpkit.data import checks, label_reader, tagged, words
 from nlpkit.data import columns as column_names
 from nlpkit.data import tags as schemes
 from nlpkit.data.conll import NUMBERS
@@ -25,7 +25,7 @@ from nlpkit.reporting import Marked, Table
 from nlpkit.tasks import heads
 from nlpkit.tasks.base import SHOWN, Finding, Task
 from nlpkit.tasks.heads import Head
-from nlpkit.tasks.options import FEW_UNKNOWN, LengthOptions, PerClassOptions, TextOptions, UnknownLabelOptions
+from nlpkit.tasks.options import LengthOptions, PerClassOptions, TextOptions, UnknownLabelOptions
 
 if TYPE_CHECKING:
     import torch
@@ -386,33 +386,22 @@ class TokenClassification(Task):
             return []
         policy, total = self.unknown_labels, len(kept["tags"])
         asked = policy != "skip"
-        if policy is None:
-            policy = "wrong" if len(rows) <= FEW_UNKNOWN * total else "error"
-        elif policy == "skip" and len(rows) == total:
-            policy = "error"
+        policy = label_reader.decided(policy, len(rows), total, split)
         if policy == "skip":
             for column in kept.values():
                 column[:] = [value for i, value in enumerate(column) if i not in rows]
         end = {"skip": " and are left out", "wrong": " and count as wrong"}.get(policy, "")
         if policy == "wrong" and split == "train":
             end = " and are not trained on"
+        unknown = label_reader.described(counts, Labels("single-label", self.classes))
         message = (
             f"{split}: {counts.total():,} words in {len(rows):,} of {total:,} rows have a tag that the model has no "
-            f"class for{end}: {self._near(counts)}; the model has {', '.join(self.classes[:SHOWN_TAGS])}"
+            f"class for{end}: {unknown}; the model has {', '.join(self.classes[:SHOWN_TAGS])}"
         )
         if policy == "error" and asked:
             message += "; write them as the model has them, or choose --unknown-labels wrong or skip"
         level: Any = "error" if policy == "error" else "warning"
         return [Finding(level, "unknown-tag", message, counts.total(), list(rows.values()))]
-
-    def _near(self, counts: Counter[str]) -> str:
-        """The most frequent unknown classes, with how often they occur and the nearest of the model's."""
-        labels = Labels("single-label", self.classes)
-        named = []
-        for name, count in counts.most_common(SHOWN):
-            near = labels.nearest(name)
-            named.append(f"{name} {count:,}" + (f" (nearest: {near})" if near else ""))
-        return ", ".join(named) + (", ..." if len(counts) > SHOWN else "")
 
     def _class_of(self, tag: str) -> str | None:
         """What a tag of an example says: itself where tags are plain, else its type; None for O."""
