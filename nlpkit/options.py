@@ -158,6 +158,12 @@ class Config(BaseModel):
         given = {name: getattr(self, name) for name in self._given}
         return type(self)(**{**given, **values})
 
+    def on_top_of(self, recorded: Mapping[str, Any]) -> Self:
+        """The options of a record, as far as there are such, with those that were given here on top."""
+        values = self.with_new_names(recorded)
+        known = {name: value for name, value in values.items() if name in type(self).model_fields}
+        return self.changed(**{name: value for name, value in known.items() if name not in self._given})
+
     def record(self) -> dict[str, Any]:
         """The resolved configuration as JSON values, without where it was written (see `NOT_REPEATED`)."""
         return self.model_dump(mode="json", exclude=set(NOT_REPEATED))
@@ -568,3 +574,7 @@ class OutputOptions(Config):
         metavar="REPO",
     )
     public: bool = option(False, "With --push-to-hub: make a new repository public.", panel="Output")
+
+
+class RunOptions(OutputOptions, TrainingOptions):
+    """What every command takes that trains a model: how, where the run folder goes, and who is told."""

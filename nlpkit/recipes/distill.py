@@ -25,7 +25,7 @@ from nlpkit.compression.students import layer_map, mapped_layers
 from nlpkit.data import features
 from nlpkit.errors import UserError
 from nlpkit.inference.predictor import Predictor, Trained, open_trained
-from nlpkit.options import OpeningOptions, OutputOptions, TrainingOptions, flag_of, option
+from nlpkit.options import OpeningOptions, RunOptions, flag_of, option
 from nlpkit.recipes import experiment as runs
 from nlpkit.recipes import more_rows, price, running, student
 from nlpkit.recipes.experiment import Experiment
@@ -101,9 +101,7 @@ class LossOptions(StudentOptions):
         return value
 
 
-class Config(
-    LossOptions, MoreRowsOptions, price.PriceOptions, TrainedDataOptions, OutputOptions, TrainingOptions, OpeningOptions
-):
+class Config(LossOptions, MoreRowsOptions, price.PriceOptions, TrainedDataOptions, RunOptions, OpeningOptions):
     """Options of `nlpkit distill`."""
 
     teacher: str = option(
@@ -349,7 +347,7 @@ def run(config: Config) -> Report:
         if not process.is_main_process():
             return Report({})
         record = runs.record_of(experiment, judged, time.monotonic() - started)
-        record |= _price(experiment, judged)
+        record |= _price(experiment, judged, config.measure_seconds)
         runs.write(experiment, record, judged)
     if target:
         running.push(experiment.folder.path, target, public=config.public)
@@ -358,8 +356,12 @@ def run(config: Config) -> Report:
     return report
 
 
-def _price(experiment: Experiment, judged: runs.Judged) -> dict[str, Any]:
-    """Teacher and student on the same rows, and their ancestors."""
+def _price(experiment: Experiment, judged: runs.Judged, seconds: float) -> dict[str, Any]:
+    """Teacher and student on the same rows, and their ancestors.
+
+    Args:
+        seconds: see `PriceOptions.measure_seconds`.
+    """
     teacher = experiment.trainer.teacher
     split = "test" if "test" in judged.metrics else "validation"
     own = Predictor.of(experiment.task, experiment.trainer.model, experiment.tokenizer, experiment.device)
@@ -370,7 +372,7 @@ def _price(experiment: Experiment, judged: runs.Judged) -> dict[str, Any]:
         ],
         judged.examples[split],
         split,
-        seconds=experiment.config.measure_seconds,
+        seconds=seconds,
     )
     return {"price": found, "lineage": price.lineage(teacher.record, found, COMMAND)}
 

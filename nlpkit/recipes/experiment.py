@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from datasets import Dataset
 
     from nlpkit.data.sources import LoadedData
+    from nlpkit.options import RunOptions
     from nlpkit.tasks.outputs import Outputs
     from nlpkit.training.devices import Device
     from nlpkit.training.trainer import NlpkitTrainer, Split
@@ -36,7 +37,7 @@ TRAIN_ROWS_JUDGED = 1_000  # the train row of the result table comes from this m
 class Experiment:
     """Everything that a training run is made of, before its first step."""
 
-    config: Any
+    config: RunOptions
     command: str
     task: Task
     loaded: LoadedData
@@ -136,7 +137,7 @@ def cut_findings(task: Task, ready: Mapping[str, Split], *, settable: bool = Tru
 
 
 def make_trainer(
-    config: Any,
+    config: RunOptions,
     task: Task,
     ready: dict[str, Split],
     model: Any,
@@ -149,7 +150,6 @@ def make_trainer(
     """The Trainer of a run and the number of its steps.
 
     Args:
-        config: with `TrainingOptions` and `OutputOptions`.
         ready: `train` and `validation`, tokenized; others are judged in the end.
         kind: a subclass of `NlpkitTrainer` with a loss of its own, and
         more: what its constructor takes besides.

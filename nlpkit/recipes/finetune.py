@@ -14,7 +14,7 @@ import numpy as np
 from nlpkit import fitting, models, process, reporting
 from nlpkit.data import features, splits
 from nlpkit.errors import UserError
-from nlpkit.options import DataOptions, ModelOptions, OutputOptions, TrainingOptions, option
+from nlpkit.options import DataOptions, ModelOptions, RunOptions, option
 from nlpkit.recipes import experiment as runs
 from nlpkit.recipes import running
 from nlpkit.recipes.experiment import Experiment, Judged
@@ -33,13 +33,13 @@ if TYPE_CHECKING:
     from nlpkit.training.trainer import Split
 
 
-class FinetuneOptions(OutputOptions, TrainingOptions, ModelOptions, DataOptions):
+class FinetuneOptions(RunOptions, ModelOptions, DataOptions):
     """Options of fine-tuning for any task; a recipe's Config adds those of its task."""
 
     baseline: bool = option(False, "Also train a classical model, for comparison.", panel="Output")
 
 
-def build(config: Any, command: str, task_class: type[Task]) -> Experiment:
+def build(config: FinetuneOptions, command: str, task_class: type[Task]) -> Experiment:
     """Load, check and tokenize the data, open the model, and make the Trainer.
 
     Raises:
@@ -96,7 +96,7 @@ def build(config: Any, command: str, task_class: type[Task]) -> Experiment:
     return experiment
 
 
-def _open_tokenizer(config: Any, task_class: type[Task]) -> tuple[Any, Any]:
+def _open_tokenizer(config: FinetuneOptions, task_class: type[Task]) -> tuple[Any, Any]:
     """The model's config and the tokenizer, which are small: what is wrong with them is said before data are read."""
     name = models.resolve(config.model)
     trust, slow = config.trust_remote_code, task_class.slow_tokenizers
@@ -109,7 +109,7 @@ def _open_tokenizer(config: Any, task_class: type[Task]) -> tuple[Any, Any]:
 
 
 def _open_data(
-    config: Any, task_class: type[Task], model_config: PreTrainedConfig, folder: RunFolder
+    config: FinetuneOptions, task_class: type[Task], model_config: PreTrainedConfig, folder: RunFolder
 ) -> tuple[LoadedData, Task, dict[str, Dataset], list[Finding], Head]:
     """Rows, the task that they are for, their examples, what was found in them (errors among that stop here), and what
     becomes of the model's head."""
@@ -129,7 +129,7 @@ def _open_data(
     return loaded, task, examples, findings, head
 
 
-def _head(config: Any, model_config: PreTrainedConfig, task: Task, folder: RunFolder) -> Head:
+def _head(config: FinetuneOptions, model_config: PreTrainedConfig, task: Task, folder: RunFolder) -> Head:
     """What becomes of the head of the model that is begun with; the task numbers its labels accordingly."""
     record = read_record(models.resolve(config.model)) or {}
     head = heads.of_trained(task, registry.known_task(model_config, record.get("task")))
@@ -141,7 +141,7 @@ def _head(config: Any, model_config: PreTrainedConfig, task: Task, folder: RunFo
 
 
 def _open_model(
-    config: Any, model_config: PreTrainedConfig, task: Task, tokenizer: Any, head: Head
+    config: FinetuneOptions, model_config: PreTrainedConfig, task: Task, tokenizer: Any, head: Head
 ) -> tuple[Any, list[str]]:
     """The model with its head, frozen where asked, and the names of its new weights."""
     from transformers import set_seed
@@ -166,7 +166,7 @@ def _open_model(
     return model, new
 
 
-def run(config: Any, command: str, task_class: type[Task]) -> Report:
+def run(config: FinetuneOptions, command: str, task_class: type[Task]) -> Report:
     """Fine-tune and write the run folder; returns the result table."""
     config, done = running.taken_up(config, command)
     if done is not None:

@@ -22,7 +22,7 @@ from pydantic import field_validator
 from nlpkit import fitting, models, process, reporting
 from nlpkit.errors import UserError
 from nlpkit.options import Config as BaseConfig
-from nlpkit.options import CorpusOptions, ModelOptions, OutputOptions, Strings, TrainingOptions, flag_of, option
+from nlpkit.options import CorpusOptions, ModelOptions, RunOptions, Strings, flag_of, option
 from nlpkit.pretraining.architectures import ArchitectureOptions, new_config
 from nlpkit.recipes import running
 from nlpkit.reporting import Report, Table
@@ -107,7 +107,7 @@ class TextOptions(CorpusOptions):
     streaming: bool = option(False, "Read as it trains: for corpora larger than the disk has room for.", panel="Data")
 
 
-class Config(OutputOptions, TrainingOptions, ObjectiveOptions, ArchitectureOptions, ModelOptions, TextOptions):
+class Config(RunOptions, ObjectiveOptions, ArchitectureOptions, ModelOptions, TextOptions):
     """Options of `nlpkit pretrain-mlm`."""
 
     model: str | None = option(  # type: ignore[assignment]

@@ -23,7 +23,7 @@ from nlpkit import models, process, reporting
 from nlpkit.data import features
 from nlpkit.errors import UserError
 from nlpkit.inference.predictor import Predictor, Trained, open_trained
-from nlpkit.options import AtCommas, OpeningOptions, OutputOptions, Strings, TrainingOptions, flag_of, option
+from nlpkit.options import AtCommas, OpeningOptions, RunOptions, Strings, flag_of, option
 from nlpkit.recipes import cutting, front, price, running
 from nlpkit.recipes import experiment as runs
 from nlpkit.recipes.cutting import START, STRUCTURES, Cut
@@ -61,7 +61,7 @@ Included = Annotated[list[Literal["embeddings", "biases"]], AtCommas]
 Shares = Annotated[list[float], AtCommas]
 
 
-class Config(price.PriceOptions, TrainedDataOptions, OutputOptions, TrainingOptions, OpeningOptions):
+class Config(price.PriceOptions, TrainedDataOptions, RunOptions, OpeningOptions):
     """Options of `nlpkit prune`; alpha and temperature are by default those of `distill`."""
 
     model: str = option(..., "Run folder, model folder or hub name.", panel="Input", metavar="MODEL", positional=True)
@@ -209,6 +209,7 @@ class Pruning(Experiment):
         cut: what was done to it.
     """
 
+    config: Config
     trained: Trained
     cut: Cut
 

@@ -6,11 +6,11 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
 
 from nlpkit import process, reporting
 from nlpkit.errors import Interrupted, RunError, UserError
-from nlpkit.options import without_permissions
+from nlpkit.options import OutputOptions, RunOptions, TrainingOptions, without_permissions
 from nlpkit.runs.folder import RECORD, RunFolder, read_record
 
 if TYPE_CHECKING:
@@ -20,15 +20,28 @@ if TYPE_CHECKING:
 class Experiment(Protocol):
     """What a run is made of before its first step, as far as training it goes."""
 
-    config: Any
     command: str
     device: Device
     trainer: Any  # ResumableTrainer
     folder: RunFolder
     steps: int
 
+    @property
+    def config(self) -> RunOptions: ...
+
+
+class Resumable(Protocol):
+    """The options of a command whose interrupted run can go on."""
+
+    output: Path | None
+    overwrite: bool
+    resume: bool
+
+    def on_top_of(self, recorded: Mapping[str, Any]) -> Self: ...
+
 
 E = TypeVar("E", bound=Experiment)
+R = TypeVar("R", bound=Resumable)
 
 
 @contextmanager
@@ -41,7 +54,7 @@ def saying_how_to_go_on(command: str, folder: Path) -> Iterator[None]:
         raise Interrupted(said, f"Go on with: nlpkit {command} --output {folder} --resume") from None
 
 
-def taken_up(config: Any, command: str) -> tuple[Any, tuple[dict[str, Any], Path] | None]:
+def taken_up(config: R, command: str) -> tuple[R, tuple[dict[str, Any], Path] | None]:
     """The config to run with, and with --resume the record and folder of a run that is complete already.
 
     Raises:
@@ -49,41 +62,44 @@ def taken_up(config: Any, command: str) -> tuple[Any, tuple[dict[str, Any], Path
     """
     if not config.resume:
         return config, None
-    record = read_record(config.output) if config.output is not None else None
+    folder = _named_folder(config)
+    record = read_record(folder)
     if record and record["command"] != command:
-        raise UserError(f"--resume: {config.output} is a run of `nlpkit {record['command']}`", "Give another --output.")
+        raise UserError(f"--resume: {folder} is a run of `nlpkit {record['command']}`", "Give another --output.")
     config = resumed(config)
-    if RunFolder(config.output).state() != "complete":
+    if RunFolder(folder).state() != "complete":
         return config, None
-    reporting.current().note(f"{config.output} is complete: nothing to resume")
-    return config, (record or {}, config.output)
+    reporting.current().note(f"{folder} is complete: nothing to resume")
+    return config, (record or {}, folder)
 
 
-def resumed(config: Any) -> Any:
+def resumed(config: R) -> R:
     """The configuration of the interrupted run, with the flags given now on top.
 
     Raises:
         UserError: there is no --output, it holds something else, or --overwrite is given too.
     """
-    if config.output is None:
-        raise UserError("--resume needs the --output folder of the run to go on with")
+    folder = _named_folder(config)
     if config.overwrite:
         raise UserError("--resume goes on with the run, --overwrite replaces it", "Give one of them.")
-    record = read_record(config.output)
+    record = read_record(folder)
     if not record:
-        if record is None and config.output.exists() and any(config.output.iterdir()):
-            raise UserError(f"--resume: {config.output} is not an nlpkit run")
-        reporting.current().note(f"--resume: there is no run in {config.output} yet; starting one")
+        if record is None and folder.exists() and any(folder.iterdir()):
+            raise UserError(f"--resume: {folder} is not an nlpkit run")
+        reporting.current().note(f"--resume: there is no run in {folder} yet; starting one")
         return config
     if not isinstance(record.get("config"), dict):
         raise UserError(
-            f"--resume: the record of the run in {config.output} does not tell its options",
+            f"--resume: the record of the run in {folder} does not tell its options",
             "Run it again with --overwrite.",
         )
-    values = without_permissions(record["config"], config.output / RECORD)
-    recorded = {key: value for key, value in values.items() if key in type(config).model_fields}
-    given = {name: getattr(config, name) for name in config.given}
-    return type(config)(**{**recorded, **given})
+    return config.on_top_of(without_permissions(record["config"], folder / RECORD))
+
+
+def _named_folder(config: Resumable) -> Path:
+    if config.output is None:
+        raise UserError("--resume needs the --output folder of the run to go on with")
+    return config.output
 
 
 def train(
@@ -144,14 +160,14 @@ def train(
         experiment = build(smaller)
 
 
-def _out_of_memory(config: Any, error: Exception) -> Exception:
+def _out_of_memory(config: TrainingOptions, error: Exception) -> Exception:
     return RunError(
         f"out of memory with --batch-size {config.batch_size}: {str(error).splitlines()[0]}",
         "Lower --batch-size or --max-length, or add --gradient-checkpointing.",
     )
 
 
-def require_hub_access(config: Any) -> str | None:
+def require_hub_access(config: OutputOptions) -> str | None:
     """Check the right to push before hours of training, and make the repository.
 
     Raises:

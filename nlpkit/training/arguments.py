@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from nlpkit.errors import UserError
-from nlpkit.options import TrainingOptions, suggest
+from nlpkit.options import RunOptions, TrainingOptions, suggest
 from nlpkit.training.devices import Device
 from nlpkit.training.schedules import WSD_DECAY
 
@@ -36,7 +36,7 @@ def total_steps(rows: int, options: TrainingOptions, processes: int) -> int:
 
 
 def training_arguments(
-    options: Any,
+    options: RunOptions,
     output: Path,
     device: Device,
     *,
@@ -48,7 +48,6 @@ def training_arguments(
     """Build the TrainingArguments of a run.
 
     Args:
-        options: a config with `TrainingOptions` and `OutputOptions`.
         output: where checkpoints go.
         main_metric: picks the best checkpoint unless the options name another.
         steps: of the whole run, for the logging interval.
