@@ -173,6 +173,11 @@ class Listener(Reporter):
 _current: Reporter = Reporter()
 
 
+def counted(count: int, one: str, many: str) -> str:
+    """A number and what it is of: `one` goes on from 1, `many` from every other."""
+    return f"{count:,} {one if count == 1 else many}"
+
+
 def current() -> Reporter:
     """The reporter in force."""
     return _current

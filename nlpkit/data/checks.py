@@ -8,6 +8,7 @@ from typing import Any
 
 from nlpkit.data import duplicates as texts
 from nlpkit.data.spelling import folded
+from nlpkit.reporting import counted
 from nlpkit.tasks.base import SHOWN, Finding
 
 RARE = 10  # rows under which a class is called rare
@@ -44,7 +45,8 @@ def duplicates(
             message = f"{split}: {len(repeated):,} of {len(inputs):,} rows repeat an earlier one"
             findings.append(Finding("warning", "duplicates", message, len(repeated), repeated))
         if contradicting:
-            message = f"{split}: {len(contradicting):,} repeated rows have another label than the first"
+            rows = counted(len(contradicting), "repeated row has", "repeated rows have")
+            message = f"{split}: {rows} another label than the first"
             findings.append(Finding("warning", "contradictions", message, len(contradicting), contradicting))
     return findings
 
@@ -120,7 +122,7 @@ def classes(names: Sequence[str], labels: Mapping[str, Sequence[int]]) -> list[F
     for split, values in labels.items():
         absent = [name for i, name in enumerate(names) if counts[i] and i not in set(values)]
         if split != "train" and values and absent:
-            lead = "1 class of train has" if len(absent) == 1 else f"{len(absent)} classes of train have"
+            lead = counted(len(absent), "class of train has", "classes of train have")
             shown = ", ".join(absent[:SHOWN]) + (", ..." if len(absent) > SHOWN else "")
             message = f"{split}: {lead} no row: {shown}"
             findings.append(Finding("note", "absent-class", message, len(absent)))

@@ -22,7 +22,7 @@ from nlpkit.data import columns, readers, sources, splits
 from nlpkit.data.labels import is_missing
 from nlpkit.errors import UserError
 from nlpkit.options import CorpusOptions
-from nlpkit.reporting import Progress
+from nlpkit.reporting import Progress, counted
 
 LONGEST_TEXT = 2**16  # characters; a longer line is cut at blanks: memory is bounded for a file without line ends too
 _ROWS = 256  # rows of a table turned into texts at a time
@@ -368,7 +368,7 @@ def _files_in(folder: Path, reading: readers.Reading) -> list[Path]:
             f"{folder}: no text files in this folder{there}", f"Known formats: {known_formats} (or .gz, .zst)."
         )
     if others:
-        reporting.current().note(f"{folder}: {len(others)} files are left out ({left})")
+        reporting.current().note(f"{folder}: {counted(len(others), 'file is', 'files are')} left out ({left})")
     return found
 
 

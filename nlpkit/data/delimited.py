@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from nlpkit.data import columns as column_names
+from nlpkit.reporting import counted
 
 HEAD_LINES = 1_000  # lines that are looked at before one is read,
 HEAD_CHARACTERS = 2**20  # or fewer long ones
@@ -247,14 +248,14 @@ class Records:
         self.file.skipped_blank(self._blank)
         if count := len(self._as_text):
             self.file.warn(
-                f"{count:,} lines have a quote that does not close before the next row; "
+                f"{counted(count, 'line has', 'lines have')} a quote that does not close before the next row; "
                 f"there quotes are read as text (first: line {self._as_text[0]}; --quoting standard|none)"
             )
         if count := len(self._swallowing):
             first, last = self._swallowing[0]
             self.file.warn(
-                f"{count:,} rows have a quoted field with line ends and '{self.mark}' in it, and each of "
-                f"their lines would be a row by itself (first: lines {first} to {last}); "
+                f"{counted(count, 'row has', 'rows have')} a quoted field with line ends and '{self.mark}' in it, "
+                f"of which each line would be a row by itself (first: lines {first} to {last}); "
                 "if quotes are text in this file: --quoting none"
             )
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 from nlpkit.data import layouts, split_names
 from nlpkit.data.rows import DecodedLines, Row
 from nlpkit.errors import UserError
+from nlpkit.reporting import counted
 
 if TYPE_CHECKING:
     from nlpkit.data.readers import Input
@@ -69,7 +70,7 @@ def _json_lines(source: Input, text: DecodedLines, *, begun: bool = False) -> It
         else:
             yield Row(number, values)
     if commas:
-        source.say(f"{commas:,} lines end in a comma, which is left out")
+        source.say(f"{counted(commas, 'line ends', 'lines end')} in a comma, which is left out")
     decoder.tell(source, repeated)
 
 
@@ -123,8 +124,8 @@ class _Decoder(json.JSONDecoder):
         """Warn where values were lost; `where` the first ones were."""
         if self.repeated:
             source.warn(
-                f"{self.repeated:,} objects hold a name twice, of which the last value is kept (first: {where}"
-                f"{self.name!r})"
+                f"{counted(self.repeated, 'object holds', 'objects hold')} a name twice, of which the last value is "
+                f"kept (first: {where}{self.name!r})"
             )
 
 

@@ -18,6 +18,7 @@ from typing import Any, Literal
 
 from nlpkit.data.labels import MINUS, MISSING_WORDS, as_number, is_missing, natural_order
 from nlpkit.errors import UserError
+from nlpkit.reporting import counted
 
 Form = Literal["one", "several", "flags"]
 
@@ -255,7 +256,10 @@ def _open_texts(
     if not sure:
         count = sum(texts[text] for text in bracketed)
         example = next(iter(sorted(bracketed)))
-        said.append(f"column '{column}': {count:,} cells in brackets are names as they stand ({example})")
+        brackets = counted(
+            count, "cell in brackets is a name as it stands", "cells in brackets are names as they stand"
+        )
+        said.append(f"column '{column}': {brackets} ({example})")
         return {}
     lists, rest = sum(texts[text] for text in strict), [text for text in texts if text not in strict]
     doubtful.append(
@@ -353,9 +357,8 @@ def _structured(
             "Write all of them alike.",
         )
     if repeating := [value for value in lists if _repeats(value)]:
-        doubtful.append(
-            f"column '{column}': {len(repeating):,} cells name a label twice, such as {min(map(str, repeating))}"
-        )
+        name = counted(len(repeating), "cell names", "cells name")
+        doubtful.append(f"column '{column}': {name} a label twice, such as {min(map(str, repeating))}")
     counts = [len([item for item in value if not is_missing(item)]) for value in lists]
     form: Form = "several" if lists else "one"
     return replace(cells, form=form, one_each=all(count == 1 for count in counts), naming=naming)

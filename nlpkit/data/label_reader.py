@@ -12,6 +12,7 @@ from nlpkit.data import checks
 from nlpkit.data.label_cells import Cells
 from nlpkit.data.label_columns import NOT_PUBLIC
 from nlpkit.data.labels import Labels, as_target, is_no_number, text_of
+from nlpkit.reporting import counted
 from nlpkit.tasks.base import SHOWN, Finding
 from nlpkit.tasks.options import FEW_UNKNOWN
 
@@ -129,7 +130,8 @@ class LabelReader:
         if self._respelt:
             pairs = ", ".join(f"{name!r} is {known!r} ({n:,})" for (name, known), n in self._respelt.most_common(SHOWN))
             count = self._respelt.total()
-            message = f"{split}: {count:,} labels are spelt otherwise than those of {owner} and taken for them: {pairs}"
+            labels_are = counted(count, "label is", "labels are")
+            message = f"{split}: {labels_are} spelt otherwise than those of {owner} and taken for them: {pairs}"
             findings.append(Finding("note", "respelt-label", message, count))
         if self._none:
             message = (
@@ -137,7 +139,7 @@ class LabelReader:
             )
             findings.append(Finding("note", "empty-label", message, self._none))
         if self._kept_back:
-            message = f"{split}: {self._kept_back:,} rows carry the label -1 (not public)"
+            message = f"{split}: {counted(self._kept_back, 'row carries', 'rows carry')} the label -1 (not public)"
             findings.append(Finding("note", "unlabelled", message, self._kept_back))
         chosen = [i for i in range(len(labels)) if policy == "wrong" or i not in self._unknown_rows]
         if self.labels.problem == "multi-label" and policy == "wrong" and rows:

@@ -16,6 +16,7 @@ from nlpkit import reporting
 from nlpkit.data.spelling import folded
 from nlpkit.errors import UserError
 from nlpkit.nearby import nearest
+from nlpkit.reporting import counted
 
 Problem = Literal["single-label", "multi-label", "regression"]
 
@@ -330,9 +331,10 @@ def _tell_regression(column: str, count: int, others: Sequence[Any]) -> None:
     if not others:
         reporting.current().note(f"column '{column}' holds numbers to predict (--problem multi-class for classes)")
         return
+    none = counted(len(others), "cell that is none", "cells that are none")
     names = ", ".join(f"{name} {rows:,}" for name, rows in sorted(Counter(map(text_of, others)).items())[:5])
     reporting.current().warn(
-        f"column '{column}': {count:,} numbers to predict, and {len(others):,} cells that are none ({names}): their "
+        f"column '{column}': {count:,} numbers to predict, and {none} ({names}): their "
         "rows are left out (--problem multi-class for classes)"
     )
 
@@ -354,7 +356,9 @@ def _named(counts: Counter[str], column: str) -> Counter[str]:
     if changed:
         shown = ", ".join(f"{name} is {short}" for name, short in sorted(changed.items())[:3])
         rows = sum(counts[name] for name in changed)
-        reporting.current().note(f"column '{column}': {rows:,} labels are written as floats: {shown}")
+        reporting.current().note(
+            f"column '{column}': {counted(rows, 'label is', 'labels are')} written as floats: {shown}"
+        )
     return merged
 
 

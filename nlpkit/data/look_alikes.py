@@ -11,6 +11,7 @@ from typing import Any
 
 from nlpkit.data.labels import as_number
 from nlpkit.data.spelling import folded
+from nlpkit.reporting import counted
 from nlpkit.tasks.base import SHOWN, Finding
 
 # A name one letter away from another is a slip of the pen when it is this many times rarer, and long enough; short
@@ -36,7 +37,7 @@ def alike(names: Sequence[str], counts: Mapping[str, int], what: str, *, slips: 
     if not pairs:
         return []
     shown = [f"{_shown(a)} ({counts[a]:,}) and {_shown(b)} ({counts[b]:,}){_why(a, b)}" for a, b in pairs]
-    message = f"{len(pairs)} pair{'s' * (len(pairs) > 1)} of {what} look alike, and may be the same"
+    message = f"{counted(len(pairs), 'pair', 'pairs')} of {what} look alike, and may be the same"
     return [Finding("warning", "alike-labels", message, len(pairs), shown)]
 
 

@@ -29,6 +29,7 @@ from nlpkit.data.one_type import Parts, plain
 from nlpkit.data.rows import OTHER_FORMAT, DecodedLines, Row, Style, nul_character, undecodable_byte
 from nlpkit.data.table_rows import distinct, parquet_rows, xlsx_rows
 from nlpkit.errors import UserError
+from nlpkit.reporting import counted
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -337,7 +338,8 @@ class Input:
             for row in layouts.reshaped(_READERS[self.format](self), self):
                 yield row
         if self._blank and not self.parted:
-            self.say(f"{self._blank:,} blank lines between rows are no rows")
+            blank = counted(self._blank, "blank line between rows is no row", "blank lines between rows are no rows")
+            self.say(blank)
         if row is None and (needed or self.columns is None):
             raise self.empty()
 

@@ -14,6 +14,7 @@ from nlpkit.data.readers import FORMATS, Reading
 from nlpkit.data.sources import LoadedData
 from nlpkit.errors import UserError
 from nlpkit.options import DataOptions, SourceOptions, suggest
+from nlpkit.reporting import counted
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -97,9 +98,9 @@ def prepare(loaded: LoadedData, task: Task, options: DataOptions, seed: int, *, 
         }
         how = f"stratified by '{column}', " if column else f"whole groups of '{together}', " if together else ""
         if groups is not None and not together and (equal := len(groups) - int(groups.max()) - 1):
-            stay = "1 row that repeats a text stays" if equal == 1 else f"{equal:,} rows that repeat a text stay"
+            stay = counted(equal, "row that repeats a text stays", "rows that repeat a text stay")
             how += f"{stay} with it, "
-        rows = f"{len(held):,} row{'s' * (len(held) != 1)}"
+        rows = counted(len(held), "row", "rows")
         reporter.note(f"validation: {rows} held out of train ({how}seed {seed}; --validation-file)")
     limits: dict[str, Any] = dict.fromkeys(splits, options.max_eval_samples)
     if training:

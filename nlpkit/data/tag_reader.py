@@ -11,6 +11,7 @@ from nlpkit.data import tags as schemes
 from nlpkit.data.readers import LINES
 from nlpkit.data.spans import Counting
 from nlpkit.data.tags import Scheme
+from nlpkit.reporting import counted
 from nlpkit.tasks.base import Finding
 
 if TYPE_CHECKING:
@@ -83,7 +84,8 @@ class TagReader:
         self.moved += [f"{where}: {said}" for said in sentence.moved]
         self.cut += [f"{where}: {said}" for said in sentence.cut]
         if self.scheme == "plain" and not all(sentence.tags):
-            self.untagged.append(f"{where}: {sum(not tag for tag in sentence.tags)} words without a tag")
+            bare = counted(sum(not tag for tag in sentence.tags), "word", "words")
+            self.untagged.append(f"{where}: {bare} without a tag")
             return None
         self.words += len(sentence.tags)
         if not isinstance(value, str):

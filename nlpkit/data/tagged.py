@@ -18,6 +18,7 @@ from nlpkit.data.spans import Counting, Mark
 from nlpkit.data.tags import Scheme, Span
 from nlpkit.data.words import Place
 from nlpkit.errors import UserError
+from nlpkit.reporting import counted
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -99,8 +100,8 @@ def tagged_sentence(value: Any, tags: Any, counting: Counting) -> Sentence:
         return _marked(value, spans.marks_of(tags), counting)
     made = sentence(value)
     if not isinstance(tags, list) or len(tags) != len(made.places):
-        count = len(tags) if isinstance(tags, list) else "no"
-        raise ValueError(f"{len(made.places)} words, {count} tags")
+        count = len(tags) if isinstance(tags, list) else 0
+        raise ValueError(f"{counted(len(made.places), 'word', 'words')}, {counted(count, 'tag', 'tags')}")
     made.tags = tags
     return made
 

@@ -19,7 +19,7 @@ from nlpkit.data import features, splits, suspects
 from nlpkit.data import lengths as token_lengths
 from nlpkit.errors import UserError
 from nlpkit.options import DEFAULT_MODEL, DataOptions, option
-from nlpkit.reporting import Report
+from nlpkit.reporting import Report, counted
 from nlpkit.tasks import registry
 from nlpkit.tasks.base import Finding, Task
 
@@ -119,7 +119,7 @@ def run(config: Config) -> Report:
 
 def _counted(errors: int, warnings: int) -> str:
     counts = {"error": errors, "warning": warnings}
-    return ", ".join(f"{count} {name}{'s' if count > 1 else ''}" for name, count in counts.items() if count)
+    return ", ".join(counted(count, name, f"{name}s") for name, count in counts.items() if count)
 
 
 def _verdict(errors: int, warnings: int) -> str:

@@ -20,7 +20,7 @@ from nlpkit.data.labels import Labels, is_missing
 from nlpkit.data.sources import FILE, HIDDEN
 from nlpkit.errors import UserError
 from nlpkit.options import ColumnOptions, Config, Names, Strings, TextColumnOptions, option
-from nlpkit.reporting import Table
+from nlpkit.reporting import Table, counted
 from nlpkit.tasks import heads
 from nlpkit.tasks.base import SHOWN, Finding, Task
 from nlpkit.tasks.heads import Head
@@ -435,7 +435,8 @@ class TextClassification(Task):
             counts = np.asarray(labels["train"]).sum(axis=0)
             never = [name for name, count in zip(self.labels.names, counts, strict=True) if count == 0]
             if never:
-                message = f"train: {len(never)} labels never occur: {', '.join(never[:SHOWN])}"
+                lead = counted(len(never), "label never occurs", "labels never occur")
+                message = f"train: {lead}: {', '.join(never[:SHOWN])}"
                 findings.append(Finding("warning", "unused-label", message, len(never)))
         if self.labels.problem == "regression" and "train" in examples and np.std(labels["train"]) == 0:
             message = f"train: every target is {labels['train'][0]}: there is nothing to learn"

@@ -18,7 +18,7 @@ from nlpkit.data.question_reader import QuestionReader
 from nlpkit.data.sources import HIDDEN
 from nlpkit.errors import UserError
 from nlpkit.options import Config, ReadingOptions, Strings, option
-from nlpkit.reporting import Table
+from nlpkit.reporting import Table, counted
 from nlpkit.tasks.base import Finding, Task
 from nlpkit.tasks.options import LengthOptions
 
@@ -414,9 +414,8 @@ class QuestionAnswering(Task):
                 if windows.room_for(len(ids[question]), self.max_length, frame) < windows.LEAST_ROOM
             ]
             if long:
-                message = (
-                    f"{split}: {len(long):,} questions leave no room for their context in {self.max_length} tokens"
-                )
+                leave = counted(len(long), "question leaves no room for its", "questions leave no room for their")
+                message = f"{split}: {leave} context in {self.max_length} tokens"
                 findings.append(Finding("error", "long-question", message, len(long), long))
         return findings
 

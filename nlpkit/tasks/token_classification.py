@@ -21,7 +21,7 @@ from nlpkit.data.tag_reader import TagReader, token_lines
 from nlpkit.data.tags import OUTSIDE, Scheme
 from nlpkit.errors import UserError
 from nlpkit.options import Config, option
-from nlpkit.reporting import Marked, Table
+from nlpkit.reporting import Marked, Table, counted
 from nlpkit.tasks import heads
 from nlpkit.tasks.base import SHOWN, Finding, Task
 from nlpkit.tasks.heads import Head
@@ -394,10 +394,10 @@ class TokenClassification(Task):
         if policy == "wrong" and split == "train":
             end = " and are not trained on"
         unknown = label_reader.described(counts, Labels("single-label", self.classes))
-        message = (
-            f"{split}: {counts.total():,} words in {len(rows):,} of {total:,} rows have a tag that the model has no "
-            f"class for{end}: {unknown}; the model has {', '.join(self.classes[:SHOWN_TAGS])}"
-        )
+        of_rows = f"in {len(rows):,} of {total:,} rows"
+        have = counted(counts.total(), f"word {of_rows} has", f"words {of_rows} have")
+        message = f"{split}: {have} a tag that the model has no class for{end}: {unknown}; the model has "
+        message += ", ".join(self.classes[:SHOWN_TAGS])
         if policy == "error" and asked:
             message += "; write them as the model has them, or choose --unknown-labels wrong or skip"
         level: Any = "error" if policy == "error" else "warning"

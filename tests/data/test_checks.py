@@ -51,6 +51,7 @@ def test_duplicates_and_contradictions(folder: Path) -> None:
     assert duplicates["examples"][0].startswith(f"{path} line 42 = {path} line 5: ")
     contradictions = found["train contradictions"]
     assert contradictions["count"] == 1
+    assert contradictions["message"] == "train: 1 repeated row has another label than the first"
     assert contradictions["examples"] == [f"{path} line 43 = {path} line 6: {made[4]['text']}"]
 
 
@@ -186,7 +187,7 @@ def test_a_label_that_never_occurs_in_multi_label_train(tmp_path: Path) -> None:
         {"train": Dataset.from_dict(columns, features=kinds), "validation": Dataset.from_dict(held, features=kinds)}
     ).save_to_disk(tmp_path / "saved")
     found = check(tmp_path / "saved")["train unused-label"]
-    assert found["message"] == "train: 1 labels never occur: c"
+    assert found["message"] == "train: 1 label never occurs: c"
 
 
 def test_truncation_counts_and_names_the_longest(folder: Path, tiny_model: Path) -> None:

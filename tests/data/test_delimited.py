@@ -115,7 +115,7 @@ def test_a_csv_row_that_may_be_several_is_told(tmp_path: Path, said: list[str]) 
     content = 'text,label\n"Opens and is not closed,0\nplain,1\ncloses",1\nlast,0\n'
     assert len(rows_of(tmp_path / "a.csv", content)) == 2
     (message,) = said
-    assert "1 rows have a quoted field with line ends and ','" in message
+    assert "1 row has a quoted field with line ends and ','" in message
     assert "first: lines 2 to 4" in message
     assert "--quoting none" in message
     assert len(rows_of(tmp_path / "a.csv", content, quoting="none")) == 4
@@ -268,7 +268,11 @@ def test_a_first_row_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
 
 def test_blank_lines_between_rows_are_counted(tmp_path: Path, said: list[str]) -> None:
     assert len(rows_of(tmp_path / "a.csv", "text,label\n\na,x\n\n \nb,y\n\n\n")) == 2
-    assert said == [f"{tmp_path}/a.csv: 3 blank lines between rows are no rows"]
+    rows_of(tmp_path / "one.csv", "text,label\na,x\n\nb,y\n")
+    assert said == [
+        f"{tmp_path}/a.csv: 3 blank lines between rows are no rows",
+        f"{tmp_path}/one.csv: 1 blank line between rows is no row",
+    ]
     said.clear()
     wanted = Wanted("words", labelled=True)
     assert len(rows_of(tmp_path / "b.csv", "word,tag\na,O\n\nb,O\n", wanted=wanted)) == 2

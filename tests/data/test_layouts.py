@@ -521,8 +521,8 @@ def test_brat_has_a_line_a_row_or_more_where_a_span_goes_on(tmp_path: Path, said
         "a.txt line 1", "a.txt line 2", "a.txt line 4", "b.txt line 1"
     ]  # fmt: skip
     assert "1 of 5 rows have a span in several pieces" in said and "a.txt line 6" in said
-    assert "1 relations, events and notes are passed over" in said
-    assert "1 texts have no .ann file and are left out: c.txt" in said
+    assert "1 relation, event or note is passed over" in said
+    assert "1 text has no .ann file and is left out: c.txt" in said
 
 
 def test_brat_splits_are_folders_or_names_and_a_file_stands_alone(tmp_path: Path) -> None:

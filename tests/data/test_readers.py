@@ -126,7 +126,7 @@ def test_a_name_that_stands_twice_is_told(tmp_path: Path, said: list[str]) -> No
     assert f"warning: a.jsonl: 2 objects hold a name twice, {kept} (first: line 2, 'text')" in said
     said.clear()
     assert cells(tmp_path / "a.json", f"[{line}]") == [("b", "x")]
-    assert said == [f"warning: a.json: 1 objects hold a name twice, {kept} (first: 'text')"]
+    assert said == [f"warning: a.json: 1 object holds a name twice, {kept} (first: 'text')"]
 
 
 @pytest.mark.parametrize(

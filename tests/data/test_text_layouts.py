@@ -140,8 +140,8 @@ def test_a_folder_a_class(tmp_path: Path) -> None:
     ]
     assert loaded.where("test", 1) == f"{tmp_path / 'test' / 'bad' / '3_7.txt'} line 1"
     assert f"{tmp_path / 'train'}: one folder a class, a text a file: bad 2, good 2" in said
-    assert "unsup: 1 texts without a label, left out" in said
-    assert "1 text files beside the folders are left out: urls.txt" in said
+    assert "unsup: 1 text without a label, left out" in said
+    assert "1 text file beside the folders is left out: urls.txt" in said
     assert len(loaded.source.files["train"]) == 1  # and not one for each text
 
 

@@ -426,7 +426,7 @@ def test_spans_that_cannot_be_right_are_named(tmp_path: Path) -> None:
 def test_tags_that_the_model_lacks_stop_or_count_or_go_as_asked(random_tagger: Path, tmp_path: Path) -> None:
     rows = [{"tokens": ["good", "the"], "ner_tags": ["B-PER", "O"]}] * 3
     data = write_jsonl(tmp_path / "test.jsonl", [*rows, {"tokens": ["bad"], "ner_tags": ["B-PERSON"]}])
-    with pytest.raises(UserError, match=r"1 words in 1 of 4 rows .* PERSON 1 \(nearest: PER\)") as stopped:
+    with pytest.raises(UserError, match=r"1 word in 1 of 4 rows .* PERSON 1 \(nearest: PER\)") as stopped:
         judged(random_tagger, data)
     assert "--unknown-labels wrong or skip" in str(stopped.value)
     assert list(judged(random_tagger, data, unknown_labels="wrong")["rows"].values()) == [4]
@@ -706,14 +706,14 @@ def test_rows_that_cannot_be_used_are_left_out(tmp_path: Path) -> None:
     assert len(examples) == 1
     assert (found.check, found.count) == ("unreadable-row", 3)
     assert [place.rpartition("line ")[2] for place in found.examples] == [
-        "2: 1 words, 2 tags",
+        "2: 1 word, 2 tags",
         "3: no words",
-        "4: 1 words, no tags",
+        "4: 1 word, 0 tags",
     ]
     plain = [{"tokens": ["a", "b"], "pos": ["X", None]}, {"tokens": ["a", "b"], "pos": ["X", "Y"]}]
     _, examples, (found,) = examples_of(write_jsonl(tmp_path / "plain.jsonl", plain))
     assert (len(examples), found.check) == (1, "missing-tag")
-    assert found.examples[0].endswith("line 1: 1 words without a tag")
+    assert found.examples[0].endswith("line 1: 1 word without a tag")
 
 
 def test_nothing_to_learn(tmp_path: Path) -> None:
@@ -735,7 +735,7 @@ def test_a_type_that_train_lacks_counts_as_missed(tagger: Path, tmp_path: Path) 
     loaded = splits.load(config, TokenClassification)
     task.examples(loaded.splits["train"], "test", loaded, findings)
     (found,) = findings
-    said = "test: 1 words in 1 of 2 rows have a tag that the model has no class for and count as wrong: food 1"
+    said = "test: 1 word in 1 of 2 rows has a tag that the model has no class for and count as wrong: food 1"
     assert found.message.startswith(said)
     assert found.examples == [f"{data} line 4: food"]
     with pytest.raises(UserError, match="column 'column2' holds plain tags, the model gives entities"):

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from nlpkit import reporting
 from nlpkit.data.layouts.base import SHOWN, Texts
 from nlpkit.errors import UserError
+from nlpkit.reporting import counted
 
 if TYPE_CHECKING:
     from nlpkit.data.readers import Reading
@@ -66,9 +67,12 @@ def read(paths: Sequence[Path], reading: Reading) -> Texts:
             files.append(text_path)
     name = str(paths[0]) if len(paths) == 1 else str(paths[0].parent)
     reporter = reporting.current()
-    reporter.note(f"{name}: read as brat's annotations, {len(paths):,} texts, a line a row: {total:,} rows")
+    reporter.note(
+        f"{name}: read as brat's annotations, {counted(len(paths), 'text', 'texts')}, a line a row: {total:,} rows"
+    )
     if others:
-        reporter.note(f"{name}: {others:,} relations, events and notes are passed over")
+        passed = counted(others, "relation, event or note is", "relations, events and notes are")
+        reporter.note(f"{name}: {passed} passed over")
     if left_out:
         shown = ", ".join(left_out[:SHOWN]) + (", ..." if len(left_out) > SHOWN else "")
         reporter.warn(f"{name}: {len(left_out):,} of {total:,} rows {_DISCONTINUOUS} ({shown})")
@@ -84,7 +88,8 @@ def tell_unannotated(folder: Path) -> None:
     lonely = [path for path in sorted(folder.glob("*.txt")) if not path.with_suffix(SUFFIX).exists()]
     if lonely:
         shown = ", ".join(path.name for path in lonely[:SHOWN]) + (", ..." if len(lonely) > SHOWN else "")
-        reporting.current().warn(f"{folder}: {len(lonely):,} texts have no {SUFFIX} file and are left out: {shown}")
+        texts = counted(len(lonely), f"text has no {SUFFIX} file and is", f"texts have no {SUFFIX} file and are")
+        reporting.current().warn(f"{folder}: {texts} left out: {shown}")
 
 
 def _text(path: Path, reading: Reading) -> str:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from nlpkit import reporting
 from nlpkit.data.layouts.base import SHOWN, Texts
 from nlpkit.errors import UserError
+from nlpkit.reporting import counted
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -74,7 +75,7 @@ def read(folder: Path, reading: Reading) -> Texts:
                 f"such as {others}"
             )
         if place.name.lower() in _UNLABELLED:
-            reporting.current().note(f"{place}: {len(own):,} texts without a label, left out")
+            reporting.current().note(f"{place}: {counted(len(own), 'text', 'texts')} without a label, left out")
             continue
         counts[place.name] = len(own)
         for start in range(0, len(own), _CHUNK):
@@ -90,7 +91,8 @@ def read(folder: Path, reading: Reading) -> Texts:
             reporting.current().warn(f"{own[0]}: read as one text of many lines, the only one of its class")
     if beside := [path.name for path in _visible(folder) if _is_text(path)]:
         named = ", ".join(beside[:SHOWN]) + (", ..." if len(beside) > SHOWN else "")
-        reporting.current().note(f"{folder}: {len(beside):,} text files beside the folders are left out: {named}")
+        left_out = counted(len(beside), "text file beside the folders is", "text files beside the folders are")
+        reporting.current().note(f"{folder}: {left_out} left out: {named}")
     shown = ", ".join(f"{name} {count:,}" for name, count in counts.items())
     reporting.current().note(f"{folder}: one folder a class, a text a file: {shown}")
     return Texts(pa.concat_tables(chunks), files, digest.hexdigest(), size)
