@@ -7,13 +7,15 @@ import itertools
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import field_validator
 
 from nlpkit import models, process, reporting
 from nlpkit.data import features
 from nlpkit.errors import UserError
 from nlpkit.inference.predictor import Predictor
-from nlpkit.options import CorpusOptions
+from nlpkit.options import AtCommas, CorpusOptions, RunOptions, Strings, option
 from nlpkit.runs.folder import RunFolder, read_record
 from nlpkit.tasks.base import BOOKKEEPING
 
@@ -22,16 +24,89 @@ if TYPE_CHECKING:
     from datasets import Dataset
 
     from nlpkit.compression.masks import Prunable
+    from nlpkit.compression.search import Kind
     from nlpkit.inference.predictor import Trained
     from nlpkit.tasks.base import Task
     from nlpkit.training.devices import Device
     from nlpkit.training.pruning import Sparsifier
 
 START = "start"  # beside the checkpoints: the model as training found it, see `KeepStart`
-STRUCTURES = ("ffn", "heads", "layers")
+STRUCTURES: tuple[Kind, ...] = ("ffn", "heads", "layers")
 HIGHEST = 0.95  # sparsity up to which --max-drop looks
 TRIES = 6  # models that it measures: halving leaves steps of 1.5 % of sparsity
 CALIBRATION_BATCH = 32  # rows
+
+
+Kinds = Annotated[list[Literal["weights", "ffn", "heads", "layers", "vocabulary"]], AtCommas]
+Included = Annotated[list[Literal["embeddings", "biases"]], AtCommas]
+Shares = Annotated[list[float], AtCommas]
+
+
+class CuttingOptions(RunOptions):
+    """What is cut, how much, by which criterion, and how the model recovers."""
+
+    what: Kinds = option(
+        [],
+        "weights, or any of ffn, heads, layers, vocabulary.",
+        panel="Pruning",
+        metavar="KIND,...",
+        shown_default="weights; vocabulary with --vocab-from",
+    )
+    sparsity: float | None = option(None, "Share to remove.", panel="Pruning", gt=0, lt=1)
+    target_speedup: float | None = option(
+        None, "Remove structures until it is N times as fast on this machine.", panel="Pruning", gt=1
+    )
+    max_drop: float | None = option(
+        None,
+        "Remove as much as costs N points of the main metric on validation, before recovery.",
+        panel="Pruning",
+        gt=0,
+    )
+    sweep: Shares = option(
+        [], "Sparsities: make a run of each, and a plot of them all.", panel="Pruning", metavar="X,Y,..."
+    )
+    vocab_from: Strings = option(
+        [],
+        "Vocabulary: also keep the pieces that this text needs (repeatable, glob).",
+        panel="Pruning",
+        metavar="FILE",
+    )
+    criterion: Literal["magnitude", "random", "movement", "gradient"] | None = option(
+        None,
+        "What is unimportant. Weights: magnitude, random, movement; structures: gradient (times weight), magnitude.",
+        panel="Pruning",
+        metavar="NAME",
+        shown_default="magnitude for weights, gradient for structures",
+    )
+    scope: Literal["layer", "global"] = option(
+        "layer", "Weights: the same share of each tensor, or of all together.", panel="Pruning"
+    )
+    include: Included = option([], "Weights: also embeddings, biases.", panel="Pruning", metavar="NAME,...")
+    rounds: int = option(1, "Weights: prune N times, evenly over the training.", panel="Pruning", ge=1)
+    sparsity_schedule: Literal["cubic", "linear"] = option(
+        "cubic", "Weights: course of the sparsity over rounds or, with movement, steps.", panel="Pruning"
+    )
+    per_layer: bool = option(
+        False, "Structures: layers of different FFN widths; opened with nlpkit.load.", panel="Pruning"
+    )
+    calibration_rows: int = option(
+        512, "Structures: rows of train that importance is measured on.", panel="Pruning", ge=1
+    )
+    epochs: float = option(
+        1.0,
+        "Passes over the train split to recover; 0 = none.",
+        panel="Training",
+        ge=0,
+        shown_default="1; 0 where only the vocabulary is pruned",
+    )
+    distill: bool = option(False, "Recover with the unpruned model as a teacher.", panel="Training")
+
+    @field_validator("sweep")
+    @classmethod
+    def _shares(cls, value: list[float]) -> list[float]:
+        if any(not 0 < share < 1 for share in value):
+            raise ValueError("a sparsity is between 0 and 1")
+        return sorted(set(value))
 
 
 @dataclass
@@ -55,7 +130,9 @@ class Cut:
     notes: list[tuple[str, str]] = field(default_factory=list)
 
 
-def cut(config: Any, trained: Trained, examples: Mapping[str, Dataset], device: Device, folder: RunFolder) -> Cut:
+def cut(
+    config: CuttingOptions, trained: Trained, examples: Mapping[str, Dataset], device: Device, folder: RunFolder
+) -> Cut:
     """Cut a copy of a model as the options of `prune` say.
 
     Args:
@@ -106,7 +183,7 @@ class _Judge:
 # --- the vocabulary ---
 
 
-def _vocabulary(config: Any, made: Cut, examples: Mapping[str, Dataset]) -> None:
+def _vocabulary(config: CuttingOptions, made: Cut, examples: Mapping[str, Dataset]) -> None:
     """Keep the pieces that the train split and the user's text need."""
     from nlpkit.compression import vocabulary
     from nlpkit.data.corpus import Corpus
@@ -130,7 +207,9 @@ def _vocabulary(config: Any, made: Cut, examples: Mapping[str, Dataset]) -> None
 # --- structures ---
 
 
-def _structures(config: Any, made: Cut, train: Dataset, device: Device, judge: Callable[[Any], float]) -> None:
+def _structures(
+    config: CuttingOptions, made: Cut, train: Dataset, device: Device, judge: Callable[[Any], float]
+) -> None:
     """Plan the structure for the target, and cut the model to it."""
     from nlpkit.compression import search, surgery
 
@@ -138,11 +217,12 @@ def _structures(config: Any, made: Cut, train: Dataset, device: Device, judge: C
         raise UserError(
             "which structures go hangs on measurements, which differ between processes", "Prune in one process."
         )
+    assert config.criterion == "gradient" or config.criterion == "magnitude"  # see `prune.settled`
     planner = search.Planner(
         made.model.to(device.name).eval(),
         made.task,
         _calibration(made, train, config.calibration_rows, config.seed, device),
-        kinds={kind for kind in config.what if kind in STRUCTURES},
+        kinds={kind for kind in STRUCTURES if kind in config.what},
         criterion=config.criterion,
         uniform=not config.per_layer,
     )
@@ -160,7 +240,7 @@ def _structures(config: Any, made: Cut, train: Dataset, device: Device, judge: C
         structure = planner.plan(target_speedup=config.target_speedup)
         made.found["predicted_speedup"] = planner.speedup(structure)
     else:
-        made.found |= {"sparsity": config.sparsity} if config.sparsity else largest_sparsity(config.max_drop, lost)
+        made.found |= {"sparsity": config.sparsity} if config.sparsity else _largest(config, lost)
         structure = planner.plan(sparsity=made.found["sparsity"])
     surgery.apply(made.model, structure)
     made.found["structure"] = structure.record()
@@ -184,7 +264,7 @@ def _calibration(made: Cut, train: Dataset, rows: int, seed: int, device: Device
 # --- weights ---
 
 
-def _weights(config: Any, made: Cut, found: dict[str, float], judge: Callable[[Any], float]) -> None:
+def _weights(config: CuttingOptions, made: Cut, found: dict[str, float], judge: Callable[[Any], float]) -> None:
     """Put masks on weights; without training they are set at once."""
     from nlpkit.compression import masks
 
@@ -195,7 +275,7 @@ def _weights(config: Any, made: Cut, found: dict[str, float], judge: Callable[[A
         masks.make_permanent(trial.tensors)
         return judge(model)
 
-    made.found |= {"sparsity": config.sparsity} if config.sparsity else found or largest_sparsity(config.max_drop, lost)
+    made.found |= {"sparsity": config.sparsity} if config.sparsity else found or _largest(config, lost)
     sparsity = made.found["sparsity"]
     made.sparsifier = sparsifier(config, made.model, sparsity)
     if not config.epochs:
@@ -203,7 +283,7 @@ def _weights(config: Any, made: Cut, found: dict[str, float], judge: Callable[[A
     made.notes.append(("pruning", _described(config, made.sparsifier.tensors, sparsity)))
 
 
-def sparsifier(config: Any, model: Any, sparsity: float) -> Sparsifier:
+def sparsifier(config: CuttingOptions, model: Any, sparsity: float) -> Sparsifier:
     """Put masks on the weights of a model that prune nothing yet, and say how they will be set."""
     from nlpkit.compression import masks
     from nlpkit.training.pruning import Schedule, Sparsifier
@@ -217,10 +297,11 @@ def sparsifier(config: Any, model: Any, sparsity: float) -> Sparsifier:
     moving = config.criterion == "movement"
     (masks.attach_scores if moving else masks.attach)(tensors)
     schedule = Schedule(sparsity, config.sparsity_schedule, None if moving else config.rounds)
+    assert config.criterion is not None  # see `prune.settled`
     return Sparsifier(tensors, importance[config.criterion], schedule, config.scope, for_good=not moving)
 
 
-def _described(config: Any, tensors: Sequence[Prunable], sparsity: float) -> str:
+def _described(config: CuttingOptions, tensors: Sequence[Prunable], sparsity: float) -> str:
     entries = sum(tensor.original.numel() for tensor in tensors)
     where = "in each" if config.scope == "layer" else "over all together"
     when = "at once" if config.rounds == 1 else f"in {config.rounds} rounds ({config.sparsity_schedule})"
@@ -228,6 +309,11 @@ def _described(config: Any, tensors: Sequence[Prunable], sparsity: float) -> str
         when = f"step by step ({config.sparsity_schedule})"
     what = f"{sparsity:.1%} of {entries / 1e6:.2f} M entries in {len(tensors)} tensors"
     return f"{what}, {where}, by {config.criterion}, {when}"
+
+
+def _largest(config: CuttingOptions, lost: Callable[[float], float]) -> dict[str, float]:
+    assert config.max_drop is not None  # one target is given, see `prune.settled`
+    return largest_sparsity(config.max_drop, lost)
 
 
 def largest_sparsity(max_drop: float, lost: Callable[[float], float]) -> dict[str, float]:

@@ -107,7 +107,6 @@ class Config(LossOptions, MoreRowsOptions, price.PriceOptions, TrainedDataOption
     teacher: str = option(
         ..., "Run folder, model folder or hub name of the teacher.", panel="Input", metavar="TEACHER", positional=True
     )
-    max_length: int | None = option(None, "Tokens an input.", panel="Model", ge=4, shown_default="as the teacher")
 
 
 def build(config: Config) -> Any:

@@ -15,7 +15,8 @@ from nlpkit.compression.augmentation import Augmenter, Way, near_words, read_syn
 from nlpkit.data.layouts import Wanted
 from nlpkit.data.readers import FORMATS, Reading, read_rows, unit
 from nlpkit.errors import UserError
-from nlpkit.options import Config, Strings, option
+from nlpkit.options import Strings, TrainingOptions, option
+from nlpkit.recipes.trained import TrainedDataOptions
 from nlpkit.tasks import registry
 from nlpkit.tasks.base import Finding
 
@@ -33,7 +34,7 @@ def _split_at_commas(value: Any) -> Any:
 Ways = Annotated[list[Way], BeforeValidator(_split_at_commas)]
 
 
-class MoreRowsOptions(Config):
+class MoreRowsOptions(TrainedDataOptions, TrainingOptions):
     """Rows without labels."""
 
     unlabelled: Strings = option(
@@ -73,11 +74,10 @@ class MoreRows:
     findings: list[Finding] = field(default_factory=list)
 
 
-def found(options: Any, teacher: Trained, tokenizer: Any, train: Dataset) -> MoreRows:
+def found(options: MoreRowsOptions, teacher: Trained, tokenizer: Any, train: Dataset) -> MoreRows:
     """The training rows and what the options add to them.
 
     Args:
-        options: with `MoreRowsOptions` and the columns of the data.
         teacher: its task has read `train`.
         tokenizer: of the student.
         train: labelled examples.
@@ -99,7 +99,7 @@ def found(options: Any, teacher: Trained, tokenizer: Any, train: Dataset) -> Mor
     return out
 
 
-def _read(path: str, options: Any, teacher: Trained, findings: list[Finding]) -> list[dict[str, Any]]:
+def _read(path: str, options: MoreRowsOptions, teacher: Trained, findings: list[Finding]) -> list[dict[str, Any]]:
     """Examples without labels of a file."""
     task = copy.copy(teacher.task)  # the columns of this file may be called otherwise
     reading = Reading.of(options, {**FORMATS, **task.input_formats}, Wanted(task.content))
@@ -131,7 +131,7 @@ def _read(path: str, options: Any, teacher: Trained, findings: list[Finding]) ->
     return examples
 
 
-def _copies(options: Any, teacher: Trained, tokenizer: Any, train: Dataset) -> list[dict[str, Any]]:
+def _copies(options: MoreRowsOptions, teacher: Trained, tokenizer: Any, train: Dataset) -> list[dict[str, Any]]:
     """Changed copies of examples, without their labels."""
     import numpy as np
 
@@ -155,7 +155,7 @@ def _copies(options: Any, teacher: Trained, tokenizer: Any, train: Dataset) -> l
     return made
 
 
-def _augmenter(options: Any, teacher: Trained, tokenizer: Any, texts: Sequence[Sequence[str]]) -> Augmenter:
+def _augmenter(options: MoreRowsOptions, teacher: Trained, tokenizer: Any, texts: Sequence[Sequence[str]]) -> Augmenter:
     """What changes the texts.
 
     Raises:

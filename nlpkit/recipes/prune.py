@@ -15,18 +15,16 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
-
-from pydantic import field_validator
+from typing import TYPE_CHECKING, Any
 
 from nlpkit import models, process, reporting
 from nlpkit.data import features
 from nlpkit.errors import UserError
 from nlpkit.inference.predictor import Predictor, Trained, open_trained
-from nlpkit.options import AtCommas, OpeningOptions, RunOptions, Strings, flag_of, option
+from nlpkit.options import OpeningOptions, flag_of, option
 from nlpkit.recipes import cutting, front, price, running
 from nlpkit.recipes import experiment as runs
-from nlpkit.recipes.cutting import START, STRUCTURES, Cut
+from nlpkit.recipes.cutting import START, STRUCTURES, Cut, CuttingOptions
 from nlpkit.recipes.experiment import Experiment, Judged
 from nlpkit.recipes.trained import TrainedDataOptions, inherit_data, open_splits
 from nlpkit.reporting import Cell, Report, Table
@@ -56,81 +54,14 @@ FOR_TRAINING = ("rounds", "distill")
 CRITERIA = {"weights": ("magnitude", "random", "movement"), "structures": ("gradient", "magnitude")}
 
 
-Kinds = Annotated[list[Literal["weights", "ffn", "heads", "layers", "vocabulary"]], AtCommas]
-Included = Annotated[list[Literal["embeddings", "biases"]], AtCommas]
-Shares = Annotated[list[float], AtCommas]
-
-
-class Config(price.PriceOptions, TrainedDataOptions, RunOptions, OpeningOptions):
+class Config(price.PriceOptions, TrainedDataOptions, CuttingOptions, OpeningOptions):
     """Options of `nlpkit prune`; alpha and temperature are by default those of `distill`."""
 
     model: str = option(..., "Run folder, model folder or hub name.", panel="Input", metavar="MODEL", positional=True)
-    what: Kinds = option(
-        [],
-        "weights, or any of ffn, heads, layers, vocabulary.",
-        panel="Pruning",
-        metavar="KIND,...",
-        shown_default="weights; vocabulary with --vocab-from",
-    )
-    sparsity: float | None = option(None, "Share to remove.", panel="Pruning", gt=0, lt=1)
-    target_speedup: float | None = option(
-        None, "Remove structures until it is N times as fast on this machine.", panel="Pruning", gt=1
-    )
-    max_drop: float | None = option(
-        None,
-        "Remove as much as costs N points of the main metric on validation, before recovery.",
-        panel="Pruning",
-        gt=0,
-    )
-    sweep: Shares = option(
-        [], "Sparsities: make a run of each, and a plot of them all.", panel="Pruning", metavar="X,Y,..."
-    )
-    vocab_from: Strings = option(
-        [],
-        "Vocabulary: also keep the pieces that this text needs (repeatable, glob).",
-        panel="Pruning",
-        metavar="FILE",
-    )
-    criterion: Literal["magnitude", "random", "movement", "gradient"] | None = option(
-        None,
-        "What is unimportant. Weights: magnitude, random, movement; structures: gradient (times weight), magnitude.",
-        panel="Pruning",
-        metavar="NAME",
-        shown_default="magnitude for weights, gradient for structures",
-    )
-    scope: Literal["layer", "global"] = option(
-        "layer", "Weights: the same share of each tensor, or of all together.", panel="Pruning"
-    )
-    include: Included = option([], "Weights: also embeddings, biases.", panel="Pruning", metavar="NAME,...")
-    rounds: int = option(1, "Weights: prune N times, evenly over the training.", panel="Pruning", ge=1)
-    sparsity_schedule: Literal["cubic", "linear"] = option(
-        "cubic", "Weights: course of the sparsity over rounds or, with movement, steps.", panel="Pruning"
-    )
-    per_layer: bool = option(
-        False, "Structures: layers of different FFN widths; opened with nlpkit.load.", panel="Pruning"
-    )
-    calibration_rows: int = option(
-        512, "Structures: rows of train that importance is measured on.", panel="Pruning", ge=1
-    )
-    epochs: float = option(
-        1.0,
-        "Passes over the train split to recover; 0 = none.",
-        panel="Training",
-        ge=0,
-        shown_default="1; 0 where only the vocabulary is pruned",
-    )
-    distill: bool = option(False, "Recover with the unpruned model as a teacher.", panel="Training")
     alpha: float = option(
         0.5, "With --distill: share of the unpruned model's logits in the loss.", panel="Training", ge=0, le=1
     )
     temperature: float = option(2.0, "With --distill: softens the logits (Hinton et al. 2015).", panel="Training", gt=0)
-
-    @field_validator("sweep")
-    @classmethod
-    def _shares(cls, value: list[float]) -> list[float]:
-        if any(not 0 < share < 1 for share in value):
-            raise ValueError("a sparsity is between 0 and 1")
-        return sorted(set(value))
 
 
 def settled(config: Config) -> Config:

@@ -10,19 +10,21 @@ from typing import TYPE_CHECKING, Any, get_args
 from nlpkit import fitting, models, reporting
 from nlpkit.compression.students import LayerChoice, chosen_layers
 from nlpkit.errors import UserError
-from nlpkit.options import Config, option
+from nlpkit.options import OpeningOptions, TrainingOptions, option
 from nlpkit.pretraining.architectures import Architecture, ArchitectureOptions, Size, new_config
 from nlpkit.runs.folder import read_record
 from nlpkit.tasks import registry
 
 if TYPE_CHECKING:
+    from transformers import PreTrainedConfig
+
     from nlpkit.inference.predictor import Trained
     from nlpkit.tasks.base import Task
 
 LONGEST = 512  # tokens that a new student takes where its teacher sets no limit; as BERT
 
 
-class StudentOptions(Config):
+class StudentOptions(TrainingOptions, OpeningOptions):
     """Where the student comes from: one of the first three."""
 
     student: str | None = option(
@@ -50,6 +52,7 @@ class StudentOptions(Config):
         metavar="PATH|NAME",
         shown_default="that of --student, else the teacher's",
     )
+    max_length: int | None = option(None, "Tokens an input.", panel="Model", ge=4, shown_default="as the teacher")
 
 
 @dataclass(frozen=True)
@@ -69,7 +72,7 @@ class Origin:
 
     name: str
     given: str | None
-    config: Any
+    config: PreTrainedConfig
     tokenizer: Any
     layers: list[int] | None = None
     limit: int | None = None
@@ -77,11 +80,10 @@ class Origin:
     order: list[int] | None = None
 
 
-def origin(options: Any, teacher: Trained) -> Origin:
+def origin(options: StudentOptions, teacher: Trained) -> Origin:
     """What the options ask for, as far as it is known without weights and data.
 
     Args:
-        options: with `StudentOptions`, `TrainingOptions` and `OpeningOptions`.
         teacher: open.
 
     Raises:
@@ -93,37 +95,36 @@ def origin(options: Any, teacher: Trained) -> Origin:
         said = "one of them" if ways else "which model learns"
         raise UserError(f"name {said}: --student MODEL, --student-layers N or --student-size SIZE")
     if options.student is not None:
-        return _another(options, teacher)
+        return _another(options.student, options, teacher)
     tokenizer = _tokenizer(options, options.student_tokenizer) if options.student_tokenizer else teacher.tokenizer
     if options.student_layers is not None:
-        layers = _layers(options, teacher.config.num_hidden_layers)
+        layers = _layers(options.student_layers, teacher.config.num_hidden_layers, options.layer_choice)
         name = f"{models.display_name(teacher.name)}-{len(layers)}-layers"
         return Origin(name, teacher.name, teacher.config, tokenizer, layers, teacher.limit)
+    assert options.student_size is not None
     longest = min(options.max_length or LONGEST, teacher.limit or LONGEST)
     asked = ArchitectureOptions(arch=options.student_arch, size=options.student_size)
     config = new_config(asked, tokenizer, longest)
     return Origin(f"{options.student_arch}-{options.student_size}", None, config, tokenizer, limit=longest)
 
 
-def _tokenizer(options: Any, name: str) -> Any:
+def _tokenizer(options: OpeningOptions, name: str) -> Any:
     place = models.resolve(name, "--student-tokenizer")
     return models.load_tokenizer(place, trust_remote_code=options.trust_remote_code, flag="--student-tokenizer")
 
 
-def _another(options: Any, teacher: Trained) -> Origin:
-    if options.student in get_args(Size) and not Path(options.student).exists():
-        raise UserError(
-            f"--student {options.student} names a size, not a model", f"Did you mean --student-size {options.student}?"
-        )
-    place = models.resolve(options.student, "--student")
+def _another(student: str, options: StudentOptions, teacher: Trained) -> Origin:
+    if student in get_args(Size) and not Path(student).exists():
+        raise UserError(f"--student {student} names a size, not a model", f"Did you mean --student-size {student}?")
+    place = models.resolve(student, "--student")
     config = models.load_config(place, trust_remote_code=options.trust_remote_code)
     tokenizer = _tokenizer(options, options.student_tokenizer or place)
     own = registry.known_task(config, (read_record(place) or {}).get("task"))
     order = _order(own, teacher.task) if own is not None else None
-    name = models.display_name(options.student)
+    name = models.display_name(student)
     return Origin(
         name,
-        options.student,
+        student,
         config,
         tokenizer,
         limit=models.max_positions(config, tokenizer),
@@ -156,9 +157,8 @@ def _shown(names: Sequence[str]) -> str:
     return "(" + ", ".join(names[:6]) + (", ..." if len(names) > 6 else "") + ")"
 
 
-def _layers(options: Any, depth: int) -> list[int]:
+def _layers(text: str, depth: int, choice: LayerChoice) -> list[int]:
     """The teacher's layers that `--student-layers` means."""
-    text = options.student_layers
     try:
         numbers = [int(part) for part in text.split(",")]
     except ValueError:
@@ -169,10 +169,10 @@ def _layers(options: Any, depth: int) -> list[int]:
         return numbers
     if not 1 <= numbers[0] <= depth:
         raise UserError(f"--student-layers {text}: the teacher has {depth} layers", f"Give 1 to {depth}.")
-    return chosen_layers(depth, numbers[0], options.layer_choice)
+    return chosen_layers(depth, numbers[0], choice)
 
 
-def opened(found: Origin, options: Any, teacher: Trained, task: Task) -> tuple[Any, list[str]]:
+def opened(found: Origin, options: StudentOptions, teacher: Trained, task: Task) -> tuple[Any, list[str]]:
     """The student with a head for the task, frozen where asked, and the names of its new weights.
 
     Raises:
