@@ -1,6 +1,51 @@
 from __future__ import annotations
 
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import nlpkit
 from nlpkit.recipes import finetune_cls
+
+
+def untyped(source: str) -> Iterator[tuple[int, str]]:
+    """Line and name of each argument, attribute or variable that holds options or a config, and is of type Any."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.arg):
+            name, annotation = node.arg, node.annotation
+        elif isinstance(node, ast.AnnAssign):
+            name, annotation = ast.unparse(node.target).rpartition(".")[2], node.annotation
+        else:
+            continue
+        kinds = ast.unparse(annotation).strip("'\"").split(" | ") if annotation is not None else []
+        if name.split("_")[-1] in ("config", "options") and "Any" in kinds:
+            yield node.lineno, name
+
+
+def test_options_are_passed_as_the_group_that_is_read() -> None:
+    """Not as Any, of which a misspelt option is found by whoever runs into it."""
+    folder = Path(nlpkit.__file__).parent
+    found = [
+        f"{path.relative_to(folder)}:{line}: {name}"
+        for path in sorted(folder.rglob("*.py"))
+        for line, name in untyped(path.read_text(encoding="utf-8"))
+    ]
+    assert not found
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "def run(config: Any) -> None: ...",
+        "def run(*, model_config: Any | None = None) -> None: ...",
+        "class Run:\n    options: Any",
+        "class Run:\n    def __init__(self) -> None:\n        self.config: Any = None",
+    ],
+)
+def test_any_is_seen_wherever_options_are_passed(source: str) -> None:
+    assert list(untyped(source))
 
 
 def test_a_record_gives_what_was_not_given_here() -> None:
