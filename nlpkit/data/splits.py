@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nlpkit import reporting
-from nlpkit.data import duplicates, sources
+from nlpkit.data import draws, duplicates, sources
 from nlpkit.data.glue import glue_task
 from nlpkit.data.layouts import Wanted
 from nlpkit.data.readers import FORMATS, Reading
@@ -80,10 +80,10 @@ def prepare(loaded: LoadedData, task: Task, options: DataOptions, seed: int, *, 
     splits, reporter = loaded.splits, reporting.current()
     if training and "train" in splits and "validation" not in splits:
         column, together = task.balance_column, task.group_column
-        if not sources.has_classes(splits["train"], column, floats=options.hold_out == "texts"):
+        if not draws.has_classes(splits["train"], column, floats=options.hold_out == "texts"):
             column = None
         groups = duplicates.groups(task.keys(splits["train"])) if options.hold_out == "texts" else None
-        rest, held = sources.hold_out(
+        rest, held = draws.hold_out(
             splits["train"],
             options.validation_share,
             stratify_by=column,
@@ -109,9 +109,9 @@ def prepare(loaded: LoadedData, task: Task, options: DataOptions, seed: int, *, 
         if limit and split in splits and limit < len(splits[split]):
             balance = task.balance_column if split == "train" else None
             floats = options.hold_out == "texts"  # runs that drew single rows did not balance them
-            if not sources.has_classes(splits[split], balance, floats=floats):
+            if not draws.has_classes(splits[split], balance, floats=floats):
                 balance = None
-            splits[split] = sources.sample_balanced(splits[split], limit, balance_by=balance, seed=seed, floats=floats)
+            splits[split] = draws.sample_balanced(splits[split], limit, balance_by=balance, seed=seed, floats=floats)
             how = ", balanced by label" if balance else ""
             reporter.note(f"{split}: {limit:,} rows drawn (seed {seed}{how})")
 

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nlpkit import models, reporting
-from nlpkit.data import splits
+from nlpkit.data import draws, splits
 from nlpkit.data.as_trained import settled
 from nlpkit.data.readers import FORMATS
 from nlpkit.errors import UserError
@@ -171,11 +171,9 @@ def _chosen(config: Config, loaded: LoadedData, judged: Collection[str] | None) 
 
 
 def _limited(rows: Dataset, config: Config) -> Dataset:
-    from nlpkit.data.sources import sample_balanced
-
     if config.max_eval_samples is None:
         return rows
-    return sample_balanced(rows, config.max_eval_samples, balance_by=None, seed=0)
+    return draws.sample_balanced(rows, config.max_eval_samples, balance_by=None, seed=0)
 
 
 def _gates(config: Config) -> list[Gate]:

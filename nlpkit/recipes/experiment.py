@@ -74,24 +74,30 @@ class Judged:
 # --- before training ---
 
 
-def stop_on_errors(findings: list[Finding]) -> None:
-    """Raise the first finding that makes training meaningless.
+def stop_on_errors(findings: list[Finding], hint: str | None = None) -> None:
+    """Raise the first finding that makes training, or a judgement, meaningless.
+
+    Args:
+        hint: what to do besides what the finding says.
 
     Raises:
         UserError: with the finding's message and examples.
     """
     for finding in findings:
         if finding.level == "error":
-            raise UserError(str(finding), "`nlpkit check-data` lists everything that was found.")
+            raise UserError(str(finding), hint)
 
 
-def settle_findings(findings: list[Finding]) -> None:
+def settle_findings(findings: list[Finding], hint: str | None = None) -> None:
     """Tell what was found in the data; an error among it ends the run.
+
+    Args:
+        hint: as for `stop_on_errors`.
 
     Raises:
         UserError: see `stop_on_errors`.
     """
-    stop_on_errors(findings)
+    stop_on_errors(findings, hint)
     for finding in findings:
         say = reporting.current().warn if finding.level == "warning" else reporting.current().note
         say(str(finding))

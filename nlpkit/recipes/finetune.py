@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from nlpkit.data.sources import LoadedData
     from nlpkit.training.trainer import Split
 
+ALL_FOUND = "`nlpkit check-data` lists everything that was found."
+
 
 class FinetuneOptions(RunOptions, ModelOptions, DataOptions):
     """Options of fine-tuning for any task; a recipe's Config adds those of its task."""
@@ -122,10 +124,10 @@ def _open_data(
         splits.prepare(loaded, task, config, config.seed)
         findings = [Finding(head.level, "head", head.said)] if head.said else []
         examples = splits.examples(loaded, task, findings)
-    runs.stop_on_errors(findings)
+    runs.stop_on_errors(findings, ALL_FOUND)
     examples = {split: rows for split, rows in examples.items() if len(rows) or split in ("train", "validation")}
     findings += task.check(examples)
-    runs.settle_findings(findings)
+    runs.settle_findings(findings, ALL_FOUND)
     return loaded, task, examples, findings, head
 
 

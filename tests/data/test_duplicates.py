@@ -15,7 +15,7 @@ from conftest import rows, write_csv, write_jsonl
 from datasets import Dataset
 from every_task import tagged
 
-from nlpkit.data import checks, duplicates, sources, splits
+from nlpkit.data import checks, draws, duplicates, splits
 from nlpkit.data.spelling import folded
 from nlpkit.options import read_config_file
 from nlpkit.recipes import check_data, finetune_cls
@@ -85,10 +85,10 @@ def test_a_text_that_most_rows_have_is_not_held_out(tmp_path: Path) -> None:
 
 def test_rows_of_one_text_cannot_be_kept_apart(monkeypatch: pytest.MonkeyPatch) -> None:
     listener = Listener()
-    monkeypatch.setattr(sources.reporting, "current", lambda: listener)
+    monkeypatch.setattr(draws.reporting, "current", lambda: listener)
     data = Dataset.from_dict({"text": ["same"] * 10, "label": [0, 1] * 5})
     groups = duplicates.groups(duplicates.keys(data, ["text"]))
-    rest, held = sources.hold_out(data, 2, stratify_by="label", seed=0, groups=groups)
+    rest, held = draws.hold_out(data, 2, stratify_by="label", seed=0, groups=groups)
     assert (len(rest), len(held)) == (8, 2)
     assert "those that are held out are trained on too" in listener.said[0]
 
@@ -97,7 +97,7 @@ def test_the_draw_is_the_same_everywhere() -> None:
     data = Dataset.from_dict({"n": list(range(30)), "label": [i // 3 % 2 for i in range(30)]})
     groups = np.array([i // 3 for i in range(30)])
     for label, expected in (("label", [21, 22, 23, 24, 25, 26]), (None, [0, 1, 2, 21, 22, 23, 24, 25, 26])):
-        held = sources.hold_out(data, 0.25, stratify_by=label, seed=7, groups=groups)[1]
+        held = draws.hold_out(data, 0.25, stratify_by=label, seed=7, groups=groups)[1]
         assert held["n"][:] == expected, label
 
 
@@ -181,7 +181,7 @@ def held_out(texts: list[str], labels: list[int]) -> list[Counter[int]]:
     groups = duplicates.groups(duplicates.keys(rows, ["text"]))
     found = []
     for seed in range(3):
-        rest, held = sources.hold_out(rows, 0.1, stratify_by="label", seed=seed, groups=groups)
+        rest, held = draws.hold_out(rows, 0.1, stratify_by="label", seed=seed, groups=groups)
         assert not set(rest["text"]) & set(held["text"])
         found.append(Counter(held["label"]))
     return found

@@ -16,7 +16,7 @@ from conftest import write_jsonl
 from datasets import ClassLabel, Dataset, Features, Value
 
 from nlpkit import reporting
-from nlpkit.data import label_cells, look_alikes, sources, splits
+from nlpkit.data import draws, label_cells, look_alikes, splits
 from nlpkit.data.labels import Labels, natural_order
 from nlpkit.data.sources import LoadedData, Source
 from nlpkit.errors import UserError
@@ -597,7 +597,7 @@ def test_names_for_numbers(heard: Heard) -> None:
 def test_rows_that_are_held_out_are_stratified_by_classes_that_are_written_as_floats() -> None:
     rows = rows_of([float(i % 10 == 0) for i in range(100)])
     for seed in range(5):
-        _, held = sources.hold_out(rows, 20, stratify_by="label", seed=seed, groups=np.arange(100))
+        _, held = draws.hold_out(rows, 20, stratify_by="label", seed=seed, groups=np.arange(100))
         assert sum(held["label"]) == 2
 
 

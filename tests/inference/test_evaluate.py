@@ -135,6 +135,7 @@ def test_a_run_whose_labels_are_called_otherwise_stops(
     assert "shorter.csv: 16 of 32 rows have a label that is not in the model: neg 16 (nearest: negative)" in error
     assert "the labels of the model are negative, positive" in error
     assert "--unknown-labels wrong or skip" in error
+    assert "check-data" not in error  # which knows no model
 
 
 def test_unknown_labels_count_as_wrong_in_every_metric_or_are_left_out(
