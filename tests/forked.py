@@ -8,6 +8,7 @@ it takes a process that begins from nothing.
 
 from __future__ import annotations
 
+import inspect
 import json
 import os
 import runpy
@@ -77,27 +78,32 @@ def _line(end: socket.socket) -> tuple[bytes, list[int]]:
 
 
 _server = _Server()
+_PARAMETERS = list(inspect.signature(subprocess.Popen._execute_child).parameters)[1:]  # type: ignore[attr-defined]
 
 
 class Popen(subprocess.Popen):  # type: ignore[type-arg]
     """`subprocess.Popen` for `[sys.executable, "-m", MODULE, ...]` and `[sys.executable, "-c", CODE, ...]`."""
 
     def _execute_child(self, args: Any, *more: Any) -> None:
-        (_, _, _, _, cwd, env, *_, reading, to_child, from_child, writing, from_errors, errors) = more[:15]
-        assert args[0] == sys.executable and args[1] in ("-m", "-c"), args
+        # by name: a Python that names or orders them otherwise ends here
+        given = dict(zip(_PARAMETERS, (args, *more), strict=True))
+        unread = {name: given[name] for name in ("preexec_fn", "pass_fds", "shell", "uid", "gid") if given[name]}
+        assert args[0] == sys.executable and args[1] in ("-m", "-c") and not unread, (args, unread)
         # a stream that was not redirected is ours
-        streams = [given if given != -1 else own for own, given in enumerate((reading, writing, errors))]
+        ends = (given["p2cread"], given["c2pwrite"], given["errwrite"])
+        streams = [end if end != -1 else own for own, end in enumerate(ends)]
         self.pid = _server.ask(
             {
                 "arguments": [str(argument) for argument in args[1:]],
-                "cwd": str(Path.cwd() / (cwd or ".")),
-                "env": dict(os.environ if env is None else env),
-                "session": bool(more[20]),
+                "cwd": str(Path.cwd() / (given["cwd"] or ".")),
+                "env": dict(os.environ if given["env"] is None else given["env"]),
+                "session": bool(given["start_new_session"]),
             },
             streams,
         )
         self._child_created = True
-        self._close_pipe_fds(reading, to_child, from_child, writing, from_errors, errors)  # type: ignore[attr-defined]
+        pipes = ("p2cread", "p2cwrite", "c2pread", "c2pwrite", "errread", "errwrite")
+        self._close_pipe_fds(*(given[name] for name in pipes))  # type: ignore[attr-defined]
 
     def _try_wait(self, wait_flags: int) -> tuple[int, int]:
         pid, status = _server.ask({"wait": self.pid, "flags": wait_flags})
