@@ -166,7 +166,7 @@ def _pruned_class(stock: type) -> type:
     return type(stock.__name__, (_Pruned, stock), {"__module__": stock.__module__})
 
 
-def config_from(document: Mapping[str, Any], **changes: Any) -> Any:
+def config_from(document: Mapping[str, Any], **changes: Any) -> PreTrainedConfig:
     """The config in the config.json of a pruned model.
 
     Args:

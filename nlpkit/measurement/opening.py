@@ -133,7 +133,7 @@ def _plain(tensor: torch.Tensor) -> Iterator[torch.Tensor]:
         yield from _plain(getattr(tensor, name))
 
 
-def _config(place: str, options: Config) -> Any:
+def _config(place: str, options: Config) -> PreTrainedConfig:
     return models.load_config(place, revision=options.model_revision, trust_remote_code=options.trust_remote_code)
 
 
@@ -229,7 +229,7 @@ def _random(subject: Subject, options: Config, device: Device) -> Model:
     return Model(net, net.config, device, None, None, models.max_positions(config, None, net), None, seconds)
 
 
-def random_config(subject: Subject, options: Config) -> Any:
+def random_config(subject: Subject, options: Config) -> PreTrainedConfig:
     """The config of a folder, a hub name or a model type, with its overrides.
 
     Raises:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
-from typing import Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from nlpkit.errors import UserError
 from nlpkit.options import Config, option
+
+if TYPE_CHECKING:
+    from transformers import ElectraConfig, PreTrainedConfig
 
 Architecture = Literal["bert", "roberta", "distilbert", "albert", "electra", "modernbert"]
 Size = Literal["tiny", "mini", "small", "medium", "base"]
@@ -61,7 +64,7 @@ class ArchitectureOptions(Config):
     )
 
 
-def new_config(options: ArchitectureOptions, tokenizer: Any, max_length: int) -> Any:
+def new_config(options: ArchitectureOptions, tokenizer: Any, max_length: int) -> PreTrainedConfig:
     """The config of an untrained encoder.
 
     Args:
@@ -120,7 +123,7 @@ def new_config(options: ArchitectureOptions, tokenizer: Any, max_length: int) ->
     return CONFIG_MAPPING[options.arch](**settings)
 
 
-def generator_config(discriminator: Any, share: float) -> Any:
+def generator_config(discriminator: ElectraConfig, share: float) -> ElectraConfig:
     """The config of ELECTRA's generator: as deep as the discriminator, narrower (Clark et al. 2020, section 3.2).
 
     Args:

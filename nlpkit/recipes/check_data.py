@@ -166,7 +166,7 @@ def _tokenizer(name: str, *, slow: bool) -> tuple[Any, int | None]:
     return tokenizer, models.max_positions(models.load_config(resolved), tokenizer)
 
 
-def _shown(task: Any, tokenizer: Any, rows: Any, index: int) -> list[str]:
+def _shown(task: Task, tokenizer: Any, rows: Dataset, index: int) -> list[str]:
     if index >= len(rows):
         raise UserError(f"--show {index}: train has {len(rows)} rows, counted from 0")
     example = rows[index]

@@ -31,7 +31,7 @@ from nlpkit.recipes.experiment import stop_on_errors
 from nlpkit.reporting import Report, Table
 from nlpkit.runs.folder import RECORD, read_record, write_json
 from nlpkit.tasks import registry
-from nlpkit.tasks.base import Finding
+from nlpkit.tasks.base import Finding, Task
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -226,7 +226,7 @@ def _failures(gates: list[Gate], metrics: dict[str, dict[str, float]], seen: dic
 
 
 def _tables(
-    config: Config, task: Any, metrics: dict[str, dict[str, float]], rows: dict[str, int], details: dict[str, Any]
+    config: Config, task: Task, metrics: dict[str, dict[str, float]], rows: dict[str, int], details: dict[str, Any]
 ) -> list[Table]:
     names = [name for name in task.table_metrics if any(name in values for values in metrics.values())]
     names += [name for name in (*config.fail_under, *config.fail_over) if name not in names]
