@@ -9,6 +9,8 @@ import pytest
 import nlpkit
 from nlpkit.recipes import finetune_cls
 
+PACKAGE = Path(nlpkit.__file__).parent
+
 
 def untyped(source: str) -> Iterator[tuple[int, str]]:
     """Line and name of each argument, attribute or variable that holds options or a config, and is of type Any."""
@@ -26,10 +28,9 @@ def untyped(source: str) -> Iterator[tuple[int, str]]:
 
 def test_options_are_passed_as_the_group_that_is_read() -> None:
     """Not as Any, of which a misspelt option is found by whoever runs into it."""
-    folder = Path(nlpkit.__file__).parent
     found = [
-        f"{path.relative_to(folder)}:{line}: {name}"
-        for path in sorted(folder.rglob("*.py"))
+        f"{path.relative_to(PACKAGE)}:{line}: {name}"
+        for path in sorted(PACKAGE.rglob("*.py"))
         for line, name in untyped(path.read_text(encoding="utf-8"))
     ]
     assert not found
@@ -46,6 +47,18 @@ def test_options_are_passed_as_the_group_that_is_read() -> None:
 )
 def test_any_is_seen_wherever_options_are_passed(source: str) -> None:
     assert list(untyped(source))
+
+
+def test_what_commands_are_built_of_imports_no_command() -> None:
+    """Not for its config either: what is read of it is a group of options that stands below."""
+    found = [
+        f"{path.relative_to(PACKAGE)}:{node.lineno}"
+        for path in sorted(PACKAGE.rglob("*.py"))
+        if path.relative_to(PACKAGE).parts[0] not in ("recipes", "cli")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Import | ast.ImportFrom) and "nlpkit.recipes" in ast.unparse(node)
+    ]
+    assert not found
 
 
 def test_a_record_gives_what_was_not_given_here() -> None:

@@ -18,14 +18,13 @@ from typing import TYPE_CHECKING, Any
 from nlpkit import fitting, models
 from nlpkit.data import features
 from nlpkit.errors import UserError
+from nlpkit.measurement.spec import Subject, SubjectOptions
 from nlpkit.runs.folder import RECORD, SCHEMA_VERSION, read_record, versions, write_json
 
 if TYPE_CHECKING:
     import torch
 
     from nlpkit.measurement.opening import Model
-    from nlpkit.measurement.spec import Subject
-    from nlpkit.recipes.benchmark import Config
 
 TOLERANCE = 1e-4  # of exported outputs, absolute up to 1 and relative above
 WORDS = (5, 8, 2, 1)  # of the texts that an export is made with and checked on
@@ -79,7 +78,7 @@ def largest_difference(
 # --- the cache ---
 
 
-def exported_folder(subject: Subject, options: Config) -> Path:
+def exported_folder(subject: Subject, options: SubjectOptions) -> Path:
     """The folder of a subject as its backend runs it, exported when it is asked for first.
 
     It has what `nlpkit quantize` writes: config, tokenizer and task where there are some, and the ONNX file. int8 is
@@ -94,8 +93,10 @@ def exported_folder(subject: Subject, options: Config) -> Path:
     if not (folder / models.EXPORTED).is_file():
         folder.parent.mkdir(parents=True, exist_ok=True)
         _clean(folder.parent)
+        # the group alone: with the config of a command the process would import that command
+        own = {name: getattr(options, name) for name in SubjectOptions.model_fields}
         with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
-            pool.submit(_export, subject, options.model_dump(), folder).result()
+            pool.submit(_export, subject, SubjectOptions(**own), folder).result()
         _prune(folder)
     os.utime(folder)
     return folder
@@ -124,7 +125,7 @@ def require_packages(what: str) -> None:
         raise UserError(f"{what} needs transformers 5.21 or newer", "pip install 'nlpkit[onnx]'")
 
 
-def _key(subject: Subject, options: Config) -> str:
+def _key(subject: Subject, options: SubjectOptions) -> str:
     """A hash of all that decides what is exported."""
     from importlib import metadata
 
@@ -145,7 +146,7 @@ def _key(subject: Subject, options: Config) -> str:
     return hashlib.blake2b(json.dumps(parts, sort_keys=True, default=str).encode(), digest_size=16).hexdigest()
 
 
-def _content(place: str, options: Config) -> dict[str, Any]:
+def _content(place: str, options: SubjectOptions) -> dict[str, Any]:
     """What identifies the weights of a folder, or of a commit on the hub."""
     config = models.load_config(place, revision=options.model_revision, trust_remote_code=options.trust_remote_code)
     found: dict[str, Any] = {"place": place, "config": config.to_dict()}
@@ -156,21 +157,20 @@ def _content(place: str, options: Config) -> dict[str, Any]:
     return {**found, "files": stats, "task": (read_record(place) or {}).get("task")}
 
 
-def _export(subject: Subject, options: Mapping[str, Any], folder: Path) -> None:
+def _export(subject: Subject, options: SubjectOptions, folder: Path) -> None:
     """Write the folder, all of it or nothing; in a process of its own."""
     from nlpkit import process
-    from nlpkit.recipes.benchmark import Config
 
     process.apply(verbose=False)
     with tempfile.TemporaryDirectory(prefix=".", dir=folder.parent) as place:
         staged = Path(place) / folder.name
         staged.mkdir()
-        _write(subject, Config(**options), staged)
+        _write(subject, options, staged)
         if not folder.exists():
             staged.replace(folder)
 
 
-def _write(subject: Subject, options: Config, folder: Path) -> None:
+def _write(subject: Subject, options: SubjectOptions, folder: Path) -> None:
     from nlpkit.compression import export, quantization
     from nlpkit.inference.onnx import OnnxModel
     from nlpkit.measurement import opening

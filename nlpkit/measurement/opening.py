@@ -22,8 +22,7 @@ from nlpkit.tasks import registry
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig
 
-    from nlpkit.measurement.spec import Subject
-    from nlpkit.recipes.benchmark import Config
+    from nlpkit.measurement.spec import Subject, SubjectOptions
     from nlpkit.tasks.base import Task
     from nlpkit.training.devices import Device
 
@@ -72,7 +71,7 @@ class Model:
         return (self.config.architectures or ["unknown"])[0] if self.exported else type(self.net).__name__
 
 
-def open_model(subject: Subject, options: Config, device: Device) -> Model:
+def open_model(subject: Subject, options: SubjectOptions, device: Device) -> Model:
     """Open what a subject names, as its backend runs it, but for compilation.
 
     Raises:
@@ -90,7 +89,7 @@ def open_model(subject: Subject, options: Config, device: Device) -> Model:
     return _open_exported(place, options, device)
 
 
-def open_torch(subject: Subject, options: Config, device: Device) -> Model:
+def open_torch(subject: Subject, options: SubjectOptions, device: Device) -> Model:
     """Open a subject in torch, in float32, in evaluation mode."""
     if options.config_only:
         return _random(subject, options, device)
@@ -133,7 +132,7 @@ def _plain(tensor: torch.Tensor) -> Iterator[torch.Tensor]:
         yield from _plain(getattr(tensor, name))
 
 
-def _config(place: str, options: Config) -> PreTrainedConfig:
+def _config(place: str, options: SubjectOptions) -> PreTrainedConfig:
     return models.load_config(place, revision=options.model_revision, trust_remote_code=options.trust_remote_code)
 
 
@@ -146,7 +145,7 @@ def _import_class(config: PreTrainedConfig, auto_class: str) -> None:
         mapping[type(config)]
 
 
-def _encoder(place: str, options: Config, overrides: Mapping[str, Any]) -> tuple[Any, Any, float]:
+def _encoder(place: str, options: SubjectOptions, overrides: Mapping[str, Any]) -> tuple[Any, Any, float]:
     """A model without a task, its tokenizer (None where it has none), and the seconds to open the model."""
     start = time.perf_counter()
     net, _ = models.load_model(
@@ -165,7 +164,7 @@ def _encoder(place: str, options: Config, overrides: Mapping[str, Any]) -> tuple
     return net, tokenizer, seconds
 
 
-def tokenizer_of(place: str, options: Config) -> Any:
+def tokenizer_of(place: str, options: SubjectOptions) -> Any:
     """The tokenizer that is named, or that of the model, None where it has none: random inputs need none."""
     if not options.tokenizer and models.lacks_tokenizer(place):
         return None
@@ -175,7 +174,7 @@ def tokenizer_of(place: str, options: Config) -> Any:
     return models.load_tokenizer(place, revision=options.model_revision, trust_remote_code=options.trust_remote_code)
 
 
-def _open_exported(place: Path, options: Config, device: Device) -> Model:
+def _open_exported(place: Path, options: SubjectOptions, device: Device) -> Model:
     """Open a folder that holds an exported model; with a task and a tokenizer, where it has them."""
     config = models.load_config(str(place))
     task: Task | None = None
@@ -210,7 +209,7 @@ def traits(net: Any) -> tuple[dict[str, Any], list[type]]:
 # --- random weights ---
 
 
-def _random(subject: Subject, options: Config, device: Device) -> Model:
+def _random(subject: Subject, options: SubjectOptions, device: Device) -> Model:
     """A model made of a config alone: the encoder without a head of a task."""
     import transformers
 
@@ -229,7 +228,7 @@ def _random(subject: Subject, options: Config, device: Device) -> Model:
     return Model(net, net.config, device, None, None, models.max_positions(config, None, net), None, seconds)
 
 
-def random_config(subject: Subject, options: Config) -> PreTrainedConfig:
+def random_config(subject: Subject, options: SubjectOptions) -> PreTrainedConfig:
     """The config of a folder, a hub name or a model type, with its overrides.
 
     Raises:

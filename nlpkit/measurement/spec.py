@@ -10,11 +10,22 @@ from typing import Any, Literal, Self
 
 from nlpkit import models
 from nlpkit.errors import UserError
-from nlpkit.options import as_number
+from nlpkit.options import OpeningOptions, as_number, option
 
 Backend = Literal["torch", "torch-compile", "onnx", "onnx-int8"]
 Mode = Literal["inference", "training"]
 Status = Literal["ok", "out of memory", "too long", "failed"]
+
+
+class SubjectOptions(OpeningOptions):
+    """How what is measured is opened, or made with random weights."""
+
+    config_only: bool = option(
+        False,
+        "Random weights; a NAME may be a model type (bert, longformer), which stands for its default config.",
+        panel="Input",
+    )
+    seed: int = option(42, "Seed of random weights and inputs, and of the hold-out.", panel="Method", ge=0)
 
 
 @dataclass(frozen=True)

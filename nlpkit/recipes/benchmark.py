@@ -24,9 +24,9 @@ from pydantic import Field
 from nlpkit import models, reporting
 from nlpkit.errors import UserError
 from nlpkit.measurement import comparison, environment, gates, results, tables
-from nlpkit.measurement.spec import Backend, Mode, Point, Subject, parse_model
+from nlpkit.measurement.spec import Backend, Mode, Point, Subject, SubjectOptions, parse_model
 from nlpkit.measurement.sweep import Journal, Method, Sweep
-from nlpkit.options import AtCommas, DeviceOptions, OpeningOptions, Strings, flag_of, option
+from nlpkit.options import AtCommas, DeviceOptions, Strings, flag_of, option
 from nlpkit.recipes import running, trained
 from nlpkit.reporting import Report
 from nlpkit.runs.folder import RunFolder, read_record
@@ -45,7 +45,7 @@ Lengths = Annotated[list[Annotated[int, Field(ge=1)]], AtCommas]
 Backends = Annotated[list[Backend], AtCommas]
 
 
-class Config(trained.TrainedDataOptions, OpeningOptions, DeviceOptions):
+class Config(trained.TrainedDataOptions, SubjectOptions, DeviceOptions):
     """Options of `nlpkit benchmark`."""
 
     models: Strings = option(
@@ -54,11 +54,6 @@ class Config(trained.TrainedDataOptions, OpeningOptions, DeviceOptions):
         panel="Input",
         metavar="MODEL",
         positional=True,
-    )
-    config_only: bool = option(
-        False,
-        "Random weights; a NAME may be a model type (bert, longformer), which stands for its default config.",
-        panel="Input",
     )
     split: str | None = option(
         None,
@@ -96,7 +91,6 @@ class Config(trained.TrainedDataOptions, OpeningOptions, DeviceOptions):
         gt=0,
     )
     max_minutes: float | None = option(None, "Stop after N minutes with what there is.", panel="Method", gt=0)
-    seed: int = option(42, "Seed of random weights and inputs, and of the hold-out.", panel="Method", ge=0)
     memory_limit: float | None = option(
         None, "GB of memory a model may take (Linux, CPU); what needs more is out of memory.", panel="Device", gt=0
     )
