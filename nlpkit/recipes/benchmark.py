@@ -29,6 +29,7 @@ from nlpkit.measurement.sweep import Journal, Method, Sweep
 from nlpkit.options import AtCommas, DeviceOptions, Strings, flag_of, option
 from nlpkit.recipes import running, trained
 from nlpkit.reporting import Report
+from nlpkit.runs.few import few_rows
 from nlpkit.runs.folder import RunFolder, read_record
 
 COMMAND = "benchmark"
@@ -299,6 +300,8 @@ def _report(
     for doubt in judged.doubts:
         reporting.current().warn(doubt)
     said = [*tables.sentences(record), *tables.method(record), record["recommendation"]]
+    if record["main_metric"]:
+        said = [*few_rows({record["split"]: record["rows"]}), *said]
     if record.get("stopped"):
         said.insert(0, record["stopped"])
     lines = [*said, f"written to {folder}", *judged.failures]

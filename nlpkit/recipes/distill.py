@@ -381,6 +381,7 @@ def _report(record: Mapping[str, Any], folder: Path) -> Report:
     task = registry.task_of_model(models.load_config(str(folder)), record["task"], str(folder))
     report = runs.report(dict(record), folder, type(task))
     report.tables.append(price.table(record["price"]))
-    report.lines = [*price.lines(record["price"], task), *report.lines]
+    # of few rows both say the same
+    report.lines = [*dict.fromkeys([*price.lines(record["price"], task), *report.lines])]
     report.next_command = f"nlpkit quantize {folder}"
     return report

@@ -29,6 +29,7 @@ from nlpkit.options import Pairs, SourceOptions, option, suggest
 from nlpkit.recipes import trained
 from nlpkit.recipes.experiment import stop_on_errors
 from nlpkit.reporting import Report, Table
+from nlpkit.runs.few import few_rows
 from nlpkit.runs.folder import RECORD, read_record, write_json
 from nlpkit.tasks import registry
 from nlpkit.tasks.base import Finding, Task
@@ -143,7 +144,7 @@ def run(config: Config) -> Report:
     if config.save and predictor.record is not None:
         _add_to_run(Path(models.resolve(config.model)), record)
     tables = _tables(config, task, metrics, rows, details)
-    lines = [f"{split}: {said}" for split, said in seen.items() if left_out[split]]
+    lines = [f"{split}: {said}" for split, said in seen.items() if left_out[split]] + few_rows(rows)
     lines += [f"{name}: {said}" for name, said in task.metric_notes.items() if name in tables[0].header] + failures
     return Report(record, tables, lines, exit_code=1 if failures else 0, failure="; ".join(failures))
 

@@ -18,6 +18,7 @@ from nlpkit.data import features
 from nlpkit.errors import UserError
 from nlpkit.recipes import running
 from nlpkit.reporting import Report, Table
+from nlpkit.runs.few import few_rows
 from nlpkit.runs.folder import RunFolder, human_bytes, versions
 from nlpkit.tasks.base import SHOWN, Finding, Task
 
@@ -405,6 +406,7 @@ def report(record: dict[str, Any], folder: Path, task_class: type[Task]) -> Repo
         f"{record['train_seconds']:.0f} s of training"
         + (f", {record['train_samples_per_second']:.0f} rows/s" if record.get("train_samples_per_second") else "")
     )
+    lines += few_rows({split: count for split, count in record["judged"].items() if split != "train"})
     lines += [f"{name}: {said}" for name, said in record.get("metric_notes", {}).items() if name in table.header]
     size = sum(file.stat().st_size for file in folder.glob("*.safetensors"))
     lines.append(f"model {human_bytes(size)}, card README.md, plots/, mistakes in errors.jsonl")

@@ -26,6 +26,7 @@ from nlpkit.options import CorpusOptions, ModelOptions, RunOptions, Strings, fla
 from nlpkit.pretraining.architectures import ArchitectureOptions, new_config
 from nlpkit.recipes import running
 from nlpkit.reporting import Report, Table
+from nlpkit.runs.few import few_rows
 from nlpkit.runs.folder import RunFolder, human_bytes, versions
 
 if TYPE_CHECKING:
@@ -815,6 +816,7 @@ def _report(record: dict[str, Any], folder: Path) -> Report:
     lines = [
         f"{folder}: best checkpoint at step {record['best_step']} of {record['steps']} by validation "
         f"{record['main_metric']}; {record['train_seconds']:.0f} s of training{rate}",
+        *few_rows({split: count for split, count in record["judged"].items() if split != "train"}),
         f"model {human_bytes(size)}, card README.md, plots/",
     ]
     following = f"nlpkit finetune-cls --model {folder} --data ..."

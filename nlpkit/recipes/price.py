@@ -16,6 +16,7 @@ from nlpkit import reporting
 from nlpkit.inference import speed
 from nlpkit.options import Config, option
 from nlpkit.reporting import Table
+from nlpkit.runs.few import few_rows
 from nlpkit.runs.folder import human_bytes
 
 if TYPE_CHECKING:
@@ -129,7 +130,7 @@ def lines(price: Mapping[str, Any], task: Task) -> list[str]:
     """What was gained for what was lost, a line for each side behind the first."""
     first = price["sides"][0]
     said = [f"{side['name']}: {gain(first, side, task)}" for side in price["sides"][1:]]
-    return [*said, *remarks(price)]
+    return [*said, *few_rows({price["split"]: price["rows"]}), *remarks(price)]
 
 
 def remarks(price: Mapping[str, Any]) -> list[str]:

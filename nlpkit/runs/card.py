@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from nlpkit.runs.few import few_rows
 from nlpkit.runs.folder import human_bytes
 from nlpkit.tasks.registry import task_class
 
@@ -71,7 +72,9 @@ def _body(record: dict[str, Any], data_name: str, plots: list[str]) -> str:
         cells = " | ".join(f"{metrics[name]:.4f}" if name in metrics else "" for name in names)
         lines.append(f"| {split}{suffix} | {record['judged'][split]:,} | {cells} |")
     notes = {name: said for name, said in record.get("metric_notes", {}).items() if name in names}
-    lines += ["", *(f"{name}: {said}." for name, said in notes.items())] if notes else []
+    said_of_them = few_rows({split: count for split, count in record["judged"].items() if split != "train"})
+    said_of_them += [f"{name}: {said}" for name, said in notes.items()]
+    lines += ["", *(f"{said}." for said in said_of_them)] if said_of_them else []
     if record.get("lineage"):
         lines += ["", "## What it comes from", "", *_lineage(record["lineage"], record["main_metric"])]
     lines += ["", "## Training", ""]
