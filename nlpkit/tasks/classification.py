@@ -376,7 +376,8 @@ class TextClassification(Task):
             kept["text_pair"] = []
         for where, text, pair, label in zip(places, texts, pairs, raw, strict=True):
             if is_missing(text) or (pair_column and is_missing(pair)):
-                reader.leave_out("empty-text", f"{where}: {self.text}={text!r}")
+                empty = text_column if is_missing(text) else pair_column
+                reader.leave_out("empty-text", f"{where}: column '{empty}' is empty")
                 continue
             try:
                 text = column_names.as_text(text, text_column)

@@ -181,7 +181,7 @@ class MaskedLanguageModeling(Task):
         left_out: dict[str, list[str]] = {"empty-text": [], "unreadable-text": []}
         for text, where in zip(rows[column][:], places, strict=True):
             if is_missing(text):
-                left_out["empty-text"].append(f"{where}: {column}={text!r}")
+                left_out["empty-text"].append(f"{where}: column '{column}' is empty")
                 continue
             try:
                 kept["text"].append(column_names.as_text(text, column))

@@ -161,7 +161,18 @@ def test_null_texts_in_jsonl(folder: Path) -> None:
     write_jsonl(folder / "train.jsonl", [{"text": None, "label": "positive"}, *rows(40)])
     found = check(folder)["train empty-text"]
     assert found["count"] == 1
-    assert found["examples"] == [f"{folder / 'train.jsonl'} line 1: text=None"]
+    assert found["examples"] == [f"{folder / 'train.jsonl'} line 1: column 'text' is empty"]
+
+
+def test_of_a_pair_the_empty_column_is_named(tmp_path: Path) -> None:
+    made = [{"question1": f"why {i}", "question2": f"how {i}", "label": i % 2} for i in range(20)]
+    made[3]["question2"], made[7]["question1"] = "", " "
+    write_csv(tmp_path / "train.csv", made)
+    write_csv(tmp_path / "validation.csv", made[10:])
+    assert check(tmp_path)["train empty-text"]["examples"] == [
+        f"{tmp_path / 'train.csv'} line 5: column 'question2' is empty",
+        f"{tmp_path / 'train.csv'} line 9: column 'question1' is empty",
+    ]
 
 
 def test_a_test_split_without_labels_is_no_error(folder: Path) -> None:

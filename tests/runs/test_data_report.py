@@ -72,7 +72,7 @@ def test_the_page_says_what_was_found(report: tuple[Any, Page], labelled: Path) 
         "a&b.csv",
         "These data can be trained on: ",
         "have no text and are left out",
-        f"{labelled} line 62: text=None",
+        f"{labelled} line 62: column 'text' is empty",
         f"{labelled} line 63 = {labelled} line 2: ",
         "column 'text' (guessed; --text-column)",
         "token lengths",
