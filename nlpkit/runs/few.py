@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-FEW = 30  # of fewer rows one alone moves a share by more than three points
+FEW = 30  # among fewer rows one alone moves a share of them by more than three points
 
 
 def few_rows(rows: Mapping[str, int]) -> list[str]:
     """A line for each split that has fewer than `FEW` rows, by its number of rows that were judged."""
     return [
-        f"{split}: only {count:,} {'row' if count == 1 else 'rows'}; each is {100 / count:.3g} % of its figures"
+        f"{split}: the figures are of only {count:,} {'row' if count == 1 else 'rows'}"
         for split, count in rows.items()
         if 0 < count < FEW
     ]

@@ -12,16 +12,16 @@ from nlpkit.runs.folder import read_record
 from nlpkit.tasks.classification import TextClassification
 
 
-def test_the_weight_of_a_row_is_said_where_rows_are_few() -> None:
+def test_few_rows_are_told() -> None:
     assert few_rows({"validation": 1, "test": 8, "new.csv": FEW, "empty": 0}) == [
-        "validation: only 1 row; each is 100 % of its figures",
-        "test: only 8 rows; each is 12.5 % of its figures",
+        "validation: the figures are of only 1 row",
+        "test: the figures are of only 8 rows",
     ]
 
 
 def test_a_run_its_card_and_a_price_say_so(trained: Path, tmp_path: Path) -> None:
     record = {**(read_record(trained) or {}), "judged": {"train": 3, "validation": 4, "test": 32}}
-    said = "validation: only 4 rows; each is 25 % of its figures"
+    said = "validation: the figures are of only 4 rows"
     lines = experiment.report(record, trained, TextClassification).lines
     assert [line for line in lines if "only" in line] == [said]  # of train nothing: it judges no model
     card.write(tmp_path / "README.md", record, ())
@@ -35,4 +35,4 @@ def test_a_gate_passed_on_few_rows_says_so(trained: Path, tmp_path: Path) -> Non
     file.write_text("text,label\na fine film,positive\na dull film,negative\n")
     report = evaluate.run(evaluate.Config(model=str(trained), data=str(file), fail_under=["accuracy=0"]))
     assert report.exit_code == 0
-    assert "new.csv: only 2 rows; each is 50 % of its figures" in report.lines
+    assert "new.csv: the figures are of only 2 rows" in report.lines
