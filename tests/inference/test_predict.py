@@ -425,6 +425,7 @@ def test_regression_answers_are_numbers(heads: Any, tmp_path: Path) -> None:
     predict.run(config(model, input=str(path), output=tmp_path / "out.parquet"))
     found = read(tmp_path / "out.parquet")
     stock, tokenizer = AutoModelForSequenceClassification.from_pretrained(model).eval(), make_tokenizer()
+    assert len(found) == 5
     for entry in found:
         with torch.no_grad():
             expected = float(stock(**tokenizer(entry["text"], return_tensors="pt")).logits)

@@ -123,7 +123,9 @@ def test_metrics_file_has_the_losses_and_the_evaluations(trained: Path, record: 
 def test_plots_are_pictures(trained: Path) -> None:
     from matplotlib import image
 
-    for path in (trained / "plots").iterdir():
+    plots = list((trained / "plots").iterdir())
+    assert plots
+    for path in plots:
         assert path.read_bytes().startswith(b"\x89PNG\r\n\x1a\n")
         pixels = image.imread(path)
         assert pixels.shape[0] > 100
