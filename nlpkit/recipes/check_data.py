@@ -33,7 +33,10 @@ COMMAND = "check-data"
 ESSENTIAL: tuple[str, ...] = ("data", "task", "text_column", "label_column", "model", "show", "output", "strict")
 DOCUMENTS = (".html", ".json")
 SUSPECTS = 10
-TaskOptions: Any = registry.options_of_tasks("data_options")
+if TYPE_CHECKING:
+    from nlpkit.tasks.registry import OptionsOfTasks as TaskOptions
+else:
+    TaskOptions = registry.options_of_tasks("data_options")
 
 
 class Config(TaskOptions, DataOptions):

@@ -42,7 +42,10 @@ if TYPE_CHECKING:
 
 COMMAND = "evaluate"
 ESSENTIAL: tuple[str, ...] = ("model", "data", "split", "unknown_labels", "per_class", "fail_under")
-TaskOptions: Any = registry.options_of_tasks("evaluate_options")
+if TYPE_CHECKING:
+    from nlpkit.tasks.registry import OptionsOfTasks as TaskOptions
+else:
+    TaskOptions = registry.options_of_tasks("evaluate_options")
 
 
 class Config(TaskOptions, SourceOptions, TrainedModelOptions):

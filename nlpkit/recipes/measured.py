@@ -436,12 +436,13 @@ def _texts(config: Config) -> Rows:
         UserError: there is none, or it is not clear which column holds them.
     """
     from nlpkit.data import corpus, splits
+    from nlpkit.tasks.options import TextOptions
 
     loaded = splits.load(config, None)
     split = _split_of(loaded.splits, loaded, config)
     rows = loaded.splits[split]
     names = [name for name in rows.column_names if not name.startswith("__")]
-    column = corpus.text_column(names, config.text_column, split)
+    column = corpus.text_column(names, TextOptions.of(config).text_column, split)
     texts = [str(text) for text in rows[column][:] if text is not None and str(text).strip()]
     if not texts:
         raise UserError(f"{split}: column '{column}' holds no text", "Name another: --text-column.")

@@ -48,9 +48,13 @@ ESSENTIAL: tuple[str, ...] = (
 )
 CHUNK = 2_048  # rows in memory at a time
 SHOWN = 3  # places that a warning names
-TaskOptions: Any = registry.options_of_tasks("predict_options")
+_OF_TASKS: Any = registry.options_of_tasks("predict_options")
+if TYPE_CHECKING:
+    from nlpkit.tasks.registry import OptionsOfTasks as TaskOptions
+else:
+    TaskOptions = _OF_TASKS
 # what a task lets users type beside TEXT stands on the same panel
-_FIELDS = TaskOptions.model_fields.items()
+_FIELDS = _OF_TASKS.model_fields.items()
 TYPED = ("texts", *(name for name, info in _FIELDS if info.json_schema_extra["panel"] == "Input"))
 
 

@@ -22,7 +22,10 @@ if TYPE_CHECKING:
     from nlpkit.data.sources import LoadedData
     from nlpkit.tasks.base import Finding, Task
 
-TaskOptions: Any = registry.options_of_tasks("column_options")
+if TYPE_CHECKING:
+    from nlpkit.tasks.registry import OptionsOfTasks as TaskOptions
+else:
+    TaskOptions = registry.options_of_tasks("column_options")
 OVERLAP_BYTES = 50_000_000  # of training data that are read again to tell whether judged rows are among them
 NAMES_DATA = ("data", "train_file", "validation_file", "test_file")
 

@@ -137,7 +137,11 @@ def _classes() -> Iterator[type[Task]]:
     return map(task_class, TASKS)
 
 
-def options_of_tasks(kind: Kind) -> Any:
+class OptionsOfTasks:
+    """Stands for what `options_of_tasks` makes where types are checked: a command reads no option of a task by name."""
+
+
+def options_of_tasks(kind: Kind) -> type[Config]:
     """A Config base class with the options of every task: a command's flags are made before its task is known.
 
     Raises:
