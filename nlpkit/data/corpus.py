@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import IO, Any, cast
 
 from nlpkit import reporting
-from nlpkit.data import columns, readers, sources, splits
+from nlpkit.data import columns, hub, readers, sources, splits
 from nlpkit.data.labels import is_missing
 from nlpkit.errors import UserError
 from nlpkit.options import CorpusOptions
@@ -67,9 +67,9 @@ class Corpus:
         self._sources: list[_File | _Hub | _Stdin] = []
         for spec in self.specs:
             self._sources += _open(spec, options)
-        hub = any(isinstance(source, _Hub) for source in self._sources)
+        from_hub = any(isinstance(source, _Hub) for source in self._sources)
         for flag, value in (("--data-config", options.data_config), ("--data-revision", options.data_revision)):
-            if value and specs is None and not hub:
+            if value and specs is None and not from_hub:
                 raise UserError(f"{flag} {value}: it is for a data set of the hub, and there is none in --data")
         if options.text_column and specs is None and not any(source.column for source in self._sources):
             raise UserError(f"--text-column {options.text_column}: there is no table in --data, only plain text")
@@ -289,13 +289,13 @@ class _Hub:
         import datasets
 
         split = self.options.data_split
-        with sources.quiet():
+        with hub.quiet():
             return datasets.load_dataset(self.name, self.config, split=split, revision=self.revision, streaming=True)
 
     def _explained(self, error: Exception) -> UserError:
         if isinstance(error, ValueError) and "split" in str(error).lower():
             return UserError(f"{self.name}: {error}", "Name one with --data-split.")
-        return sources.hub_error(self.name, self.config, self.revision, error)
+        return hub.explained(self.name, self.config, self.revision, error)
 
     def read(self, bar: Progress | None) -> Iterator[Texts]:
         assert self.column is not None
@@ -339,7 +339,7 @@ def _open(spec: str, options: CorpusOptions) -> list[_File | _Hub | _Stdin]:
         reading = readers.Reading.of(options)
         return [_File(path, options, str(reading.format_of(path))) for path in _files_in(folder, reading)]
     if not sources.is_local(spec):
-        parsed = sources.HUB_NAME.fullmatch(spec)
+        parsed = hub.NAME.fullmatch(spec)
         assert parsed is not None  # `is_local` saw to it
         config, revision = options.data_config or parsed["config"], options.data_revision or parsed["revision"]
         return [_Hub(parsed["name"], config, revision, options)]

@@ -8,17 +8,15 @@ from __future__ import annotations
 
 import glob
 import hashlib
-import os
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from nlpkit import nearby, reporting
-from nlpkit.data import layouts, readers, split_names
+from nlpkit import reporting
+from nlpkit.data import hub, layouts, readers, split_names
 from nlpkit.data.layouts import Wanted, aligned, brat, class_folders
 from nlpkit.data.one_type import agreed, type_conflict
 from nlpkit.data.readers import Reading
@@ -35,7 +33,6 @@ PLACE = (FILE, readers.LINE)
 HIDDEN = (*PLACE, readers.LINES)
 """All columns that are no user's: sentences of one word a line also have the line of each word."""
 
-HUB_NAME = re.compile(r"(?P<name>[\w.-]+(/[\w.-]+)?)(:(?P<config>[^@]+))?(@(?P<revision>.+))?")
 NOT_DATA = re.compile(r"(readme|licen[cs]e|copying|notice|changelog|requirements|dataset_infos?)\b.*", re.IGNORECASE)
 
 
@@ -239,7 +236,7 @@ def is_local(data: str) -> bool:
         or data.startswith((".", "/", "~"))
         or readers.format_of(data) is not None
         or any(mark in data for mark in ("*", "?", "[", ",", "://"))
-        or HUB_NAME.fullmatch(data) is None
+        or hub.NAME.fullmatch(data) is None
         or ("/" in data and Path(data).parent.is_dir())  # what has neighbours here is meant to be here
     )
 
@@ -550,7 +547,7 @@ def _agreeing(tables: list[pa.Table], paths: list[Path]) -> list[pa.Table]:
 def _add_saved(loaded: LoadedData, folder: Path) -> None:
     from datasets import Dataset, load_from_disk
 
-    with quiet():
+    with hub.quiet():
         try:
             saved = load_from_disk(str(folder))
             for rows in [saved] if isinstance(saved, Dataset) else saved.values():
@@ -565,55 +562,20 @@ def _add_saved(loaded: LoadedData, folder: Path) -> None:
 def _add_hub(loaded: LoadedData, data: str, config: str | None, revision: str | None) -> None:
     import datasets
 
-    parsed = HUB_NAME.fullmatch(data)
+    parsed = hub.NAME.fullmatch(data)
     assert parsed is not None  # `is_local` saw to it
     name = parsed["name"]
     config, revision = config or parsed["config"], revision or parsed["revision"]
     reporting.current().note(f"{name!r} is no local path: looking for it on the Hugging Face hub")
-    with quiet():
+    with hub.quiet():
         try:
             found = datasets.load_dataset(name, config, revision=revision)
         except Exception as error:  # the hub client and the format readers raise many kinds; each has one message
-            raise hub_error(name, config, revision, error) from error
+            raise hub.explained(name, config, revision, error) from error
     _add_splits(loaded, found, f"{name} ")
     urls = " ".join(key for rows in found.values() for key in (rows.info.download_checksums or {}))
     commit = re.search(r"@([0-9a-f]{40})/", urls)
     loaded.source.revision = commit[1] if commit else revision
-
-
-def hub_error(name: str, config: str | None, revision: str | None, error: Exception) -> UserError:
-    """What went wrong on the hub, in one message."""
-    import datasets
-
-    said = str(error).strip()
-    lead = f"{name!r} is no file or folder here, and"
-    if (near := nearby.nearest_path(Path(name))) is not None:
-        lead = f"{name!r} is no file or folder here (did you mean {near}?), and"
-    if isinstance(error, ConnectionError):
-        offline = datasets.config.HF_HUB_OFFLINE or os.environ.get("HF_DATASETS_OFFLINE", "0") not in ("", "0")
-        why = "offline mode is on (HF_HUB_OFFLINE)" if offline else "there is no connection"
-        return UserError(
-            f"{lead} the Hugging Face hub cannot be reached: {why}",
-            "Pass local files, for example --data train.csv, or a folder with train.csv and validation.csv.",
-        )
-    if isinstance(error, datasets.exceptions.DatasetNotFoundError):
-        if "gated" in said or "authenticated" in said:
-            return UserError(f"{lead} the data set on the hub is gated: {said}", "Accept its terms and set HF_TOKEN.")
-        if "Revision" in said:
-            return UserError(f"The data set {name!r} on the hub has no revision {revision!r}", "Leave out @REVISION.")
-        return UserError(f"{lead} the hub has no such data set (or it is private)", "Check the name: owner/name.")
-    if isinstance(error, ValueError) and (
-        listed := re.search(r"[Aa]vailable(?: configs)?: \[(.*?)\]", said, re.DOTALL)
-    ):
-        what = f"no configuration {config!r}" if config else "several configurations"
-        names = listed[1].replace("'", "")
-        return UserError(f"The data set {name!r} has {what}", f"Pass --data {name}:CONFIG with one of: {names}")
-    if "scripts are no longer supported" in said:
-        return UserError(
-            f"The data set {name!r} is a script, which `datasets` no longer runs",
-            f"Most have a converted copy: --data {name}@refs/convert/parquet",
-        )
-    return UserError(f"The data set {name!r} cannot be loaded from the hub: {type(error).__name__}: {said}")
 
 
 def _add_splits(loaded: LoadedData, found: Mapping[Any, Dataset], prefix: str) -> None:
@@ -623,30 +585,9 @@ def _add_splits(loaded: LoadedData, found: Mapping[Any, Dataset], prefix: str) -
     for name, rows in found.items():
         canonical = SPLIT_NAMES.get(str(name), str(name))
         split = str(name) if canonical != str(name) and canonical in found else canonical
-        with quiet():
+        with hub.quiet():
             rows = rows.remove_columns([column for column in HIDDEN if column in rows.column_names])
             rows = rows.add_column(FILE, np.full(len(rows), len(loaded.origins)))
             rows = rows.add_column(readers.LINE, np.arange(1, len(rows) + 1))
         loaded.splits[split] = rows
         loaded.origins.append((f"{prefix}{name}", "row"))
-
-
-@contextmanager
-def quiet() -> Iterator[None]:
-    """Without the progress bars and retry messages of the libraries."""
-    import datasets
-    import huggingface_hub.utils as hub
-
-    shown = not datasets.utils.are_progress_bars_disabled(), not hub.are_progress_bars_disabled()
-    verbosity = hub.logging.get_verbosity()
-    datasets.utils.disable_progress_bars()
-    hub.disable_progress_bars()
-    hub.logging.set_verbosity_error()
-    try:
-        yield
-    finally:
-        if shown[0]:
-            datasets.utils.enable_progress_bars()
-        if shown[1]:
-            hub.enable_progress_bars()
-        hub.logging.set_verbosity(verbosity)
