@@ -25,9 +25,9 @@ from nlpkit.data.as_trained import settled
 from nlpkit.data.readers import FORMATS
 from nlpkit.errors import UserError
 from nlpkit.inference.predictor import Predictor, TrainedModelOptions
-from nlpkit.options import Pairs, SourceOptions, option, suggest
+from nlpkit.options import Pairs, SourceOptions, option
 from nlpkit.recipes import trained
-from nlpkit.recipes.experiment import stop_on_errors
+from nlpkit.recipes.experiment import require_metric, stop_on_errors
 from nlpkit.reporting import Report, Table
 from nlpkit.runs.few import few_rows
 from nlpkit.runs.folder import RECORD, read_record, write_json
@@ -113,13 +113,16 @@ def run(config: Config) -> Report:
         left_out[split] = len(read) - len(examples)
         if not len(examples):
             continue
-        _require_metrics(gates, task.metric_names(examples))
+        known = task.metric_names(examples)
+        for gate in gates:
+            require_metric(gate.flag, gate.metric, known)
         with reporting.current().progress(f"evaluate {split}", len(examples), "rows") as bar:
             outputs = predictor.outputs(examples[:], bar)
         if (cut := predictor.cut.finding(task, split)) is not None:
             findings.append(cut)
         metrics[split] = task.score(outputs, examples)
-        _require_metrics(gates, metrics[split])  # which there are may hang on the answers
+        for gate in gates:  # which there are may hang on the answers
+            require_metric(gate.flag, gate.metric, metrics[split])
         details[split] = task.details(outputs, examples)
         rows[split] = len(examples)
     if not metrics:
@@ -198,18 +201,6 @@ def _gates(config: Config) -> list[Gate]:
         if not isinstance(gate.bound, int | float):
             raise UserError(f"{gate.flag} {gate.metric}={gate.bound}: the bound is not a number")
     return gates
-
-
-def _require_metrics(gates: list[Gate], known: Collection[str]) -> None:
-    """Refuse a misspelt metric before the model reads a row.
-
-    Raises:
-        UserError: naming the nearest metric.
-    """
-    for gate in gates:
-        if gate.metric not in known:
-            message = f"{gate.flag} {gate.metric}: no such metric; there are {', '.join(known)}"
-            raise UserError(message, suggest(gate.metric, known))
 
 
 def _failures(gates: list[Gate], metrics: dict[str, dict[str, float]], seen: dict[str, str]) -> list[str]:

@@ -6,7 +6,7 @@ The parts stand in the order in which a run needs them.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +16,7 @@ import numpy as np
 from nlpkit import fitting, models, process, reporting
 from nlpkit.data import features
 from nlpkit.errors import UserError
+from nlpkit.options import suggest
 from nlpkit.recipes import running
 from nlpkit.reporting import Report, Table
 from nlpkit.runs.few import few_rows
@@ -172,7 +173,8 @@ def make_trainer(
     from nlpkit.training.trainer import NlpkitTrainer
 
     metric = config.best_metric or task.main_metric
-    _require_metric(task, ready["validation"], metric)
+    if metric not in ("loss", task.main_metric):
+        require_metric("--best-metric", metric, task.metric_names(ready["validation"].examples))
     steps = training_arguments.total_steps(len(ready["train"].features), config, process.world_size())
     arguments = training_arguments.training_arguments(
         config,
@@ -201,21 +203,18 @@ def make_trainer(
     return trainer, steps
 
 
-def _require_metric(task: Task, split: Split, metric: str) -> None:
-    """Fail on a misspelt --best-metric now, not after an epoch.
+def require_metric(flag: str, metric: str, known: Collection[str]) -> None:
+    """Fail on a misspelt metric now, not after an epoch or all rows.
+
+    Args:
+        flag: the option that names it.
+        known: the names that there are.
 
     Raises:
         UserError: naming the nearest metric.
     """
-    if metric in ("loss", task.main_metric):
-        return
-    from nlpkit.options import suggest
-
-    known = task.metric_names(split.examples)
     if metric not in known:
-        raise UserError(
-            f"--best-metric {metric}: no such metric", suggest(metric, known) or f"One of: {', '.join(known)}"
-        )
+        raise UserError(f"{flag} {metric}: no such metric; there are {', '.join(known)}", suggest(metric, known))
 
 
 def plan(experiment: Experiment, name: str, lengths: str, *more: tuple[str, str]) -> list[tuple[str, str]]:
