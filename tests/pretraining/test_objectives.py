@@ -111,9 +111,9 @@ def test_outside_the_context_the_model_is_as_it_was() -> None:
     ids = torch.arange(10, 20)[None]
     with torch.no_grad():
         before = model(ids).logits
-        with pytest.raises(RuntimeError), head.at(torch.tensor([[3]])):
+        with pytest.raises(RuntimeError, match="on purpose"), head.at(torch.tensor([[3]])):
             assert model(ids).logits.shape == (1, 1, len(wordpiece()))
-            raise RuntimeError
+            raise RuntimeError("on purpose")
         assert torch.equal(model(ids).logits, before)
 
 
