@@ -50,7 +50,7 @@ def inherit_data(config: C, record: Mapping[str, Any] | None, name: str) -> C:
     """
     if any(getattr(config, option) for option in NAMES_DATA):
         return config
-    known = dict((record or {}).get("config", {}))
+    known = TrainedDataOptions.with_new_names((record or {}).get("config", {}))
     if isinstance(known.get("data"), list):  # a corpus
         known["train_file"] = known.pop("data")
         if not known.get("validation_file"):

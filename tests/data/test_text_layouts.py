@@ -64,6 +64,13 @@ def test_fasttext_with_labels_that_no_blank_parts(tmp_path: Path) -> None:
     assert pairs(loaded) == [("two of them", ["a", "b"]), ("so", ["c", "b"])]
 
 
+def test_a_row_without_text_among_fasttext_stays_to_be_named(tmp_path: Path) -> None:
+    lines = [{"text": f"__label__{label} {text}"} for text, label in TEXTS]
+    made = "".join(json.dumps(row) + "\n" for row in [*lines, {"text": None}])
+    loaded, _ = load(write(tmp_path / "a.jsonl", made))
+    assert pairs(loaded) == [*((text, [label]) for text, label in TEXTS), (None, [])]
+
+
 def test_a_text_that_speaks_of_the_prefix_is_no_fasttext(tmp_path: Path) -> None:
     loaded, said = load(write(tmp_path / "a.txt", "write __label__x in front\nof each line\n"), labelled=False)
     assert loaded.splits["train"]["text"][:] == ["write __label__x in front", "of each line"]

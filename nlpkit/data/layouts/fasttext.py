@@ -27,7 +27,9 @@ def _recognises(head: Sequence[Row], wanted: Wanted) -> bool:
 
 def _rows(rows: Iterator[Row], head: Sequence[Row], source: Input) -> Iterator[Row]:
     def made(row: Row, tally: Tally) -> dict[str, Any]:
-        text = row.values["text"]
+        text = row.values.get("text")
+        if not isinstance(text, str):  # named where the texts are read
+            return {**row.values, "label": []}
         labels = [label for found in _LABEL.findall(text) for label in _BETWEEN.split(found)]
         if not labels and source.reading.wanted.labelled:
             tally.map(row.line, f"have no {PREFIX}")
