@@ -19,7 +19,8 @@ from nlpkit import fitting, models
 from nlpkit.data import features
 from nlpkit.errors import UserError
 from nlpkit.measurement.spec import Subject, SubjectOptions
-from nlpkit.runs.folder import RECORD, SCHEMA_VERSION, read_record, versions, write_json
+from nlpkit.runs.files import write_json
+from nlpkit.runs.folder import RECORD, SCHEMA_VERSION, read_record, versions
 
 if TYPE_CHECKING:
     import torch

@@ -13,7 +13,7 @@ from typing import Any, TextIO
 
 from nlpkit.data.rows import Style
 from nlpkit.errors import UserError
-from nlpkit.runs.folder import writing
+from nlpkit.runs.files import whole, writing
 
 Write = Callable[[Sequence[Mapping[str, Any]]], None]
 FORMATS = ("csv", "tsv", "jsonl", "parquet")
@@ -26,6 +26,8 @@ def writer(
     path: Path | None,
     formats: Mapping[str, Callable[[TextIO], Write]] = NO_FORMATS,
     style: Callable[[], Style | None] = lambda: None,
+    *,
+    overwrite: bool = True,
 ) -> Iterator[Write]:
     """A function that appends rows to `path` (standard output as jsonl when None).
 
@@ -35,25 +37,21 @@ def writer(
         path: its suffix says the format: one of `FORMATS`, or of `formats`.
         formats: suffix -> what makes a function that appends rows to an open text file.
         style: how the fields of csv and tsv are written, asked for with the first rows; None: as is usual.
+        overwrite: see `files.whole`.
     """
     if path is None:
         yield _jsonl(sys.stdout)
         return
-    partial = path.with_name(f".{path.name}.partial")
-    with writing(path):
-        try:
-            if path.suffix == ".parquet":
-                with _parquet(partial) as write:
-                    yield write
-            else:
-                with partial.open("w", encoding="utf-8", newline="") as file:
-                    if path.suffix in USUAL:
-                        yield _csv(file, lambda: style() or USUAL[path.suffix])
-                    else:
-                        yield {".jsonl": _jsonl, **formats}[path.suffix](file)
-            partial.replace(path)
-        finally:
-            partial.unlink(missing_ok=True)
+    with writing(path), whole(path, overwrite=overwrite) as partial:
+        if path.suffix == ".parquet":
+            with _parquet(partial) as write:
+                yield write
+        else:
+            with partial.open("w", encoding="utf-8", newline="") as file:
+                if path.suffix in USUAL:
+                    yield _csv(file, lambda: style() or USUAL[path.suffix])
+                else:
+                    yield {".jsonl": _jsonl, **formats}[path.suffix](file)
 
 
 def _jsonl(file: TextIO) -> Write:
@@ -154,16 +152,16 @@ def _cell(value: Any) -> Any:
     return json.dumps(value, ensure_ascii=False, default=str) if isinstance(value, list | dict) else value
 
 
-def write_empty(path: Path, columns: Sequence[str], style: Style | None) -> None:
+def write_empty(path: Path, columns: Sequence[str], style: Style | None, *, overwrite: bool = True) -> None:
     """A file without rows: its columns where the format names them once, else nothing."""
-    with writing(path):
+    with writing(path), whole(path, overwrite=overwrite) as partial:
         if path.suffix == ".parquet":
             import pyarrow as pa
             import pyarrow.parquet as pq
 
-            pq.write_table(pa.table({name: pa.array([], pa.string()) for name in columns}), path)
+            pq.write_table(pa.table({name: pa.array([], pa.string()) for name in columns}), partial)
             return
-        with path.open("w", encoding="utf-8", newline="") as file:
+        with partial.open("w", encoding="utf-8", newline="") as file:
             if path.suffix in USUAL:
                 used = style or USUAL[path.suffix]
                 _csv_writer(file, used).writerow(columns)

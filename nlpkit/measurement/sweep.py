@@ -22,7 +22,7 @@ from nlpkit.errors import RunError, UserError
 from nlpkit.measurement import statistics
 from nlpkit.measurement.processes import Unmeasured, Worker
 from nlpkit.measurement.spec import Measurement, Opened, Point, Subject
-from nlpkit.runs.folder import writing
+from nlpkit.runs.folder import RunFolder
 
 TURNS = 10  # of a model at a size in a launch, unless a single pass takes longer
 MOST_LAUNCHES = 3  # times those asked for, where intervals are still too wide
@@ -102,7 +102,7 @@ class Journal:
         for measurement in found:
             self._keep(measurement)
         entries = [*self._unwritten, *({"kind": "measurement", **measurement.to_json()} for measurement in found)]
-        with writing(self.path), self.path.open("a", encoding="utf-8") as file:
+        with RunFolder(self.path.parent).writing(), self.path.open("a", encoding="utf-8") as file:
             file.write("".join(json.dumps(entry) + "\n" for entry in entries))
         self._unwritten = []
 

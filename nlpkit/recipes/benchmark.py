@@ -29,12 +29,12 @@ from nlpkit.measurement.sweep import Journal, Method, Sweep
 from nlpkit.options import AtCommas, DeviceOptions, Strings, flag_of, option
 from nlpkit.recipes import running, trained
 from nlpkit.reporting import Report
+from nlpkit.runs import lock
 from nlpkit.runs.few import few_rows
-from nlpkit.runs.folder import RunFolder, read_record
+from nlpkit.runs.folder import JOURNAL, RunFolder, read_record
 
 COMMAND = "benchmark"
 ESSENTIAL: tuple[str, ...] = ("models", "data", "sequence_lengths", "batch_sizes", "fail_if", "output")
-JOURNAL = "measurements.jsonl"
 LENGTHS = (32, 64, 128, 256, 512)
 BATCH_SIZES = {"rows": (1, 32), "random": (1, 8)}
 # what may be said anew with --resume; all else decides what the figures that are there are of
@@ -112,6 +112,7 @@ class Config(trained.TrainedDataOptions, SubjectOptions, DeviceOptions):
     dry_run: bool = option(False, "Show what would be measured, stop.", panel="Output")
 
 
+@lock.given_back()
 def run(config: Config) -> Report:
     """Measure, and write the folder; returns tables, the method, a recommendation, and which conditions failed."""
     started = time.monotonic()

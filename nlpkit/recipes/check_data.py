@@ -114,7 +114,7 @@ def run(config: Config) -> Report:
         "data": loaded.source.to_record(),
     }
     if config.output is not None:
-        _write(config.output, record, task, examples, lengths)
+        _write(config.output, record, task, examples, lengths, overwrite=config.overwrite)
         lines.append(f"report: {config.output}")
     code = 2 if errors else 1 if config.strict and warnings else 0
     return Report(record, tables, lines, exit_code=code, failure=f"{_counted(errors, warnings)} in the data")
@@ -131,7 +131,7 @@ def _verdict(errors: int, warnings: int) -> str:
 
 
 def _require_output(path: Path, *, overwrite: bool) -> None:
-    from nlpkit.runs.folder import require_writable
+    from nlpkit.runs.files import require_writable
 
     if path.suffix not in DOCUMENTS:
         raise UserError(f"--output {path}: unknown format", f"End its name in one of: {', '.join(DOCUMENTS)}.")
@@ -144,23 +144,21 @@ def _write(
     task: Task,
     examples: Mapping[str, Dataset],
     lengths: Mapping[str, np.ndarray],
+    *,
+    overwrite: bool,
 ) -> None:
     from nlpkit.runs import data_report, plots
-    from nlpkit.runs.folder import write_json, writing
+    from nlpkit.runs.files import whole, write_json, writing
 
     with writing(path):
         if path.suffix == ".json":
-            write_json(path, record)
+            write_json(path, record, overwrite=overwrite)
             return
         drawn: dict[str, Plot] = {"token lengths": plots.histograms(lengths, "tokens")} if lengths else {}
         drawn |= task.plots({}, examples) if examples else {}
         written = f"nlpkit {__version__} check-data, {time.strftime('%Y-%m-%d %H:%M UTC', time.gmtime())}"
-        partial = path.with_name(f".{path.name}.partial")
-        try:
+        with whole(path, overwrite=overwrite) as partial:
             partial.write_text(data_report.html(record, drawn, written), encoding="utf-8")
-            partial.replace(path)
-        finally:
-            partial.unlink(missing_ok=True)
 
 
 def _tokenizer(name: str, *, slow: bool) -> tuple[Any, int | None]:

@@ -33,6 +33,7 @@ from nlpkit.recipes.more_rows import MoreRowsOptions
 from nlpkit.recipes.student import Origin, StudentOptions
 from nlpkit.recipes.trained import TrainedDataOptions, inherit_data, open_splits
 from nlpkit.reporting import Report
+from nlpkit.runs import lock
 from nlpkit.runs.folder import RunFolder
 from nlpkit.tasks import registry
 
@@ -329,6 +330,7 @@ def _described(config: Config, aims: Aims) -> str:
     return " + ".join([soft, *more]) + (f"; layers {pairs}" if aims.hidden or aims.attention else "")
 
 
+@lock.given_back()
 def run(config: Config) -> Report:
     """Distil and write the run folder; returns the result and what it costs."""
     config, done = running.taken_up(config, COMMAND)

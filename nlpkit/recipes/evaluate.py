@@ -23,14 +23,16 @@ from nlpkit import models, reporting
 from nlpkit.data import draws, splits
 from nlpkit.data.as_trained import settled
 from nlpkit.data.readers import FORMATS
-from nlpkit.errors import UserError
+from nlpkit.errors import RunError, UserError
 from nlpkit.inference.predictor import Predictor, TrainedModelOptions
 from nlpkit.options import Pairs, SourceOptions, option
 from nlpkit.recipes import trained
 from nlpkit.recipes.experiment import require_metric, stop_on_errors
 from nlpkit.reporting import Report, Table
+from nlpkit.runs import lock
 from nlpkit.runs.few import few_rows
-from nlpkit.runs.folder import RECORD, read_record, write_json
+from nlpkit.runs.files import write_json, writing
+from nlpkit.runs.folder import RECORD, read_record
 from nlpkit.tasks import registry
 from nlpkit.tasks.base import Finding, Task
 
@@ -41,6 +43,7 @@ if TYPE_CHECKING:
 
 
 COMMAND = "evaluate"
+PATIENCE = 10.0  # seconds to wait for another command that adds to the record
 ESSENTIAL: tuple[str, ...] = ("model", "data", "split", "unknown_labels", "per_class", "fail_under")
 if TYPE_CHECKING:
     from nlpkit.tasks.registry import OptionsOfTasks as TaskOptions
@@ -233,6 +236,17 @@ def _tables(
 
 
 def _add_to_run(folder: Path, record: dict[str, Any]) -> None:
+    """Keep the figures in the record of the run; where that cannot be, they are shown all the same."""
+    try:
+        # two that judge a model at the same time keep both
+        with lock.given_back(), writing(folder / RECORD):
+            lock.take(folder, patience=PATIENCE)
+            _append(folder, record)
+    except (UserError, RunError) as error:
+        reporting.current().warn(f"the figures are not added to {folder / RECORD}: {error.message}")
+
+
+def _append(folder: Path, record: dict[str, Any]) -> None:
     run = read_record(folder)
     if run:
         entry = {key: record[key] for key in ("data", "device", "rows", "metrics", "failures")}

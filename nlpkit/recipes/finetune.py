@@ -19,6 +19,7 @@ from nlpkit.recipes import experiment as runs
 from nlpkit.recipes import running
 from nlpkit.recipes.experiment import Experiment, Judged
 from nlpkit.reporting import Report
+from nlpkit.runs import lock
 from nlpkit.runs.folder import RunFolder, read_record
 from nlpkit.tasks import heads, registry
 from nlpkit.tasks import outputs as model_outputs
@@ -168,6 +169,7 @@ def _open_model(
     return model, new
 
 
+@lock.given_back()
 def run(config: FinetuneOptions, command: str, task_class: type[Task]) -> Report:
     """Fine-tune and write the run folder; returns the result table."""
     config, done = running.taken_up(config, command)

@@ -25,7 +25,7 @@ from nlpkit.errors import UserError
 from nlpkit.inference.predictor import Predictor, TrainedModelOptions
 from nlpkit.options import ReadingOptions, option
 from nlpkit.reporting import Report
-from nlpkit.runs.folder import require_writable
+from nlpkit.runs.files import require_writable
 from nlpkit.tasks import registry
 from nlpkit.tasks.options import TypedOptions
 
@@ -112,7 +112,7 @@ def run(config: Config) -> Report:
         entries = [{**row, **_columns(answer)} for row, answer in zip(rows, answers, strict=True)]
         from nlpkit.inference.writers import writer
 
-        with writer(config.output, task.answer_formats()) as write:
+        with writer(config.output, task.answer_formats(), overwrite=config.overwrite) as write:
             write(entries)
     record = [{**row, **answer} for row, answer in zip(rows, answers, strict=True)]
     failed = all(answer.get("error") for answer in answers)
@@ -193,11 +193,16 @@ def _predict_file(predictor: Predictor, config: Config) -> Report:
         if config.output is not None:
             columns = source.columns or []
             answer = _columns({"prediction": None, "score": None}, _free_prefix(columns))
-            write_empty(config.output, [*columns, *answer], source.style)
+            write_empty(config.output, [*columns, *answer], source.style, overwrite=config.overwrite)
         return Report({**_written(config), "rows": 0, "failed": 0, "seconds": 0.0, "rows_per_second": 0.0})
     alike = config.output is not None and config.output.suffix == f".{source.format}"
     with (
-        writer(config.output, task.answer_formats(), lambda: source.style if alike else None) as write,
+        writer(
+            config.output,
+            task.answer_formats(),
+            lambda: source.style if alike else None,
+            overwrite=config.overwrite,
+        ) as write,
         reporting.current().progress("predict", _row_count(config.input), "rows") as bar,
     ):
         for chunk in itertools.chain([first], chunks):

@@ -26,6 +26,7 @@ from nlpkit.options import CorpusOptions, ModelOptions, RunOptions, Strings, fla
 from nlpkit.pretraining.architectures import ArchitectureOptions, new_config
 from nlpkit.recipes import running
 from nlpkit.reporting import Report, Table
+from nlpkit.runs import lock
 from nlpkit.runs.few import few_rows
 from nlpkit.runs.folder import RunFolder, human_bytes, versions
 
@@ -199,6 +200,7 @@ def build(config: Config) -> Experiment:
     return experiment
 
 
+@lock.given_back()
 def run(config: Config) -> Report:
     """Pre-train, measure and write the run folder."""
     config, done = running.taken_up(config, COMMAND)

@@ -28,6 +28,7 @@ from nlpkit.recipes.cutting import START, STRUCTURES, Cut, CuttingOptions
 from nlpkit.recipes.experiment import Experiment, Judged
 from nlpkit.recipes.trained import TrainedDataOptions, inherit_data, open_splits
 from nlpkit.reporting import Cell, Report, Table
+from nlpkit.runs import lock
 from nlpkit.runs.folder import RunFolder, versions
 from nlpkit.tasks.registry import task_of_model
 
@@ -236,6 +237,7 @@ def _make_trainer(
     return trainer, steps
 
 
+@lock.given_back()
 def run(config: Config) -> Report:
     """Prune, recover, compare, and write the run folder; returns the table of before and after."""
     config, done = running.taken_up(config, COMMAND)

@@ -34,6 +34,7 @@ from nlpkit.recipes.trained import (
     train_keys,
 )
 from nlpkit.reporting import Report
+from nlpkit.runs import lock
 from nlpkit.runs.folder import RunFolder, versions
 from nlpkit.tasks import registry
 
@@ -123,12 +124,13 @@ class _Source:
         return self.trained.task.score(outputs, examples)
 
 
+@lock.given_back()
 def run(config: Config) -> Report:
     """Export, check, quantize, compare, and write the run folder; returns the table of before and after."""
     started = time.monotonic()
     source = _open(config)
     folder = RunFolder(config.output or _default_path(source))
-    folder.require_usable(resume=False, overwrite=config.overwrite)
+    folder.require_usable(resume=None, overwrite=config.overwrite)
     reporting.current().plan("plan", _plan(source, folder))
     folder.start(_head(source), overwrite=config.overwrite, resume=False)
     with folder.staging() as staged:

@@ -23,6 +23,7 @@ from nlpkit.data.corpus import Corpus
 from nlpkit.errors import UserError
 from nlpkit.options import CorpusOptions, Strings, flag_of, option
 from nlpkit.reporting import Report
+from nlpkit.runs import lock
 from nlpkit.runs.folder import RunFolder, human_bytes, versions
 from nlpkit.tokenization import extend, quality, saving
 from nlpkit.tokenization.pipelines import (
@@ -90,13 +91,14 @@ class Made:
         return saving.save(self.backend, folder, self.arguments, stock=self.stock, stock_arguments=self.stock_arguments)
 
 
+@lock.given_back()
 def run(config: Config) -> Report:
     """Train, measure on held-out text, and write the folder; returns the table of measures."""
     started = time.monotonic()
     pipeline = _pipeline(config)
     given = config.like or config.extend
     folder = RunFolder(config.output or RunFolder.default_path(_short_name(config), _kind(config, pipeline)))
-    _require_usable(folder, config)
+    folder.require_usable(resume=None, overwrite=config.overwrite)
     corpus = Corpus(config)
     validation = _validation(config)
     old = saving.open_tokenizer(given, "--like" if config.like else "--extend") if given else None
@@ -215,15 +217,6 @@ def _kind(config: Config, pipeline: Pipeline | None) -> str:
 def _short_name(config: Config) -> str:
     spec = config.data[0] if config.data else "data"
     return "stdin" if spec == "-" else Path(spec.partition("@")[0].replace("*", "")).name.split(".")[0] or "data"
-
-
-def _require_usable(folder: RunFolder, config: Config) -> None:
-    if folder.state() == "running" and not config.overwrite:
-        raise UserError(
-            f"--output {folder.path} holds a run that was not finished",
-            "--overwrite replaces it; or give another --output.",
-        )
-    folder.require_usable(resume=False, overwrite=config.overwrite)
 
 
 def _open_model(config: Config, tokenizer: Any) -> Any:

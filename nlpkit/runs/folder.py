@@ -3,40 +3,26 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import json
 import os
 import shutil
-import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from nlpkit import __version__
-from nlpkit.errors import RunError, UserError
+from nlpkit.errors import UserError
 from nlpkit.options import of_record
+from nlpkit.runs import lock
+from nlpkit.runs.files import follow_umask, whole, write_json, writing
 
 RECORD = "nlpkit.json"
 METRICS = "metrics.jsonl"
 CHECKPOINTS = "checkpoints"
+JOURNAL = "measurements.jsonl"  # of a benchmark
 SCHEMA_VERSION = 1
 SPARE_BYTES = 50_000_000  # plots, card, logs
-
-
-def write_json(path: Path, value: Any) -> None:
-    """Write JSON so that `path` is either the old or the new document, never a part."""
-    with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=path.parent, prefix=".", delete=False) as file:
-        try:
-            json.dump(value, file, ensure_ascii=False, indent=2, default=str)
-            file.write("\n")
-            file.flush()
-            os.fsync(file.fileno())
-        except BaseException:
-            Path(file.name).unlink(missing_ok=True)
-            raise
-    Path(file.name).chmod(0o644)
-    Path(file.name).replace(path)
 
 
 def read_record(folder: str | Path) -> dict[str, Any] | None:
@@ -96,18 +82,21 @@ class RunFolder:
             return "free"
         if not self.path.is_dir():
             raise UserError(f"--output {self.path} is a file", "Give a folder.")
-        if not any(self.path.iterdir()):
+        if all(item.name == lock.LOCK for item in self.path.iterdir()):
             return "free"
         record = read_record(self.path)
         if record is None:
             return "foreign"
         return "complete" if record.get("status") == "complete" else "running"
 
-    def require_usable(self, *, resume: bool, overwrite: bool) -> None:
-        """Refuse to touch what is there, unless asked to.
+    def require_usable(self, *, resume: bool | None, overwrite: bool) -> None:
+        """Refuse to touch what is there, unless asked to; with a flag that asks, take it for this process.
+
+        Args:
+            resume: None where the command cannot go on with a run.
 
         Raises:
-            UserError: the folder is in use and neither flag says what to do, or cannot be written.
+            UserError: there is a run and neither flag says what to do, one is at work there, or it cannot be written.
         """
         state = self.state()
         if state == "foreign":
@@ -115,12 +104,16 @@ class RunFolder:
                 f"--output {self.path} is not empty and not an nlpkit run: it is left alone", "Give another --output."
             )
         if state in ("running", "complete") and not (resume or overwrite):
+            lock.refuse_live(self.path)
             kind = "an interrupted run" if state == "running" else "a finished run"
-            go_on = "--resume goes on with it, " if state == "running" else ""
+            go_on = "--resume goes on with it, " if state == "running" and resume is not None else ""
             raise UserError(
                 f"--output {self.path} holds {kind}", f"{go_on}--overwrite replaces it; or give another --output."
             )
         self._require_writable()
+        if state != "free":
+            with self.writing():
+                lock.take(self.path)
 
     def _require_writable(self) -> None:
         place = self.path
@@ -149,17 +142,28 @@ class RunFolder:
             )
 
     def start(self, record: Mapping[str, Any], *, overwrite: bool, resume: bool) -> None:
-        """Create the folder and mark it as in progress."""
-        if overwrite and not resume and self.state() in ("running", "complete"):
-            self._clear()
-        with writing(self.path):
+        """Create the folder, take it for this process, and mark it as in progress.
+
+        Raises:
+            UserError: another run has begun there meanwhile.
+        """
+        fresh = self.state() == "free"
+        with self.writing():
             self.path.mkdir(parents=True, exist_ok=True)
+            lock.take(self.path)
+            if overwrite and not resume and self.state() in ("running", "complete"):
+                self._clear()
             if not (overwrite or resume):
                 self._claim()
-            write_json(
-                self.path / RECORD,
-                {"schema_version": SCHEMA_VERSION, "status": "running", **record, "started": _now()},
-            )
+            try:
+                write_json(
+                    self.path / RECORD,
+                    {"schema_version": SCHEMA_VERSION, "status": "running", **record, "started": _now()},
+                )
+            except BaseException:
+                if fresh:  # nobody need see to a run that has not begun
+                    (self.path / RECORD).unlink(missing_ok=True)
+                raise
 
     def _claim(self) -> None:
         """Of two runs that started together, let one have the folder.
@@ -177,7 +181,7 @@ class RunFolder:
     def _clear(self) -> None:
         # the record goes last: a kill in between leaves something that is still known as a run
         for item in self.path.iterdir():
-            if item.name != RECORD:
+            if item.name not in (RECORD, lock.LOCK):
                 shutil.rmtree(item) if item.is_dir() else item.unlink()
         (self.path / RECORD).unlink()
 
@@ -200,20 +204,36 @@ class RunFolder:
                 entry = json.loads(line)
                 if entry.get("step", 0) <= step and "train_runtime" not in entry:
                     kept.append(line)
-        path.write_text("".join(line + "\n" for line in kept), encoding="utf-8")
+        with self.writing(), whole(path) as partial:
+            partial.write_text("".join(line + "\n" for line in kept), encoding="utf-8")
 
     def log(self, entry: Mapping[str, Any]) -> None:
         """Append one line to metrics.jsonl."""
-        with writing(self.path):
+        with self.writing():
             self.path.mkdir(parents=True, exist_ok=True)  # `build(config).train()` has not called `start`
             with (self.path / METRICS).open("a", encoding="utf-8") as file:
                 file.write(json.dumps(entry, default=float) + "\n")
+
+    def writing(self) -> contextlib.AbstractContextManager[None]:
+        """See `files.writing`; where the disk is full, what can be gone on with decides what to do."""
+        return writing(self.path, self.way_on)
+
+    def way_on(self) -> str:
+        """What to do when there is room again."""
+        if any(self.checkpoints.glob("checkpoint-*/trainer_state.json")):
+            return "Free some space; the same command with --resume goes on from the last checkpoint."
+        if (self.path / JOURNAL).exists():
+            return "Free some space; the same command with --resume goes on with what was measured."
+        if (self.path / RECORD).exists():
+            return "Free some space; the same command with --overwrite begins again."
+        return "Free some space, or give an --output on another disk."
 
     # --- at the end ---
 
     def finish(self, record: Mapping[str, Any], staged: Path, *, keep_checkpoints: bool) -> None:
         """Move the staged files into place; the record that says `complete` is written last."""
-        with writing(self.path):
+        with self.writing():
+            follow_umask(staged)
             for item in staged.iterdir():
                 target = self.path / item.name
                 if target.is_dir():
@@ -224,7 +244,9 @@ class RunFolder:
                 self.path / RECORD,
                 {"schema_version": SCHEMA_VERSION, "status": "complete", **record, "finished": _now()},
             )
-            if not keep_checkpoints:
+            if keep_checkpoints:
+                follow_umask(self.checkpoints)
+            else:
                 shutil.rmtree(self.checkpoints, ignore_errors=True)
 
     @contextlib.contextmanager
@@ -232,54 +254,12 @@ class RunFolder:
         """A folder inside the run to write results in before `finish` moves them; removed if that fails."""
         staged = self.path / ".partial"
         shutil.rmtree(staged, ignore_errors=True)
-        with writing(self.path):
+        with self.writing():
             staged.mkdir()
             try:
                 yield staged
             finally:
                 shutil.rmtree(staged, ignore_errors=True)
-
-
-def require_writable(path: Path, *, overwrite: bool) -> None:
-    """Refuse the file of an --output that cannot be written, before any work is put into it.
-
-    Raises:
-        UserError: it exists, it is a folder, or its folder does not exist.
-    """
-    if path.is_dir():
-        raise UserError(f"--output {path} is a folder", "Name a file in it.")
-    if path.exists() and not overwrite:
-        raise UserError(f"--output {path} exists", "--overwrite replaces it.")
-    if not path.parent.is_dir():
-        raise UserError(f"--output {path}: there is no folder {path.parent}")
-
-
-@contextlib.contextmanager
-def writing(path: Path) -> Iterator[None]:
-    """Explain the ways in which writing fails.
-
-    Raises:
-        RunError: the disk is full, the folder cannot be written.
-    """
-    try:
-        yield
-    except Exception as error:
-        if _is_disk_full(error):
-            raise RunError(
-                f"the disk is full: {path} could not be written completely",
-                "Free some space; the same command with --resume goes on from the last checkpoint.",
-            ) from error
-        if isinstance(error, OSError) and error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-            raise RunError(f"no permission to write {error.filename or path}", "Give another --output.") from error
-        raise
-
-
-def _is_disk_full(error: Exception) -> bool:
-    """Python says it by number, safetensors in words, and torch's zip writer only that its file came out short."""
-    if isinstance(error, OSError):
-        return error.errno in (errno.ENOSPC, errno.EDQUOT)
-    signs = ("No space left on device", "quota exceeded", "PytorchStreamWriter failed", "unexpected pos")
-    return any(sign in str(error) for sign in signs)
 
 
 def human_bytes(count: float) -> str:

@@ -8,8 +8,6 @@ student, temperature or learning rate, do not run it.
 from __future__ import annotations
 
 import hashlib
-import os
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,7 +18,7 @@ import torch
 
 from nlpkit import reporting
 from nlpkit.data import features as token_cache
-from nlpkit.runs.folder import writing
+from nlpkit.runs.files import reserve, whole, writing
 
 if TYPE_CHECKING:
     from nlpkit.inference.predictor import Predictor
@@ -95,9 +93,7 @@ def teacher_logits(teacher: Predictor, split: Split) -> TeacherLogits:
 def _compute(teacher: Predictor, split: Split, path: Path) -> None:
     """Write the logits of all rows; the file is there when it is whole."""
     rows, starts = split.for_evaluation(), np.cumsum(split.lengths) - split.lengths
-    handle, name = tempfile.mkstemp(dir=path.parent, suffix=".partial")
-    os.close(handle)
-    try:
+    with whole(path) as partial:
         values: np.ndarray | None = None
         with reporting.current().progress("teacher", len(rows), "rows") as bar:
             for start in range(0, len(rows), teacher.batch_size):
@@ -114,14 +110,12 @@ def _compute(teacher: Predictor, split: Split, path: Path) -> None:
                 else:
                     total = len(rows)
                 if values is None:
-                    values = np.lib.format.open_memmap(name, "w+", np.float32, (total, logits.shape[1]))
+                    values = np.lib.format.open_memmap(partial, "w+", np.float32, (total, logits.shape[1]))
+                    reserve(partial)
                 values[places] = logits.cpu().numpy()
                 bar.advance(len(next(iter(columns.values()))))
         assert isinstance(values, np.memmap)
         values.flush()
-        Path(name).replace(path)
-    finally:
-        Path(name).unlink(missing_ok=True)
 
 
 def _key(teacher: Predictor, split: Split) -> str:

@@ -19,7 +19,8 @@ from transformers.trainer_utils import EvalLoopOutput
 from nlpkit import fitting, process, reporting
 from nlpkit.data.features import Columns
 from nlpkit.errors import RunError, UserError
-from nlpkit.runs.folder import write_json, writing
+from nlpkit.runs.files import write_json, writing
+from nlpkit.runs.folder import RunFolder
 from nlpkit.tasks import outputs as model_outputs
 from nlpkit.tasks.base import BOOKKEEPING
 from nlpkit.training import parameters
@@ -164,7 +165,7 @@ class ResumableTrainer(Trainer):
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
         folder = Path(self.args.output_dir)  # type: ignore[arg-type]
         target = folder / f"checkpoint-{self.state.global_step}"
-        with writing(folder):
+        with writing(folder, RunFolder(folder.parent).way_on):
             try:
                 if self.is_world_process_zero():
                     target.mkdir(parents=True, exist_ok=True)
@@ -372,4 +373,4 @@ def _relocate(checkpoint: Path, folder: Path) -> None:
     best = state.get("best_model_checkpoint")
     if best and Path(best).parent != folder:
         state["best_model_checkpoint"] = str(folder / Path(best).name)
-        path.write_text(json.dumps(state, indent=2) + "\n", encoding="utf-8")
+        write_json(path, state)

@@ -156,7 +156,7 @@ def test_output_is_refused_unless_overwritten(corpus: Path, tmp_path: Path) -> N
         run(corpus, tmp_path / "mine", overwrite=True)
     (tmp_path / "cut").mkdir()
     (tmp_path / "cut" / "nlpkit.json").write_text('{"schema_version": 1, "status": "running"}')
-    with pytest.raises(UserError, match="was not finished") as caught:
+    with pytest.raises(UserError, match="holds an interrupted run") as caught:
         run(corpus, tmp_path / "cut")
     assert "--resume" not in str(caught.value)
 

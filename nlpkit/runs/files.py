@@ -1,0 +1,210 @@
+"""Files that commands write: each is there when it is whole, by one process's hand, readable as the umask says."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import os
+import secrets
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from nlpkit.errors import RunError, UserError
+
+ABANDONED_SECONDS = 60.0  # age from which a partial file is looked at: a new one may not be locked yet
+OTHER_DISK = "Free some space, or write to another disk; nothing half-written is left."
+NAME_BYTES = 100  # of a file's name that its partial one repeats: longer names than 255 bytes there are not
+NO_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)  # of a file system that has no hard links
+
+
+def write_json(path: Path, value: Any, *, overwrite: bool = True) -> None:
+    """Write JSON so that `path` is either the old or the new document, never a part.
+
+    Args:
+        overwrite: see `whole`.
+    """
+    with whole(path, overwrite=overwrite) as partial, partial.open("w", encoding="utf-8") as file:
+        json.dump(value, file, ensure_ascii=False, indent=2, default=str)
+        file.write("\n")
+        file.flush()
+        os.fsync(file.fileno())
+
+
+@contextlib.contextmanager
+def whole(path: Path, *, overwrite: bool = True) -> Iterator[Path]:
+    """A hidden file beside `path` to write to, which takes its name when the block ends well, else goes.
+
+    Its name is its own: of two processes that write `path` at the same time each writes all of its file, and the later
+    one's stays. What a link points to is replaced, not the link.
+
+    Args:
+        overwrite: replace what is there; else what has come to be there while the block ran is left.
+
+    Raises:
+        RunError: it has, and the block's file has got another name, which is said.
+    """
+    path = Path(os.path.realpath(path))
+    start = os.fsdecode(os.fsencode(f".{path.name}")[:NAME_BYTES])
+    _clear_abandoned(path.parent, start)
+    partial = path.with_name(f"{start}.{os.getpid()}-{secrets.token_hex(4)}.partial")
+    # made here, so that its mode is the umask's
+    held = os.open(partial, os.O_CREAT | os.O_EXCL | os.O_RDWR | getattr(os, "O_CLOEXEC", 0), 0o666)
+    try:
+        try_lock(held)
+        yield partial
+        if overwrite:
+            partial.replace(path)
+        else:
+            _place(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+        os.close(held)
+
+
+def _place(partial: Path, path: Path) -> None:
+    """Give a file its name if that is free, else a numbered one."""
+    place, number = path, 2
+    while not _rename_to_free(partial, place):
+        place = path.with_name(f"{path.stem}-{number}{path.suffix}")
+        number += 1
+    if place != path:
+        raise RunError(
+            f"--output {path} has come to be there while this command ran, and is left as it is",
+            f"What was to be written there is in {place}.",
+        )
+
+
+def _rename_to_free(partial: Path, place: Path) -> bool:
+    """Rename, unless something has that name."""
+    try:
+        os.link(partial, place)  # fails where something is, which a rename does not
+    except FileExistsError:
+        return False
+    except OSError as error:
+        if error.errno not in NO_LINKS:
+            raise
+        try:
+            os.close(os.open(place, os.O_CREAT | os.O_EXCL))
+        except FileExistsError:
+            return False
+        partial.replace(place)
+    return True
+
+
+def try_lock(descriptor: int) -> bool | None:
+    """Lock an open file for as long as it stays open, by whoever opened it.
+
+    Returns:
+        Whether it could be locked; None where the system or the file system has no such locks.
+    """
+    try:
+        import fcntl
+    except ImportError:
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        return False if error.errno in (errno.EAGAIN, errno.EACCES) else None
+    return True
+
+
+def _clear_abandoned(folder: Path, start: str) -> None:
+    """Delete the partial files of processes that were killed: nobody has them locked."""
+    with contextlib.suppress(OSError):
+        for path in folder.iterdir():
+            if not (path.name.startswith(f"{start}.") and path.name.endswith(".partial")):
+                continue
+            with contextlib.suppress(OSError):
+                descriptor = os.open(path, os.O_RDWR)
+                try:
+                    old = time.time() - os.fstat(descriptor).st_mtime > ABANDONED_SECONDS
+                    if old and try_lock(descriptor):
+                        path.unlink()
+                finally:
+                    os.close(descriptor)
+
+
+def reserve(path: Path) -> None:
+    """Take the room for all of a file that will be written through memory: a disk that is full then ends the process.
+
+    Raises:
+        OSError: the room is not there.
+    """
+    if hasattr(os, "posix_fallocate"):
+        with path.open("r+b") as file:
+            os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
+
+
+def follow_umask(folder: Path) -> None:
+    """Let all files of a folder be readable as the umask says; some libraries make theirs for one user alone."""
+    mode = 0o666 & ~_umask()
+    for path in folder.rglob("*"):
+        if path.is_file() and not path.is_symlink() and path.stat().st_mode & 0o777 != mode:
+            path.chmod(path.stat().st_mode & ~0o777 | mode)
+
+
+def _umask() -> int:
+    mask = os.umask(0o022)  # which cannot be asked for without being set
+    os.umask(mask)
+    return mask
+
+
+def require_writable(path: Path, *, overwrite: bool) -> None:
+    """Refuse the file of an --output that cannot be written, before any work is put into it.
+
+    Raises:
+        UserError: it exists, it is a folder, its folder does not exist or cannot be written to.
+    """
+    if path.is_dir():
+        raise UserError(f"--output {path} is a folder", "Name a file in it.")
+    if path.exists() and not overwrite:
+        raise UserError(f"--output {path} exists", "--overwrite replaces it.")
+    if not path.parent.is_dir():
+        raise UserError(f"--output {path}: there is no folder {path.parent}")
+    if not os.access(path.parent, os.W_OK | os.X_OK):
+        raise UserError(f"--output {path}: no permission to write in {path.parent}", "Give another --output.")
+
+
+@contextlib.contextmanager
+def writing(path: Path, hint: Callable[[], str] = lambda: OTHER_DISK) -> Iterator[None]:
+    """Explain the ways in which writing fails.
+
+    Args:
+        path: what is written.
+        hint: gives what to do where the disk is full.
+
+    Raises:
+        RunError: the disk is full, the folder cannot be written.
+    """
+    try:
+        yield
+    except Exception as error:
+        if is_disk_full(error):
+            raise disk_full(path, hint()) from error
+        if isinstance(error, OSError) and error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+            raise RunError(f"no permission to write {error.filename or path}", "Give another --output.") from error
+        raise
+
+
+def disk_full(path: Path, hint: str) -> RunError:
+    """The error of a file that did not fit, which names the disk."""
+    place = path.resolve()
+    while not place.exists():
+        place = place.parent
+    free = shutil.disk_usage(place).free
+    while not os.path.ismount(place):
+        place = place.parent
+    room = f"{free / 1e6:.1f} MB free on {place}"
+    return RunError(f"the disk is full: {path} could not be written completely ({room})", hint)
+
+
+def is_disk_full(error: BaseException) -> bool:
+    """Python says it by number, safetensors in words, and torch's zip writer only that its file came out short."""
+    if isinstance(error, OSError) and error.errno is not None:
+        return error.errno in (errno.ENOSPC, errno.EDQUOT)
+    signs = ("No space left on device", "quota exceeded", "PytorchStreamWriter failed", "unexpected pos")
+    return any(sign in str(error) for sign in signs)
