@@ -167,9 +167,9 @@ def _is_header(text: str, layout: Layout) -> bool:
 
 def are_tagged(rows: Sequence[Row]) -> bool:
     """Whether rows of plain text are words with their tags: as many cells in each, the last of which is a tag."""
-    cells = [str(next(iter(row.values.values()), "")).split() for row in rows]
+    cells = [cells for row in rows if (cells := str(next(iter(row.values.values()), "")).split())]
     widths = {len(line) for line in cells}
-    return len(widths) == 1 and widths != {1} and all(line and _TAG.fullmatch(line[-1]) for line in cells)
+    return len(widths) == 1 and widths != {1} and all(_TAG.fullmatch(line[-1]) for line in cells)
 
 
 def begins_with_a_word(first: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:

@@ -24,7 +24,8 @@ def csv_rows(source: Input) -> Iterator[Row]:
     with source.text(newline="") as text:
         lines = delimited.Lines(text)
         mark = _delimiter(source, lines)
-        records = delimited.Records(lines, source, mark, source.reading.quoting, len(source.reading.columns))
+        width = len(source.reading.columns)
+        records = delimited.Records(lines, source, mark, source.reading.quoting, width, source.keep)
         columns: list[str] = []
         header: list[str] = []  # where it is sure to be one, so that no row should repeat it
         for record in records:

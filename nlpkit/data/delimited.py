@@ -59,7 +59,7 @@ class Teller(Protocol):
 
     def say(self, fact: str) -> None: ...
     def warn(self, what: str) -> None: ...
-    def skipped_blank(self, count: int) -> None: ...
+    def skipped_blank(self, line: int) -> None: ...
 
 
 class Lines:
@@ -143,6 +143,7 @@ class Records:
         file: tells what is found.
         mark: separates the columns.
         quoting: what quotes are; "auto": around fields, or in tab-separated text what its lines tell.
+        keep: a blank line is an empty cell where there is one column, and so a row.
 
     Attributes:
         width: number of columns, from the first row on.
@@ -154,8 +155,8 @@ class Records:
     mark: str
     quoting: Literal["auto", "standard", "none"]
     width: int = 0
+    keep: bool = False
     quotes: Quotes | None = None
-    _blank: int = 0
     _as_text: list[int] = field(default_factory=list)  # lines whose quotes are text though others' enclose fields
     _swallowing: list[tuple[int, int]] = field(default_factory=list)  # first and last line of rows that may be several
 
@@ -165,16 +166,16 @@ class Records:
         elif self.mark != "\t":
             self.quotes = Quotes(True)
         quoted = self._reader()
-        blank = 0
         while True:
             self.lines.begin()
             record = self._next(quoted)
             if record is None:
                 break
             if not record.cells and record.fault is None:
-                blank += 1
-                continue
-            self._blank, blank = self._blank + blank, 0  # at the end of a file they are no gap
+                if not self.keep or self.width != 1:
+                    self.file.skipped_blank(record.line)
+                    continue
+                record.cells = [self.lines.taken[0][1].rstrip(_END)]
             self.width = self.width or len(record.cells)
             yield record
         self._tell()
@@ -245,7 +246,6 @@ class Records:
         return self._record(fields(text, self.mark))
 
     def _tell(self) -> None:
-        self.file.skipped_blank(self._blank)
         if count := len(self._as_text):
             self.file.warn(
                 f"{counted(count, 'line has', 'lines have')} a quote that does not close before the next row; "

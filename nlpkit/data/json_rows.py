@@ -35,6 +35,7 @@ def _json_lines(source: Input, text: DecodedLines, *, begun: bool = False) -> It
             yield source.bad(number, *problem)
             continue
         if not line.strip():
+            source.skipped_blank(number)
             continue
         if not begun and (line.strip() in ("[", "{", "[{") or _is_table(line)):
             lines = ["\n"] * (number - 1) + [line, *_readable(source, text)]

@@ -13,6 +13,7 @@ import itertools
 import re
 import sys
 import zlib
+from array import array
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -84,6 +85,7 @@ LINE = "__line__"
 LINES = "__lines__"
 """The column that `read_table` adds to sentences of one word a line: where each word stands."""
 
+SHOWN = 5  # blank lines that are named
 _CHUNK = 20_000  # rows turned into one arrow chunk
 _START = 64  # bytes that tell what a file is
 _BLOCK = 2**20  # bytes of text decoded at a time
@@ -263,7 +265,7 @@ class Input:
     said: set[str] = field(default_factory=set)
     columns: list[str] | None = field(default=None, init=False)
     parted: bool = field(default=False, init=False)
-    _blank: int = field(default=0, init=False)
+    _blank: array[int] = field(default_factory=lambda: array("q"), init=False)
     find_style: Callable[[], Style] | None = field(default=None, init=False)
     _opened: IO[bytes] | None = field(default=None, init=False)
     _consumed: int = field(default=0, init=False)
@@ -337,9 +339,13 @@ class Input:
         with self.failures():
             for row in layouts.reshaped(_READERS[self.format](self), self):
                 yield row
-        if self._blank and not self.parted:
-            blank = counted(self._blank, "blank line between rows is no row", "blank lines between rows are no rows")
-            self.say(blank)
+        if self._blank and not self.parted and self.format != "json":  # those before a document are none of its rows
+            shown = f"{', '.join(map(str, self._blank[:SHOWN]))}{', ...' if len(self._blank) > SHOWN else ''}"
+            what = unit(self.format)
+            self.say(
+                f"{counted(len(self._blank), f'blank {what} is no row', f'blank {what}s are no rows')} "
+                f"({what}{'s' if len(self._blank) > 1 else ''} {shown})"
+            )
         if row is None and (needed or self.columns is None):
             raise self.empty()
 
@@ -435,9 +441,9 @@ class Input:
             self.say(f"read as {name}")
         return row
 
-    def skipped_blank(self, count: int) -> None:
-        """Remember how many blank lines between rows were passed over; told behind the last row."""
-        self._blank = count
+    def skipped_blank(self, line: int) -> None:
+        """Remember a blank line that was passed over; told behind the last row."""
+        self._blank.append(line)
 
     def say(self, fact: str, line: int | None = None) -> None:
         """Tell a fact about the file, or a line of it, once."""
@@ -567,23 +573,24 @@ class Input:
 
 def _txt_rows(source: Input) -> Iterator[Row]:
     (name,) = source.names(["text"])
-    blank = behind = rows = objects = 0
+    rows = objects = 0
     tabs: set[int] = set()
     with source.text(newline="\n") as text:
         for number, line in enumerate(text, start=1):
             values = {name: line.rstrip("\r\n")}
             problem = text.take_problem()
             if problem is None and not line.strip():
-                behind += 1
+                if source.keep:  # answers are counted by the lines of the file
+                    yield Row(number, values)
+                else:
+                    source.skipped_blank(number)
                 continue
-            blank, behind = blank + behind, 0  # at the end of a file they are no gap
             rows += 1
             objects += line.startswith('{"')
             tabs.add(0 if line.startswith("__label__") else line.count("\t"))
             if rows == 1 and (mark := _header_mark(line)):
                 source.warn(f"the first line is a text as any other; if it names columns: --format {mark}", number)
             yield Row(number, values) if problem is None else source.bad(number, *problem, values)
-    source.skipped_blank(blank)
     if objects == rows > 0:
         source.warn("every line is a JSON object, and is read as one text; if these are rows: --format jsonl")
     elif rows > 1 and len(tabs) == 1 and (found := tabs.pop()):

@@ -94,10 +94,25 @@ def xlsx_rows(source: Input) -> Iterator[Row]:
 
 
 def _filled(source: Input, sheet: Any) -> Iterator[tuple[int, tuple[Any, ...]]]:
-    """The rows of a sheet that have a cell, with their numbers."""
+    """The rows of a sheet that have a cell, with their numbers; empty ones between them are told, or kept.
+
+    They are kept for answers where the sheet has one column, as a cell of it is empty. Those at its end have no end:
+    Excel counts cells that were only formatted.
+    """
+    gap: list[int] = []
+    width = 0
     for number, cells in enumerate(_cells(source, sheet), start=1):
-        if any(cell is not None and cell != "" for cell in cells):
-            yield number, cells
+        if not any(cell is not None and cell != "" for cell in cells):
+            gap.append(number)
+            continue
+        for empty in gap:
+            if source.keep and width == 1:
+                yield empty, (None,)
+            else:
+                source.skipped_blank(empty)
+        gap.clear()
+        width = max(width, len(_as_typed(cells)))
+        yield number, cells
 
 
 def _as_typed(cells: Iterable[Any]) -> list[str | None]:

@@ -266,12 +266,12 @@ def test_a_first_row_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
         rows_of(tmp_path / "a.csv", '"text" x,label\na,b\n')
 
 
-def test_blank_lines_between_rows_are_counted(tmp_path: Path, said: list[str]) -> None:
+def test_blank_lines_are_named(tmp_path: Path, said: list[str]) -> None:
     assert len(rows_of(tmp_path / "a.csv", "text,label\n\na,x\n\n \nb,y\n\n\n")) == 2
     rows_of(tmp_path / "one.csv", "text,label\na,x\n\nb,y\n")
     assert said == [
-        f"{tmp_path}/a.csv: 3 blank lines between rows are no rows",
-        f"{tmp_path}/one.csv: 1 blank line between rows is no row",
+        f"{tmp_path}/a.csv: 5 blank lines are no rows (lines 2, 4, 5, 7, 8)",
+        f"{tmp_path}/one.csv: 1 blank line is no row (line 3)",
     ]
     said.clear()
     wanted = Wanted("words", labelled=True)

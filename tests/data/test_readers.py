@@ -6,6 +6,7 @@ import json
 import os
 import threading
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -112,7 +113,7 @@ def test_columns_in_plain_text_are_told(tmp_path: Path, said: list[str]) -> None
     ],
 )
 def test_rows_of_other_formats_in_plain_text_are_told(tmp_path: Path, said: list[str], content: str, told: str) -> None:
-    assert len(cells(tmp_path / "a.txt", content)) == 2
+    assert len([text for (text,) in cells(tmp_path / "a.txt", content) if text]) == 2
     assert [told in message for message in said if message.startswith("warning")] == [True] * bool(told)
 
 
@@ -213,3 +214,65 @@ def test_utf32_is_named(tmp_path: Path) -> None:
         list(read_rows(tmp_path / "a.csv"))
     assert caught.value.hint == "Pass --encoding utf-32."
     assert len(list(read_rows(tmp_path / "a.csv", Reading(encoding="utf-32")))) == 1
+
+
+# --- blank lines
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "rows"),
+    [
+        ("a.txt", "one\n\ntwo\n  \n\n", ["one", "", "two", "  ", ""]),
+        ("a.txt", "\r\none", ["", "one"]),
+        ("a.csv", "text\none\n\ntwo\n  \n\n", ["one", None, "two", "  ", None]),
+        ("a.tsv", "text\none\n\ntwo\n  \n\n", ["one", None, "two", "  ", None]),
+        ("a.csv", 'text\n"one"\n\n"two"\n', ["one", None, "two"]),
+    ],
+)
+def test_a_blank_line_of_texts_is_a_row_to_answer(
+    tmp_path: Path, said: list[str], name: str, content: str, rows: list[str | None]
+) -> None:
+    assert [row[0] for row in cells(tmp_path / name, content)] == rows
+    found = list(read_rows(tmp_path / name, on_error="keep"))
+    first = found[0].line
+    assert [row.line for row in found] == list(range(first, first + len(rows)))
+    assert said == []
+    kept = [row.values["text"] for row in read_rows(tmp_path / name)]  # training has no use for them
+    assert [text for text in kept if text.strip()] == ["one", "two"][: len(kept)]
+    assert None not in kept
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "told"),
+    [
+        ("a.csv", "text,x\na,1\n\nb,2\n \n", "a.csv: 2 blank lines are no rows (lines 3, 5)"),
+        ("a.tsv", "text\tx\na\t1\n\nb\t2\n", "a.tsv: 1 blank line is no row (line 3)"),
+        ("a.jsonl", '{"text": "a"}\n\n{"text": "b"}\n  \n', "a.jsonl: 2 blank lines are no rows (lines 2, 4)"),
+        ("a.xlsx", [["text", "x"], ["a", "1"], [], ["b", "2"]], "a.xlsx: 1 blank row is no row (row 3)"),
+    ],
+)
+def test_other_blank_lines_are_named(tmp_path: Path, said: list[str], name: str, content: object, told: str) -> None:
+    path = tmp_path / name
+    if isinstance(content, str):
+        path.write_text(content, encoding="utf-8")
+    else:
+        write_sheet(path, content)
+    for keep in ("keep", "raise"):
+        said.clear()
+        assert [row.values["text"] for row in read_rows(path, on_error=keep)] == ["a", "b"]  # type: ignore[call-overload]
+        assert said == [told]
+
+
+def test_an_empty_row_of_a_sheet_with_one_column_is_a_row_to_answer(tmp_path: Path) -> None:
+    write_sheet(tmp_path / "a.xlsx", [["text"], ["a"], [], ["b"]])
+    rows = list(read_rows(tmp_path / "a.xlsx", on_error="keep"))
+    assert [(row.line, row.values["text"]) for row in rows] == [(2, "a"), (3, None), (4, "b")]
+
+
+def write_sheet(path: Path, rows: Any) -> None:
+    import openpyxl
+
+    book = openpyxl.Workbook()
+    for row in rows:
+        book.active.append(row)
+    book.save(path)

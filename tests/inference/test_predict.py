@@ -536,3 +536,18 @@ def test_numbers_among_texts_are_answered_as_they_are_trained_on(
     assert report.exit_code == 1
     assert report.failure.startswith("1 of 4 rows")
     assert f"; {place}: column 'text' is empty" in warned[-1]
+
+
+@pytest.mark.parametrize("task", ["classification", "token-classification", "masked-lm"])
+def test_every_line_of_a_text_has_its_answer(task: str, run_of: Any, tmp_path: Path) -> None:
+    lines = ["good", "", "[MASK] train", "  ", "late [MASK]", ""]  # of words alone, too
+    source = tmp_path / "a.txt"
+    source.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    for kind in ("jsonl", "csv", "tsv", "parquet"):
+        report = predict.run(config(run_of(task), input=str(source), output=tmp_path / f"a.{kind}", max_errors=4))
+        assert report.exit_code == 0
+        answers = read(tmp_path / f"a.{kind}")
+        assert [row["text"].rstrip() for row in answers] == [line.rstrip() for line in lines]
+        assert all(row["prediction_error"] for row in answers if not row["text"].strip())
+    few = config(run_of(task), input=str(source), output=tmp_path / "few.csv", max_errors=2)
+    assert predict.run(few).exit_code == 1

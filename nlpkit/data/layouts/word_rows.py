@@ -91,6 +91,8 @@ def _is_empty(row: Row) -> bool:
 def _recognises(head: Sequence[Row], wanted: Wanted) -> bool:
     if wanted.content != "words" or (word := _word_column(head)) is None:
         return False
+    if word.lower() == "text" and len(head[0].values) == 1:  # lines of text, of which some are one word long
+        return False
     parted = bool(_numbering(head, word)) or _parted(head)
     # in a column `text` each row may as well be a text of its own
     return parted or (_has_tags(head, word) if wanted.labelled else word.lower() != "text" and len(head) > 1)
