@@ -19,9 +19,12 @@ from typing import Any
 
 __version__ = "0.1.0"
 
-# ONNX Runtime reads it when it is imported, and else reports its use to its makers and keeps an id of this machine;
-# processes that are started from here inherit it
+# What libraries would tell others unasked. They read it when they are imported; processes that are started from here
+# inherit it. ONNX Runtime reports its use to its makers, and keeps an id of this machine; the hub's client asks the hub
+# for a list of programs, and says which of them calls it; `datasets` and `evaluate` have it count what is loaded.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+os.environ.setdefault("HF_UPDATE_DOWNLOAD_COUNTS", "0")
 
 
 def load(run: str | Path) -> Any:

@@ -12,6 +12,8 @@ import evaluate
 import numpy as np
 from sklearn import metrics as sk
 
+from nlpkit.metrics import computed
+
 CITATION = "Pedregosa et al. 2011, Scikit-learn: Machine Learning in Python, JMLR 12"
 
 
@@ -100,7 +102,7 @@ def compute(problem: str, predicted: np.ndarray, gold: np.ndarray, outputs: np.n
     """
     if problem == "multi-label":
         gold = gold.astype(np.int64)
-    scores = METRICS[problem](keep_in_memory=True).compute(predictions=predicted, references=gold)
+    scores = computed(METRICS[problem], predictions=predicted, references=gold)
     if problem == "single-label" and outputs.shape[1] == 2 and len(np.unique(gold)) == 2:
         scores["roc_auc"] = sk.roc_auc_score(gold, outputs[:, 1] - outputs[:, 0])
     # rows in which only classes 0 and 1 of several occur do not make the problem binary

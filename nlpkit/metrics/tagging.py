@@ -17,6 +17,8 @@ import numpy as np
 from seqeval.metrics.sequence_labeling import get_entities
 from sklearn import metrics as sk
 
+from nlpkit.metrics import computed
+
 CITATION = "Nakayama 2018, seqeval: A Python framework for sequence labeling evaluation"
 SUFFIXES = ("precision", "recall", "f1")
 ERRORS = ("boundary", "type", "boundary+type", "missed", "invented")
@@ -123,8 +125,7 @@ def compute(predicted: Tagged, gold: Tagged, *, plain: bool) -> dict[str, float]
         gold: tags of the same words.
         plain: the tags stand each for themselves.
     """
-    metric = TagScores if plain else EntityScores
-    return metric(keep_in_memory=True).compute(predictions=predicted, references=gold)
+    return computed(TagScores if plain else EntityScores, predictions=predicted, references=gold)
 
 
 def per_class(predicted: Tagged, gold: Tagged, *, plain: bool) -> dict[str, dict[str, float]]:

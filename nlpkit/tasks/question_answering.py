@@ -543,17 +543,16 @@ class QuestionAnswering(Task):
 
     def score(self, outputs: Sequence[np.ndarray], examples: Dataset) -> dict[str, float]:
         """In percent, the figures of SQuAD 2.0 where there are, or may be, questions without an answer, else of 1.1."""
+        from nlpkit.metrics import computed
         from nlpkit.metrics import squad as metrics
 
         answers, margins = self._best(outputs, examples)
         golds = examples["answers"][:]
         if self.null_threshold is None and all(golds):
-            return metrics.SquadScores(keep_in_memory=True).compute(predictions=answers, references=golds)
+            return computed(metrics.SquadScores, predictions=answers, references=golds)
         predictions = [{"text": text, "no_answer": margin} for text, margin in zip(answers, margins, strict=True)]
         threshold = float("inf") if self.null_threshold is None else self.null_threshold
-        return metrics.Squad2Scores(keep_in_memory=True).compute(
-            predictions=predictions, references=golds, threshold=threshold
-        )
+        return computed(metrics.Squad2Scores, predictions=predictions, references=golds, threshold=threshold)
 
     def metric_names(self, examples: Dataset) -> Collection[str]:
         from nlpkit.inference.spans import SPAN
