@@ -11,6 +11,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from nlpkit.data.rows import LONGEST, too_long
+
 if TYPE_CHECKING:
     from nlpkit.data.rows import Row
 
@@ -131,12 +133,12 @@ def sentences(lines: Iterable[Line], delimiter: str | None = None) -> Iterator[t
         if not any(_is_word(text) for _, text, _ in first):
             first += _first_sentence(lines)
         layout = replace(layout_of((text for _, text, _ in first), delimiter), header=header[0])
-    found = Sentence()
+    found, size = Sentence(), 0
     for number, text, undecodable in itertools.chain(first, lines):
         if not text.strip() or text.startswith(DOCSTART):
             if found.lines or found.problem:
                 yield layout, found
-                found = Sentence()
+                found, size = Sentence(), 0
             continue
         if found.problem:
             continue
@@ -145,6 +147,8 @@ def sentences(lines: Iterable[Line], delimiter: str | None = None) -> Iterator[t
             found.problem = (number, *undecodable)
         elif layout.is_comment(text, cells) or (layout.numbered and _NOT_A_WORD.fullmatch(cells[0])):
             continue
+        elif (size := size + len(text)) > LONGEST:
+            found = Sentence(problem=(number, *too_long("a sentence", LONGEST)))
         elif len(cells) != len(layout.columns):
             expected = f"{len(layout.columns)} columns ({', '.join(layout.columns)})"
             found.problem = (number, f"expected {expected}, found {len(cells)}", HINT)

@@ -8,19 +8,16 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from nlpkit.data import conll, delimited
-from nlpkit.data.rows import Row, Style
+from nlpkit.data.rows import LONGEST, Row, Style
 from nlpkit.errors import UserError
 
 if TYPE_CHECKING:
     from nlpkit.data.readers import Input
 
-# An unclosed quote swallows the rest of a file: this bounds the memory that takes, and the longest cell, in characters.
-_LONGEST_CELL = 16 * 2**20
-
 
 def csv_rows(source: Input) -> Iterator[Row]:
     """The records of csv or tsv behind the names of its columns."""
-    csv.field_size_limit(_LONGEST_CELL)
+    csv.field_size_limit(LONGEST)
     with source.text(newline="") as text:
         lines = delimited.Lines(text)
         mark = _delimiter(source, lines)

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from nlpkit.data import columns as column_names
+from nlpkit.data.rows import LONGEST
 from nlpkit.reporting import counted
 
 HEAD_LINES = 1_000  # lines that are looked at before one is read,
@@ -182,7 +183,7 @@ class Records:
 
     def _reader(self) -> Iterator[list[str]]:
         """Reads rows whose quotes enclose fields, as the first lines write them where nobody said how."""
-        lines: Iterable[str] = self.lines
+        lines: Iterable[str] = map(self._whole, self.lines)
         blanks = False
         if self.quoting == "auto" and self.quotes is not None:
             head = self.lines.peek()
@@ -190,8 +191,15 @@ class Records:
                 self.file.say(f"blanks behind '{self.mark}' are left out, as quotes follow them (--quoting standard)")
             if escaped_quotes(head, self.mark):
                 self.file.say('quotes in fields are written \\", and read as quotes (--quoting standard)')
-                lines = map(unescaped, self.lines)
+                lines = map(unescaped, lines)
         return csv.reader(lines, delimiter=self.mark, strict=True, skipinitialspace=blanks)
+
+    def _whole(self, text: str) -> str:
+        """A line; one that is cut ends the row, as its quotes would close in one that follows."""
+        problem = self.lines.taken[-1][2]
+        if problem is not None and not text.endswith(tuple(_END)):
+            raise csv.Error(problem[0])
+        return text
 
     def _next(self, quoted: Iterator[list[str]]) -> Record | None:
         if self.quotes is not None and self.quotes.enclose:
@@ -226,6 +234,8 @@ class Records:
         except csv.Error as error:
             last = taken[-1][0]
             self.lines.give_back(1)  # the line is named, and what follows it is read on its own
+            if taken[0][2] is not None:
+                return self._record([])
             # in tab-separated text a quote that is text is likelier than one that was forgotten
             if self.quoting == "auto" and self.mark == "\t" and self._fits(taken[0][1]):
                 return self._read_as_text()
@@ -437,7 +447,9 @@ def _is_number(text: str) -> bool:
 
 def _explained(error: csv.Error) -> str:
     message = str(error)
-    if "unexpected end of data" in message or "field larger" in message:
+    if "field larger" in message:
+        return f"a quote is opened in this row and not closed within {LONGEST:,} characters"
+    if "unexpected end of data" in message:
         return "a quote is opened in this row and never closed"
     if "expected after" in message:
         return "a stray quote: text goes on after the quote that closes a field"

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from nlpkit.data import layouts, split_names
-from nlpkit.data.rows import DecodedLines, Row
+from nlpkit.data.rows import DOCUMENT, DecodedLines, Row, too_long
 from nlpkit.errors import UserError
 from nlpkit.reporting import counted
 
@@ -147,14 +147,23 @@ def squad_rows(source: Input) -> Iterator[Row]:
 
 
 def _document_rows(source: Input, rows_of: Callable[[Input, Any], list[Any]]) -> Iterator[Row]:
-    with source.text(newline="\n") as text:
+    with source.text(newline="\n", document=True) as text:
         lines = list(_readable(source, text))
     yield from _document(source, lines, rows_of)
 
 
 def _readable(source: Input, text: DecodedLines) -> Iterator[str]:
-    """The lines of a document, which is of no use without one of them."""
+    """The lines of a document, which is of no use without one of them.
+
+    Raises:
+        UserError: one cannot be read, or they are longer than `DOCUMENT` together.
+    """
+    size = 0
     for line in text:
+        size += len(line)
+        if size > DOCUMENT:
+            message, hint = too_long("a document", DOCUMENT)
+            raise UserError(f"{source.name}: {message}", hint)
         if problem := text.take_problem():
             raise UserError(f"{source.name} line {text.number}: {problem[0]}", problem[1])
         yield line

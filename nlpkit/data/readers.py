@@ -27,7 +27,17 @@ from nlpkit.data.json_rows import json_rows, jsonl_rows, squad_rows
 from nlpkit.data.layouts import ANYTHING, Wanted
 from nlpkit.data.layouts.triples import spans_as_objects
 from nlpkit.data.one_type import Parts, plain
-from nlpkit.data.rows import OTHER_FORMAT, DecodedLines, Row, Style, nul_character, undecodable_byte
+from nlpkit.data.rows import (
+    DOCUMENT,
+    LONGEST,
+    OTHER_FORMAT,
+    DecodedLines,
+    Row,
+    Style,
+    nul_character,
+    too_long,
+    undecodable_byte,
+)
 from nlpkit.data.table_rows import distinct, parquet_rows, xlsx_rows
 from nlpkit.errors import UserError
 from nlpkit.reporting import counted
@@ -399,6 +409,21 @@ class Input:
                     return
                 line, place = self._after(text, line, place)
 
+    def whole(self) -> str:
+        """The text of a plain text file that is one text.
+
+        Raises:
+            UserError: see `blocks`; also where it is longer than `LONGEST`.
+        """
+        parts, size = list[str](), 0
+        for block in self.blocks():
+            parts.append(block)
+            size += len(block)
+            if size > LONGEST:
+                what, hint = too_long("a text", LONGEST)
+                raise UserError(f"{self.name}: {what}", hint)
+        return "".join(parts)
+
     def _after(self, text: str, line: int, place: int) -> tuple[int, int]:
         """Line number and bytes of that line behind `text`, which begins at `line` and `place`."""
         if "\n" not in text:
@@ -516,15 +541,18 @@ class Input:
             )
 
     @contextmanager
-    def text(self, newline: str) -> Iterator[DecodedLines]:
+    def text(self, newline: str, *, document: bool = False) -> Iterator[DecodedLines]:
+        """The lines; `newline` as for `open`, `document`: they are one, and may be as long as that."""
+        longest = DOCUMENT if document else LONGEST
+        ends = ("\n",) if newline == "\n" else ("\n", "\r")
         if isinstance(self.file, io.StringIO):
-            yield DecodedLines(self.file, self.encoding)
+            yield DecodedLines(self.file, self.encoding, ends, longest)
             return
         with self.undecoded() as (stream, encoding):
             # surrogateescape keeps the bytes that do not decode, so the line that holds them can be named.
             wrapper = io.TextIOWrapper(stream, encoding, errors="surrogateescape", newline=newline)
             try:
-                yield DecodedLines(wrapper, self.encoding)
+                yield DecodedLines(wrapper, self.encoding, ends, longest)
             finally:
                 if not isinstance(self.file, Path):
                     wrapper.detach()
@@ -545,7 +573,11 @@ class Input:
         if isinstance(self.file, Path) and self.file.is_file() and not self.packed:
             return self.file
         with self.binary() as stream:
-            return io.BytesIO(stream.read())
+            data = stream.read(DOCUMENT + 1 if self.packed else -1)
+        if self.packed and len(data) > DOCUMENT:
+            message = f"{self.name}: more than {DOCUMENT:,} bytes when unpacked, which are read whole"
+            raise UserError(message, "Unpack it, and pass the file that it held.")
+        return io.BytesIO(data)
 
     @contextmanager
     def failures(self) -> Iterator[None]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import functools
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -12,9 +13,19 @@ LEGACY = ("cp1252", "latin-1")
 """Encodings that text which is not UTF-8 is mostly in: of Windows, and one in which every byte is a character."""
 
 
+SHOWN = 1_000  # characters that are kept of what is too long
+
 OTHER_FORMAT = "Name the format that it has: --format."
 
 
+LONGEST = 16 * 2**20
+"""Characters of a line, a cell, or a text in a file of its own, at most: memory is bounded for a file without line
+ends, for a quote that never closes, and for a small packed file that grows to any size."""
+
+DOCUMENT = 512 * 2**20
+"""Characters of a JSON document, and bytes of an unpacked table, at most: they are read whole."""
+
+_STEP = 2**16  # characters of what is too long that are passed over at a time
 _UNDECODABLE = re.compile("[\udc80-\udcff]")
 
 
@@ -58,21 +69,47 @@ class DecodedLines:
     """The decoded lines of a file.
 
     A character that cannot be used (bytes that do not decode, NUL) is replaced, and `problem` says where it stood
-    until the reader takes it with `take_problem`.
+    until the reader takes it with `take_problem`. Of a line with more than `longest` characters there is only the
+    beginning, with a problem; what is left of it is passed over.
+
+    Args:
+        stream: of text, or lines.
+        encoding: in which they were.
+        ends: what ends a line.
+        longest: characters of a line; None: any number, of a document that is read whole.
     """
 
     stream: Iterable[str]
     encoding: str
+    ends: tuple[str, ...] = ("\n",)
+    longest: int | None = None
     number: int = 0
     problem: tuple[str, str] | None = field(default=None)
 
     def __iter__(self) -> Iterator[str]:
-        for line in self.stream:
+        for line in self._lines():
             self.number += 1
+            if self.longest is not None and len(line) > self.longest and not line.endswith(self.ends):
+                self.problem = too_long("a line", self.longest)
+                yield line[:SHOWN]
+                self._pass_over()
+                continue
             if "\0" in line or not (line.isascii() or _UNDECODABLE.search(line) is None):
                 self.problem = self.problem or self._problem(line)
                 line = _UNDECODABLE.sub("\ufffd", line).replace("\0", "")
             yield line
+
+    def _lines(self) -> Iterable[str]:
+        read = getattr(self.stream, "readline", None)
+        if self.longest is None or read is None:
+            return self.stream
+        return iter(functools.partial(read, self.longest + 1), "")
+
+    def _pass_over(self) -> None:
+        """Go on behind a line of which only the beginning was read."""
+        read: Any = getattr(self.stream, "readline", None)
+        while read is not None and (more := read(_STEP)) and not more.endswith(self.ends):
+            pass
 
     def _problem(self, line: str) -> tuple[str, str]:
         undecodable = _UNDECODABLE.search(line)
@@ -86,6 +123,14 @@ class DecodedLines:
     def take_problem(self) -> tuple[str, str] | None:
         problem, self.problem = self.problem, None
         return problem
+
+
+def too_long(what: str, most: int) -> tuple[str, str]:
+    """Message and hint for what has more characters than are read of it."""
+    hint = "Is it another --format, or no text? A text of this length must be cut into several rows."
+    if most == DOCUMENT:
+        hint = "Write one object a line (jq -c '.[]' FILE > rows.jsonl); where they stand so already: --format jsonl."
+    return f"{what} of more than {most:,} characters", hint
 
 
 def nul_character(line: int, place: int) -> tuple[str, str]:

@@ -798,7 +798,7 @@ def _read_text(path: Path, encoding: str) -> str:
     if not path.is_file():
         raise readers.missing(path) if not path.exists() else UserError(f"--context-file {path} is no file")
     source = readers.Input.of(path, readers.Reading("txt", encoding))
-    text = "".join(source.blocks())
+    text = source.whole()
     if not text.strip():
         raise UserError(f"--context-file {path}: the file holds no text")
     return text

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import threading
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from nlpkit import reporting
+from nlpkit.data import conll, json_rows, readers
 from nlpkit.data.readers import Input, Reading, read_rows, read_table
 from nlpkit.errors import UserError
 
@@ -276,3 +279,72 @@ def write_sheet(path: Path, rows: Any) -> None:
     for row in rows:
         book.active.append(row)
     book.save(path)
+
+
+# --- what is too long ---
+
+LONG = {
+    "csv": ("text,label\n{},b\nc,d\n", {"text": "c", "label": "d"}),
+    "csv, in quotes that stay open": ('text,label\n"{},b\n"c",d\n', {"text": "c", "label": "d"}),
+    "csv, on the second line of a cell": ('text,label\n"a\n{}",b\n"c",d\n', {"text": "c", "label": "d"}),
+    "tsv": ("text\tlabel\n{}\tb\nc\td\n", {"text": "c", "label": "d"}),
+    "jsonl": ('{{"text": "{}"}}\n{{"text": "c"}}\n', {"text": "c"}),
+    "txt": ("{}\nc\n", {"text": "c"}),
+    "conll": ("a O\n\n{} O\n\nc O\n", {"tokens": ["c"], "column2": ["O"]}),
+}
+
+
+@pytest.mark.parametrize("what", LONG)
+@pytest.mark.parametrize("packed", ["", ".gz"])
+def test_a_line_that_is_too_long_is_named_and_those_behind_it_are_read(
+    tmp_path: Path, what: str, packed: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(readers, "LONGEST", 200_000)
+    content, last = LONG[what]
+    path = tmp_path / f"a.{what.partition(',')[0]}{packed}"
+    data = content.format("word" * 100_000).encode()
+    path.write_bytes(gzip.compress(data) if packed else data)
+    with pytest.raises(UserError, match=r"line \d: a line of more than 200,000 characters|never closed"):
+        list(read_rows(path))
+    *bad, row = read_rows(path, on_error="keep")
+    assert row.values == last and row.error is None
+    assert any("a line of more than 200,000 characters" in (found.error or "") for found in bad)
+    assert sum(len(str(found.values)) for found in bad) < 3_000
+
+
+def test_a_line_of_any_length_takes_no_more_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A packed file of some kilobytes without a line end."""
+    monkeypatch.setattr(readers, "LONGEST", 1_000_000)
+    path = tmp_path / "a.txt.gz"
+    with gzip.open(path, "wb") as file:
+        for _ in range(50):
+            file.write(b"0" * 1_000_000)
+    tracemalloc.start()
+    (row,) = read_rows(path, on_error="keep")
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert row.error is not None and peak < 10_000_000
+
+
+def test_a_sentence_without_end_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(conll, "LONGEST", 1_000)
+    (tmp_path / "a.conll").write_text("good O\n" * 1_000 + "\nbad O\n")
+    first, second = read_rows(tmp_path / "a.conll", on_error="keep")
+    assert "line 143: a sentence of more than 1,000 characters" in (first.error or "")
+    assert second.values == {"tokens": ["bad"], "column2": ["O"]}
+
+
+def test_a_document_is_read_up_to_a_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(readers, "DOCUMENT", 1_000)
+    monkeypatch.setattr(json_rows, "DOCUMENT", 1_000)
+    for end in ("", "\n"):
+        (tmp_path / "a.json").write_text("[" + f'{{"text": "good"}},{end}' * 100 + '{"text": "bad"}]')
+        with pytest.raises(UserError, match=r"of more than 1,000 characters"):
+            list(read_rows(tmp_path / "a.json"))
+
+
+def test_a_text_of_its_own_file_is_read_up_to_a_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(readers, "LONGEST", 1_000)
+    (tmp_path / "a.txt").write_text("good\n" * 300)
+    with pytest.raises(UserError, match=r"a.txt: a text of more than 1,000 characters"):
+        Input.of(tmp_path / "a.txt").whole()

@@ -95,7 +95,7 @@ def tell_unannotated(folder: Path) -> None:
 def _text(path: Path, reading: Reading) -> str:
     from nlpkit.data.readers import Input
 
-    return "".join(Input.of(path, dataclasses.replace(reading, format="txt", columns=())).blocks())
+    return Input.of(path, dataclasses.replace(reading, format="txt", columns=())).whole()
 
 
 def _spans(notes: str, path: Path) -> tuple[list[dict[str, Any]], int]:

@@ -106,7 +106,7 @@ def _text(path: Path, reading: Reading) -> str:
             f"{path}: {path.stat().st_size:,} bytes are no text with one label", "A file of rows is given by its name."
         )
     source = Input.of(path, dataclasses.replace(reading, format="txt", columns=()))
-    return "".join(source.blocks()).strip("\r\n")
+    return source.whole().strip("\r\n")
 
 
 def _by_number(path: Path) -> list[tuple[int, str]]:
