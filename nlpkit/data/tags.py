@@ -8,6 +8,7 @@ plain tags, one a word, as for parts of speech.
 | bio | B-PER I-PER B-ORG | the first word of each entity has B |
 | iob1 | I-PER I-PER I-ORG | B only where an entity touches another of its type (CoNLL-2003 as published) |
 | bioes | B-PER E-PER S-ORG | the last word has E, a single one S; also written BILOU and BMES |
+| ioe | I-PER E-PER E-ORG | the last word has E (IOE2), or only one that touches another of its type (IOE1) |
 | io | I-PER I-PER I-ORG, or PER PER ORG | entities of one type that touch are one |
 
 Letters may be small ones (b-per, o); converted tags have capitals. Tags that are spelled otherwise (B_PER, B:PER,
@@ -23,12 +24,14 @@ from functools import lru_cache
 from itertools import pairwise
 from typing import Literal, NamedTuple
 
-Scheme = Literal["bio", "iob1", "bioes", "io", "plain"]
+Scheme = Literal["bio", "iob1", "bioes", "ioe", "io", "plain"]
 OUTSIDE = "O"
 
 # BILOU calls the last word L and a single one U, BMES the inner ones M
 _LETTERS = {"B": "B", "I": "I", "E": "E", "S": "S", "L": "E", "U": "S", "M": "I"}
-_ALLOWED = {"bio": "BI", "iob1": "BI", "bioes": "BIES", "io": "I"}
+_ALLOWED = {"bio": "BI", "iob1": "BI", "bioes": "BIES", "ioe": "IE", "io": "I"}
+# the letters of an entity that a strict reader counts; in the others whatever is read is one
+_WHOLE = {"bio": re.compile("BI*"), "bioes": re.compile("S|BI*E")}
 _WELL_FORMED = 0.9  # share of the tags but O that must be B-X, I-X, ... for the rest to count as slips
 
 
@@ -117,7 +120,7 @@ def detect(sentences: Iterable[Sequence[str]]) -> Scheme:
         return "io" if tags[OUTSIDE] + tags[OUTSIDE.lower()] > sum(inside.values()) else "plain"
     letters = {_LETTERS[tag[0].upper()] for tag in prefixed or bare}
     if letters & {"E", "S"}:
-        return "bioes"
+        return "ioe" if letters <= {"I", "E"} else "bioes"
     if letters <= {"I"}:
         return "io"
     # an I- that opens an entity is legal in IOB1 only, a B- that follows no entity of its type in BIO only
@@ -128,7 +131,10 @@ def detect(sentences: Iterable[Sequence[str]]) -> Scheme:
 
 
 def scheme_of_names(names: Sequence[str]) -> Scheme:
-    """The scheme that the class names of a model are written in; its entities are read the same way in IOB1 and BIO."""
+    """The scheme that the class names of a model are written in.
+
+    It is `bio` where every type has a B- and an I-, which is what names of IOB1 may be, too; see `opening`.
+    """
     inside = [name for name in names if name.upper() != OUTSIDE]
     parsed = [parse(name, "bio") for name in inside]
     if len(inside) in (0, len(names)):
@@ -136,7 +142,30 @@ def scheme_of_names(names: Sequence[str]) -> Scheme:
     if None in parsed:
         return "io"
     letters = {found[0] for found in parsed if found}
-    return "bioes" if letters & {"E", "S"} else "io" if letters == {"I"} else "bio"
+    if letters & {"E", "S"}:
+        return "ioe" if letters <= {"I", "E"} else "bioes"
+    if letters == {"I"}:
+        return "io"
+    # a type that no word begins: only where entities of it never touched
+    begun, inside_ = ({found[1] for found in parsed if found and found[0] == letter} for letter in "BI")
+    return "bio" if inside_ <= begun else "iob1"
+
+
+def opening(sentences: Iterable[Sequence[str]]) -> tuple[int, int]:
+    """How many entities begin with I-, and how many with B- where none of their type stands before them.
+
+    The former are illegal in BIO, the latter in IOB1.
+    """
+    inside = begun = 0
+    for tags in sentences:
+        before = Span(-1, -1, "")
+        for span in spans(tags):
+            if (parse(tags[span.start], "bio") or OUTSIDE)[0] == "I":
+                inside += 1
+            elif (before.end, before.type) != (span.start, span.type):
+                begun += 1
+            before = span
+    return inside, begun
 
 
 @lru_cache(maxsize=100_000)
@@ -206,16 +235,54 @@ def spans(tags: Sequence[str], scheme: Scheme = "bio") -> list[Span]:
 
 def bio(found: Iterable[Span], length: int) -> list[str]:
     """The BIO tags of a sentence of `length` words with these entities; an empty type gives the bare tags B and I."""
+    return written(found, length, "bio")
+
+
+def written(found: Iterable[Span], length: int, scheme: Scheme) -> list[str]:
+    """The tags of a sentence of `length` words with these entities, in order, in a scheme with letters or IO.
+
+    IOE is written as IOE2, IO with I-.
+    """
     tags = [OUTSIDE] * length
-    for start, end, kind in found:
-        ending = f"-{kind}" if kind else ""
-        tags[start:end] = [f"B{ending}", *([f"I{ending}"] * (end - start - 1))]
+    before = Span(-1, -1, "")
+    for span in found:
+        start, end, kind = span
+        ending, behind = f"-{kind}" if kind else "", end - start - 1
+        if scheme == "bioes":
+            letters = "B" + "I" * (behind - 1) + "E" if behind else "S"
+        elif scheme == "ioe":
+            letters = "I" * behind + "E"
+        else:
+            touches = (before.end, before.type) == (start, kind)
+            letters = ("B" if scheme == "bio" or (scheme == "iob1" and touches) else "I") + "I" * behind
+        tags[start:end] = [f"{letter}{ending}" for letter in letters]
+        before = span
     return tags
 
 
 def converted(tags: Sequence[str], scheme: Scheme) -> list[str]:
     """Tags of any scheme as BIO, what is illegal repaired; plain tags as they are."""
     return list(tags) if scheme == "plain" else bio(spans(tags, scheme), len(tags))
+
+
+def answered(tags: Sequence[str], scheme: Scheme) -> list[str]:
+    """Tags that a model gives, as BIO in which an entity begins with I- where its own scheme has no such entity.
+
+    So what strict figures leave out in one scheme they leave out in all. One that touches an entity of its type begins
+    with B-, or the two would be one.
+    """
+    if scheme not in _WHOLE:
+        return converted(tags, scheme)
+    found = spans(tags, scheme)
+    out = bio(found, len(tags))
+    before = Span(-1, -1, "")
+    for span in found:
+        letters = "".join((parse(tag, scheme) or OUTSIDE)[0] for tag in tags[span.start : span.end])
+        touches = (before.end, before.type) == (span.start, span.type)
+        if not (_WHOLE[scheme].fullmatch(letters) or touches):
+            out[span.start] = f"I{out[span.start][1:]}"
+        before = span
+    return out
 
 
 def label_names(kinds: Iterable[str]) -> list[str]:

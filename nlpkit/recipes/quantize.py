@@ -136,7 +136,8 @@ def run(config: Config) -> Report:
     with folder.staging() as staged:
         found = (_to_onnx if source.to.startswith("onnx") else _to_torch)(source, staged)
         source.trained.tokenizer.save_pretrained(staged)
-        record = {**_head(source), **_measured(source, staged), "quantization": found}
+        measured = _measured(source, staged)  # from which the task may learn how its model answers
+        record = {**_head(source), **measured, "quantization": found}
         record["wall_seconds"] = round(time.monotonic() - started, 2)
         _write(source, record, staged, folder)
     return _report(source, record, folder.path)

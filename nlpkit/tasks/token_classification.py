@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 
 IGNORED = -100  # the label that torch's cross-entropy leaves out
 SHOWN_TAGS = 20  # rows of the table of plain tags
+SURELY = 0.9  # share of the entities that a model's scheme is told by
 RARE = 10  # entities under which a type is called rare
 
 
@@ -57,7 +58,7 @@ class TagOptions(TextOptions):
     column: Literal["pos", "chunk", "ner"] | None = option(
         None, "Which tags to take where there are several.", panel="Data", shown_default="ner, else chunk, else pos"
     )
-    scheme: Literal["auto", "bio", "iob1", "bioes", "io", "plain"] = option(
+    scheme: Literal["auto", "bio", "iob1", "bioes", "ioe", "io", "plain"] = option(
         "auto", "How entities are written as tags; plain: a tag stands for itself.", panel="Task"
     )
     offsets: Literal["auto", Offsets] = option(
@@ -111,10 +112,11 @@ class TokenClassification(Task):
 
     Args:
         labels: names of the model's classes.
-        scheme: of the labels: `bio` for every model trained here on entities, or `plain`.
+        scheme: of the labels: `bio` for every model trained here on entities, or `plain`; others have models from
+            elsewhere.
         text: column of the words in the user's rows, lists of them or texts.
         tags: column of the tags or spans; None where it is not known yet.
-        data_scheme: in which the tags of the rows are written; None: found out.
+        data_scheme: in which the tags of the training rows are written, for the record.
         max_length: tokens a feature, special tokens included; None for no limit.
     """
 
@@ -149,6 +151,9 @@ class TokenClassification(Task):
         self.plain = scheme == "plain"
         self.text, self.tags = text, tags
         self.data_scheme = data_scheme
+        self.asked_scheme: Scheme | None = None  # of the rows, where the user says it; else it is found out
+        # that of a model from elsewhere is told by its names, or, as BIO and IOB1 share them, by its answers
+        self.scheme_by: Literal["record", "names", "answers"] = "record"
         self.max_length = max_length
         self.kind: tagged.Kind | None = None
         self.on_bad_tags = "repair"
@@ -213,6 +218,7 @@ class TokenClassification(Task):
             data_scheme=found,
             max_length=given.max_length,
         )
+        task.asked_scheme = asked
         task.on_bad_tags = given.on_bad_tags
         task.offsets = given.offsets
         return task
@@ -246,7 +252,9 @@ class TokenClassification(Task):
         if record is None:
             names = models.label_names(config)
             names = [schemes.spelling(names).get(name, name) for name in names]
-            return cls(names, schemes.scheme_of_names(names))
+            task = cls(names, schemes.scheme_of_names(names))
+            task.scheme_by = "answers" if task.scheme == "bio" else "names"
+            return task
         columns = record["columns"]
         task = cls(
             record["labels"],
@@ -289,7 +297,7 @@ class TokenClassification(Task):
             self.on_bad_tags = options.on_bad_tags
             self.offsets = options.offsets
             self.kind = options.column
-            self.data_scheme = None if options.scheme == "auto" else options.scheme
+            self.asked_scheme = None if options.scheme == "auto" else options.scheme
 
     def typed_rows(self, options: TypedOptions) -> list[dict[str, Any]]:
         return [{"text": text} for text in options.texts]
@@ -333,9 +341,9 @@ class TokenClassification(Task):
         self.tags = self.tags or tagged.tags_column(rows, text, None, self.kind)
         tags = column_names.require(self.tags, columns, "tag", where=f"{split}: ")
         tagged.require_tags(rows, text, tags, where=f"{split}: ")
-        asked: Scheme | None = self.data_scheme or ("plain" if self.plain else None)
+        asked: Scheme | None = self.asked_scheme or ("plain" if self.plain else None)
         spelled = tagged.spelled(asked, () if self.plain else self.classes)
-        scheme = tagged.scheme_of(rows, tags, asked, spelled)
+        scheme = self._scheme_of_rows(tagged.scheme_of(rows, tags, asked, spelled), asked, split)
         if (scheme == "plain") != self.plain:
             kind, other = ("plain tags", "entities") if self.plain else ("entities", "plain tags")
             raise UserError(
@@ -367,6 +375,17 @@ class TokenClassification(Task):
         place = List(Value("int32"))
         types = {"text": Value("string"), "starts": place, "ends": place, "tags": List(Value("string"))}
         return ArrowDataset.from_dict(kept, features=Features({**types, "where": Value("string")}))
+
+    def _scheme_of_rows(self, found: Scheme, asked: Scheme | None, split: str) -> Scheme:
+        """How the tags of a split are written, which need not be how those of train are."""
+        if asked or found == (known := self.data_scheme or "bio"):
+            return found
+        if found == "plain":
+            return self.data_scheme or found
+        if found != "io":  # what has no entity looks like IO, too
+            was = f", those of train as {known.upper()}" if self.data_scheme else ""
+            reporting.current().note(f"{split}: tags are written as {found.upper()}{was}: converted to BIO (--scheme)")
+        return found
 
     def _settle_unknown(self, split: str, kept: dict[str, list[Any]]) -> list[Finding]:
         """Decide about rows with a tag that the model has no class for; those that are left out leave `kept`.
@@ -569,6 +588,7 @@ class TokenClassification(Task):
 
     def _token_labels(self, tokens: words.Tokens, first: np.ndarray, tags: Sequence[str]) -> np.ndarray:
         """The label of each token, shape (tokens,): the tag at the first of a word, elsewhere -100 or what follows."""
+        tags = self._as_named(tags)
         own = np.array([self.ids.get(tag, IGNORED) for tag in tags], dtype=np.int64)
         labels = np.full(len(tokens.ids), IGNORED)
         if self.label_all_tokens:
@@ -577,9 +597,19 @@ class TokenClassification(Task):
         labels[first] = own[tokens.words[first]]
         return labels
 
+    def _as_named(self, tags: Sequence[str]) -> Sequence[str]:
+        """BIO tags of a sentence by the names that the model has for them; others, and "", stay as they are."""
+        if self.scheme in ("bio", "plain"):
+            return tags
+        named = {schemes.parse(name, self.scheme): name for name in self.labels}
+        own = schemes.written(schemes.spans(tags), len(tags), self.scheme)
+        return [tag and named.get(schemes.parse(other, self.scheme), tag) for tag, other in zip(tags, own, strict=True)]
+
     def _continuing(self, tag: str) -> str:
         """The tag of what goes on with a word that has this one."""
-        return f"I{tag[1:]}" if not self.plain and tag[:1] == "B" else tag
+        if self.plain or (found := schemes.parse(tag, self.scheme)) is None or found[0] != "B":
+            return tag
+        return f"I{tag[1:]}"
 
     # --- the model ---
 
@@ -710,14 +740,35 @@ class TokenClassification(Task):
                 tags[i] = tags[i - 1] if i else (spoken or self.labels)[0]
             else:
                 before, following = tags[i - 1] if i else OUTSIDE, spoken[0] if spoken else OUTSIDE
-                inside = before != OUTSIDE and following == self._continuing(before)
-                tags[i] = following if inside else OUTSIDE
+                one = schemes.spans([before, following], self.scheme)
+                inside = before != OUTSIDE and following != OUTSIDE and len(one) == 1
+                tags[i] = self._continuing(before) if inside else OUTSIDE
 
     def _as_bio(self, tags: list[list[str]]) -> list[list[str]]:
-        """Tags as the metrics want them: illegal ones of a BIO model stay, for the strict figures."""
+        """Tags as the metrics want them: what is illegal in the model's scheme stays so, for the strict figures."""
+        if self.scheme_by != "record":
+            self._settle_scheme(tags)
         if self.scheme in ("bio", "plain"):
             return tags
-        return [schemes.converted(sentence, self.scheme) for sentence in tags]
+        return [schemes.answered(sentence, self.scheme) for sentence in tags]
+
+    def _settle_scheme(self, tags: list[list[str]]) -> None:
+        """Find out in which scheme a model from elsewhere answers, where its names do not tell, and say so once."""
+        how = ""
+        if self.scheme_by == "answers":
+            inside, begun = schemes.opening(tags)
+            if not inside + begun:
+                return
+            how = f" ({inside:,} of {inside + begun:,} entities begin with I-)"
+            if inside >= SURELY * (inside + begun):
+                self.scheme = "iob1"
+            elif begun < SURELY * (inside + begun):
+                reporting.current().warn(f"the model's tags are read as BIO, though not all are legal in it{how}")
+        self.scheme_by = "record"
+        if self.scheme not in ("bio", "plain"):
+            reporting.current().note(
+                f"the model's tags are read as {self.scheme.upper()}{how}; all are compared as BIO"
+            )
 
     def score(self, outputs: Sequence[np.ndarray], examples: Dataset) -> dict[str, float]:
         from nlpkit.metrics import tagging
@@ -799,7 +850,7 @@ class TokenClassification(Task):
         return [Table("texts", ["text"], marked), *([Table("entities", header, body)] if body else [])]
 
     def answer_formats(self) -> Mapping[str, Callable[[TextIO], Write]]:
-        """`.html`, a page with the entities marked, and `.conll`, the tags of the words as BIO."""
+        """`.html`, a page with the entities marked, and `.conll`, the tags of the words as the model names them."""
         from nlpkit.inference import markup
 
         return {
@@ -820,7 +871,7 @@ class TokenClassification(Task):
         spans = [
             schemes.Span(starts.index(e["start"]), len(ends) - ends[::-1].index(e["end"]), e["label"]) for e in found
         ]
-        tags = [e["label"] for e in found] if self.plain else schemes.bio(spans, len(starts))
+        tags = [e["label"] for e in found] if self.plain else self._as_named(schemes.bio(spans, len(starts)))
         words_column = self._words_of(entry)
         columns = {words_column: [text[start:end] for start, end in zip(starts, ends, strict=True)]}
         if not isinstance(entry[words_column], str):  # a row of lists has more to say about its words

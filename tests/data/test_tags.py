@@ -1,10 +1,13 @@
 from __future__ import annotations
 
 import random
+from itertools import pairwise
 from typing import Any
 
 import pytest
 from seqeval.metrics.sequence_labeling import get_entities
+from seqeval.scheme import BILOU as BILOU_OF_SEQEVAL
+from seqeval.scheme import IOBES, Entities
 
 from nlpkit.data import tags
 
@@ -14,6 +17,7 @@ WRITTEN: dict[Any, str] = {
     "bio": "B-PER I-PER O B-ORG I-ORG O B-LOC B-LOC O B-PER",
     "iob1": "I-PER I-PER O I-ORG I-ORG O I-LOC B-LOC O I-PER",
     "bioes": "B-PER E-PER O B-ORG E-ORG O S-LOC S-LOC O S-PER",
+    "ioe": "I-PER E-PER O I-ORG E-ORG O E-LOC E-LOC O E-PER",
 }
 BILOU = "B-PER L-PER O B-ORG L-ORG O U-LOC U-LOC O U-PER"
 BMES = "B-PER E-PER O B-ORG E-ORG O S-LOC S-LOC O S-PER".replace("B-ORG E-ORG", "B-ORG M-ORG")
@@ -26,6 +30,14 @@ def test_schemes_are_told_apart_and_mean_the_same(scheme: Any) -> None:
     assert tags.problems(sentence, scheme) == []
     assert tags.spans(sentence, scheme) == ENTITIES
     assert tags.converted(sentence, scheme) == WRITTEN["bio"].split()
+    assert tags.written(map(tags.Span._make, ENTITIES), len(sentence), scheme) == sentence
+
+
+def test_ioe1_marks_the_end_of_an_entity_that_touches_another() -> None:
+    sentence = ["I-PER", "I-PER", "O", "I-ORG", "I-ORG", "O", "E-LOC", "I-LOC", "O", "I-PER"]
+    assert tags.detect([sentence]) == "ioe"
+    assert tags.problems(sentence, "ioe") == []
+    assert tags.converted(sentence, "ioe") == WRITTEN["bio"].split()
 
 
 def test_bilou_is_bioes_with_other_letters() -> None:
@@ -105,10 +117,29 @@ def test_entities_are_those_of_seqeval_in_any_sequence() -> None:
         assert tags.spans(sentence, "bioes") == expected, sentence
 
 
+@pytest.mark.parametrize(("letters", "strict"), [("BIES", IOBES), ("BILU", BILOU_OF_SEQEVAL)])
+def test_strict_figures_leave_out_what_seqeval_does_in_the_models_own_scheme(letters: str, strict: Any) -> None:
+    rng = random.Random(4)
+    known = ["O", "O", *(f"{letter}-{kind}" for letter in letters for kind in ("X", "Y"))]
+    left_out = 0
+    for _ in range(1_000):
+        sentence = rng.choices(known, k=rng.randint(1, 9))
+        expected = {(e.start, e.end, e.tag) for found in Entities([sentence], strict).entities for e in found}
+        made = tags.answered(sentence, "bioes")
+        spans = tags.spans(made)
+        assert spans == tags.spans(sentence, "bioes")
+        opened = {span for span in spans if made[span.start][0] == "B"}
+        # what touches an entity of its type must begin with B-
+        touching = {b for a, b in pairwise(spans) if (a.end, a.type) == (b.start, b.type)}
+        assert opened - touching == expected - touching, sentence
+        left_out += len(spans) - len(opened)
+    assert left_out > 100
+
+
 def test_what_is_converted_is_legal_and_stays() -> None:
     rng = random.Random(1)
     known = ["O", "", "x", *(f"{letter}-{kind}" for letter in "BIESLU" for kind in ("X", "Y"))]
-    for scheme in ("bio", "iob1", "bioes", "io"):
+    for scheme in ("bio", "iob1", "bioes", "ioe", "io"):
         for _ in range(500):
             made = tags.converted(rng.choices(known, k=rng.randint(1, 9)), scheme)  # type: ignore[arg-type]
             assert tags.problems(made, "bio") == []

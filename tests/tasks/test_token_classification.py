@@ -16,6 +16,7 @@ import torch
 from conftest import BAD, FILLER, GOOD, Drawing, Run, make_model, make_tokenizer, write_jsonl
 from seqeval.metrics import classification_report, f1_score
 
+from nlpkit import reporting
 from nlpkit.data import splits, words
 from nlpkit.data import tags as schemes
 from nlpkit.errors import UserError
@@ -866,6 +867,124 @@ def test_models_with_labels_of_another_scheme(
     outputs = [np.eye(3)[[{"good": 1, "warm": 2}.get(word, 0) for word in sentence.split()]] * 9]
     (answer,) = task.decode(outputs, [entry])
     assert [(e["label"], e["start"], e["end"]) for e in answer["prediction"]] == expected
+
+
+# the same three sentences in each scheme: in the first two entities of a type touch, the second has a lone word
+WRITTEN = {
+    "bio": ["B-PER I-PER B-PER O B-LOC", "O B-LOC", "B-PER I-PER I-PER"],
+    "iob1": ["I-PER I-PER B-PER O I-LOC", "O I-LOC", "I-PER I-PER I-PER"],
+    "bioes": ["B-PER E-PER S-PER O S-LOC", "O S-LOC", "B-PER I-PER E-PER"],
+    "bilou": ["B-PER L-PER U-PER O U-LOC", "O U-LOC", "B-PER I-PER L-PER"],
+    "ioe": ["I-PER E-PER E-PER O E-LOC", "O E-LOC", "I-PER I-PER E-PER"],
+}
+
+
+def names_of(scheme: str) -> list[str]:
+    letters = {"bio": "BI", "iob1": "BI", "bioes": "BIES", "bilou": "BILU", "ioe": "IE"}[scheme]
+    return ["O", *(f"{letter}-{kind}" for kind in ("LOC", "PER") for letter in letters)]
+
+
+def of_elsewhere(names: list[str]) -> TokenClassification:
+    settings = SimpleNamespace(id2label=dict(enumerate(names)), num_labels=len(names))
+    return TokenClassification.from_model(settings, None)
+
+
+def judged_answers(task: TokenClassification, answers: list[str], data: Path, **options: Any) -> Any:
+    """Metrics and examples of answers, tags in the model's own names, against a file, and what was said."""
+    config = evaluate.Config(model="m", data=str(data), **options)
+    loaded = splits.load(config, TokenClassification)
+    (rows,) = loaded.splits.values()
+    task.configure(config)
+    with reporting.listening() as heard:
+        task.bind([name for name in rows.column_names if not name.startswith("__")], config, labelled=True)
+        examples = task.examples(rows, "test", loaded, [])
+        outputs = [9 * np.eye(len(task.labels))[[task.ids[tag] for tag in line.split()]] for line in answers]
+        return task.score(outputs, examples), examples, "\n".join([*heard.notes, *heard.warnings])
+
+
+def data_of(path: Path, lines: list[str]) -> Path:
+    return write_conll(path, [[(f"w{i}", tag) for i, tag in enumerate(line.split())] for line in lines])
+
+
+@pytest.mark.parametrize("data", WRITTEN)
+@pytest.mark.parametrize("model", WRITTEN)
+def test_a_perfect_model_is_perfect_whatever_schemes_it_and_the_data_are_written_in(
+    model: str, data: str, tmp_path: Path
+) -> None:
+    path, task = data_of(tmp_path / "test.conll", WRITTEN[data]), of_elsewhere(names_of(model))
+    metrics, examples, said = judged_answers(task, WRITTEN[model], path)
+    assert (metrics["accuracy"], metrics["f1"], metrics["strict_f1"]) == (1, 1, 1)
+    assert examples["tags"][:] == [line.split() for line in WRITTEN["bio"]]
+    scheme = {"bilou": "bioes"}.get(model, model)
+    assert task.scheme == scheme
+    assert (f"the model's tags are read as {scheme.upper()}" in said) == (scheme != "bio")
+    scheme = {"bilou": "bioes"}.get(data, data)
+    assert (f"tags are written as {scheme.upper()}" in said) == (scheme != "bio")
+    # what is trained on further is written as the model has it
+    assert [list(task._as_named(tags)) for tags in examples["tags"][:]] == [line.split() for line in WRITTEN[model]]
+
+
+@pytest.mark.parametrize("model", WRITTEN)
+def test_a_mistake_costs_the_same_in_each_scheme(model: str, tmp_path: Path) -> None:
+    # the first entity ends a word early: 1 of 10 tags, or 2 where the last word has a letter of its own
+    answers = list(WRITTEN[model])
+    answers[2] = {
+        "bio": "B-PER I-PER O", "iob1": "I-PER I-PER O", "bioes": "B-PER E-PER O", "bilou": "B-PER L-PER O",
+        "ioe": "I-PER E-PER O",
+    }[model]  # fmt: skip
+    path = data_of(tmp_path / "test.conll", WRITTEN["iob1"])
+    metrics, *_ = judged_answers(of_elsewhere(names_of(model)), answers, path)
+    # 4 of 5 entities, and of 5 answers; 9 of 10 words
+    assert (metrics["f1"], metrics["strict_f1"], metrics["accuracy"]) == pytest.approx((0.8, 0.8, 0.9))
+
+
+def test_names_that_lack_a_beginning_are_iob1_before_any_answer(tmp_path: Path) -> None:
+    # as published models of CoNLL-2003 have them: only entities of some types ever touched
+    task = of_elsewhere(["O", "B-LOC", "I-LOC", "I-PER"])
+    assert task.scheme == "iob1"
+    path = data_of(tmp_path / "test.conll", ["B-PER I-PER O B-LOC B-LOC"])
+    metrics, examples, _ = judged_answers(task, ["I-PER I-PER O I-LOC B-LOC"], path, unknown_labels="error")
+    assert (metrics["accuracy"], metrics["strict_f1"]) == (1, 1)
+    features = task.features(make_tokenizer(), examples[:])
+    assert next(task.labels[i] for i in features["labels"][0] if i != -100) == "I-PER"
+
+
+def test_a_bio_model_that_slips_stays_strict_and_one_of_both_kinds_is_warned_of(tmp_path: Path) -> None:
+    path = data_of(tmp_path / "test.conll", ["B-PER I-PER O B-LOC"] * 8)
+    right, slip = "B-PER I-PER O B-LOC", "I-PER I-PER O B-LOC"
+    metrics, _, said = judged_answers(of_elsewhere(names_of("bio")), [slip, *[right] * 7], path)
+    assert (metrics["f1"], metrics["accuracy"]) == (1, 31 / 32)
+    assert metrics["strict_f1"] == pytest.approx(30 / 31)  # 15 found of 16, all of them right
+    assert "read as" not in said
+    task = of_elsewhere(names_of("bio"))
+    metrics, _, said = judged_answers(task, [slip] * 4 + [right] * 4, path)
+    assert "read as BIO, though not all are legal in it (4 of 16 entities begin with I-)" in said
+    assert (task.scheme, metrics["f1"], metrics["accuracy"]) == ("bio", 1, 28 / 32)
+
+
+def test_answers_as_columns_have_the_names_of_the_model(tmp_path: Path) -> None:
+    task = of_elsewhere(names_of("bilou"))
+    found = [{"start": 0, "end": 5, "label": "PER"}, {"start": 6, "end": 8, "label": "LOC"}]
+    answered = task._answered({"tokens": ["w0", "w1", "w2"], "prediction": found, "prediction_error": None})
+    assert answered.columns[-1] == ["B-PER", "L-PER", "U-LOC"]
+
+
+def test_each_split_is_read_in_the_scheme_that_it_is_written_in(
+    tmp_path: Path,
+) -> None:
+    data_of(tmp_path / "train.conll", WRITTEN["bio"])
+    data_of(tmp_path / "validation.conll", WRITTEN["bilou"])
+    config = check_data.Config(task="token-classification", data=str(tmp_path), on_bad_tags="error")
+    loaded = splits.load(config, TokenClassification)
+    task = TokenClassification.from_data(loaded.splits, config)
+    with reporting.listening() as heard:
+        for split, rows in loaded.splits.items():
+            findings: list[Any] = []
+            made = task.examples(rows, split, loaded, findings)
+            assert made["tags"][:] == [line.split() for line in WRITTEN["bio"]]
+            assert findings == []
+    (said,) = heard.notes
+    assert "validation: tags are written as BIOES, those of train as BIO: converted" in said
 
 
 # --- what is written and printed ---
