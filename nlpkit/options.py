@@ -67,7 +67,7 @@ def option(
 def _pairs(value: Any) -> Any:
     """Turn ["a=1", "b=x"] into {"a": 1, "b": "x"}, values read as YAML reads them."""
     if isinstance(value, dict):
-        return {name: as_number(item) for name, item in value.items()}
+        return as_number(value)
     if not isinstance(value, list | tuple):
         return value
     import yaml
@@ -85,7 +85,11 @@ def _pairs(value: Any) -> Any:
 
 
 def as_number(value: Any) -> Any:
-    """A text that is a number as that: YAML takes 1e-6 for text."""
+    """A text that is a number as that, also in a list or an object: YAML takes 1e-6 for text."""
+    if isinstance(value, dict):
+        return {name: as_number(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [as_number(item) for item in value]
     if isinstance(value, str):
         with contextlib.suppress(ValueError):
             return float(value)
@@ -101,8 +105,28 @@ def _at_commas(value: Any) -> Any:
     return [part.strip() for entry in given for part in str(entry).split(",")]
 
 
+def _steps_or_share(value: Any) -> Any:
+    """A number of steps, or a share of all: a float below 1.
+
+    Raises:
+        ValueError: it is neither.
+    """
+    if value is None:
+        return None
+    try:
+        number = float("" if isinstance(value, bool) else value)
+    except (TypeError, ValueError):
+        raise ValueError("this is no number") from None
+    if 0 < number < 1:
+        return number
+    if not (number >= 1 and number.is_integer()):
+        raise ValueError("use a whole number of steps, or a share of all steps between 0 and 1")
+    return int(number)
+
+
 Pairs = Annotated[dict[str, Any], BeforeValidator(_pairs)]
 Strings = Annotated[list[str], BeforeValidator(_listed)]
+Interval = Annotated[int | float | None, BeforeValidator(_steps_or_share)]
 AtCommas = BeforeValidator(_at_commas)  # for lists that are written 1,8,32
 Names = Annotated[list[str], AtCommas]
 # a shell makes some separators hard to type
@@ -494,7 +518,7 @@ class TrainingOptions(DeviceOptions):
 
     epochs: float = option(3.0, "Passes over the train split.", panel="Training", gt=0)
     max_steps: int | None = option(
-        None, "Stop after N optimizer steps, whatever --epochs says.", panel="Training", ge=1
+        None, "Stop after N optimizer steps, whatever --epochs says; -1: do not.", panel="Training", ge=1
     )
     max_minutes: float | None = option(None, "Stop training after N minutes of wall time.", panel="Training", gt=0)
     batch_size: int = option(32, "Rows a step on each device.", panel="Training", ge=1)
@@ -503,9 +527,22 @@ class TrainingOptions(DeviceOptions):
     learning_rate: float = option(
         5e-5, "Peak learning rate (BERT paper: 2e-5 to 5e-5; smaller models take more).", panel="Training", gt=0
     )
-    schedule: Literal["linear", "cosine", "constant", "wsd"] = option(
+    schedule: Literal[
         "linear",
-        "Course of the learning rate after warm-up; wsd: constant, then down in the last 10 %.",
+        "cosine",
+        "constant",
+        "wsd",
+        "cosine_with_restarts",
+        "cosine_with_min_lr",
+        "cosine_warmup_with_min_lr",
+        "polynomial",
+        "inverse_sqrt",
+        "reduce_lr_on_plateau",
+        "greedy",
+    ] = option(
+        "linear",
+        "Course of the learning rate after warm-up; wsd: constant, then down in the last 10 %; --trainer "
+        "lr_scheduler_kwargs={...} is for the others, which are those of transformers.",
         panel="Training",
     )
     warmup: float = option(
@@ -529,11 +566,19 @@ class TrainingOptions(DeviceOptions):
     compile: bool = option(False, "torch.compile the model.", panel="Training")
     seed: int = option(42, "Seed of initialisation, order and dropout.", panel="Training", ge=0)
     full_determinism: bool = option(False, "Deterministic kernels on GPU too (slower).", panel="Training")
-    eval_steps: int | None = option(
-        None, "Evaluate and save each N steps.", panel="Training", ge=1, shown_default="each epoch"
+    eval_steps: Interval = option(
+        None,
+        "Evaluate and save each N steps; below 1: a share of all steps.",
+        panel="Training",
+        metavar="N",
+        shown_default="each epoch",
     )
-    logging_steps: int | None = option(
-        None, "Log the loss each N steps.", panel="Training", ge=1, shown_default="50 times a run"
+    logging_steps: Interval = option(
+        None,
+        "Log the loss each N steps; below 1: a share of all steps.",
+        panel="Training",
+        metavar="N",
+        shown_default="50 times a run",
     )
     checkpoint_minutes: float = option(
         10.0, "Also save a checkpoint when the last is N minutes old.", panel="Training", gt=0
@@ -547,6 +592,22 @@ class TrainingOptions(DeviceOptions):
     trainer: Pairs = option(
         {}, "Any other TrainingArguments field (repeatable).", panel="Training", metavar="KEY=VALUE"
     )
+
+    @field_validator("max_steps", mode="before")
+    @classmethod
+    def _no_limit(cls, value: Any) -> Any:
+        return None if str(value).strip() == "-1" else value  # as Trainer has it
+
+    @field_validator("schedule", mode="before")
+    @classmethod
+    def _short_name(cls, value: Any) -> Any:
+        name = str(value).replace("-", "_")
+        return {"constant_with_warmup": "constant", "warmup_stable_decay": "wsd"}.get(name, name)
+
+    @field_validator("best_metric", mode="before")
+    @classmethod
+    def _plain_metric(cls, value: Any) -> Any:
+        return value.removeprefix("eval_") if isinstance(value, str) else value  # as Trainer logs it
 
     @field_validator("freeze")
     @classmethod
@@ -566,7 +627,9 @@ class OutputOptions(Config):
     resume: bool = option(False, "Go on with the interrupted run in --output.", panel="Output")
     dry_run: bool = option(False, "Check data and model, show the plan, stop.", panel="Output")
     keep_checkpoints: bool = option(False, "Keep best and last checkpoint after the run.", panel="Output")
-    report_to: Literal["none", "tensorboard", "wandb"] = option("none", "Send metrics to a tracker.", panel="Output")
+    report_to: Literal["none", "tensorboard", "wandb", "all"] = option(
+        "none", "Send metrics to a tracker, or to all that are installed.", panel="Output"
+    )
     push_to_hub: str | None = option(
         None,
         "Upload the finished run to this hub repository (private unless --public).",

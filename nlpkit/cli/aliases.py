@@ -1,7 +1,8 @@
 """Commands as people know them from the example scripts, translated to nlpkit's options.
 
 Underscores and dashes mean the same. A name that has another spelling here is taken silently; a name that
-Transformers 5 renamed or removed is translated with one line that says so.
+Transformers 5 renamed or removed, or that asks for what is always done, is translated with one line that says so; one
+that has no meaning here is refused with the reason. `docs/coming-from-trainer.md` lists them all.
 """
 
 from __future__ import annotations
@@ -10,27 +11,32 @@ from collections.abc import Callable, Collection
 
 from nlpkit.errors import UserError
 from nlpkit.options import OLD_NAMES
+from nlpkit.training import fields
+
+
+def _dashed(name: str) -> str:
+    return name.replace("_", "-")
+
 
 # old name -> option here, same meaning; of several, divided by |, the first that the command has
 SAME: dict[str, str] = {
+    **{_dashed(field): _dashed(option) for field, option in fields.OPTIONS.items() if field != option},
     "model-name-or-path": "model",
     "model-name": "model",
     "tokenizer-name": "tokenizer",
-    "output-dir": "output",
-    "num-train-epochs": "epochs",
     "num-epochs": "epochs",
-    "per-device-train-batch-size": "batch-size",
     "train-batch-size": "batch-size",
-    "per-device-eval-batch-size": "eval-batch-size",
+    "per-gpu-train-batch-size": "batch-size",
+    "eval-batch-size": "batch-size",
+    "per-device-eval-batch-size": "eval-batch-size|batch-size",
+    "per-gpu-eval-batch-size": "eval-batch-size|batch-size",
     "max-seq-length": "max-length",
     "max-seq-len": "max-length",
     "dataset-name": "data",
     "dataset-config-name": "data-config",
     "dataset-revision": "data-revision",
     "lr": "learning-rate",
-    "lr-scheduler-type": "schedule",
-    "warmup-steps": "warmup",
-    "metric-for-best-model": "best-metric",
+    "num-warmup-steps": "warmup",
     "early-stopping-patience": "early-stopping",
     "text-column-name": "text-column",
     "text-column-names": "text-column",
@@ -38,37 +44,60 @@ SAME: dict[str, str] = {
     "train-split-name": "train-split",
     "validation-split-name": "validation-split",
     "test-split-name": "test-split",
-    "activation-checkpointing": "gradient-checkpointing",
-    "torch-compile": "compile",
     "push-to-hub-model-id": "push-to-hub",
-    "hub-model-id": "push-to-hub",
-    "dataloader-num-workers": "trainer=dataloader_num_workers",
-    "adam-beta1": "trainer=adam_beta1",
-    "adam-beta2": "trainer=adam_beta2",
-    "adam-epsilon": "trainer=adam_epsilon",
-    "optim": "trainer=optim",
-    "label-smoothing-factor": "label-smoothing",
     "model-revision": "model-revision",
     "block-size": "max-length",
     "train-file": "data",
     "model-type": "arch",
     "whole-word-mask": "whole-word-masking",
+    "xpu-backend": "trainer=ddp_backend",
     "use-cpu": "device=cpu",
+    "use-mps-device": "device=mps",
+    "do-regression": "problem=regression",
     **{old.replace("_", "-"): name.replace("_", "-") for old, name in OLD_NAMES.items()},
 }
 
-# old name -> (what to do with its value, what to say)
+# old name -> (what to do with its value, whether it takes one, what to say: of the value, where that matters)
 Translation = Callable[[str | None], list[str]]
+Said = str | Callable[[str | None], str]
+
+TRUE = frozenset({"true", "t", "yes", "y", "1"})  # as transformers reads switches of its scripts
+FALSE = frozenset({"false", "f", "no", "n", "0"})
 
 
 def _drop(_: str | None) -> list[str]:
     return []
 
 
+def _to(*arguments: str) -> Translation:
+    return lambda _: list(arguments)
+
+
+def _never(why: str, hint: str | None = None) -> tuple[Translation, bool, str]:
+    """A name that is refused."""
+
+    def refuse(value: str | None) -> list[str]:
+        raise UserError(why, hint)
+
+    return refuse, True, ""
+
+
 def _eval_strategy(value: str | None) -> list[str]:
     if value not in ("epoch", "steps", "no", None):
         raise UserError(f"--eval-strategy '{value}': nlpkit evaluates each epoch, or each --eval-steps N steps")
     return []
+
+
+def _schedule(value: str | None) -> list[str]:
+    # that of Trainer begins with the full rate, whatever the warm-up is
+    return ["--schedule", value or "", *(["--warmup", "0"] if value == "constant" else [])]
+
+
+def _sampling(value: str | None) -> list[str]:
+    orders = {"random": "random", "group_by_length": "length"}
+    if value not in orders:
+        raise UserError(f"--train-sampling-strategy '{value}': rows come in random order", "See --batching.")
+    return ["--batching", orders[value]]
 
 
 def _percentage(value: str | None) -> list[str]:
@@ -82,27 +111,42 @@ def _task_name(value: str | None) -> list[str]:
     return ["--column", value] if value in ("ner", "pos", "chunk") else ["--data", f"glue:{value}"]
 
 
-RENAMED: dict[str, tuple[Translation, bool, str]] = {
-    # name: (translation, takes a value, what to say)
+def _resume(value: str | None) -> list[str]:
+    return [] if value is not None and value.lower() in (*FALSE, "none") else ["--resume"]
+
+
+def _weight_type(value: str | None) -> list[str]:
+    if value not in ("auto", "float32", "fp32"):
+        raise UserError(f"--dtype {value}: weights are trained in float32", "Arithmetic: --precision bf16 or fp16.")
+    return []
+
+
+RENAMED: dict[str, tuple[Translation, bool, Said]] = {
     "evaluation-strategy": (_eval_strategy, True, "nlpkit evaluates each epoch, or each --eval-steps N"),
     "eval-strategy": (_eval_strategy, True, "nlpkit evaluates each epoch, or each --eval-steps N"),
-    "save-strategy": (_drop, True, "a checkpoint is saved with each evaluation"),
-    "save-steps": (_drop, True, "a checkpoint is saved with each evaluation; see --eval-steps, --checkpoint-minutes"),
-    "save-total-limit": (_drop, True, "only the best and the last checkpoint are kept"),
-    "load-best-model-at-end": (_drop, False, "the best model is always the one saved"),
-    "overwrite-output-dir": (lambda _: ["--overwrite"], False, "--overwrite"),
+    "lr-scheduler-type": (
+        _schedule,
+        True,
+        lambda value: "--schedule constant --warmup 0" if value == "constant" else "",
+    ),
+    "train-sampling-strategy": (_sampling, True, ""),
+    "checkpointing-steps": (_drop, True, fields.SETTLED["save_steps"]),
+    "save-total-limit": (_drop, True, "only the best and the last checkpoint are kept (--trainer save_total_limit=N)"),
+    "overwrite-output-dir": (_to("--overwrite"), False, "--overwrite"),
     "warmup-ratio": (lambda v: ["--warmup", v or ""], True, "--warmup takes a share below 1"),
     "group-by-length": (_drop, False, "rows of like length are batched by default (--batching)"),
     "pad-to-max-length": (_drop, False, "batches are padded to their longest row only"),
-    "do-train": (_drop, False, "finetune commands always train"),
-    "do-eval": (_drop, False, "every split is evaluated"),
-    "do-predict": (_drop, False, "use `nlpkit predict`"),
-    "no-cuda": (lambda _: ["--device", "cpu"], False, "--device cpu"),
-    "fp16": (lambda _: ["--precision", "fp16"], False, "--precision fp16"),
-    "bf16": (lambda _: ["--precision", "bf16"], False, "--precision bf16"),
+    "no-cuda": (_to("--device", "cpu"), False, "--device cpu"),
+    "fp16": (_to("--precision", "fp16"), False, "--precision fp16"),
+    "bf16": (_to("--precision", "bf16"), False, "--precision bf16"),
+    "adafactor": (_to("--trainer", "optim=adafactor"), False, "--trainer optim=adafactor"),
     "logging-dir": (_drop, True, "tracker files go to the run folder"),
     "use-fast-tokenizer": (_drop, False, "tokenizers are always the fast ones"),
-    "resume-from-checkpoint": (lambda _: ["--resume"], True, "--resume with the same --output"),
+    "resume-from-checkpoint": (
+        _resume,
+        True,
+        lambda value: "--resume with the same --output" if _resume(value) else "",
+    ),
     "task-name": (_task_name, True, "--data glue:NAME; of words --column ner, pos or chunk"),
     "return-entity-level-metrics": (_drop, False, "entities are always scored by type too (evaluate --per-class)"),
     "version-2-with-negative": (_drop, False, "the data say whether questions may have no answer"),
@@ -115,7 +159,87 @@ RENAMED: dict[str, tuple[Translation, bool, str]] = {
     "validation-split-percentage": (_percentage, True, "--validation-share takes a share below 1"),
     "preprocessing-num-workers": (_drop, True, "the tokenizers library uses every core"),
     "overwrite-cache": (_drop, False, "caches are keyed by content"),
+    "max-predict-samples": (_drop, True, "--max-eval-samples limits the test split too"),
+    "max-test-samples": (_drop, True, "--max-eval-samples limits the test split too"),
+    "ignore-mismatched-sizes": (_drop, False, "a head that does not fit the labels is made anew, which is said"),
+    "shuffle-train-dataset": (_drop, False, "rows come in another order in each epoch"),
+    "metric-name": (_drop, True, "every metric of the task is computed; --best-metric picks the checkpoint"),
+    "low-cpu-mem-usage": (_drop, False, "weights are always read that way"),
+    "dtype": (_weight_type, True, "weights are trained in float32"),
+    "torch-dtype": (_weight_type, True, "weights are trained in float32"),
+    "with-tracking": (_drop, False, "--report-to names a tracker"),
+    "save-safetensors": (_drop, False, "weights are always saved as safetensors"),
+    "half-precision-backend": (_drop, True, "torch does it: --precision"),
+    "fp16-backend": (_drop, True, "torch does it: --precision"),
+    "fp16-opt-level": (_drop, True, "torch does it: --precision"),
+    "include-inputs-for-metrics": (_drop, False, fields.SETTLED["include_for_metrics"]),
+    "include-tokens-per-second": (_drop, False, "rows and tokens a second are always measured"),
+    "use-legacy-prediction-loop": (_drop, False, "it is gone"),
+    "jit-mode-eval": (_drop, False, "it is gone; --compile"),
+    "use-ipex": (_drop, False, "it is gone; --compile"),
+    "config-name": _never(
+        "--config-name: a model is built as its own config says",
+        "Leave it out; the shape of a model from scratch: pretrain-mlm --arch, --size, --layers, --hidden-size, ...",
+    ),
+    "config-overrides": _never(
+        "--config-overrides: a model is built as its own config says",
+        "The shape of a model from scratch: pretrain-mlm --arch, --size, --layers, --hidden-size, ...",
+    ),
+    "text-column-delimiter": _never("--text-column-delimiter: texts are read from one column, or two as a pair"),
+    "remove-splits": _never("--remove-splits: name the splits to use: --train-split, --validation-split, --test-split"),
+    "remove-columns": _never("--remove-columns: name the columns to use: --text-column, --label-column"),
+    "dispatch-batches": _never(
+        "--dispatch-batches: write it as --trainer 'accelerator_config={\"dispatch_batches\": true}'"
+    ),
+    "split-batches": _never("--split-batches: --batch-size is that of each device"),
+    "sharded-ddp": _never(f"--sharded-ddp: {fields.REFUSED['fsdp'][0]}"),
+    "tpu-num-cores": _never("--tpu-num-cores: nlpkit trains on cpu, cuda and mps"),
+    "torchdynamo": _never("--torchdynamo: it is --compile, with --trainer torch_compile_backend=NAME"),
 }
+
+# Of the scripts' names those that say something to the libraries: variables of the environment, for this process.
+ENVIRONMENT: dict[str, tuple[str, ...]] = {
+    "cache-dir": ("HF_HUB_CACHE", "HF_DATASETS_CACHE"),
+    "token": ("HF_TOKEN",),
+    "use-auth-token": ("HF_TOKEN",),
+}
+
+
+def environment(arguments: list[str], known: Collection[str]) -> tuple[list[str], dict[str, str], list[str]]:
+    """Take `ENVIRONMENT` out of the arguments; returns the others, the variables to set, and the lines to say.
+
+    Args:
+        arguments: what follows the subcommand on the command line.
+        known: the subcommand's own options, without dashes in front.
+
+    Raises:
+        UserError: a name without its value.
+    """
+    out: list[str] = []
+    variables: dict[str, str] = {}
+    said: list[str] = []
+    rest = iter(range(len(arguments)))
+    for i in rest:
+        name, sign, value = arguments[i].partition("=")
+        names = ENVIRONMENT.get(_dashed(name.removeprefix("--"))) if name.startswith("--") else None
+        if arguments[i] == "--":
+            return out + arguments[i:], variables, said
+        if names is None or _dashed(name.removeprefix("--")) in known:
+            out.append(arguments[i])
+            continue
+        following = arguments[i + 1] if i + 1 < len(arguments) else None
+        if not sign and following is not None and not following.startswith("--"):
+            value = following
+            next(rest, None)
+        if names == ("HF_TOKEN",) and value.lower() in ("", "none", *TRUE, *FALSE):
+            said.append(f"{name}: the token of `hf auth login` or HF_TOKEN is used where one is needed")
+            continue
+        if not value:
+            raise UserError(f"{name} needs a value", f"Write it {name} VALUE.")
+        variables |= dict.fromkeys(names, value)
+        shown = "HF_TOKEN for this command; others can read a command line" if names == ("HF_TOKEN",) else names[0]
+        said.append(f"{name}: {shown}" if names == ("HF_TOKEN",) else f"{name}: {shown}={value} for this command")
+    return out, variables, said
 
 
 def translate(arguments: list[str], known: set[str], switches: Collection[str] = ()) -> tuple[list[str], list[str]]:
@@ -127,20 +251,32 @@ def translate(arguments: list[str], known: set[str], switches: Collection[str] =
         switches: those of them without a value; the example scripts write True or False behind theirs.
 
     Raises:
-        UserError: an old option has a value that nlpkit has no counterpart for.
+        UserError: an old option has no meaning here, or a value that nlpkit has no counterpart for.
     """
     out: list[str] = []
     said: list[str] = []
     rest = iter(range(len(arguments)))
 
+    def value_of(i: int, sign: str, value: str, *, switch: bool) -> str | None:
+        """The value of a foreign name, which the next argument may be; None where it has none."""
+        if sign:
+            return value
+        following = arguments[i + 1] if i + 1 < len(arguments) else None
+        if following is None or following.startswith("--") or (switch and following.lower() not in TRUE | FALSE):
+            return None
+        next(rest, None)
+        return following
+
     def append(name: str, sign: str, value: str, i: int) -> None:
         if name not in switches:
             out.append(f"--{name}{sign}{value}")
             return
-        on, used = _truth(sign, value, arguments[i + 1 : i + 2])
-        out.append(f"--{name}" if on else f"--no-{name}")
-        if used:
+        following = arguments[i + 1] if i + 1 < len(arguments) else ""
+        # behind a blank only these two: another word may be a text to answer
+        if not sign and following.lower() in ("true", "false"):
+            value = following
             next(rest, None)
+        out.append(f"--{name}" if is_on(name, value or None) else f"--no-{name}")
 
     for i in rest:
         token = arguments[i]
@@ -149,44 +285,58 @@ def translate(arguments: list[str], known: set[str], switches: Collection[str] =
         if not token.startswith("--") or len(token) < 3:
             out.append(token)
             continue
-        name, sign, value = token[2:].partition("=")
-        name = name.replace("_", "-")
-        if name not in known and name in SAME:
+        written, sign, value = token[2:].partition("=")
+        name, field = _dashed(written), written.replace("-", "_")
+        if name in known:
+            append(name, sign, value, i)
+        elif name in RENAMED:
+            convert, takes_value, now = RENAMED[name]
+            old = value_of(i, sign, value, switch=not takes_value)
+            if not takes_value and not is_on(written, old):
+                said.append(f"--{written}: {now}" if convert is _drop else f"--{written}: not set; it is {now} here")
+                continue
+            out += convert(old)
+            if line := now if isinstance(now, str) else now(old):
+                said.append(f"--{written}: {line}")
+        elif name in SAME:
             target, _, fixed = SAME[name].partition("=")
             target = next((each for each in target.split("|") if each in known), target)
-            if target == "trainer" and target in known:
-                if not sign:
-                    value = arguments[i + 1] if i + 1 < len(arguments) else ""
-                    next(rest, None)
-                out += ["--trainer", f"{fixed}={value}"]
+            if target == "trainer":
+                out += ["--trainer", f"{fixed}={value_of(i, sign, value, switch=False) or ''}"]
             elif fixed:
-                word, used = _truth(sign, value, arguments[i + 1 : i + 2])
-                if used:
-                    next(rest, None)
-                if word:
+                if is_on(written, value_of(i, sign, value, switch=True)):
                     out += [f"--{target}", fixed]
             else:
                 append(target, sign, value, i)
-        elif name not in known and name in RENAMED:
-            convert, takes_value, now = RENAMED[name]
-            old: str | None = value if sign else None
-            following = arguments[i + 1] if i + 1 < len(arguments) else None
-            # switches of the example scripts may be followed by True or False
-            follows = old is None and following is not None and not following.startswith("--")
-            if following is not None and follows and (takes_value or following.lower() in ("true", "false")):
-                old = following
-                next(rest, None)
-            if not (old and old.lower() == "false" and not takes_value):
-                out += convert(old)
-            said.append(f"--{token[2:].partition('=')[0]}: {now}")
+        elif field in fields.PASSED and "trainer" in known:
+            switch = field in fields.SWITCHES
+            given = value_of(i, sign, value, switch=switch)
+            if given is None and not switch:
+                raise UserError(f"--{written} needs a value", f"Write it --trainer {field}=VALUE.")
+            out += ["--trainer", f"{field}={str(is_on(written, given)).lower() if switch else given}"]
+        elif field in fields.SETTLED:
+            value_of(i, sign, value, switch=field not in fields.SETTLED_VALUES)
+            said.append(f"--{written}: {fields.SETTLED[field]}")
+        elif field in fields.REFUSED:
+            why, harmless = fields.REFUSED[field]
+            given = value_of(i, sign, value, switch=harmless in TRUE | FALSE)
+            if harmless in TRUE | FALSE:
+                given = str(is_on(written, given)).lower()
+            if given != harmless:
+                raise UserError(f"--{written}: {why}", "Leave it out.")
         else:
             append(name, sign, value, i)
     return out, said
 
 
-def _truth(sign: str, value: str, following: list[str]) -> tuple[bool, bool]:
-    """What a switch says, alone or with True or False behind it, and whether the following argument was that word."""
-    if sign:
-        return value.lower() != "false", False
-    used = bool(following) and following[0].lower() in ("true", "false")
-    return not (used and following[0].lower() == "false"), used
+def is_on(name: str, value: str | None) -> bool:
+    """What a switch says with this value, or alone.
+
+    Raises:
+        UserError: the value is neither true nor false.
+    """
+    if value is None or value.lower() in TRUE:
+        return True
+    if value.lower() not in FALSE:
+        raise UserError(f"--{name}={value}: it is a switch", "Write True or False behind it, or nothing.")
+    return False

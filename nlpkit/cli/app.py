@@ -82,14 +82,16 @@ class LazyCommand(typer.core.TyperCommand):
 
 
 def _translated(args: list[str], module: Any) -> list[str]:
-    from nlpkit.cli.aliases import translate
+    from nlpkit.cli.aliases import environment, translate
 
     known = {name.replace("_", "-") for name in module.Config.model_fields}
     known |= {f"no-{name}" for name in known} | {"help", "help-all", "config", "json", "quiet", "verbose"}
     switches = {name.replace("_", "-") for name, info in module.Config.model_fields.items() if info.annotation is bool}
+    args, variables, told = environment(args, known)
+    os.environ.update(variables)
     args, said = translate(args, known, switches)
     if "--quiet" not in args:
-        for line in said:
+        for line in [*told, *said]:
             print(f"nlpkit: {line}", file=sys.stderr)
     return args
 

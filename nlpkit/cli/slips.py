@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import glob
+import importlib.util
+import re
 import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -66,6 +68,7 @@ MEANT: dict[str, tuple[str, ...]] = {
     "amount": ("sparsity",),
     "ratio": ("sparsity",),
     "onnx": ("backends", "to"),
+    "max-train-samples": ("max-tokens",),
 }
 
 # a letter behind one dash, which nlpkit has none of
@@ -137,6 +140,9 @@ def unknown_option(name: str, given: Sequence[str], fields: Mapping[str, Any]) -
         known = written.lstrip("-").partition("=")[0].replace("-", "_") in (*fields, "help", "config", "json", "quiet")
         if known:
             return f"Did you mean -{written}?"
+    if "trainer" in fields and name.startswith("--") and (field := name[2:].replace("-", "_")) in _trainer_fields():
+        value = _value_of(name[2:], given) or "VALUE"
+        return f"It is a field of TrainingArguments: --trainer {shlex.quote(f'{field}={value}')}"
     letter = LETTERS.get(written.lstrip("-"), ())
     for meant in letter or MEANT.get(name.lstrip("-").replace("_", "-").lower(), ()):
         info = fields.get(meant.replace("-", "_"))
@@ -145,6 +151,16 @@ def unknown_option(name: str, given: Sequence[str], fields: Mapping[str, Any]) -
         extra = info.json_schema_extra
         return f"{extra['metavar']} is given without a flag." if extra["positional"] else f"Did you mean --{meant}?"
     return None
+
+
+def _trainer_fields() -> set[str]:
+    """The fields of TrainingArguments as transformers has them, without its import, which takes seconds."""
+    found = importlib.util.find_spec("transformers")
+    places = found.submodule_search_locations if found else None
+    if not places:
+        return set()
+    text = (Path(places[0]) / "training_args.py").read_text(encoding="utf-8")
+    return set(re.findall(r"^    (\w+): .*= field\(", text, re.MULTILINE))
 
 
 def extra_arguments(command: str, extra: Sequence[str], given: Sequence[str], fields: Mapping[str, Any]) -> UserError:

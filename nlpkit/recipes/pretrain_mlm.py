@@ -22,13 +22,14 @@ from pydantic import field_validator
 from nlpkit import fitting, models, process, reporting
 from nlpkit.errors import UserError
 from nlpkit.options import Config as BaseConfig
-from nlpkit.options import CorpusOptions, ModelOptions, RunOptions, Strings, flag_of, option
+from nlpkit.options import CorpusOptions, Interval, ModelOptions, RunOptions, Strings, flag_of, option
 from nlpkit.pretraining.architectures import ArchitectureOptions, new_config
 from nlpkit.recipes import running
 from nlpkit.reporting import Report, Table
 from nlpkit.runs import lock
 from nlpkit.runs.few import few_rows
 from nlpkit.runs.folder import RunFolder, human_bytes, versions
+from nlpkit.training.schedules import TIMED
 
 if TYPE_CHECKING:
     from nlpkit.data.corpus import Corpus
@@ -134,8 +135,12 @@ class Config(RunOptions, ObjectiveOptions, ArchitectureOptions, ModelOptions, Te
     max_minutes: float | None = option(
         None, "Stop after N minutes of training; the learning rate is at its end by then.", panel="Training", gt=0
     )
-    eval_steps: int | None = option(
-        None, "Evaluate and save each N steps.", panel="Training", ge=1, shown_default=f"{EVALUATIONS} times a run"
+    eval_steps: Interval = option(
+        None,
+        "Evaluate and save each N steps; below 1: a share of all steps.",
+        panel="Training",
+        metavar="N",
+        shown_default=f"{EVALUATIONS} times a run",
     )
     best_metric: Literal["loss", "accuracy"] = option(
         "loss", "Validation metric that picks the best checkpoint.", panel="Training"
@@ -260,6 +265,18 @@ def _settled(config: Config) -> Config:
         raise UserError(f"{where}standard input can be read only once", "Write it to a file, and pass that.")
     if config.streaming and config.trainer.get("dataloader_num_workers"):
         raise UserError("--trainer dataloader_num_workers: a stream has one reader", "Leave it out with --streaming.")
+    for name in (
+        ("eval_steps", "logging_steps") if config.streaming and not (config.max_steps or config.max_tokens) else ()
+    ):
+        if (getattr(config, name) or 1) < 1:
+            raise UserError(
+                f"{flag_of(name)} {getattr(config, name)}: a stream has no number of steps to take a share of"
+            )
+    if config.max_minutes and config.schedule not in TIMED:
+        raise UserError(
+            f"--schedule {config.schedule} goes by steps, whose number --max-minutes leaves open",
+            f"Use one of: {', '.join(TIMED)}.",
+        )
     if config.trainer.get("label_smoothing_factor"):
         raise UserError("--trainer label_smoothing_factor: the losses of pre-training have no label smoothing")
     if "learning_rate" not in config.given:
@@ -627,7 +644,7 @@ def _trainer(
         higher_is_better=config.best_metric == "accuracy",
         steps=steps,
         max_steps=steps,
-        logging_steps=config.logging_steps or min(max(steps // 50, 1), 50),
+        logging_steps=training_arguments.interval(config.logging_steps, steps) or min(max(steps // 50, 1), 50),
         **({**limits, "save_steps": UNLIMITED} if limits else {}),
         # the position in the stream is part of the checkpoint; Trainer would read and throw away what came before it
         **({"ignore_data_skip": True, "accelerator_config": {"dispatch_batches": False}} if config.streaming else {}),

@@ -7,21 +7,18 @@ import importlib.util
 import math
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 from nlpkit.errors import UserError
-from nlpkit.options import RunOptions, TrainingOptions, suggest
+from nlpkit.options import RunOptions, TrainingOptions, flag_of, suggest
+from nlpkit.training import fields
 from nlpkit.training.devices import Device
 from nlpkit.training.schedules import WSD_DECAY
 
 LOGS_PER_RUN = 50
-# our name -> transformers' name
-SCHEDULES = {
-    "linear": "linear",
-    "cosine": "cosine",
-    "constant": "constant_with_warmup",
-    "wsd": "warmup_stable_decay",
-}
+TRACKERS = ("tensorboard", "wandb")
+# our name -> transformers' name, where it is another one
+SCHEDULES = {"constant": "constant_with_warmup", "wsd": "warmup_stable_decay"}
 
 
 def steps_per_epoch(rows: int, options: TrainingOptions, processes: int) -> int:
@@ -33,6 +30,11 @@ def steps_per_epoch(rows: int, options: TrainingOptions, processes: int) -> int:
 def total_steps(rows: int, options: TrainingOptions, processes: int) -> int:
     """Optimizer steps of the whole run."""
     return options.max_steps or math.ceil(options.epochs * steps_per_epoch(rows, options, processes))
+
+
+def interval(value: float | None, steps: int) -> int | None:
+    """A number of steps that may be given as a share of all."""
+    return math.ceil(value * steps) if value is not None and value < 1 else value  # type: ignore[return-value]
 
 
 def training_arguments(
@@ -50,7 +52,7 @@ def training_arguments(
     Args:
         output: where checkpoints go.
         main_metric: picks the best checkpoint unless the options name another.
-        steps: of the whole run, for the logging interval.
+        steps: of the whole run, for intervals that are shares of it.
         more: TrainingArguments that the kind of run asks for.
 
     Raises:
@@ -58,8 +60,10 @@ def training_arguments(
     """
     from transformers import TrainingArguments
 
-    _prepare_tracker(options.report_to, output)
-    strategy = "steps" if options.eval_steps else "epoch"
+    passed = _passed(options)
+    settings = _schedule_settings(options.schedule, steps) | (passed.pop("lr_scheduler_kwargs", None) or {})
+    eval_steps = interval(options.eval_steps, steps)
+    strategy = "steps" if eval_steps else "epoch"
     arguments: dict[str, Any] = {
         "output_dir": str(output),
         "per_device_train_batch_size": options.batch_size,
@@ -68,8 +72,8 @@ def training_arguments(
         "num_train_epochs": options.epochs,
         "max_steps": options.max_steps or -1,
         "learning_rate": options.learning_rate,
-        "lr_scheduler_type": SCHEDULES[options.schedule],
-        "lr_scheduler_kwargs": _schedule_settings(options.schedule, steps),
+        "lr_scheduler_type": SCHEDULES.get(options.schedule, options.schedule),
+        "lr_scheduler_kwargs": settings,
         "warmup_steps": options.warmup if options.warmup < 1 else int(options.warmup),
         "weight_decay": options.weight_decay,
         "max_grad_norm": options.max_grad_norm,
@@ -81,16 +85,16 @@ def training_arguments(
         "full_determinism": options.full_determinism,
         "eval_strategy": strategy,
         "save_strategy": strategy,
-        "eval_steps": options.eval_steps,
-        "save_steps": options.eval_steps or 500,
+        "eval_steps": eval_steps,
+        "save_steps": eval_steps or 500,
         "save_total_limit": 2,  # the best and the last
-        "logging_steps": options.logging_steps or max(steps // LOGS_PER_RUN, 1),
+        "logging_steps": interval(options.logging_steps, steps) or max(steps // LOGS_PER_RUN, 1),
         "logging_nan_inf_filter": False,  # it reads the loss back from the device each step; we check when logging
         "load_best_model_at_end": True,
         "metric_for_best_model": main_metric,
         "greater_is_better": higher_is_better,
         "restore_callback_states_from_checkpoint": True,
-        "report_to": options.report_to,
+        "report_to": _trackers(options.report_to, output),
         "disable_tqdm": True,
         "remove_unused_columns": False,
         "dataloader_pin_memory": device.name == "cuda",
@@ -100,37 +104,114 @@ def training_arguments(
     }
     if options.gradient_checkpointing:
         arguments["gradient_checkpointing"] = True
-    fields = {field.name for field in dataclasses.fields(TrainingArguments) if field.init}
-    for name, value in options.trainer.items():
-        if name not in fields:
-            raise UserError(f"--trainer {name}: TrainingArguments has no such field", suggest(name, fields))
-        if name in arguments and name not in (
-            "save_total_limit",
-            "disable_tqdm",
-            "log_level",
-            "logging_nan_inf_filter",
-        ):
-            raise UserError(f"--trainer {name}: nlpkit sets this itself", "See `--help` for the flag that does it.")
-        arguments[name] = value
+    for name in passed:
+        if name in more:
+            raise UserError(f"--trainer {name}: nlpkit sets this itself in such a run", "Leave it out.")
     try:
-        return TrainingArguments(**arguments)
+        return TrainingArguments(**{**arguments, **passed})
     except (ValueError, TypeError, ImportError) as error:
         raise UserError(f"TrainingArguments: {str(error).splitlines()[0]}") from error
+
+
+def _passed(options: RunOptions) -> dict[str, Any]:
+    """The fields of `--trainer` with values of their types.
+
+    Raises:
+        UserError: there is no such field, it is not left to the user, or its value is none.
+    """
+    from pydantic import ConfigDict, TypeAdapter, ValidationError
+    from transformers import TrainingArguments
+
+    kinds = {
+        name: kind for name, kind in get_type_hints(TrainingArguments).items() if name in _names(TrainingArguments)
+    }
+    checked: dict[str, Any] = {}
+    for name, value in options.trainer.items():
+        if name not in kinds:
+            raise UserError(f"--trainer {name}: TrainingArguments has no such field", suggest(name, kinds))
+        if name in fields.OPTIONS:
+            option = fields.OPTIONS[name]
+            flag = f"Its flag is {flag_of(option)}; see `--help-all`." if hasattr(options, option) else "Leave it out."
+            raise UserError(f"--trainer {name}: nlpkit sets this itself", flag)
+        if why := fields.SETTLED.get(name) or fields.REFUSED.get(name, ("",))[0]:
+            raise UserError(f"--trainer {name}: {why}", "Leave it out.")
+        if value is False and str in get_args(kinds[name]) and bool not in get_args(kinds[name]):
+            value = "no"  # which YAML takes for that
+        try:
+            adapter = TypeAdapter(kinds[name], config=ConfigDict(coerce_numbers_to_str=True))
+            checked[name] = adapter.validate_python(value)
+        except ValidationError as error:
+            raise UserError(f"--trainer {name}={value}: {error.errors()[0]['msg'].lower()}") from None
+        if name == "lr_scheduler_kwargs" and isinstance(value, str):
+            raise UserError(f"--trainer {name}={value}: write it as --trainer '{name}={{\"name\": value}}'")
+    return checked
+
+
+def _names(kind: type[Any]) -> set[str]:
+    return {field.name for field in dataclasses.fields(kind) if field.init}
+
+
+def try_out(arguments: Any, model: Any, steps: int) -> None:
+    """Make an optimizer and a schedule as training will, for one number, so that what they refuse is told before.
+
+    Args:
+        arguments: TrainingArguments.
+        model: which some optimizers ask for their layers.
+        steps: of the whole run.
+
+    Raises:
+        UserError: with what they say.
+    """
+    import torch
+    from transformers import Trainer, get_scheduler
+
+    try:
+        kind, keywords = Trainer.get_optimizer_cls_and_kwargs(arguments, model)
+    except (ValueError, TypeError, ImportError) as error:
+        raise UserError(f"--trainer optim={_plain(arguments.optim)}: {_first_line(error)}") from error
+    number = torch.nn.Parameter(torch.zeros(1, device=arguments.device))
+    try:
+        # those that come with parameters of their own name layers of the model
+        optimizer = (
+            torch.optim.SGD([number]) if {"params", "optimizer_dict"} & set(keywords) else kind([number], **keywords)
+        )
+    except (ValueError, TypeError, RuntimeError) as error:
+        raise UserError(f"the optimizer {_plain(arguments.optim)}: {_first_line(error)}", "See --trainer.") from error
+    settings = arguments.lr_scheduler_kwargs
+    try:
+        get_scheduler(arguments.lr_scheduler_type, optimizer, arguments.get_warmup_steps(steps), steps, settings)
+    except (ValueError, TypeError) as error:
+        raise UserError(
+            f"--schedule {_plain(arguments.lr_scheduler_type)}: {_first_line(error)}",
+            "Its settings: --trainer lr_scheduler_kwargs='{\"name\": value}'.",
+        ) from error
+
+
+def _plain(value: Any) -> str:
+    return str(getattr(value, "value", value))
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).splitlines()), type(error).__name__)
 
 
 def _schedule_settings(schedule: str, steps: int) -> dict[str, Any]:
     return {"num_decay_steps": max(round(WSD_DECAY * steps), 1), "decay_type": "linear"} if schedule == "wsd" else {}
 
 
-def _prepare_tracker(name: str, checkpoints: Path) -> None:
-    """Check that the tracker is installed, and let it write beside the checkpoints, which are deleted in the end.
+def _trackers(asked: str, checkpoints: Path) -> list[str]:
+    """The trackers that are asked for; they write beside the checkpoints, which are deleted in the end.
 
     Raises:
-        UserError: it is not installed.
+        UserError: one is not installed, or of all none.
     """
-    if name == "none":
-        return
-    if importlib.util.find_spec(name) is None:
-        raise UserError(f"--report-to {name}: {name} is not installed", "pip install 'nlpkit[track]'")
+    if asked == "none":
+        return []
+    installed = [name for name in TRACKERS if importlib.util.find_spec(name) is not None]
+    found = [name for name in installed if asked in (name, "all")]
+    if not found:
+        said = f"none of {', '.join(TRACKERS)} is installed" if asked == "all" else f"{asked} is not installed"
+        raise UserError(f"--report-to {asked}: {said}", "pip install 'nlpkit[track]'")
     os.environ.setdefault("TENSORBOARD_LOGGING_DIR", str(checkpoints.parent / "tensorboard"))
     os.environ.setdefault("WANDB_DIR", str(checkpoints.parent))
+    return found

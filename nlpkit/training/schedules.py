@@ -6,6 +6,7 @@ import math
 import time
 from dataclasses import dataclass
 
+TIMED = ("linear", "cosine", "constant", "wsd")  # those that `factor` knows
 WSD_DECAY = 0.1  # share of the steps in which warm-up-stable-decay goes down (Hu et al. 2024, MiniCPM)
 
 
@@ -45,7 +46,7 @@ def factor(schedule: str, progress: float, warmup: float) -> float:
     """The learning rate relative to its peak.
 
     Args:
-        schedule: linear, cosine, constant or wsd.
+        schedule: one of `TIMED`.
         progress: share of the run that is over.
         warmup: share of the run in which the rate rises from 0.
     """

@@ -24,6 +24,7 @@ from nlpkit.runs.folder import RunFolder
 from nlpkit.tasks import outputs as model_outputs
 from nlpkit.tasks.base import BOOKKEEPING
 from nlpkit.training import parameters
+from nlpkit.training.arguments import try_out
 from nlpkit.training.batching import IGNORED, LengthBatchSampler
 from nlpkit.training.schedules import Budget
 
@@ -96,6 +97,7 @@ class ResumableTrainer(Trainer):
         place = Path(arguments["args"].output_dir)
         missing = [folder for folder in (place, *place.parents) if not folder.exists()]
         super().__init__(**arguments)
+        try_out(self.args, self.model, self.budget.steps)
         # Trainer makes its folder at once; a run that is only planned leaves none. Only by the process that made it: of
         # several, one would remove what the other is making
         for folder in missing if self.args.should_save else []:
