@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nlpkit import nearby, process
+from nlpkit import limits, nearby, process
 from nlpkit.errors import UserError
 from nlpkit.options import DEFAULT_MODEL
 from nlpkit.runs.folder import RECORD, read_record
@@ -159,6 +159,7 @@ def load_tokenizer(
         raise UserError(f"{name} has no tokenizer (no {TOKENIZER_FILES[0]})", f"Name one with {flag}.")
     with _explained(name, "tokenizer"):
         tokenizer = AutoTokenizer.from_pretrained(name, revision=revision, trust_remote_code=trust_remote_code)
+    limits.restore(tokenizer)
     if not (tokenizer.is_fast or slow):
         raise UserError(f"the tokenizer of {name} has no fast version", f"Name another with {flag}.")
     if not isinstance(tokenizer.model_max_length, int | float):
@@ -287,25 +288,35 @@ def label_names(config: PreTrainedConfig) -> list[str]:
 
 
 def max_positions(config: PreTrainedConfig, tokenizer: Any, model: Any = None) -> int | None:
+    """Tokens of an input that are read where nothing else is asked for; None for any number.
+
+    Args:
+        tokenizer: of the model, which may say fewer than the model takes: then more can be asked for; None where only
+            the model is asked.
+        model: see `takes`.
+    """
+    found = [takes(config, model)]
+    if tokenizer is not None and 0 < tokenizer.model_max_length < 1_000_000:  # some say -1 for none
+        found.append(tokenizer.model_max_length)
+    return min((limit for limit in found if limit is not None), default=None)
+
+
+def takes(config: PreTrainedConfig, model: Any = None) -> int | None:
     """The longest input a model takes, in tokens; None when it has no limit.
 
     RoBERTa and its kin start counting positions behind the padding id, so theirs is smaller than the config says.
 
     Args:
-        tokenizer: of the model, which may have a limit of its own; None where only the model is asked.
         model: where it is open in torch; else one is made of the config, without weights.
     """
     from nlpkit import fitting
 
-    limits = []
     # MPT has another name for it, which attributes of its config do not translate
     positions = getattr(config, "max_position_embeddings", None) or getattr(config, "max_seq_len", None) or 0
-    if positions > 0:  # XLNet says -1
-        opened = hasattr(model, "named_modules")
-        limits.append(positions - (fitting.first_position(model) if opened else fitting.first_position_of(config)))
-    if tokenizer is not None and 0 < tokenizer.model_max_length < 1_000_000:  # some say -1 for none
-        limits.append(tokenizer.model_max_length)
-    return min(limits, default=None)
+    if positions <= 0:  # XLNet says -1
+        return None
+    opened = hasattr(model, "named_modules")
+    return int(positions) - (fitting.first_position(model) if opened else fitting.first_position_of(config))
 
 
 def offline() -> bool:

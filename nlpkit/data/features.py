@@ -36,26 +36,31 @@ def cache_folder() -> Path:
     return Path(named) if named else base / "nlpkit"
 
 
-def choose_max_length(task: Task, tokenizer: Any, examples: Mapping[str, Dataset], limit: int | None, seed: int) -> str:
+def choose_max_length(
+    task: Task, tokenizer: Any, examples: Mapping[str, Dataset], limit: int | None, most: int | None, seed: int
+) -> str:
     """Settle how many tokens are read, unless that was asked for, and say what it does to train.
 
-    `task.max_length` is the task's default, else what the model takes. With the latter, rows of train are limited
-    further (`task.training_length`): to the 99.5th percentile of a sample of them, but no shorter than 128 tokens, as
-    rows are only padded to the longest of their batch.
+    `task.max_length` is the task's default, else `limit`, but no shorter than 128 tokens where the model takes them.
+    With the latter, rows of train are limited further (`task.training_length`): to the 99.5th percentile of a sample of
+    them, but no shorter than 128 tokens either, as rows are only padded to the longest of their batch.
 
     Args:
         task: as its `from_data` made it, or a model that learned with a length that was chosen restored it.
         tokenizer: of the model.
         examples: by split.
-        limit: tokens that the model takes, None for any number.
+        limit: tokens that are read of a text where none are asked for, None for any number; see `models.max_positions`.
+        most: tokens that the model takes, None for any number.
         seed: of the sample.
 
     Raises:
         UserError: what was asked for is more than the model takes.
     """
     asked = None if task.training_length else task.max_length
-    if asked and limit and asked > limit:
-        raise UserError(f"--max-length {asked}: the model takes at most {limit} tokens", f"Use {limit} or less.")
+    if asked:
+        require_length(asked, most)
+    if limit is not None and limit < FREE_LENGTH:
+        limit = min(FREE_LENGTH, most or FREE_LENGTH)
     rows = examples.get("train") or next(iter(examples.values()))
     if len(rows) > LENGTH_SAMPLE:
         chosen = np.random.default_rng(seed).choice(len(rows), LENGTH_SAMPLE, replace=False)
@@ -67,13 +72,27 @@ def choose_max_length(task: Task, tokenizer: Any, examples: Mapping[str, Dataset
         wanted = -(-max(int(np.percentile(lengths, PERCENTILE)), FREE_LENGTH) // 8) * 8
         task.training_length = min(wanted, limit) if limit else wanted
         task.max_length = limit
-    task.model_length = limit
+    task.model_length = most
     sampled = " (sample)" if len(rows) == LENGTH_SAMPLE else ""
     median = int(np.median(lengths))
     said = f"{task.for_training().length_report(lengths)}{sampled}; median {median}, longest {int(lengths.max())}"
     if task.training_length and task.training_length != task.max_length:
         said += f"; other rows are read {f'up to {task.max_length} tokens' if task.max_length else 'to their end'}"
     return said
+
+
+def require_length(asked: int, most: int | None, whose: str = "the model") -> None:
+    """Check that a model takes as many tokens as --max-length says.
+
+    Args:
+        most: tokens that it takes, None for any number.
+        whose: the model, for the message.
+
+    Raises:
+        UserError: it takes fewer.
+    """
+    if most is not None and asked > most:
+        raise UserError(f"--max-length {asked}: {whose} takes at most {most} tokens", f"Use {most} or less.")
 
 
 def featurize(task: Task, tokenizer: Any, examples: Dataset, split: str) -> Dataset:

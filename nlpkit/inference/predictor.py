@@ -51,7 +51,8 @@ class Trained:
         name: as the user gave it.
         place: its folder or hub name.
         record: its nlpkit.json, None for a plain Transformers folder.
-        limit: tokens that it takes, None for any number.
+        limit: tokens of an input where nothing else is asked for, None for any number.
+        most: tokens that it takes, None for any number.
         seconds: that opening the model took, of a torch model with reading its weights.
     """
 
@@ -63,6 +64,7 @@ class Trained:
     config: PreTrainedConfig
     record: dict[str, Any] | None
     limit: int | None
+    most: int | None
     seconds: float
 
 
@@ -114,13 +116,17 @@ def open_trained(
             "Is it a checkpoint that was fine-tuned for this task?",
         )
     fitting.fit(model, tokenizer)
-    limit = task.model_length = models.max_positions(model.config, tokenizer, model)
+    limit = models.max_positions(model.config, tokenizer, model)
+    most = task.model_length = models.takes(model.config, model)
     if _chosen_before(task, record):
         task.training_length = task.max_length
-    if task.max_length is None or task.training_length is not None:
         task.max_length = limit
-    task.max_length = min(task.max_length or limit, limit) if limit else task.max_length
-    return Trained(name, place, task, model.eval(), tokenizer, config, record, limit, seconds)
+    if task.max_length is None:
+        task.max_length = limit
+    bound = most if record and record.get("task") else limit  # which a run may have gone beyond
+    if bound is not None and task.max_length is not None:
+        task.max_length = min(task.max_length, bound)
+    return Trained(name, place, task, model.eval(), tokenizer, config, record, limit, most, seconds)
 
 
 def _chosen_before(task: Task, record: dict[str, Any] | None) -> bool:
@@ -153,11 +159,9 @@ class Predictor:
 
         device = devices.choose(options)
         trained = open_trained(options.model, options, revision=options.model_revision)
-        task, limit = trained.task, trained.limit
-        if options.max_length and limit and options.max_length > limit:
-            raise UserError(
-                f"--max-length {options.max_length}: the model takes at most {limit} tokens", f"Use {limit} or less."
-            )
+        task = trained.task
+        if options.max_length:
+            features.require_length(options.max_length, trained.most)
         task.max_length = options.max_length or task.max_length
         self.record = trained.record
         self._set(task, trained.model, trained.tokenizer, device, options.batch_size)

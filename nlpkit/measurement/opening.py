@@ -178,7 +178,7 @@ def _open_exported(place: Path, options: SubjectOptions, device: Device) -> Mode
     """Open a folder that holds an exported model; with a task and a tokenizer, where it has them."""
     config = models.load_config(str(place))
     task: Task | None = None
-    tokenizer, limit = None, models.max_positions(config, None)
+    tokenizer, limit = None, models.takes(config)
     start = time.perf_counter()
     record = read_record(place)
     if not options.config_only and registry.known_task(config, (record or {}).get("task")) is not None:
@@ -225,7 +225,7 @@ def _random(subject: Subject, options: SubjectOptions, device: Device) -> Model:
         raise UserError(f"{subject.name}: no model can be made of this config: {first_line(error)}") from error
     net = net.to(device.name).eval()
     seconds = time.perf_counter() - start
-    return Model(net, net.config, device, None, None, models.max_positions(config, None, net), None, seconds)
+    return Model(net, net.config, device, None, None, models.takes(config, net), None, seconds)
 
 
 def random_config(subject: Subject, options: SubjectOptions) -> PreTrainedConfig:

@@ -80,8 +80,8 @@ def run(config: Config) -> Report:
         if examples:
             findings += task.check(examples)
         if examples and config.model != "none":
-            tokenizer, limit = _tokenizer(config.model, slow=task.slow_tokenizers)
-            length = features.choose_max_length(task, tokenizer, examples, limit, config.seed)
+            tokenizer, limit, most = _tokenizer(config.model, slow=task.slow_tokenizers)
+            length = features.choose_max_length(task, tokenizer, examples, limit, most, config.seed)
             lines.append(f"length: {length}")
             findings += task.length_findings(tokenizer, examples)
             lengths = token_lengths.sampled(task, tokenizer, examples, config.seed)
@@ -161,10 +161,12 @@ def _write(
             partial.write_text(data_report.html(record, drawn, written), encoding="utf-8")
 
 
-def _tokenizer(name: str, *, slow: bool) -> tuple[Any, int | None]:
+def _tokenizer(name: str, *, slow: bool) -> tuple[Any, int | None, int | None]:
+    """The tokenizer of a model, and how many tokens are read where none are asked for, and at most."""
     resolved = models.resolve(name)
     tokenizer = models.load_tokenizer(resolved, slow=slow)
-    return tokenizer, models.max_positions(models.load_config(resolved), tokenizer)
+    config = models.load_config(resolved)
+    return tokenizer, models.max_positions(config, tokenizer), models.takes(config)
 
 
 def _shown(task: Task, tokenizer: Any, rows: Dataset, index: int) -> list[str]:

@@ -135,7 +135,8 @@ def _experiment(config: Config) -> Experiment:
     findings += runs.absent_labels(teacher.task, examples["train"])
     task = _settle(config, teacher, origin)
     limit = min((limit for limit in (origin.limit, teacher.limit) if limit), default=None)
-    lengths = features.choose_max_length(task, origin.tokenizer, examples, limit, config.seed)
+    most = min((most for most in (origin.most, teacher.most) if most), default=None)
+    lengths = features.choose_max_length(task, origin.tokenizer, examples, limit, most, config.seed)
     teacher.task.max_length, teacher.task.training_length = task.max_length, task.training_length
 
     # Trainer takes seconds to import, which nobody should wait for to hear of a mistake in the data
@@ -202,11 +203,7 @@ def _settle(config: Config, teacher: Trained, origin: Origin) -> Task:
     task = copy.copy(teacher.task)
     task.attach(origin.tokenizer)
     if config.max_length:
-        if teacher.limit and config.max_length > teacher.limit:
-            raise UserError(
-                f"--max-length {config.max_length}: the teacher takes at most {teacher.limit} tokens",
-                f"Use {teacher.limit} or less.",
-            )
+        features.require_length(config.max_length, teacher.most, "the teacher")
         task.max_length, task.training_length = config.max_length, None
         return task
     lengths = [length for length in (task.max_length, origin.limit) if length]

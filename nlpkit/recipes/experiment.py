@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nlpkit import fitting, models, process, reporting
+from nlpkit import fitting, limits, models, process, reporting
 from nlpkit.data import features
 from nlpkit.errors import UserError
 from nlpkit.options import suggest
@@ -136,7 +136,7 @@ def cut_findings(task: Task, ready: Mapping[str, Split], *, settable: bool = Tru
     """
     found = []
     for split, made in ready.items():
-        chosen = split == "train" and task.training_length not in (None, task.model_length)
+        chosen = split == "train" and task.training_length not in (None, task.max_length)
         cut = features.cut_of(task.for_training() if split == "train" else task, features.Columns(made.features))
         found.append(cut.finding(task, split, "note" if chosen else "warning", settable=settable))
     findings = [finding for finding in found if finding is not None]
@@ -373,7 +373,7 @@ def write(experiment: Experiment, record: dict[str, Any], judged: Judged) -> Non
     task, trainer, folder = experiment.task, experiment.trainer, experiment.folder
     with folder.staging() as staged:
         trainer.model.save_pretrained(staged)
-        experiment.tokenizer.save_pretrained(staged)
+        limits.save_tokenizer(experiment.tokenizer, staged, task.stated_length)
         trainer.state.save_to_json(str(staged / "trainer_state.json"))
         running.write_results(staged, record["metrics"], record["train_seconds"])
         held_out = "test" if "test" in judged.outputs else "validation"

@@ -58,8 +58,13 @@ def build(config: FinetuneOptions, command: str, task_class: type[Task]) -> Expe
     device = devices.choose(config)
     model_config, tokenizer = _open_tokenizer(config, task_class)
     loaded, task, examples, findings, head = _open_data(config, task_class, model_config, folder)
-    limit = models.max_positions(model_config, tokenizer)
-    lengths = features.choose_max_length(task, tokenizer, examples, limit, config.seed)
+    begun = _begun(config, folder)
+    if begun is not None and task.max_length is None:
+        # an earlier nlpkit may have chosen otherwise
+        was = task_class.from_model(model_config, begun)
+        task.max_length, task.training_length = was.max_length, was.training_length
+    limit, most = models.max_positions(model_config, tokenizer), models.takes(model_config)
+    lengths = features.choose_max_length(task, tokenizer, examples, limit, most, config.seed)
     task.prepare_loss(config, examples["train"])
 
     # Trainer takes seconds to import, which nobody should wait for to hear of a mistake in the data
@@ -136,11 +141,18 @@ def _head(config: FinetuneOptions, model_config: PreTrainedConfig, task: Task, f
     """What becomes of the head of the model that is begun with; the task numbers its labels accordingly."""
     record = read_record(models.resolve(config.model)) or {}
     head = heads.of_trained(task, registry.known_task(model_config, record.get("task")))
-    begun = (read_record(folder.path) or {}).get("task") if config.resume else None
-    if begun and any(folder.checkpoints.glob("checkpoint-*")):
+    begun = _begun(config, folder)
+    if begun is not None:
         # the weights of the checkpoint are numbered as the run was when it began
         task.take_head(type(task).from_model(model_config, begun))
     return head
+
+
+def _begun(config: FinetuneOptions, folder: RunFolder) -> dict[str, Any] | None:
+    """The record of the task of a run that goes on from a checkpoint, None of others."""
+    if not config.resume or not any(folder.checkpoints.glob("checkpoint-*")):
+        return None
+    return (read_record(folder.path) or {}).get("task") or None
 
 
 def _open_model(

@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import field_validator
 
-from nlpkit import fitting, models, process, reporting
+from nlpkit import fitting, limits, models, process, reporting
+from nlpkit.data import features
 from nlpkit.errors import UserError
 from nlpkit.options import Config as BaseConfig
 from nlpkit.options import CorpusOptions, Interval, ModelOptions, RunOptions, Strings, flag_of, option
@@ -343,9 +344,7 @@ def _model(config: Config, tokenizer: Any, device: Device) -> tuple[Any, list[st
         name = models.resolve(config.model)
         trust: Any = {"revision": config.model_revision, "trust_remote_code": config.trust_remote_code}
         model_config = models.load_config(name, **trust)
-        limit = models.max_positions(model_config, tokenizer)
-        if limit and config.max_length > limit:
-            raise UserError(f"--max-length {config.max_length}: {config.model} takes at most {limit} tokens")
+        features.require_length(config.max_length, models.takes(model_config), config.model)
     else:
         model_config = new_config(config, tokenizer, config.max_length)
         tokenizer.model_max_length = config.max_positions or config.max_length  # saved with the model
@@ -809,7 +808,7 @@ def _write(experiment: Experiment, record: dict[str, Any]) -> None:
     trainer, folder = experiment.trainer, experiment.folder
     with folder.staging() as staged:
         for place in experiment.objective.save(staged):
-            experiment.tokenizer.save_pretrained(place)
+            limits.save_tokenizer(experiment.tokenizer, place, None)  # it is there to be trained further
         trainer.state.save_to_json(str(staged / "trainer_state.json"))
         running.write_results(staged, record["metrics"], record["train_seconds"])
         (staged / "plots").mkdir()

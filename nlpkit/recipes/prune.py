@@ -168,7 +168,9 @@ def _experiment(config: Config) -> Pruning:
     config = inherit_data(config, trained.record, config.model)
     loaded, examples, findings = open_splits(config, trained.task, seed=config.seed)
     findings += runs.absent_labels(trained.task, examples["train"])
-    lengths = features.choose_max_length(trained.task, trained.tokenizer, examples, trained.limit, config.seed)
+    lengths = features.choose_max_length(
+        trained.task, trained.tokenizer, examples, trained.limit, trained.most, config.seed
+    )
     if process.is_main_process():
         # the result; two checkpoints of weights, masks, scores and two AdamW moments
         folder.require_space(4 * trained.model.num_parameters() * (1 + 2 * 5))

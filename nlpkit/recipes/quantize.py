@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from nlpkit import fitting, models, reporting
+from nlpkit import fitting, limits, models, reporting
 from nlpkit.data import features, splits
 from nlpkit.errors import UserError
 from nlpkit.inference import exporting
@@ -135,7 +135,7 @@ def run(config: Config) -> Report:
     folder.start(_head(source), overwrite=config.overwrite, resume=False)
     with folder.staging() as staged:
         found = (_to_onnx if source.to.startswith("onnx") else _to_torch)(source, staged)
-        source.trained.tokenizer.save_pretrained(staged)
+        limits.save_tokenizer(source.trained.tokenizer, staged, source.trained.task.stated_length)
         measured = _measured(source, staged)  # from which the task may learn how its model answers
         record = {**_head(source), **measured, "quantization": found}
         record["wall_seconds"] = round(time.monotonic() - started, 2)

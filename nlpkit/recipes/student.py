@@ -65,7 +65,7 @@ class Origin:
         config: of its model.
         tokenizer: its own.
         layers: of the teacher, which it keeps; None where it has others.
-        limit: tokens that it takes, None for any number.
+        limit, most: see `Trained`.
         trained_for: the task that its head was trained for, None of an encoder.
         order: for each label of the teacher its number in the student's head; None where they are numbered alike.
     """
@@ -76,6 +76,7 @@ class Origin:
     tokenizer: Any
     layers: list[int] | None = None
     limit: int | None = None
+    most: int | None = None
     trained_for: str | None = None
     order: list[int] | None = None
 
@@ -100,12 +101,14 @@ def origin(options: StudentOptions, teacher: Trained) -> Origin:
     if options.student_layers is not None:
         layers = _layers(options.student_layers, teacher.config.num_hidden_layers, options.layer_choice)
         name = f"{models.display_name(teacher.name)}-{len(layers)}-layers"
-        return Origin(name, teacher.name, teacher.config, tokenizer, layers, teacher.limit)
+        return Origin(name, teacher.name, teacher.config, tokenizer, layers, teacher.limit, teacher.most)
     assert options.student_size is not None
-    longest = min(options.max_length or LONGEST, teacher.limit or LONGEST)
+    longest = min(options.max_length or teacher.limit or LONGEST, teacher.most or LONGEST, LONGEST)
     asked = ArchitectureOptions(arch=options.student_arch, size=options.student_size)
     config = new_config(asked, tokenizer, longest)
-    return Origin(f"{options.student_arch}-{options.student_size}", None, config, tokenizer, limit=longest)
+    return Origin(
+        f"{options.student_arch}-{options.student_size}", None, config, tokenizer, limit=longest, most=longest
+    )
 
 
 def _tokenizer(options: OpeningOptions, name: str) -> Any:
@@ -128,6 +131,7 @@ def _another(student: str, options: StudentOptions, teacher: Trained) -> Origin:
         config,
         tokenizer,
         limit=models.max_positions(config, tokenizer),
+        most=models.takes(config),
         trained_for=own.name if own is not None else None,
         order=order,
     )

@@ -256,6 +256,12 @@ class Task(ABC):
     model_length: int | None = None
 
     @property
+    def stated_length(self) -> int | None:
+        """Tokens an input that the model's folder tells other programs of; None: what its tokenizer says, as of an
+        encoder that is there to be trained further."""
+        return self.max_length
+
+    @property
     def uncut(self) -> str:
         """What a user can do about texts that are cut, besides --max-length."""
         return ""

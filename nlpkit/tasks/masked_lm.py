@@ -110,6 +110,10 @@ class MaskedLanguageModeling(Task):
         self._gaps: tuple[int, np.ndarray] | None = None  # see `_unnamed`
         self._heads: WeakKeyDictionary[Any, MaskedPositions] = WeakKeyDictionary()  # of the models that they hook
 
+    @property
+    def stated_length(self) -> None:
+        return None
+
     # --- made from data, from a model folder ---
 
     @classmethod

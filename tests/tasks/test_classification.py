@@ -373,11 +373,15 @@ def test_pairs_are_truncated_only() -> None:
         task_of({"text1": ["a", "b"], "text2": ["c", "d"], "label": ["x", "y"]}, long_text="windows")
 
 
-def chosen(counts: list[int], asked: int | None = None, limit: int | None = 512) -> tuple[Any, str]:
-    """Tokens a row of train and of others, and what is said of them."""
+def chosen(
+    counts: list[int], asked: int | None = None, limit: int | None = 512, most: int | None = None
+) -> tuple[Any, str]:
+    """Tokens a row of train and of others, and what is said of them; the model takes `most`, if not `limit`."""
     rows = {"text": [words(count, i) for i, count in enumerate(counts)], "label": ["a", "b"] * (len(counts) // 2)}
     task = task_of(rows, max_length=asked)
-    said = features.choose_max_length(task, make_tokenizer(), {"train": examples_of(task, rows)}, limit, 0)
+    said = features.choose_max_length(
+        task, make_tokenizer(), {"train": examples_of(task, rows)}, limit, most or limit, 0
+    )
     return (task.training_length, task.max_length), said
 
 
@@ -397,6 +401,16 @@ def test_max_length_comes_from_the_data() -> None:
     assert length == (64, 64)
     assert "10 of 10 rows (100.0%) are longer" in said
     assert "other rows" not in said
+
+
+def test_what_a_tokenizer_says_is_no_ceiling() -> None:
+    """Fewer tokens than the model takes are read unless more are asked for, and never fewer than 128."""
+    assert chosen([10] * 10, limit=256, most=512)[0] == (128, 256)
+    assert chosen([10] * 10, limit=64, most=512)[0] == (128, 128)
+    assert chosen([10] * 10, limit=64, most=100)[0] == (100, 100)
+    assert chosen([10] * 10, asked=500, limit=64, most=512)[0] == (None, 500)
+    with pytest.raises(UserError, match="--max-length 513: the model takes at most 512 tokens"):
+        chosen([10] * 10, asked=513, limit=64, most=512)
 
 
 def test_max_length_can_be_set_within_what_the_model_takes() -> None:
