@@ -1,20 +1,24 @@
 """`python -m nlpkit` and `accelerate launch -m nlpkit`."""
 
-import signal
 import sys
-from typing import Any
 
-from nlpkit.cli import app
-
-
-def _interrupt(*_: Any) -> None:
-    raise KeyboardInterrupt
+from nlpkit import interrupts
 
 
 def main() -> int:
     """The installed program: SIGTERM, as schedulers send it, ends it in the same orderly way as Ctrl-C."""
-    signal.signal(signal.SIGTERM, _interrupt)
-    return app.main()
+    interrupts.install()
+    try:
+        from nlpkit.cli import app, streams
+
+        streams.open_all()
+        code = app.main()
+    except KeyboardInterrupt:  # while that was imported, or again
+        if sys.stderr is not None:
+            sys.stderr.write("nlpkit: interrupted\n")
+        code = interrupts.EXIT_CODE
+    interrupts.leave()
+    return code
 
 
 if __name__ == "__main__":

@@ -6,6 +6,9 @@ import logging
 import os
 import sys
 import warnings
+from typing import BinaryIO
+
+from nlpkit.errors import UserError
 
 _RAYON = os.environ.get("RAYON_NUM_THREADS")  # as the user set it
 
@@ -46,6 +49,17 @@ def silence_transformers() -> None:
 
         transformers_logging.set_verbosity_error()
         transformers_logging.disable_progress_bar()
+
+
+def standard_input() -> BinaryIO:
+    """What is piped into this process.
+
+    Raises:
+        UserError: nothing is: its standard input is closed.
+    """
+    if sys.stdin is None:
+        raise UserError("standard input is closed: there is nothing to read at -", "Pipe something in, or name a file.")
+    return sys.stdin.buffer
 
 
 def rank() -> int:

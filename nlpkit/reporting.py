@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from nlpkit import interrupts
+
 
 @dataclass(frozen=True)
 class Pieces:
@@ -179,7 +181,12 @@ def counted(count: int, one: str, many: str) -> str:
 
 
 def current() -> Reporter:
-    """The reporter in force."""
+    """The reporter in force.
+
+    Raises:
+        KeyboardInterrupt: there was one that was lost, see `interrupts`.
+    """
+    interrupts.check()
     return _current
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import importlib
 import inspect
 import os
@@ -12,8 +14,8 @@ import typer
 import typer.core
 from typer.main import get_command
 
-from nlpkit import __version__
-from nlpkit.cli import manual, slips
+from nlpkit import __version__, interrupts
+from nlpkit.cli import manual, slips, streams
 from nlpkit.cli.registry import COMMANDS, Entry
 from nlpkit.errors import Interrupted, NlpkitError, UserError
 
@@ -162,7 +164,6 @@ def _parameter(field: str, info: Any) -> inspect.Parameter:
 def _execute(
     name: str, module: Any, given: dict[str, Any], *, config: str | None, json: bool, quiet: bool, verbose: bool
 ) -> None:
-    import contextlib
     from pathlib import Path
 
     from nlpkit import process, reporting
@@ -173,11 +174,14 @@ def _execute(
     rows_on_stdout = getattr(module, "writes_to_stdout", lambda _: False)(resolved)
     if json and rows_on_stdout:
         raise UserError("--json and the answers would both go to standard output", "Name a file for them: --output.")
+    if rows_on_stdout and isinstance(sys.stdout, streams.Guarded):
+        sys.stdout.needed = True  # the rows are all that there is to do
     reporting.install(console_reporter(quiet=quiet, json=json or rows_on_stdout))
     try:
         # whatever a library prints must not spoil the document
         with contextlib.redirect_stdout(sys.stderr) if json else contextlib.nullcontext():
             report = module.run(resolved)
+        interrupts.check()
         if process.is_main_process():
             show(report, json=json)
     except KeyboardInterrupt:
@@ -214,11 +218,26 @@ def build_app() -> Any:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the program; returns the exit code (0 done, 1 failed, 2 wrong usage, 130 interrupted)."""
+    """Run the program; returns the exit code (0 done, 1 failed, 2 wrong usage, 130 interrupted, 141 no reader)."""
+    with streams.guarded() as out:
+        code = _main(arguments)
+        with contextlib.suppress(streams.Unheard):
+            out.flush()
+        if out.failure is None or code:
+            return code
+        if out.failure.errno == errno.EPIPE:
+            return streams.NO_READER
+        said = f"standard output cannot be written to: {out.failure.strerror}"
+        return _fail(said, "What was to be said there is lost; files that the command writes are there.", 1)
+
+
+def _main(arguments: list[str] | None) -> int:
     arguments = list(sys.argv[1:] if arguments is None else arguments) or ["--help"]
     verbose = "--verbose" in arguments
     try:
         code = build_app().main(arguments, prog_name="nlpkit", standalone_mode=False)
+        if code == Interrupted.exit_code:  # before a command began: typer says nothing
+            return _fail("interrupted", None, code)
         return code if isinstance(code, int) else 0
     except typer.Exit as error:
         return error.exit_code
@@ -238,9 +257,7 @@ def main(arguments: list[str] | None = None) -> int:
         return _fail(error.format_message(), None, UserError.exit_code)
     except typer.Abort:
         return _fail("interrupted", None, Interrupted.exit_code)
-    except BrokenPipeError:
-        # the reader of our output has gone (`| head`): not an error, but nothing more can be said
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except streams.Unheard:
         return 0
     except Exception as error:
         if verbose:

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TextIO
 
-from nlpkit import process
+from nlpkit import interrupts, process
 from nlpkit.reporting import Cell, Marked, Pieces, Progress, Report, Reporter, Table
 from nlpkit.runs.folder import human_bytes
 
@@ -94,6 +94,7 @@ class _PlainProgress:
         self.total = total
 
     def advance(self, amount: int = 1, **figures: str) -> None:
+        interrupts.check()
         self.done += amount
         now = time.monotonic()
         if now - self.last < PLAIN_PROGRESS_SECONDS or self.reporter.quiet:
@@ -198,6 +199,7 @@ class _RichProgress:
         self.bar.update(self.task, total=total)
 
     def advance(self, amount: int = 1, **figures: str) -> None:
+        interrupts.check()
         if figures:
             self.said = "  ".join(f"{name} {value}" for name, value in figures.items())
         task = self.bar.tasks[self.bar.task_ids.index(self.task)]

@@ -11,13 +11,12 @@ import functools
 import hashlib
 import io
 import itertools
-import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import IO, Any, cast
 
-from nlpkit import reporting
+from nlpkit import process, reporting
 from nlpkit.data import columns, hub, readers, sources, splits
 from nlpkit.data.labels import is_missing
 from nlpkit.errors import UserError
@@ -232,7 +231,8 @@ class _Stdin:
             raise UserError("standard input can be read only once", "Write it to a file, and pass that.")
         self.begun = True
         # the unbuffered stream: Python aborts at its end when a thread still waits for input in the buffered one
-        stream = _Hashed(getattr(sys.stdin.buffer, "raw", sys.stdin.buffer))
+        piped = process.standard_input()
+        stream = _Hashed(getattr(piped, "raw", piped))
         reading = readers.Reading("txt", self.options.encoding)
         source = readers.Input.of(cast(IO[bytes], stream), reading)
         source.name = "stdin"

@@ -25,14 +25,14 @@ def figures(made: Document) -> dict[str, Plot]:
         }
         for name, (panels, xlabel, ylabel) in sweeps.items():
             if panels:
-                found[f"{name}-{mode}.png"] = plots.sweep(panels, xlabel, ylabel)
+                found[f"{name}-{mode}"] = plots.sweep(panels, xlabel, ylabel)
     front = made["front"]
     if front and len(front["points"]) > 1:
         names, x, y, best = (
             [point[key] for point in front["points"]] for key in ("subject", "latency_ms", "value", "on_front")
         )
         xlabel = f"ms a call at {choice.size(front)}"
-        found[f"{front['metric']}-over-latency.png"] = plots.pareto(
+        found[f"{front['metric']}-over-latency"] = plots.pareto(
             names, x, y, best, xlabel, f"{made['split']} {front['metric']}", knee=front["knee"]
         )
     return found

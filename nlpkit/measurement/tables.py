@@ -9,6 +9,8 @@ from typing import Any
 
 from nlpkit.measurement import choice, environment, figures, statistics
 from nlpkit.reporting import Cell, Table
+from nlpkit.runs import plots
+from nlpkit.runs.files import ornament
 from nlpkit.runs.folder import human_bytes
 
 Document = Mapping[str, Any]
@@ -279,8 +281,8 @@ def write(made: Document, folder: Path) -> None:
         out.writeheader()
         out.writerows(rows)
     (folder / "benchmark.md").write_text(markdown(made), encoding="utf-8")
-    drawings = figures.figures(made)
+    drawings: dict[str, plots.Plot] = {}
+    with ornament("plots/"):
+        drawings = figures.figures(made)
     if drawings:
-        (folder / "plots").mkdir()
-    for name, draw in drawings.items():
-        draw(folder / "plots" / name)
+        plots.draw(drawings, folder / "plots")

@@ -20,6 +20,7 @@ from nlpkit.options import suggest
 from nlpkit.recipes import running
 from nlpkit.reporting import Report, Table
 from nlpkit.runs.few import few_rows
+from nlpkit.runs.files import ornament
 from nlpkit.runs.folder import RunFolder, human_bytes, versions
 from nlpkit.tasks.base import SHOWN, Finding, Task
 
@@ -382,17 +383,18 @@ def write(experiment: Experiment, record: dict[str, Any], judged: Judged) -> Non
             for split in judged.outputs
             if split != "train"
         }
-        wrong = task.mistakes(judged.outputs[held_out], judged.examples[held_out])
-        with (staged / "errors.jsonl").open("w", encoding="utf-8") as file:
-            for entry in wrong:
-                file.write(json.dumps({"split": held_out, **entry}, ensure_ascii=False) + "\n")
-        (staged / "plots").mkdir()
-        drawn = task.plots(judged.outputs, judged.examples | {"train": experiment.examples["train"]})
+        with ornament("errors.jsonl"):
+            wrong = task.mistakes(judged.outputs[held_out], judged.examples[held_out])
+            lines = [json.dumps({"split": held_out, **entry}, ensure_ascii=False) + "\n" for entry in wrong]
+            (staged / "errors.jsonl").write_text("".join(lines), encoding="utf-8")
+        pictures: dict[str, plots.Plot] = {}
+        with ornament("plots/"):
+            pictures = task.plots(judged.outputs, judged.examples | {"train": experiment.examples["train"]})
         if trainer.state.log_history:
-            drawn["curves"] = plots.curves(trainer.state.log_history, task.table_metrics[:3])
-        for name, draw in drawn.items():
-            draw(staged / "plots" / f"{name}.png")
-        card.write(staged / "README.md", record, drawn)
+            pictures["curves"] = plots.curves(trainer.state.log_history, task.table_metrics[:3])
+        drawn = plots.draw(pictures, staged / "plots")
+        with ornament("the card README.md"):
+            card.write(staged / "README.md", record, drawn)
         folder.finish(record, staged, keep_checkpoints=experiment.config.keep_checkpoints)
 
 

@@ -31,9 +31,8 @@ def write(points: Points, folder: Path, *, faster: bool) -> None:
         csv.writer(file).writerows([header, *rows])
     x = len(header) - 1 if faster and _timed(points) else 0
     labels = [f"{row[0]:.0%}" for row in rows]
-    draw = plots.front([row[x] for row in rows], [row[1] for row in rows], labels, header[x], header[1])
-    (folder / "plots").mkdir()
-    draw(folder / "plots" / "front.png")
+    picture = plots.front([row[x] for row in rows], [row[1] for row in rows], labels, header[x], header[1])
+    plots.draw({"front": picture}, folder / "plots")
 
 
 def _timed(points: Points) -> bool:

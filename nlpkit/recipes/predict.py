@@ -11,14 +11,13 @@ from __future__ import annotations
 
 import glob
 import itertools
-import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nlpkit import reporting
+from nlpkit import process, reporting
 from nlpkit.data.features import Cut
 from nlpkit.data.typed import is_file, require_texts
 from nlpkit.errors import UserError
@@ -176,7 +175,7 @@ def _predict_file(predictor: Predictor, config: Config) -> Report:
     task = predictor.task
     reading = Reading.of(config, {**FORMATS, **task.input_formats}, Wanted(task.content))
     if config.input == "-":
-        source = Input.of(sys.stdin.buffer, replace(reading, format=config.format or "txt"), keep=True)
+        source = Input.of(process.standard_input(), replace(reading, format=config.format or "txt"), keep=True)
     else:
         reading = as_trained(reading, config.input, predictor.record, config.given, task.input_columns)
         source = Input.of(config.input, reading, keep=True)

@@ -29,6 +29,7 @@ from nlpkit.recipes import running
 from nlpkit.reporting import Report, Table
 from nlpkit.runs import lock
 from nlpkit.runs.few import few_rows
+from nlpkit.runs.files import ornament
 from nlpkit.runs.folder import RunFolder, human_bytes, versions
 from nlpkit.training.schedules import TIMED
 
@@ -811,15 +812,14 @@ def _write(experiment: Experiment, record: dict[str, Any]) -> None:
             limits.save_tokenizer(experiment.tokenizer, place, None)  # it is there to be trained further
         trainer.state.save_to_json(str(staged / "trainer_state.json"))
         running.write_results(staged, record["metrics"], record["train_seconds"])
-        (staged / "plots").mkdir()
-        drawn = {
+        pictures = {
             "curves": plots.curves(trainer.state.log_history, ["accuracy"]),
             "perplexity": plots.over_steps(trainer.state.log_history, "perplexity", log=True),
             "learning_rate": plots.over_steps(trainer.state.log_history, "learning_rate"),
         }
-        for name, draw in drawn.items():
-            draw(staged / "plots" / f"{name}.png")
-        card.write(staged / "README.md", record, drawn)
+        drawn = plots.draw(pictures, staged / "plots")
+        with ornament("the card README.md"):
+            card.write(staged / "README.md", record, drawn)
         folder.finish(record, staged, keep_checkpoints=experiment.config.keep_checkpoints)
 
 

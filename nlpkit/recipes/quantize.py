@@ -35,6 +35,7 @@ from nlpkit.recipes.trained import (
 )
 from nlpkit.reporting import Report
 from nlpkit.runs import lock
+from nlpkit.runs.files import ornament
 from nlpkit.runs.folder import RunFolder, versions
 from nlpkit.tasks import registry
 
@@ -475,7 +476,8 @@ def _write(source: _Source, record: dict[str, Any], staged: Path, folder: RunFol
     from nlpkit.runs import card
 
     running.write_results(staged, record["metrics"], 0.0)
-    card.write(staged / "README.md", record, ())
+    with ornament("the card README.md"):
+        card.write(staged / "README.md", record, ())
     folder.finish(record, staged, keep_checkpoints=False)
 
 

@@ -115,7 +115,7 @@ def train(
     import torch
 
     from nlpkit.training import embeddings
-    from nlpkit.training.callbacks import ProgressCallback, SignalCallback
+    from nlpkit.training.callbacks import ProgressCallback, SignalCallback, agreed
     from nlpkit.training.trainer import last_checkpoint, position_in
 
     while True:
@@ -137,6 +137,8 @@ def train(
             with reporting.current().progress("train", experiment.steps, "steps") as bar, signals.listening():
                 trainer.add_callback(ProgressCallback(trainer, bar, figures))
                 trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+            if agreed(signals.caught is not None):  # too late for the last step to see it
+                raise Interrupted("interrupted after the last step; the state is saved")
             embeddings.restore_all_rows(trainer.model)
             return experiment
         except torch.OutOfMemoryError as error:

@@ -24,6 +24,7 @@ from nlpkit.errors import UserError
 from nlpkit.options import CorpusOptions, Strings, flag_of, option
 from nlpkit.reporting import Report
 from nlpkit.runs import lock
+from nlpkit.runs.files import ornament
 from nlpkit.runs.folder import RunFolder, human_bytes, versions
 from nlpkit.tokenization import extend, quality, saving
 from nlpkit.tokenization.pipelines import (
@@ -388,11 +389,11 @@ def _write(
         if model is not None:
             model.save_pretrained(staged)
         made.save(staged)  # behind the model: it is opened for a check, and the class depends on config.json too
-        (staged / "plots").mkdir()
         names = ["1 token", *(f"{n} tokens" for n in range(2, quality.MOST_PIECES)), f"{quality.MOST_PIECES} or more"]
         counts = {one.name: one.pieces for one in found}
-        plots.grouped_bars(names, counts, "share of words")(staged / "plots" / "tokens_per_word.png")
-        card.write(staged / "README.md", record, quality.table(found, "measured"))
+        plots.draw({"tokens_per_word": plots.grouped_bars(names, counts, "share of words")}, staged / "plots")
+        with ornament("the card README.md"):
+            card.write(staged / "README.md", record, quality.table(found, "measured"))
         folder.finish(record, staged, keep_checkpoints=False)
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from nlpkit import page
+from nlpkit.runs.files import ornament
 from nlpkit.runs.plots import Plot
 
 OPEN_EXAMPLES = 10  # of a finding; the others unfold
@@ -83,7 +84,11 @@ def _parts(record: Mapping[str, Any], plots: Mapping[str, Plot], written: str) -
         yield "<h2>Pictures</h2>\n"
     for name, plot in plots.items():
         title = name.replace("_", " ")
-        yield f'<h3>{_text(title)}</h3>\n<img alt="" src="data:image/svg+xml;base64,{_svg(plot)}">\n'
+        picture: str | None = None
+        with ornament(f"the picture of {title}"):
+            picture = _svg(plot)
+        if picture is not None:
+            yield f'<h3>{_text(title)}</h3>\n<img alt="" src="data:image/svg+xml;base64,{picture}">\n'
     if suspects := record["suspects"]:
         yield f"<h2>Labels to look at again</h2>\n<p>{_text(suspects['said'])}\n"
         if rows := suspects["rows"]:

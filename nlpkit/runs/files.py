@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from nlpkit import interrupts, reporting
 from nlpkit.errors import RunError, UserError
 
 ABANDONED_SECONDS = 60.0  # age from which a partial file is looked at: a new one may not be locked yet
@@ -61,8 +62,9 @@ def whole(path: Path, *, overwrite: bool = True) -> Iterator[Path]:
         else:
             _place(partial, path)
     finally:
-        partial.unlink(missing_ok=True)
-        os.close(held)
+        with interrupts.waiting():
+            partial.unlink(missing_ok=True)
+            os.close(held)
 
 
 def _place(partial: Path, path: Path) -> None:
@@ -188,6 +190,25 @@ def writing(path: Path, hint: Callable[[], str] = lambda: OTHER_DISK) -> Iterato
         if isinstance(error, OSError) and error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
             raise RunError(f"no permission to write {error.filename or path}", "Give another --output.") from error
         raise
+
+
+@contextlib.contextmanager
+def ornament(name: str) -> Iterator[None]:
+    """Leave out what a result is complete without, with a warning, where it cannot be made.
+
+    A full disk is another matter: what has to be written does not fit either.
+
+    Args:
+        name: of what the block makes.
+    """
+    try:
+        yield
+    except Exception as error:
+        if is_disk_full(error):
+            raise
+        said = str(error).strip().splitlines()
+        why = f"{type(error).__name__}: {said[0]}" if said else type(error).__name__
+        reporting.current().warn(f"{name} could not be made and is left out, all else is there ({why})")
 
 
 def disk_full(path: Path, hint: str) -> RunError:

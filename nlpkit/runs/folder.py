@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from nlpkit import __version__
+from nlpkit import __version__, interrupts
 from nlpkit.errors import UserError
 from nlpkit.options import of_record
 from nlpkit.runs import lock
@@ -148,7 +148,7 @@ class RunFolder:
             UserError: another run has begun there meanwhile.
         """
         fresh = self.state() == "free"
-        with self.writing():
+        with interrupts.waiting(), self.writing():
             self.path.mkdir(parents=True, exist_ok=True)
             lock.take(self.path)
             if overwrite and not resume and self.state() in ("running", "complete"):
@@ -232,7 +232,7 @@ class RunFolder:
 
     def finish(self, record: Mapping[str, Any], staged: Path, *, keep_checkpoints: bool) -> None:
         """Move the staged files into place; the record that says `complete` is written last."""
-        with self.writing():
+        with interrupts.waiting(), self.writing():
             follow_umask(staged)
             for item in staged.iterdir():
                 target = self.path / item.name

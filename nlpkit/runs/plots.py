@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from nlpkit.runs.files import ornament
+
 Plot = Callable[[Path], None]
 
 COLOURS = ("#2f6db3", "#e0803a", "#4d9a57", "#b8505a", "#7d62a8")
@@ -52,6 +54,22 @@ def _save(figure: Any, path: Path) -> None:
 
     figure.savefig(path, dpi=110)
     pyplot.close(figure)
+
+
+def draw(drawings: Mapping[str, Plot], folder: Path) -> list[str]:
+    """Draw each into a folder, as NAME.png; the names of those that could be drawn."""
+    drawn = []
+    folder.mkdir()
+    for name, plot in drawings.items():
+        path = folder / f"{name}.png"
+        with ornament(f"plots/{path.name}"):
+            try:
+                plot(path)
+            except BaseException:
+                path.unlink(missing_ok=True)
+                raise
+            drawn.append(name)
+    return drawn
 
 
 def curves(history: Sequence[Mapping[str, Any]], metrics: Sequence[str]) -> Plot:

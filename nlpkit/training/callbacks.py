@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from transformers import TrainerCallback
 
-from nlpkit import process
+from nlpkit import interrupts, process
 from nlpkit.errors import Interrupted, RunError
 from nlpkit.reporting import Progress
 from nlpkit.runs.folder import RunFolder
@@ -150,7 +150,7 @@ class SignalCallback(TrainerCallback):
         self._leave_if_asked(state, save=False)
 
     def _leave_if_asked(self, state: Any, *, save: bool = True) -> None:
-        if not agreed(self.caught is not None):
+        if not agreed(self.caught is not None or interrupts.caught()):
             return
         if save:
             self.trainer.save_now()

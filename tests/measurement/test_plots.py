@@ -29,12 +29,12 @@ def drawn(monkeypatch, tmp_path: Path):
 
 
 def test_only_what_has_two_points_is_drawn():
-    assert list(figures(rows_document())) == ["throughput-over-batch-size-inference.png", "accuracy-over-latency.png"]
+    assert list(figures(rows_document())) == ["throughput-over-batch-size-inference", "accuracy-over-latency"]
     assert figures(document([BIG], OPENED, {}, [measurement("big", 0.01, length=8)])) == {}
 
 
 def test_time_over_length_has_a_line_a_model_with_its_exponent(drawn):
-    (axes,) = drawn(figures(lengths_document())["time-over-length-inference.png"]).axes
+    (axes,) = drawn(figures(lengths_document())["time-over-length-inference"]).axes
     labels = [text.get_text() for text in axes.get_legend().get_texts()]
     assert labels == ["full: length^2.00 ±0.00", "sparse: length^1.00 ±0.00"]
     assert (axes.get_xscale(), axes.get_yscale()) == ("log", "log")
@@ -45,7 +45,7 @@ def test_time_over_length_has_a_line_a_model_with_its_exponent(drawn):
 
 def test_front_leaves_out_who_is_beaten(drawn):
     made = rows_document(slower=3.0)  # small is now slower than big, and worse
-    axes = drawn(figures(made)["accuracy-over-latency.png"]).axes[0]
+    axes = drawn(figures(made)["accuracy-over-latency"]).axes[0]
     (front,) = (line for line in axes.lines if line.get_label() == "Pareto front")
     assert front.get_ydata().tolist() == [0.76, 0.95]
     assert {text.get_text() for text in axes.texts} == {"big", "small", "tiny"}

@@ -1,0 +1,71 @@
+"""Ctrl-C and SIGTERM: never lost, and never in the middle of what must be whole.
+
+An interrupt is noted, and raised where it comes as KeyboardInterrupt. Python drops what is raised in a callback of its
+own (a weak reference, a `__del__`); what was noted is raised again at the next word that is said or step that is shown.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+EXIT_CODE = 130
+
+_caught = False
+_waiting = 0  # blocks that are open in which an interrupt waits
+
+
+def install() -> None:
+    """Handle the signals of this process; a program does, not a library."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _catch)
+    sys.unraisablehook = _dropped
+
+
+def _catch(*_: Any) -> None:
+    global _caught
+    again, _caught = _caught, True
+    if again or not _waiting:
+        raise KeyboardInterrupt
+
+
+def _dropped(what: Any) -> None:
+    if not (_caught and isinstance(what.exc_value, KeyboardInterrupt)):
+        sys.__unraisablehook__(what)
+
+
+def caught() -> bool:
+    """Whether the user, or a scheduler, wants this process to end."""
+    return _caught
+
+
+def check() -> None:
+    """Raise an interrupt that waits, or was lost.
+
+    Raises:
+        KeyboardInterrupt: there was one.
+    """
+    if _caught:
+        raise KeyboardInterrupt
+
+
+@contextmanager
+def waiting() -> Iterator[None]:
+    """Let an interrupt wait until the block has ended; a second one does not."""
+    global _waiting
+    _waiting += 1
+    try:
+        yield
+    finally:
+        _waiting -= 1
+    check()
+
+
+def leave() -> None:
+    """Nothing is left to do but to end: what comes now ends the process at once."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: os._exit(EXIT_CODE))
