@@ -373,6 +373,7 @@ def write(experiment: Experiment, record: dict[str, Any], judged: Judged) -> Non
 
     task, trainer, folder = experiment.task, experiment.trainer, experiment.folder
     with folder.staging() as staged:
+        task.tell_clients(trainer.model.config)
         trainer.model.save_pretrained(staged)
         limits.save_tokenizer(experiment.tokenizer, staged, task.stated_length)
         trainer.state.save_to_json(str(staged / "trainer_state.json"))

@@ -238,6 +238,7 @@ def _to_torch(source: _Source, staged: Path) -> dict[str, Any]:
         )
     else:
         model = copy.deepcopy(trained.model).to(getattr(torch, TORCH_DTYPES[source.to]))
+    trained.task.tell_clients(model.config)
     model.save_pretrained(staged)
     return {"to": source.to}
 
@@ -251,6 +252,7 @@ def _to_onnx(source: _Source, staged: Path) -> dict[str, Any]:
     from nlpkit.inference.onnx import OnnxModel
 
     fitting.remember_first_position(source.trained.config, source.trained.model)
+    source.trained.task.tell_clients(source.trained.config)
     source.trained.config.save_pretrained(staged)
     path = staged / models.EXPORTED
     batches = _checking_batches(source)

@@ -289,6 +289,9 @@ class Task(ABC):
     def model_arguments(self) -> dict[str, Any]:
         """Arguments for `from_pretrained` of the auto class: number of labels, their names, ..."""
 
+    def tell_clients(self, config: PreTrainedConfig) -> None:  # noqa: B027 (most tasks need nothing)
+        """Write into a config that is saved what other programs than Transformers read there."""
+
     def take_head(self, trained: Task) -> Head:
         """Settle, before rows are read, what becomes of the head of a model that was trained for this task already.
 

@@ -570,6 +570,18 @@ class TextClassification(Task):
             "problem_type": HF_PROBLEM[self.labels.problem],
         }
 
+    def tell_clients(self, config: PreTrainedConfig) -> None:
+        """CrossEncoder of sentence-transformers puts a sigmoid on one output and nothing on several, unless told.
+
+        Of classes it gives logits by its own convention, with `apply_softmax=True` their probabilities. The second
+        entry is the one that its versions before 4 read.
+        """
+        if self.paired:
+            function = "activation.Sigmoid" if self.labels.problem == "multi-label" else "linear.Identity"
+            entries: Any = config
+            entries.sentence_transformers = {"activation_fn": f"torch.nn.modules.{function}"}
+            entries.sbert_ce_default_activation_function = f"torch.nn.modules.{function}"
+
     def take_head(self, trained: Task) -> Head:
         assert isinstance(trained, TextClassification)
         head = heads.fitted(self.labels.names, trained.labels.names, numbered=self.declared)

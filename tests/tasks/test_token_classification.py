@@ -331,6 +331,22 @@ def test_entities_are_those_of_the_stock_pipeline(aggregation: str, random_tagge
     assert found > 20
 
 
+def test_where_each_word_is_a_token_the_simple_strategy_finds_the_same(random_tagger: Path) -> None:
+    from transformers import pipeline
+
+    stock = pipeline("token-classification", model=str(random_tagger), device="cpu", aggregation_strategy="simple")
+    rng = random.Random(7)
+    texts = [" ".join(rng.choices([*GOOD, *FILLER], k=rng.randint(1, 12))) for _ in range(20)]
+    found = 0
+    for theirs, answer in zip(stock(texts), asked(random_tagger, *texts), strict=True):
+        expected = [(e["entity_group"], e["start"], e["end"]) for e in theirs]
+        assert [(e["label"], e["start"], e["end"]) for e in answer["prediction"]] == expected
+        scores = [float(e["score"]) for e in theirs]
+        assert [e["score"] for e in answer["prediction"]] == pytest.approx(scores, abs=1e-6)
+        found += len(expected)
+    assert found > 20
+
+
 def test_padding_on_either_side(random_tagger: Path) -> None:
     rows = [{"text": "the good film"}, {"text": "a very unbelievably warm soup and my room"}]
     made = Predictor(predict.Config(model=str(random_tagger), texts=["-"], device="cpu", threads=1))
