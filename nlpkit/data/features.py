@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from nlpkit import reporting
+from nlpkit.data import cache
 from nlpkit.errors import UserError
 
 if TYPE_CHECKING:
@@ -23,17 +22,10 @@ if TYPE_CHECKING:
 BATCH = 2_000
 # Below this many examples tokenizing again is faster than opening a cache file is worth.
 CACHE_FROM = 20_000
-CACHE_BYTES = 10_000_000_000
+FEATURES = "features.arrow"
 LENGTH_SAMPLE = 10_000  # examples from which a max length is chosen
 PERCENTILE = 99.5
 FREE_LENGTH = 128  # tokens up to which nothing is cut: batches are padded to their own longest row only
-
-
-def cache_folder() -> Path:
-    """Where token ids are kept: $NLPKIT_CACHE, else nlpkit/ in the user's cache folder."""
-    named = os.environ.get("NLPKIT_CACHE")
-    base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return Path(named) if named else base / "nlpkit"
 
 
 def choose_max_length(
@@ -99,7 +91,7 @@ def featurize(task: Task, tokenizer: Any, examples: Dataset, split: str) -> Data
     """Features of all examples of a split; `example` counts over the whole split.
 
     Large splits are written to the cache once, under a key made of the examples, the tokenizer and the task's
-    settings, and memory-mapped.
+    settings, and memory-mapped; into memory where there is no cache to write to.
     """
     columns = [name for name in examples.column_names if name != "where"]
     with reporting.current().progress(f"tokenize {split}", len(examples), "rows") as bar:
@@ -112,16 +104,20 @@ def featurize(task: Task, tokenizer: Any, examples: Dataset, split: str) -> Data
 
         arguments: dict[str, Any] = {"batched": True, "batch_size": BATCH, "with_indices": True}
         plain = examples.select_columns(columns)
-        if len(examples) < CACHE_FROM:
-            return plain.map(step, remove_columns=columns, keep_in_memory=True, load_from_cache_file=False, **arguments)
-        key = _key(task, tokenizer, plain)
-        folder = cache_folder() / "tokens"
-        folder.mkdir(parents=True, exist_ok=True)
-        path = folder / f"{key}.arrow"
-        features = plain.map(step, remove_columns=columns, cache_file_name=str(path), new_fingerprint=key, **arguments)
-    path.touch()
-    prune(folder, keep=path)
-    return features
+
+        def make(**where: Any) -> Dataset:
+            bar.reset(len(examples))
+            return plain.map(step, remove_columns=columns, load_from_cache_file=False, **where, **arguments)
+
+        entry = None
+        if len(examples) >= CACHE_FROM:
+            key = _key(task, tokenizer, plain)
+            entry = cache.kept("tokens", key, lambda place: make(cache_file_name=str(place / FEATURES)))
+        if entry is None:
+            return make(keep_in_memory=True)
+        from datasets import Dataset
+
+        return Dataset.from_file(str(entry.path / FEATURES))
 
 
 def inputs(task: Task, tokenizer: Any, examples: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
@@ -272,13 +268,3 @@ def equal_ids(first: Dataset, second: Dataset) -> bool:
     kind = pa.list_(pa.int64())
     ours, theirs = (rows.with_format("arrow")["input_ids"][:].cast(kind) for rows in (first, second))
     return ours.equals(theirs)
-
-
-def prune(folder: Path, keep: Path) -> None:
-    """Delete the least recently used files of the kind of `keep` beyond `CACHE_BYTES`."""
-    files = sorted(folder.glob(f"*{keep.suffix}"), key=lambda file: file.stat().st_mtime, reverse=True)
-    total = 0
-    for file in files:
-        total += file.stat().st_size
-        if total > CACHE_BYTES and file != keep:
-            file.unlink(missing_ok=True)

@@ -7,17 +7,15 @@ import hashlib
 import json
 import multiprocessing
 import os
-import shutil
 import tempfile
-import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nlpkit import fitting, models
-from nlpkit.data import features
-from nlpkit.errors import UserError
+from nlpkit import fitting, models, reporting
+from nlpkit.data import cache
+from nlpkit.errors import RunError, UserError
 from nlpkit.measurement.spec import Subject, SubjectOptions
 from nlpkit.runs.files import write_json
 from nlpkit.runs.folder import RECORD, SCHEMA_VERSION, read_record, versions
@@ -29,7 +27,9 @@ if TYPE_CHECKING:
 
 TOLERANCE = 1e-4  # of exported outputs, absolute up to 1 and relative above
 WORDS = (5, 8, 2, 1)  # of the texts that an export is made with and checked on
-ABANDONED_SECONDS = 86_400  # no export takes a day
+KIND = "exported"  # of entries of the cache
+ROOM = 50_000_000  # bytes without which no export is tried
+ELSEWHERE = "NLPKIT_CACHE=FOLDER names another place for it."
 
 Batch = Mapping[str, "torch.Tensor"]
 
@@ -88,24 +88,43 @@ def exported_folder(subject: Subject, options: SubjectOptions) -> Path:
 
     Raises:
         UserError: a package is missing, or the architecture cannot be exported.
+        RunError: there is no room for it.
     """
     require_packages(f"the backend {subject.backend}")
-    folder = cache() / _key(subject, options)
-    if not (folder / models.EXPORTED).is_file():
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        _clean(folder.parent)
-        # the group alone: with the config of a command the process would import that command
-        own = {name: getattr(options, name) for name in SubjectOptions.model_fields}
+    # the group alone: with the config of a command the process would import that command
+    own = {name: getattr(options, name) for name in SubjectOptions.model_fields}
+
+    def export(folder: Path) -> None:
         with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
             pool.submit(_export, subject, SubjectOptions(**own), folder).result()
-        _prune(folder)
-    os.utime(folder)
-    return folder
+
+    entry = cache.kept(KIND, _key(subject, options), export)
+    if entry is None:
+        raise RunError(f"{subject.name} has to be exported, and the cache has no room for it", ELSEWHERE)
+    return entry.path
 
 
-def cache() -> Path:
-    """Where exported models are kept."""
-    return features.cache_folder() / "exported"
+@contextlib.contextmanager
+def room_for(subjects: Iterable[Subject]) -> Iterator[None]:
+    """Let what is started in the block export these.
+
+    Exports go into the cache; where that cannot be written, which is said, into a temporary folder.
+    """
+    here = any(subject.exported and not (Path(subject.model) / models.EXPORTED).is_file() for subject in subjects)
+    reason = cache.why_unusable(KIND, ROOM) if here else None
+    if reason is None:
+        yield
+        return
+    reporting.current().note(f"cache of {KIND}: {reason}; going on without")
+    before = os.environ.get("NLPKIT_CACHE")
+    with tempfile.TemporaryDirectory(prefix="nlpkit-") as place:
+        os.environ["NLPKIT_CACHE"] = place
+        try:
+            yield
+        finally:
+            del os.environ["NLPKIT_CACHE"]
+            if before is not None:
+                os.environ["NLPKIT_CACHE"] = before
 
 
 def require_packages(what: str) -> None:
@@ -159,19 +178,10 @@ def _content(place: str, options: SubjectOptions) -> dict[str, Any]:
 
 
 def _export(subject: Subject, options: SubjectOptions, folder: Path) -> None:
-    """Write the folder, all of it or nothing; in a process of its own."""
+    """Write the files of a folder; in a process of its own."""
     from nlpkit import process
 
     process.apply(verbose=False)
-    with tempfile.TemporaryDirectory(prefix=".", dir=folder.parent) as place:
-        staged = Path(place) / folder.name
-        staged.mkdir()
-        _write(subject, options, staged)
-        if not folder.exists():
-            staged.replace(folder)
-
-
-def _write(subject: Subject, options: SubjectOptions, folder: Path) -> None:
     from nlpkit.compression import export, quantization
     from nlpkit.inference.onnx import OnnxModel
     from nlpkit.measurement import opening
@@ -220,21 +230,3 @@ def _batches(model: Model) -> list[dict[str, torch.Tensor]]:
     made = workloads.inputs_of(model, columns)
     found = [batch for size in (2, 1) for batch in workloads.batches_of(model, made, size)]
     return [{name: tensor for name, tensor in batch.items() if name not in beside} for batch in found]
-
-
-def _clean(place: Path) -> None:
-    """Delete what exports that were killed have left, which is what Ctrl-C does to them."""
-    for folder in place.glob(".*"):
-        with contextlib.suppress(OSError):  # of another export, which has just ended
-            if time.time() - folder.stat().st_mtime > ABANDONED_SECONDS:
-                shutil.rmtree(folder, ignore_errors=True)
-
-
-def _prune(keep: Path) -> None:
-    """Delete the exports that were not used for longest, beyond what the cache may take."""
-    folders = [folder for folder in keep.parent.iterdir() if folder.is_dir() and not folder.name.startswith(".")]
-    total = 0
-    for folder in sorted(folders, key=lambda folder: folder.stat().st_mtime, reverse=True):
-        total += sum(file.stat().st_size for file in folder.iterdir())
-        if total > features.CACHE_BYTES and folder != keep:
-            shutil.rmtree(folder, ignore_errors=True)

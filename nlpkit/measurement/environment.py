@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from nlpkit import models
-from nlpkit.data import features
+from nlpkit.data import cache
 from nlpkit.measurement import machine
 from nlpkit.runs import folder
 from nlpkit.runs.folder import human_bytes
@@ -44,7 +44,7 @@ OTHER_VARIABLES = (
     "CUDA_*", "HIP_VISIBLE_DEVICES", "HF_*", "TRANSFORMERS_OFFLINE", "TRANSFORMERS_CACHE", "XDG_CACHE_HOME", "NLPKIT_*",
 )  # fmt: skip
 # variables that only say how much is said; nlpkit itself sets some of them
-SPEECH_VARIABLES = ("*_VERBOSITY", "*_PROGRESS_BARS", "*_TELEMETRY", "*_LOG_LEVEL")
+SPEECH_VARIABLES = ("*_VERBOSITY", "*_PROGRESS_BARS", "*_TELEMETRY", "*_LOG_LEVEL", "HF_UPDATE_DOWNLOAD_COUNTS")
 SECRET_WORDS = {"TOKEN", "KEY", "SECRET", "PASSWORD", "AUTH", "CREDENTIALS", "COOKIE"}
 SECRET_VALUE = re.compile(r"hf_\w{8,}|://[^/\s]*@|(?:token|key|secret|password)=", re.IGNORECASE)
 CACHE_SECONDS = 2.0  # for the size of a cache: one on a network drive would hold everything up
@@ -271,15 +271,19 @@ def _installed(package: str) -> bool:
 
 
 def _caches() -> dict[str, dict[str, Any]]:
-    """Path and size of each cache; `bytes` None where it does not exist, `complete` False where counting took long."""
+    """Path and size of each cache.
+
+    `path` is None where there is no home folder, `bytes` where there is no such folder that can be read; `complete` is
+    False where counting took long.
+    """
     from huggingface_hub import constants
 
     hub = Path(constants.HF_HUB_CACHE)
     datasets = Path(os.environ.get("HF_DATASETS_CACHE") or Path(constants.HF_HOME) / "datasets")
     found: dict[str, dict[str, Any]] = {}
-    for name, path in (("nlpkit", features.cache_folder()), ("hub", hub), ("datasets", datasets)):
-        size, complete = _size(path) if path.is_dir() else (None, True)
-        found[name] = {"path": _shortened(str(path)), "bytes": size, "complete": complete}
+    for name, path in (("nlpkit", cache.folder()), ("hub", hub), ("datasets", datasets)):
+        size, complete = _size(path) if path and os.access(path, os.R_OK) else (None, True)
+        found[name] = {"path": path and _shortened(str(path)), "bytes": size, "complete": complete}
     return found
 
 
@@ -311,5 +315,5 @@ def _matches(name: str, patterns: tuple[str, ...]) -> bool:
 
 def _shortened(text: str) -> str:
     """Paths in the home folder without the name of who owns it."""
-    home = str(Path.home())
-    return re.sub(rf"{re.escape(home)}(?=$|[/\\:])", "~", text) if home not in ("/", "") else text
+    home = os.path.expanduser("~")  # noqa: PTH111 (`Path.home` raises an error where there is none)
+    return re.sub(rf"{re.escape(home)}(?=$|[/\\:])", "~", text) if home not in ("/", "~") else text

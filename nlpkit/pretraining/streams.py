@@ -5,16 +5,15 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import re
-import shutil
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
 from nlpkit import reporting
-from nlpkit.data.features import cache_folder
+from nlpkit.data import cache
 
 if TYPE_CHECKING:
     from nlpkit.data.corpus import Batch, Corpus
@@ -279,24 +278,18 @@ def _bytes(stream: TokenStream, ends: np.ndarray, text: int) -> bytes:
 
 
 def cached(corpus: Corpus, encoder: Encoder, held_out: HeldOut | None) -> dict[str, TokenStream]:
-    """Token streams of a whole corpus, kept in nlpkit's cache under a key made of its content and memory-mapped.
+    """Token streams of a whole corpus, kept in the cache under a key made of its content, and memory-mapped.
+
+    They are in memory where there is no cache to write to.
 
     Args:
         held_out: what goes into `validation`; None puts everything into `train`.
     """
     key = _key(corpus, encoder, held_out)
-    folder = cache_folder() / "streams" / key
-    if not (folder / "complete").exists():
-        partial = folder.with_name(f".{key}-{np.random.default_rng().integers(2**32):08x}")
-        partial.mkdir(parents=True)
-        try:
-            _encode_to(partial, corpus, encoder, held_out)
-            (partial / "complete").touch()
-            if not folder.exists():
-                partial.rename(folder)
-        finally:
-            shutil.rmtree(partial, ignore_errors=True)
-    return {name: _open(folder, name, encoder.dtype) for name in parts(held_out)}
+    entry = cache.kept("streams", key, lambda folder: _encode_to(folder, corpus, encoder, held_out))
+    if entry is None:
+        return {name: builder.stream() for name, builder in _encoded(corpus, encoder, held_out, {}).items()}
+    return {name: _open(entry.path, name, encoder.dtype) for name in parts(held_out)}
 
 
 def _open(folder: Path, name: str, dtype: Any) -> TokenStream:
@@ -307,27 +300,33 @@ def _open(folder: Path, name: str, dtype: Any) -> TokenStream:
 
 
 def _encode_to(folder: Path, corpus: Corpus, encoder: Encoder, held_out: HeldOut | None) -> None:
-    names = parts(held_out)
-    builders = {name: _Builder(encoder.tokenizer.sep_token_id, encoder.dtype) for name in names}
-    kept = {name: _Filter(belongs(name, held_out)) for name in names}
-    with (
-        contextlib.ExitStack() as stack,
-        reporting.current().progress("tokenize", corpus.size or 0, "bytes") as bar,
-    ):
-        files = {name: stack.enter_context((folder / f"{name}.tokens").open("wb")) for name in names}
-        for batch in corpus.batches(bar=bar):
-            for name in names:
-                texts, starts = kept[name](batch)
-                if texts:
-                    builders[name].add(*encoder.encode(texts, starts))
-                    builders[name].taken().tofile(files[name])
-        for name in names:
+    with contextlib.ExitStack() as stack:
+        files = {name: stack.enter_context((folder / f"{name}.tokens").open("wb")) for name in parts(held_out)}
+        builders = _encoded(corpus, encoder, held_out, files)
+        for name, file in files.items():
             builders[name].close()
-            builders[name].taken().tofile(files[name])
-    for name in names:
-        texts_at, documents = builders[name].index()
+            file.write(builders[name].taken().data)
+    for name, builder in builders.items():
+        texts_at, documents = builder.index()
         np.save(folder / f"{name}.texts.npy", texts_at)
         np.save(folder / f"{name}.documents.npy", documents)
+
+
+def _encoded(
+    corpus: Corpus, encoder: Encoder, held_out: HeldOut | None, files: Mapping[str, IO[bytes]]
+) -> dict[str, _Builder]:
+    """The texts of each part; what a file is there for goes to it on the way."""
+    builders = {name: _Builder(encoder.tokenizer.sep_token_id, encoder.dtype) for name in parts(held_out)}
+    kept = {name: _Filter(belongs(name, held_out)) for name in builders}
+    with reporting.current().progress("tokenize", corpus.size or 0, "bytes") as bar:
+        for batch in corpus.batches(bar=bar):
+            for name, builder in builders.items():
+                texts, starts = kept[name](batch)
+                if texts:
+                    builder.add(*encoder.encode(texts, starts))
+                    if name in files:
+                        files[name].write(builder.taken().data)
+    return builders
 
 
 def _key(corpus: Corpus, encoder: Encoder, held_out: HeldOut | None) -> str:

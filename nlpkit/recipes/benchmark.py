@@ -23,6 +23,7 @@ from pydantic import Field
 
 from nlpkit import models, reporting
 from nlpkit.errors import UserError
+from nlpkit.inference import exporting
 from nlpkit.measurement import comparison, environment, gates, results, tables
 from nlpkit.measurement.spec import Backend, Mode, Point, Subject, SubjectOptions, parse_model
 from nlpkit.measurement.sweep import Journal, Method, Sweep
@@ -161,7 +162,9 @@ def run(config: Config) -> Report:
 
         settings = {"config": config.record(), "held_out": held_out}
         sweep = Sweep(subjects, points, method, journal, settings, judged=judged, ready=begin)
-        stopped = None if sweep.run() else _stopped(config, points, journal)
+        with exporting.room_for(subjects):
+            done = sweep.run()
+        stopped = None if done else _stopped(config, points, journal)
         document = results.document(
             subjects, journal.opened, journal.scores, journal.measurements, planned=config.launches
         )

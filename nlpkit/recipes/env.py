@@ -101,6 +101,8 @@ def _offline(env: dict[str, Any]) -> str:
 
 
 def _cache(cache: dict[str, Any]) -> str:
+    if cache["path"] is None:
+        return "none: there is no home folder; NLPKIT_CACHE=FOLDER names a place"
     if cache["bytes"] is None:
         return f"{cache['path']}, not there yet"
     size = human_bytes(cache["bytes"])

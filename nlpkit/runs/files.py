@@ -224,8 +224,14 @@ def disk_full(path: Path, hint: str) -> RunError:
 
 
 def is_disk_full(error: BaseException) -> bool:
-    """Python says it by number, safetensors in words, and torch's zip writer only that its file came out short."""
+    """Python says it by number, safetensors in words, torch's zip writer and numpy only that a file came out short."""
     if isinstance(error, OSError) and error.errno is not None:
         return error.errno in (errno.ENOSPC, errno.EDQUOT)
-    signs = ("No space left on device", "quota exceeded", "PytorchStreamWriter failed", "unexpected pos")
+    signs = (
+        "No space left on device",
+        "quota exceeded",
+        "PytorchStreamWriter failed",
+        "unexpected pos",
+        " requested and ",
+    )
     return any(sign in str(error) for sign in signs)

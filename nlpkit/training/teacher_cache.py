@@ -1,4 +1,4 @@
-"""What a teacher says of the training rows, computed once and kept on disk.
+"""What a teacher says of the training rows, computed once and kept in the cache.
 
 A teacher in evaluation mode says the same of a row in every epoch. Its logits are computed in batches of like length,
 written under a key made of its weights and the tokens, and memory-mapped: later epochs, and later runs with another
@@ -17,12 +17,15 @@ import numpy as np
 import torch
 
 from nlpkit import reporting
-from nlpkit.data import features as token_cache
-from nlpkit.runs.files import reserve, whole, writing
+from nlpkit.data import cache
+from nlpkit.data.features import update_digest
+from nlpkit.runs.files import reserve
 
 if TYPE_CHECKING:
     from nlpkit.inference.predictor import Predictor
     from nlpkit.training.trainer import Split
+
+LOGITS = "logits.npy"
 
 
 @dataclass(frozen=True)
@@ -70,52 +73,52 @@ class TeacherLogits:
 
 
 def teacher_logits(teacher: Predictor, split: Split) -> TeacherLogits:
-    """The teacher's logits for the features of a split, from the disk where they were computed before.
+    """The teacher's logits for the features of a split, from the cache where they were computed before.
 
     Args:
         teacher: open, on its device.
         split: with the features that its tokenizer makes.
     """
-    folder = token_cache.cache_folder() / "teacher"
-    path = folder / f"{_key(teacher, split)}.npy"
-    found = path.exists()
-    if not found:
-        with writing(folder):
-            folder.mkdir(parents=True, exist_ok=True)
-            _compute(teacher, split, path)
-    path.touch()
-    token_cache.prune(folder, keep=path)
-    values = np.load(path, mmap_mode="c")  # torch asks for arrays that could be written to
+    entry = cache.kept("teacher", _key(teacher, split), lambda place: _compute(teacher, split, place / LOGITS))
+    # torch asks for arrays that could be written to
+    values = np.load(entry.path / LOGITS, mmap_mode="c") if entry else _compute(teacher, split, None)
     one_a_row = len(values) == len(split.features) < split.lengths.sum()
-    return TeacherLogits(values, None if one_a_row else np.cumsum(split.lengths) - split.lengths, found)
+    starts = None if one_a_row else np.cumsum(split.lengths) - split.lengths
+    return TeacherLogits(values, starts, entry is not None and entry.found)
 
 
-def _compute(teacher: Predictor, split: Split, path: Path) -> None:
-    """Write the logits of all rows; the file is there when it is whole."""
+def _compute(teacher: Predictor, split: Split, path: Path | None) -> np.ndarray:
+    """The logits of all rows, in a file or, where that is None, in memory."""
     rows, starts = split.for_evaluation(), np.cumsum(split.lengths) - split.lengths
-    with whole(path) as partial:
-        values: np.ndarray | None = None
-        with reporting.current().progress("teacher", len(rows), "rows") as bar:
-            for start in range(0, len(rows), teacher.batch_size):
-                columns = rows[start : start + teacher.batch_size]
-                batch = teacher.batch(
-                    [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
-                )
-                logits = teacher.logits(batch).float()
-                places = split.order[start : start + teacher.batch_size]
-                if logits.dim() == 3:
-                    logits = logits[batch["attention_mask"].bool()]
-                    places = np.concatenate([np.arange(starts[i], starts[i] + split.lengths[i]) for i in places])
-                    total = int(split.lengths.sum())
-                else:
-                    total = len(rows)
-                if values is None:
-                    values = np.lib.format.open_memmap(partial, "w+", np.float32, (total, logits.shape[1]))
-                    reserve(partial)
-                values[places] = logits.cpu().numpy()
-                bar.advance(len(next(iter(columns.values()))))
-        assert isinstance(values, np.memmap)
+    values: np.ndarray | None = None
+    with reporting.current().progress("teacher", len(rows), "rows") as bar:
+        for start in range(0, len(rows), teacher.batch_size):
+            columns = rows[start : start + teacher.batch_size]
+            batch = teacher.batch([dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)])
+            logits = teacher.logits(batch).float()
+            places = split.order[start : start + teacher.batch_size]
+            if logits.dim() == 3:
+                logits = logits[batch["attention_mask"].bool()]
+                places = np.concatenate([np.arange(starts[i], starts[i] + split.lengths[i]) for i in places])
+                total = int(split.lengths.sum())
+            else:
+                total = len(rows)
+            if values is None:
+                values = _empty((total, logits.shape[1]), path)
+            values[places] = logits.cpu().numpy()
+            bar.advance(len(next(iter(columns.values()))))
+    assert values is not None
+    if isinstance(values, np.memmap):
         values.flush()
+    return values
+
+
+def _empty(shape: tuple[int, int], path: Path | None) -> np.ndarray:
+    if path is None:
+        return np.empty(shape, np.float32)
+    values = np.lib.format.open_memmap(path, "w+", np.float32, shape)
+    reserve(path)
+    return values
 
 
 def _key(teacher: Predictor, split: Split) -> str:
@@ -125,5 +128,5 @@ def _key(teacher: Predictor, split: Split) -> str:
     for name, tensor in sorted(teacher.model.state_dict().items()):
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
         digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
-    token_cache.update_digest(digest, split.for_training())
+    update_digest(digest, split.for_training())
     return digest.hexdigest()
