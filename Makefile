@@ -9,7 +9,7 @@ CONSTRAINTS := $(if $(GPU),$(VENV)/constraints-gpu.txt,constraints.txt)
 DATA ?= sample:feedback
 RECIPES := $(notdir $(basename $(wildcard recipes/*.yaml)))
 
-.PHONY: help install quickstart encoder compress test test-lowest fuzz lint format clean recipes FORCE $(addprefix recipe-,$(RECIPES))
+.PHONY: help install quickstart encoder compress test test-lowest fuzz kills faults lint format clean recipes FORCE $(addprefix recipe-,$(RECIPES))
 
 help:
 	@echo "make quickstart      set up .venv, fine-tune on the sample, predict"
@@ -18,6 +18,8 @@ help:
 	@echo "make test            set up .venv, run the tests"
 	@echo "make lint            ruff and mypy"
 	@echo "make fuzz            N=2000 SEED=1: spoilt inputs; ONLY=7 repeats the one of that number"
+	@echo "make kills           N=200 SEED=1: commands killed (SIGNAL=INT: interrupted) at random moments, run again"
+	@echo "make faults          STEP=4096: a full disk at every write of every command (as root)"
 	@echo "make test-lowest     the tests on the oldest versions that pyproject.toml allows"
 	@echo "make recipe-NAME     run recipes/NAME.yaml; NAME is one of: $(RECIPES)"
 	@echo "make clean           delete the environment, caches and runs/quickstart"
@@ -128,8 +130,17 @@ test: $(READY)
 # each input is used, or refused with one message; what fails is kept in fuzz-failures/
 N ?= 2000
 SEED ?= 1
+kills: N = 200
+SIGNAL ?= KILL
+STEP ?= 4096
 fuzz: $(READY)
 	$(BIN)/python tests/fuzz/fuzz.py --n $(N) --seed $(SEED) $(if $(ONLY),--only $(ONLY))
+
+kills: $(READY)
+	$(BIN)/python tests/faults/kills.py --n $(N) --seed $(SEED) --signal $(SIGNAL)
+
+faults: $(READY)
+	$(BIN)/python tests/faults/disk.py --step $(STEP)
 
 lint: $(READY)
 	$(BIN)/ruff check .

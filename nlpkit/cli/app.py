@@ -8,6 +8,7 @@ import importlib
 import inspect
 import os
 import sys
+import tempfile
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -271,6 +272,11 @@ def _command_of(arguments: list[str]) -> str:
 
 
 def _unexpected(error: Exception) -> tuple[str, str | None, int]:
+    from nlpkit.runs.files import is_disk_full
+
+    if isinstance(error, OSError) and is_disk_full(error):  # of temporary files, for one
+        place = error.filename or tempfile.gettempdir()
+        return f"the disk is full: {place} could not be written", "Free some space; TMPDIR moves temporary files.", 1
     text = str(error).strip().splitlines()
     message = f"{type(error).__name__}: {text[0] if text else ''}"
     return message, "Run again with --verbose for the traceback.", 1

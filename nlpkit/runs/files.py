@@ -233,5 +233,6 @@ def is_disk_full(error: BaseException) -> bool:
         "PytorchStreamWriter failed",
         "unexpected pos",
         " requested and ",
+        "iostream error",
     )
     return any(sign in str(error) for sign in signs)

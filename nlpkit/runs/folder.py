@@ -150,19 +150,22 @@ class RunFolder:
         fresh = self.state() == "free"
         with interrupts.waiting(), self.writing():
             self.path.mkdir(parents=True, exist_ok=True)
-            lock.take(self.path)
-            if overwrite and not resume and self.state() in ("running", "complete"):
-                self._clear()
-            if not (overwrite or resume):
-                self._claim()
             try:
+                lock.take(self.path)
+                if overwrite and not resume and self.state() in ("running", "complete"):
+                    self._clear()
+                if not (overwrite or resume):
+                    self._claim()
                 write_json(
                     self.path / RECORD,
                     {"schema_version": SCHEMA_VERSION, "status": "running", **record, "started": _now()},
                 )
-            except BaseException:
+            except OSError:
                 if fresh:  # nobody need see to a run that has not begun
                     (self.path / RECORD).unlink(missing_ok=True)
+                    lock.give_back(self.path)
+                    with contextlib.suppress(OSError):
+                        self.path.rmdir()
                 raise
 
     def _claim(self) -> None:
@@ -233,17 +236,18 @@ class RunFolder:
     def finish(self, record: Mapping[str, Any], staged: Path, *, keep_checkpoints: bool) -> None:
         """Move the staged files into place; the record that says `complete` is written last."""
         with interrupts.waiting(), self.writing():
+            # written while there is nothing to undo: what follows needs no room on the disk
+            write_json(
+                staged / RECORD,
+                {"schema_version": SCHEMA_VERSION, "status": "complete", **record, "finished": _now()},
+            )
             follow_umask(staged)
-            for item in staged.iterdir():
+            for item in sorted(staged.iterdir(), key=lambda item: item.name == RECORD):
                 target = self.path / item.name
                 if target.is_dir():
                     shutil.rmtree(target)
                 item.replace(target)
             staged.rmdir()
-            write_json(
-                self.path / RECORD,
-                {"schema_version": SCHEMA_VERSION, "status": "complete", **record, "finished": _now()},
-            )
             if keep_checkpoints:
                 follow_umask(self.checkpoints)
             else:

@@ -48,7 +48,11 @@ def take(folder: Path, patience: float = 0.0) -> None:
                 time.sleep(0.05)
                 continue
             _refuse_live(folder, before, locked)
-            _write(descriptor)
+            try:
+                _write(descriptor)
+            except BaseException:
+                path.unlink()
+                raise
             _held[path] = descriptor
         finally:
             if path not in _held:
@@ -87,6 +91,13 @@ def given_back() -> Iterator[None]:
     finally:
         for path in set(_held) - before:
             _give_back(path)
+
+
+def give_back(folder: Path) -> None:
+    """Let others have a folder, if this process has it."""
+    path = _file(folder)
+    if path in _held:
+        _give_back(path)
 
 
 def _give_back(path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ from transformers import TrainerCallback
 
 from nlpkit.compression import masks
 from nlpkit.compression.masks import Prunable, Scope
+from nlpkit.runs.folder import RunFolder
 from nlpkit.training.trainer import NlpkitTrainer
 
 if TYPE_CHECKING:
@@ -114,8 +116,12 @@ class KeepStart(TrainerCallback):
     def on_train_begin(self, args: Any, state: Any, control: Any, **keywords: Any) -> None:
         if state.is_world_process_zero and not self.folder.exists():
             unfinished = self.folder.with_name(f".{self.folder.name}")
-            keywords["model"].save_pretrained(unfinished)
-            unfinished.replace(self.folder)
+            with RunFolder(self.folder.parent.parent).writing():
+                try:
+                    keywords["model"].save_pretrained(unfinished)
+                    unfinished.replace(self.folder)
+                finally:
+                    shutil.rmtree(unfinished, ignore_errors=True)
 
 
 class GradualPruning(NlpkitTrainer):

@@ -1,0 +1,108 @@
+"""The commands that faults are tried on: each with tiny models, so that a run takes a second or two."""
+
+from __future__ import annotations
+
+import random
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).parent
+sys.path[:0] = [str(HERE), str(HERE.parent), str(HERE.parent.parent)]
+
+import every_task  # noqa: E402  (found through the line above)
+from conftest import make_model, make_tokenizer, rows, sentence, write_csv  # noqa: E402
+from qa_models import asked, make_reader, write_squad  # noqa: E402
+
+TRAINING = {"device": "cpu", "threads": 1, "batch_size": 16, "learning_rate": 5e-3, "logging_steps": 1}
+Arguments = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Case:
+    """A command and what it is given.
+
+    Attributes:
+        arguments: the command first.
+        compared: patterns of the files that must be the same after a fault as without.
+        again: the flag with which it is run again after a fault.
+        output: a folder, or what the name of the file to write ends in.
+    """
+
+    arguments: list[str]
+    compared: tuple[str, ...] = ("*.safetensors",)
+    again: str = "--resume"
+    output: str = ""
+
+    def command(self, output: Path, *more: str) -> list[str]:
+        """What stands behind `nlpkit`."""
+        return [*self.arguments, "--output", str(output), *more]
+
+    def result(self, output: Path) -> dict[str, bytes]:
+        """The files that are compared, by name."""
+        if self.output:
+            return {"output": output.read_bytes()} if output.exists() else {}
+        return {
+            str(path.relative_to(output)): path.read_bytes()
+            for pattern in self.compared
+            for path in sorted(output.glob(pattern))
+        }
+
+
+def flags(**given: Any) -> list[str]:
+    return [part for name, value in given.items() for part in (f"--{name.replace('_', '-')}", str(value))]
+
+
+def make(folder: Path, only: Callable[[str], bool] = lambda _: True) -> dict[str, Case]:
+    """Data and models in `folder`, and the commands that take them.
+
+    Args:
+        folder: to write to.
+        only: which of `NAMES` are wanted; what no other needs is not made.
+    """
+    model = make_model(folder / "model")
+    run = every_task.make_run("classification", folder / "classification", model)
+    made = {
+        "finetune-cls": [*flags(data=run.parent / "data", model=model, epochs=2, **TRAINING)],
+        "distill": [str(run), *flags(student_layers=1, epochs=2, measure_seconds=0, **TRAINING)],
+        "prune": [str(run), *flags(what="ffn,heads", sparsity=0.4, epochs=2, measure_seconds=0, **TRAINING)],
+        "prune-weights": [str(run), *flags(sparsity=0.5, epochs=2, rounds=3, measure_seconds=0, **TRAINING)],
+    }
+    if only("finetune-ner"):
+        tags = folder / "tags"
+        tags.mkdir()
+        for split, size in {"train": (64, 1), "validation": (32, 2)}.items():
+            (tags / f"{split}.conll").write_text(every_task.tagged(*size), encoding="utf-8")
+        made["finetune-ner"] = flags(data=tags, model=model, epochs=2, **TRAINING)
+    if only("finetune-qa"):
+        questions = folder / "questions"
+        questions.mkdir()
+        for split, (count, seed) in {"train": (64, 1), "validation": (32, 2)}.items():
+            write_squad(questions / f"{split}.json", asked(count, seed=seed))
+        reader = make_reader(folder / "reader")
+        made["finetune-qa"] = flags(data=questions, model=reader, epochs=2, max_length=48, doc_stride=8, **TRAINING)
+    text = folder / "text.txt"
+    rng = random.Random(0)
+    text.write_text("".join(sentence(rng, "positive", 12) + "\n" for _ in range(300)), encoding="utf-8")
+    make_tokenizer().save_pretrained(folder / "tokenizer")
+    shape = {"layers": 2, "hidden_size": 32, "heads": 2, "intermediate_size": 64}
+    made["pretrain-mlm"] = flags(
+        data=text, tokenizer=folder / "tokenizer", max_length=32, epochs=2, eval_steps=5, **shape, **TRAINING
+    )
+    cases = {name: Case([name.removesuffix("-weights"), *arguments]) for name, arguments in made.items()}
+    quantized = ["quantize", str(run), *flags(to="bf16", measure_seconds=0)]
+    cases["quantize"] = Case(quantized, again="--overwrite")
+    tokenizer = ["train-tokenizer", *flags(data=text, vocab_size=120)]
+    # of pieces that occur equally often the library learns one or the other
+    cases["train-tokenizer"] = Case(tokenizer, ("tokenizer_config.json",), again="--overwrite")
+    rows_of = write_csv(folder / "rows.csv", rows(40))
+    answers = ["predict", str(run), *flags(input=rows_of)]
+    cases["predict"] = Case(answers, again="--overwrite", output=".csv")
+    return {name: case for name, case in cases.items() if only(name)}
+
+
+TRAINS = ("finetune-cls", "finetune-ner", "finetune-qa", "pretrain-mlm", "distill", "prune", "prune-weights")
+WRITES = ("quantize", "train-tokenizer", "predict")
+NAMES = (*TRAINS, *WRITES)

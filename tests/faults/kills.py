@@ -1,0 +1,167 @@
+"""Commands killed (kill -9) or interrupted at random moments, and run again: results must be the same, bit for bit.
+
+What trains goes on with --resume, twice killed now and then; what does not begins again with --overwrite. After a kill
+no folder and no file may look finished that is not; an interrupted command ends with 130 and one message.
+
+    make kills N=200 SEED=1
+    make kills N=200 SEED=1 SIGNAL=INT
+"""
+
+from __future__ import annotations
+
+import argparse
+import collections
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+HERE = Path(__file__).parent
+sys.path[:0] = [str(HERE), str(HERE.parent), str(HERE.parent.parent)]
+
+import commands  # noqa: E402  (found through the line above)
+import forked  # noqa: E402
+
+START = 0.1  # seconds until a process is one of nlpkit's
+TWICE = 0.25  # share of the kills after which the second process is killed, too
+STAGES = ("before its folder", "before a checkpoint", "behind a checkpoint", "finished")
+
+
+def start(case: commands.Case, output: Path, *more: str) -> subprocess.Popen[str]:
+    """`nlpkit COMMAND`, in a process that has the libraries already."""
+    command = [sys.executable, "-m", "nlpkit", *case.command(output, *more)]
+    cache = {"NLPKIT_CACHE": str(output.parent / "cache")}
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE}
+    return forked.Popen(command, text=True, cwd=HERE.parent.parent, env={**os.environ, **cache}, **quiet)
+
+
+def finished(case: commands.Case, output: Path, *more: str) -> dict[str, bytes]:
+    """Run to the end; the files that are compared.
+
+    Raises:
+        AssertionError: the command failed.
+    """
+    process = start(case, output, *more)
+    _, errors = process.communicate(timeout=600)
+    assert process.returncode == 0, f"{' '.join(case.command(output, *more))}: exit {process.returncode}\n{errors}"
+    result = case.result(output)
+    assert result, f"{output}: nothing was written"
+    return result
+
+
+def stage(case: commands.Case, output: Path) -> str:
+    """How far a killed command had come.
+
+    Raises:
+        AssertionError: what it has left looks finished and is not.
+    """
+    if case.output:
+        return STAGES[3] if output.exists() else STAGES[0]
+    record = output / "nlpkit.json"
+    if not record.exists():
+        assert not case.result(output), "there are results without a record"
+        return STAGES[0]
+    text = record.read_text(encoding="utf-8")  # empty: claimed, and nothing begun
+    if text and json.loads(text)["status"] == "complete":
+        return STAGES[3]
+    return STAGES[2] if list(output.glob("checkpoints/*/trainer_state.json")) else STAGES[1]
+
+
+def end(process: subprocess.Popen[str], seconds: float, number: signal.Signals) -> bool:
+    """Let it work for so long, then send it a signal; whether that was the end of it.
+
+    Raises:
+        AssertionError: it was not interrupted as it should be.
+    """
+    sent = False
+    try:
+        _, errors = process.communicate(timeout=seconds)
+    except subprocess.TimeoutExpired:
+        process.send_signal(number)
+        sent = True
+        _, errors = process.communicate(timeout=60)
+    if number == signal.SIGKILL:
+        return process.returncode == -signal.SIGKILL
+    assert process.returncode == (130 if sent and process.returncode else 0), f"exit {process.returncode}: {errors}"
+    assert "Traceback" not in errors and "Exception ignored" not in errors, errors
+    assert errors.count("nlpkit: ") == (process.returncode != 0), errors
+    return process.returncode != 0
+
+
+def try_one(
+    case: commands.Case, output: Path, expected: dict[str, bytes], moments: list[float], number: signal.Signals
+) -> list[str]:
+    """Send a signal after each of the moments (seconds), then run to the end; the stages in which it came.
+
+    Raises:
+        AssertionError: the result is another one, or what was left looks finished.
+    """
+    met = []
+    for seconds in moments:
+        more = [case.again] if output.exists() else []
+        if end(start(case, output, *more), seconds, number):
+            met.append(stage(case, output))
+            interrupted = number != signal.SIGKILL and not case.output and output.exists()
+            left = [path.name for path in output.glob(".*")] if interrupted else []
+            assert not left, f"left behind: {left}"
+    result = finished(case, output, case.again)
+    assert result.keys() == expected.keys(), f"{sorted(result)} instead of {sorted(expected)}"
+    other = [name for name in result if result[name] != expected[name]]
+    assert not other, f"{other} differ from the run that was left alone"
+    return met
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--n", type=int, default=200, help="kills")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--signal", choices=("KILL", "INT", "TERM"), default="KILL")
+    parser.add_argument("--only", choices=commands.NAMES, action="append", help="this command (repeatable)")
+    options = parser.parse_args()
+    os.environ |= {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
+    rng, number = random.Random(options.seed), signal.Signals[f"SIG{options.signal}"]
+    begun, kills, failures = time.monotonic(), 0, 0
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        wanted = options.only or commands.NAMES
+        cases = commands.make(folder, lambda name: name in wanted)
+        met: dict[str, collections.Counter[str]] = {name: collections.Counter() for name in cases}
+        expected, seconds = {}, {}
+        for name, case in cases.items():
+            (folder / name).mkdir()
+            clock = time.monotonic()
+            expected[name] = finished(case, folder / name / f"whole{case.output}")
+            seconds[name] = time.monotonic() - clock
+        while kills < options.n:
+            for name, case in cases.items():
+                place = folder / name / f"{kills}"
+                place.mkdir()
+                moments = [rng.uniform(START, seconds[name]) for _ in range(1 + (rng.random() < TWICE))]
+                try:
+                    stages = try_one(case, place / f"run{case.output}", expected[name], moments, number)
+                    met[name].update(stages)
+                    kills += len(stages)
+                except AssertionError as error:
+                    failures += 1
+                    print(f"{name}, {options.signal} after {moments} s: {error}", flush=True)
+                shutil.rmtree(place)
+                if kills >= options.n:
+                    break
+    width = max(map(len, met))
+    print(f"{'ended':<{width}}", *STAGES, sep="  ")
+    for name, counts in met.items():
+        print(f"{name:<{width}}", *(f"{counts[stage]:>{len(stage)}}" for stage in STAGES), sep="  ")
+    print(
+        f"{kills} times SIG{options.signal}, seed {options.seed}: {failures} failures, {time.monotonic() - begun:.0f} s"
+    )
+    return 1 if failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
