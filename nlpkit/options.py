@@ -560,7 +560,7 @@ class TrainingOptions(DeviceOptions):
         None, "Dropout probability everywhere.", panel="Training", ge=0, lt=1, shown_default="the model's"
     )
     batching: Literal["length", "random"] = option(
-        "length", "Batches of rows of like length, or of random rows.", panel="Training"
+        "length", "Batches of rows of like length; or of random rows, as a plain Trainer trains.", panel="Training"
     )
     gradient_checkpointing: bool = option(False, "Save memory: recompute activations.", panel="Training")
     compile: bool = option(False, "torch.compile the model.", panel="Training")

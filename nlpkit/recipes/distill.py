@@ -140,7 +140,6 @@ def _experiment(config: Config) -> Experiment:
     teacher.task.max_length, teacher.task.training_length = task.max_length, task.training_length
 
     # Trainer takes seconds to import, which nobody should wait for to hear of a mistake in the data
-    from nlpkit.training import dropout, embeddings
     from nlpkit.training.distillation import DistillationTrainer
 
     model, new = student.opened(origin, config, teacher, task)
@@ -154,10 +153,7 @@ def _experiment(config: Config) -> Experiment:
     asked = Predictor.of(teacher.task, teacher.model, teacher.tokenizer, device)
     asked.record = teacher.record
     lessons, said = _lessons(config, aims, asked, task, origin, ready["train"])
-    if not process.shards_parameters():
-        embeddings.keep_used_rows(model, origin.tokenizer, [split.token_ids() for split in ready.values()])
-    if device.name == "cpu":
-        dropout.use_cpu_dropout(model)
+    runs.cheapen(config, model, origin.tokenizer, ready, device)
     trainer, steps = runs.make_trainer(
         config,
         task,

@@ -67,9 +67,6 @@ def build(config: FinetuneOptions, command: str, task_class: type[Task]) -> Expe
     lengths = features.choose_max_length(task, tokenizer, examples, limit, most, config.seed)
     task.prepare_loss(config, examples["train"])
 
-    # Trainer takes seconds to import, which nobody should wait for to hear of a mistake in the data
-    from nlpkit.training import dropout, embeddings
-
     model, new = _open_model(config, model_config, task, tokenizer, head)
     size = sum(parameter.numel() for parameter in model.parameters())
     if process.is_main_process():
@@ -78,10 +75,7 @@ def build(config: FinetuneOptions, command: str, task_class: type[Task]) -> Expe
     findings += runs.cut_findings(task, ready)
     if (chosen := task.training_rows(examples["train"], config)) is not None:
         ready["train"] = _redrawn(ready["train"], chosen)
-    if not process.shards_parameters():
-        embeddings.keep_used_rows(model, tokenizer, [split.token_ids() for split in ready.values()])
-    if device.name == "cpu":
-        dropout.use_cpu_dropout(model)
+    runs.cheapen(config, model, tokenizer, ready, device)
     trainer, steps = runs.make_trainer(config, task, ready, model, tokenizer, device, folder)
     experiment = Experiment(
         config=config,

@@ -368,7 +368,7 @@ def _model(config: Config, tokenizer: Any, device: Device) -> tuple[Any, list[st
     if config.gradient_checkpointing and not model.supports_gradient_checkpointing:
         raise UserError(f"--gradient-checkpointing: {model.config.model_type} cannot recompute its activations")
     parameters.freeze(model, config.freeze)
-    if device.name == "cpu":
+    if device.name == "cpu" and config.batching != "random":  # see `experiment.cheapen`
         dropout.use_cpu_dropout(model)
     return model, new
 
@@ -649,6 +649,7 @@ def _trainer(
         # the position in the stream is part of the checkpoint; Trainer would read and throw away what came before it
         **({"ignore_data_skip": True, "accelerator_config": {"dispatch_batches": False}} if config.streaming else {}),
     )
+    training_arguments.try_out(arguments, objective.model, steps)
     trainer = PretrainingTrainer(
         objective=objective,
         grouped=_grouped(config),

@@ -207,7 +207,7 @@ def _make_trainer(
     config: Config, cut: Cut, ready: dict[str, Split], device: Device, folder: RunFolder
 ) -> tuple[Any, int]:
     """The Trainer in which the model recovers, with its masks and its teacher; one of no steps without --epochs."""
-    from nlpkit.training import dropout, embeddings, parameters
+    from nlpkit.training import parameters
     from nlpkit.training.distillation import Aims, DistillationTrainer, Lessons
     from nlpkit.training.pruning import GradualPruning, KeepStart
     from nlpkit.training.teacher_cache import teacher_logits
@@ -217,10 +217,8 @@ def _make_trainer(
     more: dict[str, Any] = {}
     if config.epochs:
         parameters.freeze(cut.model, config.freeze)
-        if not (process.shards_parameters() or "embeddings" in config.include):
-            embeddings.keep_used_rows(cut.model, cut.tokenizer, [split.token_ids() for split in ready.values()])
-        if device.name == "cpu":
-            dropout.use_cpu_dropout(cut.model)
+        whole = "embeddings" in config.include
+        runs.cheapen(config, cut.model, cut.tokenizer, ready, device, rows=not whole)
         if cut.sparsifier is not None:
             kinds.append(GradualPruning)
             more["sparsifier"] = cut.sparsifier

@@ -24,8 +24,7 @@ from nlpkit.runs.folder import RunFolder
 from nlpkit.tasks import outputs as model_outputs
 from nlpkit.tasks.base import BOOKKEEPING
 from nlpkit.training import parameters
-from nlpkit.training.arguments import try_out
-from nlpkit.training.batching import IGNORED, LengthBatchSampler
+from nlpkit.training.batching import IGNORED, RANDOM_ORDER, LengthBatchSampler
 from nlpkit.training.schedules import Budget
 
 if TYPE_CHECKING:
@@ -94,10 +93,10 @@ class ResumableTrainer(Trainer):
         self.layer_decay = layer_decay
         self.sampler: LengthBatchSampler | None = None
         self._unlogged: dict[str, Any] | None = None
+        self._other_order = False
         place = Path(arguments["args"].output_dir)
         missing = [folder for folder in (place, *place.parents) if not folder.exists()]
         super().__init__(**arguments)
-        try_out(self.args, self.model, self.budget.steps)
         # Trainer makes its folder at once; a run that is only planned leaves none. Only by the process that made it: of
         # several, one would remove what the other is making
         for folder in missing if self.args.should_save else []:
@@ -107,6 +106,11 @@ class ResumableTrainer(Trainer):
     def ordered(self, lengths: np.ndarray, *, grouped: bool) -> LengthBatchSampler:
         """The order of rows of these lengths, whole optimizer steps of like length where `grouped`."""
         args = self.args
+        if self._other_order and not grouped:
+            reporting.current().warn(
+                "the run was begun by an nlpkit with another random order: of the epoch that was interrupted some rows "
+                "are trained on twice and as many not at all (--overwrite begins anew)"
+            )
         self.sampler = LengthBatchSampler(
             lengths,
             self._train_batch_size * args.gradient_accumulation_steps * args.world_size,
@@ -145,7 +149,7 @@ class ResumableTrainer(Trainer):
 
     def position(self) -> dict[str, Any]:
         """What a checkpoint keeps besides Trainer's own state: JSON values."""
-        out: dict[str, Any] = {"seconds": self.budget.seconds()}
+        out: dict[str, Any] = {"seconds": self.budget.seconds(), "random_order": RANDOM_ORDER}
         if hasattr(self, "_tr_loss") and process.world_size() == 1:
             # Trainer would begin a new mean: the next line of the resumed run's log would be another one
             out["unlogged"] = {"loss": float(self._tr_loss), "from": self._globalstep_last_logged}
@@ -154,6 +158,7 @@ class ResumableTrainer(Trainer):
     def go_on_from(self, position: dict[str, Any]) -> None:
         """Take up what `position` of the interrupted run gave; before `train`."""
         self.budget.before = position.get("seconds", 0.0)
+        self._other_order = position.get("random_order") != RANDOM_ORDER
         self._unlogged = position.get("unlogged")
 
     def begin(self) -> None:

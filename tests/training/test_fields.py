@@ -82,6 +82,7 @@ def test_what_training_would_refuse_is_told_at_a_dry_run(values: dict[str, Any],
     with pytest.raises(UserError) as error:
         finetune_cls.run(configured(dry_run=True, **values))
     assert said in error.value.message
+    assert not configured().output.exists()
 
 
 def test_values_reach_trainer_with_their_types(configured: Any) -> None:
