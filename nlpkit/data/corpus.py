@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import IO, Any, cast
 
 from nlpkit import process, reporting
-from nlpkit.data import columns, hub, readers, sources, splits
+from nlpkit.data import columns, hub, pipes, readers, sources, splits
 from nlpkit.data.labels import is_missing
 from nlpkit.errors import UserError
 from nlpkit.options import CorpusOptions
@@ -80,7 +80,7 @@ class Corpus:
     def size(self) -> int | None:
         if not all(isinstance(source, _File) for source in self._sources):
             return None
-        return sum(source.path.stat().st_size for source in self._sources if isinstance(source, _File))
+        return sum(source.bytes for source in self._sources if isinstance(source, _File))
 
     def batches(self, size: int = 1000, *, start: int = 0, bar: Progress | None = None) -> Iterator[Batch]:
         """The texts in batches of `size`; the last one may be smaller.
@@ -154,6 +154,7 @@ class _File:
     def __post_init__(self) -> None:
         self.reading = replace(readers.Reading.of(self.options), format=self.format)
         self._said: set[str] = set()
+        self._begun = pipes.state(self.path)
         source = self._source()  # checks format, encoding and delimiter
         if self.format == "txt":
             source.names(["text"])
@@ -168,12 +169,17 @@ class _File:
         source.said = self._said  # each pass over the file finds the same
         return source
 
+    @property
+    def bytes(self) -> int:
+        """Size on the disk."""
+        return pipes.on_disk(self.path).stat().st_size
+
     def _choose(self, names: Iterable[str]) -> None:
         self.column = text_column(list(names), self.options.text_column, str(self.path))
 
     def read(self, bar: Progress | None) -> Iterator[Texts]:
         source = self._source()
-        size, told = self.path.stat().st_size, 0
+        size, told = self.bytes, 0
         shares = {"txt": self._lines, "parquet": self._parquet}.get(self.format, self._rows)(source)
         for texts, share in shares:
             if bar is not None:
@@ -183,14 +189,15 @@ class _File:
             yield texts
         if bar is not None:
             bar.advance(size - told)
+        pipes.tell_changed(self.path, self._begun)
 
     def _lines(self, source: readers.Input) -> Iterator[tuple[Texts, float]]:
-        size = max(self.path.stat().st_size, 1)
+        size = max(self.bytes, 1)
         for texts in _documents(source.blocks()):
             yield texts, source.consumed() / size
 
     def _rows(self, source: readers.Input) -> Iterator[tuple[Texts, float]]:
-        size = max(self.path.stat().st_size, 1)
+        size = max(self.bytes, 1)
         assert self.column is not None
         rows = source.rows()
         while some := list(itertools.islice(rows, _ROWS)):

@@ -11,7 +11,9 @@ import gzip
 import io
 import itertools
 import re
+import shutil
 import sys
+import tempfile
 import zlib
 from array import array
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -21,7 +23,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Literal, cast
 
 from nlpkit import nearby, reporting
-from nlpkit.data import conll, delimited, layouts, split_names
+from nlpkit.data import conll, delimited, layouts, pipes, split_names
 from nlpkit.data.csv_rows import csv_rows
 from nlpkit.data.json_rows import json_rows, jsonl_rows, squad_rows
 from nlpkit.data.layouts import ANYTHING, Wanted
@@ -296,7 +298,10 @@ class Input:
             refuse_address(name)
             if not file.exists():
                 raise missing(file)
+            pipes.require_file(file)
             format = reading.format_of(file)
+            if not keep:  # answers are given as rows come; all else may look at a file more than once
+                file = pipes.on_disk(file)
         else:
             name, file = "stdin", sys.stdin if isinstance(path, str | Path) else path
         known = sorted(_READERS)
@@ -569,12 +574,17 @@ class Input:
             raise UserError(f"{self.name}: not a parquet file ({error})", OTHER_FORMAT) from error
 
     def seekable(self) -> Path | IO[bytes]:
-        """What libraries that jump about in a file can open; a packed file, a pipe or a stream is read into memory."""
+        """What libraries that jump about in a file can open; a pipe or a stream is copied to the disk."""
         if isinstance(self.file, Path) and self.file.is_file() and not self.packed:
             return self.file
         with self.binary() as stream:
-            data = stream.read(DOCUMENT + 1 if self.packed else -1)
-        if self.packed and len(data) > DOCUMENT:
+            if not self.packed:
+                copy = cast(IO[bytes], tempfile.TemporaryFile())  # noqa: SIM115  (gone with the last who reads it)
+                shutil.copyfileobj(stream, copy, _BLOCK)
+                copy.seek(0)
+                return copy
+            data = stream.read(DOCUMENT + 1)
+        if len(data) > DOCUMENT:
             message = f"{self.name}: more than {DOCUMENT:,} bytes when unpacked, which are read whole"
             raise UserError(message, "Unpack it, and pass the file that it held.")
         return io.BytesIO(data)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import glob
 import hashlib
+import os
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from nlpkit import reporting
-from nlpkit.data import hub, layouts, readers, split_names
+from nlpkit.data import hub, layouts, pipes, readers, split_names
 from nlpkit.data.layouts import Wanted, aligned, brat, class_folders
 from nlpkit.data.one_type import agreed, type_conflict
 from nlpkit.data.readers import Reading
@@ -46,8 +47,9 @@ class FileInfo:
 
     @classmethod
     def of(cls, path: Path) -> FileInfo:
-        with path.open("rb") as stream:
-            return cls(str(path), hashlib.file_digest(stream, "sha256").hexdigest(), path.stat().st_size)
+        with pipes.on_disk(path).open("rb") as stream:
+            size = os.fstat(stream.fileno()).st_size
+            return cls(str(path), hashlib.file_digest(stream, "sha256").hexdigest(), size)
 
 
 @dataclass
@@ -233,6 +235,7 @@ def is_local(data: str) -> bool:
     """Whether `data` is, or is meant to be, a path and not a name on the hub."""
     return (
         Path(data).expanduser().exists()
+        or data == "-"
         or data.startswith((".", "/", "~"))
         or readers.format_of(data) is not None
         or any(mark in data for mark in ("*", "?", "[", ",", "://"))
@@ -248,8 +251,9 @@ def _is_saved(folder: Path) -> bool:
 
 def expand(spec: str) -> list[Path]:
     """The existing files that a path, a glob or a comma-separated list of them stands for, in order."""
-    path = Path(spec).expanduser()
-    if path.is_file():
+    path = pipes.STDIN if spec == "-" else Path(spec).expanduser()
+    if path.exists() and not path.is_dir():
+        pipes.require_file(path)
         return [path]
     readers.refuse_address(spec)
     if "," in spec:
@@ -417,7 +421,10 @@ def _read(loaded: LoadedData, split: str, paths: list[Path], reading: Reading) -
     from datasets import Dataset, DatasetInfo, Features
 
     kinds = [reading.format_of(path) for path in paths]
+    before = [pipes.state(path) for path in paths]
     parts = [_part(path, reading) for path in paths]
+    for path, state in zip(paths, before, strict=True):
+        pipes.tell_changed(path, state)
     tables = _agreeing([part.table for part in parts], paths)
     table = pa.concat_tables(tables, promote_options="permissive")
     for index, column in enumerate(table.schema):

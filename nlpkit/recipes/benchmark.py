@@ -22,6 +22,7 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import Field
 
 from nlpkit import models, reporting
+from nlpkit.data import pipes
 from nlpkit.errors import UserError
 from nlpkit.inference import exporting
 from nlpkit.measurement import comparison, environment, gates, results, tables
@@ -120,6 +121,8 @@ def run(config: Config) -> Report:
     config, finished = running.taken_up(config, COMMAND)
     if not config.models:
         raise UserError("MODEL is required", "Name run folders, model folders or hub names, the reference first.")
+    if config.data:
+        config = config.changed(data=pipes.lasting(config.data))  # the processes that measure have no pipes of ours
     conditions = [gates.parse(text) for text in config.fail_if]
     old = comparison.read(config.compare) if config.compare else None
     if finished and not finished[0].get("stopped"):

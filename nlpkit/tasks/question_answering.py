@@ -795,8 +795,6 @@ def _read_text(path: Path, encoding: str) -> str:
     """A text file as it is, line ends included, so that characters are counted as in the file."""
     from nlpkit.data import readers
 
-    if not path.is_file():
-        raise readers.missing(path) if not path.exists() else UserError(f"--context-file {path} is no file")
     source = readers.Input.of(path, readers.Reading("txt", encoding))
     text = source.whole()
     if not text.strip():

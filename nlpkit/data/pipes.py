@@ -1,0 +1,114 @@
+"""Files that can be read once (pipes, `<(zcat x)`, standard input), files that change, and what is no file."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import shutil
+import stat
+import sys
+import tempfile
+from pathlib import Path
+
+from nlpkit import reporting
+from nlpkit.errors import RunError, UserError
+from nlpkit.runs.folder import human_bytes
+
+STDIN = Path("/dev/stdin")
+"""What `-` stands for as a file."""
+
+_copies: dict[tuple[str, int, int], Path] = {}
+
+
+def require_file(path: Path) -> None:
+    """Refuse what is there, but holds no rows that end.
+
+    Raises:
+        UserError: a socket, a disk, or a device other than the terminal and the null device.
+    """
+    found = path.stat()
+    kinds = ((stat.S_ISSOCK, "a socket"), (stat.S_ISBLK, "a disk"), (stat.S_ISCHR, "a device"))
+    kind = next((name for test, name in kinds if test(found.st_mode)), None)
+    if kind is None or (kind == "a device" and (_is_null(found) or _is_terminal(found))):
+        return
+    raise UserError(f"{path} is {kind}, not a file", "Name a file, or a pipe.")
+
+
+def _is_null(found: os.stat_result) -> bool:
+    return found.st_rdev == Path(os.devnull).stat().st_rdev
+
+
+def _is_terminal(found: os.stat_result) -> bool:
+    return sys.stdin is not None and sys.stdin.isatty() and os.path.samestat(os.fstat(sys.stdin.fileno()), found)
+
+
+def _stat(path: Path) -> os.stat_result:
+    try:
+        return path.stat()
+    except FileNotFoundError:
+        raise UserError(f"{path}: the file has gone while it was read", "Read a copy that nobody changes.") from None
+
+
+def on_disk(path: Path) -> Path:
+    """A file with the same content that can be read again: `path` itself, or a copy that lasts as long as this process.
+
+    Raises:
+        UserError: see `require_file`; or it has gone.
+        RunError: the copy cannot be written.
+    """
+    found = _stat(path)
+    if stat.S_ISREG(found.st_mode) or stat.S_ISDIR(found.st_mode):
+        return path
+    require_file(path)
+    key = (str(path), found.st_dev, found.st_ino)
+    if key not in _copies:
+        _copies[key] = _copied(path)
+    return _copies[key]
+
+
+def lasting(spec: str) -> str:
+    """What other processes can read in place of a pipe; all else as it is."""
+    path = STDIN if spec == "-" else Path(spec).expanduser()
+    return str(on_disk(path)) if path.exists() and on_disk(path) != path else spec
+
+
+def _copied(path: Path) -> Path:
+    folder = Path(tempfile.mkdtemp(prefix="nlpkit-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    copy = folder / path.name  # of which the suffix may say how it is packed
+    with path.open("rb") as source:
+        try:
+            with copy.open("wb") as out:
+                shutil.copyfileobj(source, out, 2**20)
+        except OSError as error:
+            hint = "Write it to a file, and name that; TMPDIR names another folder for copies."
+            raise RunError(f"{path}: no copy of the pipe fits in {folder} ({error.strerror})", hint) from error
+    if size := copy.stat().st_size:
+        reporting.current().note(f"{path}: a pipe, copied to {folder} ({human_bytes(size)}) to be read more than once")
+    return copy
+
+
+State = tuple[int, int, int]
+
+
+def state(path: Path) -> State | None:
+    """What tells whether a file is still the same: its number on the disk, size and time; None for anything else.
+
+    Raises:
+        UserError: it has gone.
+    """
+    found = _stat(path)
+    return (found.st_ino, found.st_size, found.st_mtime_ns) if stat.S_ISREG(found.st_mode) else None
+
+
+def tell_changed(path: Path, before: State | None) -> None:
+    """Warn where a file is not what it was before it was read: nobody knows which rows were.
+
+    Raises:
+        UserError: it has gone.
+    """
+    if state(path) != before:
+        reporting.current().warn(
+            f"{path}: the file has changed while it was read, so that some of its rows may be old, others new or cut; "
+            "read it again, or a copy that nobody changes"
+        )
