@@ -17,7 +17,7 @@ def main() -> int:
         if sys.stderr is not None:
             sys.stderr.write("nlpkit: interrupted\n")
         code = interrupts.EXIT_CODE
-    interrupts.leave()
+    interrupts.leave(code)
     return code
 
 

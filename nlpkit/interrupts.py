@@ -21,9 +21,14 @@ _waiting = 0  # blocks that are open in which an interrupt waits
 
 def install() -> None:
     """Handle the signals of this process; a program does, not a library."""
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in heeded():
         signal.signal(number, _catch)
     sys.unraisablehook = _dropped
+
+
+def heeded() -> list[signal.Signals]:
+    """The signals that ask this process to end, but for those that it was started to ignore (`nlpkit ... &`)."""
+    return [number for number in (signal.SIGINT, signal.SIGTERM) if signal.getsignal(number) != signal.SIG_IGN]
 
 
 def _catch(*_: Any) -> None:
@@ -65,7 +70,7 @@ def waiting() -> Iterator[None]:
     check()
 
 
-def leave() -> None:
-    """Nothing is left to do but to end: what comes now ends the process at once."""
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: os._exit(EXIT_CODE))
+def leave(code: int) -> None:
+    """Nothing is left to do but to end with this exit code: what comes now ends the process at once."""
+    for number in heeded():
+        signal.signal(number, lambda *_: os._exit(code))

@@ -125,7 +125,7 @@ class SignalCallback(TrainerCallback):
     @contextmanager
     def listening(self) -> Iterator[None]:
         """Handle the signals while the block runs."""
-        before = {kind: signal.signal(kind, self._catch) for kind in (signal.SIGINT, signal.SIGTERM)}
+        before = {kind: signal.signal(kind, self._catch) for kind in interrupts.heeded()}
         try:
             yield
         finally:

@@ -206,3 +206,13 @@ def test_an_interrupt_of_the_start_is_told() -> None:
     code = f"import nlpkit.cli\nsys.modules['nlpkit.cli.app'] = None\nnlpkit.cli.__getattr__ = lambda _: {INTERRUPT}\n"
     done = run(code, "env")
     assert (done.returncode, done.stderr) == (130, "nlpkit: interrupted\n")
+
+
+def test_a_command_in_the_background_does_not_hear_ctrl_c(training: list[str], tmp_path: Path) -> None:
+    """A script's `nlpkit ... &` is started with SIGINT ignored."""
+    code = AT.format(module="nlpkit.recipes.experiment", name="_outputs", how=INTERRUPT)
+    on_log = "from nlpkit.training.callbacks import MetricsFileCallback as Metrics\nlog = Metrics.on_log\n"
+    on_log += f"Metrics.on_log = lambda *a, **k: ({INTERRUPT}, log(*a, **k))\n"
+    done = run("signal.signal(signal.SIGINT, signal.SIG_IGN)\n" + code + on_log, *training)
+    assert done.returncode == 0, done.stderr
+    assert_complete(tmp_path / "run")
