@@ -84,7 +84,7 @@ def resumed(config: R) -> R:
         raise UserError("--resume goes on with the run, --overwrite replaces it", "Give one of them.")
     record = read_record(folder)
     if not record:
-        if record is None and folder.exists() and any(folder.iterdir()):
+        if RunFolder(folder).state() == "foreign":
             raise UserError(f"--resume: {folder} is not an nlpkit run")
         reporting.current().note(f"--resume: there is no run in {folder} yet; starting one")
         return config

@@ -82,7 +82,8 @@ class RunFolder:
             return "free"
         if not self.path.is_dir():
             raise UserError(f"--output {self.path} is a file", "Give a folder.")
-        if all(item.name == lock.LOCK for item in self.path.iterdir()):
+        # a run that is killed while it begins leaves its lock, and half a record under another name
+        if all(item.name == lock.LOCK or item.name.startswith(f".{RECORD}.") for item in self.path.iterdir()):
             return "free"
         record = read_record(self.path)
         if record is None:
@@ -152,6 +153,8 @@ class RunFolder:
             self.path.mkdir(parents=True, exist_ok=True)
             try:
                 lock.take(self.path)
+                for item in self.path.glob(".*.partial"):  # of processes that were killed: nobody else writes here
+                    item.unlink()
                 if overwrite and not resume and self.state() in ("running", "complete"):
                     self._clear()
                 if not (overwrite or resume):

@@ -100,9 +100,15 @@ def make(folder: Path, only: Callable[[str], bool] = lambda _: True) -> dict[str
     rows_of = write_csv(folder / "rows.csv", rows(40))
     answers = ["predict", str(run), *flags(input=rows_of)]
     cases["predict"] = Case(answers, again="--overwrite", output=".csv")
+    cases["predict-parquet"] = Case(answers, again="--overwrite", output=".parquet")
+    checked = ["check-data", *flags(data=run.parent / "data", model=model)]
+    cases["check-data"] = Case(checked, again="--overwrite", output=".json")
+    measured = flags(launches=1, seconds=0.01, batch_sizes=1, device="cpu")
+    cases["benchmark"] = Case(["benchmark", str(run), *measured], ("benchmark.csv",))
     return {name: case for name, case in cases.items() if only(name)}
 
 
 TRAINS = ("finetune-cls", "finetune-ner", "finetune-qa", "pretrain-mlm", "distill", "prune", "prune-weights")
-WRITES = ("quantize", "train-tokenizer", "predict")
-NAMES = (*TRAINS, *WRITES)
+WRITES = ("quantize", "train-tokenizer", "predict", "predict-parquet", "check-data")
+REPEATABLE = (*TRAINS, *WRITES)
+NAMES = (*REPEATABLE, "benchmark")  # which measures something else each time

@@ -122,14 +122,14 @@ def main() -> int:
     parser.add_argument("--n", type=int, default=200, help="kills")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--signal", choices=("KILL", "INT", "TERM"), default="KILL")
-    parser.add_argument("--only", choices=commands.NAMES, action="append", help="this command (repeatable)")
+    parser.add_argument("--only", choices=commands.REPEATABLE, action="append", help="this command (repeatable)")
     options = parser.parse_args()
     os.environ |= {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
     rng, number = random.Random(options.seed), signal.Signals[f"SIG{options.signal}"]
     begun, kills, failures = time.monotonic(), 0, 0
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        wanted = options.only or commands.NAMES
+        wanted = options.only or commands.REPEATABLE
         cases = commands.make(folder, lambda name: name in wanted)
         met: dict[str, collections.Counter[str]] = {name: collections.Counter() for name in cases}
         expected, seconds = {}, {}

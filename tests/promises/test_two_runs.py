@@ -196,6 +196,23 @@ def test_the_lock_of_a_killed_run_is_taken_over(busy: tuple[Path, subprocess.Pop
     assert [path.name for path in folder.iterdir()] == ["nlpkit.json"]
 
 
+@pytest.mark.parametrize("flags", [{}, {"overwrite": True}, {"resume": True}])
+def test_a_run_that_was_killed_while_it_began_is_begun_anew(flags: dict[str, bool], tmp_path: Path) -> None:
+    code = "import pathlib, os, signal\nfrom nlpkit.runs import files, folder\n"
+    code += "files.os.fsync = lambda _: os.kill(os.getpid(), signal.SIGKILL)\n"
+    code += f"run = folder.RunFolder(pathlib.Path({str(tmp_path / 'run')!r}))\n"
+    code += "run.start({'command': '?'}, overwrite=False, resume=True)\n"
+    assert forked.run([sys.executable, "-c", code], cwd=Path.cwd()).returncode == -signal.SIGKILL
+    assert len(list((tmp_path / "run").iterdir())) == 2
+    run = RunFolder(tmp_path / "run")
+    asked = {"overwrite": False, "resume": False, **flags}
+    with lock.given_back():
+        run.require_usable(**asked)
+        run.start({"command": "?"}, **asked)
+        assert sorted(path.name for path in run.path.iterdir()) == [".lock", "nlpkit.json"]
+    assert run.state() == "running"
+
+
 def test_of_two_that_start_one_has_the_folder(tmp_path: Path) -> None:
     first, folder = RunFolder(tmp_path / "run"), tmp_path / "run"
     first.require_usable(resume=False, overwrite=False)
