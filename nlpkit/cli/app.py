@@ -9,7 +9,8 @@ import inspect
 import os
 import sys
 import tempfile
-from typing import TYPE_CHECKING, Annotated, Any
+import traceback
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 import typer.core
@@ -232,38 +233,52 @@ def main(arguments: list[str] | None = None) -> int:
         return _fail(said, "What was to be said there is lost; files that the command writes are there.", 1)
 
 
+class _Failure(NamedTuple):
+    """What a command ended with that did not give its result."""
+
+    message: str
+    hint: str | None
+    code: int
+
+
 def _main(arguments: list[str] | None) -> int:
     arguments = list(sys.argv[1:] if arguments is None else arguments) or ["--help"]
     verbose = "--verbose" in arguments
     try:
         code = build_app().main(arguments, prog_name="nlpkit", standalone_mode=False)
-        if code == Interrupted.exit_code:  # before a command began: typer says nothing
-            return _fail("interrupted", None, code)
-        return code if isinstance(code, int) else 0
     except typer.Exit as error:
         return error.exit_code
-    except NlpkitError as error:
-        if verbose:
-            raise
-        return _fail(error.message, error.hint, error.exit_code)
-    except _UsageError as error:
-        if "No such command" in error.format_message() and (hint := slips.unknown_command(_command_of(arguments))):
-            return _fail(f"there is no command '{_command_of(arguments)}'", hint, UserError.exit_code)
-        if error.ctx is not None and error.ctx.parent is None and hasattr(error, "possibilities"):
-            hint = "Options stand behind the command: nlpkit COMMAND --option ... See `nlpkit --help`."
-            return _fail(error.format_message(), hint, UserError.exit_code)
-        path = error.ctx.command_path if error.ctx is not None else "nlpkit"
-        return _fail(error.format_message(), f"See `{path} --help-all`.", UserError.exit_code)
-    except _ClickException as error:
-        return _fail(error.format_message(), None, UserError.exit_code)
-    except typer.Abort:
-        return _fail("interrupted", None, Interrupted.exit_code)
     except streams.Unheard:
         return 0
     except Exception as error:
         if verbose:
-            raise
-        return _fail(*_unexpected(error))
+            traceback.print_exc()
+        return _fail(*_failure_of(error, arguments), json="--json" in arguments)
+    if code == Interrupted.exit_code:  # before a command began: typer says nothing
+        return _fail("interrupted", None, code, json="--json" in arguments)
+    return code if isinstance(code, int) else 0
+
+
+def _failure_of(error: Exception, arguments: list[str]) -> _Failure:
+    """What is said of an error that ended a command line."""
+    usage = UserError.exit_code
+    if isinstance(error, NlpkitError):
+        return _Failure(error.message, error.hint, error.exit_code)
+    if isinstance(error, _UsageError):
+        said = error.format_message()
+        if "No such command" in said and (hint := slips.unknown_command(_command_of(arguments))):
+            return _Failure(f"there is no command '{_command_of(arguments)}'", hint, usage)
+        if error.ctx is not None and error.ctx.parent is None and hasattr(error, "possibilities"):
+            hint = "Options stand behind the command: nlpkit COMMAND --option ... See `nlpkit --help`."
+            return _Failure(said, hint, usage)
+        if error.ctx is None or error.ctx.parent is None:
+            return _Failure(said, "See `nlpkit --help`.", usage)
+        return _Failure(said, f"See `{error.ctx.command_path} --help-all`.", usage)
+    if isinstance(error, _ClickException):
+        return _Failure(error.format_message(), None, usage)
+    if isinstance(error, typer.Abort):
+        return _Failure("interrupted", None, Interrupted.exit_code)
+    return _Failure(*_unexpected(error))
 
 
 def _command_of(arguments: list[str]) -> str:
@@ -282,11 +297,19 @@ def _unexpected(error: Exception) -> tuple[str, str | None, int]:
     return message, "Run again with --verbose for the traceback.", 1
 
 
-def _fail(message: str, hint: str | None, code: int) -> int:
-    if os.environ.get("RANK", "0") == "0":
-        colour = sys.stderr.isatty() and "NO_COLOR" not in os.environ
-        start, end = ("\033[1;31m", "\033[0m") if colour else ("", "")
-        print(f"{start}nlpkit: {message}{end}", file=sys.stderr)
-        if hint:
-            print(f"  {hint}", file=sys.stderr)
+def _fail(message: str, hint: str | None, code: int, *, json: bool = False) -> int:
+    """Say why there is no result: on standard error, and with --json as the document on standard output, too."""
+    if os.environ.get("RANK", "0") != "0":
+        return code
+    colour = sys.stderr.isatty() and "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"
+    start, end = ("\033[1;31m", "\033[0m") if colour else ("", "")
+    print(f"{start}nlpkit: {message}{end}", file=sys.stderr)
+    if hint:
+        print(f"  {hint}", file=sys.stderr)
+    if json:
+        from json import dumps
+
+        with contextlib.suppress(streams.Unheard):
+            error = {"message": message, "hint": hint, "exit_code": code}
+            print(dumps({"error": error}, indent=2))
     return code
