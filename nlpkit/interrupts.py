@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: never lost, and never in the middle of what must be whole.
+"""Ctrl-C, SIGTERM and the end of a terminal: never lost, and never in the middle of what must be whole.
 
 An interrupt is noted, and raised where it comes as KeyboardInterrupt. Python drops what is raised in a callback of its
 own (a weak reference, a `__del__`); what was noted is raised again at the next word that is said or step that is shown.
@@ -27,8 +27,9 @@ def install() -> None:
 
 
 def heeded() -> list[signal.Signals]:
-    """The signals that ask this process to end, but for those that it was started to ignore (`nlpkit ... &`)."""
-    return [number for number in (signal.SIGINT, signal.SIGTERM) if signal.getsignal(number) != signal.SIG_IGN]
+    """The signals that ask this process to end, but for those that it was started to ignore (`&`, `nohup`)."""
+    known = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    return [number for number in known if signal.getsignal(number) != signal.SIG_IGN]
 
 
 def _catch(*_: Any) -> None:

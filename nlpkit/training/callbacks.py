@@ -112,7 +112,7 @@ class LimitsCallback(TrainerCallback):
 
 
 class SignalCallback(TrainerCallback):
-    """On SIGINT or SIGTERM finish the step, save, and leave; a second signal leaves at once.
+    """On SIGINT, SIGTERM or SIGHUP finish the step, save, and leave; a second signal leaves at once.
 
     The checkpoint is written where a resumed run continues bit for bit: before a step, after everything that belongs to
     the one before (its evaluation, its random numbers), and at the start of an epoch before its order is drawn.

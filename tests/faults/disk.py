@@ -90,10 +90,11 @@ def looks_wrong(case: commands.Case, output: Path, code: int, errors: str) -> st
         return f"left behind: {sorted(path.name for path in output.iterdir())}"
     if complete(case, output) or any(output.glob("*.safetensors")):
         return "it failed, and the folder looks finished"
-    resumable = any(output.glob("checkpoints/checkpoint-*/trainer_state.json"))
+    saved = [*output.glob("checkpoints/checkpoint-*/trainer_state.json"), *output.glob("measurements.jsonl")]
+    resumable = bool(saved)
     advised = "--resume" in errors
     if resumable != advised:
-        return f"a checkpoint is {'there' if resumable else 'not there'}, and the advice is another: {errors[-300:]}"
+        return f"{'there is' if resumable else 'there is not'} what to go on from, but the advice: {errors[-300:]}"
     return None
 
 
@@ -123,14 +124,14 @@ def sweep(case: commands.Case, place: Path, free: Iterator[int]) -> tuple[collec
     return ends, wrong
 
 
-def rooms(step: int) -> Iterator[int]:
-    """From nothing to the whole disk."""
-    yield from range(0, SIZE // 2, step)
+def rooms(name: str, step: int) -> Iterator[int]:
+    """From nothing to the whole disk; a page at a time where a command writes little."""
+    yield from range(0, SIZE // 2, step if name in commands.TRAINS else min(step, 4_096))
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--step", type=int, default=4_096, help="bytes that are free more each time")
+    parser.add_argument("--step", type=int, default=4_096, help="bytes that are free more each time, where it trains")
     parser.add_argument("--only", choices=commands.NAMES, action="append", help="this command (repeatable)")
     options = parser.parse_args()
     os.environ |= {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
@@ -138,7 +139,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as name, disk(Path(name) / "disk") as place:
         wanted = options.only or commands.NAMES
         for command, case in commands.make(Path(name) / "made", lambda name: name in wanted).items():
-            ends, wrong = sweep(case, place, rooms(options.step))
+            ends, wrong = sweep(case, place, rooms(command, options.step))
             faults += ends.total() - ends["whole"]
             failures += len(wrong)
             print(f"{command}: {', '.join(f'{count} {end}' for end, count in ends.items())}", flush=True)

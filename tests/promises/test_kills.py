@@ -19,7 +19,7 @@ sys.path.append(str(Path(__file__).parent.parent / "faults"))
 import commands
 import kills
 
-NAMES = ("distill", "pretrain-mlm", "quantize")
+NAMES = ("distill", "quantize")
 
 
 @pytest.fixture(scope="module")

@@ -161,7 +161,7 @@ module.{name} = first
     [
         ("nlpkit.data.features", "featurize", INTERRUPT),
         ("nlpkit.runs.card", "write", INTERRUPT),
-        ("nlpkit.runs.folder", "follow_umask", INTERRUPT),
+        ("nlpkit.runs.folder", "follow_umask", INTERRUPT.replace("INT", "HUP")),
         ("nlpkit.recipes.experiment", "report", "interrupted()"),
     ],
 )
