@@ -120,7 +120,8 @@ def classes(names: Sequence[str], labels: Mapping[str, Sequence[int]]) -> list[F
         )
         findings.append(Finding("warning", "imbalance", message, many))
     for split, values in labels.items():
-        absent = [name for i, name in enumerate(names) if counts[i] and i not in set(values)]
+        there = set(values)
+        absent = [name for i, name in enumerate(names) if counts[i] and i not in there]
         if split != "train" and values and absent:
             lead = counted(len(absent), "class of train has", "classes of train have")
             shown = ", ".join(absent[:SHOWN]) + (", ..." if len(absent) > SHOWN else "")

@@ -6,7 +6,7 @@ import itertools
 import re
 import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from nlpkit.data.labels import as_number
@@ -91,15 +91,22 @@ def _slips(names: Sequence[str], counts: Mapping[str, int]) -> list[tuple[str, s
     """Pairs of a rare and a frequent name that one letter makes of each other: one more, another, or two swapped."""
     near: dict[str, list[str]] = defaultdict(list)
     for name in names:
-        for key in {name, *(name[:i] + name[i + 1 :] for i in range(len(name)))}:
+        # what slips is a letter: of numbered names all would be near each other
+        for key in {name, *(name[:i] + name[i + 1 :] for i in range(len(name)) if name[i].isalpha())}:
             near[key].append(name)
-    pairs = {pair for group in near.values() for pair in itertools.combinations(sorted(group), 2)}
-    found = []
-    for pair in sorted(pairs):
-        rare, frequent = sorted(pair, key=lambda name: (counts[name], name))
-        if 0 < counts[rare] * RARER <= counts[frequent] and _is_slip(rare, frequent):
-            found.append((rare, frequent))
-    return found
+    pairs = set()
+    for group in near.values():
+        often = sorted(group, key=lambda name: (-counts[name], name))
+        for rare in often:
+            if counts[rare]:
+                pairs |= {(rare, name) for name in _until(often, counts, counts[rare] * RARER)}
+    found = [pair for pair in pairs if _is_slip(*pair)]
+    return sorted(found, key=lambda pair: sorted(pair))
+
+
+def _until(often: Sequence[str], counts: Mapping[str, int], least: int) -> Iterator[str]:
+    """The first names that occur at least so many times, the most frequent first."""
+    return itertools.takewhile(lambda name: counts[name] >= least, often)
 
 
 def _is_slip(one: str, other: str) -> bool:

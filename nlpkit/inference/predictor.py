@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 CHUNK = 8_192  # examples whose features are in memory at a time, fewer of long texts:
 CHUNK_CHARACTERS = 2**24
+CHUNK_NUMBERS = 2**25  # of their outputs
 SHOWN = 5  # weights that a message names
 GENERATIONS = 20  # of models that were made one of another: records may name each other in a circle
 
@@ -187,9 +188,12 @@ class Predictor:
         An array, or a list of arrays where the task's outputs are ragged. What was cut of the texts is in `cut` and
         `lost` (example: tokens), until the next call.
         """
+        rows = len(next(iter(examples.values())))
+        model_outputs.require_room(self.task, examples, rows)
+        most = max(min(CHUNK, rows * CHUNK_NUMBERS // max(self.task.numbers(examples), 1)), 1)
         parts = []
         self.cut, self.lost = features.Cut(0, 0, 0, self.task.max_length), {}
-        for start, end in _chunks(examples):
+        for start, end in _chunks(examples, most):
             part = {name: column[start:end] for name, column in examples.items()}
             made = self.task.features(self.tokenizer, part)
             self.cut += features.cut_of(self.task, made)
@@ -274,14 +278,14 @@ class Predictor:
         return answers
 
 
-def _chunks(examples: Mapping[str, Sequence[Any]]) -> Iterator[tuple[int, int]]:
-    """Bounds [start, end) of consecutive examples that are worked on together, at least one each."""
+def _chunks(examples: Mapping[str, Sequence[Any]], most: int) -> Iterator[tuple[int, int]]:
+    """Bounds [start, end) of consecutive examples that are worked on together, from one to `most` each."""
     count = len(next(iter(examples.values())))
     texts = [column for column in examples.values() if isinstance(column[0], str)]
     start = characters = 0
     for i in range(count):
         more = sum(len(column[i]) for column in texts)
-        if i > start and (i - start == CHUNK or characters + more > CHUNK_CHARACTERS):
+        if i > start and (i - start == most or characters + more > CHUNK_CHARACTERS):
             yield start, i
             start, characters = i, 0
         characters += more

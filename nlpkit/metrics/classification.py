@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import datasets
@@ -42,7 +43,7 @@ class SingleLabelScores(evaluate.Metric):
                 references, predictions, average="binary", pos_label=1, zero_division=0
             )
             scores |= {"precision": precision, "recall": recall, "f1": f1}
-        scores["mcc"] = sk.matthews_corrcoef(references, predictions)
+        scores["mcc"] = _mcc(np.asarray(references), np.asarray(predictions))
         return scores
 
 
@@ -84,6 +85,51 @@ class RegressionScores(evaluate.Metric):
         }
 
 
+def _mcc(gold: np.ndarray, predicted: np.ndarray) -> float:
+    """Matthews correlation of any number of classes (Gorodkin 2004, https://doi.org/10.1016/j.compbiolchem.2004.09.006).
+
+    scikit-learn has it over the matrix of all pairs of classes, which of 10,000 classes takes 763 MB.
+    """
+    classes = int(max(gold.max(), predicted.max())) + 1
+    true, found = (np.bincount(ids, minlength=classes).astype(np.float64) for ids in (gold, predicted))
+    right, rows = float((gold == predicted).sum()), float(len(gold))
+    spread = (rows**2 - found @ found) * (rows**2 - true @ true)
+    return float((right * rows - true @ found) / np.sqrt(spread)) if spread else 0.0
+
+
+MOST_CLASSES = 500
+"""Of a matrix of classes, at most: it has the square of that in numbers."""
+OTHERS = "(others)"
+
+
+def confusion(
+    gold: np.ndarray, predicted: np.ndarray, names: Sequence[str], kept: Sequence[int] = ()
+) -> tuple[list[str], np.ndarray]:
+    """Which classes were taken for which.
+
+    Args:
+        gold, predicted: class ids (n,).
+        names: of the classes.
+        kept: classes that have a row of their own however rare they are.
+
+    Returns:
+        Names, and counts of shape (names, names): true rows, predicted columns. Of more than `MOST_CLASSES` classes
+        these are the ones that occur most often, and `OTHERS` together.
+    """
+    count = len(names)
+    if count > MOST_CLASSES:
+        often = np.bincount(gold, minlength=count) + np.bincount(predicted, minlength=count)
+        often[list(kept)] = often.max() + 1
+        shown = np.sort(np.argsort(-often, kind="stable")[:MOST_CLASSES])
+        places = np.full(count, MOST_CLASSES)
+        places[shown] = np.arange(MOST_CLASSES)
+        gold, predicted = places[gold], places[predicted]
+        names = [*(names[i] for i in shown.tolist()), OTHERS]
+    matrix = np.zeros((len(names), len(names)), dtype=np.int64)
+    np.add.at(matrix, (gold, predicted), 1)
+    return list(names), matrix
+
+
 METRICS: dict[str, type[evaluate.Metric]] = {
     "single-label": SingleLabelScores,
     "multi-label": MultiLabelScores,
@@ -104,7 +150,7 @@ def compute(problem: str, predicted: np.ndarray, gold: np.ndarray, outputs: np.n
         gold = gold.astype(np.int64)
     scores = computed(METRICS[problem], predictions=predicted, references=gold)
     if problem == "single-label" and outputs.shape[1] == 2 and len(np.unique(gold)) == 2:
-        scores["roc_auc"] = sk.roc_auc_score(gold, outputs[:, 1] - outputs[:, 0])
+        scores["roc_auc"] = sk.roc_auc_score(gold, np.diff(outputs.astype(np.float64))[:, 0])
     # rows in which only classes 0 and 1 of several occur do not make the problem binary
     hidden = {"precision", "recall", "f1"} if outputs.shape[1] > 2 else set()
     return {name: float(value) for name, value in scores.items() if name not in hidden}

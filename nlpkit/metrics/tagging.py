@@ -6,6 +6,7 @@ the strict ones too, comes from that.
 
 from __future__ import annotations
 
+import bisect
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ import numpy as np
 from seqeval.metrics.sequence_labeling import get_entities
 from sklearn import metrics as sk
 
-from nlpkit.metrics import computed
+from nlpkit.metrics import classification, computed
 
 CITATION = "Nakayama 2018, seqeval: A Python framework for sequence labeling evaluation"
 SUFFIXES = ("precision", "recall", "f1")
@@ -172,11 +173,16 @@ def mistakes(predicted: Tagged, gold: Tagged) -> list[Mistake]:
         by_sentence.setdefault(entity.sentence, []).append(entity)
     out: list[Mistake] = []
     lost = sorted(true - found)
+    # the entities of a sentence do not overlap, so that both their starts and their ends ascend
     pairs = sorted(
         (-_shared(entity, other), entity.type != other.type, entity, other)
         for entity in lost
-        for other in by_sentence.get(entity.sentence, ())
-        if _shared(entity, other) > 0
+        if (others := by_sentence.get(entity.sentence))
+        for other in others[
+            bisect.bisect_left(others, entity.start, key=lambda other: other.end) : bisect.bisect_right(
+                others, entity.end, key=lambda other: other.start
+            )
+        ]
     )
     taken: set[tuple[str, Entity]] = set()
     for _, _, entity, other in pairs:
@@ -204,24 +210,22 @@ def confusion(predicted: Tagged, gold: Tagged, *, plain: bool) -> tuple[list[str
     """Which types, or plain tags, were taken for which.
 
     Returns:
-        Names, and counts of shape (names, names): true rows, predicted columns. With entities the last name is
-        `NONE`: its column counts the missed, its row the invented ones.
+        Names, and counts of shape (names, names): true rows, predicted columns; of many see
+        `classification.confusion`. With entities one name is `NONE`: its column counts the missed, its row the
+        invented ones.
     """
     if plain:
         first, second, names = _numbers(predicted, gold)
-        matrix = np.zeros((len(names), len(names)), dtype=np.int64)
-        np.add.at(matrix, (second, first), 1)
-        return names, matrix
+        return classification.confusion(second, first, names)
     found, true = set(entities(predicted)), set(entities(gold))
     names = [*sorted({entity.type for entity in found | true}), NONE]
     places = {name: i for i, name in enumerate(names)}
-    matrix = np.zeros((len(names), len(names)), dtype=np.int64)
-    for entity in found & true:
-        matrix[places[entity.type], places[entity.type]] += 1
+    pairs = [(entity.type, entity.type) for entity in found & true]
     for mistake in mistakes(predicted, gold):
         row, column = (entity.type if entity else NONE for entity in (mistake.gold, mistake.predicted))
-        matrix[places[row], places[column]] += 1
-    return names, matrix
+        pairs.append((row, column))
+    counted = np.array([(places[row], places[column]) for row, column in pairs], dtype=np.int64).reshape(-1, 2)
+    return classification.confusion(counted[:, 0], counted[:, 1], names, kept=[places[NONE]])
 
 
 def error_shares(predicted: Tagged, gold: Tagged) -> dict[str, float]:

@@ -22,6 +22,7 @@ from nlpkit.reporting import Report, Table
 from nlpkit.runs.few import few_rows
 from nlpkit.runs.files import ornament
 from nlpkit.runs.folder import RunFolder, human_bytes, versions
+from nlpkit.tasks import outputs as model_outputs
 from nlpkit.tasks.base import SHOWN, Finding, Task
 
 if TYPE_CHECKING:
@@ -119,9 +120,16 @@ def absent_labels(task: Task, train: Dataset) -> list[Finding]:
 
 
 def tokenized(task: Task, tokenizer: Any, examples: Mapping[str, Dataset]) -> dict[str, Split]:
-    """Each split with its features."""
+    """Each split with its features.
+
+    Raises:
+        UserError: what the model would say of one takes too much memory.
+    """
     from nlpkit.training.trainer import Split
 
+    for split, rows in examples.items():
+        if split != "train":  # of which a part is judged
+            model_outputs.require_room(task, rows, len(rows), split)
     made = {}
     for split, rows in examples.items():
         reads = task.for_training() if split == "train" else task

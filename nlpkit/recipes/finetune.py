@@ -66,6 +66,8 @@ def build(config: FinetuneOptions, command: str, task_class: type[Task]) -> Expe
     limit, most = models.max_positions(model_config, tokenizer), models.takes(model_config)
     lengths = features.choose_max_length(task, tokenizer, examples, limit, most, config.seed)
     task.prepare_loss(config, examples["train"])
+    if config.baseline:
+        task.require_baseline()
 
     model, new = _open_model(config, model_config, task, tokenizer, head)
     size = sum(parameter.numel() for parameter in model.parameters())

@@ -45,7 +45,9 @@ ESSENTIAL: tuple[str, ...] = (
     "output",
     "max_errors",
 )
-CHUNK = 2_048  # rows in memory at a time
+CHUNK = 2_048  # rows in memory at a time, fewer of long texts or with many scores:
+CHUNK_CHARACTERS = 2**24
+CHUNK_SCORES = 2**20
 SHOWN = 3  # places that a warning names
 _OF_TASKS: Any = registry.options_of_tasks("predict_options")
 if TYPE_CHECKING:
@@ -185,7 +187,7 @@ def _predict_file(predictor: Predictor, config: Config) -> Report:
     first_error, prefix = "", "prediction"
     cut_at: list[str] = []
     cut = Cut(0, 0, 0, predictor.task.max_length)
-    chunks = _chunks(source.rows(needed=False))
+    chunks = _chunks(source.rows(needed=False), max(min(CHUNK, CHUNK_SCORES // task.answer_size), 1))
     first = next(chunks, [])
     if not first:
         reporting.current().warn(f"{source.name} holds no rows: there is nothing to answer")
@@ -281,8 +283,17 @@ def _warn_of_cuts(predictor: Predictor, cut: Cut, places: Sequence[str]) -> None
         reporting.current().warn(str(finding))
 
 
-def _chunks(stream: Iterator[Row]) -> Iterator[list[Row]]:
-    while chunk := list(itertools.islice(stream, CHUNK)):
+def _chunks(stream: Iterator[Row], most: int) -> Iterator[list[Row]]:
+    """Rows that are in memory at a time, from one to `most`."""
+    chunk: list[Row] = []
+    characters = 0
+    for row in stream:
+        chunk.append(row)
+        characters += sum(len(value) for value in row.values.values() if isinstance(value, str))
+        if len(chunk) == most or characters > CHUNK_CHARACTERS:
+            yield chunk
+            chunk, characters = [], 0
+    if chunk:
         yield chunk
 
 

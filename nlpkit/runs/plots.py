@@ -20,6 +20,7 @@ MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 DASHES = ("-", "--", ":", "-.")
 WIDE = 4.0  # times the smallest value, from where on an axis is logarithmic
 BINS = 25  # of a histogram, at most
+MAX_CLASSES = 500  # groups of bars
 MAX_NAMED_CLASSES = 40  # more class names than this cannot be read on an axis
 
 
@@ -168,12 +169,16 @@ def grouped_bars(names: Sequence[str], counts: Mapping[str, np.ndarray], ylabel:
 
     @_as_written
     def draw(path: Path) -> None:
-        figure, axes = _figure(min(max(5.6, 0.5 * len(names) + 2.5), 16), 3.4)
+        shown = np.arange(len(names))
+        if len(names) > MAX_CLASSES:  # as many as there are columns of pixels
+            often = next(iter(counts.values()))
+            shown = np.sort(np.argsort(-np.asarray(often), kind="stable")[:MAX_CLASSES])
+        figure, axes = _figure(min(max(5.6, 0.5 * len(shown) + 2.5), 16), 3.4)
         width = 0.8 / len(counts)
         for k, (split, values) in enumerate(counts.items()):
-            shares = np.asarray(values) / max(np.sum(values), 1)
+            shares = np.asarray(values)[shown] / max(np.sum(values), 1)
             axes.bar(
-                np.arange(len(names)) + k * width,
+                np.arange(len(shown)) + k * width,
                 shares,
                 width,
                 label=f"{split} ({np.sum(values):,})",
@@ -187,6 +192,8 @@ def grouped_bars(names: Sequence[str], counts: Mapping[str, np.ndarray], ylabel:
                 ha="right" if len(names) > 6 else "center",
             )
         axes.set(ylabel=ylabel)
+        if len(shown) < len(names):
+            axes.set(xlabel=f"the {len(shown)} most frequent of {len(names):,}")
         figure.legend(frameon=False, loc="outside upper center", ncols=min(len(counts), 3))
         _save(figure, path)
 

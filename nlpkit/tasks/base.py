@@ -430,6 +430,15 @@ class Task(ABC):
         """Names of the metrics that `score` gives on such examples, so that a misspelt one is found at once."""
         return list(dict.fromkeys([self.main_metric, *self.table_metrics]))
 
+    def numbers(self, examples: Mapping[str, Sequence[Any]] | Dataset) -> int:
+        """How many numbers the pooled outputs of examples hold together, where that grows with the labels; else 0."""
+        return 0
+
+    @property
+    def answer_size(self) -> int:
+        """Scores in an answer; of larger ones fewer are in memory at a time."""
+        return 1
+
     @abstractmethod
     def pool(self, outputs: Outputs, features: Mapping[str, Sequence[Any]]) -> Outputs:
         """Combine the outputs of features into one output an example, in example order.
@@ -488,6 +497,9 @@ class Task(ABC):
     def baseline(self, examples: Mapping[str, Dataset], seed: int) -> tuple[str, dict[str, Outputs]] | None:
         """A classical model trained on the same rows: its name and its outputs per split, None if there is none."""
         return None
+
+    def require_baseline(self) -> None:  # noqa: B027 (most have one for any data)
+        """Raises UserError: `baseline` would take more memory or time than there is."""
 
     def training_rows(self, examples: Dataset, options: TrainingOptions) -> np.ndarray | None:
         """Indices of the examples of train that an epoch goes through, in any number and order; None for each once.

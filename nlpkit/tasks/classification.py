@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
@@ -42,6 +42,9 @@ HF_PROBLEM = {
     "regression": "regression",
 }
 IGNORED = -100  # the label that losses leave out
+BASELINE_LABELS = 1_000
+SCORED = 50  # labels of which a mistake has the score
+PART = 2**22  # probabilities in memory at a time
 SHOWN_LABELS = 20  # rows of the label table
 
 
@@ -663,23 +666,39 @@ class TextClassification(Task):
         if len(example) == 0:
             return outputs
         count = np.bincount(example)
+        if len(count) == len(example):  # one window each
+            return outputs
         total = np.zeros((len(count), outputs.shape[1]), dtype=np.float64)
         np.add.at(total, example, outputs)
         return total / count[:, None]
+
+    def numbers(self, examples: Mapping[str, Sequence[Any]] | Dataset) -> int:
+        return len(examples["text"]) * self.labels.size
+
+    @property
+    def answer_size(self) -> int:
+        return self.labels.size if self.all_scores else 1
 
     def probabilities(self, outputs: np.ndarray) -> np.ndarray:
         """Softmax over classes, or a sigmoid for each label; shape (examples, classes)."""
         from scipy.special import expit, softmax
 
-        return softmax(outputs, axis=1) if self.labels.problem == "single-label" else expit(outputs)
+        exact = outputs.astype(np.float64)
+        return softmax(exact, axis=1) if self.labels.problem == "single-label" else expit(exact)
+
+    def _certainty(self, outputs: np.ndarray) -> np.ndarray:
+        """The probability of the likeliest label of each row, shape (examples,)."""
+        return np.concatenate([self.probabilities(part).max(axis=1) for part in _parts(outputs)])
 
     def predicted(self, outputs: np.ndarray) -> np.ndarray:
         """Class ids (n,), indicator rows (n, classes) or numbers (n,)."""
         if self.labels.problem == "single-label":
             return outputs.argmax(axis=1)
         if self.labels.problem == "multi-label":
-            return (self.probabilities(outputs) >= self.threshold).astype(np.int64)
-        return outputs[:, 0]
+            return np.concatenate([self.probabilities(part) >= self.threshold for part in _parts(outputs)]).astype(
+                np.int64
+            )
+        return outputs[:, 0].astype(np.float64)
 
     def score(self, outputs: np.ndarray, examples: Dataset) -> dict[str, float]:
         from nlpkit.metrics import classification as metrics
@@ -724,23 +743,32 @@ class TextClassification(Task):
     def decode(self, outputs: np.ndarray, inputs: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         if self.labels.problem == "regression":
             return [{"prediction": float(value), "score": None} for value in outputs[:, 0]]
-        out: list[dict[str, Any]] = []
+        names = range(self.labels.size) if self.all_scores else None
+        return [self._answer(row, names) for part in _parts(outputs) for row in self.probabilities(part)]
+
+    def _answer(self, row: np.ndarray, scored: Iterable[int] | None) -> dict[str, Any]:
+        """The answer that probabilities stand for, with those of the labels `scored`."""
         names = self.labels.names
-        for row in self.probabilities(outputs):
-            scores = {name: round(float(p), 6) for name, p in zip(names, row, strict=True)}
-            if self.labels.problem == "single-label":
-                best = int(row.argmax())
-                answer: dict[str, Any] = {"prediction": names[best], "score": scores[names[best]]}
-            else:
-                chosen = [name for name, p in zip(names, row, strict=True) if p >= self.threshold]
-                answer = {"prediction": chosen, "score": float(row.max())}
-            out.append({**answer, "scores": scores} if self.all_scores else answer)
-        return out
+        if self.labels.problem == "single-label":
+            best = int(row.argmax())
+            answer: dict[str, Any] = {"prediction": names[best], "score": round(float(row[best]), 6)}
+        else:
+            chosen = [names[i] for i in np.flatnonzero(row >= self.threshold).tolist()]
+            answer = {"prediction": chosen, "score": float(row.max())}
+        if scored is not None:
+            answer["scores"] = {names[i]: round(float(row[i]), 6) for i in scored}
+        return answer
 
     def answer_tables(self, rows: Sequence[Mapping[str, Any]], answers: Sequence[Mapping[str, Any]]) -> list[Table]:
         """With --all-scores a column for each label."""
         (table,) = super().answer_tables(rows, answers)
-        names = next((list(answer["scores"]) for answer in answers if answer.get("scores")), [])
+        scored = [answer["scores"] for answer in answers if answer.get("scores")]
+        names = list(scored[0]) if scored else []
+        if more := len(names) - SHOWN_LABELS:
+            best = {name: max(scores[name] for scores in scored) for name in names}
+            names = sorted(names, key=lambda name: -best[name])[:SHOWN_LABELS]
+            if more > 0:
+                reporting.current().note(f"the {SHOWN_LABELS} likeliest labels are shown, {more:,} more with --json")
         body = [
             [*line, *(answer.get("scores", {}).get(name) for name in names)]
             for line, answer in zip(table.rows, answers, strict=True)
@@ -749,11 +777,9 @@ class TextClassification(Task):
 
     def mistakes(self, outputs: np.ndarray, examples: Dataset) -> list[dict[str, Any]]:
         gold = np.asarray(examples["label"][:])
-        answers = self.decode(outputs, [{}] * len(outputs))
         if self.labels.problem == "single-label":
-            probabilities = self.probabilities(outputs)
             wrong = np.flatnonzero(outputs.argmax(axis=1) != gold)
-            confidence = probabilities.max(axis=1)
+            confidence = self._certainty(outputs)
         elif self.labels.problem == "multi-label":
             wrong = np.flatnonzero((self.predicted(outputs) != gold).any(axis=1))
             confidence = np.abs(self.probabilities(outputs) - gold).max(axis=1)
@@ -764,11 +790,18 @@ class TextClassification(Task):
         found = []
         for i in order.tolist():
             example = examples[i]
-            entry = {"text": example["text"], "label": self._label_text(example["label"]), **answers[i]}
+            entry = {"text": example["text"], "label": self._label_text(example["label"]), **self._judged(outputs[i])}
             if self.pair:
                 entry["text_pair"] = example["text_pair"]
             found.append({**entry, "where": example["where"]})
         return found
+
+    def _judged(self, output: np.ndarray) -> dict[str, Any]:
+        """The answer of an output, with the scores of the likeliest labels."""
+        if self.labels.problem == "regression":
+            return self.decode(output[None], [{}])[0]
+        (row,) = self.probabilities(output[None])
+        return self._answer(row, np.sort(np.argsort(-row, kind="stable")[:SCORED]).tolist())
 
     def _label_text(self, label: Any) -> Any:
         if self.labels.problem == "single-label":
@@ -793,11 +826,20 @@ class TextClassification(Task):
             counts[split] = self._counts(np.asarray(rows["label"][:]))
         drawn["label_distribution"] = plots.grouped_bars(self.labels.names, counts, f"share of {what}")
         if judged and self.labels.problem == "single-label":
+            from nlpkit.metrics import classification as metrics
+
             gold = np.asarray(examples[judged]["label"][:])
-            matrix = np.zeros((self.labels.size, self.labels.size), dtype=np.int64)
-            np.add.at(matrix, (gold, self.predicted(outputs[judged])), 1)
-            drawn["confusion_matrix"] = plots.confusion(matrix, self.labels.names, judged)
+            names, matrix = metrics.confusion(gold, self.predicted(outputs[judged]), self.labels.names)
+            drawn["confusion_matrix"] = plots.confusion(matrix, names, judged)
         return drawn
+
+    def require_baseline(self) -> None:
+        if self.labels.size > BASELINE_LABELS:
+            raise UserError(
+                f"--baseline: TF-IDF with a linear model has a weight for each label and each pair of words, which for "
+                f"{self.labels.size:,} labels takes too much memory (at most {BASELINE_LABELS:,})",
+                "Leave out --baseline.",
+            )
 
     def baseline(self, examples: Mapping[str, Dataset], seed: int) -> tuple[str, dict[str, np.ndarray]]:
         """TF-IDF of words and word pairs with a linear model (logistic regression, ridge for regression)."""
@@ -922,6 +964,12 @@ def _scheme_of(
     if options.label_names:
         label_columns.require_named(labels, found, places)
     return cells, labels
+
+
+def _parts(outputs: np.ndarray) -> Iterator[np.ndarray]:
+    """Some rows at a time: with many labels what is computed of all of them takes several times their memory."""
+    rows = max(PART // outputs.shape[1], 1)
+    return (outputs[start : start + rows] for start in range(0, len(outputs), rows))
 
 
 def _read_class_weights(path: str, names: Sequence[str]) -> list[float]:

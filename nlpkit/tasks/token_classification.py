@@ -564,19 +564,19 @@ class TokenClassification(Task):
             home = np.full(len(examples["starts"][example]), -1)
             home[tokens.words[first]] = first
             at = np.where(tokens.words >= 0, home[tokens.words], -1)
+            speaks = at >= 0 if self.aggregation != "first" else at == np.arange(len(at))
+            owner = np.searchsorted(tokens.words[first], tokens.carried, side="right") - 1
+            carried_at = first[owner]
             labels = self._token_labels(tokens, first, examples["tags"][example]) if "labels" in out else None
+            # nothing in a window may take as long as the text: of these there are as many as it is long
             for window in words.windows(len(tokens.ids), room):
                 inside = slice(window.start, window.stop)
                 mine = (at[inside] >= window.first) & (at[inside] < window.last)
-                spoken = (
-                    mine if self.aggregation != "first" else mine & (at[inside] == np.arange(len(tokens.ids))[inside])
-                )
-                read = np.flatnonzero(spoken)
+                read = np.flatnonzero(mine & speaks[inside])
                 out["input_ids"].append([*before, *tokens.ids[inside].tolist(), *after])
                 out["read"].append((read + len(before)).tolist())
                 out["words"].append(tokens.words[inside][read].tolist())
-                owner = np.searchsorted(tokens.words[first], tokens.carried, side="right") - 1
-                carried = (first[owner] >= window.first) & (first[owner] < window.last)
+                carried = slice(*np.searchsorted(carried_at, (window.first, window.last)))
                 out["carried"].append(tokens.carried[carried].tolist())
                 out["size"].append(len(home))
                 out["example"].append(example)
@@ -700,6 +700,9 @@ class TokenClassification(Task):
         self._carry(pooled, in_all("carried"))
         return np.split(pooled, offsets[1:])
 
+    def numbers(self, examples: Mapping[str, Sequence[Any]] | Dataset) -> int:
+        return sum(map(len, examples["starts"])) * len(self.labels)
+
     def _carry(self, pooled: np.ndarray, carried: np.ndarray) -> None:
         """Give words that begin inside a token the logits of its word, where B- counts for I-; changes `pooled`."""
         if not len(carried):
@@ -732,14 +735,16 @@ class TokenClassification(Task):
 
     def _speak_for_silent(self, tags: list[str]) -> None:
         """Tag the words without a token, where `tags` has ""; changes it."""
-        spoken = [tag for tag in tags if tag]
+        behind = list(tags)  # of each word the tag of the next one that has a token
+        for i in range(len(tags) - 2, -1, -1):
+            behind[i] = behind[i] or behind[i + 1]
         for i, tag in enumerate(tags):
             if tag:
-                spoken.pop(0)
-            elif self.plain:
-                tags[i] = tags[i - 1] if i else (spoken or self.labels)[0]
+                continue
+            if self.plain:
+                tags[i] = tags[i - 1] if i else behind[i] or self.labels[0]
             else:
-                before, following = tags[i - 1] if i else OUTSIDE, spoken[0] if spoken else OUTSIDE
+                before, following = tags[i - 1] if i else OUTSIDE, behind[i] or OUTSIDE
                 one = schemes.spans([before, following], self.scheme)
                 inside = before != OUTSIDE and following != OUTSIDE and len(one) == 1
                 tags[i] = self._continuing(before) if inside else OUTSIDE
@@ -868,9 +873,9 @@ class TokenClassification(Task):
             return Answered(str(entry.get(self.text, entry.get("text", ""))), None, (), error)
         inputs = self.inputs(entry)
         text, starts, ends = inputs["text"], inputs["starts"], inputs["ends"]
-        spans = [
-            schemes.Span(starts.index(e["start"]), len(ends) - ends[::-1].index(e["end"]), e["label"]) for e in found
-        ]
+        first = {start: i for i, start in reversed(list(enumerate(starts)))}
+        behind = {end: i for i, end in enumerate(ends, start=1)}
+        spans = [schemes.Span(first[e["start"]], behind[e["end"]], e["label"]) for e in found]
         tags = [e["label"] for e in found] if self.plain else self._as_named(schemes.bio(spans, len(starts)))
         words_column = self._words_of(entry)
         columns = {words_column: [text[start:end] for start, end in zip(starts, ends, strict=True)]}
