@@ -37,7 +37,9 @@ def load(run: str | Path) -> Any:
         run: run folder, model folder or hub name.
 
     Returns:
-        A `transformers.PreTrainedModel` in float32 on the CPU.
+        A `transformers.PreTrainedModel` in float32 on the CPU; of a folder that was exported to ONNX what is called
+        like one, on tensors, and answers alike, but whose weights cannot be changed
+        (`nlpkit.inference.onnx.OnnxModel`).
 
     Raises:
         nlpkit.errors.UserError: there is no such model, or it cannot be opened.

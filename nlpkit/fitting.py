@@ -163,7 +163,7 @@ def reads_mask(model: Any) -> bool:
     """Whether a model can be told which tokens are padding; FNet mixes all of a row."""
     forward = getattr(model, "forward", None)
     if forward is None:  # exported
-        return True
+        return "attention_mask" in model.inputs
     parameters = inspect.signature(forward).parameters
     return "attention_mask" in parameters or any(p.kind is p.VAR_POSITIONAL for p in parameters.values())
 

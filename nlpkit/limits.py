@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ BEFORE = "nlpkit_model_max_length"
 SENTENCE = "sentence_bert_config.json"  # of sentence-transformers and of servers of its models
 
 
-def save_tokenizer(tokenizer: Any, folder: Path, length: int | None) -> None:
+def save_tokenizer(tokenizer: Any, folder: Path, length: int | None, inputs: Sequence[str] | None = None) -> None:
     """Write the tokenizer of a trained model, which cuts texts where the model's task does.
 
     `model_max_length` is read by all who truncate with transformers or transformers.js, the truncation in
@@ -25,8 +26,12 @@ def save_tokenizer(tokenizer: Any, folder: Path, length: int | None) -> None:
         tokenizer: not changed.
         folder: of the model.
         length: tokens an input, special ones included; None: as many as the tokenizer says.
+        inputs: what the model takes, where that is not what the tokenizer gives: a graph has no other inputs than it
+            reads, and ONNX Runtime refuses others.
     """
     told = copy.deepcopy(tokenizer)
+    if inputs is not None:
+        told.model_input_names = list(inputs)
     # what `fitting.fit` has settled is written only where it was an argument of the tokenizer's class
     if told.model_input_names != type(told).model_input_names:
         told.init_kwargs["model_input_names"] = told.model_input_names

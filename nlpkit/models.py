@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from transformers import PreTrainedConfig
 
 EXPORTED = "model.onnx"  # the file of a model that runs in ONNX Runtime
+# where else it lies: where transformers.js and optimum look for it, by its precision
+ONNX_FOLDER = "onnx"
+ONNX_FILES = (EXPORTED, "model_quantized.onnx", "model_fp16.onnx")
 CONFIG = "config.json"
 STRUCTURE = "nlpkit_structure"  # in a config.json: what `nlpkit prune` left of each layer
 TOKENIZER_FILES = (
@@ -209,10 +212,10 @@ def load_model(
     folder = Path(name)
     if not exported:
         _require_changeable(name, revision)
-    elif (folder / EXPORTED).is_file():
+    elif (file := exported_file(folder)) is not None:
         from nlpkit.inference.onnx import OnnxModel
 
-        return OnnxModel(folder / EXPORTED, load_config(name)), []
+        return OnnxModel(file, load_config(name)), []
     if folder.is_dir() and not allow_pickle and not list(folder.glob("*.safetensors")):
         if list(folder.glob("*.bin")):
             raise UserError(
@@ -249,16 +252,29 @@ def _require_changeable(name: str, revision: str | None) -> None:
     """
     from transformers import PreTrainedConfig
 
-    folder = Path(name)
-    kind = "exported to ONNX" if (folder / EXPORTED).is_file() else None
+    kind = "exported to ONNX" if exported_file(name) is not None else None
     with _explained(name, "model"):
         document, _ = PreTrainedConfig.get_config_dict(name, revision=revision)
     if document.get("quantization_config"):
         kind = "quantized"
     if kind:
-        parent = ((read_record(name) or {}).get("parents") or {}).get("model") or {}
-        origin = parent.get("given") or "the model it was made from"
-        raise UserError(f"{name} is {kind} already: its weights cannot be changed", f"Name {origin} instead.")
+        raise UserError(f"{name} is {kind} already: its weights cannot be changed", f"Name {made_from(name)} instead.")
+
+
+def made_from(name: str | Path) -> str:
+    """The model that another one was exported or quantized from, for messages."""
+    parent = ((read_record(name) or {}).get("parents") or {}).get("model") or {}
+    return parent.get("given") or "the model it was made from"
+
+
+def exported_file(folder: str | Path) -> Path | None:
+    """The ONNX file of a model that runs in ONNX Runtime; None where there is none, or weights for torch lie beside it,
+    as in many folders of the hub."""
+    place = Path(folder)
+    if any(place.glob("*.safetensors")):
+        return None
+    found = [place / EXPORTED, *(place / ONNX_FOLDER / name for name in ONNX_FILES)]
+    return next((file for file in found if file.is_file()), None)
 
 
 def load(name: str | Path) -> Any:
@@ -267,7 +283,7 @@ def load(name: str | Path) -> Any:
     config = load_config(found)
     if not config.architectures:
         raise UserError(f"{name} does not say which model it holds (no architectures in its config.json)")
-    model, new = load_model(found, config.architectures[0])
+    model, new = load_model(found, config.architectures[0], exported=True)
     if new:
         raise UserError(f"{name} has no weights for {', '.join(new)}", "The folder is damaged; copy it again.")
     return model.eval()

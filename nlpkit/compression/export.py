@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import io
 import logging
+import os
 import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -18,7 +19,9 @@ import torch
 from transformers import AttentionInterface, AttentionMaskInterface
 from transformers.masking_utils import bidirectional_mask_function, sdpa_mask
 
+from nlpkit import reporting
 from nlpkit.errors import UserError
+from nlpkit.models import EXPORTED
 
 if TYPE_CHECKING:
     import onnx_ir
@@ -128,7 +131,8 @@ def quiet() -> Iterator[None]:
 
 
 def finish(made: onnx_ir.Model, model: Any, *, packed: bool, fused: bool) -> None:
-    """Make an exported graph ready to be written: rewritten for the CPU, with the size of its model in its metadata.
+    """Make an exported graph ready to be written: rewritten for the CPU, its dimensions named, with the size of its
+    model in its metadata.
 
     Args:
         model: that was exported.
@@ -140,12 +144,41 @@ def finish(made: onnx_ir.Model, model: Any, *, packed: bool, fused: bool) -> Non
 
     if not fused:
         graph.optimize(made, packed=packed)
+    graph.name_dimensions(made)
     made.metadata_props[PARAMETERS] = str(model.num_parameters())
 
 
 def save(made: onnx_ir.Model, path: Path) -> None:
-    """Write one file, or beside it model.onnx.data for weights that a file of this format cannot hold (2 GB)."""
+    """Write one file, or beside it NAME.onnx_data for weights that a file of this format cannot hold (2 GB)."""
     import onnx_ir
 
     size = sum(value.const_value.nbytes for value in made.graph.initializers.values() if value.const_value is not None)
-    onnx_ir.save(made, str(path), external_data=f"{path.name}.data" if size > ONE_FILE else None)
+    beside = data_file(path)
+    beside.unlink(missing_ok=True)  # of what was saved here before
+    onnx_ir.save(made, str(path), external_data=beside.name if size > ONE_FILE else None)
+
+
+def data_file(path: Path) -> Path:
+    """Where the weights are that an ONNX file cannot hold, as transformers.js and optimum call it."""
+    return path.with_name(f"{path.name}_data")
+
+
+def publish(file: Path, folder: Path) -> None:
+    """Give the ONNX file in a subfolder a second name at the top of the model's folder, under which scripts of ONNX
+    Runtime look for it. The bytes are there once: it is a hard link, or a symbolic one where there are none.
+
+    Args:
+        file: weights that it has beside it keep their name, which stands in it.
+        folder: of the model.
+    """
+    for source, name in ((file, EXPORTED), (data_file(file), data_file(file).name)):
+        if not source.exists():
+            continue
+        target = folder / name
+        try:
+            os.link(source, target)
+        except OSError:
+            try:
+                target.symlink_to(source.relative_to(folder))
+            except OSError:
+                reporting.current().note(f"there are no links on this disk: the model is {source.relative_to(folder)}")

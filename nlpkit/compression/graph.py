@@ -5,7 +5,7 @@ All but `approximate_gelu` and `quantize_embeddings` compute exactly what they r
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import numpy as np
 import onnx_ir as ir
@@ -14,6 +14,7 @@ from onnx_ir.passes.common import RemoveUnusedNodesPass
 CONTRIB = "com.microsoft"
 # operators whose output at one place of the sequence depends on their inputs at that place only
 ROWWISE = frozenset({"LayerNormalization", "Add", "Sum", "Mul", "MatMul", "Gelu", "Relu", "Tanh", "Erf", "Sigmoid"})
+DIMENSIONS = ("batch_size", "sequence_length")
 SMALL_TABLE = 16  # rows up to which an embedding table is left alone (token types)
 
 
@@ -214,6 +215,25 @@ def name_nodes(model: ir.Model) -> None:
             unique, number = f"{name}_{number}", number + 1
         taken.add(unique)
         node.name = unique
+
+
+def name_dimensions(model: ir.Model) -> None:
+    """Call the open dimensions of inputs and outputs as the field does, in place of numbers of the trace."""
+    values = [*model.graph.inputs, *model.graph.outputs]
+    names: dict[str, str] = {}
+    for value in values:
+        for dimension, name in zip(value.shape or (), DIMENSIONS, strict=False):
+            if isinstance(dimension, ir.SymbolicDim) and dimension.value is not None:
+                names.setdefault(dimension.value, name)
+    for value in [*values, *(output for node in model.graph for output in node.outputs)]:
+        if value.shape is not None:
+            value.shape = ir.Shape([_renamed(dimension, names) for dimension in value.shape])
+
+
+def _renamed(dimension: int | ir.SymbolicDim, names: Mapping[str, str]) -> int | ir.SymbolicDim:
+    if isinstance(dimension, ir.SymbolicDim) and dimension.value is not None and dimension.value in names:
+        return ir.SymbolicDim(names[dimension.value])
+    return dimension
 
 
 def approximate_gelu(model: ir.Model) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import torch
+from transformers.utils import ModelOutput
 
 from nlpkit.errors import UserError
 
@@ -35,7 +36,8 @@ def require_runtime() -> Any:
 class OnnxModel:
     """An exported model: tensors in, a mapping of tensors out.
 
-    The session is opened at the first call, with as many threads as torch has then.
+    The session is opened at the first call, with as many threads as torch has then. It is called as a model of
+    transformers is; what it lacks, as its weights are no tensors here, says so when it is asked for.
 
     Args:
         path: of the ONNX file.
@@ -95,12 +97,39 @@ class OnnxModel:
             self._outputs = [item.name for item in self._session.get_outputs()]
         return self._session
 
+    @property
+    def inputs(self) -> list[str]:
+        """What the graph reads."""
+        return [item.name for item in self.session.get_inputs()]
+
+    @property
+    def device(self) -> torch.device:
+        """Where it runs."""
+        return torch.device(self.place)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        from nlpkit import models
+
+        folder = next((place for place in self.path.parents if (place / models.CONFIG).is_file()), self.path.parent)
+        raise AttributeError(
+            f"{self.path} runs in ONNX Runtime: it answers, but has no `{name}`, and its weights cannot be changed; "
+            f"open {models.made_from(folder)} for that"
+        )
+
     def __call__(self, **inputs: torch.Tensor) -> Mapping[str, torch.Tensor]:
         """Run the model.
 
         Args:
             inputs: by name, shape (batch, length); those that the graph does not read are left out.
+
+        Raises:
+            UserError: the graph reads one that is not given.
         """
         session = self.session
+        if missing := [name for name in self._inputs if name not in inputs]:
+            raise UserError(f"{self.path} reads {', '.join(missing)}, which is not among what it is given")
         found = session.run(None, {name: inputs[name].cpu().numpy() for name in self._inputs})
-        return {name: torch.from_numpy(array).to(self.place) for name, array in zip(self._outputs, found, strict=True)}
+        named = zip(self._outputs, found, strict=True)
+        return ModelOutput({name: torch.from_numpy(array).to(self.place) for name, array in named})

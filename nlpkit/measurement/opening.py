@@ -80,7 +80,7 @@ def open_model(subject: Subject, options: SubjectOptions, device: Device) -> Mod
     if not subject.exported:
         return open_torch(subject, options, device)
     place = Path(subject.model if options.config_only else models.resolve(subject.model, "MODEL"))
-    if not (place / models.EXPORTED).is_file():
+    if models.exported_file(place) is None:
         from nlpkit.inference import exporting
 
         place = exporting.exported_folder(subject, options)
@@ -94,7 +94,7 @@ def open_torch(subject: Subject, options: SubjectOptions, device: Device) -> Mod
     if options.config_only:
         return _random(subject, options, device)
     place = models.resolve(subject.model, "MODEL")
-    if (Path(place) / models.EXPORTED).is_file():
+    if models.exported_file(place) is not None:
         raise UserError(f"{subject.name}: {place} is exported to ONNX and runs nowhere else", "Leave out --backends.")
     config = _config(place, options)
     require_known(config, subject.overrides, subject.name)
@@ -186,7 +186,9 @@ def _open_exported(place: Path, options: SubjectOptions, device: Device) -> Mode
         net, task, tokenizer, limit = trained.model, trained.task, trained.tokenizer, trained.limit
         start = time.perf_counter()
     else:
-        net = OnnxModel(place / models.EXPORTED, config)
+        file = models.exported_file(place)
+        assert file is not None
+        net = OnnxModel(file, config)
         if not options.config_only:
             tokenizer = tokenizer_of(str(place), options)
             if tokenizer is not None:

@@ -193,7 +193,7 @@ def find_subjects(config: Config) -> list[Subject]:
     found = []
     for label, name, overrides in parsed:
         place = name if config.config_only else models.resolve(name, "MODEL")
-        exported = not config.config_only and (Path(place) / models.EXPORTED).is_file()
+        exported = not config.config_only and models.exported_file(place) is not None
         backends: Sequence[Backend] = list(dict.fromkeys(config.backends or ["torch"]))
         if exported:
             if config.backends and not {"onnx", "onnx-int8"} & set(config.backends):

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nlpkit import reporting
+from nlpkit import models, reporting
 from nlpkit.inference import speed
 from nlpkit.options import Config, option
 from nlpkit.reporting import Table
@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from nlpkit.inference.predictor import Predictor
     from nlpkit.tasks.base import Task
 
-WEIGHT_FILES = ("*.safetensors", "*.bin", "*.onnx", "*.onnx.data")
+WEIGHT_FILES = ("*.safetensors", "*.bin")
+ONNX_DATA = ("*.onnx_data", "*.onnx.data")  # weights that an ONNX file has beside it, as nlpkit called them once
 
 
 class PriceOptions(Config):
@@ -60,7 +61,12 @@ class Side:
 
 def weight_bytes(folder: Path) -> int:
     """Bytes of the files that hold a model's weights (and its graph, where it was exported)."""
-    return sum(file.stat().st_size for pattern in WEIGHT_FILES for file in folder.glob(pattern))
+    exported = models.exported_file(folder)  # one file, under whatever names
+    if exported is not None:
+        files = [exported, *(file for pattern in ONNX_DATA for file in exported.parent.glob(pattern))]
+    else:
+        files = [file for pattern in WEIGHT_FILES for file in folder.glob(pattern)]
+    return sum(file.stat().st_size for file in files)
 
 
 def measure(sides: Sequence[Side], examples: Dataset, split: str, *, seconds: float = speed.SECONDS) -> dict[str, Any]:

@@ -52,6 +52,14 @@ COMMAND = "quantize"
 ESSENTIAL: tuple[str, ...] = ("model", "to", "max_drop", "exclude", "data", "output", "overwrite")
 CHECKED_ROWS = 32
 TORCH_DTYPES = {"fp16": "float16", "bf16": "bfloat16"}
+# the file of a format, and what transformers.js calls the format
+ONNX_FORMATS = {
+    "onnx-fp32": ("model.onnx", "fp32"),
+    "onnx-fp16": ("model_fp16.onnx", "fp16"),
+    "onnx-int8": ("model_quantized.onnx", "q8"),
+    "onnx-int8-static": ("model_quantized.onnx", "q8"),
+}
+JS_CONFIG = "transformers.js_config"  # in config.json
 
 
 class Config(price.PriceOptions, TrainedDataOptions, DeviceOptions, OpeningOptions):
@@ -136,7 +144,7 @@ def run(config: Config) -> Report:
     folder.start(_head(source), overwrite=config.overwrite, resume=False)
     with folder.staging() as staged:
         found = (_to_onnx if source.to.startswith("onnx") else _to_torch)(source, staged)
-        limits.save_tokenizer(source.trained.tokenizer, staged, source.trained.task.stated_length)
+        limits.save_tokenizer(source.trained.tokenizer, staged, source.trained.task.stated_length, found.get("inputs"))
         measured = _measured(source, staged)  # from which the task may learn how its model answers
         record = {**_head(source), **measured, "quantization": found}
         record["wall_seconds"] = round(time.monotonic() - started, 2)
@@ -252,9 +260,9 @@ def _to_onnx(source: _Source, staged: Path) -> dict[str, Any]:
     from nlpkit.inference.onnx import OnnxModel
 
     fitting.remember_first_position(source.trained.config, source.trained.model)
-    source.trained.task.tell_clients(source.trained.config)
-    source.trained.config.save_pretrained(staged)
-    path = staged / models.EXPORTED
+    file, precision = ONNX_FORMATS[source.to]
+    path = staged / models.ONNX_FOLDER / file
+    path.parent.mkdir()
     batches = _checking_batches(source)
     with reporting.current().progress("export", 2, "steps") as bar:
         fusions: Literal["cuda"] | None = "cuda" if source.to == "onnx-fp16" else None
@@ -280,7 +288,14 @@ def _to_onnx(source: _Source, staged: Path) -> dict[str, Any]:
         found |= _to_int8(source, made, path)
     if source.to == "onnx-int8":
         found["largest_difference_in_batches"] = _batch_difference(source, path)
-    return found
+    export.publish(path, staged)
+    source.trained.task.tell_clients(source.trained.config)
+    # which file transformers.js opens where it is not told
+    opened = {"dtype": precision, **({"use_external_data_format": True} if export.data_file(path).exists() else {})}
+    setattr(source.trained.config, JS_CONFIG, opened)
+    source.trained.config.save_pretrained(staged)
+    inputs = [value.name for value in made.graph.inputs]
+    return {**found, "file": str(path.relative_to(staged)), "inputs": inputs}
 
 
 def _batch_difference(source: _Source, path: Path) -> float:

@@ -37,14 +37,15 @@ def write(path: Path, record: dict[str, Any], plots: Iterable[str]) -> None:
         for name, value in metrics.items()
         if name in record["table_metrics"]
     ]
+    exported = "file" in record.get("quantization", {})
     given = parents["model"]["given"] or ""  # a model from scratch has no parent
     metadata = ModelCardData(
         base_model=given
         if "/" in given and not given.startswith((".", "/", "~")) and not Path(given).is_dir()
         else None,
-        library_name="transformers",
+        library_name="onnx" if exported else "transformers",
         pipeline_tag=task_class(task["name"]).pipeline_tag if record["task"] else None,
-        tags=["nlpkit"],
+        tags=["nlpkit", *(["onnx"] if exported else [])],
         model_name=f"{parents['model']['name']}-{data_name}",
         eval_results=results,
     )
@@ -75,6 +76,8 @@ def _body(record: dict[str, Any], data_name: str, plots: list[str]) -> str:
     said_of_them = few_rows({split: count for split, count in record["judged"].items() if split != "train"})
     said_of_them += [f"{name}: {said}" for name, said in notes.items()]
     lines += ["", *(f"{said}." for said in said_of_them)] if said_of_them else []
+    if "file" in record.get("quantization", {}):
+        lines += ["", "## Opening it", "", *_opening(record)]
     if record.get("lineage"):
         lines += ["", "## What it comes from", "", *_lineage(record["lineage"], record["main_metric"])]
     lines += ["", "## Training", ""]
@@ -97,6 +100,26 @@ def _body(record: dict[str, Any], data_name: str, plots: list[str]) -> str:
         lines += ["", "## Known issues of the data", "", *(f"- {finding['message']}" for finding in warnings)]
     lines += ["", *(f"![{name.replace('_', ' ')}](plots/{name}.png)" for name in plots), ""]
     return "\n".join(lines)
+
+
+def _opening(record: dict[str, Any]) -> list[str]:
+    """How other programs open an exported model, and what it reads."""
+    file, inputs = record["quantization"]["file"], record["quantization"]["inputs"]
+    length = (record["task"] or {}).get("max_length")
+    limit = f"; texts of at most {length:,} tokens, which `truncation=True` cuts" if length else ""
+    return [
+        f"{file} runs in ONNX Runtime and reads {', '.join(inputs)}, shape (batch_size, sequence_length){limit}.",
+        "",
+        "```python",
+        "from onnxruntime import InferenceSession",
+        "from transformers import AutoTokenizer",
+        "",
+        'tokens = AutoTokenizer.from_pretrained(".")(["..."], padding=True, truncation=True, return_tensors="np")',
+        f'outputs = InferenceSession("{file}").run(None, dict(tokens))',
+        "```",
+        "",
+        '`nlpkit.load(".")` opens it too, and transformers.js with the name of the folder.',
+    ]
 
 
 def _passes(record: dict[str, Any]) -> str:

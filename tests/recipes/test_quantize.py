@@ -107,6 +107,24 @@ def test_every_task(task: str, run_of: RunOf, tmp_path: Path) -> None:
     assert 0 < np.abs(wanted - found).mean() < 0.05 * np.abs(wanted).max()
     assert record["lineage"][-1]["command"] == "quantize"
     assert not list((tmp_path / "int8").glob("*.safetensors"))
+    opens_plainly(tmp_path / "int8")
+    assert after["bytes"] == (tmp_path / "int8" / "model.onnx").stat().st_size
+
+
+def opens_plainly(folder: Path) -> None:
+    """What the tokenizer gives is what the graph takes, no more and no less, whatever the batch and the length."""
+    import onnxruntime
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    session = onnxruntime.InferenceSession(folder / "model.onnx")
+    assert [value.name for value in session.get_inputs()] == tokenizer.model_input_names
+    assert {tuple(value.shape) for value in session.get_inputs()} == {("batch_size", "sequence_length")}
+    assert {value.shape[0] for value in session.get_outputs()} == {"batch_size"}
+    for texts in (["a good great film", "bad"], ["a very good great film and a clerk"]):
+        found = session.run(None, dict(tokenizer(texts, padding=True, return_tensors="np")))
+        assert {len(values) for values in found} == {len(texts)}
+    assert (folder / "onnx" / "model_quantized.onnx").samefile(folder / "model.onnx")
 
 
 def test_int8_answers_as_torch_does(exported: Path, trained: Path, reviews: Path) -> None:
@@ -196,7 +214,7 @@ import sys, onnxruntime
 from transformers import AutoConfig, AutoTokenizer
 session = onnxruntime.InferenceSession(sys.argv[1] + "/model.onnx")
 tokens = AutoTokenizer.from_pretrained(sys.argv[1])(["a good great film", "bad"], padding=True, return_tensors="np")
-(logits,) = session.run(None, {item.name: tokens[item.name] for item in session.get_inputs()})
+(logits,) = session.run(None, dict(tokens))
 print([AutoConfig.from_pretrained(sys.argv[1]).id2label[i] for i in logits.argmax(-1)])
 """
     done = forked.run([sys.executable, "-c", script, str(exported)])
@@ -297,6 +315,7 @@ def test_missing_packages_and_damaged_files(
     exported: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     broken = shutil.copytree(exported, tmp_path / "broken")
+    (broken / "model.onnx").unlink()
     (broken / "model.onnx").write_bytes(b"not a graph")
     assert main(["predict", str(broken), "a film", "--device", "cpu"]) == 2
     assert "model.onnx cannot be opened" in capsys.readouterr().err
