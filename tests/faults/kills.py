@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import collections
+import itertools
 import json
 import os
 import random
@@ -29,6 +30,8 @@ import commands  # noqa: E402  (found through the line above)
 import forked  # noqa: E402
 
 START = 0.1  # seconds until a process is one of nlpkit's
+EARLY = 0.15  # share of the moments that lie before there is an output
+SELDOM = 4  # what trains nothing is killed in every fourth round
 TWICE = 0.25  # share of the kills after which the second process is killed, too
 STAGES = ("before its folder", "before a checkpoint", "behind a checkpoint", "finished")
 
@@ -53,6 +56,23 @@ def finished(case: commands.Case, output: Path, *more: str) -> dict[str, bytes]:
     result = case.result(output)
     assert result, f"{output}: nothing was written"
     return result
+
+
+def watched(case: commands.Case, output: Path) -> tuple[dict[str, bytes], float, float]:
+    """Run to the end; the files that are compared, and after how many seconds there was an output and all was done."""
+    clock = time.monotonic()
+    process = start(case, output)
+    begins = None
+    while process.poll() is None:
+        if begins is None and output.exists():
+            begins = time.monotonic() - clock
+        time.sleep(0.01)
+    seconds = time.monotonic() - clock
+    assert process.stderr is not None
+    assert process.returncode == 0, process.stderr.read()
+    process.communicate()
+    # what is written at the end has no other moments
+    return case.result(output), seconds / 2 if case.output or begins is None else begins, seconds
 
 
 def stage(case: commands.Case, output: Path) -> str:
@@ -132,17 +152,21 @@ def main() -> int:
         wanted = options.only or commands.REPEATABLE
         cases = commands.make(folder, lambda name: name in wanted)
         met: dict[str, collections.Counter[str]] = {name: collections.Counter() for name in cases}
-        expected, seconds = {}, {}
+        expected, begins, seconds = {}, {}, {}
+        rounds = itertools.count()
         for name, case in cases.items():
             (folder / name).mkdir()
-            clock = time.monotonic()
-            expected[name] = finished(case, folder / name / f"whole{case.output}")
-            seconds[name] = time.monotonic() - clock
+            expected[name], begins[name], seconds[name] = watched(case, folder / name / f"whole{case.output}")
         while kills < options.n:
+            often = next(rounds) % SELDOM
             for name, case in cases.items():
+                if often and name in commands.WRITES and len(cases) > 1:
+                    continue
                 place = folder / name / f"{kills}"
                 place.mkdir()
-                moments = [rng.uniform(START, seconds[name]) for _ in range(1 + (rng.random() < TWICE))]
+                spans = [(START, begins[name]), (begins[name], seconds[name])]
+                count = 1 + (rng.random() < TWICE)
+                moments = [rng.uniform(*spans[rng.random() >= EARLY]) for _ in range(count)]
                 try:
                     stages = try_one(case, place / f"run{case.output}", expected[name], moments, number)
                     met[name].update(stages)
