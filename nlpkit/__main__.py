@@ -1,5 +1,6 @@
 """`python -m nlpkit` and `accelerate launch -m nlpkit`."""
 
+import contextlib
 import sys
 
 from nlpkit import interrupts
@@ -15,7 +16,8 @@ def main() -> int:
         code = app.main()
     except KeyboardInterrupt:  # while that was imported, or again
         if sys.stderr is not None:
-            sys.stderr.write("nlpkit: interrupted\n")
+            with contextlib.suppress(OSError):
+                sys.stderr.write("nlpkit: interrupted\n")
         code = interrupts.EXIT_CODE
     interrupts.leave(code)
     return code
