@@ -9,7 +9,7 @@ CONSTRAINTS := $(if $(GPU),$(VENV)/constraints-gpu.txt,constraints.txt)
 DATA ?= sample:feedback
 RECIPES := $(notdir $(basename $(wildcard recipes/*.yaml)))
 
-.PHONY: help install quickstart encoder compress test test-lowest fuzz kills faults lint format clean recipes FORCE $(addprefix recipe-,$(RECIPES))
+.PHONY: help install quickstart encoder compress test test-lowest fuzz fuzz-folders kills faults lint format clean recipes FORCE $(addprefix recipe-,$(RECIPES))
 
 help:
 	@echo "make quickstart      set up .venv, fine-tune on the sample, predict"
@@ -17,6 +17,7 @@ help:
 	@echo "make compress        a classifier, distilled, pruned and quantized, in $(COMPRESS)/; one table over all"
 	@echo "make test            set up .venv, run the tests"
 	@echo "make lint            ruff and mypy"
+	@echo "make fuzz-folders    N=2000 SEED=1: each field of each record of a folder spoilt, before each command that opens it"
 	@echo "make fuzz            N=2000 SEED=1: spoilt inputs; ONLY=7 repeats the one of that number"
 	@echo "make kills           N=200 SEED=1: commands killed (SIGNAL=INT: interrupted) at random moments, run again"
 	@echo "make faults          STEP=4096: a full disk at every write of every command (as root)"
@@ -135,6 +136,9 @@ SIGNAL ?= KILL
 STEP ?= 4096
 fuzz: $(READY)
 	$(BIN)/python tests/fuzz/fuzz.py --n $(N) --seed $(SEED) $(if $(ONLY),--only $(ONLY))
+
+fuzz-folders: $(READY)
+	$(BIN)/python tests/fuzz/folders.py --n $(N) --seed $(SEED)
 
 kills: $(READY)
 	$(BIN)/python tests/faults/kills.py --n $(N) --seed $(SEED) --signal $(SIGNAL)

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nlpkit import limits, nearby, process
 from nlpkit.errors import UserError
 from nlpkit.options import DEFAULT_MODEL
-from nlpkit.runs.folder import RECORD, read_record
+from nlpkit.runs.folder import read_record
+from nlpkit.runs.records import RECORD
 
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig
@@ -21,7 +24,10 @@ EXPORTED = "model.onnx"  # the file of a model that runs in ONNX Runtime
 ONNX_FOLDER = "onnx"
 ONNX_FILES = (EXPORTED, "model_quantized.onnx", "model_fp16.onnx")
 CONFIG = "config.json"
+ADAPTER = "adapter_config.json"  # of PEFT, which transformers follows to another model
 STRUCTURE = "nlpkit_structure"  # in a config.json: what `nlpkit prune` left of each layer
+TOKENIZER_JSON = ("tokenizer_config.json", "tokenizer.json", "special_tokens_map.json", "added_tokens.json")
+DAMAGED = "The file is damaged; copy it again."
 TOKENIZER_FILES = (
     "tokenizer.json", "vocab.txt", "vocab.json", "spiece.model", "sentencepiece.bpe.model", "tokenizer.model",
 )  # fmt: skip
@@ -130,11 +136,17 @@ def load_config(name: str, *, revision: str | None = None, trust_remote_code: bo
 
     process.silence_transformers()
     with _explained(name, "model"):
-        if (document := _pruned(name, revision)) is not None:
+        document = _config_document(name, revision, trust_remote_code)
+        if STRUCTURE in document:
             from nlpkit.compression import structures
 
-            return structures.config_from(document)
-        return AutoConfig.from_pretrained(name, revision=revision, trust_remote_code=trust_remote_code)
+            config = structures.config_from(document)
+        else:
+            config = AutoConfig.from_pretrained(name, revision=revision, trust_remote_code=trust_remote_code)
+    for field, value in config.to_dict().items():
+        if isinstance(value, float) and (not math.isfinite(value) or ("drop" in field and not 0 <= value <= 1)):
+            raise UserError(f"{Path(name) / CONFIG}: {field}: {value} is no value for it", DAMAGED)
+    return config
 
 
 def load_tokenizer(
@@ -232,7 +244,8 @@ def load_model(
     }
     opener = getattr(transformers, auto_class)
     with _explained(name, "model"):
-        if (document := _pruned(name, revision)) is not None:
+        document = _config_document(name, revision, trust_remote_code)
+        if STRUCTURE in document:
             from nlpkit.compression import structures
 
             model, info = structures.open_model(name, document, opener, **arguments)
@@ -289,17 +302,48 @@ def load(name: str | Path) -> Any:
     return model.eval()
 
 
-def _pruned(name: str, revision: str | None) -> dict[str, Any] | None:
-    """The config.json of a model with a structure that no stock class has, None of all others."""
+def _config_document(name: str, revision: str | None, trust_remote_code: bool) -> dict[str, Any]:
+    """The config.json of a model; one with `STRUCTURE` in it has a structure that no stock class has.
+
+    Raises:
+        UserError: transformers would take another model for it, or code from the hub.
+    """
     from transformers import PreTrainedConfig
 
+    if (Path(name) / ADAPTER).is_file():
+        raise UserError(
+            f"{name} holds an adapter ({ADAPTER}), whose model is elsewhere",
+            "Merge it into its model first (PEFT: merge_and_unload), and save that.",
+        )
     document, _ = PreTrainedConfig.get_config_dict(name, revision=revision)
-    return document if STRUCTURE in document else None
+    if not trust_remote_code and (kernel := next(_kernels(document), None)):
+        raise UserError(
+            f"{Path(name) / CONFIG} asks for code from the hub, to compute attention with: {kernel!r}",
+            "If you trust it: --trust-remote-code. Without it: take the entry out.",
+        )
+    return document
+
+
+def _kernels(value: Any, named: bool = False) -> Iterator[str]:
+    """Repositories of attention kernels that a config names, at any depth."""
+    if isinstance(value, dict):
+        for key, item in value.items():
+            yield from _kernels(item, named or "attn_implementation" in str(key))
+    elif named and isinstance(value, str) and "/" in value:
+        yield value
 
 
 def label_names(config: PreTrainedConfig) -> list[str]:
-    """The names of a model's labels, in the order of its outputs."""
+    """The names of a model's labels, in the order of its outputs.
+
+    Raises:
+        UserError: they are not numbered from 0 on, or one is no text.
+    """
     names: Any = config.id2label  # by number, however they were written
+    if sorted(names) != list(range(len(names))) or not all(isinstance(name, str) for name in names.values()):
+        raise UserError(
+            f"{Path(config.name_or_path or '') / CONFIG}: id2label is to have a name for each number from 0 on", DAMAGED
+        )
     return [names[number] for number in range(len(names))]
 
 
@@ -343,6 +387,24 @@ def offline() -> bool:
     )
 
 
+def _culprit(folder: Path, what: str) -> Path:
+    """The file of a folder that does not open, of those that a model or a tokenizer is opened from."""
+    from tokenizers import Tokenizer
+    from transformers import AutoConfig
+
+    try:
+        AutoConfig.from_pretrained(str(folder), trust_remote_code=False)
+    except Exception:  # each config has checks of its own
+        return folder / CONFIG
+    if what == "model":
+        return folder / CONFIG  # it is of its type, and no model can be made of it, or not with these weights
+    try:
+        Tokenizer.from_file(str(folder / "tokenizer.json"))
+    except Exception:
+        return folder / "tokenizer.json"
+    return folder / "tokenizer_config.json"
+
+
 class _explained:
     """Turn the libraries' many ways of saying that a model cannot be opened into one message."""
 
@@ -371,24 +433,27 @@ class _explained:
         folder = Path(self.name)
         if self.what == "model" and not (folder / CONFIG).exists():
             return _no_model(folder)
-        for name in ("config.json", "tokenizer_config.json", "tokenizer.json"):
+        for name in (CONFIG, *TOKENIZER_JSON):
             try:
-                json.loads((folder / name).read_text(encoding="utf-8"))
+                document = json.loads((folder / name).read_text(encoding="utf-8"))
             except FileNotFoundError:
                 continue
-            except ValueError as broken:
-                return f"{folder / name} is not valid JSON: {broken}", "The file is damaged; copy it again."
+            except (ValueError, RecursionError) as broken:
+                said = "it is nested too deep" if isinstance(broken, RecursionError) else broken
+                return f"{folder / name} is not valid JSON: {said}", DAMAGED
+            except OSError as closed:
+                return f"{folder / name} cannot be read: {closed.strerror}", DAMAGED
+            if not isinstance(document, dict):
+                return f"{folder / name} holds no object", DAMAGED
         if "SafetensorError" in type(error).__name__ or "safetensor" in text.lower():
-            return (
-                f"the weights in {folder} cannot be read: {text.splitlines()[0]}",
-                "The file is damaged; copy it again.",
-            )
+            weights = next(iter(sorted(folder.glob("*.safetensors"))), folder / "model.safetensors")
+            return f"the weights in {weights} cannot be read: {text.splitlines()[0]}", DAMAGED
         if "trust_remote_code" in text:
             return f"{folder} comes with its own model code", "If you trust it: --trust-remote-code."
-        return (
-            f"cannot open the {self.what} in {folder}: {text.splitlines()[0] if text else type(error).__name__}",
-            None,
-        )
+        file = _culprit(folder, self.what)
+        lines = text.splitlines() or [type(error).__name__]
+        said = " ".join(line.strip() for line in lines[:2]) if lines[0].endswith(":") else lines[0]
+        return f"cannot open the {self.what} in {folder}: {file.name}: {type(error).__name__}: {said}", DAMAGED
 
     def _remote(self, text: str) -> tuple[str, str | None]:
         message, hint = self._of_hub(text)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, get_args, get_origin
 
@@ -23,6 +23,8 @@ DEFAULT_MODEL = "minilm"
 # Options that were renamed: a recipe or a script that was written before still runs.
 OLD_NAMES = {"input_format": "format"}
 
+TRUE = frozenset({"true", "t", "yes", "y", "1"})  # as transformers reads switches of its scripts
+FALSE = frozenset({"false", "f", "no", "n", "0"})
 LONGEST_NAME = 255  # bytes of the name of a file
 # what stands for a path in `--help`
 PLACES = frozenset({"PATH", "FILE", "DIR", "MODEL", "TEACHER"})
@@ -35,8 +37,18 @@ LATER = {"hold_out": ("shuffle_seed", "rows")}
 NOT_REPEATED = frozenset({"output", "overwrite", "resume", "dry_run", "push_to_hub"})
 
 
-# Fields that let code run or send a run away: a record may be somebody else's, so they are given by hand each time.
-PERMISSIONS = frozenset({"trust_remote_code", "allow_pickle", "push_to_hub", "public"})
+# Fields that let code run, or send something away: a record may be somebody else's, so they are given by hand each
+# time.
+PERMISSIONS = frozenset({"trust_remote_code", "allow_pickle", "push_to_hub", "public", "report_to"})
+HARMLESS = ("none", "tensorboard")  # values of --report-to that stay here
+# TrainingArguments that say how a model is trained and nothing else, which a record may repeat. Others reach for the
+# network, for files with settings of a library, for kernels and compilers: they are given by hand, too.
+ARITHMETIC = re.compile(
+    "(adam|dataloader|ddp|eval|gradient|log|logging|lr_scheduler|save)_[a-z0-9_]+|optim|optim_args|neftune_noise_alpha"
+    "|average_tokens_across_devices|batch_eval_metrics|(bf16|fp16)_full_eval|data_seed|disable_tqdm|ignore_data_skip"
+    "|include_for_metrics|include_num_input_tokens_seen|label_smoothing_factor|prediction_loss_only|tf32|use_cache"
+    "|skip_memory_metrics|torch_empty_cache_steps|torch_compile_mode"
+)
 
 
 def option(
@@ -124,6 +136,18 @@ def _steps_or_share(value: Any) -> Any:
     return int(number)
 
 
+def truth_of(value: Any) -> bool | None:
+    """What a word for yes or no says, as people and TrainingArguments write them; None of anything else."""
+    word = str(value).strip().lower()
+    return True if word in TRUE else False if word in {*FALSE, "none"} else None
+
+
+def _repository(value: Any) -> Any:
+    """Whether to upload at all, in any of the ways to write it, or else the name of a repository."""
+    said = truth_of(value)
+    return (said or None) if said is not None else value
+
+
 Pairs = Annotated[dict[str, Any], BeforeValidator(_pairs)]
 Strings = Annotated[list[str], BeforeValidator(_listed)]
 Interval = Annotated[int | float | None, BeforeValidator(_steps_or_share)]
@@ -131,6 +155,18 @@ AtCommas = BeforeValidator(_at_commas)  # for lists that are written 1,8,32
 Names = Annotated[list[str], AtCommas]
 # a shell makes some separators hard to type
 DELIMITERS = {"comma": ",", "semicolon": ";", "tab": "\t", "\\t": "\t", "pipe": "|", "space": " "}
+
+
+class OptionError(UserError):
+    """An option has a value that it does not take.
+
+    Attributes:
+        field: its name.
+    """
+
+    def __init__(self, message: str, hint: str | None, field: str) -> None:
+        super().__init__(message, hint)
+        self.field = field
 
 
 class Config(BaseModel):
@@ -151,7 +187,7 @@ class Config(BaseModel):
         try:
             super().__init__(**values)
         except ValidationError as error:
-            raise UserError(*_explain(error, type(self))) from None
+            raise OptionError(*_explain(error, type(self)), _field_of(error)) from None
         self._given = frozenset(values)
         _require_apart(self)
 
@@ -200,11 +236,44 @@ class Config(BaseModel):
             UserError: the file cannot be read, is of another command, or has an unknown key or a bad value.
         """
         values = read_config_file(file, command, cls) if file is not None else {}
-        return cls(**{**values, **flags})
+        if flags.get("resume") and flags.get("output"):
+            values = {**cls._required_of(Path(flags["output"])), **values}
+        if file is None:
+            return cls(**{**values, **flags})
+        with naming(file, values.keys() - flags.keys()):
+            return cls(**{**values, **flags})
+
+    @classmethod
+    def _required_of(cls, folder: Path) -> dict[str, Any]:
+        """What a run that goes on was given where an option is required: --output and --resume are enough."""
+        from nlpkit.runs import records
+
+        recorded = (records.read(folder / records.RECORD) or {}).get("config") or {}
+        required = [name for name, info in cls.model_fields.items() if info.is_required()]
+        return {name: recorded[name] for name in required if name in recorded}
+
+
+@contextlib.contextmanager
+def naming(path: Path, fields: Collection[str]) -> Iterator[None]:
+    """Say of an option that is refused in the block, and was read from a file, which file that is.
+
+    Args:
+        fields: names of the options that stand in the file.
+
+    Raises:
+        UserError: as it was raised, with the file before it.
+    """
+    try:
+        yield
+    except OptionError as error:
+        if error.field not in fields:
+            raise
+        raise UserError(f"{path}: {error.message}", error.hint) from None
 
 
 def without_permissions(values: Mapping[str, Any], record: Path) -> dict[str, Any]:
-    """The options of a record that may be repeated: all but `PERMISSIONS`, which is said of those that it has set.
+    """The options of a record that may be repeated: neither `PERMISSIONS` nor where to write, nor what of --trainer is
+    more than `ARITHMETIC`. What of these a record has set is said.
 
     Args:
         values: by name.
@@ -212,9 +281,20 @@ def without_permissions(values: Mapping[str, Any], record: Path) -> dict[str, An
     """
     from nlpkit import reporting
 
-    if given := [flag_of(name) for name in sorted(PERMISSIONS) if values.get(name)]:
+    kept = {name: value for name, value in values.items() if name not in PERMISSIONS | NOT_REPEATED}
+    given = [flag_of(name) for name in sorted((PERMISSIONS | NOT_REPEATED) & values.keys()) if values[name]]
+    if values.get("report_to") in HARMLESS:
+        kept["report_to"] = values["report_to"]
+        given.remove("--report-to")
+    if isinstance(trainer := values.get("trainer"), list | tuple):
+        trainer = dict(str(entry).partition("=")[::2] for entry in trainer)
+    if isinstance(trainer, dict):
+        foreign = sorted(str(key) for key in trainer if not ARITHMETIC.fullmatch(str(key).strip().replace("-", "_")))
+        given += [f"--trainer {key}" for key in foreign]
+        kept["trainer"] = {key: value for key, value in trainer.items() if str(key) not in foreign}
+    if given:
         reporting.current().warn(f"{record}: not taken from a record, give anew what is meant: {', '.join(given)}")
-    return {name: value for name, value in values.items() if name not in PERMISSIONS}
+    return kept
 
 
 def of_record(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -224,30 +304,25 @@ def of_record(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def read_config_file(path: Path, command: str | None, config: type[Config]) -> dict[str, Any]:
-    """Read a YAML recipe or the `nlpkit.json` of an earlier run; keys may be written with dashes."""
-    import yaml
+    """Read a YAML recipe or the `nlpkit.json` of an earlier run; keys may be written with dashes.
 
-    try:
-        document = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise UserError(f"there is no config file {path}") from None
-    except IsADirectoryError:
-        record = Path(path) / "nlpkit.json"
-        hint = f"Did you mean {record}?" if record.is_file() else "Name the YAML file in it."
-        raise UserError(f"the config file {path} is a folder", hint) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"cannot read the config file {path}: {error}") from None
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
-        raise UserError(f"{path}{where}: not valid YAML: {getattr(error, 'problem', error)}") from None
+    Raises:
+        UserError: it cannot be read, is of another command, or has an unknown key.
+    """
+    from nlpkit.runs import records
+
+    document = _document(path)
     if not isinstance(document, dict):
         raise UserError(f"{path}: expected `option: value` lines, found {type(document).__name__}")
-    recorded = document.get("command")
-    if "schema_version" in document and isinstance(document.get("config"), dict):
-        values = without_permissions(of_record(document["config"]), Path(path))
+    # whoever names a run's record takes it for one: without a version, too, it gives no permissions
+    if path.name == records.RECORD or ("schema_version" in document and isinstance(document.get("config"), dict)):
+        document = records.opened(document, path)
+        if "config" not in document:
+            raise UserError(f"{path} does not tell the options of its run", "Name a recipe (YAML), or another record.")
+        values = without_permissions(document["config"], path)
     else:
         values = {key: value for key, value in document.items() if key != "command"}
+    recorded = document.get("command")
     if recorded and command and recorded != command:
         raise UserError(f"{path} is for `nlpkit {recorded}`, not for `nlpkit {command}`")
     values = config.with_new_names({str(key).replace("-", "_"): value for key, value in values.items()})
@@ -255,6 +330,43 @@ def read_config_file(path: Path, command: str | None, config: type[Config]) -> d
         if key not in config.model_fields:
             raise UserError(f"{path}: unknown option '{key}'", suggest(key, config.model_fields))
     return values
+
+
+def _document(path: Path) -> Any:
+    """What a YAML or JSON file holds.
+
+    Raises:
+        UserError: it cannot be read, or gives a key twice.
+    """
+    import yaml
+
+    class Loader(yaml.SafeLoader):
+        """Of two equal keys the last would count, and nobody told."""
+
+        def construct_mapping(self, node: Any, deep: bool = False) -> Any:
+            found: set[str] = set()
+            for key, _ in node.value:
+                if key.value in found and isinstance(key, yaml.ScalarNode) and key.value != "<<":
+                    raise yaml.MarkedYAMLError(problem=f"'{key.value}' is given twice", problem_mark=key.start_mark)
+                found |= {key.value} if isinstance(key, yaml.ScalarNode) else set()
+            return super().construct_mapping(node, deep)
+
+    try:
+        return yaml.load(path.read_text(encoding="utf-8"), Loader)
+    except FileNotFoundError:
+        raise UserError(f"there is no config file {path}") from None
+    except IsADirectoryError:
+        record = path / "nlpkit.json"
+        hint = f"Did you mean {record}?" if record.is_file() else "Name the YAML file in it."
+        raise UserError(f"the config file {path} is a folder", hint) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"cannot read the config file {path}: {error}") from None
+    except RecursionError:
+        raise UserError(f"{path}: not valid YAML: it is nested too deep") from None
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+        raise UserError(f"{path}{where}: not valid YAML: {getattr(error, 'problem', error)}") from None
 
 
 def suggest(name: str, valid: Any) -> str | None:
@@ -299,10 +411,10 @@ def _require_places(values: Mapping[str, Any], config: type[Config]) -> None:
         for place in value if isinstance(value, list | tuple) else [value]:
             name = shown_name(field, config.model_fields)
             if place == "":
-                raise UserError(f"{name} is empty", "Was a variable of the shell not set?")
+                raise OptionError(f"{name} is empty", "Was a variable of the shell not set?", field)
             if any(len(part.encode(errors="replace")) > LONGEST_NAME for part in re.split("[/,]", str(place))):
                 shown = f"{name} {_cut(str(place))!r}"
-                raise UserError(f"{shown}: no file or folder has so long a name", "It looks like a text.")
+                raise OptionError(f"{shown}: no file or folder has so long a name", "It looks like a text.", field)
 
 
 def _require_apart(config: Config) -> None:
@@ -346,9 +458,13 @@ _NO_NUMBER = {
 }
 
 
+def _field_of(error: ValidationError) -> str:
+    place = error.errors()[0]["loc"]
+    return str(place[0]) if place else ""
+
+
 def _explain(error: ValidationError, config: type[Config]) -> tuple[str, str | None]:
-    first = error.errors()[0]
-    field = str(first["loc"][0]) if first["loc"] else ""
+    first, field = error.errors()[0], _field_of(error)
     if first["type"] == "extra_forbidden":
         return f"unknown option '{field}'", suggest(field, config.model_fields)
     if first["type"] == "missing":
@@ -630,9 +746,9 @@ class OutputOptions(Config):
     report_to: Literal["none", "tensorboard", "wandb", "all"] = option(
         "none", "Send metrics to a tracker, or to all that are installed.", panel="Output"
     )
-    push_to_hub: str | None = option(
+    push_to_hub: Annotated[str | bool | None, BeforeValidator(_repository)] = option(
         None,
-        "Upload the finished run to this hub repository (private unless --public).",
+        "Upload the finished run to this hub repository, `true`: of the folder's name (private unless --public).",
         panel="Output",
         metavar="REPO",
     )

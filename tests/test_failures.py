@@ -308,7 +308,7 @@ def test_corrupt_weights(finetune: Finetune, model: Path, tmp_path: Path) -> Non
     weights.write_bytes(weights.read_bytes()[:5_000])
     refused(
         finetune(model=model),
-        f"the weights in {model} cannot be read",
+        f"the weights in {weights} cannot be read",
         "The file is damaged; copy it again.",
         left=tmp_path / "run",
     )

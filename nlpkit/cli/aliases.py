@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 
 from nlpkit.errors import UserError
-from nlpkit.options import OLD_NAMES
+from nlpkit.options import FALSE, OLD_NAMES, TRUE, truth_of
 from nlpkit.training import fields
 
 
@@ -44,7 +44,6 @@ SAME: dict[str, str] = {
     "train-split-name": "train-split",
     "validation-split-name": "validation-split",
     "test-split-name": "test-split",
-    "push-to-hub-model-id": "push-to-hub",
     "model-revision": "model-revision",
     "block-size": "max-length",
     "train-file": "data",
@@ -60,9 +59,6 @@ SAME: dict[str, str] = {
 # old name -> (what to do with its value, whether it takes one, what to say: of the value, where that matters)
 Translation = Callable[[str | None], list[str]]
 Said = str | Callable[[str | None], str]
-
-TRUE = frozenset({"true", "t", "yes", "y", "1"})  # as transformers reads switches of its scripts
-FALSE = frozenset({"false", "f", "no", "n", "0"})
 
 
 def _drop(_: str | None) -> list[str]:
@@ -255,6 +251,7 @@ def translate(arguments: list[str], known: set[str], switches: Collection[str] =
     """
     out: list[str] = []
     said: list[str] = []
+    arguments = _of_hub(arguments) if "push-to-hub" in known else arguments
     rest = iter(range(len(arguments)))
 
     def value_of(i: int, sign: str, value: str, *, switch: bool) -> str | None:
@@ -340,3 +337,46 @@ def is_on(name: str, value: str | None) -> bool:
     if value.lower() not in FALSE:
         raise UserError(f"--{name}={value}: it is a switch", "Write True or False behind it, or nothing.")
     return False
+
+
+HUB = {"push-to-hub", "hub-model-id", "push-to-hub-model-id"}
+
+
+def _of_hub(arguments: list[str]) -> list[str]:
+    """Trainer's options of uploading, whether and where to, as the one that is here: --push-to-hub REPO, true or false.
+
+    Raises:
+        UserError: they name two repositories, or none.
+    """
+    end = arguments.index("--") if "--" in arguments else len(arguments)
+    out: list[str] = []
+    given: dict[str, str] = {}
+    rest = iter(range(end))
+    for i in rest:
+        name, sign, value = arguments[i].removeprefix("--").partition("=")
+        name = _dashed(name)
+        if not arguments[i].startswith("--") or name not in HUB:
+            out.append(arguments[i])
+            continue
+        following = arguments[i + 1] if i + 1 < end else None
+        if sign:
+            given[name] = value
+        elif following is not None and not following.startswith("--"):
+            given[name] = following
+            next(rest)
+        elif name == "push-to-hub":
+            given[name] = "true"
+        else:
+            raise UserError(f"--{name} requires a value")
+    return out + _uploading(given) + arguments[end:]
+
+
+def _uploading(given: dict[str, str]) -> list[str]:
+    named = given.get("hub-model-id") or given.get("push-to-hub-model-id")
+    push = given.get("push-to-hub")
+    wanted = None if push is None else truth_of(push)
+    if push is not None and wanted is None and named not in (None, push):
+        raise UserError(f"--push-to-hub {push} and --hub-model-id {named} name two repositories", "Give one of them.")
+    if wanted is False:
+        return ["--push-to-hub", "false"]
+    return ["--push-to-hub", str(named or push)] if named or push is not None else []

@@ -18,7 +18,8 @@ from nlpkit.data import cache
 from nlpkit.errors import RunError, UserError
 from nlpkit.measurement.spec import Subject, SubjectOptions
 from nlpkit.runs.files import write_json
-from nlpkit.runs.folder import RECORD, SCHEMA_VERSION, read_record, versions
+from nlpkit.runs.folder import read_record, versions
+from nlpkit.runs.records import RECORD, SCHEMA_VERSION
 
 if TYPE_CHECKING:
     import torch

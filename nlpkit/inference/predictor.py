@@ -97,7 +97,7 @@ def open_trained(
     trust: Any = {"revision": revision, "trust_remote_code": options.trust_remote_code}
     config = models.load_config(place, **trust)
     record = read_record(place)
-    task = task_of_model(config, (record or {}).get("task"), name)
+    task = task_of_model(config, (record or {}).get("task"), place)
     slow = task.slow_tokenizers
     if options.tokenizer:
         named = models.resolve(options.tokenizer, "--tokenizer")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,11 +10,14 @@ from typing import Any
 
 from nlpkit.errors import UserError
 from nlpkit.measurement import choice, environment, statistics
+from nlpkit.measurement.recorded import Benchmark
 from nlpkit.measurement.spec import Point, Subject
 from nlpkit.measurement.statistics import Estimate
 from nlpkit.measurement.tables import ratio
 from nlpkit.reporting import Cell, Table
-from nlpkit.runs.folder import RECORD, human_bytes, read_record
+from nlpkit.runs import records
+from nlpkit.runs.folder import human_bytes
+from nlpkit.runs.records import RECORD
 
 Document = Mapping[str, Any]
 Entry = Mapping[str, Any]
@@ -91,22 +93,15 @@ def read(path: Path) -> dict[str, Any]:
     """
     flag = f"--compare {path}"
     hint = f"Give a folder of `nlpkit {COMMAND}`, or a file that `nlpkit {COMMAND} --json` wrote."
-    if path.is_dir():
-        record = read_record(path)
-        if record is None:
-            raise UserError(f"{flag}: there is no {RECORD}", hint)
-    else:
-        try:
-            record = json.loads(path.read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            raise UserError(f"{flag}: there is no such file", hint) from None
-        except (OSError, ValueError) as error:
-            raise UserError(f"{flag}: cannot be read as JSON: {error}", hint) from None
-    if not isinstance(record, dict) or record.get("command") != COMMAND:
+    file = path / RECORD if path.is_dir() else path
+    record = records.read(file)
+    if record is None:
+        raise UserError(f"{flag}: there is no {RECORD if path.is_dir() else 'such file'}", hint)
+    if record.get("command") != COMMAND:
         raise UserError(f"{flag} is not of `nlpkit {COMMAND}`", hint)
-    if not isinstance(record.get("points"), list):
+    if "points" not in record:
         raise UserError(f"{flag} holds a benchmark without results", "Complete it with --resume, or make it again.")
-    return record
+    return records.checked(Benchmark, record, file)
 
 
 def require_common(old: Document, subjects: Sequence[Subject], points: Sequence[Point]) -> None:

@@ -98,7 +98,7 @@ def open_torch(subject: Subject, options: SubjectOptions, device: Device) -> Mod
         raise UserError(f"{subject.name}: {place} is exported to ONNX and runs nowhere else", "Leave out --backends.")
     config = _config(place, options)
     require_known(config, subject.overrides, subject.name)
-    task = registry.known_task(config, (read_record(place) or {}).get("task"))
+    task = registry.known_task(config, (read_record(place) or {}).get("task"), place)
     _import_class(config, task.auto_class if task else AUTO_CLASS)
     if task is not None:
         trained = open_trained(place, options, revision=options.model_revision, overrides=subject.overrides)
@@ -181,7 +181,7 @@ def _open_exported(place: Path, options: SubjectOptions, device: Device) -> Mode
     tokenizer, limit = None, models.takes(config)
     start = time.perf_counter()
     record = read_record(place)
-    if not options.config_only and registry.known_task(config, (record or {}).get("task")) is not None:
+    if not options.config_only and registry.known_task(config, (record or {}).get("task"), place) is not None:
         trained = open_trained(str(place), options)
         net, task, tokenizer, limit = trained.model, trained.task, trained.tokenizer, trained.limit
         start = time.perf_counter()

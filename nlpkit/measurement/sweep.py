@@ -66,8 +66,14 @@ class Journal:
         if text and not text.endswith(b"\n"):  # a kill has cut the last line in half
             text = text[: text.rfind(b"\n") + 1]
             os.truncate(self.path, len(text))
-        for line in text.splitlines():
-            self._take(json.loads(line))
+        for number, line in enumerate(text.splitlines(), 1):
+            try:
+                self._take(json.loads(line))
+            except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+                said = f"{type(error).__name__}: {error}"
+                raise UserError(
+                    f"{self.path}, line {number}: no line of a benchmark ({said})", "Begin anew with --overwrite."
+                ) from None
 
     def _take(self, entry: dict[str, Any]) -> None:
         kind = entry.pop("kind")

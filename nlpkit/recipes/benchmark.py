@@ -26,12 +26,13 @@ from nlpkit.data import pipes
 from nlpkit.errors import UserError
 from nlpkit.inference import exporting
 from nlpkit.measurement import comparison, environment, gates, results, tables
+from nlpkit.measurement.recorded import Benchmark
 from nlpkit.measurement.spec import Backend, Mode, Point, Subject, SubjectOptions, parse_model
 from nlpkit.measurement.sweep import Journal, Method, Sweep
 from nlpkit.options import AtCommas, DeviceOptions, Strings, flag_of, option
 from nlpkit.recipes import running, trained
 from nlpkit.reporting import Report
-from nlpkit.runs import lock
+from nlpkit.runs import lock, records
 from nlpkit.runs.few import few_rows
 from nlpkit.runs.folder import JOURNAL, RunFolder, read_record
 
@@ -126,6 +127,7 @@ def run(config: Config) -> Report:
     conditions = [gates.parse(text) for text in config.fail_if]
     old = comparison.read(config.compare) if config.compare else None
     if finished and not finished[0].get("stopped"):
+        records.checked(Benchmark, finished[0], finished[1] / records.RECORD)
         return _report(config, *finished, old, conditions)
     subjects = find_subjects(config)
     config, held_out = _inherited(config, subjects)

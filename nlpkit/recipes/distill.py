@@ -333,7 +333,7 @@ def run(config: Config) -> Report:
     experiment = _experiment(config)
     if config.dry_run:
         return Report({"dry_run": True, "config": config.record()}, lines=["dry run: nothing was trained or written"])
-    target = running.require_hub_access(config)
+    target = running.require_hub_access(config, experiment.folder.path)
     with running.saying_how_to_go_on(f"{COMMAND} {config.teacher}", experiment.folder.path):
         experiment = runs.train(experiment, _experiment)
         experiment.trainer.remove_projection()

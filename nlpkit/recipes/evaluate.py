@@ -32,7 +32,8 @@ from nlpkit.reporting import Report, Table
 from nlpkit.runs import lock
 from nlpkit.runs.few import few_rows
 from nlpkit.runs.files import write_json, writing
-from nlpkit.runs.folder import RECORD, read_record
+from nlpkit.runs.folder import read_record
+from nlpkit.runs.records import RECORD
 from nlpkit.tasks import registry
 from nlpkit.tasks.base import Finding, Task
 

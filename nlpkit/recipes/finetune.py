@@ -19,7 +19,7 @@ from nlpkit.recipes import experiment as runs
 from nlpkit.recipes import running
 from nlpkit.recipes.experiment import Experiment, Judged
 from nlpkit.reporting import Report
-from nlpkit.runs import lock
+from nlpkit.runs import lock, records
 from nlpkit.runs.folder import RunFolder, read_record
 from nlpkit.tasks import heads, registry
 from nlpkit.tasks import outputs as model_outputs
@@ -58,7 +58,7 @@ def build(config: FinetuneOptions, command: str, task_class: type[Task]) -> Expe
     device = devices.choose(config)
     model_config, tokenizer = _open_tokenizer(config, task_class)
     loaded, task, examples, findings, head = _open_data(config, task_class, model_config, folder)
-    begun = _begun(config, folder)
+    begun = _begun(config, folder, task_class)
     if begun is not None and task.max_length is None:
         # an earlier nlpkit may have chosen otherwise
         was = task_class.from_model(model_config, begun)
@@ -135,20 +135,27 @@ def _open_data(
 
 def _head(config: FinetuneOptions, model_config: PreTrainedConfig, task: Task, folder: RunFolder) -> Head:
     """What becomes of the head of the model that is begun with; the task numbers its labels accordingly."""
-    record = read_record(models.resolve(config.model)) or {}
-    head = heads.of_trained(task, registry.known_task(model_config, record.get("task")))
-    begun = _begun(config, folder)
+    place = models.resolve(config.model)
+    record = read_record(place) or {}
+    head = heads.of_trained(task, registry.known_task(model_config, record.get("task"), place))
+    begun = _begun(config, folder, type(task))
     if begun is not None:
         # the weights of the checkpoint are numbered as the run was when it began
         task.take_head(type(task).from_model(model_config, begun))
     return head
 
 
-def _begun(config: FinetuneOptions, folder: RunFolder) -> dict[str, Any] | None:
-    """The record of the task of a run that goes on from a checkpoint, None of others."""
+def _begun(config: FinetuneOptions, folder: RunFolder, task_class: type[Task]) -> dict[str, Any] | None:
+    """The record of the task of a run that goes on from a checkpoint, None of others.
+
+    Raises:
+        UserError: it is not as tasks of this class write it.
+    """
     if not config.resume or not any(folder.checkpoints.glob("checkpoint-*")):
         return None
-    return (read_record(folder.path) or {}).get("task") or None
+    if not (begun := (read_record(folder.path) or {}).get("task")):
+        return None
+    return records.filled(task_class.record_type, begun, folder.path / records.RECORD, ["task"])
 
 
 def _open_model(
@@ -187,7 +194,7 @@ def run(config: FinetuneOptions, command: str, task_class: type[Task]) -> Report
     experiment = build(config, command, task_class)
     if config.dry_run:
         return Report({"dry_run": True, "config": config.record()}, lines=["dry run: nothing was trained or written"])
-    target = running.require_hub_access(config)
+    target = running.require_hub_access(config, experiment.folder.path)
     with running.saying_how_to_go_on(command, experiment.folder.path):
         experiment = runs.train(experiment, lambda smaller: build(smaller, command, task_class))
         judged = runs.judge(experiment)

@@ -218,7 +218,7 @@ def run(config: Config) -> Report:
     config = experiment.config
     if config.dry_run:
         return Report({"dry_run": True, "config": config.record()}, lines=["dry run: nothing was trained or written"])
-    target = running.require_hub_access(config)
+    target = running.require_hub_access(config, experiment.folder.path)
     with running.saying_how_to_go_on(COMMAND, experiment.folder.path):
         figures = {"loss": "loss", "accuracy": "accuracy", "tokens_per_second": "tokens/s", "mfu": "MFU"}
         experiment = running.train(experiment, build, _head, figures)

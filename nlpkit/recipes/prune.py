@@ -249,7 +249,7 @@ def run(config: Config) -> Report:
     experiment = _experiment(config)
     if config.dry_run:
         return Report({"dry_run": True, "config": config.record()}, lines=["dry run: nothing was trained or written"])
-    target = running.require_hub_access(config)
+    target = running.require_hub_access(config, experiment.folder.path)
     with running.saying_how_to_go_on(f"{COMMAND} {config.model}", experiment.folder.path):
         experiment = _recover(experiment)
         judged = runs.judge(experiment)

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
 
 from nlpkit import process, reporting
 from nlpkit.errors import Interrupted, RunError, UserError
-from nlpkit.options import OutputOptions, RunOptions, TrainingOptions, without_permissions
-from nlpkit.runs.folder import RECORD, RunFolder, read_record
+from nlpkit.options import OutputOptions, RunOptions, TrainingOptions, naming, without_permissions
+from nlpkit.runs.folder import RunFolder, read_record
+from nlpkit.runs.records import RECORD, require_whole
 
 if TYPE_CHECKING:
     from nlpkit.training.devices import Device
@@ -64,11 +65,12 @@ def taken_up(config: R, command: str) -> tuple[R, tuple[dict[str, Any], Path] | 
         return config, None
     folder = _named_folder(config)
     record = read_record(folder)
-    if record and record["command"] != command:
+    if record and record.get("command", command) != command:
         raise UserError(f"--resume: {folder} is a run of `nlpkit {record['command']}`", "Give another --output.")
     config = resumed(config)
     if RunFolder(folder).state() != "complete":
         return config, None
+    require_whole(record or {}, folder / RECORD)
     reporting.current().note(f"{folder} is complete: nothing to resume")
     return config, (record or {}, folder)
 
@@ -93,7 +95,8 @@ def resumed(config: R) -> R:
             f"--resume: the record of the run in {folder} does not tell its options",
             "Run it again with --overwrite.",
         )
-    return config.on_top_of(without_permissions(record["config"], folder / RECORD))
+    with naming(folder / RECORD, record["config"].keys()):
+        return config.on_top_of(without_permissions(record["config"], folder / RECORD))
 
 
 def _named_folder(config: Resumable) -> Path:
@@ -116,7 +119,7 @@ def train(
 
     from nlpkit.training import embeddings
     from nlpkit.training.callbacks import ProgressCallback, SignalCallback, agreed
-    from nlpkit.training.trainer import last_checkpoint, position_in
+    from nlpkit.training.checkpoints import last_checkpoint, position_in
 
     while True:
         config, trainer, folder = experiment.config, experiment.trainer, experiment.folder
@@ -169,8 +172,14 @@ def _out_of_memory(config: TrainingOptions, error: Exception) -> Exception:
     )
 
 
-def require_hub_access(config: OutputOptions) -> str | None:
+def require_hub_access(config: OutputOptions, folder: Path) -> str | None:
     """Check the right to push before hours of training, and make the repository.
+
+    Args:
+        folder: of the run, which gives the repository its name unless the user has.
+
+    Returns:
+        The name of the repository; None where nothing is to be uploaded.
 
     Raises:
         UserError: not logged in, no right to write, or no network.
@@ -179,13 +188,14 @@ def require_hub_access(config: OutputOptions) -> str | None:
         return None
     from huggingface_hub import HfApi
 
+    named = folder.resolve().name if config.push_to_hub is True else str(config.push_to_hub)
     try:
         api = HfApi()
         api.whoami()
-        return api.create_repo(config.push_to_hub, private=not config.public, exist_ok=True).repo_id
+        return api.create_repo(named, private=not config.public, exist_ok=True).repo_id
     except Exception as error:
         raise UserError(
-            f"--push-to-hub {config.push_to_hub}: cannot write there: {str(error).splitlines()[0]}",
+            f"--push-to-hub {named}: cannot write there: {str(error).splitlines()[0]}",
             "Log in with `hf auth login`, check the name, or leave the flag out and upload the folder later.",
         ) from error
 

@@ -122,7 +122,7 @@ def _another(student: str, options: StudentOptions, teacher: Trained) -> Origin:
     place = models.resolve(student, "--student")
     config = models.load_config(place, trust_remote_code=options.trust_remote_code)
     tokenizer = _tokenizer(options, options.student_tokenizer or place)
-    own = registry.known_task(config, (read_record(place) or {}).get("task"))
+    own = registry.known_task(config, (read_record(place) or {}).get("task"), place)
     order = _order(own, teacher.task) if own is not None else None
     name = models.display_name(student)
     return Origin(

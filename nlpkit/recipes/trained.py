@@ -10,11 +10,10 @@ from nlpkit import reporting
 from nlpkit.data import duplicates, splits
 from nlpkit.data.sources import FileInfo
 from nlpkit.errors import NlpkitError, UserError
-from nlpkit.options import DataOptions, SourceOptions, flag_of
+from nlpkit.options import DataOptions, SourceOptions, flag_of, naming
 from nlpkit.recipes.experiment import settle_findings, stop_on_errors
-from nlpkit.runs.folder import RECORD
+from nlpkit.runs.records import RECORD
 from nlpkit.tasks import registry
-from nlpkit.tasks.registry import COPY_AGAIN
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -67,28 +66,15 @@ def inherit_data(config: C, record: Mapping[str, Any] | None, name: str) -> C:
             f"{', '.join(changed)} is not as it was when {name} was trained; rows that are held out now may have been "
             "trained on then"
         )
-    return config.changed(**{field: known[field] for field in fields})
+    with naming(Path(name) / RECORD, fields):
+        return config.changed(**{field: known[field] for field in fields})
 
 
 def _files(record: Mapping[str, Any] | None) -> dict[str, list[dict[str, Any]]]:
-    """The files that a run was made with, by split: path, sha256, bytes.
-
-    Raises:
-        UserError: the record is not as this version writes it.
-    """
-    try:
-        data = ((record or {}).get("parents") or {}).get("data") or {}
-        return {
-            split: [
-                {"path": str(file["path"]), "sha256": file["sha256"], "bytes": int(file["bytes"])} for file in files
-            ]
-            for split, files in (data.get("files") or {}).items()
-        }
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        said = f"{type(error).__name__}: {error}"
-        raise UserError(
-            f"what {RECORD} says of the files that it was trained on is damaged ({said})", COPY_AGAIN
-        ) from error
+    """The files that a run was made with, by split: path, sha256, bytes. Those of running text are all of `train`."""
+    data = ((record or {}).get("parents") or {}).get("data") or {}
+    files = data.get("files") or {}
+    return {"train": files} if isinstance(files, list) else files
 
 
 def _changed_files(record: Mapping[str, Any] | None) -> list[str]:

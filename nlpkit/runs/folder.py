@@ -13,45 +13,25 @@ from typing import Any
 
 from nlpkit import __version__, interrupts
 from nlpkit.errors import UserError
-from nlpkit.options import of_record
-from nlpkit.runs import lock
+from nlpkit.runs import lock, records
 from nlpkit.runs.files import follow_umask, whole, write_json, writing
+from nlpkit.runs.records import RECORD, SCHEMA_VERSION
 
-RECORD = "nlpkit.json"
 METRICS = "metrics.jsonl"
 CHECKPOINTS = "checkpoints"
 JOURNAL = "measurements.jsonl"  # of a benchmark
-SCHEMA_VERSION = 1
 SPARE_BYTES = 50_000_000  # plots, card, logs
 
 
 def read_record(folder: str | Path) -> dict[str, Any] | None:
-    """The nlpkit.json of a folder, None when it has none.
+    """The nlpkit.json of a folder as `records` opens it, None when it has none.
 
     It is {} for a run that was killed between claiming its folder and writing the record.
 
     Raises:
-        UserError: it is not valid JSON, or of a newer nlpkit.
+        UserError: it cannot be read, is of a newer nlpkit, or a field is not of its type.
     """
-    path = Path(folder) / RECORD
-    try:
-        text = path.read_text(encoding="utf-8")
-        record = json.loads(text) if text.strip() else {}
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    except ValueError as error:
-        raise UserError(
-            f"{path} is not valid JSON: {error}", "The folder is damaged; run again with --overwrite."
-        ) from None
-    version = record.get("schema_version", 0) if isinstance(record, dict) else None
-    if not isinstance(version, int) or not isinstance(record.get("config", {}), dict):
-        raise UserError(f"{path} is not the record of a run", "The folder is damaged; run again with --overwrite.")
-    if version > SCHEMA_VERSION:
-        newer = (record.get("versions") or {}).get("nlpkit", f"with records of version {version}")
-        raise UserError(f"{path} was written by a newer nlpkit ({newer})", "Upgrade nlpkit.")
-    if "config" in record:
-        record["config"] = of_record(record["config"])
-    return record
+    return records.read(Path(folder) / RECORD)
 
 
 class RunFolder:
@@ -76,8 +56,15 @@ class RunFolder:
             number += 1
         return candidate
 
-    def state(self) -> str:
-        """`free`, `running` (interrupted or under way), `complete`, or `foreign` (something else lives there)."""
+    def state(self, *, replaced: bool = False) -> str:
+        """`free`, `running` (interrupted or under way), `complete`, or `foreign` (something else lives there).
+
+        Args:
+            replaced: what is there is to be replaced: a run whose record is damaged is `running`.
+
+        Raises:
+            UserError: it is a file, or the record is damaged.
+        """
         if not self.path.exists():
             return "free"
         if not self.path.is_dir():
@@ -85,7 +72,12 @@ class RunFolder:
         # a run that is killed while it begins leaves its lock, and half a record under another name
         if all(item.name == lock.LOCK or item.name.startswith(f".{RECORD}.") for item in self.path.iterdir()):
             return "free"
-        record = read_record(self.path)
+        try:
+            record = read_record(self.path)
+        except UserError:
+            if not replaced:
+                raise
+            return "running"
         if record is None:
             return "foreign"
         return "complete" if record.get("status") == "complete" else "running"
@@ -99,7 +91,7 @@ class RunFolder:
         Raises:
             UserError: there is a run and neither flag says what to do, one is at work there, or it cannot be written.
         """
-        state = self.state()
+        state = self.state(replaced=overwrite and not resume)
         if state == "foreign":
             raise UserError(
                 f"--output {self.path} is not empty and not an nlpkit run: it is left alone", "Give another --output."
@@ -111,10 +103,24 @@ class RunFolder:
             raise UserError(
                 f"--output {self.path} holds {kind}", f"{go_on}--overwrite replaces it; or give another --output."
             )
+        if resume:
+            self._require_own_files()
         self._require_writable()
         if state != "free":
             with self.writing():
                 lock.take(self.path)
+
+    def _require_own_files(self) -> None:
+        """Refuse to go on where what is written to stands elsewhere: a run of somebody else's could change any file.
+
+        Raises:
+            UserError: there is a link among the run's files or checkpoints, or a folder in the place of a file.
+        """
+        for item in (*self.path.glob("*"), *self.checkpoints.glob("*")):
+            if item.is_symlink():
+                raise UserError(f"--resume: {item} is a link: the run would write elsewhere", "Copy the file there.")
+        if (self.path / METRICS).is_dir():
+            raise UserError(f"--resume: {self.path / METRICS} is a folder", "Move it away.")
 
     def _require_writable(self) -> None:
         place = self.path
@@ -148,14 +154,15 @@ class RunFolder:
         Raises:
             UserError: another run has begun there meanwhile.
         """
-        fresh = self.state() == "free"
+        replaced = overwrite and not resume
+        fresh = self.state(replaced=replaced) == "free"
         with interrupts.waiting(), self.writing():
             self.path.mkdir(parents=True, exist_ok=True)
             try:
                 lock.take(self.path)
                 for item in self.path.glob(".*.partial"):  # of processes that were killed: nobody else writes here
                     item.unlink()
-                if overwrite and not resume and self.state() in ("running", "complete"):
+                if replaced and self.state(replaced=True) in ("running", "complete"):
                     self._clear()
                 if not (overwrite or resume):
                     self._claim()
@@ -188,7 +195,7 @@ class RunFolder:
         # the record goes last: a kill in between leaves something that is still known as a run
         for item in self.path.iterdir():
             if item.name not in (RECORD, lock.LOCK):
-                shutil.rmtree(item) if item.is_dir() else item.unlink()
+                _remove(item)
         (self.path / RECORD).unlink()
 
     # --- while it runs ---
@@ -204,9 +211,9 @@ class RunFolder:
         if not path.exists():
             return
         kept = []
-        for line in path.read_text(encoding="utf-8").splitlines():
+        for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
             # the last line may be cut in half by a kill
-            with contextlib.suppress(ValueError):
+            with contextlib.suppress(ValueError, TypeError, AttributeError, RecursionError):
                 entry = json.loads(line)
                 if entry.get("step", 0) <= step and "train_runtime" not in entry:
                     kept.append(line)
@@ -248,7 +255,7 @@ class RunFolder:
             for item in sorted(staged.iterdir(), key=lambda item: item.name == RECORD):
                 target = self.path / item.name
                 if target.is_dir():
-                    shutil.rmtree(target)
+                    _remove(target)
                 item.replace(target)
             staged.rmdir()
             if keep_checkpoints:
@@ -260,13 +267,21 @@ class RunFolder:
     def staging(self) -> Iterator[Path]:
         """A folder inside the run to write results in before `finish` moves them; removed if that fails."""
         staged = self.path / ".partial"
-        shutil.rmtree(staged, ignore_errors=True)
+        _remove(staged)
         with self.writing():
             staged.mkdir()
             try:
                 yield staged
             finally:
                 shutil.rmtree(staged, ignore_errors=True)
+
+
+def _remove(item: Path) -> None:
+    """A file, a folder with all in it, or a link and not what it points to."""
+    if item.is_dir() and not item.is_symlink():
+        shutil.rmtree(item)
+    else:
+        item.unlink(missing_ok=True)
 
 
 def human_bytes(count: float) -> str:

@@ -30,6 +30,7 @@ from nlpkit.options import Config
 from nlpkit.reporting import Table
 from nlpkit.tasks.heads import Head
 from nlpkit.tasks.outputs import Outputs
+from nlpkit.tasks.recorded import TaskRecord
 
 if TYPE_CHECKING:
     import numpy as np
@@ -99,6 +100,9 @@ class Task(ABC):
     evaluate_options: ClassVar[type[Config]] = Config  # evaluate: columns, figures
     column_options: ClassVar[type[Config]] = Config  # distill, prune, quantize: where the labelled rows hold what
 
+    # what `record` gives and `from_model` is given
+    record_type: ClassVar[type[TaskRecord]]
+
     # File name suffix -> format, where the task reads files otherwise than `readers.FORMATS` says: labelled ones, and
     # those that `predict` is given.
     file_formats: ClassVar[Mapping[str, str]] = {}
@@ -127,7 +131,8 @@ class Task(ABC):
 
         Args:
             config: the model's transformers config.
-            record: the `task` part of its nlpkit.json, None for a plain Transformers folder.
+            record: the `task` part of its nlpkit.json, as `record_type` describes it; None for a plain Transformers
+                folder.
         """
 
     @abstractmethod

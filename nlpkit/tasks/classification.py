@@ -25,6 +25,7 @@ from nlpkit.tasks import heads
 from nlpkit.tasks.base import SHOWN, Finding, Task
 from nlpkit.tasks.heads import Head
 from nlpkit.tasks.options import LengthOptions, PerClassOptions, UnknownLabelOptions
+from nlpkit.tasks.recorded import ClassificationRecord, TaskRecord
 
 if TYPE_CHECKING:
     import torch
@@ -118,6 +119,7 @@ class TextClassification(Task):
     predict_options: ClassVar[type[Config]] = ClassificationAnswerOptions
     evaluate_options: ClassVar[type[Config]] = ClassificationJudgeOptions
     column_options: ClassVar[type[Config]] = ColumnOptions
+    record_type: ClassVar[type[TaskRecord]] = ClassificationRecord
 
     def __init__(
         self,

@@ -23,6 +23,7 @@ from nlpkit.reporting import Table
 from nlpkit.tasks.base import Finding, Task
 from nlpkit.tasks.options import LengthOptions, TextOptions
 from nlpkit.tasks.outputs import Outputs
+from nlpkit.tasks.recorded import MaskedRecord, TaskRecord
 
 if TYPE_CHECKING:
     import torch
@@ -86,6 +87,7 @@ class MaskedLanguageModeling(Task):
     predict_options: ClassVar[type[Config]] = MaskedLMAnswerOptions
     evaluate_options: ClassVar[type[Config]] = MaskedLMJudgeOptions
     column_options: ClassVar[type[Config]] = TextOptions
+    record_type: ClassVar[type[TaskRecord]] = MaskedRecord
 
     main_metric = "perplexity"
     point = 1.0

@@ -21,6 +21,7 @@ from nlpkit.options import Config, ReadingOptions, Strings, option
 from nlpkit.reporting import Table, counted
 from nlpkit.tasks.base import Finding, Task
 from nlpkit.tasks.options import LengthOptions
+from nlpkit.tasks.recorded import QuestionRecord, TaskRecord
 
 if TYPE_CHECKING:
     import torch
@@ -160,6 +161,7 @@ class QuestionAnswering(Task):
     predict_options: ClassVar[type[Config]] = QuestionAnsweringAnswerOptions
     evaluate_options: ClassVar[type[Config]] = QuestionAnsweringJudgeOptions
     column_options: ClassVar[type[Config]] = AnswerColumnOptions
+    record_type: ClassVar[type[TaskRecord]] = QuestionRecord
     file_formats: ClassVar[Mapping[str, str]] = {".json": "squad"}
     input_formats: ClassVar[Mapping[str, str]] = {".json": "squad"}
     default_max_length: ClassVar[int | None] = MAX_LENGTH

@@ -5,14 +5,18 @@ from __future__ import annotations
 import importlib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from pydantic import create_model
 
+from nlpkit import models
 from nlpkit.errors import UserError
 from nlpkit.options import Config, flag_of, suggest
-from nlpkit.runs.folder import RECORD
-from nlpkit.tasks.base import Task
+from nlpkit.runs import records
+from nlpkit.runs.records import RECORD
+from nlpkit.tasks.base import SHOWN, Task
+from nlpkit.tasks.recorded import TaskRecord
 
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig
@@ -20,6 +24,7 @@ if TYPE_CHECKING:
 Kind = Literal["data_options", "predict_options", "evaluate_options", "column_options"]
 
 
+RENAME_BOTH = "Copy the folder again, or write the same names in the same order into both."
 COPY_AGAIN = "Copy the folder again, or move its nlpkit.json away to use it as a plain Transformers model."
 
 
@@ -68,25 +73,18 @@ def task_class(name: str) -> type[Task]:
     return getattr(importlib.import_module(entry.module), entry.attribute)
 
 
-def known_task(config: PreTrainedConfig, record: dict[str, Any] | None) -> Task | None:
+def known_task(config: PreTrainedConfig, record: dict[str, Any] | None, place: str | Path = "") -> Task | None:
     """The task that a model was trained for, from its run record or else its architecture; None of an encoder alone.
 
+    Args:
+        record: the `task` part of its nlpkit.json.
+        place: its folder, or name on the hub, for messages.
+
     Raises:
-        UserError: the record is not as this version writes it, or counts other labels than the model has.
+        UserError: the record is not as this version writes it, or has other labels than the model's config.
     """
     if record:
-        try:
-            task = task_class(record["name"]).from_model(config, record)
-            arguments = task.model_arguments()
-            # a start and an end are no labels: BART's config counts three whatever its head has
-            labels = len(arguments["id2label"]) if "id2label" in arguments else config.num_labels
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise UserError(
-                f"what {RECORD} says of the model's task is damaged ({type(error).__name__}: {error})", COPY_AGAIN
-            ) from error
-        if labels != config.num_labels:
-            raise UserError(f"{RECORD} has {labels} labels, the model's config.json {config.num_labels}", COPY_AGAIN)
-        return task
+        return _recorded_task(config, record, Path(place) / RECORD)
     for architecture in config.architectures or []:
         for name, entry in TASKS.items():
             if architecture.endswith(entry.architectures):
@@ -94,17 +92,40 @@ def known_task(config: PreTrainedConfig, record: dict[str, Any] | None) -> Task 
     return None
 
 
-def task_of_model(config: PreTrainedConfig, record: dict[str, Any] | None, where: str) -> Task:
+def _recorded_task(config: PreTrainedConfig, record: dict[str, Any], path: Path) -> Task:
+    name = records.checked(TaskRecord, record, path, ["task"])["name"]
+    if name not in TASKS:
+        raise UserError(f"{path}: task.name {name!r}: there is no such task", suggest(name, TASKS) or COPY_AGAIN)
+    task = task_class(name).from_model(config, records.filled(task_class(name).record_type, record, path, ["task"]))
+    # a start and an end are no labels: BART's config counts three whatever its head has
+    arguments = task.model_arguments()
+    if "id2label" not in arguments:
+        return task
+    mine, theirs = list(arguments["id2label"].values()), models.label_names(config)
+    if len(mine) != config.num_labels:
+        raise UserError(f"{path} has {len(mine)} labels, the model's config.json {config.num_labels}", COPY_AGAIN)
+    kind = arguments.get("problem_type")
+    if kind and config.problem_type not in (None, kind):
+        message = f"{path} tells of {kind.replace('_', ' ')}, the model's config.json of {config.problem_type}"
+        raise UserError(message, COPY_AGAIN)
+    # labels that were given other names in one of the two, or another order: answers would be told under the wrong ones
+    if differ := [f"{i}: {a!r} and {b!r}" for i, (a, b) in enumerate(zip(mine, theirs, strict=True)) if a != b]:
+        shown = "; ".join(differ[:SHOWN]) + ("; ..." if len(differ) > SHOWN else "")
+        raise UserError(f"the labels in {path} and in the model's config.json differ: {shown}", RENAME_BOTH)
+    return task
+
+
+def task_of_model(config: PreTrainedConfig, record: dict[str, Any] | None, place: str | Path) -> Task:
     """See `known_task`.
 
     Raises:
         UserError: the architecture belongs to no task known here.
     """
-    if (task := known_task(config, record)) is not None:
+    if (task := known_task(config, record, place)) is not None:
         return task
     found = ", ".join(config.architectures or ["none named"])
     raise UserError(
-        f"{where} holds no model for a task known here (its architecture: {found})",
+        f"{place} holds no model for a task known here (its architecture: {found})",
         "Fine-tune it first, for example with `nlpkit finetune-cls`.",
     )
 

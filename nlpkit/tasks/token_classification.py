@@ -26,6 +26,7 @@ from nlpkit.tasks import heads
 from nlpkit.tasks.base import SHOWN, Finding, Task
 from nlpkit.tasks.heads import Head
 from nlpkit.tasks.options import LengthOptions, PerClassOptions, TextOptions, UnknownLabelOptions
+from nlpkit.tasks.recorded import TaskRecord, TokenRecord
 
 if TYPE_CHECKING:
     import torch
@@ -130,6 +131,7 @@ class TokenClassification(Task):
     predict_options: ClassVar[type[Config]] = TokenAnswerOptions
     evaluate_options: ClassVar[type[Config]] = TokenJudgeOptions
     column_options: ClassVar[type[Config]] = TagOptions
+    record_type: ClassVar[type[TaskRecord]] = TokenRecord
     # a .txt of labelled words has columns (CoNLL-2000); one to predict for may as well be running text
     file_formats: ClassVar[Mapping[str, str]] = {".txt": "conll"}
     slow_tokenizers: ClassVar[bool] = True

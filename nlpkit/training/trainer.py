@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import json
 import shutil
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,13 +16,14 @@ from transformers.trainer_utils import EvalLoopOutput
 
 from nlpkit import fitting, process, reporting
 from nlpkit.data.features import Columns
-from nlpkit.errors import RunError, UserError
+from nlpkit.errors import RunError
 from nlpkit.runs.files import write_json, writing
 from nlpkit.runs.folder import RunFolder
 from nlpkit.tasks import outputs as model_outputs
 from nlpkit.tasks.base import BOOKKEEPING
 from nlpkit.training import parameters
 from nlpkit.training.batching import IGNORED, RANDOM_ORDER, LengthBatchSampler
+from nlpkit.training.checkpoints import POSITION
 from nlpkit.training.schedules import Budget
 
 if TYPE_CHECKING:
@@ -32,8 +31,6 @@ if TYPE_CHECKING:
 
     from nlpkit.tasks.base import Task
     from nlpkit.tasks.outputs import Outputs
-
-POSITION = "nlpkit_position.json"  # in each checkpoint, see `ResumableTrainer.position`
 
 
 @dataclass
@@ -216,6 +213,10 @@ class ResumableTrainer(Trainer):
             )
         super()._issue_warnings_after_load(load_result)
 
+    def _load_scaler(self, checkpoint: str | None) -> None:
+        if self.accelerator.scaler is not None:  # a run in fp16 may go on where there is no GPU
+            super()._load_scaler(checkpoint)
+
     def save_now(self) -> None:
         """Save a checkpoint outside the schedule, unless this step has one."""
         target = Path(self.args.output_dir) / f"checkpoint-{self.state.global_step}"  # type: ignore[arg-type]
@@ -314,70 +315,3 @@ class NlpkitTrainer(ResumableTrainer):
 
     def _get_train_sampler(self, train_dataset: Any = None) -> LengthBatchSampler:
         return self.ordered(self.splits["train"].lengths, grouped=self.grouped)
-
-
-def position_in(checkpoint: Path) -> dict[str, Any]:
-    """What `ResumableTrainer.position` gave when this checkpoint was saved."""
-    path = checkpoint / POSITION
-    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-
-
-def last_checkpoint(folder: Path) -> Path | None:
-    """The newest checkpoint that is whole; damaged ones are named and passed over.
-
-    Raises:
-        UserError: there are checkpoints, and all are damaged.
-    """
-    found = sorted(folder.glob("checkpoint-*"), key=lambda path: int(path.name.rpartition("-")[2]), reverse=True)
-    # Trainer writes trainer_state.json last: a run killed while it saved leaves a checkpoint without it
-    finished = [path for path in found if (path / "trainer_state.json").exists()]
-    for path in finished:
-        problem = _damage(path) or _damage_of_best(path)
-        if problem is None:
-            _relocate(path, folder)
-            return path
-        reporting.current().warn(f"{path.name} is damaged ({problem}); trying an earlier one")
-    if finished:
-        raise UserError(f"every checkpoint in {folder} is damaged", "Start over with --overwrite.")
-    return None
-
-
-def _damage_of_best(checkpoint: Path) -> str | None:
-    """What is wrong with the checkpoint that this one records as the best so far: the run ends by loading it."""
-    best = json.loads((checkpoint / "trainer_state.json").read_text(encoding="utf-8")).get("best_model_checkpoint")
-    if best is None or Path(best).name == checkpoint.name:
-        return None
-    problem = _damage(checkpoint.with_name(Path(best).name))
-    return problem and f"in the best, {Path(best).name}: {problem}"
-
-
-def _damage(checkpoint: Path) -> str | None:
-    """What is wrong with the files of a checkpoint."""
-    from safetensors import SafetensorError, safe_open
-
-    try:
-        json.loads((checkpoint / "trainer_state.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return "trainer_state.json is missing or cut"
-    weights = list(checkpoint.glob("*.safetensors"))
-    if not weights:
-        return "no weights"
-    for file in weights:
-        try:
-            with safe_open(file, framework="pt") as opened:
-                opened.keys()
-        except (SafetensorError, OSError):
-            return f"{file.name} cannot be read"
-    states = [checkpoint / "optimizer.pt", checkpoint / "scheduler.pt", *checkpoint.glob("rng_state*.pth")]
-    # torch files are zip archives, whose directory stands at the end: a cut file has none
-    return next((f"{file.name} cannot be read" for file in states if not zipfile.is_zipfile(file)), None)
-
-
-def _relocate(checkpoint: Path, folder: Path) -> None:
-    """Let the recorded best checkpoint be found after the run folder was moved."""
-    path = checkpoint / "trainer_state.json"
-    state = json.loads(path.read_text(encoding="utf-8"))
-    best = state.get("best_model_checkpoint")
-    if best and Path(best).parent != folder:
-        state["best_model_checkpoint"] = str(folder / Path(best).name)
-        write_json(path, state)

@@ -333,6 +333,19 @@ def test_commands_of_the_example_scripts(resolved: Callable[..., Any], capsys: p
         (["--gradient_checkpointing", "True"], "gradient_checkpointing", True),
         (["--gradient_checkpointing", "False"], "gradient_checkpointing", False),
         (["--push_to_hub_model_id", "me/x"], "push_to_hub", "me/x"),
+        (["--hub_model_id", "me/x"], "push_to_hub", "me/x"),
+        (["--push_to_hub", "--hub_model_id", "me/x"], "push_to_hub", "me/x"),
+        (["--hub-model-id=me/x", "--push_to_hub", "True"], "push_to_hub", "me/x"),
+        (["--push_to_hub", "False", "--hub_model_id", "me/x"], "push_to_hub", None),
+        (["--push_to_hub", "False"], "push_to_hub", None),
+        (["--push-to-hub=no"], "push_to_hub", None),
+        (["--push-to-hub", "0"], "push_to_hub", None),
+        (["--push_to_hub", "None"], "push_to_hub", None),
+        (["--push_to_hub"], "push_to_hub", True),
+        (["--push_to_hub", "TRUE"], "push_to_hub", True),
+        (["--push-to-hub=1"], "push_to_hub", True),
+        (["--push_to_hub", "--epochs", "2"], "push_to_hub", True),
+        (["--push_to_hub", "me/y"], "push_to_hub", "me/y"),
         (["--label_smoothing_factor", "0.1"], "label_smoothing", 0.1),
         (["--optim", "adafactor"], "trainer", {"optim": "adafactor"}),
         (["--group_by_length"], "batching", "length"),
@@ -340,6 +353,43 @@ def test_commands_of_the_example_scripts(resolved: Callable[..., Any], capsys: p
 )
 def test_other_names_one_by_one(arguments: list[str], field: str, value: Any, resolved: Callable[..., Any]) -> None:
     assert getattr(resolved(*arguments), field) == value
+
+
+def test_two_repositories_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["finetune-cls", "--push-to-hub", "me/x", "--hub_model_id", "me/y"]) == 2
+    assert "--push-to-hub me/x and --hub-model-id me/y name two repositories" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("written", "value"), [("true", True), ("yes", True), ("false", None), ("no", None), ("me/x", "me/x")]
+)
+def test_whether_to_upload_in_a_recipe(written: str, value: Any, tmp_path: Path) -> None:
+    (tmp_path / "recipe.yaml").write_text(f"data: a.csv\npush-to-hub: {written}\n")
+    config = finetune_cls.Config.from_sources({}, tmp_path / "recipe.yaml", "finetune-cls")
+    assert config.push_to_hub == value
+
+
+@pytest.mark.parametrize(("asked", "named"), [(True, "feedback"), ("me/x", "me/x"), (False, None)])
+def test_a_repository_is_called_as_the_folder(
+    asked: str | bool, named: str | None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    import huggingface_hub
+
+    from nlpkit.recipes import running
+
+    made: list[str] = []
+
+    class Hub:
+        def whoami(self) -> None:
+            pass
+
+        def create_repo(self, name: str, **_: Any) -> Any:
+            made.append(name)
+            return huggingface_hub.RepoUrl(f"https://huggingface.co/{'me/' if '/' not in name else ''}{name}")
+
+    monkeypatch.setattr(huggingface_hub, "HfApi", Hub)
+    running.require_hub_access(finetune_cls.Config(data="a.csv", push_to_hub=asked), tmp_path / "feedback")
+    assert made == ([named] if named else [])
 
 
 def test_a_strategy_without_counterpart_is_refused(capsys: pytest.CaptureFixture[str]) -> None:

@@ -6,6 +6,7 @@ import random
 import shutil
 from pathlib import Path
 
+import folders
 import fuzz
 import kinds
 import pytest
@@ -32,6 +33,31 @@ def test_spoilt_inputs_are_used_or_refused(run: Path, tmp_path: Path) -> None:
         failures.append(fuzz.run_one(1, number, run, folder))
         shutil.rmtree(folder)
     assert [f"{found.where} {found.what}: {found.command}" for found in failures if found] == []
+
+
+def test_each_field_of_a_record_is_used_or_refused(run: Path, tmp_path: Path) -> None:
+    """One way to spoil each, the next for the next; `folders.py` has them all, in folders of every kind."""
+    found = [case for case in folders.cases("cls", run) if case.file in ("nlpkit.json", "tokenizer_config.json")]
+    places = list(dict.fromkeys((case.file, case.path) for case in found if case.path))
+    hows = [how for how in folders.DAMAGES if how != "dropped"]
+    whole = [case for case in found if not case.path]
+    place = tmp_path / "run"
+    wrong = []
+    for number, (file, path) in enumerate(places):
+        case = folders.Case("cls", file, path, hows[number % len(hows)])
+        wrong += _wrong(case, run, place)
+    for case in whole:
+        wrong += _wrong(case, run, place)
+    assert len(places) > 80 and wrong == []
+
+
+def _wrong(case: folders.Case, run: Path, place: Path) -> list[str]:
+    shutil.rmtree(place, ignore_errors=True)
+    shutil.copytree(run, place, ignore=shutil.ignore_patterns("plots"))
+    folders.spoil(case, place)
+    arguments = ["predict", str(place), folders.TEXT, "--json", *folders.QUICK]
+    made = folders.judged(case, (0, "", ""), folders.called(arguments))
+    return [f"{case}: {made.what}: {made.said}"] if made.what in ("failed", "vague") else []
 
 
 def test_an_input_is_made_from_its_number(run: Path, tmp_path: Path) -> None:

@@ -97,8 +97,8 @@ def test_reads_a_folder_and_a_file(tmp_path: Path, here: dict[str, Any]):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("{", "cannot be read as JSON"),
-        ("[]", "is not of `nlpkit benchmark`"),
+        ("{", "is not valid JSON"),
+        ("[]", "is not the record of a run"),
         ('{"command": "evaluate"}', "is not of `nlpkit benchmark`"),
         ('{"command": "benchmark", "status": "running"}', "without results"),
     ],
