@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import os
@@ -27,6 +28,7 @@ CONFIG = "config.json"
 ADAPTER = "adapter_config.json"  # of PEFT, which transformers follows to another model
 STRUCTURE = "nlpkit_structure"  # in a config.json: what `nlpkit prune` left of each layer
 TOKENIZER_JSON = ("tokenizer_config.json", "tokenizer.json", "special_tokens_map.json", "added_tokens.json")
+SPECIAL = ("bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token")
 DAMAGED = "The file is damaged; copy it again."
 TOKENIZER_FILES = (
     "tokenizer.json", "vocab.txt", "vocab.json", "spiece.model", "sentencepiece.bpe.model", "tokenizer.model",
@@ -179,7 +181,10 @@ def load_tokenizer(
         raise UserError(f"the tokenizer of {name} has no fast version", f"Name another with {flag}.")
     if not isinstance(tokenizer.model_max_length, int | float):
         length = tokenizer.model_max_length
-        raise UserError(f"the tokenizer of {name} has model_max_length {length!r}, which is no number")
+        place = f" ({TOKENIZER_JSON[0]})" if Path(name).is_dir() else ""
+        raise UserError(f"the tokenizer of {name}{place} has model_max_length {length!r}, which is no number")
+    if empty := [kind for kind in SPECIAL if getattr(tokenizer, kind, None) == ""]:
+        raise UserError(f"the tokenizer of {name} has an empty {empty[0]} ({TOKENIZER_JSON[0]})", DAMAGED)
     if tokenizer.pad_token_id is None:
         if tokenizer.eos_token is None:
             raise UserError(f"the tokenizer of {name} has no padding token", f"Name another with {flag}.")
@@ -392,17 +397,18 @@ def _culprit(folder: Path, what: str) -> Path:
     from tokenizers import Tokenizer
     from transformers import AutoConfig
 
-    try:
-        AutoConfig.from_pretrained(str(folder), trust_remote_code=False)
-    except Exception:  # each config has checks of its own
-        return folder / CONFIG
     if what == "model":
-        return folder / CONFIG  # it is of its type, and no model can be made of it, or not with these weights
-    try:
-        Tokenizer.from_file(str(folder / "tokenizer.json"))
-    except Exception:
-        return folder / "tokenizer.json"
-    return folder / "tokenizer_config.json"
+        return folder / CONFIG  # it is of no type, or no model can be made of it, or not with these weights
+    found = TOKENIZER_JSON[0]
+    with contextlib.suppress(Exception):  # the libraries raise what they like
+        if (folder / "tokenizer.json").exists():
+            found = "tokenizer.json"
+            Tokenizer.from_file(str(folder / found))
+        if (folder / CONFIG).exists() and STRUCTURE not in (folder / CONFIG).read_text(encoding="utf-8"):
+            found = CONFIG
+            AutoConfig.from_pretrained(str(folder), trust_remote_code=False)
+        found = TOKENIZER_JSON[0]
+    return folder / found
 
 
 class _explained:

@@ -71,8 +71,29 @@ def taken_up(config: R, command: str) -> tuple[R, tuple[dict[str, Any], Path] | 
     if RunFolder(folder).state() != "complete":
         return config, None
     require_whole(record or {}, folder / RECORD)
+    _require_weights(folder)
     reporting.current().note(f"{folder} is complete: nothing to resume")
     return config, (record or {}, folder)
+
+
+def _require_weights(folder: Path) -> None:
+    """Of a finished run, look at the weights before saying so: a file may have been cut since.
+
+    Raises:
+        UserError: one cannot be read.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    for file in sorted(folder.glob("*.safetensors")):
+        try:
+            with safe_open(file, framework="np") as opened:
+                empty = not opened.keys()
+        except (SafetensorError, OSError):
+            empty = True
+        if empty:
+            raise UserError(
+                f"--resume: the run is complete, but {file} cannot be read", "Copy it again, or --overwrite."
+            )
 
 
 def resumed(config: R) -> R:

@@ -131,7 +131,7 @@ class Record(Part):
     config: dict[str, Any] | None = None
     task: dict[str, Any] | None = None
     parents: Parents | None = None
-    rows: dict[str, Count] | Count | None = None
+    rows: dict[str, Count | None] | Count | None = None  # nobody knows how long a stream is
     held_out: bool = True
     metrics: dict[str, Figures] | None = None
     judged: dict[str, Count] | None = None

@@ -988,6 +988,6 @@ def _read_class_weights(path: str, names: Sequence[str]) -> list[float]:
         found = ", ".join(weights) if isinstance(weights, dict) else type(weights).__name__
         raise UserError(f"--class-weights: {path} names {found}; the classes are {', '.join(names)}")
     for name, weight in weights.items():
-        if not isinstance(weight, int | float) or weight < 0:
+        if not isinstance(weight, int | float) or not 0 <= weight < float("inf"):
             raise UserError(f"--class-weights: {path} gives {name} the weight {weight!r}: use a number from 0 up")
     return [float(weights[name]) for name in names]

@@ -182,6 +182,36 @@ def test_a_finished_record_that_lacks_its_result(run: Path, capsys: Any) -> None
     assert f"{path}: the record of a finished run lacks metrics, main_metric" in capsys.readouterr().err
 
 
+def test_a_finished_run_whose_weights_are_cut_is_not_finished(run: Path, capsys: Any) -> None:
+    weights = run / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1000])
+    assert main(["finetune-cls", "--output", str(run), "--resume"]) == 2
+    assert f"the run is complete, but {weights} cannot be read" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("file", "field", "value", "said"),
+    [
+        ("tokenizer_config.json", "cls_token", "", "has an empty cls_token (tokenizer_config.json)"),
+        ("tokenizer_config.json", "model_max_length", [], "(tokenizer_config.json) has model_max_length []"),
+        ("tokenizer_config.json", "unk_token", 5, "tokenizer_config.json: TypeError"),
+        ("tokenizer.json", "post_processor", {"type": "x"}, ": tokenizer.json: "),
+        ("config.json", "hidden_size", "wide", ": config.json: "),
+        ("config.json", "hidden_dropout_prob", float("nan"), "config.json: hidden_dropout_prob: nan"),
+        ("config.json", "id2label", {"1": "positive", "2": "negative"}, "config.json: id2label"),
+        ("config.json", "vocab_size", None, ": config.json: "),
+    ],
+)
+def test_a_field_of_what_transformers_wrote(
+    file: str, field: str, value: Any, said: str, run: Path, capsys: Any
+) -> None:
+    document = json.loads((run / file).read_text(encoding="utf-8"))
+    (run / file).write_text(json.dumps({**document, field: value}), encoding="utf-8")
+    assert main(["predict", str(run), "a film", "--device", "cpu"]) == 2
+    error = capsys.readouterr().err
+    assert said in error and "Traceback" not in error, error
+
+
 def test_a_key_given_twice_in_a_recipe(tmp_path: Path, capsys: Any) -> None:
     recipe = tmp_path / "recipe.yaml"
     recipe.write_text("data: a.csv\nepochs: 3\nepochs: 5\n")

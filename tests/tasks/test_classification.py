@@ -253,6 +253,9 @@ def test_class_weights_from_a_file_and_what_is_wrong_with_one(tmp_path: Path) ->
         task.prepare_loss(options(class_weights=str(path)), found)
     with pytest.raises(UserError, match=r"cannot read .*missing.json"):
         task.prepare_loss(options(class_weights=str(tmp_path / "missing.json")), found)
+    path.write_text('{"a": 1, "b": 1, "c": NaN}')
+    with pytest.raises(UserError, match="gives c the weight nan"):
+        task.prepare_loss(options(class_weights=str(path)), found)
     path.write_text('{"a": 1, "b": 1, "c": "heavy"}')
     with pytest.raises(UserError, match="heavy"):
         task.prepare_loss(options(class_weights=str(path)), found)
