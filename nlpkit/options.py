@@ -290,7 +290,7 @@ def without_permissions(values: Mapping[str, Any], record: Path) -> dict[str, An
         trainer = dict(str(entry).partition("=")[::2] for entry in trainer)
     if isinstance(trainer, dict):
         foreign = sorted(str(key) for key in trainer if not ARITHMETIC.fullmatch(str(key).strip().replace("-", "_")))
-        given += [f"--trainer {key}" for key in foreign]
+        given += [f"--trainer {key if key.isidentifier() else repr(key)}" for key in foreign]
         kept["trainer"] = {key: value for key, value in trainer.items() if str(key) not in foreign}
     if given:
         reporting.current().warn(f"{record}: not taken from a record, give anew what is meant: {', '.join(given)}")
@@ -328,7 +328,7 @@ def read_config_file(path: Path, command: str | None, config: type[Config]) -> d
     values = config.with_new_names({str(key).replace("-", "_"): value for key, value in values.items()})
     for key in values:
         if key not in config.model_fields:
-            raise UserError(f"{path}: unknown option '{key}'", suggest(key, config.model_fields))
+            raise UserError(f"{path}: unknown option {key!r}", suggest(key, config.model_fields))
     return values
 
 
