@@ -7,11 +7,11 @@ import json
 import math
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nlpkit import limits, nearby, process
+from nlpkit import limits, nearby, process, reporting
 from nlpkit.errors import UserError
 from nlpkit.options import DEFAULT_MODEL
 from nlpkit.runs.folder import read_record
@@ -28,6 +28,7 @@ CONFIG = "config.json"
 ADAPTER = "adapter_config.json"  # of PEFT, which transformers follows to another model
 STRUCTURE = "nlpkit_structure"  # in a config.json: what `nlpkit prune` left of each layer
 TOKENIZER_JSON = ("tokenizer_config.json", "tokenizer.json", "special_tokens_map.json", "added_tokens.json")
+NUMBERED = re.compile(r"(.*?\.)\d+\.")  # what stands before the number of a layer in the names of its weights
 SPECIAL = ("bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token")
 DAMAGED = "The file is damaged; copy it again."
 TOKENIZER_FILES = (
@@ -258,8 +259,22 @@ def load_model(
             model, info = opener.from_pretrained(
                 name, trust_remote_code=trust_remote_code, output_loading_info=True, **arguments
             )
+    if unread := _layers_beyond(model, info.get("unexpected_keys") or ()):
+        reporting.current().warn(
+            f"{name}: its {CONFIG} tells of fewer layers than its weights have: {len(unread):,} tensors are left out "
+            f"({unread[0]}, ...), and its answers are others"
+        )
     new = set(info["missing_keys"]) | {item[0] for item in info.get("mismatched_keys", [])}
     return model, sorted(new)
+
+
+def _layers_beyond(model: Any, unexpected: Iterable[str]) -> list[str]:
+    """Of the weights in a file that a model has no place for, those of further layers of a kind that it has."""
+    base = f"{getattr(model, 'base_model_prefix', '')}."
+    stacks = {found[1].removeprefix(base) for name in model.state_dict() if (found := NUMBERED.match(name))}
+    return sorted(
+        name for name in unexpected if (found := NUMBERED.match(name)) and found[1].removeprefix(base) in stacks
+    )
 
 
 def _require_changeable(name: str, revision: str | None) -> None:

@@ -114,7 +114,7 @@ def open_trained(
         raise UserError(
             f"{name} has no trained {', '.join(new[:SHOWN])}{', ...' if len(new) > SHOWN else ''}: "
             "its answers would be random",
-            "Is it a checkpoint that was fine-tuned for this task?",
+            "Is it a checkpoint that was fine-tuned for this task, with the config.json that belongs to its weights?",
         )
     fitting.fit(model, tokenizer)
     limit = models.max_positions(model.config, tokenizer, model)

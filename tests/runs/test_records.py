@@ -212,6 +212,15 @@ def test_a_field_of_what_transformers_wrote(
     assert said in error and "Traceback" not in error, error
 
 
+def test_layers_that_a_config_leaves_out_are_told(run: Path, trained: Path, capsys: Any) -> None:
+    document = json.loads((run / "config.json").read_text(encoding="utf-8"))
+    (run / "config.json").write_text(json.dumps({**document, "num_hidden_layers": 1}), encoding="utf-8")
+    assert main(["predict", str(run), "a film", "--device", "cpu"]) == 0
+    assert "its config.json tells of fewer layers than its weights have: 16 tensors" in capsys.readouterr().err
+    assert main(["predict", str(trained), "a film", "--device", "cpu"]) == 0
+    assert "fewer layers" not in capsys.readouterr().err
+
+
 def test_a_key_given_twice_in_a_recipe(tmp_path: Path, capsys: Any) -> None:
     recipe = tmp_path / "recipe.yaml"
     recipe.write_text("data: a.csv\nepochs: 3\nepochs: 5\n")
