@@ -193,7 +193,6 @@ def test_a_finished_run_whose_weights_are_cut_is_not_finished(run: Path, capsys:
     ("file", "field", "value", "said"),
     [
         ("tokenizer_config.json", "cls_token", "", "has an empty cls_token (tokenizer_config.json)"),
-        ("tokenizer_config.json", "model_max_length", [], "(tokenizer_config.json) has model_max_length []"),
         ("tokenizer_config.json", "unk_token", 5, "tokenizer_config.json: TypeError"),
         ("tokenizer.json", "post_processor", {"type": "x"}, ": tokenizer.json: "),
         ("config.json", "hidden_size", "wide", ": config.json: "),
