@@ -241,11 +241,27 @@ class _Failure(NamedTuple):
     code: int
 
 
+def _called(arguments: list[str]) -> Any:
+    """Run the command.
+
+    Raises:
+        Interrupted: whatever became of the interrupt on its way here: pydantic makes an error of its own of it.
+    """
+    try:
+        return build_app().main(arguments, prog_name="nlpkit", standalone_mode=False)
+    except Interrupted:
+        raise
+    except Exception as error:
+        if interrupts.caught():
+            raise Interrupted("interrupted") from error
+        raise
+
+
 def _main(arguments: list[str] | None) -> int:
     arguments = list(sys.argv[1:] if arguments is None else arguments) or ["--help"]
     verbose = "--verbose" in arguments
     try:
-        code = build_app().main(arguments, prog_name="nlpkit", standalone_mode=False)
+        code = _called(arguments)
     except typer.Exit as error:
         return error.exit_code
     except streams.Unheard:

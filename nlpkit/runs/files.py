@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import itertools
 import json
 import os
 import secrets
@@ -46,7 +47,7 @@ def whole(path: Path, *, overwrite: bool = True) -> Iterator[Path]:
         overwrite: replace what is there; else what has come to be there while the block ran is left.
 
     Raises:
-        RunError: it has, and the block's file has got another name, which is said.
+        RunError: it cannot have its name, and has got another, which is said.
     """
     path = Path(os.path.realpath(path))
     start = os.fsdecode(os.fsencode(f".{path.name}")[:NAME_BYTES])
@@ -57,27 +58,27 @@ def whole(path: Path, *, overwrite: bool = True) -> Iterator[Path]:
     try:
         try_lock(held)
         yield partial
-        if overwrite:
-            partial.replace(path)
-        else:
-            _place(partial, path)
+        _place(partial, path, overwrite=overwrite)
     finally:
         with interrupts.waiting():
             partial.unlink(missing_ok=True)
             os.close(held)
 
 
-def _place(partial: Path, path: Path) -> None:
-    """Give a file its name if that is free, else a numbered one."""
-    place, number = path, 2
-    while not _rename_to_free(partial, place):
-        place = path.with_name(f"{path.stem}-{number}{path.suffix}")
-        number += 1
-    if place != path:
-        raise RunError(
-            f"--output {path} has come to be there while this command ran, and is left as it is",
-            f"What was to be written there is in {place}.",
-        )
+def _place(partial: Path, path: Path, *, overwrite: bool) -> None:
+    """Give a file its name, or a numbered one where it cannot have that: what it holds may have taken hours."""
+    why = "has come to be there while this command ran, and is left as it is"
+    if overwrite:
+        try:
+            partial.replace(path)
+            return
+        except OSError as error:  # mounted by itself, for one, as files are into containers
+            why = f"cannot be replaced ({error.strerror})"
+    elif _rename_to_free(partial, path):
+        return
+    numbered = (path.with_name(f"{path.stem}-{number}{path.suffix}") for number in itertools.count(2))
+    place = next(name for name in numbered if _rename_to_free(partial, name))
+    raise RunError(f"{path} {why}", f"What was to be written there is in {place}.")
 
 
 def _rename_to_free(partial: Path, place: Path) -> bool:
@@ -180,7 +181,7 @@ def writing(path: Path, hint: Callable[[], str] = lambda: OTHER_DISK) -> Iterato
         hint: gives what to do where the disk is full.
 
     Raises:
-        RunError: the disk is full, the folder cannot be written.
+        RunError: the disk is full, the folder cannot be written, or it has gone.
     """
     try:
         yield
@@ -189,6 +190,9 @@ def writing(path: Path, hint: Callable[[], str] = lambda: OTHER_DISK) -> Iterato
             raise disk_full(path, hint()) from error
         if isinstance(error, OSError) and error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
             raise RunError(f"no permission to write {error.filename or path}", "Give another --output.") from error
+        if isinstance(error, FileNotFoundError):
+            gone = f"{error.filename or path} has gone while this command ran"
+            raise RunError(gone, "Leave its folder alone as long as a command works there.") from error
         raise
 
 

@@ -200,6 +200,13 @@ def test_an_interrupted_answer_leaves_no_file(run_of: RunOf, tmp_path: Path) -> 
     assert [path.name for path in tmp_path.iterdir()] == ["rows.txt"]
 
 
+def test_an_interrupt_of_which_a_library_makes_an_error_is_one() -> None:
+    code = f"import nlpkit.recipes.env as env\ndef run(_):\n    try:\n        {INTERRUPT}\n"
+    code += "    except BaseException as stop:\n        raise ValueError('cannot be built') from stop\nenv.run = run\n"
+    done = run(code, "env")
+    assert (done.returncode, done.stderr) == (130, "nlpkit: interrupted\n")
+
+
 def test_a_second_interrupt_does_not_wait() -> None:
     code = f"from nlpkit import interrupts\ninterrupts.install()\nwith interrupts.waiting():\n    {INTERRUPT}\n"
     code += f"    print(1, flush=True)\n    {INTERRUPT}\n    print(2)\n"

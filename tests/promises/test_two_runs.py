@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -53,6 +54,24 @@ def test_what_has_come_to_be_there_is_left(tmp_path: Path) -> None:
     assert path.read_text() == "theirs\n"
     assert (tmp_path / "answers-2.csv").read_text() == "older\n"
     assert (tmp_path / "answers-3.csv").read_text() == "text\nmine\n"
+
+
+def test_what_cannot_be_replaced_costs_no_answers(tmp_path: Path) -> None:
+    path = tmp_path / "answers.csv"
+    with pytest.raises(RunError) as error, writer(path) as write:
+        write([{"text": "mine"}])
+        path.mkdir()
+    assert f"{path} cannot be replaced (" in error.value.message
+    assert (tmp_path / "answers-2.csv").read_text() == "text\nmine\n"
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_a_folder_that_goes_meanwhile_is_told(tmp_path: Path) -> None:
+    folder = tmp_path / "answers"
+    folder.mkdir()
+    with pytest.raises(RunError, match="has gone while this command ran"), writer(folder / "answers.csv") as write:
+        write([{"text": "mine"}])
+        shutil.rmtree(folder)
 
 
 def test_without_hard_links_nothing_is_overwritten_either(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -277,8 +296,6 @@ def test_a_forked_process_neither_keeps_nor_gives_back_the_lock(tmp_path: Path) 
 
 
 def test_two_that_judge_a_model_are_both_in_its_record(trained: Path, reviews: Path, tmp_path: Path) -> None:
-    import shutil
-
     run = shutil.copytree(trained, tmp_path / "run")
     command = nlpkit_command("evaluate", run, "--data", reviews / "test.csv", "--quiet")
     both = [forked.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, cwd=Path.cwd()) for _ in range(2)]
@@ -291,8 +308,6 @@ def test_two_that_judge_a_model_are_both_in_its_record(trained: Path, reviews: P
 def test_a_record_that_cannot_be_added_to_costs_no_figures(
     trained: Path, reviews: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    import shutil
-
     run = shutil.copytree(trained, tmp_path / "run")
     before = (run / "nlpkit.json").read_bytes()
 
