@@ -151,7 +151,7 @@ def test_notes_do_not_mix_with_the_answers_on_standard_output(
     assert "text: column 'Review' (guessed; --text-column)" in captured.err
     assert main([*command, "--json"]) == 2
     captured = capsys.readouterr()
-    assert captured.out == ""
+    assert json.loads(captured.out)["error"]["exit_code"] == 2
     assert "--output" in captured.err
 
 
