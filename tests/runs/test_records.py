@@ -225,3 +225,17 @@ def test_a_key_given_twice_in_a_recipe(tmp_path: Path, capsys: Any) -> None:
     recipe.write_text("data: a.csv\nepochs: 3\nepochs: 5\n")
     assert main(["finetune-cls", "--config", str(recipe)]) == 2
     assert f"{recipe}, line 3, column 1: not valid YAML: 'epochs' is given twice" in capsys.readouterr().err
+
+
+def test_what_is_required_is_in_the_record_of_a_run_that_goes_on(tmp_path: Path) -> None:
+    """`nlpkit prune --output RUN --resume`, as the hint of an unfinished run has it."""
+    from nlpkit.recipes import distill, prune
+
+    record = {"schema_version": 1, "status": "running", "config": {"model": "runs/a", "teacher": "runs/b"}}
+    (tmp_path / "nlpkit.json").write_text(json.dumps(record))
+    going_on = {"output": str(tmp_path), "resume": True}
+    assert prune.Config.from_sources(going_on).model == "runs/a"
+    assert distill.Config.from_sources(going_on).teacher == "runs/b"
+    assert prune.Config.from_sources({**going_on, "model": "runs/c"}).model == "runs/c"
+    with pytest.raises(UserError, match="MODEL is required"):
+        prune.Config.from_sources({"output": str(tmp_path)})
