@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     import numpy as np
     from datasets import Dataset
 
+_ROWS = 10_000  # gathered at a time
+
 
 def hold_out(
     dataset: Dataset,
@@ -97,7 +99,7 @@ def sample_balanced(dataset: Dataset, n: int, *, balance_by: str | None, seed: i
     rng = np.random.default_rng(seed)
     classes = _classes(dataset, balance_by, floats=floats)
     drawn = _draw(classes, _even(np.bincount(classes), n, rng), rng)
-    return dataset.select(rng.permutation(drawn))
+    return gathered(dataset.select(rng.permutation(drawn)))
 
 
 def has_classes(dataset: Dataset, column: str | None, *, floats: bool) -> bool:
@@ -127,10 +129,29 @@ def _classes(dataset: Dataset, column: str | None, *, floats: bool = False) -> n
 
     if column is None or not has_classes(dataset, column, floats=floats):
         return np.zeros(len(dataset), np.int64)
-    values = dataset.select_columns([column]).with_format("arrow")[:][column]
+    # of the whole table, as `datasets` makes an arrow chunk of each selected row, of a kilobyte
+    values = dataset.data.table[column]
     # Encode before the chunks are joined: joined text may be longer than arrow's 2 GiB.
     encoded = pc.dictionary_encode(values, null_encoding="encode").combine_chunks()
-    return encoded.indices.to_numpy(zero_copy_only=False).astype(np.int64)
+    codes = encoded.indices.to_numpy(zero_copy_only=False).astype(np.int64)
+    if dataset._indices is not None:
+        codes = codes[dataset._indices.column(0).to_numpy()]
+    _, first, numbers = np.unique(codes, return_index=True, return_inverse=True)
+    return np.argsort(np.argsort(first, kind="stable"))[numbers.reshape(-1)]
+
+
+def gathered(dataset: Dataset) -> Dataset:
+    """The same rows in a table of their own, where they were selected from one: quicker to read, in less memory."""
+    import pyarrow as pa
+    from datasets import Dataset as ArrowDataset
+
+    if dataset._indices is None:
+        return dataset
+    rows = dataset.with_format("arrow")
+    parts = [rows[start : start + _ROWS].combine_chunks() for start in range(0, len(dataset), _ROWS)]
+    if not parts:
+        return dataset
+    return ArrowDataset(pa.concat_tables(parts), info=dataset.info, split=dataset.split)
 
 
 def _proportional(sizes: np.ndarray, count: int) -> np.ndarray:

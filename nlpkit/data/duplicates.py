@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     import numpy as np
     from datasets import Dataset
 
+_ROWS = 10_000  # in memory at a time
 NEAR = 0.8  # share of the pairs of neighbouring words that two texts have in common, of all that either has
 NEAR_CHARACTERS = 5_000_000  # texts with more in all are not compared: some seconds
 NEAR_COMPARISONS = 1_000_000  # of pairs of texts, after which no more are looked for: texts made after one pattern
@@ -21,10 +23,14 @@ NEAR_COMPARISONS = 1_000_000  # of pairs of texts, after which no more are looke
 WORD = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]|[^\W\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]+")
 
 
-def keys(rows: Dataset, columns: Iterable[str]) -> list[str]:
+def keys(rows: Dataset, columns: Iterable[str]) -> Iterator[str]:
     """What the cells of each row say together, normalised; empty where they say nothing."""
-    cells = [[folded(_text(value)) for value in rows[column][:]] for column in columns]
-    return ["\x1f".join(row) if any(row) else "" for row in zip(*cells, strict=True)]
+    named = list(columns)
+    some = rows.select_columns(named)
+    for start in range(0, len(rows), _ROWS):
+        batch = some[start : start + _ROWS]
+        cells = [[folded(_text(value)) for value in batch[column]] for column in named]
+        yield from ("\x1f".join(row) if any(row) else "" for row in zip(*cells, strict=True))
 
 
 def _text(value: Any) -> str:
@@ -33,16 +39,29 @@ def _text(value: Any) -> str:
     return "" if value is None else str(value)
 
 
-def groups(found: Sequence[str]) -> np.ndarray:
+def groups(found: Iterable[str]) -> np.ndarray:
     """A number for each key, the same for equal ones, by first appearance; each empty key has its own.
+
+    A key is kept as 16 bytes, of which no two differing texts have the same.
 
     Returns:
         int64, shape (keys,).
     """
     import numpy as np
 
-    numbers: dict[str | int, int] = {}
-    return np.array([numbers.setdefault(key or i, len(numbers)) for i, key in enumerate(found)], dtype=np.int64)
+    digests = bytearray()
+    for i, key in enumerate(found):
+        content = key.encode("utf-8", "surrogatepass") if key else i.to_bytes(8, "little")
+        digests += hashlib.blake2b(content, digest_size=16, person=b"" if key else b"empty").digest()
+    halves = np.frombuffer(digests, np.uint64).reshape(-1, 2)
+    order = np.lexsort((halves[:, 0], halves[:, 1]))  # stable: of equal ones the first stands first
+    begins = np.ones(len(order), bool)
+    begins[1:] = (halves[order[1:]] != halves[order[:-1]]).any(axis=1)
+    rank = np.empty(int(begins.sum()), np.int64)
+    rank[np.argsort(order[begins], kind="stable")] = np.arange(len(rank))
+    numbers = np.empty(len(order), np.int64)
+    numbers[order] = rank[np.cumsum(begins) - 1]
+    return numbers
 
 
 def near(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from nlpkit import reporting
-from nlpkit.data import cache
+from nlpkit.data import cache, pieces
 from nlpkit.errors import UserError
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def choose_max_length(
     if len(rows) > LENGTH_SAMPLE:
         chosen = np.random.default_rng(seed).choice(len(rows), LENGTH_SAMPLE, replace=False)
         rows = rows.select(np.sort(chosen))
-    lengths = np.asarray(task.token_lengths(tokenizer, rows[:]))
+    lengths = np.asarray(token_lengths(task, tokenizer, rows[:]))
     if asked is None and task.default_max_length:
         task.max_length = min(task.default_max_length, limit or task.default_max_length)
     elif asked is None:
@@ -87,6 +87,14 @@ def require_length(asked: int, most: int | None, whose: str = "the model") -> No
         raise UserError(f"--max-length {asked}: {whose} takes at most {most} tokens", f"Use {most} or less.")
 
 
+def token_lengths(task: Task, tokenizer: Any, examples: Mapping[str, Sequence[Any]]) -> list[int]:
+    """`task.token_lengths` of columns of any size, some rows at a time."""
+    found: list[int] = []
+    for start, end in pieces.chunks(examples, BATCH):
+        found += task.token_lengths(tokenizer, {name: column[start:end] for name, column in examples.items()})
+    return found
+
+
 def featurize(task: Task, tokenizer: Any, examples: Dataset, split: str) -> Dataset:
     """Features of all examples of a split; `example` counts over the whole split.
 
@@ -97,9 +105,12 @@ def featurize(task: Task, tokenizer: Any, examples: Dataset, split: str) -> Data
     with reporting.current().progress(f"tokenize {split}", len(examples), "rows") as bar:
 
         def step(batch: Mapping[str, Sequence[Any]], indices: list[int]) -> dict[str, list[Any]]:
-            out = task.features(tokenizer, batch)
-            out["example"] = [indices[0] + i for i in out["example"]]
-            bar.advance(len(indices))
+            out: dict[str, list[Any]] = {}
+            for start, end in pieces.chunks(batch, BATCH):
+                part = task.features(tokenizer, {name: column[start:end] for name, column in batch.items()})
+                part["example"] = [indices[0] + start + i for i in part["example"]]
+                out = {name: [*out.get(name, ()), *column] for name, column in part.items()} if out else part
+                bar.advance(end - start)
             return out
 
         arguments: dict[str, Any] = {"batched": True, "batch_size": BATCH, "with_indices": True}

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nlpkit.data.features import LENGTH_SAMPLE
+from nlpkit.data.features import LENGTH_SAMPLE, token_lengths
 from nlpkit.runs.plots import bin_edges
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ def sampled(task: Task, tokenizer: Any, examples: Mapping[str, Dataset], seed: i
     for split, rows in examples.items():
         if len(rows) > LENGTH_SAMPLE:
             rows = rows.select(np.sort(np.random.default_rng(seed).choice(len(rows), LENGTH_SAMPLE, replace=False)))
-        lengths[split] = np.asarray(task.token_lengths(tokenizer, rows[:]))
+        lengths[split] = np.asarray(token_lengths(task, tokenizer, rows[:]))
     return lengths
 
 

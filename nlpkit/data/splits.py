@@ -151,7 +151,7 @@ def name_by_file(loaded: LoadedData) -> None:
 def examples(loaded: LoadedData, task: Task, findings: list[Finding]) -> dict[str, Dataset]:
     """The examples of every split that has labels; what is wrong with rows goes into `findings`."""
     return {
-        split: task.examples(rows, split, loaded, findings)
+        split: task.examples(draws.gathered(rows), split, loaded, findings)
         for split, rows in loaded.splits.items()
         if split in ("train", "validation") or task.labelled(rows.column_names)
     }

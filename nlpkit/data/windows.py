@@ -14,6 +14,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from nlpkit.data import pieces
+
 # Tokens of the context that a window holds at least, where the context has as many: below, a question leaves no room.
 LEAST_ROOM = 8
 IGNORED = -100  # the label that torch's cross-entropy leaves out
@@ -110,34 +112,19 @@ def overlap(stride: int, room: int) -> int:
     return min(stride, room - -(-room // 4))
 
 
-def token_ids(tokenizer: Any, texts: Sequence[str]) -> dict[str, list[int]]:
+def token_ids(tokenizer: Any, texts: Sequence[str]) -> dict[str, np.ndarray]:
     """The ids of each distinct text, without special tokens."""
     distinct = list(dict.fromkeys(texts))
-    return dict(zip(distinct, _encoded(tokenizer, distinct)["input_ids"], strict=True))
+    return {text: found.ids for text, found in zip(distinct, pieces.tokenized(tokenizer, distinct), strict=True)}
 
 
 def tokenized(tokenizer: Any, texts: Sequence[str]) -> dict[str, Tokens]:
     """Each distinct text in tokens, without special ones."""
     distinct = list(dict.fromkeys(texts))
-    encoded = _encoded(tokenizer, distinct, return_offsets_mapping=True)
     found = {}
-    for text, ids, offsets in zip(distinct, encoded["input_ids"], encoded["offset_mapping"], strict=True):
-        places = np.array(offsets, np.int32).reshape(-1, 2)
-        starts, ends = snapped(text, places[:, 0], places[:, 1])
-        found[text] = Tokens(np.array(ids, np.int32), starts, ends)
+    for text, tokens in zip(distinct, pieces.tokenized(tokenizer, distinct), strict=True):
+        found[text] = Tokens(tokens.ids, *snapped(text, tokens.offsets[:, 0], tokens.offsets[:, 1]))
     return found
-
-
-def _encoded(tokenizer: Any, texts: list[str], **arguments: Any) -> Any:
-    return tokenizer(
-        texts,
-        add_special_tokens=False,
-        truncation=False,
-        return_attention_mask=False,
-        return_token_type_ids=False,
-        verbose=False,
-        **arguments,
-    )
 
 
 def snapped(text: str, starts: np.ndarray, ends: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

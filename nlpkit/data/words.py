@@ -16,6 +16,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from nlpkit.data import pieces
+
 Place = tuple[int, int]  # first character, and the one behind the last
 
 # scripts that write words without blanks between them, as far as one character can stand for a word: Han, kana
@@ -137,20 +139,9 @@ def tokenized(
     """
     if not tokenizer.is_fast:
         return _word_by_word(tokenizer, texts, starts, ends)
-    encoded = tokenizer(
-        list(texts),
-        add_special_tokens=False,
-        truncation=False,
-        return_offsets_mapping=True,
-        return_attention_mask=False,
-        return_token_type_ids=False,
-        verbose=False,
-    )
     return [
-        _of_words(np.asarray(ids, dtype=np.int64), np.asarray(offsets, dtype=np.int64).reshape(-1, 2), first, behind)
-        for ids, offsets, first, behind in zip(
-            encoded["input_ids"], encoded["offset_mapping"], starts, ends, strict=True
-        )
+        _of_words(found.ids.astype(np.int64), found.offsets.astype(np.int64), first, behind)
+        for found, first, behind in zip(pieces.tokenized(tokenizer, texts), starts, ends, strict=True)
     ]
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nlpkit import fitting, models
-from nlpkit.data import features
+from nlpkit.data import features, pieces
 from nlpkit.errors import RunError, UserError
 from nlpkit.options import DeviceOptions, OpeningOptions, option
 from nlpkit.reporting import Progress
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from nlpkit.training.devices import Device
 
 CHUNK = 8_192  # examples whose features are in memory at a time, fewer of long texts:
-CHUNK_CHARACTERS = 2**24
+CHUNK_CHARACTERS = pieces.TOGETHER
 CHUNK_NUMBERS = 2**25  # of their outputs
 SHOWN = 5  # weights that a message names
 GENERATIONS = 20  # of models that were made one of another: records may name each other in a circle
@@ -193,7 +193,7 @@ class Predictor:
         most = max(min(CHUNK, rows * CHUNK_NUMBERS // max(self.task.numbers(examples), 1)), 1)
         parts = []
         self.cut, self.lost = features.Cut(0, 0, 0, self.task.max_length), {}
-        for start, end in _chunks(examples, most):
+        for start, end in pieces.chunks(examples, most, CHUNK_CHARACTERS):
             part = {name: column[start:end] for name, column in examples.items()}
             made = self.task.features(self.tokenizer, part)
             self.cut += features.cut_of(self.task, made)
@@ -276,17 +276,3 @@ class Predictor:
             for i, tokens in self.lost.items():
                 answers[places[i]]["cut"] = tokens
         return answers
-
-
-def _chunks(examples: Mapping[str, Sequence[Any]], most: int) -> Iterator[tuple[int, int]]:
-    """Bounds [start, end) of consecutive examples that are worked on together, from one to `most` each."""
-    count = len(next(iter(examples.values())))
-    texts = [column for column in examples.values() if isinstance(column[0], str)]
-    start = characters = 0
-    for i in range(count):
-        more = sum(len(column[i]) for column in texts)
-        if i > start and (i - start == most or characters + more > CHUNK_CHARACTERS):
-            yield start, i
-            start, characters = i, 0
-        characters += more
-    yield start, count

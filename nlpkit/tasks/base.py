@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import copy
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -196,7 +196,7 @@ class Task(ABC):
         out; None where only equal rows do."""
         return None
 
-    def keys(self, rows: Dataset) -> list[str]:
+    def keys(self, rows: Dataset) -> Iterator[str]:
         """For each of the user's rows what would leak if another one with the same key stood in another split.
 
         Capitals, blanks and the like make no difference; the key of a row without a text is empty.

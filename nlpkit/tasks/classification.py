@@ -10,7 +10,7 @@ import numpy as np
 
 from nlpkit import models, reporting
 from nlpkit.data import columns as column_names
-from nlpkit.data import label_cells, label_columns, layouts
+from nlpkit.data import label_cells, label_columns, layouts, pieces, words
 from nlpkit.data import labels as label_values
 from nlpkit.data.glue import glue_task
 from nlpkit.data.label_cells import Cells
@@ -501,26 +501,22 @@ class TextClassification(Task):
         return [f"{a}\t{b}" for a, b in zip(texts, examples["text_pair"][:], strict=True)] if self.pair else list(texts)
 
     def token_lengths(self, tokenizer: Any, examples: Mapping[str, Sequence[Any]]) -> list[int]:
-        arguments = [list(examples["text"])] + ([list(examples["text_pair"])] if self.pair else [])
-        return [len(ids) for ids in tokenizer(*arguments, truncation=False, verbose=False)["input_ids"]]
+        special = tokenizer.num_special_tokens_to_add(pair=bool(self.pair))
+        columns = [pieces.counts(tokenizer, examples[name]) for name in ("text", *["text_pair"] * bool(self.pair))]
+        return [sum(found) + special for found in zip(*columns, strict=True)]
 
     def features(self, tokenizer: Any, examples: Mapping[str, Sequence[Any]]) -> dict[str, list[Any]]:
         texts = list(examples["text"])
         if self.long_text == "windows" and self.max_length:
-            encoded = tokenizer(
-                texts,
-                truncation=True,
-                max_length=self.max_length,
-                stride=(self.max_length - tokenizer.num_special_tokens_to_add()) // 4,
-                return_overflowing_tokens=True,
-                return_attention_mask=False,
-            )
-            owner = list(encoded["overflow_to_sample_mapping"])
+            encoded, owner = self._windows(tokenizer, texts)
         else:
+            texts = [self._readable(tokenizer, text) for text in texts]
             if self.long_text == "head-tail" and self.max_length:
                 encoded = self._head_tail(tokenizer, texts)
             else:
-                arguments = [texts] + ([list(examples["text_pair"])] if self.pair else [])
+                arguments = [texts]
+                if self.pair:
+                    arguments.append([self._readable(tokenizer, text) for text in examples["text_pair"]])
                 encoded = tokenizer(
                     *arguments,
                     truncation=self.max_length is not None,
@@ -528,7 +524,7 @@ class TextClassification(Task):
                     return_attention_mask=False,
                 )
             owner = list(range(len(texts)))
-        out = {name: encoded[name] for name in ("input_ids", "token_type_ids") if name in encoded}
+        out: dict[str, list[Any]] = {name: encoded[name] for name in ("input_ids", "token_type_ids") if name in encoded}
         # one segment only: the model's own default of zeros is the same and needs no storage
         if "token_type_ids" in out and not self.pair:
             del out["token_type_ids"]
@@ -539,6 +535,41 @@ class TextClassification(Task):
         if "label" in examples:
             out["labels"] = [examples["label"][i] for i in owner]
         return out
+
+    def _readable(self, tokenizer: Any, text: str) -> str:
+        """What is read of a long text, and somewhat more: a tokenizer takes the memory of all that it is given."""
+        if self.max_length is None or len(text) <= pieces.PIECE:
+            return text
+        cut = pieces.ends if self.long_text == "head-tail" else pieces.beginning
+        return cut(tokenizer, text, self.max_length)
+
+    def _windows(self, tokenizer: Any, texts: Sequence[str]) -> tuple[dict[str, list[Any]], list[int]]:
+        """Windows of all texts, a quarter of each shared with the next, and the text of each."""
+        assert self.max_length is not None
+        room = self.max_length - tokenizer.num_special_tokens_to_add()
+        found: dict[int, list[list[int]]] = {i: [] for i in range(len(texts))}
+        short = [i for i, text in enumerate(texts) if len(text) <= pieces.PIECE]
+        if short:
+            encoded = tokenizer(
+                [texts[i] for i in short],
+                truncation=True,
+                max_length=self.max_length,
+                stride=room // 4,
+                return_overflowing_tokens=True,
+                return_attention_mask=False,
+            )
+            for i, ids in zip(encoded["overflow_to_sample_mapping"], encoded["input_ids"], strict=True):
+                found[short[i]].append(ids)
+        before, after = words.frame(tokenizer) if len(short) < len(texts) else ([], [])
+        for i in found.keys() - short:
+            (tokens,) = pieces.tokenized(tokenizer, [texts[i]], offsets=False)
+            last = max(len(tokens.ids) - room, 0)
+            for start in range(0, last + room - room // 4, room - room // 4):
+                found[i].append([*before, *tokens.ids[start : start + room].tolist(), *after])
+                if start >= last:
+                    break
+        owner = [i for i, rows in found.items() for _ in rows]
+        return {"input_ids": [ids for rows in found.values() for ids in rows]}, owner
 
     def _lost(self, tokenizer: Any, examples: Mapping[str, Sequence[Any]], lengths: Sequence[int]) -> list[int]:
         """Tokens of each text that were cut off; a text that fills its feature is tokenized again, whole.

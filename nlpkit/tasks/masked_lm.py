@@ -13,7 +13,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from nlpkit import reporting
-from nlpkit.data import checks
+from nlpkit.data import checks, pieces
 from nlpkit.data import columns as column_names
 from nlpkit.data.labels import is_missing
 from nlpkit.data.sources import HIDDEN
@@ -233,7 +233,8 @@ class MaskedLanguageModeling(Task):
         return [Table("texts", ["split", "rows", "words", "characters"], body)]
 
     def token_lengths(self, tokenizer: Any, examples: Mapping[str, Sequence[Any]]) -> list[int]:
-        return [len(ids) for ids in tokenizer(list(examples["text"]), truncation=False, verbose=False)["input_ids"]]
+        special = tokenizer.num_special_tokens_to_add()
+        return [count + special for count in pieces.counts(tokenizer, examples["text"])]
 
     def features(self, tokenizer: Any, examples: Mapping[str, Sequence[Any]]) -> dict[str, list[Any]]:
         """Windows of the texts.
@@ -244,14 +245,7 @@ class MaskedLanguageModeling(Task):
         texts = list(examples["text"])
         before, after = _frame(tokenizer)
         room = max(self.max_length - len(before) - len(after), 1) if self.max_length else None
-        encoded = tokenizer(
-            texts,
-            add_special_tokens=False,
-            truncation=False,
-            return_attention_mask=False,
-            return_token_type_ids=False,
-            verbose=False,
-        )["input_ids"]
+        encoded = [found.ids.tolist() for found in pieces.tokenized(tokenizer, texts, offsets=False)]
         out: dict[str, list[Any]] = {"input_ids": [], "example": []}
         if "masks" in examples:
             out["positions"] = []

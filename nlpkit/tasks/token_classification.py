@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, TextIO
 import numpy as np
 
 from nlpkit import models, reporting
-from nlpkit.data import checks, label_reader, tagged, words
+from nlpkit.data import checks, label_reader, pieces, tagged, words
 from nlpkit.data import columns as column_names
 from nlpkit.data import tags as schemes
 from nlpkit.data.conll import NUMBERS
@@ -532,8 +532,7 @@ class TokenClassification(Task):
 
     def token_lengths(self, tokenizer: Any, examples: Mapping[str, Sequence[Any]]) -> list[int]:
         special = sum(map(len, words.frame(tokenizer)))
-        encoded = tokenizer(list(examples["text"]), add_special_tokens=False, truncation=False, verbose=False)
-        return [len(ids) + special for ids in encoded["input_ids"]]
+        return [count + special for count in pieces.counts(tokenizer, examples["text"])]
 
     def length_report(self, lengths: np.ndarray) -> str:
         longer = self.max_length is not None and bool((lengths > self.max_length).any())

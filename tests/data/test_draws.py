@@ -68,3 +68,20 @@ def test_sample_balanced_with_fewer_rows_than_labels_and_with_all() -> None:
     assert len(set(draws.sample_balanced(rows, 2, balance_by="label", seed=0)["label"])) == 2
     assert draws.sample_balanced(rows, 15, balance_by="label", seed=0) is rows
     assert len(draws.sample_balanced(rows, 4, balance_by=None, seed=0)) == 4
+
+
+def test_rows_are_gathered_as_they_were_selected() -> None:
+    rows = datasets.Dataset.from_dict(
+        {"text": [f"text {i}" for i in range(50)], "label": [f"{i % 7}" for i in range(50)]}
+    )
+    chosen = rows.select([40, 3, 3, 17])
+    found = draws.gathered(chosen)
+    assert found[:] == chosen[:] and found.features == chosen.features and found._indices is None
+    assert draws.gathered(rows) is rows
+
+
+def test_classes_of_selected_rows_are_numbered_by_their_first() -> None:
+    rows = datasets.Dataset.from_dict({"label": ["a", "b", None, "c", "b"]})
+    assert draws._classes(rows, "label").tolist() == [0, 1, 2, 3, 1]
+    assert draws._classes(rows.select([4, 3, 1, 2, 3]), "label").tolist() == [0, 1, 0, 2, 1]
+    assert draws._classes(rows.select([]), "label").tolist() == []

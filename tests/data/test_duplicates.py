@@ -38,7 +38,7 @@ def prepared(path: Path, task: str, **options: Any) -> tuple[list[str], list[str
     made = kind.from_data(loaded.splits, config)
     splits.prepare(loaded, made, config, seed=3)
     train, held = (loaded.splits[split] for split in ("train", "validation"))
-    return made.keys(train), made.keys(held), held
+    return list(made.keys(train)), list(made.keys(held)), held
 
 
 def test_equal_texts_of_classes_are_held_out_together_and_classes_keep_their_share(tmp_path: Path) -> None:

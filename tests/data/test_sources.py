@@ -448,7 +448,7 @@ def test_the_first_row_does_not_read_the_rest() -> None:
 
 
 def test_an_unclosed_quote_does_not_read_the_rest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("nlpkit.data.csv_rows._LONGEST_CELL", 1000)
+    monkeypatch.setattr("nlpkit.data.csv_rows.LONGEST", 1000)
     try:
         (tmp_path / "a.csv").write_text('text\na\n"b\n' + "c\n" * 10_000)
         with pytest.raises(UserError, match=r"line 3: a quote is opened .* \(noticed on line 5\d\d\)"):
