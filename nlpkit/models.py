@@ -249,6 +249,9 @@ def load_model(
         "ignore_mismatched_sizes": True,
     }
     opener = getattr(transformers, auto_class)
+    if allow_pickle:
+        # else transformers has the hub convert what it reads, from a thread: a pull request in someone's repository
+        os.environ.setdefault("DISABLE_SAFETENSORS_CONVERSION", "1")
     with _explained(name, "model"):
         document = _config_document(name, revision, trust_remote_code)
         if STRUCTURE in document:

@@ -111,7 +111,7 @@ def room_for(subjects: Iterable[Subject]) -> Iterator[None]:
 
     Exports go into the cache; where that cannot be written, which is said, into a temporary folder.
     """
-    here = any(subject.exported and not (Path(subject.model) / models.EXPORTED).is_file() for subject in subjects)
+    here = any(subject.exported and models.exported_file(subject.model) is None for subject in subjects)
     reason = cache.why_unusable(KIND, ROOM) if here else None
     if reason is None:
         yield
