@@ -9,7 +9,7 @@ CONSTRAINTS := $(if $(GPU),$(VENV)/constraints-gpu.txt,constraints.txt)
 DATA ?= sample:feedback
 RECIPES := $(notdir $(basename $(wildcard recipes/*.yaml)))
 
-.PHONY: help install quickstart encoder compress test test-lowest fuzz fuzz-folders kills faults lint format clean recipes FORCE $(addprefix recipe-,$(RECIPES))
+.PHONY: help install quickstart encoder compress test test-lowest fuzz fuzz-folders kills faults audit lint format clean recipes FORCE $(addprefix recipe-,$(RECIPES))
 
 help:
 	@echo "make quickstart      set up .venv, fine-tune on the sample, predict"
@@ -21,6 +21,7 @@ help:
 	@echo "make fuzz            N=2000 SEED=1: spoilt inputs; ONLY=7 repeats the one of that number"
 	@echo "make kills           N=200 SEED=1: commands killed (SIGNAL=INT: interrupted) at random moments, run again"
 	@echo "make faults          STEP=4096: a full disk at every write of every command (as root)"
+	@echo "make audit           known weaknesses of the pinned packages, or what can be told of them"
 	@echo "make test-lowest     the tests on the oldest versions that pyproject.toml allows"
 	@echo "make recipe-NAME     run recipes/NAME.yaml; NAME is one of: $(RECIPES)"
 	@echo "make clean           delete the environment, caches and runs/quickstart"
@@ -146,6 +147,12 @@ kills: $(READY)
 faults: $(READY)
 	$(BIN)/python tests/faults/disk.py --step $(STEP)
 
+# pip-audit in an environment of its own, where the index has it
+audit: $(READY)
+	$(PYTHON) -m venv .venv-audit
+	-.venv-audit/bin/python -m pip install --quiet --disable-pip-version-check pip-audit
+	$(BIN)/python tests/audit/audit.py constraints.txt .venv-audit/bin/pip-audit
+
 lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -167,5 +174,5 @@ $(addprefix recipe-,$(RECIPES)): recipe-%: $(READY)
 	$(NLPKIT) $$(sed -n 's/^command: *//p' recipes/$*.yaml) --config recipes/$*.yaml --output runs/$*
 
 clean:
-	rm -rf $(VENV) .venv-lowest runs/quickstart .pytest_cache .ruff_cache .mypy_cache *.egg-info
+	rm -rf $(VENV) .venv-lowest .venv-audit runs/quickstart .pytest_cache .ruff_cache .mypy_cache *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
