@@ -133,21 +133,23 @@ def detect(sentences: Iterable[Sequence[str]]) -> Scheme:
 def scheme_of_names(names: Sequence[str]) -> Scheme:
     """The scheme that the class names of a model are written in.
 
-    It is `bio` where every type has a B- and an I-, which is what names of IOB1 may be, too; see `opening`.
+    It is `bio` where every type has a B- and an I-, which is what names of IOB1 may be, too; see `opening`. Where a
+    type comes with two letters, names without one (X, [CLS], [PAD]) are no types.
     """
     inside = [name for name in names if name.upper() != OUTSIDE]
     parsed = [parse(name, "bio") for name in inside]
     if len(inside) in (0, len(names)):
         return "plain"
-    if None in parsed:
+    pairs = {found for found in parsed if found}
+    if None in parsed and len({kind for _, kind in pairs}) == len(pairs):
         return "io"
-    letters = {found[0] for found in parsed if found}
+    letters = {letter for letter, _ in pairs}
     if letters & {"E", "S"}:
         return "ioe" if letters <= {"I", "E"} else "bioes"
     if letters == {"I"}:
         return "io"
     # a type that no word begins: only where entities of it never touched
-    begun, inside_ = ({found[1] for found in parsed if found and found[0] == letter} for letter in "BI")
+    begun, inside_ = ({kind for own, kind in pairs if own == letter} for letter in "BI")
     return "bio" if inside_ <= begun else "iob1"
 
 

@@ -172,6 +172,11 @@ class TokenClassification(Task):
         """What a person is told: the types of entities, or the plain tags."""
         return self.labels if self.plain else schemes.types(self.labels, self.scheme)
 
+    @property
+    def as_examples(self) -> bool:
+        """Whether the labels are named as the tags of examples are: plain, or BIO in capitals."""
+        return self.plain or (self.scheme == "bio" and set(self.labels) <= set(schemes.label_names(self.classes)))
+
     # --- made from data, from a model folder ---
 
     @classmethod
@@ -430,7 +435,7 @@ class TokenClassification(Task):
 
     def _has(self, tag: str, classes: Collection[str]) -> bool:
         """Whether the model can give a tag of an example, which is BIO whatever the model's scheme is."""
-        return tag in self.ids or (self.scheme not in ("bio", "plain") and tag[2:] in classes)
+        return tag in self.ids or (not self.as_examples and tag[2:] in classes)
 
     def _words_of(self, row: Mapping[str, Any]) -> str:
         """The column of the words in a row for prediction.
@@ -600,7 +605,7 @@ class TokenClassification(Task):
 
     def _as_named(self, tags: Sequence[str]) -> Sequence[str]:
         """BIO tags of a sentence by the names that the model has for them; others, and "", stay as they are."""
-        if self.scheme in ("bio", "plain"):
+        if self.as_examples:
             return tags
         named = {schemes.parse(name, self.scheme): name for name in self.labels}
         own = schemes.written(schemes.spans(tags), len(tags), self.scheme)
@@ -754,7 +759,7 @@ class TokenClassification(Task):
         """Tags as the metrics want them: what is illegal in the model's scheme stays so, for the strict figures."""
         if self.scheme_by != "record":
             self._settle_scheme(tags)
-        if self.scheme in ("bio", "plain"):
+        if self.as_examples:
             return tags
         return [schemes.answered(sentence, self.scheme) for sentence in tags]
 

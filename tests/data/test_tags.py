@@ -154,6 +154,10 @@ def test_what_is_converted_is_legal_and_stays() -> None:
         (["O", "PER", "LOC"], "io"),
         (["O", "S-PER", "B-PER", "E-PER", "I-PER"], "bioes"),
         (["o", "b-per", "i-per"], "bio"),
+        (["O", "B-PER", "I-PER", "X", "[CLS]", "[PAD]"], "bio"),  # of older scripts, which labelled all tokens
+        (["O", "B-LOC", "I-LOC", "I-PER"], "iob1"),
+        (["O", "I-PER", "E-PER"], "ioe"),
+        (["O", "E-MAIL", "PER"], "io"),
         (["NN", "VB", "DT"], "plain"),
         (["LABEL_0", "LABEL_1"], "plain"),
     ],

@@ -965,6 +965,18 @@ def test_names_that_lack_a_beginning_are_iob1_before_any_answer(tmp_path: Path) 
     assert next(task.labels[i] for i in features["labels"][0] if i != -100) == "I-PER"
 
 
+@pytest.mark.parametrize("names", [["o", "b-PER", "i-PER"], ["[PAD]", "O", "B-PER", "I-PER", "X"], ["O", "PER", "LOC"]])
+def test_names_spelled_otherwise_are_judged_and_trained_on(names: list[str], tmp_path: Path) -> None:
+    path = data_of(tmp_path / "test.conll", ["B-PER I-PER O B-PER"])
+    task = of_elsewhere(names)
+    answer = [[name for name in names if name[-3:] == "PER"][place] for place in ((0, -1, 0))]
+    outside = next(name for name in names if name.upper() == "O")
+    line = " ".join([*answer[:2], outside, answer[2]])
+    metrics, examples, _ = judged_answers(task, [line], path, unknown_labels="error")
+    assert (metrics["accuracy"], metrics["f1"], metrics["strict_f1"]) == (1, 1, 1)
+    assert " ".join(task._as_named(examples["tags"][0])) == line
+
+
 def test_a_bio_model_that_slips_stays_strict_and_one_of_both_kinds_is_warned_of(tmp_path: Path) -> None:
     path = data_of(tmp_path / "test.conll", ["B-PER I-PER O B-LOC"] * 8)
     right, slip = "B-PER I-PER O B-LOC", "I-PER I-PER O B-LOC"
