@@ -193,7 +193,7 @@ class _File:
 
     def _lines(self, source: readers.Input) -> Iterator[tuple[Texts, float]]:
         size = max(self.bytes, 1)
-        for texts in _documents(source.blocks()):
+        for texts in _documents(source.blocks(), source.say):
             yield texts, source.consumed() / size
 
     def _rows(self, source: readers.Input) -> Iterator[tuple[Texts, float]]:
@@ -244,7 +244,7 @@ class _Stdin:
         source = readers.Input.of(cast(IO[bytes], stream), reading)
         source.name = "stdin"
         told = 0
-        for texts in _documents(source.blocks()):
+        for texts in _documents(source.blocks(), source.say):
             if bar is not None:
                 bar.advance(stream.bytes - told)
                 told = stream.bytes
@@ -389,17 +389,19 @@ def text_column(names: list[str], wanted: str | None, where: str) -> str:
     return found
 
 
-def _documents(blocks: Iterable[str]) -> Iterator[Texts]:
-    """Lines of plain text, with where documents begin; the blocks are cut anywhere."""
-    rest, new = "", True
+def _documents(blocks: Iterable[str], say: Callable[[str], None]) -> Iterator[Texts]:
+    """Lines of plain text, with where documents begin; the blocks are cut anywhere. `say` is told what was cut."""
+    rest, new, cuts = "", True, 0
     for block in itertools.chain(blocks, [None]):
         text = rest + (block or "")
         lines = text.split("\n")
         rest = "" if block is None else lines.pop()
         if len(text) > LONGEST_TEXT:
+            whole = len(lines)
             lines = [part for line in lines for part in _cut(line)]
             *more, rest = _cut(rest)
             lines += more
+            cuts += len(lines) - whole
         if "\r" in text:
             lines = [line.rstrip("\r") for line in lines]
         if all(map(str.strip, lines)):  # the common case, at the speed of C
@@ -417,6 +419,9 @@ def _documents(blocks: Iterable[str]) -> Iterator[Texts]:
             else:
                 new = True
         yield texts, starts
+    if cuts:
+        where = counted(cuts, "cut", "cuts")
+        say(f"lines of more than {LONGEST_TEXT:,} characters are read in pieces, at blanks if there are any: {where}")
 
 
 def _cut(line: str) -> list[str]:

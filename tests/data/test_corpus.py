@@ -390,3 +390,18 @@ def test_cells_that_are_no_text_read_as_people_write_them(tmp_path: Path) -> Non
     assert read(path)[0] == ["12", "0.5"]
     pq.write_table(pa.table({"text": ["naïve".encode(), b"good"]}), path)
     assert read(path)[0] == ["naïve", "good"]
+
+
+def test_lines_that_are_cut_are_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[str] = []
+
+    class Recorder(reporting.Reporter):
+        def note(self, message: str) -> None:
+            said.append(message)
+
+    monkeypatch.setattr(reporting, "_current", Recorder())
+    monkeypatch.setattr(corpus, "LONGEST_TEXT", 12)
+    (tmp_path / "a.txt").write_text("short\none two three four five\nshort\n")
+    texts, _ = read(tmp_path / "a.txt")
+    assert texts == ["short", "one two ", "three four ", "five", "short"]
+    assert next(line for line in said if "pieces" in line).endswith(": 2 cuts")
