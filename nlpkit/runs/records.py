@@ -155,7 +155,7 @@ class Record(Part):
     stopped: str | None = None
 
 
-# What a finished run of a command is told with; without these its folder opens, and is no result to show.
+# What a finished run of a command that resumes is told with; without these its folder opens, and is no result to show.
 _TRAINED = ("task", "parents", "metrics", "judged", "main_metric", "table_metrics", "steps", "train_seconds")
 WHOLE: dict[str, tuple[str, ...]] = {
     "finetune-cls": _TRAINED,
@@ -163,7 +163,6 @@ WHOLE: dict[str, tuple[str, ...]] = {
     "finetune-qa": _TRAINED,
     "distill": (*_TRAINED, "price"),
     "prune": (*_TRAINED, "price"),
-    "quantize": (*_TRAINED, "price", "quantization"),
     "pretrain-mlm": ("metrics", "judged", "main_metric", "table_metrics", "steps", "best_step", "train_seconds"),
 }
 
@@ -186,7 +185,9 @@ def document_of(path: Path) -> Any:
     """
     try:
         text = path.read_text(encoding="utf-8")
-        return json.loads(text, object_pairs_hook=_each_once) if text.strip() else {}
+        if not text.strip():
+            return {}
+        document = json.loads(text, object_pairs_hook=_each_once)
     except (FileNotFoundError, NotADirectoryError):
         return None
     except (ValueError, RecursionError) as error:
@@ -194,6 +195,9 @@ def document_of(path: Path) -> Any:
         raise UserError(f"{path} is not valid JSON: {said}", DAMAGED) from None
     except OSError as error:
         raise UserError(f"{path} cannot be read: {error.strerror}", DAMAGED) from None
+    if document is None or document == {}:
+        raise UserError(f"{path} holds nothing but {text.strip()}", DAMAGED)
+    return document
 
 
 def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -141,6 +141,8 @@ def test_an_option_of_a_record_is_named_with_its_file(field: str, value: Any, ru
         (b'{"a":' * 9_000, "it is nested too deep"),
         (b"[]", "is not the record of a run, but a list"),
         (b"\0" * 99, "is not valid JSON"),
+        (b"null\n", "holds nothing but null"),
+        (b"{}", "holds nothing but {}"),
     ],
 )
 def test_a_file_that_is_no_record(content: bytes, said: str, tmp_path: Path) -> None:
