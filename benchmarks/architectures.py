@@ -200,10 +200,9 @@ def operations(task: str, model: Path, data: Path) -> dict[str, Callable[[], Any
         together = _answers(predict, run, texts, asked)
         for text, beside in zip(texts, together, strict=True):
             (alone,) = _answers(predict, run, [text], asked)
-            if abs((alone.get("score") or 0) - (beside.get("score") or 0)) > 1e-5:
-                raise ValueError(
-                    f"a score depends on the batch: {alone['score']} alone, {beside['score']} beside others"
-                )
+            one, other = (answer["prediction_score"] or 0 for answer in (alone, beside))
+            if abs(one - other) > 1e-5:
+                raise ValueError(f"a score depends on the batch: {one} alone, {other} beside others")
 
     done: dict[str, Callable[[], Any]] = {}
     if recipe:

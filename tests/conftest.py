@@ -70,6 +70,18 @@ def write_jsonl(path: Path, entries: Sequence[dict[str, Any]]) -> Path:
     return path
 
 
+def as_worded(answers: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Answers of `predict` under the names that a task gives them: `score` for `prediction_score`."""
+    return [
+        {
+            name.removeprefix("prediction_"): value
+            for name, value in answer.items()
+            if (name, value) != ("prediction_error", None)
+        }
+        for answer in answers
+    ]
+
+
 def make_tokenizer() -> Any:
     from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
     from transformers import BertTokenizerFast

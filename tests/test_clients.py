@@ -32,7 +32,7 @@ def test_scores_of_the_stock_pipeline(task: str, run_of: RunOf) -> None:
     found = pipeline("text-classification", str(run), device="cpu", top_k=None)(TEXTS, truncation=True)
     given = answers(run, TEXTS, all_scores=task != "regression")
     for stock, own in zip(found, given, strict=True):
-        wanted = {"score": own["prediction"]} if task == "regression" else own["scores"]
+        wanted = {"score": own["prediction"]} if task == "regression" else own["prediction_scores"]
         assert {entry["label"]: entry["score"] for entry in stock} == pytest.approx(wanted, abs=1e-6)
         if task == "classification":
             assert stock[0]["label"] == own["prediction"]
@@ -88,7 +88,7 @@ def test_cross_encoder_predicts_what_predict_does(kind: str, pair_runs: dict[str
     assert told(half) == told(pair_runs[kind])
     typed = {"text_pair": [second for _, second in PAIRS], "all_scores": kind != "numbers"}
     given = answers(pair_runs[kind], [first for first, _ in PAIRS], **typed)
-    wanted = [a["prediction"] if kind == "numbers" else list(a["scores"].values()) for a in given]
+    wanted = [a["prediction"] if kind == "numbers" else list(a["prediction_scores"].values()) for a in given]
     encoder = sentence_transformers.CrossEncoder(str(pair_runs[kind]), device="cpu")
     found = encoder.predict(PAIRS, apply_softmax=kind == "classes", show_progress_bar=False)
     for mine, theirs in zip(wanted, found.tolist(), strict=True):

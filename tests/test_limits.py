@@ -100,8 +100,11 @@ def test_more_tokens_than_the_folder_says_can_be_asked_for(short: Path) -> None:
     report = predict.run(predict.Config(model=str(short), texts=[text], max_length=200, **WHERE))
     (wanted,) = stock(short)([text])
     (answer,) = report.record["answers"]
-    assert (answer["prediction"], answer["score"]) == (wanted["label"], pytest.approx(wanted["score"], abs=1e-5))
-    assert "cut" not in answer
+    assert (answer["prediction"], answer["prediction_score"]) == (
+        wanted["label"],
+        pytest.approx(wanted["score"], abs=1e-5),
+    )
+    assert "prediction_cut" not in answer
 
 
 def stock(run: Path) -> Any:

@@ -7,7 +7,7 @@ that has no meaning here is refused with the reason. `docs/coming-from-trainer.m
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 
 from nlpkit.errors import UserError
 from nlpkit.options import FALSE, OLD_NAMES, TRUE, truth_of
@@ -59,6 +59,8 @@ SAME: dict[str, str] = {
 # old name -> (what to do with its value, whether it takes one, what to say: of the value, where that matters)
 Translation = Callable[[str | None], list[str]]
 Said = str | Callable[[str | None], str]
+
+NO_WAYS: Mapping[str, Collection[str]] = {}
 
 
 def _drop(_: str | None) -> list[str]:
@@ -238,13 +240,19 @@ def environment(arguments: list[str], known: Collection[str]) -> tuple[list[str]
     return out, variables, said
 
 
-def translate(arguments: list[str], known: set[str], switches: Collection[str] = ()) -> tuple[list[str], list[str]]:
+def translate(
+    arguments: list[str],
+    known: set[str],
+    switches: Collection[str] = (),
+    ways: Mapping[str, Collection[str]] = NO_WAYS,
+) -> tuple[list[str], list[str]]:
     """Rewrite foreign option names; returns the new arguments and the lines to say.
 
     Args:
         arguments: what follows the subcommand on the command line.
         known: the subcommand's own options, without dashes in front.
         switches: those of them without a value; the example scripts write True or False behind theirs.
+        ways: the values that others may have, which are switches without one.
 
     Raises:
         UserError: an old option has no meaning here, or a value that nlpkit has no counterpart for.
@@ -265,6 +273,16 @@ def translate(arguments: list[str], known: set[str], switches: Collection[str] =
         return following
 
     def append(name: str, sign: str, value: str, i: int) -> None:
+        if name in ways:
+            following = arguments[i + 1] if i + 1 < len(arguments) else ""
+            if not sign and following.lower() in (*ways[name], "true", "false"):
+                value = following
+                next(rest, None)
+            out.append(f"--{name}={value or 'true'}")
+            return
+        if name.removeprefix("no-") in ways:
+            out.append(f"--{name.removeprefix('no-')}=false")
+            return
         if name not in switches:
             out.append(f"--{name}{sign}{value}")
             return

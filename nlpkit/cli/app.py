@@ -87,13 +87,19 @@ class LazyCommand(typer.core.TyperCommand):
 
 def _translated(args: list[str], module: Any) -> list[str]:
     from nlpkit.cli.aliases import environment, translate
+    from nlpkit.options import choices
 
     known = {name.replace("_", "-") for name in module.Config.model_fields}
     known |= {f"no-{name}" for name in known} | {"help", "help-all", "config", "json", "quiet", "verbose"}
     switches = {name.replace("_", "-") for name, info in module.Config.model_fields.items() if info.annotation is bool}
     args, variables, told = environment(args, known)
     os.environ.update(variables)
-    args, said = translate(args, known, switches)
+    ways = {
+        name.replace("_", "-"): choices(info.annotation)
+        for name, info in module.Config.model_fields.items()
+        if manual.kinds_of(info.annotation) == {bool, str} and choices(info.annotation)
+    }
+    args, said = translate(args, known, switches, ways)
     if "--quiet" not in args:
         for line in [*told, *said]:
             print(f"nlpkit: {line}", file=sys.stderr)

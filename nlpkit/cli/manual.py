@@ -136,7 +136,8 @@ def _value(annotation: Any) -> str:
     """What stands for the value: choices, a letter, nothing for a switch."""
     for part in (annotation, *typing.get_args(annotation)):
         if typing.get_origin(part) is Literal:
-            return "|".join(map(str, typing.get_args(part)))
+            choices = "|".join(map(str, typing.get_args(part)))
+            return f"[{choices}]" if bool in kinds_of(annotation) else choices
     kinds = kinds_of(annotation)
     if kinds == {bool}:
         return ""

@@ -268,7 +268,7 @@ class Predictor:
                 inputs.append(self.task.inputs(row))
                 places.append(i)
             except ValueError as error:
-                answers[i] = {"prediction": None, "score": None, "error": str(error)}
+                answers[i] = {**self.task.no_answer(), "error": str(error)}
         if inputs:
             columns = {name: [entry[name] for entry in inputs] for name in inputs[0]}
             for i, answer in zip(places, self.task.decode(self.outputs(columns), inputs), strict=True):

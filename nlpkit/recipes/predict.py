@@ -115,7 +115,7 @@ def run(config: Config) -> Report:
 
         with writer(config.output, task.answer_formats(), overwrite=config.overwrite) as write:
             write(entries)
-    record = [{**row, **answer} for row, answer in zip(rows, answers, strict=True)]
+    record = [{**row, **_columns(answer), **_cut_of(answer)} for row, answer in zip(rows, answers, strict=True)]
     failed = all(answer.get("error") for answer in answers)
     tables = task.answer_tables(rows, answers)
     said = f"no text could be answered; {answers[0].get('error')}"
@@ -160,6 +160,11 @@ def _columns(answer: Mapping[str, Any], prefix: str = "prediction") -> dict[str,
     return out
 
 
+def _cut_of(answer: Mapping[str, Any]) -> dict[str, int]:
+    """How many tokens of a typed text were left out, where some were."""
+    return {"prediction_cut": answer["cut"]} if "cut" in answer else {}
+
+
 def _free_prefix(columns: Sequence[str]) -> str:
     """`prediction`, or numbered where the input has such columns already (it may be the output of another model)."""
     taken = [name.strip() for name in columns]
@@ -193,7 +198,7 @@ def _predict_file(predictor: Predictor, config: Config) -> Report:
         reporting.current().warn(f"{source.name} holds no rows: there is nothing to answer")
         if config.output is not None:
             columns = source.columns or []
-            answer = _columns({"prediction": None, "score": None}, _free_prefix(columns))
+            answer = _columns(task.no_answer(), _free_prefix(columns))
             write_empty(config.output, [*columns, *answer], source.style, overwrite=config.overwrite)
         return Report({**_written(config), "rows": 0, "failed": 0, "seconds": 0.0, "rows_per_second": 0.0})
     alike = config.output is not None and config.output.suffix == f".{source.format}"
@@ -216,6 +221,10 @@ def _predict_file(predictor: Predictor, config: Config) -> Report:
                         predictor.task.bind(columns, config, labelled=False)
                     bound = True
                     prefix = _free_prefix(columns)
+                    if prefix != "prediction":
+                        reporting.current().note(
+                            f"the rows have columns of predictions: the answers are in {prefix}, {prefix}_score, ..."
+                        )
             entries, errors, shortened = _answered(predictor, chunk, prefix, unit(source.format))
             write(entries)
             cut += predictor.cut
@@ -267,7 +276,7 @@ def _answered(
     entries: list[dict[str, Any]] = []
     errors, shortened = [], []
     for row in chunk:
-        answer = {"prediction": None, "score": None, "error": row.error} if row.error else next(answers)
+        answer = {**predictor.task.no_answer(), "error": row.error} if row.error else next(answers)
         if answer.get("error"):
             errors.append(f"{unit} {row.line}: {answer['error']}" if not row.error else str(row.error))
         if answer.get("cut"):

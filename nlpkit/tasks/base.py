@@ -160,13 +160,14 @@ class Task(ABC):
         """Take over what was asked of a command: a config with the task's own options for it."""
 
     def typed_rows(self, options: TypedOptions) -> list[dict[str, Any]]:
-        """Rows made of what was typed for `predict`: here each of `options.texts` fills the one input column.
+        """Rows made of what was typed for `predict`: here `text`, of each of `options.texts`.
+
+        Their columns are read from here on, whatever those of training are called.
 
         Raises:
             UserError: the model takes something else.
         """
-        (column,) = self.input_columns
-        return [{column: text} for text in options.texts]
+        return [{"text": text} for text in options.texts]
 
     @abstractmethod
     def bind(self, columns: Sequence[str], options: Config, *, labelled: bool) -> None:
@@ -471,6 +472,10 @@ class Task(ABC):
     @abstractmethod
     def decode(self, outputs: Outputs, inputs: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         """Answers that a person reads: for each pooled output a dict with `prediction`, `score`, and more."""
+
+    def no_answer(self) -> dict[str, Any]:
+        """What stands in the place of an answer where there is none: the names that `decode` gives, without values."""
+        return {"prediction": None, "score": None}
 
     def answer_tables(self, rows: Sequence[Mapping[str, Any]], answers: Sequence[Mapping[str, Any]]) -> list[Table]:
         """Answers to typed rows, at least one, as `predict` prints them; an answer may be an `error`."""

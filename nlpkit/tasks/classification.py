@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
+from pydantic import field_validator
 
 from nlpkit import models, reporting
 from nlpkit.data import columns as column_names
@@ -25,6 +26,7 @@ from nlpkit.tasks import heads
 from nlpkit.tasks.base import SHOWN, Finding, Task
 from nlpkit.tasks.heads import Head
 from nlpkit.tasks.options import LengthOptions, PerClassOptions, UnknownLabelOptions
+from nlpkit.tasks.outputs import exact
 from nlpkit.tasks.recorded import ClassificationRecord, TaskRecord
 
 if TYPE_CHECKING:
@@ -88,7 +90,17 @@ class ClassificationAnswerOptions(TextColumnOptions):
     """Options of `predict`."""
 
     text_pair: Strings = option([], "Second text of a pair, one for each TEXT (repeatable).", panel="Input")
-    all_scores: bool = option(False, "Give the score of every label.", panel="Output")
+    all_scores: Literal["columns"] | bool = option(
+        False, "Give the score of every label: as one entry, or as columns, one for each label.", panel="Output"
+    )
+
+    @field_validator("all_scores", mode="before")
+    @classmethod
+    def _switch_or_columns(cls, value: Any) -> Any:
+        known = {"columns": "columns", "true": True, "false": False}
+        if str(value).lower() not in known:
+            raise ValueError("write it alone, or with columns behind it")
+        return known[str(value).lower()]
 
 
 class ClassificationJudgeOptions(UnknownLabelOptions, PerClassOptions, ColumnOptions):
@@ -155,7 +167,7 @@ class TextClassification(Task):
         self.table_metrics = list(dict.fromkeys([*metrics, *defaults]))
         self.class_weights: list[float] | None = None
         self.label_smoothing = 0.0
-        self.all_scores = True
+        self.all_scores: bool | str = True
         self.per_class = False
         self.numbered: list[str] = []  # names that numbers or places were given in training, in their order
         self.declared = False  # whether the rows hold numbers of labels, and their column the names
@@ -297,6 +309,8 @@ class TextClassification(Task):
     def configure(self, options: Config) -> None:
         if isinstance(options, ClassificationAnswerOptions):
             self.all_scores = options.all_scores
+            if self.all_scores and self.labels.problem == "regression":
+                reporting.current().warn("--all-scores: this model gives a number, and has no labels with scores")
         if isinstance(options, ClassificationJudgeOptions):
             self.per_class = options.per_class
             self.unknown_labels = options.unknown_labels
@@ -304,14 +318,14 @@ class TextClassification(Task):
     def typed_rows(self, options: TypedOptions) -> list[dict[str, Any]]:
         """TEXT fills the first input column, --text-pair the second."""
         texts, seconds = options.texts, ClassificationAnswerOptions.of(options).text_pair
-        if seconds and self.paired is None:
-            self.pair = self.pair or "text_pair"
-        if bool(seconds) != bool(self.pair):
-            if self.pair:
+        paired = bool(self.pair or (seconds and self.paired is None))
+        if bool(seconds) != paired:
+            if paired:
                 raise UserError(f"this model takes pairs ({self.text}, {self.pair}): give a --text-pair for each TEXT")
             raise UserError("this model takes single texts: leave out --text-pair")
         if seconds and len(seconds) != len(texts):
             raise UserError(f"{len(texts)} TEXT but {len(seconds)} --text-pair", "Give one for each TEXT.")
+        self.text, self.pair = "text", "text_pair" if paired else None
         parts = [texts, seconds][: len(self.input_columns)]
         return [dict(zip(self.input_columns, values, strict=True)) for values in zip(*parts, strict=True)]
 
@@ -775,37 +789,46 @@ class TextClassification(Task):
 
     def decode(self, outputs: np.ndarray, inputs: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         if self.labels.problem == "regression":
-            return [{"prediction": float(value), "score": None} for value in outputs[:, 0]]
+            return [{"prediction": exact(value), "score": None} for value in outputs[:, 0]]
         names = range(self.labels.size) if self.all_scores else None
-        return [self._answer(row, names) for part in _parts(outputs) for row in self.probabilities(part)]
+        answers = [self._answer(row, names) for part in _parts(outputs) for row in self.probabilities(part)]
+        for answer in answers if self.all_scores == "columns" else ():
+            answer.update(self._given(answer.pop("scores")))
+        return answers
 
     def _answer(self, row: np.ndarray, scored: Iterable[int] | None) -> dict[str, Any]:
         """The answer that probabilities stand for, with those of the labels `scored`."""
         names = self.labels.names
         if self.labels.problem == "single-label":
             best = int(row.argmax())
-            answer: dict[str, Any] = {"prediction": names[best], "score": round(float(row[best]), 6)}
+            answer: dict[str, Any] = {"prediction": names[best], "score": exact(row[best])}
         else:
             chosen = [names[i] for i in np.flatnonzero(row >= self.threshold).tolist()]
-            answer = {"prediction": chosen, "score": float(row.max())}
+            answer = {"prediction": chosen, "score": exact(row.max())}
         if scored is not None:
-            answer["scores"] = {names[i]: round(float(row[i]), 6) for i in scored}
+            answer["scores"] = {names[i]: exact(row[i]) for i in scored}
         return answer
+
+    def _given(self, scores: Mapping[str, float | None]) -> dict[str, Any]:
+        """The scores of all labels as an answer has them: not at all, as one entry, or as one for each label."""
+        if self.all_scores == "columns":
+            return {f"score_{name}": score for name, score in scores.items()}
+        return {"scores": dict(scores)} if self.all_scores else {}
+
+    def no_answer(self) -> dict[str, Any]:
+        names = self._given(dict.fromkeys(self.labels.names)) if self.labels.problem != "regression" else {}
+        return {**super().no_answer(), **dict.fromkeys(names)}
 
     def answer_tables(self, rows: Sequence[Mapping[str, Any]], answers: Sequence[Mapping[str, Any]]) -> list[Table]:
         """With --all-scores a column for each label."""
         (table,) = super().answer_tables(rows, answers)
-        scored = [answer["scores"] for answer in answers if answer.get("scores")]
-        names = list(scored[0]) if scored else []
-        if more := len(names) - SHOWN_LABELS:
-            best = {name: max(scores[name] for scores in scored) for name in names}
+        names = self.labels.names if self.all_scores and self.labels.problem != "regression" else []
+        given = [answer.get("scores") or {name: answer.get(f"score_{name}") for name in names} for answer in answers]
+        if (more := len(names) - SHOWN_LABELS) > 0:
+            best = {name: max(scores[name] or 0 for scores in given) for name in names}
             names = sorted(names, key=lambda name: -best[name])[:SHOWN_LABELS]
-            if more > 0:
-                reporting.current().note(f"the {SHOWN_LABELS} likeliest labels are shown, {more:,} more with --json")
-        body = [
-            [*line, *(answer.get("scores", {}).get(name) for name in names)]
-            for line, answer in zip(table.rows, answers, strict=True)
-        ]
+            reporting.current().note(f"the {SHOWN_LABELS} likeliest labels are shown, {more:,} more with --json")
+        body = [[*line, *(scores[name] for name in names)] for line, scores in zip(table.rows, given, strict=True)]
         return [Table(table.title, [*table.header, *names], body)]
 
     def mistakes(self, outputs: np.ndarray, examples: Dataset) -> list[dict[str, Any]]:

@@ -22,7 +22,7 @@ from nlpkit.options import Config, option
 from nlpkit.reporting import Table
 from nlpkit.tasks.base import Finding, Task
 from nlpkit.tasks.options import LengthOptions, TextOptions
-from nlpkit.tasks.outputs import Outputs
+from nlpkit.tasks.outputs import Outputs, exact
 from nlpkit.tasks.recorded import MaskedRecord, TaskRecord
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from nlpkit.data.sources import LoadedData
     from nlpkit.pretraining.heads import MaskedPositions
     from nlpkit.pretraining.masking import Masking
+    from nlpkit.tasks.options import TypedOptions
 
 # What users may write for a mask, whatever the model calls it.
 PORTABLE_MASKS = ("<mask>", "[MASK]")
@@ -152,6 +153,10 @@ class MaskedLanguageModeling(Task):
     @property
     def input_columns(self) -> list[str]:
         return [self.text]
+
+    def typed_rows(self, options: TypedOptions) -> list[dict[str, Any]]:
+        self.text = "text"
+        return super().typed_rows(options)
 
     def attach(self, tokenizer: Any) -> None:
         mask = tokenizer.mask_token
@@ -429,15 +434,19 @@ class MaskedLanguageModeling(Task):
         for found in outputs:
             candidates = [
                 [
-                    {"token": self.tokenizer.decode([int(i)]), "token_id": int(i), "score": _rounded(p)}
+                    {"token": self.tokenizer.decode([int(i)]), "token_id": int(i), "score": exact(p)}
                     for i, p in zip(mask["id"], mask["score"], strict=True)
                 ]
                 for mask in found
             ]
             best = " ".join(mask[0]["token"].strip() for mask in candidates)
-            score = _rounded(float(np.prod(found["score"][:, 0])))
+            score = float(np.prod(found["score"][:, 0]))  # of many masks less than float32 can tell from 0
+            score = exact(score) if len(found) == 1 else score
             answers.append({"prediction": best, "score": score, "candidates": candidates})
         return answers
+
+    def no_answer(self) -> dict[str, Any]:
+        return {**super().no_answer(), "candidates": None}
 
     def answer_tables(self, rows: Sequence[Mapping[str, Any]], answers: Sequence[Mapping[str, Any]]) -> list[Table]:
         """One table a text: each candidate in its sentence, where other masks stay as they are."""
@@ -581,8 +590,3 @@ def _corrupted(
             seen[row] = found[i, : len(windows[row])].tolist()
             labels[row] = targets[i, : len(windows[row])].tolist()
     return seen, labels
-
-
-def _rounded(probability: float) -> float:
-    """Six significant digits: in a vocabulary of thousands most probabilities are small."""
-    return float(f"{probability:.6g}")

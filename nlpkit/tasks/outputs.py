@@ -46,6 +46,11 @@ def require_room(task: Task, examples: Mapping[str, Sequence[Any]] | Dataset, ro
         )
 
 
+def exact(value: float) -> float:
+    """The shortest number that is this one in float32, with which models compute: nothing is rounded off."""
+    return float(str(np.float32(value)))
+
+
 def joined(parts: Sequence[Outputs]) -> Outputs:
     """Outputs of consecutive rows as one; there is at least one part."""
     if isinstance(parts[0], np.ndarray):

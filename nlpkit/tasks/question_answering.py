@@ -21,6 +21,7 @@ from nlpkit.options import Config, ReadingOptions, Strings, option
 from nlpkit.reporting import Table, counted
 from nlpkit.tasks.base import Finding, Task
 from nlpkit.tasks.options import LengthOptions
+from nlpkit.tasks.outputs import exact
 from nlpkit.tasks.recorded import QuestionRecord, TaskRecord
 
 if TYPE_CHECKING:
@@ -294,7 +295,8 @@ class QuestionAnswering(Task):
             context = _read_text(file, ReadingOptions.of(options).encoding)
         elif not (context or "").strip():
             raise UserError("--context holds no text")
-        return [{self.question: question, self.context: context} for question in asked]
+        self.question, self.context = "question", "context"
+        return [{"question": question, "context": context} for question in asked]
 
     def describe(self) -> str:
         if self.null_threshold is None:
@@ -624,7 +626,7 @@ class QuestionAnswering(Task):
             margin = spans.null_margin(found)
             null, *listed = [
                 _answer(example["context"], span, share)
-                for span, share in zip(found[: count + 1].tolist(), shares[: count + 1].round(6).tolist(), strict=True)
+                for span, share in zip(found[: count + 1].tolist(), map(exact, shares[: count + 1]), strict=True)
             ]
             best = null if self._refused(margin) or not listed else listed[0]
             if self.null_threshold is not None:
@@ -637,11 +639,14 @@ class QuestionAnswering(Task):
                     "score": best["score"],
                     "start": best["start"],
                     "end": best["end"],
-                    "null_margin": round(margin, 4) if np.isfinite(margin) else None,
+                    "null_margin": exact(margin) if np.isfinite(margin) else None,
                     "n_best": listed[:count],
                 }
             )
         return answers
+
+    def no_answer(self) -> dict[str, Any]:
+        return {**super().no_answer(), **dict.fromkeys(("start", "end", "null_margin", "n_best"))}
 
     def answer_tables(self, rows: Sequence[Mapping[str, Any]], answers: Sequence[Mapping[str, Any]]) -> list[Table]:
         """The answer to each question in its surroundings; with --n-best a table a question."""

@@ -26,6 +26,7 @@ from nlpkit.tasks import heads
 from nlpkit.tasks.base import SHOWN, Finding, Task
 from nlpkit.tasks.heads import Head
 from nlpkit.tasks.options import LengthOptions, PerClassOptions, TextOptions, UnknownLabelOptions
+from nlpkit.tasks.outputs import exact
 from nlpkit.tasks.recorded import TaskRecord, TokenRecord
 
 if TYPE_CHECKING:
@@ -38,7 +39,6 @@ if TYPE_CHECKING:
     from nlpkit.inference.writers import Write
     from nlpkit.metrics.tagging import Entity
     from nlpkit.runs.plots import Plot
-    from nlpkit.tasks.options import TypedOptions
 
 IGNORED = -100  # the label that torch's cross-entropy leaves out
 SHOWN_TAGS = 20  # rows of the table of plain tags
@@ -305,9 +305,6 @@ class TokenClassification(Task):
             self.offsets = options.offsets
             self.kind = options.column
             self.asked_scheme = None if options.scheme == "auto" else options.scheme
-
-    def typed_rows(self, options: TypedOptions) -> list[dict[str, Any]]:
-        return [{"text": text} for text in options.texts]
 
     def bind(self, columns: Sequence[str], options: Config, *, labelled: bool) -> None:
         if named := TextOptions.of(options).text_column:
@@ -1008,4 +1005,4 @@ def _softmax(logits: np.ndarray) -> np.ndarray:
 def _mean(scores: np.ndarray) -> float:
     """Mean probability of words with a token; 0 where none has one."""
     known = scores[~np.isnan(scores)]
-    return round(float(known.mean()), 6) if len(known) else 0.0
+    return exact(known.mean()) if len(known) else 0.0

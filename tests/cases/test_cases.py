@@ -111,7 +111,7 @@ def test_what_a_model_makes_of_it(case: Case, data: str, tiny_model: Path, tmp_p
     predict.run(predict.Config(model=str(run), input=file, output=tmp_path / "answers.jsonl", **FAST, **reading))
     answers = [row.values for row in readers.read_rows(tmp_path / "answers.jsonl")]
     assert len(answers) == trained["answers"]
-    assert [row["error"] for row in answers if row.get("error")] == []
+    assert [row["prediction_error"] for row in answers if row["prediction_error"]] == []
 
     report = evaluate.run(evaluate.Config(model=str(run), data=data, **FAST, **reading))
     assert sum(report.record["rows"].values()) == trained["judged"]

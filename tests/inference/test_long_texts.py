@@ -108,7 +108,7 @@ def test_predict_counts_and_names_what_it_cuts(trained: Path, tmp_path: Path, he
     assert said.splitlines()[1:] == ["    line 3", "    line 5"]
     heard.clear()
     report = predict.run(predict.Config(model=str(trained), texts=["good film", words(100)], **WHERE))
-    assert [answer.get("cut") for answer in report.record["answers"]] == [None, 102 - LIMIT]
+    assert [answer.get("prediction_cut") for answer in report.record["answers"]] == [None, 102 - LIMIT]
     assert heard[0].splitlines()[1:] == ["    text 2"]
 
 

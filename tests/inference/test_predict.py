@@ -124,6 +124,82 @@ def test_every_output_format(
     assert sorted(file.name for file in tmp_path.iterdir()) == ["in.csv", f"out.{kind}"]  # no partial file is left
 
 
+@pytest.mark.parametrize("kind", ["csv", "tsv", "jsonl", "parquet"])
+def test_a_column_for_the_score_of_each_label(
+    kind: str, trained: Path, few: list[dict[str, Any]], truth: dict[str, tuple[str, float]], tmp_path: Path
+) -> None:
+    """In full: what stands in the file is the number in float32, no digit less."""
+    predictor = Predictor(config(trained))
+    logits = predictor.outputs({"text": [entry["text"] for entry in few]})
+    exact = predictor.task.probabilities(logits).astype(np.float32)
+    path = write(tmp_path / "in.csv", few)
+    predict.run(config(trained, input=str(path), output=tmp_path / f"out.{kind}", all_scores="columns"))
+    found = read(tmp_path / f"out.{kind}")
+    names = ["prediction_score_negative", "prediction_score_positive"]
+    assert list(found[0]) == [*few[0], "prediction", "prediction_score", *names, "prediction_error"]
+    for entry, (negative, positive) in zip(found, exact, strict=True):
+        assert [np.float32(entry[name]) for name in names] == [negative, positive]
+        assert np.float32(entry["prediction_score"]) == max(negative, positive)
+        assert entry["prediction"] == truth[entry["text"]][0]
+
+
+def test_columns_of_scores_of_rows_without_an_answer(trained: Path, tmp_path: Path) -> None:
+    """They are there from the first row on; an earlier model's columns stay what they are, which is said."""
+    path = tmp_path / "in.jsonl"
+    write_jsonl(path, [{"text": "", "prediction_score_positive": 7}, {"text": "a good film"}])
+    told = Told()
+    reporting.install(told)
+    try:
+        run = predict.run(config(trained, input=str(path), output=tmp_path / "out.jsonl", all_scores="columns"))
+    finally:
+        reporting.install(reporting.Reporter())
+    empty, good = read(tmp_path / "out.jsonl")
+    names = ["prediction2_score_negative", "prediction2_score_positive"]
+    assert empty["prediction_score_positive"] == 7
+    assert [empty[name] for name in names] == [None, None]
+    assert sum(good[name] for name in names) == pytest.approx(1, abs=1e-6)
+    assert run.record["failed"] == 1
+    assert "the rows have columns of predictions: the answers are in prediction2, prediction2_score, ..." in told.notes
+
+
+class Told(reporting.Reporter):
+    def __init__(self) -> None:
+        self.notes: list[str] = []
+        self.warnings: list[str] = []
+
+    def note(self, message: str) -> None:
+        self.notes.append(message)
+
+    def warn(self, message: str) -> None:
+        self.warnings.append(message)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "names"),
+    [
+        (["--all-scores", "columns"], {"prediction_score_negative", "prediction_score_positive"}),
+        (["--all-scores=columns"], {"prediction_score_negative", "prediction_score_positive"}),
+        (["--all-scores"], {"prediction_scores"}),
+        (["--all-scores", "true"], {"prediction_scores"}),
+        (["--no-all-scores"], set()),
+    ],
+)
+def test_typed_answers_have_the_names_of_files(
+    arguments: list[str], names: set[str], trained: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    # the text may stand behind the switch
+    where = ["--device", "cpu", "--output", str(tmp_path / "out.jsonl"), "--json"]
+    assert main(["predict", str(trained), *arguments, "a good film", *where]) == 0
+    (answer,) = json.loads(capsys.readouterr().out)["answers"]
+    assert set(answer) == {"text", "prediction", "prediction_score", "prediction_error"} | names
+    assert read(tmp_path / "out.jsonl") == [answer]
+
+
+def test_a_way_of_all_scores_that_there_is_not(trained: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["predict", str(trained), "a film", "--all-scores=rows"]) == 2
+    assert "--all-scores 'rows': write it alone, or with columns behind it" in capsys.readouterr().err
+
+
 def stdin_of(text: str) -> io.TextIOWrapper:
     return io.TextIOWrapper(io.BytesIO(text.encode()), encoding="utf-8")
 
@@ -164,7 +240,7 @@ def test_typed_texts(trained: Path, truth: dict[str, tuple[str, float]], capsys:
     assert main(["predict", str(trained), *chosen, "--device", "cpu", "--json", "--all-scores"]) == 0
     answers = json.loads(capsys.readouterr().out)["answers"]
     assert [(answer["text"], answer["prediction"]) for answer in answers] == [(t, truth[t][0]) for t in chosen]
-    assert set(answers[0]["scores"]) == {"negative", "positive"}
+    assert set(answers[0]["prediction_scores"]) == {"negative", "positive"}
 
 
 @pytest.mark.parametrize(
@@ -394,8 +470,8 @@ def heads(tmp_path_factory: pytest.TempPathFactory) -> Any:
 def test_a_plain_folder_answers_with_its_label_names(heads: Any) -> None:
     plain = heads("plain", num_labels=3)
     (answer,) = predict.run(config(plain, texts=["a good film"], all_scores=True)).record["answers"]
-    assert set(answer["scores"]) == {"LABEL_0", "LABEL_1", "LABEL_2"}
-    assert answer["prediction"] == max(answer["scores"], key=answer["scores"].get)
+    assert set(answer["prediction_scores"]) == {"LABEL_0", "LABEL_1", "LABEL_2"}
+    assert answer["prediction"] == max(answer["prediction_scores"], key=answer["prediction_scores"].get)
 
 
 def test_multi_label_answers_are_lists(heads: Any, tmp_path: Path) -> None:
@@ -403,7 +479,7 @@ def test_multi_label_answers_are_lists(heads: Any, tmp_path: Path) -> None:
     model = heads("multi", id2label=names, problem_type="multi_label_classification")
     report = predict.run(config(model, texts=["a good film", "bad"], all_scores=True, output=tmp_path / "out.csv"))
     for answer in report.record["answers"]:
-        assert answer["prediction"] == [name for name, p in answer["scores"].items() if p >= 0.5]
+        assert answer["prediction"] == [name for name, p in answer["prediction_scores"].items() if p >= 0.5]
     assert [json.loads(entry["prediction"]) for entry in read(tmp_path / "out.csv")] == [
         answer["prediction"] for answer in report.record["answers"]
     ]
@@ -474,7 +550,7 @@ def test_a_pair_model_is_given_pairs_or_refuses(pair_run: Path, tmp_path: Path) 
     answers = predict.run(config(pair_run, **typed)).record["answers"]
     with (tmp_path / "named.csv").open(encoding="utf-8", newline="") as stream:
         scores = [float(row["prediction_score"]) for row in csv.DictReader(stream)]
-    assert scores == pytest.approx([answer["score"] for answer in answers], abs=1e-5)
+    assert scores == pytest.approx([answer["prediction_score"] for answer in answers], abs=1e-5)
     for wrong in ({}, {"text_column": "a"}):  # never silently without the second text
         with pytest.raises(UserError, match="this model takes pairs"):
             predict.run(config(pair_run, input=file, output=tmp_path / "x.csv", **wrong))
@@ -486,7 +562,7 @@ def test_a_model_from_elsewhere_takes_typed_pairs(trained: Path, tmp_path: Path)
     (plain / "nlpkit.json").unlink()
     single = predict.run(config(plain, texts=["a good film"])).record["answers"][0]
     pair = predict.run(config(plain, texts=["a good film"], text_pair=["a bad film"])).record["answers"][0]
-    assert pair["score"] != pytest.approx(single["score"], abs=1e-6)
+    assert pair["prediction_score"] != pytest.approx(single["prediction_score"], abs=1e-6)
 
 
 @pytest.mark.parametrize("suffix", ["csv", "parquet"])

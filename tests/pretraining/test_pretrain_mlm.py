@@ -187,7 +187,7 @@ def test_predict_fills_the_masks_of_a_run(made: Any, capsys: pytest.CaptureFixtu
         capsys.readouterr()
         assert main(["predict", str(folder), *arguments]) == 0
         (answer,) = json.loads(capsys.readouterr().out)["answers"]
-        assert len(answer["candidates"][0]) == 5
+        assert len(answer["prediction_candidates"][0]) == 5
     assert main(["predict", str(made["rtd"]), *arguments]) == 2
     assert "ElectraForPreTraining" in capsys.readouterr().err
     assert record(made["rtd"])["task"] is None

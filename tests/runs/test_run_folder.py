@@ -44,7 +44,7 @@ print(json.dumps({{"labels": model.config.id2label, "max": tokenizer.model_max_l
     answers = predict.run(predict.Config(model=str(trained), texts=TEXTS, device="cpu")).record["answers"]
     assert [answer["label"] for answer in found["answers"]] == [answer["prediction"] for answer in answers]
     for stock, ours in zip(found["answers"], answers, strict=True):
-        assert stock["score"] == pytest.approx(ours["score"], abs=1e-5)
+        assert stock["score"] == pytest.approx(ours["prediction_score"], abs=1e-5)
 
 
 def test_the_files_of_a_finished_run(trained: Path) -> None:

@@ -120,7 +120,7 @@ def test_a_run_with_many_labels_ends_and_answers(tiny_model: Path, tmp_path: Pat
             finetune_cls.Config(model=str(tiny_model), data=str(data), output=output, max_steps=1, **common)
         )
     report = predict.run(predict.Config(model=str(output), texts=["a film"], all_scores=True, **common))
-    assert len(report.record["answers"][0]["scores"]) == 600
+    assert len(report.record["answers"][0]["prediction_scores"]) == 600
     assert len(report.tables[0].header) == 3 + 20
     mistakes = (output / "errors.jsonl").read_text().splitlines()
     assert mistakes and all(len(json.loads(line)["scores"]) == SCORED for line in mistakes)

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 import torch.nn.functional as F
-from conftest import WORDS, Run, make_tokenizer, write_csv, write_jsonl
+from conftest import WORDS, Run, as_worded, make_tokenizer, write_csv, write_jsonl
 
 from nlpkit.cli.app import main
 from nlpkit.errors import UserError
@@ -110,7 +110,7 @@ def predictor_of(model: Path, **values: Any) -> Predictor:
 
 def answers_of(model: Path, *texts: str, **values: Any) -> list[dict[str, Any]]:
     config = predict.Config(model=str(model), texts=list(texts), device="cpu", threads=1, **values)
-    return predict.run(config).record["answers"]
+    return as_worded(predict.run(config).record["answers"])
 
 
 def measured(model: Path, data: Path, **values: Any) -> dict[str, Any]:
@@ -584,7 +584,7 @@ def test_predict_in_a_terminal(nlpkit: Run, masked_lm: Any) -> None:
     assert "there is no mask in the text" in done.stdout
     done = nlpkit("predict", folder, "the [MASK] was [MASK]", "--device", "cpu", "--json")
     (answer,) = json.loads(done.stdout)["answers"]
-    assert [len(candidates) for candidates in answer["candidates"]] == [5, 5]
+    assert [len(candidates) for candidates in answer["prediction_candidates"]] == [5, 5]
     done = nlpkit("predict", folder, "no mask", "--device", "cpu", code=1)
     assert "write [MASK] or <mask>" in done.stdout
 

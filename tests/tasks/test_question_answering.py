@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
-from conftest import WORDS, Drawing, Run, write_csv, write_jsonl
+from conftest import WORDS, Drawing, Run, as_worded, write_csv, write_jsonl
 from qa_models import MODELS, asked, make_reader, nested, write_squad
 
 from nlpkit import models, reporting
@@ -88,7 +88,7 @@ def answers_of(model: Path, *questions: str, context: str, **values: Any) -> lis
     config = predict.Config(
         model=str(model), question=list(questions), context=context, device="cpu", threads=1, **values
     )
-    return predict.run(config).record["answers"]
+    return as_worded(predict.run(config).record["answers"])
 
 
 def measured(model: Path, data: Path, **values: Any) -> dict[str, Any]:
@@ -351,7 +351,7 @@ def test_texts_are_questions_too_and_a_file_may_hold_the_context(reader: Path, t
         model=str(reader), texts=["good was the"], question=["bad was the"], context_file=path, device="cpu", threads=1
     )
     report = predict.run(config)
-    good, bad = report.record["answers"]
+    good, bad = as_worded(report.record["answers"])
     text = path.read_bytes().decode("utf-8-sig")
     assert [text[answer["start"] : answer["end"]] for answer in (good, bad)] == ["lovely", "broken"]
     (table,) = report.tables
@@ -367,7 +367,7 @@ def test_several_answers_a_table_each(doubter: Path) -> None:
     report = predict.run(config)
     assert [table.title for table in report.tables] == ["bad was the", "good was the"]
     assert [row[0] for row in report.tables[0].rows] == [1, 2, 3]
-    assert [len(answer["n_best"]) for answer in report.record["answers"]] == [3, 3]
+    assert [len(answer["prediction_n_best"]) for answer in report.record["answers"]] == [3, 3]
     scores = [row[2] for row in report.tables[1].rows]
     assert scores == sorted(scores, reverse=True)
 
@@ -788,4 +788,4 @@ def test_the_command(reader: Path, nlpkit: Run, tmp_path: Path) -> None:
         assert flag in listed
     done = nlpkit("predict", reader, "--question", "bad was the", "--context", CONTEXT, "--json", "--device", "cpu")
     (answer,) = json.loads(done.stdout)["answers"]
-    assert CONTEXT[answer["start"] : answer["end"]] == answer["prediction"]
+    assert CONTEXT[answer["prediction_start"] : answer["prediction_end"]] == answer["prediction"]

@@ -13,7 +13,7 @@ import forked
 import numpy as np
 import pytest
 import torch
-from conftest import BAD, FILLER, GOOD, Drawing, Run, make_model, make_tokenizer, write_jsonl
+from conftest import BAD, FILLER, GOOD, Drawing, Run, as_worded, make_model, make_tokenizer, write_jsonl
 from seqeval.metrics import classification_report, f1_score
 
 from nlpkit import reporting
@@ -99,7 +99,7 @@ def random_tagger(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def asked(model: Path, *texts: str, **options: Any) -> list[dict[str, Any]]:
     config = predict.Config(model=str(model), texts=list(texts), device="cpu", threads=1, **options)
-    return predict.run(config).record["answers"]
+    return as_worded(predict.run(config).record["answers"])
 
 
 def predicted_file(model: Path, path: Path, output: Path, **options: Any) -> str:
