@@ -140,7 +140,8 @@ def measured(checkout: Path, command: Sequence[str], place: Path, limit: int, se
     taken = time.monotonic() - start
     # of all children so far: the command runs in a process that has no other
     peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
-    ended = "" if code == 0 else ", refused" if code == 2 else f", failed ({said.strip().splitlines()[-1][:60]})"
+    reason = next((line for line in said.splitlines() if line.startswith("nlpkit: ")), f"exit code {code}")
+    ended = "" if code == 0 else ", refused" if code == 2 else f", failed ({reason[:60]})"
     return f"{peak:,.0f} MB, {taken:.0f} s{ended}"
 
 
