@@ -55,4 +55,4 @@ def restore(tokenizer: Any) -> None:
     a limit of its own."""
     before = tokenizer.init_kwargs.pop(BEFORE, None)
     if isinstance(before, int | float) and not isinstance(before, bool):
-        tokenizer.model_max_length = before
+        tokenizer.model_max_length = tokenizer.init_kwargs["model_max_length"] = before
