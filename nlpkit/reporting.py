@@ -6,10 +6,11 @@ unless its user installs one.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, TextIO
 
 from nlpkit import interrupts
 
@@ -170,6 +171,33 @@ class Listener(Reporter):
     def progress(self, description: str, total: int, unit: str = "rows") -> Iterator[Progress]:
         with self.to.progress(description, total, unit) as progress:
             yield progress
+
+
+# Control characters (ESC is the one that colours, moves the cursor and renames windows), ends of lines, what turns the
+# direction of writing, and halves of characters, which stand for bytes that are no text.
+_STEERING = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+_STEERING_LINES = re.compile(f"(?!\n  ){_STEERING.pattern}")
+_STEERING_JSON = re.compile("[\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+def shown(text: str, *, lines: bool = False) -> str:
+    """A text as terminals and logs get it: what would steer them is written as it is typed, \\x1b for ESC.
+
+    Args:
+        text: which may hold names and values of the user's data.
+        lines: ends of lines before two blanks stay, as messages have them before their examples.
+    """
+    return (_STEERING_LINES if lines else _STEERING).sub(lambda found: repr(found[0])[1:-1], text)
+
+
+def is_unicode(stream: TextIO) -> bool:
+    """Whether any character can be written to a stream."""
+    return (getattr(stream, "encoding", None) or "utf-8").lower().replace("_", "-").startswith(("utf", "cp65001"))
+
+
+def shown_json(document: str) -> str:
+    """The same JSON, with what would steer a terminal as escapes."""
+    return _STEERING_JSON.sub(lambda found: f"\\u{ord(found[0]):04x}", document)
 
 
 _current: Reporter = Reporter()

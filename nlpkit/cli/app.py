@@ -20,6 +20,7 @@ from nlpkit import __version__, interrupts
 from nlpkit.cli import manual, slips, streams
 from nlpkit.cli.registry import COMMANDS, Entry
 from nlpkit.errors import Interrupted, NlpkitError, UserError
+from nlpkit.reporting import shown
 
 if TYPE_CHECKING:
     from nlpkit.options import Config
@@ -81,7 +82,7 @@ class LazyCommand(typer.core.TyperCommand):
             raise slips.extra_arguments(name, context.args, given, fields)
         slips.refuse_files_as_models(context.params, fields)
         for line in slips.given_twice(given, fields):
-            print(f"warning: {line}", file=sys.stderr)
+            print(f"warning: {shown(line)}", file=sys.stderr)
         return context
 
 
@@ -102,7 +103,7 @@ def _translated(args: list[str], module: Any) -> list[str]:
     args, said = translate(args, known, switches, ways)
     if "--quiet" not in args:
         for line in [*told, *said]:
-            print(f"nlpkit: {line}", file=sys.stderr)
+            print(f"nlpkit: {shown(line)}", file=sys.stderr)
     return args
 
 
@@ -198,7 +199,7 @@ def _execute(
         reporting.install(reporting.Reporter())  # whoever called us from Python goes on in silence
     if report.exit_code:
         if json and report.failure and process.is_main_process():
-            print(f"nlpkit: {report.failure}", file=sys.stderr)
+            print(f"nlpkit: {shown(report.failure, lines=True)}", file=sys.stderr)
         raise typer.Exit(report.exit_code)
 
 
@@ -325,9 +326,9 @@ def _fail(message: str, hint: str | None, code: int, *, json: bool = False) -> i
         return code
     colour = sys.stderr.isatty() and "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"
     start, end = ("\033[1;31m", "\033[0m") if colour else ("", "")
-    print(f"{start}nlpkit: {message}{end}", file=sys.stderr)
+    print(f"{start}nlpkit: {shown(message, lines=True)}{end}", file=sys.stderr)
     if hint:
-        print(f"  {hint}", file=sys.stderr)
+        print(f"  {shown(hint, lines=True)}", file=sys.stderr)
     if json:
         from json import dumps
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json as json_module
-import re
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -11,11 +10,10 @@ from contextlib import contextmanager
 from typing import Any, TextIO
 
 from nlpkit import interrupts, process
-from nlpkit.reporting import Cell, Marked, Pieces, Progress, Report, Reporter, Table
+from nlpkit.reporting import Cell, Marked, Pieces, Progress, Report, Reporter, Table, is_unicode, shown, shown_json
 from nlpkit.runs.folder import human_bytes
 
 PLAIN_PROGRESS_SECONDS = 15.0
-CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 PIECE_STYLES = ("black on bright_cyan", "black on bright_yellow")  # neighbouring pieces of a text
 LABEL_COLOURS = ("bright_cyan", "bright_yellow", "bright_green", "bright_magenta", "bright_blue", "bright_red", "white")
 
@@ -29,11 +27,6 @@ def cell(value: Cell) -> str:
     return str(value)
 
 
-def _on_one_line(text: str) -> str:
-    """A text whose ends of lines and control characters are written as they are typed: \\n."""
-    return CONTROLS.sub(lambda found: repr(found[0])[1:-1], text)
-
-
 class PlainReporter(Reporter):
     """Lines without control codes, for files, pipes and CI logs."""
 
@@ -42,14 +35,14 @@ class PlainReporter(Reporter):
         self.quiet = quiet
 
     def _say(self, text: str = "") -> None:
-        print(text, file=self.stream, flush=True)
+        print(shown(text, lines=True), file=self.stream, flush=True)
 
     def note(self, message: str) -> None:
         if not self.quiet:
             self._say(message)
 
     def warn(self, message: str) -> None:
-        print(f"warning: {message}", file=sys.stderr, flush=True)
+        print(f"warning: {shown(message, lines=True)}", file=sys.stderr, flush=True)
 
     def plan(self, title: str, rows: Sequence[tuple[str, str]]) -> None:
         if self.quiet:
@@ -57,16 +50,16 @@ class PlainReporter(Reporter):
         width = max(len(name) for name, _ in rows)
         self._say(title)
         for name, text in rows:
-            self._say(f"  {name:<{width}}  {text}")
+            self._say(f"  {name:<{width}}  {shown(text)}")
 
     def line(self, text: str) -> None:
         self._say(text)
 
     def table(self, table: Table) -> None:
-        lines = [[_on_one_line(cell(value)) for value in row] for row in (table.header, *table.rows)]
+        lines = [[shown(cell(value)) for value in row] for row in (table.header, *table.rows)]
         widths = [max(len(line[i]) for line in lines) for i in range(len(table.header))]
         to_left = _to_left(table)
-        self._say(table.title)
+        self._say(shown(table.title))
         for line in lines:
             parts = [
                 text.ljust(width) if left else text.rjust(width)
@@ -121,14 +114,18 @@ class RichReporter(Reporter):
         self.quiet = quiet
         self.errors = console if console.stderr else None
 
+    def _print(self, text: str, **how: Any) -> None:
+        self.console.print(text, markup=False, emoji=False, **how)
+
     def note(self, message: str) -> None:
         if not self.quiet:
-            self.console.print(message, style="dim", markup=False, highlight=False)
+            self._print(shown(message, lines=True), style="dim", highlight=False)
 
     def warn(self, message: str) -> None:
         from rich.console import Console
 
-        (self.errors or Console(stderr=True)).print(f"warning: {message}", style="yellow", markup=False)
+        errors = self.errors or Console(stderr=True)
+        errors.print(f"warning: {shown(message, lines=True)}", style="yellow", markup=False, emoji=False)
 
     def plan(self, title: str, rows: Sequence[tuple[str, str]]) -> None:
         if self.quiet:
@@ -138,25 +135,25 @@ class RichReporter(Reporter):
 
         grid = RichTable.grid(padding=(0, 2))
         for name, text in rows:
-            grid.add_row(Text(name, style="cyan"), Text(text))
-        self.console.print(Text(title, style="bold"))
+            grid.add_row(Text(name, style="cyan"), Text(shown(text)))
+        self.console.print(Text(shown(title), style="bold"))
         self.console.print(grid)
 
     def line(self, text: str) -> None:
-        self.console.print(text, markup=False, highlight=False, soft_wrap=True)
+        self._print(shown(text, lines=True), highlight=False, soft_wrap=True)
 
     def table(self, table: Table) -> None:
         from rich import box
         from rich.table import Table as RichTable
         from rich.text import Text
 
-        drawn = RichTable(title=Text(table.title, style="bold"), box=box.SIMPLE_HEAD, title_justify="left")
+        drawn = RichTable(title=Text(shown(table.title), style="bold"), box=box.SIMPLE_HEAD, title_justify="left")
         for name, left in zip(table.header, _to_left(table), strict=True):
-            drawn.add_column(name, justify="left" if left else "right", overflow="fold")
+            drawn.add_column(Text(shown(name)), justify="left" if left else "right", overflow="fold")
         colours = self.console.color_system is not None and not self.console.no_color
         for row in table.rows:
             cells = (
-                _coloured(value) if isinstance(value, Pieces | Marked) and colours else Text(cell(value))
+                _coloured(value) if isinstance(value, Pieces | Marked) and colours else Text(shown(cell(value)))
                 for value in row
             )
             drawn.add_row(*cells)
@@ -172,18 +169,18 @@ class RichReporter(Reporter):
                 yield silent
             return
         bar = RichProgress(
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=24),
             TextColumn("{task.fields[done]}", style="green"),
             TaskProgressColumn(),
             TextColumn("{task.fields[rate]}"),
             TimeRemainingColumn(),
-            TextColumn("{task.fields[figures]}", style="dim"),
+            TextColumn("{task.fields[figures]}", style="dim", markup=False),
             console=self.console,
             transient=True,
         )
         with bar:
-            task = bar.add_task(description, total=total or None, done="", rate="", figures="")
+            task = bar.add_task(shown(description), total=total or None, done="", rate="", figures="")
             yield _RichProgress(bar, task, unit)
 
 
@@ -222,15 +219,15 @@ def _coloured(value: Pieces | Marked) -> Any:
     drawn = Text()
     if isinstance(value, Pieces):
         for i, piece in enumerate(value.pieces):
-            drawn.append(piece, style=PIECE_STYLES[i % len(PIECE_STYLES)])
+            drawn.append(shown(piece), style=PIECE_STYLES[i % len(PIECE_STYLES)])
         return drawn
     colours = {label: LABEL_COLOURS[i % len(LABEL_COLOURS)] for i, label in enumerate(value.labels)}
     for part, label in value.parts():
         if label is None:
-            drawn.append(part)
+            drawn.append(shown(part))
         else:
-            drawn.append(f" {part} ", style=f"black on {colours[label]}")
-            drawn.append(f"{label} ", style=f"bold black on {colours[label]}")
+            drawn.append(f" {shown(part)} ", style=f"black on {colours[label]}")
+            drawn.append(f"{shown(label)} ", style=f"bold black on {colours[label]}")
     return drawn
 
 
@@ -273,7 +270,8 @@ def show(report: Report, *, json: bool) -> None:
     from nlpkit import reporting
 
     if json:
-        print(json_module.dumps(report.record, ensure_ascii=False, indent=2, allow_nan=False))
+        document = json_module.dumps(report.record, ensure_ascii=not is_unicode(sys.stdout), indent=2, allow_nan=False)
+        print(shown_json(document))
         return
     reporter = reporting.current()
     for table in report.tables:

@@ -90,6 +90,9 @@ def open_all() -> None:
 def guarded() -> Iterator[Guarded]:
     """Guard the standard streams while the block runs; gives the output."""
     before = sys.stdout, sys.stderr
+    for stream in before:  # where the locale has no é, an escape stands for it
+        if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
+            stream.reconfigure(errors="backslashreplace")
     out, err = Guarded(sys.stdout), Guarded(sys.stderr)
     sys.stdout, sys.stderr = cast(TextIO, out), cast(TextIO, err)
     try:

@@ -13,6 +13,7 @@ from typing import Any, TextIO
 
 from nlpkit.data.rows import Style
 from nlpkit.errors import UserError
+from nlpkit.reporting import is_unicode, shown_json
 from nlpkit.runs.files import whole, writing
 
 Write = Callable[[Sequence[Mapping[str, Any]]], None]
@@ -40,7 +41,7 @@ def writer(
         overwrite: see `files.whole`.
     """
     if path is None:
-        yield _jsonl(sys.stdout)
+        yield _on_terminal(sys.stdout)
         return
     with writing(path), whole(path, overwrite=overwrite) as partial:
         if path.suffix == ".parquet":
@@ -61,12 +62,22 @@ def _jsonl(file: TextIO) -> Write:
     return write
 
 
-def _json(row: Mapping[str, Any]) -> str:
+def _on_terminal(file: TextIO) -> Write:
+    """As `_jsonl`, in the characters that the stream has, and without those that steer a terminal."""
+    ascii = not is_unicode(file)
+
+    def write(rows: Sequence[Mapping[str, Any]]) -> None:
+        file.writelines(shown_json(_json(row, ascii=ascii)) + "\n" for row in rows)
+
+    return write
+
+
+def _json(row: Mapping[str, Any], *, ascii: bool = False) -> str:
     """A row as JSON, which has no NaN: in parquet that is a missing number."""
     try:
-        return json.dumps(row, ensure_ascii=False, default=str, allow_nan=False)
+        return json.dumps(row, ensure_ascii=ascii, default=str, allow_nan=False)
     except ValueError:
-        return json.dumps(_without_nan(row), ensure_ascii=False, default=str)
+        return json.dumps(_without_nan(row), ensure_ascii=ascii, default=str)
 
 
 def _without_nan(value: Any) -> Any:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from nlpkit import markdown as markup
 from nlpkit.measurement import choice, environment, figures, statistics
 from nlpkit.reporting import Cell, Table
 from nlpkit.runs import plots
@@ -218,9 +219,9 @@ def markdown(made: Document) -> str:
     Args:
         made: the record: the document beside `config` and `environment`.
     """
-    parts = ["# Benchmark", made["recommendation"]]
+    parts = ["# Benchmark", markup.text(made["recommendation"])]
     for table in tables(made):
-        parts += [f"## {table.title[:1].upper()}{table.title[1:]}", _markdown(table)]
+        parts += [f"## {markup.text(table.title[:1].upper() + table.title[1:])}", _markdown(table)]
     if said := sentences(made):
         parts.append(_bullets(said))
     here = environment.summary(made["environment"])
@@ -231,7 +232,7 @@ def markdown(made: Document) -> str:
 
 
 def _bullets(lines: list[str]) -> str:
-    return "\n".join(f"- {line}" for line in lines)
+    return "\n".join(f"- {markup.text(line)}" for line in lines)
 
 
 def _markdown(table: Table) -> str:
@@ -239,11 +240,16 @@ def _markdown(table: Table) -> str:
         return f"| {' | '.join(cells)} |"
 
     def text(value: Cell) -> str:
-        shown = "" if value is None else f"{value:.4f}" if isinstance(value, float) else str(value)
-        return shown.replace("|", "\\|")
+        return "" if value is None else f"{value:.4f}" if isinstance(value, float) else markup.text(value)
 
     rule = line(["---", *["---:"] * (len(table.header) - 1)])
-    return "\n".join([line([*table.header]), rule, *(line([text(value) for value in row]) for row in table.rows)])
+    return "\n".join(
+        [
+            line([text(name) for name in table.header]),
+            rule,
+            *(line([text(value) for value in row]) for row in table.rows),
+        ]
+    )
 
 
 def csv_rows(made: Document) -> list[Entry]:

@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from nlpkit.markdown import code, text
+from nlpkit.reporting import shown
 from nlpkit.runs.few import few_rows
 from nlpkit.runs.folder import human_bytes
 from nlpkit.tasks.registry import task_class
@@ -22,7 +24,7 @@ def write(path: Path, record: dict[str, Any], plots: Iterable[str]) -> None:
     from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
     task, parents = _task(record), record["parents"]
-    data_name = Path(parents["data"]["spec"] or "data").name or "data"
+    data_name = shown(Path(parents["data"]["spec"] or "data").name or "data")
     results = [
         EvalResult(
             task_type=task["name"],
@@ -46,7 +48,7 @@ def write(path: Path, record: dict[str, Any], plots: Iterable[str]) -> None:
         library_name="onnx" if exported else "transformers",
         pipeline_tag=task_class(task["name"]).pipeline_tag if record["task"] else None,
         tags=["nlpkit", *(["onnx"] if exported else [])],
-        model_name=f"{parents['model']['name']}-{data_name}",
+        model_name=shown(f"{parents['model']['name']}-{data_name}"),
         eval_results=results,
     )
     ModelCard(f"---\n{metadata.to_yaml()}\n---\n\n{_body(record, data_name, sorted(plots))}").save(path)
@@ -60,22 +62,30 @@ def _task(record: dict[str, Any]) -> dict[str, Any]:
 def _body(record: dict[str, Any], data_name: str, plots: list[str]) -> str:
     task, config = _task(record), record["config"]
     names = [name for name in record["table_metrics"] if any(name in found for found in record["metrics"].values())]
-    lines = [f"# {record['parents']['model']['name']} on {data_name}", ""]
+    lines = [f"# {text(record['parents']['model']['name'])} on {text(data_name)}", ""]
     kind = f" ({task['problem']})" if task.get("problem") else ""
     lines += [f"{task['name']}{kind}, trained with `nlpkit {record['command']}`.", ""]
     if task.get("labels"):
-        lines += [f"Labels: {', '.join(task['labels'][:50])}{', ...' if len(task['labels']) > 50 else ''}.", ""]
-    lines += ["## Results", "", "| split | rows | " + " | ".join(names) + " |", "|---|---:|" + "---:|" * len(names)]
+        lines += [
+            f"Labels: {', '.join(map(text, task['labels'][:50]))}{', ...' if len(task['labels']) > 50 else ''}.",
+            "",
+        ]
+    lines += [
+        "## Results",
+        "",
+        "| split | rows | " + " | ".join(map(text, names)) + " |",
+        "|---|---:|" + "---:|" * len(names),
+    ]
     rows = [(split, "", metrics) for split, metrics in record["metrics"].items()]
     if record.get("baseline"):
         rows += [(s, f" ({record['baseline']['name']})", m) for s, m in record["baseline"]["metrics"].items()]
     for split, suffix, metrics in rows:
         cells = " | ".join(f"{metrics[name]:.4f}" if name in metrics else "" for name in names)
-        lines.append(f"| {split}{suffix} | {record['judged'][split]:,} | {cells} |")
+        lines.append(f"| {text(split)}{text(suffix)} | {record['judged'][split]:,} | {cells} |")
     notes = {name: said for name, said in record.get("metric_notes", {}).items() if name in names}
     said_of_them = few_rows({split: count for split, count in record["judged"].items() if split != "train"})
     said_of_them += [f"{name}: {said}" for name, said in notes.items()]
-    lines += ["", *(f"{said}." for said in said_of_them)] if said_of_them else []
+    lines += ["", *(f"{text(said)}." for said in said_of_them)] if said_of_them else []
     if "file" in record.get("quantization", {}):
         lines += ["", "## Opening it", "", *_opening(record)]
     if record.get("lineage"):
@@ -97,7 +107,7 @@ def _body(record: dict[str, Any], data_name: str, plots: list[str]) -> str:
     ]
     warnings = [finding for finding in record["findings"] if finding["level"] == "warning"]
     if warnings:
-        lines += ["", "## Known issues of the data", "", *(f"- {finding['message']}" for finding in warnings)]
+        lines += ["", "## Known issues of the data", "", *(f"- {text(finding['message'])}" for finding in warnings)]
     lines += ["", *(f"![{name.replace('_', ' ')}](plots/{name}.png)" for name in plots), ""]
     return "\n".join(lines)
 
@@ -140,7 +150,7 @@ def _lineage(steps: list[dict[str, Any]], metric: str) -> list[str]:
     header += ["times as fast as the one above", "measured"] if several else []
     lines = ["| " + " | ".join(header) + " |", "|---|---|" + "---:|" * (len(header) - 2)]
     for step, session in zip(steps, sessions, strict=True):
-        cells = [f"`{step['command']}`" if step["command"] else "", step["name"]]
+        cells = [code(step["command"]) if step["command"] else "", text(step["name"])]
         value = step["metrics"].get(metric)
         cells += ["" if value is None else f"{value:.4f}", f"{step['parameters'] / 1e6:.2f} M"]
         cells.append(human_bytes(step["bytes"]))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from nlpkit.markdown import code, text
 from nlpkit.reporting import Table
 
 WORDS_LISTED = 100
@@ -29,13 +30,13 @@ def _body(record: dict[str, Any], measures: Table) -> str:
     lines = [f"# Tokenizer, {tokenizer['vocab_size']:,} tokens", ""]
     if parents["model"]:
         verb = "Extends" if "added" in tokenizer else "Trained like"
-        lines += [f"{verb} the tokenizer of {parents['model']['name']}.", ""]
+        lines += [f"{verb} the tokenizer of {text(parents['model']['name'])}.", ""]
     lines += ["```python", "from transformers import AutoTokenizer", ""]
     lines += ['tokenizer = AutoTokenizer.from_pretrained("PATH")', "```", "", "## Measured", ""]
     texts = {"validation": "held-out text", "train": "the beginning of the training text"}[record["measured_on"]]
     own = record["compared"][0]
     lines += [f"On {texts}: {own['words']:,} words, {own['characters']:,} characters.", ""]
-    lines += ["| " + " | ".join(measures.header) + " |", "|---|" + "---:|" * (len(measures.header) - 1)]
+    lines += ["| " + " | ".join(map(text, measures.header)) + " |", "|---|" + "---:|" * (len(measures.header) - 1)]
     for row in measures.rows:
         cells = [f"{value:,}" if isinstance(value, int) else _number(value) for value in row]
         lines.append("| " + " | ".join(cells) + " |")
@@ -43,19 +44,19 @@ def _body(record: dict[str, Any], measures: Table) -> str:
         "",
         "Tokens per word counts the tokens that overlap a run of letters and digits; a word is whole when it is one "
         "known token; unknown is a share of the tokens.",
-        *(["", *(f"- {finding}" for finding in record["findings"])] if record["findings"] else []),
+        *(["", *(f"- {text(finding)}" for finding in record["findings"])] if record["findings"] else []),
         "",
         "![tokens per word](plots/tokens_per_word.png)",
         "",
         "## Made",
         "",
-        f"With `nlpkit {record['command']}` from {parents['data']['spec']} ({record['texts']:,} texts).",
+        f"With `nlpkit {record['command']}` from {text(parents['data']['spec'])} ({record['texts']:,} texts).",
         "",
     ]
     about = {name: value for name, value in tokenizer.items() if name not in ("vocab_size", "added")}
     lines += [f"- {name.replace('_', ' ')}: {_shown(value)}" for name, value in about.items() if value is not None]
     if words := tokenizer.get("added"):
-        listed = ", ".join(word["word"] for word in words[:WORDS_LISTED])
+        listed = ", ".join(text(word["word"]) for word in words[:WORDS_LISTED])
         lines += ["", f"Words added: {listed}{', ...' if len(words) > WORDS_LISTED else ''}"]
     lines += [
         "",
@@ -68,10 +69,10 @@ def _body(record: dict[str, Any], measures: Table) -> str:
 
 
 def _number(value: Any) -> str:
-    return "" if value is None else f"{value:.4f}" if isinstance(value, float) else str(value)
+    return "" if value is None else f"{value:.4f}" if isinstance(value, float) else text(value)
 
 
 def _shown(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return " ".join(f"`{item}`" for item in value) if isinstance(value, list) else str(value)
+    return " ".join(map(code, value)) if isinstance(value, list) else text(value)

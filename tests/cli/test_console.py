@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import io
+import json
+import re
+import sys
+from typing import Any
 
 import pytest
 from rich.console import Console
 
-from nlpkit.cli import console
+from nlpkit.cli import app, console
 from nlpkit.cli.console import PlainReporter, RichReporter
-from nlpkit.reporting import Marked, Pieces, Table
+from nlpkit.inference.writers import writer
+from nlpkit.reporting import Marked, Pieces, Report, Table
 
 TABLE = Table("cut", ["name", "tokens", "pieces"], [["a", 2, Pieces(["un", "##do"])], ["long name", 1, Pieces(["x"])]])
 
@@ -106,3 +111,89 @@ def test_a_row_of_a_plain_table_is_one_line() -> None:
         "  card\\narrival  1",
         "  \\x1b[2Jtab\\t   2",
     ]
+
+
+# --- what texts, labels and names of files may hold ---
+
+HOSTILE = "\x1b[31mred\x1b]0;title\x07 \x9b1m \u202eabc\u2066 \u2028x\r\0 [link=http://x]y[/link] [red]z :smile: \udcff"
+HARMLESS = (
+    r"\x1b[31mred\x1b]0;title\x07 \x9b1m \u202eabc\u2066 \u2028x\r\x00 [link=http://x]y[/link] [red]z :smile: \udcff"
+)
+
+
+@pytest.mark.parametrize("kind", ["plain", "rich"])
+def test_nothing_that_is_shown_steers_a_terminal(
+    kind: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = io.StringIO()
+    rich = Console(file=out, force_terminal=True, color_system=None, width=400)
+    reporter = PlainReporter(out) if kind == "plain" else RichReporter(rich)
+    marked = Marked(HOSTILE, [(0, 8, HOSTILE)], [HOSTILE])
+    monkeypatch.setattr(console, "PLAIN_PROGRESS_SECONDS", 0.0)
+    monkeypatch.setenv("COLUMNS", "400")
+    saying: list[Any] = [
+        lambda: reporter.note(HOSTILE),
+        lambda: reporter.line(HOSTILE),
+        lambda: reporter.plan(HOSTILE, [("data", HOSTILE)]),
+        lambda: reporter.table(Table(HOSTILE, [HOSTILE, "b"], [[HOSTILE, HOSTILE]])),
+        lambda: reporter.table(Table("", ["a", "b"], [[Pieces([HOSTILE]), marked]])),
+        lambda: reporter.warn(HOSTILE),
+    ]
+    for say in saying:
+        say()
+        text = out.getvalue() + "".join(capsys.readouterr())
+        assert HARMLESS in text
+        assert not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u202a-\u202e\u2066-\u2069\ud800-\udfff]", text)
+        out.truncate(0)
+        out.seek(0)
+    with reporter.progress(HOSTILE, 2) as bar:
+        bar.advance(1, loss=HOSTILE)
+    if kind == "plain":
+        assert HARMLESS in out.getvalue()
+    assert "\x1b[31mred" not in out.getvalue()
+    assert "\u202e" not in out.getvalue()
+
+
+def test_colours_and_markup_of_a_text_are_none_on_a_terminal() -> None:
+    out = io.StringIO()
+    rich = RichReporter(Console(file=out, force_terminal=True, color_system="standard", width=400))
+    rich.table(Table("t", ["a"], [[Pieces([HOSTILE])], [Marked(HOSTILE, [(0, 3, "[bold]")], ["[bold]"])]]))
+    assert "[link=http://x]y[/link] [red]z :smile:" in out.getvalue()
+    assert "[bold]" in out.getvalue()
+    assert "\x1b[31m" not in out.getvalue()
+
+
+def test_errors_do_not_steer_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    for arguments in (
+        ["check-data", "--data", f"no{HOSTILE[:12]}.csv"],
+        ["check-data", f"--{HOSTILE[:12]}"],
+        [HOSTILE[:12]],
+        ["env", HOSTILE[:12]],
+    ):
+        assert app.main(arguments) == 2
+        said = capsys.readouterr().err
+        assert r"\x1b[31mred" in said
+        assert "\x1b" not in said
+
+
+def test_answers_on_a_terminal_are_the_same_json_without_what_steers_it(capsys: pytest.CaptureFixture[str]) -> None:
+    row = {"text": HOSTILE.replace("\udcff", "") + "é\U0001f600", "label": "\x9b"}
+    with writer(None) as write:
+        write([row])
+    console.show(Report(row), json=True)
+    printed = capsys.readouterr().out
+    assert not set(printed) & {"\x1b", "\x9b", "\u202e", "\u2028", "\u2066"}
+    assert "é" in printed
+    assert json.loads(printed.splitlines()[0]) == row
+    assert json.loads("".join(printed.splitlines()[1:])) == row
+
+
+def test_json_is_json_where_the_stream_has_no_such_letters(monkeypatch: pytest.MonkeyPatch) -> None:
+    raw = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(raw, encoding="ascii"))
+    console.show(Report({"text": "é😀"}), json=True)
+    with writer(None) as write:
+        write([{"text": "é😀"}])
+    sys.stdout.flush()
+    document, _, line = raw.getvalue().decode("ascii").partition("}\n")
+    assert json.loads(document + "}") == json.loads(line) == {"text": "é😀"}
