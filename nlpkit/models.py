@@ -101,7 +101,7 @@ def _unfinished(folder: Path) -> tuple[str, str] | None:
     command = record.get("command", "COMMAND")
     return (
         f"the run in {folder} is not finished: there is no model yet",
-        f"Go on with: nlpkit {command} --output {folder} --resume",
+        f"Go on with: nlpkit {command} --output {reporting.typed(folder)} --resume",
     )
 
 

@@ -7,6 +7,7 @@ unless its user installs one.
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -188,6 +189,24 @@ def shown(text: str, *, lines: bool = False) -> str:
         lines: ends of lines before two blanks stay, as messages have them before their examples.
     """
     return (_STEERING_LINES if lines else _STEERING).sub(lambda found: repr(found[0])[1:-1], text)
+
+
+def typed(place: object) -> str:
+    """A path or a name as it is typed in a shell, so that a command with it can be pasted as it is printed."""
+    text = str(place)
+    text = f"./{text}" if text.startswith("-") else text  # no option
+    if _STEERING.search(text) is None:
+        return shlex.quote(text)
+    inner = _STEERING.sub(_in_shell, text.replace("\\", "\\\\").replace("'", "\\'"))
+    return f"$'{inner}'"
+
+
+def _in_shell(found: re.Match[str]) -> str:
+    """A character as bash and zsh have it between $' and '; half of a pair stands for a byte that is no text."""
+    number = ord(found[0])
+    if number < 0x80 or 0xDC80 <= number <= 0xDCFF:
+        return f"\\x{number & 0xFF:02x}"
+    return f"\\u{number:04x}"
 
 
 def is_unicode(stream: TextIO) -> bool:

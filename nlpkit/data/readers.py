@@ -42,7 +42,7 @@ from nlpkit.data.rows import (
 )
 from nlpkit.data.table_rows import distinct, parquet_rows, xlsx_rows
 from nlpkit.errors import UserError
-from nlpkit.reporting import counted
+from nlpkit.reporting import counted, typed
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -252,7 +252,7 @@ def refuse_address(spec: str) -> None:
         name = data_set[1] if data_set else rest.removeprefix("datasets/")
         raise UserError(f"{spec}: an address, where a file or a name is needed", f"On the hub by its name: {name}")
     name = rest.split("?")[0].rstrip("/").rsplit("/", 1)[-1] or "data.csv"
-    fetch = f"curl -L -o {name} '{spec}'" if scheme in ("http", "https", "ftp") else f"copy it to {name}"
+    fetch = f"curl -L -o {typed(name)} {typed(spec)}" if scheme in ("http", "https", "ftp") else f"copy it to {name}"
     raise UserError(
         f"{spec}: nlpkit reads local files and data sets of the Hugging Face hub, no addresses",
         f"Fetch it first ({fetch}), and pass {name}.",

@@ -8,6 +8,7 @@ from pathlib import Path
 from nlpkit import nearby, reporting
 from nlpkit.data.readers import format_of
 from nlpkit.errors import UserError
+from nlpkit.reporting import typed
 
 
 def require_texts(texts: Sequence[str], instead: str) -> None:
@@ -27,7 +28,9 @@ def require_texts(texts: Sequence[str], instead: str) -> None:
                 hint = f"; did you mean {meant}?" if meant is not None else ""
                 reporting.current().warn(f"{text!r} is taken for a text: there is no such file{hint}")
             continue
-        raise UserError(f"{text!r} is a file: its name would be taken for the text", instead.replace("FILE", text))
+        raise UserError(
+            f"{text!r} is a file: its name would be taken for the text", instead.replace("FILE", typed(text))
+        )
 
 
 def is_file(text: str) -> bool:

@@ -148,7 +148,8 @@ def _require_one_input(config: Config) -> None:
     if listed or any(map(is_file, config.texts)):
         raise UserError(
             f"--input {name}: one file at a time, please",
-            f"for file in *.csv; do nlpkit predict {config.model} --input $file --output answers-$file; done",
+            f"for file in *.csv; do nlpkit predict {reporting.typed(config.model)} "
+            '--input "$file" --output "answers-$file"; done',
         )
 
 

@@ -838,9 +838,9 @@ def _report(record: dict[str, Any], folder: Path) -> Report:
         *few_rows({split: count for split, count in record["judged"].items() if split != "train"}),
         f"model {human_bytes(size)}, card README.md, plots/",
     ]
-    following = f"nlpkit finetune-cls --model {folder} --data ..."
+    following = f"nlpkit finetune-cls --model {reporting.typed(folder)} --data ..."
     if record["task"]:
-        following = f'nlpkit predict {folder} "The man worked as a <mask>."'
+        following = f'nlpkit predict {reporting.typed(folder)} "The man worked as a <mask>."'
     return Report(
         {**record, "output": str(folder)},
         [Table("result", ["split", "rows", *names], rows)],

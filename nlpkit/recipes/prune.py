@@ -323,7 +323,9 @@ def report(record: Mapping[str, Any], folder: Path) -> Report:
         tables.insert(0, _zeros_table(record["pruning"]["zeros"]))
     lines = [*price.lines(record["price"], task), *_reached(record)]
     lines.append(f"{folder}: card README.md, plots/, mistakes in errors.jsonl")
-    return Report({**record, "output": str(folder)}, tables, lines, next_command=f"nlpkit quantize {folder}")
+    return Report(
+        {**record, "output": str(folder)}, tables, lines, next_command=f"nlpkit quantize {reporting.typed(folder)}"
+    )
 
 
 def _zeros_table(counts: Mapping[str, Sequence[int]]) -> Table:
@@ -386,5 +388,5 @@ def _sweep_report(record: Mapping[str, Any], folder: Path) -> Report:
         {**record, "output": str(folder)},
         [front.table(points)],
         [f"{folder}: a run for each sparsity, front.csv, plots/front.png"],
-        next_command=f"nlpkit evaluate {folder / points[0]['run']}",
+        next_command=f"nlpkit evaluate {reporting.typed(folder / points[0]['run'])}",
     )

@@ -52,7 +52,7 @@ def saying_how_to_go_on(command: str, folder: Path) -> Iterator[None]:
         yield
     except (Interrupted, KeyboardInterrupt) as stop:
         said = stop.message if isinstance(stop, Interrupted) else "interrupted"
-        raise Interrupted(said, f"Go on with: nlpkit {command} --output {folder} --resume") from None
+        raise Interrupted(said, f"Go on with: nlpkit {command} --output {reporting.typed(folder)} --resume") from None
 
 
 def taken_up(config: R, command: str) -> tuple[R, tuple[dict[str, Any], Path] | None]:
@@ -234,7 +234,7 @@ def push(folder: Path, repository: str, *, public: bool) -> None:
     except Exception as error:
         raise RunError(
             f"the run is complete in {folder}, but its upload failed: {str(error).splitlines()[0]}",
-            f"Upload it again: hf upload {repository} {folder}",
+            f"Upload it again: hf upload {repository} {reporting.typed(folder)}",
         ) from error
     reporting.current().note(f"uploaded to {repository} ({'public' if public else 'private'} if it is new)")
 

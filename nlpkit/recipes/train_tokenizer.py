@@ -413,5 +413,5 @@ def _report(record: dict[str, Any], folder: Path, found: list[Quality]) -> Repor
         {**record, "output": str(folder)},
         [quality.table(found, title)],
         lines,
-        next_command=f'nlpkit tokenize "..." --tokenizer {folder}',
+        next_command=f'nlpkit tokenize "..." --tokenizer {reporting.typed(folder)}',
     )

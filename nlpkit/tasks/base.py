@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, TextIO
 
 from nlpkit.data.layouts.base import Content
 from nlpkit.options import Config
-from nlpkit.reporting import Table
+from nlpkit.reporting import Table, typed
 from nlpkit.tasks.heads import Head
 from nlpkit.tasks.outputs import Outputs
 from nlpkit.tasks.recorded import TaskRecord
@@ -494,7 +494,7 @@ class Task(ABC):
     @classmethod
     def example_call(cls, folder: Path) -> str:
         """The shell command that asks a model in `folder` something."""
-        return f'nlpkit predict {folder} "..."'
+        return f'nlpkit predict {typed(folder)} "..."'
 
     def mistakes(self, outputs: Outputs, examples: Dataset) -> list[dict[str, Any]]:
         """Wrong answers, the most confident first."""

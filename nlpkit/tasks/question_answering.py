@@ -18,7 +18,7 @@ from nlpkit.data.question_reader import QuestionReader
 from nlpkit.data.sources import HIDDEN
 from nlpkit.errors import UserError
 from nlpkit.options import Config, ReadingOptions, Strings, option
-from nlpkit.reporting import Table, counted
+from nlpkit.reporting import Table, counted, typed
 from nlpkit.tasks.base import Finding, Task
 from nlpkit.tasks.options import LengthOptions
 from nlpkit.tasks.outputs import exact
@@ -671,7 +671,7 @@ class QuestionAnswering(Task):
 
     @classmethod
     def example_call(cls, folder: Path) -> str:
-        return f'nlpkit predict {folder} --question "..." --context "..."'
+        return f'nlpkit predict {typed(folder)} --question "..." --context "..."'
 
     def mistakes(self, outputs: Sequence[np.ndarray], examples: Dataset) -> list[dict[str, Any]]:
         """Answers that are not exactly a gold one, the most confident first."""

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import re
+import shlex
+import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,8 +17,12 @@ from rich.console import Console
 
 from nlpkit.cli import app, console
 from nlpkit.cli.console import PlainReporter, RichReporter
+from nlpkit.errors import Interrupted
 from nlpkit.inference.writers import writer
-from nlpkit.reporting import Marked, Pieces, Report, Table
+from nlpkit.recipes.running import saying_how_to_go_on
+from nlpkit.reporting import Marked, Pieces, Report, Table, shown, typed
+from nlpkit.tasks.classification import TextClassification
+from nlpkit.tasks.question_answering import QuestionAnswering
 
 TABLE = Table("cut", ["name", "tokens", "pieces"], [["a", 2, Pieces(["un", "##do"])], ["long name", 1, Pieces(["x"])]])
 
@@ -197,3 +205,30 @@ def test_json_is_json_where_the_stream_has_no_such_letters(monkeypatch: pytest.M
     sys.stdout.flush()
     document, _, line = raw.getvalue().decode("ascii").partition("}\n")
     assert json.loads(document + "}") == json.loads(line) == {"text": "é😀"}
+
+
+# --- what can be pasted ---
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "runs/plain", "a b", "it's", 'say "x"', "-rf", "--output", "$HOME", "a;b", "`id`", "new\nline", "tab\t'\\ x",
+        "\x1b[31m", "\u202eabc", "é", "\udcff\udce4.csv", "*", "~x",
+    ],
+)  # fmt: skip
+def test_a_path_in_a_printed_command_can_be_pasted(name: str) -> None:
+    written = shown(typed(name), lines=True)
+    assert written == typed(name)
+    said = subprocess.run(["bash", "-c", f"printf %s {written}"], capture_output=True, check=True)
+    assert said.stdout == os.fsencode(f"./{name}" if name.startswith("-") else name)
+
+
+def test_the_next_command_is_one_to_paste() -> None:
+    folder = Path("my runs/it's $5")
+    for task in (TextClassification, QuestionAnswering):
+        assert shlex.split(task.example_call(folder))[:3] == ["nlpkit", "predict", str(folder)]
+    with pytest.raises(Interrupted) as stopped, saying_how_to_go_on("distill", folder):
+        raise KeyboardInterrupt
+    hint = str(stopped.value.hint).removeprefix("Go on with: ")
+    assert shlex.split(hint) == ["nlpkit", "distill", "--output", str(folder), "--resume"]
