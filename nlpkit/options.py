@@ -8,6 +8,7 @@ several recipes, so that the same thing has the same flag everywhere.
 from __future__ import annotations
 
 import contextlib
+import math
 import re
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
@@ -25,6 +26,7 @@ OLD_NAMES = {"input_format": "format"}
 
 TRUE = frozenset({"true", "t", "yes", "y", "1"})  # as transformers reads switches of its scripts
 FALSE = frozenset({"false", "f", "no", "n", "0"})
+LARGEST = 2**63 - 1  # whole number that arrays and records of other programs hold
 LONGEST_NAME = 255  # bytes of the name of a file
 # what stands for a path in `--help`
 PLACES = frozenset({"PATH", "FILE", "DIR", "MODEL", "TEACHER"})
@@ -190,6 +192,17 @@ class Config(BaseModel):
             raise OptionError(*_explain(error, type(self)), _field_of(error)) from None
         self._given = frozenset(values)
         _require_apart(self)
+
+    @field_validator("*")
+    @classmethod
+    def _finite(cls, value: Any) -> Any:
+        """Numbers that no arithmetic here holds are slips, and records are JSON, which has none that is infinite."""
+        for number in value if isinstance(value, list) else [value]:
+            if isinstance(number, float) and not math.isfinite(number):
+                raise ValueError("give a finite number")
+            if isinstance(number, int) and abs(number) > LARGEST:
+                raise ValueError(f"give a number up to {LARGEST}")
+        return value
 
     @classmethod
     def with_new_names(cls, values: Mapping[str, Any]) -> dict[str, Any]:
@@ -558,7 +571,7 @@ class DataOptions(SourceOptions):
     )
     max_train_samples: int | None = option(None, "Train on at most N rows, balanced by label.", panel="Data", ge=1)
     shuffle_seed: int | None = option(
-        None, "Seed of the hold-out and of the sampling.", panel="Data", shown_default="--seed"
+        None, "Seed of the hold-out and of the sampling.", panel="Data", shown_default="--seed", ge=0, le=2**32 - 1
     )
 
 
@@ -680,7 +693,7 @@ class TrainingOptions(DeviceOptions):
     )
     gradient_checkpointing: bool = option(False, "Save memory: recompute activations.", panel="Training")
     compile: bool = option(False, "torch.compile the model.", panel="Training")
-    seed: int = option(42, "Seed of initialisation, order and dropout.", panel="Training", ge=0)
+    seed: int = option(42, "Seed of initialisation, order and dropout.", panel="Training", ge=0, le=2**32 - 1)
     full_determinism: bool = option(False, "Deterministic kernels on GPU too (slower).", panel="Training")
     eval_steps: Interval = option(
         None,

@@ -25,7 +25,9 @@ class SubjectOptions(OpeningOptions):
         "Random weights; a NAME may be a model type (bert, longformer), which stands for its default config.",
         panel="Input",
     )
-    seed: int = option(42, "Seed of random weights and inputs, and of the hold-out.", panel="Method", ge=0)
+    seed: int = option(
+        42, "Seed of random weights and inputs, and of the hold-out.", panel="Method", ge=0, le=2**32 - 1
+    )
 
 
 @dataclass(frozen=True)

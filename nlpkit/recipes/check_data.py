@@ -48,7 +48,7 @@ class Config(TaskOptions, DataOptions):
     model: str = option(
         DEFAULT_MODEL, "Model whose tokenizer measures lengths; `none` skips that.", panel="Model", metavar="PATH|NAME"
     )
-    seed: int = option(42, "Seed of the hold-out when there is no validation split.", panel="Data", ge=0)
+    seed: int = option(42, "Seed of the hold-out when there is no validation split.", panel="Data", ge=0, le=2**32 - 1)
     show: int | None = option(None, "Print one example of train as the model will see it.", panel="Output", ge=0)
     suspects: int | None = option(
         None,

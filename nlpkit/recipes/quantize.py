@@ -92,7 +92,7 @@ class Config(price.PriceOptions, TrainedDataOptions, DeviceOptions, OpeningOptio
         "minmax", "How int8-static settles the range of activations.", panel="Quantization"
     )
     calibration_rows: int = option(128, "Training rows that int8-static measures.", panel="Quantization", ge=1)
-    seed: int = option(42, "Seed of the hold-out and of the rows that are drawn.", panel="Data", ge=0)
+    seed: int = option(42, "Seed of the hold-out and of the rows that are drawn.", panel="Data", ge=0, le=2**32 - 1)
     output: Path | None = option(
         None, "Run folder to write.", panel="Output", metavar="DIR", shown_default="runs/<data>-<model>-<format>"
     )

@@ -61,7 +61,7 @@ class Config(PipelineOptions, CorpusOptions):
     validation_share: float = option(
         0.01, f"Share of the texts held out, {HELD_OUT_TEXTS:,} at most; 0 = none.", panel="Data", ge=0, lt=1
     )
-    seed: int = option(42, "Seed of what is held out.", panel="Data", ge=0)
+    seed: int = option(42, "Seed of what is held out.", panel="Data", ge=0, le=2**32 - 1)
     like: str | None = option(None, "Train the pipeline of this tokenizer anew.", panel=PANEL, metavar="PATH|NAME")
     extend: str | None = option(None, "Add words to the tokenizer of this model.", panel=PANEL, metavar="PATH|NAME")
     add: int | None = option(None, "With --extend: how many words.", panel=PANEL, ge=1)

@@ -62,7 +62,7 @@ class MaskedLMJudgeOptions(TextOptions):
     mlm_probability: float | None = option(
         None, "Masked LM: share of the tokens predicted.", panel="Task", gt=0, lt=1, shown_default="as trained, or 0.15"
     )
-    seed: int = option(SEED, "Masked LM: seed of the masks.", panel="Task", ge=0)
+    seed: int = option(SEED, "Masked LM: seed of the masks.", panel="Task", ge=0, le=2**32 - 1)
 
 
 class MaskedLanguageModeling(Task):

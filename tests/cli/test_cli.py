@@ -558,3 +558,29 @@ def test_dry_run_shows_the_plan_and_writes_nothing(
     assert "dry run: nothing was trained or written" in out
     assert list(tmp_path.iterdir()) == []
     assert before == (sorted(reviews.rglob("*")), sorted(tiny_model.rglob("*")))
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "said"),
+    [
+        ("--epochs", "1e400", "give a finite number"),
+        ("--epochs", "inf", "give a finite number"),
+        ("--epochs", "nan", "greater than 0"),
+        ("--epochs", "1e-400", "greater than 0"),
+        ("--weight-decay", "inf", "give a finite number"),
+        ("--seed", "-1", "greater than or equal to 0"),
+        ("--seed", "4294967296", "less than or equal to 4294967295"),
+        ("--shuffle-seed", "-1", "greater than or equal to 0"),
+        ("--batch-size", "1e9", "no whole number"),
+        ("--batch-size", "9" * 30, "give a number up to 9223372036854775807"),
+        ("--batch-size", "9" * 5000, "unable to parse"),
+    ],
+)
+def test_numbers_that_nothing_can_be_done_with(
+    option: str, value: str, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["finetune-cls", "--data", "sample:feedback", option, value, "--dry-run"]) == 2
+    message = capsys.readouterr().err
+    assert f"{option} " in message
+    assert said in message
+    assert len(message) < 600
