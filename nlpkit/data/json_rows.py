@@ -16,6 +16,8 @@ from nlpkit.reporting import counted
 if TYPE_CHECKING:
     from nlpkit.data.readers import Input
 
+LONGEST_NUMBER = 1_000  # digits of a whole number, beyond which it is kept as text
+DEEPEST = 64  # lists and objects within each other
 _KNOWN_JSON = 'Known: a list of objects, {"data": [...]}, or {"column": [...]}; one object a line is .jsonl.'
 
 
@@ -66,6 +68,8 @@ def _json_lines(source: Input, text: DecodedLines, *, begun: bool = False) -> It
         values = source.record(values)
         if not isinstance(values, dict):
             yield source.bad(number, f"expected an object, found {_kind(values)}", hint)
+        elif line.count("[") + line.count("{") > DEEPEST and _too_deep(values):
+            yield source.bad(number, "nested too deep", hint)
         elif "\\u" in line and (lone := _lone_surrogate(values)):
             yield source.bad(number, *lone)
         else:
@@ -101,19 +105,44 @@ def _missing_number(name: str) -> float | None:
     return None if name == "NaN" else float(name)
 
 
+def _whole(digits: str) -> int | str:
+    """A whole number; one that no arithmetic will be done with stays as it is written."""
+    return int(digits) if len(digits) <= LONGEST_NUMBER else digits
+
+
+def _too_deep(values: Any) -> bool:
+    """Whether lists and objects hold others more than `DEEPEST` times over, which no type of a table does."""
+    level = [values]
+    for _ in range(DEEPEST):
+        level = [
+            item
+            for value in level
+            for item in (value.values() if isinstance(value, dict) else value)
+            if isinstance(item, list | dict)
+        ]
+        if not level:
+            return False
+    return True
+
+
 class _Decoder(json.JSONDecoder):
     """Reads JSON, and keeps the last value of a name that stands twice in an object.
 
     Attributes:
         repeated: in how many objects one did.
         name: the first such.
+        nul: in how many objects a name held a NUL character.
     """
 
     def __init__(self) -> None:
-        super().__init__(parse_constant=_missing_number, object_pairs_hook=self._object)
+        super().__init__(parse_constant=_missing_number, parse_int=_whole, object_pairs_hook=self._object)
         self.repeated, self.name = 0, ""
+        self.nul = 0
 
     def _object(self, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        if any("\0" in name for name, _ in pairs):  # which names of columns may not hold
+            pairs = [(name.replace("\0", r"\x00"), value) for name, value in pairs]
+            self.nul += 1
         made = dict(pairs)
         if len(made) < len(pairs):
             self.repeated += 1
@@ -127,6 +156,11 @@ class _Decoder(json.JSONDecoder):
             source.warn(
                 f"{counted(self.repeated, 'object holds', 'objects hold')} a name twice, of which the last value is "
                 f"kept (first: {where}{self.name!r})"
+            )
+        if self.nul:
+            source.warn(
+                f"{counted(self.nul, 'object holds', 'objects hold')} a name with a NUL character, which is read "
+                r"as \x00"
             )
 
 
@@ -204,6 +238,8 @@ def _document(source: Input, lines: list[str], rows_of: Callable[[Input, Any], l
             values = source.record(values)
             if not isinstance(values, dict):
                 yield source.bad(number, f"expected an object, found {_kind(values)}", "Make every item an object.")
+            elif _too_deep(values):
+                yield source.bad(number, "nested too deep", "Rows hold texts, labels and lists of such.")
             elif escaped and (lone := _lone_surrogate(values)):
                 yield source.bad(number, *lone)
             else:

@@ -269,11 +269,31 @@ def plain(table: pa.Table, say: Callable[[str], None]) -> pa.Table:
                 continue
             table = _replaced(table, place, text)
             say(f"column {column.name!r} holds bytes, which are read as UTF-8 text")
+        elif pa.types.is_temporal(kind) and not _is_told(table.column(place)):
+            numbers = table.column(place).cast(pa.int64()).to_pylist()
+            table = _replaced(table, place, pa.array([None if n is None else str(n) for n in numbers], pa.string()))
+            say(
+                f"column {column.name!r} holds times that no calendar here has ({kind}); they are read as their numbers"
+            )
         elif _unknown(kind):
             values = [None if value is None else as_text(value) for value in table.column(place).to_pylist()]
             table = _replaced(table, place, pa.array(values, pa.string()))
             say(f"column {column.name!r} holds {kind}, which is read as text")
     return table
+
+
+def _is_told(column: pa.ChunkedArray) -> bool:
+    """Whether all times of a column can be written as dates: those up to the year 9999, in a zone that is known."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if not (pa.types.is_timestamp(column.type) or pa.types.is_date(column.type)):
+        return True
+    try:
+        pc.min_max(column).as_py()
+    except (OverflowError, ValueError, KeyError):
+        return False
+    return True
 
 
 def _replaced(table: pa.Table, place: int, values: Any) -> pa.Table:

@@ -35,8 +35,11 @@ def parquet_rows(source: Input) -> Iterator[Row]:
 
 def distinct(table: pa.Table, source: Input) -> pa.Table:
     """The table with a name of its own for each column."""
-    if len(set(table.column_names)) == table.num_columns:
+    if len(set(table.column_names)) == table.num_columns and not any("\0" in name for name in table.column_names):
         return table
+    if any("\0" in name for name in table.column_names):
+        source.say(r"names of columns hold NUL characters, which are read as \x00")
+    table = table.rename_columns([name.replace("\0", r"\x00") for name in table.column_names])
     names, said = delimited.names(table.column_names)
     for what in said:
         source.say(what)

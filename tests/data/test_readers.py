@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from nlpkit import reporting
-from nlpkit.data import conll, json_rows, readers
+from nlpkit.data import conll, json_rows, readers, sources
 from nlpkit.data.readers import Input, Reading, read_rows, read_table
 from nlpkit.errors import UserError
 
@@ -348,3 +348,57 @@ def test_a_text_of_its_own_file_is_read_up_to_a_limit(tmp_path: Path, monkeypatc
     (tmp_path / "a.txt").write_text("good\n" * 300)
     with pytest.raises(UserError, match=r"a.txt: a text of more than 1,000 characters"):
         Input.of(tmp_path / "a.txt").whole()
+
+
+# --- values that no table has
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "json"])
+@pytest.mark.parametrize(
+    ("row", "read", "told"),
+    [
+        ('{"text": "a", "n": ' + "9" * 100_000 + "}", {"text": "a", "n": "9" * 100_000}, ""),
+        ('{"text": "a", "n": 1e400}', {"text": "a", "n": float("inf")}, ""),
+        ('{"te\\u0000xt": "b", "text": "a"}', {"te\\x00xt": "b", "text": "a"}, "a name with a NUL character"),
+        ('{"text": "a", "n": ' + "[" * 900 + "]" * 900 + "}", None, "nested too deep"),
+        ('{"text": "a", "n": ' + "[" * 100_000 + "]" * 100_000 + "}", None, "nested too deep"),
+        ('{"text": "a\\ud800"}', None, "half of a surrogate pair"),
+    ],
+    ids=["long number", "large number", "NUL", "deep", "deepest", "half a character"],
+)
+def test_values_that_no_table_has(
+    kind: str, row: str, read: dict[str, object] | None, told: str, tmp_path: Path, said: list[str]
+) -> None:
+    path = tmp_path / f"a.{kind}"
+    good = '{"text": "good"}'
+    path.write_text(f"{good}\n{row}\n" if kind == "jsonl" else f"[{good}, {row}]")
+    if read is None:
+        with pytest.raises(UserError, match=told) as caught:
+            read_table(path)
+        assert str(path) in str(caught.value)
+        return
+    assert [row.values for row in read_rows(path)] == [{"text": "good"}, read]
+    assert sources.load(str(path)).splits["train"]["text"][:] == ["good", "a"]
+    assert any(told in message for message in said)
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        pa.array([[("k", 1)]] * 2, pa.map_(pa.string(), pa.int64())),
+        pa.array([[[("k", 1)]]] * 2, pa.list_(pa.map_(pa.string(), pa.int64()))),
+        pa.array([{"a": 1, "b": [{"c": None}]}] * 2),
+        pa.array([2**62] * 2).cast(pa.timestamp("us")),
+        pa.array([0, 1]).cast(pa.timestamp("ms", tz="Nowhere/Atlantis")),
+        pa.array([2**64 - 1] * 2, pa.uint64()),
+        pa.array([["x"]] * 2, pa.list_(pa.dictionary(pa.int32(), pa.string()))),
+        pa.array([b"0" * 16] * 2, pa.binary(16)),
+    ],
+    ids=str,
+)
+def test_a_column_that_nobody_reads_stops_no_parquet(column: pa.Array, tmp_path: Path, said: list[str]) -> None:
+    path = tmp_path / "a.parquet"
+    pq.write_table(pa.table({"text": ["a", "b"], "un\0used": column}), path)
+    assert [row.values["text"] for row in read_rows(path)] == ["a", "b"]
+    assert sources.load(str(path)).splits["train"][:]["text"] == ["a", "b"]
+    assert said

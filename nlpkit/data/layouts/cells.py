@@ -43,7 +43,7 @@ def listed(cell: str) -> list[Any] | None:
         return None
     try:
         found = json.loads(text, parse_float=_whole)
-    except ValueError:
+    except (ValueError, RecursionError):
         found = _nested(text) if re.match(r"\[\s*[\[({]", text) else _items(text[1:-1])
     return found if isinstance(found, list) else None
 
