@@ -198,7 +198,7 @@ class _RichProgress:
     def advance(self, amount: int = 1, **figures: str) -> None:
         interrupts.check()
         if figures:
-            self.said = "  ".join(f"{name} {value}" for name, value in figures.items())
+            self.said = shown("  ".join(f"{name} {value}" for name, value in figures.items()))
         task = self.bar.tasks[self.bar.task_ids.index(self.task)]
         rate = rate_of(task.speed, self.unit) if task.speed else ""
         done = amount_of(int(task.completed) + amount, self.unit, of=int(task.total or 0))

@@ -134,11 +134,11 @@ def test_nothing_that_is_shown_steers_a_terminal(
     kind: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = io.StringIO()
-    rich = Console(file=out, force_terminal=True, color_system=None, width=400)
+    rich = Console(file=out, force_terminal=True, color_system=None, width=2000)
     reporter = PlainReporter(out) if kind == "plain" else RichReporter(rich)
     marked = Marked(HOSTILE, [(0, 8, HOSTILE)], [HOSTILE])
     monkeypatch.setattr(console, "PLAIN_PROGRESS_SECONDS", 0.0)
-    monkeypatch.setenv("COLUMNS", "400")
+    monkeypatch.setenv("COLUMNS", "2000")
     saying: list[Any] = [
         lambda: reporter.note(HOSTILE),
         lambda: reporter.line(HOSTILE),

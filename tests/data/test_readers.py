@@ -379,7 +379,7 @@ def test_values_that_no_table_has(
         return
     assert [row.values for row in read_rows(path)] == [{"text": "good"}, read]
     assert sources.load(str(path)).splits["train"]["text"][:] == ["good", "a"]
-    assert any(told in message for message in said)
+    assert not told or any(told in message for message in said)
 
 
 @pytest.mark.parametrize(

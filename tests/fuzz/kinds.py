@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import gzip
 import io
 import json
+import os
 import random
 import shutil
 import string
+import threading
+import time
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -121,6 +125,15 @@ def _parquet(rng: random.Random) -> bytes:
             lambda: pa.array([i % 3 for i in range(count)], pa.uint8()),
             lambda: pa.array([i % 3 for i in range(count)]).cast(pa.duration("s")),
             lambda: pa.array([None, *["x"] * (count - 1)]),
+            lambda: pa.array([[{"a": [i], "m": None}] for i in range(count)]),
+            lambda: pa.array([[[("k", i)]] for i in range(count)], pa.list_(pa.map_(pa.string(), pa.int64()))),
+            lambda: pa.array([["x"]] * count, pa.list_(pa.dictionary(pa.int32(), pa.string()))),
+            lambda: pa.array([2**62] * count).cast(pa.timestamp("us")),
+            lambda: pa.array([0] * count).cast(pa.timestamp("ms", tz="Nowhere/Atlantis")),
+            lambda: pa.array([2**64 - 1] * count, pa.uint64()),
+            lambda: pa.array([b"0" * 16] * count, pa.binary(16)),
+            lambda: pa.array([1.5] * count, pa.float16()),
+            lambda: pa.array(["\x1b[31m"] * count),
         ]
     )()
     out = io.BytesIO()
@@ -205,6 +218,27 @@ def _file(rng: random.Random, folder: Path) -> Path:
     return path
 
 
+def _as_pipe(rng: random.Random, path: Path) -> None:
+    """Now and then a pipe with the same content takes the place of a file."""
+    if rng.random() > 0.05:
+        return
+    data = path.read_bytes()
+    path.unlink()
+    os.mkfifo(path)
+    threading.Thread(target=_feed, args=(path, data), daemon=True).start()
+
+
+def _feed(path: Path, data: bytes) -> None:
+    for _ in range(1_000):  # a command that refuses the file by its name never reads it
+        with contextlib.suppress(OSError):
+            pipe = os.open(path, os.O_WRONLY | os.O_NONBLOCK)
+            os.set_blocking(pipe, True)
+            with os.fdopen(pipe, "wb") as out:
+                out.write(data)
+            return
+        time.sleep(0.01)
+
+
 def _reading(rng: random.Random) -> dict[str, Any]:
     """Options that say how a file is read, mostly none."""
     options: dict[str, Any] = {}
@@ -239,6 +273,7 @@ FITTING = {".conll": "token-classification", ".txt": "fill-mask"}
 
 def _check_data(rng: random.Random, folder: Path, run: Path) -> tuple[str, Run]:
     path = _file(rng, folder)
+    _as_pipe(rng, path)
     fitting = FITTING.get(path.suffix) or rng.choice(TASKS)
     task = rng.choice([fitting, fitting, "text-classification", rng.choice(TASKS)])
     options = {"data": str(path), "task": task, "model": "none", **_reading(rng)}
@@ -324,6 +359,7 @@ def _stream(rng: random.Random, folder: Path, run: Path) -> tuple[str, Run]:
 def _corpus(rng: random.Random, folder: Path, run: Path) -> tuple[str, Run]:
     """Running text, as tokenizers and language models learn from it."""
     path = _file(rng, folder)
+    _as_pipe(rng, path)
     options = {**_reading(rng), "data": [str(path)], "vocab_size": 300, "output": folder / "tokenizer"}
     options["validation_share"] = 0.1
 
@@ -436,7 +472,9 @@ def _arguments(rng: random.Random, folder: Path, run: Path) -> tuple[str, Run]:
     """A command line with words where others belong."""
     words = ["predict", "evaluate", "check-data", "tokenize", "env", "--data", "--model", "--json", "--task",
              "--output", "--input", "--epochs", "--config", "--help", "--columns", "--show", "--version", "--suspects",
-             "--delimiter", "x.csv", "text", "none", "", "-", "--", "=", "-1", "nan", "1e9", ",", "[]",
+             "--delimiter", "x.csv", "text", "none", "", "--", "=", "-1", "nan", "1e9", "1e400", "inf", "9" * 30,
+             "--seed", "--max-length", ",", "[]", "\x1b[31m", "\udcff.csv", "\u202e", "a\nb", "x" * 300,
+             "/dev/null", "/dev/zero",
              str(run), str(run.parent / "rows.csv")]  # fmt: skip
     chosen = [rng.choice(["predict", "evaluate", "check-data", "tokenize"]), *rng.choices(words, k=rng.randint(0, 6))]
     if rng.random() < 0.2:
@@ -452,6 +490,7 @@ def _arguments(rng: random.Random, folder: Path, run: Path) -> tuple[str, Run]:
             code = main([*chosen, "--device", "cpu"] if chosen[0] in ("predict", "evaluate") else chosen)
         assert code in (0, 2), f"exit code {code}: {failed.getvalue()[-500:]}"
         assert "Traceback" not in failed.getvalue()
+        assert "\x1b" not in failed.getvalue() + said.getvalue(), "a terminal is steered"
 
     import shlex
 

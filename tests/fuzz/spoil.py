@@ -16,6 +16,8 @@ BYTES = [
     b"Infinity", b"-1", b"1e999", b"-0.0", b"3,5", b"1.0", b"9" * 25, b"True", b"NA", b"nan", b"None", b"<b>", b"$",
     b"%s", b"{0}", b"sep=;\n", b"#", b"-DOCSTART- -X- O O\n", b"__label__", b"\xe2\x80\x8b", b"\xe2\x80\xa8",
     b"\xc2\x85", b"e\xcc\x81", b"\xd9\x85", b"a" * 3000, b"!!python/object:os.system", b"&a [*a]", b"---\n", b"_x0000_",
+    b"\x1b[31m", b"\x1b]0;t\x07", b"\xc2\x9b1m", b"\xe2\x80\xae", b"[red]", b"[/]", b"=cmd|' /C calc'!A0", b"1e400",
+    b"9" * 5000, b"[" * 200, b'{"a":' * 200, b"\\u0000", b"\\udfff",
 ]  # fmt: skip
 
 VALUES: list[Any] = [
@@ -23,6 +25,7 @@ VALUES: list[Any] = [
     10**25, 0.5, 1e308, float("nan"), float("inf"), [], [[]], [None], [1, "a", None], ["a"], ["a", "b"], [0, 1, 0], {},
     {"a": 1}, {"text": []}, {"start": 5, "end": 2, "label": "X"}, [0, 3, "PER"], [{"text": "a"}], [[0, 99, "PER"]],
     "\ud83d", "a\0b", "😀" * 5, "a" * 3000, "<script>", "$\\frac$", "-", "O", "B-", "I-PER", "../../etc/passwd", "NaN",
+    "\x1b[31mred", "\x9b", "\u202eabc", "a\u2028b", "[link=x]y[/link]", "=1+1", "a|b `c`", 10**400, 2**64,
 ]  # fmt: skip
 
 Document = Any
