@@ -592,7 +592,10 @@ def test_predict_in_a_terminal(nlpkit: Run, masked_lm: Any) -> None:
 def test_evaluate_in_a_terminal(nlpkit: Run, masked_lm: Any, tmp_path: Path) -> None:
     path = write_lines(tmp_path / "held-out.txt", [*TEXTS, ""])
     done = nlpkit("evaluate", masked_lm(), "--data", path, "--device", "cpu")
-    header, values = (line.split() for line in done.stdout.splitlines()[1:3])
+    blank, title, *table = done.stdout.splitlines()
+    assert blank == f"{path}: 1 blank line is no row (line {len(TEXTS) + 1})"
+    assert title == "result"
+    header, values = (line.split() for line in table[:2])
     assert header == ["split", "rows", "perplexity", "loss", "accuracy", "masked"]
     metrics = measured(masked_lm(), path)["metrics"]["held-out.txt"]
     assert values[1] == str(len(TEXTS))
