@@ -322,6 +322,9 @@ def read_config_file(path: Path, command: str | None, config: type[Config]) -> d
     Raises:
         UserError: it cannot be read, is of another command, or has an unknown key.
     """
+
+    if Path(path).is_char_device():  # which may have no end
+        raise UserError(f"the config file {path} is a device", "Name a YAML file.")
     from nlpkit.runs import records
 
     document = _document(path)
