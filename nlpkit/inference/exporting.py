@@ -220,7 +220,7 @@ def _batches(model: Model) -> list[dict[str, torch.Tensor]]:
     from nlpkit.measurement import workloads
 
     if model.tokenizer is None:
-        longest = model.limit or max(WORDS)
+        longest = model.most or max(WORDS)
         return [workloads.random_batch(model, i % 2 + 1, min(n, longest), i) for i, n in enumerate(WORDS, start=1)]
     texts = [" ".join(["the"] * count) for count in WORDS]
     columns: dict[str, list[Any]] = {"text": texts}

@@ -40,7 +40,8 @@ class Model:
         device: where it is.
         task: that it was trained for, None where there is none or the weights are random.
         tokenizer: None where the weights are random, or there is none beside them.
-        limit: tokens that it takes, None for any number.
+        limit: tokens of a text that are read where no task says how many, None for any number.
+        most: tokens that it takes, None for any number: more than its tokenizer may say.
         folder: that holds its weights; None for random ones and those of the hub's cache.
         seconds: from files to the device, without imports; with random weights, to make them.
     """
@@ -51,6 +52,7 @@ class Model:
     task: Task | None
     tokenizer: Any
     limit: int | None
+    most: int | None
     folder: Path | None
     seconds: float
 
@@ -111,9 +113,9 @@ def open_torch(subject: Subject, options: SubjectOptions, device: Device) -> Mod
     seconds += time.perf_counter() - start
     if hasattr(net.config, "use_cache"):
         net.config.use_cache = False
-    limit = models.max_positions(net.config, tokenizer, net)
+    limit, most = models.max_positions(net.config, tokenizer, net), models.takes(net.config, net)
     folder = Path(place) if Path(place).is_dir() else None
-    return Model(net, net.config, device, task, tokenizer, limit, folder, seconds)
+    return Model(net, net.config, device, task, tokenizer, limit, most, folder, seconds)
 
 
 def _touch(net: Any) -> None:
@@ -178,7 +180,8 @@ def _open_exported(place: Path, options: SubjectOptions, device: Device) -> Mode
     """Open a folder that holds an exported model; with a task and a tokenizer, where it has them."""
     config = models.load_config(str(place))
     task: Task | None = None
-    tokenizer, limit = None, models.takes(config)
+    tokenizer, most = None, models.takes(config)
+    limit = most
     start = time.perf_counter()
     record = read_record(place)
     if not options.config_only and registry.known_task(config, (record or {}).get("task"), place) is not None:
@@ -197,7 +200,7 @@ def _open_exported(place: Path, options: SubjectOptions, device: Device) -> Mode
             start = time.perf_counter()
     net.to(device.name)
     net.session  # noqa: B018 (opens it)
-    return Model(net, config, device, task, tokenizer, limit, place, time.perf_counter() - start)
+    return Model(net, config, device, task, tokenizer, limit, most, place, time.perf_counter() - start)
 
 
 def traits(net: Any) -> tuple[dict[str, Any], list[type]]:
@@ -226,8 +229,8 @@ def _random(subject: Subject, options: SubjectOptions, device: Device) -> Model:
             raise
         raise UserError(f"{subject.name}: no model can be made of this config: {first_line(error)}") from error
     net = net.to(device.name).eval()
-    seconds = time.perf_counter() - start
-    return Model(net, net.config, device, None, None, models.takes(config, net), None, seconds)
+    seconds, most = time.perf_counter() - start, models.takes(config, net)
+    return Model(net, net.config, device, None, None, most, most, None, seconds)
 
 
 def random_config(subject: Subject, options: SubjectOptions) -> PreTrainedConfig:

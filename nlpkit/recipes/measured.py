@@ -171,9 +171,9 @@ class Worker:
         self._begin(wanted.mode)
         self._restore()
         model = self.model
-        if wanted.length is not None and model.limit is not None and wanted.length > model.limit:
+        if wanted.length is not None and model.most is not None and wanted.length > model.most:
             more = "; :max_position_embeddings=N gives it more" if self.config.config_only else ""
-            raise TooLong(f"the model takes {model.limit} tokens{more}")
+            raise TooLong(f"the model takes {model.most} tokens{more}")
         features = self._features() if wanted.length is None else []
         self.before = self.meter.start()
         if wanted.length is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from conftest import rows, write_csv
 
 from nlpkit import models, nearby
 from nlpkit.cli.app import main
+from nlpkit.cli.registry import COMMANDS
 from nlpkit.errors import UserError
 from nlpkit.recipes import check_data
 from nlpkit.reporting import Report
@@ -207,6 +209,20 @@ def test_a_run_that_is_not_finished(here: Path, capsys: pytest.CaptureFixture[st
     assert "the run in half is not finished" in error
     assert "nlpkit finetune-ner --output half --resume" in error
     assert "does not tell its options" in said(capsys, "finetune-ner", "--output", "half", "--resume")
+
+
+@pytest.mark.parametrize(
+    "command", [name for name, entry in COMMANDS.items() if entry.panel in ("Train", "Compress")] + ["benchmark"]
+)
+def test_a_folder_that_is_not_finished_is_gone_on_with_where_the_command_can(
+    here: Path, capsys: pytest.CaptureFixture[str], command: str
+) -> None:
+    (here / "half").mkdir()
+    record = {"schema_version": 1, "status": "running", "command": command}
+    (here / "half" / "nlpkit.json").write_text(json.dumps(record))
+    error = said(capsys, "predict", "half", "a text")
+    can = "resume" in import_module(COMMANDS[command].module).Config.model_fields
+    assert ("--resume" in error, "--overwrite" in error) == (can, not can)
 
 
 # --- a gate that fails ---

@@ -229,6 +229,15 @@ def test_the_next_point_is_measured_after_one_that_cannot_be(tiny_model: Path) -
     assert measured(worker, point(64))["tokens"] == 128
 
 
+def test_what_the_model_takes_is_the_ceiling_and_not_what_its_tokenizer_says(tiny_model: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "shy"
+    shutil.copytree(tiny_model, folder)
+    settings = folder / "tokenizer_config.json"
+    settings.write_text(json.dumps({**json.loads(settings.read_text()), "model_max_length": 16}))
+    worker, _ = opened(folder)
+    assert measured(worker, point(64))["tokens"] == 128
+
+
 def test_training_leaves_nothing_behind(tiny_model: Path) -> None:
     worker, _ = opened(tiny_model)
     measured(worker, point(8, mode="training"))
