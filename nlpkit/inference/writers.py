@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import re
+import shutil
 import sys
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -180,27 +181,41 @@ def write_empty(path: Path, columns: Sequence[str], style: Style | None, *, over
 
 @contextmanager
 def _parquet(path: Path) -> Iterator[Write]:
+    """Rows of one schema, which the first of them tell. A column without a value so far is one of texts; where the
+    first value is none, what is there already is written once more.
+
+    Raises:
+        UserError: a column changes its type, or a row has one more than the first rows.
+    """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     out: pq.ParquetWriter | None = None
     schema: pa.Schema | None = None
+    empty: set[str] = set()
 
     def write(rows: Sequence[Mapping[str, Any]]) -> None:
-        nonlocal out, schema
+        nonlocal out, schema, empty
+        columns = schema.names if schema else list(dict.fromkeys(name for row in rows for name in row))
+        for row in rows:
+            _require_known(row, columns)
+        entries = [{name: row.get(name) for name in columns} for row in rows]
         try:
-            if schema is None:
-                columns = list(dict.fromkeys(name for row in rows for name in row))
-                inferred = pa.Table.from_pylist([{name: row.get(name) for name in columns} for row in rows]).schema
-                # a column that is empty so far may hold text later
-                schema = pa.schema(
-                    [pa.field(f.name, pa.string() if pa.types.is_null(f.type) else f.type) for f in inferred]
-                )
-                out = pq.ParquetWriter(path, schema)
-            assert out is not None
-            for row in rows:
-                _require_known(row, schema.names)
-            out.write_table(pa.Table.from_pylist([dict(row) for row in rows], schema=schema))
+            unsettled = [name for name in columns if schema is None or name in empty]
+            told = {
+                field.name: field.type
+                for field in pa.Table.from_pylist([{name: row[name] for name in unsettled} for row in entries]).schema
+            }
+            empty = {name for name, kind in told.items() if pa.types.is_null(kind)}
+            kinds = {**(dict(zip(schema.names, schema.types, strict=True)) if schema else {}), **told}
+            wanted = pa.schema([(name, pa.string() if name in empty else kinds[name]) for name in columns])
+            if out is None:
+                out = pq.ParquetWriter(path, wanted)
+            elif wanted != schema:
+                out.close()
+                out = _once_more(path, wanted)
+            schema = wanted
+            out.write_table(pa.Table.from_pylist(entries, schema=schema))
         except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
             raise UserError(
                 f"a column changes its type: {error}", "Write jsonl instead: --output NAME.jsonl"
@@ -211,3 +226,29 @@ def _parquet(path: Path) -> Iterator[Write]:
     finally:
         if out is not None:
             out.close()
+
+
+def _once_more(path: Path, schema: Any) -> Any:
+    """A writer that goes on with the rows of a file, some of whose columns, without a value so far, have other types.
+
+    It is the same file, which its owner holds locked; the rows are read a group at a time.
+    """
+    import tempfile
+
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    with tempfile.TemporaryFile(dir=path.parent) as earlier:
+        with path.open("rb") as file:
+            shutil.copyfileobj(file, earlier)
+        out = pq.ParquetWriter(path, schema)
+        rows = pq.ParquetFile(earlier)
+        for group in range(rows.num_row_groups):
+            table = rows.read_row_group(group)
+            # of a column without a value there is nothing to convert
+            columns = [
+                table[field.name] if table[field.name].type == field.type else pa.nulls(len(table), field.type)
+                for field in schema
+            ]
+            out.write_table(pa.table(columns, schema=schema))
+    return out

@@ -492,6 +492,21 @@ def test_a_column_of_two_types_is_refused_in_parquet(trained: Path, tmp_path: Pa
     assert [path.name for path in tmp_path.iterdir()] == ["in.jsonl"], "nothing half-written"
 
 
+def test_a_parquet_column_whose_first_rows_are_empty_has_the_type_of_its_values(tmp_path: Path) -> None:
+    """A column of scores of which the first thousands of rows have none: they could not be answered."""
+    empty = {"score": None, "spans": None, "error": "no text", "never": None}
+    later = {"score": 0.5, "spans": [{"start": 1}], "error": None, "never": None}
+    with writer(tmp_path / "out.parquet") as write:
+        write([{"id": 1, **empty}, {"id": 2, **empty}])
+        write([{"id": 3, **empty}])
+        write([{"id": 4, **later}])
+        write([{"id": 5, **empty}])
+    table = pq.read_table(tmp_path / "out.parquet")
+    assert [str(kind) for kind in table.schema.types][:2] == ["int64", "double"]
+    assert table.to_pylist() == [{"id": number, **(later if number == 4 else empty)} for number in range(1, 6)]
+    assert [path.name for path in tmp_path.iterdir()] == ["out.parquet"]
+
+
 def test_regression_answers_are_numbers(heads: Any, tmp_path: Path) -> None:
     import torch
     from transformers import AutoModelForSequenceClassification
