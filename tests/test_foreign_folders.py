@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -221,6 +222,26 @@ def test_to_overwrite_removes_links_and_not_what_they_point_to(interrupted: Path
     RunFolder(interrupted).start({"command": "finetune-cls"}, overwrite=True, resume=False)
     assert [path.name for path in interrupted.iterdir() if not path.name.startswith(".")] == ["nlpkit.json"]
     assert (elsewhere / "checkpoint-4" / "config.json").is_file()
+
+
+@pytest.mark.parametrize("flag", ["--resume", "--overwrite"])
+def test_a_lock_is_no_way_to_another_file(
+    flag: str, interrupted: Path, reviews: Path, tmp_path: Path, capsys: Any
+) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.write_text("mine")
+    (interrupted / ".lock").symlink_to(elsewhere)
+    assert main(["finetune-cls", "--data", str(reviews), "--output", str(interrupted), flag]) == 2
+    assert f"{interrupted / '.lock'} is " in capsys.readouterr().err
+    assert elsewhere.read_text() == "mine"
+
+
+@pytest.mark.parametrize("make", [Path.mkdir, os.mkfifo, lambda path: path.symlink_to(path.parent / "README.md")])
+def test_to_judge_a_model_writes_nowhere_else(make: Callable[[Path], None], run: Path, reviews: Path) -> None:
+    make(run / ".lock")
+    before = (run / "README.md").read_bytes()
+    assert main(["evaluate", str(run), "--data", str(reviews / "test.csv"), "--quiet"]) == 0
+    assert (run / "README.md").read_bytes() == before
 
 
 def test_a_best_checkpoint_is_one_of_the_run(interrupted: Path, capsys: Any) -> None:

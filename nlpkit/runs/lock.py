@@ -33,12 +33,12 @@ def take(folder: Path, patience: float = 0.0) -> None:
         patience: seconds to wait for another process to give it back.
 
     Raises:
-        UserError: another process has it, or one of another machine has left it locked.
+        UserError: another process has it, one of another machine has left it locked, or its lock is no file.
     """
     path = _file(folder)
     until = time.monotonic() + patience
     while path not in _held:
-        descriptor = os.open(path, os.O_CREAT | os.O_RDWR | getattr(os, "O_CLOEXEC", 0), 0o666)
+        descriptor = _open(path, os.O_CREAT)
         try:
             locked = try_lock(descriptor)
             if not _is(descriptor, path):
@@ -67,13 +67,13 @@ def refuse_live(folder: Path) -> None:
     """Stop where another run is at work in a folder; nothing is taken.
 
     Raises:
-        UserError: saying which.
+        UserError: saying which, or that its lock is no file.
     """
     path = _file(folder)
     if path in _held:
         return
     try:
-        descriptor = os.open(path, os.O_RDWR)
+        descriptor = _open(path)
     except OSError:
         return
     try:
@@ -123,6 +123,21 @@ def _file(folder: Path) -> Path:
     return Path(os.path.realpath(folder)) / LOCK
 
 
+def _open(path: Path, more: int = 0) -> int:
+    """Open a lock file, and nothing else of that name: what a link leads to would be written over.
+
+    Raises:
+        UserError: it is a link, a folder or a device.
+    """
+    if path.is_symlink() or (path.exists() and not path.is_file()):
+        raise UserError(
+            f"{path} is not the lock of a run, but something else", f"Delete {path}; or give another --output."
+        )
+    # the flag: a link may come to be there meanwhile
+    flags = os.O_RDWR | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0)
+    return os.open(path, flags | more, 0o666)
+
+
 def _is(descriptor: int, path: Path) -> bool:
     """Whether an open file is the one that has this name now."""
     try:
@@ -157,7 +172,7 @@ def _lives(holder: dict[str, Any]) -> bool:
 
     try:
         return abs(psutil.Process(holder["pid"]).create_time() - holder["born"]) < 1.0
-    except (psutil.Error, KeyError):
+    except (psutil.Error, KeyError, TypeError, ValueError):  # the file may be anybody's
         return False
 
 

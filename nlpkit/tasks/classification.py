@@ -730,8 +730,8 @@ class TextClassification(Task):
         """Softmax over classes, or a sigmoid for each label; shape (examples, classes)."""
         from scipy.special import expit, softmax
 
-        exact = outputs.astype(np.float64)
-        return softmax(exact, axis=1) if self.labels.problem == "single-label" else expit(exact)
+        wide = outputs.astype(np.float64)
+        return softmax(wide, axis=1) if self.labels.problem == "single-label" else expit(wide)
 
     def _certainty(self, outputs: np.ndarray) -> np.ndarray:
         """The probability of the likeliest label of each row, shape (examples,)."""
@@ -1025,7 +1025,7 @@ def _scheme_of(
 def _parts(outputs: np.ndarray) -> Iterator[np.ndarray]:
     """Some rows at a time: with many labels what is computed of all of them takes several times their memory."""
     rows = max(PART // outputs.shape[1], 1)
-    return (outputs[start : start + rows] for start in range(0, len(outputs), rows))
+    return (outputs[start : start + rows] for start in range(0, max(len(outputs), 1), rows))
 
 
 def _read_class_weights(path: str, names: Sequence[str]) -> list[float]:
