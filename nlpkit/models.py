@@ -15,7 +15,7 @@ from nlpkit import limits, nearby, process, reporting
 from nlpkit.errors import UserError
 from nlpkit.options import DEFAULT_MODEL
 from nlpkit.runs.folder import read_record
-from nlpkit.runs.records import RECORD
+from nlpkit.runs.records import RECORD, document_of
 
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig
@@ -25,10 +25,12 @@ EXPORTED = "model.onnx"  # the file of a model that runs in ONNX Runtime
 ONNX_FOLDER = "onnx"
 ONNX_FILES = (EXPORTED, "model_quantized.onnx", "model_fp16.onnx")
 CONFIG = "config.json"
+SHARDS = ".safetensors.index.json"  # ends the name of a file that says which weights are in which file
 ADAPTER = "adapter_config.json"  # of PEFT, which transformers follows to another model
 STRUCTURE = "nlpkit_structure"  # in a config.json: what `nlpkit prune` left of each layer
 TOKENIZER_JSON = ("tokenizer_config.json", "tokenizer.json", "special_tokens_map.json", "added_tokens.json")
 NUMBERED = re.compile(r"(.*?\.)\d+\.")  # what stands before the number of a layer in the names of its weights
+TEMPLATE = re.compile(r"[\w -][\w .-]*")  # names of chat templates that are names of files
 SPECIAL = ("bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token")
 DAMAGED = "The file is damaged; copy it again."
 TOKENIZER_FILES = (
@@ -188,6 +190,10 @@ def load_tokenizer(
         raise UserError(f"the tokenizer of {name}{place} has model_max_length {length!r}, which is no number")
     if empty := [kind for kind in SPECIAL if getattr(tokenizer, kind, None) == ""]:
         raise UserError(f"the tokenizer of {name} has an empty {empty[0]} ({TOKENIZER_JSON[0]})", DAMAGED)
+    templates = tokenizer.chat_template if isinstance(tokenizer.chat_template, dict) else {}
+    if foreign := [str(kind) for kind in templates if not TEMPLATE.fullmatch(str(kind))]:
+        # each is saved to a file of its name, at the end of the run
+        raise UserError(f"the tokenizer of {name} has a chat template named {foreign[0]!r}", DAMAGED)
     if tokenizer.pad_token_id is None:
         if tokenizer.eos_token is None:
             raise UserError(f"the tokenizer of {name} has no padding token", f"Name another with {flag}.")
@@ -243,6 +249,8 @@ def load_model(
                 "If you trust it: --allow-pickle.",
             )
         raise UserError(*(_unfinished(folder) or (f"{folder} has no model.safetensors", "Copy the folder again.")))
+    if not allow_pickle:
+        _require_own_shards(folder)
     arguments |= {
         # only for "main" by name does transformers look for the hub's own safetensors conversion
         "revision": revision or "main",
@@ -271,6 +279,22 @@ def load_model(
         )
     new = set(info["missing_keys"]) | {item[0] for item in info.get("mismatched_keys", [])}
     return model, sorted(new)
+
+
+def _require_own_shards(folder: Path) -> None:
+    """Refuse weights in several files of which one is elsewhere, or is pickle: an index may name any file.
+
+    Raises:
+        UserError: naming it, or the index where it cannot be read.
+    """
+    for index in sorted(folder.rglob(f"*{SHARDS}")):  # config.json may name another index than the usual one
+        document = document_of(index)
+        named = document.get("weight_map") if isinstance(document, dict) else None
+        if not (named and isinstance(named, dict) and isinstance(document.get("metadata"), dict)):
+            raise UserError(f"{index}: expected the objects metadata and weight_map", DAMAGED)
+        for file in dict.fromkeys(map(str, named.values())):
+            if Path(file).name != file or Path(file).suffix != ".safetensors":
+                raise UserError(f"{index}: weight_map: {file!r} is no safetensors file of the folder", DAMAGED)
 
 
 def _layers_beyond(model: Any, unexpected: Iterable[str]) -> list[str]:

@@ -362,7 +362,7 @@ def _document(path: Path) -> Any:
         def construct_mapping(self, node: Any, deep: bool = False) -> Any:
             found: set[str] = set()
             for key, _ in node.value:
-                if key.value in found and isinstance(key, yaml.ScalarNode) and key.value != "<<":
+                if isinstance(key, yaml.ScalarNode) and key.value in found and key.value != "<<":
                     raise yaml.MarkedYAMLError(problem=f"'{key.value}' is given twice", problem_mark=key.start_mark)
                 found |= {key.value} if isinstance(key, yaml.ScalarNode) else set()
             return super().construct_mapping(node, deep)
@@ -383,6 +383,10 @@ def _document(path: Path) -> Any:
         mark = getattr(error, "problem_mark", None)
         where = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
         raise UserError(f"{path}{where}: not valid YAML: {getattr(error, 'problem', error)}") from None
+    except ValueError as error:  # of what looks like a date or a number, and is none
+        raise UserError(f"{path}: not valid YAML: {error}", "Quote what is no date and no number.") from None
+    except (AttributeError, LookupError, TypeError):  # PyYAML's, of `!!bool x`
+        raise UserError(f"{path}: not valid YAML: a value is not what its tag (!!) says") from None
 
 
 def suggest(name: str, valid: Any) -> str | None:

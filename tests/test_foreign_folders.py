@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -172,9 +171,38 @@ def to_pickle(run: Path) -> None:
     torch.save(Opened(run.parent / "made"), run / "pytorch_model.bin")
 
 
+def to_pickled_shard(run: Path) -> None:
+    import torch
+    from safetensors.torch import load_file
+
+    weights = load_file(run / "model.safetensors")
+    torch.save(weights, run / "part.bin")
+    (run / "model.safetensors").rename(run / "part.safetensors")
+    to_shards(run, dict.fromkeys(weights, "part.bin"))
+
+
+def to_shard_elsewhere(run: Path) -> None:
+    (run / "model.safetensors").rename(run / "part.safetensors")
+    shutil.copy(run / "part.safetensors", run.parent / "part.safetensors")
+    to_shards(run, {"classifier.bias": "../part.safetensors"})
+
+
+def to_shards(run: Path, named: Any) -> None:
+    index = {"metadata": {"total_size": 1}, "weight_map": named}
+    (run / "model.safetensors.index.json").write_text(json.dumps(index))
+
+
+def to_template_elsewhere(run: Path) -> None:
+    edit(run / "tokenizer_config.json", chat_template=[{"name": "../../made", "template": "x"}])
+
+
 @pytest.mark.parametrize(
     ("doctor", "said"),
     [
+        (to_pickled_shard, "model.safetensors.index.json: weight_map: 'part.bin' is no safetensors file of the folder"),
+        (to_shard_elsewhere, "weight_map: '../part.safetensors' is no safetensors file of the folder"),
+        (lambda run: to_shards(run, []), "model.safetensors.index.json: expected the objects metadata and weight_map"),
+        (to_template_elsewhere, "has a chat template named '../../made'"),
         (to_kernel, "asks for code from the hub, to compute attention with: 'someone/kernel'"),
         (to_adapter, "holds an adapter (adapter_config.json), whose model is elsewhere"),
         (to_code, "comes with its own model code"),
@@ -200,7 +228,9 @@ def test_code_of_a_tokenizer_is_left_alone(run: Path) -> None:
     assert not (run.parent / "made").exists()
 
 
-@pytest.mark.parametrize("name", ["metrics.jsonl", "checkpoints/checkpoint-4", "README.md", "plots"])
+@pytest.mark.parametrize(
+    "name", ["metrics.jsonl", "checkpoints/checkpoint-4", "README.md", "plots", "checkpoints/checkpoint-4/optimizer.pt"]
+)
 def test_a_resumed_run_writes_nowhere_else(name: str, interrupted: Path, tmp_path: Path, capsys: Any) -> None:
     item, elsewhere = interrupted / name, tmp_path / "elsewhere"
     item.rename(elsewhere)
@@ -209,6 +239,21 @@ def test_a_resumed_run_writes_nowhere_else(name: str, interrupted: Path, tmp_pat
     assert resume(interrupted) == 2
     assert f"{item} is a link: the run would write elsewhere" in capsys.readouterr().err
     assert {path: path.stat().st_mtime_ns for path in (elsewhere, *elsewhere.rglob("*"))} == before
+
+
+@pytest.mark.parametrize("name", [".lock", "nlpkit.json"])
+def test_figures_are_not_written_through_a_link(
+    name: str, run: Path, reviews: Path, tmp_path: Path, capsys: Any
+) -> None:
+    """A folder of the hub's cache is made of links, and one of somebody else's may lead to any file."""
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.write_text((run / "nlpkit.json").read_text())
+    (run / name).unlink(missing_ok=True)
+    (run / name).symlink_to(elsewhere)
+    before = elsewhere.read_bytes()
+    assert main(["evaluate", str(run), "--data", str(reviews / "test.csv"), "--device", "cpu"]) == 0
+    assert elsewhere.read_bytes() == before and (run / name).is_symlink()
+    assert f"the figures are not added to {run / 'nlpkit.json'}: " in capsys.readouterr().err
 
 
 def test_to_overwrite_removes_links_and_not_what_they_point_to(interrupted: Path, tmp_path: Path) -> None:
@@ -306,6 +351,18 @@ def test_a_damaged_checkpoint_is_passed_over(file: str, values: dict[str, Any], 
         reporting.install(reporting.Reporter())
     assert found == newest.with_name("checkpoint-2") and said in warned[0]
     assert not newest.exists() and newest.with_name("damaged-checkpoint-4").is_dir()
+
+
+def test_a_checkpoint_with_weights_as_pickle_is_passed_over(interrupted: Path) -> None:
+    import torch
+    from safetensors.torch import load_file
+
+    from nlpkit.training import checkpoints
+
+    newest = interrupted / "checkpoints" / "checkpoint-4"
+    torch.save(load_file(newest / "model.safetensors"), newest / "pytorch_model.bin")
+    (newest / "model.safetensors").rename(newest / "other.safetensors")
+    assert checkpoints.damage(newest) == "no weights"
 
 
 @pytest.mark.parametrize("name", ["optimizer.pt", "model.safetensors", "trainer_state.json"])

@@ -239,6 +239,8 @@ def _tables(
 def _add_to_run(folder: Path, record: dict[str, Any]) -> None:
     """Keep the figures in the record of the run; where that cannot be, they are shown all the same."""
     try:
+        if (folder / RECORD).is_symlink():  # to the cache of the hub, for one
+            raise UserError("it is a link, and what it leads to is left as it is")
         # two that judge a model at the same time keep both
         with lock.given_back(), writing(folder / RECORD):
             lock.take(folder, patience=PATIENCE)

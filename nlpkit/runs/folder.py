@@ -116,7 +116,8 @@ class RunFolder:
         Raises:
             UserError: there is a link among the run's files or checkpoints, or a folder in the place of a file.
         """
-        for item in (*self.path.glob("*"), *self.checkpoints.glob("*")):
+        # within a checkpoint, too: one that was cut short is written again
+        for item in (*self.path.glob("*"), *self.checkpoints.rglob("*")):
             if item.is_symlink():
                 raise UserError(f"--resume: {item} is a link: the run would write elsewhere", "Copy the file there.")
         if (self.path / METRICS).is_dir():

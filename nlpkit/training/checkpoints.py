@@ -21,6 +21,7 @@ from nlpkit.runs.folder import write_json
 
 POSITION = "nlpkit_position.json"  # in each checkpoint, see `ResumableTrainer.position`
 STATE = "trainer_state.json"
+WEIGHTS = ("model.safetensors", "model.safetensors.index.json")
 NAME = re.compile(r"checkpoint-(\d+)")
 ASIDE = "damaged-"  # before the name of a checkpoint that is passed over: the run will write another of that name
 
@@ -138,7 +139,8 @@ def _damage_of_weights(checkpoint: Path) -> str | None:
     from transformers import PreTrainedConfig
 
     weights = list(checkpoint.glob("*.safetensors"))
-    if not weights:
+    # else Trainer takes what is there as pickle
+    if not weights or not any((checkpoint / name).exists() for name in WEIGHTS):
         return "no weights"
     for file in weights:
         try:
