@@ -52,6 +52,8 @@ ARITHMETIC = re.compile(
     "|skip_memory_metrics|torch_empty_cache_steps|torch_compile_mode"
 )
 
+TEXTS = frozenset({"run_name"})  # of KEY=VALUE those with any text, which may look like a number or a date
+
 
 def option(
     default: Any,
@@ -81,7 +83,7 @@ def option(
 def _pairs(value: Any) -> Any:
     """Turn ["a=1", "b=x"] into {"a": 1, "b": "x"}, values read as YAML reads them."""
     if isinstance(value, dict):
-        return as_number(value)
+        return {name: item if name in TEXTS else as_number(item) for name, item in value.items()}
     if not isinstance(value, list | tuple):
         return value
     import yaml
@@ -91,8 +93,9 @@ def _pairs(value: Any) -> Any:
         name, sign, text = str(item).partition("=")
         if not sign:
             raise ValueError(f"'{item}' is not of the form key=value")
+        name = name.strip().replace("-", "_")
         try:
-            out[name.strip().replace("-", "_")] = as_number(yaml.safe_load(text))
+            out[name] = text if name in TEXTS else as_number(yaml.safe_load(text))
         except yaml.YAMLError:
             raise ValueError(f"the value of '{item}' cannot be read; quote it as YAML does") from None
     return out

@@ -7,7 +7,11 @@ that has no meaning here is refused with the reason. `docs/coming-from-trainer.m
 
 from __future__ import annotations
 
+import contextlib
+import itertools
+import shlex
 from collections.abc import Callable, Collection, Mapping
+from pathlib import Path
 
 from nlpkit.errors import UserError
 from nlpkit.options import FALSE, OLD_NAMES, TRUE, truth_of
@@ -37,6 +41,7 @@ SAME: dict[str, str] = {
     "dataset-revision": "data-revision",
     "lr": "learning-rate",
     "num-warmup-steps": "warmup",
+    "max-train-steps": "max-steps",
     "early-stopping-patience": "early-stopping",
     "text-column-name": "text-column",
     "text-column-names": "text-column",
@@ -46,7 +51,15 @@ SAME: dict[str, str] = {
     "test-split-name": "test-split",
     "model-revision": "model-revision",
     "block-size": "max-length",
+    "text-pair-column-name": "text-pair-column",
+    "question-column-name": "question-column",
+    "context-column-name": "context-column",
+    "answer-column-name": "answers-column",
+    "dataset-config": "data-config",
     "train-file": "data",
+    "train-data-file": "train-file|data",
+    "eval-data-file": "validation-file",
+    "predict-file": "validation-file",
     "model-type": "arch",
     "whole-word-mask": "whole-word-masking",
     "xpu-backend": "trainer=ddp_backend",
@@ -72,12 +85,18 @@ def _to(*arguments: str) -> Translation:
 
 
 def _never(why: str, hint: str | None = None) -> tuple[Translation, bool, str]:
-    """A name that is refused."""
+    """A name that is refused, unless its value asks for nothing."""
 
     def refuse(value: str | None) -> list[str]:
+        if value is not None and _is_nothing(value):
+            return []
         raise UserError(why, hint)
 
     return refuse, True, ""
+
+
+def _is_nothing(value: str) -> bool:
+    return not value or truth_of(value) is False
 
 
 def _eval_strategy(value: str | None) -> list[str]:
@@ -89,6 +108,15 @@ def _eval_strategy(value: str | None) -> list[str]:
 def _schedule(value: str | None) -> list[str]:
     # that of Trainer begins with the full rate, whatever the warm-up is
     return ["--schedule", value or "", *(["--warmup", "0"] if value == "constant" else [])]
+
+
+def _warmup_share(value: str | None) -> list[str]:
+    with contextlib.suppress(ValueError):
+        if not 0 <= float(value or "") < 1:
+            raise UserError(
+                f"--warmup-ratio {value}: it is a share of all steps, below 1", "A number of steps: --warmup N."
+            )
+    return ["--warmup", value or ""]
 
 
 def _sampling(value: str | None) -> list[str]:
@@ -106,7 +134,8 @@ def _percentage(value: str | None) -> list[str]:
 
 
 def _task_name(value: str | None) -> list[str]:
-    return ["--column", value] if value in ("ner", "pos", "chunk") else ["--data", f"glue:{value}"]
+    name = (value or "").lower()  # as the scripts read it
+    return ["--column", name] if name in ("ner", "pos", "chunk") else ["--data", f"glue:{name}"]
 
 
 def _resume(value: str | None) -> list[str]:
@@ -131,7 +160,7 @@ RENAMED: dict[str, tuple[Translation, bool, Said]] = {
     "checkpointing-steps": (_drop, True, fields.SETTLED["save_steps"]),
     "save-total-limit": (_drop, True, "only the best and the last checkpoint are kept (--trainer save_total_limit=N)"),
     "overwrite-output-dir": (_to("--overwrite"), False, "--overwrite"),
-    "warmup-ratio": (lambda v: ["--warmup", v or ""], True, "--warmup takes a share below 1"),
+    "warmup-ratio": (_warmup_share, True, "--warmup takes a share below 1"),
     "group-by-length": (_drop, False, "rows of like length are batched by default (--batching)"),
     "pad-to-max-length": (_drop, False, "batches are padded to their longest row only"),
     "no-cuda": (_to("--device", "cpu"), False, "--device cpu"),
@@ -143,7 +172,7 @@ RENAMED: dict[str, tuple[Translation, bool, Said]] = {
     "resume-from-checkpoint": (
         _resume,
         True,
-        lambda value: "--resume with the same --output" if _resume(value) else "",
+        lambda value: "from the last checkpoint in --output" if _resume(value) else "",
     ),
     "task-name": (_task_name, True, "--data glue:NAME; of words --column ner, pos or chunk"),
     "return-entity-level-metrics": (_drop, False, "entities are always scored by type too (evaluate --per-class)"),
@@ -172,6 +201,9 @@ RENAMED: dict[str, tuple[Translation, bool, Said]] = {
     "fp16-opt-level": (_drop, True, "torch does it: --precision"),
     "include-inputs-for-metrics": (_drop, False, fields.SETTLED["include_for_metrics"]),
     "include-tokens-per-second": (_drop, False, "rows and tokens a second are always measured"),
+    "do-lower-case": (_drop, False, "the tokenizer says whether letters are made small"),
+    "evaluate-during-training": (_drop, False, "nlpkit evaluates each epoch, or each --eval-steps N"),
+    "mlm": (_drop, False, "pretrain-mlm masks, unless --objective names another"),
     "use-legacy-prediction-loop": (_drop, False, "it is gone"),
     "jit-mode-eval": (_drop, False, "it is gone; --compile"),
     "use-ipex": (_drop, False, "it is gone; --compile"),
@@ -259,7 +291,16 @@ def translate(
     """
     out: list[str] = []
     said: list[str] = []
-    arguments = _of_hub(arguments) if "push-to-hub" in known else arguments
+    if "push-to-hub" in known:
+        arguments, told = _of_hub(arguments)
+        said += told
+    given = _given(arguments)
+    idle = _idle(given)
+    if "resume" in known:
+        _require_same_folder(given)
+    if line := _evaluated_when_logged(given):
+        out += ["--eval-steps", given["logging-steps"]]
+        said.append(line)
     rest = iter(range(len(arguments)))
 
     def value_of(i: int, sign: str, value: str, *, switch: bool) -> str | None:
@@ -302,7 +343,10 @@ def translate(
             continue
         written, sign, value = token[2:].partition("=")
         name, field = _dashed(written), written.replace("-", "_")
-        if name in known:
+        if name in idle:
+            value_of(i, sign, value, switch=False)
+            said.append(f"--{written}: not used; {idle[name]}")
+        elif name in known:
             append(name, sign, value, i)
         elif name in RENAMED:
             convert, takes_value, now = RENAMED[name]
@@ -315,7 +359,9 @@ def translate(
                 said.append(f"--{written}: {line}")
         elif name in SAME:
             target, _, fixed = SAME[name].partition("=")
-            target = next((each for each in target.split("|") if each in known), target)
+            target = next((each for each in target.split("|") if each in known), target.split("|")[0])
+            if target not in known:
+                said.append(f"--{written}: --{target} of other commands")
             if target == "trainer":
                 out += ["--trainer", f"{fixed}={value_of(i, sign, value, switch=False) or ''}"]
             elif fixed:
@@ -325,23 +371,92 @@ def translate(
                 append(target, sign, value, i)
         elif field in fields.PASSED and "trainer" in known:
             switch = field in fields.SWITCHES
-            given = value_of(i, sign, value, switch=switch)
-            if given is None and not switch:
+            text = value_of(i, sign, value, switch=switch)
+            if text is None and not switch:
                 raise UserError(f"--{written} needs a value", f"Write it --trainer {field}=VALUE.")
-            out += ["--trainer", f"{field}={str(is_on(written, given)).lower() if switch else given}"]
+            out += ["--trainer", f"{field}={str(is_on(written, text)).lower() if switch else text}"]
         elif field in fields.SETTLED:
-            value_of(i, sign, value, switch=field not in fields.SETTLED_VALUES)
+            text = value_of(i, sign, value, switch=field not in fields.SETTLED_VALUES)
+            if field in fields.NEVER_OFF and text is not None and not is_on(written, text):
+                raise UserError(f"--{written} {text}: {fields.SETTLED[field]}", fields.NEVER_OFF[field])
             said.append(f"--{written}: {fields.SETTLED[field]}")
         elif field in fields.REFUSED:
             why, harmless = fields.REFUSED[field]
-            given = value_of(i, sign, value, switch=harmless in TRUE | FALSE)
+            text = value_of(i, sign, value, switch=harmless in TRUE | FALSE)
             if harmless in TRUE | FALSE:
-                given = str(is_on(written, given)).lower()
-            if given != harmless:
+                text = str(is_on(written, text)).lower()
+            if text != harmless and (harmless or text is None or not _is_nothing(text)):
                 raise UserError(f"--{written}: {why}", "Leave it out.")
         else:
             append(name, sign, value, i)
     return out, said
+
+
+def _given(arguments: list[str]) -> dict[str, str]:
+    """The values behind the names on a command line, the last where there are several."""
+    end = arguments.index("--") if "--" in arguments else len(arguments)
+    found: dict[str, str] = {}
+    for token, following in itertools.zip_longest(arguments[:end], arguments[1:end], fillvalue=""):
+        name, sign, value = token.removeprefix("--").partition("=")
+        if token.startswith("--"):
+            found[_dashed(name)] = value if sign else "" if following.startswith("--") else following
+    return found
+
+
+def _idle(given: Mapping[str, str]) -> dict[str, str]:
+    """Names that say nothing to a Trainer beside others that are given, and why.
+
+    Args:
+        given: see `_given`.
+    """
+    idle: dict[str, str] = {}
+    steps = next((name for name in ("warmup-steps", "num-warmup-steps") if name in given), None)
+    if given.get("lr-scheduler-type") == "constant":
+        why = "the schedule `constant` of Trainer has no warm-up, constant_with_warmup has one"
+        idle |= dict.fromkeys(("warmup-steps", "num-warmup-steps", "warmup-ratio"), why)
+    elif steps and "warmup-ratio" in given:
+        none = given[steps].strip() in ("0", "0.0")
+        idle[steps if none else "warmup-ratio"] = f"--{'warmup-ratio' if none else steps} counts beside it"
+    for name in ("eval-strategy", "evaluation-strategy"):
+        if given.get(name) in ("epoch", "no"):
+            idle["eval-steps"] = f"--{name} {given[name]} counts beside it"
+    return idle
+
+
+def _evaluated_when_logged(given: Mapping[str, str]) -> str | None:
+    """What to say where evaluation comes with each log, as in a Trainer that is asked for steps and not told how many.
+
+    Args:
+        given: see `_given`.
+    """
+    name = next((name for name in ("eval-strategy", "evaluation-strategy") if given.get(name) == "steps"), None)
+    if name is None or "logging-steps" not in given or {"eval-steps", "config"} & given.keys():
+        return None
+    return f"--{name} steps: --eval-steps {given['logging-steps']}, as --logging-steps has it"
+
+
+def _require_same_folder(given: Mapping[str, str]) -> None:
+    """Refuse to go on from the checkpoint of another run's folder: a run would begin anew.
+
+    Raises:
+        UserError: with what may have been meant.
+    """
+    place = given.get("resume-from-checkpoint", "")
+    output = given.get("output") or given.get("output-dir")
+    if not place or truth_of(place) is not None:
+        return
+    run = Path(place).parent if Path(place).name.startswith("checkpoint") else Path(place)
+    run = run.parent if run.name == "checkpoints" else run
+    if output is None:
+        raise UserError(
+            f"--resume-from-checkpoint {place}: a run goes on in its own folder, which --output names",
+            f"Write --resume --output {shlex.quote(str(run))}.",
+        )
+    if not Path(place).resolve().is_relative_to(Path(output).resolve()):
+        raise UserError(
+            f"--resume-from-checkpoint {place}: it is not in --output {output}; a run goes on in its own folder",
+            f"Write --resume --output {shlex.quote(str(run))}; to begin with its weights --model {shlex.quote(place)}",
+        )
 
 
 def is_on(name: str, value: str | None) -> bool:
@@ -360,8 +475,10 @@ def is_on(name: str, value: str | None) -> bool:
 HUB = {"push-to-hub", "hub-model-id", "push-to-hub-model-id"}
 
 
-def _of_hub(arguments: list[str]) -> list[str]:
+def _of_hub(arguments: list[str]) -> tuple[list[str], list[str]]:
     """Trainer's options of uploading, whether and where to, as the one that is here: --push-to-hub REPO, true or false.
+
+    Returns the arguments, and the lines to say.
 
     Raises:
         UserError: they name two repositories, or none.
@@ -386,7 +503,12 @@ def _of_hub(arguments: list[str]) -> list[str]:
             given[name] = "true"
         else:
             raise UserError(f"--{name} requires a value")
-    return out + _uploading(given) + arguments[end:]
+    named = given.keys() - {"push-to-hub"}
+    said = []
+    if named and "push-to-hub" not in given:
+        name = min(named)
+        said = [f"--{name}: nothing is uploaded without --push-to-hub {given[name]}"]
+    return out + _uploading(given) + arguments[end:], said
 
 
 def _uploading(given: dict[str, str]) -> list[str]:
@@ -397,4 +519,4 @@ def _uploading(given: dict[str, str]) -> list[str]:
         raise UserError(f"--push-to-hub {push} and --hub-model-id {named} name two repositories", "Give one of them.")
     if wanted is False:
         return ["--push-to-hub", "false"]
-    return ["--push-to-hub", str(named or push)] if named or push is not None else []
+    return ["--push-to-hub", str(named or push)] if push is not None else []

@@ -63,7 +63,7 @@ SETTLED: Mapping[str, str] = {
     "auto_find_batch_size": "a batch that is too large for a GPU is halved, and its gradients accumulated",
     "average_tokens_across_devices": "the loss is divided by the labels of all devices",
     "batch_eval_metrics": "metrics are computed from all rows together",
-    "do_eval": "every split is evaluated",
+    "do_eval": "every split is evaluated after training; `nlpkit evaluate` does it alone",
     "do_predict": "use `nlpkit predict`",
     "do_train": "finetune commands always train",
     "enable_jit_checkpoint": "an interrupted run saves a checkpoint",
@@ -84,6 +84,9 @@ SETTLED: Mapping[str, str] = {
     "save_strategy": "a checkpoint is saved with each evaluation",
     "use_cache": "no model that trains keeps a cache",
 }
+
+# Of these the ones that would be another command if they were off, and that command.
+NEVER_OFF: Mapping[str, str] = {"do_train": "A model is judged by `nlpkit evaluate MODEL --data DATA`."}
 
 _PRECISION = "an evaluation computes as training does: --precision bf16 or fp16"
 _SHARDED = "what launches the processes says it: `accelerate launch --config_file FILE -m nlpkit ...`"

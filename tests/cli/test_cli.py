@@ -328,12 +328,12 @@ def test_commands_of_the_example_scripts(resolved: Callable[..., Any], capsys: p
         (["--task_name", "mrpc"], "data", "glue:mrpc"),
         (["--warmup_steps", "100"], "warmup", 100.0),
         (["--early_stopping_patience=2"], "early_stopping", 2),
-        (["--resume_from_checkpoint", "out/checkpoint-5"], "resume", True),
+        (["--resume_from_checkpoint", "out/checkpoint-5", "--output_dir", "out"], "resume", True),
         (["--dataset_name", "imdb"], "data", "imdb"),
         (["--gradient_checkpointing", "True"], "gradient_checkpointing", True),
         (["--gradient_checkpointing", "False"], "gradient_checkpointing", False),
-        (["--push_to_hub_model_id", "me/x"], "push_to_hub", "me/x"),
-        (["--hub_model_id", "me/x"], "push_to_hub", "me/x"),
+        (["--push_to_hub_model_id", "me/x"], "push_to_hub", None),
+        (["--hub_model_id", "me/x"], "push_to_hub", None),
         (["--push_to_hub", "--hub_model_id", "me/x"], "push_to_hub", "me/x"),
         (["--hub-model-id=me/x", "--push_to_hub", "True"], "push_to_hub", "me/x"),
         (["--push_to_hub", "False", "--hub_model_id", "me/x"], "push_to_hub", None),
@@ -398,7 +398,7 @@ def test_a_strategy_without_counterpart_is_refused(capsys: pytest.CaptureFixture
 
 
 def test_every_alias_leads_to_an_option() -> None:
-    configs = (finetune_cls.Config, finetune_ner.Config, pretrain_mlm.Config)
+    configs = (finetune_cls.Config, finetune_ner.Config, finetune_qa.Config, pretrain_mlm.Config)
     known = {name.replace("_", "-") for config in configs for name in config.model_fields}
     assert {target.partition("=")[0] for several in aliases.SAME.values() for target in several.split("|")} <= known
 

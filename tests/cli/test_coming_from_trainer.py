@@ -50,17 +50,26 @@ OTHERS: dict[str, tuple[Any, str]] = {
     ),
     "run_qa.py: finetune-qa": (
         finetune_qa,
-        "doc_stride max_answer_length n_best_size version_2_with_negative null_score_diff_threshold",
+        "question_column_name context_column_name answer_column_name predict_file doc_stride max_answer_length "
+        "n_best_size version_2_with_negative null_score_diff_threshold",
     ),
     "run_mlm.py: pretrain-mlm": (
         pretrain_mlm,
         "model_type config_overrides dtype torch_dtype low_cpu_mem_usage mlm_probability line_by_line streaming "
         "validation_split_percentage max_train_samples",
     ),
-    "The scripts without a Trainer": (finetune_cls, "num_warmup_steps checkpointing_steps with_tracking"),
+    "The scripts without a Trainer": (
+        finetune_cls,
+        "num_warmup_steps max_train_steps checkpointing_steps with_tracking",
+    ),
+    "Scripts of earlier releases": (
+        pretrain_mlm,
+        "train_data_file eval_data_file mlm do_lower_case evaluate_during_training",
+    ),
 }
 VALUES = {"dtype": "float32", "torch_dtype": "float32", "eval_strategy": "epoch", "evaluation_strategy": "epoch"}
 VALUES |= {"train_sampling_strategy": "random", "validation_split_percentage": "5", "task_name": "NAME"}
+VALUES |= {"warmup_ratio": "0.1", "resume_from_checkpoint": "True", "do_train": "True"}
 
 
 def dashed(name: str) -> str:
@@ -166,6 +175,20 @@ def resolved(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
         ("--lr_scheduler_type warmup_stable_decay", "schedule", "wsd"),
         ("--lr_scheduler_type polynomial", "schedule", "polynomial"),
         ("--lr_scheduler_type constant", "warmup", 0.0),  # that of Trainer has none, whatever is asked for
+        ("--lr_scheduler_type constant --warmup_steps 500", "warmup", 0.0),
+        ("--warmup_ratio=0.1 --lr_scheduler_type=constant", "warmup", 0.0),
+        ("--lr_scheduler_type constant_with_warmup --warmup_steps 500", "warmup", 500.0),
+        ("--warmup_steps 500 --warmup_ratio 0.1", "warmup", 500.0),
+        ("--warmup_ratio 0.1 --warmup_steps 0", "warmup", 0.1),
+        ("--eval_steps 500 --eval_strategy epoch", "eval_steps", None),
+        ("--evaluation_strategy=steps --logging_steps=20", "eval_steps", 20),
+        ("--evaluation_strategy=steps --logging_steps=20 --eval_steps 0.5", "eval_steps", 0.5),
+        ("--run_name 007", "trainer", {"run_name": "007"}),
+        ("--run_name 2024-01-01", "trainer", {"run_name": "2024-01-01"}),
+        ("--task_name MRPC", "data", "glue:mrpc"),
+        ("--resume_from_checkpoint=a/checkpoints/checkpoint-9 --output a", "resume", True),
+        ("--split_batches False --fsdp none --hub_token None --config_name=", "trainer", {}),
+        ("--max_train_steps 9", "max_steps", 9),
         ("--train_sampling_strategy random", "batching", "random"),
         ("--bf16 1", "precision", "bf16"),
         ("--bf16 no", "precision", "auto"),
@@ -189,6 +212,15 @@ def test_a_switch_that_is_off_is_not_said_to_be_on(resolved: Any) -> None:
     assert "--bf16: --precision bf16" in resolved("--bf16")[1]
 
 
+def test_what_says_nothing_beside_another_is_told(resolved: Any) -> None:
+    """As a Trainer has it, which says nothing."""
+    line = "--eval_steps 9 --eval_strategy no --warmup_steps 0 --warmup_ratio 0.1 --hub_model_id me/x"
+    said = resolved(*line.split())[1]
+    assert "--eval_steps: not used; --eval-strategy no counts beside it" in said
+    assert "--warmup_steps: not used; --warmup-ratio counts beside it" in said
+    assert "--hub-model-id: nothing is uploaded without --push-to-hub me/x" in said
+
+
 def test_what_is_passed_over_is_said(resolved: Any) -> None:
     said = resolved("--greater_is_better", "False", "--save_steps", "9", "--remove_unused_columns", "--seed", "7")
     assert said[0].seed == 7
@@ -207,6 +239,11 @@ def test_what_is_passed_over_is_said(resolved: Any) -> None:
         ("--resume=perhaps", "--resume=perhaps: it is a switch"),
         ("--adam_beta1 --seed 7", "--adam_beta1 needs a value"),
         ("--cache_dir", "--cache_dir needs a value"),
+        ("--warmup_ratio 10", "--warmup-ratio 10: it is a share of all steps, below 1"),
+        ("--do_train False", "A model is judged by `nlpkit evaluate MODEL --data DATA`"),
+        ("--resume_from_checkpoint a/checkpoint-9 --output_dir b", "Write --resume --output a; to begin with"),
+        ("--resume_from_checkpoint a/checkpoint-9", "Write --resume --output a."),
+        ("--model_type bert", "--model_type: --arch of other commands"),
         ("--torch_dtype bfloat16", "--dtype bfloat16: weights are trained in float32"),
     ],
 )
