@@ -160,16 +160,21 @@ def require_writable(path: Path, *, overwrite: bool) -> None:
     """Refuse the file of an --output that cannot be written, before any work is put into it.
 
     Raises:
-        UserError: it exists, it is a folder, its folder does not exist or cannot be written to.
+        UserError: it exists, it is no file, its folder does not exist or cannot be written to.
     """
     if path.is_dir():
         raise UserError(f"--output {path} is a folder", "Name a file in it.")
+    if path.exists() and not path.is_file():
+        # a file would take its name, and with that of a device the machine's
+        raise UserError(f"--output {path} is a device or a pipe, not a file", "Name a file.")
     if path.exists() and not overwrite:
         raise UserError(f"--output {path} exists", "--overwrite replaces it.")
-    if not path.parent.is_dir():
-        raise UserError(f"--output {path}: there is no folder {path.parent}")
-    if not os.access(path.parent, os.W_OK | os.X_OK):
-        raise UserError(f"--output {path}: no permission to write in {path.parent}", "Give another --output.")
+    folder = Path(os.path.realpath(path)).parent  # of what a link points to
+    shown = folder if path.is_symlink() else path.parent
+    if not folder.is_dir():
+        raise UserError(f"--output {path}: there is no folder {shown}")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise UserError(f"--output {path}: no permission to write in {shown}", "Give another --output.")
 
 
 @contextlib.contextmanager

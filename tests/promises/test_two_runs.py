@@ -121,6 +121,29 @@ def test_a_link_stays_a_link(tmp_path: Path) -> None:
     assert (tmp_path / "elsewhere" / "answers.csv").read_text() == "n\n1\n"
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes with names here")
+@pytest.mark.parametrize("how", ["itself", "link"])
+def test_a_pipe_or_a_device_is_not_replaced_by_a_file(how: str, tmp_path: Path) -> None:
+    pipe = path = tmp_path / "pipe.csv"
+    os.mkfifo(pipe)
+    if how == "link":
+        path = tmp_path / "link.csv"
+        path.symlink_to(pipe)
+    for overwrite in (False, True):
+        with pytest.raises(UserError, match="is a device or a pipe"):
+            files.require_writable(path, overwrite=overwrite)
+    assert pipe.is_fifo()
+
+
+def test_a_link_to_nowhere_is_refused_before_the_work(tmp_path: Path) -> None:
+    link = tmp_path / "answers.csv"
+    link.symlink_to(tmp_path / "missing" / "answers.csv")
+    with pytest.raises(UserError, match=f"there is no folder {tmp_path / 'missing'}"):
+        files.require_writable(link, overwrite=False)
+    (tmp_path / "missing").mkdir()
+    files.require_writable(link, overwrite=False)
+
+
 @pytest.mark.parametrize("mask", [0o022, 0o077, 0o002])
 def test_files_are_as_readable_as_the_umask_says(mask: int, tmp_path: Path) -> None:
     before = os.umask(mask)
