@@ -124,6 +124,9 @@ class RunFolder:
             raise UserError(f"--resume: {self.path / METRICS} is a folder", "Move it away.")
 
     def _require_writable(self) -> None:
+        if self.path.is_symlink() and not self.path.exists():  # no folder can be made under that name
+            target = self.path.readlink()
+            raise UserError(f"--output {self.path} is a link to {target}, which is not there", "Make that folder.")
         place = self.path
         while not place.exists():
             place = place.parent

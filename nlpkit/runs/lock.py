@@ -161,7 +161,7 @@ def _refuse_live(folder: Path, holder: dict[str, Any], locked: bool | None) -> N
         )
     if holder and not here:
         raise UserError(
-            f"--output {folder} is locked by {_described(holder)}, of which nothing can be seen from here",
+            f"--output {folder} is locked by {_described(holder)} of which nothing can be seen from here",
             f"If that run is over, delete {folder / LOCK}; or give another --output.",
         )
 

@@ -291,6 +291,15 @@ def test_a_lock_of_another_machine_is_left(tmp_path: Path, monkeypatch: pytest.M
         lock.take(tmp_path)
 
 
+def test_a_link_to_nowhere_is_no_folder_of_a_run(tmp_path: Path) -> None:
+    link = tmp_path / "run"
+    link.symlink_to(tmp_path / "missing")
+    with pytest.raises(UserError, match="which is not there"):
+        RunFolder(link).require_usable(resume=False, overwrite=False)
+    (tmp_path / "missing").mkdir()
+    RunFolder(link).require_usable(resume=False, overwrite=False)
+
+
 def test_without_locks_of_the_system_the_process_is_looked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lock, "try_lock", lambda _: None)
     with lock.given_back():
