@@ -14,8 +14,7 @@ from nlpkit import reporting
 from nlpkit.errors import RunError, UserError
 from nlpkit.runs.folder import human_bytes
 
-STDIN = Path("/dev/stdin")
-"""What `-` stands for as a file."""
+STDIN = Path("/dev/stdin")  # what `-` stands for as a file
 
 _copies: dict[tuple[str, int, int], Path] = {}
 

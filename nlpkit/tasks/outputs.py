@@ -19,8 +19,7 @@ if TYPE_CHECKING:
 Outputs: TypeAlias = Any
 
 
-MOST = 2**28
-"""Numbers of the outputs of a split, at most: 1 GB, of which two more copies are made."""
+MOST = 2**28  # numbers of the outputs of a split: 1 GB, of which two more copies are made
 
 
 def require_room(task: Task, examples: Mapping[str, Sequence[Any]] | Dataset, rows: int, split: str = "") -> None:
