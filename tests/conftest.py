@@ -234,9 +234,29 @@ def exports_here(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(exporting, "ProcessPoolExecutor", Here)
 
 
+SHARED: dict[Path, bytes] = {}  # record of a run that tests share -> what it holds
+
+
+@pytest.fixture(autouse=True)
+def _shared_runs_stay_as_they_are() -> Iterator[None]:
+    """A test that writes to a run that others read is the one that fails, not a later one."""
+    yield
+    for record, held in SHARED.items():
+        if record.read_bytes() != held:
+            record.write_bytes(held)
+            raise AssertionError(f"{record} is shared by tests, and this one wrote to it (evaluate needs --no-save)")
+
+
+def _share(run: Path) -> Path:
+    record = run / "nlpkit.json"
+    if record.is_file():  # a plain model has none
+        SHARED[record] = record.read_bytes()
+    return run
+
+
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory: pytest.TempPathFactory, tiny_model: Path, reviews: Path, drawing: Drawing) -> Path:
-    """A finished binary run of the tiny model, trained in this process; it has learnt the task."""
+    """A finished binary run of the tiny model, trained in this process; it has learnt. No test writes to it."""
     from nlpkit.recipes import finetune_cls
 
     output = tmp_path_factory.mktemp("runs") / "binary"
@@ -252,7 +272,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory, tiny_model: Path, reviews:
     )
     with drawing():
         finetune_cls.run(config)
-    return output
+    return _share(output)
 
 
 RunOf = Callable[[str], Path]
@@ -267,7 +287,7 @@ def run_of(tmp_path_factory: pytest.TempPathFactory, tiny_model: Path) -> RunOf:
 
     def run(task: str) -> Path:
         if task not in made:
-            made[task] = every_task.make_run(task, tmp_path_factory.mktemp("runs") / task, tiny_model)
+            made[task] = _share(every_task.make_run(task, tmp_path_factory.mktemp("runs") / task, tiny_model))
         return made[task]
 
     return run

@@ -86,7 +86,7 @@ def test_commands_take_pipes(trained: Path, tmp_path: Path, place: Path) -> None
     predict.run(predict.Config(input=str(pipe(tmp_path / "p.csv", made)), output=out, **model))
     assert len(out.read_text().splitlines()) == 8
     assert list(place.iterdir()) == []  # answers need no copy
-    judged = evaluate.run(evaluate.Config(data=str(pipe(tmp_path / "e.csv", made)), **model))
+    judged = evaluate.run(evaluate.Config(data=str(pipe(tmp_path / "e.csv", made)), save=False, **model))
     assert judged.record["metrics"]
     checked = check_data.run(check_data.Config(data=str(pipe(tmp_path / "c.jsonl", made)), model="none"))
     assert sum(checked.record["rows"].values()) == 8

@@ -48,7 +48,7 @@ def test_a_user_without_a_home(capsys: pytest.CaptureFixture[str], trained: Path
     assert found == {"path": None, "bytes": None, "complete": True}
     assert main(["env"]) == 0
     assert "none: there is no home folder; NLPKIT_CACHE=FOLDER names a place" in capsys.readouterr().out
-    assert main(["evaluate", str(trained), "--data", str(reviews / "test.csv"), "--device", "cpu"]) == 0
+    assert main(["evaluate", str(trained), "--data", str(reviews / "test.csv"), "--device", "cpu", "--no-save"]) == 0
     assert main(["predict", str(trained), "a good film", "--device", "cpu"]) == 0
 
 

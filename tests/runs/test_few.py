@@ -33,6 +33,6 @@ def test_a_run_its_card_and_a_price_say_so(trained: Path, tmp_path: Path) -> Non
 def test_a_gate_passed_on_few_rows_says_so(trained: Path, tmp_path: Path) -> None:
     file = tmp_path / "new.csv"
     file.write_text("text,label\na fine film,positive\na dull film,negative\n")
-    report = evaluate.run(evaluate.Config(model=str(trained), data=str(file), fail_under=["accuracy=0"]))
+    report = evaluate.run(evaluate.Config(model=str(trained), data=str(file), fail_under=["accuracy=0"], save=False))
     assert report.exit_code == 0
     assert "new.csv: the figures are of only 2 rows" in report.lines
