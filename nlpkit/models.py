@@ -393,6 +393,8 @@ def label_names(config: PreTrainedConfig) -> list[str]:
         raise UserError(
             f"{Path(config.name_or_path or '') / CONFIG}: id2label is to have a name for each number from 0 on", DAMAGED
         )
+    if half := [name for name in names.values() if name.encode(errors="replace").decode() != name]:
+        raise UserError(f"{Path(config.name_or_path or '') / CONFIG}: id2label: {half[0]!r} is no text", DAMAGED)
     return [names[number] for number in range(len(names))]
 
 

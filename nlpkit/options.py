@@ -149,6 +149,8 @@ def truth_of(value: Any) -> bool | None:
 
 def _repository(value: Any) -> Any:
     """Whether to upload at all, in any of the ways to write it, or else the name of a repository."""
+    if value == "":
+        raise ValueError("it is empty; was a variable of the shell not set?")
     said = truth_of(value)
     return (said or None) if said is not None else value
 

@@ -523,6 +523,7 @@ def test_loss_that_is_not_a_number(finetune: Finetune, tmp_path: Path, monkeypat
         (["--device", "gpu"], ["--device 'gpu': not a device", "cuda"]),
         (["--max-length", "65"], ["--max-length 65: the model takes at most 64 tokens"]),
         (["--text-column", "txt"], ["txt", "text"]),
+        (["--push-to-hub", ""], ["--push-to-hub", "it is empty; was a variable of the shell not set?"]),
     ],
 )
 def test_bad_option(arguments: list[str], words: list[str], finetune: Finetune, tmp_path: Path) -> None:

@@ -197,9 +197,15 @@ def to_template_elsewhere(run: Path) -> None:
     edit(run / "tokenizer_config.json", chat_template=[{"name": "../../made", "template": "x"}])
 
 
+def to_half_a_character(run: Path) -> None:
+    (run / "nlpkit.json").unlink()  # whose record is read before
+    edit(run / "config.json", id2label={0: "a", 1: "\ud800"})
+
+
 @pytest.mark.parametrize(
     ("doctor", "said"),
     [
+        (to_half_a_character, r"config.json: id2label: '\ud800' is no text"),
         (to_pickled_shard, "model.safetensors.index.json: weight_map: 'part.bin' is no safetensors file of the folder"),
         (to_shard_elsewhere, "weight_map: '../part.safetensors' is no safetensors file of the folder"),
         (lambda run: to_shards(run, []), "model.safetensors.index.json: expected the objects metadata and weight_map"),
@@ -265,6 +271,9 @@ def test_to_overwrite_removes_links_and_not_what_they_point_to(interrupted: Path
     (interrupted / "checkpoints").symlink_to(elsewhere)
     (interrupted / "metrics.jsonl").unlink()
     (interrupted / "metrics.jsonl").symlink_to(elsewhere / "checkpoint-4" / "config.json")
+    (interrupted / "nlpkit.json").unlink()
+    (interrupted / "nlpkit.json").mkdir()  # folders in the place of files go, too
+    (interrupted / ".x.partial").mkdir()
     RunFolder(interrupted).start({"command": "finetune-cls"}, overwrite=True, resume=False)
     assert [path.name for path in interrupted.iterdir() if not path.name.startswith(".")] == ["nlpkit.json"]
     assert (elsewhere / "checkpoint-4" / "config.json").is_file()

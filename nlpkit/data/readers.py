@@ -247,6 +247,9 @@ def refuse_address(spec: str) -> None:
     if found is None:
         return
     scheme, rest = found[1], spec[found.end() :]
+    if "@" in rest.partition("/")[0]:  # a name and a password, which logs are not to repeat
+        rest = rest[rest.partition("/")[0].rindex("@") + 1 :]
+        spec = f"{scheme}://{rest}"
     data_set = re.match(r"(?:www\.)?huggingface\.co/datasets/([\w.-]+/[\w.-]+)", rest)
     if data_set or scheme == "hf":
         name = data_set[1] if data_set else rest.removeprefix("datasets/")

@@ -434,9 +434,11 @@ def report(record: dict[str, Any], folder: Path, task_class: type[Task]) -> Repo
     """What people and machines are told of a finished run."""
     table, lines = result_table(record), []
     best = record["main_metric"]
+    step, steps = record.get("best_step"), record["steps"]
     lines.append(
-        f"{folder}: best checkpoint at step {record['best_step']} of {record['steps']} by validation {best}; "
-        f"{record['train_seconds']:.0f} s of training"
+        f"{folder}: "
+        + (f"{steps} steps; " if step is None else f"best checkpoint at step {step} of {steps} by validation {best}; ")
+        + f"{record['train_seconds']:.0f} s of training"
         + (f", {record['train_samples_per_second']:.0f} rows/s" if record.get("train_samples_per_second") else "")
     )
     lines += few_rows({split: count for split, count in record["judged"].items() if split != "train"})
@@ -450,11 +452,11 @@ def result_table(record: dict[str, Any]) -> Table:
     """A row for each split, and below it the baseline's."""
     names = [name for name in record["table_metrics"] if any(name in m for m in record["metrics"].values())]
     baseline = record.get("baseline")
-    model = record["parents"]["model"]["name"]
+    model = (record["parents"].get("model") or {}).get("name")
     rows = []
     for split, metrics in record["metrics"].items():
         rows.append([split, *([model] if baseline else []), record["judged"][split], *(metrics.get(n) for n in names)])
         if baseline:
-            base = baseline["metrics"][split]
+            base = baseline["metrics"].get(split, {})
             rows.append(["", baseline["name"], record["judged"][split], *(base.get(name) for name in names)])
     return Table("result", ["split", *(["model"] if baseline else []), "rows", *names], rows)

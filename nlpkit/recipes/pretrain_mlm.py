@@ -827,10 +827,10 @@ def _write(experiment: Experiment, record: dict[str, Any]) -> None:
 def _report(record: dict[str, Any], folder: Path) -> Report:
     names = record["table_metrics"]
     rows = [
-        [split, record["judged"][split], *(values[name] for name in names)]
+        [split, record["judged"][split], *(values.get(name) for name in names)]
         for split, values in record["metrics"].items()
     ]
-    rate = f", {record['tokens_per_second']:,.0f} tokens/s" if record["tokens_per_second"] else ""
+    rate = f", {record['tokens_per_second']:,.0f} tokens/s" if record.get("tokens_per_second") else ""
     size = sum(file.stat().st_size for file in folder.glob("*.safetensors"))
     lines = [
         f"{folder}: best checkpoint at step {record['best_step']} of {record['steps']} by validation "
@@ -839,7 +839,7 @@ def _report(record: dict[str, Any], folder: Path) -> Report:
         f"model {human_bytes(size)}, card README.md, plots/",
     ]
     following = f"nlpkit finetune-cls --model {reporting.typed(folder)} --data ..."
-    if record["task"]:
+    if record.get("task"):
         following = f'nlpkit predict {reporting.typed(folder)} "The man worked as a <mask>."'
     return Report(
         {**record, "output": str(folder)},

@@ -338,14 +338,14 @@ def _zeros_table(counts: Mapping[str, Sequence[int]]) -> Table:
 def _reached(record: Mapping[str, Any]) -> list[str]:
     """The target against what was measured, and what zeros are good for."""
     config, pruning, said = record["config"], record["pruning"], []
-    before, after = record["price"]["sides"]
+    before, after = record["price"]["sides"][:2]
     timed = "rows_per_second" in after
     faster = after["rows_per_second"] / before["rows_per_second"] if timed else None
-    if config["target_speedup"]:
+    if config.get("target_speedup") and "predicted_speedup" in pruning:
         measured = f"measured {faster:.2f}" if timed else "not measured"
         predicted = pruning["predicted_speedup"]
         said.append(f"target: {config['target_speedup']:g} times as fast; predicted {predicted:.2f}, {measured}")
-    if config["max_drop"]:
+    if config.get("max_drop") and {"points_lost", "sparsity"} <= pruning.keys():
         said.append(
             f"target: at most {config['max_drop']:g} points lost on validation; {pruning['points_lost']:.2f} before "
             f"recovery, at a sparsity of {pruning['sparsity']:.1%}"

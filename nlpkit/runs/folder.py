@@ -165,7 +165,7 @@ class RunFolder:
             try:
                 lock.take(self.path)
                 for item in self.path.glob(".*.partial"):  # of processes that were killed: nobody else writes here
-                    item.unlink()
+                    _remove(item)
                 if replaced and self.state(replaced=True) in ("running", "complete"):
                     self._clear()
                 if not (overwrite or resume):
@@ -200,7 +200,7 @@ class RunFolder:
         for item in self.path.iterdir():
             if item.name not in (RECORD, lock.LOCK):
                 _remove(item)
-        (self.path / RECORD).unlink()
+        _remove(self.path / RECORD)
 
     # --- while it runs ---
 

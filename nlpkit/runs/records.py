@@ -89,7 +89,7 @@ class Price(Part):
     main_metric: str
     device: list[str]
     date: str
-    sides: Annotated[list[Side], Field(min_length=1)]
+    sides: Annotated[list[Side], Field(min_length=2)]  # before and after
 
 
 class FrontPoint(Part):
@@ -98,6 +98,15 @@ class FrontPoint(Part):
     sparsity: float
     run: str
     price: Price
+
+
+class Pruning(Part):
+    """What was cut, and what had been asked for."""
+
+    sparsity: float | None = None
+    predicted_speedup: Figure = None
+    points_lost: Figure = None
+    zeros: dict[str, Annotated[list[Count], Field(min_length=2, max_length=2)]] | None = None
 
 
 class Session(Part):
@@ -149,7 +158,7 @@ class Record(Part):
     front: Annotated[list[FrontPoint], Field(min_length=1)] | dict[str, Any] | None = None
     lineage: list[Ancestor] | None = None
     evaluations: list[Any] = []
-    pruning: dict[str, Any] = {}
+    pruning: Pruning = Pruning()
     quantization: dict[str, Any] = {}
     versions: dict[str, str] | None = None
     stopped: str | None = None
@@ -162,7 +171,7 @@ WHOLE: dict[str, tuple[str, ...]] = {
     "finetune-ner": _TRAINED,
     "finetune-qa": _TRAINED,
     "distill": (*_TRAINED, "price"),
-    "prune": (*_TRAINED, "price"),
+    "prune": (*_TRAINED, "price", "pruning"),
     "pretrain-mlm": ("metrics", "judged", "main_metric", "table_metrics", "steps", "best_step", "train_seconds"),
 }
 
@@ -188,10 +197,14 @@ def document_of(path: Path) -> Any:
         if not text.strip():
             return {}
         document = json.loads(text, object_pairs_hook=_each_once)
+        if "\\ud" in text.lower():  # halves of characters, which need each other
+            json.dumps(document, ensure_ascii=False).encode()
     except (FileNotFoundError, NotADirectoryError):
         return None
     except (ValueError, RecursionError) as error:
-        said = "it is nested too deep" if isinstance(error, RecursionError) else error
+        said: object = "it is nested too deep" if isinstance(error, RecursionError) else error
+        if isinstance(error, UnicodeEncodeError):
+            said = f"it holds half of a character, {error.object[error.start : error.start + 1]!r}"
         raise UserError(f"{path} is not valid JSON: {said}", DAMAGED) from None
     except OSError as error:
         raise UserError(f"{path} cannot be read: {error.strerror}", DAMAGED) from None
@@ -301,7 +314,7 @@ def _explained(error: ValidationError, path: Path | str, above: Sequence[str]) -
     # of the choices of a union that one says most which has come deepest
     first = max(error.errors(include_url=False), key=lambda entry: len(entry["loc"]))
     place = [*above, *(str(key) for key in first["loc"] if not _names_choice(key))]
-    field = ".".join(place)
+    field = ".".join(place) or "all of it"
     if first["type"] == "missing":
         return f"{path}: {field} is missing", DAMAGED
     if wanted := _WANTED.get(first["type"]):

@@ -427,6 +427,12 @@ def test_an_address_is_refused_with_a_way_to_fetch_it(address: str, hint: str) -
         assert hint in (error.value.hint or "")
 
 
+def test_the_password_in_an_address_is_not_repeated() -> None:
+    with pytest.raises(UserError, match=r"^https://example\.org/a@b\.csv: ") as error:
+        sources.load("https://me:secr@t@example.org/a@b.csv")
+    assert "https://example.org/a@b.csv" in (error.value.hint or "")
+
+
 # --- streaming
 
 

@@ -70,6 +70,14 @@ def test_how_rows_are_held_out_is_that_of_then(run: Path) -> None:
     assert record["judged"] == {"train": 96, "validation": 32, "test": 32}
 
 
+@pytest.mark.parametrize("name", ["best_step", "train_samples_per_second", "wall_seconds", "baseline", "findings"])
+def test_a_finished_run_is_told_without_what_its_record_lacks(name: str, run: Path, capsys: Any) -> None:
+    edit(run, lambda record: record.pop(name))
+    assert main(["finetune-cls", "--output", str(run), "--resume"]) == 0
+    said = capsys.readouterr()
+    assert "is complete: nothing to resume" in said.err + said.out and " s of training" in said.out
+
+
 @pytest.mark.parametrize("command", ["predict", "evaluate", "--resume", "--config"])
 def test_a_newer_version_is_refused(command: str, run: Path, capsys: Any) -> None:
     path = edit(run, lambda record: record.update(schema_version=records.SCHEMA_VERSION + 1))
@@ -96,6 +104,7 @@ def test_a_newer_version_is_refused(command: str, run: Path, capsys: Any) -> Non
         ("judged", {"validation": -1}, "judged.validation -1"),
         ("rows", {"train": 1e30}, "rows.train"),
         ("versions", "1", "versions: expected an object"),
+        ("pruning", {"zeros": {"a": [1]}}, "pruning.zeros.a a list: list should have at least 2 items"),
         ("evaluations", {}, "evaluations: expected a list, found an object"),
         ("task.max_length", 0, "task.max_length 0: input should be greater than or equal to 1"),
         ("task.max_length", True, "task.max_length: expected a whole number, found true"),
@@ -143,6 +152,7 @@ def test_an_option_of_a_record_is_named_with_its_file(field: str, value: Any, ru
         (b"\0" * 99, "is not valid JSON"),
         (b"null\n", "holds nothing but null"),
         (b"{}", "holds nothing but {}"),
+        (b'{"task": {"labels": ["\\ud800"]}}', r"is not valid JSON: it holds half of a character, '.ud800'"),
     ],
 )
 def test_a_file_that_is_no_record(content: bytes, said: str, tmp_path: Path) -> None:
