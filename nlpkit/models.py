@@ -56,7 +56,7 @@ def resolve(name: str, flag: str = "--model") -> str:
     """
     if name == DEFAULT_MODEL and not Path(name).is_dir():
         return str(_installed_minilm() or MINILM_HUB)
-    path = Path(name).expanduser()
+    path = nearby.expanded(name)
     if path.is_dir():
         return str(path)
     if page := HUB_PAGE.match(name):

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import difflib
+import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 CUTOFF = 0.6  # difflib's own: how like a name must be
+
+
+def expanded(name: str | Path) -> Path:
+    """A path as a shell has it: `~` is home; behind `~` a user that there is not stays as it is."""
+    return Path(os.path.expanduser(name))  # noqa: PTH111 (`Path.expanduser` raises an error where there is none)
 
 
 def nearest(name: str, valid: Iterable[Any]) -> str | None:
@@ -22,7 +28,7 @@ def nearest(name: str, valid: Iterable[Any]) -> str | None:
 
 def nearest_path(path: Path) -> Path | None:
     """The existing path that is spelt most like this one, part by part; None where a part is like nothing."""
-    path = path.expanduser()
+    path = expanded(path)
     place = Path(path.anchor)
     for part in path.parts[1:] if path.anchor else path.parts:
         if not (place / part).exists():

@@ -327,9 +327,6 @@ def read_config_file(path: Path, command: str | None, config: type[Config]) -> d
     Raises:
         UserError: it cannot be read, is of another command, or has an unknown key.
     """
-
-    if Path(path).is_char_device():  # which may have no end
-        raise UserError(f"the config file {path} is a device", "Name a YAML file.")
     from nlpkit.runs import records
 
     document = _document(path)
@@ -361,6 +358,8 @@ def _document(path: Path) -> Any:
     """
     import yaml
 
+    from nlpkit.runs.files import small_text
+
     class Loader(yaml.SafeLoader):
         """Of two equal keys the last would count, and nobody told."""
 
@@ -373,15 +372,16 @@ def _document(path: Path) -> Any:
             return super().construct_mapping(node, deep)
 
     try:
-        return yaml.load(path.read_text(encoding="utf-8"), Loader)
+        return yaml.load(small_text(path), Loader)
     except FileNotFoundError:
         raise UserError(f"there is no config file {path}") from None
     except IsADirectoryError:
         record = path / "nlpkit.json"
         hint = f"Did you mean {record}?" if record.is_file() else "Name the YAML file in it."
         raise UserError(f"the config file {path} is a folder", hint) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"cannot read the config file {path}: {error}") from None
+    except (OSError, ValueError) as error:
+        said = error.strerror if isinstance(error, OSError) else error
+        raise UserError(f"cannot read the config file {path}: {said}", "Name a YAML file.") from None
     except RecursionError:
         raise UserError(f"{path}: not valid YAML: it is nested too deep") from None
     except yaml.YAMLError as error:
@@ -455,7 +455,7 @@ def _require_apart(config: Config) -> None:
         value = getattr(config, field) if field != "output" and _names_place(field, type(config)) else None
         for place in value if isinstance(value, list | tuple) else [value]:
             with contextlib.suppress(OSError, ValueError):
-                if place and Path(str(place)).expanduser().samefile(output):
+                if place and nearby.expanded(str(place)).samefile(output):
                     said = shown_name(field, type(config).model_fields)
                     raise UserError(f"--output {output} is also what {said} reads", "Give another --output.")
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from nlpkit.errors import UserError
+from nlpkit.runs.files import small_text
 
 if TYPE_CHECKING:
     import torch
@@ -129,9 +130,10 @@ def read_synonyms(path: Path) -> dict[str, list[str]]:
         UserError: it cannot be read, or a line has one word only.
     """
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"--synonyms {path}: cannot be read: {error}") from None
+        lines = small_text(path).split("\n")
+    except (OSError, ValueError) as error:
+        said = error.strerror if isinstance(error, OSError) else error
+        raise UserError(f"--synonyms {path}: cannot be read: {said}") from None
     found: dict[str, list[str]] = {}
     for number, line in enumerate(lines, start=1):
         word, *others = line.split() or [""]

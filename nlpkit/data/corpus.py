@@ -20,6 +20,7 @@ from nlpkit import process, reporting
 from nlpkit.data import columns, hub, pipes, readers, sources, splits
 from nlpkit.data.labels import is_missing
 from nlpkit.errors import UserError
+from nlpkit.nearby import expanded
 from nlpkit.options import CorpusOptions
 from nlpkit.reporting import Progress, counted
 
@@ -341,7 +342,7 @@ def _open(spec: str, options: CorpusOptions) -> list[_File | _Hub | _Stdin]:
             raise UserError(f"--format {options.format}: standard input is plain text here", "Write it to a file.")
         return [_Stdin(options)]
     spec = splits.sample_folder(spec) or spec
-    folder = Path(spec).expanduser()
+    folder = expanded(spec)
     if folder.is_dir():
         reading = readers.Reading.of(options)
         return [_File(path, options, str(reading.format_of(path))) for path in _files_in(folder, reading)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import os
+import re
 import shutil
 import stat
 import sys
@@ -12,9 +13,13 @@ from pathlib import Path
 
 from nlpkit import reporting
 from nlpkit.errors import RunError, UserError
+from nlpkit.nearby import expanded
 from nlpkit.runs.folder import human_bytes
 
 STDIN = Path("/dev/stdin")  # what `-` stands for as a file
+
+# what a shell puts in place of `<(zcat x)`
+_NUMBERED = re.compile(r"/dev/fd/\d+|/proc/(self|\d+)/fd/\d+")
 
 _copies: dict[tuple[str, int, int], Path] = {}
 
@@ -65,9 +70,26 @@ def on_disk(path: Path) -> Path:
     return _copies[key]
 
 
+def is_passing(spec: str) -> bool:
+    """Whether what a name stood for is gone with its process: standard input, a pipe."""
+    if spec in ("-", str(STDIN)) or _NUMBERED.fullmatch(spec):
+        return True
+    try:
+        return expanded(spec).is_fifo()
+    except OSError:  # a name that is too long
+        return False
+
+
+def name_of(spec: str) -> str:
+    """The last part of a path; of a pipe that has a number only, what it is."""
+    if spec in ("-", str(STDIN)):
+        return "stdin"
+    return "pipe" if _NUMBERED.fullmatch(spec) else Path(spec).name
+
+
 def lasting(spec: str) -> str:
     """What other processes can read in place of a pipe; all else as it is."""
-    path = STDIN if spec == "-" else Path(spec).expanduser()
+    path = STDIN if spec == "-" else expanded(spec)
     return str(on_disk(path)) if path.exists() and on_disk(path) != path else spec
 
 

@@ -229,6 +229,8 @@ def format_of(path: str | Path, formats: Mapping[str, str] = FORMATS) -> str | N
 def missing(path: str | Path) -> UserError:
     """The error for a path that does not exist, with the nearest name that does."""
     path = Path(path)
+    if pipes.is_passing(str(path)):
+        return UserError(f"{path}: this pipe is gone, with the command that wrote to it", "Name the data anew.")
     found = nearby.nearest_path(path)
     meant = f"Did you mean {found}?" if found is not None else None
     if not path.parent.is_dir():
@@ -295,7 +297,7 @@ class Input:
         file: Path | IO[Any]
         format = reading.format
         if isinstance(path, str | Path) and str(path) != "-":
-            name, file = str(path), Path(path).expanduser()
+            name, file = str(path), nearby.expanded(path)
             if file.is_dir():
                 raise UserError(f"{name} is a folder, not a file", "Name a file in it.")
             refuse_address(name)

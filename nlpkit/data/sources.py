@@ -23,6 +23,7 @@ from nlpkit.data.one_type import agreed, type_conflict
 from nlpkit.data.readers import Reading
 from nlpkit.data.split_names import SPLIT_NAMES
 from nlpkit.errors import UserError
+from nlpkit.nearby import expanded
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -149,7 +150,7 @@ def load(
     found: dict[str, list[Path]] = {}
     loaded = LoadedData({}, source, [])
     if data is not None:
-        folder = Path(data).expanduser()
+        folder = expanded(data)
         if _is_saved(folder):
             source.kind = "disk"
             _add_saved(loaded, folder)
@@ -188,7 +189,7 @@ def find_files(data: str, *, config: str | None = None, reading: Reading = reade
     Raises:
         UserError: nothing found, or it is not clear which file is which split.
     """
-    folder = Path(data).expanduser()
+    folder = expanded(data)
     if folder.is_dir():
         return _find_in_folder(folder, config, reading)
     paths = expand(data)
@@ -234,7 +235,7 @@ def select_slice(splits: Mapping[str, Dataset], spec: str) -> Dataset:
 def is_local(data: str) -> bool:
     """Whether `data` is, or is meant to be, a path and not a name on the hub."""
     return (
-        Path(data).expanduser().exists()
+        expanded(data).exists()
         or data == "-"
         or data.startswith((".", "/", "~"))
         or readers.format_of(data) is not None
@@ -251,7 +252,7 @@ def _is_saved(folder: Path) -> bool:
 
 def expand(spec: str) -> list[Path]:
     """The existing files that a path, a glob or a comma-separated list of them stands for, in order."""
-    path = pipes.STDIN if spec == "-" else Path(spec).expanduser()
+    path = pipes.STDIN if spec == "-" else expanded(spec)
     if path.exists() and not path.is_dir():
         pipes.require_file(path)
         return [path]

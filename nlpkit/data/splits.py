@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nlpkit import reporting
-from nlpkit.data import draws, duplicates, sources
+from nlpkit.data import draws, duplicates, pipes, sources
 from nlpkit.data.glue import glue_task
 from nlpkit.data.layouts import Wanted
 from nlpkit.data.readers import FORMATS, Reading
@@ -161,5 +161,5 @@ def short_name(options: DataOptions) -> str:
     """A name for the data that fits in a folder name."""
     spec = options.data or (options.train_file[0] if options.train_file else "data")
     spec = spec.removeprefix(SAMPLE_PREFIX).partition("@")[0].replace(":", "-").rstrip("/")
-    name = Path(spec.split(",")[0]).name.replace("*", "")
+    name = pipes.name_of(spec.split(",")[0]).replace("*", "")
     return name.split(".")[0] or "data"

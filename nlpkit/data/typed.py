@@ -35,7 +35,13 @@ def require_texts(texts: Sequence[str], instead: str) -> None:
 
 def is_file(text: str) -> bool:
     """Whether a text is the path of a file, with a suffix, that is there."""
+    return Path(text).suffix != "" and is_there(text)
+
+
+def is_there(text: str) -> bool:
+    """Whether a text is the path of anything but a folder."""
     try:
-        return Path(text).suffix != "" and Path(text).expanduser().is_file()
+        path = nearby.expanded(text)
+        return path.exists() and not path.is_dir()
     except (OSError, ValueError):  # longer than a name may be, or with a NUL
         return False

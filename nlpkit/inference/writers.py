@@ -220,6 +220,10 @@ def _parquet(path: Path) -> Iterator[Write]:
             raise UserError(
                 f"a column changes its type: {error}", "Write jsonl instead: --output NAME.jsonl"
             ) from error
+        except OverflowError as error:  # whole numbers from 2**63 up, which other formats have as they are
+            raise UserError(
+                "a number is too large for a column of parquet", "Write jsonl instead: --output NAME.jsonl"
+            ) from error
 
     try:
         yield write

@@ -15,6 +15,7 @@ from nlpkit.errors import UserError
 from nlpkit.inference.onnx import OnnxModel
 from nlpkit.inference.predictor import open_trained
 from nlpkit.measurement import memory
+from nlpkit.nearby import expanded
 from nlpkit.options import suggest
 from nlpkit.runs.folder import read_record
 from nlpkit.tasks import registry
@@ -250,7 +251,7 @@ def random_config(subject: Subject, options: SubjectOptions) -> PreTrainedConfig
         try:
             config = _config(models.resolve(name, "MODEL"), options)
         except UserError as error:
-            near = None if Path(name).expanduser().is_dir() else suggest(name, CONFIG_MAPPING)
+            near = None if expanded(name).is_dir() else suggest(name, CONFIG_MAPPING)
             raise UserError(error.message, near or error.hint) from error
         values = config.to_dict()
     if hasattr(config, models.STRUCTURE):

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import Any, Literal, Self
 
 from nlpkit import models
 from nlpkit.errors import UserError
+from nlpkit.nearby import expanded
 from nlpkit.options import OpeningOptions, as_number, option
 
 Backend = Literal["torch", "torch-compile", "onnx", "onnx-int8"]
@@ -196,7 +196,7 @@ def parse_model(text: str) -> tuple[str, str, dict[str, Any]]:
 
 def _is_folder(text: str) -> bool:
     try:
-        return Path(text).expanduser().is_dir()
+        return expanded(text).is_dir()
     except OSError:  # longer than the name of a file may be
         return False
 

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from nlpkit import process, reporting
 from nlpkit.data.features import Cut
-from nlpkit.data.typed import is_file, require_texts
+from nlpkit.data.typed import is_file, is_there, require_texts
 from nlpkit.errors import UserError
 from nlpkit.inference.predictor import Predictor, TrainedModelOptions
 from nlpkit.options import ReadingOptions, option
@@ -144,7 +144,7 @@ def _require_one_input(config: Config) -> None:
     name = config.input
     if name is None:
         return
-    listed = ("," in name or glob.has_magic(name)) and not is_file(name)
+    listed = ("," in name or glob.has_magic(name)) and not is_there(name)
     if listed or any(map(is_file, config.texts)):
         raise UserError(
             f"--input {name}: one file at a time, please",

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import field_validator
 
 from nlpkit import fitting, limits, models, process, reporting
-from nlpkit.data import features
+from nlpkit.data import features, pipes
 from nlpkit.errors import UserError
 from nlpkit.options import Config as BaseConfig
 from nlpkit.options import CorpusOptions, Interval, ModelOptions, RunOptions, Strings, flag_of, option
@@ -316,7 +316,7 @@ def _new_name(config: Config) -> str:
 def _data_name(config: Config) -> str:
     if not config.data or config.data[0] == "-":
         return "text"
-    return Path(config.data[0].rstrip("/")).name.split(".")[0].replace("*", "") or "text"
+    return pipes.name_of(config.data[0].rstrip("/")).split(".")[0].replace("*", "") or "text"
 
 
 def _open_tokenizer(config: Config) -> Any:

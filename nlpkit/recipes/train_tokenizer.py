@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nlpkit import models, reporting
+from nlpkit.data import pipes
 from nlpkit.data.corpus import Corpus
 from nlpkit.errors import UserError
 from nlpkit.options import CorpusOptions, Strings, flag_of, option
@@ -217,7 +218,7 @@ def _kind(config: Config, pipeline: Pipeline | None) -> str:
 
 def _short_name(config: Config) -> str:
     spec = config.data[0] if config.data else "data"
-    return "stdin" if spec == "-" else Path(spec.partition("@")[0].replace("*", "")).name.split(".")[0] or "data"
+    return pipes.name_of(spec.partition("@")[0].replace("*", "")).split(".")[0] or "data"
 
 
 def _open_model(config: Config, tokenizer: Any) -> Any:

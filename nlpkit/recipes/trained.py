@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from nlpkit import reporting
-from nlpkit.data import duplicates, splits
+from nlpkit.data import duplicates, pipes, splits
 from nlpkit.data.sources import FileInfo
 from nlpkit.errors import NlpkitError, UserError
 from nlpkit.options import DataOptions, SourceOptions, flag_of, naming
@@ -56,6 +56,11 @@ def inherit_data(config: C, record: Mapping[str, Any] | None, name: str) -> C:
             reporting.current().warn(f"{name} held other lines of its text out than can be drawn here: name fresh text")
     if not any(known.get(option) for option in NAMES_DATA):
         raise UserError(f"{name} does not tell what it was trained on", "Name the data: --data PATH|NAME.")
+    if passed := [spec for option in NAMES_DATA for spec in _listed(known.get(option)) if pipes.is_passing(spec)]:
+        raise UserError(
+            f"{name} was trained on rows of a pipe ({', '.join(passed)}), which can be read only once",
+            "Name the data: --data PATH|NAME.",
+        )
     # the rows that were held out are drawn again: none of them was trained on
     known["shuffle_seed"] = known.get("shuffle_seed") if known.get("shuffle_seed") is not None else known.get("seed")
     fields = set(TrainedDataOptions.model_fields) & known.keys() - config.given
@@ -68,6 +73,10 @@ def inherit_data(config: C, record: Mapping[str, Any] | None, name: str) -> C:
         )
     with naming(Path(name) / RECORD, fields):
         return config.changed(**{field: known[field] for field in fields})
+
+
+def _listed(value: Any) -> list[str]:
+    return [str(item) for item in value] if isinstance(value, list) else [str(value)] if value else []
 
 
 def _files(record: Mapping[str, Any] | None) -> dict[str, list[dict[str, Any]]]:

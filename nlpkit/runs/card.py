@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from nlpkit.data import pipes
 from nlpkit.markdown import code, text
 from nlpkit.reporting import shown
 from nlpkit.runs.few import few_rows
@@ -24,7 +25,7 @@ def write(path: Path, record: dict[str, Any], plots: Iterable[str]) -> None:
     from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
     task, parents = _task(record), record["parents"]
-    data_name = shown(Path(parents["data"]["spec"] or "data").name or "data")
+    data_name = shown(pipes.name_of(parents["data"]["spec"] or "data") or "data")
     results = [
         EvalResult(
             task_type=task["name"],

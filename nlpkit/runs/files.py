@@ -20,7 +20,25 @@ from nlpkit.errors import RunError, UserError
 ABANDONED_SECONDS = 60.0  # age from which a partial file is looked at: a new one may not be locked yet
 OTHER_DISK = "Free some space, or write to another disk; nothing half-written is left."
 NAME_BYTES = 100  # of a file's name that its partial one repeats: longer names than 255 bytes there are not
+LARGEST = 2**26  # bytes of a file that is no data: of settings, of a record
 NO_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)  # of a file system that has no hard links
+
+
+def small_text(path: Path) -> str:
+    """What a file of settings or a record holds, which is small and text.
+
+    Raises:
+        OSError: it cannot be read, is a device, or larger than `LARGEST`: what has no end is read no further.
+        UnicodeDecodeError: it is not UTF-8.
+    """
+    if path.is_char_device():
+        raise OSError(errno.ENODEV, "it is a device, not a file", str(path))
+    with path.open("rb") as file:
+        content = file.read(LARGEST + 1)
+    if len(content) > LARGEST:
+        raise OSError(errno.EFBIG, f"it is larger than {LARGEST >> 20} MB, as no such file is", str(path))
+    # ends of lines as in a file that is opened as text
+    return content.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
 
 
 def write_json(path: Path, value: Any, *, overwrite: bool = True) -> None:

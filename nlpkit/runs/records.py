@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from nlpkit.errors import UserError
 from nlpkit.options import of_record
+from nlpkit.runs.files import small_text
 
 RECORD = "nlpkit.json"
 SCHEMA_VERSION = 1
@@ -193,10 +194,10 @@ def document_of(path: Path) -> Any:
         UserError: it cannot be read, or is no JSON.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        text = small_text(path)
         if not text.strip():
             return {}
-        document = json.loads(text, object_pairs_hook=_each_once)
+        document = json.loads(text, object_pairs_hook=each_once)
         if "\\ud" in text.lower():  # halves of characters, which need each other
             json.dumps(document, ensure_ascii=False).encode()
     except (FileNotFoundError, NotADirectoryError):
@@ -213,8 +214,12 @@ def document_of(path: Path) -> Any:
     return document
 
 
-def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Of two equal names the last would count, and nobody told."""
+def each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object of JSON; of two equal names the last would count, and nobody told.
+
+    Raises:
+        ValueError: a name is there twice.
+    """
     found = dict(pairs)
     if len(found) < len(pairs):
         twice = next(name for name, _ in pairs if sum(other == name for other, _ in pairs) > 1)

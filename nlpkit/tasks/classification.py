@@ -20,6 +20,7 @@ from nlpkit.data.label_reader import LabelReader
 from nlpkit.data.labels import Labels, is_missing
 from nlpkit.data.sources import FILE, HIDDEN
 from nlpkit.errors import UserError
+from nlpkit.nearby import expanded
 from nlpkit.options import ColumnOptions, Config, Names, Strings, TextColumnOptions, option
 from nlpkit.reporting import Table, counted
 from nlpkit.tasks import heads
@@ -1030,18 +1031,21 @@ def _parts(outputs: np.ndarray) -> Iterator[np.ndarray]:
 
 def _read_class_weights(path: str, names: Sequence[str]) -> list[float]:
     import json
-    from pathlib import Path
+
+    from nlpkit.runs.files import small_text
+    from nlpkit.runs.records import each_once
 
     try:
-        weights = json.loads(Path(path).read_text(encoding="utf-8"))
+        weights = json.loads(small_text(expanded(path)), object_pairs_hook=each_once)
     except OSError as error:
         raise UserError(f"--class-weights: cannot read {path}: {error.strerror}", "Or say balanced, or none.") from None
-    except ValueError as error:
-        raise UserError(f"--class-weights: {path} is not JSON: {error}") from None
+    except (ValueError, RecursionError) as error:
+        said = "it is nested too deep" if isinstance(error, RecursionError) else error
+        raise UserError(f"--class-weights: {path} is not JSON: {said}") from None
     if not isinstance(weights, dict) or set(weights) != set(names):
         found = ", ".join(weights) if isinstance(weights, dict) else type(weights).__name__
         raise UserError(f"--class-weights: {path} names {found}; the classes are {', '.join(names)}")
     for name, weight in weights.items():
-        if not isinstance(weight, int | float) or not 0 <= weight < float("inf"):
+        if not isinstance(weight, int | float) or isinstance(weight, bool) or not 0 <= weight < float("inf"):
             raise UserError(f"--class-weights: {path} gives {name} the weight {weight!r}: use a number from 0 up")
     return [float(weights[name]) for name in names]

@@ -59,7 +59,7 @@ def test_near_words_lie_next_to_each_other_in_the_table() -> None:
 
 def test_synonyms_from_a_file(tmp_path: Path) -> None:
     path = tmp_path / "synonyms.txt"
-    path.write_text("good great fine\n\nBad awful\n", encoding="utf-8")
+    path.write_text("\ufeffgood great fine\n\nBad awful\n", encoding="utf-8")  # as some editors begin a file
     assert read_synonyms(path) == {"good": ["great", "fine"], "bad": ["awful"]}
     path.write_text("good great\nlonely\n", encoding="utf-8")
     with pytest.raises(UserError, match="line 2: 'lonely' has no synonym"):

@@ -8,7 +8,7 @@ import shutil
 import socket
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +18,14 @@ import pytest
 from conftest import rows
 
 from nlpkit import reporting
+from nlpkit.compression.augmentation import read_synonyms
 from nlpkit.data import pipes, readers, sources
 from nlpkit.data.corpus import Corpus, CorpusOptions
 from nlpkit.errors import RunError, UserError
+from nlpkit.options import read_config_file
 from nlpkit.recipes import check_data, evaluate, predict
+from nlpkit.runs import files, records
+from nlpkit.tasks.classification import _read_class_weights
 
 KINDS = ("csv", "jsonl", "json", "txt", "parquet")
 
@@ -146,3 +150,42 @@ def test_a_file_that_changes_while_it_is_read_is_told(
     with reporting.listening() as said:
         sources.load(str(path))
     assert "the file has changed while it was read" in said.warnings[0]
+
+
+def test_a_run_that_a_pipe_made_is_named_so_and_asks_for_its_rows(trained: Path, tmp_path: Path) -> None:
+    assert [pipes.name_of(spec) for spec in ("/dev/fd/63", "-", "a/b.csv")] == ["pipe", "stdin", "b.csv"]
+    run = tmp_path / "run"
+    shutil.copytree(trained, run)
+    record = json.loads((run / "nlpkit.json").read_text(encoding="utf-8"))
+    # a number that is open in this process, too, with something else behind it
+    there = os.open(trained / "nlpkit.json", os.O_RDONLY)
+    fifo = tmp_path / "rows.csv"
+    os.mkfifo(fifo)
+    for spec in (f"/dev/fd/{there}", "-", str(fifo)):
+        record["config"]["data"] = spec
+        (run / "nlpkit.json").write_text(json.dumps(record), encoding="utf-8")
+        with pytest.raises(UserError, match="was trained on rows of a pipe"):
+            evaluate.run(evaluate.Config(model=str(run)))
+    os.close(there)
+
+
+def test_files_of_options_and_records_that_never_end_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    readers_of: dict[str, Callable[[Path], Any]] = {
+        "config file": lambda path: read_config_file(path, None, check_data.Config),
+        "--class-weights": lambda path: _read_class_weights(str(path), ["a"]),
+        "--synonyms": read_synonyms,
+        "nlpkit.json": records.read,
+    }
+    monkeypatch.setattr(files, "LARGEST", 1_000)
+    path = tmp_path / "nlpkit.json"
+    for said, read in readers_of.items():
+        path.symlink_to("/dev/zero")
+        with pytest.raises(UserError, match=f"{said}.* is a device"):
+            read(path)
+        path.unlink()
+        path.write_text("a b\n" * 1_000, encoding="utf-8")
+        with pytest.raises(UserError, match=f"{said}.* is larger than"):
+            read(path)
+        path.unlink()

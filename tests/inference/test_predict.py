@@ -642,3 +642,28 @@ def test_every_line_of_a_text_has_its_answer(task: str, run_of: Any, tmp_path: P
         assert all(row["prediction_error"] for row in answers if not row["text"].strip())
     few = config(run_of(task), input=str(source), output=tmp_path / "few.csv", max_errors=2)
     assert predict.run(few).exit_code == 1
+
+
+def test_a_file_whose_name_looks_like_a_pattern_is_that_file(trained: Path, tmp_path: Path) -> None:
+    for name in ("a[1]", "a,b"):
+        (tmp_path / name).write_text("good film\nbad soup\n", encoding="utf-8")
+        out = tmp_path / "answers.csv"
+        report = predict.run(
+            predict.Config(model=str(trained), input=str(tmp_path / name), format="txt", output=out, overwrite=True)
+        )
+        assert report.record["rows"] == 2
+
+
+def test_a_text_may_begin_like_the_home_of_a_user_that_there_is_not(trained: Path) -> None:
+    report = predict.run(predict.Config(model=str(trained), texts=["~100 euros. A good film"]))
+    assert report.record["answers"][0]["text"] == "~100 euros. A good film"
+
+
+def test_a_number_that_no_column_of_parquet_holds_is_refused(trained: Path, tmp_path: Path) -> None:
+    path = write_jsonl(tmp_path / "rows.jsonl", [{"text": "good film", "id": 2**64 - 1}])
+    config = {"model": str(trained), "input": str(path)}
+    with pytest.raises(UserError, match="too large for a column of parquet"):
+        predict.run(predict.Config(**config, output=tmp_path / "answers.parquet"))
+    assert not (tmp_path / "answers.parquet").exists()
+    predict.run(predict.Config(**config, output=tmp_path / "answers.jsonl"))
+    assert str(2**64 - 1) in (tmp_path / "answers.jsonl").read_text(encoding="utf-8")

@@ -256,6 +256,9 @@ def test_class_weights_from_a_file_and_what_is_wrong_with_one(tmp_path: Path) ->
     path.write_text('{"a": 1, "b": 1, "c": NaN}')
     with pytest.raises(UserError, match="gives c the weight nan"):
         task.prepare_loss(options(class_weights=str(path)), found)
+    path.write_text('{"a": 1, "b": 1, "c": 2, "a": 5}')
+    with pytest.raises(UserError, match='"a" is given twice'):
+        task.prepare_loss(options(class_weights=str(path)), found)
     path.write_text('{"a": 1, "b": 1, "c": "heavy"}')
     with pytest.raises(UserError, match="heavy"):
         task.prepare_loss(options(class_weights=str(path)), found)
