@@ -379,7 +379,7 @@ def _document(path: Path) -> Any:
         record = path / "nlpkit.json"
         hint = f"Did you mean {record}?" if record.is_file() else "Name the YAML file in it."
         raise UserError(f"the config file {path} is a folder", hint) from None
-    except (OSError, ValueError) as error:
+    except (OSError, UnicodeDecodeError) as error:
         said = error.strerror if isinstance(error, OSError) else error
         raise UserError(f"cannot read the config file {path}: {said}", "Name a YAML file.") from None
     except RecursionError:
