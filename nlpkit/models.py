@@ -24,6 +24,7 @@ EXPORTED = "model.onnx"  # the file of a model that runs in ONNX Runtime
 # where else it lies: where transformers.js and optimum look for it, by its precision
 ONNX_FOLDER = "onnx"
 ONNX_FILES = (EXPORTED, "model_quantized.onnx", "model_fp16.onnx")
+LINK = 100  # bytes that the target of a link has at most
 CONFIG = "config.json"
 SHARDS = ".safetensors.index.json"  # ends the name of a file that says which weights are in which file
 ADAPTER = "adapter_config.json"  # of PEFT, which transformers follows to another model
@@ -243,6 +244,8 @@ def load_model(
 
         return OnnxModel(file, load_config(name)), []
     if folder.is_dir() and not allow_pickle and not list(folder.glob("*.safetensors")):
+        if (folder / EXPORTED).is_symlink() and not (folder / EXPORTED).exists():
+            raise UserError(f"{folder / EXPORTED} is a link to a file that is not there", "Copy the folder whole.")
         if list(folder.glob("*.bin")):
             raise UserError(
                 f"{folder} has its weights as pickle only (pytorch_model.bin), which can run code when opened",
@@ -336,7 +339,12 @@ def exported_file(folder: str | Path) -> Path | None:
     if any(place.glob("*.safetensors")):
         return None
     found = [place / EXPORTED, *(place / ONNX_FOLDER / name for name in ONNX_FILES)]
-    return next((file for file in found if file.is_file()), None)
+    file = next((file for file in found if file.is_file()), None)
+    if file == found[0] and file.stat().st_size <= LINK:
+        # git writes a link as a text, its target, where a disk has no links
+        target = place / file.read_bytes().decode(errors="replace")
+        return target if target in found[1:] and target.is_file() else file
+    return file
 
 
 def load(name: str | Path) -> Any:

@@ -188,6 +188,18 @@ def test_disks_without_links(folder: Path, tmp_path: Path, monkeypatch: pytest.M
     assert np.array_equal(answered(place, text=TEXTS), answered(folder, text=TEXTS))
 
 
+def test_copies_of_a_link(folder: Path, tmp_path: Path) -> None:
+    """Git writes the target of a link as a text where there are no links; a copy may lack what a link points to."""
+    place = shutil.copytree(folder, tmp_path / "place")
+    (place / "model.onnx").write_text("onnx/model.onnx")
+    assert np.array_equal(answered(place, text=TEXTS), answered(folder, text=TEXTS))
+    (place / "model.onnx").unlink()
+    (place / "model.onnx").symlink_to("onnx/model.onnx")
+    shutil.rmtree(place / "onnx")
+    with pytest.raises(UserError, match=r"place/model.onnx is a link to a file that is not there"):
+        answered(place, text=TEXTS)
+
+
 def test_weights_beside_the_file(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Which one of 2 GB has: their name stands in the file, under both of its names."""
     import onnx_ir
