@@ -128,6 +128,18 @@ def test_a_resumed_run_of_an_earlier_version_reads_as_it_began(short: Path, tmp_
     assert settled(short, output=run, resume=True, max_length=40) == (40, None)
 
 
+def test_a_resumed_run_keeps_the_length_that_was_chosen(short: Path, tmp_path: Path) -> None:
+    """Of an earlier version, for which the number of the tokenizer was the most that is read; this one begins with
+    128."""
+    run = tmp_path / "run"
+    (run / "checkpoints" / "checkpoint-1").mkdir(parents=True)
+    record = json.loads((short / "nlpkit.json").read_text())
+    record |= {"status": "running", "config": {**record["config"], "max_length": None}}
+    record["task"] |= {"max_length": SAID, "training_length": SAID}
+    (run / "nlpkit.json").write_text(json.dumps(record))
+    assert settled(short, output=run, resume=True) == (SAID, SAID)
+
+
 # --- clients ---
 
 

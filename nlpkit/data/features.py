@@ -29,7 +29,14 @@ FREE_LENGTH = 128  # tokens up to which nothing is cut: batches are padded to th
 
 
 def choose_max_length(
-    task: Task, tokenizer: Any, examples: Mapping[str, Dataset], limit: int | None, most: int | None, seed: int
+    task: Task,
+    tokenizer: Any,
+    examples: Mapping[str, Dataset],
+    limit: int | None,
+    most: int | None,
+    seed: int,
+    *,
+    settled: bool = False,
 ) -> str:
     """Settle how many tokens are read, unless that was asked for, and say what it does to train.
 
@@ -44,11 +51,12 @@ def choose_max_length(
         limit: tokens that are read of a text where none are asked for, None for any number; see `models.max_positions`.
         most: tokens that the model takes, None for any number.
         seed: of the sample.
+        settled: the lengths of the task are those of a run that goes on, and stay.
 
     Raises:
         UserError: what was asked for is more than the model takes.
     """
-    asked = None if task.training_length else task.max_length
+    asked = None if task.training_length and not settled else task.max_length
     if asked:
         require_length(asked, most)
     if limit is not None and limit < FREE_LENGTH:

@@ -59,12 +59,13 @@ def build(config: FinetuneOptions, command: str, task_class: type[Task]) -> Expe
     model_config, tokenizer = _open_tokenizer(config, task_class)
     loaded, task, examples, findings, head = _open_data(config, task_class, model_config, folder)
     begun = _begun(config, folder, task_class)
-    if begun is not None and task.max_length is None:
+    settled = begun is not None and task.max_length is None
+    if settled:
         # an earlier nlpkit may have chosen otherwise
         was = task_class.from_model(model_config, begun)
         task.max_length, task.training_length = was.max_length, was.training_length
     limit, most = models.max_positions(model_config, tokenizer), models.takes(model_config)
-    lengths = features.choose_max_length(task, tokenizer, examples, limit, most, config.seed)
+    lengths = features.choose_max_length(task, tokenizer, examples, limit, most, config.seed, settled=settled)
     task.prepare_loss(config, examples["train"])
     if config.baseline:
         task.require_baseline()
