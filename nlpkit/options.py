@@ -346,7 +346,7 @@ def read_config_file(path: Path, command: str | None, config: type[Config]) -> d
     values = config.with_new_names({str(key).replace("-", "_"): value for key, value in values.items()})
     for key in values:
         if key not in config.model_fields:
-            raise UserError(f"{path}: unknown option {key!r}", suggest(key, config.model_fields))
+            raise UserError(f"{path}: unknown option {key!r}", _known_as(key, config.model_fields))
     return values
 
 
@@ -398,6 +398,17 @@ def suggest(name: str, valid: Any) -> str | None:
     """A hint that names the nearest of `valid`, or None when nothing is near."""
     near = nearby.nearest(name.replace("-", "_"), valid)
     return f"Did you mean '{near}'?" if near else None
+
+
+def _known_as(name: str, fields: Collection[str]) -> str | None:
+    """A hint that names the option that a field of TrainingArguments is here, or else the nearest option."""
+    from nlpkit.training.fields import OPTIONS, PASSED
+
+    if OPTIONS.get(name) in fields:
+        return f"It is '{OPTIONS[name]}' here."
+    if name in PASSED and "trainer" in fields:
+        return f"It stands under trainer, {name}: VALUE."
+    return suggest(name, fields)
 
 
 def choices(annotation: Any) -> list[str]:
@@ -491,7 +502,7 @@ def _field_of(error: ValidationError) -> str:
 def _explain(error: ValidationError, config: type[Config]) -> tuple[str, str | None]:
     first, field = error.errors()[0], _field_of(error)
     if first["type"] == "extra_forbidden":
-        return f"unknown option '{field}'", suggest(field, config.model_fields)
+        return f"unknown option '{field}'", _known_as(field, config.model_fields)
     if first["type"] == "missing":
         extra: Any = config.model_fields[field].json_schema_extra
         return f"{extra['metavar'] if extra['positional'] else flag_of(field)} is required", None

@@ -271,5 +271,23 @@ def test_cache_and_token_are_of_this_command_alone(monkeypatch: pytest.MonkeyPat
     assert len(said.splitlines()) == 3
 
 
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("num_train_epochs", "It is 'epochs' here."),
+        ("bf16", "It is 'precision' here."),
+        ("adam_beta1", "It stands under trainer, adam_beta1: VALUE."),
+        ("epoch", "Did you mean 'epochs'?"),
+    ],
+)
+def test_in_a_recipe_and_in_python_names_of_trainer_are_told(name: str, hint: str, tmp_path: Path) -> None:
+    (tmp_path / "recipe.yaml").write_text(f"{name}: 1\n")
+    with pytest.raises(UserError) as read:
+        finetune_cls.Config.from_sources({}, tmp_path / "recipe.yaml")
+    with pytest.raises(UserError) as called:
+        finetune_cls.Config(**{name: 1})
+    assert read.value.hint == called.value.hint == hint
+
+
 def test_evaluation_takes_the_batch_size_of_evaluation() -> None:
     assert aliases.translate(["--per_device_eval_batch_size", "8"], known(evaluate))[0] == ["--batch-size", "8"]
