@@ -342,7 +342,11 @@ def translate(
             out.append(token)
             continue
         written, sign, value = token[2:].partition("=")
-        name, field = _dashed(written), written.replace("-", "_")
+        name = _dashed(written)
+        if name not in known and _is_off(name):
+            written, sign, value = written[len("no-") :], "=", "False"
+            name = _dashed(written)
+        field = written.replace("-", "_")
         if name in idle:
             value_of(i, sign, value, switch=False)
             said.append(f"--{written}: not used; {idle[name]}")
@@ -457,6 +461,18 @@ def _require_same_folder(given: Mapping[str, str]) -> None:
             f"--resume-from-checkpoint {place}: it is not in --output {output}; a run goes on in its own folder",
             f"Write --resume --output {shlex.quote(str(run))}; to begin with its weights --model {shlex.quote(place)}",
         )
+
+
+def _is_off(name: str) -> bool:
+    """Whether a name is that of a foreign switch with `no-` before it, as the scripts have it for those that are on."""
+    switch = name.removeprefix("no-")
+    field = switch.replace("-", "_")
+    return name.startswith("no-") and (
+        (switch in RENAMED and not RENAMED[switch][1])
+        or field in fields.SWITCHES
+        or (field in fields.SETTLED and field not in fields.SETTLED_VALUES)
+        or fields.REFUSED.get(field, ("", ""))[1] in TRUE | FALSE
+    )
 
 
 def is_on(name: str, value: str | None) -> bool:

@@ -189,6 +189,8 @@ def resolved(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
         ("--resume_from_checkpoint=a/checkpoints/checkpoint-9 --output a", "resume", True),
         ("--split_batches False --fsdp none --hub_token None --config_name=", "trainer", {}),
         ("--max_train_steps 9", "max_steps", 9),
+        ("--no_log_on_each_node --no_use_fast_tokenizer --no_bf16", "trainer", {"log_on_each_node": False}),
+        ("--no_cuda", "device", "cpu"),
         ("--train_sampling_strategy random", "batching", "random"),
         ("--bf16 1", "precision", "bf16"),
         ("--bf16 no", "precision", "auto"),
