@@ -194,6 +194,8 @@ def document_of(path: Path) -> Any:
         UserError: it cannot be read, or is no JSON.
     """
     try:
+        if path.is_fifo():  # which may never answer
+            raise UserError(f"{path} is a pipe, not a file", DAMAGED)
         text = small_text(path)
         if not text.strip():
             return {}

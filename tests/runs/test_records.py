@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -165,7 +166,7 @@ def test_a_file_that_is_no_record(content: bytes, said: str, tmp_path: Path) -> 
         records.read(path)
 
 
-def test_a_folder_or_a_loop_in_the_place_of_a_record(run: Path, capsys: Any) -> None:
+def test_a_folder_a_loop_or_a_pipe_in_the_place_of_a_record(run: Path, capsys: Any) -> None:
     path = run / "nlpkit.json"
     path.unlink()
     path.symlink_to("nlpkit.json")
@@ -175,6 +176,10 @@ def test_a_folder_or_a_loop_in_the_place_of_a_record(run: Path, capsys: Any) -> 
     path.mkdir()
     assert main(["predict", str(run), "a film", "--device", "cpu"]) == 2
     assert f"{path} cannot be read: Is a directory" in capsys.readouterr().err
+    path.rmdir()
+    os.mkfifo(path)
+    assert main(["predict", str(run), "a film", "--device", "cpu"]) == 2
+    assert f"{path} is a pipe, not a file" in capsys.readouterr().err
 
 
 def test_a_damaged_record_is_replaced_when_asked(tmp_path: Path) -> None:
