@@ -6,6 +6,8 @@ own (a weak reference, a `__del__`); what was noted is raised again at the next 
 
 from __future__ import annotations
 
+import atexit
+import contextlib
 import os
 import signal
 import sys
@@ -16,6 +18,7 @@ from typing import Any
 EXIT_CODE = 130
 
 _caught = False
+_ended = False  # by an interrupt, and all is said
 _waiting = 0  # blocks that are open in which an interrupt waits
 
 
@@ -24,6 +27,7 @@ def install() -> None:
     for number in heeded():
         signal.signal(number, _catch)
     sys.unraisablehook = _dropped
+    atexit.register(_end)  # the first one to be registered is the last to be called
 
 
 def heeded() -> list[signal.Signals]:
@@ -73,5 +77,17 @@ def waiting() -> Iterator[None]:
 
 def leave(code: int) -> None:
     """Nothing is left to do but to end with this exit code: what comes now ends the process at once."""
+    global _ended
+    _ended = code == EXIT_CODE
     for number in heeded():
         signal.signal(number, lambda *_: os._exit(code))
+
+
+def _end() -> None:
+    """End with the exit code of an interrupt: Python would end as killed by SIGINT where that met code which a library
+    makes (`exec`), and no longer hears a second one when it takes itself down."""
+    if _ended:
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(OSError, ValueError, AttributeError):
+                stream.flush()
+        os._exit(EXIT_CODE)

@@ -215,6 +215,17 @@ def test_a_second_interrupt_does_not_wait() -> None:
     assert "KeyboardInterrupt" in done.stderr
 
 
+def test_a_second_interrupt_at_the_very_end_changes_no_exit_code() -> None:
+    """Behind the last word Python does not hear signals any more, and would be killed by one."""
+    code = (
+        "class Late:\n    def __del__(self, kill=signal.raise_signal, number=signal.SIGTERM):\n        kill(number)\n"
+    )
+    code += "from nlpkit import interrupts\ninterrupts.install()\nlate = Late()\nprint('said')\n"
+    code += "interrupts.leave(interrupts.EXIT_CODE)\nsys.exit(interrupts.EXIT_CODE)\n"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (130, "said\n")
+
+
 def test_an_interrupt_of_the_start_is_told() -> None:
     code = f"import nlpkit.cli\nsys.modules['nlpkit.cli.app'] = None\nnlpkit.cli.__getattr__ = lambda _: {INTERRUPT}\n"
     done = run(code, "env")
