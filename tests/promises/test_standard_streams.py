@@ -217,9 +217,8 @@ def test_a_second_interrupt_does_not_wait() -> None:
 
 def test_a_second_interrupt_at_the_very_end_changes_no_exit_code() -> None:
     """Behind the last word Python does not hear signals any more, and would be killed by one."""
-    code = (
-        "class Late:\n    def __del__(self, kill=signal.raise_signal, number=signal.SIGTERM):\n        kill(number)\n"
-    )
+    code = "import signal, sys\nclass Late:\n"
+    code += "    def __del__(self, kill=signal.raise_signal, number=signal.SIGTERM):\n        kill(number)\n"
     code += "from nlpkit import interrupts\ninterrupts.install()\nlate = Late()\nprint('said')\n"
     code += "interrupts.leave(interrupts.EXIT_CODE)\nsys.exit(interrupts.EXIT_CODE)\n"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
