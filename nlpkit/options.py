@@ -49,9 +49,10 @@ ARITHMETIC = re.compile(
     "(adam|dataloader|ddp|eval|gradient|log|logging|lr_scheduler|save)_[a-z0-9_]+|optim|optim_args|neftune_noise_alpha"
     "|average_tokens_across_devices|batch_eval_metrics|(bf16|fp16)_full_eval|data_seed|disable_tqdm|ignore_data_skip"
     "|include_for_metrics|include_num_input_tokens_seen|label_smoothing_factor|prediction_loss_only|tf32|use_cache"
-    "|skip_memory_metrics|torch_empty_cache_steps|torch_compile_mode"
+    "|skip_memory_metrics|torch_empty_cache_steps"
 )
-
+MOST_THREADS = 4096  # more than any machine has cores; what is asked for is begun, and each takes memory
+MOST_ROWS = 2**24  # of a step: products of these stay whole numbers of 64 bits
 TEXTS = frozenset({"run_name"})  # of KEY=VALUE those with any text, which may look like a number or a date
 
 
@@ -661,6 +662,7 @@ class DeviceOptions(Config):
         "CPU threads of torch.",
         panel="Device",
         ge=1,
+        le=MOST_THREADS,
         shown_default="as cores, CPU time and OMP_NUM_THREADS allow",
     )
 
@@ -673,9 +675,9 @@ class TrainingOptions(DeviceOptions):
         None, "Stop after N optimizer steps, whatever --epochs says; -1: do not.", panel="Training", ge=1
     )
     max_minutes: float | None = option(None, "Stop training after N minutes of wall time.", panel="Training", gt=0)
-    batch_size: int = option(32, "Rows a step on each device.", panel="Training", ge=1)
-    eval_batch_size: int = option(64, "Rows a step in evaluation.", panel="Training", ge=1)
-    gradient_accumulation_steps: int = option(1, "Batches summed before a step.", panel="Training", ge=1)
+    batch_size: int = option(32, "Rows a step on each device.", panel="Training", ge=1, le=MOST_ROWS)
+    eval_batch_size: int = option(64, "Rows a step in evaluation.", panel="Training", ge=1, le=MOST_ROWS)
+    gradient_accumulation_steps: int = option(1, "Batches summed before a step.", panel="Training", ge=1, le=MOST_ROWS)
     learning_rate: float = option(
         5e-5, "Peak learning rate (BERT paper: 2e-5 to 5e-5; smaller models take more).", panel="Training", gt=0
     )

@@ -78,6 +78,7 @@ ASKED: dict[str, Any] = {
         "hub_token": "hf_secret",
         "deepspeed": "/x.json",
         "torch_compile_backend": "x",
+        "torch_compile_mode": "max-autotune",
         "accelerator_config": "/x.json",
         "use_liger_kernel": True,
         "trackio_space_id": "me/space",
@@ -112,7 +113,8 @@ def test_a_record_turns_nothing_on(version: int | None, run: Path) -> None:
         assert config.report_to == "none" and not config.overwrite and config.push_to_hub is None
         assert config.trainer == {"adam_beta2": 0.98} and config.epochs == 6
     assert repeated.output is None and resumed.output == run and tracked.report_to == "wandb"
-    names = ("accelerator_config", "deepspeed", "hub_token", "push_to_hub", "torch_compile_backend")
+    names = ("accelerator_config", "deepspeed", "hub_token", "push_to_hub")
+    names += ("torch_compile_backend", "torch_compile_mode")
     flags = ["--output", "--overwrite", "--report-to", *(f"--trainer {name}" for name in names)]
     flags += ["--trainer trackio_space_id", "--trainer use_liger_kernel"]
     assert said[0] == f"{path}: not taken from a record, give anew what is meant: {', '.join(flags)}"

@@ -13,7 +13,7 @@ import numpy as np
 from nlpkit import fitting, models
 from nlpkit.data import features, pieces
 from nlpkit.errors import RunError, UserError
-from nlpkit.options import DeviceOptions, OpeningOptions, option
+from nlpkit.options import MOST_ROWS, DeviceOptions, OpeningOptions, option
 from nlpkit.reporting import Progress
 from nlpkit.runs.folder import read_record
 from nlpkit.tasks import outputs as model_outputs
@@ -38,7 +38,7 @@ class TrainedModelOptions(OpeningOptions, DeviceOptions):
     """A trained model, as `predict` and `evaluate` take it."""
 
     model: str = option(..., "Run folder, model folder or hub name.", panel="Input", metavar="MODEL", positional=True)
-    batch_size: int = option(32, "Inputs a forward pass.", panel="Device", ge=1)
+    batch_size: int = option(32, "Inputs a forward pass.", panel="Device", ge=1, le=MOST_ROWS)
     max_length: int | None = option(
         None, "Tokens an input.", panel="Model", ge=4, shown_default="as asked in training, else what the model takes"
     )

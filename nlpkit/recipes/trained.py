@@ -56,7 +56,7 @@ def inherit_data(config: C, record: Mapping[str, Any] | None, name: str) -> C:
             reporting.current().warn(f"{name} held other lines of its text out than can be drawn here: name fresh text")
     if not any(known.get(option) for option in NAMES_DATA):
         raise UserError(f"{name} does not tell what it was trained on", "Name the data: --data PATH|NAME.")
-    if passed := [spec for option in NAMES_DATA for spec in _listed(known.get(option)) if pipes.is_passing(spec)]:
+    if passed := _passing(known):
         raise UserError(
             f"{name} was trained on rows of a pipe ({', '.join(passed)}), which can be read only once",
             "Name the data: --data PATH|NAME.",
@@ -73,6 +73,11 @@ def inherit_data(config: C, record: Mapping[str, Any] | None, name: str) -> C:
         )
     with naming(Path(name) / RECORD, fields):
         return config.changed(**{field: known[field] for field in fields})
+
+
+def _passing(known: Mapping[str, Any]) -> list[str]:
+    """Of the data that a run's options name, the pipes."""
+    return [spec for option in NAMES_DATA for spec in _listed(known.get(option)) if pipes.is_passing(spec)]
 
 
 def _listed(value: Any) -> list[str]:
@@ -154,6 +159,9 @@ def overlap(
         chosen: splits that are judged.
     """
     trained_on = {file["sha256"] for file in _files(record).get("train", [])}
+    advice = (
+        "" if _passing((record or {}).get("config", {})) else "; without --data it is judged on rows that it held out"
+    )
     found = []
     for split in chosen:
         rows, said = loaded.splits[split], ""
@@ -163,10 +171,7 @@ def overlap(
         elif same := [file.path for file in loaded.source.files.get(split, []) if file.sha256 in trained_on]:
             said = f"{name} was trained on rows of {', '.join(same)}"
         if said:
-            found.append(
-                f"{splits.title(loaded, split)}: {said}: the figures tell how well these were learnt; without --data "
-                "it is judged on rows that it held out"
-            )
+            found.append(f"{splits.title(loaded, split)}: {said}: the figures tell how well these were learnt{advice}")
     return found
 
 
