@@ -53,8 +53,11 @@ def resolve(name: str, flag: str = "--model") -> str:
         flag: the option that named it, for the message.
 
     Raises:
-        UserError: a path that does not exist, or an installed MiniLM whose weights are not the published ones.
+        UserError: a path that does not exist or is no text, or an installed MiniLM whose weights are not the published
+            ones.
     """
+    if not reporting.is_text(name):  # libraries in Rust open none such
+        raise UserError(f"{flag} {name}: this name is not in UTF-8", "Rename the folder.")
     if name == DEFAULT_MODEL and not Path(name).is_dir():
         return str(_installed_minilm() or MINILM_HUB)
     path = nearby.expanded(name)

@@ -209,6 +209,15 @@ def _in_shell(found: re.Match[str]) -> str:
     return f"\\u{number:04x}"
 
 
+def is_text(argument: str) -> bool:
+    """Whether an argument or a name of a file is text: of one that is not, each byte comes as half of a pair."""
+    try:
+        argument.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def is_unicode(stream: TextIO) -> bool:
     """Whether any character can be written to a stream."""
     return (getattr(stream, "encoding", None) or "utf-8").lower().replace("_", "-").startswith(("utf", "cp65001"))

@@ -48,6 +48,13 @@ class FileInfo:
 
     @classmethod
     def of(cls, path: Path) -> FileInfo:
+        """Read a file for its digest.
+
+        Raises:
+            UserError: its name is no text, as which tables and records keep it.
+        """
+        if not reporting.is_text(str(path)):
+            raise UserError(f"{path}: the name of this file is not in UTF-8", "Rename it.")
         with pipes.on_disk(path).open("rb") as stream:
             size = os.fstat(stream.fileno()).st_size
             return cls(str(path), hashlib.file_digest(stream, "sha256").hexdigest(), size)

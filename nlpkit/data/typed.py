@@ -19,9 +19,13 @@ def require_texts(texts: Sequence[str], instead: str) -> None:
         instead: what to type for the rows of FILE, and how the name itself is given as a text.
 
     Raises:
-        UserError: a text is the path of a file that is there.
+        UserError: a text is the path of a file that is there, or not in UTF-8.
     """
     for text in texts:
+        if not reporting.is_text(text):
+            raise UserError(
+                f"{text!r} is not in UTF-8", "Convert it (iconv); in a locale without UTF-8 set PYTHONUTF8=1."
+            )
         if not is_file(text):
             if format_of(text) is not None and not any(map(str.isspace, text)):
                 meant = nearby.nearest_path(Path(text))

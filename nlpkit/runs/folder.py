@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from nlpkit import __version__, interrupts
+from nlpkit import __version__, interrupts, reporting
 from nlpkit.errors import UserError
 from nlpkit.runs import lock, records
 from nlpkit.runs.files import follow_umask, whole, write_json, writing
@@ -89,8 +89,11 @@ class RunFolder:
             resume: None where the command cannot go on with a run.
 
         Raises:
-            UserError: there is a run and neither flag says what to do, one is at work there, or it cannot be written.
+            UserError: there is a run and neither flag says what to do, one is at work there, it cannot be written, or
+                its name is no text, as which records keep it.
         """
+        if not reporting.is_text(str(self.path)):
+            raise UserError(f"--output {self.path}: this name is not in UTF-8", "Give another --output.")
         state = self.state(replaced=overwrite and not resume)
         if state == "foreign":
             raise UserError(

@@ -268,3 +268,30 @@ def test_files_that_share_their_suffix_alone_are_not_alike(tmp_path: Path) -> No
 
 def test_a_choice_that_is_none_names_the_nearest(capsys: pytest.CaptureFixture[str]) -> None:
     assert "Did you mean 'utf-16'?" in said(capsys, "finetune-ner", "--data", "ok.csv", "--offsets", "utf16")
+
+
+BYTES = "caf\udce9"  # as Python has an argument with a byte that is not UTF-8
+
+
+def test_arguments_that_are_not_utf_8(
+    trained: Path, reviews: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path(f"{BYTES}.csv").write_text("text,label\na,b\n")
+    train = ["finetune-cls", "--model", str(trained), "--dry-run"]
+    for arguments, said in (
+        (["predict", str(trained), f"{BYTES} text"], "'caf\\udce9 text' is not in UTF-8"),
+        (["tokenize", str(trained), f"{BYTES} text"], "'caf\\udce9 text' is not in UTF-8"),
+        (["predict", BYTES, "text"], "MODEL caf\\udce9: this name is not in UTF-8"),
+        (
+            [*train, "--data", f"{BYTES}.csv", "--output", "run"],
+            "caf\\udce9.csv: the name of this file is not in UTF-8",
+        ),
+        ([*train, "--data", str(reviews), "--output", BYTES], "--output caf\\udce9: this name is not in UTF-8"),
+    ):
+        assert main(arguments) == 2, arguments
+        assert said in capsys.readouterr().err
+    # no table and no record keeps these
+    answers = [str(trained), "--input", f"{BYTES}.csv", "--output", f"{BYTES}.jsonl", "--device", "cpu"]
+    assert main(["predict", *answers]) == 0
+    assert len(Path(f"{BYTES}.jsonl").read_text().splitlines()) == 1
