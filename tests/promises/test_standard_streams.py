@@ -215,6 +215,16 @@ def test_a_second_interrupt_does_not_wait() -> None:
     assert "KeyboardInterrupt" in done.stderr
 
 
+def test_an_interrupt_waits_until_torch_is_imported(tmp_path: Path) -> None:
+    """What is raised in Python code that torch's C++ calls then ends the process in an abort."""
+    (tmp_path / "torch.py").write_text("import signal\nsignal.raise_signal(signal.SIGTERM)\nprint('whole')\n")
+    code = f"import sys\nsys.path.insert(0, {str(tmp_path)!r})\nfrom nlpkit import interrupts\n"
+    code += "interrupts.install()\nimport torch\ninterrupts.check()\nprint('not reached')\n"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.stdout == "whole\n"
+    assert "KeyboardInterrupt" in done.stderr
+
+
 def test_a_second_interrupt_at_the_very_end_changes_no_exit_code() -> None:
     """Behind the last word Python does not hear signals any more, and would be killed by one."""
     code = "import signal, sys\nclass Late:\n"
