@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from nlpkit.data import layouts, split_names
-from nlpkit.data.rows import DOCUMENT, DecodedLines, Row, too_long
+from nlpkit.data.rows import DOCUMENT, DecodedLines, Row, half_of_pair, too_long
 from nlpkit.errors import UserError
 from nlpkit.reporting import counted
 
@@ -275,9 +275,6 @@ def _kind(value: object) -> str:
 
 def _lone_surrogate(values: dict[str, Any]) -> tuple[str, str] | None:
     r"""Half of a \ud83d\ude00 pair: json allows it, no text encoding does."""
-    try:
-        json.dumps(values, ensure_ascii=False).encode()
-    except UnicodeEncodeError as error:
-        half = f"{ord(error.object[error.start]):04x}"
+    if half := half_of_pair(values):
         return f"\\u{half} is half of a surrogate pair", "Write the whole character; the text was cut inside it."
     return None

@@ -17,6 +17,7 @@ from decimal import Decimal
 from typing import Any, Literal
 
 from nlpkit.data.labels import MINUS, MISSING_WORDS, as_number, is_missing, natural_order
+from nlpkit.data.rows import spells_half
 from nlpkit.errors import UserError
 from nlpkit.reporting import counted
 
@@ -279,6 +280,8 @@ def _written(text: str) -> list[Any] | dict[str, Any] | None:
         found = json.loads(text)
     except (ValueError, RecursionError):
         found = _python_literal(text)
+    if spells_half(text, found):
+        return None
     if isinstance(found, tuple | set):
         return list(found) if isinstance(found, tuple) else sorted(found, key=str)
     if isinstance(found, dict):

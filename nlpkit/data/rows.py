@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import functools
+import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -27,6 +28,20 @@ DOCUMENT = 512 * 2**20
 
 _STEP = 2**16  # characters of what is too long that are passed over at a time
 _UNDECODABLE = re.compile("[\udc80-\udcff]")
+
+
+def half_of_pair(value: Any) -> str | None:
+    """The first half of a surrogate pair without the other in the texts of a value, in hex; no text encoding has it."""
+    try:
+        json.dumps(value, ensure_ascii=False, default=str, skipkeys=True).encode()
+    except UnicodeEncodeError as error:
+        return f"{ord(error.object[error.start]):04x}"
+    return None
+
+
+def spells_half(text: str, value: Any) -> bool:
+    """Whether the list or object in a cell of text escapes half of a character; such a cell is read as its text."""
+    return ("\\u" in text or "\\U" in text) and half_of_pair(value) is not None
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 from nlpkit.data.labels import is_missing
 from nlpkit.data.layouts import cells
 from nlpkit.data.one_type import as_text
+from nlpkit.data.rows import spells_half
 from nlpkit.errors import UserError
 
 # Where a context was cleaned after its answers were marked, these are off by as much as was cut before them: up to 34
@@ -209,13 +210,19 @@ def _is_list(value: Any) -> bool:
 
 
 def spelled(cell: Any) -> Any:
-    """What a cell of text spells as JSON, or as Python, numpy or pandas print it; any other cell as it is.
+    """What a cell of text spells as JSON, or as Python, numpy or pandas print it; any other cell as it is, and one that
+    escapes half of a character.
 
     Nothing is run: numpy's `array(...)` stands for the list in it.
 
     Raises:
         ValueError: it begins like an object, but spells none.
     """
+    found = _spelled(cell)
+    return cell if isinstance(cell, str) and found is not cell and spells_half(cell, found) else found
+
+
+def _spelled(cell: Any) -> Any:
     text = cell.strip() if isinstance(cell, str) else ""
     if not text.startswith(("{", "[", "array(")):
         return cell

@@ -295,3 +295,28 @@ def test_arguments_that_are_not_utf_8(
     answers = [str(trained), "--input", f"{BYTES}.csv", "--output", f"{BYTES}.jsonl", "--device", "cpu"]
     assert main(["predict", *answers]) == 0
     assert len(Path(f"{BYTES}.jsonl").read_text().splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("task", "row"),
+    [
+        ("classification", {"text": "a", "labels": "['x\\udfff']"}),
+        ("classification", {"text": "a", "labels": '["x\\udfff"]'}),
+        ("classification", {"text": "a", "labels": "['x' '\\udfff']"}),
+        ("token-classification", {"tokens": "['a\\udfff']", "tags": "['O']"}),
+        (
+            "token-classification",
+            {"text": "a b", "label": '[{"start": 0, "end": 1, "text": "a", "labels": ["\\udfff"]}]'},
+        ),
+        (
+            "question-answering",
+            {"question": "a", "context": "b", "answers": "{'text': ['\\udfff'], 'answer_start': [0]}"},
+        ),
+    ],
+)
+def test_half_a_character_that_a_cell_escapes(
+    task: str, row: dict[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_csv(tmp_path / "a.csv", [row] * 8)
+    code = main(["check-data", "--data", str(tmp_path / "a.csv"), "--task", task, "--model", "none"])
+    assert code in (0, 2), capsys.readouterr().err

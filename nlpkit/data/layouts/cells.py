@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from nlpkit.data.layouts.base import TAG, Layout, Tally, Wanted, row_by_row
+from nlpkit.data.rows import spells_half
 
 if TYPE_CHECKING:
     from nlpkit.data.readers import Input
@@ -45,7 +46,7 @@ def listed(cell: str) -> list[Any] | None:
         found = json.loads(text, parse_float=_whole)
     except (ValueError, RecursionError):
         found = _nested(text) if re.match(r"\[\s*[\[({]", text) else _items(text[1:-1])
-    return found if isinstance(found, list) else None
+    return found if isinstance(found, list) and not spells_half(text, found) else None
 
 
 def _whole(number: str) -> float:

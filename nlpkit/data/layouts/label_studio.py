@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from nlpkit.data.layouts.base import Layout, Tally, Wanted, row_by_row
+from nlpkit.data.rows import spells_half
 from nlpkit.errors import UserError
 
 if TYPE_CHECKING:
@@ -178,7 +179,8 @@ def _chosen(cell: Any) -> list[Any] | None:
 def _parsed(cell: Any) -> Any:
     if isinstance(cell, str) and cell[:1] in ("[", "{"):
         try:
-            return json.loads(cell)
+            found = json.loads(cell)
+            return cell if spells_half(cell, found) else found
         except (ValueError, RecursionError):
             return cell
     return cell
