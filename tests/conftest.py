@@ -39,6 +39,19 @@ FILLER = ["the", "train", "film", "shop", "soup", "bike", "very", "was", "and", 
 WORDS = [*GOOD, *BAD, *FILLER]
 
 
+def texts_around(limit: int) -> list[str]:
+    """Texts that are short, as long as a limit with its two special tokens, longer, nothing, and of letters that the
+    tiny models do not know, some of them of two UTF-16 units."""
+    return [
+        "a good film",
+        " ".join((WORDS * 3)[: limit - 2]),
+        "awful " * 80 + "good",
+        "",
+        "Ångström ﬁlm — naïve 日本語",
+        "good 👩‍👩‍👧 \u200dfilm\ttrain",
+    ]
+
+
 def sentence(rng: random.Random, label: str, length: int | None = None) -> str:
     """Filler words with two words of the label's kind in them."""
     words = [rng.choice(FILLER) for _ in range(length or rng.randint(3, 12))]

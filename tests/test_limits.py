@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from conftest import WORDS, make_model, write_csv
+from conftest import make_model, texts_around, write_csv
 from conftest import rows as made_rows
 
 from nlpkit import models
@@ -23,15 +23,7 @@ LIMIT = 32  # asked for
 SAID = 64  # by the tokenizer of the encoder
 TAKEN = 256  # by its positions
 WHERE: dict[str, Any] = {"device": "cpu", "threads": 1}
-# short, as long as the limit with its special tokens, longer, nothing, letters that are none, characters of two units
-TEXTS = [
-    "a good film",
-    " ".join((WORDS * 2)[: LIMIT - 2]),
-    "awful " * 40 + "good",
-    "",
-    "Ångström ﬁlm — naïve 日本語",
-    "good 👩‍👩‍👧 \u200dfilm\ttrain",
-]
+TEXTS = texts_around(LIMIT)
 
 
 @pytest.fixture(scope="module")

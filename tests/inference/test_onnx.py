@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from conftest import WORDS, RunOf
+from conftest import RunOf, texts_around
 
 import nlpkit
 from nlpkit import models, reporting
@@ -26,15 +26,7 @@ OLD = tuple(map(int, metadata.version("transformers").split(".")[:2])) < (5, 21)
 pytestmark = pytest.mark.skipif(OLD, reason="this transformers has no quantizers for its exporters")
 
 LIMIT = 64  # tokens that the tiny model takes
-# short, as long as the limit with its special tokens, longer, nothing, letters that are none, characters of two units
-TEXTS = [
-    "a good film",
-    " ".join((WORDS * 3)[: LIMIT - 2]),
-    "awful " * 80 + "good",
-    "",
-    "Ångström ﬁlm — naïve 日本語",
-    "good 👩‍👩‍👧 \u200dfilm\ttrain",
-]
+TEXTS = texts_around(LIMIT)
 PAIRS = [(text, other) for text in TEXTS for other in ("a good film", TEXTS[2])]
 
 

@@ -147,12 +147,8 @@ def test_columns_of_scores_of_rows_without_an_answer(trained: Path, tmp_path: Pa
     """They are there from the first row on; an earlier model's columns stay what they are, which is said."""
     path = tmp_path / "in.jsonl"
     write_jsonl(path, [{"text": "", "prediction_score_positive": 7}, {"text": "a good film"}])
-    told = Told()
-    reporting.install(told)
-    try:
+    with reporting.listening() as told:
         run = predict.run(config(trained, input=str(path), output=tmp_path / "out.jsonl", all_scores="columns"))
-    finally:
-        reporting.install(reporting.Reporter())
     empty, good = read(tmp_path / "out.jsonl")
     names = ["prediction2_score_negative", "prediction2_score_positive"]
     assert empty["prediction_score_positive"] == 7
@@ -160,18 +156,6 @@ def test_columns_of_scores_of_rows_without_an_answer(trained: Path, tmp_path: Pa
     assert sum(good[name] for name in names) == pytest.approx(1, abs=1e-6)
     assert run.record["failed"] == 1
     assert "the rows have columns of predictions: the answers are in prediction2, prediction2_score, ..." in told.notes
-
-
-class Told(reporting.Reporter):
-    def __init__(self) -> None:
-        self.notes: list[str] = []
-        self.warnings: list[str] = []
-
-    def note(self, message: str) -> None:
-        self.notes.append(message)
-
-    def warn(self, message: str) -> None:
-        self.warnings.append(message)
 
 
 @pytest.mark.parametrize(
