@@ -15,7 +15,6 @@ import os
 import random
 import statistics
 import tempfile
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -246,30 +245,16 @@ def run_trainer(spec: dict[str, Any], watch: sides.Stopwatch, *, packed: bool) -
     return timed_training(trainer, tokenizer, spec, watch)
 
 
-def matmul_peak(precision: str) -> float:
-    """The GPU's rate of large matrix products, in FLOP/s: the best of a few chains of 20."""
-    import torch
-
-    size, chain = 8192, 20
-    kind = torch.bfloat16 if precision == "bf16" else torch.float32
-    a, b = (torch.randn(size, size, device="cuda", dtype=kind) for _ in range(2))
-    best = 0.0
-    for _ in range(5):
-        torch.cuda.synchronize()
-        start = time.perf_counter()
-        for _ in range(chain):
-            a @ b
-        torch.cuda.synchronize()
-        best = max(best, chain * 2 * size**3 / (time.perf_counter() - start))
-    return best
-
-
 def child(spec: dict[str, Any]) -> dict[str, Any]:
     """Run one side; returns its result."""
     import torch
 
     watch = sides.Stopwatch(spec["device"])
-    peak = matmul_peak(spec["precision"]) if spec["device"] == "cuda" else None
+    peak = None
+    if spec["device"] == "cuda":
+        from nlpkit.training import devices
+
+        peak = devices.matmul_rate(devices.Device("cuda", spec["precision"], ""))
     side = spec["side"]
     run: dict[str, Callable[[], dict[str, Any]]] = {
         "a": lambda: run_nlpkit(spec, watch, line_by_line=False),

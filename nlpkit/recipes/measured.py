@@ -238,7 +238,7 @@ class Worker:
         """Rate of dense matrix products here and now: `flops_per_second`."""
         from nlpkit.training import devices
 
-        return {"flops_per_second": devices.matmul_rate(self.model.device)}
+        return {"flops_per_second": devices.measured_matmul_rate(self.model.device)}
 
     # --- what the requests share ---
 
