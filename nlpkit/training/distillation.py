@@ -117,7 +117,8 @@ class DistillationTrainer(NlpkitTrainer):
     over layers, means over entries or rows of the whole optimizer step.
 
     Where hidden widths differ, the student's states pass through a learned projection (TinyBERT, Jiao et al. 2020). It
-    is a part of the model while it trains, so that checkpoints hold it; `remove_projection` takes it out.
+    is a part of the model while it trains, so that checkpoints hold it, and of its forward pass, so that what wraps the
+    model in a run of several processes sees it used; `remove_projection` takes it out.
 
     Args:
         teacher: open, in evaluation mode; it is never changed.
@@ -130,8 +131,10 @@ class DistillationTrainer(NlpkitTrainer):
         self.teacher, self.aims = teacher, aims
         student = arguments["model"]
         widths = student.config.hidden_size, teacher.model.config.hidden_size
+        self._projecting: Any = None
         if aims.states and widths[0] != widths[1]:
             setattr(student, PROJECTION, nn.Linear(*widths))
+            self._projecting = student.register_forward_hook(functools.partial(_project, aims))
         super().__init__(**arguments)
         rows: Any = self.train_dataset
         self.train_dataset = rows.add_column(ROW, np.arange(len(rows)))
@@ -142,8 +145,10 @@ class DistillationTrainer(NlpkitTrainer):
 
     def remove_projection(self) -> None:
         """Leave the student alone; after `train`."""
-        if hasattr(self.model, PROJECTION):
+        if self._projecting is not None:
+            self._projecting.remove()
             delattr(self.model, PROJECTION)
+            self._projecting = None
 
     def set_epoch(self, epoch: int) -> None:
         super().set_epoch(epoch)
@@ -202,13 +207,12 @@ class DistillationTrainer(NlpkitTrainer):
     ) -> torch.Tensor:
         """Weighed losses on hidden states, embeddings first; shape (rows,)."""
         aims = self.aims
-        project = getattr(self.model, PROJECTION, nn.Identity())
         total = torch.zeros(len(mask), device=mask.device)
         if aims.hidden:
             for own, taught in [(0, 0), *aims.layers]:
-                total = total + aims.hidden * losses.hidden_mse(project(student[own]), teacher[taught], mask)
+                total = total + aims.hidden * losses.hidden_mse(student[own], teacher[taught], mask)
         if aims.cosine:
-            total = total + aims.cosine * losses.cosine(project(student[-1]), teacher[-1], mask)
+            total = total + aims.cosine * losses.cosine(student[-1], teacher[-1], mask)
         return total
 
     def _attention_loss(self, student: Recorded, teacher: Recorded, mask: torch.Tensor) -> torch.Tensor:
@@ -227,6 +231,16 @@ class DistillationTrainer(NlpkitTrainer):
                 related = losses.self_attention_relations(*both, aims.relation_heads, mask)
                 total = total + aims.relation * related
         return total
+
+
+def _project(aims: Aims, student: Any, arguments: Any, output: Any) -> None:
+    """Make those hidden states of a student's output that are compared as wide as the teacher's."""
+    states = output.get("hidden_states")
+    if states is not None:
+        compared = {0, *(own for own, _ in aims.layers)} if aims.hidden else set()
+        compared |= {len(states) - 1} if aims.cosine else set()
+        project = getattr(student, PROJECTION)
+        output["hidden_states"] = tuple(project(x) if place in compared else x for place, x in enumerate(states))
 
 
 class AttentionRecorder:

@@ -17,10 +17,10 @@ import torch
 from safetensors.torch import load_file
 from transformers import Trainer
 
-from nlpkit.recipes import finetune_cls, finetune_ner
+from nlpkit.recipes import distill, finetune_cls, finetune_ner
 from nlpkit.training.batching import LengthBatchSampler
 from nlpkit.training.trainer import ResumableTrainer
-from tests.conftest import GOOD, nlpkit_command, rows, write_csv, write_jsonl
+from tests.conftest import GOOD, RunOf, make_model, nlpkit_command, rows, write_csv, write_jsonl
 
 
 @pytest.fixture(scope="module")
@@ -197,6 +197,32 @@ def test_outputs_of_any_length_are_gathered_in_order(tmp_path: Path, tiny_model:
     assert 0.1 < metrics["validation"]["f1"] < 1
     for split, values in alone["metrics"].items():
         assert metrics[split] == pytest.approx(values, abs=2e-2), split
+
+
+def test_distillation_with_a_projection_learns_as_one_process_does(
+    run_of: RunOf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A student narrower than its teacher, all losses on hidden states, batches that do not divide evenly by steps."""
+    monkeypatch.setenv("NLPKIT_CACHE", str(tmp_path / "cache"))
+    narrow = make_model(tmp_path / "narrow", hidden_size=16, intermediate_size=32)
+    options = {"student": str(narrow), "hidden_weight": 1.0, "cosine_weight": 1.0, "dropout": 0.0, "max_steps": 2}
+    options |= {"gradient_accumulation_steps": 2, "learning_rate": 3e-3, "logging_steps": 1, "measure_seconds": 0}
+    options |= {"device": "cpu", "threads": 1}
+    teacher = run_of("classification")
+    alone, together = tmp_path / "alone", tmp_path / "together"
+    distill.run(distill.Config(**options, teacher=str(teacher), batch_size=6, output=alone))
+    arguments = [*flags(options), "--batch-size", 3, "--output", together]
+    for code, _, errors in ranks(tmp_path, "distill", teacher, *arguments):
+        assert code == 0, errors
+    norms = [
+        [json.loads(line)["grad_norm"] for line in (run / "metrics.jsonl").read_text().splitlines() if "grad" in line]
+        for run in (alone, together)
+    ]
+    assert norms[0] == pytest.approx(norms[1], rel=1e-3)
+    mine, theirs = load_file(together / "model.safetensors"), load_file(alone / "model.safetensors")
+    assert mine.keys() == theirs.keys()
+    for name in theirs:
+        torch.testing.assert_close(mine[name], theirs[name], rtol=1e-3, atol=1e-4)
 
 
 def test_accelerate_launch(options: dict[str, Any], alone: Path, tmp_path: Path) -> None:
