@@ -137,6 +137,17 @@ def make_model(folder: Path, **overrides: Any) -> Path:
     return folder
 
 
+def pytest_collection_modifyitems(items: Sequence[pytest.Item]) -> None:
+    """Tests of what only a GPU shows are skipped, with the reason, where there is none."""
+    marked = [item for item in items if item.get_closest_marker("gpu")]
+    if marked:
+        import torch
+
+        if not torch.cuda.is_available():
+            for item in marked:
+                item.add_marker(pytest.mark.skip(reason="needs a GPU"))
+
+
 # --- what makes a short run short: without these, most of its time is neither a step nor a figure ---
 
 _modules = 0  # that were imported when the collector was last told
