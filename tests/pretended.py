@@ -212,7 +212,7 @@ def tensors() -> Iterator[FakeTensorMode]:
     to = torch.Tensor.to
 
     def moved(self: torch.Tensor, *arguments: Any, **keywords: Any) -> torch.Tensor:
-        """Tensor.to, for which "cuda" is the current GPU, and which gives the tensor itself where it is there already."""
+        """Tensor.to: "cuda" is the current GPU, and what is there already stays."""
         first = arguments[0] if arguments else None
         named = isinstance(first, str | int | torch.device)
         device = first if named else keywords.get("device")
@@ -231,7 +231,7 @@ def tensors() -> Iterator[FakeTensorMode]:
         patch.setattr(torch.nn.Module, "_apply", _apply)
         patch.setattr(torch.Tensor, "pin_memory", lambda self, device=None: self)
         patch.setattr(torch.Tensor, "to", moved)
-        patch.setattr(torch.Tensor, "cuda", lambda self, device=None, **more: moved(self, device or "cuda", **more))
+        patch.setattr(torch.Tensor, "cuda", lambda self, device="cuda", **more: moved(self, device, **more))
         patch.setattr(torch.Tensor, "_make_subclass", staticmethod(made))
         # transformers takes tensors without numbers for a graph that is traced, and leaves out what waits
         patch.setattr("transformers.utils.import_utils.is_fake_tensor", lambda tensor: False)
