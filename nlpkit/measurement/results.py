@@ -148,7 +148,7 @@ def _result(
 ) -> Entry:
     ok = [launches[launch] for launch in sorted(launches) if launches[launch].status == "ok"]
     failed = [launches[launch] for launch in sorted(launches) if launches[launch].status != "ok"]
-    message = failed[0].message if failed else None
+    message = failed[0].message if failed else next((m.message for m in ok if m.message), None)
     if ok and failed:
         why = ": ".join(filter(None, (failed[0].status, message)))
         message = f"{len(failed)} of {len(launches)} launches: {why}"

@@ -13,7 +13,7 @@ import json
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,8 @@ from nlpkit.runs.folder import RunFolder
 
 TURNS = 10  # of a model at a size in a launch, unless a single pass takes longer
 MOST_LAUNCHES = 3  # times those asked for, where intervals are still too wide
+FULL = "out of memory"
+ALONE = "measured with the other models' memory released: it does not fit beside them"
 
 
 @dataclass
@@ -219,7 +221,7 @@ class Sweep:
         """The subjects that are measured at a point."""
         return [subject for subject in self.subjects if not (subject.exported and point.mode == "training")]
 
-    def _require(self, subject: Subject, op: str, /, **values: Any) -> dict[str, Any]:
+    def _require(self, subject: Subject, op: str) -> dict[str, Any]:
         """Ask a process what the sweep cannot go on without.
 
         Raises:
@@ -227,21 +229,56 @@ class Sweep:
             RunError: anything else went wrong.
         """
         try:
-            return self.workers[subject.name].ask(op, **values)
+            return self._with_room(subject, lambda: self._living(subject).ask(op))
         except Unmeasured as error:
             raise _ending(subject, error) from None
 
     def _open(self, subject: Subject) -> None:
         try:
-            answer = self.workers[subject.name].ask("open", subject=subject.to_json(), **self.settings)
+            answer = self._with_room(subject, lambda: self._opened(subject))
         except Unmeasured as error:
-            if error.status != "out of memory":
+            if error.status != FULL:
                 raise _ending(subject, error) from None
             self.too_large[subject.name] = error
             return
         self.journal.note_opened(subject, Opened(**answer["opened"]))
         if any(point.length is None for point in self.points):
             self._require_one_task(subject)
+
+    def _opened(self, subject: Subject) -> dict[str, Any]:
+        """Let a process open its model, a new process where a try before was the end of it."""
+        if not self.workers[subject.name].alive:
+            self.workers[subject.name].close()
+            self.workers[subject.name] = self.start()
+        others = len(self.subjects) > 1
+        return self.workers[subject.name].ask("open", subject=subject.to_json(), others=others, **self.settings)
+
+    def _with_room(self, subject: Subject, ask: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+        """Ask for something, and once more where there was no memory for it while other models held some.
+
+        Raises:
+            Unmeasured: as `Worker.ask`.
+        """
+        try:
+            return ask()
+        except Unmeasured as error:
+            if error.status != FULL or not self._release_others(subject):
+                raise
+        return ask()
+
+    def _release_others(self, subject: Subject) -> bool:
+        """Let the other processes give back what they hold of the device, until they are asked for their models again.
+
+        Returns:
+            Whether that can help: not where there are none, nor where each has a limit of its own.
+        """
+        if self.settings.get("config", {}).get("memory_limit"):
+            return False
+        others = [worker for name, worker in self.workers.items() if name != subject.name and worker.alive]
+        for worker in others:
+            with contextlib.suppress(Unmeasured):  # one that dies of it gives back all
+                worker.ask("release")
+        return bool(others)
 
     def _require_one_task(self, subject: Subject) -> None:
         """Raises UserError: rows are of one task, and this subject is of another than the first."""
@@ -286,21 +323,38 @@ class Sweep:
     # --- a point ---
 
     def _measure(self, launch: int, point: Point) -> list[Measurement]:
-        """What each subject shows at a point, in the order of the subjects."""
+        """What each subject shows at a point, in the order of the subjects.
+
+        One that is out of memory beside the others has a turn without them before that is said of it.
+        """
+        subjects = self._at(point)
+        known = {subject.name for subject in subjects if self._failed_before(point, subject)}
+        found = self._side_by_side(launch, point, subjects)
+        for subject in subjects:
+            together = found[subject.name]
+            if together.status != FULL or subject.name in known or not self._release_others(subject):
+                continue
+            alone = self._side_by_side(launch, point, [subject])[subject.name]
+            said = ALONE if alone.status == "ok" else f"{alone.message} (with the other models' memory released)"
+            found[subject.name] = replace(alone, message=said)
+        return [found[subject.name] for subject in subjects]
+
+    def _side_by_side(self, launch: int, point: Point, subjects: Sequence[Subject]) -> dict[str, Measurement]:
+        """What subjects show that take turns at a point."""
         found: dict[str, Measurement] = {}
         ready: dict[str, _Ready] = {}
-        for subject in self._at(point):
+        for subject in subjects:
             with self._kept_going(found, launch, point, subject):
                 ready[subject.name] = self._prepare(point, subject)
         self._take_turns(ready, found, launch, point)
         memories: dict[str, dict[str, Any]] = {}
-        for subject in self._at(point):
+        for subject in subjects:
             if subject.name not in found:
                 with self._kept_going(found, launch, point, subject):
                     memories[subject.name] = self.workers[subject.name].ask("memory")
         # behind that, as the probe and counting take memory of their own
         peak = self._probe(ready, found)
-        for subject in self._at(point):
+        for subject in subjects:
             if subject.name in found:
                 continue
             with self._kept_going(found, launch, point, subject):
@@ -324,7 +378,11 @@ class Sweep:
                     flops=flops,
                     peak_flops=peak,
                 )
-        return [found[subject.name] for subject in self._at(point)]
+        for subject in subjects:
+            with contextlib.suppress(Unmeasured):  # what goes wrong now is said at the next size
+                if self.workers[subject.name].alive:
+                    self.workers[subject.name].ask("forget")
+        return found
 
     def _prepare(self, point: Point, subject: Subject) -> _Ready:
         if before := self._failed_before(point, subject):
@@ -347,16 +405,14 @@ class Sweep:
                 return Unmeasured(found.status, found.message or "")
             smaller = found.point.batch_size <= point.batch_size and (found.point.length or 0) <= (point.length or 0)
             rows = (found.point.length is None, point.length is None)
-            if found.status == "out of memory" and smaller and rows == (False, False):
+            if found.status == FULL and smaller and rows == (False, False):
                 return Unmeasured("out of memory", f"as with {found.point}")
         return None
 
     def _living(self, subject: Subject) -> Worker:
         """The process of a subject, a new one where an earlier size was the end of it."""
         if not self.workers[subject.name].alive:
-            self.workers[subject.name].close()
-            self.workers[subject.name] = self.start()
-            self.workers[subject.name].ask("open", subject=subject.to_json(), **self.settings)
+            self._opened(subject)
         return self.workers[subject.name]
 
     def _take_turns(

@@ -85,6 +85,7 @@ class Worker:
         self.model: Model
         self.workload: Workload | None = None
         self._begun: set[Mode] = set()
+        self._away = self._cold = False  # whether the model is off its device; whether its memory there was given back
         self._rows: Rows | None = None
 
     def answer(self, request: dict[str, Any]) -> dict[str, Any]:
@@ -102,18 +103,22 @@ class Worker:
         """Nothing; the answer comes when the libraries are imported."""
         return {}
 
-    def op_open(self, subject: Mapping[str, Any], config: Mapping[str, Any], held_out: bool = False) -> dict[str, Any]:
+    def op_open(
+        self, subject: Mapping[str, Any], config: Mapping[str, Any], held_out: bool = False, others: bool = False
+    ) -> dict[str, Any]:
         """Open a model: `opened`, see `spec.Opened`.
 
         Args:
             config: the command's options.
             held_out: whether the data are those of a run, of which a part was held out.
+            others: whether other models are on the same device, which take turns with this one.
         """
         from nlpkit.measurement import energy, memory, opening, timing
         from nlpkit.recipes import price
         from nlpkit.training import devices
 
         self.subject, self.config, self.held_out = Subject.from_json(subject), Config(**config), held_out
+        self.others = others
         self.device = device = devices.choose(self.config)
         _limit_memory(self.config.memory_limit, device.name)
         self.model = model = opening.open_model(self.subject, self.config, device)
@@ -147,6 +152,7 @@ class Worker:
 
         from nlpkit.inference.predictor import Predictor
 
+        self._return()
         rows, model = self.rows, self.model
         metrics, note = None, rows.note
         if model.task is not None and rows.labelled:
@@ -166,7 +172,9 @@ class Worker:
         """Make the inputs of a point: `calls`, `samples` and `tokens` of a pass. The peak of memory starts here."""
         from nlpkit.measurement import workloads
 
-        self._drop()
+        if self.workload is not None:
+            self._drop()
+        self._return()
         wanted = Point(**point)
         self._begin(wanted.mode)
         self._restore()
@@ -196,6 +204,7 @@ class Worker:
 
         compiling = self._compile() if self.subject.backend == "torch-compile" else 0.0
         found = timing.warm(self._prepared.calls, seconds, self.synchronize)
+        self._make_room()
         return {**asdict(found), "seconds": found.seconds + compiling}
 
     def _compile(self) -> float:
@@ -213,16 +222,41 @@ class Worker:
 
         Args:
             passes: how many.
-            warm: whether a call that is not timed goes before, as another model has used the caches since.
+            warm: whether a call that is not timed goes before, as another model has used the caches since. On a GPU it
+                is a whole pass, in which the memory that was given back is taken again for each shape.
         """
         from nlpkit.measurement import timing
 
         calls = self._prepared.calls
-        if warm:
-            calls[0]()
+        if warm or self._cold:
+            for call in calls if self.device.name != "cpu" else calls[:1]:
+                call()
+            self.synchronize()  # what the device still does is no part of what is counted
+        self._cold = False
         before = self.energy.joules() if self.energy else 0.0
         seconds = timing.timed(calls, passes, self.synchronize)
-        return {"seconds": seconds, "joules": self.energy.joules() - before if self.energy else None}
+        joules = self.energy.joules() - before if self.energy else None
+        self._make_room()
+        return {"seconds": seconds, "joules": joules}
+
+    def op_forget(self) -> dict[str, Any]:
+        """Drop the point: what it holds is not to be there while other models get ready for the next."""
+        self._drop()
+        return {}
+
+    def op_release(self) -> dict[str, Any]:
+        """Give back what is held of the device, for a model that does not fit beside it; a model that is scored, or
+        prepared for a point, comes back.
+        """
+        from nlpkit.measurement import memory
+
+        self._drop(reopen=False)
+        if hasattr(self, "model"):
+            self._away = True
+            if not self.model.exported:
+                self.model.net.to("cpu")
+            memory.release()
+        return {}
 
     def op_memory(self) -> dict[str, Any]:
         """Memory since the last point was prepared: `peak_bytes`, and what was in use then: `before_bytes`."""
@@ -268,6 +302,22 @@ class Worker:
         self._sampled = len(next(iter(drawn.values())))
         return workloads.inputs_of(self.model, drawn)
 
+    def _make_room(self) -> None:
+        """Give the memory of a GPU that no tensor holds to the models that are measured beside this one."""
+        import torch
+
+        if self.others and self.device.name != "cpu":
+            (torch.mps if self.device.name == "mps" else torch.cuda).empty_cache()
+            self._cold = True
+
+    def _return(self) -> None:
+        """Bring the model back to its device, after `op_release`."""
+        if self._away and hasattr(self, "model"):
+            self.model.net.to(self.device.name)
+            if self.model.exported:
+                self.model.net.session  # noqa: B018 (opens it)
+        self._away = False
+
     def _restore(self) -> None:
         """Open the model anew where the last point has changed it, so that no point depends on those before it."""
         from nlpkit.measurement import memory, opening
@@ -298,8 +348,12 @@ class Worker:
         del batch
         self._drop()
 
-    def _drop(self) -> None:
-        """Forget the point: its inputs, gradients, the optimizer, compiled code, and what a session keeps."""
+    def _drop(self, *, reopen: bool = True) -> None:
+        """Forget the point: its inputs, gradients, the optimizer, compiled code, and what a session keeps.
+
+        Args:
+            reopen: whether a session of ONNX Runtime is opened anew.
+        """
         import torch
 
         from nlpkit.measurement import memory
@@ -315,7 +369,7 @@ class Worker:
         if self.subject.backend == "torch-compile":
             torch.compiler.reset()
         memory.release()
-        if self.model.exported:
+        if self.model.exported and reopen and not self._away:
             net.session  # noqa: B018 (opens a fresh one, whose weights are no part of the next point)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -11,9 +12,9 @@ import pytest
 
 from nlpkit import reporting
 from nlpkit.errors import RunError, UserError
-from nlpkit.measurement.processes import Unmeasured
+from nlpkit.measurement.processes import Unmeasured, Worker
 from nlpkit.measurement.spec import Opened, Point, Subject
-from nlpkit.measurement.sweep import Journal, Method, Sweep
+from nlpkit.measurement.sweep import ALONE, Journal, Method, Sweep
 
 POINTS = [Point("inference", 1, length) for length in (8, 16, 32)]
 TWO = [Subject("a", "a"), Subject("b", "b")]
@@ -39,6 +40,8 @@ class Machine:
         self.huge: str | None = more.get("huge")
         self.log: list[tuple[str, str]] = []
         self.stop_at: int | None = more.get("stop_at")
+        self.room: int | None = more.get("room")  # tokens that all processes may hold together
+        self.holds: dict[str, int] = {}
         self.alive = 0
 
     def __call__(self) -> Any:
@@ -70,7 +73,9 @@ class Fake:
     def ready(self) -> dict[str, Any]:
         return {}
 
-    def open(self, subject: Any, config: Any) -> dict[str, Any]:
+    def open(self, subject: Any, config: Any, others: bool) -> dict[str, Any]:
+        assert others
+        self.hold(1)
         task = self.machine.task.get(self.name)
         return {"opened": asdict(Opened("cpu", "Bert", 10, None, 0.1, 64, 1_000, task, task and "accuracy"))}
 
@@ -79,7 +84,24 @@ class Fake:
         if self.length >= self.machine.limit.get(self.name, 1_000):
             self.alive = not self.machine.deadly
             raise Unmeasured("out of memory", "too much")
+        self.hold(self.length)
         return {"calls": 1, "samples": point["batch_size"], "tokens": self.length}
+
+    def hold(self, tokens: int) -> None:
+        machine = self.machine
+        machine.holds[self.name] = tokens
+        if machine.room is not None and sum(machine.holds.values()) > machine.room:
+            del machine.holds[self.name]
+            raise Unmeasured("out of memory", "there is no more")
+
+    def forget(self) -> dict[str, Any]:
+        if self.name in self.machine.holds:
+            self.machine.holds[self.name] = 1
+        return {}
+
+    def release(self) -> dict[str, Any]:
+        self.machine.holds.pop(self.name, None)
+        return {}
 
     def warm(self, seconds: float) -> dict[str, Any]:
         return {"calls": 2, "seconds": 0.1, "stable": True, "pass_seconds": self.machine.takes[self.name]}
@@ -158,9 +180,78 @@ def test_out_of_memory_is_a_row_and_the_sweep_goes_on(tmp_path: Path, deadly: bo
     assert statuses(journal, "a") == ["ok"] * 6
     assert statuses(journal, "b") == ["ok", "out of memory", "out of memory"] * 2
     messages = [found.message for found in journal.measurements if found.subject == "b" and found.launch == 0]
-    assert messages == [None, "too much", "as with inference, 1 x 16 tokens"]
-    # what did not fit once is not tried again
-    assert [name for op, name in machine.log if op == "prepare"].count("b") == 3
+    alone = "too much (with the other models' memory released)"
+    assert messages == [None, alone, "as with inference, 1 x 16 tokens"]
+    # what did not fit once, beside the other and without it, is not tried again
+    assert [name for op, name in machine.log if op == "prepare"].count("b") == 4
+    assert [name for op, name in machine.log if op == "release"] == ["a"]
+
+
+def test_what_does_not_fit_beside_the_others_is_measured_without_them(tmp_path: Path) -> None:
+    machine = Machine({"a": 0.05, "b": 0.05}, room=40)
+    journal = swept(tmp_path, machine, Method(2, 0.1, interval=100.0))
+    assert statuses(journal, "a") == statuses(journal, "b") == ["ok"] * 6
+    told = [found.message for found in journal.measurements if found.subject == "b" and found.launch == 0]
+    assert told == [None, None, ALONE]  # 32 tokens each
+    assert [found.message for found in journal.measurements if found.subject == "a"] == [None] * 6
+    assert all(found.peak_flops == 9.0 and found.peak_bytes == 2_000 for found in journal.measurements)
+    # what is too large for the device by itself stays so, and each has been tried without the other
+    machine = Machine({"a": 0.05, "b": 0.05}, room=20)
+    (tmp_path / "journal.jsonl").unlink()
+    journal = swept(tmp_path, machine)
+    assert statuses(journal, "a") == statuses(journal, "b") == ["ok", "ok", "out of memory"]
+    assert [name for op, name in machine.log if op == "release"].count("b") == 1
+
+
+DEVICE = """
+import json, pathlib, sys
+device, name = pathlib.Path(sys.argv[1]), ""
+OPENED = dict(device="cpu", architecture="Bert", parameters=1, bytes=1, load_seconds=0.1, max_length=64, idle_bytes=1)
+def hold(size):
+    (device / name).write_text(str(size))
+    if sum(int(file.read_text()) for file in device.iterdir()) > 40:
+        (device / name).write_text("0")
+        return dict(error="out of memory", message=f"{size} more do not fit")
+for line in sys.stdin:
+    request = json.loads(line)
+    op, point = request["op"], request.get("point")
+    name = request["subject"]["name"] if op == "open" else name
+    answer = hold(point["length"] if point else 1) if op in ("open", "prepare", "forget") else None
+    if op == "release":
+        (device / name).write_text("0")
+    print(json.dumps(answer or dict(opened=OPENED, calls=1, samples=1, tokens=1, stable=True, pass_seconds=1.0,
+        seconds=[0.1] if op == "turn" else 0.1, joules=None, peak_bytes=2, before_bytes=1, flops=1, flops_per_second=1,
+    )), flush=True)
+"""
+
+
+def test_processes_that_share_a_device_which_is_too_small_for_both(tmp_path: Path) -> None:
+    device = tmp_path / "device"
+    device.mkdir()
+    command = (sys.executable, "-c", DEVICE, str(device))
+    journal = Journal(tmp_path / "j")
+    points = [Point("inference", 1, length) for length in (16, 32, 48)]
+    Sweep(TWO, points, ONCE, journal, {"config": {}}, start=lambda: Worker(command)).run()
+    assert statuses(journal, "a") == statuses(journal, "b") == ["ok", "ok", "out of memory"]
+    assert [found.message for found in journal.measurements if found.subject == "b"] == [
+        None,
+        ALONE,
+        "48 more do not fit (with the other models' memory released)",
+    ]
+
+
+def test_a_limit_of_its_own_is_no_matter_of_the_others(tmp_path: Path) -> None:
+    machine = Machine({"a": 0.05, "b": 0.05}, limit={"b": 16})
+    Sweep(TWO, POINTS, ONCE, Journal(tmp_path / "j"), {"config": {"memory_limit": 4.0}}, start=machine).run()
+    assert not [name for op, name in machine.log if op == "release"]
+
+
+def test_models_that_do_not_fit_together_are_opened_and_judged_one_by_one(tmp_path: Path) -> None:
+    machine = Machine({"a": 0.05, "b": 0.05}, room=1)
+    journal = Journal(tmp_path / "j")
+    Sweep(TWO, [Point("inference", 1, 1)], ONCE, journal, {"config": {}}, judged=True, start=machine).run()
+    assert statuses(journal, "a") == statuses(journal, "b") == ["ok"]
+    assert set(journal.scores) == {"a", "b"}
 
 
 @pytest.mark.parametrize("huge", ["a", "b"])
@@ -178,7 +269,8 @@ def test_a_model_that_dies_is_started_again(tmp_path: Path) -> None:
     points = [Point("inference", 1, 8), Point("inference", 1, 16), Point("training", 1, 8)]
     journal = swept(tmp_path, machine, points=points)
     assert statuses(journal, "b") == ["ok", "out of memory", "ok"]
-    assert [name for op, name in machine.log if op == "open"] == ["a", "b", "b"]
+    # once for the try without the other, once for the next size
+    assert [name for op, name in machine.log if op == "open"] == ["a", "b", "b", "b"]
 
 
 def test_exported_models_do_not_train(tmp_path: Path) -> None:
@@ -287,7 +379,7 @@ def test_rows_are_of_one_task(tmp_path: Path) -> None:
 
 def test_a_crash_while_opening_is_a_failure_of_the_run(tmp_path: Path) -> None:
     class Crashes(Fake):
-        def open(self, subject: Any, config: Any) -> dict[str, Any]:
+        def open(self, subject: Any, config: Any, others: bool) -> dict[str, Any]:
             raise Unmeasured("failed", "exit code 1")
 
     with pytest.raises(RunError, match="a: exit code 1"):
