@@ -115,14 +115,12 @@ def of_like_length(rows: Sequence[dict[str, Any]], batch_size: int) -> list[list
 
 
 def _timed(side: _Side, batch: Mapping[str, torch.Tensor]) -> float:
-    """Seconds of one forward pass."""
-    import torch
+    """Seconds of one forward pass, to its end on the device."""
+    from nlpkit.measurement import timing
 
-    cuda = side.predictor.device.name == "cuda"
-    if cuda:
-        torch.cuda.synchronize()
+    synchronize = timing.synchronizer(side.predictor.device.name)
+    synchronize()
     start = time.perf_counter()
     side.predictor.logits(batch)
-    if cuda:
-        torch.cuda.synchronize()
+    synchronize()
     return time.perf_counter() - start

@@ -14,7 +14,7 @@ from nlpkit import fitting, models
 from nlpkit.errors import UserError
 from nlpkit.inference.onnx import OnnxModel
 from nlpkit.inference.predictor import open_trained
-from nlpkit.measurement import memory
+from nlpkit.measurement import memory, timing
 from nlpkit.nearby import expanded
 from nlpkit.options import suggest
 from nlpkit.runs.folder import read_record
@@ -80,6 +80,7 @@ def open_model(subject: Subject, options: SubjectOptions, device: Device) -> Mod
     Raises:
         UserError: it cannot be opened, its config has no such entry, or it is exported already and cannot be changed.
     """
+    _wake(device)
     if not subject.exported:
         return open_torch(subject, options, device)
     place = Path(subject.model if options.config_only else models.resolve(subject.model, "MODEL"))
@@ -110,7 +111,7 @@ def open_torch(subject: Subject, options: SubjectOptions, device: Device) -> Mod
         net, tokenizer, seconds = _encoder(place, options, subject.overrides)
     start = time.perf_counter()
     net = net.to(device.name).eval()
-    _touch(net)
+    _touch(net, device)
     seconds += time.perf_counter() - start
     if hasattr(net.config, "use_cache"):
         net.config.use_cache = False
@@ -119,8 +120,18 @@ def open_torch(subject: Subject, options: SubjectOptions, device: Device) -> Mod
     return Model(net, net.config, device, task, tokenizer, limit, most, folder, seconds)
 
 
-def _touch(net: Any) -> None:
-    """Read all weights once: those of a file that is mapped into memory are not there before."""
+def _wake(device: Device) -> None:
+    """Make the context of a GPU, which takes longer than to load many a model and is no part of that."""
+    torch.zeros(1, device=device.name)
+    timing.synchronizer(device.name)()
+
+
+def _touch(net: Any, device: Device) -> None:
+    """Read all weights once: those of a file that is mapped into memory are not there before; wait for those of a GPU,
+    whose copies were made of them."""
+    if device.name != "cpu":
+        timing.synchronizer(device.name)()
+        return
     for tensor in net.state_dict().values():
         for part in _plain(tensor):
             part.sum()
@@ -230,6 +241,7 @@ def _random(subject: Subject, options: SubjectOptions, device: Device) -> Model:
             raise
         raise UserError(f"{subject.name}: no model can be made of this config: {first_line(error)}") from error
     net = net.to(device.name).eval()
+    timing.synchronizer(device.name)()
     seconds, most = time.perf_counter() - start, models.takes(config, net)
     return Model(net, net.config, device, None, None, most, most, None, seconds)
 

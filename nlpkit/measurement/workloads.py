@@ -111,19 +111,21 @@ def inference(model: Model, batches: Sequence[Batch], samples: int, *, served: b
 
 
 def training(model: Model, batches: Sequence[Batch], samples: int) -> Workload:
-    """A step with each batch: zero the gradients, forward, loss, backward, AdamW.
+    """A step with each batch: zero the gradients, forward, loss, backward, AdamW; in fp16 the loss is scaled, and a
+    step whose gradients overflow is left out, as the Trainer does.
 
     The loss is that of the task where the batches have labels. Where they have none it is the mean square of the
     output: next to the model, either costs nothing.
     """
     optimizer = torch.optim.AdamW(model.net.parameters(), lr=LEARNING_RATE, fused=True)
+    scaler = torch.amp.GradScaler(model.device.name, enabled=model.device.precision == "fp16")
     model.net.train()
 
     def forget() -> None:
         optimizer.zero_grad(set_to_none=True)
         optimizer.state.clear()
 
-    return Workload([_step(model, batch, optimizer) for batch in batches], batches, samples, forget)
+    return Workload([_step(model, batch, optimizer, scaler) for batch in batches], batches, samples, forget)
 
 
 def _autocast(model: Model) -> AbstractContextManager[Any]:
@@ -146,15 +148,16 @@ def _forward(model: Model, batch: Batch, forward: Callable[[Any, Batch], Any]) -
     return call
 
 
-def _step(model: Model, batch: Batch, optimizer: torch.optim.Optimizer) -> Call:
+def _step(model: Model, batch: Batch, optimizer: torch.optim.Optimizer, scaler: torch.amp.GradScaler) -> Call:
     autocast = _autocast(model)
 
     def call() -> None:
         optimizer.zero_grad(set_to_none=True)
         with autocast:
             loss = _loss(model, batch)
-        loss.backward()
-        optimizer.step()
+        scaler.scale(loss).backward()
+        scaler.step(optimizer)
+        scaler.update()
 
     return call
 

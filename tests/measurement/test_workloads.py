@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +73,15 @@ def test_a_step_trains_with_the_loss_of_the_task(trained: Path) -> None:
         found = workloads._loss(model, batches[0])
     assert torch.isclose(wanted, found)
     assert 0 < float((head - before).abs().max()) < 1e-4
+
+
+def test_in_fp16_gradients_that_would_vanish_are_scaled(trained: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    half = dataclasses.replace(opened(trained), device=Device("cpu", "fp16", "a GPU without bf16"))
+    loss = workloads._loss
+    monkeypatch.setattr(workloads, "_loss", lambda model, batch: 1e-8 * loss(model, batch))
+    rows = workloads.inputs_of(half, {"text": ["good good train", "bad soup"], "label": [1, 0]})
+    workloads.training(half, workloads.batches_of(half, rows, 2), 2).calls[0]()
+    assert half.net.classifier.weight.grad.abs().median() > 0
 
 
 def test_a_step_without_labels_trains_all_layers(encoder: Model) -> None:
