@@ -45,3 +45,8 @@ class Interrupted(NlpkitError):
     """A signal ended the run after its state was saved (exit code 130)."""
 
     exit_code = 130
+
+
+def first_line(error: BaseException) -> str:
+    """What an error says in its first line; its class where it says nothing."""
+    return next(iter(str(error).splitlines()), type(error).__name__)

@@ -13,6 +13,7 @@ import numpy as np
 from nlpkit import fitting, models
 from nlpkit.data import features, pieces
 from nlpkit.errors import RunError, UserError
+from nlpkit.measurement import memory
 from nlpkit.options import MOST_ROWS, DeviceOptions, OpeningOptions, option
 from nlpkit.reporting import Progress
 from nlpkit.runs.folder import read_record
@@ -235,7 +236,9 @@ class Predictor:
                         "Its weights are damaged, or too large for this arithmetic: try --precision fp32.",
                     )
                 return self.task.keep(logits, batch)
-        except torch.OutOfMemoryError as error:
+        except Exception as error:  # ONNX Runtime has classes of its own
+            if not memory.is_exhausted(error):
+                raise
             if len(rows) == 1:
                 raise RunError("out of memory with one input", "Lower --max-length.") from error
         del batch  # what did not fit must not stay beside its halves

@@ -173,7 +173,8 @@ def release() -> None:
 
 
 def is_exhausted(error: BaseException) -> bool:
-    """Whether an error of torch, ONNX Runtime, numpy or Python says that there is no memory left."""
+    """Whether an error of torch, of a library of the GPU's maker, ONNX Runtime, numpy or Python says that there is no
+    memory left."""
     import torch
 
     if isinstance(error, MemoryError | torch.OutOfMemoryError):
@@ -189,5 +190,8 @@ _EXHAUSTED = (
     "std::bad_alloc",
     "bad allocation",
     "cannot allocate memory",  # the system
-    "out of memory",
+    "out of memory",  # CUDA, MPS and NCCL, where they raise no OutOfMemoryError of torch
+    "alloc_failed",  # CUBLAS_STATUS_, CUDNN_STATUS_, CUSOLVER_STATUS_: their workspaces
+    "allocation_failed",  # cuDNN 9: CUDNN_STATUS_INTERNAL_ERROR_DEVICE_
+    "invalid buffer size",  # MPS: more than one buffer may hold
 )

@@ -92,7 +92,7 @@ class PretrainingTrainer(ResumableTrainer):
 
     def measure(self) -> dict[str, float]:
         """Validation metrics of the model as it is."""
-        output = self.evaluation_loop(self.get_eval_dataloader(), "validation")
+        output = self.judged(lambda: self.evaluation_loop(self.get_eval_dataloader(), "validation"))
         return {name.removeprefix("eval_"): value for name, value in (output.metrics or {}).items()}
 
     # --- the order of rows, and where a resumed run goes on ---

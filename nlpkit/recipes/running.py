@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
 
 from nlpkit import process, reporting
-from nlpkit.errors import Interrupted, RunError, UserError
+from nlpkit.errors import Interrupted, RunError, UserError, first_line
 from nlpkit.options import OutputOptions, RunOptions, TrainingOptions, naming, without_permissions
 from nlpkit.runs.folder import RunFolder, read_record
 from nlpkit.runs.records import RECORD, require_whole
@@ -129,15 +129,16 @@ def _named_folder(config: Resumable) -> Path:
 def train(
     experiment: E, build: Callable[[Any], E], head: Callable[[E], dict[str, Any]], figures: Mapping[str, str]
 ) -> E:
-    """Train; when the GPU runs out of memory, go on with a smaller batch and more accumulation: the same steps.
+    """Train; when the device runs out of memory, go on with a smaller batch and more accumulation: the same steps.
 
     Args:
+        experiment: emptied where another is built in its place: who called still has it, and would keep its model and
+            optimizer on the device beside those of the next.
         build: makes the experiment of a config again.
         head: the part of the record that is known before training.
         figures: what stands beside the progress bar, see `ProgressCallback`.
     """
-    import torch
-
+    from nlpkit.measurement import memory
     from nlpkit.training import embeddings
     from nlpkit.training.callbacks import ProgressCallback, SignalCallback, agreed
     from nlpkit.training.checkpoints import last_checkpoint, position_in
@@ -165,7 +166,9 @@ def train(
                 raise Interrupted("interrupted after the last step; the state is saved")
             embeddings.restore_all_rows(trainer.model)
             return experiment
-        except torch.OutOfMemoryError as error:
+        except (RuntimeError, MemoryError) as error:
+            if not memory.is_exhausted(error):
+                raise
             if config.batch_size == 1 or process.world_size() > 1:
                 raise _out_of_memory(config, error) from error
         size = next(n for n in range(config.batch_size // 2, 0, -1) if config.batch_size % n == 0)
@@ -180,15 +183,26 @@ def train(
             f"the {experiment.device.name} ran out of memory with --batch-size {config.batch_size}; going on with "
             f"--batch-size {smaller.batch_size} --gradient-accumulation-steps {smaller.gradient_accumulation_steps}"
         )
-        del experiment, trainer, signals
-        if torch.cuda.is_available():
-            torch.cuda.empty_cache()
+        vars(experiment).clear()
+        del trainer, signals
+        _release(compiled=config.compile)
         experiment = build(smaller)
+
+
+def _release(*, compiled: bool) -> None:
+    """Give back what a failed run held: its parts hold each other, and compiled code the model that it was made of."""
+    import torch
+
+    from nlpkit.measurement import memory
+
+    if compiled:
+        torch.compiler.reset()
+    memory.release()
 
 
 def _out_of_memory(config: TrainingOptions, error: Exception) -> Exception:
     return RunError(
-        f"out of memory with --batch-size {config.batch_size}: {str(error).splitlines()[0]}",
+        f"out of memory with --batch-size {config.batch_size}: {first_line(error)}",
         "Lower --batch-size or --max-length, or add --gradient-checkpointing.",
     )
 

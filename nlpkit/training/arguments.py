@@ -9,7 +9,7 @@ import os
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
-from nlpkit.errors import UserError
+from nlpkit.errors import UserError, first_line
 from nlpkit.options import RunOptions, TrainingOptions, flag_of, suggest
 from nlpkit.training import fields
 from nlpkit.training.devices import Device
@@ -168,7 +168,7 @@ def try_out(arguments: Any, model: Any, steps: int) -> None:
     try:
         kind, keywords = Trainer.get_optimizer_cls_and_kwargs(arguments, model)
     except (ValueError, TypeError, ImportError) as error:
-        raise UserError(f"--trainer optim={_plain(arguments.optim)}: {_first_line(error)}") from error
+        raise UserError(f"--trainer optim={_plain(arguments.optim)}: {first_line(error)}") from error
     number = torch.nn.Parameter(torch.zeros(1, device=arguments.device))
     try:
         # those that come with parameters of their own name layers of the model
@@ -176,23 +176,19 @@ def try_out(arguments: Any, model: Any, steps: int) -> None:
             torch.optim.SGD([number]) if {"params", "optimizer_dict"} & set(keywords) else kind([number], **keywords)
         )
     except (ValueError, TypeError, RuntimeError) as error:
-        raise UserError(f"the optimizer {_plain(arguments.optim)}: {_first_line(error)}", "See --trainer.") from error
+        raise UserError(f"the optimizer {_plain(arguments.optim)}: {first_line(error)}", "See --trainer.") from error
     settings = arguments.lr_scheduler_kwargs
     try:
         get_scheduler(arguments.lr_scheduler_type, optimizer, arguments.get_warmup_steps(steps), steps, settings)
     except (ValueError, TypeError) as error:
         raise UserError(
-            f"--schedule {_plain(arguments.lr_scheduler_type)}: {_first_line(error)}",
+            f"--schedule {_plain(arguments.lr_scheduler_type)}: {first_line(error)}",
             "Its settings: --trainer lr_scheduler_kwargs='{\"name\": value}'.",
         ) from error
 
 
 def _plain(value: Any) -> str:
     return str(getattr(value, "value", value))
-
-
-def _first_line(error: Exception) -> str:
-    return next(iter(str(error).splitlines()), type(error).__name__)
 
 
 def _schedule_settings(schedule: str, steps: int) -> dict[str, Any]:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import contextlib
 import functools
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import torch
@@ -16,7 +17,8 @@ from transformers.trainer_utils import EvalLoopOutput
 
 from nlpkit import fitting, process, reporting
 from nlpkit.data.features import Columns
-from nlpkit.errors import RunError
+from nlpkit.errors import RunError, first_line
+from nlpkit.measurement import memory
 from nlpkit.runs.files import write_json, writing
 from nlpkit.runs.folder import RunFolder
 from nlpkit.tasks import outputs as model_outputs
@@ -31,6 +33,8 @@ if TYPE_CHECKING:
 
     from nlpkit.tasks.base import Task
     from nlpkit.tasks.outputs import Outputs
+
+R = TypeVar("R")
 
 
 @dataclass
@@ -166,6 +170,37 @@ class ResumableTrainer(Trainer):
             self._globalstep_last_logged = self._unlogged["from"]
         self._unlogged = None
 
+    def evaluate(self, *arguments: Any, **keywords: Any) -> dict[str, float]:
+        return self.judged(functools.partial(super().evaluate, *arguments, **keywords))
+
+    def judged(self, judge: Callable[[], R]) -> R:
+        """What `judge` gives, which reads rows in batches of --eval-batch-size: they are halved while one does not fit.
+
+        The run goes on where it is: the checkpoint of a step is saved after its evaluation.
+
+        Raises:
+            RunError: a single row does not fit; or several processes judge together, which one cannot begin again.
+        """
+        while True:
+            drawn, size = torch.get_rng_state(), self.args.per_device_eval_batch_size
+            try:
+                return judge()
+            except (RuntimeError, MemoryError) as error:
+                if not memory.is_exhausted(error):
+                    raise
+                if size == 1 or process.world_size() > 1:
+                    raise RunError(
+                        f"out of memory in an evaluation with --eval-batch-size {size}: {first_line(error)}",
+                        f"Lower {'--eval-batch-size or ' if size > 1 else ''}--max-length.",
+                    ) from error
+            self.args.per_device_eval_batch_size = size // 2
+            reporting.current().warn(
+                f"the {self.args.device.type} ran out of memory in an evaluation with --eval-batch-size {size}; going "
+                f"on with --eval-batch-size {size // 2}"
+            )
+            torch.set_rng_state(drawn)  # opening a loader draws a number
+            memory.release()
+
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
         folder = Path(self.args.output_dir)  # type: ignore[arg-type]
         target = folder / f"checkpoint-{self.state.global_step}"
@@ -288,7 +323,8 @@ class NlpkitTrainer(ResumableTrainer):
         best = self.state.best_global_step
         if self.args.load_best_model_at_end and split is self.splits["validation"] and best in self._validated:
             return self._validated[best]  # it was judged to be found the best
-        kept, _ = self._run(self.get_test_dataloader(split.for_evaluation()))
+        rows = split.for_evaluation()
+        kept, _ = self.judged(lambda: self._run(self.get_test_dataloader(rows)))
         return split.pooled(self.task, kept)
 
     def _run(self, dataloader: Any) -> tuple[Outputs, float]:
