@@ -10,6 +10,13 @@ from typing import BinaryIO
 
 from nlpkit.errors import UserError
 
+# what divides a model, by the variable with which `accelerate launch` tells its processes
+_DIVIDING = {
+    "FSDP": "FSDP",
+    "DEEPSPEED": "DeepSpeed",
+    "MEGATRON_LM": "Megatron-LM",
+    "PARALLELISM_CONFIG": "a parallelism config",
+}
 _RAYON = os.environ.get("RAYON_NUM_THREADS")  # as the user set it
 
 
@@ -72,9 +79,21 @@ def world_size() -> int:
     return int(os.environ.get("WORLD_SIZE", "1"))
 
 
-def shards_parameters() -> bool:
-    """Whether `accelerate launch` was asked to divide the weights over processes (FSDP, DeepSpeed)."""
-    return any(os.environ.get(f"ACCELERATE_USE_{name}", "false").lower() == "true" for name in ("FSDP", "DEEPSPEED"))
+def require_whole_models() -> None:
+    """Stop where `accelerate launch` was asked to divide a model over processes.
+
+    Raises:
+        UserError: naming what was asked for. A Trainer saves a divided model, and its optimizer, in other files than
+            those from which a run goes on and whose result is written.
+    """
+    for name, what in _DIVIDING.items():
+        if os.environ.get(f"ACCELERATE_USE_{name}", "false").lower() in ("true", "1"):
+            raise UserError(
+                f"the configuration of `accelerate launch` asks for {what}: nlpkit trains with a whole model in each "
+                "process (DDP)",
+                "Leave that out: accelerate launch --multi_gpu --num_processes N -m nlpkit ...; or torchrun "
+                "--nproc-per-node N -m nlpkit ...",
+            )
 
 
 def is_main_process() -> bool:

@@ -169,7 +169,7 @@ def cheapen(
 
     if config.batching == "random":
         return
-    if rows and not process.shards_parameters():
+    if rows:
         embeddings.keep_used_rows(model, tokenizer, [split.token_ids() for split in ready.values()])
     if device.name == "cpu":
         dropout.use_cpu_dropout(model)

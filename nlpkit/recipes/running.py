@@ -59,8 +59,9 @@ def taken_up(config: R, command: str) -> tuple[R, tuple[dict[str, Any], Path] | 
     """The config to run with, and with --resume the record and folder of a run that is complete already.
 
     Raises:
-        UserError: the run in --output is another command's, or see `resumed`.
+        UserError: the run in --output is another command's, see `resumed`, or `process.require_whole_models`.
     """
+    process.require_whole_models()
     if not config.resume:
         return config, None
     folder = _named_folder(config)

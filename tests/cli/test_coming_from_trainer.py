@@ -234,7 +234,7 @@ def test_what_is_passed_over_is_said(resolved: Any) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ("--deepspeed ds.json", "--deepspeed: what launches the processes says it"),
+        ("--deepspeed ds.json", "--deepspeed: each process trains a whole model"),
         ("--dataloader_drop_last", "--dataloader_drop_last: every row is trained on and judged"),
         ("--config_name x", "--config-name: a model is built as its own config says"),
         ("--fp16=perhaps", "--fp16=perhaps: it is a switch"),

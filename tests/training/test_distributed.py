@@ -17,7 +17,8 @@ import torch
 from safetensors.torch import load_file
 from transformers import Trainer
 
-from nlpkit.recipes import distill, finetune_cls, finetune_ner
+from nlpkit.errors import UserError
+from nlpkit.recipes import distill, finetune_cls, finetune_ner, pretrain_mlm, prune
 from nlpkit.training.batching import LengthBatchSampler
 from nlpkit.training.trainer import ResumableTrainer
 from tests.conftest import GOOD, RunOf, make_model, nlpkit_command, rows, write_csv, write_jsonl
@@ -253,3 +254,29 @@ def test_folder_is_removed_only_by_the_process_that_made_it(
     monkeypatch.setattr(Trainer, "__init__", made)
     ResumableTrainer(args=SimpleNamespace(output_dir=str(folder), should_save=saves))
     assert folder.parent.exists() is not saves
+
+
+@pytest.mark.parametrize(
+    ("variable", "what"),
+    [
+        ("ACCELERATE_USE_FSDP", "FSDP"),
+        ("ACCELERATE_USE_DEEPSPEED", "DeepSpeed"),
+        ("ACCELERATE_USE_MEGATRON_LM", "Megatron-LM"),
+        ("ACCELERATE_USE_PARALLELISM_CONFIG", "a parallelism config"),
+    ],
+)
+def test_a_divided_model_is_refused_before_anything_is_read(
+    variable: str, what: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its checkpoints and its result would be other files; nothing of what is named here is there."""
+    monkeypatch.setenv(variable, "true")
+    asked: dict[str, Any] = {"data": str(tmp_path / "none.csv"), "output": tmp_path / "run"}
+    for run in (
+        lambda: finetune_cls.run(finetune_cls.Config(**asked, model="none")),
+        lambda: pretrain_mlm.run(pretrain_mlm.Config(**asked, model="none")),
+        lambda: distill.run(distill.Config(**asked, teacher="none", student_layers="1")),
+        lambda: prune.run(prune.Config(**asked, model="none", what="weights", sparsity=0.5)),
+    ):
+        with pytest.raises(UserError, match=f"asks for {what}: nlpkit trains with a whole model in each process"):
+            run()
+    assert list(tmp_path.iterdir()) == []
