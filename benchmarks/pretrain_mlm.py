@@ -175,6 +175,7 @@ def run_bare(spec: dict[str, Any], watch: sides.Stopwatch) -> dict[str, Any]:
     for number, batch in enumerate(batches[: spec["steps"]]):
         if number == spec["warmup_steps"]:
             start = watch.now()
+        batch = trainer._prepare_inputs(batch)  # on its device already; what keeps documents apart is made there
         positions, labels = batch.pop("positions"), batch.pop("labels")
         with arithmetic:
             hidden = encoder(**batch).last_hidden_state

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections import Counter
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
@@ -138,18 +139,27 @@ def generator_config(discriminator: ElectraConfig, share: float) -> ElectraConfi
     return config
 
 
+def encoders(model: Any) -> list[Any]:
+    """The networks without heads that a model is made of: one, of ELECTRA in training two."""
+    from transformers import PreTrainedModel
+
+    if isinstance(model, PreTrainedModel) and model.base_model is model:
+        return [model]
+    return [encoder for part in model.children() for encoder in encoders(part)]
+
+
 class TrainingFlops:
     """Floating-point operations of forward and backward.
 
-    6 a weight and token (Kaplan et al. 2020), 12 x layers x width x length a token for attention (Narayanan et al.
-    2021), and the output layer only at the predicted positions.
+    6 a weight and token (Kaplan et al. 2020), 12 x width a layer and pair of tokens for attention (Narayanan et al.
+    2021), and the output layer only at the predicted positions. Attention counts where it has to be: within documents
+    that are kept apart, and within the window of a local layer.
 
     Args:
         model: a PreTrainedModel with a language-modelling head.
     """
 
     def __init__(self, model: Any) -> None:
-        config = model.config
         matrices = {
             name: p.numel() for name, p in model.named_parameters() if "embeddings." not in name and p.dim() > 1
         }
@@ -158,16 +168,22 @@ class TrainingFlops:
         if output is not None and output.weight is not model.get_input_embeddings().weight:
             matrices = {name: n for name, n in matrices.items() if model.get_parameter(name) is not output.weight}
         # ALBERT's one layer is run through several times
-        repeated = config.num_hidden_layers if config.model_type == "albert" else 1
+        repeated = model.config.num_hidden_layers if model.config.model_type == "albert" else 1
         self.encoder = sum(n * (repeated if "layer_groups" in name else 1) for name, n in matrices.items())
-        self.attention = 12 * config.num_hidden_layers * config.hidden_size
+        self.attention: Counter[str] = Counter()  # of a pair of tokens, by kind of layer
+        for encoder in encoders(model):
+            config = encoder.config
+            for kind in getattr(config, "layer_types", None) or ["full_attention"] * config.num_hidden_layers:
+                self.attention[kind] += 12 * config.hidden_size
 
-    def __call__(self, tokens: int, length: int, predicted: int) -> float:
+    def __call__(self, tokens: int, length: int, predicted: int, attended: Mapping[str, int] | None = None) -> float:
         """Of a batch.
 
         Args:
             tokens: all positions of the batch.
             length: tokens of a row.
             predicted: positions that go through the vocabulary head.
+            attended: pairs of tokens that attend to each other, by kind of layer; None where all of a row do.
         """
-        return float((6 * self.encoder + self.attention * length) * tokens + 6 * self.head * predicted)
+        pairs = sum(each * (attended[kind] if attended else tokens * length) for kind, each in self.attention.items())
+        return float(6 * self.encoder * tokens + pairs + 6 * self.head * predicted)

@@ -3,35 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
 
+from nlpkit.pretraining.attention import DocumentAttention, attended, starts_of, window_of
 from nlpkit.pretraining.masking import Masking
 from nlpkit.pretraining.rows import Row
 
-if TYPE_CHECKING:
-    from transformers import PreTrainedConfig
-
 
 class MaskingCollator:
-    """Makes the batch that a pre-training objective reads.
+    """Makes the batch that a pre-training objective reads, once `DocumentAttention` has seen to its documents.
 
-    Keys: `input_ids` (batch, length); `positions` and `labels` (batch, k), see `Masking`; and only where they say
-    something: `attention_mask` (batch, length), or (batch, 1, length, length) where attention stays within documents;
-    `token_type_ids` (batch, length); `pair_labels` (batch,).
+    Keys: `input_ids` (batch, length); `positions` and `labels` (batch, k), see `Masking`; `attended`, how many pairs of
+    tokens attend to each other, by kind of layer; and only where they say something: `attention_mask` (batch, length);
+    `token_type_ids` (batch, length); `pair_labels` (batch,); and `documents` (batch, length), the document of each
+    token within its row, or in its place `starts`, see `starts_of`.
 
     Args:
         masking: the corruption.
         pad_id: id of the padding token.
         type_ids: whether the model has a second token type.
-        window: tokens to either side that local attention reaches, for models that alternate it with full attention
-            (ModernBERT); their attention mask is a dict of both.
+        window: see `attention.window_of`.
+        starts: give `starts` in every batch, instead of `documents` in those that have a row of several.
     """
 
-    def __init__(self, masking: Masking, *, pad_id: int, type_ids: bool, window: int | None = None) -> None:
-        self.masking, self.pad_id, self.type_ids, self.window = masking, pad_id, type_ids, window
+    def __init__(
+        self, masking: Masking, *, pad_id: int, type_ids: bool, window: int | None = None, starts: bool = False
+    ) -> None:
+        self.masking, self.pad_id, self.type_ids = masking, pad_id, type_ids
+        self.window, self.starts = window, starts
 
     def __call__(self, rows: Sequence[Row]) -> dict[str, Any]:
         lengths = np.array([len(row.ids) for row in rows])
@@ -47,9 +49,16 @@ class MaskingCollator:
             "labels": torch.from_numpy(labels),
         }
         place = np.arange(width)
-        if any(row.documents is not None for row in rows):
-            batch["attention_mask"] = self._within_documents(rows, width)
-        elif padded:
+        if self.starts or any(row.documents is not None for row in rows):
+            documents = _documents(rows, width)
+            starts = starts_of(documents)
+            batch |= {"starts": torch.from_numpy(starts)} if self.starts else {"documents": torch.from_numpy(documents)}
+            together = np.diff(starts)
+        else:
+            together = np.full(len(rows), width)
+        kinds = {"full_attention": None, "sliding_attention": self.window}
+        batch["attended"] = {kind: attended(together, window) for kind, window in kinds.items()}
+        if padded:
             batch["attention_mask"] = torch.from_numpy((place < lengths[:, None]).astype(np.int64))
         if self.type_ids and rows[0].second:
             second = np.array([row.second for row in rows])[:, None]
@@ -59,31 +68,14 @@ class MaskingCollator:
             batch["pair_labels"] = torch.tensor([row.pair_label for row in rows])
         return batch
 
-    def _within_documents(self, rows: Sequence[Row], width: int) -> Any:
-        documents = np.zeros((len(rows), width), dtype=np.int64)
-        for i, row in enumerate(rows):
-            if row.documents is not None:
-                documents[i, : len(row.documents)] = row.documents
-        return _mask_of(torch.from_numpy(documents), self.window)
 
-
-def _mask_of(owner: torch.Tensor, window: int | None) -> Any:
-    """Which positions see each other: those of one document; shape (batch, 1, length, length), see `MaskingCollator`.
-
-    Args:
-        owner: number of the document of each position, shape (batch, length).
-    """
-    same = (owner[:, :, None] == owner[:, None, :]).unsqueeze(1)
-    if window is None:
-        return same
-    place = torch.arange(owner.shape[1])
-    near = (place[:, None] - place[None, :]).abs() <= window
-    return {"full_attention": same, "sliding_attention": same & near}
-
-
-def window_of(config: PreTrainedConfig) -> int | None:
-    """The `window` of a model's config, see `MaskingCollator`."""
-    return config.local_attention // 2 if config.model_type == "modernbert" else None
+def _documents(rows: Sequence[Row], width: int) -> np.ndarray:
+    """The document of each token within its row, as small as it goes; shape (batch, length)."""
+    documents = np.zeros((len(rows), width), dtype=np.int16 if width < 2**15 else np.int32)
+    for i, row in enumerate(rows):
+        if row.documents is not None:
+            documents[i] = row.documents
+    return documents
 
 
 def keeps_documents_apart(model: Any) -> bool:
@@ -93,16 +85,22 @@ def keeps_documents_apart(model: Any) -> bool:
         model: on the CPU.
     """
     size, half = 8, 4
-    mask = _mask_of((torch.arange(size) >= half).long()[None], window_of(model.config))
     ids = torch.arange(5, 5 + size)[None] % model.config.vocab_size
     other = torch.cat([ids[:, :half], ids[:, half:].flip(1)], dim=1)
+    first = torch.arange(size)[None] < half
+    attention = DocumentAttention(window_of(model.config), model.dtype)
     was_training = model.training
     model.eval()
     try:
         with torch.no_grad():
-            first, second = (model.base_model(given, attention_mask=mask)[0][:, :half] for given in (ids, other))
+            found = [
+                model.base_model(**attention({"input_ids": given, "documents": (~first).short()}))[0][:, :half]
+                for given in (ids, other)
+            ]
+            # the scores within a document have to stay too: as where the other one is padding
+            found.append(model.base_model(ids, attention_mask=first.long())[0][:, :half])
     except Exception:  # each architecture fails in its own way
         return False
     finally:
         model.train(was_training)
-    return bool(torch.allclose(first, second, atol=1e-6))
+    return all(torch.allclose(found[0], same, atol=1e-6) for same in found[1:])

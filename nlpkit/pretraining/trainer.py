@@ -12,6 +12,7 @@ from torch.optim.lr_scheduler import LambdaLR
 from transformers.trainer_utils import EvalLoopOutput
 
 from nlpkit.pretraining.architectures import TrainingFlops
+from nlpkit.pretraining.attention import DocumentAttention
 from nlpkit.pretraining.objectives import Objective
 from nlpkit.pretraining.streaming import Position, StreamedRows
 from nlpkit.training.schedules import factor
@@ -23,6 +24,7 @@ class PretrainingTrainer(ResumableTrainer):
 
     Args:
         objective: gives the loss and the metrics.
+        attention: keeps documents apart; None where there are none.
         grouped: batches of rows of like length.
         schedule: name of the learning rate schedule, for runs that are limited by time.
         peak_flops: the device's measured matrix-product rate in FLOP/s, for MFU; None leaves MFU out.
@@ -38,9 +40,18 @@ class PretrainingTrainer(ResumableTrainer):
     since: float
 
     def __init__(
-        self, *, objective: Objective, grouped: bool, schedule: str, peak_flops: float | None = None, **arguments: Any
+        self,
+        *,
+        objective: Objective,
+        attention: DocumentAttention | None,
+        grouped: bool,
+        schedule: str,
+        peak_flops: float | None = None,
+        **arguments: Any,
     ) -> None:
         self.objective, self.grouped, self.schedule, self.peak_flops = objective, grouped, schedule, peak_flops
+        self.attention = attention
+        self.attended: dict[str, int] = {}  # of the batch that was prepared last
         super().__init__(**arguments)
         self.model_accepts_loss_kwargs = True  # the loss is divided by the predicted tokens of the whole step
         self.flops = TrainingFlops(self.model)
@@ -50,13 +61,19 @@ class PretrainingTrainer(ResumableTrainer):
 
     # --- the objective ---
 
+    def _prepare_inputs(self, inputs: Any) -> Any:
+        """The batch on the device, with what keeps its documents apart."""
+        batch: Any = super()._prepare_inputs(inputs)
+        self.attended = batch.pop("attended")
+        return self.attention(batch) if self.attention else batch
+
     def compute_loss(
         self, model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None
     ) -> torch.Tensor:
         """The objective's loss of a batch."""
         ids = inputs["input_ids"]
         mask = inputs.get("attention_mask")
-        self.last_flops = self.flops(ids.numel(), ids.shape[1], inputs["labels"].numel())
+        self.last_flops = self.flops(ids.numel(), ids.shape[1], inputs["labels"].numel(), self.attended)
         self.total_flops += self.last_flops
         self.tokens += mask.sum() if torch.is_tensor(mask) and mask.dim() == 2 else ids.numel()
         outcome = self.objective(model, inputs, num_items_in_batch)

@@ -30,11 +30,12 @@ from nlpkit.reporting import Report, Table
 from nlpkit.runs import lock
 from nlpkit.runs.few import few_rows
 from nlpkit.runs.files import ornament
-from nlpkit.runs.folder import RunFolder, human_bytes, versions
+from nlpkit.runs.folder import RunFolder, human_bytes, read_record, versions
 from nlpkit.training.schedules import TIMED
 
 if TYPE_CHECKING:
     from nlpkit.data.corpus import Corpus
+    from nlpkit.pretraining.attention import DocumentAttention
     from nlpkit.pretraining.samples import Sample
     from nlpkit.pretraining.streams import Encoder, HeldOut, TokenStream
     from nlpkit.training.devices import Device
@@ -162,6 +163,7 @@ class Experiment:
     validation: Any
     tokenizer: Any
     objective: Any
+    attention: DocumentAttention | None  # None where nothing is to be kept apart
     device: Device
     trainer: Any  # PretrainingTrainer
     folder: RunFolder
@@ -195,12 +197,14 @@ def build(config: Config) -> Experiment:
     size = sum(parameter.numel() for parameter in model.parameters())
     if process.is_main_process():
         folder.require_space(4 * size * (1 + 2 * 3))  # the result; two checkpoints of weights and two AdamW moments
-    train, validation = _rows(config, corpus, tokenizer, isolate=_isolates(config, model))
+    attention = _attention(config, model, device, folder)
+    train, validation = _rows(config, corpus, tokenizer, isolate=attention is not None)
     samples = _samples(config, validation, tokenizer)
     objective = _objective(config, model, tokenizer)
-    trainer, steps = _trainer(config, objective, train, validation, tokenizer, device, folder)
+    trainer, steps = _trainer(config, objective, attention, train, validation, tokenizer, device, folder)
     experiment = Experiment(
-        config, corpus, train, validation, tokenizer, objective, device, trainer, folder, steps, size, new, samples
+        *(config, corpus, train, validation, tokenizer, objective, attention),
+        *(device, trainer, folder, steps, size, new, samples),
     )
     _show_samples(experiment)
     reporting.current().plan("plan", _plan(experiment))
@@ -373,19 +377,21 @@ def _model(config: Config, tokenizer: Any, device: Device) -> tuple[Any, list[st
     return model, new
 
 
-def _isolates(config: Config, model: Any) -> bool:
-    """Whether the documents of a block are kept apart."""
+def _attention(config: Config, model: Any, device: Device, folder: RunFolder) -> DocumentAttention | None:
+    """What keeps the documents of a block apart; None where nothing does."""
+    from nlpkit.pretraining.attention import attention_for
     from nlpkit.pretraining.batches import keeps_documents_apart
 
     packed = config.objective in ("mlm", "rtd") and not config.line_by_line
     if not (config.isolate_documents and packed):
-        return False
-    if keeps_documents_apart(model):
-        return True
-    reporting.current().note(
-        f"{model.config.model_type}: its attention takes no mask of documents, so those of a block see each other"
-    )
-    return False
+        return None
+    if not keeps_documents_apart(model):
+        reporting.current().note(
+            f"{model.config.model_type}: its attention takes no mask of documents, so those of a block see each other"
+        )
+        return None
+    recorded = (read_record(folder.path) or {}).get("attention") if config.resume else None
+    return attention_for(model, device, recorded)
 
 
 def _rows(config: Config, corpus: Corpus, tokenizer: Any, *, isolate: bool) -> tuple[Any, Any]:
@@ -607,11 +613,19 @@ def _steps(config: Config, train: Any, validation: Any) -> int:
 
 
 def _trainer(
-    config: Config, objective: Any, train: Any, validation: Any, tokenizer: Any, device: Device, folder: RunFolder
+    config: Config,
+    objective: Any,
+    attention: DocumentAttention | None,
+    train: Any,
+    validation: Any,
+    tokenizer: Any,
+    device: Device,
+    folder: RunFolder,
 ) -> tuple[Any, int]:
     from transformers.trainer_callback import EarlyStoppingCallback, PrinterCallback
 
-    from nlpkit.pretraining.batches import MaskingCollator, window_of
+    from nlpkit.pretraining.attention import window_of
+    from nlpkit.pretraining.batches import MaskingCollator
     from nlpkit.pretraining.masking import masking_for
     from nlpkit.pretraining.trainer import PretrainingTrainer
     from nlpkit.training import arguments as training_arguments
@@ -634,6 +648,7 @@ def _trainer(
         pad_id=tokenizer.pad_token_id,
         type_ids=getattr(model_config, "type_vocab_size", 0) > 1,
         window=window_of(model_config),
+        starts=attention is not None and attention.kernel is not None,
     )
     limits = {} if config.eval_steps else {"eval_strategy": "steps", "save_strategy": "steps", "eval_steps": UNLIMITED}
     arguments = training_arguments.training_arguments(
@@ -652,6 +667,7 @@ def _trainer(
     training_arguments.try_out(arguments, objective.model, steps)
     trainer = PretrainingTrainer(
         objective=objective,
+        attention=attention,
         grouped=_grouped(config),
         schedule=config.schedule,
         peak_flops=matmul_rate(device) if device.name == "cuda" else None,
@@ -731,6 +747,7 @@ def _plan(experiment: Experiment) -> list[tuple[str, str]]:
             + (f"; new, untrained: {', '.join(new)}" if new else ""),
         ),
         ("tokenizer", f"{len(experiment.tokenizer):,} tokens"),
+        *([("attention", experiment.attention.described)] if experiment.attention else []),
         ("device", experiment.device.described),
         ("steps", ", at most ".join(limits)),
         ("output", str(experiment.folder.path)),
@@ -776,6 +793,7 @@ def _head(experiment: Experiment) -> dict[str, Any]:
         },
         "findings": [],
         "seed": config.seed,
+        "attention": experiment.attention.name if experiment.attention else None,
         "device": experiment.device.described,
         "processes": process.world_size(),
         "versions": versions(),

@@ -11,7 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch.utils.data import DataLoader
 
-from nlpkit.pretraining.batches import MaskingCollator, keeps_documents_apart, window_of
+from nlpkit.pretraining.attention import DocumentAttention, window_of
+from nlpkit.pretraining.batches import MaskingCollator, keeps_documents_apart
 from nlpkit.pretraining.heads import MaskedPositions
 from nlpkit.pretraining.masking import masking_for
 from nlpkit.pretraining.objectives import MaskedLM, PairedLM, ReplacedTokenModel, ReplacedTokens
@@ -31,9 +32,15 @@ def collator(model: Any = None, probability: float = 0.15) -> MaskingCollator:
     )
 
 
+def prepared(batch: dict[str, Any], model: Any) -> dict[str, Any]:
+    """A batch as the Trainer hands it to the objective."""
+    batch.pop("attended")
+    return DocumentAttention(window_of(model.config), torch.float32)(batch)
+
+
 def batch_of(cut: type, model: Any, size: int = 6, **arguments: Any) -> dict[str, Any]:
     rows = cut(stream_of(documents(20)), wordpiece(), 32, **arguments)
-    return collator(model)([rows[i] for i in range(size)])
+    return prepared(collator(model)([rows[i] for i in range(size)]), model)
 
 
 def full_labels(batch: dict[str, Any]) -> torch.Tensor:
@@ -124,10 +131,10 @@ def test_accumulated_batches_of_unequal_size_add_up_to_one() -> None:
     order = np.argsort(rows.lengths)
     chosen = [rows[int(i)] for i in [*order[:6], *order[-6:]]]  # short ones, then long ones
     objective, collate = MaskedLM(model), collator(model, 0.3)
-    whole = objective(model, collate(chosen), None)
+    whole = objective(model, prepared(collate(chosen), model), None)
     whole.loss.backward()
     theirs = gradients(model)
-    parts = [collate(chosen[:6]), collate(chosen[6:])]
+    parts = [prepared(collate(part), model) for part in (chosen[:6], chosen[6:])]
     items = [int((part["labels"] != -100).sum()) for part in parts]
     assert items[1] >= 2 * items[0]
     losses = [objective(model, part, sum(items)).loss for part in parts]
@@ -147,7 +154,7 @@ def packed_documents(model: Any) -> tuple[dict[str, Any], dict[str, Any], slice]
     )
     places = np.flatnonzero(row.documents == 1)
     here = slice(int(places[0]), int(places[-1]) + 1)
-    batch = collator(model)([row])
+    batch = prepared(collator(model)([row]), model)
     changed = {**batch, "input_ids": batch["input_ids"].clone()}
     changed["input_ids"][0, here] = changed["input_ids"][0, here].flip(0)
     return inputs_of(batch), inputs_of(changed), here
@@ -191,15 +198,17 @@ def test_the_sliding_window_of_modernbert_stays() -> None:
     model = AutoModelForMaskedLM.from_config(config).eval()
     rows = Blocks(stream_of(documents(30, longest=3)), wordpiece(), 64)
     chosen = [rows[i] for i in range(4)]
-    mask = collator(model)(chosen)["attention_mask"]
+    mask = prepared(collator(model)(chosen), model)["attention_mask"]
     assert set(mask) == {"full_attention", "sliding_attention"}
     place = torch.arange(64)
     near = (place[:, None] - place[None]).abs() <= 4
     for row, full, sliding in zip(chosen, mask["full_attention"], mask["sliding_attention"], strict=True):
         owner = torch.from_numpy(row.documents if row.documents is not None else np.zeros(64, dtype=np.int64))
         same = owner[:, None] == owner[None]
-        assert torch.equal(full[0], same)
-        assert torch.equal(sliding[0], same & near)
+        assert torch.equal(full[0] == 0, same)
+        assert torch.equal(full[0] == -torch.inf, ~same)
+        assert torch.equal(sliding[0] == 0, same & near)
+        assert torch.equal(sliding[0] == -torch.inf, ~(same & near))
     # and that is as far as the model's own window reaches
     ids = torch.from_numpy(chosen[0].ids)[None]
     everything = torch.ones(1, 1, 64, 64, dtype=torch.bool)
@@ -212,12 +221,12 @@ def test_the_sliding_window_of_modernbert_stays() -> None:
 
 
 def test_an_architecture_that_takes_no_such_mask_is_found_out() -> None:
-    from transformers import AutoModelForMaskedLM, DebertaV2Config, MPNetConfig
+    from transformers import AutoModelForMaskedLM, DebertaV2Config, FNetConfig, MPNetConfig
 
     shape = {"vocab_size": 81, "hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2}
-    for kind in (MPNetConfig, DebertaV2Config):
+    for kind, apart in ((MPNetConfig, True), (DebertaV2Config, False), (FNetConfig, False)):
         model = AutoModelForMaskedLM.from_config(kind(**shape, intermediate_size=64)).train()
-        assert not keeps_documents_apart(model)
+        assert keeps_documents_apart(model) == apart
         assert model.training
 
 
@@ -263,7 +272,7 @@ def test_the_discriminator_is_asked_for_the_tokens_that_differ(monkeypatch: pyte
         model.generator.generator_lm_head.bias.fill_(-20.0)
         model.generator.generator_lm_head.bias[[17, 18, 20]] = 5.0
     rows = Lines(stream_of(documents(40)), wordpiece(), 32)
-    batch = collator(model, 0.4)([rows[i] for i in range(40)])
+    batch = prepared(collator(model, 0.4)([rows[i] for i in range(40)]), model)
     truth = batch["input_ids"].clone()
     used = batch["labels"] != -100
     row = torch.arange(40)[:, None].expand_as(used)
@@ -405,8 +414,8 @@ def test_samples_are_filled_as_the_full_model_does() -> None:
 
 
 def test_collator_in_a_loader() -> None:
-    """What the Trainer's loader gives: no attention mask where nothing is padded and no document ends."""
+    """What the Trainer's loader gives: nothing about attention where nothing is padded and no document ends."""
     rows = Lines(stream_of([["the " * 300]]), wordpiece(), 32)
     batches = list(DataLoader(rows, batch_size=4, collate_fn=collator(tiny_model("roberta"))))
-    assert set(batches[0]) == {"input_ids", "positions", "labels"}
+    assert set(batches[0]) == {"input_ids", "positions", "labels", "attended"}
     assert batches[0]["input_ids"].dtype == torch.int64

@@ -492,14 +492,16 @@ def test_a_run_can_be_gone_on_with(made: dict[str, Path], corpus: str, tmp_path:
 
 
 def test_an_architecture_that_cannot_keep_documents_apart(corpus: str, tmp_path: Path, said: Listener) -> None:
-    from transformers import MPNetConfig, MPNetModel
+    from transformers import DebertaV2Config, DebertaV2Model
 
     shape = {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 64}
-    MPNetModel(MPNetConfig(**shape, vocab_size=81, max_position_embeddings=40)).save_pretrained(tmp_path / "mpnet")
-    wordpiece().save_pretrained(tmp_path / "mpnet")
-    run = pretrain(tmp_path / "run", data=corpus, model=str(tmp_path / "mpnet"), max_steps=2, eval_steps=2)
+    made = DebertaV2Model(DebertaV2Config(**shape, vocab_size=81, max_position_embeddings=40))
+    made.save_pretrained(tmp_path / "deberta")
+    wordpiece().save_pretrained(tmp_path / "deberta")
+    run = pretrain(tmp_path / "run", data=corpus, model=str(tmp_path / "deberta"), max_steps=2, eval_steps=2)
     assert record(run)["status"] == "complete"
-    assert any("mpnet: its attention takes no mask of documents" in note for note in said.notes)
+    assert record(run)["attention"] is None
+    assert any("deberta-v2: its attention takes no mask of documents" in note for note in said.notes)
 
 
 @pytest.mark.parametrize("isolate", [True, False])
@@ -508,7 +510,10 @@ def test_documents_of_a_block_are_kept_apart_unless_told_otherwise(
 ) -> None:
     experiment = pretrain_mlm.build(configured(tmp_path / "run", **scratch, isolate_documents=isolate))
     batch = experiment.trainer.data_collator([experiment.train[i] for i in range(20)])
-    assert ("attention_mask" in batch) == isolate
+    given = experiment.trainer._prepare_inputs(batch)
+    assert "documents" not in given  # which a model would not read
+    assert ("attention_mask" in given) == isolate
+    assert (experiment.attention is not None) == isolate
 
 
 # --- kinds of data ---
