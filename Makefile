@@ -9,7 +9,7 @@ CONSTRAINTS := $(if $(GPU),$(VENV)/constraints-gpu.txt,constraints.txt)
 DATA ?= sample:feedback
 RECIPES := $(notdir $(basename $(wildcard recipes/*.yaml)))
 
-.PHONY: help install quickstart encoder compress test test-lowest fuzz fuzz-folders kills faults audit lint format clean recipes FORCE $(addprefix recipe-,$(RECIPES))
+.PHONY: help install quickstart encoder compress test test-lowest fuzz fuzz-folders kills faults audit gpu-check lint format clean recipes FORCE $(addprefix recipe-,$(RECIPES))
 
 help:
 	@echo "make quickstart      set up .venv, fine-tune on the sample, predict"
@@ -22,6 +22,7 @@ help:
 	@echo "make kills           N=200 SEED=1: commands killed (SIGNAL=INT: interrupted) at random moments, run again"
 	@echo "make faults          STEP=4096: a full disk at every write of every command (as root)"
 	@echo "make audit           known weaknesses of the pinned packages, or what can be told of them"
+	@echo "make gpu-check       first figures on a GPU, in under ten minutes; GPU_DATA=FOLDER JSON=FILE ONLY=STEP,..."
 	@echo "make test-lowest     the tests on the oldest versions that pyproject.toml allows"
 	@echo "make recipe-NAME     run recipes/NAME.yaml; NAME is one of: $(RECIPES)"
 	@echo "make clean           delete the environment, caches and runs/quickstart"
@@ -152,6 +153,11 @@ audit: $(READY)
 	$(PYTHON) -m venv .venv-audit
 	-.venv-audit/bin/python -m pip install --quiet --disable-pip-version-check pip-audit
 	$(BIN)/python tests/audit/audit.py constraints.txt .venv-audit/bin/pip-audit
+
+# install with GPU=1; without a GPU all steps run at tiny sizes
+JSON ?= gpu-check.json
+gpu-check: $(READY)
+	$(BIN)/python benchmarks/gpu_check.py --json $(JSON) $(if $(GPU_DATA),--data $(GPU_DATA)) $(if $(ONLY),--only $(ONLY))
 
 lint: $(READY)
 	$(BIN)/ruff check .
