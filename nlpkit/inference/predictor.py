@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
 from nlpkit import fitting, models
 from nlpkit.data import features, pieces
 from nlpkit.errors import RunError, UserError
+from nlpkit.inference.overlap import ahead, arriving
 from nlpkit.measurement import memory
 from nlpkit.options import MOST_ROWS, DeviceOptions, OpeningOptions, option
 from nlpkit.reporting import Progress
@@ -29,9 +31,12 @@ if TYPE_CHECKING:
     from nlpkit.training.devices import Device
 
 CHUNK = 8_192  # examples whose features are in memory at a time, fewer of long texts:
+AHEAD = 2_048  # and on a GPU, which has nothing to do until the first have theirs
 CHUNK_CHARACTERS = pieces.TOGETHER
 CHUNK_NUMBERS = 2**25  # of their outputs
 SHOWN = 5  # weights that a message names
+NAN = "nan"  # among what a batch is reduced to: whether the model gave what is no number
+T = TypeVar("T")
 GENERATIONS = 20  # of models that were made one of another: records may name each other in a circle
 
 
@@ -189,30 +194,79 @@ class Predictor:
         An array, or a list of arrays where the task's outputs are ragged. What was cut of the texts is in `cut` and
         `lost` (example: tokens), until the next call.
         """
+        (found,) = self._computed([(None, examples)], bar)
+        self.cut, self.lost = found.cut, found.lost
+        return model_outputs.joined(found.outputs)
+
+    def _computed(
+        self, chunks: Iterable[tuple[Any, Mapping[str, Sequence[Any]]]], bar: Progress | None = None
+    ) -> Iterator[_Chunk]:
+        """Examples that went through the model, as they were given together, in their order.
+
+        On a GPU the next chunk is asked for, and made into features, before the last is given out. What goes wrong with
+        asking is raised when all that came before is given out.
+
+        Args:
+            chunks: what the examples come with, and their columns; there may be no columns, where there are no rows.
+        """
+        waiting: deque[_Chunk] = deque()
+        failed: list[Exception] = []
+
+        def parts() -> Iterator[_Part]:
+            try:
+                for beside, examples in chunks:
+                    waiting.append(self._chunk(beside, examples))
+                    yield from waiting[-1].parts
+            except Exception as error:
+                failed.append(error)
+
+        for (part, rows), reduced in arriving(self._reduced_batches(parts())):
+            if reduced.pop(NAN):
+                raise UserError(
+                    f"what the model gives is no number (NaN), in {self.device.precision}",
+                    "Its weights are damaged, or too large for this arithmetic: try --precision fp32.",
+                )
+            part.found.append(self.task.keep(reduced))
+            part.left -= len(rows)
+            if bar is not None:
+                bar.advance(int(part.starts[rows].sum()))
+            if not part.left:
+                part.chunk.take(part, self.task)
+            while waiting and waiting[0].done:
+                yield waiting.popleft()
+        yield from waiting  # those without rows
+        if failed:
+            raise failed[0]
+
+    def _chunk(self, beside: Any, examples: Mapping[str, Sequence[Any]]) -> _Chunk:
+        chunk = _Chunk(beside, features.Cut(0, 0, 0, self.task.max_length))
+        if not examples:
+            return chunk
         rows = len(next(iter(examples.values())))
         model_outputs.require_room(self.task, examples, rows)
-        most = max(min(CHUNK, rows * CHUNK_NUMBERS // max(self.task.numbers(examples), 1)), 1)
-        parts = []
-        self.cut, self.lost = features.Cut(0, 0, 0, self.task.max_length), {}
+        most = max(min(CHUNK if self._alone else AHEAD, rows * CHUNK_NUMBERS // max(self.task.numbers(examples), 1)), 1)
         for start, end in pieces.chunks(examples, most, CHUNK_CHARACTERS):
-            part = {name: column[start:end] for name, column in examples.items()}
-            made = self.task.features(self.tokenizer, part)
-            self.cut += features.cut_of(self.task, made)
-            self.lost |= {start + i: n for i, n in zip(made["example"], made.get("lost", ()), strict=False) if n}
-            parts.append(self._pooled(made, bar))
-        return model_outputs.joined(parts)
+            some = {name: column[start:end] for name, column in examples.items()}
+            chunk.parts.append(_Part(chunk, start, some))
+        return chunk
 
-    def _pooled(self, made: Mapping[str, Sequence[Any]], bar: Progress | None) -> Outputs:
-        order = np.argsort(-np.asarray(made["length"]), kind="stable")
-        owner = np.asarray(made["example"])
-        starts = np.diff(owner, prepend=-1) > 0  # an example is counted with its first feature
-        names = [name for name in made if name not in BOOKKEEPING]
-        found = []
-        for rows in self._batches(order, np.asarray(made["length"])):
-            found.append(self._forward([{name: made[name][i] for name in names} for i in rows.tolist()]))
-            if bar is not None:
-                bar.advance(int(starts[rows].sum()))
-        return self.task.pool(model_outputs.in_order(model_outputs.joined(found), order), made)
+    @property
+    def _alone(self) -> bool:
+        """Whether the CPU does all of the work."""
+        return not self.device.name.startswith("cuda")
+
+    def _reduced_batches(self, parts: Iterable[_Part]) -> Iterator[tuple[tuple[_Part, np.ndarray], dict[str, Any]]]:
+        """What the task reduces each batch to, with its rows; on a GPU nothing waits for it."""
+
+        def made_of(part: _Part) -> Mapping[str, Sequence[Any]]:
+            return self.task.features(self.tokenizer, part.examples)
+
+        made_parts = ((part, made_of(part)) for part in parts) if self._alone else ahead(parts, made_of)
+        for part, made in made_parts:
+            part.begin(made, self.task)
+            for rows in self._batches(part.order, np.asarray(made["length"])):
+                for some, reduced in self._reduced(part, rows):
+                    yield (part, some), reduced
 
     def _batches(self, order: np.ndarray, lengths: np.ndarray) -> Iterator[np.ndarray]:
         """The rows of each forward pass; of one length, where the model would read padding."""
@@ -223,19 +277,15 @@ class Predictor:
             for start in range(0, len(part), self.batch_size):
                 yield part[start : start + self.batch_size]
 
-    def _forward(self, rows: list[dict[str, Any]]) -> Outputs:
+    def _reduced(self, part: _Part, rows: np.ndarray) -> list[tuple[np.ndarray, dict[str, Any]]]:
+        """What the task reduces these rows to, in several batches where they do not fit into memory together."""
         import torch
 
-        batch = self.batch(rows)
+        batch = self.batch(part.inputs(rows))
         try:
             with torch.inference_mode():
                 logits = self.logits(batch)
-                if logits.isnan().any():
-                    raise UserError(
-                        f"what the model gives is no number (NaN), in {self.device.precision}",
-                        "Its weights are damaged, or too large for this arithmetic: try --precision fp32.",
-                    )
-                return self.task.keep(logits, batch)
+                return [(rows, {**self.task.reduced(logits, batch), NAN: logits.isnan().any()})]
         except Exception as error:  # ONNX Runtime has classes of its own
             if not memory.is_exhausted(error):
                 raise
@@ -243,7 +293,7 @@ class Predictor:
                 raise RunError("out of memory with one input", "Lower --max-length.") from error
         del batch  # what did not fit must not stay beside its halves
         half = (len(rows) + 1) // 2
-        return model_outputs.joined([self._forward(rows[:half]), self._forward(rows[half:])])
+        return [*self._reduced(part, rows[:half]), *self._reduced(part, rows[half:])]
 
     def batch(self, rows: list[dict[str, Any]]) -> dict[str, torch.Tensor]:
         """Features (without bookkeeping) padded to one length, on the device."""
@@ -262,7 +312,37 @@ class Predictor:
 
         One whose text was not read to its end has `cut`, the number of tokens that were left out.
         """
-        self.cut = features.Cut(0, 0, 0, self.task.max_length)
+        ((_, answers, self.cut),) = self.answered([(None, rows)])
+        return answers
+
+    def answered(
+        self, chunks: Iterable[tuple[T, Sequence[Mapping[str, Any]]]]
+    ) -> Iterator[tuple[T, list[dict[str, Any]], features.Cut]]:
+        """The answers to each chunk of rows, see `answers`, with what the chunk comes with and what was cut.
+
+        On a GPU one or two more chunks are asked for before the answers to one are given out.
+        """
+
+        def given() -> Iterator[tuple[Any, dict[str, list[Any]]]]:
+            for beside, rows in chunks:
+                inputs, places, answers = self._inputs(rows)
+                columns = {name: [entry[name] for entry in inputs] for name in inputs[0]} if inputs else {}
+                yield (beside, inputs, places, answers), columns
+
+        for found in self._computed(given()):
+            beside, inputs, places, answers = found.beside
+            if inputs:
+                outputs = model_outputs.joined(found.outputs)
+                for i, answer in zip(places, self.task.decode(outputs, inputs), strict=True):
+                    answers[i] = answer
+            for i, tokens in found.lost.items():
+                answers[places[i]]["cut"] = tokens
+            yield beside, answers, found.cut
+
+    def _inputs(
+        self, rows: Sequence[Mapping[str, Any]]
+    ) -> tuple[list[dict[str, Any]], list[int], list[dict[str, Any]]]:
+        """What the task reads of the rows that it can read, which these are, and answers that lack theirs alone."""
         inputs: list[dict[str, Any]] = []
         places: list[int] = []
         answers: list[dict[str, Any]] = [{} for _ in rows]
@@ -272,10 +352,70 @@ class Predictor:
                 places.append(i)
             except ValueError as error:
                 answers[i] = {**self.task.no_answer(), "error": str(error)}
-        if inputs:
-            columns = {name: [entry[name] for entry in inputs] for name in inputs[0]}
-            for i, answer in zip(places, self.task.decode(self.outputs(columns), inputs), strict=True):
-                answers[i] = answer
-            for i, tokens in self.lost.items():
-                answers[places[i]]["cut"] = tokens
-        return answers
+        return inputs, places, answers
+
+
+@dataclass
+class _Chunk:
+    """Examples that were given together, and what came of them.
+
+    Attributes:
+        beside: what they came with.
+        cut: how many were not read to their end.
+        lost: tokens that were left out of those.
+        parts: that are worked on, or wait.
+        outputs: of those that are done.
+    """
+
+    beside: Any
+    cut: features.Cut
+    lost: dict[int, int] = field(default_factory=dict)
+    parts: list[_Part] = field(default_factory=list)
+    outputs: list[Outputs] = field(default_factory=list)
+
+    @property
+    def done(self) -> bool:
+        return len(self.outputs) == len(self.parts)
+
+    def take(self, part: _Part, task: Task) -> None:
+        """Pool the outputs of a part, all of whose rows have come back, and let go of the rest of it."""
+        self.outputs.append(task.pool(model_outputs.in_order(model_outputs.joined(part.found), part.order), part.made))
+        part.examples, part.made, part.found = {}, {}, []
+
+
+@dataclass
+class _Part:
+    """Examples of a chunk whose features are in memory together.
+
+    Attributes:
+        first: of the chunk's examples.
+        examples: columns.
+        made: features.
+        order: of their rows, the longest first.
+        starts: whether a row is the first of its example, which is counted then.
+        left: rows that have not come back.
+        found: what the task kept of the others, in the order in which they were asked about.
+    """
+
+    chunk: _Chunk
+    first: int
+    examples: Mapping[str, Sequence[Any]]
+    made: Mapping[str, Sequence[Any]] = field(default_factory=dict)
+    order: np.ndarray = field(default_factory=lambda: np.empty(0, int))
+    starts: np.ndarray = field(default_factory=lambda: np.empty(0, bool))
+    left: int = 0
+    found: list[Outputs] = field(default_factory=list)
+
+    def begin(self, made: Mapping[str, Sequence[Any]], task: Task) -> None:
+        """Settle the order of the rows, and note what was cut."""
+        self.made, self.left = made, len(made["example"])
+        self.order = np.argsort(-np.asarray(made["length"]), kind="stable")
+        self.starts = np.diff(np.asarray(made["example"]), prepend=-1) > 0
+        self.chunk.cut += features.cut_of(task, made)
+        lost = zip(made["example"], made.get("lost", ()), strict=False)
+        self.chunk.lost |= {self.first + i: tokens for i, tokens in lost if tokens}
+
+    def inputs(self, rows: np.ndarray) -> list[dict[str, Any]]:
+        """What the model is given of these rows."""
+        names = [name for name in self.made if name not in BOOKKEEPING]
+        return [{name: self.made[name][i] for name in names} for i in rows.tolist()]

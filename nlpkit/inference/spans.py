@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,14 +13,14 @@ if TYPE_CHECKING:
 SPAN = np.dtype([("start", np.int32), ("end", np.int32), ("score", np.float32)])
 """A span and its score, the sum of its start and its end logit. No answer is the span from -1 to -1.
 
-Out of `best_spans` a span runs from its first to its last token, both counted within the passage; out of `merged` it
+Out of `as_array` a span runs from its first to its last token, both counted within the passage; out of `merged` it
 holds the characters [start, end) of the context.
 """
 
 
 def best_spans(
     logits: torch.Tensor, passage: torch.Tensor, cls: torch.Tensor, *, count: int, longest: int
-) -> np.ndarray:
+) -> dict[str, torch.Tensor]:
     """The best spans of each window, exactly: all pairs of start and end are weighed, not those of the best of each.
 
     The best end within reach of each start is a sliding maximum, and the best `count` spans start at the `count` starts
@@ -34,8 +34,8 @@ def best_spans(
         longest: tokens a span has at most.
 
     Returns:
-        `SPAN` of shape (rows, 1 + count): no answer, then the best spans, best first. Where there are fewer, spans from
-        -1 to -1 with the score -inf.
+        `null`, the scores of no answer, shape (rows,); of the best spans, best first, `score`, `start` and `end`, which
+        count tokens of the passage; shape (rows, up to count). What is no span has the score -inf.
     """
     import torch
     import torch.nn.functional as F
@@ -52,15 +52,24 @@ def best_spans(
     ends = starts[..., None] + torch.arange(width, device=logits.device)
     scores = start.gather(1, starts)[..., None] + ahead.gather(1, ends.flatten(1)).view_as(ends)
     best = scores.flatten(1).topk(min(count, starts.shape[1] * width))
-    found = np.full((len(logits), 1 + count), np.array((-1, -1, -np.inf), SPAN))
-    found["score"][:, 0] = null.cpu().numpy()
-    kept = found[:, 1 : 1 + best.values.shape[1]]
-    kept["score"] = best.values.cpu().numpy()
-    valid = np.isfinite(kept["score"])
     first = passage[:, :1]
-    for name, places in (("start", starts[..., None].expand_as(ends)), ("end", ends)):
-        tokens = places.flatten(1).gather(1, best.indices) - first
-        kept[name] = np.where(valid, tokens.cpu().numpy(), -1)
+    places = {"start": starts[..., None].expand_as(ends), "end": ends}
+    tokens = {name: found.flatten(1).gather(1, best.indices) - first for name, found in places.items()}
+    return {"null": null, "score": best.values, **tokens}
+
+
+def as_array(best: Mapping[str, torch.Tensor], *, count: int) -> np.ndarray:
+    """What `best_spans` gives, brought to the CPU, as `SPAN` of shape (rows, 1 + count): no answer, then the spans.
+
+    Where there are fewer, spans from -1 to -1 with the score -inf.
+    """
+    found = np.full((len(best["null"]), 1 + count), np.array((-1, -1, -np.inf), SPAN))
+    found["score"][:, 0] = best["null"].numpy()
+    kept = found[:, 1 : 1 + best["score"].shape[1]]
+    kept["score"] = best["score"].numpy()
+    valid = np.isfinite(kept["score"])
+    for name in ("start", "end"):
+        kept[name] = np.where(valid, best[name].numpy(), -1)
     return found
 
 

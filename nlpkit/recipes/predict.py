@@ -12,12 +12,13 @@ from __future__ import annotations
 import glob
 import itertools
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nlpkit import process, reporting
+from nlpkit.data import pipes
 from nlpkit.data.features import Cut
 from nlpkit.data.typed import is_file, is_there, require_texts
 from nlpkit.errors import UserError
@@ -189,7 +190,6 @@ def _predict_file(predictor: Predictor, config: Config) -> Report:
         source = Input.of(config.input, reading, keep=True)
     done = failed = 0
     start = time.monotonic()
-    bound = False
     first_error, prefix = "", "prediction"
     cut_at: list[str] = []
     cut = Cut(0, 0, 0, predictor.task.max_length)
@@ -212,23 +212,16 @@ def _predict_file(predictor: Predictor, config: Config) -> Report:
         ) as write,
         reporting.current().progress("predict", _row_count(config.input), "rows") as bar,
     ):
-        for chunk in itertools.chain([first], chunks):
-            if not bound:
-                columns = next((list(row.values) for row in chunk if row.error is None), [])
-                if columns:
-                    # a text alone may be for any task
-                    good = (row.values for row in chunk if row.error is None and len(row.values) > 1)
-                    with registry.pointing_elsewhere(type(predictor.task), good, registry.OTHER_MODEL):
-                        predictor.task.bind(columns, config, labelled=False)
-                    bound = True
-                    prefix = _free_prefix(columns)
-                    if prefix != "prediction":
-                        reporting.current().note(
-                            f"the rows have columns of predictions: the answers are in {prefix}, {prefix}_score, ..."
-                        )
-            entries, errors, shortened = _answered(predictor, chunk, prefix, unit(source.format))
+        asked = (
+            ((chunk, prefix), [row.values for row in chunk if row.error is None])
+            for chunk, prefix in _bound(itertools.chain([first], chunks), task, config)
+        )
+        # whoever fills a pipe waits for answers: no more is read of it before what was read is answered
+        together = ([one] for one in asked) if pipes.is_passing(config.input) else [asked]
+        for (chunk, prefix), answers, read in itertools.chain.from_iterable(map(predictor.answered, together)):
+            entries, errors, shortened = _answered(task, chunk, answers, prefix, unit(source.format))
             write(entries)
-            cut += predictor.cut
+            cut += read
             cut_at += shortened[: SHOWN - len(cut_at)]
             done += len(chunk)
             failed += len(errors)
@@ -261,23 +254,44 @@ def _written(config: Config) -> dict[str, Any]:
     return {"model": config.model, "input": config.input, "output": output}
 
 
+def _bound(chunks: Iterable[list[Row]], task: Task, config: Config) -> Iterator[tuple[list[Row], str]]:
+    """Chunks of rows, each with what the columns of its answers begin with.
+
+    With the first that has columns is settled which of them are read.
+    """
+    bound, prefix = False, "prediction"
+    for chunk in chunks:
+        columns = [] if bound else next((list(row.values) for row in chunk if row.error is None), [])
+        if columns:
+            # a text alone may be for any task
+            good = (row.values for row in chunk if row.error is None and len(row.values) > 1)
+            with registry.pointing_elsewhere(type(task), good, registry.OTHER_MODEL):
+                task.bind(columns, config, labelled=False)
+            bound, prefix = True, _free_prefix(columns)
+            if prefix != "prediction":
+                reporting.current().note(
+                    f"the rows have columns of predictions: the answers are in {prefix}, {prefix}_score, ..."
+                )
+        yield chunk, prefix
+
+
 def _answered(
-    predictor: Predictor, chunk: list[Row], prefix: str, unit: str
+    task: Task, chunk: list[Row], answers: Sequence[Mapping[str, Any]], prefix: str, unit: str
 ) -> tuple[list[dict[str, Any]], list[str], list[str]]:
     """Rows with their answers; which rows have none; which were not read to their end.
 
     Args:
-        predictor: answers.
+        task: words the answer to a row that could not be read.
         chunk: rows.
+        answers: to those of them that could be read.
         prefix: of the columns of answers.
         unit: what numbers rows in their file: lines, rows or questions.
     """
-    good = [row for row in chunk if row.error is None]
-    answers = iter(predictor.answers([row.values for row in good]))
+    given = iter(answers)
     entries: list[dict[str, Any]] = []
     errors, shortened = [], []
     for row in chunk:
-        answer = {**predictor.task.no_answer(), "error": row.error} if row.error else next(answers)
+        answer = {**task.no_answer(), "error": row.error} if row.error else next(given)
         if answer.get("error"):
             errors.append(f"{unit} {row.line}: {answer['error']}" if not row.error else str(row.error))
         if answer.get("cut"):

@@ -11,8 +11,8 @@ Three shapes of the same data pass through a task:
   feature comes from, as one example may need several (windows), and `length` its number of tokens; `lost`, where a
   task cuts texts, the number of tokens beyond them that no feature holds.
 
-What comes back from the model passes through three more: `keep` takes one entry a feature of what `forward` gives,
-`pool` makes them one an example, `score` judges these and `decode` words them.
+What comes back from the model passes through four more: `reduced` makes what `forward` gives small, on the device,
+`keep` takes one entry a feature of it, `pool` makes them one an example, `score` judges these and `decode` words them.
 """
 
 from __future__ import annotations
@@ -354,12 +354,21 @@ class Task(ABC):
         """Let the model compute for this batch only those logits that are read, while the block runs."""
         return nullcontext()
 
-    def keep(self, logits: torch.Tensor, batch: Mapping[str, torch.Tensor]) -> Outputs:
-        """What `pool` needs of a batch's logits, one entry a row; here all of them, as float32.
+    def reduced(self, logits: torch.Tensor, batch: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        """What goes to the CPU of a batch's logits; here all of them, as float32. What is large is made small here.
 
-        It stays in memory for all rows of a split: what is large is reduced here, on the device.
+        It is made where the logits are. On a GPU nothing may wait for it: no number is read, no shape depends on one (a
+        boolean index).
         """
-        return logits.float().cpu().numpy()
+        return {"logits": logits.float()}
+
+    def keep(self, reduced: Mapping[str, torch.Tensor]) -> Outputs:
+        """What `pool` needs of a batch, one entry a row; it stays in memory for all rows of a split.
+
+        Args:
+            reduced: as `reduced` made it, on the CPU.
+        """
+        return reduced["logits"].numpy()
 
     # --- learning from a teacher ---
 

@@ -110,7 +110,7 @@ class MaskedLanguageModeling(Task):
         self.seed = SEED
         self.top_k = TOP_K
         self.tokenizer: Any = None  # at prediction
-        self._gaps: tuple[int, np.ndarray] | None = None  # see `_unnamed`
+        self._gaps: tuple[int, torch.Tensor] | None = None  # see `_unnamed`
         self._heads: WeakKeyDictionary[Any, MaskedPositions] = WeakKeyDictionary()  # of the models that they hook
 
     @property
@@ -322,11 +322,9 @@ class MaskedLanguageModeling(Task):
         places = batch["positions"].clamp(min=0).unsqueeze(-1)
         return logits.gather(1, places.expand(-1, -1, logits.shape[-1]))
 
-    def keep(self, logits: torch.Tensor, batch: Mapping[str, torch.Tensor]) -> Outputs:
-        """Of labelled rows the sums (loss in nats, right, predicted), shape (rows, 3); of others `CANDIDATE` arrays.
-
-        A row's candidates have shape (masks, top k), best first.
-        """
+    def reduced(self, logits: torch.Tensor, batch: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        """Of labelled rows the loss in nats at each position, whether it was guessed right, whether it is predicted; of
+        others the ids and scores of the best candidates at each position, and how many positions are masks."""
         import torch
         import torch.nn.functional as F
 
@@ -336,21 +334,30 @@ class MaskedLanguageModeling(Task):
             loss = F.cross_entropy(logits.flatten(0, 1), labels.flatten(), ignore_index=-100, reduction="none")
             used = labels != -100
             right = (logits.argmax(-1) == labels) & used
-            sums = torch.stack([loss.view_as(labels), right, used], dim=-1)
-            return sums.cpu().double().sum(1).numpy()
+            return {"each": torch.stack([loss.view_as(labels), right, used], dim=-1)}
         scores = logits.softmax(-1)
-        if len(unnamed := self._unnamed(scores.shape[-1])):
-            scores[..., torch.from_numpy(unnamed).to(scores.device)] = -1.0
-        scores, ids = scores.topk(min(self.top_k, scores.shape[-1] - len(unnamed)))
-        found = np.empty(ids.shape, dtype=CANDIDATE)
-        found["id"], found["score"] = ids.cpu().numpy(), scores.cpu().numpy()
-        counts = (positions >= 0).sum(1).tolist()
-        return [candidates[:count] for candidates, count in zip(found, counts, strict=True)]
+        unnamed = self._unnamed(scores.shape[-1], scores.device)
+        scores, ids = scores.index_fill_(-1, unnamed, -1.0).topk(min(self.top_k, scores.shape[-1] - len(unnamed)))
+        return {"ids": ids, "scores": scores, "count": (positions >= 0).sum(1)}
 
-    def _unnamed(self, width: int) -> np.ndarray:
+    def keep(self, reduced: Mapping[str, torch.Tensor]) -> Outputs:
+        """Of labelled rows the sums (loss in nats, right, predicted), shape (rows, 3); of others `CANDIDATE` arrays.
+
+        A row's candidates have shape (masks, top k), best first.
+        """
+        if "each" in reduced:
+            return reduced["each"].double().sum(1).numpy()
+        found = np.empty(reduced["ids"].shape, dtype=CANDIDATE)
+        found["id"], found["score"] = reduced["ids"].numpy(), reduced["scores"].numpy()
+        return [candidates[:count] for candidates, count in zip(found, reduced["count"].tolist(), strict=True)]
+
+    def _unnamed(self, width: int, device: torch.device) -> torch.Tensor:
         """Ids that the tokenizer has no token for: some models have rows up to a round number."""
-        if self._gaps is None or self._gaps[0] != width:
-            self._gaps = width, np.setdiff1d(np.arange(width), list(self.tokenizer.get_vocab().values()))
+        import torch
+
+        if self._gaps is None or self._gaps[0] != width or self._gaps[1].device != device:
+            gaps = np.setdiff1d(np.arange(width), list(self.tokenizer.get_vocab().values()))
+            self._gaps = width, torch.from_numpy(gaps).to(device)
         return self._gaps[1]
 
     # --- learning from a teacher ---

@@ -477,13 +477,19 @@ class QuestionAnswering(Task):
     def collate(self, tokenizer: Any) -> Callable[[list[dict[str, Any]]], dict[str, torch.Tensor]]:
         return _Collator(tokenizer)
 
-    def keep(self, logits: torch.Tensor, batch: Mapping[str, torch.Tensor]) -> np.ndarray:
-        """The best spans of each window in tokens, see `spans.best_spans`; shape (rows, 1 + n)."""
+    def reduced(self, logits: torch.Tensor, batch: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        """The best spans of each window in tokens, see `spans.best_spans`."""
         from nlpkit.inference import spans
 
         return spans.best_spans(
             logits, batch["passage"], batch["cls"], count=self._depth, longest=self.max_answer_length
         )
+
+    def keep(self, reduced: Mapping[str, torch.Tensor]) -> np.ndarray:
+        """The same as `spans.SPAN`, shape (rows, 1 + n)."""
+        from nlpkit.inference import spans
+
+        return spans.as_array(reduced, count=self._depth)
 
     # --- learning from a teacher ---
 

@@ -646,10 +646,14 @@ class TokenClassification(Task):
     def collate(self, tokenizer: Any) -> Callable[[list[dict[str, Any]]], dict[str, torch.Tensor]]:
         return _Collator(tokenizer)
 
-    def keep(self, logits: torch.Tensor, batch: Mapping[str, torch.Tensor]) -> list[np.ndarray]:
+    def reduced(self, logits: torch.Tensor, batch: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        """The logits, and which tokens are read: to pick these on a GPU would wait for it."""
+        return {"logits": logits, "read": batch["read"]}
+
+    def keep(self, reduced: Mapping[str, torch.Tensor]) -> list[np.ndarray]:
         """For each row the logits of the tokens that are read, shape (read, labels)."""
-        kept = logits[batch["read"]].float().cpu().numpy()
-        return np.split(kept, np.cumsum(batch["read"].sum(1).cpu().numpy())[:-1])
+        kept = reduced["logits"][reduced["read"]].float().numpy()
+        return np.split(kept, np.cumsum(reduced["read"].sum(1).numpy())[:-1])
 
     # --- learning from a teacher ---
 

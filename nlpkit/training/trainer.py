@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import torch
+from accelerate.utils import gather_object
 from transformers import PreTrainedModel, Trainer
 from transformers.trainer_utils import EvalLoopOutput
 
 from nlpkit import fitting, process, reporting
 from nlpkit.data.features import Columns
 from nlpkit.errors import RunError, first_line
+from nlpkit.inference.overlap import arriving
 from nlpkit.measurement import memory
 from nlpkit.runs.files import write_json, writing
 from nlpkit.runs.folder import RunFolder
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
     from nlpkit.tasks.base import Task
     from nlpkit.tasks.outputs import Outputs
 
+GATHERED = 16  # batches of an evaluation that processes exchange at once
 R = TypeVar("R")
 
 
@@ -329,25 +332,43 @@ class NlpkitTrainer(ResumableTrainer):
 
     def _run(self, dataloader: Any) -> tuple[Outputs, float]:
         """What the task keeps of all rows, and their mean loss, over all processes."""
-        model: Any = self.model
-        model.eval()
+        self.model.eval()  # type: ignore[union-attr]
         parts: list[Outputs] = []
+        own: list[Outputs] = []  # that the other processes do not have yet
         total = torch.zeros(2, dtype=torch.float64)  # loss summed over label entries, and their number
-        for batch in dataloader:
-            batch = self._prepare_inputs(batch)
-            with torch.no_grad(), self.accelerator.autocast():
-                logits = self.task.forward(model, batch)
-                entries = int((batch["labels"] != IGNORED).sum())
-                loss = self.task.loss(logits, batch["labels"], None)
-            total += torch.tensor([float(loss) * entries if entries else 0.0, entries], dtype=torch.float64)
-            kept = self.task.keep(logits, batch)
-            if self.accelerator.num_processes > 1:
-                rows = self.accelerator.gather_for_metrics(list(kept), use_gather_object=True)
-                kept = np.stack(rows) if isinstance(kept, np.ndarray) else rows
-            parts.append(kept)
-            self.control = self.callback_handler.on_prediction_step(self.args, self.state, self.control)
+        # one block for all batches: within it the weights are cast once
+        with torch.no_grad(), self.accelerator.autocast():
+            for _, found in arriving((None, self._evaluated(batch)) for batch in dataloader):
+                loss, entries = float(found.pop("loss")), int(found.pop("entries"))
+                total += torch.tensor([loss * entries if entries else 0.0, entries], dtype=torch.float64)
+                own.append(self.task.keep(found))
+                if len(own) == GATHERED:
+                    parts, own = parts + self._of_all(own), []
+        parts += self._of_all(own)
         total = self.accelerator.reduce(total.to(self.args.device, torch.float32)).cpu()
-        return model_outputs.joined(parts), float(total[0] / total[1].clamp(min=1))
+        # processes have as many batches each: the last of them begin again with the first rows
+        outputs = model_outputs.joined(parts)[: len(dataloader.dataset)]
+        return outputs, float(total[0] / total[1].clamp(min=1))
+
+    def _evaluated(self, batch: Any) -> dict[str, torch.Tensor]:
+        """What the task reduces a batch to, its mean `loss` and over how many label `entries`; nothing waits for it."""
+        batch = self._prepare_inputs(batch)
+        logits = self.task.forward(self.model, batch)
+        labels = batch["labels"]
+        self.control = self.callback_handler.on_prediction_step(self.args, self.state, self.control)
+        return {
+            **self.task.reduced(logits, batch),
+            "loss": self.task.loss(logits, labels, None),
+            "entries": (labels != IGNORED).sum(),
+        }
+
+    def _of_all(self, parts: list[Outputs]) -> list[Outputs]:
+        """The parts of all processes, batch by batch; each has as many."""
+        count = self.accelerator.num_processes
+        if count == 1:
+            return parts
+        found = gather_object(parts)  # those of a process after those of the one before it
+        return [found[rank * len(parts) + i] for i in range(len(parts)) for rank in range(count)]
 
     def _get_train_sampler(self, train_dataset: Any = None) -> LengthBatchSampler:
         return self.ordered(self.splits["train"].lengths, grouped=self.grouped)

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import contextlib
 import csv
 import datetime
 import gzip
@@ -262,16 +261,16 @@ def test_a_failure_leaves_no_half_written_output(
 ) -> None:
     path = write(tmp_path / "in.csv", few)
     monkeypatch.setattr(predict, "CHUNK", 4)
-    real = Predictor.answers
+    real = Predictor.logits
     calls = []
 
-    def answers(self: Predictor, batch: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    def logits(self: Predictor, batch: Mapping[str, Any]) -> Any:
         calls.append(batch)
         if len(calls) == 3:
             raise RuntimeError("power cut")
         return real(self, batch)
 
-    monkeypatch.setattr(Predictor, "answers", answers)
+    monkeypatch.setattr(Predictor, "logits", logits)
     with pytest.raises(RuntimeError):
         predict.run(config(trained, input=str(path), output=tmp_path / "out.csv"))
     assert [file.name for file in tmp_path.iterdir()] == ["in.csv"]
@@ -594,16 +593,15 @@ def test_numbers_among_texts_are_answered_as_they_are_trained_on(
     else:
         write(path, [{"text": value, "id": "x"} for value in values])
     texts: list[str] = []
-    original = Predictor.answers
+    original = Predictor._inputs
 
-    def answers(self: Predictor, found: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-        for row in found:
-            with contextlib.suppress(ValueError):
-                texts.append(self.task.inputs(row)["text"])
-        return original(self, found)
+    def inputs(self: Predictor, found: Sequence[Mapping[str, Any]]) -> Any:
+        out = original(self, found)
+        texts.extend(entry["text"] for entry in out[0])
+        return out
 
     warned: list[str] = []
-    monkeypatch.setattr(Predictor, "answers", answers)
+    monkeypatch.setattr(Predictor, "_inputs", inputs)
     monkeypatch.setattr(reporting.Reporter, "warn", lambda self, message: warned.append(message))
     report = predict.run(config(trained, input=str(path), output=tmp_path / "out.jsonl"))
     assert texts == ["12", "0.5", "3"]

@@ -23,8 +23,11 @@ def ragged(trained: Path, monkeypatch: pytest.MonkeyPatch) -> Predictor:
     """A task whose output is as long as its row: the token ids, as per-token labels would be."""
     made = Predictor(predict.Config(model=str(trained), texts=["-"], device="cpu", batch_size=4))
 
-    def keep(logits: Any, batch: Mapping[str, Any]) -> list[np.ndarray]:
+    def reduced(logits: Any, batch: Mapping[str, Any]) -> Mapping[str, Any]:
         assert set(batch) == {"input_ids", "attention_mask"}
+        return batch
+
+    def keep(batch: Mapping[str, Any]) -> list[np.ndarray]:
         lengths = batch["attention_mask"].sum(1).tolist()
         return [ids[:length].numpy() for ids, length in zip(batch["input_ids"], lengths, strict=True)]
 
@@ -35,6 +38,7 @@ def ragged(trained: Path, monkeypatch: pytest.MonkeyPatch) -> Predictor:
             for i in range(max(example) + 1)
         ]
 
+    monkeypatch.setattr(made.task, "reduced", reduced)
     monkeypatch.setattr(made.task, "keep", keep)
     monkeypatch.setattr(made.task, "pool", pool)
     return made

@@ -12,6 +12,11 @@ def listed(found: np.ndarray) -> list[tuple[int, int]]:
     return [(int(span["start"]), int(span["end"])) for span in found if np.isfinite(span["score"])]
 
 
+def best(logits: torch.Tensor, passage: torch.Tensor, cls: torch.Tensor, *, count: int, longest: int) -> np.ndarray:
+    found = spans.best_spans(logits, passage, cls, count=count, longest=longest)
+    return spans.as_array(found, count=count)
+
+
 @pytest.mark.parametrize("seed", range(5))
 @pytest.mark.parametrize(("count", "longest"), [(20, 7), (3, 1), (5, 1000), (500, 30)])
 def test_the_best_spans_of_all_there_are(seed: int, count: int, longest: int) -> None:
@@ -21,7 +26,7 @@ def test_the_best_spans_of_all_there_are(seed: int, count: int, longest: int) ->
     first = rng.integers(1, 10, rows)
     end = first + rng.integers(0, 15, rows)
     cls = torch.tensor(rng.integers(0, tokens, rows))
-    found = spans.best_spans(logits, torch.tensor(np.stack([first, end], 1)), cls, count=count, longest=longest)
+    found = best(logits, torch.tensor(np.stack([first, end], 1)), cls, count=count, longest=longest)
     assert found.shape == (rows, 1 + count)
     for row in range(rows):
         assert tuple(found[row, 0])[:2] == (-1, -1)
@@ -31,18 +36,18 @@ def test_the_best_spans_of_all_there_are(seed: int, count: int, longest: int) ->
             for i in range(first[row], end[row])
             for j in range(i, min(i + longest, end[row]))
         ]
-        best = sorted(every, reverse=True)[:count]
-        assert listed(found[row, 1:]) == [(i, j) for _, i, j in best]
-        assert found["score"][row, 1 : 1 + len(best)].tolist() == pytest.approx([score for score, *_ in best])
+        wanted = sorted(every, reverse=True)[:count]
+        assert listed(found[row, 1:]) == [(i, j) for _, i, j in wanted]
+        assert found["score"][row, 1 : 1 + len(wanted)].tolist() == pytest.approx([score for score, *_ in wanted])
 
 
 def test_half_precision_and_padding_do_not_change_the_spans() -> None:
     torch.manual_seed(0)
     logits = torch.randn(4, 12, 2).bfloat16()
     passage, cls = torch.tensor([[3, 10]] * 4), torch.zeros(4, dtype=torch.long)
-    alone = spans.best_spans(logits, passage, cls, count=5, longest=4)
+    alone = best(logits, passage, cls, count=5, longest=4)
     padded = torch.cat([logits, torch.full((4, 6, 2), 50.0).bfloat16()], dim=1)
-    assert (spans.best_spans(padded, passage, cls, count=5, longest=4) == alone).all()
+    assert (best(padded, passage, cls, count=5, longest=4) == alone).all()
 
 
 def window(null: float, *found: tuple[int, int, float], count: int = 3) -> np.ndarray:
