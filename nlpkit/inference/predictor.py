@@ -164,8 +164,11 @@ class Predictor:
     def __init__(self, options: TrainedModelOptions) -> None:
         from nlpkit.training import devices
 
-        device = devices.choose(options)
+        device = devices.choose(options)  # before torch touches CUDA
         trained = open_trained(options.model, options, revision=options.model_revision)
+        from nlpkit.inference import onnx
+
+        device = onnx.placed(trained.model, device, options)
         task = trained.task
         if options.max_length:
             features.require_length(options.max_length, trained.most)
@@ -182,7 +185,10 @@ class Predictor:
         return predictor
 
     def _set(self, task: Task, model: Any, tokenizer: Any, device: Device, batch_size: int) -> None:
-        self.task, self.tokenizer, self.device, self.batch_size = task, tokenizer, device, batch_size
+        from nlpkit.inference import onnx
+
+        self.task, self.tokenizer, self.batch_size = task, tokenizer, batch_size
+        self.device = onnx.device_of(model, device)
         self.model = model.to(device.name).eval()
         self.collate = task.collate(tokenizer)
         self.cut = features.Cut(0, 0, 0, task.max_length)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nlpkit.data import features
+from nlpkit.measurement import timing
 
 if TYPE_CHECKING:
     import torch
@@ -116,8 +117,6 @@ def of_like_length(rows: Sequence[dict[str, Any]], batch_size: int) -> list[list
 
 def _timed(side: _Side, batch: Mapping[str, torch.Tensor]) -> float:
     """Seconds of one forward pass, to its end on the device."""
-    from nlpkit.measurement import timing
-
     synchronize = timing.synchronizer(side.predictor.device.name)
     synchronize()
     start = time.perf_counter()

@@ -265,8 +265,11 @@ def _extras() -> dict[str, dict[str, Any]]:
 
 
 def _installed(package: str) -> bool:
-    with contextlib.suppress(metadata.PackageNotFoundError):
-        return bool(metadata.version(package))
+    # the one for the GPU has the same modules, and does not bear the other beside it
+    names = (package, "onnxruntime-gpu") if package == "onnxruntime" else (package,)
+    for name in names:
+        with contextlib.suppress(metadata.PackageNotFoundError):
+            return bool(metadata.version(name))
     return False
 
 

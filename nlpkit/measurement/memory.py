@@ -1,7 +1,7 @@
 """How much memory a process takes at most while something runs.
 
 On Linux the system keeps the peak of the resident memory, and can be told to start over; on a GPU torch's allocator
-does. Elsewhere a thread looks every millisecond.
+does, and of ONNX Runtime the driver tells. Elsewhere a thread looks every millisecond.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
+
+from nlpkit.measurement import nvml
 
 STATUS, CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 RESET_PEAK = "5"  # written to clear_refs (Linux 4.0, Documentation/filesystems/proc.rst)
@@ -80,6 +82,66 @@ class Allocated:
         return torch.cuda.max_memory_allocated()
 
 
+class OfProcess:
+    """What this process has on a CUDA GPU, as the driver counts it: torch knows nothing of ONNX Runtime's allocator.
+
+    That keeps what it has taken until its session ends, so the peak is what is in use behind the calls.
+
+    Args:
+        gpu: that the process uses.
+    """
+
+    method = (
+        "memory of the process on the GPU as the driver counts it (NVML), CUDA's context with it, which ONNX Runtime "
+        "keeps until a size is done"
+    )
+
+    def __init__(self, gpu: nvml.Gpu) -> None:
+        self._gpu = gpu
+        self._last = 0
+
+    def in_use(self) -> int:
+        """See `Meter`."""
+        self._last = self._gpu.own_bytes() or self._last
+        return self._last
+
+    def start(self) -> int:
+        """See `Meter`."""
+        return self.in_use()
+
+    def peak(self) -> int:
+        """See `Meter`."""
+        return self.in_use()
+
+
+class Growth:
+    """By how much the memory in use on the whole GPU has grown, where nothing tells which part is of this process.
+
+    Args:
+        before: bytes in use on the whole GPU before the model was opened.
+        why: nothing tells.
+    """
+
+    def __init__(self, before: int, why: str) -> None:
+        self.method = (
+            "growth of the memory in use on the whole GPU since before the model was opened, with what other processes "
+            f"took or gave back since; that of this process is not known ({why})"
+        )
+        self._before = before
+
+    def in_use(self) -> int:
+        """See `Meter`."""
+        return max(whole_gpu() - self._before, 0)
+
+    def start(self) -> int:
+        """See `Meter`."""
+        return self.in_use()
+
+    def peak(self) -> int:
+        """See `Meter`; ONNX Runtime gives nothing back meanwhile."""
+        return self.in_use()
+
+
 class Sampled:
     """Memory that a thread looks at every millisecond.
 
@@ -115,18 +177,20 @@ class Sampled:
         return max(self._peak, self.in_use())
 
 
-def meter(device: str = "cpu", *, exported: bool = False) -> Meter:
+def meter(device: str = "cpu", *, exported: bool = False, before: int = 0) -> Meter:
     """What tells the memory of a model.
 
     Args:
         device: as torch names it.
         exported: whether ONNX Runtime runs it, whose allocator torch knows nothing of.
+        before: bytes in use on the whole GPU before the model was opened; see `whole_gpu`.
     """
-    if device == "cuda" and exported:
-        return Sampled(_whole_gpu, "memory in use on the whole GPU")
-    if device == "cuda":
+    kind = device.partition(":")[0]
+    if kind == "cuda" and exported:
+        return _of_process(before)
+    if kind == "cuda":
         return Allocated()
-    if device == "mps":
+    if kind == "mps":
         import torch
 
         return Sampled(torch.mps.driver_allocated_memory, "memory that the GPU driver allocated")
@@ -152,7 +216,17 @@ def _status(field: str) -> int:
     return int(found[1]) * 1024
 
 
-def _whole_gpu() -> int:
+def _of_process(before: int) -> Meter:
+    gpu = nvml.gpu()
+    if isinstance(gpu, str):
+        return Growth(before, gpu)
+    if gpu.own_bytes() is None:
+        return Growth(before, "the driver does not name it, as in many containers")
+    return OfProcess(gpu)
+
+
+def whole_gpu() -> int:
+    """Bytes in use on the CUDA GPU, by whomever."""
     import torch
 
     free, total = torch.cuda.mem_get_info()

@@ -12,7 +12,7 @@ import torch
 
 from nlpkit import fitting, models
 from nlpkit.errors import UserError
-from nlpkit.inference.onnx import OnnxModel
+from nlpkit.inference.onnx import OnnxModel, placed
 from nlpkit.inference.predictor import open_trained
 from nlpkit.measurement import memory, timing
 from nlpkit.nearby import expanded
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedConfig
 
     from nlpkit.measurement.spec import Subject, SubjectOptions
+    from nlpkit.options import DeviceOptions
     from nlpkit.tasks.base import Task
     from nlpkit.training.devices import Device
 
@@ -63,19 +64,18 @@ class Model:
         return isinstance(self.net, OnnxModel)
 
     @property
-    def described(self) -> str:
-        """The device, for people. What runs in ONNX Runtime has the precision of its file, not that of the device."""
-        chip = self.device.described.rpartition(",")[0]
-        return f"{chip}, ONNX Runtime" if self.exported else self.device.described
-
-    @property
     def architecture(self) -> str:
         """Name of its class; of an exported model, as its config names it."""
         return (self.config.architectures or ["unknown"])[0] if self.exported else type(self.net).__name__
 
 
-def open_model(subject: Subject, options: SubjectOptions, device: Device) -> Model:
+def open_model(
+    subject: Subject, options: SubjectOptions, device: Device, chosen_for: DeviceOptions | None = None
+) -> Model:
     """Open what a subject names, as its backend runs it, but for compilation.
+
+    Args:
+        chosen_for: the options that the device was chosen for; see `onnx.placed`.
 
     Raises:
         UserError: it cannot be opened, its config has no such entry, or it is exported already and cannot be changed.
@@ -90,7 +90,7 @@ def open_model(subject: Subject, options: SubjectOptions, device: Device) -> Mod
         place = exporting.exported_folder(subject, options)
     elif subject.overrides:
         raise UserError(f"{subject.name}: {place} is exported: its config cannot be changed", "Leave out :KEY=VALUE.")
-    return _open_exported(place, options, device)
+    return _open_exported(place, options, device, chosen_for)
 
 
 def open_torch(subject: Subject, options: SubjectOptions, device: Device) -> Model:
@@ -188,18 +188,16 @@ def tokenizer_of(place: str, options: SubjectOptions) -> Any:
     return models.load_tokenizer(place, revision=options.model_revision, trust_remote_code=options.trust_remote_code)
 
 
-def _open_exported(place: Path, options: SubjectOptions, device: Device) -> Model:
+def _open_exported(place: Path, options: SubjectOptions, device: Device, chosen_for: DeviceOptions | None) -> Model:
     """Open a folder that holds an exported model; with a task and a tokenizer, where it has them."""
     config = models.load_config(str(place))
     task: Task | None = None
     tokenizer, most = None, models.takes(config)
     limit = most
-    start = time.perf_counter()
     record = read_record(place)
     if not options.config_only and registry.known_task(config, (record or {}).get("task"), place) is not None:
         trained = open_trained(str(place), options)
         net, task, tokenizer, limit = trained.model, trained.task, trained.tokenizer, trained.limit
-        start = time.perf_counter()
     else:
         file = models.exported_file(place)
         assert file is not None
@@ -209,8 +207,9 @@ def _open_exported(place: Path, options: SubjectOptions, device: Device) -> Mode
             if tokenizer is not None:
                 fitting.fit(net, tokenizer)
             limit = models.max_positions(config, tokenizer)
-            start = time.perf_counter()
-    net.to(device.name)
+    device = placed(net, device, chosen_for)
+    net.close()
+    start = time.perf_counter()
     net.session  # noqa: B018 (opens it)
     return Model(net, config, device, task, tokenizer, limit, most, place, time.perf_counter() - start)
 

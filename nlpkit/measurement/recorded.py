@@ -26,6 +26,8 @@ class _Subject(Part):
     load_seconds: Figure
     idle_bytes: Count | None
     memory_method: str | None
+    energy_method: str | None = None
+    remarks: list[str] = Field(default_factory=list)
     metrics: Figures | None
     kept: Figure
 

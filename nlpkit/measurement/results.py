@@ -102,6 +102,8 @@ def _subject(subject: Subject, launches: Sequence[Opened]) -> Entry:
         "load_seconds": median(one.load_seconds for one in launches) if launches else None,
         "idle_bytes": int(median(one.idle_bytes for one in launches)) if launches else None,
         "memory_method": known.memory_method if known else None,
+        "energy_method": known.energy_method or None if known else None,
+        "remarks": list(dict.fromkeys(remark for one in launches for remark in one.remarks)),
     }
 
 

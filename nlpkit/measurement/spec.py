@@ -99,6 +99,8 @@ class Opened:
         main_metric: of the task.
         higher_is_better: of that metric.
         memory_method: what is counted as memory, in words.
+        energy_method: what energy is of, in words; nothing where no counter tells it.
+        remarks: what else bears on the figures, such as another device than was asked for.
     """
 
     device: str
@@ -112,6 +114,8 @@ class Opened:
     main_metric: str | None = None
     higher_is_better: bool = True
     memory_method: str = ""
+    energy_method: str = ""
+    remarks: Sequence[str] = ()
 
 
 @dataclass(frozen=True)

@@ -131,12 +131,14 @@ def _number(value: float | None) -> str | None:
 
 
 def sentences(made: Document) -> list[str]:
-    """Where one model overtakes another, and why there are figures missing."""
+    """Where one model overtakes another, what bears on its figures, and why there are some missing."""
     said = [
         f"{crossing['faster']} is faster than {crossing['slower']} from about {crossing['length']:,.0f} tokens on "
         f"({crossing['mode']}, batch size {crossing['batch_size']})"
         for crossing in made["crossings"]
     ]
+    for subject in made["subjects"]:
+        said += [f"{subject['name']}: {remark}" for remark in subject.get("remarks", ())]
     for point in made["points"]:
         for result in point["results"]:
             if result["message"]:
@@ -186,6 +188,9 @@ def method(made: Document) -> list[str]:
         )
     meters = dict.fromkeys(subject["memory_method"] for subject in made["subjects"] if subject["memory_method"])
     said.append(f"memory: the most while the size was measured, median of the launches: {'; '.join(meters)}")
+    counters = dict.fromkeys(filter(None, (subject.get("energy_method") for subject in made["subjects"])))
+    if counters and any(result["joules_per_sample"] is not None for _, result in results):
+        said.append(f"energy, while calls are made: {'; '.join(counters)}")
     if made["peak_flops"] and any(result["share_of_peak"] is not None for _, result in results):
         rate = f"{made['peak_flops'] / 1e9:,.0f} GFLOP/s"
         said.append(f"peak: {rate} of a dense matrix product in torch, measured beside them")

@@ -34,7 +34,8 @@ def synchronizer(device: str) -> Call:
     """What waits until a device (as torch names it) has done what it was given."""
     import torch
 
-    return {"cuda": torch.cuda.synchronize, "mps": torch.mps.synchronize}.get(device, lambda: None)
+    kind = torch.device(device).type
+    return {"cuda": torch.cuda.synchronize, "mps": torch.mps.synchronize}.get(kind, lambda: None)
 
 
 def timed(calls: Sequence[Call], passes: int, synchronize: Call) -> list[float]:

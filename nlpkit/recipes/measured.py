@@ -113,7 +113,7 @@ class Worker:
             held_out: whether the data are those of a run, of which a part was held out.
             others: whether other models are on the same device, which take turns with this one.
         """
-        from nlpkit.measurement import energy, memory, opening, timing
+        from nlpkit.measurement import energy, memory, nvml, opening, timing
         from nlpkit.recipes import price
         from nlpkit.training import devices
 
@@ -121,14 +121,18 @@ class Worker:
         self.others = others
         self.device = device = devices.choose(self.config)
         _limit_memory(self.config.memory_limit, device.name)
-        self.model = model = opening.open_model(self.subject, self.config, device)
+        before = memory.whole_gpu() if device.name.startswith("cuda") else 0
+        with reporting.listening() as said:
+            self.model = model = opening.open_model(self.subject, self.config, device, self.config)
+        self.device = model.device
         self.traits = None if model.exported else opening.traits(model.net)
-        self.synchronize = timing.synchronizer(device.name)
-        self.meter = memory.meter(device.name, exported=model.exported)
-        self.energy = energy.counter(device.name)
+        self.synchronize = timing.synchronizer(self.device.name)
+        self.meter = memory.meter(self.device.name, exported=model.exported, before=before)
         memory.release()
+        self.synchronize()
+        self.energy = energy.counter(self.device.name)
         opened = Opened(
-            device=model.described,
+            device=self.device.described,
             architecture=model.architecture,
             parameters=model.net.num_parameters(),
             bytes=price.weight_bytes(model.folder) if model.folder else None,
@@ -139,6 +143,8 @@ class Worker:
             main_metric=model.task.main_metric if model.task else None,
             higher_is_better=model.task.higher_is_better(model.task.main_metric) if model.task else True,
             memory_method=self.meter.method,
+            energy_method=self.energy.method if self.energy else "",
+            remarks=[*dict.fromkeys(said.warnings), *(nvml.sharing() if self.device.name.startswith("cuda") else [])],
         )
         return {"opened": asdict(opened)}
 
@@ -233,9 +239,11 @@ class Worker:
                 call()
             self.synchronize()  # what the device still does is no part of what is counted
         self._cold = False
-        before = self.energy.joules() if self.energy else 0.0
-        seconds = timing.timed(calls, passes, self.synchronize)
-        joules = self.energy.joules() - before if self.energy else None
+        joules = None
+        if self.energy is None:
+            seconds = timing.timed(calls, passes, self.synchronize)
+        else:
+            seconds, joules = self.energy.of(lambda: timing.timed(calls, passes, self.synchronize))
         self._make_room()
         return {"seconds": seconds, "joules": joules}
 
@@ -327,7 +335,7 @@ class Worker:
                 return
             del self.model
         memory.release()
-        self.model = opening.open_model(self.subject, self.config, self.device)
+        self.model = opening.open_model(self.subject, self.config, self.device, self.config)
 
     def _begin(self, mode: Mode) -> None:
         """Make a small call, the first of its kind: what libraries take with it, and keep, is no part of a point."""

@@ -145,7 +145,7 @@ def remarks(price: Mapping[str, Any]) -> list[str]:
         return []
     return [
         f"latency of one row at a time, rows/s in batches of {price['sides'][0]['batch_size']} of like length; the "
-        f"model alone, {price['device'][0]}"
+        f"model alone, {'; '.join(dict.fromkeys(price['device']))}"
     ]
 
 

@@ -157,9 +157,10 @@ def _open(config: Config) -> _Source:
     from nlpkit.training import devices
 
     device = devices.choose(config)
-    to = config.to or ("onnx-fp16" if device.name == "cuda" else "onnx-int8")
-    if to.startswith("onnx"):
-        exporting.require_packages(f"--to {to}")
+    if config.to is None or config.to.startswith("onnx"):
+        exporting.require_packages(f"--to {config.to or 'onnx-int8'}")
+        device = _device_of_onnx(config, device)
+    to = config.to or ("onnx-int8" if device.name == "cpu" else "onnx-fp16")
     _refuse_unread(config, to)
     trained = open_trained(config.model, config, revision=config.model_revision, exported=False)
     named = any(getattr(config, name) for name in NAMES_DATA)
@@ -176,6 +177,29 @@ def _open(config: Config) -> _Source:
         for warning in overlap(trained.record, config.model, keys, trained.task, loaded, judged):
             reporting.current().warn(warning)
     return _Source(config, to, trained, device, examples, loaded.source.to_record(), findings, {})
+
+
+def _device_of_onnx(config: Config, device: Device) -> Device:
+    """Where the exported model, and the one it is compared with, are to run: said, or refused, before the export.
+
+    Raises:
+        UserError: ONNX Runtime does not run on the device that was named.
+    """
+    from nlpkit.inference import onnx
+
+    kind = device.name.partition(":")[0]
+    int8 = (config.to or "").startswith("onnx-int8")
+    if (found := onnx.obstacle(kind)) is not None:
+        if config.device != "auto":
+            raise UserError(*found)
+        return onnx.on_cpu(config, f"{found.message} ({found.hint})")
+    if not int8 or kind == "cpu":
+        return device
+    why = f"--to {config.to} is for the CPU: on a GPU its products run in float32 or on the CPU all the same"
+    if config.device == "auto":
+        return onnx.on_cpu(config, why)
+    reporting.current().warn(why)
+    return device
 
 
 def _judged(loaded: LoadedData, found: dict[str, Dataset]) -> dict[str, Dataset]:

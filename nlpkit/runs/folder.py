@@ -305,7 +305,8 @@ def versions() -> dict[str, str]:
     import platform
     from importlib import metadata
 
-    names = "transformers torch datasets tokenizers accelerate evaluate scikit-learn numpy onnxruntime torchao"
+    names = "transformers torch datasets tokenizers accelerate evaluate scikit-learn numpy"
+    names += " onnxruntime onnxruntime-gpu torchao"
     found = {"nlpkit": __version__, "python": platform.python_version()}
     for name in names.split():
         with contextlib.suppress(metadata.PackageNotFoundError):
