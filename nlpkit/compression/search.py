@@ -25,8 +25,10 @@ from nlpkit.compression.anatomy import Anatomy, Layer, anatomy, layer_of
 from nlpkit.compression.importance import Batch, Importance
 from nlpkit.compression.structures import LayerCut, Structure
 from nlpkit.errors import UserError
+from nlpkit.measurement import memory, timing
 
 if TYPE_CHECKING:
+    from nlpkit.inference.predictor import Predictor
     from nlpkit.tasks.base import Task
 
 Kind = Literal["ffn", "heads", "layers"]
@@ -36,7 +38,10 @@ STEPS = 64  # FFN widths that are looked at are multiples of a 64th of the whole
 MEASURED = 8  # of which latency and loss are measured at so many, and read off between them
 SECONDS = 6.0  # of measuring latencies
 MIN_ROUNDS = 5
-LATENCY_ROWS = 32  # of the batch that latency is measured on
+LATENCY_ROWS = 32  # of the batch that latency is measured on; on a GPU at least
+MOST_LATENCY_ROWS = 4_096  # that a GPU is given, where its memory takes them
+FILLED = 1.8  # times as long with twice the rows: then a GPU is busy, and not waiting for its next kernel
+TOLD_APART = 0.05  # of the time of a layer on a GPU: what has to be saved by the smallest size
 LOSS_BATCHES = 4  # that losses are measured on
 ROUNDING = 1e-9  # of sums of costs
 BUDGET_STEPS = 2_000  # to which the budget is divided in the search over layers
@@ -54,12 +59,17 @@ class Costs:
         rest: cost of all that is not a layer.
         heads: number of heads -> cost of a layer that has so many and its whole FFN.
         neurons: FFN neurons -> cost of a layer that has so many and all its heads.
+        rows, tokens: of the batch that seconds were measured on.
+        alike: parts that a layer takes as long without, so that no size is said to save time.
     """
 
     unit: Literal["seconds", "weights"]
     rest: float
     heads: Mapping[int, float]
     neurons: Mapping[int, float]
+    rows: int | None = None
+    tokens: int | None = None
+    alike: Sequence[Kind] = ()
 
     def layer(self, heads: int, neurons: int) -> float:
         """Cost of one layer: that of the whole, less what the missing heads and the missing neurons cost."""
@@ -97,51 +107,117 @@ def weights(model: Any) -> Costs:
     )
 
 
-def latencies(model: Any, batches: Sequence[Batch], task: Task, *, seconds: float = SECONDS) -> Costs:
+def latencies(
+    model: Any,
+    batches: Sequence[Batch],
+    forward: Callable[[Batch], Any],
+    *,
+    device: str = "cpu",
+    seconds: float = SECONDS,
+) -> Costs:
     """Measure on this machine how long a layer takes by its size, and the whole model.
 
     One layer is copied in each size and run on what the model hands it, all sizes by turns; medians over the rounds.
 
     Args:
-        model: in evaluation mode.
-        batches: of which the one of median length is taken, `LATENCY_ROWS` of its rows at most.
+        model: in evaluation mode, in the arithmetic that it will answer in.
+        batches: of which the one of median length is taken, `LATENCY_ROWS` of its rows at most. On a GPU they are
+            repeated until it is busy, see `_filling`.
+        forward: runs the model on a batch.
+        device: where they are, as torch names it.
         seconds: of measuring; at least `MIN_ROUNDS` rounds are made.
     """
     found = anatomy(model)
+    watch = timing.stopwatch(device)
     batch = sorted(batches, key=lambda batch: batch["input_ids"].shape[1])[len(batches) // 2]
     batch = {name: tensor[:LATENCY_ROWS] for name, tensor in batch.items()}
     largest = max(found.layers, key=lambda layer: (found.heads_of(layer), layer.neurons))
-    arguments, keywords = _handed_to(largest, lambda: task.forward(model, batch))
+    if device != "cpu":
+        batch = _filling(largest, batch, forward, watch)
+    handed = _handed_to(largest, batch, forward)
     all_heads, all_neurons = found.heads_of(largest), largest.neurons
     head_counts = _spread(_grid(all_heads, all_heads) if found.family.cuts_heads else [all_heads])
     widths = _spread(_grid(all_neurons, STEPS))
     sizes = [*((count, all_neurons) for count in head_counts), *((all_heads, width) for width in widths)]
     layers = {size: _resized(found, largest, *size) for size in sizes}
-    runs: dict[Any, Callable[[], Any]] = {
-        size: partial(layer.module, *arguments, **keywords) for size, layer in layers.items()
-    }
-    runs["model"] = lambda: task.forward(model, batch)
-    taken = _timed(runs, seconds)
+    runs: dict[Any, Callable[[], Any]] = {size: partial(handed.run, layer.module) for size, layer in layers.items()}
+    runs["model"] = lambda: forward(batch)
+    taken = _timed(runs, seconds, watch)
     whole = taken[all_heads, all_neurons]
     depth = model.config.num_hidden_layers
-    return Costs(
-        unit="seconds",
-        rest=max(taken["model"] - depth * whole, 0.0),
-        heads=_rising({count: taken[count, all_neurons] for count in head_counts}),
-        neurons=_rising({width: taken[all_heads, width] for width in widths}),
-    )
+    rows, tokens = batch["input_ids"].shape
+    tables: dict[Kind, dict[int, float]] = {
+        "heads": _rising({count: taken[count, all_neurons] for count in head_counts}),
+        "ffn": _rising({width: taken[all_heads, width] for width in widths}),
+    }
+    alike: list[Kind] = []
+    for kind, table in tables.items():
+        # what is left of times that are equal is noise, of which `_rising` would make a gain
+        if device != "cpu" and len(table) > 1 and whole - table[min(table)] < TOLD_APART * whole:
+            tables[kind] = dict.fromkeys(table, whole)
+            alike.append(kind)
+    rest = max(taken["model"] - depth * whole, 0.0)
+    return Costs("seconds", rest, tables["heads"], tables["ffn"], rows, tokens, alike)
 
 
-def _handed_to(layer: Layer, run: Callable[[], Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    """The arguments that a layer is called with."""
-    seen: list[tuple[tuple[Any, ...], dict[str, Any]]] = []
-    handle = layer.module.register_forward_pre_hook(
-        lambda module, arguments, keywords: seen.append((arguments, keywords)), with_kwargs=True
-    )
+@dataclass(frozen=True)
+class _Handed:
+    """What a layer is called with, and under which autocast."""
+
+    arguments: tuple[Any, ...]
+    keywords: dict[str, Any]
+    device: str
+    lower: torch.dtype | None
+
+    def run(self, module: torch.nn.Module) -> Any:
+        """Call a layer of another size with the same."""
+        with torch.autocast(self.device, dtype=self.lower, enabled=self.lower is not None):
+            return module(*self.arguments, **self.keywords)
+
+
+def _handed_to(layer: Layer, batch: Batch, forward: Callable[[Batch], Any]) -> _Handed:
+    """What a layer is called with when its model runs on a batch."""
+    seen: list[_Handed] = []
+    device = batch["input_ids"].device.type
+
+    def look(module: torch.nn.Module, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> None:
+        lower = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else None
+        seen.append(_Handed(arguments, keywords, device, lower))
+
+    handle = layer.module.register_forward_pre_hook(look, with_kwargs=True)
     with torch.no_grad():
-        run()
+        forward(batch)
     handle.remove()
     return seen[0]
+
+
+def _filling(layer: Layer, batch: Batch, forward: Callable[[Batch], Any], watch: Callable[..., float]) -> Batch:
+    """A batch of as many rows as keep a GPU busy: twice as many until they take about twice as long.
+
+    With fewer it waits for each kernel to be launched, and layers of all sizes take the same time. What memory does not
+    hold is not tried again, nor more than `MOST_LATENCY_ROWS`.
+    """
+    taken = _layer_seconds(layer, batch, forward, watch)
+    while (rows := 2 * batch["input_ids"].shape[0]) <= MOST_LATENCY_ROWS:
+        larger = {name: torch.cat([tensor, tensor]) for name, tensor in batch.items()}
+        try:
+            longer = _layer_seconds(layer, larger, forward, watch)
+        except Exception as error:
+            if not memory.is_exhausted(error):
+                raise
+            reporting.current().note(f"latencies: {rows:,} rows do not fit into memory")
+            break
+        batch = larger
+        if longer >= FILLED * taken:
+            break
+        taken = longer
+    memory.release()
+    return batch
+
+
+def _layer_seconds(layer: Layer, batch: Batch, forward: Callable[[Batch], Any], watch: Callable[..., float]) -> float:
+    handed = _handed_to(layer, batch, forward)
+    return _timed({"layer": partial(handed.run, layer.module)}, 0.0, watch)["layer"]
 
 
 def _resized(found: Anatomy, layer: Layer, heads: int, neurons: int) -> Layer:
@@ -153,7 +229,7 @@ def _resized(found: Anatomy, layer: Layer, heads: int, neurons: int) -> Layer:
     return own
 
 
-def _timed(runs: Mapping[Any, Callable[[], Any]], seconds: float) -> dict[Any, float]:
+def _timed(runs: Mapping[Any, Callable[[], Any]], seconds: float, watch: Callable[..., float]) -> dict[Any, float]:
     """Median seconds of each call, all called by turns."""
     taken: dict[Any, list[float]] = {name: [] for name in runs}
     with torch.inference_mode():
@@ -162,18 +238,9 @@ def _timed(runs: Mapping[Any, Callable[[], Any]], seconds: float) -> dict[Any, f
         stop, rounds = time.perf_counter() + seconds, 0
         while rounds < MIN_ROUNDS or time.perf_counter() < stop:
             for name, run in runs.items():
-                _wait()
-                start = time.perf_counter()
-                run()
-                _wait()
-                taken[name].append(time.perf_counter() - start)
+                taken[name].append(watch(run))
             rounds += 1
     return {name: float(np.median(values)) for name, values in taken.items()}
-
-
-def _wait() -> None:
-    if torch.cuda.is_available():
-        torch.cuda.synchronize()
 
 
 def _rising(table: Mapping[int, float]) -> dict[int, float]:
@@ -207,6 +274,9 @@ class Planner:
         criterion: of the parts within a layer `gradient` (`importance.by_gradient`) or `magnitude`; of whole layers the
             loss without them, or with `magnitude` their `block_influence`.
         uniform: the same number of heads and neurons in each layer; of neurons alone, the stock classes open that.
+        device: where all of them are, as torch names it.
+        served: makes what will answer of a copy of the model: its arithmetic is that which latencies are measured in.
+            None: the model as it is.
 
     Raises:
         UserError: the structure of the model is not known, or its heads cannot be removed.
@@ -221,7 +291,10 @@ class Planner:
         kinds: Collection[Kind],
         criterion: Criterion = "gradient",
         uniform: bool = True,
+        device: str = "cpu",
+        served: Callable[[Any], Predictor] | None = None,
     ) -> None:
+        self.device, self.served = device, served
         self.found = anatomy(model)
         if "heads" in kinds:
             surgery.require_heads_to_cut(model)
@@ -257,7 +330,23 @@ class Planner:
         if sparsity is not None:
             return self._within(self.weights, self.weights.total(self._whole) - sparsity * self._removable, "sparsity")
         budget = self.latencies.total(self._whole) / (target_speedup or 1.0)
+        if self.kinds and set(self.kinds) <= set(self.latencies.alike):
+            raise UserError(
+                f"--target-speedup: {self._alike(self.latencies)}",
+                "Give --sparsity, remove layers, or prune on a device like the one that it will run on.",
+            )
         return self._within(self.latencies, budget, "target_speedup")
+
+    def _alike(self, costs: Costs) -> str | None:
+        """Which of the parts that may be removed save no time on this device, in words."""
+        alike = [{"heads": "heads", "ffn": "FFN neurons"}[kind] for kind in costs.alike if kind in self.kinds]
+        if not alike:
+            return None
+        return (
+            f"a layer with the fewest {' or '.join(alike)} takes as long as a whole one on this device "
+            f"({1e3 * costs.heads[max(costs.heads)]:.2g} ms, {costs.rows:,} rows of {costs.tokens} tokens): their "
+            "sizes cannot be told apart by time"
+        )
 
     def speedup(self, structure: Structure) -> float:
         """Predicted from the latencies of its layers: times as many rows a second as the whole model."""
@@ -279,7 +368,15 @@ class Planner:
     def latencies(self) -> Costs:
         """Seconds of a layer by its size, on this machine."""
         reporting.current().note("measure how long a layer of each size takes on this machine")
-        return latencies(self.model, self.batches, self.task)
+        model = self.model
+        forward: Callable[[Batch], Any] = partial(self.task.forward, model)
+        if self.served is not None:
+            predictor = self.served(copy.deepcopy(self.model))
+            model, forward = predictor.model, predictor.logits
+        costs = latencies(model, self.batches, forward, device=self.device)
+        if said := self._alike(costs):
+            reporting.current().warn(said)
+        return costs
 
     @cached_property
     def importance(self) -> Importance:

@@ -38,6 +38,35 @@ def synchronizer(device: str) -> Call:
     return {"cuda": torch.cuda.synchronize, "mps": torch.mps.synchronize}.get(kind, lambda: None)
 
 
+def stopwatch(device: str) -> Callable[[Call], float]:
+    """What times a call in seconds, to its end on a device (as torch names it).
+
+    On CUDA it goes by the GPU's own events, in which waiting for it has no part; elsewhere by the clock. What was
+    queued before is waited for first.
+    """
+    import torch
+
+    synchronize = synchronizer(device)
+
+    def by_clock(call: Call) -> float:
+        synchronize()
+        start = time.perf_counter()
+        call()
+        synchronize()
+        return time.perf_counter() - start
+
+    def by_events(call: Call) -> float:
+        synchronize()
+        start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+        start.record()
+        call()
+        end.record()
+        end.synchronize()
+        return start.elapsed_time(end) / 1e3
+
+    return by_events if device.partition(":")[0] == "cuda" else by_clock
+
+
 def timed(calls: Sequence[Call], passes: int, synchronize: Call) -> list[float]:
     """Seconds of each call, in order; garbage is not collected meanwhile.
 

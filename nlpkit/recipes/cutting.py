@@ -218,6 +218,10 @@ def _structures(
             "which structures go hangs on measurements, which differ between processes", "Prune in one process."
         )
     assert config.criterion == "gradient" or config.criterion == "magnitude"  # see `prune.settled`
+
+    def served(model: Any) -> Predictor:
+        return Predictor.of(made.task, model, made.tokenizer, device)
+
     planner = search.Planner(
         made.model.to(device.name).eval(),
         made.task,
@@ -225,6 +229,9 @@ def _structures(
         kinds={kind for kind in STRUCTURES if kind in config.what},
         criterion=config.criterion,
         uniform=not config.per_layer,
+        device=device.name,
+        # in float32 the model answers as it is here
+        served=None if device.precision == "fp32" else served,
     )
 
     def lost(sparsity: float) -> float:
@@ -239,6 +246,7 @@ def _structures(
     if config.target_speedup is not None:
         structure = planner.plan(target_speedup=config.target_speedup)
         made.found["predicted_speedup"] = planner.speedup(structure)
+        made.found |= {"predicted_rows": planner.latencies.rows, "predicted_tokens": planner.latencies.tokens}
     else:
         made.found |= {"sparsity": config.sparsity} if config.sparsity else _largest(config, lost)
         structure = planner.plan(sparsity=made.found["sparsity"])

@@ -342,9 +342,11 @@ def _reached(record: Mapping[str, Any]) -> list[str]:
     timed = "rows_per_second" in after
     faster = after["rows_per_second"] / before["rows_per_second"] if timed else None
     if config.get("target_speedup") and "predicted_speedup" in pruning:
-        measured = f"measured {faster:.2f}" if timed else "not measured"
-        predicted = pruning["predicted_speedup"]
-        said.append(f"target: {config['target_speedup']:g} times as fast; predicted {predicted:.2f}, {measured}")
+        measured = f"measured {faster:.2f} in batches of {after['batch_size']}" if timed else "not measured"
+        predicted = f"predicted {pruning['predicted_speedup']:.2f}"
+        if pruning.get("predicted_rows"):
+            predicted += f" on {pruning['predicted_rows']:,} rows of {pruning['predicted_tokens']} tokens"
+        said.append(f"target: {config['target_speedup']:g} times as fast; {predicted}, {measured}")
     if config.get("max_drop") and {"points_lost", "sparsity"} <= pruning.keys():
         said.append(
             f"target: at most {config['max_drop']:g} points lost on validation; {pruning['points_lost']:.2f} before "

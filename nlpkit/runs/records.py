@@ -106,6 +106,8 @@ class Pruning(Part):
 
     sparsity: float | None = None
     predicted_speedup: Figure = None
+    predicted_rows: Count | None = None
+    predicted_tokens: Count | None = None
     points_lost: Figure = None
     zeros: dict[str, Annotated[list[Count], Field(min_length=2, max_length=2)]] | None = None
 

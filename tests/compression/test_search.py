@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from conftest import make_tokenizer
 from test_importance import TASK, batches
 from tiny import batch, outputs, tiny
 
 import nlpkit
+from nlpkit import reporting
 from nlpkit.compression import search, surgery
 from nlpkit.compression.anatomy import FAMILIES, anatomy
 from nlpkit.compression.search import Costs, Planner
 from nlpkit.errors import UserError
+from nlpkit.inference.predictor import Predictor
+from nlpkit.measurement import flops, timing
 from nlpkit.tasks import registry
 from nlpkit.training.batching import IGNORED
+from nlpkit.training.devices import Device
 
 
 def linear_costs(unit: Any = "seconds") -> Costs:
@@ -141,7 +148,8 @@ def test_a_model_that_was_pruned_is_pruned_again(tmp_path: Path) -> None:
 
 def test_latency_is_measured_for_each_size_and_rises_with_it() -> None:
     for architecture in ("bert", "mpnet", "longformer", "albert"):
-        costs = search.latencies(tiny(architecture), batches(), TASK, seconds=0.0)
+        model = tiny(architecture)
+        costs = search.latencies(model, batches(), partial(TASK.forward, model), seconds=0.0)
         for table, whole in ((costs.heads, 4), (costs.neurons, 48)):
             sizes = sorted(table)
             assert sizes[-1] == whole
@@ -223,3 +231,75 @@ def test_every_task(name: str, criterion: Any, tmp_path: Path) -> None:
     with torch.no_grad():
         before, after = (task.forward(side, rows[0]) for side in (model, nlpkit.load(tmp_path)))
     torch.testing.assert_close(after, before)
+
+
+# --- on a GPU ---
+
+LAYER = {"heads": 9 * (8_192 + 1_152), "neurons": 9 * 6_144}  # operations a row of 9 tokens of a whole layer
+
+
+def timed_by_law(busy: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A pretended GPU on which a call takes a second for the operations of a layer on one row, but at least `busy`
+    seconds, in which its kernels are launched."""
+
+    def seconds(call: Callable[[], Any]) -> float:
+        return max(flops.count(call) / sum(LAYER.values()), busy)
+
+    monkeypatch.setattr(timing, "stopwatch", lambda device: seconds)
+
+
+def test_on_a_gpu_latency_is_measured_on_as_many_rows_as_fill_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    timed_by_law(40.0, monkeypatch)
+    model = tiny("bert")
+    costs = search.latencies(model, batches(), partial(TASK.forward, model), device="cuda", seconds=0.0)
+    # 4, 8, 16, 32 rows take 40 s, 64 take 64, and 128 twice as long
+    assert (costs.rows, costs.tokens, list(costs.alike)) == (128, 9, [])
+    whole = sum(LAYER.values())
+    for heads in (1, 2, 3, 4):
+        assert costs.heads[heads] == pytest.approx(128 * (LAYER["heads"] * heads / 4 + LAYER["neurons"]) / whole)
+    assert costs.neurons[1] == pytest.approx(128 * (LAYER["heads"] + LAYER["neurons"] / 48) / whole)
+    # what is no layer: the pooler and the classifier, of one token a row
+    assert costs.rest == pytest.approx(128 * (2 * 32 * 32 + 2 * 32 * 3) / whole)
+
+
+def test_rows_that_do_not_fit_are_not_measured_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    timed_by_law(40.0, monkeypatch)
+    model = tiny("bert")
+
+    def forward(batch: dict[str, Any]) -> Any:
+        if len(batch["input_ids"]) > 64:
+            raise torch.OutOfMemoryError
+        return TASK.forward(model, batch)
+
+    with reporting.listening() as said:
+        assert search.latencies(model, batches(), forward, device="cuda", seconds=0.0).rows == 64
+    assert said.notes == ["latencies: 128 rows do not fit into memory"]
+
+
+def test_sizes_that_take_the_same_time_are_told_apart_by_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    timed_by_law(1e6, monkeypatch)
+    monkeypatch.setattr(search, "MOST_LATENCY_ROWS", 64)
+    monkeypatch.setattr(search, "latencies", partial(search.latencies, seconds=0.0))
+    same = "as long as a whole one on this device (1e+09 ms, 64 rows of 9 tokens): their sizes cannot be told apart"
+    with reporting.listening() as said:
+        with pytest.raises(UserError, match="--target-speedup: a layer with the fewest FFN neurons takes") as error:
+            Planner(tiny("bert"), TASK, batches(), kinds={"ffn"}, device="cuda").plan(target_speedup=1.05)
+        assert same in error.value.message
+        made = Planner(tiny("bert"), TASK, batches(), kinds={"ffn", "layers"}, device="cuda")
+        assert set(made.latencies.neurons.values()) == {made.latencies.heads[4]}
+    assert len(said.warnings) == 2 and all(same in warning for warning in said.warnings)
+
+
+def test_latency_is_measured_in_the_arithmetic_that_the_model_answers_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(search, "latencies", partial(search.latencies, seconds=0.0))
+    seen: set[torch.dtype] = set()
+    model, device = tiny("bert"), Device("cpu", "bf16", "a CPU with bf16")
+
+    def served(own: Any) -> Predictor:
+        for layer in anatomy(own).layers:
+            layer.up.register_forward_hook(lambda module, _, output: seen.add(output.dtype))
+        return Predictor.of(TASK, own, make_tokenizer(), device)
+
+    assert Planner(model, TASK, batches(), kinds={"ffn"}, served=served).latencies.rows == 4
+    assert seen == {torch.bfloat16}
+    assert {parameter.dtype for parameter in model.parameters()} == {torch.float32}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import statistics
 from collections.abc import Sequence
 from types import SimpleNamespace
 
@@ -35,6 +36,56 @@ def clock_of(monkeypatch: pytest.MonkeyPatch, *seconds: float) -> Clock:
 
 def nothing() -> None:
     pass
+
+
+def test_a_gpu_is_timed_by_its_own_events_once_it_is_idle(monkeypatch: pytest.MonkeyPatch) -> None:
+    import torch
+
+    now, queued = 0.0, 7.0  # milliseconds of the GPU
+
+    class Event:
+        def __init__(self, enable_timing: bool) -> None:
+            assert enable_timing
+
+        def record(self) -> None:
+            self.at = now
+
+        def synchronize(self) -> None:
+            pass
+
+        def elapsed_time(self, end: Event) -> float:
+            return end.at - self.at
+
+    def wait() -> None:
+        nonlocal now, queued
+        now, queued = now + queued, 0.0
+
+    def call() -> None:
+        nonlocal now
+        now += queued + 5.0
+
+    monkeypatch.setattr(torch.cuda, "Event", Event)
+    monkeypatch.setattr(torch.cuda, "synchronize", wait)
+    assert timing.stopwatch("cuda")(call) == 0.005
+
+
+@pytest.mark.gpu
+def test_the_clock_and_the_events_of_a_gpu_agree() -> None:
+    import torch
+    from transformers import BertConfig, BertModel
+
+    model = BertModel(BertConfig(num_hidden_layers=6)).to("cuda", torch.bfloat16).eval()
+    ids = torch.randint(100, 1_000, (32, 128), device="cuda")
+
+    @torch.inference_mode()
+    def call() -> None:
+        model(input_ids=ids)
+
+    synchronize, watch = timing.synchronizer("cuda"), timing.stopwatch("cuda")
+    timing.warm([call], 2.0, synchronize)
+    by_clock = statistics.median(timing.timed([call], 50, synchronize))
+    by_events = statistics.median(watch(call) for _ in range(50))
+    assert by_clock == pytest.approx(by_events, rel=0.05)
 
 
 def test_each_call_of_each_pass_is_timed_in_order(monkeypatch: pytest.MonkeyPatch) -> None:

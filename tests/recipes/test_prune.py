@@ -251,9 +251,11 @@ def test_target_speedup_says_what_was_reached(
     ]
     assert main(command) == 0
     said = capsys.readouterr().out
-    assert "target: 1.05 times as fast; predicted" in said and "measured" in said
+    assert "target: 1.05 times as fast; predicted" in said and "measured" in said and "in batches of 32" in said
     record = json.loads((tmp_path / "run" / "nlpkit.json").read_text())
     assert record["pruning"]["predicted_speedup"] >= 1.05
+    rows, tokens = (record["pruning"][f"predicted_{name}"] for name in ("rows", "tokens"))
+    assert 0 < rows <= 32 and f" on {rows} rows of {tokens} tokens" in said
     assert (tmp_path / "run" / "README.md").exists()
 
 
