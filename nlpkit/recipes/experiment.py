@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from nlpkit.tasks.outputs import Outputs
     from nlpkit.training.devices import Device
     from nlpkit.training.trainer import NlpkitTrainer, Split
+    from nlpkit.training.utilization import Step
 
 TRAIN_ROWS_JUDGED = 1_000  # the train row of the result table comes from this many rows at most
 
@@ -257,6 +258,9 @@ def plan(experiment: Experiment, name: str, lengths: str, *more: tuple[str, str]
         lengths: see `features.choose_max_length`.
         more: further lines, shown behind the model.
     """
+    from nlpkit.cli.console import duration
+    from nlpkit.training import utilization
+
     config, model = experiment.config, experiment.trainer.model
     trained = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
     size = f"{experiment.parameters / 1e6:.1f} M parameters"
@@ -264,29 +268,31 @@ def plan(experiment: Experiment, name: str, lengths: str, *more: tuple[str, str]
         size += f", {trained / 1e6:.1f} M trained (frozen weights and unused token embeddings are not)"
     new = sorted({name.split(".")[0] for name in experiment.new_weights})
     rows = config.batch_size * config.gradient_accumulation_steps * process.world_size()
+    step = _step(experiment)
+    use = utilization.described(config, step, experiment.steps, len(experiment.splits["train"].features))
+    takes = duration(experiment.steps * step.seconds)
     return [
         ("data", ", ".join(f"{split} {len(found):,}" for split, found in experiment.examples.items())),
         ("task", experiment.task.describe()),
         ("length", lengths),
         ("model", f"{name}, {size}" + (f"; new: {', '.join(new)}" if new else "")),
         *more,
-        ("device", experiment.device.described),
-        ("steps", f"{experiment.steps:,} of {rows} rows, {_estimate(experiment)}"),
+        ("device", experiment.device.described + use),
+        ("steps", f"{experiment.steps:,} of {rows} rows, about {takes} of training"),
         ("output", str(experiment.folder.path)),
     ]
 
 
-def _estimate(experiment: Experiment) -> str:
-    """A rough training time: 6 FLOPs a weight and token (4 when frozen), at 60 % of a measured matrix product."""
-    from nlpkit.cli.console import duration
-    from nlpkit.training.devices import matmul_rate
+def _step(experiment: Experiment) -> Step:
+    """A rough step: 6 FLOPs a weight and token (4 when frozen)."""
+    from nlpkit.training import utilization
 
     config, model = experiment.config, experiment.trainer.model
     weights = sum(p.numel() for p in model.parameters()) - _looked_up(model)
-    rows = experiment.steps * config.batch_size * config.gradient_accumulation_steps
+    rows = config.batch_size * config.gradient_accumulation_steps
     tokens = float(experiment.splits["train"].lengths.mean()) * rows
     flops = (6 if config.freeze == "none" else 4) * weights * tokens
-    return f"about {duration(flops / (0.6 * matmul_rate(experiment.device)))} of training"
+    return utilization.estimated(config, experiment.device, model, flops)
 
 
 def _looked_up(model: Any) -> int:

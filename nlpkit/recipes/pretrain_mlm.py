@@ -748,10 +748,25 @@ def _plan(experiment: Experiment) -> list[tuple[str, str]]:
         ),
         ("tokenizer", f"{len(experiment.tokenizer):,} tokens"),
         *([("attention", experiment.attention.described)] if experiment.attention else []),
-        ("device", experiment.device.described),
+        ("device", experiment.device.described + _use(experiment)),
         ("steps", ", at most ".join(limits)),
         ("output", str(experiment.folder.path)),
     ]
+
+
+def _use(experiment: Experiment) -> str:
+    """What of a GPU the steps can use, where that is little; ELECTRA's two networks are not estimated."""
+    from nlpkit.training import utilization
+
+    config, trainer = experiment.config, experiment.trainer
+    if not experiment.device.name.startswith("cuda") or config.objective == "rtd":
+        return ""
+    length = config.max_length if config.streaming else float(experiment.train.lengths.mean())
+    tokens = round(config.batch_size * config.gradient_accumulation_steps * length)
+    flops = trainer.flops(tokens, round(length), round(config.mlm_probability * tokens))
+    step = utilization.estimated(config, experiment.device, experiment.objective.model, flops)
+    rows = None if config.streaming else len(experiment.train)
+    return utilization.described(config, step, experiment.steps, rows)
 
 
 def _task_record(config: Config) -> dict[str, Any] | None:
