@@ -181,9 +181,10 @@ def switch(model: Any, name: str, kernel: Callable[..., torch.Tensor]) -> None:
     from transformers import AttentionInterface, AttentionMaskInterface
     from transformers.masking_utils import sdpa_mask
 
-    AttentionInterface.register(f"nlpkit_{name}", through(kernel))
-    AttentionMaskInterface.register(f"nlpkit_{name}", sdpa_mask)
-    model.set_attn_implementation(f"nlpkit_{name}")
+    registered = f"nlpkit_{name.removeprefix('flash_')}"  # transformers takes "flash" in it for an own one
+    AttentionInterface.register(registered, through(kernel))
+    AttentionMaskInterface.register(registered, sdpa_mask)
+    model.set_attn_implementation(registered)
 
 
 def kernel_for(model: Any, device: Device) -> tuple[str | None, str]:

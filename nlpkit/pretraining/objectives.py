@@ -103,6 +103,9 @@ class ReplacedTokenModel(PreTrainedModel):
 
     Args:
         config: of the discriminator; `generator_share` in it is the generator's relative width.
+
+    Attributes:
+        head: selects the positions of the generator's head.
     """
 
     config_class = ElectraConfig
@@ -118,6 +121,7 @@ class ReplacedTokenModel(PreTrainedModel):
         super().__init__(config)
         self.discriminator = ElectraForPreTraining(config)
         self.generator = ElectraForMaskedLM(generator_config(config, config.generator_share))
+        self.head = MaskedPositions(self.generator)
         self.post_init()
 
     def get_input_embeddings(self) -> nn.Module:
@@ -150,13 +154,6 @@ class ReplacedTokenModel(PreTrainedModel):
             filled[row[used], positions[used]] = sampled[used]
             replaced[row[used], positions[used]] = (sampled != original)[used].long()
         return guessed, self.discriminator(filled, **inputs).logits, replaced
-
-    @property
-    def head(self) -> MaskedPositions:
-        """Selects the positions of the generator's head."""
-        if not hasattr(self, "_head"):
-            self._head = MaskedPositions(self.generator)
-        return self._head
 
 
 class ReplacedTokens:

@@ -2,31 +2,58 @@
 
 from __future__ import annotations
 
+import copy
+import itertools
 from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pretended
 import pytest
 import torch
+import torch.nn.functional as F
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from nlpkit.pretraining.attention import DocumentAttention, attended, starts_of, window_of
+from nlpkit.pretraining.architectures import encoders
+from nlpkit.pretraining.attention import (
+    KERNELS,
+    DocumentAttention,
+    attended,
+    attention_for,
+    starts_of,
+    switch,
+    window_of,
+)
 from nlpkit.pretraining.batches import MaskingCollator
 from nlpkit.pretraining.masking import masking_for
-from nlpkit.pretraining.objectives import MaskedLM
+from nlpkit.pretraining.objectives import MaskedLM, ReplacedTokenModel, ReplacedTokens
 from nlpkit.pretraining.rows import Blocks, Row
-from tests.pretraining.helpers import documents, stream_of, tiny_model, wordpiece
+from nlpkit.training.devices import Device
+from nlpkit.training.parameters import dropout_overrides
+from tests.pretraining.helpers import (
+    ARCHITECTURES,
+    documents,
+    logged,
+    pretrain,
+    record,
+    sources,
+    stream_of,
+    tiny_config,
+    tiny_model,
+    wordpiece,
+)
 
 LENGTH = 64
 
 
 def blocks(count: int, length: int = LENGTH) -> list[Row]:
-    """Rows of several documents, and some of one."""
+    """Rows of several documents, the last one of one."""
     rows = Blocks(stream_of([*documents(40, longest=3), *documents(3, seed=1, longest=30)]), wordpiece(), length)
     made = [rows[i] for i in range(len(rows))]
-    return [*(row for row in made if row.documents is not None), *(row for row in made if row.documents is None)][
-        :count
-    ]
+    alone = next(row for row in made if row.documents is None)
+    return [*[row for row in made if row.documents is not None][: count - 1], alone]
 
 
 def collator(model: Any, **how: Any) -> MaskingCollator:
@@ -102,3 +129,290 @@ def test_pairs_that_attend_to_each_other_are_counted(window: int | None) -> None
     if window is not None:
         seen &= np.abs(place[:, None] - place) <= window
     assert attended(np.diff(starts_of(owner)), window) == seen.sum()
+
+
+# --- kernels of variable length: here a loop over documents stands in for one, as none runs on a CPU ---
+
+
+class Loop:
+    """What a kernel computes, a document at a time; keeps what it was given."""
+
+    def __init__(self) -> None:
+        self.calls: list[dict[str, Any]] = []
+
+    def __call__(self, query: Any, key: Any, value: Any, starts: Any, longest: int, **how: Any) -> torch.Tensor:
+        assert starts.dtype == torch.int32
+        assert query.dim() == 3
+        assert int(starts[0]) == 0
+        assert int(starts[-1]) == len(query)
+        assert int(starts.diff().max()) <= longest
+        self.calls.append({"starts": starts, "longest": longest, "dtype": query.dtype, **how})
+        out = []
+        for begin, end in itertools.pairwise(starts.tolist()):
+            near = None
+            if how["window"] != (-1, -1):
+                place = torch.arange(end - begin)
+                near = (place[:, None] - place).abs() <= how["window"][0]
+            parts = [states[begin:end].transpose(0, 1)[None] for states in (query, key, value)]
+            seen = F.scaled_dot_product_attention(*parts, attn_mask=near, dropout_p=how["dropout"], scale=how["scale"])
+            out.append(seen[0].transpose(0, 1))
+        return torch.cat(out)
+
+
+def by_kernel(model: Any) -> tuple[DocumentAttention, Loop]:
+    loop = Loop()
+    switch(model, "loop", loop)
+    return DocumentAttention(window_of(model.config), torch.float32, "loop"), loop
+
+
+def made(arch: str, dropout: float = 0.0) -> tuple[Any, Any]:
+    """A model and its objective; a local layer of ModernBERT reaches 4 tokens to either side."""
+    from transformers import AutoModelForMaskedLM
+
+    changes = {"hidden_size": 64, "heads": 4, "embedding_size": 16} if arch == "rtd" else {}
+    config = tiny_config("electra" if arch == "rtd" else arch, max_length=LENGTH, **changes)
+    config.update(dropout_overrides(config, dropout))
+    torch.manual_seed(0)
+    if arch == "rtd":
+        config.generator_share = 0.5
+        model: Any = ReplacedTokenModel(config)
+        return model, ReplacedTokens(model, 0)
+    if arch == "modernbert":
+        config.local_attention = 8
+    model = AutoModelForMaskedLM.from_config(config)
+    return model, MaskedLM(model)
+
+
+def step(model: Any, objective: Any, batch: dict[str, Any]) -> dict[str, torch.Tensor]:
+    """Loss, sums and gradients."""
+    model.train()
+    torch.manual_seed(1)  # of the draws of the generator
+    outcome = objective(model, batch, None)
+    outcome.loss.backward()
+    gradients = {name: p.grad.clone() for name, p in model.named_parameters() if p.grad is not None}
+    model.zero_grad()
+    return {"loss": outcome.loss.detach(), "sums": outcome.sums, **gradients}
+
+
+@pytest.mark.parametrize("arch", [*ARCHITECTURES, "rtd"])
+def test_a_kernel_gives_the_outputs_and_gradients_of_the_mask(arch: str) -> None:
+    model, objective = made(arch)
+    rows = blocks(5)
+    expected = step(model, objective, batch_of(model, biased(model), rows))
+    attention, loop = by_kernel(model)
+    found = step(model, objective, batch_of(model, attention, rows))
+    networks = 2 if arch == "rtd" else 1
+    assert len(loop.calls) == networks * model.config.num_hidden_layers
+    assert found.keys() == expected.keys()
+    if arch == "modernbert":
+        assert {call["window"] for call in loop.calls} == {(-1, -1), (4, 4)}
+    for name, value in expected.items():
+        torch.testing.assert_close(found[name], value, atol=1e-5, rtol=1e-4, msg=name)
+
+
+def test_a_batch_without_documents_has_the_models_own_attention() -> None:
+    """The words that a run shows are filled in while the kernel is in the model, and local layers stay local."""
+    for arch in ("bert", "modernbert"):
+        model, _ = made(arch)
+        model.eval()
+        ids = torch.arange(5, 5 + LENGTH)[None]
+        padding = (torch.arange(LENGTH) < 40)[None].long()
+        with torch.no_grad():
+            expected = [model(ids).logits, model(ids, attention_mask=padding).logits]
+            _, loop = by_kernel(model)
+            found = [model(ids).logits, model(ids, attention_mask=padding).logits]
+        assert not loop.calls
+        for mine, theirs in zip(found, expected, strict=True):
+            assert torch.equal(mine, theirs), arch
+
+
+def test_a_kernel_is_given_halves_where_autocast_is_on() -> None:
+    """ModernBERT's queries and keys are in float32 even there, which no kernel takes."""
+    for arch in ("bert", "modernbert"):
+        model, objective = made(arch)
+        attention, loop = by_kernel(model)
+        with torch.autocast("cpu", torch.bfloat16):
+            step(model, objective, batch_of(model, attention, blocks(2)))
+        assert {call["dtype"] for call in loop.calls} == {torch.bfloat16}
+
+
+def test_a_kernel_is_no_part_of_what_is_saved(tmp_path: Path) -> None:
+    for arch in ("bert", "rtd"):
+        model, objective = made(arch)
+        by_kernel(model)
+        for folder in objective.save(tmp_path / arch):
+            assert "loop" not in (folder / "config.json").read_text()
+
+
+# --- which kernel ---
+
+
+@pytest.fixture
+def installed(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Pretend that flash attention is there: torch's, and the package if asked."""
+
+    def install(*, torchs: bool = True, package: bool = False) -> None:
+        monkeypatch.setattr("torch.backends.cuda.is_flash_attention_available", lambda: torchs)
+        monkeypatch.setattr("transformers.utils.is_flash_attn_2_available", lambda: package)
+
+    return install
+
+
+def chosen(model: Any, precision: str = "bf16", recorded: str | None = None, card: Any = pretended.H200) -> Any:
+    with pretended.cuda(card):
+        return attention_for(model, Device("cuda", precision, "cuda (a card)"), recorded)
+
+
+@pytest.mark.parametrize("arch", [*ARCHITECTURES, "rtd"])
+def test_on_a_gpu_every_architecture_takes_the_kernel(arch: str, installed: Any) -> None:
+    installed()
+    model, _ = made(arch)
+    state = torch.random.get_rng_state()
+    found = chosen(model.train())
+    assert found.name == "varlen_attn"
+    assert found.described == "within documents, by varlen_attn, a kernel of variable length"
+    assert {encoder.config._attn_implementation for encoder in encoders(model)} == {"nlpkit_varlen_attn"}
+    assert model.training
+    assert torch.equal(torch.random.get_rng_state(), state)  # trying it draws nothing from the run
+
+
+def test_what_a_kernel_does_not_do_is_left_to_the_mask_and_said(installed: Any) -> None:
+    from transformers import AutoModelForMaskedLM, MPNetConfig
+
+    installed()
+    bert, _ = made("bert")
+    dropped, _ = made("bert", dropout=0.1)
+    odd = tiny_model("bert", hidden_size=36, heads=3, max_length=LENGTH)
+    shape = {"vocab_size": 81, "hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2}
+    mpnet = AutoModelForMaskedLM.from_config(MPNetConfig(**shape, intermediate_size=64))
+    cases = [
+        (chosen(bert, "fp32"), "fp32"),
+        (chosen(bert, "fp16", card=pretended.T4), "compute capability 8.0"),
+        (chosen(dropped), "attention dropout 0.1, which torch's kernel of variable length lacks (--dropout 0)"),
+        (chosen(odd), "heads of 12"),
+        (chosen(mpnet), "mpnet takes no kernel"),
+    ]
+    installed(torchs=False)
+    cases.append((chosen(bert), "no kernel of variable length is installed"))
+    for found, why in cases:
+        assert found.kernel is None
+        assert found.described.startswith("within documents, by a mask (")
+        assert why in found.described
+    for model in (bert, dropped, odd):
+        assert model.config._attn_implementation == "sdpa"
+    assert attention_for(bert, Device("cpu", "fp32", "cpu")).described == "within documents, by a mask"
+    # the package drops attention too
+    installed(package=True)
+    assert chosen(dropped).name == "flash_attn"
+
+
+def test_a_resumed_run_attends_as_it_began_where_it_can(installed: Any) -> None:
+    installed(package=True)
+    assert chosen(made("bert")[0]).name == "flash_attn"
+    assert chosen(made("bert")[0], recorded="varlen_attn").name == "varlen_attn"
+    found = chosen(made("bert")[0], recorded="mask")
+    assert (found.name, found.why) == ("mask", "as the run began")
+    found = attention_for(made("bert")[0], Device("cpu", "fp32", "cpu"), "flash_attn")
+    assert found.described == "within documents, by a mask (the run began with flash_attn)"
+
+
+@pytest.mark.parametrize("kernel", [None, "varlen_attn"])
+@pytest.mark.parametrize("arch", ["bert", "modernbert"])
+def test_a_step_on_a_pretended_gpu_waits_for_nothing(arch: str, kernel: str | None) -> None:
+    """With torch's own kernel: what it says of the shapes that it is given is right, forward and backward."""
+    model, objective = made(arch)
+    if kernel:
+        switch(model, kernel, KERNELS[kernel])
+    attention = DocumentAttention(window_of(model.config), torch.bfloat16, kernel)
+    batch = collator(model, starts=kernel is not None)(blocks(3))
+    batch.pop("attended")
+    with pretended.cuda(), pretended.tensors(), pretended.waits() as found:
+        model.to("cuda").train()
+        batch = attention({name: tensor.to("cuda") for name, tensor in batch.items()})
+        masks = batch.get("attention_mask")
+        for bias in masks.values() if isinstance(masks, dict) else [masks]:
+            assert (bias is None) if kernel else (bias.device.type, bias.dtype) == ("cuda", torch.bfloat16)
+        with torch.autocast("cuda", dtype=torch.bfloat16):
+            objective(model, batch, None).loss.backward()
+        assert all(parameter.grad.device.type == "cuda" for parameter in model.parameters())
+    assert found == []
+
+
+# --- compiled ---
+
+
+@torch.library.custom_op("nlpkit_tests::loop", mutates_args=())
+def _loop(
+    query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, starts: torch.Tensor, longest: int, near: int
+) -> torch.Tensor:
+    return Loop()(query, key, value, starts, longest, scale=None, window=(near, near), dropout=0.0)
+
+
+@_loop.register_fake
+def _(query: Any, key: Any, value: Any, starts: Any, longest: int, near: int) -> torch.Tensor:
+    return torch.empty_like(query)
+
+
+@pytest.mark.parametrize("kernel", [False, True], ids=["mask", "kernel"])
+@pytest.mark.parametrize("arch", ["bert", "modernbert"])
+def test_compiled_all_of_a_forward_pass_is_one_graph_for_every_batch(arch: str, kernel: bool) -> None:
+    """Documents differ from batch to batch; how many starts there are is a dimension, for which there is a second."""
+    from torch._dynamo.testing import CompileCounter
+    from torch._dynamo.utils import counters
+
+    torch._dynamo.reset()
+    counters.clear()
+    model, objective = made(arch)
+    attention = biased(model)
+    if kernel:
+        switch(model, "op", lambda *states, window, **how: _loop(*states, window[0]))
+        attention = DocumentAttention(window_of(model.config), torch.float32, "op")
+    graphs = CompileCounter()
+    compiled = torch.compile(model.train(), backend=graphs)
+    rows, found = blocks(8), []
+    for first in range(4):
+        with torch.no_grad():
+            objective(compiled, batch_of(model, attention, rows[first : first + 4]), None)
+        found.append(graphs.frame_count)
+    assert found == ([1, 2, 2, 2] if kernel else [1, 1, 1, 1])
+    assert not counters["graph_break"]
+
+
+# --- on a real GPU ---
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("arch", ["bert", "modernbert"])
+def test_the_real_kernel_gives_what_the_mask_gives(arch: str) -> None:
+    model, objective = made(arch)
+    rows = blocks(5)
+    masked = DocumentAttention(window_of(model.config), torch.bfloat16)
+    by_mask = batch_of(model, masked, rows)
+    attention = attention_for(copy.deepcopy(model), Device("cuda", "bf16", "cuda"))
+    if attention.kernel is None:
+        pytest.skip(attention.why)
+    by_kernel = batch_of(model, attention, rows)
+    model.to("cuda")
+    with torch.autocast("cuda", torch.bfloat16):
+        expected = step(model, objective, placed(by_mask))
+        switch(model, attention.kernel, KERNELS[attention.kernel])
+        found = step(model, objective, placed(by_kernel))
+    assert float(found["loss"]) == pytest.approx(float(expected["loss"]), rel=1e-2)
+    # one direction for all of it: some gradients, as that of the keys' biases, are rounding alone
+    names = sorted(expected.keys() - {"loss", "sums"})
+    mine, theirs = (torch.cat([side[name].flatten() for name in names]) for side in (found, expected))
+    assert float(F.cosine_similarity(mine, theirs, dim=0)) > 0.99
+
+
+def placed(batch: Any) -> Any:
+    if isinstance(batch, dict):
+        return {name: placed(value) for name, value in batch.items()}
+    return batch.to("cuda") if torch.is_tensor(batch) else batch
+
+
+@pytest.mark.gpu
+def test_a_run_on_a_gpu_takes_the_kernel_and_says_so(tmp_path: Path) -> None:
+    given = sources(tmp_path, 50)
+    run = pretrain(tmp_path / "run", **given, device="cuda", precision="bf16", dropout=0.0, max_steps=4)
+    assert record(run)["attention"] in KERNELS
+    assert all(np.isfinite(loss) for loss in logged(run, "loss").values())
