@@ -36,6 +36,8 @@ LAST_FOR_CUDA_12 = "<1.27"  # from 1.27 on the package index has FOR_CUDA for CU
 PRODUCTS = frozenset(
     ("MatMul", "Gemm", "FusedMatMul", "GemmFloat8", "MatMulInteger", "MatMulIntegerToFloat", "DynamicQuantizeMatMul")
 ) | frozenset(("QLinearMatMul", "QGemm", "MatMulNBits", "Attention", "QAttention", "MultiHeadAttention"))
+# of a run: what follows waits for it on the device, the CPU does not
+NO_WAIT = "disable_synchronize_execution_providers"
 RECORD_PLACES = "session.record_ep_graph_assignment_info"  # ONNX Runtime 1.24; older ones take it and do nothing
 # a graph of one node that gives back its input of one number
 IDENTITY = (
@@ -365,7 +367,8 @@ def bound(
     session: Any, inputs: Mapping[str, torch.Tensor], outputs: Sequence[str], device: torch.device
 ) -> list[torch.Tensor]:
     """Run a session on tensors where they are: inputs are not copied, and neither are outputs, which may be large and
-    of which a task keeps little.
+    of which a task keeps little. On a GPU the call returns before they are there: what is to read them waits for the
+    stream of the session.
 
     Args:
         session: of ONNX Runtime.
@@ -383,6 +386,8 @@ def bound(
         binding.bind_input(name, *where, kind, tuple(tensor.shape), tensor.data_ptr())
     for name in outputs:
         binding.bind_output(name, *where)
-    session.run_with_iobinding(binding)
+    options = require_runtime().RunOptions()
+    options.add_run_config_entry(NO_WAIT, "1")
+    session.run_with_iobinding(binding, options)
     found = binding.get_outputs_as_ortvaluevector()
     return [torch.utils.dlpack.from_dlpack(found[i].to_dlpack()) for i in range(len(found))]

@@ -201,7 +201,7 @@ def _predict_file(predictor: Predictor, config: Config) -> Report:
             columns = source.columns or []
             answer = _columns(task.no_answer(), _free_prefix(columns))
             write_empty(config.output, [*columns, *answer], source.style, overwrite=config.overwrite)
-        return Report({**_written(config), "rows": 0, "failed": 0, "seconds": 0.0, "rows_per_second": 0.0})
+        return Report({**_written(config, predictor), "rows": 0, "failed": 0, "seconds": 0.0, "rows_per_second": 0.0})
     alike = config.output is not None and config.output.suffix == f".{source.format}"
     with (
         writer(
@@ -238,7 +238,7 @@ def _predict_file(predictor: Predictor, config: Config) -> Report:
             failure = f"{said}: {why}, exit code 1"
         reporting.current().warn(f"{failure or said}; {first_error}")
     record = {
-        **_written(config),
+        **_written(config, predictor),
         "rows": done,
         "failed": failed,
         "seconds": round(seconds, 3),
@@ -248,10 +248,11 @@ def _predict_file(predictor: Predictor, config: Config) -> Report:
     return Report(record, [], lines, exit_code=1 if failure else 0, failure=failure)
 
 
-def _written(config: Config) -> dict[str, Any]:
-    """Which model answered what, and where the answers are."""
+def _written(config: Config, predictor: Predictor) -> dict[str, Any]:
+    """Which model answered what, where it ran, and where the answers are."""
     output = str(config.output) if config.output else None
-    return {"model": config.model, "input": config.input, "output": output}
+    device = predictor.device.described
+    return {"model": config.model, "input": config.input, "output": output, "device": device}
 
 
 def _bound(chunks: Iterable[list[Row]], task: Task, config: Config) -> Iterator[tuple[list[Row], str]]:
