@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import sys
 import warnings
+from collections.abc import Callable
 from typing import BinaryIO
 
-from nlpkit.errors import UserError
+from nlpkit.errors import NlpkitError, UserError
 
 # what divides a model, by the variable with which `accelerate launch` tells its processes
 _DIVIDING = {
@@ -17,6 +19,7 @@ _DIVIDING = {
     "MEGATRON_LM": "Megatron-LM",
     "PARALLELISM_CONFIG": "a parallelism config",
 }
+_last_words: Callable[[NlpkitError], object] | None = None
 _RAYON = os.environ.get("RAYON_NUM_THREADS")  # as the user set it
 
 
@@ -99,3 +102,28 @@ def require_whole_models() -> None:
 def is_main_process() -> bool:
     """Whether this process is the one that speaks and writes."""
     return rank() == 0
+
+
+def on_last_words(say: Callable[[NlpkitError], object] | None) -> None:
+    """Choose how `speak_last` says it; None: in a line on standard error."""
+    global _last_words
+    _last_words = say
+
+
+def speak_last(error: NlpkitError) -> None:
+    """Say why this process ends where nothing can be raised: in a thread beside the main one, which waits."""
+    if _last_words is not None:
+        _last_words(error)
+    else:
+        sys.stderr.write(f"nlpkit: {error}\n")
+
+
+def leave(code: int) -> None:
+    """End this process at once, from whatever thread; its folders are given back, what it has said is written."""
+    from nlpkit.runs import lock
+
+    lock.give_all_back()
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError, AttributeError):
+            stream.flush()
+    os._exit(code)

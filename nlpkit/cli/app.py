@@ -10,6 +10,7 @@ import os
 import sys
 import tempfile
 import traceback
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
@@ -186,6 +187,7 @@ def _execute(
     if rows_on_stdout and isinstance(sys.stdout, streams.Guarded):
         sys.stdout.needed = True  # the rows are all that there is to do
     reporting.install(console_reporter(quiet=quiet, json=json or rows_on_stdout))
+    process.on_last_words(_last_words(sys.stdout, json=json))
     try:
         # whatever a library prints must not spoil the document
         with contextlib.redirect_stdout(sys.stderr) if json else contextlib.nullcontext():
@@ -197,10 +199,21 @@ def _execute(
         raise Interrupted("interrupted") from None  # typer would say nothing
     finally:
         reporting.install(reporting.Reporter())  # whoever called us from Python goes on in silence
+        process.on_last_words(None)
     if report.exit_code:
         if json and report.failure and process.is_main_process():
             print(f"nlpkit: {shown(report.failure, lines=True)}", file=sys.stderr)
         raise typer.Exit(report.exit_code)
+
+
+def _last_words(out: Any, *, json: bool) -> Callable[[NlpkitError], None]:
+    """How a thread says why the process ends: on the standard output from before it was turned away."""
+
+    def say(error: NlpkitError) -> None:
+        with contextlib.redirect_stdout(out):
+            _fail(error.message, error.hint, error.exit_code, json=json)
+
+    return say
 
 
 def build_app() -> Any:

@@ -36,6 +36,7 @@ from nlpkit.reporting import Report
 from nlpkit.runs import lock
 from nlpkit.runs.folder import RunFolder
 from nlpkit.tasks import registry
+from nlpkit.training import together
 
 if TYPE_CHECKING:
     from nlpkit.tasks.base import Task
@@ -324,6 +325,7 @@ def _described(config: Config, aims: Aims) -> str:
 
 
 @lock.given_back()
+@together.ending_together()
 def run(config: Config) -> Report:
     """Distil and write the run folder; returns the result and what it costs."""
     config, done = running.taken_up(config, COMMAND)

@@ -25,6 +25,7 @@ from nlpkit.tasks import heads, registry
 from nlpkit.tasks import outputs as model_outputs
 from nlpkit.tasks.base import Finding, Task
 from nlpkit.tasks.heads import Head
+from nlpkit.training import together
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -186,6 +187,7 @@ def _open_model(
 
 
 @lock.given_back()
+@together.ending_together()
 def run(config: FinetuneOptions, command: str, task_class: type[Task]) -> Report:
     """Fine-tune and write the run folder; returns the result table."""
     config, done = running.taken_up(config, command)

@@ -31,6 +31,7 @@ from nlpkit.runs import lock
 from nlpkit.runs.few import few_rows
 from nlpkit.runs.files import ornament
 from nlpkit.runs.folder import RunFolder, human_bytes, read_record, versions
+from nlpkit.training import together
 from nlpkit.training.schedules import TIMED
 
 if TYPE_CHECKING:
@@ -212,6 +213,7 @@ def build(config: Config) -> Experiment:
 
 
 @lock.given_back()
+@together.ending_together()
 def run(config: Config) -> Report:
     """Pre-train, measure and write the run folder."""
     config, done = running.taken_up(config, COMMAND)

@@ -31,6 +31,7 @@ from nlpkit.reporting import Cell, Report, Table
 from nlpkit.runs import lock
 from nlpkit.runs.folder import RunFolder, versions
 from nlpkit.tasks.registry import task_of_model
+from nlpkit.training import together
 
 if TYPE_CHECKING:
     from nlpkit.training.devices import Device
@@ -238,6 +239,7 @@ def _make_trainer(
 
 
 @lock.given_back()
+@together.ending_together()
 def run(config: Config) -> Report:
     """Prune, recover, compare, and write the run folder; returns the table of before and after."""
     config, done = running.taken_up(config, COMMAND)

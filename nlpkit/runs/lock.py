@@ -93,6 +93,12 @@ def given_back() -> Iterator[None]:
             _give_back(path)
 
 
+def give_all_back() -> None:
+    """Give back every folder that this process has: it ends."""
+    for path in list(_held):
+        _give_back(path)
+
+
 def give_back(folder: Path) -> None:
     """Let others have a folder, if this process has it."""
     path = _file(folder)

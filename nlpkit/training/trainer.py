@@ -25,7 +25,7 @@ from nlpkit.runs.files import write_json, writing
 from nlpkit.runs.folder import RunFolder
 from nlpkit.tasks import outputs as model_outputs
 from nlpkit.tasks.base import BOOKKEEPING
-from nlpkit.training import parameters
+from nlpkit.training import parameters, together
 from nlpkit.training.batching import IGNORED, RANDOM_ORDER, LengthBatchSampler
 from nlpkit.training.checkpoints import POSITION
 from nlpkit.training.schedules import Budget
@@ -207,7 +207,7 @@ class ResumableTrainer(Trainer):
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
         folder = Path(self.args.output_dir)  # type: ignore[arg-type]
         target = folder / f"checkpoint-{self.state.global_step}"
-        with writing(folder, RunFolder(folder.parent).way_on):
+        with together.unbroken, writing(folder, RunFolder(folder.parent).way_on):
             try:
                 if self.is_world_process_zero():
                     target.mkdir(parents=True, exist_ok=True)

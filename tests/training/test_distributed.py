@@ -20,6 +20,7 @@ from transformers import Trainer
 from nlpkit.errors import UserError
 from nlpkit.recipes import distill, finetune_cls, finetune_ner, pretrain_mlm, prune
 from nlpkit.training.batching import LengthBatchSampler
+from nlpkit.training.checkpoints import last_checkpoint
 from nlpkit.training.trainer import ResumableTrainer
 from tests.conftest import GOOD, RunOf, make_model, nlpkit_command, rows, write_csv, write_jsonl
 
@@ -70,12 +71,20 @@ def launch(launcher: list[str], cwd: Path, *arguments: Any) -> subprocess.Comple
     )
 
 
-def ranks(cwd: Path, *arguments: Any) -> list[tuple[int, str, str]]:
-    """Exit code, stdout and stderr of two processes that find each other as a launcher lets them."""
+def ranks(cwd: Path, *arguments: Any, first: str = "") -> list[tuple[int, str, str]]:
+    """Exit code, stdout and stderr of two processes that find each other as a launcher lets them.
+
+    Args:
+        first: code that each runs before.
+    """
+    command = nlpkit_command(*arguments)
+    if first:
+        begun = f"{first}\nfrom nlpkit.cli.app import main\nsys.exit(main({[str(part) for part in arguments]!r}))"
+        command = [sys.executable, "-c", begun]
     where = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port()), "WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2"}
     started = [
         forked.Popen(
-            nlpkit_command(*arguments),
+            command,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -280,3 +289,72 @@ def test_a_divided_model_is_refused_before_anything_is_read(
         with pytest.raises(UserError, match=f"asks for {what}: nlpkit trains with a whole model in each process"):
             run()
     assert list(tmp_path.iterdir()) == []
+
+
+# Failures of one of two processes: each looks often, and one that is not to fail waits as NCCL lets it, within C.
+FAILING = """
+import os, sys, time, torch
+from nlpkit.errors import UserError
+from nlpkit.recipes import finetune
+from nlpkit.training import together
+from nlpkit.training.trainer import NlpkitTrainer
+together.LOOK, together.GRACE, rank = 0.1, 0.3, int(os.environ["RANK"])
+def replaced(owner, name, changed):
+    original = getattr(owner, name)
+    setattr(owner, name, lambda *given, **named: changed(original, *given, **named))
+"""
+SPENT = """
+def step(original, self, *given):
+    if self.state.global_step == 5:
+        if rank == {rank}:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 MiB.")
+        time.sleep(600)
+    return original(self, *given)
+replaced(NlpkitTrainer, "training_step", step)
+def slowly(original, *given):
+    time.sleep(1 - rank)
+    return original(*given)
+replaced(NlpkitTrainer, "_save_rng_state", slowly)
+"""
+UNREADABLE = """
+def opened(original, *given):
+    if rank == 1:
+        raise UserError("this disk has another train.csv", "Copy it.")
+    return original(*given)
+replaced(finetune, "_open_data", opened)
+"""
+NOT_A_NUMBER = """
+replaced(NlpkitTrainer, "training_step", lambda original, *given: original(*given) * float("nan"))
+"""
+
+
+@pytest.mark.parametrize(("rank", "said"), [(1, "nlpkit: rank 1 of 2 failed: out of"), (0, "nlpkit: out of memory")])
+def test_out_of_memory_in_one_process_ends_all(rank: int, said: str, options: dict[str, Any], tmp_path: Path) -> None:
+    """With one message, and after the checkpoint that the main process is saving: the run goes on from there."""
+    output = tmp_path / "run"
+    arguments = ["finetune-cls", *flags(options), "--batch-size", 4, "--output", output]
+    (code, document, errors), (other, nothing, silence) = ranks(
+        tmp_path, *arguments, "--json", first=FAILING + SPENT.format(rank=rank)
+    )
+    assert (code, other) == (1, 1)
+    assert said in errors and errors.count("nlpkit: ") == 1
+    assert errors.rstrip().endswith("Lower --batch-size or --max-length, or add --gradient-checkpointing.")
+    assert "nlpkit: ".join(["", json.loads(document)["error"]["message"]]) in errors
+    assert (nothing, silence) == ("", "")
+    assert not (output / ".lock").exists()
+    found = last_checkpoint(output / "checkpoints")
+    assert found is not None and found.name == "checkpoint-5"
+
+
+def test_an_error_of_another_process_before_training_is_said(options: dict[str, Any], tmp_path: Path) -> None:
+    arguments = ["finetune-cls", *flags(options), "--batch-size", 4, "--output", tmp_path / "run"]
+    (code, _, errors), (other, _, silence) = ranks(tmp_path, *arguments, first=FAILING + UNREADABLE)
+    assert (code, other, silence) == (1, 2, "")
+    assert errors == "nlpkit: rank 1 of 2 failed: this disk has another train.csv\n  Copy it.\n"
+
+
+def test_what_is_wrong_for_all_is_said_as_of_one(options: dict[str, Any], tmp_path: Path) -> None:
+    arguments = ["finetune-cls", *flags(options), "--batch-size", 4, "--output", tmp_path / "run"]
+    (code, _, errors), (other, _, _) = ranks(tmp_path, *arguments, first=FAILING + NOT_A_NUMBER)
+    assert (code, other) == (1, 1)
+    assert errors.startswith("nlpkit: the loss is nan at step 1\n") and errors.count("nlpkit: ") == 1

@@ -1,0 +1,191 @@
+"""Several processes that train one model: the failure of one ends all of them, with one message.
+
+A process that fails leaves the others in an operation that takes all of them: gloo fails there once its process is
+gone, NCCL waits. So a failure is noted in the store through which the processes found each other. A thread of each
+looks there every second, and ends its process, which cannot be reached in any other way. The main process speaks.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import json
+import os
+import platform
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any
+
+from nlpkit import process
+from nlpkit.errors import Interrupted, NlpkitError, RunError, first_line
+
+LOOK = 1.0  # seconds between two looks
+GRACE = 2.0  # seconds for one that hears of a failure to fail by itself: what is wrong for all, each says by itself
+PATIENCE = 10.0  # seconds for which one that failed waits until the main process has spoken
+CONNECTING = 2.0  # seconds to wait for the store
+TRIES = 4  # to reach it again before it counts as gone
+WRITING = 600.0  # seconds to wait for what is being written
+
+unbroken = threading.RLock()  # held while something is written that should not be cut
+_runs = itertools.count()
+
+
+@contextmanager
+def ending_together() -> Iterator[None]:
+    """End all processes when the block fails in one of them; each enters it.
+
+    Raises:
+        RunError: another process failed first; in the main one it says which, and why.
+    """
+    if process.world_size() == 1:
+        yield
+        return
+    watch = _Watch(next(_runs))
+    try:
+        yield
+    except (Interrupted, KeyboardInterrupt):  # comes to all of them, or is agreed on
+        raise
+    except Exception as error:
+        if (cause := watch.told(error)) is not None:
+            raise cause from error
+        raise
+    finally:
+        watch.leave()
+
+
+class _Watch:
+    """Looks whether another process has failed, until this one leaves.
+
+    Args:
+        run: its number in this process, as in the others: a failure of the last one is none of this.
+    """
+
+    def __init__(self, run: int) -> None:
+        attempt = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")  # torchrun keeps the store when it starts again
+        self._failure, self._heard, self._said = (f"nlpkit/{attempt}/{run}/{n}" for n in ("failure", "heard", "said"))
+        self._store: Any = None
+        self._left = threading.Event()
+        self._thread = threading.Thread(target=self._look, daemon=True, name="nlpkit-together")
+        self._thread.start()
+
+    def leave(self) -> None:
+        """Look no more."""
+        self._left.set()
+        self._thread.join()
+
+    # --- in the thread ---
+
+    def _look(self) -> None:
+        in_vain = 0
+        while in_vain < TRIES:
+            if self._left.wait(LOOK):
+                return
+            try:
+                if not self._connected():
+                    in_vain += in_vain > 0  # before there is one, there is none to miss
+                    continue
+                in_vain = 0
+                if self._store.check([self._failure]):
+                    self._store.add(self._heard, 1)
+                    self._end(_of_another(self._noted(self._store.get(self._failure))))
+                    return
+            except RuntimeError:
+                self._store, in_vain = None, 1
+        self._end(RunError("the process is gone through which this one found the others"))
+
+    def _end(self, error: RunError) -> None:
+        if self._left.wait(GRACE):
+            return
+        unbroken.acquire(timeout=WRITING)
+        if self._left.is_set():
+            return
+        if process.is_main_process():
+            process.speak_last(error)
+            with contextlib.suppress(RuntimeError, AttributeError):
+                self._store.set(self._said, "")
+        else:
+            self._wait_for_the_main_process()
+        process.leave(RunError.exit_code)
+
+    # --- in the process that fails ---
+
+    def told(self, error: Exception) -> NlpkitError | None:
+        """Tell the others of a failure; None where it is the first, or the same as the first."""
+        self.leave()
+        mine = {"rank": process.rank(), "host": platform.node(), **_described(error)}
+        try:
+            # the store of another kind of start than torchrun's is in the main process, from its first steps on
+            if not self._connected(0.0 if process.is_main_process() else PATIENCE):
+                return None
+            first = self._noted(self._store.compare_set(self._failure, "", json.dumps(mine)))
+            if first["rank"] != mine["rank"]:
+                self._store.add(self._heard, 1)
+            if not process.is_main_process():
+                self._wait_for_the_main_process()
+            else:
+                if first == mine:
+                    self._wait_until_heard()
+                self._store.set(self._said, "")  # as good as: it is raised now
+        except RuntimeError:  # it went with the main process, which has spoken
+            return None
+        return None if first["message"] == mine["message"] else _of_another(first)
+
+    def _wait_until_heard(self) -> None:
+        until = time.monotonic() + LOOK + CONNECTING
+        while self._store.add(self._heard, 0) < process.world_size() - 1 and time.monotonic() < until:
+            time.sleep(0.05)
+
+    def _wait_for_the_main_process(self) -> None:
+        """A launcher ends all processes when one has ended: let the main one speak before."""
+        until = time.monotonic() + PATIENCE
+        with contextlib.suppress(RuntimeError, AttributeError):
+            while not self._store.check([self._said]) and time.monotonic() < until:
+                time.sleep(0.05)
+            time.sleep(LOOK)
+
+    # --- the store ---
+
+    def _connected(self, patience: float = 0.0) -> bool:
+        """Whether there is a store; where it is not yet, it may be later."""
+        until = time.monotonic() + patience
+        while self._store is None:
+            try:
+                self._store = _store()
+            except (OSError, RuntimeError):
+                if time.monotonic() >= until:
+                    return False
+                time.sleep(0.1)
+        return True
+
+    @staticmethod
+    def _noted(text: bytes) -> dict[str, Any]:
+        noted: dict[str, Any] = json.loads(text)
+        return noted
+
+
+def _store() -> Any:
+    """A connection of its own to the store of `torch.distributed`: that of the process group waits within.
+
+    Raises:
+        OSError, RuntimeError: there is none.
+    """
+    host, port = os.environ.get("MASTER_ADDR", "127.0.0.1"), int(os.environ.get("MASTER_PORT", "29500"))
+    socket.create_connection((host, port), timeout=CONNECTING).close()  # torch would try for longer, and say so
+    from torch.distributed import TCPStore
+
+    return TCPStore(host, port, is_master=False, wait_for_workers=False, timeout=timedelta(minutes=5))
+
+
+def _described(error: Exception) -> dict[str, Any]:
+    if isinstance(error, NlpkitError):
+        return {"message": error.message, "hint": error.hint}
+    return {"message": f"{type(error).__name__}: {first_line(error)}", "hint": None}
+
+
+def _of_another(noted: dict[str, Any]) -> RunError:
+    where = "" if noted["host"] == platform.node() else f" on {noted['host']}"
+    return RunError(f"rank {noted['rank']} of {process.world_size()}{where} failed: {noted['message']}", noted["hint"])
