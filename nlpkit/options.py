@@ -654,7 +654,7 @@ class DeviceOptions(Config):
     """Where the arithmetic is done."""
 
     device: str = option("auto", "auto, cpu, cuda, cuda:1, mps.", panel="Device", metavar="NAME")
-    precision: Literal["auto", "fp32", "bf16", "fp16"] = option(
+    precision: Literal["auto", "fp32", "tf32", "bf16", "fp16"] = option(
         "auto", "Arithmetic of the forward pass.", panel="Device", shown_default="bf16 or fp16 on GPU, fp32 on CPU"
     )
     threads: int | None = option(

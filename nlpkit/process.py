@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import platform
 import sys
 import warnings
 from collections.abc import Callable
@@ -29,6 +30,7 @@ def apply(*, verbose: bool) -> None:
 
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
     limit_tokenizers(machine.threads()[0])
+    prepare_gpus()
     if verbose:
         logging.basicConfig(level=logging.INFO, stream=sys.stderr)
         return
@@ -44,6 +46,19 @@ def apply(*, verbose: bool) -> None:
     # importing torchao makes the pytree of torch warn; torch sets the level of its own root logger again at import
     for name in ("torch", "torch.utils._pytree", "torchao", "huggingface_hub", "accelerate", "fsspec", "matplotlib"):
         logging.getLogger(name).setLevel(logging.ERROR)
+
+
+def prepare_gpus() -> None:
+    """Set what CUDA and torch's allocator of GPU memory read once, unless the user has; before torch asks for a GPU."""
+    from nlpkit.measurement import machine
+
+    if not machine.has_nvidia_driver():
+        return
+    os.environ.setdefault("CUDA_DEVICE_ORDER", "PCI_BUS_ID")  # cuda:1 is the one that nvidia-smi calls 1
+    named = {"PYTORCH_ALLOC_CONF", "PYTORCH_CUDA_ALLOC_CONF"} & os.environ.keys()
+    # batches are of many lengths: blocks that grow are used again by longer ones. Not under Windows, which lacks them
+    if not named and sys.platform == "linux" and "microsoft" not in platform.release():
+        os.environ["PYTORCH_ALLOC_CONF"] = "expandable_segments:True"
 
 
 def limit_tokenizers(threads: int) -> None:
@@ -97,6 +112,17 @@ def require_whole_models() -> None:
                 "Leave that out: accelerate launch --multi_gpu --num_processes N -m nlpkit ...; or torchrun "
                 "--nproc-per-node N -m nlpkit ...",
             )
+
+
+def local_rank() -> int | None:
+    """This process's number on its machine; None where what launched it does not tell."""
+    found = os.environ.get("LOCAL_RANK")
+    return int(found) if found is not None else None
+
+
+def local_world_size() -> int:
+    """How many of the processes are on this machine; all of them where what launched them does not tell."""
+    return int(os.environ.get("LOCAL_WORLD_SIZE") or world_size())
 
 
 def is_main_process() -> bool:

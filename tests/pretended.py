@@ -36,6 +36,9 @@ from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from nlpkit.measurement.machine import GPU_FIELDS
+from nlpkit.training import devices, gpus
+
 GIB = 1024**3
 
 
@@ -100,6 +103,8 @@ class Machine:
 @contextlib.contextmanager
 def cuda(*cards: Card) -> Iterator[Machine]:
     """torch finds these GPUs, one H200 if none is named; the variables that nlpkit sets are put back afterwards."""
+    import torch._dynamo  # it looks at the machine when it is imported, and meets what is no CUDA
+
     machine = Machine(cards or (H200,))
 
     def counted(name: str) -> Callable[..., None]:
@@ -155,20 +160,33 @@ def cuda(*cards: Card) -> Iterator[Machine]:
         "default_generators": tuple(torch.Generator() for _ in machine.cards),
     }
     with pytest.MonkeyPatch.context() as patch, _asked_anew():
-        kept = {name: value for name, value in os.environ.items() if name.startswith(("CUDA_", "PYTORCH_"))}
+        kept = {name: value for name, value in os.environ.items() if name.startswith(_VARIABLES)}
         for name, answer in answers.items():
             patch.setattr(torch.cuda, name, answer)
         patch.setattr(torch.version, "cuda", "13.0")
         patch.setattr(torch, "Generator", Generator)
         patch.setattr("torch.cuda.amp.common.amp_definitely_not_available", lambda: False)
-        arithmetic = torch.get_float32_matmul_precision()
+        patch.setattr("nlpkit.training.devices._used", None)
+        patch.setattr("nlpkit.measurement.machine.has_nvidia_driver", lambda: True)
+        patch.setattr("nlpkit.measurement.machine.gpus", lambda: [_by_driver(card) for card in machine.cards])
+        gpus._of_machine.cache_clear()
         try:
             yield machine
         finally:
-            torch.set_float32_matmul_precision(arithmetic)
-            for name in [name for name in os.environ if name.startswith(("CUDA_", "PYTORCH_"))]:
+            gpus._of_machine.cache_clear()
+            devices._set_tf32(False)
+            torch.backends.cudnn.allow_tf32 = True  # as torch begins
+            for name in [name for name in os.environ if name.startswith(_VARIABLES)]:
                 del os.environ[name]
             os.environ.update(kept)
+
+
+_VARIABLES = ("CUDA_", "PYTORCH_", "NLPKIT_VISIBLE_GPU")
+
+
+def _by_driver(card: Card) -> dict[str, Any]:
+    fields = dict.fromkeys([*GPU_FIELDS, "slowed"])
+    return {**fields, "name": card.name, "memory_bytes": card.memory, "driver": "580.65"}
 
 
 @contextlib.contextmanager

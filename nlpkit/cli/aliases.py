@@ -166,6 +166,7 @@ RENAMED: dict[str, tuple[Translation, bool, Said]] = {
     "no-cuda": (_to("--device", "cpu"), False, "--device cpu"),
     "fp16": (_to("--precision", "fp16"), False, "--precision fp16"),
     "bf16": (_to("--precision", "bf16"), False, "--precision bf16"),
+    "tf32": (_to("--precision", "tf32"), False, "--precision tf32"),
     "adafactor": (_to("--trainer", "optim=adafactor"), False, "--trainer optim=adafactor"),
     "logging-dir": (_drop, True, "tracker files go to the run folder"),
     "use-fast-tokenizer": (_drop, False, "tokenizers are always the fast ones"),
@@ -421,6 +422,9 @@ def _idle(given: Mapping[str, str]) -> dict[str, str]:
     elif steps and "warmup-ratio" in given:
         none = given[steps].strip() in ("0", "0.0")
         idle[steps if none else "warmup-ratio"] = f"--{'warmup-ratio' if none else steps} counts beside it"
+    asked = [name for name in ("bf16", "fp16", "precision") if name in given and truth_of(given[name]) is not False]
+    if asked:
+        idle["tf32"] = f"--{asked[0]} counts beside it"
     for name in ("eval-strategy", "evaluation-strategy"):
         if given.get(name) in ("epoch", "no"):
             idle["eval-steps"] = f"--{name} {given[name]} counts beside it"

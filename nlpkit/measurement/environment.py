@@ -9,6 +9,7 @@ import platform
 import re
 import shutil
 import sys
+import sysconfig
 import time
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
@@ -32,12 +33,12 @@ EXTRAS = {
 }
 ALSO = (
     "scipy", "pyarrow", "pydantic", "typer", "rich", "huggingface_hub", "safetensors", "onnx", "onnxscript", "seqeval",
-    "matplotlib", "psutil",
+    "matplotlib", "psutil", "triton",
 )  # fmt: skip
 # variables that change how fast the arithmetic is
 SPEED_VARIABLES = (
     "OMP_*", "KMP_*", "GOMP_*", "MKL_*", "OPENBLAS_*", "DNNL_*", "ONEDNN_*", "ORT_*", "PYTORCH_*", "TORCH_*",
-    "TORCHINDUCTOR_*", "TOKENIZERS_PARALLELISM", "MALLOC_*", "LD_PRELOAD", "CXX",
+    "TORCHINDUCTOR_*", "TOKENIZERS_PARALLELISM", "MALLOC_*", "LD_PRELOAD", "CXX", "CC", "NVIDIA_TF32_OVERRIDE",
 )  # fmt: skip
 # variables that change which device, model or data a command meets
 OTHER_VARIABLES = (
@@ -74,6 +75,7 @@ def describe(torch: bool = True) -> dict[str, Any]:
         "gpus": machine.gpus(),
         "torch": _torch() if torch else None,
         "compiler": _compiler(),
+        "compile": {device: missing_to_compile(device) for device in ("cpu", "cuda")},
         "onnxruntime": _providers(),
         "energy": _energy(gpu=torch),
         "versions": _versions(),
@@ -133,6 +135,11 @@ def gpu_line(gpu: Mapping[str, Any]) -> str:
         parts.append(f"driver {gpu['driver']}")
     if gpu.get("mhz") and gpu.get("max_mhz"):
         parts.append(f"{gpu['mhz']} of {gpu['max_mhz']} MHz")
+    if gpu.get("max_watts"):
+        limit, usual = gpu["max_watts"], gpu.get("default_watts") or gpu["max_watts"]
+        parts.append(f"limited to {limit} of {usual} W" if limit < usual else f"{limit} W")
+    if gpu.get("slowed"):
+        parts.append(f"slowed by {' and '.join(gpu['slowed'])}")
     return ", ".join(parts)
 
 
@@ -208,12 +215,43 @@ def _torch() -> dict[str, Any]:
         "onednn": onednn[1] if onednn else None,
         "cuda": torch.version.cuda,
         "hip": torch.version.hip,
+        **{name: version for name, version in cuda_libraries().items() if name != "cuda"},
         "gpus": [
             {"name": gpu.name, "memory_bytes": gpu.total_memory, "compute_capability": f"{gpu.major}.{gpu.minor}"}
             for gpu in found
         ],
         "mps": torch.backends.mps.is_available(),
     }
+
+
+def cuda_libraries() -> dict[str, str | None]:
+    """Versions of the CUDA libraries in torch: `cuda`, `cudnn` and `nccl`, each None in a build without it."""
+    import torch
+
+    cudnn = torch.backends.cudnn.version()
+    nccl = None
+    with contextlib.suppress(AttributeError, RuntimeError):  # a build without it
+        nccl = ".".join(map(str, torch.cuda.nccl.version()))
+    return {
+        "cuda": torch.version.cuda,
+        "cudnn": f"{cudnn // 10000}.{cudnn // 100 % 100}.{cudnn % 100}" if cudnn else None,
+        "nccl": nccl,
+    }
+
+
+def missing_to_compile(device: str) -> str | None:
+    """What torch.compile would look for on a device (as torch names it) in vain, in words; None where all is there."""
+    if device not in ("cpu", "cuda"):
+        return None
+    if device == "cuda" and importlib.util.find_spec("triton") is None:
+        return "the package triton"
+    if device == "cpu" and _compiler() is None:
+        return "a C++ compiler (g++, or the one that CXX names)"
+    if device == "cuda" and not any(map(shutil.which, [os.environ["CC"]] if "CC" in os.environ else ["gcc", "clang"])):
+        return "a C compiler (gcc or clang, or the one that CC names)"
+    if not (Path(sysconfig.get_path("include")) / "Python.h").exists():
+        return "the headers of Python (Python.h, in a package python3-dev or python3-devel)"
+    return None
 
 
 def _compiler() -> str | None:

@@ -6,6 +6,7 @@ What Linux says is read below `root`, so that a machine can be described that is
 from __future__ import annotations
 
 import contextlib
+import itertools
 import math
 import os
 import platform
@@ -31,8 +32,22 @@ GPU_FIELDS: dict[str, tuple[str, int | None]] = {
     "max_mhz": ("clocks.max.sm", 1),
     "watts": ("power.draw", 1),
     "max_watts": ("power.limit", 1),
+    "default_watts": ("power.default_limit", 1),
+    "pci": ("pci.bus_id", None),
 }
 GPU_SECONDS = 10.0  # a driver that has to wake its GPUs takes a few
+# Why the clock of a GPU is not as high as it goes: bits of NVML's nvmlClocksEventReasons, without those of one that has
+# nothing to do, or whose clock was set
+SLOWED = {
+    0x04: "power limit",
+    0x08: "hardware slowdown",
+    0x10: "clocks kept like those of other GPUs",
+    0x20: "temperature (software)",
+    0x40: "temperature (hardware)",
+    0x80: "power supply",
+    0x100: "clocks of a display",
+}
+SLOWED_FIELDS = ("clocks_event_reasons.active", "clocks_throttle_reasons.active")  # newer drivers, older ones
 
 
 def processor(root: Path = ROOT) -> dict[str, Any]:
@@ -108,22 +123,47 @@ def limits(root: Path = ROOT) -> dict[str, Any]:
     }
 
 
+def has_nvidia_driver() -> bool:
+    """Whether there is an NVIDIA driver, without asking it."""
+    return Path("/proc/driver/nvidia/version").exists() or shutil.which("nvidia-smi") is not None
+
+
 def gpus() -> list[dict[str, Any]]:
     """The NVIDIA GPUs of the machine as their driver describes them, whether or not torch can use them.
 
     Returns:
-        For each the keys of `GPU_FIELDS`, None where the driver does not tell; nothing without a driver.
+        For each the keys of `GPU_FIELDS`, None where the driver does not tell, and `slowed`, of `SLOWED` what keeps its
+        clock down now; nothing without a driver.
     """
+    lines = _asked_of_driver(",".join(field for field, _ in GPU_FIELDS.values()))
+    if not lines:
+        return []
+    reasons = next(filter(None, map(_asked_of_driver, SLOWED_FIELDS)), [])
+    return [
+        {**_gpu(line), "slowed": _slowed(reason)}
+        for line, reason in itertools.zip_longest(lines, reasons[: len(lines)], fillvalue="")
+    ]
+
+
+def _asked_of_driver(fields: str) -> list[str]:
+    """The line of each GPU; none without a driver that answers, or where it does not know a field."""
     program = shutil.which("nvidia-smi")
     if program is None:
         return []
-    fields = ",".join(field for field, _ in GPU_FIELDS.values())
     command = [program, f"--query-gpu={fields}", "--format=csv,noheader,nounits"]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=GPU_SECONDS, check=True)
     except (OSError, subprocess.SubprocessError):
         return []  # the program is there, a driver that answers is not
-    return [_gpu(line) for line in done.stdout.splitlines() if line.strip()]
+    return [line for line in done.stdout.splitlines() if line.strip()]
+
+
+def _slowed(bits: str) -> list[str] | None:
+    try:
+        active = int(bits.strip(), 16)
+    except ValueError:
+        return None  # [N/A], or the driver knows neither field
+    return [reason for bit, reason in SLOWED.items() if active & bit]
 
 
 def _gpu(line: str) -> dict[str, Any]:

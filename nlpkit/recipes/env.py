@@ -76,15 +76,25 @@ def _software(env: dict[str, Any]) -> Iterator[tuple[str, str]]:
     built = f"CUDA {torch['cuda']}" if torch["cuda"] else f"ROCm {torch['hip']}" if torch["hip"] else "the CPU"
     kernels = [f"{torch['kernels']} kernels", f"BLAS {torch['blas'] or 'none'}", f"oneDNN {torch['onednn'] or 'none'}"]
     yield "torch", ", ".join([*kernels, f"built for {built}"])
-    yield (
-        "compile",
-        f"C++ compiler {env['compiler']}" if env["compiler"] else "no C++ compiler for --compile on the CPU",
-    )
+    if torch["cuda"]:
+        libraries = [f"{name} {torch[key] or 'none'}" for name, key in (("cuDNN", "cudnn"), ("NCCL", "nccl"))]
+        exact = "float32 is exact unless --precision tf32 is given"
+        yield "CUDA", ", ".join([f"runtime {torch['cuda']}", *libraries, exact])
+    yield "compile", "; ".join(_compile(env))
     if env["onnxruntime"] is not None:
         yield "onnxruntime", ", ".join(env["onnxruntime"])
     shown = [f"{name} {version}" for name, version in versions.items() if name != "python"]
     for start in range(0, len(shown), VERSIONS_A_LINE):
         yield "versions" if start == 0 else "", ", ".join(shown[start : start + VERSIONS_A_LINE])
+
+
+def _compile(env: dict[str, Any]) -> Iterator[str]:
+    for device, name in (("cpu", "the CPU"), ("cuda", "a GPU")):
+        missing = env["compile"][device]
+        if device == "cuda" and not env["torch"]["cuda"]:
+            continue
+        found = f"C++ compiler {env['compiler']}" if device == "cpu" else f"Triton {env['versions'].get('triton')}"
+        yield f"--compile on {name} lacks {missing}" if missing else found
 
 
 def _extras(env: dict[str, Any]) -> Iterator[tuple[str, str]]:

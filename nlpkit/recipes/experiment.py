@@ -24,6 +24,7 @@ from nlpkit.runs.files import ornament
 from nlpkit.runs.folder import RunFolder, human_bytes, versions
 from nlpkit.tasks import outputs as model_outputs
 from nlpkit.tasks.base import SHOWN, Finding, Task
+from nlpkit.training import gpus
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -277,7 +278,7 @@ def plan(experiment: Experiment, name: str, lengths: str, *more: tuple[str, str]
         ("length", lengths),
         ("model", f"{name}, {size}" + (f"; new: {', '.join(new)}" if new else "")),
         *more,
-        ("device", experiment.device.described + use),
+        ("device", gpus.shown(experiment.device) + use),
         ("steps", f"{experiment.steps:,} of {rows} rows, about {takes} of training"),
         ("output", str(experiment.folder.path)),
     ]
@@ -368,6 +369,7 @@ def head(experiment: Experiment) -> dict[str, Any]:
         "findings": [vars(finding) for finding in experiment.findings],
         "seed": config.seed,
         "device": experiment.device.described,
+        **gpus.recorded(experiment.device),
         "processes": process.world_size(),
         "versions": versions(),
     }

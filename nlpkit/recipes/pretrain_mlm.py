@@ -31,7 +31,7 @@ from nlpkit.runs import lock
 from nlpkit.runs.few import few_rows
 from nlpkit.runs.files import ornament
 from nlpkit.runs.folder import RunFolder, human_bytes, read_record, versions
-from nlpkit.training import together
+from nlpkit.training import gpus, together
 from nlpkit.training.schedules import TIMED
 
 if TYPE_CHECKING:
@@ -750,7 +750,7 @@ def _plan(experiment: Experiment) -> list[tuple[str, str]]:
         ),
         ("tokenizer", f"{len(experiment.tokenizer):,} tokens"),
         *([("attention", experiment.attention.described)] if experiment.attention else []),
-        ("device", experiment.device.described + _use(experiment)),
+        ("device", gpus.shown(experiment.device) + _use(experiment)),
         ("steps", ", at most ".join(limits)),
         ("output", str(experiment.folder.path)),
     ]
@@ -812,6 +812,7 @@ def _head(experiment: Experiment) -> dict[str, Any]:
         "seed": config.seed,
         "attention": experiment.attention.name if experiment.attention else None,
         "device": experiment.device.described,
+        **gpus.recorded(experiment.device),
         "processes": process.world_size(),
         "versions": versions(),
     }

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 import importlib.util
+import json
 import math
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
 from nlpkit.errors import UserError, first_line
+from nlpkit.measurement import environment
 from nlpkit.options import RunOptions, TrainingOptions, flag_of, suggest
-from nlpkit.training import fields
+from nlpkit.training import devices, fields
 from nlpkit.training.devices import Device
 from nlpkit.training.schedules import WSD_DECAY
 
@@ -61,6 +64,7 @@ def training_arguments(
     from transformers import TrainingArguments
 
     passed = _passed(options)
+    _require_compiler(options, passed, device)
     settings = _schedule_settings(options.schedule, steps) | (passed.pop("lr_scheduler_kwargs", None) or {})
     eval_steps = interval(options.eval_steps, steps)
     strategy = "steps" if eval_steps else "epoch"
@@ -104,11 +108,17 @@ def training_arguments(
     }
     if options.gradient_checkpointing:
         arguments["gradient_checkpointing"] = True
+    arguments["accelerator_config"] = _accelerator_config(
+        {"non_blocking": True} if device.name == "cuda" else {},
+        passed.pop("accelerator_config", None) or {},
+        more.get("accelerator_config", {}),
+    )
     for name in passed:
         if name in more:
             raise UserError(f"--trainer {name}: nlpkit sets this itself in such a run", "Leave it out.")
     try:
-        return TrainingArguments(**{**arguments, **passed})
+        with devices.keeping_arithmetic():
+            return TrainingArguments(**{**arguments, **passed})
     except (ValueError, TypeError, ImportError) as error:
         raise UserError(f"TrainingArguments: {str(error).splitlines()[0]}") from error
 
@@ -145,6 +155,43 @@ def _passed(options: RunOptions) -> dict[str, Any]:
         if name == "lr_scheduler_kwargs" and isinstance(value, str):
             raise UserError(f"--trainer {name}={value}: write it as --trainer '{name}={{\"name\": value}}'")
     return checked
+
+
+def _require_compiler(options: RunOptions, passed: Mapping[str, Any], device: Device) -> None:
+    """See that what --compile needs is there: torch would look for it in the first step.
+
+    Raises:
+        UserError: something is not.
+    """
+    wanted = options.compile or not {"torch_compile_mode", "torch_compile_backend"}.isdisjoint(passed)
+    if not wanted or passed.get("torch_compile_backend", "inductor") != "inductor":  # no other compiles on its own
+        return
+    if missing := environment.missing_to_compile(device.name):
+        raise UserError(f"--compile needs {missing} on {device.name}", "Install it, or leave --compile out.")
+
+
+def _accelerator_config(usual: dict[str, Any], given: Any, ours: dict[str, Any]) -> dict[str, Any]:
+    """The settings of accelerate: those of `--trainer accelerator_config` on top of the usual ones.
+
+    Args:
+        usual: on a GPU, that a batch is copied without waiting for the steps before; it is pinned.
+        given: a dict, or the path of a JSON file with one.
+        ours: what such a run cannot do without.
+
+    Raises:
+        UserError: the file cannot be read, holds something else, or one of ours is given.
+    """
+    if isinstance(given, str):
+        try:
+            given = json.loads(Path(given).read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise UserError(f"--trainer accelerator_config={given}: {first_line(error)}") from None
+    if not isinstance(given, dict):
+        raise UserError(f"--trainer accelerator_config={given}: it is no table of settings")
+    for name in given:
+        if name in ours:
+            raise UserError(f"--trainer accelerator_config: nlpkit sets {name} itself in such a run", "Leave it out.")
+    return {**usual, **given, **ours}
 
 
 def _names(kind: type[Any]) -> set[str]:

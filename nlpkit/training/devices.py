@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
+import sys
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
-from nlpkit import process
+from nlpkit import process, reporting
 from nlpkit.errors import UserError
 from nlpkit.measurement import machine
 from nlpkit.measurement.timing import synchronizer
 from nlpkit.options import DeviceOptions
 
-# as the user set it, before a run narrows it to one GPU
-_VISIBLE = os.environ.get("CUDA_VISIBLE_DEVICES")
-
-
 RATE_SECONDS = 0.5  # that measuring the rate of matrix products may take
+# "1 of 0,1": that CUDA_VISIBLE_DEVICES was narrowed to 1, and what it was before; for processes that this one starts
+_NARROWED = "NLPKIT_VISIBLE_GPU"
+_used: str | None = None  # CUDA_VISIBLE_DEVICES as this process asked CUDA with it, which reads it once
 
 
 @dataclass(frozen=True)
@@ -25,56 +28,228 @@ class Device:
     """A chosen device.
 
     Attributes:
-        name: as torch names it: cpu, cuda, mps.
-        precision: fp32, bf16 or fp16.
+        name: its kind as torch names it: cpu, cuda, mps. Of several GPUs that a process sees, cuda is its own one.
+        precision: fp32, tf32, bf16 or fp16.
         described: for people and records, with the chip's name and thread count.
+        index: of a GPU, among those that the process sees.
     """
 
     name: str
     precision: str
     described: str
+    index: int | None = None
 
 
 def choose(options: DeviceOptions) -> Device:
     """Resolve `--device`, `--precision` and `--threads`; call before anything touches CUDA.
 
+    From here on "cuda" is the GPU of this process: of several, the one of its LOCAL_RANK.
+
     Raises:
-        UserError: the device is not there, or it has no such arithmetic.
+        UserError: the device is not there, it has no such arithmetic, or the process works on another GPU already.
     """
     wanted, _, index = options.device.partition(":")
     if wanted not in ("auto", "cpu", "cuda", "mps") or (index and not (wanted == "cuda" and index.isdecimal())):
         raise UserError(f"--device '{options.device}': not a device", "Use auto, cpu, cuda, cuda:N or mps.")
-    if process.world_size() == 1 and wanted in ("auto", "cuda"):
-        # one process trains on one GPU: more would be driven by DataParallel; use torchrun or accelerate for those
-        chosen = int(index or 0)
-        visible = _VISIBLE.split(",") if _VISIBLE is not None else None
-        if visible is None:
-            os.environ["CUDA_VISIBLE_DEVICES"] = str(chosen)
-        elif _VISIBLE and chosen >= len(visible):
-            raise UserError(f"--device {options.device}: CUDA_VISIBLE_DEVICES={_VISIBLE} has no GPU {chosen}")
-        elif _VISIBLE:
-            os.environ["CUDA_VISIBLE_DEVICES"] = visible[chosen]
+    several = process.world_size() > 1
+    if several and index:
+        raise UserError(
+            f"--device {options.device}: of several processes each takes the GPU of its LOCAL_RANK",
+            "Leave the number out; CUDA_VISIBLE_DEVICES=0,2 says which GPUs there are.",
+        )
+    process.prepare_gpus()
+    narrowed = _narrow(int(index or 0), options.device) if wanted in ("auto", "cuda") and not several else None
     import torch
 
     cores, why = machine.threads()
     # OMP_NUM_THREADS is for each process, what the machine leaves for all of them
-    shared = cores if why == "OMP_NUM_THREADS" else max(cores // process.world_size(), 1)
+    shared = cores if why == "OMP_NUM_THREADS" else max(cores // process.local_world_size(), 1)
     torch.set_num_threads(options.threads or shared)
     process.limit_tokenizers(torch.get_num_threads())
-    found = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    # processes have no way to share what they learn on MPS
+    mps = torch.backends.mps.is_available() and (wanted == "mps" or not several)
+    found = {"cuda": torch.cuda.is_available(), "mps": mps, "cpu": True}
     name = wanted if wanted != "auto" else next(kind for kind in ("cuda", "mps", "cpu") if found[kind])
+    if narrowed and not found["cuda"]:
+        _widen(narrowed)
     if not found[name]:
-        raise UserError(f"--device {options.device}: torch finds no such device here", "Use --device auto or cpu.")
-    precision = options.precision
-    if precision == "auto":
-        precision = "fp32"
-        if name == "cuda":
-            precision = "bf16" if torch.cuda.is_bf16_supported() else "fp16"
-    if precision == "fp16" and name == "cpu":
-        raise UserError("--precision fp16 needs a GPU", "Use bf16 or fp32 on the CPU.")
+        raise _no_such_device(options.device, name, index)
+    if wanted == "auto" and name != "cuda":
+        _tell_of_unused_gpus()
+    number = _take_gpu(narrowed) if name == "cuda" else None
+    precision = _arithmetic(options.precision, name)
     by = f" by {why}" if why and not options.threads else ""
     chip = torch.cuda.get_device_name() if name == "cuda" else f"{torch.get_num_threads()} threads{by}"
-    return Device(name, precision, f"{name} ({chip}), {precision}")
+    return Device(name, precision, f"{name} ({chip}), {precision}", number)
+
+
+def _narrow(chosen: int, asked: str) -> str | None:
+    """Leave this process one GPU: more would be driven by DataParallel, for which there are torchrun and accelerate.
+
+    Returns:
+        What CUDA_VISIBLE_DEVICES is now; None where the user has left no GPU.
+
+    Raises:
+        UserError: there is no such GPU among those that the user has left, or the process works on another already.
+    """
+    before = visible()
+    if before == "":
+        return None
+    left = before.split(",") if before is not None else None
+    if left is not None and chosen >= len(left):
+        raise UserError(
+            f"--device {asked}: CUDA_VISIBLE_DEVICES={before} has no GPU {chosen}", "Its GPUs are counted from 0."
+        )
+    target = left[chosen].strip() if left else str(chosen)
+    if target != (_used or target):
+        raise UserError(
+            f"--device {asked}: this process works on GPU {_used} since an earlier run, and CUDA gives it no other",
+            "Begin a process of its own for another GPU.",
+        )
+    torch: Any = sys.modules.get("torch")
+    if _used is None and torch and torch.cuda.is_initialized() and os.environ.get("CUDA_VISIBLE_DEVICES") != target:
+        if chosen or torch.cuda.device_count() > 1:
+            raise UserError(
+                f"--device {asked}: CUDA is in use in this process, with {torch.cuda.device_count()} GPUs; a run works "
+                "on one",
+                f"Set CUDA_VISIBLE_DEVICES={target} before the process begins.",
+            )
+        return target  # it has this one only
+    os.environ[_NARROWED] = f"{target} of {'all' if before is None else before}"
+    os.environ["CUDA_VISIBLE_DEVICES"] = target
+    return target
+
+
+def visible() -> str | None:
+    """CUDA_VISIBLE_DEVICES as the user has set it: before a run narrowed it here, or in the process that began this."""
+    narrowed, _, before = os.environ.get(_NARROWED, "").partition(" of ")
+    now = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if not before or now != narrowed:
+        return now
+    return None if before == "all" else before
+
+
+def _widen(narrowed: str) -> None:
+    """Take back what `_narrow` did, where torch finds no GPU."""
+    before = visible()
+    if os.environ.pop(_NARROWED, None) is None or os.environ.get("CUDA_VISIBLE_DEVICES") != narrowed:
+        return
+    del os.environ["CUDA_VISIBLE_DEVICES"]
+    if before is not None:
+        os.environ["CUDA_VISIBLE_DEVICES"] = before
+
+
+def _no_such_device(asked: str, name: str, index: str) -> UserError:
+    gpus = machine.gpus() if name == "cuda" else []
+    if index and visible() is None and 0 < len(gpus) <= int(index):
+        last = f" to cuda:{len(gpus) - 1}" if len(gpus) > 1 else ""
+        return UserError(f"--device {asked}: there is no such GPU", f"The machine has cuda:0{last}.")
+    why = f": {_why_unused()}" if gpus and visible() is None else ""
+    return UserError(f"--device {asked}: torch finds no such device here{why}", "Use --device auto or cpu.")
+
+
+def _why_unused() -> str:
+    import torch
+
+    if torch.version.cuda is None:
+        return "it is built without CUDA (pytorch.org says which to install)"
+    return f"it is built for CUDA {torch.version.cuda}, which the driver may be too old for"
+
+
+@functools.cache
+def _tell_of_unused_gpus() -> None:
+    """Say once that the CPU works although there is a GPU: nobody would see it but by the time that it takes."""
+    if visible() is None and machine.has_nvidia_driver() and (gpus := machine.gpus()):
+        reporting.current().warn(f"torch does not find the GPU of this machine ({gpus[0]['name']}): {_why_unused()}")
+
+
+def _take_gpu(narrowed: str | None) -> int:
+    """Make "cuda" the GPU of this process, before anything is placed; its number among those that it sees.
+
+    Raises:
+        UserError: there are more processes than GPUs, or what began them does not number them.
+    """
+    import torch
+
+    global _used
+    if process.world_size() == 1:
+        _used = narrowed
+        return 0
+    rank, count = process.local_rank(), torch.cuda.device_count()
+    if rank is None:
+        raise UserError(
+            "WORLD_SIZE is set, LOCAL_RANK is not: no process would know its GPU",
+            f"Begin them with torchrun --nproc-per-node {count} -m nlpkit ...",
+        )
+    if rank >= count > 1:
+        raise UserError(
+            f"{process.local_world_size()} processes on a machine where torch finds {count} GPUs",
+            f"Begin as many: torchrun --nproc-per-node {count} -m nlpkit ...",
+        )
+    number = rank % count  # a batch system may show each process one GPU, its own
+    torch.cuda.set_device(number)
+    return number
+
+
+def _arithmetic(wanted: str, name: str) -> str:
+    """The precision to compute in, set where torch has one switch for the whole process.
+
+    Raises:
+        UserError: the device has none of that name.
+    """
+    import torch
+
+    if name != "cuda":
+        if wanted == "fp16" and name == "cpu":
+            raise UserError("--precision fp16 needs a GPU", "Use bf16 or fp32 on the CPU.")
+        if wanted == "tf32":
+            raise UserError(f"--precision tf32 needs an NVIDIA GPU, and this is {name}", "Use fp32.")
+        return "fp32" if wanted == "auto" else wanted
+    chip = torch.cuda.get_device_name()
+    native = torch.cuda.is_bf16_supported(including_emulation=False)
+    if wanted == "auto":
+        # units for fp16 came with compute capability 7.0; before, it is no faster than fp32 or slower
+        half = torch.cuda.get_device_capability() >= (7, 0)
+        wanted = "bf16" if native else "fp16" if half else "fp32"
+    if wanted == "bf16" and not native:
+        reporting.current().warn(f"{chip} has no units for bf16, which it emulates slowly: --precision fp16 is faster")
+    if wanted == "tf32" and not torch.cuda.is_tf32_supported():
+        raise UserError(f"--precision tf32: {chip} has no TF32 (Ampere and newer have)", "Use fp32.")
+    forced = {"fp32": "1", "tf32": "0"}.get(wanted)
+    if forced and os.environ.get("NVIDIA_TF32_OVERRIDE") == forced:
+        reporting.current().warn(
+            f"NVIDIA_TF32_OVERRIDE={forced}: NVIDIA's libraries compute {'in' if forced == '1' else 'without'} TF32, "
+            f"whatever --precision {wanted} says"
+        )
+    _set_tf32(wanted == "tf32")
+    return wanted
+
+
+def _set_tf32(on: bool) -> None:
+    """Let CUDA compute products and convolutions of float32 in TF32 (10 bits behind the point), or in float32."""
+    import torch
+
+    torch.backends.fp32_precision = "none"  # type: ignore[attr-defined]  # while it is set, whoever asks the two below gets an error
+    torch.set_float32_matmul_precision("high" if on else "highest")
+    torch.backends.cudnn.allow_tf32 = on
+
+
+def computes_in_tf32() -> bool:
+    """Whether products of float32 on CUDA are computed in TF32."""
+    import torch
+
+    return bool(torch.backends.cuda.matmul.fp32_precision == "tf32")
+
+
+@contextlib.contextmanager
+def keeping_arithmetic() -> Iterator[None]:
+    """Undo what a block does to the arithmetic: transformers and accelerate turn TF32 on for whatever is compiled."""
+    import torch
+
+    on = computes_in_tf32()
+    yield
+    if torch.cuda.is_available() and on != computes_in_tf32():
+        _set_tf32(on)
 
 
 @functools.cache
@@ -92,7 +267,7 @@ def measured_matmul_rate(device: Device) -> float:
     import torch
 
     sizes, chain = ((2048, 4096, 8192), 10) if device.name == "cuda" else ((768,), 1)
-    kind = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[device.precision]
+    kind = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(device.precision, torch.float32)
     wait = synchronizer(device.name)
     # random, as zeros and ones draw less power and let a GPU clock higher; not from the random numbers of the run
     generator = torch.Generator(device.name).manual_seed(0)

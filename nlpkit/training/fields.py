@@ -23,6 +23,7 @@ OPTIONS: Mapping[str, str] = {
     "label_smoothing_factor": "label_smoothing",
     "bf16": "precision",
     "fp16": "precision",
+    "tf32": "precision",
     "use_cpu": "device",
     "activation_checkpointing": "gradient_checkpointing",
     "gradient_checkpointing": "gradient_checkpointing",
@@ -45,8 +46,7 @@ SWITCHES = frozenset(
     {
         "dataloader_persistent_workers", "dataloader_pin_memory", "ddp_broadcast_buffers",
         "ddp_find_unused_parameters", "ddp_static_graph", "disable_tqdm", "eval_on_start", "log_on_each_node",
-        "logging_first_step", "logging_nan_inf_filter", "save_on_each_node", "skip_memory_metrics", "tf32",
-        "use_liger_kernel",
+        "logging_first_step", "logging_nan_inf_filter", "save_on_each_node", "skip_memory_metrics", "use_liger_kernel",
     }
 )  # fmt: skip
 PASSED = SWITCHES | {

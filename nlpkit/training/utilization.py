@@ -14,8 +14,8 @@ REACHED = 0.6  # of the rate of a large matrix product, by a step that is bound 
 # Kernels of forward and backward, counted operator by operator (all but views and empty tensors) with transformers 5.23
 # and torch 2.13: BERT, RoBERTa and DistilBERT have 111 to 115 a layer under autocast, which casts weights and inputs,
 # ModernBERT 82, DeBERTa-v2 169; in float32 68 to 72, 56 and 128. The rest are embeddings, head and loss.
-A_LAYER = {"fp32": 72, "bf16": 115, "fp16": 115}
-THE_REST = {"fp32": 50, "bf16": 60, "fp16": 60}
+A_LAYER = {"fp32": 72, "tf32": 72, "bf16": 115, "fp16": 115}
+THE_REST = {"fp32": 50, "tf32": 50, "bf16": 60, "fp16": 60}
 AN_UPDATE = 15  # clipping and fused AdamW
 # that Python and the driver need for a kernel, where the GPU is done before the next one comes: 6 to 8 us are usual
 LAUNCH_SECONDS = 7e-6

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from nlpkit.measurement import machine
+from nlpkit.measurement import environment, machine
 
 GIB = 1024**3
 
@@ -149,7 +149,10 @@ def driver(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_gpus_as_the_driver_describes_them(driver: Path) -> None:
-    driver.write_text("#!/bin/sh\necho 'NVIDIA A2, 15356, 570.86.15, 8.6, 210, 1770, [N/A], 60.00'\n")
+    driver.write_text(
+        "#!/bin/sh\ncase $1 in *event_reasons*) echo 0x0000000000000044;; "
+        "*) echo 'NVIDIA A2, 15356, 570.86.15, 8.6, 210, 1770, [N/A], 40.00, 60.00, 00000000:3B:00.0';; esac\n"
+    )
     driver.chmod(0o755)
     (gpu,) = machine.gpus()
     assert gpu == {
@@ -160,8 +163,25 @@ def test_gpus_as_the_driver_describes_them(driver: Path) -> None:
         "mhz": 210,
         "max_mhz": 1770,
         "watts": None,
-        "max_watts": 60,
+        "max_watts": 40,
+        "default_watts": 60,
+        "pci": "00000000:3B:00.0",
+        "slowed": ["power limit", "temperature (hardware)"],
     }
+    assert environment.gpu_line(gpu).endswith(
+        "210 of 1770 MHz, limited to 40 of 60 W, slowed by power limit and temperature (hardware)"
+    )
+
+
+def test_an_older_driver_is_asked_by_the_older_name(driver: Path) -> None:
+    driver.write_text(
+        "#!/bin/sh\ncase $1 in *throttle_reasons*) echo 0x1;; *event_reasons*) exit 2;; "
+        "*) echo 'NVIDIA A2, 15356, 470.82, 8.6, 210, 1770, [N/A], 60.00, 60.00, 00000000:3B:00.0';; esac\n"
+    )
+    driver.chmod(0o755)
+    assert machine.gpus()[0]["slowed"] == []
+    driver.write_text(driver.read_text().replace("echo 0x1", "exit 2"))
+    assert machine.gpus()[0]["slowed"] is None
 
 
 def test_a_driver_that_fails_has_no_gpus(driver: Path) -> None:
