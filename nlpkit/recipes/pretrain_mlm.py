@@ -381,7 +381,7 @@ def _model(config: Config, tokenizer: Any, device: Device) -> tuple[Any, list[st
 
 def _attention(config: Config, model: Any, device: Device, folder: RunFolder) -> DocumentAttention | None:
     """What keeps the documents of a block apart; None where nothing does."""
-    from nlpkit.pretraining.attention import attention_for
+    from nlpkit.pretraining.attention import MASK, attention_for
     from nlpkit.pretraining.batches import keeps_documents_apart
 
     packed = config.objective in ("mlm", "rtd") and not config.line_by_line
@@ -392,8 +392,8 @@ def _attention(config: Config, model: Any, device: Device, folder: RunFolder) ->
             f"{model.config.model_type}: its attention takes no mask of documents, so those of a block see each other"
         )
         return None
-    recorded = (read_record(folder.path) or {}).get("attention") if config.resume else None
-    return attention_for(model, device, recorded)
+    begun = read_record(folder.path) if config.resume else None
+    return attention_for(model, device, begun.get("attention", MASK) if begun else None)
 
 
 def _rows(config: Config, corpus: Corpus, tokenizer: Any, *, isolate: bool) -> tuple[Any, Any]:

@@ -151,6 +151,7 @@ class Record(Part):
     main_metric: str | None = None
     table_metrics: list[str] | None = None
     baseline: Baseline | None = None
+    attention: str | None = None
     steps: Count | None = None
     best_step: Count | None = None
     train_seconds: float | None = None

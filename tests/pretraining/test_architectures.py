@@ -10,7 +10,7 @@ import transformers
 
 from nlpkit.errors import UserError
 from nlpkit.pretraining.architectures import ArchitectureOptions, TrainingFlops, new_config
-from tests.pretraining.helpers import ARCHITECTURES, byte_bpe, tiny_model, wordpiece
+from tests.pretraining.helpers import ARCHITECTURES, byte_bpe, tiny_config, tiny_model, wordpiece
 
 
 class Vocabulary:
@@ -146,3 +146,35 @@ def test_flops_count_what_is_computed() -> None:
         with FlopCounterMode(display=False) as counter:
             model(ids).logits.sum().backward()
         assert TrainingFlops(model)(4 * 64, 64, 4 * 64) == pytest.approx(counter.get_total_flops(), rel=0.02), arch
+
+
+def test_flops_of_documents_are_those_of_each_by_itself() -> None:
+    from torch.utils.flop_counter import FlopCounterMode
+
+    for arch in ("bert", "modernbert"):
+        model = tiny_model(arch, max_length=64)
+        model.set_attn_implementation("eager")
+        lengths = [64, 40, 20, 4]
+        with FlopCounterMode(display=False) as counter:
+            for length in lengths:
+                model(torch.randint(5, 60, (1, length))).logits.sum().backward()
+        pairs = sum(length**2 for length in lengths)
+        found = TrainingFlops(model)(128, 64, 128, {"full_attention": pairs, "sliding_attention": pairs})
+        assert found == pytest.approx(counter.get_total_flops(), rel=0.02), arch
+
+
+def test_flops_of_replaced_tokens_count_both_networks() -> None:
+    from torch.utils.flop_counter import FlopCounterMode
+
+    from nlpkit.pretraining.objectives import ReplacedTokenModel
+
+    config = tiny_config("electra", hidden_size=64, heads=4, embedding_size=16, max_length=64)
+    config.generator_share = 0.5
+    model = ReplacedTokenModel(config).train()
+    model.set_attn_implementation("eager")
+    ids = torch.randint(5, 60, (4, 64))
+    places = torch.arange(64).expand(4, 64)
+    with FlopCounterMode(display=False) as counter:
+        guessed, judged, _ = model(ids, original=ids, positions=places)
+        (guessed.sum() + judged.sum()).backward()
+    assert TrainingFlops(model)(4 * 64, 64, 4 * 64) == pytest.approx(counter.get_total_flops(), rel=0.02)

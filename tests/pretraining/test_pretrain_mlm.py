@@ -506,14 +506,19 @@ def test_an_architecture_that_cannot_keep_documents_apart(corpus: str, tmp_path:
 
 @pytest.mark.parametrize("isolate", [True, False])
 def test_documents_of_a_block_are_kept_apart_unless_told_otherwise(
-    isolate: bool, scratch: dict[str, Any], tmp_path: Path
+    isolate: bool, scratch: dict[str, Any], tmp_path: Path, said: Listener
 ) -> None:
     experiment = pretrain_mlm.build(configured(tmp_path / "run", **scratch, isolate_documents=isolate))
     batch = experiment.trainer.data_collator([experiment.train[i] for i in range(20)])
     given = experiment.trainer._prepare_inputs(batch)
     assert "documents" not in given  # which a model would not read
     assert ("attention_mask" in given) == isolate
-    assert (experiment.attention is not None) == isolate
+    assert said.plans.get("attention") == ("within documents, by a mask" if isolate else None)
+    # and the MFU counts no attention between them
+    trainer, ids = experiment.trainer, given["input_ids"]
+    whole = trainer.flops(ids.numel(), ids.shape[1], given["labels"].numel())
+    trainer.compute_loss(trainer.model, given)
+    assert (trainer.last_flops < whole) == isolate
 
 
 # --- kinds of data ---
