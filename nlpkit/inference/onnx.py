@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 PARAMETERS = "nlpkit.parameters"  # key of the file's metadata
 PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
+RUNTIME = "ONNX Runtime"  # in the description of a device
 FOR_CPU, FOR_CUDA = "onnxruntime", "onnxruntime-gpu"  # distributions, which write into the same folder
 LAST_FOR_CUDA_12 = "<1.27"  # from 1.27 on the package index has FOR_CUDA for CUDA 13
 # operators that hold nearly all of the arithmetic of a transformer
@@ -197,9 +198,11 @@ def placed(model: Any, device: Device, options: DeviceOptions | None = None) -> 
 
 def device_of(model: Any, device: Device) -> Device:
     """The device as records name it: of an ONNX model with what runs it, whose arithmetic is that of its file."""
-    if not isinstance(model, OnnxModel):
+    if not isinstance(model, OnnxModel) or RUNTIME in device.described:
         return device
-    return replace(device, precision="fp32", described=f"{device.described.rpartition(',')[0]}, ONNX Runtime")
+    tf32 = device.precision == "tf32"
+    described = f"{device.described.rpartition(',')[0]}, {RUNTIME}{' in TF32' if tf32 else ''}"
+    return replace(device, precision="tf32" if tf32 else "fp32", described=described)
 
 
 def on_cpu(options: DeviceOptions, why: str) -> Device:
@@ -299,7 +302,12 @@ class OnnxModel:
             return [plain]
         # one of its own that torch knows, so that either waits for the other on the device
         self._stream = torch.cuda.Stream(self.device)
-        own = {"device_id": str(self.device.index or 0), "user_compute_stream": str(self._stream.cuda_stream)}
+        own = {
+            "device_id": str(self.device.index or 0),
+            "user_compute_stream": str(self._stream.cuda_stream),
+            # as torch has it: left alone, products of float32 are rounded to TF32
+            "use_tf32": str(int(torch.backends.cuda.matmul.fp32_precision == "tf32")),
+        }
         return [(PROVIDERS[self.device.type], own), plain]
 
     @property

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from nlpkit import fitting, models
+from nlpkit import fitting, models, reporting
 from nlpkit.errors import UserError
 from nlpkit.inference.onnx import OnnxModel, placed
 from nlpkit.inference.predictor import open_trained
@@ -87,8 +87,14 @@ def open_model(
     if models.exported_file(place) is None:
         from nlpkit.inference import exporting
 
-        place = exporting.exported_folder(subject, options)
-    elif subject.overrides:
+        model = _open_exported(exporting.exported_folder(subject, options), options, device, chosen_for)
+        if model.device.name != "cpu" and device.precision in ("bf16", "fp16"):
+            reporting.current().warn(
+                f"the backend {subject.backend} exports in float32, and torch answers in {device.precision} here; "
+                "`nlpkit quantize --to onnx-fp16` exports in float16"
+            )
+        return model
+    if subject.overrides:
         raise UserError(f"{subject.name}: {place} is exported: its config cannot be changed", "Leave out :KEY=VALUE.")
     return _open_exported(place, options, device, chosen_for)
 

@@ -226,6 +226,44 @@ def test_bound_tensors_are_not_copied(folders: dict[str, Path]) -> None:
         onnx.bound(model.session, {name: tensor.int() for name, tensor in given.items()}, names, torch.device("cpu"))
 
 
+def test_torch_and_the_session_wait_for_each_other(folders: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Inputs are there before the graph reads them, and outputs before torch does; the CPU waits for neither."""
+    model = Predictor(TrainedModelOptions(model=str(folders["onnx-fp32"]), device="cpu", threads=1)).model
+    ids = torch.randint(5, 20, (2, 7))
+    batch = {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
+    wanted, found = model(**batch).logits, []
+
+    class Stream:
+        cuda_stream = 77
+
+        def __init__(self, name: Any) -> None:
+            self.name = name
+
+        def wait_stream(self, other: Any) -> None:
+            found.append(f"{self.name} waits for {other.name}")
+
+    real = onnx.bound
+    monkeypatch.setattr(onnx, "bound", lambda *given: (found.append("runs"), real(*given))[1])
+    monkeypatch.setattr(torch.cuda, "current_stream", lambda device: Stream("torch"))
+    model._stream = Stream("session")
+    assert torch.equal(model(**batch).logits, wanted)
+    assert found == ["session waits for torch", "runs", "torch waits for session"]
+    monkeypatch.setattr(torch.cuda, "Stream", Stream)
+    model.device = torch.device("cuda:1")
+    assert model._providers() == [
+        (CUDA, {"device_id": "1", "user_compute_stream": "77", "use_tf32": "0"}),
+        CPU,
+    ]
+
+
+def test_tf32_is_named() -> None:
+    from nlpkit.training.devices import Device
+
+    model = onnx.OnnxModel(Path("model.onnx"), None)  # type: ignore[arg-type]
+    named = onnx.device_of(model, Device("cuda", "tf32", "cuda (NVIDIA H200), tf32"))
+    assert named == onnx.device_of(model, named) == Device("cuda", "tf32", "cuda (NVIDIA H200), ONNX Runtime in TF32")
+
+
 @pytest.mark.gpu
 def test_answers_of_the_gpu(folders: dict[str, Path], trained: Path, tmp_path: Path) -> None:
     """Float32 as on the CPU, bound to the GPU; float16 close to it; of int8 it is known what the GPU leaves."""

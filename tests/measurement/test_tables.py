@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import csv
 import io
+from dataclasses import replace
 from typing import Any
 
 import pytest
-from made_up import BIG, OPENED, WOBBLE, launches, lengths_document, measurement, rows_document
+from made_up import BIG, OPENED, TURNS, WOBBLE, launches, lengths_document, measurement, rows_document
 
 from nlpkit.cli.console import PlainReporter
 from nlpkit.measurement import environment, tables
@@ -77,6 +78,16 @@ def test_sentences_say_where_one_overtakes_and_what_is_missing():
         "sparse is faster than full from about 512 tokens on (inference, batch size 1)",
         "full, 1 x 4096 tokens: out of memory: 64.0 GB are needed",
     ]
+
+
+def test_what_bears_on_the_figures_of_a_model_is_said(here: dict[str, Any]):
+    """Of each launch once: where it ran, who else was there, and what energy is of."""
+    first, *others = OPENED["big"]
+    told = [replace(one, energy_method="the whole GPU") for one in (replace(first, remarks=["shared"]), *others)]
+    told[1] = replace(told[1], remarks=["shared", "on the CPU"])
+    made = document([BIG], {"big": told}, {}, [measurement("big", 0.01, length=8, joules=[1.0] * TURNS)])
+    assert tables.sentences(made) == ["big: shared", "big: on the CPU"]
+    assert "energy, while calls are made: the whole GPU" in tables.method(record(made, here))
 
 
 def test_method_states_launches_outliers_and_what_did_not_settle(here: dict[str, Any]):
