@@ -5,7 +5,11 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import os
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import Any
+
+from nlpkit.measurement import machine
 
 
 class Gpu:
@@ -57,6 +61,48 @@ class Gpu:
         with contextlib.suppress(self._nvml.NVMLError):
             return float(self._nvml.nvmlDeviceGetPowerUsage(self._handle)) / 1e3
         return None
+
+    def state(self) -> dict[str, Any]:
+        """How it is now: `mhz` of its cores, `celsius`, `watts`, and `slowed`, of `machine.SLOWED` what keeps its clock
+        down; each None where the driver does not tell.
+        """
+        bits = self._asked("nvmlDeviceGetCurrentClocksEventReasons")
+        if bits is None:  # as it was called until 2023
+            bits = self._asked("nvmlDeviceGetCurrentClocksThrottleReasons")
+        return {
+            "mhz": self._asked("nvmlDeviceGetClockInfo", self._nvml.NVML_CLOCK_SM),
+            "celsius": self._asked("nvmlDeviceGetTemperature", self._nvml.NVML_TEMPERATURE_GPU),
+            "watts": self.watts(),
+            "slowed": None if bits is None else [reason for bit, reason in machine.SLOWED.items() if bits & bit],
+        }
+
+    def _asked(self, function: str, *more: Any) -> int | None:
+        with contextlib.suppress(self._nvml.NVMLError, AttributeError):  # a package that is older than the function
+            return int(getattr(self._nvml, function)(self._handle, *more))
+        return None
+
+
+def course(turns: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
+    """How a GPU was while a model was measured, given `before`, `after` and `strangers` of each turn: see `Gpu`.
+
+    Returns:
+        mhz, celsius, watts: [before the first turn, behind the last].
+        turns: how many there were.
+        slowed: in how many the clock was kept down, by what.
+        shared: in how many other processes were there.
+        None where nothing was told.
+    """
+    if not turns:
+        return None
+    slowed: Counter[str] = Counter()
+    for turn in turns:
+        slowed.update(dict.fromkeys([*(turn["before"]["slowed"] or ()), *(turn["after"]["slowed"] or ())], 1))
+    return {
+        **{name: [turns[0]["before"][name], turns[-1]["after"][name]] for name in ("mhz", "celsius", "watts")},
+        "turns": len(turns),
+        "slowed": dict(slowed),
+        "shared": sum(bool(turn["strangers"]) for turn in turns),
+    }
 
 
 def gpu() -> Gpu | str:

@@ -42,6 +42,17 @@ class _Launch(Part):
     peak_bytes: Count | None
 
 
+class _State(Part):
+    """Of the GPU while a model was measured."""
+
+    mhz: list[float | None]
+    celsius: list[float | None]
+    watts: list[float | None]
+    turns: Count
+    shared: Count
+    slowed: dict[str, Count]
+
+
 class _Result(Part):
     """A model at a size."""
 
@@ -72,6 +83,7 @@ class _Result(Part):
     speed: Figure
     speed_interval: Interval
     verdict: str | None
+    gpu: _State | None = None
     by_launch: list[_Launch]
 
 

@@ -7,6 +7,7 @@ launches, null with a single launch.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from statistics import median
 from typing import Any
@@ -26,7 +27,7 @@ FIGURES = (
     *("outliers", "largest_outlier_ms", "ms_a_pass", "ms_interval", "ms_a_call"),
     *("samples_per_second", "samples_per_second_interval", "tokens_per_second", "peak_bytes", "working_bytes"),
     *("flops_per_sample", "share_of_peak", "joules_per_sample", "warm_up_seconds", "stable"),
-    *("speed", "speed_interval", "verdict"),
+    *("speed", "speed_interval", "verdict", "gpu"),
 )
 
 
@@ -225,7 +226,22 @@ def _costs(ok: Sequence[Measurement], launches: Sequence[Entry], peak: float | N
         # counters of energy tick coarsely: the sum over all turns is worth more than a turn
         "joules_per_sample": sum(sum(m.joules or ()) for m in told) / samples if told else None,
         "warm_up_seconds": median(m.warm_up_seconds for m in ok),
+        "gpu": _gpu([m.gpu for m in ok if m.gpu]),
         "stable": all(m.stable for m in ok),
+    }
+
+
+def _gpu(launches: Sequence[Mapping[str, Any]]) -> Entry | None:
+    """How the GPU was in all launches: from the first state to the last, its turns added."""
+    if not launches:
+        return None
+    slowed: Counter[str] = Counter()
+    for launch in launches:
+        slowed.update(launch["slowed"])
+    return {
+        **{name: [launches[0][name][0], launches[-1][name][1]] for name in ("mhz", "celsius", "watts")},
+        **{name: sum(launch[name] for launch in launches) for name in ("turns", "shared")},
+        "slowed": dict(slowed),
     }
 
 

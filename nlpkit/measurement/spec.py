@@ -137,6 +137,7 @@ class Measurement:
         joules: of each turn, None where the machine does not tell.
         flops: floating-point operations of a pass, counted; None where they cannot be.
         peak_flops: FLOP/s of dense matrix products, measured beside it.
+        gpu: how the GPU was meanwhile, see `nvml.course`; None where it does not tell, and on a CPU.
     """
 
     launch: int
@@ -156,6 +157,7 @@ class Measurement:
     joules: Sequence[float] | None = None
     flops: float | None = None
     peak_flops: float | None = None
+    gpu: Mapping[str, Any] | None = None
 
     def to_json(self) -> dict[str, Any]:
         """JSON values from which `from_json` makes it again; seconds to a tenth of a microsecond."""

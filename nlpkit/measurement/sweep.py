@@ -19,7 +19,7 @@ from typing import Any
 
 from nlpkit import reporting
 from nlpkit.errors import RunError, UserError
-from nlpkit.measurement import statistics
+from nlpkit.measurement import nvml, statistics
 from nlpkit.measurement.processes import Unmeasured, Worker
 from nlpkit.measurement.spec import Measurement, Opened, Point, Subject
 from nlpkit.runs.folder import RunFolder
@@ -352,32 +352,31 @@ class Sweep:
             if subject.name not in found:
                 with self._kept_going(found, launch, point, subject):
                     memories[subject.name] = self.workers[subject.name].ask("memory")
-        # behind that, as the probe and counting take memory of their own
+        # behind that, as counting and the probe take memory of their own: what fails in them spoils no figure before
+        flops = {subject.name: self._flops(point, subject) for subject in subjects if subject.name not in found}
         peak = self._probe(ready, found)
         for subject in subjects:
             if subject.name in found:
                 continue
-            with self._kept_going(found, launch, point, subject):
-                measured, memory = ready[subject.name], memories[subject.name]
-                known = [f for f in self.journal.measurements if f.point == point and f.subject == subject.name]
-                flops = known[0].flops if known else self.workers[subject.name].ask("flops")["flops"]
-                found[subject.name] = Measurement(
-                    launch,
-                    point,
-                    subject.name,
-                    turns=measured.turns,
-                    calls=measured.calls,
-                    samples=measured.samples,
-                    tokens=measured.tokens,
-                    warm_up_calls=measured.warm_up["calls"],
-                    warm_up_seconds=measured.warm_up["seconds"],
-                    stable=measured.warm_up["stable"],
-                    peak_bytes=memory["peak_bytes"],
-                    before_bytes=memory["before_bytes"],
-                    joules=[j for j in measured.joules if j is not None] if None not in measured.joules else None,
-                    flops=flops,
-                    peak_flops=peak,
-                )
+            measured, memory = ready[subject.name], memories[subject.name]
+            found[subject.name] = Measurement(
+                launch,
+                point,
+                subject.name,
+                turns=measured.turns,
+                calls=measured.calls,
+                samples=measured.samples,
+                tokens=measured.tokens,
+                warm_up_calls=measured.warm_up["calls"],
+                warm_up_seconds=measured.warm_up["seconds"],
+                stable=measured.warm_up["stable"],
+                peak_bytes=memory["peak_bytes"],
+                before_bytes=memory["before_bytes"],
+                joules=[j for j in measured.joules if j is not None] if None not in measured.joules else None,
+                flops=flops[subject.name],
+                peak_flops=peak,
+                gpu=nvml.course(measured.states),
+            )
         for subject in subjects:
             with contextlib.suppress(Unmeasured):  # what goes wrong now is said at the next size
                 if self.workers[subject.name].alive:
@@ -433,9 +432,20 @@ class Sweep:
                     self.last = name
                     measured.turns.append(answer["seconds"])
                     measured.joules.append(answer["joules"])
+                    if answer.get("after"):
+                        measured.states.append(answer)
                     spent += sum(answer["seconds"])
             names = [name for name in names if name not in found]
             rounds += 1
+
+    def _flops(self, point: Point, subject: Subject) -> float | None:
+        """Operations of a pass, which do not change from launch to launch; None where they cannot be counted."""
+        for known in self.journal.measurements:
+            if (known.point, known.subject) == (point, subject.name) and known.flops is not None:
+                return known.flops
+        with contextlib.suppress(Unmeasured):
+            return self.workers[subject.name].ask("flops")["flops"]
+        return None
 
     def _probe(self, ready: Mapping[str, _Ready], found: Mapping[str, Measurement]) -> float | None:
         """FLOP/s of matrix products now, as the first subject that can be asked measures it."""
@@ -479,6 +489,7 @@ class _Ready:
     passes: int
     turns: list[list[float]] = field(default_factory=list)
     joules: list[float | None] = field(default_factory=list)
+    states: list[Mapping[str, Any]] = field(default_factory=list)  # of the GPU
 
     @property
     def pass_seconds(self) -> float:

@@ -62,7 +62,9 @@ def _at_batch_size(made: Document, mode: str, batch_size: int, points: list[Mapp
     versus = len(made["subjects"]) > 1
     failed = any(result["status"] != "ok" for _, result in results)
     header = ["model", *([] if one else ["tokens"]), "p50 ms", "p90 ms", "p95 ms", "p99 ms"]
+    disturbed = any(_disturbed(result) for _, result in results)
     header += ["samples/s", "tokens/s", "memory", *(["of peak"] if peak else []), *(["J/sample"] if energy else [])]
+    header += ["GPU"] if disturbed else []
     header += ["speed" if versus else "status"] if versus or failed else []
     rows: list[list[Cell]] = []
     for point, result in results:
@@ -74,11 +76,19 @@ def _at_batch_size(made: Document, mode: str, batch_size: int, points: list[Mapp
             row.append(None if result["share_of_peak"] is None else f"{result['share_of_peak']:.0%}")
         if energy:
             row.append(_number(result["joules_per_sample"]))
+        if disturbed:
+            row.append(_disturbed(result))
         if versus or failed:
             reference = result["subject"] == made["subjects"][0]["name"]
             row.append(_speed(result, reference) if result["status"] == "ok" else result["status"])
         rows.append(row)
     return Table(title, header, rows)
+
+
+def _disturbed(result: Mapping[str, Any]) -> str | None:
+    """What went on on the GPU meanwhile, in a word or two."""
+    state = result.get("gpu") or {"slowed": {}, "shared": 0}
+    return ", ".join([*(["slowed"] if state["slowed"] else []), *(["shared"] if state["shared"] else [])]) or None
 
 
 def _speed(result: Mapping[str, Any], reference: bool) -> str | None:
@@ -143,7 +153,26 @@ def sentences(made: Document) -> list[str]:
         for result in point["results"]:
             if result["message"]:
                 said.append(f"{result['subject']}, {choice.size(point)}: {_why(result)}")
+            said += [f"{result['subject']}, {choice.size(point)}: {text}" for text in _state(result)]
     return said
+
+
+def _state(result: Mapping[str, Any]) -> list[str]:
+    """What kept the GPU from being as fast as it is."""
+    state, said = result.get("gpu"), []
+    if state and state["slowed"]:
+        by = ", ".join(f"{reason} in {turns} of {state['turns']} turns" for reason, turns in state["slowed"].items())
+        units = (("mhz", "MHz"), ("celsius", "°C"), ("watts", "W"))
+        course = [f"{_from_to(state[name])} {unit}" for name, unit in units if None not in state[name]]
+        said.append(f"the clock of the GPU was kept down by {by}" + (f" ({', '.join(course)})" if course else ""))
+    if state and state["shared"]:
+        said.append(f"other processes were on the GPU in {state['shared']} of {state['turns']} turns")
+    return said
+
+
+def _from_to(values: Sequence[float]) -> str:
+    first, last = (f"{value:,.0f}" for value in values)
+    return first if first == last else f"{first} to {last}"
 
 
 def _why(result: Mapping[str, Any]) -> str:
@@ -261,6 +290,7 @@ def csv_rows(made: Document) -> list[Entry]:
     """A row a model and size, with every figure; intervals in columns of their own."""
     models = {subject["name"]: subject for subject in made["subjects"]}
     metric = made["main_metric"]
+    on_gpu = any(result.get("gpu") for point in made["points"] for result in point["results"])
     rows = []
     for point in made["points"]:
         for result in point["results"]:
@@ -273,10 +303,21 @@ def csv_rows(made: Document) -> list[Entry]:
             for name, value in result.items():
                 if name.endswith("_interval"):
                     row[f"{name}_low"], row[f"{name}_high"] = value or (None, None)
+                elif name == "gpu":
+                    row |= _state_columns(value) if on_gpu else {}
                 elif name not in ("subject", "by_launch"):
                     row[name] = value
             rows.append(row)
     return rows
+
+
+def _state_columns(state: Mapping[str, Any] | None) -> Entry:
+    names = [f"gpu_{name}_{end}" for name in ("mhz", "celsius", "watts") for end in ("first", "last")]
+    if state is None:
+        return dict.fromkeys([*names, "gpu_slowed", "gpu_shared"])
+    values = [value for name in ("mhz", "celsius", "watts") for value in state[name]]
+    slowed = "; ".join(f"{reason}: {turns}" for reason, turns in state["slowed"].items())
+    return {**dict(zip(names, values, strict=True)), "gpu_slowed": slowed, "gpu_shared": state["shared"]}
 
 
 def write(made: Document, folder: Path) -> None:

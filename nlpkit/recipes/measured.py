@@ -131,6 +131,8 @@ class Worker:
         memory.release()
         self.synchronize()
         self.energy = energy.counter(self.device.name)
+        found = nvml.gpu() if self.device.name == "cuda" else None
+        self.gpu = found if isinstance(found, nvml.Gpu) else None
         opened = Opened(
             device=self.device.described,
             architecture=model.architecture,
@@ -224,7 +226,8 @@ class Worker:
         return seconds
 
     def op_turn(self, passes: int, warm: bool = True) -> dict[str, Any]:
-        """Time passes: `seconds` of each call, `joules` of all (null where nothing counts them).
+        """Time passes: `seconds` of each call, `joules` of all (null where nothing counts them), and how the GPU is
+        `before` and `after` (see `nvml.Gpu.state`; null where it does not tell), with `strangers` on it.
 
         Args:
             passes: how many.
@@ -237,15 +240,17 @@ class Worker:
         if warm or self._cold:
             for call in calls if self.device.name != "cpu" else calls[:1]:
                 call()
-            self.synchronize()  # what the device still does is no part of what is counted
+        before = self._state()  # of a GPU that is at work
+        self.synchronize()  # what the device still does is no part of what is counted
         self._cold = False
-        joules = None
-        if self.energy is None:
-            seconds = timing.timed(calls, passes, self.synchronize)
-        else:
-            seconds, joules = self.energy.of(lambda: timing.timed(calls, passes, self.synchronize))
+
+        def work() -> tuple[list[float], dict[str, Any] | None]:
+            return timing.timed(calls, passes, self.synchronize), self._state()
+
+        (seconds, after), joules = (work(), None) if self.energy is None else self.energy.of(work)
+        strangers = self.gpu.strangers() if self.gpu else None
         self._make_room()
-        return {"seconds": seconds, "joules": joules}
+        return {"seconds": seconds, "joules": joules, "before": before, "after": after, "strangers": strangers}
 
     def op_forget(self) -> dict[str, Any]:
         """Drop the point: what it holds is not to be there while other models get ready for the next."""
@@ -309,6 +314,9 @@ class Worker:
         drawn = speed.sample(self.rows.as_lists(), self.config.sample_rows, self.config.seed)
         self._sampled = len(next(iter(drawn.values())))
         return workloads.inputs_of(self.model, drawn)
+
+    def _state(self) -> dict[str, Any] | None:
+        return self.gpu.state() if self.gpu else None
 
     def _make_room(self) -> None:
         """Give the memory of a GPU that no tensor holds to the models that are measured beside this one."""

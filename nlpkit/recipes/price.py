@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from nlpkit import models, reporting
 from nlpkit.inference import speed
+from nlpkit.measurement import memory
 from nlpkit.options import Config, option
 from nlpkit.reporting import Table
 from nlpkit.runs.few import few_rows
@@ -90,7 +91,7 @@ def measure(sides: Sequence[Side], examples: Dataset, split: str, *, seconds: fl
         speeds: list[speed.Speed | None] = [None] * len(sides)
         if seconds:
             predictors = [side.predictor for side in sides]
-            speeds = [*speed.measure(predictors, speed.sample(examples[:]), seconds=seconds)]
+            speeds = _speeds(predictors, examples, seconds) or speeds
         bar.advance()
     first = sides[0].predictor
     return {
@@ -117,6 +118,21 @@ def _tensor_bytes(model: Any) -> int:
     """Of what `save_pretrained` writes: shared tensors once."""
     unique = {tensor.data_ptr(): tensor for tensor in model.state_dict().values() if tensor.numel()}
     return sum(tensor.numel() * tensor.element_size() for tensor in unique.values())
+
+
+def _speeds(predictors: Sequence[Predictor], examples: Dataset, seconds: float) -> list[speed.Speed | None] | None:
+    """None where there is no memory for it: what was made until here is worth more than its speed."""
+    try:
+        return [*speed.measure(predictors, speed.sample(examples[:]), seconds=seconds)]
+    except Exception as error:
+        if not memory.is_exhausted(error):
+            raise
+    memory.release()
+    reporting.current().warn(
+        f"the speed was not measured: out of memory with {speed.BATCH_SIZE} rows at once beside what is in memory; "
+        "`nlpkit benchmark` measures each model in a process of its own"
+    )
+    return None
 
 
 def table(price: Mapping[str, Any], title: str = "price") -> Table:

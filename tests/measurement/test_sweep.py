@@ -240,6 +240,27 @@ def test_processes_that_share_a_device_which_is_too_small_for_both(tmp_path: Pat
     ]
 
 
+@pytest.mark.parametrize("op", ["flops", "probe"])
+def test_what_fails_behind_the_measuring_spoils_no_figure(tmp_path: Path, op: str) -> None:
+    class Full(Fake):
+        def ask(self, op: str, **values: Any) -> dict[str, Any]:
+            if op == failing:
+                self.prepared = False
+                raise Unmeasured("out of memory", "no room to count")
+            self.prepared = op == "prepare" or self.prepared
+            assert self.prepared or op not in ("memory", "turn", "flops")
+            return super().ask(op, **values)
+
+        prepared = False
+
+    failing, machine = op, Machine({"a": 0.05, "b": 0.05})
+    journal = Journal(tmp_path / "j")
+    Sweep(TWO, POINTS[:1], ONCE, journal, {"config": {}}, start=lambda: Full(machine)).run()  # type: ignore[arg-type,return-value]
+    assert statuses(journal, "a") == statuses(journal, "b") == ["ok"]
+    wanted = (None, 9.0) if op == "flops" else (7.0, None)
+    assert {(found.flops, found.peak_flops) for found in journal.measurements} == {wanted}
+
+
 def test_a_limit_of_its_own_is_no_matter_of_the_others(tmp_path: Path) -> None:
     machine = Machine({"a": 0.05, "b": 0.05}, limit={"b": 16})
     Sweep(TWO, POINTS, ONCE, Journal(tmp_path / "j"), {"config": {"memory_limit": 4.0}}, start=machine).run()

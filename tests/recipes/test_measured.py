@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import forked
+import pretended
 import pytest
 from conftest import RunOf, rows, write_csv
 
@@ -258,6 +259,34 @@ def test_a_call_that_fails_is_said_in_one_line(tiny_model: Path, monkeypatch: py
         answer = asked(worker, "warm", seconds=0.0)
     assert answer == {"error": "failed", "message": "the length has to be a multiple of 7", "hint": None}
     measured(worker, point(8))
+
+
+# --- on a GPU ---
+
+
+def test_models_on_one_gpu_leave_each_other_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pretended.cuda() as machine, pretended.tensors(), pretended.waits():
+        worker = Worker()
+        request = opening("bert", overrides=TINY, config_only=True)
+        request["config"]["device"] = "cuda"
+        assert asked(worker, **request, others=True)["ok"]
+        made: list[str] = []
+        for mode in ("inference", "training"):
+            found = asked(worker, "prepare", point=point(8, mode=mode))
+            assert found["ok"], found
+            worker._prepared.calls = [lambda: made.append("a"), lambda: made.append("b")]
+            asked(worker, "warm", seconds=0.0)
+            freed = machine.calls["empty_cache"]
+            made.clear()
+            assert len(asked(worker, "turn", passes=1, warm=False)["seconds"]) == 2
+            # a whole pass takes the memory again that was given back behind the one before
+            assert made == ["a", "b"] * 2
+            assert machine.calls["empty_cache"] == freed + 1
+        assert asked(worker, "release")["ok"]
+        assert {parameter.device.type for parameter in worker.model.net.parameters()} == {"cpu"}
+        assert worker.workload is None
+        assert asked(worker, "prepare", point=point(8))["ok"]
+        assert {parameter.device.type for parameter in worker.model.net.parameters()} == {"cuda"}
 
 
 # --- backends ---

@@ -6,8 +6,12 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import torch
+from datasets import Dataset
 
-from nlpkit.recipes import price
+from nlpkit import reporting
+from nlpkit.inference import speed
+from nlpkit.recipes import front, price
 from nlpkit.tasks.classification import TextClassification
 from nlpkit.tasks.masked_lm import MaskedLanguageModeling
 from nlpkit.tasks.question_answering import QuestionAnswering
@@ -55,6 +59,30 @@ def test_points_lost(task: Any, metric: str, before: float, after: float, lost: 
     )
     assert task.points_lost(self, {metric: before}, {metric: after}) == pytest.approx(lost)
     assert task.points_lost(self, {metric: after}, {metric: before}) == pytest.approx(-lost)
+
+
+def test_out_of_memory_while_the_speed_is_measured_costs_the_speed_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    examples = Dataset.from_dict({"text": ["a film"]})
+
+    def fails(error: Exception) -> None:
+        def measure(*_: Any, **__: Any) -> None:
+            raise error
+
+        monkeypatch.setattr(speed, "measure", measure)
+
+    fails(torch.OutOfMemoryError("CUDA out of memory"))
+    with reporting.listening() as said:
+        assert price._speeds([], examples, 1.0) is None
+    assert said.warnings[0].startswith("the speed was not measured: out of memory with 32 rows at once")
+    untimed = [{name: value for name, value in side("a", 0.9, 100, 4.0, 50.0).items() if name != "p50_ms"}] * 2
+    points = [
+        {"sparsity": 0.2, "price": {"split": "test", "main_metric": "accuracy", "sides": sides}}
+        for sides in ([side("a", 0.9, 100, 4.0, 50.0)] * 2, untimed)
+    ]
+    assert front.table(points).header == ["sparsity", "accuracy", "points lost", "bytes"]
+    fails(ValueError("a bug"))
+    with pytest.raises(ValueError, match="a bug"):
+        price._speeds([], examples, 1.0)
 
 
 def test_lineage_grows_from_run_to_run() -> None:
