@@ -119,7 +119,8 @@ def cuda(*cards: Card) -> Iterator[Machine]:
     def properties(device: Any = None) -> Any:
         card = machine.card(device)
         (major, minor), memory = card.capability, card.memory
-        return SimpleNamespace(name=card.name, major=major, minor=minor, total_memory=memory, uuid="0" * 8)
+        place = {"pci_domain_id": 0, "pci_bus_id": machine.cards.index(card) + 1, "pci_device_id": 0}
+        return SimpleNamespace(name=card.name, major=major, minor=minor, total_memory=memory, uuid="0" * 8, **place)
 
     def current() -> int:
         machine.begin()
@@ -168,7 +169,7 @@ def cuda(*cards: Card) -> Iterator[Machine]:
         patch.setattr("torch.cuda.amp.common.amp_definitely_not_available", lambda: False)
         patch.setattr("nlpkit.training.devices._used", None)
         patch.setattr("nlpkit.measurement.machine.has_nvidia_driver", lambda: True)
-        patch.setattr("nlpkit.measurement.machine.gpus", lambda: [_by_driver(card) for card in machine.cards])
+        patch.setattr("nlpkit.measurement.machine.gpus", lambda: list(map(_by_driver, machine.cards, range(1, 9))))
         gpus._of_machine.cache_clear()
         try:
             yield machine
@@ -184,9 +185,15 @@ def cuda(*cards: Card) -> Iterator[Machine]:
 _VARIABLES = ("CUDA_", "PYTORCH_", "NLPKIT_VISIBLE_GPU")
 
 
-def _by_driver(card: Card) -> dict[str, Any]:
+def _by_driver(card: Card, bus: int) -> dict[str, Any]:
     fields = dict.fromkeys([*GPU_FIELDS, "slowed"])
-    return {**fields, "name": card.name, "memory_bytes": card.memory, "driver": "580.65"}
+    return {
+        **fields,
+        "name": card.name,
+        "memory_bytes": card.memory,
+        "driver": "580.65",
+        "pci": f"00000000:{bus:02X}:00.0",
+    }
 
 
 @contextlib.contextmanager

@@ -57,6 +57,8 @@ def choose(options: DeviceOptions) -> Device:
             f"--device {options.device}: of several processes each takes the GPU of its LOCAL_RANK",
             "Leave the number out; CUDA_VISIBLE_DEVICES=0,2 says which GPUs there are.",
         )
+    if several and wanted == "mps":
+        raise UserError("--device mps is for one process: several cannot train together there", "Use --device cpu.")
     process.prepare_gpus()
     narrowed = _narrow(int(index or 0), options.device) if wanted in ("auto", "cuda") and not several else None
     import torch
@@ -66,8 +68,7 @@ def choose(options: DeviceOptions) -> Device:
     shared = cores if why == "OMP_NUM_THREADS" else max(cores // process.local_world_size(), 1)
     torch.set_num_threads(options.threads or shared)
     process.limit_tokenizers(torch.get_num_threads())
-    # processes have no way to share what they learn on MPS
-    mps = torch.backends.mps.is_available() and (wanted == "mps" or not several)
+    mps = torch.backends.mps.is_available() and not several
     found = {"cuda": torch.cuda.is_available(), "mps": mps, "cpu": True}
     name = wanted if wanted != "auto" else next(kind for kind in ("cuda", "mps", "cpu") if found[kind])
     if narrowed and not found["cuda"]:
@@ -167,12 +168,13 @@ def _take_gpu(narrowed: str | None) -> int:
     """Make "cuda" the GPU of this process, before anything is placed; its number among those that it sees.
 
     Raises:
-        UserError: there are more processes than GPUs, or what began them does not number them.
+        UserError: there are more processes than GPUs, what began them does not number them, or CUDA gives another GPU.
     """
     import torch
 
     global _used
     if process.world_size() == 1:
+        _require_own_gpu(narrowed)
         _used = narrowed
         return 0
     rank, count = process.local_rank(), torch.cuda.device_count()
@@ -189,6 +191,37 @@ def _take_gpu(narrowed: str | None) -> int:
     number = rank % count  # a batch system may show each process one GPU, its own
     torch.cuda.set_device(number)
     return number
+
+
+def _require_own_gpu(narrowed: str | None) -> None:
+    """See that CUDA has taken notice: it reads its variables when it is first asked, which may have been before.
+
+    Raises:
+        UserError: it has not.
+    """
+    import torch
+
+    count = torch.cuda.device_count()
+    if count > 1:
+        raise UserError(
+            f"torch finds {count} GPUs where CUDA_VISIBLE_DEVICES={narrowed} names one",
+            "Let HIP_VISIBLE_DEVICES, or what began the process, leave it one.",
+        )
+    number = int(narrowed) if narrowed and narrowed.isdecimal() else 0
+    if number == 0 or os.environ.get("CUDA_DEVICE_ORDER") != "PCI_BUS_ID":
+        return
+    known, place = machine.gpus(), address(torch.cuda.get_device_properties(0))
+    if place and number < len(known) and known[number]["pci"] not in (None, place):
+        raise UserError(
+            f"GPU {number} is asked for, and CUDA gives this process another: it was asked for GPUs before the run",
+            f"Set CUDA_VISIBLE_DEVICES={narrowed} before the process begins.",
+        )
+
+
+def address(properties: Any) -> str | None:
+    """The PCI address of a GPU as its driver writes it, 00000000:3B:00.0, of what torch tells of it."""
+    parts = [getattr(properties, f"pci_{part}_id", None) for part in ("domain", "bus", "device")]
+    return None if None in parts else "{:08X}:{:02X}:{:02X}.0".format(*parts)
 
 
 def _arithmetic(wanted: str, name: str) -> str:

@@ -48,8 +48,8 @@ def recorded(device: Device) -> dict[str, Any]:
         return {}
     found = torch.cuda.get_device_properties(device.index)
     known = _of_machine()
-    place = _pci(found)
-    number = next((i for i, gpu in enumerate(known) if place and _same_place(gpu["pci"], place)), None)
+    place = devices.address(found)
+    number = next((i for i, gpu in enumerate(known) if place and gpu["pci"] == place), None)
     told = known[number] if number is not None else {}
     return {
         "gpu": {
@@ -63,13 +63,3 @@ def recorded(device: Device) -> dict[str, Any]:
             **{name: told.get(name) for name in ("driver", "max_watts", "default_watts", "slowed")},
         }
     }
-
-
-def _pci(properties: Any) -> tuple[int, int, int] | None:
-    parts = [getattr(properties, f"pci_{part}_id", None) for part in ("domain", "bus", "device")]
-    return None if None in parts else (parts[0], parts[1], parts[2])  # type: ignore[return-value]
-
-
-def _same_place(written: str | None, place: tuple[int, int, int]) -> bool:
-    """Whether a PCI address as the driver writes it, 00000000:3B:00.0, is that of three numbers."""
-    return written is not None and written.upper() == "{:08X}:{:02X}:{:02X}.0".format(*place)

@@ -123,6 +123,18 @@ def test_cuda_that_somebody_else_has_begun_keeps_its_gpus() -> None:
     with pretended.cuda(H200) as machine:
         machine.begin()
         assert choose("cuda:0").name == "cuda"
+    with pretended.cuda(H200, T4) as machine:
+        machine._seen = machine.visible()[:1]  # `torch.cuda.is_available()` asks the driver, and begins nothing
+        with pytest.raises(UserError, match="GPU 1 is asked for, and CUDA gives this process another"):
+            choose("cuda:1")
+
+
+def test_gpus_that_stay_in_spite_of_the_choice_are_refused() -> None:
+    """A variable of ROCm may leave several, which a Trainer would drive with DataParallel."""
+    with pretended.cuda(H200, T4) as machine:
+        machine._seen = machine.visible()
+        with pytest.raises(UserError, match="torch finds 2 GPUs where CUDA_VISIBLE_DEVICES=0 names one"):
+            choose()
 
 
 def test_each_process_takes_the_gpu_of_its_local_rank(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -146,6 +158,7 @@ def test_a_batch_system_shows_each_process_its_own_gpu(monkeypatch: pytest.Monke
     [
         (2, "auto", "3 processes on a machine where torch finds 2 GPUs"),
         (0, "cuda:1", "each takes the GPU of its LOCAL_RANK"),
+        (0, "mps", "--device mps is for one process"),
         (None, "auto", "LOCAL_RANK is not"),
     ],
 )
@@ -236,7 +249,7 @@ def test_a_precision_is_one_arithmetic_compiled_or_not(
         assert torch.backends.cudnn.allow_tf32 == (precision == "tf32")
         assert torch.get_float32_matmul_precision() == ("high" if precision == "tf32" else "highest")
         found = gpus.recorded(device)["gpu"]
-        assert (found["tf32"], found["name"], found["cuda"]) == (precision == "tf32", "NVIDIA H200", "13.0")
+        assert (found["tf32"], found["number"], found["driver"]) == (precision == "tf32", 0, "580.65")
     assert gpus.recorded(choose("cpu")) == {}
 
 
