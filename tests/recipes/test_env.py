@@ -7,7 +7,10 @@ import subprocess
 import sys
 from importlib import metadata
 
+import pytest
 from conftest import Run
+
+from nlpkit.measurement import machine
 
 
 def test_table_shows_machine_software_and_network(nlpkit: Run) -> None:
@@ -28,6 +31,24 @@ def test_json_is_one_document(nlpkit: Run) -> None:
     assert env["versions"]["transformers"] == metadata.version("transformers")
     assert env["offline"] is True
     assert done.stderr == ""
+
+
+def test_what_decides_the_speed_of_a_gpu_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    import pretended
+
+    from nlpkit.measurement import environment
+    from nlpkit.recipes import env
+
+    monkeypatch.setattr(environment, "_energy", lambda gpu: {})
+    monkeypatch.setattr(environment, "missing_to_compile", {"cpu": None, "cuda": "the package triton"}.get)
+    with pretended.cuda(), monkeypatch.context() as patch:
+        known = machine.gpus()[0] | {"max_watts": 500, "default_watts": 700, "slowed": ["power limit"]}
+        patch.setattr(machine, "gpus", lambda: [known])
+        (table,) = env.run(env.Config()).tables
+    lines = {name: text for _, name, text in table.rows}
+    assert lines["GPU"] == "NVIDIA H200, 151.4 GB, driver 580.65, limited to 500 of 700 W, slowed by power limit"
+    assert lines["CUDA"] == "runtime 13.0, cuDNN none, NCCL none, float32 is exact unless --precision tf32 is given"
+    assert lines["compile"].endswith("; --compile on a GPU lacks the package triton")
 
 
 def test_transformers_is_not_imported() -> None:
