@@ -220,8 +220,9 @@ def _require_own_gpu(narrowed: str | None) -> None:
 
 def address(properties: Any) -> str | None:
     """The PCI address of a GPU as its driver writes it, 00000000:3B:00.0, of what torch tells of it."""
-    parts = [getattr(properties, f"pci_{part}_id", None) for part in ("domain", "bus", "device")]
-    return None if None in parts else "{:08X}:{:02X}:{:02X}.0".format(*parts)
+    if not hasattr(properties, "pci_bus_id"):  # a build for ROCm
+        return None
+    return f"{properties.pci_domain_id:08X}:{properties.pci_bus_id:02X}:{properties.pci_device_id:02X}.0"
 
 
 def _arithmetic(wanted: str, name: str) -> str:
