@@ -61,7 +61,7 @@ class Machine:
     Attributes:
         current: number of the card among those that are visible, see `torch.cuda.set_device`.
         initialized: whether CUDA was; `CUDA_VISIBLE_DEVICES` is read then and never again.
-        calls: how often `synchronize`, `empty_cache` and `reset_peak_memory_stats` were called.
+        calls: how often `synchronize`, `Event.synchronize`, `empty_cache` and `reset_peak_memory_stats` were called.
     """
 
     cards: tuple[Card, ...]
@@ -158,6 +158,8 @@ def cuda(*cards: Card) -> Iterator[Machine]:
         "get_rng_state_all": lambda: [torch.zeros(16, dtype=torch.uint8)] * len(machine.visible()),
         "set_rng_state_all": lambda states: None,
         "is_current_stream_capturing": lambda: False,
+        "current_stream": lambda device=None: SimpleNamespace(record_event=lambda event: event),
+        "Event": lambda **_: SimpleNamespace(synchronize=counted("Event.synchronize")),
         "default_generators": tuple(torch.Generator() for _ in machine.cards),
     }
     with pytest.MonkeyPatch.context() as patch, _asked_anew():
@@ -409,6 +411,8 @@ def _kernel_waits(kernel: Any, args: Any, kwargs: Any) -> str | None:
     if kernel in _INDEXED:
         truths = [i for i in args[1] if i is not None and i.dtype in (torch.bool, torch.uint8) and _on_device(i)]
         return "boolean index" if truths else None
+    if kernel in _COPIED and kwargs.get("non_blocking", len(args) > 2 and args[2]):
+        return None
     if kernel is _aten._to_copy.default and isinstance(args[0], FakeTensor) and _on_device(args[0]):
         return "copy to the CPU" if torch.device(kwargs.get("device") or "cuda").type == "cpu" else None
     if kernel is _aten.copy_.default and isinstance(args[1], FakeTensor) and _on_device(args[1]):

@@ -188,7 +188,7 @@ def _handed_to(layer: Layer, batch: Batch, forward: Callable[[Batch], Any]) -> _
     with torch.no_grad():
         forward(batch)
     handle.remove()
-    return seen[0]
+    return seen[-1]  # where weights of a lower type do not do, the first call is made again with others
 
 
 def _filling(layer: Layer, batch: Batch, forward: Callable[[Batch], Any], watch: Callable[..., float]) -> Batch:

@@ -177,22 +177,36 @@ class Predictor:
         self._set(task, trained.model, trained.tokenizer, device, options.batch_size)
 
     @classmethod
-    def of(cls, task: Task, model: Any, tokenizer: Any, device: Device, batch_size: int = 32) -> Predictor:
-        """A predictor of parts that are open already; the model is moved to the device and put into evaluation mode."""
+    def of(
+        cls, task: Task, model: Any, tokenizer: Any, device: Device, batch_size: int = 32, *, lent: bool = True
+    ) -> Predictor:
+        """A predictor of parts that are open already; the model is moved to the device and put into evaluation mode.
+
+        Args:
+            model: or its `Weights`, which are there already.
+            lent: see `Weights`.
+        """
         predictor = cls.__new__(cls)
         predictor.record = None
-        predictor._set(task, model, tokenizer, device, batch_size)
+        predictor._set(task, model, tokenizer, device, batch_size, lent)
         return predictor
 
-    def _set(self, task: Task, model: Any, tokenizer: Any, device: Device, batch_size: int) -> None:
+    def _set(self, task: Task, model: Any, tokenizer: Any, device: Device, batch_size: int, lent: bool = False) -> None:
         from nlpkit.inference import onnx
+        from nlpkit.inference.weights import Weights
 
         self.task, self.tokenizer, self.batch_size = task, tokenizer, batch_size
-        self.device = onnx.device_of(model, device)
-        self.model = model.to(device.name).eval()
+        if not isinstance(model, Weights):
+            model = Weights(model, onnx.device_of(model, device), lent=lent)
+        self.weights, self.model = model, model.model
         self.collate = task.collate(tokenizer)
         self.cut = features.Cut(0, 0, 0, task.max_length)
         self.lost: dict[int, int] = {}
+
+    @property
+    def device(self) -> Device:
+        """Where the model is, and in which arithmetic."""
+        return self.weights.device
 
     def outputs(self, examples: Mapping[str, Sequence[Any]], bar: Progress | None = None) -> Outputs:
         """Pooled model outputs of examples (columns of equal length, at least one row), in their order.
@@ -303,15 +317,17 @@ class Predictor:
 
     def batch(self, rows: list[dict[str, Any]]) -> dict[str, torch.Tensor]:
         """Features (without bookkeeping) padded to one length, on the device."""
-        return {name: tensor.to(self.device.name) for name, tensor in self.collate(rows).items()}
+        made = self.collate(rows)
+        if not self._alone:  # from pinned memory alone a copy waits for nothing
+            made = {name: tensor.pin_memory() for name, tensor in made.items()}
+        return {name: tensor.to(self.device.name, non_blocking=not self._alone) for name, tensor in made.items()}
 
     def logits(self, batch: Mapping[str, torch.Tensor]) -> torch.Tensor:
-        """What the model gives for a batch, as the task's `keep` takes it."""
+        """What the model gives for a batch, as the task's `reduced` takes it."""
         import torch
 
-        kind = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(self.device.precision)
-        with torch.inference_mode(), torch.autocast(self.device.name, dtype=kind, enabled=kind is not None):
-            return self.task.forward(self.model, batch)
+        with torch.inference_mode():
+            return self.weights.call(lambda: self.task.forward(self.model, batch))
 
     def answers(self, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         """An answer for each row of a user's data; a row that cannot be read gets an answer with `error`.

@@ -14,6 +14,7 @@ from nlpkit import fitting, models, reporting
 from nlpkit.errors import UserError
 from nlpkit.inference.onnx import OnnxModel, placed
 from nlpkit.inference.predictor import open_trained
+from nlpkit.inference.weights import Weights
 from nlpkit.measurement import memory, timing
 from nlpkit.nearby import expanded
 from nlpkit.options import suggest
@@ -37,9 +38,8 @@ class Model:
     """A model that is open.
 
     Attributes:
-        net: a transformers model, or one that runs in ONNX Runtime.
+        weights: a transformers model, or one that runs in ONNX Runtime, and the arithmetic of its calls.
         config: its transformers config.
-        device: where it is.
         task: that it was trained for, None where there is none or the weights are random.
         tokenizer: None where the weights are random, or there is none beside them.
         limit: tokens of a text that are read where no task says how many, None for any number.
@@ -48,15 +48,24 @@ class Model:
         seconds: from files to the device, without imports; with random weights, to make them.
     """
 
-    net: Any
+    weights: Weights
     config: PreTrainedConfig
-    device: Device
     task: Task | None
     tokenizer: Any
     limit: int | None
     most: int | None
     folder: Path | None
     seconds: float
+
+    @property
+    def net(self) -> Any:
+        """The model."""
+        return self.weights.model
+
+    @property
+    def device(self) -> Device:
+        """Where it is, and in which arithmetic."""
+        return self.weights.device
 
     @property
     def exported(self) -> bool:
@@ -70,19 +79,25 @@ class Model:
 
 
 def open_model(
-    subject: Subject, options: SubjectOptions, device: Device, chosen_for: DeviceOptions | None = None
+    subject: Subject,
+    options: SubjectOptions,
+    device: Device,
+    chosen_for: DeviceOptions | None = None,
+    *,
+    trains: bool = False,
 ) -> Model:
     """Open what a subject names, as its backend runs it, but for compilation.
 
     Args:
         chosen_for: the options that the device was chosen for; see `onnx.placed`.
+        trains: whether it is to be trained, for which its weights stay in float32.
 
     Raises:
         UserError: it cannot be opened, its config has no such entry, or it is exported already and cannot be changed.
     """
     _wake(device)
     if not subject.exported:
-        return open_torch(subject, options, device)
+        return open_torch(subject, options, device, trains=trains)
     place = Path(subject.model if options.config_only else models.resolve(subject.model, "MODEL"))
     if models.exported_file(place) is None:
         from nlpkit.inference import exporting
@@ -99,10 +114,10 @@ def open_model(
     return _open_exported(place, options, device, chosen_for)
 
 
-def open_torch(subject: Subject, options: SubjectOptions, device: Device) -> Model:
-    """Open a subject in torch, in float32, in evaluation mode."""
+def open_torch(subject: Subject, options: SubjectOptions, device: Device, *, trains: bool = False) -> Model:
+    """Open a subject in torch, in evaluation mode."""
     if options.config_only:
-        return _random(subject, options, device)
+        return _random(subject, options, device, trains)
     place = models.resolve(subject.model, "MODEL")
     if models.exported_file(place) is not None:
         raise UserError(f"{subject.name}: {place} is exported to ONNX and runs nowhere else", "Leave out --backends.")
@@ -116,14 +131,14 @@ def open_torch(subject: Subject, options: SubjectOptions, device: Device) -> Mod
     else:
         net, tokenizer, seconds = _encoder(place, options, subject.overrides)
     start = time.perf_counter()
-    net = net.to(device.name).eval()
+    weights = Weights(net, device, lent=trains)
     _touch(net, device)
     seconds += time.perf_counter() - start
     if hasattr(net.config, "use_cache"):
         net.config.use_cache = False
     limit, most = models.max_positions(net.config, tokenizer, net), models.takes(net.config, net)
     folder = Path(place) if Path(place).is_dir() else None
-    return Model(net, net.config, device, task, tokenizer, limit, most, folder, seconds)
+    return Model(weights, net.config, task, tokenizer, limit, most, folder, seconds)
 
 
 def _wake(device: Device) -> None:
@@ -216,8 +231,9 @@ def _open_exported(place: Path, options: SubjectOptions, device: Device, chosen_
     device = placed(net, device, chosen_for)
     net.close()
     start = time.perf_counter()
+    weights = Weights(net, device, lent=False)
     net.session  # noqa: B018 (opens it)
-    return Model(net, config, device, task, tokenizer, limit, most, place, time.perf_counter() - start)
+    return Model(weights, config, task, tokenizer, limit, most, place, time.perf_counter() - start)
 
 
 def traits(net: Any) -> tuple[dict[str, Any], list[type]]:
@@ -231,7 +247,7 @@ def traits(net: Any) -> tuple[dict[str, Any], list[type]]:
 # --- random weights ---
 
 
-def _random(subject: Subject, options: SubjectOptions, device: Device) -> Model:
+def _random(subject: Subject, options: SubjectOptions, device: Device, trains: bool) -> Model:
     """A model made of a config alone: the encoder without a head of a task."""
     import transformers
 
@@ -245,10 +261,10 @@ def _random(subject: Subject, options: SubjectOptions, device: Device) -> Model:
         if memory.is_exhausted(error):
             raise
         raise UserError(f"{subject.name}: no model can be made of this config: {first_line(error)}") from error
-    net = net.to(device.name).eval()
+    weights = Weights(net, device, lent=trains)
     timing.synchronizer(device.name)()
     seconds, most = time.perf_counter() - start, models.takes(config, net)
-    return Model(net, net.config, device, None, None, most, most, None, seconds)
+    return Model(weights, net.config, None, None, most, most, None, seconds)
 
 
 def random_config(subject: Subject, options: SubjectOptions) -> PreTrainedConfig:

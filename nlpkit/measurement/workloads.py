@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +17,6 @@ if TYPE_CHECKING:
     from nlpkit.measurement.timing import Call
 
 LEARNING_RATE = 1e-5  # of the measured steps: the weights hardly move
-PRECISIONS = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 Batch = Mapping[str, torch.Tensor]
 
@@ -128,33 +126,24 @@ def training(model: Model, batches: Sequence[Batch], samples: int) -> Workload:
     return Workload([_step(model, batch, optimizer, scaler) for batch in batches], batches, samples, forget)
 
 
-def _autocast(model: Model) -> AbstractContextManager[Any]:
-    """May be entered again and again."""
-    kind = PRECISIONS.get(model.device.precision)
-    return nullcontext() if kind is None or model.exported else torch.autocast(model.device.name, dtype=kind)
-
-
 def _whole(net: Any, batch: Batch) -> Any:
     return net(**batch)
 
 
 def _forward(model: Model, batch: Batch, forward: Callable[[Any, Batch], Any]) -> Call:
-    net, autocast = model.net, _autocast(model)
+    net = model.net
 
     def call() -> Any:
-        with torch.inference_mode(), autocast:
-            return forward(net, batch)
+        with torch.inference_mode():
+            return model.weights.call(lambda: forward(net, batch))
 
     return call
 
 
 def _step(model: Model, batch: Batch, optimizer: torch.optim.Optimizer, scaler: torch.amp.GradScaler) -> Call:
-    autocast = _autocast(model)
-
     def call() -> None:
         optimizer.zero_grad(set_to_none=True)
-        with autocast:
-            loss = _loss(model, batch)
+        loss = model.weights.call(lambda: _loss(model, batch))
         scaler.scale(loss).backward()
         scaler.step(optimizer)
         scaler.update()

@@ -220,7 +220,7 @@ def _structures(
     assert config.criterion == "gradient" or config.criterion == "magnitude"  # see `prune.settled`
 
     def served(model: Any) -> Predictor:
-        return Predictor.of(made.task, model, made.tokenizer, device)
+        return Predictor.of(made.task, model, made.tokenizer, device, lent=False)
 
     planner = search.Planner(
         made.model.to(device.name).eval(),

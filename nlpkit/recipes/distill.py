@@ -151,7 +151,7 @@ def _experiment(config: Config) -> Experiment:
     findings += more.findings
     ready = runs.tokenized(task, origin.tokenizer, {**examples, "train": more.train})
     findings += runs.cut_findings(task, ready)
-    asked = Predictor.of(teacher.task, teacher.model, teacher.tokenizer, device)
+    asked = Predictor.of(teacher.task, teacher.model, teacher.tokenizer, device, lent=False)
     asked.record = teacher.record
     lessons, said = _lessons(config, aims, asked, task, origin, ready["train"])
     runs.cheapen(config, model, origin.tokenizer, ready, device)
@@ -358,9 +358,12 @@ def _price(experiment: Experiment, judged: runs.Judged, seconds: float) -> dict[
     Args:
         seconds: see `PriceOptions.measure_seconds`.
     """
+    from nlpkit.inference import weights
+
     teacher = experiment.trainer.teacher
     split = "test" if "test" in judged.metrics else "validation"
-    own = Predictor.of(experiment.task, experiment.trainer.model, experiment.tokenizer, experiment.device)
+    model = weights.copied(experiment.trainer.model, experiment.device)
+    own = Predictor.of(experiment.task, model, experiment.tokenizer, experiment.device, lent=False)
     found = price.measure(
         [
             price.Side(experiment.parents["teacher"]["name"], teacher),

@@ -122,8 +122,9 @@ class Worker:
         self.device = device = devices.choose(self.config)
         _limit_memory(self.config.memory_limit, device.name)
         before = memory.whole_gpu() if device.name.startswith("cuda") else 0
+        self.trains = self.config.mode == "training"
         with reporting.listening() as said:
-            self.model = model = opening.open_model(self.subject, self.config, device, self.config)
+            self.model = model = opening.open_model(self.subject, self.config, device, self.config, trains=self.trains)
         self.device = model.device
         self.traits = None if model.exported else opening.traits(model.net)
         self.synchronize = timing.synchronizer(self.device.name)
@@ -164,7 +165,7 @@ class Worker:
         rows, model = self.rows, self.model
         metrics, note = None, rows.note
         if model.task is not None and rows.labelled:
-            predictor = Predictor.of(model.task, model.net, model.tokenizer, model.device)
+            predictor = Predictor.of(model.task, model.weights, model.tokenizer, model.device)
             # compiled code would be made anew for many a shape, and answers the same
             with torch.compiler.set_stance("force_eager"):
                 outputs = predictor.outputs(rows.as_lists())
@@ -184,6 +185,7 @@ class Worker:
             self._drop()
         self._return()
         wanted = Point(**point)
+        self._suit(wanted.mode)
         self._begin(wanted.mode)
         self._restore()
         model = self.model
@@ -336,14 +338,28 @@ class Worker:
 
     def _restore(self) -> None:
         """Open the model anew where the last point has changed it, so that no point depends on those before it."""
+        from nlpkit.measurement import opening
+
+        # there is none where the last try to open it has failed
+        if not hasattr(self, "model") or self.traits not in (None, opening.traits(self.model.net)):
+            self._reopen()
+
+    def _suit(self, mode: Mode) -> None:
+        """Open the model anew where its weights are not of the type that a mode needs: float32 to be trained."""
+        from nlpkit.inference import weights
+
+        trains = mode == "training"
+        if trains != self.trains and weights.is_held_on(self.device):
+            self.trains = trains
+            self._reopen()
+
+    def _reopen(self) -> None:
         from nlpkit.measurement import memory, opening
 
-        if hasattr(self, "model"):  # there is none where the last try to open it has failed
-            if self.traits is None or opening.traits(self.model.net) == self.traits:
-                return
+        if hasattr(self, "model"):
             del self.model
         memory.release()
-        self.model = opening.open_model(self.subject, self.config, self.device, self.config)
+        self.model = opening.open_model(self.subject, self.config, self.device, self.config, trains=self.trains)
 
     def _begin(self, mode: Mode) -> None:
         """Make a small call, the first of its kind: what libraries take with it, and keep, is no part of a point."""

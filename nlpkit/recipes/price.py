@@ -106,18 +106,12 @@ def measure(sides: Sequence[Side], examples: Dataset, split: str, *, seconds: fl
                 "metrics": metrics,
                 "points_lost": first.task.points_lost(found[0], metrics),
                 "parameters": side.predictor.model.num_parameters(),
-                "bytes": side.size if side.size is not None else _tensor_bytes(side.predictor.model),
+                "bytes": side.size if side.size is not None else side.predictor.weights.bytes,
                 **(asdict(measured) if measured else {}),
             }
             for side, metrics, measured in zip(sides, found, speeds, strict=True)
         ],
     }
-
-
-def _tensor_bytes(model: Any) -> int:
-    """Of what `save_pretrained` writes: shared tensors once."""
-    unique = {tensor.data_ptr(): tensor for tensor in model.state_dict().values() if tensor.numel()}
-    return sum(tensor.numel() * tensor.element_size() for tensor in unique.values())
 
 
 def _speeds(predictors: Sequence[Predictor], examples: Dataset, seconds: float) -> list[speed.Speed | None] | None:

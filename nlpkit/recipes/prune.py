@@ -224,7 +224,7 @@ def _make_trainer(
             kinds.append(GradualPruning)
             more["sparsifier"] = cut.sparsifier
     if cut.teacher is not None:
-        teacher = Predictor.of(cut.task, cut.teacher, cut.tokenizer, device, config.eval_batch_size)
+        teacher = Predictor.of(cut.task, cut.teacher, cut.tokenizer, device, config.eval_batch_size, lent=False)
         kinds.append(DistillationTrainer)
         more["teacher"] = teacher
         more["aims"] = Aims(config.alpha, config.temperature)
@@ -288,18 +288,20 @@ def _head(experiment: Pruning) -> dict[str, Any]:
 def _record(experiment: Pruning, judged: Judged, seconds: float) -> dict[str, Any]:
     """The record of a run, with what was removed and what that costs."""
     from nlpkit.compression import masks
+    from nlpkit.inference import weights
 
-    cut, trained = experiment.cut, experiment.trained
+    cut, trained, device = experiment.cut, experiment.trained, experiment.device
     found = dict(cut.found)
     if cut.sparsifier is not None:
         found["zeros"] = masks.zeros(cut.sparsifier.tensors)
     split = "test" if "test" in judged.metrics else "validation"
     name = models.display_name(experiment.config.model)
+    before, after = (weights.copied(model, device) for model in (trained.model, experiment.trainer.model))
     sides = [
-        price.Side(name, Predictor.of(trained.task, trained.model, trained.tokenizer, experiment.device)),
+        price.Side(name, Predictor.of(trained.task, before, trained.tokenizer, device, lent=False)),
         price.Side(
             "pruned",
-            Predictor.of(cut.task, experiment.trainer.model, cut.tokenizer, experiment.device),
+            Predictor.of(cut.task, after, cut.tokenizer, device, lent=False),
             metrics=judged.metrics[split],
         ),
     ]

@@ -119,7 +119,10 @@ class _Source:
         return "test" if "test" in self.examples else "validation"
 
     def predictor(self, model: Any) -> Predictor:
-        return Predictor.of(self.trained.task, model, self.trained.tokenizer, self.device)
+        from nlpkit.inference import weights
+
+        model = weights.copied(model, self.device)
+        return Predictor.of(self.trained.task, model, self.trained.tokenizer, self.device, lent=False)
 
     def score(self, model: Any, split: str) -> dict[str, float]:
         examples = self.examples[split]

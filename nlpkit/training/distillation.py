@@ -191,16 +191,26 @@ class DistillationTrainer(NlpkitTrainer):
     def _teach(
         self, lesson: Mapping[str, torch.Tensor], batch: Mapping[str, torch.Tensor]
     ) -> tuple[torch.Tensor, Any, Recorded]:
-        """The teacher's logits for a batch, and where it runs in every step all else that it says."""
+        """The teacher's logits for a batch, and where it runs in every step all else that it says; in float32."""
         if "logits" in lesson:
             return lesson["logits"], None, {}
         task, teacher, read = self.teacher.task, self.teacher.model, lesson or batch
         asked: dict[str, Any] = {name: tensor for name, tensor in read.items() if name not in task.beside}
         if self.aims.states:
             asked["output_hidden_states"] = True
-        with torch.no_grad(), task.reading(teacher, read), _recording(self.attention and self.attention[1]) as taught:
-            outputs = teacher(**asked)
-        return task.logits(outputs), outputs, taught
+
+        def said() -> tuple[Any, Recorded]:
+            with task.reading(teacher, read), _recording(self.attention and self.attention[1]) as taught:
+                return teacher(**asked), taught
+
+        with torch.no_grad():
+            outputs, taught = self.teacher.weights.call(said)
+            full = {"hidden_states": [state.float() for state in outputs["hidden_states"]]} if self.aims.states else {}
+            return (
+                task.logits(outputs).float(),
+                full,
+                {name: [t.float() for t in seen] for name, seen in taught.items()},
+            )
 
     def _states_loss(
         self, student: Sequence[torch.Tensor], teacher: Sequence[torch.Tensor], mask: torch.Tensor

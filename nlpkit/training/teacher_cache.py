@@ -8,7 +8,7 @@ student, temperature or learning rate, do not run it.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +19,7 @@ import torch
 from nlpkit import reporting
 from nlpkit.data import cache
 from nlpkit.data.features import update_digest
+from nlpkit.inference.overlap import arriving
 from nlpkit.runs.files import reserve
 
 if TYPE_CHECKING:
@@ -91,22 +92,27 @@ def _compute(teacher: Predictor, split: Split, path: Path | None) -> np.ndarray:
     """The logits of all rows, in a file or, where that is None, in memory."""
     rows, starts = split.for_evaluation(), np.cumsum(split.lengths) - split.lengths
     values: np.ndarray | None = None
-    with reporting.current().progress("teacher", len(rows), "rows") as bar:
+
+    def said() -> Iterator[tuple[np.ndarray, dict[str, torch.Tensor]]]:
         for start in range(0, len(rows), teacher.batch_size):
             columns = rows[start : start + teacher.batch_size]
             batch = teacher.batch([dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)])
-            logits = teacher.logits(batch).float()
-            places = split.order[start : start + teacher.batch_size]
+            found = {"logits": teacher.logits(batch).float(), "mask": batch["attention_mask"]}
+            yield split.order[start : start + teacher.batch_size], found
+
+    with reporting.current().progress("teacher", len(rows), "rows") as bar:
+        for places, found in arriving(said()):
+            logits = found["logits"]
+            bar.advance(len(places))
             if logits.dim() == 3:
-                logits = logits[batch["attention_mask"].bool()]
+                logits = logits[found["mask"].bool()]
                 places = np.concatenate([np.arange(starts[i], starts[i] + split.lengths[i]) for i in places])
                 total = int(split.lengths.sum())
             else:
                 total = len(rows)
             if values is None:
                 values = _empty((total, logits.shape[1]), path)
-            values[places] = logits.cpu().numpy()
-            bar.advance(len(next(iter(columns.values()))))
+            values[places] = logits.numpy()
     assert values is not None
     if isinstance(values, np.memmap):
         values.flush()
@@ -124,7 +130,8 @@ def _empty(shape: tuple[int, int], path: Path | None) -> np.ndarray:
 def _key(teacher: Predictor, split: Split) -> str:
     """Of everything that the logits depend on."""
     digest = hashlib.blake2b(digest_size=16)
-    digest.update(f"{teacher.device.name} {teacher.device.precision} {teacher.model.config.to_json_string()}".encode())
+    kind = teacher.device.name.partition(":")[0]  # whichever of several GPUs
+    digest.update(f"{kind} {teacher.device.precision} {teacher.model.config.to_json_string()}".encode())
     for name, tensor in sorted(teacher.model.state_dict().items()):
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
         digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
