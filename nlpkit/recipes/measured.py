@@ -340,8 +340,8 @@ class Worker:
         """Open the model anew where the last point has changed it, so that no point depends on those before it."""
         from nlpkit.measurement import opening
 
-        # there is none where the last try to open it has failed
-        if not hasattr(self, "model") or self.traits not in (None, opening.traits(self.model.net)):
+        opened = hasattr(self, "model")  # not where the last try to open it has failed
+        if not opened or (self.traits is not None and self.traits != opening.traits(self.model.net)):
             self._reopen()
 
     def _suit(self, mode: Mode) -> None:

@@ -10,6 +10,7 @@ import pytest
 import torch
 from conftest import RunOf
 
+from nlpkit.inference.weights import Weights
 from nlpkit.measurement import opening, workloads
 from nlpkit.measurement.opening import Model
 from nlpkit.measurement.spec import Subject
@@ -76,7 +77,10 @@ def test_a_step_trains_with_the_loss_of_the_task(trained: Path) -> None:
 
 
 def test_in_fp16_gradients_that_would_vanish_are_scaled(trained: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    half = dataclasses.replace(opened(trained), device=Device("cpu", "fp16", "a GPU without bf16"))
+    found = opened(trained)
+    half = dataclasses.replace(
+        found, weights=Weights(found.net, Device("cpu", "fp16", "a GPU without bf16"), lent=True)
+    )
     loss = workloads._loss
     monkeypatch.setattr(workloads, "_loss", lambda model, batch: 1e-8 * loss(model, batch))
     rows = workloads.inputs_of(half, {"text": ["good good train", "bad soup"], "label": [1, 0]})
