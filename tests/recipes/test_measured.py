@@ -354,7 +354,7 @@ def talk(*requests: dict[str, Any], program: str = "") -> list[dict[str, Any]]:
 def test_what_libraries_print_is_no_answer() -> None:
     program = (
         "import os\nfrom nlpkit.measurement import opening\nreal = opening.open_model\n"
-        "def loud(*a):\n    print('loading'); os.system('echo of a child; cat')\n    return real(*a)\n"
+        "def loud(*a, **k):\n    print('loading'); os.system('echo of a child; cat')\n    return real(*a, **k)\n"
         "opening.open_model = loud"
     )
     request = opening("bert", overrides=TINY, config_only=True)
