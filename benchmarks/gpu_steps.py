@@ -21,7 +21,9 @@ import torch
 import transformers
 from gpu_watch import Watch
 
+from nlpkit.errors import UserError
 from nlpkit.measurement import environment, flops, memory, timing, workloads
+from nlpkit.options import DeviceOptions
 from nlpkit.recipes import benchmark, distill, finetune, finetune_cls, finetune_qa, measured, pretrain_mlm
 from nlpkit.tasks.classification import TextClassification
 from nlpkit.training import devices, distillation, embeddings
@@ -83,9 +85,17 @@ class Sizes:
 
     def chosen(self) -> devices.Device:
         """Device and arithmetic, as the commands choose them."""
-        from nlpkit.options import DeviceOptions
-
         return devices.choose(DeviceOptions(device=self.device, precision=self.precision))
+
+
+def offered(sizes: Sizes, name: str, precision: str) -> tuple[devices.Device | None, str]:
+    """A device in an arithmetic, which torch then computes float32 in; None with the reason why there is none."""
+    if name == "cuda" and sizes.device != "cuda":
+        return None, NO_GPU
+    try:
+        return devices.choose(DeviceOptions(device=name, precision=precision)), ""
+    except UserError as error:
+        return None, error.message
 
 
 def freed() -> None:
@@ -106,12 +116,10 @@ def machine(spec: Mapping[str, Any], out: Out) -> dict[str, Any]:
         torch.zeros(1, device="cuda")
         torch.cuda.synchronize()
         out.put("context", time.perf_counter() - start, "s")
-    for precision in ("bf16", "fp16", "fp32"):
-        if cuda:
-            rate = devices.measured_matmul_rate(devices.Device("cuda", precision, ""))
-            out.put(f"matmul {precision}", rate / 1e12, "TFLOP/s")
-        else:
-            out.put(f"matmul {precision}", None, "TFLOP/s", NO_GPU)
+    for precision in ("bf16", "fp16", "tf32", "fp32"):
+        device, why = offered(sizes, "cuda", precision)
+        rate = None if device is None else devices.measured_matmul_rate(device) / 1e12
+        out.put(f"matmul {precision}", rate, "TFLOP/s", why)
     name = torch.cuda.get_device_name() if cuda else "CPU"
     sheet = next((rate for card, rate in DATASHEETS.items() if card in name), None)
     reason = f"{name} is not in the script's table" if cuda else NO_GPU
@@ -348,23 +356,24 @@ def equality(spec: Mapping[str, Any], out: Out) -> None:
     embeddings.restore_all_rows(model)
     model.to("cpu")
     rows = experiment.examples["validation"]
-    settings = [("cpu", "fp32"), *([("cpu", "bf16")] if sizes.tiny else [("cuda", "fp32"), ("cuda", "bf16")])]
-    found = []
-    for name, precision in settings:
-        device = devices.Device(name, precision, "")
-        predictor = Predictor.of(experiment.task, copy.deepcopy(model), experiment.tokenizer, device)
-        logits = torch.as_tensor(np.asarray(predictor.outputs(rows[:]))).double()
-        found.append(torch.softmax(logits, dim=-1))
-        del predictor
-        freed()
-    first = found[0]
-    for (name, precision), other in zip(settings[1:], found[1:], strict=True):
-        differing = int((other.argmax(-1) != first.argmax(-1)).sum())
-        out.put(f"{name} {precision}: answers that differ", differing, f"of {len(first)}, from cpu fp32")
-        out.put(f"{name} {precision}: largest difference of a probability", float((other - first).abs().max()))
-    for precision in ("fp32", "bf16") if sizes.tiny else ():
-        out.put(f"cuda {precision}: answers that differ", None, "", NO_GPU)
-        out.put(f"cuda {precision}: largest difference of a probability", None, "", NO_GPU)
+    first = None
+    for name, precision in (("cpu", "fp32"), ("cpu", "bf16"), ("cuda", "fp32"), ("cuda", "tf32"), ("cuda", "bf16")):
+        if (name, precision) == ("cpu", "bf16") and not sizes.tiny:
+            continue  # for minutes, on a CPU without units for it
+        device, why = offered(sizes, name, precision)
+        differing, largest = None, None
+        if device is not None:
+            predictor = Predictor.of(experiment.task, copy.deepcopy(model), experiment.tokenizer, device)
+            logits = torch.as_tensor(np.asarray(predictor.outputs(rows[:]))).double()
+            found = torch.softmax(logits, dim=-1)
+            del predictor
+            freed()
+            if first is None:
+                first = found
+                continue
+            differing, largest = int((found.argmax(-1) != first.argmax(-1)).sum()), float((found - first).abs().max())
+        out.put(f"{name} {precision}: answers that differ", differing, f"of {len(rows)}, from cpu fp32", why)
+        out.put(f"{name} {precision}: largest difference of a probability", largest, "", why)
 
 
 def out_of_memory(spec: Mapping[str, Any], out: Out) -> None:

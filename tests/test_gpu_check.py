@@ -7,7 +7,9 @@ import math
 import subprocess
 import sys
 import time
+import warnings
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import forked
@@ -104,6 +106,75 @@ def test_the_window_holds_the_rows_and_tokens_of_an_epoch(tiny_model: Path, tmp_
     of_a_token = [6 * weights + 12 * 2 * 32 * (size // rows) for rows, size, *_ in watch.batches]
     tokens = [int(mask.sum()) for _, _, mask, _ in watch.batches]
     assert watch.flops(model) == sum(a * b for a, b in zip(of_a_token, tokens, strict=True))
+
+
+class Event:
+    """torch.cuda.Event, on a clock that the test moves."""
+
+    now = 0.0
+
+    def __init__(self, enable_timing: bool) -> None:
+        assert enable_timing
+
+    def record(self) -> None:
+        self.at = Event.now
+
+    def elapsed_time(self, later: Event) -> float:
+        return (later.at - self.at) * 1e3
+
+
+def test_on_a_gpu_its_own_clock_tells_of_data_and_torch_of_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    batch = {"input_ids": torch.ones(4, 8), "labels": torch.ones(4)}
+
+    def fetch(*_: Any) -> Any:
+        Event.now += 0.25
+        return [batch], None
+
+    def step(*_: Any) -> None:
+        Event.now += 0.75
+        warnings.warn("called a synchronizing CUDA operation (Triggered internally)", stacklevel=1)
+        warnings.warn("Synchronization debug mode is a prototype feature", stacklevel=1)
+
+    trainer = SimpleNamespace(
+        args=SimpleNamespace(device=torch.device("cuda", 0)),
+        get_batch_samples=fetch,
+        training_step=step,
+        add_callback=lambda callback: None,
+    )
+    modes: list[Any] = []
+    monkeypatch.setattr(torch.cuda, "Event", Event)
+    monkeypatch.setattr(torch.cuda, "set_sync_debug_mode", modes.append)
+    monkeypatch.setattr(gpu_watch.time, "perf_counter", lambda: Event.now)
+    monkeypatch.setattr(torch.cuda, "max_memory_allocated", lambda: 7)
+    for name in ("synchronize", "reset_peak_memory_stats"):
+        monkeypatch.setattr(torch.cuda, name, lambda: None)
+    watch = gpu_watch.Watch(trainer, steps=(1, 3), count_waits=True)
+    control = SimpleNamespace()
+    for number in range(1, 6):
+        trainer.get_batch_samples()
+        trainer.training_step(None, batch)
+        watch.on_step_end(None, SimpleNamespace(global_step=number), control)
+    assert watch.seconds == 2.0 and watch.rows == 8 and watch.tokens == 64 and watch.peak == 7
+    assert watch.wait_share == pytest.approx(0.25)
+    assert sum(watch.waits.values()) == 2 and all("test_gpu_check.py:" in place for place in watch.waits)
+    assert modes == ["warn", "default"] and control.should_save is control.should_evaluate is False
+
+
+@pytest.mark.gpu
+def test_a_gpu_is_found_from_a_forked_process_and_measured(tmp_path: Path) -> None:
+    code = CALL.replace("import runpy, sys", "import runpy, sys, os; os.environ.pop('CUDA_VISIBLE_DEVICES', None)")
+    arguments = ["--json", "out.json", "--only", "waits,pretrain-128"]
+    done = forked.run([sys.executable, "-c", code, *arguments], cwd=tmp_path)
+    found = json.loads((tmp_path / "out.json").read_text())
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert found["device"] == "cuda" and "starts from nothing" not in done.stdout
+    assert found["steps"]["machine"]["figures"]["matmul fp32"]["value"] > 0
+    figures = found["steps"]["pretrain-128"]["figures"]
+    for name in ("MFU", "peak memory", "kernels a step", "attention"):
+        assert figures[f"documents apart: {name}"]["value"], name
+    # a vocabulary head, and about as many kernels as the plan's estimate goes by
+    assert 800 < figures["not apart: kernels a step"]["value"] < 3_000
+    assert all(aim["met"] for aim in found["aims"] if aim["step"] == "waits")
 
 
 def test_what_is_no_number_is_told_with_its_reason(tmp_path: Path) -> None:

@@ -69,3 +69,10 @@ def test_plans_and_mfu_go_by_one_figure(monkeypatch: pytest.MonkeyPatch) -> None
         assert [devices.matmul_rate(device) for device in (first, first, other)] == [1e12, 1e12, 2e12]
     finally:
         devices.matmul_rate.cache_clear()
+
+
+@pytest.mark.gpu
+def test_the_rate_of_a_real_gpu() -> None:
+    kinds = {"fp32": torch.float32, "bf16": torch.bfloat16}
+    rates = {name: devices.measured_matmul_rate(Device("cuda", name, "")) for name in kinds}
+    assert 1e11 < rates["fp32"] <= 1.2 * rates["bf16"] < 1e16
