@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 MASK = "mask"  # the name of attention by a bias; those of kernels are the keys of `KERNELS`
 WIDEST_HEAD, HEAD_STEP = 256, 8  # of the flash kernels
 AMPERE = (8, 0)  # the first compute capability that they run on
+HALVES = {"bf16": torch.bfloat16, "fp16": torch.float16}  # the arithmetic that they have
 
 
 def window_of(config: PreTrainedConfig) -> int | None:
@@ -84,14 +85,20 @@ class DocumentAttention:
         dtype: of the activations.
         kernel: a name of `KERNELS`; None makes a bias.
         why: it is not what one might expect, for people.
+        padding: rows are of one document and padding, which is made a document of its own: a mask of tokens would be
+            read back from the device to see whether anything is padded, and converted in each layer.
     """
 
-    def __init__(self, window: int | None, dtype: torch.dtype, kernel: str | None = None, why: str = "") -> None:
-        self.window, self.dtype, self.kernel, self.why = window, dtype, kernel, why
+    def __init__(
+        self, window: int | None, dtype: torch.dtype, kernel: str | None = None, why: str = "", padding: bool = False
+    ) -> None:
+        self.window, self.dtype, self.kernel, self.why, self.padding = window, dtype, kernel, why, padding
 
     @property
     def described(self) -> str:
         """For people."""
+        if self.padding:
+            return "but to padding, by a mask"
         by = f"{self.kernel}, a kernel of variable length" if self.kernel else "a mask"
         return f"within documents, by {by}{f' ({self.why})' if self.why else ''}"
 
@@ -107,6 +114,8 @@ class DocumentAttention:
             batch: of `MaskingCollator`, on its device.
         """
         documents, starts = batch.pop("documents", None), batch.pop("starts", None)
+        if self.padding:
+            documents = batch.get("attention_mask")  # 1 and 0 tell the documents apart
         if documents is not None:
             batch["attention_mask"] = bias_of(documents, self.window, self.dtype)
         if starts is not None:
@@ -195,8 +204,8 @@ def kernel_for(model: Any, device: Device) -> tuple[str | None, str]:
     """
     if device.name != "cuda":
         return None, ""
-    if device.precision == "fp32":
-        return None, "kernels of variable length have no fp32"
+    if device.precision not in HALVES:
+        return None, f"kernels of variable length have no {device.precision}"
     if torch.cuda.get_device_capability() < AMPERE:
         return None, "kernels of variable length need compute capability 8.0"
     calls = _calls(model)
@@ -270,5 +279,9 @@ def attention_for(model: Any, device: Device, recorded: str | None = None) -> Do
         why = f"the run began with {recorded}{f'; {why}' if why else ''}"
     if kernel is not None:
         switch(model, kernel, KERNELS[kernel])
-    dtypes = {"bf16": torch.bfloat16, "fp16": torch.float16}
-    return DocumentAttention(window_of(model.config), dtypes.get(device.precision, model.dtype), kernel, why)
+    return DocumentAttention(window_of(model.config), HALVES.get(device.precision, model.dtype), kernel, why)
+
+
+def padding_attention(model: Any, device: Device) -> DocumentAttention:
+    """How a run whose rows are of one document each leaves their padding out."""
+    return DocumentAttention(window_of(model.config), HALVES.get(device.precision, model.dtype), padding=True)

@@ -16,10 +16,10 @@ from nlpkit.pretraining.rows import Row
 class MaskingCollator:
     """Makes the batch that a pre-training objective reads, once `DocumentAttention` has seen to its documents.
 
-    Keys: `input_ids` (batch, length); `positions` and `labels` (batch, k), see `Masking`; `attended`, how many pairs of
-    tokens attend to each other, by kind of layer; and only where they say something: `attention_mask` (batch, length);
-    `token_type_ids` (batch, length); `pair_labels` (batch,); and `documents` (batch, length), the document of each
-    token within its row, or in its place `starts`, see `starts_of`.
+    Keys: `input_ids` (batch, length); `positions` and `labels` (batch, k), see `Masking`; `tokens`, how many there are
+    without padding; `attended`, how many pairs attend to each other, by kind of layer; and where they say something:
+    `attention_mask` (batch, length); `token_type_ids` (batch, length); `pair_labels` (batch,); and `documents` (batch,
+    length), the document of each token within its row, or in its place `starts`, see `starts_of`.
 
     Args:
         masking: the corruption.
@@ -47,6 +47,7 @@ class MaskingCollator:
             "input_ids": torch.from_numpy(corrupted),
             "positions": torch.from_numpy(positions),
             "labels": torch.from_numpy(labels),
+            "tokens": int(lengths.sum()),
         }
         place = np.arange(width)
         if self.starts or any(row.documents is not None for row in rows):

@@ -34,7 +34,7 @@ class PretrainingTrainer(ResumableTrainer):
     objective: Any
     # figures since the last line of the log
     sums: torch.Tensor
-    tokens: Any
+    tokens: int
     total_flops: float
     last_flops: float
     since: float
@@ -51,7 +51,9 @@ class PretrainingTrainer(ResumableTrainer):
     ) -> None:
         self.objective, self.grouped, self.schedule, self.peak_flops = objective, grouped, schedule, peak_flops
         self.attention = attention
-        self.attended: dict[str, int] = {}  # of the batch that was prepared last
+        # of the batch that was prepared last: pairs of tokens, and tokens without padding
+        self.attended: dict[str, int] = {}
+        self.real = 0
         super().__init__(**arguments)
         self.model_accepts_loss_kwargs = True  # the loss is divided by the predicted tokens of the whole step
         self.flops = TrainingFlops(self.model)
@@ -64,7 +66,7 @@ class PretrainingTrainer(ResumableTrainer):
     def _prepare_inputs(self, inputs: Any) -> Any:
         """The batch on the device, with what keeps its documents apart."""
         batch: Any = super()._prepare_inputs(inputs)
-        self.attended = batch.pop("attended")
+        self.attended, self.real = batch.pop("attended"), batch.pop("tokens")
         return self.attention(batch) if self.attention else batch
 
     def compute_loss(
@@ -72,10 +74,9 @@ class PretrainingTrainer(ResumableTrainer):
     ) -> torch.Tensor:
         """The objective's loss of a batch."""
         ids = inputs["input_ids"]
-        mask = inputs.get("attention_mask")
         self.last_flops = self.flops(ids.numel(), ids.shape[1], inputs["labels"].numel(), self.attended)
         self.total_flops += self.last_flops
-        self.tokens += mask.sum() if torch.is_tensor(mask) and mask.dim() == 2 else ids.numel()
+        self.tokens += self.real
         outcome = self.objective(model, inputs, num_items_in_batch)
         self.sums = self.sums + outcome.sums.sum(0)
         # Trainer takes the mean over processes of what are parts of one sum
@@ -128,7 +129,7 @@ class PretrainingTrainer(ResumableTrainer):
         if self.accelerator.num_processes == 1:
             out["figures"] = {
                 "sums": self.sums.tolist(),
-                "tokens": int(self.tokens),
+                "tokens": self.tokens,
                 "flops": self.total_flops,
                 "seconds": time.monotonic() - self.since,
             }
@@ -194,7 +195,7 @@ class PretrainingTrainer(ResumableTrainer):
             metrics = self.objective.metrics(sums[None])
             seconds = time.monotonic() - self.since
             logs.update({name: round(value, 6) for name, value in metrics.items() if name != "loss"})
-            logs["tokens_per_second"] = round(self.accelerator.num_processes * float(self.tokens) / seconds, 1)
+            logs["tokens_per_second"] = round(self.accelerator.num_processes * self.tokens / seconds, 1)
             if self.peak_flops:
                 logs["mfu"] = round(self.total_flops / seconds / self.peak_flops, 4)
             self._restart_figures()

@@ -164,7 +164,7 @@ class Experiment:
     validation: Any
     tokenizer: Any
     objective: Any
-    attention: DocumentAttention | None  # None where nothing is to be kept apart
+    attention: DocumentAttention | None  # None where it is the model's own
     device: Device
     trainer: Any  # PretrainingTrainer
     folder: RunFolder
@@ -199,7 +199,8 @@ def build(config: Config) -> Experiment:
     if process.is_main_process():
         folder.require_space(4 * size * (1 + 2 * 3))  # the result; two checkpoints of weights and two AdamW moments
     attention = _attention(config, model, device, folder)
-    train, validation = _rows(config, corpus, tokenizer, isolate=attention is not None)
+    apart = attention is not None and not attention.padding
+    train, validation = _rows(config, corpus, tokenizer, isolate=apart)
     samples = _samples(config, validation, tokenizer)
     objective = _objective(config, model, tokenizer)
     trainer, steps = _trainer(config, objective, attention, train, validation, tokenizer, device, folder)
@@ -380,12 +381,17 @@ def _model(config: Config, tokenizer: Any, device: Device) -> tuple[Any, list[st
 
 
 def _attention(config: Config, model: Any, device: Device, folder: RunFolder) -> DocumentAttention | None:
-    """What keeps the documents of a block apart; None where nothing does."""
-    from nlpkit.pretraining.attention import MASK, attention_for
+    """What keeps the documents of a block apart, and on a GPU what leaves padding out; None where it is the model's own
+    attention.
+    """
+    from nlpkit.pretraining.attention import MASK, attention_for, padding_attention
     from nlpkit.pretraining.batches import keeps_documents_apart
 
     packed = config.objective in ("mlm", "rtd") and not config.line_by_line
-    if not (config.isolate_documents and packed):
+    if not packed:
+        gains = device.name == "cuda" and keeps_documents_apart(model)
+        return padding_attention(model, device) if gains else None
+    if not config.isolate_documents:
         return None
     if not keeps_documents_apart(model):
         reporting.current().note(

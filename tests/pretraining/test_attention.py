@@ -29,7 +29,7 @@ from nlpkit.pretraining.attention import (
 from nlpkit.pretraining.batches import MaskingCollator
 from nlpkit.pretraining.masking import masking_for
 from nlpkit.pretraining.objectives import MaskedLM, ReplacedTokenModel, ReplacedTokens
-from nlpkit.pretraining.rows import Blocks, Row
+from nlpkit.pretraining.rows import Blocks, Lines, Row
 from nlpkit.training.devices import Device
 from nlpkit.training.parameters import dropout_overrides
 from tests.pretraining.helpers import (
@@ -65,7 +65,7 @@ def collator(model: Any, **how: Any) -> MaskingCollator:
 def batch_of(model: Any, attention: DocumentAttention, rows: list[Row]) -> dict[str, Any]:
     """As the Trainer hands it to the objective."""
     batch = collator(model, starts=attention.kernel is not None)(rows)
-    batch.pop("attended")
+    del batch["attended"], batch["tokens"]
     return attention(batch)
 
 
@@ -129,6 +129,20 @@ def test_pairs_that_attend_to_each_other_are_counted(window: int | None) -> None
     if window is not None:
         seen &= np.abs(place[:, None] - place) <= window
     assert attended(np.diff(starts_of(owner)), window) == seen.sum()
+
+
+@pytest.mark.parametrize("arch", [*ARCHITECTURES, "rtd"])
+def test_padding_as_a_document_of_its_own_changes_nothing(arch: str) -> None:
+    """As runs on a GPU leave it out, without the question whether anything is padded, which has to be waited for."""
+    model, objective = made(arch)
+    lines = Lines(stream_of(documents(20)), wordpiece(), LENGTH)
+    rows = [lines[i] for i in range(6)]
+    plain = batch_of(model, biased(model), rows)
+    assert plain["attention_mask"].shape == plain["input_ids"].shape
+    bias = batch_of(model, DocumentAttention(window_of(model.config), torch.float32, padding=True), rows)
+    expected, found = step(model, objective, plain), step(model, objective, bias)
+    for name, value in expected.items():
+        torch.testing.assert_close(found[name], value, atol=1e-6, rtol=1e-5, msg=name)
 
 
 # --- kernels of variable length: here a loop over documents stands in for one, as none runs on a CPU ---
@@ -316,22 +330,26 @@ def test_a_resumed_run_attends_as_it_began_where_it_can(installed: Any) -> None:
     assert found.described == "within documents, by a mask (the run began with flash_attn)"
 
 
-@pytest.mark.parametrize("kernel", [None, "varlen_attn"])
+@pytest.mark.parametrize("how", ["mask", "varlen_attn", "one document", "padding"])
 @pytest.mark.parametrize("arch", ["bert", "modernbert"])
-def test_a_step_on_a_pretended_gpu_waits_for_nothing(arch: str, kernel: str | None) -> None:
+def test_a_step_on_a_pretended_gpu_waits_for_nothing(arch: str, how: str) -> None:
     """With torch's own kernel: what it says of the shapes that it is given is right, forward and backward."""
     model, objective = made(arch)
+    kernel = how if how in KERNELS else None
     if kernel:
         switch(model, kernel, KERNELS[kernel])
-    attention = DocumentAttention(window_of(model.config), torch.bfloat16, kernel)
-    batch = collator(model, starts=kernel is not None)(blocks(3))
-    batch.pop("attended")
+    attention = DocumentAttention(window_of(model.config), torch.bfloat16, kernel, padding=how == "padding")
+    lines = Lines(stream_of(documents(20)), wordpiece(), LENGTH)
+    rows = {"one document": blocks(1) * 3, "padding": [lines[i] for i in range(3)]}.get(how, blocks(3))
+    batch = collator(model, starts=kernel is not None)(rows)
+    del batch["attended"], batch["tokens"]
     with pretended.cuda(), pretended.tensors(), pretended.waits() as found:
         model.to("cuda").train()
         batch = attention({name: tensor.to("cuda") for name, tensor in batch.items()})
         masks = batch.get("attention_mask")
         for bias in masks.values() if isinstance(masks, dict) else [masks]:
-            assert (bias is None) if kernel else (bias.device.type, bias.dtype) == ("cuda", torch.bfloat16)
+            assert (bias is None) == (how in ("varlen_attn", "one document"))
+            assert bias is None or (bias.device.type, bias.dtype) == ("cuda", torch.bfloat16)
         with torch.autocast("cuda", dtype=torch.bfloat16):
             objective(model, batch, None).loss.backward()
         assert all(parameter.grad.device.type == "cuda" for parameter in model.parameters())

@@ -34,7 +34,8 @@ def collator(model: Any = None, probability: float = 0.15) -> MaskingCollator:
 
 def prepared(batch: dict[str, Any], model: Any) -> dict[str, Any]:
     """A batch as the Trainer hands it to the objective."""
-    batch.pop("attended")
+    for name in ("attended", "tokens"):
+        batch.pop(name)
     return DocumentAttention(window_of(model.config), torch.float32)(batch)
 
 
@@ -417,5 +418,5 @@ def test_collator_in_a_loader() -> None:
     """What the Trainer's loader gives: nothing about attention where nothing is padded and no document ends."""
     rows = Lines(stream_of([["the " * 300]]), wordpiece(), 32)
     batches = list(DataLoader(rows, batch_size=4, collate_fn=collator(tiny_model("roberta"))))
-    assert set(batches[0]) == {"input_ids", "positions", "labels", "attended"}
+    assert set(batches[0]) == {"input_ids", "positions", "labels", "tokens", "attended"}
     assert batches[0]["input_ids"].dtype == torch.int64

@@ -375,8 +375,8 @@ def test_the_rate_counts_tokens_that_are_no_padding(
     expected = sum(int((batch["input_ids"] != 0).sum()) for batch in batches)
     assert (sum(batch["input_ids"].numel() for batch in batches) > expected) == line_by_line
     for batch in batches:
-        trainer.compute_loss(trainer.model, batch, num_items_in_batch=None)
-    assert int(trainer.tokens) == expected
+        trainer.compute_loss(trainer.model, trainer._prepare_inputs(batch), num_items_in_batch=None)
+    assert trainer.tokens == expected
 
 
 @pytest.mark.parametrize("line_by_line", [False, True])
