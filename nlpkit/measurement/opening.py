@@ -15,7 +15,7 @@ from nlpkit.errors import UserError
 from nlpkit.inference.onnx import OnnxModel, placed
 from nlpkit.inference.predictor import open_trained
 from nlpkit.inference.weights import Weights
-from nlpkit.measurement import memory, timing
+from nlpkit.measurement import environment, memory, timing
 from nlpkit.nearby import expanded
 from nlpkit.options import suggest
 from nlpkit.runs.folder import read_record
@@ -93,8 +93,13 @@ def open_model(
         trains: whether it is to be trained, for which its weights stay in float32.
 
     Raises:
-        UserError: it cannot be opened, its config has no such entry, or it is exported already and cannot be changed.
+        UserError: it cannot be opened, its config has no such entry, it is exported already and cannot be changed, or what
+            compiles it is missing.
     """
+    if subject.backend == "torch-compile" and (missing := environment.missing_to_compile(device.name)):
+        raise UserError(
+            f"{subject.name}: torch-compile needs {missing} on {device.name}", "Install it, or leave it out."
+        )
     _wake(device)
     if not subject.exported:
         return open_torch(subject, options, device, trains=trains)

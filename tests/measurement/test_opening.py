@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import torch
 
+from nlpkit.errors import UserError
 from nlpkit.measurement import opening
 from nlpkit.measurement.spec import Subject
 from nlpkit.recipes.benchmark import Config
@@ -42,3 +43,10 @@ def test_loading_ends_with_the_last_copy_and_does_not_begin_with_the_context(
     model = opening.open_model(Subject("subject", name, TINY if random else {}), config, FAR)
     assert now > 100
     assert model.seconds == 7.0
+
+
+def test_what_cannot_be_compiled_is_told_before_it_is_opened(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CXX", "no-such-compiler")
+    subject = Subject("fast", "no-such-model", {}, "torch-compile")
+    with pytest.raises(UserError, match=r"fast: torch-compile needs a C\+\+ compiler .* on cpu"):
+        opening.open_model(subject, Config(models=["no-such-model"]), Device("cpu", "fp32", "cpu"))
