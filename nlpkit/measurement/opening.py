@@ -93,8 +93,8 @@ def open_model(
         trains: whether it is to be trained, for which its weights stay in float32.
 
     Raises:
-        UserError: it cannot be opened, its config has no such entry, it is exported already and cannot be changed, or what
-            compiles it is missing.
+        UserError: it cannot be opened, its config has no such entry, it is exported already and cannot be changed, or
+            what compiles it is missing.
     """
     if subject.backend == "torch-compile" and (missing := environment.missing_to_compile(device.name)):
         raise UserError(
