@@ -72,6 +72,8 @@ class Worker:
         if not line.endswith("\n"):
             raise self._died()
         answer = json.loads(line)
+        if answer.pop("ended", False):
+            self.close()
         if "error" in answer:
             raise Unmeasured(answer["error"], answer["message"], answer.get("hint"))
         return answer

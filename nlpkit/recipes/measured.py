@@ -89,11 +89,16 @@ class Worker:
         self._rows: Rows | None = None
 
     def answer(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Do what is asked; whatever goes wrong is said, with what it was: `error`, `message`, `hint`."""
+        """Do what is asked; whatever goes wrong is said, with what it was: `error`, `message`, `hint`.
+
+        `ended` says that the process can be asked no more.
+        """
         try:
             return {"ok": True, **getattr(self, f"op_{request.pop('op')}")(**request)}
         except Exception as error:
             answer = _explained(error)
+            if _is_broken(error):
+                return {**answer, "ended": True}
             # it holds the frames, and they what did not fit
             traceback.clear_frames(error.__traceback__)
         self._drop()
@@ -405,6 +410,15 @@ class Worker:
             net.session  # noqa: B018 (opens a fresh one, whose weights are no part of the next point)
 
 
+def _is_broken(error: Exception) -> bool:
+    """Whether the GPU gives this process nothing but errors from now on, as behind an assertion in a kernel."""
+    import torch
+
+    from nlpkit.measurement import memory
+
+    return isinstance(error, torch.AcceleratorError) and not memory.is_exhausted(error)
+
+
 def _explained(error: Exception) -> dict[str, Any]:
     from nlpkit.measurement import memory
     from nlpkit.measurement.opening import first_line
@@ -568,8 +582,11 @@ def main() -> None:
     process.silence_transformers()
     worker = Worker()
     for line in requests:
-        answers.write(json.dumps(worker.answer(json.loads(line))) + "\n")
+        answer = worker.answer(json.loads(line))
+        answers.write(json.dumps(answer) + "\n")
         answers.flush()
+        if answer.get("ended"):
+            os._exit(1)  # what a GPU is to be told at the end would fail
 
 
 def _own_streams() -> tuple[IO[str], IO[str]]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import statistics
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -13,6 +15,7 @@ import torch
 from conftest import make_tokenizer
 from test_importance import TASK, batches
 from tiny import batch, outputs, tiny
+from transformers import AutoModelForSequenceClassification, BertConfig
 
 import nlpkit
 from nlpkit import reporting
@@ -288,6 +291,28 @@ def test_sizes_that_take_the_same_time_are_told_apart_by_nothing(monkeypatch: py
         made = Planner(tiny("bert"), TASK, batches(), kinds={"ffn", "layers"}, device="cuda")
         assert set(made.latencies.neurons.values()) == {made.latencies.heads[4]}
     assert len(said.warnings) == 2 and all(same in warning for warning in said.warnings)
+
+
+@pytest.mark.gpu
+def test_a_speedup_that_is_predicted_is_there() -> None:
+    model = AutoModelForSequenceClassification.from_config(BertConfig(num_labels=3)).to("cuda").eval()
+    ids = torch.randint(1_000, 2_000, (32, 128), device="cuda")
+    rows = [{"input_ids": ids, "attention_mask": torch.ones_like(ids), "labels": ids[:, 0] % 3}]
+    device = Device("cuda", "bf16", "a GPU")
+
+    def served(own: Any) -> Predictor:
+        return Predictor.of(TASK, own, make_tokenizer(), device, lent=False)
+
+    made = Planner(model, TASK, rows, kinds={"ffn"}, criterion="magnitude", device="cuda", served=served)
+    structure = made.plan(target_speedup=1.3)
+    smaller = copy.deepcopy(model)
+    surgery.apply(smaller, structure)
+    many = {
+        name: tensor.repeat(made.latencies.rows // 32, *[1] * (tensor.dim() - 1)) for name, tensor in rows[0].items()
+    }
+    calls = [partial(served(side).logits, many) for side in (copy.deepcopy(model), smaller)]
+    whole, cut = (statistics.median(timing.stopwatch("cuda")(call) for _ in range(30)) for call in calls)
+    assert whole / cut == pytest.approx(made.speedup(structure), rel=0.15)
 
 
 def test_latency_is_measured_in_the_arithmetic_that_the_model_answers_in(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -43,6 +43,14 @@ def test_a_killed_process_is_out_of_memory() -> None:
             process.ask("turn")
 
 
+def test_a_process_that_can_do_no_more_is_ended() -> None:
+    answer = {"error": "failed", "message": "CUDA error", "ended": True}
+    with worker(f"print(json.dumps({answer}), flush=True)") as process:
+        with pytest.raises(Unmeasured, match="CUDA error"):
+            process.ask("turn")
+        assert not process.alive
+
+
 def test_a_process_that_fails_says_its_last_line() -> None:
     with worker("raise ValueError('no such layer')") as process:
         with pytest.raises(Unmeasured, match="exit code 1: ValueError: no such layer") as caught:

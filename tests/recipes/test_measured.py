@@ -13,6 +13,7 @@ from typing import Any
 import forked
 import pretended
 import pytest
+import torch
 from conftest import RunOf, rows, write_csv
 
 from nlpkit.measurement.spec import Backend, Subject
@@ -264,7 +265,42 @@ def test_a_call_that_fails_is_said_in_one_line(tiny_model: Path, monkeypatch: py
 # --- on a GPU ---
 
 
-def test_models_on_one_gpu_leave_each_other_room(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_process_whose_gpu_is_broken_is_asked_no_more(
+    tiny_model: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worker, _ = opened(tiny_model)
+    asked(worker, "prepare", point=point(8))
+
+    def fail(*_: Any, **__: Any) -> None:
+        raise torch.AcceleratorError(f"CUDA error: {said}\nCompile with TORCH_USE_CUDA_DSA to enable assertions.")
+
+    monkeypatch.setattr(type(worker.model.net), "forward", fail)
+    said = "device-side assert triggered"
+    answer = asked(worker, "warm", seconds=0.0)
+    assert (answer["error"], answer["message"], answer["ended"]) == ("failed", f"CUDA error: {said}", True)
+    said = "out of memory"
+    assert "ended" not in asked(worker, "warm", seconds=0.0)
+
+
+@pytest.mark.gpu
+def test_a_model_that_is_released_leaves_the_gpu() -> None:
+    worker = Worker()
+    request = opening("bert", config_only=True)
+    request["config"]["device"] = "cuda"
+    assert asked(worker, **request, others=True)["ok"]
+    held = torch.cuda.memory_allocated()
+    assert asked(worker, "prepare", point=point(64, 8, "training"))["ok"]
+    assert asked(worker, "warm", seconds=0.0)["pass_seconds"] > 0
+    turn = asked(worker, "turn", passes=2)
+    assert turn["after"] is None or turn["after"]["mhz"] > 0
+    assert asked(worker, "memory")["peak_bytes"] > 2 * held  # gradients and moments
+    assert asked(worker, "release")["ok"]
+    assert torch.cuda.memory_allocated() < held / 2
+    assert asked(worker, "prepare", point=point(64, 8))["ok"]
+    assert asked(worker, "warm", seconds=0.0)["pass_seconds"] > 0
+
+
+def test_models_on_one_gpu_leave_each_other_room() -> None:
     with pretended.cuda() as machine, pretended.tensors(), pretended.waits():
         worker = Worker()
         request = opening("bert", overrides=TINY, config_only=True)
