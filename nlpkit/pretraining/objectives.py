@@ -21,6 +21,7 @@ from nlpkit.pretraining.architectures import generator_config
 from nlpkit.pretraining.heads import MaskedPositions, vocabulary_logits
 
 CACHED = 2**19  # logits worked on at a time, 2 MB
+PARTS = 2**31  # into which a probability of 1 is cut where sums must be exact; squared it is a number of 64 bits
 DISCRIMINATOR_WEIGHT = 50.0  # lambda of ELECTRA (Clark et al. 2020, section 3.1)
 
 
@@ -142,18 +143,38 @@ class ReplacedTokenModel(PreTrainedModel):
         with self.head.at(positions):
             guessed = self.generator(input_ids, **inputs).logits
         with torch.no_grad():
-            # one number a position and a search in the cumulated probabilities, not one for every piece
-            cumulated = guessed.float().softmax(-1).cumsum(-1)
             # the same draws in each evaluation: its losses are compared
-            draws = None if self.training else torch.Generator(guessed.device).manual_seed(0)
-            uniform = torch.rand(*guessed.shape[:2], 1, device=guessed.device, generator=draws) * cumulated[..., -1:]
-            sampled = torch.searchsorted(cumulated, uniform).squeeze(-1).clamp_(max=guessed.shape[-1] - 1)
-            used = original != -100
-            row = torch.arange(len(input_ids), device=input_ids.device)[:, None].expand_as(positions)
-            filled, replaced = input_ids.clone(), torch.zeros_like(input_ids)
-            filled[row[used], positions[used]] = sampled[used]
-            replaced[row[used], positions[used]] = (sampled != original)[used].long()
+            sampled = _drawn(guessed, None if self.training else torch.Generator(guessed.device).manual_seed(0))
+            # what is not used goes into a column that is cut off: how many are is known on the device alone
+            place = positions.where(original != -100, input_ids.shape[1])
+            filled = _with(input_ids, place, sampled)
+            replaced = _with(torch.zeros_like(input_ids), place, (sampled != original).long())
         return guessed, self.discriminator(filled, **inputs).logits, replaced
+
+
+def _drawn(logits: torch.Tensor, generator: torch.Generator | None) -> torch.Tensor:
+    """One piece for each position, drawn by its probability; shape (batch, k).
+
+    Args:
+        logits: shape (batch, k, vocabulary).
+        generator: of the draws; None takes torch's own.
+    """
+    # one number a position and a search in the cumulated probabilities, not one for every piece
+    shape, device, probabilities = (*logits.shape[:2], 1), logits.device, logits.float().softmax(-1)
+    if torch.are_deterministic_algorithms_enabled():
+        # the sums of fractions are not, on CUDA: whole parts of 2^31, which leave out what is less likely than that
+        cumulated = (probabilities * PARTS).long().cumsum(-1)
+        drawn = torch.randint(PARTS, shape, device=device, generator=generator) * cumulated[..., -1:] // PARTS
+    else:
+        cumulated = probabilities.cumsum(-1)
+        drawn = torch.rand(shape, device=device, generator=generator) * cumulated[..., -1:]
+    found = torch.searchsorted(cumulated, drawn, right=not cumulated.is_floating_point()).squeeze(-1)
+    return found.clamp_(max=logits.shape[-1] - 1)
+
+
+def _with(row: torch.Tensor, place: torch.Tensor, values: torch.Tensor) -> torch.Tensor:
+    """Copies of rows, shape (batch, length), with values (batch, k) at places, of which `length` is none."""
+    return F.pad(row, (0, 1)).scatter(1, place, values)[:, :-1]
 
 
 class ReplacedTokens:

@@ -471,7 +471,9 @@ class QuestionAnswering(Task):
         """
         import torch.nn.functional as F
 
-        total = F.cross_entropy(logits.float(), labels, ignore_index=windows.IGNORED, reduction="sum")
+        # a row each for start and end: of the loss over a further axis CUDA has no deterministic kernel
+        each = logits.float().transpose(1, 2).flatten(0, 1)
+        total = F.cross_entropy(each, labels.flatten(), ignore_index=windows.IGNORED, reduction="sum")
         return total / ((labels != windows.IGNORED).sum().clamp(min=1) if items is None else items)
 
     def collate(self, tokenizer: Any) -> Callable[[list[dict[str, Any]]], dict[str, torch.Tensor]]:

@@ -292,7 +292,9 @@ def test_the_discriminator_is_asked_for_the_tokens_that_differ(monkeypatch: pyte
     assert 0 < int(replaced.sum()) < int(guessed.sum())
 
 
-def test_sampling_follows_the_generators_probabilities() -> None:
+@pytest.mark.parametrize("exact", [False, True], ids=["fractions", "deterministic"])
+def test_sampling_follows_the_generators_probabilities(exact: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch, "are_deterministic_algorithms_enabled", lambda: exact)
     model = electra().train()
     with torch.no_grad():
         model.generator.generator_lm_head.weight.zero_()
@@ -308,6 +310,18 @@ def test_sampling_follows_the_generators_probabilities() -> None:
     assert sum(counts) == 3200
     for count, share in zip(counts, (0.6, 0.3, 0.1), strict=True):
         assert abs(count - 3200 * share) < 4 * (3200 * share * (1 - share)) ** 0.5
+
+
+def test_rows_with_fewer_predictions_keep_their_tokens(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Places that are not used stand at a token that is: it is replaced by its own draw, whatever theirs are."""
+    monkeypatch.setattr("nlpkit.pretraining.objectives._drawn", lambda logits, _: torch.tensor([[11, 12], [13, 14]]))
+    model = electra().train()
+    given = []
+    model.discriminator.register_forward_pre_hook(lambda module, arguments: given.append(arguments[0].clone()))
+    ids, positions = torch.full((2, 4), 20), torch.tensor([[1, 1], [0, 3]])
+    _, _, replaced = model(ids, original=torch.tensor([[15, -100], [13, 9]]), positions=positions)
+    assert given[0].tolist() == [[20, 11, 20, 20], [13, 20, 20, 14]]
+    assert replaced.tolist() == [[0, 1, 0, 0], [0, 0, 0, 1]]
 
 
 def test_loss_of_replaced_tokens_by_hand() -> None:
