@@ -323,7 +323,9 @@ def _apply(self: torch.nn.Module, function: Callable[[Any], Any], recurse: bool 
                 continue
             if id(old) not in made:
                 with torch.no_grad():
-                    made[id(old)] = torch.nn.Parameter(function(old), requires_grad=old.requires_grad)
+                    new = function(old)
+                # what is there already stays the parameter that an optimizer knows
+                made[id(old)] = old if new is old else torch.nn.Parameter(new, requires_grad=old.requires_grad)
             module._parameters[name] = made[id(old)]
         for name, buffer in module._buffers.items():
             if buffer is not None:

@@ -20,12 +20,12 @@ def soft_targets(
     The factor keeps the gradient at the scale of the hard loss, whatever the temperature.
 
     Args:
-        student, teacher: logits, shape (entries, classes).
+        student, teacher: logits, shape (..., classes).
         temperature: T; logits are divided by it.
-        valid: which classes there are, boolean, shape (entries, classes); None for all.
+        valid: which classes there are, boolean, shape (..., classes); None for all.
 
     Returns:
-        In nats, shape (entries,).
+        In nats, shape (...).
     """
     student, teacher = student.float() / temperature, teacher.float() / temperature
     if valid is not None:

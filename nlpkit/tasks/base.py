@@ -327,11 +327,18 @@ class Task(ABC):
                 the mean over this batch is meant.
         """
 
-    def collate(self, tokenizer: Any) -> Callable[[list[dict[str, Any]]], dict[str, torch.Tensor]]:
-        """Pad a list of features to their longest, on the tokenizer's padding side."""
+    def collate(
+        self, tokenizer: Any, *, multiple: int = 1
+    ) -> Callable[[list[dict[str, Any]]], dict[str, torch.Tensor]]:
+        """Pad a list of features to their longest, on the tokenizer's padding side.
+
+        Args:
+            tokenizer: of the model.
+            multiple: see `PaddingCollator`.
+        """
         from nlpkit.training.batching import PaddingCollator
 
-        return PaddingCollator(tokenizer)
+        return PaddingCollator(tokenizer, multiple=multiple, limit=self.model_length)
 
     # entries of a batch that are not the model's inputs
     beside: ClassVar[frozenset[str]] = frozenset({"labels"})
@@ -385,18 +392,22 @@ class Task(ABC):
 
         Args:
             student, teacher: as `logits` gives them for the batch, of one shape.
-            batch: as `collate` makes it.
+            batch: as `collate` makes it, on the device, which is not to be waited for.
             temperature: by which distributions are softened.
 
         Returns:
-            A loss an entry, with or without a label; shape (`soft_entries(batch)`,).
+            A loss an entry, with or without a label, and 0 for what is none: `soft_entries(batch)` are compared.
         """
         from nlpkit.compression import losses
 
         return losses.soft_targets(student, teacher, temperature)
 
     def soft_entries(self, batch: Mapping[str, torch.Tensor]) -> torch.Tensor | int:
-        """How many entries `soft_loss` compares, for a mean over the batches of an optimizer step."""
+        """How many entries `soft_loss` compares, for a mean over the batches of an optimizer step.
+
+        Args:
+            batch: as `collate` makes it, before it is on the device.
+        """
         return len(batch["input_ids"])
 
     def renewed(self, rows: list[dict[str, Any]], keys: Sequence[int], epoch: int) -> list[dict[str, Any]]:

@@ -167,6 +167,7 @@ class TextClassification(Task):
         self.main_metric = metrics[0] if metrics else defaults[0]
         self.table_metrics = list(dict.fromkeys([*metrics, *defaults]))
         self.class_weights: list[float] | None = None
+        self._weights: torch.Tensor | None = None  # the same, see `_weights_on`
         self.label_smoothing = 0.0
         self.all_scores: bool | str = True
         self.per_class = False
@@ -652,6 +653,7 @@ class TextClassification(Task):
             UserError: the problem has no classes, or the weights file does not name exactly the classes.
         """
         asked = LossOptions.of(options)
+        self._weights = None
         flags = {"--class-weights": asked.class_weights != "none", "--label-smoothing": asked.label_smoothing > 0}
         for flag, given in flags.items():
             if given and self.labels.problem != "single-label":
@@ -668,18 +670,28 @@ class TextClassification(Task):
 
         logits = logits.float()
         if self.labels.problem == "single-label":
-            weight = logits.new_tensor(self.class_weights) if self.class_weights else None
+            weight = self._weights_on(logits.device)
             # the sum is over weighted rows, the division by plain rows: the mean weight of a row is 1 by construction
             total = F.cross_entropy(
                 logits, labels, weight=weight, label_smoothing=self.label_smoothing, reduction="sum"
             )
         elif self.labels.problem == "multi-label":
             known = labels != IGNORED
-            total = F.binary_cross_entropy_with_logits(logits[known], labels[known].to(logits.dtype), reduction="sum")
+            total = F.binary_cross_entropy_with_logits(
+                logits, labels.to(logits.dtype), weight=known.to(logits.dtype), reduction="sum"
+            )
         else:
             known = labels != IGNORED
-            total = F.mse_loss(logits.squeeze(-1)[known], labels[known].to(logits.dtype), reduction="sum")
+            total = (F.mse_loss(logits.squeeze(-1), labels.to(logits.dtype), reduction="none") * known).sum()
         return total / ((labels != IGNORED).sum().clamp(min=1) if items is None else items)
+
+    def _weights_on(self, device: torch.device) -> torch.Tensor | None:
+        """Class weights on the device, copied there once: each copy waits for it."""
+        import torch
+
+        if self.class_weights and (self._weights is None or self._weights.device != device):
+            self._weights = torch.tensor(self.class_weights, device=device)
+        return self._weights
 
     # --- learning from a teacher ---
 

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from nlpkit.pretraining.heads import MaskedPositions
     from nlpkit.pretraining.masking import Masking
     from nlpkit.tasks.options import TypedOptions
+    from nlpkit.training.batching import PaddingCollator
 
 # What users may write for a mask, whatever the model calls it.
 PORTABLE_MASKS = ("<mask>", "[MASK]")
@@ -304,8 +305,12 @@ class MaskedLanguageModeling(Task):
         total = F.cross_entropy(logits.float().flatten(0, -2), labels.flatten(), ignore_index=-100, reduction="sum")
         return total / ((labels != -100).sum().clamp(min=1) if items is None else items)
 
-    def collate(self, tokenizer: Any) -> Callable[[list[dict[str, Any]]], dict[str, torch.Tensor]]:
-        return _Collator(tokenizer)
+    def collate(
+        self, tokenizer: Any, *, multiple: int = 1
+    ) -> Callable[[list[dict[str, Any]]], dict[str, torch.Tensor]]:
+        from nlpkit.training.batching import PaddingCollator
+
+        return _Collator(PaddingCollator(tokenizer, token_labels=True, multiple=multiple, limit=self.model_length))
 
     beside: ClassVar[frozenset[str]] = frozenset({"labels", "positions"})
 
@@ -368,8 +373,7 @@ class MaskedLanguageModeling(Task):
         self, student: torch.Tensor, teacher: torch.Tensor, batch: Mapping[str, torch.Tensor], temperature: float
     ) -> torch.Tensor:
         """T^2 KL over the vocabulary at each predicted position (DistilBERT, Sanh et al. 2019, section 3)."""
-        predicted = batch["labels"] != -100
-        return super().soft_loss(student[predicted], teacher[predicted], batch, temperature)
+        return super().soft_loss(student, teacher, batch, temperature) * (batch["labels"] != -100)
 
     def soft_entries(self, batch: Mapping[str, torch.Tensor]) -> torch.Tensor:
         return (batch["labels"] != -100).sum()
@@ -497,10 +501,8 @@ class MaskedLanguageModeling(Task):
 class _Collator:
     """Pads features, and lists what is predicted: `positions` (rows, k), filled up with -1, and their `labels`."""
 
-    def __init__(self, tokenizer: Any) -> None:
-        from nlpkit.training.batching import PaddingCollator
-
-        self.pad = PaddingCollator(tokenizer, token_labels=True)
+    def __init__(self, pad: PaddingCollator) -> None:
+        self.pad = pad
 
     def __call__(self, features: list[dict[str, Any]]) -> dict[str, torch.Tensor]:
         import torch

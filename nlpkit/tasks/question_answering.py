@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from nlpkit.data.sources import LoadedData
     from nlpkit.runs.plots import Plot
     from nlpkit.tasks.options import TypedOptions
+    from nlpkit.training.batching import PaddingCollator
 
 # BERT's SQuAD script (google-research/bert, run_squad.py): --max_seq_length, --doc_stride, --max_answer_length,
 # --n_best_size
@@ -476,8 +477,12 @@ class QuestionAnswering(Task):
         total = F.cross_entropy(each, labels.flatten(), ignore_index=windows.IGNORED, reduction="sum")
         return total / ((labels != windows.IGNORED).sum().clamp(min=1) if items is None else items)
 
-    def collate(self, tokenizer: Any) -> Callable[[list[dict[str, Any]]], dict[str, torch.Tensor]]:
-        return _Collator(tokenizer)
+    def collate(
+        self, tokenizer: Any, *, multiple: int = 1
+    ) -> Callable[[list[dict[str, Any]]], dict[str, torch.Tensor]]:
+        from nlpkit.training.batching import PaddingCollator
+
+        return _Collator(PaddingCollator(tokenizer, multiple=multiple, limit=self.model_length))
 
     def reduced(self, logits: torch.Tensor, batch: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
         """The best spans of each window in tokens, see `spans.best_spans`."""
@@ -747,10 +752,8 @@ class QuestionAnswering(Task):
 class _Collator:
     """Pads features, and moves what they say of positions along where padding goes to the left."""
 
-    def __init__(self, tokenizer: Any) -> None:
-        from nlpkit.training.batching import PaddingCollator
-
-        self.pad = PaddingCollator(tokenizer)
+    def __init__(self, pad: PaddingCollator) -> None:
+        self.pad = pad
 
     def __call__(self, features: list[dict[str, Any]]) -> dict[str, torch.Tensor]:
         import torch

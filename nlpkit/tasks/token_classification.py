@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from nlpkit.inference.writers import Write
     from nlpkit.metrics.tagging import Entity
     from nlpkit.runs.plots import Plot
+    from nlpkit.training.batching import PaddingCollator
 
 IGNORED = -100  # the label that torch's cross-entropy leaves out
 SHOWN_TAGS = 20  # rows of the table of plain tags
@@ -643,8 +644,12 @@ class TokenClassification(Task):
         total = F.cross_entropy(logits.float().flatten(0, 1), labels.flatten(), ignore_index=IGNORED, reduction="sum")
         return total / ((labels != IGNORED).sum().clamp(min=1) if items is None else items)
 
-    def collate(self, tokenizer: Any) -> Callable[[list[dict[str, Any]]], dict[str, torch.Tensor]]:
-        return _Collator(tokenizer)
+    def collate(
+        self, tokenizer: Any, *, multiple: int = 1
+    ) -> Callable[[list[dict[str, Any]]], dict[str, torch.Tensor]]:
+        from nlpkit.training.batching import PaddingCollator
+
+        return _Collator(PaddingCollator(tokenizer, token_labels=True, multiple=multiple, limit=self.model_length))
 
     def reduced(self, logits: torch.Tensor, batch: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
         """The logits, and which tokens are read: to pick these on a GPU would wait for it."""
@@ -661,7 +666,7 @@ class TokenClassification(Task):
         self, student: torch.Tensor, teacher: torch.Tensor, batch: Mapping[str, torch.Tensor], temperature: float
     ) -> torch.Tensor:
         """T^2 KL for each token that speaks for a word."""
-        return super().soft_loss(student[batch["read"]], teacher[batch["read"]], batch, temperature)
+        return super().soft_loss(student, teacher, batch, temperature) * batch["read"]
 
     def soft_entries(self, batch: Mapping[str, torch.Tensor]) -> torch.Tensor:
         return batch["read"].sum()
@@ -962,10 +967,8 @@ class TokenClassification(Task):
 class _Collator:
     """Pads features, and marks the tokens that are read: `read`, boolean, shape (rows, tokens)."""
 
-    def __init__(self, tokenizer: Any) -> None:
-        from nlpkit.training.batching import PaddingCollator
-
-        self.pad = PaddingCollator(tokenizer, token_labels=True)
+    def __init__(self, pad: PaddingCollator) -> None:
+        self.pad = pad
 
     def __call__(self, features: list[dict[str, Any]]) -> dict[str, torch.Tensor]:
         import torch

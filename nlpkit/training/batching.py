@@ -80,10 +80,15 @@ class PaddingCollator:
         tokenizer: gives the padding id and side.
         token_labels: `labels` holds one label a token, and padding gets -100, which torch's cross-entropy leaves out;
             else one value a feature, or one vector of the same width.
+        multiple: where anything is padded, all is, to a multiple of this, if that is no more than
+        limit: tokens that the model takes; None for any number.
     """
 
-    def __init__(self, tokenizer: Any, *, token_labels: bool = False) -> None:
+    def __init__(
+        self, tokenizer: Any, *, token_labels: bool = False, multiple: int = 1, limit: int | None = None
+    ) -> None:
         self.token_labels = token_labels
+        self.multiple, self.limit = multiple, limit
         self.pad_id = tokenizer.pad_token_id
         self.left = tokenizer.padding_side == "left"
         self.pad_type = getattr(tokenizer, "pad_token_type_id", 0)
@@ -104,6 +109,9 @@ class PaddingCollator:
 
     def _padded(self, rows: Sequence[Any], lengths: Sequence[int], value: int) -> torch.Tensor:
         width = max(lengths)
+        whole = -(-width // self.multiple) * self.multiple
+        if min(lengths) < width and whole <= (self.limit or whole):
+            width = whole
         out = np.full((len(rows), width), value, dtype=np.int64)
         for i, (row, length) in enumerate(zip(rows, lengths, strict=True)):
             out[i, width - length if self.left else 0 : width if self.left else length] = row

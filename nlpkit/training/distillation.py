@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -15,6 +15,8 @@ from torch import nn
 from nlpkit import process
 from nlpkit.compression import losses
 from nlpkit.compression.anatomy import anatomy
+from nlpkit.training import padding
+from nlpkit.training.padding import Collate
 from nlpkit.training.trainer import NlpkitTrainer
 
 if TYPE_CHECKING:
@@ -25,7 +27,8 @@ if TYPE_CHECKING:
     from nlpkit.training.teacher_cache import TeacherLogits
 
 PROJECTION = "distillation_projection"
-ROW, LESSON = "row", "lesson"  # in a batch: which training rows it holds; what the teacher says of them, or is asked
+# in a batch: which training rows it holds; what the teacher says of them, or is asked; entries of the soft loss
+ROW, LESSON, ENTRIES = "row", "lesson", "entries"
 RELATED = ("query", "key", "value")
 Recorded: TypeAlias = dict[str, list[torch.Tensor]]  # name of `RELATED` -> a tensor a layer
 
@@ -86,15 +89,14 @@ class TeachingCollator:
     """Pads features; those of training rows, which are numbered, come with their lesson.
 
     Args:
-        task, tokenizer: of the student.
+        task: of the student.
         lessons: of the training rows.
-        teacher: pads what it is asked itself.
+        pad, pad_asked: make the batches that the student reads, and the teacher where it reads others.
     """
 
-    def __init__(self, task: Task, tokenizer: Any, lessons: Lessons, teacher: Predictor) -> None:
+    def __init__(self, task: Task, lessons: Lessons, pad: Collate, pad_asked: Collate) -> None:
         self.task, self.lessons = task, lessons
-        self.pad: Callable[[list[dict[str, Any]]], dict[str, Any]] = task.collate(tokenizer)
-        self.pad_asked = teacher.collate
+        self.pad, self.pad_asked = pad, pad_asked
         self.epoch = 0
 
     def __call__(self, features: list[dict[str, Any]]) -> dict[str, Any]:
@@ -103,8 +105,9 @@ class TeachingCollator:
         rows = [feature[ROW] for feature in features]
         plain = [{name: value for name, value in feature.items() if name != ROW} for feature in features]
         batch = self.pad(self.task.renewed(plain, rows, self.epoch))
+        batch[ENTRIES] = int(self.task.soft_entries(batch))  # counted here, where nothing is waited for
         if self.lessons.logits is not None:
-            batch[LESSON] = {"logits": self.lessons.logits.of(rows, batch["attention_mask"])}
+            batch[LESSON] = {"logits": self.lessons.logits.of(rows, _mask(batch))}
         elif self.lessons.features is not None:
             batch[LESSON] = self.pad_asked([self.lessons.features[row] for row in rows])
         return batch
@@ -128,7 +131,7 @@ class DistillationTrainer(NlpkitTrainer):
     """
 
     def __init__(self, *, teacher: Predictor, aims: Aims, lessons: Lessons, **arguments: Any) -> None:
-        self.teacher, self.aims = teacher, aims
+        self.teacher, self.aims, self.lessons = teacher, aims, lessons
         student = arguments["model"]
         widths = student.config.hidden_size, teacher.model.config.hidden_size
         self._projecting: Any = None
@@ -138,10 +141,11 @@ class DistillationTrainer(NlpkitTrainer):
         super().__init__(**arguments)
         rows: Any = self.train_dataset
         self.train_dataset = rows.add_column(ROW, np.arange(len(rows)))
-        self.collator = TeachingCollator(self.task, arguments["processing_class"], lessons, teacher)
+        self.collator = TeachingCollator(self.task, lessons, self.data_collator, self._collate_asked())
         self.data_collator = self.collator
         self.attention = (AttentionRecorder(student), AttentionRecorder(teacher.model)) if aims.attentions else None
-        self._in_step = (0, 0)  # rows, and entries of the soft loss, in all batches of the optimizer step
+        # rows, and entries of the soft loss, in all batches of the optimizer step
+        self._in_step: tuple[int | torch.Tensor, int | torch.Tensor] = (0, 0)
 
     def remove_projection(self) -> None:
         """Leave the student alone; after `train`."""
@@ -150,6 +154,21 @@ class DistillationTrainer(NlpkitTrainer):
             delattr(self.model, PROJECTION)
             self._projecting = None
 
+    def collating(self, model: Any, tokenizer: Any, device: torch.device) -> Collate:
+        if device.type != "cuda" or self.lessons.logits is not None:
+            return super().collating(model, tokenizer, device)
+        shared = self.lessons.features is None
+        # a batch of the teacher's own is compared token by token: both are padded alike
+        readers, rows = [model, *([self.teacher.model] if shared else [])], self.splits["train"].for_training()
+        return padding.collator(self.task, tokenizer, readers, rows, align=shared)
+
+    def _collate_asked(self) -> Collate:
+        """What makes the batches that the teacher reads, where they are not the student's."""
+        teacher, rows = self.teacher, self.lessons.features
+        if rows is None or self.args.device.type != "cuda":
+            return teacher.collate
+        return padding.collator(teacher.task, teacher.tokenizer, [teacher.model], rows, align=False)
+
     def set_epoch(self, epoch: int) -> None:
         super().set_epoch(epoch)
         self.collator.epoch = epoch
@@ -157,13 +176,13 @@ class DistillationTrainer(NlpkitTrainer):
     def get_batch_samples(self, epoch_iterator: Iterator[Any], num_batches: int, device: Any) -> tuple[list[Any], Any]:
         """The batches of an optimizer step and their labelled entries, of which there may be none."""
         batches, items = super().get_batch_samples(epoch_iterator, num_batches, device)
-        rows = sum(len(batch["input_ids"]) for batch in batches)
-        entries = sum(int(self.task.soft_entries(batch)) for batch in batches)
-        counts = torch.tensor([[rows, entries]], device=device)
-        if process.world_size() > 1:
-            counts = self.accelerator.gather(counts)
-        rows, entries = counts.sum(0).tolist()
+        rows, entries = sum(len(batch["input_ids"]) for batch in batches), sum(batch.pop(ENTRIES) for batch in batches)
         self._in_step = max(rows, 1), max(entries, 1)
+        if process.world_size() > 1:
+            # written on the device: what is copied there, or read from it, is waited for
+            counts = torch.stack([torch.full((), count, device=device) for count in (rows, entries)])
+            all_rows, all_entries = self.accelerator.gather(counts[None]).sum(0).clamp(min=1)
+            self._in_step = all_rows, all_entries
         return batches, torch.as_tensor(1 if items is None else items).clamp(min=1)
 
     def compute_loss(
@@ -176,14 +195,15 @@ class DistillationTrainer(NlpkitTrainer):
             hard, outputs = super().compute_loss(model, {**batch, **asked}, True, num_items_in_batch)
         logits, taught_outputs, taught = self._teach(lesson, batch)
 
-        rows, entries = self._in_step
-        soft = self.task.soft_loss(self.task.logits(outputs), logits, batch, self.aims.temperature)
+        (rows, entries), mask = self._in_step, _mask(batch)
+        whole = {**batch, "attention_mask": mask}
+        soft = self.task.soft_loss(self.task.logits(outputs), logits, whole, self.aims.temperature)
         loss = self.aims.alpha * soft.sum() / entries
         if self.aims.states:
             states = outputs["hidden_states"], taught_outputs["hidden_states"]
-            loss = loss + self._states_loss(*states, batch["attention_mask"]).sum() / rows
+            loss = loss + self._states_loss(*states, mask).sum() / rows
         if self.aims.attentions:
-            loss = loss + self._attention_loss(own, taught, batch["attention_mask"]).sum() / rows
+            loss = loss + self._attention_loss(own, taught, mask).sum() / rows
         # gradients are averaged over processes, each of which divides by the rows of all
         loss = (1 - self.aims.alpha) * hard + self.accelerator.num_processes * loss
         return (loss, outputs) if return_outputs else loss
@@ -241,6 +261,12 @@ class DistillationTrainer(NlpkitTrainer):
                 related = losses.self_attention_relations(*both, aims.relation_heads, mask)
                 total = total + aims.relation * related
         return total
+
+
+def _mask(batch: Mapping[str, torch.Tensor]) -> torch.Tensor:
+    """1 for the tokens of a batch, 0 for padding, of which one without a mask has none; shape (rows, tokens)."""
+    mask = batch.get("attention_mask")
+    return torch.ones_like(batch["input_ids"]) if mask is None else mask
 
 
 def _project(aims: Aims, student: Any, arguments: Any, output: Any) -> None:

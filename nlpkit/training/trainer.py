@@ -25,9 +25,10 @@ from nlpkit.runs.files import write_json, writing
 from nlpkit.runs.folder import RunFolder
 from nlpkit.tasks import outputs as model_outputs
 from nlpkit.tasks.base import BOOKKEEPING
-from nlpkit.training import devices, parameters, together
+from nlpkit.training import devices, masks, padding, parameters, together
 from nlpkit.training.batching import IGNORED, RANDOM_ORDER, LengthBatchSampler
 from nlpkit.training.checkpoints import POSITION
+from nlpkit.training.padding import Collate
 from nlpkit.training.schedules import Budget
 
 if TYPE_CHECKING:
@@ -205,6 +206,12 @@ class ResumableTrainer(Trainer):
             torch.set_rng_state(drawn)  # opening a loader draws a number
             memory.release()
 
+    def training_step(self, model: Any, inputs: Any, *arguments: Any, **keywords: Any) -> torch.Tensor:
+        # compiled code does not look into masks
+        waits = self.args.device.type == "cuda" and not self.args.torch_compile
+        with masks.taken_as_given() if waits else contextlib.nullcontext():
+            return super().training_step(model, inputs, *arguments, **keywords)
+
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
         folder = Path(self.args.output_dir)  # type: ignore[arg-type]
         target = folder / f"checkpoint-{self.state.global_step}"
@@ -278,13 +285,25 @@ class NlpkitTrainer(ResumableTrainer):
         self.splits = splits
         self.grouped = grouped
         self._validated: dict[int, Outputs] = {}  # step -> outputs, of the best checkpoint and the newest
+        model, tokenizer, device = arguments["model"], arguments["processing_class"], arguments["args"].device
         super().__init__(
             train_dataset=splits["train"].for_training(),
             eval_dataset=splits["validation"].for_evaluation(),
-            data_collator=task.collate(arguments["processing_class"]),
+            data_collator=self.collating(model, tokenizer, device),
             compute_loss_func=self._task_loss,
             **arguments,
         )
+
+    def collating(self, model: Any, tokenizer: Any, device: torch.device) -> Collate:
+        """What makes batches of features; called before there is a Trainer.
+
+        Args:
+            model: that reads them, not yet on the
+            device: of the run.
+        """
+        if device.type != "cuda":
+            return self.task.collate(tokenizer)
+        return padding.collator(self.task, tokenizer, [model], self.splits["train"].for_training())
 
     def compute_loss(self, model: Any, inputs: Any, *arguments: Any, **keywords: Any) -> Any:
         beside = self.task.beside - {"labels"}  # which Trainer takes out itself
