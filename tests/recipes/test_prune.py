@@ -15,6 +15,7 @@ import pytest
 import torch
 from conftest import Drawing, RunOf, write_jsonl
 from safetensors.torch import load_file
+from transformers import Trainer
 
 from nlpkit.cli.app import main
 from nlpkit.errors import Interrupted, UserError
@@ -327,7 +328,7 @@ def test_a_killed_run_ends_the_same(
     model = run_of("classification")
     settings = {"epochs": 2, "eval_steps": 3, "learning_rate": 1e-3, "logging_steps": 1, **options}
     whole = pruned(model, tmp_path / "whole", **settings)
-    begin = GradualPruning.training_step
+    begin = Trainer.training_step
 
     def killed(self: Any, *arguments: Any, **keywords: Any) -> Any:
         if self.state.global_step == 7:
@@ -335,7 +336,7 @@ def test_a_killed_run_ends_the_same(
         return begin(self, *arguments, **keywords)
 
     with monkeypatch.context() as patch:
-        patch.setattr("transformers.Trainer.training_step", killed)
+        patch.setattr(Trainer, "training_step", killed)
         with pytest.raises(Killed):
             pruned(model, tmp_path / "run", **settings)
     assert (tmp_path / "run" / "checkpoints" / "checkpoint-6").exists()
