@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 Collate = Callable[[list[dict[str, Any]]], dict[str, Any]]
 MULTIPLE = 8
 SAMPLE = 256  # rows among which short ones are looked for
-CLOSE = 1e-3  # of the largest logit: kernels round otherwise, a model that reads otherwise is far off
+CLOSE = 1e-3  # of the largest logit: kernels round otherwise, and in half precision up to
+ROUNDED = 8  # steps of its type; a model that reads otherwise is far off
 
 
 def without_mask(batch: Mapping[str, Any]) -> dict[str, Any]:
@@ -57,7 +58,8 @@ def collator(task: Task, tokenizer: Any, models: Sequence[Any], rows: Dataset, *
 
 def _alike(task: Task, model: Any, first: Mapping[str, torch.Tensor], second: Mapping[str, torch.Tensor]) -> bool:
     """Whether a model gives the same logits for two batches of the same rows."""
-    was_training, device = model.training, next(model.parameters()).device
+    was_training, weight = model.training, next(model.parameters())
+    device, close = weight.device, max(CLOSE, ROUNDED * torch.finfo(weight.dtype).eps)
     model.eval()
     try:
         with torch.no_grad():
@@ -72,4 +74,4 @@ def _alike(task: Task, model: Any, first: Mapping[str, torch.Tensor], second: Ma
     if one.shape != other.shape:  # logits of tokens, of which padding has some too
         read = (batch["attention_mask"].bool().to(device) for batch in (first, second))
         one, other = (logits[mask] for logits, mask in zip((one, other), read, strict=True))
-    return one.shape == other.shape and bool((one - other).abs().max() <= CLOSE * one.abs().max())
+    return one.shape == other.shape and bool((one - other).abs().max() <= close * one.abs().max())
