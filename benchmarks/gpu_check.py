@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import gc
+import importlib
 import json
 import math
 import os
@@ -293,7 +295,12 @@ def checked(options: argparse.Namespace, folder: Path, started: float) -> int:
     from nlpkit.measurement import machine
 
     if not options.fresh:
-        import gpu_steps  # noqa: F401 (forked processes have it)
+        import gpu_steps
+
+        for name in gpu_steps.LIBRARIES:
+            importlib.import_module(name)
+        gc.collect()
+        gc.freeze()  # each run collects several times, which takes longer the more there is to go through
     gpus = machine.gpus()
     steps = Steps(folder, fresh=options.fresh)
     spec: dict[str, Any] = {"device": options.device, "data": options.data and str(options.data.resolve())}

@@ -22,11 +22,11 @@ import transformers
 from gpu_watch import Watch
 
 from nlpkit.errors import UserError
-from nlpkit.measurement import environment, flops, memory, timing, workloads
+from nlpkit.measurement import environment, memory
 from nlpkit.options import DeviceOptions
 from nlpkit.recipes import benchmark, distill, finetune, finetune_cls, finetune_qa, measured, pretrain_mlm
 from nlpkit.tasks.classification import TextClassification
-from nlpkit.training import devices, distillation, embeddings
+from nlpkit.training import devices, embeddings
 from nlpkit.training import trainer as trainers
 
 # FLOP/s of dense matrix products in bf16 (fp16 where a card has no bf16), summed in float32, by the makers' data
@@ -544,5 +544,16 @@ STEPS: dict[str, Callable[[Mapping[str, Any], Out], dict[str, Any] | None]] = {
     "benchmark": latencies,
     "compile": compiled,
 }
-# imported here, before the processes of the steps are forked, as they would import it each
-assert all((distillation, flops, timing, workloads))
+# what most of them import while they run: once, before their processes are forked
+LIBRARIES = (
+    "evaluate",
+    "matplotlib.pyplot",
+    "sklearn.metrics",
+    "transformers.models.auto.modeling_auto",
+    "transformers.models.bert.modeling_bert",
+    "nlpkit.measurement.workloads",
+    "nlpkit.pretraining.trainer",
+    "nlpkit.runs.plots",
+    "nlpkit.training.arguments",
+    "nlpkit.training.distillation",
+)
