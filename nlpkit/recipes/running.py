@@ -140,8 +140,8 @@ def train(
         figures: what stands beside the progress bar, see `ProgressCallback`.
     """
     from nlpkit.measurement import memory
-    from nlpkit.training import embeddings
-    from nlpkit.training.callbacks import ProgressCallback, SignalCallback, agreed
+    from nlpkit.training import embeddings, together
+    from nlpkit.training.callbacks import ProgressCallback, SignalCallback
     from nlpkit.training.checkpoints import last_checkpoint, position_in
 
     while True:
@@ -163,7 +163,7 @@ def train(
             with reporting.current().progress("train", experiment.steps, "steps") as bar, signals.listening():
                 trainer.add_callback(ProgressCallback(trainer, bar, figures))
                 trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
-            if agreed(signals.caught is not None):  # too late for the last step to see it
+            if together.largest([signals.caught is not None])[0]:  # too late for the last step to see it
                 raise Interrupted("interrupted after the last step; the state is saved")
             embeddings.restore_all_rows(trainer.model)
             return experiment

@@ -84,6 +84,8 @@ class LimitsCallback(TrainerCallback):
     def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         self.trainer.begin()
         self.saved = time.monotonic()
+        self.trainer.agreement.begin(state.global_step)
+        self._ask(state.global_step)
         self.part = self._part(state.global_step)
 
     def on_epoch_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
@@ -94,18 +96,30 @@ class LimitsCallback(TrainerCallback):
         self.saved = time.monotonic()
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        budget = self.trainer.budget
-        if budget.minutes and agreed(budget.seconds() >= 60 * budget.minutes):
+        over, old = self._ask(state.global_step)
+        if over:
             control.should_training_stop = True
         last = control.should_training_stop or state.global_step >= state.max_steps
         part = self._part(state.global_step)
-        if last if not self.evaluations else last or agreed(part > self.part):
+        if last or part > self.part:
             self.part = part
             if self.evaluations or args.eval_strategy == "steps":
                 control.should_evaluate = control.should_save = True
         # not at the end of an epoch: its evaluation comes after this, and a resumed run would miss it
-        if agreed(time.monotonic() - self.saved >= 60 * self.checkpoint_minutes) and state.epoch != int(state.epoch):
+        if old and state.epoch != int(state.epoch):
             control.should_save = True
+
+    def _ask(self, step: int) -> tuple[bool, bool]:
+        """Whether the time is used up, and whether the last checkpoint is old; neither, where this is not asked now."""
+        budget = self.trainer.budget
+        said = self.trainer.agreement.at(step, [budget.seconds(), time.monotonic() - self.saved])
+        if said is None:
+            return False, False
+        used, age = said
+        if process.world_size() > 1:
+            budget.count_from(step, used)
+        over = budget.minutes is not None and used >= 60 * budget.minutes
+        return over, age >= 60 * self.checkpoint_minutes
 
     def _part(self, step: int) -> int:
         return int(self.evaluations * self.trainer.budget.progress(step) + 1e-9)
@@ -125,6 +139,7 @@ class SignalCallback(TrainerCallback):
     @contextmanager
     def listening(self) -> Iterator[None]:
         """Handle the signals while the block runs."""
+        self.trainer.agreement.leaving = lambda: self.caught is not None or interrupts.caught()
         before = {kind: signal.signal(kind, self._catch) for kind in interrupts.heeded()}
         try:
             yield
@@ -150,20 +165,8 @@ class SignalCallback(TrainerCallback):
         self._leave_if_asked(state, save=False)
 
     def _leave_if_asked(self, state: Any, *, save: bool = True) -> None:
-        if not agreed(self.caught is not None or interrupts.caught()):
+        if not self.trainer.agreement.to_leave():
             return
         if save:
             self.trainer.save_now()
         raise Interrupted(f"interrupted at step {state.global_step} of {state.max_steps}; the state is saved")
-
-
-def agreed(mine: bool) -> bool:
-    """Whether any process of a distributed run says yes; alone, one's own word."""
-    if process.world_size() == 1:
-        return mine
-    import torch
-    import torch.distributed as dist
-
-    word = torch.tensor(int(mine), device="cuda" if dist.get_backend() == "nccl" else "cpu")
-    dist.all_reduce(word, op=dist.ReduceOp.MAX)
-    return bool(word.item())

@@ -19,12 +19,14 @@ class Budget:
         minutes: wall time of training, None without a limit.
         before: seconds that were used before this process, in a resumed run.
         start: of the clock; None before `begin`, as making the data ready is no part of training.
+        counted: of several processes: a step, the seconds that were used then, and those of a step since.
     """
 
     steps: int
     minutes: float | None = None
     before: float = 0.0
     start: float | None = None
+    counted: tuple[int, float, float] | None = None
 
     def begin(self) -> None:
         """Start the clock."""
@@ -34,12 +36,28 @@ class Budget:
         """Wall time of training so far."""
         return self.before + (0.0 if self.start is None else time.monotonic() - self.start)
 
+    def count_from(self, step: int, seconds: float) -> None:
+        """Let `progress` go by what several processes agree on; by their own clocks learning rates would differ.
+
+        Args:
+            step: that has just ended.
+            seconds: of training that were used until then.
+        """
+        then, before, each = self.counted or (step, seconds, 0.0)
+        self.counted = step, seconds, (seconds - before) / (step - then) if step > then else each
+
     def progress(self, step: int) -> float:
         """Share that is used up, of whichever limit comes first; 0 to 1."""
         share = step / max(self.steps, 1)
         if self.minutes is not None:
-            share = max(share, self.seconds() / (60 * self.minutes))
+            share = max(share, self._used(step) / (60 * self.minutes))
         return min(share, 1.0)
+
+    def _used(self, step: int) -> float:
+        if self.counted is None:
+            return self.seconds()
+        then, seconds, each = self.counted
+        return seconds + (step - then) * each
 
 
 def factor(schedule: str, progress: float, warmup: float) -> float:

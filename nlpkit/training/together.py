@@ -1,4 +1,4 @@
-"""Several processes that train one model: the failure of one ends all of them, with one message.
+"""Several processes that train one model: what they agree on, and that the failure of one ends all of them.
 
 A process that fails leaves the others in an operation that takes all of them: gloo fails there once its process is
 gone, NCCL waits. So a failure is noted in the store through which the processes found each other. A thread of each
@@ -15,12 +15,12 @@ import platform
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
-from nlpkit import process
+from nlpkit import interrupts, process
 from nlpkit.errors import Interrupted, NlpkitError, RunError, first_line
 
 LOOK = 1.0  # seconds between two looks
@@ -30,8 +30,87 @@ CONNECTING = 2.0  # seconds to wait for the store
 TRIES = 4  # to reach it again before it counts as gone
 WRITING = 600.0  # seconds to wait for what is being written
 
+EVERY = 1.0  # seconds between two agreements, as far as steps allow
+MOST = 100  # steps between them: some are far longer than others
+
 unbroken = threading.RLock()  # held while something is written that should not be cut
 _runs = itertools.count()
+_group: tuple[Any, Any] | None = None  # of all processes, on the CPU; and the one that it was made beside
+
+
+class Agreement:
+    """What several processes agree on about once a second, at the same step each.
+
+    At which steps follows from how long they take, on which they agree as well. The numbers are reduced on the CPU: a
+    GPU would first do all that is queued there.
+
+    Attributes:
+        leaving: whether this process was asked to end.
+    """
+
+    def __init__(self) -> None:
+        self.leaving: Callable[[], bool] = interrupts.caught
+        self._all_leave = False
+        self.begin(0)
+
+    def begin(self, step: int) -> None:
+        """Start over: a step comes first that is asked about."""
+        self._next, self._steps = step, 1
+        self._last = step, time.monotonic()
+
+    def at(self, step: int, mine: Sequence[float]) -> list[float] | None:
+        """The largest that any process says of each number, after a step; None at those at which none is asked."""
+        if process.world_size() == 1:
+            return list(mine)
+        if step < self._next:
+            return None
+        then, since = self._last
+        now = time.monotonic()
+        *said, leave, seconds = largest([*mine, self.leaving(), (now - since) / max(step - then, 1)])
+        self._all_leave = bool(leave)
+        self._last = step, now
+        self._steps = max(min(int(EVERY / max(seconds, 1e-6)), 2 * self._steps, MOST), 1)
+        self._next = step + self._steps
+        return said
+
+    def to_leave(self) -> bool:
+        """Whether the run is to end, as far as all know that by now."""
+        return self.leaving() if process.world_size() == 1 else self._all_leave
+
+
+def largest(mine: Sequence[float]) -> list[float]:
+    """The largest that any process says of each number; every one has to be asked. Alone, one's own."""
+    if process.world_size() == 1:
+        return list(mine)
+    import torch
+    import torch.distributed as dist
+
+    said = torch.tensor(list(mine), dtype=torch.float64)
+    dist.all_reduce(said, op=dist.ReduceOp.MAX, group=_on_the_cpu())
+    return [float(number) for number in said.tolist()]
+
+
+def _on_the_cpu() -> Any:
+    """All processes, in a group that needs no GPU.
+
+    Raises:
+        RunError: they do not reach each other over the network in this way.
+    """
+    global _group
+    import torch.distributed as dist
+
+    beside = dist.group.WORLD
+    if dist.get_backend() == "gloo":
+        return beside
+    if _group is None or _group[1] is not beside:
+        try:
+            _group = dist.new_group(backend="gloo"), beside
+        except RuntimeError as error:
+            raise RunError(
+                f"the processes do not reach each other over gloo: {first_line(error)}",
+                "Name the network between the machines: GLOO_SOCKET_IFNAME=eth0, or what it is called there.",
+            ) from error
+    return _group[0]
 
 
 @contextmanager

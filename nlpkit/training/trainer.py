@@ -95,9 +95,11 @@ class ResumableTrainer(Trainer):
 
     def __init__(self, *, budget: Budget | None = None, layer_decay: float = 1.0, **arguments: Any) -> None:
         self.budget = budget or Budget(steps=0)
+        self.agreement = together.Agreement()
         self.layer_decay = layer_decay
         self.sampler: LengthBatchSampler | None = None
         self._unlogged: dict[str, Any] | None = None
+        self._saved = 0  # the step of the last checkpoint
         self._other_order = False
         place = Path(arguments["args"].output_dir)
         missing = [folder for folder in (place, *place.parents) if not folder.exists()]
@@ -132,6 +134,7 @@ class ResumableTrainer(Trainer):
 
     def _init_training_state(self, max_steps: int, per_epoch: int, epochs: int, *arguments: Any) -> tuple[int, int]:
         started = super()._init_training_state(max_steps, per_epoch, epochs, *arguments)
+        self._saved = self.state.global_step
         # Trainer has put the tokenizer's padding id into the config, from which some models count their positions
         inner: Any = self.model
         if hasattr(inner, "config") and (first := fitting.first_position(inner)):
@@ -221,6 +224,7 @@ class ResumableTrainer(Trainer):
                     target.mkdir(parents=True, exist_ok=True)
                     write_json(target / POSITION, self.position())
                 super()._save_checkpoint(model, trial)
+                self._saved = self.state.global_step
             except BaseException:
                 # half a checkpoint would take the room that the next one needs
                 if self.is_world_process_zero():
@@ -265,8 +269,8 @@ class ResumableTrainer(Trainer):
 
     def save_now(self) -> None:
         """Save a checkpoint outside the schedule, unless this step has one."""
-        target = Path(self.args.output_dir) / f"checkpoint-{self.state.global_step}"  # type: ignore[arg-type]
-        if not target.exists() and self.state.global_step > 0:
+        # not by whether there is a folder: another process may just have made it, or a kill have left it half written
+        if self.state.global_step != self._saved:
             self._save_checkpoint(self.model, None)
 
 

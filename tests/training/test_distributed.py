@@ -291,9 +291,10 @@ def test_a_divided_model_is_refused_before_anything_is_read(
     assert list(tmp_path.iterdir()) == []
 
 
-# Failures of one of two processes: each looks often, and one that is not to fail waits as NCCL lets it, within C.
-FAILING = """
-import os, sys, time, torch
+# What is done in one of two processes. They look often whether the other fails; one that waits for the other, as NCCL
+# lets it, waits in C.
+HERE = """
+import os, signal, sys, time, torch
 from nlpkit.errors import UserError
 from nlpkit.recipes import finetune
 from nlpkit.training import together
@@ -305,16 +306,20 @@ def replaced(owner, name, changed):
 """
 SPENT = """
 def step(original, self, *given):
-    if self.state.global_step == 5:
+    if self.state.global_step == 3:
         if rank == {rank}:
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 MiB.")
         time.sleep(600)
     return original(self, *given)
 replaced(NlpkitTrainer, "training_step", step)
-def slowly(original, *given):
+"""
+UNSAVED = """
+def saved(original, *given):
     time.sleep(1 - rank)
-    return original(*given)
-replaced(NlpkitTrainer, "_save_rng_state", slowly)
+    original(*given)
+    if rank == 1:
+        raise ValueError("the network file system is gone")
+replaced(NlpkitTrainer, "_save_rng_state", saved)
 """
 UNREADABLE = """
 def opened(original, *given):
@@ -330,11 +335,11 @@ replaced(NlpkitTrainer, "training_step", lambda original, *given: original(*give
 
 @pytest.mark.parametrize(("rank", "said"), [(1, "nlpkit: rank 1 of 2 failed: out of"), (0, "nlpkit: out of memory")])
 def test_out_of_memory_in_one_process_ends_all(rank: int, said: str, options: dict[str, Any], tmp_path: Path) -> None:
-    """With one message, and after the checkpoint that the main process is saving: the run goes on from there."""
+    """With one message, though one of them waits for the other; the run goes on from the last checkpoint."""
     output = tmp_path / "run"
-    arguments = ["finetune-cls", *flags(options), "--batch-size", 4, "--output", output]
+    arguments = ["finetune-cls", *flags(options), "--batch-size", 4, "--eval-steps", 3, "--output", output]
     (code, document, errors), (other, nothing, silence) = ranks(
-        tmp_path, *arguments, "--json", first=FAILING + SPENT.format(rank=rank)
+        tmp_path, *arguments, "--json", first=HERE + SPENT.format(rank=rank)
     )
     assert (code, other) == (1, 1)
     assert said in errors and errors.count("nlpkit: ") == 1
@@ -343,18 +348,83 @@ def test_out_of_memory_in_one_process_ends_all(rank: int, said: str, options: di
     assert (nothing, silence) == ("", "")
     assert not (output / ".lock").exists()
     found = last_checkpoint(output / "checkpoints")
-    assert found is not None and found.name == "checkpoint-5"
+    assert found is not None and found.name == "checkpoint-3"
+
+
+def test_what_the_main_process_is_saving_is_whole(options: dict[str, Any], tmp_path: Path) -> None:
+    """The other one fails meanwhile."""
+    output = tmp_path / "run"
+    arguments = ["finetune-cls", *flags(options), "--batch-size", 4, "--eval-steps", 3, "--output", output]
+    (code, _, errors), (other, _, silence) = ranks(tmp_path, *arguments, first=HERE + UNSAVED)
+    assert (code, other, silence) == (1, 1, "")
+    assert errors == "nlpkit: rank 1 of 2 failed: ValueError: the network file system is gone\n"
+    found = last_checkpoint(output / "checkpoints")
+    assert found is not None and found.name == "checkpoint-3"
 
 
 def test_an_error_of_another_process_before_training_is_said(options: dict[str, Any], tmp_path: Path) -> None:
     arguments = ["finetune-cls", *flags(options), "--batch-size", 4, "--output", tmp_path / "run"]
-    (code, _, errors), (other, _, silence) = ranks(tmp_path, *arguments, first=FAILING + UNREADABLE)
+    (code, _, errors), (other, _, silence) = ranks(tmp_path, *arguments, first=HERE + UNREADABLE)
     assert (code, other, silence) == (1, 2, "")
     assert errors == "nlpkit: rank 1 of 2 failed: this disk has another train.csv\n  Copy it.\n"
 
 
 def test_what_is_wrong_for_all_is_said_as_of_one(options: dict[str, Any], tmp_path: Path) -> None:
     arguments = ["finetune-cls", *flags(options), "--batch-size", 4, "--output", tmp_path / "run"]
-    (code, _, errors), (other, _, _) = ranks(tmp_path, *arguments, first=FAILING + NOT_A_NUMBER)
+    (code, _, errors), (other, _, _) = ranks(tmp_path, *arguments, first=HERE + NOT_A_NUMBER)
     assert (code, other) == (1, 1)
     assert errors.startswith("nlpkit: the loss is nan at step 1\n") and errors.count("nlpkit: ") == 1
+
+
+SIGNALLED = """
+together.EVERY = 0
+def clip(original, self, *given):
+    if self.state.global_step == 6 and rank == 1:
+        os.kill(os.getpid(), signal.SIGTERM)
+    return original(self, *given)
+replaced(NlpkitTrainer, "_clip_grad_norm", clip)
+"""
+
+
+def test_a_signal_to_one_process_ends_all_at_one_step(options: dict[str, Any], together: Any, tmp_path: Path) -> None:
+    """And they go on to the same weights."""
+    output = tmp_path / "run"
+    arguments = ["finetune-cls", *flags(options), "--batch-size", 4, "--output", output]
+    (code, _, errors), (other, _, silence) = ranks(tmp_path, *arguments, first=HERE + SIGNALLED)
+    assert (code, other, silence) == (130, 130, ""), errors
+    assert "interrupted at step 7 of 10; the state is saved" in errors
+    (code, said, errors), (other, _, _) = ranks(tmp_path, *arguments, "--resume")
+    assert (code, other) == (0, 0), errors
+    assert "resuming from step 7" in said
+    assert (output / "model.safetensors").read_bytes() == (together[1] / "model.safetensors").read_bytes()
+
+
+AHEAD = """
+import torch.distributed as dist
+from nlpkit.pretraining.trainer import PretrainingTrainer
+from nlpkit.training.schedules import Budget
+replaced(Budget, "seconds", lambda original, self: original(self) + (6 * rank if self.start else 0))
+reductions, rates = [], []
+replaced(dist, "all_reduce", lambda original, *given, **named: (reductions.append(1), original(*given, **named))[1])
+def step(original, self, *given):
+    rates.append(self.lr_scheduler.get_last_lr()[0])
+    return original(self, *given)
+replaced(PretrainingTrainer, "training_step", step)
+import atexit, json, pathlib
+atexit.register(lambda: pathlib.Path(f"rank{rank}.json").write_text(json.dumps([len(reductions), rates])))
+"""
+
+
+def test_learning_rates_by_time_are_the_same_in_all_processes(tmp_path: Path, tiny_model: Path) -> None:
+    """Their clocks are not; and a step costs at most one reduction besides that of the gradients."""
+    (tmp_path / "text.txt").write_text("\n".join(row["text"] for row in rows(200)), encoding="utf-8")
+    arguments = ["--data", "text.txt", "--model", tiny_model, "--max-length", 32, "--batch-size", 4, "--max-steps", 24]
+    arguments += ["--max-minutes", 1, "--logging-steps", 100, "--device", "cpu", "--threads", 1, "--output", "run"]
+    done = ranks(tmp_path, "pretrain-mlm", *arguments, first=HERE + AHEAD)
+    assert [code for code, _, _ in done] == [0, 0], done
+    (count, rates), (other_count, other_rates) = (
+        json.loads((tmp_path / f"rank{rank}.json").read_text()) for rank in range(2)
+    )
+    assert len(rates) == 24 and rates == other_rates
+    assert min(rates) < 0.92 * max(rates)  # the clock that is ahead counts
+    assert count == other_count <= 24 + 3
