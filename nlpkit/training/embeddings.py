@@ -8,6 +8,7 @@ XLM-R, two thirds of whose weights are embeddings, that is most of the optimizer
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,6 +17,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from nlpkit import fitting
+from nlpkit.errors import RunError
 
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig
@@ -39,6 +41,7 @@ class UsedRowsEmbedding(nn.Module):
         table = full.weight.detach()
         position = torch.full((full.num_embeddings,), -1, dtype=torch.long)
         position[used] = torch.arange(len(used))
+        self.known = position.numpy() >= 0  # of each id whether it is in use
         self.num_embeddings, self.embedding_dim = full.num_embeddings, full.embedding_dim
         self.padding_idx = full.padding_idx
         self.padding_row = None if full.padding_idx is None else int(position[full.padding_idx])
@@ -49,7 +52,9 @@ class UsedRowsEmbedding(nn.Module):
         self.table = table.cpu()
 
     def forward(self, ids: torch.Tensor) -> torch.Tensor:
-        """Vectors of token ids; shape (..., width). An id that is not in use raises IndexError."""
+        """Vectors of token ids; shape (..., width). Whether all are in use is looked at before, by `checked`: a GPU
+        ends the process over one that is not.
+        """
         return F.embedding(self.position[ids], self.weight, padding_idx=self.padding_row)
 
     def whole(self) -> torch.Tensor:
@@ -93,6 +98,31 @@ def keep_used_rows(model: Any, tokenizer: Any, token_ids: list[np.ndarray]) -> f
         return 1.0
     model.set_input_embeddings(UsedRowsEmbedding(full, seen.nonzero().squeeze(-1)))
     return share
+
+
+def checked(model: Any, collate: Callable[..., dict[str, Any]]) -> Callable[..., dict[str, Any]]:
+    """A collator for a model with used rows whose batches hold no other ids; as it is for others.
+
+    Raises:
+        RunError: in a call; a batch holds an id that no row had when the table was made.
+    """
+    table = fitting.token_embedding(model)
+    if not isinstance(table, UsedRowsEmbedding):
+        return collate
+    known = table.known
+
+    def called(features: list[dict[str, Any]]) -> dict[str, Any]:
+        batch = collate(features)
+        ids = batch["input_ids"].numpy()  # not on the device yet
+        lost = ids[(ids >= len(known)) | ~known.take(ids, mode="clip")]
+        if len(lost):
+            raise RunError(
+                f"a batch holds the token {lost[0]}, which no row held when the run began",
+                "Train all token embeddings: --batching random.",
+            )
+        return batch
+
+    return called
 
 
 def _special(config: PreTrainedConfig, tokenizer: Any, full: nn.Embedding) -> list[int]:

@@ -25,7 +25,7 @@ from nlpkit.runs.files import write_json, writing
 from nlpkit.runs.folder import RunFolder
 from nlpkit.tasks import outputs as model_outputs
 from nlpkit.tasks.base import BOOKKEEPING
-from nlpkit.training import devices, masks, padding, parameters, together
+from nlpkit.training import devices, embeddings, masks, padding, parameters, together
 from nlpkit.training.batching import IGNORED, RANDOM_ORDER, LengthBatchSampler
 from nlpkit.training.checkpoints import POSITION
 from nlpkit.training.padding import Collate
@@ -293,7 +293,7 @@ class NlpkitTrainer(ResumableTrainer):
         super().__init__(
             train_dataset=splits["train"].for_training(),
             eval_dataset=splits["validation"].for_evaluation(),
-            data_collator=self.collating(model, tokenizer, device),
+            data_collator=embeddings.checked(model, self.collating(model, tokenizer, device)),
             compute_loss_func=self._task_loss,
             **arguments,
         )

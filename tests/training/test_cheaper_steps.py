@@ -11,9 +11,10 @@ import torch
 from conftest import make_model, make_tokenizer
 from safetensors.torch import load_file
 
-from nlpkit.errors import Interrupted
+from nlpkit.errors import Interrupted, RunError
 from nlpkit.recipes import evaluate, finetune_cls
 from nlpkit.training import callbacks, embeddings
+from nlpkit.training.batching import PaddingCollator
 from nlpkit.training.dropout import CpuDropout, use_cpu_dropout
 from nlpkit.training.trainer import NlpkitTrainer
 
@@ -98,6 +99,22 @@ def test_a_token_that_was_not_announced_is_an_error(wide_model: Path) -> None:
     embeddings.keep_used_rows(model, make_tokenizer(), [np.arange(5, 50)])
     with pytest.raises(IndexError):
         model(input_ids=torch.tensor([[7, 333]]))
+
+
+@pytest.mark.parametrize("stranger", [333, 600])
+def test_a_batch_with_a_token_that_was_not_announced_is_told_before_the_device_meets_it(
+    wide_model: Path, stranger: int
+) -> None:
+    from transformers import AutoModelForSequenceClassification
+
+    model = AutoModelForSequenceClassification.from_pretrained(wide_model)
+    collate = PaddingCollator(make_tokenizer())
+    assert embeddings.checked(model, collate) is collate
+    embeddings.keep_used_rows(model, make_tokenizer(), [np.arange(5, 50)])
+    checked = embeddings.checked(model, collate)
+    assert checked([{"input_ids": [2, 7, 3]}, {"input_ids": [2, 3]}])["input_ids"].shape == (2, 3)
+    with pytest.raises(RunError, match=f"holds the token {stranger}, which no row held"):
+        checked([{"input_ids": [2, 7, stranger]}])
 
 
 @pytest.mark.parametrize("p", [0.1, 0.5])
