@@ -98,7 +98,7 @@ class DocumentAttention:
     def described(self) -> str:
         """For people."""
         if self.padding:
-            return "but to padding, by a mask"
+            return "to all but padding, by a mask"
         by = f"{self.kernel}, a kernel of variable length" if self.kernel else "a mask"
         return f"within documents, by {by}{f' ({self.why})' if self.why else ''}"
 
@@ -148,6 +148,7 @@ def _flash_kernel(query: Any, key: Any, value: Any, starts: Any, longest: int, *
         dropout_p=how["dropout"],
         softmax_scale=how["scale"],
         window_size=how["window"],
+        deterministic=torch.are_deterministic_algorithms_enabled(),  # which torch's kernel asks by itself
     )
 
 
@@ -219,7 +220,10 @@ def kernel_for(model: Any, device: Device) -> tuple[str | None, str]:
         return None, "no kernel of variable length is installed"
     dropout = max(rate for _, rate in calls)
     if dropout and "flash_attn" not in names:
-        return None, f"attention dropout {dropout:g}, which torch's kernel of variable length lacks (--dropout 0)"
+        return (
+            None,
+            f"torch's kernel of variable length lacks attention dropout, here {dropout:g}: --dropout 0 has none",
+        )
     return names[0], ""
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import copy
 import itertools
+import sys
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -258,6 +260,43 @@ def test_a_kernel_is_no_part_of_what_is_saved(tmp_path: Path) -> None:
             assert "loop" not in (folder / "config.json").read_text()
 
 
+def test_the_packages_kernel_is_asked_for_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Under the names of flash-attn 2; another name would stop the run."""
+    asked = []
+
+    def flash_attn_varlen_func(
+        q: Any,
+        k: Any,
+        v: Any,
+        cu_seqlens_q: Any,
+        cu_seqlens_k: Any,
+        max_seqlen_q: int,
+        max_seqlen_k: int,
+        dropout_p: float = 0.0,
+        softmax_scale: float | None = None,
+        causal: bool = False,
+        window_size: tuple[int, int] = (-1, -1),
+        deterministic: bool = False,
+    ) -> torch.Tensor:
+        asked.append((dropout_p, window_size))
+        assert cu_seqlens_q is cu_seqlens_k and max_seqlen_q == max_seqlen_k == LENGTH and not causal
+        return Loop()(q, k, v, cu_seqlens_q, max_seqlen_q, scale=softmax_scale, window=window_size, dropout=0.0)
+
+    monkeypatch.setitem(sys.modules, "flash_attn", SimpleNamespace(flash_attn_varlen_func=flash_attn_varlen_func))
+    for arch, dropout, windows in (("bert", 0.1, {(-1, -1)}), ("modernbert", 0.0, {(-1, -1), (4, 4)})):
+        model, objective = made(arch, dropout)
+        expected = objective(model.eval(), batch_of(model, biased(model), blocks(3)), None)
+        switch(model, "flash_attn", KERNELS["flash_attn"])
+        attention = DocumentAttention(window_of(model.config), torch.float32, "flash_attn")
+        found = objective(model, batch_of(model, attention, blocks(3)), None)
+        torch.testing.assert_close(found.sums, expected.sums, atol=1e-5, rtol=1e-4)
+        assert set(asked) == {(0.0, window) for window in windows}
+        asked.clear()
+        objective(model.train(), batch_of(model, attention, blocks(3)), None)
+        assert set(asked) == {(dropout, window) for window in windows}
+        asked.clear()
+
+
 # --- which kernel ---
 
 
@@ -302,7 +341,7 @@ def test_what_a_kernel_does_not_do_is_left_to_the_mask_and_said(installed: Any) 
     cases = [
         (chosen(bert, "fp32"), "fp32"),
         (chosen(bert, "fp16", card=pretended.T4), "compute capability 8.0"),
-        (chosen(dropped), "attention dropout 0.1, which torch's kernel of variable length lacks (--dropout 0)"),
+        (chosen(dropped), "torch's kernel of variable length lacks attention dropout, here 0.1: --dropout 0 has none"),
         (chosen(odd), "heads of 12"),
         (chosen(mpnet), "mpnet takes no kernel"),
     ]

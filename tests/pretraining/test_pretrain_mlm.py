@@ -521,6 +521,18 @@ def test_documents_of_a_block_are_kept_apart_unless_told_otherwise(
     assert (trainer.last_flops < whole) == isolate
 
 
+@pytest.mark.parametrize(("begun", "said_of_it"), [("flash_attn", " (the run began with flash_attn)"), (None, "")])
+def test_what_a_run_began_with_is_read_from_its_record(
+    begun: str | None, said_of_it: str, scratch: dict[str, Any], tmp_path: Path, said: Listener
+) -> None:
+    run = tmp_path / "run"
+    run.mkdir()
+    begun_with = {} if begun is None else {"attention": begun}
+    (run / "nlpkit.json").write_text(json.dumps({"command": "pretrain-mlm", "config": {}, **begun_with}))
+    pretrain_mlm.build(configured(run, **scratch, resume=True))
+    assert said.plans["attention"] == f"within documents, by a mask{said_of_it}"
+
+
 # --- kinds of data ---
 
 
