@@ -396,7 +396,8 @@ class Worker:
         from nlpkit.measurement import memory
 
         self.workload = None
-        if not hasattr(self, "model"):
+        if not hasattr(self, "model"):  # it did not fit: what there was of it is not to stand in the way of others
+            memory.release()
             return
         net = self.model.net
         if self.model.exported:
