@@ -70,7 +70,14 @@ def weight_bytes(folder: Path) -> int:
     return sum(file.stat().st_size for file in files)
 
 
-def measure(sides: Sequence[Side], examples: Dataset, split: str, *, seconds: float = speed.SECONDS) -> dict[str, Any]:
+def measure(
+    sides: Sequence[Side],
+    examples: Dataset,
+    split: str,
+    *,
+    seconds: float = speed.SECONDS,
+    batch_size: int = speed.BATCH_SIZE,
+) -> dict[str, Any]:
     """Quality, size and speed of each side, as nlpkit.json keeps them under `price`.
 
     Args:
@@ -78,6 +85,7 @@ def measure(sides: Sequence[Side], examples: Dataset, split: str, *, seconds: fl
         examples: labelled rows that all are judged on; the speed is measured on a sample of them.
         split: their name.
         seconds: of measuring the speed of a side; 0: no speed.
+        batch_size: rows at once, where several are measured together.
     """
     found = []
     with reporting.current().progress("compare", len(sides) + 1, "models") as bar:
@@ -91,7 +99,7 @@ def measure(sides: Sequence[Side], examples: Dataset, split: str, *, seconds: fl
         speeds: list[speed.Speed | None] = [None] * len(sides)
         if seconds:
             predictors = [side.predictor for side in sides]
-            speeds = _speeds(predictors, examples, seconds) or speeds
+            speeds = _speeds(predictors, examples, seconds, batch_size) or speeds
         bar.advance()
     first = sides[0].predictor
     return {
@@ -114,16 +122,18 @@ def measure(sides: Sequence[Side], examples: Dataset, split: str, *, seconds: fl
     }
 
 
-def _speeds(predictors: Sequence[Predictor], examples: Dataset, seconds: float) -> list[speed.Speed | None] | None:
+def _speeds(
+    predictors: Sequence[Predictor], examples: Dataset, seconds: float, batch_size: int
+) -> list[speed.Speed | None] | None:
     """None where there is no memory for it: what was made until here is worth more than its speed."""
     try:
-        return [*speed.measure(predictors, speed.sample(examples[:]), seconds=seconds)]
+        return [*speed.measure(predictors, speed.sample(examples[:]), batch_size=batch_size, seconds=seconds)]
     except Exception as error:
         if not memory.is_exhausted(error):
             raise
     memory.release()
     reporting.current().warn(
-        f"the speed was not measured: out of memory with {speed.BATCH_SIZE} rows at once beside what is in memory; "
+        f"the speed was not measured: out of memory with {batch_size} rows at once beside what is in memory; "
         "`nlpkit benchmark` measures each model in a process of its own"
     )
     return None

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from nlpkit import models, process, reporting
 from nlpkit.data import features
 from nlpkit.errors import UserError
+from nlpkit.inference import speed
 from nlpkit.inference.predictor import Predictor, Trained, open_trained
 from nlpkit.options import OpeningOptions, flag_of, option
 from nlpkit.recipes import cutting, front, price, running
@@ -305,7 +306,10 @@ def _record(experiment: Pruning, judged: Judged, seconds: float) -> dict[str, An
             metrics=judged.metrics[split],
         ),
     ]
-    cost = price.measure(sides, judged.examples[split], split, seconds=experiment.config.measure_seconds)
+    # on a GPU as many rows at once as the speed-up was predicted for: with fewer there may be none
+    batch_size = max(min(found.get("predicted_rows") or 0, speed.ROWS), speed.BATCH_SIZE)
+    seconds_a_side = experiment.config.measure_seconds
+    cost = price.measure(sides, judged.examples[split], split, seconds=seconds_a_side, batch_size=batch_size)
     return {
         **runs.record_of(experiment, judged, seconds),
         "pruning": found,

@@ -72,8 +72,8 @@ def test_out_of_memory_while_the_speed_is_measured_costs_the_speed_alone(monkeyp
 
     fails(torch.OutOfMemoryError("CUDA out of memory"))
     with reporting.listening() as said:
-        assert price._speeds([], examples, 1.0) is None
-    assert said.warnings[0].startswith("the speed was not measured: out of memory with 32 rows at once")
+        assert price._speeds([], examples, 1.0, 64) is None
+    assert said.warnings[0].startswith("the speed was not measured: out of memory with 64 rows at once")
     untimed = [{name: value for name, value in side("a", 0.9, 100, 4.0, 50.0).items() if name != "p50_ms"}] * 2
     points = [
         {"sparsity": 0.2, "price": {"split": "test", "main_metric": "accuracy", "sides": sides}}
@@ -82,7 +82,7 @@ def test_out_of_memory_while_the_speed_is_measured_costs_the_speed_alone(monkeyp
     assert front.table(points).header == ["sparsity", "accuracy", "points lost", "bytes"]
     fails(ValueError("a bug"))
     with pytest.raises(ValueError, match="a bug"):
-        price._speeds([], examples, 1.0)
+        price._speeds([], examples, 1.0, 64)
 
 
 def test_lineage_grows_from_run_to_run() -> None:
