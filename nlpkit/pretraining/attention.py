@@ -172,7 +172,7 @@ def through(kernel: Callable[..., torch.Tensor]) -> Callable[..., tuple[torch.Te
         rows, _, length, _ = query.shape
         near = -1 if given.get("sliding_window") is None else given["sliding_window"] - 1  # it counts the token itself
         packed = [states.transpose(1, 2).flatten(0, 1) for states in (query, key, value)]
-        if torch.is_autocast_enabled(query.device.type):  # which passes the kernel by, and rotary states are in fp32
+        if torch.is_autocast_enabled(query.device.type):  # it passes the kernel by, and rotary states may be in fp32
             packed = [states.to(torch.get_autocast_dtype(query.device.type)) for states in packed]
         out = kernel(
             *packed, starts, longest, scale=given.get("scaling"), window=(near, near), dropout=given.get("dropout", 0.0)
