@@ -2,17 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
-import functools
-import io
-import os
-import re
-import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import torch
@@ -20,6 +13,7 @@ from transformers.utils import ModelOutput
 
 from nlpkit import reporting
 from nlpkit.errors import UserError
+from nlpkit.inference.providers import PROVIDERS, first_line, how_to_install, obstacle, require_runtime
 from nlpkit.measurement import memory
 
 if TYPE_CHECKING:
@@ -29,10 +23,7 @@ if TYPE_CHECKING:
     from nlpkit.training.devices import Device
 
 PARAMETERS = "nlpkit.parameters"  # key of the file's metadata
-PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 RUNTIME = "ONNX Runtime"  # in the description of a device
-FOR_CPU, FOR_CUDA = "onnxruntime", "onnxruntime-gpu"  # distributions, which write into the same folder
-LAST_FOR_CUDA_12 = "<1.27"  # from 1.27 on the package index has FOR_CUDA for CUDA 13
 # operators that hold nearly all of the arithmetic of a transformer
 PRODUCTS = frozenset(
     ("MatMul", "Gemm", "FusedMatMul", "GemmFloat8", "MatMulInteger", "MatMulIntegerToFloat", "DynamicQuantizeMatMul")
@@ -40,134 +31,6 @@ PRODUCTS = frozenset(
 # of a run: what follows waits for it on the device, the CPU does not
 NO_WAIT = "disable_synchronize_execution_providers"
 RECORD_PLACES = "session.record_ep_graph_assignment_info"  # ONNX Runtime 1.24; older ones take it and do nothing
-# a graph of one node that gives back its input of one number
-IDENTITY = (
-    b'\x08\x07\x12\x00:7\n\x10\n\x01a\x12\x01b"\x08Identity\x12\x01gZ\x0f\n\x01a\x12\n\n\x08\x08\x01\x12\x04\n\x02\x08\x01'
-    b"b\x0f\n\x01b\x12\n\n\x08\x08\x01\x12\x04\n\x02\x08\x01B\x04\n\x00\x10\r"
-)
-LIBRARY = re.compile(r"(?:Failed to load |with error: )(\S*?[^/\s]+\.(?:so[.\d]*|dll))(?=:)")
-COLOUR = re.compile(r"\x1b\[[\d;]*m")
-
-
-def require_runtime() -> Any:
-    """The package onnxruntime.
-
-    Raises:
-        UserError: it is not installed.
-    """
-    try:
-        import onnxruntime
-    except ImportError as error:
-        raise UserError(
-            f"exported models run in ONNX Runtime, which is not installed: {error}", "pip install 'nlpkit[onnx]'"
-        ) from None
-    return onnxruntime
-
-
-class Obstacle(NamedTuple):
-    """What keeps ONNX Runtime from running on a device, and what to do about it."""
-
-    message: str
-    hint: str
-
-
-@functools.cache
-def obstacle(kind: str) -> Obstacle | None:
-    """What keeps ONNX Runtime from running on a kind of device (cpu, cuda, mps); None: nothing.
-
-    What it was built for says little: where the libraries of a provider cannot be loaded, a session runs on the CPU,
-    and a line on standard error is all that tells. So a graph of one node is opened, once in a process.
-
-    Raises:
-        UserError: ONNX Runtime is not installed.
-    """
-    runtime = require_runtime()
-    if kind == "cpu":
-        return None
-    if kind not in PROVIDERS:
-        return Obstacle(f"ONNX Runtime does not run on {kind} here", "Use --device cpu.")
-    if PROVIDERS[kind] not in runtime.get_available_providers():
-        if FOR_CUDA in _installed():
-            what = (
-                f"{FOR_CPU} and {FOR_CUDA} are both installed, and the files of the first are over those of the second"
-            )
-        else:
-            what = f"the {FOR_CPU} that is installed is for the CPU"
-        return Obstacle(f"ONNX Runtime does not run on {kind}: {what}", _for_gpu())
-    failed, providers = "", []
-    with _heard() as said:
-        # of torch's CUDA, where it is the same: they lie where the system does not look
-        if hasattr(runtime, "preload_dlls"):
-            runtime.preload_dlls()
-        try:
-            session = runtime.InferenceSession(IDENTITY, providers=[PROVIDERS[kind]], enable_fallback=0)
-            providers = session.get_providers()
-        except Exception as error:  # ONNX Runtime has one for each kind of failure
-            failed = _line(error)
-    if providers[:1] == [PROVIDERS[kind]]:
-        return None
-    missing = dict.fromkeys(Path(name).name for line in said for name in LIBRARY.findall(line))
-    lacking = [name for name in missing if "onnxruntime" not in name]
-    why = f"{', '.join(lacking)} cannot be loaded" if lacking else failed or _first_error(said)
-    return Obstacle(f"ONNX Runtime does not run on {kind}: {why}{_built_for(runtime)}", _for_gpu())
-
-
-def _installed() -> list[str]:
-    """Which distributions of ONNX Runtime there are."""
-    found = []
-    for name in (FOR_CPU, FOR_CUDA):
-        with contextlib.suppress(metadata.PackageNotFoundError):
-            metadata.version(name)
-            found.append(name)
-    return found
-
-
-def _built_for(runtime: Any) -> str:
-    """Of which CUDA ONNX Runtime and torch are."""
-    own = getattr(runtime, "cuda_version", None)
-    if own is None or torch.version.cuda is None:
-        return ""
-    return f" ({FOR_CUDA} {runtime.__version__} is for CUDA {own}, torch for CUDA {torch.version.cuda})"
-
-
-def _for_gpu() -> str:
-    """How to install an ONNX Runtime for the GPU, of the CUDA that torch has."""
-    major = (torch.version.cuda or "").partition(".")[0]
-    version = LAST_FOR_CUDA_12 if major == "12" else ""
-    return (
-        f"pip uninstall -y {FOR_CPU} {FOR_CUDA}; pip install '{FOR_CUDA}[cuda,cudnn]{version}'"
-        f"{f' (for CUDA {major}, as torch)' if major else ''}; or use --device cpu."
-    )
-
-
-@contextlib.contextmanager
-def _heard() -> Iterator[list[str]]:
-    """The lines that a library writes to standard output and standard error meanwhile, from C++ too, instead of there;
-    they are there when the block has ended."""
-    said: list[str] = []
-    printed = io.StringIO()
-    with tempfile.TemporaryFile() as file:
-        kept = os.dup(2)
-        os.dup2(file.fileno(), 2)
-        try:
-            with contextlib.redirect_stdout(printed):
-                yield said
-        finally:
-            os.dup2(kept, 2)
-            os.close(kept)
-            file.seek(0)
-            written = f"{printed.getvalue()}\n{file.read().decode(errors='replace')}"
-            said += [line.strip() for line in COLOUR.sub("", written).splitlines() if line.strip()]
-
-
-def _first_error(said: list[str]) -> str:
-    """Of the lines of a log."""
-    found = next((line.rpartition("] ")[2].lstrip(": ") for line in said if "[E:" in line), None)
-    return found or "it does not say why"
-
-
-def _line(error: BaseException) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
 def placed(model: Any, device: Device, options: DeviceOptions | None = None) -> Device:
@@ -282,13 +145,13 @@ class OnnxModel:
                 if memory.is_exhausted(error):
                     raise
                 raise UserError(
-                    f"{self.path} cannot be opened: {_line(error)}",
+                    f"{self.path} cannot be opened: {first_line(error)}",
                     "The file is damaged, or ONNX Runtime is too old for it.",
                 ) from error
             if session.get_providers()[0] != PROVIDERS[self.device.type]:
                 raise UserError(
                     f"{self.path}: ONNX Runtime runs it with {session.get_providers()[0]}, not on {self.device}",
-                    _for_gpu(),
+                    how_to_install(),
                 )
             self._session = session
             self._inputs = [item.name for item in self._session.get_inputs()]

@@ -77,6 +77,7 @@ def describe(torch: bool = True) -> dict[str, Any]:
         "compiler": _compiler(),
         "compile": {device: missing_to_compile(device) for device in ("cpu", "cuda")},
         "onnxruntime": _providers(),
+        "onnxruntime_on_cuda": _onnxruntime_on_cuda() if torch else None,
         "energy": _energy(gpu=torch),
         "versions": _versions(),
         "extras": _extras(),
@@ -268,6 +269,18 @@ def _providers() -> list[str] | None:
     except ImportError:
         return None
     return list(onnxruntime.get_available_providers())
+
+
+def _onnxruntime_on_cuda() -> str | None:
+    """Why ONNX Runtime does not run on the GPU that torch sees; None where it does, or one of the two is not there."""
+    import torch
+
+    if not torch.cuda.is_available() or _providers() is None:
+        return None
+    from nlpkit.inference import providers
+
+    found = providers.obstacle("cuda")
+    return f"{found.message}. {found.hint}" if found else None
 
 
 def _energy(*, gpu: bool) -> dict[str, str]:

@@ -46,10 +46,6 @@ class Gpu:
             return None
         return sorted(set(found) - _relatives()) if os.getpid() in found else None
 
-    def used_bytes(self) -> int:
-        """Of all processes."""
-        return int(self._nvml.nvmlDeviceGetMemoryInfo(self._handle).used)
-
     def joules(self) -> float | None:
         """That it has taken since the driver was loaded, updated about ten times a second; None before Volta."""
         with contextlib.suppress(self._nvml.NVMLError):

@@ -188,11 +188,11 @@ def _device_of_onnx(config: Config, device: Device) -> Device:
     Raises:
         UserError: ONNX Runtime does not run on the device that was named.
     """
-    from nlpkit.inference import onnx
+    from nlpkit.inference import onnx, providers
 
     kind = device.name.partition(":")[0]
     int8 = (config.to or "").startswith("onnx-int8")
-    if (found := onnx.obstacle(kind)) is not None:
+    if (found := providers.obstacle(kind)) is not None:
         if config.device != "auto":
             raise UserError(*found)
         return onnx.on_cpu(config, f"{found.message} ({found.hint})")

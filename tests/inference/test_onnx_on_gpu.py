@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -18,9 +19,10 @@ import torch
 from nlpkit import reporting
 from nlpkit.cli.app import main
 from nlpkit.errors import UserError
-from nlpkit.inference import onnx
+from nlpkit.inference import onnx, providers
 from nlpkit.inference.predictor import Predictor, TrainedModelOptions
-from nlpkit.recipes import quantize
+from nlpkit.measurement import environment
+from nlpkit.recipes import env, quantize
 
 OLD = tuple(map(int, metadata.version("transformers").split(".")[:2])) < (5, 21)
 pytestmark = pytest.mark.skipif(OLD, reason="this transformers has no quantizers for its exporters")
@@ -37,9 +39,9 @@ TEXTS = ["a good film", "awful soup and a rude clerk", ""]
 
 @pytest.fixture(autouse=True)
 def asked_anew() -> Iterator[None]:
-    onnx.obstacle.cache_clear()
+    providers.obstacle.cache_clear()
     yield
-    onnx.obstacle.cache_clear()
+    providers.obstacle.cache_clear()
 
 
 @pytest.fixture(scope="module")
@@ -52,14 +54,14 @@ def folders(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str
     return {to: place / to for to in ("onnx-fp32", "onnx-int8")}
 
 
-def runtime(writes: str = "", providers: tuple[str, ...] = (CPU,), error: Exception | None = None) -> Any:
-    """An ONNX Runtime that is built for CUDA 12; its sessions run with `providers` whatever they are asked for."""
+def runtime(writes: str = "", opened: tuple[str, ...] = (CPU,), error: Exception | None = None) -> Any:
+    """An ONNX Runtime that is built for CUDA 12; its sessions run with `opened` whatever they are asked for."""
 
     def session(*_: Any, **given: Any) -> Any:
         os.write(2, writes.encode())
         if error is not None:
             raise error
-        return SimpleNamespace(get_providers=lambda: list(providers))
+        return SimpleNamespace(get_providers=lambda: list(opened))
 
     def preload() -> None:
         print("Failed to load libcurand.so.10: libcurand.so.10: cannot open shared object file")
@@ -76,9 +78,9 @@ def runtime(writes: str = "", providers: tuple[str, ...] = (CPU,), error: Except
 def test_a_provider_that_gives_up_in_silence_is_found_out(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(onnx, "require_runtime", lambda: runtime(REFUSED))
+    monkeypatch.setattr(providers, "require_runtime", lambda: runtime(REFUSED))
     with pretended.cuda():
-        found = onnx.obstacle("cuda")
+        found = providers.obstacle("cuda")
     assert found is not None
     assert found.message == (
         "ONNX Runtime does not run on cuda: libcurand.so.10, libcublasLt.so.13 cannot be loaded "
@@ -92,15 +94,15 @@ def test_a_driver_that_refuses_is_named(monkeypatch: pytest.MonkeyPatch) -> None
     failed = RuntimeError("CUDA failure 35: CUDA driver version is insufficient for CUDA runtime version\nmore")
     silent = runtime(error=failed)
     silent.preload_dlls = lambda: None
-    monkeypatch.setattr(onnx, "require_runtime", lambda: silent)
-    found = onnx.obstacle("cuda")
+    monkeypatch.setattr(providers, "require_runtime", lambda: silent)
+    found = providers.obstacle("cuda")
     assert found is not None
     assert "CUDA failure 35: CUDA driver version is insufficient for CUDA runtime version" in found.message
 
 
 def test_a_provider_that_works_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(onnx, "require_runtime", lambda: runtime(providers=(CUDA, CPU)))
-    assert onnx.obstacle("cuda") is None
+    monkeypatch.setattr(providers, "require_runtime", lambda: runtime(opened=(CUDA, CPU)))
+    assert providers.obstacle("cuda") is None
 
 
 @pytest.mark.parametrize(
@@ -111,13 +113,35 @@ def test_a_provider_that_works_is_left_alone(monkeypatch: pytest.MonkeyPatch) ->
     ],
 )
 def test_packages_that_clash_are_named(monkeypatch: pytest.MonkeyPatch, installed: list[str], said: str) -> None:
-    monkeypatch.setattr(onnx, "_installed", lambda: installed)
+    monkeypatch.setattr(providers, "_installed", lambda: installed)
     monkeypatch.setattr(torch.version, "cuda", "12.6")
-    found = onnx.obstacle("cuda")
+    found = providers.obstacle("cuda")
     assert found is not None and said in found.message
     assert found.hint.startswith(
         "pip uninstall -y onnxruntime onnxruntime-gpu; pip install 'onnxruntime-gpu[cuda,cudnn]<1.27' (for CUDA 12"
     )
+
+
+def test_what_is_left_of_two_packages_when_one_is_removed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "onnxruntime", ModuleType("onnxruntime"))
+    with pytest.raises(
+        UserError, match="ONNX Runtime is installed in part: onnxruntime or onnxruntime-gpu was removed"
+    ):
+        providers.require_runtime()
+
+
+def test_env_says_that_a_provider_does_not_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it was built with is listed all the same."""
+    monkeypatch.setattr(
+        providers, "obstacle", lambda kind: providers.Obstacle(f"it does not run on {kind}", "Mend it.")
+    )
+    monkeypatch.setattr(environment, "_providers", lambda: [CUDA, CPU])
+    described = environment.describe()
+    assert described["onnxruntime_on_cuda"] is None, "there is no GPU"
+    with pretended.cuda():
+        assert environment._onnxruntime_on_cuda() == "it does not run on cuda. Mend it."
+    row = dict(env._software({**described, "onnxruntime_on_cuda": "it does not run on cuda. Mend it."}))["onnxruntime"]
+    assert row == f"{CUDA}, {CPU}; it does not run on cuda. Mend it."
 
 
 def test_auto_falls_back_to_the_cpu_with_a_word(folders: dict[str, Path], capsys: pytest.CaptureFixture[str]) -> None:
@@ -161,7 +185,9 @@ def test_quantize_looks_at_the_provider_before_it_exports(
 def test_what_quantize_takes_a_gpu_for(trained: Path, monkeypatch: pytest.MonkeyPatch, to: Any, chosen: str) -> None:
     """int8 of ONNX goes to the CPU, even where ONNX Runtime runs on the GPU, and so does what cannot run there."""
     works = to == "onnx-int8"
-    monkeypatch.setattr(onnx, "obstacle", lambda kind: None if works else onnx.Obstacle("it does not", "Mend it."))
+    monkeypatch.setattr(
+        providers, "obstacle", lambda kind: None if works else providers.Obstacle("it does not", "Mend it.")
+    )
     config = quantize.Config.model_validate({"model": str(trained), "to": to, "threads": 1})
     with pretended.cuda(), reporting.listening() as said:
         source = quantize._open(config)
@@ -267,7 +293,7 @@ def test_tf32_is_named() -> None:
 @pytest.mark.gpu
 def test_answers_of_the_gpu(folders: dict[str, Path], trained: Path, tmp_path: Path) -> None:
     """Float32 as on the CPU, bound to the GPU; float16 close to it; of int8 it is known what the GPU leaves."""
-    if (found := onnx.obstacle("cuda")) is not None:
+    if (found := providers.obstacle("cuda")) is not None:
         pytest.skip(found.message)
     model = str(folders["onnx-fp32"])
     wanted = Predictor(TrainedModelOptions(model=model, device="cpu")).outputs({"text": TEXTS})
