@@ -12,8 +12,8 @@ import torch
 from transformers.utils import ModelOutput
 
 from nlpkit import reporting
-from nlpkit.errors import UserError
-from nlpkit.inference.providers import PROVIDERS, first_line, how_to_install, obstacle, require_runtime
+from nlpkit.errors import UserError, first_line
+from nlpkit.inference.providers import PROVIDERS, how_to_install, obstacle, require_runtime
 from nlpkit.measurement import memory
 
 if TYPE_CHECKING:

@@ -242,10 +242,7 @@ class Predictor:
 
         for (part, rows), reduced in arriving(self._reduced_batches(parts())):
             if reduced.pop(NAN):
-                raise UserError(
-                    f"what the model gives is no number (NaN), in {self.device.precision}",
-                    "Its weights are damaged, or too large for this arithmetic: try --precision fp32.",
-                )
+                raise self._no_number()
             part.found.append(self.task.keep(reduced))
             part.left -= len(rows)
             if bar is not None:
@@ -257,6 +254,17 @@ class Predictor:
         yield from waiting  # those without rows
         if failed:
             raise failed[0]
+
+    def _no_number(self) -> UserError:
+        from nlpkit.inference.onnx import OnnxModel
+
+        exported = isinstance(self.model, OnnxModel)
+        return UserError(
+            f"what the model gives is no number (NaN), {'on' if exported else 'in'} "
+            f"{self.device.described if exported else self.device.precision}",
+            "Its weights are damaged, or too large for this arithmetic: try "
+            f"{'`nlpkit quantize --to onnx-fp32`' if exported else '--precision fp32'}.",
+        )
 
     def _chunk(self, beside: Any, examples: Mapping[str, Sequence[Any]]) -> _Chunk:
         chunk = _Chunk(beside, features.Cut(0, 0, 0, self.task.max_length))

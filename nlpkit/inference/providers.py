@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import torch
 
-from nlpkit.errors import UserError
+from nlpkit.errors import UserError, first_line
 
 PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 FOR_CPU, FOR_CUDA = "onnxruntime", "onnxruntime-gpu"  # distributions, which write into the same folder
@@ -149,8 +149,3 @@ def _first_error(said: list[str]) -> str:
     """Of the lines of a log."""
     found = next((line.rpartition("] ")[2].lstrip(": ") for line in said if "[E:" in line), None)
     return found or "it does not say why"
-
-
-def first_line(error: BaseException) -> str:
-    """What an error says, to the end of the line."""
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -124,24 +124,20 @@ def test_packages_that_clash_are_named(monkeypatch: pytest.MonkeyPatch, installe
 
 def test_what_is_left_of_two_packages_when_one_is_removed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "onnxruntime", ModuleType("onnxruntime"))
-    with pytest.raises(
-        UserError, match="ONNX Runtime is installed in part: onnxruntime or onnxruntime-gpu was removed"
-    ):
+    with pytest.raises(UserError, match="installed in part: onnxruntime or onnxruntime-gpu was removed"):
         providers.require_runtime()
 
 
 def test_env_says_that_a_provider_does_not_work(monkeypatch: pytest.MonkeyPatch) -> None:
     """What it was built with is listed all the same."""
-    monkeypatch.setattr(
-        providers, "obstacle", lambda kind: providers.Obstacle(f"it does not run on {kind}", "Mend it.")
-    )
+    monkeypatch.setattr(providers, "obstacle", lambda kind: providers.Obstacle(f"not on {kind}", "Mend it."))
     monkeypatch.setattr(environment, "_providers", lambda: [CUDA, CPU])
     described = environment.describe()
     assert described["onnxruntime_on_cuda"] is None, "there is no GPU"
     with pretended.cuda():
-        assert environment._onnxruntime_on_cuda() == "it does not run on cuda. Mend it."
-    row = dict(env._software({**described, "onnxruntime_on_cuda": "it does not run on cuda. Mend it."}))["onnxruntime"]
-    assert row == f"{CUDA}, {CPU}; it does not run on cuda. Mend it."
+        assert environment._onnxruntime_on_cuda() == "not on cuda. Mend it."
+    row = dict(env._software({**described, "onnxruntime_on_cuda": "not on cuda. Mend it."}))["onnxruntime"]
+    assert row == f"{CUDA}, {CPU}; not on cuda. Mend it."
 
 
 def test_auto_falls_back_to_the_cpu_with_a_word(folders: dict[str, Path], capsys: pytest.CaptureFixture[str]) -> None:
@@ -280,6 +276,15 @@ def test_torch_and_the_session_wait_for_each_other(folders: dict[str, Path], mon
         (CUDA, {"device_id": "1", "user_compute_stream": "77", "use_tf32": "0"}),
         CPU,
     ]
+
+
+def test_numbers_too_large_for_the_file_are_told_of(folders: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its arithmetic is not that of --precision."""
+    predictor = Predictor(TrainedModelOptions(model=str(folders["onnx-fp32"]), device="cpu", threads=1))
+    monkeypatch.setattr(predictor.task, "forward", lambda model, batch: torch.full((1, 2), torch.nan))
+    with pytest.raises(UserError, match="no number .NaN., on cpu .1 threads., ONNX Runtime") as error:
+        predictor.outputs({"text": TEXTS[:1]})
+    assert error.value.hint is not None and "quantize --to onnx-fp32" in error.value.hint
 
 
 def test_tf32_is_named() -> None:
