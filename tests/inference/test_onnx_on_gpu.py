@@ -282,7 +282,7 @@ def test_numbers_too_large_for_the_file_are_told_of(folders: dict[str, Path], mo
     """Its arithmetic is not that of --precision."""
     predictor = Predictor(TrainedModelOptions(model=str(folders["onnx-fp32"]), device="cpu", threads=1))
     monkeypatch.setattr(predictor.task, "forward", lambda model, batch: torch.full((1, 2), torch.nan))
-    with pytest.raises(UserError, match="no number .NaN., on cpu .1 threads., ONNX Runtime") as error:
+    with pytest.raises(UserError, match=r"no number .NaN., on cpu .1 threads., ONNX Runtime") as error:
         predictor.outputs({"text": TEXTS[:1]})
     assert error.value.hint is not None and "quantize --to onnx-fp32" in error.value.hint
 
