@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -309,9 +310,10 @@ class Predictor:
         """What the task reduces these rows to, in several batches where they do not fit into memory together."""
         import torch
 
-        batch = self.batch(part.inputs(rows))
+        inputs = part.inputs(rows)
+        batch = self.batch(inputs)
         try:
-            with torch.inference_mode():
+            with torch.inference_mode(), self._masked(inputs):
                 logits = self.logits(batch)
                 return [(rows, {**self.task.reduced(logits, batch), NAN: logits.isnan().any()})]
         except Exception as error:  # ONNX Runtime has classes of its own
@@ -326,9 +328,18 @@ class Predictor:
     def batch(self, rows: list[dict[str, Any]]) -> dict[str, torch.Tensor]:
         """Features (without bookkeeping) padded to one length, on the device."""
         made = self.collate(rows)
-        if not self._alone:  # from pinned memory alone a copy waits for nothing
-            made = {name: tensor.pin_memory() for name, tensor in made.items()}
-        return {name: tensor.to(self.device.name, non_blocking=not self._alone) for name, tensor in made.items()}
+        if self._alone:
+            return {name: tensor.to(self.device.name) for name, tensor in made.items()}
+        # from pinned memory alone a copy waits for nothing
+        return {name: part.pin_memory().to(self.device.name, non_blocking=True) for name, part in made.items()}
+
+    def _masked(self, rows: list[dict[str, Any]]) -> AbstractContextManager[None]:
+        """Where the model is told whether a batch of these rows has padding: it would ask the device."""
+        if self._alone:
+            return nullcontext()
+        from nlpkit.training import masks
+
+        return masks.taken_as_given(padded=len({len(row["input_ids"]) for row in rows}) > 1)
 
     def logits(self, batch: Mapping[str, torch.Tensor]) -> torch.Tensor:
         """What the model gives for a batch, as the task's `reduced` takes it."""

@@ -14,8 +14,12 @@ from transformers import PreTrainedModel, masking_utils
 
 
 @contextmanager
-def taken_as_given() -> Iterator[None]:
-    """Inside the block a batch with a mask is one with padding, and one without has neither padding nor packed rows."""
+def taken_as_given(*, padded: bool = True) -> Iterator[None]:
+    """Inside the block a batch with a mask is one with padding, and one without has neither padding nor packed rows.
+
+    Args:
+        padded: False: no batch has padding; the attention gets no mask, whatever else of the model reads it.
+    """
     functions = masking_utils.ALL_MASK_ATTENTION_FUNCTIONS
     before = {name: functions[name] for name in ("sdpa", "eager")}
     places = [
@@ -24,7 +28,7 @@ def taken_as_given() -> Iterator[None]:
     ]
     asked = [(place, name, getattr(place, name)) for place, name in places]
     for name, make in before.items():
-        functions[name] = _made(make)
+        functions[name] = _made(make, padded)
     for place, name in places:
         setattr(place, name, _nothing)
     try:
@@ -36,10 +40,12 @@ def taken_as_given() -> Iterator[None]:
             setattr(place, name, function)
 
 
-def _made(make: Callable[..., Any]) -> Callable[..., Any]:
+def _made(make: Callable[..., Any], padded: bool) -> Callable[..., Any]:
     """The function of an attention that makes its masks, without the look whether one is needed."""
 
     def function(*, attention_mask: Any = None, **arguments: Any) -> Any:
+        if not padded:
+            attention_mask = None
         if attention_mask is not None:
             arguments |= {"allow_is_causal_skip": False, "allow_is_bidirectional_skip": False}
         return make(attention_mask=attention_mask, **arguments)

@@ -377,7 +377,8 @@ class NlpkitTrainer(ResumableTrainer):
     def _evaluated(self, batch: Any) -> dict[str, torch.Tensor]:
         """What the task reduces a batch to, its mean `loss` and over how many label `entries`; nothing waits for it."""
         batch = self._prepare_inputs(batch)
-        logits = self.task.forward(self.model, batch)
+        with masks.taken_as_given() if self.args.device.type == "cuda" else contextlib.nullcontext():
+            logits = self.task.forward(self.model, batch)
         labels = batch["labels"]
         self.control = self.callback_handler.on_prediction_step(self.args, self.state, self.control)
         return {
