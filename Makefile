@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 NLPKIT := $(BIN)/nlpkit
 READY := $(VENV)/.ready
-# GPU=1 keeps the torch that pip finds for the machine instead of the pinned one
+# GPU=1 keeps the torch that pip finds for the machine instead of the pinned one, and adds what reads NVIDIA's driver
 CONSTRAINTS := $(if $(GPU),$(VENV)/constraints-gpu.txt,constraints.txt)
 DATA ?= sample:feedback
 RECIPES := $(notdir $(basename $(wildcard recipes/*.yaml)))
@@ -34,7 +34,7 @@ $(VENV)/constraints-gpu.txt: constraints.txt | $(VENV)/bin/python
 	grep -v '^torch==' constraints.txt > $@
 
 $(READY): pyproject.toml $(CONSTRAINTS) | $(VENV)/bin/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint $(CONSTRAINTS) --editable '.[quickstart,dev,xlsx,onnx]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint $(CONSTRAINTS) --editable '.[quickstart,dev,xlsx,onnx]' $(if $(GPU),nvidia-ml-py)
 	@touch $@
 
 install: $(READY)

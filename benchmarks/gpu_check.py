@@ -121,7 +121,7 @@ def work(spec: Mapping[str, Any]) -> int:
 
             spec = {**spec, "device": "cuda" if torch.cuda.is_available() else "cpu"}
         more = gpu_steps.STEPS[spec["step"]](spec, figures)
-        figures.write(done=True, more=more, device=spec["device"])
+        figures.write(done=True, more=more, device=spec["device"], gpu=gpu_steps.condition())
     except BaseException as error:
         traceback.print_exc()
         figures.write(error=f"{type(error).__name__}: {error}")

@@ -99,9 +99,9 @@ def make(folder: Path, given: Path | None, *, tiny: bool) -> dict[str, Any]:
     """
     clock, seconds = time.perf_counter, {}
     start = clock()
-    words = Words(300 if tiny else 20_000)
+    words = Words(300 if tiny else 40_000)
     train, validation, documents, questions, asked = (
-        (640, 64, 300, 12, 24) if tiny else (16_000, 1_000, 12_000, 128, 120)
+        (640, 64, 300, 12, 24) if tiny else (16_000, 1_000, 24_000, 128, 120)
     )
     data, corpus, squad = folder / "data", folder / "corpus.txt", folder / "qa.json"
     said = "made: word counts of the shipped sample, words of syllables"

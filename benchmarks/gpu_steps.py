@@ -6,7 +6,6 @@ import contextlib
 import gc
 import hashlib
 import itertools
-import os
 import statistics
 import time
 import weakref
@@ -22,7 +21,7 @@ import transformers
 from gpu_watch import Watch
 
 from nlpkit.errors import UserError
-from nlpkit.measurement import environment, memory
+from nlpkit.measurement import environment, memory, nvml
 from nlpkit.options import DeviceOptions
 from nlpkit.recipes import benchmark, distill, finetune, finetune_cls, finetune_qa, measured, pretrain_mlm
 from nlpkit.tasks.classification import TextClassification
@@ -125,40 +124,29 @@ def machine(spec: Mapping[str, Any], out: Out) -> dict[str, Any]:
     reason = f"{name} is not in the script's table" if cuda else NO_GPU
     out.put("datasheet", sheet and sheet / 1e12, "TFLOP/s", reason)
     process_memory(out, cuda)
-    return {"name": name, "datasheet": sheet, "environment": environment.describe()}
+    shared = nvml.sharing() if cuda else []
+    return {"name": name, "datasheet": sheet, "shared": shared, "environment": environment.describe()}
 
 
 def process_memory(out: Out, cuda: bool) -> None:
-    """Whether NVML tells the memory of this process: 512 MiB more must be 512 MiB more."""
-    name, unit = "memory of this process by NVML, planted 0.537", "GB"
-    if not cuda:
-        out.put(name, None, unit, NO_GPU)
-        return
-    try:
-        import pynvml
-    except ImportError:
-        out.put(name, None, unit, "the package nvidia-ml-py is not installed")
-        return
-    try:
-        pynvml.nvmlInit()
-        handle = pynvml.nvmlDeviceGetHandleByUUID(f"GPU-{torch.cuda.get_device_properties(0).uuid}")
-
-        def used() -> int | None:
-            listed = pynvml.nvmlDeviceGetComputeRunningProcesses(handle)
-            return next((entry.usedGpuMemory for entry in listed if entry.pid == os.getpid()), None)
-
-        before = used()
+    """Whether the driver tells the memory of this process: 512 MiB more must be 512 MiB more."""
+    found = nvml.gpu() if cuda else NO_GPU
+    before = planted = after = None
+    if not isinstance(found, str):
+        before = found.own_bytes()
         planted = torch.zeros(2**29, dtype=torch.uint8, device="cuda")
         torch.cuda.synchronize()
-        after = used()
-    except pynvml.NVMLError as error:
-        out.put(name, None, unit, str(error))
-        return
+        after = found.own_bytes()
+    why = found if isinstance(found, str) else "the driver does not name this process"
+    grown = None if before is None or after is None else (after - before) / GIGABYTE
+    out.put("memory of this process by the driver, planted 0.537", grown, "GB", why)
     del planted
-    if before is None or after is None:
-        out.put(name, None, unit, "NVML lists no process of this number: a container with numbers of its own?")
-    else:
-        out.put(name, (after - before) / GIGABYTE, unit)
+
+
+def condition() -> dict[str, Any] | None:
+    """Clock, temperature and power of the GPU, and what keeps its clock down; None where the driver does not tell."""
+    found = nvml.gpu() if torch.cuda.is_available() else NO_GPU
+    return None if isinstance(found, str) else found.state()
 
 
 def inputs(spec: Mapping[str, Any], out: Out) -> dict[str, Any]:
@@ -333,8 +321,8 @@ def pretraining(spec: Mapping[str, Any], out: Out, length: int) -> None:
         out.put(f"{name}waiting for data", 100 * watch.wait_share, "%")
         out.put(f"{name}peak memory", watch.peak / GIGABYTE if not sizes.tiny else None, "GB", NO_GPU)
         out.put(f"{name}attention", ", ".join(watch.attention()[:4]) or None, "", "no kernel of such a name")
-        launched = sum(count for _, count in watch.kernels or ()) if not sizes.tiny else None
-        out.put(f"{name}kernels a step", launched, "", NO_GPU)
+        launched = sum(count for _, count in watch.kernels or ()) if not sizes.tiny else 0
+        out.put(f"{name}kernels a step", launched or None, "", NO_GPU if sizes.tiny else "the profiler named none")
         del experiment, watch
         freed()
 
