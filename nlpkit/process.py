@@ -21,6 +21,7 @@ _DIVIDING = {
     "PARALLELISM_CONFIG": "a parallelism config",
 }
 _last_words: Callable[[NlpkitError], object] | None = None
+LAUNCHED_PRECISION = "ACCELERATE_MIXED_PRECISION"
 _RAYON = os.environ.get("RAYON_NUM_THREADS")  # as the user set it
 
 
@@ -123,6 +124,25 @@ def local_rank() -> int | None:
 def local_world_size() -> int:
     """How many of the processes are on this machine; all of them where what launched them does not tell."""
     return int(os.environ.get("LOCAL_WORLD_SIZE") or world_size())
+
+
+def launched_for_cpu() -> bool:
+    """Whether `accelerate launch` was asked to leave GPUs alone; a Trainer does, whatever else it is told."""
+    return os.environ.get("ACCELERATE_USE_CPU", "false").lower() in ("true", "1")
+
+
+def launched_precision() -> str | None:
+    """The arithmetic that `accelerate launch` was asked for; None where it was not.
+
+    Raises:
+        UserError: it is one that nlpkit does not have.
+    """
+    asked = os.environ.get(LAUNCHED_PRECISION, "no").lower()
+    if asked not in ("no", "bf16", "fp16"):
+        raise UserError(
+            f"`accelerate launch` was asked for {asked}", "nlpkit has bf16 and fp16: --mixed_precision bf16."
+        )
+    return None if asked == "no" else asked
 
 
 def is_main_process() -> bool:

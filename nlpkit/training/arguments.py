@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import importlib.util
 import json
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
+from nlpkit import process
 from nlpkit.errors import UserError, first_line
 from nlpkit.measurement import environment
 from nlpkit.options import RunOptions, TrainingOptions, flag_of, suggest
@@ -117,7 +119,7 @@ def training_arguments(
         if name in more:
             raise UserError(f"--trainer {name}: nlpkit sets this itself in such a run", "Leave it out.")
     try:
-        with devices.keeping_arithmetic():
+        with devices.keeping_arithmetic(), _as_chosen():
             return TrainingArguments(**{**arguments, **passed})
     except (ValueError, TypeError, ImportError) as error:
         raise UserError(f"TrainingArguments: {str(error).splitlines()[0]}") from error
@@ -157,13 +159,30 @@ def _passed(options: RunOptions) -> dict[str, Any]:
     return checked
 
 
+@contextlib.contextmanager
+def _as_chosen() -> Iterator[None]:
+    """Leave out the arithmetic of `accelerate launch`, which counts more than float32 in TrainingArguments."""
+    launched = os.environ.pop(process.LAUNCHED_PRECISION, None)
+    try:
+        yield
+    finally:
+        if launched is not None:
+            os.environ[process.LAUNCHED_PRECISION] = launched
+
+
 def _require_compiler(options: RunOptions, passed: Mapping[str, Any], device: Device) -> None:
     """See that what --compile needs is there: torch would look for it in the first step.
 
     Raises:
-        UserError: something is not.
+        UserError: something is not, or what launched the process compiles without being asked here.
     """
     wanted = options.compile or not {"torch_compile_mode", "torch_compile_backend"}.isdisjoint(passed)
+    launched = os.environ.get("ACCELERATE_DYNAMO_BACKEND", "no").lower()
+    if not wanted and launched != "no":
+        raise UserError(
+            f"`accelerate launch` was asked to compile with {launched}: here that is --compile",
+            f"Set its dynamo backend to no, and write --compile --trainer torch_compile_backend={launched}.",
+        )
     if not wanted or passed.get("torch_compile_backend", "inductor") != "inductor":  # no other compiles on its own
         return
     if missing := environment.missing_to_compile(device.name):

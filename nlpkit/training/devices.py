@@ -59,6 +59,10 @@ def choose(options: DeviceOptions) -> Device:
         )
     if several and wanted == "mps":
         raise UserError("--device mps is for one process: several cannot train together there", "Use --device cpu.")
+    if process.launched_for_cpu():
+        if wanted not in ("auto", "cpu"):
+            raise UserError(f"--device {options.device}: `accelerate launch` was asked for the CPU", "Leave out --cpu.")
+        wanted = "cpu"
     process.prepare_gpus()
     narrowed = _narrow(int(index or 0), options.device) if wanted in ("auto", "cuda") and not several else None
     import torch
@@ -78,7 +82,7 @@ def choose(options: DeviceOptions) -> Device:
     if wanted == "auto" and name != "cuda":
         _tell_of_unused_gpus()
     number = _take_gpu(narrowed) if name == "cuda" else None
-    precision = _arithmetic(options.precision, name)
+    precision = _arithmetic(_asked_precision(options.precision), name)
     by = f" by {why}" if why and not options.threads else ""
     chip = torch.cuda.get_device_name() if name == "cuda" else f"{torch.get_num_threads()} threads{by}"
     return Device(name, precision, f"{name} ({chip}), {precision}", number)
@@ -223,6 +227,18 @@ def address(properties: Any) -> str | None:
     if not hasattr(properties, "pci_bus_id"):  # a build for ROCm
         return None
     return f"{properties.pci_domain_id:08X}:{properties.pci_bus_id:02X}:{properties.pci_device_id:02X}.0"
+
+
+def _asked_precision(option: str) -> str:
+    """The option, or where that leaves it open what `accelerate launch` was asked for."""
+    launched = process.launched_precision()
+    if launched is None or launched == option:
+        return option
+    counts = launched if option == "auto" else option
+    reporting.current().note(
+        f"precision {counts}: `accelerate launch` was asked for {launched}, --precision is {option}"
+    )
+    return counts
 
 
 def _arithmetic(wanted: str, name: str) -> str:

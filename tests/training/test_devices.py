@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,8 @@ P100 = Card("Tesla P100-PCIE-16GB", (6, 0), 16 * pretended.GIB)
 
 @pytest.fixture(autouse=True)
 def as_a_user_begins(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in os.environ if name.startswith("ACCELERATE_")]:
+        monkeypatch.delenv(name)
     for name in ("CUDA_VISIBLE_DEVICES", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "NVIDIA_TF32_OVERRIDE"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(devices, "_used", None)
@@ -292,6 +296,60 @@ def test_compiling_without_a_compiler_is_refused_before_training(
         with pytest.raises(UserError, match=r"--compile needs a C\+\+ compiler .* on cpu"):
             arguments(tmp_path, device, **asked)
     assert arguments(tmp_path, device, compile=True, trainer={"torch_compile_backend": "aot_eager"}).torch_compile
+
+
+# --- what `accelerate launch` was asked for ---
+
+
+def test_the_launcher_is_followed_where_nothing_is_said_here(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """TrainingArguments take its arithmetic where they are told neither bf16 nor fp16: float32 would train in it."""
+    monkeypatch.setenv("ACCELERATE_MIXED_PRECISION", "bf16")
+    followed, said = choose("cpu"), choose("cpu", precision="fp32")
+    assert (followed.precision, said.precision) == ("bf16", "fp32")
+    assert arguments(tmp_path, followed).mixed_precision == "bf16"
+    assert arguments(tmp_path, said).mixed_precision == "no"
+    assert os.environ["ACCELERATE_MIXED_PRECISION"] == "bf16"
+    monkeypatch.setenv("ACCELERATE_MIXED_PRECISION", "fp8")
+    with pytest.raises(UserError, match="`accelerate launch` was asked for fp8"):
+        choose("cpu")
+
+
+def test_the_launcher_leaves_gpus_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ACCELERATE_USE_CPU", "True")
+    with pretended.cuda():
+        assert choose().name == "cpu"
+        with pytest.raises(UserError, match="--device cuda: `accelerate launch` was asked for the CPU"):
+            choose("cuda")
+
+
+def test_a_launcher_that_compiles_is_told_how_it_is_done_here(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("ACCELERATE_DYNAMO_BACKEND", "INDUCTOR")
+    with pytest.raises(UserError, match="`accelerate launch` was asked to compile with inductor"):
+        arguments(tmp_path, choose("cpu"))
+    monkeypatch.setenv("ACCELERATE_DYNAMO_BACKEND", "NO")
+    arguments(tmp_path, choose("cpu"))
+
+
+# --- on a real GPU ---
+
+
+@pytest.mark.gpu
+def test_what_is_recorded_is_what_the_driver_tells() -> None:
+    found = gpus.recorded(choose("cuda"))["gpu"]
+    assert found["name"] == torch.cuda.get_device_name()
+    assert found["number"] is not None and found["driver"] and found["cudnn"]
+
+
+@pytest.mark.gpu
+def test_blocks_of_memory_grow() -> None:
+    code = (
+        "from nlpkit.options import DeviceOptions; from nlpkit.training import devices; "
+        "devices.choose(DeviceOptions(device='cuda')); import torch; torch.ones(9, device='cuda'); "
+        "assert all(block['is_expandable'] for block in torch.cuda.memory_snapshot())"
+    )
+    given = {name: value for name, value in os.environ.items() if "ALLOC_CONF" not in name}
+    done = subprocess.run([sys.executable, "-c", code], env=given, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.gpu
