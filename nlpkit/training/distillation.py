@@ -109,7 +109,7 @@ class TeachingCollator:
         if self.lessons.logits is not None:
             batch[LESSON] = {"logits": self.lessons.logits.of(rows, _mask(batch))}
         elif self.lessons.features is not None:
-            batch[LESSON] = self.pad_asked([self.lessons.features[row] for row in rows])
+            batch[LESSON] = self.pad_asked(self.lessons.features.__getitems__(rows))  # at once, not one by one
         return batch
 
 

@@ -193,3 +193,33 @@ def test_replaced_tokens(full: bool, on_gpu: Any, tmp_path: Path, monkeypatch: p
     if not full:
         monkeypatch.setattr(sys.modules[__name__], "NOT_DETERMINISTIC", set())
     check(trainer)
+
+
+@pytest.mark.gpu
+def test_steps_of_a_real_gpu_do_not_wait(run_of: RunOf, tmp_path: Path) -> None:
+    options = options_of("classification", run_of("classification"))
+    training = {"device": "cuda", "max_steps": 4, "logging_steps": 50, "output": tmp_path / "run"}
+    trainer = finetune_cls.build(finetune_cls.Config(**options, **training))
+
+    class Watch(TrainerCallback):
+        def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+            torch.cuda.set_sync_debug_mode(
+                {1: "error", 3: "default"}.get(state.global_step, torch.cuda.get_sync_debug_mode())
+            )
+
+    trainer.add_callback(Watch())
+    trainer.train()
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("recipe", [finetune_qa, pretrain_mlm])
+def test_full_determinism_on_a_real_gpu(recipe: Any, run_of: RunOf, tmp_path: Path) -> None:
+    options: dict[str, Any] = options_of("question-answering", run_of("question-answering"))
+    if recipe is pretrain_mlm:
+        options = {"layers": 1, "hidden_size": 32, "max_length": 16, "objective": "rtd", "arch": "electra"}
+        options |= sources(tmp_path, 40)
+    training = {"device": "cuda", "max_steps": 2, "full_determinism": True, "output": tmp_path / "run"}
+    try:
+        recipe.run(recipe.Config(**options, **training))
+    finally:
+        torch.use_deterministic_algorithms(False)
