@@ -191,7 +191,7 @@ def train(
 
 
 def _release(*, compiled: bool) -> None:
-    """Give back what a failed run held: its parts hold each other, and compiled code the model that it was made of."""
+    """Give back what a failed run held: its parts hold each other, and CUDA graphs of compiled code their memory."""
     import torch
 
     from nlpkit.measurement import memory

@@ -351,6 +351,16 @@ def test_out_of_memory_in_one_process_ends_all(rank: int, said: str, options: di
     assert found is not None and found.name == "checkpoint-3"
 
 
+@pytest.mark.gpu
+@pytest.mark.skipif(torch.cuda.device_count() < 2, reason="needs two GPUs")
+def test_out_of_memory_in_one_process_ends_one_that_waits_in_nccl(options: dict[str, Any], tmp_path: Path) -> None:
+    asked = {**options, "device": "cuda", "eval_steps": 3, "batch_size": 4, "output": tmp_path / "run"}
+    first = HERE + SPENT.format(rank=1).replace("time.sleep(600)", "pass")
+    (code, _, errors), (other, _, _) = ranks(tmp_path, "finetune-cls", *flags(asked), first=first)
+    assert (code, other) == (1, 1)
+    assert "nlpkit: rank 1 of 2 failed: out of memory with --batch-size 4" in errors
+
+
 def test_what_the_main_process_is_saving_is_whole(options: dict[str, Any], tmp_path: Path) -> None:
     """The other one fails meanwhile."""
     output = tmp_path / "run"

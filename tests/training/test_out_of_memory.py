@@ -112,6 +112,31 @@ def test_the_failed_run_is_gone_before_the_next_is_built(
     assert made[0] == made[1]
 
 
+@pytest.mark.gpu
+def test_a_step_that_does_not_fit_leaves_no_memory_taken(
+    tiny_model: Path, run_of: RunOf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A real one: a step of 4,096 rows of 52 tokens keeps about a gigabyte for its gradients."""
+    rng = random.Random(5)
+    labels = ("negative", "positive")
+    made = [{"text": sentence(rng, labels[i % 2], 48), "label": labels[i % 2]} for i in range(4096)]
+    train = write_csv(tmp_path / "long.csv", made)
+    seen = at_the_second_build(monkeypatch, lambda: [torch.cuda.memory_allocated()])
+    _, total = torch.cuda.mem_get_info()
+    torch.cuda.set_per_process_memory_fraction((torch.cuda.memory_reserved() + 2**28) / total)
+    try:
+        finetuning(
+            tiny_model, run_of, tmp_path, output=tmp_path / "run", device="cuda", precision="fp32", data=None,
+            train_file=str(train), validation_file=str(tmp_path / "validation.csv"), batch_size=4096, max_steps=2,
+        )  # fmt: skip
+    finally:
+        torch.cuda.set_per_process_memory_fraction(1.0)
+    config = json.loads((tmp_path / "run" / "nlpkit.json").read_text())["config"]
+    assert config["batch_size"] < 4096 == config["batch_size"] * config["gradient_accumulation_steps"]
+    # besides what cuBLAS keeps to work in
+    assert len(seen) > 1 and max(taken for [taken] in seen) < seen[0][0] + 2**26
+
+
 @pytest.mark.parametrize(("command", "within"), [(finetuning, True), (finetuning, False), (pretraining, False)])
 def test_an_evaluation_that_does_not_fit_is_done_in_smaller_batches(
     command: Callable[..., None],
