@@ -166,6 +166,7 @@ def run_bare(spec: dict[str, Any], watch: sides.Stopwatch) -> dict[str, Any]:
         seen.add(batch)
     set_seed(spec["seed"])
     model = AutoModelForMaskedLM.from_pretrained(spec["model"]).to(spec["device"]).train()
+    model.set_attn_implementation(trainer.model.config._attn_implementation)  # documents are kept apart as in a
     encoder = torch.compile(model.bert) if spec["compile"] else model.bert
     arithmetic = torch.autocast(spec["device"], torch.bfloat16, enabled=spec["precision"] == "bf16")
     parameters = list(model.parameters())

@@ -371,7 +371,7 @@ def test_a_resumed_run_attends_as_it_began_where_it_can(installed: Any) -> None:
 
 
 @pytest.mark.parametrize("how", ["mask", "varlen_attn", "one document", "padding"])
-@pytest.mark.parametrize("arch", ["bert", "modernbert"])
+@pytest.mark.parametrize("arch", ["bert", "modernbert", "rtd"])
 def test_a_step_on_a_pretended_gpu_waits_for_nothing(arch: str, how: str) -> None:
     """With torch's own kernel: what it says of the shapes that it is given is right, forward and backward."""
     model, objective = made(arch)
@@ -396,6 +396,24 @@ def test_a_step_on_a_pretended_gpu_waits_for_nothing(arch: str, how: str) -> Non
     assert found == []
 
 
+@pytest.mark.parametrize("changes", [{"arch": "modernbert"}, {"arch": "electra", "objective": "rtd", "dropout": 0.0}])
+def test_a_run_by_a_kernel_is_the_run_by_the_mask(
+    changes: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = {**sources(tmp_path, 60), **changes, "max_length": 48, "max_steps": 4, "eval_steps": 2, "logging_steps": 1}
+    masked = pretrain(tmp_path / "masked", **given)
+    loop = Loop()
+    monkeypatch.setitem(KERNELS, "loop", loop)
+    monkeypatch.setattr("nlpkit.pretraining.attention.kernel_for", lambda model, device: ("loop", ""))
+    run = pretrain(tmp_path / "run", **given)
+    assert len(loop.calls) > 4
+    assert record(masked)["attention"] == "mask"
+    assert record(run)["attention"] == "loop"
+    for name in ("loss", "eval_loss"):
+        assert logged(run, name) == pytest.approx(logged(masked, name), rel=1e-4)
+    assert "loop" not in (run / "config.json").read_text()
+
+
 # --- compiled ---
 
 
@@ -411,8 +429,7 @@ def _(query: Any, key: Any, value: Any, starts: Any, longest: int, near: int) ->
     return torch.empty_like(query)
 
 
-@pytest.mark.parametrize("kernel", [False, True], ids=["mask", "kernel"])
-@pytest.mark.parametrize("arch", ["bert", "modernbert"])
+@pytest.mark.parametrize(("arch", "kernel"), [("bert", False), ("bert", True), ("modernbert", True), ("rtd", False)])
 def test_compiled_all_of_a_forward_pass_is_one_graph_for_every_batch(arch: str, kernel: bool) -> None:
     """Documents differ from batch to batch; how many starts there are is a dimension, for which there is a second."""
     from torch._dynamo.testing import CompileCounter
