@@ -151,10 +151,11 @@ def _result(
 ) -> Entry:
     ok = [launches[launch] for launch in sorted(launches) if launches[launch].status == "ok"]
     failed = [launches[launch] for launch in sorted(launches) if launches[launch].status != "ok"]
-    message = failed[0].message if failed else next((m.message for m in ok if m.message), None)
-    if ok and failed:
-        why = ": ".join(filter(None, (failed[0].status, message)))
-        message = f"{len(failed)} of {len(launches)} launches: {why}"
+    remarked = failed or [m for m in ok if m.message]
+    message = remarked[0].message if remarked else None
+    if remarked and len(remarked) < len(launches):
+        why = ": ".join(filter(None, (remarked[0].status if failed else None, message)))
+        message = f"{len(remarked)} of {len(launches)} launches: {why}"
     entry: Entry = {
         "subject": subject.name,
         "status": "ok" if ok else failed[0].status,

@@ -12,6 +12,7 @@ from made_up import BIG, OPENED, SMALL, measurement
 from nlpkit.measurement import machine, nvml, recorded, tables
 from nlpkit.measurement.results import document
 from nlpkit.measurement.spec import Measurement
+from nlpkit.measurement.sweep import ALONE
 
 COOL = {"mhz": 1980, "celsius": 40, "watts": 310.5, "slowed": []}
 HOT = {"mhz": 1215, "celsius": 84, "watts": 699.0, "slowed": ["power limit", "temperature (software)"]}
@@ -93,3 +94,10 @@ def test_a_gpu_that_was_left_alone_takes_no_room(gpu: Any) -> None:
     assert "GPU" not in tables.tables(made)[1].header
     assert not [said for said in tables.sentences(made) if "GPU" in said]
     assert ("gpu_slowed" in tables.csv_rows(made)[0]) == (gpu is not None)
+
+
+def test_what_was_measured_without_the_others_is_said_beside_its_figures() -> None:
+    made = document([BIG], OPENED, {}, [measurement("big", 0.02), measurement("big", 0.02, launch=1, message=ALONE)])
+    (result,) = made["points"][0]["results"]
+    assert (result["status"], result["message"]) == ("ok", f"1 of 2 launches: {ALONE}") and result["p50_ms"] == 20.0
+    assert tables.sentences(made) == [f"big, 1 x rows: 1 of 2 launches: {ALONE}"]
