@@ -67,6 +67,7 @@ class Machine:
     cards: tuple[Card, ...]
     current: int = 0
     initialized: bool = False
+    architectures: tuple[str, ...] = ("sm_60", "sm_75", "sm_80", "sm_90")  # that torch has kernels for
     calls: Counter[str] = field(default_factory=Counter)
     _seen: list[Card] | None = None
 
@@ -147,6 +148,7 @@ def cuda(*cards: Card) -> Iterator[Machine]:
         "get_device_name": lambda device=None: machine.card(device).name,
         "get_device_capability": lambda device=None: machine.card(device).capability,
         "get_device_properties": properties,
+        "get_arch_list": lambda: list(machine.architectures),
         "_check_bf16_tensor_supported": lambda device: True,
         "mem_get_info": lambda device=None: (machine.card(device).memory, machine.card(device).memory),
         **dict.fromkeys(

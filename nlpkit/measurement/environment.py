@@ -248,9 +248,14 @@ def missing_to_compile(device: str) -> str | None:
         return "the package triton"
     if device == "cpu" and _compiler() is None:
         return "a C++ compiler (g++, or the one that CXX names)"
-    if device == "cuda" and not any(map(shutil.which, [os.environ["CC"]] if "CC" in os.environ else ["gcc", "clang"])):
+    linux = sys.platform == "linux"  # elsewhere Triton brings its own, and the headers are a part of Python
+    if (
+        device == "cuda"
+        and linux
+        and not any(map(shutil.which, [os.environ["CC"]] if "CC" in os.environ else ["gcc", "clang"]))
+    ):
         return "a C compiler (gcc or clang, or the one that CC names)"
-    if not (Path(sysconfig.get_path("include")) / "Python.h").exists():
+    if linux and not (Path(sysconfig.get_path("include")) / "Python.h").exists():
         return "the headers of Python (Python.h, in a package python3-dev or python3-devel)"
     return None
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
+import re
 import sys
 import time
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ from nlpkit.measurement import machine
 from nlpkit.measurement.timing import synchronizer
 from nlpkit.options import DeviceOptions
 
+ARCHITECTURE = re.compile(r"(sm|compute)_(\d+)")  # as torch names what it has kernels for
 RATE_SECONDS = 0.5  # that measuring the rate of matrix products may take
 # "1 of 0,1": that CUDA_VISIBLE_DEVICES was narrowed to 1, and what it was before; for processes that this one starts
 _NARROWED = "NLPKIT_VISIBLE_GPU"
@@ -64,6 +66,8 @@ def choose(options: DeviceOptions) -> Device:
             raise UserError(f"--device {options.device}: `accelerate launch` was asked for the CPU", "Leave out --cpu.")
         wanted = "cpu"
     process.prepare_gpus()
+    if several:
+        _widen()  # what began them may have worked on one
     narrowed = _narrow(int(index or 0), options.device) if wanted in ("auto", "cuda") and not several else None
     import torch
 
@@ -75,13 +79,18 @@ def choose(options: DeviceOptions) -> Device:
     mps = torch.backends.mps.is_available() and not several
     found = {"cuda": torch.cuda.is_available(), "mps": mps, "cpu": True}
     name = wanted if wanted != "auto" else next(kind for kind in ("cuda", "mps", "cpu") if found[kind])
-    if narrowed and not found["cuda"]:
-        _widen(narrowed)
+    if not found["cuda"]:
+        _widen()
     if not found[name]:
         raise _no_such_device(options.device, name, index)
     if wanted == "auto" and name != "cuda":
         _tell_of_unused_gpus()
     number = _take_gpu(narrowed) if name == "cuda" else None
+    if number is not None and (lacking := _without_kernels(number)):
+        if wanted == "cuda" or several:
+            raise UserError(f"--device {options.device}: {lacking}", "pytorch.org says which has; or --device cpu.")
+        reporting.current().warn(f"{lacking}; the CPU works")
+        name, number = "cpu", None
     precision = _arithmetic(_asked_precision(options.precision), name)
     by = f" by {why}" if why and not options.threads else ""
     chip = torch.cuda.get_device_name() if name == "cuda" else f"{torch.get_num_threads()} threads{by}"
@@ -134,12 +143,12 @@ def visible() -> str | None:
     return None if before == "all" else before
 
 
-def _widen(narrowed: str) -> None:
-    """Take back what `_narrow` did, where torch finds no GPU."""
+def _widen() -> None:
+    """Take back what `_narrow` did, here or in the process that began this."""
     before = visible()
-    if os.environ.pop(_NARROWED, None) is None or os.environ.get("CUDA_VISIBLE_DEVICES") != narrowed:
+    if os.environ.pop(_NARROWED, None) is None:
         return
-    del os.environ["CUDA_VISIBLE_DEVICES"]
+    os.environ.pop("CUDA_VISIBLE_DEVICES", None)
     if before is not None:
         os.environ["CUDA_VISIBLE_DEVICES"] = before
 
@@ -195,6 +204,26 @@ def _take_gpu(narrowed: str | None) -> int:
     number = rank % count  # a batch system may show each process one GPU, its own
     torch.cuda.set_device(number)
     return number
+
+
+def _without_kernels(number: int) -> str | None:
+    """In words, that torch was built without kernels for a GPU: every one would fail."""
+    import torch
+
+    major, minor = torch.cuda.get_device_capability(number)
+    codes = [match for match in map(ARCHITECTURE.match, torch.cuda.get_arch_list()) if match]
+    if torch.version.cuda is None or not codes:
+        return None
+    # binaries run on later GPUs of the same major version, PTX is compiled for any later one
+    runs = [
+        10 * major + minor >= int(code[2]) and (code[1] == "compute" or int(code[2]) // 10 == major) for code in codes
+    ]
+    if any(runs):
+        return None
+    return (
+        f"torch {torch.__version__} has no kernels for {torch.cuda.get_device_name(number)} (compute capability "
+        f"{major}.{minor}), but for {', '.join(code[0] for code in codes)}"
+    )
 
 
 def _require_own_gpu(narrowed: str | None) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -149,6 +150,28 @@ def test_each_process_takes_the_gpu_of_its_local_rank(monkeypatch: pytest.Monkey
         assert gpus.shown(device).startswith("cuda (Tesla T4), fp16, 2 processes; 1 of 3 GPUs idle")
         with pretended.tensors():
             assert torch.nn.Linear(2, 2).to(device.name).weight.device == torch.device("cuda:1")
+
+
+def test_processes_see_all_gpus_although_what_began_them_worked_on_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pretended.cuda(H200, T4) as machine:
+        choose("cuda:0")
+        of_rank(monkeypatch, 1)
+        machine.initialized, machine._seen = False, None  # in a process of its own
+        assert choose().described == "cuda (Tesla T4), fp16"
+        assert "CUDA_VISIBLE_DEVICES" not in os.environ
+
+
+@pytest.mark.parametrize("built", [("sm_75", "sm_80", "compute_120"), ("sm_61",)])
+def test_a_gpu_that_torch_has_no_kernels_for(built: tuple[str, ...], said: list[str]) -> None:
+    with pretended.cuda(P100) as machine:
+        machine.architectures = built
+        lacking = r"torch .* has no kernels for Tesla P100-PCIE-16GB \(compute capability 6.0\), but for " + built[0]
+        with pytest.raises(UserError, match=lacking):
+            choose("cuda")
+        assert choose().name == "cpu"
+        assert re.match(lacking, said[0]) and said[0].endswith("; the CPU works")
+        machine.architectures = ("sm_50", "compute_50")
+        assert choose().name == "cuda"
 
 
 def test_a_batch_system_shows_each_process_its_own_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
