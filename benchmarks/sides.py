@@ -35,10 +35,10 @@ class Stopwatch:
 
     def now(self) -> float:
         """The time when everything that was started is done."""
-        if self.device == "cuda":
-            import torch
+        if self.device != "cpu":
+            from nlpkit.measurement import timing
 
-            torch.cuda.synchronize()
+            timing.synchronizer(self.device)()
         return time.perf_counter()
 
     @contextlib.contextmanager
