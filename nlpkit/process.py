@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import os
 import platform
@@ -162,14 +161,3 @@ def speak_last(error: NlpkitError) -> None:
         _last_words(error)
     else:
         sys.stderr.write(f"nlpkit: {error}\n")
-
-
-def leave(code: int) -> None:
-    """End this process at once, from whatever thread; its folders are given back, what it has said is written."""
-    from nlpkit.runs import lock
-
-    lock.give_all_back()
-    for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(OSError, ValueError, AttributeError):
-            stream.flush()
-    os._exit(code)

@@ -13,6 +13,7 @@ import json
 import os
 import platform
 import socket
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -22,6 +23,7 @@ from typing import Any
 
 from nlpkit import interrupts, process
 from nlpkit.errors import Interrupted, NlpkitError, RunError, first_line
+from nlpkit.runs import lock
 
 LOOK = 1.0  # seconds between two looks
 GRACE = 2.0  # seconds for one that hears of a failure to fail by itself: what is wrong for all, each says by itself
@@ -188,7 +190,11 @@ class _Watch:
                 self._store.set(self._said, "")
         else:
             self._wait_for_the_main_process()
-        process.leave(RunError.exit_code)
+        lock.give_all_back()
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(OSError, ValueError, AttributeError):
+                stream.flush()
+        os._exit(RunError.exit_code)
 
     # --- in the process that fails ---
 

@@ -202,6 +202,7 @@ class ResumableTrainer(Trainer):
                         f"Lower {'--eval-batch-size or ' if size > 1 else ''}--max-length.",
                     ) from error
             self.args.per_device_eval_batch_size = size // 2
+            self.__dict__.pop("_eval_dataloaders", None)  # those that Trainer keeps, with workers that persist
             reporting.current().warn(
                 f"the {self.args.device.type} ran out of memory in an evaluation with --eval-batch-size {size}; going "
                 f"on with --eval-batch-size {size // 2}"

@@ -8,6 +8,7 @@ import random
 import weakref
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -171,6 +172,20 @@ def test_an_evaluation_that_does_not_fit_is_done_in_smaller_batches(
     assert made == whole
     metrics = [json.loads((tmp_path / run / "nlpkit.json").read_text())["metrics"] for run in ("run", "whole")]
     assert metrics[0]["validation"] == pytest.approx(metrics[1]["validation"], abs=1e-5)
+
+
+def test_a_loader_that_is_kept_with_its_workers_is_made_anew() -> None:
+    """It would go on with batches of its own size."""
+    made: Any = SimpleNamespace(
+        args=SimpleNamespace(per_device_eval_batch_size=4, device=torch.device("cpu")), _eval_dataloaders={"eval": 4}
+    )
+
+    def judge() -> int:
+        if vars(made).setdefault("_eval_dataloaders", {"eval": made.args.per_device_eval_batch_size})["eval"] > 1:
+            raise torch.OutOfMemoryError(SAID)
+        return 7
+
+    assert ResumableTrainer.judged(made, judge) == 7
 
 
 def test_an_evaluation_in_which_one_row_does_not_fit_is_one_message(

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 
 import pytest
 
+from nlpkit import process
+from nlpkit.errors import RunError
 from nlpkit.training import together
 from nlpkit.training.schedules import Budget
 
@@ -76,3 +78,8 @@ def test_progress_goes_by_what_was_agreed_on() -> None:
     budget.count_from(20, 12.0)
     assert budget.progress(20) == pytest.approx(0.2)
     assert budget.progress(10**6) == 1.0
+
+
+def test_a_caller_in_python_is_told_on_standard_error(capsys: pytest.CaptureFixture[str]) -> None:
+    process.speak_last(RunError("rank 1 of 2 failed: out of memory", "Lower --batch-size."))
+    assert capsys.readouterr().err == "nlpkit: rank 1 of 2 failed: out of memory\nLower --batch-size.\n"
