@@ -136,10 +136,18 @@ class Steps:
         folder: for all that is made.
         fresh: whether a process begins from nothing; else it is forked, which spares it the imports, as long as CUDA
             has not been touched here.
+
+    Attributes:
+        interrupted: whether a step was, by Ctrl-C or SIGTERM.
     """
 
     def __init__(self, folder: Path, *, fresh: bool) -> None:
         self.folder, self.fresh = folder, fresh
+        self.interrupted = False
+
+    def interrupt(self, *_: Any) -> None:
+        """End the step that is under way, and begin no other."""
+        self.interrupted = True
 
     def run(self, spec: dict[str, Any], seconds: float) -> dict[str, Any]:
         """The answer of a step: its figures, `status`, `seconds`, `error` and what was said where it failed."""
@@ -151,7 +159,7 @@ class Steps:
         started = time.monotonic()
         pid = self._started(spec, log)
         code = None
-        while code is None and time.monotonic() - started < seconds:
+        while code is None and time.monotonic() - started < seconds and not self.interrupted:
             found, status = os.waitpid(pid, os.WNOHANG)
             code = os.waitstatus_to_exitcode(status) if found else None
             time.sleep(0.02)
@@ -164,7 +172,7 @@ class Steps:
             answer |= json.loads(Path(spec["answer"]).read_text(encoding="utf-8"))
         status = "done" if code == 0 and answer.pop("done", False) else "failed"
         if code is None:
-            status, answer["error"] = "failed", f"cut after {seconds:.0f} s"
+            answer["error"] = "interrupted" if self.interrupted else f"cut after {seconds:.0f} s"
         elif status == "failed" and "error" not in answer:
             answer["error"] = f"ended with exit code {code}"
         said = {"said": log.read_text(encoding="utf-8", errors="replace")[-TAIL:]} if status == "failed" else {}
@@ -189,6 +197,8 @@ class Steps:
         code = 1
         try:
             os.setsid()
+            for number in (signal.SIGINT, signal.SIGTERM):
+                signal.signal(number, signal.SIG_DFL)
             out = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
             os.dup2(out, 1)
             os.dup2(out, 2)
@@ -294,6 +304,10 @@ def checked(options: argparse.Namespace, folder: Path, started: float) -> int:
     """Run the steps in a folder; see `main`."""
     from nlpkit.measurement import machine
 
+    steps = Steps(folder, fresh=options.fresh)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, steps.interrupt)
+
     if not options.fresh:
         import gpu_steps
 
@@ -302,7 +316,6 @@ def checked(options: argparse.Namespace, folder: Path, started: float) -> int:
         gc.collect()
         gc.freeze()  # each run collects several times, which takes longer the more there is to go through
     gpus = machine.gpus()
-    steps = Steps(folder, fresh=options.fresh)
     spec: dict[str, Any] = {"device": options.device, "data": options.data and str(options.data.resolve())}
     document: dict[str, Any] = {
         "schema": SCHEMA,
@@ -317,8 +330,9 @@ def checked(options: argparse.Namespace, folder: Path, started: float) -> int:
     for name in options.only:
         left = 60 * options.minutes - (time.monotonic() - started)
         missing = [needed for needed in ALWAYS if document["steps"].get(needed, {"status": "done"})["status"] != "done"]
-        if missing or left < 5:
+        if steps.interrupted or missing or left < 5:
             why = f"{missing[0]} failed" if missing else f"the {options.minutes:g} minutes are over"
+            why = "interrupted" if steps.interrupted else why
             result: dict[str, Any] = {"status": "not run", "seconds": 0.0, "figures": {}, "error": why}
         else:
             result = steps.run({**spec, "step": name}, min(SECONDS[name], left))
@@ -346,6 +360,9 @@ def checked(options: argparse.Namespace, folder: Path, started: float) -> int:
     failed = [name for name, result in document["steps"].items() if result["status"] != "done"]
     unmet = sum(aim["met"] is False for aim in document["aims"])
     print(f"{document['note'] or document['machine'].get('name')}: {document['seconds']} s, {unmet} aims not met")
+    if steps.interrupted:
+        print(f"interrupted; what was measured stands in {options.json}", file=sys.stderr)
+        return 130
     if failed:
         print(f"not done: {', '.join(failed)}; what they said stands in {options.json}", file=sys.stderr)
     else:

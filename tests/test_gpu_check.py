@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import subprocess
 import sys
 import time
 import warnings
 from pathlib import Path
+from subprocess import PIPE
 from types import SimpleNamespace
 from typing import Any
 
@@ -71,14 +73,15 @@ def test_a_step_that_fails_is_named_and_the_others_go_on(tmp_path: Path) -> None
 
 def test_a_step_beyond_its_time_leaves_what_it_has(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def slow(spec: dict[str, Any]) -> int:
-        gpu_check.Figures(Path(spec["answer"])).put("first", 1.5, "s")
+        gpu_check.Figures(Path(spec["answer"])).put("process", os.getpid())
         time.sleep(60)
         return 0
 
     monkeypatch.setattr(gpu_check, "work", slow)
     found = gpu_check.Steps(tmp_path, fresh=False).run({"step": "waits"}, 0.5)
     assert found["status"] == "failed" and found["error"] == "cut after 0 s"
-    assert found["figures"] == {"first": {"value": 1.5, "unit": "s"}}
+    with pytest.raises(ProcessLookupError):
+        os.kill(found["figures"]["process"]["value"], 0)
 
 
 def test_the_window_holds_the_rows_and_tokens_of_an_epoch(tiny_model: Path, tmp_path: Path) -> None:
@@ -106,6 +109,21 @@ def test_the_window_holds_the_rows_and_tokens_of_an_epoch(tiny_model: Path, tmp_
     of_a_token = [6 * weights + 12 * 2 * 32 * (size // rows) for rows, size, *_ in watch.batches]
     tokens = [int(mask.sum()) for _, _, mask, _ in watch.batches]
     assert watch.flops(model) == sum(a * b for a, b in zip(of_a_token, tokens, strict=True))
+
+
+def test_an_interrupt_ends_the_step_and_keeps_what_there_is(tmp_path: Path) -> None:
+    arguments = ["--device", "cpu", "--json", "out.json", "--only", "waits,determinism"]
+    out = tmp_path / "out.json"
+    # as `timeout` ends it: the process of the step, in a session of its own, hears nothing of that
+    with forked.Popen([sys.executable, "-c", CALL, *arguments], cwd=tmp_path, stdout=PIPE, stderr=PIPE) as process:
+        while not (out.exists() and "inputs" in json.loads(out.read_text())["steps"]):
+            time.sleep(0.02)
+        process.terminate()
+        _, said = process.communicate(timeout=60)
+    found = json.loads(out.read_text())["steps"]
+    assert process.returncode == 130 and b"interrupted; what was measured stands in out.json" in said
+    assert found["inputs"]["status"] == "done" and found["waits"]["error"] == "interrupted"
+    assert found["determinism"] == {"status": "not run", "seconds": 0.0, "figures": {}, "error": "interrupted"}
 
 
 class Event:
