@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import torch
 
 from nlpkit.data import features
 from nlpkit.inference.speed import of_like_length
+from nlpkit.training import masks
 
 if TYPE_CHECKING:
     from nlpkit.measurement.opening import Model
@@ -130,20 +133,33 @@ def _whole(net: Any, batch: Batch) -> Any:
     return net(**batch)
 
 
+def _masked(model: Model, batch: Batch) -> Callable[[], AbstractContextManager[None]]:
+    """What a call is made within: on CUDA the model is told whether the batch has padding, as in training and when it
+    answers, where it would wait to find out. Compiled code does not look.
+    """
+    mask = batch.get("attention_mask")
+    if model.device.name != "cuda" or model.exported or mask is None or model.net._compiled_call_impl is not None:
+        return nullcontext
+    return partial(masks.taken_as_given, padded=not bool(mask.all()))
+
+
 def _forward(model: Model, batch: Batch, forward: Callable[[Any, Batch], Any]) -> Call:
-    net = model.net
+    net, masked = model.net, _masked(model, batch)
 
     def call() -> Any:
-        with torch.inference_mode():
+        with torch.inference_mode(), masked():
             return model.weights.call(lambda: forward(net, batch))
 
     return call
 
 
 def _step(model: Model, batch: Batch, optimizer: torch.optim.Optimizer, scaler: torch.amp.GradScaler) -> Call:
+    masked = _masked(model, batch)
+
     def call() -> None:
         optimizer.zero_grad(set_to_none=True)
-        loss = model.weights.call(lambda: _loss(model, batch))
+        with masked():
+            loss = model.weights.call(lambda: _loss(model, batch))
         scaler.scale(loss).backward()
         scaler.step(optimizer)
         scaler.update()

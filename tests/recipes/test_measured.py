@@ -301,15 +301,21 @@ def test_a_model_that_is_released_leaves_the_gpu() -> None:
 
 
 def test_models_on_one_gpu_leave_each_other_room() -> None:
-    with pretended.cuda() as machine, pretended.tensors(), pretended.waits():
+    with pretended.cuda() as machine, pretended.tensors(), pretended.waits() as waited:
         worker = Worker()
         request = opening("bert", overrides=TINY, config_only=True)
         request["config"]["device"] = "cuda"
         assert asked(worker, **request, others=True)["ok"]
         made: list[str] = []
-        for mode in ("inference", "training"):
+        kinds = {"inference": torch.bfloat16, "training": torch.float32}
+        for mode in kinds:
             found = asked(worker, "prepare", point=point(8, mode=mode))
             assert found["ok"], found
+            waited.clear()
+            worker._prepared.calls[0]()
+            # as training does it, and predict
+            assert {weight.dtype for weight in worker.model.net.parameters()} == {kinds[mode]}
+            assert waited == []
             worker._prepared.calls = [lambda: made.append("a"), lambda: made.append("b")]
             asked(worker, "warm", seconds=0.0)
             freed = machine.calls["empty_cache"]
