@@ -160,7 +160,7 @@ class DistillationTrainer(NlpkitTrainer):
         shared = self.lessons.features is None
         # a batch of the teacher's own is compared token by token: both are padded alike
         readers, rows = [model, *([self.teacher.model] if shared else [])], self.splits["train"].for_training()
-        return padding.collator(self.task, tokenizer, readers, rows, align=shared)
+        return padding.collator(self.task, tokenizer, readers, rows, align=shared and self.grouped)
 
     def _collate_asked(self) -> Collate:
         """What makes the batches that the teacher reads, where they are not the student's."""

@@ -308,7 +308,9 @@ class NlpkitTrainer(ResumableTrainer):
         """
         if device.type != "cuda":
             return self.task.collate(tokenizer)
-        return padding.collator(self.task, tokenizer, [model], self.splits["train"].for_training())
+        rows = self.splits["train"].for_training()
+        # random batches have the losses of a plain Trainer, digit for digit
+        return padding.collator(self.task, tokenizer, [model], rows, align=self.grouped)
 
     def compute_loss(self, model: Any, inputs: Any, *arguments: Any, **keywords: Any) -> Any:
         beside = self.task.beside - {"labels"}  # which Trainer takes out itself

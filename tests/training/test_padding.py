@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pretended
 import pytest
 import torch
 import transformers as hf
@@ -91,6 +92,21 @@ def test_masks_that_are_taken_as_given_give_the_same(attention: str) -> None:
             reader(**whole, attention_mask=torch.ones_like(batch["input_ids"])).logits, reader(**whole).logits
         )
     assert torch.equal(reader(**batch).logits, before)
+
+
+@pytest.mark.parametrize("kind", ["Bert", "GPT2", "ModernBert", "RoFormer"])
+def test_no_forward_pass_waits(kind: str) -> None:
+    """Which stock transformers do for padding, packed rows and a warning about a missing mask."""
+    reader, batch = model(kind), PaddingCollator(make_tokenizer())(list(rows(5, 11)))
+    even = {"input_ids": batch["input_ids"][1:]}
+    with pretended.cuda(), pretended.tensors():
+        reader.to("cuda").train()
+        padded, even = ({name: part.to("cuda") for name, part in given.items()} for given in (batch, even))
+        with pretended.waits() as stock:
+            reader(**padded), reader(**even)
+        with pretended.waits() as waits, masks.taken_as_given():
+            reader(**padded), reader(**even)
+    assert stock and not waits
 
 
 @pytest.mark.gpu

@@ -22,7 +22,7 @@ from torch._subclasses.fake_tensor import unset_fake_temporarily
 from torch.utils._python_dispatch import TorchDispatchMode
 from transformers import TrainerCallback
 
-from nlpkit.recipes import distill, finetune_cls, finetune_ner, finetune_qa, pretrain_mlm
+from nlpkit.recipes import distill, finetune_cls, finetune_ner, finetune_qa, pretrain_mlm, prune
 from nlpkit.training import arguments, devices, dropout, padding
 from tests.pretraining.helpers import sources
 
@@ -151,6 +151,21 @@ def test_fine_tuning(task: str, on_gpu: Any, run_of: RunOf) -> None:
 def test_class_weights(on_gpu: Any, run_of: RunOf) -> None:
     options = options_of("classification", run_of("classification"))
     check(on_gpu(finetune_cls, **options, class_weights="balanced", label_smoothing=0.1))
+
+
+def test_fp16(on_gpu: Any, run_of: RunOf, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The scale of the loss is found on the device too."""
+    options = options_of("classification", run_of("classification"))
+    made = devices.Device
+    monkeypatch.setattr(
+        devices, "Device", lambda name, _, *rest: made(name, "fp16" if name == "cuda" else "fp32", *rest)
+    )
+    check(on_gpu(finetune_cls, **options))
+
+
+def test_pruning(on_gpu: Any, run_of: RunOf) -> None:
+    options = {"criterion": "movement", "sparsity": 0.5, "epochs": 2, "distill": True}
+    check(on_gpu(prune, model=str(run_of("classification")), **options))
 
 
 @pytest.mark.parametrize("task", ["regression", "multi-label", "token-classification", "question-answering"])
