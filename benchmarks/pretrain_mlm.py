@@ -65,8 +65,8 @@ class Seen:
 
         total = dict.fromkeys(("tokens", "content", "positions", "predicted"), 0)
         for ids, mask, labels in self.batches[warmup:]:
-            # nlpkit leaves the mask out where nothing is padding; a 4-dimensional one keeps packed documents apart
-            real = mask.bool() if mask is not None and mask.dim() == 2 else torch.ones_like(ids, dtype=torch.bool)
+            # nlpkit leaves the mask out where nothing is padding
+            real = mask.bool() if mask is not None else torch.ones_like(ids, dtype=torch.bool)
             special = torch.isin(ids, torch.tensor(self.special, device=ids.device))
             total["tokens"] += int(real.sum())
             total["content"] += int((real & ~special).sum())

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from nlpkit.training.devices import Device
 
+ALIGNED = 8  # numbers that rows of a bias begin a multiple of apart, or CUDA's attention copies it in each layer
 MASK = "mask"  # the name of attention by a bias; those of kernels are the keys of `KERNELS`
 WIDEST_HEAD, HEAD_STEP = 256, 8  # of the flash kernels
 AMPERE = (8, 0)  # the first compute capability that they run on
@@ -68,7 +69,9 @@ def bias_of(documents: torch.Tensor, window: int | None, dtype: torch.dtype) -> 
     apart = documents[:, None, :, None] != documents[:, None, None, :]
 
     def bias(hidden: torch.Tensor) -> torch.Tensor:
-        return torch.zeros(hidden.shape, dtype=dtype, device=hidden.device).masked_fill_(hidden, -torch.inf)
+        length = hidden.shape[-1]
+        wide = (*hidden.shape[:-1], -(-length // ALIGNED) * ALIGNED)
+        return torch.zeros(wide, dtype=dtype, device=hidden.device)[..., :length].masked_fill_(hidden, -torch.inf)
 
     if window is None:
         return bias(apart)

@@ -115,12 +115,35 @@ def test_the_bias_is_made_once_a_step_and_converted_in_no_layer(arch: str, preci
         model = tiny_model(arch, layers=layers, max_length=LENGTH)
         objective = MaskedLM(model)
         attention = biased(model, torch.bfloat16 if precision == "bf16" else torch.float32)
-        with Squares() as squares, torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16"):
+        kept: dict[int, int] = {}  # storage -> bytes, of what the backward pass needs
+
+        def keep(tensor: torch.Tensor, kept: dict[int, int] = kept) -> torch.Tensor:
+            if tuple(tensor.shape[-2:]) == (LENGTH, LENGTH):
+                kept[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
+            return tensor
+
+        with (
+            Squares() as squares,
+            torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16"),
+            torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor),
+        ):
             objective(model, batch_of(model, attention, blocks(3)), None).loss.backward()
         found.append(squares.made)
+        kinds = 2 if arch == "modernbert" and layers > 1 else 1
+        assert list(kept.values()) == [3 * LENGTH**2 * attention.dtype.itemsize] * kinds
     assert found[0] == found[1]
     assert found[0]["aten.masked_fill_.Scalar"] == (2 if arch == "modernbert" else 1)
     assert "aten._to_copy.default" not in found[0]
+
+
+def test_rows_of_a_bias_begin_where_cuda_reads_them() -> None:
+    """torch's masked attention on CUDA copies a bias in each layer unless its strides are multiples of 8."""
+    for length in (61, 64):
+        for model in (tiny_model("bert"), tiny_model("modernbert")):
+            masks = batch_of(model, biased(model), blocks(3, length))["attention_mask"]
+            for bias in masks.values() if isinstance(masks, dict) else [masks]:
+                assert bias.shape == (3, 1, length, length)
+                assert [stride % 8 for stride in bias.stride()] == [0, 0, 0, 1]
 
 
 @pytest.mark.parametrize("window", [None, 1, 4, 63, 200])
