@@ -35,7 +35,7 @@ SECONDS = {
     "pretrain-128": 60,
     "pretrain-512": 75,
     "equality": 60,
-    "out-of-memory": 60,
+    "out-of-memory": 75,
     "waits": 75,
     "determinism": 60,
     "benchmark": 45,

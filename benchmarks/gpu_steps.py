@@ -124,13 +124,21 @@ def machine(spec: Mapping[str, Any], out: Out) -> dict[str, Any]:
     reason = f"{name} is not in the script's table" if cuda else NO_GPU
     out.put("datasheet", sheet and sheet / 1e12, "TFLOP/s", reason)
     process_memory(out, cuda)
-    shared = nvml.sharing() if cuda else []
-    return {"name": name, "datasheet": sheet, "shared": shared, "environment": environment.describe()}
+    shared = attempted(nvml.sharing) if cuda else []
+    return {"name": name, "datasheet": sheet, "shared": shared, "environment": attempted(environment.describe)}
+
+
+def attempted(ask: Callable[[], Any]) -> Any:
+    """What the driver or the system tells; an error in words, as no figure depends on it."""
+    try:
+        return ask()
+    except Exception as error:
+        return f"{type(error).__name__}: {error}"
 
 
 def process_memory(out: Out, cuda: bool) -> None:
     """Whether the driver tells the memory of this process: 512 MiB more must be 512 MiB more."""
-    found = nvml.gpu() if cuda else NO_GPU
+    found = attempted(nvml.gpu) if cuda else NO_GPU
     before = planted = after = None
     if not isinstance(found, str):
         before = found.own_bytes()
@@ -143,10 +151,10 @@ def process_memory(out: Out, cuda: bool) -> None:
     del planted
 
 
-def condition() -> dict[str, Any] | None:
-    """Clock, temperature and power of the GPU, and what keeps its clock down; None where the driver does not tell."""
-    found = nvml.gpu() if torch.cuda.is_available() else NO_GPU
-    return None if isinstance(found, str) else found.state()
+def condition() -> Any:
+    """Clock, temperature and power of the GPU, and what keeps its clock down; in words why the driver does not tell."""
+    found = attempted(nvml.gpu) if torch.cuda.is_available() else NO_GPU
+    return found if isinstance(found, str) else attempted(found.state)
 
 
 def inputs(spec: Mapping[str, Any], out: Out) -> dict[str, Any]:

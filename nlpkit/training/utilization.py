@@ -19,6 +19,7 @@ THE_REST = {"fp32": 50, "tf32": 50, "bf16": 60, "fp16": 60}
 AN_UPDATE = 15  # clipping and fused AdamW
 # that Python and the driver need for a kernel, where the GPU is done before the next one comes: 6 to 8 us are usual
 LAUNCH_SECONDS = 7e-6
+MOST_TIMES = 8  # that a batch is named which is larger: it takes other learning rates, and memory
 STEPS_AN_EPOCH = 16  # that a larger batch should leave, or the model hardly learns
 WORTH_COMPILING = 120.0  # seconds of training: compiling takes about a minute
 
@@ -92,7 +93,7 @@ def described(config: TrainingOptions, step: Step, steps: int, rows: int | None)
 
 def _larger(config: TrainingOptions, step: Step, rows: int | None) -> list[str]:
     """The flags of a batch for which computing takes as long as launching, as far as the rows allow."""
-    wanted = math.ceil(math.log2(step.launching / step.computing))
+    wanted = min(math.ceil(math.log2(step.launching / step.computing)), MOST_TIMES.bit_length() - 1)
     accumulated = config.gradient_accumulation_steps
     if accumulated % 2 == 0:  # first what leaves the steps as they are
         times = 2 ** min(wanted, (accumulated & -accumulated).bit_length() - 1)

@@ -209,3 +209,12 @@ def test_compress_from_a_run_of_ones_own(steps: Any, tmp_path: Path) -> None:
     calls = steps("TEACHER=mine", goal="compress")
     assert [call[0] for call in calls] == CHAIN[1:]
     assert calls[0][1] == "mine"
+
+
+# --- make gpu-check ---
+
+
+def test_gpu_check_passes_on_what_it_is_given(make: Make) -> None:
+    assert "gpu_check.py --json gpu-check.json \n" in make("-n", goal="gpu-check").stdout.replace("  ", " ")
+    said = make("-n", "GPU_DATA=rows", "ONLY=waits", "JSON=h200.json", goal="gpu-check").stdout
+    assert "gpu_check.py --json h200.json --data rows --only waits" in said

@@ -84,6 +84,10 @@ def test_accumulated_batches_are_joined_first_as_that_leaves_the_steps_as_they_a
     assert found.endswith(": --batch-size 64 --gradient-accumulation-steps 1 would use more")
 
 
+def test_a_batch_is_named_that_is_eight_times_as_large_at_most() -> None:
+    assert said(2.4e10, steps=10).endswith(": --batch-size 256 would use more")
+
+
 def test_less_than_one_per_cent() -> None:
     assert said(2.4e9).startswith("; less than 1 % of this GPU's peak at 32 rows: ")
 
