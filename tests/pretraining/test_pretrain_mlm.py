@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import forked
+import pretended
 import pytest
 import torch
 import torch.nn.functional as F
@@ -377,6 +378,18 @@ def test_the_rate_counts_tokens_that_are_no_padding(
     for batch in batches:
         trainer.compute_loss(trainer.model, trainer._prepare_inputs(batch), num_items_in_batch=None)
     assert trainer.tokens == expected
+
+
+def test_an_evaluation_waits_for_its_sums_once(scratch: dict[str, Any], tmp_path: Path) -> None:
+    trainer = pretrain_mlm.build(configured(tmp_path / "run", **scratch)).trainer
+    batches = list(trainer.get_eval_dataloader())
+    own = []
+    for count in (1, 3):
+        with pretended.waits() as found:
+            trainer.evaluation_loop((batches * 3)[:count], "validation")
+        own.append([wait for wait in found if wait.place.startswith("nlpkit/pretraining/trainer.py")])
+    assert [wait.what for wait in own[0]] == [wait.what for wait in own[1]]
+    assert own[0], "the sums come to the CPU in the end"
 
 
 @pytest.mark.parametrize("line_by_line", [False, True])
