@@ -313,7 +313,7 @@ class Predictor:
         inputs = part.inputs(rows)
         batch = self.batch(inputs)
         try:
-            with torch.inference_mode(), self._masked(inputs):
+            with torch.inference_mode(), self.masked(inputs):
                 logits = self.logits(batch)
                 return [(rows, {**self.task.reduced(logits, batch), NAN: logits.isnan().any()})]
         except Exception as error:  # ONNX Runtime has classes of its own
@@ -333,7 +333,7 @@ class Predictor:
         # from pinned memory alone a copy waits for nothing
         return {name: part.pin_memory().to(self.device.name, non_blocking=True) for name, part in made.items()}
 
-    def _masked(self, rows: list[dict[str, Any]]) -> AbstractContextManager[None]:
+    def masked(self, rows: list[dict[str, Any]]) -> AbstractContextManager[None]:
         """Where the model is told whether a batch of these rows has padding: it would ask the device."""
         if self._alone:
             return nullcontext()

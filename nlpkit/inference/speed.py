@@ -40,11 +40,19 @@ class Speed:
     batch_size: int = BATCH_SIZE
 
 
+@dataclass(frozen=True)
+class _Batch:
+    """Model inputs, and the same on the device."""
+
+    rows: list[dict[str, Any]]
+    tensors: dict[str, torch.Tensor]
+
+
 @dataclass
 class _Side:
     predictor: Predictor
-    singles: list[dict[str, torch.Tensor]]
-    batches: list[dict[str, torch.Tensor]]
+    singles: list[_Batch]
+    batches: list[_Batch]
     examples: int
     latencies: list[float]
     rates: list[float]
@@ -104,9 +112,12 @@ def measure(
 
 def _prepared(predictor: Predictor, examples: Mapping[str, Sequence[Any]], batch_size: int) -> _Side:
     rows = features.inputs(predictor.task, predictor.tokenizer, examples)
-    batches = [predictor.batch(some) for some in of_like_length(rows, batch_size)]
+    singles, batches = (
+        [_Batch(some, predictor.batch(some)) for some in parts]
+        for parts in ([[row] for row in rows], of_like_length(rows, batch_size))
+    )
     count = len(next(iter(examples.values())))
-    return _Side(predictor, [predictor.batch([row]) for row in rows], batches, count, [], [])
+    return _Side(predictor, singles, batches, count, [], [])
 
 
 def of_like_length(rows: Sequence[dict[str, Any]], batch_size: int) -> list[list[dict[str, Any]]]:
@@ -115,11 +126,12 @@ def of_like_length(rows: Sequence[dict[str, Any]], batch_size: int) -> list[list
     return [ordered[start : start + batch_size] for start in range(0, len(ordered), batch_size)]
 
 
-def _timed(side: _Side, batch: Mapping[str, torch.Tensor]) -> float:
+def _timed(side: _Side, batch: _Batch) -> float:
     """Seconds of one forward pass, to its end on the device."""
     synchronize = timing.synchronizer(side.predictor.device.name)
-    synchronize()
-    start = time.perf_counter()
-    side.predictor.logits(batch)
-    synchronize()
-    return time.perf_counter() - start
+    with side.predictor.masked(batch.rows):
+        synchronize()
+        start = time.perf_counter()
+        side.predictor.logits(batch.tensors)
+        synchronize()
+        return time.perf_counter() - start

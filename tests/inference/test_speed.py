@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
+import pretended
 import torch
 
 from nlpkit.inference import speed
@@ -54,6 +55,20 @@ def test_batches_hold_rows_of_like_length(trained: Path) -> None:
     batches = [shape for shape in shapes if shape[0] > 1]
     assert {shape[0] for shape in batches} == {4}
     assert len({shape[1] for shape in batches}) == 2  # the short ones are not padded to the long ones
+
+
+def test_on_a_gpu_a_pass_waits_for_its_end_alone(trained: Path) -> None:
+    opened = open_trained(str(trained), OpeningOptions())
+    with pretended.cuda() as machine, pretended.tensors(), pretended.waits() as waited:
+        device = Device("cuda", "bf16", "a GPU")
+        predictor = Predictor.of(opened.task, opened.model, opened.tokenizer, device, lent=False)
+        side = speed._prepared(predictor, {"text": ["good", "good film"]}, 2)
+        for batch in [*side.singles, *side.batches]:
+            waited.clear()
+            before = machine.calls["synchronize"]
+            speed._timed(side, batch)
+            assert machine.calls["synchronize"] == before + 2
+            assert waited == []
 
 
 def test_sample_is_drawn_over_all_rows() -> None:
