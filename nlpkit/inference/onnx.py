@@ -12,7 +12,7 @@ import torch
 from transformers.utils import ModelOutput
 
 from nlpkit import reporting
-from nlpkit.errors import UserError, first_line
+from nlpkit.errors import RunError, UserError, first_line
 from nlpkit.inference.providers import PROVIDERS, how_to_install, obstacle, require_runtime
 from nlpkit.measurement import memory
 
@@ -129,6 +129,7 @@ class OnnxModel:
 
         Raises:
             UserError: the file cannot be read, or ONNX Runtime has left the device for the CPU.
+            RunError: it does not fit into memory.
         """
         if self._session is None:
             options = self.runtime.SessionOptions()
@@ -143,7 +144,7 @@ class OnnxModel:
                 )
             except Exception as error:
                 if memory.is_exhausted(error):
-                    raise
+                    raise RunError(f"{self.path}: out of memory while it was opened: {first_line(error)}") from error
                 raise UserError(
                     f"{self.path} cannot be opened: {first_line(error)}",
                     "The file is damaged, or ONNX Runtime is too old for it.",

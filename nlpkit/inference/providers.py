@@ -69,6 +69,8 @@ def obstacle(kind: str) -> Obstacle | None:
     runtime = require_runtime()
     if kind == "cpu":
         return None
+    if kind == "cuda" and torch.version.hip is not None:  # as torch calls AMD's too
+        return Obstacle("ONNX models run on GPUs of NVIDIA alone here, and this one is AMD's", "Use --device cpu.")
     if kind not in PROVIDERS:
         return Obstacle(f"ONNX Runtime does not run on {kind} here", "Use --device cpu.")
     if PROVIDERS[kind] not in runtime.get_available_providers():

@@ -18,10 +18,10 @@ import torch
 
 from nlpkit import reporting
 from nlpkit.cli.app import main
-from nlpkit.errors import UserError
+from nlpkit.errors import RunError, UserError
 from nlpkit.inference import onnx, providers
 from nlpkit.inference.predictor import Predictor, TrainedModelOptions
-from nlpkit.measurement import environment
+from nlpkit.measurement import environment, memory
 from nlpkit.recipes import env, quantize
 
 OLD = tuple(map(int, metadata.version("transformers").split(".")[:2])) < (5, 21)
@@ -42,6 +42,13 @@ def asked_anew() -> Iterator[None]:
     providers.obstacle.cache_clear()
     yield
     providers.obstacle.cache_clear()
+
+
+@pytest.fixture
+def for_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    """ONNX Runtime as it is installed for the CPU, also on a machine that has the other."""
+    monkeypatch.setattr("onnxruntime.get_available_providers", lambda: [CPU])
+    monkeypatch.setattr(providers, "_installed", lambda: ["onnxruntime"])
 
 
 @pytest.fixture(scope="module")
@@ -105,6 +112,7 @@ def test_a_provider_that_works_is_left_alone(monkeypatch: pytest.MonkeyPatch) ->
     assert providers.obstacle("cuda") is None
 
 
+@pytest.mark.usefixtures("for_cpu")
 @pytest.mark.parametrize(
     ("installed", "said"),
     [
@@ -132,6 +140,7 @@ def test_env_says_that_a_provider_does_not_work(monkeypatch: pytest.MonkeyPatch)
     """What it was built with is listed all the same."""
     monkeypatch.setattr(providers, "obstacle", lambda kind: providers.Obstacle(f"not on {kind}", "Mend it."))
     monkeypatch.setattr(environment, "_providers", lambda: [CUDA, CPU])
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     described = environment.describe()
     assert described["onnxruntime_on_cuda"] is None, "there is no GPU"
     with pretended.cuda():
@@ -140,6 +149,7 @@ def test_env_says_that_a_provider_does_not_work(monkeypatch: pytest.MonkeyPatch)
     assert row == f"{CUDA}, {CPU}; not on cuda. Mend it."
 
 
+@pytest.mark.usefixtures("for_cpu")
 def test_auto_falls_back_to_the_cpu_with_a_word(folders: dict[str, Path], capsys: pytest.CaptureFixture[str]) -> None:
     """On a machine with a GPU and an ONNX Runtime for the CPU; the answers are those of the CPU, and records say so."""
     model = str(folders["onnx-fp32"])
@@ -155,6 +165,7 @@ def test_auto_falls_back_to_the_cpu_with_a_word(folders: dict[str, Path], capsys
     assert "the onnxruntime that is installed is for the CPU" in capsys.readouterr().err
 
 
+@pytest.mark.usefixtures("for_cpu")
 def test_evaluate_names_what_ran(folders: dict[str, Path], capsys: pytest.CaptureFixture[str]) -> None:
     with pretended.cuda():
         assert main(["evaluate", str(folders["onnx-fp32"]), "--threads", "1", "--json"]) == 0
@@ -163,6 +174,7 @@ def test_evaluate_names_what_ran(folders: dict[str, Path], capsys: pytest.Captur
     assert "the CPU runs the ONNX model" in printed.err
 
 
+@pytest.mark.usefixtures("for_cpu")
 @pytest.mark.parametrize("to", [None, "onnx-fp16", "onnx-fp32"])
 def test_quantize_looks_at_the_provider_before_it_exports(
     trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, to: Any
@@ -200,6 +212,27 @@ def test_a_session_that_leaves_the_device_is_refused(folders: dict[str, Path], m
     model.to("cuda")
     with pytest.raises(UserError, match="runs it with CPUExecutionProvider, not on cuda"):
         model(input_ids=torch.ones(1, 3, dtype=torch.int64))
+
+
+def test_a_graph_that_does_not_fit(folders: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is no damaged file, and `benchmark` goes on with the other models."""
+    model = Predictor(TrainedModelOptions(model=str(folders["onnx-fp32"]), device="cpu", threads=1)).model
+
+    def full(*_: Any, **__: Any) -> Any:
+        raise RuntimeError("bfc_arena.cc:376 Failed to allocate memory for requested buffer of size 93763584\nmore")
+
+    monkeypatch.setattr(model.runtime, "InferenceSession", full)
+    model.close()
+    with pytest.raises(RunError, match="out of memory while it was opened: bfc_arena") as error:
+        model(input_ids=torch.ones(1, 3, dtype=torch.int64))
+    assert memory.is_exhausted(error.value)
+
+
+def test_a_gpu_of_another_maker(monkeypatch: pytest.MonkeyPatch) -> None:
+    """torch calls it cuda."""
+    monkeypatch.setattr(torch.version, "hip", "6.4")
+    found = providers.obstacle("cuda")
+    assert found is not None and "this one is AMD's" in found.message
 
 
 def test_products_that_stay_on_the_cpu_are_counted(folders: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
