@@ -140,7 +140,7 @@ def train(
         figures: what stands beside the progress bar, see `ProgressCallback`.
     """
     from nlpkit.measurement import memory
-    from nlpkit.training import embeddings, together
+    from nlpkit.training import devices, embeddings, together
     from nlpkit.training.callbacks import ProgressCallback, SignalCallback
     from nlpkit.training.checkpoints import last_checkpoint, position_in
 
@@ -148,6 +148,10 @@ def train(
         config, trainer, folder = experiment.config, experiment.trainer, experiment.folder
         checkpoint = last_checkpoint(folder.checkpoints) if config.resume else None
         if process.is_main_process():
+            if checkpoint and (
+                line := devices.moved((read_record(folder.path) or {}).get("device"), experiment.device)
+            ):
+                reporting.current().warn(line)
             folder.start(head(experiment), overwrite=config.overwrite, resume=config.resume)
             step = int(checkpoint.name.rpartition("-")[2]) if checkpoint else 0
             folder.rewind_metrics(step)

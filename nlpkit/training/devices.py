@@ -331,6 +331,24 @@ def keeping_arithmetic() -> Iterator[None]:
         _set_tf32(on)
 
 
+def moved(began: Any, device: Device) -> str | None:
+    """In words, that a run goes on with another chip or arithmetic than it began with; threads are none.
+
+    Args:
+        began: what its record says, see `Device.described`.
+    """
+
+    def plain(described: str) -> str:
+        return re.sub(r" \(\d+ threads[^)]*\)", "", described)
+
+    if not isinstance(began, str) or plain(began) == plain(device.described):
+        return None
+    return (
+        f"the run began with {plain(began)} and goes on with {plain(device.described)}: its weights will not be those "
+        "of a run without the interruption"
+    )
+
+
 @functools.cache
 def matmul_rate(device: Device) -> float:
     """The dense matrix-product rate in FLOP/s that plans and MFU go by, measured once a process."""

@@ -373,6 +373,15 @@ def test_moved_run_folder_is_resumed(small: dict[str, Any], small_reference: Pat
     assert_same_result(run, small_reference)
 
 
+def test_resumed_elsewhere_is_told(small: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = tmp_path / "run"
+    interrupted(small, run, 35)
+    record = json.loads((run / "nlpkit.json").read_text())
+    (run / "nlpkit.json").write_text(json.dumps({**record, "device": "cuda (Tesla T4), fp16"}))
+    assert main(["finetune-cls", "--output", str(run), "--resume", "--device", "cpu"]) == 0
+    assert "the run began with cuda (Tesla T4), fp16 and goes on with cpu, fp32: " in capsys.readouterr().err
+
+
 # --- damaged checkpoints ---
 
 
@@ -389,6 +398,7 @@ def test_damaged_newest_checkpoint(
     assert "checkpoint-17 is damaged" in said.err
     assert name in said.err
     assert "resuming from step 15" in said.out
+    assert "the run began with" not in said.err
     assert_same_result(run, small_reference)
 
 
