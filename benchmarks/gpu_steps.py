@@ -197,7 +197,8 @@ def stock_trainer(experiment: Any, sizes: Sizes, batch: int) -> Any:
     rows, tokenizer = experiment.examples["train"], experiment.tokenizer
     made = tokenizer(list(rows["text"]), truncation=True, max_length=128)
     dataset = Dataset.from_dict({**made, "labels": list(rows["label"])})
-    model = transformers.AutoModelForSequenceClassification.from_pretrained(sizes.inputs["model"])
+    labels = experiment.trainer.model.config.num_labels
+    model = transformers.AutoModelForSequenceClassification.from_pretrained(sizes.inputs["model"], num_labels=labels)
     arguments = transformers.TrainingArguments(
         output_dir=str(sizes.folder / "stock"),
         per_device_train_batch_size=batch,
