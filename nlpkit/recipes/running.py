@@ -147,6 +147,8 @@ def train(
     while True:
         config, trainer, folder = experiment.config, experiment.trainer, experiment.folder
         checkpoint = last_checkpoint(folder.checkpoints) if config.resume else None
+        position = position_in(checkpoint) if checkpoint else {}
+        _require_same_steps(config, position)
         if process.is_main_process():
             if checkpoint and (
                 line := devices.moved((read_record(folder.path) or {}).get("device"), experiment.device)
@@ -159,7 +161,7 @@ def train(
                 where = f"from step {step}" if checkpoint else "from the start: there is no checkpoint yet"
                 reporting.current().note(f"resuming {where}")
         if checkpoint:
-            trainer.go_on_from(position_in(checkpoint))
+            trainer.go_on_from(position)
         trainer.accelerator.wait_for_everyone()
         signals = SignalCallback(trainer)
         trainer.add_callback(signals)
@@ -192,6 +194,36 @@ def train(
         del trainer, signals
         _release(compiled=config.compile)
         experiment = build(smaller)
+
+
+def _require_same_steps(config: TrainingOptions, position: Mapping[str, Any]) -> None:
+    """Stop where the steps of a checkpoint had another number of rows: what is left would be other rows and rates.
+
+    Args:
+        position: of the checkpoint.
+
+    Raises:
+        UserError: saying how to have as many.
+    """
+    processes, begun = process.world_size(), position.get("processes")
+    batch, accumulated = config.batch_size, config.gradient_accumulation_steps
+    rows, was = batch * accumulated * processes, position.get("rows_a_step") or 0
+    if was not in (0, rows):
+        ways = [f"start {begun} processes"] if begun not in (None, processes) else []
+        if was % (batch * processes) == 0:
+            ways.insert(0, f"--gradient-accumulation-steps {was // (batch * processes)}")
+        elif was % processes == 0:
+            ways.insert(0, f"--batch-size {was // processes} --gradient-accumulation-steps 1")
+        raise UserError(
+            f"--resume: the run was begun with {was:,} rows a step; {processes} x --batch-size {batch} x "
+            f"--gradient-accumulation-steps {accumulated} are {rows:,}",
+            f"Make it as many: {', or '.join(ways)}; or begin anew with --overwrite.",
+        )
+    if begun not in (None, processes):
+        reporting.current().note(
+            f"the run was begun with {begun} processes and goes on with {processes}: random numbers are others from "
+            "here on (dropout)"
+        )
 
 
 def _release(*, compiled: bool) -> None:

@@ -55,6 +55,8 @@ class _Unlogged(records.Part):
 class _Position(records.Part):
     seconds: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
     unlogged: _Unlogged | None = None
+    rows_a_step: Annotated[int, Field(gt=0)] | None = None  # None: by an nlpkit that did not keep it
+    processes: Annotated[int, Field(gt=0)] | None = None
 
 
 def position_in(checkpoint: Path) -> dict[str, Any]:

@@ -113,7 +113,6 @@ class ResumableTrainer(Trainer):
 
     def ordered(self, lengths: np.ndarray, *, grouped: bool) -> LengthBatchSampler:
         """The order of rows of these lengths, whole optimizer steps of like length where `grouped`."""
-        args = self.args
         if self._other_order and not grouped:
             reporting.current().warn(
                 "the run was begun by an nlpkit with another random order: of the epoch that was interrupted some rows "
@@ -121,11 +120,14 @@ class ResumableTrainer(Trainer):
             )
         self.sampler = LengthBatchSampler(
             lengths,
-            self._train_batch_size * args.gradient_accumulation_steps * args.world_size,
-            seed=args.seed if args.data_seed is None else args.data_seed,
+            self._rows_a_step(),
+            seed=self.args.seed if self.args.data_seed is None else self.args.data_seed,
             grouped=grouped,
         )
         return self.sampler
+
+    def _rows_a_step(self) -> int:
+        return self._train_batch_size * self.args.gradient_accumulation_steps * self.args.world_size
 
     def set_epoch(self, epoch: int) -> None:
         """Choose the epoch whose rows come next."""
@@ -159,6 +161,7 @@ class ResumableTrainer(Trainer):
     def position(self) -> dict[str, Any]:
         """What a checkpoint keeps besides Trainer's own state: JSON values."""
         out: dict[str, Any] = {"seconds": self.budget.seconds(), "random_order": RANDOM_ORDER}
+        out |= {"rows_a_step": self._rows_a_step(), "processes": process.world_size()}
         if hasattr(self, "_tr_loss") and process.world_size() == 1:
             # Trainer would begin a new mean: the next line of the resumed run's log would be another one
             out["unlogged"] = {"loss": float(self._tr_loss), "from": self._globalstep_last_logged}

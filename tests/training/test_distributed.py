@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -17,6 +18,7 @@ import torch
 from safetensors.torch import load_file
 from transformers import Trainer
 
+from nlpkit.cli.app import main
 from nlpkit.errors import UserError
 from nlpkit.recipes import distill, finetune_cls, finetune_ner, pretrain_mlm, prune
 from nlpkit.training.batching import LengthBatchSampler
@@ -295,6 +297,7 @@ def test_a_divided_model_is_refused_before_anything_is_read(
 # lets it, waits in C.
 HERE = """
 import os, signal, sys, time, torch
+from nlpkit.cli.app import main
 from nlpkit.errors import UserError
 from nlpkit.recipes import finetune
 from nlpkit.training import together
@@ -396,17 +399,30 @@ replaced(NlpkitTrainer, "_clip_grad_norm", clip)
 """
 
 
-def test_a_signal_to_one_process_ends_all_at_one_step(options: dict[str, Any], together: Any, tmp_path: Path) -> None:
+def test_a_signal_to_one_process_ends_all_at_one_step(
+    options: dict[str, Any], together: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """And they go on to the same weights."""
     output = tmp_path / "run"
     arguments = ["finetune-cls", *flags(options), "--batch-size", 4, "--output", output]
     (code, _, errors), (other, _, silence) = ranks(tmp_path, *arguments, first=HERE + SIGNALLED)
     assert (code, other, silence) == (130, 130, ""), errors
     assert "interrupted at step 7 of 10; the state is saved" in errors
+    shutil.copytree(output, tmp_path / "copy")
     (code, said, errors), (other, _, _) = ranks(tmp_path, *arguments, "--resume")
     assert (code, other) == (0, 0), errors
     assert "resuming from step 7" in said
     assert (output / "model.safetensors").read_bytes() == (together[1] / "model.safetensors").read_bytes()
+    # another number of processes: as many rows a step, or none at all
+    capsys.readouterr()
+    alone = ["finetune-cls", "--output", str(tmp_path / "copy"), "--resume"]
+    assert main([*alone, "--json"]) == 2
+    said = json.loads(capsys.readouterr().out)["error"]
+    assert "begun with 16 rows a step; 1 x --batch-size 4 x --gradient-accumulation-steps 2 are 8" in said["message"]
+    assert "--gradient-accumulation-steps 4, or start 2 processes" in said["hint"]
+    assert main([*alone, "--gradient-accumulation-steps", "4"]) == 0
+    assert "begun with 2 processes and goes on with 1: random numbers are others" in capsys.readouterr().out
+    assert json.loads((tmp_path / "copy" / "nlpkit.json").read_text())["steps"] == 10
 
 
 AHEAD = """
