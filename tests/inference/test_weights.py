@@ -16,8 +16,9 @@ from nlpkit.inference.weights import Weights
 from nlpkit.measurement.opening import open_torch
 from nlpkit.measurement.spec import Subject, SubjectOptions
 from nlpkit.options import OpeningOptions
-from nlpkit.recipes import predict
+from nlpkit.recipes import distill, predict
 from nlpkit.training.devices import Device
+from nlpkit.training.distillation import LESSON
 
 CPU, CUDA = Device("cpu", "bf16", "cpu, bf16"), Device("cuda", "bf16", "cuda (Card), bf16")
 
@@ -141,6 +142,29 @@ def test_benchmark_measures_inference_as_it_is_served_and_training_in_float32(tr
         )
         assert (types(served.net), types(trains.net)) == ({torch.bfloat16}, {torch.float32})
     assert (served.device.described, trains.device.described) == ("cuda (Card), bf16 weights", "cuda (Card), bf16")
+
+
+def test_what_a_held_teacher_says_is_compared_in_float32(run_of: Any, on_the_cpu: None, tmp_path: Path) -> None:
+    inside = {"hidden_weight": 1.0, "attention_weight": 1.0, "relation_weight": 1.0, "cosine_weight": 1.0}
+    trainer = distill.build(
+        distill.Config(
+            teacher=str(run_of("classification")), student_layers="1", output=tmp_path / "run", device="cpu", **inside
+        )
+    )
+    batch = next(iter(trainer.get_train_dataloader()))
+    lesson = batch.pop(LESSON, {})
+    full = trainer._teach(lesson, batch)
+    trainer.teacher.weights = Weights(trainer.teacher.model, CPU, lent=False)
+    found = trainer._teach(lesson, batch)
+    assert types(trainer.teacher.model) == {torch.bfloat16}
+    both = [
+        [logits, *outputs["hidden_states"], *(tensor for layers in recorded.values() for tensor in layers)]
+        for logits, outputs, recorded in (full, found)
+    ]
+    assert len(both[0]) == len(both[1]) > 6, "a layer is recorded once"
+    assert {tensor.dtype for tensor in both[1]} == {torch.float32}
+    for wanted, said in zip(*both, strict=True):
+        torch.testing.assert_close(said, wanted, atol=0.05, rtol=0.05)
 
 
 @pytest.mark.gpu
