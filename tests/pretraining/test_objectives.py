@@ -434,3 +434,11 @@ def test_collator_in_a_loader() -> None:
     batches = list(DataLoader(rows, batch_size=4, collate_fn=collator(tiny_model("roberta"))))
     assert set(batches[0]) == {"input_ids", "positions", "labels", "tokens", "attended"}
     assert batches[0]["input_ids"].dtype == torch.int64
+
+
+def test_replaced_tokens_are_one_graph_to_a_compiler() -> None:
+    """Neither what is chosen by numbers nor the positions of the head break it."""
+    model = electra().train()
+    batch = batch_of(Lines, model)
+    labels = batch.pop("labels")
+    assert torch._dynamo.explain(model)(original=labels, **batch).graph_break_count == 0
