@@ -37,7 +37,7 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from nlpkit.measurement.machine import GPU_FIELDS
-from nlpkit.training import devices, gpus
+from nlpkit.training import arithmetic, gpus
 
 GIB = 1024**3
 
@@ -179,7 +179,7 @@ def cuda(*cards: Card) -> Iterator[Machine]:
             yield machine
         finally:
             gpus._of_machine.cache_clear()
-            devices._set_tf32(False)
+            arithmetic.set_tf32(False)
             torch.backends.cudnn.allow_tf32 = True  # as torch begins
             for name in [name for name in os.environ if name.startswith(_VARIABLES)]:
                 del os.environ[name]
@@ -209,7 +209,8 @@ def _asked_anew() -> Iterator[None]:
 
     states = [kind._shared_state for kind in (AcceleratorState, GradientState, PartialState)]
     found = [value for module in (imports, import_utils) for value in vars(module).values()]
-    answers = [value for value in found if hasattr(value, "cache_clear") and "torch" in value.__name__]
+    kinds = ("torch", "tf32")
+    answers = [v for v in found if hasattr(v, "cache_clear") and any(kind in v.__name__ for kind in kinds)]
     kept = [dict(state) for state in states]
     for state in states:
         state.clear()

@@ -16,7 +16,7 @@ from nlpkit import process
 from nlpkit.errors import UserError, first_line
 from nlpkit.measurement import environment
 from nlpkit.options import RunOptions, TrainingOptions, flag_of, suggest
-from nlpkit.training import devices, fields
+from nlpkit.training import arithmetic, fields
 from nlpkit.training.devices import Device
 from nlpkit.training.schedules import WSD_DECAY
 
@@ -119,7 +119,7 @@ def training_arguments(
         if name in more:
             raise UserError(f"--trainer {name}: nlpkit sets this itself in such a run", "Leave it out.")
     try:
-        with devices.keeping_arithmetic(), _as_chosen():
+        with arithmetic.keeping(), _as_chosen():
             return TrainingArguments(**{**arguments, **passed})
     except (ValueError, TypeError, ImportError) as error:
         raise UserError(f"TrainingArguments: {str(error).splitlines()[0]}") from error

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import os
 import re
 import sys
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +15,7 @@ from nlpkit.errors import UserError
 from nlpkit.measurement import machine
 from nlpkit.measurement.timing import synchronizer
 from nlpkit.options import DeviceOptions
+from nlpkit.training import arithmetic
 
 ARCHITECTURE = re.compile(r"(sm|compute)_(\d+)")  # as torch names what it has kernels for
 RATE_SECONDS = 0.5  # that measuring the rate of matrix products may take
@@ -91,7 +90,7 @@ def choose(options: DeviceOptions) -> Device:
             raise UserError(f"--device {options.device}: {lacking}", "pytorch.org says which has; or --device cpu.")
         reporting.current().warn(f"{lacking}; the CPU works")
         name, number = "cpu", None
-    precision = _arithmetic(_asked_precision(options.precision), name)
+    precision = arithmetic.choose(options.precision, name)
     by = f" by {why}" if why and not options.threads else ""
     chip = torch.cuda.get_device_name() if name == "cuda" else f"{torch.get_num_threads()} threads{by}"
     return Device(name, precision, f"{name} ({chip}), {precision}", number)
@@ -256,79 +255,6 @@ def address(properties: Any) -> str | None:
     if not hasattr(properties, "pci_bus_id"):  # a build for ROCm
         return None
     return f"{properties.pci_domain_id:08X}:{properties.pci_bus_id:02X}:{properties.pci_device_id:02X}.0"
-
-
-def _asked_precision(option: str) -> str:
-    """The option, or where that leaves it open what `accelerate launch` was asked for."""
-    launched = process.launched_precision()
-    if launched is None or launched == option:
-        return option
-    counts = launched if option == "auto" else option
-    reporting.current().note(
-        f"precision {counts}: `accelerate launch` was asked for {launched}, --precision is {option}"
-    )
-    return counts
-
-
-def _arithmetic(wanted: str, name: str) -> str:
-    """The precision to compute in, set where torch has one switch for the whole process.
-
-    Raises:
-        UserError: the device has none of that name.
-    """
-    import torch
-
-    if name != "cuda":
-        if wanted == "fp16" and name == "cpu":
-            raise UserError("--precision fp16 needs a GPU", "Use bf16 or fp32 on the CPU.")
-        if wanted == "tf32":
-            raise UserError(f"--precision tf32 needs an NVIDIA GPU, and this is {name}", "Use fp32.")
-        return "fp32" if wanted == "auto" else wanted
-    chip = torch.cuda.get_device_name()
-    native = torch.cuda.is_bf16_supported(including_emulation=False)
-    if wanted == "auto":
-        # units for fp16 came with compute capability 7.0; before, it is no faster than fp32 or slower
-        half = torch.cuda.get_device_capability() >= (7, 0)
-        wanted = "bf16" if native else "fp16" if half else "fp32"
-    if wanted == "bf16" and not native:
-        reporting.current().warn(f"{chip} has no units for bf16, which it emulates slowly: --precision fp16 is faster")
-    if wanted == "tf32" and not torch.cuda.is_tf32_supported():
-        raise UserError(f"--precision tf32: {chip} has no TF32 (Ampere and newer have)", "Use fp32.")
-    forced = {"fp32": "1", "tf32": "0"}.get(wanted)
-    if forced and os.environ.get("NVIDIA_TF32_OVERRIDE") == forced:
-        reporting.current().warn(
-            f"NVIDIA_TF32_OVERRIDE={forced}: NVIDIA's libraries compute {'in' if forced == '1' else 'without'} TF32, "
-            f"whatever --precision {wanted} says"
-        )
-    _set_tf32(wanted == "tf32")
-    return wanted
-
-
-def _set_tf32(on: bool) -> None:
-    """Let CUDA compute products and convolutions of float32 in TF32 (10 bits behind the point), or in float32."""
-    import torch
-
-    torch.backends.fp32_precision = "none"  # type: ignore[attr-defined]  # while it is set, whoever asks the two below gets an error
-    torch.set_float32_matmul_precision("high" if on else "highest")
-    torch.backends.cudnn.allow_tf32 = on
-
-
-def computes_in_tf32() -> bool:
-    """Whether products of float32 on CUDA are computed in TF32."""
-    import torch
-
-    return bool(torch.backends.cuda.matmul.fp32_precision == "tf32")
-
-
-@contextlib.contextmanager
-def keeping_arithmetic() -> Iterator[None]:
-    """Undo what a block does to the arithmetic: transformers and accelerate turn TF32 on for whatever is compiled."""
-    import torch
-
-    on = computes_in_tf32()
-    yield
-    if torch.cuda.is_available() and on != computes_in_tf32():
-        _set_tf32(on)
 
 
 def moved(began: Any, device: Device) -> str | None:

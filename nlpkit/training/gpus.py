@@ -7,7 +7,7 @@ from typing import Any
 
 from nlpkit import process
 from nlpkit.measurement import environment, machine
-from nlpkit.training import devices
+from nlpkit.training import arithmetic, devices
 from nlpkit.training.devices import Device
 
 
@@ -59,7 +59,7 @@ def recorded(device: Device) -> dict[str, Any]:
             "compute_capability": f"{found.major}.{found.minor}",
             "memory_bytes": found.total_memory,
             **environment.cuda_libraries(),
-            "tf32": devices.computes_in_tf32(),
+            "tf32": arithmetic.computes_in_tf32(),
             **{name: told.get(name) for name in ("driver", "max_watts", "default_watts", "slowed")},
         }
     }

@@ -25,7 +25,7 @@ from nlpkit.runs.files import write_json, writing
 from nlpkit.runs.folder import RunFolder
 from nlpkit.tasks import outputs as model_outputs
 from nlpkit.tasks.base import BOOKKEEPING
-from nlpkit.training import devices, embeddings, masks, padding, parameters, together
+from nlpkit.training import arithmetic, embeddings, masks, padding, parameters, together
 from nlpkit.training.batching import IGNORED, RANDOM_ORDER, LengthBatchSampler
 from nlpkit.training.checkpoints import POSITION
 from nlpkit.training.padding import Collate
@@ -103,7 +103,7 @@ class ResumableTrainer(Trainer):
         self._other_order = False
         place = Path(arguments["args"].output_dir)
         missing = [folder for folder in (place, *place.parents) if not folder.exists()]
-        with devices.keeping_arithmetic():
+        with arithmetic.keeping():
             super().__init__(**arguments)
         # Trainer makes its folder at once; a run that is only planned leaves none. Only by the process that made it: of
         # several, one would remove what the other is making

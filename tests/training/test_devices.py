@@ -17,7 +17,7 @@ from pretended import H200, T4, Card
 from nlpkit import process, reporting
 from nlpkit.errors import UserError
 from nlpkit.options import DeviceOptions
-from nlpkit.training import devices, gpus
+from nlpkit.training import arithmetic, devices, gpus
 
 P100 = Card("Tesla P100-PCIE-16GB", (6, 0), 16 * pretended.GIB)
 
@@ -269,10 +269,10 @@ def test_a_precision_is_one_arithmetic_compiled_or_not(
     with pretended.cuda():
         device = choose(precision=precision)
         args = arguments(tmp_path, device, compile=compile)
-        assert devices.computes_in_tf32() == (precision == "tf32")
+        assert arithmetic.computes_in_tf32() == (precision == "tf32")
         model = AutoModelForSequenceClassification.from_pretrained(tiny_model)
         ResumableTrainer(model=model, args=args, eval_dataset=[{}])
-        assert devices.computes_in_tf32() == (precision == "tf32")
+        assert arithmetic.computes_in_tf32() == (precision == "tf32")
         assert torch.backends.cudnn.allow_tf32 == (precision == "tf32")
         assert torch.get_float32_matmul_precision() == ("high" if precision == "tf32" else "highest")
         found = gpus.recorded(device)["gpu"]
