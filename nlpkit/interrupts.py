@@ -39,11 +39,11 @@ def heeded() -> list[signal.Signals]:
 def _catch(*_: Any) -> None:
     global _caught
     again, _caught = _caught, True
-    if again or not (_waiting or _importing_torch()):
+    if again or not (_waiting or importing_torch()):
         raise KeyboardInterrupt
 
 
-def _importing_torch() -> bool:
+def importing_torch() -> bool:
     """Whether torch is being imported: an exception in what its C++ calls then ends the process in an abort."""
     module = sys.modules.get("torch")
     return bool(getattr(getattr(module, "__spec__", None), "_initializing", False))

@@ -166,7 +166,8 @@ class _Watch:
             if self._left.wait(LOOK):
                 return
             try:
-                if not self._connected():
+                # two threads that import torch at once meet modules of it that are half there
+                if "torch" not in sys.modules or interrupts.importing_torch() or not self._connected():
                     in_vain += in_vain > 0  # before there is one, there is none to miss
                     continue
                 in_vain = 0
