@@ -13,7 +13,7 @@ import torch
 
 from nlpkit.data import features
 from nlpkit.inference.speed import of_like_length
-from nlpkit.training import masks
+from nlpkit.training import masks, padding
 
 if TYPE_CHECKING:
     from nlpkit.measurement.opening import Model
@@ -81,15 +81,22 @@ def inputs_of(model: Model, examples: Mapping[str, Sequence[Any]]) -> list[dict[
     return [{name: made[name][i] for name in made} for i in range(len(examples["text"]))]
 
 
-def batches_of(model: Model, rows: Sequence[dict[str, Any]], batch_size: int) -> list[dict[str, torch.Tensor]]:
+def batches_of(
+    model: Model, rows: Sequence[dict[str, Any]], batch_size: int, *, trains: bool = False
+) -> list[dict[str, torch.Tensor]]:
     """Rows in batches of like length, the longest first.
 
     Args:
         rows: see `inputs_of`.
+        trains: whether the batches are made as training makes them, which on a GPU pads to other lengths.
     """
+    from datasets import Dataset
+
     from nlpkit.training.batching import PaddingCollator
 
     collate = model.task.collate(model.tokenizer) if model.task else PaddingCollator(model.tokenizer)
+    if trains and model.task and model.device.name == "cuda":
+        collate = padding.collator(model.task, model.tokenizer, [model.net], Dataset.from_list(list(rows)))
     return [
         {name: tensor.to(model.device.name) for name, tensor in collate(some).items()}
         for some in of_like_length(rows, batch_size)
@@ -137,10 +144,10 @@ def _masked(model: Model, batch: Batch) -> Callable[[], AbstractContextManager[N
     """What a call is made within: on CUDA the model is told whether the batch has padding, as in training and when it
     answers, where it would wait to find out. Compiled code does not look.
     """
-    mask = batch.get("attention_mask")
-    if model.device.name != "cuda" or model.exported or mask is None or model.net._compiled_call_impl is not None:
+    if model.device.name != "cuda" or model.exported or model.net._compiled_call_impl is not None:
         return nullcontext
-    return partial(masks.taken_as_given, padded=not bool(mask.all()))
+    mask = batch.get("attention_mask")
+    return partial(masks.taken_as_given, padded=mask is not None and not bool(mask.all()))
 
 
 def _forward(model: Model, batch: Batch, forward: Callable[[Any, Batch], Any]) -> Call:

@@ -200,7 +200,9 @@ class Worker:
         features = self._features() if wanted.length is None else []
         self.before = self.meter.start()
         if wanted.length is None:
-            batches, samples = workloads.batches_of(model, features, wanted.batch_size), self._sampled
+            trains = wanted.mode == "training"
+            batches = workloads.batches_of(model, features, wanted.batch_size, trains=trains)
+            samples = self._sampled
         else:
             batches = [workloads.random_batch(model, wanted.batch_size, wanted.length, self.config.seed)]
             samples = wanted.batch_size

@@ -6,6 +6,7 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
+import pretended
 import pytest
 import torch
 from conftest import RunOf
@@ -74,6 +75,31 @@ def test_a_step_trains_with_the_loss_of_the_task(trained: Path) -> None:
         found = workloads._loss(model, batches[0])
     assert torch.isclose(wanted, found)
     assert 0 < float((head - before).abs().max()) < 1e-4
+
+
+def test_on_a_gpu_rows_are_padded_as_training_pads_them(trained: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = opened(trained)
+    texts = ["good good train", "bad soup", "the film was very very bad", "a kind clerk and a very late film"]
+    rows = workloads.inputs_of(model, {"text": texts, "label": [1, 0, 0, 1]})
+    lengths = sorted((len(row["input_ids"]) for row in rows), reverse=True)
+    assert lengths == [10, 8, 5, 4]
+    gpu = Device("cuda", "bf16", "a GPU")
+    with monkeypatch.context() as patched:
+        patched.setattr(model.weights, "_device", gpu)
+        to = torch.Tensor.to  # what is moved there stays here
+        patched.setattr(torch.Tensor, "to", lambda tensor, *a, **k: tensor if a == ("cuda",) else to(tensor, *a, **k))
+        together, alone = (workloads.batches_of(model, rows, size, trains=True) for size in (2, 1))
+    assert [tuple(batch["input_ids"].shape) for batch in together] == [(2, 16), (2, 8)]
+    assert [set(batch) for batch in alone] == [{"input_ids", "labels"}] * 4  # nothing is padded
+    assert [batch["input_ids"].shape[1] for batch in alone] == lengths
+    assert workloads.training(model, alone, 4).tokens == sum(lengths)
+    with pretended.cuda(), pretended.tensors(), pretended.waits() as waited:
+        there = dataclasses.replace(model, weights=Weights(model.net, gpu, lent=True))
+        batch = {name: tensor.to("cuda") for name, tensor in alone[0].items()}
+        workload = workloads.training(there, [batch], 1)
+        waited.clear()
+        workload.calls[0]()
+        assert waited == []
 
 
 def test_in_fp16_gradients_that_would_vanish_are_scaled(trained: Path, monkeypatch: pytest.MonkeyPatch) -> None:
