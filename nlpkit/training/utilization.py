@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from nlpkit import process
+from nlpkit.measurement import environment
 from nlpkit.options import MOST_ROWS, TrainingOptions
 from nlpkit.training.devices import Device, matmul_rate
 
@@ -86,7 +87,8 @@ def described(config: TrainingOptions, step: Step, steps: int, rows: int | None)
         return ""
     used = f"about {100 * step.share:.0f} %" if step.share >= 0.01 else "less than 1 %"
     seconds = min(steps * step.seconds, 60 * (config.max_minutes or math.inf))
-    ways = [*_larger(config, step, rows), *(["--compile"] if seconds >= WORTH_COMPILING else [])]
+    compiles = seconds >= WORTH_COMPILING and environment.missing_to_compile("cuda") is None
+    ways = [*_larger(config, step, rows), *(["--compile"] if compiles else [])]
     more = f"{' or '.join(ways)} would use more" if ways else "its kernels take longer to launch than to run"
     return f"; {used} of this GPU's peak at {config.batch_size} rows: {more}"
 

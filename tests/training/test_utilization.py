@@ -23,6 +23,7 @@ BASE = SimpleNamespace(config=SimpleNamespace(num_hidden_layers=12))
 @pytest.fixture(autouse=True)
 def rate(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(utilization, "matmul_rate", lambda device: 800e12)
+    monkeypatch.setattr(utilization.environment, "missing_to_compile", lambda device: None)
 
 
 def step(flops: float, **options: Any) -> Step:
@@ -76,6 +77,11 @@ def test_a_compiled_step_and_one_of_a_model_without_layers_are_not_estimated() -
 )
 def test_what_is_advised(options: dict[str, Any], rows: int | None, steps: int, wanted: str) -> None:
     assert said(2.4e12, rows=rows, steps=steps, **options) == f"; about 29 % of this GPU's peak at 32 rows: {wanted}"
+
+
+def test_what_the_machine_cannot_compile_is_not_advised(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(utilization.environment, "missing_to_compile", lambda device: "the package triton")
+    assert said(2.4e12).endswith(": --batch-size 128 would use more")
 
 
 def test_accumulated_batches_are_joined_first_as_that_leaves_the_steps_as_they_are() -> None:
