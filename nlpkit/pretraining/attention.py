@@ -197,7 +197,8 @@ def switch(model: Any, name: str, kernel: Callable[..., torch.Tensor]) -> None:
     registered = f"nlpkit_{name.removeprefix('flash_')}"  # transformers takes "flash" in it for an own one
     AttentionInterface.register(registered, through(kernel))
     AttentionMaskInterface.register(registered, sdpa_mask)
-    model.set_attn_implementation(registered)
+    for encoder in encoders(model):  # one by one: of two, transformers 5.17 sets the first
+        encoder.set_attn_implementation(registered)
 
 
 def kernel_for(model: Any, device: Device) -> tuple[str | None, str]:
@@ -253,20 +254,22 @@ def _calls(model: Any) -> list[tuple[int, float]] | None:
         found.append((query.shape[-1], how["dropout"]))
         return query
 
-    before, was_training = model.config._attn_implementation, model.training
+    networks = encoders(model)
+    before, was_training = [encoder.config._attn_implementation for encoder in networks], model.training
     documents = np.array([[0, 0, 0, 0, 1, 1, 1, 1]])
     try:
         switch(model.train(), "probe", seen)
         with torch.no_grad(), torch.random.fork_rng(devices=[]):
-            for encoder in encoders(model):
+            for encoder in networks:
                 batch = {"input_ids": torch.full(documents.shape, 5), "starts": torch.from_numpy(starts_of(documents))}
                 encoder(**DocumentAttention(window_of(encoder.config), encoder.dtype)(batch))
     except Exception:  # each architecture fails in its own way
         return None
     finally:
-        model.set_attn_implementation(before)
+        for encoder, name in zip(networks, before, strict=True):
+            encoder.set_attn_implementation(name)
         model.train(was_training)
-    layers = sum(encoder.config.num_hidden_layers for encoder in encoders(model))
+    layers = sum(encoder.config.num_hidden_layers for encoder in networks)
     return found if len(found) == layers else None
 
 
