@@ -184,10 +184,9 @@ def _handed_to(layer: Layer, batch: Batch, forward: Callable[[Batch], Any]) -> _
         lower = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else None
         seen.append(_Handed(arguments, keywords, device, lower))
 
-    handle = layer.module.register_forward_pre_hook(look, with_kwargs=True)
-    with torch.no_grad():
+    # gone also where the batch does not fit: it would keep what the layer is handed in every call to come
+    with layer.module.register_forward_pre_hook(look, with_kwargs=True), torch.no_grad():
         forward(batch)
-    handle.remove()
     return seen[-1]  # where weights of a lower type do not do, the first call is made again with others
 
 

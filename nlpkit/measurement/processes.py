@@ -63,6 +63,8 @@ class Worker:
             Unmeasured: it could not be done, or the process has died.
         """
         assert self._process.stdin is not None and self._process.stdout is not None
+        if self._process.stdin.closed:
+            raise Unmeasured("failed", "the process was ended")
         try:
             self._process.stdin.write(json.dumps({"op": op, **values}) + "\n")
             self._process.stdin.flush()

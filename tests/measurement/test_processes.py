@@ -49,6 +49,8 @@ def test_a_process_that_can_do_no_more_is_ended() -> None:
         with pytest.raises(Unmeasured, match="CUDA error"):
             process.ask("turn")
         assert not process.alive
+        with pytest.raises(Unmeasured, match="was ended"):
+            process.ask("probe")
 
 
 def test_a_process_that_fails_says_its_last_line() -> None:
