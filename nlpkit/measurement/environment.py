@@ -268,19 +268,20 @@ def _compiler() -> str | None:
 
 
 def _providers() -> list[str] | None:
-    """Execution providers of ONNX Runtime; None where it is not installed."""
+    """Execution providers of ONNX Runtime; None where it is not installed, none where a part of it alone is."""
     try:
         import onnxruntime
     except ImportError:
         return None
-    return list(onnxruntime.get_available_providers())
+    return list(getattr(onnxruntime, "get_available_providers", list)())
 
 
 def _onnxruntime_on_cuda() -> str | None:
-    """Why ONNX Runtime does not run on the GPU that torch sees; None where it does, or one of the two is not there."""
+    """Why ONNX Runtime does not run on the GPU that torch sees; None where it does, or one of the two is not there (in
+    part, see `_providers`)."""
     import torch
 
-    if not torch.cuda.is_available() or _providers() is None:
+    if not torch.cuda.is_available() or not _providers():
         return None
     from nlpkit.inference import providers
 

@@ -167,12 +167,17 @@ def _slowed(bits: str) -> list[str] | None:
 
 
 def _gpu(line: str) -> dict[str, Any]:
+    texts = [text.strip() for text in line.split(", ")]
+    if len(texts) != len(GPU_FIELDS):  # of a GPU that has failed the driver says that it has
+        return {**dict.fromkeys(GPU_FIELDS), "name": line.strip()}
     found: dict[str, Any] = {}
-    for (name, (_, factor)), text in zip(GPU_FIELDS.items(), line.split(", "), strict=True):
-        value = text.strip()
-        found[name] = None if value.startswith("[") else value  # [N/A], [Not Supported]
-        if factor is not None and found[name] is not None:
-            found[name] = round(float(value) * factor)
+    for (name, (_, factor)), text in zip(GPU_FIELDS.items(), texts, strict=True):
+        found[name] = None if text.startswith("[") else text  # [N/A], [Not Supported]
+        if factor is not None:
+            try:
+                found[name] = round(float(text) * factor)
+            except ValueError:  # the same, or ERR!
+                found[name] = None
     return found
 
 

@@ -82,7 +82,8 @@ def _software(env: dict[str, Any]) -> Iterator[tuple[str, str]]:
         yield "CUDA", ", ".join([f"runtime {torch['cuda']}", *libraries, exact])
     yield "compile", "; ".join(_compile(env))
     if env["onnxruntime"] is not None:
-        yield "onnxruntime", "; ".join(filter(None, [", ".join(env["onnxruntime"]), env["onnxruntime_on_cuda"]]))
+        found = ", ".join(env["onnxruntime"]) or "installed in part, as where one of two packages of it was removed"
+        yield "onnxruntime", "; ".join(filter(None, [found, env["onnxruntime_on_cuda"]]))
     shown = [f"{name} {version}" for name, version in versions.items() if name != "python"]
     for start in range(0, len(shown), VERSIONS_A_LINE):
         yield "versions" if start == 0 else "", ", ".join(shown[start : start + VERSIONS_A_LINE])

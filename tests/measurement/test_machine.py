@@ -188,3 +188,15 @@ def test_a_driver_that_fails_has_no_gpus(driver: Path) -> None:
     driver.write_text("#!/bin/sh\necho 'NVIDIA-SMI has failed because it could not talk to the driver'; exit 9\n")
     driver.chmod(0o755)
     assert machine.gpus() == []
+
+
+def test_a_gpu_that_has_failed_does_not_hide_the_others(driver: Path) -> None:
+    driver.write_text(
+        "#!/bin/sh\ncase $1 in *reasons*) exit 2;; esac\n"
+        "echo 'Unable to determine the device handle for GPU1: 0000:3C:00.0: Unknown Error'\n"
+        "echo 'NVIDIA H200, 143771, 580.65, 9.0, ERR!, 1980, N/A, 700.00, 700.00, 00000000:3B:00.0'\n"
+    )
+    driver.chmod(0o755)
+    failed, other = machine.gpus()
+    assert environment.gpu_line(failed) == "Unable to determine the device handle for GPU1: 0000:3C:00.0: Unknown Error"
+    assert (other["name"], other["mhz"], other["max_mhz"], other["watts"]) == ("NVIDIA H200", None, 1980, None)

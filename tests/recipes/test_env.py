@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from importlib import metadata
+from types import ModuleType
 
 import pytest
 from conftest import Run
@@ -58,3 +59,12 @@ def test_transformers_is_not_imported() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+def test_what_is_left_of_onnx_runtime_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    from nlpkit.recipes import env
+
+    monkeypatch.setitem(sys.modules, "onnxruntime", ModuleType("onnxruntime"))
+    (table,) = env.run(env.Config()).tables
+    (text,) = [text for _, name, text in table.rows if name == "onnxruntime"]
+    assert text.startswith("installed in part")
