@@ -472,9 +472,12 @@ class QuestionAnswering(Task):
         """
         import torch.nn.functional as F
 
-        # a row each for start and end: of the loss over a further axis CUDA has no deterministic kernel
-        each = logits.float().transpose(1, 2).flatten(0, 1)
-        total = F.cross_entropy(each, labels.flatten(), ignore_index=windows.IGNORED, reduction="sum")
+        each, gold = logits.float(), labels
+        if each.device.type != "cpu":
+            # a row each for start and end: of the loss over a further axis CUDA has no deterministic kernel. A CPU has
+            # one, which adds in another order: runs that were begun with it go on digit for digit
+            each, gold = each.transpose(1, 2).flatten(0, 1), gold.flatten()
+        total = F.cross_entropy(each, gold, ignore_index=windows.IGNORED, reduction="sum")
         return total / ((labels != windows.IGNORED).sum().clamp(min=1) if items is None else items)
 
     def collate(

@@ -229,6 +229,16 @@ def test_rows_without_a_target_are_left_out_of_the_loss() -> None:
     assert task.loss(logits[1:2], labels[1:2], None) == 0
 
 
+def test_the_loss_on_a_cpu_is_torchs_digit_for_digit() -> None:
+    """A run that an older version began goes on as if it had not been interrupted."""
+    torch.manual_seed(0)
+    labels = torch.randint(40, (64, 2))
+    ours, torchs = (torch.randn(64, 40, 2, generator=torch.manual_seed(1), requires_grad=True) for _ in range(2))
+    QuestionAnswering().loss(ours, labels, 128).backward()
+    (torch.nn.functional.cross_entropy(torchs, labels, reduction="sum") / 128).backward()
+    assert torch.equal(ours.grad, torchs.grad)
+
+
 # --- any model from elsewhere ---
 
 
