@@ -6,6 +6,8 @@ NLPKIT := $(BIN)/nlpkit
 READY := $(VENV)/.ready
 # GPU=1 keeps the torch that pip finds for the machine instead of the pinned one, and adds what reads NVIDIA's driver
 CONSTRAINTS := $(if $(GPU),$(VENV)/constraints-gpu.txt,constraints.txt)
+# succeeds where there is a torch without CUDA and ROCm
+FOR_CPU := import sys, torch.version as built; sys.exit(bool(built.cuda or built.hip))
 DATA ?= sample:feedback
 RECIPES := $(notdir $(basename $(wildcard recipes/*.yaml)))
 
@@ -33,8 +35,17 @@ $(VENV)/bin/python:
 $(VENV)/constraints-gpu.txt: constraints.txt | $(VENV)/bin/python
 	grep -v '^torch==' constraints.txt > $@
 
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+# a torch for CPUs that is there already satisfies pip, which would keep it
+define replace-torch
+@if $(BIN)/python -c '$(FOR_CPU)' 2>/dev/null; then \
+	echo "torch in $(VENV) is built for CPUs: replaced by the one that pip finds"; \
+	$(PIP) --constraint $(CONSTRAINTS) --force-reinstall --no-deps torch; fi
+endef
+
 $(READY): pyproject.toml $(CONSTRAINTS) | $(VENV)/bin/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint $(CONSTRAINTS) --editable '.[quickstart,dev,xlsx,onnx]' $(if $(GPU),nvidia-ml-py)
+	$(if $(GPU),$(replace-torch))
+	$(PIP) --constraint $(CONSTRAINTS) --editable '.[quickstart,dev,xlsx,onnx]' $(if $(GPU),nvidia-ml-py)
 	@touch $@
 
 install: $(READY)

@@ -156,6 +156,7 @@ class Steps:
         place.mkdir(exist_ok=True)
         spec = {**spec, "answer": str(place / "answer.json"), "folder": str(place)}
         log = place / "log"
+        log.touch()  # it is read, however early the process ends
         started = time.monotonic()
         pid = self._started(spec, log)
         code = None
@@ -166,6 +167,7 @@ class Steps:
         if code is None:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(pid, signal.SIGKILL)  # with what it has started: compilers
+            os.kill(pid, signal.SIGKILL)  # which may have had no time for a group of its own
             os.waitpid(pid, 0)
         answer: dict[str, Any] = {"figures": {}}
         with contextlib.suppress(FileNotFoundError):
@@ -197,7 +199,7 @@ class Steps:
         code = 1
         try:
             os.setsid()
-            for number in (signal.SIGINT, signal.SIGTERM):
+            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
                 signal.signal(number, signal.SIG_DFL)
             out = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
             os.dup2(out, 1)
@@ -228,7 +230,7 @@ def judged(results: Mapping[str, Any], *, tiny: bool) -> list[dict[str, Any]]:
 def shown(value: Any) -> str:
     """A figure for people."""
     if isinstance(value, float):
-        return f"{value:,.0f}" if abs(value) >= 1_000 else f"{value:.3g}"
+        return f"{value:,.0f}" if abs(value) >= 999.5 else f"{value:.3g}"
     return f"{value:,}" if isinstance(value, int) else str(value)
 
 
@@ -270,6 +272,8 @@ def parse() -> argparse.Namespace:
         parser.error(f"--only: there is no step {', '.join(unknown)}; there are {', '.join(SECONDS)}")
     if options.data is not None and not options.data.is_dir():
         parser.error(f"--data: {options.data} is no folder")
+    if not options.json.parent.is_dir() or options.json.is_dir():  # known before there is something to lose
+        parser.error(f"--json: {options.json} cannot be written; name a file in a folder that is there")
     options.only = [name for name in SECONDS if name in (*ALWAYS, *named)]
     return options
 
@@ -277,7 +281,8 @@ def parse() -> argparse.Namespace:
 def settings(cache: Path) -> dict[str, str]:
     """The environment of all processes; set before libraries are imported."""
     return {
-        "CUDA_VISIBLE_DEVICES": os.environ.get("CUDA_VISIBLE_DEVICES", "0"),  # the stock Trainer would take all
+        # the first alone: the stock Trainer would take all
+        "CUDA_VISIBLE_DEVICES": os.environ.get("CUDA_VISIBLE_DEVICES", "0").partition(",")[0],
         "HF_HUB_OFFLINE": "1",
         "WANDB_MODE": "disabled",
         "NLPKIT_CACHE": str(cache),
@@ -293,19 +298,24 @@ def main() -> int:
     options = parse()
     if options.child is not None:
         return work(json.loads(options.child.read_text(encoding="utf-8")))
+    from nlpkit import process
+
     started = time.monotonic()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         os.environ.update(settings(folder / "cache"))
+        process.prepare_gpus()  # as a command does
         return checked(options, folder, started)
 
 
 def checked(options: argparse.Namespace, folder: Path, started: float) -> int:
     """Run the steps in a folder; see `main`."""
+    from nlpkit import interrupts
     from nlpkit.measurement import machine
+    from nlpkit.training import devices
 
     steps = Steps(folder, fresh=options.fresh)
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in interrupts.heeded():
         signal.signal(number, steps.interrupt)
 
     if not options.fresh:
@@ -315,7 +325,8 @@ def checked(options: argparse.Namespace, folder: Path, started: float) -> int:
             importlib.import_module(name)
         gc.collect()
         gc.freeze()  # each run collects several times, which takes longer the more there is to go through
-    gpus = machine.gpus()
+    wanted = options.device != "cpu" and os.environ["CUDA_VISIBLE_DEVICES"] not in ("", "-1")
+    gpus = machine.gpus() if wanted else []
     spec: dict[str, Any] = {"device": options.device, "data": options.data and str(options.data.resolve())}
     document: dict[str, Any] = {
         "schema": SCHEMA,
@@ -336,18 +347,21 @@ def checked(options: argparse.Namespace, folder: Path, started: float) -> int:
             result: dict[str, Any] = {"status": "not run", "seconds": 0.0, "figures": {}, "error": why}
         else:
             result = steps.run({**spec, "step": name}, min(SECONDS[name], left))
-            unseen = name == "machine" and bool(gpus) and options.device != "cpu" and result.get("device") != "cuda"
+            unseen = name == "machine" and bool(gpus) and result.get("device") != "cuda" and not steps.interrupted
             if unseen and not steps.fresh:
                 print("torch sees no GPU from a forked process: each step starts from nothing", flush=True)
                 steps.fresh = True
                 result = steps.run({**spec, "step": name}, min(SECONDS[name], left))
+            if name == "machine" and gpus and result.get("device") == "cpu":  # its figures would pass for those of one
+                why = f"the driver lists {gpus[0]['name']}, torch sees no GPU: {devices.why_unused()}"
+                result |= {"status": "failed", "error": f"{why}; --device cpu tries the script"}
         more = result.pop("more", None) or {}
         if name == "machine":
             spec["device"] = document["device"] = result.pop("device", None)
             document["machine"], spec["machine"] = more, more
             if document["device"] == "cpu":
-                document["note"] = TINY + (f"; the driver lists {gpus[0]['name']}, torch sees none" if gpus else "")
-                print(document["note"], flush=True)
+                document["note"] = None if gpus else TINY
+                print(document["note"] or result["error"], flush=True)
         elif name == "inputs":
             spec["inputs"] = document["inputs"] = more
         result.pop("device", None)

@@ -21,6 +21,9 @@ import pytest
 import torch
 from conftest import make_tokenizer, rows, write_csv
 
+from nlpkit import interrupts
+from nlpkit.measurement import machine
+
 BENCHMARKS = Path(gpu_check.__file__).parent
 # drawing takes longer than such runs
 CALL = f"""
@@ -212,7 +215,33 @@ def test_aims_are_judged_where_there_is_a_figure() -> None:
     assert met["finetune-256", "ratio"] is None
 
 
-@pytest.mark.parametrize("arguments", [["--only", "finetune-64"], ["--data", "nowhere"]])
+def test_a_figure_just_below_a_thousand_is_written_like_one_above() -> None:
+    assert [gpu_check.shown(value) for value in (999.4, 999.7, 1_000.2, 2)] == ["999", "1,000", "1,000", "2"]
+
+
+DONE = {"status": "done", "seconds": 0.1, "figures": {}, "device": "cpu"}
+
+
+@pytest.mark.parametrize(("left", "code"), [("0", 1), ("", 0)])
+def test_a_gpu_that_torch_does_not_see_is_a_failure(
+    left: str, code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(machine, "gpus", lambda: [{"name": "NVIDIA H200"}])
+    monkeypatch.setattr(interrupts, "heeded", list)
+    monkeypatch.setattr(gpu_check.Steps, "run", lambda *_: {**DONE})
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", left)  # where none is left, the CPU is what was asked for
+    options = SimpleNamespace(fresh=True, device="auto", data=None, only=["machine", "inputs"], minutes=1)
+    options.json = tmp_path / "out.json"
+    assert gpu_check.checked(options, tmp_path, time.monotonic()) == code
+    found = json.loads(options.json.read_text())
+    if code:
+        assert found["steps"]["machine"]["status"] == "failed" and found["note"] is None
+        assert "lists NVIDIA H200, torch sees no GPU: it is built" in found["steps"]["machine"]["error"]
+        assert found["steps"]["inputs"]["error"] == "machine failed"
+        assert "NVIDIA H200" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("arguments", [["--only", "finetune-64"], ["--data", "nowhere"], ["--json", "nowhere/it.json"]])
 def test_what_there_is_not_is_refused(arguments: list[str], tmp_path: Path) -> None:
     done = forked.run([sys.executable, "-c", CALL, *arguments], cwd=tmp_path)
     assert done.returncode == 2 and arguments[1] in done.stderr

@@ -157,11 +157,12 @@ def _no_such_device(asked: str, name: str, index: str) -> UserError:
     if index and visible() is None and 0 < len(gpus) <= int(index):
         last = f" to cuda:{len(gpus) - 1}" if len(gpus) > 1 else ""
         return UserError(f"--device {asked}: there is no such GPU", f"The machine has cuda:0{last}.")
-    why = f": {_why_unused()}" if gpus and visible() is None else ""
+    why = f": {why_unused()}" if gpus and visible() is None else ""
     return UserError(f"--device {asked}: torch finds no such device here{why}", "Use --device auto or cpu.")
 
 
-def _why_unused() -> str:
+def why_unused() -> str:
+    """Why torch does not find a GPU that the driver lists."""
     import torch
 
     if torch.version.cuda is None:
@@ -173,7 +174,7 @@ def _why_unused() -> str:
 def _tell_of_unused_gpus() -> None:
     """Say once that the CPU works although there is a GPU: nobody would see it but by the time that it takes."""
     if visible() is None and machine.has_nvidia_driver() and (gpus := machine.gpus()):
-        reporting.current().warn(f"torch does not find the GPU of this machine ({gpus[0]['name']}): {_why_unused()}")
+        reporting.current().warn(f"torch does not find the GPU of this machine ({gpus[0]['name']}): {why_unused()}")
 
 
 def _take_gpu(narrowed: str | None) -> int:

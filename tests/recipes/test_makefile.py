@@ -218,3 +218,22 @@ def test_gpu_check_passes_on_what_it_is_given(make: Make) -> None:
     assert "gpu_check.py --json gpu-check.json \n" in make("-n", goal="gpu-check").stdout.replace("  ", " ")
     said = make("-n", "GPU_DATA=rows", "ONLY=waits", "JSON=h200.json", goal="gpu-check").stdout
     assert "gpu_check.py --json h200.json --data rows --only waits" in said
+
+
+# --- make install GPU=1 ---
+
+
+@pytest.mark.parametrize("built", ["for CPUs", "for CUDA"])
+def test_a_torch_for_cpus_does_not_stay_on_a_gpu_machine(built: str, make: Make, tmp_path: Path) -> None:
+    python = tmp_path / ".venv" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    succeeds = built == "for CPUs"
+    python.write_text(f'#!/bin/sh\n[ "$1" = -c ] && exit {int(not succeeds)}\necho "$@" >> calls\n')
+    python.chmod(0o755)
+    for name in ("constraints.txt", "pyproject.toml"):
+        (tmp_path / name).write_text("torch==2.13.0\nother==1\n")
+    said = make("READY=.venv/.ready", "GPU=1", goal="install").stdout
+    calls = (tmp_path / "calls").read_text().splitlines()
+    assert [("--force-reinstall --no-deps torch" in call) for call in calls] == [True, False][not succeeds :]
+    assert all("--constraint .venv/constraints-gpu.txt" in call for call in calls)
+    assert ("built for CPUs: replaced" in said) == succeeds
