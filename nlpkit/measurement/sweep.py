@@ -411,7 +411,11 @@ class Sweep:
     def _living(self, subject: Subject) -> Worker:
         """The process of a subject, a new one where an earlier size was the end of it."""
         if not self.workers[subject.name].alive:
-            self._opened(subject)
+            try:
+                self._opened(subject)
+            except Unmeasured:
+                self.workers[subject.name].close()  # it has no model: at the next size it is to be tried anew
+                raise
         return self.workers[subject.name]
 
     def _take_turns(

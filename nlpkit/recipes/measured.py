@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from nlpkit import models, process, reporting
-from nlpkit.errors import NlpkitError, UserError
+from nlpkit.errors import NlpkitError, RunError, UserError
 from nlpkit.measurement.spec import Mode, Opened, Point, Subject
 from nlpkit.recipes import trained
 from nlpkit.recipes.benchmark import Config
@@ -410,7 +410,10 @@ class Worker:
             torch.compiler.reset()
         memory.release()
         if self.model.exported and reopen and not self._away:
-            net.session  # noqa: B018 (opens a fresh one, whose weights are no part of the next point)
+            try:
+                net.session  # noqa: B018 (opens a fresh one, whose weights are no part of the next point)
+            except RunError:  # there is no memory for it now
+                self._away = True
 
 
 def _is_broken(error: Exception) -> bool:

@@ -123,6 +123,7 @@ class Fake:
         return {"metrics": {"accuracy": 0.5}, "split": "validation", "rows": 4, **said}
 
     def close(self) -> None:
+        self.alive = False
         self.machine.alive -= 1
 
 
@@ -292,6 +293,21 @@ def test_a_model_that_dies_is_started_again(tmp_path: Path) -> None:
     assert statuses(journal, "b") == ["ok", "out of memory", "ok"]
     # once for the try without the other, once for the next size
     assert [name for op, name in machine.log if op == "open"] == ["a", "b", "b", "b"]
+
+
+def test_a_model_that_cannot_be_opened_again_is_tried_at_each_size(tmp_path: Path) -> None:
+    class Filling(Machine):
+        def __call__(self) -> Any:
+            made.append(self)
+            self.huge = "b" if len(made) > 2 else None  # in a process that takes the place of another
+            return super().__call__()
+
+    made: list[Machine] = []
+    machine = Filling({"a": 0.05, "b": 0.05}, limit={"b": 16}, deadly=True)
+    points = [Point("inference", 1, 16), Point("training", 1, 8)]
+    journal = swept(tmp_path, machine, points=points)
+    assert statuses(journal, "a") == ["ok", "ok"]
+    assert statuses(journal, "b") == ["out of memory", "out of memory"]
 
 
 def test_exported_models_do_not_train(tmp_path: Path) -> None:

@@ -359,15 +359,23 @@ def test_an_export_is_made_once(tiny_model: Path, tmp_path: Path, monkeypatch: p
     monkeypatch.setenv("NLPKIT_CACHE", str(tmp_path / "cache"))
     model = shutil.copytree(tiny_model, tmp_path / "model")
 
+    def full(*_: Any, **__: Any) -> Any:
+        raise RuntimeError("Failed to allocate memory for requested buffer of size 93763584")
+
     def files() -> dict[Path, int]:
         return {file: file.stat().st_mtime_ns for file in (tmp_path / "cache").rglob("*.onnx")}
 
     _, first = opened(model, backend="onnx-int8")
     before = files()
     assert len(before) == 1
-    _, second = opened(model, backend="onnx-int8")
+    worker, second = opened(model, backend="onnx-int8")
     assert files() == before
     assert first["bytes"] == second["bytes"]
+    with monkeypatch.context() as patch:  # no room to open it again now is no end of the process
+        patch.setattr("onnxruntime.InferenceSession", full)
+        assert asked(worker, "forget")["ok"]
+        assert asked(worker, "prepare", point=point(8))["error"] == "out of memory"
+    assert measured(worker, point(8))["tokens"] == 16
     os.utime(model / "model.safetensors", (1, 1))  # other weights
     left = tmp_path / "cache" / "exported" / ".killed"
     left.mkdir()
