@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 import torch
-from torch.utils.data import Sampler
+from torch.utils.data import BatchSampler, Sampler
 
 # Lengths are jittered by this share before rows are sorted, so that batches differ from epoch to epoch even where few
 # rows have the same length. On SST-2 (6,920 rows, batches of 32) padding adds 1.9 % to the tokens; without jitter it
@@ -71,6 +72,46 @@ class LengthBatchSampler(Sampler[int]):
             longest = int(self.lengths[grouped].max(axis=1).argmax())
             grouped[[0, longest]] = grouped[[longest, 0]]
         return np.concatenate([grouped.reshape(-1), rows[whole * self.batch :]])
+
+
+class SharedBatches:
+    """Batches for several processes in turn, of which the last rows of an epoch are divided among them.
+
+    Accelerate fills the last batches up with rows from the beginning of the epoch, which are trained on twice. Here
+    that is done only where there are fewer rows than processes, each of which needs one.
+
+    Args:
+        batches: of one size, but for the last.
+        processes: that take one each in turn.
+    """
+
+    drop_last = False
+
+    def __init__(self, batches: BatchSampler, processes: int) -> None:
+        self.batches, self.processes = batches, processes
+        self.sampler = batches.sampler  # where accelerate looks for it
+
+    def __len__(self) -> int:
+        return -(-len(self.batches) // self.processes) * self.processes
+
+    def repeated(self) -> int:
+        """How many rows are trained on twice in an epoch."""
+        rest = len(self.sampler) % (self.batches.batch_size * self.processes)  # type: ignore[arg-type]
+        return max(self.processes - rest, 0) if rest else 0
+
+    def __iter__(self) -> Iterator[list[int]]:
+        first: list[int] = []
+        held: list[list[int]] = []  # by the first of the processes, until there is one for each
+        for batch in self.batches:
+            first = (first + batch)[: self.processes]
+            held.append(batch)
+            if len(held) == self.processes and len(batch) == self.batches.batch_size:
+                yield from held
+                held = []
+        rows = [row for batch in held for row in batch]
+        if rows:
+            rows += itertools.islice(itertools.cycle(first), max(self.processes - len(rows), 0))
+            yield from (part.tolist() for part in np.array_split(np.asarray(rows), self.processes))
 
 
 class PaddingCollator:

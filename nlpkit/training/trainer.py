@@ -5,13 +5,14 @@ from __future__ import annotations
 import contextlib
 import functools
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import torch
+from accelerate.data_loader import BatchSamplerShard
 from accelerate.utils import gather_object
 from transformers import PreTrainedModel, Trainer
 from transformers.trainer_utils import EvalLoopOutput
@@ -26,7 +27,7 @@ from nlpkit.runs.folder import RunFolder
 from nlpkit.tasks import outputs as model_outputs
 from nlpkit.tasks.base import BOOKKEEPING
 from nlpkit.training import arithmetic, embeddings, masks, padding, parameters, together
-from nlpkit.training.batching import IGNORED, RANDOM_ORDER, LengthBatchSampler
+from nlpkit.training.batching import IGNORED, RANDOM_ORDER, LengthBatchSampler, SharedBatches
 from nlpkit.training.checkpoints import POSITION
 from nlpkit.training.padding import Collate
 from nlpkit.training.schedules import Budget
@@ -125,6 +126,21 @@ class ResumableTrainer(Trainer):
             grouped=grouped,
         )
         return self.sampler
+
+    def get_train_dataloader(self) -> Any:
+        """Batches for this process; of several each takes its part of the last rows of an epoch."""
+        loader: Any = super().get_train_dataloader()
+        shard = getattr(loader, "batch_sampler", None)
+        if isinstance(shard, BatchSamplerShard) and not (shard.split_batches or shard.drop_last):
+            shard.batch_sampler = shared = SharedBatches(shard.batch_sampler, shard.num_processes)
+            shard.batch_size = None  # they are of different sizes, which it need not even out
+            if repeated := shared.repeated():
+                rows = reporting.counted(repeated, "row is", "rows are")
+                reporting.current().note(
+                    f"train: {rows} trained on twice in each epoch: each of the {shared.processes} processes needs one "
+                    "in its last step"
+                )
+        return loader
 
     def _rows_a_step(self) -> int:
         return self._train_batch_size * self.args.gradient_accumulation_steps * self.args.world_size
@@ -368,7 +384,7 @@ class NlpkitTrainer(ResumableTrainer):
         total = torch.zeros(2, dtype=torch.float64)  # loss summed over label entries, and their number
         # one block for all batches: within it the weights are cast once
         with torch.no_grad(), self.accelerator.autocast():
-            for _, found in arriving((None, self._evaluated(batch)) for batch in dataloader):
+            for _, found in arriving((None, self._evaluated(*counted)) for counted in self._with_new(dataloader)):
                 loss, entries = float(found.pop("loss")), int(found.pop("entries"))
                 total += torch.tensor([loss * entries if entries else 0.0, entries], dtype=torch.float64)
                 own.append(self.task.keep(found))
@@ -380,8 +396,21 @@ class NlpkitTrainer(ResumableTrainer):
         outputs = model_outputs.joined(parts)[: len(dataloader.dataset)]
         return outputs, float(total[0] / total[1].clamp(min=1))
 
-    def _evaluated(self, batch: Any) -> dict[str, torch.Tensor]:
-        """What the task reduces a batch to, its mean `loss` and over how many label `entries`; nothing waits for it."""
+    def _with_new(self, dataloader: Any) -> Iterator[tuple[Any, int]]:
+        """Batches of an evaluation, and how many rows of each no process has had before it: the last ones of several
+        processes are filled up with the first rows."""
+        left = len(dataloader.dataset)  # from the batches on that all processes are at
+        for batch in dataloader:
+            rows = len(batch["labels"])
+            yield batch, min(max(left - self.accelerator.process_index * rows, 0), rows)
+            left -= self.accelerator.num_processes * rows
+
+    def _evaluated(self, batch: Any, new: int) -> dict[str, torch.Tensor]:
+        """What the task reduces a batch to, its mean `loss` and over how many label `entries`; nothing waits for it.
+
+        Args:
+            new: rows that the loss is of; of none it counts for nothing.
+        """
         batch = self._prepare_inputs(batch)
         with masks.taken_as_given() if self.args.device.type == "cuda" else contextlib.nullcontext():
             logits = self.task.forward(self.model, batch)
@@ -389,8 +418,8 @@ class NlpkitTrainer(ResumableTrainer):
         self.control = self.callback_handler.on_prediction_step(self.args, self.state, self.control)
         return {
             **self.task.reduced(logits, batch),
-            "loss": self.task.loss(logits, labels, None),
-            "entries": (labels != IGNORED).sum(),
+            "loss": self.task.loss(logits[: new or 1], labels[: new or 1], None),
+            "entries": (labels[:new] != IGNORED).sum(),
         }
 
     def _of_all(self, parts: list[Outputs]) -> list[Outputs]:

@@ -5,8 +5,9 @@ from typing import Any
 import numpy as np
 import pytest
 from conftest import make_tokenizer
+from torch.utils.data import BatchSampler
 
-from nlpkit.training.batching import LengthBatchSampler, PaddingCollator
+from nlpkit.training.batching import LengthBatchSampler, PaddingCollator, SharedBatches
 
 
 def lengths_of(count: int, seed: int = 0) -> np.ndarray:
@@ -131,3 +132,19 @@ def test_label_vectors_are_not_taken_for_labels_of_tokens() -> None:
     for row, vector in zip(rows, ([1.0, 0.0, 1.0], [0.0, 1.0, 0.0]), strict=True):
         row["labels"] = vector
     assert PaddingCollator(make_tokenizer())(rows)["labels"].tolist() == [[1.0, 0.0, 1.0], [0.0, 1.0, 0.0]]
+
+
+@pytest.mark.parametrize(("count", "repeated"), [(24, 0), (45, 0), (27, 0), (26, 1), (25, 2), (4, 0), (1, 2)])
+def test_several_processes_divide_the_last_rows(count: int, repeated: int) -> None:
+    """Three with batches of 4: each has as many batches, and no row comes twice unless one would have none."""
+    from accelerate.data_loader import BatchSamplerShard
+
+    order = list(range(count))
+    shared = SharedBatches(BatchSampler(order, 4, False), 3)
+    shards = [BatchSamplerShard(shared, 3, rank) for rank in range(3)]
+    batches = [list(shard) for shard in shards]
+    assert len({len(own) for own in batches}) == 1 and len(batches[0]) == len(shards[0])
+    assert all(batch for own in batches for batch in own)
+    rounds = [row for turn in zip(*batches, strict=True) for batch in turn for row in batch]
+    assert rounds[:count] == order
+    assert len(rounds) - count == repeated == shared.repeated()

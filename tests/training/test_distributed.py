@@ -29,10 +29,10 @@ from tests.conftest import GOOD, RunOf, make_model, nlpkit_command, rows, write_
 
 @pytest.fixture(scope="module")
 def options(tmp_path_factory: pytest.TempPathFactory, tiny_model: Path) -> dict[str, Any]:
-    """80 rows are 5 whole steps of 16; the rows of an evaluation do not divide evenly by two processes."""
+    """75 rows are 5 steps of 16, the last one of 11; the rows of an evaluation do not divide evenly either."""
     folder = tmp_path_factory.mktemp("data")
     made = rows(150, seed=5)
-    write_csv(folder / "train.csv", made[:80])
+    write_csv(folder / "train.csv", made[:75])
     write_csv(folder / "validation.csv", made[85:118])
     write_csv(folder / "test.csv", made[118:149])
     return {
@@ -158,11 +158,12 @@ def test_same_course_as_one_process(alone: Path, together: Any) -> None:
     assert record["steps"] == single["steps"] == 10
     assert record["best_step"] == single["best_step"]
     assert record["rows"] == single["rows"]
-    losses = [
-        [json.loads(line)["loss"] for line in (run / "metrics.jsonl").read_text().splitlines() if '"loss"' in line]
-        for run in (together[1], alone)
-    ]
-    assert losses[0] == pytest.approx(losses[1], rel=1e-3)
+    for name, precision in (("loss", 1e-3), ("eval_loss", 1e-5)):
+        losses = [
+            [logged[name] for logged in map(json.loads, (run / "metrics.jsonl").open()) if name in logged]
+            for run in (together[1], alone)
+        ]
+        assert losses[0] == pytest.approx(losses[1], rel=precision), name
     for split, metrics in single["metrics"].items():
         assert record["metrics"][split] == pytest.approx(metrics, abs=1e-3), split
     mine, theirs = load_file(together[1] / "model.safetensors"), load_file(alone / "model.safetensors")
@@ -241,12 +242,13 @@ def test_accelerate_launch(options: dict[str, Any], alone: Path, tmp_path: Path)
     """Also with rows that do not divide evenly, and with one JSON document for both processes."""
     # accelerate starts several processes only under this flag; that they use the CPU is said by --device
     output = tmp_path / "run"
-    arguments = [*flags(options), "--batch-size", 4, "--max-train-samples", 75, "--output", output, "--json"]
+    arguments = [*flags(options), "--batch-size", 4, "--max-train-samples", 65, "--output", output, "--json"]
     done = launch(ACCELERATE, tmp_path, "finetune-cls", *arguments)
     assert done.returncode == 0, done.stderr
     record = json.loads(done.stdout)
     assert record["processes"] == 2
-    assert record["rows"]["train"] == 75
+    assert record["rows"]["train"] == 65
+    assert "train: 1 row is trained on twice in each epoch" in done.stderr
     assert record["steps"] == 10
     assert sorted(p.name for p in output.iterdir()) == sorted(p.name for p in alone.iterdir())
 
@@ -291,6 +293,26 @@ def test_a_divided_model_is_refused_before_anything_is_read(
         with pytest.raises(UserError, match=f"asks for {what}: nlpkit trains with a whole model in each process"):
             run()
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("command", "named"),
+    [
+        (["predict", "RUN", "--input", "rows.csv"], "predict"),
+        (["evaluate", "RUN"], "evaluate"),
+        (["quantize", "RUN"], "quantize"),
+        (["train-tokenizer", "--data", "text.txt"], "train-tokenizer"),
+        (["prune", "RUN", "--sweep", "0.3,0.5"], "prune --sweep"),
+    ],
+)
+def test_what_one_process_does_is_refused_in_several(
+    command: list[str], named: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Each would do all of it, into the same files."""
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    assert main(command) == 2
+    said = capsys.readouterr().err
+    assert f"{named} works in one process, and 2 were begun" in said and f"nlpkit {named} ..." in said
 
 
 # What is done in one of two processes. They look often whether the other fails; one that waits for the other, as NCCL
