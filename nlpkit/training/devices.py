@@ -21,6 +21,7 @@ ARCHITECTURE = re.compile(r"(sm|compute)_(\d+)")  # as torch names what it has k
 RATE_SECONDS = 0.5  # that measuring the rate of matrix products may take
 # "1 of 0,1": that CUDA_VISIBLE_DEVICES was narrowed to 1, and what it was before; for processes that this one starts
 _NARROWED = "NLPKIT_VISIBLE_GPU"
+_SHOWN_BY = ("CUDA_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES")
 _used: str | None = None  # CUDA_VISIBLE_DEVICES as this process asked CUDA with it, which reads it once
 
 
@@ -196,12 +197,15 @@ def _take_gpu(narrowed: str | None) -> int:
             "WORLD_SIZE is set, LOCAL_RANK is not: no process would know its GPU",
             f"Begin them with torchrun --nproc-per-node {count} -m nlpkit ...",
         )
-    if rank >= count > 1:
+    # a batch system may show each process one GPU, its own, by one of these variables
+    own = count == 1 and any(os.environ.get(name) for name in _SHOWN_BY)
+    if rank >= count and not own:
         raise UserError(
-            f"{process.local_world_size()} processes on a machine where torch finds {count} GPUs",
+            f"{process.local_world_size()} processes on a machine where torch finds "
+            f"{reporting.counted(count, 'GPU', 'GPUs')}",
             f"Begin as many: torchrun --nproc-per-node {count} -m nlpkit ...",
         )
-    number = rank % count  # a batch system may show each process one GPU, its own
+    number = rank % count
     torch.cuda.set_device(number)
     return number
 

@@ -177,7 +177,15 @@ def test_a_gpu_that_torch_has_no_kernels_for(built: tuple[str, ...], said: list[
 def test_a_batch_system_shows_each_process_its_own_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     of_rank(monkeypatch, 1)
     with pretended.cuda(H200):
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
         assert choose().index == 0
+
+
+def test_two_processes_on_the_only_gpu_of_a_machine_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """NCCL would say that it is there twice."""
+    of_rank(monkeypatch, 1)
+    with pretended.cuda(H200), pytest.raises(UserError, match="2 processes on a machine where torch finds 1 GPU"):
+        choose()
 
 
 @pytest.mark.parametrize(
