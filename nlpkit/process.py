@@ -19,6 +19,7 @@ _DIVIDING = {
     "MEGATRON_LM": "Megatron-LM",
     "PARALLELISM_CONFIG": "a parallelism config",
 }
+_YES = ("y", "yes", "t", "true", "on", "1")  # as accelerate and transformers read such a variable
 _last_words: Callable[[NlpkitError], object] | None = None
 LAUNCHED_PRECISION = "ACCELERATE_MIXED_PRECISION"
 _RAYON = os.environ.get("RAYON_NUM_THREADS")  # as the user set it
@@ -105,13 +106,29 @@ def require_whole_models() -> None:
             those from which a run goes on and whose result is written.
     """
     for name, what in _DIVIDING.items():
-        if os.environ.get(f"ACCELERATE_USE_{name}", "false").lower() in ("true", "1"):
+        if os.environ.get(f"ACCELERATE_USE_{name}", "false").lower() in _YES:
             raise UserError(
                 f"the configuration of `accelerate launch` asks for {what}: nlpkit trains with a whole model in each "
                 "process (DDP)",
                 "Leave that out: accelerate launch --multi_gpu --num_processes N -m nlpkit ...; or torchrun "
                 "--nproc-per-node N -m nlpkit ...",
             )
+
+
+def require_one(work: str) -> None:
+    """Stop where several processes were begun for what one does: each would do all of it, into the same files.
+
+    Args:
+        work: the command, as it is typed.
+
+    Raises:
+        UserError: there are several.
+    """
+    if world_size() > 1:
+        raise UserError(
+            f"{work} works in one process, and {world_size()} were begun (WORLD_SIZE)",
+            f"Call it without torchrun or `accelerate launch`: nlpkit {work} ...",
+        )
 
 
 def local_rank() -> int | None:
@@ -127,7 +144,7 @@ def local_world_size() -> int:
 
 def launched_for_cpu() -> bool:
     """Whether `accelerate launch` was asked to leave GPUs alone; a Trainer does, whatever else it is told."""
-    return os.environ.get("ACCELERATE_USE_CPU", "false").lower() in ("true", "1")
+    return os.environ.get("ACCELERATE_USE_CPU", "false").lower() in _YES
 
 
 def launched_precision() -> str | None:

@@ -247,6 +247,7 @@ def run(config: Config) -> Report:
     if done is not None:
         return report(*done)
     if config.sweep:
+        process.require_one(f"{COMMAND} --sweep")
         return _sweep(settled(config))
     started = time.monotonic()
     experiment = _experiment(config)
