@@ -118,6 +118,8 @@ class Config(trained.TrainedDataOptions, SubjectOptions, DeviceOptions):
 @lock.given_back()
 def run(config: Config) -> Report:
     """Measure, and write the folder; returns tables, the method, a recommendation, and which conditions failed."""
+    from nlpkit.training import devices
+
     started = time.monotonic()
     config, finished = running.taken_up(config, COMMAND)
     if not config.models:
@@ -145,6 +147,7 @@ def run(config: Config) -> Report:
     if not held_out:
         trained.refuse_hold_out(config)
     _require_same(config, (before or {}).get("config", {}))
+    devices.require(config)
     here = environment.describe(torch=False)
     reporting.current().plan("plan", _plan(config, subjects, points, here, folder))
     if config.dry_run:

@@ -50,9 +50,7 @@ def choose(options: DeviceOptions) -> Device:
     Raises:
         UserError: the device is not there, it has no such arithmetic, or the process works on another GPU already.
     """
-    wanted, _, index = options.device.partition(":")
-    if wanted not in ("auto", "cpu", "cuda", "mps") or (index and not (wanted == "cuda" and index.isdecimal())):
-        raise UserError(f"--device '{options.device}': not a device", "Use auto, cpu, cuda, cuda:N or mps.")
+    wanted, index = _parsed(options.device)
     several = process.world_size() > 1
     if several and index:
         raise UserError(
@@ -95,6 +93,35 @@ def choose(options: DeviceOptions) -> Device:
     by = f" by {why}" if why and not options.threads else ""
     chip = torch.cuda.get_device_name() if name == "cuda" else f"{torch.get_num_threads()} threads{by}"
     return Device(name, precision, f"{name} ({chip}), {precision}", number)
+
+
+def require(options: DeviceOptions) -> None:
+    """See that `--device` names one that is there; for a process that computes nothing, as it takes no memory of a GPU.
+
+    Raises:
+        UserError: it does not.
+    """
+    wanted, index = _parsed(options.device)
+    if wanted in ("auto", "cpu") or _used is not None:  # CUDA tells a process that works on a GPU of no other
+        return
+    process.prepare_gpus()
+    import torch
+
+    there = torch.cuda.device_count() if wanted == "cuda" else int(torch.backends.mps.is_available())
+    if int(index or 0) >= there:
+        raise _no_such_device(options.device, wanted, index)
+
+
+def _parsed(asked: str) -> tuple[str, str]:
+    """The kind of a device and its number, "" where none is named.
+
+    Raises:
+        UserError: it is none.
+    """
+    wanted, _, index = asked.partition(":")
+    if wanted not in ("auto", "cpu", "cuda", "mps") or (index and not (wanted == "cuda" and index.isdecimal())):
+        raise UserError(f"--device '{asked}': not a device", "Use auto, cpu, cuda, cuda:N or mps.")
+    return wanted, index
 
 
 def _narrow(chosen: int, asked: str) -> str | None:

@@ -354,10 +354,12 @@ def test_dry_run_writes_nothing(nlpkit: Run, tmp_path: Path) -> None:
         (("--config-only", "bert", "--data", "x.csv"), "--config-only"),
         (("./nowhere",), "there is no such folder"),
         (("--config-only", "bert", "--backends", "tensorflow"), "--backends"),
+        (("--config-only", "bert", "--device", "cuda:99", "--dry-run"), "--device cuda:99"),
     ],
 )
 def test_wrong_usage(nlpkit: Run, arguments: tuple[str, ...], said: str) -> None:
-    assert said in nlpkit("benchmark", *arguments, "--sequence-lengths", 8, *SHORT, code=2).stderr
+    done = nlpkit("benchmark", *arguments, "--sequence-lengths", 8, *SHORT, code=2)
+    assert said in done.stderr and "plan" not in done.stdout + done.stderr
 
 
 @pytest.mark.usefixtures("here")

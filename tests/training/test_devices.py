@@ -106,6 +106,16 @@ def test_a_gpu_that_is_not_there_is_one_message(
         choose(device)
 
 
+def test_a_process_that_lets_others_compute_refuses_what_is_not_there_and_begins_nothing() -> None:
+    with pretended.cuda() as machine:
+        devices.require(DeviceOptions(device="cuda"))
+        with pytest.raises(UserError, match="--device cuda:1: there is no such GPU"):
+            devices.require(DeviceOptions(device="cuda:1"))
+        assert not machine.initialized and "CUDA_VISIBLE_DEVICES" not in os.environ
+    with pytest.raises(UserError, match="not a device"):
+        devices.require(DeviceOptions(device="gpu"))
+
+
 def test_another_gpu_in_the_same_process_is_refused_and_the_same_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "1,0")
     with pretended.cuda(H200, T4):
