@@ -170,6 +170,7 @@ def train(
                 trainer.add_callback(ProgressCallback(trainer, bar, figures))
                 trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
             if together.largest([signals.caught is not None])[0]:  # too late for the last step to see it
+                together.leave_behind_the_main_process()
                 raise Interrupted("interrupted after the last step; the state is saved")
             embeddings.restore_all_rows(trainer.model)
             return experiment

@@ -15,9 +15,12 @@ from nlpkit import interrupts, process
 from nlpkit.errors import Interrupted, RunError
 from nlpkit.reporting import Progress
 from nlpkit.runs.folder import RunFolder
+from nlpkit.training import together
 
 if TYPE_CHECKING:
     from nlpkit.training.trainer import ResumableTrainer
+
+PASSED_ON = 3.0  # seconds within which a second signal may be the first: a launcher passes on what all were sent
 
 
 class ProgressCallback(TrainerCallback):
@@ -135,6 +138,7 @@ class SignalCallback(TrainerCallback):
     def __init__(self, trainer: ResumableTrainer) -> None:
         self.trainer = trainer
         self.caught: int | None = None
+        self._since = 0.0
 
     @contextmanager
     def listening(self) -> Iterator[None]:
@@ -148,9 +152,10 @@ class SignalCallback(TrainerCallback):
                 signal.signal(kind, handler)
 
     def _catch(self, number: int, _: Any) -> None:
-        if self.caught is not None:
+        if self.caught is None:
+            self.caught, self._since = number, time.monotonic()
+        elif process.world_size() == 1 or time.monotonic() > self._since + PASSED_ON:
             raise KeyboardInterrupt
-        self.caught = number
 
     def on_epoch_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         self._leave_if_asked(state)
@@ -169,4 +174,5 @@ class SignalCallback(TrainerCallback):
             return
         if save:
             self.trainer.save_now()
+        together.leave_behind_the_main_process()
         raise Interrupted(f"interrupted at step {state.global_step} of {state.max_steps}; the state is saved")

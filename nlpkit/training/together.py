@@ -92,6 +92,16 @@ def largest(mine: Sequence[float]) -> list[float]:
     return [float(number) for number in said.tolist()]
 
 
+def leave_behind_the_main_process() -> None:
+    """Wait until all are here, which all are about to leave, and then for the main one: a launcher ends all processes
+    when one has ended, the main one while it saves or speaks."""
+    if process.world_size() == 1:
+        return
+    largest([0.0])
+    if not process.is_main_process():
+        time.sleep(LOOK)
+
+
 def _on_the_cpu() -> Any:
     """All processes, in a group that needs no GPU.
 

@@ -416,20 +416,31 @@ together.EVERY = 0
 def clip(original, self, *given):
     if self.state.global_step == 6 and rank == 1:
         os.kill(os.getpid(), signal.SIGTERM)
+        os.kill(os.getpid(), signal.SIGTERM)
     return original(self, *given)
 replaced(NlpkitTrainer, "_clip_grad_norm", clip)
+def state(original, *given):
+    time.sleep(0.5)
+    original(*given)
+replaced(NlpkitTrainer, "_save_optimizer_and_scheduler", state)
+def ended():
+    if rank == 1:
+        open("files", "w").write(" ".join(os.listdir("run/checkpoints/checkpoint-7")))
+import atexit
+atexit.register(ended)
 """
 
 
 def test_a_signal_to_one_process_ends_all_at_one_step(
     options: dict[str, Any], together: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """And they go on to the same weights."""
+    """Also where a launcher passes it on again; none before the state is saved. They go on to the same weights."""
     output = tmp_path / "run"
     arguments = ["finetune-cls", *flags(options), "--batch-size", 4, "--output", output]
     (code, _, errors), (other, _, silence) = ranks(tmp_path, *arguments, first=HERE + SIGNALLED)
     assert (code, other, silence) == (130, 130, ""), errors
     assert "interrupted at step 7 of 10; the state is saved" in errors
+    assert {"optimizer.pt", "trainer_state.json"} <= set((tmp_path / "files").read_text().split())
     shutil.copytree(output, tmp_path / "copy")
     (code, said, errors), (other, _, _) = ranks(tmp_path, *arguments, "--resume")
     assert (code, other) == (0, 0), errors
