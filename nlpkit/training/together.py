@@ -218,6 +218,13 @@ class _Watch:
             if not self._connected(0.0 if process.is_main_process() else PATIENCE):
                 return None
             first = self._noted(self._store.compare_set(self._failure, "", json.dumps(mine)))
+            if first == mine and _of_one_that_is_gone(error) and process.is_main_process():
+                self._store.set(self._said, "")
+                return RunError(  # at once: the launcher ends this process as well
+                    "a process that trained with this one is gone: it was killed, or cannot be reached any more",
+                    "What began them says which; often the machine is out of memory. --resume goes on from the last "
+                    "checkpoint.",
+                )
             if first["rank"] != mine["rank"]:
                 self._store.add(self._heard, 1)
             if not process.is_main_process():
@@ -280,6 +287,11 @@ def _described(error: Exception) -> dict[str, Any]:
     if isinstance(error, NlpkitError):
         return {"message": error.message, "hint": error.hint}
     return {"message": f"{type(error).__name__}: {first_line(error)}", "hint": None}
+
+
+def _of_one_that_is_gone(error: Exception) -> bool:
+    """Whether gloo has lost the connection to another process, which has said nothing."""
+    return "gloo" in str(error) and " by peer" in str(error)
 
 
 def _of_another(noted: dict[str, Any]) -> RunError:

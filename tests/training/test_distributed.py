@@ -411,6 +411,24 @@ def test_what_is_wrong_for_all_is_said_as_of_one(options: dict[str, Any], tmp_pa
     assert errors.startswith("nlpkit: the loss is nan at step 1\n") and errors.count("nlpkit: ") == 1
 
 
+KILLED = """
+def step(original, self, *given):
+    if self.state.global_step == 3 and rank == 1:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return original(self, *given)
+replaced(NlpkitTrainer, "training_step", step)
+"""
+
+
+def test_a_process_that_is_killed_is_told_of(options: dict[str, Any], tmp_path: Path) -> None:
+    """A launcher ends the others as soon as it notices: they do not wait for it."""
+    arguments = ["finetune-cls", *flags(options), "--batch-size", 4, "--output", tmp_path / "run"]
+    (code, _, errors), (other, _, _) = ranks(tmp_path, *arguments, first=HERE + KILLED)
+    assert (code, other) == (1, -9)
+    assert errors.startswith("nlpkit: a process that trained with this one is gone: it was killed")
+    assert errors.count("nlpkit: ") == 1
+
+
 SIGNALLED = """
 together.EVERY = 0
 def clip(original, self, *given):
