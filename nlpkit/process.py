@@ -49,12 +49,19 @@ def apply(*, verbose: bool) -> None:
         logging.getLogger(name).setLevel(logging.ERROR)
 
 
-def prepare_gpus() -> None:
-    """Set what CUDA and torch's allocator of GPU memory read once, unless the user has; before torch asks for a GPU."""
+def prepare_gpus(*, deterministic: bool = False) -> None:
+    """Set what CUDA and torch's allocator of GPU memory read once, unless the user has; before torch asks for a GPU.
+
+    Args:
+        deterministic: also the workspace with which cuBLAS is deterministic. torch looks at its first product, which
+            may be a teacher's or that of a measurement, and would refuse all products of a Trainer that sets it later.
+    """
     from nlpkit.measurement import machine
 
     if not machine.has_nvidia_driver():
         return
+    if deterministic:
+        os.environ["CUBLAS_WORKSPACE_CONFIG"] = ":16:8"  # as Trainer sets it, whatever it was
     os.environ.setdefault("CUDA_DEVICE_ORDER", "PCI_BUS_ID")  # cuda:1 is the one that nvidia-smi calls 1
     named = {"PYTORCH_ALLOC_CONF", "PYTORCH_CUDA_ALLOC_CONF"} & os.environ.keys()
     # batches are of many lengths: blocks that grow are used again by longer ones. Not under Windows, which lacks them

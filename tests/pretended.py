@@ -186,7 +186,7 @@ def cuda(*cards: Card) -> Iterator[Machine]:
             os.environ.update(kept)
 
 
-_VARIABLES = ("CUDA_", "PYTORCH_", "NLPKIT_VISIBLE_GPU")
+_VARIABLES = ("CUDA_", "CUBLAS_", "PYTORCH_", "NLPKIT_VISIBLE_GPU")
 
 
 def _by_driver(card: Card, bus: int) -> dict[str, Any]:

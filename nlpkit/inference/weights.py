@@ -74,7 +74,7 @@ class Weights:
         """
         if self._before:
             try:
-                made = function()
+                made = self._computed(function)
             except Exception as error:
                 if memory.is_exhausted(error):
                     raise
@@ -82,9 +82,13 @@ class Weights:
             else:
                 self._before = {}
                 return made
-        if self.held or self.kind is None:
+        return self._computed(function)
+
+    def _computed(self, function: Callable[[], R]) -> R:
+        """As `call`; within a training step too, whose autocast would cast what is held back to float32 for norms."""
+        if self.kind is None:
             return function()
-        with torch.autocast(self.device.name.partition(":")[0], dtype=self.kind):
+        with torch.autocast(self.device.name.partition(":")[0], dtype=self.kind, enabled=not self.held):
             return function()
 
     def _hold(self) -> None:

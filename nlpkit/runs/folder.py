@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 import shutil
 import time
@@ -228,7 +229,14 @@ class RunFolder:
             partial.write_text("".join(line + "\n" for line in kept), encoding="utf-8")
 
     def log(self, entry: Mapping[str, Any]) -> None:
-        """Append one line to metrics.jsonl."""
+        """Append one line to metrics.jsonl; what is no number is null there, as JSON has nothing else for it.
+
+        In fp16 gradients overflow until the scale of the loss is found: their norm is infinite in such a step.
+        """
+        entry = {
+            name: None if isinstance(value, float) and not math.isfinite(value) else value
+            for name, value in entry.items()
+        }
         with self.writing():
             self.path.mkdir(parents=True, exist_ok=True)  # `build(config).train()` has not called `start`
             with (self.path / METRICS).open("a", encoding="utf-8") as file:

@@ -14,7 +14,7 @@ from nlpkit import process, reporting
 from nlpkit.errors import UserError
 from nlpkit.measurement import machine
 from nlpkit.measurement.timing import synchronizer
-from nlpkit.options import DeviceOptions
+from nlpkit.options import DeviceOptions, TrainingOptions
 from nlpkit.training import arithmetic
 
 ARCHITECTURE = re.compile(r"(sm|compute)_(\d+)")  # as torch names what it has kernels for
@@ -63,7 +63,7 @@ def choose(options: DeviceOptions) -> Device:
         if wanted not in ("auto", "cpu"):
             raise UserError(f"--device {options.device}: `accelerate launch` was asked for the CPU", "Leave out --cpu.")
         wanted = "cpu"
-    process.prepare_gpus()
+    process.prepare_gpus(deterministic=isinstance(options, TrainingOptions) and options.full_determinism)
     if several:
         _widen()  # what began them may have worked on one
     narrowed = _narrow(int(index or 0), options.device) if wanted in ("auto", "cuda") and not several else None
@@ -233,6 +233,7 @@ def _take_gpu(narrowed: str | None) -> int:
             f"Begin as many: torchrun --nproc-per-node {count} -m nlpkit ...",
         )
     number = rank % count
+    os.environ["LOCAL_RANK"] = str(number)  # accelerate takes it for the number of a GPU, in DDP and where it waits
     torch.cuda.set_device(number)
     return number
 

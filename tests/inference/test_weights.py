@@ -56,6 +56,22 @@ def test_what_is_not_asked_for_is_not_done(trained: Path) -> None:
     }
 
 
+def test_a_teacher_in_a_step_of_training_is_not_under_its_autocast(trained: Path) -> None:
+    """Norms would be cast to float32 and back: more kernels, and other logits than those kept from before the run."""
+    model = open_trained(str(trained), OpeningOptions()).model
+    found = []
+    for part in model.modules():
+        if isinstance(part, torch.nn.LayerNorm):
+            part.register_forward_hook(lambda module, given, made: found.append(made.dtype))
+    with pretended.cuda(), pretended.tensors(), pretended.waits(), torch.no_grad():
+        held = Weights(model, CUDA, lent=False)
+        ids = torch.full((2, 4), 5, device="cuda")
+        with torch.autocast("cuda", dtype=torch.bfloat16):
+            for _ in range(2):  # the first call is a trial
+                held.call(lambda: model(input_ids=ids))
+    assert set(found) == {torch.bfloat16}
+
+
 def test_shared_weights_stay_shared_and_buffers_what_they_are(run_of: Any, on_the_cpu: None) -> None:
     model = open_trained(str(run_of("masked-lm")), OpeningOptions()).model
     model.register_buffer("frequencies", torch.rand(3))

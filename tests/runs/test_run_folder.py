@@ -11,7 +11,7 @@ import forked
 import pytest
 from conftest import rows
 
-from nlpkit.runs.folder import read_record
+from nlpkit.runs.folder import RunFolder, read_record
 
 TEXTS = [row["text"] for row in rows(6, seed=21)]
 
@@ -233,3 +233,14 @@ def test_half_a_record_is_still_damage(tmp_path: Path) -> None:
     (tmp_path / "nlpkit.json").write_text('{"schema_version": 1, "sta')
     with pytest.raises(UserError, match="is not valid JSON"):
         read_record(tmp_path)
+
+
+def test_lines_of_the_log_are_json_whatever_overflows(tmp_path: Path) -> None:
+    """As gradients do in the first steps of fp16."""
+    RunFolder(tmp_path).log({"step": 1, "grad_norm": float("inf"), "loss": float("nan"), "epoch": 0.5})
+
+    def refuse(name: str) -> None:
+        raise AssertionError(f"{name} is no JSON")
+
+    line = json.loads((tmp_path / "metrics.jsonl").read_text(), parse_constant=refuse)
+    assert line == {"step": 1, "grad_norm": None, "loss": None, "epoch": 0.5}

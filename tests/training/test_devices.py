@@ -16,7 +16,7 @@ from pretended import H200, T4, Card
 
 from nlpkit import process, reporting
 from nlpkit.errors import UserError
-from nlpkit.options import DeviceOptions
+from nlpkit.options import DeviceOptions, TrainingOptions
 from nlpkit.training import arithmetic, devices, gpus
 
 P100 = Card("Tesla P100-PCIE-16GB", (6, 0), 16 * pretended.GIB)
@@ -189,6 +189,7 @@ def test_a_batch_system_shows_each_process_its_own_gpu(monkeypatch: pytest.Monke
     with pretended.cuda(H200):
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
         assert choose().index == 0
+        assert os.environ["LOCAL_RANK"] == "0"  # by which accelerate finds the GPU
 
 
 def test_two_processes_on_the_only_gpu_of_a_machine_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -379,6 +380,15 @@ def test_what_is_recorded_is_what_the_driver_tells() -> None:
     found = gpus.recorded(choose("cuda"))["gpu"]
     assert found["name"] == torch.cuda.get_device_name()
     assert found["number"] is not None and found["driver"] and found["cudnn"]
+
+
+def test_cublas_is_deterministic_from_the_first_product_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    """torch looks once, at the first product: a teacher's or that of a measurement come before a Trainer says so."""
+    monkeypatch.delenv("CUBLAS_WORKSPACE_CONFIG", raising=False)
+    for full in (False, True):
+        with pretended.cuda():
+            devices.choose(TrainingOptions(full_determinism=full))
+            assert os.environ.get("CUBLAS_WORKSPACE_CONFIG") == (":16:8" if full else None)
 
 
 @pytest.mark.gpu
