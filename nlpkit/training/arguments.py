@@ -110,6 +110,9 @@ def training_arguments(
     }
     if options.gradient_checkpointing:
         arguments["gradient_checkpointing"] = True
+        if process.world_size() > 1 and not _recomputes_within_autograd(passed):
+            # Trainer would turn the search off, and some architectures have parameters that a task leaves unused
+            arguments["ddp_find_unused_parameters"] = True
     arguments["accelerator_config"] = _accelerator_config(
         {"non_blocking": True} if device.name == "cuda" else {},
         passed.pop("accelerator_config", None) or {},
@@ -123,6 +126,12 @@ def training_arguments(
             return TrainingArguments(**{**arguments, **passed})
     except (ValueError, TypeError, ImportError) as error:
         raise UserError(f"TrainingArguments: {str(error).splitlines()[0]}") from error
+
+
+def _recomputes_within_autograd(passed: Mapping[str, Any]) -> bool:
+    """Whether --trainer asks for the older kind of recomputing, with which DDP cannot look for unused parameters."""
+    given = (passed.get(f"{name}_checkpointing_kwargs") for name in ("activation", "gradient"))
+    return any(isinstance(settings, dict) and settings.get("use_reentrant") for settings in given)
 
 
 def _passed(options: RunOptions) -> dict[str, Any]:
