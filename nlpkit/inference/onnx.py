@@ -167,7 +167,7 @@ class OnnxModel:
         # one of its own that torch knows, so that either waits for the other on the device
         self._stream = torch.cuda.Stream(self.device)
         own = {
-            "device_id": str(self.device.index or 0),
+            "device_id": str(_number(self.device)),
             "user_compute_stream": str(self._stream.cuda_stream),
             # as torch has it: left alone, products of float32 are rounded to TF32
             "use_tf32": str(int(torch.backends.cuda.matmul.fp32_precision == "tf32")),
@@ -235,6 +235,13 @@ class OnnxModel:
         return ModelOutput(dict(zip(self._outputs, found, strict=True)))
 
 
+def _number(device: torch.device) -> int:
+    """Of a device among those of its kind; "cuda" is torch's current one, of which each process has its own."""
+    if device.type != "cuda" or device.index is not None:
+        return device.index or 0
+    return torch.cuda.current_device()
+
+
 def bound(
     session: Any, inputs: Mapping[str, torch.Tensor], outputs: Sequence[str], device: torch.device
 ) -> list[torch.Tensor]:
@@ -252,7 +259,7 @@ def bound(
         Tensors over memory of ONNX Runtime, which takes it back when they are gone.
     """
     binding = session.io_binding()
-    where = (device.type, device.index or 0)
+    where = (device.type, _number(device))
     for name, tensor in inputs.items():
         kind = np.dtype(str(tensor.dtype).removeprefix("torch."))
         binding.bind_input(name, *where, kind, tuple(tensor.shape), tensor.data_ptr())

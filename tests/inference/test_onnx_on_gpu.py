@@ -309,6 +309,10 @@ def test_torch_and_the_session_wait_for_each_other(folders: dict[str, Path], mon
         (CUDA, {"device_id": "1", "user_compute_stream": "77", "use_tf32": "0"}),
         CPU,
     ]
+    # of several processes each has a GPU of its own, which torch calls cuda
+    monkeypatch.setattr(torch.cuda, "current_device", lambda: 3)
+    model.device = torch.device("cuda")
+    assert model._providers()[0][1]["device_id"] == "3"
 
 
 def test_numbers_too_large_for_the_file_are_told_of(folders: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
