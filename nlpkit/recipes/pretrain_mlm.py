@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from pydantic import field_validator
 
@@ -24,7 +24,7 @@ from nlpkit.data import features, pipes
 from nlpkit.errors import UserError
 from nlpkit.options import Config as BaseConfig
 from nlpkit.options import CorpusOptions, Interval, ModelOptions, RunOptions, Strings, flag_of, option
-from nlpkit.pretraining.architectures import ArchitectureOptions, new_config
+from nlpkit.pretraining.architectures import Architecture, ArchitectureOptions, new_config
 from nlpkit.recipes import running
 from nlpkit.reporting import Report, Table
 from nlpkit.runs import lock
@@ -399,6 +399,12 @@ def _attention(config: Config, model: Any, device: Device, folder: RunFolder) ->
         )
         return None
     begun = read_record(folder.path) if config.resume else None
+    if begun and "attention" not in begun and model.config.model_type not in get_args(Architecture):
+        reporting.current().warn(
+            "the run was begun by an older nlpkit, which may have let the documents of a block see each other in "
+            f"{model.config.model_type}; from here on they do not (--no-isolate-documents lets them, --overwrite "
+            "begins anew)"
+        )
     return attention_for(model, device, begun.get("attention", MASK) if begun else None)
 
 

@@ -18,6 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from nlpkit import reporting
 from nlpkit.pretraining.architectures import encoders
 from nlpkit.pretraining.attention import (
     KERNELS,
@@ -33,10 +34,14 @@ from nlpkit.pretraining.batches import MaskingCollator
 from nlpkit.pretraining.masking import masking_for
 from nlpkit.pretraining.objectives import MaskedLM, ReplacedTokenModel, ReplacedTokens
 from nlpkit.pretraining.rows import Blocks, Lines, Row
+from nlpkit.recipes import pretrain_mlm
+from nlpkit.runs.files import write_json
+from nlpkit.runs.folder import RunFolder
 from nlpkit.training.devices import Device
 from nlpkit.training.parameters import dropout_overrides
 from tests.pretraining.helpers import (
     ARCHITECTURES,
+    configured,
     documents,
     logged,
     pretrain,
@@ -391,6 +396,24 @@ def test_a_resumed_run_attends_as_it_began_where_it_can(installed: Any) -> None:
     assert (found.name, found.why) == ("mask", "as the run began")
     found = attention_for(made("bert")[0], Device("cpu", "fp32", "cpu"), "flash_attn")
     assert found.described == "within documents, by a mask (the run began with flash_attn)"
+
+
+@pytest.mark.parametrize("older", [True, False])
+@pytest.mark.parametrize("arch", ["mpnet", "bert"])
+def test_a_run_that_let_documents_see_each_other_is_told_that_they_do_not(
+    arch: str, older: bool, tmp_path: Path
+) -> None:
+    from transformers import AutoModelForMaskedLM, MPNetConfig
+
+    shape = {"vocab_size": 60, "hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2}
+    model = AutoModelForMaskedLM.from_config(MPNetConfig(**shape)) if arch == "mpnet" else tiny_model(arch)
+    write_json(tmp_path / "nlpkit.json", {"command": "pretrain-mlm", **({} if older else {"attention": "mask"})})
+    config = configured(tmp_path, data="text.txt", resume=True)
+    with reporting.listening() as heard:
+        found = pretrain_mlm._attention(config, model, Device("cpu", "fp32", "cpu"), RunFolder(tmp_path))
+    assert found is not None
+    told = [line for line in heard.warnings if "an older nlpkit" in line]
+    assert len(told) == (older and arch == "mpnet")
 
 
 @pytest.mark.parametrize("how", ["mask", "varlen_attn", "one document", "padding"])
