@@ -312,6 +312,18 @@ def arguments(folder: Path, device: devices.Device, more: dict[str, Any] | None 
     )
 
 
+def test_several_processes_look_for_unused_parameters_with_recomputed_activations(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    device = choose("cpu")
+    assert arguments(tmp_path, device, gradient_checkpointing=True).ddp_find_unused_parameters is None
+    monkeypatch.setattr("nlpkit.process.world_size", lambda: 2)
+    assert arguments(tmp_path, device, gradient_checkpointing=True).ddp_find_unused_parameters
+    within = {"gradient_checkpointing_kwargs": {"use_reentrant": True}}
+    given = arguments(tmp_path, device, gradient_checkpointing=True, trainer=within)
+    assert given.ddp_find_unused_parameters is None
+
+
 def test_copies_do_not_wait_on_a_gpu_whatever_else_is_set(tmp_path: Path) -> None:
     (tmp_path / "a.json").write_text('{"even_batches": false}')
     streamed = {"accelerator_config": {"dispatch_batches": False}}
