@@ -218,7 +218,8 @@ def test_neither_predicting_nor_judging_waits_for_a_batch(name: str, run_of: Any
         trainer.callback_handler = SimpleNamespace(on_prediction_step=lambda *_: None)
         trainer._prepare_inputs = lambda batch: {name: tensor.to("cuda") for name, tensor in batch.items()}
         if "labels" in ready[0]:
-            kept += [tensors for _, tensors in overlap.arriving((None, trainer._evaluated(batch)) for batch in ready)]
+            judged = ((None, trainer._evaluated(batch, len(batch["labels"]))) for batch in ready)
+            kept += [tensors for _, tensors in overlap.arriving(judged)]
     assert len(kept) == (6 if "labels" in ready[0] else 3)
     assert {tensor.device.type for tensors in kept for tensor in tensors.values()} == {"cpu"}
     assert found == []
