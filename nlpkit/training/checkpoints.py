@@ -71,8 +71,9 @@ def last_checkpoint(folder: Path) -> Path | None:
         UserError: there are checkpoints, and all are damaged.
     """
     found = sorted((path for path in folder.glob("checkpoint-*") if NAME.fullmatch(path.name)), key=_step, reverse=True)
-    # Trainer writes trainer_state.json last: a run killed while it saved leaves a checkpoint without it
-    finished = [path for path in found if (path / STATE).exists()]
+    # Trainer writes trainer_state.json last, at once: a run killed while it saved leaves a checkpoint without it, or an
+    # empty one
+    finished = [path for path in found if (path / STATE).exists() and (path / STATE).stat().st_size > 0]
     passed_over: list[Path] = []
     for path in finished:
         problem = damage(path) or _damage_of_best(path)

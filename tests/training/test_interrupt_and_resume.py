@@ -429,12 +429,16 @@ def test_all_checkpoints_damaged(small: dict[str, Any], tmp_path: Path, capsys: 
     assert lines(run)[-1]["step"] == 17  # nothing was touched
 
 
+@pytest.mark.parametrize("begun", [False, True])
 def test_killed_in_the_first_save_starts_from_the_beginning(
-    small: dict[str, Any], small_reference: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    begun: bool, small: dict[str, Any], small_reference: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run = tmp_path / "run"
     interrupted(small, run, 3)
-    (run / "checkpoints" / "checkpoint-3" / "trainer_state.json").unlink()
+    state = run / "checkpoints" / "checkpoint-3" / "trainer_state.json"
+    state.unlink()
+    if begun:  # opened, and killed before the write
+        state.touch()
     said = resume(run, capsys)
     assert "resuming from the start: there is no checkpoint yet" in said
     assert_same_result(run, small_reference)
