@@ -17,6 +17,7 @@ from tests.conftest import RunOf, nlpkit_command
 # pictures are empty files, as in the other tests
 PRELUDE = """
 import os, signal, sys, weakref
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # tests that run under nohup ignore it
 from nlpkit.runs import plots
 plots._save = lambda figure, path: path.touch()
 """
