@@ -268,7 +268,7 @@ def require_hub_access(config: OutputOptions, folder: Path) -> str | None:
         return api.create_repo(named, private=not config.public, exist_ok=True).repo_id
     except Exception as error:
         raise UserError(
-            f"--push-to-hub {named}: cannot write there: {str(error).splitlines()[0]}",
+            f"--push-to-hub {named}: cannot write there: {first_line(error)}",
             "Log in with `hf auth login`, check the name, or leave the flag out and upload the folder later.",
         ) from error
 
@@ -285,7 +285,7 @@ def push(folder: Path, repository: str, *, public: bool) -> None:
         HfApi().upload_folder(repo_id=repository, folder_path=folder, ignore_patterns=["checkpoints/*", ".*"])
     except Exception as error:
         raise RunError(
-            f"the run is complete in {folder}, but its upload failed: {str(error).splitlines()[0]}",
+            f"the run is complete in {folder}, but its upload failed: {first_line(error)}",
             f"Upload it again: hf upload {repository} {reporting.typed(folder)}",
         ) from error
     reporting.current().note(f"uploaded to {repository} ({'public' if public else 'private'} if it is new)")

@@ -125,7 +125,7 @@ def training_arguments(
         with arithmetic.keeping(), _as_chosen():
             return TrainingArguments(**{**arguments, **passed})
     except (ValueError, TypeError, ImportError) as error:
-        raise UserError(f"TrainingArguments: {str(error).splitlines()[0]}") from error
+        raise UserError(f"TrainingArguments: {first_line(error)}") from error
 
 
 def _recomputes_within_autograd(passed: Mapping[str, Any]) -> bool:
