@@ -105,8 +105,8 @@ def overhead(place: Path, options: argparse.Namespace) -> dict[str, Any]:
 
     from nlpkit.measurement import workloads
     from nlpkit.measurement.spec import Subject
+    from nlpkit.measurement.worker import Worker
     from nlpkit.recipes import benchmark as recipe
-    from nlpkit.recipes.measured import Worker
 
     folder, found = str(planted.save(place / "model", layers=1)), {}
     config = recipe.Config(models=[folder], threads=options.threads, trust_remote_code=True, device="cpu")

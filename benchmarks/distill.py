@@ -21,8 +21,8 @@ def child(spec: dict[str, Any]) -> dict[str, Any]:
     """Run one side; returns its result."""
     import torch
 
+    from nlpkit.distillation import teacher_cache
     from nlpkit.recipes import distill
-    from nlpkit.training import teacher_cache
 
     watch = sides.Stopwatch()
     teacher_cache.teacher_logits = watch.wrap("teacher", teacher_cache.teacher_logits)
@@ -82,11 +82,11 @@ def main() -> None:
     if options.child is not None:
         sides.answer(options.child, child)
         return
-    from nlpkit import models
+    from nlpkit.models import opening
 
     spec = {name: getattr(options, name) for name in ("rows", "batch_size", "epochs")}
     spec |= {"teacher": str(Path(options.teacher).resolve()), "data": str(options.data.resolve())}
-    spec |= {"student": options.student and models.resolve(options.student), "student_layers": None}
+    spec |= {"student": options.student and opening.resolve(options.student), "student_layers": None}
     if not options.student:
         spec["student_layers"] = options.student_layers
     found = sides.environment("torch", "transformers")

@@ -48,11 +48,11 @@ def read_rows(spec: dict[str, Any], split: str) -> list[dict[str, Any]]:
 
 def built_trainer(spec: dict[str, Any], watch: sides.Stopwatch) -> Any:
     """The Trainer that `nlpkit finetune-cls` would run; loading and tokenizing are measured apart."""
-    from nlpkit import models
-    from nlpkit.data import features
+    from nlpkit.models import opening
     from nlpkit.recipes import finetune_cls
+    from nlpkit.tasks import features
 
-    models.load_model = watch.wrap("load", models.load_model)
+    opening.load_model = watch.wrap("load", opening.load_model)
     features.featurize = watch.wrap("tokenize", features.featurize)
     return finetune_cls.build(
         finetune_cls.Config(
@@ -367,9 +367,9 @@ def main() -> None:
     if options.child is not None:
         sides.answer(options.child, child)
         return
-    from nlpkit import models
+    from nlpkit.models import opening
 
-    model = models.resolve(options.model)
+    model = opening.resolve(options.model)
     options.model_folder = str(Path(model).resolve()) if Path(model).is_dir() else model
     if "d" in options.sides and options.simpletransformers_python is None:
         print("(d) simpletransformers is left out: name its python with --simpletransformers-python")

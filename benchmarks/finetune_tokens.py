@@ -209,11 +209,11 @@ def main() -> None:
     if options.child is not None:
         sides.answer(options.child, child)
         return
-    from nlpkit import models
+    from nlpkit.models import opening
 
     names = ("command", "column", "rows", "validation_rows", "batch_size", "epochs", "learning_rate", "judge")
     spec = {name: getattr(options, name) for name in names}
-    spec |= {"data": str(options.data.resolve()), "model": models.resolve(options.model)}
+    spec |= {"data": str(options.data.resolve()), "model": opening.resolve(options.model)}
     found = sides.environment("torch", "transformers")
     results: sides.Runs = {side: [] for side in SIDES}
     for number, side in sides.in_turns(list(SIDES), options.rounds):

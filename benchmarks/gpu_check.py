@@ -310,9 +310,8 @@ def main() -> int:
 
 def checked(options: argparse.Namespace, folder: Path, started: float) -> int:
     """Run the steps in a folder; see `main`."""
-    from nlpkit import interrupts
-    from nlpkit.measurement import machine
-    from nlpkit.training import devices
+    from nlpkit import interrupts, machine
+    from nlpkit.hardware import devices
 
     steps = Steps(folder, fresh=options.fresh)
     for number in interrupts.heeded():

@@ -21,11 +21,13 @@ import transformers
 from gpu_watch import Watch
 
 from nlpkit.errors import UserError
-from nlpkit.measurement import environment, memory, nvml
+from nlpkit.experiment import finetune
+from nlpkit.hardware import devices, memory, nvml
+from nlpkit.measurement import environment, worker
 from nlpkit.options import DeviceOptions
-from nlpkit.recipes import benchmark, distill, finetune, finetune_cls, finetune_qa, measured, pretrain_mlm
-from nlpkit.tasks.classification import TextClassification
-from nlpkit.training import devices, embeddings
+from nlpkit.recipes import benchmark, distill, finetune_cls, finetune_qa, pretrain_mlm
+from nlpkit.tasks.text_classification.task import TextClassification
+from nlpkit.training import embeddings
 from nlpkit.training import trainer as trainers
 
 # FLOP/s of dense matrix products in bf16 (fp16 where a card has no bf16), summed in float32, by the makers' data
@@ -488,10 +490,10 @@ def latencies(spec: Mapping[str, Any], out: Out) -> None:
     sizes = Sizes(spec)
     model = sizes.inputs["model"]
     config = benchmark.Config(models=[model], device=sizes.device, precision=sizes.precision)
-    worker = measured.Worker()
+    process = worker.Worker()
 
     def ask(op: str, **values: Any) -> dict[str, Any]:
-        answer = worker.answer({"op": op, **values})
+        answer = process.answer({"op": op, **values})
         if "error" in answer:
             raise RuntimeError(answer["message"])
         return answer
@@ -501,14 +503,14 @@ def latencies(spec: Mapping[str, Any], out: Out) -> None:
         ask("prepare", point={"mode": "inference", "batch_size": batch, "length": length})
         passes = min(max(round(0.3 / ask("warm", seconds=2.0)["pass_seconds"]), 5), 200)
         told = statistics.median(ask("turn", passes=passes)["seconds"]) * 1e3
-        own = statistics.median(by_events(worker, passes, cuda=not sizes.tiny))
+        own = statistics.median(by_events(process, passes, cuda=not sizes.tiny))
         point = f"{batch} x {length}"
         out.put(f"{point}: benchmark", told, "ms")
         out.put(f"{point}: {'by CUDA events' if not sizes.tiny else 'by the clock'}", own, "ms")
         out.put(f"{point}: ratio", told / own)
 
 
-def by_events(worker: measured.Worker, passes: int, *, cuda: bool) -> list[float]:
+def by_events(worker: worker.Worker, passes: int, *, cuda: bool) -> list[float]:
     """Milliseconds of each call of the point that is prepared."""
     found = []
     for _ in range(passes):
@@ -552,5 +554,5 @@ LIBRARIES = (
     "nlpkit.pretraining.trainer",
     "nlpkit.runs.plots",
     "nlpkit.training.arguments",
-    "nlpkit.training.distillation",
+    "nlpkit.distillation.trainer",
 )

@@ -254,7 +254,7 @@ def child(spec: dict[str, Any]) -> dict[str, Any]:
     watch = sides.Stopwatch(spec["device"])
     peak = None
     if spec["device"] == "cuda":
-        from nlpkit.training import devices
+        from nlpkit.hardware import devices
 
         peak = devices.matmul_rate(devices.Device("cuda", spec["precision"], ""))
     side = spec["side"]

@@ -63,8 +63,8 @@ def vectorised(made: dict[str, Any], threshold: float | None) -> list[tuple[str,
     """Side a: answer and score of each question."""
     import torch
 
-    from nlpkit.data.features import Columns
-    from nlpkit.tasks.question_answering import QuestionAnswering
+    from nlpkit.tasks.features import Columns
+    from nlpkit.tasks.question_answering.task import QuestionAnswering
 
     task = QuestionAnswering(max_answer_length=LONGEST, null_threshold=threshold)
     kept = []

@@ -44,11 +44,12 @@ FORMATS = {"a": "onnx-int8", "d": "onnx-fp32", "e": "onnx-int8-static"}
 
 def build(side: str, options: argparse.Namespace, folder: Path, example: dict[str, Any]) -> tuple[Any, int]:
     """The model of a side, called with tensors like `example`, and its bytes."""
-    from nlpkit import models
-    from nlpkit.recipes import price, quantize
+    from nlpkit.measurement import before_after
+    from nlpkit.models import opening
+    from nlpkit.recipes import quantize
 
-    name = models.resolve(options.model)
-    model, _ = models.load_model(name, "AutoModelForSequenceClassification")
+    name = opening.resolve(options.model)
+    model, _ = opening.load_model(name, "AutoModelForSequenceClassification")
     model.eval()
     if side in FORMATS:
         config = quantize.Config(
@@ -61,7 +62,7 @@ def build(side: str, options: argparse.Namespace, folder: Path, example: dict[st
             **({"data": str(options.data)} if options.data else {}),
         )
         quantize.run(config)
-        return models.load_model(str(folder / side), "", exported=True)[0], price.weight_bytes(folder / side)
+        return opening.load_model(str(folder / side), "", exported=True)[0], before_after.weight_bytes(folder / side)
     if side == "c":
         import torch
 
@@ -79,14 +80,12 @@ def stock_export(model: Any, example: dict[str, Any], folder: Path) -> tuple[Any
     from onnxruntime.quantization import QuantType
     from transformers.exporters import OnnxConfig, OnnxExporter, OnnxRuntimeDynamicConfig, OnnxRuntimeQuantizer
 
-    from nlpkit.compression import quantization
-    from nlpkit.compression.export import quiet
-    from nlpkit.inference.onnx import OnnxModel
+    from nlpkit.models.onnx import OnnxModel
+    from nlpkit.quantization import int8
+    from nlpkit.quantization.export import quiet
 
     quantizer = OnnxRuntimeQuantizer(
-        OnnxRuntimeDynamicConfig(
-            per_channel=True, reduce_range=quantization.needs_reduced_range(), weight_type=QuantType.QInt8
-        )
+        OnnxRuntimeDynamicConfig(per_channel=True, reduce_range=int8.needs_reduced_range(), weight_type=QuantType.QInt8)
     )
     with quiet():
         config = OnnxConfig(dynamic=True, ort_fusions="cpu", quantizer=quantizer)
@@ -97,10 +96,10 @@ def stock_export(model: Any, example: dict[str, Any], folder: Path) -> tuple[Any
 
 def batches(options: argparse.Namespace) -> tuple[list[Any], list[Any], list[np.ndarray], np.ndarray]:
     """Single sentences, batches of like length, the rows of each batch, and the labels."""
+    from nlpkit.experiment.inherited_data import TrainedDataOptions, inherit_data, open_splits
     from nlpkit.inference.predictor import open_trained
     from nlpkit.options import OpeningOptions
-    from nlpkit.recipes.trained import TrainedDataOptions, inherit_data, open_splits
-    from nlpkit.tasks.base import BOOKKEEPING
+    from nlpkit.tasks.contract import BOOKKEEPING
 
     trained = open_trained(options.model, OpeningOptions())
     config = TrainedDataOptions(**({"data": str(options.data)} if options.data else {}))
@@ -176,12 +175,12 @@ def main() -> None:
     process.apply(verbose=False)
     import torch
 
-    from nlpkit.compression import quantization
+    from nlpkit.quantization import int8
 
     if options.threads:
         torch.set_num_threads(options.threads)
     found = sides.environment("torch", "transformers", "onnxruntime")
-    print(f"threads {torch.get_num_threads()}, VNNI: {'no' if quantization.needs_reduced_range() else 'yes'}")
+    print(f"threads {torch.get_num_threads()}, VNNI: {'no' if int8.needs_reduced_range() else 'yes'}")
     singles, groups, rows, labels = batches(options)
     results: dict[str, dict[str, list[float]]] = {side: {"one": [], "batch": []} for side in names}
     with tempfile.TemporaryDirectory() as place, torch.inference_mode():

@@ -36,7 +36,7 @@ class Stopwatch:
     def now(self) -> float:
         """The time when everything that was started is done."""
         if self.device != "cpu":
-            from nlpkit.measurement import timing
+            from nlpkit.hardware import timing
 
             timing.synchronizer(self.device)()
         return time.perf_counter()

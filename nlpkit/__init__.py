@@ -39,11 +39,11 @@ def load(run: str | Path) -> Any:
     Returns:
         A `transformers.PreTrainedModel` in float32 on the CPU; of a folder that was exported to ONNX what is called
         like one, on tensors, and answers alike, but whose weights cannot be changed
-        (`nlpkit.inference.onnx.OnnxModel`).
+        (`nlpkit.models.onnx.OnnxModel`).
 
     Raises:
         nlpkit.errors.UserError: there is no such model, or it cannot be opened.
     """
-    from nlpkit import models
+    from nlpkit.models import opening
 
-    return models.load(run)
+    return opening.load(run)

@@ -31,9 +31,6 @@ LONGEST_NAME = 255  # bytes of the name of a file
 # what stands for a path in `--help`
 PLACES = frozenset({"PATH", "FILE", "DIR", "MODEL", "TEACHER"})
 
-# Options that came later, each beside an older one: a run whose record lacks it did this, and does it when it is
-# resumed, repeated, or asked for the rows that it held out.
-LATER = {"hold_out": ("shuffle_seed", "rows")}
 
 # Fields that say where and how to speak, not what to compute: a record of a run does not repeat them.
 NOT_REPEATED = frozenset({"output", "overwrite", "resume", "dry_run", "push_to_hub"})
@@ -316,12 +313,6 @@ def without_permissions(values: Mapping[str, Any], record: Path) -> dict[str, An
     return kept
 
 
-def of_record(values: Mapping[str, Any]) -> dict[str, Any]:
-    """The options of a record, with what it did before some of them were there; see `LATER`."""
-    missing = {name: then for name, (beside, then) in LATER.items() if beside in values and name not in values}
-    return {**values, **missing}
-
-
 def read_config_file(path: Path, command: str | None, config: type[Config]) -> dict[str, Any]:
     """Read a YAML recipe or the `nlpkit.json` of an earlier run; keys may be written with dashes.
 
@@ -403,7 +394,7 @@ def suggest(name: str, valid: Any) -> str | None:
 
 def _known_as(name: str, fields: Collection[str]) -> str | None:
     """A hint that names the option that a field of TrainingArguments is here, or else the nearest option."""
-    from nlpkit.training.fields import OPTIONS, PASSED
+    from nlpkit.trainer_fields import OPTIONS, PASSED
 
     if OPTIONS.get(name) in fields:
         return f"It is '{OPTIONS[name]}' here."

@@ -27,7 +27,7 @@ _RAYON = os.environ.get("RAYON_NUM_THREADS")  # as the user set it
 
 def apply(*, verbose: bool) -> None:
     """Set what the libraries read at import time. Call before torch or transformers is imported."""
-    from nlpkit.measurement import machine
+    from nlpkit import machine
 
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
     limit_tokenizers(machine.threads()[0])
@@ -56,7 +56,7 @@ def prepare_gpus(*, deterministic: bool = False) -> None:
         deterministic: also the workspace with which cuBLAS is deterministic. torch looks at its first product, which
             may be a teacher's or that of a measurement, and would refuse all products of a Trainer that sets it later.
     """
-    from nlpkit.measurement import machine
+    from nlpkit import machine
 
     if not machine.has_nvidia_driver():
         return

@@ -273,3 +273,13 @@ def silent() -> Iterator[None]:
         yield
     finally:
         install(before)
+
+
+def duration(seconds: float) -> str:
+    """Seconds as people write them: 4.2 s, 3:05 min, 2:04:09 h."""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 3600:
+        return f"{whole // 60}:{whole % 60:02d} min"
+    return f"{whole // 3600}:{whole // 60 % 60:02d}:{whole % 60:02d} h"

@@ -249,13 +249,13 @@ def nlpkit(tmp_path: Path) -> Run:
 @pytest.fixture
 def exports_here(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is exported to be measured is exported in this process, without the time that another takes to begin."""
-    from nlpkit.inference import exporting
+    from nlpkit.measurement import export_cache
 
     class Here(ThreadPoolExecutor):
         def __init__(self, workers: int, mp_context: Any) -> None:
             super().__init__(workers)
 
-    monkeypatch.setattr(exporting, "ProcessPoolExecutor", Here)
+    monkeypatch.setattr(export_cache, "ProcessPoolExecutor", Here)
 
 
 SHARED: dict[Path, bytes] = {}  # record of a run that tests share -> what it holds

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from nlpkit import models
 from nlpkit.cli.app import main
+from nlpkit.models import opening
 
 pytestmark = pytest.mark.real_weights
 
@@ -20,7 +20,7 @@ RECIPE = Path(__file__).parent.parent / "recipes" / "quickstart.yaml"
 @pytest.fixture(scope="module")
 def package() -> Path:
     """The folder of the installed package with the weights."""
-    return Path(pytest.importorskip(models.MINILM_PACKAGE).__path__[0])
+    return Path(pytest.importorskip(opening.MINILM_PACKAGE).__path__[0])
 
 
 def test_the_quickstart_learns(package: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -39,14 +39,14 @@ def test_the_quickstart_learns(package: Path, tmp_path: Path, capsys: pytest.Cap
 
 
 def test_minilm_is_the_installed_package(package: Path) -> None:
-    assert models.resolve("minilm") == str(package / "model")
-    assert models._sha256(package / "model" / "model.safetensors") == models.MINILM_SHA256
+    assert opening.resolve("minilm") == str(package / "model")
+    assert opening._sha256(package / "model" / "model.safetensors") == opening.MINILM_SHA256
 
 
 def test_tampered_weights_are_refused(
     package: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    copy = tmp_path / models.MINILM_PACKAGE
+    copy = tmp_path / opening.MINILM_PACKAGE
     (copy / "model").mkdir(parents=True)
     (copy / "__init__.py").touch()
     weights = bytearray((package / "model" / "model.safetensors").read_bytes())
@@ -54,7 +54,7 @@ def test_tampered_weights_are_refused(
     (copy / "model" / "model.safetensors").write_bytes(weights)
     shutil.copy(package / "model" / "config.json", copy / "model")
     monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.delitem(sys.modules, models.MINILM_PACKAGE, raising=False)
+    monkeypatch.delitem(sys.modules, opening.MINILM_PACKAGE, raising=False)
     command = ["finetune-cls", "--data", "sample:feedback", "--output", str(tmp_path / "run"), "--device", "cpu"]
     assert main(command) == 2
     error = capsys.readouterr().err
@@ -64,5 +64,5 @@ def test_tampered_weights_are_refused(
 
 
 def test_without_the_package_minilm_is_the_hub_model(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(models, "MINILM_PACKAGE", "a_package_that_is_not_there")
-    assert models.resolve("minilm") == "sentence-transformers/all-MiniLM-L6-v2"
+    monkeypatch.setattr(opening, "MINILM_PACKAGE", "a_package_that_is_not_there")
+    assert opening.resolve("minilm") == "sentence-transformers/all-MiniLM-L6-v2"

@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 import torch
 
-from nlpkit import models
 from nlpkit.cli.app import main
 from nlpkit.errors import UserError
+from nlpkit.models import opening
 from nlpkit.recipes import finetune_cls
 from nlpkit.runs.folder import RunFolder
 from nlpkit.training.trainer import NlpkitTrainer
@@ -139,7 +139,7 @@ def test_disk_full_at_a_checkpoint(
     assert (tmp_path / "run/model.safetensors").read_bytes() == (undisturbed / "model.safetensors").read_bytes()
 
 
-@pytest.mark.parametrize("what", ["nlpkit.runs.card.write", "transformers.PreTrainedModel.save_pretrained"])
+@pytest.mark.parametrize("what", ["nlpkit.experiment.card.write", "transformers.PreTrainedModel.save_pretrained"])
 def test_disk_full_at_the_final_files(
     what: str, finetune: Finetune, undisturbed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -239,7 +239,7 @@ def test_interrupted_run_is_kept_unless_overwritten(
     finetune: Finetune, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr("nlpkit.runs.card.write", disk_full)
+        patch.setattr("nlpkit.experiment.card.write", disk_full)
         assert finetune()[0] == 1
     before = files(tmp_path / "run")
     refused(
@@ -290,7 +290,7 @@ def test_tokenizer_that_needs_a_package(model: Path, monkeypatch: pytest.MonkeyP
 
     monkeypatch.setattr(AutoTokenizer, "from_pretrained", needs_mecab)
     with pytest.raises(UserError, match=f"the tokenizer {model} needs a package: .*fugashi"):
-        models.load_tokenizer(str(model))
+        opening.load_tokenizer(str(model))
 
 
 def test_model_with_broken_config(finetune: Finetune, model: Path) -> None:

@@ -21,8 +21,7 @@ import pytest
 import torch
 from conftest import make_tokenizer, rows, write_csv
 
-from nlpkit import interrupts
-from nlpkit.measurement import machine
+from nlpkit import interrupts, machine
 
 BENCHMARKS = Path(gpu_check.__file__).parent
 # drawing takes longer than such runs
@@ -119,7 +118,7 @@ def test_an_interrupt_ends_the_step_and_keeps_what_there_is(tmp_path: Path) -> N
     out = tmp_path / "out.json"
     # as `timeout` ends it: the process of the step, in a session of its own, hears nothing of that
     with forked.Popen([sys.executable, "-c", CALL, *arguments], cwd=tmp_path, stdout=PIPE, stderr=PIPE) as process:
-        while not (out.exists() and "inputs" in json.loads(out.read_text())["steps"]):
+        while process.poll() is None and not (out.exists() and "inputs" in json.loads(out.read_text())["steps"]):
             time.sleep(0.02)
         process.terminate()
         _, said = process.communicate(timeout=60)

@@ -13,10 +13,11 @@ import torch
 from conftest import make_model, texts_around, write_csv
 from conftest import rows as made_rows
 
-from nlpkit import models
+from nlpkit.experiment import finetune
 from nlpkit.inference.predictor import Predictor, TrainedModelOptions
-from nlpkit.recipes import distill, finetune, finetune_cls, predict, quantize
-from nlpkit.tasks.classification import TextClassification
+from nlpkit.models import opening
+from nlpkit.recipes import distill, finetune_cls, predict, quantize
+from nlpkit.tasks.text_classification.task import TextClassification
 from nlpkit.tokenization import saving
 
 LIMIT = 32  # asked for
@@ -33,7 +34,7 @@ def short(tmp_path_factory: pytest.TempPathFactory) -> Path:
     model = make_model(folder / "model", max_position_embeddings=TAKEN)
     write_csv(folder / "data.csv", made_rows(48))
     finetune_cls.run(finetune_cls.Config(**options(folder), output=folder / "run", max_length=LIMIT))
-    assert models.load_tokenizer(str(model)).model_max_length == SAID
+    assert opening.load_tokenizer(str(model)).model_max_length == SAID
     return folder / "run"
 
 
@@ -85,7 +86,7 @@ def test_a_run_that_begins_with_it_has_a_limit_of_its_own(short: Path, tmp_path:
     assert settled(short, model=str(short), output=output) == (128, 128)
     assert settled(short, output=output) == (128, 128)
     assert settled(short, model=str(short), output=output, max_length=TAKEN) == (TAKEN, None)
-    opened = models.load_tokenizer(str(short))
+    opened = opening.load_tokenizer(str(short))
     # the latter of tokenizers that are made of it, as with a smaller vocabulary
     assert opened.model_max_length == saving.arguments_of(opened)["model_max_length"] == SAID
 
@@ -164,7 +165,7 @@ def test_cross_encoder(run_of: Any, tmp_path: Path) -> None:
     record = json.loads((run / "nlpkit.json").read_text())
     record["task"] |= {"max_length": LIMIT, "training_length": None}
     (run / "nlpkit.json").write_text(json.dumps(record))
-    limits.save_tokenizer(models.load_tokenizer(str(run)), run, LIMIT)
+    limits.save_tokenizer(opening.load_tokenizer(str(run)), run, LIMIT)
     encoder = sentence_transformers.CrossEncoder(str(run), device="cpu")
     assert encoder.max_seq_length == LIMIT
     pairs = [(text, other) for text in TEXTS for other in ("a good film", TEXTS[2])]

@@ -13,9 +13,9 @@ import shlex
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 
+from nlpkit import trainer_fields
 from nlpkit.errors import UserError
 from nlpkit.options import FALSE, OLD_NAMES, TRUE, truth_of
-from nlpkit.training import fields
 
 
 def _dashed(name: str) -> str:
@@ -24,7 +24,7 @@ def _dashed(name: str) -> str:
 
 # old name -> option here, same meaning; of several, divided by |, the first that the command has
 SAME: dict[str, str] = {
-    **{_dashed(field): _dashed(option) for field, option in fields.OPTIONS.items() if field != option},
+    **{_dashed(field): _dashed(option) for field, option in trainer_fields.OPTIONS.items() if field != option},
     "model-name-or-path": "model",
     "model-name": "model",
     "tokenizer-name": "tokenizer",
@@ -157,7 +157,7 @@ RENAMED: dict[str, tuple[Translation, bool, Said]] = {
         lambda value: "--schedule constant --warmup 0" if value == "constant" else "",
     ),
     "train-sampling-strategy": (_sampling, True, ""),
-    "checkpointing-steps": (_drop, True, fields.SETTLED["save_steps"]),
+    "checkpointing-steps": (_drop, True, trainer_fields.SETTLED["save_steps"]),
     "save-total-limit": (_drop, True, "only the best and the last checkpoint are kept (--trainer save_total_limit=N)"),
     "overwrite-output-dir": (_to("--overwrite"), False, "--overwrite"),
     "warmup-ratio": (_warmup_share, True, "--warmup takes a share below 1"),
@@ -200,7 +200,7 @@ RENAMED: dict[str, tuple[Translation, bool, Said]] = {
     "half-precision-backend": (_drop, True, "torch does it: --precision"),
     "fp16-backend": (_drop, True, "torch does it: --precision"),
     "fp16-opt-level": (_drop, True, "torch does it: --precision"),
-    "include-inputs-for-metrics": (_drop, False, fields.SETTLED["include_for_metrics"]),
+    "include-inputs-for-metrics": (_drop, False, trainer_fields.SETTLED["include_for_metrics"]),
     "include-tokens-per-second": (_drop, False, "rows and tokens a second are always measured"),
     "do-lower-case": (_drop, False, "the tokenizer says whether letters are made small"),
     "evaluate-during-training": (_drop, False, "nlpkit evaluates each epoch, or each --eval-steps N"),
@@ -223,7 +223,7 @@ RENAMED: dict[str, tuple[Translation, bool, Said]] = {
         "--dispatch-batches: write it as --trainer 'accelerator_config={\"dispatch_batches\": true}'"
     ),
     "split-batches": _never("--split-batches: --batch-size is that of each device"),
-    "sharded-ddp": _never(f"--sharded-ddp: {fields.REFUSED['fsdp'][0]}"),
+    "sharded-ddp": _never(f"--sharded-ddp: {trainer_fields.REFUSED['fsdp'][0]}"),
     "tpu-num-cores": _never("--tpu-num-cores: nlpkit trains on cpu, cuda and mps"),
     "torchdynamo": _never("--torchdynamo: it is --compile, with --trainer torch_compile_backend=NAME"),
 }
@@ -374,19 +374,19 @@ def translate(
                     out += [f"--{target}", fixed]
             else:
                 append(target, sign, value, i)
-        elif field in fields.PASSED and "trainer" in known:
-            switch = field in fields.SWITCHES
+        elif field in trainer_fields.PASSED and "trainer" in known:
+            switch = field in trainer_fields.SWITCHES
             text = value_of(i, sign, value, switch=switch)
             if text is None and not switch:
                 raise UserError(f"--{written} needs a value", f"Write it --trainer {field}=VALUE.")
             out += ["--trainer", f"{field}={str(is_on(written, text)).lower() if switch else text}"]
-        elif field in fields.SETTLED:
-            text = value_of(i, sign, value, switch=field not in fields.SETTLED_VALUES)
-            if field in fields.NEVER_OFF and text is not None and not is_on(written, text):
-                raise UserError(f"--{written} {text}: {fields.SETTLED[field]}", fields.NEVER_OFF[field])
-            said.append(f"--{written}: {fields.SETTLED[field]}")
-        elif field in fields.REFUSED:
-            why, harmless = fields.REFUSED[field]
+        elif field in trainer_fields.SETTLED:
+            text = value_of(i, sign, value, switch=field not in trainer_fields.SETTLED_VALUES)
+            if field in trainer_fields.NEVER_OFF and text is not None and not is_on(written, text):
+                raise UserError(f"--{written} {text}: {trainer_fields.SETTLED[field]}", trainer_fields.NEVER_OFF[field])
+            said.append(f"--{written}: {trainer_fields.SETTLED[field]}")
+        elif field in trainer_fields.REFUSED:
+            why, harmless = trainer_fields.REFUSED[field]
             text = value_of(i, sign, value, switch=harmless in TRUE | FALSE)
             if harmless in TRUE | FALSE:
                 text = str(is_on(written, text)).lower()
@@ -473,9 +473,9 @@ def _is_off(name: str) -> bool:
     field = switch.replace("-", "_")
     return name.startswith("no-") and (
         (switch in RENAMED and not RENAMED[switch][1])
-        or field in fields.SWITCHES
-        or (field in fields.SETTLED and field not in fields.SETTLED_VALUES)
-        or fields.REFUSED.get(field, ("", ""))[1] in TRUE | FALSE
+        or field in trainer_fields.SWITCHES
+        or (field in trainer_fields.SETTLED and field not in trainer_fields.SETTLED_VALUES)
+        or trainer_fields.REFUSED.get(field, ("", ""))[1] in TRUE | FALSE
     )
 
 

@@ -10,7 +10,19 @@ from contextlib import contextmanager
 from typing import Any, TextIO
 
 from nlpkit import interrupts, process
-from nlpkit.reporting import Cell, Marked, Pieces, Progress, Report, Reporter, Table, is_unicode, shown, shown_json
+from nlpkit.reporting import (
+    Cell,
+    Marked,
+    Pieces,
+    Progress,
+    Report,
+    Reporter,
+    Table,
+    duration,
+    is_unicode,
+    shown,
+    shown_json,
+)
 from nlpkit.runs.folder import human_bytes
 
 PLAIN_PROGRESS_SECONDS = 15.0
@@ -241,16 +253,6 @@ def amount_of(amount: float, unit: str, decimals: int = 0, *, of: int = 0) -> st
 def rate_of(rate: float, unit: str) -> str:
     """Units a second, or the seconds that each takes where they are many: 12.0 rows/s, 31.5 s each."""
     return f"{amount_of(rate, unit, 1)}/s" if rate >= 0.1 or not rate else f"{1 / rate:,.1f} s each"
-
-
-def duration(seconds: float) -> str:
-    """Seconds as people write them: 4.2 s, 3:05 min, 2:04:09 h."""
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    whole = round(seconds)
-    if whole < 3600:
-        return f"{whole // 60}:{whole % 60:02d} min"
-    return f"{whole // 3600}:{whole // 60 % 60:02d}:{whole % 60:02d} h"
 
 
 def console_reporter(*, quiet: bool, json: bool) -> Reporter:

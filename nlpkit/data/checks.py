@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from nlpkit.data import duplicates as texts
+from nlpkit.data.findings import SHOWN, Finding
 from nlpkit.data.spelling import folded
 from nlpkit.reporting import counted
-from nlpkit.tasks.base import SHOWN, Finding
 
 RARE = 10  # rows under which a class is called rare
 IMBALANCE = 10.0  # most frequent to least frequent class, from which it is worth a warning

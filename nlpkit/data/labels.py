@@ -1,6 +1,6 @@
 """Labels as people have them (names, ints, bools, floats, several a row) and as a model needs them.
 
-How a cell is written (lists, flags, objects) is settled before, by `nlpkit.data.label_cells`.
+How a cell is written (lists, flags, objects) is settled before, by `nlpkit.tasks.text_classification.label_cells`.
 """
 
 from __future__ import annotations

@@ -9,10 +9,10 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+from nlpkit.data.findings import SHOWN, Finding
 from nlpkit.data.labels import as_number
 from nlpkit.data.spelling import folded
 from nlpkit.reporting import counted
-from nlpkit.tasks.base import SHOWN, Finding
 
 # A name one letter away from another is a slip of the pen when it is this many times rarer, and long enough; short
 # codes (neg and neu, A1 and A2) are near each other by their nature.

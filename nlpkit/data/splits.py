@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from nlpkit import reporting
 from nlpkit.data import draws, duplicates, pipes, sources
@@ -19,10 +19,48 @@ from nlpkit.reporting import counted
 if TYPE_CHECKING:
     from datasets import Dataset
 
-    from nlpkit.tasks.base import Finding, Task
+    from nlpkit.data.findings import Finding
+    from nlpkit.data.layouts.base import Content
 
 SAMPLES = Path(__file__).parent / "samples"
 SAMPLE_PREFIX = "sample:"
+
+
+class FileReader(Protocol):
+    """What reading files for a kind of data takes; each task class has it, see `nlpkit.tasks.contract`."""
+
+    @property
+    def content(self) -> Content:
+        """What a row of its data has a label for."""
+
+    @property
+    def file_formats(self) -> Mapping[str, str]:
+        """File name suffix to format, of labelled files that are read otherwise than their names say."""
+
+    @property
+    def input_formats(self) -> Mapping[str, str]:
+        """The same of files to answer for."""
+
+
+class RowReader(Protocol):
+    """What reads the rows of a user, and knows by which columns they belong together."""
+
+    @property
+    def balance_column(self) -> str | None:
+        """By which a held-out split is stratified and a sample balanced."""
+
+    @property
+    def group_column(self) -> str | None:
+        """What rows share that stay together."""
+
+    def keys(self, rows: Dataset) -> Iterator[str]:
+        """What would leak if another row with the same key stood in another split."""
+
+    def labelled(self, columns: Sequence[str]) -> bool:
+        """Whether rows with these columns can be judged."""
+
+    def examples(self, rows: Dataset, split: str, origin: LoadedData, findings: list[Finding] | None = None) -> Dataset:
+        """Rows that can be used, parsed; what is wrong with others goes into `findings`."""
 
 
 def sample_folder(data: str | None) -> str | None:
@@ -40,7 +78,7 @@ def sample_folder(data: str | None) -> str | None:
     return str(SAMPLES / name)
 
 
-def load(options: SourceOptions, task: type[Task] | None, *, labelled: bool = True) -> LoadedData:
+def load(options: SourceOptions, task: FileReader | None, *, labelled: bool = True) -> LoadedData:
     """Load what `--data` and its kin describe.
 
     Args:
@@ -70,7 +108,7 @@ def load(options: SourceOptions, task: type[Task] | None, *, labelled: bool = Tr
     return loaded
 
 
-def prepare(loaded: LoadedData, task: Task, options: DataOptions, seed: int, *, training: bool = True) -> None:
+def prepare(loaded: LoadedData, reader: RowReader, options: DataOptions, seed: int, *, training: bool = True) -> None:
     """Make the validation split where there is none, and draw the samples that were asked for; changes `loaded`.
 
     Args:
@@ -79,10 +117,10 @@ def prepare(loaded: LoadedData, task: Task, options: DataOptions, seed: int, *, 
     seed = options.shuffle_seed if options.shuffle_seed is not None else seed
     splits, reporter = loaded.splits, reporting.current()
     if training and "train" in splits and "validation" not in splits:
-        column, together = task.balance_column, task.group_column
+        column, together = reader.balance_column, reader.group_column
         if not draws.has_classes(splits["train"], column, floats=options.hold_out == "texts"):
             column = None
-        groups = duplicates.groups(task.keys(splits["train"])) if options.hold_out == "texts" else None
+        groups = duplicates.groups(reader.keys(splits["train"])) if options.hold_out == "texts" else None
         rest, held = draws.hold_out(
             splits["train"],
             options.validation_share,
@@ -107,7 +145,7 @@ def prepare(loaded: LoadedData, task: Task, options: DataOptions, seed: int, *, 
         limits["train"] = options.max_train_samples
     for split, limit in limits.items():
         if limit and split in splits and limit < len(splits[split]):
-            balance = task.balance_column if split == "train" else None
+            balance = reader.balance_column if split == "train" else None
             floats = options.hold_out == "texts"  # runs that drew single rows did not balance them
             if not draws.has_classes(splits[split], balance, floats=floats):
                 balance = None
@@ -148,12 +186,12 @@ def name_by_file(loaded: LoadedData) -> None:
         loaded.source.files = {name: loaded.source.files["train"]}
 
 
-def examples(loaded: LoadedData, task: Task, findings: list[Finding]) -> dict[str, Dataset]:
+def examples(loaded: LoadedData, reader: RowReader, findings: list[Finding]) -> dict[str, Dataset]:
     """The examples of every split that has labels; what is wrong with rows goes into `findings`."""
     return {
-        split: task.examples(draws.gathered(rows), split, loaded, findings)
+        split: reader.examples(draws.gathered(rows), split, loaded, findings)
         for split, rows in loaded.splits.items()
-        if split in ("train", "validation") or task.labelled(rows.column_names)
+        if split in ("train", "validation") or reader.labelled(rows.column_names)
     }
 
 

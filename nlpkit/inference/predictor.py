@@ -12,24 +12,25 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from nlpkit import fitting, models
-from nlpkit.data import features, pieces
+from nlpkit.data import pieces
 from nlpkit.errors import RunError, UserError
+from nlpkit.hardware import memory
 from nlpkit.inference.overlap import ahead, arriving
-from nlpkit.measurement import memory
+from nlpkit.models import fitting, opening
 from nlpkit.options import MOST_ROWS, DeviceOptions, OpeningOptions, option
 from nlpkit.reporting import Progress
 from nlpkit.runs.folder import read_record
+from nlpkit.tasks import features
 from nlpkit.tasks import outputs as model_outputs
-from nlpkit.tasks.base import BOOKKEEPING
+from nlpkit.tasks.contract import BOOKKEEPING
 
 if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedConfig
 
-    from nlpkit.tasks.base import Task
+    from nlpkit.hardware.devices import Device
+    from nlpkit.tasks.contract import Task
     from nlpkit.tasks.outputs import Outputs
-    from nlpkit.training.devices import Device
 
 CHUNK = 8_192  # examples whose features are in memory at a time, fewer of long texts:
 AHEAD = 2_048  # and on a GPU, which has nothing to do until the first have theirs
@@ -100,20 +101,20 @@ def open_trained(
     """
     from nlpkit.tasks.registry import task_of_model
 
-    place = models.resolve(name, flag)
+    place = opening.resolve(name, flag)
     trust: Any = {"revision": revision, "trust_remote_code": options.trust_remote_code}
-    config = models.load_config(place, **trust)
+    config = opening.load_config(place, **trust)
     record = read_record(place)
     task = task_of_model(config, (record or {}).get("task"), place)
     slow = task.slow_tokenizers
     if options.tokenizer:
-        named = models.resolve(options.tokenizer, "--tokenizer")
-        tokenizer = models.load_tokenizer(named, trust_remote_code=options.trust_remote_code, slow=slow)
+        named = opening.resolve(options.tokenizer, "--tokenizer")
+        tokenizer = opening.load_tokenizer(named, trust_remote_code=options.trust_remote_code, slow=slow)
     else:
-        tokenizer = models.load_tokenizer(place, slow=slow, **trust)
+        tokenizer = opening.load_tokenizer(place, slow=slow, **trust)
     task.attach(tokenizer)
     start = time.perf_counter()
-    model, new = models.load_model(
+    model, new = opening.load_model(
         place, task.auto_class, allow_pickle=options.allow_pickle, exported=exported, **trust, **(overrides or {})
     )
     seconds = time.perf_counter() - start
@@ -124,8 +125,8 @@ def open_trained(
             "Is it a checkpoint that was fine-tuned for this task, with the config.json that belongs to its weights?",
         )
     fitting.fit(model, tokenizer)
-    limit = models.max_positions(model.config, tokenizer, model)
-    most = task.model_length = models.takes(model.config, model)
+    limit = opening.max_positions(model.config, tokenizer, model)
+    most = task.model_length = opening.takes(model.config, model)
     if _chosen_before(task, record):
         task.training_length = task.max_length
         task.max_length = limit
@@ -163,11 +164,11 @@ class Predictor:
     """
 
     def __init__(self, options: TrainedModelOptions) -> None:
-        from nlpkit.training import devices
+        from nlpkit.hardware import devices
 
         device = devices.choose(options)  # before torch touches CUDA
         trained = open_trained(options.model, options, revision=options.model_revision)
-        from nlpkit.inference import onnx
+        from nlpkit.models import onnx
 
         device = onnx.placed(trained.model, device, options)
         task = trained.task
@@ -193,8 +194,8 @@ class Predictor:
         return predictor
 
     def _set(self, task: Task, model: Any, tokenizer: Any, device: Device, batch_size: int, lent: bool = False) -> None:
-        from nlpkit.inference import onnx
         from nlpkit.inference.weights import Weights
+        from nlpkit.models import onnx
 
         self.task, self.tokenizer, self.batch_size = task, tokenizer, batch_size
         if not isinstance(model, Weights):
@@ -257,7 +258,7 @@ class Predictor:
             raise failed[0]
 
     def _no_number(self) -> UserError:
-        from nlpkit.inference.onnx import OnnxModel
+        from nlpkit.models.onnx import OnnxModel
 
         exported = isinstance(self.model, OnnxModel)
         return UserError(
@@ -272,7 +273,7 @@ class Predictor:
         if not examples:
             return chunk
         rows = len(next(iter(examples.values())))
-        model_outputs.require_room(self.task, examples, rows)
+        features.require_room(self.task, examples, rows)
         most = max(min(CHUNK if self._alone else AHEAD, rows * CHUNK_NUMBERS // max(self.task.numbers(examples), 1)), 1)
         for start, end in pieces.chunks(examples, most, CHUNK_CHARACTERS):
             some = {name: column[start:end] for name, column in examples.items()}
@@ -337,9 +338,9 @@ class Predictor:
         """Where the model is told whether a batch of these rows has padding: it would ask the device."""
         if self._alone:
             return nullcontext()
-        from nlpkit.training import masks
+        from nlpkit.models import attention_masks
 
-        return masks.taken_as_given(padded=len({len(row["input_ids"]) for row in rows}) > 1)
+        return attention_masks.taken_as_given(padded=len({len(row["input_ids"]) for row in rows}) > 1)
 
     def logits(self, batch: Mapping[str, torch.Tensor]) -> torch.Tensor:
         """What the model gives for a batch, as the task's `reduced` takes it."""

@@ -17,10 +17,10 @@ import torch
 
 from nlpkit import reporting
 from nlpkit.errors import first_line
-from nlpkit.measurement import memory
+from nlpkit.hardware import memory
 
 if TYPE_CHECKING:
-    from nlpkit.training.devices import Device
+    from nlpkit.hardware.devices import Device
 
 KINDS = {"bf16": torch.bfloat16, "fp16": torch.float16}  # of a device's precision; what is not here is float32
 FOREIGN = "transformers_modules"  # the package of code that came with a model

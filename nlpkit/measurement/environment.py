@@ -7,9 +7,6 @@ import importlib.util
 import os
 import platform
 import re
-import shutil
-import sys
-import sysconfig
 import time
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
@@ -17,9 +14,10 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from nlpkit import models
+from nlpkit import machine
 from nlpkit.data import cache
-from nlpkit.measurement import machine
+from nlpkit.hardware.toolchain import compiler, cuda_libraries, missing_to_compile
+from nlpkit.models import opening
 from nlpkit.runs import folder
 from nlpkit.runs.folder import human_bytes
 
@@ -74,15 +72,15 @@ def describe(torch: bool = True) -> dict[str, Any]:
         "limits": machine.limits(),
         "gpus": machine.gpus(),
         "torch": _torch() if torch else None,
-        "compiler": _compiler(),
+        "compiler": compiler(),
         "compile": {device: missing_to_compile(device) for device in ("cpu", "cuda")},
         "onnxruntime": _providers(),
         "onnxruntime_on_cuda": _onnxruntime_on_cuda() if torch else None,
         "energy": _energy(gpu=torch),
         "versions": _versions(),
         "extras": _extras(),
-        "minilm": importlib.util.find_spec(models.MINILM_PACKAGE) is not None,
-        "offline": models.offline(),
+        "minilm": importlib.util.find_spec(opening.MINILM_PACKAGE) is not None,
+        "offline": opening.offline(),
         "caches": _caches(),
         "variables": _variables(),
     }
@@ -225,48 +223,6 @@ def _torch() -> dict[str, Any]:
     }
 
 
-def cuda_libraries() -> dict[str, str | None]:
-    """Versions of the CUDA libraries in torch: `cuda`, `cudnn` and `nccl`, each None in a build without it."""
-    import torch
-
-    cudnn = torch.backends.cudnn.version()
-    nccl = None
-    with contextlib.suppress(AttributeError, RuntimeError):  # a build without it
-        nccl = ".".join(map(str, torch.cuda.nccl.version()))
-    return {
-        "cuda": torch.version.cuda,
-        "cudnn": f"{cudnn // 10000}.{cudnn // 100 % 100}.{cudnn % 100}" if cudnn else None,
-        "nccl": nccl,
-    }
-
-
-def missing_to_compile(device: str) -> str | None:
-    """What torch.compile would look for on a device (as torch names it) in vain, in words; None where all is there."""
-    if device not in ("cpu", "cuda"):
-        return None
-    if device == "cuda" and importlib.util.find_spec("triton") is None:
-        return "the package triton"
-    if device == "cpu" and _compiler() is None:
-        return "a C++ compiler (g++, or the one that CXX names)"
-    linux = sys.platform == "linux"  # elsewhere Triton brings its own, and the headers are a part of Python
-    if (
-        device == "cuda"
-        and linux
-        and not any(map(shutil.which, [os.environ["CC"]] if "CC" in os.environ else ["gcc", "clang"]))
-    ):
-        return "a C compiler (gcc or clang, or the one that CC names)"
-    if linux and not (Path(sysconfig.get_path("include")) / "Python.h").exists():
-        return "the headers of Python (Python.h, in a package python3-dev or python3-devel)"
-    return None
-
-
-def _compiler() -> str | None:
-    """The C++ compiler that torch.compile takes on a CPU (its `cpp.cxx`); None where it would find none."""
-    usual = {"darwin": "clang++", "win32": "cl"}.get(sys.platform, "g++")
-    wanted = os.environ.get("CXX", usual)
-    return wanted if shutil.which(wanted) else None
-
-
 def _providers() -> list[str] | None:
     """Execution providers of ONNX Runtime; None where it is not installed, none where a part of it alone is."""
     try:
@@ -283,7 +239,7 @@ def _onnxruntime_on_cuda() -> str | None:
 
     if not torch.cuda.is_available() or not _providers():
         return None
-    from nlpkit.inference import providers
+    from nlpkit.hardware import providers
 
     found = providers.obstacle("cuda")
     return f"{found.message}. {found.hint}" if found else None
@@ -291,7 +247,7 @@ def _onnxruntime_on_cuda() -> str | None:
 
 def _energy(*, gpu: bool) -> dict[str, str]:
     """Which counter there is for each kind of device, in words; for a GPU where torch sees one."""
-    from nlpkit.measurement import energy
+    from nlpkit.hardware import energy
 
     found = {"cpu": energy.available("cpu")}
     if gpu:

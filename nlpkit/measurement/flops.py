@@ -11,7 +11,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils import flop_counter
 
 if TYPE_CHECKING:
-    from nlpkit.measurement.opening import Model
+    from nlpkit.measurement.loading import Model
     from nlpkit.measurement.workloads import Batch, Workload
 
 aten: Any = torch.ops.aten
@@ -71,12 +71,12 @@ def _total(shapes: Sequence[Hashable], calls: Sequence[Callable[[], object]]) ->
 def _without_values(model: Model, batches: Sequence[Batch]) -> list[Callable[[], object]]:
     import transformers
 
-    from nlpkit.compression import structures
-    from nlpkit.measurement.opening import AUTO_CLASS
+    from nlpkit.measurement.loading import AUTO_CLASS
+    from nlpkit.models import pruned
 
     auto_class = model.task.auto_class if model.task else AUTO_CLASS
     beside = model.task.beside if model.task else frozenset()
-    net = structures.build(model.config, getattr(transformers, auto_class))
+    net = pruned.build(model.config, getattr(transformers, auto_class))
 
     def call(batch: Batch) -> object:
         with torch.no_grad():

@@ -14,7 +14,7 @@ from typing import Any, Self
 
 from nlpkit.measurement.spec import Status
 
-WORKER = "nlpkit.recipes.measured"  # the module whose `main` is run
+WORKER = "nlpkit.measurement.worker"  # the module whose `main` is run
 
 
 class Unmeasured(Exception):

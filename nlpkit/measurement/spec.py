@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, Self
 
-from nlpkit import models
 from nlpkit.errors import UserError
+from nlpkit.models import opening
 from nlpkit.nearby import expanded
 from nlpkit.options import OpeningOptions, as_number, option
 
@@ -182,7 +182,7 @@ def parse_model(text: str) -> tuple[str, str, dict[str, Any]]:
         UserError: an override is not of the form key=value, or its value is broken YAML.
     """
     if _is_folder(text):
-        return models.display_name(text), text, {}
+        return opening.display_name(text), text, {}
     label, equals, rest = text.partition("=")
     if not equals or ":" in label:
         label, rest = "", text
@@ -196,7 +196,7 @@ def parse_model(text: str) -> tuple[str, str, dict[str, Any]]:
             overrides[key.strip()] = _value(value)
         except ValueError as error:
             raise UserError(f"{text}: {key.strip()}: {error}", "Write NAME:KEY=VALUE,KEY=VALUE.") from None
-    shown = models.display_name(name)
+    shown = opening.display_name(name)
     return label or (f"{shown}:{said}" if said else shown), name, overrides
 
 

@@ -19,7 +19,8 @@ from typing import Any
 
 from nlpkit import reporting
 from nlpkit.errors import RunError, UserError
-from nlpkit.measurement import nvml, statistics
+from nlpkit.hardware import nvml
+from nlpkit.measurement import statistics
 from nlpkit.measurement.processes import Unmeasured, Worker
 from nlpkit.measurement.spec import Measurement, Opened, Point, Subject
 from nlpkit.runs.folder import RunFolder

@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from nlpkit.data import features
-from nlpkit.inference.speed import of_like_length
-from nlpkit.training import masks, padding
+from nlpkit.measurement.speed import of_like_length
+from nlpkit.models import attention_masks
+from nlpkit.tasks import features
+from nlpkit.training import padding
 
 if TYPE_CHECKING:
-    from nlpkit.measurement.opening import Model
-    from nlpkit.measurement.timing import Call
+    from nlpkit.hardware.timing import Call
+    from nlpkit.measurement.loading import Model
 
 LEARNING_RATE = 1e-5  # of the measured steps: the weights hardly move
 
@@ -92,7 +93,7 @@ def batches_of(
     """
     from datasets import Dataset
 
-    from nlpkit.training.batching import PaddingCollator
+    from nlpkit.data.batching import PaddingCollator
 
     collate = model.task.collate(model.tokenizer) if model.task else PaddingCollator(model.tokenizer)
     if trains and model.task and model.device.name == "cuda":
@@ -147,7 +148,7 @@ def _masked(model: Model, batch: Batch) -> Callable[[], AbstractContextManager[N
     if model.device.name != "cuda" or model.exported or model.net._compiled_call_impl is not None:
         return nullcontext
     mask = batch.get("attention_mask")
-    return partial(masks.taken_as_given, padded=mask is not None and not bool(mask.all()))
+    return partial(attention_masks.taken_as_given, padded=mask is not None and not bool(mask.all()))
 
 
 def _forward(model: Model, batch: Batch, forward: Callable[[Any, Batch], Any]) -> Call:

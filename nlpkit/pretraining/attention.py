@@ -18,7 +18,7 @@ from nlpkit.pretraining.architectures import encoders
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig
 
-    from nlpkit.training.devices import Device
+    from nlpkit.hardware.devices import Device
 
 ALIGNED = 8  # numbers that rows of a bias begin a multiple of apart, or CUDA's attention copies it in each layer
 MASK = "mask"  # the name of attention by a bias; those of kernels are the keys of `KERNELS`

@@ -9,8 +9,8 @@ import numpy as np
 import torch
 
 from nlpkit.pretraining.attention import DocumentAttention, attended, starts_of, window_of
-from nlpkit.pretraining.masking import Masking
 from nlpkit.pretraining.rows import Row
+from nlpkit.tasks.masked_lm.masking import Masking
 
 
 class MaskingCollator:

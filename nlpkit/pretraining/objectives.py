@@ -18,7 +18,7 @@ from transformers import ElectraConfig, ElectraForMaskedLM, ElectraForPreTrainin
 
 from nlpkit.errors import UserError
 from nlpkit.pretraining.architectures import generator_config
-from nlpkit.pretraining.heads import MaskedPositions, vocabulary_logits
+from nlpkit.tasks.masked_lm.heads import MaskedPositions, vocabulary_logits
 
 CACHED = 2**19  # logits worked on at a time, 2 MB
 PARTS = 2**31  # into which a probability of 1 is cut where sums must be exact; squared it is a number of 64 bits

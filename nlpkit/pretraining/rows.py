@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from torch.utils.data import Dataset
 
-from nlpkit.pretraining.masking import hashed
 from nlpkit.pretraining.streams import TokenStream
+from nlpkit.tasks.masked_lm.masking import hashed
 
 _SPLIT, _SWAP, _OTHER = range(100, 103)  # independent draws for one pair
 

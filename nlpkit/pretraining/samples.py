@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from nlpkit.pretraining.heads import MaskedPositions, vocabulary_logits
+from nlpkit.tasks.masked_lm.heads import MaskedPositions, vocabulary_logits
 
 CANDIDATES = 3
 CONTEXT = 10  # tokens shown to either side

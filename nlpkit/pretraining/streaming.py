@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from torch.utils.data import IterableDataset
 
+from nlpkit.data.batching import LengthBatchSampler
 from nlpkit.errors import UserError
 from nlpkit.pretraining.rows import Row, Rows
 from nlpkit.pretraining.streams import Encoder, HeldOut, TokenStream, belongs, in_memory
-from nlpkit.training.batching import LengthBatchSampler
 
 if TYPE_CHECKING:
     from nlpkit.data.corpus import Corpus

@@ -17,20 +17,19 @@ import functools
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Any, get_args
 
-from pydantic import Field
-
-from nlpkit import models, reporting
+from nlpkit import reporting
 from nlpkit.data import pipes
 from nlpkit.errors import UserError
-from nlpkit.inference import exporting
-from nlpkit.measurement import comparison, environment, gates, results, tables
+from nlpkit.experiment import inherited_data, lifecycle
+from nlpkit.measurement import comparison, environment, export_cache, gates, results, tables
+from nlpkit.measurement.options import BenchmarkOptions
 from nlpkit.measurement.recorded import Benchmark
-from nlpkit.measurement.spec import Backend, Mode, Point, Subject, SubjectOptions, parse_model
+from nlpkit.measurement.spec import Backend, Mode, Point, Subject, parse_model
 from nlpkit.measurement.sweep import Journal, Method, Sweep
-from nlpkit.options import AtCommas, DeviceOptions, Strings, flag_of, option
-from nlpkit.recipes import running, trained
+from nlpkit.models import files, opening
+from nlpkit.options import flag_of
 from nlpkit.reporting import Report
 from nlpkit.runs import lock, records
 from nlpkit.runs.few import few_rows
@@ -45,83 +44,18 @@ ANEW = {
     "sequence_lengths", "batch_sizes", "mode", "launches", "seconds", "interval", "max_minutes", "compare", "fail_if",
 }  # fmt: skip
 
-Lengths = Annotated[list[Annotated[int, Field(ge=1)]], AtCommas]
-Backends = Annotated[list[Backend], AtCommas]
 
-
-class Config(trained.TrainedDataOptions, SubjectOptions, DeviceOptions):
+class Config(BenchmarkOptions):
     """Options of `nlpkit benchmark`."""
-
-    models: Strings = option(
-        [],
-        "[LABEL=]NAME[:KEY=VALUE,...]: runs, folders, hub names, the reference first; KEY of the config.",
-        panel="Input",
-        metavar="MODEL",
-        positional=True,
-    )
-    split: str | None = option(
-        None,
-        "Rows of the data to measure on.",
-        panel="Data",
-        shown_default="validation, else test, else all; of a run folder those that it was validated on",
-    )
-    sample_rows: int = option(128, "Of these, rows whose time is taken; the metrics are of all.", panel="Data", ge=1)
-    sequence_lengths: Lengths | None = option(
-        None,
-        "Exact lengths of random inputs, in tokens.",
-        panel="Sizes",
-        metavar="N,N,...",
-        shown_default="rows of the data; without data 32,64,128,256,512",
-    )
-    batch_sizes: Lengths | None = option(
-        None, "Inputs a call.", panel="Sizes", metavar="N,N,...", shown_default="1,32 for rows; 1,8 for random inputs"
-    )
-    mode: Literal["inference", "training", "both"] = option(
-        "inference", "training: forward, backward and an AdamW step.", panel="Sizes"
-    )
-    backends: Backends | None = option(
-        None,
-        "torch, torch-compile, onnx, onnx-int8; exported on the fly.",
-        panel="Sizes",
-        metavar="NAME,...",
-        shown_default="what the model was saved for",
-    )
-    launches: int = option(5, "Times that each model is started anew; intervals are over these.", panel="Method", ge=1)
-    seconds: float = option(1.0, "Time for a model at a size in each launch.", panel="Method", gt=0)
-    interval: float = option(
-        5.0,
-        "From three launches: as many more (up to three times as many in all) as ratios to within N per cent need.",
-        panel="Method",
-        gt=0,
-    )
-    max_minutes: float | None = option(None, "Stop after N minutes with what there is.", panel="Method", gt=0)
-    memory_limit: float | None = option(
-        None, "GB of memory a model may take (Linux, CPU); what needs more is out of memory.", panel="Device", gt=0
-    )
-    compare: Path | None = option(
-        None, "Show the change since this earlier benchmark, of models by name.", panel="Gate", metavar="DIR|FILE"
-    )
-    fail_if: Strings = option(
-        [],
-        "Exit with 1, e.g. 'throughput<0.95x' (of --compare, else of the first model), 'p95>20ms' (repeatable).",
-        panel="Gate",
-        metavar="CONDITION",
-    )
-    output: Path | None = option(
-        None, "Folder to write.", panel="Output", metavar="DIR", shown_default="runs/benchmark-<models>"
-    )
-    overwrite: bool = option(False, "Replace an earlier benchmark in --output.", panel="Output")
-    resume: bool = option(False, "Complete the interrupted benchmark in --output.", panel="Output")
-    dry_run: bool = option(False, "Show what would be measured, stop.", panel="Output")
 
 
 @lock.given_back()
 def run(config: Config) -> Report:
     """Measure, and write the folder; returns tables, the method, a recommendation, and which conditions failed."""
-    from nlpkit.training import devices
+    from nlpkit.hardware import devices
 
     started = time.monotonic()
-    config, finished = running.taken_up(config, COMMAND)
+    config, finished = lifecycle.taken_up(config, COMMAND)
     if not config.models:
         raise UserError("MODEL is required", "Name run folders, model folders or hub names, the reference first.")
     if config.data:
@@ -145,7 +79,7 @@ def run(config: Config) -> Report:
     if before:  # its config names the data, wherever they came from; at first a hold-out was drawn of any
         held_out = before.get("held_out", True)
     if not held_out:
-        trained.refuse_hold_out(config)
+        inherited_data.refuse_hold_out(config)
     _require_same(config, (before or {}).get("config", {}))
     devices.require(config)
     here = environment.describe(torch=False)
@@ -166,11 +100,11 @@ def run(config: Config) -> Report:
                 metrics = {name for score in journal.scores.values() for name in score["metrics"] or ()}
                 gates.require_judgeable(conditions, metrics, models=len(subjects), compared=old is not None)
             folder.start(head, overwrite=config.overwrite, resume=config.resume)
-            begun.enter_context(running.saying_how_to_go_on(COMMAND, folder.path))
+            begun.enter_context(lifecycle.saying_how_to_go_on(COMMAND, folder.path))
 
         settings = {"config": config.record(), "held_out": held_out}
         sweep = Sweep(subjects, points, method, journal, settings, judged=judged, ready=begin)
-        with exporting.room_for(subjects):
+        with export_cache.room_for(subjects):
             done = sweep.run()
         stopped = None if done else _stopped(config, points, journal)
         document = results.document(
@@ -197,8 +131,8 @@ def find_subjects(config: Config) -> list[Subject]:
         ]
     found = []
     for label, name, overrides in parsed:
-        place = name if config.config_only else models.resolve(name, "MODEL")
-        exported = not config.config_only and models.exported_file(place) is not None
+        place = name if config.config_only else opening.resolve(name, "MODEL")
+        exported = not config.config_only and files.exported_file(place) is not None
         backends: Sequence[Backend] = list(dict.fromkeys(config.backends or ["torch"]))
         if exported:
             if config.backends and not {"onnx", "onnx-int8"} & set(config.backends):
@@ -218,15 +152,15 @@ def find_subjects(config: Config) -> list[Subject]:
 def _inherited(config: Config, subjects: Sequence[Subject]) -> tuple[Config, bool]:
     """The config with the data of the first model that tells its own, where rows are wanted and none are named; and
     whether these are such, of which a part was held out."""
-    named = any(getattr(config, name) for name in trained.NAMES_DATA)
+    named = any(getattr(config, name) for name in inherited_data.NAMES_DATA)
     if config.config_only and named:
         raise UserError("--config-only: random weights have no tokenizer for rows", "Leave the data out.")
     if named or config.config_only or config.sequence_lengths:
         return config, False
     for subject in subjects:
-        record = read_record(models.resolve(subject.model, "MODEL"))
-        if any((record or {}).get("config", {}).get(name) for name in trained.NAMES_DATA):
-            return trained.inherit_data(config, record, subject.name), True
+        record = read_record(opening.resolve(subject.model, "MODEL"))
+        if any((record or {}).get("config", {}).get(name) for name in inherited_data.NAMES_DATA):
+            return inherited_data.inherit_data(config, record, subject.name), True
     return config, False
 
 
@@ -265,7 +199,7 @@ def _require_same(config: Config, before: Mapping[str, Any]) -> None:
 
 def find_points(config: Config) -> list[Point]:
     """The sizes to measure, small ones first: what is too large fails late, and raises the memory of none before it."""
-    rows = any(getattr(config, name) for name in trained.NAMES_DATA)
+    rows = any(getattr(config, name) for name in inherited_data.NAMES_DATA)
     lengths = config.sequence_lengths or (() if rows else LENGTHS)
     modes = get_args(Mode) if config.mode == "both" else (config.mode,)
     kinds: list[tuple[int | None, Sequence[int]]] = [(length, BATCH_SIZES["random"]) for length in lengths]
@@ -276,7 +210,7 @@ def find_points(config: Config) -> list[Point]:
 
 
 def _default_path(subjects: Sequence[Subject]) -> Path:
-    names = dict.fromkeys(models.display_name(subject.model) for subject in subjects)
+    names = dict.fromkeys(opening.display_name(subject.model) for subject in subjects)
     return RunFolder.default_path(COMMAND, "-".join(list(names)[:3]))
 
 

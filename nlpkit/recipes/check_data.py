@@ -14,14 +14,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nlpkit import __version__, models, reporting
-from nlpkit.data import features, splits, suspects
-from nlpkit.data import lengths as token_lengths
+from nlpkit import __version__, reporting
+from nlpkit.data import splits
+from nlpkit.data.findings import Finding
 from nlpkit.errors import UserError
+from nlpkit.models import opening
 from nlpkit.options import DEFAULT_MODEL, DataOptions, option
 from nlpkit.reporting import Report, counted
-from nlpkit.tasks import registry
-from nlpkit.tasks.base import Finding, Task
+from nlpkit.tasks import features, registry, suspects
+from nlpkit.tasks import lengths as token_lengths
+from nlpkit.tasks.contract import Task
 
 if TYPE_CHECKING:
     import numpy as np
@@ -163,10 +165,10 @@ def _write(
 
 def _tokenizer(name: str, *, slow: bool) -> tuple[Any, int | None, int | None]:
     """The tokenizer of a model, and how many tokens are read where none are asked for, and at most."""
-    resolved = models.resolve(name)
-    tokenizer = models.load_tokenizer(resolved, slow=slow)
-    config = models.load_config(resolved)
-    return tokenizer, models.max_positions(config, tokenizer), models.takes(config)
+    resolved = opening.resolve(name)
+    tokenizer = opening.load_tokenizer(resolved, slow=slow)
+    config = opening.load_config(resolved)
+    return tokenizer, opening.max_positions(config, tokenizer), opening.takes(config)
 
 
 def _shown(task: Task, tokenizer: Any, rows: Dataset, index: int) -> list[str]:

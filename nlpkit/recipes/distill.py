@@ -20,27 +20,29 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from pydantic import field_validator
 
-from nlpkit import models, process, reporting
-from nlpkit.compression.students import layer_map, mapped_layers
-from nlpkit.data import features
+from nlpkit import process, reporting
+from nlpkit.distillation import student, unlabelled_rows
+from nlpkit.distillation.layers import layer_map, mapped_layers
+from nlpkit.distillation.student import Origin, StudentOptions
+from nlpkit.distillation.unlabelled_rows import MoreRowsOptions
 from nlpkit.errors import UserError
+from nlpkit.experiment import lifecycle
+from nlpkit.experiment import supervised as runs
+from nlpkit.experiment.inherited_data import TrainedDataOptions, inherit_data, open_splits
+from nlpkit.experiment.supervised import Experiment
 from nlpkit.inference.predictor import Predictor, Trained, open_trained
+from nlpkit.measurement import before_after
+from nlpkit.models import opening
 from nlpkit.options import OpeningOptions, RunOptions, flag_of, option
-from nlpkit.recipes import experiment as runs
-from nlpkit.recipes import more_rows, price, running, student
-from nlpkit.recipes.experiment import Experiment
-from nlpkit.recipes.more_rows import MoreRowsOptions
-from nlpkit.recipes.student import Origin, StudentOptions
-from nlpkit.recipes.trained import TrainedDataOptions, inherit_data, open_splits
 from nlpkit.reporting import Report
 from nlpkit.runs import lock
 from nlpkit.runs.folder import RunFolder
-from nlpkit.tasks import registry
+from nlpkit.tasks import features, registry
 from nlpkit.training import together
 
 if TYPE_CHECKING:
-    from nlpkit.tasks.base import Task
-    from nlpkit.training.distillation import Aims, Lessons
+    from nlpkit.distillation.trainer import Aims, Lessons
+    from nlpkit.tasks.contract import Task
     from nlpkit.training.trainer import Split
 
 COMMAND = "distill"
@@ -103,7 +105,7 @@ class LossOptions(StudentOptions):
         return value
 
 
-class Config(LossOptions, MoreRowsOptions, price.PriceOptions, TrainedDataOptions, RunOptions, OpeningOptions):
+class Config(LossOptions, MoreRowsOptions, before_after.PriceOptions, TrainedDataOptions, RunOptions, OpeningOptions):
     """Options of `nlpkit distill`."""
 
     teacher: str = option(
@@ -122,9 +124,9 @@ def _experiment(config: Config) -> Experiment:
     Raises:
         UserError: whatever is wrong with options, data or models.
     """
-    from nlpkit.training import devices
+    from nlpkit.hardware import devices
 
-    folder = RunFolder(config.output or RunFolder.default_path(models.display_name(config.teacher), "distilled"))
+    folder = RunFolder(config.output or RunFolder.default_path(opening.display_name(config.teacher), "distilled"))
     if process.is_main_process():
         folder.require_usable(resume=config.resume, overwrite=config.overwrite)
     device = devices.choose(config)
@@ -141,13 +143,13 @@ def _experiment(config: Config) -> Experiment:
     teacher.task.max_length, teacher.task.training_length = task.max_length, task.training_length
 
     # Trainer takes seconds to import, which nobody should wait for to hear of a mistake in the data
-    from nlpkit.training.distillation import DistillationTrainer
+    from nlpkit.distillation.trainer import DistillationTrainer
 
     model, new = student.opened(origin, config, teacher, task)
     size = model.num_parameters()
     if process.is_main_process():
         folder.require_space(4 * size * (1 + 2 * 3))  # the result; two checkpoints of weights and two AdamW moments
-    more = more_rows.found(config, teacher, origin.tokenizer, examples["train"])
+    more = unlabelled_rows.found(config, teacher, origin.tokenizer, examples["train"])
     findings += more.findings
     ready = runs.tokenized(task, origin.tokenizer, {**examples, "train": more.train})
     findings += runs.cut_findings(task, ready)
@@ -185,7 +187,7 @@ def _experiment(config: Config) -> Experiment:
         new_weights=new if origin.given else [],
         findings=findings,
     )
-    taught = f"{models.display_name(config.teacher)}, {teacher.model.num_parameters() / 1e6:.1f} M parameters; {said}"
+    taught = f"{opening.display_name(config.teacher)}, {teacher.model.num_parameters() / 1e6:.1f} M parameters; {said}"
     lines = [("teacher", taught), ("loss", _described(config, aims)), *more.plan]
     reporting.current().plan("plan", runs.plan(experiment, _named(origin), lengths, *lines))
     return experiment
@@ -214,8 +216,8 @@ def _aims(config: Config, teacher: Trained, origin: Origin) -> Aims:
     Raises:
         UserError: the layers or heads do not fit, or an option is read by no loss that is on.
     """
-    from nlpkit.compression.anatomy import family_of
-    from nlpkit.training.distillation import Aims
+    from nlpkit.distillation.trainer import Aims
+    from nlpkit.models.anatomy import family_of
 
     theirs = teacher.config
     depth, own_depth = theirs.num_hidden_layers, _depth(origin)
@@ -277,8 +279,8 @@ def _lessons(
     Raises:
         UserError: teacher and student cut texts into other tokens, and a loss compares tokens.
     """
-    from nlpkit.training.distillation import Lessons
-    from nlpkit.training.teacher_cache import teacher_logits
+    from nlpkit.distillation.teacher_cache import teacher_logits
+    from nlpkit.distillation.trainer import Lessons
 
     same = features.same_tokens(teacher.tokenizer, origin.tokenizer)
     read = train
@@ -328,15 +330,15 @@ def _described(config: Config, aims: Aims) -> str:
 @together.ending_together()
 def run(config: Config) -> Report:
     """Distil and write the run folder; returns the result and what it costs."""
-    config, done = running.taken_up(config, COMMAND)
+    config, done = lifecycle.taken_up(config, COMMAND)
     if done is not None:
         return _report(*done)
     started = time.monotonic()
     experiment = _experiment(config)
     if config.dry_run:
         return Report({"dry_run": True, "config": config.record()}, lines=["dry run: nothing was trained or written"])
-    target = running.require_hub_access(config, experiment.folder.path)
-    with running.saying_how_to_go_on(f"{COMMAND} {config.teacher}", experiment.folder.path):
+    target = lifecycle.require_hub_access(config, experiment.folder.path)
+    with lifecycle.saying_how_to_go_on(f"{COMMAND} {config.teacher}", experiment.folder.path):
         experiment = runs.train(experiment, _experiment)
         experiment.trainer.remove_projection()
         judged = runs.judge(experiment)
@@ -346,7 +348,7 @@ def run(config: Config) -> Report:
         record |= _price(experiment, judged, config.measure_seconds)
         runs.write(experiment, record, judged)
     if target:
-        running.push(experiment.folder.path, target, public=config.public)
+        lifecycle.push(experiment.folder.path, target, public=config.public)
     report = _report(record, experiment.folder.path)
     experiment.trainer.accelerator.free_memory()
     return report
@@ -364,24 +366,24 @@ def _price(experiment: Experiment, judged: runs.Judged, seconds: float) -> dict[
     split = "test" if "test" in judged.metrics else "validation"
     model = weights.copied(experiment.trainer.model, experiment.device)
     own = Predictor.of(experiment.task, model, experiment.tokenizer, experiment.device, lent=False)
-    found = price.measure(
+    found = before_after.measure(
         [
-            price.Side(experiment.parents["teacher"]["name"], teacher),
-            price.Side(experiment.parents["model"]["name"], own, metrics=judged.metrics[split]),
+            before_after.Side(experiment.parents["teacher"]["name"], teacher),
+            before_after.Side(experiment.parents["model"]["name"], own, metrics=judged.metrics[split]),
         ],
         judged.examples[split],
         split,
         seconds=seconds,
     )
-    return {"price": found, "lineage": price.lineage(teacher.record, found, COMMAND)}
+    return {"price": found, "lineage": before_after.lineage(teacher.record, found, COMMAND)}
 
 
 def _report(record: Mapping[str, Any], folder: Path) -> Report:
     """What people and machines are told of a finished run."""
-    task = registry.task_of_model(models.load_config(str(folder)), record["task"], str(folder))
+    task = registry.task_of_model(opening.load_config(str(folder)), record["task"], str(folder))
     report = runs.report(dict(record), folder, type(task))
-    report.tables.append(price.table(record["price"]))
+    report.tables.append(before_after.table(record["price"]))
     # of few rows both say the same
-    report.lines = [*dict.fromkeys([*price.lines(record["price"], task), *report.lines])]
+    report.lines = [*dict.fromkeys([*before_after.lines(record["price"], task), *report.lines])]
     report.next_command = f"nlpkit quantize {folder}"
     return report

@@ -12,8 +12,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from nlpkit import options
-from nlpkit.measurement import environment, machine
+from nlpkit import machine, options
+from nlpkit.measurement import environment
 from nlpkit.reporting import Report, Table
 from nlpkit.runs.folder import human_bytes
 

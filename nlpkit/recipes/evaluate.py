@@ -19,15 +19,17 @@ from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from nlpkit import models, reporting
+from nlpkit import reporting
 from nlpkit.data import draws, splits
 from nlpkit.data.as_trained import settled
+from nlpkit.data.findings import Finding
 from nlpkit.data.readers import FORMATS
 from nlpkit.errors import RunError, UserError
+from nlpkit.experiment import inherited_data
+from nlpkit.experiment.supervised import require_metric, stop_on_errors
 from nlpkit.inference.predictor import Predictor, TrainedModelOptions
+from nlpkit.models import opening
 from nlpkit.options import Pairs, SourceOptions, option
-from nlpkit.recipes import trained
-from nlpkit.recipes.experiment import require_metric, stop_on_errors
 from nlpkit.reporting import Report, Table
 from nlpkit.runs import lock
 from nlpkit.runs.few import few_rows
@@ -35,7 +37,7 @@ from nlpkit.runs.files import write_json, writing
 from nlpkit.runs.folder import read_record
 from nlpkit.runs.records import RECORD
 from nlpkit.tasks import registry
-from nlpkit.tasks.base import Finding, Task
+from nlpkit.tasks.contract import Task
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -82,11 +84,11 @@ def run(config: Config) -> Report:
     task = predictor.task
     registry.refuse_foreign_options(config, type(task), "evaluate_options")
     task.configure(config)
-    own = not any(getattr(config, name) for name in trained.NAMES_DATA)
+    own = not any(getattr(config, name) for name in inherited_data.NAMES_DATA)
     if own:
-        loaded, _ = trained.own_splits(config, predictor.record, config.model, task)
+        loaded, _ = inherited_data.own_splits(config, predictor.record, config.model, task)
     else:
-        keys = trained.train_keys(predictor.record, config.model, copy.copy(task))
+        keys = inherited_data.train_keys(predictor.record, config.model, copy.copy(task))
         if config.data and Path(config.data).is_file():
             formats = {**FORMATS, **task.file_formats}
             config = settled(config, config.data, predictor.record, task.input_columns, formats)
@@ -98,7 +100,7 @@ def run(config: Config) -> Report:
     with registry.pointing_elsewhere(type(task), loaded.splits[chosen[0]], registry.OTHER_MODEL):
         task.bind([name for name in columns if not name.startswith("__")], config, labelled=True)
     if not own:
-        for warning in trained.overlap(predictor.record, config.model, keys, task, loaded, chosen):
+        for warning in inherited_data.overlap(predictor.record, config.model, keys, task, loaded, chosen):
             reporting.current().warn(warning)
     findings: list[Finding] = []
     metrics: dict[str, dict[str, float]] = {}
@@ -152,7 +154,7 @@ def run(config: Config) -> Report:
         "rows_per_second": round(sum(rows.values()) / seconds, 1),
     }
     if config.save and predictor.record is not None:
-        _add_to_run(Path(models.resolve(config.model)), record)
+        _add_to_run(Path(opening.resolve(config.model)), record)
     tables = _tables(config, task, metrics, rows, details)
     lines = [f"{split}: {said}" for split, said in seen.items() if left_out[split]] + few_rows(rows)
     lines += [f"{name}: {said}" for name, said in task.metric_notes.items() if name in tables[0].header] + failures

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from nlpkit.recipes import finetune
+from nlpkit.experiment import finetune
 from nlpkit.reporting import Report
-from nlpkit.tasks.classification import ClassificationOptions, LossOptions, TextClassification
+from nlpkit.tasks.text_classification.task import ClassificationOptions, LossOptions, TextClassification
 
 COMMAND = "finetune-cls"
 ESSENTIAL: tuple[str, ...] = (

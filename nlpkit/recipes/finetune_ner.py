@@ -11,9 +11,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from nlpkit.recipes import finetune
+from nlpkit.experiment import finetune
 from nlpkit.reporting import Report
-from nlpkit.tasks.token_classification import LabellingOptions, TokenClassification, TokenClassificationOptions
+from nlpkit.tasks.token_classification.task import LabellingOptions, TokenClassification, TokenClassificationOptions
 
 COMMAND = "finetune-ner"
 ESSENTIAL: tuple[str, ...] = (

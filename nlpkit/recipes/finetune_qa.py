@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from nlpkit.recipes import finetune
+from nlpkit.experiment import finetune
 from nlpkit.reporting import Report
-from nlpkit.tasks.question_answering import QuestionAnswering, QuestionAnsweringOptions
+from nlpkit.tasks.question_answering.task import QuestionAnswering, QuestionAnsweringOptions
 
 COMMAND = "finetune-qa"
 ESSENTIAL: tuple[str, ...] = (

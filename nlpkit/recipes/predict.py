@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING, Any
 
 from nlpkit import process, reporting
 from nlpkit.data import pipes
-from nlpkit.data.features import Cut
 from nlpkit.data.typed import is_file, is_there, require_texts
 from nlpkit.errors import UserError
 from nlpkit.inference.predictor import Predictor, TrainedModelOptions
@@ -27,11 +26,12 @@ from nlpkit.options import ReadingOptions, option
 from nlpkit.reporting import Report
 from nlpkit.runs.files import require_writable
 from nlpkit.tasks import registry
+from nlpkit.tasks.features import Cut
 from nlpkit.tasks.options import TypedOptions
 
 if TYPE_CHECKING:
     from nlpkit.data.rows import Row
-    from nlpkit.tasks.base import Task
+    from nlpkit.tasks.contract import Task
 
 COMMAND = "predict"
 ESSENTIAL: tuple[str, ...] = (
@@ -112,7 +112,7 @@ def run(config: Config) -> Report:
     _warn_of_cuts(predictor, predictor.cut, [f"text {i}" for i, answer in enumerate(answers, 1) if answer.get("cut")])
     if config.output is not None:
         entries = [{**row, **_columns(answer)} for row, answer in zip(rows, answers, strict=True)]
-        from nlpkit.inference.writers import writer
+        from nlpkit.data.writers import writer
 
         with writer(config.output, task.answer_formats(), overwrite=config.overwrite) as write:
             write(entries)
@@ -178,7 +178,7 @@ def _predict_file(predictor: Predictor, config: Config) -> Report:
     from nlpkit.data.as_trained import as_trained
     from nlpkit.data.layouts import Wanted
     from nlpkit.data.readers import FORMATS, Input, Reading, unit
-    from nlpkit.inference.writers import write_empty, writer
+    from nlpkit.data.writers import write_empty, writer
 
     assert config.input is not None
     task = predictor.task
@@ -332,7 +332,7 @@ def _row_count(source: str | None) -> int:
 
 
 def _require_known_format(path: Path, task: Task) -> None:
-    from nlpkit.inference.writers import FORMATS
+    from nlpkit.data.writers import FORMATS
 
     known = [*FORMATS, *(suffix.lstrip(".") for suffix in task.answer_formats())]
     if path.suffix.lstrip(".") not in known:

@@ -19,27 +19,30 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from pydantic import field_validator
 
-from nlpkit import fitting, limits, models, process, reporting
-from nlpkit.data import features, pipes
+from nlpkit import limits, process, reporting
+from nlpkit.data import pipes
 from nlpkit.errors import UserError
+from nlpkit.experiment import lifecycle
+from nlpkit.hardware import gpus
+from nlpkit.models import fitting, opening
 from nlpkit.options import Config as BaseConfig
 from nlpkit.options import CorpusOptions, Interval, ModelOptions, RunOptions, Strings, flag_of, option
 from nlpkit.pretraining.architectures import Architecture, ArchitectureOptions, new_config
-from nlpkit.recipes import running
 from nlpkit.reporting import Report, Table
 from nlpkit.runs import lock
 from nlpkit.runs.few import few_rows
 from nlpkit.runs.files import ornament
 from nlpkit.runs.folder import RunFolder, human_bytes, read_record, versions
-from nlpkit.training import gpus, together
+from nlpkit.tasks import features
+from nlpkit.training import together
 from nlpkit.training.schedules import TIMED
 
 if TYPE_CHECKING:
     from nlpkit.data.corpus import Corpus
+    from nlpkit.hardware.devices import Device
     from nlpkit.pretraining.attention import DocumentAttention
     from nlpkit.pretraining.samples import Sample
     from nlpkit.pretraining.streams import Encoder, HeldOut, TokenStream
-    from nlpkit.training.devices import Device
 
 COMMAND = "pretrain-mlm"
 ESSENTIAL: tuple[str, ...] = (
@@ -183,10 +186,10 @@ def build(config: Config) -> Experiment:
         UserError: whatever is wrong with options, data or model.
     """
     from nlpkit.data.corpus import Corpus
-    from nlpkit.training import devices
+    from nlpkit.hardware import devices
 
     config = _settled(config)
-    name = models.display_name(config.model or _new_name(config))
+    name = opening.display_name(config.model or _new_name(config))
     folder = RunFolder(config.output or RunFolder.default_path(_data_name(config), name))
     if process.is_main_process():
         folder.require_usable(resume=config.resume, overwrite=config.overwrite)
@@ -217,7 +220,7 @@ def build(config: Config) -> Experiment:
 @together.ending_together()
 def run(config: Config) -> Report:
     """Pre-train, measure and write the run folder."""
-    config, done = running.taken_up(config, COMMAND)
+    config, done = lifecycle.taken_up(config, COMMAND)
     if done is not None:
         return _report(*done)
     started = time.monotonic()
@@ -225,17 +228,17 @@ def run(config: Config) -> Report:
     config = experiment.config
     if config.dry_run:
         return Report({"dry_run": True, "config": config.record()}, lines=["dry run: nothing was trained or written"])
-    target = running.require_hub_access(config, experiment.folder.path)
-    with running.saying_how_to_go_on(COMMAND, experiment.folder.path):
+    target = lifecycle.require_hub_access(config, experiment.folder.path)
+    with lifecycle.saying_how_to_go_on(COMMAND, experiment.folder.path):
         figures = {"loss": "loss", "accuracy": "accuracy", "tokens_per_second": "tokens/s", "mfu": "MFU"}
-        experiment = running.train(experiment, build, _head, figures)
+        experiment = lifecycle.train(experiment, build, _head, figures)
         metrics = experiment.trainer.measure()
         if not process.is_main_process():
             return Report({})
         record = _record(experiment, metrics, time.monotonic() - started)
         _write(experiment, record)
     if target:
-        running.push(experiment.folder.path, target, public=config.public)
+        lifecycle.push(experiment.folder.path, target, public=config.public)
     report = _report(record, experiment.folder.path)
     experiment.trainer.accelerator.free_memory()
     return report
@@ -328,9 +331,9 @@ def _data_name(config: Config) -> str:
 
 def _open_tokenizer(config: Config) -> Any:
     flag = "--tokenizer" if config.tokenizer else "--model"
-    name = models.resolve(config.tokenizer or config.model or "", flag)
+    name = opening.resolve(config.tokenizer or config.model or "", flag)
     revision = None if config.tokenizer else config.model_revision
-    tokenizer = models.load_tokenizer(name, revision=revision, trust_remote_code=config.trust_remote_code)
+    tokenizer = opening.load_tokenizer(name, revision=revision, trust_remote_code=config.trust_remote_code)
     for what in ("cls", "sep", "mask"):
         if getattr(tokenizer, f"{what}_token_id") is None:
             raise UserError(
@@ -349,10 +352,10 @@ def _model(config: Config, tokenizer: Any, device: Device) -> tuple[Any, list[st
     transformers.set_seed(config.seed)
     auto_class = "AutoModelForPreTraining" if config.objective in PAIR_KIND else "AutoModelForMaskedLM"
     if config.model:
-        name = models.resolve(config.model)
+        name = opening.resolve(config.model)
         trust: Any = {"revision": config.model_revision, "trust_remote_code": config.trust_remote_code}
-        model_config = models.load_config(name, **trust)
-        features.require_length(config.max_length, models.takes(model_config), config.model)
+        model_config = opening.load_config(name, **trust)
+        features.require_length(config.max_length, opening.takes(model_config), config.model)
     else:
         model_config = new_config(config, tokenizer, config.max_length)
         tokenizer.model_max_length = config.max_positions or config.max_length  # saved with the model
@@ -361,7 +364,7 @@ def _model(config: Config, tokenizer: Any, device: Device) -> tuple[Any, list[st
         objectives.require_pair_head(model_config, config.objective)
     new: list[str] = []
     if config.model:
-        model, new = models.load_model(name, auto_class, allow_pickle=config.allow_pickle, **trust, **overrides)
+        model, new = opening.load_model(name, auto_class, allow_pickle=config.allow_pickle, **trust, **overrides)
         hint = "Add its rows first: nlpkit train-tokenizer --extend ... --resize-model."
         fitting.require_vocabulary(model, tokenizer, hint)
     else:
@@ -638,13 +641,13 @@ def _trainer(
 ) -> tuple[Any, int]:
     from transformers.trainer_callback import EarlyStoppingCallback, PrinterCallback
 
+    from nlpkit.hardware.devices import matmul_rate
     from nlpkit.pretraining.attention import window_of
     from nlpkit.pretraining.batches import MaskingCollator
-    from nlpkit.pretraining.masking import masking_for
     from nlpkit.pretraining.trainer import PretrainingTrainer
+    from nlpkit.tasks.masked_lm.masking import masking_for
     from nlpkit.training import arguments as training_arguments
     from nlpkit.training.callbacks import LimitsCallback, MetricsFileCallback
-    from nlpkit.training.devices import matmul_rate
     from nlpkit.training.schedules import Budget
 
     steps = _steps(config, train, validation)
@@ -744,7 +747,7 @@ def _plan(experiment: Experiment) -> list[tuple[str, str]]:
         lengths = experiment.train.lengths
         kind = "pairs" if config.objective in (*PAIR_KIND, "tlm") else "lines" if config.line_by_line else "blocks"
         amount = f"{len(lengths):,} {kind}, {int(lengths.sum()):,} tokens"
-    name = models.display_name(config.model) if config.model else f"{_new_name(config)}, new"
+    name = opening.display_name(config.model) if config.model else f"{_new_name(config)}, new"
     shape = f"{model.config.num_hidden_layers} layers of {model.config.hidden_size}"
     new = sorted({weight.split(".")[0] for weight in experiment.new_weights})
     a, b, c = config.mask_split.split("/")
@@ -785,7 +788,7 @@ def _use(experiment: Experiment) -> str:
 
 def _task_record(config: Config) -> dict[str, Any] | None:
     """What `predict` and `evaluate` need; a discriminator fills no masks, its generator in `generator/` does."""
-    from nlpkit.tasks.masked_lm import MaskedLanguageModeling
+    from nlpkit.tasks.masked_lm.task import MaskedLanguageModeling
 
     if config.objective == "rtd":
         return None
@@ -808,7 +811,7 @@ def _head(experiment: Experiment) -> dict[str, Any]:
         "task": _task_record(config),
         "parents": {
             "model": {
-                "name": models.display_name(given),
+                "name": opening.display_name(given),
                 "given": config.model,
                 "revision": config.model_revision,
                 "commit": getattr(experiment.objective.model.config, "_commit_hash", None),
@@ -853,14 +856,15 @@ def _record(experiment: Experiment, metrics: dict[str, float], seconds: float) -
 
 def _write(experiment: Experiment, record: dict[str, Any]) -> None:
     """Everything that belongs into the run folder."""
-    from nlpkit.runs import card, plots
+    from nlpkit.experiment import card
+    from nlpkit.runs import plots
 
     trainer, folder = experiment.trainer, experiment.folder
     with folder.staging() as staged:
         for place in experiment.objective.save(staged):
             limits.save_tokenizer(experiment.tokenizer, place, None)  # it is there to be trained further
         trainer.state.save_to_json(str(staged / "trainer_state.json"))
-        running.write_results(staged, record["metrics"], record["train_seconds"])
+        lifecycle.write_results(staged, record["metrics"], record["train_seconds"])
         pictures = {
             "curves": plots.curves(trainer.state.log_history, ["accuracy"]),
             "perplexity": plots.over_steps(trainer.state.log_history, "perplexity", log=True),

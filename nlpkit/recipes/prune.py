@@ -17,25 +17,27 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nlpkit import models, process, reporting
-from nlpkit.data import features
+from nlpkit import process, reporting
 from nlpkit.errors import UserError
-from nlpkit.inference import speed
+from nlpkit.experiment import lifecycle
+from nlpkit.experiment import supervised as runs
+from nlpkit.experiment.inherited_data import TrainedDataOptions, inherit_data, open_splits
+from nlpkit.experiment.supervised import Experiment, Judged
 from nlpkit.inference.predictor import Predictor, Trained, open_trained
+from nlpkit.measurement import before_after, speed
+from nlpkit.models import opening
 from nlpkit.options import OpeningOptions, flag_of, option
-from nlpkit.recipes import cutting, front, price, running
-from nlpkit.recipes import experiment as runs
-from nlpkit.recipes.cutting import START, STRUCTURES, Cut, CuttingOptions
-from nlpkit.recipes.experiment import Experiment, Judged
-from nlpkit.recipes.trained import TrainedDataOptions, inherit_data, open_splits
+from nlpkit.pruning import prepare, sweep_report
+from nlpkit.pruning.prepare import START, STRUCTURES, Cut, CuttingOptions
 from nlpkit.reporting import Cell, Report, Table
 from nlpkit.runs import lock
 from nlpkit.runs.folder import RunFolder, versions
+from nlpkit.tasks import features
 from nlpkit.tasks.registry import task_of_model
 from nlpkit.training import together
 
 if TYPE_CHECKING:
-    from nlpkit.training.devices import Device
+    from nlpkit.hardware.devices import Device
     from nlpkit.training.trainer import Split
 
 COMMAND = "prune"
@@ -57,7 +59,7 @@ FOR_TRAINING = ("rounds", "distill")
 CRITERIA = {"weights": ("magnitude", "random", "movement"), "structures": ("gradient", "magnitude")}
 
 
-class Config(price.PriceOptions, TrainedDataOptions, CuttingOptions, OpeningOptions):
+class Config(before_after.PriceOptions, TrainedDataOptions, CuttingOptions, OpeningOptions):
     """Options of `nlpkit prune`; alpha and temperature are by default those of `distill`."""
 
     model: str = option(..., "Run folder, model folder or hub name.", panel="Input", metavar="MODEL", positional=True)
@@ -159,10 +161,10 @@ def _experiment(config: Config) -> Pruning:
     Raises:
         UserError: whatever is wrong with options, model or data.
     """
-    from nlpkit.training import devices
+    from nlpkit.hardware import devices
 
     config = settled(config)
-    folder = RunFolder(config.output or RunFolder.default_path(models.display_name(config.model), "pruned"))
+    folder = RunFolder(config.output or RunFolder.default_path(opening.display_name(config.model), "pruned"))
     if process.is_main_process():
         folder.require_usable(resume=config.resume, overwrite=config.overwrite)
     device = devices.choose(config)
@@ -176,7 +178,7 @@ def _experiment(config: Config) -> Pruning:
     if process.is_main_process():
         # the result; two checkpoints of weights, masks, scores and two AdamW moments
         folder.require_space(4 * trained.model.num_parameters() * (1 + 2 * 5))
-    cut = cutting.cut(config, trained, examples, device, folder)
+    cut = prepare.cut(config, trained, examples, device, folder)
     # scores of movement pruning are no part of the model, and training may leave out rows of its embeddings
     size = (trained if cut.sparsifier is not None else cut).model.num_parameters()
     ready = runs.tokenized(cut.task, cut.tokenizer, examples)
@@ -200,7 +202,7 @@ def _experiment(config: Config) -> Pruning:
         trained=trained,
         cut=cut,
     )
-    plan = runs.plan(experiment, models.display_name(config.model), lengths, *cut.notes)
+    plan = runs.plan(experiment, opening.display_name(config.model), lengths, *cut.notes)
     reporting.current().plan("plan", plan if config.epochs else [row for row in plan if row[0] != "steps"])
     return experiment
 
@@ -209,10 +211,10 @@ def _make_trainer(
     config: Config, cut: Cut, ready: dict[str, Split], device: Device, folder: RunFolder
 ) -> tuple[Any, int]:
     """The Trainer in which the model recovers, with its masks and its teacher; one of no steps without --epochs."""
+    from nlpkit.distillation.teacher_cache import teacher_logits
+    from nlpkit.distillation.trainer import Aims, DistillationTrainer, Lessons
+    from nlpkit.pruning.trainer import GradualPruning, KeepStart
     from nlpkit.training import parameters
-    from nlpkit.training.distillation import Aims, DistillationTrainer, Lessons
-    from nlpkit.training.pruning import GradualPruning, KeepStart
-    from nlpkit.training.teacher_cache import teacher_logits
     from nlpkit.training.trainer import NlpkitTrainer
 
     kinds: list[type[NlpkitTrainer]] = []
@@ -243,7 +245,7 @@ def _make_trainer(
 @together.ending_together()
 def run(config: Config) -> Report:
     """Prune, recover, compare, and write the run folder; returns the table of before and after."""
-    config, done = running.taken_up(config, COMMAND)
+    config, done = lifecycle.taken_up(config, COMMAND)
     if done is not None:
         return report(*done)
     if config.sweep:
@@ -253,8 +255,8 @@ def run(config: Config) -> Report:
     experiment = _experiment(config)
     if config.dry_run:
         return Report({"dry_run": True, "config": config.record()}, lines=["dry run: nothing was trained or written"])
-    target = running.require_hub_access(config, experiment.folder.path)
-    with running.saying_how_to_go_on(f"{COMMAND} {config.model}", experiment.folder.path):
+    target = lifecycle.require_hub_access(config, experiment.folder.path)
+    with lifecycle.saying_how_to_go_on(f"{COMMAND} {config.model}", experiment.folder.path):
         experiment = _recover(experiment)
         judged = runs.judge(experiment)
         if not process.is_main_process():
@@ -262,7 +264,7 @@ def run(config: Config) -> Report:
         record = _record(experiment, judged, time.monotonic() - started)
         runs.write(experiment, record, judged)
     if target:
-        running.push(experiment.folder.path, target, public=config.public)
+        lifecycle.push(experiment.folder.path, target, public=config.public)
     made = report(record, experiment.folder.path)
     experiment.trainer.accelerator.free_memory()
     return made
@@ -270,12 +272,12 @@ def run(config: Config) -> Report:
 
 def _recover(experiment: Pruning) -> Pruning:
     """Train where that was asked for, and make the masks permanent."""
-    from nlpkit.compression import masks
+    from nlpkit.pruning import masks
 
     config = experiment.config
     if config.epochs:
         figures = {"loss": "loss", f"eval_{experiment.task.main_metric}": experiment.task.main_metric}
-        experiment = running.train(experiment, _experiment, _head, figures)
+        experiment = lifecycle.train(experiment, _experiment, _head, figures)
     elif process.is_main_process():
         experiment.folder.start(_head(experiment), overwrite=config.overwrite, resume=config.resume)
     if experiment.cut.sparsifier is not None:
@@ -289,19 +291,19 @@ def _head(experiment: Pruning) -> dict[str, Any]:
 
 def _record(experiment: Pruning, judged: Judged, seconds: float) -> dict[str, Any]:
     """The record of a run, with what was removed and what that costs."""
-    from nlpkit.compression import masks
     from nlpkit.inference import weights
+    from nlpkit.pruning import masks
 
     cut, trained, device = experiment.cut, experiment.trained, experiment.device
     found = dict(cut.found)
     if cut.sparsifier is not None:
         found["zeros"] = masks.zeros(cut.sparsifier.tensors)
     split = "test" if "test" in judged.metrics else "validation"
-    name = models.display_name(experiment.config.model)
+    name = opening.display_name(experiment.config.model)
     before, after = (weights.copied(model, device) for model in (trained.model, experiment.trainer.model))
     sides = [
-        price.Side(name, Predictor.of(trained.task, before, trained.tokenizer, device, lent=False)),
-        price.Side(
+        before_after.Side(name, Predictor.of(trained.task, before, trained.tokenizer, device, lent=False)),
+        before_after.Side(
             "pruned",
             Predictor.of(cut.task, after, cut.tokenizer, device, lent=False),
             metrics=judged.metrics[split],
@@ -310,12 +312,12 @@ def _record(experiment: Pruning, judged: Judged, seconds: float) -> dict[str, An
     # on a GPU as many rows at once as the speed-up was predicted for: with fewer there may be none
     batch_size = max(min(found.get("predicted_rows") or 0, speed.ROWS), speed.BATCH_SIZE)
     seconds_a_side = experiment.config.measure_seconds
-    cost = price.measure(sides, judged.examples[split], split, seconds=seconds_a_side, batch_size=batch_size)
+    cost = before_after.measure(sides, judged.examples[split], split, seconds=seconds_a_side, batch_size=batch_size)
     return {
         **runs.record_of(experiment, judged, seconds),
         "pruning": found,
         "price": cost,
-        "lineage": price.lineage(trained.record, cost, COMMAND),
+        "lineage": before_after.lineage(trained.record, cost, COMMAND),
     }
 
 
@@ -326,11 +328,11 @@ def report(record: Mapping[str, Any], folder: Path) -> Report:
     """What people and machines are told of a finished run, or of a finished sweep."""
     if "front" in record:
         return _sweep_report(record, folder)
-    task = task_of_model(models.load_config(str(folder)), record["task"], str(folder))
-    tables = [price.table(record["price"])]
+    task = task_of_model(opening.load_config(str(folder)), record["task"], str(folder))
+    tables = [before_after.table(record["price"])]
     if "zeros" in record["pruning"]:
         tables.insert(0, _zeros_table(record["pruning"]["zeros"]))
-    lines = [*price.lines(record["price"], task), *_reached(record)]
+    lines = [*before_after.lines(record["price"], task), *_reached(record)]
     lines.append(f"{folder}: card README.md, plots/, mistakes in errors.jsonl")
     return Report(
         {**record, "output": str(folder)}, tables, lines, next_command=f"nlpkit quantize {reporting.typed(folder)}"
@@ -372,7 +374,7 @@ def _reached(record: Mapping[str, Any]) -> list[str]:
 
 def _sweep(config: Config) -> Report:
     """A run for each sparsity, in folders below --output, and what they lose over what they gain."""
-    folder = RunFolder(config.output or RunFolder.default_path(models.display_name(config.model), "pruned"))
+    folder = RunFolder(config.output or RunFolder.default_path(opening.display_name(config.model), "pruned"))
     folder.require_usable(resume=config.resume, overwrite=config.overwrite)
     head = {"command": COMMAND, "config": config.record(), "seed": config.seed, "versions": versions()}
     if not config.dry_run:
@@ -388,7 +390,7 @@ def _sweep(config: Config) -> Report:
         return Report({"dry_run": True, "config": config.record()}, lines=["dry run: nothing was trained or written"])
     record = {**head, "front": points}
     with folder.staging() as staged:
-        front.write(points, staged, faster=config.what != ["weights"])
+        sweep_report.write(points, staged, faster=config.what != ["weights"])
         folder.finish(record, staged, keep_checkpoints=False)
     return _sweep_report(record, folder.path)
 
@@ -397,7 +399,7 @@ def _sweep_report(record: Mapping[str, Any], folder: Path) -> Report:
     points = record["front"]
     return Report(
         {**record, "output": str(folder)},
-        [front.table(points)],
+        [sweep_report.table(points)],
         [f"{folder}: a run for each sparsity, front.csv, plots/front.png"],
         next_command=f"nlpkit evaluate {reporting.typed(folder / points[0]['run'])}",
     )

@@ -17,14 +17,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from nlpkit import fitting, limits, models, reporting
-from nlpkit.data import features, splits
+from nlpkit import limits, reporting
+from nlpkit.data import splits
 from nlpkit.errors import UserError
-from nlpkit.inference import exporting
-from nlpkit.inference.predictor import Predictor, Trained, open_trained
-from nlpkit.options import DeviceOptions, OpeningOptions, Strings, option
-from nlpkit.recipes import price, running
-from nlpkit.recipes.trained import (
+from nlpkit.experiment import lifecycle
+from nlpkit.experiment.inherited_data import (
     NAMES_DATA,
     TrainedDataOptions,
     inherit_data,
@@ -33,20 +30,24 @@ from nlpkit.recipes.trained import (
     refuse_hold_out,
     train_keys,
 )
+from nlpkit.inference.predictor import Predictor, Trained, open_trained
+from nlpkit.measurement import before_after, export_cache
+from nlpkit.models import files, fitting, opening
+from nlpkit.options import DeviceOptions, OpeningOptions, Strings, option
 from nlpkit.reporting import Report
 from nlpkit.runs import lock
 from nlpkit.runs.files import ornament
 from nlpkit.runs.folder import RunFolder, versions
-from nlpkit.tasks import registry
+from nlpkit.tasks import features, registry
 
 if TYPE_CHECKING:
     import onnx_ir as ir
     from datasets import Dataset
 
-    from nlpkit.compression.quantization import Scheme
+    from nlpkit.data.findings import Finding
     from nlpkit.data.sources import LoadedData
-    from nlpkit.tasks.base import Finding
-    from nlpkit.training.devices import Device
+    from nlpkit.hardware.devices import Device
+    from nlpkit.quantization.int8 import Scheme
 
 COMMAND = "quantize"
 ESSENTIAL: tuple[str, ...] = ("model", "to", "max_drop", "exclude", "data", "output", "overwrite")
@@ -62,7 +63,7 @@ ONNX_FORMATS = {
 JS_CONFIG = "transformers.js_config"  # in config.json
 
 
-class Config(price.PriceOptions, TrainedDataOptions, DeviceOptions, OpeningOptions):
+class Config(before_after.PriceOptions, TrainedDataOptions, DeviceOptions, OpeningOptions):
     """Options of `nlpkit quantize`."""
 
     model: str = option(..., "Run folder, model folder or hub name.", panel="Input", metavar="MODEL", positional=True)
@@ -157,11 +158,11 @@ def run(config: Config) -> Report:
 
 def _open(config: Config) -> _Source:
     """The model and the rows; whatever is wrong with them or with what is installed is said here."""
-    from nlpkit.training import devices
+    from nlpkit.hardware import devices
 
     device = devices.choose(config)
     if config.to is None or config.to.startswith("onnx"):
-        exporting.require_packages(f"--to {config.to or 'onnx-int8'}")
+        export_cache.require_packages(f"--to {config.to or 'onnx-int8'}")
         device = _device_of_onnx(config, device)
     to = config.to or ("onnx-int8" if device.name == "cpu" else "onnx-fp16")
     _refuse_unread(config, to)
@@ -188,7 +189,8 @@ def _device_of_onnx(config: Config, device: Device) -> Device:
     Raises:
         UserError: ONNX Runtime does not run on the device that was named.
     """
-    from nlpkit.inference import onnx, providers
+    from nlpkit.hardware import providers
+    from nlpkit.models import onnx
 
     kind = device.name.partition(":")[0]
     int8 = (config.to or "").startswith("onnx-int8")
@@ -237,13 +239,13 @@ def _refuse_unread(config: Config, to: str) -> None:
 
 def _default_path(source: _Source) -> Path:
     return RunFolder.default_path(
-        splits.short_name(source.config), f"{models.display_name(source.config.model)}-{source.to}"
+        splits.short_name(source.config), f"{opening.display_name(source.config.model)}-{source.to}"
     )
 
 
 def _plan(source: _Source, folder: RunFolder) -> list[tuple[str, str]]:
     return [
-        ("model", f"{models.display_name(source.config.model)}, {source.trained.model.num_parameters() / 1e6:.1f} M"),
+        ("model", f"{opening.display_name(source.config.model)}, {source.trained.model.num_parameters() / 1e6:.1f} M"),
         ("task", source.trained.task.describe()),
         ("data", ", ".join(f"{split} {len(rows):,}" for split, rows in source.examples.items())),
         ("format", source.to),
@@ -261,15 +263,15 @@ def _to_torch(source: _Source, staged: Path) -> dict[str, Any]:
 
     config, trained = source.config, source.trained
     if source.to == "torch-int8":
-        from nlpkit.compression import quantization
+        from nlpkit.quantization import int8
 
-        model, _ = models.load_model(
+        model, _ = opening.load_model(
             trained.place,
             trained.task.auto_class,
             revision=config.model_revision,
             trust_remote_code=config.trust_remote_code,
             allow_pickle=config.allow_pickle,
-            quantization_config=quantization.torch_int8(),
+            quantization_config=int8.torch_int8(),
         )
     else:
         model = copy.deepcopy(trained.model).to(getattr(torch, TORCH_DTYPES[source.to]))
@@ -283,12 +285,12 @@ def _to_torch(source: _Source, staged: Path) -> dict[str, Any]:
 
 def _to_onnx(source: _Source, staged: Path) -> dict[str, Any]:
     """Export, compare with torch, quantize, and write what came of it."""
-    from nlpkit.compression import export
-    from nlpkit.inference.onnx import OnnxModel
+    from nlpkit.models.onnx import OnnxModel
+    from nlpkit.quantization import export
 
     fitting.remember_first_position(source.trained.config, source.trained.model)
     file, precision = ONNX_FORMATS[source.to]
-    path = staged / models.ONNX_FOLDER / file
+    path = staged / files.ONNX_FOLDER / file
     path.parent.mkdir()
     batches = _checking_batches(source)
     with reporting.current().progress("export", 2, "steps") as bar:
@@ -297,7 +299,7 @@ def _to_onnx(source: _Source, staged: Path) -> dict[str, Any]:
         export.finish(made, source.trained.model, packed=source.to != "onnx-int8-static", fused=fusions is not None)
         bar.advance()
         export.save(made, path)
-        difference = exporting.largest_difference(
+        difference = export_cache.largest_difference(
             source.trained.model,
             OnnxModel(path, source.trained.config),
             batches,
@@ -327,7 +329,7 @@ def _to_onnx(source: _Source, staged: Path) -> dict[str, Any]:
 
 def _batch_difference(source: _Source, path: Path) -> float:
     """By how much an output of dynamic int8 differs with the rows beside it: activations have one scale a batch."""
-    from nlpkit.inference.onnx import OnnxModel
+    from nlpkit.models.onnx import OnnxModel
 
     model, task = OnnxModel(path, source.trained.config), source.trained.task
     collate = task.collate(source.trained.tokenizer)
@@ -370,15 +372,15 @@ def _checking_batches(source: _Source) -> list[dict[str, Any]]:
 
 def _to_int8(source: _Source, made: ir.Model, path: Path) -> dict[str, Any]:
     """Quantize; where that costs too much, leave more and more layers out."""
-    from nlpkit.compression import export, quantization
+    from nlpkit.quantization import export, int8
 
     config = source.config
-    reduced = quantization.needs_reduced_range() if config.reduce_range == "auto" else config.reduce_range == "yes"
-    excluded = quantization.excluded_by(made, config.exclude)
+    reduced = int8.needs_reduced_range() if config.reduce_range == "auto" else config.reduce_range == "yes"
+    excluded = int8.excluded_by(made, config.exclude)
     feeds = _calibration(source, made) if source.to == "onnx-int8-static" else []
 
     def lost(left_out: Sequence[str]) -> float:
-        scheme = quantization.Scheme(config.per_channel, reduced, tuple(left_out))
+        scheme = int8.Scheme(config.per_channel, reduced, tuple(left_out))
         export.save(_quantized(source, made, scheme, feeds), path)
         return source.trained.task.points_lost(before, _scored(source, path))
 
@@ -387,7 +389,7 @@ def _to_int8(source: _Source, made: ir.Model, path: Path) -> dict[str, Any]:
         drop = lost(excluded)
         bar.advance()
         if drop > config.max_drop:
-            excluded, drop = _search(config, quantization.groups(made), excluded, drop, lost, bar)
+            excluded, drop = _search(config, int8.groups(made), excluded, drop, lost, bar)
     return {
         "per_channel": config.per_channel,
         "reduced_range": reduced,
@@ -397,17 +399,17 @@ def _to_int8(source: _Source, made: ir.Model, path: Path) -> dict[str, Any]:
 
 
 def _scored(source: _Source, path: Path) -> dict[str, float]:
-    from nlpkit.inference.onnx import OnnxModel
+    from nlpkit.models.onnx import OnnxModel
 
     return source.score(OnnxModel(path, source.trained.config), "validation")
 
 
 def _quantized(source: _Source, made: ir.Model, scheme: Scheme, feeds: Sequence[Any]) -> ir.Model:
-    from nlpkit.compression import quantization
+    from nlpkit.quantization import int8
 
     if source.to == "onnx-int8":
-        return quantization.dynamic(made, scheme)
-    return quantization.static(made, scheme, feeds, source.config.calibration)
+        return int8.dynamic(made, scheme)
+    return int8.static(made, scheme, feeds, source.config.calibration)
 
 
 def _search(
@@ -449,7 +451,7 @@ def _calibration(source: _Source, made: ir.Model) -> list[dict[str, Any]]:
 
 def _features(source: _Source, split: str, count: int) -> list[dict[str, Any]]:
     """Model inputs of examples of a split, drawn at random; at least one."""
-    from nlpkit.inference import speed
+    from nlpkit.measurement import speed
 
     sample = speed.sample(source.examples[split][:], count, source.config.seed)
     return features.inputs(source.trained.task, source.trained.tokenizer, sample)[:count]
@@ -466,7 +468,7 @@ def _head(source: _Source) -> dict[str, Any]:
         "task": trained.task.record(),
         "parents": {
             "model": {
-                "name": models.display_name(config.model),
+                "name": opening.display_name(config.model),
                 "given": config.model,
                 "revision": config.model_revision,
                 "commit": getattr(trained.config, "_commit_hash", None),
@@ -484,7 +486,7 @@ def _head(source: _Source) -> dict[str, Any]:
 def _measured(source: _Source, staged: Path) -> dict[str, Any]:
     """Metrics of the new model, and its price."""
     task, config, place = source.trained.task, source.config, Path(source.trained.place)
-    after, _ = models.load_model(str(staged), task.auto_class, exported=True)
+    after, _ = opening.load_model(str(staged), task.auto_class, exported=True)
     judged = [split for split in source.examples if split != "train"]
     with reporting.current().progress("evaluate", len(judged), "splits") as bar:
         metrics = {}
@@ -493,15 +495,15 @@ def _measured(source: _Source, staged: Path) -> dict[str, Any]:
             bar.advance()
     split = source.judged
     sides = [
-        price.Side(
-            models.display_name(config.model),
+        before_after.Side(
+            opening.display_name(config.model),
             source.predictor(source.trained.model),
-            price.weight_bytes(place) if place.is_dir() else None,
+            before_after.weight_bytes(place) if place.is_dir() else None,
             source.metrics.get(split),
         ),
-        price.Side(source.to, source.predictor(after), price.weight_bytes(staged), metrics[split]),
+        before_after.Side(source.to, source.predictor(after), before_after.weight_bytes(staged), metrics[split]),
     ]
-    found = price.measure(sides, source.examples[split], split, seconds=config.measure_seconds)
+    found = before_after.measure(sides, source.examples[split], split, seconds=config.measure_seconds)
     return {
         "metrics": metrics,
         "judged": {name: len(source.examples[name]) for name in judged},
@@ -512,14 +514,14 @@ def _measured(source: _Source, staged: Path) -> dict[str, Any]:
         "train_seconds": 0.0,
         "parameters": sides[0].predictor.model.num_parameters(),
         "price": found,
-        "lineage": price.lineage(source.trained.record, found, COMMAND),
+        "lineage": before_after.lineage(source.trained.record, found, COMMAND),
     }
 
 
 def _write(source: _Source, record: dict[str, Any], staged: Path, folder: RunFolder) -> None:
-    from nlpkit.runs import card
+    from nlpkit.experiment import card
 
-    running.write_results(staged, record["metrics"], 0.0)
+    lifecycle.write_results(staged, record["metrics"], 0.0)
     with ornament("the card README.md"):
         card.write(staged / "README.md", record, ())
     folder.finish(record, staged, keep_checkpoints=False)
@@ -527,7 +529,7 @@ def _write(source: _Source, record: dict[str, Any], staged: Path, folder: RunFol
 
 def _report(source: _Source, record: dict[str, Any], folder: Path) -> Report:
     task, found = source.trained.task, record["quantization"]
-    lines = price.lines(record["price"], task)
+    lines = before_after.lines(record["price"], task)
     if "largest_difference" in found:
         lines.append(
             f"exported logits differ from torch by at most {found['largest_difference']:.1g} before quantizing"
@@ -546,7 +548,7 @@ def _report(source: _Source, record: dict[str, Any], folder: Path) -> Report:
     kind = registry.task_class(task.name)
     return Report(
         {**record, "output": str(folder)},
-        [price.table(record["price"])],
+        [before_after.table(record["price"])],
         [*lines, f"{folder}: written"],
         next_command=kind.example_call(folder),
         exit_code=1 if over else 0,

@@ -18,10 +18,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nlpkit import models, reporting
+from nlpkit import reporting
 from nlpkit.data import pipes
 from nlpkit.data.corpus import Corpus
 from nlpkit.errors import UserError
+from nlpkit.models import opening
 from nlpkit.options import CorpusOptions, Strings, flag_of, option
 from nlpkit.reporting import Report
 from nlpkit.runs import lock
@@ -131,7 +132,7 @@ def run(config: Config) -> Report:
         "parents": {
             "data": corpus.record(),
             "validation": validation.record() if validation else None,
-            "model": {"name": models.display_name(given), "given": given} if given else None,
+            "model": {"name": opening.display_name(given), "given": given} if given else None,
         },
         "texts": reading.count,
         "measured_on": measured_on,
@@ -213,7 +214,7 @@ def _validation(config: Config) -> Corpus | None:
 def _kind(config: Config, pipeline: Pipeline | None) -> str:
     if pipeline is not None:
         return pipeline.kind
-    return f"like-{models.display_name(config.like)}" if config.like else models.display_name(str(config.extend))
+    return f"like-{opening.display_name(config.like)}" if config.like else opening.display_name(str(config.extend))
 
 
 def _short_name(config: Config) -> str:
@@ -226,11 +227,11 @@ def _open_model(config: Config, tokenizer: Any) -> Any:
     import torch
     import transformers
 
-    from nlpkit import fitting
+    from nlpkit.models import fitting
 
-    name = models.resolve(str(config.extend), "--extend")
-    architecture = (models.load_config(name).architectures or ["AutoModel"])[0]
-    model, _ = models.load_model(name, architecture if hasattr(transformers, architecture) else "AutoModel")
+    name = opening.resolve(str(config.extend), "--extend")
+    architecture = (opening.load_config(name).architectures or ["AutoModel"])[0]
+    model, _ = opening.load_model(name, architecture if hasattr(transformers, architecture) else "AutoModel")
     if not isinstance(fitting.token_embedding(model), torch.nn.Embedding):
         raise UserError(f"{config.extend}: {type(model).__name__} has no plain table of token embeddings to extend")
     fitting.require_vocabulary(model, tokenizer, f"The tokenizer in {config.extend} is not that of its model.")

@@ -15,13 +15,16 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from nlpkit.errors import UserError
-from nlpkit.options import of_record
 from nlpkit.runs.files import small_text
 
 RECORD = "nlpkit.json"
 SCHEMA_VERSION = 1
 LONGEST_VALUE = 60  # characters of a wrong value that a message shows
 DAMAGED = "The folder is damaged: copy it again, or begin it anew with --overwrite."
+
+# Options that came later, each beside an older one: a run whose record lacks it did this, and does it when it is
+# resumed, repeated, or asked for the rows that it held out.
+LATER = {"hold_out": ("shuffle_seed", "rows")}
 
 Count = Annotated[int, Field(ge=0, le=2**63 - 1)]
 Figure = float | None
@@ -343,3 +346,9 @@ def _shown(value: Any) -> str:
         return "an object" if isinstance(value, dict) else "a list"
     text = json.dumps(value, ensure_ascii=True)
     return text if len(text) <= LONGEST_VALUE else text[: LONGEST_VALUE - 1] + "…"
+
+
+def of_record(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The options of a record, with what it did before some of them were there; see `LATER`."""
+    missing = {name: then for name, (beside, then) in LATER.items() if beside in values and name not in values}
+    return {**values, **missing}

@@ -1,1 +1,1 @@
-"""One module per task, behind one small contract."""
+"""The task contract, the registry, and one folder per task."""

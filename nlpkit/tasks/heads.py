@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 from nlpkit.data.spelling import folded
 
 if TYPE_CHECKING:
-    from nlpkit.tasks.base import Task
+    pass
 
 SHOWN = 6  # labels a message names
 Level = Literal["warning", "note"]
@@ -30,20 +30,6 @@ class Head:
     names: list[str] = field(default_factory=list)
     said: str = ""
     level: Level = "note"
-
-
-def of_trained(task: Task, trained: Task | None) -> Head:
-    """What becomes of the head of a model; the task numbers its labels accordingly.
-
-    Args:
-        task: of the data.
-        trained: of the model; None of one that no task here is for.
-    """
-    if trained is None:
-        return Head(False)
-    if trained.name != task.name:  # its weights may have the right shape all the same
-        return Head(False, said=f"the model was trained for {trained.name}: its head is drawn anew")
-    return task.take_head(trained)
 
 
 def fitted(own: Sequence[str], trained: Sequence[str], *, numbered: bool = False) -> Head:

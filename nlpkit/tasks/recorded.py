@@ -10,8 +10,8 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from nlpkit.data.labels import Problem
-from nlpkit.data.tags import Scheme
 from nlpkit.runs.records import Count, Part
+from nlpkit.tasks.token_classification.tags import Scheme
 
 Length = Annotated[int, Field(ge=1, le=2**63 - 1)] | None
 

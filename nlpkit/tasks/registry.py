@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from pydantic import create_model
 
-from nlpkit import models
+from nlpkit.data.findings import SHOWN
 from nlpkit.errors import UserError
+from nlpkit.models import opening
 from nlpkit.options import Config, flag_of, suggest
 from nlpkit.runs import records
 from nlpkit.runs.records import RECORD
-from nlpkit.tasks.base import SHOWN, Task
+from nlpkit.tasks.contract import Task
 from nlpkit.tasks.recorded import TaskRecord
 
 if TYPE_CHECKING:
@@ -40,18 +41,20 @@ OTHER_MODEL = "a model that `nlpkit {command}` trains takes them."
 """The way for rows that a model at hand cannot take, see `pointing_elsewhere`."""
 
 TASKS: dict[str, Entry] = {
-    "text-classification": Entry("nlpkit.tasks.classification", "TextClassification", ("ForSequenceClassification",)),
+    "text-classification": Entry(
+        "nlpkit.tasks.text_classification.task", "TextClassification", ("ForSequenceClassification",)
+    ),
     "token-classification": Entry(
-        "nlpkit.tasks.token_classification", "TokenClassification", ("ForTokenClassification",)
+        "nlpkit.tasks.token_classification.task", "TokenClassification", ("ForTokenClassification",)
     ),
     # BERT and ALBERT as their authors trained them have a second head, which is left out
     "fill-mask": Entry(
-        "nlpkit.tasks.masked_lm",
+        "nlpkit.tasks.masked_lm.task",
         "MaskedLanguageModeling",
         ("ForMaskedLM", "BertForPreTraining", "AlbertForPreTraining"),
     ),
     "question-answering": Entry(
-        "nlpkit.tasks.question_answering",
+        "nlpkit.tasks.question_answering.task",
         "QuestionAnswering",
         ("ForQuestionAnswering", "ForQuestionAnsweringSimple"),
     ),
@@ -101,7 +104,7 @@ def _recorded_task(config: PreTrainedConfig, record: dict[str, Any], path: Path)
     arguments = task.model_arguments()
     if "id2label" not in arguments:
         return task
-    mine, theirs = list(arguments["id2label"].values()), models.label_names(config)
+    mine, theirs = list(arguments["id2label"].values()), opening.label_names(config)
     if len(mine) != config.num_labels:
         raise UserError(f"{path} has {len(mine)} labels, the model's config.json {config.num_labels}", COPY_AGAIN)
     kind = arguments.get("problem_type")

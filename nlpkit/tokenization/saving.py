@@ -84,9 +84,9 @@ def arguments_of(tokenizer: Any) -> dict[str, Any]:
 
 def distinct_names(given: Sequence[str]) -> list[str]:
     """Short names for tables; folders of one name keep their whole path."""
-    from nlpkit import models
+    from nlpkit.models import opening
 
-    short = [models.display_name(name) for name in given]
+    short = [opening.display_name(name) for name in given]
     return [whole if short.count(name) > 1 else name for name, whole in zip(short, given, strict=True)]
 
 
@@ -96,6 +96,6 @@ def open_tokenizer(name: str, flag: str) -> Any:
     Raises:
         UserError: there is none, or it has no fast version.
     """
-    from nlpkit import models
+    from nlpkit.models import opening
 
-    return models.load_tokenizer(models.resolve(name, flag), flag=flag)
+    return opening.load_tokenizer(opening.resolve(name, flag), flag=flag)

@@ -12,12 +12,11 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
-from nlpkit import process
+from nlpkit import process, trainer_fields
 from nlpkit.errors import UserError, first_line
-from nlpkit.measurement import environment
+from nlpkit.hardware import arithmetic, toolchain
+from nlpkit.hardware.devices import Device
 from nlpkit.options import RunOptions, TrainingOptions, flag_of, suggest
-from nlpkit.training import arithmetic, fields
-from nlpkit.training.devices import Device
 from nlpkit.training.schedules import WSD_DECAY
 
 LOGS_PER_RUN = 50
@@ -150,11 +149,11 @@ def _passed(options: RunOptions) -> dict[str, Any]:
     for name, value in options.trainer.items():
         if name not in kinds:
             raise UserError(f"--trainer {name}: TrainingArguments has no such field", suggest(name, kinds))
-        if name in fields.OPTIONS:
-            option = fields.OPTIONS[name]
+        if name in trainer_fields.OPTIONS:
+            option = trainer_fields.OPTIONS[name]
             flag = f"Its flag is {flag_of(option)}; see `--help-all`." if hasattr(options, option) else "Leave it out."
             raise UserError(f"--trainer {name}: nlpkit sets this itself", flag)
-        if why := fields.SETTLED.get(name) or fields.REFUSED.get(name, ("",))[0]:
+        if why := trainer_fields.SETTLED.get(name) or trainer_fields.REFUSED.get(name, ("",))[0]:
             raise UserError(f"--trainer {name}: {why}", "Leave it out.")
         if value is False and str in get_args(kinds[name]) and bool not in get_args(kinds[name]):
             value = "no"  # which YAML takes for that
@@ -194,7 +193,7 @@ def _require_compiler(options: RunOptions, passed: Mapping[str, Any], device: De
         )
     if not wanted or passed.get("torch_compile_backend", "inductor") != "inductor":  # no other compiles on its own
         return
-    if missing := environment.missing_to_compile(device.name):
+    if missing := toolchain.missing_to_compile(device.name):
         raise UserError(f"--compile needs {missing} on {device.name}", "Install it, or leave --compile out.")
 
 

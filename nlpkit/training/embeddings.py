@@ -16,8 +16,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from nlpkit import fitting
 from nlpkit.errors import RunError
+from nlpkit.models import fitting
 
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig

@@ -16,7 +16,7 @@ import torch
 if TYPE_CHECKING:
     from datasets import Dataset
 
-    from nlpkit.tasks.base import Task
+    from nlpkit.tasks.contract import Task
 
 Collate = Callable[[list[dict[str, Any]]], dict[str, Any]]
 MULTIPLE = 8

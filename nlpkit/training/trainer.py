@@ -17,17 +17,18 @@ from accelerate.utils import gather_object
 from transformers import PreTrainedModel, Trainer
 from transformers.trainer_utils import EvalLoopOutput
 
-from nlpkit import fitting, process, reporting
-from nlpkit.data.features import Columns
+from nlpkit import process, reporting
+from nlpkit.data.batching import IGNORED, RANDOM_ORDER, LengthBatchSampler, SharedBatches
 from nlpkit.errors import RunError, first_line
+from nlpkit.hardware import arithmetic, memory
 from nlpkit.inference.overlap import arriving
-from nlpkit.measurement import memory
+from nlpkit.models import attention_masks, fitting
 from nlpkit.runs.files import write_json, writing
 from nlpkit.runs.folder import RunFolder
 from nlpkit.tasks import outputs as model_outputs
-from nlpkit.tasks.base import BOOKKEEPING
-from nlpkit.training import arithmetic, embeddings, masks, padding, parameters, together
-from nlpkit.training.batching import IGNORED, RANDOM_ORDER, LengthBatchSampler, SharedBatches
+from nlpkit.tasks.contract import BOOKKEEPING
+from nlpkit.tasks.features import Columns
+from nlpkit.training import embeddings, padding, parameters, together
 from nlpkit.training.checkpoints import POSITION
 from nlpkit.training.padding import Collate
 from nlpkit.training.schedules import Budget
@@ -35,7 +36,7 @@ from nlpkit.training.schedules import Budget
 if TYPE_CHECKING:
     from datasets import Dataset
 
-    from nlpkit.tasks.base import Task
+    from nlpkit.tasks.contract import Task
     from nlpkit.tasks.outputs import Outputs
 
 GATHERED = 16  # batches of an evaluation that processes exchange at once
@@ -232,7 +233,7 @@ class ResumableTrainer(Trainer):
     def training_step(self, model: Any, inputs: Any, *arguments: Any, **keywords: Any) -> torch.Tensor:
         # compiled code does not look into masks
         waits = self.args.device.type == "cuda" and not self.args.torch_compile
-        with masks.taken_as_given() if waits else contextlib.nullcontext():
+        with attention_masks.taken_as_given() if waits else contextlib.nullcontext():
             return super().training_step(model, inputs, *arguments, **keywords)
 
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
@@ -412,7 +413,7 @@ class NlpkitTrainer(ResumableTrainer):
             new: rows that the loss is of; of none it counts for nothing.
         """
         batch = self._prepare_inputs(batch)
-        with masks.taken_as_given() if self.args.device.type == "cuda" else contextlib.nullcontext():
+        with attention_masks.taken_as_given() if self.args.device.type == "cuda" else contextlib.nullcontext():
             logits = self.task.forward(self.model, batch)
         labels = batch["labels"]
         self.control = self.callback_handler.on_prediction_step(self.args, self.state, self.control)

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from nlpkit import process
-from nlpkit.measurement import environment
+from nlpkit.hardware import toolchain
+from nlpkit.hardware.devices import Device, matmul_rate
 from nlpkit.options import MOST_ROWS, TrainingOptions
-from nlpkit.training.devices import Device, matmul_rate
 
 REACHED = 0.6  # of the rate of a large matrix product, by a step that is bound by its arithmetic
 # Kernels of forward and backward, counted operator by operator (all but views and empty tensors) with transformers 5.23
@@ -87,7 +87,7 @@ def described(config: TrainingOptions, step: Step, steps: int, rows: int | None)
         return ""
     used = f"about {100 * step.share:.0f} %" if step.share >= 0.01 else "less than 1 %"
     seconds = min(steps * step.seconds, 60 * (config.max_minutes or math.inf))
-    compiles = seconds >= WORTH_COMPILING and environment.missing_to_compile("cuda") is None
+    compiles = seconds >= WORTH_COMPILING and toolchain.missing_to_compile("cuda") is None
     ways = [*_larger(config, step, rows), *(["--compile"] if compiles else [])]
     more = f"{' or '.join(ways)} would use more" if ways else "its kernels take longer to launch than to run"
     return f"; {used} of this GPU's peak at {config.batch_size} rows: {more}"

@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 from transformers import TrainingArguments
 
+from nlpkit import trainer_fields
 from nlpkit.cli import aliases, slips
 from nlpkit.cli.app import main
 from nlpkit.errors import UserError
 from nlpkit.recipes import distill, evaluate, finetune_cls, finetune_ner, finetune_qa, pretrain_mlm, prune
 from nlpkit.reporting import Report
-from nlpkit.training import fields
 
 PAGE = Path(__file__).parents[2] / "docs" / "coming-from-trainer.md"
 
@@ -86,16 +86,18 @@ def outcome(name: str, module: Any) -> str:
     if flag in aliases.ENVIRONMENT:
         return "the environment of this command: " + ", ".join(f"`{each}`" for each in aliases.ENVIRONMENT[flag])
     given = VALUES.get(name, "VALUE")
-    field = name in fields.SWITCHES or name in fields.SETTLED or flag in aliases.RENAMED
+    field = name in trainer_fields.SWITCHES or name in trainer_fields.SETTLED or flag in aliases.RENAMED
     switch = flag in aliases.RENAMED and not aliases.RENAMED[flag][1]
-    switch |= name in fields.SWITCHES or (field and name in fields.SETTLED and name not in fields.SETTLED_VALUES)
+    switch |= name in trainer_fields.SWITCHES or (
+        field and name in trainer_fields.SETTLED and name not in trainer_fields.SETTLED_VALUES
+    )
     switch |= "=" in aliases.SAME.get(flag, "") and not aliases.SAME[flag].startswith("trainer")
     bools = {dashed(each) for each, info in module.Config.model_fields.items() if info.annotation is bool}
     switch |= flag in bools or aliases.SAME.get(flag) in bools
-    if name in fields.SETTLED and flag in known(module):
+    if name in trainer_fields.SETTLED and flag in known(module):
         return f"another option has this name here: `--{flag}`"
-    if name in fields.REFUSED:
-        return f"refused: {fields.REFUSED[name][0]}"
+    if name in trainer_fields.REFUSED:
+        return f"refused: {trainer_fields.REFUSED[name][0]}"
     try:
         out, said = aliases.translate([f"--{name}", *([] if switch else [given])], known(module), bools)
     except UserError as error:
@@ -104,7 +106,7 @@ def outcome(name: str, module: Any) -> str:
     if unknown:
         return f"refused: {module.COMMAND} has no such option"
     text = f"`{' '.join(out)}`" if out else "passed over"
-    if name in fields.PASSED and out:
+    if name in trainer_fields.PASSED and out:
         text = f"`--trainer {name}=VALUE`"
     line = said[0].partition(": ")[2] if said else ""
     plain = line.replace("`", "")
@@ -113,7 +115,9 @@ def outcome(name: str, module: Any) -> str:
 
 def names() -> Iterator[tuple[str, list[tuple[str, str]]]]:
     """Titles of the tables, and their rows."""
-    decided = sorted({*fields.OPTIONS, *fields.PASSED, *fields.SETTLED, *fields.REFUSED})
+    decided = sorted(
+        {*trainer_fields.OPTIONS, *trainer_fields.PASSED, *trainer_fields.SETTLED, *trainer_fields.REFUSED}
+    )
     yield "TrainingArguments", [(name, outcome(name, finetune_cls)) for name in decided]
     for title, (module, own) in OTHERS.items():
         yield title, [(name, outcome(name, module)) for name in own.split()]
@@ -145,7 +149,7 @@ def test_no_name_is_left_to_chance() -> None:
 @pytest.mark.parametrize("module", [finetune_ner, finetune_qa, pretrain_mlm, distill, prune])
 def test_every_training_command_takes_the_fields(module: Any) -> None:
     """What finetune-cls takes, the others take."""
-    taken = set(fields.OPTIONS) | set(fields.PASSED) | set(fields.SETTLED)
+    taken = set(trainer_fields.OPTIONS) | set(trainer_fields.PASSED) | set(trainer_fields.SETTLED)
     refused = [name for name in sorted(taken) if outcome(name, module).startswith("refused")]
     assert refused == ["label_smoothing_factor"]
 
@@ -259,7 +263,7 @@ def test_what_is_refused_is_told_with_the_reason(arguments: str, said: str, caps
 def test_a_field_of_a_release_to_come_is_pointed_to_trainer(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(fields, "PASSED", fields.PASSED - {"adam_beta1"})
+    monkeypatch.setattr(trainer_fields, "PASSED", trainer_fields.PASSED - {"adam_beta1"})
     assert main(["finetune-cls", "--adam_beta1", "0.8"]) == 2
     assert "It is a field of TrainingArguments: --trainer adam_beta1=0.8" in capsys.readouterr().err
     assert {field.name for field in dataclasses.fields(TrainingArguments)} >= slips._trainer_fields() > {"seed"}

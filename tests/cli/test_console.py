@@ -17,12 +17,12 @@ from rich.console import Console
 
 from nlpkit.cli import app, console
 from nlpkit.cli.console import PlainReporter, RichReporter
+from nlpkit.data.writers import writer
 from nlpkit.errors import Interrupted
-from nlpkit.inference.writers import writer
-from nlpkit.recipes.running import saying_how_to_go_on
+from nlpkit.experiment.lifecycle import saying_how_to_go_on
 from nlpkit.reporting import Marked, Pieces, Report, Table, shown, typed
-from nlpkit.tasks.classification import TextClassification
-from nlpkit.tasks.question_answering import QuestionAnswering
+from nlpkit.tasks.question_answering.task import QuestionAnswering
+from nlpkit.tasks.text_classification.task import TextClassification
 
 TABLE = Table("cut", ["name", "tokens", "pieces"], [["a", 2, Pieces(["un", "##do"])], ["long name", 1, Pieces(["x"])]])
 

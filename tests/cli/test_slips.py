@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 from conftest import rows, write_csv
 
-from nlpkit import models, nearby
+from nlpkit import nearby
 from nlpkit.cli.app import main
 from nlpkit.cli.registry import COMMANDS
 from nlpkit.errors import UserError
+from nlpkit.models import opening
 from nlpkit.recipes import check_data
 from nlpkit.reporting import Report
 
@@ -195,10 +196,10 @@ def test_a_misspelt_run_folder(here: Path, trained: Path, capsys: pytest.Capture
 
 def test_a_path_beside_others_is_never_asked_of_the_hub(here: Path) -> None:
     with pytest.raises(UserError, match="runs/nope: there is no such folder"):
-        models.resolve("runs/nope")
-    assert models.resolve("google/electra") == "google/electra"
+        opening.resolve("runs/nope")
+    assert opening.resolve("google/electra") == "google/electra"
     with pytest.raises(UserError, match="Write the name of the model alone: google/electra-small"):
-        models.resolve("https://huggingface.co/google/electra-small/tree/main")
+        opening.resolve("https://huggingface.co/google/electra-small/tree/main")
 
 
 def test_a_run_that_is_not_finished(here: Path, capsys: pytest.CaptureFixture[str]) -> None:

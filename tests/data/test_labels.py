@@ -16,13 +16,14 @@ from conftest import write_jsonl
 from datasets import ClassLabel, Dataset, Features, Value
 
 from nlpkit import reporting
-from nlpkit.data import draws, label_cells, look_alikes, splits
+from nlpkit.data import draws, look_alikes, splits
+from nlpkit.data.findings import Finding
 from nlpkit.data.labels import Labels, natural_order
 from nlpkit.data.sources import LoadedData, Source
 from nlpkit.errors import UserError
 from nlpkit.recipes import check_data, finetune_cls
-from nlpkit.tasks.base import Finding
-from nlpkit.tasks.classification import TextClassification
+from nlpkit.tasks.text_classification import label_cells
+from nlpkit.tasks.text_classification.task import TextClassification
 
 
 @pytest.fixture

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from nlpkit.data.spans import Mark, counting, cuts_a_word, marks_of
-from nlpkit.data.tag_reader import TagReader
+from nlpkit.tasks.token_classification.spans import Mark, counting, cuts_a_word, marks_of
+from nlpkit.tasks.token_classification.tag_reader import TagReader
 
 TEXTS = [
     "\U0001f600 Zo\u00eb m\u00e9t\nAnn Lee in Rome",

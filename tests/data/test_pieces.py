@@ -13,7 +13,7 @@ from transformers import PreTrainedTokenizerFast
 
 from nlpkit.data import pieces, words
 from nlpkit.data.labels import Labels
-from nlpkit.tasks.classification import TextClassification
+from nlpkit.tasks.text_classification.task import TextClassification
 
 
 def text_of(count: int, seed: int = 0) -> str:

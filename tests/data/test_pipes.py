@@ -18,14 +18,14 @@ import pytest
 from conftest import rows
 
 from nlpkit import reporting
-from nlpkit.compression.augmentation import read_synonyms
 from nlpkit.data import pipes, readers, sources
 from nlpkit.data.corpus import Corpus, CorpusOptions
+from nlpkit.distillation.augmentation import read_synonyms
 from nlpkit.errors import RunError, UserError
 from nlpkit.options import read_config_file
 from nlpkit.recipes import check_data, evaluate, predict
 from nlpkit.runs import files, records
-from nlpkit.tasks.classification import _read_class_weights
+from nlpkit.tasks.text_classification.task import _read_class_weights
 
 KINDS = ("csv", "jsonl", "json", "txt", "parquet")
 

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from nlpkit import reporting
 from nlpkit.data import labels, readers
+from nlpkit.data.writers import writer
 from nlpkit.errors import UserError
-from nlpkit.inference.writers import writer
 
 settings.register_profile("fixed", derandomize=True, deadline=None, database=None, max_examples=120)
 settings.load_profile("fixed")

@@ -11,10 +11,10 @@ from qa_models import asked, nested, write_squad
 from nlpkit import reporting
 from nlpkit.data import squad
 from nlpkit.data.layouts import Wanted
-from nlpkit.data.question_reader import QuestionReader
 from nlpkit.data.readers import Reading, read_rows, read_table
 from nlpkit.data.squad import Answer, Spot
 from nlpkit.errors import UserError
+from nlpkit.tasks.question_answering.question_reader import QuestionReader
 
 
 def read(path: Path) -> list[dict[str, Any]]:

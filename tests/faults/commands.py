@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).parent
-sys.path[:0] = [str(HERE), str(HERE.parent), str(HERE.parent.parent)]
+sys.path[:0] = [str(HERE), str(HERE.parent), str(HERE.parent / "helpers"), str(HERE.parent.parent)]
 
 import every_task  # noqa: E402  (found through the line above)
 from conftest import make_model, make_tokenizer, rows, sentence, write_csv  # noqa: E402

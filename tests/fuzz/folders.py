@@ -29,7 +29,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 HERE = Path(__file__).parent
-sys.path[:0] = [str(HERE), str(HERE.parent), str(HERE.parent.parent)]
+sys.path[:0] = [str(HERE), str(HERE.parent), str(HERE.parent / "helpers"), str(HERE.parent.parent)]
 
 SECONDS = 30.0  # of processor time a command may take
 MEMORY = 24 * 2**30  # bytes of addresses

@@ -13,11 +13,12 @@ import pytest
 from conftest import WORDS, rows, write_csv
 
 from nlpkit import reporting
-from nlpkit.data import features
 from nlpkit.errors import UserError
+from nlpkit.experiment import finetune, supervised
 from nlpkit.inference.predictor import Predictor
-from nlpkit.recipes import distill, evaluate, experiment, finetune, finetune_cls, predict, prune, quantize
-from nlpkit.tasks.classification import TextClassification
+from nlpkit.recipes import distill, evaluate, finetune_cls, predict, prune, quantize
+from nlpkit.tasks import features
+from nlpkit.tasks.text_classification.task import TextClassification
 
 LIMIT = 64  # tokens that the tiny model takes
 WHERE: dict[str, Any] = {"device": "cpu", "threads": 1}
@@ -185,5 +186,5 @@ def test_the_length_chosen_for_training_limits_its_rows_alone(trained: Path, lon
         TextClassification,
     )
     made.task.training_length = 16
-    ready = experiment.tokenized(made.task, made.tokenizer, made.examples)
+    ready = supervised.tokenized(made.task, made.tokenizer, made.examples)
     assert (max(ready["train"].lengths), max(ready["validation"].lengths)) == (16, LIMIT)

@@ -16,11 +16,11 @@ import torch
 from conftest import rows
 
 from nlpkit.errors import UserError
+from nlpkit.hardware.devices import Device
 from nlpkit.inference import overlap, predictor
 from nlpkit.inference.predictor import Predictor, open_trained
 from nlpkit.options import OpeningOptions
 from nlpkit.recipes import predict
-from nlpkit.training.devices import Device
 from nlpkit.training.trainer import NlpkitTrainer
 
 CUDA = Device("cuda", "bf16", "cuda (Card), bf16")

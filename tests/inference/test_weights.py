@@ -10,15 +10,15 @@ import pytest
 import torch
 
 from nlpkit import reporting
+from nlpkit.distillation.trainer import LESSON
+from nlpkit.hardware.devices import Device
 from nlpkit.inference import weights
 from nlpkit.inference.predictor import Predictor, open_trained
 from nlpkit.inference.weights import Weights
-from nlpkit.measurement.opening import open_torch
+from nlpkit.measurement.loading import open_torch
 from nlpkit.measurement.spec import Subject, SubjectOptions
 from nlpkit.options import OpeningOptions
 from nlpkit.recipes import distill, predict
-from nlpkit.training.devices import Device
-from nlpkit.training.distillation import LESSON
 
 CPU, CUDA = Device("cpu", "bf16", "cpu, bf16"), Device("cuda", "bf16", "cuda (Card), bf16")
 

@@ -184,8 +184,8 @@ def test_a_failing_condition_among_others():
 
 
 def test_no_metric_of_a_task_is_taken_for_a_misspelt_figure() -> None:
-    from nlpkit.tasks.masked_lm import MaskedLanguageModeling
-    from nlpkit.tasks.question_answering import QuestionAnswering
+    from nlpkit.tasks.masked_lm.task import MaskedLanguageModeling
+    from nlpkit.tasks.question_answering.task import QuestionAnswering
 
     names = {*MaskedLanguageModeling.table_metrics, *QuestionAnswering.table_metrics}
     names |= {"accuracy", "precision", "recall", "f1", "mcc", "f1_macro", "roc_auc"}

@@ -11,19 +11,19 @@ import pytest
 import torch
 from conftest import RunOf
 
+from nlpkit.hardware.devices import Device
 from nlpkit.inference.weights import Weights
-from nlpkit.measurement import opening, workloads
-from nlpkit.measurement.opening import Model
+from nlpkit.measurement import loading, workloads
+from nlpkit.measurement.loading import Model
 from nlpkit.measurement.spec import Subject
 from nlpkit.recipes.benchmark import Config
-from nlpkit.training.devices import Device
 
 CPU = Device("cpu", "fp32", "cpu, fp32")
 
 
 def opened(name: str | Path, **options: Any) -> Model:
     config = Config(models=[str(name)], **options)
-    return opening.open_model(Subject("subject", str(name)), config, CPU)
+    return loading.open_model(Subject("subject", str(name)), config, CPU)
 
 
 @pytest.fixture(scope="module")

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 import torch
 import transformers
+from pretraining_runs import ARCHITECTURES, byte_bpe, tiny_config, tiny_model, wordpiece
 
 from nlpkit.errors import UserError
 from nlpkit.pretraining.architectures import ArchitectureOptions, TrainingFlops, new_config
-from tests.pretraining.helpers import ARCHITECTURES, byte_bpe, tiny_config, tiny_model, wordpiece
 
 
 class Vocabulary:

@@ -16,30 +16,7 @@ import pretended
 import pytest
 import torch
 import torch.nn.functional as F
-from torch.utils._python_dispatch import TorchDispatchMode
-
-from nlpkit import reporting
-from nlpkit.pretraining.architectures import encoders
-from nlpkit.pretraining.attention import (
-    KERNELS,
-    DocumentAttention,
-    attended,
-    attention_for,
-    starts_of,
-    switch,
-    through,
-    window_of,
-)
-from nlpkit.pretraining.batches import MaskingCollator
-from nlpkit.pretraining.masking import masking_for
-from nlpkit.pretraining.objectives import MaskedLM, ReplacedTokenModel, ReplacedTokens
-from nlpkit.pretraining.rows import Blocks, Lines, Row
-from nlpkit.recipes import pretrain_mlm
-from nlpkit.runs.files import write_json
-from nlpkit.runs.folder import RunFolder
-from nlpkit.training.devices import Device
-from nlpkit.training.parameters import dropout_overrides
-from tests.pretraining.helpers import (
+from pretraining_runs import (
     ARCHITECTURES,
     configured,
     documents,
@@ -52,6 +29,29 @@ from tests.pretraining.helpers import (
     tiny_model,
     wordpiece,
 )
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from nlpkit import reporting
+from nlpkit.hardware.devices import Device
+from nlpkit.pretraining.architectures import encoders
+from nlpkit.pretraining.attention import (
+    KERNELS,
+    DocumentAttention,
+    attended,
+    attention_for,
+    starts_of,
+    switch,
+    through,
+    window_of,
+)
+from nlpkit.pretraining.batches import MaskingCollator
+from nlpkit.pretraining.objectives import MaskedLM, ReplacedTokenModel, ReplacedTokens
+from nlpkit.pretraining.rows import Blocks, Lines, Row
+from nlpkit.recipes import pretrain_mlm
+from nlpkit.runs.files import write_json
+from nlpkit.runs.folder import RunFolder
+from nlpkit.tasks.masked_lm.masking import masking_for
+from nlpkit.training.parameters import dropout_overrides
 
 LENGTH = 64
 

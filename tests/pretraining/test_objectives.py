@@ -9,17 +9,17 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from pretraining_runs import ARCHITECTURES, documents, stream_of, tiny_config, tiny_model, wordpiece
 from torch.utils.data import DataLoader
 
 from nlpkit.pretraining.attention import DocumentAttention, window_of
 from nlpkit.pretraining.batches import MaskingCollator, keeps_documents_apart
-from nlpkit.pretraining.heads import MaskedPositions
-from nlpkit.pretraining.masking import masking_for
 from nlpkit.pretraining.objectives import MaskedLM, PairedLM, ReplacedTokenModel, ReplacedTokens
 from nlpkit.pretraining.rows import Blocks, Lines, Pairs
 from nlpkit.pretraining.samples import Sample, fill
+from nlpkit.tasks.masked_lm.heads import MaskedPositions
+from nlpkit.tasks.masked_lm.masking import masking_for
 from nlpkit.training.parameters import dropout_overrides
-from tests.pretraining.helpers import ARCHITECTURES, documents, stream_of, tiny_config, tiny_model, wordpiece
 
 
 def collator(model: Any = None, probability: float = 0.15) -> MaskingCollator:

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from pretraining_runs import byte_bpe, documents, stream_of, texts, wordpiece
 
 from nlpkit.pretraining.rows import Blocks, Lines, Pairs, Row, Translations
 from nlpkit.pretraining.streams import TokenStream
-from tests.pretraining.helpers import byte_bpe, documents, stream_of, texts, wordpiece
 
 CLS, SEP = 2, 3
 
@@ -214,7 +214,7 @@ def test_pairs_of_next_to_nothing(made: list[list[int]], kind: str, count: int) 
 
 def test_token_types_and_special_tokens_of_a_pair() -> None:
     from nlpkit.pretraining.batches import MaskingCollator
-    from nlpkit.pretraining.masking import masking_for
+    from nlpkit.tasks.masked_lm.masking import masking_for
 
     masking = masking_for(wordpiece(), probability=0.15, split=[0.8, 0.1], whole_word=False, static=False, seed=1)
     rows = Pairs(stream_of(documents(10)), wordpiece(), 24, kind="order", seed=1)

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from pretraining_runs import byte_bpe, documents, stream_of, texts, wordpiece, write_corpus
 
 from nlpkit.data.corpus import Corpus
 from nlpkit.errors import UserError
@@ -20,7 +21,6 @@ from nlpkit.pretraining import streams
 from nlpkit.pretraining.rows import Blocks, Lines, Pairs, Row
 from nlpkit.pretraining.streaming import Position, StreamedRows
 from nlpkit.pretraining.streams import Encoder, HeldOut
-from tests.pretraining.helpers import byte_bpe, documents, stream_of, texts, wordpiece, write_corpus
 
 SEP = 3
 

@@ -18,11 +18,12 @@ import pytest
 from datasets import Dataset
 
 from nlpkit import reporting
-from nlpkit.data import cache, features
+from nlpkit.data import cache
 from nlpkit.data.corpus import Corpus, CorpusOptions
-from nlpkit.inference import exporting
+from nlpkit.measurement import export_cache
 from nlpkit.measurement.spec import Subject
 from nlpkit.pretraining import streams
+from nlpkit.tasks import features
 from tests.conftest import make_tokenizer, rows
 
 TEXTS = [row["text"] for row in rows(120, seed=9)]
@@ -289,14 +290,14 @@ def test_exports_find_another_place(room: bool, place: Path, tmp_path: Path, mon
     if room:
         place.write_text("no folder")
     else:
-        monkeypatch.setattr(exporting, "ROOM", 2**62)
+        monkeypatch.setattr(export_cache, "ROOM", 2**62)
     subjects = [Subject("a", str(tmp_path)), Subject("b", str(tmp_path), backend="onnx")]
-    with reporting.listening() as listener, exporting.room_for(subjects):
+    with reporting.listening() as listener, export_cache.room_for(subjects):
         other = Path(os.environ["NLPKIT_CACHE"])
         assert other.is_dir() and other != place
     assert os.environ["NLPKIT_CACHE"] == str(place) and not other.exists()
     assert [note.startswith(f"cache of exported: {place / 'exported'}") for note in listener.notes] == [True]
-    with exporting.room_for(subjects[:1]):
+    with export_cache.room_for(subjects[:1]):
         assert os.environ["NLPKIT_CACHE"] == str(place)
 
 

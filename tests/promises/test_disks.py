@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 
 from nlpkit.cli.app import main
+from nlpkit.data.writers import writer
 from nlpkit.errors import RunError
-from nlpkit.inference.writers import writer
 from nlpkit.runs import files, lock
 from nlpkit.runs.folder import RunFolder
 

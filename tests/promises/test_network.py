@@ -68,12 +68,12 @@ def test_pickle_that_is_read_is_not_sent_to_be_converted(
     from safetensors.torch import load_file
     from transformers.utils.import_utils import is_env_variable_true
 
-    from nlpkit import models
+    from nlpkit.models import opening
 
     monkeypatch.setenv("DISABLE_SAFETENSORS_CONVERSION", "")  # so that it is put back
     monkeypatch.delenv("DISABLE_SAFETENSORS_CONVERSION")
     pickled = shutil.copytree(tiny_model, tmp_path / "pickled")
     torch.save(load_file(pickled / "model.safetensors"), pickled / "pytorch_model.bin")
     (pickled / "model.safetensors").unlink()
-    models.load_model(str(pickled), "AutoModel", allow_pickle=True)
+    opening.load_model(str(pickled), "AutoModel", allow_pickle=True)
     assert is_env_variable_true("DISABLE_SAFETENSORS_CONVERSION")

@@ -27,7 +27,7 @@ def broken(monkeypatch: pytest.MonkeyPatch) -> None:
     """Neither a picture, nor a card, nor a list of mistakes can be made."""
     import huggingface_hub
 
-    from nlpkit.tasks.classification import TextClassification
+    from nlpkit.tasks.text_classification.task import TextClassification
 
     monkeypatch.setattr(plots, "_save", breaks)
     monkeypatch.setattr(huggingface_hub.ModelCard, "save", breaks)

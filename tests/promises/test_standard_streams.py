@@ -160,10 +160,10 @@ module.{name} = first
 @pytest.mark.parametrize(
     ("module", "name", "how"),
     [
-        ("nlpkit.data.features", "featurize", INTERRUPT),
-        ("nlpkit.runs.card", "write", INTERRUPT),
+        ("nlpkit.tasks.features", "featurize", INTERRUPT),
+        ("nlpkit.experiment.card", "write", INTERRUPT),
         ("nlpkit.runs.folder", "follow_umask", INTERRUPT.replace("INT", "HUP")),
-        ("nlpkit.recipes.experiment", "report", "interrupted()"),
+        ("nlpkit.experiment.supervised", "report", "interrupted()"),
     ],
 )
 def test_interrupted_at_any_stage(module: str, name: str, how: str, training: list[str], tmp_path: Path) -> None:
@@ -244,7 +244,7 @@ def test_an_interrupt_of_the_start_is_told() -> None:
 
 def test_a_command_in_the_background_does_not_hear_ctrl_c(training: list[str], tmp_path: Path) -> None:
     """A script's `nlpkit ... &` is started with SIGINT ignored."""
-    code = AT.format(module="nlpkit.recipes.experiment", name="_outputs", how=INTERRUPT)
+    code = AT.format(module="nlpkit.experiment.supervised", name="_outputs", how=INTERRUPT)
     on_log = "from nlpkit.training.callbacks import MetricsFileCallback as Metrics\nlog = Metrics.on_log\n"
     on_log += f"Metrics.on_log = lambda *a, **k: ({INTERRUPT}, log(*a, **k)) and None\n"
     done = run("signal.signal(signal.SIGINT, signal.SIG_IGN)\n" + code + on_log, *training)

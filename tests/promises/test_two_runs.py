@@ -17,8 +17,8 @@ import pytest
 
 from nlpkit import reporting
 from nlpkit.cli.app import main
+from nlpkit.data.writers import writer
 from nlpkit.errors import RunError, UserError
-from nlpkit.inference.writers import writer
 from nlpkit.runs import files, lock
 from nlpkit.runs.folder import RunFolder, read_record
 from tests.conftest import RunOf, nlpkit_command

@@ -19,10 +19,10 @@ import pytest
 from conftest import Run, RunOf, nlpkit_command, rows, write_csv
 
 from nlpkit.errors import UserError
-from nlpkit.measurement import processes, sweep
+from nlpkit.measurement import processes, sweep, worker
 from nlpkit.measurement.processes import Unmeasured
 from nlpkit.measurement.spec import Point, parse_model
-from nlpkit.recipes import benchmark, measured
+from nlpkit.recipes import benchmark
 
 TINY = "bert:hidden_size=32,num_hidden_layers=1,num_attention_heads=2,intermediate_size=64,vocab_size=99"
 QUICK = {"launches": 1, "seconds": 0.02, "device": "cpu", "threads": 1, "overwrite": True}
@@ -35,7 +35,7 @@ class InThisProcess:
     alive = True
 
     def __init__(self) -> None:
-        self.worker = measured.Worker()
+        self.worker = worker.Worker()
 
     def ask(self, op: str, /, **values: Any) -> dict[str, Any]:
         answer = self.worker.answer({"op": op, **values})

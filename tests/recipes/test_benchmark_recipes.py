@@ -10,10 +10,10 @@ import torch
 import yaml
 from transformers import AutoModel
 
-from nlpkit.measurement import opening
+from nlpkit.measurement import loading
 from nlpkit.measurement.spec import Subject, parse_model
+from nlpkit.measurement.worker import Worker
 from nlpkit.recipes import benchmark
-from nlpkit.recipes.measured import Worker
 
 RECIPES = {path.stem: path for path in sorted((Path(__file__).parents[2] / "recipes").glob("benchmark-*.yaml"))}
 
@@ -77,7 +77,7 @@ def test_models_have_the_published_sizes(name: str) -> None:
     config = load(name)
     for subject in subjects(config):
         with torch.device("meta"):
-            net = AutoModel.from_config(opening.random_config(subject, config))
+            net = AutoModel.from_config(loading.random_config(subject, config))
         assert net.num_parameters() == PUBLISHED.get(subject.name, net.num_parameters())
     assert name == "benchmark-reformer" or PUBLISHED.keys() & {subject.name for subject in subjects(config)}
 
@@ -105,7 +105,7 @@ def test_a_length_does_not_depend_on_those_before_it(name: str, first: int, late
         worker = opened(config, subject)
         for length in lengths:
             prepared(worker, config, length)
-        return opening.traits(worker.model.net)
+        return loading.traits(worker.model.net)
 
     assert traits_after(first, later) == traits_after(later)
     assert traits_after(first) != traits_after(later)

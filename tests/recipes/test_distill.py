@@ -372,7 +372,7 @@ def test_recorded_run_can_be_repeated(teachers: RunOf, tmp_path: Path) -> None:
 
 def test_killed_run_goes_on_to_the_same_student(teachers: RunOf, tmp_path: Path) -> None:
     """With a projection and kept logits beside the student's own state."""
-    from nlpkit.training.distillation import DistillationTrainer
+    from nlpkit.distillation.trainer import DistillationTrainer
 
     values: dict[str, Any] = {"max_steps": 8, "eval_steps": 2, "student_layers": None, "student_size": "tiny"}
     values |= {"hidden_weight": 1.0, "cosine_weight": 1.0}

@@ -11,7 +11,7 @@ from types import ModuleType
 import pytest
 from conftest import Run
 
-from nlpkit.measurement import machine
+from nlpkit import machine
 
 
 def test_table_shows_machine_software_and_network(nlpkit: Run) -> None:

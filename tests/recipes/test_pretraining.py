@@ -14,7 +14,7 @@ import yaml
 from conftest import make_tokenizer, sentence
 from transformers import AutoModel, AutoModelForMaskedLM, DistilBertConfig, DistilBertForMaskedLM
 
-from nlpkit import models
+from nlpkit.models import opening
 from nlpkit.recipes import pretrain_mlm
 from nlpkit.recipes.pretrain_mlm import Config
 
@@ -92,7 +92,7 @@ def tiny(monkeypatch: pytest.MonkeyPatch, distilbert: Path, tmp_path: Path) -> A
             return str(distilbert)
 
         monkeypatch.setattr(datasets, "load_dataset", load_dataset)
-        monkeypatch.setattr(models, "resolve", resolve)
+        monkeypatch.setattr(opening, "resolve", resolve)
         config = Config.from_sources({}, ROOT / "recipes" / f"{name}.yaml", pretrain_mlm.COMMAND)
         return config.changed(output=tmp_path / "run", device="cpu", **changes)
 

@@ -19,9 +19,9 @@ from transformers import Trainer
 
 from nlpkit.cli.app import main
 from nlpkit.errors import Interrupted, UserError
+from nlpkit.pruning.prepare import largest_sparsity
+from nlpkit.pruning.trainer import SCORES_LEARNING_RATE, GradualPruning, Sparsifier
 from nlpkit.recipes import evaluate, prune
-from nlpkit.recipes.cutting import largest_sparsity
-from nlpkit.training.pruning import SCORES_LEARNING_RATE, GradualPruning, Sparsifier
 
 
 def pruned(model: Path, output: Path, **options: Any) -> dict[str, Any]:

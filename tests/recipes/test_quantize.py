@@ -18,12 +18,12 @@ from conftest import Run, RunOf, make_tokenizer
 
 from nlpkit.cli.app import main
 from nlpkit.errors import UserError
+from nlpkit.experiment.inherited_data import TrainedDataOptions, open_splits
+from nlpkit.hardware.devices import Device
 from nlpkit.inference.predictor import Predictor, TrainedModelOptions, open_trained
 from nlpkit.options import OpeningOptions
 from nlpkit.recipes import evaluate, quantize
-from nlpkit.recipes.trained import TrainedDataOptions, open_splits
-from nlpkit.tasks.base import BOOKKEEPING
-from nlpkit.training.devices import Device
+from nlpkit.tasks.contract import BOOKKEEPING
 
 OLD = tuple(map(int, metadata.version("transformers").split(".")[:2])) < (5, 21)
 pytestmark = pytest.mark.skipif(OLD, reason="this transformers has no quantizers for its exporters")
@@ -48,7 +48,7 @@ def traced() -> dict[str, Any]:
 @pytest.fixture
 def one_export(monkeypatch: pytest.MonkeyPatch, traced: dict[str, Any]) -> None:
     """Trace the trained classifier once: what is tested comes behind that."""
-    from nlpkit.compression import export
+    from nlpkit.quantization import export
 
     real = export.export
 
@@ -247,7 +247,7 @@ def test_layers_stay_in_float32_where_int8_costs_too_much(
         return next((cost for name, cost in lost.items() if seen and any(n.startswith(name) for n in seen[-1])), 2.0)
 
     monkeypatch.setattr(quantize, "_quantized", watched)
-    monkeypatch.setattr("nlpkit.tasks.base.Task.points_lost", points)
+    monkeypatch.setattr("nlpkit.tasks.contract.Task.points_lost", points)
     record = quantized(trained, tmp_path / "int8", to="onnx-int8", max_drop=0.5)
     excluded = record["quantization"]["excluded"]
     assert excluded and all(name.startswith("bert.encoder.layer.0.") for name in excluded)
@@ -269,7 +269,7 @@ def test_named_layers_stay_in_float32(trained: Path, tmp_path: Path) -> None:
 def test_an_export_that_differs_is_refused(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import onnx_ir
 
-    from nlpkit.compression import graph
+    from nlpkit.quantization import graph
 
     def spoil(model: Any) -> None:
         bias = model.graph.initializers["bert.encoder.layer.0.intermediate.dense.bias"]
@@ -336,8 +336,8 @@ def test_a_roberta_and_a_pruned_structure_are_exported(tmp_path: Path) -> None:
     import torch
     import transformers as hf
 
-    from nlpkit.compression import export
-    from nlpkit.inference.onnx import OnnxModel
+    from nlpkit.models.onnx import OnnxModel
+    from nlpkit.quantization import export
 
     tokenizer = make_tokenizer()
     shape = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 64}

@@ -22,8 +22,8 @@ from conftest import make_model, sentence
 from datasets import ClassLabel, Dataset, DatasetDict, Features, List, Value
 from qa_models import asked, make_reader
 
-from nlpkit import models
 from nlpkit.cli.registry import COMMANDS
+from nlpkit.models import opening
 from nlpkit.recipes import finetune_cls, finetune_ner, finetune_qa
 
 ROOT = Path(__file__).parents[2]
@@ -261,7 +261,7 @@ def tiny(monkeypatch: pytest.MonkeyPatch, long_model: Path, tmp_path: Path) -> A
             return hub.load()
 
         monkeypatch.setattr(datasets, "load_dataset", load_dataset)
-        monkeypatch.setattr(models, "resolve", lambda _: str(model))
+        monkeypatch.setattr(opening, "resolve", lambda _: str(model))
         return load(name).changed(output=tmp_path / "run", device="cpu", **changes)
 
     return resolved

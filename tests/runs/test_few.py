@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from nlpkit.recipes import evaluate, experiment, price
-from nlpkit.runs import card
+from nlpkit.experiment import card, supervised
+from nlpkit.measurement import before_after
+from nlpkit.recipes import evaluate
 from nlpkit.runs.few import FEW, few_rows
 from nlpkit.runs.folder import read_record
-from nlpkit.tasks.classification import TextClassification
+from nlpkit.tasks.text_classification.task import TextClassification
 
 
 def test_few_rows_are_told() -> None:
@@ -22,12 +23,12 @@ def test_few_rows_are_told() -> None:
 def test_a_run_its_card_and_a_price_say_so(trained: Path, tmp_path: Path) -> None:
     record = {**(read_record(trained) or {}), "judged": {"train": 3, "validation": 4, "test": 32}}
     said = "validation: the figures are of only 4 rows"
-    lines = experiment.report(record, trained, TextClassification).lines
+    lines = supervised.report(record, trained, TextClassification).lines
     assert [line for line in lines if "only" in line] == [said]  # of train nothing: it judges no model
     card.write(tmp_path / "README.md", record, ())
     assert said in (tmp_path / "README.md").read_text()
     task: Any = TextClassification
-    assert said in price.lines({"split": "validation", "rows": 4, "sides": [{}]}, task)
+    assert said in before_after.lines({"split": "validation", "rows": 4, "sides": [{}]}, task)
 
 
 def test_a_gate_passed_on_few_rows_says_so(trained: Path, tmp_path: Path) -> None:

@@ -13,12 +13,13 @@ import torch.nn.functional as F
 from conftest import WORDS, make_tokenizer, write_csv
 from datasets import ClassLabel, Dataset, DatasetDict, Features, List, Value
 
-from nlpkit.data import features, splits
+from nlpkit.data import splits
 from nlpkit.data.glue import GLUE
 from nlpkit.data.sources import LoadedData, Source
 from nlpkit.errors import UserError
 from nlpkit.recipes import finetune_cls
-from nlpkit.tasks.classification import TextClassification
+from nlpkit.tasks import features
+from nlpkit.tasks.text_classification.task import TextClassification
 
 
 def options(**values: Any) -> finetune_cls.Config:

@@ -14,11 +14,13 @@ from datasets import ClassLabel, Dataset, DatasetDict, Features, Value
 from every_task import tagged
 
 from nlpkit.data.labels import Labels
-from nlpkit.recipes import distill, evaluate, finetune, finetune_cls, finetune_ner, quantize, student
-from nlpkit.recipes import trained as trained_models
+from nlpkit.distillation import student
+from nlpkit.experiment import finetune
+from nlpkit.experiment import inherited_data as trained_models
+from nlpkit.recipes import benchmark, distill, evaluate, finetune_cls, finetune_ner, quantize
 from nlpkit.tasks import heads
-from nlpkit.tasks.classification import TextClassification
-from nlpkit.tasks.token_classification import TokenClassification
+from nlpkit.tasks.text_classification.task import TextClassification
+from nlpkit.tasks.token_classification.task import TokenClassification
 
 CPU: dict[str, Any] = {"device": "cpu", "threads": 1}
 
@@ -186,7 +188,6 @@ def test_numbers_of_a_saved_data_set_go_through_their_names(
 
 def test_prune_and_benchmark_read_labels_as_their_model_numbers_them(turned: Path, declared: Path) -> None:
     from nlpkit.inference.predictor import open_trained
-    from nlpkit.recipes import benchmark
 
     config = benchmark.Config(models=[str(turned)], data=str(declared), **CPU)
     model = open_trained(str(turned), config)
@@ -198,7 +199,6 @@ def test_prune_and_benchmark_read_labels_as_their_model_numbers_them(turned: Pat
 
 def test_a_file_that_is_only_judged_is_called_by_its_name(turned: Path, tmp_path: Path) -> None:
     from nlpkit.inference.predictor import open_trained
-    from nlpkit.recipes import benchmark
 
     data = write_csv(tmp_path / "new.csv", [*rows(20), {"text": "a fine day", "label": "neutral"}])
     config = benchmark.Config(models=[str(turned)], data=str(data), **CPU)

@@ -21,10 +21,9 @@ from nlpkit.errors import UserError
 from nlpkit.metrics import classification as metrics
 from nlpkit.metrics import tagging
 from nlpkit.recipes import finetune_cls, predict
-from nlpkit.tasks import outputs as model_outputs
-from nlpkit.tasks import token_classification
-from nlpkit.tasks.classification import SCORED, TextClassification
-from nlpkit.tasks.token_classification import TokenClassification
+from nlpkit.tasks import features
+from nlpkit.tasks.text_classification.task import SCORED, TextClassification
+from nlpkit.tasks.token_classification.task import TokenClassification
 
 # --- labels ---
 
@@ -75,11 +74,11 @@ def test_a_mistake_has_the_scores_of_the_likeliest_labels() -> None:
 
 
 def test_what_takes_too_much_is_refused_before_the_work(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(model_outputs, "MOST", 1_000)
+    monkeypatch.setattr(features, "MOST", 1_000)
     task = TextClassification(Labels("single-label", [f"name {i}" for i in range(100)]), label="label")
-    model_outputs.require_room(task, {"text": ["a"] * 10}, 10)
+    features.require_room(task, {"text": ["a"] * 10}, 10)
     with pytest.raises(UserError, match="validation: the scores of all labels for 11 rows") as caught:
-        model_outputs.require_room(task, {"text": ["a"] * 11}, 11, "validation")
+        features.require_room(task, {"text": ["a"] * 11}, 11, "validation")
     assert "--max-eval-samples 10;" in (caught.value.hint or "")
     with pytest.raises(UserError, match="--baseline"):
         TextClassification(Labels("single-label", [f"name {i}" for i in range(2_000)])).require_baseline()
@@ -152,7 +151,7 @@ def test_windows_of_words_take_as_long_as_the_text_is(monkeypatch: pytest.Monkey
     tokenizer = make_tokenizer()
     task = TokenClassification(["O", "B-X", "I-X"], "bio", max_length=32)
     sizes = Sizes()
-    monkeypatch.setattr(token_classification, "np", sizes)
+    monkeypatch.setattr(task, "np", sizes)
     counts = []
     for length in (1_000, 4_000):
         words = ["film"] * length

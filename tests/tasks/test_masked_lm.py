@@ -20,7 +20,7 @@ from nlpkit.cli.app import main
 from nlpkit.errors import UserError
 from nlpkit.inference.predictor import Predictor
 from nlpkit.recipes import check_data, evaluate, predict
-from nlpkit.tasks.masked_lm import MaskedLanguageModeling
+from nlpkit.tasks.masked_lm.task import MaskedLanguageModeling
 
 SHAPE = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}
 KINDS = ["bert", "roberta", "distilbert", "bert-pretraining", "albert-pretraining"]

@@ -16,15 +16,17 @@ import torch
 from conftest import WORDS, Drawing, Run, as_worded, write_csv, write_jsonl
 from qa_models import MODELS, asked, make_reader, nested, write_squad
 
-from nlpkit import models, reporting
-from nlpkit.data import splits, windows
+from nlpkit import reporting
+from nlpkit.data import splits
+from nlpkit.data.findings import Finding
 from nlpkit.errors import UserError
 from nlpkit.inference.predictor import Predictor
+from nlpkit.models import opening
 from nlpkit.options import DataOptions
 from nlpkit.recipes import check_data, evaluate, finetune_qa, predict
 from nlpkit.reporting import Reporter
-from nlpkit.tasks.base import Finding
-from nlpkit.tasks.question_answering import QuestionAnswering, QuestionAnsweringOptions
+from nlpkit.tasks.question_answering import windows
+from nlpkit.tasks.question_answering.task import QuestionAnswering, QuestionAnsweringOptions
 
 
 class DataConfig(QuestionAnsweringOptions, DataOptions):
@@ -192,9 +194,9 @@ for question in ("good was the", "bad was the"):
 @pytest.mark.parametrize("side", ["right", "left"])
 def test_the_loss_is_that_of_the_stock_model(side: str, readers: Callable[[str], Path]) -> None:
     folder = str(readers("bert"))
-    tokenizer = models.load_tokenizer(folder)
+    tokenizer = opening.load_tokenizer(folder)
     tokenizer.padding_side = side
-    model, _ = models.load_model(folder, QuestionAnswering.auto_class)
+    model, _ = opening.load_model(folder, QuestionAnswering.auto_class)
     task = QuestionAnswering(max_length=40, doc_stride=8)
     rows = asked(12)
     starts = [row["answers"]["answer_start"][0] for row in rows]

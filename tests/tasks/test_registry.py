@@ -5,10 +5,11 @@ from typing import Any
 
 import pytest
 
+from nlpkit.experiment import inherited_data
 from nlpkit.options import Config, TextColumnOptions, option
-from nlpkit.recipes import check_data, evaluate, predict, trained
+from nlpkit.recipes import check_data, evaluate, predict
 from nlpkit.tasks import registry
-from nlpkit.tasks.base import Task
+from nlpkit.tasks.contract import Task
 from nlpkit.tasks.registry import Entry
 
 KINDS: list[registry.Kind] = ["data_options", "predict_options", "evaluate_options"]
@@ -52,7 +53,7 @@ def test_commands_offer_the_options_of_every_task(recipe: Any, kind: registry.Ki
         (check_data.Config(), "data_options"),
         (predict.Config(model="-"), "predict_options"),
         (evaluate.Config(model="-"), "evaluate_options"),
-        (trained.TrainedDataOptions(), "column_options"),
+        (inherited_data.TrainedDataOptions(), "column_options"),
     ],
     ids=["check-data", "predict", "evaluate", "distill"],
 )

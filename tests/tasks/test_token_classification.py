@@ -18,11 +18,11 @@ from seqeval.metrics import classification_report, f1_score
 
 from nlpkit import reporting
 from nlpkit.data import splits, words
-from nlpkit.data import tags as schemes
 from nlpkit.errors import UserError
 from nlpkit.inference.predictor import Predictor
 from nlpkit.recipes import check_data, evaluate, finetune_ner, predict
-from nlpkit.tasks.token_classification import TokenClassification
+from nlpkit.tasks.token_classification import tags as schemes
+from nlpkit.tasks.token_classification.task import TokenClassification
 
 Sentence = list[tuple[str, str]]
 

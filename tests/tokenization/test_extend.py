@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from conftest import make_model, make_tokenizer
-from test_pipelines import TEXTS, opened
+from tokenizers_trained import TEXTS, opened
 
 from nlpkit.errors import UserError
 from nlpkit.tokenization import extend, saving

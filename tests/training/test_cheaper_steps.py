@@ -11,10 +11,10 @@ import torch
 from conftest import make_model, make_tokenizer
 from safetensors.torch import load_file
 
+from nlpkit.data.batching import PaddingCollator
 from nlpkit.errors import Interrupted, RunError
 from nlpkit.recipes import evaluate, finetune_cls
 from nlpkit.training import callbacks, embeddings
-from nlpkit.training.batching import PaddingCollator
 from nlpkit.training.dropout import CpuDropout, use_cpu_dropout
 from nlpkit.training.trainer import NlpkitTrainer
 

@@ -19,9 +19,9 @@ from safetensors.torch import load_file
 from transformers import Trainer
 
 from nlpkit.cli.app import main
+from nlpkit.data.batching import LengthBatchSampler
 from nlpkit.errors import UserError
 from nlpkit.recipes import distill, finetune_cls, finetune_ner, pretrain_mlm, prune
-from nlpkit.training.batching import LengthBatchSampler
 from nlpkit.training.checkpoints import last_checkpoint
 from nlpkit.training.trainer import ResumableTrainer
 from tests.conftest import GOOD, RunOf, make_model, nlpkit_command, rows, write_csv, write_jsonl

@@ -284,7 +284,7 @@ def test_oversampled_windows_stay_together(configured: Any, tmp_path: Path) -> N
 def test_features_of_repeated_examples() -> None:
     import numpy as np
 
-    from nlpkit.recipes.finetune import _features_of
+    from nlpkit.experiment.finetune import _features_of
 
     owner = np.array([0, 0, 1, 3, 3, 3, 4])  # example 2 has none
     for examples in ([3, 0, 3, 1, 4], [2], [0, 1, 2, 3, 4], []):

@@ -16,9 +16,8 @@ import torch
 from conftest import RunOf, rows, sentence, write_csv
 
 from nlpkit.errors import RunError
-from nlpkit.measurement import memory
+from nlpkit.hardware import devices, memory
 from nlpkit.recipes import distill, finetune_cls, pretrain_mlm, prune
-from nlpkit.training import devices
 from nlpkit.training.trainer import NlpkitTrainer, ResumableTrainer
 
 FIXED: dict[str, Any] = {"device": "cpu", "threads": 1, "learning_rate": 3e-3, "logging_steps": 1}

@@ -11,9 +11,10 @@ import transformers as hf
 from conftest import make_tokenizer
 from datasets import Dataset
 
-from nlpkit.tasks.base import Task
-from nlpkit.training import masks, padding
-from nlpkit.training.batching import PaddingCollator
+from nlpkit.data.batching import PaddingCollator
+from nlpkit.models import attention_masks
+from nlpkit.tasks.contract import Task
+from nlpkit.training import padding
 
 SHAPE = {
     "vocab_size": 80,
@@ -85,7 +86,7 @@ def test_masks_that_are_taken_as_given_give_the_same(attention: str) -> None:
     reader.set_attn_implementation(attention)
     batch = PaddingCollator(make_tokenizer())(list(rows(5, 11)))
     before = reader(**batch).logits
-    with masks.taken_as_given():
+    with attention_masks.taken_as_given():
         assert torch.equal(reader(**batch).logits, before)
         whole = {"input_ids": batch["input_ids"]}
         torch.testing.assert_close(
@@ -104,7 +105,7 @@ def test_no_forward_pass_waits(kind: str) -> None:
         padded, even = ({name: part.to("cuda") for name, part in given.items()} for given in (batch, even))
         with pretended.waits() as stock:
             reader(**padded), reader(**even)
-        with pretended.waits() as waits, masks.taken_as_given():
+        with pretended.waits() as waits, attention_masks.taken_as_given():
             reader(**padded), reader(**even)
     assert stock and not waits
 
@@ -116,7 +117,7 @@ def test_a_padded_step_does_not_wait() -> None:
     reader(**batch)
     torch.cuda.set_sync_debug_mode("error")
     try:
-        with masks.taken_as_given():
+        with attention_masks.taken_as_given():
             reader(**batch).logits.sum().backward()
     finally:
         torch.cuda.set_sync_debug_mode("default")

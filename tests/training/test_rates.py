@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 import torch
 
-from nlpkit.training import devices
-from nlpkit.training.devices import Device
+from nlpkit.hardware import devices
+from nlpkit.hardware.devices import Device
 
 
 class Gpu:

@@ -18,13 +18,14 @@ import torch
 from accelerate.utils import send_to_device
 from conftest import RunOf, make_model
 from every_task import TASKS
+from pretraining_runs import sources
 from torch._subclasses.fake_tensor import unset_fake_temporarily
 from torch.utils._python_dispatch import TorchDispatchMode
 from transformers import TrainerCallback
 
+from nlpkit.hardware import devices
 from nlpkit.recipes import distill, finetune_cls, finetune_ner, finetune_qa, pretrain_mlm, prune
-from nlpkit.training import arguments, devices, dropout, padding
-from tests.pretraining.helpers import sources
+from nlpkit.training import arguments, dropout, padding
 
 INSIDE = {"hidden_weight": 1.0, "attention_weight": 1.0, "relation_weight": 1.0, "cosine_weight": 1.0}
 COMMANDS: dict[str, Any] = {"token-classification": finetune_ner, "question-answering": finetune_qa}

@@ -8,12 +8,13 @@ from typing import Any
 
 import pytest
 
+from nlpkit.experiment import finetune
+from nlpkit.experiment import supervised as runs
+from nlpkit.hardware.devices import Device
 from nlpkit.options import TrainingOptions
-from nlpkit.recipes import experiment as runs
-from nlpkit.recipes import finetune, finetune_cls, pretrain_mlm
-from nlpkit.tasks.classification import TextClassification
+from nlpkit.recipes import finetune_cls, pretrain_mlm
+from nlpkit.tasks.text_classification.task import TextClassification
 from nlpkit.training import utilization
-from nlpkit.training.devices import Device
 from nlpkit.training.utilization import Step
 
 H200 = Device("cuda", "bf16", "cuda (NVIDIA H200), bf16")
@@ -23,7 +24,7 @@ BASE = SimpleNamespace(config=SimpleNamespace(num_hidden_layers=12))
 @pytest.fixture(autouse=True)
 def rate(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(utilization, "matmul_rate", lambda device: 800e12)
-    monkeypatch.setattr(utilization.environment, "missing_to_compile", lambda device: None)
+    monkeypatch.setattr(utilization.toolchain, "missing_to_compile", lambda device: None)
 
 
 def step(flops: float, **options: Any) -> Step:
@@ -80,7 +81,7 @@ def test_what_is_advised(options: dict[str, Any], rows: int | None, steps: int, 
 
 
 def test_what_the_machine_cannot_compile_is_not_advised(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(utilization.environment, "missing_to_compile", lambda device: "the package triton")
+    monkeypatch.setattr(utilization.toolchain, "missing_to_compile", lambda device: "the package triton")
     assert said(2.4e12).endswith(": --batch-size 128 would use more")
 
 

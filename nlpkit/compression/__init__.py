@@ -1,1 +1,0 @@
-"""Smaller and faster models: pure functions on models and tokenizers."""

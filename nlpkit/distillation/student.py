@@ -1,0 +1,219 @@
+"""Which model learns from a teacher: another one, some layers of the teacher, or a new one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, get_args
+
+from nlpkit import reporting
+from nlpkit.distillation.layers import LayerChoice, chosen_layers
+from nlpkit.errors import UserError
+from nlpkit.models import fitting, opening
+from nlpkit.options import OpeningOptions, TrainingOptions, option
+from nlpkit.pretraining.architectures import Architecture, ArchitectureOptions, Size, new_config
+from nlpkit.runs.folder import read_record
+from nlpkit.tasks import registry
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedConfig
+
+    from nlpkit.inference.predictor import Trained
+    from nlpkit.tasks.contract import Task
+
+LONGEST = 512  # tokens that a new student takes where its teacher sets no limit; as BERT
+
+
+class StudentOptions(TrainingOptions, OpeningOptions):
+    """Where the student comes from: one of the first three."""
+
+    student: str | None = option(
+        None, "Model that learns: folder or hub name of any encoder; `minilm`.", panel="Student", metavar="MODEL"
+    )
+    student_layers: str | None = option(
+        None,
+        "Cut the student from the teacher: how many of its layers, or which, from 0 (0,2,5).",
+        panel="Student",
+        metavar="N|LIST",
+    )
+    student_size: Size | None = option(
+        None,
+        "A new student: tiny 2 layers of width 128, mini 4/256, small 4/512, medium 8/512, base 12/768.",
+        panel="Student",
+    )
+    layer_choice: LayerChoice = option(
+        "even", "Which layers --student-layers N takes; even: as DistilBERT did.", panel="Student"
+    )
+    student_arch: Architecture = option("bert", "Architecture of --student-size.", panel="Student")
+    student_tokenizer: str | None = option(
+        None,
+        "Tokenizer of the student.",
+        panel="Student",
+        metavar="PATH|NAME",
+        shown_default="that of --student, else the teacher's",
+    )
+    max_length: int | None = option(None, "Tokens an input.", panel="Model", ge=4, shown_default="as the teacher")
+
+
+@dataclass(frozen=True)
+class Origin:
+    """A student before it is opened.
+
+    Attributes:
+        name: for tables and the record.
+        given: the model that it begins with, None for a new one.
+        config: of its model.
+        tokenizer: its own.
+        layers: of the teacher, which it keeps; None where it has others.
+        limit, most: see `Trained`.
+        trained_for: the task that its head was trained for, None of an encoder.
+        order: for each label of the teacher its number in the student's head; None where they are numbered alike.
+    """
+
+    name: str
+    given: str | None
+    config: PreTrainedConfig
+    tokenizer: Any
+    layers: list[int] | None = None
+    limit: int | None = None
+    most: int | None = None
+    trained_for: str | None = None
+    order: list[int] | None = None
+
+
+def origin(options: StudentOptions, teacher: Trained) -> Origin:
+    """What the options ask for, as far as it is known without weights and data.
+
+    Args:
+        teacher: open.
+
+    Raises:
+        UserError: not one origin is named, the teacher has no such layers, the student cannot be opened, or it was
+            trained for other labels.
+    """
+    ways = [name for name in ("student", "student_layers", "student_size") if getattr(options, name) is not None]
+    if len(ways) != 1:
+        said = "one of them" if ways else "which model learns"
+        raise UserError(f"name {said}: --student MODEL, --student-layers N or --student-size SIZE")
+    if options.student is not None:
+        return _another(options.student, options, teacher)
+    tokenizer = _tokenizer(options, options.student_tokenizer) if options.student_tokenizer else teacher.tokenizer
+    if options.student_layers is not None:
+        layers = _layers(options.student_layers, teacher.config.num_hidden_layers, options.layer_choice)
+        name = f"{opening.display_name(teacher.name)}-{len(layers)}-layers"
+        return Origin(name, teacher.name, teacher.config, tokenizer, layers, teacher.limit, teacher.most)
+    assert options.student_size is not None
+    longest = min(options.max_length or teacher.limit or LONGEST, teacher.most or LONGEST, LONGEST)
+    asked = ArchitectureOptions(arch=options.student_arch, size=options.student_size)
+    config = new_config(asked, tokenizer, longest)
+    return Origin(
+        f"{options.student_arch}-{options.student_size}", None, config, tokenizer, limit=longest, most=longest
+    )
+
+
+def _tokenizer(options: OpeningOptions, name: str) -> Any:
+    place = opening.resolve(name, "--student-tokenizer")
+    return opening.load_tokenizer(place, trust_remote_code=options.trust_remote_code, flag="--student-tokenizer")
+
+
+def _another(student: str, options: StudentOptions, teacher: Trained) -> Origin:
+    if student in get_args(Size) and not Path(student).exists():
+        raise UserError(f"--student {student} names a size, not a model", f"Did you mean --student-size {student}?")
+    place = opening.resolve(student, "--student")
+    config = opening.load_config(place, trust_remote_code=options.trust_remote_code)
+    tokenizer = _tokenizer(options, options.student_tokenizer or place)
+    own = registry.known_task(config, (read_record(place) or {}).get("task"), place)
+    order = _order(own, teacher.task) if own is not None else None
+    name = opening.display_name(student)
+    return Origin(
+        name,
+        student,
+        config,
+        tokenizer,
+        limit=opening.max_positions(config, tokenizer),
+        most=opening.takes(config),
+        trained_for=own.name if own is not None else None,
+        order=order,
+    )
+
+
+def _order(own: Task, task: Task) -> list[int] | None:
+    """`Origin.order` of a student that was trained for a task.
+
+    Raises:
+        UserError: for the teacher's, with other labels: its head says something else.
+    """
+    theirs, taught = (list((found.model_arguments().get("id2label") or {}).values()) for found in (own, task))
+    if own.name != task.name or theirs == taught:
+        return None
+    if sorted(theirs) != sorted(taught) or len(set(taught)) < len(taught):
+        raise UserError(
+            f"teacher and student label sets differ: {_shown(taught)} and {_shown(theirs)}",
+            "Give as --student an encoder without a head, or a model with the teacher's labels.",
+        )
+    reporting.current().note(
+        f"the student's labels, {_shown(theirs)}, are put in the teacher's order, {_shown(taught)}"
+    )
+    return [theirs.index(name) for name in taught]
+
+
+def _shown(names: Sequence[str]) -> str:
+    return "(" + ", ".join(names[:6]) + (", ..." if len(names) > 6 else "") + ")"
+
+
+def _layers(text: str, depth: int, choice: LayerChoice) -> list[int]:
+    """The teacher's layers that `--student-layers` means."""
+    try:
+        numbers = [int(part) for part in text.split(",")]
+    except ValueError:
+        raise UserError(f"--student-layers {text}: give a number of layers, or their indices (0,2,5)") from None
+    if len(numbers) > 1:
+        if sorted(set(numbers)) != numbers or numbers[0] < 0 or numbers[-1] >= depth:
+            raise UserError(f"--student-layers {text}: the teacher's layers are 0 to {depth - 1}, each once, ascending")
+        return numbers
+    if not 1 <= numbers[0] <= depth:
+        raise UserError(f"--student-layers {text}: the teacher has {depth} layers", f"Give 1 to {depth}.")
+    return chosen_layers(depth, numbers[0], choice)
+
+
+def opened(found: Origin, options: StudentOptions, teacher: Trained, task: Task) -> tuple[Any, list[str]]:
+    """The student with a head for the task, frozen where asked, and the names of its new weights.
+
+    Raises:
+        UserError: it cannot be opened, or its tokenizer has more tokens than it knows.
+    """
+    from transformers import set_seed
+
+    from nlpkit.distillation import layers
+    from nlpkit.models import surgery
+    from nlpkit.training import parameters
+
+    # seeded here, so that what is new is the same in a resumed and in a repeated run
+    set_seed(options.seed)
+    dropout = parameters.dropout_overrides(found.config, options.dropout)
+    if found.given is None:
+        for name, value in dropout.items():
+            setattr(found.config, name, value)
+        model = layers.untrained(found.config, task.auto_class, task.model_arguments())
+        new = [name for name, _ in model.named_parameters()]
+    else:
+        place = opening.resolve(found.given) if found.layers is None else teacher.place
+        model, new = opening.load_model(
+            place,
+            task.auto_class,
+            revision=options.model_revision if found.layers is not None else None,
+            trust_remote_code=options.trust_remote_code,
+            allow_pickle=options.allow_pickle,
+            **task.model_arguments(),
+            **dropout,
+        )
+        if found.layers is None and found.trained_for != task.name:  # weights of the right shape may be another head's
+            new = sorted([*new, *parameters.renew_head(model, new)])
+        if found.order is not None:
+            parameters.reorder_head(model, found.order)
+    if found.layers is not None:
+        surgery.keep_layers(model, found.layers)
+    fitting.fit(model, found.tokenizer, flag="--student-tokenizer")
+    parameters.freeze(model, options.freeze)
+    return model, new

@@ -1,0 +1,230 @@
+"""Working on a model whose task is settled: what distill, prune and quantize share before they begin."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from nlpkit import reporting
+from nlpkit.data import duplicates, pipes, splits
+from nlpkit.data.sources import FileInfo
+from nlpkit.errors import NlpkitError, UserError
+from nlpkit.experiment.supervised import settle_findings, stop_on_errors
+from nlpkit.options import DataOptions, SourceOptions, flag_of, naming
+from nlpkit.runs.records import RECORD
+from nlpkit.tasks import registry
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+
+    from nlpkit.data.findings import Finding
+    from nlpkit.data.sources import LoadedData
+    from nlpkit.tasks.contract import Task
+
+if TYPE_CHECKING:
+    from nlpkit.tasks.registry import OptionsOfTasks as TaskOptions
+else:
+    TaskOptions = registry.options_of_tasks("column_options")
+OVERLAP_BYTES = 50_000_000  # of training data that are read again to tell whether judged rows are among them
+NAMES_DATA = ("data", "train_file", "validation_file", "test_file")
+
+
+class TrainedDataOptions(TaskOptions, DataOptions):
+    """The rows that a trained model is worked on with; by default those that it was trained on."""
+
+
+C = TypeVar("C", bound=TrainedDataOptions)
+
+
+def inherit_data(config: C, record: Mapping[str, Any] | None, name: str) -> C:
+    """A config that names no data, with the data, columns and hold-out of the run that made the model.
+
+    Args:
+        config: as the user gave it; what it sets stays.
+        record: nlpkit.json of the model, None where it has none.
+        name: of the model, for messages.
+
+    Raises:
+        UserError: neither the user nor the record names data.
+    """
+    if any(getattr(config, option) for option in NAMES_DATA):
+        return config
+    known = TrainedDataOptions.with_new_names((record or {}).get("config", {}))
+    if isinstance(known.get("data"), list):  # a corpus
+        known["train_file"] = known.pop("data")
+        if not known.get("validation_file"):
+            reporting.current().warn(f"{name} held other lines of its text out than can be drawn here: name fresh text")
+    if not any(known.get(option) for option in NAMES_DATA):
+        raise UserError(f"{name} does not tell what it was trained on", "Name the data: --data PATH|NAME.")
+    if passed := _passing(known):
+        raise UserError(
+            f"{name} was trained on rows of a pipe ({', '.join(passed)}), which can be read only once",
+            "Name the data: --data PATH|NAME.",
+        )
+    # the rows that were held out are drawn again: none of them was trained on
+    known["shuffle_seed"] = known.get("shuffle_seed") if known.get("shuffle_seed") is not None else known.get("seed")
+    fields = set(TrainedDataOptions.model_fields) & known.keys() - config.given
+    data = ", ".join(str(known[option]) for option in NAMES_DATA if known.get(option))
+    reporting.current().note(f"data: {data}, as {name} was trained (--data)")
+    if changed := _changed_files(record):
+        reporting.current().warn(
+            f"{', '.join(changed)} is not as it was when {name} was trained; rows that are held out now may have been "
+            "trained on then"
+        )
+    with naming(Path(name) / RECORD, fields):
+        return config.changed(**{field: known[field] for field in fields})
+
+
+def _passing(known: Mapping[str, Any]) -> list[str]:
+    """Of the data that a run's options name, the pipes."""
+    return [spec for option in NAMES_DATA for spec in _listed(known.get(option)) if pipes.is_passing(spec)]
+
+
+def _listed(value: Any) -> list[str]:
+    return [str(item) for item in value] if isinstance(value, list) else [str(value)] if value else []
+
+
+def _files(record: Mapping[str, Any] | None) -> dict[str, list[dict[str, Any]]]:
+    """The files that a run was made with, by split: path, sha256, bytes. Those of running text are all of `train`."""
+    data = ((record or {}).get("parents") or {}).get("data") or {}
+    files = data.get("files") or {}
+    return {"train": files} if isinstance(files, list) else files
+
+
+def _changed_files(record: Mapping[str, Any] | None) -> list[str]:
+    """Those of the run's files that are still there and hold something else."""
+    found = {file["path"]: file["sha256"] for files in _files(record).values() for file in files}
+    return [path for path, known in found.items() if Path(path).is_file() and FileInfo.of(Path(path)).sha256 != known]
+
+
+def own_splits(
+    config: SourceOptions, record: Mapping[str, Any] | None, name: str, task: Task
+) -> tuple[LoadedData, TrainedDataOptions]:
+    """The rows that a run was trained on and those that it held out, as they were drawn then.
+
+    Args:
+        config: names no data; what it sets of columns and the like stays.
+        record: nlpkit.json of the model, None where it has none.
+        name: of the model, for messages.
+        task: as its model restored it.
+
+    Raises:
+        UserError: the record names no data, or they cannot be read.
+    """
+    given = {field: getattr(config, field) for field in config.given & TrainedDataOptions.model_fields.keys()}
+    options = inherit_data(TrainedDataOptions(**given), record, name)
+    loaded = splits.load(options, type(task))
+    # a model that was not trained on rows of its data, as a quantized one, held none out
+    trained = "train" in (record or {}).get("rows", {"train": 0})
+    splits.prepare(loaded, task, options, options.shuffle_seed or 0, training=trained)
+    return loaded, options
+
+
+def train_keys(record: Mapping[str, Any] | None, name: str, task: Task) -> set[str] | None:
+    """What the rows say that a run was trained on; None where nobody knows: their files are gone, changed or large.
+
+    Args:
+        record: nlpkit.json of the model, None where it has none.
+        name: of the model.
+        task: as its model restored it.
+    """
+    files = [file for found in _files(record).values() for file in found]
+    here = all(Path(file["path"]).is_file() for file in files)
+    if not files or not here or sum(file["bytes"] for file in files) > OVERLAP_BYTES or _changed_files(record):
+        return None
+    try:
+        with reporting.silent():  # what is guessed and drawn again was told when it was trained
+            loaded, _ = own_splits(SourceOptions(), record, name, task)
+            rows = loaded.splits.get("train")
+            return set() if rows is None else {key for key in duplicates.keys(rows, task.input_columns) if key}
+    except NlpkitError:
+        return None
+
+
+def overlap(
+    record: Mapping[str, Any] | None,
+    name: str,
+    keys: set[str] | None,
+    task: Task,
+    loaded: LoadedData,
+    chosen: Sequence[str],
+) -> list[str]:
+    """Warnings where a model is judged on rows that it was trained on.
+
+    Args:
+        record, name: as for `train_keys`.
+        keys: as that gives them.
+        task: that has settled its columns in the rows.
+        loaded: with the rows.
+        chosen: splits that are judged.
+    """
+    trained_on = {file["sha256"] for file in _files(record).get("train", [])}
+    advice = (
+        "" if _passing((record or {}).get("config", {})) else "; without --data it is judged on rows that it held out"
+    )
+    found = []
+    for split in chosen:
+        rows, said = loaded.splits[split], ""
+        if keys is not None:
+            count = sum(key in keys for key in duplicates.keys(rows, task.input_columns))
+            said = f"{count:,} of {len(rows):,} rows are among those that {name} was trained on" if count else ""
+        elif same := [file.path for file in loaded.source.files.get(split, []) if file.sha256 in trained_on]:
+            said = f"{name} was trained on rows of {', '.join(same)}"
+        if said:
+            found.append(f"{splits.title(loaded, split)}: {said}: the figures tell how well these were learnt{advice}")
+    return found
+
+
+def refuse_hold_out(config: TrainedDataOptions) -> None:
+    """Stop at options of a hold-out, where rows are only judged.
+
+    Raises:
+        UserError: naming one.
+    """
+    for name in ("validation_share", "hold_out", "shuffle_seed", "max_train_samples"):
+        if getattr(config, name) != type(config).model_fields[name].default:
+            raise UserError(
+                f"{flag_of(name)}: nothing is trained here, so nothing is held out",
+                "Leave it out; --max-eval-samples N judges on fewer rows.",
+            )
+
+
+def open_splits(
+    config: TrainedDataOptions,
+    task: Task,
+    *,
+    seed: int,
+    needs: Sequence[str] = ("train", "validation"),
+    training: bool = True,
+) -> tuple[LoadedData, dict[str, Dataset], list[Finding]]:
+    """Checked examples of each split, with the labels that the model has.
+
+    Args:
+        config: which data; the columns of training are taken where it names none.
+        task: as its model restored it.
+        seed: of the hold-out and the samples, unless the config has a --shuffle-seed.
+        needs: splits that must not be empty.
+        training: see `splits.prepare`.
+
+    Raises:
+        UserError: a split is missing, no row can be used, or the labels are not those of the model.
+    """
+    registry.refuse_foreign_options(config, type(task), "column_options")
+    task.configure(config)
+    loaded = splits.load(config, type(task))
+    if not training and getattr(config, "split", None) is None:
+        splits.name_by_file(loaded)
+    first = next(iter(loaded.splits.values()))
+    with registry.pointing_elsewhere(type(task), first, registry.OTHER_MODEL):
+        task.bind([name for name in first.column_names if not name.startswith("__")], config, labelled=True)
+    splits.prepare(loaded, task, config, seed, training=training)
+    findings: list[Finding] = []
+    with registry.pointing_elsewhere(type(task), first, registry.OTHER_MODEL):
+        examples = splits.examples(loaded, task, findings)
+    stop_on_errors(findings)
+    for split in needs:
+        if not len(examples.get(split, ())):
+            raise UserError(f"there is no row for {split}", f"Name some: --data PATH|NAME or --{split}-file FILE.")
+    settle_findings(findings)
+    return loaded, {split: rows for split, rows in examples.items() if len(rows)}, findings

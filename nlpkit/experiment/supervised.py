@@ -1,0 +1,472 @@
+"""One supervised training run of any task: what fine-tuning, distillation and recovery after pruning share.
+
+The parts stand in the order in which a run needs them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nlpkit import limits, process, reporting
+from nlpkit.data.findings import SHOWN, Finding
+from nlpkit.errors import UserError
+from nlpkit.experiment import lifecycle
+from nlpkit.hardware import gpus
+from nlpkit.models import fitting, opening
+from nlpkit.options import suggest
+from nlpkit.reporting import Report, Table
+from nlpkit.runs.few import few_rows
+from nlpkit.runs.files import ornament
+from nlpkit.runs.folder import RunFolder, human_bytes, versions
+from nlpkit.tasks import features
+from nlpkit.tasks.contract import Task
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+
+    from nlpkit.data.sources import LoadedData
+    from nlpkit.hardware.devices import Device
+    from nlpkit.options import RunOptions
+    from nlpkit.tasks.outputs import Outputs
+    from nlpkit.training.trainer import NlpkitTrainer, Split
+    from nlpkit.training.utilization import Step
+
+TRAIN_ROWS_JUDGED = 1_000  # the train row of the result table comes from this many rows at most
+
+
+@dataclass
+class Experiment:
+    """Everything that a training run is made of, before its first step."""
+
+    config: RunOptions
+    command: str
+    task: Task
+    loaded: LoadedData
+    examples: dict[str, Dataset]
+    splits: dict[str, Split]
+    tokenizer: Any
+    device: Device
+    trainer: Any  # NlpkitTrainer
+    folder: RunFolder
+    steps: int
+    parameters: int
+    parents: dict[str, Any]  # the models that it comes from, for the record
+    new_weights: list[str] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
+
+
+@dataclass
+class Judged:
+    """What the best model says of each split, and how good that is.
+
+    Attributes:
+        rows: which examples of the split were judged (indices): all, but of a large train a sample.
+        examples: these.
+        outputs: pooled, one an example.
+        metrics: of these.
+    """
+
+    rows: dict[str, np.ndarray]
+    examples: dict[str, Dataset]
+    outputs: dict[str, Outputs]
+    metrics: dict[str, dict[str, float]]
+
+
+# --- before training ---
+
+
+def stop_on_errors(findings: list[Finding], hint: str | None = None) -> None:
+    """Raise the first finding that makes training, or a judgement, meaningless.
+
+    Args:
+        hint: what to do besides what the finding says.
+
+    Raises:
+        UserError: with the finding's message and examples.
+    """
+    for finding in findings:
+        if finding.level == "error":
+            raise UserError(str(finding), hint)
+
+
+def settle_findings(findings: list[Finding], hint: str | None = None) -> None:
+    """Tell what was found in the data; an error among it ends the run.
+
+    Args:
+        hint: as for `stop_on_errors`.
+
+    Raises:
+        UserError: see `stop_on_errors`.
+    """
+    stop_on_errors(findings, hint)
+    for finding in findings:
+        say = reporting.current().warn if finding.level == "warning" else reporting.current().note
+        say(str(finding))
+
+
+def absent_labels(task: Task, train: Dataset) -> list[Finding]:
+    """Which labels of a model no row has that it, or what learns from it, is trained on; told to the reporter."""
+    names = task.absent_labels(train)
+    if not names:
+        return []
+    shown = ", ".join(names[:SHOWN]) + (", ..." if len(names) > SHOWN else "")
+    message = f"train: no row has {len(names):,} of the model's labels: {shown}; they may be forgotten"
+    findings = [Finding("warning", "absent-class", message, len(names))]
+    settle_findings(findings)
+    return findings
+
+
+def tokenized(task: Task, tokenizer: Any, examples: Mapping[str, Dataset]) -> dict[str, Split]:
+    """Each split with its features.
+
+    Raises:
+        UserError: what the model would say of one takes too much memory.
+    """
+    from nlpkit.training.trainer import Split
+
+    for split, rows in examples.items():
+        if split != "train":  # of which a part is judged
+            features.require_room(task, rows, len(rows), split)
+    made = {}
+    for split, rows in examples.items():
+        reads = task.for_training() if split == "train" else task
+        made[split] = Split(rows, features.featurize(reads, tokenizer, rows, split))
+    return made
+
+
+def cut_findings(task: Task, ready: Mapping[str, Split], *, settable: bool = True) -> list[Finding]:
+    """Which texts are not read to their end, told to the reporter; where train has a shorter limit by choice, a note.
+
+    Args:
+        settable: see `features.remedy`.
+    """
+    found = []
+    for split, made in ready.items():
+        chosen = split == "train" and task.training_length not in (None, task.max_length)
+        cut = features.cut_of(task.for_training() if split == "train" else task, features.Columns(made.features))
+        found.append(cut.finding(task, split, "note" if chosen else "warning", settable=settable))
+    findings = [finding for finding in found if finding is not None]
+    settle_findings(findings)
+    return findings
+
+
+def cheapen(
+    config: RunOptions, model: Any, tokenizer: Any, ready: Mapping[str, Split], device: Device, *, rows: bool = True
+) -> None:
+    """Let steps cost less and teach the same: embeddings of the pieces that are in use, dropout that is fast on a CPU.
+
+    Not with --batching random, whose losses are those of a plain Trainer, digit for digit: the first rounds otherwise,
+    the second draws other random numbers.
+
+    Args:
+        ready: every split, tokenized.
+        rows: False leaves the embeddings whole.
+    """
+    from nlpkit.training import dropout, embeddings
+
+    if config.batching == "random":
+        return
+    if rows:
+        embeddings.keep_used_rows(model, tokenizer, [split.token_ids() for split in ready.values()])
+    if device.name == "cpu":
+        dropout.use_cpu_dropout(model)
+
+
+def make_trainer(
+    config: RunOptions,
+    task: Task,
+    ready: dict[str, Split],
+    model: Any,
+    tokenizer: Any,
+    device: Device,
+    folder: RunFolder,
+    kind: type[NlpkitTrainer] | None = None,
+    **more: Any,
+) -> tuple[Any, int]:
+    """The Trainer of a run and the number of its steps.
+
+    Args:
+        ready: `train` and `validation`, tokenized; others are judged in the end.
+        kind: a subclass of `NlpkitTrainer` with a loss of its own, and
+        more: what its constructor takes besides.
+
+    Raises:
+        UserError: --best-metric or --trainer names something that does not exist.
+    """
+    from transformers.trainer_callback import EarlyStoppingCallback, PrinterCallback
+
+    from nlpkit.training import arguments as training_arguments
+    from nlpkit.training.callbacks import LimitsCallback, MetricsFileCallback
+    from nlpkit.training.schedules import Budget
+    from nlpkit.training.trainer import NlpkitTrainer
+
+    metric = config.best_metric or task.main_metric
+    if metric not in ("loss", task.main_metric):
+        require_metric("--best-metric", metric, task.metric_names(ready["validation"].examples))
+    steps = training_arguments.total_steps(len(ready["train"].features), config, process.world_size())
+    arguments = training_arguments.training_arguments(
+        config,
+        folder.checkpoints,
+        device,
+        main_metric=metric,
+        higher_is_better=task.higher_is_better(metric),
+        steps=steps,
+    )
+    training_arguments.try_out(arguments, model, steps)
+    trainer = (kind or NlpkitTrainer)(
+        budget=Budget(steps, config.max_minutes),
+        task=task,
+        splits=ready,
+        grouped=config.batching == "length",
+        layer_decay=config.layer_decay,
+        model=model,
+        args=arguments,
+        processing_class=tokenizer,
+        **more,
+    )
+    trainer.remove_callback(PrinterCallback)
+    trainer.add_callback(MetricsFileCallback(folder))
+    trainer.add_callback(LimitsCallback(trainer, checkpoint_minutes=config.checkpoint_minutes))
+    if config.early_stopping:
+        trainer.add_callback(EarlyStoppingCallback(config.early_stopping))
+    return trainer, steps
+
+
+def require_metric(flag: str, metric: str, known: Collection[str]) -> None:
+    """Fail on a misspelt metric now, not after an epoch or all rows.
+
+    Args:
+        flag: the option that names it.
+        known: the names that there are.
+
+    Raises:
+        UserError: naming the nearest metric.
+    """
+    if metric not in known:
+        raise UserError(f"{flag} {metric}: no such metric; there are {', '.join(known)}", suggest(metric, known))
+
+
+def plan(experiment: Experiment, name: str, lengths: str, *more: tuple[str, str]) -> list[tuple[str, str]]:
+    """What is about to be done, for people.
+
+    Args:
+        name: of the model that is trained.
+        lengths: see `features.choose_max_length`.
+        more: further lines, shown behind the model.
+    """
+    from nlpkit.reporting import duration
+    from nlpkit.training import utilization
+
+    config, model = experiment.config, experiment.trainer.model
+    trained = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
+    size = f"{experiment.parameters / 1e6:.1f} M parameters"
+    if trained < experiment.parameters:
+        size += f", {trained / 1e6:.1f} M trained (frozen weights and unused token embeddings are not)"
+    new = sorted({name.split(".")[0] for name in experiment.new_weights})
+    rows = config.batch_size * config.gradient_accumulation_steps * process.world_size()
+    step = _step(experiment)
+    use = utilization.described(config, step, experiment.steps, len(experiment.splits["train"].features))
+    takes = duration(experiment.steps * step.seconds)
+    return [
+        ("data", ", ".join(f"{split} {len(found):,}" for split, found in experiment.examples.items())),
+        ("task", experiment.task.describe()),
+        ("length", lengths),
+        ("model", f"{name}, {size}" + (f"; new: {', '.join(new)}" if new else "")),
+        *more,
+        ("device", gpus.shown(experiment.device) + use),
+        ("steps", f"{experiment.steps:,} of {rows} rows, about {takes} of training"),
+        ("output", str(experiment.folder.path)),
+    ]
+
+
+def _step(experiment: Experiment) -> Step:
+    """A rough step: 6 FLOPs a weight and token (4 when frozen)."""
+    from nlpkit.training import utilization
+
+    config, model = experiment.config, experiment.trainer.model
+    weights = sum(p.numel() for p in model.parameters()) - _looked_up(model)
+    rows = config.batch_size * config.gradient_accumulation_steps
+    tokens = float(experiment.splits["train"].lengths.mean()) * rows
+    flops = (6 if config.freeze == "none" else 4) * weights * tokens
+    return utilization.estimated(config, experiment.device, model, flops)
+
+
+def _looked_up(model: Any) -> int:
+    """Weights that no product is computed with."""
+    table = fitting.token_table(model)
+    return 0 if table is None else table.numel()
+
+
+def parent(given: str, revision: str | None, model: Any) -> dict[str, Any]:
+    """How the record names a model that a run comes from."""
+    return {
+        "name": opening.display_name(given),
+        "given": given,
+        "revision": revision,
+        "commit": getattr(model.config, "_commit_hash", None),
+    }
+
+
+# --- training and judging ---
+
+
+def train(experiment: Experiment, build: Callable[[Any], Experiment]) -> Experiment:
+    """Train to the best checkpoint; see `running.train`."""
+    figures = {"loss": "loss", f"eval_{experiment.task.main_metric}": experiment.task.main_metric}
+    return lifecycle.train(experiment, build, head, figures)
+
+
+def judge(experiment: Experiment) -> Judged:
+    """Measure the best model on every split, after settling on validation what judging needs."""
+    rows, chosen = _chosen(experiment)
+    task, outputs = experiment.task, _outputs(experiment, chosen)
+    examples = {name: split.examples for name, split in chosen.items()}
+    task.calibrate(outputs["validation"], examples["validation"])
+    metrics = {name: task.score(values, examples[name]) for name, values in outputs.items()}
+    return Judged(rows, examples, outputs, metrics)
+
+
+def _chosen(experiment: Experiment) -> tuple[dict[str, np.ndarray], dict[str, Split]]:
+    """Which examples of each split are judged, and what the model sees of them: all, but of a large train a sample."""
+    rows, judged = {}, {}
+    for name, split in experiment.splits.items():
+        rows[name] = np.arange(len(split.examples))
+        if name == "train" and len(split.examples) > TRAIN_ROWS_JUDGED:
+            generator = np.random.default_rng(experiment.config.seed)
+            rows[name] = np.sort(generator.choice(rows[name], TRAIN_ROWS_JUDGED, replace=False))
+            split = split.subset(rows[name])
+        judged[name] = split
+    return rows, judged
+
+
+def _outputs(experiment: Experiment, judged: dict[str, Split]) -> dict[str, Outputs]:
+    """Outputs of the best model for every split."""
+    outputs = {}
+    with reporting.current().progress("evaluate", len(judged), "splits") as bar:
+        for name, split in judged.items():
+            outputs[name] = experiment.trainer.outputs(split)
+            bar.advance()
+    return outputs
+
+
+# --- the record and the folder ---
+
+
+def head(experiment: Experiment) -> dict[str, Any]:
+    """The part of the record that is known before training."""
+    config, loaded = experiment.config, experiment.loaded
+    return {
+        "command": experiment.command,
+        "config": config.record(),
+        "task": experiment.task.record(),
+        "parents": {**experiment.parents, "data": loaded.source.to_record()},
+        "rows": {split: len(rows) for split, rows in experiment.examples.items()},
+        "findings": [vars(finding) for finding in experiment.findings],
+        "seed": config.seed,
+        "device": experiment.device.described,
+        **gpus.recorded(experiment.device),
+        "processes": process.world_size(),
+        "versions": versions(),
+    }
+
+
+def record_of(experiment: Experiment, judged: Judged, seconds: float) -> dict[str, Any]:
+    """The record of a finished run.
+
+    Args:
+        seconds: of the whole run.
+    """
+    trainer = experiment.trainer
+    runtime = next(
+        (entry for entry in reversed(trainer.state.log_history) if "train_runtime" in entry), {"train_runtime": 0.0}
+    )
+    # Trainer tells of this session alone, and of the steps that were planned
+    trained = trainer.budget.before + runtime["train_runtime"]
+    epochs = trainer.state.epoch or 0.0
+    rows = epochs * len(trainer.splits["train"].features)
+    return {
+        **head(experiment),
+        "metrics": judged.metrics,
+        "main_metric": experiment.config.best_metric or experiment.task.main_metric,
+        "table_metrics": list(experiment.task.table_metrics),
+        "judged": {name: len(found) for name, found in judged.examples.items()},
+        "metric_notes": dict(experiment.task.metric_notes),
+        "steps": trainer.state.global_step,
+        "epochs": round(epochs, 2),
+        "best_step": trainer.state.best_global_step,
+        "parameters": experiment.parameters,
+        "train_seconds": round(trained, 4),
+        "train_samples_per_second": round(rows / trained, 3) if trained else None,
+        "wall_seconds": round(seconds, 2),
+    }
+
+
+def write(experiment: Experiment, record: dict[str, Any], judged: Judged) -> None:
+    """Everything that belongs into the run folder; adds the task's details to the record."""
+    from nlpkit.experiment import card
+    from nlpkit.runs import plots
+
+    task, trainer, folder = experiment.task, experiment.trainer, experiment.folder
+    with folder.staging() as staged:
+        task.tell_clients(trainer.model.config)
+        trainer.model.save_pretrained(staged)
+        limits.save_tokenizer(experiment.tokenizer, staged, task.stated_length)
+        trainer.state.save_to_json(str(staged / "trainer_state.json"))
+        lifecycle.write_results(staged, record["metrics"], record["train_seconds"])
+        held_out = "test" if "test" in judged.outputs else "validation"
+        record["details"] = {
+            split: task.details(judged.outputs[split], judged.examples[split])
+            for split in judged.outputs
+            if split != "train"
+        }
+        with ornament("errors.jsonl"):
+            wrong = task.mistakes(judged.outputs[held_out], judged.examples[held_out])
+            lines = [json.dumps({"split": held_out, **entry}, ensure_ascii=False) + "\n" for entry in wrong]
+            (staged / "errors.jsonl").write_text("".join(lines), encoding="utf-8")
+        pictures: dict[str, plots.Plot] = {}
+        with ornament("plots/"):
+            pictures = task.plots(judged.outputs, judged.examples | {"train": experiment.examples["train"]})
+        if trainer.state.log_history:
+            pictures["curves"] = plots.curves(trainer.state.log_history, task.table_metrics[:3])
+        drawn = plots.draw(pictures, staged / "plots")
+        with ornament("the card README.md"):
+            card.write(staged / "README.md", record, drawn)
+        folder.finish(record, staged, keep_checkpoints=experiment.config.keep_checkpoints)
+
+
+def report(record: dict[str, Any], folder: Path, task_class: type[Task]) -> Report:
+    """What people and machines are told of a finished run."""
+    table, lines = result_table(record), []
+    best = record["main_metric"]
+    step, steps = record.get("best_step"), record["steps"]
+    lines.append(
+        f"{folder}: "
+        + (f"{steps} steps; " if step is None else f"best checkpoint at step {step} of {steps} by validation {best}; ")
+        + f"{record['train_seconds']:.0f} s of training"
+        + (f", {record['train_samples_per_second']:.0f} rows/s" if record.get("train_samples_per_second") else "")
+    )
+    lines += few_rows({split: count for split, count in record["judged"].items() if split != "train"})
+    lines += [f"{name}: {said}" for name, said in record.get("metric_notes", {}).items() if name in table.header]
+    size = sum(file.stat().st_size for file in folder.glob("*.safetensors"))
+    lines.append(f"model {human_bytes(size)}, card README.md, plots/, mistakes in errors.jsonl")
+    return Report({**record, "output": str(folder)}, [table], lines, next_command=task_class.example_call(folder))
+
+
+def result_table(record: dict[str, Any]) -> Table:
+    """A row for each split, and below it the baseline's."""
+    names = [name for name in record["table_metrics"] if any(name in m for m in record["metrics"].values())]
+    baseline = record.get("baseline")
+    model = (record["parents"].get("model") or {}).get("name")
+    rows = []
+    for split, metrics in record["metrics"].items():
+        rows.append([split, *([model] if baseline else []), record["judged"][split], *(metrics.get(n) for n in names)])
+        if baseline:
+            base = baseline["metrics"].get(split, {})
+            rows.append(["", baseline["name"], record["judged"][split], *(base.get(name) for name in names)])
+    return Table("result", ["split", *(["model"] if baseline else []), "rows", *names], rows)

@@ -1,0 +1,207 @@
+"""What a smaller model costs: it and the one it was made from, side by side on the same rows.
+
+distill, prune and quantize end with this table, and each run keeps it (`price`) with those of its ancestors
+(`lineage`).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nlpkit import reporting
+from nlpkit.hardware import memory
+from nlpkit.measurement import speed
+from nlpkit.models import files
+from nlpkit.options import Config, option
+from nlpkit.reporting import Table
+from nlpkit.runs.few import few_rows
+from nlpkit.runs.folder import human_bytes
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+
+    from nlpkit.inference.predictor import Predictor
+    from nlpkit.tasks.contract import Task
+
+WEIGHT_FILES = ("*.safetensors", "*.bin")
+ONNX_DATA = ("*.onnx_data", "*.onnx.data")  # weights that an ONNX file has beside it, as nlpkit called them once
+
+
+class PriceOptions(Config):
+    """How long the comparison may take."""
+
+    measure_seconds: float = option(
+        speed.SECONDS,
+        "Seconds of measuring the speed of each model in the end; 0 = leave it out.",
+        panel="Output",
+        ge=0,
+    )
+
+
+@dataclass
+class Side:
+    """One of the models that are compared.
+
+    Attributes:
+        name: for the table.
+        predictor: the model, open.
+        size: bytes of its weights on disk; None: as many as its tensors take.
+        metrics: of the compared rows, where they are known already.
+        examples: these rows as the model's own task made them, where labels may be numbered in another way.
+    """
+
+    name: str
+    predictor: Predictor
+    size: int | None = None
+    metrics: Mapping[str, float] | None = None
+    examples: Dataset | None = None
+
+
+def weight_bytes(folder: Path) -> int:
+    """Bytes of the files that hold a model's weights (and its graph, where it was exported)."""
+    exported = files.exported_file(folder)  # one file, under whatever names
+    if exported is not None:
+        found = [exported, *(file for pattern in ONNX_DATA for file in exported.parent.glob(pattern))]
+    else:
+        found = [file for pattern in WEIGHT_FILES for file in folder.glob(pattern)]
+    return sum(file.stat().st_size for file in found)
+
+
+def measure(
+    sides: Sequence[Side],
+    examples: Dataset,
+    split: str,
+    *,
+    seconds: float = speed.SECONDS,
+    batch_size: int = speed.BATCH_SIZE,
+) -> dict[str, Any]:
+    """Quality, size and speed of each side, as nlpkit.json keeps them under `price`.
+
+    Args:
+        sides: the model that was begun with first; all of one task.
+        examples: labelled rows that all are judged on; the speed is measured on a sample of them.
+        split: their name.
+        seconds: of measuring the speed of a side; 0: no speed.
+        batch_size: rows at once, where several are measured together.
+    """
+    found = []
+    with reporting.current().progress("compare", len(sides) + 1, "models") as bar:
+        for side in sides:
+            metrics = side.metrics
+            if metrics is None:
+                own = examples if side.examples is None else side.examples
+                metrics = side.predictor.task.score(side.predictor.outputs(own[:]), own)
+            found.append(dict(metrics))
+            bar.advance()
+        speeds: list[speed.Speed | None] = [None] * len(sides)
+        if seconds:
+            predictors = [side.predictor for side in sides]
+            speeds = _speeds(predictors, examples, seconds, batch_size) or speeds
+        bar.advance()
+    first = sides[0].predictor
+    return {
+        "split": split,
+        "rows": len(examples),
+        "main_metric": first.task.main_metric,
+        "device": [side.predictor.device.described for side in sides],
+        "date": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+        "sides": [
+            {
+                "name": side.name,
+                "metrics": metrics,
+                "points_lost": first.task.points_lost(found[0], metrics),
+                "parameters": side.predictor.model.num_parameters(),
+                "bytes": side.size if side.size is not None else side.predictor.weights.bytes,
+                **(asdict(measured) if measured else {}),
+            }
+            for side, metrics, measured in zip(sides, found, speeds, strict=True)
+        ],
+    }
+
+
+def _speeds(
+    predictors: Sequence[Predictor], examples: Dataset, seconds: float, batch_size: int
+) -> list[speed.Speed | None] | None:
+    """None where there is no memory for it: what was made until here is worth more than its speed."""
+    try:
+        return [*speed.measure(predictors, speed.sample(examples[:]), batch_size=batch_size, seconds=seconds)]
+    except Exception as error:
+        if not memory.is_exhausted(error):
+            raise
+    memory.release()
+    reporting.current().warn(
+        f"the speed was not measured: out of memory with {batch_size} rows at once beside what is in memory; "
+        "`nlpkit benchmark` measures each model in a process of its own"
+    )
+    return None
+
+
+def table(price: Mapping[str, Any], title: str = "price") -> Table:
+    """A row a model."""
+    metric = price["main_metric"]
+    header = ["model", metric, "parameters", "size", *(["p50 ms", "p95 ms", "rows/s"] if _timed(price) else [])]
+    rows = []
+    for side in price["sides"]:
+        row = [side["name"], side["metrics"][metric], f"{side['parameters'] / 1e6:.2f} M", human_bytes(side["bytes"])]
+        if _timed(price):
+            row += [f"{side['p50_ms']:.2f}", f"{side['p95_ms']:.2f}", f"{side['rows_per_second']:,.0f}"]
+        rows.append(row)
+    return Table(f"{title} ({price['split']}, {price['rows']:,} rows)", header, rows)
+
+
+def lines(price: Mapping[str, Any], task: Task) -> list[str]:
+    """What was gained for what was lost, a line for each side behind the first."""
+    first = price["sides"][0]
+    said = [f"{side['name']}: {gain(first, side, task)}" for side in price["sides"][1:]]
+    return [*said, *few_rows({price["split"]: price["rows"]}), *remarks(price)]
+
+
+def remarks(price: Mapping[str, Any]) -> list[str]:
+    """How the speed was measured."""
+    if not _timed(price):
+        return []
+    return [
+        f"latency of one row at a time, rows/s in batches of {price['sides'][0]['batch_size']} of like length; the "
+        f"model alone, {'; '.join(dict.fromkeys(price['device']))}"
+    ]
+
+
+def _timed(price: Mapping[str, Any]) -> bool:
+    return "p50_ms" in price["sides"][0]
+
+
+def gain(before: Mapping[str, Any], after: Mapping[str, Any], task: Task) -> str:
+    """`2.0 times smaller, 1.9 times faster one by one and 2.1 in batches, for 0.8 points of accuracy (99.1 % kept)`."""
+    lost, metric = after["points_lost"] - before["points_lost"], task.main_metric
+    cost = f"for {lost:.2f} points of {metric}" if lost > 0 else f"with {metric} {-lost:.2f} points better"
+    if round(lost, 2) == 0:
+        cost = f"at the same {metric}"
+    old, new = before["metrics"][metric], after["metrics"][metric]
+    kept = f" ({new / old:.1%} kept)" if task.higher_is_better(metric) and old > 0 else ""
+    faster = ""
+    if "p50_ms" in before and "p50_ms" in after:
+        singles, batches = before["p50_ms"] / after["p50_ms"], after["rows_per_second"] / before["rows_per_second"]
+        faster = f"{singles:.1f} times faster one by one and {batches:.1f} in batches, "
+    return f"{before['bytes'] / after['bytes']:.1f} times smaller, {faster}{cost}{kept}"
+
+
+def lineage(parent: Mapping[str, Any] | None, price: Mapping[str, Any], command: str) -> list[dict[str, Any]]:
+    """The ancestors of a run and itself, oldest first, each as its own price table saw it: `session` says when and
+    where, `faster` how many times as fast it was as the one before it, one by one and in batches.
+
+    Args:
+        parent: nlpkit.json of the model that the run began with; None where it has none.
+        price: of this run: the parent is its first side, the run itself the last.
+        command: of this run.
+    """
+    before, after = price["sides"][0], price["sides"][-1]
+    session = {"date": price["date"], "device": price["device"][-1]}
+    known = (parent or {}).get("lineage") or [{"command": (parent or {}).get("command"), **before, "session": session}]
+    made = {"command": command, **after, "session": session}
+    if "p50_ms" in before and "p50_ms" in after:  # speeds of two sessions do not compare
+        made["faster"] = [before["p50_ms"] / after["p50_ms"], after["rows_per_second"] / before["rows_per_second"]]
+    return [*known, made]

@@ -1,0 +1,234 @@
+"""Exporting models for ONNX Runtime: checked against torch, and kept in a cache where they are only to be run."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import multiprocessing
+import os
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nlpkit import reporting
+from nlpkit.data import cache
+from nlpkit.errors import RunError, UserError
+from nlpkit.measurement.spec import Subject, SubjectOptions
+from nlpkit.models import files, fitting, opening
+from nlpkit.runs.files import write_json
+from nlpkit.runs.folder import read_record, versions
+from nlpkit.runs.records import RECORD, SCHEMA_VERSION
+
+if TYPE_CHECKING:
+    import torch
+
+    from nlpkit.measurement.loading import Model
+
+TOLERANCE = 1e-4  # of exported outputs, absolute up to 1 and relative above
+WORDS = (5, 8, 2, 1)  # of the texts that an export is made with and checked on
+KIND = "exported"  # of entries of the cache
+ROOM = 50_000_000  # bytes without which no export is tried
+ELSEWHERE = "NLPKIT_CACHE=FOLDER names another place for it."
+
+Batch = Mapping[str, "torch.Tensor"]
+
+
+def largest_difference(
+    model: Any, exported: Any, batches: Iterable[Batch], read: Callable[[Any], torch.Tensor], *, hint: str
+) -> float:
+    """The largest difference between the outputs of a torch model and those of the same one exported.
+
+    Args:
+        model: in evaluation mode.
+        exported: an `OnnxModel`.
+        batches: inputs, shape (rows, tokens).
+        read: takes what is compared from an output.
+        hint: what to do where they differ.
+
+    Raises:
+        UserError: it is too large, or the exported model does not run.
+    """
+    import torch
+
+    worst = 0.0
+    for batch in batches:
+        with torch.inference_mode():
+            wanted = read(model(**batch))
+        rows, width = batch["input_ids"].shape
+        try:
+            found = read(exported(**batch))
+        except UserError:
+            raise
+        except Exception as error:  # ONNX Runtime has one for each kind of node
+            said = str(error).strip().splitlines()[0]
+            raise UserError(
+                f"the exported model does not run on {rows} rows of {width} tokens: {said}", hint
+            ) from error
+        difference = float((found - wanted).abs().max())
+        if not difference <= TOLERANCE * max(1.0, float(wanted.abs().max())):
+            raise UserError(
+                f"the exported model differs from torch: outputs by up to {difference:.2g} ({rows} rows of {width} "
+                f"tokens; {TOLERANCE:g} is allowed)",
+                hint,
+            )
+        worst = max(worst, difference)
+    return worst
+
+
+# --- the cache ---
+
+
+def exported_folder(subject: Subject, options: SubjectOptions) -> Path:
+    """The folder of a subject as its backend runs it, exported when it is asked for first.
+
+    It has what `nlpkit quantize` writes: config, tokenizer and task where there are some, and the ONNX file. int8 is
+    dynamic, with all layers quantized. The export runs in a process of its own, so that what it takes is no part of
+    what is measured.
+
+    Raises:
+        UserError: a package is missing, or the architecture cannot be exported.
+        RunError: there is no room for it.
+    """
+    require_packages(f"the backend {subject.backend}")
+    # the group alone: with the config of a command the process would import that command
+    own = {name: getattr(options, name) for name in SubjectOptions.model_fields}
+
+    def export(folder: Path) -> None:
+        with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+            pool.submit(_export, subject, SubjectOptions(**own), folder).result()
+
+    entry = cache.kept(KIND, _key(subject, options), export)
+    if entry is None:
+        raise RunError(f"{subject.name} has to be exported, and the cache has no room for it", ELSEWHERE)
+    return entry.path
+
+
+@contextlib.contextmanager
+def room_for(subjects: Iterable[Subject]) -> Iterator[None]:
+    """Let what is started in the block export these.
+
+    Exports go into the cache; where that cannot be written, which is said, into a temporary folder.
+    """
+    here = any(subject.exported and files.exported_file(subject.model) is None for subject in subjects)
+    reason = cache.why_unusable(KIND, ROOM) if here else None
+    if reason is None:
+        yield
+        return
+    reporting.current().note(f"cache of {KIND}: {reason}; going on without")
+    before = os.environ.get("NLPKIT_CACHE")
+    with tempfile.TemporaryDirectory(prefix="nlpkit-") as place:
+        os.environ["NLPKIT_CACHE"] = place
+        try:
+            yield
+        finally:
+            del os.environ["NLPKIT_CACHE"]
+            if before is not None:
+                os.environ["NLPKIT_CACHE"] = before
+
+
+def require_packages(what: str) -> None:
+    """Check that models can be exported.
+
+    Args:
+        what: needs it, for the message.
+
+    Raises:
+        UserError: something is not installed.
+    """
+    import importlib.util
+
+    needed = ("onnx", "onnxscript", "onnxruntime")
+    if missing := [name for name in needed if importlib.util.find_spec(name) is None]:
+        raise UserError(f"{what} needs {', '.join(missing)}", "pip install 'nlpkit[onnx]'")
+    if importlib.util.find_spec("transformers.exporters.quantizers") is None:
+        raise UserError(f"{what} needs transformers 5.21 or newer", "pip install 'nlpkit[onnx]'")
+
+
+def _key(subject: Subject, options: SubjectOptions) -> str:
+    """A hash of all that decides what is exported."""
+    from importlib import metadata
+
+    from nlpkit.measurement import loading
+    from nlpkit.quantization import int8
+
+    parts: dict[str, Any] = {
+        "backend": subject.backend,
+        "overrides": dict(subject.overrides),
+        "reduced": int8.needs_reduced_range(),
+        "versions": {**versions(), **{name: metadata.version(name) for name in ("onnx", "onnxscript")}},
+        "tokenizer": options.tokenizer,
+    }
+    if options.config_only:
+        parts |= {"config": loading.random_config(subject, options).to_dict(), "seed": options.seed}
+    else:
+        parts |= _content(opening.resolve(subject.model, "MODEL"), options)
+    return hashlib.blake2b(json.dumps(parts, sort_keys=True, default=str).encode(), digest_size=16).hexdigest()
+
+
+def _content(place: str, options: SubjectOptions) -> dict[str, Any]:
+    """What identifies the weights of a folder, or of a commit on the hub."""
+    config = opening.load_config(place, revision=options.model_revision, trust_remote_code=options.trust_remote_code)
+    found: dict[str, Any] = {"place": place, "config": config.to_dict()}
+    if not Path(place).is_dir():
+        return {**found, "revision": options.model_revision, "commit": getattr(config, "_commit_hash", None)}
+    files = sorted(file for file in Path(place).resolve().iterdir() if file.is_file() and file.name != RECORD)
+    stats = [(file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in files]
+    return {**found, "files": stats, "task": (read_record(place) or {}).get("task")}
+
+
+def _export(subject: Subject, options: SubjectOptions, folder: Path) -> None:
+    """Write the files of a folder; in a process of its own."""
+    from nlpkit import process
+
+    process.apply(verbose=False)
+    from nlpkit.hardware.devices import Device
+    from nlpkit.measurement import loading
+    from nlpkit.models.onnx import OnnxModel
+    from nlpkit.quantization import export, int8
+
+    hint = f"Leave {subject.backend} out of --backends."
+    model = loading.open_torch(subject, options, Device("cpu", "fp32", "cpu, fp32"))
+    batches = _batches(model)
+    path = folder / files.EXPORTED
+    try:
+        made = export.export(model.net, batches[0])
+    except UserError as error:
+        raise UserError(error.message, hint) from error
+    export.finish(made, model.net, packed=True, fused=False)
+    export.save(made, path)
+
+    def read(outputs: Any) -> torch.Tensor:
+        return model.task.logits(outputs) if model.task else outputs["last_hidden_state"]
+
+    largest_difference(model.net, OnnxModel(path, model.config), batches, read, hint=hint)
+    if subject.backend == "onnx-int8":
+        scheme = int8.Scheme(reduce_range=int8.needs_reduced_range())
+        export.save(int8.dynamic(made, scheme), path)
+    model.config.architectures = [type(model.net).__name__]
+    fitting.remember_first_position(model.config, model.net)
+    model.config.save_pretrained(folder)
+    if model.tokenizer is not None:
+        model.tokenizer.save_pretrained(folder)
+    if model.task is not None:
+        write_json(folder / RECORD, {"schema_version": SCHEMA_VERSION, "task": model.task.record()})
+
+
+def _batches(model: Model) -> list[dict[str, torch.Tensor]]:
+    """Inputs as the model will be given them, of several lengths; the first has several rows and tokens."""
+    from nlpkit.measurement import workloads
+
+    if model.tokenizer is None:
+        longest = model.most or max(WORDS)
+        return [workloads.random_batch(model, i % 2 + 1, min(n, longest), i) for i, n in enumerate(WORDS, start=1)]
+    texts = [" ".join(["the"] * count) for count in WORDS]
+    columns: dict[str, list[Any]] = {"text": texts}
+    if model.task is not None:
+        examples = [model.task.unlabelled(dict.fromkeys(model.task.input_columns, text)) for text in texts]
+        columns = {name: [example[name] for example in examples] for name in examples[0]}
+    beside = model.task.beside if model.task else frozenset()
+    made = workloads.inputs_of(model, columns)
+    found = [batch for size in (2, 1) for batch in workloads.batches_of(model, made, size)]
+    return [{name: tensor for name, tensor in batch.items() if name not in beside} for batch in found]

@@ -1,0 +1,83 @@
+"""What is measured, at which sizes, and how: the options of `nlpkit benchmark`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from nlpkit.experiment import inherited_data
+from nlpkit.measurement.spec import Backend, SubjectOptions
+from nlpkit.options import AtCommas, DeviceOptions, Strings, option
+
+Lengths = Annotated[list[Annotated[int, Field(ge=1)]], AtCommas]
+
+
+Backends = Annotated[list[Backend], AtCommas]
+
+
+class BenchmarkOptions(inherited_data.TrainedDataOptions, SubjectOptions, DeviceOptions):
+    """What `nlpkit benchmark` is asked; a process that measures is given the same."""
+
+    models: Strings = option(
+        [],
+        "[LABEL=]NAME[:KEY=VALUE,...]: runs, folders, hub names, the reference first; KEY of the config.",
+        panel="Input",
+        metavar="MODEL",
+        positional=True,
+    )
+    split: str | None = option(
+        None,
+        "Rows of the data to measure on.",
+        panel="Data",
+        shown_default="validation, else test, else all; of a run folder those that it was validated on",
+    )
+    sample_rows: int = option(128, "Of these, rows whose time is taken; the metrics are of all.", panel="Data", ge=1)
+    sequence_lengths: Lengths | None = option(
+        None,
+        "Exact lengths of random inputs, in tokens.",
+        panel="Sizes",
+        metavar="N,N,...",
+        shown_default="rows of the data; without data 32,64,128,256,512",
+    )
+    batch_sizes: Lengths | None = option(
+        None, "Inputs a call.", panel="Sizes", metavar="N,N,...", shown_default="1,32 for rows; 1,8 for random inputs"
+    )
+    mode: Literal["inference", "training", "both"] = option(
+        "inference", "training: forward, backward and an AdamW step.", panel="Sizes"
+    )
+    backends: Backends | None = option(
+        None,
+        "torch, torch-compile, onnx, onnx-int8; exported on the fly.",
+        panel="Sizes",
+        metavar="NAME,...",
+        shown_default="what the model was saved for",
+    )
+    launches: int = option(5, "Times that each model is started anew; intervals are over these.", panel="Method", ge=1)
+    seconds: float = option(1.0, "Time for a model at a size in each launch.", panel="Method", gt=0)
+    interval: float = option(
+        5.0,
+        "From three launches: as many more (up to three times as many in all) as ratios to within N per cent need.",
+        panel="Method",
+        gt=0,
+    )
+    max_minutes: float | None = option(None, "Stop after N minutes with what there is.", panel="Method", gt=0)
+    memory_limit: float | None = option(
+        None, "GB of memory a model may take (Linux, CPU); what needs more is out of memory.", panel="Device", gt=0
+    )
+    compare: Path | None = option(
+        None, "Show the change since this earlier benchmark, of models by name.", panel="Gate", metavar="DIR|FILE"
+    )
+    fail_if: Strings = option(
+        [],
+        "Exit with 1, e.g. 'throughput<0.95x' (of --compare, else of the first model), 'p95>20ms' (repeatable).",
+        panel="Gate",
+        metavar="CONDITION",
+    )
+    output: Path | None = option(
+        None, "Folder to write.", panel="Output", metavar="DIR", shown_default="runs/benchmark-<models>"
+    )
+    overwrite: bool = option(False, "Replace an earlier benchmark in --output.", panel="Output")
+    resume: bool = option(False, "Complete the interrupted benchmark in --output.", panel="Output")
+    dry_run: bool = option(False, "Show what would be measured, stop.", panel="Output")

@@ -1,0 +1,48 @@
+"""The files of a model folder: their names, and which of them hold an exported model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nlpkit.runs.folder import read_record
+
+if TYPE_CHECKING:
+    pass
+
+
+EXPORTED = "model.onnx"  # the file of a model that runs in ONNX Runtime
+
+
+# where else it lies: where transformers.js and optimum look for it, by its precision
+ONNX_FOLDER = "onnx"
+
+
+ONNX_FILES = (EXPORTED, "model_quantized.onnx", "model_fp16.onnx")
+
+
+LINK = 100  # bytes that the target of a link has at most
+
+
+CONFIG = "config.json"
+
+
+def made_from(name: str | Path) -> str:
+    """The model that another one was exported or quantized from, for messages."""
+    parent = ((read_record(name) or {}).get("parents") or {}).get("model") or {}
+    return parent.get("given") or "the model it was made from"
+
+
+def exported_file(folder: str | Path) -> Path | None:
+    """The ONNX file of a model that runs in ONNX Runtime; None where there is none, or weights for torch lie beside it,
+    as in many folders of the hub."""
+    place = Path(folder)
+    if any(place.glob("*.safetensors")):
+        return None
+    found = [place / EXPORTED, *(place / ONNX_FOLDER / name for name in ONNX_FILES)]
+    file = next((file for file in found if file.is_file()), None)
+    if file == found[0] and file.stat().st_size <= LINK:
+        # git writes a link as a text, its target, where a disk has no links
+        target = place / file.read_bytes().decode(errors="replace")
+        return target if target in found[1:] and target.is_file() else file
+    return file

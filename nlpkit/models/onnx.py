@@ -1,0 +1,272 @@
+"""A model that runs in ONNX Runtime, called as tasks call a transformers model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+import torch
+from transformers.utils import ModelOutput
+
+from nlpkit import reporting
+from nlpkit.errors import RunError, UserError, first_line
+from nlpkit.hardware import memory
+from nlpkit.hardware.providers import PROVIDERS, how_to_install, obstacle, require_runtime
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedConfig
+
+    from nlpkit.hardware.devices import Device
+    from nlpkit.options import DeviceOptions
+
+PARAMETERS = "nlpkit.parameters"  # key of the file's metadata
+RUNTIME = "ONNX Runtime"  # in the description of a device
+# operators that hold nearly all of the arithmetic of a transformer
+PRODUCTS = frozenset(
+    ("MatMul", "Gemm", "FusedMatMul", "GemmFloat8", "MatMulInteger", "MatMulIntegerToFloat", "DynamicQuantizeMatMul")
+) | frozenset(("QLinearMatMul", "QGemm", "MatMulNBits", "Attention", "QAttention", "MultiHeadAttention"))
+# of a run: what follows waits for it on the device, the CPU does not
+NO_WAIT = "disable_synchronize_execution_providers"
+RECORD_PLACES = "session.record_ep_graph_assignment_info"  # ONNX Runtime 1.24; older ones take it and do nothing
+
+
+def placed(model: Any, device: Device, options: DeviceOptions | None = None) -> Device:
+    """The device that a model runs on: the one that was chosen, as it is for a torch model. Where ONNX Runtime does not
+    run there, or not with all products of the graph, and no device was named, it is the CPU, which is said.
+
+    Args:
+        model: of transformers, or an `OnnxModel`, which is moved.
+        device: that was chosen for `options`.
+        options: None: the device was named.
+
+    Raises:
+        UserError: ONNX Runtime does not run on the device that was named.
+    """
+    if not isinstance(model, OnnxModel):
+        return device
+    auto = options if options is not None and options.device == "auto" else None
+    if auto is not None and (found := obstacle(torch.device(device.name).type)):
+        device = on_cpu(auto, f"{found.message} ({found.hint})")
+    left = model.to(device.name).left_to_cpu
+    if left and auto is not None:
+        device = on_cpu(auto, left)
+        model.to(device.name)
+    elif left:
+        reporting.current().warn(f"{left}; --device cpu runs all of it there")
+    return device_of(model, device)
+
+
+def device_of(model: Any, device: Device) -> Device:
+    """The device as records name it: of an ONNX model with what runs it, whose arithmetic is that of its file."""
+    if not isinstance(model, OnnxModel) or RUNTIME in device.described:
+        return device
+    tf32 = device.precision == "tf32"
+    described = f"{device.described.rpartition(',')[0]}, {RUNTIME}{' in TF32' if tf32 else ''}"
+    return replace(device, precision="tf32" if tf32 else "fp32", described=described)
+
+
+def on_cpu(options: DeviceOptions, why: str) -> Device:
+    """The CPU, for an ONNX model where `--device auto` has found a GPU; it is said why."""
+    from nlpkit.hardware import devices
+
+    reporting.current().warn(f"--device auto: the CPU runs the ONNX model, not the GPU: {why}")
+    return devices.choose(options.model_copy(update={"device": "cpu", "precision": "auto"}))
+
+
+class OnnxModel:
+    """An exported model: tensors in, a mapping of tensors out.
+
+    The session is opened at the first call, with as many threads as torch has then. It is called as a model of
+    transformers is; what it lacks, as its weights are no tensors here, says so when it is asked for.
+
+    Args:
+        path: of the ONNX file.
+        config: the model's transformers config.
+
+    Raises:
+        UserError: onnxruntime is not installed, or the file cannot be read.
+    """
+
+    def __init__(self, path: Path, config: PreTrainedConfig) -> None:
+        self.runtime = require_runtime()
+        self.path, self.config = path, config
+        self.device = torch.device("cpu")  # where it runs
+        self._session: Any = None
+        self._stream: Any = None  # of a CUDA device
+
+    def to(self, device: str | torch.device) -> Self:
+        """Run on this device from now on.
+
+        Raises:
+            UserError: the installed ONNX Runtime does not run there.
+        """
+        place = torch.device(device)
+        if (found := obstacle(place.type)) is not None:
+            raise UserError(*found)
+        if place != self.device:
+            self.close()
+            self.device = place
+        return self
+
+    def close(self) -> None:
+        """Free the session, and the memory that it keeps for calls to come; the next call opens another."""
+        self._session = self._stream = None
+
+    def eval(self) -> Self:
+        """As of a torch model; nothing changes."""
+        return self
+
+    def num_parameters(self) -> int:
+        """Parameters of the model that was exported."""
+        return int(self.session.get_modelmeta().custom_metadata_map.get(PARAMETERS, 0))
+
+    @property
+    def session(self) -> Any:
+        """The onnxruntime.InferenceSession, open on the device.
+
+        Raises:
+            UserError: the file cannot be read, or ONNX Runtime has left the device for the CPU.
+            RunError: it does not fit into memory.
+        """
+        if self._session is None:
+            options = self.runtime.SessionOptions()
+            options.intra_op_num_threads = torch.get_num_threads()
+            options.log_severity_level = 3  # errors
+            if self.device.type != "cpu":
+                options.add_session_config_entry(RECORD_PLACES, "1")
+            try:
+                # it would go on with the CPU, and print that
+                session = self.runtime.InferenceSession(
+                    str(self.path), options, providers=self._providers(), enable_fallback=0
+                )
+            except Exception as error:
+                if memory.is_exhausted(error):
+                    raise RunError(f"{self.path}: out of memory while it was opened: {first_line(error)}") from error
+                raise UserError(
+                    f"{self.path} cannot be opened: {first_line(error)}",
+                    "The file is damaged, or ONNX Runtime is too old for it.",
+                ) from error
+            if session.get_providers()[0] != PROVIDERS[self.device.type]:
+                raise UserError(
+                    f"{self.path}: ONNX Runtime runs it with {session.get_providers()[0]}, not on {self.device}",
+                    how_to_install(),
+                )
+            self._session = session
+            self._inputs = [item.name for item in self._session.get_inputs()]
+            self._outputs = [item.name for item in self._session.get_outputs()]
+        return self._session
+
+    def _providers(self) -> list[Any]:
+        """Of the device, and of the CPU for what the former has no operators for."""
+        plain = PROVIDERS["cpu"]
+        if self.device.type == "cpu":
+            return [plain]
+        # one of its own that torch knows, so that either waits for the other on the device
+        self._stream = torch.cuda.Stream(self.device)
+        own = {
+            "device_id": str(_number(self.device)),
+            "user_compute_stream": str(self._stream.cuda_stream),
+            # as torch has it: left alone, products of float32 are rounded to TF32
+            "use_tf32": str(int(torch.backends.cuda.matmul.fp32_precision == "tf32")),
+        }
+        return [(PROVIDERS[self.device.type], own), plain]
+
+    @property
+    def left_to_cpu(self) -> str:
+        """Which matrix products a GPU's provider leaves to the CPU, in words; nothing where it takes them all, and with
+        an ONNX Runtime before 1.24, which does not tell."""
+        if self.device.type == "cpu" or not hasattr(self.session, "get_provider_graph_assignment_info"):
+            return ""
+        places = [
+            (part.ep_name, node.op_type)
+            for part in self.session.get_provider_graph_assignment_info()
+            for node in part.get_nodes()
+            if node.op_type in PRODUCTS
+        ]
+        left = [kind for provider, kind in places if provider == PROVIDERS["cpu"]]
+        if not left:
+            return ""
+        return (
+            f"{len(left)} of the {len(places)} matrix products of {self.path} run on the CPU, as ONNX Runtime has no "
+            f"{', '.join(sorted(set(left)))} of that kind for {self.device.type}"
+        )
+
+    @property
+    def inputs(self) -> list[str]:
+        """What the graph reads."""
+        return [item.name for item in self.session.get_inputs()]
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        from nlpkit.models import files
+
+        folder = next((place for place in self.path.parents if (place / files.CONFIG).is_file()), self.path.parent)
+        raise AttributeError(
+            f"{self.path} runs in ONNX Runtime: it answers, but has no `{name}`, and its weights cannot be changed; "
+            f"open {files.made_from(folder)} for that"
+        )
+
+    def __call__(self, **inputs: torch.Tensor) -> Mapping[str, torch.Tensor]:
+        """Run the model.
+
+        Args:
+            inputs: by name, shape (batch, length); those that the graph does not read are left out.
+
+        Raises:
+            UserError: the graph reads one that is not given.
+        """
+        session = self.session
+        if missing := [name for name in self._inputs if name not in inputs]:
+            raise UserError(f"{self.path} reads {', '.join(missing)}, which is not among what it is given")
+        if self._stream is None:
+            # on the CPU nothing is copied either way, and the call is 0.1 ms shorter
+            arrays = session.run(None, {name: inputs[name].cpu().numpy() for name in self._inputs})
+            found = [torch.from_numpy(array) for array in arrays]
+        else:
+            current = torch.cuda.current_stream(self.device)
+            given = {name: inputs[name].to(self.device).contiguous() for name in self._inputs}
+            self._stream.wait_stream(current)
+            found = bound(session, given, self._outputs, self.device)
+            current.wait_stream(self._stream)
+        return ModelOutput(dict(zip(self._outputs, found, strict=True)))
+
+
+def _number(device: torch.device) -> int:
+    """Of a device among those of its kind; "cuda" is torch's current one, of which each process has its own."""
+    if device.type != "cuda" or device.index is not None:
+        return device.index or 0
+    return torch.cuda.current_device()
+
+
+def bound(
+    session: Any, inputs: Mapping[str, torch.Tensor], outputs: Sequence[str], device: torch.device
+) -> list[torch.Tensor]:
+    """Run a session on tensors where they are: inputs are not copied, and neither are outputs, which may be large and
+    of which a task keeps little. On a GPU the call returns before they are there: what is to read them waits for the
+    stream of the session.
+
+    Args:
+        session: of ONNX Runtime.
+        inputs: by name, on the device, contiguous.
+        outputs: names.
+        device: that the session runs on.
+
+    Returns:
+        Tensors over memory of ONNX Runtime, which takes it back when they are gone.
+    """
+    binding = session.io_binding()
+    where = (device.type, _number(device))
+    for name, tensor in inputs.items():
+        kind = np.dtype(str(tensor.dtype).removeprefix("torch."))
+        binding.bind_input(name, *where, kind, tuple(tensor.shape), tensor.data_ptr())
+    for name in outputs:
+        binding.bind_output(name, *where)
+    options = require_runtime().RunOptions()
+    options.add_run_config_entry(NO_WAIT, "1")
+    session.run_with_iobinding(binding, options)
+    found = binding.get_outputs_as_ortvaluevector()
+    return [torch.utils.dlpack.from_dlpack(found[i].to_dlpack()) for i in range(len(found))]

@@ -1,0 +1,351 @@
+"""What `prune` does to a model before it is trained again: pieces and structures are cut, masks are put on weights."""
+
+from __future__ import annotations
+
+import copy
+import itertools
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import field_validator
+
+from nlpkit import process, reporting
+from nlpkit.errors import UserError
+from nlpkit.inference.predictor import Predictor
+from nlpkit.models import opening
+from nlpkit.options import AtCommas, CorpusOptions, RunOptions, Strings, option
+from nlpkit.runs.folder import RunFolder, read_record
+from nlpkit.tasks import features
+from nlpkit.tasks.contract import BOOKKEEPING
+
+if TYPE_CHECKING:
+    import torch
+    from datasets import Dataset
+
+    from nlpkit.hardware.devices import Device
+    from nlpkit.inference.predictor import Trained
+    from nlpkit.pruning.masks import Prunable
+    from nlpkit.pruning.search import Kind
+    from nlpkit.pruning.trainer import Sparsifier
+    from nlpkit.tasks.contract import Task
+
+START = "start"  # beside the checkpoints: the model as training found it, see `KeepStart`
+STRUCTURES: tuple[Kind, ...] = ("ffn", "heads", "layers")
+HIGHEST = 0.95  # sparsity up to which --max-drop looks
+TRIES = 6  # models that it measures: halving leaves steps of 1.5 % of sparsity
+CALIBRATION_BATCH = 32  # rows
+
+
+Kinds = Annotated[list[Literal["weights", "ffn", "heads", "layers", "vocabulary"]], AtCommas]
+Included = Annotated[list[Literal["embeddings", "biases"]], AtCommas]
+Shares = Annotated[list[float], AtCommas]
+
+
+class CuttingOptions(RunOptions):
+    """What is cut, how much, by which criterion, and how the model recovers."""
+
+    what: Kinds = option(
+        [],
+        "weights, or any of ffn, heads, layers, vocabulary.",
+        panel="Pruning",
+        metavar="KIND,...",
+        shown_default="weights; vocabulary with --vocab-from",
+    )
+    sparsity: float | None = option(None, "Share to remove.", panel="Pruning", gt=0, lt=1)
+    target_speedup: float | None = option(
+        None, "Remove structures until it is N times as fast on this machine.", panel="Pruning", gt=1
+    )
+    max_drop: float | None = option(
+        None,
+        "Remove as much as costs N points of the main metric on validation, before recovery.",
+        panel="Pruning",
+        gt=0,
+    )
+    sweep: Shares = option(
+        [], "Sparsities: make a run of each, and a plot of them all.", panel="Pruning", metavar="X,Y,..."
+    )
+    vocab_from: Strings = option(
+        [],
+        "Vocabulary: also keep the pieces that this text needs (repeatable, glob).",
+        panel="Pruning",
+        metavar="FILE",
+    )
+    criterion: Literal["magnitude", "random", "movement", "gradient"] | None = option(
+        None,
+        "What is unimportant. Weights: magnitude, random, movement; structures: gradient (times weight), magnitude.",
+        panel="Pruning",
+        metavar="NAME",
+        shown_default="magnitude for weights, gradient for structures",
+    )
+    scope: Literal["layer", "global"] = option(
+        "layer", "Weights: the same share of each tensor, or of all together.", panel="Pruning"
+    )
+    include: Included = option([], "Weights: also embeddings, biases.", panel="Pruning", metavar="NAME,...")
+    rounds: int = option(1, "Weights: prune N times, evenly over the training.", panel="Pruning", ge=1)
+    sparsity_schedule: Literal["cubic", "linear"] = option(
+        "cubic", "Weights: course of the sparsity over rounds or, with movement, steps.", panel="Pruning"
+    )
+    per_layer: bool = option(
+        False, "Structures: layers of different FFN widths; opened with nlpkit.load.", panel="Pruning"
+    )
+    calibration_rows: int = option(
+        512, "Structures: rows of train that importance is measured on.", panel="Pruning", ge=1
+    )
+    epochs: float = option(
+        1.0,
+        "Passes over the train split to recover; 0 = none.",
+        panel="Training",
+        ge=0,
+        shown_default="1; 0 where only the vocabulary is pruned",
+    )
+    distill: bool = option(False, "Recover with the unpruned model as a teacher.", panel="Training")
+
+    @field_validator("sweep")
+    @classmethod
+    def _shares(cls, value: list[float]) -> list[float]:
+        if any(not 0 < share < 1 for share in value):
+            raise ValueError("a sparsity is between 0 and 1")
+        return sorted(set(value))
+
+
+@dataclass
+class Cut:
+    """A model on its way to being smaller.
+
+    Attributes:
+        task: of this model: what it settles on validation is not that of the unpruned one.
+        teacher: a copy of the model with its vocabulary and nothing else cut, where training asks for one.
+        sparsifier: sets the masks on weights; None where there are none.
+        found: JSON values, in nlpkit.json under `pruning`.
+        notes: lines for the plan.
+    """
+
+    task: Task
+    model: Any
+    tokenizer: Any
+    teacher: Any = None
+    sparsifier: Sparsifier | None = None
+    found: dict[str, Any] = field(default_factory=dict)
+    notes: list[tuple[str, str]] = field(default_factory=list)
+
+
+def cut(
+    config: CuttingOptions, trained: Trained, examples: Mapping[str, Dataset], device: Device, folder: RunFolder
+) -> Cut:
+    """Cut a copy of a model as the options of `prune` say.
+
+    Args:
+        examples: `train`, on which importance is measured, and `validation`, on which losses are.
+        folder: of the run; a resumed one goes on with what was cut there.
+
+    Raises:
+        UserError: the architecture does not allow it, or the target cannot be reached.
+    """
+    task = copy.copy(trained.task)
+    made = Cut(task, copy.deepcopy(trained.model), trained.tokenizer)
+    before = (read_record(folder.path) or {}).get("pruning", {}) if config.resume else {}
+    if "vocabulary" in config.what:
+        _vocabulary(config, made, examples)
+    if config.distill:
+        made.teacher = copy.deepcopy(made.model)
+    judge = _Judge(trained, made, examples["validation"], device)
+    if "weights" in config.what:
+        _weights(config, made, before, judge)
+    elif set(config.what) & set(STRUCTURES):
+        start = folder.checkpoints / START
+        if before and start.exists():
+            made.model, _ = opening.load_model(str(start), task.auto_class)
+            made.found |= before
+        else:
+            _structures(config, made, examples["train"], device, judge)
+    return made
+
+
+class _Judge:
+    """How many points of the main metric a model loses on validation, against the unpruned one."""
+
+    def __init__(self, trained: Trained, made: Cut, examples: Dataset, device: Device) -> None:
+        self.trained, self.made, self.examples, self.device = trained, made, examples, device
+        self.unpruned: dict[str, float] | None = None
+
+    def __call__(self, model: Any) -> float:
+        if self.unpruned is None:
+            self.unpruned = self._metrics(self.trained.task, self.trained.model, self.trained.tokenizer)
+        return self.made.task.points_lost(self.unpruned, self._metrics(self.made.task, model, self.made.tokenizer))
+
+    def _metrics(self, task: Task, model: Any, tokenizer: Any) -> dict[str, float]:
+        task = copy.copy(task)
+        outputs = Predictor.of(task, model, tokenizer, self.device).outputs(self.examples[:])
+        return task.score(outputs, self.examples)
+
+
+# --- the vocabulary ---
+
+
+def _vocabulary(config: CuttingOptions, made: Cut, examples: Mapping[str, Dataset]) -> None:
+    """Keep the pieces that the train split and the user's text need."""
+    from nlpkit.data.corpus import Corpus
+    from nlpkit.pruning import vocabulary
+
+    texts: Iterator[str] = iter(())
+    if config.vocab_from:
+        corpus = Corpus(CorpusOptions(), config.vocab_from)
+        texts = itertools.chain.from_iterable(batch.texts for batch in corpus.batches())
+    seen = features.featurize(made.task, made.tokenizer, examples["train"], "train")
+    rows = examples["validation"][:]
+    before = sum(made.task.token_lengths(made.tokenizer, rows))
+    made.model, made.tokenizer, report = vocabulary.keep_pieces(
+        made.model, made.tokenizer, texts, token_ids=iter(seen["input_ids"])
+    )
+    made.task.attach(made.tokenizer)
+    growth = sum(made.task.token_lengths(made.tokenizer, rows)) / before
+    made.found["vocabulary"] = {**report.record(), "growth": growth}
+    made.notes.append(("vocabulary", f"{report}; validation has {growth - 1:.1%} more tokens"))
+
+
+# --- structures ---
+
+
+def _structures(
+    config: CuttingOptions, made: Cut, train: Dataset, device: Device, judge: Callable[[Any], float]
+) -> None:
+    """Plan the structure for the target, and cut the model to it."""
+    from nlpkit.models import surgery
+    from nlpkit.pruning import search
+
+    if process.world_size() > 1:
+        raise UserError(
+            "which structures go hangs on measurements, which differ between processes", "Prune in one process."
+        )
+    assert config.criterion == "gradient" or config.criterion == "magnitude"  # see `prune.settled`
+
+    def served(model: Any) -> Predictor:
+        return Predictor.of(made.task, model, made.tokenizer, device, lent=False)
+
+    planner = search.Planner(
+        made.model.to(device.name).eval(),
+        made.task,
+        _calibration(made, train, config.calibration_rows, config.seed, device),
+        kinds={kind for kind in STRUCTURES if kind in config.what},
+        criterion=config.criterion,
+        uniform=not config.per_layer,
+        device=device.name,
+        # in float32 the model answers as it is here
+        served=None if device.precision == "fp32" else served,
+    )
+
+    def lost(sparsity: float) -> float:
+        try:
+            structure = planner.plan(sparsity=sparsity)
+        except UserError:  # there is not so much to remove
+            return math.inf
+        smaller = copy.deepcopy(made.model)
+        surgery.apply(smaller, structure)
+        return judge(smaller)
+
+    if config.target_speedup is not None:
+        structure = planner.plan(target_speedup=config.target_speedup)
+        made.found["predicted_speedup"] = planner.speedup(structure)
+        made.found |= {"predicted_rows": planner.latencies.rows, "predicted_tokens": planner.latencies.tokens}
+    else:
+        made.found |= {"sparsity": config.sparsity} if config.sparsity else _largest(config, lost)
+        structure = planner.plan(sparsity=made.found["sparsity"])
+    surgery.apply(made.model, structure)
+    made.found["structure"] = structure.record()
+    reporting.current().table(structure.describe())
+    if not structure.stock:
+        made.notes.append(("opened by", "nlpkit.load(FOLDER) and every nlpkit command: no stock class describes it"))
+
+
+def _calibration(made: Cut, train: Dataset, rows: int, seed: int, device: Device) -> list[dict[str, torch.Tensor]]:
+    """Batches of rows of train, with their labels."""
+    chosen = train.shuffle(seed=seed).select(range(min(rows, len(train))))
+    made_features = features.featurize(made.task, made.tokenizer, chosen, "calibration")
+    names = [name for name in made_features.column_names if name not in BOOKKEEPING]
+    collate = made.task.collate(made.tokenizer)
+    order = sorted(range(len(made_features)), key=made_features["length"][:].__getitem__)
+    ordered = made_features.select_columns(names).select(order).to_list()
+    parts = [ordered[start : start + CALIBRATION_BATCH] for start in range(0, len(ordered), CALIBRATION_BATCH)]
+    return [{name: tensor.to(device.name) for name, tensor in collate(part).items()} for part in parts]
+
+
+# --- weights ---
+
+
+def _weights(config: CuttingOptions, made: Cut, found: dict[str, float], judge: Callable[[Any], float]) -> None:
+    """Put masks on weights; without training they are set at once."""
+    from nlpkit.pruning import masks
+
+    def lost(sparsity: float) -> float:
+        model = copy.deepcopy(made.model)
+        trial = sparsifier(config, model, sparsity)
+        trial.apply(sparsity)
+        masks.make_permanent(trial.tensors)
+        return judge(model)
+
+    made.found |= {"sparsity": config.sparsity} if config.sparsity else found or _largest(config, lost)
+    sparsity = made.found["sparsity"]
+    made.sparsifier = sparsifier(config, made.model, sparsity)
+    if not config.epochs:
+        made.sparsifier.apply(sparsity)
+    made.notes.append(("pruning", _described(config, made.sparsifier.tensors, sparsity)))
+
+
+def sparsifier(config: CuttingOptions, model: Any, sparsity: float) -> Sparsifier:
+    """Put masks on the weights of a model that prune nothing yet, and say how they will be set."""
+    from nlpkit.pruning import masks
+    from nlpkit.pruning.trainer import Schedule, Sparsifier
+
+    tensors = masks.prunable(model, config.include)
+    importance: dict[str, Callable[[], Sequence[torch.Tensor]]] = {
+        "magnitude": lambda: masks.magnitudes(tensors),
+        "random": lambda: masks.random_numbers(tensors, config.seed),
+        "movement": lambda: masks.learned_scores(tensors),
+    }
+    moving = config.criterion == "movement"
+    (masks.attach_scores if moving else masks.attach)(tensors)
+    schedule = Schedule(sparsity, config.sparsity_schedule, None if moving else config.rounds)
+    assert config.criterion is not None  # see `prune.settled`
+    return Sparsifier(tensors, importance[config.criterion], schedule, config.scope, for_good=not moving)
+
+
+def _described(config: CuttingOptions, tensors: Sequence[Prunable], sparsity: float) -> str:
+    entries = sum(tensor.original.numel() for tensor in tensors)
+    where = "in each" if config.scope == "layer" else "over all together"
+    when = "at once" if config.rounds == 1 else f"in {config.rounds} rounds ({config.sparsity_schedule})"
+    if config.criterion == "movement":
+        when = f"step by step ({config.sparsity_schedule})"
+    what = f"{sparsity:.1%} of {entries / 1e6:.2f} M entries in {len(tensors)} tensors"
+    return f"{what}, {where}, by {config.criterion}, {when}"
+
+
+def _largest(config: CuttingOptions, lost: Callable[[float], float]) -> dict[str, float]:
+    assert config.max_drop is not None  # one target is given, see `prune.settled`
+    return largest_sparsity(config.max_drop, lost)
+
+
+def largest_sparsity(max_drop: float, lost: Callable[[float], float]) -> dict[str, float]:
+    """The largest sparsity that costs at most `max_drop` points, by bisection, and what it costs.
+
+    Raises:
+        UserError: the smallest one that was tried costs more.
+    """
+    low, high = 0.0, HIGHEST
+    found: dict[str, float] = {}
+    with reporting.current().progress("search the sparsity", TRIES, "models") as bar:
+        for _ in range(TRIES):
+            sparsity = (low + high) / 2
+            cost = lost(sparsity)
+            if cost <= max_drop:
+                low, found = sparsity, {"sparsity": sparsity, "points_lost": cost}
+            else:
+                high = sparsity
+            bar.advance(1, sparsity=f"{sparsity:.1%}", lost=f"{cost:.2f}")
+    if not found:
+        raise UserError(
+            f"--max-drop {max_drop:g}: removing {high:.1%} costs more, without recovery",
+            "Give --sparsity, and recover with --epochs and --distill.",
+        )
+    return found

@@ -1,0 +1,520 @@
+"""The task contract: what an operation may ask of any task.
+
+A task knows only itself. An operation (fine-tune, evaluate, predict, ...) never names one: it asks.
+
+Three shapes of the same data pass through a task:
+
+- rows: what the user's file holds, any columns;
+- examples: a `datasets.Dataset` with the task's own columns (`text`, `label`, ...), checked and parsed, plus
+  `where` (file and line), so that every message can say which row it is about;
+- features: a `datasets.Dataset` of token ids, one row per model input; `example` is the index of the example that a
+  feature comes from, as one example may need several (windows), and `length` its number of tokens; `lost`, where a
+  task cuts texts, the number of tokens beyond them that no feature holds.
+
+What comes back from the model passes through four more: `reduced` makes what `forward` gives small, on the device,
+`keep` takes one entry a feature of it, `pool` makes them one an example, `score` judges these and `decode` words them.
+"""
+
+from __future__ import annotations
+
+import copy
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, TextIO
+
+from nlpkit.data.findings import Finding
+from nlpkit.data.layouts.base import Content
+from nlpkit.options import Config
+from nlpkit.reporting import Table, typed
+from nlpkit.tasks.heads import Head
+from nlpkit.tasks.outputs import Outputs
+from nlpkit.tasks.recorded import TaskRecord
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+    from datasets import Dataset
+    from transformers import PreTrainedConfig
+
+    from nlpkit.data.sources import LoadedData
+    from nlpkit.data.writers import Write
+    from nlpkit.options import TrainingOptions
+    from nlpkit.runs.plots import Plot
+    from nlpkit.tasks.options import TypedOptions
+
+# feature columns that stay behind when features go to `collate`; `offsets` tells where in the text tokens stand, `lost`
+# how many were cut off
+BOOKKEEPING = ("length", "example", "offsets", "lost")
+
+
+class Task(ABC):
+    """One kind of problem. Subclasses are listed in `nlpkit.tasks.registry`."""
+
+    name: ClassVar[str]
+    # the transformers class that opens its models
+    auto_class: ClassVar[str]
+    # what the hub calls the task, None where it has no name for it
+    pipeline_tag: ClassVar[str | None] = None
+    # what a row of its data has a label for, by which layouts of annotation tools are recognised
+    content: ClassVar[Content] = "texts"
+
+    # To those who bring data of another task is said which command trains for theirs, and what a labelled row holds.
+    trained_by: ClassVar[str] = ""
+    reads: ClassVar[str] = ""
+
+    # The options that come with the task. The commands offer those of all tasks (`registry.options_of_tasks`) and
+    # refuse one that belongs to another task than that of the data or model at hand.
+    data_options: ClassVar[type[Config]] = Config  # check-data: what `from_data` reads
+    predict_options: ClassVar[type[Config]] = Config  # predict: columns, what is typed (panel "Input"), answers
+    evaluate_options: ClassVar[type[Config]] = Config  # evaluate: columns, figures
+    column_options: ClassVar[type[Config]] = Config  # distill, prune, quantize: where the labelled rows hold what
+
+    # what `record` gives and `from_model` is given
+    record_type: ClassVar[type[TaskRecord]]
+
+    # File name suffix -> format, where the task reads files otherwise than `readers.FORMATS` says: labelled ones, and
+    # those that `predict` is given.
+    file_formats: ClassVar[Mapping[str, str]] = {}
+    input_formats: ClassVar[Mapping[str, str]] = {}
+    # whether a tokenizer that does not tell where its tokens stand (`is_fast` is false) will do
+    slow_tokenizers: ClassVar[bool] = False
+
+    # --- made from data, from a model folder ---
+
+    @classmethod
+    @abstractmethod
+    def from_data(cls, splits: Mapping[str, Dataset], options: Config) -> Task:
+        """Find columns and labels in the rows of the splits; guesses are told to the reporter.
+
+        Args:
+            options: a config with the `data_options`.
+
+        Raises:
+            UserError: a named column does not exist, no column fits, or the labels make no sense.
+        """
+
+    @classmethod
+    @abstractmethod
+    def from_model(cls, config: PreTrainedConfig, record: Mapping[str, Any] | None) -> Task:
+        """Restore the task of a model.
+
+        Args:
+            config: the model's transformers config.
+            record: the `task` part of its nlpkit.json, as `record_type` describes it; None for a plain Transformers
+                folder.
+        """
+
+    @abstractmethod
+    def record(self) -> dict[str, Any]:
+        """What nlpkit.json keeps of the task: JSON values from which `from_model` restores it."""
+
+    @property
+    @abstractmethod
+    def input_columns(self) -> list[str]:
+        """Columns that a row must have for prediction, the main text first."""
+
+    @classmethod
+    def suits(cls, row: Mapping[str, Any]) -> bool:
+        """Whether a labelled row looks as if it was made for this task, by its columns and the shapes of its cells."""
+        return False
+
+    def attach(self, tokenizer: Any) -> None:  # noqa: B027 (most tasks need nothing)
+        """Meet the tokenizer of the model, where reading rows or wording answers needs it.
+
+        Raises:
+            UserError: the tokenizer lacks what the task needs.
+        """
+
+    def configure(self, options: Config) -> None:  # noqa: B027 (most tasks need nothing)
+        """Take over what was asked of a command: a config with the task's own options for it."""
+
+    def typed_rows(self, options: TypedOptions) -> list[dict[str, Any]]:
+        """Rows made of what was typed for `predict`: here `text`, of each of `options.texts`.
+
+        Their columns are read from here on, whatever those of training are called.
+
+        Raises:
+            UserError: the model takes something else.
+        """
+        return [{"text": text} for text in options.texts]
+
+    @abstractmethod
+    def bind(self, columns: Sequence[str], options: Config, *, labelled: bool) -> None:
+        """Settle which of these columns are read: those named, else those of training, else a guess.
+
+        Args:
+            columns: of the user's rows.
+            options: a config with the `predict_options`, or, where `labelled`, the `evaluate_options`.
+            labelled: whether the label is wanted too.
+
+        Raises:
+            UserError: a named column does not exist, or none fits.
+        """
+
+    def describe(self) -> str:
+        """The task in one line, for the plan."""
+        return self.name
+
+    @property
+    def balance_column(self) -> str | None:
+        """Column of the rows by which a held-out split is stratified and a sample balanced."""
+        return None
+
+    @property
+    def group_column(self) -> str | None:
+        """Column of what rows share though they are different ones, so that they stay together when a split is held
+        out; None where only equal rows do."""
+        return None
+
+    def keys(self, rows: Dataset) -> Iterator[str]:
+        """For each of the user's rows what would leak if another one with the same key stood in another split.
+
+        Capitals, blanks and the like make no difference; the key of a row without a text is empty.
+        """
+        from nlpkit.data import duplicates
+
+        shared = self.group_column
+        return duplicates.keys(rows, [shared] if shared else self.input_columns)
+
+    # --- rows -> examples -> features ---
+
+    @abstractmethod
+    def labelled(self, columns: Sequence[str]) -> bool:
+        """Whether rows with these columns can be judged: public test files often come without labels."""
+
+    @abstractmethod
+    def examples(self, rows: Dataset, split: str, origin: LoadedData, findings: list[Finding] | None = None) -> Dataset:
+        """Parse labelled rows into examples; rows that cannot be used are left out and put into `findings`."""
+
+    @abstractmethod
+    def inputs(self, row: Mapping[str, Any]) -> dict[str, Any]:
+        """The unlabelled part of an example from one row of a user's file, for prediction.
+
+        Raises:
+            ValueError: what is wrong with this row, in a few words.
+        """
+
+    @abstractmethod
+    def check(self, examples: Mapping[str, Dataset]) -> list[Finding]:
+        """Look for what would spoil training or its figures."""
+
+    def absent_labels(self, examples: Dataset) -> list[str]:
+        """The labels of a model that none of these examples has, as they are shown."""
+        return []
+
+    def tables(self, examples: Mapping[str, Dataset]) -> list[Table]:
+        """What is in the examples of each split, for `check-data`."""
+        return [Table("rows", ["split", "rows"], [[split, len(rows)] for split, rows in examples.items()])]
+
+    def shown(self, tokenizer: Any, example: Mapping[str, Any]) -> list[str]:
+        """Lines that show one example as the model sees it."""
+        lines = [f"{name}: {value}" for name, value in example.items() if name != "where"]
+        made = self.features(tokenizer, {name: [value] for name, value in example.items()})
+        return lines + [f"tokens: {' '.join(tokenizer.convert_ids_to_tokens(ids))}" for ids in made["input_ids"]]
+
+    @abstractmethod
+    def features(self, tokenizer: Any, examples: Mapping[str, Sequence[Any]]) -> dict[str, list[Any]]:
+        """Turn a batch of examples into features; `example` counts from 0 within the batch, in order."""
+
+    @abstractmethod
+    def token_lengths(self, tokenizer: Any, examples: Mapping[str, Sequence[Any]]) -> list[int]:
+        """Tokens of each example before any truncation, special tokens included."""
+
+    # Tokens a feature. As `from_data` leaves it, what was asked for; None lets `features.choose_max_length` choose:
+    # `default_max_length`, or as many as the model takes.
+    max_length: int | None = None
+    default_max_length: ClassVar[int | None] = None
+    # Tokens a feature of the rows that are trained on, where fewer were chosen for these; they limit nothing else: a
+    # text that is longer than those of training is read as far as the model can.
+    training_length: int | None = None
+    # tokens that the model takes, where that is known and limited
+    model_length: int | None = None
+
+    @property
+    def stated_length(self) -> int | None:
+        """Tokens an input that the model's folder tells other programs of; None: what its tokenizer says, as of an
+        encoder that is there to be trained further."""
+        return self.max_length
+
+    @property
+    def uncut(self) -> str:
+        """What a user can do about texts that are cut, besides --max-length."""
+        return ""
+
+    def for_training(self) -> Task:
+        """The task as it makes the features of rows that are trained on."""
+        task = copy.copy(self)
+        task.max_length = self.training_length or self.max_length
+        return task
+
+    def length_report(self, lengths: np.ndarray) -> str:
+        """What `max_length` does to these lengths, for the plan."""
+        if self.max_length is None:
+            return "no limit"
+        over = int((lengths > self.max_length).sum())
+        return f"{self.max_length} tokens; {over:,} of {len(lengths):,} rows ({over / len(lengths):.1%}) are longer"
+
+    def length_findings(self, tokenizer: Any, examples: Mapping[str, Dataset]) -> list[Finding]:
+        """What the chosen `max_length` costs: nothing, where long rows are split into windows."""
+        return []
+
+    # --- the model ---
+
+    @abstractmethod
+    def model_arguments(self) -> dict[str, Any]:
+        """Arguments for `from_pretrained` of the auto class: number of labels, their names, ..."""
+
+    def tell_clients(self, config: PreTrainedConfig) -> None:  # noqa: B027 (most tasks need nothing)
+        """Write into a config that is saved what other programs than Transformers read there."""
+
+    def take_head(self, trained: Task) -> Head:
+        """Settle, before rows are read, what becomes of the head of a model that was trained for this task already.
+
+        Where it goes on, the labels are numbered as it has them from here on. By default nothing of a head depends on
+        the data, so that it goes on.
+
+        Args:
+            trained: the model's own task, of the same class.
+        """
+        return Head(True)
+
+    def prepare_loss(self, options: Config, train: Dataset) -> None:  # noqa: B027 (most tasks need nothing)
+        """Settle what the loss takes from the options and the training examples (class weights, ...).
+
+        Args:
+            options: the config of the command that trains for the task.
+        """
+
+    @abstractmethod
+    def loss(self, logits: torch.Tensor, labels: torch.Tensor, items: torch.Tensor | int | None) -> torch.Tensor:
+        """The training loss.
+
+        Args:
+            logits: as `logits` gives them for a batch.
+            labels: as `collate` gives them; entries of -100 are left out.
+            items: label entries in all batches of the optimizer step, over all processes; None in evaluation, where
+                the mean over this batch is meant.
+        """
+
+    def collate(
+        self, tokenizer: Any, *, multiple: int = 1
+    ) -> Callable[[list[dict[str, Any]]], dict[str, torch.Tensor]]:
+        """Pad a list of features to their longest, on the tokenizer's padding side.
+
+        Args:
+            tokenizer: of the model.
+            multiple: see `PaddingCollator`.
+        """
+        from nlpkit.data.batching import PaddingCollator
+
+        return PaddingCollator(tokenizer, multiple=multiple, limit=self.model_length)
+
+    # entries of a batch that are not the model's inputs
+    beside: ClassVar[frozenset[str]] = frozenset({"labels"})
+
+    def logits(self, outputs: Any) -> torch.Tensor:
+        """What `loss` and `keep` take of a model's output, rows first."""
+        return outputs["logits"]
+
+    def forward(self, model: Any, batch: Mapping[str, torch.Tensor]) -> torch.Tensor:
+        """The logits of a batch, outside training.
+
+        Args:
+            model: in evaluation mode.
+            batch: as `collate` makes it, on the model's device.
+        """
+        with self.reading(model, batch):
+            return self.logits(model(**{name: tensor for name, tensor in batch.items() if name not in self.beside}))
+
+    def reading(self, model: Any, batch: Mapping[str, torch.Tensor]) -> AbstractContextManager[None]:
+        """Let the model compute for this batch only those logits that are read, while the block runs."""
+        return nullcontext()
+
+    def reduced(self, logits: torch.Tensor, batch: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        """What goes to the CPU of a batch's logits; here all of them, as float32. What is large is made small here.
+
+        It is made where the logits are. On a GPU nothing may wait for it: no number is read, no shape depends on one (a
+        boolean index).
+        """
+        return {"logits": logits.float()}
+
+    def keep(self, reduced: Mapping[str, torch.Tensor]) -> Outputs:
+        """What `pool` needs of a batch, one entry a row; it stays in memory for all rows of a split.
+
+        Args:
+            reduced: as `reduced` made it, on the CPU.
+        """
+        return reduced["logits"].numpy()
+
+    # --- learning from a teacher ---
+
+    # A row has logits as a whole, of a shape that does not depend on its tokens: a teacher that cuts texts otherwise
+    # can give them.
+    one_answer_a_row: ClassVar[bool] = False
+    # Each epoch sees other features of the same row (`renewed`), so that a teacher's logits hold for one epoch only.
+    renews: ClassVar[bool] = False
+
+    def soft_loss(
+        self, student: torch.Tensor, teacher: torch.Tensor, batch: Mapping[str, torch.Tensor], temperature: float
+    ) -> torch.Tensor:
+        """What a student's logits lose against a teacher's: here T^2 KL for each row, see `soft_losses.soft_targets`.
+
+        Args:
+            student, teacher: as `logits` gives them for the batch, of one shape.
+            batch: as `collate` makes it, on the device, which is not to be waited for.
+            temperature: by which distributions are softened.
+
+        Returns:
+            A loss an entry, with or without a label, and 0 for what is none: `soft_entries(batch)` are compared.
+        """
+        from nlpkit.tasks import soft_losses
+
+        return soft_losses.soft_targets(student, teacher, temperature)
+
+    def soft_entries(self, batch: Mapping[str, torch.Tensor]) -> torch.Tensor | int:
+        """How many entries `soft_loss` compares, for a mean over the batches of an optimizer step.
+
+        Args:
+            batch: as `collate` makes it, before it is on the device.
+        """
+        return len(batch["input_ids"])
+
+    def renewed(self, rows: list[dict[str, Any]], keys: Sequence[int], epoch: int) -> list[dict[str, Any]]:
+        """The features of training rows as an epoch sees them.
+
+        Args:
+            rows: features without bookkeeping; not changed.
+            keys: a number that identifies each.
+            epoch: counted from 0.
+        """
+        return rows
+
+    # Columns of examples whose text may be changed without moving what the labels are about; none where they stand at
+    # places of it.
+    changeable: ClassVar[tuple[str, ...]] = ()
+
+    def unlabelled(self, row: Mapping[str, Any]) -> dict[str, Any]:
+        """An example without a label from one row of a user's file, to train on beside labelled ones.
+
+        Raises:
+            ValueError: what is wrong with this row, in a few words.
+        """
+        return self.without_label(self.inputs(row))
+
+    @abstractmethod
+    def without_label(self, example: Mapping[str, Any]) -> dict[str, Any]:
+        """An example, labelled or as `inputs` makes it, with all columns of a labelled one but `where`.
+
+        Its label is one that `loss` leaves out.
+        """
+
+    # --- judging and answering ---
+
+    main_metric: str
+    lower_is_better: ClassVar[frozenset[str]] = frozenset({"loss", "mse", "rmse", "mae"})
+    table_metrics: Sequence[str] = ()  # columns of the result table, in order
+    # what one point of the main metric is: a hundredth of a share, 1 of a metric that is counted otherwise
+    point: ClassVar[float] = 0.01
+
+    @property
+    def metric_notes(self) -> Mapping[str, str]:
+        """What a metric is of, by its name, where that does not say it."""
+        return {}
+
+    def metric_names(self, examples: Dataset) -> Collection[str]:
+        """Names of the metrics that `score` gives on such examples, so that a misspelt one is found at once."""
+        return list(dict.fromkeys([self.main_metric, *self.table_metrics]))
+
+    def numbers(self, examples: Mapping[str, Sequence[Any]] | Dataset) -> int:
+        """How many numbers the pooled outputs of examples hold together, where that grows with the labels; else 0."""
+        return 0
+
+    @property
+    def answer_size(self) -> int:
+        """Scores in an answer; of larger ones fewer are in memory at a time."""
+        return 1
+
+    @abstractmethod
+    def pool(self, outputs: Outputs, features: Mapping[str, Sequence[Any]]) -> Outputs:
+        """Combine the outputs of features into one output an example, in example order.
+
+        Args:
+            outputs: one entry a feature.
+            features: their columns; `example` holds for each the index of its example, in ascending order.
+        """
+
+    def calibrate(self, outputs: Outputs, examples: Dataset) -> None:  # noqa: B027 (most tasks need nothing)
+        """Settle on the validation split what judging and answering need (a threshold); `record` keeps it."""
+
+    @abstractmethod
+    def score(self, outputs: Outputs, examples: Dataset) -> dict[str, float]:
+        """Metrics of pooled outputs against the examples' labels."""
+
+    def details(self, outputs: Outputs, examples: Dataset) -> dict[str, Any]:
+        """Figures beyond one number a metric (a per-class report), as JSON values."""
+        return {}
+
+    def detail_tables(self, split: str, details: Mapping[str, Any]) -> list[Table]:
+        """Tables that `evaluate` was asked to show of `details`."""
+        return []
+
+    @abstractmethod
+    def decode(self, outputs: Outputs, inputs: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+        """Answers that a person reads: for each pooled output a dict with `prediction`, `score`, and more."""
+
+    def no_answer(self) -> dict[str, Any]:
+        """What stands in the place of an answer where there is none: the names that `decode` gives, without values."""
+        return {"prediction": None, "score": None}
+
+    def answer_tables(self, rows: Sequence[Mapping[str, Any]], answers: Sequence[Mapping[str, Any]]) -> list[Table]:
+        """Answers to typed rows, at least one, as `predict` prints them; an answer may be an `error`."""
+        body: list[list[Any]] = []
+        for row, answer in zip(rows, answers, strict=True):
+            said = answer["prediction"]
+            if isinstance(said, list):
+                said = ", ".join(said) or "(none)"
+            body.append([*row.values(), answer.get("error") if said is None else said, answer.get("score")])
+        return [Table("predictions", [*rows[0], "prediction", "score"], body)]
+
+    def answer_formats(self) -> Mapping[str, Callable[[TextIO], Write]]:
+        """Files of answers that only this task writes: file name suffix -> what makes a writer of rows."""
+        return {}
+
+    @classmethod
+    def example_call(cls, folder: Path) -> str:
+        """The shell command that asks a model in `folder` something."""
+        return f'nlpkit predict {typed(folder)} "..."'
+
+    def mistakes(self, outputs: Outputs, examples: Dataset) -> list[dict[str, Any]]:
+        """Wrong answers, the most confident first."""
+        return []
+
+    def plots(self, outputs: Mapping[str, Outputs], examples: Mapping[str, Dataset]) -> dict[str, Plot]:
+        """Pictures for the run folder, by file name."""
+        return {}
+
+    def baseline(self, examples: Mapping[str, Dataset], seed: int) -> tuple[str, dict[str, Outputs]] | None:
+        """A classical model trained on the same rows: its name and its outputs per split, None if there is none."""
+        return None
+
+    def require_baseline(self) -> None:  # noqa: B027 (most have one for any data)
+        """Raises UserError: `baseline` would take more memory or time than there is."""
+
+    def training_rows(self, examples: Dataset, options: TrainingOptions) -> np.ndarray | None:
+        """Indices of the examples of train that an epoch goes through, in any number and order; None for each once.
+
+        Args:
+            options: the config of the command that trains for the task.
+        """
+        return None
+
+    def points_lost(self, before: Mapping[str, float], after: Mapping[str, float]) -> float:
+        """How many points of the main metric are lost between two sets of metrics; below 0 where some are won."""
+        lost = (before[self.main_metric] - after[self.main_metric]) / self.point
+        return lost if self.higher_is_better(self.main_metric) else -lost
+
+    def higher_is_better(self, metric: str) -> bool:
+        """Whether a larger value of `metric` is a better one."""
+        return metric not in self.lower_is_better

@@ -1,0 +1,602 @@
+"""Masked language modelling: the words that a model would write in place of a mask, and how well it guesses them."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import math
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from typing import TYPE_CHECKING, Any, ClassVar
+from weakref import WeakKeyDictionary
+
+import numpy as np
+
+from nlpkit import reporting
+from nlpkit.data import checks, pieces
+from nlpkit.data import columns as column_names
+from nlpkit.data.findings import Finding
+from nlpkit.data.labels import is_missing
+from nlpkit.data.sources import HIDDEN
+from nlpkit.errors import UserError
+from nlpkit.options import Config, option
+from nlpkit.reporting import Table
+from nlpkit.tasks.contract import Task
+from nlpkit.tasks.options import LengthOptions, TextOptions
+from nlpkit.tasks.outputs import Outputs, exact
+from nlpkit.tasks.recorded import MaskedRecord, TaskRecord
+
+if TYPE_CHECKING:
+    import torch
+    from datasets import Dataset
+    from transformers import PreTrainedConfig
+
+    from nlpkit.data.batching import PaddingCollator
+    from nlpkit.data.sources import LoadedData
+    from nlpkit.tasks.masked_lm.heads import MaskedPositions
+    from nlpkit.tasks.masked_lm.masking import Masking
+    from nlpkit.tasks.options import TypedOptions
+
+# What users may write for a mask, whatever the model calls it.
+PORTABLE_MASKS = ("<mask>", "[MASK]")
+MLM_PROBABILITY = 0.15  # BERT (Devlin et al. 2019, section 3.1), as the split below
+MASK_SPLIT = (0.8, 0.1, 0.1)
+SEED = 42
+TOP_K = 5
+CANDIDATE = np.dtype([("id", np.int64), ("score", np.float64)])
+MASKED_AT_ONCE = 1_024  # windows that are padded to one length while their masks are drawn
+CONTEXT = 60  # characters of the text to each side of a mask that the printed table shows
+
+
+class MaskedLMOptions(LengthOptions, TextOptions):
+    """Options of the task itself."""
+
+
+class MaskedLMAnswerOptions(TextOptions):
+    """Options of `predict`."""
+
+    top_k: int = option(TOP_K, "Masked LM: candidates for each mask.", panel="Output", ge=1)
+
+
+class MaskedLMJudgeOptions(TextOptions):
+    """Options of `evaluate`."""
+
+    mlm_probability: float | None = option(
+        None, "Masked LM: share of the tokens predicted.", panel="Task", gt=0, lt=1, shown_default="as trained, or 0.15"
+    )
+    seed: int = option(SEED, "Masked LM: seed of the masks.", panel="Task", ge=0, le=2**32 - 1)
+
+
+class MaskedLanguageModeling(Task):
+    """See the module's docstring.
+
+    Evaluation masks as training does (`nlpkit.tasks.masked_lm.masking`), single tokens, and the masks of a text depend
+    on nothing but the text and the seed. Texts beyond `max_length` are read in windows that follow one another, so that
+    each token is in one; at prediction a window lies around the masks.
+
+    Args:
+        text: name of the text column in the user's rows.
+        max_length: tokens a feature, special tokens included; None for no limit.
+        mlm_probability: share of the tokens that evaluation predicts.
+        mask_split: shares of these that become the mask token, a random token, and stay.
+    """
+
+    name: ClassVar[str] = "fill-mask"
+    auto_class: ClassVar[str] = "AutoModelForMaskedLM"
+    pipeline_tag: ClassVar[str | None] = "fill-mask"
+    trained_by: ClassVar[str] = "pretrain-mlm"
+    reads: ClassVar[str] = "running text without labels"
+    data_options: ClassVar[type[Config]] = MaskedLMOptions
+    predict_options: ClassVar[type[Config]] = MaskedLMAnswerOptions
+    evaluate_options: ClassVar[type[Config]] = MaskedLMJudgeOptions
+    column_options: ClassVar[type[Config]] = TextOptions
+    record_type: ClassVar[type[TaskRecord]] = MaskedRecord
+
+    main_metric = "perplexity"
+    point = 1.0
+    lower_is_better: ClassVar[frozenset[str]] = Task.lower_is_better | {"perplexity"}
+    table_metrics = ("perplexity", "loss", "accuracy", "masked")
+
+    def __init__(
+        self,
+        *,
+        text: str = "text",
+        max_length: int | None = None,
+        mlm_probability: float = MLM_PROBABILITY,
+        mask_split: Sequence[float] = MASK_SPLIT,
+    ) -> None:
+        self.text = text
+        self.max_length = max_length
+        self.mlm_probability = mlm_probability
+        self.mask_split = tuple(mask_split)
+        self.seed = SEED
+        self.top_k = TOP_K
+        self.tokenizer: Any = None  # at prediction
+        self._gaps: tuple[int, torch.Tensor] | None = None  # see `_unnamed`
+        self._heads: WeakKeyDictionary[Any, MaskedPositions] = WeakKeyDictionary()  # of the models that they hook
+
+    @property
+    def stated_length(self) -> None:
+        return None
+
+    # --- made from data, from a model folder ---
+
+    @classmethod
+    def from_data(cls, splits: Mapping[str, Dataset], options: Config) -> MaskedLanguageModeling:
+        asked = MaskedLMOptions.of(options)
+        rows = splits.get("train") or next(iter(splits.values()))
+        columns = [name for name in rows.column_names if name not in HIDDEN]
+        return cls(text=_text_column(columns, asked.text_column, "text"), max_length=asked.max_length)
+
+    @classmethod
+    def from_model(cls, config: PreTrainedConfig, record: Mapping[str, Any] | None) -> MaskedLanguageModeling:
+        if record is None:
+            return cls()
+        return cls(
+            text=record["columns"]["text"],
+            max_length=record["max_length"],
+            mlm_probability=record["mlm_probability"],
+            mask_split=record["mask_split"],
+        )
+
+    def record(self) -> dict[str, Any]:
+        return {
+            "name": self.name,
+            "columns": {"text": self.text},
+            "max_length": self.max_length,
+            "mlm_probability": self.mlm_probability,
+            "mask_split": list(self.mask_split),
+        }
+
+    @classmethod
+    def suits(cls, row: Mapping[str, Any]) -> bool:
+        return list(row) == ["text"] and isinstance(row["text"], str)
+
+    @property
+    def input_columns(self) -> list[str]:
+        return [self.text]
+
+    def typed_rows(self, options: TypedOptions) -> list[dict[str, Any]]:
+        self.text = "text"
+        return super().typed_rows(options)
+
+    def attach(self, tokenizer: Any) -> None:
+        mask = tokenizer.mask_token
+        if mask is None or tokenizer.mask_token_id not in tokenizer(mask)["input_ids"]:
+            raise UserError("the tokenizer has no mask token", "Name the tokenizer of the model with --tokenizer.")
+        self.tokenizer, self._gaps = tokenizer, None
+
+    def configure(self, options: Config) -> None:
+        if isinstance(options, MaskedLMAnswerOptions):
+            self.top_k = options.top_k
+        if isinstance(options, MaskedLMJudgeOptions):
+            self.seed = options.seed
+            self.mlm_probability = options.mlm_probability or self.mlm_probability
+
+    def bind(self, columns: Sequence[str], options: Config, *, labelled: bool) -> None:
+        self.text = _text_column(columns, TextOptions.of(options).text_column, self.text)
+
+    # --- rows -> examples -> features ---
+
+    def labelled(self, columns: Sequence[str]) -> bool:
+        """Always: the words under the masks are the labels."""
+        return True
+
+    def examples(self, rows: Dataset, split: str, origin: LoadedData, findings: list[Finding] | None = None) -> Dataset:
+        from datasets import Dataset as ArrowDataset
+        from datasets import Features, Value
+
+        findings = findings if findings is not None else []
+        columns = [name for name in rows.column_names if name not in HIDDEN]
+        column = column_names.require(self.text, columns, "text", where=f"{split}: ")
+        places = origin.places(rows, split)
+        kept: dict[str, list[str]] = {"text": [], "where": []}
+        left_out: dict[str, list[str]] = {"empty-text": [], "unreadable-text": []}
+        for text, where in zip(rows[column][:], places, strict=True):
+            if is_missing(text):
+                left_out["empty-text"].append(f"{where}: column '{column}' is empty")
+                continue
+            try:
+                kept["text"].append(column_names.as_text(text, column))
+            except ValueError as error:
+                left_out["unreadable-text"].append(f"{where}: {error}")
+                continue
+            kept["where"].append(where)
+        for check, what in (("empty-text", "no text"), ("unreadable-text", "a text that cannot be read")):
+            if found := left_out[check]:
+                message = f"{split}: {len(found):,} of {len(rows):,} rows have {what} and are left out"
+                findings.append(Finding("warning", check, message, len(found), found))
+        if len(rows) and not kept["text"] and split in ("train", "validation"):
+            findings.append(checks.no_rows(split, len(rows), findings))
+        return ArrowDataset.from_dict(kept, features=Features({name: Value("string") for name in kept}))
+
+    def inputs(self, row: Mapping[str, Any]) -> dict[str, Any]:
+        """The text with the model's own mask token, and how many of them it has."""
+        mask = self.tokenizer.mask_token
+        text = self._localized(column_names.cell(row, self.text, column_names.TEXT_NAMES))
+        count = text.count(mask)
+        if not count:
+            portable = " or ".join(dict.fromkeys([mask, PORTABLE_MASKS[0]]))
+            raise ValueError(f"there is no mask in the text: write {portable} where a word is wanted")
+        return {"text": text, "masks": count}
+
+    def _localized(self, text: str) -> str:
+        for mask in PORTABLE_MASKS:
+            text = text.replace(mask, self.tokenizer.mask_token)
+        return text
+
+    def check(self, examples: Mapping[str, Dataset]) -> list[Finding]:
+
+        keys = {split: list(rows["text"][:]) for split, rows in examples.items()}
+        places = {split: rows["where"][:] for split, rows in examples.items()}
+        labels = {split: [None] * len(texts) for split, texts in keys.items()}
+        return checks.duplicates(keys, labels, places) + checks.leakage(keys, places)
+
+    def tables(self, examples: Mapping[str, Dataset]) -> list[Table]:
+        body: list[list[Any]] = []
+        for split, rows in examples.items():
+            texts = rows["text"][:]
+            body.append([split, len(texts), sum(len(text.split()) for text in texts), sum(map(len, texts))])
+        return [Table("texts", ["split", "rows", "words", "characters"], body)]
+
+    def token_lengths(self, tokenizer: Any, examples: Mapping[str, Sequence[Any]]) -> list[int]:
+        special = tokenizer.num_special_tokens_to_add()
+        return [count + special for count in pieces.counts(tokenizer, examples["text"])]
+
+    def features(self, tokenizer: Any, examples: Mapping[str, Sequence[Any]]) -> dict[str, list[Any]]:
+        """Windows of the texts.
+
+        For what `inputs` made, `positions` lists the masks that are read from a window. For labelled examples
+        `input_ids` are corrupted and `labels` hold the true id of each token to predict, -100 elsewhere.
+        """
+        texts = list(examples["text"])
+        before, after = _frame(tokenizer)
+        room = max(self.max_length - len(before) - len(after), 1) if self.max_length else None
+        encoded = [found.ids.tolist() for found in pieces.tokenized(tokenizer, texts, offsets=False)]
+        out: dict[str, list[Any]] = {"input_ids": [], "example": []}
+        if "masks" in examples:
+            out["positions"] = []
+            for example, ids in enumerate(encoded):
+                places = [i for i, token in enumerate(ids) if token == tokenizer.mask_token_id]
+                for start, read in _around(places, len(ids), room or len(ids)):
+                    out["input_ids"].append([*before, *ids[start : start + (room or len(ids))], *after])
+                    out["positions"].append([place - start + len(before) for place in read])
+                    out["example"].append(example)
+        else:
+            keys = []
+            for example, (text, ids) in enumerate(zip(texts, encoded, strict=True)):
+                key = int.from_bytes(hashlib.blake2b(text.encode(), digest_size=7).digest(), "big")
+                step = room or max(len(ids), 1)
+                # a text of no tokens (control characters) keeps one window: every example has a feature
+                for start in range(0, max(len(ids), 1), step):
+                    out["input_ids"].append([*before, *ids[start : start + step], *after])
+                    out["example"].append(example)
+                    keys.append(key + start)
+            out["input_ids"], out["labels"] = _corrupted(self._masking(tokenizer), out["input_ids"], keys)
+        out["length"] = [len(ids) for ids in out["input_ids"]]
+        return out
+
+    def _masking(self, tokenizer: Any, *, static: bool = True) -> Masking:
+        from nlpkit.tasks.masked_lm.masking import masking_for
+
+        return masking_for(
+            tokenizer,
+            probability=self.mlm_probability,
+            split=self.mask_split,
+            whole_word=False,
+            static=static,
+            seed=self.seed,
+        )
+
+    # --- the model ---
+
+    def model_arguments(self) -> dict[str, Any]:
+        return {}
+
+    def loss(self, logits: torch.Tensor, labels: torch.Tensor, items: torch.Tensor | int | None) -> torch.Tensor:
+        """Cross-entropy in nats, a mean over the labels that are not -100.
+
+        Args:
+            logits: of shape (..., vocabulary), at all positions or at the predicted ones.
+            labels: of shape (...).
+            items: labels other than -100 in the whole optimizer step; None takes those here.
+        """
+        import torch.nn.functional as F
+
+        total = F.cross_entropy(logits.float().flatten(0, -2), labels.flatten(), ignore_index=-100, reduction="sum")
+        return total / ((labels != -100).sum().clamp(min=1) if items is None else items)
+
+    def collate(
+        self, tokenizer: Any, *, multiple: int = 1
+    ) -> Callable[[list[dict[str, Any]]], dict[str, torch.Tensor]]:
+        from nlpkit.data.batching import PaddingCollator
+
+        return _Collator(PaddingCollator(tokenizer, token_labels=True, multiple=multiple, limit=self.model_length))
+
+    beside: ClassVar[frozenset[str]] = frozenset({"labels", "positions"})
+
+    def reading(self, model: Any, batch: Mapping[str, torch.Tensor]) -> AbstractContextManager[None]:
+        """Logits at `positions` alone, shape (rows, k, vocabulary): the vocabulary head runs nowhere else."""
+        if not _has_modules(model):
+            return nullcontext()
+        return self._head_of(model).at(batch["positions"].clamp(min=0))
+
+    def forward(self, model: Any, batch: Mapping[str, torch.Tensor]) -> torch.Tensor:
+        logits = super().forward(model, batch)
+        if _has_modules(model):
+            return logits
+        places = batch["positions"].clamp(min=0).unsqueeze(-1)
+        return logits.gather(1, places.expand(-1, -1, logits.shape[-1]))
+
+    def reduced(self, logits: torch.Tensor, batch: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        """Of labelled rows the loss in nats at each position, whether it was guessed right, whether it is predicted; of
+        others the ids and scores of the best candidates at each position, and how many positions are masks."""
+        import torch
+        import torch.nn.functional as F
+
+        logits, positions = logits.float(), batch["positions"]
+        if "labels" in batch:
+            labels = batch["labels"]
+            loss = F.cross_entropy(logits.flatten(0, 1), labels.flatten(), ignore_index=-100, reduction="none")
+            used = labels != -100
+            right = (logits.argmax(-1) == labels) & used
+            return {"each": torch.stack([loss.view_as(labels), right, used], dim=-1)}
+        scores = logits.softmax(-1)
+        unnamed = self._unnamed(scores.shape[-1], scores.device)
+        scores, ids = scores.index_fill_(-1, unnamed, -1.0).topk(min(self.top_k, scores.shape[-1] - len(unnamed)))
+        return {"ids": ids, "scores": scores, "count": (positions >= 0).sum(1)}
+
+    def keep(self, reduced: Mapping[str, torch.Tensor]) -> Outputs:
+        """Of labelled rows the sums (loss in nats, right, predicted), shape (rows, 3); of others `CANDIDATE` arrays.
+
+        A row's candidates have shape (masks, top k), best first.
+        """
+        if "each" in reduced:
+            return reduced["each"].double().sum(1).numpy()
+        found = np.empty(reduced["ids"].shape, dtype=CANDIDATE)
+        found["id"], found["score"] = reduced["ids"].numpy(), reduced["scores"].numpy()
+        return [candidates[:count] for candidates, count in zip(found, reduced["count"].tolist(), strict=True)]
+
+    def _unnamed(self, width: int, device: torch.device) -> torch.Tensor:
+        """Ids that the tokenizer has no token for: some models have rows up to a round number."""
+        import torch
+
+        if self._gaps is None or self._gaps[0] != width or self._gaps[1].device != device:
+            gaps = np.setdiff1d(np.arange(width), list(self.tokenizer.get_vocab().values()))
+            self._gaps = width, torch.from_numpy(gaps).to(device)
+        return self._gaps[1]
+
+    # --- learning from a teacher ---
+
+    renews: ClassVar[bool] = True
+
+    def soft_loss(
+        self, student: torch.Tensor, teacher: torch.Tensor, batch: Mapping[str, torch.Tensor], temperature: float
+    ) -> torch.Tensor:
+        """T^2 KL over the vocabulary at each predicted position (DistilBERT, Sanh et al. 2019, section 3)."""
+        return super().soft_loss(student, teacher, batch, temperature) * (batch["labels"] != -100)
+
+    def soft_entries(self, batch: Mapping[str, torch.Tensor]) -> torch.Tensor:
+        return (batch["labels"] != -100).sum()
+
+    def renewed(self, rows: list[dict[str, Any]], keys: Sequence[int], epoch: int) -> list[dict[str, Any]]:
+        """Other tokens masked in each epoch."""
+        true = [
+            np.where(labels == -100, ids, labels).tolist()
+            for ids, labels in ((np.asarray(row["input_ids"]), np.asarray(row["labels"])) for row in rows)
+        ]
+        seen, labels = _corrupted(self._masking(self.tokenizer, static=False), true, keys, epoch)
+        return [
+            {**row, "input_ids": ids, "labels": wanted} for row, ids, wanted in zip(rows, seen, labels, strict=True)
+        ]
+
+    def unlabelled(self, row: Mapping[str, Any]) -> dict[str, Any]:
+        """Any text: its words are the labels."""
+        return {"text": column_names.cell(row, self.text, column_names.TEXT_NAMES)}
+
+    def without_label(self, example: Mapping[str, Any]) -> dict[str, Any]:
+        return dict(example)
+
+    def _head_of(self, model: Any) -> MaskedPositions:
+        from nlpkit.tasks.masked_lm.heads import MaskedPositions
+
+        # a teacher and its student take turns
+        if model not in self._heads:
+            self._heads[model] = MaskedPositions(model)
+        return self._heads[model]
+
+    # --- judging and answering ---
+
+    def pool(self, outputs: Outputs, features: Mapping[str, Sequence[Any]]) -> Outputs:
+        """Sums of the windows of an example added up; candidates of its masks in the order of the text."""
+        example = np.asarray(features["example"])
+        count = int(example[-1]) + 1 if len(example) else 0
+        if isinstance(outputs, np.ndarray):
+            total = np.zeros((count, outputs.shape[1]))
+            np.add.at(total, example, outputs)
+            return total
+        bounds = np.searchsorted(example, np.arange(count + 1))
+        return [np.concatenate(outputs[low:high]) for low, high in itertools.pairwise(bounds)]
+
+    def score(self, outputs: np.ndarray, examples: Dataset) -> dict[str, float]:
+        """Loss in nats a predicted token, its exponential, the share guessed right, and how many were predicted.
+
+        Raises:
+            UserError: nothing could be predicted.
+        """
+        loss, right, masked = outputs.sum(axis=0).tolist()
+        if not masked:
+            raise UserError("the texts have no token that could be masked", "Are they of a language the model knows?")
+        mean = loss / masked
+        # beyond 700 nats a float overflows; no model that has seen a text comes near
+        return {
+            "perplexity": math.exp(min(mean, 700.0)),
+            "loss": mean,
+            "accuracy": right / masked,
+            "masked": int(masked),
+        }
+
+    def decode(self, outputs: Sequence[np.ndarray], inputs: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+        """Answers with `candidates`, a list for each mask of dicts with token, token_id and score, best first.
+
+        `prediction` holds the best of each mask, joined by blanks, and `score` the product of their probabilities, as
+        each mask is filled without regard to what fills the others.
+        """
+        answers = []
+        for found in outputs:
+            candidates = [
+                [
+                    {"token": self.tokenizer.decode([int(i)]), "token_id": int(i), "score": exact(p)}
+                    for i, p in zip(mask["id"], mask["score"], strict=True)
+                ]
+                for mask in found
+            ]
+            best = " ".join(mask[0]["token"].strip() for mask in candidates)
+            score = float(np.prod(found["score"][:, 0]))  # of many masks less than float32 can tell from 0
+            score = exact(score) if len(found) == 1 else score
+            answers.append({"prediction": best, "score": score, "candidates": candidates})
+        return answers
+
+    def no_answer(self) -> dict[str, Any]:
+        return {**super().no_answer(), "candidates": None}
+
+    def answer_tables(self, rows: Sequence[Mapping[str, Any]], answers: Sequence[Mapping[str, Any]]) -> list[Table]:
+        """One table a text: each candidate in its sentence, where other masks stay as they are."""
+        tables = []
+        for row, answer in zip(rows, answers, strict=True):
+            text = row[self.text]
+            if answer.get("error"):
+                tables.append(Table(text, ["error"], [[answer["error"]]]))
+                continue
+            several = len(answer["candidates"]) > 1
+            body: list[list[Any]] = []
+            for mask, candidates in enumerate(answer["candidates"]):
+                for rank, candidate in enumerate(candidates, start=1):
+                    sentence = self._filled(self._localized(text), mask, candidate["token_id"])
+                    number = [mask + 1] if several else []
+                    body.append([sentence, *number, rank, candidate["token"].strip(), candidate["score"]])
+            header = ["sentence", *(["mask"] if several else []), "rank", "candidate", "score"]
+            tables.append(Table(text, header, body))
+        return tables
+
+    def _filled(self, text: str, mask: int, token: int) -> str:
+        """The text around its mask number `mask` with a token in its place, spelled as the tokenizer joins tokens."""
+        own = self.tokenizer.mask_token
+        parts = text.split(own)
+        left, right = own.join(parts[: mask + 1]), own.join(parts[mask + 1 :])
+        left = left if len(left) <= CONTEXT else "…" + left[-CONTEXT:]
+        right = right if len(right) <= CONTEXT else right[:CONTEXT] + "…"
+        # how a token joins what stands before it is seen behind any word
+        anchor = self.tokenizer("a", add_special_tokens=False)["input_ids"]
+        alone, joined = self.tokenizer.decode(anchor), self.tokenizer.decode([*anchor, token])
+        piece = joined[len(alone) :] if joined.startswith(alone) else f" {self.tokenizer.decode([token])}"
+        if piece.startswith(" "):
+            blank = "" if not left or not left[-1].isalnum() else " "
+            return left + blank + piece.lstrip() + right
+        continues = self.tokenizer.convert_ids_to_tokens(token).startswith("##")
+        if continues or self.tokenizer.added_tokens_decoder[self.tokenizer.mask_token_id].lstrip:
+            left = left.rstrip()
+        return left + piece + right
+
+
+class _Collator:
+    """Pads features, and lists what is predicted: `positions` (rows, k), filled up with -1, and their `labels`."""
+
+    def __init__(self, pad: PaddingCollator) -> None:
+        self.pad = pad
+
+    def __call__(self, features: list[dict[str, Any]]) -> dict[str, torch.Tensor]:
+        import torch
+
+        batch = self.pad(features)
+        width = batch["input_ids"].shape[1]
+        if "labels" in batch:
+            places = [(row != -100).nonzero()[:, 0].tolist() for row in batch["labels"]]
+        else:
+            # on the left, padding moves what stands behind it
+            moved = [width - len(feature["input_ids"]) if self.pad.left else 0 for feature in features]
+            places = [
+                [place + by for place in feature["positions"]] for feature, by in zip(features, moved, strict=True)
+            ]
+        most = max(1, *map(len, places))
+        positions = torch.tensor([found + [-1] * (most - len(found)) for found in places])
+        if "labels" in batch:
+            batch["labels"] = batch["labels"].gather(1, positions.clamp(min=0)).masked_fill(positions < 0, -100)
+        return {**batch, "positions": positions}
+
+
+def _has_modules(model: Any) -> bool:
+    """Whether the inside of a model can be reached: an exported one computes logits everywhere."""
+    import torch
+
+    return isinstance(model, torch.nn.Module)
+
+
+def _text_column(columns: Sequence[str], named: str | None, known: str) -> str:
+    """The text column: the one named, the one known, one that looks like text, or the only one.
+
+    Raises:
+        UserError: the column that was named does not exist, or none fits.
+    """
+    if named:
+        return column_names.require(named, columns, "text")
+    if known in columns:
+        return known
+    found = column_names.guess(columns, column_names.TEXT_NAMES) or (columns[0] if len(columns) == 1 else None)
+    if found is None:
+        raise UserError(
+            f"no column looks like text; the columns are {', '.join(columns)}", "Name it with --text-column."
+        )
+    reporting.current().note(f"text: column '{found}' (guessed; --text-column)")
+    return found
+
+
+def _frame(tokenizer: Any) -> tuple[list[int], list[int]]:
+    """The special tokens that the tokenizer puts before and behind a text."""
+    ids = tokenizer(tokenizer.mask_token)["input_ids"]
+    place = ids.index(tokenizer.mask_token_id)
+    return ids[:place], ids[place + 1 :]
+
+
+def _around(places: Sequence[int], length: int, room: int) -> list[tuple[int, list[int]]]:
+    """Windows of `room` tokens that lie around the masks: where each starts, and which masks are read from it."""
+    found: list[tuple[int, list[int]]] = []
+    for place in places:
+        if found:
+            start, read = found[-1]
+            # a mask in the last quarter of a window would see little of what follows it
+            if place < start + room - (room // 4 if start + room < length else 0):
+                read.append(place)
+                continue
+        found.append((max(min(place - room // 2, length - room), 0), [place]))
+    return found
+
+
+def _corrupted(
+    masking: Masking, windows: Sequence[list[int]], keys: Sequence[int], epoch: int = 0
+) -> tuple[list[list[int]], list[list[int]]]:
+    """The windows as the model sees them, and the labels of their tokens: the true id where it is predicted, else -100.
+
+    Args:
+        masking: the corruption.
+        windows: token ids with special tokens.
+        keys: the number of each window that its masks are drawn from, with
+        epoch: unless the masking is static.
+    """
+    order = np.argsort([len(window) for window in windows], kind="stable")
+    seen: list[list[int]] = [[] for _ in windows]
+    labels: list[list[int]] = [[] for _ in windows]
+    for start in range(0, len(order), MASKED_AT_ONCE):
+        rows = order[start : start + MASKED_AT_ONCE].tolist()
+        # the mask token is special and so never drawn: it pads where a tokenizer has nothing to pad with
+        ids = np.full((len(rows), len(windows[rows[-1]])), masking.mask_id, dtype=np.int64)
+        for i, row in enumerate(rows):
+            ids[i, : len(windows[row])] = windows[row]
+        found, positions, true = masking(ids, np.array([keys[row] for row in rows]), epoch)
+        targets = np.full_like(ids, -100)
+        used = true != -100
+        targets[np.broadcast_to(np.arange(len(rows))[:, None], true.shape)[used], positions[used]] = true[used]
+        for i, row in enumerate(rows):
+            seen[row] = found[i, : len(windows[row])].tolist()
+            labels[row] = targets[i, : len(windows[row])].tolist()
+    return seen, labels

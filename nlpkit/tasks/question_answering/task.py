@@ -1,0 +1,854 @@
+"""Extractive question answering: the piece of a context that answers a question, or that there is none."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Collection, Mapping, Sequence
+from operator import itemgetter
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from nlpkit import reporting
+from nlpkit.data import columns as column_names
+from nlpkit.data import layouts, squad
+from nlpkit.data.findings import Finding
+from nlpkit.data.layouts.base import Content
+from nlpkit.data.sources import HIDDEN
+from nlpkit.errors import UserError
+from nlpkit.options import Config, ReadingOptions, Strings, option
+from nlpkit.reporting import Table, counted, typed
+from nlpkit.tasks.contract import Task
+from nlpkit.tasks.options import LengthOptions
+from nlpkit.tasks.outputs import exact
+from nlpkit.tasks.question_answering import question_reader, windows
+from nlpkit.tasks.question_answering.question_reader import QuestionReader
+from nlpkit.tasks.recorded import QuestionRecord, TaskRecord
+
+if TYPE_CHECKING:
+    import torch
+    from datasets import Dataset
+    from transformers import PreTrainedConfig
+
+    from nlpkit.data.batching import PaddingCollator
+    from nlpkit.data.sources import LoadedData
+    from nlpkit.runs.plots import Plot
+    from nlpkit.tasks.options import TypedOptions
+
+# BERT's SQuAD script (google-research/bert, run_squad.py): --max_seq_length, --doc_stride, --max_answer_length,
+# --n_best_size
+MAX_LENGTH = 384
+DOC_STRIDE = 128
+MAX_ANSWER_LENGTH = 30
+N_BEST = 20
+LONG_MAX_LENGTH = 4096  # Longformer's (Beltagy et al. 2020)
+ANSWERS_GIVEN = 5  # in files and --json
+EXCERPT = 40  # characters to each side of an answer that the printed table shows
+
+QUESTION_NAMES = ("question", "query")
+CONTEXT_NAMES = ("context", "passage", "paragraph", "article", "document", "text")
+# with a dot: what `flatten` of `datasets` and pandas' json_normalize make of objects
+ANSWERS_NAMES = ("answers", "answer", "answer_text", "gold_answers", "answers.text", "answers_text", "text")
+START_NAMES = ("answer_start", "answer_starts", "start", "answers.answer_start", "answers_start", "start_position")
+ID_NAMES = ("id", "qid", "question_id")
+
+
+class PassageColumnOptions(Config):
+    """Which columns are the question and its context."""
+
+    question_column: str | None = option(None, "QA: column of the question.", panel="Data", shown_default="guessed")
+    context_column: str | None = option(
+        None, "QA: column of the text that holds the answer.", panel="Data", shown_default="guessed"
+    )
+
+
+class AnswerColumnOptions(PassageColumnOptions):
+    """Which columns of labelled rows are read."""
+
+    answers_column: str | None = option(
+        None,
+        'QA: column of the answers: {"text", "answer_start"}, a list of these, or a text; none: unanswerable.',
+        panel="Data",
+        shown_default="guessed",
+    )
+    answer_start_column: str | None = option(
+        None,
+        "QA: column of the character where an answer starts.",
+        panel="Data",
+        shown_default="guessed",
+    )
+    id_column: str | None = option(None, "QA: column of the question's id.", panel="Data", shown_default="guessed")
+
+
+class QuestionAnsweringOptions(LengthOptions, AnswerColumnOptions):
+    """Options of the task itself: columns, windows, answers."""
+
+    doc_stride: int = option(
+        DOC_STRIDE,
+        "QA: tokens that windows of a long context share (BERT's SQuAD script).",
+        panel="Task",
+        ge=0,
+    )
+    max_answer_length: int = option(
+        MAX_ANSWER_LENGTH, "QA: tokens an answer has at most (BERT's SQuAD script).", panel="Task", ge=1
+    )
+
+
+class WindowOptions(Config):
+    """What may differ from training when a model is asked."""
+
+    doc_stride: int | None = option(
+        None,
+        "QA: tokens that windows of a long context share.",
+        panel="Task",
+        ge=0,
+        shown_default="as trained, or 128",
+    )
+    max_answer_length: int | None = option(
+        None, "QA: tokens an answer has at most.", panel="Task", ge=1, shown_default="as trained, or 30"
+    )
+    null_threshold: float | None = option(
+        None,
+        "QA: no answer where its score is more than this above the best answer's (a larger value answers more).",
+        panel="Task",
+        shown_default="as tuned in training; a model from elsewhere always answers",
+    )
+
+
+class QuestionAnsweringAnswerOptions(WindowOptions, PassageColumnOptions):
+    """Options of `predict`."""
+
+    question: Strings = option([], "Question about --context (repeatable; TEXT is the same).", panel="Input")
+    context: str | None = option(None, "Text that holds the answers to the questions.", panel="Input")
+    context_file: Path | None = option(None, "The same, from a text file.", panel="Input", metavar="FILE")
+    n_best: int | None = option(
+        None,
+        "QA: answers to each question, best first.",
+        panel="Output",
+        ge=1,
+        shown_default=f"1 shown, {ANSWERS_GIVEN} in files and --json",
+    )
+
+
+class QuestionAnsweringJudgeOptions(WindowOptions, AnswerColumnOptions):
+    """Options of `evaluate`."""
+
+    breakdown: bool = option(False, "QA: show F1 by question word and by length of the answer.", panel="Output")
+
+
+class QuestionAnswering(Task):
+    """See the module's docstring.
+
+    A context that does not fit beside its question is read in windows. Training points at the first and the last token
+    of the answer, or at [CLS] in a window that does not hold it. At prediction the best spans of all windows are put
+    together; where unanswerable questions were trained on, no answer is given where the score of [CLS] is more than a
+    threshold above that of the best span. It is tuned on validation for F1; before that it is 0, which is why
+    checkpoints are chosen by `best_f1`, the F1 at the best threshold.
+
+    Args:
+        question, context: names of the columns in the user's rows.
+        answers, start, id: names of those that labelled rows have besides, None where there is none.
+        max_length: tokens a window, special tokens included; None for no limit.
+        doc_stride: tokens that neighbouring windows share.
+        max_answer_length: tokens an answer has at most.
+        null_threshold: see above; None gives every question an answer.
+    """
+
+    name: ClassVar[str] = "question-answering"
+    auto_class: ClassVar[str] = "AutoModelForQuestionAnswering"
+    pipeline_tag: ClassVar[str | None] = "question-answering"
+    content: ClassVar[Content] = "questions"
+    trained_by: ClassVar[str] = "finetune-qa"
+    reads: ClassVar[str] = "a question, a context and the answers that stand in it"
+    data_options: ClassVar[type[Config]] = QuestionAnsweringOptions
+    predict_options: ClassVar[type[Config]] = QuestionAnsweringAnswerOptions
+    evaluate_options: ClassVar[type[Config]] = QuestionAnsweringJudgeOptions
+    column_options: ClassVar[type[Config]] = AnswerColumnOptions
+    record_type: ClassVar[type[TaskRecord]] = QuestionRecord
+    file_formats: ClassVar[Mapping[str, str]] = {".json": "squad"}
+    input_formats: ClassVar[Mapping[str, str]] = {".json": "squad"}
+    default_max_length: ClassVar[int | None] = MAX_LENGTH
+    beside: ClassVar[frozenset[str]] = frozenset({"labels", "passage", "cls"})
+
+    # those of SQuAD 1.1, then those that 2.0 has besides
+    table_metrics = ("f1", "exact_match", "exact", "HasAns_f1", "NoAns_f1", "best_f1")
+
+    def __init__(
+        self,
+        *,
+        question: str = "question",
+        context: str = "context",
+        answers: str | None = None,
+        start: str | None = None,
+        id: str | None = None,
+        max_length: int | None = None,
+        doc_stride: int = DOC_STRIDE,
+        max_answer_length: int = MAX_ANSWER_LENGTH,
+        null_threshold: float | None = None,
+    ) -> None:
+        self.question, self.context = question, context
+        self.answers, self.start, self.id = answers, start, id
+        self.max_length = max_length
+        self.doc_stride = doc_stride
+        self.max_answer_length = max_answer_length
+        self.null_threshold = null_threshold
+        self.n_best: int | None = None
+        self.breakdown = False
+        self.tokenizer: Any = None  # at prediction
+
+    point = 1.0  # its metrics are in percent
+
+    @property
+    def main_metric(self) -> str:  # type: ignore[override]
+        return "f1" if self.null_threshold is None else "best_f1"
+
+    # --- made from data, from a model folder ---
+
+    @classmethod
+    def from_data(cls, splits: Mapping[str, Dataset], options: Config) -> QuestionAnswering:
+        asked = QuestionAnsweringOptions.of(options)
+        rows = splits.get("train") or next(iter(splits.values()))
+        columns = [name for name in rows.column_names if name not in HIDDEN]
+        if asked.doc_stride != DOC_STRIDE:  # the default gives way to short windows, see `windows.overlap`
+            _require_stride(asked.doc_stride, asked.max_length or MAX_LENGTH)
+        task = cls(max_length=asked.max_length, doc_stride=asked.doc_stride, max_answer_length=asked.max_answer_length)
+        task.bind(columns, options, labelled=True)
+        return task
+
+    @classmethod
+    def from_model(cls, config: PreTrainedConfig, record: Mapping[str, Any] | None) -> QuestionAnswering:
+        if record is None:
+            # short models were fine-tuned on windows of 384 tokens nearly always, and know little of more
+            longest = getattr(config, "max_position_embeddings", None) or 0
+            return cls(max_length=MAX_LENGTH if longest < 1024 else min(longest, LONG_MAX_LENGTH))
+        settings = ("max_length", "doc_stride", "max_answer_length", "null_threshold")
+        return cls(**record["columns"], **{name: record[name] for name in settings})
+
+    def record(self) -> dict[str, Any]:
+        columns = ("question", "context", "answers", "start", "id")
+        return {
+            "name": self.name,
+            "columns": {name: getattr(self, name) for name in columns},
+            "max_length": self.max_length,
+            "doc_stride": self.doc_stride,
+            "max_answer_length": self.max_answer_length,
+            "null_threshold": self.null_threshold,
+        }
+
+    @classmethod
+    def suits(cls, row: Mapping[str, Any]) -> bool:
+        wanted = (QUESTION_NAMES, CONTEXT_NAMES, ANSWERS_NAMES)
+        flat = all(column_names.guess(list(row), names) is not None for names in wanted)
+        return flat or squad.is_nested(row)
+
+    @property
+    def input_columns(self) -> list[str]:
+        return [self.question, self.context]
+
+    @property
+    def group_column(self) -> str | None:
+        return self.context
+
+    def attach(self, tokenizer: Any) -> None:
+        self.tokenizer = tokenizer
+
+    def configure(self, options: Config) -> None:
+        if isinstance(options, WindowOptions):
+            for name in ("doc_stride", "max_answer_length", "null_threshold"):
+                if getattr(options, name) is not None:
+                    setattr(self, name, getattr(options, name))
+            if options.doc_stride is not None and self.max_length is not None:
+                _require_stride(options.doc_stride, self.max_length)
+        if isinstance(options, QuestionAnsweringAnswerOptions):
+            self.n_best = options.n_best
+        if isinstance(options, QuestionAnsweringJudgeOptions):
+            self.breakdown = options.breakdown
+
+    def bind(self, columns: Sequence[str], options: Config, *, labelled: bool) -> None:
+        passage = PassageColumnOptions.of(options)
+        self.question = _column(columns, passage.question_column, self.question, QUESTION_NAMES, "question")
+        self.context = _column(columns, passage.context_column, self.context, CONTEXT_NAMES, "context")
+        if not labelled:
+            return
+        given = AnswerColumnOptions.of(options)
+        taken = (self.question.strip().lower(), self.context.strip().lower())
+        names = [name for name in ANSWERS_NAMES if name not in taken]
+        self.answers = _column(columns, given.answers_column, self.answers, names, "answers")
+        others = [name for name in columns if name not in (self.question, self.context, self.answers)]
+        self.start, self.id = (
+            column_names.require(named, columns, what) if named else column_names.guess(others, names)
+            for named, names, what in (
+                (given.answer_start_column, START_NAMES, "answer start"),
+                (given.id_column, ID_NAMES, "id"),
+            )
+        )
+
+    def typed_rows(self, options: TypedOptions) -> list[dict[str, Any]]:
+        """A row for each --question and TEXT, all about --context or --context-file."""
+        typed = QuestionAnsweringAnswerOptions.of(options)
+        asked = [*options.texts, *typed.question]
+        if not asked:
+            raise UserError("there is no question", 'Ask with --question "..." (repeatable).')
+        context, file = typed.context, typed.context_file
+        if (context is None) == (file is None):
+            both = "not both" if context is not None else "where the answer is to be found"
+            raise UserError(f"give --context or --context-file FILE, {both}")
+        if file is not None:
+            context = _read_text(file, ReadingOptions.of(options).encoding)
+        elif not (context or "").strip():
+            raise UserError("--context holds no text")
+        self.question, self.context = "question", "context"
+        return [{"question": question, "context": context} for question in asked]
+
+    def describe(self) -> str:
+        if self.null_threshold is None:
+            return f"{self.name}, every question has an answer"
+        return f"{self.name}, some questions have no answer (SQuAD 2.0)"
+
+    # --- rows -> examples -> features ---
+
+    def labelled(self, columns: Sequence[str]) -> bool:
+        return self.answers is None or self.answers in columns
+
+    def examples(self, rows: Dataset, split: str, origin: LoadedData, findings: list[Finding] | None = None) -> Dataset:
+        """Questions as `QuestionReader.read` gives them."""
+        from datasets import Dataset as ArrowDataset
+        from datasets import Features, List, Value
+
+        columns = [name for name in rows.column_names if name not in HIDDEN]
+        if self.answers is None:
+            raise UserError("the column of the answers is not known", "Name it with --answers-column.")
+        question, context, answers = (
+            column_names.require(name, columns, what, where=f"{split}: ")
+            for name, what in ((self.question, "question"), (self.context, "context"), (self.answers, "answers"))
+        )
+        for name, what in ((question, "question"), (context, "context")):
+            if not isinstance(rows.features[name], Value):
+                raise UserError(
+                    f"{split}: the {what} column '{name}' holds lists or objects, not text",
+                    f"Name a column of text with --{what}-column, or join its parts.",
+                )
+        reader = QuestionReader(split, nested=not isinstance(rows.features[answers], Value))
+        cells = [_cells(rows, name) for name in (question, context, answers, self.start, self.id, "is_impossible")]
+        read = [reader.read(*row) for row in zip(origin.places(rows, split), *cells, strict=True)]
+        if findings is not None:
+            findings += reader.findings()
+        text, number = Value("string"), Value("int32")
+        types: dict[str, Any] = dict.fromkeys(("id", "question", "context", "where"), text)
+        types |= {"answers": List(text), "start": number, "end": number}
+        kept = {name: [entry[name] for entry in read if entry is not None] for name in types}
+        return ArrowDataset.from_dict(kept, features=Features(types))
+
+    def inputs(self, row: Mapping[str, Any]) -> dict[str, Any]:
+        question = column_names.cell(row, self.question, QUESTION_NAMES)
+        context = column_names.cell(row, self.context, CONTEXT_NAMES)
+        # a token is hardly ever less than a byte: only long questions are worth counting
+        frame = windows.Frame.of(self.tokenizer) if self._maybe_long(question) else None
+        if frame is not None:
+            (ids,) = windows.token_ids(self.tokenizer, [question]).values()
+            if windows.room_for(len(ids), self.max_length, frame) < windows.LEAST_ROOM:
+                raise ValueError(f"{windows.QuestionTooLong(0, len(ids), self.max_length)}; see --max-length")
+        return {"question": question, "context": context}
+
+    def _maybe_long(self, question: str) -> bool:
+        return self.max_length is not None and 2 * len(question.encode()) > self.max_length
+
+    def check(self, examples: Mapping[str, Dataset]) -> list[Finding]:
+        from nlpkit.data import checks
+
+        keys, labels, places, ids, contexts = {}, {}, {}, {}, {}
+        for split, rows in examples.items():
+            contexts[split] = rows["context"][:]
+            keys[split] = [
+                f"{question}\t{text}" for question, text in zip(rows["question"], contexts[split], strict=True)
+            ]
+            labels[split] = [sorted(set(answers)) for answers in rows["answers"][:]]
+            places[split], ids[split] = rows["where"][:], rows["id"][:]
+        findings = checks.duplicates(keys, labels, places) + checks.leakage(keys, places)
+        if self.id:
+            findings += question_reader.repeated_ids(ids, places)
+        if "train" in examples:
+            findings += question_reader.shared_contexts(contexts)
+            starts = np.asarray(examples["train"]["start"][:])
+            if len(starts) and (starts == windows.UNANSWERABLE[0]).all():
+                message = f"train: none of {len(starts):,} questions has an answer: there is nothing to learn"
+                findings.append(Finding("error", "no-answers", message, len(starts)))
+        return findings
+
+    def tables(self, examples: Mapping[str, Dataset]) -> list[Table]:
+        """Questions, contexts and answers of each split, and where in the context answers start."""
+        body = [[split, *question_reader.summary(rows)] for split, rows in examples.items()]
+        return [Table("questions", ["split", *question_reader.SUMMARY], body)]
+
+    def shown(self, tokenizer: Any, example: Mapping[str, Any]) -> list[str]:
+        """Question and answers, then each window with its target in »«."""
+        lines = [f"id: {example['id']}"] if example["id"] else []
+        lines += [f"question: {example['question']}", f"answers: {example['answers'] or 'none: unanswerable'}"]
+        made = self.features(tokenizer, {name: [value] for name, value in example.items()})
+        for number, (ids, (first, last)) in enumerate(zip(made["input_ids"], made["labels"], strict=True), start=1):
+            tokens = tokenizer.convert_ids_to_tokens(ids.tolist())
+            if first >= 0:
+                tokens[first] = f"»{tokens[first]}"
+                tokens[last] += "«"
+            lines.append(f"window {number} of {len(made['labels'])}: {' '.join(tokens)}")
+        return lines
+
+    def token_lengths(self, tokenizer: Any, examples: Mapping[str, Sequence[Any]]) -> list[int]:
+        questions, contexts = list(examples["question"]), list(examples["context"])
+        ids = windows.token_ids(tokenizer, [*questions, *contexts])
+        special = windows.Frame.of(tokenizer).size
+        return [len(ids[one]) + len(ids[other]) + special for one, other in zip(questions, contexts, strict=True)]
+
+    def length_report(self, lengths: np.ndarray) -> str:
+        if self.max_length is None:
+            return "no limit"
+        over = int((lengths > self.max_length).sum())
+        shared = windows.overlap(self.doc_stride, self.max_length)
+        several = f"{over:,} of {len(lengths):,} questions ({over / len(lengths):.1%}) need several windows"
+        return f"windows of {self.max_length} tokens; {several}, which share {shared}"
+
+    def length_findings(self, tokenizer: Any, examples: Mapping[str, Dataset]) -> list[Finding]:
+        """Questions that leave no room for their context, which stop training."""
+        findings = []
+        frame = windows.Frame.of(tokenizer)
+        for split, rows in examples.items():
+            questions = rows["question"][:]
+            ids = windows.token_ids(tokenizer, questions)
+            long = [
+                f"{rows[i]['where']}: {len(ids[question])} tokens"
+                for i, question in enumerate(questions)
+                if windows.room_for(len(ids[question]), self.max_length, frame) < windows.LEAST_ROOM
+            ]
+            if long:
+                leave = counted(len(long), "question leaves no room for its", "questions leave no room for their")
+                message = f"{split}: {leave} context in {self.max_length} tokens"
+                findings.append(Finding("error", "long-question", message, len(long), long))
+        return findings
+
+    def features(self, tokenizer: Any, examples: Mapping[str, Sequence[Any]]) -> dict[str, list[Any]]:
+        """Windows of the contexts, see `windows.build`.
+
+        Raises:
+            UserError: a question leaves no room for its context.
+        """
+        questions = list(examples["question"])
+        answers = list(zip(examples["start"], examples["end"], strict=True)) if "start" in examples else None
+        try:
+            return windows.build(
+                tokenizer,
+                questions,
+                list(examples["context"]),
+                answers,
+                max_length=self.max_length,
+                stride=self.doc_stride,
+            )
+        except windows.QuestionTooLong as error:
+            named = examples["id"][error.example] if "id" in examples else ""
+            which = f"question {named}" if named else f"{questions[error.example][:60]!r}"
+            raise UserError(f"{which}: {error}", "Raise --max-length, or leave the question out.") from None
+
+    # --- the model ---
+
+    def model_arguments(self) -> dict[str, Any]:
+        return {"num_labels": 2}  # a start and an end logit
+
+    def prepare_loss(self, options: Config, train: Dataset) -> None:
+        """Allow for no answer where train has questions without one."""
+        if windows.UNANSWERABLE[0] in train["start"][:]:
+            self.null_threshold = 0.0
+
+    def logits(self, outputs: Any) -> torch.Tensor:
+        """Start and end logits, shape (rows, tokens, 2)."""
+        import torch
+
+        return torch.stack([outputs["start_logits"], outputs["end_logits"]], dim=-1)
+
+    def loss(self, logits: torch.Tensor, labels: torch.Tensor, items: torch.Tensor | int | None) -> torch.Tensor:
+        """Mean of the cross-entropy of start and end over all positions of a row, as the stock models compute it.
+
+        Args:
+            logits: shape (rows, tokens, 2).
+            labels: positions of start and end, shape (rows, 2).
+            items: labels other than -100 in the whole optimizer step; None takes those here.
+        """
+        import torch.nn.functional as F
+
+        each, gold = logits.float(), labels
+        if each.device.type != "cpu":
+            # a row each for start and end: of the loss over a further axis CUDA has no deterministic kernel. A CPU has
+            # one, which adds in another order: runs that were begun with it go on digit for digit
+            each, gold = each.transpose(1, 2).flatten(0, 1), gold.flatten()
+        total = F.cross_entropy(each, gold, ignore_index=windows.IGNORED, reduction="sum")
+        return total / ((labels != windows.IGNORED).sum().clamp(min=1) if items is None else items)
+
+    def collate(
+        self, tokenizer: Any, *, multiple: int = 1
+    ) -> Callable[[list[dict[str, Any]]], dict[str, torch.Tensor]]:
+        from nlpkit.data.batching import PaddingCollator
+
+        return _Collator(PaddingCollator(tokenizer, multiple=multiple, limit=self.model_length))
+
+    def reduced(self, logits: torch.Tensor, batch: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        """The best spans of each window in tokens, see `spans.best_spans`."""
+        from nlpkit.tasks.question_answering import spans
+
+        return spans.best_spans(
+            logits, batch["passage"], batch["cls"], count=self._depth, longest=self.max_answer_length
+        )
+
+    def keep(self, reduced: Mapping[str, torch.Tensor]) -> np.ndarray:
+        """The same as `spans.SPAN`, shape (rows, 1 + n)."""
+        from nlpkit.tasks.question_answering import spans
+
+        return spans.as_array(reduced, count=self._depth)
+
+    # --- learning from a teacher ---
+
+    def soft_loss(
+        self, student: torch.Tensor, teacher: torch.Tensor, batch: Mapping[str, torch.Tensor], temperature: float
+    ) -> torch.Tensor:
+        """T^2 KL of where an answer starts, and of where it ends, over the tokens of each row."""
+        from nlpkit.tasks import soft_losses
+
+        tokens = batch["attention_mask"].bool()[:, None].expand(-1, 2, -1).flatten(0, 1)
+        own, taught = (logits.transpose(1, 2).flatten(0, 1) for logits in (student, teacher))
+        return soft_losses.soft_targets(own, taught, temperature, tokens)
+
+    def soft_entries(self, batch: Mapping[str, torch.Tensor]) -> int:
+        return 2 * len(batch["input_ids"])
+
+    changeable: ClassVar[tuple[str, ...]] = ("question",)
+
+    def without_label(self, example: Mapping[str, Any]) -> dict[str, Any]:
+        start, end = windows.UNKNOWN
+        return {**example, "id": "", "answers": [], "start": start, "end": end}
+
+    @property
+    def _depth(self) -> int:
+        """Spans that are weighed against one another."""
+        return max(N_BEST, self.n_best or 0)
+
+    # --- judging and answering ---
+
+    def pool(self, outputs: np.ndarray, features: Mapping[str, Sequence[Any]]) -> list[np.ndarray]:
+        """No answer and the best spans of each example in characters, see `spans.merged`."""
+        from nlpkit.tasks.question_answering import spans
+
+        return spans.merged(outputs, np.asarray(features["example"]), features["offsets"], count=self._depth)
+
+    def _best(self, outputs: Sequence[np.ndarray], examples: Dataset) -> tuple[list[str], np.ndarray]:
+        """The best answer to each question, "" where no span is left, and how far no answer is above it."""
+        from nlpkit.tasks.question_answering import spans
+
+        answers = [
+            context[found["start"][1] : found["end"][1]] if len(found) > 1 else ""
+            for found, context in zip(outputs, examples["context"][:], strict=True)
+        ]
+        return answers, np.array([spans.null_margin(found) for found in outputs])
+
+    def calibrate(self, outputs: Sequence[np.ndarray], examples: Dataset) -> None:
+        """Set the threshold to that of the best F1, where there are questions without an answer."""
+        from nlpkit.metrics import squad as metrics
+
+        golds = examples["answers"][:]
+        has_answer = np.array([len(wanted) > 0 for wanted in golds])
+        if self.null_threshold is None:
+            return
+        if has_answer.all():
+            reporting.current().warn("validation has no unanswerable question: the threshold for no answer stays at 0")
+            return
+        answers, margins = self._best(outputs, examples)
+        scores = np.array([metrics.match_2(answer, wanted).f1 for answer, wanted in zip(answers, golds, strict=True)])
+        best = metrics.best_threshold(scores, margins, has_answer, answers)
+        self.null_threshold = metrics.separating(margins, best.answered)
+
+    def score(self, outputs: Sequence[np.ndarray], examples: Dataset) -> dict[str, float]:
+        """In percent, the figures of SQuAD 2.0 where there are, or may be, questions without an answer, else of 1.1."""
+        from nlpkit.metrics import computed
+        from nlpkit.metrics import squad as metrics
+
+        answers, margins = self._best(outputs, examples)
+        golds = examples["answers"][:]
+        if self.null_threshold is None and all(golds):
+            return computed(metrics.SquadScores, predictions=answers, references=golds)
+        predictions = [{"text": text, "no_answer": margin} for text, margin in zip(answers, margins, strict=True)]
+        threshold = float("inf") if self.null_threshold is None else self.null_threshold
+        return computed(metrics.Squad2Scores, predictions=predictions, references=golds, threshold=threshold)
+
+    def metric_names(self, examples: Dataset) -> Collection[str]:
+        from nlpkit.tasks.question_answering.spans import SPAN
+
+        return self.score([np.zeros(1, SPAN)] * len(examples), examples)
+
+    def details(self, outputs: Sequence[np.ndarray], examples: Dataset) -> dict[str, Any]:
+        """F1 and exact match, in percent, by question word and by words of the first gold answer."""
+        from nlpkit.tasks.question_answering.lexical_reader import kind_of
+
+        groups: dict[str, dict[str, list[Any]]] = {
+            "by_question_word": defaultdict(list),
+            "by_answer_length": defaultdict(list),
+        }
+        for question, golds, match in zip(
+            examples["question"][:], examples["answers"][:], self._matches(outputs, examples), strict=True
+        ):
+            groups["by_question_word"][kind_of(question)].append(match)
+            groups["by_answer_length"][_length_group(golds)].append(match)
+        return {
+            name: {
+                group: {"exact": 100 * exact, "f1": 100 * f1, "questions": len(found[group])}
+                for group in sorted(found, key=lambda group: -len(found[group]))
+                for exact, f1 in [np.mean(found[group], axis=0).tolist()]
+            }
+            for name, found in groups.items()
+        }
+
+    def _matches(self, outputs: Sequence[np.ndarray], examples: Dataset) -> list[Any]:
+        """How well the answer given to each question fits, at the threshold."""
+        from nlpkit.metrics import squad as metrics
+
+        answers, margins = self._best(outputs, examples)
+        golds = examples["answers"][:]
+        match = metrics.match_1 if self.null_threshold is None and all(golds) else metrics.match_2
+        given = ["" if self._refused(margin) else answer for answer, margin in zip(answers, margins, strict=True)]
+        return [match(answer, wanted) for answer, wanted in zip(given, golds, strict=True)]
+
+    def _refused(self, margin: float) -> bool:
+        return self.null_threshold is not None and margin > self.null_threshold
+
+    def detail_tables(self, split: str, details: Mapping[str, Any]) -> list[Table]:
+        if not self.breakdown:
+            return []
+        return [
+            Table(
+                f"{split}, {name.replace('_', ' ')}",
+                ["", "questions", "f1", "exact"],
+                [[group, found["questions"], found["f1"], found["exact"]] for group, found in groups.items()],
+            )
+            for name, groups in details.items()
+        ]
+
+    def decode(self, outputs: Sequence[np.ndarray], inputs: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+        """Answers as they stand in the context.
+
+        `prediction` is "" for no answer, `start` and `end` are characters of the context (None then), `score` is the
+        share of the answer in a softmax over the best spans and no answer, `null_margin` how far the score of no answer
+        is above that of the best span (what --null-threshold is compared with), and `n_best` lists the answer given and
+        the next best, no answer among them where the model may give it.
+        """
+        from nlpkit.tasks.question_answering import spans
+
+        count = self.n_best or ANSWERS_GIVEN
+        answers = []
+        for found, shares, example in zip(outputs, spans.probabilities(outputs), inputs, strict=True):
+            margin = spans.null_margin(found)
+            null, *listed = [
+                _answer(example["context"], span, share)
+                for span, share in zip(found[: count + 1].tolist(), map(exact, shares[: count + 1]), strict=True)
+            ]
+            best = null if self._refused(margin) or not listed else listed[0]
+            if self.null_threshold is not None:
+                listed = sorted([null, *listed], key=itemgetter("score"), reverse=True)
+            # by the tuned threshold the answer given need not be the one with the best score
+            listed = [best, *(other for other in listed if other is not best)]
+            answers.append(
+                {
+                    "prediction": best["text"],
+                    "score": best["score"],
+                    "start": best["start"],
+                    "end": best["end"],
+                    "null_margin": exact(margin) if np.isfinite(margin) else None,
+                    "n_best": listed[:count],
+                }
+            )
+        return answers
+
+    def no_answer(self) -> dict[str, Any]:
+        return {**super().no_answer(), **dict.fromkeys(("start", "end", "null_margin", "n_best"))}
+
+    def answer_tables(self, rows: Sequence[Mapping[str, Any]], answers: Sequence[Mapping[str, Any]]) -> list[Table]:
+        """The answer to each question in its surroundings; with --n-best a table a question."""
+        header = ["answer", "score", "start", "end", "in"]
+        if self.n_best is None:
+            body = [
+                [row[self.question], *_shown_answer({**answer, "text": answer["prediction"]}, row[self.context])]
+                for row, answer in zip(rows, answers, strict=True)
+            ]
+            return [Table("answers", ["question", *header], body)]
+        return [
+            Table(
+                row[self.question],
+                ["rank", *header],
+                [
+                    [rank, *_shown_answer(entry, row[self.context])]
+                    for rank, entry in enumerate(answer.get("n_best") or [{**answer, "text": None}], start=1)
+                ],
+            )
+            for row, answer in zip(rows, answers, strict=True)
+        ]
+
+    @classmethod
+    def example_call(cls, folder: Path) -> str:
+        return f'nlpkit predict {typed(folder)} --question "..." --context "..."'
+
+    def mistakes(self, outputs: Sequence[np.ndarray], examples: Dataset) -> list[dict[str, Any]]:
+        """Answers that are not exactly a gold one, the most confident first."""
+        answers = self.decode(outputs, _contexts(examples))
+        matches = self._matches(outputs, examples)
+        wrong = [i for i, match in enumerate(matches) if not match.exact]
+        found = []
+        for i in sorted(wrong, key=lambda i: -answers[i]["score"]):
+            example = examples[i]
+            found.append(
+                {
+                    "id": example["id"],
+                    "question": example["question"],
+                    "answers": example["answers"],
+                    "prediction": answers[i]["prediction"],
+                    "score": answers[i]["score"],
+                    "f1": round(matches[i].f1, 4),
+                    "start": answers[i]["start"],
+                    "end": answers[i]["end"],
+                    "where": example["where"],
+                }
+            )
+        return found
+
+    def plots(self, outputs: Mapping[str, Sequence[np.ndarray]], examples: Mapping[str, Dataset]) -> dict[str, Plot]:
+        from nlpkit.runs import plots
+        from nlpkit.tasks.question_answering import spans
+
+        judged = next((split for split in ("test", "validation") if split in outputs), None)
+        if judged is None:
+            return {}
+        drawn: dict[str, Plot] = {}
+        exact = np.array([match.exact > 0 for match in self._matches(outputs[judged], examples[judged])])
+        scores = np.array([answer["score"] for answer in self.decode(outputs[judged], _contexts(examples[judged]))])
+        groups = {"exact": scores[exact], "not exact": scores[~exact]}
+        drawn["answer_scores"] = plots.histograms({k: v for k, v in groups.items() if len(v)}, "score of the answer")
+        if self.null_threshold is not None:
+            margins = np.array([spans.null_margin(found) for found in outputs[judged]])
+            none = np.asarray(examples[judged]["start"][:]) == windows.UNANSWERABLE[0]
+            sides = {"answerable": margins[~none], "unanswerable": margins[none]}
+            sides = {name: values[np.isfinite(values)] for name, values in sides.items()}
+            drawn["null_margins"] = plots.histograms(
+                {name: values for name, values in sides.items() if len(values)},
+                f"score of no answer less that of the best (threshold {self.null_threshold:.2f})",
+            )
+        return drawn
+
+    def baseline(self, examples: Mapping[str, Dataset], seed: int) -> tuple[str, dict[str, list[np.ndarray]]]:
+        """The sentence with most of the question's rare words, and in it what such questions usually ask for."""
+        from nlpkit.tasks.question_answering.lexical_reader import LexicalReader
+
+        train = examples["train"]
+        reader = LexicalReader(train["question"][:], train["context"][:], train["answers"][:])
+        threshold = self.null_threshold or 0.0
+        outputs = {
+            split: [
+                reader.spans(question, context, threshold)
+                for question, context in zip(rows["question"][:], rows["context"][:], strict=True)
+            ]
+            for split, rows in examples.items()
+        }
+        return "word overlap + answer type", outputs
+
+
+class _Collator:
+    """Pads features, and moves what they say of positions along where padding goes to the left."""
+
+    def __init__(self, pad: PaddingCollator) -> None:
+        self.pad = pad
+
+    def __call__(self, features: list[dict[str, Any]]) -> dict[str, torch.Tensor]:
+        import torch
+
+        batch = self.pad(features)
+        lengths = batch["attention_mask"].sum(1)
+        moved = batch["input_ids"].shape[1] - lengths if self.pad.left else torch.zeros_like(lengths)
+        batch["passage"] = torch.tensor(np.array([feature["passage"] for feature in features])).long()
+        batch["passage"] += moved[:, None]
+        batch["cls"] = torch.tensor([feature["cls"] for feature in features]) + moved
+        if "labels" in batch:
+            labels = batch["labels"].long()
+            batch["labels"] = torch.where(labels == windows.IGNORED, labels, labels + moved[:, None])
+        return batch
+
+
+def _require_stride(stride: int, max_length: int) -> None:
+    if stride >= max_length:
+        raise UserError(
+            f"--doc-stride {stride}: windows of {max_length} tokens cannot share that many",
+            "Lower it, or raise --max-length.",
+        )
+
+
+def _column(columns: Sequence[str], named: str | None, known: str | None, names: Sequence[str], what: str) -> str:
+    """The column that was named, the known one, or the first that is called like one.
+
+    Raises:
+        UserError: the column that was named does not exist, or none fits.
+    """
+    flag = f"--{what}-column"
+    if named:
+        return column_names.require(named, columns, what)
+    if known in columns:
+        return str(known)
+    found = column_names.guess(columns, names)
+    if found is None:
+        raise UserError(
+            f"no column looks like the {what}; the columns are {', '.join(columns)}",
+            f"Name it with {flag}. {layouts.known('questions')}",
+        )
+    if found != names[0]:
+        reporting.current().note(f"{what}: column '{found}' (guessed; {flag})")
+    return found
+
+
+def _contexts(examples: Dataset) -> list[dict[str, Any]]:
+    """What `decode` needs of examples; one by one a data set gives them slowly."""
+    return [{"context": context} for context in examples["context"][:]]
+
+
+def _cells(rows: Dataset, column: str | None) -> list[Any]:
+    return rows[column][:] if column in rows.column_names else [None] * len(rows)
+
+
+def _read_text(path: Path, encoding: str) -> str:
+    """A text file as it is, line ends included, so that characters are counted as in the file."""
+    from nlpkit.data import readers
+
+    source = readers.Input.of(path, readers.Reading("txt", encoding))
+    text = source.whole()
+    if not text.strip():
+        raise UserError(f"--context-file {path}: the file holds no text")
+    return text
+
+
+def _length_group(golds: Sequence[str]) -> str:
+    if not golds:
+        return "no answer"
+    words = len(golds[0].split())
+    return next(
+        (name for most, name in ((1, "1 word"), (3, "2-3 words"), (7, "4-7 words")) if words <= most), "8+ words"
+    )
+
+
+def _answer(context: str, span: tuple[int, int, float], share: float) -> dict[str, Any]:
+    start, end, _ = span
+    if start < 0:
+        return {"text": "", "score": share, "start": None, "end": None}
+    return {"text": context[start:end], "score": share, "start": start, "end": end}
+
+
+def _shown_answer(answer: Mapping[str, Any], context: str) -> list[Any]:
+    """Cells of the printed table: answer, score, start, end, and the answer between its neighbours."""
+    if answer.get("error"):
+        return [answer["error"], None, None, None, None]
+    start, end = answer["start"], answer["end"]
+    if start is None:
+        return ["(no answer)", answer["score"], None, None, None]
+    left = ("…" if start > EXCERPT else "") + context[max(start - EXCERPT, 0) : start]
+    right = context[end : end + EXCERPT] + ("…" if end + EXCERPT < len(context) else "")
+    around = " ".join(f"{left}{answer['text']}{right}".split())
+    return [" ".join(answer["text"].split()), answer["score"], start, end, around]

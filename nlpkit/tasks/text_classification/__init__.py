@@ -1,0 +1,1 @@
+"""Text classification: binary, multi-class, multi-label and regression."""

@@ -1,0 +1,1067 @@
+"""Text classification: binary, multi-class, multi-label and regression, each with single texts or pairs."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+import numpy as np
+from pydantic import field_validator
+
+from nlpkit import reporting
+from nlpkit.data import columns as column_names
+from nlpkit.data import labels as label_values
+from nlpkit.data import layouts, pieces, words
+from nlpkit.data.findings import SHOWN, Finding
+from nlpkit.data.glue import glue_task
+from nlpkit.data.labels import Labels, is_missing
+from nlpkit.data.sources import FILE, HIDDEN
+from nlpkit.errors import UserError
+from nlpkit.models import opening
+from nlpkit.nearby import expanded
+from nlpkit.options import ColumnOptions, Config, Names, Strings, TextColumnOptions, option
+from nlpkit.reporting import Table, counted
+from nlpkit.tasks import heads
+from nlpkit.tasks.contract import Task
+from nlpkit.tasks.heads import Head
+from nlpkit.tasks.options import LengthOptions, PerClassOptions, UnknownLabelOptions
+from nlpkit.tasks.outputs import exact
+from nlpkit.tasks.recorded import ClassificationRecord, TaskRecord
+from nlpkit.tasks.text_classification import label_cells, label_columns
+from nlpkit.tasks.text_classification.label_cells import Cells
+from nlpkit.tasks.text_classification.label_columns import NOT_PUBLIC, Places
+from nlpkit.tasks.text_classification.label_reader import LabelReader
+
+if TYPE_CHECKING:
+    import torch
+    from datasets import Dataset
+    from transformers import PreTrainedConfig
+
+    from nlpkit.data.sources import LoadedData
+    from nlpkit.options import TrainingOptions
+    from nlpkit.runs.plots import Plot
+    from nlpkit.tasks.options import TypedOptions
+
+HF_PROBLEM = {
+    "single-label": "single_label_classification",
+    "multi-label": "multi_label_classification",
+    "regression": "regression",
+}
+IGNORED = -100  # the label that losses leave out
+BASELINE_LABELS = 1_000
+SCORED = 50  # labels of which a mistake has the score
+PART = 2**22  # probabilities in memory at a time
+SHOWN_LABELS = 20  # rows of the label table
+
+
+class ClassificationOptions(LengthOptions, ColumnOptions):
+    """Options of the task itself: columns, labels, long texts."""
+
+    label_delimiter: str | None = option(
+        None, "Separator of several labels in one cell (makes it multi-label).", panel="Data", metavar="CHAR"
+    )
+    label_names: Names = option(
+        [],
+        "Names of labels that are numbers, or places in lists of 0 and 1: from 0.",
+        panel="Data",
+        metavar="NAME,NAME",
+    )
+    problem: Literal["auto", "binary", "multi-class", "multi-label", "regression"] = option(
+        "auto", "What the labels ask for.", panel="Task"
+    )
+    threshold: float = option(0.5, "Multi-label: probability from which a label is given.", panel="Task", gt=0, lt=1)
+    long_text: Literal["truncate", "head-tail", "windows"] = option(
+        "truncate",
+        "Longer texts: cut the end, keep a quarter head and the tail (Sun 2019), or pool windows.",
+        panel="Task",
+    )
+
+
+class LossOptions(Config):
+    """Options of training: the loss, and how often rare classes are seen."""
+
+    class_weights: str = option(
+        "none",
+        "Loss weight a class: none, balanced (n / (classes * count)), or a JSON file {label: weight}.",
+        panel="Task",
+    )
+    label_smoothing: float = option(0.0, "Share of the target spread over all classes.", panel="Task", ge=0, lt=1)
+    oversample: bool = option(False, "Draw rare classes as often as the most frequent one.", panel="Task")
+
+
+class ClassificationAnswerOptions(TextColumnOptions):
+    """Options of `predict`."""
+
+    text_pair: Strings = option([], "Second text of a pair, one for each TEXT (repeatable).", panel="Input")
+    all_scores: Literal["columns"] | bool = option(
+        False, "Give the score of every label: as one entry, or as columns, one for each label.", panel="Output"
+    )
+
+    @field_validator("all_scores", mode="before")
+    @classmethod
+    def _switch_or_columns(cls, value: Any) -> Any:
+        known = {"columns": "columns", "true": True, "false": False}
+        if str(value).lower() not in known:
+            raise ValueError("write it alone, or with columns behind it")
+        return known[str(value).lower()]
+
+
+class ClassificationJudgeOptions(UnknownLabelOptions, PerClassOptions, ColumnOptions):
+    """Options of `evaluate`."""
+
+
+class TextClassification(Task):
+    """See the module's docstring.
+
+    Args:
+        labels: the label scheme.
+        text: name of the text column in the user's rows.
+        pair: name of the second text's column, None for single texts.
+        label: name of the label column, None when the task came from a model without a record.
+        label_columns: names of the columns of 0 and 1, one for each label, in place of `label`.
+        threshold: multi-label decision threshold on the sigmoid.
+        max_length: tokens a feature.
+        long_text: what happens to texts beyond `max_length`.
+        metrics: names of the metrics that matter most, the main one first (GLUE sets them).
+    """
+
+    name: ClassVar[str] = "text-classification"
+    auto_class: ClassVar[str] = "AutoModelForSequenceClassification"
+    pipeline_tag: ClassVar[str | None] = "text-classification"
+    trained_by: ClassVar[str] = "finetune-cls"
+    reads: ClassVar[str] = "a text, or two, and a label"
+    data_options: ClassVar[type[Config]] = ClassificationOptions
+    predict_options: ClassVar[type[Config]] = ClassificationAnswerOptions
+    evaluate_options: ClassVar[type[Config]] = ClassificationJudgeOptions
+    column_options: ClassVar[type[Config]] = ColumnOptions
+    record_type: ClassVar[type[TaskRecord]] = ClassificationRecord
+
+    def __init__(
+        self,
+        labels: Labels,
+        *,
+        text: str = "text",
+        pair: str | None = None,
+        label: str | None = None,
+        label_columns: Sequence[str] = (),
+        threshold: float = 0.5,
+        max_length: int | None = None,
+        long_text: str = "truncate",
+        metrics: Sequence[str] = (),
+    ) -> None:
+        self.labels = labels
+        self.text, self.pair, self.label = text, pair, label
+        self.label_columns = list(label_columns)
+        # how the labels are written in the rows at hand; None until these are seen
+        self.cells: Cells | None = None
+        self.unknown_labels: Literal["error", "wrong", "skip"] | None = "skip"
+        self.labels_of = "the model"
+        # None: a model from elsewhere, which does not say whether it takes pairs
+        self.paired: bool | None = pair is not None
+        self.threshold = threshold
+        self.max_length = max_length
+        self.long_text = long_text
+        defaults = {
+            "single-label": ("accuracy", "f1_macro") if labels.size > 2 else ("accuracy", "f1"),
+            "multi-label": ("f1_micro", "f1_macro", "subset_accuracy"),
+            "regression": ("pearson", "spearman", "rmse"),
+        }[labels.problem]
+        self.main_metric = metrics[0] if metrics else defaults[0]
+        self.table_metrics = list(dict.fromkeys([*metrics, *defaults]))
+        self.class_weights: list[float] | None = None
+        self._weights: torch.Tensor | None = None  # the same, see `_weights_on`
+        self.label_smoothing = 0.0
+        self.all_scores: bool | str = True
+        self.per_class = False
+        self.numbered: list[str] = []  # names that numbers or places were given in training, in their order
+        self.declared = False  # whether the rows hold numbers of labels, and their column the names
+        if pair and long_text != "truncate":
+            raise UserError("--long-text head-tail and windows are for single texts; pairs are truncated")
+
+    # --- made from data, from a model folder ---
+
+    @classmethod
+    def from_data(cls, splits: Mapping[str, Dataset], options: Config) -> TextClassification:
+        asked = ClassificationOptions.of(options)
+        train = splits.get("train") or next(iter(splits.values()))
+        columns = [name for name in train.column_names if name not in HIDDEN]
+        glue = glue_task(getattr(options, "data", None), getattr(options, "data_config", None))
+        text, pair = _text_columns(columns, asked, glue.columns if glue else None, train)
+        places = label_columns.settle(train, asked, {text, pair})
+        declared = label_columns.class_names(train, places.column) if places.column else None
+        cells, labels = _scheme_of(train, splits, places, asked, declared)
+        task = cls(
+            labels,
+            text=text,
+            pair=pair,
+            label=places.column,
+            label_columns=places.columns,
+            threshold=asked.threshold,
+            max_length=asked.max_length,
+            long_text=asked.long_text,
+            metrics=glue.metrics if glue else (),
+        )
+        task.cells, task.labels_of = cells, "the train split"
+        task.numbered = list(asked.label_names)
+        task.declared = bool(declared or cells.names) and labels.problem != "regression"
+        return task
+
+    @classmethod
+    def from_model(cls, config: PreTrainedConfig, record: Mapping[str, Any] | None) -> TextClassification:
+        names = opening.label_names(config)
+        if record:
+            labels = Labels(record["problem"], list(record["labels"]), record.get("label_delimiter"))
+            columns = record["columns"]
+            task = cls(
+                labels,
+                text=columns["text"],
+                pair=columns["text_pair"],
+                label=columns["label"],
+                label_columns=columns.get("labels", ()),
+                threshold=record["threshold"],
+                max_length=record["max_length"],
+                long_text=record["long_text"],
+                metrics=record["metrics"],
+            )
+            task.training_length = record.get("training_length")
+            task.numbered = list(record.get("label_names", ()))
+            return task
+        by_transformers = {value: key for key, value in HF_PROBLEM.items()}
+        problem: Any = by_transformers.get(
+            config.problem_type or "", "regression" if config.num_labels == 1 else "single-label"
+        )
+        task = cls(Labels(problem, [] if problem == "regression" else names))
+        task.paired = None
+        return task
+
+    def record(self) -> dict[str, Any]:
+        return {
+            "name": self.name,
+            "problem": self.labels.problem,
+            "labels": self.labels.names,
+            "label_delimiter": self.labels.delimiter,
+            "label_names": self.numbered,
+            "columns": {"text": self.text, "text_pair": self.pair, "label": self.label, "labels": self.label_columns},
+            "threshold": self.threshold,
+            "max_length": self.max_length,
+            "training_length": self.training_length,
+            "long_text": self.long_text,
+            "metrics": [self.main_metric],
+        }
+
+    @classmethod
+    def suits(cls, row: Mapping[str, Any]) -> bool:
+        columns = list(row)
+        text = column_names.guess(columns, column_names.TEXT_NAMES) or column_names.guess_pair(columns)
+        label = column_names.guess(columns, column_names.LABEL_NAMES)
+        if text is None or label is None or isinstance(row[label], dict):
+            return False
+        parts = row[label] if isinstance(row[label], list) else []
+        return not any(isinstance(part, list | dict) for part in parts)
+
+    @property
+    def input_columns(self) -> list[str]:
+        return [self.text, self.pair] if self.pair else [self.text]
+
+    @property
+    def balance_column(self) -> str | None:
+        # lists and objects are not compared by what is in them
+        alike = self.cells is None or (self.cells.form == "one" and self.cells.naming is None)
+        return self.label if self.labels.problem == "single-label" and alike else None
+
+    def bind(self, columns: Sequence[str], options: Config, *, labelled: bool) -> None:
+        named = TextColumnOptions.of(options)
+        if self.paired is None:
+            self.text, self.pair = _text_columns(columns, named, None)
+        else:
+            self._bind_as_trained(columns, named)
+        if not labelled:
+            return
+        known = Places(self.label, self.label_columns)
+        places = label_columns.bind(columns, ColumnOptions.of(options), known, {self.text, self.pair})
+        self.label, self.label_columns, self.cells = places.column, list(places.columns), None
+
+    def _bind_as_trained(self, columns: Sequence[str], options: TextColumnOptions) -> None:
+        """A model trained on pairs is given pairs, one trained on single texts single texts."""
+        if options.text_pair_column and not self.paired:
+            raise UserError("this model was trained on single texts: leave out --text-pair-column")
+        text = options.text_column or (self.text if self.text in columns else None)
+        if not self.paired:
+            text = text or column_names.guess(columns, column_names.TEXT_NAMES)
+        pair = options.text_pair_column or (self.pair if self.pair in columns else None)
+        if self.paired and not (text and pair):
+            first, second = column_names.guess_pair(columns) or (None, None)
+            text, pair = text or first, pair or second
+        if text is None or (self.paired and (pair is None or pair == text)):
+            if not self.paired:
+                raise UserError(
+                    f"no column looks like text; the columns are {', '.join(columns)}", "Name it with --text-column."
+                )
+            raise UserError(
+                f"this model takes pairs; the columns are {', '.join(columns)}",
+                "Name both: --text-column and --text-pair-column.",
+            )
+        for flag, column, known in (
+            ("--text-column", text, (options.text_column, self.text)),
+            ("--text-pair-column", pair, (options.text_pair_column, self.pair)),
+        ):
+            if column and column not in known:
+                reporting.current().note(f"text: column '{column}' (guessed; {flag})")
+        self.text = column_names.require(text, columns, "text")
+        self.pair = column_names.require(pair, columns, "text pair") if self.paired and pair else None
+
+    def configure(self, options: Config) -> None:
+        if isinstance(options, ClassificationAnswerOptions):
+            self.all_scores = options.all_scores
+            if self.all_scores and self.labels.problem == "regression":
+                reporting.current().warn("--all-scores: this model gives a number, and has no labels with scores")
+        if isinstance(options, ClassificationJudgeOptions):
+            self.per_class = options.per_class
+            self.unknown_labels = options.unknown_labels
+
+    def typed_rows(self, options: TypedOptions) -> list[dict[str, Any]]:
+        """TEXT fills the first input column, --text-pair the second."""
+        texts, seconds = options.texts, ClassificationAnswerOptions.of(options).text_pair
+        paired = bool(self.pair or (seconds and self.paired is None))
+        if bool(seconds) != paired:
+            if paired:
+                raise UserError(f"this model takes pairs ({self.text}, {self.pair}): give a --text-pair for each TEXT")
+            raise UserError("this model takes single texts: leave out --text-pair")
+        if seconds and len(seconds) != len(texts):
+            raise UserError(f"{len(texts)} TEXT but {len(seconds)} --text-pair", "Give one for each TEXT.")
+        self.text, self.pair = "text", "text_pair" if paired else None
+        parts = [texts, seconds][: len(self.input_columns)]
+        return [dict(zip(self.input_columns, values, strict=True)) for values in zip(*parts, strict=True)]
+
+    def describe(self) -> str:
+        names = self.labels.names
+        shown = ", ".join(names[:6]) + (", ..." if len(names) > 6 else "")
+        return f"{self.name}, {self.labels.problem}" + (f", {len(names)} labels ({shown})" if names else "")
+
+    # --- rows -> examples -> features ---
+
+    def labelled(self, columns: Sequence[str]) -> bool:
+        return self._places.unsettled or self._places.stand_in(columns)
+
+    @property
+    def _places(self) -> Places:
+        return Places(self.label, self.label_columns)
+
+    def _settle_cells(self, origin: LoadedData, rows: Dataset) -> Cells:
+        """How labels are written in data that the labels do not come from: seen on all splits in hand.
+
+        Raises:
+            UserError: there are numbers for more or fewer labels than the model has, or columns for others.
+        """
+        kept = self.labels.names if self.labels.anonymous else ()
+        splits = [*origin.splits.values()] if FILE in rows.column_names else [rows]
+        labelled = [split for split in splits if self._places.stand_in(split.column_names)]
+        values = [self._places.cells(split, kept) for split in labelled]
+        everything = [value for found in values for value in found if value is not NOT_PUBLIC]
+        # classes may be numbers as well, whose decimal commas were read in training
+        numbers = all(label_values.as_number(name) is not None for name in self.labels.names)
+        if self.label_columns:
+            cells = label_cells.of_columns(everything, self.label_columns)
+        else:
+            cells = label_cells.survey(
+                everything,
+                self._places.shown,
+                delimiter=self.labels.delimiter,
+                numbers=numbers,
+                known=self.labels.names,
+            )
+        if kept and (pairs := self._places.taken_for(labelled, kept)):
+            said = f"the labels of {self.labels_of} have no names and are taken by their numbers ({pairs})"
+            cells = dataclasses.replace(cells, doubtful=(*cells.doubtful, said))
+        return label_columns.fitted(cells, self.labels, everything, self.numbered)
+
+    def examples(self, rows: Dataset, split: str, origin: LoadedData, findings: list[Finding] | None = None) -> Dataset:
+        from datasets import Dataset as ArrowDataset
+        from datasets import Features, List, Value
+
+        findings = findings if findings is not None else []
+        if self._places.unsettled:
+            raise UserError("the label column is not known", "Name it with --label-column.")
+        columns = [name for name in rows.column_names if name not in HIDDEN]
+        text_column, pair_column = (
+            column_names.require(name, columns, what, where=f"{split}: ") if name else ""
+            for name, what in ((self.text, "text"), (self.pair, "text pair"))
+        )
+        self._places.require(columns, where=f"{split}: ")
+        self.cells = self.cells or self._settle_cells(origin, rows)
+        texts = rows[text_column][:]
+        pairs = rows[pair_column][:] if pair_column else [None] * len(texts)
+        raw = self._places.cells(rows, self.labels.names if self.labels.anonymous else ())
+        reader = LabelReader(self.labels, self.cells, self._places.shown, hidden=self._are_hidden(raw, split))
+        places = origin.places(rows, split)
+        kept: dict[str, list[Any]] = {"text": [], "label": [], "where": []}
+        if pair_column:
+            kept["text_pair"] = []
+        for where, text, pair, label in zip(places, texts, pairs, raw, strict=True):
+            if is_missing(text) or (pair_column and is_missing(pair)):
+                empty = text_column if is_missing(text) else pair_column
+                reader.leave_out("empty-text", f"{where}: column '{empty}' is empty")
+                continue
+            try:
+                text = column_names.as_text(text, text_column)
+                pair = column_names.as_text(pair, pair_column) if pair_column else None
+            except ValueError as error:
+                reader.leave_out("unreadable-text", f"{where}: {error}")
+                continue
+            parsed = reader.read(label, where)
+            if parsed is None:
+                continue
+            kept["text"].append(text)
+            kept["label"].append(parsed)
+            kept["where"].append(where)
+            if pair_column:
+                kept["text_pair"].append(pair)
+        chosen, more = reader.settle(kept["label"], split, self.unknown_labels, self.labels_of)
+        findings += more
+        if len(chosen) < len(kept["label"]):
+            kept = {name: [values[i] for i in chosen] for name, values in kept.items()}
+        label_type = {"single-label": Value("int64"), "regression": Value("float32")}.get(
+            self.labels.problem, List(Value("float32"))
+        )
+        types = {name: Value("string") for name in kept} | {"label": label_type}
+        return ArrowDataset.from_dict(kept, features=Features(types))
+
+    def _are_hidden(self, raw: Sequence[Any], split: str) -> bool:
+        """Whether -1 in every row stands for a label that is not public, as in GLUE's test splits, and is no class."""
+        if split == "train" or (self.labels.problem != "regression" and not self.labels.unknown("-1")):
+            return False
+        return bool(raw) and all(label_values.as_number(label) == -1 for label in raw)
+
+    def inputs(self, row: Mapping[str, Any]) -> dict[str, Any]:
+        text = column_names.cell(row, self.text, column_names.TEXT_NAMES)
+        out = {"text": text}
+        if self.pair:
+            out["text_pair"] = column_names.cell(row, self.pair, ())
+        return out
+
+    def check(self, examples: Mapping[str, Dataset]) -> list[Finding]:
+        from nlpkit.data import checks, look_alikes
+
+        keyed = {split: self._keys(rows) for split, rows in examples.items()}
+        labels = {split: list(rows["label"][:]) for split, rows in examples.items()}
+        places = {split: rows["where"][:] for split, rows in examples.items()}
+        findings = checks.duplicates(keyed, labels, places) + checks.leakage(keyed, places)
+        if self.labels.problem != "regression":
+            names = self.labels.names
+            rows_a_label = sum(
+                (self._counts(np.asarray(found)) for found in labels.values() if found), np.zeros(1, int)
+            )
+            counts = dict(zip(names, rows_a_label.tolist(), strict=True))
+            findings += look_alikes.alike(names, counts, "labels") + look_alikes.several_in_one(names, counts)
+        if self.labels.problem == "single-label" and "train" in examples:
+            findings += checks.classes(self.labels.names, labels)
+        if self.labels.problem == "multi-label" and "train" in examples:
+            counts = np.asarray(labels["train"]).sum(axis=0)
+            never = [name for name, count in zip(self.labels.names, counts, strict=True) if count == 0]
+            if never:
+                lead = counted(len(never), "label never occurs", "labels never occur")
+                message = f"train: {lead}: {', '.join(never[:SHOWN])}"
+                findings.append(Finding("warning", "unused-label", message, len(never)))
+        if self.labels.problem == "regression" and "train" in examples and np.std(labels["train"]) == 0:
+            message = f"train: every target is {labels['train'][0]}: there is nothing to learn"
+            findings.append(Finding("error", "constant-target", message, len(labels["train"])))
+        return findings
+
+    def absent_labels(self, examples: Dataset) -> list[str]:
+        if self.labels.problem == "regression":
+            return []
+        counts = self._counts(np.asarray(examples["label"][:]))
+        return [name for name, count in zip(self.labels.names, counts, strict=False) if not count]
+
+    def tables(self, examples: Mapping[str, Dataset]) -> list[Table]:
+        """Rows a label and split; for numbers their mean and spread."""
+        gold = {split: np.asarray(rows["label"][:]) for split, rows in examples.items()}
+        if self.labels.problem == "regression":
+            rows: list[list[Any]] = [
+                [split, len(values), float(np.mean(values)), float(np.std(values))] for split, values in gold.items()
+            ]
+            return [Table("targets", ["split", "rows", "mean", "std"], rows)]
+        counts = {split: self._counts(values) for split, values in gold.items()}
+        body: list[list[Any]] = [
+            [label, *(int(found[i]) for found in counts.values())] for i, label in enumerate(self.labels.names)
+        ]
+        total: list[Any] = ["(rows)", *(len(values) for values in gold.values())]
+        shown = body[:SHOWN_LABELS]
+        if hidden := len(body) - len(shown):
+            shown.append([f"({hidden} more)", *(int(found[SHOWN_LABELS:].sum()) for found in counts.values())])
+        return [Table("labels", ["label", *counts], [*shown, total], whole=[*body, total])]
+
+    def _counts(self, gold: np.ndarray) -> np.ndarray:
+        """Rows a label, from ids (rows,) or indicators (rows, labels)."""
+        return gold.sum(axis=0).astype(int) if gold.ndim > 1 else np.bincount(gold, minlength=self.labels.size)
+
+    @property
+    def uncut(self) -> str:
+        """Windows, of single texts; training settles that."""
+        return "" if self.pair else "--long-text windows of training"
+
+    def length_findings(self, tokenizer: Any, examples: Mapping[str, Dataset]) -> list[Finding]:
+        from nlpkit.data import checks
+        from nlpkit.tasks import features
+
+        if self.max_length is None or self.long_text == "windows":
+            return []
+        samples = {split: rows[: features.LENGTH_SAMPLE] for split, rows in examples.items()}
+        lengths = {split: self.token_lengths(tokenizer, rows) for split, rows in samples.items()}
+        places = {split: rows["where"] for split, rows in samples.items()}
+        limits = dict.fromkeys(samples, self.max_length)
+        if "train" in limits:
+            limits["train"] = self.training_length or self.max_length
+        advice = {split: features.remedy(self, limit) for split, limit in limits.items()}
+        return checks.truncation(lengths, places, limits, advice)
+
+    def _keys(self, examples: Dataset) -> list[str]:
+        texts = examples["text"][:]
+        return [f"{a}\t{b}" for a, b in zip(texts, examples["text_pair"][:], strict=True)] if self.pair else list(texts)
+
+    def token_lengths(self, tokenizer: Any, examples: Mapping[str, Sequence[Any]]) -> list[int]:
+        special = tokenizer.num_special_tokens_to_add(pair=bool(self.pair))
+        columns = [pieces.counts(tokenizer, examples[name]) for name in ("text", *["text_pair"] * bool(self.pair))]
+        return [sum(found) + special for found in zip(*columns, strict=True)]
+
+    def features(self, tokenizer: Any, examples: Mapping[str, Sequence[Any]]) -> dict[str, list[Any]]:
+        texts = list(examples["text"])
+        if self.long_text == "windows" and self.max_length:
+            encoded, owner = self._windows(tokenizer, texts)
+        else:
+            texts = [self._readable(tokenizer, text) for text in texts]
+            if self.long_text == "head-tail" and self.max_length:
+                encoded = self._head_tail(tokenizer, texts)
+            else:
+                arguments = [texts]
+                if self.pair:
+                    arguments.append([self._readable(tokenizer, text) for text in examples["text_pair"]])
+                encoded = tokenizer(
+                    *arguments,
+                    truncation=self.max_length is not None,
+                    max_length=self.max_length,
+                    return_attention_mask=False,
+                )
+            owner = list(range(len(texts)))
+        out: dict[str, list[Any]] = {name: encoded[name] for name in ("input_ids", "token_type_ids") if name in encoded}
+        # one segment only: the model's own default of zeros is the same and needs no storage
+        if "token_type_ids" in out and not self.pair:
+            del out["token_type_ids"]
+        out["length"] = [len(ids) for ids in out["input_ids"]]
+        out["example"] = owner
+        if self.long_text != "windows":
+            out["lost"] = self._lost(tokenizer, examples, out["length"])
+        if "label" in examples:
+            out["labels"] = [examples["label"][i] for i in owner]
+        return out
+
+    def _readable(self, tokenizer: Any, text: str) -> str:
+        """What is read of a long text, and somewhat more: a tokenizer takes the memory of all that it is given."""
+        if self.max_length is None or len(text) <= pieces.PIECE:
+            return text
+        cut = pieces.ends if self.long_text == "head-tail" else pieces.beginning
+        return cut(tokenizer, text, self.max_length)
+
+    def _windows(self, tokenizer: Any, texts: Sequence[str]) -> tuple[dict[str, list[Any]], list[int]]:
+        """Windows of all texts, a quarter of each shared with the next, and the text of each."""
+        assert self.max_length is not None
+        room = self.max_length - tokenizer.num_special_tokens_to_add()
+        found: dict[int, list[list[int]]] = {i: [] for i in range(len(texts))}
+        short = [i for i, text in enumerate(texts) if len(text) <= pieces.PIECE]
+        if short:
+            encoded = tokenizer(
+                [texts[i] for i in short],
+                truncation=True,
+                max_length=self.max_length,
+                stride=room // 4,
+                return_overflowing_tokens=True,
+                return_attention_mask=False,
+            )
+            for i, ids in zip(encoded["overflow_to_sample_mapping"], encoded["input_ids"], strict=True):
+                found[short[i]].append(ids)
+        before, after = words.frame(tokenizer) if len(short) < len(texts) else ([], [])
+        for i in found.keys() - short:
+            (tokens,) = pieces.tokenized(tokenizer, [texts[i]], offsets=False)
+            last = max(len(tokens.ids) - room, 0)
+            for start in range(0, last + room - room // 4, room - room // 4):
+                found[i].append([*before, *tokens.ids[start : start + room].tolist(), *after])
+                if start >= last:
+                    break
+        owner = [i for i, rows in found.items() for _ in rows]
+        return {"input_ids": [ids for rows in found.values() for ids in rows]}, owner
+
+    def _lost(self, tokenizer: Any, examples: Mapping[str, Sequence[Any]], lengths: Sequence[int]) -> list[int]:
+        """Tokens of each text that were cut off; a text that fills its feature is tokenized again, whole.
+
+        What a tokenizer itself says of what it left out is wrong for pairs.
+        """
+        lost = [0] * len(lengths)
+        full = [i for i, length in enumerate(lengths) if self.max_length is not None and length >= self.max_length]
+        if full:
+            whole = {name: [examples[name][i] for i in full] for name in ("text", *["text_pair"] * bool(self.pair))}
+            for i, length in zip(full, self.token_lengths(tokenizer, whole), strict=True):
+                lost[i] = length - lengths[i]
+        return lost
+
+    def _head_tail(self, tokenizer: Any, texts: list[str]) -> dict[str, list[Any]]:
+        """Keep the first quarter and the end (Sun et al. 2019, https://arxiv.org/abs/1905.05583: 128 + 382 of 510).
+
+        Special tokens stand at both ends, so they stay.
+        """
+        assert self.max_length is not None
+        head = self.max_length // 4
+        tail = self.max_length - head
+        encoded = tokenizer(texts, truncation=False, verbose=False)["input_ids"]
+        return {"input_ids": [ids if len(ids) <= head + tail else ids[:head] + ids[-tail:] for ids in encoded]}
+
+    # --- the model ---
+
+    def model_arguments(self) -> dict[str, Any]:
+        names = self.labels.names or ["score"]
+        return {
+            "num_labels": self.labels.size,
+            "id2label": dict(enumerate(names)),
+            "label2id": {name: i for i, name in enumerate(names)},
+            "problem_type": HF_PROBLEM[self.labels.problem],
+        }
+
+    def tell_clients(self, config: PreTrainedConfig) -> None:
+        """CrossEncoder of sentence-transformers puts a sigmoid on one output and nothing on several, unless told.
+
+        Of classes it gives logits by its own convention, with `apply_softmax=True` their probabilities. The second
+        entry is the one that its versions before 4 read.
+        """
+        if self.paired:
+            function = "activation.Sigmoid" if self.labels.problem == "multi-label" else "linear.Identity"
+            entries: Any = config
+            entries.sentence_transformers = {"activation_fn": f"torch.nn.modules.{function}"}
+            entries.sbert_ce_default_activation_function = f"torch.nn.modules.{function}"
+
+    def take_head(self, trained: Task) -> Head:
+        assert isinstance(trained, TextClassification)
+        head = heads.fitted(self.labels.names, trained.labels.names, numbered=self.declared)
+        if head.names:
+            self.labels = dataclasses.replace(self.labels, names=head.names)
+        if head.kept and self.labels.problem != trained.labels.problem:
+            said = f"{head.said}; it was trained for {trained.labels.problem} and is for {self.labels.problem} now"
+            return dataclasses.replace(head, said=said)
+        return head
+
+    def prepare_loss(self, options: Config, train: Dataset) -> None:
+        """Set label smoothing and the loss weight of each class.
+
+        Balanced weights are scikit-learn's n / (classes * count), which keeps the mean weight of a training row at 1.
+
+        Raises:
+            UserError: the problem has no classes, or the weights file does not name exactly the classes.
+        """
+        asked = LossOptions.of(options)
+        self._weights = None
+        flags = {"--class-weights": asked.class_weights != "none", "--label-smoothing": asked.label_smoothing > 0}
+        for flag, given in flags.items():
+            if given and self.labels.problem != "single-label":
+                raise UserError(f"{flag} is for single-label classification, not for {self.labels.problem}")
+        self.label_smoothing = asked.label_smoothing
+        if asked.class_weights == "balanced":
+            counts = np.bincount(train["label"][:], minlength=self.labels.size)
+            self.class_weights = (counts.sum() / (self.labels.size * np.maximum(counts, 1))).tolist()
+        elif asked.class_weights != "none":
+            self.class_weights = _read_class_weights(asked.class_weights, self.labels.names)
+
+    def loss(self, logits: torch.Tensor, labels: torch.Tensor, items: torch.Tensor | int | None) -> torch.Tensor:
+        import torch.nn.functional as F
+
+        logits = logits.float()
+        if self.labels.problem == "single-label":
+            weight = self._weights_on(logits.device)
+            # the sum is over weighted rows, the division by plain rows: the mean weight of a row is 1 by construction
+            total = F.cross_entropy(
+                logits, labels, weight=weight, label_smoothing=self.label_smoothing, reduction="sum"
+            )
+        elif self.labels.problem == "multi-label":
+            known = labels != IGNORED
+            total = F.binary_cross_entropy_with_logits(
+                logits, labels.to(logits.dtype), weight=known.to(logits.dtype), reduction="sum"
+            )
+        else:
+            known = labels != IGNORED
+            total = (F.mse_loss(logits.squeeze(-1), labels.to(logits.dtype), reduction="none") * known).sum()
+        return total / ((labels != IGNORED).sum().clamp(min=1) if items is None else items)
+
+    def _weights_on(self, device: torch.device) -> torch.Tensor | None:
+        """Class weights on the device, copied there once: each copy waits for it."""
+        import torch
+
+        if self.class_weights and (self._weights is None or self._weights.device != device):
+            self._weights = torch.tensor(self.class_weights, device=device)
+        return self._weights
+
+    # --- learning from a teacher ---
+
+    one_answer_a_row: ClassVar[bool] = True
+
+    def soft_loss(
+        self, student: torch.Tensor, teacher: torch.Tensor, batch: Mapping[str, torch.Tensor], temperature: float
+    ) -> torch.Tensor:
+        """T^2 KL a row, or of each label of a row where there may be several; of scores the squared difference."""
+        from nlpkit.tasks import soft_losses
+
+        if self.labels.problem == "regression":
+            return (student.float() - teacher.float()).square().flatten()
+        if self.labels.problem == "multi-label":
+            return soft_losses.soft_labels(student, teacher, temperature).flatten()
+        return soft_losses.soft_targets(student, teacher, temperature)
+
+    def soft_entries(self, batch: Mapping[str, torch.Tensor]) -> int:
+        return len(batch["input_ids"]) * (self.labels.size if self.labels.problem == "multi-label" else 1)
+
+    changeable: ClassVar[tuple[str, ...]] = ("text", "text_pair")
+
+    def without_label(self, example: Mapping[str, Any]) -> dict[str, Any]:
+        label = [float(IGNORED)] * self.labels.size if self.labels.problem == "multi-label" else IGNORED
+        return {**example, "label": label}
+
+    # --- judging and answering ---
+
+    def pool(self, outputs: np.ndarray, features: Mapping[str, Sequence[Any]]) -> np.ndarray:
+        """Mean of the logits over the windows of an example."""
+        example = np.asarray(features["example"])
+        if len(example) == 0:
+            return outputs
+        count = np.bincount(example)
+        if len(count) == len(example):  # one window each
+            return outputs
+        total = np.zeros((len(count), outputs.shape[1]), dtype=np.float64)
+        np.add.at(total, example, outputs)
+        return total / count[:, None]
+
+    def numbers(self, examples: Mapping[str, Sequence[Any]] | Dataset) -> int:
+        return len(examples["text"]) * self.labels.size
+
+    @property
+    def answer_size(self) -> int:
+        return self.labels.size if self.all_scores else 1
+
+    def probabilities(self, outputs: np.ndarray) -> np.ndarray:
+        """Softmax over classes, or a sigmoid for each label; shape (examples, classes)."""
+        from scipy.special import expit, softmax
+
+        wide = outputs.astype(np.float64)
+        return softmax(wide, axis=1) if self.labels.problem == "single-label" else expit(wide)
+
+    def _certainty(self, outputs: np.ndarray) -> np.ndarray:
+        """The probability of the likeliest label of each row, shape (examples,)."""
+        return np.concatenate([self.probabilities(part).max(axis=1) for part in _parts(outputs)])
+
+    def predicted(self, outputs: np.ndarray) -> np.ndarray:
+        """Class ids (n,), indicator rows (n, classes) or numbers (n,)."""
+        if self.labels.problem == "single-label":
+            return outputs.argmax(axis=1)
+        if self.labels.problem == "multi-label":
+            return np.concatenate([self.probabilities(part) >= self.threshold for part in _parts(outputs)]).astype(
+                np.int64
+            )
+        return outputs[:, 0].astype(np.float64)
+
+    def score(self, outputs: np.ndarray, examples: Dataset) -> dict[str, float]:
+        from nlpkit.metrics import classification as metrics
+
+        predicted, gold = self._against(outputs, examples)
+        if self.labels.problem == "single-label" and self.labels.size == 2:
+            # the figures of two classes stay what they are: an unknown label counts as the class that is not predicted
+            gold = np.where(gold == self.labels.size, 1 - predicted, gold)
+        return metrics.compute(self.labels.problem, predicted, gold, outputs)
+
+    def _against(self, outputs: np.ndarray, examples: Dataset) -> tuple[np.ndarray, np.ndarray]:
+        """Predictions and labels; a label that the model does not have is one more class, which it never gives."""
+        predicted, gold = self.predicted(outputs), np.asarray(examples["label"][:])
+        if gold.ndim > 1 and gold.shape[1] > self.labels.size:
+            predicted = np.pad(predicted, ((0, 0), (0, 1)))
+        return predicted, gold
+
+    @property
+    def metric_notes(self) -> Mapping[str, str]:
+        """Of two classes precision, recall and F1 are of the second one."""
+        if self.labels.problem != "single-label" or self.labels.size != 2:
+            return {}
+        return dict.fromkeys(("precision", "recall", "f1"), f"of the label '{self.labels.names[1]}'")
+
+    def metric_names(self, examples: Dataset) -> Collection[str]:
+        outputs = np.random.default_rng(0).normal(size=(len(examples), self.labels.size))
+        return self.score(outputs, examples)
+
+    def detail_tables(self, split: str, details: Mapping[str, Any]) -> list[Table]:
+        if not self.per_class or "per_class" not in details:
+            return []
+        lines = [[label, *values.values()] for label, values in details["per_class"].items()]
+        return [Table(f"{split}, by label", ["label", "precision", "recall", "f1", "support"], lines)]
+
+    def details(self, outputs: np.ndarray, examples: Dataset) -> dict[str, Any]:
+        if self.labels.problem == "regression":
+            return {}
+        from nlpkit.metrics import classification as metrics
+
+        return {"per_class": metrics.per_class(*self._against(outputs, examples), self.labels.names)}
+
+    def decode(self, outputs: np.ndarray, inputs: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+        if self.labels.problem == "regression":
+            return [{"prediction": exact(value), "score": None} for value in outputs[:, 0]]
+        names = range(self.labels.size) if self.all_scores else None
+        answers = [self._answer(row, names) for part in _parts(outputs) for row in self.probabilities(part)]
+        for answer in answers if self.all_scores == "columns" else ():
+            answer.update(self._given(answer.pop("scores")))
+        return answers
+
+    def _answer(self, row: np.ndarray, scored: Iterable[int] | None) -> dict[str, Any]:
+        """The answer that probabilities stand for, with those of the labels `scored`."""
+        names = self.labels.names
+        if self.labels.problem == "single-label":
+            best = int(row.argmax())
+            answer: dict[str, Any] = {"prediction": names[best], "score": exact(row[best])}
+        else:
+            chosen = [names[i] for i in np.flatnonzero(row >= self.threshold).tolist()]
+            answer = {"prediction": chosen, "score": exact(row.max())}
+        if scored is not None:
+            answer["scores"] = {names[i]: exact(row[i]) for i in scored}
+        return answer
+
+    def _given(self, scores: Mapping[str, float | None]) -> dict[str, Any]:
+        """The scores of all labels as an answer has them: not at all, as one entry, or as one for each label."""
+        if self.all_scores == "columns":
+            return {f"score_{name}": score for name, score in scores.items()}
+        return {"scores": dict(scores)} if self.all_scores else {}
+
+    def no_answer(self) -> dict[str, Any]:
+        names = self._given(dict.fromkeys(self.labels.names)) if self.labels.problem != "regression" else {}
+        return {**super().no_answer(), **dict.fromkeys(names)}
+
+    def answer_tables(self, rows: Sequence[Mapping[str, Any]], answers: Sequence[Mapping[str, Any]]) -> list[Table]:
+        """With --all-scores a column for each label."""
+        (table,) = super().answer_tables(rows, answers)
+        names = self.labels.names if self.all_scores and self.labels.problem != "regression" else []
+        given = [answer.get("scores") or {name: answer.get(f"score_{name}") for name in names} for answer in answers]
+        if (more := len(names) - SHOWN_LABELS) > 0:
+            best = {name: max(scores[name] or 0 for scores in given) for name in names}
+            names = sorted(names, key=lambda name: -best[name])[:SHOWN_LABELS]
+            reporting.current().note(f"the {SHOWN_LABELS} likeliest labels are shown, {more:,} more with --json")
+        body = [[*line, *(scores[name] for name in names)] for line, scores in zip(table.rows, given, strict=True)]
+        return [Table(table.title, [*table.header, *names], body)]
+
+    def mistakes(self, outputs: np.ndarray, examples: Dataset) -> list[dict[str, Any]]:
+        gold = np.asarray(examples["label"][:])
+        if self.labels.problem == "single-label":
+            wrong = np.flatnonzero(outputs.argmax(axis=1) != gold)
+            confidence = self._certainty(outputs)
+        elif self.labels.problem == "multi-label":
+            wrong = np.flatnonzero((self.predicted(outputs) != gold).any(axis=1))
+            confidence = np.abs(self.probabilities(outputs) - gold).max(axis=1)
+        else:
+            wrong = np.arange(len(gold))
+            confidence = np.abs(outputs[:, 0] - gold)
+        order = wrong[np.argsort(-confidence[wrong], kind="stable")]
+        found = []
+        for i in order.tolist():
+            example = examples[i]
+            entry = {"text": example["text"], "label": self._label_text(example["label"]), **self._judged(outputs[i])}
+            if self.pair:
+                entry["text_pair"] = example["text_pair"]
+            found.append({**entry, "where": example["where"]})
+        return found
+
+    def _judged(self, output: np.ndarray) -> dict[str, Any]:
+        """The answer of an output, with the scores of the likeliest labels."""
+        if self.labels.problem == "regression":
+            return self.decode(output[None], [{}])[0]
+        (row,) = self.probabilities(output[None])
+        return self._answer(row, np.sort(np.argsort(-row, kind="stable")[:SCORED]).tolist())
+
+    def _label_text(self, label: Any) -> Any:
+        if self.labels.problem == "single-label":
+            return self.labels.names[label]
+        if self.labels.problem == "multi-label":
+            return [name for name, on in zip(self.labels.names, label, strict=True) if on]
+        return label
+
+    def plots(self, outputs: Mapping[str, np.ndarray], examples: Mapping[str, Dataset]) -> dict[str, Plot]:
+        from nlpkit.runs import plots
+
+        judged = next((split for split in ("test", "validation") if split in outputs), None)
+        drawn: dict[str, Plot] = {}
+        if self.labels.problem == "regression":
+            values = {split: np.asarray(rows["label"][:]) for split, rows in examples.items()}
+            drawn["label_distribution"] = plots.histograms(values, self.label or "score")
+            if judged:
+                drawn["predicted_over_gold"] = plots.scatter(values[judged], outputs[judged][:, 0], judged)
+            return drawn
+        counts, what = {}, "rows" if self.labels.problem == "single-label" else "labels given"
+        for split, rows in examples.items():
+            counts[split] = self._counts(np.asarray(rows["label"][:]))
+        drawn["label_distribution"] = plots.grouped_bars(self.labels.names, counts, f"share of {what}")
+        if judged and self.labels.problem == "single-label":
+            from nlpkit.metrics import classification as metrics
+
+            gold = np.asarray(examples[judged]["label"][:])
+            names, matrix = metrics.confusion(gold, self.predicted(outputs[judged]), self.labels.names)
+            drawn["confusion_matrix"] = plots.confusion(matrix, names, judged)
+        return drawn
+
+    def require_baseline(self) -> None:
+        if self.labels.size > BASELINE_LABELS:
+            raise UserError(
+                f"--baseline: TF-IDF with a linear model has a weight for each label and each pair of words, which for "
+                f"{self.labels.size:,} labels takes too much memory (at most {BASELINE_LABELS:,})",
+                "Leave out --baseline.",
+            )
+
+    def baseline(self, examples: Mapping[str, Dataset], seed: int) -> tuple[str, dict[str, np.ndarray]]:
+        """TF-IDF of words and word pairs with a linear model (logistic regression, ridge for regression)."""
+        from sklearn.feature_extraction.text import TfidfVectorizer
+        from sklearn.linear_model import LogisticRegression, Ridge
+        from sklearn.multiclass import OneVsRestClassifier
+        from sklearn.pipeline import make_pipeline
+
+        linear: Any = LogisticRegression(max_iter=1000, C=10.0, random_state=seed)
+        if self.labels.problem == "regression":
+            linear = Ridge(random_state=seed)
+        elif self.labels.problem == "multi-label":
+            linear = OneVsRestClassifier(linear)
+        pipeline = make_pipeline(TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, token_pattern=r"\S+"), linear)
+        train = examples["train"]
+        gold = np.asarray(train["label"][:])
+        pipeline.fit(self._keys(train), gold.astype(np.int64) if self.labels.problem == "multi-label" else gold)
+        outputs = {}
+        for split, rows in examples.items():
+            texts = self._keys(rows)
+            if self.labels.problem == "regression":
+                outputs[split] = pipeline.predict(texts)[:, None]
+                continue
+            found = np.clip(pipeline.predict_proba(texts), 1e-7, 1 - 1e-7)
+            full = np.full((len(texts), self.labels.size), 1e-7)
+            full[:, pipeline.classes_] = found  # a class that train lacks has no column
+            # outputs are logits everywhere: softmax(log p) = p, sigmoid(logit p) = p
+            outputs[split] = np.log(full) if self.labels.problem == "single-label" else np.log(full / (1 - full))
+        return "TF-IDF + linear", outputs
+
+    def training_rows(self, examples: Dataset, options: TrainingOptions) -> np.ndarray | None:
+        return self.oversample(examples, options.seed) if LossOptions.of(options).oversample else None
+
+    def oversample(self, examples: Dataset, seed: int) -> np.ndarray:
+        """Example indices in which rare labels are as frequent as the most frequent.
+
+        Raises:
+            UserError: the rows have no single label each.
+        """
+        if self.labels.problem != "single-label":
+            raise UserError(f"--oversample is for single-label classification, not for {self.labels.problem}")
+        gold = np.asarray(examples["label"][:])
+        generator = np.random.default_rng(seed)
+        most = np.bincount(gold).max()
+        chosen = [np.arange(len(gold))]
+        for label in np.unique(gold):
+            rows = np.flatnonzero(gold == label)
+            chosen.append(generator.choice(rows, size=most - len(rows), replace=most - len(rows) > len(rows)))
+        return np.concatenate(chosen)
+
+
+def _text_columns(
+    columns: Sequence[str],
+    options: TextColumnOptions,
+    known: tuple[str, str | None] | None,
+    rows: Dataset | None = None,
+) -> tuple[str, str | None]:
+    reporter = reporting.current()
+    named = options.text_column
+    if named:
+        second = options.text_pair_column
+        first = column_names.require(named, columns, "text")
+        return first, column_names.require(second, columns, "text pair") if second else None
+    if known:
+        return known
+    text: str | None
+    found = column_names.guess_pair(columns)
+    pair: str | None = None
+    if options.text_pair_column:
+        pair = column_names.require(options.text_pair_column, columns, "text pair")
+        others = [name for name in columns if name != pair]
+        text = found[0] if found and found[1] == pair else column_names.guess(others, column_names.TEXT_NAMES)
+    elif found:
+        reporter.note(f"text pair: columns '{found[0]}' and '{found[1]}' (guessed; --text-column, --text-pair-column)")
+        return found
+    else:
+        text = column_names.guess(columns, column_names.TEXT_NAMES)
+    if text is None:
+        longest = column_names.wordiest(rows, columns) if rows is not None else None
+        way = f"Name it: --text-column '{longest}' has the longest texts." if longest else "Name it with --text-column."
+        raise UserError(
+            f"no column looks like text; the columns are {', '.join(columns)}", f"{way} {layouts.known('texts')}"
+        )
+    reporter.note(f"text: column '{text}' (guessed; --text-column)")
+    return text, pair
+
+
+def _scheme_of(
+    train: Dataset,
+    splits: Mapping[str, Dataset],
+    places: Places,
+    options: ClassificationOptions,
+    declared: list[str] | None,
+) -> tuple[Cells, Labels]:
+    """How the labels of these splits are written, and what they are.
+
+    Args:
+        declared: names that the column has for its numbers.
+
+    Raises:
+        UserError: they make no sense, or --label-names does not fit them.
+    """
+    values = {id(rows): places.cells(rows) for rows in splits.values() if places.stand_in(rows.column_names)}
+    everything = [value for found in values.values() for value in found if value is not NOT_PUBLIC]
+    if places.columns:
+        cells = label_cells.of_columns(everything, places.columns)
+    else:
+        numbers = options.problem in ("auto", "regression")
+        cells = label_cells.survey(everything, places.shown, delimiter=options.label_delimiter, numbers=numbers)
+    cells = label_columns.named(cells, options.label_names, places)
+    found = label_columns.trained_on(cells, values[id(train)], options.label_names, places)
+    beside = [value for key, split in values.items() if key != id(train) for value in split]
+    labels = label_values.detect(
+        found,
+        places.shown,
+        beside=label_columns.readable(cells, beside),
+        problem=options.problem,
+        one_each=cells.one_each,
+        delimiter=options.label_delimiter,
+        class_names=list(cells.names) or declared,
+    )
+    if options.label_names:
+        label_columns.require_named(labels, found, places)
+    return cells, labels
+
+
+def _parts(outputs: np.ndarray) -> Iterator[np.ndarray]:
+    """Some rows at a time: with many labels what is computed of all of them takes several times their memory."""
+    rows = max(PART // outputs.shape[1], 1)
+    return (outputs[start : start + rows] for start in range(0, max(len(outputs), 1), rows))
+
+
+def _read_class_weights(path: str, names: Sequence[str]) -> list[float]:
+    import json
+
+    from nlpkit.runs.files import small_text
+    from nlpkit.runs.records import each_once
+
+    try:
+        weights = json.loads(small_text(expanded(path)), object_pairs_hook=each_once)
+    except OSError as error:
+        raise UserError(f"--class-weights: cannot read {path}: {error.strerror}", "Or say balanced, or none.") from None
+    except (ValueError, RecursionError) as error:
+        said = "it is nested too deep" if isinstance(error, RecursionError) else error
+        raise UserError(f"--class-weights: {path} is not JSON: {said}") from None
+    if not isinstance(weights, dict) or set(weights) != set(names):
+        found = ", ".join(weights) if isinstance(weights, dict) else type(weights).__name__
+        raise UserError(f"--class-weights: {path} names {found}; the classes are {', '.join(names)}")
+    for name, weight in weights.items():
+        if not isinstance(weight, int | float) or isinstance(weight, bool) or not 0 <= weight < float("inf"):
+            raise UserError(f"--class-weights: {path} gives {name} the weight {weight!r}: use a number from 0 up")
+    return [float(weights[name]) for name in names]

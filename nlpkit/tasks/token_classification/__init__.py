@@ -1,0 +1,1 @@
+"""Token classification: entities, phrases, parts of speech."""

@@ -1,0 +1,1019 @@
+"""Token classification: entities, phrases, parts of speech, and whatever else gives each word of a text a tag."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TextIO
+
+import numpy as np
+
+from nlpkit import reporting
+from nlpkit.data import checks, pieces, words
+from nlpkit.data import columns as column_names
+from nlpkit.data.conll import NUMBERS
+from nlpkit.data.findings import SHOWN, Finding
+from nlpkit.data.labels import Labels
+from nlpkit.data.layouts.base import Content
+from nlpkit.errors import UserError
+from nlpkit.models import opening
+from nlpkit.options import Config, option
+from nlpkit.reporting import Marked, Table, counted
+from nlpkit.tasks import heads
+from nlpkit.tasks.contract import Task
+from nlpkit.tasks.heads import Head
+from nlpkit.tasks.options import LengthOptions, PerClassOptions, TextOptions, UnknownLabelOptions
+from nlpkit.tasks.outputs import exact
+from nlpkit.tasks.recorded import TaskRecord, TokenRecord
+from nlpkit.tasks.text_classification import label_reader
+from nlpkit.tasks.token_classification import tagged
+from nlpkit.tasks.token_classification import tags as schemes
+from nlpkit.tasks.token_classification.spans import Offsets
+from nlpkit.tasks.token_classification.tag_reader import TagReader, token_lines
+from nlpkit.tasks.token_classification.tags import OUTSIDE, Scheme
+
+if TYPE_CHECKING:
+    import torch
+    from datasets import Dataset
+    from transformers import PreTrainedConfig
+
+    from nlpkit.data.batching import PaddingCollator
+    from nlpkit.data.sources import LoadedData
+    from nlpkit.data.writers import Write
+    from nlpkit.metrics.tagging import Entity
+    from nlpkit.runs.plots import Plot
+    from nlpkit.tasks.token_classification.markup import Answered
+
+IGNORED = -100  # the label that torch's cross-entropy leaves out
+SHOWN_TAGS = 20  # rows of the table of plain tags
+SURELY = 0.9  # share of the entities that a model's scheme is told by
+RARE = 10  # entities under which a type is called rare
+
+
+class TagOptions(TextOptions):
+    """Where the tags of labelled rows are, and how they are written."""
+
+    tag_column: str | None = option(
+        None,
+        "Column of the tags or spans: its name, or its number (1 is the first, as in cut -f; -1 the last).",
+        panel="Data",
+        metavar="NAME|N",
+        shown_default="guessed",
+    )
+    column: Literal["pos", "chunk", "ner"] | None = option(
+        None, "Which tags to take where there are several.", panel="Data", shown_default="ner, else chunk, else pos"
+    )
+    scheme: Literal["auto", "bio", "iob1", "bioes", "ioe", "io", "plain"] = option(
+        "auto", "How entities are written as tags; plain: a tag stands for itself.", panel="Task"
+    )
+    offsets: Literal["auto", Offsets] = option(
+        "auto",
+        "How start and end of spans count.",
+        panel="Task",
+        shown_default="by the texts of the spans, else by words",
+    )
+    on_bad_tags: Literal["repair", "error"] = option(
+        "repair", "Tags that the scheme does not allow: read them as conlleval does, or stop.", panel="Task"
+    )
+
+
+class AggregationOptions(Config):
+    """Which tokens of a word speak for it."""
+
+    aggregation: Literal["first", "average", "max"] = option(
+        "first",
+        "Tag of a word from its tokens: the first, their average, or the surest.",
+        panel="Task",
+    )
+
+
+class TokenClassificationOptions(LengthOptions, TagOptions):
+    """Options of the task itself."""
+
+
+class LabellingOptions(Config):
+    """Options of the training labels."""
+
+    label_all_tokens: bool = option(False, "Train on every token of a word, not on its first alone.", panel="Task")
+
+
+class TokenAnswerOptions(AggregationOptions, TextOptions):
+    """Options of `predict`."""
+
+
+class TokenJudgeOptions(UnknownLabelOptions, PerClassOptions, AggregationOptions, TagOptions):
+    """Options of `evaluate`."""
+
+
+class TokenClassification(Task):
+    """See the module's docstring.
+
+    A word's tag is predicted at its first token, and only that is trained unless `label_all_tokens`. Texts beyond
+    `max_length` are read in windows that overlap by a quarter; each word is read once, where it has most context. A
+    word that the tokenizer turns into nothing continues the entity around it, or is O; with plain tags it has the tag
+    of the word before it.
+
+    Pooled outputs are a list of arrays of logits, shape (words, labels), with NaN for such a word.
+
+    Args:
+        labels: names of the model's classes.
+        scheme: of the labels: `bio` for every model trained here on entities, or `plain`; others have models from
+            elsewhere.
+        text: column of the words in the user's rows, lists of them or texts.
+        tags: column of the tags or spans; None where it is not known yet.
+        data_scheme: in which the tags of the training rows are written, for the record.
+        max_length: tokens a feature, special tokens included; None for no limit.
+    """
+
+    name: ClassVar[str] = "token-classification"
+    auto_class: ClassVar[str] = "AutoModelForTokenClassification"
+    pipeline_tag: ClassVar[str | None] = "token-classification"
+    content: ClassVar[Content] = "words"
+    trained_by: ClassVar[str] = "finetune-ner"
+    reads: ClassVar[str] = "words and a tag for each, or a text and its spans"
+    data_options: ClassVar[type[Config]] = TokenClassificationOptions
+    predict_options: ClassVar[type[Config]] = TokenAnswerOptions
+    evaluate_options: ClassVar[type[Config]] = TokenJudgeOptions
+    column_options: ClassVar[type[Config]] = TagOptions
+    record_type: ClassVar[type[TaskRecord]] = TokenRecord
+    # a .txt of labelled words has columns (CoNLL-2000); one to predict for may as well be running text
+    file_formats: ClassVar[Mapping[str, str]] = {".txt": "conll"}
+    slow_tokenizers: ClassVar[bool] = True
+    beside: ClassVar[frozenset[str]] = frozenset({"labels", "read"})
+
+    def __init__(
+        self,
+        labels: Sequence[str],
+        scheme: Scheme,
+        *,
+        text: str = "tokens",
+        tags: str | None = None,
+        data_scheme: Scheme | None = None,
+        max_length: int | None = None,
+    ) -> None:
+        self.labels = list(labels)
+        self.ids = {name: i for i, name in enumerate(self.labels)}
+        self.scheme = scheme
+        self.plain = scheme == "plain"
+        self.text, self.tags = text, tags
+        self.data_scheme = data_scheme
+        self.asked_scheme: Scheme | None = None  # of the rows, where the user says it; else it is found out
+        # that of a model from elsewhere is told by its names, or, as BIO and IOB1 share them, by its answers
+        self.scheme_by: Literal["record", "names", "answers"] = "record"
+        self.max_length = max_length
+        self.kind: tagged.Kind | None = None
+        self.on_bad_tags = "repair"
+        self.offsets = "auto"
+        self.unknown_labels: Literal["error", "wrong", "skip"] | None = "wrong"
+        self.aggregation = "first"
+        self.label_all_tokens = False
+        self.per_class = False
+        self.main_metric = "accuracy" if self.plain else "f1"
+        self.table_metrics = ("accuracy", "f1_macro") if self.plain else ("f1", "precision", "recall", "accuracy")
+
+    @property
+    def classes(self) -> list[str]:
+        """What a person is told: the types of entities, or the plain tags."""
+        return self.labels if self.plain else schemes.types(self.labels, self.scheme)
+
+    @property
+    def as_examples(self) -> bool:
+        """Whether the labels are named as the tags of examples are: plain, or BIO in capitals."""
+        return self.plain or (self.scheme == "bio" and set(self.labels) <= set(schemes.label_names(self.classes)))
+
+    # --- made from data, from a model folder ---
+
+    @classmethod
+    def from_data(cls, splits: Mapping[str, Dataset], options: Config) -> TokenClassification:
+        given = TokenClassificationOptions.of(options)
+        train = splits.get("train") or next(iter(splits.values()))
+        text = tagged.words_column(train, given.text_column)
+        tags = tagged.tags_column(train, text, given.tag_column, given.column)
+        asked: Scheme | None = None if given.scheme == "auto" else given.scheme
+        spelled = tagged.spelled(asked)
+        found = tagged.scheme_of(train, tags, asked, spelled)
+        names = [tag for tag in tagged.distinct(train, tags, spelled) if tag]
+        declared = tagged.class_names(train, tags)
+        if spelled is not None and not tagged.holds_spans(train, tags):
+            written = declared or tagged.distinct(train, tags, None)
+            canonical = schemes.spelling(written)
+            cls._tell_spelling(canonical, written)
+            declared = declared and [canonical.get(name, name) for name in declared]
+        if found == "plain":
+            labels = declared or sorted(names)
+        else:
+            labels = schemes.label_names(schemes.types(names, found))
+            # numbered as they are declared, with those that train lacks; where that is BIO too
+            if declared and set(labels) <= set(declared) <= set(schemes.label_names(schemes.types(declared, "bio"))):
+                labels = declared
+        if len(labels) < 2:
+            only = f"all are '{names[0]}'" if names else "no row has one that can be read"
+            raise UserError(f"column '{tags}' holds no tags to learn: {only}", "Name another: --tag-column.")
+        if found not in ("bio", "plain"):
+            reporting.current().note(f"tags: written as {found.upper()}, converted to BIO (--scheme)")
+        kinds = [] if found == "plain" else schemes.types(names, found)
+        if kinds and all(name.isdecimal() for name in kinds):
+            reporting.current().warn(
+                f"column '{tags}' has numbers for types ({', '.join(kinds[:SHOWN])}), as annotation tools number their "
+                "labels: the types are called so; write names in their place where you have them"
+            )
+        if names and all(name.isdecimal() for name in names):
+            reporting.current().warn(
+                f"column '{tags}' holds numbers without names: each is a plain tag, and entities are not scored as such"
+            )
+        task = cls(
+            labels,
+            "plain" if found == "plain" else "bio",
+            text=text,
+            tags=tags,
+            data_scheme=found,
+            max_length=given.max_length,
+        )
+        task.asked_scheme = asked
+        task.on_bad_tags = given.on_bad_tags
+        task.offsets = given.offsets
+        return task
+
+    @classmethod
+    def _tell_spelling(cls, canonical: Mapping[str, str], written: Sequence[str]) -> None:
+        """Say how tags are read that are not spelled as B-PER, or may not be read rightly."""
+        if canonical:
+            changed = {tag: read for tag, read in canonical.items() if tag != read}
+            shown = [f"{tag} is read as {read}" for tag, read in changed.items() if read == OUTSIDE]
+            if others := [
+                f"{tag} is read as {read}, and so are all" for tag, read in changed.items() if read != OUTSIDE
+            ]:
+                shown.append(others[0])
+            reporting.current().note(f"tags: {'; '.join(shown)} (--scheme plain: as they stand)")
+        elif pairs := schemes.unread_pairs(written):
+            others = [tag for tag in written if tag and tag.upper() != OUTSIDE and not any(p in tag for p in pairs)]
+            reporting.current().warn(
+                f"some tags come in pairs, as B_{pairs[0]} and I_{pairs[0]} would, others do not "
+                f"({', '.join(others[:SHOWN])}): each is taken for a type of its own; write entities as B-TYPE, I-TYPE"
+            )
+
+        if "*" in written and any(tag.startswith("(") and tag.endswith("*") for tag in written):
+            reporting.current().warn(
+                "tags are brackets that open and close, as (PER* and *), which are not read as such: each is a tag of "
+                "its own; write entities as B-TYPE, I-TYPE and O"
+            )
+
+    @classmethod
+    def from_model(cls, config: PreTrainedConfig, record: Mapping[str, Any] | None) -> TokenClassification:
+        if record is None:
+            names = opening.label_names(config)
+            names = [schemes.spelling(names).get(name, name) for name in names]
+            task = cls(names, schemes.scheme_of_names(names))
+            task.scheme_by = "answers" if task.scheme == "bio" else "names"
+            return task
+        columns = record["columns"]
+        task = cls(
+            record["labels"],
+            record["scheme"],
+            text=columns["text"],
+            tags=columns["tags"],
+            max_length=record["max_length"],
+        )
+        task.training_length = record.get("training_length")
+        return task
+
+    def record(self) -> dict[str, Any]:
+        return {
+            "name": self.name,
+            "labels": self.labels,
+            "scheme": self.scheme,
+            "data_scheme": self.data_scheme,
+            "columns": {"text": self.text, "tags": self.tags},
+            "label_all_tokens": self.label_all_tokens,
+            "max_length": self.max_length,
+            "training_length": self.training_length,
+        }
+
+    @classmethod
+    def suits(cls, row: Mapping[str, Any]) -> bool:
+        return tagged.is_tagged(row)
+
+    @property
+    def input_columns(self) -> list[str]:
+        return [self.text]
+
+    def configure(self, options: Config) -> None:
+        if isinstance(options, AggregationOptions):
+            self.aggregation = options.aggregation
+        if isinstance(options, PerClassOptions):
+            self.per_class = options.per_class
+        if isinstance(options, UnknownLabelOptions):
+            self.unknown_labels = options.unknown_labels
+        if isinstance(options, TagOptions):
+            self.on_bad_tags = options.on_bad_tags
+            self.offsets = options.offsets
+            self.kind = options.column
+            self.asked_scheme = None if options.scheme == "auto" else options.scheme
+
+    def bind(self, columns: Sequence[str], options: Config, *, labelled: bool) -> None:
+        if named := TextOptions.of(options).text_column:
+            self.text = column_names.require(named, columns, "text")
+        elif self.text not in columns:
+            found = column_names.guess(columns, (*tagged.WORD_NAMES, *column_names.TEXT_NAMES))
+            if found is None and len(columns) > 1:
+                raise UserError(
+                    f"no column looks like words or text; the columns are {', '.join(columns)}",
+                    "Name it with --text-column; a file without a header needs --columns, as in --columns word,tag.",
+                )
+            self.text = found or columns[0]
+        if not labelled:
+            return
+        asked = TagOptions.of(options)
+        if asked.tag_column:
+            self.tags = tagged.named_column(asked.tag_column, columns)
+        elif asked.column or self.tags not in columns:
+            self.tags = None  # `examples` looks at what the columns hold
+
+    def describe(self) -> str:
+        names = self.classes
+        shown = ", ".join(names[:6]) + (", ..." if len(names) > 6 else "")
+        return f"{self.name}, {len(names)} {'tags' if self.plain else 'types'} ({shown})"
+
+    # --- rows -> examples -> features ---
+
+    def labelled(self, columns: Sequence[str]) -> bool:
+        return self.tags is None or self.tags in columns
+
+    def examples(self, rows: Dataset, split: str, origin: LoadedData, findings: list[Finding] | None = None) -> Dataset:
+        """Examples with `text`, `starts` and `ends` of its words in it, `tags` (BIO or plain), and `where`."""
+        from datasets import Dataset as ArrowDataset
+        from datasets import Features, List, Value
+
+        columns = [name for name in rows.column_names if not name.startswith("__")]
+        text = column_names.require(self.text, columns, "text", where=f"{split}: ")
+        self.tags = self.tags or tagged.tags_column(rows, text, None, self.kind)
+        tags = column_names.require(self.tags, columns, "tag", where=f"{split}: ")
+        tagged.require_tags(rows, text, tags, where=f"{split}: ")
+        asked: Scheme | None = self.asked_scheme or ("plain" if self.plain else None)
+        spelled = tagged.spelled(asked, () if self.plain else self.classes)
+        scheme = self._scheme_of_rows(tagged.scheme_of(rows, tags, asked, spelled), asked, split)
+        if (scheme == "plain") != self.plain:
+            kind, other = ("plain tags", "entities") if self.plain else ("entities", "plain tags")
+            raise UserError(
+                f"{split}: column '{tags}' holds {other}, the model gives {kind}",
+                "Name another: --tag-column; --scheme says how the tags are written.",
+            )
+        reader = TagReader(scheme, origin.places(rows, split), token_lines(rows))
+        kept: dict[str, list[Any]] = {"text": [], "starts": [], "ends": [], "tags": [], "where": []}
+        texts, cells = rows[text][:], tagged.cells(rows, tags, spelled)
+        if tagged.holds_spans(rows, tags):
+            beside = (
+                (other[text][:], other[tags][:], origin.files(other))
+                for name, other in origin.splits.items()
+                if name != split and {text, tags} <= set(other.column_names) and tagged.holds_spans(other, tags)
+            )
+            reader.settle_offsets((texts, cells, origin.files(rows)), self.offsets, beside)
+        for i, (value, cell) in enumerate(zip(texts, cells, strict=True)):
+            sentence = reader.read(i, value, cell)
+            if sentence is not None:
+                starts, ends = zip(*sentence.places, strict=True)
+                values = (sentence.text, starts, ends, sentence.tags, reader.places[i])
+                for column, value in zip(kept.values(), values, strict=True):
+                    column.append(value)
+        unknown = self._settle_unknown(split, kept)
+        if findings is not None:
+            findings += reader.findings(split, self.on_bad_tags) + unknown
+            if len(rows) and not kept["text"] and split in ("train", "validation"):
+                findings.append(checks.no_rows(split, len(rows), findings))
+        place = List(Value("int32"))
+        types = {"text": Value("string"), "starts": place, "ends": place, "tags": List(Value("string"))}
+        return ArrowDataset.from_dict(kept, features=Features({**types, "where": Value("string")}))
+
+    def _scheme_of_rows(self, found: Scheme, asked: Scheme | None, split: str) -> Scheme:
+        """How the tags of a split are written, which need not be how those of train are."""
+        if asked or found == (known := self.data_scheme or "bio"):
+            return found
+        if found == "plain":
+            return self.data_scheme or found
+        if found != "io":  # what has no entity looks like IO, too
+            was = f", those of train as {known.upper()}" if self.data_scheme else ""
+            reporting.current().note(f"{split}: tags are written as {found.upper()}{was}: converted to BIO (--scheme)")
+        return found
+
+    def _settle_unknown(self, split: str, kept: dict[str, list[Any]]) -> list[Finding]:
+        """Decide about rows with a tag that the model has no class for; those that are left out leave `kept`.
+
+        Returns:
+            What was found.
+        """
+        counts: Counter[str] = Counter()
+        rows: dict[int, str] = {}
+        known = set(self.classes)
+        for i, tags in enumerate(kept["tags"]):
+            found = [name for tag in tags if (name := self._class_of(tag)) is not None and not self._has(tag, known)]
+            if found:
+                counts.update(found)
+                rows[i] = f"{kept['where'][i]}: {found[0]}"
+        if not rows:
+            return []
+        policy, total = self.unknown_labels, len(kept["tags"])
+        asked = policy != "skip"
+        policy = label_reader.decided(policy, len(rows), total, split)
+        if policy == "skip":
+            for column in kept.values():
+                column[:] = [value for i, value in enumerate(column) if i not in rows]
+        end = {"skip": " and are left out", "wrong": " and count as wrong"}.get(policy, "")
+        if policy == "wrong" and split == "train":
+            end = " and are not trained on"
+        unknown = label_reader.described(counts, Labels("single-label", self.classes))
+        of_rows = f"in {len(rows):,} of {total:,} rows"
+        have = counted(counts.total(), f"word {of_rows} has", f"words {of_rows} have")
+        message = f"{split}: {have} a tag that the model has no class for{end}: {unknown}; the model has "
+        message += ", ".join(self.classes[:SHOWN_TAGS])
+        if policy == "error" and asked:
+            message += "; write them as the model has them, or choose --unknown-labels wrong or skip"
+        level: Any = "error" if policy == "error" else "warning"
+        return [Finding(level, "unknown-tag", message, counts.total(), list(rows.values()))]
+
+    def _class_of(self, tag: str) -> str | None:
+        """What a tag of an example says: itself where tags are plain, else its type; None for O."""
+        return tag if self.plain else None if tag == OUTSIDE else tag[2:]
+
+    def _has(self, tag: str, classes: Collection[str]) -> bool:
+        """Whether the model can give a tag of an example, which is BIO whatever the model's scheme is."""
+        return tag in self.ids or (not self.as_examples and tag[2:] in classes)
+
+    def _words_of(self, row: Mapping[str, Any]) -> str:
+        """The column of the words in a row for prediction.
+
+        Raises:
+            ValueError: there is none.
+        """
+        names = (self.text, *tagged.WORD_NAMES, *column_names.TEXT_NAMES)
+        column = self.text if self.text in row else column_names.guess(list(row), names)
+        if column is None:
+            raise ValueError(f"no column '{self.text}'")
+        return column
+
+    def inputs(self, row: Mapping[str, Any]) -> dict[str, Any]:
+        sentence = tagged.sentence(row[self._words_of(row)])
+        starts, ends = zip(*sentence.places, strict=True)
+        return {"text": sentence.text, "starts": list(starts), "ends": list(ends)}
+
+    def check(self, examples: Mapping[str, Dataset]) -> list[Finding]:
+
+        keys = {split: list(rows["text"][:]) for split, rows in examples.items()}
+        labels = {split: list(rows["tags"][:]) for split, rows in examples.items()}
+        places = {split: rows["where"][:] for split, rows in examples.items()}
+        findings = checks.duplicates(keys, labels, places) + checks.leakage(keys, places)
+        if "train" in examples:
+            findings += self._class_findings({split: self._counts(rows) for split, rows in examples.items()})
+        return findings
+
+    def absent_labels(self, examples: Dataset) -> list[str]:
+        counts = self._counts(examples)
+        return [name for name in self.classes if not counts[name]]
+
+    def _class_findings(self, counts: Mapping[str, Counter[str]]) -> list[Finding]:
+        """Classes that are missing or rare in train, or missing elsewhere; those that are spelt alike."""
+        from nlpkit.data import look_alikes
+
+        findings = []
+        train, what = counts["train"], "tags" if self.plain else "types"
+        if not train or (self.plain and len(train) < 2):
+            only = f"every word has the tag {next(iter(train))}" if train else "there is no entity"
+            findings.append(Finding("error", "single-class", f"train: {only}: there is nothing to learn"))
+        rare = [f"{name}: {train[name]}" for name in self.classes if 0 < train[name] < RARE]
+        if rare:
+            thing = "words" if self.plain else "entities"
+            message = f"train: {len(rare)} of {len(self.classes)} {what} have fewer than {RARE} {thing}"
+            findings.append(Finding("note", "rare-class", message, len(rare), rare))
+        for split, found in counts.items():
+            absent = [name for name in self.classes if not found[name]]
+            if absent:
+                message = f"{split}: {len(absent)} of {len(self.classes)} {what} do not occur: "
+                level: Any = "warning" if split == "train" else "note"
+                shown = ", ".join(absent[:SHOWN]) + (", ..." if len(absent) > SHOWN else "")
+                findings.append(Finding(level, "absent-class", message + shown, len(absent)))
+        everywhere = sum(counts.values(), Counter[str]())
+        return findings + look_alikes.alike(self.classes, everywhere, what, slips=False)
+
+    def _counts(self, rows: Mapping[str, Any] | Dataset) -> Counter[str]:
+        """How many entities there are of each type, or words of each plain tag."""
+        if self.plain:
+            return Counter(tag for tags in rows["tags"][:] for tag in tags)
+        return Counter(span.type for tags in rows["tags"][:] for span in schemes.spans(tags))
+
+    def tables(self, examples: Mapping[str, Dataset]) -> list[Table]:
+        """Entities of each type in each split, or words of each tag; with the numbers of rows and words."""
+        counts = {split: self._counts(rows) for split, rows in examples.items()}
+        names = (
+            sorted(self.classes, key=lambda name: -counts.get("train", Counter())[name]) if self.plain else self.classes
+        )
+        body: list[list[Any]] = [[name, *(found[name] for found in counts.values())] for name in names]
+        shown = body[: SHOWN_TAGS if self.plain else None]
+        if others := names[len(shown) :]:
+            shown.append([f"({len(others)} more)", *(sum(found[n] for n in others) for found in counts.values())])
+        totals: list[list[Any]] = [
+            ["(rows)", *(len(rows) for rows in examples.values())],
+            ["(words)", *(sum(map(len, rows["tags"][:])) for rows in examples.values())],
+        ]
+        title, first = ("words by tag", "tag") if self.plain else ("entities by type", "type")
+        return [Table(title, [first, *examples], shown + totals, whole=body + totals)]
+
+    def shown(self, tokenizer: Any, example: Mapping[str, Any]) -> list[str]:
+        """The text, then each token with its label and, at the first of each word, the word and its tag."""
+        made = self.features(tokenizer, {name: [value] for name, value in example.items()})
+        text, tags = example["text"], example["tags"]
+        lines = [f"text: {text}"]
+        for number, (ids, labels) in enumerate(zip(made["input_ids"], made["labels"], strict=True), start=1):
+            read = dict(zip(made["read"][number - 1], made["words"][number - 1], strict=True))
+            rows = [("token", "label", "word", "tag")]
+            for place, (token, label) in enumerate(zip(tokenizer.convert_ids_to_tokens(ids), labels, strict=True)):
+                word = read.get(place)
+                known = (
+                    ("", "") if word is None else (text[example["starts"][word] : example["ends"][word]], tags[word])
+                )
+                rows.append((token, "-" if label == IGNORED else self.labels[label], *known))
+            widths = [max(len(row[i]) for row in rows) for i in range(3)]
+            if len(made["input_ids"]) > 1:
+                lines.append(f"window {number} of {len(made['input_ids'])}")
+            lines += ["  ".join((*map(str.ljust, row, widths), row[3])).rstrip() for row in rows]
+        return lines
+
+    def token_lengths(self, tokenizer: Any, examples: Mapping[str, Sequence[Any]]) -> list[int]:
+        special = sum(map(len, words.frame(tokenizer)))
+        return [count + special for count in pieces.counts(tokenizer, examples["text"])]
+
+    def length_report(self, lengths: np.ndarray) -> str:
+        longer = self.max_length is not None and bool((lengths > self.max_length).any())
+        return super().length_report(lengths) + (" and read in windows" if longer else "")
+
+    def features(self, tokenizer: Any, examples: Mapping[str, Sequence[Any]]) -> dict[str, list[Any]]:
+        """Windows of the texts.
+
+        `read` holds the places of the tokens that speak for a word, `words` the word of each; `carried` the words that
+        begin inside a token of one of these, and `size` the words of the whole example. With tags, `labels` has one
+        label a token.
+        """
+        before, after = words.frame(tokenizer)
+        room = max(self.max_length - len(before) - len(after), 1) if self.max_length else None
+        names = [
+            "input_ids",
+            "read",
+            "words",
+            "carried",
+            "size",
+            "example",
+            *(["labels"] if "tags" in examples else []),
+        ]
+        out: dict[str, list[Any]] = {name: [] for name in names}
+        texts = words.tokenized(tokenizer, examples["text"], examples["starts"], examples["ends"])
+        for example, tokens in enumerate(texts):
+            new = np.diff(tokens.words[tokens.words >= 0], prepend=-1) > 0
+            first = np.flatnonzero(tokens.words >= 0)[new]
+            # where each word is read: all its tokens in the window that its first one is read in
+            home = np.full(len(examples["starts"][example]), -1)
+            home[tokens.words[first]] = first
+            at = np.where(tokens.words >= 0, home[tokens.words], -1)
+            speaks = at >= 0 if self.aggregation != "first" else at == np.arange(len(at))
+            owner = np.searchsorted(tokens.words[first], tokens.carried, side="right") - 1
+            carried_at = first[owner]
+            labels = self._token_labels(tokens, first, examples["tags"][example]) if "labels" in out else None
+            # nothing in a window may take as long as the text: of these there are as many as it is long
+            for window in words.windows(len(tokens.ids), room):
+                inside = slice(window.start, window.stop)
+                mine = (at[inside] >= window.first) & (at[inside] < window.last)
+                read = np.flatnonzero(mine & speaks[inside])
+                out["input_ids"].append([*before, *tokens.ids[inside].tolist(), *after])
+                out["read"].append((read + len(before)).tolist())
+                out["words"].append(tokens.words[inside][read].tolist())
+                carried = slice(*np.searchsorted(carried_at, (window.first, window.last)))
+                out["carried"].append(tokens.carried[carried].tolist())
+                out["size"].append(len(home))
+                out["example"].append(example)
+                if labels is not None:
+                    kept = np.where(mine, labels[inside], IGNORED).tolist()
+                    out["labels"].append([*[IGNORED] * len(before), *kept, *[IGNORED] * len(after)])
+        out["length"] = [len(ids) for ids in out["input_ids"]]
+        return out
+
+    def _token_labels(self, tokens: words.Tokens, first: np.ndarray, tags: Sequence[str]) -> np.ndarray:
+        """The label of each token, shape (tokens,): the tag at the first of a word, elsewhere -100 or what follows."""
+        tags = self._as_named(tags)
+        own = np.array([self.ids.get(tag, IGNORED) for tag in tags], dtype=np.int64)
+        labels = np.full(len(tokens.ids), IGNORED)
+        if self.label_all_tokens:
+            later = np.array([self.ids.get(self._continuing(tag), IGNORED) for tag in tags], dtype=np.int64)
+            labels = np.where(tokens.words >= 0, later[tokens.words], IGNORED)
+        labels[first] = own[tokens.words[first]]
+        return labels
+
+    def _as_named(self, tags: Sequence[str]) -> Sequence[str]:
+        """BIO tags of a sentence by the names that the model has for them; others, and "", stay as they are."""
+        if self.as_examples:
+            return tags
+        named = {schemes.parse(name, self.scheme): name for name in self.labels}
+        own = schemes.written(schemes.spans(tags), len(tags), self.scheme)
+        return [tag and named.get(schemes.parse(other, self.scheme), tag) for tag, other in zip(tags, own, strict=True)]
+
+    def _continuing(self, tag: str) -> str:
+        """The tag of what goes on with a word that has this one."""
+        if self.plain or (found := schemes.parse(tag, self.scheme)) is None or found[0] != "B":
+            return tag
+        return f"I{tag[1:]}"
+
+    # --- the model ---
+
+    def model_arguments(self) -> dict[str, Any]:
+        return {"num_labels": len(self.labels), "id2label": dict(enumerate(self.labels)), "label2id": dict(self.ids)}
+
+    def take_head(self, trained: Task) -> Head:
+        assert isinstance(trained, TokenClassification)
+        head = heads.fitted(self.labels, trained.labels)
+        if head.names:
+            self.labels = head.names
+            self.ids = {name: i for i, name in enumerate(self.labels)}
+        return head
+
+    def prepare_loss(self, options: Config, train: Dataset) -> None:
+        self.label_all_tokens = LabellingOptions.of(options).label_all_tokens
+
+    def loss(self, logits: torch.Tensor, labels: torch.Tensor, items: torch.Tensor | int | None) -> torch.Tensor:
+        """Cross-entropy in nats, a mean over the tokens whose label is not -100.
+
+        Args:
+            logits: shape (rows, tokens, labels).
+            labels: shape (rows, tokens).
+            items: labels other than -100 in the whole optimizer step; None takes those here.
+        """
+        import torch.nn.functional as F
+
+        total = F.cross_entropy(logits.float().flatten(0, 1), labels.flatten(), ignore_index=IGNORED, reduction="sum")
+        return total / ((labels != IGNORED).sum().clamp(min=1) if items is None else items)
+
+    def collate(
+        self, tokenizer: Any, *, multiple: int = 1
+    ) -> Callable[[list[dict[str, Any]]], dict[str, torch.Tensor]]:
+        from nlpkit.data.batching import PaddingCollator
+
+        return _Collator(PaddingCollator(tokenizer, token_labels=True, multiple=multiple, limit=self.model_length))
+
+    def reduced(self, logits: torch.Tensor, batch: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        """The logits, and which tokens are read: to pick these on a GPU would wait for it."""
+        return {"logits": logits, "read": batch["read"]}
+
+    def keep(self, reduced: Mapping[str, torch.Tensor]) -> list[np.ndarray]:
+        """For each row the logits of the tokens that are read, shape (read, labels)."""
+        kept = reduced["logits"][reduced["read"]].float().numpy()
+        return np.split(kept, np.cumsum(reduced["read"].sum(1).numpy())[:-1])
+
+    # --- learning from a teacher ---
+
+    def soft_loss(
+        self, student: torch.Tensor, teacher: torch.Tensor, batch: Mapping[str, torch.Tensor], temperature: float
+    ) -> torch.Tensor:
+        """T^2 KL for each token that speaks for a word."""
+        return super().soft_loss(student, teacher, batch, temperature) * batch["read"]
+
+    def soft_entries(self, batch: Mapping[str, torch.Tensor]) -> torch.Tensor:
+        return batch["read"].sum()
+
+    def without_label(self, example: Mapping[str, Any]) -> dict[str, Any]:
+        return {**example, "tags": [""] * len(example["starts"])}  # which is no tag of any model
+
+    # --- judging and answering ---
+
+    def pool(self, outputs: Sequence[np.ndarray], features: Mapping[str, Sequence[Any]]) -> list[np.ndarray]:
+        """Logits of each word, shape (words, labels), by example; NaN for a word without a token.
+
+        Averaged are the probabilities of the tokens of a word, as `aggregation_strategy="average"` of the stock
+        pipeline does, and given as their logarithms. A word that begins inside a token of the one before it, as two
+        characters that a SentencePiece model has as one token, is read from that token, as its continuation.
+        """
+        example = np.asarray(features["example"], dtype=np.int64)
+        if not len(example):
+            return []
+        sizes = np.zeros(int(example[-1]) + 1, dtype=np.int64)
+        sizes[example] = np.asarray(features["size"], dtype=np.int64)
+        offsets = np.cumsum(sizes) - sizes
+
+        def in_all(name: str) -> np.ndarray:
+            """Word indices of all features, counted over all examples."""
+            parts = [
+                np.asarray(found, dtype=np.int64) + offsets[i] for found, i in zip(features[name], example, strict=True)
+            ]
+            return np.concatenate(parts)
+
+        logits, owner = np.concatenate(outputs), in_all("words")
+        pooled = np.full((int(sizes.sum()), logits.shape[1]), np.nan, dtype=np.float32)
+        if self.aggregation == "average":
+            total = np.zeros(pooled.shape)
+            np.add.at(total, owner, _softmax(logits))
+            count = np.bincount(owner, minlength=len(pooled))[:, None]
+            with np.errstate(divide="ignore", invalid="ignore"):
+                pooled = np.where(count > 0, np.log(total / count), np.nan).astype(np.float32)
+        else:
+            # of the tokens of a word the surest is written last, and so stays
+            order = np.argsort(_softmax(logits).max(axis=1), kind="stable")
+            pooled[owner[order]] = logits[order]
+        self._carry(pooled, in_all("carried"))
+        return np.split(pooled, offsets[1:])
+
+    def numbers(self, examples: Mapping[str, Sequence[Any]] | Dataset) -> int:
+        return sum(map(len, examples["starts"])) * len(self.labels)
+
+    def _carry(self, pooled: np.ndarray, carried: np.ndarray) -> None:
+        """Give words that begin inside a token the logits of its word, where B- counts for I-; changes `pooled`."""
+        if not len(carried):
+            return
+        own = np.arange(len(pooled))
+        own[carried] = 0
+        rows = pooled[np.maximum.accumulate(own)[carried]]
+        for begin, name in enumerate(self.labels):
+            inside = self.ids.get(self._continuing(name), begin)
+            if inside != begin:
+                rows[:, inside] = np.logaddexp(rows[:, inside], rows[:, begin])
+                rows[:, begin] = -np.inf
+        pooled[carried] = rows
+
+    def _predicted(self, outputs: Sequence[np.ndarray]) -> tuple[list[list[str]], list[np.ndarray]]:
+        """For each example the tags of its words, and their probabilities (NaN for a word without a token)."""
+        logits = np.concatenate(outputs)
+        silent = np.isnan(logits[:, 0])
+        probabilities = _softmax(np.where(silent[:, None], 0.0, logits))
+        names = np.array(self.labels, dtype=object)
+        best = names[probabilities.argmax(axis=1)]
+        best[silent] = ""
+        scores = np.where(silent, np.nan, probabilities.max(axis=1))
+        bounds = np.cumsum([len(found) for found in outputs])[:-1]
+        tags = [part.tolist() for part in np.split(best, bounds)]
+        for sentence in tags:
+            if "" in sentence:
+                self._speak_for_silent(sentence)
+        return tags, np.split(scores, bounds)
+
+    def _speak_for_silent(self, tags: list[str]) -> None:
+        """Tag the words without a token, where `tags` has ""; changes it."""
+        behind = list(tags)  # of each word the tag of the next one that has a token
+        for i in range(len(tags) - 2, -1, -1):
+            behind[i] = behind[i] or behind[i + 1]
+        for i, tag in enumerate(tags):
+            if tag:
+                continue
+            if self.plain:
+                tags[i] = tags[i - 1] if i else behind[i] or self.labels[0]
+            else:
+                before, following = tags[i - 1] if i else OUTSIDE, behind[i] or OUTSIDE
+                one = schemes.spans([before, following], self.scheme)
+                inside = before != OUTSIDE and following != OUTSIDE and len(one) == 1
+                tags[i] = self._continuing(before) if inside else OUTSIDE
+
+    def _as_bio(self, tags: list[list[str]]) -> list[list[str]]:
+        """Tags as the metrics want them: what is illegal in the model's scheme stays so, for the strict figures."""
+        if self.scheme_by != "record":
+            self._settle_scheme(tags)
+        if self.as_examples:
+            return tags
+        return [schemes.answered(sentence, self.scheme) for sentence in tags]
+
+    def _settle_scheme(self, tags: list[list[str]]) -> None:
+        """Find out in which scheme a model from elsewhere answers, where its names do not tell, and say so once."""
+        how = ""
+        if self.scheme_by == "answers":
+            inside, begun = schemes.opening(tags)
+            if not inside + begun:
+                return
+            how = f" ({inside:,} of {inside + begun:,} entities begin with I-)"
+            if inside >= SURELY * (inside + begun):
+                self.scheme = "iob1"
+            elif begun < SURELY * (inside + begun):
+                reporting.current().warn(f"the model's tags are read as BIO, though not all are legal in it{how}")
+        self.scheme_by = "record"
+        if self.scheme not in ("bio", "plain"):
+            reporting.current().note(
+                f"the model's tags are read as {self.scheme.upper()}{how}; all are compared as BIO"
+            )
+
+    def score(self, outputs: Sequence[np.ndarray], examples: Dataset) -> dict[str, float]:
+        from nlpkit.metrics import tagging
+
+        return tagging.compute(self._as_bio(self._predicted(outputs)[0]), examples["tags"][:], plain=self.plain)
+
+    def metric_names(self, examples: Dataset) -> Collection[str]:
+        tags = [[self.labels[0]]]
+        from nlpkit.metrics import tagging
+
+        return tagging.compute(tags, tags, plain=self.plain)
+
+    def details(self, outputs: Sequence[np.ndarray], examples: Dataset) -> dict[str, Any]:
+        """Figures of each class, which was taken for which, and, for entities, the shares of kinds of mistakes."""
+        from nlpkit.metrics import tagging
+
+        predicted, gold = self._as_bio(self._predicted(outputs)[0]), list(examples["tags"][:])
+        names, matrix = tagging.confusion(predicted, gold, plain=self.plain)
+        details: dict[str, Any] = {
+            "per_class": tagging.per_class(predicted, gold, plain=self.plain),
+            "confusion": {"names": names, "matrix": matrix.tolist()},
+        }
+        return details if self.plain else {**details, "errors": tagging.error_shares(predicted, gold)}
+
+    def detail_tables(self, split: str, details: Mapping[str, Any]) -> list[Table]:
+        if not self.per_class:
+            return []
+        lines = [[name, *values.values()] for name, values in details["per_class"].items()]
+        first = "tag" if self.plain else "type"
+        tables = [Table(f"{split}, by {first}", [first, "precision", "recall", "f1", "support"], lines)]
+        if not self.plain:
+            matrix = details["confusion"]
+            rows = [[name, *counts] for name, counts in zip(matrix["names"], matrix["matrix"], strict=True)]
+            tables.append(Table(f"{split}, true types (rows) and predicted", [first, *matrix["names"]], rows))
+            errors = details["errors"]
+            tables.append(Table(f"{split}, shares of mistakes", list(errors), [list(errors.values())]))
+        return tables
+
+    def decode(self, outputs: Sequence[np.ndarray], inputs: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+        """Answers whose `prediction` lists what was found: text, label, score, and start and end in the text.
+
+        With plain tags every word is found. The score of an entity is the mean probability of the tags of its words;
+        the `score` of the answer is that mean over all words.
+        """
+        answers = []
+        for tags, scores, entry in zip(*self._predicted(outputs), inputs, strict=True):
+            found = []
+            for start, end, label in self._found(tags):
+                first, behind = entry["starts"][start], entry["ends"][end - 1]
+                entity = {"text": entry["text"][first:behind], "label": label, "score": _mean(scores[start:end])}
+                found.append({**entity, "start": first, "end": behind})
+            answers.append({"prediction": found, "score": _mean(scores)})
+        return answers
+
+    def _found(self, tags: Sequence[str]) -> list[schemes.Span]:
+        """The entities of a sentence, or its words with their plain tags."""
+        if self.plain:
+            return [schemes.Span(i, i + 1, tag) for i, tag in enumerate(tags)]
+        return schemes.spans(tags, self.scheme)
+
+    def answer_tables(self, rows: Sequence[Mapping[str, Any]], answers: Sequence[Mapping[str, Any]]) -> list[Table]:
+        """The texts with their entities marked, and a table of these; of plain tags a table a text."""
+        tables: list[Table] = []
+        marked, body = list[list[Any]](), list[list[Any]]()
+        for number, (row, answer) in enumerate(zip(rows, answers, strict=True), start=1):
+            found = answer["prediction"]
+            if found is None:
+                marked.append([f"{row['text']} ({answer['error']})"])
+                continue
+            marked.append([Marked(row["text"], [(e["start"], e["end"], e["label"]) for e in found], self.classes)])
+            lines = [[e["text"], e["label"], e["score"], e["start"], e["end"]] for e in found]
+            if self.plain:
+                tables.append(Table(row["text"], ["word", "tag", "score", "start", "end"], lines))
+            body += [[*line, *([number] if len(rows) > 1 else [])] for line in lines]
+        if self.plain:
+            failed = [line for line in marked if isinstance(line[0], str)]
+            return [*tables, *([Table("no answer", ["text"], failed)] if failed else [])]
+        header = ["entity", "label", "score", "start", "end", *(["text"] if len(rows) > 1 else [])]
+        return [Table("texts", ["text"], marked), *([Table("entities", header, body)] if body else [])]
+
+    def answer_formats(self) -> Mapping[str, Callable[[TextIO], Write]]:
+        """`.html`, a page with the entities marked, and `.conll`, the tags of the words as the model names them."""
+        from nlpkit.tasks.token_classification import markup
+
+        return {
+            ".html": lambda file: markup.html(file, self._answered, self.classes),
+            ".conll": lambda file: markup.conll(file, self._answered),
+        }
+
+    def _answered(self, entry: Mapping[str, Any]) -> Answered:
+        """A row of answers, whose columns have the prefix that `predict` found free, as writers take it."""
+        from nlpkit.tasks.token_classification.markup import Answered
+
+        prefix = next(name for name in reversed(list(entry)) if re.fullmatch(r"prediction\d*", name))
+        found, error = entry[prefix], entry[f"{prefix}_error"]
+        if found is None:
+            return Answered(str(entry.get(self.text, entry.get("text", ""))), None, (), error)
+        inputs = self.inputs(entry)
+        text, starts, ends = inputs["text"], inputs["starts"], inputs["ends"]
+        first = {start: i for i, start in reversed(list(enumerate(starts)))}
+        behind = {end: i for i, end in enumerate(ends, start=1)}
+        spans = [schemes.Span(first[e["start"]], behind[e["end"]], e["label"]) for e in found]
+        tags = [e["label"] for e in found] if self.plain else self._as_named(schemes.bio(spans, len(starts)))
+        words_column = self._words_of(entry)
+        columns = {words_column: [text[start:end] for start, end in zip(starts, ends, strict=True)]}
+        if not isinstance(entry[words_column], str):  # a row of lists has more to say about its words
+            columns |= {
+                name: [str(cell) for cell in cells]
+                for name, cells in entry.items()
+                if name != words_column and not name.startswith(prefix) and _is_column(cells, len(tags))
+            }
+        order = sorted(columns, key=lambda name: (name != NUMBERS, name != words_column))
+        return Answered(text, found, [*(columns[name] for name in order), tags])
+
+    def mistakes(self, outputs: Sequence[np.ndarray], examples: Dataset) -> list[dict[str, Any]]:
+        """Wrong entities, or words with a wrong plain tag, each in its sentence, the most confident first."""
+        from nlpkit.metrics import tagging
+
+        predicted, scores = self._predicted(outputs)
+        predicted, gold = self._as_bio(predicted), list(examples["tags"][:])
+        columns = {name: examples[name][:] for name in ("text", "starts", "ends", "where")}
+        found: list[dict[str, Any]] = []
+        if self.plain:
+            for i, (tags, true) in enumerate(zip(predicted, gold, strict=True)):
+                for word in (word for word, pair in enumerate(zip(tags, true, strict=True)) if pair[0] != pair[1]):
+                    entity = tagging.Entity(i, word, word, "")
+                    entry = {"word": _described(columns, entity)["text"], "label": true[word]}
+                    found.append(
+                        {**entry, "prediction": tags[word], "score": _mean(scores[i][word : word + 1]), "i": i}
+                    )
+        else:
+            for mistake in tagging.mistakes(predicted, gold):
+                place = mistake.predicted or mistake.gold
+                assert place is not None  # a mistake is about one of them
+                entry = {
+                    "kind": mistake.kind,
+                    "label": mistake.gold and _described(columns, mistake.gold),
+                    "prediction": mistake.predicted and _described(columns, mistake.predicted),
+                    "score": _mean(scores[place.sentence][place.start : place.end + 1]),
+                }
+                found.append({**entry, "i": place.sentence})
+        found.sort(key=lambda entry: -entry["score"])
+        for entry in found:
+            i = entry.pop("i")
+            entry |= {"text": columns["text"][i], "where": columns["where"][i]}
+        return found
+
+    def plots(self, outputs: Mapping[str, Sequence[np.ndarray]], examples: Mapping[str, Dataset]) -> dict[str, Plot]:
+        from nlpkit.metrics import tagging
+        from nlpkit.runs import plots
+
+        counts = {split: self._counts(rows) for split, rows in examples.items()}
+        names, unit = self.classes, "words" if self.plain else "entities"
+        shares = {split: np.array([found[name] for name in names]) for split, found in counts.items()}
+        drawn = {"label_distribution": plots.grouped_bars(names, shares, f"share of {unit}")}
+        judged = next((split for split in ("test", "validation") if split in outputs), None)
+        if judged:
+            predicted = self._as_bio(self._predicted(outputs[judged])[0])
+            named, matrix = tagging.confusion(predicted, examples[judged]["tags"][:], plain=self.plain)
+            drawn["confusion_matrix"] = plots.confusion(matrix, named, judged, unit=unit)
+        return drawn
+
+    def baseline(self, examples: Mapping[str, Dataset], seed: int) -> tuple[str, dict[str, list[np.ndarray]]]:
+        """The tag that each word has most often in train; a word that is not there has the most frequent one."""
+        by_word: defaultdict[str, Counter[str]] = defaultdict(Counter)
+        for word, tag in zip(_all_words(examples["train"]), _all_tags(examples["train"]), strict=True):
+            by_word[word][tag] += 1
+        total = sum(by_word.values(), Counter())
+        most = self.ids[total.most_common(1)[0][0]]
+        known = {word: self.ids[counts.most_common(1)[0][0]] for word, counts in by_word.items()}
+        certain = np.log(np.where(np.eye(len(self.labels)), 1 - 1e-6, 1e-6)).astype(np.float32)
+        outputs = {}
+        for split, rows in examples.items():
+            best = np.array([known.get(word, most) for word in _all_words(rows)])
+            outputs[split] = np.split(certain[best], np.cumsum([len(tags) for tags in rows["tags"][:]])[:-1])
+        return "most frequent tag", outputs
+
+
+class _Collator:
+    """Pads features, and marks the tokens that are read: `read`, boolean, shape (rows, tokens)."""
+
+    def __init__(self, pad: PaddingCollator) -> None:
+        self.pad = pad
+
+    def __call__(self, features: list[dict[str, Any]]) -> dict[str, torch.Tensor]:
+        import torch
+
+        batch = self.pad(features)
+        read = torch.zeros(batch["input_ids"].shape, dtype=torch.bool)
+        for row, feature in enumerate(features):
+            # on the left, padding moves what stands behind it
+            moved = read.shape[1] - len(feature["input_ids"]) if self.pad.left else 0
+            read[row, torch.as_tensor(feature["read"], dtype=torch.long) + moved] = True
+        return {**batch, "read": read}
+
+
+def _described(columns: Mapping[str, Sequence[Any]], entity: Entity) -> dict[str, Any]:
+    """An entity with its text and the characters where it starts and ends; `columns` are those of the examples."""
+    i = entity.sentence
+    start, end = columns["starts"][i][entity.start], columns["ends"][i][entity.end]
+    return {"text": columns["text"][i][start:end], "label": entity.type, "start": start, "end": end}
+
+
+def _is_column(cells: Any, length: int) -> bool:
+    """Whether a cell of a row is a list with a value for each of its words."""
+    return isinstance(cells, list) and len(cells) == length and not any(isinstance(cell, dict | list) for cell in cells)
+
+
+def _all_words(rows: Dataset) -> list[str]:
+    columns = zip(rows["text"][:], rows["starts"][:], rows["ends"][:], strict=True)
+    return [text[start:end] for text, starts, ends in columns for start, end in zip(starts, ends, strict=True)]
+
+
+def _all_tags(rows: Dataset) -> list[str]:
+    return [tag for tags in rows["tags"][:] for tag in tags]
+
+
+def _softmax(logits: np.ndarray) -> np.ndarray:
+    from scipy.special import softmax
+
+    return softmax(logits, axis=1)
+
+
+def _mean(scores: np.ndarray) -> float:
+    """Mean probability of words with a token; 0 where none has one."""
+    known = scores[~np.isnan(scores)]
+    return exact(known.mean()) if len(known) else 0.0
