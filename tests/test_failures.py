@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 import torch
+from conftest import rows, write_csv
 
 from nlpkit.cli.app import main
 from nlpkit.errors import UserError
@@ -20,7 +21,6 @@ from nlpkit.models import opening
 from nlpkit.recipes import finetune_cls
 from nlpkit.runs.folder import RunFolder
 from nlpkit.training.trainer import NlpkitTrainer
-from tests.conftest import rows, write_csv
 
 Finetune = Callable[..., tuple[int, str, str]]
 

@@ -6,6 +6,7 @@ Imports inside functions and for types count too: whoever needs them knows of th
 from __future__ import annotations
 
 import ast
+import itertools
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -117,7 +118,7 @@ def ring(targets: Mapping[str, Mapping[str, Arrow]]) -> str:
     while path.count(path[-1]) == 1:
         path.append(next(target for target in targets[path[-1]] if target in targets))
     path = path[path.index(path[-1]) :]
-    steps = [targets[source][target] for source, target in zip(path, path[1:], strict=False)]
+    steps = [targets[source][target] for source, target in itertools.pairwise(path)]
     return " -> ".join(path) + "".join(f"\n{step.file}:{step.line}: imports {step.target}" for step in steps)
 
 

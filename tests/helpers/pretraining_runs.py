@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from conftest import make_tokenizer, sentence
 
 from nlpkit.data.corpus import Batch
 from nlpkit.pretraining import streams
 from nlpkit.recipes import pretrain_mlm
-from tests.conftest import make_tokenizer, sentence
 
 ARCHITECTURES = ("bert", "roberta", "distilbert", "albert", "electra", "modernbert")
 

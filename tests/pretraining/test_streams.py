@@ -57,7 +57,7 @@ def test_a_stream_is_the_texts_with_a_separator_behind_each_document() -> None:
 
 
 def test_truncation_and_padding_saved_in_a_tokenizer_do_not_cut_the_corpus() -> None:
-    from tests.conftest import make_tokenizer
+    from conftest import make_tokenizer
 
     tokenizer = make_tokenizer()
     tokenizer.backend_tokenizer.enable_truncation(4)

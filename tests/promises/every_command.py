@@ -86,7 +86,7 @@ def run(place: Path, model: Path, data: Path, *names: str, before: Sequence[str]
         before: words that the command line begins with.
         env: of the process, instead of what is set here.
     """
-    from tests.conftest import rows
+    from conftest import rows
 
     corpus, out = place / "corpus.txt", place / "out"
     corpus.write_text("\n".join(row["text"] for row in rows(300, seed=5)), encoding="utf-8")

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from conftest import make_tokenizer, rows
 from datasets import Dataset
 
 from nlpkit import reporting
@@ -24,7 +25,6 @@ from nlpkit.measurement import export_cache
 from nlpkit.measurement.spec import Subject
 from nlpkit.pretraining import streams
 from nlpkit.tasks import features
-from tests.conftest import make_tokenizer, rows
 
 TEXTS = [row["text"] for row in rows(120, seed=9)]
 Use = Callable[[], Any]

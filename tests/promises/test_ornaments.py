@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from conftest import RunOf
 
 from nlpkit.cli.app import main
 from nlpkit.runs import plots
-from tests.conftest import RunOf
 
 
 def breaks(*_: Any, **__: Any) -> Any:

@@ -10,9 +10,9 @@ from typing import Any
 
 import forked
 import pytest
+from conftest import RunOf, nlpkit_command
 
 from nlpkit.cli import streams
-from tests.conftest import RunOf, nlpkit_command
 
 # pictures are empty files, as in the other tests
 PRELUDE = """

@@ -14,6 +14,7 @@ from typing import Any
 
 import forked
 import pytest
+from conftest import RunOf, nlpkit_command
 
 from nlpkit import reporting
 from nlpkit.cli.app import main
@@ -21,7 +22,6 @@ from nlpkit.data.writers import writer
 from nlpkit.errors import RunError, UserError
 from nlpkit.runs import files, lock
 from nlpkit.runs.folder import RunFolder, read_record
-from tests.conftest import RunOf, nlpkit_command
 
 # --- files ---
 

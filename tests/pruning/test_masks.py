@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import torch
-from tests.compression.tiny import batch, outputs, tiny
+from tiny import batch, outputs, tiny
 from torch import nn
 from torch.nn.utils import prune
 

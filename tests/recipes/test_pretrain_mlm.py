@@ -695,7 +695,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
 def test_refused(
     case: str, scratch: dict[str, Any], tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from tests.conftest import make_tokenizer
+    from conftest import make_tokenizer
 
     changes, message = REFUSED[case]
     places = {

@@ -13,6 +13,7 @@ from typing import Any
 
 import forked
 import pytest
+from conftest import nlpkit_command
 from pretraining_runs import (
     documents,
     lines,
@@ -28,7 +29,6 @@ from nlpkit.errors import Interrupted, UserError
 from nlpkit.pretraining import streaming
 from nlpkit.recipes import pretrain_mlm
 from nlpkit.training.callbacks import LimitsCallback
-from tests.conftest import nlpkit_command
 
 STEPS = 36
 

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 import pytest
 import torch
-from conftest import FILLER, rows, write_csv, write_jsonl
+from conftest import FILLER, make_model, rows, write_csv, write_jsonl
 from datasets import Dataset
 from transformers import (
     AutoModelForSequenceClassification,
@@ -29,7 +29,6 @@ from nlpkit import reporting
 from nlpkit.errors import Interrupted
 from nlpkit.recipes import finetune_cls, finetune_ner
 from nlpkit.training.callbacks import SignalCallback
-from tests.conftest import make_model
 
 SEED, EPOCHS, BATCH, RATE = 11, 2, 4, 3e-3
 TRAINED, HELD = 45, 10  # rows: the last batch of an epoch is smaller

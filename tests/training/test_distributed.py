@@ -15,6 +15,7 @@ from typing import Any
 import forked
 import pytest
 import torch
+from conftest import GOOD, RunOf, make_model, nlpkit_command, rows, write_csv, write_jsonl
 from safetensors.torch import load_file
 from transformers import Trainer
 
@@ -24,7 +25,6 @@ from nlpkit.errors import UserError
 from nlpkit.recipes import distill, finetune_cls, finetune_ner, pretrain_mlm, prune
 from nlpkit.training.checkpoints import last_checkpoint
 from nlpkit.training.trainer import ResumableTrainer
-from tests.conftest import GOOD, RunOf, make_model, nlpkit_command, rows, write_csv, write_jsonl
 
 
 @pytest.fixture(scope="module")

@@ -13,12 +13,12 @@ from typing import Any
 
 import forked
 import pytest
+from conftest import make_model, nlpkit_command, rows, write_csv
 
 from nlpkit.cli.app import main
 from nlpkit.errors import Interrupted
 from nlpkit.recipes import finetune_cls
 from nlpkit.training.callbacks import MetricsFileCallback, SignalCallback
-from tests.conftest import make_model, nlpkit_command, rows, write_csv
 
 EPOCH = 24  # steps: 190 rows in batches of 8, the last one smaller
 
