@@ -3,15 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
-
-if TYPE_CHECKING:
-    pass
-
+from typing import Literal
 
 SHOWN = 3  # examples of a finding that are printed
-
-
 KEPT = 100  # and that a document holds
 
 

@@ -15,7 +15,7 @@ from nlpkit.errors import UserError
 from nlpkit.hardware import memory, timing, toolchain
 from nlpkit.inference.predictor import open_trained
 from nlpkit.inference.weights import Weights
-from nlpkit.models import files, fitting, opening, structures
+from nlpkit.models import files, fitting, opening
 from nlpkit.models.onnx import OnnxModel, placed
 from nlpkit.nearby import expanded
 from nlpkit.options import suggest
@@ -293,7 +293,7 @@ def random_config(subject: Subject, options: SubjectOptions) -> PreTrainedConfig
             near = None if expanded(name).is_dir() else suggest(name, CONFIG_MAPPING)
             raise UserError(error.message, near or error.hint) from error
         values = config.to_dict()
-    if hasattr(config, structures.STRUCTURE):
+    if hasattr(config, files.STRUCTURE):
         raise UserError(f"{subject.name}: its layers differ, which no config says", "Leave out --config-only.")
     require_known(config, subject.overrides, subject.name)
     values = {**values, **subject.overrides}

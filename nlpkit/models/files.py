@@ -3,27 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from nlpkit.runs.folder import read_record
 
-if TYPE_CHECKING:
-    pass
-
-
 EXPORTED = "model.onnx"  # the file of a model that runs in ONNX Runtime
-
-
 # where else it lies: where transformers.js and optimum look for it, by its precision
 ONNX_FOLDER = "onnx"
-
-
 ONNX_FILES = (EXPORTED, "model_quantized.onnx", "model_fp16.onnx")
-
-
 LINK = 100  # bytes that the target of a link has at most
-
-
 CONFIG = "config.json"
 
 
@@ -46,3 +33,6 @@ def exported_file(folder: str | Path) -> Path | None:
         target = place / file.read_bytes().decode(errors="replace")
         return target if target in found[1:] and target.is_file() else file
     return file
+
+
+STRUCTURE = "nlpkit_structure"  # in a config.json: what `nlpkit prune` left of each layer

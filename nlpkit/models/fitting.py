@@ -135,7 +135,7 @@ def first_position_of(config: PreTrainedConfig) -> int:
     import torch
     from transformers import AutoModel
 
-    from nlpkit.models.structures import STRUCTURE
+    from nlpkit.models.files import STRUCTURE
 
     bare = copy.deepcopy(config)
     if hasattr(bare, STRUCTURE):  # what was pruned are its layers

@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from nlpkit import limits, nearby, process, reporting
 from nlpkit.errors import UserError
-from nlpkit.models.files import CONFIG, EXPORTED, exported_file, made_from
-from nlpkit.models.structures import STRUCTURE
+from nlpkit.models.files import CONFIG, EXPORTED, STRUCTURE, exported_file, made_from
 from nlpkit.options import DEFAULT_MODEL
 from nlpkit.runs.folder import read_record
 from nlpkit.runs.records import RECORD, document_of

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from nlpkit.models import surgery
-from nlpkit.models.structures import STRUCTURE, config_from, stock_config
+from nlpkit.models.files import STRUCTURE
+from nlpkit.models.structures import config_from, stock_config
 
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig

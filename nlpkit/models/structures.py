@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nlpkit.models.anatomy import family_of
+from nlpkit.models.files import STRUCTURE
 from nlpkit.reporting import Table
 
 if TYPE_CHECKING:
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
     from transformers import PreTrainedConfig
 
 HOW_TO_OPEN = "pruned by nlpkit; open it with: import nlpkit; nlpkit.load(FOLDER)"
-
-STRUCTURE = "nlpkit_structure"  # in a config.json: what `nlpkit prune` left of each layer
 
 
 @dataclass(frozen=True)

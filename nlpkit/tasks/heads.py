@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from nlpkit.data.spelling import folded
-
-if TYPE_CHECKING:
-    pass
 
 SHOWN = 6  # labels a message names
 Level = Literal["warning", "note"]

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
-
-if TYPE_CHECKING:
-    pass
 
 # One entry a row: np.ndarray with rows first where all entries have one shape, else list[np.ndarray] (ragged). Each
 # task knows which of the two its outputs are.

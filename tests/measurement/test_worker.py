@@ -395,7 +395,7 @@ def talk(*requests: dict[str, Any], program: str = "") -> list[dict[str, Any]]:
     """What a process answers to requests; it ends by itself behind the last."""
     command = [sys.executable, "-m", "nlpkit.measurement.worker"]
     if program:
-        command = [sys.executable, "-c", f"{program}\nfrom nlpkit.recipes import measured; measured.main()"]
+        command = [sys.executable, "-c", f"{program}\nfrom nlpkit.measurement import worker; worker.main()"]
     done = forked.run(command, input="".join(json.dumps(request) + "\n" for request in requests))
     assert done.returncode == 0, done.stderr
     return [json.loads(line) for line in done.stdout.splitlines()]
@@ -403,9 +403,9 @@ def talk(*requests: dict[str, Any], program: str = "") -> list[dict[str, Any]]:
 
 def test_what_libraries_print_is_no_answer() -> None:
     program = (
-        "import os\nfrom nlpkit.measurement import opening\nreal = opening.open_model\n"
+        "import os\nfrom nlpkit.measurement import loading\nreal = loading.open_model\n"
         "def loud(*a, **k):\n    print('loading'); os.system('echo of a child; cat')\n    return real(*a, **k)\n"
-        "opening.open_model = loud"
+        "loading.open_model = loud"
     )
     request = opening("bert", overrides=TINY, config_only=True)
     answers = talk(request, {"op": "prepare", "point": point(8)}, program=program)

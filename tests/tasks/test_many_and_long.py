@@ -23,6 +23,7 @@ from nlpkit.metrics import tagging
 from nlpkit.recipes import finetune_cls, predict
 from nlpkit.tasks import features
 from nlpkit.tasks.text_classification.task import SCORED, TextClassification
+from nlpkit.tasks.token_classification import task as token_classification
 from nlpkit.tasks.token_classification.task import TokenClassification
 
 # --- labels ---
@@ -151,7 +152,7 @@ def test_windows_of_words_take_as_long_as_the_text_is(monkeypatch: pytest.Monkey
     tokenizer = make_tokenizer()
     task = TokenClassification(["O", "B-X", "I-X"], "bio", max_length=32)
     sizes = Sizes()
-    monkeypatch.setattr(task, "np", sizes)
+    monkeypatch.setattr(token_classification, "np", sizes)
     counts = []
     for length in (1_000, 4_000):
         words = ["film"] * length

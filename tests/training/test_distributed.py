@@ -321,7 +321,7 @@ HERE = """
 import os, signal, sys, time, torch
 from nlpkit.cli.app import main
 from nlpkit.errors import UserError
-from nlpkit.recipes import finetune
+from nlpkit.experiment import finetune
 from nlpkit.training import together
 from nlpkit.training.trainer import NlpkitTrainer
 together.LOOK, together.GRACE, rank = 0.1, 0.3, int(os.environ["RANK"])

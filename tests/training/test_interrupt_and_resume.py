@@ -253,7 +253,9 @@ def die(*_: Any, **__: Any) -> None:
     raise Killed
 
 
-@pytest.mark.parametrize("place", ["recipes.experiment._outputs", "runs.card.write", "runs.folder.RunFolder.finish"])
+@pytest.mark.parametrize(
+    "place", ["experiment.supervised._outputs", "experiment.card.write", "runs.folder.RunFolder.finish"]
+)
 def test_killed_behind_the_last_step(place: str, small: dict[str, Any], small_reference: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
     with pytest.MonkeyPatch.context() as patch:
