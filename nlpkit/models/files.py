@@ -12,6 +12,7 @@ ONNX_FOLDER = "onnx"
 ONNX_FILES = (EXPORTED, "model_quantized.onnx", "model_fp16.onnx")
 LINK = 100  # bytes that the target of a link has at most
 CONFIG = "config.json"
+STRUCTURE = "nlpkit_structure"  # in a config.json: what `nlpkit prune` left of each layer
 
 
 def made_from(name: str | Path) -> str:
@@ -33,6 +34,3 @@ def exported_file(folder: str | Path) -> Path | None:
         target = place / file.read_bytes().decode(errors="replace")
         return target if target in found[1:] and target.is_file() else file
     return file
-
-
-STRUCTURE = "nlpkit_structure"  # in a config.json: what `nlpkit prune` left of each layer
