@@ -513,7 +513,7 @@ def _explain(error: ValidationError, config: type[Config]) -> tuple[str, str | N
 
 
 class ReadingOptions(Config):
-    """How files are read, the same in every command that reads rows or text from some; see `readers.Reading`."""
+    """How files are read, the same in every command that reads rows or text from some; see `Reading`."""
 
     format: Literal["csv", "tsv", "json", "jsonl", "parquet", "xlsx", "txt", "conll", "squad"] | None = option(
         None, "Format of the files.", panel="Data", shown_default="from their names"

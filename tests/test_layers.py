@@ -49,7 +49,7 @@ FLOORS: dict[str, tuple[str, ...]] = {
     ),
 }
 # Circles still go through these modules.
-TANGLED = frozenset({"data.layouts", "data.readers", "measurement.loading"})
+TANGLED = frozenset({"measurement.loading"})
 HEIGHT = {room: -floor for floor, rooms in enumerate(FLOORS.values()) for room in rooms}
 
 

@@ -300,7 +300,7 @@ def _exists(argument: str) -> bool:
 
 def _is_data(argument: str) -> bool:
     """Whether an argument names data that are here, or looks as if it should."""
-    from nlpkit.data.readers import format_of
+    from nlpkit.data.inputs import format_of
 
     if _is_model(argument):
         return False

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from nlpkit import reporting
-from nlpkit.data.readers import Input, Reading
+from nlpkit.data.inputs import Input, Reading
 from nlpkit.options import ReadingOptions
 
 C = TypeVar("C", bound=ReadingOptions)

@@ -18,6 +18,7 @@ from typing import IO, Any, cast
 
 from nlpkit import process, reporting
 from nlpkit.data import columns, hub, pipes, readers, sources, splits
+from nlpkit.data.inputs import FORMATS, Input, Reading
 from nlpkit.data.labels import is_missing
 from nlpkit.errors import UserError
 from nlpkit.nearby import expanded
@@ -153,7 +154,7 @@ class _File:
     column: str | None = None
 
     def __post_init__(self) -> None:
-        self.reading = replace(readers.Reading.of(self.options), format=self.format)
+        self.reading = replace(Reading.of(self.options), format=self.format)
         self._said: set[str] = set()
         self._begun = pipes.state(self.path)
         source = self._source()  # checks format, encoding and delimiter
@@ -163,10 +164,10 @@ class _File:
             with source.failures(), source.parquet() as file:
                 self._choose(file.schema_arrow.names)
         else:
-            self._choose(next(source.rows()).values)
+            self._choose(next(readers.rows_of(source)).values)
 
-    def _source(self) -> readers.Input:
-        source = readers.Input.of(self.path, self.reading)
+    def _source(self) -> Input:
+        source = Input.of(self.path, self.reading)
         source.said = self._said  # each pass over the file finds the same
         return source
 
@@ -192,21 +193,21 @@ class _File:
             bar.advance(size - told)
         pipes.tell_changed(self.path, self._begun)
 
-    def _lines(self, source: readers.Input) -> Iterator[tuple[Texts, float]]:
+    def _lines(self, source: Input) -> Iterator[tuple[Texts, float]]:
         size = max(self.bytes, 1)
         for texts in _documents(source.blocks(), source.say):
             yield texts, source.consumed() / size
 
-    def _rows(self, source: readers.Input) -> Iterator[tuple[Texts, float]]:
+    def _rows(self, source: Input) -> Iterator[tuple[Texts, float]]:
         size = max(self.bytes, 1)
         assert self.column is not None
-        rows = source.rows()
+        rows = readers.rows_of(source)
         while some := list(itertools.islice(rows, _ROWS)):
             values = [row.values.get(self.column) for row in some]
             texts = _cells(values, self.column, [row.line for row in some], source.at)
             yield texts, source.consumed() / size
 
-    def _parquet(self, source: readers.Input) -> Iterator[tuple[Texts, float]]:
+    def _parquet(self, source: Input) -> Iterator[tuple[Texts, float]]:
         assert self.column is not None
         done = 0
         with source.failures(), source.parquet() as file:
@@ -241,8 +242,8 @@ class _Stdin:
         # the unbuffered stream: Python aborts at its end when a thread still waits for input in the buffered one
         piped = process.standard_input()
         stream = _Hashed(getattr(piped, "raw", piped))
-        reading = readers.Reading("txt", self.options.encoding)
-        source = readers.Input.of(cast(IO[bytes], stream), reading)
+        reading = Reading("txt", self.options.encoding)
+        source = Input.of(cast(IO[bytes], stream), reading)
         source.name = "stdin"
         told = 0
         for texts in _documents(source.blocks(), source.say):
@@ -344,7 +345,7 @@ def _open(spec: str, options: CorpusOptions) -> list[_File | _Hub | _Stdin]:
     spec = splits.sample_folder(spec) or spec
     folder = expanded(spec)
     if folder.is_dir():
-        reading = readers.Reading.of(options)
+        reading = Reading.of(options)
         return [_File(path, options, str(reading.format_of(path))) for path in _files_in(folder, reading)]
     if not sources.is_local(spec):
         parsed = hub.NAME.fullmatch(spec)
@@ -353,14 +354,14 @@ def _open(spec: str, options: CorpusOptions) -> list[_File | _Hub | _Stdin]:
         return [_Hub(parsed["name"], config, revision, options)]
     files = []
     for path in sources.expand(spec):
-        format = readers.Reading.of(options).format_of(path)
+        format = Reading.of(options).format_of(path)
         if format is None:  # wiki.train.tokens, text8
             reporting.current().note(f"{path}: its name does not tell its format; read as plain text (--format)")
         files.append(_File(path, options, format or "txt"))
     return list(files)
 
 
-def _files_in(folder: Path, reading: readers.Reading) -> list[Path]:
+def _files_in(folder: Path, reading: Reading) -> list[Path]:
     """Every data file below a folder, by path."""
     found: list[Path] = []
     others: list[Path] = []
@@ -370,7 +371,7 @@ def _files_in(folder: Path, reading: readers.Reading) -> list[Path]:
             (found if known else others).append(path)
     left = f"{', '.join(path.name for path in others[:5])}{', ...' if len(others) > 5 else ''}"
     if not found:
-        known_formats = ", ".join(suffix.lstrip(".") for suffix in readers.FORMATS)
+        known_formats = ", ".join(suffix.lstrip(".") for suffix in FORMATS)
         there = f"; there is {left}" if others else ""
         raise UserError(
             f"{folder}: no text files in this folder{there}", f"Known formats: {known_formats} (or .gz, .zst)."

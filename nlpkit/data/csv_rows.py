@@ -12,7 +12,7 @@ from nlpkit.data.rows import LONGEST, Row, Style
 from nlpkit.errors import UserError
 
 if TYPE_CHECKING:
-    from nlpkit.data.readers import Input
+    from nlpkit.data.inputs import Input
 
 
 def csv_rows(source: Input) -> Iterator[Row]:

@@ -56,7 +56,7 @@ class Source(Protocol):
 
 
 class Teller(Protocol):
-    """What tells of a file, by its name: `readers.Input`."""
+    """What tells of a file, by its name: `Input`."""
 
     def say(self, fact: str) -> None: ...
     def warn(self, what: str) -> None: ...

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nlpkit import reporting
-from nlpkit.data.sources import HIDDEN
+from nlpkit.data.places import user_columns
 from nlpkit.errors import UserError
 
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ def has_classes(dataset: Dataset, column: str | None, *, floats: bool) -> bool:
     if column is None:
         return False
     if column not in dataset.column_names:
-        shown = ", ".join(name for name in dataset.column_names if name not in HIDDEN)
+        shown = ", ".join(user_columns(dataset.column_names))
         raise UserError(f"There is no column {column!r}", f"Columns: {shown}.")
     kind = dataset.features.arrow_schema.field(column).type
     return not pa.types.is_nested(kind) and (floats or not pa.types.is_floating(kind))

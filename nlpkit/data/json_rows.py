@@ -8,13 +8,14 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
-from nlpkit.data import layouts, split_names
+from nlpkit.data import split_names, squad
+from nlpkit.data.layouts import registry as layouts
 from nlpkit.data.rows import DOCUMENT, DecodedLines, Row, half_of_pair, too_long
 from nlpkit.errors import UserError
 from nlpkit.reporting import counted
 
 if TYPE_CHECKING:
-    from nlpkit.data.readers import Input
+    from nlpkit.data.inputs import Input
 
 LONGEST_NUMBER = 1_000  # digits of a whole number, beyond which it is kept as text
 DEEPEST = 64  # lists and objects within each other
@@ -65,7 +66,7 @@ def _json_lines(source: Input, text: DecodedLines, *, begun: bool = False) -> It
             commas += 1
         if decoder.repeated and not repeated:
             repeated = f"line {number}, "
-        values = source.record(values)
+        values = _as_object(values, source)
         if not isinstance(values, dict):
             yield source.bad(number, f"expected an object, found {_kind(values)}", hint)
         elif line.count("[") + line.count("{") > DEEPEST and _too_deep(values):
@@ -171,7 +172,6 @@ def json_rows(source: Input) -> Iterator[Row]:
 
 def squad_rows(source: Input) -> Iterator[Row]:
     """Questions in SQuAD's nested layout; JSON of another shape is read as ever."""
-    from nlpkit.data import squad
 
     def rows(source: Input, document: Any) -> list[Any]:
         found = squad.questions(document, source.name)
@@ -235,7 +235,7 @@ def _document(source: Input, lines: list[str], rows_of: Callable[[Input, Any], l
     for split, part in parts:
         converted = layouts.document(part, source)
         for number, values in converted or ((next(numbers), row) for row in rows_of(source, part)):
-            values = source.record(values)
+            values = _as_object(values, source)
             if not isinstance(values, dict):
                 yield source.bad(number, f"expected an object, found {_kind(values)}", "Make every item an object.")
             elif _too_deep(values):
@@ -278,3 +278,13 @@ def _lone_surrogate(values: dict[str, Any]) -> tuple[str, str] | None:
     if half := half_of_pair(values):
         return f"\\u{half} is half of a surrogate pair", "Write the whole character; the text was cut inside it."
     return None
+
+
+def _as_object(value: Any, source: Input) -> Any:
+    """A JSON value as the object that it stands for in a known layout; others as they are."""
+    if isinstance(value, dict) or (found := layouts.record(value)) is None:
+        return value
+    row, name = found
+    if name is not None:
+        source.say(f"read as {name}")
+    return row

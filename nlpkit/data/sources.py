@@ -17,10 +17,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from nlpkit import reporting
-from nlpkit.data import hub, layouts, pipes, readers, split_names
-from nlpkit.data.layouts import Wanted, aligned, brat, class_folders
+from nlpkit.data import hub, inputs, pipes, places, readers, split_names
+from nlpkit.data.inputs import AS_FOUND, FORMATS, Reading, Wanted
+from nlpkit.data.layouts import aligned, brat, class_folders
+from nlpkit.data.layouts import registry as layouts
 from nlpkit.data.one_type import agreed, type_conflict
-from nlpkit.data.readers import Reading
+from nlpkit.data.places import FILE, HIDDEN, PLACE
 from nlpkit.data.split_names import SPLIT_NAMES
 from nlpkit.errors import UserError
 from nlpkit.nearby import expanded
@@ -28,12 +30,6 @@ from nlpkit.nearby import expanded
 if TYPE_CHECKING:
     import pyarrow as pa
     from datasets import Dataset
-
-FILE = "__file__"
-PLACE = (FILE, readers.LINE)
-"""Columns that every loaded split has besides its own: int index into `LoadedData.origins`, int line or row."""
-HIDDEN = (*PLACE, readers.LINES)
-"""All columns that are no user's: sentences of one word a line also have the line of each word."""
 
 NOT_DATA = re.compile(r"(readme|licen[cs]e|copying|notice|changelog|requirements|dataset_infos?)\b.*", re.IGNORECASE)
 
@@ -98,7 +94,7 @@ class LoadedData:
         """Where the 0-based `row` of `split` came from, for example "data/train.csv line 17"."""
         hidden = self.splits[split].select_columns(list(PLACE)).with_format(None)[row]
         name, unit = self.origins[hidden[FILE]]
-        return f"{name} {unit} {hidden[readers.LINE]}"
+        return f"{name} {unit} {hidden[places.LINE]}"
 
     def files(self, rows: Dataset) -> list[int]:
         """A number for the file, or split of the hub, that each of `rows` comes from."""
@@ -113,7 +109,7 @@ class LoadedData:
         if FILE not in rows.column_names:
             return [f"{split} row {i}" for i in range(1, len(rows) + 1)]
         prefixes = [f"{name} {unit} " for name, unit in self.origins]
-        return [prefixes[i] + str(line) for i, line in zip(rows[FILE][:], rows[readers.LINE][:], strict=True)]
+        return [prefixes[i] + str(line) for i, line in zip(rows[FILE][:], rows[places.LINE][:], strict=True)]
 
 
 def load(
@@ -124,7 +120,7 @@ def load(
     test_files: Sequence[str] = (),
     config: str | None = None,
     revision: str | None = None,
-    reading: Reading = readers.AS_FOUND,
+    reading: Reading = AS_FOUND,
     train_split: str | None = None,
     validation_split: str | None = None,
     test_split: str | None = None,
@@ -185,7 +181,7 @@ def load(
     return loaded
 
 
-def find_files(data: str, *, config: str | None = None, reading: Reading = readers.AS_FOUND) -> dict[str, list[Path]]:
+def find_files(data: str, *, config: str | None = None, reading: Reading = AS_FOUND) -> dict[str, list[Path]]:
     """The data files behind a local folder, file, glob or comma-separated list, by split.
 
     Args:
@@ -245,7 +241,7 @@ def is_local(data: str) -> bool:
         expanded(data).exists()
         or data == "-"
         or data.startswith((".", "/", "~"))
-        or readers.format_of(data) is not None
+        or inputs.format_of(data) is not None
         or any(mark in data for mark in ("*", "?", "[", ",", "://"))
         or hub.NAME.fullmatch(data) is None
         or ("/" in data and Path(data).parent.is_dir())  # what has neighbours here is meant to be here
@@ -263,7 +259,7 @@ def expand(spec: str) -> list[Path]:
     if path.exists() and not path.is_dir():
         pipes.require_file(path)
         return [path]
-    readers.refuse_address(spec)
+    inputs.refuse_address(spec)
     if "," in spec:
         return list(dict.fromkeys(file for part in spec.split(",") if part.strip() for file in expand(part.strip())))
     if glob.has_magic(spec):
@@ -278,14 +274,14 @@ def expand(spec: str) -> list[Path]:
         return [path]
     if path.is_dir():
         raise UserError(f"{spec} is a folder, a file is needed", f"For all its files: {path / '*'}")
-    raise readers.missing(path)
+    raise inputs.missing(path)
 
 
 def _find_in_folder(folder: Path, config: str | None, reading: Reading) -> dict[str, list[Path]]:
     """The split files of a folder, of its sub-folder `config` or, as the hub exports them, of `data`."""
     root = folder / config if config else folder
     if not root.is_dir():
-        raise readers.missing(root)
+        raise inputs.missing(root)
     if (root / "config.json").is_file() and any(root.glob("*.safetensors")):
         raise UserError(f"{root} holds a model, not rows", "Data are files with rows, or a folder of such.")
     for place in (root, root / "data"):
@@ -322,9 +318,9 @@ def _find_in_folder(folder: Path, config: str | None, reading: Reading) -> dict[
                 f"{_known_layouts(reading)}",
             )
     for path in sorted(root.iterdir()):
-        if refusal := layouts.refusal(path):
+        if refusal := inputs.spacy_binary(path):
             raise refusal
-    suffixes = ", ".join(suffix.lstrip(".") for suffix in readers.FORMATS)
+    suffixes = ", ".join(suffix.lstrip(".") for suffix in FORMATS)
     raise UserError(
         f"{root}: no data files in this folder",
         f"Expected train.SUFFIX with one of {suffixes} (or .gz, .zst).{_known_layouts(reading)}",
@@ -482,7 +478,7 @@ def _tell_unparted(loaded: LoadedData, rows: Dataset, column: str, paths: list[P
     if others and 2 * len(others) < len(cells):
         first = rows[others[0]]
         shown = "empty" if first[column] is None else repr(first[column])
-        place = f"{loaded.origins[first[FILE]][1]} {first[readers.LINE]}: {shown}"
+        place = f"{loaded.origins[first[FILE]][1]} {first[places.LINE]}: {shown}"
         reporting.current().warn(
             f"{_names(paths)}: '{column}' names a split in {len(cells) - len(others):,} of {len(cells):,} rows, not "
             f"in others ({place}): it is passed over, and all rows are of one split. "
@@ -517,7 +513,7 @@ def _part(path: Path, reading: Reading) -> _Part:
     if labels := _labels_of(path, reading):
         table = aligned.read_table(path, labels, reading)
         return _Part(table, [(str(path), "line")], [FileInfo.of(path), FileInfo.of(labels)])
-    unit = readers.unit(reading.format_of(path) or "")
+    unit = inputs.unit(reading.format_of(path) or "")
     return _Part(readers.read_table(path, reading), [(str(path), unit)], [FileInfo.of(path)])
 
 
@@ -603,6 +599,6 @@ def _add_splits(loaded: LoadedData, found: Mapping[Any, Dataset], prefix: str) -
         with hub.quiet():
             rows = rows.remove_columns([column for column in HIDDEN if column in rows.column_names])
             rows = rows.add_column(FILE, np.full(len(rows), len(loaded.origins)))
-            rows = rows.add_column(readers.LINE, np.arange(1, len(rows) + 1))
+            rows = rows.add_column(places.LINE, np.arange(1, len(rows) + 1))
         loaded.splits[split] = rows
         loaded.origins.append((f"{prefix}{name}", "row"))

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from nlpkit import reporting
 from nlpkit.data import draws, duplicates, pipes, sources
 from nlpkit.data.glue import glue_task
-from nlpkit.data.layouts import Wanted
-from nlpkit.data.readers import FORMATS, Reading
+from nlpkit.data.inputs import FORMATS, Reading, Wanted
 from nlpkit.data.sources import LoadedData
 from nlpkit.errors import UserError
 from nlpkit.options import DataOptions, SourceOptions, suggest
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
     from datasets import Dataset
 
     from nlpkit.data.findings import Finding
-    from nlpkit.data.layouts.base import Content
+    from nlpkit.data.inputs import Content
 
 SAMPLES = Path(__file__).parent / "samples"
 SAMPLE_PREFIX = "sample:"

@@ -18,7 +18,7 @@ from nlpkit.errors import UserError
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from nlpkit.data.readers import Input
+    from nlpkit.data.inputs import Input
 
 
 def parquet_rows(source: Input) -> Iterator[Row]:

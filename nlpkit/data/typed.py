@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from nlpkit import nearby, reporting
-from nlpkit.data.readers import format_of
+from nlpkit.data.inputs import format_of
 from nlpkit.errors import UserError
 from nlpkit.reporting import typed
 

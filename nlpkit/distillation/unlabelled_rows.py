@@ -12,8 +12,8 @@ from pydantic import BeforeValidator
 
 from nlpkit import reporting
 from nlpkit.data.findings import Finding
-from nlpkit.data.layouts import Wanted
-from nlpkit.data.readers import FORMATS, Reading, read_rows, unit
+from nlpkit.data.inputs import FORMATS, Reading, Wanted, unit
+from nlpkit.data.readers import read_rows
 from nlpkit.distillation.augmentation import Augmenter, Way, near_words, read_synonyms, words_of
 from nlpkit.errors import UserError
 from nlpkit.experiment.inherited_data import TrainedDataOptions

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from nlpkit import reporting
 from nlpkit.data import duplicates, pipes, splits
+from nlpkit.data.places import user_columns
 from nlpkit.data.sources import FileInfo
 from nlpkit.errors import NlpkitError, UserError
 from nlpkit.experiment.supervised import settle_findings, stop_on_errors
@@ -217,7 +218,7 @@ def open_splits(
         splits.name_by_file(loaded)
     first = next(iter(loaded.splits.values()))
     with registry.pointing_elsewhere(type(task), first, registry.OTHER_MODEL):
-        task.bind([name for name in first.column_names if not name.startswith("__")], config, labelled=True)
+        task.bind(user_columns(first.column_names), config, labelled=True)
     splits.prepare(loaded, task, config, seed, training=training)
     findings: list[Finding] = []
     with registry.pointing_elsewhere(type(task), first, registry.OTHER_MODEL):

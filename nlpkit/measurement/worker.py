@@ -21,6 +21,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from nlpkit import process, reporting
 from nlpkit.data.findings import SHOWN
+from nlpkit.data.places import user_columns
 from nlpkit.errors import NlpkitError, RunError, UserError
 from nlpkit.experiment import inherited_data
 from nlpkit.measurement.options import BenchmarkOptions
@@ -516,7 +517,7 @@ def _inputs(model: Model, config: BenchmarkOptions) -> Rows:
     split = _split_of(loaded.splits, loaded, config)
     rows = loaded.splits[split]
     with registry.pointing_elsewhere(type(task), rows, registry.OTHER_MODEL):
-        task.bind([name for name in rows.column_names if not name.startswith("__")], config, labelled=False)
+        task.bind(user_columns(rows.column_names), config, labelled=False)
     found, bad = [], []
     for row, where in zip(rows, loaded.places(rows, split), strict=True):
         try:
@@ -549,7 +550,7 @@ def _texts(config: BenchmarkOptions) -> Rows:
     loaded = splits.load(config, None)
     split = _split_of(loaded.splits, loaded, config)
     rows = loaded.splits[split]
-    names = [name for name in rows.column_names if not name.startswith("__")]
+    names = user_columns(rows.column_names)
     column = corpus.text_column(names, TextOptions.of(config).text_column, split)
     texts = [str(text) for text in rows[column][:] if text is not None and str(text).strip()]
     if not texts:

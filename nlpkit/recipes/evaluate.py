@@ -23,7 +23,8 @@ from nlpkit import reporting
 from nlpkit.data import draws, splits
 from nlpkit.data.as_trained import settled
 from nlpkit.data.findings import Finding
-from nlpkit.data.readers import FORMATS
+from nlpkit.data.inputs import FORMATS
+from nlpkit.data.places import user_columns
 from nlpkit.errors import RunError, UserError
 from nlpkit.experiment import inherited_data
 from nlpkit.experiment.supervised import require_metric, stop_on_errors
@@ -98,7 +99,7 @@ def run(config: Config) -> Report:
     chosen = _chosen(config, loaded, (predictor.record or {}).get("metrics", {}) if own else None)
     columns = loaded.splits[chosen[0]].column_names
     with registry.pointing_elsewhere(type(task), loaded.splits[chosen[0]], registry.OTHER_MODEL):
-        task.bind([name for name in columns if not name.startswith("__")], config, labelled=True)
+        task.bind(user_columns(columns), config, labelled=True)
     if not own:
         for warning in inherited_data.overlap(predictor.record, config.model, keys, task, loaded, chosen):
             reporting.current().warn(warning)

@@ -175,9 +175,9 @@ def _free_prefix(columns: Sequence[str]) -> str:
 
 
 def _predict_file(predictor: Predictor, config: Config) -> Report:
+    from nlpkit.data import readers
     from nlpkit.data.as_trained import as_trained
-    from nlpkit.data.layouts import Wanted
-    from nlpkit.data.readers import FORMATS, Input, Reading, unit
+    from nlpkit.data.inputs import FORMATS, Input, Reading, Wanted, unit
     from nlpkit.data.writers import write_empty, writer
 
     assert config.input is not None
@@ -193,7 +193,7 @@ def _predict_file(predictor: Predictor, config: Config) -> Report:
     first_error, prefix = "", "prediction"
     cut_at: list[str] = []
     cut = Cut(0, 0, 0, predictor.task.max_length)
-    chunks = _chunks(source.rows(needed=False), max(min(CHUNK, CHUNK_SCORES // task.answer_size), 1))
+    chunks = _chunks(readers.rows_of(source, needed=False), max(min(CHUNK, CHUNK_SCORES // task.answer_size), 1))
     first = next(chunks, [])
     if not first:
         reporting.current().warn(f"{source.name} holds no rows: there is nothing to answer")

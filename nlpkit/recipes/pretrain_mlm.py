@@ -21,6 +21,7 @@ from pydantic import field_validator
 
 from nlpkit import limits, process, reporting
 from nlpkit.data import pipes
+from nlpkit.data.places import user_columns
 from nlpkit.errors import UserError
 from nlpkit.experiment import lifecycle
 from nlpkit.hardware import gpus
@@ -507,7 +508,7 @@ def _cutter(config: Config, tokenizer: Any, *, isolate: bool) -> Callable[[Token
 def _translations(config: Config, tokenizer: Any) -> tuple[Any, Any]:
     """Rows of parallel texts; every k-th is held out."""
     from nlpkit.data import columns, sources
-    from nlpkit.data.readers import Reading
+    from nlpkit.data.inputs import Reading
     from nlpkit.pretraining import streams
     from nlpkit.pretraining.rows import Translations
 
@@ -528,7 +529,7 @@ def _translations(config: Config, tokenizer: Any) -> tuple[Any, Any]:
                     "Name one with --data-split.",
                 )
             table = loaded.splits[config.data_split]
-            names = [name for name in table.column_names if name not in sources.HIDDEN]
+            names = user_columns(table.column_names)
             sides = [
                 table[columns.require(str(column), names, what, where=f"{spec}: ")][:]
                 for column, what in ((config.text_column, "text"), (config.text_pair_column, "translation"))

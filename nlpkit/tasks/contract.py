@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, TextIO
 
 from nlpkit.data.findings import Finding
-from nlpkit.data.layouts.base import Content
+from nlpkit.data.inputs import Content
 from nlpkit.options import Config
 from nlpkit.reporting import Table, typed
 from nlpkit.tasks.heads import Head
@@ -74,7 +74,7 @@ class Task(ABC):
     # what `record` gives and `from_model` is given
     record_type: ClassVar[type[TaskRecord]]
 
-    # File name suffix -> format, where the task reads files otherwise than `readers.FORMATS` says: labelled ones, and
+    # File name suffix -> format, where the task reads files otherwise than `FORMATS` says: labelled ones, and
     # those that `predict` is given.
     file_formats: ClassVar[Mapping[str, str]] = {}
     input_formats: ClassVar[Mapping[str, str]] = {}

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from pydantic import create_model
 
 from nlpkit.data.findings import SHOWN
+from nlpkit.data.places import HIDDEN
 from nlpkit.errors import UserError
 from nlpkit.models import opening
 from nlpkit.options import Config, flag_of, suggest
@@ -148,7 +149,7 @@ def pointing_elsewhere(task: type[Task], rows: Iterable[Mapping[str, Any]], way:
     try:
         yield
     except UserError as error:
-        row = {name: value for name, value in next(iter(rows), {}).items() if not name.startswith("__")}
+        row = {name: value for name, value in next(iter(rows), {}).items() if name not in HIDDEN}
         other = None if task.suits(row) else next((one for one in _classes() if one.suits(row)), None)
         if other is None:
             raise

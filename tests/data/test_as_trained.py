@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from nlpkit.data.as_trained import as_trained, settled
-from nlpkit.data.readers import AS_FOUND, FORMATS, Reading
+from nlpkit.data.inputs import AS_FOUND, FORMATS, Reading
 from nlpkit.options import ReadingOptions
 
 RUN: dict[str, Any] = {"encoding": "cp1252", "delimiter": "#", "quoting": "none", "columns": []}

@@ -7,14 +7,15 @@ from typing import Any
 import pytest
 
 from nlpkit import reporting
-from nlpkit.data import readers
+from nlpkit.data import places, readers
+from nlpkit.data.inputs import Reading
 from nlpkit.errors import UserError
 from nlpkit.recipes import check_data
 
 
 def rows_of(path: Path, content: str, **arguments: Any) -> list[readers.Row]:
     path.write_text(content, encoding="utf-8")
-    return list(readers.read_rows(path, readers.Reading(**arguments)))
+    return list(readers.read_rows(path, Reading(**arguments)))
 
 
 def test_conll_2003_with_document_marks_and_several_blank_lines(tmp_path: Path) -> None:
@@ -110,7 +111,7 @@ def test_a_byte_that_does_not_decode_names_its_line(tmp_path: Path) -> None:
     path.write_bytes("a O\n\nKöln B-LOC\n".encode("latin-1"))
     with pytest.raises(UserError, match=r"a\.conll line 3: byte 0xf6"):
         list(readers.read_rows(path))
-    assert [row.values["tokens"] for row in readers.read_rows(path, readers.Reading(encoding="latin-1"))] == [
+    assert [row.values["tokens"] for row in readers.read_rows(path, Reading(encoding="latin-1"))] == [
         ["a"],
         ["Köln"],
     ]
@@ -121,8 +122,8 @@ def test_the_table_keeps_the_line_of_each_word(tmp_path: Path) -> None:
     with gzip.open(path, "wt", encoding="utf-8") as file:
         file.write("a O\n# c = d\nb O\n\nc O\n")
     table = readers.read_table(path)
-    assert table[readers.LINES].to_pylist() == [[1, 3], [5]]
-    assert table[readers.LINE].to_pylist() == [1, 5]
+    assert table[places.LINES].to_pylist() == [[1, 3], [5]]
+    assert table[places.LINE].to_pylist() == [1, 5]
 
 
 @pytest.mark.parametrize("content", ["", "\n\n", "# only a remark\n", "-DOCSTART- -X- O\n\n"])

@@ -174,13 +174,13 @@ def test_start_leaves_an_identical_remainder(size: int, start: int, tmp_path: Pa
 def test_blocks_may_be_cut_anywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "a.txt").write_bytes(PLAIN.encode())
     for size in range(1, 12):  # through line ends and characters
-        monkeypatch.setattr("nlpkit.data.readers._BLOCK", size)
+        monkeypatch.setattr("nlpkit.data.inputs._BLOCK", size)
         assert read(tmp_path / "a.txt") == (TEXTS, STARTS)
 
 
 def test_a_line_without_end_is_cut_at_blanks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(corpus, "LONGEST_TEXT", 12)
-    monkeypatch.setattr("nlpkit.data.readers._BLOCK", 16)
+    monkeypatch.setattr("nlpkit.data.inputs._BLOCK", 16)
     words = " ".join(f"w{n}" for n in range(40))
     (tmp_path / "a.txt").write_text(words + "x" * 40 + "\nnext")
     texts, starts = read(tmp_path / "a.txt")
@@ -258,7 +258,7 @@ def test_what_cannot_be_read(name: str, content: bytes, message: str, hint: str,
 def test_bad_byte_is_found_across_blocks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "a.txt").write_bytes("one\nnaïve ".encode() + b"\xfe\n")
     for size in range(1, 16):
-        monkeypatch.setattr("nlpkit.data.readers._BLOCK", size)
+        monkeypatch.setattr("nlpkit.data.inputs._BLOCK", size)
         with pytest.raises(UserError, match="line 2: byte 0xfe \\(byte 8 of line 2\\)"):
             read(tmp_path / "a.txt")
 

@@ -12,7 +12,7 @@ import pytest
 
 from nlpkit import reporting
 from nlpkit.data import delimited, readers
-from nlpkit.data.layouts import Wanted
+from nlpkit.data.inputs import Reading, Wanted
 from nlpkit.errors import UserError
 
 RAW = 'text\tlabel\nplain one\t1\n"Opens and is not closed\t0\nplain two\t1\nclosed here"\t1\n"a" and "b"\t0\n'
@@ -37,7 +37,7 @@ def said(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 def rows_of(path: Path, content: str, **reading: object) -> list[readers.Row]:
     """The rows of a file with this content, bad ones among them."""
     path.write_text(content, encoding="utf-8", newline="")
-    return list(readers.read_rows(path, readers.Reading(**reading), on_error="keep"))  # type: ignore[arg-type]
+    return list(readers.read_rows(path, Reading(**reading), on_error="keep"))  # type: ignore[arg-type]
 
 
 def cells_of(rows: list[readers.Row]) -> list[tuple[object, ...]]:
@@ -171,7 +171,7 @@ def test_quotes_are_settled_in_bounded_memory() -> None:
             buffer[: len(piece)] = piece
             return len(piece)
 
-    rows = readers.read_rows(io.BufferedReader(Endless()), readers.Reading("tsv"), on_error="keep")
+    rows = readers.read_rows(io.BufferedReader(Endless()), Reading("tsv"), on_error="keep")
     assert next(rows).values == {"text": '"a', "label": "b"}
 
 

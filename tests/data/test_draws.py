@@ -6,7 +6,7 @@ import datasets
 import pytest
 
 from nlpkit import reporting
-from nlpkit.data import draws, readers, sources
+from nlpkit.data import draws, places
 from nlpkit.errors import UserError
 
 
@@ -14,7 +14,7 @@ def labelled(**counts: int) -> datasets.Dataset:
     """Rows sorted by label, with the hidden columns."""
     labels = [label for label, count in counts.items() for _ in range(count)]
     return datasets.Dataset.from_dict(
-        {"label": labels, sources.FILE: [0] * len(labels), readers.LINE: list(range(len(labels)))}
+        {"label": labels, places.FILE: [0] * len(labels), places.LINE: list(range(len(labels)))}
     )
 
 
@@ -22,14 +22,14 @@ def test_hold_out_keeps_the_proportions() -> None:
     rows = labelled(a=700, b=200, c=99, d=1)
     rest, held = draws.hold_out(rows, 0.1, stratify_by="label", seed=1)
     assert Counter(held["label"]) == {"a": 70, "b": 20, "c": 10}
-    lines = [*rest[readers.LINE], *held[readers.LINE]]
+    lines = [*rest[places.LINE], *held[places.LINE]]
     assert sorted(lines) == list(range(1000))
-    assert held[readers.LINE][:] == sorted(held[readers.LINE])
+    assert held[places.LINE][:] == sorted(held[places.LINE])
 
 
 def test_hold_out_is_set_by_its_seed() -> None:
     rows = labelled(a=30, b=20)
-    drawn = [draws.hold_out(rows, 10, stratify_by="label", seed=seed)[1][readers.LINE][:] for seed in (1, 1, 2)]
+    drawn = [draws.hold_out(rows, 10, stratify_by="label", seed=seed)[1][places.LINE][:] for seed in (1, 1, 2)]
     assert drawn[0] == drawn[1] != drawn[2]
     assert drawn[0] == [3, 6, 15, 23, 25, 27, 30, 33, 37, 49]  # pinned: a change of platform or numpy must not move it
 
@@ -58,9 +58,9 @@ def test_sample_balanced_fills_up_evenly() -> None:
     rows = labelled(a=1000, b=500, c=7, d=1)
     sample = draws.sample_balanced(rows, 108, balance_by="label", seed=3)
     assert Counter(sample["label"]) == {"a": 50, "b": 50, "c": 7, "d": 1}
-    assert sample[readers.LINE][:] == draws.sample_balanced(rows, 108, balance_by="label", seed=3)[readers.LINE][:]
-    assert sample[readers.LINE][:] != sorted(sample[readers.LINE])
-    assert len(set(sample[readers.LINE])) == 108
+    assert sample[places.LINE][:] == draws.sample_balanced(rows, 108, balance_by="label", seed=3)[places.LINE][:]
+    assert sample[places.LINE][:] != sorted(sample[places.LINE])
+    assert len(set(sample[places.LINE])) == 108
 
 
 def test_sample_balanced_with_fewer_rows_than_labels_and_with_all() -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from nlpkit import reporting
 from nlpkit.data import readers, sources
-from nlpkit.data.layouts import Content, Wanted
+from nlpkit.data.inputs import Content, Reading, Wanted
 from nlpkit.data.layouts.cells import listed
 from nlpkit.errors import UserError
 
@@ -53,7 +53,7 @@ def table(path: Path, header: Sequence[str], rows: Sequence[Sequence[Any]]) -> P
 
 
 def rows(path: Path, content: Content = "words", *, labelled: bool = True) -> list[readers.Row]:
-    return list(readers.read_rows(path, readers.Reading(wanted=Wanted(content, labelled))))
+    return list(readers.read_rows(path, Reading(wanted=Wanted(content, labelled))))
 
 
 def values(path: Path, content: Content = "words", *, labelled: bool = True) -> list[dict[str, Any]]:
@@ -181,7 +181,7 @@ def test_label_studio_choices_about_a_region_are_no_label_of_the_text(tmp_path: 
 def test_triples_are_spans_also_where_labels_are_numbers(tmp_path: Path) -> None:
     for label in ("PER", 7):
         path = jsonl(tmp_path / "a.jsonl", [{"text": TEXT, "label": [[0, 7, label]]}, {"text": TEXT, "label": []}])
-        reading = readers.Reading(wanted=Wanted("words", labelled=True))
+        reading = Reading(wanted=Wanted("words", labelled=True))
         assert readers.read_table(path, reading)["label"].to_pylist() == [
             [{"start": 0, "end": 7, "label": str(label)}],
             [],
@@ -284,7 +284,7 @@ def test_words_in_parquet_and_xlsx_become_sentences(tmp_path: Path) -> None:
         book.active.append(cells)
     book.save(tmp_path / "a.xlsx")
     for name in ("a.parquet", "a.xlsx"):
-        reading = readers.Reading(wanted=Wanted("words", labelled=True))
+        reading = Reading(wanted=Wanted("words", labelled=True))
         read = readers.read_table(tmp_path / name, reading)
         assert list(zip(read["word"].to_pylist(), read["tag"].to_pylist(), strict=True)) == SENTENCES
 
@@ -497,7 +497,7 @@ def standoff(folder: Path, name: str, text: str, *notes: str) -> Path:
 
 
 def loaded_words(data: Path) -> sources.LoadedData:
-    return sources.load(str(data), reading=readers.Reading(wanted=Wanted("words", labelled=True)))
+    return sources.load(str(data), reading=Reading(wanted=Wanted("words", labelled=True)))
 
 
 def test_brat_has_a_line_a_row_or_more_where_a_span_goes_on(tmp_path: Path, said: Said) -> None:
@@ -549,6 +549,6 @@ def test_tags_in_a_cell_stand_between_blanks_or_commas(mark: str, tmp_path: Path
     lines = [f'"Ann Lee ran , {i} miles","{mark.join(["B-PER", "I-PER", *"OOOO"])}"\n' for i in range(6)]
     path = tmp_path / "a.csv"
     path.write_text("sentence,word_labels\n" + "".join(lines), encoding="utf-8")
-    row = next(iter(readers.read_rows(path, readers.Reading(wanted=Wanted("words", labelled=True)))))
+    row = next(iter(readers.read_rows(path, Reading(wanted=Wanted("words", labelled=True)))))
     assert row.values["sentence"] == ["Ann", "Lee", "ran", ",", "0", "miles"]
     assert row.values["word_labels"] == ["B-PER", "I-PER", "O", "O", "O", "O"]

@@ -20,6 +20,7 @@ from conftest import rows
 from nlpkit import reporting
 from nlpkit.data import pipes, readers, sources
 from nlpkit.data.corpus import Corpus, CorpusOptions
+from nlpkit.data.inputs import Reading
 from nlpkit.distillation.augmentation import read_synonyms
 from nlpkit.errors import RunError, UserError
 from nlpkit.options import read_config_file
@@ -98,7 +99,7 @@ def test_commands_take_pipes(trained: Path, tmp_path: Path, place: Path) -> None
 
 def test_standard_input_is_data(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(pipes, "STDIN", pipe(tmp_path / "in", [{"text": "a", "label": "b"}]))
-    loaded = sources.load("-", reading=readers.Reading(format="jsonl"))
+    loaded = sources.load("-", reading=Reading(format="jsonl"))
     assert loaded.splits["train"]["text"][:] == ["a"]
 
 
@@ -110,9 +111,9 @@ def test_what_is_no_file_is_named_as_such(tmp_path: Path) -> None:
             with pytest.raises(UserError, match="is a socket, not a file"):
                 read(str(path))
     with pytest.raises(UserError, match="/dev/zero is a device, not a file"):
-        sources.load("/dev/zero", reading=readers.Reading(format="csv"))
+        sources.load("/dev/zero", reading=Reading(format="csv"))
     with pytest.raises(UserError, match="/dev/null: the file holds no rows"):
-        sources.load("/dev/null", reading=readers.Reading(format="csv"))
+        sources.load("/dev/null", reading=Reading(format="csv"))
 
 
 def test_a_copy_that_does_not_fit_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -134,7 +135,7 @@ def test_a_file_that_changes_while_it_is_read_is_told(
     path.write_text("text,label\na,b\n")
     read = readers.read_table
 
-    def changing(name: Path, reading: readers.Reading) -> Any:
+    def changing(name: Path, reading: Reading) -> Any:
         table = read(name, reading)
         if what == "goes":
             path.unlink()

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from nlpkit import reporting
 from nlpkit.data import labels, readers
+from nlpkit.data.inputs import Reading
 from nlpkit.data.writers import writer
 from nlpkit.errors import UserError
 
@@ -34,7 +35,7 @@ ROWS = st.lists(st.fixed_dictionaries({"text": CELL, "label": CELL}), min_size=1
 
 
 def read(data: bytes, format: str, **how: Any) -> list[readers.Row]:
-    return list(readers.read_rows(io.BytesIO(data), readers.Reading(format=format, **how), on_error="keep"))
+    return list(readers.read_rows(io.BytesIO(data), Reading(format=format, **how), on_error="keep"))
 
 
 # --- rows in = rows kept + rows named ---
@@ -112,7 +113,7 @@ def test_written_rows_are_read_as_they_were(suffix: str, folder: Path, rows: lis
     expected = [{name: value or empty for name, value in row.items()} for row in rows]
     # where tabs are between and a field spans lines, its quotes are text to a reader who is not told of them
     lines = suffix == ".tsv" and any("\n" in cell or "\r" in cell for row in rows for cell in row.values())
-    reading = readers.Reading(quoting="standard" if lines else "auto")
+    reading = Reading(quoting="standard" if lines else "auto")
     assert [row.values for row in readers.read_rows(path, reading)] == expected
     table = readers.read_table(path, reading)
     for name in ("text", "label"):

@@ -15,8 +15,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from nlpkit import reporting
-from nlpkit.data import conll, json_rows, readers, sources
-from nlpkit.data.readers import Input, Reading, read_rows, read_table
+from nlpkit.data import conll, inputs, json_rows, readers, sources
+from nlpkit.data.inputs import Input, Reading
+from nlpkit.data.readers import read_rows, read_table
 from nlpkit.errors import UserError
 
 
@@ -79,7 +80,7 @@ def test_rows_that_cannot_be_read_have_all_columns(tmp_path: Path) -> None:
 def test_line_ends_of_old_macs_are_kept(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_bytes(b"text,label\rgood,1\rbad,0\r")
     source = Input.of(tmp_path / "a.csv")
-    assert len(list(source.rows())) == 2
+    assert len(list(readers.rows_of(source))) == 2
     assert source.style is not None
     assert source.style.end == "\r"
 
@@ -299,7 +300,7 @@ LONG = {
 def test_a_line_that_is_too_long_is_named_and_those_behind_it_are_read(
     tmp_path: Path, what: str, packed: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(readers, "LONGEST", 200_000)
+    monkeypatch.setattr(inputs, "LONGEST", 200_000)
     content, last = LONG[what]
     path = tmp_path / f"a.{what.partition(',')[0]}{packed}"
     data = content.format("word" * 100_000).encode()
@@ -314,7 +315,7 @@ def test_a_line_that_is_too_long_is_named_and_those_behind_it_are_read(
 
 def test_a_line_of_any_length_takes_no_more_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A packed file of some kilobytes without a line end."""
-    monkeypatch.setattr(readers, "LONGEST", 1_000_000)
+    monkeypatch.setattr(inputs, "LONGEST", 1_000_000)
     path = tmp_path / "a.txt.gz"
     with gzip.open(path, "wb") as file:
         for _ in range(50):
@@ -335,7 +336,7 @@ def test_a_sentence_without_end_is_named(tmp_path: Path, monkeypatch: pytest.Mon
 
 
 def test_a_document_is_read_up_to_a_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(readers, "DOCUMENT", 1_000)
+    monkeypatch.setattr(inputs, "DOCUMENT", 1_000)
     monkeypatch.setattr(json_rows, "DOCUMENT", 1_000)
     for end in ("", "\n"):
         (tmp_path / "a.json").write_text("[" + f'{{"text": "good"}},{end}' * 100 + '{"text": "bad"}]')
@@ -344,7 +345,7 @@ def test_a_document_is_read_up_to_a_limit(tmp_path: Path, monkeypatch: pytest.Mo
 
 
 def test_a_text_of_its_own_file_is_read_up_to_a_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(readers, "LONGEST", 1_000)
+    monkeypatch.setattr(inputs, "LONGEST", 1_000)
     (tmp_path / "a.txt").write_text("good\n" * 300)
     with pytest.raises(UserError, match=r"a.txt: a text of more than 1,000 characters"):
         Input.of(tmp_path / "a.txt").whole()

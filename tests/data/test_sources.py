@@ -18,8 +18,9 @@ import pytest
 
 from nlpkit import reporting
 from nlpkit.cli.registry import COMMANDS
-from nlpkit.data import readers, sources
+from nlpkit.data import places, readers, sources
 from nlpkit.data.corpus import Corpus
+from nlpkit.data.inputs import Reading
 from nlpkit.errors import UserError
 from nlpkit.options import CorpusOptions, ReadingOptions
 
@@ -67,7 +68,7 @@ def write(path: Path, rows: list[dict[str, object]] = ROWS) -> Path:
 
 
 def visible(dataset: datasets.Dataset) -> list[dict[str, object]]:
-    return dataset.remove_columns(list(sources.PLACE)).to_list()
+    return dataset.remove_columns(list(places.PLACE)).to_list()
 
 
 def numbered(n: int, **columns: object) -> list[dict[str, object]]:
@@ -131,9 +132,9 @@ def test_json_lines_under_the_name_json(tmp_path: Path) -> None:
 
 def test_streams_need_a_format() -> None:
     stream = io.BytesIO(b"text,label\na,b\n")
-    assert [row.values for row in readers.read_rows(stream, readers.Reading("csv"))] == [{"text": "a", "label": "b"}]
+    assert [row.values for row in readers.read_rows(stream, Reading("csv"))] == [{"text": "a", "label": "b"}]
     assert not stream.closed
-    assert [row.values for row in readers.read_rows(io.StringIO("a\n"), readers.Reading("txt"))] == [{"text": "a"}]
+    assert [row.values for row in readers.read_rows(io.StringIO("a\n"), Reading("txt"))] == [{"text": "a"}]
     with pytest.raises(UserError, match="stdin"):
         readers.read_rows(io.BytesIO(b""))
 
@@ -153,7 +154,7 @@ def test_the_delimiter_is_guessed_from_the_header_and_told(tmp_path: Path, notes
 def test_utf16_and_latin1_when_asked_for(tmp_path: Path) -> None:
     for encoding in ("utf-16", "latin-1"):
         (tmp_path / "a.csv").write_bytes("text\nnaïve\n".encode(encoding))
-        reading = readers.Reading(encoding=encoding)
+        reading = Reading(encoding=encoding)
         assert [row.values for row in readers.read_rows(tmp_path / "a.csv", reading)] == [{"text": "naïve"}]
 
 
@@ -272,7 +273,7 @@ def test_json_numbers_and_gaps_get_a_common_type(tmp_path: Path) -> None:
 def test_separators_that_a_shell_makes_hard_to_type_have_names(tmp_path: Path, word: str, mark: str) -> None:
     (tmp_path / "a.csv").write_text(f"text{mark}label\ngood{mark}x\n")
     options = ReadingOptions(delimiter=word)
-    rows = readers.read_rows(tmp_path / "a.csv", readers.Reading.of(options))
+    rows = readers.read_rows(tmp_path / "a.csv", Reading.of(options))
     assert [row.values for row in rows] == [{"text": "good", "label": "x"}]
 
 
@@ -305,17 +306,17 @@ def test_columns_name_those_of_a_file_without_a_header(tmp_path: Path, name: str
     else:
         mark = "\t" if name == "a.tsv" else ","
         path.write_text(f"good{mark}x\nbad{mark}y\n")
-    rows = list(readers.read_rows(path, readers.Reading(columns=("one", "two"))))
+    rows = list(readers.read_rows(path, Reading(columns=("one", "two"))))
     found = [tuple(value if isinstance(value, str) else value[0] for value in row.values.values()) for row in rows]
     assert list(rows[0].values) == ["one", "two"]
     assert found == [("good", "x"), ("bad", "y")]
     with pytest.raises(UserError, match=r"--columns one,two,three names 3 columns, the first row has 2"):
-        list(readers.read_rows(path, readers.Reading(columns=("one", "two", "three"))))
+        list(readers.read_rows(path, Reading(columns=("one", "two", "three"))))
 
 
 def test_columns_are_refused_where_every_row_names_its_own(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"--columns names the columns of a file without a header; jsonl has its own"):
-        readers.read_rows(write(tmp_path / "a.jsonl"), readers.Reading(columns=("text",)))
+        readers.read_rows(write(tmp_path / "a.jsonl"), Reading(columns=("text",)))
 
 
 def test_the_format_that_is_named_wins_over_the_file_name(tmp_path: Path) -> None:
@@ -323,9 +324,9 @@ def test_the_format_that_is_named_wins_over_the_file_name(tmp_path: Path) -> Non
     with pytest.raises(UserError, match="its name does not tell its format") as error:
         sources.load(str(path))
     assert "--format" in (error.value.hint or "")
-    loaded = sources.load(str(tmp_path), reading=readers.Reading("csv"))
+    loaded = sources.load(str(tmp_path), reading=Reading("csv"))
     assert visible(loaded.splits["train"]) == ROWS
-    assert readers.Reading.of(ReadingOptions(input_format="csv")).format == "csv"  # what predict called it
+    assert Reading.of(ReadingOptions(input_format="csv")).format == "csv"  # what predict called it
 
 
 def test_every_command_that_reads_files_takes_what_is_said_of_them() -> None:
@@ -449,7 +450,7 @@ def test_the_first_row_does_not_read_the_rest() -> None:
             buffer[: len(piece)] = piece
             return len(piece)
 
-    rows = readers.read_rows(io.BufferedReader(Endless()), readers.Reading("csv"))
+    rows = readers.read_rows(io.BufferedReader(Endless()), Reading("csv"))
     assert next(rows) == readers.Row(2, {"text": "a", "label": "b"})
 
 

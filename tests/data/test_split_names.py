@@ -12,8 +12,8 @@ from qa_models import asked, nested
 
 from nlpkit import reporting
 from nlpkit.data import sources
-from nlpkit.data.layouts import Wanted
-from nlpkit.data.readers import FORMATS, Reading, read_rows
+from nlpkit.data.inputs import FORMATS, Reading, Wanted
+from nlpkit.data.readers import read_rows
 from nlpkit.errors import UserError
 
 

@@ -10,8 +10,8 @@ from qa_models import asked, nested, write_squad
 
 from nlpkit import reporting
 from nlpkit.data import squad
-from nlpkit.data.layouts import Wanted
-from nlpkit.data.readers import Reading, read_rows, read_table
+from nlpkit.data.inputs import Reading, Wanted
+from nlpkit.data.readers import read_rows, read_table
 from nlpkit.data.squad import Answer, Spot
 from nlpkit.errors import UserError
 from nlpkit.tasks.question_answering.question_reader import QuestionReader

@@ -12,8 +12,7 @@ from conftest import rows, write_csv
 
 from nlpkit import reporting
 from nlpkit.data import sources
-from nlpkit.data.layouts import Content, Wanted
-from nlpkit.data.readers import Reading
+from nlpkit.data.inputs import Content, Reading, Wanted
 from nlpkit.errors import UserError
 from nlpkit.recipes import check_data
 

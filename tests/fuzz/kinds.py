@@ -22,6 +22,8 @@ import every_task
 import qa_models
 import spoil
 
+from nlpkit.data.inputs import Reading
+
 Run = Callable[[], Any]
 
 
@@ -348,7 +350,7 @@ def _stream(rng: random.Random, folder: Path, run: Path) -> tuple[str, Run]:
         from nlpkit.data import readers
         from nlpkit.options import ReadingOptions
 
-        rows = list(readers.read_rows(path, readers.Reading.of(ReadingOptions(**options)), on_error="keep"))
+        rows = list(readers.read_rows(path, Reading.of(ReadingOptions(**options)), on_error="keep"))
         assert rows, "no row and no error"
         lines = [row.line for row in rows]
         assert lines == sorted(lines), "rows out of order"
@@ -383,7 +385,7 @@ def _predict(rng: random.Random, folder: Path, run: Path) -> tuple[str, Run]:
 
         config = predict.Config(**options)
         report = predict.run(config)
-        rows = readers.read_rows(path, readers.Reading.of(config), on_error="keep")
+        rows = readers.read_rows(path, Reading.of(config), on_error="keep")
         answers = sum(1 for _ in readers.read_rows(output))
         assert answers == sum(1 for _ in rows), "other rows out than in"
         return report

@@ -392,7 +392,7 @@ def test_rows_are_streamed(trained: Path, tmp_path: Path, monkeypatch: pytest.Mo
     path = write_csv(tmp_path / "in.csv", rows(100, seed=9))
     monkeypatch.setattr(predict, "CHUNK", 8)
     pulled = written = peak = 0
-    real_rows, real_csv = readers.Input.rows, writers._csv
+    real_rows, real_csv = readers.rows_of, writers._csv
 
     def read_rows(*arguments: Any, **keywords: Any) -> Iterator[Any]:
         nonlocal pulled, peak
@@ -411,7 +411,7 @@ def test_rows_are_streamed(trained: Path, tmp_path: Path, monkeypatch: pytest.Mo
 
         return append
 
-    monkeypatch.setattr(readers.Input, "rows", read_rows)
+    monkeypatch.setattr(readers, "rows_of", read_rows)
     monkeypatch.setattr(writers, "_csv", counted)
     predict.run(config(trained, input=str(path), output=tmp_path / "out.csv"))
     assert pulled == written == 100

@@ -18,6 +18,7 @@ from seqeval.metrics import classification_report, f1_score
 
 from nlpkit import reporting
 from nlpkit.data import splits, words
+from nlpkit.data.places import user_columns
 from nlpkit.errors import UserError
 from nlpkit.inference.predictor import Predictor
 from nlpkit.recipes import check_data, evaluate, finetune_ner, predict
@@ -912,7 +913,7 @@ def judged_answers(task: TokenClassification, answers: list[str], data: Path, **
     (rows,) = loaded.splits.values()
     task.configure(config)
     with reporting.listening() as heard:
-        task.bind([name for name in rows.column_names if not name.startswith("__")], config, labelled=True)
+        task.bind(user_columns(rows.column_names), config, labelled=True)
         examples = task.examples(rows, "test", loaded, [])
         outputs = [9 * np.eye(len(task.labels))[[task.ids[tag] for tag in line.split()]] for line in answers]
         return task.score(outputs, examples), examples, "\n".join([*heard.notes, *heard.warnings])

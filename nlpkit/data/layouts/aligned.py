@@ -14,7 +14,7 @@ from nlpkit.errors import UserError
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from nlpkit.data.readers import Reading
+    from nlpkit.data.inputs import Reading
 
 SHAPE = "train.txt beside train.labels (also text.txt and label.txt, train_text.txt and train_labels.txt)"
 # name of the file of texts -> names that its labels may have
@@ -38,14 +38,14 @@ def labels_of(path: Path) -> Path | None:
 
 
 def read_table(texts: Path, labels: Path, reading: Reading) -> pa.Table:
-    """The texts with their labels, and `readers.LINE`.
+    """The texts with their labels, and `places.LINE`.
 
     Raises:
         UserError: the files do not have the same number of lines, or cannot be read.
     """
     import pyarrow as pa
 
-    from nlpkit.data.readers import LINE
+    from nlpkit.data.places import LINE
 
     columns = [list(_lines(path, reading)) for path in (texts, labels)]
     if len(columns[0]) != len(columns[1]):
@@ -62,7 +62,7 @@ def read_table(texts: Path, labels: Path, reading: Reading) -> pa.Table:
 
 def _lines(path: Path, reading: Reading) -> Iterator[str]:
     """All lines but blank ones at the end; those between count, as the other file has lines for them."""
-    from nlpkit.data.readers import Input
+    from nlpkit.data.inputs import Input
 
     source = Input.of(path, dataclasses.replace(reading, format="txt", columns=()))
     blank = 0

@@ -6,8 +6,9 @@ import dataclasses
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
+from nlpkit.data.inputs import Content, Input, Wanted, unit
 from nlpkit.errors import UserError
 
 if TYPE_CHECKING:
@@ -15,28 +16,10 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-    from nlpkit.data.readers import Input
     from nlpkit.data.rows import Row
 
-Content = Literal["texts", "words", "questions"]
 SHOWN = 5  # rows that a message names
 TAG = re.compile(r"[Oo]|[BIESLUM][-_.:/]\S+|\S+[-_.:/][BIESLUM]", re.IGNORECASE)  # how a tag of an entity looks
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """What the rows of a file are read for.
-
-    Attributes:
-        content: what the task labels: whole texts, their words, or questions; None where no task is known.
-        labelled: whether labels are wanted; without them no row is left out for its label.
-    """
-
-    content: Content | None = None
-    labelled: bool = False
-
-
-ANYTHING = Wanted()
 
 
 @dataclass(frozen=True)
@@ -120,8 +103,6 @@ class Tally:
             self.source.warn(message)
 
     def _shown(self, rows: Sequence[int]) -> str:
-        from nlpkit.data.readers import unit
-
         shown = ", ".join(map(str, rows[:SHOWN])) + (", ..." if len(rows) > SHOWN else "")
         return f"{unit(self.source.format)}{'s' if len(rows) > 1 else ''} {shown}"
 
@@ -158,7 +139,7 @@ class Texts:
     """What was read of a folder or of files that belong together.
 
     Attributes:
-        table: the columns of the rows, and `readers.LINE`.
+        table: the columns of the rows, and `places.LINE`.
         files: of each row.
         sha256, bytes: of all files, names included.
     """

@@ -18,7 +18,7 @@ from nlpkit.errors import UserError
 from nlpkit.reporting import counted
 
 if TYPE_CHECKING:
-    from nlpkit.data.readers import Reading
+    from nlpkit.data.inputs import Reading
 
 SUFFIX = ".ann"
 SHAPE = "brat: a folder with a.txt and a.ann, b.txt and b.ann, ... (or such folders train/, dev/, test/)"
@@ -42,7 +42,7 @@ def read(paths: Sequence[Path], reading: Reading) -> Texts:
     """
     import pyarrow as pa
 
-    from nlpkit.data.readers import LINE
+    from nlpkit.data.places import LINE
 
     rows: list[dict[str, Any]] = []
     files: list[Path] = []
@@ -93,7 +93,7 @@ def tell_unannotated(folder: Path) -> None:
 
 
 def _text(path: Path, reading: Reading) -> str:
-    from nlpkit.data.readers import Input
+    from nlpkit.data.inputs import Input
 
     return Input.of(path, dataclasses.replace(reading, format="txt", columns=())).whole()
 

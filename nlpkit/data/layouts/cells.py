@@ -12,11 +12,12 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from nlpkit.data.layouts.base import TAG, Layout, Tally, Wanted, row_by_row
+from nlpkit.data.inputs import Wanted
+from nlpkit.data.layouts.base import TAG, Layout, Tally, row_by_row
 from nlpkit.data.rows import spells_half
 
 if TYPE_CHECKING:
-    from nlpkit.data.readers import Input
+    from nlpkit.data.inputs import Input
     from nlpkit.data.rows import Row
 
 _TAGS = ("tags", "pos", "pos_tags", "upos", "xpos", "ner", "ner_tags", "chunk_tags", "labels")

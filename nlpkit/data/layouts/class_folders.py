@@ -16,7 +16,7 @@ from nlpkit.reporting import counted
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from nlpkit.data.readers import Reading
+    from nlpkit.data.inputs import Reading
 
 SHAPE = "one folder a class: train/pos/1.txt, train/neg/1.txt (or pos/, neg/)"
 SUFFIXES = (".txt", ".text")
@@ -59,7 +59,7 @@ def read(folder: Path, reading: Reading) -> Texts:
     """
     import pyarrow as pa
 
-    from nlpkit.data.readers import LINE
+    from nlpkit.data.places import LINE
 
     digest, size = hashlib.sha256(), 0
     files: list[Path] = []
@@ -99,7 +99,7 @@ def read(folder: Path, reading: Reading) -> Texts:
 
 
 def _text(path: Path, reading: Reading) -> str:
-    from nlpkit.data.readers import Input
+    from nlpkit.data.inputs import Input
 
     if path.stat().st_size > _LONGEST:
         raise UserError(

@@ -11,12 +11,13 @@ import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from nlpkit.data.layouts.base import Layout, Tally, Wanted, row_by_row
+from nlpkit.data.inputs import Wanted
+from nlpkit.data.layouts.base import Layout, Tally, row_by_row
 from nlpkit.data.rows import spells_half
 from nlpkit.errors import UserError
 
 if TYPE_CHECKING:
-    from nlpkit.data.readers import Input
+    from nlpkit.data.inputs import Input
     from nlpkit.data.rows import Row
 
 ANNOTATIONS = ("annotations", "completions")  # the latter until 2020

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from nlpkit.data.layouts.base import DocumentLayout, Wanted
+from nlpkit.data.inputs import Wanted
+from nlpkit.data.layouts.base import DocumentLayout
 
 if TYPE_CHECKING:
-    from nlpkit.data.readers import Input
+    from nlpkit.data.inputs import Input
 
 
 def _is_split(document: Any) -> bool:

@@ -12,11 +12,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from nlpkit import reporting
-from nlpkit.data.layouts.base import Layout, Wanted
+from nlpkit.data import squad
+from nlpkit.data.inputs import Wanted
+from nlpkit.data.layouts.base import Layout
 from nlpkit.errors import UserError
 
 if TYPE_CHECKING:
-    from nlpkit.data.readers import Input
+    from nlpkit.data.inputs import Input
     from nlpkit.data.rows import Row
 
 HEADER = "header"  # the one key of MRQA's first line
@@ -28,8 +30,6 @@ def _is_header(values: Mapping[str, Any]) -> bool:
 
 
 def _is_nested(values: Mapping[str, Any]) -> bool:
-    from nlpkit.data import squad
-
     return squad.is_nested(values)
 
 
@@ -43,8 +43,6 @@ def _recognises(head: Sequence[Row], wanted: Wanted) -> bool:
 
 
 def _rows(rows: Iterator[Row], head: Sequence[Row], source: Input) -> Iterator[Row]:
-    from nlpkit.data import squad
-
     if source.reading.wanted.content in ("texts", "words"):
         raise UserError(
             f"{source.name}: holds paragraphs with questions about them (SQuAD's layout), no texts with labels",
@@ -76,8 +74,6 @@ def _rows(rows: Iterator[Row], head: Sequence[Row], source: Input) -> Iterator[R
 
 def _flat(row: Row, source: Input) -> Row:
     """A row of one question, its answers where they were detected."""
-    from nlpkit.data import squad
-
     values = {name: value for name, value in row.values.items() if name not in squad.ANSWER_KEYS}
     try:
         golds = squad.golds_of(row.values)

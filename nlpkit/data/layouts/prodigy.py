@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from nlpkit.data.layouts.base import Layout, Tally, Wanted, row_by_row
+from nlpkit.data.inputs import Wanted
+from nlpkit.data.layouts.base import Layout, Tally, row_by_row
 
 if TYPE_CHECKING:
-    from nlpkit.data.readers import Input
+    from nlpkit.data.inputs import Input
     from nlpkit.data.rows import Row
 
 ANSWERS = ("accept", "reject", "ignore")

@@ -6,35 +6,16 @@ The tool at https://tecoholic.github.io/ner-annotator/ writes the same in {"clas
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nlpkit.data.layouts.base import DocumentLayout, Tally, Wanted
-from nlpkit.errors import UserError
+from nlpkit.data.inputs import Wanted
+from nlpkit.data.layouts.base import DocumentLayout, Tally
 
 if TYPE_CHECKING:
-    from nlpkit.data.readers import Input
+    from nlpkit.data.inputs import Input
 
 NAME = "spaCy training data"
 NAMES = ("entities", "cats")
-
-SUFFIX = ".spacy"
-
-
-def refusal(path: Path) -> UserError | None:
-    """Why a file of spaCy's own format is not read, and what makes one that is; None for other files."""
-    if path.suffix.lower() != SUFFIX:
-        return None
-    code = (
-        "import json, spacy; from spacy.tokens import DocBin; [print(json.dumps({'text': d.text, 'spans': "
-        "[{'start': e.start_char, 'end': e.end_char, 'label': e.label_} for e in d.ents], "
-        "**({'label': [k for k, v in d.cats.items() if v >= 0.5]} if d.cats else {})})) "
-        f"for d in DocBin().from_disk('{path}').get_docs(spacy.blank('xx').vocab)]"
-    )
-    return UserError(
-        f"{path}: documents of spaCy (DocBin), which only spaCy reads",
-        f'Where spaCy is installed: python -c "{code}" > {path.with_suffix(".jsonl")}',
-    )
 
 
 def record(value: Any) -> dict[str, Any] | None:

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nlpkit import reporting
 from nlpkit.data.columns import TEXT_NAMES
-from nlpkit.data.layouts.base import TAG, Layout, Tally, Wanted, row_by_row
+from nlpkit.data.inputs import Wanted
+from nlpkit.data.layouts.base import TAG, Layout, Tally, row_by_row
 
 if TYPE_CHECKING:
-    from nlpkit.data.readers import Input
+    from nlpkit.data.inputs import Input
     from nlpkit.data.rows import Row
 
 WORD = ("text", "word", "token", "form", "orth")

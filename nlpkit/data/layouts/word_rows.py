@@ -14,11 +14,12 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from nlpkit import reporting
-from nlpkit.data.layouts.base import TAG, Layout, Wanted
+from nlpkit.data.inputs import Wanted
+from nlpkit.data.layouts.base import TAG, Layout
 from nlpkit.errors import UserError
 
 if TYPE_CHECKING:
-    from nlpkit.data.readers import Input
+    from nlpkit.data.inputs import Input
     from nlpkit.data.rows import Row
 
 WORDS = ("word", "token", "words", "tokens", "form", "text")
@@ -124,7 +125,7 @@ def _rows(rows: Iterator[Row], head: Sequence[Row], source: Input) -> Iterator[R
 
 def _sentences(rows: Iterator[Row], source: Input, numbering: Sequence[str]) -> Iterator[Row]:
     """The rows of a sentence as one, with lists in place of values."""
-    from nlpkit.data.readers import unit
+    from nlpkit.data.inputs import unit
 
     found: list[Row] = []
     number: tuple[Any, ...] = ()

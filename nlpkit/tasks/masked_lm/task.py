@@ -17,7 +17,7 @@ from nlpkit.data import checks, pieces
 from nlpkit.data import columns as column_names
 from nlpkit.data.findings import Finding
 from nlpkit.data.labels import is_missing
-from nlpkit.data.sources import HIDDEN
+from nlpkit.data.places import user_columns
 from nlpkit.errors import UserError
 from nlpkit.options import Config, option
 from nlpkit.reporting import Table
@@ -125,7 +125,7 @@ class MaskedLanguageModeling(Task):
     def from_data(cls, splits: Mapping[str, Dataset], options: Config) -> MaskedLanguageModeling:
         asked = MaskedLMOptions.of(options)
         rows = splits.get("train") or next(iter(splits.values()))
-        columns = [name for name in rows.column_names if name not in HIDDEN]
+        columns = user_columns(rows.column_names)
         return cls(text=_text_column(columns, asked.text_column, "text"), max_length=asked.max_length)
 
     @classmethod
@@ -187,7 +187,7 @@ class MaskedLanguageModeling(Task):
         from datasets import Features, Value
 
         findings = findings if findings is not None else []
-        columns = [name for name in rows.column_names if name not in HIDDEN]
+        columns = user_columns(rows.column_names)
         column = column_names.require(self.text, columns, "text", where=f"{split}: ")
         places = origin.places(rows, split)
         kept: dict[str, list[str]] = {"text": [], "where": []}

@@ -12,10 +12,11 @@ import numpy as np
 
 from nlpkit import reporting
 from nlpkit.data import columns as column_names
-from nlpkit.data import layouts, squad
+from nlpkit.data import squad
 from nlpkit.data.findings import Finding
-from nlpkit.data.layouts.base import Content
-from nlpkit.data.sources import HIDDEN
+from nlpkit.data.inputs import Content, Input, Reading
+from nlpkit.data.layouts import registry as layouts
+from nlpkit.data.places import user_columns
 from nlpkit.errors import UserError
 from nlpkit.options import Config, ReadingOptions, Strings, option
 from nlpkit.reporting import Table, counted, typed
@@ -209,7 +210,7 @@ class QuestionAnswering(Task):
     def from_data(cls, splits: Mapping[str, Dataset], options: Config) -> QuestionAnswering:
         asked = QuestionAnsweringOptions.of(options)
         rows = splits.get("train") or next(iter(splits.values()))
-        columns = [name for name in rows.column_names if name not in HIDDEN]
+        columns = user_columns(rows.column_names)
         if asked.doc_stride != DOC_STRIDE:  # the default gives way to short windows, see `windows.overlap`
             _require_stride(asked.doc_stride, asked.max_length or MAX_LENGTH)
         task = cls(max_length=asked.max_length, doc_stride=asked.doc_stride, max_answer_length=asked.max_answer_length)
@@ -316,7 +317,7 @@ class QuestionAnswering(Task):
         from datasets import Dataset as ArrowDataset
         from datasets import Features, List, Value
 
-        columns = [name for name in rows.column_names if name not in HIDDEN]
+        columns = user_columns(rows.column_names)
         if self.answers is None:
             raise UserError("the column of the answers is not known", "Name it with --answers-column.")
         question, context, answers = (
@@ -816,9 +817,8 @@ def _cells(rows: Dataset, column: str | None) -> list[Any]:
 
 def _read_text(path: Path, encoding: str) -> str:
     """A text file as it is, line ends included, so that characters are counted as in the file."""
-    from nlpkit.data import readers
 
-    source = readers.Input.of(path, readers.Reading("txt", encoding))
+    source = Input.of(path, Reading("txt", encoding))
     text = source.whole()
     if not text.strip():
         raise UserError(f"--context-file {path}: the file holds no text")

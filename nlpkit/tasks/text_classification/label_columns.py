@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from nlpkit import reporting
 from nlpkit.data import columns as column_names
 from nlpkit.data.labels import Labels, as_number, is_missing, text_of
-from nlpkit.data.sources import HIDDEN
+from nlpkit.data.places import user_columns
 from nlpkit.errors import UserError
 from nlpkit.tasks.text_classification.label_cells import Cells, is_flag
 
@@ -128,7 +128,7 @@ def settle(rows: Dataset, options: ColumnOptions, taken: set[str | None]) -> Pla
     Raises:
         UserError: a named column does not exist, or none looks like labels.
     """
-    columns = [name for name in rows.column_names if name not in HIDDEN]
+    columns = user_columns(rows.column_names)
     if named := _named(columns, options):
         return named
     of_flags = [name for name in columns if name not in taken and _holds_flags(rows, name)]

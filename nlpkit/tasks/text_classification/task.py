@@ -12,11 +12,12 @@ from pydantic import field_validator
 from nlpkit import reporting
 from nlpkit.data import columns as column_names
 from nlpkit.data import labels as label_values
-from nlpkit.data import layouts, pieces, words
+from nlpkit.data import pieces, words
 from nlpkit.data.findings import SHOWN, Finding
 from nlpkit.data.glue import glue_task
 from nlpkit.data.labels import Labels, is_missing
-from nlpkit.data.sources import FILE, HIDDEN
+from nlpkit.data.layouts import registry as layouts
+from nlpkit.data.places import FILE, user_columns
 from nlpkit.errors import UserError
 from nlpkit.models import opening
 from nlpkit.nearby import expanded
@@ -185,7 +186,7 @@ class TextClassification(Task):
     def from_data(cls, splits: Mapping[str, Dataset], options: Config) -> TextClassification:
         asked = ClassificationOptions.of(options)
         train = splits.get("train") or next(iter(splits.values()))
-        columns = [name for name in train.column_names if name not in HIDDEN]
+        columns = user_columns(train.column_names)
         glue = glue_task(getattr(options, "data", None), getattr(options, "data_config", None))
         text, pair = _text_columns(columns, asked, glue.columns if glue else None, train)
         places = label_columns.settle(train, asked, {text, pair})
@@ -383,7 +384,7 @@ class TextClassification(Task):
         findings = findings if findings is not None else []
         if self._places.unsettled:
             raise UserError("the label column is not known", "Name it with --label-column.")
-        columns = [name for name in rows.column_names if name not in HIDDEN]
+        columns = user_columns(rows.column_names)
         text_column, pair_column = (
             column_names.require(name, columns, what, where=f"{split}: ") if name else ""
             for name, what in ((self.text, "text"), (self.pair, "text pair"))

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from nlpkit.data.findings import Finding
-from nlpkit.data.readers import LINES
+from nlpkit.data.places import LINES
 from nlpkit.reporting import counted
 from nlpkit.tasks.token_classification import spans, tagged
 from nlpkit.tasks.token_classification import tags as schemes

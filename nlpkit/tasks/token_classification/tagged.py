@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from nlpkit import reporting
 from nlpkit.data import columns as column_names
-from nlpkit.data import layouts, words
+from nlpkit.data import words
 from nlpkit.data.conll import CONLL_U
+from nlpkit.data.layouts import registry as layouts
 from nlpkit.data.one_type import as_text
+from nlpkit.data.places import HIDDEN
 from nlpkit.data.words import Place
 from nlpkit.errors import UserError
 from nlpkit.reporting import counted
@@ -298,7 +300,7 @@ def named_column(named: str, columns: Sequence[str]) -> str:
 
 
 def _kinds(rows: Dataset) -> dict[str, str]:
-    return {name: _holds(feature) for name, feature in rows.features.items() if not name.startswith("__")}
+    return {name: _holds(feature) for name, feature in rows.features.items() if name not in HIDDEN}
 
 
 def _kind_of(rows: Dataset, column: str) -> Kind | None:

@@ -14,8 +14,9 @@ from nlpkit.data import checks, pieces, words
 from nlpkit.data import columns as column_names
 from nlpkit.data.conll import NUMBERS
 from nlpkit.data.findings import SHOWN, Finding
+from nlpkit.data.inputs import Content
 from nlpkit.data.labels import Labels
-from nlpkit.data.layouts.base import Content
+from nlpkit.data.places import user_columns
 from nlpkit.errors import UserError
 from nlpkit.models import opening
 from nlpkit.options import Config, option
@@ -345,7 +346,7 @@ class TokenClassification(Task):
         from datasets import Dataset as ArrowDataset
         from datasets import Features, List, Value
 
-        columns = [name for name in rows.column_names if not name.startswith("__")]
+        columns = user_columns(rows.column_names)
         text = column_names.require(self.text, columns, "text", where=f"{split}: ")
         self.tags = self.tags or tagged.tags_column(rows, text, None, self.kind)
         tags = column_names.require(self.tags, columns, "tag", where=f"{split}: ")
