@@ -110,9 +110,9 @@ def test_a_run_of_before_keeps_the_rows_that_it_held_out(tmp_path: Path) -> None
     path.write_text(json.dumps({"schema_version": 1, "command": "finetune-cls", "config": old}), encoding="utf-8")
     record = read_record(tmp_path)
     assert record is not None and record["config"]["hold_out"] == "rows"
-    assert read_config_file(path, "finetune-cls", finetune_cls.Config)["hold_out"] == "rows"
+    assert read_config_file(path, "finetune-cls", finetune_cls.Config.model_fields)["hold_out"] == "rows"
     path.write_text(json.dumps({"schema_version": 1, "command": "finetune-cls", "config": config}), encoding="utf-8")
-    assert read_config_file(path, "finetune-cls", finetune_cls.Config)["hold_out"] == "texts"
+    assert read_config_file(path, "finetune-cls", finetune_cls.Config.model_fields)["hold_out"] == "texts"
 
 
 def test_texts_that_are_nearly_the_same() -> None:

@@ -174,7 +174,7 @@ def test_files_of_options_and_records_that_never_end_are_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     readers_of: dict[str, Callable[[Path], Any]] = {
-        "config file": lambda path: read_config_file(path, None, check_data.Config),
+        "config file": lambda path: read_config_file(path, None, check_data.Config.model_fields),
         "--class-weights": lambda path: _read_class_weights(str(path), ["a"]),
         "--synonyms": read_synonyms,
         "nlpkit.json": records.read,

@@ -1,0 +1,135 @@
+"""How an option is declared, once, and the base of the classes that hold some."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from nlpkit.options import files
+from nlpkit.options.places import place_problems, require_apart
+from nlpkit.options.problems import OptionError, explain
+from nlpkit.options.values import LARGEST
+
+
+def option(
+    default: Any,
+    help: str,
+    *,
+    panel: str = "Options",
+    metavar: str | None = None,
+    positional: bool = False,
+    shown_default: str | None = None,
+    **bounds: Any,
+) -> Any:
+    """Declare one option of a config class.
+
+    Args:
+        default: the value when neither flag nor file names one; `...` makes the option required.
+        help: one line, with the unit.
+        panel: heading under which `--help` lists it.
+        metavar: stands for the value in `--help`.
+        positional: an argument without a flag, on the command line.
+        shown_default: text for `--help` where `default` is None but means something.
+        bounds: pydantic's `ge`, `gt`, `le`, `lt`, ...
+    """
+    extra: Any = {"panel": panel, "metavar": metavar, "positional": positional, "shown_default": shown_default}
+    return Field(default, description=help, json_schema_extra=extra, **bounds)
+
+
+class Config(BaseModel):
+    """Base of every recipe's configuration.
+
+    Constructing one with a bad value or an unknown name raises `UserError` that names the nearest valid option.
+    """
+
+    model_config = ConfigDict(
+        extra="forbid", validate_assignment=True, protected_namespaces=(), coerce_numbers_to_str=True
+    )
+
+    def __init__(self, /, **values: Any) -> None:
+        values = self.with_new_names(values)
+        fields = type(self).model_fields
+        problems = list(place_problems(values, fields))
+        try:
+            super().__init__(**values)
+        except ValidationError as error:
+            problems += explain(error, fields)
+        if problems:
+            raise OptionError(problems)
+        require_apart(dict(self), fields)
+
+    @field_validator("*")
+    @classmethod
+    def _finite(cls, value: Any) -> Any:
+        """Numbers that no arithmetic here holds are slips, and records are JSON, which has none that is infinite."""
+        for number in value if isinstance(value, list) else [value]:
+            if isinstance(number, float) and not math.isfinite(number):
+                raise ValueError("give a finite number")
+            if isinstance(number, int) and abs(number) > LARGEST:
+                raise ValueError(f"give a number up to {LARGEST}")
+        return value
+
+    @classmethod
+    def with_new_names(cls, values: Mapping[str, Any]) -> dict[str, Any]:
+        """The same values, with old names of options replaced where this config has the new one."""
+        return files.with_new_names(values, cls.model_fields)
+
+    @property
+    def given(self) -> frozenset[str]:
+        """Names of the options that were set by a flag, a file or a caller, also after construction; a resumed run
+        overrides only these."""
+        return frozenset(self.model_fields_set)
+
+    @classmethod
+    def of(cls, config: Config) -> Self:
+        """This group of options, of the config of a command that has it.
+
+        Raises:
+            TypeError: it has not.
+        """
+        if not isinstance(config, cls):
+            raise TypeError(f"{type(config).__module__}.{type(config).__name__} has no {cls.__name__}")
+        return config
+
+    def changed(self, **values: Any) -> Self:
+        """A copy with some values replaced, validated again."""
+        given = {name: getattr(self, name) for name in self.given}
+        return type(self)(**{**given, **values})
+
+    def on_top_of(self, recorded: Mapping[str, Any]) -> Self:
+        """The options of a record, as far as there are such, with those that were given here on top."""
+        values = self.with_new_names(recorded)
+        known = {name: value for name, value in values.items() if name in type(self).model_fields}
+        return self.changed(**{name: value for name, value in known.items() if name not in self.given})
+
+    def record(self) -> dict[str, Any]:
+        """The resolved configuration as JSON values, without where it was written (see `files.NOT_REPEATED`)."""
+        return self.model_dump(mode="json", exclude=set(files.NOT_REPEATED))
+
+    @classmethod
+    def from_sources(cls, flags: Mapping[str, Any], file: Path | None = None, command: str | None = None) -> Self:
+        """Resolve the precedence flag > file > default.
+
+        Raises:
+            UserError: the file cannot be read, is of another command, or has an unknown key or a bad value.
+        """
+        values = files.read_config_file(file, command, cls.model_fields) if file is not None else {}
+        if flags.get("resume") and flags.get("output"):
+            values = {**cls._required_of(Path(flags["output"])), **values}
+        if file is None:
+            return cls(**{**values, **flags})
+        with files.naming(file, values.keys() - flags.keys()):
+            return cls(**{**values, **flags})
+
+    @classmethod
+    def _required_of(cls, folder: Path) -> dict[str, Any]:
+        """What a run that goes on was given where an option is required: --output and --resume are enough."""
+        from nlpkit.runs import records
+
+        recorded = (records.read(folder / records.RECORD) or {}).get("config") or {}
+        required = [name for name, info in cls.model_fields.items() if info.is_required()]
+        return {name: recorded[name] for name in required if name in recorded}
