@@ -11,7 +11,7 @@ from nlpkit.options.values import DELIMITERS, AtCommas, Names, Strings
 
 
 class ReadingOptions(Config):
-    """How files are read, the same in every command that reads rows or text from some; see `readers.Reading`."""
+    """How files are read, the same in every command that reads rows or text from some; see `Reading`."""
 
     format: Literal["csv", "tsv", "json", "jsonl", "parquet", "xlsx", "txt", "conll", "squad"] | None = option(
         None, "Format of the files.", panel="Data", shown_default="from their names"
