@@ -426,12 +426,12 @@ def write(experiment: Experiment, record: dict[str, Any], judged: Judged) -> Non
             if split != "train"
         }
         with ornament("errors.jsonl"):
-            wrong = task.mistakes(judged.outputs[held_out], judged.examples[held_out])
+            wrong = task.view.mistakes(judged.outputs[held_out], judged.examples[held_out])
             lines = [json.dumps({"split": held_out, **entry}, ensure_ascii=False) + "\n" for entry in wrong]
             (staged / "errors.jsonl").write_text("".join(lines), encoding="utf-8")
         pictures: dict[str, plots.Plot] = {}
         with ornament("plots/"):
-            pictures = task.plots(judged.outputs, judged.examples | {"train": experiment.examples["train"]})
+            pictures = task.view.plots(judged.outputs, judged.examples | {"train": experiment.examples["train"]})
         if trainer.state.log_history:
             pictures["curves"] = plots.curves(trainer.state.log_history, task.table_metrics[:3])
         drawn = plots.draw(pictures, staged / "plots")
@@ -455,7 +455,9 @@ def report(record: dict[str, Any], folder: Path, task_class: type[Task]) -> Repo
     lines += [f"{name}: {said}" for name, said in record.get("metric_notes", {}).items() if name in table.header]
     size = sum(file.stat().st_size for file in folder.glob("*.safetensors"))
     lines.append(f"model {human_bytes(size)}, card README.md, plots/, mistakes in errors.jsonl")
-    return Report({**record, "output": str(folder)}, [table], lines, next_command=task_class.example_call(folder))
+    return Report(
+        {**record, "output": str(folder)}, [table], lines, next_command=task_class.view_type().example_call(folder)
+    )
 
 
 def result_table(record: dict[str, Any]) -> Table:

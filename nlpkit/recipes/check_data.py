@@ -90,7 +90,7 @@ def run(config: Config) -> Report:
             if config.show is not None:
                 shown = "train" in examples
                 lines += _shown(task, tokenizer, examples["train"], config.show) if shown else ["train: no row to show"]
-        tables = task.tables(examples) if examples else []
+        tables = task.view.tables(examples) if examples else []
     rank = {"error": 0, "warning": 1, "note": 2}
     findings.sort(key=lambda finding: rank[finding.level])
     lines += [f"{finding.level}: {finding}" for finding in findings] or ["nothing wrong was found"]
@@ -157,7 +157,7 @@ def _write(
             write_json(path, record, overwrite=overwrite)
             return
         drawn: dict[str, Plot] = {"token lengths": plots.histograms(lengths, "tokens")} if lengths else {}
-        drawn |= task.plots({}, examples) if examples else {}
+        drawn |= task.view.plots({}, examples) if examples else {}
         written = f"nlpkit {__version__} check-data, {time.strftime('%Y-%m-%d %H:%M UTC', time.gmtime())}"
         with whole(path, overwrite=overwrite) as partial:
             partial.write_text(data_report.html(record, drawn, written), encoding="utf-8")
@@ -176,4 +176,4 @@ def _shown(task: Task, tokenizer: Any, rows: Dataset, index: int) -> list[str]:
         raise UserError(f"--show {index}: train has {len(rows)} rows, counted from 0")
     example = rows[index]
     lines = [f"example {index} ({example['where']})"]
-    return lines + [f"  {line}" for line in task.shown(tokenizer, example)]
+    return lines + [f"  {line}" for line in task.view.shown(tokenizer, example)]

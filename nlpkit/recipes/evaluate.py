@@ -235,7 +235,7 @@ def _tables(
     body = [[split, rows[split], *(values.get(name) for name in names)] for split, values in metrics.items()]
     tables = [Table("result", ["split", "rows", *names], body)]
     for split, found in details.items():
-        tables += task.detail_tables(split, found)
+        tables += task.view.detail_tables(split, found)
     return tables
 
 

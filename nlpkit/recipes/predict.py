@@ -114,11 +114,11 @@ def run(config: Config) -> Report:
         entries = [{**row, **_columns(answer)} for row, answer in zip(rows, answers, strict=True)]
         from nlpkit.data.writers import writer
 
-        with writer(config.output, task.answer_formats(), overwrite=config.overwrite) as write:
+        with writer(config.output, task.view.answer_formats(), overwrite=config.overwrite) as write:
             write(entries)
     record = [{**row, **_columns(answer), **_cut_of(answer)} for row, answer in zip(rows, answers, strict=True)]
     failed = all(answer.get("error") for answer in answers)
-    tables = task.answer_tables(rows, answers)
+    tables = task.view.answer_tables(rows, answers)
     said = f"no text could be answered; {answers[0].get('error')}"
     return Report({"model": config.model, "answers": record}, tables, exit_code=1 if failed else 0, failure=said)
 
@@ -206,7 +206,7 @@ def _predict_file(predictor: Predictor, config: Config) -> Report:
     with (
         writer(
             config.output,
-            task.answer_formats(),
+            task.view.answer_formats(),
             lambda: source.style if alike else None,
             overwrite=config.overwrite,
         ) as write,
@@ -334,6 +334,6 @@ def _row_count(source: str | None) -> int:
 def _require_known_format(path: Path, task: Task) -> None:
     from nlpkit.data.writers import FORMATS
 
-    known = [*FORMATS, *(suffix.lstrip(".") for suffix in task.answer_formats())]
+    known = [*FORMATS, *(suffix.lstrip(".") for suffix in task.view.answer_formats())]
     if path.suffix.lstrip(".") not in known:
         raise UserError(f"--output {path}: unknown format", f"End its name in one of: {', '.join(known)}.")

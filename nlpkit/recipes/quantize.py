@@ -550,7 +550,7 @@ def _report(source: _Source, record: dict[str, Any], folder: Path) -> Report:
         {**record, "output": str(folder)},
         [before_after.table(record["price"])],
         [*lines, f"{folder}: written"],
-        next_command=kind.example_call(folder),
+        next_command=kind.view_type().example_call(folder),
         exit_code=1 if over else 0,
         failure=failure,
     )

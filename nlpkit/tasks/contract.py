@@ -18,19 +18,19 @@ What comes back from the model passes through four more: `reduced` makes what `f
 from __future__ import annotations
 
 import copy
+import pkgutil
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, TextIO
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from nlpkit.data.findings import Finding
 from nlpkit.data.inputs import Content
 from nlpkit.options import Config
-from nlpkit.reporting import Table, typed
 from nlpkit.tasks.heads import Head
 from nlpkit.tasks.outputs import Outputs
 from nlpkit.tasks.recorded import TaskRecord
+from nlpkit.tasks.view import View
 
 if TYPE_CHECKING:
     import numpy as np
@@ -39,9 +39,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedConfig
 
     from nlpkit.data.sources import LoadedData
-    from nlpkit.data.writers import Write
     from nlpkit.options import TrainingOptions
-    from nlpkit.runs.plots import Plot
     from nlpkit.tasks.options import TypedOptions
 
 # feature columns that stay behind when features go to `collate`; `offsets` tells where in the text tokens stand, `lost`
@@ -73,6 +71,8 @@ class Task(ABC):
 
     # what `record` gives and `from_model` is given
     record_type: ClassVar[type[TaskRecord]]
+    # The class of its view, by the name that it is imported by: it stands above the task.
+    view_class: ClassVar[str] = "nlpkit.tasks.view.View"
 
     # File name suffix -> format, where the task reads files otherwise than `FORMATS` says: labelled ones, and
     # those that `predict` is given.
@@ -80,6 +80,16 @@ class Task(ABC):
     input_formats: ClassVar[Mapping[str, str]] = {}
     # whether a tokenizer that does not tell where its tokens stand (`is_fast` is false) will do
     slow_tokenizers: ClassVar[bool] = False
+
+    @classmethod
+    def view_type(cls) -> type[View[Any]]:
+        """The class of `view`."""
+        return pkgutil.resolve_name(cls.view_class)
+
+    @property
+    def view(self) -> View[Any]:
+        """What people see of the task: tables, mistakes, pictures, files of answers."""
+        return self.view_type()(self)
 
     # --- made from data, from a model folder ---
 
@@ -203,16 +213,6 @@ class Task(ABC):
     def absent_labels(self, examples: Dataset) -> list[str]:
         """The labels of a model that none of these examples has, as they are shown."""
         return []
-
-    def tables(self, examples: Mapping[str, Dataset]) -> list[Table]:
-        """What is in the examples of each split, for `check-data`."""
-        return [Table("rows", ["split", "rows"], [[split, len(rows)] for split, rows in examples.items()])]
-
-    def shown(self, tokenizer: Any, example: Mapping[str, Any]) -> list[str]:
-        """Lines that show one example as the model sees it."""
-        lines = [f"{name}: {value}" for name, value in example.items() if name != "where"]
-        made = self.features(tokenizer, {name: [value] for name, value in example.items()})
-        return lines + [f"tokens: {' '.join(tokenizer.convert_ids_to_tokens(ids))}" for ids in made["input_ids"]]
 
     @abstractmethod
     def features(self, tokenizer: Any, examples: Mapping[str, Sequence[Any]]) -> dict[str, list[Any]]:
@@ -456,10 +456,6 @@ class Task(ABC):
         """Figures beyond one number a metric (a per-class report), as JSON values."""
         return {}
 
-    def detail_tables(self, split: str, details: Mapping[str, Any]) -> list[Table]:
-        """Tables that `evaluate` was asked to show of `details`."""
-        return []
-
     @abstractmethod
     def decode(self, outputs: Outputs, inputs: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         """Answers that a person reads: for each pooled output a dict with `prediction`, `score`, and more."""
@@ -467,33 +463,6 @@ class Task(ABC):
     def no_answer(self) -> dict[str, Any]:
         """What stands in the place of an answer where there is none: the names that `decode` gives, without values."""
         return {"prediction": None, "score": None}
-
-    def answer_tables(self, rows: Sequence[Mapping[str, Any]], answers: Sequence[Mapping[str, Any]]) -> list[Table]:
-        """Answers to typed rows, at least one, as `predict` prints them; an answer may be an `error`."""
-        body: list[list[Any]] = []
-        for row, answer in zip(rows, answers, strict=True):
-            said = answer["prediction"]
-            if isinstance(said, list):
-                said = ", ".join(said) or "(none)"
-            body.append([*row.values(), answer.get("error") if said is None else said, answer.get("score")])
-        return [Table("predictions", [*rows[0], "prediction", "score"], body)]
-
-    def answer_formats(self) -> Mapping[str, Callable[[TextIO], Write]]:
-        """Files of answers that only this task writes: file name suffix -> what makes a writer of rows."""
-        return {}
-
-    @classmethod
-    def example_call(cls, folder: Path) -> str:
-        """The shell command that asks a model in `folder` something."""
-        return f'nlpkit predict {typed(folder)} "..."'
-
-    def mistakes(self, outputs: Outputs, examples: Dataset) -> list[dict[str, Any]]:
-        """Wrong answers, the most confident first."""
-        return []
-
-    def plots(self, outputs: Mapping[str, Outputs], examples: Mapping[str, Dataset]) -> dict[str, Plot]:
-        """Pictures for the run folder, by file name."""
-        return {}
 
     def baseline(self, examples: Mapping[str, Dataset], seed: int) -> tuple[str, dict[str, Outputs]] | None:
         """A classical model trained on the same rows: its name and its outputs per split, None if there is none."""

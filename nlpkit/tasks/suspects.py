@@ -66,7 +66,7 @@ def find(task: Task, examples: Mapping[str, Dataset], most: int, seed: int) -> S
             if split != "train":
                 right += task.score(outputs[split], rows)[task.main_metric] / task.point * len(rows)
                 judged += len(rows)
-                mistakes = task.mistakes(outputs[split], rows)
+                mistakes = task.view.mistakes(outputs[split], rows)
                 found.append([row for row in mistakes if row.get("score") is None or row["score"] >= SURE][:most])
     points = right / judged
     said = f"{name}, trained on other rows, judged {judged:,} rows: {task.main_metric} {points * task.point:.3f}"

@@ -227,7 +227,7 @@ def test_a_path_in_a_printed_command_can_be_pasted(name: str) -> None:
 def test_the_next_command_is_one_to_paste() -> None:
     folder = Path("my runs/it's $5")
     for task in (TextClassification, QuestionAnswering):
-        assert shlex.split(task.example_call(folder))[:3] == ["nlpkit", "predict", str(folder)]
+        assert shlex.split(task.view_type().example_call(folder))[:3] == ["nlpkit", "predict", str(folder)]
     with pytest.raises(Interrupted) as stopped, saying_how_to_go_on("distill", folder):
         raise KeyboardInterrupt
     hint = str(stopped.value.hint).removeprefix("Go on with: ")

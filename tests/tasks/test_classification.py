@@ -487,7 +487,7 @@ def test_mistakes_come_most_confident_first() -> None:
     rows = {"text": texts(5), "label": ["a", "b", "a", "b", "a"]}
     task = task_of(rows)
     outputs = np.array([[0.0, 1.0], [0.0, 2.0], [0.0, 3.0], [2.0, 0.0], [1.0, 0.0]])
-    found = task.mistakes(outputs, examples_of(task, rows))
+    found = task.view.mistakes(outputs, examples_of(task, rows))
     assert [entry["text"] for entry in found] == ["text number 2", "text number 3", "text number 0"]
     assert [entry["label"] for entry in found] == ["a", "b", "a"]
     assert [entry["prediction"] for entry in found] == ["b", "a", "b"]
@@ -498,11 +498,11 @@ def test_mistakes_come_most_confident_first() -> None:
 def test_mistakes_of_numbers_and_of_several_labels() -> None:
     numbers = {"text": texts(3), "label": [1.5, 2.5, 3.5]}
     task = task_of(numbers)
-    found = task.mistakes(np.array([[1.6], [4.5], [3.0]]), examples_of(task, numbers))
+    found = task.view.mistakes(np.array([[1.6], [4.5], [3.0]]), examples_of(task, numbers))
     assert [entry["label"] for entry in found] == [2.5, 3.5, 1.5]
     tags = {"text": texts(3), "label": [["a"], ["a", "b"], ["b"]]}
     task = task_of(tags)
-    found = task.mistakes(np.array([[5.0, -5.0], [5.0, -1.0], [5.0, 5.0]]), examples_of(task, tags))
+    found = task.view.mistakes(np.array([[5.0, -5.0], [5.0, -1.0], [5.0, 5.0]]), examples_of(task, tags))
     assert [entry["text"] for entry in found] == ["text number 2", "text number 1"]
     assert found[1]["label"] == ["a", "b"]
     assert found[1]["prediction"] == ["a"]

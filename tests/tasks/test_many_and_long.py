@@ -22,7 +22,8 @@ from nlpkit.metrics import classification as metrics
 from nlpkit.metrics import tagging
 from nlpkit.recipes import finetune_cls, predict
 from nlpkit.tasks import features
-from nlpkit.tasks.text_classification.task import SCORED, TextClassification
+from nlpkit.tasks.text_classification.task import TextClassification
+from nlpkit.tasks.text_classification.view import SCORED
 from nlpkit.tasks.token_classification import task as token_classification
 from nlpkit.tasks.token_classification.task import TokenClassification
 
@@ -67,7 +68,7 @@ def test_a_mistake_has_the_scores_of_the_likeliest_labels() -> None:
     task = TextClassification(labels, label="label")
     outputs = np.random.default_rng(0).normal(size=(3, 200)).astype(np.float32)
     examples = Dataset.from_dict({"text": ["a", "b", "c"], "label": [0, 1, 2], "where": ["1", "2", "3"]})
-    for entry in task.mistakes(outputs, examples):
+    for entry in task.view.mistakes(outputs, examples):
         scores = entry["scores"]
         assert len(scores) == SCORED and max(scores.values()) == entry["score"] == scores[entry["prediction"]]
     (answer,) = task.decode(outputs[:1], [{}])

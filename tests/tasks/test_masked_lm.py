@@ -191,7 +191,7 @@ def test_no_candidate_is_an_id_without_a_token(masked_lm: Any, tmp_path: Path) -
     (candidates,) = answer["candidates"]
     assert len(candidates) == size
     assert {candidate["token_id"] for candidate in candidates} == set(range(size))
-    assert made.task.answer_tables(rows, [answer])[0].rows
+    assert made.task.view.answer_tables(rows, [answer])[0].rows
 
 
 def test_the_head_runs_at_the_masks_only(masked_lm: Any) -> None:
@@ -330,7 +330,7 @@ def filled_by(kind: str, masked_lm: Any, text: str, token: str, mask: int = 0) -
     assert number != made.tokenizer.unk_token_id, token
     task = made.task
     assert isinstance(task, MaskedLanguageModeling)
-    return task._filled(task._localized(text), mask, number)
+    return task.view._filled(task.localized(text), mask, number)
 
 
 @pytest.mark.parametrize(

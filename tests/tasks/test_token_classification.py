@@ -232,7 +232,7 @@ def test_a_word_without_a_token_continues_the_entity_around_it() -> None:
     said = ["B-X", "I-X", "O", "B-Y"]
     outputs = [np.eye(5)[[task.ids[tag] for tag in said]] * 9]
     pooled = task.pool(outputs, made)
-    (tags,), _ = task._predicted(pooled)
+    (tags,), _ = task.predicted(pooled)
     assert tags == ["B-X", "I-X", "I-X", "O", "O", "O", "B-Y", "O"]
     (answer,) = task.decode(pooled, [{name: column[0] for name, column in examples.items()}])
     assert [(e["label"], e["text"]) for e in answer["prediction"]] == [("X", "good \u200b kind"), ("Y", "warm")]
@@ -840,7 +840,7 @@ def test_mistakes_stand_in_their_sentence(random_tagger: Path, tmp_path: Path) -
     made.task.bind(["tokens", "column2"], config, labelled=True)
     examples = made.task.examples(loaded.splits["train"], "train", loaded)
     sure = [np.eye(5)[[1, 0, 0]] * 9, np.eye(5)[[0, 3, 4]] * 9, np.eye(5)[[0, 3, 0]] * 3]
-    invented, missed, boundary = made.task.mistakes(sure, examples)
+    invented, missed, boundary = made.task.view.mistakes(sure, examples)
     assert invented["kind"] == "invented"
     assert invented["prediction"] == {"text": "the", "label": "PER", "start": 0, "end": 3}
     assert (missed["kind"], missed["prediction"]) == ("missed", None)
@@ -938,7 +938,7 @@ def test_a_perfect_model_is_perfect_whatever_schemes_it_and_the_data_are_written
     scheme = {"bilou": "bioes"}.get(data, data)
     assert (f"tags are written as {scheme.upper()}" in said) == (scheme != "bio")
     # what is trained on further is written as the model has it
-    assert [list(task._as_named(tags)) for tags in examples["tags"][:]] == [line.split() for line in WRITTEN[model]]
+    assert [list(task.as_named(tags)) for tags in examples["tags"][:]] == [line.split() for line in WRITTEN[model]]
 
 
 @pytest.mark.parametrize("model", WRITTEN)
@@ -975,7 +975,7 @@ def test_names_spelled_otherwise_are_judged_and_trained_on(names: list[str], tmp
     line = " ".join([*answer[:2], outside, answer[2]])
     metrics, examples, _ = judged_answers(task, [line], path, unknown_labels="error")
     assert (metrics["accuracy"], metrics["f1"], metrics["strict_f1"]) == (1, 1, 1)
-    assert " ".join(task._as_named(examples["tags"][0])) == line
+    assert " ".join(task.as_named(examples["tags"][0])) == line
 
 
 def test_a_bio_model_that_slips_stays_strict_and_one_of_both_kinds_is_warned_of(tmp_path: Path) -> None:

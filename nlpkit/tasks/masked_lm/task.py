@@ -20,7 +20,6 @@ from nlpkit.data.labels import is_missing
 from nlpkit.data.places import user_columns
 from nlpkit.errors import UserError
 from nlpkit.options import Config, option
-from nlpkit.reporting import Table
 from nlpkit.tasks.contract import Task
 from nlpkit.tasks.options import LengthOptions, TextOptions
 from nlpkit.tasks.outputs import Outputs, exact
@@ -45,7 +44,6 @@ SEED = 42
 TOP_K = 5
 CANDIDATE = np.dtype([("id", np.int64), ("score", np.float64)])
 MASKED_AT_ONCE = 1_024  # windows that are padded to one length while their masks are drawn
-CONTEXT = 60  # characters of the text to each side of a mask that the printed table shows
 
 
 class MaskedLMOptions(LengthOptions, TextOptions):
@@ -91,6 +89,7 @@ class MaskedLanguageModeling(Task):
     evaluate_options: ClassVar[type[Config]] = MaskedLMJudgeOptions
     column_options: ClassVar[type[Config]] = TextOptions
     record_type: ClassVar[type[TaskRecord]] = MaskedRecord
+    view_class: ClassVar[str] = "nlpkit.tasks.masked_lm.view.MaskedLMView"
 
     main_metric = "perplexity"
     point = 1.0
@@ -213,14 +212,14 @@ class MaskedLanguageModeling(Task):
     def inputs(self, row: Mapping[str, Any]) -> dict[str, Any]:
         """The text with the model's own mask token, and how many of them it has."""
         mask = self.tokenizer.mask_token
-        text = self._localized(column_names.cell(row, self.text, column_names.TEXT_NAMES))
+        text = self.localized(column_names.cell(row, self.text, column_names.TEXT_NAMES))
         count = text.count(mask)
         if not count:
             portable = " or ".join(dict.fromkeys([mask, PORTABLE_MASKS[0]]))
             raise ValueError(f"there is no mask in the text: write {portable} where a word is wanted")
         return {"text": text, "masks": count}
 
-    def _localized(self, text: str) -> str:
+    def localized(self, text: str) -> str:
         for mask in PORTABLE_MASKS:
             text = text.replace(mask, self.tokenizer.mask_token)
         return text
@@ -231,13 +230,6 @@ class MaskedLanguageModeling(Task):
         places = {split: rows["where"][:] for split, rows in examples.items()}
         labels = {split: [None] * len(texts) for split, texts in keys.items()}
         return checks.duplicates(keys, labels, places) + checks.leakage(keys, places)
-
-    def tables(self, examples: Mapping[str, Dataset]) -> list[Table]:
-        body: list[list[Any]] = []
-        for split, rows in examples.items():
-            texts = rows["text"][:]
-            body.append([split, len(texts), sum(len(text.split()) for text in texts), sum(map(len, texts))])
-        return [Table("texts", ["split", "rows", "words", "characters"], body)]
 
     def token_lengths(self, tokenizer: Any, examples: Mapping[str, Sequence[Any]]) -> list[int]:
         special = tokenizer.num_special_tokens_to_add()
@@ -459,44 +451,6 @@ class MaskedLanguageModeling(Task):
 
     def no_answer(self) -> dict[str, Any]:
         return {**super().no_answer(), "candidates": None}
-
-    def answer_tables(self, rows: Sequence[Mapping[str, Any]], answers: Sequence[Mapping[str, Any]]) -> list[Table]:
-        """One table a text: each candidate in its sentence, where other masks stay as they are."""
-        tables = []
-        for row, answer in zip(rows, answers, strict=True):
-            text = row[self.text]
-            if answer.get("error"):
-                tables.append(Table(text, ["error"], [[answer["error"]]]))
-                continue
-            several = len(answer["candidates"]) > 1
-            body: list[list[Any]] = []
-            for mask, candidates in enumerate(answer["candidates"]):
-                for rank, candidate in enumerate(candidates, start=1):
-                    sentence = self._filled(self._localized(text), mask, candidate["token_id"])
-                    number = [mask + 1] if several else []
-                    body.append([sentence, *number, rank, candidate["token"].strip(), candidate["score"]])
-            header = ["sentence", *(["mask"] if several else []), "rank", "candidate", "score"]
-            tables.append(Table(text, header, body))
-        return tables
-
-    def _filled(self, text: str, mask: int, token: int) -> str:
-        """The text around its mask number `mask` with a token in its place, spelled as the tokenizer joins tokens."""
-        own = self.tokenizer.mask_token
-        parts = text.split(own)
-        left, right = own.join(parts[: mask + 1]), own.join(parts[mask + 1 :])
-        left = left if len(left) <= CONTEXT else "…" + left[-CONTEXT:]
-        right = right if len(right) <= CONTEXT else right[:CONTEXT] + "…"
-        # how a token joins what stands before it is seen behind any word
-        anchor = self.tokenizer("a", add_special_tokens=False)["input_ids"]
-        alone, joined = self.tokenizer.decode(anchor), self.tokenizer.decode([*anchor, token])
-        piece = joined[len(alone) :] if joined.startswith(alone) else f" {self.tokenizer.decode([token])}"
-        if piece.startswith(" "):
-            blank = "" if not left or not left[-1].isalnum() else " "
-            return left + blank + piece.lstrip() + right
-        continues = self.tokenizer.convert_ids_to_tokens(token).startswith("##")
-        if continues or self.tokenizer.added_tokens_decoder[self.tokenizer.mask_token_id].lstrip:
-            left = left.rstrip()
-        return left + piece + right
 
 
 class _Collator:

@@ -19,7 +19,7 @@ from nlpkit.data.layouts import registry as layouts
 from nlpkit.data.places import user_columns
 from nlpkit.errors import UserError
 from nlpkit.options import Config, ReadingOptions, Strings, option
-from nlpkit.reporting import Table, counted, typed
+from nlpkit.reporting import counted
 from nlpkit.tasks.contract import Task
 from nlpkit.tasks.options import LengthOptions
 from nlpkit.tasks.outputs import exact
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 
     from nlpkit.data.batching import PaddingCollator
     from nlpkit.data.sources import LoadedData
-    from nlpkit.runs.plots import Plot
     from nlpkit.tasks.options import TypedOptions
 
 # BERT's SQuAD script (google-research/bert, run_squad.py): --max_seq_length, --doc_stride, --max_answer_length,
@@ -45,7 +44,6 @@ MAX_ANSWER_LENGTH = 30
 N_BEST = 20
 LONG_MAX_LENGTH = 4096  # Longformer's (Beltagy et al. 2020)
 ANSWERS_GIVEN = 5  # in files and --json
-EXCERPT = 40  # characters to each side of an answer that the printed table shows
 
 QUESTION_NAMES = ("question", "query")
 CONTEXT_NAMES = ("context", "passage", "paragraph", "article", "document", "text")
@@ -167,6 +165,7 @@ class QuestionAnswering(Task):
     evaluate_options: ClassVar[type[Config]] = QuestionAnsweringJudgeOptions
     column_options: ClassVar[type[Config]] = AnswerColumnOptions
     record_type: ClassVar[type[TaskRecord]] = QuestionRecord
+    view_class: ClassVar[str] = "nlpkit.tasks.question_answering.view.QuestionView"
     file_formats: ClassVar[Mapping[str, str]] = {".json": "squad"}
     input_formats: ClassVar[Mapping[str, str]] = {".json": "squad"}
     default_max_length: ClassVar[int | None] = MAX_LENGTH
@@ -377,24 +376,6 @@ class QuestionAnswering(Task):
                 findings.append(Finding("error", "no-answers", message, len(starts)))
         return findings
 
-    def tables(self, examples: Mapping[str, Dataset]) -> list[Table]:
-        """Questions, contexts and answers of each split, and where in the context answers start."""
-        body = [[split, *question_reader.summary(rows)] for split, rows in examples.items()]
-        return [Table("questions", ["split", *question_reader.SUMMARY], body)]
-
-    def shown(self, tokenizer: Any, example: Mapping[str, Any]) -> list[str]:
-        """Question and answers, then each window with its target in »«."""
-        lines = [f"id: {example['id']}"] if example["id"] else []
-        lines += [f"question: {example['question']}", f"answers: {example['answers'] or 'none: unanswerable'}"]
-        made = self.features(tokenizer, {name: [value] for name, value in example.items()})
-        for number, (ids, (first, last)) in enumerate(zip(made["input_ids"], made["labels"], strict=True), start=1):
-            tokens = tokenizer.convert_ids_to_tokens(ids.tolist())
-            if first >= 0:
-                tokens[first] = f"»{tokens[first]}"
-                tokens[last] += "«"
-            lines.append(f"window {number} of {len(made['labels'])}: {' '.join(tokens)}")
-        return lines
-
     def token_lengths(self, tokenizer: Any, examples: Mapping[str, Sequence[Any]]) -> list[int]:
         questions, contexts = list(examples["question"]), list(examples["context"])
         ids = windows.token_ids(tokenizer, [*questions, *contexts])
@@ -591,7 +572,7 @@ class QuestionAnswering(Task):
             "by_answer_length": defaultdict(list),
         }
         for question, golds, match in zip(
-            examples["question"][:], examples["answers"][:], self._matches(outputs, examples), strict=True
+            examples["question"][:], examples["answers"][:], self.matches_of(outputs, examples), strict=True
         ):
             groups["by_question_word"][kind_of(question)].append(match)
             groups["by_answer_length"][_length_group(golds)].append(match)
@@ -604,7 +585,7 @@ class QuestionAnswering(Task):
             for name, found in groups.items()
         }
 
-    def _matches(self, outputs: Sequence[np.ndarray], examples: Dataset) -> list[Any]:
+    def matches_of(self, outputs: Sequence[np.ndarray], examples: Dataset) -> list[Any]:
         """How well the answer given to each question fits, at the threshold."""
         from nlpkit.metrics import squad as metrics
 
@@ -616,18 +597,6 @@ class QuestionAnswering(Task):
 
     def _refused(self, margin: float) -> bool:
         return self.null_threshold is not None and margin > self.null_threshold
-
-    def detail_tables(self, split: str, details: Mapping[str, Any]) -> list[Table]:
-        if not self.breakdown:
-            return []
-        return [
-            Table(
-                f"{split}, {name.replace('_', ' ')}",
-                ["", "questions", "f1", "exact"],
-                [[group, found["questions"], found["f1"], found["exact"]] for group, found in groups.items()],
-            )
-            for name, groups in details.items()
-        ]
 
     def decode(self, outputs: Sequence[np.ndarray], inputs: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         """Answers as they stand in the context.
@@ -666,77 +635,6 @@ class QuestionAnswering(Task):
 
     def no_answer(self) -> dict[str, Any]:
         return {**super().no_answer(), **dict.fromkeys(("start", "end", "null_margin", "n_best"))}
-
-    def answer_tables(self, rows: Sequence[Mapping[str, Any]], answers: Sequence[Mapping[str, Any]]) -> list[Table]:
-        """The answer to each question in its surroundings; with --n-best a table a question."""
-        header = ["answer", "score", "start", "end", "in"]
-        if self.n_best is None:
-            body = [
-                [row[self.question], *_shown_answer({**answer, "text": answer["prediction"]}, row[self.context])]
-                for row, answer in zip(rows, answers, strict=True)
-            ]
-            return [Table("answers", ["question", *header], body)]
-        return [
-            Table(
-                row[self.question],
-                ["rank", *header],
-                [
-                    [rank, *_shown_answer(entry, row[self.context])]
-                    for rank, entry in enumerate(answer.get("n_best") or [{**answer, "text": None}], start=1)
-                ],
-            )
-            for row, answer in zip(rows, answers, strict=True)
-        ]
-
-    @classmethod
-    def example_call(cls, folder: Path) -> str:
-        return f'nlpkit predict {typed(folder)} --question "..." --context "..."'
-
-    def mistakes(self, outputs: Sequence[np.ndarray], examples: Dataset) -> list[dict[str, Any]]:
-        """Answers that are not exactly a gold one, the most confident first."""
-        answers = self.decode(outputs, _contexts(examples))
-        matches = self._matches(outputs, examples)
-        wrong = [i for i, match in enumerate(matches) if not match.exact]
-        found = []
-        for i in sorted(wrong, key=lambda i: -answers[i]["score"]):
-            example = examples[i]
-            found.append(
-                {
-                    "id": example["id"],
-                    "question": example["question"],
-                    "answers": example["answers"],
-                    "prediction": answers[i]["prediction"],
-                    "score": answers[i]["score"],
-                    "f1": round(matches[i].f1, 4),
-                    "start": answers[i]["start"],
-                    "end": answers[i]["end"],
-                    "where": example["where"],
-                }
-            )
-        return found
-
-    def plots(self, outputs: Mapping[str, Sequence[np.ndarray]], examples: Mapping[str, Dataset]) -> dict[str, Plot]:
-        from nlpkit.runs import plots
-        from nlpkit.tasks.question_answering import spans
-
-        judged = next((split for split in ("test", "validation") if split in outputs), None)
-        if judged is None:
-            return {}
-        drawn: dict[str, Plot] = {}
-        exact = np.array([match.exact > 0 for match in self._matches(outputs[judged], examples[judged])])
-        scores = np.array([answer["score"] for answer in self.decode(outputs[judged], _contexts(examples[judged]))])
-        groups = {"exact": scores[exact], "not exact": scores[~exact]}
-        drawn["answer_scores"] = plots.histograms({k: v for k, v in groups.items() if len(v)}, "score of the answer")
-        if self.null_threshold is not None:
-            margins = np.array([spans.null_margin(found) for found in outputs[judged]])
-            none = np.asarray(examples[judged]["start"][:]) == windows.UNANSWERABLE[0]
-            sides = {"answerable": margins[~none], "unanswerable": margins[none]}
-            sides = {name: values[np.isfinite(values)] for name, values in sides.items()}
-            drawn["null_margins"] = plots.histograms(
-                {name: values for name, values in sides.items() if len(values)},
-                f"score of no answer less that of the best (threshold {self.null_threshold:.2f})",
-            )
-        return drawn
 
     def baseline(self, examples: Mapping[str, Dataset], seed: int) -> tuple[str, dict[str, list[np.ndarray]]]:
         """The sentence with most of the question's rare words, and in it what such questions usually ask for."""
@@ -806,11 +704,6 @@ def _column(columns: Sequence[str], named: str | None, known: str | None, names:
     return found
 
 
-def _contexts(examples: Dataset) -> list[dict[str, Any]]:
-    """What `decode` needs of examples; one by one a data set gives them slowly."""
-    return [{"context": context} for context in examples["context"][:]]
-
-
 def _cells(rows: Dataset, column: str | None) -> list[Any]:
     return rows[column][:] if column in rows.column_names else [None] * len(rows)
 
@@ -839,16 +732,3 @@ def _answer(context: str, span: tuple[int, int, float], share: float) -> dict[st
     if start < 0:
         return {"text": "", "score": share, "start": None, "end": None}
     return {"text": context[start:end], "score": share, "start": start, "end": end}
-
-
-def _shown_answer(answer: Mapping[str, Any], context: str) -> list[Any]:
-    """Cells of the printed table: answer, score, start, end, and the answer between its neighbours."""
-    if answer.get("error"):
-        return [answer["error"], None, None, None, None]
-    start, end = answer["start"], answer["end"]
-    if start is None:
-        return ["(no answer)", answer["score"], None, None, None]
-    left = ("…" if start > EXCERPT else "") + context[max(start - EXCERPT, 0) : start]
-    right = context[end : end + EXCERPT] + ("…" if end + EXCERPT < len(context) else "")
-    around = " ".join(f"{left}{answer['text']}{right}".split())
-    return [" ".join(answer["text"].split()), answer["score"], start, end, around]

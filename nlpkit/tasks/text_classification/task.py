@@ -22,7 +22,7 @@ from nlpkit.errors import UserError
 from nlpkit.models import opening
 from nlpkit.nearby import expanded
 from nlpkit.options import ColumnOptions, Config, Names, Strings, TextColumnOptions, option
-from nlpkit.reporting import Table, counted
+from nlpkit.reporting import counted
 from nlpkit.tasks import heads
 from nlpkit.tasks.contract import Task
 from nlpkit.tasks.heads import Head
@@ -41,7 +41,6 @@ if TYPE_CHECKING:
 
     from nlpkit.data.sources import LoadedData
     from nlpkit.options import TrainingOptions
-    from nlpkit.runs.plots import Plot
     from nlpkit.tasks.options import TypedOptions
 
 HF_PROBLEM = {
@@ -51,9 +50,7 @@ HF_PROBLEM = {
 }
 IGNORED = -100  # the label that losses leave out
 BASELINE_LABELS = 1_000
-SCORED = 50  # labels of which a mistake has the score
 PART = 2**22  # probabilities in memory at a time
-SHOWN_LABELS = 20  # rows of the label table
 
 
 class ClassificationOptions(LengthOptions, ColumnOptions):
@@ -137,6 +134,7 @@ class TextClassification(Task):
     evaluate_options: ClassVar[type[Config]] = ClassificationJudgeOptions
     column_options: ClassVar[type[Config]] = ColumnOptions
     record_type: ClassVar[type[TaskRecord]] = ClassificationRecord
+    view_class: ClassVar[str] = "nlpkit.tasks.text_classification.view.ClassificationView"
 
     def __init__(
         self,
@@ -450,9 +448,7 @@ class TextClassification(Task):
         findings = checks.duplicates(keyed, labels, places) + checks.leakage(keyed, places)
         if self.labels.problem != "regression":
             names = self.labels.names
-            rows_a_label = sum(
-                (self._counts(np.asarray(found)) for found in labels.values() if found), np.zeros(1, int)
-            )
+            rows_a_label = sum((self.counts(np.asarray(found)) for found in labels.values() if found), np.zeros(1, int))
             counts = dict(zip(names, rows_a_label.tolist(), strict=True))
             findings += look_alikes.alike(names, counts, "labels") + look_alikes.several_in_one(names, counts)
         if self.labels.problem == "single-label" and "train" in examples:
@@ -472,28 +468,10 @@ class TextClassification(Task):
     def absent_labels(self, examples: Dataset) -> list[str]:
         if self.labels.problem == "regression":
             return []
-        counts = self._counts(np.asarray(examples["label"][:]))
+        counts = self.counts(np.asarray(examples["label"][:]))
         return [name for name, count in zip(self.labels.names, counts, strict=False) if not count]
 
-    def tables(self, examples: Mapping[str, Dataset]) -> list[Table]:
-        """Rows a label and split; for numbers their mean and spread."""
-        gold = {split: np.asarray(rows["label"][:]) for split, rows in examples.items()}
-        if self.labels.problem == "regression":
-            rows: list[list[Any]] = [
-                [split, len(values), float(np.mean(values)), float(np.std(values))] for split, values in gold.items()
-            ]
-            return [Table("targets", ["split", "rows", "mean", "std"], rows)]
-        counts = {split: self._counts(values) for split, values in gold.items()}
-        body: list[list[Any]] = [
-            [label, *(int(found[i]) for found in counts.values())] for i, label in enumerate(self.labels.names)
-        ]
-        total: list[Any] = ["(rows)", *(len(values) for values in gold.values())]
-        shown = body[:SHOWN_LABELS]
-        if hidden := len(body) - len(shown):
-            shown.append([f"({hidden} more)", *(int(found[SHOWN_LABELS:].sum()) for found in counts.values())])
-        return [Table("labels", ["label", *counts], [*shown, total], whole=[*body, total])]
-
-    def _counts(self, gold: np.ndarray) -> np.ndarray:
+    def counts(self, gold: np.ndarray) -> np.ndarray:
         """Rows a label, from ids (rows,) or indicators (rows, labels)."""
         return gold.sum(axis=0).astype(int) if gold.ndim > 1 else np.bincount(gold, minlength=self.labels.size)
 
@@ -751,16 +729,12 @@ class TextClassification(Task):
         wide = outputs.astype(np.float64)
         return softmax(wide, axis=1) if self.labels.problem == "single-label" else expit(wide)
 
-    def _certainty(self, outputs: np.ndarray) -> np.ndarray:
-        """The probability of the likeliest label of each row, shape (examples,)."""
-        return np.concatenate([self.probabilities(part).max(axis=1) for part in _parts(outputs)])
-
     def predicted(self, outputs: np.ndarray) -> np.ndarray:
         """Class ids (n,), indicator rows (n, classes) or numbers (n,)."""
         if self.labels.problem == "single-label":
             return outputs.argmax(axis=1)
         if self.labels.problem == "multi-label":
-            return np.concatenate([self.probabilities(part) >= self.threshold for part in _parts(outputs)]).astype(
+            return np.concatenate([self.probabilities(part) >= self.threshold for part in parts_of(outputs)]).astype(
                 np.int64
             )
         return outputs[:, 0].astype(np.float64)
@@ -792,12 +766,6 @@ class TextClassification(Task):
         outputs = np.random.default_rng(0).normal(size=(len(examples), self.labels.size))
         return self.score(outputs, examples)
 
-    def detail_tables(self, split: str, details: Mapping[str, Any]) -> list[Table]:
-        if not self.per_class or "per_class" not in details:
-            return []
-        lines = [[label, *values.values()] for label, values in details["per_class"].items()]
-        return [Table(f"{split}, by label", ["label", "precision", "recall", "f1", "support"], lines)]
-
     def details(self, outputs: np.ndarray, examples: Dataset) -> dict[str, Any]:
         if self.labels.problem == "regression":
             return {}
@@ -809,12 +777,12 @@ class TextClassification(Task):
         if self.labels.problem == "regression":
             return [{"prediction": exact(value), "score": None} for value in outputs[:, 0]]
         names = range(self.labels.size) if self.all_scores else None
-        answers = [self._answer(row, names) for part in _parts(outputs) for row in self.probabilities(part)]
+        answers = [self.answer_of(row, names) for part in parts_of(outputs) for row in self.probabilities(part)]
         for answer in answers if self.all_scores == "columns" else ():
             answer.update(self._given(answer.pop("scores")))
         return answers
 
-    def _answer(self, row: np.ndarray, scored: Iterable[int] | None) -> dict[str, Any]:
+    def answer_of(self, row: np.ndarray, scored: Iterable[int] | None) -> dict[str, Any]:
         """The answer that probabilities stand for, with those of the labels `scored`."""
         names = self.labels.names
         if self.labels.problem == "single-label":
@@ -836,76 +804,6 @@ class TextClassification(Task):
     def no_answer(self) -> dict[str, Any]:
         names = self._given(dict.fromkeys(self.labels.names)) if self.labels.problem != "regression" else {}
         return {**super().no_answer(), **dict.fromkeys(names)}
-
-    def answer_tables(self, rows: Sequence[Mapping[str, Any]], answers: Sequence[Mapping[str, Any]]) -> list[Table]:
-        """With --all-scores a column for each label."""
-        (table,) = super().answer_tables(rows, answers)
-        names = self.labels.names if self.all_scores and self.labels.problem != "regression" else []
-        given = [answer.get("scores") or {name: answer.get(f"score_{name}") for name in names} for answer in answers]
-        if (more := len(names) - SHOWN_LABELS) > 0:
-            best = {name: max(scores[name] or 0 for scores in given) for name in names}
-            names = sorted(names, key=lambda name: -best[name])[:SHOWN_LABELS]
-            reporting.current().note(f"the {SHOWN_LABELS} likeliest labels are shown, {more:,} more with --json")
-        body = [[*line, *(scores[name] for name in names)] for line, scores in zip(table.rows, given, strict=True)]
-        return [Table(table.title, [*table.header, *names], body)]
-
-    def mistakes(self, outputs: np.ndarray, examples: Dataset) -> list[dict[str, Any]]:
-        gold = np.asarray(examples["label"][:])
-        if self.labels.problem == "single-label":
-            wrong = np.flatnonzero(outputs.argmax(axis=1) != gold)
-            confidence = self._certainty(outputs)
-        elif self.labels.problem == "multi-label":
-            wrong = np.flatnonzero((self.predicted(outputs) != gold).any(axis=1))
-            confidence = np.abs(self.probabilities(outputs) - gold).max(axis=1)
-        else:
-            wrong = np.arange(len(gold))
-            confidence = np.abs(outputs[:, 0] - gold)
-        order = wrong[np.argsort(-confidence[wrong], kind="stable")]
-        found = []
-        for i in order.tolist():
-            example = examples[i]
-            entry = {"text": example["text"], "label": self._label_text(example["label"]), **self._judged(outputs[i])}
-            if self.pair:
-                entry["text_pair"] = example["text_pair"]
-            found.append({**entry, "where": example["where"]})
-        return found
-
-    def _judged(self, output: np.ndarray) -> dict[str, Any]:
-        """The answer of an output, with the scores of the likeliest labels."""
-        if self.labels.problem == "regression":
-            return self.decode(output[None], [{}])[0]
-        (row,) = self.probabilities(output[None])
-        return self._answer(row, np.sort(np.argsort(-row, kind="stable")[:SCORED]).tolist())
-
-    def _label_text(self, label: Any) -> Any:
-        if self.labels.problem == "single-label":
-            return self.labels.names[label]
-        if self.labels.problem == "multi-label":
-            return [name for name, on in zip(self.labels.names, label, strict=True) if on]
-        return label
-
-    def plots(self, outputs: Mapping[str, np.ndarray], examples: Mapping[str, Dataset]) -> dict[str, Plot]:
-        from nlpkit.runs import plots
-
-        judged = next((split for split in ("test", "validation") if split in outputs), None)
-        drawn: dict[str, Plot] = {}
-        if self.labels.problem == "regression":
-            values = {split: np.asarray(rows["label"][:]) for split, rows in examples.items()}
-            drawn["label_distribution"] = plots.histograms(values, self.label or "score")
-            if judged:
-                drawn["predicted_over_gold"] = plots.scatter(values[judged], outputs[judged][:, 0], judged)
-            return drawn
-        counts, what = {}, "rows" if self.labels.problem == "single-label" else "labels given"
-        for split, rows in examples.items():
-            counts[split] = self._counts(np.asarray(rows["label"][:]))
-        drawn["label_distribution"] = plots.grouped_bars(self.labels.names, counts, f"share of {what}")
-        if judged and self.labels.problem == "single-label":
-            from nlpkit.metrics import classification as metrics
-
-            gold = np.asarray(examples[judged]["label"][:])
-            names, matrix = metrics.confusion(gold, self.predicted(outputs[judged]), self.labels.names)
-            drawn["confusion_matrix"] = plots.confusion(matrix, names, judged)
-        return drawn
 
     def require_baseline(self) -> None:
         if self.labels.size > BASELINE_LABELS:
@@ -1040,7 +938,7 @@ def _scheme_of(
     return cells, labels
 
 
-def _parts(outputs: np.ndarray) -> Iterator[np.ndarray]:
+def parts_of(outputs: np.ndarray) -> Iterator[np.ndarray]:
     """Some rows at a time: with many labels what is computed of all of them takes several times their memory."""
     rows = max(PART // outputs.shape[1], 1)
     return (outputs[start : start + rows] for start in range(0, max(len(outputs), 1), rows))

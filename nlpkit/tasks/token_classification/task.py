@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, TextIO
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
 from nlpkit import reporting
 from nlpkit.data import checks, pieces, words
 from nlpkit.data import columns as column_names
-from nlpkit.data.conll import NUMBERS
 from nlpkit.data.findings import SHOWN, Finding
 from nlpkit.data.inputs import Content
 from nlpkit.data.labels import Labels
@@ -20,7 +18,7 @@ from nlpkit.data.places import user_columns
 from nlpkit.errors import UserError
 from nlpkit.models import opening
 from nlpkit.options import Config, option
-from nlpkit.reporting import Marked, Table, counted
+from nlpkit.reporting import counted
 from nlpkit.tasks import heads
 from nlpkit.tasks.contract import Task
 from nlpkit.tasks.heads import Head
@@ -41,10 +39,6 @@ if TYPE_CHECKING:
 
     from nlpkit.data.batching import PaddingCollator
     from nlpkit.data.sources import LoadedData
-    from nlpkit.data.writers import Write
-    from nlpkit.metrics.tagging import Entity
-    from nlpkit.runs.plots import Plot
-    from nlpkit.tasks.token_classification.markup import Answered
 
 IGNORED = -100  # the label that torch's cross-entropy leaves out
 SHOWN_TAGS = 20  # rows of the table of plain tags
@@ -138,6 +132,7 @@ class TokenClassification(Task):
     evaluate_options: ClassVar[type[Config]] = TokenJudgeOptions
     column_options: ClassVar[type[Config]] = TagOptions
     record_type: ClassVar[type[TaskRecord]] = TokenRecord
+    view_class: ClassVar[str] = "nlpkit.tasks.token_classification.view.TokenView"
     # a .txt of labelled words has columns (CoNLL-2000); one to predict for may as well be running text
     file_formats: ClassVar[Mapping[str, str]] = {".txt": "conll"}
     slow_tokenizers: ClassVar[bool] = True
@@ -440,7 +435,7 @@ class TokenClassification(Task):
         """Whether the model can give a tag of an example, which is BIO whatever the model's scheme is."""
         return tag in self.ids or (not self.as_examples and tag[2:] in classes)
 
-    def _words_of(self, row: Mapping[str, Any]) -> str:
+    def words_of(self, row: Mapping[str, Any]) -> str:
         """The column of the words in a row for prediction.
 
         Raises:
@@ -453,7 +448,7 @@ class TokenClassification(Task):
         return column
 
     def inputs(self, row: Mapping[str, Any]) -> dict[str, Any]:
-        sentence = tagged.sentence(row[self._words_of(row)])
+        sentence = tagged.sentence(row[self.words_of(row)])
         starts, ends = zip(*sentence.places, strict=True)
         return {"text": sentence.text, "starts": list(starts), "ends": list(ends)}
 
@@ -464,11 +459,11 @@ class TokenClassification(Task):
         places = {split: rows["where"][:] for split, rows in examples.items()}
         findings = checks.duplicates(keys, labels, places) + checks.leakage(keys, places)
         if "train" in examples:
-            findings += self._class_findings({split: self._counts(rows) for split, rows in examples.items()})
+            findings += self._class_findings({split: self.counts(rows) for split, rows in examples.items()})
         return findings
 
     def absent_labels(self, examples: Dataset) -> list[str]:
-        counts = self._counts(examples)
+        counts = self.counts(examples)
         return [name for name in self.classes if not counts[name]]
 
     def _class_findings(self, counts: Mapping[str, Counter[str]]) -> list[Finding]:
@@ -495,48 +490,11 @@ class TokenClassification(Task):
         everywhere = sum(counts.values(), Counter[str]())
         return findings + look_alikes.alike(self.classes, everywhere, what, slips=False)
 
-    def _counts(self, rows: Mapping[str, Any] | Dataset) -> Counter[str]:
+    def counts(self, rows: Mapping[str, Any] | Dataset) -> Counter[str]:
         """How many entities there are of each type, or words of each plain tag."""
         if self.plain:
             return Counter(tag for tags in rows["tags"][:] for tag in tags)
         return Counter(span.type for tags in rows["tags"][:] for span in schemes.spans(tags))
-
-    def tables(self, examples: Mapping[str, Dataset]) -> list[Table]:
-        """Entities of each type in each split, or words of each tag; with the numbers of rows and words."""
-        counts = {split: self._counts(rows) for split, rows in examples.items()}
-        names = (
-            sorted(self.classes, key=lambda name: -counts.get("train", Counter())[name]) if self.plain else self.classes
-        )
-        body: list[list[Any]] = [[name, *(found[name] for found in counts.values())] for name in names]
-        shown = body[: SHOWN_TAGS if self.plain else None]
-        if others := names[len(shown) :]:
-            shown.append([f"({len(others)} more)", *(sum(found[n] for n in others) for found in counts.values())])
-        totals: list[list[Any]] = [
-            ["(rows)", *(len(rows) for rows in examples.values())],
-            ["(words)", *(sum(map(len, rows["tags"][:])) for rows in examples.values())],
-        ]
-        title, first = ("words by tag", "tag") if self.plain else ("entities by type", "type")
-        return [Table(title, [first, *examples], shown + totals, whole=body + totals)]
-
-    def shown(self, tokenizer: Any, example: Mapping[str, Any]) -> list[str]:
-        """The text, then each token with its label and, at the first of each word, the word and its tag."""
-        made = self.features(tokenizer, {name: [value] for name, value in example.items()})
-        text, tags = example["text"], example["tags"]
-        lines = [f"text: {text}"]
-        for number, (ids, labels) in enumerate(zip(made["input_ids"], made["labels"], strict=True), start=1):
-            read = dict(zip(made["read"][number - 1], made["words"][number - 1], strict=True))
-            rows = [("token", "label", "word", "tag")]
-            for place, (token, label) in enumerate(zip(tokenizer.convert_ids_to_tokens(ids), labels, strict=True)):
-                word = read.get(place)
-                known = (
-                    ("", "") if word is None else (text[example["starts"][word] : example["ends"][word]], tags[word])
-                )
-                rows.append((token, "-" if label == IGNORED else self.labels[label], *known))
-            widths = [max(len(row[i]) for row in rows) for i in range(3)]
-            if len(made["input_ids"]) > 1:
-                lines.append(f"window {number} of {len(made['input_ids'])}")
-            lines += ["  ".join((*map(str.ljust, row, widths), row[3])).rstrip() for row in rows]
-        return lines
 
     def token_lengths(self, tokenizer: Any, examples: Mapping[str, Sequence[Any]]) -> list[int]:
         special = sum(map(len, words.frame(tokenizer)))
@@ -597,7 +555,7 @@ class TokenClassification(Task):
 
     def _token_labels(self, tokens: words.Tokens, first: np.ndarray, tags: Sequence[str]) -> np.ndarray:
         """The label of each token, shape (tokens,): the tag at the first of a word, elsewhere -100 or what follows."""
-        tags = self._as_named(tags)
+        tags = self.as_named(tags)
         own = np.array([self.ids.get(tag, IGNORED) for tag in tags], dtype=np.int64)
         labels = np.full(len(tokens.ids), IGNORED)
         if self.label_all_tokens:
@@ -606,7 +564,7 @@ class TokenClassification(Task):
         labels[first] = own[tokens.words[first]]
         return labels
 
-    def _as_named(self, tags: Sequence[str]) -> Sequence[str]:
+    def as_named(self, tags: Sequence[str]) -> Sequence[str]:
         """BIO tags of a sentence by the names that the model has for them; others, and "", stay as they are."""
         if self.as_examples:
             return tags
@@ -734,7 +692,7 @@ class TokenClassification(Task):
                 rows[:, begin] = -np.inf
         pooled[carried] = rows
 
-    def _predicted(self, outputs: Sequence[np.ndarray]) -> tuple[list[list[str]], list[np.ndarray]]:
+    def predicted(self, outputs: Sequence[np.ndarray]) -> tuple[list[list[str]], list[np.ndarray]]:
         """For each example the tags of its words, and their probabilities (NaN for a word without a token)."""
         logits = np.concatenate(outputs)
         silent = np.isnan(logits[:, 0])
@@ -766,7 +724,7 @@ class TokenClassification(Task):
                 inside = before != OUTSIDE and following != OUTSIDE and len(one) == 1
                 tags[i] = self._continuing(before) if inside else OUTSIDE
 
-    def _as_bio(self, tags: list[list[str]]) -> list[list[str]]:
+    def as_bio(self, tags: list[list[str]]) -> list[list[str]]:
         """Tags as the metrics want them: what is illegal in the model's scheme stays so, for the strict figures."""
         if self.scheme_by != "record":
             self._settle_scheme(tags)
@@ -795,7 +753,7 @@ class TokenClassification(Task):
     def score(self, outputs: Sequence[np.ndarray], examples: Dataset) -> dict[str, float]:
         from nlpkit.metrics import tagging
 
-        return tagging.compute(self._as_bio(self._predicted(outputs)[0]), examples["tags"][:], plain=self.plain)
+        return tagging.compute(self.as_bio(self.predicted(outputs)[0]), examples["tags"][:], plain=self.plain)
 
     def metric_names(self, examples: Dataset) -> Collection[str]:
         tags = [[self.labels[0]]]
@@ -807,27 +765,13 @@ class TokenClassification(Task):
         """Figures of each class, which was taken for which, and, for entities, the shares of kinds of mistakes."""
         from nlpkit.metrics import tagging
 
-        predicted, gold = self._as_bio(self._predicted(outputs)[0]), list(examples["tags"][:])
+        predicted, gold = self.as_bio(self.predicted(outputs)[0]), list(examples["tags"][:])
         names, matrix = tagging.confusion(predicted, gold, plain=self.plain)
         details: dict[str, Any] = {
             "per_class": tagging.per_class(predicted, gold, plain=self.plain),
             "confusion": {"names": names, "matrix": matrix.tolist()},
         }
         return details if self.plain else {**details, "errors": tagging.error_shares(predicted, gold)}
-
-    def detail_tables(self, split: str, details: Mapping[str, Any]) -> list[Table]:
-        if not self.per_class:
-            return []
-        lines = [[name, *values.values()] for name, values in details["per_class"].items()]
-        first = "tag" if self.plain else "type"
-        tables = [Table(f"{split}, by {first}", [first, "precision", "recall", "f1", "support"], lines)]
-        if not self.plain:
-            matrix = details["confusion"]
-            rows = [[name, *counts] for name, counts in zip(matrix["names"], matrix["matrix"], strict=True)]
-            tables.append(Table(f"{split}, true types (rows) and predicted", [first, *matrix["names"]], rows))
-            errors = details["errors"]
-            tables.append(Table(f"{split}, shares of mistakes", list(errors), [list(errors.values())]))
-        return tables
 
     def decode(self, outputs: Sequence[np.ndarray], inputs: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         """Answers whose `prediction` lists what was found: text, label, score, and start and end in the text.
@@ -836,13 +780,13 @@ class TokenClassification(Task):
         the `score` of the answer is that mean over all words.
         """
         answers = []
-        for tags, scores, entry in zip(*self._predicted(outputs), inputs, strict=True):
+        for tags, scores, entry in zip(*self.predicted(outputs), inputs, strict=True):
             found = []
             for start, end, label in self._found(tags):
                 first, behind = entry["starts"][start], entry["ends"][end - 1]
-                entity = {"text": entry["text"][first:behind], "label": label, "score": _mean(scores[start:end])}
+                entity = {"text": entry["text"][first:behind], "label": label, "score": mean_score(scores[start:end])}
                 found.append({**entity, "start": first, "end": behind})
-            answers.append({"prediction": found, "score": _mean(scores)})
+            answers.append({"prediction": found, "score": mean_score(scores)})
         return answers
 
     def _found(self, tags: Sequence[str]) -> list[schemes.Span]:
@@ -850,108 +794,6 @@ class TokenClassification(Task):
         if self.plain:
             return [schemes.Span(i, i + 1, tag) for i, tag in enumerate(tags)]
         return schemes.spans(tags, self.scheme)
-
-    def answer_tables(self, rows: Sequence[Mapping[str, Any]], answers: Sequence[Mapping[str, Any]]) -> list[Table]:
-        """The texts with their entities marked, and a table of these; of plain tags a table a text."""
-        tables: list[Table] = []
-        marked, body = list[list[Any]](), list[list[Any]]()
-        for number, (row, answer) in enumerate(zip(rows, answers, strict=True), start=1):
-            found = answer["prediction"]
-            if found is None:
-                marked.append([f"{row['text']} ({answer['error']})"])
-                continue
-            marked.append([Marked(row["text"], [(e["start"], e["end"], e["label"]) for e in found], self.classes)])
-            lines = [[e["text"], e["label"], e["score"], e["start"], e["end"]] for e in found]
-            if self.plain:
-                tables.append(Table(row["text"], ["word", "tag", "score", "start", "end"], lines))
-            body += [[*line, *([number] if len(rows) > 1 else [])] for line in lines]
-        if self.plain:
-            failed = [line for line in marked if isinstance(line[0], str)]
-            return [*tables, *([Table("no answer", ["text"], failed)] if failed else [])]
-        header = ["entity", "label", "score", "start", "end", *(["text"] if len(rows) > 1 else [])]
-        return [Table("texts", ["text"], marked), *([Table("entities", header, body)] if body else [])]
-
-    def answer_formats(self) -> Mapping[str, Callable[[TextIO], Write]]:
-        """`.html`, a page with the entities marked, and `.conll`, the tags of the words as the model names them."""
-        from nlpkit.tasks.token_classification import markup
-
-        return {
-            ".html": lambda file: markup.html(file, self._answered, self.classes),
-            ".conll": lambda file: markup.conll(file, self._answered),
-        }
-
-    def _answered(self, entry: Mapping[str, Any]) -> Answered:
-        """A row of answers, whose columns have the prefix that `predict` found free, as writers take it."""
-        from nlpkit.tasks.token_classification.markup import Answered
-
-        prefix = next(name for name in reversed(list(entry)) if re.fullmatch(r"prediction\d*", name))
-        found, error = entry[prefix], entry[f"{prefix}_error"]
-        if found is None:
-            return Answered(str(entry.get(self.text, entry.get("text", ""))), None, (), error)
-        inputs = self.inputs(entry)
-        text, starts, ends = inputs["text"], inputs["starts"], inputs["ends"]
-        first = {start: i for i, start in reversed(list(enumerate(starts)))}
-        behind = {end: i for i, end in enumerate(ends, start=1)}
-        spans = [schemes.Span(first[e["start"]], behind[e["end"]], e["label"]) for e in found]
-        tags = [e["label"] for e in found] if self.plain else self._as_named(schemes.bio(spans, len(starts)))
-        words_column = self._words_of(entry)
-        columns = {words_column: [text[start:end] for start, end in zip(starts, ends, strict=True)]}
-        if not isinstance(entry[words_column], str):  # a row of lists has more to say about its words
-            columns |= {
-                name: [str(cell) for cell in cells]
-                for name, cells in entry.items()
-                if name != words_column and not name.startswith(prefix) and _is_column(cells, len(tags))
-            }
-        order = sorted(columns, key=lambda name: (name != NUMBERS, name != words_column))
-        return Answered(text, found, [*(columns[name] for name in order), tags])
-
-    def mistakes(self, outputs: Sequence[np.ndarray], examples: Dataset) -> list[dict[str, Any]]:
-        """Wrong entities, or words with a wrong plain tag, each in its sentence, the most confident first."""
-        from nlpkit.metrics import tagging
-
-        predicted, scores = self._predicted(outputs)
-        predicted, gold = self._as_bio(predicted), list(examples["tags"][:])
-        columns = {name: examples[name][:] for name in ("text", "starts", "ends", "where")}
-        found: list[dict[str, Any]] = []
-        if self.plain:
-            for i, (tags, true) in enumerate(zip(predicted, gold, strict=True)):
-                for word in (word for word, pair in enumerate(zip(tags, true, strict=True)) if pair[0] != pair[1]):
-                    entity = tagging.Entity(i, word, word, "")
-                    entry = {"word": _described(columns, entity)["text"], "label": true[word]}
-                    found.append(
-                        {**entry, "prediction": tags[word], "score": _mean(scores[i][word : word + 1]), "i": i}
-                    )
-        else:
-            for mistake in tagging.mistakes(predicted, gold):
-                place = mistake.predicted or mistake.gold
-                assert place is not None  # a mistake is about one of them
-                entry = {
-                    "kind": mistake.kind,
-                    "label": mistake.gold and _described(columns, mistake.gold),
-                    "prediction": mistake.predicted and _described(columns, mistake.predicted),
-                    "score": _mean(scores[place.sentence][place.start : place.end + 1]),
-                }
-                found.append({**entry, "i": place.sentence})
-        found.sort(key=lambda entry: -entry["score"])
-        for entry in found:
-            i = entry.pop("i")
-            entry |= {"text": columns["text"][i], "where": columns["where"][i]}
-        return found
-
-    def plots(self, outputs: Mapping[str, Sequence[np.ndarray]], examples: Mapping[str, Dataset]) -> dict[str, Plot]:
-        from nlpkit.metrics import tagging
-        from nlpkit.runs import plots
-
-        counts = {split: self._counts(rows) for split, rows in examples.items()}
-        names, unit = self.classes, "words" if self.plain else "entities"
-        shares = {split: np.array([found[name] for name in names]) for split, found in counts.items()}
-        drawn = {"label_distribution": plots.grouped_bars(names, shares, f"share of {unit}")}
-        judged = next((split for split in ("test", "validation") if split in outputs), None)
-        if judged:
-            predicted = self._as_bio(self._predicted(outputs[judged])[0])
-            named, matrix = tagging.confusion(predicted, examples[judged]["tags"][:], plain=self.plain)
-            drawn["confusion_matrix"] = plots.confusion(matrix, named, judged, unit=unit)
-        return drawn
 
     def baseline(self, examples: Mapping[str, Dataset], seed: int) -> tuple[str, dict[str, list[np.ndarray]]]:
         """The tag that each word has most often in train; a word that is not there has the most frequent one."""
@@ -987,18 +829,6 @@ class _Collator:
         return {**batch, "read": read}
 
 
-def _described(columns: Mapping[str, Sequence[Any]], entity: Entity) -> dict[str, Any]:
-    """An entity with its text and the characters where it starts and ends; `columns` are those of the examples."""
-    i = entity.sentence
-    start, end = columns["starts"][i][entity.start], columns["ends"][i][entity.end]
-    return {"text": columns["text"][i][start:end], "label": entity.type, "start": start, "end": end}
-
-
-def _is_column(cells: Any, length: int) -> bool:
-    """Whether a cell of a row is a list with a value for each of its words."""
-    return isinstance(cells, list) and len(cells) == length and not any(isinstance(cell, dict | list) for cell in cells)
-
-
 def _all_words(rows: Dataset) -> list[str]:
     columns = zip(rows["text"][:], rows["starts"][:], rows["ends"][:], strict=True)
     return [text[start:end] for text, starts, ends in columns for start, end in zip(starts, ends, strict=True)]
@@ -1014,7 +844,7 @@ def _softmax(logits: np.ndarray) -> np.ndarray:
     return softmax(logits, axis=1)
 
 
-def _mean(scores: np.ndarray) -> float:
+def mean_score(scores: np.ndarray) -> float:
     """Mean probability of words with a token; 0 where none has one."""
     known = scores[~np.isnan(scores)]
     return exact(known.mean()) if len(known) else 0.0

@@ -1,0 +1,64 @@
+"""What people see of masked language modelling: the size of texts, and candidates in their sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from nlpkit.reporting import Table
+from nlpkit.tasks.masked_lm.task import MaskedLanguageModeling
+from nlpkit.tasks.view import View
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+
+CONTEXT = 60  # characters of the text to each side of a mask that the printed table shows
+
+
+class MaskedLMView(View[MaskedLanguageModeling]):
+    """See the module's docstring."""
+
+    def tables(self, examples: Mapping[str, Dataset]) -> list[Table]:
+        body: list[list[Any]] = []
+        for split, rows in examples.items():
+            texts = rows["text"][:]
+            body.append([split, len(texts), sum(len(text.split()) for text in texts), sum(map(len, texts))])
+        return [Table("texts", ["split", "rows", "words", "characters"], body)]
+
+    def answer_tables(self, rows: Sequence[Mapping[str, Any]], answers: Sequence[Mapping[str, Any]]) -> list[Table]:
+        """One table a text: each candidate in its sentence, where other masks stay as they are."""
+        tables = []
+        for row, answer in zip(rows, answers, strict=True):
+            text = row[self.task.text]
+            if answer.get("error"):
+                tables.append(Table(text, ["error"], [[answer["error"]]]))
+                continue
+            several = len(answer["candidates"]) > 1
+            body: list[list[Any]] = []
+            for mask, candidates in enumerate(answer["candidates"]):
+                for rank, candidate in enumerate(candidates, start=1):
+                    sentence = self._filled(self.task.localized(text), mask, candidate["token_id"])
+                    number = [mask + 1] if several else []
+                    body.append([sentence, *number, rank, candidate["token"].strip(), candidate["score"]])
+            header = ["sentence", *(["mask"] if several else []), "rank", "candidate", "score"]
+            tables.append(Table(text, header, body))
+        return tables
+
+    def _filled(self, text: str, mask: int, token: int) -> str:
+        """The text around its mask number `mask` with a token in its place, spelled as the tokenizer joins tokens."""
+        own = self.task.tokenizer.mask_token
+        parts = text.split(own)
+        left, right = own.join(parts[: mask + 1]), own.join(parts[mask + 1 :])
+        left = left if len(left) <= CONTEXT else "…" + left[-CONTEXT:]
+        right = right if len(right) <= CONTEXT else right[:CONTEXT] + "…"
+        # how a token joins what stands before it is seen behind any word
+        anchor = self.task.tokenizer("a", add_special_tokens=False)["input_ids"]
+        alone, joined = self.task.tokenizer.decode(anchor), self.task.tokenizer.decode([*anchor, token])
+        piece = joined[len(alone) :] if joined.startswith(alone) else f" {self.task.tokenizer.decode([token])}"
+        if piece.startswith(" "):
+            blank = "" if not left or not left[-1].isalnum() else " "
+            return left + blank + piece.lstrip() + right
+        continues = self.task.tokenizer.convert_ids_to_tokens(token).startswith("##")
+        if continues or self.task.tokenizer.added_tokens_decoder[self.task.tokenizer.mask_token_id].lstrip:
+            left = left.rstrip()
+        return left + piece + right

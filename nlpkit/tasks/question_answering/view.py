@@ -1,0 +1,149 @@
+"""What people see of question answering: tables of data and answers, windows, mistakes, pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nlpkit.reporting import Table, typed
+from nlpkit.tasks.question_answering import question_reader, windows
+from nlpkit.tasks.question_answering.task import QuestionAnswering
+from nlpkit.tasks.view import View
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+
+    from nlpkit.runs.plots import Plot
+
+EXCERPT = 40  # characters to each side of an answer that the printed table shows
+
+
+class QuestionView(View[QuestionAnswering]):
+    """See the module's docstring."""
+
+    def tables(self, examples: Mapping[str, Dataset]) -> list[Table]:
+        """Questions, contexts and answers of each split, and where in the context answers start."""
+        body = [[split, *question_reader.summary(rows)] for split, rows in examples.items()]
+        return [Table("questions", ["split", *question_reader.SUMMARY], body)]
+
+    def shown(self, tokenizer: Any, example: Mapping[str, Any]) -> list[str]:
+        """Question and answers, then each window with its target in »«."""
+        lines = [f"id: {example['id']}"] if example["id"] else []
+        lines += [f"question: {example['question']}", f"answers: {example['answers'] or 'none: unanswerable'}"]
+        made = self.task.features(tokenizer, {name: [value] for name, value in example.items()})
+        for number, (ids, (first, last)) in enumerate(zip(made["input_ids"], made["labels"], strict=True), start=1):
+            tokens = tokenizer.convert_ids_to_tokens(ids.tolist())
+            if first >= 0:
+                tokens[first] = f"»{tokens[first]}"
+                tokens[last] += "«"
+            lines.append(f"window {number} of {len(made['labels'])}: {' '.join(tokens)}")
+        return lines
+
+    def detail_tables(self, split: str, details: Mapping[str, Any]) -> list[Table]:
+        if not self.task.breakdown:
+            return []
+        return [
+            Table(
+                f"{split}, {name.replace('_', ' ')}",
+                ["", "questions", "f1", "exact"],
+                [[group, found["questions"], found["f1"], found["exact"]] for group, found in groups.items()],
+            )
+            for name, groups in details.items()
+        ]
+
+    def answer_tables(self, rows: Sequence[Mapping[str, Any]], answers: Sequence[Mapping[str, Any]]) -> list[Table]:
+        """The answer to each question in its surroundings; with --n-best a table a question."""
+        header = ["answer", "score", "start", "end", "in"]
+        if self.task.n_best is None:
+            body = [
+                [
+                    row[self.task.question],
+                    *_shown_answer({**answer, "text": answer["prediction"]}, row[self.task.context]),
+                ]
+                for row, answer in zip(rows, answers, strict=True)
+            ]
+            return [Table("answers", ["question", *header], body)]
+        return [
+            Table(
+                row[self.task.question],
+                ["rank", *header],
+                [
+                    [rank, *_shown_answer(entry, row[self.task.context])]
+                    for rank, entry in enumerate(answer.get("n_best") or [{**answer, "text": None}], start=1)
+                ],
+            )
+            for row, answer in zip(rows, answers, strict=True)
+        ]
+
+    @classmethod
+    def example_call(cls, folder: Path) -> str:
+        return f'nlpkit predict {typed(folder)} --question "..." --context "..."'
+
+    def mistakes(self, outputs: Sequence[np.ndarray], examples: Dataset) -> list[dict[str, Any]]:
+        """Answers that are not exactly a gold one, the most confident first."""
+        answers = self.task.decode(outputs, _contexts(examples))
+        matches = self.task.matches_of(outputs, examples)
+        wrong = [i for i, match in enumerate(matches) if not match.exact]
+        found = []
+        for i in sorted(wrong, key=lambda i: -answers[i]["score"]):
+            example = examples[i]
+            found.append(
+                {
+                    "id": example["id"],
+                    "question": example["question"],
+                    "answers": example["answers"],
+                    "prediction": answers[i]["prediction"],
+                    "score": answers[i]["score"],
+                    "f1": round(matches[i].f1, 4),
+                    "start": answers[i]["start"],
+                    "end": answers[i]["end"],
+                    "where": example["where"],
+                }
+            )
+        return found
+
+    def plots(self, outputs: Mapping[str, Sequence[np.ndarray]], examples: Mapping[str, Dataset]) -> dict[str, Plot]:
+        from nlpkit.runs import plots
+        from nlpkit.tasks.question_answering import spans
+
+        judged = next((split for split in ("test", "validation") if split in outputs), None)
+        if judged is None:
+            return {}
+        drawn: dict[str, Plot] = {}
+        exact = np.array([match.exact > 0 for match in self.task.matches_of(outputs[judged], examples[judged])])
+        scores = np.array(
+            [answer["score"] for answer in self.task.decode(outputs[judged], _contexts(examples[judged]))]
+        )
+        groups = {"exact": scores[exact], "not exact": scores[~exact]}
+        drawn["answer_scores"] = plots.histograms({k: v for k, v in groups.items() if len(v)}, "score of the answer")
+        if self.task.null_threshold is not None:
+            margins = np.array([spans.null_margin(found) for found in outputs[judged]])
+            none = np.asarray(examples[judged]["start"][:]) == windows.UNANSWERABLE[0]
+            sides = {"answerable": margins[~none], "unanswerable": margins[none]}
+            sides = {name: values[np.isfinite(values)] for name, values in sides.items()}
+            drawn["null_margins"] = plots.histograms(
+                {name: values for name, values in sides.items() if len(values)},
+                f"score of no answer less that of the best (threshold {self.task.null_threshold:.2f})",
+            )
+        return drawn
+
+
+def _contexts(examples: Dataset) -> list[dict[str, Any]]:
+    """What `decode` needs of examples; one by one a data set gives them slowly."""
+    return [{"context": context} for context in examples["context"][:]]
+
+
+def _shown_answer(answer: Mapping[str, Any], context: str) -> list[Any]:
+    """Cells of the printed table: answer, score, start, end, and the answer between its neighbours."""
+    if answer.get("error"):
+        return [answer["error"], None, None, None, None]
+    start, end = answer["start"], answer["end"]
+    if start is None:
+        return ["(no answer)", answer["score"], None, None, None]
+    left = ("…" if start > EXCERPT else "") + context[max(start - EXCERPT, 0) : start]
+    right = context[end : end + EXCERPT] + ("…" if end + EXCERPT < len(context) else "")
+    around = " ".join(f"{left}{answer['text']}{right}".split())
+    return [" ".join(answer["text"].split()), answer["score"], start, end, around]

@@ -1,0 +1,78 @@
+"""What people see of a task: tables and examples of its data, its answers, mistakes and pictures, files of answers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TextIO, TypeVar
+
+from nlpkit.reporting import Table, typed
+from nlpkit.tasks.outputs import Outputs
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+
+    from nlpkit.data.writers import Write
+    from nlpkit.runs.plots import Plot
+
+
+class Featured(Protocol):
+    """What every view reads of its task."""
+
+    def features(self, tokenizer: Any, examples: Mapping[str, Sequence[Any]]) -> dict[str, list[Any]]:
+        """See `Task.features`."""
+
+
+TaskShown = TypeVar("TaskShown", bound=Featured)
+
+
+class View(Generic[TaskShown]):
+    """See the module's docstring; a task whose data and answers these defaults show well needs no class of its own.
+
+    Args:
+        task: whose data and answers are shown.
+    """
+
+    def __init__(self, task: TaskShown) -> None:
+        self.task = task
+
+    def tables(self, examples: Mapping[str, Dataset]) -> list[Table]:
+        """What is in the examples of each split, for `check-data`."""
+        return [Table("rows", ["split", "rows"], [[split, len(rows)] for split, rows in examples.items()])]
+
+    def shown(self, tokenizer: Any, example: Mapping[str, Any]) -> list[str]:
+        """Lines that show one example as the model sees it."""
+        lines = [f"{name}: {value}" for name, value in example.items() if name != "where"]
+        made = self.task.features(tokenizer, {name: [value] for name, value in example.items()})
+        return lines + [f"tokens: {' '.join(tokenizer.convert_ids_to_tokens(ids))}" for ids in made["input_ids"]]
+
+    def detail_tables(self, split: str, details: Mapping[str, Any]) -> list[Table]:
+        """Tables that `evaluate` was asked to show of `details`."""
+        return []
+
+    def answer_tables(self, rows: Sequence[Mapping[str, Any]], answers: Sequence[Mapping[str, Any]]) -> list[Table]:
+        """Answers to typed rows, at least one, as `predict` prints them; an answer may be an `error`."""
+        body: list[list[Any]] = []
+        for row, answer in zip(rows, answers, strict=True):
+            said = answer["prediction"]
+            if isinstance(said, list):
+                said = ", ".join(said) or "(none)"
+            body.append([*row.values(), answer.get("error") if said is None else said, answer.get("score")])
+        return [Table("predictions", [*rows[0], "prediction", "score"], body)]
+
+    def answer_formats(self) -> Mapping[str, Callable[[TextIO], Write]]:
+        """Files of answers that only this task writes: file name suffix -> what makes a writer of rows."""
+        return {}
+
+    @classmethod
+    def example_call(cls, folder: Path) -> str:
+        """The shell command that asks a model in `folder` something."""
+        return f'nlpkit predict {typed(folder)} "..."'
+
+    def mistakes(self, outputs: Outputs, examples: Dataset) -> list[dict[str, Any]]:
+        """Wrong answers, the most confident first."""
+        return []
+
+    def plots(self, outputs: Mapping[str, Outputs], examples: Mapping[str, Dataset]) -> dict[str, Plot]:
+        """Pictures for the run folder, by file name."""
+        return {}
