@@ -12,7 +12,8 @@ from typing import Any
 
 from nlpkit.experiment import finetune
 from nlpkit.reporting import Report
-from nlpkit.tasks.text_classification.task import ClassificationOptions, LossOptions, TextClassification
+from nlpkit.tasks.text_classification.options import ClassificationOptions, LossOptions
+from nlpkit.tasks.text_classification.task import TextClassification
 
 COMMAND = "finetune-cls"
 ESSENTIAL: tuple[str, ...] = (

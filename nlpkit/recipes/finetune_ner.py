@@ -13,7 +13,8 @@ from typing import Any
 
 from nlpkit.experiment import finetune
 from nlpkit.reporting import Report
-from nlpkit.tasks.token_classification.task import LabellingOptions, TokenClassification, TokenClassificationOptions
+from nlpkit.tasks.token_classification.options import LabellingOptions, TokenClassificationOptions
+from nlpkit.tasks.token_classification.task import TokenClassification
 
 COMMAND = "finetune-ner"
 ESSENTIAL: tuple[str, ...] = (

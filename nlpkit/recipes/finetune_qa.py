@@ -12,7 +12,8 @@ from typing import Any
 
 from nlpkit.experiment import finetune
 from nlpkit.reporting import Report
-from nlpkit.tasks.question_answering.task import QuestionAnswering, QuestionAnsweringOptions
+from nlpkit.tasks.question_answering.options import QuestionAnsweringOptions
+from nlpkit.tasks.question_answering.task import QuestionAnswering
 
 COMMAND = "finetune-qa"
 ESSENTIAL: tuple[str, ...] = (

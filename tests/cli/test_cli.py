@@ -19,7 +19,7 @@ from nlpkit.cli.registry import COMMANDS
 from nlpkit.errors import RunError
 from nlpkit.recipes import check_data, finetune_cls, finetune_ner, finetune_qa, pretrain_mlm
 from nlpkit.reporting import Report, Table
-from nlpkit.tasks.token_classification.spans import Offsets
+from nlpkit.tasks.token_classification.tags import Offsets
 
 SPEECH = {"help", "help-all", "config", "json", "quiet", "verbose"}
 

@@ -26,7 +26,8 @@ from nlpkit.options import DataOptions
 from nlpkit.recipes import check_data, evaluate, finetune_qa, predict
 from nlpkit.reporting import Reporter
 from nlpkit.tasks.question_answering import windows
-from nlpkit.tasks.question_answering.task import QuestionAnswering, QuestionAnsweringOptions
+from nlpkit.tasks.question_answering.options import QuestionAnsweringOptions
+from nlpkit.tasks.question_answering.task import QuestionAnswering
 
 
 class DataConfig(QuestionAnsweringOptions, DataOptions):

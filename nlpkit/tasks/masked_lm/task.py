@@ -19,11 +19,20 @@ from nlpkit.data.findings import Finding
 from nlpkit.data.labels import is_missing
 from nlpkit.data.places import user_columns
 from nlpkit.errors import UserError
-from nlpkit.options import Config, option
+from nlpkit.options import Config
 from nlpkit.tasks.contract import Task
-from nlpkit.tasks.options import LengthOptions, TextOptions
+from nlpkit.tasks.masked_lm.options import (
+    MLM_PROBABILITY,
+    SEED,
+    TOP_K,
+    MaskedLMAnswerOptions,
+    MaskedLMJudgeOptions,
+    MaskedLMOptions,
+)
+from nlpkit.tasks.masked_lm.record import MaskedRecord
+from nlpkit.tasks.options import TextOptions
 from nlpkit.tasks.outputs import Outputs, exact
-from nlpkit.tasks.recorded import MaskedRecord, TaskRecord
+from nlpkit.tasks.recorded import TaskRecord
 
 if TYPE_CHECKING:
     import torch
@@ -38,31 +47,9 @@ if TYPE_CHECKING:
 
 # What users may write for a mask, whatever the model calls it.
 PORTABLE_MASKS = ("<mask>", "[MASK]")
-MLM_PROBABILITY = 0.15  # BERT (Devlin et al. 2019, section 3.1), as the split below
-MASK_SPLIT = (0.8, 0.1, 0.1)
-SEED = 42
-TOP_K = 5
+MASK_SPLIT = (0.8, 0.1, 0.1)  # BERT (Devlin et al. 2019, section 3.1)
 CANDIDATE = np.dtype([("id", np.int64), ("score", np.float64)])
 MASKED_AT_ONCE = 1_024  # windows that are padded to one length while their masks are drawn
-
-
-class MaskedLMOptions(LengthOptions, TextOptions):
-    """Options of the task itself."""
-
-
-class MaskedLMAnswerOptions(TextOptions):
-    """Options of `predict`."""
-
-    top_k: int = option(TOP_K, "Masked LM: candidates for each mask.", panel="Output", ge=1)
-
-
-class MaskedLMJudgeOptions(TextOptions):
-    """Options of `evaluate`."""
-
-    mlm_probability: float | None = option(
-        None, "Masked LM: share of the tokens predicted.", panel="Task", gt=0, lt=1, shown_default="as trained, or 0.15"
-    )
-    seed: int = option(SEED, "Masked LM: seed of the masks.", panel="Task", ge=0, le=2**32 - 1)
 
 
 class MaskedLanguageModeling(Task):

@@ -18,14 +18,27 @@ from nlpkit.data.inputs import Content, Input, Reading
 from nlpkit.data.layouts import registry as layouts
 from nlpkit.data.places import user_columns
 from nlpkit.errors import UserError
-from nlpkit.options import Config, ReadingOptions, Strings, option
+from nlpkit.options import Config, ReadingOptions
 from nlpkit.reporting import counted
 from nlpkit.tasks.contract import Task
-from nlpkit.tasks.options import LengthOptions
 from nlpkit.tasks.outputs import exact
 from nlpkit.tasks.question_answering import question_reader, windows
+from nlpkit.tasks.question_answering.options import (
+    ANSWERS_GIVEN,
+    DOC_STRIDE,
+    MAX_ANSWER_LENGTH,
+    MAX_LENGTH,
+    N_BEST,
+    AnswerColumnOptions,
+    PassageColumnOptions,
+    QuestionAnsweringAnswerOptions,
+    QuestionAnsweringJudgeOptions,
+    QuestionAnsweringOptions,
+    WindowOptions,
+)
 from nlpkit.tasks.question_answering.question_reader import QuestionReader
-from nlpkit.tasks.recorded import QuestionRecord, TaskRecord
+from nlpkit.tasks.question_answering.record import QuestionRecord
+from nlpkit.tasks.recorded import TaskRecord
 
 if TYPE_CHECKING:
     import torch
@@ -36,14 +49,7 @@ if TYPE_CHECKING:
     from nlpkit.data.sources import LoadedData
     from nlpkit.tasks.options import TypedOptions
 
-# BERT's SQuAD script (google-research/bert, run_squad.py): --max_seq_length, --doc_stride, --max_answer_length,
-# --n_best_size
-MAX_LENGTH = 384
-DOC_STRIDE = 128
-MAX_ANSWER_LENGTH = 30
-N_BEST = 20
 LONG_MAX_LENGTH = 4096  # Longformer's (Beltagy et al. 2020)
-ANSWERS_GIVEN = 5  # in files and --json
 
 QUESTION_NAMES = ("question", "query")
 CONTEXT_NAMES = ("context", "passage", "paragraph", "article", "document", "text")
@@ -51,89 +57,6 @@ CONTEXT_NAMES = ("context", "passage", "paragraph", "article", "document", "text
 ANSWERS_NAMES = ("answers", "answer", "answer_text", "gold_answers", "answers.text", "answers_text", "text")
 START_NAMES = ("answer_start", "answer_starts", "start", "answers.answer_start", "answers_start", "start_position")
 ID_NAMES = ("id", "qid", "question_id")
-
-
-class PassageColumnOptions(Config):
-    """Which columns are the question and its context."""
-
-    question_column: str | None = option(None, "QA: column of the question.", panel="Data", shown_default="guessed")
-    context_column: str | None = option(
-        None, "QA: column of the text that holds the answer.", panel="Data", shown_default="guessed"
-    )
-
-
-class AnswerColumnOptions(PassageColumnOptions):
-    """Which columns of labelled rows are read."""
-
-    answers_column: str | None = option(
-        None,
-        'QA: column of the answers: {"text", "answer_start"}, a list of these, or a text; none: unanswerable.',
-        panel="Data",
-        shown_default="guessed",
-    )
-    answer_start_column: str | None = option(
-        None,
-        "QA: column of the character where an answer starts.",
-        panel="Data",
-        shown_default="guessed",
-    )
-    id_column: str | None = option(None, "QA: column of the question's id.", panel="Data", shown_default="guessed")
-
-
-class QuestionAnsweringOptions(LengthOptions, AnswerColumnOptions):
-    """Options of the task itself: columns, windows, answers."""
-
-    doc_stride: int = option(
-        DOC_STRIDE,
-        "QA: tokens that windows of a long context share (BERT's SQuAD script).",
-        panel="Task",
-        ge=0,
-    )
-    max_answer_length: int = option(
-        MAX_ANSWER_LENGTH, "QA: tokens an answer has at most (BERT's SQuAD script).", panel="Task", ge=1
-    )
-
-
-class WindowOptions(Config):
-    """What may differ from training when a model is asked."""
-
-    doc_stride: int | None = option(
-        None,
-        "QA: tokens that windows of a long context share.",
-        panel="Task",
-        ge=0,
-        shown_default="as trained, or 128",
-    )
-    max_answer_length: int | None = option(
-        None, "QA: tokens an answer has at most.", panel="Task", ge=1, shown_default="as trained, or 30"
-    )
-    null_threshold: float | None = option(
-        None,
-        "QA: no answer where its score is more than this above the best answer's (a larger value answers more).",
-        panel="Task",
-        shown_default="as tuned in training; a model from elsewhere always answers",
-    )
-
-
-class QuestionAnsweringAnswerOptions(WindowOptions, PassageColumnOptions):
-    """Options of `predict`."""
-
-    question: Strings = option([], "Question about --context (repeatable; TEXT is the same).", panel="Input")
-    context: str | None = option(None, "Text that holds the answers to the questions.", panel="Input")
-    context_file: Path | None = option(None, "The same, from a text file.", panel="Input", metavar="FILE")
-    n_best: int | None = option(
-        None,
-        "QA: answers to each question, best first.",
-        panel="Output",
-        ge=1,
-        shown_default=f"1 shown, {ANSWERS_GIVEN} in files and --json",
-    )
-
-
-class QuestionAnsweringJudgeOptions(WindowOptions, AnswerColumnOptions):
-    """Options of `evaluate`."""
-
-    breakdown: bool = option(False, "QA: show F1 by question word and by length of the answer.", panel="Output")
 
 
 class QuestionAnswering(Task):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
@@ -15,10 +15,8 @@ from nlpkit.reporting import counted
 from nlpkit.tasks.options import FEW_UNKNOWN
 from nlpkit.tasks.text_classification.label_cells import Cells
 from nlpkit.tasks.text_classification.label_columns import NOT_PUBLIC
+from nlpkit.tasks.unknown_labels import SHOWN_LABELS, Policy, decided, described
 
-Policy = Literal["error", "wrong", "skip"] | None
-
-SHOWN_LABELS = 6
 IGNORED = -100  # the label that losses leave out
 
 
@@ -180,29 +178,6 @@ class LabelReader:
             message += "; write them as the model has them, or choose --unknown-labels wrong or skip"
         level: Any = "error" if policy == "error" else "warning"
         return Finding(level, "unknown-label", message, count, list(self._unknown_rows.values()))
-
-
-def decided(policy: Policy, unknown: int, total: int, split: str) -> Literal["error", "wrong", "skip"]:
-    """What becomes of rows with a label that the model does not have.
-
-    Args:
-        policy: --unknown-labels; None: up to a share of `FEW_UNKNOWN` they are wrong, more are an error.
-        unknown, total: how many rows there are of them, and of all that could be read.
-        split: that they are of. That none is left of train is told apart.
-    """
-    if policy is None:
-        return "wrong" if unknown <= FEW_UNKNOWN * total else "error"
-    return "error" if policy == "skip" and unknown == total and split != "train" else policy
-
-
-def described(unknown: Counter[str], labels: Labels) -> str:
-    """The most frequent labels that a model does not have, with how often they occur and the nearest that it has."""
-    named = []
-    for name, count in unknown.most_common(SHOWN_LABELS):
-        near = labels.nearest(name)
-        named.append(f"{name} {count:,}" + (f" (nearest: {near})" if near else ""))
-    more = f" and {len(unknown) - SHOWN_LABELS} more" if len(unknown) > SHOWN_LABELS else ""
-    return ", ".join(named) + more
 
 
 def _no_score_is_ignored(value: Any) -> Any:

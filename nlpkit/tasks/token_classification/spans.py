@@ -15,9 +15,8 @@ from itertools import accumulate
 from typing import Any, Literal, NamedTuple, TypeGuard, get_args
 
 from nlpkit.data import squad, words
+from nlpkit.tasks.token_classification.tags import Offsets
 
-# fmt: off
-Offsets = Literal["characters", "utf-16", "utf-8", "inclusive", "from-1", "from-1-inclusive", "stripped", "crlf", "lf"]
 # fmt: on
 
 SAID: dict[str, str] = {

@@ -296,3 +296,7 @@ def types(tags: Iterable[str], scheme: Scheme = "bio") -> list[str]:
     """The types that tags of an entity scheme name, in the order of their first."""
     found = (parse(tag, scheme) or (OUTSIDE, "") for tag in tags)
     return list(dict.fromkeys(kind for letter, kind in found if letter != OUTSIDE))
+
+
+# fmt: off
+Offsets = Literal["characters", "utf-16", "utf-8", "inclusive", "from-1", "from-1-inclusive", "stripped", "crlf", "lf"]

@@ -17,18 +17,25 @@ from nlpkit.data.labels import Labels
 from nlpkit.data.places import user_columns
 from nlpkit.errors import UserError
 from nlpkit.models import opening
-from nlpkit.options import Config, option
+from nlpkit.options import Config
 from nlpkit.reporting import counted
-from nlpkit.tasks import heads
+from nlpkit.tasks import heads, unknown_labels
 from nlpkit.tasks.contract import Task
 from nlpkit.tasks.heads import Head
-from nlpkit.tasks.options import LengthOptions, PerClassOptions, TextOptions, UnknownLabelOptions
+from nlpkit.tasks.options import PerClassOptions, TextOptions, UnknownLabelOptions
 from nlpkit.tasks.outputs import exact
-from nlpkit.tasks.recorded import TaskRecord, TokenRecord
-from nlpkit.tasks.text_classification import label_reader
+from nlpkit.tasks.recorded import TaskRecord
 from nlpkit.tasks.token_classification import tagged
 from nlpkit.tasks.token_classification import tags as schemes
-from nlpkit.tasks.token_classification.spans import Offsets
+from nlpkit.tasks.token_classification.options import (
+    AggregationOptions,
+    LabellingOptions,
+    TagOptions,
+    TokenAnswerOptions,
+    TokenClassificationOptions,
+    TokenJudgeOptions,
+)
+from nlpkit.tasks.token_classification.record import TokenRecord
 from nlpkit.tasks.token_classification.tag_reader import TagReader, token_lines
 from nlpkit.tasks.token_classification.tags import OUTSIDE, Scheme
 
@@ -44,61 +51,6 @@ IGNORED = -100  # the label that torch's cross-entropy leaves out
 SHOWN_TAGS = 20  # rows of the table of plain tags
 SURELY = 0.9  # share of the entities that a model's scheme is told by
 RARE = 10  # entities under which a type is called rare
-
-
-class TagOptions(TextOptions):
-    """Where the tags of labelled rows are, and how they are written."""
-
-    tag_column: str | None = option(
-        None,
-        "Column of the tags or spans: its name, or its number (1 is the first, as in cut -f; -1 the last).",
-        panel="Data",
-        metavar="NAME|N",
-        shown_default="guessed",
-    )
-    column: Literal["pos", "chunk", "ner"] | None = option(
-        None, "Which tags to take where there are several.", panel="Data", shown_default="ner, else chunk, else pos"
-    )
-    scheme: Literal["auto", "bio", "iob1", "bioes", "ioe", "io", "plain"] = option(
-        "auto", "How entities are written as tags; plain: a tag stands for itself.", panel="Task"
-    )
-    offsets: Literal["auto", Offsets] = option(
-        "auto",
-        "How start and end of spans count.",
-        panel="Task",
-        shown_default="by the texts of the spans, else by words",
-    )
-    on_bad_tags: Literal["repair", "error"] = option(
-        "repair", "Tags that the scheme does not allow: read them as conlleval does, or stop.", panel="Task"
-    )
-
-
-class AggregationOptions(Config):
-    """Which tokens of a word speak for it."""
-
-    aggregation: Literal["first", "average", "max"] = option(
-        "first",
-        "Tag of a word from its tokens: the first, their average, or the surest.",
-        panel="Task",
-    )
-
-
-class TokenClassificationOptions(LengthOptions, TagOptions):
-    """Options of the task itself."""
-
-
-class LabellingOptions(Config):
-    """Options of the training labels."""
-
-    label_all_tokens: bool = option(False, "Train on every token of a word, not on its first alone.", panel="Task")
-
-
-class TokenAnswerOptions(AggregationOptions, TextOptions):
-    """Options of `predict`."""
-
-
-class TokenJudgeOptions(UnknownLabelOptions, PerClassOptions, AggregationOptions, TagOptions):
-    """Options of `evaluate`."""
 
 
 class TokenClassification(Task):
@@ -410,14 +362,14 @@ class TokenClassification(Task):
             return []
         policy, total = self.unknown_labels, len(kept["tags"])
         asked = policy != "skip"
-        policy = label_reader.decided(policy, len(rows), total, split)
+        policy = unknown_labels.decided(policy, len(rows), total, split)
         if policy == "skip":
             for column in kept.values():
                 column[:] = [value for i, value in enumerate(column) if i not in rows]
         end = {"skip": " and are left out", "wrong": " and count as wrong"}.get(policy, "")
         if policy == "wrong" and split == "train":
             end = " and are not trained on"
-        unknown = label_reader.described(counts, Labels("single-label", self.classes))
+        unknown = unknown_labels.described(counts, Labels("single-label", self.classes))
         of_rows = f"in {len(rows):,} of {total:,} rows"
         have = counted(counts.total(), f"word {of_rows} has", f"words {of_rows} have")
         message = f"{split}: {have} a tag that the model has no class for{end}: {unknown}; the model has "

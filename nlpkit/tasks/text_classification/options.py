@@ -1,0 +1,66 @@
+"""Options that come with text classification."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import field_validator
+
+from nlpkit.options import ColumnOptions, Config, Names, Strings, TextColumnOptions, option
+from nlpkit.tasks.options import LengthOptions, PerClassOptions, UnknownLabelOptions
+
+
+class ClassificationOptions(LengthOptions, ColumnOptions):
+    """Options of the task itself: columns, labels, long texts."""
+
+    label_delimiter: str | None = option(
+        None, "Separator of several labels in one cell (makes it multi-label).", panel="Data", metavar="CHAR"
+    )
+    label_names: Names = option(
+        [],
+        "Names of labels that are numbers, or places in lists of 0 and 1: from 0.",
+        panel="Data",
+        metavar="NAME,NAME",
+    )
+    problem: Literal["auto", "binary", "multi-class", "multi-label", "regression"] = option(
+        "auto", "What the labels ask for.", panel="Task"
+    )
+    threshold: float = option(0.5, "Multi-label: probability from which a label is given.", panel="Task", gt=0, lt=1)
+    long_text: Literal["truncate", "head-tail", "windows"] = option(
+        "truncate",
+        "Longer texts: cut the end, keep a quarter head and the tail (Sun 2019), or pool windows.",
+        panel="Task",
+    )
+
+
+class LossOptions(Config):
+    """Options of training: the loss, and how often rare classes are seen."""
+
+    class_weights: str = option(
+        "none",
+        "Loss weight a class: none, balanced (n / (classes * count)), or a JSON file {label: weight}.",
+        panel="Task",
+    )
+    label_smoothing: float = option(0.0, "Share of the target spread over all classes.", panel="Task", ge=0, lt=1)
+    oversample: bool = option(False, "Draw rare classes as often as the most frequent one.", panel="Task")
+
+
+class ClassificationAnswerOptions(TextColumnOptions):
+    """Options of `predict`."""
+
+    text_pair: Strings = option([], "Second text of a pair, one for each TEXT (repeatable).", panel="Input")
+    all_scores: Literal["columns"] | bool = option(
+        False, "Give the score of every label: as one entry, or as columns, one for each label.", panel="Output"
+    )
+
+    @field_validator("all_scores", mode="before")
+    @classmethod
+    def _switch_or_columns(cls, value: Any) -> Any:
+        known = {"columns": "columns", "true": True, "false": False}
+        if str(value).lower() not in known:
+            raise ValueError("write it alone, or with columns behind it")
+        return known[str(value).lower()]
+
+
+class ClassificationJudgeOptions(UnknownLabelOptions, PerClassOptions, ColumnOptions):
+    """Options of `evaluate`."""
