@@ -8,7 +8,7 @@ import re
 import shutil
 import sys
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -20,13 +20,15 @@ from nlpkit.runs.files import whole, writing
 Write = Callable[[Sequence[Mapping[str, Any]]], None]
 FORMATS = ("csv", "tsv", "jsonl", "parquet")
 USUAL: Mapping[str, Style] = {".csv": Style(","), ".tsv": Style("\t")}
-NO_FORMATS: Mapping[str, Callable[[TextIO], Write]] = {}
+Format = Callable[[Path], AbstractContextManager[Write]]
+"""A kind of file: given a path that nobody reads yet, a block in which rows can be written to it, several at a time."""
+NO_FORMATS: Mapping[str, Format] = {}
 
 
 @contextmanager
 def writer(
     path: Path | None,
-    formats: Mapping[str, Callable[[TextIO], Write]] = NO_FORMATS,
+    formats: Mapping[str, Format] = NO_FORMATS,
     style: Callable[[], Style | None] = lambda: None,
     *,
     overwrite: bool = True,
@@ -37,7 +39,7 @@ def writer(
 
     Args:
         path: its suffix says the format: one of `FORMATS`, or of `formats`.
-        formats: suffix -> what makes a function that appends rows to an open text file.
+        formats: suffix -> format, of files that only some answers can be written to.
         style: how the fields of csv and tsv are written, asked for with the first rows; None: as is usual.
         overwrite: see `files.whole`.
     """
@@ -45,15 +47,29 @@ def writer(
         yield _on_terminal(sys.stdout)
         return
     with writing(path), whole(path, overwrite=overwrite) as partial:
-        if path.suffix == ".parquet":
-            with _parquet(partial) as write:
-                yield write
-        else:
-            with partial.open("w", encoding="utf-8", newline="") as file:
-                if path.suffix in USUAL:
-                    yield _csv(file, lambda: style() or USUAL[path.suffix])
-                else:
-                    yield {".jsonl": _jsonl, **formats}[path.suffix](file)
+
+        def of_columns(usual: Style) -> Format:
+            return text_format(lambda file: _csv(file, lambda: style() or usual))
+
+        known = {".parquet": _parquet, ".jsonl": text_format(_jsonl), **formats}
+        known |= {suffix: of_columns(usual) for suffix, usual in USUAL.items()}
+        with known[path.suffix](partial) as write:
+            yield write
+
+
+def text_format(begin: Callable[[TextIO], Write]) -> Format:
+    """A format of text in UTF-8.
+
+    Args:
+        begin: what makes a function that appends rows to an open file.
+    """
+
+    @contextmanager
+    def opened(path: Path) -> Iterator[Write]:
+        with path.open("w", encoding="utf-8", newline="") as file:
+            yield begin(file)
+
+    return opened
 
 
 def _jsonl(file: TextIO) -> Write:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, Protocol, TextIO, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from nlpkit.reporting import Table, typed
 from nlpkit.tasks.outputs import Outputs
@@ -12,7 +12,7 @@ from nlpkit.tasks.outputs import Outputs
 if TYPE_CHECKING:
     from datasets import Dataset
 
-    from nlpkit.data.writers import Write
+    from nlpkit.data.writers import Format
     from nlpkit.runs.plots import Plot
 
 
@@ -60,8 +60,8 @@ class View(Generic[TaskShown]):
             body.append([*row.values(), answer.get("error") if said is None else said, answer.get("score")])
         return [Table("predictions", [*rows[0], "prediction", "score"], body)]
 
-    def answer_formats(self) -> Mapping[str, Callable[[TextIO], Write]]:
-        """Files of answers that only this task writes: file name suffix -> what makes a writer of rows."""
+    def answer_formats(self) -> Mapping[str, Format]:
+        """Files of answers that only this task writes, text or not: file name suffix -> format."""
         return {}
 
     @classmethod

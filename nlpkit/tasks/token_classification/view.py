@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TextIO
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,7 +18,7 @@ from nlpkit.tasks.view import View
 if TYPE_CHECKING:
     from datasets import Dataset
 
-    from nlpkit.data.writers import Write
+    from nlpkit.data.writers import Format
     from nlpkit.metrics.tagging import Entity
     from nlpkit.runs.plots import Plot
     from nlpkit.tasks.token_classification.markup import Answered
@@ -100,13 +100,14 @@ class TokenView(View[TokenClassification]):
         header = ["entity", "label", "score", "start", "end", *(["text"] if len(rows) > 1 else [])]
         return [Table("texts", ["text"], marked), *([Table("entities", header, body)] if body else [])]
 
-    def answer_formats(self) -> Mapping[str, Callable[[TextIO], Write]]:
+    def answer_formats(self) -> Mapping[str, Format]:
         """`.html`, a page with the entities marked, and `.conll`, the tags of the words as the model names them."""
+        from nlpkit.data.writers import text_format
         from nlpkit.tasks.token_classification import markup
 
         return {
-            ".html": lambda file: markup.html(file, self._answered, self.task.classes),
-            ".conll": lambda file: markup.conll(file, self._answered),
+            ".html": text_format(lambda file: markup.html(file, self._answered, self.task.classes)),
+            ".conll": text_format(lambda file: markup.conll(file, self._answered)),
         }
 
     def _answered(self, entry: Mapping[str, Any]) -> Answered:
