@@ -189,7 +189,7 @@ def finetune_config(sizes: Sizes, batch: int, rows: int, **more: Any) -> finetun
 
 def built(config: finetune_cls.Config) -> Any:
     """The experiment of `nlpkit finetune-cls`, before its first step."""
-    return finetune.build(config, finetune_cls.COMMAND, TextClassification)
+    return finetune.prepare(config, finetune_cls.COMMAND, TextClassification)
 
 
 def stock_trainer(experiment: Any, sizes: Sizes, batch: int) -> Any:

@@ -59,7 +59,7 @@ def test_a_record_is_checked(
 def test_a_record_gives_no_permissions(trained: Path, tmp_path: Path) -> None:
     """It may be somebody else's: code is run, and a run sent away, where a person says so."""
     from nlpkit import reporting
-    from nlpkit.experiment import lifecycle
+    from nlpkit.experiment import resume
     from nlpkit.recipes.finetune_cls import Config
 
     said: list[str] = []
@@ -75,8 +75,8 @@ def test_a_record_gives_no_permissions(trained: Path, tmp_path: Path) -> None:
     reporting.install(Listener())
     try:
         repeated = Config.from_sources({}, run / "nlpkit.json", "finetune-cls")
-        resumed = lifecycle.resumed(Config(output=run, resume=True))
-        given = lifecycle.resumed(Config(output=run, resume=True, trust_remote_code=True))
+        resumed = resume.resumed_options(Config(output=run, resume=True))
+        given = resume.resumed_options(Config(output=run, resume=True, trust_remote_code=True))
     finally:
         reporting.install(reporting.Reporter())
     for config in (repeated, resumed):

@@ -76,7 +76,7 @@ def test_calls_leave_nothing_behind_in_a_folder(trained: Path) -> None:
 def settled(run: Path, **changed: Any) -> tuple[int | None, int | None]:
     """Tokens of a text, and of one that is trained on, of a run that would begin."""
     config = finetune_cls.Config(**options(run.parent, **changed))
-    task = finetune.build(config, "finetune-cls", TextClassification).task
+    task = finetune.prepare(config, "finetune-cls", TextClassification).task
     return task.max_length, task.training_length
 
 

@@ -1,33 +1,33 @@
 """Fine-tuning, for any task: the operation behind `finetune-cls` and its kin.
 
-Read `run` from top to bottom: load the rows, let the task find columns and labels, check, tokenize, train, measure,
-write the run folder.
+`prepare` loads the rows, lets the task find columns and labels, checks, tokenizes and makes the Trainer;
+`lifecycle.run` goes on from there. The training step and the evaluation loop stand in `nlpkit.training.trainer`.
 """
 
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nlpkit import process, reporting
+from nlpkit import reporting
 from nlpkit.data import splits
 from nlpkit.data.findings import Finding
 from nlpkit.errors import UserError
-from nlpkit.experiment import lifecycle
-from nlpkit.experiment import supervised as runs
-from nlpkit.experiment.supervised import Experiment, Judged
+from nlpkit.experiment import lifecycle, supervised
+from nlpkit.experiment.supervised import Evaluated, Experiment
 from nlpkit.models import fitting, opening
 from nlpkit.options import DataOptions, ModelOptions, RunOptions, option
 from nlpkit.reporting import Report
-from nlpkit.runs import lock, records
+from nlpkit.runs import records
 from nlpkit.runs.folder import RunFolder, read_record
 from nlpkit.tasks import features, registry
 from nlpkit.tasks import outputs as model_outputs
 from nlpkit.tasks.contract import Task
 from nlpkit.tasks.heads import Head
-from nlpkit.training import together
 
 if TYPE_CHECKING:
     from nlpkit.tasks.contract import Task
@@ -48,7 +48,30 @@ class FinetuneOptions(RunOptions, ModelOptions, DataOptions):
     baseline: bool = option(False, "Also train a classical model, for comparison.", panel="Output")
 
 
-def build(config: FinetuneOptions, command: str, task_class: type[Task]) -> Experiment:
+@dataclass(kw_only=True)
+class Finetuning(Experiment):
+    """A run of fine-tuning before its first step."""
+
+    config: FinetuneOptions
+
+    def compare(self, evaluated: Evaluated) -> dict[str, Any]:
+        """The classical model of --baseline, on the same rows."""
+        return {"baseline": _baseline(self, evaluated) if self.config.baseline else None}
+
+
+def run(config: FinetuneOptions, command: str, task_class: type[Task]) -> Report:
+    """Fine-tune and write the run folder; returns the result table."""
+
+    def prepared(config: FinetuneOptions) -> Finetuning:
+        return prepare(config, command, task_class)
+
+    def reported(record: dict[str, Any], folder: Path) -> Report:
+        return supervised.report(record, folder, task_class)
+
+    return lifecycle.run(config, command, prepared, reported)
+
+
+def prepare(config: FinetuneOptions, command: str, task_class: type[Task]) -> Finetuning:
     """Load, check and tokenize the data, open the model, and make the Trainer.
 
     Raises:
@@ -56,11 +79,8 @@ def build(config: FinetuneOptions, command: str, task_class: type[Task]) -> Expe
     """
     from nlpkit.hardware import devices
 
-    folder = RunFolder(
-        config.output or RunFolder.default_path(splits.short_name(config), opening.display_name(config.model))
-    )
-    if process.is_main_process():
-        folder.require_usable(resume=config.resume, overwrite=config.overwrite)
+    name = opening.display_name(config.model)
+    folder = lifecycle.usable_folder(config, splits.short_name(config), name)
     device = devices.choose(config)
     model_config, tokenizer = _open_tokenizer(config, task_class)
     loaded, task, examples, findings, head = _open_data(config, task_class, model_config, folder)
@@ -78,15 +98,13 @@ def build(config: FinetuneOptions, command: str, task_class: type[Task]) -> Expe
 
     model, new = _open_model(config, model_config, task, tokenizer, head)
     size = sum(parameter.numel() for parameter in model.parameters())
-    if process.is_main_process():
-        folder.require_space(4 * size * (1 + 2 * 3))  # the result; two checkpoints of weights and two AdamW moments
-    ready = runs.tokenized(task, tokenizer, examples)
-    findings += runs.cut_findings(task, ready)
+    lifecycle.require_space(folder, size)
+    ready = supervised.tokenized(task, tokenizer, examples)
+    findings += supervised.cut_findings(task, ready)
     if (chosen := task.training_rows(examples["train"], config)) is not None:
         ready["train"] = _redrawn(ready["train"], chosen)
-    runs.cheapen(config, model, tokenizer, ready, device)
-    trainer, steps = runs.make_trainer(config, task, ready, model, tokenizer, device, folder)
-    experiment = Experiment(
+    supervised.cheapen(config, model, tokenizer, ready, device)
+    return Finetuning(
         config=config,
         command=command,
         task=task,
@@ -95,16 +113,15 @@ def build(config: FinetuneOptions, command: str, task_class: type[Task]) -> Expe
         splits=ready,
         tokenizer=tokenizer,
         device=device,
-        trainer=trainer,
         folder=folder,
-        steps=steps,
+        model=model,
         parameters=size,
-        parents={"model": runs.parent(config.model, config.model_revision, model)},
+        name=name,
+        lengths=lengths,
+        parents={"model": lifecycle.parent(config.model, config.model_revision, model.config)},
         new_weights=new,
         findings=findings,
-    )
-    reporting.current().plan("plan", runs.plan(experiment, opening.display_name(config.model), lengths))
-    return experiment
+    ).ready()
 
 
 def _open_tokenizer(config: FinetuneOptions, task_class: type[Task]) -> tuple[Any, Any]:
@@ -133,10 +150,10 @@ def _open_data(
         splits.prepare(loaded, task, config, config.seed)
         findings = [Finding(head.level, "head", head.said)] if head.said else []
         examples = splits.examples(loaded, task, findings)
-    runs.stop_on_errors(findings, ALL_FOUND)
+    supervised.stop_on_errors(findings, ALL_FOUND)
     examples = {split: rows for split, rows in examples.items() if len(rows) or split in ("train", "validation")}
     findings += task.check(examples)
-    runs.settle_findings(findings, ALL_FOUND)
+    supervised.settle_findings(findings, ALL_FOUND)
     return loaded, task, examples, findings, head
 
 
@@ -191,33 +208,6 @@ def _open_model(
     return model, new
 
 
-@lock.given_back()
-@together.ending_together()
-def run(config: FinetuneOptions, command: str, task_class: type[Task]) -> Report:
-    """Fine-tune and write the run folder; returns the result table."""
-    config, done = lifecycle.taken_up(config, command)
-    if done is not None:
-        return runs.report(*done, task_class)
-    started = time.monotonic()
-    experiment = build(config, command, task_class)
-    if config.dry_run:
-        return Report({"dry_run": True, "config": config.record()}, lines=["dry run: nothing was trained or written"])
-    target = lifecycle.require_hub_access(config, experiment.folder.path)
-    with lifecycle.saying_how_to_go_on(command, experiment.folder.path):
-        experiment = runs.train(experiment, lambda smaller: build(smaller, command, task_class))
-        judged = runs.judge(experiment)
-        baseline = _baseline(experiment, judged) if config.baseline else None
-        if not process.is_main_process():
-            return Report({})
-        record = {**runs.record_of(experiment, judged, time.monotonic() - started), "baseline": baseline}
-        runs.write(experiment, record, judged)
-    if target:
-        lifecycle.push(experiment.folder.path, target, public=config.public)
-    report = runs.report(record, experiment.folder.path, task_class)
-    experiment.trainer.accelerator.free_memory()
-    return report
-
-
 def _redrawn(train: Split, chosen: np.ndarray) -> Split:
     from nlpkit.training.trainer import Split
 
@@ -239,14 +229,14 @@ def _features_of(owner: np.ndarray, examples: np.ndarray) -> np.ndarray:
     return np.arange(count.sum()) + np.repeat(first - start, count)
 
 
-def _baseline(experiment: Experiment, judged: Judged) -> dict[str, Any]:
+def _baseline(experiment: Experiment, evaluated: Evaluated) -> dict[str, Any]:
     start = time.monotonic()
     trained = experiment.task.baseline(experiment.examples, experiment.config.seed)
     if trained is None:
         raise UserError(f"--baseline: there is none for {experiment.task.name}")
     name, outputs = trained
     metrics = {
-        split: experiment.task.score(model_outputs.selected(values, judged.rows[split]), judged.examples[split])
+        split: experiment.task.score(model_outputs.selected(values, evaluated.rows[split]), evaluated.examples[split])
         for split, values in outputs.items()
     }
     return {"name": name, "metrics": metrics, "seconds": round(time.monotonic() - start, 2)}

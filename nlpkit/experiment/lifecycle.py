@@ -1,149 +1,239 @@
-"""What every training command does around its Trainer: resume, train through interruptions, results, upload."""
+"""The life of a run, which every command that trains shares: prepare, train, evaluate, compare, write, push.
+
+`run` calls these phases one after the other. A command gives what prepares its `Experiment`, which says what the other
+phases are for it. The training step and the evaluation loop stand in `nlpkit.training.trainer`.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from nlpkit import process, reporting
 from nlpkit.errors import Interrupted, RunError, UserError, first_line
-from nlpkit.options import OutputOptions, RunOptions, TrainingOptions, naming, without_permissions
-from nlpkit.runs.folder import RunFolder, read_record
-from nlpkit.runs.records import RECORD, require_whole
+from nlpkit.experiment import resume, upload
+from nlpkit.hardware import gpus
+from nlpkit.models import opening
+from nlpkit.options import Config, RunOptions, TrainingOptions
+from nlpkit.reporting import Report
+from nlpkit.runs import lock
+from nlpkit.runs.folder import RunFolder, read_record, versions
+from nlpkit.training import together
 
 if TYPE_CHECKING:
     from nlpkit.hardware.devices import Device
 
+V = TypeVar("V")  # what an evaluation gives
 
-class Experiment(Protocol):
-    """What a run is made of before its first step, as far as training it goes."""
+
+@dataclass(kw_only=True)
+class Experiment(ABC, Generic[V]):
+    """What a run is made of before its first step, and what each phase after that is for its command.
+
+    Attributes:
+        trainer: a `ResumableTrainer`; its number of
+        steps: is known with it.
+        parameters: of the model that is evaluated.
+    """
 
     command: str
+    config: RunOptions
     device: Device
-    trainer: Any  # ResumableTrainer
     folder: RunFolder
-    steps: int
+    tokenizer: Any
+    parameters: int
+    trainer: Any = field(init=False)
+    steps: int = field(init=False)
 
     @property
-    def config(self) -> RunOptions: ...
+    def resumed_by(self) -> str:
+        """The command that resumes the run, without --output."""
+        return self.command
+
+    @property
+    def trains(self) -> bool:
+        """Whether there is anything to train."""
+        return True
+
+    @property
+    @abstractmethod
+    def figures(self) -> Mapping[str, str]:
+        """What stands beside the progress bar, see `ProgressCallback`."""
+
+    @abstractmethod
+    def origin(self) -> dict[str, Any]:
+        """Of the record `task`, `parents`, `rows` and `findings`."""
+
+    def head(self) -> dict[str, Any]:
+        """The part of the record that is known before training."""
+        return {
+            **record_head(self.config, self.command, self.device, seed=self.config.seed, **self.origin()),
+            **gpus.recorded(self.device),
+            "processes": process.world_size(),
+        }
+
+    def after_training(self) -> None:
+        """Take from the model what only training needs."""
+
+    @abstractmethod
+    def evaluate(self) -> V:
+        """Measure the best model; in every process."""
+
+    def compare(self, evaluated: V) -> dict[str, Any]:
+        """What the record says of other models, measured beside this one."""
+        return {}
+
+    @abstractmethod
+    def record(self, evaluated: V) -> dict[str, Any]:
+        """The record of the finished run, but for comparison and duration."""
+
+    @abstractmethod
+    def write(self, record: dict[str, Any], evaluated: V) -> None:
+        """Everything that belongs into the run folder."""
 
 
-class Resumable(Protocol):
-    """The options of a command whose interrupted run can go on."""
-
-    output: Path | None
-    overwrite: bool
-    resume: bool
-
-    def on_top_of(self, recorded: Mapping[str, Any]) -> Self: ...
+E = TypeVar("E", bound=Experiment[Any])
+R = TypeVar("R", bound=RunOptions)
+Reported = Callable[[dict[str, Any], Path], Report]
 
 
-E = TypeVar("E", bound=Experiment)
-R = TypeVar("R", bound=Resumable)
+def run(config: R, command: str, prepare: Callable[[R], Experiment[Any]], report: Reported) -> Report:
+    """A run from its options to its report.
+
+    Args:
+        prepare: makes the experiment of a config; it stops at whatever is wrong with options, data or model.
+        report: what people and machines are told of a finished run, by its record and folder.
+    """
+    return unless_complete(config, command, report, lambda resumed: live(resumed, prepare, report))
 
 
-@contextmanager
-def saying_how_to_go_on(command: str, folder: Path) -> Iterator[None]:
-    """Tell the user who interrupts the block which command goes on."""
-    try:
-        yield
-    except (Interrupted, KeyboardInterrupt) as stop:
-        said = stop.message if isinstance(stop, Interrupted) else "interrupted"
-        raise Interrupted(said, f"Go on with: nlpkit {command} --output {reporting.typed(folder)} --resume") from None
+@lock.given_back()
+@together.ending_together()
+def unless_complete(config: R, command: str, report: Reported, start: Callable[[R], Report]) -> Report:
+    """Report a run that --resume finds complete, or start it with the options that it was begun with."""
+    config, finished = resume.resume_or_start(config, command)
+    if finished is not None:
+        return report(*finished)
+    return start(config)
 
 
-def taken_up(config: R, command: str) -> tuple[R, tuple[dict[str, Any], Path] | None]:
-    """The config to run with, and with --resume the record and folder of a run that is complete already.
+def live(config: R, prepare: Callable[[R], Experiment[Any]], report: Reported) -> Report:
+    """The phases of a run, one after the other; see `run`."""
+    started = time.monotonic()
+    experiment = prepare(config)
+    if config.dry_run:
+        return dry_run(config)
+    repository = upload.require_hub_access(config, experiment.folder.path)
+    with resume.telling_how_to_resume(experiment.resumed_by, experiment.folder.path):
+        experiment = train(experiment, prepare)
+        experiment.after_training()
+        evaluated = experiment.evaluate()
+        if not process.is_main_process():
+            return Report({})
+        compared = experiment.compare(evaluated)
+        record = {
+            **experiment.record(evaluated),
+            "wall_seconds": round(time.monotonic() - started, 2),
+            **compared,
+        }
+        experiment.write(record, evaluated)
+    if repository:
+        upload.push(experiment.folder.path, repository, public=config.public)
+    reported = report(record, experiment.folder.path)
+    experiment.trainer.accelerator.free_memory()
+    return reported
+
+
+def dry_run(config: Config) -> Report:
+    """What is told where --dry-run ends a command."""
+    return Report({"dry_run": True, "config": config.record()}, lines=["dry run: nothing was trained or written"])
+
+
+# --- prepare ---
+
+
+def usable_folder(config: RunOptions, *names: str) -> RunFolder:
+    """The folder of a run, or the one that is called after `names`, unless it holds something else.
 
     Raises:
-        UserError: the run in --output is another command's, see `resumed`, or `process.require_whole_models`.
+        UserError: it does.
     """
-    process.require_whole_models()
-    if not config.resume:
-        return config, None
-    folder = _named_folder(config)
-    record = read_record(folder)
-    if record and record.get("command", command) != command:
-        raise UserError(f"--resume: {folder} is a run of `nlpkit {record['command']}`", "Give another --output.")
-    config = resumed(config)
-    if RunFolder(folder).state() != "complete":
-        return config, None
-    require_whole(record or {}, folder / RECORD)
-    _require_weights(folder)
-    reporting.current().note(f"{folder} is complete: nothing to resume")
-    return config, (record or {}, folder)
+    folder = RunFolder(config.output or RunFolder.default_path(*names))
+    if process.is_main_process():
+        folder.require_usable(resume=config.resume, overwrite=config.overwrite)
+    return folder
 
 
-def _require_weights(folder: Path) -> None:
-    """Of a finished run, look at the weights before saying so: a file may have been cut since.
+def require_space(folder: RunFolder, parameters: int, *, saved: int = 3) -> None:
+    """Stop where the disk has no room for the result and two checkpoints, in float32.
+
+    Args:
+        parameters: of the model.
+        saved: numbers that a checkpoint keeps per parameter: the weight and AdamW's two moments, and what else learns.
 
     Raises:
-        UserError: one cannot be read.
+        UserError: see `RunFolder.require_space`.
     """
-    from safetensors import SafetensorError, safe_open
-
-    for file in sorted(folder.glob("*.safetensors")):
-        try:
-            with safe_open(file, framework="np") as opened:
-                empty = not opened.keys()
-        except (SafetensorError, OSError):
-            empty = True
-        if empty:
-            raise UserError(
-                f"--resume: the run is complete, but {file} cannot be read", "Copy it again, or --overwrite."
-            )
+    if process.is_main_process():
+        folder.require_space(4 * parameters * (1 + 2 * saved))
 
 
-def resumed(config: R) -> R:
-    """The configuration of the interrupted run, with the flags given now on top.
+def record_head(config: Config, command: str, device: Device, *, seed: int, **origin: Any) -> dict[str, Any]:
+    """What the record of any run begins with that makes a model.
 
-    Raises:
-        UserError: there is no --output, it holds something else, or --overwrite is given too.
+    Args:
+        origin: see `Experiment.origin`.
     """
-    folder = _named_folder(config)
-    if config.overwrite:
-        raise UserError("--resume goes on with the run, --overwrite replaces it", "Give one of them.")
-    record = read_record(folder)
-    if not record:
-        if RunFolder(folder).state() == "foreign":
-            raise UserError(f"--resume: {folder} is not an nlpkit run")
-        reporting.current().note(f"--resume: there is no run in {folder} yet; starting one")
-        return config
-    if not isinstance(record.get("config"), dict):
-        raise UserError(
-            f"--resume: the record of the run in {folder} does not tell its options",
-            "Run it again with --overwrite.",
-        )
-    with naming(folder / RECORD, record["config"].keys()):
-        return config.on_top_of(without_permissions(record["config"], folder / RECORD))
+    return {
+        "command": command,
+        "config": config.record(),
+        **origin,
+        "seed": seed,
+        "device": device.described,
+        "versions": versions(),
+    }
 
 
-def _named_folder(config: Resumable) -> Path:
-    if config.output is None:
-        raise UserError("--resume needs the --output folder of the run to go on with")
-    return config.output
+def parent(given: str, revision: str | None, config: Any) -> dict[str, Any]:
+    """How the record names a model that a run comes from.
+
+    Args:
+        config: of the model, a PreTrainedConfig.
+    """
+    return {
+        "name": opening.display_name(given),
+        "given": given,
+        "revision": revision,
+        "commit": getattr(config, "_commit_hash", None),
+    }
 
 
-def train(
-    experiment: E, build: Callable[[Any], E], head: Callable[[E], dict[str, Any]], figures: Mapping[str, str]
-) -> E:
+# --- train ---
+
+
+def train(experiment: E, prepare: Callable[[Any], E]) -> E:
     """Train; when the device runs out of memory, go on with a smaller batch and more accumulation: the same steps.
 
     Args:
         experiment: emptied where another is built in its place: who called still has it, and would keep its model and
             optimizer on the device beside those of the next.
-        build: makes the experiment of a config again.
-        head: the part of the record that is known before training.
-        figures: what stands beside the progress bar, see `ProgressCallback`.
+        prepare: makes the experiment of a config again.
     """
     from nlpkit.hardware import devices, memory
     from nlpkit.training import embeddings, together
     from nlpkit.training.callbacks import ProgressCallback, SignalCallback
     from nlpkit.training.checkpoints import last_checkpoint, position_in
 
+    if not experiment.trains:
+        if process.is_main_process():
+            config = experiment.config
+            experiment.folder.start(experiment.head(), overwrite=config.overwrite, resume=config.resume)
+        return experiment
     while True:
         config, trainer, folder = experiment.config, experiment.trainer, experiment.folder
         checkpoint = last_checkpoint(folder.checkpoints) if config.resume else None
@@ -154,7 +244,7 @@ def train(
                 line := devices.moved((read_record(folder.path) or {}).get("device"), experiment.device)
             ):
                 reporting.current().warn(line)
-            folder.start(head(experiment), overwrite=config.overwrite, resume=config.resume)
+            folder.start(experiment.head(), overwrite=config.overwrite, resume=config.resume)
             step = int(checkpoint.name.rpartition("-")[2]) if checkpoint else 0
             folder.rewind_metrics(step)
             if config.resume:
@@ -167,7 +257,7 @@ def train(
         trainer.add_callback(signals)
         try:
             with reporting.current().progress("train", experiment.steps, "steps") as bar, signals.listening():
-                trainer.add_callback(ProgressCallback(trainer, bar, figures))
+                trainer.add_callback(ProgressCallback(trainer, bar, experiment.figures))
                 trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
             if together.largest([signals.caught is not None])[0]:  # too late for the last step to see it
                 together.leave_behind_the_main_process()
@@ -194,7 +284,7 @@ def train(
         vars(experiment).clear()
         del trainer, signals
         _release(compiled=config.compile)
-        experiment = build(smaller)
+        experiment = prepare(smaller)
 
 
 def _require_same_steps(config: TrainingOptions, position: Mapping[str, Any]) -> None:
@@ -245,50 +335,7 @@ def _out_of_memory(config: TrainingOptions, error: Exception) -> Exception:
     )
 
 
-def require_hub_access(config: OutputOptions, folder: Path) -> str | None:
-    """Check the right to push before hours of training, and make the repository.
-
-    Args:
-        folder: of the run, which gives the repository its name unless the user has.
-
-    Returns:
-        The name of the repository; None where nothing is to be uploaded.
-
-    Raises:
-        UserError: not logged in, no right to write, or no network.
-    """
-    if not config.push_to_hub or not process.is_main_process():
-        return None
-    from huggingface_hub import HfApi
-
-    named = folder.resolve().name if config.push_to_hub is True else str(config.push_to_hub)
-    try:
-        api = HfApi()
-        api.whoami()
-        return api.create_repo(named, private=not config.public, exist_ok=True).repo_id
-    except Exception as error:
-        raise UserError(
-            f"--push-to-hub {named}: cannot write there: {first_line(error)}",
-            "Log in with `hf auth login`, check the name, or leave the flag out and upload the folder later.",
-        ) from error
-
-
-def push(folder: Path, repository: str, *, public: bool) -> None:
-    """Upload a finished run.
-
-    Raises:
-        RunError: the upload failed; the run itself is complete.
-    """
-    from huggingface_hub import HfApi
-
-    try:
-        HfApi().upload_folder(repo_id=repository, folder_path=folder, ignore_patterns=["checkpoints/*", ".*"])
-    except Exception as error:
-        raise RunError(
-            f"the run is complete in {folder}, but its upload failed: {first_line(error)}",
-            f"Upload it again: hf upload {repository} {reporting.typed(folder)}",
-        ) from error
-    reporting.current().note(f"uploaded to {repository} ({'public' if public else 'private'} if it is new)")
+# --- write ---
 
 
 def write_results(folder: Path, metrics: Mapping[str, Mapping[str, float]], train_seconds: float) -> None:

@@ -6,10 +6,10 @@ The parts stand in the order in which a run needs them.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
@@ -18,12 +18,12 @@ from nlpkit.data.findings import SHOWN, Finding
 from nlpkit.errors import UserError
 from nlpkit.experiment import lifecycle
 from nlpkit.hardware import gpus
-from nlpkit.models import fitting, opening
+from nlpkit.models import fitting
 from nlpkit.options import suggest
 from nlpkit.reporting import Report, Table
 from nlpkit.runs.few import few_rows
 from nlpkit.runs.files import ornament
-from nlpkit.runs.folder import RunFolder, human_bytes, versions
+from nlpkit.runs.folder import RunFolder, human_bytes
 from nlpkit.tasks import features
 from nlpkit.tasks.contract import Task
 
@@ -37,45 +37,93 @@ if TYPE_CHECKING:
     from nlpkit.training.trainer import NlpkitTrainer, Split
     from nlpkit.training.utilization import Step
 
-TRAIN_ROWS_JUDGED = 1_000  # the train row of the result table comes from this many rows at most
+TRAIN_ROWS_EVALUATED = 1_000  # the train row of the result table comes from this many rows at most
 
 
 @dataclass
-class Experiment:
-    """Everything that a training run is made of, before its first step."""
-
-    config: RunOptions
-    command: str
-    task: Task
-    loaded: LoadedData
-    examples: dict[str, Dataset]
-    splits: dict[str, Split]
-    tokenizer: Any
-    device: Device
-    trainer: Any  # NlpkitTrainer
-    folder: RunFolder
-    steps: int
-    parameters: int
-    parents: dict[str, Any]  # the models that it comes from, for the record
-    new_weights: list[str] = field(default_factory=list)
-    findings: list[Finding] = field(default_factory=list)
-
-
-@dataclass
-class Judged:
-    """What the best model says of each split, and how good that is.
+class Evaluated:
+    """The outputs of the best model on each split, and how good they are.
 
     Attributes:
-        rows: which examples of the split were judged (indices): all, but of a large train a sample.
-        examples: these.
-        outputs: pooled, one an example.
-        metrics: of these.
+        rows: which examples of the split were evaluated (indices): all, or a sample of a large train split.
+        examples: those examples.
+        outputs: pooled, one per example.
+        metrics: of these outputs.
     """
 
     rows: dict[str, np.ndarray]
     examples: dict[str, Dataset]
     outputs: dict[str, Outputs]
     metrics: dict[str, dict[str, float]]
+
+
+@dataclass(kw_only=True)
+class Experiment(lifecycle.Experiment[Evaluated]):
+    """A supervised run before its first step: what a command prepares, and the phases that all of them share.
+
+    Attributes:
+        splits: tokenized, with the examples that are evaluated.
+        name: of the model that is trained, for people.
+        lengths: how long texts are, for people; see `features.choose_max_length`.
+        parents: the models that it comes from, for the record.
+    """
+
+    config: RunOptions
+    task: Task
+    loaded: LoadedData
+    examples: dict[str, Dataset]
+    splits: dict[str, Split]
+    model: Any
+    name: str
+    lengths: str
+    parents: dict[str, Any]
+    new_weights: list[str] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
+
+    def ready(
+        self, *notes: tuple[str, str], train: Split | None = None, kind: type[NlpkitTrainer] | None = None, **more: Any
+    ) -> Self:
+        """Make the Trainer, and show the plan.
+
+        Args:
+            notes: lines of the plan, shown behind the model.
+            train: rows to train on; those of `splits` by default.
+            kind, more: see `make_trainer`.
+        """
+        splits = self.splits if train is None else {**self.splits, "train": train}
+        self.trainer, self.steps = make_trainer(
+            self.config, self.task, splits, self.model, self.tokenizer, self.device, self.folder, kind, **more
+        )
+        lines = plan(self, *notes)
+        reporting.current().plan("plan", lines if self.trains else [line for line in lines if line[0] != "steps"])
+        return self
+
+    @property
+    def figures(self) -> dict[str, str]:
+        return {"loss": "loss", f"eval_{self.task.main_metric}": self.task.main_metric}
+
+    def origin(self) -> dict[str, Any]:
+        return {
+            "task": self.task.record(),
+            "parents": {**self.parents, "data": self.loaded.source.to_record()},
+            "rows": {split: len(rows) for split, rows in self.examples.items()},
+            "findings": [vars(finding) for finding in self.findings],
+        }
+
+    def evaluate(self) -> Evaluated:
+        """Measure the best model on every split, after calibrating the task on validation."""
+        rows, chosen = _chosen(self)
+        outputs = _outputs(self, chosen)
+        examples = {name: split.examples for name, split in chosen.items()}
+        self.task.calibrate(outputs["validation"], examples["validation"])
+        metrics = {name: self.task.score(values, examples[name]) for name, values in outputs.items()}
+        return Evaluated(rows, examples, outputs, metrics)
+
+    def record(self, evaluated: Evaluated) -> dict[str, Any]:
+        return {**self.head(), **_results(self, evaluated)}
+
+    def write(self, record: dict[str, Any], evaluated: Evaluated) -> None:
+        write(self, record, evaluated)
 
 
 # --- before training ---
@@ -252,12 +300,10 @@ def require_metric(flag: str, metric: str, known: Collection[str]) -> None:
         raise UserError(f"{flag} {metric}: no such metric; there are {', '.join(known)}", suggest(metric, known))
 
 
-def plan(experiment: Experiment, name: str, lengths: str, *more: tuple[str, str]) -> list[tuple[str, str]]:
+def plan(experiment: Experiment, *more: tuple[str, str]) -> list[tuple[str, str]]:
     """What is about to be done, for people.
 
     Args:
-        name: of the model that is trained.
-        lengths: see `features.choose_max_length`.
         more: further lines, shown behind the model.
     """
     from nlpkit.reporting import duration
@@ -276,8 +322,8 @@ def plan(experiment: Experiment, name: str, lengths: str, *more: tuple[str, str]
     return [
         ("data", ", ".join(f"{split} {len(found):,}" for split, found in experiment.examples.items())),
         ("task", experiment.task.describe()),
-        ("length", lengths),
-        ("model", f"{name}, {size}" + (f"; new: {', '.join(new)}" if new else "")),
+        ("length", experiment.lengths),
+        ("model", f"{experiment.name}, {size}" + (f"; new: {', '.join(new)}" if new else "")),
         *more,
         ("device", gpus.shown(experiment.device) + use),
         ("steps", f"{experiment.steps:,} of {rows} rows, about {takes} of training"),
@@ -303,53 +349,28 @@ def _looked_up(model: Any) -> int:
     return 0 if table is None else table.numel()
 
 
-def parent(given: str, revision: str | None, model: Any) -> dict[str, Any]:
-    """How the record names a model that a run comes from."""
-    return {
-        "name": opening.display_name(given),
-        "given": given,
-        "revision": revision,
-        "commit": getattr(model.config, "_commit_hash", None),
-    }
-
-
-# --- training and judging ---
-
-
-def train(experiment: Experiment, build: Callable[[Any], Experiment]) -> Experiment:
-    """Train to the best checkpoint; see `running.train`."""
-    figures = {"loss": "loss", f"eval_{experiment.task.main_metric}": experiment.task.main_metric}
-    return lifecycle.train(experiment, build, head, figures)
-
-
-def judge(experiment: Experiment) -> Judged:
-    """Measure the best model on every split, after settling on validation what judging needs."""
-    rows, chosen = _chosen(experiment)
-    task, outputs = experiment.task, _outputs(experiment, chosen)
-    examples = {name: split.examples for name, split in chosen.items()}
-    task.calibrate(outputs["validation"], examples["validation"])
-    metrics = {name: task.score(values, examples[name]) for name, values in outputs.items()}
-    return Judged(rows, examples, outputs, metrics)
+# --- evaluation ---
 
 
 def _chosen(experiment: Experiment) -> tuple[dict[str, np.ndarray], dict[str, Split]]:
-    """Which examples of each split are judged, and what the model sees of them: all, but of a large train a sample."""
-    rows, judged = {}, {}
+    """Which examples of each split are evaluated, with their features: all, or a sample of a large train split."""
+    rows: dict[str, np.ndarray] = {}
+    chosen: dict[str, Split] = {}
     for name, split in experiment.splits.items():
         rows[name] = np.arange(len(split.examples))
-        if name == "train" and len(split.examples) > TRAIN_ROWS_JUDGED:
+        if name == "train" and len(split.examples) > TRAIN_ROWS_EVALUATED:
             generator = np.random.default_rng(experiment.config.seed)
-            rows[name] = np.sort(generator.choice(rows[name], TRAIN_ROWS_JUDGED, replace=False))
+            rows[name] = np.sort(generator.choice(rows[name], TRAIN_ROWS_EVALUATED, replace=False))
             split = split.subset(rows[name])
-        judged[name] = split
-    return rows, judged
+        chosen[name] = split
+    return rows, chosen
 
 
-def _outputs(experiment: Experiment, judged: dict[str, Split]) -> dict[str, Outputs]:
+def _outputs(experiment: Experiment, chosen: dict[str, Split]) -> dict[str, Outputs]:
     """Outputs of the best model for every split."""
     outputs = {}
-    with reporting.current().progress("evaluate", len(judged), "splits") as bar:
-        for name, split in judged.items():
+    with reporting.current().progress("evaluate", len(chosen), "splits") as bar:
+        for name, split in chosen.items():
             outputs[name] = experiment.trainer.outputs(split)
             bar.advance()
     return outputs
@@ -358,30 +379,8 @@ def _outputs(experiment: Experiment, judged: dict[str, Split]) -> dict[str, Outp
 # --- the record and the folder ---
 
 
-def head(experiment: Experiment) -> dict[str, Any]:
-    """The part of the record that is known before training."""
-    config, loaded = experiment.config, experiment.loaded
-    return {
-        "command": experiment.command,
-        "config": config.record(),
-        "task": experiment.task.record(),
-        "parents": {**experiment.parents, "data": loaded.source.to_record()},
-        "rows": {split: len(rows) for split, rows in experiment.examples.items()},
-        "findings": [vars(finding) for finding in experiment.findings],
-        "seed": config.seed,
-        "device": experiment.device.described,
-        **gpus.recorded(experiment.device),
-        "processes": process.world_size(),
-        "versions": versions(),
-    }
-
-
-def record_of(experiment: Experiment, judged: Judged, seconds: float) -> dict[str, Any]:
-    """The record of a finished run.
-
-    Args:
-        seconds: of the whole run.
-    """
+def _results(experiment: Experiment, evaluated: Evaluated) -> dict[str, Any]:
+    """What the record says of the training and of the best model."""
     trainer = experiment.trainer
     runtime = next(
         (entry for entry in reversed(trainer.state.log_history) if "train_runtime" in entry), {"train_runtime": 0.0}
@@ -391,11 +390,10 @@ def record_of(experiment: Experiment, judged: Judged, seconds: float) -> dict[st
     epochs = trainer.state.epoch or 0.0
     rows = epochs * len(trainer.splits["train"].features)
     return {
-        **head(experiment),
-        "metrics": judged.metrics,
+        "metrics": evaluated.metrics,
         "main_metric": experiment.config.best_metric or experiment.task.main_metric,
         "table_metrics": list(experiment.task.table_metrics),
-        "judged": {name: len(found) for name, found in judged.examples.items()},
+        "judged": {name: len(found) for name, found in evaluated.examples.items()},
         "metric_notes": dict(experiment.task.metric_notes),
         "steps": trainer.state.global_step,
         "epochs": round(epochs, 2),
@@ -403,11 +401,10 @@ def record_of(experiment: Experiment, judged: Judged, seconds: float) -> dict[st
         "parameters": experiment.parameters,
         "train_seconds": round(trained, 4),
         "train_samples_per_second": round(rows / trained, 3) if trained else None,
-        "wall_seconds": round(seconds, 2),
     }
 
 
-def write(experiment: Experiment, record: dict[str, Any], judged: Judged) -> None:
+def write(experiment: Experiment, record: dict[str, Any], evaluated: Evaluated) -> None:
     """Everything that belongs into the run folder; adds the task's details to the record."""
     from nlpkit.experiment import card
     from nlpkit.runs import plots
@@ -419,19 +416,19 @@ def write(experiment: Experiment, record: dict[str, Any], judged: Judged) -> Non
         limits.save_tokenizer(experiment.tokenizer, staged, task.stated_length)
         trainer.state.save_to_json(str(staged / "trainer_state.json"))
         lifecycle.write_results(staged, record["metrics"], record["train_seconds"])
-        held_out = "test" if "test" in judged.outputs else "validation"
+        held_out = "test" if "test" in evaluated.outputs else "validation"
         record["details"] = {
-            split: task.details(judged.outputs[split], judged.examples[split])
-            for split in judged.outputs
+            split: task.details(evaluated.outputs[split], evaluated.examples[split])
+            for split in evaluated.outputs
             if split != "train"
         }
         with ornament("errors.jsonl"):
-            wrong = task.view.mistakes(judged.outputs[held_out], judged.examples[held_out])
+            wrong = task.view.mistakes(evaluated.outputs[held_out], evaluated.examples[held_out])
             lines = [json.dumps({"split": held_out, **entry}, ensure_ascii=False) + "\n" for entry in wrong]
             (staged / "errors.jsonl").write_text("".join(lines), encoding="utf-8")
         pictures: dict[str, plots.Plot] = {}
         with ornament("plots/"):
-            pictures = task.view.plots(judged.outputs, judged.examples | {"train": experiment.examples["train"]})
+            pictures = task.view.plots(evaluated.outputs, evaluated.examples | {"train": experiment.examples["train"]})
         if trainer.state.log_history:
             pictures["curves"] = plots.curves(trainer.state.log_history, task.table_metrics[:3])
         drawn = plots.draw(pictures, staged / "plots")

@@ -22,7 +22,7 @@ from typing import Any, get_args
 from nlpkit import reporting
 from nlpkit.data import pipes
 from nlpkit.errors import UserError
-from nlpkit.experiment import inherited_data, lifecycle
+from nlpkit.experiment import inherited_data, resume
 from nlpkit.measurement import comparison, environment, export_cache, gates, results, tables
 from nlpkit.measurement.options import BenchmarkOptions
 from nlpkit.measurement.recorded import Benchmark
@@ -55,7 +55,7 @@ def run(config: Config) -> Report:
     from nlpkit.hardware import devices
 
     started = time.monotonic()
-    config, finished = lifecycle.taken_up(config, COMMAND)
+    config, finished = resume.resume_or_start(config, COMMAND)
     if not config.models:
         raise UserError("MODEL is required", "Name run folders, model folders or hub names, the reference first.")
     if config.data:
@@ -100,7 +100,7 @@ def run(config: Config) -> Report:
                 metrics = {name for score in journal.scores.values() for name in score["metrics"] or ()}
                 gates.require_judgeable(conditions, metrics, models=len(subjects), compared=old is not None)
             folder.start(head, overwrite=config.overwrite, resume=config.resume)
-            begun.enter_context(lifecycle.saying_how_to_go_on(COMMAND, folder.path))
+            begun.enter_context(resume.telling_how_to_resume(COMMAND, folder.path))
 
         settings = {"config": config.record(), "held_out": held_out}
         sweep = Sweep(subjects, points, method, journal, settings, judged=judged, ready=begin)

@@ -12,33 +12,28 @@ nlpkit distill runs/reviews --student minilm --unlabelled more.txt
 from __future__ import annotations
 
 import copy
-import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from pydantic import field_validator
 
-from nlpkit import process, reporting
 from nlpkit.distillation import student, unlabelled_rows
 from nlpkit.distillation.layers import layer_map, mapped_layers
 from nlpkit.distillation.student import Origin, StudentOptions
 from nlpkit.distillation.unlabelled_rows import MoreRowsOptions
 from nlpkit.errors import UserError
-from nlpkit.experiment import lifecycle
-from nlpkit.experiment import supervised as runs
+from nlpkit.experiment import lifecycle, supervised
 from nlpkit.experiment.inherited_data import TrainedDataOptions, inherit_data, open_splits
-from nlpkit.experiment.supervised import Experiment
+from nlpkit.experiment.supervised import Evaluated, Experiment
 from nlpkit.inference.predictor import Predictor, Trained, open_trained
 from nlpkit.measurement import before_after
 from nlpkit.models import opening
 from nlpkit.options import OpeningOptions, RunOptions, flag_of, option
 from nlpkit.reporting import Report
-from nlpkit.runs import lock
-from nlpkit.runs.folder import RunFolder
 from nlpkit.tasks import features, registry
-from nlpkit.training import together
 
 if TYPE_CHECKING:
     from nlpkit.distillation.trainer import Aims, Lessons
@@ -113,12 +108,55 @@ class Config(LossOptions, MoreRowsOptions, before_after.PriceOptions, TrainedDat
     )
 
 
+@dataclass(kw_only=True)
+class Distillation(Experiment):
+    """A run of `distill` before its first step.
+
+    Attributes:
+        teacher: as it answers by itself.
+    """
+
+    config: Config
+    teacher: Predictor
+
+    @property
+    def resumed_by(self) -> str:
+        return f"{COMMAND} {self.config.teacher}"
+
+    def after_training(self) -> None:
+        """Leave the student alone."""
+        self.trainer.remove_projection()
+
+    def compare(self, evaluated: Evaluated) -> dict[str, Any]:
+        """Teacher and student on the same rows, and their ancestors."""
+        from nlpkit.inference import weights
+
+        split = "test" if "test" in evaluated.metrics else "validation"
+        model = weights.copied(self.trainer.model, self.device)
+        student = Predictor.of(self.task, model, self.tokenizer, self.device, lent=False)
+        compared = before_after.measure(
+            [
+                before_after.Side(self.parents["teacher"]["name"], self.teacher),
+                before_after.Side(self.parents["model"]["name"], student, metrics=evaluated.metrics[split]),
+            ],
+            evaluated.examples[split],
+            split,
+            seconds=self.config.measure_seconds,
+        )
+        return {"price": compared, "lineage": before_after.lineage(self.teacher.record, compared, COMMAND)}
+
+
 def build(config: Config) -> Any:
     """The Trainer of this run, ready to train."""
-    return _experiment(config).trainer
+    return _prepare(config).trainer
 
 
-def _experiment(config: Config) -> Experiment:
+def run(config: Config) -> Report:
+    """Distil and write the run folder; returns the result and what it costs."""
+    return lifecycle.run(config, COMMAND, _prepare, _report)
+
+
+def _prepare(config: Config) -> Distillation:
     """Open the teacher, the data and the student, let the teacher speak, and make the Trainer.
 
     Raises:
@@ -126,16 +164,14 @@ def _experiment(config: Config) -> Experiment:
     """
     from nlpkit.hardware import devices
 
-    folder = RunFolder(config.output or RunFolder.default_path(opening.display_name(config.teacher), "distilled"))
-    if process.is_main_process():
-        folder.require_usable(resume=config.resume, overwrite=config.overwrite)
+    folder = lifecycle.usable_folder(config, opening.display_name(config.teacher), "distilled")
     device = devices.choose(config)
     teacher = open_trained(config.teacher, config, revision=config.model_revision, flag="TEACHER", exported=False)
     origin = student.origin(config, teacher)
     aims = _aims(config, teacher, origin)
     config = inherit_data(config, teacher.record, config.teacher)
     loaded, examples, findings = open_splits(config, teacher.task, seed=config.seed)
-    findings += runs.absent_labels(teacher.task, examples["train"])
+    findings += supervised.absent_labels(teacher.task, examples["train"])
     task = _settle(config, teacher, origin)
     limit = min((limit for limit in (origin.limit, teacher.limit) if limit), default=None)
     most = min((most for most in (origin.most, teacher.most) if most), default=None)
@@ -147,30 +183,16 @@ def _experiment(config: Config) -> Experiment:
 
     model, new = student.opened(origin, config, teacher, task)
     size = model.num_parameters()
-    if process.is_main_process():
-        folder.require_space(4 * size * (1 + 2 * 3))  # the result; two checkpoints of weights and two AdamW moments
+    lifecycle.require_space(folder, size)
     more = unlabelled_rows.found(config, teacher, origin.tokenizer, examples["train"])
     findings += more.findings
-    ready = runs.tokenized(task, origin.tokenizer, {**examples, "train": more.train})
-    findings += runs.cut_findings(task, ready)
-    asked = Predictor.of(teacher.task, teacher.model, teacher.tokenizer, device, lent=False)
-    asked.record = teacher.record
-    lessons, said = _lessons(config, aims, asked, task, origin, ready["train"])
-    runs.cheapen(config, model, origin.tokenizer, ready, device)
-    trainer, steps = runs.make_trainer(
-        config,
-        task,
-        ready,
-        model,
-        origin.tokenizer,
-        device,
-        folder,
-        kind=DistillationTrainer,
-        teacher=asked,
-        aims=aims,
-        lessons=lessons,
-    )
-    experiment = Experiment(
+    ready = supervised.tokenized(task, origin.tokenizer, {**examples, "train": more.train})
+    findings += supervised.cut_findings(task, ready)
+    answering = Predictor.of(teacher.task, teacher.model, teacher.tokenizer, device, lent=False)
+    answering.record = teacher.record
+    lessons, computed = _lessons(config, aims, answering, task, origin, ready["train"])
+    supervised.cheapen(config, model, origin.tokenizer, ready, device)
+    experiment = Distillation(
         config=config,
         command=COMMAND,
         task=task,
@@ -179,18 +201,27 @@ def _experiment(config: Config) -> Experiment:
         splits={**ready, "train": ready["train"].subset(np.arange(len(examples["train"])))},
         tokenizer=origin.tokenizer,
         device=device,
-        trainer=trainer,
         folder=folder,
-        steps=steps,
+        model=model,
         parameters=size,
+        name=_named(origin),
+        lengths=lengths,
         parents=_parents(config, teacher, origin, model),
         new_weights=new if origin.given else [],
         findings=findings,
+        teacher=answering,
     )
-    taught = f"{opening.display_name(config.teacher)}, {teacher.model.num_parameters() / 1e6:.1f} M parameters; {said}"
-    lines = [("teacher", taught), ("loss", _described(config, aims)), *more.plan]
-    reporting.current().plan("plan", runs.plan(experiment, _named(origin), lengths, *lines))
-    return experiment
+    size_of_teacher = f"{teacher.model.num_parameters() / 1e6:.1f} M parameters"
+    return experiment.ready(
+        ("teacher", f"{opening.display_name(config.teacher)}, {size_of_teacher}; {computed}"),
+        ("loss", _described(config, aims)),
+        *more.plan,
+        train=ready["train"],
+        kind=DistillationTrainer,
+        teacher=answering,
+        aims=aims,
+        lessons=lessons,
+    )
 
 
 def _settle(config: Config, teacher: Trained, origin: Origin) -> Task:
@@ -285,7 +316,7 @@ def _lessons(
     same = features.same_tokens(teacher.tokenizer, origin.tokenizer)
     read = train
     if not same:
-        read = runs.tokenized(teacher.task, teacher.tokenizer, {"train": train.examples})["train"]
+        read = supervised.tokenized(teacher.task, teacher.tokenizer, {"train": train.examples})["train"]
     aligned = same or features.equal_ids(train.features, read.features)
     if not aligned and (aims.inside or not task.one_answer_a_row):
         what = next((flag_of(name) for name in INSIDE if getattr(config, name)), f"the loss of {task.name}")
@@ -304,11 +335,11 @@ def _lessons(
 
 def _parents(config: Config, teacher: Trained, origin: Origin, model: Any) -> dict[str, Any]:
     """The models that the student comes from, as the record names them."""
-    taught = runs.parent(config.teacher, config.model_revision, teacher.model)
+    taught = lifecycle.parent(config.teacher, config.model_revision, teacher.model.config)
     own: dict[str, Any] = {"name": origin.name, "given": origin.given, "revision": None, "commit": None}
     if origin.given is not None:
         revision = config.model_revision if origin.layers is not None else None
-        own = {**runs.parent(origin.given, revision, model), "name": origin.name}
+        own = {**lifecycle.parent(origin.given, revision, model.config), "name": origin.name}
     if origin.layers is not None:
         own["layers"] = origin.layers
     return {"model": own, "teacher": taught}
@@ -326,62 +357,10 @@ def _described(config: Config, aims: Aims) -> str:
     return " + ".join([soft, *more]) + (f"; layers {pairs}" if aims.hidden or aims.attention else "")
 
 
-@lock.given_back()
-@together.ending_together()
-def run(config: Config) -> Report:
-    """Distil and write the run folder; returns the result and what it costs."""
-    config, done = lifecycle.taken_up(config, COMMAND)
-    if done is not None:
-        return _report(*done)
-    started = time.monotonic()
-    experiment = _experiment(config)
-    if config.dry_run:
-        return Report({"dry_run": True, "config": config.record()}, lines=["dry run: nothing was trained or written"])
-    target = lifecycle.require_hub_access(config, experiment.folder.path)
-    with lifecycle.saying_how_to_go_on(f"{COMMAND} {config.teacher}", experiment.folder.path):
-        experiment = runs.train(experiment, _experiment)
-        experiment.trainer.remove_projection()
-        judged = runs.judge(experiment)
-        if not process.is_main_process():
-            return Report({})
-        record = runs.record_of(experiment, judged, time.monotonic() - started)
-        record |= _price(experiment, judged, config.measure_seconds)
-        runs.write(experiment, record, judged)
-    if target:
-        lifecycle.push(experiment.folder.path, target, public=config.public)
-    report = _report(record, experiment.folder.path)
-    experiment.trainer.accelerator.free_memory()
-    return report
-
-
-def _price(experiment: Experiment, judged: runs.Judged, seconds: float) -> dict[str, Any]:
-    """Teacher and student on the same rows, and their ancestors.
-
-    Args:
-        seconds: see `PriceOptions.measure_seconds`.
-    """
-    from nlpkit.inference import weights
-
-    teacher = experiment.trainer.teacher
-    split = "test" if "test" in judged.metrics else "validation"
-    model = weights.copied(experiment.trainer.model, experiment.device)
-    own = Predictor.of(experiment.task, model, experiment.tokenizer, experiment.device, lent=False)
-    found = before_after.measure(
-        [
-            before_after.Side(experiment.parents["teacher"]["name"], teacher),
-            before_after.Side(experiment.parents["model"]["name"], own, metrics=judged.metrics[split]),
-        ],
-        judged.examples[split],
-        split,
-        seconds=seconds,
-    )
-    return {"price": found, "lineage": before_after.lineage(teacher.record, found, COMMAND)}
-
-
 def _report(record: Mapping[str, Any], folder: Path) -> Report:
     """What people and machines are told of a finished run."""
     task = registry.task_of_model(opening.load_config(str(folder)), record["task"], str(folder))
-    report = runs.report(dict(record), folder, type(task))
+    report = supervised.report(dict(record), folder, type(task))
     report.tables.append(before_after.table(record["price"]))
     # of few rows both say the same
     report.lines = [*dict.fromkeys([*before_after.lines(record["price"], task), *report.lines])]

@@ -37,7 +37,7 @@ class Config(LossOptions, ClassificationOptions, finetune.FinetuneOptions):
 
 def build(config: Config) -> Any:
     """The Trainer of this run, ready to train."""
-    return finetune.build(config, COMMAND, TextClassification).trainer
+    return finetune.prepare(config, COMMAND, TextClassification).trainer
 
 
 def run(config: Config) -> Report:

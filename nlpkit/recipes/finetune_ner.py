@@ -35,7 +35,7 @@ class Config(LabellingOptions, TokenClassificationOptions, finetune.FinetuneOpti
 
 def build(config: Config) -> Any:
     """The Trainer of this run, ready to train."""
-    return finetune.build(config, COMMAND, TokenClassification).trainer
+    return finetune.prepare(config, COMMAND, TokenClassification).trainer
 
 
 def run(config: Config) -> Report:

@@ -34,7 +34,7 @@ class Config(QuestionAnsweringOptions, finetune.FinetuneOptions):
 
 def build(config: Config) -> Any:
     """The Trainer of this run, ready to train."""
-    return finetune.build(config, COMMAND, QuestionAnswering).trainer
+    return finetune.prepare(config, COMMAND, QuestionAnswering).trainer
 
 
 def run(config: Config) -> Report:

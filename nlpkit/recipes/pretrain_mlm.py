@@ -11,7 +11,6 @@ nlpkit pretrain-mlm --data reviews.csv --model bert-base-uncased --epochs 3
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,12 +29,10 @@ from nlpkit.options import Config as BaseConfig
 from nlpkit.options import CorpusOptions, Interval, ModelOptions, RunOptions, Strings, flag_of, option
 from nlpkit.pretraining.architectures import Architecture, ArchitectureOptions, new_config
 from nlpkit.reporting import Report, Table
-from nlpkit.runs import lock
 from nlpkit.runs.few import few_rows
 from nlpkit.runs.files import ornament
-from nlpkit.runs.folder import RunFolder, human_bytes, read_record, versions
+from nlpkit.runs.folder import RunFolder, human_bytes, read_record
 from nlpkit.tasks import features
-from nlpkit.training import together
 from nlpkit.training.schedules import TIMED
 
 if TYPE_CHECKING:
@@ -158,26 +155,46 @@ class Config(RunOptions, ObjectiveOptions, ArchitectureOptions, ModelOptions, Te
     )
 
 
-@dataclass
-class Experiment:
-    """Everything that a pre-training run is made of, before its first step."""
+@dataclass(kw_only=True)
+class Experiment(lifecycle.Experiment[dict[str, float]]):
+    """Everything that a pre-training run is made of, before its first step; its evaluation gives validation metrics."""
 
     config: Config
     corpus: Corpus
     train: Any
     validation: Any
-    tokenizer: Any
     objective: Any
     attention: DocumentAttention | None  # None where it is the model's own
-    device: Device
-    trainer: Any  # PretrainingTrainer
-    folder: RunFolder
-    steps: int
-    parameters: int
     new_weights: list[str]
     samples: list[Sample]
     filled: list[dict[str, Any]] = field(default_factory=list)
-    command: str = COMMAND
+
+    @property
+    def figures(self) -> dict[str, str]:
+        return {"loss": "loss", "accuracy": "accuracy", "tokens_per_second": "tokens/s", "mfu": "MFU"}
+
+    def origin(self) -> dict[str, Any]:
+        return _origin(self)
+
+    def head(self) -> dict[str, Any]:
+        return {**super().head(), "attention": self.attention.name if self.attention else None}
+
+    def evaluate(self) -> dict[str, float]:
+        metrics: dict[str, float] = self.trainer.measure()
+        return metrics
+
+    def record(self, evaluated: dict[str, float]) -> dict[str, Any]:
+        return {**self.head(), **_results(self, evaluated)}
+
+    def write(self, record: dict[str, Any], evaluated: dict[str, float]) -> None:
+        _write(self, record)
+
+
+def run(config: Config) -> Report:
+    """Pre-train, measure and write the run folder."""
+    return lifecycle.unless_complete(
+        config, COMMAND, _report, lambda resumed: lifecycle.live(_settled(resumed), build, _report)
+    )
 
 
 def build(config: Config) -> Experiment:
@@ -191,58 +208,40 @@ def build(config: Config) -> Experiment:
 
     config = _settled(config)
     name = opening.display_name(config.model or _new_name(config))
-    folder = RunFolder(config.output or RunFolder.default_path(_data_name(config), name))
-    if process.is_main_process():
-        folder.require_usable(resume=config.resume, overwrite=config.overwrite)
+    folder = lifecycle.usable_folder(config, _data_name(config), name)
     device = devices.choose(config)
     tokenizer = _open_tokenizer(config)
     corpus = Corpus(config)
 
     model, new = _model(config, tokenizer, device)
     size = sum(parameter.numel() for parameter in model.parameters())
-    if process.is_main_process():
-        folder.require_space(4 * size * (1 + 2 * 3))  # the result; two checkpoints of weights and two AdamW moments
+    lifecycle.require_space(folder, size)
     attention = _attention(config, model, device, folder)
     apart = attention is not None and not attention.padding
     train, validation = _rows(config, corpus, tokenizer, isolate=apart)
     samples = _samples(config, validation, tokenizer)
     objective = _objective(config, model, tokenizer)
-    trainer, steps = _trainer(config, objective, attention, train, validation, tokenizer, device, folder)
     experiment = Experiment(
-        *(config, corpus, train, validation, tokenizer, objective, attention),
-        *(device, trainer, folder, steps, size, new, samples),
+        config=config,
+        command=COMMAND,
+        corpus=corpus,
+        train=train,
+        validation=validation,
+        tokenizer=tokenizer,
+        objective=objective,
+        attention=attention,
+        device=device,
+        folder=folder,
+        parameters=size,
+        new_weights=new,
+        samples=samples,
+    )
+    experiment.trainer, experiment.steps = _trainer(
+        config, objective, attention, train, validation, tokenizer, device, folder
     )
     _show_samples(experiment)
     reporting.current().plan("plan", _plan(experiment))
     return experiment
-
-
-@lock.given_back()
-@together.ending_together()
-def run(config: Config) -> Report:
-    """Pre-train, measure and write the run folder."""
-    config, done = lifecycle.taken_up(config, COMMAND)
-    if done is not None:
-        return _report(*done)
-    started = time.monotonic()
-    experiment = build(config)
-    config = experiment.config
-    if config.dry_run:
-        return Report({"dry_run": True, "config": config.record()}, lines=["dry run: nothing was trained or written"])
-    target = lifecycle.require_hub_access(config, experiment.folder.path)
-    with lifecycle.saying_how_to_go_on(COMMAND, experiment.folder.path):
-        figures = {"loss": "loss", "accuracy": "accuracy", "tokens_per_second": "tokens/s", "mfu": "MFU"}
-        experiment = lifecycle.train(experiment, build, _head, figures)
-        metrics = experiment.trainer.measure()
-        if not process.is_main_process():
-            return Report({})
-        record = _record(experiment, metrics, time.monotonic() - started)
-        _write(experiment, record)
-    if target:
-        lifecycle.push(experiment.folder.path, target, public=config.public)
-    report = _report(record, experiment.folder.path)
-    experiment.trainer.accelerator.free_memory()
-    return report
 
 
 # --- the parts of `build`, in order ---
@@ -802,21 +801,15 @@ def _split(config: Config) -> list[float]:
     return [int(part) / 100 for part in config.mask_split.split("/")]
 
 
-def _head(experiment: Experiment) -> dict[str, Any]:
-    """The part of the record that is known before training."""
+def _origin(experiment: Experiment) -> dict[str, Any]:
     config = experiment.config
-    given = config.model or _new_name(config)
+    model = lifecycle.parent(
+        config.model or _new_name(config), config.model_revision, experiment.objective.model.config
+    )
     return {
-        "command": COMMAND,
-        "config": config.record(),
         "task": _task_record(config),
         "parents": {
-            "model": {
-                "name": opening.display_name(given),
-                "given": config.model,
-                "revision": config.model_revision,
-                "commit": getattr(experiment.objective.model.config, "_commit_hash", None),
-            },
+            "model": {**model, "given": config.model},
             "tokenizer": config.tokenizer or config.model,
             "data": experiment.corpus.record(),
         },
@@ -825,21 +818,15 @@ def _head(experiment: Experiment) -> dict[str, Any]:
             "validation": len(experiment.validation),
         },
         "findings": [],
-        "seed": config.seed,
-        "attention": experiment.attention.name if experiment.attention else None,
-        "device": experiment.device.described,
-        **gpus.recorded(experiment.device),
-        "processes": process.world_size(),
-        "versions": versions(),
     }
 
 
-def _record(experiment: Experiment, metrics: dict[str, float], seconds: float) -> dict[str, Any]:
+def _results(experiment: Experiment, metrics: dict[str, float]) -> dict[str, Any]:
+    """What the record says of the training and of the best model."""
     trainer = experiment.trainer
     state = trainer.state
     rates = [entry["tokens_per_second"] for entry in state.log_history if "tokens_per_second" in entry]
     return {
-        **_head(experiment),
         "metrics": {"validation": metrics},
         "judged": {"validation": len(experiment.validation)},
         "main_metric": experiment.config.best_metric,
@@ -851,7 +838,6 @@ def _record(experiment: Experiment, metrics: dict[str, float], seconds: float) -
         "parameters": experiment.parameters,
         "tokens_per_second": sorted(rates)[len(rates) // 2] if rates else None,
         "train_seconds": round(trainer.budget.seconds(), 2),
-        "wall_seconds": round(seconds, 2),
     }
 
 

@@ -11,7 +11,6 @@ nlpkit prune runs/reviews --vocab-from reviews.txt
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,10 +18,9 @@ from typing import TYPE_CHECKING, Any
 
 from nlpkit import process, reporting
 from nlpkit.errors import UserError
-from nlpkit.experiment import lifecycle
-from nlpkit.experiment import supervised as runs
+from nlpkit.experiment import lifecycle, supervised
 from nlpkit.experiment.inherited_data import TrainedDataOptions, inherit_data, open_splits
-from nlpkit.experiment.supervised import Experiment, Judged
+from nlpkit.experiment.supervised import Evaluated, Experiment
 from nlpkit.inference.predictor import Predictor, Trained, open_trained
 from nlpkit.measurement import before_after, speed
 from nlpkit.models import opening
@@ -30,15 +28,13 @@ from nlpkit.options import OpeningOptions, flag_of, option
 from nlpkit.pruning import prepare, sweep_report
 from nlpkit.pruning.prepare import START, STRUCTURES, Cut, CuttingOptions
 from nlpkit.reporting import Cell, Report, Table
-from nlpkit.runs import lock
 from nlpkit.runs.folder import RunFolder, versions
 from nlpkit.tasks import features
 from nlpkit.tasks.registry import task_of_model
-from nlpkit.training import together
 
 if TYPE_CHECKING:
     from nlpkit.hardware.devices import Device
-    from nlpkit.training.trainer import Split
+    from nlpkit.training.trainer import NlpkitTrainer, Split
 
 COMMAND = "prune"
 ESSENTIAL: tuple[str, ...] = (
@@ -149,13 +145,48 @@ class Pruning(Experiment):
     trained: Trained
     cut: Cut
 
+    @property
+    def resumed_by(self) -> str:
+        return f"{COMMAND} {self.config.model}"
+
+    @property
+    def trains(self) -> bool:
+        return bool(self.config.epochs)
+
+    def head(self) -> dict[str, Any]:
+        return {**super().head(), "pruning": self.cut.found}
+
+    def after_training(self) -> None:
+        """Make the masks permanent."""
+        from nlpkit.pruning import masks
+
+        if self.cut.sparsifier is not None:
+            masks.make_permanent(self.cut.sparsifier.tensors)
+
+    def compare(self, evaluated: Evaluated) -> dict[str, Any]:
+        """What was removed and what that costs."""
+        return _compared(self, evaluated)
+
 
 def build(config: Config) -> Any:
     """The Trainer of this run, ready to train."""
-    return _experiment(config).trainer
+    return _prepare(config).trainer
 
 
-def _experiment(config: Config) -> Pruning:
+def run(config: Config) -> Report:
+    """Prune, recover, compare, and write the run folder; returns the table of before and after."""
+    return lifecycle.unless_complete(config, COMMAND, report, _one_or_several)
+
+
+def _one_or_several(config: Config) -> Report:
+    """One run, or with --sweep one for each sparsity."""
+    if config.sweep:
+        process.require_one(f"{COMMAND} --sweep")
+        return _sweep(settled(config))
+    return lifecycle.live(config, _prepare, report)
+
+
+def _prepare(config: Config) -> Pruning:
     """Open model and data, cut the model, and make the Trainer in which it recovers.
 
     Raises:
@@ -164,26 +195,23 @@ def _experiment(config: Config) -> Pruning:
     from nlpkit.hardware import devices
 
     config = settled(config)
-    folder = RunFolder(config.output or RunFolder.default_path(opening.display_name(config.model), "pruned"))
-    if process.is_main_process():
-        folder.require_usable(resume=config.resume, overwrite=config.overwrite)
+    name = opening.display_name(config.model)
+    folder = lifecycle.usable_folder(config, name, "pruned")
     device = devices.choose(config)
     trained = open_trained(config.model, config, revision=config.model_revision, exported=False)
     config = inherit_data(config, trained.record, config.model)
     loaded, examples, findings = open_splits(config, trained.task, seed=config.seed)
-    findings += runs.absent_labels(trained.task, examples["train"])
+    findings += supervised.absent_labels(trained.task, examples["train"])
     lengths = features.choose_max_length(
         trained.task, trained.tokenizer, examples, trained.limit, trained.most, config.seed
     )
-    if process.is_main_process():
-        # the result; two checkpoints of weights, masks, scores and two AdamW moments
-        folder.require_space(4 * trained.model.num_parameters() * (1 + 2 * 5))
+    lifecycle.require_space(folder, trained.model.num_parameters(), saved=5)  # masks and scores too
     cut = prepare.cut(config, trained, examples, device, folder)
     # scores of movement pruning are no part of the model, and training may leave out rows of its embeddings
     size = (trained if cut.sparsifier is not None else cut).model.num_parameters()
-    ready = runs.tokenized(cut.task, cut.tokenizer, examples)
-    findings += runs.cut_findings(cut.task, ready, settable=False)
-    trainer, steps = _make_trainer(config, cut, ready, device, folder)
+    ready = supervised.tokenized(cut.task, cut.tokenizer, examples)
+    findings += supervised.cut_findings(cut.task, ready, settable=False)
+    kind, more = _trainer_of(config, cut, ready, device)
     experiment = Pruning(
         config=config,
         command=COMMAND,
@@ -193,36 +221,38 @@ def _experiment(config: Config) -> Pruning:
         splits=ready,
         tokenizer=cut.tokenizer,
         device=device,
-        trainer=trainer,
         folder=folder,
-        steps=steps,
+        model=cut.model,
         parameters=size,
-        parents={"model": runs.parent(config.model, config.model_revision, trained.model)},
+        name=name,
+        lengths=lengths,
+        parents={"model": lifecycle.parent(config.model, config.model_revision, trained.model.config)},
         findings=findings,
         trained=trained,
         cut=cut,
-    )
-    plan = runs.plan(experiment, opening.display_name(config.model), lengths, *cut.notes)
-    reporting.current().plan("plan", plan if config.epochs else [row for row in plan if row[0] != "steps"])
+    ).ready(*cut.notes, kind=kind, **more)
+    if "structure" in cut.found:
+        from nlpkit.pruning.trainer import KeepStart
+
+        experiment.trainer.add_callback(KeepStart(folder.checkpoints / START))
     return experiment
 
 
-def _make_trainer(
-    config: Config, cut: Cut, ready: dict[str, Split], device: Device, folder: RunFolder
-) -> tuple[Any, int]:
-    """The Trainer in which the model recovers, with its masks and its teacher; one of no steps without --epochs."""
+def _trainer_of(
+    config: Config, cut: Cut, ready: dict[str, Split], device: Device
+) -> tuple[type[NlpkitTrainer] | None, dict[str, Any]]:
+    """The kind of Trainer in which the model recovers, with its masks and its teacher, and what that takes."""
     from nlpkit.distillation.teacher_cache import teacher_logits
     from nlpkit.distillation.trainer import Aims, DistillationTrainer, Lessons
-    from nlpkit.pruning.trainer import GradualPruning, KeepStart
+    from nlpkit.pruning.trainer import GradualPruning
     from nlpkit.training import parameters
-    from nlpkit.training.trainer import NlpkitTrainer
 
     kinds: list[type[NlpkitTrainer]] = []
     more: dict[str, Any] = {}
     if config.epochs:
         parameters.freeze(cut.model, config.freeze)
         whole = "embeddings" in config.include
-        runs.cheapen(config, cut.model, cut.tokenizer, ready, device, rows=not whole)
+        supervised.cheapen(config, cut.model, cut.tokenizer, ready, device, rows=not whole)
         if cut.sparsifier is not None:
             kinds.append(GradualPruning)
             more["sparsifier"] = cut.sparsifier
@@ -232,65 +262,10 @@ def _make_trainer(
         more["teacher"] = teacher
         more["aims"] = Aims(config.alpha, config.temperature)
         more["lessons"] = Lessons(None if cut.task.renews else teacher_logits(teacher, ready["train"]))
-    kind = type("PruningTrainer", tuple(kinds), {}) if kinds else None
-    trainer, steps = runs.make_trainer(
-        config, cut.task, ready, cut.model, cut.tokenizer, device, folder, kind=kind, **more
-    )
-    if "structure" in cut.found:
-        trainer.add_callback(KeepStart(folder.checkpoints / START))
-    return trainer, steps
+    return (type("PruningTrainer", tuple(kinds), {}) if kinds else None), more
 
 
-@lock.given_back()
-@together.ending_together()
-def run(config: Config) -> Report:
-    """Prune, recover, compare, and write the run folder; returns the table of before and after."""
-    config, done = lifecycle.taken_up(config, COMMAND)
-    if done is not None:
-        return report(*done)
-    if config.sweep:
-        process.require_one(f"{COMMAND} --sweep")
-        return _sweep(settled(config))
-    started = time.monotonic()
-    experiment = _experiment(config)
-    if config.dry_run:
-        return Report({"dry_run": True, "config": config.record()}, lines=["dry run: nothing was trained or written"])
-    target = lifecycle.require_hub_access(config, experiment.folder.path)
-    with lifecycle.saying_how_to_go_on(f"{COMMAND} {config.model}", experiment.folder.path):
-        experiment = _recover(experiment)
-        judged = runs.judge(experiment)
-        if not process.is_main_process():
-            return Report({})
-        record = _record(experiment, judged, time.monotonic() - started)
-        runs.write(experiment, record, judged)
-    if target:
-        lifecycle.push(experiment.folder.path, target, public=config.public)
-    made = report(record, experiment.folder.path)
-    experiment.trainer.accelerator.free_memory()
-    return made
-
-
-def _recover(experiment: Pruning) -> Pruning:
-    """Train where that was asked for, and make the masks permanent."""
-    from nlpkit.pruning import masks
-
-    config = experiment.config
-    if config.epochs:
-        figures = {"loss": "loss", f"eval_{experiment.task.main_metric}": experiment.task.main_metric}
-        experiment = lifecycle.train(experiment, _experiment, _head, figures)
-    elif process.is_main_process():
-        experiment.folder.start(_head(experiment), overwrite=config.overwrite, resume=config.resume)
-    if experiment.cut.sparsifier is not None:
-        masks.make_permanent(experiment.cut.sparsifier.tensors)
-    return experiment
-
-
-def _head(experiment: Pruning) -> dict[str, Any]:
-    return {**runs.head(experiment), "pruning": experiment.cut.found}
-
-
-def _record(experiment: Pruning, judged: Judged, seconds: float) -> dict[str, Any]:
-    """The record of a run, with what was removed and what that costs."""
+def _compared(experiment: Pruning, evaluated: Evaluated) -> dict[str, Any]:
     from nlpkit.inference import weights
     from nlpkit.pruning import masks
 
@@ -298,7 +273,7 @@ def _record(experiment: Pruning, judged: Judged, seconds: float) -> dict[str, An
     found = dict(cut.found)
     if cut.sparsifier is not None:
         found["zeros"] = masks.zeros(cut.sparsifier.tensors)
-    split = "test" if "test" in judged.metrics else "validation"
+    split = "test" if "test" in evaluated.metrics else "validation"
     name = opening.display_name(experiment.config.model)
     before, after = (weights.copied(model, device) for model in (trained.model, experiment.trainer.model))
     sides = [
@@ -306,15 +281,19 @@ def _record(experiment: Pruning, judged: Judged, seconds: float) -> dict[str, An
         before_after.Side(
             "pruned",
             Predictor.of(cut.task, after, cut.tokenizer, device, lent=False),
-            metrics=judged.metrics[split],
+            metrics=evaluated.metrics[split],
         ),
     ]
     # on a GPU as many rows at once as the speed-up was predicted for: with fewer there may be none
     batch_size = max(min(found.get("predicted_rows") or 0, speed.ROWS), speed.BATCH_SIZE)
-    seconds_a_side = experiment.config.measure_seconds
-    cost = before_after.measure(sides, judged.examples[split], split, seconds=seconds_a_side, batch_size=batch_size)
+    cost = before_after.measure(
+        sides,
+        evaluated.examples[split],
+        split,
+        seconds=experiment.config.measure_seconds,
+        batch_size=batch_size,
+    )
     return {
-        **runs.record_of(experiment, judged, seconds),
         "pruning": found,
         "price": cost,
         "lineage": before_after.lineage(trained.record, cost, COMMAND),
@@ -387,7 +366,7 @@ def _sweep(config: Config) -> Report:
         if not config.dry_run:
             points.append({"sparsity": sparsity, "run": name, "price": made["price"]})
     if config.dry_run:
-        return Report({"dry_run": True, "config": config.record()}, lines=["dry run: nothing was trained or written"])
+        return lifecycle.dry_run(config)
     record = {**head, "front": points}
     with folder.staging() as staged:
         sweep_report.write(points, staged, faster=config.what != ["weights"])

@@ -37,7 +37,7 @@ from nlpkit.options import DeviceOptions, OpeningOptions, Strings, option
 from nlpkit.reporting import Report
 from nlpkit.runs import lock
 from nlpkit.runs.files import ornament
-from nlpkit.runs.folder import RunFolder, versions
+from nlpkit.runs.folder import RunFolder
 from nlpkit.tasks import features, registry
 
 if TYPE_CHECKING:
@@ -462,25 +462,19 @@ def _features(source: _Source, split: str, count: int) -> list[dict[str, Any]]:
 
 def _head(source: _Source) -> dict[str, Any]:
     config, trained = source.config, source.trained
-    return {
-        "command": COMMAND,
-        "config": config.record(),
-        "task": trained.task.record(),
-        "parents": {
-            "model": {
-                "name": opening.display_name(config.model),
-                "given": config.model,
-                "revision": config.model_revision,
-                "commit": getattr(trained.config, "_commit_hash", None),
-            },
+    return lifecycle.record_head(
+        config,
+        COMMAND,
+        source.device,
+        seed=config.seed,
+        task=trained.task.record(),
+        parents={
+            "model": lifecycle.parent(config.model, config.model_revision, trained.config),
             "data": source.data,
         },
-        "rows": {split: len(rows) for split, rows in source.examples.items()},
-        "findings": [vars(finding) for finding in source.findings],
-        "seed": config.seed,
-        "device": source.device.described,
-        "versions": versions(),
-    }
+        rows={split: len(rows) for split, rows in source.examples.items()},
+        findings=[vars(finding) for finding in source.findings],
+    )
 
 
 def _measured(source: _Source, staged: Path) -> dict[str, Any]:

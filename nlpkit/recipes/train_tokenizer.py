@@ -22,6 +22,7 @@ from nlpkit import reporting
 from nlpkit.data import pipes
 from nlpkit.data.corpus import Corpus
 from nlpkit.errors import UserError
+from nlpkit.experiment import lifecycle
 from nlpkit.models import opening
 from nlpkit.options import CorpusOptions, Strings, flag_of, option
 from nlpkit.reporting import Report
@@ -111,7 +112,7 @@ def run(config: Config) -> Report:
     model = _open_model(config, old) if config.resize_model else None
     reporting.current().plan("plan", _plan(config, pipeline, corpus, folder, old))
     if config.dry_run:
-        return Report({"dry_run": True, "config": config.record()}, lines=["dry run: nothing was trained or written"])
+        return lifecycle.dry_run(config)
 
     held_out = HoldOut(0.0 if validation else config.validation_share, config.seed)
     if pipeline is not None:

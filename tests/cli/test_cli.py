@@ -376,7 +376,7 @@ def test_a_repository_is_called_as_the_folder(
 ) -> None:
     import huggingface_hub
 
-    from nlpkit.experiment import lifecycle
+    from nlpkit.experiment import upload
 
     made: list[str] = []
 
@@ -389,7 +389,7 @@ def test_a_repository_is_called_as_the_folder(
             return huggingface_hub.RepoUrl(f"https://huggingface.co/{'me/' if '/' not in name else ''}{name}")
 
     monkeypatch.setattr(huggingface_hub, "HfApi", Hub)
-    lifecycle.require_hub_access(finetune_cls.Config(data="a.csv", push_to_hub=asked), tmp_path / "feedback")
+    upload.require_hub_access(finetune_cls.Config(data="a.csv", push_to_hub=asked), tmp_path / "feedback")
     assert made == ([named] if named else [])
 
 
@@ -399,14 +399,14 @@ def test_an_upload_that_fails_leaves_a_complete_run_and_says_so(
 ) -> None:
     import huggingface_hub
 
-    from nlpkit.experiment import lifecycle
+    from nlpkit.experiment import upload
 
     def fail(*_: Any, **__: Any) -> None:
         raise error
 
     monkeypatch.setattr(huggingface_hub.HfApi, "upload_folder", fail)
     with pytest.raises(RunError, match=rf"complete in {tmp_path}, but its upload failed: {said}\nUpload it again"):
-        lifecycle.push(tmp_path, "me/x", public=False)
+        upload.push(tmp_path, "me/x", public=False)
 
 
 def test_a_strategy_without_counterpart_is_refused(capsys: pytest.CaptureFixture[str]) -> None:

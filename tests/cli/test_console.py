@@ -19,7 +19,7 @@ from nlpkit.cli import app, console
 from nlpkit.cli.console import PlainReporter, RichReporter
 from nlpkit.data.writers import writer
 from nlpkit.errors import Interrupted
-from nlpkit.experiment.lifecycle import saying_how_to_go_on
+from nlpkit.experiment.resume import telling_how_to_resume
 from nlpkit.reporting import Marked, Pieces, Report, Table, shown, typed
 from nlpkit.tasks.question_answering.task import QuestionAnswering
 from nlpkit.tasks.text_classification.task import TextClassification
@@ -228,7 +228,7 @@ def test_the_next_command_is_one_to_paste() -> None:
     folder = Path("my runs/it's $5")
     for task in (TextClassification, QuestionAnswering):
         assert shlex.split(task.view_type().example_call(folder))[:3] == ["nlpkit", "predict", str(folder)]
-    with pytest.raises(Interrupted) as stopped, saying_how_to_go_on("distill", folder):
+    with pytest.raises(Interrupted) as stopped, telling_how_to_resume("distill", folder):
         raise KeyboardInterrupt
     hint = str(stopped.value.hint).removeprefix("Go on with: ")
     assert shlex.split(hint) == ["nlpkit", "distill", "--output", str(folder), "--resume"]

@@ -163,7 +163,7 @@ def test_every_operation_tells_what_it_cuts(trained: Path, long_rows: Path, tmp_
     training = {**data, "max_steps": 1, "batch_size": 16}
     evaluate.run(evaluate.Config(model=str(trained), save=False, **data))
     assert [said for said in heard if CUT in said]
-    made = finetune.build(
+    made = finetune.prepare(
         finetune_cls.Config(model=str(trained), output=tmp_path / "finetuned", **training),
         "finetune-cls",
         TextClassification,
@@ -180,7 +180,7 @@ def test_every_operation_tells_what_it_cuts(trained: Path, long_rows: Path, tmp_
 
 
 def test_the_length_chosen_for_training_limits_its_rows_alone(trained: Path, long_rows: Path, tmp_path: Path) -> None:
-    made = finetune.build(
+    made = finetune.prepare(
         finetune_cls.Config(data=str(long_rows), model=str(trained), output=tmp_path / "run", max_steps=1, **WHERE),
         "finetune-cls",
         TextClassification,

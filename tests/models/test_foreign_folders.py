@@ -13,7 +13,7 @@ import pytest
 
 from nlpkit import reporting
 from nlpkit.cli.app import main
-from nlpkit.experiment import lifecycle
+from nlpkit.experiment.resume import resumed_options
 from nlpkit.recipes import finetune_cls
 
 
@@ -106,8 +106,8 @@ def test_a_record_turns_nothing_on(version: int | None, run: Path) -> None:
     reporting.install(Listener())
     try:
         repeated = finetune_cls.Config.from_sources({}, path, "finetune-cls")
-        resumed = lifecycle.resumed(finetune_cls.Config(output=run, resume=True))
-        tracked = lifecycle.resumed(finetune_cls.Config(output=run, resume=True, report_to="wandb"))
+        resumed = resumed_options(finetune_cls.Config(output=run, resume=True))
+        tracked = resumed_options(finetune_cls.Config(output=run, resume=True, report_to="wandb"))
     finally:
         reporting.install(reporting.Reporter())
     for config in (repeated, resumed):

@@ -121,7 +121,7 @@ def test_other_labels_of_the_same_number_get_a_new_head(turned: Path, tmp_path: 
     names = {"negative": "ham", "positive": "spam"}
     data = write_csv(tmp_path / "mail.csv", [{**row, "label": names[row["label"]]} for row in rows(64)])
     config = finetune_cls.Config(data=str(data), model=str(turned), output=tmp_path / "run", **CPU)
-    experiment = finetune.build(config, "finetune-cls", TextClassification)
+    experiment = finetune.prepare(config, "finetune-cls", TextClassification)
     assert experiment.new_weights == ["classifier.bias", "classifier.weight"]
     from transformers import AutoModelForSequenceClassification
 
@@ -148,7 +148,7 @@ def test_entities_in_the_order_of_the_model_and_a_head_of_another_task(
     data.write_text(tagged(40, 1), encoding="utf-8")
     common = {"output": tmp_path / "run", **CPU}
     config = finetune_ner.Config(data=str(data), model=str(place), **common)
-    experiment = finetune.build(config, "finetune-ner", TokenClassification)
+    experiment = finetune.prepare(config, "finetune-ner", TokenClassification)
     assert experiment.trainer.model.config.id2label == dict(enumerate(names))
     assert torch.equal(experiment.trainer.model.classifier.weight, model.classifier.weight)
     row = experiment.splits["train"].features[0]
@@ -159,7 +159,7 @@ def test_entities_in_the_order_of_the_model_and_a_head_of_another_task(
     labels = ["one", "two", "three", "four", "five"]
     texts = write_csv(tmp_path / "five.csv", [{**row, "label": labels[i % 5]} for i, row in enumerate(rows(60))])
     config = finetune_cls.Config(data=str(texts), model=str(place), **common)
-    experiment = finetune.build(config, "finetune-cls", TextClassification)
+    experiment = finetune.prepare(config, "finetune-cls", TextClassification)
     assert not torch.allclose(experiment.trainer.model.classifier.weight, model.classifier.weight, atol=1e-3)
     assert [f.message for f in experiment.findings if f.check == "head"] == [
         "the model was trained for token-classification: its head is drawn anew"

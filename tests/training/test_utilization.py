@@ -8,8 +8,7 @@ from typing import Any
 
 import pytest
 
-from nlpkit.experiment import finetune
-from nlpkit.experiment import supervised as runs
+from nlpkit.experiment import finetune, supervised
 from nlpkit.hardware.devices import Device
 from nlpkit.options import TrainingOptions
 from nlpkit.recipes import finetune_cls, pretrain_mlm
@@ -105,11 +104,11 @@ def test_less_than_one_per_cent() -> None:
 def test_fine_tuning_says_it_in_its_plan(tiny_model: Path, reviews: Path, tmp_path: Path) -> None:
     options = {"data": str(reviews), "model": str(tiny_model), "output": tmp_path / "run", "device": "cpu"}
     config = finetune_cls.Config(**options, max_steps=1_000)
-    experiment = finetune.build(config, finetune_cls.COMMAND, TextClassification)
-    on_cpu = dict(runs.plan(experiment, "tiny", ""))
+    experiment = finetune.prepare(config, finetune_cls.COMMAND, TextClassification)
+    on_cpu = dict(supervised.plan(experiment))
     assert ";" not in on_cpu["device"]
     experiment.device = H200
-    plan = dict(runs.plan(experiment, "tiny", ""))
+    plan = dict(supervised.plan(experiment))
     ways = "its kernels take longer to launch than to run"  # 3 steps an epoch, 2.1 s in all
     assert plan["device"] == f"{H200.described}; less than 1 % of this GPU's peak at 32 rows: {ways}"
     # of 2 x 115 + 75 kernels each; by its arithmetic alone, nothing

@@ -1,0 +1,118 @@
+"""A run that goes on: the options that it was begun with, and the command that resumes it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol, Self, TypeVar
+
+from nlpkit import process, reporting
+from nlpkit.errors import Interrupted, UserError
+from nlpkit.options import naming, without_permissions
+from nlpkit.runs.folder import RunFolder, read_record
+from nlpkit.runs.records import RECORD, require_whole
+
+
+class Resumable(Protocol):
+    """The options of a command whose interrupted run can go on."""
+
+    output: Path | None
+    overwrite: bool
+    resume: bool
+
+    def on_top_of(self, recorded: Mapping[str, Any]) -> Self: ...
+
+
+class FinishedRun(NamedTuple):
+    """A run that --resume finds complete."""
+
+    record: dict[str, Any]
+    folder: Path
+
+
+R = TypeVar("R", bound=Resumable)
+
+
+@contextmanager
+def telling_how_to_resume(command: str, folder: Path) -> Iterator[None]:
+    """Tell the user who interrupts the block which command goes on."""
+    try:
+        yield
+    except (Interrupted, KeyboardInterrupt) as stop:
+        message = stop.message if isinstance(stop, Interrupted) else "interrupted"
+        raise Interrupted(
+            message, f"Go on with: nlpkit {command} --output {reporting.typed(folder)} --resume"
+        ) from None
+
+
+def resume_or_start(config: R, command: str) -> tuple[R, FinishedRun | None]:
+    """The config to run with, and with --resume the run in --output where it is complete already.
+
+    Raises:
+        UserError: the run in --output is another command's, see `resumed_options`, or `process.require_whole_models`.
+    """
+    process.require_whole_models()
+    if not config.resume:
+        return config, None
+    folder = _named_folder(config)
+    record = read_record(folder)
+    if record and record.get("command", command) != command:
+        raise UserError(f"--resume: {folder} is a run of `nlpkit {record['command']}`", "Give another --output.")
+    config = resumed_options(config)
+    if RunFolder(folder).state() != "complete":
+        return config, None
+    require_whole(record or {}, folder / RECORD)
+    _require_weights(folder)
+    reporting.current().note(f"{folder} is complete: nothing to resume")
+    return config, FinishedRun(record or {}, folder)
+
+
+def _require_weights(folder: Path) -> None:
+    """Of a finished run, look at the weights before saying so: a file may have been cut since.
+
+    Raises:
+        UserError: one cannot be read.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    for file in sorted(folder.glob("*.safetensors")):
+        try:
+            with safe_open(file, framework="np") as opened:
+                empty = not opened.keys()
+        except (SafetensorError, OSError):
+            empty = True
+        if empty:
+            raise UserError(
+                f"--resume: the run is complete, but {file} cannot be read", "Copy it again, or --overwrite."
+            )
+
+
+def resumed_options(config: R) -> R:
+    """The configuration of the interrupted run, with the flags given now on top.
+
+    Raises:
+        UserError: there is no --output, it holds something else, or --overwrite is given too.
+    """
+    folder = _named_folder(config)
+    if config.overwrite:
+        raise UserError("--resume goes on with the run, --overwrite replaces it", "Give one of them.")
+    record = read_record(folder)
+    if not record:
+        if RunFolder(folder).state() == "foreign":
+            raise UserError(f"--resume: {folder} is not an nlpkit run")
+        reporting.current().note(f"--resume: there is no run in {folder} yet; starting one")
+        return config
+    if not isinstance(record.get("config"), dict):
+        raise UserError(
+            f"--resume: the record of the run in {folder} does not tell its options",
+            "Run it again with --overwrite.",
+        )
+    with naming(folder / RECORD, record["config"].keys()):
+        return config.on_top_of(without_permissions(record["config"], folder / RECORD))
+
+
+def _named_folder(config: Resumable) -> Path:
+    if config.output is None:
+        raise UserError("--resume needs the --output folder of the run to go on with")
+    return config.output
