@@ -994,7 +994,7 @@ def test_a_bio_model_that_slips_stays_strict_and_one_of_both_kinds_is_warned_of(
 def test_answers_as_columns_have_the_names_of_the_model(tmp_path: Path) -> None:
     task = of_elsewhere(names_of("bilou"))
     found = [{"start": 0, "end": 5, "label": "PER"}, {"start": 6, "end": 8, "label": "LOC"}]
-    answered = task._answered({"tokens": ["w0", "w1", "w2"], "prediction": found, "prediction_error": None})
+    answered = task.view._answered({"tokens": ["w0", "w1", "w2"], "prediction": found, "prediction_error": None})
     assert answered.columns[-1] == ["B-PER", "L-PER", "U-LOC"]
 
 
