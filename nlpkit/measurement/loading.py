@@ -1,4 +1,4 @@
-"""From what a user names to a model that is measured: trained for a task, an encoder alone, or with random weights."""
+"""A model that is measured: trained for a task, an encoder alone, or with random weights; opened in torch."""
 
 from __future__ import annotations
 
@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from nlpkit import reporting
 from nlpkit.errors import UserError
-from nlpkit.hardware import memory, timing, toolchain
+from nlpkit.hardware import memory, timing
 from nlpkit.inference.predictor import open_trained
 from nlpkit.inference.weights import Weights
 from nlpkit.models import files, fitting, opening
-from nlpkit.models.onnx import OnnxModel, placed
+from nlpkit.models.onnx import OnnxModel
 from nlpkit.nearby import expanded
 from nlpkit.options import suggest
 from nlpkit.runs.folder import read_record
@@ -27,7 +26,6 @@ if TYPE_CHECKING:
 
     from nlpkit.hardware.devices import Device
     from nlpkit.measurement.spec import Subject, SubjectOptions
-    from nlpkit.options import DeviceOptions
     from nlpkit.tasks.contract import Task
 
 AUTO_CLASS = "AutoModel"  # of what has no task
@@ -79,47 +77,6 @@ class Model:
         return (self.config.architectures or ["unknown"])[0] if self.exported else type(self.net).__name__
 
 
-def open_model(
-    subject: Subject,
-    options: SubjectOptions,
-    device: Device,
-    chosen_for: DeviceOptions | None = None,
-    *,
-    trains: bool = False,
-) -> Model:
-    """Open what a subject names, as its backend runs it, but for compilation.
-
-    Args:
-        chosen_for: the options that the device was chosen for; see `onnx.placed`.
-        trains: whether it is to be trained, for which its weights stay in float32.
-
-    Raises:
-        UserError: it cannot be opened, its config has no such entry, it is exported already and cannot be changed, or
-            what compiles it is missing.
-    """
-    if subject.backend == "torch-compile" and (missing := toolchain.missing_to_compile(device.name)):
-        raise UserError(
-            f"{subject.name}: torch-compile needs {missing} on {device.name}", "Install it, or leave it out."
-        )
-    _wake(device)
-    if not subject.exported:
-        return open_torch(subject, options, device, trains=trains)
-    place = Path(subject.model if options.config_only else opening.resolve(subject.model, "MODEL"))
-    if files.exported_file(place) is None:
-        from nlpkit.measurement import export_cache
-
-        model = _open_exported(export_cache.exported_folder(subject, options), options, device, chosen_for)
-        if model.device.name != "cpu" and device.precision in ("bf16", "fp16"):
-            reporting.current().warn(
-                f"the backend {subject.backend} exports in float32, and torch answers in {device.precision} here; "
-                "`nlpkit quantize --to onnx-fp16` exports in float16"
-            )
-        return model
-    if subject.overrides:
-        raise UserError(f"{subject.name}: {place} is exported: its config cannot be changed", "Leave out :KEY=VALUE.")
-    return _open_exported(place, options, device, chosen_for)
-
-
 def open_torch(subject: Subject, options: SubjectOptions, device: Device, *, trains: bool = False) -> Model:
     """Open a subject in torch, in evaluation mode."""
     if options.config_only:
@@ -145,12 +102,6 @@ def open_torch(subject: Subject, options: SubjectOptions, device: Device, *, tra
     limit, most = opening.max_positions(net.config, tokenizer, net), opening.takes(net.config, net)
     folder = Path(place) if Path(place).is_dir() else None
     return Model(weights, net.config, task, tokenizer, limit, most, folder, seconds)
-
-
-def _wake(device: Device) -> None:
-    """Make the context of a GPU, which takes longer than to load many a model and is no part of that."""
-    torch.zeros(1, device=device.name)
-    timing.synchronizer(device.name)()
 
 
 def _touch(net: Any, device: Device) -> None:
@@ -213,33 +164,6 @@ def tokenizer_of(place: str, options: SubjectOptions) -> Any:
         named = opening.resolve(options.tokenizer, "--tokenizer")
         return opening.load_tokenizer(named, trust_remote_code=options.trust_remote_code)
     return opening.load_tokenizer(place, revision=options.model_revision, trust_remote_code=options.trust_remote_code)
-
-
-def _open_exported(place: Path, options: SubjectOptions, device: Device, chosen_for: DeviceOptions | None) -> Model:
-    """Open a folder that holds an exported model; with a task and a tokenizer, where it has them."""
-    config = opening.load_config(str(place))
-    task: Task | None = None
-    tokenizer, most = None, opening.takes(config)
-    limit = most
-    record = read_record(place)
-    if not options.config_only and registry.known_task(config, (record or {}).get("task"), place) is not None:
-        trained = open_trained(str(place), options)
-        net, task, tokenizer, limit = trained.model, trained.task, trained.tokenizer, trained.limit
-    else:
-        file = files.exported_file(place)
-        assert file is not None
-        net = OnnxModel(file, config)
-        if not options.config_only:
-            tokenizer = tokenizer_of(str(place), options)
-            if tokenizer is not None:
-                fitting.fit(net, tokenizer)
-            limit = opening.max_positions(config, tokenizer)
-    device = placed(net, device, chosen_for)
-    net.close()
-    start = time.perf_counter()
-    weights = Weights(net, device, lent=False)
-    net.session  # noqa: B018 (opens it)
-    return Model(weights, config, task, tokenizer, limit, most, place, time.perf_counter() - start)
 
 
 def traits(net: Any) -> tuple[dict[str, Any], list[type]]:

@@ -121,7 +121,7 @@ class Worker:
             others: whether other models are on the same device, which take turns with this one.
         """
         from nlpkit.hardware import devices, energy, memory, nvml, timing
-        from nlpkit.measurement import before_after, loading
+        from nlpkit.measurement import backends, before_after, loading
 
         self.subject, self.config, self.held_out = Subject.from_json(subject), BenchmarkOptions(**config), held_out
         self.others = others
@@ -130,7 +130,7 @@ class Worker:
         before = memory.whole_gpu() if device.name.startswith("cuda") else 0
         self.trains = self.config.mode == "training"
         with reporting.listening() as said:
-            self.model = model = loading.open_model(self.subject, self.config, device, self.config, trains=self.trains)
+            self.model = model = backends.open_model(self.subject, self.config, device, self.config, trains=self.trains)
         self.device = model.device
         self.traits = None if model.exported else loading.traits(model.net)
         self.synchronize = timing.synchronizer(self.device.name)
@@ -362,12 +362,12 @@ class Worker:
 
     def _reopen(self) -> None:
         from nlpkit.hardware import memory
-        from nlpkit.measurement import loading
+        from nlpkit.measurement import backends
 
         if hasattr(self, "model"):
             del self.model
         memory.release()
-        self.model = loading.open_model(self.subject, self.config, self.device, self.config, trains=self.trains)
+        self.model = backends.open_model(self.subject, self.config, self.device, self.config, trains=self.trains)
 
     def _begin(self, mode: Mode) -> None:
         """Make a small call, the first of its kind: what libraries take with it, and keep, is no part of a point."""

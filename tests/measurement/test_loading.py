@@ -11,7 +11,7 @@ import torch
 
 from nlpkit.errors import UserError
 from nlpkit.hardware.devices import Device
-from nlpkit.measurement import loading
+from nlpkit.measurement import backends, loading
 from nlpkit.measurement.spec import Subject
 from nlpkit.recipes.benchmark import Config
 
@@ -36,11 +36,12 @@ def test_loading_ends_with_the_last_copy_and_does_not_begin_with_the_context(
         now += 7.0
 
     monkeypatch.setattr(loading, "time", SimpleNamespace(perf_counter=lambda: now))
-    monkeypatch.setattr(loading, "timing", SimpleNamespace(synchronizer=lambda _: wait))
+    for module in (backends, loading):
+        monkeypatch.setattr(module, "timing", SimpleNamespace(synchronizer=lambda _: wait))
     monkeypatch.setattr(torch, "zeros", context)
     name = "bert" if random else str(tiny_model)
     config = Config(models=[name], config_only=random)
-    model = loading.open_model(Subject("subject", name, TINY if random else {}), config, FAR)
+    model = backends.open_model(Subject("subject", name, TINY if random else {}), config, FAR)
     assert now > 100
     assert model.seconds == 7.0
 
@@ -49,4 +50,4 @@ def test_what_cannot_be_compiled_is_told_before_it_is_opened(monkeypatch: pytest
     monkeypatch.setenv("CXX", "no-such-compiler")
     subject = Subject("fast", "no-such-model", {}, "torch-compile")
     with pytest.raises(UserError, match=r"fast: torch-compile needs a C\+\+ compiler .* on cpu"):
-        loading.open_model(subject, Config(models=["no-such-model"]), Device("cpu", "fp32", "cpu"))
+        backends.open_model(subject, Config(models=["no-such-model"]), Device("cpu", "fp32", "cpu"))

@@ -403,9 +403,9 @@ def talk(*requests: dict[str, Any], program: str = "") -> list[dict[str, Any]]:
 
 def test_what_libraries_print_is_no_answer() -> None:
     program = (
-        "import os\nfrom nlpkit.measurement import loading\nreal = loading.open_model\n"
+        "import os\nfrom nlpkit.measurement import backends\nreal = backends.open_model\n"
         "def loud(*a, **k):\n    print('loading'); os.system('echo of a child; cat')\n    return real(*a, **k)\n"
-        "loading.open_model = loud"
+        "backends.open_model = loud"
     )
     request = opening("bert", overrides=TINY, config_only=True)
     answers = talk(request, {"op": "prepare", "point": point(8)}, program=program)

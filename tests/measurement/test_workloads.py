@@ -13,7 +13,7 @@ from conftest import RunOf
 
 from nlpkit.hardware.devices import Device
 from nlpkit.inference.weights import Weights
-from nlpkit.measurement import loading, workloads
+from nlpkit.measurement import backends, workloads
 from nlpkit.measurement.loading import Model
 from nlpkit.measurement.spec import Subject
 from nlpkit.recipes.benchmark import Config
@@ -23,7 +23,7 @@ CPU = Device("cpu", "fp32", "cpu, fp32")
 
 def opened(name: str | Path, **options: Any) -> Model:
     config = Config(models=[str(name)], **options)
-    return loading.open_model(Subject("subject", str(name)), config, CPU)
+    return backends.open_model(Subject("subject", str(name)), config, CPU)
 
 
 @pytest.fixture(scope="module")
