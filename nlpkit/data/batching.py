@@ -10,12 +10,13 @@ import numpy as np
 import torch
 from torch.utils.data import BatchSampler, Sampler
 
+from nlpkit.data.ignored import IGNORED
+
 # Lengths are jittered by this share before rows are sorted, so that batches differ from epoch to epoch even where few
 # rows have the same length. On SST-2 (6,920 rows, batches of 32) padding adds 1.9 % to the tokens; without jitter it
 # adds 0.7 %, in random batches 105 %.
 LENGTH_JITTER = 0.03
 RANDOM_ORDER = "accelerate"  # whose random order it is; checkpoints say so
-IGNORED = -100  # the label that torch's cross-entropy leaves out
 
 
 class LengthBatchSampler(Sampler[int]):

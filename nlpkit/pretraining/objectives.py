@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from torch import nn
 from transformers import ElectraConfig, ElectraForMaskedLM, ElectraForPreTraining, PreTrainedConfig, PreTrainedModel
 
+from nlpkit.data.ignored import IGNORED
 from nlpkit.errors import UserError
 from nlpkit.pretraining.architectures import generator_config
 from nlpkit.tasks.masked_lm.heads import MaskedPositions, vocabulary_logits
@@ -64,13 +65,13 @@ class MaskedLM:
         with self.head.at(positions):
             output = model(**batch)
         logits = vocabulary_logits(output)
-        items = (labels != -100).sum() if items is None else items
+        items = (labels != IGNORED).sum() if items is None else items
         loss, sums = _masked_loss(logits, labels, items)
         if pair_labels is None:
             return Outcome(loss, sums)
         pair_logits = output["seq_relationship_logits" if "seq_relationship_logits" in output else "sop_logits"].float()
         # a mean over the rows of this batch; `items / tokens` is the number of batches that a step accumulates
-        weight = (labels != -100).sum() / items
+        weight = (labels != IGNORED).sum() / items
         pair_loss = F.cross_entropy(pair_logits, pair_labels)
         right = (pair_logits.argmax(-1) == pair_labels).float()
         sums = torch.cat([sums, right[:, None], torch.ones_like(right)[:, None]], dim=1)
@@ -138,7 +139,7 @@ class ReplacedTokenModel(PreTrainedModel):
 
         Args:
             input_ids: with masks, shape (batch, length).
-            original: ids at `positions`, -100 where a row has fewer; shape (batch, k).
+            original: ids at `positions`, IGNORED where a row has fewer; shape (batch, k).
         """
         with self.head.at(positions):
             guessed = self.generator(input_ids, **inputs).logits
@@ -146,7 +147,7 @@ class ReplacedTokenModel(PreTrainedModel):
             # the same draws in each evaluation: its losses are compared
             sampled = _drawn(guessed, None if self.training else torch.Generator(guessed.device).manual_seed(0))
             # what is not used goes into a column that is cut off: how many are is known on the device alone
-            place = positions.where(original != -100, input_ids.shape[1])
+            place = positions.where(original != IGNORED, input_ids.shape[1])
             filled = _with(input_ids, place, sampled)
             replaced = _with(torch.zeros_like(input_ids), place, (sampled != original).long())
         return guessed, self.discriminator(filled, **inputs).logits, replaced
@@ -195,10 +196,10 @@ class ReplacedTokens:
         labels = batch.pop("labels")
         real = batch["input_ids"] != self.pad_id
         guessed, judged, replaced = model(original=labels, **batch)
-        items = (labels != -100).sum() if items is None else items
+        items = (labels != IGNORED).sum() if items is None else items
         loss, sums = _masked_loss(guessed, labels, items)
         binary = F.binary_cross_entropy_with_logits(judged.float(), replaced.float(), reduction="none") * real
-        weight = (labels != -100).sum() / items
+        weight = (labels != IGNORED).sum() / items
         right = ((judged > 0) == (replaced > 0)) & real
         found = right & (replaced > 0)
         more = [binary.sum(1), right.sum(1), real.sum(1), found.sum(1), replaced.sum(1)]
@@ -243,7 +244,7 @@ class _CrossEntropy(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, logits: torch.Tensor, labels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        used, target = labels != -100, labels.clamp(min=0)[:, None]
+        used, target = labels != IGNORED, labels.clamp(min=0)[:, None]
         gold = logits.gather(1, target)[:, 0]
         top, best, total = torch.empty_like(gold), torch.empty_like(labels), torch.empty_like(gold)
         # a part at a time, so that on the CPU it stays in the cache from one operation to the next
@@ -267,7 +268,7 @@ def _masked_loss(logits: torch.Tensor, labels: torch.Tensor, items: Any) -> tupl
     The logits are used up.
     """
     each, right = _CrossEntropy.apply(logits.flatten(0, 1).float(), labels.flatten())
-    found = [each.detach(), right.float(), (labels != -100).flatten().float()]
+    found = [each.detach(), right.float(), (labels != IGNORED).flatten().float()]
     sums = torch.stack([column.view_as(labels).sum(1) for column in found], dim=1)
     return each.sum() / items, sums
 

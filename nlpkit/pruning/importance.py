@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from nlpkit.data.batching import IGNORED
+from nlpkit.data.ignored import IGNORED
 from nlpkit.models import surgery
 from nlpkit.models.anatomy import anatomy
 from nlpkit.models.structures import Structure

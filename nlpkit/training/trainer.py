@@ -18,7 +18,8 @@ from transformers import PreTrainedModel, Trainer
 from transformers.trainer_utils import EvalLoopOutput
 
 from nlpkit import process, reporting
-from nlpkit.data.batching import IGNORED, RANDOM_ORDER, LengthBatchSampler, SharedBatches
+from nlpkit.data.batching import RANDOM_ORDER, LengthBatchSampler, SharedBatches
+from nlpkit.data.ignored import IGNORED
 from nlpkit.errors import RunError, first_line
 from nlpkit.hardware import arithmetic, memory
 from nlpkit.inference.overlap import arriving

@@ -18,7 +18,7 @@ from transformers import AutoModelForSequenceClassification, BertConfig
 
 import nlpkit
 from nlpkit import reporting
-from nlpkit.data.batching import IGNORED
+from nlpkit.data.ignored import IGNORED
 from nlpkit.errors import UserError
 from nlpkit.hardware import timing
 from nlpkit.hardware.devices import Device

@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
+from nlpkit.data.ignored import IGNORED
 from nlpkit.errors import UserError
 
-IGNORED = -100  # the label that torch's cross-entropy leaves out
 _CHOICE, _ACTION, _REPLACEMENT = range(3)  # independent draws for one token
 
 

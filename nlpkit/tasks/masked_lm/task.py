@@ -16,6 +16,7 @@ from nlpkit import reporting
 from nlpkit.data import checks, pieces
 from nlpkit.data import columns as column_names
 from nlpkit.data.findings import Finding
+from nlpkit.data.ignored import IGNORED
 from nlpkit.data.labels import is_missing
 from nlpkit.data.places import user_columns
 from nlpkit.errors import UserError
@@ -282,8 +283,8 @@ class MaskedLanguageModeling(Task):
         """
         import torch.nn.functional as F
 
-        total = F.cross_entropy(logits.float().flatten(0, -2), labels.flatten(), ignore_index=-100, reduction="sum")
-        return total / ((labels != -100).sum().clamp(min=1) if items is None else items)
+        total = F.cross_entropy(logits.float().flatten(0, -2), labels.flatten(), ignore_index=IGNORED, reduction="sum")
+        return total / ((labels != IGNORED).sum().clamp(min=1) if items is None else items)
 
     def collate(
         self, tokenizer: Any, *, multiple: int = 1
@@ -316,8 +317,8 @@ class MaskedLanguageModeling(Task):
         logits, positions = logits.float(), batch["positions"]
         if "labels" in batch:
             labels = batch["labels"]
-            loss = F.cross_entropy(logits.flatten(0, 1), labels.flatten(), ignore_index=-100, reduction="none")
-            used = labels != -100
+            loss = F.cross_entropy(logits.flatten(0, 1), labels.flatten(), ignore_index=IGNORED, reduction="none")
+            used = labels != IGNORED
             right = (logits.argmax(-1) == labels) & used
             return {"each": torch.stack([loss.view_as(labels), right, used], dim=-1)}
         scores = logits.softmax(-1)
@@ -353,15 +354,15 @@ class MaskedLanguageModeling(Task):
         self, student: torch.Tensor, teacher: torch.Tensor, batch: Mapping[str, torch.Tensor], temperature: float
     ) -> torch.Tensor:
         """T^2 KL over the vocabulary at each predicted position (DistilBERT, Sanh et al. 2019, section 3)."""
-        return super().soft_loss(student, teacher, batch, temperature) * (batch["labels"] != -100)
+        return super().soft_loss(student, teacher, batch, temperature) * (batch["labels"] != IGNORED)
 
     def soft_entries(self, batch: Mapping[str, torch.Tensor]) -> torch.Tensor:
-        return (batch["labels"] != -100).sum()
+        return (batch["labels"] != IGNORED).sum()
 
     def renewed(self, rows: list[dict[str, Any]], keys: Sequence[int], epoch: int) -> list[dict[str, Any]]:
         """Other tokens masked in each epoch."""
         true = [
-            np.where(labels == -100, ids, labels).tolist()
+            np.where(labels == IGNORED, ids, labels).tolist()
             for ids, labels in ((np.asarray(row["input_ids"]), np.asarray(row["labels"])) for row in rows)
         ]
         seen, labels = _corrupted(self._masking(self.tokenizer, static=False), true, keys, epoch)
@@ -452,7 +453,7 @@ class _Collator:
         batch = self.pad(features)
         width = batch["input_ids"].shape[1]
         if "labels" in batch:
-            places = [(row != -100).nonzero()[:, 0].tolist() for row in batch["labels"]]
+            places = [(row != IGNORED).nonzero()[:, 0].tolist() for row in batch["labels"]]
         else:
             # on the left, padding moves what stands behind it
             moved = [width - len(feature["input_ids"]) if self.pad.left else 0 for feature in features]
@@ -462,7 +463,7 @@ class _Collator:
         most = max(1, *map(len, places))
         positions = torch.tensor([found + [-1] * (most - len(found)) for found in places])
         if "labels" in batch:
-            batch["labels"] = batch["labels"].gather(1, positions.clamp(min=0)).masked_fill(positions < 0, -100)
+            batch["labels"] = batch["labels"].gather(1, positions.clamp(min=0)).masked_fill(positions < 0, IGNORED)
         return {**batch, "positions": positions}
 
 
@@ -534,8 +535,8 @@ def _corrupted(
         for i, row in enumerate(rows):
             ids[i, : len(windows[row])] = windows[row]
         found, positions, true = masking(ids, np.array([keys[row] for row in rows]), epoch)
-        targets = np.full_like(ids, -100)
-        used = true != -100
+        targets = np.full_like(ids, IGNORED)
+        used = true != IGNORED
         targets[np.broadcast_to(np.arange(len(rows))[:, None], true.shape)[used], positions[used]] = true[used]
         for i, row in enumerate(rows):
             seen[row] = found[i, : len(windows[row])].tolist()

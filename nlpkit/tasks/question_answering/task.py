@@ -14,6 +14,7 @@ from nlpkit import reporting
 from nlpkit.data import columns as column_names
 from nlpkit.data import squad
 from nlpkit.data.findings import Finding
+from nlpkit.data.ignored import IGNORED
 from nlpkit.data.inputs import Content, Input, Reading
 from nlpkit.data.layouts import registry as layouts
 from nlpkit.data.places import user_columns
@@ -384,8 +385,8 @@ class QuestionAnswering(Task):
             # a row each for start and end: of the loss over a further axis CUDA has no deterministic kernel. A CPU has
             # one, which adds in another order: runs that were begun with it go on digit for digit
             each, gold = each.transpose(1, 2).flatten(0, 1), gold.flatten()
-        total = F.cross_entropy(each, gold, ignore_index=windows.IGNORED, reduction="sum")
-        return total / ((labels != windows.IGNORED).sum().clamp(min=1) if items is None else items)
+        total = F.cross_entropy(each, gold, ignore_index=IGNORED, reduction="sum")
+        return total / ((labels != IGNORED).sum().clamp(min=1) if items is None else items)
 
     def collate(
         self, tokenizer: Any, *, multiple: int = 1
@@ -593,7 +594,7 @@ class _Collator:
         batch["cls"] = torch.tensor([feature["cls"] for feature in features]) + moved
         if "labels" in batch:
             labels = batch["labels"].long()
-            batch["labels"] = torch.where(labels == windows.IGNORED, labels, labels + moved[:, None])
+            batch["labels"] = torch.where(labels == IGNORED, labels, labels + moved[:, None])
         return batch
 
 

@@ -15,10 +15,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from nlpkit.data import pieces
+from nlpkit.data.ignored import IGNORED
 
 # Tokens of the context that a window holds at least, where the context has as many: below, a question leaves no room.
 LEAST_ROOM = 8
-IGNORED = -100  # the label that torch's cross-entropy leaves out
 UNANSWERABLE = (-1, -1)
 UNKNOWN = (-2, -2)
 

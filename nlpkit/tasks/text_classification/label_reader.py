@@ -10,6 +10,7 @@ import numpy as np
 
 from nlpkit.data import checks
 from nlpkit.data.findings import SHOWN, Finding
+from nlpkit.data.ignored import IGNORED
 from nlpkit.data.labels import Labels, as_target, is_no_number, text_of
 from nlpkit.reporting import counted
 from nlpkit.tasks.options import FEW_UNKNOWN
@@ -17,7 +18,6 @@ from nlpkit.tasks.text_classification.label_cells import Cells
 from nlpkit.tasks.text_classification.label_columns import NOT_PUBLIC
 from nlpkit.tasks.unknown_labels import SHOWN_LABELS, Policy, decided, described
 
-IGNORED = -100  # the label that losses leave out
 
 
 @dataclass

@@ -14,6 +14,7 @@ from nlpkit.data import labels as label_values
 from nlpkit.data import pieces, words
 from nlpkit.data.findings import SHOWN, Finding
 from nlpkit.data.glue import glue_task
+from nlpkit.data.ignored import IGNORED
 from nlpkit.data.labels import Labels, is_missing
 from nlpkit.data.layouts import registry as layouts
 from nlpkit.data.places import FILE, user_columns
@@ -53,7 +54,6 @@ HF_PROBLEM = {
     "multi-label": "multi_label_classification",
     "regression": "regression",
 }
-IGNORED = -100  # the label that losses leave out
 BASELINE_LABELS = 1_000
 PART = 2**22  # probabilities in memory at a time
 

@@ -12,6 +12,7 @@ from nlpkit import reporting
 from nlpkit.data import checks, pieces, words
 from nlpkit.data import columns as column_names
 from nlpkit.data.findings import SHOWN, Finding
+from nlpkit.data.ignored import IGNORED
 from nlpkit.data.inputs import Content
 from nlpkit.data.labels import Labels
 from nlpkit.data.places import user_columns
@@ -47,7 +48,6 @@ if TYPE_CHECKING:
     from nlpkit.data.batching import PaddingCollator
     from nlpkit.data.sources import LoadedData
 
-IGNORED = -100  # the label that torch's cross-entropy leaves out
 SHOWN_TAGS = 20  # rows of the table of plain tags
 SURELY = 0.9  # share of the entities that a model's scheme is told by
 RARE = 10  # entities under which a type is called rare
