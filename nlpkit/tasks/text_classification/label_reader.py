@@ -19,7 +19,6 @@ from nlpkit.tasks.text_classification.label_columns import NOT_PUBLIC
 from nlpkit.tasks.unknown_labels import SHOWN_LABELS, Policy, decided, described
 
 
-
 @dataclass
 class LabelReader:
     """Reads the labels of one split.
