@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -102,7 +101,7 @@ def found(options: MoreRowsOptions, teacher: Trained, tokenizer: Any, train: Dat
 
 def _read(path: str, options: MoreRowsOptions, teacher: Trained, findings: list[Finding]) -> list[dict[str, Any]]:
     """Examples without labels of a file."""
-    task = copy.copy(teacher.task)  # the columns of this file may be called otherwise
+    task = teacher.task.with_()  # the columns of this file may be called otherwise
     reading = Reading.of(options, {**FORMATS, **task.input_formats}, Wanted(task.content))
     rows = list(read_rows(path, reading, on_error="keep"))
     columns = next((list(row.values) for row in rows if row.error is None), [])

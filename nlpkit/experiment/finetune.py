@@ -89,10 +89,10 @@ def prepare(config: FinetuneOptions, command: str, task_class: type[Task]) -> Fi
     if settled:
         # an earlier nlpkit may have chosen otherwise
         was = task_class.from_model(model_config, begun)
-        task.max_length, task.training_length = was.max_length, was.training_length
+        task = task.with_(max_length=was.max_length, training_length=was.training_length)
     limit, most = opening.max_positions(model_config, tokenizer), opening.takes(model_config)
-    lengths = features.choose_max_length(task, tokenizer, examples, limit, most, config.seed, settled=settled)
-    task.prepare_loss(config, examples["train"])
+    task, lengths = features.choose_lengths(task, tokenizer, examples, limit, most, config.seed, settled=settled)
+    task = task.with_loss(config, examples["train"])
     if config.baseline:
         task.require_baseline()
 
@@ -146,7 +146,7 @@ def _open_data(
         raise UserError(f"there is no train split; found: {', '.join(loaded.splits)}", "Name it: --train-file FILE.")
     with registry.pointing_elsewhere(task_class, loaded.splits["train"], "`nlpkit {command}` trains for them."):
         task = task_class.from_data(loaded.splits, config)
-        head = _head(config, model_config, task, folder)
+        task, head = _with_head(config, model_config, task, folder)
         splits.prepare(loaded, task, config, config.seed)
         findings = [Finding(head.level, "head", head.said)] if head.said else []
         examples = splits.examples(loaded, task, findings)
@@ -157,16 +157,18 @@ def _open_data(
     return loaded, task, examples, findings, head
 
 
-def _head(config: FinetuneOptions, model_config: PreTrainedConfig, task: Task, folder: RunFolder) -> Head:
-    """What becomes of the head of the model that is begun with; the task numbers its labels accordingly."""
+def _with_head(
+    config: FinetuneOptions, model_config: PreTrainedConfig, task: Task, folder: RunFolder
+) -> tuple[Task, Head]:
+    """The task with its labels numbered as the head of the model that is begun with, and what becomes of that."""
     place = opening.resolve(config.model)
     record = read_record(place) or {}
-    head = of_trained(task, registry.known_task(model_config, record.get("task"), place))
+    task, head = with_head_of(task, registry.known_task(model_config, record.get("task"), place))
     begun = _begun(config, folder, type(task))
     if begun is not None:
         # the weights of the checkpoint are numbered as the run was when it began
-        task.take_head(type(task).from_model(model_config, begun))
-    return head
+        task, _ = task.with_head_of(type(task).from_model(model_config, begun))
+    return task, head
 
 
 def _begun(config: FinetuneOptions, folder: RunFolder, task_class: type[Task]) -> dict[str, Any] | None:
@@ -242,15 +244,15 @@ def _baseline(experiment: Experiment, evaluated: Evaluated) -> dict[str, Any]:
     return {"name": name, "metrics": metrics, "seconds": round(time.monotonic() - start, 2)}
 
 
-def of_trained(task: Task, trained: Task | None) -> Head:
-    """What becomes of the head of a model; the task numbers its labels accordingly.
+def with_head_of(task: Task, trained: Task | None) -> tuple[Task, Head]:
+    """The task with its labels numbered as the head of a model has them, and what becomes of that head.
 
     Args:
         task: of the data.
         trained: of the model; None of one that no task here is for.
     """
     if trained is None:
-        return Head(False)
+        return task, Head(False)
     if trained.name != task.name:  # its weights may have the right shape all the same
-        return Head(False, said=f"the model was trained for {trained.name}: its head is drawn anew")
-    return task.take_head(trained)
+        return task, Head(False, said=f"the model was trained for {trained.name}: its head is drawn anew")
+    return task.with_head_of(trained)

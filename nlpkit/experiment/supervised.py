@@ -64,7 +64,7 @@ class Experiment(lifecycle.Experiment[Evaluated]):
     Attributes:
         splits: tokenized, with the examples that are evaluated.
         name: of the model that is trained, for people.
-        lengths: how long texts are, for people; see `features.choose_max_length`.
+        lengths: how long texts are, for people; see `features.choose_lengths`.
         parents: the models that it comes from, for the record.
     """
 
@@ -115,7 +115,8 @@ class Experiment(lifecycle.Experiment[Evaluated]):
         rows, chosen = _chosen(self)
         outputs = _outputs(self, chosen)
         examples = {name: split.examples for name, split in chosen.items()}
-        self.task.calibrate(outputs["validation"], examples["validation"])
+        told = self.task.with_conventions(outputs["validation"])
+        self.task = told.calibrated(outputs["validation"], examples["validation"])
         metrics = {name: self.task.score(values, examples[name]) for name, values in outputs.items()}
         return Evaluated(rows, examples, outputs, metrics)
 

@@ -112,7 +112,7 @@ def open_trained(
         tokenizer = opening.load_tokenizer(named, trust_remote_code=options.trust_remote_code, slow=slow)
     else:
         tokenizer = opening.load_tokenizer(place, slow=slow, **trust)
-    task.attach(tokenizer)
+    task = task.attached(tokenizer)
     start = time.perf_counter()
     model, new = opening.load_model(
         place, task.auto_class, allow_pickle=options.allow_pickle, exported=exported, **trust, **(overrides or {})
@@ -126,15 +126,16 @@ def open_trained(
         )
     fitting.fit(model, tokenizer)
     limit = opening.max_positions(model.config, tokenizer, model)
-    most = task.model_length = opening.takes(model.config, model)
+    most = opening.takes(model.config, model)
+    length, training_length = task.max_length, task.training_length
     if _chosen_before(task, record):
-        task.training_length = task.max_length
-        task.max_length = limit
-    if task.max_length is None:
-        task.max_length = limit
+        length, training_length = limit, length
+    if length is None:
+        length = limit
     bound = most if record and record.get("task") else limit  # which a run may have gone beyond
-    if bound is not None and task.max_length is not None:
-        task.max_length = min(task.max_length, bound)
+    if bound is not None and length is not None:
+        length = min(length, bound)
+    task = task.with_(max_length=length, training_length=training_length, model_length=most)
     return Trained(name, place, task, model.eval(), tokenizer, config, record, limit, most, seconds)
 
 
@@ -174,7 +175,7 @@ class Predictor:
         task = trained.task
         if options.max_length:
             features.require_length(options.max_length, trained.most)
-        task.max_length = options.max_length or task.max_length
+            task = task.with_(max_length=options.max_length)
         self.record = trained.record
         self._set(task, trained.model, trained.tokenizer, device, options.batch_size)
 

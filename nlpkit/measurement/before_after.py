@@ -94,7 +94,8 @@ def measure(
             metrics = side.metrics
             if metrics is None:
                 own = examples if side.examples is None else side.examples
-                metrics = side.predictor.task.score(side.predictor.outputs(own[:]), own)
+                outputs = side.predictor.outputs(own[:])
+                metrics = side.predictor.task.with_conventions(outputs).score(outputs, own)
             found.append(dict(metrics))
             bar.advance()
         speeds: list[speed.Speed | None] = [None] * len(sides)

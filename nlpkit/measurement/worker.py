@@ -7,7 +7,6 @@ input ends. What goes wrong is an answer too; see `Worker` for the requests.
 from __future__ import annotations
 
 import contextlib
-import copy
 import json
 import math
 import os
@@ -177,6 +176,7 @@ class Worker:
                 outputs = predictor.outputs(rows.as_lists())
             cut = predictor.cut.finding(model.task, rows.split, settable=False)
             note = str(cut) if cut is not None else note
+            model.task = model.task.with_conventions(outputs)
             found = model.task.score(outputs, rows.columns)
             # JSON has no NaN
             metrics = {name: float(value) if math.isfinite(value) else None for name, value in found.items()}
@@ -481,7 +481,7 @@ def read_rows(model: Model, name: str, config: BenchmarkOptions, *, held_out: bo
     task = model.task
     of_labels = set(task.column_options.model_fields) - set(task.predict_options.model_fields)
     record = read_record(opening.resolve(name, "MODEL"))
-    keys = None if held_out else inherited_data.train_keys(record, name, copy.copy(task))
+    keys = None if held_out else inherited_data.train_keys(record, name, task.with_())
     try:
         loaded, found, findings = inherited_data.open_splits(
             config, task, seed=config.seed, needs=(), training=held_out

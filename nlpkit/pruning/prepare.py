@@ -143,8 +143,7 @@ def cut(
     Raises:
         UserError: the architecture does not allow it, or the target cannot be reached.
     """
-    task = copy.copy(trained.task)
-    made = Cut(task, copy.deepcopy(trained.model), trained.tokenizer)
+    made = Cut(trained.task, copy.deepcopy(trained.model), trained.tokenizer)
     before = (read_record(folder.path) or {}).get("pruning", {}) if config.resume else {}
     if "vocabulary" in config.what:
         _vocabulary(config, made, examples)
@@ -156,7 +155,7 @@ def cut(
     elif set(config.what) & set(STRUCTURES):
         start = folder.checkpoints / START
         if before and start.exists():
-            made.model, _ = opening.load_model(str(start), task.auto_class)
+            made.model, _ = opening.load_model(str(start), made.task.auto_class)
             made.found |= before
         else:
             _structures(config, made, examples["train"], device, judge)
@@ -176,7 +175,6 @@ class _Judge:
         return self.made.task.points_lost(self.unpruned, self._metrics(self.made.task, model, self.made.tokenizer))
 
     def _metrics(self, task: Task, model: Any, tokenizer: Any) -> dict[str, float]:
-        task = copy.copy(task)
         outputs = Predictor.of(task, model, tokenizer, self.device).outputs(self.examples[:])
         return task.score(outputs, self.examples)
 
@@ -199,7 +197,7 @@ def _vocabulary(config: CuttingOptions, made: Cut, examples: Mapping[str, Datase
     made.model, made.tokenizer, report = vocabulary.keep_pieces(
         made.model, made.tokenizer, texts, token_ids=iter(seen["input_ids"])
     )
-    made.task.attach(made.tokenizer)
+    made.task = made.task.attached(made.tokenizer)
     growth = sum(made.task.token_lengths(made.tokenizer, rows)) / before
     made.found["vocabulary"] = {**report.record(), "growth": growth}
     made.notes.append(("vocabulary", f"{report}; validation has {growth - 1:.1%} more tokens"))

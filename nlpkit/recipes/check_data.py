@@ -83,7 +83,7 @@ def run(config: Config) -> Report:
             findings += task.check(examples)
         if examples and config.model != "none":
             tokenizer, limit, most = _tokenizer(config.model, slow=task.slow_tokenizers)
-            length = features.choose_max_length(task, tokenizer, examples, limit, most, config.seed)
+            task, length = features.choose_lengths(task, tokenizer, examples, limit, most, config.seed)
             lines.append(f"length: {length}")
             findings += task.length_findings(tokenizer, examples)
             lengths = token_lengths.sampled(task, tokenizer, examples, config.seed)

@@ -11,7 +11,6 @@ nlpkit distill runs/reviews --student minilm --unlabelled more.txt
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -175,8 +174,8 @@ def _prepare(config: Config) -> Distillation:
     task = _settle(config, teacher, origin)
     limit = min((limit for limit in (origin.limit, teacher.limit) if limit), default=None)
     most = min((most for most in (origin.most, teacher.most) if most), default=None)
-    lengths = features.choose_max_length(task, origin.tokenizer, examples, limit, most, config.seed)
-    teacher.task.max_length, teacher.task.training_length = task.max_length, task.training_length
+    task, lengths = features.choose_lengths(task, origin.tokenizer, examples, limit, most, config.seed)
+    teacher.task = teacher.task.with_(max_length=task.max_length, training_length=task.training_length)
 
     # Trainer takes seconds to import, which nobody should wait for to hear of a mistake in the data
     from nlpkit.distillation.trainer import DistillationTrainer
@@ -230,15 +229,12 @@ def _settle(config: Config, teacher: Trained, origin: Origin) -> Task:
     Raises:
         UserError: --max-length is more than the teacher takes.
     """
-    task = copy.copy(teacher.task)
-    task.attach(origin.tokenizer)
+    task = teacher.task.attached(origin.tokenizer)
     if config.max_length:
         features.require_length(config.max_length, teacher.most, "the teacher")
-        task.max_length, task.training_length = config.max_length, None
-        return task
+        return task.with_(max_length=config.max_length, training_length=None)
     lengths = [length for length in (task.max_length, origin.limit) if length]
-    task.max_length = min(lengths, default=None)
-    return task
+    return task.with_(max_length=min(lengths, default=None))
 
 
 def _aims(config: Config, teacher: Trained, origin: Origin) -> Aims:

@@ -12,7 +12,6 @@ nlpkit evaluate runs/reviews --data new.csv --fail-under accuracy=0.9
 
 from __future__ import annotations
 
-import copy
 import operator
 import time
 from collections.abc import Callable, Collection
@@ -89,7 +88,7 @@ def run(config: Config) -> Report:
     if own:
         loaded, _ = inherited_data.own_splits(config, predictor.record, config.model, task)
     else:
-        keys = inherited_data.train_keys(predictor.record, config.model, copy.copy(task))
+        keys = inherited_data.train_keys(predictor.record, config.model, task.with_())
         if config.data and Path(config.data).is_file():
             formats = {**FORMATS, **task.file_formats}
             config = settled(config, config.data, predictor.record, task.input_columns, formats)
@@ -127,6 +126,7 @@ def run(config: Config) -> Report:
             outputs = predictor.outputs(examples[:], bar)
         if (cut := predictor.cut.finding(task, split)) is not None:
             findings.append(cut)
+        task = task.with_conventions(outputs)
         metrics[split] = task.score(outputs, examples)
         for gate in gates:  # which there are may hang on the answers
             require_metric(gate.flag, gate.metric, metrics[split])

@@ -202,7 +202,7 @@ def _prepare(config: Config) -> Pruning:
     config = inherit_data(config, trained.record, config.model)
     loaded, examples, findings = open_splits(config, trained.task, seed=config.seed)
     findings += supervised.absent_labels(trained.task, examples["train"])
-    lengths = features.choose_max_length(
+    trained.task, lengths = features.choose_lengths(
         trained.task, trained.tokenizer, examples, trained.limit, trained.most, config.seed
     )
     lifecycle.require_space(folder, trained.model.num_parameters(), saved=5)  # masks and scores too
@@ -280,7 +280,7 @@ def _compared(experiment: Pruning, evaluated: Evaluated) -> dict[str, Any]:
         before_after.Side(name, Predictor.of(trained.task, before, trained.tokenizer, device, lent=False)),
         before_after.Side(
             "pruned",
-            Predictor.of(cut.task, after, cut.tokenizer, device, lent=False),
+            Predictor.of(experiment.task, after, cut.tokenizer, device, lent=False),
             metrics=evaluated.metrics[split],
         ),
     ]

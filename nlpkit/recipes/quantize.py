@@ -134,6 +134,7 @@ class _Source:
             self.told.add(split)
             self.findings.append(cut)
             reporting.current().warn(str(cut))
+        self.trained.task = self.trained.task.with_conventions(outputs)
         return self.trained.task.score(outputs, examples)
 
 
@@ -174,7 +175,7 @@ def _open(config: Config) -> _Source:
         loaded, examples, findings = open_splits(config, trained.task, seed=config.seed, needs=needs)
     else:
         refuse_hold_out(config)
-        keys = train_keys(trained.record, config.model, copy.copy(trained.task))
+        keys = train_keys(trained.record, config.model, trained.task.with_())
         loaded, found, findings = open_splits(config, trained.task, seed=config.seed, needs=(), training=False)
         examples = _judged(loaded, found)
         judged = [split for split in found if split != "train"] or list(found)

@@ -17,12 +17,13 @@ What comes back from the model passes through four more: `reduced` makes what `f
 
 from __future__ import annotations
 
-import copy
+import dataclasses
 import pkgutil
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from typing import TYPE_CHECKING, Any, ClassVar
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from nlpkit.data.findings import Finding
 from nlpkit.data.inputs import Content
@@ -47,8 +48,24 @@ if TYPE_CHECKING:
 BOOKKEEPING = ("length", "example", "offsets", "lost")
 
 
+@dataclass(eq=False, kw_only=True)
 class Task(ABC):
-    """One kind of problem. Subclasses are listed in `nlpkit.tasks.registry`."""
+    """One kind of problem. Subclasses are listed in `nlpkit.tasks.registry`.
+
+    A task is its settings: the fields of a dataclass, which never change. What settles one of them returns a new task,
+    see `with_`, so that several requests can use one task at the same time.
+
+    Args:
+        max_length: tokens per feature. As `from_data` leaves it, what was asked for; None lets
+            `features.choose_lengths` choose: `default_max_length`, or as many as the model takes.
+        training_length: tokens per feature of the rows that are trained on, where fewer were chosen for these; they
+            limit nothing else: a text that is longer than those of training is read as far as the model can.
+        model_length: tokens that the model takes, where that is known and limited.
+    """
+
+    max_length: int | None = None
+    training_length: int | None = None
+    model_length: int | None = None
 
     name: ClassVar[str]
     # the transformers class that opens its models
@@ -91,6 +108,14 @@ class Task(ABC):
         """What people see of the task: tables, mistakes, pictures, files of answers."""
         return self.view_type()(self)
 
+    def with_(self, **settings: Any) -> Self:
+        """This task with other settings; this one stays as it is.
+
+        Raises:
+            TypeError: there is no such setting.
+        """
+        return dataclasses.replace(self, **settings)
+
     # --- made from data, from a model folder ---
 
     @classmethod
@@ -130,12 +155,13 @@ class Task(ABC):
         """Whether a labelled row looks as if it was made for this task, by its columns and the shapes of its cells."""
         return False
 
-    def attach(self, tokenizer: Any) -> None:  # noqa: B027 (most tasks need nothing)
-        """Meet the tokenizer of the model, where reading rows or wording answers needs it.
+    def attached(self, tokenizer: Any) -> Self:
+        """The task with the tokenizer of the model, where reading rows or wording answers needs it.
 
         Raises:
             UserError: the tokenizer lacks what the task needs.
         """
+        return self
 
     def configure(self, options: Config) -> None:  # noqa: B027 (most tasks need nothing)
         """Take over what was asked of a command: a config with the task's own options for it."""
@@ -222,15 +248,8 @@ class Task(ABC):
     def token_lengths(self, tokenizer: Any, examples: Mapping[str, Sequence[Any]]) -> list[int]:
         """Tokens of each example before any truncation, special tokens included."""
 
-    # Tokens a feature. As `from_data` leaves it, what was asked for; None lets `features.choose_max_length` choose:
-    # `default_max_length`, or as many as the model takes.
-    max_length: int | None = None
+    # `max_length` where none is asked for; None: as many tokens as the model takes.
     default_max_length: ClassVar[int | None] = None
-    # Tokens a feature of the rows that are trained on, where fewer were chosen for these; they limit nothing else: a
-    # text that is longer than those of training is read as far as the model can.
-    training_length: int | None = None
-    # tokens that the model takes, where that is known and limited
-    model_length: int | None = None
 
     @property
     def stated_length(self) -> int | None:
@@ -243,11 +262,9 @@ class Task(ABC):
         """What a user can do about texts that are cut, besides --max-length."""
         return ""
 
-    def for_training(self) -> Task:
+    def for_training(self) -> Self:
         """The task as it makes the features of rows that are trained on."""
-        task = copy.copy(self)
-        task.max_length = self.training_length or self.max_length
-        return task
+        return self.with_(max_length=self.training_length or self.max_length)
 
     def length_report(self, lengths: np.ndarray) -> str:
         """What `max_length` does to these lengths, for the plan."""
@@ -269,23 +286,24 @@ class Task(ABC):
     def tell_clients(self, config: PreTrainedConfig) -> None:  # noqa: B027 (most tasks need nothing)
         """Write into a config that is saved what other programs than Transformers read there."""
 
-    def take_head(self, trained: Task) -> Head:
-        """Settle, before rows are read, what becomes of the head of a model that was trained for this task already.
+    def with_head_of(self, trained: Task) -> tuple[Self, Head]:
+        """The task before rows are read, and what becomes of the head of a model that was trained for it already.
 
-        Where it goes on, the labels are numbered as it has them from here on. By default nothing of a head depends on
-        the data, so that it goes on.
+        Where the head goes on, the labels of the task are numbered as the head has them. By default nothing of a head
+        depends on the data, so that it goes on.
 
         Args:
             trained: the model's own task, of the same class.
         """
-        return Head(True)
+        return self, Head(True)
 
-    def prepare_loss(self, options: Config, train: Dataset) -> None:  # noqa: B027 (most tasks need nothing)
-        """Settle what the loss takes from the options and the training examples (class weights, ...).
+    def with_loss(self, options: Config, train: Dataset) -> Self:
+        """The task with what its loss takes from the options and the training examples (class weights, ...).
 
         Args:
             options: the config of the command that trains for the task.
         """
+        return self
 
     @abstractmethod
     def loss(self, logits: torch.Tensor, labels: torch.Tensor, items: torch.Tensor | int | None) -> torch.Tensor:
@@ -412,9 +430,18 @@ class Task(ABC):
 
     # --- judging and answering ---
 
-    main_metric: str
+    @property
+    @abstractmethod
+    def main_metric(self) -> str:
+        """The metric that checkpoints are chosen by, and that is compared between models."""
+
     lower_is_better: ClassVar[frozenset[str]] = frozenset({"loss", "mse", "rmse", "mae"})
-    table_metrics: Sequence[str] = ()  # columns of the result table, in order
+
+    @property
+    def table_metrics(self) -> Sequence[str]:
+        """The columns of the result table, in order."""
+        return ()
+
     # what one point of the main metric is: a hundredth of a share, 1 of a metric that is counted otherwise
     point: ClassVar[float] = 0.01
 
@@ -445,8 +472,16 @@ class Task(ABC):
             features: their columns; `example` holds for each the index of its example, in ascending order.
         """
 
-    def calibrate(self, outputs: Outputs, examples: Dataset) -> None:  # noqa: B027 (most tasks need nothing)
-        """Settle on the validation split what judging and answering need (a threshold); `record` keeps it."""
+    def with_conventions(self, outputs: Outputs) -> Self:
+        """The task with what only answers tell of a model from elsewhere (in which scheme it tags words).
+
+        What is found is told to the reporter.
+        """
+        return self
+
+    def calibrated(self, outputs: Outputs, examples: Dataset) -> Self:
+        """The task with what judging and answering take from the validation split (a threshold); `record` keeps it."""
+        return self
 
     @abstractmethod
     def score(self, outputs: Outputs, examples: Dataset) -> dict[str, float]:

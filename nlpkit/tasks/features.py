@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import numpy as np
 
@@ -17,14 +17,10 @@ from nlpkit.errors import UserError
 if TYPE_CHECKING:
     from datasets import Dataset
 
-    from nlpkit.tasks.contract import Task
-
-if TYPE_CHECKING:
-    from datasets import Dataset
-
     from nlpkit.data.findings import Finding
     from nlpkit.tasks.contract import Task
 
+T = TypeVar("T", bound="Task")
 BATCH = 2_000
 # Below this many examples tokenizing again is faster than opening a cache file is worth.
 CACHE_FROM = 20_000
@@ -34,8 +30,8 @@ PERCENTILE = 99.5
 FREE_LENGTH = 128  # tokens up to which nothing is cut: batches are padded to their own longest row only
 
 
-def choose_max_length(
-    task: Task,
+def choose_lengths(
+    task: T,
     tokenizer: Any,
     examples: Mapping[str, Dataset],
     limit: int | None,
@@ -43,11 +39,11 @@ def choose_max_length(
     seed: int,
     *,
     settled: bool = False,
-) -> str:
-    """Settle how many tokens are read, unless that was asked for, and say what it does to train.
+) -> tuple[T, str]:
+    """The task with how many tokens are read, unless that was asked for, and what this does to train.
 
-    `task.max_length` is the task's default, else `limit`, but no shorter than 128 tokens where the model takes them.
-    With the latter, rows of train are limited further (`task.training_length`): to the 99.5th percentile of a sample of
+    `max_length` is the task's default, else `limit`, but no shorter than 128 tokens where the model takes them.
+    With the latter, rows of train are limited further (`training_length`): to the 99.5th percentile of a sample of
     them, but no shorter than 128 tokens either, as rows are only padded to the longest of their batch.
 
     Args:
@@ -72,19 +68,18 @@ def choose_max_length(
         chosen = np.random.default_rng(seed).choice(len(rows), LENGTH_SAMPLE, replace=False)
         rows = rows.select(np.sort(chosen))
     lengths = np.asarray(token_lengths(task, tokenizer, rows[:]))
+    task = task.with_(model_length=most)
     if asked is None and task.default_max_length:
-        task.max_length = min(task.default_max_length, limit or task.default_max_length)
+        task = task.with_(max_length=min(task.default_max_length, limit or task.default_max_length))
     elif asked is None:
         wanted = -(-max(int(np.percentile(lengths, PERCENTILE)), FREE_LENGTH) // 8) * 8
-        task.training_length = min(wanted, limit) if limit else wanted
-        task.max_length = limit
-    task.model_length = most
+        task = task.with_(max_length=limit, training_length=min(wanted, limit) if limit else wanted)
     sampled = " (sample)" if len(rows) == LENGTH_SAMPLE else ""
     median = int(np.median(lengths))
     said = f"{task.for_training().length_report(lengths)}{sampled}; median {median}, longest {int(lengths.max())}"
     if task.training_length and task.training_length != task.max_length:
         said += f"; other rows are read {f'up to {task.max_length} tokens' if task.max_length else 'to their end'}"
-    return said
+    return task, said
 
 
 def require_length(asked: int, most: int | None, whose: str = "the model") -> None:

@@ -556,7 +556,7 @@ def test_a_model_numbered_otherwise_than_its_data_reads_numbers_as_in_training(
 ) -> None:
     rows = {"train": rows_of(values)}
     task = TextClassification.from_data(rows, finetune_cls.Config(label_names=["pos", "neg"]))
-    task.take_head(TextClassification(Labels(task.labels.problem, ["neg", "pos"])))
+    task, _ = task.with_head_of(TextClassification(Labels(task.labels.problem, ["neg", "pos"])))
     origin = LoadedData(dict(rows), Source(""), [])
     assert task.examples(rows["train"], "train", origin)["label"][:] == expected
     model = TextClassification.from_model(_config(task), task.record())

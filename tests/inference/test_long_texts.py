@@ -128,7 +128,7 @@ def test_a_length_beyond_the_model_is_refused(trained: Path) -> None:
 
 def test_a_model_that_reads_windows_cuts_nothing(trained: Path) -> None:
     made = predictor_of(trained)
-    made.task.long_text = "windows"  # type: ignore[attr-defined]
+    made.task = made.task.with_(long_text="windows")
     made.outputs({"text": [words(100)]})
     assert made.cut.texts == 0
 
@@ -151,8 +151,7 @@ def test_pairs_are_counted_by_both_texts(run_of: Any) -> None:
 def test_only_what_helps_is_advised(trained: Path, limit: int, settable: bool, said: str) -> None:
     task = predictor_of(trained).task
     assert features.remedy(task, limit, settable=settable) == said
-    task.pair = "text_pair"  # type: ignore[attr-defined]
-    assert "windows" not in features.remedy(task, limit, settable=settable)
+    assert "windows" not in features.remedy(task.with_(pair="text_pair"), limit, settable=settable)
 
 
 CUT = "validation: 2 of 16 texts are longer than 64 tokens and were cut there, the longest has 102"
@@ -185,6 +184,6 @@ def test_the_length_chosen_for_training_limits_its_rows_alone(trained: Path, lon
         "finetune-cls",
         TextClassification,
     )
-    made.task.training_length = 16
+    made.task = made.task.with_(training_length=16)
     ready = supervised.tokenized(made.task, made.tokenizer, made.examples)
     assert (max(ready["train"].lengths), max(ready["validation"].lengths)) == (16, LIMIT)

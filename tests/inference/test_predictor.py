@@ -84,7 +84,7 @@ def test_arrays_keep_the_order_of_rows_across_chunks_and_windows(
     whole = made.outputs({"text": TEXTS, "label": [0] * len(TEXTS)})  # labels are not for the model
     monkeypatch.setattr(predictor, "CHUNK", 5)
     np.testing.assert_allclose(made.outputs({"text": TEXTS}), whole, atol=1e-5)
-    made.task.long_text, made.task.max_length = "windows", 6  # type: ignore[attr-defined]
+    made.task = made.task.with_(long_text="windows", max_length=6)
     windowed = made.outputs({"text": TEXTS})
     alone = np.concatenate([made.outputs({"text": [text]}) for text in TEXTS])
     np.testing.assert_allclose(windowed, alone, atol=1e-5)
@@ -100,7 +100,7 @@ def test_progress_counts_rows_and_not_windows(trained: Path) -> None:
         def reset(self, total: int, done: int = 0) -> None: ...
 
     made = Predictor(predict.Config(model=str(trained), texts=["-"], device="cpu", batch_size=4))
-    made.task.long_text, made.task.max_length = "windows", 6  # type: ignore[attr-defined]
+    made.task = made.task.with_(long_text="windows", max_length=6)
     bar = Bar()
     made.outputs({"text": TEXTS}, bar)
     assert bar.done == len(TEXTS)

@@ -177,7 +177,7 @@ def test_a_tokenizer_with_ids_beyond_the_model_is_one_message(holes: bool, tmp_p
 def test_token_types_that_the_model_does_not_know_are_left_out(tmp_path: Path) -> None:
     found = predictor_of(made(tmp_path / "model", "roberta", type_vocab_size=1))
     pairs = {"text": ["good film"], "text_pair": ["the shop"]}
-    found.task.pair = "text_pair"  # type: ignore[attr-defined]
+    found.task = found.task.with_(pair="text_pair")
     assert "token_type_ids" not in found.task.features(found.tokenizer, pairs)
     assert found.outputs(pairs).shape == (1, 2)
 

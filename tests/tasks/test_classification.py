@@ -233,7 +233,7 @@ def test_balanced_class_weights_are_those_of_scikit_learn() -> None:
     from sklearn.utils.class_weight import compute_class_weight
 
     task = task_of(imbalanced())
-    task.prepare_loss(options(class_weights="balanced"), examples_of(task, imbalanced()))
+    task = task.with_loss(options(class_weights="balanced"), examples_of(task, imbalanced()))
     gold = np.array(imbalanced()["label"])
     expected = compute_class_weight("balanced", classes=np.array(["a", "b", "c"]), y=gold)
     assert task.class_weights == pytest.approx(expected.tolist())
@@ -244,25 +244,24 @@ def test_class_weights_from_a_file_and_what_is_wrong_with_one(tmp_path: Path) ->
     found = examples_of(task, imbalanced())
     path = tmp_path / "weights.json"
     path.write_text('{"c": 3, "a": 0.5, "b": 1}')
-    task.prepare_loss(options(class_weights=str(path)), found)
-    assert task.class_weights == [0.5, 1.0, 3.0]
+    assert task.with_loss(options(class_weights=str(path)), found).class_weights == [0.5, 1.0, 3.0]
     path.write_text('{"c": 3, "a": 0.5}')
     with pytest.raises(UserError, match=r"names c, a; the classes are a, b, c"):
-        task.prepare_loss(options(class_weights=str(path)), found)
+        task.with_loss(options(class_weights=str(path)), found)
     path.write_text("{")
     with pytest.raises(UserError, match="is not JSON"):
-        task.prepare_loss(options(class_weights=str(path)), found)
+        task.with_loss(options(class_weights=str(path)), found)
     with pytest.raises(UserError, match=r"cannot read .*missing.json"):
-        task.prepare_loss(options(class_weights=str(tmp_path / "missing.json")), found)
+        task.with_loss(options(class_weights=str(tmp_path / "missing.json")), found)
     path.write_text('{"a": 1, "b": 1, "c": NaN}')
     with pytest.raises(UserError, match="gives c the weight nan"):
-        task.prepare_loss(options(class_weights=str(path)), found)
+        task.with_loss(options(class_weights=str(path)), found)
     path.write_text('{"a": 1, "b": 1, "c": 2, "a": 5}')
     with pytest.raises(UserError, match='"a" is given twice'):
-        task.prepare_loss(options(class_weights=str(path)), found)
+        task.with_loss(options(class_weights=str(path)), found)
     path.write_text('{"a": 1, "b": 1, "c": "heavy"}')
     with pytest.raises(UserError, match="heavy"):
-        task.prepare_loss(options(class_weights=str(path)), found)
+        task.with_loss(options(class_weights=str(path)), found)
 
 
 def test_weights_and_smoothing_are_for_single_labels_only() -> None:
@@ -271,15 +270,15 @@ def test_weights_and_smoothing_are_for_single_labels_only() -> None:
     for asked in ({"label_smoothing": 0.1}, {"class_weights": "balanced"}):
         flag = "--" + next(iter(asked)).replace("_", "-")
         with pytest.raises(UserError, match=f"{flag} is for single-label classification, not for regression"):
-            task.prepare_loss(options(**asked), examples_of(task, numbers))
+            task.with_loss(options(**asked), examples_of(task, numbers))
 
 
 @pytest.mark.parametrize("weights", [None, [0.5, 1.0, 3.0]])
 @pytest.mark.parametrize("smoothing", [0.0, 0.2])
 def test_single_label_loss_by_hand(weights: list[float] | None, smoothing: float) -> None:
     task = task_of(imbalanced())
-    task.prepare_loss(options(label_smoothing=smoothing), examples_of(task, imbalanced()))
-    task.class_weights = weights
+    task = task.with_loss(options(label_smoothing=smoothing), examples_of(task, imbalanced()))
+    task = task.with_(class_weights=weights)
     logits, gold = torch.randn(8, 3, dtype=torch.float64), torch.tensor([0, 1, 2, 0, 0, 1, 2, 2])
     log_p = torch.log_softmax(logits, dim=-1)
     target = F.one_hot(gold, 3) * (1 - smoothing) + smoothing / 3
@@ -298,9 +297,7 @@ def test_single_label_loss_by_hand(weights: list[float] | None, smoothing: float
 @pytest.mark.parametrize("kind", ["single", "multi", "regression"])
 def test_losses_of_accumulated_batches_add_up_to_that_of_one_batch(kind: str) -> None:
     if kind == "single":
-        task = task_of(imbalanced())
-        task.label_smoothing = 0.1
-        task.class_weights = [0.5, 1.0, 3.0]
+        task = task_of(imbalanced()).with_(label_smoothing=0.1, class_weights=[0.5, 1.0, 3.0])
         logits, gold = torch.randn(6, 3), torch.tensor([0, 1, 2, 2, 1, 0])
         expected = task.loss(logits, gold, None)
     elif kind == "multi":
@@ -321,9 +318,7 @@ def test_losses_of_accumulated_batches_add_up_to_that_of_one_batch(kind: str) ->
 
 
 def long_task(long_text: str, max_length: int) -> TextClassification:
-    task = task_of({"text": ["a", "b"], "label": ["x", "y"]}, long_text=long_text)
-    task.max_length = max_length
-    return task
+    return task_of({"text": ["a", "b"], "label": ["x", "y"]}, long_text=long_text).with_(max_length=max_length)
 
 
 def words(count: int, seed: int = 0) -> str:
@@ -386,7 +381,7 @@ def chosen(
     """Tokens a row of train and of others, and what is said of them; the model takes `most`, if not `limit`."""
     rows = {"text": [words(count, i) for i, count in enumerate(counts)], "label": ["a", "b"] * (len(counts) // 2)}
     task = task_of(rows, max_length=asked)
-    said = features.choose_max_length(
+    task, said = features.choose_lengths(
         task, make_tokenizer(), {"train": examples_of(task, rows)}, limit, most or limit, 0
     )
     return (task.training_length, task.max_length), said
@@ -583,9 +578,7 @@ def test_glue_tasks_by_name(name: str, monkeypatch: pytest.MonkeyPatch, tiny_mod
 def test_a_label_that_the_model_does_not_have_lowers_every_metric(
     labels: list[Any], gold: list[Any], outputs: np.ndarray
 ) -> None:
-    task = task_of({"text": texts(len(labels)), "label": labels})
-    task.unknown_labels = "wrong"
-    task.cells = None
+    task = task_of({"text": texts(len(labels)), "label": labels}).with_(unknown_labels="wrong", cells=None)
     rows = Dataset.from_dict({"text": texts(5), "label": gold})
     loaded = loaded_of({"test": rows})
     found = task.score(outputs, task.examples(rows, "test", loaded))

@@ -67,10 +67,10 @@ def test_a_head_for_numbers_goes_on_for_numbers() -> None:
 def test_a_head_that_goes_on_for_another_problem_is_told() -> None:
     names = ["neg", "pos"]
     task = TextClassification(Labels("multi-label", names))
-    assert task.take_head(TextClassification(Labels("single-label", names[::-1]))).said.endswith(
-        "; it was trained for single-label and is for multi-label now"
-    )
-    assert task.labels.names == names[::-1]
+    renumbered, head = task.with_head_of(TextClassification(Labels("single-label", names[::-1])))
+    assert head.said.endswith("; it was trained for single-label and is for multi-label now")
+    assert renumbered.labels.names == names[::-1]
+    assert task.labels.names == names
 
 
 @pytest.fixture(scope="module")

@@ -214,9 +214,8 @@ def test_no_word_is_lost_and_none_is_read_or_trained_twice(kind: str, max_length
 
 
 def test_every_token_of_a_word_is_trained_when_asked() -> None:
-    task = task_of()
+    task = task_of().with_(label_all_tokens=True)
     examples = {**columns_of(task, ["the", "unkind", "man"]), "tags": [["O", "B-X", "I-X"]]}
-    task.label_all_tokens = True
     (ids,) = task.features(make_tokenizer(), examples)["input_ids"]
     (labels,) = task.features(make_tokenizer(), examples)["labels"]
     named = ["-" if label == -100 else task.labels[label] for label in labels]
@@ -907,7 +906,8 @@ def of_elsewhere(names: list[str]) -> TokenClassification:
 
 
 def judged_answers(task: TokenClassification, answers: list[str], data: Path, **options: Any) -> Any:
-    """Metrics and examples of answers, tags in the model's own names, against a file, and what was said."""
+    """Metrics and examples of answers, tags in the model's own names, against a file, what was said, and the task that
+    knows the answers."""
     config = evaluate.Config(model="m", data=str(data), **options)
     loaded = splits.load(config, TokenClassification)
     (rows,) = loaded.splits.values()
@@ -916,7 +916,8 @@ def judged_answers(task: TokenClassification, answers: list[str], data: Path, **
         task.bind(user_columns(rows.column_names), config, labelled=True)
         examples = task.examples(rows, "test", loaded, [])
         outputs = [9 * np.eye(len(task.labels))[[task.ids[tag] for tag in line.split()]] for line in answers]
-        return task.score(outputs, examples), examples, "\n".join([*heard.notes, *heard.warnings])
+        task = task.with_conventions(outputs)
+        return task.score(outputs, examples), examples, "\n".join([*heard.notes, *heard.warnings]), task
 
 
 def data_of(path: Path, lines: list[str]) -> Path:
@@ -929,7 +930,7 @@ def test_a_perfect_model_is_perfect_whatever_schemes_it_and_the_data_are_written
     model: str, data: str, tmp_path: Path
 ) -> None:
     path, task = data_of(tmp_path / "test.conll", WRITTEN[data]), of_elsewhere(names_of(model))
-    metrics, examples, said = judged_answers(task, WRITTEN[model], path)
+    metrics, examples, said, task = judged_answers(task, WRITTEN[model], path)
     assert (metrics["accuracy"], metrics["f1"], metrics["strict_f1"]) == (1, 1, 1)
     assert examples["tags"][:] == [line.split() for line in WRITTEN["bio"]]
     scheme = {"bilou": "bioes"}.get(model, model)
@@ -960,7 +961,7 @@ def test_names_that_lack_a_beginning_are_iob1_before_any_answer(tmp_path: Path) 
     task = of_elsewhere(["O", "B-LOC", "I-LOC", "I-PER"])
     assert task.scheme == "iob1"
     path = data_of(tmp_path / "test.conll", ["B-PER I-PER O B-LOC B-LOC"])
-    metrics, examples, _ = judged_answers(task, ["I-PER I-PER O I-LOC B-LOC"], path, unknown_labels="error")
+    metrics, examples, *_ = judged_answers(task, ["I-PER I-PER O I-LOC B-LOC"], path, unknown_labels="error")
     assert (metrics["accuracy"], metrics["strict_f1"]) == (1, 1)
     features = task.features(make_tokenizer(), examples[:])
     assert next(task.labels[i] for i in features["labels"][0] if i != -100) == "I-PER"
@@ -973,7 +974,7 @@ def test_names_spelled_otherwise_are_judged_and_trained_on(names: list[str], tmp
     answer = [[name for name in names if name[-3:] == "PER"][place] for place in ((0, -1, 0))]
     outside = next(name for name in names if name.upper() == "O")
     line = " ".join([*answer[:2], outside, answer[2]])
-    metrics, examples, _ = judged_answers(task, [line], path, unknown_labels="error")
+    metrics, examples, *_ = judged_answers(task, [line], path, unknown_labels="error")
     assert (metrics["accuracy"], metrics["f1"], metrics["strict_f1"]) == (1, 1, 1)
     assert " ".join(task.as_named(examples["tags"][0])) == line
 
@@ -981,12 +982,12 @@ def test_names_spelled_otherwise_are_judged_and_trained_on(names: list[str], tmp
 def test_a_bio_model_that_slips_stays_strict_and_one_of_both_kinds_is_warned_of(tmp_path: Path) -> None:
     path = data_of(tmp_path / "test.conll", ["B-PER I-PER O B-LOC"] * 8)
     right, slip = "B-PER I-PER O B-LOC", "I-PER I-PER O B-LOC"
-    metrics, _, said = judged_answers(of_elsewhere(names_of("bio")), [slip, *[right] * 7], path)
+    metrics, _, said, _ = judged_answers(of_elsewhere(names_of("bio")), [slip, *[right] * 7], path)
     assert (metrics["f1"], metrics["accuracy"]) == (1, 31 / 32)
     assert metrics["strict_f1"] == pytest.approx(30 / 31)  # 15 found of 16, all of them right
     assert "read as" not in said
     task = of_elsewhere(names_of("bio"))
-    metrics, _, said = judged_answers(task, [slip] * 4 + [right] * 4, path)
+    metrics, _, said, task = judged_answers(task, [slip] * 4 + [right] * 4, path)
     assert "read as BIO, though not all are legal in it (4 of 16 entities begin with I-)" in said
     assert (task.scheme, metrics["f1"], metrics["accuracy"]) == ("bio", 1, 28 / 32)
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import torch
 
@@ -46,6 +47,16 @@ class MaskedPositions:
             return (selected, *output[1:])
         output.last_hidden_state = selected
         return output
+
+
+_HEADS: WeakKeyDictionary[Any, MaskedPositions] = WeakKeyDictionary()
+
+
+def of(model: Any) -> MaskedPositions:
+    """The `MaskedPositions` of a model, made when it is first asked for: each that is made adds a hook."""
+    if model not in _HEADS:
+        _HEADS[model] = MaskedPositions(model)
+    return _HEADS[model]
 
 
 def vocabulary_logits(output: Any) -> torch.Tensor:

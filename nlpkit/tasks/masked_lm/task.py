@@ -7,8 +7,8 @@ import itertools
 import math
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from typing import TYPE_CHECKING, Any, ClassVar
-from weakref import WeakKeyDictionary
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
@@ -42,7 +42,6 @@ if TYPE_CHECKING:
 
     from nlpkit.data.batching import PaddingCollator
     from nlpkit.data.sources import LoadedData
-    from nlpkit.tasks.masked_lm.heads import MaskedPositions
     from nlpkit.tasks.masked_lm.masking import Masking
     from nlpkit.tasks.options import TypedOptions
 
@@ -53,6 +52,7 @@ CANDIDATE = np.dtype([("id", np.int64), ("score", np.float64)])
 MASKED_AT_ONCE = 1_024  # windows that are padded to one length while their masks are drawn
 
 
+@dataclass(eq=False, kw_only=True)
 class MaskedLanguageModeling(Task):
     """See the module's docstring.
 
@@ -62,10 +62,21 @@ class MaskedLanguageModeling(Task):
 
     Args:
         text: name of the text column in the user's rows.
-        max_length: tokens a feature, special tokens included; None for no limit.
         mlm_probability: share of the tokens that evaluation predicts.
         mask_split: shares of these that become the mask token, a random token, and stay.
+        seed: of the masks of evaluation.
+        top_k: candidates for each mask.
+        tokenizer: of the model, at prediction.
     """
+
+    text: str = "text"
+    mlm_probability: float = MLM_PROBABILITY
+    mask_split: Sequence[float] = MASK_SPLIT
+    seed: int = SEED
+    top_k: int = TOP_K
+    tokenizer: Any = None
+    # Ids without a token, by width of the logits and device, see `_unnamed`.
+    _gaps: dict[tuple[int, torch.device], torch.Tensor] = field(init=False, repr=False, default_factory=dict)
 
     name: ClassVar[str] = "fill-mask"
     auto_class: ClassVar[str] = "AutoModelForMaskedLM"
@@ -83,24 +94,6 @@ class MaskedLanguageModeling(Task):
     point = 1.0
     lower_is_better: ClassVar[frozenset[str]] = Task.lower_is_better | {"perplexity"}
     table_metrics = ("perplexity", "loss", "accuracy", "masked")
-
-    def __init__(
-        self,
-        *,
-        text: str = "text",
-        max_length: int | None = None,
-        mlm_probability: float = MLM_PROBABILITY,
-        mask_split: Sequence[float] = MASK_SPLIT,
-    ) -> None:
-        self.text = text
-        self.max_length = max_length
-        self.mlm_probability = mlm_probability
-        self.mask_split = tuple(mask_split)
-        self.seed = SEED
-        self.top_k = TOP_K
-        self.tokenizer: Any = None  # at prediction
-        self._gaps: tuple[int, torch.Tensor] | None = None  # see `_unnamed`
-        self._heads: WeakKeyDictionary[Any, MaskedPositions] = WeakKeyDictionary()  # of the models that they hook
 
     @property
     def stated_length(self) -> None:
@@ -123,7 +116,7 @@ class MaskedLanguageModeling(Task):
             text=record["columns"]["text"],
             max_length=record["max_length"],
             mlm_probability=record["mlm_probability"],
-            mask_split=record["mask_split"],
+            mask_split=tuple(record["mask_split"]),
         )
 
     def record(self) -> dict[str, Any]:
@@ -147,11 +140,11 @@ class MaskedLanguageModeling(Task):
         self.text = "text"
         return super().typed_rows(options)
 
-    def attach(self, tokenizer: Any) -> None:
+    def attached(self, tokenizer: Any) -> Self:
         mask = tokenizer.mask_token
         if mask is None or tokenizer.mask_token_id not in tokenizer(mask)["input_ids"]:
             raise UserError("the tokenizer has no mask token", "Name the tokenizer of the model with --tokenizer.")
-        self.tokenizer, self._gaps = tokenizer, None
+        return self.with_(tokenizer=tokenizer)
 
     def configure(self, options: Config) -> None:
         if isinstance(options, MaskedLMAnswerOptions):
@@ -299,7 +292,9 @@ class MaskedLanguageModeling(Task):
         """Logits at `positions` alone, shape (rows, k, vocabulary): the vocabulary head runs nowhere else."""
         if not _has_modules(model):
             return nullcontext()
-        return self._head_of(model).at(batch["positions"].clamp(min=0))
+        from nlpkit.tasks.masked_lm import heads
+
+        return heads.of(model).at(batch["positions"].clamp(min=0))
 
     def forward(self, model: Any, batch: Mapping[str, torch.Tensor]) -> torch.Tensor:
         logits = super().forward(model, batch)
@@ -341,10 +336,10 @@ class MaskedLanguageModeling(Task):
         """Ids that the tokenizer has no token for: some models have rows up to a round number."""
         import torch
 
-        if self._gaps is None or self._gaps[0] != width or self._gaps[1].device != device:
+        if (width, device) not in self._gaps:
             gaps = np.setdiff1d(np.arange(width), list(self.tokenizer.get_vocab().values()))
-            self._gaps = width, torch.from_numpy(gaps).to(device)
-        return self._gaps[1]
+            self._gaps[width, device] = torch.from_numpy(gaps).to(device)
+        return self._gaps[width, device]
 
     # --- learning from a teacher ---
 
@@ -376,14 +371,6 @@ class MaskedLanguageModeling(Task):
 
     def without_label(self, example: Mapping[str, Any]) -> dict[str, Any]:
         return dict(example)
-
-    def _head_of(self, model: Any) -> MaskedPositions:
-        from nlpkit.tasks.masked_lm.heads import MaskedPositions
-
-        # a teacher and its student take turns
-        if model not in self._heads:
-            self._heads[model] = MaskedPositions(model)
-        return self._heads[model]
 
     # --- judging and answering ---
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 from operator import itemgetter
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
@@ -60,6 +61,7 @@ START_NAMES = ("answer_start", "answer_starts", "start", "answers.answer_start",
 ID_NAMES = ("id", "qid", "question_id")
 
 
+@dataclass(eq=False, kw_only=True)
 class QuestionAnswering(Task):
     """See the module's docstring.
 
@@ -72,11 +74,25 @@ class QuestionAnswering(Task):
     Args:
         question, context: names of the columns in the user's rows.
         answers, start, id: names of those that labelled rows have besides, None where there is none.
-        max_length: tokens a window, special tokens included; None for no limit.
         doc_stride: tokens that neighbouring windows share.
         max_answer_length: tokens an answer has at most.
         null_threshold: see above; None gives every question an answer.
+        n_best: answers to each question, where a number was asked for.
+        breakdown: whether `evaluate` shows figures of groups of questions.
+        tokenizer: of the model, at prediction.
     """
+
+    question: str = "question"
+    context: str = "context"
+    answers: str | None = None
+    start: str | None = None
+    id: str | None = None
+    doc_stride: int = DOC_STRIDE
+    max_answer_length: int = MAX_ANSWER_LENGTH
+    null_threshold: float | None = None
+    n_best: int | None = None
+    breakdown: bool = False
+    tokenizer: Any = None
 
     name: ClassVar[str] = "question-answering"
     auto_class: ClassVar[str] = "AutoModelForQuestionAnswering"
@@ -98,33 +114,10 @@ class QuestionAnswering(Task):
     # those of SQuAD 1.1, then those that 2.0 has besides
     table_metrics = ("f1", "exact_match", "exact", "HasAns_f1", "NoAns_f1", "best_f1")
 
-    def __init__(
-        self,
-        *,
-        question: str = "question",
-        context: str = "context",
-        answers: str | None = None,
-        start: str | None = None,
-        id: str | None = None,
-        max_length: int | None = None,
-        doc_stride: int = DOC_STRIDE,
-        max_answer_length: int = MAX_ANSWER_LENGTH,
-        null_threshold: float | None = None,
-    ) -> None:
-        self.question, self.context = question, context
-        self.answers, self.start, self.id = answers, start, id
-        self.max_length = max_length
-        self.doc_stride = doc_stride
-        self.max_answer_length = max_answer_length
-        self.null_threshold = null_threshold
-        self.n_best: int | None = None
-        self.breakdown = False
-        self.tokenizer: Any = None  # at prediction
-
     point = 1.0  # its metrics are in percent
 
     @property
-    def main_metric(self) -> str:  # type: ignore[override]
+    def main_metric(self) -> str:
         return "f1" if self.null_threshold is None else "best_f1"
 
     # --- made from data, from a model folder ---
@@ -174,8 +167,8 @@ class QuestionAnswering(Task):
     def group_column(self) -> str | None:
         return self.context
 
-    def attach(self, tokenizer: Any) -> None:
-        self.tokenizer = tokenizer
+    def attached(self, tokenizer: Any) -> Self:
+        return self.with_(tokenizer=tokenizer)
 
     def configure(self, options: Config) -> None:
         if isinstance(options, WindowOptions):
@@ -359,10 +352,9 @@ class QuestionAnswering(Task):
     def model_arguments(self) -> dict[str, Any]:
         return {"num_labels": 2}  # a start and an end logit
 
-    def prepare_loss(self, options: Config, train: Dataset) -> None:
-        """Allow for no answer where train has questions without one."""
-        if windows.UNANSWERABLE[0] in train["start"][:]:
-            self.null_threshold = 0.0
+    def with_loss(self, options: Config, train: Dataset) -> Self:
+        """With a threshold for no answer where train has questions without one."""
+        return self.with_(null_threshold=0.0) if windows.UNANSWERABLE[0] in train["start"][:] else self
 
     def logits(self, outputs: Any) -> torch.Tensor:
         """Start and end logits, shape (rows, tokens, 2)."""
@@ -453,21 +445,21 @@ class QuestionAnswering(Task):
         ]
         return answers, np.array([spans.null_margin(found) for found in outputs])
 
-    def calibrate(self, outputs: Sequence[np.ndarray], examples: Dataset) -> None:
-        """Set the threshold to that of the best F1, where there are questions without an answer."""
+    def calibrated(self, outputs: Sequence[np.ndarray], examples: Dataset) -> Self:
+        """With the threshold of the best F1, where there are questions without an answer."""
         from nlpkit.metrics import squad as metrics
 
         golds = examples["answers"][:]
         has_answer = np.array([len(wanted) > 0 for wanted in golds])
         if self.null_threshold is None:
-            return
+            return self
         if has_answer.all():
             reporting.current().warn("validation has no unanswerable question: the threshold for no answer stays at 0")
-            return
+            return self
         answers, margins = self._best(outputs, examples)
         scores = np.array([metrics.match_2(answer, wanted).f1 for answer, wanted in zip(answers, golds, strict=True)])
         best = metrics.best_threshold(scores, margins, has_answer, answers)
-        self.null_threshold = metrics.separating(margins, best.answered)
+        return self.with_(null_threshold=metrics.separating(margins, best.answered))
 
     def score(self, outputs: Sequence[np.ndarray], examples: Dataset) -> dict[str, float]:
         """In percent, the figures of SQuAD 2.0 where there are, or may be, questions without an answer, else of 1.1."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 import numpy as np
 
@@ -58,6 +59,7 @@ BASELINE_LABELS = 1_000
 PART = 2**22  # probabilities in memory at a time
 
 
+@dataclass(eq=False)
 class TextClassification(Task):
     """See the module's docstring.
 
@@ -68,10 +70,41 @@ class TextClassification(Task):
         label: name of the label column, None when the task came from a model without a record.
         label_columns: names of the columns of 0 and 1, one for each label, in place of `label`.
         threshold: multi-label decision threshold on the sigmoid.
-        max_length: tokens a feature.
         long_text: what happens to texts beyond `max_length`.
         metrics: names of the metrics that matter most, the main one first (GLUE sets them).
+        foreign: whether the model comes from elsewhere, which does not say whether it takes pairs.
+        numbered: names that numbers or places were given in training, in their order.
+        declared: whether the rows hold numbers of labels, and their column the names.
+        class_weights: weight of each class in the loss, None for 1 each.
+        label_smoothing: share of the target that is spread over all classes in the loss.
+        all_scores: whether an answer has the score of every label; "columns": each as an entry of its own.
+        per_class: whether `evaluate` shows the figures of each label.
+        cells: how the labels are written in the rows at hand; None until these are seen.
+        unknown_labels: what becomes of rows with a label that the model does not have.
+        labels_of: where the labels come from, for messages.
     """
+
+    labels: Labels
+    _: dataclasses.KW_ONLY
+    text: str = "text"
+    pair: str | None = None
+    label: str | None = None
+    label_columns: Sequence[str] = ()
+    threshold: float = 0.5
+    long_text: str = "truncate"
+    metrics: Sequence[str] = ()
+    foreign: bool = False
+    numbered: Sequence[str] = ()
+    declared: bool = False
+    class_weights: Sequence[float] | None = None
+    label_smoothing: float = 0.0
+    all_scores: bool | str = True
+    per_class: bool = False
+    cells: Cells | None = None
+    unknown_labels: Literal["error", "wrong", "skip"] | None = "skip"
+    labels_of: str = "the model"
+    # Class weights by the device that they were copied to, see `_weights_on`.
+    _weights: dict[torch.device, torch.Tensor] = field(init=False, repr=False, default_factory=dict)
 
     name: ClassVar[str] = "text-classification"
     auto_class: ClassVar[str] = "AutoModelForSequenceClassification"
@@ -85,47 +118,30 @@ class TextClassification(Task):
     record_type: ClassVar[type[TaskRecord]] = ClassificationRecord
     view_class: ClassVar[str] = "nlpkit.tasks.text_classification.view.ClassificationView"
 
-    def __init__(
-        self,
-        labels: Labels,
-        *,
-        text: str = "text",
-        pair: str | None = None,
-        label: str | None = None,
-        label_columns: Sequence[str] = (),
-        threshold: float = 0.5,
-        max_length: int | None = None,
-        long_text: str = "truncate",
-        metrics: Sequence[str] = (),
-    ) -> None:
-        self.labels = labels
-        self.text, self.pair, self.label = text, pair, label
-        self.label_columns = list(label_columns)
-        # how the labels are written in the rows at hand; None until these are seen
-        self.cells: Cells | None = None
-        self.unknown_labels: Literal["error", "wrong", "skip"] | None = "skip"
-        self.labels_of = "the model"
-        # None: a model from elsewhere, which does not say whether it takes pairs
-        self.paired: bool | None = pair is not None
-        self.threshold = threshold
-        self.max_length = max_length
-        self.long_text = long_text
-        defaults = {
-            "single-label": ("accuracy", "f1_macro") if labels.size > 2 else ("accuracy", "f1"),
-            "multi-label": ("f1_micro", "f1_macro", "subset_accuracy"),
-            "regression": ("pearson", "spearman", "rmse"),
-        }[labels.problem]
-        self.main_metric = metrics[0] if metrics else defaults[0]
-        self.table_metrics = list(dict.fromkeys([*metrics, *defaults]))
-        self.class_weights: list[float] | None = None
-        self._weights: torch.Tensor | None = None  # the same, see `_weights_on`
-        self.label_smoothing = 0.0
-        self.all_scores: bool | str = True
-        self.per_class = False
-        self.numbered: list[str] = []  # names that numbers or places were given in training, in their order
-        self.declared = False  # whether the rows hold numbers of labels, and their column the names
-        if pair and long_text != "truncate":
+    def __post_init__(self) -> None:
+        if self.pair and self.long_text != "truncate":
             raise UserError("--long-text head-tail and windows are for single texts; pairs are truncated")
+
+    @property
+    def paired(self) -> bool | None:
+        """Whether the model takes pairs of texts; None where it does not say."""
+        return None if self.foreign else self.pair is not None
+
+    @property
+    def _default_metrics(self) -> Sequence[str]:
+        if self.labels.problem == "multi-label":
+            return ("f1_micro", "f1_macro", "subset_accuracy")
+        if self.labels.problem == "regression":
+            return ("pearson", "spearman", "rmse")
+        return ("accuracy", "f1_macro") if self.labels.size > 2 else ("accuracy", "f1")
+
+    @property
+    def main_metric(self) -> str:
+        return [*self.metrics, *self._default_metrics][0]
+
+    @property
+    def table_metrics(self) -> list[str]:
+        return list(dict.fromkeys([*self.metrics, *self._default_metrics]))
 
     # --- made from data, from a model folder ---
 
@@ -139,7 +155,7 @@ class TextClassification(Task):
         places = label_columns.settle(train, asked, {text, pair})
         declared = label_columns.class_names(train, places.column) if places.column else None
         cells, labels = _scheme_of(train, splits, places, asked, declared)
-        task = cls(
+        return cls(
             labels,
             text=text,
             pair=pair,
@@ -149,11 +165,11 @@ class TextClassification(Task):
             max_length=asked.max_length,
             long_text=asked.long_text,
             metrics=glue.metrics if glue else (),
+            numbered=asked.label_names,
+            declared=bool(declared or cells.names) and labels.problem != "regression",
+            cells=cells,
+            labels_of="the train split",
         )
-        task.cells, task.labels_of = cells, "the train split"
-        task.numbered = list(asked.label_names)
-        task.declared = bool(declared or cells.names) and labels.problem != "regression"
-        return task
 
     @classmethod
     def from_model(cls, config: PreTrainedConfig, record: Mapping[str, Any] | None) -> TextClassification:
@@ -161,7 +177,7 @@ class TextClassification(Task):
         if record:
             labels = Labels(record["problem"], list(record["labels"]), record.get("label_delimiter"))
             columns = record["columns"]
-            task = cls(
+            return cls(
                 labels,
                 text=columns["text"],
                 pair=columns["text_pair"],
@@ -169,19 +185,16 @@ class TextClassification(Task):
                 label_columns=columns.get("labels", ()),
                 threshold=record["threshold"],
                 max_length=record["max_length"],
+                training_length=record.get("training_length"),
                 long_text=record["long_text"],
                 metrics=record["metrics"],
+                numbered=record.get("label_names", ()),
             )
-            task.training_length = record.get("training_length")
-            task.numbered = list(record.get("label_names", ()))
-            return task
         by_transformers = {value: key for key, value in HF_PROBLEM.items()}
         problem: Any = by_transformers.get(
             config.problem_type or "", "regression" if config.num_labels == 1 else "single-label"
         )
-        task = cls(Labels(problem, [] if problem == "regression" else names))
-        task.paired = None
-        return task
+        return cls(Labels(problem, [] if problem == "regression" else names), foreign=True)
 
     def record(self) -> dict[str, Any]:
         return {
@@ -189,8 +202,13 @@ class TextClassification(Task):
             "problem": self.labels.problem,
             "labels": self.labels.names,
             "label_delimiter": self.labels.delimiter,
-            "label_names": self.numbered,
-            "columns": {"text": self.text, "text_pair": self.pair, "label": self.label, "labels": self.label_columns},
+            "label_names": list(self.numbered),
+            "columns": {
+                "text": self.text,
+                "text_pair": self.pair,
+                "label": self.label,
+                "labels": list(self.label_columns),
+            },
             "threshold": self.threshold,
             "max_length": self.max_length,
             "training_length": self.training_length,
@@ -566,18 +584,18 @@ class TextClassification(Task):
             entries.sentence_transformers = {"activation_fn": f"torch.nn.modules.{function}"}
             entries.sbert_ce_default_activation_function = f"torch.nn.modules.{function}"
 
-    def take_head(self, trained: Task) -> Head:
+    def with_head_of(self, trained: Task) -> tuple[Self, Head]:
         assert isinstance(trained, TextClassification)
-        head = heads.fitted(self.labels.names, trained.labels.names, numbered=self.declared)
+        task, head = self, heads.fitted(self.labels.names, trained.labels.names, numbered=self.declared)
         if head.names:
-            self.labels = dataclasses.replace(self.labels, names=head.names)
+            task = self.with_(labels=dataclasses.replace(self.labels, names=head.names))
         if head.kept and self.labels.problem != trained.labels.problem:
             said = f"{head.said}; it was trained for {trained.labels.problem} and is for {self.labels.problem} now"
-            return dataclasses.replace(head, said=said)
-        return head
+            head = dataclasses.replace(head, said=said)
+        return task, head
 
-    def prepare_loss(self, options: Config, train: Dataset) -> None:
-        """Set label smoothing and the loss weight of each class.
+    def with_loss(self, options: Config, train: Dataset) -> Self:
+        """With label smoothing and the loss weight of each class.
 
         Balanced weights are scikit-learn's n / (classes * count), which keeps the mean weight of a training row at 1.
 
@@ -585,17 +603,17 @@ class TextClassification(Task):
             UserError: the problem has no classes, or the weights file does not name exactly the classes.
         """
         asked = LossOptions.of(options)
-        self._weights = None
         flags = {"--class-weights": asked.class_weights != "none", "--label-smoothing": asked.label_smoothing > 0}
         for flag, given in flags.items():
             if given and self.labels.problem != "single-label":
                 raise UserError(f"{flag} is for single-label classification, not for {self.labels.problem}")
-        self.label_smoothing = asked.label_smoothing
+        weights = self.class_weights
         if asked.class_weights == "balanced":
             counts = np.bincount(train["label"][:], minlength=self.labels.size)
-            self.class_weights = (counts.sum() / (self.labels.size * np.maximum(counts, 1))).tolist()
+            weights = (counts.sum() / (self.labels.size * np.maximum(counts, 1))).tolist()
         elif asked.class_weights != "none":
-            self.class_weights = _read_class_weights(asked.class_weights, self.labels.names)
+            weights = _read_class_weights(asked.class_weights, self.labels.names)
+        return self.with_(class_weights=weights, label_smoothing=asked.label_smoothing)
 
     def loss(self, logits: torch.Tensor, labels: torch.Tensor, items: torch.Tensor | int | None) -> torch.Tensor:
         import torch.nn.functional as F
@@ -621,9 +639,9 @@ class TextClassification(Task):
         """Class weights on the device, copied there once: each copy waits for it."""
         import torch
 
-        if self.class_weights and (self._weights is None or self._weights.device != device):
-            self._weights = torch.tensor(self.class_weights, device=device)
-        return self._weights
+        if self.class_weights and device not in self._weights:
+            self._weights[device] = torch.tensor(self.class_weights, device=device)
+        return self._weights.get(device)
 
     # --- learning from a teacher ---
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from dataclasses import KW_ONLY, dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 import numpy as np
 
@@ -53,6 +55,7 @@ SURELY = 0.9  # share of the entities that a model's scheme is told by
 RARE = 10  # entities under which a type is called rare
 
 
+@dataclass(eq=False)
 class TokenClassification(Task):
     """See the module's docstring.
 
@@ -70,8 +73,33 @@ class TokenClassification(Task):
         text: column of the words in the user's rows, lists of them or texts.
         tags: column of the tags or spans; None where it is not known yet.
         data_scheme: in which the tags of the training rows are written, for the record.
-        max_length: tokens a feature, special tokens included; None for no limit.
+        label_all_tokens: whether every token of a word is trained, not its first alone.
+        aggregation: which tokens of a word speak for it.
+        scheme_by: what `scheme` is known by. That of a model from elsewhere is told by its names, or, as BIO and IOB1
+            share them, by its answers.
+        per_class: whether `evaluate` shows the figures of each class.
+        kind: which tags are taken where rows have several.
+        asked_scheme: of the tags of the rows, where the user says it; else it is found out.
+        on_bad_tags: whether tags that the scheme does not allow are repaired or an error.
+        offsets: how start and end of spans count.
+        unknown_labels: what becomes of rows with a tag that the model does not have.
     """
+
+    labels: Sequence[str]
+    scheme: Scheme
+    _: KW_ONLY
+    text: str = "tokens"
+    tags: str | None = None
+    data_scheme: Scheme | None = None
+    label_all_tokens: bool = False
+    aggregation: str = "first"
+    scheme_by: Literal["record", "names", "answers"] = "record"
+    per_class: bool = False
+    kind: tagged.Kind | None = None
+    asked_scheme: Scheme | None = None
+    on_bad_tags: str = "repair"
+    offsets: str = "auto"
+    unknown_labels: Literal["error", "wrong", "skip"] | None = "wrong"
 
     name: ClassVar[str] = "token-classification"
     auto_class: ClassVar[str] = "AutoModelForTokenClassification"
@@ -90,40 +118,28 @@ class TokenClassification(Task):
     slow_tokenizers: ClassVar[bool] = True
     beside: ClassVar[frozenset[str]] = frozenset({"labels", "read"})
 
-    def __init__(
-        self,
-        labels: Sequence[str],
-        scheme: Scheme,
-        *,
-        text: str = "tokens",
-        tags: str | None = None,
-        data_scheme: Scheme | None = None,
-        max_length: int | None = None,
-    ) -> None:
-        self.labels = list(labels)
-        self.ids = {name: i for i, name in enumerate(self.labels)}
-        self.scheme = scheme
-        self.plain = scheme == "plain"
-        self.text, self.tags = text, tags
-        self.data_scheme = data_scheme
-        self.asked_scheme: Scheme | None = None  # of the rows, where the user says it; else it is found out
-        # that of a model from elsewhere is told by its names, or, as BIO and IOB1 share them, by its answers
-        self.scheme_by: Literal["record", "names", "answers"] = "record"
-        self.max_length = max_length
-        self.kind: tagged.Kind | None = None
-        self.on_bad_tags = "repair"
-        self.offsets = "auto"
-        self.unknown_labels: Literal["error", "wrong", "skip"] | None = "wrong"
-        self.aggregation = "first"
-        self.label_all_tokens = False
-        self.per_class = False
-        self.main_metric = "accuracy" if self.plain else "f1"
-        self.table_metrics = ("accuracy", "f1_macro") if self.plain else ("f1", "precision", "recall", "accuracy")
+    @property
+    def plain(self) -> bool:
+        """Whether a tag stands for itself, and for no part of an entity."""
+        return self.scheme == "plain"
+
+    @cached_property
+    def ids(self) -> Mapping[str, int]:
+        """The number of each class."""
+        return {name: i for i, name in enumerate(self.labels)}
+
+    @property
+    def main_metric(self) -> str:
+        return "accuracy" if self.plain else "f1"
+
+    @property
+    def table_metrics(self) -> Sequence[str]:
+        return ("accuracy", "f1_macro") if self.plain else ("f1", "precision", "recall", "accuracy")
 
     @property
     def classes(self) -> list[str]:
         """What a person is told: the types of entities, or the plain tags."""
-        return self.labels if self.plain else schemes.types(self.labels, self.scheme)
+        return list(self.labels) if self.plain else schemes.types(self.labels, self.scheme)
 
     @property
     def as_examples(self) -> bool:
@@ -170,18 +186,17 @@ class TokenClassification(Task):
             reporting.current().warn(
                 f"column '{tags}' holds numbers without names: each is a plain tag, and entities are not scored as such"
             )
-        task = cls(
+        return cls(
             labels,
             "plain" if found == "plain" else "bio",
             text=text,
             tags=tags,
             data_scheme=found,
             max_length=given.max_length,
+            asked_scheme=asked,
+            on_bad_tags=given.on_bad_tags,
+            offsets=given.offsets,
         )
-        task.asked_scheme = asked
-        task.on_bad_tags = given.on_bad_tags
-        task.offsets = given.offsets
-        return task
 
     @classmethod
     def _tell_spelling(cls, canonical: Mapping[str, str], written: Sequence[str]) -> None:
@@ -212,24 +227,22 @@ class TokenClassification(Task):
         if record is None:
             names = opening.label_names(config)
             names = [schemes.spelling(names).get(name, name) for name in names]
-            task = cls(names, schemes.scheme_of_names(names))
-            task.scheme_by = "answers" if task.scheme == "bio" else "names"
-            return task
+            scheme = schemes.scheme_of_names(names)
+            return cls(names, scheme, scheme_by="answers" if scheme == "bio" else "names")
         columns = record["columns"]
-        task = cls(
+        return cls(
             record["labels"],
             record["scheme"],
             text=columns["text"],
             tags=columns["tags"],
             max_length=record["max_length"],
+            training_length=record.get("training_length"),
         )
-        task.training_length = record.get("training_length")
-        return task
 
     def record(self) -> dict[str, Any]:
         return {
             "name": self.name,
-            "labels": self.labels,
+            "labels": list(self.labels),
             "scheme": self.scheme,
             "data_scheme": self.data_scheme,
             "columns": {"text": self.text, "tags": self.tags},
@@ -535,16 +548,13 @@ class TokenClassification(Task):
     def model_arguments(self) -> dict[str, Any]:
         return {"num_labels": len(self.labels), "id2label": dict(enumerate(self.labels)), "label2id": dict(self.ids)}
 
-    def take_head(self, trained: Task) -> Head:
+    def with_head_of(self, trained: Task) -> tuple[Self, Head]:
         assert isinstance(trained, TokenClassification)
         head = heads.fitted(self.labels, trained.labels)
-        if head.names:
-            self.labels = head.names
-            self.ids = {name: i for i, name in enumerate(self.labels)}
-        return head
+        return self.with_(labels=head.names) if head.names else self, head
 
-    def prepare_loss(self, options: Config, train: Dataset) -> None:
-        self.label_all_tokens = LabellingOptions.of(options).label_all_tokens
+    def with_loss(self, options: Config, train: Dataset) -> Self:
+        return self.with_(label_all_tokens=LabellingOptions.of(options).label_all_tokens)
 
     def loss(self, logits: torch.Tensor, labels: torch.Tensor, items: torch.Tensor | int | None) -> torch.Tensor:
         """Cross-entropy in nats, a mean over the tokens whose label is not -100.
@@ -678,29 +688,35 @@ class TokenClassification(Task):
 
     def as_bio(self, tags: list[list[str]]) -> list[list[str]]:
         """Tags as the metrics want them: what is illegal in the model's scheme stays so, for the strict figures."""
-        if self.scheme_by != "record":
-            self._settle_scheme(tags)
-        if self.as_examples:
-            return tags
-        return [schemes.answered(sentence, self.scheme) for sentence in tags]
+        task = self._in_scheme_of(tags)
+        return tags if task.as_examples else [schemes.answered(sentence, task.scheme) for sentence in tags]
 
-    def _settle_scheme(self, tags: list[list[str]]) -> None:
-        """Find out in which scheme a model from elsewhere answers, where its names do not tell, and say so once."""
-        how = ""
+    def _in_scheme_of(self, tags: list[list[str]]) -> Self:
+        """The task with the scheme in which a model answered, where its names do not tell BIO from IOB1."""
+        if self.scheme_by != "answers":
+            return self
+        inside, begun = schemes.opening(tags)
+        return self.with_(scheme="iob1") if inside and inside >= SURELY * (inside + begun) else self
+
+    def with_conventions(self, outputs: Sequence[np.ndarray]) -> Self:
+        """With the scheme in which a model from elsewhere answers, where its names do not tell."""
+        if self.scheme_by == "record":
+            return self
+        how, task = "", self
         if self.scheme_by == "answers":
+            tags = self.predicted(outputs)[0]
             inside, begun = schemes.opening(tags)
             if not inside + begun:
-                return
+                return self
             how = f" ({inside:,} of {inside + begun:,} entities begin with I-)"
-            if inside >= SURELY * (inside + begun):
-                self.scheme = "iob1"
-            elif begun < SURELY * (inside + begun):
+            task = self._in_scheme_of(tags)
+            if task.scheme == "bio" and begun < SURELY * (inside + begun):
                 reporting.current().warn(f"the model's tags are read as BIO, though not all are legal in it{how}")
-        self.scheme_by = "record"
-        if self.scheme not in ("bio", "plain"):
+        if task.scheme not in ("bio", "plain"):
             reporting.current().note(
-                f"the model's tags are read as {self.scheme.upper()}{how}; all are compared as BIO"
+                f"the model's tags are read as {task.scheme.upper()}{how}; all are compared as BIO"
             )
+        return task.with_(scheme_by="record")
 
     def score(self, outputs: Sequence[np.ndarray], examples: Dataset) -> dict[str, float]:
         from nlpkit.metrics import tagging
