@@ -130,7 +130,7 @@ def test_a_column_for_the_score_of_each_label(
     """In full: what stands in the file is the number in float32, no digit less."""
     predictor = Predictor(config(trained))
     logits = predictor.outputs({"text": [entry["text"] for entry in few]})
-    exact = predictor.task.probabilities(logits).astype(np.float32)
+    exact = predictor.task.problem.probabilities(logits).astype(np.float32)
     path = write(tmp_path / "in.csv", few)
     predict.run(config(trained, input=str(path), output=tmp_path / f"out.{kind}", all_scores="columns"))
     found = read(tmp_path / f"out.{kind}")

@@ -454,7 +454,7 @@ def test_baseline_learns_and_speaks_in_logits() -> None:
     assert name == "TF-IDF + linear"
     assert outputs["test"].shape == (6, 2)
     assert task.score(outputs["test"], found.select(range(6)))["accuracy"] == 1.0
-    assert np.allclose(task.probabilities(outputs["train"]).sum(axis=1), 1, atol=1e-5)
+    assert np.allclose(task.problem.probabilities(outputs["train"]).sum(axis=1), 1, atol=1e-5)
 
 
 def test_baseline_for_numbers_and_for_several_labels() -> None:
@@ -466,7 +466,7 @@ def test_baseline_for_numbers_and_for_several_labels() -> None:
     tags = {"text": ["good film", "bad film", "good", "bad"] * 5, "label": [["g", "f"], ["f"], ["g"], []] * 5}
     task = task_of(tags)
     outputs = task.baseline({"train": examples_of(task, tags)}, 0)[1]["train"]
-    assert task.predicted(outputs)[:4].tolist() == [[1, 1], [1, 0], [0, 1], [0, 0]]
+    assert task.problem.predicted(outputs)[:4].tolist() == [[1, 1], [1, 0], [0, 1], [0, 0]]
 
 
 def test_baseline_with_a_class_that_train_lacks() -> None:
@@ -475,7 +475,7 @@ def test_baseline_with_a_class_that_train_lacks() -> None:
     task = task_of(rows)
     outputs = task.baseline({"train": examples_of(task, rows)}, 0)[1]["train"]
     assert outputs.shape == (10, 3)
-    assert task.predicted(outputs).tolist() == [0, 2] * 5
+    assert task.problem.predicted(outputs).tolist() == [0, 2] * 5
 
 
 def test_mistakes_come_most_confident_first() -> None:

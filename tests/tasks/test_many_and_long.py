@@ -22,8 +22,8 @@ from nlpkit.metrics import classification as metrics
 from nlpkit.metrics import tagging
 from nlpkit.recipes import finetune_cls, predict
 from nlpkit.tasks import features
+from nlpkit.tasks.text_classification.problems import SCORED
 from nlpkit.tasks.text_classification.task import TextClassification
-from nlpkit.tasks.text_classification.view import SCORED
 from nlpkit.tasks.token_classification import task as token_classification
 from nlpkit.tasks.token_classification.task import TokenClassification
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 import numpy as np
@@ -13,7 +14,7 @@ from nlpkit import reporting
 from nlpkit.data import columns as column_names
 from nlpkit.data import labels as label_values
 from nlpkit.data import pieces, words
-from nlpkit.data.findings import SHOWN, Finding
+from nlpkit.data.findings import Finding
 from nlpkit.data.glue import glue_task
 from nlpkit.data.ignored import IGNORED
 from nlpkit.data.labels import Labels, is_missing
@@ -23,13 +24,11 @@ from nlpkit.errors import UserError
 from nlpkit.models import opening
 from nlpkit.nearby import expanded
 from nlpkit.options import ColumnOptions, Config, TextColumnOptions
-from nlpkit.reporting import counted
 from nlpkit.tasks import heads
 from nlpkit.tasks.contract import Task
 from nlpkit.tasks.heads import Head
-from nlpkit.tasks.outputs import exact
 from nlpkit.tasks.recorded import TaskRecord
-from nlpkit.tasks.text_classification import label_cells, label_columns
+from nlpkit.tasks.text_classification import baseline, label_cells, label_columns
 from nlpkit.tasks.text_classification.label_cells import Cells
 from nlpkit.tasks.text_classification.label_columns import NOT_PUBLIC, Places
 from nlpkit.tasks.text_classification.label_reader import LabelReader
@@ -39,6 +38,7 @@ from nlpkit.tasks.text_classification.options import (
     ClassificationOptions,
     LossOptions,
 )
+from nlpkit.tasks.text_classification.problems import PROBLEM_TYPES, ProblemType, problem_type
 from nlpkit.tasks.text_classification.record import ClassificationRecord
 
 if TYPE_CHECKING:
@@ -49,14 +49,6 @@ if TYPE_CHECKING:
     from nlpkit.data.sources import LoadedData
     from nlpkit.options import TrainingOptions
     from nlpkit.tasks.options import TypedOptions
-
-HF_PROBLEM = {
-    "single-label": "single_label_classification",
-    "multi-label": "multi_label_classification",
-    "regression": "regression",
-}
-BASELINE_LABELS = 1_000
-PART = 2**22  # probabilities in memory at a time
 
 
 @dataclass(eq=False)
@@ -122,26 +114,23 @@ class TextClassification(Task):
         if self.pair and self.long_text != "truncate":
             raise UserError("--long-text head-tail and windows are for single texts; pairs are truncated")
 
+    @cached_property
+    def problem(self) -> ProblemType:
+        """What the labels ask for, and all that depends on it."""
+        return problem_type(self.labels, self.threshold)
+
     @property
     def paired(self) -> bool | None:
         """Whether the model takes pairs of texts; None where it does not say."""
         return None if self.foreign else self.pair is not None
 
     @property
-    def _default_metrics(self) -> Sequence[str]:
-        if self.labels.problem == "multi-label":
-            return ("f1_micro", "f1_macro", "subset_accuracy")
-        if self.labels.problem == "regression":
-            return ("pearson", "spearman", "rmse")
-        return ("accuracy", "f1_macro") if self.labels.size > 2 else ("accuracy", "f1")
-
-    @property
     def main_metric(self) -> str:
-        return [*self.metrics, *self._default_metrics][0]
+        return self.table_metrics[0]
 
     @property
     def table_metrics(self) -> list[str]:
-        return list(dict.fromkeys([*self.metrics, *self._default_metrics]))
+        return list(dict.fromkeys([*self.metrics, *self.problem.metrics]))
 
     # --- made from data, from a model folder ---
 
@@ -190,7 +179,7 @@ class TextClassification(Task):
                 metrics=record["metrics"],
                 numbered=record.get("label_names", ()),
             )
-        by_transformers = {value: key for key, value in HF_PROBLEM.items()}
+        by_transformers = {kind.hf_name: name for name, kind in PROBLEM_TYPES.items()}
         problem: Any = by_transformers.get(
             config.problem_type or "", "regression" if config.num_labels == 1 else "single-label"
         )
@@ -234,7 +223,7 @@ class TextClassification(Task):
     def balance_column(self) -> str | None:
         # lists and objects are not compared by what is in them
         alike = self.cells is None or (self.cells.form == "one" and self.cells.naming is None)
-        return self.label if self.labels.problem == "single-label" and alike else None
+        return self.label if self.problem.has_one_label and alike else None
 
     def bind(self, columns: Sequence[str], options: Config, *, labelled: bool) -> None:
         named = TextColumnOptions.of(options)
@@ -280,7 +269,7 @@ class TextClassification(Task):
     def configure(self, options: Config) -> None:
         if isinstance(options, ClassificationAnswerOptions):
             self.all_scores = options.all_scores
-            if self.all_scores and self.labels.problem == "regression":
+            if self.all_scores and not self.problem.has_classes:
                 reporting.current().warn("--all-scores: this model gives a number, and has no labels with scores")
         if isinstance(options, ClassificationJudgeOptions):
             self.per_class = options.per_class
@@ -344,7 +333,7 @@ class TextClassification(Task):
 
     def examples(self, rows: Dataset, split: str, origin: LoadedData, findings: list[Finding] | None = None) -> Dataset:
         from datasets import Dataset as ArrowDataset
-        from datasets import Features, List, Value
+        from datasets import Features, Value
 
         findings = findings if findings is not None else []
         if self._places.unsettled:
@@ -387,10 +376,7 @@ class TextClassification(Task):
         findings += more
         if len(chosen) < len(kept["label"]):
             kept = {name: [values[i] for i in chosen] for name, values in kept.items()}
-        label_type = {"single-label": Value("int64"), "regression": Value("float32")}.get(
-            self.labels.problem, List(Value("float32"))
-        )
-        types = {name: Value("string") for name in kept} | {"label": label_type}
+        types = {name: Value("string") for name in kept} | {"label": self.problem.column_type()}
         return ArrowDataset.from_dict(kept, features=Features(types))
 
     def _are_hidden(self, raw: Sequence[Any], split: str) -> bool:
@@ -413,34 +399,18 @@ class TextClassification(Task):
         labels = {split: list(rows["label"][:]) for split, rows in examples.items()}
         places = {split: rows["where"][:] for split, rows in examples.items()}
         findings = checks.duplicates(keyed, labels, places) + checks.leakage(keyed, places)
-        if self.labels.problem != "regression":
-            names = self.labels.names
-            rows_a_label = sum((self.counts(np.asarray(found)) for found in labels.values() if found), np.zeros(1, int))
-            counts = dict(zip(names, rows_a_label.tolist(), strict=True))
+        names = self.labels.names
+        if self.problem.has_classes:
+            rows_per_label = sum(
+                (self.problem.counts(np.asarray(found)) for found in labels.values() if found), np.zeros(1, int)
+            )
+            counts = dict(zip(names, rows_per_label.tolist(), strict=True))
             findings += look_alikes.alike(names, counts, "labels") + look_alikes.several_in_one(names, counts)
-        if self.labels.problem == "single-label" and "train" in examples:
-            findings += checks.classes(self.labels.names, labels)
-        if self.labels.problem == "multi-label" and "train" in examples:
-            counts = np.asarray(labels["train"]).sum(axis=0)
-            never = [name for name, count in zip(self.labels.names, counts, strict=True) if count == 0]
-            if never:
-                lead = counted(len(never), "label never occurs", "labels never occur")
-                message = f"train: {lead}: {', '.join(never[:SHOWN])}"
-                findings.append(Finding("warning", "unused-label", message, len(never)))
-        if self.labels.problem == "regression" and "train" in examples and np.std(labels["train"]) == 0:
-            message = f"train: every target is {labels['train'][0]}: there is nothing to learn"
-            findings.append(Finding("error", "constant-target", message, len(labels["train"])))
-        return findings
+        return findings + (self.problem.findings(labels) if "train" in examples else [])
 
     def absent_labels(self, examples: Dataset) -> list[str]:
-        if self.labels.problem == "regression":
-            return []
-        counts = self.counts(np.asarray(examples["label"][:]))
+        counts = self.problem.counts(np.asarray(examples["label"][:]))
         return [name for name, count in zip(self.labels.names, counts, strict=False) if not count]
-
-    def counts(self, gold: np.ndarray) -> np.ndarray:
-        """Rows a label, from ids (rows,) or indicators (rows, labels)."""
-        return gold.sum(axis=0).astype(int) if gold.ndim > 1 else np.bincount(gold, minlength=self.labels.size)
 
     @property
     def uncut(self) -> str:
@@ -569,7 +539,7 @@ class TextClassification(Task):
             "num_labels": self.labels.size,
             "id2label": dict(enumerate(names)),
             "label2id": {name: i for i, name in enumerate(names)},
-            "problem_type": HF_PROBLEM[self.labels.problem],
+            "problem_type": self.problem.hf_name,
         }
 
     def tell_clients(self, config: PreTrainedConfig) -> None:
@@ -579,10 +549,9 @@ class TextClassification(Task):
         entry is the one that its versions before 4 read.
         """
         if self.paired:
-            function = "activation.Sigmoid" if self.labels.problem == "multi-label" else "linear.Identity"
             entries: Any = config
-            entries.sentence_transformers = {"activation_fn": f"torch.nn.modules.{function}"}
-            entries.sbert_ce_default_activation_function = f"torch.nn.modules.{function}"
+            entries.sentence_transformers = {"activation_fn": self.problem.activation}
+            entries.sbert_ce_default_activation_function = self.problem.activation
 
     def with_head_of(self, trained: Task) -> tuple[Self, Head]:
         assert isinstance(trained, TextClassification)
@@ -605,7 +574,7 @@ class TextClassification(Task):
         asked = LossOptions.of(options)
         flags = {"--class-weights": asked.class_weights != "none", "--label-smoothing": asked.label_smoothing > 0}
         for flag, given in flags.items():
-            if given and self.labels.problem != "single-label":
+            if given and not self.problem.has_one_label:
                 raise UserError(f"{flag} is for single-label classification, not for {self.labels.problem}")
         weights = self.class_weights
         if asked.class_weights == "balanced":
@@ -616,23 +585,8 @@ class TextClassification(Task):
         return self.with_(class_weights=weights, label_smoothing=asked.label_smoothing)
 
     def loss(self, logits: torch.Tensor, labels: torch.Tensor, items: torch.Tensor | int | None) -> torch.Tensor:
-        import torch.nn.functional as F
-
-        logits = logits.float()
-        if self.labels.problem == "single-label":
-            weight = self._weights_on(logits.device)
-            # the sum is over weighted rows, the division by plain rows: the mean weight of a row is 1 by construction
-            total = F.cross_entropy(
-                logits, labels, weight=weight, label_smoothing=self.label_smoothing, reduction="sum"
-            )
-        elif self.labels.problem == "multi-label":
-            known = labels != IGNORED
-            total = F.binary_cross_entropy_with_logits(
-                logits, labels.to(logits.dtype), weight=known.to(logits.dtype), reduction="sum"
-            )
-        else:
-            known = labels != IGNORED
-            total = (F.mse_loss(logits.squeeze(-1), labels.to(logits.dtype), reduction="none") * known).sum()
+        # the sum is over weighted rows, the division by plain rows: the mean weight of a row is 1 by construction
+        total = self.problem.loss(logits.float(), labels, self._weights_on(logits.device), self.label_smoothing)
         return total / ((labels != IGNORED).sum().clamp(min=1) if items is None else items)
 
     def _weights_on(self, device: torch.device) -> torch.Tensor | None:
@@ -650,23 +604,16 @@ class TextClassification(Task):
     def soft_loss(
         self, student: torch.Tensor, teacher: torch.Tensor, batch: Mapping[str, torch.Tensor], temperature: float
     ) -> torch.Tensor:
-        """T^2 KL a row, or of each label of a row where there may be several; of scores the squared difference."""
-        from nlpkit.tasks import soft_losses
-
-        if self.labels.problem == "regression":
-            return (student.float() - teacher.float()).square().flatten()
-        if self.labels.problem == "multi-label":
-            return soft_losses.soft_labels(student, teacher, temperature).flatten()
-        return soft_losses.soft_targets(student, teacher, temperature)
+        """T^2 KL per row, or per label of a row where there may be several; of scores the squared difference."""
+        return self.problem.soft_loss(student, teacher, temperature)
 
     def soft_entries(self, batch: Mapping[str, torch.Tensor]) -> int:
-        return len(batch["input_ids"]) * (self.labels.size if self.labels.problem == "multi-label" else 1)
+        return len(batch["input_ids"]) * self.problem.soft_entries
 
     changeable: ClassVar[tuple[str, ...]] = ("text", "text_pair")
 
     def without_label(self, example: Mapping[str, Any]) -> dict[str, Any]:
-        label = [float(IGNORED)] * self.labels.size if self.labels.problem == "multi-label" else IGNORED
-        return {**example, "label": label}
+        return {**example, "label": self.problem.no_label}
 
     # --- judging and answering ---
 
@@ -689,78 +636,25 @@ class TextClassification(Task):
     def answer_size(self) -> int:
         return self.labels.size if self.all_scores else 1
 
-    def probabilities(self, outputs: np.ndarray) -> np.ndarray:
-        """Softmax over classes, or a sigmoid for each label; shape (examples, classes)."""
-        from scipy.special import expit, softmax
-
-        wide = outputs.astype(np.float64)
-        return softmax(wide, axis=1) if self.labels.problem == "single-label" else expit(wide)
-
-    def predicted(self, outputs: np.ndarray) -> np.ndarray:
-        """Class ids (n,), indicator rows (n, classes) or numbers (n,)."""
-        if self.labels.problem == "single-label":
-            return outputs.argmax(axis=1)
-        if self.labels.problem == "multi-label":
-            return np.concatenate([self.probabilities(part) >= self.threshold for part in parts_of(outputs)]).astype(
-                np.int64
-            )
-        return outputs[:, 0].astype(np.float64)
-
     def score(self, outputs: np.ndarray, examples: Dataset) -> dict[str, float]:
-        from nlpkit.metrics import classification as metrics
-
-        predicted, gold = self._against(outputs, examples)
-        if self.labels.problem == "single-label" and self.labels.size == 2:
-            # the figures of two classes stay what they are: an unknown label counts as the class that is not predicted
-            gold = np.where(gold == self.labels.size, 1 - predicted, gold)
-        return metrics.compute(self.labels.problem, predicted, gold, outputs)
-
-    def _against(self, outputs: np.ndarray, examples: Dataset) -> tuple[np.ndarray, np.ndarray]:
-        """Predictions and labels; a label that the model does not have is one more class, which it never gives."""
-        predicted, gold = self.predicted(outputs), np.asarray(examples["label"][:])
-        if gold.ndim > 1 and gold.shape[1] > self.labels.size:
-            predicted = np.pad(predicted, ((0, 0), (0, 1)))
-        return predicted, gold
+        return self.problem.score(outputs, np.asarray(examples["label"][:]))
 
     @property
     def metric_notes(self) -> Mapping[str, str]:
-        """Of two classes precision, recall and F1 are of the second one."""
-        if self.labels.problem != "single-label" or self.labels.size != 2:
-            return {}
-        return dict.fromkeys(("precision", "recall", "f1"), f"of the label '{self.labels.names[1]}'")
+        return self.problem.metric_notes
 
     def metric_names(self, examples: Dataset) -> Collection[str]:
         outputs = np.random.default_rng(0).normal(size=(len(examples), self.labels.size))
         return self.score(outputs, examples)
 
     def details(self, outputs: np.ndarray, examples: Dataset) -> dict[str, Any]:
-        if self.labels.problem == "regression":
-            return {}
-        from nlpkit.metrics import classification as metrics
-
-        return {"per_class": metrics.per_class(*self._against(outputs, examples), self.labels.names)}
+        return self.problem.details(outputs, np.asarray(examples["label"][:]))
 
     def decode(self, outputs: np.ndarray, inputs: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-        if self.labels.problem == "regression":
-            return [{"prediction": exact(value), "score": None} for value in outputs[:, 0]]
-        names = range(self.labels.size) if self.all_scores else None
-        answers = [self.answer_of(row, names) for part in parts_of(outputs) for row in self.probabilities(part)]
+        answers = self.problem.answers(outputs, scores=bool(self.all_scores))
         for answer in answers if self.all_scores == "columns" else ():
-            answer.update(self._given(answer.pop("scores")))
+            answer.update(self._given(answer.pop("scores", {})))
         return answers
-
-    def answer_of(self, row: np.ndarray, scored: Iterable[int] | None) -> dict[str, Any]:
-        """The answer that probabilities stand for, with those of the labels `scored`."""
-        names = self.labels.names
-        if self.labels.problem == "single-label":
-            best = int(row.argmax())
-            answer: dict[str, Any] = {"prediction": names[best], "score": exact(row[best])}
-        else:
-            chosen = [names[i] for i in np.flatnonzero(row >= self.threshold).tolist()]
-            answer = {"prediction": chosen, "score": exact(row.max())}
-        if scored is not None:
-            answer["scores"] = {names[i]: exact(row[i]) for i in scored}
-        return answer
 
     def _given(self, scores: Mapping[str, float | None]) -> dict[str, Any]:
         """The scores of all labels as an answer has them: not at all, as one entry, or as one for each label."""
@@ -769,45 +663,15 @@ class TextClassification(Task):
         return {"scores": dict(scores)} if self.all_scores else {}
 
     def no_answer(self) -> dict[str, Any]:
-        names = self._given(dict.fromkeys(self.labels.names)) if self.labels.problem != "regression" else {}
+        names = self._given(dict.fromkeys(self.labels.names)) if self.problem.has_classes else {}
         return {**super().no_answer(), **dict.fromkeys(names)}
 
     def require_baseline(self) -> None:
-        if self.labels.size > BASELINE_LABELS:
-            raise UserError(
-                f"--baseline: TF-IDF with a linear model has a weight for each label and each pair of words, which for "
-                f"{self.labels.size:,} labels takes too much memory (at most {BASELINE_LABELS:,})",
-                "Leave out --baseline.",
-            )
+        baseline.require_few(self.labels)
 
     def baseline(self, examples: Mapping[str, Dataset], seed: int) -> tuple[str, dict[str, np.ndarray]]:
-        """TF-IDF of words and word pairs with a linear model (logistic regression, ridge for regression)."""
-        from sklearn.feature_extraction.text import TfidfVectorizer
-        from sklearn.linear_model import LogisticRegression, Ridge
-        from sklearn.multiclass import OneVsRestClassifier
-        from sklearn.pipeline import make_pipeline
-
-        linear: Any = LogisticRegression(max_iter=1000, C=10.0, random_state=seed)
-        if self.labels.problem == "regression":
-            linear = Ridge(random_state=seed)
-        elif self.labels.problem == "multi-label":
-            linear = OneVsRestClassifier(linear)
-        pipeline = make_pipeline(TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, token_pattern=r"\S+"), linear)
-        train = examples["train"]
-        gold = np.asarray(train["label"][:])
-        pipeline.fit(self._keys(train), gold.astype(np.int64) if self.labels.problem == "multi-label" else gold)
-        outputs = {}
-        for split, rows in examples.items():
-            texts = self._keys(rows)
-            if self.labels.problem == "regression":
-                outputs[split] = pipeline.predict(texts)[:, None]
-                continue
-            found = np.clip(pipeline.predict_proba(texts), 1e-7, 1 - 1e-7)
-            full = np.full((len(texts), self.labels.size), 1e-7)
-            full[:, pipeline.classes_] = found  # a class that train lacks has no column
-            # outputs are logits everywhere: softmax(log p) = p, sigmoid(logit p) = p
-            outputs[split] = np.log(full) if self.labels.problem == "single-label" else np.log(full / (1 - full))
-        return "TF-IDF + linear", outputs
+        texts = {split: self._keys(rows) for split, rows in examples.items()}
+        return baseline.NAME, baseline.outputs(self.problem, texts, np.asarray(examples["train"]["label"][:]), seed)
 
     def training_rows(self, examples: Dataset, options: TrainingOptions) -> np.ndarray | None:
         return self.oversample(examples, options.seed) if LossOptions.of(options).oversample else None
@@ -818,7 +682,7 @@ class TextClassification(Task):
         Raises:
             UserError: the rows have no single label each.
         """
-        if self.labels.problem != "single-label":
+        if not self.problem.has_one_label:
             raise UserError(f"--oversample is for single-label classification, not for {self.labels.problem}")
         gold = np.asarray(examples["label"][:])
         generator = np.random.default_rng(seed)
@@ -903,12 +767,6 @@ def _scheme_of(
     if options.label_names:
         label_columns.require_named(labels, found, places)
     return cells, labels
-
-
-def parts_of(outputs: np.ndarray) -> Iterator[np.ndarray]:
-    """Some rows at a time: with many labels what is computed of all of them takes several times their memory."""
-    rows = max(PART // outputs.shape[1], 1)
-    return (outputs[start : start + rows] for start in range(0, max(len(outputs), 1), rows))
 
 
 def _read_class_weights(path: str, names: Sequence[str]) -> list[float]:

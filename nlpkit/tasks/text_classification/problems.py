@@ -1,0 +1,488 @@
+"""What a text is asked for: one label of several, any number of labels, or a number.
+
+Everything in which the three differ once the labels are read stands here: loss, predictions, metrics, answers, and how
+labels are counted and drawn. `problem_type` gives the one of a label scheme.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from nlpkit.data.findings import SHOWN, Finding
+from nlpkit.data.ignored import IGNORED
+from nlpkit.data.labels import Labels
+from nlpkit.data.labels import Problem as Name
+from nlpkit.reporting import Table, counted
+from nlpkit.tasks.outputs import exact
+
+if TYPE_CHECKING:
+    import torch
+    from datasets import List, Value
+
+    from nlpkit.runs.plots import Plot
+
+PART = 2**22  # probabilities in memory at a time
+SCORED = 50  # labels of which a mistake has the score
+SHOWN_LABELS = 20  # rows of the label table
+
+
+@dataclass(frozen=True)
+class ProblemType(ABC):
+    """See the module's docstring.
+
+    Args:
+        labels: the label scheme.
+        threshold: probability from which a label is given, where there may be several.
+    """
+
+    labels: Labels
+    threshold: float
+
+    hf_name: ClassVar[str]  # what transformers calls it in a config
+    has_classes: ClassVar[bool] = True  # a prediction is made of labels, which have scores
+    has_one_label: ClassVar[bool] = False  # each row has one label, so that these can be weighted and balanced
+    # what CrossEncoder of sentence-transformers is to put on the logits
+    activation: ClassVar[str] = "torch.nn.modules.linear.Identity"
+
+    @property
+    @abstractmethod
+    def metrics(self) -> Sequence[str]:
+        """The metrics of the result table, the main one first."""
+
+    @property
+    def metric_notes(self) -> Mapping[str, str]:
+        """See `Task.metric_notes`."""
+        return {}
+
+    @abstractmethod
+    def column_type(self) -> Value | List:
+        """The type of the column `label` of examples."""
+
+    @property
+    def no_label(self) -> Any:
+        """A cell of the column `label` that the loss leaves out."""
+        return IGNORED
+
+    # --- the model ---
+
+    @abstractmethod
+    def loss(
+        self, logits: torch.Tensor, labels: torch.Tensor, weights: torch.Tensor | None, smoothing: float
+    ) -> torch.Tensor:
+        """The loss in nats, or squared units of the target, summed over the rows that have a label.
+
+        Args:
+            logits: float32, shape (rows, labels).
+            labels: ids (rows,), indicators (rows, labels) or numbers (rows,); -100 where a row has no label.
+            weights: of each label, shape (labels,); of no effect but where a row has one label.
+            smoothing: share of the target that is spread over all labels; of no effect but where a row has one label.
+        """
+
+    @abstractmethod
+    def soft_loss(self, student: torch.Tensor, teacher: torch.Tensor, temperature: float) -> torch.Tensor:
+        """What a student's logits lose against a teacher's, `soft_entries` per row, in one dimension."""
+
+    @property
+    def soft_entries(self) -> int:
+        """How many entries `soft_loss` compares per row."""
+        return 1
+
+    # --- judging ---
+
+    @abstractmethod
+    def predicted(self, outputs: np.ndarray) -> np.ndarray:
+        """Class ids (rows,), indicators (rows, labels) or numbers (rows,)."""
+
+    def compared(self, outputs: np.ndarray, gold: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Predictions and labels in one shape; a label that the model lacks is one more class, which it never gives."""
+        return self.predicted(outputs), gold
+
+    def score(self, outputs: np.ndarray, gold: np.ndarray) -> dict[str, float]:
+        """The metrics of logits (rows, labels) against the labels of the examples."""
+        from nlpkit.metrics import classification as metrics
+
+        return metrics.compute(self.labels.problem, *self.compared(outputs, gold), outputs)
+
+    def details(self, outputs: np.ndarray, gold: np.ndarray) -> dict[str, Any]:
+        """Figures of each label."""
+        from nlpkit.metrics import classification as metrics
+
+        return {"per_class": metrics.per_class(*self.compared(outputs, gold), self.labels.names)}
+
+    @abstractmethod
+    def wrong(self, outputs: np.ndarray, gold: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Which rows (of `outputs`) are wrong, and how sure each row, wrong or right, is of its answer."""
+
+    # --- answering ---
+
+    @abstractmethod
+    def answers(self, outputs: np.ndarray, *, scores: bool) -> list[dict[str, Any]]:
+        """Answers with `prediction` and `score`, and with `scores` those of all labels."""
+
+    @abstractmethod
+    def mistaken(self, output: np.ndarray) -> dict[str, Any]:
+        """The answer of one output (labels,), with the scores of the likeliest labels."""
+
+    @abstractmethod
+    def named(self, label: Any) -> Any:
+        """The label of an example as people read it."""
+
+    # --- data ---
+
+    def counts(self, gold: np.ndarray) -> np.ndarray:
+        """Rows per label, shape (labels,), from the labels of examples."""
+        return np.zeros(0, dtype=int)
+
+    @abstractmethod
+    def findings(self, labels: Mapping[str, Sequence[Any]]) -> list[Finding]:
+        """What would spoil training, from the labels of the examples of each split; train is one of these."""
+
+    def table(self, gold: Mapping[str, np.ndarray]) -> Table:
+        """Rows per label and split."""
+        counts = {split: self.counts(values) for split, values in gold.items()}
+        body: list[list[Any]] = [
+            [label, *(int(found[i]) for found in counts.values())] for i, label in enumerate(self.labels.names)
+        ]
+        total: list[Any] = ["(rows)", *(len(values) for values in gold.values())]
+        shown = body[:SHOWN_LABELS]
+        if hidden := len(body) - len(shown):
+            shown.append([f"({hidden} more)", *(int(found[SHOWN_LABELS:].sum()) for found in counts.values())])
+        return Table("labels", ["label", *counts], [*shown, total], whole=[*body, total])
+
+    @abstractmethod
+    def distribution(self, gold: Mapping[str, np.ndarray], column: str | None) -> Plot:
+        """A picture of the labels of each split; `column` is where they stand."""
+
+    def predictions_drawn(self, outputs: np.ndarray, gold: np.ndarray, split: str) -> dict[str, Plot]:
+        """Pictures of the predictions against the labels of a split, by file name."""
+        return {}
+
+    @abstractmethod
+    def linear_model(self, seed: int) -> Any:
+        """The estimator of scikit-learn that learns the same from features of a text."""
+
+    def linear_targets(self, gold: np.ndarray) -> np.ndarray:
+        """The labels of examples as this estimator learns them."""
+        return gold
+
+    @abstractmethod
+    def linear_outputs(self, model: Any, texts: Sequence[str]) -> np.ndarray:
+        """What a trained pipeline with this estimator gives for texts, as logits (rows, labels)."""
+
+
+class _Classes(ProblemType):
+    """What one label and several labels have in common."""
+
+    @abstractmethod
+    def probabilities(self, outputs: np.ndarray) -> np.ndarray:
+        """The probability of each label, shape (rows, labels), from logits of that shape."""
+
+    @abstractmethod
+    def _given(self, probabilities: np.ndarray) -> dict[str, Any]:
+        """`prediction` and `score` of probabilities (labels,)."""
+
+    def answers(self, outputs: np.ndarray, *, scores: bool) -> list[dict[str, Any]]:
+        scored = range(self.labels.size) if scores else None
+        return [self._answer(row, scored) for part in _parts(outputs) for row in self.probabilities(part)]
+
+    def mistaken(self, output: np.ndarray) -> dict[str, Any]:
+        (row,) = self.probabilities(output[None])
+        return self._answer(row, np.sort(np.argsort(-row, kind="stable")[:SCORED]).tolist())
+
+    def _answer(self, probabilities: np.ndarray, scored: Iterable[int] | None) -> dict[str, Any]:
+        answer = self._given(probabilities)
+        if scored is not None:
+            answer["scores"] = {self.labels.names[i]: exact(probabilities[i]) for i in scored}
+        return answer
+
+    def distribution(self, gold: Mapping[str, np.ndarray], column: str | None) -> Plot:
+        from nlpkit.runs import plots
+
+        counts = {split: self.counts(values) for split, values in gold.items()}
+        return plots.grouped_bars(self.labels.names, counts, f"share of {self.unit}")
+
+    unit: ClassVar[str]  # what `counts` counts
+
+    def linear_outputs(self, model: Any, texts: Sequence[str]) -> np.ndarray:
+        found = np.clip(model.predict_proba(texts), 1e-7, 1 - 1e-7)
+        full = np.full((len(texts), self.labels.size), 1e-7)
+        full[:, model.classes_] = found  # a class that train lacks has no column
+        return self._logits(full)
+
+    @abstractmethod
+    def _logits(self, probabilities: np.ndarray) -> np.ndarray:
+        """Logits that have these probabilities."""
+
+
+class SingleLabel(_Classes):
+    """One label of several."""
+
+    hf_name = "single_label_classification"
+    has_one_label = True
+    unit = "rows"
+
+    @property
+    def metrics(self) -> Sequence[str]:
+        return ("accuracy", "f1_macro") if self.labels.size > 2 else ("accuracy", "f1")
+
+    @property
+    def metric_notes(self) -> Mapping[str, str]:
+        """Of two classes precision, recall and F1 are of the second one."""
+        if self.labels.size != 2:
+            return {}
+        return dict.fromkeys(("precision", "recall", "f1"), f"of the label '{self.labels.names[1]}'")
+
+    def column_type(self) -> Value:
+        from datasets import Value
+
+        return Value("int64")
+
+    def loss(
+        self, logits: torch.Tensor, labels: torch.Tensor, weights: torch.Tensor | None, smoothing: float
+    ) -> torch.Tensor:
+        """Cross-entropy; the sum is over weighted rows."""
+        import torch.nn.functional as F
+
+        return F.cross_entropy(logits, labels, weight=weights, label_smoothing=smoothing, reduction="sum")
+
+    def soft_loss(self, student: torch.Tensor, teacher: torch.Tensor, temperature: float) -> torch.Tensor:
+        """T^2 KL per row."""
+        from nlpkit.tasks import soft_losses
+
+        return soft_losses.soft_targets(student, teacher, temperature)
+
+    def probabilities(self, outputs: np.ndarray) -> np.ndarray:
+        from scipy.special import softmax
+
+        return softmax(outputs.astype(np.float64), axis=1)
+
+    def predicted(self, outputs: np.ndarray) -> np.ndarray:
+        return outputs.argmax(axis=1)
+
+    def score(self, outputs: np.ndarray, gold: np.ndarray) -> dict[str, float]:
+        if self.labels.size == 2:
+            # The figures of two classes stay what they are: an unknown label counts as the class not predicted.
+            gold = np.where(gold == self.labels.size, 1 - self.predicted(outputs), gold)
+        return super().score(outputs, gold)
+
+    def wrong(self, outputs: np.ndarray, gold: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        wrong = np.flatnonzero(outputs.argmax(axis=1) != gold)
+        return wrong, np.concatenate([self.probabilities(part).max(axis=1) for part in _parts(outputs)])
+
+    def _given(self, probabilities: np.ndarray) -> dict[str, Any]:
+        best = int(probabilities.argmax())
+        return {"prediction": self.labels.names[best], "score": exact(probabilities[best])}
+
+    def named(self, label: int) -> str:
+        return self.labels.names[label]
+
+    def counts(self, gold: np.ndarray) -> np.ndarray:
+        return np.bincount(gold, minlength=self.labels.size)
+
+    def findings(self, labels: Mapping[str, Sequence[Any]]) -> list[Finding]:
+        from nlpkit.data import checks
+
+        return checks.classes(self.labels.names, labels)
+
+    def predictions_drawn(self, outputs: np.ndarray, gold: np.ndarray, split: str) -> dict[str, Plot]:
+        from nlpkit.metrics import classification as metrics
+        from nlpkit.runs import plots
+
+        names, matrix = metrics.confusion(gold, self.predicted(outputs), self.labels.names)
+        return {"confusion_matrix": plots.confusion(matrix, names, split)}
+
+    def linear_model(self, seed: int) -> Any:
+        from sklearn.linear_model import LogisticRegression
+
+        return LogisticRegression(max_iter=1000, C=10.0, random_state=seed)
+
+    def _logits(self, probabilities: np.ndarray) -> np.ndarray:
+        return np.log(probabilities)
+
+
+class MultiLabel(_Classes):
+    """Any number of labels, each given from a probability of `threshold`."""
+
+    hf_name = "multi_label_classification"
+    activation = "torch.nn.modules.activation.Sigmoid"
+    unit = "labels given"
+    metrics = ("f1_micro", "f1_macro", "subset_accuracy")
+
+    def column_type(self) -> List:
+        from datasets import List, Value
+
+        return List(Value("float32"))
+
+    @property
+    def no_label(self) -> list[float]:
+        return [float(IGNORED)] * self.labels.size
+
+    def loss(
+        self, logits: torch.Tensor, labels: torch.Tensor, weights: torch.Tensor | None, smoothing: float
+    ) -> torch.Tensor:
+        """Binary cross-entropy of each label."""
+        import torch.nn.functional as F
+
+        known = labels != IGNORED
+        return F.binary_cross_entropy_with_logits(
+            logits, labels.to(logits.dtype), weight=known.to(logits.dtype), reduction="sum"
+        )
+
+    def soft_loss(self, student: torch.Tensor, teacher: torch.Tensor, temperature: float) -> torch.Tensor:
+        """T^2 KL of each label of a row."""
+        from nlpkit.tasks import soft_losses
+
+        return soft_losses.soft_labels(student, teacher, temperature).flatten()
+
+    @property
+    def soft_entries(self) -> int:
+        return self.labels.size
+
+    def probabilities(self, outputs: np.ndarray) -> np.ndarray:
+        from scipy.special import expit
+
+        return expit(outputs.astype(np.float64))
+
+    def predicted(self, outputs: np.ndarray) -> np.ndarray:
+        return np.concatenate([self.probabilities(part) >= self.threshold for part in _parts(outputs)]).astype(np.int64)
+
+    def compared(self, outputs: np.ndarray, gold: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        predicted = self.predicted(outputs)
+        if gold.ndim > 1 and gold.shape[1] > self.labels.size:
+            predicted = np.pad(predicted, ((0, 0), (0, 1)))
+        return predicted, gold
+
+    def wrong(self, outputs: np.ndarray, gold: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        wrong = np.flatnonzero((self.predicted(outputs) != gold).any(axis=1))
+        return wrong, np.abs(self.probabilities(outputs) - gold).max(axis=1)
+
+    def _given(self, probabilities: np.ndarray) -> dict[str, Any]:
+        chosen = [self.labels.names[i] for i in np.flatnonzero(probabilities >= self.threshold).tolist()]
+        return {"prediction": chosen, "score": exact(probabilities.max())}
+
+    def named(self, label: Sequence[float]) -> list[str]:
+        return [name for name, on in zip(self.labels.names, label, strict=True) if on]
+
+    def counts(self, gold: np.ndarray) -> np.ndarray:
+        return gold.sum(axis=0).astype(int) if gold.ndim > 1 else np.zeros(self.labels.size, dtype=int)
+
+    def findings(self, labels: Mapping[str, Sequence[Any]]) -> list[Finding]:
+        counts = np.asarray(labels["train"]).sum(axis=0)
+        never = [name for name, count in zip(self.labels.names, counts, strict=True) if count == 0]
+        if not never:
+            return []
+        lead = counted(len(never), "label never occurs", "labels never occur")
+        return [Finding("warning", "unused-label", f"train: {lead}: {', '.join(never[:SHOWN])}", len(never))]
+
+    def linear_targets(self, gold: np.ndarray) -> np.ndarray:
+        return gold.astype(np.int64)
+
+    def linear_model(self, seed: int) -> Any:
+        from sklearn.linear_model import LogisticRegression
+        from sklearn.multiclass import OneVsRestClassifier
+
+        return OneVsRestClassifier(LogisticRegression(max_iter=1000, C=10.0, random_state=seed))
+
+    def _logits(self, probabilities: np.ndarray) -> np.ndarray:
+        return np.log(probabilities / (1 - probabilities))
+
+
+class Regression(ProblemType):
+    """A number."""
+
+    hf_name = "regression"
+    has_classes = False
+    metrics = ("pearson", "spearman", "rmse")
+
+    def column_type(self) -> Value:
+        from datasets import Value
+
+        return Value("float32")
+
+    def loss(
+        self, logits: torch.Tensor, labels: torch.Tensor, weights: torch.Tensor | None, smoothing: float
+    ) -> torch.Tensor:
+        """The squared difference."""
+        import torch.nn.functional as F
+
+        known = labels != IGNORED
+        return (F.mse_loss(logits.squeeze(-1), labels.to(logits.dtype), reduction="none") * known).sum()
+
+    def soft_loss(self, student: torch.Tensor, teacher: torch.Tensor, temperature: float) -> torch.Tensor:
+        """The squared difference of the scores; a number has no temperature."""
+        return (student.float() - teacher.float()).square().flatten()
+
+    def predicted(self, outputs: np.ndarray) -> np.ndarray:
+        return outputs[:, 0].astype(np.float64)
+
+    def details(self, outputs: np.ndarray, gold: np.ndarray) -> dict[str, Any]:
+        return {}
+
+    def wrong(self, outputs: np.ndarray, gold: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Every row, by how far it is off."""
+        return np.arange(len(gold)), np.abs(outputs[:, 0] - gold)
+
+    def answers(self, outputs: np.ndarray, *, scores: bool) -> list[dict[str, Any]]:
+        return [{"prediction": exact(value), "score": None} for value in outputs[:, 0]]
+
+    def mistaken(self, output: np.ndarray) -> dict[str, Any]:
+        (answer,) = self.answers(output[None], scores=False)
+        return answer
+
+    def named(self, label: float) -> float:
+        return label
+
+    def findings(self, labels: Mapping[str, Sequence[Any]]) -> list[Finding]:
+        train = labels["train"]
+        if np.std(train) != 0:
+            return []
+        message = f"train: every target is {train[0]}: there is nothing to learn"
+        return [Finding("error", "constant-target", message, len(train))]
+
+    def table(self, gold: Mapping[str, np.ndarray]) -> Table:
+        """Mean and spread of the numbers in each split."""
+        rows: list[list[Any]] = [
+            [split, len(values), float(np.mean(values)), float(np.std(values))] for split, values in gold.items()
+        ]
+        return Table("targets", ["split", "rows", "mean", "std"], rows)
+
+    def distribution(self, gold: Mapping[str, np.ndarray], column: str | None) -> Plot:
+        from nlpkit.runs import plots
+
+        return plots.histograms(gold, column or "score")
+
+    def predictions_drawn(self, outputs: np.ndarray, gold: np.ndarray, split: str) -> dict[str, Plot]:
+        from nlpkit.runs import plots
+
+        return {"predicted_over_gold": plots.scatter(gold, outputs[:, 0], split)}
+
+    def linear_model(self, seed: int) -> Any:
+        from sklearn.linear_model import Ridge
+
+        return Ridge(random_state=seed)
+
+    def linear_outputs(self, model: Any, texts: Sequence[str]) -> np.ndarray:
+        return model.predict(texts)[:, None]
+
+
+PROBLEM_TYPES: dict[Name, type[ProblemType]] = {
+    "single-label": SingleLabel,
+    "multi-label": MultiLabel,
+    "regression": Regression,
+}
+
+
+def problem_type(labels: Labels, threshold: float = 0.5) -> ProblemType:
+    """What the labels of a scheme ask for, see `ProblemType`."""
+    return PROBLEM_TYPES[labels.problem](labels, threshold)
+
+
+def _parts(outputs: np.ndarray) -> Iterator[np.ndarray]:
+    """Some rows at a time: with many labels what is computed of all of them takes several times their memory."""
+    rows = max(PART // outputs.shape[1], 1)
+    return (outputs[start : start + rows] for start in range(0, max(len(outputs), 1), rows))
