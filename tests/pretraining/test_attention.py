@@ -32,6 +32,7 @@ from pretraining_runs import (
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from nlpkit import reporting
+from nlpkit.experiment.pretrain import attention_of
 from nlpkit.hardware.devices import Device
 from nlpkit.pretraining.architectures import encoders
 from nlpkit.pretraining.attention import (
@@ -410,7 +411,8 @@ def test_a_run_that_let_documents_see_each_other_is_told_that_they_do_not(
     write_json(tmp_path / "nlpkit.json", {"command": "pretrain-mlm", **({} if older else {"attention": "mask"})})
     config = configured(tmp_path, data="text.txt", resume=True)
     with reporting.listening() as heard:
-        found = pretrain_mlm._attention(config, model, Device("cpu", "fp32", "cpu"), RunFolder(tmp_path))
+        method = pretrain_mlm.MaskedLanguageModeling(config)
+        found = attention_of(method, model, Device("cpu", "fp32", "cpu"), RunFolder(tmp_path))
     assert found is not None
     told = [line for line in heard.warnings if "an older nlpkit" in line]
     assert len(told) == (older and arch == "mpnet")

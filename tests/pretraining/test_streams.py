@@ -205,13 +205,13 @@ def test_compressed_and_plain_give_the_same_stream(tmp_path: Path) -> None:
 
 
 def test_standard_input_goes_into_memory(monkeypatch: pytest.MonkeyPatch, cache: Path) -> None:
-    from nlpkit.recipes.pretrain_mlm import _token_streams
+    from nlpkit.pretraining.text import token_streams
 
     made = documents(10)
     text = "\n\n".join("\n".join(document) for document in made)
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(text.encode())))
     rule = HeldOut.share(0.25, run=1, seed=0)
-    found = _token_streams(corpus("-"), Encoder(wordpiece()), rule)
+    found = token_streams(corpus("-"), Encoder(wordpiece()), rule)
     lines = [line for document in made for line in document]
     held = [token for ids in plain([line for i, line in enumerate(lines) if i in rule]) for token in ids]
     assert [t for t in found["validation"].tokens.tolist() if t != SEP] == held

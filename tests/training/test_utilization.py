@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from nlpkit.experiment import finetune, supervised
+from nlpkit.experiment import finetune, pretrain, supervised
 from nlpkit.hardware.devices import Device
 from nlpkit.options import TrainingOptions
 from nlpkit.recipes import finetune_cls, pretrain_mlm
@@ -132,4 +132,4 @@ def test_pre_training_says_it_in_its_plan(tiny_model: Path, tmp_path: Path) -> N
     experiment.device = H200
     ways = "--batch-size 32 --gradient-accumulation-steps 1 would use more"
     said = f"{H200.described}; less than 1 % of this GPU's peak at 8 rows: {ways}"
-    assert dict(pretrain_mlm._plan(experiment))["device"] == said
+    assert dict(pretrain.plan(experiment))["device"] == said

@@ -1,0 +1,156 @@
+"""Running text to rows of tokens: which options say how, and what is held out for validation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from nlpkit import reporting
+from nlpkit.errors import UserError
+from nlpkit.options import CorpusOptions, Strings, option
+
+if TYPE_CHECKING:
+    from nlpkit.data.corpus import Corpus
+    from nlpkit.pretraining.streams import Encoder, HeldOut, TokenStream
+
+    Cut = Callable[[TokenStream, int], Any]
+
+STREAMED_VALIDATION_ROWS = 500
+
+
+class TextOptions(CorpusOptions):
+    """How text becomes rows of tokens."""
+
+    validation_file: Strings = option(
+        [], "Text to validate on (repeatable).", panel="Data", metavar="FILE", shown_default="held out of --data"
+    )
+    validation_share: float = option(0.05, "Share of the lines held out for validation.", panel="Data", gt=0, le=0.5)
+    max_eval_samples: int | None = option(
+        None,
+        "Validate on at most N rows.",
+        panel="Data",
+        ge=1,
+        shown_default=f"all; {STREAMED_VALIDATION_ROWS} streamed",
+    )
+    max_length: int = option(128, "Tokens a row (a block).", panel="Data", ge=8)
+    line_by_line: bool = option(
+        False, "A row is a line, batched with others of like length, instead of a full block.", panel="Data"
+    )
+    isolate_documents: bool = option(
+        True, "No attention between the documents of a block (a blank line or a table row ends one).", panel="Data"
+    )
+    streaming: bool = option(False, "Read as it trains: for corpora larger than the disk has room for.", panel="Data")
+
+
+def rows_of(
+    config: TextOptions,
+    corpus: Corpus,
+    encoder: Encoder,
+    cut: Cut,
+    *,
+    neighbours: bool,
+    rows_per_step: int,
+    seed: int,
+    grouped: bool,
+) -> tuple[Any, Any]:
+    """Training rows and validation rows, cut from one stream of tokens or from one for each.
+
+    Args:
+        encoder: from lines to token ids.
+        cut: from a token stream to rows.
+        neighbours: rows are pairs of passages that follow each other, so that lines are held out in runs.
+        rows_per_step: of an optimizer step, in all processes.
+        seed: of the hold-out, and of the order in which a stream is read.
+        grouped: rows of like length come together.
+
+    Raises:
+        UserError: there is too little text.
+    """
+    from nlpkit.data.corpus import Corpus
+    from nlpkit.pretraining import streams
+    from nlpkit.pretraining.streaming import StreamedRows
+
+    held_out = None
+    if not config.validation_file:
+        held_out = streams.HeldOut.share(config.validation_share, run=10 if neighbours else 1, seed=seed)
+    if config.streaming:
+        train: Any = StreamedRows(corpus, encoder, held_out, cut, batch=rows_per_step, seed=seed, grouped=grouped)
+        wanted = config.max_eval_samples or STREAMED_VALIDATION_ROWS
+        source = Corpus(config, config.validation_file) if config.validation_file else corpus
+        keep = streams.belongs(streams.parts(held_out)[-1], held_out)
+        stream, _ = streams.in_memory(source.batches(), encoder, keep=keep, limit=wanted * config.max_length)
+    else:
+        found = token_streams(corpus, encoder, held_out)
+        train = cut(found["train"], 0)
+        if "validation" not in found:
+            stream = token_streams(Corpus(config, config.validation_file), encoder, None)["train"]
+        else:
+            # neighbours have to stay
+            stream = found["validation"] if neighbours else _unseen(found["validation"], found["train"])
+        wanted = config.max_eval_samples or len(stream.tokens)
+        if not len(train):
+            raise UserError(*_too_little_to_train(config, found["train"], neighbours=neighbours))
+    validation = cut(stream, 0)
+    if not len(validation):
+        raise UserError(*_too_little_to_validate(config, stream, neighbours=neighbours))
+    return train, validation_order(validation, wanted)
+
+
+def _too_little_to_train(config: TextOptions, stream: TokenStream, *, neighbours: bool) -> tuple[str, str]:
+    """What is wrong, and what to do."""
+    if neighbours:
+        return "the corpus has no two passages to make pairs of", "Give more text or a shorter --max-length."
+    return (
+        f"the corpus has {len(stream.tokens):,} tokens, too few for one row of {config.max_length}",
+        "Give more text or a shorter --max-length, or use --line-by-line.",
+    )
+
+
+def _too_little_to_validate(config: TextOptions, stream: TokenStream, *, neighbours: bool) -> tuple[str, str]:
+    """What is wrong, and what to do."""
+    has = f"too little text for validation: {len(stream.tokens):,} tokens"
+    if neighbours:
+        return f"{has} hold no two passages", "Raise --validation-share, give a --validation-file."
+    return (
+        f"{has}, a row has {config.max_length}",
+        "Raise --validation-share, give a --validation-file, or use --line-by-line.",
+    )
+
+
+def _unseen(held_out: TokenStream, train: TokenStream) -> TokenStream:
+    """What is held out without lines that are trained on too, unless all are; either is told."""
+    from nlpkit.pretraining import streams
+
+    stream, seen = streams.unseen(held_out, train)
+    lines = len(held_out.texts) - 1
+    if seen == lines > 0:
+        reporting.current().warn(f"validation: all {lines:,} lines held out also stand in train (--validation-file)")
+        return held_out
+    if seen:
+        reporting.current().note(
+            f"validation: {seen:,} of {lines:,} lines held out also stand in train and are not validated on"
+        )
+    return stream
+
+
+def token_streams(corpus: Corpus, encoder: Encoder, held_out: HeldOut | None) -> dict[str, TokenStream]:
+    """All tokens of a corpus, from the cache; standard input goes into memory, as nobody can read it again."""
+    from nlpkit.pretraining import streams
+
+    if corpus.record()["kind"] != "stdin":
+        return streams.cached(corpus, encoder, held_out)
+    batches = list(corpus.batches())
+    return {
+        name: streams.in_memory(batches, encoder, keep=streams.belongs(name, held_out), limit=2**62)[0]
+        for name in streams.parts(held_out)
+    }
+
+
+def validation_order(rows: Any, wanted: int) -> Any:
+    """At most `wanted` rows, evenly spaced, longest first: next to nothing is padding."""
+    import numpy as np
+    from torch.utils.data import Subset
+
+    chosen = np.unique(np.linspace(0, len(rows) - 1, min(wanted, len(rows))).astype(int))
+    chosen = chosen[np.argsort(-rows.lengths[chosen], kind="stable")]
+    return Subset(rows, chosen.tolist())
