@@ -151,7 +151,11 @@ def build(config: Config) -> Any:
 
 
 def run(config: Config) -> Report:
-    """Distil and write the run folder; returns the result and what it costs."""
+    """Distil and write the run folder; returns the result and what it costs.
+
+    The phases stand in `lifecycle.live`, the loss of a step in `nlpkit.distillation.trainer`, the training step and the
+    evaluation loop in `nlpkit.training.trainer`.
+    """
     return lifecycle.run(config, COMMAND, _prepare, _report)
 
 

@@ -41,5 +41,9 @@ def build(config: Config) -> Any:
 
 
 def run(config: Config) -> Report:
-    """Train, measure and write the run folder."""
+    """Train, measure and write the run folder.
+
+    The phases stand in `lifecycle.live`, what they are here in `nlpkit.experiment.finetune`, the training step and the
+    evaluation loop in `nlpkit.training.trainer`.
+    """
     return finetune.run(config, COMMAND, TextClassification)

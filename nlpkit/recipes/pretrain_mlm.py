@@ -4,9 +4,6 @@ From scratch needs a tokenizer (`nlpkit train-tokenizer` makes one) and takes --
 pre-trained model (domain adaptation). Text is packed into full blocks, and the vocabulary head is computed at the
 masked positions only.
 
-The run itself is `nlpkit.experiment.pretrain`; the training step and the evaluation loop stand in
-`nlpkit.pretraining.trainer`, the losses in `nlpkit.pretraining.objectives`.
-
 Examples: nlpkit pretrain-mlm --data corpus.txt --tokenizer runs/tok --max-minutes 20
 nlpkit pretrain-mlm --data reviews.csv --model bert-base-uncased --epochs 3
 """
@@ -24,7 +21,7 @@ from nlpkit.errors import UserError
 from nlpkit.experiment import lifecycle, pretrain
 from nlpkit.experiment.pretrain import Pretraining
 from nlpkit.options import Config as BaseConfig
-from nlpkit.options import Strings, option
+from nlpkit.options import ModelOptions, Strings, option
 from nlpkit.pretraining import method, parallel, text
 from nlpkit.pretraining.architectures import Architecture, ArchitectureOptions, new_config
 from nlpkit.pretraining.method import Method, PretrainOptions
@@ -84,7 +81,8 @@ class ObjectiveOptions(BaseConfig):
         return value
 
 
-class Config(PretrainOptions, ObjectiveOptions, ArchitectureOptions, ParallelOptions):
+# ModelOptions are named again for their place: the last base comes first in the help.
+class Config(PretrainOptions, ObjectiveOptions, ArchitectureOptions, ModelOptions, ParallelOptions):
     """Options of `nlpkit pretrain-mlm`."""
 
     probe: Strings = option(
@@ -285,7 +283,11 @@ def build(config: Config) -> Pretraining:
 
 
 def run(config: Config) -> Report:
-    """Pre-train, measure and write the run folder."""
+    """Pre-train, measure and write the run folder.
+
+    The phases stand in `lifecycle.live`, what they are here in `nlpkit.experiment.pretrain`, the training step and the
+    evaluation loop in `nlpkit.pretraining.trainer`, the losses in `nlpkit.pretraining.objectives`.
+    """
     return lifecycle.unless_complete(
         config, COMMAND, _report, lambda resumed: lifecycle.live(_settled(resumed), build, _report)
     )

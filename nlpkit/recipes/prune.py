@@ -174,7 +174,11 @@ def build(config: Config) -> Any:
 
 
 def run(config: Config) -> Report:
-    """Prune, recover, compare, and write the run folder; returns the table of before and after."""
+    """Prune, recover, compare, and write the run folder; returns the table of before and after.
+
+    The phases stand in `lifecycle.live`, what is removed before training in `nlpkit.pruning.prepare`, what while it
+    trains in `nlpkit.pruning.trainer`, the training step and the evaluation loop in `nlpkit.training.trainer`.
+    """
     return lifecycle.unless_complete(config, COMMAND, report, _one_or_several)
 
 
