@@ -229,7 +229,7 @@ def test_a_word_without_a_token_continues_the_entity_around_it() -> None:
     made = task.features(make_tokenizer(), examples)
     assert made["words"] == [[0, 2, 4, 6]]
     said = ["B-X", "I-X", "O", "B-Y"]
-    outputs = [np.eye(5)[[task.ids[tag] for tag in said]] * 9]
+    outputs = [np.eye(5)[[task.tag_set.ids[tag] for tag in said]] * 9]
     pooled = task.pool(outputs, made)
     (tags,), _ = task.predicted(pooled)
     assert tags == ["B-X", "I-X", "I-X", "O", "O", "O", "B-Y", "O"]
@@ -249,7 +249,7 @@ def test_characters_that_share_a_token_share_its_entity() -> None:
     made = task.features(sentencepiece(), examples)
     assert made["carried"] == [[1]]  # 京 has no token of its own
     assert made["words"] == [[0, 2, 3, 4]]
-    outputs = [np.eye(3)[[task.ids[tag] for tag in ("B-LOC", "O", "O", "O")]] * 9]
+    outputs = [np.eye(3)[[task.tag_set.ids[tag] for tag in ("B-LOC", "O", "O", "O")]] * 9]
     (answer,) = task.decode(task.pool(outputs, made), [{name: column[0] for name, column in examples.items()}])
     assert [(e["text"], e["label"], e["start"], e["end"]) for e in answer["prediction"]] == [("東京", "LOC", 0, 2)]
 
@@ -915,7 +915,7 @@ def judged_answers(task: TokenClassification, answers: list[str], data: Path, **
     with reporting.listening() as heard:
         task.bind(user_columns(rows.column_names), config, labelled=True)
         examples = task.examples(rows, "test", loaded, [])
-        outputs = [9 * np.eye(len(task.labels))[[task.ids[tag] for tag in line.split()]] for line in answers]
+        outputs = [9 * np.eye(len(task.labels))[[task.tag_set.ids[tag] for tag in line.split()]] for line in answers]
         task = task.with_conventions(outputs)
         return task.score(outputs, examples), examples, "\n".join([*heard.notes, *heard.warnings]), task
 
@@ -939,7 +939,8 @@ def test_a_perfect_model_is_perfect_whatever_schemes_it_and_the_data_are_written
     scheme = {"bilou": "bioes"}.get(data, data)
     assert (f"tags are written as {scheme.upper()}" in said) == (scheme != "bio")
     # what is trained on further is written as the model has it
-    assert [list(task.as_named(tags)) for tags in examples["tags"][:]] == [line.split() for line in WRITTEN[model]]
+    named = [list(task.tag_set.as_named(tags)) for tags in examples["tags"][:]]
+    assert named == [line.split() for line in WRITTEN[model]]
 
 
 @pytest.mark.parametrize("model", WRITTEN)
@@ -976,7 +977,7 @@ def test_names_spelled_otherwise_are_judged_and_trained_on(names: list[str], tmp
     line = " ".join([*answer[:2], outside, answer[2]])
     metrics, examples, *_ = judged_answers(task, [line], path, unknown_labels="error")
     assert (metrics["accuracy"], metrics["f1"], metrics["strict_f1"]) == (1, 1, 1)
-    assert " ".join(task.as_named(examples["tags"][0])) == line
+    assert " ".join(task.tag_set.as_named(examples["tags"][0])) == line
 
 
 def test_a_bio_model_that_slips_stays_strict_and_one_of_both_kinds_is_warned_of(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
 from functools import cached_property
@@ -26,9 +26,8 @@ from nlpkit.tasks import heads, unknown_labels
 from nlpkit.tasks.contract import Task
 from nlpkit.tasks.heads import Head
 from nlpkit.tasks.options import PerClassOptions, TextOptions, UnknownLabelOptions
-from nlpkit.tasks.outputs import exact
 from nlpkit.tasks.recorded import TaskRecord
-from nlpkit.tasks.token_classification import tagged
+from nlpkit.tasks.token_classification import baseline, tagged
 from nlpkit.tasks.token_classification import tags as schemes
 from nlpkit.tasks.token_classification.options import (
     AggregationOptions,
@@ -40,6 +39,7 @@ from nlpkit.tasks.token_classification.options import (
 )
 from nlpkit.tasks.token_classification.record import TokenRecord
 from nlpkit.tasks.token_classification.tag_reader import TagReader, token_lines
+from nlpkit.tasks.token_classification.tag_sets import SHOWN_TAGS, TagSet, mean_score, tag_set
 from nlpkit.tasks.token_classification.tags import OUTSIDE, Scheme
 
 if TYPE_CHECKING:
@@ -50,7 +50,6 @@ if TYPE_CHECKING:
     from nlpkit.data.batching import PaddingCollator
     from nlpkit.data.sources import LoadedData
 
-SHOWN_TAGS = 20  # rows of the table of plain tags
 SURELY = 0.9  # share of the entities that a model's scheme is told by
 RARE = 10  # entities under which a type is called rare
 
@@ -118,33 +117,23 @@ class TokenClassification(Task):
     slow_tokenizers: ClassVar[bool] = True
     beside: ClassVar[frozenset[str]] = frozenset({"labels", "read"})
 
-    @property
-    def plain(self) -> bool:
-        """Whether a tag stands for itself, and for no part of an entity."""
-        return self.scheme == "plain"
-
     @cached_property
-    def ids(self) -> Mapping[str, int]:
-        """The number of each class."""
-        return {name: i for i, name in enumerate(self.labels)}
+    def tag_set(self) -> TagSet:
+        """What the labels stand for, entities or each for itself, and all that depends on it."""
+        return tag_set(self.labels, self.scheme)
 
     @property
     def main_metric(self) -> str:
-        return "accuracy" if self.plain else "f1"
+        return self.table_metrics[0]
 
     @property
     def table_metrics(self) -> Sequence[str]:
-        return ("accuracy", "f1_macro") if self.plain else ("f1", "precision", "recall", "accuracy")
+        return self.tag_set.metrics
 
     @property
     def classes(self) -> list[str]:
         """What a person is told: the types of entities, or the plain tags."""
-        return list(self.labels) if self.plain else schemes.types(self.labels, self.scheme)
-
-    @property
-    def as_examples(self) -> bool:
-        """Whether the labels are named as the tags of examples are: plain, or BIO in capitals."""
-        return self.plain or (self.scheme == "bio" and set(self.labels) <= set(schemes.label_names(self.classes)))
+        return self.tag_set.classes
 
     # --- made from data, from a model folder ---
 
@@ -294,7 +283,7 @@ class TokenClassification(Task):
     def describe(self) -> str:
         names = self.classes
         shown = ", ".join(names[:6]) + (", ..." if len(names) > 6 else "")
-        return f"{self.name}, {len(names)} {'tags' if self.plain else 'types'} ({shown})"
+        return f"{self.name}, {len(names)} {self.tag_set.class_noun}s ({shown})"
 
     # --- rows -> examples -> features ---
 
@@ -311,11 +300,12 @@ class TokenClassification(Task):
         self.tags = self.tags or tagged.tags_column(rows, text, None, self.kind)
         tags = column_names.require(self.tags, columns, "tag", where=f"{split}: ")
         tagged.require_tags(rows, text, tags, where=f"{split}: ")
-        asked: Scheme | None = self.asked_scheme or ("plain" if self.plain else None)
-        spelled = tagged.spelled(asked, () if self.plain else self.classes)
+        plain = self.tag_set.plain
+        asked: Scheme | None = self.asked_scheme or ("plain" if plain else None)
+        spelled = tagged.spelled(asked, () if plain else self.classes)
         scheme = self._scheme_of_rows(tagged.scheme_of(rows, tags, asked, spelled), asked, split)
-        if (scheme == "plain") != self.plain:
-            kind, other = ("plain tags", "entities") if self.plain else ("entities", "plain tags")
+        if (scheme == "plain") != plain:
+            kind, other = ("plain tags", "entities") if plain else ("entities", "plain tags")
             raise UserError(
                 f"{split}: column '{tags}' holds {other}, the model gives {kind}",
                 "Name another: --tag-column; --scheme says how the tags are written.",
@@ -365,9 +355,9 @@ class TokenClassification(Task):
         """
         counts: Counter[str] = Counter()
         rows: dict[int, str] = {}
-        known = set(self.classes)
         for i, tags in enumerate(kept["tags"]):
-            found = [name for tag in tags if (name := self._class_of(tag)) is not None and not self._has(tag, known)]
+            classes = ((tag, self.tag_set.class_of(tag)) for tag in tags)
+            found = [name for tag, name in classes if name is not None and not self.tag_set.has(tag)]
             if found:
                 counts.update(found)
                 rows[i] = f"{kept['where'][i]}: {found[0]}"
@@ -391,14 +381,6 @@ class TokenClassification(Task):
             message += "; write them as the model has them, or choose --unknown-labels wrong or skip"
         level: Any = "error" if policy == "error" else "warning"
         return [Finding(level, "unknown-tag", message, counts.total(), list(rows.values()))]
-
-    def _class_of(self, tag: str) -> str | None:
-        """What a tag of an example says: itself where tags are plain, else its type; None for O."""
-        return tag if self.plain else None if tag == OUTSIDE else tag[2:]
-
-    def _has(self, tag: str, classes: Collection[str]) -> bool:
-        """Whether the model can give a tag of an example, which is BIO whatever the model's scheme is."""
-        return tag in self.ids or (not self.as_examples and tag[2:] in classes)
 
     def words_of(self, row: Mapping[str, Any]) -> str:
         """The column of the words in a row for prediction.
@@ -424,11 +406,11 @@ class TokenClassification(Task):
         places = {split: rows["where"][:] for split, rows in examples.items()}
         findings = checks.duplicates(keys, labels, places) + checks.leakage(keys, places)
         if "train" in examples:
-            findings += self._class_findings({split: self.counts(rows) for split, rows in examples.items()})
+            findings += self._class_findings({split: self.tag_set.counts(tags) for split, tags in labels.items()})
         return findings
 
     def absent_labels(self, examples: Dataset) -> list[str]:
-        counts = self.counts(examples)
+        counts = self.tag_set.counts(examples["tags"][:])
         return [name for name in self.classes if not counts[name]]
 
     def _class_findings(self, counts: Mapping[str, Counter[str]]) -> list[Finding]:
@@ -436,14 +418,12 @@ class TokenClassification(Task):
         from nlpkit.data import look_alikes
 
         findings = []
-        train, what = counts["train"], "tags" if self.plain else "types"
-        if not train or (self.plain and len(train) < 2):
-            only = f"every word has the tag {next(iter(train))}" if train else "there is no entity"
+        train, what = counts["train"], f"{self.tag_set.class_noun}s"
+        if only := self.tag_set.nothing_to_learn(train):
             findings.append(Finding("error", "single-class", f"train: {only}: there is nothing to learn"))
         rare = [f"{name}: {train[name]}" for name in self.classes if 0 < train[name] < RARE]
         if rare:
-            thing = "words" if self.plain else "entities"
-            message = f"train: {len(rare)} of {len(self.classes)} {what} have fewer than {RARE} {thing}"
+            message = f"train: {len(rare)} of {len(self.classes)} {what} have fewer than {RARE} {self.tag_set.unit}"
             findings.append(Finding("note", "rare-class", message, len(rare), rare))
         for split, found in counts.items():
             absent = [name for name in self.classes if not found[name]]
@@ -454,12 +434,6 @@ class TokenClassification(Task):
                 findings.append(Finding(level, "absent-class", message + shown, len(absent)))
         everywhere = sum(counts.values(), Counter[str]())
         return findings + look_alikes.alike(self.classes, everywhere, what, slips=False)
-
-    def counts(self, rows: Mapping[str, Any] | Dataset) -> Counter[str]:
-        """How many entities there are of each type, or words of each plain tag."""
-        if self.plain:
-            return Counter(tag for tags in rows["tags"][:] for tag in tags)
-        return Counter(span.type for tags in rows["tags"][:] for span in schemes.spans(tags))
 
     def token_lengths(self, tokenizer: Any, examples: Mapping[str, Sequence[Any]]) -> list[int]:
         special = sum(map(len, words.frame(tokenizer)))
@@ -520,33 +494,20 @@ class TokenClassification(Task):
 
     def _token_labels(self, tokens: words.Tokens, first: np.ndarray, tags: Sequence[str]) -> np.ndarray:
         """The label of each token, shape (tokens,): the tag at the first of a word, elsewhere -100 or what follows."""
-        tags = self.as_named(tags)
-        own = np.array([self.ids.get(tag, IGNORED) for tag in tags], dtype=np.int64)
+        tags, ids = self.tag_set.as_named(tags), self.tag_set.ids
+        own = np.array([ids.get(tag, IGNORED) for tag in tags], dtype=np.int64)
         labels = np.full(len(tokens.ids), IGNORED)
         if self.label_all_tokens:
-            later = np.array([self.ids.get(self._continuing(tag), IGNORED) for tag in tags], dtype=np.int64)
+            later = np.array([ids.get(self.tag_set.continuing(tag), IGNORED) for tag in tags], dtype=np.int64)
             labels = np.where(tokens.words >= 0, later[tokens.words], IGNORED)
         labels[first] = own[tokens.words[first]]
         return labels
 
-    def as_named(self, tags: Sequence[str]) -> Sequence[str]:
-        """BIO tags of a sentence by the names that the model has for them; others, and "", stay as they are."""
-        if self.as_examples:
-            return tags
-        named = {schemes.parse(name, self.scheme): name for name in self.labels}
-        own = schemes.written(schemes.spans(tags), len(tags), self.scheme)
-        return [tag and named.get(schemes.parse(other, self.scheme), tag) for tag, other in zip(tags, own, strict=True)]
-
-    def _continuing(self, tag: str) -> str:
-        """The tag of what goes on with a word that has this one."""
-        if self.plain or (found := schemes.parse(tag, self.scheme)) is None or found[0] != "B":
-            return tag
-        return f"I{tag[1:]}"
-
     # --- the model ---
 
     def model_arguments(self) -> dict[str, Any]:
-        return {"num_labels": len(self.labels), "id2label": dict(enumerate(self.labels)), "label2id": dict(self.ids)}
+        ids = self.tag_set.ids
+        return {"num_labels": len(self.labels), "id2label": dict(enumerate(self.labels)), "label2id": dict(ids)}
 
     def with_head_of(self, trained: Task) -> tuple[Self, Head]:
         assert isinstance(trained, TokenClassification)
@@ -648,7 +609,7 @@ class TokenClassification(Task):
         own[carried] = 0
         rows = pooled[np.maximum.accumulate(own)[carried]]
         for begin, name in enumerate(self.labels):
-            inside = self.ids.get(self._continuing(name), begin)
+            inside = self.tag_set.ids.get(self.tag_set.continuing(name), begin)
             if inside != begin:
                 rows[:, inside] = np.logaddexp(rows[:, inside], rows[:, begin])
                 rows[:, begin] = -np.inf
@@ -676,20 +637,12 @@ class TokenClassification(Task):
         for i in range(len(tags) - 2, -1, -1):
             behind[i] = behind[i] or behind[i + 1]
         for i, tag in enumerate(tags):
-            if tag:
-                continue
-            if self.plain:
-                tags[i] = tags[i - 1] if i else behind[i] or self.labels[0]
-            else:
-                before, following = tags[i - 1] if i else OUTSIDE, behind[i] or OUTSIDE
-                one = schemes.spans([before, following], self.scheme)
-                inside = before != OUTSIDE and following != OUTSIDE and len(one) == 1
-                tags[i] = self._continuing(before) if inside else OUTSIDE
+            if not tag:
+                tags[i] = self.tag_set.between(tags[i - 1] if i else "", behind[i])
 
     def as_bio(self, tags: list[list[str]]) -> list[list[str]]:
         """Tags as the metrics want them: what is illegal in the model's scheme stays so, for the strict figures."""
-        task = self._in_scheme_of(tags)
-        return tags if task.as_examples else [schemes.answered(sentence, task.scheme) for sentence in tags]
+        return self._in_scheme_of(tags).tag_set.as_bio(tags)
 
     def _in_scheme_of(self, tags: list[list[str]]) -> Self:
         """The task with the scheme in which a model answered, where its names do not tell BIO from IOB1."""
@@ -719,27 +672,14 @@ class TokenClassification(Task):
         return task.with_(scheme_by="record")
 
     def score(self, outputs: Sequence[np.ndarray], examples: Dataset) -> dict[str, float]:
-        from nlpkit.metrics import tagging
-
-        return tagging.compute(self.as_bio(self.predicted(outputs)[0]), examples["tags"][:], plain=self.plain)
+        return self.tag_set.score(self.as_bio(self.predicted(outputs)[0]), examples["tags"][:])
 
     def metric_names(self, examples: Dataset) -> Collection[str]:
         tags = [[self.labels[0]]]
-        from nlpkit.metrics import tagging
-
-        return tagging.compute(tags, tags, plain=self.plain)
+        return self.tag_set.score(tags, tags)
 
     def details(self, outputs: Sequence[np.ndarray], examples: Dataset) -> dict[str, Any]:
-        """Figures of each class, which was taken for which, and, for entities, the shares of kinds of mistakes."""
-        from nlpkit.metrics import tagging
-
-        predicted, gold = self.as_bio(self.predicted(outputs)[0]), list(examples["tags"][:])
-        names, matrix = tagging.confusion(predicted, gold, plain=self.plain)
-        details: dict[str, Any] = {
-            "per_class": tagging.per_class(predicted, gold, plain=self.plain),
-            "confusion": {"names": names, "matrix": matrix.tolist()},
-        }
-        return details if self.plain else {**details, "errors": tagging.error_shares(predicted, gold)}
+        return self.tag_set.details(self.as_bio(self.predicted(outputs)[0]), list(examples["tags"][:]))
 
     def decode(self, outputs: Sequence[np.ndarray], inputs: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         """Answers whose `prediction` lists what was found: text, label, score, and start and end in the text.
@@ -750,33 +690,15 @@ class TokenClassification(Task):
         answers = []
         for tags, scores, entry in zip(*self.predicted(outputs), inputs, strict=True):
             found = []
-            for start, end, label in self._found(tags):
+            for start, end, label in self.tag_set.found(tags):
                 first, behind = entry["starts"][start], entry["ends"][end - 1]
                 entity = {"text": entry["text"][first:behind], "label": label, "score": mean_score(scores[start:end])}
                 found.append({**entity, "start": first, "end": behind})
             answers.append({"prediction": found, "score": mean_score(scores)})
         return answers
 
-    def _found(self, tags: Sequence[str]) -> list[schemes.Span]:
-        """The entities of a sentence, or its words with their plain tags."""
-        if self.plain:
-            return [schemes.Span(i, i + 1, tag) for i, tag in enumerate(tags)]
-        return schemes.spans(tags, self.scheme)
-
     def baseline(self, examples: Mapping[str, Dataset], seed: int) -> tuple[str, dict[str, list[np.ndarray]]]:
-        """The tag that each word has most often in train; a word that is not there has the most frequent one."""
-        by_word: defaultdict[str, Counter[str]] = defaultdict(Counter)
-        for word, tag in zip(_all_words(examples["train"]), _all_tags(examples["train"]), strict=True):
-            by_word[word][tag] += 1
-        total = sum(by_word.values(), Counter())
-        most = self.ids[total.most_common(1)[0][0]]
-        known = {word: self.ids[counts.most_common(1)[0][0]] for word, counts in by_word.items()}
-        certain = np.log(np.where(np.eye(len(self.labels)), 1 - 1e-6, 1e-6)).astype(np.float32)
-        outputs = {}
-        for split, rows in examples.items():
-            best = np.array([known.get(word, most) for word in _all_words(rows)])
-            outputs[split] = np.split(certain[best], np.cumsum([len(tags) for tags in rows["tags"][:]])[:-1])
-        return "most frequent tag", outputs
+        return baseline.NAME, baseline.outputs(examples, self.tag_set.ids)
 
 
 class _Collator:
@@ -797,22 +719,7 @@ class _Collator:
         return {**batch, "read": read}
 
 
-def _all_words(rows: Dataset) -> list[str]:
-    columns = zip(rows["text"][:], rows["starts"][:], rows["ends"][:], strict=True)
-    return [text[start:end] for text, starts, ends in columns for start, end in zip(starts, ends, strict=True)]
-
-
-def _all_tags(rows: Dataset) -> list[str]:
-    return [tag for tags in rows["tags"][:] for tag in tags]
-
-
 def _softmax(logits: np.ndarray) -> np.ndarray:
     from scipy.special import softmax
 
     return softmax(logits, axis=1)
-
-
-def mean_score(scores: np.ndarray) -> float:
-    """Mean probability of words with a token; 0 where none has one."""
-    known = scores[~np.isnan(scores)]
-    return exact(known.mean()) if len(known) else 0.0

@@ -10,16 +10,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nlpkit.data.conll import NUMBERS
-from nlpkit.reporting import Marked, Table
-from nlpkit.tasks.token_classification import tags as schemes
-from nlpkit.tasks.token_classification.task import IGNORED, SHOWN_TAGS, TokenClassification, mean_score
+from nlpkit.reporting import Table
+from nlpkit.tasks.token_classification.tags import Span
+from nlpkit.tasks.token_classification.task import IGNORED, TokenClassification
 from nlpkit.tasks.view import View
 
 if TYPE_CHECKING:
     from datasets import Dataset
 
     from nlpkit.data.writers import Format
-    from nlpkit.metrics.tagging import Entity
     from nlpkit.runs.plots import Plot
     from nlpkit.tasks.token_classification.markup import Answered
 
@@ -29,22 +28,19 @@ class TokenView(View[TokenClassification]):
 
     def tables(self, examples: Mapping[str, Dataset]) -> list[Table]:
         """Entities of each type in each split, or words of each tag; with the numbers of rows and words."""
-        counts = {split: self.task.counts(rows) for split, rows in examples.items()}
-        names = (
-            sorted(self.task.classes, key=lambda name: -counts.get("train", Counter())[name])
-            if self.task.plain
-            else self.task.classes
-        )
+        tag_set = self.task.tag_set
+        counts = {split: tag_set.counts(rows["tags"][:]) for split, rows in examples.items()}
+        names = tag_set.in_order(counts.get("train", Counter()))
         body: list[list[Any]] = [[name, *(found[name] for found in counts.values())] for name in names]
-        shown = body[: SHOWN_TAGS if self.task.plain else None]
+        shown = body[: tag_set.most_shown]
         if others := names[len(shown) :]:
             shown.append([f"({len(others)} more)", *(sum(found[n] for n in others) for found in counts.values())])
         totals: list[list[Any]] = [
             ["(rows)", *(len(rows) for rows in examples.values())],
             ["(words)", *(sum(map(len, rows["tags"][:])) for rows in examples.values())],
         ]
-        title, first = ("words by tag", "tag") if self.task.plain else ("entities by type", "type")
-        return [Table(title, [first, *examples], shown + totals, whole=body + totals)]
+        title = f"{tag_set.unit} by {tag_set.class_noun}"
+        return [Table(title, [tag_set.class_noun, *examples], shown + totals, whole=body + totals)]
 
     def shown(self, tokenizer: Any, example: Mapping[str, Any]) -> list[str]:
         """The text, then each token with its label and, at the first of each word, the word and its tag."""
@@ -67,38 +63,10 @@ class TokenView(View[TokenClassification]):
         return lines
 
     def detail_tables(self, split: str, details: Mapping[str, Any]) -> list[Table]:
-        if not self.task.per_class:
-            return []
-        lines = [[name, *values.values()] for name, values in details["per_class"].items()]
-        first = "tag" if self.task.plain else "type"
-        tables = [Table(f"{split}, by {first}", [first, "precision", "recall", "f1", "support"], lines)]
-        if not self.task.plain:
-            matrix = details["confusion"]
-            rows = [[name, *counts] for name, counts in zip(matrix["names"], matrix["matrix"], strict=True)]
-            tables.append(Table(f"{split}, true types (rows) and predicted", [first, *matrix["names"]], rows))
-            errors = details["errors"]
-            tables.append(Table(f"{split}, shares of mistakes", list(errors), [list(errors.values())]))
-        return tables
+        return self.task.tag_set.detail_tables(split, details) if self.task.per_class else []
 
     def answer_tables(self, rows: Sequence[Mapping[str, Any]], answers: Sequence[Mapping[str, Any]]) -> list[Table]:
-        """The texts with their entities marked, and a table of these; of plain tags a table a text."""
-        tables: list[Table] = []
-        marked, body = list[list[Any]](), list[list[Any]]()
-        for number, (row, answer) in enumerate(zip(rows, answers, strict=True), start=1):
-            found = answer["prediction"]
-            if found is None:
-                marked.append([f"{row['text']} ({answer['error']})"])
-                continue
-            marked.append([Marked(row["text"], [(e["start"], e["end"], e["label"]) for e in found], self.task.classes)])
-            lines = [[e["text"], e["label"], e["score"], e["start"], e["end"]] for e in found]
-            if self.task.plain:
-                tables.append(Table(row["text"], ["word", "tag", "score", "start", "end"], lines))
-            body += [[*line, *([number] if len(rows) > 1 else [])] for line in lines]
-        if self.task.plain:
-            failed = [line for line in marked if isinstance(line[0], str)]
-            return [*tables, *([Table("no answer", ["text"], failed)] if failed else [])]
-        header = ["entity", "label", "score", "start", "end", *(["text"] if len(rows) > 1 else [])]
-        return [Table("texts", ["text"], marked), *([Table("entities", header, body)] if body else [])]
+        return self.task.tag_set.answer_tables(rows, answers)
 
     def answer_formats(self) -> Mapping[str, Format]:
         """`.html`, a page with the entities marked, and `.conll`, the tags of the words as the model names them."""
@@ -122,8 +90,8 @@ class TokenView(View[TokenClassification]):
         text, starts, ends = inputs["text"], inputs["starts"], inputs["ends"]
         first = {start: i for i, start in reversed(list(enumerate(starts)))}
         behind = {end: i for i, end in enumerate(ends, start=1)}
-        spans = [schemes.Span(first[e["start"]], behind[e["end"]], e["label"]) for e in found]
-        tags = [e["label"] for e in found] if self.task.plain else self.task.as_named(schemes.bio(spans, len(starts)))
+        spans = [Span(first[e["start"]], behind[e["end"]], e["label"]) for e in found]
+        tags = self.task.tag_set.tags_of(spans, len(starts))
         words_column = self.task.words_of(entry)
         columns = {words_column: [text[start:end] for start, end in zip(starts, ends, strict=True)]}
         if not isinstance(entry[words_column], str):  # a row of lists has more to say about its words
@@ -137,58 +105,26 @@ class TokenView(View[TokenClassification]):
 
     def mistakes(self, outputs: Sequence[np.ndarray], examples: Dataset) -> list[dict[str, Any]]:
         """Wrong entities, or words with a wrong plain tag, each in its sentence, the most confident first."""
-        from nlpkit.metrics import tagging
-
         predicted, scores = self.task.predicted(outputs)
-        predicted, gold = self.task.as_bio(predicted), list(examples["tags"][:])
         columns = {name: examples[name][:] for name in ("text", "starts", "ends", "where")}
-        found: list[dict[str, Any]] = []
-        if self.task.plain:
-            for i, (tags, true) in enumerate(zip(predicted, gold, strict=True)):
-                for word in (word for word, pair in enumerate(zip(tags, true, strict=True)) if pair[0] != pair[1]):
-                    entity = tagging.Entity(i, word, word, "")
-                    entry = {"word": _described(columns, entity)["text"], "label": true[word]}
-                    found.append(
-                        {**entry, "prediction": tags[word], "score": mean_score(scores[i][word : word + 1]), "i": i}
-                    )
-        else:
-            for mistake in tagging.mistakes(predicted, gold):
-                place = mistake.predicted or mistake.gold
-                assert place is not None  # a mistake is about one of them
-                entry = {
-                    "kind": mistake.kind,
-                    "label": mistake.gold and _described(columns, mistake.gold),
-                    "prediction": mistake.predicted and _described(columns, mistake.predicted),
-                    "score": mean_score(scores[place.sentence][place.start : place.end + 1]),
-                }
-                found.append({**entry, "i": place.sentence})
-        found.sort(key=lambda entry: -entry["score"])
-        for entry in found:
-            i = entry.pop("i")
-            entry |= {"text": columns["text"][i], "where": columns["where"][i]}
-        return found
+        gold = list(examples["tags"][:])
+        found = self.task.tag_set.mistakes(self.task.as_bio(predicted), gold, scores, columns)
+        found.sort(key=lambda pair: -pair[1]["score"])
+        return [{**entry, "text": columns["text"][i], "where": columns["where"][i]} for i, entry in found]
 
     def plots(self, outputs: Mapping[str, Sequence[np.ndarray]], examples: Mapping[str, Dataset]) -> dict[str, Plot]:
-        from nlpkit.metrics import tagging
         from nlpkit.runs import plots
 
-        counts = {split: self.task.counts(rows) for split, rows in examples.items()}
-        names, unit = self.task.classes, "words" if self.task.plain else "entities"
-        shares = {split: np.array([found[name] for name in names]) for split, found in counts.items()}
-        drawn = {"label_distribution": plots.grouped_bars(names, shares, f"share of {unit}")}
+        tag_set = self.task.tag_set
+        counts = {split: tag_set.counts(rows["tags"][:]) for split, rows in examples.items()}
+        shares = {split: np.array([found[name] for name in tag_set.classes]) for split, found in counts.items()}
+        drawn = {"label_distribution": plots.grouped_bars(tag_set.classes, shares, f"share of {tag_set.unit}")}
         judged = next((split for split in ("test", "validation") if split in outputs), None)
         if judged:
             predicted = self.task.as_bio(self.task.predicted(outputs[judged])[0])
-            named, matrix = tagging.confusion(predicted, examples[judged]["tags"][:], plain=self.task.plain)
-            drawn["confusion_matrix"] = plots.confusion(matrix, named, judged, unit=unit)
+            named, matrix = tag_set.confusion(predicted, examples[judged]["tags"][:])
+            drawn["confusion_matrix"] = plots.confusion(matrix, named, judged, unit=tag_set.unit)
         return drawn
-
-
-def _described(columns: Mapping[str, Sequence[Any]], entity: Entity) -> dict[str, Any]:
-    """An entity with its text and the characters where it starts and ends; `columns` are those of the examples."""
-    i = entity.sentence
-    start, end = columns["starts"][i][entity.start], columns["ends"][i][entity.end]
-    return {"text": columns["text"][i][start:end], "label": entity.type, "start": start, "end": end}
 
 
 def _is_column(cells: Any, length: int) -> bool:
