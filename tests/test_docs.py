@@ -71,7 +71,7 @@ def called(line: str) -> list[str] | None:
 
 
 def options_of(command: str) -> set[str]:
-    fields = importlib.import_module(COMMANDS[command].module).Config.model_fields
+    fields = importlib.import_module(COMMANDS[command].module).Config.known_fields()
     flags = {flag_of(field) for field in fields}
     return flags | {f"--no-{flag[2:]}" for flag in flags} | OF_ALL
 

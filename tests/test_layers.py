@@ -38,6 +38,7 @@ FLOORS: dict[str, tuple[str, ...]] = {
     "run folders": ("limits", "runs"),
     "ground": (
         "trainer_fields",
+        "annotations",
         "process",
         "machine",
         "reporting",

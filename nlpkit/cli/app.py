@@ -10,7 +10,7 @@ import os
 import sys
 import tempfile
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
@@ -18,6 +18,7 @@ import typer.core
 from typer.main import get_command
 
 from nlpkit import __version__, interrupts
+from nlpkit.annotations import kinds_of
 from nlpkit.cli import manual, slips, streams
 from nlpkit.cli.registry import COMMANDS, Entry
 from nlpkit.errors import Interrupted, NlpkitError, UserError
@@ -26,9 +27,8 @@ from nlpkit.reporting import shown
 if TYPE_CHECKING:
     from nlpkit.options import Config
 
-# ClickException, whichever copy of click this typer uses
-_UsageError: Any = typer.BadParameter.__mro__[1]
-_ClickException: Any = _UsageError.__mro__[1]
+# the exceptions of click: typer brings its own copy or uses the package, as its version has it
+_exceptions: Any = importlib.import_module(typer.BadParameter.__module__)
 
 HELP = {"help_option_names": ["--help", "-h"]}
 
@@ -67,13 +67,14 @@ class LazyCommand(typer.core.TyperCommand):
 
     def make_context(self, info_name: str | None, args: list[str], parent: Any = None, **extra: Any) -> Any:
         module = importlib.import_module(self.module)
-        name, fields = str(self.name), module.Config.model_fields
+        name, fields = str(self.name), module.Config.known_fields()
         command = _command(name, module)
         command.allow_extra_args = True  # refused below, with what was meant
         given = _translated(args, module)
+        command.given = given
         try:
             context = command.make_context(info_name, list(given), parent, **extra)
-        except _UsageError as error:
+        except _exceptions.UsageError as error:
             unknown = getattr(error, "option_name", None) if hasattr(error, "possibilities") else None
             hint = slips.unknown_option(unknown, given, fields) if unknown else None
             if hint is None:
@@ -91,15 +92,16 @@ def _translated(args: list[str], module: Any) -> list[str]:
     from nlpkit.cli.aliases import environment, translate
     from nlpkit.options import choices
 
-    known = {name.replace("_", "-") for name in module.Config.model_fields}
+    fields = module.Config.known_fields()
+    known = {name.replace("_", "-") for name in fields}
     known |= {f"no-{name}" for name in known} | {"help", "help-all", "config", "json", "quiet", "verbose"}
-    switches = {name.replace("_", "-") for name, info in module.Config.model_fields.items() if info.annotation is bool}
+    switches = {name.replace("_", "-") for name, info in fields.items() if info.annotation is bool}
     args, variables, told = environment(args, known)
     os.environ.update(variables)
     ways = {
         name.replace("_", "-"): choices(info.annotation)
-        for name, info in module.Config.model_fields.items()
-        if manual.kinds_of(info.annotation) == {bool, str} and choices(info.annotation)
+        for name, info in fields.items()
+        if kinds_of(info.annotation) == {bool, str} and choices(info.annotation)
     }
     args, said = translate(args, known, switches, ways)
     if "--quiet" not in args:
@@ -109,13 +111,35 @@ def _translated(args: list[str], module: Any) -> list[str]:
 
 
 class RecipeCommand(typer.core.TyperCommand):
-    """A subcommand with its options."""
+    """A subcommand with its options.
+
+    Attributes:
+        module: its recipe.
+        given: the arguments behind its name.
+    """
 
     module: Any
+    given: Sequence[str] = ()
 
     def get_help(self, ctx: Any) -> str:
         """The options that matter; all others are behind --help-all."""
-        return manual.short(str(self.name), self.module)
+        return manual.short(str(self.name), self.module, self.config())
+
+    def config(self) -> type[Config]:
+        """The config whose options `--help` shows: of the task of the model, where the command line names one."""
+        from nlpkit.tasks.deferred import DeferredOptions, settled_class
+
+        config: type[Config] = self.module.Config
+        if not issubclass(config, DeferredOptions):
+            return config
+        given = [argument for argument in self.given if argument not in (*HELP["help_option_names"], "--help-all")]
+        values = self.make_context(self.name, given, resilient_parsing=True).params
+        try:
+            task = config.task_of(values)
+        except UserError as error:
+            print(f"nlpkit: {shown(error.message)}: the options of every task are shown", file=sys.stderr)
+            return config
+        return settled_class(config, getattr(task, config.kind), task.name) if task is not None else config
 
 
 def _command(name: str, module: Any) -> Any:
@@ -129,7 +153,7 @@ def _command(name: str, module: Any) -> Any:
 
 def _callback(name: str, module: Any) -> Any:
     config: type[Config] = module.Config
-    parameters = [_parameter(field, info) for field, info in config.model_fields.items()]
+    parameters = [_parameter(field, info) for field, info in config.known_fields().items()]
 
     def callback(**values: Any) -> None:
         speech = {key: values.pop(key) for key in ("config", "json", "quiet", "verbose")}
@@ -137,9 +161,10 @@ def _callback(name: str, module: Any) -> Any:
         given = {key: value for key, value in values.items() if value is not None and value != []}
         _execute(name, module, given, **speech)
 
-    def print_all(asked: bool) -> None:
+    def print_all(ctx: typer.Context, asked: bool) -> None:
         if asked:
-            print(manual.whole(name, module))
+            command: Any = ctx.command
+            print(manual.whole(name, module, command.config()))
             raise typer.Exit()
 
     all_options = Annotated[bool, typer.Option("--help-all", is_eager=True, callback=print_all)]
@@ -160,7 +185,7 @@ def _keyword(name: str, annotation: Any, default: Any = None) -> inspect.Paramet
 
 def _parameter(field: str, info: Any) -> inspect.Parameter:
     """One command-line parameter. Values stay text: Config is the one place that parses and checks them."""
-    kinds = manual.kinds_of(info.annotation)
+    kinds = kinds_of(info.annotation)
     kind: Any = list[str] | None if list in kinds or dict in kinds else bool | None if kinds == {bool} else str | None
     if info.json_schema_extra["positional"]:
         # required positionals are checked by Config too, so that --config can give them
@@ -302,7 +327,7 @@ def _failure_of(error: Exception, arguments: list[str]) -> _Failure:
     usage = UserError.exit_code
     if isinstance(error, NlpkitError):
         return _Failure(error.message, error.hint, error.exit_code)
-    if isinstance(error, _UsageError):
+    if isinstance(error, _exceptions.UsageError):
         said = error.format_message()
         if "No such command" in said and (hint := slips.unknown_command(_command_of(arguments))):
             return _Failure(f"there is no command '{_command_of(arguments)}'", hint, usage)
@@ -312,7 +337,7 @@ def _failure_of(error: Exception, arguments: list[str]) -> _Failure:
         if error.ctx is None or error.ctx.parent is None:
             return _Failure(said, "See `nlpkit --help`.", usage)
         return _Failure(said, f"See `{error.ctx.command_path} --help-all`.", usage)
-    if isinstance(error, _ClickException):
+    if isinstance(error, _exceptions.ClickException):
         return _Failure(error.format_message(), None, usage)
     if isinstance(error, typer.Abort):
         return _Failure("interrupted", None, Interrupted.exit_code)

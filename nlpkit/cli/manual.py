@@ -10,10 +10,14 @@ import inspect
 import re
 import shutil
 import textwrap
-import types
 import typing
-from collections.abc import Iterable
-from typing import Any, Literal
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
+from nlpkit.annotations import kinds_of
+
+if TYPE_CHECKING:
+    from nlpkit.options import Config
 
 PANELS = (
     "Input", "Data", "Task", "Model", "Tokenizer", "Objective", "Student", "Loss", "Pruning", "Quantization",
@@ -38,58 +42,74 @@ _FLAG = re.compile(r"(--[\w-]+) (?!-)")
 Rows = list[tuple[str, str]]
 
 
-def short(command: str, module: Any) -> str:
+def short(command: str, module: Any, config: type[Config]) -> str:
     """One screen: what the command does, examples, and the options that matter, in the order of use.
 
     Args:
         command: its name.
         module: its recipe, with a docstring, a `Config`, and `ESSENTIAL`, names of fields.
+        config: the `Config`, or the one that it becomes for the task of a model, whose options are shown too.
     """
     summary, _, examples = _parts(module)
-    fields = module.Config.model_fields
+    fields = config.known_fields()
     rows = [_row(name, fields[name]) for name in module.ESSENTIAL]
+    of_task = [_row(name, info) for name, info in fields.items() if name not in module.Config.model_fields]
+    task = _settled_for(config)
+    lines = [_usage(command, fields), "", *_wrapped(summary), "", *_shown(examples), ""]
+    lines += [*_table(rows), ""] if rows else []
+    if of_task and task is not None:
+        lines += [f"With this model, for {task}:", *_table(of_task), ""]
+        rows += of_task
     rest = len(fields) - len(rows)
     others = f"--json, --quiet, --config FILE and {rest} more" if rest else "--json, --quiet, --verbose"
-    return "\n".join(
-        [
-            *(_usage(command, fields), "", *_wrapped(summary), "", *_shown(examples), ""),
-            *([*_table(rows), ""] if rows else []),
-            f"{others}: nlpkit {command} --help-all",
-        ]
-    )
+    if of_task and task is None:
+        lines += [f"Options of its task: nlpkit {command} {_chosen_by(config)} --help"]
+    return "\n".join([*lines, f"{others}: nlpkit {command} --help-all"])
 
 
-def whole(command: str, module: Any) -> str:
-    """Every option, by panel; arguments as for `short`."""
+def whole(command: str, module: Any, config: type[Config]) -> str:
+    """Every option, by panel, and those of tasks by task; arguments as for `short`."""
     summary, details, examples = _parts(module)
-    fields = module.Config.model_fields
+    own = config.model_fields
     panels: dict[str, Rows] = {panel: [] for panel in PANELS}
     # as in the short help, what matters stands first
-    for name, info in sorted(fields.items(), key=lambda field: field[0] not in module.ESSENTIAL):
-        panels.setdefault(info.json_schema_extra["panel"], []).append(_row(name, info))
-    lines = [_usage(command, fields), "", *_wrapped(summary)]
+    for name, info in sorted(own.items(), key=lambda field: field[0] not in module.ESSENTIAL):
+        extra: Any = info.json_schema_extra
+        panels.setdefault(extra["panel"], []).append(_row(name, info))
+    of_tasks: dict[str, Rows] = {}
+    for name, declared in _of_tasks(config).items():
+        for info, tasks in declared:
+            of_tasks.setdefault(f"For {', '.join(tasks)}", []).append(_row(name, info))
+    lines = [_usage(command, own), "", *_wrapped(summary)]
     for paragraph in details:
         lines += ["", *_wrapped(paragraph)]
     lines += ["", *_shown(examples)]
-    for panel, rows in (*panels.items(), ("Every command", list(SPEECH))):
+    for panel, rows in (*panels.items(), *of_tasks.items(), ("Every command", list(SPEECH))):
         if rows:
-            lines += ["", f"{panel}:", *_table(rows)]
-    if any(kinds_of(info.annotation) == {bool} for info in fields.values()):
+            lines += ["", *_wrapped(f"{panel}:"), *_table(rows)]
+    if any(kinds_of(info.annotation) == {bool} for info in config.known_fields().values()):
         lines += ["", "A switch that a --config file has turned on is turned off by --no-NAME."]
     return "\n".join(lines)
 
 
-def kinds_of(annotation: Any) -> set[type]:
-    """The types that an option's value may have, without None: {bool}, {list}, {str}, ..."""
-    origin = typing.get_origin(annotation)
-    if origin is typing.Annotated:
-        return kinds_of(typing.get_args(annotation)[0])
-    if origin in (typing.Union, types.UnionType):
-        parts = (part for part in typing.get_args(annotation) if part is not type(None))
-        return {kind for part in parts for kind in kinds_of(part)}
-    if origin is Literal:
-        return {str}
-    return {origin or annotation}
+def _settled_for(config: type[Config]) -> str | None:
+    """The task whose options are among the fields of a config; None where it has those of none."""
+    from nlpkit.tasks.deferred import DeferredOptions
+
+    return config.settled_for if issubclass(config, DeferredOptions) else None
+
+
+def _of_tasks(config: type[Config]) -> Mapping[str, Sequence[tuple[Any, Sequence[str]]]]:
+    """The options that a config keeps until its task is known, see `DeferredOptions.declared`."""
+    from nlpkit.tasks.deferred import DeferredOptions
+
+    return config.declared() if issubclass(config, DeferredOptions) else {}
+
+
+def _chosen_by(config: Any) -> str:
+    """How a command line names what the task is known by: the model, as a rule."""
+    extra = config.model_fields[config.opened].json_schema_extra
+    return str(extra["metavar"]) if extra["positional"] else f"--{config.opened.replace('_', '-')} NAME"
 
 
 def _parts(module: Any) -> tuple[str, list[str], list[str]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from nlpkit import reporting
 from nlpkit.data import duplicates, pipes, splits
@@ -15,6 +15,7 @@ from nlpkit.experiment.supervised import settle_findings, stop_on_errors
 from nlpkit.options import DataOptions, SourceOptions, flag_of, naming
 from nlpkit.runs.records import RECORD
 from nlpkit.tasks import registry
+from nlpkit.tasks.deferred import DeferredOptions, Kind
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -23,16 +24,14 @@ if TYPE_CHECKING:
     from nlpkit.data.sources import LoadedData
     from nlpkit.tasks.contract import Task
 
-if TYPE_CHECKING:
-    from nlpkit.tasks.registry import OptionsOfTasks as TaskOptions
-else:
-    TaskOptions = registry.options_of_tasks("column_options")
 OVERLAP_BYTES = 50_000_000  # of training data that are read again to tell whether judged rows are among them
 NAMES_DATA = ("data", "train_file", "validation_file", "test_file")
 
 
-class TrainedDataOptions(TaskOptions, DataOptions):
+class TrainedDataOptions(DeferredOptions, DataOptions):
     """The rows that a trained model is worked on with; by default those that it was trained on."""
+
+    kind: ClassVar[Kind] = "column_options"
 
 
 C = TypeVar("C", bound=TrainedDataOptions)
@@ -65,7 +64,7 @@ def inherit_data(config: C, record: Mapping[str, Any] | None, name: str) -> C:
         )
     # the rows that were held out are drawn again: none of them was trained on
     known["shuffle_seed"] = known.get("shuffle_seed") if known.get("shuffle_seed") is not None else known.get("seed")
-    fields = set(TrainedDataOptions.model_fields) & known.keys() - config.given
+    fields = TrainedDataOptions.known_fields().keys() & config.known_fields().keys() & known.keys() - config.given
     data = ", ".join(str(known[option]) for option in NAMES_DATA if known.get(option))
     reporting.current().note(f"data: {data}, as {name} was trained (--data)")
     if changed := _changed_files(record):
@@ -113,8 +112,9 @@ def own_splits(
     Raises:
         UserError: the record names no data, or they cannot be read.
     """
-    given = {field: getattr(config, field) for field in config.given & TrainedDataOptions.model_fields.keys()}
-    options = inherit_data(TrainedDataOptions(**given), record, name)
+    own = TrainedDataOptions().for_task(type(task))
+    given = {field: getattr(config, field) for field in config.given & own.known_fields().keys()}
+    options = inherit_data(own.changed(**given), record, name)
     loaded = splits.load(options, type(task))
     # a model that was not trained on rows of its data, as a quantized one, held none out
     trained = "train" in (record or {}).get("rows", {"train": 0})
@@ -202,7 +202,7 @@ def open_splits(
     """Checked examples of each split, with the labels that the model has.
 
     Args:
-        config: which data; the columns of training are taken where it names none.
+        config: which data, for the task; the columns of training are taken where it names none.
         task: as its model restored it.
         seed: of the hold-out and the samples, unless the config has a --shuffle-seed.
         needs: splits that must not be empty.
@@ -211,7 +211,6 @@ def open_splits(
     Raises:
         UserError: a split is missing, no row can be used, or the labels are not those of the model.
     """
-    registry.refuse_foreign_options(config, type(task), "column_options")
     task.configure(config)
     loaded = splits.load(config, type(task))
     if not training and getattr(config, "split", None) is None:

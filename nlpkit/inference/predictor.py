@@ -23,6 +23,7 @@ from nlpkit.runs.folder import read_record
 from nlpkit.tasks import features
 from nlpkit.tasks import outputs as model_outputs
 from nlpkit.tasks.contract import BOOKKEEPING
+from nlpkit.tasks.options import TaskChoiceOptions
 
 if TYPE_CHECKING:
     import torch
@@ -42,7 +43,7 @@ T = TypeVar("T")
 GENERATIONS = 20  # of models that were made one of another: records may name each other in a circle
 
 
-class TrainedModelOptions(OpeningOptions, DeviceOptions):
+class TrainedModelOptions(TaskChoiceOptions, OpeningOptions, DeviceOptions):
     """A trained model, as `predict` and `evaluate` take it."""
 
     model: str = option(..., "Run folder, model folder or hub name.", panel="Input", metavar="MODEL", positional=True)
@@ -85,6 +86,7 @@ def open_trained(
     flag: str = "MODEL",
     exported: bool = True,
     overrides: Mapping[str, Any] | None = None,
+    task_name: str | None = None,
 ) -> Trained:
     """Open a model with its task and tokenizer, in float32 on the CPU, ready to answer.
 
@@ -95,6 +97,7 @@ def open_trained(
         flag: the option that named it, for messages.
         exported: whether a model that runs in ONNX Runtime, or is quantized, will do: it answers, and cannot change.
         overrides: entries of the config to replace.
+        task_name: the task that the user asks for, None for the one that it was trained for.
 
     Raises:
         UserError: it cannot be opened, belongs to no task known here, or has untrained weights.
@@ -105,7 +108,8 @@ def open_trained(
     trust: Any = {"revision": revision, "trust_remote_code": options.trust_remote_code}
     config = opening.load_config(place, **trust)
     record = read_record(place)
-    task = task_of_model(config, (record or {}).get("task"), place)
+    task = task_of_model(config, (record or {}).get("task"), place, named=task_name)
+    options.for_task(type(task))  # what is for another task is refused before the weights are read
     slow = task.slow_tokenizers
     if options.tokenizer:
         named = opening.resolve(options.tokenizer, "--tokenizer")
@@ -168,7 +172,7 @@ class Predictor:
         from nlpkit.hardware import devices
 
         device = devices.choose(options)  # before torch touches CUDA
-        trained = open_trained(options.model, options, revision=options.model_revision)
+        trained = open_trained(options.model, options, revision=options.model_revision, task_name=options.task)
         from nlpkit.models import onnx
 
         device = onnx.placed(trained.model, device, options)

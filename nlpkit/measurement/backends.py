@@ -79,8 +79,9 @@ def _open_exported(place: Path, options: SubjectOptions, device: Device, chosen_
     tokenizer, most = None, opening.takes(config)
     limit = most
     record = read_record(place)
-    if not options.config_only and registry.known_task(config, (record or {}).get("task"), place) is not None:
-        trained = open_trained(str(place), options)
+    task_record = (record or {}).get("task")
+    if not options.config_only and registry.known_task(config, task_record, place, named=options.task) is not None:
+        trained = open_trained(str(place), options, task_name=options.task)
         net, task, tokenizer, limit = trained.model, trained.task, trained.tokenizer, trained.limit
     else:
         file = files.exported_file(place)

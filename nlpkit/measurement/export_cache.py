@@ -176,7 +176,7 @@ def _content(place: str, options: SubjectOptions) -> dict[str, Any]:
         return {**found, "revision": options.model_revision, "commit": getattr(config, "_commit_hash", None)}
     files = sorted(file for file in Path(place).resolve().iterdir() if file.is_file() and file.name != RECORD)
     stats = [(file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in files]
-    return {**found, "files": stats, "task": (read_record(place) or {}).get("task")}
+    return {**found, "files": stats, "task": options.task or (read_record(place) or {}).get("task")}
 
 
 def _export(subject: Subject, options: SubjectOptions, folder: Path) -> None:

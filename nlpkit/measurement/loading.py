@@ -86,10 +86,12 @@ def open_torch(subject: Subject, options: SubjectOptions, device: Device, *, tra
         raise UserError(f"{subject.name}: {place} is exported to ONNX and runs nowhere else", "Leave out --backends.")
     config = _config(place, options)
     require_known(config, subject.overrides, subject.name)
-    task = registry.known_task(config, (read_record(place) or {}).get("task"), place)
+    task = registry.known_task(config, (read_record(place) or {}).get("task"), place, named=options.task)
     _import_class(config, task.auto_class if task else AUTO_CLASS)
     if task is not None:
-        trained = open_trained(place, options, revision=options.model_revision, overrides=subject.overrides)
+        trained = open_trained(
+            place, options, revision=options.model_revision, overrides=subject.overrides, task_name=options.task
+        )
         net, tokenizer, task, seconds = trained.model, trained.tokenizer, trained.task, trained.seconds
     else:
         net, tokenizer, seconds = _encoder(place, options, subject.overrides)

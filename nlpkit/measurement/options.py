@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
 from nlpkit.experiment import inherited_data
-from nlpkit.measurement.spec import Backend, SubjectOptions
+from nlpkit.measurement.spec import Backend, SubjectOptions, parse_model
 from nlpkit.options import AtCommas, DeviceOptions, Strings, option
+
+if TYPE_CHECKING:
+    from nlpkit.tasks.contract import Task
 
 Lengths = Annotated[list[Annotated[int, Field(ge=1)]], AtCommas]
 
@@ -19,6 +23,8 @@ Backends = Annotated[list[Backend], AtCommas]
 
 class BenchmarkOptions(inherited_data.TrainedDataOptions, SubjectOptions, DeviceOptions):
     """What `nlpkit benchmark` is asked; a process that measures is given the same."""
+
+    opened: ClassVar[str] = "models"
 
     models: Strings = option(
         [],
@@ -71,7 +77,7 @@ class BenchmarkOptions(inherited_data.TrainedDataOptions, SubjectOptions, Device
     )
     fail_if: Strings = option(
         [],
-        "Exit with 1, e.g. 'throughput<0.95x' (of --compare, else of the first model), 'p95>20ms' (repeatable).",
+        "Exit with 1, e.g. 'p95>20ms', 'throughput<0.95x' (of --compare, else the first model) (repeatable).",
         panel="Gate",
         metavar="CONDITION",
     )
@@ -81,3 +87,9 @@ class BenchmarkOptions(inherited_data.TrainedDataOptions, SubjectOptions, Device
     overwrite: bool = option(False, "Replace an earlier benchmark in --output.", panel="Output")
     resume: bool = option(False, "Complete the interrupted benchmark in --output.", panel="Output")
     dry_run: bool = option(False, "Show what would be measured, stop.", panel="Output")
+
+    @classmethod
+    def task_of(cls, values: Mapping[str, Any]) -> type[Task] | None:
+        """As for other commands, of the first model."""
+        models = values.get("models") or []
+        return super().task_of({**values, "models": parse_model(models[0])[1] if models else None})

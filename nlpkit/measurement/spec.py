@@ -11,13 +11,14 @@ from nlpkit.errors import UserError
 from nlpkit.models import opening
 from nlpkit.nearby import expanded
 from nlpkit.options import OpeningOptions, as_number, option
+from nlpkit.tasks.options import TaskChoiceOptions
 
 Backend = Literal["torch", "torch-compile", "onnx", "onnx-int8"]
 Mode = Literal["inference", "training"]
 Status = Literal["ok", "out of memory", "too long", "failed"]
 
 
-class SubjectOptions(OpeningOptions):
+class SubjectOptions(TaskChoiceOptions, OpeningOptions):
     """How what is measured is opened, or made with random weights."""
 
     config_only: bool = option(

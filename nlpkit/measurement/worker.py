@@ -473,12 +473,14 @@ def read_rows(model: Model, name: str, config: BenchmarkOptions, *, held_out: bo
         UserError: there is no such split, no row can be read, or labels were named and are not there.
     """
     from nlpkit.data import splits
+    from nlpkit.tasks.options import TextOptions
 
     if model.task is None:
         if model.tokenizer is None:
             raise UserError("the model has no tokenizer for rows", "Name one with --tokenizer.")
-        return _texts(config)
+        return _texts(config.with_group(TextOptions, "no task"))
     task = model.task
+    config = config.for_task(type(task))
     of_labels = set(task.column_options.model_fields) - set(task.predict_options.model_fields)
     record = read_record(opening.resolve(name, "MODEL"))
     keys = None if held_out else inherited_data.train_keys(record, name, task.with_())
@@ -540,6 +542,9 @@ def _listed(places: Sequence[str]) -> str:
 
 def _texts(config: BenchmarkOptions) -> Rows:
     """The texts of rows, for a model without a task; empty ones are left out.
+
+    Args:
+        config: with the `TextOptions`.
 
     Raises:
         UserError: there is none, or it is not clear which column holds them.

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic.fields import FieldInfo
 
 from nlpkit.options import files
 from nlpkit.options.places import place_problems, require_apart
@@ -52,7 +53,7 @@ class Config(BaseModel):
 
     def __init__(self, /, **values: Any) -> None:
         values = self.with_new_names(values)
-        fields = type(self).model_fields
+        fields = self.known_fields()
         problems = list(place_problems(values, fields))
         try:
             super().__init__(**values)
@@ -74,9 +75,14 @@ class Config(BaseModel):
         return value
 
     @classmethod
+    def known_fields(cls) -> Mapping[str, FieldInfo]:
+        """Every option that may be given: the fields, and those of tasks where a command keeps them for later."""
+        return cls.model_fields
+
+    @classmethod
     def with_new_names(cls, values: Mapping[str, Any]) -> dict[str, Any]:
         """The same values, with old names of options replaced where this config has the new one."""
-        return files.with_new_names(values, cls.model_fields)
+        return files.with_new_names(values, cls.known_fields())
 
     @property
     def given(self) -> frozenset[str]:
@@ -97,13 +103,20 @@ class Config(BaseModel):
 
     def changed(self, **values: Any) -> Self:
         """A copy with some values replaced, validated again."""
-        given = {name: getattr(self, name) for name in self.given}
-        return type(self)(**{**given, **values})
+        return type(self)(**{**self.given_values(), **values})
+
+    def given_values(self) -> dict[str, Any]:
+        """The values of the options that were given."""
+        return {name: getattr(self, name) for name in self.given}
+
+    def for_task(self, task: Any) -> Self:
+        """The options of a command for a task, which are the same for each unless the tasks add some of their own."""
+        return self
 
     def on_top_of(self, recorded: Mapping[str, Any]) -> Self:
         """The options of a record, as far as there are such, with those that were given here on top."""
         values = self.with_new_names(recorded)
-        known = {name: value for name, value in values.items() if name in type(self).model_fields}
+        known = {name: value for name, value in values.items() if name in self.known_fields()}
         return self.changed(**{name: value for name, value in known.items() if name not in self.given})
 
     def record(self) -> dict[str, Any]:
@@ -117,7 +130,7 @@ class Config(BaseModel):
         Raises:
             UserError: the file cannot be read, is of another command, or has an unknown key or a bad value.
         """
-        values = files.read_config_file(file, command, cls.model_fields) if file is not None else {}
+        values = files.read_config_file(file, command, cls.known_fields()) if file is not None else {}
         if flags.get("resume") and flags.get("output"):
             values = {**cls._required_of(Path(flags["output"])), **values}
         if file is None:

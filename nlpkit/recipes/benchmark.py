@@ -166,7 +166,9 @@ def _inherited(config: Config, subjects: Sequence[Subject]) -> tuple[Config, boo
 
 def _refuse_unread(config: Config, *, rows: bool) -> None:
     """Raises UserError: an option was set that says nothing to what is measured."""
-    unread: dict[str, tuple[str, ...]] = {"--config-only": ("tokenizer", "allow_pickle")} if config.config_only else {}
+    unread: dict[str, tuple[str, ...]] = (
+        {"--config-only": ("tokenizer", "allow_pickle", "task")} if config.config_only else {}
+    )
     if not rows:
         unread["random inputs"] = ("split", "sample_rows")
     for to, names in unread.items():
@@ -188,9 +190,12 @@ def _stopped(config: Config, points: Sequence[Point], journal: Journal) -> str:
 def _require_same(config: Config, before: Mapping[str, Any]) -> None:
     """Raises UserError: figures of other models, rows or settings would be mixed with those that are there."""
     for name, value in config.record().items():
-        if name not in ANEW and name in before and before[name] != value:
+        # an option that came with a later version is in no record; those of tasks are where they were given
+        known = name in before or (before and name in config.task_values)
+        if name not in ANEW and known and before.get(name) != value:
             flag = "MODEL" if name == "models" else flag_of(name)
-            was, now = (" ".join(map(str, said)) if isinstance(said, list) else said for said in (before[name], value))
+            sides = (before.get(name), value)
+            was, now = (" ".join(map(str, side)) if isinstance(side, list) else side for side in sides)
             raise UserError(
                 f"--resume: this benchmark began with {flag} {was}, not {now}",
                 f"Leave {flag} out, or give another --output.",

@@ -12,7 +12,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from nlpkit import __version__, reporting
 from nlpkit.data import splits
@@ -24,6 +24,7 @@ from nlpkit.reporting import Report, counted
 from nlpkit.tasks import features, registry, suspects
 from nlpkit.tasks import lengths as token_lengths
 from nlpkit.tasks.contract import Task
+from nlpkit.tasks.deferred import DeferredOptions, Kind
 
 if TYPE_CHECKING:
     import numpy as np
@@ -32,17 +33,16 @@ if TYPE_CHECKING:
     from nlpkit.runs.plots import Plot
 
 COMMAND = "check-data"
-ESSENTIAL: tuple[str, ...] = ("data", "task", "text_column", "label_column", "model", "show", "output", "strict")
+ESSENTIAL: tuple[str, ...] = ("data", "task", "model", "show", "output", "strict")
 DOCUMENTS = (".html", ".json")
 SUSPECTS = 10
-if TYPE_CHECKING:
-    from nlpkit.tasks.registry import OptionsOfTasks as TaskOptions
-else:
-    TaskOptions = registry.options_of_tasks("data_options")
 
 
-class Config(TaskOptions, DataOptions):
+class Config(DeferredOptions, DataOptions):
     """Options of `nlpkit check-data`."""
+
+    kind: ClassVar[Kind] = "data_options"
+    opened: ClassVar[str] = "task"
 
     task: str = option(
         "text-classification", "The task that the data are for.", panel="Task", metavar="|".join(registry.TASKS)
@@ -63,13 +63,17 @@ class Config(TaskOptions, DataOptions):
     overwrite: bool = option(False, "Replace --output if it exists.", panel="Output")
     strict: bool = option(False, "Exit with 1 when there are warnings.", panel="Output")
 
+    @classmethod
+    def task_of(cls, values: Mapping[str, Any]) -> type[Task] | None:
+        return registry.task_class(values["task"]) if values.get("task") else None
+
 
 def run(config: Config) -> Report:
     """Check; returns the findings, and what is in the examples."""
     if config.output is not None:
         _require_output(config.output, overwrite=config.overwrite)
     task_class = registry.task_class(config.task)
-    registry.refuse_foreign_options(config, task_class, "data_options")
+    config = config.for_task(task_class)
     findings: list[Finding] = []
     with reporting.listening() as said:
         loaded = splits.load(config, task_class)

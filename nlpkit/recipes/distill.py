@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from pydantic import field_validator
@@ -33,6 +33,7 @@ from nlpkit.models import opening
 from nlpkit.options import OpeningOptions, RunOptions, flag_of, option
 from nlpkit.reporting import Report
 from nlpkit.tasks import features, registry
+from nlpkit.tasks.options import TaskChoiceOptions
 
 if TYPE_CHECKING:
     from nlpkit.distillation.trainer import Aims, Lessons
@@ -99,8 +100,18 @@ class LossOptions(StudentOptions):
         return value
 
 
-class Config(LossOptions, MoreRowsOptions, before_after.PriceOptions, TrainedDataOptions, RunOptions, OpeningOptions):
+class Config(
+    LossOptions,
+    MoreRowsOptions,
+    before_after.PriceOptions,
+    TrainedDataOptions,
+    RunOptions,
+    TaskChoiceOptions,
+    OpeningOptions,
+):
     """Options of `nlpkit distill`."""
+
+    opened: ClassVar[str] = "teacher"
 
     teacher: str = option(
         ..., "Run folder, model folder or hub name of the teacher.", panel="Input", metavar="TEACHER", positional=True
@@ -169,10 +180,17 @@ def _prepare(config: Config) -> Distillation:
 
     folder = lifecycle.usable_folder(config, opening.display_name(config.teacher), "distilled")
     device = devices.choose(config)
-    teacher = open_trained(config.teacher, config, revision=config.model_revision, flag="TEACHER", exported=False)
+    teacher = open_trained(
+        config.teacher,
+        config,
+        revision=config.model_revision,
+        flag="TEACHER",
+        exported=False,
+        task_name=config.task,
+    )
     origin = student.origin(config, teacher)
     aims = _aims(config, teacher, origin)
-    config = inherit_data(config, teacher.record, config.teacher)
+    config = inherit_data(config.for_task(type(teacher.task)), teacher.record, config.teacher)
     loaded, examples, findings = open_splits(config, teacher.task, seed=config.seed)
     findings += supervised.absent_labels(teacher.task, examples["train"])
     task = _settle(config, teacher, origin)

@@ -16,7 +16,7 @@ import operator
 import time
 from collections.abc import Callable, Collection
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from nlpkit import reporting
 from nlpkit.data import draws, splits
@@ -38,6 +38,7 @@ from nlpkit.runs.folder import read_record
 from nlpkit.runs.records import RECORD
 from nlpkit.tasks import registry
 from nlpkit.tasks.contract import Task
+from nlpkit.tasks.deferred import DeferredOptions, Kind
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -47,15 +48,13 @@ if TYPE_CHECKING:
 
 COMMAND = "evaluate"
 PATIENCE = 10.0  # seconds to wait for another command that adds to the record
-ESSENTIAL: tuple[str, ...] = ("model", "data", "split", "unknown_labels", "per_class", "fail_under")
-if TYPE_CHECKING:
-    from nlpkit.tasks.registry import OptionsOfTasks as TaskOptions
-else:
-    TaskOptions = registry.options_of_tasks("evaluate_options")
+ESSENTIAL: tuple[str, ...] = ("model", "data", "split", "fail_under")
 
 
-class Config(TaskOptions, SourceOptions, TrainedModelOptions):
+class Config(DeferredOptions, SourceOptions, TrainedModelOptions):
     """Options of `nlpkit evaluate`."""
+
+    kind: ClassVar[Kind] = "evaluate_options"
 
     split: str | None = option(
         None,
@@ -82,7 +81,7 @@ def run(config: Config) -> Report:
     gates = _gates(config)
     predictor = Predictor(config)
     task = predictor.task
-    registry.refuse_foreign_options(config, type(task), "evaluate_options")
+    config = config.for_task(type(task))
     task.configure(config)
     own = not any(getattr(config, name) for name in inherited_data.NAMES_DATA)
     if own:
@@ -144,6 +143,7 @@ def run(config: Config) -> Report:
     seconds = time.monotonic() - start
     record = {
         "model": config.model,
+        **({"task": config.task} if config.task else {}),
         "data": loaded.source.to_record(),
         "device": predictor.device.described,
         "rows": rows,
@@ -255,7 +255,8 @@ def _add_to_run(folder: Path, record: dict[str, Any]) -> None:
 def _append(folder: Path, record: dict[str, Any]) -> None:
     run = read_record(folder)
     if run:
-        entry = {key: record[key] for key in ("data", "device", "rows", "metrics", "failures")}
+        told = ("task", "data", "device", "rows", "metrics", "failures")
+        entry: dict[str, Any] = {key: record[key] for key in told if key in record}
         entry["date"] = time.strftime("%Y-%m-%dT%H:%M:%S%z")
         run.setdefault("evaluations", []).append(entry)
         write_json(folder / RECORD, run)

@@ -15,7 +15,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from nlpkit import process, reporting
 from nlpkit.data import pipes
@@ -26,6 +26,7 @@ from nlpkit.options import ReadingOptions, option
 from nlpkit.reporting import Report
 from nlpkit.runs.files import require_writable
 from nlpkit.tasks import registry
+from nlpkit.tasks.deferred import DeferredOptions, Kind
 from nlpkit.tasks.features import Cut
 from nlpkit.tasks.options import TypedOptions
 
@@ -38,11 +39,6 @@ ESSENTIAL: tuple[str, ...] = (
     "model",
     "texts",
     "input",
-    "question",
-    "context",
-    "text_pair",
-    "top_k",
-    "all_scores",
     "output",
     "max_errors",
 )
@@ -50,18 +46,12 @@ CHUNK = 2_048  # rows in memory at a time, fewer of long texts or with many scor
 CHUNK_CHARACTERS = 2**24
 CHUNK_SCORES = 2**20
 SHOWN = 3  # places that a warning names
-_OF_TASKS: Any = registry.options_of_tasks("predict_options")
-if TYPE_CHECKING:
-    from nlpkit.tasks.registry import OptionsOfTasks as TaskOptions
-else:
-    TaskOptions = _OF_TASKS
-# what a task lets users type beside TEXT stands on the same panel
-_FIELDS = _OF_TASKS.model_fields.items()
-TYPED = ("texts", *(name for name, info in _FIELDS if info.json_schema_extra["panel"] == "Input"))
 
 
-class Config(TypedOptions, TaskOptions, ReadingOptions, TrainedModelOptions):
+class Config(DeferredOptions, TypedOptions, ReadingOptions, TrainedModelOptions):
     """Options of `nlpkit predict`."""
+
+    kind: ClassVar[Kind] = "predict_options"
 
     input: str | None = option(
         None,
@@ -89,21 +79,21 @@ def writes_to_stdout(config: Config) -> bool:
 
 def run(config: Config) -> Report:
     """Predict; returns the answers for texts, counts and speed for a file."""
-    typed = any(getattr(config, name) for name in TYPED)
+    typed = _typed(config)
     _require_one_input(config)
-    if typed == bool(config.input):
+    if bool(typed) == bool(config.input):
         raise UserError(
             "give texts or --input FILE, not both" if typed else "give texts, or --input FILE (- for a pipe)"
         )
-    for name in TYPED:
-        _require_typed(config, name)
+    for name, value in typed.items():
+        _require_typed(config, name, value)
     if config.output is not None:
         require_writable(config.output, overwrite=config.overwrite)
     predictor = Predictor(config)
     task = predictor.task
     if config.output is not None:
         _require_known_format(config.output, task)
-    registry.refuse_foreign_options(config, type(task), "predict_options")
+    config = config.for_task(type(task))
     task.configure(config)
     if config.input:
         return _predict_file(predictor, config)
@@ -123,15 +113,25 @@ def run(config: Config) -> Report:
     return Report({"model": config.model, "answers": record}, tables, exit_code=1 if failed else 0, failure=said)
 
 
-def _require_typed(config: Config, name: str) -> None:
+def _typed(config: Config) -> dict[str, Any]:
+    """What was typed to be answered, by option: TEXT, and what a task lets users type beside it on the same panel."""
+    fields = config.known_fields()
+    beside = {
+        name: value
+        for name, value in config.task_values.items()
+        if value and fields[name].json_schema_extra["panel"] == "Input"  # type: ignore[index]
+    }
+    return {**({"texts": config.texts} if config.texts else {}), **beside}
+
+
+def _require_typed(config: Config, name: str, value: Any) -> None:
     """Refuse the name of a file where a text is typed, and tell how the file is given.
 
     Raises:
         UserError: see `require_texts`.
     """
-    value = getattr(config, name)
     instead = "Its rows: --input FILE. The name as a text: echo FILE | nlpkit predict MODEL --input -"
-    if f"{name}_file" in type(config).model_fields:
+    if f"{name}_file" in config.known_fields():
         instead = f"Its text: --{name}-file FILE."
     require_texts([text for text in (value if isinstance(value, list) else [value]) if isinstance(text, str)], instead)
 

@@ -30,6 +30,7 @@ from nlpkit.pruning.prepare import START, STRUCTURES, Cut, CuttingOptions
 from nlpkit.reporting import Cell, Report, Table
 from nlpkit.runs.folder import RunFolder, versions
 from nlpkit.tasks import features
+from nlpkit.tasks.options import TaskChoiceOptions
 from nlpkit.tasks.registry import task_of_model
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ FOR_TRAINING = ("rounds", "distill")
 CRITERIA = {"weights": ("magnitude", "random", "movement"), "structures": ("gradient", "magnitude")}
 
 
-class Config(before_after.PriceOptions, TrainedDataOptions, CuttingOptions, OpeningOptions):
+class Config(before_after.PriceOptions, TrainedDataOptions, CuttingOptions, TaskChoiceOptions, OpeningOptions):
     """Options of `nlpkit prune`; alpha and temperature are by default those of `distill`."""
 
     model: str = option(..., "Run folder, model folder or hub name.", panel="Input", metavar="MODEL", positional=True)
@@ -202,8 +203,8 @@ def _prepare(config: Config) -> Pruning:
     name = opening.display_name(config.model)
     folder = lifecycle.usable_folder(config, name, "pruned")
     device = devices.choose(config)
-    trained = open_trained(config.model, config, revision=config.model_revision, exported=False)
-    config = inherit_data(config, trained.record, config.model)
+    trained = open_trained(config.model, config, revision=config.model_revision, exported=False, task_name=config.task)
+    config = inherit_data(config.for_task(type(trained.task)), trained.record, config.model)
     loaded, examples, findings = open_splits(config, trained.task, seed=config.seed)
     findings += supervised.absent_labels(trained.task, examples["train"])
     trained.task, lengths = features.choose_lengths(

@@ -39,6 +39,7 @@ from nlpkit.runs import lock
 from nlpkit.runs.files import ornament
 from nlpkit.runs.folder import RunFolder
 from nlpkit.tasks import features, registry
+from nlpkit.tasks.options import TaskChoiceOptions
 
 if TYPE_CHECKING:
     import onnx_ir as ir
@@ -63,7 +64,7 @@ ONNX_FORMATS = {
 JS_CONFIG = "transformers.js_config"  # in config.json
 
 
-class Config(before_after.PriceOptions, TrainedDataOptions, DeviceOptions, OpeningOptions):
+class Config(before_after.PriceOptions, TrainedDataOptions, DeviceOptions, TaskChoiceOptions, OpeningOptions):
     """Options of `nlpkit quantize`."""
 
     model: str = option(..., "Run folder, model folder or hub name.", panel="Input", metavar="MODEL", positional=True)
@@ -167,9 +168,9 @@ def _open(config: Config) -> _Source:
         device = _device_of_onnx(config, device)
     to = config.to or ("onnx-int8" if device.name == "cpu" else "onnx-fp16")
     _refuse_unread(config, to)
-    trained = open_trained(config.model, config, revision=config.model_revision, exported=False)
+    trained = open_trained(config.model, config, revision=config.model_revision, exported=False, task_name=config.task)
     named = any(getattr(config, name) for name in NAMES_DATA)
-    config = inherit_data(config, trained.record, config.model)
+    config = inherit_data(config.for_task(type(trained.task)), trained.record, config.model)
     if to == "onnx-int8-static" or not named:
         needs = ("train", "validation") if to == "onnx-int8-static" else ("validation",)
         loaded, examples, findings = open_splits(config, trained.task, seed=config.seed, needs=needs)

@@ -28,12 +28,15 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 from nlpkit.data.findings import Finding
 from nlpkit.data.inputs import Content
 from nlpkit.options import Config
+from nlpkit.tasks.claims import Claim
 from nlpkit.tasks.heads import Head
 from nlpkit.tasks.outputs import Outputs
 from nlpkit.tasks.recorded import TaskRecord
 from nlpkit.tasks.view import View
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import numpy as np
     import torch
     from datasets import Dataset
@@ -70,6 +73,8 @@ class Task(ABC):
     name: ClassVar[str]
     # the transformers class that opens its models
     auto_class: ClassVar[str]
+    # the ends of the names of the transformers architectures that have a head for the task
+    architectures: ClassVar[tuple[str, ...]] = ()
     # what the hub calls the task, None where it has no name for it
     pipeline_tag: ClassVar[str | None] = None
     # what a row of its data has a label for, by which layouts of annotation tools are recognised
@@ -79,8 +84,8 @@ class Task(ABC):
     trained_by: ClassVar[str] = ""
     reads: ClassVar[str] = ""
 
-    # The options that come with the task. The commands offer those of all tasks (`registry.options_of_tasks`) and
-    # refuse one that belongs to another task than that of the data or model at hand.
+    # The options that come with the task. A command keeps what was given of them until it knows the task of the data or
+    # the model at hand, and refuses what belongs to another task then: see `nlpkit.tasks.deferred`.
     data_options: ClassVar[type[Config]] = Config  # check-data: what `from_data` reads
     predict_options: ClassVar[type[Config]] = Config  # predict: columns, what is typed (panel "Input"), answers
     evaluate_options: ClassVar[type[Config]] = Config  # evaluate: columns, figures
@@ -117,6 +122,21 @@ class Task(ABC):
         return dataclasses.replace(self, **settings)
 
     # --- made from data, from a model folder ---
+
+    @classmethod
+    def claims(cls, config: PreTrainedConfig, record: Mapping[str, Any] | None, place: str | Path) -> Claim | None:
+        """How surely the task takes a model; None where it cannot.
+
+        Args:
+            config: the model's transformers config.
+            record: the `task` part of its nlpkit.json, None where it has none.
+            place: its folder, or its name on the hub.
+        """
+        if record and record.get("name") == cls.name:
+            return Claim.RECORD
+        if any(architecture.endswith(cls.architectures) for architecture in config.architectures or []):
+            return Claim.ARCHITECTURE
+        return None
 
     @classmethod
     @abstractmethod

@@ -16,6 +16,18 @@ class TypedOptions(Config):
     texts: Strings = option([], "Texts to answer for.", panel="Input", metavar="TEXT", positional=True)
 
 
+class TaskChoiceOptions(Config):
+    """Which of the tasks that a model can be used for is meant."""
+
+    task: str | None = option(
+        None,
+        "Task to use the model for, of those that take it.",
+        panel="Task",
+        metavar="NAME",
+        shown_default="the one it was trained for",
+    )
+
+
 class LengthOptions(Config):
     """How many tokens of a text the model sees at a time."""
 

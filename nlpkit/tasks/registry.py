@@ -1,65 +1,42 @@
-"""The tasks there are. To add one, write its module and add a line here."""
+"""The tasks there are, and which of them takes a model. To add one, write its folder and add a line to `TASKS`."""
 
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
-
-from pydantic import create_model
+from typing import TYPE_CHECKING, Any
 
 from nlpkit.data.findings import SHOWN
 from nlpkit.data.places import HIDDEN
 from nlpkit.errors import UserError
 from nlpkit.models import opening
-from nlpkit.options import Config, flag_of, suggest
+from nlpkit.options import suggest
 from nlpkit.runs import records
+from nlpkit.runs.folder import read_record
 from nlpkit.runs.records import RECORD
+from nlpkit.tasks.claims import Claim
 from nlpkit.tasks.contract import Task
 from nlpkit.tasks.recorded import TaskRecord
 
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig
 
-Kind = Literal["data_options", "predict_options", "evaluate_options", "column_options"]
-
-
 RENAME_BOTH = "Copy the folder again, or write the same names in the same order into both."
 COPY_AGAIN = "Copy the folder again, or move its nlpkit.json away to use it as a plain Transformers model."
-
-
-class Entry(NamedTuple):
-    """Where a task lives, and the ends of the names of the transformers architectures that it covers."""
-
-    module: str
-    attribute: str
-    architectures: tuple[str, ...]
 
 
 OTHER_MODEL = "a model that `nlpkit {command}` trains takes them."
 """The way for rows that a model at hand cannot take, see `pointing_elsewhere`."""
 
-TASKS: dict[str, Entry] = {
-    "text-classification": Entry(
-        "nlpkit.tasks.text_classification.task", "TextClassification", ("ForSequenceClassification",)
-    ),
-    "token-classification": Entry(
-        "nlpkit.tasks.token_classification.task", "TokenClassification", ("ForTokenClassification",)
-    ),
-    # BERT and ALBERT as their authors trained them have a second head, which is left out
-    "fill-mask": Entry(
-        "nlpkit.tasks.masked_lm.task",
-        "MaskedLanguageModeling",
-        ("ForMaskedLM", "BertForPreTraining", "AlbertForPreTraining"),
-    ),
-    "question-answering": Entry(
-        "nlpkit.tasks.question_answering.task",
-        "QuestionAnswering",
-        ("ForQuestionAnswering", "ForQuestionAnsweringSimple"),
-    ),
+TASKS: dict[str, str] = {
+    "text-classification": "nlpkit.tasks.text_classification.task:TextClassification",
+    "token-classification": "nlpkit.tasks.token_classification.task:TokenClassification",
+    "fill-mask": "nlpkit.tasks.masked_lm.task:MaskedLanguageModeling",
+    "question-answering": "nlpkit.tasks.question_answering.task:QuestionAnswering",
 }
+"""Name -> module:class. Of tasks that claim a model equally surely the first is taken."""
 
 
 def task_class(name: str) -> type[Task]:
@@ -70,37 +47,68 @@ def task_class(name: str) -> type[Task]:
     """
     if name not in TASKS:
         # "ner" of finetune-ner
-        short = next((one.name for one in _classes() if one.trained_by.endswith(f"-{name}")), None)
+        short = next((one.name for one in classes() if one.trained_by.endswith(f"-{name}")), None)
         hint = f"Did you mean '{short}'?" if short else suggest(name, TASKS) or f"Tasks: {', '.join(TASKS)}"
         raise UserError(f"there is no task '{name}'", hint)
-    entry = TASKS[name]
-    return getattr(importlib.import_module(entry.module), entry.attribute)
+    module, _, attribute = TASKS[name].partition(":")
+    return getattr(importlib.import_module(module), attribute)
 
 
-def known_task(config: PreTrainedConfig, record: dict[str, Any] | None, place: str | Path = "") -> Task | None:
-    """The task that a model was trained for, from its run record or else its architecture; None of an encoder alone.
+def known_task(
+    config: PreTrainedConfig, record: dict[str, Any] | None, place: str | Path = "", *, named: str | None = None
+) -> Task | None:
+    """The task of a model: the one that is named, else the one that claims the model most surely.
 
     Args:
+        config: the model's transformers config.
         record: the `task` part of its nlpkit.json.
         place: its folder, or name on the hub, for messages.
+        named: the task that the user asks for with --task.
+
+    Returns:
+        None where none is named and the model was trained for no task known here, as an encoder alone.
 
     Raises:
-        UserError: the record is not as this version writes it, or has other labels than the model's config.
+        UserError: the task that is named does not take the model; the record is not as this version writes it, or has
+            other labels than the model's config.
     """
-    if record:
+    chosen = _claimant(config, record, place, named)
+    if chosen is None:
+        return None
+    if record and record.get("name") == chosen.name:
         return _recorded_task(config, record, Path(place) / RECORD)
-    for architecture in config.architectures or []:
-        for name, entry in TASKS.items():
-            if architecture.endswith(entry.architectures):
-                return task_class(name).from_model(config, None)
-    return None
+    return chosen.from_model(config, None)
+
+
+def _claimant(
+    config: PreTrainedConfig, record: dict[str, Any] | None, place: str | Path, named: str | None
+) -> type[Task] | None:
+    """The class of `known_task`."""
+    if record:
+        path = Path(place) / RECORD
+        recorded = records.checked(TaskRecord, record, path, ["task"])["name"]
+        if recorded not in TASKS:
+            hint = suggest(recorded, TASKS) or COPY_AGAIN
+            raise UserError(f"{path}: task.name {recorded!r}: there is no such task", hint)
+        if named in (None, recorded):
+            return task_class(recorded)
+    claims = {task: claim for task in classes() if (claim := task.claims(config, record, place)) is not None}
+    if named is None:
+        surest = max(claims, key=claims.__getitem__, default=None)
+        return surest if surest is not None and claims[surest] > Claim.COULD_SERVE else None
+    if (asked := task_class(named)) in claims:
+        return asked
+    able = ", ".join(task.name for task in sorted(claims, key=claims.__getitem__, reverse=True))
+    architecture = ", ".join(config.architectures or ["none named"])
+    raise UserError(
+        f"--task {named}: {place} is no model for it (its architecture: {architecture})",
+        f"It can be used for: {able}." if able else "No task known here takes it as it is.",
+    )
 
 
 def _recorded_task(config: PreTrainedConfig, record: dict[str, Any], path: Path) -> Task:
-    name = records.checked(TaskRecord, record, path, ["task"])["name"]
-    if name not in TASKS:
-        raise UserError(f"{path}: task.name {name!r}: there is no such task", suggest(name, TASKS) or COPY_AGAIN)
-    task = task_class(name).from_model(config, records.filled(task_class(name).record_type, record, path, ["task"]))
+    kind = task_class(record["name"])
+    task = kind.from_model(config, records.filled(kind.record_type, record, path, ["task"]))
     # a start and an end are no labels: BART's config counts three whatever its head has
     arguments = task.model_arguments()
     if "id2label" not in arguments:
@@ -108,9 +116,9 @@ def _recorded_task(config: PreTrainedConfig, record: dict[str, Any], path: Path)
     mine, theirs = list(arguments["id2label"].values()), opening.label_names(config)
     if len(mine) != config.num_labels:
         raise UserError(f"{path} has {len(mine)} labels, the model's config.json {config.num_labels}", COPY_AGAIN)
-    kind = arguments.get("problem_type")
-    if kind and config.problem_type not in (None, kind):
-        message = f"{path} tells of {kind.replace('_', ' ')}, the model's config.json of {config.problem_type}"
+    problem = arguments.get("problem_type")
+    if problem and config.problem_type not in (None, problem):
+        message = f"{path} tells of {problem.replace('_', ' ')}, the model's config.json of {config.problem_type}"
         raise UserError(message, COPY_AGAIN)
     # labels that were given other names in one of the two, or another order: answers would be told under the wrong ones
     if differ := [f"{i}: {a!r} and {b!r}" for i, (a, b) in enumerate(zip(mine, theirs, strict=True)) if a != b]:
@@ -119,19 +127,43 @@ def _recorded_task(config: PreTrainedConfig, record: dict[str, Any], path: Path)
     return task
 
 
-def task_of_model(config: PreTrainedConfig, record: dict[str, Any] | None, place: str | Path) -> Task:
+def class_of_model(name: str, *, named: str | None = None, revision: str | None = None) -> type[Task] | None:
+    """The class of the task of a model, from its record and its config alone; None of an encoder alone.
+
+    Args:
+        name: run folder, model folder or hub name.
+        named: see `known_task`.
+        revision: of a hub model.
+
+    Raises:
+        UserError: it cannot be opened, or see `known_task`.
+    """
+    place = opening.resolve(name)
+    config = opening.load_config(place, revision=revision)
+    return _claimant(config, (read_record(place) or {}).get("task"), place, named)
+
+
+def task_of_model(
+    config: PreTrainedConfig, record: dict[str, Any] | None, place: str | Path, *, named: str | None = None
+) -> Task:
     """See `known_task`.
 
     Raises:
-        UserError: the architecture belongs to no task known here.
+        UserError: no task known here claims the model.
     """
-    if (task := known_task(config, record, place)) is not None:
+    if (task := known_task(config, record, place, named=named)) is not None:
         return task
     found = ", ".join(config.architectures or ["none named"])
+    able = [task.name for task in classes() if task.claims(config, record, place) is not None]
     raise UserError(
         f"{place} holds no model for a task known here (its architecture: {found})",
-        "Fine-tune it first, for example with `nlpkit finetune-cls`.",
+        f"Fine-tune it first, for example with `nlpkit finetune-cls`{_or_choose(able)}.",
     )
+
+
+def _or_choose(able: Sequence[str]) -> str:
+    """The end of a sentence on what else can be done with a model that no task claims unasked."""
+    return f", or use it as it is: {' or '.join(f'--task {name}' for name in able)}" if able else ""
 
 
 @contextmanager
@@ -150,7 +182,7 @@ def pointing_elsewhere(task: type[Task], rows: Iterable[Mapping[str, Any]], way:
         yield
     except UserError as error:
         row = {name: value for name, value in next(iter(rows), {}).items() if name not in HIDDEN}
-        other = None if task.suits(row) else next((one for one in _classes() if one.suits(row)), None)
+        other = None if task.suits(row) else next((one for one in classes() if one.suits(row)), None)
         if other is None:
             raise
         way = way.format(task=other.name, command=other.trained_by)
@@ -158,47 +190,6 @@ def pointing_elsewhere(task: type[Task], rows: Iterable[Mapping[str, Any]], way:
         raise UserError(error.message, hint) from None
 
 
-def _classes() -> Iterator[type[Task]]:
+def classes() -> Iterator[type[Task]]:
+    """The class of every task."""
     return map(task_class, TASKS)
-
-
-class OptionsOfTasks:
-    """Stands for what `options_of_tasks` makes where types are checked: a command reads no option of a task by name."""
-
-
-def options_of_tasks(kind: Kind) -> type[Config]:
-    """A Config base class with the options of every task: a command's flags are made before its task is known.
-
-    Raises:
-        TypeError: two tasks declare an option of one name differently. The same flag means the same everywhere: share
-            the declaration (`nlpkit.tasks.options`) or give the option another name.
-    """
-    groups = list(dict.fromkeys(getattr(task_class(name), kind) for name in TASKS))
-    # a group that another one extends adds nothing, and would stand before its own subclass
-    groups = [group for group in groups if not any(other is not group and issubclass(other, group) for other in groups)]
-    declared: dict[str, tuple[type[Config], str]] = {}
-    for group in groups:
-        for option, info in group.model_fields.items():
-            first, said = declared.setdefault(option, (group, repr(info)))
-            if said != repr(info):
-                raise TypeError(f"{first.__name__} and {group.__name__} declare the option {option!r} differently")
-    return create_model(
-        f"{kind.title().replace('_', '')}OfTasks", __base__=tuple(groups) or Config, __module__=__name__
-    )
-
-
-def refuse_foreign_options(config: Config, task: type[Task], kind: Kind) -> None:
-    """Stop at an option that was set but is read by other tasks only.
-
-    Raises:
-        UserError: naming the option and the tasks that have it.
-    """
-    owners: dict[str, list[str]] = {}
-    for name in TASKS:
-        for option in getattr(task_class(name), kind).model_fields:
-            owners.setdefault(option, []).append(name)
-    for option, tasks in owners.items():
-        # a record of an earlier run gives every option, most of them as they are by default
-        is_set = option in config.given and getattr(config, option) != type(config).model_fields[option].default
-        if is_set and task.name not in tasks:
-            raise UserError(f"{flag_of(option)} is for {', '.join(tasks)}, not for {task.name}")

@@ -19,6 +19,7 @@ from nlpkit.cli.registry import COMMANDS
 from nlpkit.errors import RunError
 from nlpkit.recipes import check_data, finetune_cls, finetune_ner, finetune_qa, pretrain_mlm
 from nlpkit.reporting import Report, Table
+from nlpkit.tasks.deferred import DeferredOptions
 from nlpkit.tasks.token_classification.tags import Offsets
 
 SPEECH = {"help", "help-all", "config", "json", "quiet", "verbose"}
@@ -75,7 +76,7 @@ def test_help_fits_a_screen_and_shows_what_matters(
     names = [line.split()[0] for line in lines if re.match(r"  (--|[A-Z]+\b)", line)]
     assert [name.strip("-").replace("-", "_").lower() for name in names] == [
         (info.json_schema_extra["metavar"] or name).lower() if info.json_schema_extra["positional"] else name
-        for name, info in ((name, module.Config.model_fields[name]) for name in module.ESSENTIAL)
+        for name, info in ((name, module.Config.known_fields()[name]) for name in module.ESSENTIAL)
     ]
     assert sum(line.startswith("  nlpkit ") for line in lines) >= 2
     assert lines[-1].endswith(f"nlpkit {command} --help-all")
@@ -89,7 +90,7 @@ def test_no_name_of_an_option_is_cut(
     lines = shown("finetune-cls", capsys, all_options=True)
     flags = [match[1] for line in lines if (match := re.match(r"  --([a-z-]+)", line))]
     assert flags == [*dict.fromkeys(flags)]
-    assert set(flags) == {name.replace("_", "-") for name in finetune_cls.Config.model_fields} | SPEECH
+    assert set(flags) == {name.replace("_", "-") for name in finetune_cls.Config.known_fields()} | SPEECH
     # what stands in a column is broken between words; a name alone on its line may be longer
     assert all(len(line) <= max(width, 40) for line in lines if "  " in line.strip())
 
@@ -150,17 +151,20 @@ def test_all_options_stand_in_panels_with_what_they_do_and_their_default(
     told: dict[tuple[str, str], str] = {}  # panel, name -> text
     panel = name = ""
     for line in lines:
-        if re.fullmatch(r"[A-Z][a-z ]+:", line):
+        if re.fullmatch(r"[A-Z][a-z, -]+:", line):
             panel = line[:-1]
         elif panel and (entry := re.match(r"  (\S+)(.*)", line)):
             name = entry[1]
             told[panel, name] = entry[2]
         elif panel and line.startswith("   "):
             told[panel, name] += f" {line.strip()}"
-    for name, info in config.model_fields.items():
+    declared = config.declared() if issubclass(config, DeferredOptions) else {}
+    panels = [(info.json_schema_extra["panel"], name, info) for name, info in config.model_fields.items()]
+    panels += [(f"For {', '.join(tasks)}", name, info) for name, ways in declared.items() for info, tasks in ways]
+    for panel, name, info in panels:
         extra = info.json_schema_extra
         written = (extra["metavar"] or name) if extra["positional"] else f"--{name.replace('_', '-')}"
-        text = " ".join(told.pop((extra["panel"], written)).split())
+        text = " ".join(told.pop((panel, written)).split())
         assert " ".join(info.description.rstrip(".").split()) in text
         default = extra["shown_default"] or info.default
         if default not in (None, False, [], {}) and not info.is_required():
@@ -416,7 +420,7 @@ def test_a_strategy_without_counterpart_is_refused(capsys: pytest.CaptureFixture
 
 def test_every_alias_leads_to_an_option() -> None:
     configs = (finetune_cls.Config, finetune_ner.Config, finetune_qa.Config, pretrain_mlm.Config)
-    known = {name.replace("_", "-") for config in configs for name in config.model_fields}
+    known = {name.replace("_", "-") for config in configs for name in config.known_fields()}
     assert {target.partition("=")[0] for several in aliases.SAME.values() for target in several.split("|")} <= known
 
 
@@ -447,7 +451,7 @@ def test_every_alias_leads_to_an_option() -> None:
 def test_names_of_the_token_and_question_scripts(
     module: Any, arguments: list[str], translated: list[str], told: int
 ) -> None:
-    known = {name.replace("_", "-") for name in module.Config.model_fields}
+    known = {name.replace("_", "-") for name in module.Config.known_fields()}
     out, said = aliases.translate(arguments, known)
     assert [part for argument in out for part in argument.split("=")] == [
         part for argument in translated for part in argument.split("=")

@@ -77,7 +77,7 @@ def dashed(name: str) -> str:
 
 
 def known(module: Any) -> set[str]:
-    return {dashed(name) for name in module.Config.model_fields}
+    return {dashed(name) for name in module.Config.known_fields()}
 
 
 def outcome(name: str, module: Any) -> str:
@@ -92,7 +92,7 @@ def outcome(name: str, module: Any) -> str:
         field and name in trainer_fields.SETTLED and name not in trainer_fields.SETTLED_VALUES
     )
     switch |= "=" in aliases.SAME.get(flag, "") and not aliases.SAME[flag].startswith("trainer")
-    bools = {dashed(each) for each, info in module.Config.model_fields.items() if info.annotation is bool}
+    bools = {dashed(each) for each, info in module.Config.known_fields().items() if info.annotation is bool}
     switch |= flag in bools or aliases.SAME.get(flag) in bools
     if name in trainer_fields.SETTLED and flag in known(module):
         return f"another option has this name here: `--{flag}`"

@@ -34,6 +34,7 @@ def prepared(path: Path, task: str, **options: Any) -> tuple[list[str], list[str
     """Normalised texts of train and of what was held out, and the latter."""
     config = check_data.Config(task=task, data=str(path), **options)
     kind = check_data.registry.task_class(task)
+    config = config.for_task(kind)
     loaded = splits.load(config, kind)
     made = kind.from_data(loaded.splits, config)
     splits.prepare(loaded, made, config, seed=3)

@@ -161,7 +161,7 @@ def test_columns_of_flags(heard: reporting.Listener) -> None:
     assert task.record()["columns"]["labels"] == ["rude", "threat", "spam"]
     # a model that was trained so reads them again, by name
     again = TextClassification.from_model(_config(task), task.record())
-    again.bind(["text", "spam", "rude", "threat"], check_data.Config(), labelled=True)
+    again.bind(["text", "spam", "rude", "threat"], check_data.Config().for_task(TextClassification), labelled=True)
     swapped = rows.select_columns(["text", "spam", "rude", "threat"])
     assert (
         again.examples(swapped, "test", LoadedData({"test": swapped}, Source(""), []))["label"][:] == found["label"][:]
@@ -535,7 +535,7 @@ def test_a_model_without_names_may_have_fewer_labels_than_the_data_declare(heard
     rows = Dataset.from_dict({"text": ["x", "y", "z"], "label": [1, 0, 2]}, features=features)
     model = SimpleNamespace(id2label={0: "LABEL_0", 1: "LABEL_1"}, num_labels=2, problem_type=None)
     task = TextClassification.from_model(model, None)
-    task.bind(["text", "label"], check_data.Config(), labelled=True)
+    task.bind(["text", "label"], check_data.Config().for_task(TextClassification), labelled=True)
     findings: list[Finding] = []
     found = task.examples(rows, "test", LoadedData({"test": rows}, Source(""), []), findings)
     assert found["label"][:] == [1, 0]

@@ -198,7 +198,7 @@ def test_neither_predicting_nor_judging_waits_for_a_batch(name: str, run_of: Any
     file = next(data.glob("validation.*"))
     loaded = splits.load(Config(model="-", data=str(file)), type(task))
     (split,) = loaded.splits
-    task.bind(user_columns(loaded.splits[split].column_names), Config(model="-"), labelled=True)
+    task.bind(user_columns(loaded.splits[split].column_names), Config(model="-").for_task(type(task)), labelled=True)
     examples = task.examples(loaded.splits[split], split, loaded, [])[:8]
     made = task.features(part.tokenizer, examples)
     names = [column for column in made if column not in predictor.BOOKKEEPING]

@@ -104,7 +104,7 @@ def words(count: int, seed: int = 0) -> str:
 
 def predictor_of(model: Path, **values: Any) -> Predictor:
     made = Predictor(predict.Config(model=str(model), texts=["-"], device="cpu", threads=1, **values))
-    made.task.configure(predict.Config(model=str(model), **values))
+    made.task.configure(predict.Config(model=str(model), **values).for_task(MaskedLanguageModeling))
     return made
 
 

@@ -292,7 +292,7 @@ def test_windows_find_what_one_of_them_alone_would(kind: str, readers: Callable[
     made = Predictor(
         predict.Config(model=str(readers(kind)), texts=["-"], device="cpu", threads=1, max_length=32, doc_stride=8)
     )
-    made.task.configure(predict.Config(model="-", doc_stride=8))
+    made.task.configure(predict.Config(model="-", doc_stride=8).for_task(QuestionAnswering))
     words = " ".join(np.random.default_rng(0).choice(WORDS, 80).tolist())
     (answer,) = made.answers([{"question": "bad was", "context": words}])
     built = made.task.features(made.tokenizer, {"question": ["bad was"], "context": [words]})

@@ -378,7 +378,7 @@ SPANS = [
 
 
 def examples_of(data: Path, **options: Any) -> Any:
-    config = check_data.Config(task="token-classification", data=str(data), **options)
+    config = check_data.Config(task="token-classification", data=str(data), **options).for_task(TokenClassification)
     loaded = splits.load(config, TokenClassification)
     task = TokenClassification.from_data(loaded.splits, config)
     findings: list[Any] = []
@@ -833,7 +833,7 @@ def test_the_record_restores_the_task(tagger: Path, entities: Path) -> None:
 def test_mistakes_stand_in_their_sentence(random_tagger: Path, tmp_path: Path) -> None:
     data = write_conll(tmp_path / "train.conll", [[("the", "O"), ("film", "B-LOC"), ("good", "I-LOC")]] * 3)
     made = Predictor(predict.Config(model=str(random_tagger), texts=["-"], device="cpu", threads=1))
-    config = evaluate.Config(model=str(random_tagger), data=str(data))
+    config = evaluate.Config(model=str(random_tagger), data=str(data)).for_task(TokenClassification)
     made.task.configure(config)
     loaded = splits.load(config, TokenClassification)
     made.task.bind(["tokens", "column2"], config, labelled=True)
@@ -908,7 +908,7 @@ def of_elsewhere(names: list[str]) -> TokenClassification:
 def judged_answers(task: TokenClassification, answers: list[str], data: Path, **options: Any) -> Any:
     """Metrics and examples of answers, tags in the model's own names, against a file, what was said, and the task that
     knows the answers."""
-    config = evaluate.Config(model="m", data=str(data), **options)
+    config = evaluate.Config(model="m", data=str(data), **options).for_task(TokenClassification)
     loaded = splits.load(config, TokenClassification)
     (rows,) = loaded.splits.values()
     task.configure(config)
@@ -1005,7 +1005,8 @@ def test_each_split_is_read_in_the_scheme_that_it_is_written_in(
 ) -> None:
     data_of(tmp_path / "train.conll", WRITTEN["bio"])
     data_of(tmp_path / "validation.conll", WRITTEN["bilou"])
-    config = check_data.Config(task="token-classification", data=str(tmp_path), on_bad_tags="error")
+    options = check_data.Config(task="token-classification", data=str(tmp_path), on_bad_tags="error")
+    config = options.for_task(TokenClassification)
     loaded = splits.load(config, TokenClassification)
     task = TokenClassification.from_data(loaded.splits, config)
     with reporting.listening() as heard:

@@ -80,6 +80,8 @@ class MaskedLanguageModeling(Task):
 
     name: ClassVar[str] = "fill-mask"
     auto_class: ClassVar[str] = "AutoModelForMaskedLM"
+    # BERT and ALBERT as their authors trained them have a second head, which is left out
+    architectures: ClassVar[tuple[str, ...]] = ("ForMaskedLM", "BertForPreTraining", "AlbertForPreTraining")
     pipeline_tag: ClassVar[str | None] = "fill-mask"
     trained_by: ClassVar[str] = "pretrain-mlm"
     reads: ClassVar[str] = "running text without labels"

@@ -96,6 +96,7 @@ class QuestionAnswering(Task):
 
     name: ClassVar[str] = "question-answering"
     auto_class: ClassVar[str] = "AutoModelForQuestionAnswering"
+    architectures: ClassVar[tuple[str, ...]] = ("ForQuestionAnswering", "ForQuestionAnsweringSimple")
     pipeline_tag: ClassVar[str | None] = "question-answering"
     content: ClassVar[Content] = "questions"
     trained_by: ClassVar[str] = "finetune-qa"

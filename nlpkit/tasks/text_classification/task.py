@@ -100,6 +100,7 @@ class TextClassification(Task):
 
     name: ClassVar[str] = "text-classification"
     auto_class: ClassVar[str] = "AutoModelForSequenceClassification"
+    architectures: ClassVar[tuple[str, ...]] = ("ForSequenceClassification",)
     pipeline_tag: ClassVar[str | None] = "text-classification"
     trained_by: ClassVar[str] = "finetune-cls"
     reads: ClassVar[str] = "a text, or two, and a label"

@@ -102,6 +102,7 @@ class TokenClassification(Task):
 
     name: ClassVar[str] = "token-classification"
     auto_class: ClassVar[str] = "AutoModelForTokenClassification"
+    architectures: ClassVar[tuple[str, ...]] = ("ForTokenClassification",)
     pipeline_tag: ClassVar[str | None] = "token-classification"
     content: ClassVar[Content] = "words"
     trained_by: ClassVar[str] = "finetune-ner"
