@@ -11,14 +11,17 @@ FOR_CPU := import sys, torch.version as built; sys.exit(bool(built.cuda or built
 DATA ?= sample:feedback
 RECIPES := $(notdir $(basename $(wildcard recipes/*.yaml)))
 
-.PHONY: help install quickstart encoder compress test test-lowest fuzz fuzz-folders kills faults audit gpu-check lint format clean recipes FORCE $(addprefix recipe-,$(RECIPES))
+.PHONY: help install quickstart encoder compress test test-fast test-lowest coverage hooks fuzz fuzz-folders kills faults audit gpu-check lint format clean recipes FORCE $(addprefix recipe-,$(RECIPES))
 
 help:
 	@echo "make quickstart      set up .venv, fine-tune on the sample, predict"
 	@echo "make encoder         CORPUS=FILE: tokenizer, then a mini encoder, then a classifier from it, in $(ENCODER)/"
 	@echo "make compress        a classifier, distilled, pruned and quantized, in $(COMPRESS)/; one table over all"
-	@echo "make test            set up .venv, run the tests"
+	@echo "make test            set up .venv, run the tests, in an order drawn anew; ORDER=SEED repeats one"
+	@echo "make test-fast       the tests but those marked slow, in a minute or so"
+	@echo "make coverage        make test, and which branches of each module no test takes"
 	@echo "make lint            ruff and mypy"
+	@echo "make hooks           git lints before each commit"
 	@echo "make fuzz            N=2000 SEED=1: spoilt inputs; ONLY=7 repeats the one of that number"
 	@echo "make fuzz-folders    N=2000 SEED=1: each field of each record of a folder spoilt, before each command that opens it"
 	@echo "make kills           N=200 SEED=1: commands killed (SIGNAL=INT: interrupted) at random moments, run again"
@@ -137,9 +140,21 @@ $(COMPRESS)/%.options: FORCE
 
 # a worker a core; tests of a file stay together, as they share what its fixtures make
 IN_PARALLEL = -n $$($(PYTHON) -c 'import os; print(min(os.cpu_count(), 8))') --dist loadfile
+# files, and tests within a file, come in an order drawn anew, whose seed is printed first
+PYTEST_FLAGS = $(IN_PARALLEL) --durations=25 $(if $(ORDER),--randomly-seed=$(ORDER))
 
 test: $(READY)
-	$(BIN)/python -m pytest $(IN_PARALLEL)
+	$(BIN)/python -m pytest $(PYTEST_FLAGS)
+
+test-fast: $(READY)
+	$(BIN)/python -m pytest $(PYTEST_FLAGS) -m 'not slow'
+
+coverage: $(READY)
+	$(BIN)/python -m pytest $(PYTEST_FLAGS) --cov
+
+hooks: $(READY)
+	$(PIP) --constraint $(CONSTRAINTS) pre-commit
+	$(BIN)/pre-commit install
 
 # each input is used, or refused with one message; what fails is kept in fuzz-failures/
 N ?= 2000
@@ -183,7 +198,7 @@ format: $(READY)
 test-lowest: $(READY)
 	$(PYTHON) -m venv .venv-lowest
 	.venv-lowest/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints-lowest.txt --editable '.[quickstart,dev,xlsx]'
-	.venv-lowest/bin/python -m pytest $(IN_PARALLEL)
+	.venv-lowest/bin/python -m pytest $(PYTEST_FLAGS)
 
 recipes: $(addprefix recipe-,$(RECIPES))
 

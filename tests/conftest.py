@@ -8,11 +8,13 @@ import gc
 import json
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -135,6 +137,16 @@ def make_model(folder: Path, **overrides: Any) -> Path:
     BertModel(BertConfig(**(settings | overrides))).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return folder
+
+
+def pytest_report_header() -> str:
+    """The versions for which the result of the suite stands: those of what nlpkit asks for, as far as it is there."""
+    versions = {}
+    for requirement in metadata.requires("nlpkit") or ():
+        name = re.split(r"[^\w.-]", requirement, maxsplit=1)[0]
+        with contextlib.suppress(metadata.PackageNotFoundError):
+            versions[name] = metadata.version(name)
+    return "versions: " + ", ".join(f"{name} {version}" for name, version in versions.items())
 
 
 def pytest_collection_modifyitems(items: Sequence[pytest.Item]) -> None:

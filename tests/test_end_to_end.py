@@ -12,7 +12,7 @@ import pytest
 from nlpkit.cli.app import main
 from nlpkit.models import opening
 
-pytestmark = pytest.mark.real_weights
+pytestmark = [pytest.mark.slow, pytest.mark.real_weights]
 
 RECIPE = Path(__file__).parent.parent / "recipes" / "quickstart.yaml"
 

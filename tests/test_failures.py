@@ -22,6 +22,8 @@ from nlpkit.recipes import finetune_cls
 from nlpkit.runs.folder import RunFolder
 from nlpkit.training.trainer import NlpkitTrainer
 
+pytestmark = pytest.mark.slow
+
 Finetune = Callable[..., tuple[int, str, str]]
 
 

@@ -23,6 +23,8 @@ from conftest import make_tokenizer, rows, write_csv
 
 from nlpkit import interrupts, machine
 
+pytestmark = pytest.mark.slow
+
 BENCHMARKS = Path(gpu_check.__file__).parent
 # drawing takes longer than such runs
 CALL = f"""

@@ -57,6 +57,7 @@ def said(folder: Path) -> tuple[Any, ...]:
     return config["model_max_length"], tokenizer["truncation"]["max_length"], sentence["max_seq_length"]
 
 
+@pytest.mark.slow
 def test_the_folder_says_what_was_asked_for(short: Path, tmp_path: Path) -> None:
     assert said(short) == (LIMIT, LIMIT, LIMIT)
     common = {**WHERE, "data": str(short.parent / "data.csv"), "measure_seconds": 0}
@@ -121,6 +122,7 @@ def test_a_resumed_run_of_an_earlier_version_reads_as_it_began(short: Path, tmp_
     assert settled(short, output=run, resume=True, max_length=40) == (40, None)
 
 
+@pytest.mark.slow
 def test_a_resumed_run_keeps_the_length_that_was_chosen(short: Path, tmp_path: Path) -> None:
     """Of an earlier version, for which the number of the tokenizer was the most that is read; this one begins with
     128."""

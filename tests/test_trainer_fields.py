@@ -93,6 +93,7 @@ def test_values_reach_trainer_with_their_types(configured: Any) -> None:
     assert args.lr_scheduler_kwargs == {"num_cycles": 1.0}
 
 
+@pytest.mark.slow
 def test_intervals_may_be_shares_of_all_steps(configured: Any) -> None:
     config = configured(eval_steps="0.5", logging_steps=0.1, epochs=3, freeze="encoder")
     finetune_cls.run(config)

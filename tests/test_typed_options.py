@@ -26,6 +26,7 @@ def untyped(source: str) -> Iterator[tuple[int, str]]:
             yield node.lineno, name
 
 
+@pytest.mark.slow
 def test_options_are_passed_as_the_group_that_is_read() -> None:
     """Not as Any, of which a misspelt option is found by whoever runs into it."""
     found = [
@@ -49,6 +50,7 @@ def test_any_is_seen_wherever_options_are_passed(source: str) -> None:
     assert list(untyped(source))
 
 
+@pytest.mark.slow
 def test_what_commands_are_built_of_imports_no_command() -> None:
     """Not for its config either: what is read of it is a group of options that stands below."""
     found = [

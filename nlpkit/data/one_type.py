@@ -262,6 +262,8 @@ def plain(table: pa.Table, say: Callable[[str], None]) -> pa.Table:
             table = _replaced(table, place, table.column(place).cast(kind.value_type))
         elif pa.types.is_string_view(kind):
             table = _replaced(table, place, table.column(place).cast(pa.string()))
+        elif pa.types.is_fixed_size_binary(kind):  # `datasets` before 5.1 has no type for bytes of one length
+            table = _replaced(table, place, table.column(place).cast(pa.binary()))
         elif (pa.types.is_binary(kind) or pa.types.is_large_binary(kind)) and not declared:
             try:
                 text = table.column(place).cast(pa.large_string() if pa.types.is_large_binary(kind) else pa.string())

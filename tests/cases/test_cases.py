@@ -94,6 +94,7 @@ def test_what_is_made_of_a_file(case: Case, data: str) -> None:
         assert names(found) == expected["labels"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "case",
     [case for case in CASES if case.expected.get("trained")],

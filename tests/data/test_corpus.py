@@ -340,6 +340,7 @@ def test_hub_cannot_be_reached_or_has_no_such_split(monkeypatch: pytest.MonkeyPa
     assert "--data-split" in (caught.value.hint or "")
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_corpus(tmp_path: Path) -> None:
     import tracemalloc
 

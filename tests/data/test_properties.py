@@ -19,6 +19,8 @@ from nlpkit.data.inputs import Reading
 from nlpkit.data.writers import writer
 from nlpkit.errors import UserError
 
+pytestmark = pytest.mark.slow
+
 settings.register_profile("fixed", derandomize=True, deadline=None, database=None, max_examples=120)
 settings.load_profile("fixed")
 

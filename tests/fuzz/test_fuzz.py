@@ -15,6 +15,8 @@ from conftest import rows, write_csv
 
 from nlpkit.errors import RunError, UserError
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def run(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -157,6 +157,7 @@ def test_only_what_helps_is_advised(trained: Path, limit: int, settable: bool, s
 CUT = "validation: 2 of 16 texts are longer than 64 tokens and were cut there, the longest has 102"
 
 
+@pytest.mark.slow
 def test_every_operation_tells_what_it_cuts(trained: Path, long_rows: Path, tmp_path: Path, heard: list[str]) -> None:
     data: dict[str, Any] = {"data": str(long_rows), **WHERE}
     training = {**data, "max_steps": 1, "batch_size": 16}

@@ -187,6 +187,7 @@ def test_a_pipe_is_answered_before_more_of_it_is_read(
 # --- what waits for a GPU ---
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", every_task.TASKS)
 def test_neither_predicting_nor_judging_waits_for_a_batch(name: str, run_of: Any) -> None:
     from nlpkit.data import splits

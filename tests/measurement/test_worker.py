@@ -21,6 +21,8 @@ from nlpkit.measurement.worker import Worker
 from nlpkit.recipes import evaluate
 from nlpkit.recipes.benchmark import Config
 
+pytestmark = pytest.mark.slow
+
 OLD = tuple(map(int, metadata.version("transformers").split(".")[:2])) < (5, 21)
 exports = pytest.mark.skipif(OLD, reason="this transformers has no quantizers for its exporters")
 linux = pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits memory")

@@ -21,6 +21,7 @@ def sentences(rng: random.Random, count: int, like: list[list[str]] | None = Non
     return [[tag if rng.random() < 0.8 else rng.choice(TAGS) for tag in sentence] for sentence in like]
 
 
+@pytest.mark.slow
 def test_all_figures_are_those_of_seqeval() -> None:
     rng = random.Random(0)
     for trial in range(200):

@@ -25,7 +25,7 @@ from nlpkit.quantization import export
 from nlpkit.recipes import quantize
 
 OLD = tuple(map(int, metadata.version("transformers").split(".")[:2])) < (5, 21)
-pytestmark = pytest.mark.skipif(OLD, reason="this transformers has no quantizers for its exporters")
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(OLD, reason="this transformers has no quantizers for its exporters")]
 
 LIMIT = 64  # tokens that the tiny model takes
 TEXTS = texts_around(LIMIT)

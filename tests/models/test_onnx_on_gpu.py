@@ -26,7 +26,7 @@ from nlpkit.models import onnx
 from nlpkit.recipes import env, quantize
 
 OLD = tuple(map(int, metadata.version("transformers").split(".")[:2])) < (5, 21)
-pytestmark = pytest.mark.skipif(OLD, reason="this transformers has no quantizers for its exporters")
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(OLD, reason="this transformers has no quantizers for its exporters")]
 
 CPU, CUDA = onnx.PROVIDERS["cpu"], onnx.PROVIDERS["cuda"]
 # as ONNX Runtime 1.31 for CUDA writes it where the libraries of CUDA are missing, after which it goes on with the CPU

@@ -90,6 +90,7 @@ def test_a_structure_that_becomes_uniform_is_stock_again(tmp_path: Path) -> None
     torch.testing.assert_close(outputs(opened), outputs(model))
 
 
+@pytest.mark.slow
 def test_a_fresh_process_opens_model_and_tokenizer(tmp_path: Path) -> None:
     tokenizer = make_tokenizer()
     texts = ["a good film", "the soup was lovely"]
@@ -117,6 +118,7 @@ def test_a_fresh_process_opens_model_and_tokenizer(tmp_path: Path) -> None:
     torch.testing.assert_close(found, torch.stack(expected), atol=1e-5, rtol=0)
 
 
+@pytest.mark.slow
 def test_every_command_opens_a_pruned_run(
     trained: Path, reviews: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -165,6 +167,7 @@ def test_damaged_weights_are_refused(tmp_path: Path) -> None:
         nlpkit.load(tmp_path)
 
 
+@pytest.mark.slow
 def test_any_other_model_is_loaded_too(trained: Path, tmp_path: Path) -> None:
     assert isinstance(nlpkit.load(trained), transformers.BertForSequenceClassification)
     with pytest.raises(UserError, match="there is no such folder"):

@@ -418,6 +418,7 @@ def test_a_run_that_let_documents_see_each_other_is_told_that_they_do_not(
     assert len(told) == (older and arch == "mpnet")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["mask", "varlen_attn", "one document", "padding"])
 @pytest.mark.parametrize("arch", ["bert", "modernbert", "rtd"])
 def test_a_step_on_a_pretended_gpu_waits_for_nothing(arch: str, how: str) -> None:
@@ -444,6 +445,7 @@ def test_a_step_on_a_pretended_gpu_waits_for_nothing(arch: str, how: str) -> Non
     assert found == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("changes", [{"arch": "modernbert"}, {"arch": "electra", "objective": "rtd", "dropout": 0.0}])
 def test_a_run_by_a_kernel_is_the_run_by_the_mask(
     changes: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -477,6 +479,7 @@ def _(query: Any, key: Any, value: Any, starts: Any, longest: int, near: int) ->
     return torch.empty_like(query)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("arch", "kernel"), [("modernbert", False), ("bert", True), ("rtd", False)])
 def test_compiled_all_of_a_forward_pass_is_one_graph_for_every_batch(arch: str, kernel: bool) -> None:
     """Documents differ from batch to batch; how many starts there are is a dimension, for which there is a second."""

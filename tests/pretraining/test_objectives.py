@@ -436,6 +436,7 @@ def test_collator_in_a_loader() -> None:
     assert batches[0]["input_ids"].dtype == torch.int64
 
 
+@pytest.mark.slow
 def test_replaced_tokens_are_one_graph_to_a_compiler() -> None:
     """Neither what is chosen by numbers nor the positions of the head break it."""
     model = electra().train()

@@ -292,6 +292,7 @@ KINDS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", list(KINDS))
 @pytest.mark.parametrize("grouped", [False, True])
 def test_resuming_goes_on_with_the_very_next_row(kind: str, grouped: bool, long_corpus: Path) -> None:
@@ -324,6 +325,7 @@ def test_resuming_goes_on_with_the_very_next_row(kind: str, grouped: bool, long_
     assert [key(row) for row in islice(third, BATCH)] == expected[consumed + BATCH : consumed + 2 * BATCH]
 
 
+@pytest.mark.slow
 def test_resuming_without_having_read_ahead(long_corpus: Path) -> None:
     """At the end of a window, of a pass, and where the last window of a pass gives no row at all."""
 

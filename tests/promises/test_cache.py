@@ -26,6 +26,8 @@ from nlpkit.measurement.spec import Subject
 from nlpkit.pretraining import streams
 from nlpkit.tasks import features
 
+pytestmark = pytest.mark.slow
+
 TEXTS = [row["text"] for row in rows(120, seed=9)]
 Use = Callable[[], Any]
 

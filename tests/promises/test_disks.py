@@ -26,6 +26,8 @@ sys.path.append(str(Path(__file__).parent.parent / "faults"))
 import commands
 import disk
 
+pytestmark = pytest.mark.slow
+
 
 def full(*_: Any, **__: Any) -> Any:
     raise OSError(errno.ENOSPC, "No space left on device")

@@ -13,6 +13,8 @@ import pytest
 from nlpkit.cli.app import main
 from nlpkit.data import cache
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.skipif(sys.platform != "linux", reason="needs a place where nobody can make a folder, as /proc is")
 def test_a_home_that_cannot_be_written(tmp_path: Path, tiny_model: Path, reviews: Path) -> None:

@@ -19,6 +19,8 @@ sys.path.append(str(Path(__file__).parent.parent / "faults"))
 import commands
 import kills
 
+pytestmark = pytest.mark.slow
+
 NAMES = ("distill", "quantize")
 
 

@@ -19,6 +19,8 @@ from nlpkit.cli import app
 from nlpkit.cli.registry import COMMANDS
 from nlpkit.errors import RunError
 
+pytestmark = pytest.mark.slow
+
 TRAINING = {"device": "cpu", "threads": 1, "max_steps": 1, "batch_size": 16}
 DEVICE = {"device": "cpu", "threads": 1}
 CONTROLS = re.compile(r"[\x00-\x09\x0b-\x1f\x7f]")

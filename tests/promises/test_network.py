@@ -16,6 +16,8 @@ from typing import Any
 import every_command
 import pytest
 
+pytestmark = pytest.mark.slow
+
 HERE = Path(__file__).parent
 OURS = {"ORT_DISABLE_TELEMETRY": "1", "HF_HUB_DISABLE_TELEMETRY": "1", "HF_UPDATE_DOWNLOAD_COUNTS": "0"}
 CACHES = (".cache/nlpkit/", ".cache/matplotlib/", ".config/matplotlib/")

@@ -13,6 +13,8 @@ from conftest import RunOf
 from nlpkit.cli.app import main
 from nlpkit.runs import plots
 
+pytestmark = pytest.mark.slow
+
 
 def breaks(*_: Any, **__: Any) -> Any:
     raise ValueError("a bug of a library\nin two lines")

@@ -14,6 +14,8 @@ from conftest import RunOf, nlpkit_command
 
 from nlpkit.cli import streams
 
+pytestmark = pytest.mark.slow
+
 # pictures are empty files, as in the other tests
 PRELUDE = """
 import os, signal, sys, weakref

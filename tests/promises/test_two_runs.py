@@ -23,6 +23,8 @@ from nlpkit.errors import RunError, UserError
 from nlpkit.runs import files, lock
 from nlpkit.runs.folder import RunFolder, read_record
 
+pytestmark = pytest.mark.slow
+
 # --- files ---
 
 

@@ -282,6 +282,7 @@ def test_rows_that_do_not_fit_are_not_measured_on(monkeypatch: pytest.MonkeyPatc
     assert not any(module._forward_pre_hooks for module in model.modules())
 
 
+@pytest.mark.slow
 def test_sizes_that_take_the_same_time_are_told_apart_by_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     timed_by_law(1e6, monkeypatch)
     monkeypatch.setattr(search, "MOST_LATENCY_ROWS", 64)

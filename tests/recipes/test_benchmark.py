@@ -24,6 +24,8 @@ from nlpkit.measurement.processes import Unmeasured
 from nlpkit.measurement.spec import Point, parse_model
 from nlpkit.recipes import benchmark
 
+pytestmark = pytest.mark.slow
+
 TINY = "bert:hidden_size=32,num_hidden_layers=1,num_attention_heads=2,intermediate_size=64,vocab_size=99"
 QUICK = {"launches": 1, "seconds": 0.02, "device": "cpu", "threads": 1, "overwrite": True}
 SHORT = ("--launches", 1, "--seconds", 0.02, "--threads", 1)

@@ -121,6 +121,7 @@ def test_second_run_finds_the_logits(teachers: RunOf, tmp_path: Path, monkeypatc
     loss_of(trainer)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("task", ["classification", "token-classification", "question-answering", "masked-lm"])
 def test_losses_on_the_inside(task: str, teachers: RunOf, tmp_path: Path) -> None:
     """Each adds what it measures, and all of it is the student's to learn."""
@@ -194,6 +195,7 @@ def test_recipe_builds_its_trainer(recipe: Path, teachers: RunOf, tiny_model: Pa
 # --- students ---
 
 
+@pytest.mark.slow
 def test_student_of_another_width_and_tokenizer(teachers: RunOf, tmp_path: Path) -> None:
     """Row by row the teacher may read other tokens; where its answers stand at tokens it may not."""
     import transformers as hf
@@ -299,6 +301,7 @@ def test_refused(values: dict[str, Any], message: str, teachers: RunOf, tmp_path
     assert not (tmp_path / "no").exists()
 
 
+@pytest.mark.slow
 def test_different_labels_are_refused(teachers: RunOf, trained: Path, tmp_path: Path) -> None:
     names = {"negative": "bad", "positive": "good"}
     data = write_jsonl(tmp_path / "data.jsonl", [{**row, "label": names[row["label"]]} for row in rows(40, seed=5)])
@@ -349,6 +352,7 @@ def test_unlabelled_file_without_a_usable_row(teachers: RunOf, tmp_path: Path) -
 # --- the command ---
 
 
+@pytest.mark.slow
 def test_command_says_what_it_costs(teachers: RunOf, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     flags = ["--student-layers", "1", "--max-steps", "2", "--device", "cpu", "--measure-seconds", "0.1"]
     flags += ["--output", tmp_path / "run"]
@@ -362,6 +366,7 @@ def test_command_says_what_it_costs(teachers: RunOf, tmp_path: Path, capsys: pyt
     assert main(["evaluate", str(tmp_path / "run"), "--data", str(teachers("classification").parent / "data")]) == 0
 
 
+@pytest.mark.slow
 def test_recorded_run_can_be_repeated(teachers: RunOf, tmp_path: Path) -> None:
     distilled(teachers("classification"), tmp_path / "one")
     again = distill.Config.from_sources({"output": tmp_path / "two"}, tmp_path / "one" / "nlpkit.json", "distill")
@@ -370,6 +375,7 @@ def test_recorded_run_can_be_repeated(teachers: RunOf, tmp_path: Path) -> None:
     assert all(torch.equal(one[name], two[name]) for name in one)
 
 
+@pytest.mark.slow
 def test_killed_run_goes_on_to_the_same_student(teachers: RunOf, tmp_path: Path) -> None:
     """With a projection and kept logits beside the student's own state."""
     from nlpkit.distillation.trainer import DistillationTrainer

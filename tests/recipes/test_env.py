@@ -13,6 +13,8 @@ from conftest import Run
 
 from nlpkit import machine
 
+pytestmark = pytest.mark.slow
+
 
 def test_table_shows_machine_software_and_network(nlpkit: Run) -> None:
     done = nlpkit("env", env={"OMP_NUM_THREADS": "1"})

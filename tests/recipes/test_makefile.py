@@ -16,6 +16,8 @@ from typing import Any
 import pytest
 from conftest import sentence
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 STEPS = ["train-tokenizer", "pretrain-mlm", "finetune-cls"]
 

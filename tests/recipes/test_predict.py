@@ -538,6 +538,7 @@ def pair_run(tmp_path_factory: pytest.TempPathFactory, tiny_model: Path) -> Path
     return folder / "run"
 
 
+@pytest.mark.slow
 def test_a_pair_model_is_given_pairs_or_refuses(pair_run: Path, tmp_path: Path) -> None:
     given = [{"a": "good film", "b": "bad film"}, {"a": "late train", "b": "kind clerk"}]
     file = str(write_csv(tmp_path / "in.csv", given))

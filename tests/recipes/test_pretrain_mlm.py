@@ -251,6 +251,7 @@ def test_what_is_logged_while_it_runs(reference: Path) -> None:
     assert all(line["eval_perplexity"] == pytest.approx(math.exp(line["eval_loss"])) for line in judged)
 
 
+@pytest.mark.slow
 def test_the_best_checkpoint_is_what_is_saved(reference: Path) -> None:
     losses = logged(reference, "eval_loss")
     found = record(reference)
@@ -259,6 +260,7 @@ def test_the_best_checkpoint_is_what_is_saved(reference: Path) -> None:
     assert found["main_metric"] == "loss"
 
 
+@pytest.mark.slow
 def test_the_record_repeats_the_run(reference: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     arguments = [
         "pretrain-mlm",
@@ -392,6 +394,7 @@ def test_an_evaluation_waits_for_its_sums_once(scratch: dict[str, Any], tmp_path
     assert own[0], "the sums come to the CPU in the end"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("line_by_line", [False, True])
 def test_accumulated_batches_train_as_one_large_batch(
     line_by_line: bool, scratch: dict[str, Any], tmp_path: Path
@@ -454,6 +457,7 @@ def test_each_epoch_sees_every_row_once_with_masks_of_its_own(
 # --- learning ---
 
 
+@pytest.mark.slow
 def test_a_model_learns_what_can_be_known(tokenizer: str, tmp_path: Path) -> None:
     """Each document repeats one word: a masked one is told by the others, those of its own document only."""
     words = ["train", "film", "shop", "soup", "bike", "clerk", "room", "warm", "late", "kind", "cold", "rude"]
@@ -470,6 +474,7 @@ def test_a_model_learns_what_can_be_known(tokenizer: str, tmp_path: Path) -> Non
 # --- going on with a model ---
 
 
+@pytest.mark.slow
 def test_going_on_with_a_model_without_a_head(corpus: str, tiny_model: Path, tmp_path: Path, said: Listener) -> None:
     run = pretrain(
         tmp_path / "run",

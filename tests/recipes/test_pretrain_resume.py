@@ -30,6 +30,8 @@ from nlpkit.pretraining import streaming
 from nlpkit.recipes import pretrain_mlm
 from nlpkit.training.callbacks import LimitsCallback
 
+pytestmark = pytest.mark.slow
+
 STEPS = 36
 
 

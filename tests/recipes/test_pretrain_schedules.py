@@ -179,6 +179,7 @@ def test_steps_that_come_first_end_a_run_of_minutes(scratch: dict[str, Any], tmp
         assert rate == pytest.approx(PEAK * (1 - (step - 1) / 12), abs=1e-9)
 
 
+@pytest.mark.slow
 def test_a_resumed_run_counts_the_time_used_before(
     scratch: dict[str, Any], tmp_path: Path, clock: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -204,6 +205,7 @@ def test_a_resumed_run_counts_the_time_used_before(
     assert same_weights(run, whole)
 
 
+@pytest.mark.slow
 def test_real_minutes_end_a_run_at_its_lowest_learning_rate(scratch: dict[str, Any], tmp_path: Path) -> None:
     run = pretrain(tmp_path / "run", **scratch, max_minutes=0.02, epochs=100_000, warmup=0)
     found = record(run)

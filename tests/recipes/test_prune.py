@@ -44,6 +44,7 @@ def zeros(run: Path) -> dict[str, float]:
 # --- every task ---
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("task", every_task.TASKS)
 def test_weights_of_every_task(task: str, run_of: RunOf, tmp_path: Path) -> None:
     """In rounds, while the model learns from labels and the unpruned model; the metrics are those of `evaluate`."""
@@ -85,6 +86,7 @@ def test_structures_of_every_task(task: str, cut: dict[str, Path]) -> None:
     assert after["bytes"] < before["bytes"] and after["parameters"] < before["parameters"]
 
 
+@pytest.mark.slow
 def test_stock_classes_open_structures_in_a_fresh_process(cut: dict[str, Path]) -> None:
     script = (
         "import sys, json, transformers; from transformers import AutoConfig, AutoTokenizer\n"
@@ -104,6 +106,7 @@ def test_stock_classes_open_structures_in_a_fresh_process(cut: dict[str, Path]) 
         assert json.loads(line) == [kept[0]["neurons"], len(kept), pruning["vocabulary"]["kept"]]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("task", ["classification", "question-answering"])
 def test_heads_and_layers_of_their_own_width(task: str, run_of: RunOf, tmp_path: Path) -> None:
     """No stock class opens these; `nlpkit.load`, predict, and a second prune do."""
@@ -136,6 +139,7 @@ def test_global_scope_prunes_the_share_of_all(run_of: RunOf, tmp_path: Path) -> 
     assert len({round(zero / count, 3) for zero, count in counts}) > 3
 
 
+@pytest.mark.slow
 def test_embeddings_and_biases_by_flag_only(run_of: RunOf, tmp_path: Path) -> None:
     before = zeros(run_of("classification"))
     pruned(run_of("classification"), tmp_path / "plain", sparsity=0.5)
@@ -152,6 +156,7 @@ def test_embeddings_and_biases_by_flag_only(run_of: RunOf, tmp_path: Path) -> No
     assert more["classifier.weight"] == 0
 
 
+@pytest.mark.slow
 def test_random_is_another_choice_than_magnitude(run_of: RunOf, tmp_path: Path) -> None:
     name = "bert.encoder.layer.0.intermediate.dense.weight"
     original = weights(run_of("classification"))[name]
@@ -163,6 +168,7 @@ def test_random_is_another_choice_than_magnitude(run_of: RunOf, tmp_path: Path) 
         assert (cut.max() <= kept.min()) == (criterion == "magnitude")
 
 
+@pytest.mark.slow
 def test_movement_learns_what_to_remove(run_of: RunOf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: dict[str, Any] = {}
     create = GradualPruning.create_optimizer
@@ -194,6 +200,7 @@ def test_movement_learns_what_to_remove(run_of: RunOf, tmp_path: Path, monkeypat
     assert record["parameters"] == record["price"]["sides"][0]["parameters"]  # scores are no part of the model
 
 
+@pytest.mark.slow
 def test_only_a_model_of_the_final_sparsity_can_be_the_best(run_of: RunOf, tmp_path: Path) -> None:
     """In four rounds over two epochs the evaluations at steps 2 and 4 of 16 see less than is asked for."""
     record = pruned(run_of("classification"), tmp_path / "run", sparsity=0.5, rounds=4, epochs=2, eval_steps=2)
@@ -234,6 +241,7 @@ def test_max_drop_finds_the_largest_sparsity(what: str, run_of: RunOf, tmp_path:
     assert record["price"]["sides"][1]["points_lost"] == pytest.approx(found["points_lost"], abs=1e-6)
 
 
+@pytest.mark.slow
 def test_target_speedup_says_what_was_reached(
     run_of: RunOf, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -260,6 +268,7 @@ def test_target_speedup_says_what_was_reached(
     assert (tmp_path / "run" / "README.md").exists()
 
 
+@pytest.mark.slow
 def test_a_sweep_writes_the_front(
     run_of: RunOf, tmp_path: Path, capsys: pytest.CaptureFixture[str], drawing: Drawing
 ) -> None:
@@ -313,6 +322,7 @@ class Killed(BaseException):
     """Leaves a run as a kill does."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "options",
     [

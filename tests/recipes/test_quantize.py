@@ -26,7 +26,7 @@ from nlpkit.recipes import evaluate, quantize
 from nlpkit.tasks.contract import BOOKKEEPING
 
 OLD = tuple(map(int, metadata.version("transformers").split(".")[:2])) < (5, 21)
-pytestmark = pytest.mark.skipif(OLD, reason="this transformers has no quantizers for its exporters")
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(OLD, reason="this transformers has no quantizers for its exporters")]
 
 FIXED: dict[str, Any] = {"device": "cpu", "threads": 1, "measure_seconds": 0, "max_drop": 100.0}
 
@@ -41,7 +41,7 @@ def exported(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def traced() -> dict[str, Any]:
-    """Exported graphs by the class of their model, for `one_export`."""
+    """Exported graphs by the class of their model and how they were traced, for `one_export`."""
     return {}
 
 
@@ -53,7 +53,7 @@ def one_export(monkeypatch: pytest.MonkeyPatch, traced: dict[str, Any]) -> None:
     real = export.export
 
     def kept(model: Any, *arguments: Any, **keywords: Any) -> Any:
-        name = f"{type(model).__name__} {model.dtype}"
+        name = f"{type(model).__name__} {model.dtype} {keywords}"
         if name not in traced:
             traced[name] = real(model, *arguments, **keywords)
         return traced[name].clone()

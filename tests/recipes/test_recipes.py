@@ -279,6 +279,7 @@ def test_options_are_valid(name: str) -> None:
     assert load(name).given
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CLASSIFIERS)
 def test_builds_its_trainer(name: str, tiny: Any) -> None:
     config = tiny(name)
@@ -348,6 +349,7 @@ def test_trainer_of_build_trains(tiny: Any) -> None:
     assert [entry["step"] for entry in logged if "loss" in entry] == [1, 2]
 
 
+@pytest.mark.slow
 def test_imdb_subset_is_balanced_and_disjoint(tiny: Any) -> None:
     splits = finetune_cls.build(tiny("imdb-distilbert-subset")).splits
     assert {name: len(split.examples) for name, split in splits.items()} == {

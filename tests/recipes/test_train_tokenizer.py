@@ -284,6 +284,7 @@ def test_refused_before_anything_is_learned(
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
 def test_command_reads_several_sources_and_standard_input(corpus: Path, tmp_path: Path, nlpkit: Any) -> None:
     (tmp_path / "more.csv").write_text("id,body\n1,lovely soup\n2,rude clerk\n")
     arguments = ["--data", corpus, "--data", "more.csv", "--data", "-", "--text-column", "body", "--vocab-size", 150]
@@ -301,6 +302,7 @@ def test_command_reads_several_sources_and_standard_input(corpus: Path, tmp_path
     assert not (tmp_path / "bad").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("phase", ["reading", "learning"])
 def test_ctrl_c_ends_promptly_and_leaves_nothing(phase: str, tmp_path: Path) -> None:
     rng = random.Random(0)

@@ -187,6 +187,7 @@ def test_overwrite_replaces_a_report(labelled: Path, tmp_path: Path) -> None:
     assert "verdict" in json.loads((tmp_path / "r.json").read_text())
 
 
+@pytest.mark.slow
 def test_exit_codes(labelled: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def code(data: Path, *more: str) -> int:
         output = tmp_path / "x.html"

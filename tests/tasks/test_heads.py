@@ -166,6 +166,7 @@ def test_entities_in_the_order_of_the_model_and_a_head_of_another_task(
     ]
 
 
+@pytest.mark.slow
 def test_numbers_of_a_saved_data_set_go_through_their_names(
     trained: Path, turned: Path, declared: Path, tmp_path: Path
 ) -> None:

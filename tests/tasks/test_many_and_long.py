@@ -112,6 +112,7 @@ def test_classes_that_a_split_lacks_are_found_in_one_pass() -> None:
     assert Passes.count <= 2
 
 
+@pytest.mark.slow
 def test_a_run_with_many_labels_ends_and_answers(tiny_model: Path, tmp_path: Path, drawing: Drawing) -> None:
     rows = [{"text": f"the film was very {chr(97 + i % 26)}", "label": f"name {i % 600}"} for i in range(1_200)]
     data, output = write_csv(tmp_path / "a.csv", rows), tmp_path / "run"

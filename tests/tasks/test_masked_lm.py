@@ -571,6 +571,7 @@ def test_text_columns(masked_lm: Any, tmp_path: Path) -> None:
 # --- the command ---
 
 
+@pytest.mark.slow
 def test_predict_in_a_terminal(nlpkit: Run, masked_lm: Any) -> None:
     folder = masked_lm()
     done = nlpkit("predict", folder, "the <mask> was late", "a film", "--top-k", 2, "--device", "cpu")

@@ -133,6 +133,7 @@ def test_a_run_learns_and_can_be_asked(reader: Path) -> None:
     assert good["score"] == good["n_best"][0]["score"] > good["n_best"][1]["score"]
 
 
+@pytest.mark.slow
 def test_evaluation_gives_the_figures_of_training(reader: Path, doubter: Path) -> None:
     for run in (reader, doubter):
         found = measured(run, run.parent / "data")["metrics"]["validation"]
@@ -402,6 +403,7 @@ def test_what_is_wrong_with_a_question_is_said(values: dict[str, Any], message: 
         predict.run(predict.Config(model=str(reader), device="cpu", threads=1, **values))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["jsonl", "csv", "parquet", "json"])
 def test_files_keep_order_and_columns(kind: str, reader: Path, tmp_path: Path) -> None:
     rows = [
@@ -794,6 +796,7 @@ def test_mistakes_and_the_breakdown(doubter: Path) -> None:
     assert sum(row[1] for row in words.rows) == 60
 
 
+@pytest.mark.slow
 def test_the_command(reader: Path, nlpkit: Run, tmp_path: Path) -> None:
     listed = nlpkit("finetune-qa", "--help-all").stdout
     for flag in ("--doc-stride", "--max-answer-length", "--answers-column", "--max-length"):

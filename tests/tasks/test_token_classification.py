@@ -263,6 +263,7 @@ def test_a_slow_tokenizer_is_given_word_by_word(tmp_path: Path) -> None:
     assert tokenizer.convert_ids_to_tokens(first) == ["[CLS]", "東", "京", "都", "に", "[SEP]"]
 
 
+@pytest.mark.slow
 def test_a_slow_tokenizer_trains_and_answers(tmp_path: Path) -> None:
     (tmp_path / "model").mkdir()
     tokenizer = japanese(tmp_path / "model")
@@ -849,6 +850,7 @@ def test_mistakes_stand_in_their_sentence(random_tagger: Path, tmp_path: Path) -
     assert invented["score"] >= missed["score"] >= boundary["score"]
 
 
+@pytest.mark.slow
 def test_plain_tags_from_training_to_answers(entities: Path, tiny_model: Path, tmp_path: Path) -> None:
     kinds = {**dict.fromkeys(GOOD, "ADJ"), **dict.fromkeys(BAD, "ADV")}
     for split in ("train", "validation"):
@@ -1046,6 +1048,7 @@ def test_the_word_stands_first_in_columns_whatever_else_a_row_has(tagger: Path, 
     assert predicted_file(tagger, counted, tmp_path / "2.conll") == "1\tthe\tDT\tO\n2\tfilm\tNN\tO\n\n"
 
 
+@pytest.mark.slow
 def test_answers_to_running_text_as_columns_and_as_a_page(tagger: Path, tmp_path: Path) -> None:
     path = tmp_path / "in.txt"
     path.write_text("the <b>good</b> & kind film\n\u0007\nwas bad\n")
@@ -1105,6 +1108,7 @@ def test_evaluate_shows_types_confusion_and_mistakes_on_request(tagger: Path, en
     ]
 
 
+@pytest.mark.slow
 def test_the_command_trains_and_says_what_comes_next(entities: Path, tiny_model: Path, nlpkit: Run) -> None:
     arguments = ["--data", entities, "--model", tiny_model, "--epochs", 1, "--max-train-samples", 32]
     done = nlpkit("finetune-ner", *arguments, "--output", "run", "--device", "cpu", "--threads", 1)

@@ -150,6 +150,7 @@ def logged(run: Path) -> list[tuple[float, float]]:
     return [(entry["loss"], entry["grad_norm"]) for entry in entries if "loss" in entry]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", list(SIDES))
 def test_losses_are_those_of_a_plain_trainer(
     kind: str, data: Path, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -54,6 +54,7 @@ def test_used_rows_train_as_the_whole_table_does(
         torch.testing.assert_close(reduced[name], tensor, atol=1e-5, rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_rows_that_do_not_occur_stay_as_they_were(reduced_run: Path, wide_model: Path) -> None:
     before, after = weights(wide_model)["embeddings.word_embeddings.weight"], weights(reduced_run)[TABLE]
     assert after.shape == before.shape == (600, 32)
@@ -62,6 +63,7 @@ def test_rows_that_do_not_occur_stay_as_they_were(reduced_run: Path, wide_model:
     assert 10 < int(changed.sum()) < 100
 
 
+@pytest.mark.slow
 def test_an_interrupted_run_resumes_with_the_reduced_table(
     reduced_run: Path, wide_model: Path, reviews: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -152,6 +154,7 @@ def test_every_dropout_of_a_model_is_replaced(wide_model: Path) -> None:
     assert {module.p for module in replaced} == {0.1}
 
 
+@pytest.mark.slow
 def test_validation_is_run_once_an_epoch(
     wide_model: Path, reviews: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -26,6 +26,8 @@ from nlpkit.recipes import distill, finetune_cls, finetune_ner, pretrain_mlm, pr
 from nlpkit.training.checkpoints import last_checkpoint
 from nlpkit.training.trainer import ResumableTrainer
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def options(tmp_path_factory: pytest.TempPathFactory, tiny_model: Path) -> dict[str, Any]:

@@ -20,6 +20,8 @@ from nlpkit.errors import Interrupted
 from nlpkit.recipes import finetune_cls
 from nlpkit.training.callbacks import MetricsFileCallback, SignalCallback
 
+pytestmark = pytest.mark.slow
+
 EPOCH = 24  # steps: 190 rows in batches of 8, the last one smaller
 
 

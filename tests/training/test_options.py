@@ -15,6 +15,8 @@ from nlpkit import reporting
 from nlpkit.errors import UserError
 from nlpkit.recipes import finetune_cls
 
+pytestmark = pytest.mark.slow
+
 BATCH, STEPS = 8, 4  # a pass over the 32 training rows
 
 

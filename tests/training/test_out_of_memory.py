@@ -91,6 +91,7 @@ def losses(run: Path) -> list[tuple[int, float]]:
     return [(line["step"], line["loss"]) for line in lines if "loss" in line]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", COMMANDS)
 def test_the_failed_run_is_gone_before_the_next_is_built(
     command: Callable[..., None],
@@ -137,6 +138,7 @@ def test_a_step_that_does_not_fit_leaves_no_memory_taken(
     assert len(seen) > 1 and max(taken for [taken] in seen) < seen[0][0] + 2**26
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("command", "within"), [(finetuning, True), (finetuning, False), (pretraining, False)])
 def test_an_evaluation_that_does_not_fit_is_done_in_smaller_batches(
     command: Callable[..., None],

@@ -27,6 +27,8 @@ from nlpkit.hardware import devices
 from nlpkit.recipes import distill, finetune_cls, finetune_ner, finetune_qa, pretrain_mlm, prune
 from nlpkit.training import arguments, dropout, padding
 
+pytestmark = pytest.mark.slow
+
 INSIDE = {"hidden_weight": 1.0, "attention_weight": 1.0, "relation_weight": 1.0, "cosine_weight": 1.0}
 COMMANDS: dict[str, Any] = {"token-classification": finetune_ner, "question-answering": finetune_qa}
 
