@@ -106,7 +106,7 @@ def batches(options: argparse.Namespace) -> tuple[list[Any], list[Any], list[np.
     config = inherit_data(config, trained.record, options.model)
     _, examples, _ = open_splits(config, trained.task, seed=42, needs=("validation",))
     made = trained.task.features(trained.tokenizer, examples["validation"][:])
-    names = [name for name in made if name not in {*BOOKKEEPING, *trained.task.beside}]
+    names = [name for name in made if name not in {*BOOKKEEPING, *trained.task.withheld}]
     collate = trained.task.collate(trained.tokenizer)
     order = np.argsort(-np.asarray(made["length"]), kind="stable")
     groups = [order[start : start + options.batch_size] for start in range(0, len(order), options.batch_size)]

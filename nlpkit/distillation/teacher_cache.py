@@ -97,7 +97,7 @@ def _compute(teacher: Predictor, split: Split, path: Path | None) -> np.ndarray:
         for start in range(0, len(rows), teacher.batch_size):
             columns = rows[start : start + teacher.batch_size]
             batch = teacher.batch([dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)])
-            found = {"logits": teacher.logits(batch).float(), "mask": batch["attention_mask"]}
+            found = {"logits": teacher.run(batch).logits.float(), "mask": batch["attention_mask"]}
             yield split.order[start : start + teacher.batch_size], found
 
     with reporting.current().progress("teacher", len(rows), "rows") as bar:

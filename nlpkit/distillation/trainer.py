@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -15,6 +15,7 @@ from torch import nn
 from nlpkit import process
 from nlpkit.distillation import losses
 from nlpkit.models.anatomy import anatomy
+from nlpkit.tasks.forward import Forward
 from nlpkit.training import padding
 from nlpkit.training.padding import Collate
 from nlpkit.training.trainer import NlpkitTrainer
@@ -139,6 +140,7 @@ class DistillationTrainer(NlpkitTrainer):
             setattr(student, PROJECTION, nn.Linear(*widths))
             self._projecting = student.register_forward_hook(functools.partial(_project, aims))
         super().__init__(**arguments)
+        self.want = {"hidden"} if aims.states else set()
         rows: Any = self.train_dataset
         self.train_dataset = rows.add_column(ROW, np.arange(len(rows)))
         self.collator = TeachingCollator(self.task, lessons, self.data_collator, self._collate_asked())
@@ -190,46 +192,37 @@ class DistillationTrainer(NlpkitTrainer):
     ) -> Any:
         lesson = inputs.get(LESSON, {})
         batch = {name: tensor for name, tensor in inputs.items() if name != LESSON}
-        asked = {"output_hidden_states": True} if self.aims.states else {}
         with _recording(self.attention and self.attention[0]) as own:
-            hard, outputs = super().compute_loss(model, {**batch, **asked}, True, num_items_in_batch)
-        logits, taught_outputs, taught = self._teach(lesson, batch)
+            hard, student = super().compute_loss(model, batch, True, num_items_in_batch)
+        teacher, taught = self._teach(lesson, batch)
 
         (rows, entries), mask = self._in_step, _mask(batch)
-        whole = {**batch, "attention_mask": mask}
-        soft = self.task.soft_loss(self.task.logits(outputs), logits, whole, self.aims.temperature)
-        loss = self.aims.alpha * soft.sum() / entries
-        if self.aims.states:
-            states = outputs["hidden_states"], taught_outputs["hidden_states"]
-            loss = loss + self._states_loss(*states, mask).sum() / rows
+        student = replace(student, batch={**batch, "attention_mask": mask})
+        loss = self.aims.alpha * self.task.soft_loss(student, teacher, self.aims.temperature).total / entries
+        if student.hidden is not None and teacher.hidden is not None:
+            loss = loss + self._states_loss(student.hidden, teacher.hidden, mask).sum() / rows
         if self.aims.attentions:
             loss = loss + self._attention_loss(own, taught, mask).sum() / rows
         # gradients are averaged over processes, each of which divides by the rows of all
         loss = (1 - self.aims.alpha) * hard + self.accelerator.num_processes * loss
-        return (loss, outputs) if return_outputs else loss
+        return (loss, student) if return_outputs else loss
 
-    def _teach(
-        self, lesson: Mapping[str, torch.Tensor], batch: Mapping[str, torch.Tensor]
-    ) -> tuple[torch.Tensor, Any, Recorded]:
-        """The teacher's logits for a batch, and where it runs in every step all else that it says; in float32."""
+    def _teach(self, lesson: Mapping[str, torch.Tensor], batch: Mapping[str, torch.Tensor]) -> tuple[Forward, Recorded]:
+        """What the teacher gives for a batch, in float32, and where it runs in every step what was recorded of it."""
         if "logits" in lesson:
-            return lesson["logits"], None, {}
-        task, teacher, read = self.teacher.task, self.teacher.model, lesson or batch
-        asked: dict[str, Any] = {name: tensor for name, tensor in read.items() if name not in task.beside}
-        if self.aims.states:
-            asked["output_hidden_states"] = True
+            return Forward(batch, lesson["logits"]), {}
+        task, read = self.teacher.task, lesson or batch
 
-        def said() -> tuple[Any, Recorded]:
-            with task.reading(teacher, read), _recording(self.attention and self.attention[1]) as taught:
-                return teacher(**asked), taught
+        def run() -> tuple[Forward, Recorded]:
+            with _recording(self.attention and self.attention[1]) as taught:
+                return task.run(self.teacher.model, read, self.want), taught
 
         with torch.no_grad():
-            outputs, taught = self.teacher.weights.call(said)
-            full = {"hidden_states": [state.float() for state in outputs["hidden_states"]]} if self.aims.states else {}
+            forward, taught = self.teacher.weights.call(run)
+            hidden = None if forward.hidden is None else [states.float() for states in forward.hidden]
             return (
-                task.logits(outputs).float(),
-                full,
-                {name: [t.float() for t in seen] for name, seen in taught.items()},
+                replace(forward, logits=forward.logits.float(), hidden=hidden),
+                {name: [tensor.float() for tensor in layers] for name, layers in taught.items()},
             )
 
     def _states_loss(

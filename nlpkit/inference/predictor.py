@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from nlpkit.hardware.devices import Device
     from nlpkit.tasks.contract import Task
+    from nlpkit.tasks.forward import Forward
     from nlpkit.tasks.outputs import Outputs
 
 CHUNK = 8_192  # examples whose features are in memory at a time, fewer of long texts:
@@ -320,8 +321,8 @@ class Predictor:
         batch = self.batch(inputs)
         try:
             with torch.inference_mode(), self.masked(inputs):
-                logits = self.logits(batch)
-                return [(rows, {**self.task.reduced(logits, batch), NAN: logits.isnan().any()})]
+                forward = self.run(batch)
+                return [(rows, {**self.task.reduced(forward), NAN: forward.logits.isnan().any()})]
         except Exception as error:  # ONNX Runtime has classes of its own
             if not memory.is_exhausted(error):
                 raise
@@ -347,12 +348,12 @@ class Predictor:
 
         return attention_masks.taken_as_given(padded=len({len(row["input_ids"]) for row in rows}) > 1)
 
-    def logits(self, batch: Mapping[str, torch.Tensor]) -> torch.Tensor:
-        """What the model gives for a batch, as the task's `reduced` takes it."""
+    def run(self, batch: Mapping[str, torch.Tensor]) -> Forward:
+        """What the model gives for a batch."""
         import torch
 
         with torch.inference_mode():
-            return self.weights.call(lambda: self.task.forward(self.model, batch))
+            return self.weights.call(lambda: self.task.run(self.model, batch))
 
     def answers(self, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         """An answer for each row of a user's data; a row that cannot be read gets an answer with `error`.

@@ -37,7 +37,7 @@ Batch = Mapping[str, "torch.Tensor"]
 
 
 def largest_difference(
-    model: Any, exported: Any, batches: Iterable[Batch], read: Callable[[Any], torch.Tensor], *, hint: str
+    model: Any, exported: Any, batches: Iterable[Batch], read: Callable[[Any, Batch], torch.Tensor], *, hint: str
 ) -> float:
     """The largest difference between the outputs of a torch model and those of the same one exported.
 
@@ -45,7 +45,7 @@ def largest_difference(
         model: in evaluation mode.
         exported: an `OnnxModel`.
         batches: inputs, shape (rows, tokens).
-        read: takes what is compared from an output.
+        read: takes what is compared from an output and its batch.
         hint: what to do where they differ.
 
     Raises:
@@ -56,10 +56,10 @@ def largest_difference(
     worst = 0.0
     for batch in batches:
         with torch.inference_mode():
-            wanted = read(model(**batch))
+            wanted = read(model(**batch), batch)
         rows, width = batch["input_ids"].shape
         try:
-            found = read(exported(**batch))
+            found = read(exported(**batch), batch)
         except UserError:
             raise
         except Exception as error:  # ONNX Runtime has one for each kind of node
@@ -200,8 +200,8 @@ def _export(subject: Subject, options: SubjectOptions, folder: Path) -> None:
     export.finish(made, model.net, packed=True, fused=False)
     export.save(made, path)
 
-    def read(outputs: Any) -> torch.Tensor:
-        return model.task.logits(outputs) if model.task else outputs["last_hidden_state"]
+    def read(outputs: Any, batch: Batch) -> torch.Tensor:
+        return model.task.logits(outputs, batch) if model.task else outputs["last_hidden_state"]
 
     largest_difference(model.net, OnnxModel(path, model.config), batches, read, hint=hint)
     if subject.backend == "onnx-int8":
@@ -228,7 +228,6 @@ def _batches(model: Model) -> list[dict[str, torch.Tensor]]:
     if model.task is not None:
         examples = [model.task.unlabelled(dict.fromkeys(model.task.input_columns, text)) for text in texts]
         columns = {name: [example[name] for example in examples] for name in examples[0]}
-    beside = model.task.beside if model.task else frozenset()
     made = workloads.inputs_of(model, columns)
     found = [batch for size in (2, 1) for batch in workloads.batches_of(model, made, size)]
-    return [{name: tensor for name, tensor in batch.items() if name not in beside} for batch in found]
+    return [model.task.model_inputs(batch) if model.task else batch for batch in found]

@@ -75,11 +75,11 @@ def _without_values(model: Model, batches: Sequence[Batch]) -> list[Callable[[],
     from nlpkit.models import pruned
 
     auto_class = model.task.auto_class if model.task else AUTO_CLASS
-    beside = model.task.beside if model.task else frozenset()
     net = pruned.build(model.config, getattr(transformers, auto_class))
 
     def call(batch: Batch) -> object:
         with torch.no_grad():
-            return net(**{name: torch.zeros_like(tensor) for name, tensor in batch.items() if name not in beside})
+            inputs = model.task.model_inputs(batch) if model.task else batch
+            return net(**{name: torch.zeros_like(tensor) for name, tensor in inputs.items()})
 
     return [functools.partial(call, batch) for batch in batches]

@@ -132,6 +132,6 @@ def _timed(side: _Side, batch: _Batch) -> float:
     with side.predictor.masked(batch.rows):
         synchronize()
         start = time.perf_counter()
-        side.predictor.logits(batch.tensors)
+        side.predictor.run(batch.tensors)
         synchronize()
         return time.perf_counter() - start

@@ -19,6 +19,7 @@ from nlpkit.training import padding
 if TYPE_CHECKING:
     from nlpkit.hardware.timing import Call
     from nlpkit.measurement.loading import Model
+    from nlpkit.tasks.contract import Task
 
 LEARNING_RATE = 1e-5  # of the measured steps: the weights hardly move
 
@@ -115,7 +116,7 @@ def inference(model: Model, batches: Sequence[Batch], samples: int, *, served: b
         served: whether the task asks the model, as when it answers; else all of its output is computed, that of a
             masked language model at every token.
     """
-    forward = model.task.forward if served and model.task else _whole
+    forward = model.task.run if served and model.task else _whole
     return Workload([_forward(model, batch, forward) for batch in batches], batches, samples)
 
 
@@ -123,8 +124,8 @@ def training(model: Model, batches: Sequence[Batch], samples: int) -> Workload:
     """A step with each batch: zero the gradients, forward, loss, backward, AdamW; in fp16 the loss is scaled, and a
     step whose gradients overflow is left out, as the Trainer does.
 
-    The loss is that of the task where the batches have labels. Where they have none it is the mean square of the
-    output: next to the model, either costs nothing.
+    The loss is that of the task where the batches have what it takes, as labels. Where they have not it is the mean
+    square of the output: next to the model, either costs nothing.
     """
     optimizer = torch.optim.AdamW(model.net.parameters(), lr=LEARNING_RATE, fused=True)
     scaler = torch.amp.GradScaler(model.device.name, enabled=model.device.precision == "fp16")
@@ -163,11 +164,15 @@ def _forward(model: Model, batch: Batch, forward: Callable[[Any, Batch], Any]) -
 
 def _step(model: Model, batch: Batch, optimizer: torch.optim.Optimizer, scaler: torch.amp.GradScaler) -> Call:
     masked = _masked(model, batch)
+    net, task = model.net, model.task
+    loss_of: Callable[[Batch], torch.Tensor] = partial(_mean_square, net, task)
+    if task is not None and task.loss_entries(batch) is not None:
+        loss_of = partial(_task_loss, net, task)
 
     def call() -> None:
         optimizer.zero_grad(set_to_none=True)
         with masked():
-            loss = model.weights.call(lambda: _loss(model, batch))
+            loss = model.weights.call(lambda: loss_of(batch))
         scaler.scale(loss).backward()
         scaler.step(optimizer)
         scaler.update()
@@ -175,11 +180,9 @@ def _step(model: Model, batch: Batch, optimizer: torch.optim.Optimizer, scaler: 
     return call
 
 
-def _loss(model: Model, batch: Batch) -> torch.Tensor:
-    net, task = model.net, model.task
-    inputs = {name: tensor for name, tensor in batch.items() if task is None or name not in task.beside}
-    if task is None or "labels" not in batch:
-        return net(**inputs)[0].float().square().mean()
-    with task.reading(net, batch):
-        outputs = net(**inputs)
-    return task.loss(task.logits(outputs), batch["labels"], None)
+def _task_loss(net: Any, task: Task, batch: Batch) -> torch.Tensor:
+    return task.loss(task.run(net, batch)).mean()
+
+
+def _mean_square(net: Any, task: Task | None, batch: Batch) -> torch.Tensor:
+    return net(**(task.model_inputs(batch) if task else batch))[0].float().square().mean()

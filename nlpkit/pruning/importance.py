@@ -13,13 +13,13 @@ import numpy as np
 import torch
 from torch import nn
 
-from nlpkit.data.ignored import IGNORED
 from nlpkit.models import surgery
 from nlpkit.models.anatomy import anatomy
 from nlpkit.models.structures import Structure
 
 if TYPE_CHECKING:
     from nlpkit.tasks.contract import Task
+    from nlpkit.tasks.forward import Loss
 
 Batch = Mapping[str, torch.Tensor]
 
@@ -53,7 +53,7 @@ def by_gradient(model: Any, task: Task, batches: Sequence[Batch]) -> Importance:
         batches: as the task collates labelled features.
 
     Returns:
-        Scores in the unit of the loss, a mean over label entries.
+        Scores in the unit of the loss, a mean over its entries.
     """
     found = anatomy(model)
     heads = [np.zeros(found.heads_of(layer)) for layer in found.layers]
@@ -64,9 +64,10 @@ def by_gradient(model: Any, task: Task, batches: Sequence[Batch]) -> Importance:
     ]
     entries = 0
     for batch in batches:
-        count = _entries(batch)
         with _gates([(linear, len(total)) for linear, total in gated]) as gates, torch.enable_grad():
-            gradients = torch.autograd.grad(_loss(model, task, batch), gates())
+            loss = task.loss(task.run(model, batch))
+            gradients = torch.autograd.grad(loss.mean(), gates())
+        count = _counted(loss)
         for (_, total), gradient in zip(gated, gradients, strict=True):
             total += (gradient.abs().sum(0) * count).cpu().double().numpy()
         entries += count
@@ -109,12 +110,13 @@ def block_influence(model: Any, batches: Sequence[Batch]) -> np.ndarray:
 
 
 def mean_loss(model: Any, task: Task, batches: Sequence[Batch]) -> float:
-    """The task's loss, a mean over the label entries of all batches."""
+    """The task's loss, a mean over its entries in all batches."""
     total = entries = 0.0
     for batch in batches:
-        count = _entries(batch)
         with torch.no_grad():
-            total += float(_loss(model, task, batch)) * count
+            loss = task.loss(task.run(model, batch))
+        count = _counted(loss)
+        total += float(loss.mean()) * count
         entries += count
     return total / entries
 
@@ -126,12 +128,8 @@ def loss_of(structure: Structure, model: Any, task: Task, batches: Sequence[Batc
     return mean_loss(smaller, task, batches)
 
 
-def _loss(model: Any, task: Task, batch: Batch) -> torch.Tensor:
-    return task.loss(task.forward(model, batch), batch["labels"], None)
-
-
-def _entries(batch: Batch) -> int:
-    return max(int((batch["labels"] != IGNORED).sum()), 1)
+def _counted(loss: Loss) -> int:
+    return max(int(loss.entries), 1)
 
 
 @contextmanager

@@ -369,10 +369,10 @@ class Planner:
         """Seconds of a layer by its size, on this machine."""
         reporting.current().note("measure how long a layer of each size takes on this machine")
         model = self.model
-        forward: Callable[[Batch], Any] = partial(self.task.forward, model)
+        forward: Callable[[Batch], Any] = partial(self.task.run, model)
         if self.served is not None:
             predictor = self.served(copy.deepcopy(self.model))
-            model, forward = predictor.model, predictor.logits
+            model, forward = predictor.model, predictor.run
         costs = latencies(model, self.batches, forward, device=self.device)
         if said := self._alike(costs):
             reporting.current().warn(said)

@@ -338,7 +338,7 @@ def _batch_difference(source: _Source, path: Path) -> float:
 
     def outputs(rows: list[Any]) -> list[Any]:
         batch = collate(rows)
-        found = task.forward(model, batch)
+        found = task.run(model, batch).logits
         # where each token has an output, padding has some too
         per_token = found.shape[:2] == batch["attention_mask"].shape and found.dim() > 2
         return [
@@ -358,7 +358,7 @@ def _checking_batches(source: _Source) -> list[dict[str, Any]]:
     rows.sort(key=lambda row: len(row["input_ids"]))
 
     def inputs(chosen: list[Any]) -> dict[str, Any]:
-        return {name: tensor for name, tensor in collate(chosen).items() if name not in task.beside}
+        return task.model_inputs(collate(chosen))
 
     longest = inputs(rows[-1:])
     width = longest["input_ids"].shape[1]

@@ -11,7 +11,7 @@ Three shapes of the same data pass through a task:
   feature comes from, as one example may need several (windows), and `length` its number of tokens; `lost`, where a
   task cuts texts, the number of tokens beyond them that no feature holds.
 
-What comes back from the model passes through four more: `reduced` makes what `forward` gives small, on the device,
+What comes back from the model passes through four more: `reduced` makes what `run` gives small, on the device,
 `keep` takes one entry a feature of it, `pool` makes them one an example, `score` judges these and `decode` words them.
 """
 
@@ -29,6 +29,7 @@ from nlpkit.data.findings import Finding
 from nlpkit.data.inputs import Content
 from nlpkit.options import Config
 from nlpkit.tasks.claims import Claim
+from nlpkit.tasks.forward import REQUESTS, Forward, Loss, Part
 from nlpkit.tasks.heads import Head
 from nlpkit.tasks.outputs import Outputs
 from nlpkit.tasks.recorded import TaskRecord
@@ -326,15 +327,26 @@ class Task(ABC):
         return self
 
     @abstractmethod
-    def loss(self, logits: torch.Tensor, labels: torch.Tensor, items: torch.Tensor | int | None) -> torch.Tensor:
-        """The training loss.
+    def loss(self, forward: Forward) -> Loss:
+        """The training loss of a batch, a sum over its entries: who trains divides it.
+
+        Labels of -100 are left out.
+        """
+
+    # Whether the loss of a batch is the sum of those of its parts, so that the batch may be halved or accumulated. That
+    # of a loss which compares the rows of a batch with one another is not.
+    divisible_batches: ClassVar[bool] = True
+
+    def loss_entries(self, batch: Mapping[str, torch.Tensor]) -> torch.Tensor | None:
+        """How many entries `loss` is a sum over, shape (); None: the batch lacks what it takes, such as labels.
 
         Args:
-            logits: as `logits` gives them for a batch.
-            labels: as `collate` gives them; entries of -100 are left out.
-            items: label entries in all batches of the optimizer step, over all processes; None in evaluation, where
-                the mean over this batch is meant.
+            batch: as `collate` makes it, on any device.
         """
+        from nlpkit.data.ignored import IGNORED
+
+        labels = batch.get("labels")
+        return None if labels is None else (labels != IGNORED).sum()
 
     def collate(
         self, tokenizer: Any, *, multiple: int = 1
@@ -349,34 +361,46 @@ class Task(ABC):
 
         return PaddingCollator(tokenizer, multiple=multiple, limit=self.model_length)
 
-    # entries of a batch that are not the model's inputs
-    beside: ClassVar[frozenset[str]] = frozenset({"labels"})
+    # entries of a batch that the model is not given
+    withheld: ClassVar[frozenset[str]] = frozenset({"labels"})
 
-    def logits(self, outputs: Any) -> torch.Tensor:
-        """What `loss` and `keep` take of a model's output, rows first."""
-        return outputs["logits"]
+    def model_inputs(self, batch: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        """The entries of a batch that the model is given."""
+        return {name: tensor for name, tensor in batch.items() if name not in self.withheld}
 
-    def forward(self, model: Any, batch: Mapping[str, torch.Tensor]) -> torch.Tensor:
-        """The logits of a batch, outside training.
+    def run(self, model: Any, batch: Mapping[str, torch.Tensor], want: Collection[Part] = ()) -> Forward:
+        """One forward pass: the only place that calls a model of the task.
 
         Args:
-            model: in evaluation mode.
+            model: of torch or ONNX Runtime, or what wraps one for training.
             batch: as `collate` makes it, on the model's device.
+            want: parts of the model that are wanted besides; an exported model gives none.
         """
-        with self.reading(model, batch):
-            return self.logits(model(**{name: tensor for name, tensor in batch.items() if name not in self.beside}))
+        requests = {REQUESTS[part]: True for part in want}
+        with self.restricted_head(model, batch):
+            outputs = model(**self.model_inputs(batch), **requests)
+        return Forward(
+            batch,
+            self.logits(outputs, batch),
+            hidden=outputs["hidden_states"] if "hidden" in want else None,
+            attentions=outputs["attentions"] if "attentions" in want else None,
+        )
 
-    def reading(self, model: Any, batch: Mapping[str, torch.Tensor]) -> AbstractContextManager[None]:
+    def restricted_head(self, model: Any, batch: Mapping[str, torch.Tensor]) -> AbstractContextManager[None]:
         """Let the model compute for this batch only those logits that are read, while the block runs."""
         return nullcontext()
 
-    def reduced(self, logits: torch.Tensor, batch: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-        """What goes to the CPU of a batch's logits; here all of them, as float32. What is large is made small here.
+    def logits(self, outputs: Any, batch: Mapping[str, torch.Tensor]) -> torch.Tensor:
+        """What the task reads of a model's output, see `Forward.logits`."""
+        return outputs["logits"]
+
+    def reduced(self, forward: Forward) -> dict[str, torch.Tensor]:
+        """What goes to the CPU of a forward pass: here all logits, as float32. What is large is made small here.
 
         It is made where the logits are. On a GPU nothing may wait for it: no number is read, no shape depends on one (a
         boolean index).
         """
-        return {"logits": logits.float()}
+        return {"logits": forward.logits.float()}
 
     def keep(self, reduced: Mapping[str, torch.Tensor]) -> Outputs:
         """What `pool` needs of a batch, one entry a row; it stays in memory for all rows of a split.
@@ -394,25 +418,25 @@ class Task(ABC):
     # Each epoch sees other features of the same row (`renewed`), so that a teacher's logits hold for one epoch only.
     renews: ClassVar[bool] = False
 
-    def soft_loss(
-        self, student: torch.Tensor, teacher: torch.Tensor, batch: Mapping[str, torch.Tensor], temperature: float
-    ) -> torch.Tensor:
-        """What a student's logits lose against a teacher's: here T^2 KL for each row, see `soft_losses.soft_targets`.
+    def soft_loss(self, student: Forward, teacher: Forward, temperature: float) -> Loss:
+        """What a student loses against its teacher: here T^2 KL per row, see `soft_losses.soft_targets`.
+
+        With or without a label, an entry is compared; none of it may wait for the device.
 
         Args:
-            student, teacher: as `logits` gives them for the batch, of one shape.
-            batch: as `collate` makes it, on the device, which is not to be waited for.
+            student: with an attention mask in its batch.
+            teacher: of the same rows, its logits of the student's shape.
             temperature: by which distributions are softened.
-
-        Returns:
-            A loss an entry, with or without a label, and 0 for what is none: `soft_entries(batch)` are compared.
         """
+        import torch
+
         from nlpkit.tasks import soft_losses
 
-        return soft_losses.soft_targets(student, teacher, temperature)
+        each = soft_losses.soft_targets(student.logits, teacher.logits, temperature)
+        return Loss(each.sum(), torch.tensor(each.numel()))
 
     def soft_entries(self, batch: Mapping[str, torch.Tensor]) -> torch.Tensor | int:
-        """How many entries `soft_loss` compares, for a mean over the batches of an optimizer step.
+        """How many entries `soft_loss` is a sum over, known before it: the mean is over all batches of a step.
 
         Args:
             batch: as `collate` makes it, before it is on the device.

@@ -64,7 +64,7 @@ def _alike(task: Task, model: Any, first: Mapping[str, torch.Tensor], second: Ma
     try:
         with torch.no_grad():
             one, other = (
-                task.forward(model, {name: part.to(device) for name, part in batch.items()}).float()
+                task.run(model, {name: part.to(device) for name, part in batch.items()}).logits.float()
                 for batch in (first, second)
             )
     except Exception:  # each architecture fails in its own way

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -19,7 +19,6 @@ from transformers.trainer_utils import EvalLoopOutput
 
 from nlpkit import process, reporting
 from nlpkit.data.batching import RANDOM_ORDER, LengthBatchSampler, SharedBatches
-from nlpkit.data.ignored import IGNORED
 from nlpkit.errors import RunError, first_line
 from nlpkit.hardware import arithmetic, memory
 from nlpkit.inference.overlap import arriving
@@ -29,6 +28,7 @@ from nlpkit.runs.folder import RunFolder
 from nlpkit.tasks import outputs as model_outputs
 from nlpkit.tasks.contract import BOOKKEEPING
 from nlpkit.tasks.features import Columns
+from nlpkit.tasks.forward import Part, rows_of
 from nlpkit.training import embeddings, padding, parameters, together
 from nlpkit.training.checkpoints import POSITION
 from nlpkit.training.padding import Collate
@@ -310,15 +310,16 @@ class NlpkitTrainer(ResumableTrainer):
         self.task = task
         self.splits = splits
         self.grouped = grouped
+        self.want: Collection[Part] = ()  # what `compute_loss` needs of a forward pass besides logits
         self._validated: dict[int, Outputs] = {}  # step -> outputs, of the best checkpoint and the newest
         model, tokenizer, device = arguments["model"], arguments["processing_class"], arguments["args"].device
         super().__init__(
             train_dataset=splits["train"].for_training(),
             eval_dataset=splits["validation"].for_evaluation(),
             data_collator=embeddings.checked(model, self.collating(model, tokenizer, device)),
-            compute_loss_func=self._task_loss,
             **arguments,
         )
+        self.model_accepts_loss_kwargs = True  # a step's loss is divided here; Trainer need not do it
 
     def collating(self, model: Any, tokenizer: Any, device: torch.device) -> Collate:
         """What makes batches of features; called before there is a Trainer.
@@ -333,15 +334,32 @@ class NlpkitTrainer(ResumableTrainer):
         # random batches have the losses of a plain Trainer, digit for digit
         return padding.collator(self.task, tokenizer, [model], rows, align=self.grouped)
 
-    def compute_loss(self, model: Any, inputs: Any, *arguments: Any, **keywords: Any) -> Any:
-        beside = self.task.beside - {"labels"}  # which Trainer takes out itself
-        with self.task.reading(self.model, inputs):
-            return super().compute_loss(
-                model, {name: tensor for name, tensor in inputs.items() if name not in beside}, *arguments, **keywords
-            )
+    def compute_loss(
+        self, model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None
+    ) -> Any:
+        """A batch's part of the task's loss, a mean over the entries of the optimizer step.
 
-    def _task_loss(self, outputs: Any, labels: torch.Tensor, num_items_in_batch: Any = None) -> torch.Tensor:
-        return self.task.loss(self.task.logits(outputs), labels, num_items_in_batch)
+        Args:
+            inputs: the batch.
+            return_outputs: whether the `Forward` is given too.
+            num_items_in_batch: entries of the step, over all processes; None takes those of the batch.
+        """
+        forward = self.task.run(model, inputs, self.want)
+        loss = self.task.loss(forward)
+        if num_items_in_batch is None:
+            part = loss.mean()
+        else:
+            # gradients are averaged over processes, each of which divides by the entries of all
+            part = loss.total / num_items_in_batch * self.accelerator.num_processes
+        return (part, forward) if return_outputs else part
+
+    def _get_num_items_in_batch(self, batch_samples: list[Any], device: torch.device) -> torch.Tensor | None:
+        """Entries of the loss in an optimizer step, over all processes; None without batches."""
+        counts = [entries for batch in batch_samples if (entries := self.task.loss_entries(batch)) is not None]
+        if not counts:
+            return None
+        entries = torch.stack(counts).sum().to(device)
+        return self.accelerator.gather(entries).sum() if self.args.world_size > 1 else entries
 
     def evaluation_loop(
         self,
@@ -383,7 +401,7 @@ class NlpkitTrainer(ResumableTrainer):
         self.model.eval()  # type: ignore[union-attr]
         parts: list[Outputs] = []
         own: list[Outputs] = []  # that the other processes do not have yet
-        total = torch.zeros(2, dtype=torch.float64)  # loss summed over label entries, and their number
+        total = torch.zeros(2, dtype=torch.float64)  # loss summed over its entries, and their number
         # one block for all batches: within it the weights are cast once
         with torch.no_grad(), self.accelerator.autocast():
             for _, found in arriving((None, self._evaluated(*counted)) for counted in self._with_new(dataloader)):
@@ -403,26 +421,23 @@ class NlpkitTrainer(ResumableTrainer):
         processes are filled up with the first rows."""
         left = len(dataloader.dataset)  # from the batches on that all processes are at
         for batch in dataloader:
-            rows = len(batch["labels"])
+            rows = rows_of(batch)
             yield batch, min(max(left - self.accelerator.process_index * rows, 0), rows)
             left -= self.accelerator.num_processes * rows
 
     def _evaluated(self, batch: Any, new: int) -> dict[str, torch.Tensor]:
-        """What the task reduces a batch to, its mean `loss` and over how many label `entries`; nothing waits for it.
+        """What the task reduces a batch to, its mean `loss` and over how many `entries`; nothing waits for it.
 
         Args:
             new: rows that the loss is of; of none it counts for nothing.
         """
         batch = self._prepare_inputs(batch)
         with attention_masks.taken_as_given() if self.args.device.type == "cuda" else contextlib.nullcontext():
-            logits = self.task.forward(self.model, batch)
-        labels = batch["labels"]
+            forward = self.task.run(self.model, batch)
+        loss = self.task.loss(forward.first(new or 1))
         self.control = self.callback_handler.on_prediction_step(self.args, self.state, self.control)
-        return {
-            **self.task.reduced(logits, batch),
-            "loss": self.task.loss(logits[: new or 1], labels[: new or 1], None),
-            "entries": (labels[:new] != IGNORED).sum(),
-        }
+        entries = loss.entries if new else torch.zeros_like(loss.entries)
+        return {**self.task.reduced(forward), "loss": loss.mean(), "entries": entries}
 
     def _of_all(self, parts: list[Outputs]) -> list[Outputs]:
         """The parts of all processes, batch by batch; each has as many."""

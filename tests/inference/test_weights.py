@@ -40,7 +40,7 @@ def test_predict_on_a_gpu_holds_its_weights_in_the_arithmetic(trained: Path, pre
         assert {parameter.device.type for parameter in made.model.parameters()} == {"cuda"}
         assert types(made.model) == {kind}
         batch = made.batch([{"input_ids": [2, 7, 3]}, {"input_ids": [2, 7, 8, 3]}])
-        assert made.logits(batch).dtype == kind
+        assert made.run(batch).logits.dtype == kind
     assert made.device.described == f"cuda (NVIDIA H200), {precision} weights"
 
 
@@ -174,8 +174,8 @@ def test_what_a_held_teacher_says_is_compared_in_float32(run_of: Any, on_the_cpu
     found = trainer._teach(lesson, batch)
     assert types(trainer.teacher.model) == {torch.bfloat16}
     both = [
-        [logits, *outputs["hidden_states"], *(tensor for layers in recorded.values() for tensor in layers)]
-        for logits, outputs, recorded in (full, found)
+        [forward.logits, *forward.hidden, *(tensor for layers in recorded.values() for tensor in layers)]
+        for forward, recorded in (full, found)
     ]
     assert len(both[0]) == len(both[1]) > 6, "a layer is recorded once"
     assert {tensor.dtype for tensor in both[1]} == {torch.float32}

@@ -71,8 +71,9 @@ def test_a_step_trains_with_the_loss_of_the_task(trained: Path) -> None:
     model.net.zero_grad()
     model.net.eval()
     with torch.no_grad():
-        wanted = model.task.loss(model.task.forward(model.net, batches[0]), batches[0]["labels"], None)
-        found = workloads._loss(model, batches[0])
+        outputs = model.net(**{name: part for name, part in batches[0].items() if name != "labels"})
+        wanted = torch.nn.functional.cross_entropy(outputs.logits, batches[0]["labels"])
+        found = workloads._task_loss(model.net, model.task, batches[0])
     assert torch.isclose(wanted, found)
     assert 0 < float((head - before).abs().max()) < 1e-4
 
@@ -107,8 +108,8 @@ def test_in_fp16_gradients_that_would_vanish_are_scaled(trained: Path, monkeypat
     half = dataclasses.replace(
         found, weights=Weights(found.net, Device("cpu", "fp16", "a GPU without bf16"), lent=True)
     )
-    loss = workloads._loss
-    monkeypatch.setattr(workloads, "_loss", lambda model, batch: 1e-8 * loss(model, batch))
+    loss = workloads._task_loss
+    monkeypatch.setattr(workloads, "_task_loss", lambda *given: 1e-8 * loss(*given))
     rows = workloads.inputs_of(half, {"text": ["good good train", "bad soup"], "label": [1, 0]})
     workloads.training(half, workloads.batches_of(half, rows, 2), 2).calls[0]()
     assert half.net.classifier.weight.grad.abs().median() > 0
@@ -129,6 +130,6 @@ def test_a_masked_language_model_is_asked_about_its_masks_only_where_there_are_s
     assert whole.calls[0]()["logits"].shape[:2] == (2, 12)  # type: ignore[index]
     rows = workloads.inputs_of(model, {"text": ["the train was very late and the clerk was kind"] * 2})
     served = workloads.inference(model, workloads.batches_of(model, rows, 2), 2, served=True)
-    logits: Any = served.calls[0]()
-    assert logits.shape[0] == 2
-    assert logits.shape[1] < 10
+    forward: Any = served.calls[0]()
+    assert forward.logits.shape[0] == 2
+    assert forward.logits.shape[1] < 10

@@ -345,7 +345,7 @@ def test_answers_of_the_gpu(folders: dict[str, Path], trained: Path, tmp_path: P
     assert predictor.model.session.get_providers()[0] == CUDA
     assert predictor.model.left_to_cpu == ""
     batch = predictor.batch([{"input_ids": [5, 6, 7], "attention_mask": [1, 1, 1]}])
-    assert predictor.logits(batch).device.type == "cuda"
+    assert predictor.run(batch).logits.device.type == "cuda"
     for _ in range(20):  # one call's memory is the next one's
         assert np.allclose(predictor.outputs({"text": TEXTS}), wanted, atol=2e-3)
     half = {"model": str(trained), "output": tmp_path / "fp16", "to": "onnx-fp16", "device": "cuda"}

@@ -233,7 +233,7 @@ def test_every_task(name: str, criterion: Any, tmp_path: Path) -> None:
     surgery.apply(model, structure)
     model.save_pretrained(tmp_path)
     with torch.no_grad():
-        before, after = (task.forward(side, rows[0]) for side in (model, nlpkit.load(tmp_path)))
+        before, after = (task.run(side, rows[0]).logits for side in (model, nlpkit.load(tmp_path)))
     torch.testing.assert_close(after, before)
 
 
@@ -273,7 +273,7 @@ def test_rows_that_do_not_fit_are_not_measured_on(monkeypatch: pytest.MonkeyPatc
     def forward(batch: dict[str, Any]) -> Any:
         if len(batch["input_ids"]) > 64:
             raise torch.OutOfMemoryError
-        return TASK.forward(model, batch)
+        return TASK.run(model, batch)
 
     with reporting.listening() as said:
         assert search.latencies(model, batches(), forward, device="cuda", seconds=0.0).rows == 64

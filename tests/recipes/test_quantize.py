@@ -90,7 +90,7 @@ def logits(model: Path, data: Path) -> np.ndarray:
     made = opened.task.features(opened.tokenizer, examples["validation"][:])
     names = [name for name in made if name not in BOOKKEEPING]
     batch = predictor.batch([{name: made[name][i] for name in names} for i in range(len(made["length"]))])
-    return predictor.logits(batch).numpy()
+    return predictor.run(batch).logits.numpy()
 
 
 @pytest.mark.parametrize("task", every_task.TASKS)

@@ -19,6 +19,7 @@ from nlpkit.data.sources import LoadedData, Source
 from nlpkit.errors import UserError
 from nlpkit.recipes import finetune_cls
 from nlpkit.tasks import features
+from nlpkit.tasks.forward import Forward
 from nlpkit.tasks.text_classification.task import TextClassification
 
 
@@ -283,7 +284,7 @@ def test_single_label_loss_by_hand(weights: list[float] | None, smoothing: float
     log_p = torch.log_softmax(logits, dim=-1)
     target = F.one_hot(gold, 3) * (1 - smoothing) + smoothing / 3
     each = -(target * torch.tensor(weights or [1.0] * 3) * log_p).sum(dim=-1)
-    assert task.loss(logits, gold, None).item() == pytest.approx(each.mean().item(), rel=1e-5)
+    assert task.loss(Forward({"labels": gold}, logits)).mean().item() == pytest.approx(each.mean().item(), rel=1e-5)
     kernel = F.cross_entropy(
         logits.float(),
         gold,
@@ -291,7 +292,7 @@ def test_single_label_loss_by_hand(weights: list[float] | None, smoothing: float
         label_smoothing=smoothing,
         reduction="none",
     )
-    assert task.loss(logits, gold, None).item() == pytest.approx(kernel.mean().item(), rel=1e-5)
+    assert task.loss(Forward({"labels": gold}, logits)).mean().item() == pytest.approx(kernel.mean().item(), rel=1e-5)
 
 
 @pytest.mark.parametrize("kind", ["single", "multi", "regression"])
@@ -299,7 +300,7 @@ def test_losses_of_accumulated_batches_add_up_to_that_of_one_batch(kind: str) ->
     if kind == "single":
         task = task_of(imbalanced()).with_(label_smoothing=0.1, class_weights=[0.5, 1.0, 3.0])
         logits, gold = torch.randn(6, 3), torch.tensor([0, 1, 2, 2, 1, 0])
-        expected = task.loss(logits, gold, None)
+        expected = task.loss(Forward({"labels": gold}, logits)).mean()
     elif kind == "multi":
         task = task_of({"text": texts(2), "label": [["a", "b"], ["c"]]})
         logits, gold = torch.randn(6, 3), torch.randint(0, 2, (6, 3)).float()
@@ -308,10 +309,10 @@ def test_losses_of_accumulated_batches_add_up_to_that_of_one_batch(kind: str) ->
         task = task_of({"text": texts(2), "label": [0.5, 1.5]})
         logits, gold = torch.randn(6, 1), torch.randn(6)
         expected = F.mse_loss(logits[:, 0], gold)
-    items = gold.numel()  # as Trainer counts them
-    parts = [task.loss(logits[rows], gold[rows], items) for rows in (slice(0, 4), slice(4, 6))]
-    assert sum(parts).item() == pytest.approx(expected.item(), rel=1e-5)
-    assert task.loss(logits, gold, None).item() == pytest.approx(expected.item(), rel=1e-5)
+    parts = [task.loss(Forward({"labels": gold[rows]}, logits[rows])) for rows in (slice(0, 4), slice(4, 6))]
+    assert sum(part.entries for part in parts) == gold.numel() == task.loss_entries({"labels": gold})
+    assert sum(part.total for part in parts) / gold.numel() == pytest.approx(expected.item(), rel=1e-5)
+    assert task.loss(Forward({"labels": gold}, logits)).mean().item() == pytest.approx(expected.item(), rel=1e-5)
 
 
 # --- long texts ---

@@ -20,6 +20,7 @@ from nlpkit.cli.app import main
 from nlpkit.errors import UserError
 from nlpkit.inference.predictor import Predictor
 from nlpkit.recipes import check_data, evaluate, predict
+from nlpkit.tasks.forward import Forward
 from nlpkit.tasks.masked_lm.task import MaskedLanguageModeling
 
 SHAPE = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}
@@ -503,14 +504,17 @@ def test_the_loss_is_a_mean_over_the_predicted_tokens_of_a_step() -> None:
     labels[torch.rand(4, 6) < 0.6] = -100
     labels[0, 0] = 3
     expected = F.cross_entropy(logits.view(-1, 11), labels.view(-1))
-    assert task.loss(logits, labels, None).item() == pytest.approx(expected.item(), rel=1e-5)
-    items = (labels != -100).sum()
-    parts = [task.loss(logits[rows], labels[rows], items) for rows in (slice(0, 1), slice(1, 4))]
-    assert sum(parts).item() == pytest.approx(expected.item(), rel=1e-5)
+    whole = Forward({"labels": labels}, logits)
+    assert task.loss(whole).mean().item() == pytest.approx(expected.item(), rel=1e-5)
+    parts = [task.loss(Forward({"labels": labels[rows]}, logits[rows])) for rows in (slice(0, 1), slice(1, 4))]
+    entries = sum(part.entries for part in parts)
+    assert entries == task.loss_entries(whole.batch)
+    assert (sum(part.total for part in parts) / entries).item() == pytest.approx(expected.item(), rel=1e-5)
     # the sparse head gives the predicted positions alone
     used = labels != -100
-    assert task.loss(logits[used], labels[used], None).item() == pytest.approx(expected.item(), rel=1e-5)
-    assert task.loss(logits, torch.full_like(labels, -100), None).item() == 0
+    sparse = task.loss(Forward({"labels": labels[used]}, logits[used]))
+    assert sparse.mean().item() == pytest.approx(expected.item(), rel=1e-5)
+    assert task.loss(Forward({"labels": torch.full_like(labels, -100)}, logits)).mean().item() == 0
 
 
 def test_pooling_adds_windows_up_and_joins_candidates() -> None:

@@ -25,6 +25,7 @@ from nlpkit.models import opening
 from nlpkit.options import DataOptions
 from nlpkit.recipes import check_data, evaluate, finetune_qa, predict
 from nlpkit.reporting import Reporter
+from nlpkit.tasks.forward import Forward
 from nlpkit.tasks.question_answering import windows
 from nlpkit.tasks.question_answering.options import QuestionAnsweringOptions
 from nlpkit.tasks.question_answering.task import QuestionAnswering
@@ -214,11 +215,12 @@ def test_the_loss_is_that_of_the_stock_model(side: str, readers: Callable[[str],
     names = [name for name in made if name not in ("length", "example", "offsets")]
     batch = task.collate(tokenizer)([{name: made[name][i] for name in names} for i in range(len(made["length"]))])
     with torch.no_grad():
-        inputs = {name: tensor for name, tensor in batch.items() if name not in task.beside}
-        stock = model(**inputs, start_positions=batch["labels"][:, 0], end_positions=batch["labels"][:, 1])
-        logits = task.forward(model, batch)
-    assert task.loss(logits, batch["labels"], None) == pytest.approx(float(stock.loss), rel=1e-5)
-    assert task.loss(logits, batch["labels"], 2 * len(rows)) == pytest.approx(float(stock.loss), rel=1e-5)
+        stock = model(
+            **task.model_inputs(batch), start_positions=batch["labels"][:, 0], end_positions=batch["labels"][:, 1]
+        )
+        loss = task.loss(task.run(model, batch))
+    assert loss.mean() == pytest.approx(float(stock.loss), rel=1e-5)
+    assert loss.entries == 2 * len(rows)
     # the labels point at the answer in the padded row too
     for row, (start, end), ids in zip(rows, batch["labels"].tolist(), batch["input_ids"], strict=True):
         assert tokenizer.decode(ids[start : end + 1]).replace(" ", "") == row["answers"]["text"][0]
@@ -229,8 +231,11 @@ def test_rows_without_a_target_are_left_out_of_the_loss() -> None:
     torch.manual_seed(0)
     logits = torch.randn(3, 9, 2)
     labels = torch.tensor([[1, 2], [-100, -100], [4, 4]])
-    assert task.loss(logits, labels, None) == pytest.approx(float(task.loss(logits[[0, 2]], labels[[0, 2]], None)))
-    assert task.loss(logits[1:2], labels[1:2], None) == 0
+    whole = task.loss(Forward({"labels": labels}, logits))
+    known = task.loss(Forward({"labels": labels[[0, 2]]}, logits[[0, 2]]))
+    assert whole.mean() == pytest.approx(float(known.mean()))
+    assert (whole.entries, known.entries) == (4, 4)
+    assert task.loss(Forward({"labels": labels[1:2]}, logits[1:2])).mean() == 0
 
 
 def test_the_loss_on_a_cpu_is_torchs_digit_for_digit() -> None:
@@ -238,7 +243,7 @@ def test_the_loss_on_a_cpu_is_torchs_digit_for_digit() -> None:
     torch.manual_seed(0)
     labels = torch.randint(40, (64, 2))
     ours, torchs = (torch.randn(64, 40, 2, generator=torch.manual_seed(1), requires_grad=True) for _ in range(2))
-    QuestionAnswering().loss(ours, labels, 128).backward()
+    (QuestionAnswering().loss(Forward({"labels": labels}, ours)).total / 128).backward()
     (torch.nn.functional.cross_entropy(torchs, labels, reduction="sum") / 128).backward()
     assert torch.equal(ours.grad, torchs.grad)
 

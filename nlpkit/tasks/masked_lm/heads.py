@@ -54,9 +54,17 @@ _HEADS: WeakKeyDictionary[Any, MaskedPositions] = WeakKeyDictionary()
 
 def of(model: Any) -> MaskedPositions:
     """The `MaskedPositions` of a model, made when it is first asked for: each that is made adds a hook."""
+    model = _unwrapped(model)
     if model not in _HEADS:
         _HEADS[model] = MaskedPositions(model)
     return _HEADS[model]
+
+
+def _unwrapped(model: Any) -> Any:
+    """The model inside what torch wraps it in: compiled code, and several processes, which may be compiled again."""
+    for name in ("_orig_mod", "module", "_orig_mod"):
+        model = getattr(model, name, model)
+    return model
 
 
 def vocabulary_logits(output: Any) -> torch.Tensor:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 import itertools
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
@@ -22,6 +22,7 @@ from nlpkit.data.places import user_columns
 from nlpkit.errors import UserError
 from nlpkit.options import Config
 from nlpkit.tasks.contract import Task
+from nlpkit.tasks.forward import Forward, Loss, Part
 from nlpkit.tasks.masked_lm.options import (
     MLM_PROBABILITY,
     SEED,
@@ -268,18 +269,18 @@ class MaskedLanguageModeling(Task):
     def model_arguments(self) -> dict[str, Any]:
         return {}
 
-    def loss(self, logits: torch.Tensor, labels: torch.Tensor, items: torch.Tensor | int | None) -> torch.Tensor:
-        """Cross-entropy in nats, a mean over the labels that are not -100.
+    def loss(self, forward: Forward) -> Loss:
+        """Cross-entropy in nats over the labels that are not -100.
 
         Args:
-            logits: of shape (..., vocabulary), at all positions or at the predicted ones.
-            labels: of shape (...).
-            items: labels other than -100 in the whole optimizer step; None takes those here.
+            forward: logits of shape (..., vocabulary), at all positions or at the predicted ones; labels of shape
+                (...).
         """
         import torch.nn.functional as F
 
-        total = F.cross_entropy(logits.float().flatten(0, -2), labels.flatten(), ignore_index=IGNORED, reduction="sum")
-        return total / ((labels != IGNORED).sum().clamp(min=1) if items is None else items)
+        logits, labels = forward.logits.float().flatten(0, -2), forward.batch["labels"].flatten()
+        total = F.cross_entropy(logits, labels, ignore_index=IGNORED, reduction="sum")
+        return Loss(total, (labels != IGNORED).sum())
 
     def collate(
         self, tokenizer: Any, *, multiple: int = 1
@@ -288,32 +289,33 @@ class MaskedLanguageModeling(Task):
 
         return _Collator(PaddingCollator(tokenizer, token_labels=True, multiple=multiple, limit=self.model_length))
 
-    beside: ClassVar[frozenset[str]] = frozenset({"labels", "positions"})
+    withheld: ClassVar[frozenset[str]] = frozenset({"labels", "positions"})
 
-    def reading(self, model: Any, batch: Mapping[str, torch.Tensor]) -> AbstractContextManager[None]:
-        """Logits at `positions` alone, shape (rows, k, vocabulary): the vocabulary head runs nowhere else."""
+    def run(self, model: Any, batch: Mapping[str, torch.Tensor], want: Collection[Part] = ()) -> Forward:
+        """Logits at `positions` alone, shape (rows, k, vocabulary)."""
+        forward = super().run(model, batch, want)
+        if _has_modules(model):
+            return forward
+        places = batch["positions"].clamp(min=0).unsqueeze(-1)
+        return replace(forward, logits=forward.logits.gather(1, places.expand(-1, -1, forward.logits.shape[-1])))
+
+    def restricted_head(self, model: Any, batch: Mapping[str, torch.Tensor]) -> AbstractContextManager[None]:
+        """The vocabulary head runs at `positions` alone, where the inside of the model can be reached."""
         if not _has_modules(model):
             return nullcontext()
         from nlpkit.tasks.masked_lm import heads
 
         return heads.of(model).at(batch["positions"].clamp(min=0))
 
-    def forward(self, model: Any, batch: Mapping[str, torch.Tensor]) -> torch.Tensor:
-        logits = super().forward(model, batch)
-        if _has_modules(model):
-            return logits
-        places = batch["positions"].clamp(min=0).unsqueeze(-1)
-        return logits.gather(1, places.expand(-1, -1, logits.shape[-1]))
-
-    def reduced(self, logits: torch.Tensor, batch: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    def reduced(self, forward: Forward) -> dict[str, torch.Tensor]:
         """Of labelled rows the loss in nats at each position, whether it was guessed right, whether it is predicted; of
         others the ids and scores of the best candidates at each position, and how many positions are masks."""
         import torch
         import torch.nn.functional as F
 
-        logits, positions = logits.float(), batch["positions"]
-        if "labels" in batch:
-            labels = batch["labels"]
+        logits, positions = forward.logits.float(), forward.batch["positions"]
+        if "labels" in forward.batch:
+            labels = forward.batch["labels"]
             loss = F.cross_entropy(logits.flatten(0, 1), labels.flatten(), ignore_index=IGNORED, reduction="none")
             used = labels != IGNORED
             right = (logits.argmax(-1) == labels) & used
@@ -347,11 +349,13 @@ class MaskedLanguageModeling(Task):
 
     renews: ClassVar[bool] = True
 
-    def soft_loss(
-        self, student: torch.Tensor, teacher: torch.Tensor, batch: Mapping[str, torch.Tensor], temperature: float
-    ) -> torch.Tensor:
+    def soft_loss(self, student: Forward, teacher: Forward, temperature: float) -> Loss:
         """T^2 KL over the vocabulary at each predicted position (DistilBERT, Sanh et al. 2019, section 3)."""
-        return super().soft_loss(student, teacher, batch, temperature) * (batch["labels"] != IGNORED)
+        from nlpkit.tasks import soft_losses
+
+        predicted = student.batch["labels"] != IGNORED
+        each = soft_losses.soft_targets(student.logits, teacher.logits, temperature)
+        return Loss((each * predicted).sum(), predicted.sum())
 
     def soft_entries(self, batch: Mapping[str, torch.Tensor]) -> torch.Tensor:
         return (batch["labels"] != IGNORED).sum()

@@ -23,6 +23,7 @@ from nlpkit.errors import UserError
 from nlpkit.options import Config, ReadingOptions
 from nlpkit.reporting import counted
 from nlpkit.tasks.contract import Task
+from nlpkit.tasks.forward import Forward, Loss
 from nlpkit.tasks.outputs import exact
 from nlpkit.tasks.question_answering import question_reader, windows
 from nlpkit.tasks.question_answering.options import (
@@ -110,7 +111,7 @@ class QuestionAnswering(Task):
     file_formats: ClassVar[Mapping[str, str]] = {".json": "squad"}
     input_formats: ClassVar[Mapping[str, str]] = {".json": "squad"}
     default_max_length: ClassVar[int | None] = MAX_LENGTH
-    beside: ClassVar[frozenset[str]] = frozenset({"labels", "passage", "cls"})
+    withheld: ClassVar[frozenset[str]] = frozenset({"labels", "passage", "cls"})
 
     # those of SQuAD 1.1, then those that 2.0 has besides
     table_metrics = ("f1", "exact_match", "exact", "HasAns_f1", "NoAns_f1", "best_f1")
@@ -357,29 +358,27 @@ class QuestionAnswering(Task):
         """With a threshold for no answer where train has questions without one."""
         return self.with_(null_threshold=0.0) if windows.UNANSWERABLE[0] in train["start"][:] else self
 
-    def logits(self, outputs: Any) -> torch.Tensor:
+    def logits(self, outputs: Any, batch: Mapping[str, torch.Tensor]) -> torch.Tensor:
         """Start and end logits, shape (rows, tokens, 2)."""
         import torch
 
         return torch.stack([outputs["start_logits"], outputs["end_logits"]], dim=-1)
 
-    def loss(self, logits: torch.Tensor, labels: torch.Tensor, items: torch.Tensor | int | None) -> torch.Tensor:
-        """Mean of the cross-entropy of start and end over all positions of a row, as the stock models compute it.
+    def loss(self, forward: Forward) -> Loss:
+        """Cross-entropy of start and of end over all positions of a row, as the stock models compute it.
 
         Args:
-            logits: shape (rows, tokens, 2).
-            labels: positions of start and end, shape (rows, 2).
-            items: labels other than -100 in the whole optimizer step; None takes those here.
+            forward: logits of shape (rows, tokens, 2); labels are positions of start and end, shape (rows, 2).
         """
         import torch.nn.functional as F
 
-        each, gold = logits.float(), labels
+        each, gold = forward.logits.float(), forward.batch["labels"]
         if each.device.type != "cpu":
             # a row each for start and end: of the loss over a further axis CUDA has no deterministic kernel. A CPU has
             # one, which adds in another order: runs that were begun with it go on digit for digit
             each, gold = each.transpose(1, 2).flatten(0, 1), gold.flatten()
         total = F.cross_entropy(each, gold, ignore_index=IGNORED, reduction="sum")
-        return total / ((labels != IGNORED).sum().clamp(min=1) if items is None else items)
+        return Loss(total, (gold != IGNORED).sum())
 
     def collate(
         self, tokenizer: Any, *, multiple: int = 1
@@ -388,12 +387,13 @@ class QuestionAnswering(Task):
 
         return _Collator(PaddingCollator(tokenizer, multiple=multiple, limit=self.model_length))
 
-    def reduced(self, logits: torch.Tensor, batch: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    def reduced(self, forward: Forward) -> dict[str, torch.Tensor]:
         """The best spans of each window in tokens, see `spans.best_spans`."""
         from nlpkit.tasks.question_answering import spans
 
+        batch = forward.batch
         return spans.best_spans(
-            logits, batch["passage"], batch["cls"], count=self._depth, longest=self.max_answer_length
+            forward.logits, batch["passage"], batch["cls"], count=self._depth, longest=self.max_answer_length
         )
 
     def keep(self, reduced: Mapping[str, torch.Tensor]) -> np.ndarray:
@@ -404,15 +404,16 @@ class QuestionAnswering(Task):
 
     # --- learning from a teacher ---
 
-    def soft_loss(
-        self, student: torch.Tensor, teacher: torch.Tensor, batch: Mapping[str, torch.Tensor], temperature: float
-    ) -> torch.Tensor:
+    def soft_loss(self, student: Forward, teacher: Forward, temperature: float) -> Loss:
         """T^2 KL of where an answer starts, and of where it ends, over the tokens of each row."""
+        import torch
+
         from nlpkit.tasks import soft_losses
 
-        tokens = batch["attention_mask"].bool()[:, None].expand(-1, 2, -1).flatten(0, 1)
-        own, taught = (logits.transpose(1, 2).flatten(0, 1) for logits in (student, teacher))
-        return soft_losses.soft_targets(own, taught, temperature, tokens)
+        tokens = student.batch["attention_mask"].bool()[:, None].expand(-1, 2, -1).flatten(0, 1)
+        own, taught = (forward.logits.transpose(1, 2).flatten(0, 1) for forward in (student, teacher))
+        each = soft_losses.soft_targets(own, taught, temperature, tokens)
+        return Loss(each.sum(), torch.tensor(each.numel()))
 
     def soft_entries(self, batch: Mapping[str, torch.Tensor]) -> int:
         return 2 * len(batch["input_ids"])

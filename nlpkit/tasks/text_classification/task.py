@@ -26,6 +26,7 @@ from nlpkit.nearby import expanded
 from nlpkit.options import ColumnOptions, Config, TextColumnOptions
 from nlpkit.tasks import heads
 from nlpkit.tasks.contract import Task
+from nlpkit.tasks.forward import Forward, Loss
 from nlpkit.tasks.heads import Head
 from nlpkit.tasks.recorded import TaskRecord
 from nlpkit.tasks.text_classification import baseline, label_cells, label_columns
@@ -585,10 +586,11 @@ class TextClassification(Task):
             weights = _read_class_weights(asked.class_weights, self.labels.names)
         return self.with_(class_weights=weights, label_smoothing=asked.label_smoothing)
 
-    def loss(self, logits: torch.Tensor, labels: torch.Tensor, items: torch.Tensor | int | None) -> torch.Tensor:
-        # the sum is over weighted rows, the division by plain rows: the mean weight of a row is 1 by construction
-        total = self.problem.loss(logits.float(), labels, self._weights_on(logits.device), self.label_smoothing)
-        return total / ((labels != IGNORED).sum().clamp(min=1) if items is None else items)
+    def loss(self, forward: Forward) -> Loss:
+        logits, labels = forward.logits.float(), forward.batch["labels"]
+        # The sum is over weighted rows, the entries are plain rows: the mean weight of a row is 1 by construction.
+        total = self.problem.loss(logits, labels, self._weights_on(logits.device), self.label_smoothing)
+        return Loss(total, (labels != IGNORED).sum())
 
     def _weights_on(self, device: torch.device) -> torch.Tensor | None:
         """Class weights on the device, copied there once: each copy waits for it."""
@@ -602,11 +604,12 @@ class TextClassification(Task):
 
     one_answer_a_row: ClassVar[bool] = True
 
-    def soft_loss(
-        self, student: torch.Tensor, teacher: torch.Tensor, batch: Mapping[str, torch.Tensor], temperature: float
-    ) -> torch.Tensor:
+    def soft_loss(self, student: Forward, teacher: Forward, temperature: float) -> Loss:
         """T^2 KL per row, or per label of a row where there may be several; of scores the squared difference."""
-        return self.problem.soft_loss(student, teacher, temperature)
+        import torch
+
+        each = self.problem.soft_loss(student.logits, teacher.logits, temperature)
+        return Loss(each.sum(), torch.tensor(each.numel()))
 
     def soft_entries(self, batch: Mapping[str, torch.Tensor]) -> int:
         return len(batch["input_ids"]) * self.problem.soft_entries

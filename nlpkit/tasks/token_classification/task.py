@@ -24,6 +24,7 @@ from nlpkit.options import Config
 from nlpkit.reporting import counted
 from nlpkit.tasks import heads, unknown_labels
 from nlpkit.tasks.contract import Task
+from nlpkit.tasks.forward import Forward, Loss
 from nlpkit.tasks.heads import Head
 from nlpkit.tasks.options import PerClassOptions, TextOptions, UnknownLabelOptions
 from nlpkit.tasks.recorded import TaskRecord
@@ -116,7 +117,7 @@ class TokenClassification(Task):
     # a .txt of labelled words has columns (CoNLL-2000); one to predict for may as well be running text
     file_formats: ClassVar[Mapping[str, str]] = {".txt": "conll"}
     slow_tokenizers: ClassVar[bool] = True
-    beside: ClassVar[frozenset[str]] = frozenset({"labels", "read"})
+    withheld: ClassVar[frozenset[str]] = frozenset({"labels", "read"})
 
     @cached_property
     def tag_set(self) -> TagSet:
@@ -518,18 +519,17 @@ class TokenClassification(Task):
     def with_loss(self, options: Config, train: Dataset) -> Self:
         return self.with_(label_all_tokens=LabellingOptions.of(options).label_all_tokens)
 
-    def loss(self, logits: torch.Tensor, labels: torch.Tensor, items: torch.Tensor | int | None) -> torch.Tensor:
-        """Cross-entropy in nats, a mean over the tokens whose label is not -100.
+    def loss(self, forward: Forward) -> Loss:
+        """Cross-entropy in nats over the tokens whose label is not -100.
 
         Args:
-            logits: shape (rows, tokens, labels).
-            labels: shape (rows, tokens).
-            items: labels other than -100 in the whole optimizer step; None takes those here.
+            forward: logits of shape (rows, tokens, labels), labels of shape (rows, tokens).
         """
         import torch.nn.functional as F
 
-        total = F.cross_entropy(logits.float().flatten(0, 1), labels.flatten(), ignore_index=IGNORED, reduction="sum")
-        return total / ((labels != IGNORED).sum().clamp(min=1) if items is None else items)
+        logits, labels = forward.logits.float().flatten(0, 1), forward.batch["labels"].flatten()
+        total = F.cross_entropy(logits, labels, ignore_index=IGNORED, reduction="sum")
+        return Loss(total, (labels != IGNORED).sum())
 
     def collate(
         self, tokenizer: Any, *, multiple: int = 1
@@ -538,9 +538,9 @@ class TokenClassification(Task):
 
         return _Collator(PaddingCollator(tokenizer, token_labels=True, multiple=multiple, limit=self.model_length))
 
-    def reduced(self, logits: torch.Tensor, batch: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    def reduced(self, forward: Forward) -> dict[str, torch.Tensor]:
         """The logits, and which tokens are read: to pick these on a GPU would wait for it."""
-        return {"logits": logits, "read": batch["read"]}
+        return {"logits": forward.logits, "read": forward.batch["read"]}
 
     def keep(self, reduced: Mapping[str, torch.Tensor]) -> list[np.ndarray]:
         """For each row the logits of the tokens that are read, shape (read, labels)."""
@@ -549,11 +549,13 @@ class TokenClassification(Task):
 
     # --- learning from a teacher ---
 
-    def soft_loss(
-        self, student: torch.Tensor, teacher: torch.Tensor, batch: Mapping[str, torch.Tensor], temperature: float
-    ) -> torch.Tensor:
+    def soft_loss(self, student: Forward, teacher: Forward, temperature: float) -> Loss:
         """T^2 KL for each token that speaks for a word."""
-        return super().soft_loss(student, teacher, batch, temperature) * batch["read"]
+        from nlpkit.tasks import soft_losses
+
+        read = student.batch["read"]
+        each = soft_losses.soft_targets(student.logits, teacher.logits, temperature)
+        return Loss((each * read).sum(), read.sum())
 
     def soft_entries(self, batch: Mapping[str, torch.Tensor]) -> torch.Tensor:
         return batch["read"].sum()
