@@ -2,8 +2,8 @@
 
 Both sides get the same made-up logits for the same windows, these in a data set as each of them stores it, in turns:
 
-a. what `evaluate` and `predict` do with a batch's logits (`keep`), with the windows of a question (`pool`) and with its
-   answers (`decode`)
+a. what `evaluate` and `predict` do with a batch's logits (`reduce` and `collect`), with the windows of a question
+   (`merge`) and with its answers (`decode`)
 b. the loop that the question answering example of Transformers runs for each question: the `n_best` starts and ends by
    argsort, every pair of them that is a valid span, sorted, softmax over the best (written anew from its description)
 
@@ -64,17 +64,19 @@ def vectorised(made: dict[str, Any], threshold: float | None) -> list[tuple[str,
     import torch
 
     from nlpkit.tasks.features import Columns
+    from nlpkit.tasks.forward import Forward
     from nlpkit.tasks.question_answering.task import QuestionAnswering
 
     task = QuestionAnswering(max_answer_length=LONGEST, null_threshold=threshold)
-    kept = []
+    collected = []
     for begin in range(0, len(made["logits"]), BATCH):
         logits = torch.from_numpy(made["logits"][begin : begin + BATCH])
         sizes = torch.from_numpy(made["sizes"][begin : begin + BATCH])
         passage = torch.stack([torch.full_like(sizes, FIRST), FIRST + sizes], dim=1)
-        kept.append(task.keep(logits, {"passage": passage, "cls": torch.zeros(len(logits), dtype=torch.long)}))
-    pooled = task.pool(np.concatenate(kept), Columns(made["a"]))
-    answers = task.decode(pooled, [{"context": context} for context in made["examples"]["context"][:]])
+        batch = {"passage": passage, "cls": torch.zeros(len(logits), dtype=torch.long)}
+        collected.append(task.collect(task.reduce(Forward(batch, logits))))
+    merged = task.merge(np.concatenate(collected), Columns(made["a"]))
+    answers = task.decode(merged, [{"context": context} for context in made["examples"]["context"][:]])
     return [(answer["prediction"], answer["score"]) for answer in answers]
 
 

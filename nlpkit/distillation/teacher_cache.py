@@ -69,8 +69,8 @@ class TeacherLogits:
             owner: the example of each row that the teacher was asked about.
             asked: the example of each row that is trained on.
         """
-        pooled = teacher.task.pool(np.asarray(self.values), {"example": owner.tolist()})
-        return replace(self, values=pooled.astype(np.float32)[asked])
+        merged = teacher.task.merge(np.asarray(self.values), {"example": owner.tolist()})
+        return replace(self, values=merged.astype(np.float32)[asked])
 
 
 def teacher_logits(teacher: Predictor, split: Split) -> TeacherLogits:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import numpy as np
 
@@ -22,7 +23,7 @@ from nlpkit.reporting import Progress
 from nlpkit.runs.folder import read_record
 from nlpkit.tasks import features
 from nlpkit.tasks import outputs as model_outputs
-from nlpkit.tasks.contract import BOOKKEEPING
+from nlpkit.tasks.contract import BOOKKEEPING, NAN
 from nlpkit.tasks.options import TaskChoiceOptions
 
 if TYPE_CHECKING:
@@ -39,8 +40,9 @@ AHEAD = 2_048  # and on a GPU, which has nothing to do until the first have thei
 CHUNK_CHARACTERS = pieces.TOGETHER
 CHUNK_NUMBERS = 2**25  # of their outputs
 SHOWN = 5  # weights that a message names
-NAN = "nan"  # among what a batch is reduced to: whether the model gave what is no number
 T = TypeVar("T")
+# A task's `answer` or `judge`: a model and a batch -> what is read of the model
+Ask: TypeAlias = "Callable[[Any, Mapping[str, torch.Tensor]], dict[str, torch.Tensor]]"
 GENERATIONS = 20  # of models that were made one of another: records may name each other in a circle
 
 
@@ -217,17 +219,17 @@ class Predictor:
         return self.weights.device
 
     def outputs(self, examples: Mapping[str, Sequence[Any]], bar: Progress | None = None) -> Outputs:
-        """Pooled model outputs of examples (columns of equal length, at least one row), in their order.
+        """Merged model outputs of examples that are judged (columns of equal length, at least one row), in their order.
 
         An array, or a list of arrays where the task's outputs are ragged. What was cut of the texts is in `cut` and
         `lost` (example: tokens), until the next call.
         """
-        (found,) = self._computed([(None, examples)], bar)
+        (found,) = self._computed([(None, examples)], self.task.judge, bar)
         self.cut, self.lost = found.cut, found.lost
         return model_outputs.joined(found.outputs)
 
     def _computed(
-        self, chunks: Iterable[tuple[Any, Mapping[str, Sequence[Any]]]], bar: Progress | None = None
+        self, chunks: Iterable[tuple[Any, Mapping[str, Sequence[Any]]]], ask: Ask, bar: Progress | None = None
     ) -> Iterator[_Chunk]:
         """Examples that went through the model, as they were given together, in their order.
 
@@ -236,6 +238,7 @@ class Predictor:
 
         Args:
             chunks: what the examples come with, and their columns; there may be no columns, where there are no rows.
+            ask: `answer` or `judge` of the task.
         """
         waiting: deque[_Chunk] = deque()
         failed: list[Exception] = []
@@ -248,10 +251,10 @@ class Predictor:
             except Exception as error:
                 failed.append(error)
 
-        for (part, rows), reduced in arriving(self._reduced_batches(parts())):
-            if reduced.pop(NAN):
+        for (part, rows), reduced in arriving(self._reduced_batches(parts(), ask)):
+            if reduced.pop(NAN, False):
                 raise self._no_number()
-            part.found.append(self.task.keep(reduced))
+            part.found.append(self.task.collect(reduced))
             part.left -= len(rows)
             if bar is not None:
                 bar.advance(int(part.starts[rows].sum()))
@@ -291,7 +294,9 @@ class Predictor:
         """Whether the CPU does all of the work."""
         return not self.device.name.startswith("cuda")
 
-    def _reduced_batches(self, parts: Iterable[_Part]) -> Iterator[tuple[tuple[_Part, np.ndarray], dict[str, Any]]]:
+    def _reduced_batches(
+        self, parts: Iterable[_Part], ask: Ask
+    ) -> Iterator[tuple[tuple[_Part, np.ndarray], dict[str, Any]]]:
         """What the task reduces each batch to, with its rows; on a GPU nothing waits for it."""
 
         def made_of(part: _Part) -> Mapping[str, Sequence[Any]]:
@@ -301,7 +306,7 @@ class Predictor:
         for part, made in made_parts:
             part.begin(made, self.task)
             for rows in self._batches(part.order, np.asarray(made["length"])):
-                for some, reduced in self._reduced(part, rows):
+                for some, reduced in self._reduced(part, rows, ask):
                     yield (part, some), reduced
 
     def _batches(self, order: np.ndarray, lengths: np.ndarray) -> Iterator[np.ndarray]:
@@ -313,7 +318,7 @@ class Predictor:
             for start in range(0, len(part), self.batch_size):
                 yield part[start : start + self.batch_size]
 
-    def _reduced(self, part: _Part, rows: np.ndarray) -> list[tuple[np.ndarray, dict[str, Any]]]:
+    def _reduced(self, part: _Part, rows: np.ndarray, ask: Ask) -> list[tuple[np.ndarray, dict[str, Any]]]:
         """What the task reduces these rows to, in several batches where they do not fit into memory together."""
         import torch
 
@@ -321,8 +326,7 @@ class Predictor:
         batch = self.batch(inputs)
         try:
             with torch.inference_mode(), self.masked(inputs):
-                forward = self.run(batch)
-                return [(rows, {**self.task.reduced(forward), NAN: forward.logits.isnan().any()})]
+                return [(rows, self.weights.call(partial(ask, self.model, batch)))]
         except Exception as error:  # ONNX Runtime has classes of its own
             if not memory.is_exhausted(error):
                 raise
@@ -330,7 +334,7 @@ class Predictor:
                 raise RunError("out of memory with one input", "Lower --max-length.") from error
         del batch  # what did not fit must not stay beside its halves
         half = (len(rows) + 1) // 2
-        return [*self._reduced(part, rows[:half]), *self._reduced(part, rows[half:])]
+        return [*self._reduced(part, rows[:half], ask), *self._reduced(part, rows[half:], ask)]
 
     def batch(self, rows: list[dict[str, Any]]) -> dict[str, torch.Tensor]:
         """Features (without bookkeeping) padded to one length, on the device."""
@@ -377,7 +381,7 @@ class Predictor:
                 columns = {name: [entry[name] for entry in inputs] for name in inputs[0]} if inputs else {}
                 yield (beside, inputs, places, answers), columns
 
-        for found in self._computed(given()):
+        for found in self._computed(given(), self.task.answer):
             beside, inputs, places, answers = found.beside
             if inputs:
                 outputs = model_outputs.joined(found.outputs)
@@ -426,8 +430,8 @@ class _Chunk:
         return len(self.outputs) == len(self.parts)
 
     def take(self, part: _Part, task: Task) -> None:
-        """Pool the outputs of a part, all of whose rows have come back, and let go of the rest of it."""
-        self.outputs.append(task.pool(model_outputs.in_order(model_outputs.joined(part.found), part.order), part.made))
+        """Merge the outputs of a part, all of whose rows have come back, and let go of the rest of it."""
+        self.outputs.append(task.merge(model_outputs.in_order(model_outputs.joined(part.found), part.order), part.made))
         part.examples, part.made, part.found = {}, {}, []
 
 

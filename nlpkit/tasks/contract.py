@@ -11,8 +11,10 @@ Three shapes of the same data pass through a task:
   feature comes from, as one example may need several (windows), and `length` its number of tokens; `lost`, where a
   task cuts texts, the number of tokens beyond them that no feature holds.
 
-What comes back from the model passes through four more: `reduced` makes what `run` gives small, on the device,
-`keep` takes one entry a feature of it, `pool` makes them one an example, `score` judges these and `decode` words them.
+What comes back from the model passes through more steps: `run` is the forward pass, `reduce` makes what it gives small
+on the device, `collect` takes one entry per feature of it on the CPU, `merge` makes them one per example, `score`
+judges these and `decode` words them. `answer` and `judge` are `run` and `reduce` together: a task overrides them that
+answers in another way than by one forward pass.
 """
 
 from __future__ import annotations
@@ -50,6 +52,7 @@ if TYPE_CHECKING:
 # feature columns that stay behind when features go to `collate`; `offsets` tells where in the text tokens stand, `lost`
 # how many were cut off
 BOOKKEEPING = ("length", "example", "offsets", "lost")
+NAN = "nan"  # among what a batch is reduced to: whether the model gave what is no number
 
 
 @dataclass(eq=False, kw_only=True)
@@ -394,7 +397,7 @@ class Task(ABC):
         """What the task reads of a model's output, see `Forward.logits`."""
         return outputs["logits"]
 
-    def reduced(self, forward: Forward) -> dict[str, torch.Tensor]:
+    def reduce(self, forward: Forward) -> dict[str, torch.Tensor]:
         """What goes to the CPU of a forward pass: here all logits, as float32. What is large is made small here.
 
         It is made where the logits are. On a GPU nothing may wait for it: no number is read, no shape depends on one (a
@@ -402,11 +405,32 @@ class Task(ABC):
         """
         return {"logits": forward.logits.float()}
 
-    def keep(self, reduced: Mapping[str, torch.Tensor]) -> Outputs:
-        """What `pool` needs of a batch, one entry a row; it stays in memory for all rows of a split.
+    def answer(self, model: Any, batch: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        """What the answers to a batch are made of, small, on the model's device: here one forward pass, reduced.
+
+        A task that generates its answers overrides it. Where there is an entry `NAN`, it tells whether the model gave
+        what is no number.
+        """
+        return self._checked(self.run(model, batch))
+
+    def judge(
+        self, model: Any, batch: Mapping[str, torch.Tensor], forward: Forward | None = None
+    ) -> dict[str, torch.Tensor]:
+        """As `answer`, for rows whose answers are scored; a task whose metrics are of generated text overrides it.
 
         Args:
-            reduced: as `reduced` made it, on the CPU.
+            forward: that of the batch, where it was computed for the loss: what it gives is not checked again.
+        """
+        return self._checked(self.run(model, batch)) if forward is None else self.reduce(forward)
+
+    def _checked(self, forward: Forward) -> dict[str, torch.Tensor]:
+        return {**self.reduce(forward), NAN: forward.logits.isnan().any()}
+
+    def collect(self, reduced: Mapping[str, torch.Tensor]) -> Outputs:
+        """What `merge` needs of a batch, one entry per row; it stays in memory for all rows of a split.
+
+        Args:
+            reduced: as `answer` or `judge` gave it, on the CPU.
         """
         return reduced["logits"].numpy()
 
@@ -499,7 +523,7 @@ class Task(ABC):
         return list(dict.fromkeys([self.main_metric, *self.table_metrics]))
 
     def numbers(self, examples: Mapping[str, Sequence[Any]] | Dataset) -> int:
-        """How many numbers the pooled outputs of examples hold together, where that grows with the labels; else 0."""
+        """How many numbers the merged outputs of examples hold together, where that grows with the labels; else 0."""
         return 0
 
     @property
@@ -508,11 +532,11 @@ class Task(ABC):
         return 1
 
     @abstractmethod
-    def pool(self, outputs: Outputs, features: Mapping[str, Sequence[Any]]) -> Outputs:
-        """Combine the outputs of features into one output an example, in example order.
+    def merge(self, outputs: Outputs, features: Mapping[str, Sequence[Any]]) -> Outputs:
+        """Combine the outputs of features into one output per example, in example order.
 
         Args:
-            outputs: one entry a feature.
+            outputs: one entry per feature.
             features: their columns; `example` holds for each the index of its example, in ascending order.
         """
 
@@ -529,15 +553,15 @@ class Task(ABC):
 
     @abstractmethod
     def score(self, outputs: Outputs, examples: Dataset) -> dict[str, float]:
-        """Metrics of pooled outputs against the examples' labels."""
+        """Metrics of merged outputs against the examples' labels."""
 
     def details(self, outputs: Outputs, examples: Dataset) -> dict[str, Any]:
         """Figures beyond one number a metric (a per-class report), as JSON values."""
         return {}
 
     @abstractmethod
-    def decode(self, outputs: Outputs, inputs: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-        """Answers that a person reads: for each pooled output a dict with `prediction`, `score`, and more."""
+    def decode(self, outputs: Outputs, inputs: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
+        """Answers that a person reads: for each merged output a dict with `prediction`, `score`, and more."""
 
     def no_answer(self) -> dict[str, Any]:
         """What stands in the place of an answer where there is none: the names that `decode` gives, without values."""

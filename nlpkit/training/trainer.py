@@ -81,10 +81,10 @@ class Split:
         part.owner = np.searchsorted(rows, part.owner)
         return part
 
-    def pooled(self, task: Task, outputs: Outputs) -> Outputs:
+    def merged(self, task: Task, outputs: Outputs) -> Outputs:
         """Outputs of `for_evaluation` rows, back in example order, one an example."""
         columns = Columns(self.features, example=self.owner)  # which counts within a subset
-        return task.pool(model_outputs.in_order(outputs, self.order), columns)
+        return task.merge(model_outputs.in_order(outputs, self.order), columns)
 
 
 class ResumableTrainer(Trainer):
@@ -372,7 +372,7 @@ class NlpkitTrainer(ResumableTrainer):
         """Metrics of the validation split, from what the task keeps of the logits."""
         split = self.splits["validation"]
         kept, loss = self._run(dataloader)
-        outputs = split.pooled(self.task, kept)
+        outputs = split.merged(self.task, kept)
         best = self.state.best_global_step
         self._validated = {step: found for step, found in self._validated.items() if step == best}
         self._validated[self.state.global_step] = outputs
@@ -388,13 +388,13 @@ class NlpkitTrainer(ResumableTrainer):
         return self.task.score(outputs, self.splits["validation"].examples)
 
     def outputs(self, split: Split) -> Outputs:
-        """The best model's pooled outputs for a split, in example order; after `train`."""
+        """The best model's merged outputs for a split, in example order; after `train`."""
         best = self.state.best_global_step
         if self.args.load_best_model_at_end and split is self.splits["validation"] and best in self._validated:
             return self._validated[best]  # it was judged to be found the best
         rows = split.for_evaluation()
         kept, _ = self.judged(lambda: self._run(self.get_test_dataloader(rows)))
-        return split.pooled(self.task, kept)
+        return split.merged(self.task, kept)
 
     def _run(self, dataloader: Any) -> tuple[Outputs, float]:
         """What the task keeps of all rows, and their mean loss, over all processes."""
@@ -407,7 +407,7 @@ class NlpkitTrainer(ResumableTrainer):
             for _, found in arriving((None, self._evaluated(*counted)) for counted in self._with_new(dataloader)):
                 loss, entries = float(found.pop("loss")), int(found.pop("entries"))
                 total += torch.tensor([loss * entries if entries else 0.0, entries], dtype=torch.float64)
-                own.append(self.task.keep(found))
+                own.append(self.task.collect(found))
                 if len(own) == GATHERED:
                     parts, own = parts + self._of_all(own), []
         parts += self._of_all(own)
@@ -437,7 +437,8 @@ class NlpkitTrainer(ResumableTrainer):
         loss = self.task.loss(forward.first(new or 1))
         self.control = self.callback_handler.on_prediction_step(self.args, self.state, self.control)
         entries = loss.entries if new else torch.zeros_like(loss.entries)
-        return {**self.task.reduced(forward), "loss": loss.mean(), "entries": entries}
+        reduced = self.task.judge(self.model, batch, forward)
+        return {**reduced, "loss": loss.mean(), "entries": entries}
 
     def _of_all(self, parts: list[Outputs]) -> list[Outputs]:
         """The parts of all processes, batch by batch; each has as many."""

@@ -122,14 +122,14 @@ def test_what_did_not_fit_is_halved_among_batches_on_their_way(
 ) -> None:
     made = opened(trained)
     plain = made.outputs({"text": [row["text"] for row in ROWS]})
-    whole = made.task.forward
+    whole = made.task.run
 
-    def forward(model: Any, batch: Mapping[str, Any]) -> Any:
+    def run(model: Any, batch: Mapping[str, Any]) -> Any:
         if len(batch["input_ids"]) > 1 and (batch["input_ids"] == batch["input_ids"][0, 1]).sum() % 2:
             raise torch.OutOfMemoryError("CUDA out of memory")
         return whole(model, batch)
 
-    monkeypatch.setattr(made.task, "forward", forward)
+    monkeypatch.setattr(made.task, "run", run)
     before = len(late)
     np.testing.assert_allclose(made.outputs({"text": [row["text"] for row in ROWS]}), plain, atol=1e-5)
     assert len(late) - before > before
@@ -211,7 +211,9 @@ def test_neither_predicting_nor_judging_waits_for_a_batch(name: str, run_of: Any
         for batch, collated in zip(batches, ready, strict=True):
             given: Any = SimpleNamespace(inputs=lambda _, batch=batch: batch)
             asked.collate = lambda _, collated=collated: collated
-            kept += [tensors for _, tensors in overlap.arriving(asked._reduced(given, np.arange(len(batch))))]
+            kept += [
+                tensors for _, tensors in overlap.arriving(asked._reduced(given, np.arange(len(batch)), task.answer))
+            ]
         trainer: Any = NlpkitTrainer.__new__(NlpkitTrainer)
         trainer.model, trainer.task, trainer.args = asked.model, task, SimpleNamespace(device=torch.device("cuda"))
         trainer.state = trainer.control = None

@@ -14,6 +14,7 @@ from nlpkit.errors import RunError
 from nlpkit.inference import predictor
 from nlpkit.inference.predictor import Predictor
 from nlpkit.recipes import predict
+from nlpkit.tasks.forward import Forward
 
 TEXTS = [row["text"] for row in rows(23, seed=4)]
 
@@ -23,24 +24,24 @@ def ragged(trained: Path, monkeypatch: pytest.MonkeyPatch) -> Predictor:
     """A task whose output is as long as its row: the token ids, as per-token labels would be."""
     made = Predictor(predict.Config(model=str(trained), texts=["-"], device="cpu", batch_size=4))
 
-    def reduced(logits: Any, batch: Mapping[str, Any]) -> Mapping[str, Any]:
-        assert set(batch) == {"input_ids", "attention_mask"}
-        return batch
+    def reduce(forward: Forward) -> Mapping[str, Any]:
+        assert set(forward.batch) == {"input_ids", "attention_mask"}
+        return forward.batch
 
-    def keep(batch: Mapping[str, Any]) -> list[np.ndarray]:
+    def collect(batch: Mapping[str, Any]) -> list[np.ndarray]:
         lengths = batch["attention_mask"].sum(1).tolist()
         return [ids[:length].numpy() for ids, length in zip(batch["input_ids"], lengths, strict=True)]
 
-    def pool(outputs: list[np.ndarray], features: Mapping[str, Any]) -> list[np.ndarray]:
+    def merge(outputs: list[np.ndarray], features: Mapping[str, Any]) -> list[np.ndarray]:
         example = features["example"]
         return [
             np.concatenate([o for o, e in zip(outputs, example, strict=True) if e == i])
             for i in range(max(example) + 1)
         ]
 
-    monkeypatch.setattr(made.task, "reduced", reduced)
-    monkeypatch.setattr(made.task, "keep", keep)
-    monkeypatch.setattr(made.task, "pool", pool)
+    monkeypatch.setattr(made.task, "reduce", reduce)
+    monkeypatch.setattr(made.task, "collect", collect)
+    monkeypatch.setattr(made.task, "merge", merge)
     return made
 
 
@@ -61,15 +62,15 @@ def test_ragged_outputs_keep_the_order_of_rows(
 def test_a_batch_that_does_not_fit_is_halved(ragged: Predictor, fits: int, monkeypatch: pytest.MonkeyPatch) -> None:
     import torch
 
-    whole, sizes = ragged.task.forward, []
+    whole, sizes = ragged.task.run, []
 
-    def forward(model: Any, batch: Mapping[str, Any]) -> Any:
+    def run(model: Any, batch: Mapping[str, Any]) -> Any:
         if len(batch["input_ids"]) > fits:
             raise torch.OutOfMemoryError("CUDA out of memory")
         sizes.append(len(batch["input_ids"]))
         return whole(model, batch)
 
-    monkeypatch.setattr(ragged.task, "forward", forward)
+    monkeypatch.setattr(ragged.task, "run", run)
     assert [found.tolist() for found in ragged.outputs({"text": TEXTS})] == expected()
     assert max(sizes) <= fits
     fits = 0

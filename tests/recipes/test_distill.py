@@ -116,7 +116,7 @@ def test_second_run_finds_the_logits(teachers: RunOf, tmp_path: Path, monkeypatc
     from nlpkit.inference.predictor import Predictor
 
     trainer_of(teachers("classification"), tmp_path / "run")
-    monkeypatch.setattr(Predictor, "logits", lambda *_: pytest.fail("the teacher was run"))
+    monkeypatch.setattr(Predictor, "run", lambda *_: pytest.fail("the teacher was run"))
     trainer = trainer_of(teachers("classification"), tmp_path / "run", temperature=4.0)
     loss_of(trainer)
 

@@ -261,16 +261,16 @@ def test_a_failure_leaves_no_half_written_output(
 ) -> None:
     path = write(tmp_path / "in.csv", few)
     monkeypatch.setattr(predict, "CHUNK", 4)
-    real = Predictor.logits
+    real = Predictor.batch
     calls = []
 
-    def logits(self: Predictor, batch: Mapping[str, Any]) -> Any:
-        calls.append(batch)
+    def batch(self: Predictor, features: list[dict[str, Any]]) -> Any:
+        calls.append(features)
         if len(calls) == 3:
             raise RuntimeError("power cut")
-        return real(self, batch)
+        return real(self, features)
 
-    monkeypatch.setattr(Predictor, "logits", logits)
+    monkeypatch.setattr(Predictor, "batch", batch)
     with pytest.raises(RuntimeError):
         predict.run(config(trained, input=str(path), output=tmp_path / "out.csv"))
     assert [file.name for file in tmp_path.iterdir()] == ["in.csv"]

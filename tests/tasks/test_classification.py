@@ -344,7 +344,7 @@ def test_windows_cover_every_token_with_an_overlap_of_a_quarter() -> None:
 def test_window_outputs_are_pooled_by_their_mean() -> None:
     task = long_task("windows", 18)
     outputs = np.array([[1.0, 0.0], [3.0, 2.0], [5.0, 4.0], [7.0, -1.0]])
-    assert task.pool(outputs, {"example": [0, 0, 0, 1]}).tolist() == [[3.0, 2.0], [7.0, -1.0]]
+    assert task.merge(outputs, {"example": [0, 0, 0, 1]}).tolist() == [[3.0, 2.0], [7.0, -1.0]]
 
 
 def test_each_window_has_the_label_of_its_text() -> None:
@@ -505,13 +505,13 @@ def test_mistakes_of_numbers_and_of_several_labels() -> None:
 
 
 def test_answers_of_each_problem() -> None:
-    single = task_of({"text": texts(4), "label": list("abab")}).decode(np.array([[0.0, np.log(3)]]), [{}])
+    single = list(task_of({"text": texts(4), "label": list("abab")}).decode(np.array([[0.0, np.log(3)]]), [{}]))
     assert single == [{"prediction": "b", "score": 0.75, "scores": {"a": 0.25, "b": 0.75}}]
     multi = task_of({"text": texts(2), "label": [["a"], ["b"]]}, problem="multi-label", threshold=0.7)
-    answers = multi.decode(np.array([[np.log(3), 0.0], [0.0, 0.0]]), [{}, {}])
+    answers = list(multi.decode(np.array([[np.log(3), 0.0], [0.0, 0.0]]), [{}, {}]))
     assert [answer["prediction"] for answer in answers] == [["a"], []]
     assert answers[0]["scores"] == {"a": 0.75, "b": 0.5}
-    number = task_of({"text": texts(4), "label": [0.5, 1.5, 2.5, 3.5]}).decode(np.array([[2.25]]), [{}])
+    number = list(task_of({"text": texts(4), "label": [0.5, 1.5, 2.5, 3.5]}).decode(np.array([[2.25]]), [{}]))
     assert number == [{"prediction": 2.25, "score": None}]
 
 

@@ -520,9 +520,9 @@ def test_the_loss_is_a_mean_over_the_predicted_tokens_of_a_step() -> None:
 def test_pooling_adds_windows_up_and_joins_candidates() -> None:
     task = MaskedLanguageModeling()
     sums = np.array([[1.0, 0, 2], [2.0, 1, 3], [4.0, 1, 1]])
-    assert task.pool(sums, {"example": [0, 0, 1]}).tolist() == [[3.0, 1.0, 5.0], [4.0, 1.0, 1.0]]
+    assert task.merge(sums, {"example": [0, 0, 1]}).tolist() == [[3.0, 1.0, 5.0], [4.0, 1.0, 1.0]]
     ragged = [np.full((count, 2), i) for i, count in enumerate((1, 2, 1))]
-    pooled = task.pool(ragged, {"example": [0, 1, 1]})
+    pooled = task.merge(ragged, {"example": [0, 1, 1]})
     assert [array.shape for array in pooled] == [(1, 2), (3, 2)]
     assert pooled[1][:, 0].tolist() == [1, 1, 2]
 

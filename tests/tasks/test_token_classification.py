@@ -230,7 +230,7 @@ def test_a_word_without_a_token_continues_the_entity_around_it() -> None:
     assert made["words"] == [[0, 2, 4, 6]]
     said = ["B-X", "I-X", "O", "B-Y"]
     outputs = [np.eye(5)[[task.tag_set.ids[tag] for tag in said]] * 9]
-    pooled = task.pool(outputs, made)
+    pooled = task.merge(outputs, made)
     (tags,), _ = task.predicted(pooled)
     assert tags == ["B-X", "I-X", "I-X", "O", "O", "O", "B-Y", "O"]
     (answer,) = task.decode(pooled, [{name: column[0] for name, column in examples.items()}])
@@ -250,7 +250,7 @@ def test_characters_that_share_a_token_share_its_entity() -> None:
     assert made["carried"] == [[1]]  # 京 has no token of its own
     assert made["words"] == [[0, 2, 3, 4]]
     outputs = [np.eye(3)[[task.tag_set.ids[tag] for tag in ("B-LOC", "O", "O", "O")]] * 9]
-    (answer,) = task.decode(task.pool(outputs, made), [{name: column[0] for name, column in examples.items()}])
+    (answer,) = task.decode(task.merge(outputs, made), [{name: column[0] for name, column in examples.items()}])
     assert [(e["text"], e["label"], e["start"], e["end"]) for e in answer["prediction"]] == [("東京", "LOC", 0, 2)]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import math
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Self
@@ -307,7 +307,7 @@ class MaskedLanguageModeling(Task):
 
         return heads.of(model).at(batch["positions"].clamp(min=0))
 
-    def reduced(self, forward: Forward) -> dict[str, torch.Tensor]:
+    def reduce(self, forward: Forward) -> dict[str, torch.Tensor]:
         """Of labelled rows the loss in nats at each position, whether it was guessed right, whether it is predicted; of
         others the ids and scores of the best candidates at each position, and how many positions are masks."""
         import torch
@@ -325,7 +325,7 @@ class MaskedLanguageModeling(Task):
         scores, ids = scores.index_fill_(-1, unnamed, -1.0).topk(min(self.top_k, scores.shape[-1] - len(unnamed)))
         return {"ids": ids, "scores": scores, "count": (positions >= 0).sum(1)}
 
-    def keep(self, reduced: Mapping[str, torch.Tensor]) -> Outputs:
+    def collect(self, reduced: Mapping[str, torch.Tensor]) -> Outputs:
         """Of labelled rows the sums (loss in nats, right, predicted), shape (rows, 3); of others `CANDIDATE` arrays.
 
         A row's candidates have shape (masks, top k), best first.
@@ -380,7 +380,7 @@ class MaskedLanguageModeling(Task):
 
     # --- judging and answering ---
 
-    def pool(self, outputs: Outputs, features: Mapping[str, Sequence[Any]]) -> Outputs:
+    def merge(self, outputs: Outputs, features: Mapping[str, Sequence[Any]]) -> Outputs:
         """Sums of the windows of an example added up; candidates of its masks in the order of the text."""
         example = np.asarray(features["example"])
         count = int(example[-1]) + 1 if len(example) else 0
@@ -409,13 +409,12 @@ class MaskedLanguageModeling(Task):
             "masked": int(masked),
         }
 
-    def decode(self, outputs: Sequence[np.ndarray], inputs: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    def decode(self, outputs: Sequence[np.ndarray], inputs: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
         """Answers with `candidates`, a list for each mask of dicts with token, token_id and score, best first.
 
         `prediction` holds the best of each mask, joined by blanks, and `score` the product of their probabilities, as
         each mask is filled without regard to what fills the others.
         """
-        answers = []
         for found in outputs:
             candidates = [
                 [
@@ -427,8 +426,7 @@ class MaskedLanguageModeling(Task):
             best = " ".join(mask[0]["token"].strip() for mask in candidates)
             score = float(np.prod(found["score"][:, 0]))  # of many masks less than float32 can tell from 0
             score = exact(score) if len(found) == 1 else score
-            answers.append({"prediction": best, "score": score, "candidates": candidates})
-        return answers
+            yield {"prediction": best, "score": score, "candidates": candidates}
 
     def no_answer(self) -> dict[str, Any]:
         return {**super().no_answer(), "candidates": None}

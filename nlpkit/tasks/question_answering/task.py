@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
 from pathlib import Path
@@ -387,7 +387,7 @@ class QuestionAnswering(Task):
 
         return _Collator(PaddingCollator(tokenizer, multiple=multiple, limit=self.model_length))
 
-    def reduced(self, forward: Forward) -> dict[str, torch.Tensor]:
+    def reduce(self, forward: Forward) -> dict[str, torch.Tensor]:
         """The best spans of each window in tokens, see `spans.best_spans`."""
         from nlpkit.tasks.question_answering import spans
 
@@ -396,7 +396,7 @@ class QuestionAnswering(Task):
             forward.logits, batch["passage"], batch["cls"], count=self._depth, longest=self.max_answer_length
         )
 
-    def keep(self, reduced: Mapping[str, torch.Tensor]) -> np.ndarray:
+    def collect(self, reduced: Mapping[str, torch.Tensor]) -> np.ndarray:
         """The same as `spans.SPAN`, shape (rows, 1 + n)."""
         from nlpkit.tasks.question_answering import spans
 
@@ -431,7 +431,7 @@ class QuestionAnswering(Task):
 
     # --- judging and answering ---
 
-    def pool(self, outputs: np.ndarray, features: Mapping[str, Sequence[Any]]) -> list[np.ndarray]:
+    def merge(self, outputs: np.ndarray, features: Mapping[str, Sequence[Any]]) -> list[np.ndarray]:
         """No answer and the best spans of each example in characters, see `spans.merged`."""
         from nlpkit.tasks.question_answering import spans
 
@@ -516,7 +516,7 @@ class QuestionAnswering(Task):
     def _refused(self, margin: float) -> bool:
         return self.null_threshold is not None and margin > self.null_threshold
 
-    def decode(self, outputs: Sequence[np.ndarray], inputs: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    def decode(self, outputs: Sequence[np.ndarray], inputs: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
         """Answers as they stand in the context.
 
         `prediction` is "" for no answer, `start` and `end` are characters of the context (None then), `score` is the
@@ -527,7 +527,6 @@ class QuestionAnswering(Task):
         from nlpkit.tasks.question_answering import spans
 
         count = self.n_best or ANSWERS_GIVEN
-        answers = []
         for found, shares, example in zip(outputs, spans.probabilities(outputs), inputs, strict=True):
             margin = spans.null_margin(found)
             null, *listed = [
@@ -539,17 +538,14 @@ class QuestionAnswering(Task):
                 listed = sorted([null, *listed], key=itemgetter("score"), reverse=True)
             # by the tuned threshold the answer given need not be the one with the best score
             listed = [best, *(other for other in listed if other is not best)]
-            answers.append(
-                {
-                    "prediction": best["text"],
-                    "score": best["score"],
-                    "start": best["start"],
-                    "end": best["end"],
-                    "null_margin": exact(margin) if np.isfinite(margin) else None,
-                    "n_best": listed[:count],
-                }
-            )
-        return answers
+            yield {
+                "prediction": best["text"],
+                "score": best["score"],
+                "start": best["start"],
+                "end": best["end"],
+                "null_margin": exact(margin) if np.isfinite(margin) else None,
+                "n_best": listed[:count],
+            }
 
     def no_answer(self) -> dict[str, Any]:
         return {**super().no_answer(), **dict.fromkeys(("start", "end", "null_margin", "n_best"))}

@@ -84,7 +84,7 @@ class QuestionView(View[QuestionAnswering]):
 
     def mistakes(self, outputs: Sequence[np.ndarray], examples: Dataset) -> list[dict[str, Any]]:
         """Answers that are not exactly a gold one, the most confident first."""
-        answers = self.task.decode(outputs, _contexts(examples))
+        answers = list(self.task.decode(outputs, _contexts(examples)))
         matches = self.task.matches_of(outputs, examples)
         wrong = [i for i, match in enumerate(matches) if not match.exact]
         found = []

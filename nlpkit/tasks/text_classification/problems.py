@@ -121,7 +121,7 @@ class ProblemType(ABC):
     # --- answering ---
 
     @abstractmethod
-    def answers(self, outputs: np.ndarray, *, scores: bool) -> list[dict[str, Any]]:
+    def answers(self, outputs: np.ndarray, *, scores: bool) -> Iterator[dict[str, Any]]:
         """Answers with `prediction` and `score`, and with `scores` those of all labels."""
 
     @abstractmethod
@@ -186,9 +186,10 @@ class _Classes(ProblemType):
     def _given(self, probabilities: np.ndarray) -> dict[str, Any]:
         """`prediction` and `score` of probabilities (labels,)."""
 
-    def answers(self, outputs: np.ndarray, *, scores: bool) -> list[dict[str, Any]]:
+    def answers(self, outputs: np.ndarray, *, scores: bool) -> Iterator[dict[str, Any]]:
         scored = range(self.labels.size) if scores else None
-        return [self._answer(row, scored) for part in _parts(outputs) for row in self.probabilities(part)]
+        for part in _parts(outputs):
+            yield from (self._answer(row, scored) for row in self.probabilities(part))
 
     def mistaken(self, output: np.ndarray) -> dict[str, Any]:
         (row,) = self.probabilities(output[None])
@@ -427,8 +428,8 @@ class Regression(ProblemType):
         """Every row, by how far it is off."""
         return np.arange(len(gold)), np.abs(outputs[:, 0] - gold)
 
-    def answers(self, outputs: np.ndarray, *, scores: bool) -> list[dict[str, Any]]:
-        return [{"prediction": exact(value), "score": None} for value in outputs[:, 0]]
+    def answers(self, outputs: np.ndarray, *, scores: bool) -> Iterator[dict[str, Any]]:
+        yield from ({"prediction": exact(value), "score": None} for value in outputs[:, 0])
 
     def mistaken(self, output: np.ndarray) -> dict[str, Any]:
         (answer,) = self.answers(output[None], scores=False)

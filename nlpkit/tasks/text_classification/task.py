@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
@@ -621,7 +621,7 @@ class TextClassification(Task):
 
     # --- judging and answering ---
 
-    def pool(self, outputs: np.ndarray, features: Mapping[str, Sequence[Any]]) -> np.ndarray:
+    def merge(self, outputs: np.ndarray, features: Mapping[str, Sequence[Any]]) -> np.ndarray:
         """Mean of the logits over the windows of an example."""
         example = np.asarray(features["example"])
         if len(example) == 0:
@@ -654,11 +654,11 @@ class TextClassification(Task):
     def details(self, outputs: np.ndarray, examples: Dataset) -> dict[str, Any]:
         return self.problem.details(outputs, np.asarray(examples["label"][:]))
 
-    def decode(self, outputs: np.ndarray, inputs: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-        answers = self.problem.answers(outputs, scores=bool(self.all_scores))
-        for answer in answers if self.all_scores == "columns" else ():
-            answer.update(self._given(answer.pop("scores", {})))
-        return answers
+    def decode(self, outputs: np.ndarray, inputs: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
+        for answer in self.problem.answers(outputs, scores=bool(self.all_scores)):
+            if self.all_scores == "columns":
+                answer.update(self._given(answer.pop("scores", {})))
+            yield answer
 
     def _given(self, scores: Mapping[str, float | None]) -> dict[str, Any]:
         """The scores of all labels as an answer has them: not at all, as one entry, or as one for each label."""

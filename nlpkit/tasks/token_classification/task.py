@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
@@ -538,11 +538,11 @@ class TokenClassification(Task):
 
         return _Collator(PaddingCollator(tokenizer, token_labels=True, multiple=multiple, limit=self.model_length))
 
-    def reduced(self, forward: Forward) -> dict[str, torch.Tensor]:
+    def reduce(self, forward: Forward) -> dict[str, torch.Tensor]:
         """The logits, and which tokens are read: to pick these on a GPU would wait for it."""
         return {"logits": forward.logits, "read": forward.batch["read"]}
 
-    def keep(self, reduced: Mapping[str, torch.Tensor]) -> list[np.ndarray]:
+    def collect(self, reduced: Mapping[str, torch.Tensor]) -> list[np.ndarray]:
         """For each row the logits of the tokens that are read, shape (read, labels)."""
         kept = reduced["logits"][reduced["read"]].float().numpy()
         return np.split(kept, np.cumsum(reduced["read"].sum(1).numpy())[:-1])
@@ -565,7 +565,7 @@ class TokenClassification(Task):
 
     # --- judging and answering ---
 
-    def pool(self, outputs: Sequence[np.ndarray], features: Mapping[str, Sequence[Any]]) -> list[np.ndarray]:
+    def merge(self, outputs: Sequence[np.ndarray], features: Mapping[str, Sequence[Any]]) -> list[np.ndarray]:
         """Logits of each word, shape (words, labels), by example; NaN for a word without a token.
 
         Averaged are the probabilities of the tokens of a word, as `aggregation_strategy="average"` of the stock
@@ -684,21 +684,19 @@ class TokenClassification(Task):
     def details(self, outputs: Sequence[np.ndarray], examples: Dataset) -> dict[str, Any]:
         return self.tag_set.details(self.as_bio(self.predicted(outputs)[0]), list(examples["tags"][:]))
 
-    def decode(self, outputs: Sequence[np.ndarray], inputs: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    def decode(self, outputs: Sequence[np.ndarray], inputs: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
         """Answers whose `prediction` lists what was found: text, label, score, and start and end in the text.
 
         With plain tags every word is found. The score of an entity is the mean probability of the tags of its words;
         the `score` of the answer is that mean over all words.
         """
-        answers = []
         for tags, scores, entry in zip(*self.predicted(outputs), inputs, strict=True):
             found = []
             for start, end, label in self.tag_set.found(tags):
                 first, behind = entry["starts"][start], entry["ends"][end - 1]
                 entity = {"text": entry["text"][first:behind], "label": label, "score": mean_score(scores[start:end])}
                 found.append({**entity, "start": first, "end": behind})
-            answers.append({"prediction": found, "score": mean_score(scores)})
-        return answers
+            yield {"prediction": found, "score": mean_score(scores)}
 
     def baseline(self, examples: Mapping[str, Dataset], seed: int) -> tuple[str, dict[str, list[np.ndarray]]]:
         return baseline.NAME, baseline.outputs(examples, self.tag_set.ids)

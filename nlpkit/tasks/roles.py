@@ -1,0 +1,241 @@
+"""What a task can do besides answering: each role is what some operations need of it, see `registry.require`."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Collection, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+from nlpkit.data.findings import Finding
+from nlpkit.options import Config
+from nlpkit.tasks.contract import Task
+from nlpkit.tasks.forward import Forward, Loss
+from nlpkit.tasks.heads import Head
+from nlpkit.tasks.outputs import Outputs
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+    from datasets import Dataset
+
+    from nlpkit.options import TrainingOptions
+
+
+class Judged(Task):
+    """A task whose answers can be scored against labels."""
+
+    @property
+    @abstractmethod
+    def main_metric(self) -> str:
+        """The metric that checkpoints are chosen by, and that is compared between models."""
+
+    lower_is_better: ClassVar[frozenset[str]] = frozenset({"loss", "mse", "rmse", "mae"})
+
+    @property
+    def table_metrics(self) -> Sequence[str]:
+        """The columns of the result table, in order."""
+        return ()
+
+    # what one point of the main metric is: a hundredth of a share, 1 of a metric that is counted otherwise
+    point: ClassVar[float] = 0.01
+
+    @property
+    def metric_notes(self) -> Mapping[str, str]:
+        """What a metric is of, by its name, where that does not say it."""
+        return {}
+
+    def metric_names(self, examples: Dataset) -> Collection[str]:
+        """Names of the metrics that `score` gives on such examples, so that a misspelt one is found at once."""
+        return list(dict.fromkeys([self.main_metric, *self.table_metrics]))
+
+    def judge(
+        self, model: Any, batch: Mapping[str, torch.Tensor], forward: Forward | None = None
+    ) -> dict[str, torch.Tensor]:
+        """As `answer`, for rows whose answers are scored; a task whose metrics are of generated text overrides it.
+
+        Args:
+            forward: that of the batch, where it was computed for the loss: what it gives is not checked again.
+        """
+        return self._checked(self.run(model, batch)) if forward is None else self.reduce(forward)
+
+    def with_conventions(self, outputs: Outputs) -> Self:
+        """The task with what only answers tell of a model from elsewhere (in which scheme it tags words).
+
+        What is found is told to the reporter.
+        """
+        return self
+
+    def calibrated(self, outputs: Outputs, examples: Dataset) -> Self:
+        """The task with what judging and answering take from the validation split (a threshold); `record` keeps it."""
+        return self
+
+    @abstractmethod
+    def score(self, outputs: Outputs, examples: Dataset) -> dict[str, float]:
+        """Metrics of merged outputs against the examples' labels."""
+
+    def details(self, outputs: Outputs, examples: Dataset) -> dict[str, Any]:
+        """Figures beyond one number a metric (a per-class report), as JSON values."""
+        return {}
+
+    def baseline(self, examples: Mapping[str, Dataset], seed: int) -> tuple[str, dict[str, Outputs]] | None:
+        """A classical model trained on the same rows: its name and its outputs per split, None if there is none."""
+        return None
+
+    def require_baseline(self) -> None:
+        """Raises UserError: `baseline` would take more memory or time than there is."""
+
+    def points_lost(self, before: Mapping[str, float], after: Mapping[str, float]) -> float:
+        """How many points of the main metric are lost between two sets of metrics; below 0 where some are won."""
+        lost = (before[self.main_metric] - after[self.main_metric]) / self.point
+        return lost if self.higher_is_better(self.main_metric) else -lost
+
+    def higher_is_better(self, metric: str) -> bool:
+        """Whether a larger value of `metric` is a better one."""
+        return metric not in self.lower_is_better
+
+
+class Trainable(Judged):
+    """A task that a model can be trained for; what is trained is judged, to find the best checkpoint."""
+
+    @classmethod
+    @abstractmethod
+    def from_data(cls, splits: Mapping[str, Dataset], options: Config) -> Task:
+        """Find columns and labels in the rows of the splits; guesses are told to the reporter.
+
+        Args:
+            options: a config with the `data_options`.
+
+        Raises:
+            UserError: a named column does not exist, no column fits, or the labels make no sense.
+        """
+
+    @classmethod
+    def suits(cls, row: Mapping[str, Any]) -> bool:
+        """Whether a labelled row looks as if it was made for this task, by its columns and the shapes of its cells."""
+        return False
+
+    @abstractmethod
+    def check(self, examples: Mapping[str, Dataset]) -> list[Finding]:
+        """Look for what would spoil training or its figures."""
+
+    def absent_labels(self, examples: Dataset) -> list[str]:
+        """The labels of a model that none of these examples has, as they are shown."""
+        return []
+
+    def with_head_of(self, trained: Task) -> tuple[Self, Head]:
+        """The task before rows are read, and what becomes of the head of a model that was trained for it already.
+
+        Where the head goes on, the labels of the task are numbered as the head has them. By default nothing of a head
+        depends on the data, so that it goes on.
+
+        Args:
+            trained: the model's own task, of the same class.
+        """
+        return self, Head(True)
+
+    def with_loss(self, options: Config, train: Dataset) -> Self:
+        """The task with what its loss takes from the options and the training examples (class weights, ...).
+
+        Args:
+            options: the config of the command that trains for the task.
+        """
+        return self
+
+    @abstractmethod
+    def loss(self, forward: Forward) -> Loss:
+        """The training loss of a batch, a sum over its entries: who trains divides it.
+
+        Labels of -100 are left out.
+        """
+
+    # Whether the loss of a batch is the sum of those of its parts, so that the batch may be halved or accumulated. That
+    # of a loss which compares the rows of a batch with one another is not.
+    divisible_batches: ClassVar[bool] = True
+
+    def loss_entries(self, batch: Mapping[str, torch.Tensor]) -> torch.Tensor | None:
+        """How many entries `loss` is a sum over, shape (); None: the batch lacks what it takes, such as labels.
+
+        Args:
+            batch: as `collate` makes it, on any device.
+        """
+        from nlpkit.data.ignored import IGNORED
+
+        labels = batch.get("labels")
+        return None if labels is None else (labels != IGNORED).sum()
+
+    def training_rows(self, examples: Dataset, options: TrainingOptions) -> np.ndarray | None:
+        """Indices of the examples of train that an epoch goes through, in any number and order; None for each once.
+
+        Args:
+            options: the config of the command that trains for the task.
+        """
+        return None
+
+    def length_findings(self, tokenizer: Any, examples: Mapping[str, Dataset]) -> list[Finding]:
+        """What the chosen `max_length` costs: nothing, where long rows are split into windows."""
+        return []
+
+    def for_training(self) -> Self:
+        """The task as it makes the features of rows that are trained on."""
+        return self.with_(max_length=self.training_length or self.max_length)
+
+    @abstractmethod
+    def token_lengths(self, tokenizer: Any, examples: Mapping[str, Sequence[Any]]) -> list[int]:
+        """Tokens of each example before any truncation, special tokens included."""
+
+
+class Teachable(Trainable):
+    """A task whose models can learn from a teacher, and from rows without a label."""
+
+    # A row has logits as a whole, of a shape that does not depend on its tokens: a teacher that cuts texts otherwise
+    # can give them.
+    one_answer_a_row: ClassVar[bool] = False
+
+    # Each epoch sees other features of the same row (`renewed`), so that a teacher's logits hold for one epoch only.
+    renews: ClassVar[bool] = False
+
+    def soft_loss(self, student: Forward, teacher: Forward, temperature: float) -> Loss:
+        """What a student loses against its teacher: here T^2 KL per row, see `soft_losses.soft_targets`.
+
+        With or without a label, an entry is compared; none of it may wait for the device.
+
+        Args:
+            student: with an attention mask in its batch.
+            teacher: of the same rows, its logits of the student's shape.
+            temperature: by which distributions are softened.
+        """
+        import torch
+
+        from nlpkit.tasks import soft_losses
+
+        each = soft_losses.soft_targets(student.logits, teacher.logits, temperature)
+        return Loss(each.sum(), torch.tensor(each.numel()))
+
+    def soft_entries(self, batch: Mapping[str, torch.Tensor]) -> torch.Tensor | int:
+        """How many entries `soft_loss` is a sum over, known before it: the mean is over all batches of a step.
+
+        Args:
+            batch: as `collate` makes it, before it is on the device.
+        """
+        return len(batch["input_ids"])
+
+    def renewed(self, rows: list[dict[str, Any]], keys: Sequence[int], epoch: int) -> list[dict[str, Any]]:
+        """The features of training rows as an epoch sees them.
+
+        Args:
+            rows: features without bookkeeping; not changed.
+            keys: a number that identifies each.
+            epoch: counted from 0.
+        """
+        return rows
+
+    # Columns of examples whose text may be changed without moving what the labels are about; none where they stand at
+    # places of it.
+    changeable: ClassVar[tuple[str, ...]] = ()
+
+    @abstractmethod
+    def without_label(self, example: Mapping[str, Any]) -> dict[str, Any]:
+        """An example, labelled or as `inputs` makes it, with all columns of a labelled one but `where`.
+
+        Its label is one that `loss` leaves out.
+        """
