@@ -84,14 +84,9 @@ def _claimant(
     config: PreTrainedConfig, record: dict[str, Any] | None, place: str | Path, named: str | None
 ) -> type[Task] | None:
     """The class of `known_task`."""
-    if record:
-        path = Path(place) / RECORD
-        recorded = records.checked(TaskRecord, record, path, ["task"])["name"]
-        if recorded not in TASKS:
-            hint = suggest(recorded, TASKS) or COPY_AGAIN
-            raise UserError(f"{path}: task.name {recorded!r}: there is no such task", hint)
-        if named in (None, recorded):
-            return task_class(recorded)
+    recorded = _recorded_class(record, place)
+    if recorded is not None and named in (None, recorded.name):
+        return recorded
     claims = {task: claim for task in classes() if (claim := task.claims(config, record, place)) is not None}
     if named is None:
         surest = max(claims, key=claims.__getitem__, default=None)
@@ -104,6 +99,21 @@ def _claimant(
         f"--task {named}: {place} is no model for it (its architecture: {architecture})",
         f"It can be used for: {able}." if able else "No task known here takes it as it is.",
     )
+
+
+def _recorded_class(record: dict[str, Any] | None, place: str | Path) -> type[Task] | None:
+    """The class of the task that a record names.
+
+    Raises:
+        UserError: there is no such task.
+    """
+    if not record:
+        return None
+    path = Path(place) / RECORD
+    name = records.checked(TaskRecord, record, path, ["task"])["name"]
+    if name not in TASKS:
+        raise UserError(f"{path}: task.name {name!r}: there is no such task", suggest(name, TASKS) or COPY_AGAIN)
+    return task_class(name)
 
 
 def _recorded_task(config: PreTrainedConfig, record: dict[str, Any], path: Path) -> Task:
@@ -139,8 +149,11 @@ def class_of_model(name: str, *, named: str | None = None, revision: str | None 
         UserError: it cannot be opened, or see `known_task`.
     """
     place = opening.resolve(name)
-    config = opening.load_config(place, revision=revision)
-    return _claimant(config, (read_record(place) or {}).get("task"), place, named)
+    record = (read_record(place) or {}).get("task")
+    recorded = _recorded_class(record, place)
+    if recorded is not None and named in (None, recorded.name):
+        return recorded  # without transformers, whose import takes longer than all else here
+    return _claimant(opening.load_config(place, revision=revision), record, place, named)
 
 
 def task_of_model(

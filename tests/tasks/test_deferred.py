@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import inspect
 import json
+import subprocess
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -171,6 +173,17 @@ def test_the_help_of_a_command_shows_what_this_model_takes(
     shown = capsys.readouterr().out
     assert "For question-answering:" in shown
     assert shown.count("  --text-column ") == 1
+
+
+def test_the_help_for_a_run_imports_nothing_heavy(trained: Path) -> None:
+    code = (
+        "import sys; from nlpkit.cli.app import main; "
+        f"code = main(['predict', {str(trained)!r}, '--help']); "
+        "assert not {'torch', 'transformers', 'datasets'} & set(sys.modules); sys.exit(code)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "for text-classification" in done.stdout
 
 
 def test_help_for_a_model_that_cannot_be_opened_shows_the_options_of_every_task(
