@@ -206,5 +206,5 @@ $(addprefix recipe-,$(RECIPES)): recipe-%: $(READY)
 	$(NLPKIT) $$(sed -n 's/^command: *//p' recipes/$*.yaml) --config recipes/$*.yaml --output runs/$*
 
 clean:
-	rm -rf $(VENV) .venv-lowest .venv-audit runs/quickstart .pytest_cache .ruff_cache .mypy_cache *.egg-info
+	rm -rf $(VENV) .venv-lowest .venv-audit runs/quickstart .pytest_cache .ruff_cache .mypy_cache .coverage .coverage.* *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
