@@ -24,7 +24,7 @@ from nlpkit.recipes import finetune_cls, predict
 from nlpkit.tasks import features
 from nlpkit.tasks.text_classification.problems import SCORED
 from nlpkit.tasks.text_classification.task import TextClassification
-from nlpkit.tasks.token_classification import task as token_classification
+from nlpkit.tasks.token_classification import features as token_features
 from nlpkit.tasks.token_classification.task import TokenClassification
 
 # --- labels ---
@@ -154,7 +154,7 @@ def test_windows_of_words_take_as_long_as_the_text_is(monkeypatch: pytest.Monkey
     tokenizer = make_tokenizer()
     task = TokenClassification(["O", "B-X", "I-X"], "bio", max_length=32)
     sizes = Sizes()
-    monkeypatch.setattr(token_classification, "np", sizes)
+    monkeypatch.setattr(token_features, "np", sizes)
     counts = []
     for length in (1_000, 4_000):
         words = ["film"] * length
@@ -194,9 +194,9 @@ def test_entities_of_a_long_text_are_compared_with_those_that_share_a_word(monke
 def test_words_without_a_token_are_tagged_from_both_sides() -> None:
     task = TokenClassification(["O", "B-X", "I-X"], "bio")
     tags = ["", "B-X", "", "", "I-X", "", "O", ""]
-    task._speak_for_silent(tags)
+    task.tag_set.fill_gaps(tags)
     assert tags == ["O", "B-X", "I-X", "I-X", "I-X", "O", "O", "O"]
     plain = TokenClassification(["a", "b"], "plain")
     tags = ["", "", "b", "", "a"]
-    plain._speak_for_silent(tags)
+    plain.tag_set.fill_gaps(tags)
     assert tags == ["b", "b", "b", "b", "a"]

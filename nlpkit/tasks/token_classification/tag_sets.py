@@ -87,6 +87,36 @@ class TagSet(ABC):
 
     # --- tags that the model gives ---
 
+    def predicted(self, outputs: Sequence[np.ndarray]) -> tuple[list[list[str]], list[np.ndarray]]:
+        """The tags of the words of each example, and their probabilities.
+
+        Args:
+            outputs: logits per example, shape (words, labels), NaN for a word without a token: what speaks for it are
+                its neighbours, and its probability is NaN.
+        """
+        logits = np.concatenate(outputs)
+        silent = np.isnan(logits[:, 0])
+        probabilities = softmax(np.where(silent[:, None], 0.0, logits))
+        names = np.array(self.labels, dtype=object)
+        best = names[probabilities.argmax(axis=1)]
+        best[silent] = ""
+        scores = np.where(silent, np.nan, probabilities.max(axis=1))
+        bounds = np.cumsum([len(found) for found in outputs])[:-1]
+        tags = [part.tolist() for part in np.split(best, bounds)]
+        for sentence in tags:
+            if "" in sentence:
+                self.fill_gaps(sentence)
+        return tags, np.split(scores, bounds)
+
+    def fill_gaps(self, tags: list[str]) -> None:
+        """Tag the words without a token, where `tags` has ""; changes it."""
+        behind = list(tags)  # of each word the tag of the next one that has a token
+        for i in range(len(tags) - 2, -1, -1):
+            behind[i] = behind[i] or behind[i + 1]
+        for i, tag in enumerate(tags):
+            if not tag:
+                tags[i] = self.between(tags[i - 1] if i else "", behind[i])
+
     @abstractmethod
     def between(self, before: str, following: str) -> str:
         """The tag of a word without a token.
@@ -350,6 +380,13 @@ class PlainTags(TagSet):
 def tag_set(labels: Sequence[str], scheme: Scheme) -> TagSet:
     """What labels that are written in a scheme stand for, see `TagSet`."""
     return PlainTags(labels, scheme) if scheme == "plain" else EntityTags(labels, scheme)
+
+
+def softmax(logits: np.ndarray) -> np.ndarray:
+    """Probabilities of logits, shape (rows, labels)."""
+    from scipy.special import softmax as of_scipy
+
+    return of_scipy(logits, axis=1)
 
 
 def mean_score(scores: np.ndarray) -> float:

@@ -28,7 +28,7 @@ from nlpkit.tasks.forward import Forward, Loss
 from nlpkit.tasks.heads import Head
 from nlpkit.tasks.options import PerClassOptions, TextOptions, UnknownLabelOptions
 from nlpkit.tasks.recorded import TaskRecord
-from nlpkit.tasks.token_classification import baseline, tagged
+from nlpkit.tasks.token_classification import baseline, features, pooling, tagged
 from nlpkit.tasks.token_classification import tags as schemes
 from nlpkit.tasks.token_classification.options import (
     AggregationOptions,
@@ -48,7 +48,6 @@ if TYPE_CHECKING:
     from datasets import Dataset
     from transformers import PreTrainedConfig
 
-    from nlpkit.data.batching import PaddingCollator
     from nlpkit.data.sources import LoadedData
 
 SURELY = 0.9  # share of the entities that a model's scheme is told by
@@ -446,64 +445,15 @@ class TokenClassification(Task):
         return super().length_report(lengths) + (" and read in windows" if longer else "")
 
     def features(self, tokenizer: Any, examples: Mapping[str, Sequence[Any]]) -> dict[str, list[Any]]:
-        """Windows of the texts.
-
-        `read` holds the places of the tokens that speak for a word, `words` the word of each; `carried` the words that
-        begin inside a token of one of these, and `size` the words of the whole example. With tags, `labels` has one
-        label a token.
-        """
-        before, after = words.frame(tokenizer)
-        room = max(self.max_length - len(before) - len(after), 1) if self.max_length else None
-        names = [
-            "input_ids",
-            "read",
-            "words",
-            "carried",
-            "size",
-            "example",
-            *(["labels"] if "tags" in examples else []),
-        ]
-        out: dict[str, list[Any]] = {name: [] for name in names}
-        texts = words.tokenized(tokenizer, examples["text"], examples["starts"], examples["ends"])
-        for example, tokens in enumerate(texts):
-            new = np.diff(tokens.words[tokens.words >= 0], prepend=-1) > 0
-            first = np.flatnonzero(tokens.words >= 0)[new]
-            # where each word is read: all its tokens in the window that its first one is read in
-            home = np.full(len(examples["starts"][example]), -1)
-            home[tokens.words[first]] = first
-            at = np.where(tokens.words >= 0, home[tokens.words], -1)
-            speaks = at >= 0 if self.aggregation != "first" else at == np.arange(len(at))
-            owner = np.searchsorted(tokens.words[first], tokens.carried, side="right") - 1
-            carried_at = first[owner]
-            labels = self._token_labels(tokens, first, examples["tags"][example]) if "labels" in out else None
-            # nothing in a window may take as long as the text: of these there are as many as it is long
-            for window in words.windows(len(tokens.ids), room):
-                inside = slice(window.start, window.stop)
-                mine = (at[inside] >= window.first) & (at[inside] < window.last)
-                read = np.flatnonzero(mine & speaks[inside])
-                out["input_ids"].append([*before, *tokens.ids[inside].tolist(), *after])
-                out["read"].append((read + len(before)).tolist())
-                out["words"].append(tokens.words[inside][read].tolist())
-                carried = slice(*np.searchsorted(carried_at, (window.first, window.last)))
-                out["carried"].append(tokens.carried[carried].tolist())
-                out["size"].append(len(home))
-                out["example"].append(example)
-                if labels is not None:
-                    kept = np.where(mine, labels[inside], IGNORED).tolist()
-                    out["labels"].append([*[IGNORED] * len(before), *kept, *[IGNORED] * len(after)])
-        out["length"] = [len(ids) for ids in out["input_ids"]]
-        return out
-
-    def _token_labels(self, tokens: words.Tokens, first: np.ndarray, tags: Sequence[str]) -> np.ndarray:
-        """The label of each token, shape (tokens,): the tag at the first of a word, elsewhere -100 or what follows."""
-        tags, ids = self.tag_set.as_named(tags), self.tag_set.ids
-        own = np.array([ids.get(tag, IGNORED) for tag in tags], dtype=np.int64)
-        labels = np.full(len(tokens.ids), IGNORED)
-        if self.label_all_tokens:
-            later = np.array([ids.get(self.tag_set.continuing(tag), IGNORED) for tag in tags], dtype=np.int64)
-            labels = np.where(tokens.words >= 0, later[tokens.words], IGNORED)
-        labels[first] = own[tokens.words[first]]
-        return labels
+        """Windows of the texts, see `features.windows`."""
+        return features.windows(
+            tokenizer,
+            examples,
+            self.tag_set,
+            max_length=self.max_length,
+            aggregation=self.aggregation,
+            label_all_tokens=self.label_all_tokens,
+        )
 
     # --- the model ---
 
@@ -536,7 +486,8 @@ class TokenClassification(Task):
     ) -> Callable[[list[dict[str, Any]]], dict[str, torch.Tensor]]:
         from nlpkit.data.batching import PaddingCollator
 
-        return _Collator(PaddingCollator(tokenizer, token_labels=True, multiple=multiple, limit=self.model_length))
+        pad = PaddingCollator(tokenizer, token_labels=True, multiple=multiple, limit=self.model_length)
+        return features.Collator(pad)
 
     def reduce(self, forward: Forward) -> dict[str, torch.Tensor]:
         """The logits, and which tokens are read: to pick these on a GPU would wait for it."""
@@ -566,82 +517,15 @@ class TokenClassification(Task):
     # --- judging and answering ---
 
     def merge(self, outputs: Sequence[np.ndarray], features: Mapping[str, Sequence[Any]]) -> list[np.ndarray]:
-        """Logits of each word, shape (words, labels), by example; NaN for a word without a token.
-
-        Averaged are the probabilities of the tokens of a word, as `aggregation_strategy="average"` of the stock
-        pipeline does, and given as their logarithms. A word that begins inside a token of the one before it, as two
-        characters that a SentencePiece model has as one token, is read from that token, as its continuation.
-        """
-        example = np.asarray(features["example"], dtype=np.int64)
-        if not len(example):
-            return []
-        sizes = np.zeros(int(example[-1]) + 1, dtype=np.int64)
-        sizes[example] = np.asarray(features["size"], dtype=np.int64)
-        offsets = np.cumsum(sizes) - sizes
-
-        def in_all(name: str) -> np.ndarray:
-            """Word indices of all features, counted over all examples."""
-            parts = [
-                np.asarray(found, dtype=np.int64) + offsets[i] for found, i in zip(features[name], example, strict=True)
-            ]
-            return np.concatenate(parts)
-
-        logits, owner = np.concatenate(outputs), in_all("words")
-        pooled = np.full((int(sizes.sum()), logits.shape[1]), np.nan, dtype=np.float32)
-        if self.aggregation == "average":
-            total = np.zeros(pooled.shape)
-            np.add.at(total, owner, _softmax(logits))
-            count = np.bincount(owner, minlength=len(pooled))[:, None]
-            with np.errstate(divide="ignore", invalid="ignore"):
-                pooled = np.where(count > 0, np.log(total / count), np.nan).astype(np.float32)
-        else:
-            # of the tokens of a word the surest is written last, and so stays
-            order = np.argsort(_softmax(logits).max(axis=1), kind="stable")
-            pooled[owner[order]] = logits[order]
-        self._carry(pooled, in_all("carried"))
-        return np.split(pooled, offsets[1:])
+        """Logits of each word, see `pooling.pooled`."""
+        return pooling.pooled(outputs, features, self.tag_set, self.aggregation)
 
     def numbers(self, examples: Mapping[str, Sequence[Any]] | Dataset) -> int:
         return sum(map(len, examples["starts"])) * len(self.labels)
 
-    def _carry(self, pooled: np.ndarray, carried: np.ndarray) -> None:
-        """Give words that begin inside a token the logits of its word, where B- counts for I-; changes `pooled`."""
-        if not len(carried):
-            return
-        own = np.arange(len(pooled))
-        own[carried] = 0
-        rows = pooled[np.maximum.accumulate(own)[carried]]
-        for begin, name in enumerate(self.labels):
-            inside = self.tag_set.ids.get(self.tag_set.continuing(name), begin)
-            if inside != begin:
-                rows[:, inside] = np.logaddexp(rows[:, inside], rows[:, begin])
-                rows[:, begin] = -np.inf
-        pooled[carried] = rows
-
     def predicted(self, outputs: Sequence[np.ndarray]) -> tuple[list[list[str]], list[np.ndarray]]:
         """For each example the tags of its words, and their probabilities (NaN for a word without a token)."""
-        logits = np.concatenate(outputs)
-        silent = np.isnan(logits[:, 0])
-        probabilities = _softmax(np.where(silent[:, None], 0.0, logits))
-        names = np.array(self.labels, dtype=object)
-        best = names[probabilities.argmax(axis=1)]
-        best[silent] = ""
-        scores = np.where(silent, np.nan, probabilities.max(axis=1))
-        bounds = np.cumsum([len(found) for found in outputs])[:-1]
-        tags = [part.tolist() for part in np.split(best, bounds)]
-        for sentence in tags:
-            if "" in sentence:
-                self._speak_for_silent(sentence)
-        return tags, np.split(scores, bounds)
-
-    def _speak_for_silent(self, tags: list[str]) -> None:
-        """Tag the words without a token, where `tags` has ""; changes it."""
-        behind = list(tags)  # of each word the tag of the next one that has a token
-        for i in range(len(tags) - 2, -1, -1):
-            behind[i] = behind[i] or behind[i + 1]
-        for i, tag in enumerate(tags):
-            if not tag:
-                tags[i] = self.tag_set.between(tags[i - 1] if i else "", behind[i])
+        return self.tag_set.predicted(outputs)
 
     def as_bio(self, tags: list[list[str]]) -> list[list[str]]:
         """Tags as the metrics want them: what is illegal in the model's scheme stays so, for the strict figures."""
@@ -700,27 +584,3 @@ class TokenClassification(Task):
 
     def baseline(self, examples: Mapping[str, Dataset], seed: int) -> tuple[str, dict[str, list[np.ndarray]]]:
         return baseline.NAME, baseline.outputs(examples, self.tag_set.ids)
-
-
-class _Collator:
-    """Pads features, and marks the tokens that are read: `read`, boolean, shape (rows, tokens)."""
-
-    def __init__(self, pad: PaddingCollator) -> None:
-        self.pad = pad
-
-    def __call__(self, features: list[dict[str, Any]]) -> dict[str, torch.Tensor]:
-        import torch
-
-        batch = self.pad(features)
-        read = torch.zeros(batch["input_ids"].shape, dtype=torch.bool)
-        for row, feature in enumerate(features):
-            # on the left, padding moves what stands behind it
-            moved = read.shape[1] - len(feature["input_ids"]) if self.pad.left else 0
-            read[row, torch.as_tensor(feature["read"], dtype=torch.long) + moved] = True
-        return {**batch, "read": read}
-
-
-def _softmax(logits: np.ndarray) -> np.ndarray:
-    from scipy.special import softmax
-
-    return softmax(logits, axis=1)
