@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import itertools
 import math
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -23,6 +22,7 @@ from nlpkit.errors import UserError
 from nlpkit.options import Config
 from nlpkit.tasks.contract import Task
 from nlpkit.tasks.forward import Forward, Loss, Part
+from nlpkit.tasks.masked_lm import features
 from nlpkit.tasks.masked_lm.options import (
     MLM_PROBABILITY,
     SEED,
@@ -41,7 +41,6 @@ if TYPE_CHECKING:
     from datasets import Dataset
     from transformers import PreTrainedConfig
 
-    from nlpkit.data.batching import PaddingCollator
     from nlpkit.data.sources import LoadedData
     from nlpkit.tasks.masked_lm.masking import Masking
     from nlpkit.tasks.options import TypedOptions
@@ -50,7 +49,6 @@ if TYPE_CHECKING:
 PORTABLE_MASKS = ("<mask>", "[MASK]")
 MASK_SPLIT = (0.8, 0.1, 0.1)  # BERT (Devlin et al. 2019, section 3.1)
 CANDIDATE = np.dtype([("id", np.int64), ("score", np.float64)])
-MASKED_AT_ONCE = 1_024  # windows that are padded to one length while their masks are drawn
 
 
 @dataclass(eq=False, kw_only=True)
@@ -220,37 +218,10 @@ class MaskedLanguageModeling(Task):
         return [count + special for count in pieces.counts(tokenizer, examples["text"])]
 
     def features(self, tokenizer: Any, examples: Mapping[str, Sequence[Any]]) -> dict[str, list[Any]]:
-        """Windows of the texts.
-
-        For what `inputs` made, `positions` lists the masks that are read from a window. For labelled examples
-        `input_ids` are corrupted and `labels` hold the true id of each token to predict, -100 elsewhere.
-        """
-        texts = list(examples["text"])
-        before, after = _frame(tokenizer)
-        room = max(self.max_length - len(before) - len(after), 1) if self.max_length else None
-        encoded = [found.ids.tolist() for found in pieces.tokenized(tokenizer, texts, offsets=False)]
-        out: dict[str, list[Any]] = {"input_ids": [], "example": []}
+        """Windows of the texts, see `features.asked_windows` for what `inputs` made, else `features.judged_windows`."""
         if "masks" in examples:
-            out["positions"] = []
-            for example, ids in enumerate(encoded):
-                places = [i for i, token in enumerate(ids) if token == tokenizer.mask_token_id]
-                for start, read in _around(places, len(ids), room or len(ids)):
-                    out["input_ids"].append([*before, *ids[start : start + (room or len(ids))], *after])
-                    out["positions"].append([place - start + len(before) for place in read])
-                    out["example"].append(example)
-        else:
-            keys = []
-            for example, (text, ids) in enumerate(zip(texts, encoded, strict=True)):
-                key = int.from_bytes(hashlib.blake2b(text.encode(), digest_size=7).digest(), "big")
-                step = room or max(len(ids), 1)
-                # a text of no tokens (control characters) keeps one window: every example has a feature
-                for start in range(0, max(len(ids), 1), step):
-                    out["input_ids"].append([*before, *ids[start : start + step], *after])
-                    out["example"].append(example)
-                    keys.append(key + start)
-            out["input_ids"], out["labels"] = _corrupted(self._masking(tokenizer), out["input_ids"], keys)
-        out["length"] = [len(ids) for ids in out["input_ids"]]
-        return out
+            return features.asked_windows(tokenizer, examples["text"], self.max_length)
+        return features.judged_windows(tokenizer, examples["text"], self.max_length, self._masking(tokenizer))
 
     def _masking(self, tokenizer: Any, *, static: bool = True) -> Masking:
         from nlpkit.tasks.masked_lm.masking import masking_for
@@ -287,7 +258,8 @@ class MaskedLanguageModeling(Task):
     ) -> Callable[[list[dict[str, Any]]], dict[str, torch.Tensor]]:
         from nlpkit.data.batching import PaddingCollator
 
-        return _Collator(PaddingCollator(tokenizer, token_labels=True, multiple=multiple, limit=self.model_length))
+        pad = PaddingCollator(tokenizer, token_labels=True, multiple=multiple, limit=self.model_length)
+        return features.Collator(pad)
 
     withheld: ClassVar[frozenset[str]] = frozenset({"labels", "positions"})
 
@@ -366,7 +338,7 @@ class MaskedLanguageModeling(Task):
             np.where(labels == IGNORED, ids, labels).tolist()
             for ids, labels in ((np.asarray(row["input_ids"]), np.asarray(row["labels"])) for row in rows)
         ]
-        seen, labels = _corrupted(self._masking(self.tokenizer, static=False), true, keys, epoch)
+        seen, labels = features.corrupted(self._masking(self.tokenizer, static=False), true, keys, epoch)
         return [
             {**row, "input_ids": ids, "labels": wanted} for row, ids, wanted in zip(rows, seen, labels, strict=True)
         ]
@@ -432,32 +404,6 @@ class MaskedLanguageModeling(Task):
         return {**super().no_answer(), "candidates": None}
 
 
-class _Collator:
-    """Pads features, and lists what is predicted: `positions` (rows, k), filled up with -1, and their `labels`."""
-
-    def __init__(self, pad: PaddingCollator) -> None:
-        self.pad = pad
-
-    def __call__(self, features: list[dict[str, Any]]) -> dict[str, torch.Tensor]:
-        import torch
-
-        batch = self.pad(features)
-        width = batch["input_ids"].shape[1]
-        if "labels" in batch:
-            places = [(row != IGNORED).nonzero()[:, 0].tolist() for row in batch["labels"]]
-        else:
-            # on the left, padding moves what stands behind it
-            moved = [width - len(feature["input_ids"]) if self.pad.left else 0 for feature in features]
-            places = [
-                [place + by for place in feature["positions"]] for feature, by in zip(features, moved, strict=True)
-            ]
-        most = max(1, *map(len, places))
-        positions = torch.tensor([found + [-1] * (most - len(found)) for found in places])
-        if "labels" in batch:
-            batch["labels"] = batch["labels"].gather(1, positions.clamp(min=0)).masked_fill(positions < 0, IGNORED)
-        return {**batch, "positions": positions}
-
-
 def _has_modules(model: Any) -> bool:
     """Whether the inside of a model can be reached: an exported one computes logits everywhere."""
     import torch
@@ -482,54 +428,3 @@ def _text_column(columns: Sequence[str], named: str | None, known: str) -> str:
         )
     reporting.current().note(f"text: column '{found}' (guessed; --text-column)")
     return found
-
-
-def _frame(tokenizer: Any) -> tuple[list[int], list[int]]:
-    """The special tokens that the tokenizer puts before and behind a text."""
-    ids = tokenizer(tokenizer.mask_token)["input_ids"]
-    place = ids.index(tokenizer.mask_token_id)
-    return ids[:place], ids[place + 1 :]
-
-
-def _around(places: Sequence[int], length: int, room: int) -> list[tuple[int, list[int]]]:
-    """Windows of `room` tokens that lie around the masks: where each starts, and which masks are read from it."""
-    found: list[tuple[int, list[int]]] = []
-    for place in places:
-        if found:
-            start, read = found[-1]
-            # a mask in the last quarter of a window would see little of what follows it
-            if place < start + room - (room // 4 if start + room < length else 0):
-                read.append(place)
-                continue
-        found.append((max(min(place - room // 2, length - room), 0), [place]))
-    return found
-
-
-def _corrupted(
-    masking: Masking, windows: Sequence[list[int]], keys: Sequence[int], epoch: int = 0
-) -> tuple[list[list[int]], list[list[int]]]:
-    """The windows as the model sees them, and the labels of their tokens: the true id where it is predicted, else -100.
-
-    Args:
-        masking: the corruption.
-        windows: token ids with special tokens.
-        keys: the number of each window that its masks are drawn from, with
-        epoch: unless the masking is static.
-    """
-    order = np.argsort([len(window) for window in windows], kind="stable")
-    seen: list[list[int]] = [[] for _ in windows]
-    labels: list[list[int]] = [[] for _ in windows]
-    for start in range(0, len(order), MASKED_AT_ONCE):
-        rows = order[start : start + MASKED_AT_ONCE].tolist()
-        # the mask token is special and so never drawn: it pads where a tokenizer has nothing to pad with
-        ids = np.full((len(rows), len(windows[rows[-1]])), masking.mask_id, dtype=np.int64)
-        for i, row in enumerate(rows):
-            ids[i, : len(windows[row])] = windows[row]
-        found, positions, true = masking(ids, np.array([keys[row] for row in rows]), epoch)
-        targets = np.full_like(ids, IGNORED)
-        used = true != IGNORED
-        targets[np.broadcast_to(np.arange(len(rows))[:, None], true.shape)[used], positions[used]] = true[used]
-        for i, row in enumerate(rows):
-            seen[row] = found[i, : len(windows[row])].tolist()
-            labels[row] = targets[i, : len(windows[row])].tolist()
-    return seen, labels

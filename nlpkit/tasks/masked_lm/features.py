@@ -1,0 +1,153 @@
+"""Windows of texts for a masked language model, and the batches that they make."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nlpkit.data import pieces
+from nlpkit.data.ignored import IGNORED
+
+if TYPE_CHECKING:
+    import torch
+
+    from nlpkit.data.batching import PaddingCollator
+    from nlpkit.tasks.masked_lm.masking import Masking
+
+MASKED_AT_ONCE = 1_024  # windows that are padded to one length while their masks are drawn
+
+
+def asked_windows(tokenizer: Any, texts: Sequence[str], max_length: int | None) -> dict[str, list[Any]]:
+    """Windows around the masks that a user wrote.
+
+    Args:
+        tokenizer: of the model.
+        texts: with its own mask token.
+        max_length: tokens per window, special tokens included; None for no limit.
+
+    Returns:
+        Features; `positions` lists the masks that are read from a window.
+    """
+    before, after, room = _frame(tokenizer, max_length)
+    out: dict[str, list[Any]] = {"input_ids": [], "example": [], "positions": []}
+    for example, tokens in enumerate(pieces.tokenized(tokenizer, list(texts), offsets=False)):
+        ids = tokens.ids.tolist()
+        places = [i for i, token in enumerate(ids) if token == tokenizer.mask_token_id]
+        for start, read in _around(places, len(ids), room or len(ids)):
+            out["input_ids"].append([*before, *ids[start : start + (room or len(ids))], *after])
+            out["positions"].append([place - start + len(before) for place in read])
+            out["example"].append(example)
+    out["length"] = [len(ids) for ids in out["input_ids"]]
+    return out
+
+
+def judged_windows(
+    tokenizer: Any, texts: Sequence[str], max_length: int | None, masking: Masking
+) -> dict[str, list[Any]]:
+    """Windows that follow one another, in which tokens are masked; the masks depend on the text and the seed alone.
+
+    Args:
+        tokenizer: of the model.
+        texts: of any length.
+        max_length: tokens per window, special tokens included; None for no limit.
+        masking: draws the masks.
+
+    Returns:
+        Features; `input_ids` are corrupted, and `labels` hold the true id of each token to predict, -100 elsewhere.
+    """
+    before, after, room = _frame(tokenizer, max_length)
+    windows, examples, keys = list[list[int]](), list[int](), list[int]()
+    texts = list(texts)
+    tokenized = pieces.tokenized(tokenizer, texts, offsets=False)
+    for example, (text, tokens) in enumerate(zip(texts, tokenized, strict=True)):
+        ids = tokens.ids.tolist()
+        key = int.from_bytes(hashlib.blake2b(text.encode(), digest_size=7).digest(), "big")
+        step = room or max(len(ids), 1)
+        # a text of no tokens (control characters) keeps one window: every example has a feature
+        for start in range(0, max(len(ids), 1), step):
+            windows.append([*before, *ids[start : start + step], *after])
+            examples.append(example)
+            keys.append(key + start)
+    seen, labels = corrupted(masking, windows, keys)
+    return {"input_ids": seen, "example": examples, "labels": labels, "length": [len(ids) for ids in seen]}
+
+
+def corrupted(
+    masking: Masking, windows: Sequence[list[int]], keys: Sequence[int], epoch: int = 0
+) -> tuple[list[list[int]], list[list[int]]]:
+    """The windows as the model sees them, and the labels of their tokens: the true id where it is predicted, else -100.
+
+    Args:
+        masking: the corruption.
+        windows: token ids with special tokens.
+        keys: the number of each window that its masks are drawn from, with
+        epoch: unless the masking is static.
+    """
+    order = np.argsort([len(window) for window in windows], kind="stable")
+    seen: list[list[int]] = [[] for _ in windows]
+    labels: list[list[int]] = [[] for _ in windows]
+    for start in range(0, len(order), MASKED_AT_ONCE):
+        rows = order[start : start + MASKED_AT_ONCE].tolist()
+        # the mask token is special and so never drawn: it pads where a tokenizer has nothing to pad with
+        ids = np.full((len(rows), len(windows[rows[-1]])), masking.mask_id, dtype=np.int64)
+        for i, row in enumerate(rows):
+            ids[i, : len(windows[row])] = windows[row]
+        found, positions, true = masking(ids, np.array([keys[row] for row in rows]), epoch)
+        targets = np.full_like(ids, IGNORED)
+        used = true != IGNORED
+        targets[np.broadcast_to(np.arange(len(rows))[:, None], true.shape)[used], positions[used]] = true[used]
+        for i, row in enumerate(rows):
+            seen[row] = found[i, : len(windows[row])].tolist()
+            labels[row] = targets[i, : len(windows[row])].tolist()
+    return seen, labels
+
+
+class Collator:
+    """Pads features, and lists what is predicted: `positions` (rows, k), filled up with -1, and their `labels`."""
+
+    def __init__(self, pad: PaddingCollator) -> None:
+        self.pad = pad
+
+    def __call__(self, features: list[dict[str, Any]]) -> dict[str, torch.Tensor]:
+        import torch
+
+        batch = self.pad(features)
+        width = batch["input_ids"].shape[1]
+        if "labels" in batch:
+            places = [(row != IGNORED).nonzero()[:, 0].tolist() for row in batch["labels"]]
+        else:
+            # on the left, padding moves what stands behind it
+            moved = [width - len(feature["input_ids"]) if self.pad.left else 0 for feature in features]
+            places = [
+                [place + by for place in feature["positions"]] for feature, by in zip(features, moved, strict=True)
+            ]
+        most = max(1, *map(len, places))
+        positions = torch.tensor([found + [-1] * (most - len(found)) for found in places])
+        if "labels" in batch:
+            batch["labels"] = batch["labels"].gather(1, positions.clamp(min=0)).masked_fill(positions < 0, IGNORED)
+        return {**batch, "positions": positions}
+
+
+def _frame(tokenizer: Any, max_length: int | None) -> tuple[list[int], list[int], int | None]:
+    """The special tokens that the tokenizer puts before and behind a text, and how many tokens fit between them."""
+    ids = tokenizer(tokenizer.mask_token)["input_ids"]
+    place = ids.index(tokenizer.mask_token_id)
+    before, after = ids[:place], ids[place + 1 :]
+    return before, after, max(max_length - len(before) - len(after), 1) if max_length else None
+
+
+def _around(places: Sequence[int], length: int, room: int) -> list[tuple[int, list[int]]]:
+    """Windows of `room` tokens that lie around the masks: where each starts, and which masks are read from it."""
+    found: list[tuple[int, list[int]]] = []
+    for place in places:
+        if found:
+            start, read = found[-1]
+            # a mask in the last quarter of a window would see little of what follows it
+            if place < start + room - (room // 4 if start + room < length else 0):
+                read.append(place)
+                continue
+        found.append((max(min(place - room // 2, length - room), 0), [place]))
+    return found
