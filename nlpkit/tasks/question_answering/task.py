@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
@@ -48,7 +47,6 @@ if TYPE_CHECKING:
     from datasets import Dataset
     from transformers import PreTrainedConfig
 
-    from nlpkit.data.batching import PaddingCollator
     from nlpkit.data.sources import LoadedData
     from nlpkit.tasks.options import TypedOptions
 
@@ -385,7 +383,7 @@ class QuestionAnswering(Task):
     ) -> Callable[[list[dict[str, Any]]], dict[str, torch.Tensor]]:
         from nlpkit.data.batching import PaddingCollator
 
-        return _Collator(PaddingCollator(tokenizer, multiple=multiple, limit=self.model_length))
+        return windows.Collator(PaddingCollator(tokenizer, multiple=multiple, limit=self.model_length))
 
     def reduce(self, forward: Forward) -> dict[str, torch.Tensor]:
         """The best spans of each window in tokens, see `spans.best_spans`."""
@@ -483,25 +481,9 @@ class QuestionAnswering(Task):
 
     def details(self, outputs: Sequence[np.ndarray], examples: Dataset) -> dict[str, Any]:
         """F1 and exact match, in percent, by question word and by words of the first gold answer."""
-        from nlpkit.tasks.question_answering.lexical_reader import kind_of
+        from nlpkit.tasks.question_answering import breakdown
 
-        groups: dict[str, dict[str, list[Any]]] = {
-            "by_question_word": defaultdict(list),
-            "by_answer_length": defaultdict(list),
-        }
-        for question, golds, match in zip(
-            examples["question"][:], examples["answers"][:], self.matches_of(outputs, examples), strict=True
-        ):
-            groups["by_question_word"][kind_of(question)].append(match)
-            groups["by_answer_length"][_length_group(golds)].append(match)
-        return {
-            name: {
-                group: {"exact": 100 * exact, "f1": 100 * f1, "questions": len(found[group])}
-                for group in sorted(found, key=lambda group: -len(found[group]))
-                for exact, f1 in [np.mean(found[group], axis=0).tolist()]
-            }
-            for name, found in groups.items()
-        }
+        return breakdown.of(examples["question"][:], examples["answers"][:], self.matches_of(outputs, examples))
 
     def matches_of(self, outputs: Sequence[np.ndarray], examples: Dataset) -> list[Any]:
         """How well the answer given to each question fits, at the threshold."""
@@ -567,27 +549,6 @@ class QuestionAnswering(Task):
         return "word overlap + answer type", outputs
 
 
-class _Collator:
-    """Pads features, and moves what they say of positions along where padding goes to the left."""
-
-    def __init__(self, pad: PaddingCollator) -> None:
-        self.pad = pad
-
-    def __call__(self, features: list[dict[str, Any]]) -> dict[str, torch.Tensor]:
-        import torch
-
-        batch = self.pad(features)
-        lengths = batch["attention_mask"].sum(1)
-        moved = batch["input_ids"].shape[1] - lengths if self.pad.left else torch.zeros_like(lengths)
-        batch["passage"] = torch.tensor(np.array([feature["passage"] for feature in features])).long()
-        batch["passage"] += moved[:, None]
-        batch["cls"] = torch.tensor([feature["cls"] for feature in features]) + moved
-        if "labels" in batch:
-            labels = batch["labels"].long()
-            batch["labels"] = torch.where(labels == IGNORED, labels, labels + moved[:, None])
-        return batch
-
-
 def _require_stride(stride: int, max_length: int) -> None:
     if stride >= max_length:
         raise UserError(
@@ -630,15 +591,6 @@ def _read_text(path: Path, encoding: str) -> str:
     if not text.strip():
         raise UserError(f"--context-file {path}: the file holds no text")
     return text
-
-
-def _length_group(golds: Sequence[str]) -> str:
-    if not golds:
-        return "no answer"
-    words = len(golds[0].split())
-    return next(
-        (name for most, name in ((1, "1 word"), (3, "2-3 words"), (7, "4-7 words")) if words <= most), "8+ words"
-    )
 
 
 def _answer(context: str, span: tuple[int, int, float], share: float) -> dict[str, Any]:

@@ -10,12 +10,17 @@ from __future__ import annotations
 import sys
 import unicodedata
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from nlpkit.data import pieces
 from nlpkit.data.ignored import IGNORED
+
+if TYPE_CHECKING:
+    import torch
+
+    from nlpkit.data.batching import PaddingCollator
 
 # Tokens of the context that a window holds at least, where the context has as many: below, a question leaves no room.
 LEAST_ROOM = 8
@@ -254,3 +259,24 @@ def _labels(answer: tuple[int, int], start: int, end: int, first: int, cls: int)
     if start <= answer[0] and answer[1] < end:  # which no marker fulfils
         return np.array([answer[0], answer[1]]) - start + first
     return np.array([cls, cls])
+
+
+class Collator:
+    """Pads features, and moves what they say of positions along where padding goes to the left."""
+
+    def __init__(self, pad: PaddingCollator) -> None:
+        self.pad = pad
+
+    def __call__(self, features: list[dict[str, Any]]) -> dict[str, torch.Tensor]:
+        import torch
+
+        batch = self.pad(features)
+        lengths = batch["attention_mask"].sum(1)
+        moved = batch["input_ids"].shape[1] - lengths if self.pad.left else torch.zeros_like(lengths)
+        batch["passage"] = torch.tensor(np.array([feature["passage"] for feature in features])).long()
+        batch["passage"] += moved[:, None]
+        batch["cls"] = torch.tensor([feature["cls"] for feature in features]) + moved
+        if "labels" in batch:
+            labels = batch["labels"].long()
+            batch["labels"] = torch.where(labels == IGNORED, labels, labels + moved[:, None])
+        return batch
