@@ -98,7 +98,7 @@ class Task(ABC):
     # what `record` gives and `from_model` is given
     record_type: ClassVar[type[TaskRecord]]
     # The class of its view, by the name that it is imported by: it stands above the task.
-    view_class: ClassVar[str] = "nlpkit.tasks.view.View"
+    view_class: ClassVar[str] = "nlpkit.tasks.view:View"
 
     # File name suffix -> format, where the task reads files otherwise than `FORMATS` says: labelled ones, and
     # those that `predict` is given.

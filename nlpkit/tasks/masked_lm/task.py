@@ -89,7 +89,7 @@ class MaskedLanguageModeling(Task):
     evaluate_options: ClassVar[type[Config]] = MaskedLMJudgeOptions
     column_options: ClassVar[type[Config]] = TextOptions
     record_type: ClassVar[type[TaskRecord]] = MaskedRecord
-    view_class: ClassVar[str] = "nlpkit.tasks.masked_lm.view.MaskedLMView"
+    view_class: ClassVar[str] = "nlpkit.tasks.masked_lm.view:MaskedLMView"
 
     main_metric = "perplexity"
     point = 1.0

@@ -105,7 +105,7 @@ class QuestionAnswering(Task):
     evaluate_options: ClassVar[type[Config]] = QuestionAnsweringJudgeOptions
     column_options: ClassVar[type[Config]] = AnswerColumnOptions
     record_type: ClassVar[type[TaskRecord]] = QuestionRecord
-    view_class: ClassVar[str] = "nlpkit.tasks.question_answering.view.QuestionView"
+    view_class: ClassVar[str] = "nlpkit.tasks.question_answering.view:QuestionView"
     file_formats: ClassVar[Mapping[str, str]] = {".json": "squad"}
     input_formats: ClassVar[Mapping[str, str]] = {".json": "squad"}
     default_max_length: ClassVar[int | None] = MAX_LENGTH

@@ -110,7 +110,7 @@ class TextClassification(Task):
     evaluate_options: ClassVar[type[Config]] = ClassificationJudgeOptions
     column_options: ClassVar[type[Config]] = ColumnOptions
     record_type: ClassVar[type[TaskRecord]] = ClassificationRecord
-    view_class: ClassVar[str] = "nlpkit.tasks.text_classification.view.ClassificationView"
+    view_class: ClassVar[str] = "nlpkit.tasks.text_classification.view:ClassificationView"
 
     def __post_init__(self) -> None:
         if self.pair and self.long_text != "truncate":

@@ -112,7 +112,7 @@ class TokenClassification(Task):
     evaluate_options: ClassVar[type[Config]] = TokenJudgeOptions
     column_options: ClassVar[type[Config]] = TagOptions
     record_type: ClassVar[type[TaskRecord]] = TokenRecord
-    view_class: ClassVar[str] = "nlpkit.tasks.token_classification.view.TokenView"
+    view_class: ClassVar[str] = "nlpkit.tasks.token_classification.view:TokenView"
     # a .txt of labelled words has columns (CoNLL-2000); one to predict for may as well be running text
     file_formats: ClassVar[Mapping[str, str]] = {".txt": "conll"}
     slow_tokenizers: ClassVar[bool] = True
