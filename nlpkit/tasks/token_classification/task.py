@@ -28,7 +28,7 @@ from nlpkit.tasks.forward import Forward, Loss
 from nlpkit.tasks.heads import Head
 from nlpkit.tasks.options import PerClassOptions, TextOptions, UnknownLabelOptions
 from nlpkit.tasks.recorded import TaskRecord
-from nlpkit.tasks.token_classification import baseline, features, pooling, tagged
+from nlpkit.tasks.token_classification import baseline, features, merging, tagged
 from nlpkit.tasks.token_classification import tags as schemes
 from nlpkit.tasks.token_classification.options import (
     AggregationOptions,
@@ -517,8 +517,8 @@ class TokenClassification(Task):
     # --- judging and answering ---
 
     def merge(self, outputs: Sequence[np.ndarray], features: Mapping[str, Sequence[Any]]) -> list[np.ndarray]:
-        """Logits of each word, see `pooling.pooled`."""
-        return pooling.pooled(outputs, features, self.tag_set, self.aggregation)
+        """Logits of each word, see `merging.merged`."""
+        return merging.merged(outputs, features, self.tag_set, self.aggregation)
 
     def numbers(self, examples: Mapping[str, Sequence[Any]] | Dataset) -> int:
         return sum(map(len, examples["starts"])) * len(self.labels)

@@ -10,7 +10,7 @@ import numpy as np
 from nlpkit.tasks.token_classification.tag_sets import TagSet, softmax
 
 
-def pooled(
+def merged(
     outputs: Sequence[np.ndarray], features: Mapping[str, Sequence[Any]], tag_set: TagSet, aggregation: str
 ) -> list[np.ndarray]:
     """Logits of each word, shape (words, labels), by example; NaN for a word without a token.
