@@ -144,6 +144,8 @@ def _row(name: str, info: Any) -> tuple[str, str]:
         if not all(choice in text for choice in value.split("|")):
             text = f"{text.rstrip('.')}: {value.replace('|', ', ')}."
         value = "NAME"
+    if conditions := ", ".join(condition.described() for condition in extra["only_with"]):
+        text += f" [{conditions}]"
     default = extra["shown_default"] or (None if info.default in (None, False, [], {}) else info.default)
     if default is not None and not info.is_required():
         text += f" [default: {'/'.join(map(str, default)) if isinstance(default, list | tuple) else default}]"

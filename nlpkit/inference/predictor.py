@@ -18,7 +18,7 @@ from nlpkit.errors import RunError, UserError
 from nlpkit.hardware import memory
 from nlpkit.inference.overlap import ahead, arriving
 from nlpkit.models import fitting, opening
-from nlpkit.options import MOST_ROWS, DeviceOptions, OpeningOptions, option
+from nlpkit.options import MOST_ROWS, DeviceOptions, GivenModelOptions, OpeningOptions, option
 from nlpkit.reporting import Progress
 from nlpkit.runs.folder import read_record
 from nlpkit.tasks import features
@@ -46,10 +46,9 @@ Ask: TypeAlias = "Callable[[Any, Mapping[str, torch.Tensor]], dict[str, torch.Te
 GENERATIONS = 20  # of models that were made one of another: records may name each other in a circle
 
 
-class TrainedModelOptions(TaskChoiceOptions, OpeningOptions, DeviceOptions):
+class TrainedModelOptions(TaskChoiceOptions, GivenModelOptions, DeviceOptions):
     """A trained model, as `predict` and `evaluate` take it."""
 
-    model: str = option(..., "Run folder, model folder or hub name.", panel="Input", metavar="MODEL", positional=True)
     batch_size: int = option(32, "Inputs a forward pass.", panel="Device", ge=1, le=MOST_ROWS)
     max_length: int | None = option(
         None, "Tokens an input.", panel="Model", ge=4, shown_default="as asked in training, else what the model takes"

@@ -10,7 +10,16 @@ from pydantic import Field
 
 from nlpkit.experiment import inherited_data
 from nlpkit.measurement.spec import Backend, SubjectOptions, parse_model
-from nlpkit.options import AtCommas, DeviceOptions, Strings, option
+from nlpkit.options import (
+    AtCommas,
+    DeviceOptions,
+    OnlyWith,
+    OutputOptions,
+    Strings,
+    TrainingOptions,
+    option,
+    option_like,
+)
 
 if TYPE_CHECKING:
     from nlpkit.tasks.contract import Task
@@ -19,6 +28,10 @@ Lengths = Annotated[list[Annotated[int, Field(ge=1)]], AtCommas]
 
 
 Backends = Annotated[list[Backend], AtCommas]
+
+
+# without rows, inputs are drawn at random; the data of a run folder stand in these options by then
+HAS_ROWS = OnlyWith(inherited_data.NAMES_DATA, why=" says nothing to random inputs", shown="only for rows of data")
 
 
 class BenchmarkOptions(inherited_data.TrainedDataOptions, SubjectOptions, DeviceOptions):
@@ -38,8 +51,15 @@ class BenchmarkOptions(inherited_data.TrainedDataOptions, SubjectOptions, Device
         "Rows of the data to measure on.",
         panel="Data",
         shown_default="validation, else test, else all; of a run folder those that it was validated on",
+        only_with=HAS_ROWS,
     )
-    sample_rows: int = option(128, "Of these, rows whose time is taken; the metrics are of all.", panel="Data", ge=1)
+    sample_rows: int = option(
+        128,
+        "Of these, rows whose time is taken; the metrics are of all.",
+        panel="Data",
+        ge=1,
+        only_with=HAS_ROWS,
+    )
     sequence_lengths: Lengths | None = option(
         None,
         "Exact lengths of random inputs, in tokens.",
@@ -68,7 +88,9 @@ class BenchmarkOptions(inherited_data.TrainedDataOptions, SubjectOptions, Device
         panel="Method",
         gt=0,
     )
-    max_minutes: float | None = option(None, "Stop after N minutes with what there is.", panel="Method", gt=0)
+    max_minutes: float | None = option_like(
+        TrainingOptions, "max_minutes", help="Stop after N minutes with what there is.", panel="Method"
+    )
     memory_limit: float | None = option(
         None, "GB of memory a model may take (Linux, CPU); what needs more is out of memory.", panel="Device", gt=0
     )
@@ -81,12 +103,12 @@ class BenchmarkOptions(inherited_data.TrainedDataOptions, SubjectOptions, Device
         panel="Gate",
         metavar="CONDITION",
     )
-    output: Path | None = option(
-        None, "Folder to write.", panel="Output", metavar="DIR", shown_default="runs/benchmark-<models>"
+    output: Path | None = option_like(
+        OutputOptions, "output", help="Folder to write.", shown_default="runs/benchmark-<models>"
     )
-    overwrite: bool = option(False, "Replace an earlier benchmark in --output.", panel="Output")
-    resume: bool = option(False, "Complete the interrupted benchmark in --output.", panel="Output")
-    dry_run: bool = option(False, "Show what would be measured, stop.", panel="Output")
+    overwrite: bool = option_like(OutputOptions, "overwrite", help="Replace an earlier benchmark in --output.")
+    resume: bool = option_like(OutputOptions, "resume", help="Complete the interrupted benchmark in --output.")
+    dry_run: bool = option_like(OutputOptions, "dry_run", help="Show what would be measured, stop.")
 
     @classmethod
     def task_of(cls, values: Mapping[str, Any]) -> type[Task] | None:

@@ -10,12 +10,15 @@ from typing import Any, Literal, Self
 from nlpkit.errors import UserError
 from nlpkit.models import opening
 from nlpkit.nearby import expanded
-from nlpkit.options import OpeningOptions, as_number, option
+from nlpkit.options import NotWith, OpeningOptions, SeedOptions, as_number, option, option_like
 from nlpkit.tasks.options import TaskChoiceOptions
 
 Backend = Literal["torch", "torch-compile", "onnx", "onnx-int8"]
 Mode = Literal["inference", "training"]
 Status = Literal["ok", "out of memory", "too long", "failed"]
+
+
+HAS_WEIGHTS = NotWith(("config_only",), why=" says nothing to --config-only")
 
 
 class SubjectOptions(TaskChoiceOptions, OpeningOptions):
@@ -26,9 +29,12 @@ class SubjectOptions(TaskChoiceOptions, OpeningOptions):
         "Random weights; a NAME may be a model type (bert, longformer), which stands for its default config.",
         panel="Input",
     )
-    seed: int = option(
-        42, "Seed of random weights and inputs, and of the hold-out.", panel="Method", ge=0, le=2**32 - 1
+    seed: int = option_like(
+        SeedOptions, "seed", help="Seed of random weights and inputs, and of the hold-out.", panel="Method"
     )
+    tokenizer: str | None = option_like(OpeningOptions, "tokenizer", only_with=HAS_WEIGHTS)
+    allow_pickle: bool = option_like(OpeningOptions, "allow_pickle", only_with=HAS_WEIGHTS)
+    task: str | None = option_like(TaskChoiceOptions, "task", only_with=HAS_WEIGHTS)
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ YAML keys, `--help`, validation, the Python API and the JSON record are all read
 several recipes, so that the same thing has the same flag everywhere.
 """
 
+from nlpkit.options.conditions import NotWith, OnlyWith
 from nlpkit.options.data import (
     ColumnOptions,
     CorpusOptions,
@@ -13,13 +14,13 @@ from nlpkit.options.data import (
     SourceOptions,
     TextColumnOptions,
 )
-from nlpkit.options.declaring import Config, option
+from nlpkit.options.declaring import Config, option, option_like
 from nlpkit.options.device import DeviceOptions
 from nlpkit.options.files import OLD_NAMES, naming, read_config_file, without_permissions
-from nlpkit.options.model import DEFAULT_MODEL, ModelOptions, OpeningOptions
+from nlpkit.options.model import DEFAULT_MODEL, GivenModelOptions, ModelOptions, OpeningOptions
 from nlpkit.options.names import choices, flag_of, shown_name, suggest, taking
-from nlpkit.options.output import OutputOptions, RunOptions
-from nlpkit.options.training import TrainingOptions
+from nlpkit.options.output import FolderOptions, OutputOptions, RunOptions
+from nlpkit.options.training import SeedOptions, TrainingOptions
 from nlpkit.options.values import (
     FALSE,
     MOST_ROWS,
@@ -47,14 +48,19 @@ __all__ = [
     "CorpusOptions",
     "DataOptions",
     "DeviceOptions",
+    "FolderOptions",
+    "GivenModelOptions",
     "Interval",
     "ModelOptions",
     "Names",
+    "NotWith",
+    "OnlyWith",
     "OpeningOptions",
     "OutputOptions",
     "Pairs",
     "ReadingOptions",
     "RunOptions",
+    "SeedOptions",
     "SourceOptions",
     "Strings",
     "TextColumnOptions",
@@ -64,6 +70,7 @@ __all__ = [
     "flag_of",
     "naming",
     "option",
+    "option_like",
     "read_config_file",
     "shown_name",
     "suggest",

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import field_validator
 
-from nlpkit.options.declaring import Config, option
+from nlpkit.options.declaring import Config, option, option_like
 from nlpkit.options.values import DELIMITERS, AtCommas, Names, Strings
 
 
@@ -111,7 +111,7 @@ class CorpusOptions(ReadingOptions):
         panel="Data",
         metavar="PATH|NAME",
     )
-    text_column: str | None = option(None, "Column of the text in tables.", panel="Data", shown_default="guessed")
-    data_config: str | None = option(None, "Configuration of a hub data set.", panel="Data", metavar="NAME")
+    text_column: str | None = option_like(TextColumnOptions, "text_column", help="Column of the text in tables.")
+    data_config: str | None = option_like(SourceOptions, "data_config")
     data_split: str = option("train", "Split of a hub data set.", panel="Data", metavar="SPLIT")
-    data_revision: str | None = option(None, "Revision of a hub data set.", panel="Data", metavar="REV")
+    data_revision: str | None = option_like(SourceOptions, "data_revision")

@@ -11,9 +11,12 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from pydantic.fields import FieldInfo
 
 from nlpkit.options import files
+from nlpkit.options.conditions import Conditions, conditions_of, refuse_unread
 from nlpkit.options.places import place_problems, require_apart
 from nlpkit.options.problems import OptionError, explain
 from nlpkit.options.values import LARGEST
+
+SAME: Any = object()  # in `option_like`: the default of the group
 
 
 def option(
@@ -24,6 +27,7 @@ def option(
     metavar: str | None = None,
     positional: bool = False,
     shown_default: str | None = None,
+    only_with: Conditions | None = None,
     **bounds: Any,
 ) -> Any:
     """Declare one option of a config class.
@@ -35,10 +39,41 @@ def option(
         metavar: stands for the value in `--help`.
         positional: an argument without a flag, on the command line.
         shown_default: text for `--help` where `default` is None but means something.
+        only_with: what other options must be for this one to be read, see `Config.refuse_unread`.
         bounds: pydantic's `ge`, `gt`, `le`, `lt`, ...
     """
-    extra: Any = {"panel": panel, "metavar": metavar, "positional": positional, "shown_default": shown_default}
+    extra: Any = {
+        "panel": panel,
+        "metavar": metavar,
+        "positional": positional,
+        "shown_default": shown_default,
+        "only_with": conditions_of(only_with),
+        "bounds": bounds,
+    }
     return Field(default, description=help, json_schema_extra=extra, **bounds)
+
+
+def option_like(group: type[Config], name: str, default: Any = SAME, help: str | None = None, **changes: Any) -> Any:
+    """Declare an option as a group has it, but for what is given here.
+
+    Args:
+        group: the config class that declares it.
+        name: of the option there.
+        default: another default; what `--help` shows of the group's own goes with it.
+        help: another line of help.
+        changes: other keywords of `option`; a bound that is None is lifted.
+    """
+    info = group.model_fields[name]
+    extra: Any = info.json_schema_extra
+    kept = {key: value for key, value in extra.items() if key != "bounds"}
+    if default is not SAME:
+        kept["shown_default"] = None
+    declared = {**kept, **extra["bounds"], **changes}
+    return option(
+        info.get_default(call_default_factory=True) if default is SAME else default,
+        help or str(info.description),
+        **{key: value for key, value in declared.items() if key in kept or value is not None},
+    )
 
 
 class Config(BaseModel):
@@ -118,6 +153,14 @@ class Config(BaseModel):
         values = self.with_new_names(recorded)
         known = {name: value for name, value in values.items() if name in self.known_fields()}
         return self.changed(**{name: value for name, value in known.items() if name not in self.given})
+
+    def refuse_unread(self) -> None:
+        """Stop at options that are set and would be read by nothing; called when all that hang on others are settled.
+
+        Raises:
+            OptionError: naming them, all at once.
+        """
+        refuse_unread(dict(self), type(self).model_fields)
 
     def record(self) -> dict[str, Any]:
         """The resolved configuration as JSON values, without where it was written (see `files.NOT_REPEATED`)."""

@@ -18,6 +18,12 @@ class OpeningOptions(Config):
     trust_remote_code: bool = option(False, "Run model code that comes with the weights.", panel="Model")
 
 
+class GivenModelOptions(OpeningOptions):
+    """A trained model, which stands behind the command."""
+
+    model: str = option(..., "Run folder, model folder or hub name.", panel="Input", metavar="MODEL", positional=True)
+
+
 class ModelOptions(OpeningOptions):
     """Which model, and how it is opened."""
 

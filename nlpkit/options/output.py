@@ -10,13 +10,18 @@ from nlpkit.options.training import TrainingOptions
 from nlpkit.options.values import Repository
 
 
-class OutputOptions(Config):
-    """Where the run folder goes and who is told."""
+class FolderOptions(Config):
+    """Where the run folder goes."""
 
     output: Path | None = option(
         None, "Run folder to write.", panel="Output", metavar="DIR", shown_default="runs/<data>-<model>"
     )
     overwrite: bool = option(False, "Replace an earlier run in --output.", panel="Output")
+
+
+class OutputOptions(FolderOptions):
+    """What becomes of the run folder, and who is told."""
+
     resume: bool = option(False, "Go on with the interrupted run in --output.", panel="Output")
     dry_run: bool = option(False, "Check data and model, show the plan, stop.", panel="Output")
     keep_checkpoints: bool = option(False, "Keep best and last checkpoint after the run.", panel="Output")

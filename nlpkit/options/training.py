@@ -6,12 +6,18 @@ from typing import Any, Literal
 
 from pydantic import field_validator
 
-from nlpkit.options.declaring import option
+from nlpkit.options.declaring import Config, option
 from nlpkit.options.device import DeviceOptions
 from nlpkit.options.values import MOST_ROWS, Interval, Pairs
 
 
-class TrainingOptions(DeviceOptions):
+class SeedOptions(Config):
+    """What is drawn."""
+
+    seed: int = option(42, "Seed of initialisation, order and dropout.", panel="Training", ge=0, le=2**32 - 1)
+
+
+class TrainingOptions(SeedOptions, DeviceOptions):
     """What every training run shares. Defaults are Trainer's unless the help names another source."""
 
     epochs: float = option(3.0, "Passes over the train split.", panel="Training", gt=0)
@@ -62,7 +68,6 @@ class TrainingOptions(DeviceOptions):
     )
     gradient_checkpointing: bool = option(False, "Save memory: recompute activations.", panel="Training")
     compile: bool = option(False, "torch.compile the model.", panel="Training")
-    seed: int = option(42, "Seed of initialisation, order and dropout.", panel="Training", ge=0, le=2**32 - 1)
     full_determinism: bool = option(False, "Deterministic kernels on GPU too (slower).", panel="Training")
     eval_steps: Interval = option(
         None,

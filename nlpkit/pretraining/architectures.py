@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from nlpkit.errors import UserError
-from nlpkit.options import Config, option
+from nlpkit.options import Config, NotWith, option
 
 if TYPE_CHECKING:
     from transformers import ElectraConfig, PreTrainedConfig
@@ -36,32 +36,61 @@ SIZES: dict[str, Shape] = {
 }
 
 
+FROM_SCRATCH = NotWith(("model",), why=": the shape of --model {model} is fixed")
+
+
 class ArchitectureOptions(Config):
     """A new, untrained encoder."""
 
-    arch: Architecture = option("bert", "Architecture from scratch.", panel="Model")
+    arch: Architecture = option(
+        "bert",
+        "Architecture from scratch.",
+        panel="Model",
+        only_with=FROM_SCRATCH,
+    )
     size: Size = option(
         "mini",
         "Layers/width: tiny 2/128, mini 4/256, small 4/512, medium 8/512, base 12/768.",
         panel="Model",
+        only_with=FROM_SCRATCH,
     )
-    layers: int | None = option(None, "Transformer layers.", panel="Model", ge=1, shown_default="by --size")
+    layers: int | None = option(
+        None, "Transformer layers.", panel="Model", only_with=FROM_SCRATCH, ge=1, shown_default="by --size"
+    )
     hidden_size: int | None = option(
-        None, "Width of the hidden states.", panel="Model", ge=8, shown_default="by --size"
+        None,
+        "Width of the hidden states.",
+        panel="Model",
+        ge=8,
+        shown_default="by --size",
+        only_with=FROM_SCRATCH,
     )
-    heads: int | None = option(None, "Attention heads.", panel="Model", ge=1, shown_default="width / 64")
+    heads: int | None = option(
+        None, "Attention heads.", panel="Model", only_with=FROM_SCRATCH, ge=1, shown_default="width / 64"
+    )
     intermediate_size: int | None = option(
-        None, "Width of the feed-forward layer.", panel="Model", ge=8, shown_default="4 x width; ModernBERT 1.5 x"
+        None,
+        "Width of the feed-forward layer.",
+        panel="Model",
+        only_with=FROM_SCRATCH,
+        ge=8,
+        shown_default="4 x width; ModernBERT 1.5 x",
     )
     embedding_size: int | None = option(
         None,
         "Width of the token embeddings (ALBERT, ELECTRA).",
         panel="Model",
+        only_with=FROM_SCRATCH,
         ge=8,
         shown_default="128; ELECTRA base: the width",
     )
     max_positions: int | None = option(
-        None, "Longest input of a model from scratch, in tokens.", panel="Model", ge=8, shown_default="--max-length"
+        None,
+        "Longest input of a model from scratch, in tokens.",
+        panel="Model",
+        only_with=FROM_SCRATCH,
+        ge=8,
+        shown_default="--max-length",
     )
 
 

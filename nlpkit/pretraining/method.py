@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeVar
 
 from nlpkit import process
 from nlpkit.errors import UserError
-from nlpkit.options import Interval, ModelOptions, RunOptions, flag_of, option
+from nlpkit.options import Interval, ModelOptions, RunOptions, flag_of, option, option_like
 from nlpkit.pretraining.text import TextOptions
 from nlpkit.training.schedules import TIMED
 
@@ -25,35 +25,30 @@ LEARNING_RATE = {"new": 5e-4, "continued": 5e-5}
 class PretrainOptions(RunOptions, ModelOptions, TextOptions):
     """Options of pre-training for any objective; a recipe's Config adds those of its own."""
 
-    model: str | None = option(  # type: ignore[assignment]
+    model: str | None = option_like(  # type: ignore[assignment]
+        ModelOptions,
+        "model",
         None,
         "Folder or hub name of the model to go on with; without it a new one is made.",
-        panel="Model",
-        metavar="PATH|NAME",
         shown_default="from scratch",
     )
-    tokenizer: str | None = option(
-        None, "Folder or hub name of the tokenizer.", panel="Model", metavar="PATH|NAME", shown_default="the model's"
-    )
-    learning_rate: float = option(
+    model_revision: str | None = option_like(ModelOptions, "model_revision", only_with="model")
+    allow_pickle: bool = option_like(ModelOptions, "allow_pickle", only_with="model")
+    learning_rate: float = option_like(
+        RunOptions,
+        "learning_rate",
         LEARNING_RATE["new"],
         "Peak learning rate.",
-        panel="Training",
-        gt=0,
         shown_default="5e-4 from scratch (ELECTRA paper), 5e-5 with --model",
     )
-    weight_decay: float = option(0.01, "AdamW weight decay (BERT paper); not on biases, norms.", panel="Training", ge=0)
+    weight_decay: float = option_like(
+        RunOptions, "weight_decay", 0.01, "AdamW weight decay (BERT paper); not on biases, norms."
+    )
     max_tokens: int | None = option(None, "Stop after N tokens, whatever --epochs says.", panel="Training", ge=1)
-    max_minutes: float | None = option(
-        None, "Stop after N minutes of training; the learning rate is at its end by then.", panel="Training", gt=0
+    max_minutes: float | None = option_like(
+        RunOptions, "max_minutes", help="Stop after N minutes of training; the learning rate is at its end by then."
     )
-    eval_steps: Interval = option(
-        None,
-        "Evaluate and save each N steps; below 1: a share of all steps.",
-        panel="Training",
-        metavar="N",
-        shown_default=f"{EVALUATIONS} times a run",
-    )
+    eval_steps: Interval = option_like(RunOptions, "eval_steps", shown_default=f"{EVALUATIONS} times a run")
     best_metric: Literal["loss", "accuracy"] = option(
         "loss", "Validation metric that picks the best checkpoint.", panel="Training"
     )
@@ -185,21 +180,6 @@ class Method(ABC, Generic[C]):
     @abstractmethod
     def task_record(self) -> dict[str, Any] | None:
         """What `predict` and `evaluate` need of a model that answers by itself; None of others."""
-
-
-def refuse_idle(config: PretrainOptions, idle: Mapping[str, str]) -> None:
-    """Stop at options that nothing would read.
-
-    Args:
-        idle: their names, and why.
-
-    Raises:
-        UserError: naming one.
-    """
-    for name, why in idle.items():
-        default = type(config).model_fields[name].default
-        if getattr(config, name) != default:
-            raise UserError(f"{flag_of(f'no_{name}' if default is True else name)}: {why}", "Leave it out.")
 
 
 def require_start(config: PretrainOptions) -> None:

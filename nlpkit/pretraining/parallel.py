@@ -7,14 +7,14 @@ from typing import Any
 from nlpkit import reporting
 from nlpkit.data.places import user_columns
 from nlpkit.errors import UserError
-from nlpkit.options import option
+from nlpkit.options import TextColumnOptions, option_like
 from nlpkit.pretraining.text import TextOptions, validation_order
 
 
 class ParallelOptions(TextOptions):
     """Where the other side of a parallel text stands."""
 
-    text_pair_column: str | None = option(None, "tlm: column of the translation.", panel="Data")
+    text_pair_column: str | None = option_like(TextColumnOptions, "text_pair_column", help="Column of the translation.")
 
 
 def rows_of(config: ParallelOptions, tokenizer: Any, seed: int) -> tuple[Any, Any]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from nlpkit import reporting
 from nlpkit.errors import UserError
-from nlpkit.options import CorpusOptions, Strings, option
+from nlpkit.options import CorpusOptions, DataOptions, NotWith, Strings, option, option_like
 
 if TYPE_CHECKING:
     from nlpkit.data.corpus import Corpus
@@ -18,26 +18,39 @@ if TYPE_CHECKING:
 STREAMED_VALIDATION_ROWS = 500
 
 
+ROWS_OF_SEVERAL = NotWith(("line_by_line",), why=": the rows of --line-by-line are of one document each")
+
+
 class TextOptions(CorpusOptions):
     """How text becomes rows of tokens."""
 
-    validation_file: Strings = option(
-        [], "Text to validate on (repeatable).", panel="Data", metavar="FILE", shown_default="held out of --data"
+    validation_file: Strings = option_like(
+        DataOptions, "validation_file", help="Text to validate on (repeatable).", shown_default="held out of --data"
     )
-    validation_share: float = option(0.05, "Share of the lines held out for validation.", panel="Data", gt=0, le=0.5)
-    max_eval_samples: int | None = option(
-        None,
-        "Validate on at most N rows.",
-        panel="Data",
-        ge=1,
+    validation_share: float = option_like(
+        DataOptions,
+        "validation_share",
+        0.05,
+        "Share of the lines held out for validation.",
+        lt=None,
+        le=0.5,
+        only_with=NotWith(("validation_file",), why=": --validation-file is all that is validated on"),
+    )
+    max_eval_samples: int | None = option_like(
+        DataOptions,
+        "max_eval_samples",
+        help="Validate on at most N rows.",
         shown_default=f"all; {STREAMED_VALIDATION_ROWS} streamed",
     )
-    max_length: int = option(128, "Tokens a row (a block).", panel="Data", ge=8)
+    max_length: int = option(128, "Tokens per row (a block).", panel="Data", ge=8)
     line_by_line: bool = option(
         False, "A row is a line, batched with others of like length, instead of a full block.", panel="Data"
     )
     isolate_documents: bool = option(
-        True, "No attention between the documents of a block (a blank line or a table row ends one).", panel="Data"
+        True,
+        "No attention between the documents of a block (a blank line or a table row ends one).",
+        panel="Data",
+        only_with=ROWS_OF_SEVERAL,
     )
     streaming: bool = option(False, "Read as it trains: for corpora larger than the disk has room for.", panel="Data")
 

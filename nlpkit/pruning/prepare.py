@@ -15,7 +15,7 @@ from nlpkit import process, reporting
 from nlpkit.errors import UserError
 from nlpkit.inference.predictor import Predictor
 from nlpkit.models import opening
-from nlpkit.options import AtCommas, CorpusOptions, RunOptions, Strings, option
+from nlpkit.options import AtCommas, CorpusOptions, OnlyWith, RunOptions, Strings, option, option_like
 from nlpkit.runs.folder import RunFolder, read_record
 from nlpkit.tasks import features
 from nlpkit.tasks.contract import BOOKKEEPING
@@ -43,6 +43,11 @@ Included = Annotated[list[Literal["embeddings", "biases"]], AtCommas]
 Shares = Annotated[list[float], AtCommas]
 
 
+OF_WEIGHTS = OnlyWith(("what",), ("weights",))
+OF_STRUCTURES = OnlyWith(("what",), STRUCTURES)
+IN_TRAINING = OnlyWith(("epochs",), why=" asks for training, and there is none", hint="Give --epochs.")
+
+
 class CuttingOptions(RunOptions):
     """What is cut, how much, by which criterion, and how the model recovers."""
 
@@ -55,7 +60,11 @@ class CuttingOptions(RunOptions):
     )
     sparsity: float | None = option(None, "Share to remove.", panel="Pruning", gt=0, lt=1)
     target_speedup: float | None = option(
-        None, "Remove structures until it is N times as fast on this machine.", panel="Pruning", gt=1
+        None,
+        "Remove structures until it is N times as fast on this machine.",
+        panel="Pruning",
+        gt=1,
+        only_with=OnlyWith(("what",), STRUCTURES, hint="Zeros among the weights make no dense kernel faster."),
     )
     max_drop: float | None = option(
         None,
@@ -80,27 +89,49 @@ class CuttingOptions(RunOptions):
         shown_default="magnitude for weights, gradient for structures",
     )
     scope: Literal["layer", "global"] = option(
-        "layer", "Weights: the same share of each tensor, or of all together.", panel="Pruning"
+        "layer", "The same share of each tensor, or of all together.", panel="Pruning", only_with=OF_WEIGHTS
     )
-    include: Included = option([], "Weights: also embeddings, biases.", panel="Pruning", metavar="NAME,...")
-    rounds: int = option(1, "Weights: prune N times, evenly over the training.", panel="Pruning", ge=1)
+    include: Included = option(
+        [], "Also embeddings, biases.", panel="Pruning", metavar="NAME,...", only_with=OF_WEIGHTS
+    )
+    rounds: int = option(
+        1,
+        "Prune N times, evenly over the training.",
+        panel="Pruning",
+        ge=1,
+        only_with=(OF_WEIGHTS, IN_TRAINING),
+    )
     sparsity_schedule: Literal["cubic", "linear"] = option(
-        "cubic", "Weights: course of the sparsity over rounds or, with movement, steps.", panel="Pruning"
+        "cubic",
+        "Course of the sparsity over rounds or, with movement, steps.",
+        panel="Pruning",
+        only_with=OF_WEIGHTS,
     )
     per_layer: bool = option(
-        False, "Structures: layers of different FFN widths; opened with nlpkit.load.", panel="Pruning"
+        False,
+        "Layers of different FFN widths; opened with nlpkit.load.",
+        panel="Pruning",
+        only_with=OF_STRUCTURES,
     )
     calibration_rows: int = option(
-        512, "Structures: rows of train that importance is measured on.", panel="Pruning", ge=1
+        512,
+        "Rows of train that importance is measured on.",
+        panel="Pruning",
+        ge=1,
+        only_with=OF_STRUCTURES,
     )
-    epochs: float = option(
+    epochs: float = option_like(
+        RunOptions,
+        "epochs",
         1.0,
         "Passes over the train split to recover; 0 = none.",
-        panel="Training",
+        gt=None,
         ge=0,
         shown_default="1; 0 where only the vocabulary is pruned",
     )
-    distill: bool = option(False, "Recover with the unpruned model as a teacher.", panel="Training")
+    distill: bool = option(
+        False, "Recover with the unpruned model as a teacher.", panel="Training", only_with=IN_TRAINING
+    )
 
     @field_validator("sweep")
     @classmethod

@@ -69,7 +69,7 @@ def run(config: Config) -> Report:
     config, held_out = _inherited(config, subjects)
     points = find_points(config)
     judged = any(point.length is None for point in points)
-    _refuse_unread(config, rows=judged)
+    config.refuse_unread()
     gates.require_judgeable(conditions, None if judged else (), models=len(subjects), compared=old is not None)
     if old is not None:
         comparison.require_common(old, subjects, points)
@@ -162,19 +162,6 @@ def _inherited(config: Config, subjects: Sequence[Subject]) -> tuple[Config, boo
         if any((record or {}).get("config", {}).get(name) for name in inherited_data.NAMES_DATA):
             return inherited_data.inherit_data(config, record, subject.name), True
     return config, False
-
-
-def _refuse_unread(config: Config, *, rows: bool) -> None:
-    """Raises UserError: an option was set that says nothing to what is measured."""
-    unread: dict[str, tuple[str, ...]] = (
-        {"--config-only": ("tokenizer", "allow_pickle", "task")} if config.config_only else {}
-    )
-    if not rows:
-        unread["random inputs"] = ("split", "sample_rows")
-    for to, names in unread.items():
-        for name in names:
-            if getattr(config, name) != type(config).model_fields[name].default:
-                raise UserError(f"{flag_of(name)} says nothing to {to}", "Leave it out.")
 
 
 def _stopped(config: Config, points: Sequence[Point], journal: Journal) -> str:

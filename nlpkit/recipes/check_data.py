@@ -19,7 +19,7 @@ from nlpkit.data import splits
 from nlpkit.data.findings import Finding
 from nlpkit.errors import UserError
 from nlpkit.models import opening
-from nlpkit.options import DEFAULT_MODEL, DataOptions, option
+from nlpkit.options import DataOptions, FolderOptions, ModelOptions, SeedOptions, option, option_like
 from nlpkit.reporting import Report, counted
 from nlpkit.tasks import features, registry, suspects
 from nlpkit.tasks import lengths as token_lengths
@@ -47,10 +47,10 @@ class Config(DeferredOptions, DataOptions):
     task: str = option(
         "text-classification", "The task that the data are for.", panel="Task", metavar="|".join(registry.TASKS)
     )
-    model: str = option(
-        DEFAULT_MODEL, "Model whose tokenizer measures lengths; `none` skips that.", panel="Model", metavar="PATH|NAME"
+    model: str = option_like(ModelOptions, "model", help="Model whose tokenizer measures lengths; `none` skips that.")
+    seed: int = option_like(
+        SeedOptions, "seed", help="Seed of the hold-out when there is no validation split.", panel="Data"
     )
-    seed: int = option(42, "Seed of the hold-out when there is no validation split.", panel="Data", ge=0, le=2**32 - 1)
     show: int | None = option(None, "Print one example of train as the model will see it.", panel="Output", ge=0)
     suspects: int | None = option(
         None,
@@ -60,7 +60,7 @@ class Config(DeferredOptions, DataOptions):
         shown_default=f"{SUSPECTS} with --output, else 0",
     )
     output: Path | None = option(None, "Report to write: .html or .json.", panel="Output", metavar="FILE")
-    overwrite: bool = option(False, "Replace --output if it exists.", panel="Output")
+    overwrite: bool = option_like(FolderOptions, "overwrite", help="Replace --output if it exists.")
     strict: bool = option(False, "Exit with 1 when there are warnings.", panel="Output")
 
     @classmethod

@@ -21,6 +21,7 @@ from pydantic import field_validator
 
 from nlpkit.distillation import student, unlabelled_rows
 from nlpkit.distillation.layers import layer_map, mapped_layers
+from nlpkit.distillation.options import LogitsOptions
 from nlpkit.distillation.student import Origin, StudentOptions
 from nlpkit.distillation.unlabelled_rows import MoreRowsOptions
 from nlpkit.errors import UserError
@@ -30,7 +31,7 @@ from nlpkit.experiment.supervised import Evaluated, Experiment
 from nlpkit.inference.predictor import Predictor, Trained, open_trained
 from nlpkit.measurement import before_after
 from nlpkit.models import opening
-from nlpkit.options import OpeningOptions, RunOptions, flag_of, option
+from nlpkit.options import OnlyWith, OpeningOptions, RunOptions, flag_of, option
 from nlpkit.reporting import Report
 from nlpkit.tasks import features, registry
 from nlpkit.tasks.options import TaskChoiceOptions
@@ -54,15 +55,9 @@ ESSENTIAL: tuple[str, ...] = (
 INSIDE = ("hidden_weight", "attention_weight", "relation_weight", "cosine_weight")
 
 
-class LossOptions(StudentOptions):
-    """What the student learns. Defaults of alpha and temperature are those of DistilBERT's published SQuAD script."""
+class LossOptions(LogitsOptions, StudentOptions):
+    """What the student learns."""
 
-    alpha: float = option(
-        0.5, "Share of the teacher's logits in the loss; the rest is that of the labels.", panel="Loss", ge=0, le=1
-    )
-    temperature: float = option(
-        2.0, "Softens the teacher's and the student's logits (Hinton et al. 2015).", panel="Loss", gt=0
-    )
     hidden_weight: float = option(
         0.0, "Weight of the hidden states' MSE, layer by layer (TinyBERT: 1); 0 = off.", panel="Loss", ge=0
     )
@@ -81,12 +76,23 @@ class LossOptions(StudentOptions):
         panel="Loss",
         metavar="MAP",
         shown_default="as deep in either; a cut layer from itself",
+        only_with=OnlyWith(("hidden_weight", "attention_weight")),
     )
     relation_layer: int | None = option(
-        None, "Layer of the teacher whose relations are learnt, from 1.", panel="Loss", ge=1, shown_default="the last"
+        None,
+        "Layer of the teacher whose relations are learnt, from 1.",
+        panel="Loss",
+        ge=1,
+        shown_default="the last",
+        only_with="relation_weight",
     )
     relation_heads: int | None = option(
-        None, "Relation heads (MiniLMv2: 48).", panel="Loss", ge=1, shown_default="the teacher's heads"
+        None,
+        "Relation heads (MiniLMv2: 48).",
+        panel="Loss",
+        ge=1,
+        shown_default="the teacher's heads",
+        only_with="relation_weight",
     )
     cache_teacher: bool = option(True, "Compute the teacher's logits once and keep them on disk.", panel="Loss")
 
@@ -263,7 +269,7 @@ def _aims(config: Config, teacher: Trained, origin: Origin) -> Aims:
     """What is learnt.
 
     Raises:
-        UserError: the layers or heads do not fit, or an option is read by no loss that is on.
+        UserError: the layers or heads do not fit.
     """
     from nlpkit.distillation.trainer import Aims
     from nlpkit.models.anatomy import family_of
@@ -278,13 +284,6 @@ def _aims(config: Config, teacher: Trained, origin: Origin) -> Aims:
         layers = layer_map(own_depth, depth)
     if not all(1 <= own <= own_depth and 1 <= taught <= depth for own, taught in layers):
         raise UserError(f"--layer-map {config.layer_map}: the student has {own_depth} layers, the teacher {depth}")
-    for flag, weights in (
-        ("layer_map", ("hidden_weight", "attention_weight")),
-        ("relation_layer", ("relation_weight",)),
-        ("relation_heads", ("relation_weight",)),
-    ):
-        if getattr(config, flag) is not None and not any(getattr(config, weight) for weight in weights):
-            raise UserError(f"{flag_of(flag)} is read with {' or '.join(map(flag_of, weights))} only")
     if config.attention_weight or config.relation_weight:
         for side in (theirs, origin.config):
             family_of(side)

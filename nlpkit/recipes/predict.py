@@ -22,7 +22,7 @@ from nlpkit.data import pipes
 from nlpkit.data.typed import is_file, is_there, require_texts
 from nlpkit.errors import UserError
 from nlpkit.inference.predictor import Predictor, TrainedModelOptions
-from nlpkit.options import ReadingOptions, option
+from nlpkit.options import FolderOptions, ReadingOptions, option, option_like
 from nlpkit.reporting import Report
 from nlpkit.runs.files import require_writable
 from nlpkit.tasks import registry
@@ -66,7 +66,7 @@ class Config(DeferredOptions, TypedOptions, ReadingOptions, TrainedModelOptions)
         metavar="FILE",
         shown_default="print",
     )
-    overwrite: bool = option(False, "Replace --output if it exists.", panel="Output")
+    overwrite: bool = option_like(FolderOptions, "overwrite", help="Replace --output if it exists.")
     max_errors: float = option(
         0, "Exit with 1 if more rows of --input have no answer: a number, or a share below 1.", panel="Gate", ge=0
     )

@@ -21,8 +21,7 @@ from nlpkit.errors import UserError
 from nlpkit.experiment import lifecycle, pretrain
 from nlpkit.experiment.pretrain import Pretraining
 from nlpkit.options import Config as BaseConfig
-from nlpkit.options import ModelOptions, Strings, option
-from nlpkit.pretraining import method, parallel, text
+from nlpkit.options import ModelOptions, OnlyWith, Strings, option, option_like
 from nlpkit.pretraining.architectures import Architecture, ArchitectureOptions, new_config
 from nlpkit.pretraining.method import Method, PretrainOptions
 from nlpkit.pretraining.parallel import ParallelOptions
@@ -49,6 +48,7 @@ ESSENTIAL: tuple[str, ...] = (
     "resume",
 )
 SAMPLES = 3  # masked words shown at each evaluation
+NO_PAIRS = OnlyWith(("objective",), ("mlm", "rtd"), why=": the rows of --objective {objective} are pairs")
 PAIR_KIND = {"mlm+nsp": "next", "mlm+sop": "order"}
 
 
@@ -69,7 +69,12 @@ class ObjectiveOptions(BaseConfig):
         "dynamic", "Mask other tokens in each epoch (RoBERTa), or always the same.", panel="Objective"
     )
     generator_size: float = option(
-        0.25, "rtd: width of the generator relative to the discriminator.", panel="Objective", gt=0, le=1
+        0.25,
+        "Width of the generator relative to the discriminator.",
+        panel="Objective",
+        gt=0,
+        le=1,
+        only_with={"objective": ("rtd",)},
     )
 
     @field_validator("mask_split")
@@ -85,6 +90,11 @@ class ObjectiveOptions(BaseConfig):
 class Config(PretrainOptions, ObjectiveOptions, ArchitectureOptions, ModelOptions, ParallelOptions):
     """Options of `nlpkit pretrain-mlm`."""
 
+    text_pair_column: str | None = option_like(ParallelOptions, "text_pair_column", only_with={"objective": ("tlm",)})
+    line_by_line: bool = option_like(PretrainOptions, "line_by_line", only_with=NO_PAIRS)
+    isolate_documents: bool = option_like(
+        PretrainOptions, "isolate_documents", only_with=(NO_PAIRS, text.ROWS_OF_SEVERAL)
+    )
     probe: Strings = option(
         [], "Sentence with <mask> to fill at each evaluation (repeatable).", panel="Output", metavar="TEXT"
     )
@@ -295,7 +305,7 @@ def run(config: Config) -> Report:
 
 def _settled(config: Config) -> Config:
     """The config with what depends on other options filled in; combinations that mean nothing stop here."""
-    method.refuse_idle(config, _idle(config))
+    config.refuse_unread()
     method.require_start(config)
     if config.objective == "rtd" and (config.model or config.arch != "electra"):
         raise UserError(
@@ -307,27 +317,6 @@ def _settled(config: Config) -> Config:
             "Name both columns with --text-column and --text-pair-column; leave out --streaming.",
         )
     return method.settled(config)
-
-
-def _idle(config: Config) -> dict[str, str]:
-    """The options that nothing would read in such a run, and why."""
-    idle: dict[str, str] = {}
-    if config.model:
-        idle |= dict.fromkeys(ArchitectureOptions.model_fields, f"the shape of --model {config.model} is fixed")
-    else:
-        idle |= dict.fromkeys(("model_revision", "allow_pickle"), "it is for --model")
-    if config.objective != "rtd":
-        idle["generator_size"] = "it is for --objective rtd"
-    if config.objective != "tlm":
-        idle["text_pair_column"] = "it is for --objective tlm"
-    if config.objective in (*PAIR_KIND, "tlm"):
-        why = f"the rows of --objective {config.objective} are pairs"
-        idle |= dict.fromkeys(("line_by_line", "isolate_documents"), why)
-    elif config.line_by_line:
-        idle["isolate_documents"] = "the rows of --line-by-line are of one document each"
-    if config.validation_file:
-        idle["validation_share"] = "--validation-file is all that is validated on"
-    return idle
 
 
 def _report(record: dict[str, Any], folder: Path) -> Report:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nlpkit import process, reporting
+from nlpkit.distillation.options import LogitsOptions
 from nlpkit.errors import UserError
 from nlpkit.experiment import lifecycle, supervised
 from nlpkit.experiment.inherited_data import TrainedDataOptions, inherit_data, open_splits
@@ -24,9 +25,9 @@ from nlpkit.experiment.supervised import Evaluated, Experiment
 from nlpkit.inference.predictor import Predictor, Trained, open_trained
 from nlpkit.measurement import before_after, speed
 from nlpkit.models import opening
-from nlpkit.options import OpeningOptions, flag_of, option
+from nlpkit.options import GivenModelOptions, flag_of, option_like
 from nlpkit.pruning import prepare, sweep_report
-from nlpkit.pruning.prepare import START, STRUCTURES, Cut, CuttingOptions
+from nlpkit.pruning.prepare import START, Cut, CuttingOptions
 from nlpkit.reporting import Cell, Report, Table
 from nlpkit.runs.folder import RunFolder, versions
 from nlpkit.tasks import features
@@ -50,20 +51,26 @@ ESSENTIAL: tuple[str, ...] = (
     "resume",
 )
 TARGETS = ("sparsity", "target_speedup", "max_drop", "sweep")
-FOR_WEIGHTS = ("scope", "include", "rounds", "sparsity_schedule")
-FOR_STRUCTURES = ("target_speedup", "per_layer", "calibration_rows")
-FOR_TRAINING = ("rounds", "distill")
 CRITERIA = {"weights": ("magnitude", "random", "movement"), "structures": ("gradient", "magnitude")}
 
 
-class Config(before_after.PriceOptions, TrainedDataOptions, CuttingOptions, TaskChoiceOptions, OpeningOptions):
+class Config(before_after.PriceOptions, TrainedDataOptions, CuttingOptions, TaskChoiceOptions, GivenModelOptions):
     """Options of `nlpkit prune`; alpha and temperature are by default those of `distill`."""
 
-    model: str = option(..., "Run folder, model folder or hub name.", panel="Input", metavar="MODEL", positional=True)
-    alpha: float = option(
-        0.5, "With --distill: share of the unpruned model's logits in the loss.", panel="Training", ge=0, le=1
+    alpha: float = option_like(
+        LogitsOptions,
+        "alpha",
+        help="Share of the unpruned model's logits in the loss.",
+        panel="Training",
+        only_with="distill",
     )
-    temperature: float = option(2.0, "With --distill: softens the logits (Hinton et al. 2015).", panel="Training", gt=0)
+    temperature: float = option_like(
+        LogitsOptions,
+        "temperature",
+        help="Softens the logits (Hinton et al. 2015).",
+        panel="Training",
+        only_with="distill",
+    )
 
 
 def settled(config: Config) -> Config:
@@ -100,27 +107,12 @@ def settled(config: Config) -> Config:
 
 
 def _checked(config: Config) -> Config:
-    """Refuse options that nothing would read.
+    """Refuse options that nothing would read, and what movement pruning cannot do.
 
     Raises:
-        UserError: naming one.
+        UserError: naming them.
     """
-
-    def is_set(name: str) -> bool:
-        return getattr(config, name) != type(config).model_fields[name].get_default(call_default_factory=True)
-
-    weights = config.what == ["weights"]
-    for name in FOR_STRUCTURES if weights else FOR_WEIGHTS:
-        if is_set(name):
-            kinds = ", ".join(STRUCTURES) if weights else "weights"
-            hint = "Zeros among the weights make no dense kernel faster." if name == "target_speedup" else None
-            raise UserError(f"{flag_of(name)} is for --what {kinds}, not for {', '.join(config.what)}", hint)
-    for name in () if config.epochs else FOR_TRAINING:
-        if is_set(name):
-            raise UserError(f"{flag_of(name)} asks for training, and there is none", "Give --epochs.")
-    for name in () if config.distill else ("alpha", "temperature"):
-        if is_set(name):
-            raise UserError(f"{flag_of(name)} is for --distill")
+    config.refuse_unread()
     if config.criterion == "movement":
         if not config.epochs:
             raise UserError("--criterion movement learns what to remove in training", "Give --epochs.")

@@ -33,7 +33,7 @@ from nlpkit.experiment.inherited_data import (
 from nlpkit.inference.predictor import Predictor, Trained, open_trained
 from nlpkit.measurement import before_after, export_cache
 from nlpkit.models import files, fitting, opening
-from nlpkit.options import DeviceOptions, OpeningOptions, Strings, option
+from nlpkit.options import DeviceOptions, FolderOptions, GivenModelOptions, SeedOptions, Strings, option, option_like
 from nlpkit.reporting import Report
 from nlpkit.runs import lock
 from nlpkit.runs.files import ornament
@@ -61,13 +61,17 @@ ONNX_FORMATS = {
     "onnx-int8": ("model_quantized.onnx", "q8"),
     "onnx-int8-static": ("model_quantized.onnx", "q8"),
 }
+# formats that int8's options are read for
+ONNX_INT8 = {"to": ("onnx-int8", "onnx-int8-static")}
+ONNX_STATIC = {"to": ("onnx-int8-static",)}
 JS_CONFIG = "transformers.js_config"  # in config.json
 
 
-class Config(before_after.PriceOptions, TrainedDataOptions, DeviceOptions, TaskChoiceOptions, OpeningOptions):
+class Config(
+    before_after.PriceOptions, TrainedDataOptions, FolderOptions, DeviceOptions, TaskChoiceOptions, GivenModelOptions
+):
     """Options of `nlpkit quantize`."""
 
-    model: str = option(..., "Run folder, model folder or hub name.", panel="Input", metavar="MODEL", positional=True)
     to: Literal["onnx-int8", "onnx-int8-static", "onnx-fp16", "onnx-fp32", "torch-int8", "fp16", "bf16"] | None = (
         option(
             None,
@@ -77,28 +81,41 @@ class Config(before_after.PriceOptions, TrainedDataOptions, DeviceOptions, TaskC
         )
     )
     max_drop: float = option(
-        1.0, "Points of the main metric that int8 may cost on validation (ONNX).", panel="Quantization", ge=0
+        1.0,
+        "Points of the main metric that int8 may cost on validation.",
+        panel="Quantization",
+        ge=0,
+        only_with=ONNX_INT8,
     )
     exclude: Strings = option(
-        [], "Layer or node to leave in float32 (repeatable).", panel="Quantization", metavar="NAME"
+        [],
+        "Layer or node to leave in float32 (repeatable).",
+        panel="Quantization",
+        metavar="NAME",
+        only_with=ONNX_INT8,
     )
     per_channel: bool = option(
-        True, "A scale for each output of a linear layer instead of one a layer.", panel="Quantization"
+        True,
+        "A scale for each output of a linear layer instead of one per layer.",
+        panel="Quantization",
+        only_with=ONNX_INT8,
     )
     reduce_range: Literal["auto", "yes", "no"] = option(
         "auto",
         "Weights in 7 bits, as 8 overflow on CPUs without VNNI; auto looks at this CPU.",
         panel="Quantization",
+        only_with=ONNX_INT8,
     )
     calibration: Literal["minmax", "entropy", "percentile"] = option(
-        "minmax", "How int8-static settles the range of activations.", panel="Quantization"
+        "minmax", "How the range of activations is settled.", panel="Quantization", only_with=ONNX_STATIC
     )
-    calibration_rows: int = option(128, "Training rows that int8-static measures.", panel="Quantization", ge=1)
-    seed: int = option(42, "Seed of the hold-out and of the rows that are drawn.", panel="Data", ge=0, le=2**32 - 1)
-    output: Path | None = option(
-        None, "Run folder to write.", panel="Output", metavar="DIR", shown_default="runs/<data>-<model>-<format>"
+    calibration_rows: int = option(
+        128, "Training rows that activations are measured on.", panel="Quantization", ge=1, only_with=ONNX_STATIC
     )
-    overwrite: bool = option(False, "Replace an earlier run in --output.", panel="Output")
+    seed: int = option_like(
+        SeedOptions, "seed", help="Seed of the hold-out and of the rows that are drawn.", panel="Data"
+    )
+    output: Path | None = option_like(FolderOptions, "output", shown_default="runs/<data>-<model>-<format>")
 
 
 @dataclass
@@ -167,7 +184,7 @@ def _open(config: Config) -> _Source:
         export_cache.require_packages(f"--to {config.to or 'onnx-int8'}")
         device = _device_of_onnx(config, device)
     to = config.to or ("onnx-int8" if device.name == "cpu" else "onnx-fp16")
-    _refuse_unread(config, to)
+    config.changed(to=to).refuse_unread()
     trained = open_trained(config.model, config, revision=config.model_revision, exported=False, task_name=config.task)
     named = any(getattr(config, name) for name in NAMES_DATA)
     config = inherit_data(config.for_task(type(trained.task)), trained.record, config.model)
@@ -224,19 +241,6 @@ def _judged(loaded: LoadedData, found: dict[str, Dataset]) -> dict[str, Dataset]
         f"validation: all {len(found[split]):,} rows of {splits.title(loaded, split)}: nothing is trained here"
     )
     return {"validation": found[split], **{name: rows for name, rows in found.items() if name != split}}
-
-
-def _refuse_unread(config: Config, to: str) -> None:
-    """Stop at options that the format does not read.
-
-    Raises:
-        UserError: naming one.
-    """
-    int8 = ("max_drop", "exclude", "per_channel", "reduce_range")
-    read = {"onnx-int8": int8, "onnx-int8-static": (*int8, "calibration", "calibration_rows")}.get(to, ())
-    for name in (*int8, "calibration", "calibration_rows"):
-        if name not in read and getattr(config, name) != type(config).model_fields[name].default:
-            raise UserError(f"--{name.replace('_', '-')} says nothing to --to {to}", "Leave it out.")
 
 
 def _default_path(source: _Source) -> Path:

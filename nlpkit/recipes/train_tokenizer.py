@@ -24,7 +24,17 @@ from nlpkit.data.corpus import Corpus
 from nlpkit.errors import UserError
 from nlpkit.experiment import lifecycle
 from nlpkit.models import opening
-from nlpkit.options import CorpusOptions, Strings, flag_of, option
+from nlpkit.options import (
+    CorpusOptions,
+    DataOptions,
+    OnlyWith,
+    OutputOptions,
+    SeedOptions,
+    Strings,
+    flag_of,
+    option,
+    option_like,
+)
 from nlpkit.reporting import Report
 from nlpkit.runs import lock
 from nlpkit.runs.files import ornament
@@ -55,28 +65,36 @@ OF_THE_PIPELINE = (
 OF_TRAINING = ("vocab_size", "limit_alphabet", "special_token")
 
 
+EXTENDED = OnlyWith(("extend",), hint="Name the model to extend: --extend MODEL.")
+
+
 class Config(PipelineOptions, CorpusOptions):
     """Options of `nlpkit train-tokenizer`."""
 
-    validation_file: Strings = option(
-        [], "Text to measure on (repeatable).", panel="Data", metavar="FILE", shown_default="--validation-share"
+    validation_file: Strings = option_like(
+        DataOptions, "validation_file", help="Text to measure on (repeatable).", shown_default="--validation-share"
     )
-    validation_share: float = option(
-        0.01, f"Share of the texts held out, {HELD_OUT_TEXTS:,} at most; 0 = none.", panel="Data", ge=0, lt=1
+    validation_share: float = option_like(
+        DataOptions,
+        "validation_share",
+        0.01,
+        f"Share of the texts held out, {HELD_OUT_TEXTS:,} at most; 0 = none.",
+        gt=None,
+        ge=0,
     )
-    seed: int = option(42, "Seed of what is held out.", panel="Data", ge=0, le=2**32 - 1)
+    seed: int = option_like(SeedOptions, "seed", help="Seed of what is held out.", panel="Data")
     like: str | None = option(None, "Train the pipeline of this tokenizer anew.", panel=PANEL, metavar="PATH|NAME")
     extend: str | None = option(None, "Add words to the tokenizer of this model.", panel=PANEL, metavar="PATH|NAME")
-    add: int | None = option(None, "With --extend: how many words.", panel=PANEL, ge=1)
+    add: int | None = option(None, "How many words.", panel=PANEL, ge=1, only_with=EXTENDED)
     resize_model: bool = option(
-        False, "With --extend: write the model too, with an embedding for each new word.", panel=PANEL
+        False, "Write the model too, with an embedding for each new word.", panel=PANEL, only_with=EXTENDED
     )
     compare: Strings = option([], "Measure this tokenizer too (repeatable).", panel="Output", metavar="PATH|NAME")
-    output: Path | None = option(
-        None, "Folder to write.", panel="Output", metavar="DIR", shown_default="runs/<data>-<kind>"
+    output: Path | None = option_like(
+        OutputOptions, "output", help="Folder to write.", shown_default="runs/<data>-<kind>"
     )
-    overwrite: bool = option(False, "Replace an earlier run in --output.", panel="Output")
-    dry_run: bool = option(False, "Check data and options, show the plan, stop.", panel="Output")
+    overwrite: bool = option_like(OutputOptions, "overwrite")
+    dry_run: bool = option_like(OutputOptions, "dry_run", help="Check data and options, show the plan, stop.")
 
 
 @dataclass
@@ -163,9 +181,7 @@ def _pipeline(config: Config) -> Pipeline | None:
         raise UserError("--like and --extend are two ways to go on from a tokenizer", "Give one of them.")
     if config.extend and config.add is None:
         raise UserError("--extend needs --add N, the number of words")
-    for name in ("add", "resize_model"):
-        if getattr(config, name) and not config.extend:
-            raise UserError(f"{flag_of(name)} is for --extend", "Name the model to extend: --extend MODEL.")
+    config.refuse_unread()
     if config.validation_file and config.validation_share not in (0, Config.model_fields["validation_share"].default):
         raise UserError("--validation-share with --validation-file: nothing else is held out", "Give one of them.")
     if config.validation_share == 0 and not config.validation_file:
