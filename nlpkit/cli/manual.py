@@ -75,11 +75,11 @@ def whole(command: str, module: Any, config: type[Config]) -> str:
     # as in the short help, what matters stands first
     for name, info in sorted(own.items(), key=lambda field: field[0] not in module.ESSENTIAL):
         extra: Any = info.json_schema_extra
-        panels.setdefault(extra["panel"], []).append(_row(name, info))
+        panels.setdefault(extra["panel"], []).append(_row(name, info, conditions=True))
     of_tasks: dict[str, Rows] = {}
     for name, declared in _of_tasks(config).items():
         for info, tasks in declared:
-            of_tasks.setdefault(f"For {', '.join(tasks)}", []).append(_row(name, info))
+            of_tasks.setdefault(f"For {', '.join(tasks)}", []).append(_row(name, info, conditions=True))
     lines = [_usage(command, own), "", *_wrapped(summary)]
     for paragraph in details:
         lines += ["", *_wrapped(paragraph)]
@@ -136,16 +136,16 @@ def _usage(command: str, fields: Any) -> str:
     return " ".join(["Usage: nlpkit", command, *places, "[OPTIONS]"])
 
 
-def _row(name: str, info: Any) -> tuple[str, str]:
-    """An option as it is written, and what it does, with its choices and its default."""
+def _row(name: str, info: Any, *, conditions: bool = False) -> tuple[str, str]:
+    """An option as it is written, and what it does, with its choices, its default and what it is read with."""
     extra = info.json_schema_extra
     text, value = info.description or "", extra["metavar"] or _value(info.annotation)
     if "|" in value and len(value) > CHOICES:
         if not all(choice in text for choice in value.split("|")):
             text = f"{text.rstrip('.')}: {value.replace('|', ', ')}."
         value = "NAME"
-    if conditions := ", ".join(condition.described() for condition in extra["only_with"]):
-        text += f" [{conditions}]"
+    if conditions:
+        text += "".join(f" [{condition.described()}]" for condition in extra["only_with"])
     default = extra["shown_default"] or (None if info.default in (None, False, [], {}) else info.default)
     if default is not None and not info.is_required():
         text += f" [default: {'/'.join(map(str, default)) if isinstance(default, list | tuple) else default}]"

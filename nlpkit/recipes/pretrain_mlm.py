@@ -22,6 +22,7 @@ from nlpkit.experiment import lifecycle, pretrain
 from nlpkit.experiment.pretrain import Pretraining
 from nlpkit.options import Config as BaseConfig
 from nlpkit.options import ModelOptions, OnlyWith, Strings, option, option_like
+from nlpkit.pretraining import method, parallel, text
 from nlpkit.pretraining.architectures import Architecture, ArchitectureOptions, new_config
 from nlpkit.pretraining.method import Method, PretrainOptions
 from nlpkit.pretraining.parallel import ParallelOptions

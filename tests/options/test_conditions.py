@@ -60,7 +60,7 @@ def test_prune_tells_all_that_weights_do_not_read() -> None:
 def test_help_tells_the_condition() -> None:
     said = " ".join(manual.whole("prune", prune).split())
     assert "Softens the logits (Hinton et al. 2015). [only with --distill] [default: 2.0]" in said
-    assert "[only with --what weights, only with --epochs] [default: 1]" in said
+    assert "[only with --what weights] [only with --epochs] [default: 1]" in said
 
 
 def test_a_declaration_like_another_keeps_what_it_does_not_change() -> None:
