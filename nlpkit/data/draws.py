@@ -56,12 +56,12 @@ def hold_out(
             else "There must be two at least: one to train on, one to hold out (or name a --validation-file).",
         )
     rng = np.random.default_rng(seed)
-    by_column = _classes(dataset, group_by)
+    by_column = class_numbers(dataset, group_by)
     if by_column.any():
         held = np.isin(by_column, _groups_of(np.bincount(by_column), count, rng))
         return dataset.select(np.flatnonzero(~held)), dataset.select(np.flatnonzero(held))
     # classes may be written as floats; rows that were held out before texts were kept together are drawn as they were
-    classes = _classes(dataset, stratify_by, floats=groups is not None)
+    classes = class_numbers(dataset, stratify_by, floats=groups is not None)
     sizes = np.bincount(classes)
     if (sizes - 1).sum() < count:
         if len(sizes) > 1:
@@ -97,7 +97,7 @@ def sample_balanced(dataset: Dataset, n: int, *, balance_by: str | None, seed: i
     if n >= len(dataset):
         return dataset
     rng = np.random.default_rng(seed)
-    classes = _classes(dataset, balance_by, floats=floats)
+    classes = class_numbers(dataset, balance_by, floats=floats)
     drawn = _draw(classes, _even(np.bincount(classes), n, rng), rng)
     return gathered(dataset.select(rng.permutation(drawn)))
 
@@ -119,7 +119,7 @@ def has_classes(dataset: Dataset, column: str | None, *, floats: bool) -> bool:
     return not pa.types.is_nested(kind) and (floats or not pa.types.is_floating(kind))
 
 
-def _classes(dataset: Dataset, column: str | None, *, floats: bool = False) -> np.ndarray:
+def class_numbers(dataset: Dataset, column: str | None, *, floats: bool = False) -> np.ndarray:
     """The class of each row as int64 of shape (n,), numbered by first appearance; null is a class of its own.
 
     All zero without a column, or with one of lists or (unless `floats`) floats, whose values are no classes.

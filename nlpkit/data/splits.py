@@ -120,6 +120,11 @@ def prepare(loaded: LoadedData, reader: RowReader, options: DataOptions, seed: i
         if not draws.has_classes(splits["train"], column, floats=options.hold_out == "texts"):
             column = None
         groups = duplicates.groups(reader.keys(splits["train"])) if options.hold_out == "texts" else None
+        train = splits["train"]
+        parts = draws.class_numbers(train, together) if groups is None else groups
+        single = together is not None and len(train) > 1 and not parts.any()
+        if single and groups is None:
+            reporter.warn(f"all rows are of one '{together}': those that are held out are trained on too")
         rest, held = draws.hold_out(
             splits["train"],
             options.validation_share,
@@ -133,7 +138,8 @@ def prepare(loaded: LoadedData, reader: RowReader, options: DataOptions, seed: i
             "validation": held,
             **{k: v for k, v in splits.items() if k != "train"},
         }
-        how = f"stratified by '{column}', " if column else f"whole groups of '{together}', " if together else ""
+        whole = together is not None and not single
+        how = f"stratified by '{column}', " if column else f"whole groups of '{together}', " if whole else ""
         if groups is not None and not together and (equal := len(groups) - int(groups.max()) - 1):
             stay = counted(equal, "row that repeats a text stays", "rows that repeat a text stay")
             how += f"{stay} with it, "

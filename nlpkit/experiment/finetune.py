@@ -234,8 +234,7 @@ def _features_of(owner: np.ndarray, examples: np.ndarray) -> np.ndarray:
 def _baseline(experiment: Experiment, evaluated: Evaluated) -> dict[str, Any]:
     start = time.monotonic()
     trained = experiment.task.baseline(experiment.examples, experiment.config.seed)
-    if trained is None:
-        raise UserError(f"--baseline: there is none for {experiment.task.name}")
+    assert trained is not None, "require_baseline was asked before training"
     name, outputs = trained
     metrics = {
         split: experiment.task.score(model_outputs.selected(values, evaluated.rows[split]), evaluated.examples[split])

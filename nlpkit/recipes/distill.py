@@ -184,6 +184,7 @@ def _prepare(config: Config) -> Distillation:
     """
     from nlpkit.hardware import devices
 
+    config.refuse_unread()
     folder = lifecycle.usable_folder(config, opening.display_name(config.teacher), "distilled")
     device = devices.choose(config)
     teacher = open_trained(

@@ -29,6 +29,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from nlpkit.data.findings import Finding
 from nlpkit.data.inputs import Content
+from nlpkit.errors import UserError
 from nlpkit.options import Config
 from nlpkit.tasks.claims import Claim
 from nlpkit.tasks.forward import REQUESTS, Forward, Loss, Part
@@ -571,8 +572,10 @@ class Task(ABC):
         """A classical model trained on the same rows: its name and its outputs per split, None if there is none."""
         return None
 
-    def require_baseline(self) -> None:  # noqa: B027 (most have one for any data)
-        """Raises UserError: `baseline` would take more memory or time than there is."""
+    def require_baseline(self) -> None:
+        """Raises UserError: there is no `baseline`, or it would take more memory or time than there is."""
+        if type(self).baseline is Task.baseline:
+            raise UserError(f"--baseline: there is none for {self.name}", "Leave it out.")
 
     def training_rows(self, examples: Dataset, options: TrainingOptions) -> np.ndarray | None:
         """Indices of the examples of train that an epoch goes through, in any number and order; None for each once.

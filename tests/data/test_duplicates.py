@@ -50,6 +50,23 @@ def test_equal_texts_of_classes_are_held_out_together_and_classes_keep_their_sha
     assert Counter(rest["label"][:]) == {"positive": 36, "negative": 36}  # 72 rows: 24 texts, three times each
 
 
+@pytest.mark.parametrize("hold_out", ["rows", "texts"])
+def test_questions_on_one_context_only_are_said_to_be_on_both_sides(
+    hold_out: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listener, notes = Listener(), []
+    monkeypatch.setattr(listener, "note", notes.append, raising=False)
+    monkeypatch.setattr("nlpkit.reporting.current", lambda: listener)
+    made = [
+        {"question": f"Which is {i}?", "context": "one two three", "answers": {"text": ["two"], "answer_start": [4]}}
+        for i in range(20)
+    ]
+    prepared(write_jsonl(tmp_path / "data.jsonl", made), "question-answering", hold_out=hold_out)
+    assert len(listener.said) == 1
+    assert "those that are held out are trained on too" in listener.said[0]
+    assert not any("whole groups" in note for note in notes)
+
+
 def test_equal_texts_of_every_other_task_are_held_out_together(tmp_path: Path) -> None:
     sentences = tagged(40, 1) + "\n"
     (tmp_path / "data.conll").write_text(sentences * 3, encoding="utf-8")

@@ -498,6 +498,11 @@ def test_gates_know_which_way_is_better(masked_lm: Any, tmp_path: Path) -> None:
     assert task.higher_is_better("accuracy")
 
 
+def test_a_baseline_is_refused_before_training_where_there_is_none() -> None:
+    with pytest.raises(UserError, match="--baseline: there is none for fill-mask"):
+        MaskedLanguageModeling().require_baseline()
+
+
 def test_the_loss_is_a_mean_over_the_predicted_tokens_of_a_step() -> None:
     task = MaskedLanguageModeling()
     logits, labels = torch.randn(4, 6, 11), torch.randint(0, 11, (4, 6))
