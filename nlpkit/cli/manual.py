@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 PANELS = (
     "Input", "Data", "Task", "Model", "Tokenizer", "Objective", "Student", "Loss", "Pruning", "Quantization",
-    "Training", "Sizes", "Method", "Device", "Gate", "Output",
+    "Training", "Optimizer", "Evaluation", "Sizes", "Method", "Device", "Gate", "Output",
 )  # fmt: skip
 SPEECH = (
     ("--config FILE", "YAML recipe, or the nlpkit.json of a run to repeat."),

@@ -200,7 +200,7 @@ def examples(loaded: LoadedData, reader: RowReader, findings: list[Finding]) -> 
     }
 
 
-def short_name(options: DataOptions) -> str:
+def short_name(options: SourceOptions) -> str:
     """A name for the data that fits in a folder name."""
     spec = options.data or (options.train_file[0] if options.train_file else "data")
     spec = spec.removeprefix(SAMPLE_PREFIX).partition("@")[0].replace(":", "-").rstrip("/")

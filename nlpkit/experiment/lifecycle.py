@@ -19,7 +19,7 @@ from nlpkit.errors import Interrupted, RunError, UserError, first_line
 from nlpkit.experiment import resume, upload
 from nlpkit.hardware import gpus
 from nlpkit.models import opening
-from nlpkit.options import Config, RunOptions, TrainingOptions
+from nlpkit.options import BatchOptions, Config, OutputOptions, RunOptions
 from nlpkit.reporting import Report
 from nlpkit.runs import lock
 from nlpkit.runs.folder import RunFolder, read_record, versions
@@ -157,7 +157,7 @@ def dry_run(config: Config) -> Report:
 # --- prepare ---
 
 
-def usable_folder(config: RunOptions, *names: str) -> RunFolder:
+def usable_folder(config: OutputOptions, *names: str) -> RunFolder:
     """The folder of a run, or the one that is called after `names`, unless it holds something else.
 
     Raises:
@@ -287,7 +287,7 @@ def train(experiment: E, prepare: Callable[[Any], E]) -> E:
         experiment = prepare(smaller)
 
 
-def _require_same_steps(config: TrainingOptions, position: Mapping[str, Any]) -> None:
+def _require_same_steps(config: BatchOptions, position: Mapping[str, Any]) -> None:
     """Stop where the steps of a checkpoint had another number of rows: what is left would be other rows and rates.
 
     Args:
@@ -328,7 +328,7 @@ def _release(*, compiled: bool) -> None:
     memory.release()
 
 
-def _out_of_memory(config: TrainingOptions, error: Exception) -> Exception:
+def _out_of_memory(config: BatchOptions, error: Exception) -> Exception:
     return RunError(
         f"out of memory with --batch-size {config.batch_size}: {first_line(error)}",
         "Lower --batch-size or --max-length, or add --gradient-checkpointing.",

@@ -19,7 +19,7 @@ from nlpkit.errors import UserError
 from nlpkit.experiment import lifecycle
 from nlpkit.hardware import gpus
 from nlpkit.models import fitting
-from nlpkit.options import suggest
+from nlpkit.options import BatchOptions, suggest
 from nlpkit.reporting import Report, Table
 from nlpkit.runs.few import few_rows
 from nlpkit.runs.files import ornament
@@ -206,7 +206,7 @@ def cut_findings(task: Task, ready: Mapping[str, Split], *, settable: bool = Tru
 
 
 def cheapen(
-    config: RunOptions, model: Any, tokenizer: Any, ready: Mapping[str, Split], device: Device, *, rows: bool = True
+    config: BatchOptions, model: Any, tokenizer: Any, ready: Mapping[str, Split], device: Device, *, rows: bool = True
 ) -> None:
     """Let steps cost less and teach the same: embeddings of the pieces that are in use, dropout that is fast on a CPU.
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 from nlpkit import process, reporting
 from nlpkit.errors import RunError, UserError, first_line
-from nlpkit.options import OutputOptions
+from nlpkit.options import UploadOptions
 
 
-def require_hub_access(config: OutputOptions, folder: Path) -> str | None:
+def require_hub_access(config: UploadOptions, folder: Path) -> str | None:
     """Check the right to push before hours of training, and make the repository.
 
     Args:

@@ -10,6 +10,7 @@ from nlpkit.options.data import (
     ColumnOptions,
     CorpusOptions,
     DataOptions,
+    EvaluatedRowsOptions,
     ReadingOptions,
     SourceOptions,
     TextColumnOptions,
@@ -19,8 +20,17 @@ from nlpkit.options.device import DeviceOptions
 from nlpkit.options.files import OLD_NAMES, naming, read_config_file, without_permissions
 from nlpkit.options.model import DEFAULT_MODEL, GivenModelOptions, ModelOptions, OpeningOptions
 from nlpkit.options.names import choices, flag_of, shown_name, suggest, taking
-from nlpkit.options.output import FolderOptions, OutputOptions, RunOptions
-from nlpkit.options.training import SeedOptions, TrainingOptions
+from nlpkit.options.output import FolderOptions, OutputOptions, RunOptions, TrackerOptions, UploadOptions
+from nlpkit.options.training import (
+    BatchOptions,
+    ComputeOptions,
+    EvaluationOptions,
+    OptimizerOptions,
+    SeedOptions,
+    StepOptions,
+    StoppingOptions,
+    TrainingOptions,
+)
 from nlpkit.options.values import (
     FALSE,
     MOST_ROWS,
@@ -43,11 +53,15 @@ __all__ = [
     "OLD_NAMES",
     "TRUE",
     "AtCommas",
+    "BatchOptions",
     "ColumnOptions",
+    "ComputeOptions",
     "Config",
     "CorpusOptions",
     "DataOptions",
     "DeviceOptions",
+    "EvaluatedRowsOptions",
+    "EvaluationOptions",
     "FolderOptions",
     "GivenModelOptions",
     "Interval",
@@ -56,15 +70,20 @@ __all__ = [
     "NotWith",
     "OnlyWith",
     "OpeningOptions",
+    "OptimizerOptions",
     "OutputOptions",
     "Pairs",
     "ReadingOptions",
     "RunOptions",
     "SeedOptions",
     "SourceOptions",
+    "StepOptions",
+    "StoppingOptions",
     "Strings",
     "TextColumnOptions",
+    "TrackerOptions",
     "TrainingOptions",
+    "UploadOptions",
     "as_number",
     "choices",
     "flag_of",

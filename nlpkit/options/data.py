@@ -68,10 +68,15 @@ class SourceOptions(ReadingOptions):
     )
     validation_split: str | None = option(None, "Rows to validate on.", panel="Data", metavar="SPLIT")
     test_split: str | None = option(None, "Rows to test on.", panel="Data", metavar="SPLIT")
-    max_eval_samples: int | None = option(None, "Evaluate on at most N rows a split.", panel="Data", ge=1)
 
 
-class DataOptions(SourceOptions):
+class EvaluatedRowsOptions(Config):
+    """How many rows are evaluated on."""
+
+    max_eval_samples: int | None = option(None, "Evaluate on at most N rows per split.", panel="Data", ge=1)
+
+
+class DataOptions(EvaluatedRowsOptions, SourceOptions):
     """Which rows are trained on, and which are held out."""
 
     validation_share: float = option(

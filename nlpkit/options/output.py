@@ -20,14 +20,24 @@ class FolderOptions(Config):
 
 
 class OutputOptions(FolderOptions):
-    """What becomes of the run folder, and who is told."""
+    """What becomes of the run folder."""
 
     resume: bool = option(False, "Go on with the interrupted run in --output.", panel="Output")
     dry_run: bool = option(False, "Check data and model, show the plan, stop.", panel="Output")
     keep_checkpoints: bool = option(False, "Keep best and last checkpoint after the run.", panel="Output")
+
+
+class TrackerOptions(Config):
+    """Who is told of a run while it trains."""
+
     report_to: Literal["none", "tensorboard", "wandb", "all"] = option(
         "none", "Send metrics to a tracker, or to all that are installed.", panel="Output"
     )
+
+
+class UploadOptions(Config):
+    """Where the finished run is uploaded."""
+
     push_to_hub: Repository = option(
         None,
         "Upload the finished run to this hub repository, `true`: of the folder's name (private unless --public).",
@@ -37,5 +47,5 @@ class OutputOptions(FolderOptions):
     public: bool = option(False, "With --push-to-hub: make a new repository public.", panel="Output")
 
 
-class RunOptions(OutputOptions, TrainingOptions):
+class RunOptions(UploadOptions, TrackerOptions, OutputOptions, TrainingOptions):
     """What every command takes that trains a model: how, where the run folder goes, and who is told."""

@@ -10,26 +10,47 @@ from nlpkit.options.declaring import Config, option
 from nlpkit.options.device import DeviceOptions
 from nlpkit.options.values import MOST_ROWS, Interval, Pairs
 
-
-class SeedOptions(Config):
-    """What is drawn."""
-
-    seed: int = option(42, "Seed of initialisation, order and dropout.", panel="Training", ge=0, le=2**32 - 1)
+# Groups are put together from the last base to the first: that is the order of their options in `--help-all`.
 
 
-class TrainingOptions(SeedOptions, DeviceOptions):
-    """What every training run shares. Defaults are Trainer's unless the help names another source."""
+class StoppingOptions(Config):
+    """When training ends."""
 
     epochs: float = option(3.0, "Passes over the train split.", panel="Training", gt=0)
     max_steps: int | None = option(
         None, "Stop after N optimizer steps, whatever --epochs says; -1: do not.", panel="Training", ge=1
     )
     max_minutes: float | None = option(None, "Stop training after N minutes of wall time.", panel="Training", gt=0)
+    early_stopping: int | None = option(
+        None, "Stop after N evaluations without a better metric.", panel="Training", ge=1
+    )
+
+    @field_validator("max_steps", mode="before")
+    @classmethod
+    def _no_limit(cls, value: Any) -> Any:
+        return None if str(value).strip() == "-1" else value  # as Trainer has it
+
+
+class BatchOptions(Config):
+    """Which rows make a step."""
+
     batch_size: int = option(32, "Rows a step on each device.", panel="Training", ge=1, le=MOST_ROWS)
     eval_batch_size: int = option(64, "Rows a step in evaluation.", panel="Training", ge=1, le=MOST_ROWS)
     gradient_accumulation_steps: int = option(1, "Batches summed before a step.", panel="Training", ge=1, le=MOST_ROWS)
+    batching: Literal["length", "random"] = option(
+        "length", "Batches of rows of like length; or of random rows, as a plain Trainer trains.", panel="Training"
+    )
+
+
+class StepOptions(BatchOptions, StoppingOptions):
+    """How many steps a run has."""
+
+
+class OptimizerOptions(Config):
+    """How weights are changed in a step."""
+
     learning_rate: float = option(
-        5e-5, "Peak learning rate (BERT paper: 2e-5 to 5e-5; smaller models take more).", panel="Training", gt=0
+        5e-5, "Peak learning rate (BERT paper: 2e-5 to 5e-5; smaller models take more).", panel="Optimizer", gt=0
     )
     schedule: Literal[
         "linear",
@@ -47,59 +68,16 @@ class TrainingOptions(SeedOptions, DeviceOptions):
         "linear",
         "Course of the learning rate after warm-up; wsd: constant, then down in the last 10 %; --trainer "
         "lr_scheduler_kwargs={...} is for the others, which are those of transformers.",
-        panel="Training",
+        panel="Optimizer",
     )
     warmup: float = option(
-        0.06, "Warm-up: a share of all steps if below 1 (RoBERTa paper: 0.06), else steps.", panel="Training", ge=0
+        0.06, "Warm-up: a share of all steps if below 1 (RoBERTa paper: 0.06), else steps.", panel="Optimizer", ge=0
     )
-    weight_decay: float = option(0.0, "AdamW weight decay; biases and norms are exempt.", panel="Training", ge=0)
-    max_grad_norm: float = option(1.0, "Clip the gradient to this L2 norm; 0 = off.", panel="Training", ge=0)
+    weight_decay: float = option(0.0, "AdamW weight decay; biases and norms are exempt.", panel="Optimizer", ge=0)
+    max_grad_norm: float = option(1.0, "Clip the gradient to this L2 norm; 0 = off.", panel="Optimizer", ge=0)
     layer_decay: float = option(
-        1.0, "Learning rate factor a layer, from the head down (ELECTRA: 0.8); 1 = off.", panel="Training", gt=0, le=1
+        1.0, "Learning rate factor a layer, from the head down (ELECTRA: 0.8); 1 = off.", panel="Optimizer", gt=0, le=1
     )
-    freeze: str = option(
-        "none", "Keep fixed: none, embeddings, encoder, or N (embeddings and first N layers).", panel="Training"
-    )
-    dropout: float | None = option(
-        None, "Dropout probability everywhere.", panel="Training", ge=0, lt=1, shown_default="the model's"
-    )
-    batching: Literal["length", "random"] = option(
-        "length", "Batches of rows of like length; or of random rows, as a plain Trainer trains.", panel="Training"
-    )
-    gradient_checkpointing: bool = option(False, "Save memory: recompute activations.", panel="Training")
-    compile: bool = option(False, "torch.compile the model.", panel="Training")
-    full_determinism: bool = option(False, "Deterministic kernels on GPU too (slower).", panel="Training")
-    eval_steps: Interval = option(
-        None,
-        "Evaluate and save each N steps; below 1: a share of all steps.",
-        panel="Training",
-        metavar="N",
-        shown_default="each epoch",
-    )
-    logging_steps: Interval = option(
-        None,
-        "Log the loss each N steps; below 1: a share of all steps.",
-        panel="Training",
-        metavar="N",
-        shown_default="50 times a run",
-    )
-    checkpoint_minutes: float = option(
-        10.0, "Also save a checkpoint when the last is N minutes old.", panel="Training", gt=0
-    )
-    best_metric: str | None = option(
-        None, "Metric that picks the best checkpoint.", panel="Training", metavar="NAME", shown_default="the task's"
-    )
-    early_stopping: int | None = option(
-        None, "Stop after N evaluations without a better metric.", panel="Training", ge=1
-    )
-    trainer: Pairs = option(
-        {}, "Any other TrainingArguments field (repeatable).", panel="Training", metavar="KEY=VALUE"
-    )
-
-    @field_validator("max_steps", mode="before")
-    @classmethod
-    def _no_limit(cls, value: Any) -> Any:
-        return None if str(value).strip() == "-1" else value  # as Trainer has it
 
     @field_validator("schedule", mode="before")
     @classmethod
@@ -107,10 +85,16 @@ class TrainingOptions(SeedOptions, DeviceOptions):
         name = str(value).replace("-", "_")
         return {"constant_with_warmup": "constant", "warmup_stable_decay": "wsd"}.get(name, name)
 
-    @field_validator("best_metric", mode="before")
-    @classmethod
-    def _plain_metric(cls, value: Any) -> Any:
-        return value.removeprefix("eval_") if isinstance(value, str) else value  # as Trainer logs it
+
+class WeightOptions(Config):
+    """Which weights are trained, and how much of them drops out."""
+
+    freeze: str = option(
+        "none", "Keep fixed: none, embeddings, encoder, or N (embeddings and first N layers).", panel="Training"
+    )
+    dropout: float | None = option(
+        None, "Dropout probability everywhere.", panel="Training", ge=0, lt=1, shown_default="the model's"
+    )
 
     @field_validator("freeze")
     @classmethod
@@ -118,3 +102,78 @@ class TrainingOptions(SeedOptions, DeviceOptions):
         if value not in ("none", "embeddings", "encoder") and not value.isdecimal():
             raise ValueError("use none, embeddings, encoder or a number of layers")
         return value
+
+
+class ComputeOptions(DeviceOptions):
+    """How a step is computed, where that changes its costs and not what is computed."""
+
+    gradient_checkpointing: bool = option(False, "Save memory: recompute activations.", panel="Device")
+    compile: bool = option(False, "torch.compile the model.", panel="Device")
+
+
+class SeedOptions(Config):
+    """What is drawn."""
+
+    seed: int = option(42, "Seed of initialisation, order and dropout.", panel="Training", ge=0, le=2**32 - 1)
+
+
+class DeterminismOptions(SeedOptions):
+    """Whether a run can be repeated digit for digit."""
+
+    full_determinism: bool = option(False, "Deterministic kernels on GPU too (slower).", panel="Training")
+
+
+class EvaluationOptions(Config):
+    """When a run is evaluated and logged, and what is best."""
+
+    eval_steps: Interval = option(
+        None,
+        "Evaluate and save each N steps; below 1: a share of all steps.",
+        panel="Evaluation",
+        metavar="N",
+        shown_default="each epoch",
+    )
+    logging_steps: Interval = option(
+        None,
+        "Log the loss each N steps; below 1: a share of all steps.",
+        panel="Evaluation",
+        metavar="N",
+        shown_default="50 times a run",
+    )
+    best_metric: str | None = option(
+        None, "Metric that picks the best checkpoint.", panel="Evaluation", metavar="NAME", shown_default="the task's"
+    )
+
+    @field_validator("best_metric", mode="before")
+    @classmethod
+    def _plain_metric(cls, value: Any) -> Any:
+        return value.removeprefix("eval_") if isinstance(value, str) else value  # as Trainer logs it
+
+
+class CheckpointOptions(Config):
+    """When a run is saved so that it can go on."""
+
+    checkpoint_minutes: float = option(
+        10.0, "Also save a checkpoint when the last is N minutes old.", panel="Evaluation", gt=0
+    )
+
+
+class TrainerOptions(Config):
+    """What else `TrainingArguments` has."""
+
+    trainer: Pairs = option(
+        {}, "Any other TrainingArguments field (repeatable).", panel="Training", metavar="KEY=VALUE"
+    )
+
+
+class TrainingOptions(
+    TrainerOptions,
+    CheckpointOptions,
+    EvaluationOptions,
+    DeterminismOptions,
+    WeightOptions,
+    OptimizerOptions,
+    StepOptions,
+    ComputeOptions,
+):
+    """What every training run shares. Defaults are Trainer's unless the help names another source."""

@@ -29,7 +29,7 @@ from nlpkit.experiment import inherited_data
 from nlpkit.experiment.supervised import require_metric, stop_on_errors
 from nlpkit.inference.predictor import Predictor, TrainedModelOptions
 from nlpkit.models import opening
-from nlpkit.options import Pairs, SourceOptions, option
+from nlpkit.options import EvaluatedRowsOptions, Pairs, SourceOptions, option
 from nlpkit.reporting import Report, Table
 from nlpkit.runs import lock
 from nlpkit.runs.few import few_rows
@@ -51,7 +51,7 @@ PATIENCE = 10.0  # seconds to wait for another command that adds to the record
 ESSENTIAL: tuple[str, ...] = ("model", "data", "split", "fail_under")
 
 
-class Config(DeferredOptions, SourceOptions, TrainedModelOptions):
+class Config(DeferredOptions, EvaluatedRowsOptions, SourceOptions, TrainedModelOptions):
     """Options of `nlpkit evaluate`."""
 
     kind: ClassVar[Kind] = "evaluate_options"

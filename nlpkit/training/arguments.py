@@ -16,7 +16,7 @@ from nlpkit import process, trainer_fields
 from nlpkit.errors import UserError, first_line
 from nlpkit.hardware import arithmetic, toolchain
 from nlpkit.hardware.devices import Device
-from nlpkit.options import RunOptions, TrainingOptions, flag_of, suggest
+from nlpkit.options import BatchOptions, ComputeOptions, RunOptions, StepOptions, flag_of, suggest
 from nlpkit.training.schedules import WSD_DECAY
 
 LOGS_PER_RUN = 50
@@ -25,13 +25,13 @@ TRACKERS = ("tensorboard", "wandb")
 SCHEDULES = {"constant": "constant_with_warmup", "wsd": "warmup_stable_decay"}
 
 
-def steps_per_epoch(rows: int, options: TrainingOptions, processes: int) -> int:
+def steps_per_epoch(rows: int, options: BatchOptions, processes: int) -> int:
     """Optimizer steps of one pass over `rows` features."""
     batches = math.ceil(rows / (options.batch_size * processes))
     return max(math.ceil(batches / options.gradient_accumulation_steps), 1)
 
 
-def total_steps(rows: int, options: TrainingOptions, processes: int) -> int:
+def total_steps(rows: int, options: StepOptions, processes: int) -> int:
     """Optimizer steps of the whole run."""
     return options.max_steps or math.ceil(options.epochs * steps_per_epoch(rows, options, processes))
 
@@ -178,7 +178,7 @@ def _as_chosen() -> Iterator[None]:
             os.environ[process.LAUNCHED_PRECISION] = launched
 
 
-def _require_compiler(options: RunOptions, passed: Mapping[str, Any], device: Device) -> None:
+def _require_compiler(options: ComputeOptions, passed: Mapping[str, Any], device: Device) -> None:
     """See that what --compile needs is there: torch would look for it in the first step.
 
     Raises:

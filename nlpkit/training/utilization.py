@@ -9,7 +9,7 @@ from typing import Any
 from nlpkit import process
 from nlpkit.hardware import toolchain
 from nlpkit.hardware.devices import Device, matmul_rate
-from nlpkit.options import MOST_ROWS, TrainingOptions
+from nlpkit.options import MOST_ROWS, BatchOptions, TrainingOptions
 
 REACHED = 0.6  # of the rate of a large matrix product, by a step that is bound by its arithmetic
 # Kernels of forward and backward, counted operator by operator (all but views and empty tensors) with transformers 5.23
@@ -93,7 +93,7 @@ def described(config: TrainingOptions, step: Step, steps: int, rows: int | None)
     return f"; {used} of this GPU's peak at {config.batch_size} rows: {more}"
 
 
-def _larger(config: TrainingOptions, step: Step, rows: int | None) -> list[str]:
+def _larger(config: BatchOptions, step: Step, rows: int | None) -> list[str]:
     """The flags of a batch for which computing takes as long as launching, as far as the rows allow."""
     wanted = min(math.ceil(math.log2(step.launching / step.computing)), MOST_TIMES.bit_length() - 1)
     accumulated = config.gradient_accumulation_steps
