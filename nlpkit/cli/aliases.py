@@ -7,11 +7,14 @@ that has no meaning here is refused with the reason. `docs/coming-from-trainer.m
 
 from __future__ import annotations
 
+import collections
 import contextlib
 import itertools
 import shlex
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 from nlpkit import trainer_fields
 from nlpkit.errors import UserError
@@ -236,6 +239,75 @@ ENVIRONMENT: dict[str, tuple[str, ...]] = {
 }
 
 
+class _Option(NamedTuple):
+    """An option on a command line, before its value is looked for behind it.
+
+    Attributes:
+        written: its name as it was typed, without the dashes in front.
+        value: what stands behind =; None without one.
+    """
+
+    written: str
+    value: str | None
+
+    @property
+    def name(self) -> str:
+        """The name with dashes."""
+        return _dashed(self.written)
+
+    @property
+    def field(self) -> str:
+        """The name as `TrainingArguments` has it."""
+        return self.written.replace("-", "_")
+
+    @classmethod
+    def of(cls, argument: str) -> _Option | None:
+        """The option that an argument begins; None where it is a value, or a text."""
+        if not argument.startswith("--") or len(argument) < 3:
+            return None
+        written, sign, value = argument[2:].partition("=")
+        return cls(written, value if sign else None)
+
+
+class _Arguments:
+    """The arguments of a command, read from left to right up to `--`, behind which no option stands."""
+
+    def __init__(self, arguments: Sequence[str]) -> None:
+        end = arguments.index("--") if "--" in arguments else len(arguments)
+        self._left = collections.deque(arguments[:end])
+        self.behind = list(arguments[end:])
+        """From `--` on."""
+
+    def __iter__(self) -> Iterator[str]:
+        while self._left:
+            yield self._left.popleft()
+
+    def value(self, option: _Option, takes: Callable[[str], bool]) -> str | None:
+        """The value of an option that was just read: behind =, or the next argument, if the option takes such a one.
+
+        Returns:
+            None where there is neither.
+        """
+        if option.value is not None:
+            return option.value
+        return self._left.popleft() if self._left and takes(self._left[0]) else None
+
+
+def _any_value(argument: str) -> bool:
+    """What an option with a value takes."""
+    return not argument.startswith("--")
+
+
+def _yes_or_no(argument: str) -> bool:
+    """What a switch of the scripts takes."""
+    return argument.lower() in TRUE | FALSE
+
+
+def _true_or_false(argument: str) -> bool:
+    """What a switch of nlpkit takes: another word may be a text to answer."""
+    return argument.lower() in ("true", "false")
+
+
 def environment(arguments: list[str], known: Collection[str]) -> tuple[list[str], dict[str, str], list[str]]:
     """Take `ENVIRONMENT` out of the arguments; returns the others, the variables to set, and the lines to say.
 
@@ -249,28 +321,25 @@ def environment(arguments: list[str], known: Collection[str]) -> tuple[list[str]
     out: list[str] = []
     variables: dict[str, str] = {}
     said: list[str] = []
-    rest = iter(range(len(arguments)))
-    for i in rest:
-        name, sign, value = arguments[i].partition("=")
-        names = ENVIRONMENT.get(_dashed(name.removeprefix("--"))) if name.startswith("--") else None
-        if arguments[i] == "--":
-            return out + arguments[i:], variables, said
-        if names is None or _dashed(name.removeprefix("--")) in known:
-            out.append(arguments[i])
+    read = _Arguments(arguments)
+    for argument in read:
+        option = _Option.of(argument)
+        names = ENVIRONMENT.get(option.name) if option and option.name not in known else None
+        if option is None or names is None:
+            out.append(argument)
             continue
-        following = arguments[i + 1] if i + 1 < len(arguments) else None
-        if not sign and following is not None and not following.startswith("--"):
-            value = following
-            next(rest, None)
+        flag, value = f"--{option.written}", read.value(option, _any_value) or ""
         if names == ("HF_TOKEN",) and value.lower() in ("", "none", *TRUE, *FALSE):
-            said.append(f"{name}: the token of `hf auth login` or HF_TOKEN is used where one is needed")
+            said.append(f"{flag}: the token of `hf auth login` or HF_TOKEN is used where one is needed")
             continue
         if not value:
-            raise UserError(f"{name} needs a value", f"Write it {name} VALUE.")
+            raise UserError(f"{flag} needs a value", f"Write it {flag} VALUE.")
         variables |= dict.fromkeys(names, value)
-        shown = "HF_TOKEN for this command; others can read a command line" if names == ("HF_TOKEN",) else names[0]
-        said.append(f"{name}: {shown}" if names == ("HF_TOKEN",) else f"{name}: {shown}={value} for this command")
-    return out, variables, said
+        if names == ("HF_TOKEN",):
+            said.append(f"{flag}: HF_TOKEN for this command; others can read a command line")
+        else:
+            said.append(f"{flag}: {names[0]}={value} for this command")
+    return out + read.behind, variables, said
 
 
 def translate(
@@ -290,111 +359,143 @@ def translate(
     Raises:
         UserError: an old option has no meaning here, or a value that nlpkit has no counterpart for.
     """
-    out: list[str] = []
     said: list[str] = []
     if "push-to-hub" in known:
-        arguments, told = _of_hub(arguments)
-        said += told
+        arguments, said = _of_hub(arguments)
     given = _given(arguments)
-    idle = _idle(given)
     if "resume" in known:
         _require_same_folder(given)
+    read = _Arguments(arguments)
+    made = _Translated(read, known, switches, ways, _idle(given), said=said)
     if line := _evaluated_when_logged(given):
-        out += ["--eval-steps", given["logging-steps"]]
-        said.append(line)
-    rest = iter(range(len(arguments)))
-
-    def value_of(i: int, sign: str, value: str, *, switch: bool) -> str | None:
-        """The value of a foreign name, which the next argument may be; None where it has none."""
-        if sign:
-            return value
-        following = arguments[i + 1] if i + 1 < len(arguments) else None
-        if following is None or following.startswith("--") or (switch and following.lower() not in TRUE | FALSE):
-            return None
-        next(rest, None)
-        return following
-
-    def append(name: str, sign: str, value: str, i: int) -> None:
-        if name in ways:
-            following = arguments[i + 1] if i + 1 < len(arguments) else ""
-            if not sign and following.lower() in (*ways[name], "true", "false"):
-                value = following
-                next(rest, None)
-            out.append(f"--{name}={value or 'true'}")
-            return
-        if name.removeprefix("no-") in ways:
-            out.append(f"--{name.removeprefix('no-')}=false")
-            return
-        if name not in switches:
-            out.append(f"--{name}{sign}{value}")
-            return
-        following = arguments[i + 1] if i + 1 < len(arguments) else ""
-        # behind a blank only these two: another word may be a text to answer
-        if not sign and following.lower() in ("true", "false"):
-            value = following
-            next(rest, None)
-        out.append(f"--{name}" if is_on(name, value or None) else f"--no-{name}")
-
-    for i in rest:
-        token = arguments[i]
-        if token == "--":
-            return out + arguments[i:], said
-        if not token.startswith("--") or len(token) < 3:
-            out.append(token)
-            continue
-        written, sign, value = token[2:].partition("=")
-        name = _dashed(written)
-        if name not in known and _is_off(name):
-            written, sign, value = written[len("no-") :], "=", "False"
-            name = _dashed(written)
-        field = written.replace("-", "_")
-        if name in idle:
-            value_of(i, sign, value, switch=False)
-            said.append(f"--{written}: not used; {idle[name]}")
-        elif name in known:
-            append(name, sign, value, i)
-        elif name in RENAMED:
-            convert, takes_value, now = RENAMED[name]
-            old = value_of(i, sign, value, switch=not takes_value)
-            if not takes_value and not is_on(written, old):
-                said.append(f"--{written}: {now}" if convert is _drop else f"--{written}: not set; it is {now} here")
-                continue
-            out += convert(old)
-            if line := now if isinstance(now, str) else now(old):
-                said.append(f"--{written}: {line}")
-        elif name in SAME:
-            target, _, fixed = SAME[name].partition("=")
-            target = next((each for each in target.split("|") if each in known), target.split("|")[0])
-            if target not in known:
-                said.append(f"--{written}: --{target} of other commands")
-            if target == "trainer":
-                out += ["--trainer", f"{fixed}={value_of(i, sign, value, switch=False) or ''}"]
-            elif fixed:
-                if is_on(written, value_of(i, sign, value, switch=True)):
-                    out += [f"--{target}", fixed]
-            else:
-                append(target, sign, value, i)
-        elif field in trainer_fields.PASSED and "trainer" in known:
-            switch = field in trainer_fields.SWITCHES
-            text = value_of(i, sign, value, switch=switch)
-            if text is None and not switch:
-                raise UserError(f"--{written} needs a value", f"Write it --trainer {field}=VALUE.")
-            out += ["--trainer", f"{field}={str(is_on(written, text)).lower() if switch else text}"]
-        elif field in trainer_fields.SETTLED:
-            text = value_of(i, sign, value, switch=field not in trainer_fields.SETTLED_VALUES)
-            if field in trainer_fields.NEVER_OFF and text is not None and not is_on(written, text):
-                raise UserError(f"--{written} {text}: {trainer_fields.SETTLED[field]}", trainer_fields.NEVER_OFF[field])
-            said.append(f"--{written}: {trainer_fields.SETTLED[field]}")
-        elif field in trainer_fields.REFUSED:
-            why, harmless = trainer_fields.REFUSED[field]
-            text = value_of(i, sign, value, switch=harmless in TRUE | FALSE)
-            if harmless in TRUE | FALSE:
-                text = str(is_on(written, text)).lower()
-            if text != harmless and (harmless or text is None or not _is_nothing(text)):
-                raise UserError(f"--{written}: {why}", "Leave it out.")
+        made.out += ["--eval-steps", given["logging-steps"]]
+        made.said.append(line)
+    for argument in read:
+        if (option := _Option.of(argument)) is None:
+            made.out.append(argument)
         else:
-            append(name, sign, value, i)
-    return out, said
+            made.add(option)
+    return made.out + read.behind, made.said
+
+
+@dataclass
+class _Translated:
+    """What came of the arguments that were read so far.
+
+    Attributes:
+        read: the arguments, of which options take their values.
+        known, switches, ways: see `translate`.
+        idle: see `_idle`.
+        out: the new arguments.
+        said: lines for people.
+    """
+
+    read: _Arguments
+    known: Collection[str]
+    switches: Collection[str]
+    ways: Mapping[str, Collection[str]]
+    idle: Mapping[str, str]
+    out: list[str] = field(default_factory=list)
+    said: list[str] = field(default_factory=list)
+
+    def add(self, option: _Option) -> None:
+        """Translate one option, with its value.
+
+        Raises:
+            UserError: see `translate`.
+        """
+        if option.name not in self.known and _is_off(option.name):
+            option = _Option(option.written[len("no-") :], "False")
+        if option.name in self.idle:
+            self.read.value(option, _any_value)
+            self._say(option, f"not used; {self.idle[option.name]}")
+        elif option.name in self.known:
+            self._own(option.name, option)
+        elif option.name in RENAMED:
+            self._renamed(option)
+        elif option.name in SAME:
+            self._same(option)
+        elif option.field in trainer_fields.PASSED and "trainer" in self.known:
+            self._passed(option)
+        elif option.field in trainer_fields.SETTLED:
+            self._settled(option)
+        elif option.field in trainer_fields.REFUSED:
+            self._refused(option)
+        else:
+            self._own(option.name, option)  # which is unknown: the parser of the command says so
+
+    def _say(self, option: _Option, line: str) -> None:
+        self.said.append(f"--{option.written}: {line}")
+
+    def _foreign_value(self, option: _Option, *, switch: bool) -> str | None:
+        return self.read.value(option, _yes_or_no if switch else _any_value)
+
+    def _own(self, name: str, option: _Option) -> None:
+        """An option of the command, which may be called otherwise on the command line."""
+        turned_off = name.removeprefix("no-")
+        if name in self.ways:
+            words = {*self.ways[name], "true", "false"}
+            value = self.read.value(option, lambda argument: argument.lower() in words)
+            self.out.append(f"--{name}={value or 'true'}")
+        elif turned_off in self.ways:
+            self.out.append(f"--{turned_off}=false")
+        elif name in self.switches:
+            value = self.read.value(option, _true_or_false)
+            self.out.append(f"--{name}" if is_on(name, value or None) else f"--no-{name}")
+        else:  # its value, if it stands behind a blank, is the next argument to be read
+            self.out.append(f"--{name}" if option.value is None else f"--{name}={option.value}")
+
+    def _renamed(self, option: _Option) -> None:
+        convert, takes_value, now = RENAMED[option.name]
+        value = self._foreign_value(option, switch=not takes_value)
+        if not takes_value and not is_on(option.written, value):
+            self._say(option, str(now) if convert is _drop else f"not set; it is {now} here")
+            return
+        self.out += convert(value)
+        if line := now if isinstance(now, str) else now(value):
+            self._say(option, line)
+
+    def _same(self, option: _Option) -> None:
+        targets, _, fixed = SAME[option.name].partition("=")
+        choices = targets.split("|")
+        target = next((each for each in choices if each in self.known), choices[0])
+        if target not in self.known:
+            self._say(option, f"--{target} of other commands")
+        if target == "trainer":
+            value = self._foreign_value(option, switch=False)
+            self.out += ["--trainer", f"{fixed}={value or ''}"]
+        elif not fixed:
+            self._own(target, option)
+        elif is_on(option.written, self._foreign_value(option, switch=True)):
+            self.out += [f"--{target}", fixed]
+
+    def _passed(self, option: _Option) -> None:
+        """A field of `TrainingArguments` that --trainer hands on."""
+        switch = option.field in trainer_fields.SWITCHES
+        value = self._foreign_value(option, switch=switch)
+        if switch:
+            value = str(is_on(option.written, value)).lower()
+        elif value is None:
+            raise UserError(f"--{option.written} needs a value", f"Write it --trainer {option.field}=VALUE.")
+        self.out += ["--trainer", f"{option.field}={value}"]
+
+    def _settled(self, option: _Option) -> None:
+        """One whose value nlpkit sets itself."""
+        why = trainer_fields.SETTLED[option.field]
+        value = self._foreign_value(option, switch=option.field not in trainer_fields.SETTLED_VALUES)
+        if option.field in trainer_fields.NEVER_OFF and value is not None and not is_on(option.written, value):
+            raise UserError(f"--{option.written} {value}: {why}", trainer_fields.NEVER_OFF[option.field])
+        self._say(option, why)
+
+    def _refused(self, option: _Option) -> None:
+        """One that has no meaning here, unless its value asks for nothing."""
+        why, harmless = trainer_fields.REFUSED[option.field]
+        switch = harmless in TRUE | FALSE
+        value = self._foreign_value(option, switch=switch)
+        if switch:
+            value = str(is_on(option.written, value)).lower()
+        if value != harmless and (harmless or value is None or not _is_nothing(value)):
+            raise UserError(f"--{option.written}: {why}", "Leave it out.")
 
 
 def _given(arguments: list[str]) -> dict[str, str]:
@@ -503,32 +604,24 @@ def _of_hub(arguments: list[str]) -> tuple[list[str], list[str]]:
     Raises:
         UserError: they name two repositories, or none.
     """
-    end = arguments.index("--") if "--" in arguments else len(arguments)
     out: list[str] = []
     given: dict[str, str] = {}
-    rest = iter(range(end))
-    for i in rest:
-        name, sign, value = arguments[i].removeprefix("--").partition("=")
-        name = _dashed(name)
-        if not arguments[i].startswith("--") or name not in HUB:
-            out.append(arguments[i])
+    read = _Arguments(arguments)
+    for argument in read:
+        option = _Option.of(argument)
+        if option is None or option.name not in HUB:
+            out.append(argument)
             continue
-        following = arguments[i + 1] if i + 1 < end else None
-        if sign:
-            given[name] = value
-        elif following is not None and not following.startswith("--"):
-            given[name] = following
-            next(rest)
-        elif name == "push-to-hub":
-            given[name] = "true"
-        else:
-            raise UserError(f"--{name} requires a value")
+        value = read.value(option, _any_value)
+        if value is None and option.name != "push-to-hub":
+            raise UserError(f"--{option.name} requires a value")
+        given[option.name] = "true" if value is None else value
     named = given.keys() - {"push-to-hub"}
     said = []
     if named and "push-to-hub" not in given:
         name = min(named)
         said = [f"--{name}: nothing is uploaded without --push-to-hub {given[name]}"]
-    return out + _uploading(given) + arguments[end:], said
+    return out + _uploading(given) + read.behind, said
 
 
 def _uploading(given: dict[str, str]) -> list[str]:

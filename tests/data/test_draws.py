@@ -82,6 +82,6 @@ def test_rows_are_gathered_as_they_were_selected() -> None:
 
 def test_classes_of_selected_rows_are_numbered_by_their_first() -> None:
     rows = datasets.Dataset.from_dict({"label": ["a", "b", None, "c", "b"]})
-    assert draws._classes(rows, "label").tolist() == [0, 1, 2, 3, 1]
-    assert draws._classes(rows.select([4, 3, 1, 2, 3]), "label").tolist() == [0, 1, 0, 2, 1]
-    assert draws._classes(rows.select([]), "label").tolist() == []
+    assert draws.class_numbers(rows, "label").tolist() == [0, 1, 2, 3, 1]
+    assert draws.class_numbers(rows.select([4, 3, 1, 2, 3]), "label").tolist() == [0, 1, 0, 2, 1]
+    assert draws.class_numbers(rows.select([]), "label").tolist() == []
