@@ -79,6 +79,8 @@ class Gate(NamedTuple):
 def run(config: Config) -> Report:
     """Evaluate; returns a table with a row for each split."""
     gates = _gates(config)
+    if gates:
+        _require_possible(gates, config)
     predictor = Predictor(config)
     task = predictor.task
     config = config.for_task(type(task))
@@ -208,6 +210,21 @@ def _gates(config: Config) -> list[Gate]:
         if not isinstance(gate.bound, int | float):
             raise UserError(f"{gate.flag} {gate.metric}={gate.bound}: the bound is not a number")
     return gates
+
+
+def _require_possible(gates: list[Gate], config: Config) -> None:
+    """Fail on a misspelt metric before weights and data are read, where the task of the model knows its metrics.
+
+    Raises:
+        UserError: naming the nearest metric.
+    """
+    place = opening.resolve(config.model)
+    trust: Any = {"revision": config.model_revision, "trust_remote_code": config.trust_remote_code}
+    record = (read_record(place) or {}).get("task")
+    task = registry.task_of_model(opening.load_config(place, **trust), record, place, named=config.task)
+    if (known := task.possible_metrics()) is not None:
+        for gate in gates:
+            require_metric(gate.flag, gate.metric, known)
 
 
 def _failures(gates: list[Gate], metrics: dict[str, dict[str, float]], seen: dict[str, str]) -> list[str]:

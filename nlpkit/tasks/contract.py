@@ -523,6 +523,11 @@ class Task(ABC):
         """Names of the metrics that `score` gives on such examples, so that a misspelt one is found at once."""
         return list(dict.fromkeys([self.main_metric, *self.table_metrics]))
 
+    def possible_metrics(self) -> Collection[str] | None:
+        """Names of the metrics that `score` may give on any examples, of which `metric_names` are some; None where
+        nothing can be said without examples. A misspelt one is found with it before weights and data are read."""
+        return None
+
     def numbers(self, examples: Mapping[str, Sequence[Any]] | Dataset) -> int:
         """How many numbers the merged outputs of examples hold together, where that grows with the labels; else 0."""
         return 0

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import make_tokenizer, rows, write_csv, write_jsonl
+from conftest import RunOf, make_tokenizer, rows, write_csv, write_jsonl
 
 from nlpkit.cli.app import main
 from nlpkit.errors import UserError
@@ -61,6 +61,17 @@ def test_figures_are_added_to_the_run(run: Path, reviews: Path) -> None:
     assert [list(entry["metrics"]) for entry in entries] == [["test"], ["validation"]]
     assert entries[0]["metrics"] == record["metrics"]
     assert len(entries[0]["data"]["files"]["test"][0]["sha256"]) == 64
+
+
+@pytest.mark.parametrize("task", ["classification", "regression", "multi-label", "token-classification"])
+def test_a_misspelt_metric_is_refused_before_the_weights_are_read(
+    task: str, run_of: RunOf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = run_of(task)
+    known = next(iter(json.loads((folder / "nlpkit.json").read_text())["metrics"]["validation"]))
+    monkeypatch.setattr("nlpkit.models.opening.load_model", lambda *_, **__: pytest.fail("opened"))
+    with pytest.raises(UserError, match="--fail-under acuracy: no such metric; there are"):
+        evaluate.run(evaluate.Config(model=str(folder), fail_under={known: 0, "acuracy": 0.5}))
 
 
 def test_gates(run: Path, reviews: Path, capsys: pytest.CaptureFixture[str]) -> None:

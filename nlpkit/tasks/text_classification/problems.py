@@ -7,7 +7,7 @@ labels are counted and drawn. `problem_type` gives the one of a label scheme.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -107,6 +107,10 @@ class ProblemType(ABC):
         from nlpkit.metrics import classification as metrics
 
         return metrics.compute(self.labels.problem, *self.compared(outputs, gold), outputs)
+
+    def possible_metrics(self) -> Collection[str]:
+        """Names of the metrics that `score` gives on some rows or other: all of them on rows of the first label."""
+        return self.score(np.zeros((2, self.labels.size)), np.zeros(2, int))
 
     def details(self, outputs: np.ndarray, gold: np.ndarray) -> dict[str, Any]:
         """Figures of each label."""
@@ -322,6 +326,10 @@ class MultiLabel(_Classes):
     @property
     def no_label(self) -> list[float]:
         return [float(IGNORED)] * self.labels.size
+
+    def possible_metrics(self) -> Collection[str]:
+        none = np.zeros((2, self.labels.size))
+        return self.score(none, none.astype(int))
 
     def loss(
         self, logits: torch.Tensor, labels: torch.Tensor, weights: torch.Tensor | None, smoothing: float

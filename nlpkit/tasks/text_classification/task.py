@@ -647,6 +647,9 @@ class TextClassification(Task):
     def metric_notes(self) -> Mapping[str, str]:
         return self.problem.metric_notes
 
+    def possible_metrics(self) -> Collection[str]:
+        return self.problem.possible_metrics()
+
     def metric_names(self, examples: Dataset) -> Collection[str]:
         outputs = np.random.default_rng(0).normal(size=(len(examples), self.labels.size))
         return self.score(outputs, examples)
