@@ -11,10 +11,11 @@ from nlpkit import reporting
 from nlpkit.distillation.layers import LayerChoice, chosen_layers
 from nlpkit.errors import UserError
 from nlpkit.models import fitting, opening
-from nlpkit.options import OpeningOptions, TrainingOptions, option
+from nlpkit.options import OpeningOptions, TrainingOptions, option, option_like
 from nlpkit.pretraining.architectures import Architecture, ArchitectureOptions, Size, new_config
 from nlpkit.runs.folder import read_record
 from nlpkit.tasks import registry
+from nlpkit.tasks.options import LengthOptions
 
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig
@@ -53,7 +54,9 @@ class StudentOptions(TrainingOptions, OpeningOptions):
         metavar="PATH|NAME",
         shown_default="that of --student, else the teacher's",
     )
-    max_length: int | None = option(None, "Tokens an input.", panel="Model", ge=4, shown_default="as the teacher")
+    max_length: int | None = option_like(
+        LengthOptions, "max_length", help="Tokens per input.", panel="Model", shown_default="as the teacher"
+    )
 
 
 @dataclass(frozen=True)

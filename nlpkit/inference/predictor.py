@@ -18,13 +18,13 @@ from nlpkit.errors import RunError, UserError
 from nlpkit.hardware import memory
 from nlpkit.inference.overlap import ahead, arriving
 from nlpkit.models import fitting, opening
-from nlpkit.options import MOST_ROWS, DeviceOptions, GivenModelOptions, OpeningOptions, option
+from nlpkit.options import BatchOptions, DeviceOptions, GivenModelOptions, OpeningOptions, option_like
 from nlpkit.reporting import Progress
 from nlpkit.runs.folder import read_record
 from nlpkit.tasks import features
 from nlpkit.tasks import outputs as model_outputs
 from nlpkit.tasks.contract import BOOKKEEPING, NAN
-from nlpkit.tasks.options import TaskChoiceOptions
+from nlpkit.tasks.options import LengthOptions, TaskChoiceOptions
 
 if TYPE_CHECKING:
     import torch
@@ -49,9 +49,13 @@ GENERATIONS = 20  # of models that were made one of another: records may name ea
 class TrainedModelOptions(TaskChoiceOptions, GivenModelOptions, DeviceOptions):
     """A trained model, as `predict` and `evaluate` take it."""
 
-    batch_size: int = option(32, "Inputs a forward pass.", panel="Device", ge=1, le=MOST_ROWS)
-    max_length: int | None = option(
-        None, "Tokens an input.", panel="Model", ge=4, shown_default="as asked in training, else what the model takes"
+    batch_size: int = option_like(BatchOptions, "batch_size", help="Inputs per forward pass.", panel="Device")
+    max_length: int | None = option_like(
+        LengthOptions,
+        "max_length",
+        help="Tokens per input.",
+        panel="Model",
+        shown_default="as asked in training, else what the model takes",
     )
 
 

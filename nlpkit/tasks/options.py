@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from nlpkit.options import Config, Strings, option
+from nlpkit.options import Config, Strings, TextColumnOptions, option, option_like
 
 FEW_UNKNOWN = 0.05
 """Share of rows up to which labels that the model does not have are wrong answers, and no reason to stop."""
@@ -56,4 +56,4 @@ class UnknownLabelOptions(Config):
 class TextOptions(Config):
     """Which column is the text, for tasks on single texts."""
 
-    text_column: str | None = option(None, "Column of the text.", panel="Data", shown_default="guessed")
+    text_column: str | None = option_like(TextColumnOptions, "text_column")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nlpkit.options import option
+from nlpkit.options import SeedOptions, option, option_like
 from nlpkit.tasks.options import LengthOptions, TextOptions
 
 MLM_PROBABILITY = 0.15  # BERT (Devlin et al. 2019, section 3.1)
@@ -26,4 +26,4 @@ class MaskedLMJudgeOptions(TextOptions):
     mlm_probability: float | None = option(
         None, "Masked LM: share of the tokens predicted.", panel="Task", gt=0, lt=1, shown_default="as trained, or 0.15"
     )
-    seed: int = option(SEED, "Masked LM: seed of the masks.", panel="Task", ge=0, le=2**32 - 1)
+    seed: int = option_like(SeedOptions, "seed", SEED, "Masked LM: seed of the masks.", panel="Task")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from nlpkit.options import Config, Strings, option
+from nlpkit.options import Config, Strings, option, option_like
 from nlpkit.tasks.options import LengthOptions
 
 # BERT's SQuAD script (google-research/bert, run_squad.py): --max_seq_length, --doc_stride, --max_answer_length,
@@ -60,15 +60,19 @@ class QuestionAnsweringOptions(LengthOptions, AnswerColumnOptions):
 class WindowOptions(Config):
     """What may differ from training when a model is asked."""
 
-    doc_stride: int | None = option(
+    doc_stride: int | None = option_like(
+        QuestionAnsweringOptions,
+        "doc_stride",
         None,
         "QA: tokens that windows of a long context share.",
-        panel="Task",
-        ge=0,
         shown_default="as trained, or 128",
     )
-    max_answer_length: int | None = option(
-        None, "QA: tokens an answer has at most.", panel="Task", ge=1, shown_default="as trained, or 30"
+    max_answer_length: int | None = option_like(
+        QuestionAnsweringOptions,
+        "max_answer_length",
+        None,
+        "QA: tokens an answer has at most.",
+        shown_default="as trained, or 30",
     )
     null_threshold: float | None = option(
         None,
