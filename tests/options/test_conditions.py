@@ -58,7 +58,7 @@ def test_prune_tells_all_that_weights_do_not_read() -> None:
 
 
 def test_help_tells_the_condition() -> None:
-    said = " ".join(manual.whole("prune", prune).split())
+    said = " ".join(manual.whole("prune", prune, prune.Config).split())
     assert "Softens the logits (Hinton et al. 2015). [only with --distill] [default: 2.0]" in said
     assert "[only with --what weights] [only with --epochs] [default: 1]" in said
 
