@@ -7,8 +7,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import BeforeValidator
-
 from nlpkit import reporting
 from nlpkit.data.findings import Finding
 from nlpkit.data.inputs import FORMATS, Reading, Wanted, unit
@@ -17,7 +15,7 @@ from nlpkit.distillation.augmentation import Augmenter, Way, near_words, read_sy
 from nlpkit.errors import UserError
 from nlpkit.experiment.inherited_data import TrainedDataOptions
 from nlpkit.models import fitting
-from nlpkit.options import Strings, TrainingOptions, option
+from nlpkit.options import AtCommas, Strings, TrainingOptions, option
 from nlpkit.tasks import registry
 
 if TYPE_CHECKING:
@@ -26,12 +24,7 @@ if TYPE_CHECKING:
     from nlpkit.inference.predictor import Trained
 
 
-def _split_at_commas(value: Any) -> Any:
-    given = [value] if isinstance(value, str) else value
-    return [part.strip() for entry in given for part in str(entry).split(",")]
-
-
-Ways = Annotated[list[Way], BeforeValidator(_split_at_commas)]
+Ways = Annotated[list[Way], AtCommas]
 
 
 class MoreRowsOptions(TrainedDataOptions, TrainingOptions):

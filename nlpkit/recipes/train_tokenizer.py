@@ -58,13 +58,6 @@ if TYPE_CHECKING:
 COMMAND = "train-tokenizer"
 ESSENTIAL: tuple[str, ...] = ("data", "style", "vocab_size", "like", "extend", "compare", "output")
 WORDS_SHOWN = 12
-# what an existing tokenizer brings with it, and cannot be asked to change
-OF_THE_PIPELINE = (
-    "kind", "style", "lowercase", "strip_accents", "unicode_form", "single_template", "pair_template",
-)  # fmt: skip
-OF_TRAINING = ("vocab_size", "limit_alphabet", "special_token")
-
-
 EXTENDED = OnlyWith(("extend",), hint="Name the model to extend: --extend MODEL.")
 
 
@@ -186,13 +179,7 @@ def _pipeline(config: Config) -> Pipeline | None:
         raise UserError("--validation-share with --validation-file: nothing else is held out", "Give one of them.")
     if config.validation_share == 0 and not config.validation_file:
         reporting.current().note("nothing is held out: the figures will be of the text that was trained on")
-    if not (config.like or config.extend):
-        return Pipeline.of(config)
-    way = "like" if config.like else "extend"
-    for name in OF_THE_PIPELINE + (OF_TRAINING if config.extend else ()):
-        if getattr(config, name) not in (None, []):
-            raise UserError(f"{flag_of(name)} with --{way}: that is as {getattr(config, way)} has it", "Leave it out.")
-    return None
+    return None if config.like or config.extend else Pipeline.of(config)
 
 
 def _require_trainable(config: Config, old: Any) -> None:

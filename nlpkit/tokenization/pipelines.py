@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from nlpkit.errors import UserError
-from nlpkit.options import Config, Strings, option, suggest
+from nlpkit.options import Config, NotWith, Strings, option, suggest
 
 Kind = Literal["wordpiece", "bpe", "byte-bpe", "unigram"]
 StyleName = Literal["bert", "roberta", "albert", "gpt2"]
@@ -123,22 +123,34 @@ STYLE_OF_KIND: dict[str, StyleName] = {
 }
 
 
+# An existing tokenizer brings these with it, and cannot be asked to change them.
+EXTENDED = NotWith(("extend",), why=" with --extend: that is as {extend} has it")
+IN_TRAINING = (EXTENDED,)
+OF_A_NEW_ONE = (NotWith(("like",), why=" with --like: that is as {like} has it"), EXTENDED)
+
+
 class PipelineOptions(Config):
     """What the tokenizer is made of."""
 
     kind: Kind | None = option(
-        None, "How words are cut into pieces.", panel=PANEL, shown_default="that of --style; wordpiece"
+        None,
+        "How words are cut into pieces.",
+        panel=PANEL,
+        only_with=OF_A_NEW_ONE,
+        shown_default="that of --style; wordpiece",
     )
     style: StyleName | None = option(
         None,
         "Whose normalizer, special tokens, templates and decoder it has.",
         panel=PANEL,
+        only_with=OF_A_NEW_ONE,
         shown_default="that of --kind: bert, bert, roberta, albert",
     )
     vocab_size: int | None = option(
         None,
         "Tokens in all, special ones included.",
         panel=PANEL,
+        only_with=IN_TRAINING,
         ge=1,
         shown_default="the style's: 30522, 50265, 30000, 50257; with --like the model's",
     )
@@ -150,22 +162,42 @@ class PipelineOptions(Config):
         shown_default="2, as in the BertWordPieceTokenizer of tokenizers",
     )
     limit_alphabet: int | None = option(
-        None, "Keep the N most frequent characters (wordpiece, bpe).", panel=PANEL, ge=1, shown_default="all"
+        None,
+        "Keep the N most frequent characters (wordpiece, bpe).",
+        panel=PANEL,
+        only_with=IN_TRAINING,
+        ge=1,
+        shown_default="all",
     )
     lowercase: bool | None = option(
-        None, "Lowercase the text.", panel=PANEL, shown_default="the style's: bert and albert do"
+        None,
+        "Lowercase the text.",
+        panel=PANEL,
+        only_with=OF_A_NEW_ONE,
+        shown_default="the style's: bert and albert do",
     )
     strip_accents: bool | None = option(
-        None, "Take accents off letters.", panel=PANEL, shown_default="albert does, bert if it lowercases"
+        None,
+        "Take accents off letters.",
+        panel=PANEL,
+        only_with=OF_A_NEW_ONE,
+        shown_default="albert does, bert if it lowercases",
     )
     unicode_form: Form | None = option(
-        None, "Unicode form of the text.", panel=PANEL, shown_default="albert: nfkd, nfkc if accents stay; else none"
+        None,
+        "Unicode form of the text.",
+        panel=PANEL,
+        only_with=OF_A_NEW_ONE,
+        shown_default="albert: nfkd, nfkc if accents stay; else none",
     )
-    special_token: Strings = option([], "Another special token (repeatable).", panel=PANEL, metavar="TOKEN")
+    special_token: Strings = option(
+        [], "Another special token (repeatable).", panel=PANEL, only_with=IN_TRAINING, metavar="TOKEN"
+    )
     single_template: str | None = option(
         None,
         "What stands around one text, e.g. '[CLS] $A [SEP]'.",
         panel=PANEL,
+        only_with=OF_A_NEW_ONE,
         metavar="TEMPLATE",
         shown_default="the style's",
     )
@@ -173,6 +205,7 @@ class PipelineOptions(Config):
         None,
         "What stands around two texts, e.g. '[CLS] $A [SEP] $B:1 [SEP]:1' (:1 is the token type).",
         panel=PANEL,
+        only_with=OF_A_NEW_ONE,
         metavar="TEMPLATE",
         shown_default="the style's",
     )
