@@ -18,6 +18,7 @@ from nlpkit.annotations import kinds_of
 
 if TYPE_CHECKING:
     from nlpkit.options import Config
+    from nlpkit.tasks.deferred import DeferredOptions
 
 PANELS = (
     "Input", "Data", "Task", "Model", "Tokenizer", "Objective", "Student", "Loss", "Pruning", "Quantization",
@@ -63,7 +64,9 @@ def short(command: str, module: Any, config: type[Config]) -> str:
     rest = len(fields) - len(rows)
     others = f"--json, --quiet, --config FILE and {rest} more" if rest else "--json, --quiet, --verbose"
     if of_task and task is None:
-        lines += [f"Options of its task: nlpkit {command} {_chosen_by(config)} --help"]
+        lines += [
+            f"Options of its task: nlpkit {command} {_chosen_by(typing.cast('type[DeferredOptions]', config))} --help"
+        ]
     return "\n".join([*lines, f"{others}: nlpkit {command} --help-all"])
 
 
@@ -106,9 +109,9 @@ def _of_tasks(config: type[Config]) -> Mapping[str, Sequence[tuple[Any, Sequence
     return config.declared() if issubclass(config, DeferredOptions) else {}
 
 
-def _chosen_by(config: Any) -> str:
+def _chosen_by(config: type[DeferredOptions]) -> str:
     """How a command line names what the task is known by: the model, as a rule."""
-    extra = config.model_fields[config.opened].json_schema_extra
+    extra: Any = config.model_fields[config.opened].json_schema_extra
     return str(extra["metavar"]) if extra["positional"] else f"--{config.opened.replace('_', '-')} NAME"
 
 

@@ -26,6 +26,8 @@ from nlpkit.runs.folder import RunFolder, read_record, versions
 from nlpkit.training import together
 
 if TYPE_CHECKING:
+    from transformers import PreTrainedConfig
+
     from nlpkit.hardware.devices import Device
 
 V = TypeVar("V")  # what an evaluation gives
@@ -199,11 +201,11 @@ def record_head(config: Config, command: str, device: Device, *, seed: int, **or
     }
 
 
-def parent(given: str, revision: str | None, config: Any) -> dict[str, Any]:
+def parent(given: str, revision: str | None, config: PreTrainedConfig) -> dict[str, Any]:
     """How the record names a model that a run comes from.
 
     Args:
-        config: of the model, a PreTrainedConfig.
+        config: of the model.
     """
     return {
         "name": opening.display_name(given),
