@@ -86,7 +86,7 @@ def kept(kind: str, key: str, make: Callable[[Path], Any]) -> Entry | None:
         return None
     finally:
         shutil.rmtree(partial, ignore_errors=True)
-    _prune(place)
+    _evict(place)
     return Entry(place, False)
 
 
@@ -170,7 +170,7 @@ def _clean(place: Path) -> None:
                 shutil.rmtree(item, ignore_errors=True)
 
 
-def _prune(keep: Path) -> None:
+def _evict(keep: Path) -> None:
     """Delete the entries of a kind that were not used for longest, beyond what the cache may take."""
     with contextlib.suppress(OSError):  # of another process that does the same
         items = [item for item in keep.parent.iterdir() if not item.name.startswith(".")]

@@ -6,14 +6,13 @@ import functools
 import os
 import re
 import sys
-import time
 from dataclasses import dataclass
 from typing import Any
 
 from nlpkit import machine, process, reporting
 from nlpkit.errors import UserError
 from nlpkit.hardware import arithmetic
-from nlpkit.hardware.timing import synchronizer
+from nlpkit.hardware.timing import synchronizer, timed
 from nlpkit.options import DeviceOptions, TrainingOptions
 
 ARCHITECTURE = re.compile(r"(sm|compute)_(\d+)")  # as torch names what it has kernels for
@@ -324,6 +323,12 @@ def measured_matmul_rate(device: Device) -> float:
     sizes, chain = ((2048, 4096, 8192), 10) if device.name == "cuda" else ((768,), 1)
     kind = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(device.precision, torch.float32)
     wait = synchronizer(device.name)
+
+    def products(a: torch.Tensor, count: int) -> None:
+        product = a
+        for _ in range(count):
+            product = product @ a
+
     # random, as zeros and ones draw less power and let a GPU clock higher; not from the random numbers of the run
     generator = torch.Generator(device.name).manual_seed(0)
     best, spent = 0.0, 0.0
@@ -332,15 +337,10 @@ def measured_matmul_rate(device: Device) -> float:
         if best and spent + operations / best > RATE_SECONDS:
             break
         a = torch.randn(size, size, device=device.name, dtype=kind, generator=generator) / size**0.5
-        product = a @ a  # for which libraries are loaded
+        products(a, 1)  # for which libraries are loaded
         for _ in range(3):
             if best and spent + operations / best > RATE_SECONDS:
                 break
-            wait()
-            start = time.perf_counter()
-            for _ in range(chain):
-                product = product @ a
-            wait()
-            seconds = time.perf_counter() - start
+            (seconds,) = timed([functools.partial(products, a, chain)], 1, wait)
             best, spent = max(best, operations / seconds), spent + seconds
     return best

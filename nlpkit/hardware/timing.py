@@ -7,10 +7,13 @@ import statistics
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 Call = Callable[[], object]
 SETTLED = 0.05  # by how much two windows of passes may differ
 WINDOW = 5  # calls of a window, at least
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -92,6 +95,31 @@ def timed(calls: Sequence[Call], passes: int, synchronize: Call) -> list[float]:
         if collects:
             gc.enable()
     return seconds
+
+
+def by_turns(turns: Sequence[Callable[[], T]], seconds: float, rounds: int) -> list[list[T]]:
+    """Let several sides take turns, so that what else the machine does hits all of them alike.
+
+    Who goes first changes from round to round, as the one behind a slow side meets a warmer chip.
+
+    Args:
+        turns: of each side: makes one turn and gives what was measured in it.
+        seconds: for all sides together.
+        rounds: how many are made at least, in each of which every side has a turn.
+
+    Returns:
+        What the turns of each side gave, in the order of `turns`.
+    """
+    given: list[list[T]] = [[] for _ in turns]
+    order = list(range(len(turns)))
+    stop = time.perf_counter() + seconds
+    made = 0
+    while made < rounds or time.perf_counter() < stop:
+        first = made % len(turns)
+        for side in order[first:] + order[:first]:
+            given[side].append(turns[side]())
+        made += 1
+    return given
 
 
 def warm(calls: Sequence[Call], seconds: float, synchronize: Call) -> WarmUp:

@@ -12,7 +12,7 @@ import torch
 
 from nlpkit.errors import UserError
 from nlpkit.hardware import memory, timing
-from nlpkit.inference.predictor import open_trained
+from nlpkit.inference.predictor import Predictor, open_trained
 from nlpkit.inference.weights import Weights
 from nlpkit.models import files, fitting, opening
 from nlpkit.models.onnx import OnnxModel
@@ -55,6 +55,12 @@ class Model:
     most: int | None
     folder: Path | None
     seconds: float
+
+    @classmethod
+    def of(cls, predictor: Predictor) -> Model:
+        """The model of a predictor, which is open already."""
+        task, config = predictor.task, predictor.model.config
+        return cls(predictor.weights, config, task, predictor.tokenizer, task.max_length, None, None, 0.0)
 
     @property
     def net(self) -> Any:

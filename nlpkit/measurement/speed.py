@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -10,12 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nlpkit.hardware import timing
-from nlpkit.tasks import features
+from nlpkit.measurement import statistics
 
 if TYPE_CHECKING:
-    import torch
-
     from nlpkit.inference.predictor import Predictor
+    from nlpkit.measurement.workloads import Workload
 
 ROWS = 256  # examples that are measured on
 SECONDS = 6.0  # of measuring a side
@@ -40,23 +38,26 @@ class Speed:
     batch_size: int = BATCH_SIZE
 
 
-@dataclass(frozen=True)
-class _Batch:
-    """Model inputs, and the same on the device."""
-
-    rows: list[dict[str, Any]]
-    tensors: dict[str, torch.Tensor]
-
-
 @dataclass
 class _Side:
-    predictor: Predictor
-    singles: list[_Batch]
-    batches: list[_Batch]
-    examples: int
-    latencies: list[float]
-    rates: list[float]
+    """What a side does in its turns, on the device: `singles` of one model input each, `batches` of several."""
+
+    singles: Workload
+    batches: Workload
+    synchronize: timing.Call
     next_single: int = 0
+
+    def warm_up(self) -> None:
+        """Make every call once: kernels are chosen and memory is taken at the first sight of a shape."""
+        for workload in (self.batches, self.singles):
+            timing.timed(workload.calls, 1, self.synchronize)
+
+    def turn(self) -> tuple[list[float], float]:
+        """Seconds of each of the next single inputs, and of all batches together."""
+        count = len(self.singles.calls)
+        calls = [self.singles.calls[(self.next_single + i) % count] for i in range(SINGLES)]
+        self.next_single += SINGLES
+        return timing.timed(calls, 1, self.synchronize), sum(timing.timed(self.batches.calls, 1, self.synchronize))
 
 
 def sample(examples: Mapping[str, Sequence[Any]], rows: int = ROWS, seed: int = 0) -> dict[str, list[Any]]:
@@ -85,53 +86,35 @@ def measure(
         A speed for each side.
     """
     ready = [_prepared(side, examples, batch_size) for side in sides]
-    for side in ready:  # kernels are chosen and memory is taken at the first sight of a shape
-        for batch in [*side.batches, *side.singles]:
-            _timed(side, batch)
-    stop = time.perf_counter() + seconds * len(ready)
-    rounds = 0
-    while rounds < MIN_ROUNDS or time.perf_counter() < stop:
-        # who goes first changes, as the one behind a slow side meets a warmer chip
-        for side in ready[rounds % len(ready) :] + ready[: rounds % len(ready)]:
-            for _ in range(SINGLES):
-                batch = side.singles[side.next_single % len(side.singles)]
-                side.latencies.append(_timed(side, batch))
-                side.next_single += 1
-            side.rates.append(side.examples / sum(_timed(side, batch) for batch in side.batches))
-        rounds += 1
-    return [
-        Speed(
-            p50_ms=float(np.percentile(side.latencies, 50)) * 1e3,
-            p95_ms=float(np.percentile(side.latencies, 95)) * 1e3,
-            rows_per_second=float(np.median(side.rates)),
-            batch_size=batch_size,
-        )
-        for side in ready
-    ]
+    for side in ready:
+        side.warm_up()
+    rounds = timing.by_turns([side.turn for side in ready], seconds * len(ready), MIN_ROUNDS)
+    return [_speed(made, side.batches.samples, batch_size) for made, side in zip(rounds, ready, strict=True)]
+
+
+def _speed(rounds: Sequence[tuple[list[float], float]], samples: int, batch_size: int) -> Speed:
+    """The figures of a side, given what its turns gave."""
+    latencies = statistics.spread([seconds for singles, _ in rounds for seconds in singles])
+    return Speed(
+        p50_ms=1e3 * latencies.p50,
+        p95_ms=1e3 * latencies.p95,
+        rows_per_second=float(np.median([samples / seconds for _, seconds in rounds])),
+        batch_size=batch_size,
+    )
 
 
 def _prepared(predictor: Predictor, examples: Mapping[str, Sequence[Any]], batch_size: int) -> _Side:
-    rows = features.inputs(predictor.task, predictor.tokenizer, examples)
-    singles, batches = (
-        [_Batch(some, predictor.batch(some)) for some in parts]
-        for parts in ([[row] for row in rows], of_like_length(rows, batch_size))
-    )
+    from nlpkit.measurement import workloads
+    from nlpkit.measurement.loading import Model
+
+    model = Model.of(predictor)
+    rows = workloads.inputs_of(model, examples)
     count = len(next(iter(examples.values())))
-    return _Side(predictor, singles, batches, count, [], [])
-
-
-def of_like_length(rows: Sequence[dict[str, Any]], batch_size: int) -> list[list[dict[str, Any]]]:
-    """Model inputs in batches, the longest in the first."""
-    ordered = sorted(rows, key=lambda row: -len(row["input_ids"]))
-    return [ordered[start : start + batch_size] for start in range(0, len(ordered), batch_size)]
-
-
-def _timed(side: _Side, batch: _Batch) -> float:
-    """Seconds of one forward pass, to its end on the device."""
-    synchronize = timing.synchronizer(side.predictor.device.name)
-    with side.predictor.masked(batch.rows):
-        synchronize()
-        start = time.perf_counter()
-        side.predictor.run(batch.tensors)
-        synchronize()
-        return time.perf_counter() - start
+    # single inputs keep the order of the rows, which is that of no length
+    singles = [batch for row in rows for batch in workloads.batches_of(model, [row], 1)]
+    batches = workloads.batches_of(model, rows, batch_size)
+    return _Side(
+        workloads.inference(model, singles, count, served=True),
+        workloads.inference(model, batches, count, served=True),
+        timing.synchronizer(model.device.name),
+    )

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from nlpkit.measurement.speed import of_like_length
 from nlpkit.models import attention_masks
 from nlpkit.tasks import features
 from nlpkit.training import padding
@@ -103,6 +102,12 @@ def batches_of(
         {name: tensor.to(model.device.name) for name, tensor in collate(some).items()}
         for some in of_like_length(rows, batch_size)
     ]
+
+
+def of_like_length(rows: Sequence[dict[str, Any]], batch_size: int) -> list[list[dict[str, Any]]]:
+    """Model inputs in batches, the longest in the first."""
+    ordered = sorted(rows, key=lambda row: -len(row["input_ids"]))
+    return [ordered[start : start + batch_size] for start in range(0, len(ordered), batch_size)]
 
 
 # --- calls ---

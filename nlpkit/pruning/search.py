@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import copy
 import itertools
-import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -231,16 +230,11 @@ def _resized(found: Anatomy, layer: Layer, heads: int, neurons: int) -> Layer:
 
 def _timed(runs: Mapping[Any, Callable[[], Any]], seconds: float, watch: Callable[..., float]) -> dict[Any, float]:
     """Median seconds of each call, all called by turns."""
-    taken: dict[Any, list[float]] = {name: [] for name in runs}
     with torch.inference_mode():
         for run in runs.values():
             run()
-        stop, rounds = time.perf_counter() + seconds, 0
-        while rounds < MIN_ROUNDS or time.perf_counter() < stop:
-            for name, run in runs.items():
-                taken[name].append(watch(run))
-            rounds += 1
-    return {name: float(np.median(values)) for name, values in taken.items()}
+        taken = timing.by_turns([partial(watch, run) for run in runs.values()], seconds, MIN_ROUNDS)
+    return {name: float(np.median(values)) for name, values in zip(runs, taken, strict=True)}
 
 
 def _rising(table: Mapping[int, float]) -> dict[int, float]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import statistics
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import SimpleNamespace
 
 import pytest
@@ -146,3 +146,23 @@ def test_a_pass_of_many_calls_settles_sooner(monkeypatch: pytest.MonkeyPatch) ->
     clock = clock_of(monkeypatch, 1)
     found = timing.warm([clock.call] * 8, 1000.0, nothing)
     assert (found.calls, found.pass_seconds) == (24, 8.0)
+
+
+def test_sides_take_turns_and_who_goes_first_changes(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = clock_of(monkeypatch, 1.0)
+    order: list[str] = []
+
+    def side(name: str) -> Callable[[], int]:
+        def turn() -> int:
+            clock.call()
+            order.append(name)
+            return len(order)
+
+        return turn
+
+    given = timing.by_turns([side("a"), side("b")], 0.0, 3)
+    assert "".join(order) == "abbaab"
+    assert given == [[1, 4, 5], [2, 3, 6]]  # what a side's turns gave stands at its place, whoever went first
+    order.clear()
+    timing.by_turns([side("a"), side("b")], 7.0, 1)
+    assert len(order) == 8  # whole rounds, as long as there is time

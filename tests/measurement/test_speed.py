@@ -8,6 +8,7 @@ from pathlib import Path
 import pretended
 import torch
 
+from nlpkit.hardware import timing
 from nlpkit.hardware.devices import Device
 from nlpkit.inference.predictor import Predictor, open_trained
 from nlpkit.measurement import speed
@@ -63,10 +64,10 @@ def test_on_a_gpu_a_pass_waits_for_its_end_alone(trained: Path) -> None:
         device = Device("cuda", "bf16", "a GPU")
         predictor = Predictor.of(opened.task, opened.model, opened.tokenizer, device, lent=False)
         side = speed._prepared(predictor, {"text": ["good", "good film"]}, 2)
-        for batch in [*side.singles, *side.batches]:
+        for call in [*side.singles.calls, *side.batches.calls]:
             waited.clear()
             before = machine.calls["synchronize"]
-            speed._timed(side, batch)
+            timing.timed([call], 1, side.synchronize)
             assert machine.calls["synchronize"] == before + 2
             assert waited == []
 
