@@ -109,8 +109,11 @@ def _of_tasks(config: type[Config]) -> Mapping[str, Sequence[tuple[Any, Sequence
     return config.declared() if issubclass(config, DeferredOptions) else {}
 
 
-def _chosen_by(config: type[DeferredOptions]) -> str:
+def _chosen_by(config: type[Config]) -> str:
     """How a command line names what the task is known by: the model, as a rule."""
+    from nlpkit.tasks.deferred import DeferredOptions
+
+    assert issubclass(config, DeferredOptions)
     extra: Any = config.model_fields[config.opened].json_schema_extra
     return str(extra["metavar"]) if extra["positional"] else f"--{config.opened.replace('_', '-')} NAME"
 
