@@ -18,7 +18,6 @@ from nlpkit.annotations import kinds_of
 
 if TYPE_CHECKING:
     from nlpkit.options import Config
-    from nlpkit.tasks.deferred import DeferredOptions
 
 PANELS = (
     "Input", "Data", "Task", "Model", "Tokenizer", "Objective", "Student", "Loss", "Pruning", "Quantization",
@@ -64,9 +63,7 @@ def short(command: str, module: Any, config: type[Config]) -> str:
     rest = len(fields) - len(rows)
     others = f"--json, --quiet, --config FILE and {rest} more" if rest else "--json, --quiet, --verbose"
     if of_task and task is None:
-        lines += [
-            f"Options of its task: nlpkit {command} {_chosen_by(typing.cast('type[DeferredOptions]', config))} --help"
-        ]
+        lines += [f"Options of its task: nlpkit {command} {_chosen_by(config)} --help"]
     return "\n".join([*lines, f"{others}: nlpkit {command} --help-all"])
 
 
