@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -148,6 +148,11 @@ class PaddingCollator:
         elif "labels" in features[0]:
             batch["labels"] = torch.as_tensor(np.asarray([feature["labels"] for feature in features]))
         return batch
+
+    def moved(self, features: Sequence[Mapping[str, Any]], width: int) -> list[int]:
+        """By how many positions the tokens of each feature stand further back in a batch that is `width` tokens wide:
+        as many as padding takes where it goes to the left, else none."""
+        return [width - len(feature["input_ids"]) if self.left else 0 for feature in features]
 
     def _padded(self, rows: Sequence[Any], lengths: Sequence[int], value: int) -> torch.Tensor:
         width = max(lengths)

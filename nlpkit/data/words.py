@@ -207,9 +207,14 @@ def windows(length: int, room: int | None) -> list[Window]:
     return [Window(start, start + room, *read) for start, read in zip(starts, pairwise(borders), strict=True)]
 
 
-def frame(tokenizer: Any) -> tuple[list[int], list[int]]:
-    """The special tokens that the tokenizer puts before and behind a text."""
-    encoded = tokenizer("a", return_special_tokens_mask=True)
+def frame(tokenizer: Any, text: str = "a") -> tuple[list[int], list[int]]:
+    """The special tokens that the tokenizer puts before and behind a text.
+
+    Args:
+        tokenizer: a fast one.
+        text: that it has a token for, by which it is seen where a text begins and ends.
+    """
+    encoded = tokenizer(text, return_special_tokens_mask=True)
     ids, special = encoded["input_ids"], encoded["special_tokens_mask"]
     place = special.index(0)
     return ids[:place], ids[len(special) - special[::-1].index(0) :]

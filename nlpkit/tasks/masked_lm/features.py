@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nlpkit.data import pieces
+from nlpkit.data import pieces, words
 from nlpkit.data.ignored import IGNORED
 
 if TYPE_CHECKING:
@@ -115,12 +115,10 @@ class Collator:
         import torch
 
         batch = self.pad(features)
-        width = batch["input_ids"].shape[1]
         if "labels" in batch:
             places = [(row != IGNORED).nonzero()[:, 0].tolist() for row in batch["labels"]]
         else:
-            # on the left, padding moves what stands behind it
-            moved = [width - len(feature["input_ids"]) if self.pad.left else 0 for feature in features]
+            moved = self.pad.moved(features, batch["input_ids"].shape[1])
             places = [
                 [place + by for place in feature["positions"]] for feature, by in zip(features, moved, strict=True)
             ]
@@ -133,9 +131,7 @@ class Collator:
 
 def _frame(tokenizer: Any, max_length: int | None) -> tuple[list[int], list[int], int | None]:
     """The special tokens that the tokenizer puts before and behind a text, and how many tokens fit between them."""
-    ids = tokenizer(tokenizer.mask_token)["input_ids"]
-    place = ids.index(tokenizer.mask_token_id)
-    before, after = ids[:place], ids[place + 1 :]
+    before, after = words.frame(tokenizer, tokenizer.mask_token)
     return before, after, max(max_length - len(before) - len(after), 1) if max_length else None
 
 

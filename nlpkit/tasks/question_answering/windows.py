@@ -271,8 +271,7 @@ class Collator:
         import torch
 
         batch = self.pad(features)
-        lengths = batch["attention_mask"].sum(1)
-        moved = batch["input_ids"].shape[1] - lengths if self.pad.left else torch.zeros_like(lengths)
+        moved = torch.tensor(self.pad.moved(features, batch["input_ids"].shape[1]))
         batch["passage"] = torch.tensor(np.array([feature["passage"] for feature in features])).long()
         batch["passage"] += moved[:, None]
         batch["cls"] = torch.tensor([feature["cls"] for feature in features]) + moved

@@ -113,8 +113,7 @@ class Collator:
 
         batch = self.pad(features)
         read = torch.zeros(batch["input_ids"].shape, dtype=torch.bool)
-        for row, feature in enumerate(features):
-            # on the left, padding moves what stands behind it
-            moved = read.shape[1] - len(feature["input_ids"]) if self.pad.left else 0
-            read[row, torch.as_tensor(feature["read"], dtype=torch.long) + moved] = True
+        moved = self.pad.moved(features, read.shape[1])
+        for row, (feature, by) in enumerate(zip(features, moved, strict=True)):
+            read[row, torch.as_tensor(feature["read"], dtype=torch.long) + by] = True
         return {**batch, "read": read}
