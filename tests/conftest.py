@@ -270,23 +270,31 @@ def exports_here(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(export_cache, "ProcessPoolExecutor", Here)
 
 
-SHARED: dict[Path, bytes] = {}  # record of a run that tests share -> what it holds
+Files = dict[Path, tuple[int, int]]  # size in bytes and time of the last change in nanoseconds
+SHARED: dict[Path, tuple[Files, bytes]] = {}  # run that tests share -> its files, and what its record holds
 
 
 @pytest.fixture(autouse=True)
 def _shared_runs_stay_as_they_are() -> Iterator[None]:
     """A test that writes to a run that others read is the one that fails, not a later one."""
     yield
-    for record, held in SHARED.items():
-        if record.read_bytes() != held:
-            record.write_bytes(held)
-            raise AssertionError(f"{record} is shared by tests, and this one wrote to it (evaluate needs --no-save)")
+    for run, (files, record) in SHARED.items():
+        if (found := _files(run)) != files:
+            if record:
+                (run / "nlpkit.json").write_bytes(record)
+            SHARED[run] = _files(run), record
+            changed = sorted(str(path) for path, _ in files.items() ^ found.items())
+            raise AssertionError(f"tests share these files, and this one wrote to them: {', '.join(changed)}")
+
+
+def _files(run: Path) -> Files:
+    states = {path: path.stat() for path in run.rglob("*") if path.is_file()}
+    return {path: (state.st_size, state.st_mtime_ns) for path, state in states.items()}
 
 
 def _share(run: Path) -> Path:
     record = run / "nlpkit.json"
-    if record.is_file():  # a plain model has none
-        SHARED[record] = record.read_bytes()
+    SHARED[run] = _files(run), record.read_bytes() if record.is_file() else b""  # a plain model has no record
     return run
 
 
