@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from nlpkit.distillation.teacher_cache import TeacherLogits
     from nlpkit.inference.predictor import Predictor
-    from nlpkit.tasks.contract import Task
+    from nlpkit.tasks.roles import Teachable
 
 PROJECTION = "distillation_projection"
 # in a batch: which training rows it holds; what the teacher says of them, or is asked; entries of the soft loss
@@ -95,7 +95,7 @@ class TeachingCollator:
         pad, pad_asked: make the batches that the student reads, and the teacher where it reads others.
     """
 
-    def __init__(self, task: Task, lessons: Lessons, pad: Collate, pad_asked: Collate) -> None:
+    def __init__(self, task: Teachable, lessons: Lessons, pad: Collate, pad_asked: Collate) -> None:
         self.task, self.lessons = task, lessons
         self.pad, self.pad_asked = pad, pad_asked
         self.epoch = 0
@@ -130,6 +130,8 @@ class DistillationTrainer(NlpkitTrainer):
         lessons: the teacher's side of the rows of `splits["train"]`.
         arguments: of `NlpkitTrainer`.
     """
+
+    task: Teachable
 
     def __init__(self, *, teacher: Predictor, aims: Aims, lessons: Lessons, **arguments: Any) -> None:
         self.teacher, self.aims, self.lessons = teacher, aims, lessons

@@ -26,8 +26,8 @@ from nlpkit.runs import records
 from nlpkit.runs.folder import RunFolder, read_record
 from nlpkit.tasks import features, registry
 from nlpkit.tasks import outputs as model_outputs
-from nlpkit.tasks.contract import Task
 from nlpkit.tasks.heads import Head
+from nlpkit.tasks.roles import Trainable
 
 if TYPE_CHECKING:
     from nlpkit.tasks.contract import Task
@@ -59,7 +59,7 @@ class Finetuning(Experiment):
         return {"baseline": _baseline(self, evaluated) if self.config.baseline else None}
 
 
-def run(config: FinetuneOptions, command: str, task_class: type[Task]) -> Report:
+def run(config: FinetuneOptions, command: str, task_class: type[Trainable]) -> Report:
     """Fine-tune and write the run folder; returns the result table."""
 
     def prepared(config: FinetuneOptions) -> Finetuning:
@@ -71,7 +71,7 @@ def run(config: FinetuneOptions, command: str, task_class: type[Task]) -> Report
     return lifecycle.run(config, command, prepared, reported)
 
 
-def prepare(config: FinetuneOptions, command: str, task_class: type[Task]) -> Finetuning:
+def prepare(config: FinetuneOptions, command: str, task_class: type[Trainable]) -> Finetuning:
     """Load, check and tokenize the data, open the model, and make the Trainer.
 
     Raises:
@@ -124,7 +124,7 @@ def prepare(config: FinetuneOptions, command: str, task_class: type[Task]) -> Fi
     ).ready()
 
 
-def _open_tokenizer(config: FinetuneOptions, task_class: type[Task]) -> tuple[Any, Any]:
+def _open_tokenizer(config: FinetuneOptions, task_class: type[Trainable]) -> tuple[Any, Any]:
     """The model's config and the tokenizer, which are small: what is wrong with them is said before data are read."""
     name = opening.resolve(config.model)
     trust, slow = config.trust_remote_code, task_class.slow_tokenizers
@@ -137,8 +137,8 @@ def _open_tokenizer(config: FinetuneOptions, task_class: type[Task]) -> tuple[An
 
 
 def _open_data(
-    config: FinetuneOptions, task_class: type[Task], model_config: PreTrainedConfig, folder: RunFolder
-) -> tuple[LoadedData, Task, dict[str, Dataset], list[Finding], Head]:
+    config: FinetuneOptions, task_class: type[Trainable], model_config: PreTrainedConfig, folder: RunFolder
+) -> tuple[LoadedData, Trainable, dict[str, Dataset], list[Finding], Head]:
     """Rows, the task that they are for, their examples, what was found in them (errors among that stop here), and what
     becomes of the model's head."""
     loaded = splits.load(config, task_class)
@@ -158,8 +158,8 @@ def _open_data(
 
 
 def _with_head(
-    config: FinetuneOptions, model_config: PreTrainedConfig, task: Task, folder: RunFolder
-) -> tuple[Task, Head]:
+    config: FinetuneOptions, model_config: PreTrainedConfig, task: Trainable, folder: RunFolder
+) -> tuple[Trainable, Head]:
     """The task with its labels numbered as the head of the model that is begun with, and what becomes of that."""
     place = opening.resolve(config.model)
     record = read_record(place) or {}
@@ -171,7 +171,7 @@ def _with_head(
     return task, head
 
 
-def _begun(config: FinetuneOptions, folder: RunFolder, task_class: type[Task]) -> dict[str, Any] | None:
+def _begun(config: FinetuneOptions, folder: RunFolder, task_class: type[Trainable]) -> dict[str, Any] | None:
     """The record of the task of a run that goes on from a checkpoint, None of others.
 
     Raises:
@@ -185,7 +185,7 @@ def _begun(config: FinetuneOptions, folder: RunFolder, task_class: type[Task]) -
 
 
 def _open_model(
-    config: FinetuneOptions, model_config: PreTrainedConfig, task: Task, tokenizer: Any, head: Head
+    config: FinetuneOptions, model_config: PreTrainedConfig, task: Trainable, tokenizer: Any, head: Head
 ) -> tuple[Any, list[str]]:
     """The model with its head, frozen where asked, and the names of its new weights."""
     from transformers import set_seed
@@ -243,7 +243,7 @@ def _baseline(experiment: Experiment, evaluated: Evaluated) -> dict[str, Any]:
     return {"name": name, "metrics": metrics, "seconds": round(time.monotonic() - start, 2)}
 
 
-def with_head_of(task: Task, trained: Task | None) -> tuple[Task, Head]:
+def with_head_of(task: Trainable, trained: Task | None) -> tuple[Trainable, Head]:
     """The task with its labels numbered as the head of a model has them, and what becomes of that head.
 
     Args:

@@ -269,7 +269,7 @@ def train(experiment: E, prepare: Callable[[Any], E]) -> E:
         except (RuntimeError, MemoryError) as error:
             if not memory.is_exhausted(error):
                 raise
-            if config.batch_size == 1 or process.world_size() > 1:
+            if config.batch_size == 1 or process.world_size() > 1 or not trainer.divisible_batches:
                 raise _out_of_memory(config, error) from error
         size = next(n for n in range(config.batch_size // 2, 0, -1) if config.batch_size % n == 0)
         smaller = config.changed(

@@ -25,7 +25,7 @@ from nlpkit.runs.few import few_rows
 from nlpkit.runs.files import ornament
 from nlpkit.runs.folder import RunFolder, human_bytes
 from nlpkit.tasks import features
-from nlpkit.tasks.contract import Task
+from nlpkit.tasks.roles import Trainable
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -47,7 +47,7 @@ class Evaluated:
     Attributes:
         rows: which examples of the split were evaluated (indices): all, or a sample of a large train split.
         examples: those examples.
-        outputs: pooled, one per example.
+        outputs: merged, one per example.
         metrics: of these outputs.
     """
 
@@ -69,7 +69,7 @@ class Experiment(lifecycle.Experiment[Evaluated]):
     """
 
     config: RunOptions
-    task: Task
+    task: Trainable
     loaded: LoadedData
     examples: dict[str, Dataset]
     splits: dict[str, Split]
@@ -159,7 +159,7 @@ def settle_findings(findings: list[Finding], hint: str | None = None) -> None:
         say(str(finding))
 
 
-def absent_labels(task: Task, train: Dataset) -> list[Finding]:
+def absent_labels(task: Trainable, train: Dataset) -> list[Finding]:
     """Which labels of a model no row has that it, or what learns from it, is trained on; told to the reporter."""
     names = task.absent_labels(train)
     if not names:
@@ -171,7 +171,7 @@ def absent_labels(task: Task, train: Dataset) -> list[Finding]:
     return findings
 
 
-def tokenized(task: Task, tokenizer: Any, examples: Mapping[str, Dataset]) -> dict[str, Split]:
+def tokenized(task: Trainable, tokenizer: Any, examples: Mapping[str, Dataset]) -> dict[str, Split]:
     """Each split with its features.
 
     Raises:
@@ -189,7 +189,7 @@ def tokenized(task: Task, tokenizer: Any, examples: Mapping[str, Dataset]) -> di
     return made
 
 
-def cut_findings(task: Task, ready: Mapping[str, Split], *, settable: bool = True) -> list[Finding]:
+def cut_findings(task: Trainable, ready: Mapping[str, Split], *, settable: bool = True) -> list[Finding]:
     """Which texts are not read to their end, told to the reporter; where train has a shorter limit by choice, a note.
 
     Args:
@@ -229,7 +229,7 @@ def cheapen(
 
 def make_trainer(
     config: RunOptions,
-    task: Task,
+    task: Trainable,
     ready: dict[str, Split],
     model: Any,
     tokenizer: Any,
@@ -438,7 +438,7 @@ def write(experiment: Experiment, record: dict[str, Any], evaluated: Evaluated) 
         folder.finish(record, staged, keep_checkpoints=experiment.config.keep_checkpoints)
 
 
-def report(record: dict[str, Any], folder: Path, task_class: type[Task]) -> Report:
+def report(record: dict[str, Any], folder: Path, task_class: type[Trainable]) -> Report:
     """What people and machines are told of a finished run."""
     table, lines = result_table(record), []
     best = record["main_metric"]

@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
 
 import numpy as np
 
@@ -23,15 +23,15 @@ from nlpkit.reporting import Progress
 from nlpkit.runs.folder import read_record
 from nlpkit.tasks import features
 from nlpkit.tasks import outputs as model_outputs
-from nlpkit.tasks.contract import BOOKKEEPING, NAN
+from nlpkit.tasks.contract import BOOKKEEPING, NAN, Task
 from nlpkit.tasks.options import LengthOptions, TaskChoiceOptions
+from nlpkit.tasks.roles import Judged
 
 if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedConfig
 
     from nlpkit.hardware.devices import Device
-    from nlpkit.tasks.contract import Task
     from nlpkit.tasks.forward import Forward
     from nlpkit.tasks.outputs import Outputs
 
@@ -41,6 +41,7 @@ CHUNK_CHARACTERS = pieces.TOGETHER
 CHUNK_NUMBERS = 2**25  # of their outputs
 SHOWN = 5  # weights that a message names
 T = TypeVar("T")
+R = TypeVar("R", bound=Task)
 # A task's `answer` or `judge`: a model and a batch -> what is read of the model
 Ask: TypeAlias = "Callable[[Any, Mapping[str, torch.Tensor]], dict[str, torch.Tensor]]"
 GENERATIONS = 20  # of models that were made one of another: records may name each other in a circle
@@ -60,7 +61,7 @@ class TrainedModelOptions(TaskChoiceOptions, GivenModelOptions, DeviceOptions):
 
 
 @dataclass
-class Trained:
+class Trained(Generic[R]):
     """A model that was trained for a task, as a folder or the hub holds it.
 
     Attributes:
@@ -74,7 +75,7 @@ class Trained:
 
     name: str
     place: str
-    task: Task
+    task: R
     model: Any
     tokenizer: Any
     config: PreTrainedConfig
@@ -87,18 +88,22 @@ class Trained:
 def open_trained(
     name: str,
     options: OpeningOptions,
+    needs: type[R] = Task,  # type: ignore[assignment]
+    command: str = "predict",
     *,
     revision: str | None = None,
     flag: str = "MODEL",
     exported: bool = True,
     overrides: Mapping[str, Any] | None = None,
     task_name: str | None = None,
-) -> Trained:
+) -> Trained[R]:
     """Open a model with its task and tokenizer, in float32 on the CPU, ready to answer.
 
     Args:
         name: run folder, model folder or hub name.
         options: how it may be opened.
+        needs: the role of the task that the command needs.
+        command: for messages.
         revision: of a hub model.
         flag: the option that named it, for messages.
         exported: whether a model that runs in ONNX Runtime, or is quantized, will do: it answers, and cannot change.
@@ -106,15 +111,17 @@ def open_trained(
         task_name: the task that the user asks for, None for the one that it was trained for.
 
     Raises:
-        UserError: it cannot be opened, belongs to no task known here, or has untrained weights.
+        UserError: it cannot be opened, belongs to no task known here or to one that the command is not for, or has
+            untrained weights.
     """
-    from nlpkit.tasks.registry import task_of_model
+    from nlpkit.tasks import registry
 
     place = opening.resolve(name, flag)
     trust: Any = {"revision": revision, "trust_remote_code": options.trust_remote_code}
     config = opening.load_config(place, **trust)
     record = read_record(place)
-    task = task_of_model(config, (record or {}).get("task"), place, named=task_name)
+    claimed = registry.task_of_model(config, (record or {}).get("task"), place, named=task_name)
+    task = registry.require(claimed, needs, command)
     options.for_task(type(task))  # what is for another task is refused before the weights are read
     slow = task.slow_tokenizers
     if options.tokenizer:
@@ -167,18 +174,27 @@ def _chosen_before(task: Task, record: dict[str, Any] | None) -> bool:
     return False
 
 
-class Predictor:
+class Predictor(Generic[R]):
     """A model with its tokenizer and task, on a device.
 
     Args:
         options: which model, where, how.
+        needs: the role of the task that the command needs.
+        command: for messages.
     """
 
-    def __init__(self, options: TrainedModelOptions) -> None:
+    def __init__(
+        self,
+        options: TrainedModelOptions,
+        needs: type[R] = Task,  # type: ignore[assignment]
+        command: str = "predict",
+    ) -> None:
         from nlpkit.hardware import devices
 
         device = devices.choose(options)  # before torch touches CUDA
-        trained = open_trained(options.model, options, revision=options.model_revision, task_name=options.task)
+        trained = open_trained(
+            options.model, options, needs, command, revision=options.model_revision, task_name=options.task
+        )
         from nlpkit.models import onnx
 
         device = onnx.placed(trained.model, device, options)
@@ -191,8 +207,8 @@ class Predictor:
 
     @classmethod
     def of(
-        cls, task: Task, model: Any, tokenizer: Any, device: Device, batch_size: int = 32, *, lent: bool = True
-    ) -> Predictor:
+        cls, task: R, model: Any, tokenizer: Any, device: Device, batch_size: int = 32, *, lent: bool = True
+    ) -> Predictor[R]:
         """A predictor of parts that are open already; the model is moved to the device and put into evaluation mode.
 
         Args:
@@ -204,7 +220,7 @@ class Predictor:
         predictor._set(task, model, tokenizer, device, batch_size, lent)
         return predictor
 
-    def _set(self, task: Task, model: Any, tokenizer: Any, device: Device, batch_size: int, lent: bool = False) -> None:
+    def _set(self, task: R, model: Any, tokenizer: Any, device: Device, batch_size: int, lent: bool = False) -> None:
         from nlpkit.inference.weights import Weights
         from nlpkit.models import onnx
 
@@ -227,6 +243,8 @@ class Predictor:
         An array, or a list of arrays where the task's outputs are ragged. What was cut of the texts is in `cut` and
         `lost` (example: tokens), until the next call.
         """
+        if not isinstance(self.task, Judged):
+            raise TypeError(f"the answers of {self.task.name} are not judged")
         (found,) = self._computed([(None, examples)], self.task.judge, bar)
         self.cut, self.lost = found.cut, found.lost
         return model_outputs.joined(found.outputs)

@@ -19,12 +19,12 @@ from nlpkit.models import files, fitting, opening
 from nlpkit.models.onnx import OnnxModel, placed
 from nlpkit.runs.folder import read_record
 from nlpkit.tasks import registry
+from nlpkit.tasks.contract import Task
 
 if TYPE_CHECKING:
     from nlpkit.hardware.devices import Device
     from nlpkit.measurement.spec import Subject, SubjectOptions
     from nlpkit.options import DeviceOptions
-    from nlpkit.tasks.contract import Task
 
 
 def open_model(
@@ -81,7 +81,7 @@ def _open_exported(place: Path, options: SubjectOptions, device: Device, chosen_
     record = read_record(place)
     task_record = (record or {}).get("task")
     if not options.config_only and registry.known_task(config, task_record, place, named=options.task) is not None:
-        trained = open_trained(str(place), options, task_name=options.task)
+        trained = open_trained(str(place), options, Task, "benchmark", task_name=options.task)
         net, task, tokenizer, limit = trained.model, trained.task, trained.tokenizer, trained.limit
     else:
         file = files.exported_file(place)

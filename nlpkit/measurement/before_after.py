@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from datasets import Dataset
 
     from nlpkit.inference.predictor import Predictor
-    from nlpkit.tasks.contract import Task
+    from nlpkit.tasks.roles import Judged
 
 WEIGHT_FILES = ("*.safetensors", "*.bin")
 ONNX_DATA = ("*.onnx_data", "*.onnx.data")  # weights that an ONNX file has beside it, as nlpkit called them once
@@ -154,7 +154,7 @@ def table(price: Mapping[str, Any], title: str = "price") -> Table:
     return Table(f"{title} ({price['split']}, {price['rows']:,} rows)", header, rows)
 
 
-def lines(price: Mapping[str, Any], task: Task) -> list[str]:
+def lines(price: Mapping[str, Any], task: Judged) -> list[str]:
     """What was gained for what was lost, a line for each side behind the first."""
     first = price["sides"][0]
     said = [f"{side['name']}: {gain(first, side, task)}" for side in price["sides"][1:]]
@@ -175,7 +175,7 @@ def _timed(price: Mapping[str, Any]) -> bool:
     return "p50_ms" in price["sides"][0]
 
 
-def gain(before: Mapping[str, Any], after: Mapping[str, Any], task: Task) -> str:
+def gain(before: Mapping[str, Any], after: Mapping[str, Any], task: Judged) -> str:
     """`2.0 times smaller, 1.9 times faster one by one and 2.1 in batches, for 0.8 points of accuracy (99.1 % kept)`."""
     lost, metric = after["points_lost"] - before["points_lost"], task.main_metric
     cost = f"for {lost:.2f} points of {metric}" if lost > 0 else f"with {metric} {-lost:.2f} points better"

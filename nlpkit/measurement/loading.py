@@ -20,13 +20,13 @@ from nlpkit.nearby import expanded
 from nlpkit.options import suggest
 from nlpkit.runs.folder import read_record
 from nlpkit.tasks import registry
+from nlpkit.tasks.contract import Task
 
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig
 
     from nlpkit.hardware.devices import Device
     from nlpkit.measurement.spec import Subject, SubjectOptions
-    from nlpkit.tasks.contract import Task
 
 AUTO_CLASS = "AutoModel"  # of what has no task
 ATTENTION = "attn_implementation"  # every config takes it, and none lists it
@@ -96,7 +96,13 @@ def open_torch(subject: Subject, options: SubjectOptions, device: Device, *, tra
     _import_class(config, task.auto_class if task else AUTO_CLASS)
     if task is not None:
         trained = open_trained(
-            place, options, revision=options.model_revision, overrides=subject.overrides, task_name=options.task
+            place,
+            options,
+            Task,
+            "benchmark",
+            revision=options.model_revision,
+            overrides=subject.overrides,
+            task_name=options.task,
         )
         net, tokenizer, task, seconds = trained.model, trained.tokenizer, trained.task, trained.seconds
     else:

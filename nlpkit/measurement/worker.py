@@ -27,6 +27,7 @@ from nlpkit.measurement.options import BenchmarkOptions
 from nlpkit.measurement.spec import Mode, Opened, Point, Subject
 from nlpkit.models import opening
 from nlpkit.runs.folder import read_record
+from nlpkit.tasks.roles import Judged
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -139,6 +140,7 @@ class Worker:
         self.energy = energy.counter(self.device.name)
         found = nvml.gpu() if self.device.name == "cuda" else None
         self.gpu = found if isinstance(found, nvml.Gpu) else None
+        judged = model.task if isinstance(model.task, Judged) else None
         opened = Opened(
             device=self.device.described,
             architecture=model.architecture,
@@ -148,8 +150,8 @@ class Worker:
             max_length=model.limit,
             idle_bytes=self.meter.in_use(),
             task=model.task.name if model.task else None,
-            main_metric=model.task.main_metric if model.task else None,
-            higher_is_better=model.task.higher_is_better(model.task.main_metric) if model.task else True,
+            main_metric=judged.main_metric if judged else None,
+            higher_is_better=judged.higher_is_better(judged.main_metric) if judged else True,
             memory_method=self.meter.method,
             energy_method=self.energy.method if self.energy else "",
             remarks=[*dict.fromkeys(said.warnings), *(nvml.sharing() if self.device.name.startswith("cuda") else [])],
@@ -169,15 +171,16 @@ class Worker:
         self._return()
         rows, model = self.rows, self.model
         metrics, note = None, rows.note
-        if model.task is not None and rows.labelled:
-            predictor = Predictor.of(model.task, model.weights, model.tokenizer, model.device)
+        task = model.task
+        if isinstance(task, Judged) and rows.labelled:
+            predictor = Predictor.of(task, model.weights, model.tokenizer, model.device)
             # compiled code would be made anew for many a shape, and answers the same
             with torch.compiler.set_stance("force_eager"):
                 outputs = predictor.outputs(rows.as_lists())
-            cut = predictor.cut.finding(model.task, rows.split, settable=False)
+            cut = predictor.cut.finding(task, rows.split, settable=False)
             note = str(cut) if cut is not None else note
-            model.task = model.task.with_conventions(outputs)
-            found = model.task.score(outputs, rows.columns)
+            model.task = task = task.with_conventions(outputs)
+            found = task.score(outputs, rows.columns)
             # JSON has no NaN
             metrics = {name: float(value) if math.isfinite(value) else None for name, value in found.items()}
         known = {"split": rows.split, "rows": rows.count, "note": note, "findings": rows.findings}

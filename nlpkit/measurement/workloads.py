@@ -13,6 +13,7 @@ import torch
 
 from nlpkit.models import attention_masks
 from nlpkit.tasks import features
+from nlpkit.tasks.roles import Trainable
 from nlpkit.training import padding
 
 if TYPE_CHECKING:
@@ -171,7 +172,7 @@ def _step(model: Model, batch: Batch, optimizer: torch.optim.Optimizer, scaler: 
     masked = _masked(model, batch)
     net, task = model.net, model.task
     loss_of: Callable[[Batch], torch.Tensor] = partial(_mean_square, net, task)
-    if task is not None and task.loss_entries(batch) is not None:
+    if isinstance(task, Trainable) and task.loss_entries(batch) is not None:
         loss_of = partial(_task_loss, net, task)
 
     def call() -> None:
@@ -185,7 +186,7 @@ def _step(model: Model, batch: Batch, optimizer: torch.optim.Optimizer, scaler: 
     return call
 
 
-def _task_loss(net: Any, task: Task, batch: Batch) -> torch.Tensor:
+def _task_loss(net: Any, task: Trainable, batch: Batch) -> torch.Tensor:
     return task.loss(task.run(net, batch)).mean()
 
 

@@ -18,8 +18,8 @@ from nlpkit.models.anatomy import anatomy
 from nlpkit.models.structures import Structure
 
 if TYPE_CHECKING:
-    from nlpkit.tasks.contract import Task
     from nlpkit.tasks.forward import Loss
+    from nlpkit.tasks.roles import Trainable
 
 Batch = Mapping[str, torch.Tensor]
 
@@ -40,7 +40,7 @@ class Importance:
     neurons: tuple[np.ndarray, ...]
 
 
-def by_gradient(model: Any, task: Task, batches: Sequence[Batch]) -> Importance:
+def by_gradient(model: Any, task: Trainable, batches: Sequence[Batch]) -> Importance:
     """Gradient x weight: what the loss of a row would change by, to first order, if a part gave nothing.
 
     A gate of one is put on each head and neuron; the score is the mean of |dL/d gate|, for heads as in Michel et al.
@@ -109,7 +109,7 @@ def block_influence(model: Any, batches: Sequence[Batch]) -> np.ndarray:
     return totals / tokens
 
 
-def mean_loss(model: Any, task: Task, batches: Sequence[Batch]) -> float:
+def mean_loss(model: Any, task: Trainable, batches: Sequence[Batch]) -> float:
     """The task's loss, a mean over its entries in all batches."""
     total = entries = 0.0
     for batch in batches:
@@ -121,7 +121,7 @@ def mean_loss(model: Any, task: Task, batches: Sequence[Batch]) -> float:
     return total / entries
 
 
-def loss_of(structure: Structure, model: Any, task: Task, batches: Sequence[Batch]) -> float:
+def loss_of(structure: Structure, model: Any, task: Trainable, batches: Sequence[Batch]) -> float:
     """The loss of a copy of the model that is cut to a structure."""
     smaller = copy.deepcopy(model)
     surgery.apply(smaller, structure)

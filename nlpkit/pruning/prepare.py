@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from nlpkit.pruning.masks import Prunable
     from nlpkit.pruning.search import Kind
     from nlpkit.pruning.trainer import Sparsifier
-    from nlpkit.tasks.contract import Task
+    from nlpkit.tasks.roles import Trainable
 
 START = "start"  # beside the checkpoints: the model as training found it, see `KeepStart`
 STRUCTURES: tuple[Kind, ...] = ("ffn", "heads", "layers")
@@ -153,7 +153,7 @@ class Cut:
         notes: lines for the plan.
     """
 
-    task: Task
+    task: Trainable
     model: Any
     tokenizer: Any
     teacher: Any = None
@@ -205,7 +205,7 @@ class _Judge:
             self.unpruned = self._metrics(self.trained.task, self.trained.model, self.trained.tokenizer)
         return self.made.task.points_lost(self.unpruned, self._metrics(self.made.task, model, self.made.tokenizer))
 
-    def _metrics(self, task: Task, model: Any, tokenizer: Any) -> dict[str, float]:
+    def _metrics(self, task: Trainable, model: Any, tokenizer: Any) -> dict[str, float]:
         outputs = Predictor.of(task, model, tokenizer, self.device).outputs(self.examples[:])
         return task.score(outputs, self.examples)
 

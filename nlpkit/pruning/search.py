@@ -29,7 +29,7 @@ from nlpkit.pruning.importance import Batch, Importance
 
 if TYPE_CHECKING:
     from nlpkit.inference.predictor import Predictor
-    from nlpkit.tasks.contract import Task
+    from nlpkit.tasks.roles import Trainable
 
 Kind = Literal["ffn", "heads", "layers"]
 Criterion = Literal["gradient", "magnitude"]
@@ -279,7 +279,7 @@ class Planner:
     def __init__(
         self,
         model: Any,
-        task: Task,
+        task: Trainable,
         batches: Sequence[Batch],
         *,
         kinds: Collection[Kind],
@@ -569,7 +569,7 @@ class Planner:
 
 def plan(
     model: Any,
-    task: Task,
+    task: Trainable,
     batches: Sequence[Batch],
     *,
     kinds: Collection[Kind],

@@ -25,6 +25,7 @@ from nlpkit.tasks import features, registry, suspects
 from nlpkit.tasks import lengths as token_lengths
 from nlpkit.tasks.contract import Task
 from nlpkit.tasks.deferred import DeferredOptions, Kind
+from nlpkit.tasks.roles import Trainable
 
 if TYPE_CHECKING:
     import numpy as np
@@ -36,6 +37,9 @@ COMMAND = "check-data"
 ESSENTIAL: tuple[str, ...] = ("data", "task", "model", "show", "output", "strict")
 DOCUMENTS = (".html", ".json")
 SUSPECTS = 10
+
+
+NEEDS = Trainable  # of the task of the model
 
 
 class Config(DeferredOptions, DataOptions):
@@ -72,7 +76,7 @@ def run(config: Config) -> Report:
     """Check; returns the findings, and what is in the examples."""
     if config.output is not None:
         _require_output(config.output, overwrite=config.overwrite)
-    task_class = registry.task_class(config.task)
+    task_class = registry.require_class(registry.task_class(config.task), NEEDS, "check-data")
     config = config.for_task(task_class)
     findings: list[Finding] = []
     with reporting.listening() as said:
@@ -147,7 +151,7 @@ def _require_output(path: Path, *, overwrite: bool) -> None:
 def _write(
     path: Path,
     record: Mapping[str, Any],
-    task: Task,
+    task: Trainable,
     examples: Mapping[str, Dataset],
     lengths: Mapping[str, np.ndarray],
     *,
@@ -175,7 +179,7 @@ def _tokenizer(name: str, *, slow: bool) -> tuple[Any, int | None, int | None]:
     return tokenizer, opening.max_positions(config, tokenizer), opening.takes(config)
 
 
-def _shown(task: Task, tokenizer: Any, rows: Dataset, index: int) -> list[str]:
+def _shown(task: Trainable, tokenizer: Any, rows: Dataset, index: int) -> list[str]:
     if index >= len(rows):
         raise UserError(f"--show {index}: train has {len(rows)} rows, counted from 0")
     example = rows[index]

@@ -35,10 +35,10 @@ from nlpkit.options import OnlyWith, OpeningOptions, RunOptions, flag_of, option
 from nlpkit.reporting import Report
 from nlpkit.tasks import features, registry
 from nlpkit.tasks.options import TaskChoiceOptions
+from nlpkit.tasks.roles import Teachable
 
 if TYPE_CHECKING:
     from nlpkit.distillation.trainer import Aims, Lessons
-    from nlpkit.tasks.contract import Task
     from nlpkit.training.trainer import Split
 
 COMMAND = "distill"
@@ -53,6 +53,9 @@ ESSENTIAL: tuple[str, ...] = (
     "resume",
 )
 INSIDE = ("hidden_weight", "attention_weight", "relation_weight", "cosine_weight")
+
+
+NEEDS = Teachable  # of the task of the model
 
 
 class LossOptions(LogitsOptions, StudentOptions):
@@ -190,6 +193,8 @@ def _prepare(config: Config) -> Distillation:
     teacher = open_trained(
         config.teacher,
         config,
+        NEEDS,
+        "distill",
         revision=config.model_revision,
         flag="TEACHER",
         exported=False,
@@ -252,7 +257,7 @@ def _prepare(config: Config) -> Distillation:
     )
 
 
-def _settle(config: Config, teacher: Trained, origin: Origin) -> Task:
+def _settle(config: Config, teacher: Trained, origin: Origin) -> Teachable:
     """The student's own task: what it settles on validation is not the teacher's; both see as much of a text.
 
     Raises:
@@ -321,7 +326,7 @@ def _depth(origin: Origin) -> int:
 
 
 def _lessons(
-    config: Config, aims: Aims, teacher: Predictor, task: Task, origin: Origin, train: Split
+    config: Config, aims: Aims, teacher: Predictor, task: Teachable, origin: Origin, train: Split
 ) -> tuple[Lessons, str]:
     """Where the teacher's side of the training rows comes from, and a line on it for the plan.
 
@@ -377,7 +382,8 @@ def _described(config: Config, aims: Aims) -> str:
 
 def _report(record: Mapping[str, Any], folder: Path) -> Report:
     """What people and machines are told of a finished run."""
-    task = registry.task_of_model(opening.load_config(str(folder)), record["task"], str(folder))
+    made = registry.task_of_model(opening.load_config(str(folder)), record["task"], str(folder))
+    task = registry.require(made, NEEDS, "distill")
     report = supervised.report(dict(record), folder, type(task))
     report.tables.append(before_after.table(record["price"]))
     # of few rows both say the same

@@ -37,8 +37,8 @@ from nlpkit.runs.files import write_json, writing
 from nlpkit.runs.folder import read_record
 from nlpkit.runs.records import RECORD
 from nlpkit.tasks import registry
-from nlpkit.tasks.contract import Task
 from nlpkit.tasks.deferred import DeferredOptions, Kind
+from nlpkit.tasks.roles import Judged
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -49,6 +49,9 @@ if TYPE_CHECKING:
 COMMAND = "evaluate"
 PATIENCE = 10.0  # seconds to wait for another command that adds to the record
 ESSENTIAL: tuple[str, ...] = ("model", "data", "split", "fail_under")
+
+
+NEEDS = Judged  # of the task of the model
 
 
 class Config(DeferredOptions, EvaluatedRowsOptions, SourceOptions, TrainedModelOptions):
@@ -81,7 +84,7 @@ def run(config: Config) -> Report:
     gates = _gates(config)
     if gates:
         _require_possible(gates, config)
-    predictor = Predictor(config)
+    predictor = Predictor(config, NEEDS, "evaluate")
     task = predictor.task
     config = config.for_task(type(task))
     task.configure(config)
@@ -221,7 +224,8 @@ def _require_possible(gates: list[Gate], config: Config) -> None:
     place = opening.resolve(config.model)
     trust: Any = {"revision": config.model_revision, "trust_remote_code": config.trust_remote_code}
     record = (read_record(place) or {}).get("task")
-    task = registry.task_of_model(opening.load_config(place, **trust), record, place, named=config.task)
+    claimed = registry.task_of_model(opening.load_config(place, **trust), record, place, named=config.task)
+    task = registry.require(claimed, NEEDS, "evaluate")
     if (known := task.possible_metrics()) is not None:
         for gate in gates:
             require_metric(gate.flag, gate.metric, known)
@@ -245,7 +249,7 @@ def _failures(gates: list[Gate], metrics: dict[str, dict[str, float]], seen: dic
 
 
 def _tables(
-    config: Config, task: Task, metrics: dict[str, dict[str, float]], rows: dict[str, int], details: dict[str, Any]
+    config: Config, task: Judged, metrics: dict[str, dict[str, float]], rows: dict[str, int], details: dict[str, Any]
 ) -> list[Table]:
     names = [name for name in task.table_metrics if any(name in values for values in metrics.values())]
     names += [name for name in (*config.fail_under, *config.fail_over) if name not in names]

@@ -26,13 +26,13 @@ from nlpkit.options import FolderOptions, ReadingOptions, option, option_like
 from nlpkit.reporting import Report
 from nlpkit.runs.files import require_writable
 from nlpkit.tasks import registry
+from nlpkit.tasks.contract import Task
 from nlpkit.tasks.deferred import DeferredOptions, Kind
 from nlpkit.tasks.features import Cut
 from nlpkit.tasks.options import TypedOptions
 
 if TYPE_CHECKING:
     from nlpkit.data.rows import Row
-    from nlpkit.tasks.contract import Task
 
 COMMAND = "predict"
 ESSENTIAL: tuple[str, ...] = (
@@ -46,6 +46,9 @@ CHUNK = 2_048  # rows in memory at a time, fewer of long texts or with many scor
 CHUNK_CHARACTERS = 2**24
 CHUNK_SCORES = 2**20
 SHOWN = 3  # places that a warning names
+
+
+NEEDS = Task  # of the task of the model
 
 
 class Config(DeferredOptions, TypedOptions, ReadingOptions, TrainedModelOptions):
@@ -89,7 +92,7 @@ def run(config: Config) -> Report:
         _require_typed(config, name, value)
     if config.output is not None:
         require_writable(config.output, overwrite=config.overwrite)
-    predictor = Predictor(config)
+    predictor = Predictor(config, NEEDS)
     task = predictor.task
     if config.output is not None:
         _require_known_format(config.output, task)

@@ -30,9 +30,9 @@ from nlpkit.pruning import prepare, sweep_report
 from nlpkit.pruning.prepare import START, Cut, CuttingOptions
 from nlpkit.reporting import Cell, Report, Table
 from nlpkit.runs.folder import RunFolder, versions
-from nlpkit.tasks import features
+from nlpkit.tasks import features, registry
 from nlpkit.tasks.options import TaskChoiceOptions
-from nlpkit.tasks.registry import task_of_model
+from nlpkit.tasks.roles import Teachable, Trainable
 
 if TYPE_CHECKING:
     from nlpkit.hardware.devices import Device
@@ -52,6 +52,9 @@ ESSENTIAL: tuple[str, ...] = (
 )
 TARGETS = ("sparsity", "target_speedup", "max_drop", "sweep")
 CRITERIA = {"weights": ("magnitude", "random", "movement"), "structures": ("gradient", "magnitude")}
+
+
+NEEDS = Trainable  # of the task of the model
 
 
 class Config(before_after.PriceOptions, TrainedDataOptions, CuttingOptions, TaskChoiceOptions, GivenModelOptions):
@@ -195,7 +198,11 @@ def _prepare(config: Config) -> Pruning:
     name = opening.display_name(config.model)
     folder = lifecycle.usable_folder(config, name, "pruned")
     device = devices.choose(config)
-    trained = open_trained(config.model, config, revision=config.model_revision, exported=False, task_name=config.task)
+    trained = open_trained(
+        config.model, config, NEEDS, "prune", revision=config.model_revision, exported=False, task_name=config.task
+    )
+    if config.distill:
+        registry.require(trained.task, Teachable, "prune --distill")
     config = inherit_data(config.for_task(type(trained.task)), trained.record, config.model)
     loaded, examples, findings = open_splits(config, trained.task, seed=config.seed)
     findings += supervised.absent_labels(trained.task, examples["train"])
@@ -254,11 +261,13 @@ def _trainer_of(
             kinds.append(GradualPruning)
             more["sparsifier"] = cut.sparsifier
     if cut.teacher is not None:
-        teacher = Predictor.of(cut.task, cut.teacher, cut.tokenizer, device, config.eval_batch_size, lent=False)
+        task = cut.task
+        assert isinstance(task, Teachable), "as `_prepare` requires"
+        teacher = Predictor.of(task, cut.teacher, cut.tokenizer, device, config.eval_batch_size, lent=False)
         kinds.append(DistillationTrainer)
         more["teacher"] = teacher
         more["aims"] = Aims(config.alpha, config.temperature)
-        more["lessons"] = Lessons(None if cut.task.renews else teacher_logits(teacher, ready["train"]))
+        more["lessons"] = Lessons(None if task.renews else teacher_logits(teacher, ready["train"]))
     return (type("PruningTrainer", tuple(kinds), {}) if kinds else None), more
 
 
@@ -304,11 +313,11 @@ def report(record: Mapping[str, Any], folder: Path) -> Report:
     """What people and machines are told of a finished run, or of a finished sweep."""
     if "front" in record:
         return _sweep_report(record, folder)
-    task = task_of_model(opening.load_config(str(folder)), record["task"], str(folder))
+    task = registry.task_of_model(opening.load_config(str(folder)), record["task"], str(folder))
     tables = [before_after.table(record["price"])]
     if "zeros" in record["pruning"]:
         tables.insert(0, _zeros_table(record["pruning"]["zeros"]))
-    lines = [*before_after.lines(record["price"], task), *_reached(record)]
+    lines = [*before_after.lines(record["price"], registry.require(task, NEEDS, "prune")), *_reached(record)]
     lines.append(f"{folder}: card README.md, plots/, mistakes in errors.jsonl")
     return Report(
         {**record, "output": str(folder)}, tables, lines, next_command=f"nlpkit quantize {reporting.typed(folder)}"

@@ -40,6 +40,7 @@ from nlpkit.runs.files import ornament
 from nlpkit.runs.folder import RunFolder
 from nlpkit.tasks import features, registry
 from nlpkit.tasks.options import TaskChoiceOptions
+from nlpkit.tasks.roles import Judged
 
 if TYPE_CHECKING:
     import onnx_ir as ir
@@ -65,6 +66,9 @@ ONNX_FORMATS = {
 ONNX_INT8 = {"to": ("onnx-int8", "onnx-int8-static")}
 ONNX_STATIC = {"to": ("onnx-int8-static",)}
 JS_CONFIG = "transformers.js_config"  # in config.json
+
+
+NEEDS = Judged  # of the task of the model
 
 
 class Config(
@@ -185,7 +189,9 @@ def _open(config: Config) -> _Source:
         device = _device_of_onnx(config, device)
     to = config.to or ("onnx-int8" if device.name == "cpu" else "onnx-fp16")
     config.changed(to=to).refuse_unread()
-    trained = open_trained(config.model, config, revision=config.model_revision, exported=False, task_name=config.task)
+    trained = open_trained(
+        config.model, config, NEEDS, "quantize", revision=config.model_revision, exported=False, task_name=config.task
+    )
     named = any(getattr(config, name) for name in NAMES_DATA)
     config = inherit_data(config.for_task(type(trained.task)), trained.record, config.model)
     if to == "onnx-int8-static" or not named:

@@ -29,11 +29,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from nlpkit.data.findings import Finding
 from nlpkit.data.inputs import Content
-from nlpkit.errors import UserError
 from nlpkit.options import Config
 from nlpkit.tasks.claims import Claim
-from nlpkit.tasks.forward import REQUESTS, Forward, Loss, Part
-from nlpkit.tasks.heads import Head
+from nlpkit.tasks.forward import REQUESTS, Forward, Part
 from nlpkit.tasks.outputs import Outputs
 from nlpkit.tasks.recorded import TaskRecord
 from nlpkit.tasks.view import View
@@ -47,7 +45,6 @@ if TYPE_CHECKING:
     from transformers import PreTrainedConfig
 
     from nlpkit.data.sources import LoadedData
-    from nlpkit.options import TrainingOptions
     from nlpkit.tasks.options import TypedOptions
 
 # feature columns that stay behind when features go to `collate`; `offsets` tells where in the text tokens stand, `lost`
@@ -76,6 +73,11 @@ class Task(ABC):
     model_length: int | None = None
 
     name: ClassVar[str]
+    # What a task with this role can do, as the end of "a task ...", and the commands that need no more of it than that.
+    # Commands that train for one task name it, and need no table.
+    ability: ClassVar[str] = "known here"
+    operations: ClassVar[Sequence[str]] = ("predict", "benchmark")
+
     # the transformers class that opens its models
     auto_class: ClassVar[str]
     # the ends of the names of the transformers architectures that have a head for the task
@@ -142,18 +144,6 @@ class Task(ABC):
         if any(architecture.endswith(cls.architectures) for architecture in config.architectures or []):
             return Claim.ARCHITECTURE
         return None
-
-    @classmethod
-    @abstractmethod
-    def from_data(cls, splits: Mapping[str, Dataset], options: Config) -> Task:
-        """Find columns and labels in the rows of the splits; guesses are told to the reporter.
-
-        Args:
-            options: a config with the `data_options`.
-
-        Raises:
-            UserError: a named column does not exist, no column fits, or the labels make no sense.
-        """
 
     @classmethod
     @abstractmethod
@@ -258,20 +248,8 @@ class Task(ABC):
         """
 
     @abstractmethod
-    def check(self, examples: Mapping[str, Dataset]) -> list[Finding]:
-        """Look for what would spoil training or its figures."""
-
-    def absent_labels(self, examples: Dataset) -> list[str]:
-        """The labels of a model that none of these examples has, as they are shown."""
-        return []
-
-    @abstractmethod
     def features(self, tokenizer: Any, examples: Mapping[str, Sequence[Any]]) -> dict[str, list[Any]]:
         """Turn a batch of examples into features; `example` counts from 0 within the batch, in order."""
-
-    @abstractmethod
-    def token_lengths(self, tokenizer: Any, examples: Mapping[str, Sequence[Any]]) -> list[int]:
-        """Tokens of each example before any truncation, special tokens included."""
 
     # `max_length` where none is asked for; None: as many tokens as the model takes.
     default_max_length: ClassVar[int | None] = None
@@ -287,20 +265,12 @@ class Task(ABC):
         """What a user can do about texts that are cut, besides --max-length."""
         return ""
 
-    def for_training(self) -> Self:
-        """The task as it makes the features of rows that are trained on."""
-        return self.with_(max_length=self.training_length or self.max_length)
-
     def length_report(self, lengths: np.ndarray) -> str:
         """What `max_length` does to these lengths, for the plan."""
         if self.max_length is None:
             return "no limit"
         over = int((lengths > self.max_length).sum())
         return f"{self.max_length} tokens; {over:,} of {len(lengths):,} rows ({over / len(lengths):.1%}) are longer"
-
-    def length_findings(self, tokenizer: Any, examples: Mapping[str, Dataset]) -> list[Finding]:
-        """What the chosen `max_length` costs: nothing, where long rows are split into windows."""
-        return []
 
     # --- the model ---
 
@@ -310,47 +280,6 @@ class Task(ABC):
 
     def tell_clients(self, config: PreTrainedConfig) -> None:  # noqa: B027 (most tasks need nothing)
         """Write into a config that is saved what other programs than Transformers read there."""
-
-    def with_head_of(self, trained: Task) -> tuple[Self, Head]:
-        """The task before rows are read, and what becomes of the head of a model that was trained for it already.
-
-        Where the head goes on, the labels of the task are numbered as the head has them. By default nothing of a head
-        depends on the data, so that it goes on.
-
-        Args:
-            trained: the model's own task, of the same class.
-        """
-        return self, Head(True)
-
-    def with_loss(self, options: Config, train: Dataset) -> Self:
-        """The task with what its loss takes from the options and the training examples (class weights, ...).
-
-        Args:
-            options: the config of the command that trains for the task.
-        """
-        return self
-
-    @abstractmethod
-    def loss(self, forward: Forward) -> Loss:
-        """The training loss of a batch, a sum over its entries: who trains divides it.
-
-        Labels of -100 are left out.
-        """
-
-    # Whether the loss of a batch is the sum of those of its parts, so that the batch may be halved or accumulated. That
-    # of a loss which compares the rows of a batch with one another is not.
-    divisible_batches: ClassVar[bool] = True
-
-    def loss_entries(self, batch: Mapping[str, torch.Tensor]) -> torch.Tensor | None:
-        """How many entries `loss` is a sum over, shape (); None: the batch lacks what it takes, such as labels.
-
-        Args:
-            batch: as `collate` makes it, on any device.
-        """
-        from nlpkit.data.ignored import IGNORED
-
-        labels = batch.get("labels")
-        return None if labels is None else (labels != IGNORED).sum()
 
     def collate(
         self, tokenizer: Any, *, multiple: int = 1
@@ -414,16 +343,6 @@ class Task(ABC):
         """
         return self._checked(self.run(model, batch))
 
-    def judge(
-        self, model: Any, batch: Mapping[str, torch.Tensor], forward: Forward | None = None
-    ) -> dict[str, torch.Tensor]:
-        """As `answer`, for rows whose answers are scored; a task whose metrics are of generated text overrides it.
-
-        Args:
-            forward: that of the batch, where it was computed for the loss: what it gives is not checked again.
-        """
-        return self._checked(self.run(model, batch)) if forward is None else self.reduce(forward)
-
     def _checked(self, forward: Forward) -> dict[str, torch.Tensor]:
         return {**self.reduce(forward), NAN: forward.logits.isnan().any()}
 
@@ -437,96 +356,15 @@ class Task(ABC):
 
     # --- learning from a teacher ---
 
-    # A row has logits as a whole, of a shape that does not depend on its tokens: a teacher that cuts texts otherwise
-    # can give them.
-    one_answer_a_row: ClassVar[bool] = False
-    # Each epoch sees other features of the same row (`renewed`), so that a teacher's logits hold for one epoch only.
-    renews: ClassVar[bool] = False
-
-    def soft_loss(self, student: Forward, teacher: Forward, temperature: float) -> Loss:
-        """What a student loses against its teacher: here T^2 KL per row, see `soft_losses.soft_targets`.
-
-        With or without a label, an entry is compared; none of it may wait for the device.
-
-        Args:
-            student: with an attention mask in its batch.
-            teacher: of the same rows, its logits of the student's shape.
-            temperature: by which distributions are softened.
-        """
-        import torch
-
-        from nlpkit.tasks import soft_losses
-
-        each = soft_losses.soft_targets(student.logits, teacher.logits, temperature)
-        return Loss(each.sum(), torch.tensor(each.numel()))
-
-    def soft_entries(self, batch: Mapping[str, torch.Tensor]) -> torch.Tensor | int:
-        """How many entries `soft_loss` is a sum over, known before it: the mean is over all batches of a step.
-
-        Args:
-            batch: as `collate` makes it, before it is on the device.
-        """
-        return len(batch["input_ids"])
-
-    def renewed(self, rows: list[dict[str, Any]], keys: Sequence[int], epoch: int) -> list[dict[str, Any]]:
-        """The features of training rows as an epoch sees them.
-
-        Args:
-            rows: features without bookkeeping; not changed.
-            keys: a number that identifies each.
-            epoch: counted from 0.
-        """
-        return rows
-
-    # Columns of examples whose text may be changed without moving what the labels are about; none where they stand at
-    # places of it.
-    changeable: ClassVar[tuple[str, ...]] = ()
-
     def unlabelled(self, row: Mapping[str, Any]) -> dict[str, Any]:
-        """An example without a label from one row of a user's file, to train on beside labelled ones.
+        """An example without a label from one row of a user's file, as `features` takes it.
 
         Raises:
             ValueError: what is wrong with this row, in a few words.
         """
-        return self.without_label(self.inputs(row))
-
-    @abstractmethod
-    def without_label(self, example: Mapping[str, Any]) -> dict[str, Any]:
-        """An example, labelled or as `inputs` makes it, with all columns of a labelled one but `where`.
-
-        Its label is one that `loss` leaves out.
-        """
+        return self.inputs(row)
 
     # --- judging and answering ---
-
-    @property
-    @abstractmethod
-    def main_metric(self) -> str:
-        """The metric that checkpoints are chosen by, and that is compared between models."""
-
-    lower_is_better: ClassVar[frozenset[str]] = frozenset({"loss", "mse", "rmse", "mae"})
-
-    @property
-    def table_metrics(self) -> Sequence[str]:
-        """The columns of the result table, in order."""
-        return ()
-
-    # what one point of the main metric is: a hundredth of a share, 1 of a metric that is counted otherwise
-    point: ClassVar[float] = 0.01
-
-    @property
-    def metric_notes(self) -> Mapping[str, str]:
-        """What a metric is of, by its name, where that does not say it."""
-        return {}
-
-    def metric_names(self, examples: Dataset) -> Collection[str]:
-        """Names of the metrics that `score` gives on such examples, so that a misspelt one is found at once."""
-        return list(dict.fromkeys([self.main_metric, *self.table_metrics]))
-
-    def possible_metrics(self) -> Collection[str] | None:
-        """Names of the metrics that `score` may give on any examples, of which `metric_names` are some; None where
-        nothing can be said without examples. A misspelt one is found with it before weights and data are read."""
-        return None
 
     def numbers(self, examples: Mapping[str, Sequence[Any]] | Dataset) -> int:
         """How many numbers the merged outputs of examples hold together, where that grows with the labels; else 0."""
@@ -546,25 +384,6 @@ class Task(ABC):
             features: their columns; `example` holds for each the index of its example, in ascending order.
         """
 
-    def with_conventions(self, outputs: Outputs) -> Self:
-        """The task with what only answers tell of a model from elsewhere (in which scheme it tags words).
-
-        What is found is told to the reporter.
-        """
-        return self
-
-    def calibrated(self, outputs: Outputs, examples: Dataset) -> Self:
-        """The task with what judging and answering take from the validation split (a threshold); `record` keeps it."""
-        return self
-
-    @abstractmethod
-    def score(self, outputs: Outputs, examples: Dataset) -> dict[str, float]:
-        """Metrics of merged outputs against the examples' labels."""
-
-    def details(self, outputs: Outputs, examples: Dataset) -> dict[str, Any]:
-        """Figures beyond one number a metric (a per-class report), as JSON values."""
-        return {}
-
     @abstractmethod
     def decode(self, outputs: Outputs, inputs: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
         """Answers that a person reads: for each merged output a dict with `prediction`, `score`, and more."""
@@ -572,29 +391,3 @@ class Task(ABC):
     def no_answer(self) -> dict[str, Any]:
         """What stands in the place of an answer where there is none: the names that `decode` gives, without values."""
         return {"prediction": None, "score": None}
-
-    def baseline(self, examples: Mapping[str, Dataset], seed: int) -> tuple[str, dict[str, Outputs]] | None:
-        """A classical model trained on the same rows: its name and its outputs per split, None if there is none."""
-        return None
-
-    def require_baseline(self) -> None:
-        """Raises UserError: there is no `baseline`, or it would take more memory or time than there is."""
-        if type(self).baseline is Task.baseline:
-            raise UserError(f"--baseline: there is none for {self.name}", "Leave it out.")
-
-    def training_rows(self, examples: Dataset, options: TrainingOptions) -> np.ndarray | None:
-        """Indices of the examples of train that an epoch goes through, in any number and order; None for each once.
-
-        Args:
-            options: the config of the command that trains for the task.
-        """
-        return None
-
-    def points_lost(self, before: Mapping[str, float], after: Mapping[str, float]) -> float:
-        """How many points of the main metric are lost between two sets of metrics; below 0 where some are won."""
-        lost = (before[self.main_metric] - after[self.main_metric]) / self.point
-        return lost if self.higher_is_better(self.main_metric) else -lost
-
-    def higher_is_better(self, metric: str) -> bool:
-        """Whether a larger value of `metric` is a better one."""
-        return metric not in self.lower_is_better

@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 
     from nlpkit.data.findings import Finding
     from nlpkit.tasks.contract import Task
+    from nlpkit.tasks.roles import Trainable
 
-T = TypeVar("T", bound="Task")
+T = TypeVar("T", bound="Trainable")
 BATCH = 2_000
 # Below this many examples tokenizing again is faster than opening a cache file is worth.
 CACHE_FROM = 20_000
@@ -96,7 +97,7 @@ def require_length(asked: int, most: int | None, whose: str = "the model") -> No
         raise UserError(f"--max-length {asked}: {whose} takes at most {most} tokens", f"Use {most} or less.")
 
 
-def token_lengths(task: Task, tokenizer: Any, examples: Mapping[str, Sequence[Any]]) -> list[int]:
+def token_lengths(task: Trainable, tokenizer: Any, examples: Mapping[str, Sequence[Any]]) -> list[int]:
     """`task.token_lengths` of columns of any size, some rows at a time."""
     found: list[int] = []
     for start, end in pieces.chunks(examples, BATCH):

@@ -13,10 +13,10 @@ from nlpkit.tasks.features import LENGTH_SAMPLE, token_lengths
 if TYPE_CHECKING:
     from datasets import Dataset
 
-    from nlpkit.tasks.contract import Task
+    from nlpkit.tasks.roles import Trainable
 
 
-def sampled(task: Task, tokenizer: Any, examples: Mapping[str, Dataset], seed: int) -> dict[str, np.ndarray]:
+def sampled(task: Trainable, tokenizer: Any, examples: Mapping[str, Dataset], seed: int) -> dict[str, np.ndarray]:
     """Tokens of each row before anything is cut, `LENGTH_SAMPLE` rows of a split at most."""
     lengths = {}
     for split, rows in examples.items():

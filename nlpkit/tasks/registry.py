@@ -6,7 +6,7 @@ import importlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from nlpkit.data.findings import SHOWN
 from nlpkit.data.places import HIDDEN
@@ -19,6 +19,8 @@ from nlpkit.runs.records import RECORD
 from nlpkit.tasks.claims import Claim
 from nlpkit.tasks.contract import Task
 from nlpkit.tasks.recorded import TaskRecord
+
+R = TypeVar("R", bound=Task)
 
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig
@@ -171,6 +173,32 @@ def task_of_model(
     raise UserError(
         f"{place} holds no model for a task known here (its architecture: {found})",
         f"Fine-tune it first, for example with `nlpkit finetune-cls`{_or_choose(able)}.",
+    )
+
+
+def require(task: Task, needs: type[R], command: str) -> R:
+    """The task, if a command can use it: the one refusal of a task that cannot do what an operation needs.
+
+    Args:
+        needs: the role that the command needs of a task.
+        command: its name.
+
+    Raises:
+        UserError: the task does not have the role.
+    """
+    require_class(type(task), needs, command)
+    assert isinstance(task, needs)
+    return task
+
+
+def require_class(kind: type[Task], needs: type[R], command: str) -> type[R]:
+    """As `require`, where there is no task yet."""
+    if issubclass(kind, needs):
+        return kind
+    able = [name for role in reversed(kind.__mro__) for name in vars(role).get("operations", ())]
+    raise UserError(
+        f"`nlpkit {command}` needs a task {needs.ability}, which {kind.name} is not",
+        f"{kind.name} works with {', '.join(able)}.",
     )
 
 

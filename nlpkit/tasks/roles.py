@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from nlpkit.data.findings import Finding
+from nlpkit.errors import UserError
 from nlpkit.options import Config
 from nlpkit.tasks.contract import Task
 from nlpkit.tasks.forward import Forward, Loss
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 
 class Judged(Task):
     """A task whose answers can be scored against labels."""
+
+    ability: ClassVar[str] = "whose answers can be judged"
+    operations: ClassVar[Sequence[str]] = ("evaluate", "quantize")
 
     @property
     @abstractmethod
@@ -47,6 +51,11 @@ class Judged(Task):
     def metric_names(self, examples: Dataset) -> Collection[str]:
         """Names of the metrics that `score` gives on such examples, so that a misspelt one is found at once."""
         return list(dict.fromkeys([self.main_metric, *self.table_metrics]))
+
+    def possible_metrics(self) -> Collection[str] | None:
+        """Names of the metrics that `score` may give on any examples, of which `metric_names` are some; None where
+        nothing can be said without examples. A misspelt one is found with it before weights and data are read."""
+        return None
 
     def judge(
         self, model: Any, batch: Mapping[str, torch.Tensor], forward: Forward | None = None
@@ -82,7 +91,9 @@ class Judged(Task):
         return None
 
     def require_baseline(self) -> None:
-        """Raises UserError: `baseline` would take more memory or time than there is."""
+        """Raises UserError: there is no `baseline`, or it would take more memory or time than there is."""
+        if type(self).baseline is Judged.baseline:
+            raise UserError(f"--baseline: there is none for {self.name}", "Leave it out.")
 
     def points_lost(self, before: Mapping[str, float], after: Mapping[str, float]) -> float:
         """How many points of the main metric are lost between two sets of metrics; below 0 where some are won."""
@@ -97,9 +108,12 @@ class Judged(Task):
 class Trainable(Judged):
     """A task that a model can be trained for; what is trained is judged, to find the best checkpoint."""
 
+    ability: ClassVar[str] = "that can be trained"
+    operations: ClassVar[Sequence[str]] = ("prune",)
+
     @classmethod
     @abstractmethod
-    def from_data(cls, splits: Mapping[str, Dataset], options: Config) -> Task:
+    def from_data(cls, splits: Mapping[str, Dataset], options: Config) -> Trainable:
         """Find columns and labels in the rows of the splits; guesses are told to the reporter.
 
         Args:
@@ -108,11 +122,6 @@ class Trainable(Judged):
         Raises:
             UserError: a named column does not exist, no column fits, or the labels make no sense.
         """
-
-    @classmethod
-    def suits(cls, row: Mapping[str, Any]) -> bool:
-        """Whether a labelled row looks as if it was made for this task, by its columns and the shapes of its cells."""
-        return False
 
     @abstractmethod
     def check(self, examples: Mapping[str, Dataset]) -> list[Finding]:
@@ -187,6 +196,9 @@ class Trainable(Judged):
 class Teachable(Trainable):
     """A task whose models can learn from a teacher, and from rows without a label."""
 
+    ability: ClassVar[str] = "that can learn from a teacher"
+    operations: ClassVar[Sequence[str]] = ("distill",)
+
     # A row has logits as a whole, of a shape that does not depend on its tokens: a teacher that cuts texts otherwise
     # can give them.
     one_answer_a_row: ClassVar[bool] = False
@@ -232,6 +244,10 @@ class Teachable(Trainable):
     # Columns of examples whose text may be changed without moving what the labels are about; none where they stand at
     # places of it.
     changeable: ClassVar[tuple[str, ...]] = ()
+
+    def unlabelled(self, row: Mapping[str, Any]) -> dict[str, Any]:
+        """As of any task, here to train on beside labelled examples."""
+        return self.without_label(self.inputs(row))
 
     @abstractmethod
     def without_label(self, example: Mapping[str, Any]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import numpy as np
 if TYPE_CHECKING:
     from datasets import Dataset
 
-    from nlpkit.tasks.contract import Task
+    from nlpkit.tasks.roles import Judged
 
 FOLDS = 3
 MOST_ROWS = 5_000  # of a split: beyond, the baselines of some tasks take minutes
@@ -39,7 +39,7 @@ class Suspects:
         return asdict(self)
 
 
-def find(task: Task, examples: Mapping[str, Dataset], most: int, seed: int) -> Suspects:
+def find(task: Judged, examples: Mapping[str, Dataset], most: int, seed: int) -> Suspects:
     """Look for wrong labels in all splits, `MOST_ROWS` of each.
 
     Each third of train is judged by the task's baseline as it learns from the other two; the other splits are judged

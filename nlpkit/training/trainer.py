@@ -19,7 +19,7 @@ from transformers.trainer_utils import EvalLoopOutput
 
 from nlpkit import process, reporting
 from nlpkit.data.batching import RANDOM_ORDER, LengthBatchSampler, SharedBatches
-from nlpkit.errors import RunError, first_line
+from nlpkit.errors import RunError, UserError, first_line
 from nlpkit.hardware import arithmetic, memory
 from nlpkit.inference.overlap import arriving
 from nlpkit.models import attention_masks, fitting
@@ -37,8 +37,8 @@ from nlpkit.training.schedules import Budget
 if TYPE_CHECKING:
     from datasets import Dataset
 
-    from nlpkit.tasks.contract import Task
     from nlpkit.tasks.outputs import Outputs
+    from nlpkit.tasks.roles import Trainable
 
 GATHERED = 16  # batches of an evaluation that processes exchange at once
 R = TypeVar("R")
@@ -81,7 +81,7 @@ class Split:
         part.owner = np.searchsorted(rows, part.owner)
         return part
 
-    def merged(self, task: Task, outputs: Outputs) -> Outputs:
+    def merged(self, task: Trainable, outputs: Outputs) -> Outputs:
         """Outputs of `for_evaluation` rows, back in example order, one an example."""
         columns = Columns(self.features, example=self.owner)  # which counts within a subset
         return task.merge(model_outputs.in_order(outputs, self.order), columns)
@@ -113,6 +113,11 @@ class ResumableTrainer(Trainer):
         for folder in missing if self.args.should_save else []:
             with contextlib.suppress(OSError):
                 folder.rmdir()
+
+    @property
+    def divisible_batches(self) -> bool:
+        """Whether a batch may be halved, and the halves accumulated, without another loss."""
+        return True
 
     def ordered(self, lengths: np.ndarray, *, grouped: bool) -> LengthBatchSampler:
         """The order of rows of these lengths, whole optimizer steps of like length where `grouped`."""
@@ -304,9 +309,19 @@ class NlpkitTrainer(ResumableTrainer):
         splits: `train`, `validation` and others; validation picks the best checkpoint.
         grouped: batches of rows of like length.
         arguments: of `ResumableTrainer`.
+
+    Raises:
+        UserError: batches are to be accumulated that the loss of the task does not add up over.
     """
 
-    def __init__(self, *, task: Task, splits: dict[str, Split], grouped: bool = True, **arguments: Any) -> None:
+    def __init__(self, *, task: Trainable, splits: dict[str, Split], grouped: bool = True, **arguments: Any) -> None:
+        accumulated = arguments["args"].gradient_accumulation_steps
+        if accumulated > 1 and not task.divisible_batches:
+            raise UserError(
+                f"--gradient-accumulation-steps {accumulated}: the loss of {task.name} compares the rows of a batch "
+                "with one another, and those of another batch are none of them",
+                "Leave it out, and raise --batch-size instead.",
+            )
         self.task = task
         self.splits = splits
         self.grouped = grouped
@@ -320,6 +335,10 @@ class NlpkitTrainer(ResumableTrainer):
             **arguments,
         )
         self.model_accepts_loss_kwargs = True  # a step's loss is divided here; Trainer need not do it
+
+    @property
+    def divisible_batches(self) -> bool:
+        return self.task.divisible_batches
 
     def collating(self, model: Any, tokenizer: Any, device: torch.device) -> Collate:
         """What makes batches of features; called before there is a Trainer.

@@ -9,15 +9,26 @@ from typing import Any
 from conftest import BAD, GOOD, make_tokenizer, rows, sentence, write_jsonl
 from qa_models import asked, make_reader, write_squad
 
-TASKS = (
-    "classification",
-    "pairs",
-    "regression",
-    "multi-label",
-    "token-classification",
-    "question-answering",
-    "masked-lm",
-)
+from nlpkit.tasks import registry
+from nlpkit.tasks.contract import Task
+
+# Kinds of data and labels -> the task that they are of; each task of the registry has one at least.
+KINDS = {
+    "classification": "text-classification",
+    "pairs": "text-classification",
+    "regression": "text-classification",
+    "multi-label": "text-classification",
+    "token-classification": "token-classification",
+    "question-answering": "question-answering",
+    "masked-lm": "fill-mask",
+}
+
+
+def kinds(role: type[Task]) -> list[str]:
+    """The kinds whose task has a role: what an operation that needs it is tested on."""
+    return [kind for kind, name in KINDS.items() if issubclass(registry.task_class(name), role)]
+
+
 TRAINING: dict[str, Any] = {"device": "cpu", "threads": 1, "max_steps": 4, "learning_rate": 5e-3, "batch_size": 16}
 
 
@@ -51,7 +62,7 @@ def make_run(task: str, folder: Path, model: Path) -> Path:
     """Train a little; the run's folder, with its data beside it.
 
     Args:
-        task: one of `TASKS`.
+        task: one of `KINDS`.
         folder: to write to.
         model: a tiny encoder without a head.
     """

@@ -22,6 +22,7 @@ from nlpkit.inference import overlap, predictor
 from nlpkit.inference.predictor import Predictor, open_trained
 from nlpkit.options import OpeningOptions
 from nlpkit.recipes import predict
+from nlpkit.tasks.roles import Judged
 from nlpkit.training.trainer import NlpkitTrainer
 
 CUDA = Device("cuda", "bf16", "cuda (Card), bf16")
@@ -188,7 +189,7 @@ def test_a_pipe_is_answered_before_more_of_it_is_read(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", every_task.TASKS)
+@pytest.mark.parametrize("name", every_task.kinds(Judged))
 def test_neither_predicting_nor_judging_waits_for_a_batch(name: str, run_of: Any) -> None:
     from nlpkit.data import splits
     from nlpkit.recipes.evaluate import Config
@@ -228,7 +229,7 @@ def test_neither_predicting_nor_judging_waits_for_a_batch(name: str, run_of: Any
 
 
 @pytest.mark.gpu
-@pytest.mark.parametrize("name", every_task.TASKS)
+@pytest.mark.parametrize("name", every_task.kinds(Judged))
 def test_answers_of_a_gpu_are_those_of_the_cpu(name: str, run_of: Any, tmp_path: Path) -> None:
     import csv
 

@@ -153,7 +153,7 @@ def test_a_model_that_was_pruned_is_pruned_again(tmp_path: Path) -> None:
 def test_latency_is_measured_for_each_size_and_rises_with_it() -> None:
     for architecture in ("bert", "mpnet", "longformer", "albert"):
         model = tiny(architecture)
-        costs = search.latencies(model, batches(), partial(TASK.forward, model), seconds=0.0)
+        costs = search.latencies(model, batches(), partial(TASK.run, model), seconds=0.0)
         for table, whole in ((costs.heads, 4), (costs.neurons, 48)):
             sizes = sorted(table)
             assert sizes[-1] == whole
@@ -255,7 +255,7 @@ def timed_by_law(busy: float, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_on_a_gpu_latency_is_measured_on_as_many_rows_as_fill_it(monkeypatch: pytest.MonkeyPatch) -> None:
     timed_by_law(40.0, monkeypatch)
     model = tiny("bert")
-    costs = search.latencies(model, batches(), partial(TASK.forward, model), device="cuda", seconds=0.0)
+    costs = search.latencies(model, batches(), partial(TASK.run, model), device="cuda", seconds=0.0)
     # 4, 8, 16, 32 rows take 40 s, 64 take 64, and 128 twice as long
     assert (costs.rows, costs.tokens, list(costs.alike)) == (128, 9, [])
     whole = sum(LAYER.values())

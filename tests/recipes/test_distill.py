@@ -8,12 +8,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import every_task
 import forked
 import numpy as np
 import pytest
 import torch
 from conftest import WORDS, RunOf, make_model, make_tokenizer, rows, write_jsonl
-from every_task import TASKS
 from qa_models import byte_bpe
 
 from nlpkit import reporting
@@ -21,6 +21,7 @@ from nlpkit.cli.app import main
 from nlpkit.errors import Interrupted, UserError
 from nlpkit.recipes import distill, evaluate, finetune_cls, prune
 from nlpkit.reporting import Report
+from nlpkit.tasks.roles import Teachable
 
 INSIDE = {"hidden_weight": 1.0, "attention_weight": 1.0, "relation_weight": 1.0, "cosine_weight": 1.0}
 TRAINING: dict[str, Any] = {"device": "cpu", "threads": 1, "batch_size": 16, "max_steps": 2, "learning_rate": 5e-3}
@@ -77,7 +78,7 @@ def weights(run: Path) -> dict[str, torch.Tensor]:
     return load_file(run / "model.safetensors")
 
 
-@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("task", every_task.kinds(Teachable))
 def test_every_task(task: str, teachers: RunOf, tmp_path: Path) -> None:
     """A student of one of two layers, priced on the rows that the teacher was validated on."""
     teacher, output = teachers(task), tmp_path / "student"
@@ -97,7 +98,7 @@ def test_every_task(task: str, teachers: RunOf, tmp_path: Path) -> None:
     assert report.next_command == f"nlpkit quantize {output}"
 
 
-@pytest.mark.parametrize("task", [task for task in TASKS if task != "masked-lm"])
+@pytest.mark.parametrize("task", [task for task in every_task.kinds(Teachable) if task != "masked-lm"])
 def test_kept_logits_are_what_the_teacher_says(task: str, teachers: RunOf, tmp_path: Path) -> None:
     """Written, found again, or computed in the step: the same loss, whose gradient reaches the student alone."""
     values: dict[str, Any] = {"alpha": 1.0, "temperature": 3.0}
@@ -251,7 +252,7 @@ def test_unlabelled_rows_and_changed_copies(teachers: RunOf, tmp_path: Path) -> 
     assert 64 < len(train) - 66 <= 2 * 64
 
 
-@pytest.mark.parametrize("task", [task for task in TASKS if task != "masked-lm"])
+@pytest.mark.parametrize("task", [task for task in every_task.kinds(Teachable) if task != "masked-lm"])
 def test_unlabelled_rows_of_every_task(task: str, teachers: RunOf, tmp_path: Path) -> None:
     """Only the teacher counts for them."""
     validation = next((teachers(task).parent / "data").glob("validation.*"))

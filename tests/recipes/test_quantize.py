@@ -24,6 +24,7 @@ from nlpkit.inference.predictor import Predictor, TrainedModelOptions, open_trai
 from nlpkit.options import OpeningOptions
 from nlpkit.recipes import evaluate, quantize
 from nlpkit.tasks.contract import BOOKKEEPING
+from nlpkit.tasks.roles import Judged
 
 OLD = tuple(map(int, metadata.version("transformers").split(".")[:2])) < (5, 21)
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(OLD, reason="this transformers has no quantizers for its exporters")]
@@ -93,7 +94,7 @@ def logits(model: Path, data: Path) -> np.ndarray:
     return predictor.run(batch).logits.numpy()
 
 
-@pytest.mark.parametrize("task", every_task.TASKS)
+@pytest.mark.parametrize("task", every_task.kinds(Judged))
 def test_every_task(task: str, run_of: RunOf, tmp_path: Path) -> None:
     """The export equals torch, int8 is near it, and `evaluate` finds what the price table says."""
     run = run_of(task)
@@ -247,7 +248,7 @@ def test_layers_stay_in_float32_where_int8_costs_too_much(
         return next((cost for name, cost in lost.items() if seen and any(n.startswith(name) for n in seen[-1])), 2.0)
 
     monkeypatch.setattr(quantize, "_quantized", watched)
-    monkeypatch.setattr("nlpkit.tasks.contract.Task.points_lost", points)
+    monkeypatch.setattr("nlpkit.tasks.roles.Judged.points_lost", points)
     record = quantized(trained, tmp_path / "int8", to="onnx-int8", max_drop=0.5)
     excluded = record["quantization"]["excluded"]
     assert excluded and all(name.startswith("bert.encoder.layer.0.") for name in excluded)

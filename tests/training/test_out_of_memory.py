@@ -15,9 +15,10 @@ import pytest
 import torch
 from conftest import RunOf, rows, sentence, write_csv
 
-from nlpkit.errors import RunError
+from nlpkit.errors import RunError, UserError
 from nlpkit.hardware import devices, memory
 from nlpkit.recipes import distill, finetune_cls, pretrain_mlm, prune
+from nlpkit.tasks.text_classification.task import TextClassification
 from nlpkit.training.trainer import NlpkitTrainer, ResumableTrainer
 
 FIXED: dict[str, Any] = {"device": "cpu", "threads": 1, "learning_rate": 3e-3, "logging_steps": 1}
@@ -229,3 +230,15 @@ def test_a_workspace_that_does_not_fit_halves_the_batch_too(
     finetuning(tiny_model, run_of, tmp_path, output=tmp_path / "run", max_steps=2)
     config = json.loads((tmp_path / "run" / "nlpkit.json").read_text())["config"]
     assert (config["batch_size"], config["gradient_accumulation_steps"]) == (8, 2)
+
+
+def test_batches_whose_rows_are_compared_with_one_another_are_neither_halved_nor_accumulated(
+    tiny_model: Path, run_of: RunOf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A loss over smaller batches would be another one, which nothing would tell."""
+    monkeypatch.setattr(TextClassification, "divisible_batches", False)
+    with pytest.raises(UserError, match="--gradient-accumulation-steps 2: the loss of text-classification compares"):
+        finetuning(tiny_model, run_of, tmp_path, output=tmp_path / "run", gradient_accumulation_steps=2)
+    once(monkeypatch, "training_step", 1)
+    with pytest.raises(RunError, match="out of memory with --batch-size 16"):
+        finetuning(tiny_model, run_of, tmp_path, output=tmp_path / "run")

@@ -12,12 +12,12 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+import every_task
 import pretended
 import pytest
 import torch
 from accelerate.utils import send_to_device
 from conftest import RunOf, make_model
-from every_task import TASKS
 from pretraining_runs import sources
 from torch._subclasses.fake_tensor import unset_fake_temporarily
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -25,6 +25,7 @@ from transformers import TrainerCallback
 
 from nlpkit.hardware import devices
 from nlpkit.recipes import distill, finetune_cls, finetune_ner, finetune_qa, pretrain_mlm, prune
+from nlpkit.tasks.roles import Trainable
 from nlpkit.training import arguments, dropout, padding
 
 pytestmark = pytest.mark.slow
@@ -146,7 +147,7 @@ def options_of(task: str, run: Path) -> dict[str, Any]:
     }
 
 
-@pytest.mark.parametrize("task", [task for task in TASKS if task != "masked-lm"])
+@pytest.mark.parametrize("task", [task for task in every_task.kinds(Trainable) if task != "masked-lm"])
 def test_fine_tuning(task: str, on_gpu: Any, run_of: RunOf) -> None:
     check(on_gpu(COMMANDS.get(task, finetune_cls), **options_of(task, run_of(task))))
 

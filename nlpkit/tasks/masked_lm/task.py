@@ -20,7 +20,6 @@ from nlpkit.data.labels import is_missing
 from nlpkit.data.places import user_columns
 from nlpkit.errors import UserError
 from nlpkit.options import Config
-from nlpkit.tasks.contract import Task
 from nlpkit.tasks.forward import Forward, Loss, Part
 from nlpkit.tasks.masked_lm import features
 from nlpkit.tasks.masked_lm.options import (
@@ -35,6 +34,7 @@ from nlpkit.tasks.masked_lm.record import MaskedRecord
 from nlpkit.tasks.options import TextOptions
 from nlpkit.tasks.outputs import Outputs, exact
 from nlpkit.tasks.recorded import TaskRecord
+from nlpkit.tasks.roles import Teachable
 
 if TYPE_CHECKING:
     import torch
@@ -52,7 +52,7 @@ CANDIDATE = np.dtype([("id", np.int64), ("score", np.float64)])
 
 
 @dataclass(eq=False, kw_only=True)
-class MaskedLanguageModeling(Task):
+class MaskedLanguageModeling(Teachable):
     """See the module's docstring.
 
     Evaluation masks as training does (`nlpkit.tasks.masked_lm.masking`), single tokens, and the masks of a text depend
@@ -93,7 +93,7 @@ class MaskedLanguageModeling(Task):
 
     main_metric = "perplexity"
     point = 1.0
-    lower_is_better: ClassVar[frozenset[str]] = Task.lower_is_better | {"perplexity"}
+    lower_is_better: ClassVar[frozenset[str]] = Teachable.lower_is_better | {"perplexity"}
     table_metrics = ("perplexity", "loss", "accuracy", "masked")
 
     @property

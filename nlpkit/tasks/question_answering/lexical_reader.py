@@ -150,7 +150,7 @@ class LexicalReader:
         return best
 
     def spans(self, question: str, context: str, threshold: float) -> np.ndarray:
-        """The answer as a model's pooled output, of dtype `SPAN`; no answer beats it by more than `threshold` where the
+        """The answer as a model's merged output, of dtype `SPAN`; no answer beats it by more than `threshold` where the
         reader is in doubt.
         """
         found = self.read(question, context)

@@ -21,7 +21,6 @@ from nlpkit.data.places import user_columns
 from nlpkit.errors import UserError
 from nlpkit.options import Config, ReadingOptions
 from nlpkit.reporting import counted
-from nlpkit.tasks.contract import Task
 from nlpkit.tasks.forward import Forward, Loss
 from nlpkit.tasks.outputs import exact
 from nlpkit.tasks.question_answering import question_reader, windows
@@ -41,6 +40,7 @@ from nlpkit.tasks.question_answering.options import (
 from nlpkit.tasks.question_answering.question_reader import QuestionReader
 from nlpkit.tasks.question_answering.record import QuestionRecord
 from nlpkit.tasks.recorded import TaskRecord
+from nlpkit.tasks.roles import Teachable
 
 if TYPE_CHECKING:
     import torch
@@ -61,7 +61,7 @@ ID_NAMES = ("id", "qid", "question_id")
 
 
 @dataclass(eq=False, kw_only=True)
-class QuestionAnswering(Task):
+class QuestionAnswering(Teachable):
     """See the module's docstring.
 
     A context that does not fit beside its question is read in windows. Training points at the first and the last token

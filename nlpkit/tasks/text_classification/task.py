@@ -29,6 +29,7 @@ from nlpkit.tasks.contract import Task
 from nlpkit.tasks.forward import Forward, Loss
 from nlpkit.tasks.heads import Head
 from nlpkit.tasks.recorded import TaskRecord
+from nlpkit.tasks.roles import Teachable
 from nlpkit.tasks.text_classification import baseline, label_cells, label_columns
 from nlpkit.tasks.text_classification.label_cells import Cells
 from nlpkit.tasks.text_classification.label_columns import NOT_PUBLIC, Places
@@ -53,7 +54,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(eq=False)
-class TextClassification(Task):
+class TextClassification(Teachable):
     """See the module's docstring.
 
     Args:

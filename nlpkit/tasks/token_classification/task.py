@@ -28,6 +28,7 @@ from nlpkit.tasks.forward import Forward, Loss
 from nlpkit.tasks.heads import Head
 from nlpkit.tasks.options import PerClassOptions, TextOptions, UnknownLabelOptions
 from nlpkit.tasks.recorded import TaskRecord
+from nlpkit.tasks.roles import Teachable
 from nlpkit.tasks.token_classification import baseline, features, merging, tagged
 from nlpkit.tasks.token_classification import tags as schemes
 from nlpkit.tasks.token_classification.options import (
@@ -55,7 +56,7 @@ RARE = 10  # entities under which a type is called rare
 
 
 @dataclass(eq=False)
-class TokenClassification(Task):
+class TokenClassification(Teachable):
     """See the module's docstring.
 
     A word's tag is predicted at its first token, and only that is trained unless `label_all_tokens`. Texts beyond
