@@ -274,7 +274,7 @@ def test_an_export_that_does_not_run_is_one_message() -> None:
     batch = {"input_ids": torch.ones(2, 3, dtype=torch.long)}
     with pytest.raises(UserError) as error:
         export_cache.largest_difference(
-            lambda input_ids: input_ids, broken, [batch], lambda out: out, hint="Do without."
+            lambda input_ids: input_ids, broken, [batch], lambda out, batch: out, hint="Do without."
         )
     assert error.value.message.startswith("the exported model does not run on 2 rows of 3 tokens: [ONNXRuntimeError]")
     assert error.value.hint == "Do without."

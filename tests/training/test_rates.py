@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 
-from nlpkit.hardware import devices
+from nlpkit.hardware import devices, timing
 from nlpkit.hardware.devices import Device
 
 
@@ -39,7 +39,7 @@ def measured(monkeypatch: pytest.MonkeyPatch) -> Any:
         monkeypatch.setattr(torch, "Generator", lambda device: torch.default_generator)
         monkeypatch.setattr(torch, "randn", gpu.matrix)
         monkeypatch.setattr(devices, "synchronizer", lambda name: gpu.wait)
-        monkeypatch.setattr(devices.time, "perf_counter", lambda: gpu.now)
+        monkeypatch.setattr(timing.time, "perf_counter", lambda: gpu.now)
         with torch.random.fork_rng():
             return devices.measured_matmul_rate(Device("cuda", "bf16", "pretended"))
 
