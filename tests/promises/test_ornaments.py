@@ -29,11 +29,11 @@ def broken(monkeypatch: pytest.MonkeyPatch) -> None:
     """Neither a picture, nor a card, nor a list of mistakes can be made."""
     import huggingface_hub
 
-    from nlpkit.tasks.text_classification.task import TextClassification
+    from nlpkit.tasks.text_classification.view import ClassificationView
 
     monkeypatch.setattr(plots, "_save", breaks)
     monkeypatch.setattr(huggingface_hub.ModelCard, "save", breaks)
-    monkeypatch.setattr(TextClassification, "mistakes", breaks)
+    monkeypatch.setattr(ClassificationView, "mistakes", breaks)
 
 
 LEFT_OUT = "could not be made and is left out, all else is there (ValueError: a bug of a library)"
