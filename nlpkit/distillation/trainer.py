@@ -1,4 +1,4 @@
-"""Trainer whose student learns from a teacher besides, or instead of, the labels."""
+"""Training with a teacher besides, or instead of, the labels: the losses, and where the teacher's outputs come from."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from nlpkit.models.anatomy import anatomy
 from nlpkit.tasks.forward import Forward
 from nlpkit.training import padding
 from nlpkit.training.padding import Collate
-from nlpkit.training.trainer import NlpkitTrainer
+from nlpkit.training.trainer_features import TrainerFeature
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -28,15 +28,15 @@ if TYPE_CHECKING:
     from nlpkit.tasks.roles import Teachable
 
 PROJECTION = "distillation_projection"
-# in a batch: which training rows it holds; what the teacher says of them, or is asked; entries of the soft loss
-ROW, LESSON, ENTRIES = "row", "lesson", "entries"
+# in a batch: which training rows it holds; the teacher's logits for them, or what it reads; entries of the soft loss
+ROW, TEACHER, ENTRIES = "row", "teacher", "entries"
 RELATED = ("query", "key", "value")
 Recorded: TypeAlias = dict[str, list[torch.Tensor]]  # name of `RELATED` -> a tensor a layer
 
 
 @dataclass(frozen=True)
-class Aims:
-    """What the student is trained towards; every weight of 0 leaves a loss out.
+class LossWeights:
+    """What the student is trained towards; a weight of 0 leaves its loss out.
 
     Attributes:
         alpha: share of the teacher's logits against the labels.
@@ -74,30 +74,30 @@ class Aims:
 
 
 @dataclass(frozen=True)
-class Lessons:
+class TeacherOutputs:
     """Where the teacher's side of a training row comes from.
 
     Attributes:
         logits: computed before; None where the teacher runs in every step.
-        features: what the teacher is asked then; None where it reads the student's own batch.
+        features: what the teacher reads then; None where it reads the student's own batch.
     """
 
     logits: TeacherLogits | None = None
     features: Dataset | None = None
 
 
-class TeachingCollator:
-    """Pads features; those of training rows, which are numbered, come with their lesson.
+class DistillationCollator:
+    """Pads features; those of training rows, which are numbered, come with the teacher's side.
 
     Args:
         task: of the student.
-        lessons: of the training rows.
-        pad, pad_asked: make the batches that the student reads, and the teacher where it reads others.
+        outputs: of the teacher, for the training rows.
+        pad, pad_for_teacher: make the batches that the student reads, and the teacher where it reads others.
     """
 
-    def __init__(self, task: Teachable, lessons: Lessons, pad: Collate, pad_asked: Collate) -> None:
-        self.task, self.lessons = task, lessons
-        self.pad, self.pad_asked = pad, pad_asked
+    def __init__(self, task: Teachable, outputs: TeacherOutputs, pad: Collate, pad_for_teacher: Collate) -> None:
+        self.task, self.outputs = task, outputs
+        self.pad, self.pad_for_teacher = pad, pad_for_teacher
         self.epoch = 0
 
     def __call__(self, features: list[dict[str, Any]]) -> dict[str, Any]:
@@ -107,113 +107,119 @@ class TeachingCollator:
         plain = [{name: value for name, value in feature.items() if name != ROW} for feature in features]
         batch = self.pad(self.task.renewed(plain, rows, self.epoch))
         batch[ENTRIES] = int(self.task.soft_entries(batch))  # counted here, where nothing is waited for
-        if self.lessons.logits is not None:
-            batch[LESSON] = {"logits": self.lessons.logits.of(rows, _mask(batch))}
-        elif self.lessons.features is not None:
-            batch[LESSON] = self.pad_asked(self.lessons.features.__getitems__(rows))  # at once, not one by one
+        if self.outputs.logits is not None:
+            batch[TEACHER] = {"logits": self.outputs.logits.of(rows, _mask(batch))}
+        elif self.outputs.features is not None:
+            batch[TEACHER] = self.pad_for_teacher(self.outputs.features.__getitems__(rows))  # at once, not one by one
         return batch
 
 
-class DistillationTrainer(NlpkitTrainer):
-    """A Trainer run with a teacher.
+class Teacher(TrainerFeature):
+    """A teacher, from which the model learns besides the labels.
 
     loss = (1 - alpha) * hard + alpha * T^2 KL (Hinton et al. 2015) + each loss on the inside times its weight; sums
     over layers, means over entries or rows of the whole optimizer step.
 
     Where hidden widths differ, the student's states pass through a learned projection (TinyBERT, Jiao et al. 2020). It
     is a part of the model while it trains, so that checkpoints hold it, and of its forward pass, so that what wraps the
-    model in a run of several processes sees it used; `remove_projection` takes it out.
+    model in a run of several processes sees it used.
 
     Args:
         teacher: open, in evaluation mode; it is never changed.
-        aims: the losses.
-        lessons: the teacher's side of the rows of `splits["train"]`.
-        arguments: of `NlpkitTrainer`.
+        weights: of the losses.
+        outputs: the teacher's side of the training rows.
     """
 
-    task: Teachable
+    own_keys = (TEACHER,)
 
-    def __init__(self, *, teacher: Predictor, aims: Aims, lessons: Lessons, **arguments: Any) -> None:
-        self.teacher, self.aims, self.lessons = teacher, aims, lessons
-        student = arguments["model"]
-        widths = student.config.hidden_size, teacher.model.config.hidden_size
+    def __init__(self, teacher: Predictor, weights: LossWeights, outputs: TeacherOutputs) -> None:
+        self.teacher, self.weights, self.outputs = teacher, weights, outputs
+        self.want = {"hidden"} if weights.states else set()
+        runs = outputs.logits is None
+        # a batch of the teacher's own is compared token by token: both are padded alike
+        self.aligned = not runs or outputs.features is None
+        self.readers = [teacher.model] if runs and outputs.features is None else []
+        self.attention: tuple[AttentionRecorder, AttentionRecorder] | None = None  # of student and teacher
+        self.task: Any = None  # of the Trainer, as the
+        self.accelerator: Any = None
+        self.collator: Any = None
         self._projecting: Any = None
-        if aims.states and widths[0] != widths[1]:
-            setattr(student, PROJECTION, nn.Linear(*widths))
-            self._projecting = student.register_forward_hook(functools.partial(_project, aims))
-        super().__init__(**arguments)
-        self.want = {"hidden"} if aims.states else set()
-        rows: Any = self.train_dataset
-        self.train_dataset = rows.add_column(ROW, np.arange(len(rows)))
-        self.collator = TeachingCollator(self.task, lessons, self.data_collator, self._collate_asked())
-        self.data_collator = self.collator
-        self.attention = (AttentionRecorder(student), AttentionRecorder(teacher.model)) if aims.attentions else None
+        self._recorded: Recorded = {}  # of the student's last forward pass
         # rows, and entries of the soft loss, in all batches of the optimizer step
         self._in_step: tuple[int | torch.Tensor, int | torch.Tensor] = (0, 0)
 
-    def remove_projection(self) -> None:
-        """Leave the student alone; after `train`."""
+    def change_model(self, model: Any) -> None:
+        """Add the projection, where there is one."""
+        widths = model.config.hidden_size, self.teacher.model.config.hidden_size
+        if self.weights.states and widths[0] != widths[1]:
+            setattr(model, PROJECTION, nn.Linear(*widths))
+            self._projecting = model.register_forward_hook(functools.partial(_project, self.weights))
+
+    def attach(self, trainer: Any) -> None:
+        """Number the training rows, and let their batches come with the teacher's side."""
+        self.task, self.accelerator = trainer.task, trainer.accelerator
+        rows = trainer.train_dataset
+        trainer.train_dataset = rows.add_column(ROW, np.arange(len(rows)))
+        collate = self._collate(trainer.args.device)
+        self.collator = DistillationCollator(trainer.task, self.outputs, trainer.data_collator, collate)
+        trainer.data_collator = self.collator
+        if self.weights.attentions:
+            self.attention = AttentionRecorder(trainer.model), AttentionRecorder(self.teacher.model)
+
+    def after_training(self, model: Any) -> None:
+        """Take the projection out."""
         if self._projecting is not None:
             self._projecting.remove()
-            delattr(self.model, PROJECTION)
+            delattr(model, PROJECTION)
             self._projecting = None
 
-    def collating(self, model: Any, tokenizer: Any, device: torch.device) -> Collate:
-        if device.type != "cuda" or self.lessons.logits is not None:
-            return super().collating(model, tokenizer, device)
-        shared = self.lessons.features is None
-        # a batch of the teacher's own is compared token by token: both are padded alike
-        readers, rows = [model, *([self.teacher.model] if shared else [])], self.splits["train"].for_training()
-        return padding.collator(self.task, tokenizer, readers, rows, align=shared and self.grouped)
-
-    def _collate_asked(self) -> Collate:
+    def _collate(self, device: torch.device) -> Collate:
         """What makes the batches that the teacher reads, where they are not the student's."""
-        teacher, rows = self.teacher, self.lessons.features
-        if rows is None or self.args.device.type != "cuda":
+        teacher, rows = self.teacher, self.outputs.features
+        if rows is None or device.type != "cuda":
             return teacher.collate
         return padding.collator(teacher.task, teacher.tokenizer, [teacher.model], rows, align=False)
 
     def set_epoch(self, epoch: int) -> None:
-        super().set_epoch(epoch)
         self.collator.epoch = epoch
 
-    def get_batch_samples(self, epoch_iterator: Iterator[Any], num_batches: int, device: Any) -> tuple[list[Any], Any]:
-        """The batches of an optimizer step and their labelled entries, of which there may be none."""
-        batches, items = super().get_batch_samples(epoch_iterator, num_batches, device)
-        rows, entries = sum(len(batch["input_ids"]) for batch in batches), sum(batch.pop(ENTRIES) for batch in batches)
-        self._in_step = max(rows, 1), max(entries, 1)
+    def on_step_batches(self, batches: list[Any], entries: Any, device: Any) -> Any:
+        """Count rows and entries of the soft loss; of labelled entries there may be none."""
+        rows, soft = sum(len(batch["input_ids"]) for batch in batches), sum(batch.pop(ENTRIES) for batch in batches)
+        self._in_step = max(rows, 1), max(soft, 1)
         if process.world_size() > 1:
             # written on the device: what is copied there, or read from it, is waited for
-            counts = torch.stack([torch.full((), count, device=device) for count in (rows, entries)])
-            all_rows, all_entries = self.accelerator.gather(counts[None]).sum(0).clamp(min=1)
-            self._in_step = all_rows, all_entries
-        return batches, torch.as_tensor(1 if items is None else items).clamp(min=1)
+            counts = torch.stack([torch.full((), count, device=device) for count in (rows, soft)])
+            all_rows, all_soft = self.accelerator.gather(counts[None]).sum(0).clamp(min=1)
+            self._in_step = all_rows, all_soft
+        return torch.as_tensor(1 if entries is None else entries).clamp(min=1)
 
-    def compute_loss(
-        self, model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None
-    ) -> Any:
-        lesson = inputs.get(LESSON, {})
-        batch = {name: tensor for name, tensor in inputs.items() if name != LESSON}
-        with _recording(self.attention and self.attention[0]) as own:
-            hard, student = super().compute_loss(model, batch, True, num_items_in_batch)
-        teacher, taught = self._teach(lesson, batch)
+    @contextmanager
+    def forward_pass(self) -> Iterator[None]:
+        """Keep what the student's attention computes with."""
+        with _recording(self.attention and self.attention[0]) as recorded:
+            yield
+        self._recorded = recorded
 
-        (rows, entries), mask = self._in_step, _mask(batch)
-        student = replace(student, batch={**batch, "attention_mask": mask})
-        loss = self.aims.alpha * self.task.soft_loss(student, teacher, self.aims.temperature).total / entries
+    def on_loss(self, loss: torch.Tensor, forward: Forward, inputs: Any) -> torch.Tensor:
+        recorded, self._recorded = self._recorded, {}
+        teacher, taught = self._run(inputs.get(TEACHER, {}), forward.batch)
+
+        (rows, entries), mask = self._in_step, _mask(forward.batch)
+        student = replace(forward, batch={**forward.batch, "attention_mask": mask})
+        soft = self.weights.alpha * self.task.soft_loss(student, teacher, self.weights.temperature).total / entries
         if student.hidden is not None and teacher.hidden is not None:
-            loss = loss + self._states_loss(student.hidden, teacher.hidden, mask).sum() / rows
-        if self.aims.attentions:
-            loss = loss + self._attention_loss(own, taught, mask).sum() / rows
+            soft = soft + self._states_loss(student.hidden, teacher.hidden, mask).sum() / rows
+        if self.weights.attentions:
+            soft = soft + self._attention_loss(recorded, taught, mask).sum() / rows
         # gradients are averaged over processes, each of which divides by the rows of all
-        loss = (1 - self.aims.alpha) * hard + self.accelerator.num_processes * loss
-        return (loss, student) if return_outputs else loss
+        return (1 - self.weights.alpha) * loss + self.accelerator.num_processes * soft
 
-    def _teach(self, lesson: Mapping[str, torch.Tensor], batch: Mapping[str, torch.Tensor]) -> tuple[Forward, Recorded]:
+    def _run(self, given: Mapping[str, torch.Tensor], batch: Mapping[str, torch.Tensor]) -> tuple[Forward, Recorded]:
         """What the teacher gives for a batch, in float32, and where it runs in every step what was recorded of it."""
-        if "logits" in lesson:
-            return Forward(batch, lesson["logits"]), {}
-        task, read = self.teacher.task, lesson or batch
+        if "logits" in given:
+            return Forward(batch, given["logits"]), {}
+        task, read = self.teacher.task, given or batch
 
         def run() -> tuple[Forward, Recorded]:
             with _recording(self.attention and self.attention[1]) as taught:
@@ -231,30 +237,30 @@ class DistillationTrainer(NlpkitTrainer):
         self, student: Sequence[torch.Tensor], teacher: Sequence[torch.Tensor], mask: torch.Tensor
     ) -> torch.Tensor:
         """Weighed losses on hidden states, embeddings first; shape (rows,)."""
-        aims = self.aims
+        weights = self.weights
         total = torch.zeros(len(mask), device=mask.device)
-        if aims.hidden:
-            for own, taught in [(0, 0), *aims.layers]:
-                total = total + aims.hidden * losses.hidden_mse(student[own], teacher[taught], mask)
-        if aims.cosine:
-            total = total + aims.cosine * losses.cosine(student[-1], teacher[-1], mask)
+        if weights.hidden:
+            for own, taught in [(0, 0), *weights.layers]:
+                total = total + weights.hidden * losses.hidden_mse(student[own], teacher[taught], mask)
+        if weights.cosine:
+            total = total + weights.cosine * losses.cosine(student[-1], teacher[-1], mask)
         return total
 
     def _attention_loss(self, student: Recorded, teacher: Recorded, mask: torch.Tensor) -> torch.Tensor:
         """Weighed losses on queries, keys and values; shape (rows,)."""
-        aims = self.aims
+        weights = self.weights
         total = torch.zeros(len(mask), device=mask.device)
-        if aims.attention:
+        if weights.attention:
             heads = self.teacher.model.config.num_attention_heads
-            for own, taught in aims.layers:
+            for own, taught in weights.layers:
                 ours = student["query"][own - 1], student["key"][own - 1]
                 theirs = teacher["query"][taught - 1], teacher["key"][taught - 1]
-                total = total + aims.attention * losses.attention_mse(ours, theirs, heads, mask)
-        if aims.relation:
+                total = total + weights.attention * losses.attention_mse(ours, theirs, heads, mask)
+        if weights.relation:
             for name in RELATED:
-                both = student[name][-1], teacher[name][aims.relation_layer - 1]
-                related = losses.self_attention_relations(*both, aims.relation_heads, mask)
-                total = total + aims.relation * related
+                both = student[name][-1], teacher[name][weights.relation_layer - 1]
+                related = losses.self_attention_relations(*both, weights.relation_heads, mask)
+                total = total + weights.relation * related
         return total
 
 
@@ -264,12 +270,12 @@ def _mask(batch: Mapping[str, torch.Tensor]) -> torch.Tensor:
     return torch.ones_like(batch["input_ids"]) if mask is None else mask
 
 
-def _project(aims: Aims, student: Any, arguments: Any, output: Any) -> None:
+def _project(weights: LossWeights, student: Any, arguments: Any, output: Any) -> None:
     """Make those hidden states of a student's output that are compared as wide as the teacher's."""
     states = output.get("hidden_states")
     if states is not None:
-        compared = {0, *(own for own, _ in aims.layers)} if aims.hidden else set()
-        compared |= {len(states) - 1} if aims.cosine else set()
+        compared = {0, *(own for own, _ in weights.layers)} if weights.hidden else set()
+        compared |= {len(states) - 1} if weights.cosine else set()
         project = getattr(student, PROJECTION)
         output["hidden_states"] = tuple(project(x) if place in compared else x for place, x in enumerate(states))
 

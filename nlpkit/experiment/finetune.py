@@ -103,7 +103,6 @@ def prepare(config: FinetuneOptions, command: str, task_class: type[Trainable]) 
     findings += supervised.cut_findings(task, ready)
     if (chosen := task.training_rows(examples["train"], config)) is not None:
         ready["train"] = _redrawn(ready["train"], chosen)
-    supervised.cheapen(config, model, tokenizer, ready, device)
     return Finetuning(
         config=config,
         command=command,
@@ -121,7 +120,7 @@ def prepare(config: FinetuneOptions, command: str, task_class: type[Trainable]) 
         parents={"model": lifecycle.parent(config.model, config.model_revision, model.config)},
         new_weights=new,
         findings=findings,
-    ).ready()
+    ).ready(features=supervised.cheaper_steps(config, tokenizer, ready, device))
 
 
 def _open_tokenizer(config: FinetuneOptions, task_class: type[Trainable]) -> tuple[Any, Any]:

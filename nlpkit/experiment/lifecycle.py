@@ -227,7 +227,6 @@ def train(experiment: E, prepare: Callable[[Any], E]) -> E:
         prepare: makes the experiment of a config again.
     """
     from nlpkit.hardware import devices, memory
-    from nlpkit.training import embeddings, together
     from nlpkit.training.callbacks import ProgressCallback, SignalCallback
     from nlpkit.training.checkpoints import last_checkpoint, position_in
 
@@ -264,7 +263,6 @@ def train(experiment: E, prepare: Callable[[Any], E]) -> E:
             if together.largest([signals.caught is not None])[0]:  # too late for the last step to see it
                 together.leave_behind_the_main_process()
                 raise Interrupted("interrupted after the last step; the state is saved")
-            embeddings.restore_all_rows(trainer.model)
             return experiment
         except (RuntimeError, MemoryError) as error:
             if not memory.is_exhausted(error):

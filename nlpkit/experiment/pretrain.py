@@ -182,7 +182,7 @@ def _open_model(method: Method[Any], tokenizer: Any, device: Device) -> tuple[An
     if config.gradient_checkpointing and not model.supports_gradient_checkpointing:
         raise UserError(f"--gradient-checkpointing: {model.config.model_type} cannot recompute its activations")
     parameters.freeze(model, config.freeze)
-    if device.name == "cpu" and config.batching != "random":  # see `supervised.cheapen`
+    if device.name == "cpu" and config.batching != "random":  # see `supervised.cheaper_steps`
         dropout.use_cpu_dropout(model)
     return model, new
 

@@ -6,7 +6,7 @@ The parts stand in the order in which a run needs them.
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -34,7 +34,8 @@ if TYPE_CHECKING:
     from nlpkit.hardware.devices import Device
     from nlpkit.options import RunOptions
     from nlpkit.tasks.outputs import Outputs
-    from nlpkit.training.trainer import NlpkitTrainer, Split
+    from nlpkit.training.trainer import Split
+    from nlpkit.training.trainer_features import TrainerFeature
     from nlpkit.training.utilization import Step
 
 TRAIN_ROWS_EVALUATED = 1_000  # the train row of the result table comes from this many rows at most
@@ -81,18 +82,18 @@ class Experiment(lifecycle.Experiment[Evaluated]):
     findings: list[Finding] = field(default_factory=list)
 
     def ready(
-        self, *notes: tuple[str, str], train: Split | None = None, kind: type[NlpkitTrainer] | None = None, **more: Any
+        self, *notes: tuple[str, str], features: Sequence[TrainerFeature] = (), train: Split | None = None
     ) -> Self:
         """Make the Trainer, and show the plan.
 
         Args:
             notes: lines of the plan, shown behind the model.
+            features: what the run adds to its training.
             train: rows to train on; those of `splits` by default.
-            kind, more: see `make_trainer`.
         """
         splits = self.splits if train is None else {**self.splits, "train": train}
         self.trainer, self.steps = make_trainer(
-            self.config, self.task, splits, self.model, self.tokenizer, self.device, self.folder, kind, **more
+            self.config, self.task, splits, self.model, self.tokenizer, self.device, self.folder, features
         )
         lines = plan(self, *notes)
         reporting.current().plan("plan", lines if self.trains else [line for line in lines if line[0] != "steps"])
@@ -109,6 +110,10 @@ class Experiment(lifecycle.Experiment[Evaluated]):
             "rows": {split: len(rows) for split, rows in self.examples.items()},
             "findings": [vars(finding) for finding in self.findings],
         }
+
+    def after_training(self) -> None:
+        for feature in self.trainer.features:
+            feature.after_training(self.trainer.model)
 
     def evaluate(self) -> Evaluated:
         """Measure the best model on every split, after calibrating the task on validation."""
@@ -205,26 +210,29 @@ def cut_findings(task: Trainable, ready: Mapping[str, Split], *, settable: bool 
     return findings
 
 
-def cheapen(
-    config: BatchOptions, model: Any, tokenizer: Any, ready: Mapping[str, Split], device: Device, *, rows: bool = True
-) -> None:
-    """Let steps cost less and teach the same: embeddings of the pieces that are in use, dropout that is fast on a CPU.
+def cheaper_steps(
+    config: BatchOptions, tokenizer: Any, ready: Mapping[str, Split], device: Device, *, embeddings: bool = True
+) -> list[TrainerFeature]:
+    """What lets steps cost less and teach the same: embeddings of the pieces in use, dropout that is fast on a CPU.
 
     Not with --batching random, whose losses are those of a plain Trainer, digit for digit: the first rounds otherwise,
     the second draws other random numbers.
 
     Args:
         ready: every split, tokenized.
-        rows: False leaves the embeddings whole.
+        embeddings: False leaves the embeddings whole.
     """
-    from nlpkit.training import dropout, embeddings
+    from nlpkit.training.dropout import CheapDropout
+    from nlpkit.training.embeddings import UsedRows
 
     if config.batching == "random":
-        return
-    if rows:
-        embeddings.keep_used_rows(model, tokenizer, [split.token_ids() for split in ready.values()])
+        return []
+    features: list[TrainerFeature] = []
+    if embeddings:
+        features.append(UsedRows(tokenizer, [*ready.values()]))
     if device.name == "cpu":
-        dropout.use_cpu_dropout(model)
+        features.append(CheapDropout())
+    return features
 
 
 def make_trainer(
@@ -235,15 +243,13 @@ def make_trainer(
     tokenizer: Any,
     device: Device,
     folder: RunFolder,
-    kind: type[NlpkitTrainer] | None = None,
-    **more: Any,
+    features: Sequence[TrainerFeature],
 ) -> tuple[Any, int]:
     """The Trainer of a run and the number of its steps.
 
     Args:
         ready: `train` and `validation`, tokenized; others are judged in the end.
-        kind: a subclass of `NlpkitTrainer` with a loss of its own, and
-        more: what its constructor takes besides.
+        features: what the run adds to its training.
 
     Raises:
         UserError: --best-metric or --trainer names something that does not exist.
@@ -268,7 +274,7 @@ def make_trainer(
         steps=steps,
     )
     training_arguments.try_out(arguments, model, steps)
-    trainer = (kind or NlpkitTrainer)(
+    trainer = NlpkitTrainer(
         budget=Budget(steps, config.max_minutes),
         task=task,
         splits=ready,
@@ -277,7 +283,7 @@ def make_trainer(
         model=model,
         args=arguments,
         processing_class=tokenizer,
-        **more,
+        features=features,
     )
     trainer.remove_callback(PrinterCallback)
     trainer.add_callback(MetricsFileCallback(folder))

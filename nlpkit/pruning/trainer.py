@@ -1,4 +1,4 @@
-"""Pruning while training: when which share of the weights goes, and a Trainer that only trusts what is pruned."""
+"""Pruning while training: when which share of the weights goes, and that only a pruned model can be the best."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from transformers import TrainerCallback
 from nlpkit.pruning import masks
 from nlpkit.pruning.masks import Prunable, Scope
 from nlpkit.runs.folder import RunFolder
-from nlpkit.training.trainer import NlpkitTrainer
+from nlpkit.training.trainer_features import TrainerFeature
 
 if TYPE_CHECKING:
     from nlpkit.training.schedules import Budget
@@ -124,28 +124,30 @@ class KeepStart(TrainerCallback):
                     shutil.rmtree(unfinished, ignore_errors=True)
 
 
-class GradualPruning(NlpkitTrainer):
-    """Mixed into a Trainer: masks follow a schedule, and only a model of the final sparsity can be the best.
+class GradualPruning(TrainerFeature):
+    """Masks follow a schedule, and only a model of the final sparsity can be the best.
 
     Args:
         sparsifier: of the model; scores that it learns from get a learning rate of their own.
-        arguments: of the Trainer.
     """
 
-    def __init__(self, *, sparsifier: Sparsifier, **arguments: Any) -> None:
+    def __init__(self, sparsifier: Sparsifier) -> None:
         self.sparsifier = sparsifier
-        super().__init__(**arguments)
-        sparsifier.budget = self.budget
-        self.add_callback(sparsifier)
+        self.model: Any = None  # of the Trainer
 
-    def _determine_best_metric(self, metrics: dict[str, float], trial: Any) -> bool:
-        return self.sparsifier.complete and super()._determine_best_metric(metrics, trial)
+    def attach(self, trainer: Any) -> None:
+        self.model = trainer.model
+        self.sparsifier.budget = trainer.budget
+        trainer.add_callback(self.sparsifier)
 
-    def create_optimizer(self, model: Any = None) -> torch.optim.Optimizer:
-        scores = [p for name, p in self.model.named_parameters() if name.endswith("_scores")]  # type: ignore[union-attr]
+    def is_candidate(self) -> bool:
+        return self.sparsifier.complete
+
+    def optimizer(self, create: Callable[[], torch.optim.Optimizer]) -> torch.optim.Optimizer:
+        scores = [parameter for name, parameter in self.model.named_parameters() if name.endswith("_scores")]
         for parameter in scores:
             parameter.requires_grad_(False)  # not among the weights
-        optimizer = super().create_optimizer(model)
+        optimizer = create()
         for parameter in scores:
             parameter.requires_grad_(True)
         if scores:

@@ -38,7 +38,7 @@ from nlpkit.tasks.options import TaskChoiceOptions
 from nlpkit.tasks.roles import Teachable
 
 if TYPE_CHECKING:
-    from nlpkit.distillation.trainer import Aims, Lessons
+    from nlpkit.distillation.trainer import LossWeights, TeacherOutputs
     from nlpkit.training.trainer import Split
 
 COMMAND = "distill"
@@ -142,10 +142,6 @@ class Distillation(Experiment):
     def resumed_by(self) -> str:
         return f"{COMMAND} {self.config.teacher}"
 
-    def after_training(self) -> None:
-        """Leave the student alone."""
-        self.trainer.remove_projection()
-
     def compare(self, evaluated: Evaluated) -> dict[str, Any]:
         """Teacher and student on the same rows, and their ancestors."""
         from nlpkit.inference import weights
@@ -201,7 +197,7 @@ def _prepare(config: Config) -> Distillation:
         task_name=config.task,
     )
     origin = student.origin(config, teacher)
-    aims = _aims(config, teacher, origin)
+    weights = _loss_weights(config, teacher, origin)
     config = inherit_data(config.for_task(type(teacher.task)), teacher.record, config.teacher)
     loaded, examples, findings = open_splits(config, teacher.task, seed=config.seed)
     findings += supervised.absent_labels(teacher.task, examples["train"])
@@ -212,7 +208,7 @@ def _prepare(config: Config) -> Distillation:
     teacher.task = teacher.task.with_(max_length=task.max_length, training_length=task.training_length)
 
     # Trainer takes seconds to import, which nobody should wait for to hear of a mistake in the data
-    from nlpkit.distillation.trainer import DistillationTrainer
+    from nlpkit.distillation.trainer import Teacher
 
     model, new = student.opened(origin, config, teacher, task)
     size = model.num_parameters()
@@ -223,8 +219,7 @@ def _prepare(config: Config) -> Distillation:
     findings += supervised.cut_findings(task, ready)
     answering = Predictor.of(teacher.task, teacher.model, teacher.tokenizer, device, lent=False)
     answering.record = teacher.record
-    lessons, computed = _lessons(config, aims, answering, task, origin, ready["train"])
-    supervised.cheapen(config, model, origin.tokenizer, ready, device)
+    outputs, computed = _teacher_outputs(config, weights, answering, task, origin, ready["train"])
     experiment = Distillation(
         config=config,
         command=COMMAND,
@@ -247,13 +242,13 @@ def _prepare(config: Config) -> Distillation:
     size_of_teacher = f"{teacher.model.num_parameters() / 1e6:.1f} M parameters"
     return experiment.ready(
         ("teacher", f"{opening.display_name(config.teacher)}, {size_of_teacher}; {computed}"),
-        ("loss", _described(config, aims)),
+        ("loss", _described(config, weights)),
         *more.plan,
+        features=[
+            *supervised.cheaper_steps(config, origin.tokenizer, ready, device),
+            Teacher(answering, weights, outputs),
+        ],
         train=ready["train"],
-        kind=DistillationTrainer,
-        teacher=answering,
-        aims=aims,
-        lessons=lessons,
     )
 
 
@@ -271,13 +266,13 @@ def _settle(config: Config, teacher: Trained, origin: Origin) -> Teachable:
     return task.with_(max_length=min(lengths, default=None))
 
 
-def _aims(config: Config, teacher: Trained, origin: Origin) -> Aims:
+def _loss_weights(config: Config, teacher: Trained, origin: Origin) -> LossWeights:
     """What is learnt.
 
     Raises:
         UserError: the layers or heads do not fit.
     """
-    from nlpkit.distillation.trainer import Aims
+    from nlpkit.distillation.trainer import LossWeights
     from nlpkit.models.anatomy import family_of
 
     theirs = teacher.config
@@ -308,7 +303,7 @@ def _aims(config: Config, teacher: Trained, origin: Origin) -> Aims:
         )
     if config.relation_layer and config.relation_layer > depth:
         raise UserError(f"--relation-layer {config.relation_layer}: the teacher has {depth} layers")
-    return Aims(
+    return LossWeights(
         alpha=config.alpha,
         temperature=config.temperature,
         hidden=config.hidden_weight,
@@ -325,35 +320,35 @@ def _depth(origin: Origin) -> int:
     return len(origin.layers) if origin.layers is not None else origin.config.num_hidden_layers
 
 
-def _lessons(
-    config: Config, aims: Aims, teacher: Predictor, task: Teachable, origin: Origin, train: Split
-) -> tuple[Lessons, str]:
+def _teacher_outputs(
+    config: Config, weights: LossWeights, teacher: Predictor, task: Teachable, origin: Origin, train: Split
+) -> tuple[TeacherOutputs, str]:
     """Where the teacher's side of the training rows comes from, and a line on it for the plan.
 
     Raises:
         UserError: teacher and student cut texts into other tokens, and a loss compares tokens.
     """
     from nlpkit.distillation.teacher_cache import teacher_logits
-    from nlpkit.distillation.trainer import Lessons
+    from nlpkit.distillation.trainer import TeacherOutputs
 
     same = features.same_tokens(teacher.tokenizer, origin.tokenizer)
     read = train
     if not same:
         read = supervised.tokenized(teacher.task, teacher.tokenizer, {"train": train.examples})["train"]
     aligned = same or features.equal_ids(train.features, read.features)
-    if not aligned and (aims.inside or not task.one_answer_a_row):
+    if not aligned and (weights.inside or not task.one_answer_a_row):
         what = next((flag_of(name) for name in INSIDE if getattr(config, name)), f"the loss of {task.name}")
         raise UserError(
             f"{what} compares token with token, but teacher and student cut texts into different ones",
             "Give a --student with the teacher's tokenizer, or leave out --student-tokenizer.",
         )
-    if not aligned or not (aims.inside or task.renews or not config.cache_teacher):
+    if not aligned or not (weights.inside or task.renews or not config.cache_teacher):
         logits = teacher_logits(teacher, read)
         how = "found on disk" if logits.found else "computed once"
-        said = f"its logits for {len(read.features):,} rows {how}, it does not run while the student trains"
-        return Lessons(logits if aligned else logits.shared_by(teacher, read.owner, train.owner)), said
-    asked = None if same or task.renews else read.for_training()
-    return Lessons(features=asked), "it runs in every step"
+        computed = f"its logits for {len(read.features):,} rows {how}, it does not run while the student trains"
+        return TeacherOutputs(logits if aligned else logits.shared_by(teacher, read.owner, train.owner)), computed
+    own_rows = None if same or task.renews else read.for_training()
+    return TeacherOutputs(features=own_rows), "it runs in every step"
 
 
 def _parents(config: Config, teacher: Trained, origin: Origin, model: Any) -> dict[str, Any]:
@@ -373,11 +368,11 @@ def _named(origin: Origin) -> str:
     return f"{origin.name}{kept}" if origin.given else f"{origin.name}, new"
 
 
-def _described(config: Config, aims: Aims) -> str:
-    soft = f"{aims.alpha:g} x teacher at temperature {aims.temperature:g} + {1 - aims.alpha:g} x labels"
+def _described(config: Config, weights: LossWeights) -> str:
+    soft = f"{weights.alpha:g} x teacher at temperature {weights.temperature:g} + {1 - weights.alpha:g} x labels"
     more = [f"{getattr(config, name):g} x {name.removesuffix('_weight')}" for name in INSIDE if getattr(config, name)]
-    pairs = ", ".join(f"{own} from {taught}" for own, taught in aims.layers)
-    return " + ".join([soft, *more]) + (f"; layers {pairs}" if aims.hidden or aims.attention else "")
+    pairs = ", ".join(f"{own} from {taught}" for own, taught in weights.layers)
+    return " + ".join([soft, *more]) + (f"; layers {pairs}" if weights.hidden or weights.attention else "")
 
 
 def _report(record: Mapping[str, Any], folder: Path) -> Report:

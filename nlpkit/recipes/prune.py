@@ -36,7 +36,8 @@ from nlpkit.tasks.roles import Teachable, Trainable
 
 if TYPE_CHECKING:
     from nlpkit.hardware.devices import Device
-    from nlpkit.training.trainer import NlpkitTrainer, Split
+    from nlpkit.training.trainer import Split
+    from nlpkit.training.trainer_features import TrainerFeature
 
 COMMAND = "prune"
 ESSENTIAL: tuple[str, ...] = (
@@ -153,9 +154,9 @@ class Pruning(Experiment):
         return {**super().head(), "pruning": self.cut.found}
 
     def after_training(self) -> None:
-        """Make the masks permanent."""
         from nlpkit.pruning import masks
 
+        super().after_training()
         if self.cut.sparsifier is not None:
             masks.make_permanent(self.cut.sparsifier.tensors)
 
@@ -193,6 +194,7 @@ def _prepare(config: Config) -> Pruning:
         UserError: whatever is wrong with options, model or data.
     """
     from nlpkit.hardware import devices
+    from nlpkit.training import parameters
 
     config = settled(config)
     name = opening.display_name(config.model)
@@ -215,7 +217,8 @@ def _prepare(config: Config) -> Pruning:
     size = (trained if cut.sparsifier is not None else cut).model.num_parameters()
     ready = supervised.tokenized(cut.task, cut.tokenizer, examples)
     findings += supervised.cut_findings(cut.task, ready, settable=False)
-    kind, more = _trainer_of(config, cut, ready, device)
+    if config.epochs:
+        parameters.freeze(cut.model, config.freeze)
     experiment = Pruning(
         config=config,
         command=COMMAND,
@@ -234,7 +237,7 @@ def _prepare(config: Config) -> Pruning:
         findings=findings,
         trained=trained,
         cut=cut,
-    ).ready(*cut.notes, kind=kind, **more)
+    ).ready(*cut.notes, features=_features(config, cut, ready, device))
     if "structure" in cut.found:
         from nlpkit.pruning.trainer import KeepStart
 
@@ -242,33 +245,25 @@ def _prepare(config: Config) -> Pruning:
     return experiment
 
 
-def _trainer_of(
-    config: Config, cut: Cut, ready: dict[str, Split], device: Device
-) -> tuple[type[NlpkitTrainer] | None, dict[str, Any]]:
-    """The kind of Trainer in which the model recovers, with its masks and its teacher, and what that takes."""
+def _features(config: Config, cut: Cut, ready: dict[str, Split], device: Device) -> list[TrainerFeature]:
+    """What the recovery adds to its training: masks on weights, and the unpruned model as a teacher."""
     from nlpkit.distillation.teacher_cache import teacher_logits
-    from nlpkit.distillation.trainer import Aims, DistillationTrainer, Lessons
+    from nlpkit.distillation.trainer import LossWeights, Teacher, TeacherOutputs
     from nlpkit.pruning.trainer import GradualPruning
-    from nlpkit.training import parameters
 
-    kinds: list[type[NlpkitTrainer]] = []
-    more: dict[str, Any] = {}
+    features: list[TrainerFeature] = []
     if config.epochs:
-        parameters.freeze(cut.model, config.freeze)
         whole = "embeddings" in config.include
-        supervised.cheapen(config, cut.model, cut.tokenizer, ready, device, rows=not whole)
+        features += supervised.cheaper_steps(config, cut.tokenizer, ready, device, embeddings=not whole)
         if cut.sparsifier is not None:
-            kinds.append(GradualPruning)
-            more["sparsifier"] = cut.sparsifier
+            features.append(GradualPruning(cut.sparsifier))
     if cut.teacher is not None:
         task = cut.task
         assert isinstance(task, Teachable), "as `_prepare` requires"
         teacher = Predictor.of(task, cut.teacher, cut.tokenizer, device, config.eval_batch_size, lent=False)
-        kinds.append(DistillationTrainer)
-        more["teacher"] = teacher
-        more["aims"] = Aims(config.alpha, config.temperature)
-        more["lessons"] = Lessons(None if task.renews else teacher_logits(teacher, ready["train"]))
-    return (type("PruningTrainer", tuple(kinds), {}) if kinds else None), more
+        outputs = TeacherOutputs(None if task.renews else teacher_logits(teacher, ready["train"]))
+        features.append(Teacher(teacher, LossWeights(config.alpha, config.temperature), outputs))
+    return features
 
 
 def _compared(experiment: Pruning, evaluated: Evaluated) -> dict[str, Any]:

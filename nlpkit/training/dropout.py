@@ -12,6 +12,8 @@ from typing import Any
 import torch
 from torch import nn
 
+from nlpkit.training.trainer_features import TrainerFeature
+
 STEPS = 2**16
 
 
@@ -39,6 +41,13 @@ class CpuDropout(nn.Dropout):
         if not self.training or self.p == 0 or self.p == 1 or x.device.type != "cpu":
             return super().forward(x)
         return _Dropout.apply(x, self.p)
+
+
+class CheapDropout(TrainerFeature):
+    """Trains with `CpuDropout`, which stays: in evaluation it does nothing."""
+
+    def change_model(self, model: Any) -> None:
+        use_cpu_dropout(model)
 
 
 def use_cpu_dropout(model: nn.Module) -> None:

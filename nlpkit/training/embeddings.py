@@ -8,7 +8,7 @@ XLM-R, two thirds of whose weights are embeddings, that is most of the optimizer
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,11 +18,35 @@ from torch import nn
 
 from nlpkit.errors import RunError
 from nlpkit.models import fitting
+from nlpkit.training.trainer_features import TrainerFeature
 
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig
 
+    from nlpkit.training.trainer import Split
+
 WORTH_BELOW = 0.8  # share of rows in use from which the table is left as it is
+
+
+class UsedRows(TrainerFeature):
+    """Trains the rows in use alone, where that is worth it; see `keep_used_rows`.
+
+    Args:
+        tokenizer: of the model.
+        splits: all that training and evaluation will see.
+    """
+
+    def __init__(self, tokenizer: Any, splits: Sequence[Split]) -> None:
+        self.tokenizer, self.splits = tokenizer, splits
+
+    def change_model(self, model: Any) -> None:
+        keep_used_rows(model, self.tokenizer, [split.token_ids() for split in self.splits])
+
+    def attach(self, trainer: Any) -> None:
+        trainer.data_collator = checked(trainer.model, trainer.data_collator)
+
+    def after_training(self, model: Any) -> None:
+        restore_all_rows(model)
 
 
 class UsedRowsEmbedding(nn.Module):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import shutil
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -29,10 +29,11 @@ from nlpkit.tasks import outputs as model_outputs
 from nlpkit.tasks.contract import BOOKKEEPING
 from nlpkit.tasks.features import Columns
 from nlpkit.tasks.forward import Part, rows_of
-from nlpkit.training import embeddings, padding, parameters, together
+from nlpkit.training import padding, parameters, together
 from nlpkit.training.checkpoints import POSITION
 from nlpkit.training.padding import Collate
 from nlpkit.training.schedules import Budget
+from nlpkit.training.trainer_features import TrainerFeature
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -308,13 +309,22 @@ class NlpkitTrainer(ResumableTrainer):
         task: gives loss, padding and scores.
         splits: `train`, `validation` and others; validation picks the best checkpoint.
         grouped: batches of rows of like length.
+        features: what the run adds to its training; each is asked in turn.
         arguments: of `ResumableTrainer`.
 
     Raises:
         UserError: batches are to be accumulated that the loss of the task does not add up over.
     """
 
-    def __init__(self, *, task: Trainable, splits: dict[str, Split], grouped: bool = True, **arguments: Any) -> None:
+    def __init__(
+        self,
+        *,
+        task: Trainable,
+        splits: dict[str, Split],
+        grouped: bool = True,
+        features: Sequence[TrainerFeature] = (),
+        **arguments: Any,
+    ) -> None:
         accumulated = arguments["args"].gradient_accumulation_steps
         if accumulated > 1 and not task.divisible_batches:
             raise UserError(
@@ -323,35 +333,64 @@ class NlpkitTrainer(ResumableTrainer):
                 "Leave it out, and raise --batch-size instead.",
             )
         self.task = task
+        self.features = features
         self.splits = splits
         self.grouped = grouped
-        self.want: Collection[Part] = ()  # what `compute_loss` needs of a forward pass besides logits
+        self.want: Collection[Part] = {part for feature in features for part in feature.want}
         self._validated: dict[int, Outputs] = {}  # step -> outputs, of the best checkpoint and the newest
         model, tokenizer, device = arguments["model"], arguments["processing_class"], arguments["args"].device
+        for feature in features:
+            feature.change_model(model)
         super().__init__(
             train_dataset=splits["train"].for_training(),
             eval_dataset=splits["validation"].for_evaluation(),
-            data_collator=embeddings.checked(model, self.collating(model, tokenizer, device)),
+            data_collator=self._collate(model, tokenizer, device),
             **arguments,
         )
         self.model_accepts_loss_kwargs = True  # a step's loss is divided here; Trainer need not do it
+        for feature in features:
+            feature.attach(self)
 
     @property
     def divisible_batches(self) -> bool:
         return self.task.divisible_batches
 
-    def collating(self, model: Any, tokenizer: Any, device: torch.device) -> Collate:
-        """What makes batches of features; called before there is a Trainer.
+    def _collate(self, model: Any, tokenizer: Any, device: torch.device) -> Collate:
+        """What makes batches of features, before there is a Trainer.
 
         Args:
-            model: that reads them, not yet on the
+            model: not yet on the
             device: of the run.
         """
         if device.type != "cuda":
             return self.task.collate(tokenizer)
         rows = self.splits["train"].for_training()
+        readers = [model, *(reader for feature in self.features for reader in feature.readers)]
         # random batches have the losses of a plain Trainer, digit for digit
-        return padding.collator(self.task, tokenizer, [model], rows, align=self.grouped)
+        align = self.grouped and all(feature.aligned for feature in self.features)
+        return padding.collator(self.task, tokenizer, readers, rows, align=align)
+
+    def set_epoch(self, epoch: int) -> None:
+        super().set_epoch(epoch)
+        for feature in self.features:
+            feature.set_epoch(epoch)
+
+    def create_optimizer(self, model: Any = None) -> torch.optim.Optimizer:
+        create = functools.partial(super().create_optimizer, model)
+        for feature in self.features:
+            create = functools.partial(feature.optimizer, create)
+        return create()
+
+    def get_batch_samples(self, epoch_iterator: Iterator[Any], num_batches: int, device: Any) -> tuple[list[Any], Any]:
+        """The batches of an optimizer step, and the entries of its loss over all processes."""
+        batches, entries = super().get_batch_samples(epoch_iterator, num_batches, device)
+        for feature in self.features:
+            entries = feature.on_step_batches(batches, entries, device)
+        return batches, entries
+
+    def _determine_best_metric(self, metrics: dict[str, float], trial: Any) -> bool:
+        candidate = all(feature.is_candidate() for feature in self.features)
+        return candidate and super()._determine_best_metric(metrics, trial)
 
     def compute_loss(
         self, model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None
@@ -363,13 +402,20 @@ class NlpkitTrainer(ResumableTrainer):
             return_outputs: whether the `Forward` is given too.
             num_items_in_batch: entries of the step, over all processes; None takes those of the batch.
         """
-        forward = self.task.run(model, inputs, self.want)
+        added = {name for feature in self.features for name in feature.own_keys}
+        batch = {name: tensor for name, tensor in inputs.items() if name not in added}
+        with contextlib.ExitStack() as blocks:
+            for feature in self.features:
+                blocks.enter_context(feature.forward_pass())
+            forward = self.task.run(model, batch, self.want)
         loss = self.task.loss(forward)
         if num_items_in_batch is None:
             part = loss.mean()
         else:
             # gradients are averaged over processes, each of which divides by the entries of all
             part = loss.total / num_items_in_batch * self.accelerator.num_processes
+        for feature in self.features:
+            part = feature.on_loss(part, forward, inputs)
         return (part, forward) if return_outputs else part
 
     def _get_num_items_in_batch(self, batch_samples: list[Any], device: torch.device) -> torch.Tensor | None:

@@ -8,9 +8,10 @@ from typing import Any
 import pretended
 import pytest
 import torch
+from teachers import require_teacher
 
 from nlpkit import reporting
-from nlpkit.distillation.trainer import LESSON
+from nlpkit.distillation.trainer import TEACHER
 from nlpkit.hardware.devices import Device
 from nlpkit.inference import weights
 from nlpkit.inference.predictor import Predictor, open_trained
@@ -168,11 +169,11 @@ def test_what_a_held_teacher_says_is_compared_in_float32(run_of: Any, on_the_cpu
         )
     )
     batch = next(iter(trainer.get_train_dataloader()))
-    lesson = batch.pop(LESSON, {})
-    full = trainer._teach(lesson, batch)
-    trainer.teacher.weights = Weights(trainer.teacher.model, CPU, lent=False)
-    found = trainer._teach(lesson, batch)
-    assert types(trainer.teacher.model) == {torch.bfloat16}
+    given, feature = batch.pop(TEACHER, {}), require_teacher(trainer)
+    full = feature._run(given, batch)
+    feature.teacher.weights = Weights(feature.teacher.model, CPU, lent=False)
+    found = feature._run(given, batch)
+    assert types(feature.teacher.model) == {torch.bfloat16}
     both = [
         [forward.logits, *forward.hidden, *(tensor for layers in recorded.values() for tensor in layers)]
         for forward, recorded in (full, found)

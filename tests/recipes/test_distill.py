@@ -15,6 +15,7 @@ import pytest
 import torch
 from conftest import WORDS, RunOf, make_model, make_tokenizer, rows, write_jsonl
 from qa_models import byte_bpe
+from teachers import require_teacher
 
 from nlpkit import reporting
 from nlpkit.cli.app import main
@@ -109,7 +110,7 @@ def test_kept_logits_are_what_the_teacher_says(task: str, teachers: RunOf, tmp_p
     for trainer in (first, second):
         assert loss_of(trainer).item() == pytest.approx(expected.item(), rel=1e-4)
     expected.backward()
-    assert all(parameter.grad is None for parameter in running.teacher.model.parameters())
+    assert all(parameter.grad is None for parameter in require_teacher(running).teacher.model.parameters())
     assert any(parameter.grad.abs().sum() > 0 for parameter in running.model.parameters() if parameter.grad is not None)
 
 
@@ -134,7 +135,7 @@ def test_losses_on_the_inside(task: str, teachers: RunOf, tmp_path: Path) -> Non
     together = loss_of(trainer)
     assert together.item() == pytest.approx(plain + sum(alone), rel=1e-4)
     together.backward()
-    assert all(parameter.grad is None for parameter in trainer.teacher.model.parameters())
+    assert all(parameter.grad is None for parameter in require_teacher(trainer).teacher.model.parameters())
     inner = trainer.model.base_model.encoder.layer[0].attention.self.query.weight
     assert inner.grad.abs().sum() > 0
 
@@ -186,9 +187,10 @@ def test_recipe_builds_its_trainer(recipe: Path, teachers: RunOf, tiny_model: Pa
     if written.relation_heads:
         stand_ins["relation_heads"] = 16
     trainer = distill.build(written.changed(**stand_ins, max_length=64, **TRAINING))
+    weights = require_teacher(trainer).weights
     asked = {name.removesuffix("_weight") for name in INSIDE if getattr(written, name)}
-    assert {name for name in ("hidden", "attention", "relation", "cosine") if getattr(trainer.aims, name)} == asked
-    assert (trainer.aims.alpha, trainer.aims.temperature) == (written.alpha, written.temperature)
+    assert {name for name in ("hidden", "attention", "relation", "cosine") if getattr(weights, name)} == asked
+    assert (weights.alpha, weights.temperature) == (written.alpha, written.temperature)
     assert (len(trainer.splits["train"].examples) > 64) == bool(written.augment)
     assert torch.isfinite(loss_of(trainer))
 
@@ -379,12 +381,12 @@ def test_recorded_run_can_be_repeated(teachers: RunOf, tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_killed_run_goes_on_to_the_same_student(teachers: RunOf, tmp_path: Path) -> None:
     """With a projection and kept logits beside the student's own state."""
-    from nlpkit.distillation.trainer import DistillationTrainer
+    from nlpkit.distillation.trainer import Teacher
 
     values: dict[str, Any] = {"max_steps": 8, "eval_steps": 2, "student_layers": None, "student_size": "tiny"}
     values |= {"hidden_weight": 1.0, "cosine_weight": 1.0}
     distilled(teachers("classification"), tmp_path / "whole", **values)
-    steps, original = [], DistillationTrainer.compute_loss
+    steps, original = [], Teacher.on_loss
 
     def killed(self: Any, *arguments: Any, **keywords: Any) -> Any:
         steps.append(1)
@@ -393,7 +395,7 @@ def test_killed_run_goes_on_to_the_same_student(teachers: RunOf, tmp_path: Path)
         return original(self, *arguments, **keywords)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(DistillationTrainer, "compute_loss", killed)
+        patch.setattr(Teacher, "on_loss", killed)
         with pytest.raises(Interrupted, match="interrupted") as stopped:
             distilled(teachers("classification"), tmp_path / "cut", **values)
     assert stopped.value.hint is not None

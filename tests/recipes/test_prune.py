@@ -172,11 +172,11 @@ def test_random_is_another_choice_than_magnitude(run_of: RunOf, tmp_path: Path) 
 @pytest.mark.slow
 def test_movement_learns_what_to_remove(run_of: RunOf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: dict[str, Any] = {}
-    create = GradualPruning.create_optimizer
+    create = GradualPruning.optimizer
 
-    def watch(self: GradualPruning, model: Any = None) -> Any:
+    def watch(self: GradualPruning, plain: Any) -> Any:
         seen["scores of"] = {id(tensor.scores) for tensor in self.sparsifier.tensors}
-        seen["optimizer"] = create(self, model)
+        seen["optimizer"] = create(self, plain)
         return seen["optimizer"]
 
     learn = Sparsifier.on_train_end
@@ -187,7 +187,7 @@ def test_movement_learns_what_to_remove(run_of: RunOf, tmp_path: Path, monkeypat
         seen["scores"] = tensor.scores.detach().clone()
         seen["mask"], seen["weights"] = tensor.mask.clone(), tensor.original.detach().clone()
 
-    monkeypatch.setattr(GradualPruning, "create_optimizer", watch)
+    monkeypatch.setattr(GradualPruning, "optimizer", watch)
     monkeypatch.setattr(Sparsifier, "on_train_end", end)
     record = pruned(run_of("classification"), tmp_path / "run", sparsity=0.6, criterion="movement", epochs=3)
     group = seen["optimizer"].param_groups[-1]

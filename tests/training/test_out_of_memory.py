@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 import torch
 from conftest import RunOf, rows, sentence, write_csv
+from teachers import teacher_of
 
 from nlpkit.errors import RunError, UserError
 from nlpkit.hardware import devices, memory
@@ -66,7 +67,8 @@ def once(monkeypatch: pytest.MonkeyPatch, what: str, at: int) -> list[weakref.re
             moments = [value for state in self.optimizer.state.values() for value in state.values()]
             gradients = [parameter.grad for parameter in self.model.parameters() if parameter.grad is not None]
             assert moments and (gradients or what == "evaluate")
-            taught = [self.teacher.model] if hasattr(self, "teacher") else []
+            teacher = teacher_of(self)
+            taught = [] if teacher is None else [teacher.teacher.model]
             held.extend(map(weakref.ref, [self, self.model, self.optimizer, *taught, *moments, *gradients]))
             raise torch.OutOfMemoryError(SAID)
         return out

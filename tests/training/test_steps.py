@@ -19,6 +19,7 @@ import torch
 from accelerate.utils import send_to_device
 from conftest import RunOf, make_model
 from pretraining_runs import sources
+from teachers import require_teacher, teacher_of
 from torch._subclasses.fake_tensor import unset_fake_temporarily
 from torch.utils._python_dispatch import TorchDispatchMode
 from transformers import TrainerCallback
@@ -101,8 +102,8 @@ def on_gpu(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Callable
             monkeypatch.setattr(dropout, "use_cpu_dropout", lambda model: None)
             common = {"device": "cpu", "threads": 1, "batch_size": 4, "max_steps": 100, "logging_steps": 50}
             trainer = recipe.build(recipe.Config(**{**common, "output": tmp_path / "run", **options}))
-            if hasattr(trainer, "teacher"):
-                trainer.teacher.model.to("cuda")
+            if (teacher := teacher_of(trainer)) is not None:
+                teacher.teacher.model.to("cuda")
             return getattr(trainer, "trainer", trainer)
 
         yield build
@@ -175,7 +176,7 @@ def test_pruning(on_gpu: Any, run_of: RunOf) -> None:
 @pytest.mark.parametrize("task", ["regression", "multi-label", "token-classification", "question-answering"])
 def test_distillation_from_kept_logits(task: str, on_gpu: Any, run_of: RunOf) -> None:
     trainer = on_gpu(distill, teacher=str(run_of(task)), student_layers="1", measure_seconds=0)
-    assert trainer.lessons.logits is not None
+    assert require_teacher(trainer).outputs.logits is not None
     check(trainer)
 
 
