@@ -187,10 +187,10 @@ def test_recipe_builds_its_trainer(recipe: Path, teachers: RunOf, tiny_model: Pa
     if written.relation_heads:
         stand_ins["relation_heads"] = 16
     trainer = distill.build(written.changed(**stand_ins, max_length=64, **TRAINING))
-    weights = require_teacher(trainer).weights
+    loss_weights = require_teacher(trainer).weights
     asked = {name.removesuffix("_weight") for name in INSIDE if getattr(written, name)}
-    assert {name for name in ("hidden", "attention", "relation", "cosine") if getattr(weights, name)} == asked
-    assert (weights.alpha, weights.temperature) == (written.alpha, written.temperature)
+    assert {name for name in ("hidden", "attention", "relation", "cosine") if getattr(loss_weights, name)} == asked
+    assert (loss_weights.alpha, loss_weights.temperature) == (written.alpha, written.temperature)
     assert (len(trainer.splits["train"].examples) > 64) == bool(written.augment)
     assert torch.isfinite(loss_of(trainer))
 
