@@ -261,6 +261,8 @@ def make_trainer(
     from nlpkit.training.schedules import Budget
     from nlpkit.training.trainer import NlpkitTrainer
 
+    for feature in features:
+        feature.change_model(model)
     metric = config.best_metric or task.main_metric
     if metric not in ("loss", task.main_metric):
         require_metric("--best-metric", metric, task.metric_names(ready["validation"].examples))

@@ -309,7 +309,7 @@ class NlpkitTrainer(ResumableTrainer):
         task: gives loss, padding and scores.
         splits: `train`, `validation` and others; validation picks the best checkpoint.
         grouped: batches of rows of like length.
-        features: what the run adds to its training; each is asked in turn.
+        features: what the run adds to its training; each has changed the model, and is asked in turn.
         arguments: of `ResumableTrainer`.
 
     Raises:
@@ -339,8 +339,6 @@ class NlpkitTrainer(ResumableTrainer):
         self.want: Collection[Part] = {part for feature in features for part in feature.want}
         self._validated: dict[int, Outputs] = {}  # step -> outputs, of the best checkpoint and the newest
         model, tokenizer, device = arguments["model"], arguments["processing_class"], arguments["args"].device
-        for feature in features:
-            feature.change_model(model)
         super().__init__(
             train_dataset=splits["train"].for_training(),
             eval_dataset=splits["validation"].for_evaluation(),
