@@ -104,7 +104,7 @@ def batches(options: argparse.Namespace) -> tuple[list[Any], list[Any], list[np.
     trained = open_trained(options.model, OpeningOptions())
     config = TrainedDataOptions(**({"data": str(options.data)} if options.data else {}))
     config = inherit_data(config, trained.record, options.model)
-    _, examples, _ = open_splits(config, trained.task, seed=42, needs=("validation",))
+    *_, examples, _ = open_splits(config, trained.task, seed=42, needs=("validation",))
     made = trained.task.features(trained.tokenizer, examples["validation"][:])
     names = [name for name in made if name not in {*BOOKKEEPING, *trained.task.withheld}]
     collate = trained.task.collate(trained.tokenizer)

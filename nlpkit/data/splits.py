@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
 
 from nlpkit import reporting
 from nlpkit.data import draws, duplicates, pipes, sources
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from nlpkit.data.findings import Finding
     from nlpkit.data.inputs import Content
 
+R = TypeVar("R", bound="RowReader")
 SAMPLES = Path(__file__).parent / "samples"
 SAMPLE_PREFIX = "sample:"
 
@@ -57,6 +58,9 @@ class RowReader(Protocol):
 
     def labelled(self, columns: Sequence[str]) -> bool:
         """Whether rows with these columns can be judged."""
+
+    def settled(self, rows: Dataset, split: str, origin: LoadedData) -> Self:
+        """The reader after a look at the cells of the first labelled rows."""
 
     def examples(self, rows: Dataset, split: str, origin: LoadedData, findings: list[Finding] | None = None) -> Dataset:
         """Rows that can be used, parsed; what is wrong with others goes into `findings`."""
@@ -191,13 +195,26 @@ def name_by_file(loaded: LoadedData) -> None:
         loaded.source.files = {name: loaded.source.files["train"]}
 
 
+def settled(loaded: LoadedData, reader: R) -> R:
+    """The reader after a look at the first split that has labels: the others are read as that one is."""
+    first = next(_labelled(loaded, reader), None)
+    return reader.settled(loaded.splits[first], first, loaded) if first else reader
+
+
 def examples(loaded: LoadedData, reader: RowReader, findings: list[Finding]) -> dict[str, Dataset]:
     """The examples of every split that has labels; what is wrong with rows goes into `findings`."""
+    reader = settled(loaded, reader)
     return {
-        split: reader.examples(draws.gathered(rows), split, loaded, findings)
-        for split, rows in loaded.splits.items()
-        if split in ("train", "validation") or reader.labelled(rows.column_names)
+        split: reader.examples(draws.gathered(loaded.splits[split]), split, loaded, findings)
+        for split in _labelled(loaded, reader)
     }
+
+
+def _labelled(loaded: LoadedData, reader: RowReader) -> Iterator[str]:
+    """The splits whose labels are read; of train and validation it is told where they have none."""
+    for split, rows in loaded.splits.items():
+        if split in ("train", "validation") or reader.labelled(rows.column_names):
+            yield split
 
 
 def short_name(options: SourceOptions) -> str:

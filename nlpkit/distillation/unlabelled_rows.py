@@ -94,7 +94,7 @@ def found(options: MoreRowsOptions, teacher: Trained, tokenizer: Any, train: Dat
 
 def _read(path: str, options: MoreRowsOptions, teacher: Trained, findings: list[Finding]) -> list[dict[str, Any]]:
     """Examples without labels of a file."""
-    task = teacher.task.with_()  # the columns of this file may be called otherwise
+    task = teacher.task
     reading = Reading.of(options, {**FORMATS, **task.input_formats}, Wanted(task.content))
     rows = list(read_rows(path, reading, on_error="keep"))
     columns = next((list(row.values) for row in rows if row.error is None), [])
@@ -104,7 +104,8 @@ def _read(path: str, options: MoreRowsOptions, teacher: Trained, findings: list[
         if name.endswith("_column") and getattr(options, name) not in columns
     }
     with registry.pointing_elsewhere(type(task), (row.values for row in rows), registry.OTHER_MODEL):
-        task.bind(columns, options.changed(**known), labelled=False)
+        # the columns of this file may be called otherwise than those of training
+        reader = task.reader(columns, options.changed(**known), labelled=False)
     examples, bad = [], []
     counted = unit(reading.format_of(path))
     for row in rows:
@@ -113,7 +114,7 @@ def _read(path: str, options: MoreRowsOptions, teacher: Trained, findings: list[
             bad.append(row.error)
             continue
         try:
-            examples.append({**task.unlabelled(row.values), "where": where})
+            examples.append({**task.without_label(reader.unlabelled(row.values)), "where": where})
         except ValueError as error:
             bad.append(f"{where}: {error}")
     if not examples:

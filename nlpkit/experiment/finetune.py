@@ -146,9 +146,10 @@ def _open_data(
     with registry.pointing_elsewhere(task_class, loaded.splits["train"], "`nlpkit {command}` trains for them."):
         task = task_class.from_data(loaded.splits, config)
         task, head = _with_head(config, model_config, task, folder)
-        splits.prepare(loaded, task, config, config.seed)
+        reader = task.reader(options=config)
+        splits.prepare(loaded, reader, config, config.seed)
         findings = [Finding(head.level, "head", head.said)] if head.said else []
-        examples = splits.examples(loaded, task, findings)
+        examples = splits.examples(loaded, reader, findings)
     supervised.stop_on_errors(findings, ALL_FOUND)
     examples = {split: rows for split, rows in examples.items() if len(rows) or split in ("train", "validation")}
     findings += task.check(examples)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from nlpkit.data.findings import Finding
     from nlpkit.data.sources import LoadedData
     from nlpkit.tasks.contract import Task
+    from nlpkit.tasks.reading import Reader
 
 OVERLAP_BYTES = 50_000_000  # of training data that are read again to tell whether judged rows are among them
 NAMES_DATA = ("data", "train_file", "validation_file", "test_file")
@@ -118,7 +119,7 @@ def own_splits(
     loaded = splits.load(options, type(task))
     # a model that was not trained on rows of its data, as a quantized one, held none out
     trained = "train" in (record or {}).get("rows", {"train": 0})
-    splits.prepare(loaded, task, options, options.shuffle_seed or 0, training=trained)
+    splits.prepare(loaded, task.reader(), options, options.shuffle_seed or 0, training=trained)
     return loaded, options
 
 
@@ -137,8 +138,8 @@ def train_keys(record: Mapping[str, Any] | None, name: str, task: Task) -> set[s
     try:
         with reporting.silent():  # what is guessed and drawn again was told when it was trained
             loaded, _ = own_splits(SourceOptions(), record, name, task)
-            rows = loaded.splits.get("train")
-            return set() if rows is None else {key for key in duplicates.keys(rows, task.input_columns) if key}
+            rows, columns = loaded.splits.get("train"), task.reader().input_columns
+            return set() if rows is None else {key for key in duplicates.keys(rows, columns) if key}
     except NlpkitError:
         return None
 
@@ -147,7 +148,7 @@ def overlap(
     record: Mapping[str, Any] | None,
     name: str,
     keys: set[str] | None,
-    task: Task,
+    reader: Reader[Any],
     loaded: LoadedData,
     chosen: Sequence[str],
 ) -> list[str]:
@@ -156,7 +157,7 @@ def overlap(
     Args:
         record, name: as for `train_keys`.
         keys: as that gives them.
-        task: that has settled its columns in the rows.
+        reader: of the rows.
         loaded: with the rows.
         chosen: splits that are judged.
     """
@@ -168,7 +169,7 @@ def overlap(
     for split in chosen:
         rows, said = loaded.splits[split], ""
         if keys is not None:
-            count = sum(key in keys for key in duplicates.keys(rows, task.input_columns))
+            count = sum(key in keys for key in duplicates.keys(rows, reader.input_columns))
             said = f"{count:,} of {len(rows):,} rows are among those that {name} was trained on" if count else ""
         elif same := [file.path for file in loaded.source.files.get(split, []) if file.sha256 in trained_on]:
             said = f"{name} was trained on rows of {', '.join(same)}"
@@ -198,8 +199,8 @@ def open_splits(
     seed: int,
     needs: Sequence[str] = ("train", "validation"),
     training: bool = True,
-) -> tuple[LoadedData, dict[str, Dataset], list[Finding]]:
-    """Checked examples of each split, with the labels that the model has.
+) -> tuple[Reader[Any], LoadedData, dict[str, Dataset], list[Finding]]:
+    """What reads the rows, with the task of their columns, and checked examples of each split, with the model's labels.
 
     Args:
         config: which data, for the task; the columns of training are taken where it names none.
@@ -211,20 +212,21 @@ def open_splits(
     Raises:
         UserError: a split is missing, no row can be used, or the labels are not those of the model.
     """
-    task.configure(config)
+    task = task.configured(config)
     loaded = splits.load(config, type(task))
     if not training and getattr(config, "split", None) is None:
         splits.name_by_file(loaded)
     first = next(iter(loaded.splits.values()))
     with registry.pointing_elsewhere(type(task), first, registry.OTHER_MODEL):
-        task.bind(user_columns(first.column_names), config, labelled=True)
-    splits.prepare(loaded, task, config, seed, training=training)
+        reader = task.reader(user_columns(first.column_names), config)
+    splits.prepare(loaded, reader, config, seed, training=training)
     findings: list[Finding] = []
     with registry.pointing_elsewhere(type(task), first, registry.OTHER_MODEL):
-        examples = splits.examples(loaded, task, findings)
+        reader = splits.settled(loaded, reader)
+        examples = splits.examples(loaded, reader, findings)
     stop_on_errors(findings)
     for split in needs:
         if not len(examples.get(split, ())):
             raise UserError(f"there is no row for {split}", f"Name some: --data PATH|NAME or --{split}-file FILE.")
     settle_findings(findings)
-    return loaded, {split: rows for split, rows in examples.items() if len(rows)}, findings
+    return reader, loaded, {split: rows for split, rows in examples.items() if len(rows)}, findings

@@ -32,8 +32,10 @@ if TYPE_CHECKING:
     from transformers import PreTrainedConfig
 
     from nlpkit.hardware.devices import Device
+    from nlpkit.options import Config
     from nlpkit.tasks.forward import Forward
     from nlpkit.tasks.outputs import Outputs
+    from nlpkit.tasks.reading import Reader
 
 CHUNK = 8_192  # examples whose features are in memory at a time, fewer of long texts:
 AHEAD = 2_048  # and on a GPU, which has nothing to do until the first have theirs
@@ -232,6 +234,16 @@ class Predictor(Generic[R]):
         self.cut = features.Cut(0, 0, 0, task.max_length)
         self.lost: dict[int, int] = {}
 
+    def configured(self, options: Config) -> Predictor:
+        """A predictor with the same model that answers as a command or a request asks for it.
+
+        Args:
+            options: a config with the task's own options.
+        """
+        made = Predictor.of(self.task.configured(options), self.weights, self.tokenizer, self.device, self.batch_size)
+        made.record = self.record
+        return made
+
     @property
     def device(self) -> Device:
         """Where the model is, and in which arithmetic."""
@@ -380,25 +392,31 @@ class Predictor(Generic[R]):
         with torch.inference_mode():
             return self.weights.call(lambda: self.task.run(self.model, batch))
 
-    def answers(self, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    def answers(self, rows: Sequence[Mapping[str, Any]], reader: Reader[Any] | None = None) -> list[dict[str, Any]]:
         """An answer for each row of a user's data; a row that cannot be read gets an answer with `error`.
 
         One whose text was not read to its end has `cut`, the number of tokens that were left out.
+
+        Args:
+            rows: with any columns.
+            reader: reads them; None: they have the columns of training.
         """
-        ((_, answers, self.cut),) = self.answered([(None, rows)])
+        ((_, answers, self.cut),) = self.answered([(None, reader or self.task.reader(), rows)])
         return answers
 
     def answered(
-        self, chunks: Iterable[tuple[T, Sequence[Mapping[str, Any]]]]
+        self, chunks: Iterable[tuple[T, Reader[Any], Sequence[Mapping[str, Any]]]]
     ) -> Iterator[tuple[T, list[dict[str, Any]], features.Cut]]:
         """The answers to each chunk of rows, see `answers`, with what the chunk comes with and what was cut.
+
+        Each chunk has what reads it: rows of several files or requests may have different columns.
 
         On a GPU one or two more chunks are asked for before the answers to one are given out.
         """
 
         def given() -> Iterator[tuple[Any, dict[str, list[Any]]]]:
-            for beside, rows in chunks:
-                inputs, places, answers = self._inputs(rows)
+            for beside, reader, rows in chunks:
+                inputs, places, answers = self._inputs(reader, rows)
                 columns = {name: [entry[name] for entry in inputs] for name in inputs[0]} if inputs else {}
                 yield (beside, inputs, places, answers), columns
 
@@ -413,15 +431,15 @@ class Predictor(Generic[R]):
             yield beside, answers, found.cut
 
     def _inputs(
-        self, rows: Sequence[Mapping[str, Any]]
+        self, reader: Reader[Any], rows: Sequence[Mapping[str, Any]]
     ) -> tuple[list[dict[str, Any]], list[int], list[dict[str, Any]]]:
-        """What the task reads of the rows that it can read, which these are, and answers that lack theirs alone."""
+        """What is read of the rows that can be read, which these are, and answers that lack theirs alone."""
         inputs: list[dict[str, Any]] = []
         places: list[int] = []
         answers: list[dict[str, Any]] = [{} for _ in rows]
         for i, row in enumerate(rows):
             try:
-                inputs.append(self.task.inputs(row))
+                inputs.append(reader.inputs(row))
                 places.append(i)
             except ValueError as error:
                 answers[i] = {**self.task.no_answer(), "error": str(error)}

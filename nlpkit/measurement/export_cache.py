@@ -226,7 +226,8 @@ def _batches(model: Model) -> list[dict[str, torch.Tensor]]:
     texts = [" ".join(["the"] * count) for count in WORDS]
     columns: dict[str, list[Any]] = {"text": texts}
     if model.task is not None:
-        examples = [model.task.unlabelled(dict.fromkeys(model.task.input_columns, text)) for text in texts]
+        reader = model.task.reader()
+        examples = [reader.unlabelled(dict.fromkeys(reader.input_columns, text)) for text in texts]
         columns = {name: [example[name] for example in examples] for name in examples[0]}
     made = workloads.inputs_of(model, columns)
     found = [batch for size in (2, 1) for batch in workloads.batches_of(model, made, size)]

@@ -486,9 +486,9 @@ def read_rows(model: Model, name: str, config: BenchmarkOptions, *, held_out: bo
     config = config.for_task(type(task))
     of_labels = set(task.column_options.model_fields) - set(task.predict_options.model_fields)
     record = read_record(opening.resolve(name, "MODEL"))
-    keys = None if held_out else inherited_data.train_keys(record, name, task.with_())
+    keys = None if held_out else inherited_data.train_keys(record, name, task)
     try:
-        loaded, found, findings = inherited_data.open_splits(
+        reader, loaded, found, findings = inherited_data.open_splits(
             config, task, seed=config.seed, needs=(), training=held_out
         )
     except UserError as error:
@@ -500,10 +500,11 @@ def read_rows(model: Model, name: str, config: BenchmarkOptions, *, held_out: bo
             raise error from None
         rows.note = f"no metrics: {error.message}"
         return rows
+    model.task = reader.task
     split = _split_of(found, loaded, config)
     said = [str(finding) for finding in findings if finding.level == "warning"]
     if not held_out:
-        said += inherited_data.overlap(record, name, keys, task, loaded, [split])
+        said += inherited_data.overlap(record, name, keys, reader, loaded, [split])
     return Rows(found[split], splits.title(loaded, split), labelled=True, findings=said)
 
 
@@ -522,11 +523,12 @@ def _inputs(model: Model, config: BenchmarkOptions) -> Rows:
     split = _split_of(loaded.splits, loaded, config)
     rows = loaded.splits[split]
     with registry.pointing_elsewhere(type(task), rows, registry.OTHER_MODEL):
-        task.bind(user_columns(rows.column_names), config, labelled=False)
+        reader = task.reader(user_columns(rows.column_names), config, labelled=False)
+    model.task = reader.task
     found, bad = [], []
     for row, where in zip(rows, loaded.places(rows, split), strict=True):
         try:
-            found.append(task.inputs(row))
+            found.append(reader.inputs(row))
         except ValueError as error:
             bad.append(f"{where}: {error}")
     if not found:

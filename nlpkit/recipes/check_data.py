@@ -84,8 +84,9 @@ def run(config: Config) -> Report:
         first = next(iter(loaded.splits.values()))
         with registry.pointing_elsewhere(task_class, first, "--task {task} checks them."):
             task = task_class.from_data(loaded.splits, config)
-            splits.prepare(loaded, task, config, config.seed)
-            examples = {split: rows for split, rows in splits.examples(loaded, task, findings).items() if len(rows)}
+            reader = task.reader(options=config)
+            splits.prepare(loaded, reader, config, config.seed)
+            examples = {split: rows for split, rows in splits.examples(loaded, reader, findings).items() if len(rows)}
         lines, length, lengths = [], None, {}
         if examples:
             findings += task.check(examples)

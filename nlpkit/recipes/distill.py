@@ -199,7 +199,8 @@ def _prepare(config: Config) -> Distillation:
     origin = student.origin(config, teacher)
     weights = _loss_weights(config, teacher, origin)
     config = inherit_data(config.for_task(type(teacher.task)), teacher.record, config.teacher)
-    loaded, examples, findings = open_splits(config, teacher.task, seed=config.seed)
+    reader, loaded, examples, findings = open_splits(config, teacher.task, seed=config.seed)
+    teacher.task = reader.task
     findings += supervised.absent_labels(teacher.task, examples["train"])
     task = _settle(config, teacher, origin)
     limit = min((limit for limit in (origin.limit, teacher.limit) if limit), default=None)

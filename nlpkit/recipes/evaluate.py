@@ -85,26 +85,27 @@ def run(config: Config) -> Report:
     if gates:
         _require_possible(gates, config)
     predictor = Predictor(config, NEEDS, "evaluate")
+    config = config.for_task(type(predictor.task))
+    predictor = predictor.configured(config)
     task = predictor.task
-    config = config.for_task(type(task))
-    task.configure(config)
     own = not any(getattr(config, name) for name in inherited_data.NAMES_DATA)
     if own:
         loaded, _ = inherited_data.own_splits(config, predictor.record, config.model, task)
     else:
-        keys = inherited_data.train_keys(predictor.record, config.model, task.with_())
+        keys = inherited_data.train_keys(predictor.record, config.model, task)
         if config.data and Path(config.data).is_file():
             formats = {**FORMATS, **task.file_formats}
-            config = settled(config, config.data, predictor.record, task.input_columns, formats)
+            config = settled(config, config.data, predictor.record, task.reader().input_columns, formats)
         loaded = splits.load(config, type(task))
         if config.split is None:
             splits.name_by_file(loaded)
     chosen = _chosen(config, loaded, (predictor.record or {}).get("metrics", {}) if own else None)
     columns = loaded.splits[chosen[0]].column_names
     with registry.pointing_elsewhere(type(task), loaded.splits[chosen[0]], registry.OTHER_MODEL):
-        task.bind(user_columns(columns), config, labelled=True)
+        reader = task.reader(user_columns(columns), config)
+    task = reader.task
     if not own:
-        for warning in inherited_data.overlap(predictor.record, config.model, keys, task, loaded, chosen):
+        for warning in inherited_data.overlap(predictor.record, config.model, keys, reader, loaded, chosen):
             reporting.current().warn(warning)
     findings: list[Finding] = []
     metrics: dict[str, dict[str, float]] = {}
@@ -113,12 +114,13 @@ def run(config: Config) -> Report:
     left_out: dict[str, int] = {}
     start = time.monotonic()
     for split in chosen:
-        if len(chosen) > 1 and not task.labelled(loaded.splits[split].column_names):
+        if len(chosen) > 1 and not reader.labelled(loaded.splits[split].column_names):
             reporting.current().note(f"{split}: no labels, not measured")
             continue
         read = _limited(loaded.splits[split], config)
         with registry.pointing_elsewhere(type(task), loaded.splits[split], registry.OTHER_MODEL):
-            examples = task.examples(read, split, loaded, findings)
+            reader = reader.settled(read, split, loaded)
+            examples = reader.examples(read, split, loaded, findings)
         stop_on_errors(findings)
         left_out[split] = len(read) - len(examples)
         if not len(examples):

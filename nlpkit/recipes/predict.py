@@ -33,6 +33,7 @@ from nlpkit.tasks.options import TypedOptions
 
 if TYPE_CHECKING:
     from nlpkit.data.rows import Row
+    from nlpkit.tasks.reading import Reader
 
 COMMAND = "predict"
 ESSENTIAL: tuple[str, ...] = (
@@ -93,21 +94,21 @@ def run(config: Config) -> Report:
     if config.output is not None:
         require_writable(config.output, overwrite=config.overwrite)
     predictor = Predictor(config, NEEDS)
-    task = predictor.task
     if config.output is not None:
-        _require_known_format(config.output, task)
-    config = config.for_task(type(task))
-    task.configure(config)
+        _require_known_format(config.output, predictor.task)
+    config = config.for_task(type(predictor.task))
+    predictor = predictor.configured(config)
+    task = predictor.task
     if config.input:
         return _predict_file(predictor, config)
-    rows = task.typed_rows(config)
-    answers = predictor.answers(rows)
-    _warn_of_cuts(predictor, predictor.cut, [f"text {i}" for i, answer in enumerate(answers, 1) if answer.get("cut")])
+    rows, reader = task.reader().typed(config)
+    answers = predictor.answers(rows, reader)
+    _warn_of_cuts(reader.task, predictor.cut, [f"text {i}" for i, answer in enumerate(answers, 1) if answer.get("cut")])
     if config.output is not None:
         entries = [{**row, **_columns(answer)} for row, answer in zip(rows, answers, strict=True)]
         from nlpkit.data.writers import writer
 
-        with writer(config.output, task.view.answer_formats(), overwrite=config.overwrite) as write:
+        with writer(config.output, task.view.answer_formats(lambda: reader), overwrite=config.overwrite) as write:
             write(entries)
     record = [{**row, **_columns(answer), **_cut_of(answer)} for row, answer in zip(rows, answers, strict=True)]
     failed = all(answer.get("error") for answer in answers)
@@ -184,12 +185,12 @@ def _predict_file(predictor: Predictor, config: Config) -> Report:
     from nlpkit.data.writers import write_empty, writer
 
     assert config.input is not None
-    task = predictor.task
+    task, reader = predictor.task, predictor.task.reader()
     reading = Reading.of(config, {**FORMATS, **task.input_formats}, Wanted(task.content))
     if config.input == "-":
         source = Input.of(process.standard_input(), replace(reading, format=config.format or "txt"), keep=True)
     else:
-        reading = as_trained(reading, config.input, predictor.record, config.given, task.input_columns)
+        reading = as_trained(reading, config.input, predictor.record, config.given, reader.input_columns)
         source = Input.of(config.input, reading, keep=True)
     done = failed = 0
     start = time.monotonic()
@@ -209,19 +210,20 @@ def _predict_file(predictor: Predictor, config: Config) -> Report:
     with (
         writer(
             config.output,
-            task.view.answer_formats(),
+            task.view.answer_formats(lambda: reader),
             lambda: source.style if alike else None,
             overwrite=config.overwrite,
         ) as write,
         reporting.current().progress("predict", _row_count(config.input), "rows") as bar,
     ):
         asked = (
-            ((chunk, prefix), [row.values for row in chunk if row.error is None])
-            for chunk, prefix in _bound(itertools.chain([first], chunks), task, config)
+            ((chunk, prefix, reader), reader, [row.values for row in chunk if row.error is None])
+            for chunk, prefix, reader in _bound(itertools.chain([first], chunks), task, config)
         )
         # whoever fills a pipe waits for answers: no more is read of it before what was read is answered
         together = ([one] for one in asked) if pipes.is_passing(config.input) else [asked]
-        for (chunk, prefix), answers, read in itertools.chain.from_iterable(map(predictor.answered, together)):
+        for (chunk, prefix, bound), answers, read in itertools.chain.from_iterable(map(predictor.answered, together)):
+            reader = bound  # the writer asks for it
             entries, errors, shortened = _answered(task, chunk, answers, prefix, unit(source.format))
             write(entries)
             cut += read
@@ -231,7 +233,7 @@ def _predict_file(predictor: Predictor, config: Config) -> Report:
             first_error = first_error or (errors[0] if errors else "")
             bar.advance(len(chunk))
     seconds = time.monotonic() - start
-    _warn_of_cuts(predictor, cut, cut_at)
+    _warn_of_cuts(reader.task, cut, cut_at)
     allowed = config.max_errors * (done if config.max_errors < 1 else 1)
     failure = ""
     if failed:
@@ -258,25 +260,25 @@ def _written(config: Config, predictor: Predictor) -> dict[str, Any]:
     return {"model": config.model, "input": config.input, "output": output, "device": device}
 
 
-def _bound(chunks: Iterable[list[Row]], task: Task, config: Config) -> Iterator[tuple[list[Row], str]]:
-    """Chunks of rows, each with what the columns of its answers begin with.
+def _bound(chunks: Iterable[list[Row]], task: Task, config: Config) -> Iterator[tuple[list[Row], str, Reader[Any]]]:
+    """Chunks of rows, each with what the columns of its answers begin with, and what reads it.
 
     With the first that has columns is settled which of them are read.
     """
-    bound, prefix = False, "prediction"
+    bound, prefix, reader = False, "prediction", task.reader()
     for chunk in chunks:
         columns = [] if bound else next((list(row.values) for row in chunk if row.error is None), [])
         if columns:
             # a text alone may be for any task
             good = (row.values for row in chunk if row.error is None and len(row.values) > 1)
             with registry.pointing_elsewhere(type(task), good, registry.OTHER_MODEL):
-                task.bind(columns, config, labelled=False)
+                reader = task.reader(columns, config, labelled=False)
             bound, prefix = True, _free_prefix(columns)
             if prefix != "prediction":
                 reporting.current().note(
                     f"the rows have columns of predictions: the answers are in {prefix}, {prefix}_score, ..."
                 )
-        yield chunk, prefix
+        yield chunk, prefix, reader
 
 
 def _answered(
@@ -304,9 +306,9 @@ def _answered(
     return entries, errors, shortened
 
 
-def _warn_of_cuts(predictor: Predictor, cut: Cut, places: Sequence[str]) -> None:
+def _warn_of_cuts(task: Task, cut: Cut, places: Sequence[str]) -> None:
     """Say how many texts were not read to their end, and which: the first few."""
-    if (finding := cut.finding(predictor.task, "input")) is not None:
+    if (finding := cut.finding(task, "input")) is not None:
         finding.examples = list(places[:SHOWN])
         reporting.current().warn(str(finding))
 
@@ -337,6 +339,6 @@ def _row_count(source: str | None) -> int:
 def _require_known_format(path: Path, task: Task) -> None:
     from nlpkit.data.writers import FORMATS
 
-    known = [*FORMATS, *(suffix.lstrip(".") for suffix in task.view.answer_formats())]
+    known = [*FORMATS, *(suffix.lstrip(".") for suffix in task.view.answer_formats(task.reader))]
     if path.suffix.lstrip(".") not in known:
         raise UserError(f"--output {path}: unknown format", f"End its name in one of: {', '.join(known)}.")

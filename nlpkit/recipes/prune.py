@@ -206,7 +206,8 @@ def _prepare(config: Config) -> Pruning:
     if config.distill:
         registry.require(trained.task, Teachable, "prune --distill")
     config = inherit_data(config.for_task(type(trained.task)), trained.record, config.model)
-    loaded, examples, findings = open_splits(config, trained.task, seed=config.seed)
+    reader, loaded, examples, findings = open_splits(config, trained.task, seed=config.seed)
+    trained.task = reader.task
     findings += supervised.absent_labels(trained.task, examples["train"])
     trained.task, lengths = features.choose_lengths(
         trained.task, trained.tokenizer, examples, trained.limit, trained.most, config.seed

@@ -196,15 +196,16 @@ def _open(config: Config) -> _Source:
     config = inherit_data(config.for_task(type(trained.task)), trained.record, config.model)
     if to == "onnx-int8-static" or not named:
         needs = ("train", "validation") if to == "onnx-int8-static" else ("validation",)
-        loaded, examples, findings = open_splits(config, trained.task, seed=config.seed, needs=needs)
+        reader, loaded, examples, findings = open_splits(config, trained.task, seed=config.seed, needs=needs)
     else:
         refuse_hold_out(config)
-        keys = train_keys(trained.record, config.model, trained.task.with_())
-        loaded, found, findings = open_splits(config, trained.task, seed=config.seed, needs=(), training=False)
+        keys = train_keys(trained.record, config.model, trained.task)
+        reader, loaded, found, findings = open_splits(config, trained.task, seed=config.seed, needs=(), training=False)
         examples = _judged(loaded, found)
         judged = [split for split in found if split != "train"] or list(found)
-        for warning in overlap(trained.record, config.model, keys, trained.task, loaded, judged):
+        for warning in overlap(trained.record, config.model, keys, reader, loaded, judged):
             reporting.current().warn(warning)
+    trained.task = reader.task
     return _Source(config, to, trained, device, examples, loaded.source.to_record(), findings, {})
 
 

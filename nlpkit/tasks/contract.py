@@ -27,12 +27,12 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from nlpkit.data.findings import Finding
 from nlpkit.data.inputs import Content
 from nlpkit.options import Config
 from nlpkit.tasks.claims import Claim
 from nlpkit.tasks.forward import REQUESTS, Forward, Part
 from nlpkit.tasks.outputs import Outputs
+from nlpkit.tasks.reading import Reader
 from nlpkit.tasks.recorded import TaskRecord
 from nlpkit.tasks.view import View
 
@@ -44,8 +44,6 @@ if TYPE_CHECKING:
     from datasets import Dataset
     from transformers import PreTrainedConfig
 
-    from nlpkit.data.sources import LoadedData
-    from nlpkit.tasks.options import TypedOptions
 
 # feature columns that stay behind when features go to `collate`; `offsets` tells where in the text tokens stand, `lost`
 # how many were cut off
@@ -102,6 +100,8 @@ class Task(ABC):
     record_type: ClassVar[type[TaskRecord]]
     # The class of its view, by the name that it is imported by: it stands above the task.
     view_class: ClassVar[str] = "nlpkit.tasks.view:View"
+    # The class of its reader, by the same kind of name.
+    reading_class: ClassVar[str]
 
     # File name suffix -> format, where the task reads files otherwise than `FORMATS` says: labelled ones, and
     # those that `predict` is given.
@@ -160,11 +160,6 @@ class Task(ABC):
     def record(self) -> dict[str, Any]:
         """What nlpkit.json keeps of the task: JSON values from which `from_model` restores it."""
 
-    @property
-    @abstractmethod
-    def input_columns(self) -> list[str]:
-        """Columns that a row must have for prediction, the main text first."""
-
     @classmethod
     def suits(cls, row: Mapping[str, Any]) -> bool:
         """Whether a labelled row looks as if it was made for this task, by its columns and the shapes of its cells."""
@@ -178,75 +173,33 @@ class Task(ABC):
         """
         return self
 
-    def configure(self, options: Config) -> None:  # noqa: B027 (most tasks need nothing)
-        """Take over what was asked of a command: a config with the task's own options for it."""
+    def configured(self, options: Config) -> Self:
+        """The task as a command or a request asks for it: a config with the task's own options for that."""
+        return self
 
-    def typed_rows(self, options: TypedOptions) -> list[dict[str, Any]]:
-        """Rows made of what was typed for `predict`: here `text`, of each of `options.texts`.
-
-        Their columns are read from here on, whatever those of training are called.
-
-        Raises:
-            UserError: the model takes something else.
-        """
-        return [{"text": text} for text in options.texts]
-
-    @abstractmethod
-    def bind(self, columns: Sequence[str], options: Config, *, labelled: bool) -> None:
-        """Settle which of these columns are read: those named, else those of training, else a guess.
+    def reader(
+        self, columns: Sequence[str] | None = None, options: Config | None = None, *, labelled: bool = True
+    ) -> Reader[Any]:
+        """What reads rows: the columns that are named, else those of training, else a guess, which is told.
 
         Args:
-            columns: of the user's rows.
-            options: a config with the `predict_options`, or, where `labelled`, the `evaluate_options`.
+            columns: of the user's rows; None: they are those that the task was made from.
+            options: a config with the task's options for the command at hand, as `evaluate_options`.
             labelled: whether the label is wanted too.
 
         Raises:
             UserError: a named column does not exist, or none fits.
         """
+        found: Reader[Any] = pkgutil.resolve_name(self.reading_class).of(self, columns, options, labelled=labelled)
+        return found
 
     def describe(self) -> str:
         """The task in one line, for the plan."""
         return self.name
 
-    @property
-    def balance_column(self) -> str | None:
-        """Column of the rows by which a held-out split is stratified and a sample balanced."""
-        return None
-
-    @property
-    def group_column(self) -> str | None:
-        """Column of what rows share though they are different ones, so that they stay together when a split is held
-        out; None where only equal rows do."""
-        return None
-
-    def keys(self, rows: Dataset) -> Iterator[str]:
-        """For each of the user's rows what would leak if another one with the same key stood in another split.
-
-        Capitals, blanks and the like make no difference; the key of a row without a text is empty.
-        """
-        from nlpkit.data import duplicates
-
-        shared = self.group_column
-        return duplicates.keys(rows, [shared] if shared else self.input_columns)
-
     # --- rows -> examples -> features ---
 
     @abstractmethod
-    def labelled(self, columns: Sequence[str]) -> bool:
-        """Whether rows with these columns can be judged: public test files often come without labels."""
-
-    @abstractmethod
-    def examples(self, rows: Dataset, split: str, origin: LoadedData, findings: list[Finding] | None = None) -> Dataset:
-        """Parse labelled rows into examples; rows that cannot be used are left out and put into `findings`."""
-
-    @abstractmethod
-    def inputs(self, row: Mapping[str, Any]) -> dict[str, Any]:
-        """The unlabelled part of an example from one row of a user's file, for prediction.
-
-        Raises:
-            ValueError: what is wrong with this row, in a few words.
-        """
-
     @abstractmethod
     def features(self, tokenizer: Any, examples: Mapping[str, Sequence[Any]]) -> dict[str, list[Any]]:
         """Turn a batch of examples into features; `example` counts from 0 within the batch, in order."""
@@ -355,14 +308,6 @@ class Task(ABC):
         return reduced["logits"].numpy()
 
     # --- learning from a teacher ---
-
-    def unlabelled(self, row: Mapping[str, Any]) -> dict[str, Any]:
-        """An example without a label from one row of a user's file, as `features` takes it.
-
-        Raises:
-            ValueError: what is wrong with this row, in a few words.
-        """
-        return self.inputs(row)
 
     # --- judging and answering ---
 

@@ -245,10 +245,6 @@ class Teachable(Trainable):
     # places of it.
     changeable: ClassVar[tuple[str, ...]] = ()
 
-    def unlabelled(self, row: Mapping[str, Any]) -> dict[str, Any]:
-        """As of any task, here to train on beside labelled examples."""
-        return self.without_label(self.inputs(row))
-
     @abstractmethod
     def without_label(self, example: Mapping[str, Any]) -> dict[str, Any]:
         """An example, labelled or as `inputs` makes it, with all columns of a labelled one but `where`.

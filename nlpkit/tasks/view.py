@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from nlpkit.reporting import Table, typed
 from nlpkit.tasks.outputs import Outputs
+from nlpkit.tasks.reading import Reader
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -60,8 +61,13 @@ class View(Generic[TaskShown]):
             body.append([*row.values(), answer.get("error") if said is None else said, answer.get("score")])
         return [Table("predictions", [*rows[0], "prediction", "score"], body)]
 
-    def answer_formats(self) -> Mapping[str, Format]:
-        """Files of answers that only this task writes, text or not: file name suffix -> format."""
+    def answer_formats(self, reader: Callable[[], Reader[Any]]) -> Mapping[str, Format]:
+        """Files of answers that only this task writes, text or not: file name suffix -> format.
+
+        Args:
+            reader: gives what reads the rows that are answered; it is asked when the first answer is written, as which
+                columns are read may be known only then.
+        """
         return {}
 
     @classmethod

@@ -36,7 +36,7 @@ def prepared(path: Path, task: str, **options: Any) -> tuple[list[str], list[str
     kind = check_data.registry.task_class(task)
     config = config.for_task(kind)
     loaded = splits.load(config, kind)
-    made = kind.from_data(loaded.splits, config)
+    made = kind.from_data(loaded.splits, config).reader()
     splits.prepare(loaded, made, config, seed=3)
     train, held = (loaded.splits[split] for split in ("train", "validation"))
     return list(made.keys(train)), list(made.keys(held)), held

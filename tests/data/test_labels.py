@@ -48,7 +48,7 @@ def read(
     splits = {"train": rows_of(values), **{name: rows_of(found) for name, found in (beside or {}).items()}}
     task = TextClassification.from_data(splits, finetune_cls.Config(**given))
     origin = LoadedData(dict(splits), Source(""), [])
-    found = {name: task.examples(rows, name, origin, findings)["label"][:] for name, rows in splits.items()}
+    found = {name: task.reader().examples(rows, name, origin, findings)["label"][:] for name, rows in splits.items()}
     return task, {name: list(labels) for name, labels in found.items()}
 
 
@@ -154,17 +154,18 @@ def test_columns_of_flags(heard: reporting.Listener) -> None:
     rows = Dataset.from_dict({"id": list("abcd"), "text": ["w", "x", "y", "z"], **FLAGS})
     task = TextClassification.from_data({"train": rows}, finetune_cls.Config(label_columns="rude,threat,spam"))
     findings: list[Finding] = []
-    found = task.examples(rows, "train", LoadedData({"train": rows}, Source(""), []), findings)
+    found = task.reader().examples(rows, "train", LoadedData({"train": rows}, Source(""), []), findings)
     assert task.labels.problem == "multi-label"
     assert found["label"][:] == [[0.0, 0.0, 1.0], [1.0, 1.0, 0.0], [1.0, 0.0, 0.0]]
     assert [(f.check, f.count) for f in findings] == [("missing-label", 1)]
     assert task.record()["columns"]["labels"] == ["rude", "threat", "spam"]
     # a model that was trained so reads them again, by name
     again = TextClassification.from_model(_config(task), task.record())
-    again.bind(["text", "spam", "rude", "threat"], check_data.Config().for_task(TextClassification), labelled=True)
+    options = check_data.Config().for_task(TextClassification)
+    reader = again.reader(["text", "spam", "rude", "threat"], options)
     swapped = rows.select_columns(["text", "spam", "rude", "threat"])
     assert (
-        again.examples(swapped, "test", LoadedData({"test": swapped}, Source(""), []))["label"][:] == found["label"][:]
+        reader.examples(swapped, "test", LoadedData({"test": swapped}, Source(""), []))["label"][:] == found["label"][:]
     )
 
 
@@ -185,9 +186,9 @@ def test_columns_of_flags_whose_labels_are_kept_back_or_lacking_in_data_for_a_mo
     model = TextClassification.from_model(_config(task), task.record())
     for flags, expected in (([1, -1], [[1.0, 0.0]]), ([-1, -1], [])):
         rows = Dataset.from_dict({"text": ["a", "b"], "rude": flags, "spam": [0 if flag > 0 else -1 for flag in flags]})
-        assert model.examples(rows, "test", LoadedData({"test": rows}, Source(""), []))["label"][:] == expected
+        assert model.reader().examples(rows, "test", LoadedData({"test": rows}, Source(""), []))["label"][:] == expected
     with pytest.raises(UserError, match="columns of 0 and 1, rude, spam; there is no spam here"):
-        model.bind(["text", "rude"], finetune_cls.Config(), labelled=True)
+        model.reader(["text", "rude"], finetune_cls.Config())
 
 
 def test_columns_of_flags_that_are_not_named_are_named_in_the_message() -> None:
@@ -202,7 +203,7 @@ def test_a_flag_that_is_none_is_named_with_its_row() -> None:
     rows = Dataset.from_dict({"text": ["x", "y", "z"], "a": ["0", "1", "0.7"], "b": ["1", "1", "0"]})
     task = TextClassification.from_data({"train": rows}, finetune_cls.Config(label_columns=["a", "b"]))
     findings: list[Finding] = []
-    assert len(task.examples(rows, "train", LoadedData({"train": rows}, Source(""), []), findings)) == 2
+    assert len(task.reader().examples(rows, "train", LoadedData({"train": rows}, Source(""), []), findings)) == 2
     assert [(f.check, f.level) for f in findings] == [("unreadable-label", "error")]
     assert findings[0].examples == ["train row 3: a, b=['0.7', '0'] holds '0.7', neither 0 nor 1"]
 
@@ -270,8 +271,8 @@ def test_bytes_that_are_no_text_are_left_out_and_named() -> None:
 def test_texts_in_bytes_are_decoded_and_lists_are_no_texts() -> None:
     rows = Dataset.from_dict({"text": ["Zoë".encode(), b"b"], "label": ["x", "y"]})
     task = TextClassification.from_data({"train": rows}, finetune_cls.Config())
-    assert task.examples(rows, "train", LoadedData({"train": rows}, Source(""), []))["text"][0] == "Zoë"
-    assert task.inputs({"text": "Zoë".encode()}) == {"text": "Zoë"}
+    assert task.reader().examples(rows, "train", LoadedData({"train": rows}, Source(""), []))["text"][0] == "Zoë"
+    assert task.reader().inputs({"text": "Zoë".encode()}) == {"text": "Zoë"}
 
 
 # --- brackets, mixtures ---
@@ -308,7 +309,7 @@ def test_what_a_model_knows_as_a_name_is_no_list_in_data_for_it() -> None:
     task, _ = read(["[NOISE]", "speech"] * 3)
     model = TextClassification.from_model(_config(task), task.record())
     rows = rows_of(["[NOISE]", '["speech"]'])
-    assert model.examples(rows, "test", LoadedData({"test": rows}, Source(""), []))["label"][:] == [0, 1]
+    assert model.reader().examples(rows, "test", LoadedData({"test": rows}, Source(""), []))["label"][:] == [0, 1]
 
 
 def test_a_mixture_of_lists_and_names_is_named(heard: reporting.Listener) -> None:
@@ -436,7 +437,9 @@ def test_classes_with_decimal_commas_are_found_again_by_the_model_trained_on_the
     assert (task.labels.problem, task.labels.names) == ("single-label", ["1", "2"])
     model = TextClassification.from_model(_config(task), task.record())
     rows = rows_of(values)
-    assert model.examples(rows, "test", LoadedData({"test": rows}, Source(""), []))["label"][:] == found["train"]
+    assert (
+        model.reader().examples(rows, "test", LoadedData({"test": rows}, Source(""), []))["label"][:] == found["train"]
+    )
 
 
 def test_words_for_nothing_are_classes_among_classes() -> None:
@@ -535,9 +538,9 @@ def test_a_model_without_names_may_have_fewer_labels_than_the_data_declare(heard
     rows = Dataset.from_dict({"text": ["x", "y", "z"], "label": [1, 0, 2]}, features=features)
     model = SimpleNamespace(id2label={0: "LABEL_0", 1: "LABEL_1"}, num_labels=2, problem_type=None)
     task = TextClassification.from_model(model, None)
-    task.bind(["text", "label"], check_data.Config().for_task(TextClassification), labelled=True)
     findings: list[Finding] = []
-    found = task.examples(rows, "test", LoadedData({"test": rows}, Source(""), []), findings)
+    reader = task.reader(["text", "label"], check_data.Config().for_task(TextClassification))
+    found = reader.examples(rows, "test", LoadedData({"test": rows}, Source(""), []), findings)
     assert found["label"][:] == [1, 0]
     assert [(f.check, f.count) for f in findings] == [("unknown-label", 1)]
     taken = "the labels of the model have no names and are taken by their numbers (LABEL_0 = a, LABEL_1 = b)"
@@ -558,9 +561,9 @@ def test_a_model_numbered_otherwise_than_its_data_reads_numbers_as_in_training(
     task = TextClassification.from_data(rows, finetune_cls.Config(label_names=["pos", "neg"]))
     task, _ = task.with_head_of(TextClassification(Labels(task.labels.problem, ["neg", "pos"])))
     origin = LoadedData(dict(rows), Source(""), [])
-    assert task.examples(rows["train"], "train", origin)["label"][:] == expected
+    assert task.reader().examples(rows["train"], "train", origin)["label"][:] == expected
     model = TextClassification.from_model(_config(task), task.record())
-    assert model.examples(rows["train"], "test", origin)["label"][:] == expected
+    assert model.reader().examples(rows["train"], "test", origin)["label"][:] == expected
     assert not heard.warnings
 
 
@@ -571,7 +574,7 @@ def test_names_for_numbers(heard: reporting.Listener) -> None:
     # the same file, for the model that came of it
     again = TextClassification.from_model(_config(task), task.record())
     rows = rows_of(["1", "0"])
-    assert again.examples(rows, "test", LoadedData({"test": rows}, Source(""), []))["label"][:] == [1, 0]
+    assert again.reader().examples(rows, "test", LoadedData({"test": rows}, Source(""), []))["label"][:] == [1, 0]
     assert any("0 is neg, 1 is pos, as in training" in said for said in heard.notes)
     for values in ([1, 2], [0, 1, 2]):
         with pytest.raises(
@@ -597,7 +600,7 @@ def test_rows_that_are_drawn_for_training_are_balanced_by_classes_that_are_writt
         config = finetune_cls.Config(max_train_samples=30, hold_out=hold_out)
         task = TextClassification.from_data(parts, config)
         loaded = LoadedData(dict(parts), Source(""), [])
-        splits.prepare(loaded, task, config, 1)
+        splits.prepare(loaded, task.reader(), config, 1)
         assert abs(sum(loaded.splits["train"]["label"]) - rare) <= (3 if hold_out == "rows" else 0)
         assert heard.notes[-1] == f"train: 30 rows drawn (seed 1{said})"
 

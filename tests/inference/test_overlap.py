@@ -109,7 +109,8 @@ def test_answers_are_those_of_the_cpu(trained: Path, late: list[str], monkeypatc
     made = opened(trained)
     bad = {"text": None}
     chunks = [("a", ROWS[:20]), ("b", []), ("c", [bad, *ROWS[20:25], bad]), ("d", [bad]), ("e", ROWS[25:]), ("f", [])]
-    found = {name: answers for name, answers, _ in made.answered(chunks)}
+    read = ((name, made.task.reader(), rows) for name, rows in chunks)
+    found = {name: answers for name, answers, _ in made.answered(read)}
     assert list(found) == list("abcdef")
     answers = [*found["a"], *found["c"][1:-1], *found["e"]]
     assert [answer["prediction"] for answer in answers] == [answer["prediction"] for answer in plain]
@@ -137,15 +138,18 @@ def test_what_did_not_fit_is_halved_among_batches_on_their_way(
 
 
 def test_rows_before_a_failure_of_reading_are_answered(trained: Path, late: list[str]) -> None:
-    def chunks() -> Iterator[tuple[int, Any]]:
-        yield 0, ROWS[:9]
-        yield 1, ROWS[9:12]
-        yield 2, []
+    made = opened(trained)
+    reader = made.task.reader()
+
+    def chunks() -> Iterator[tuple[int, Any, Any]]:
+        yield 0, reader, ROWS[:9]
+        yield 1, reader, ROWS[9:12]
+        yield 2, reader, []
         raise UserError("line 13: unreadable")
 
     seen = []
     with pytest.raises(UserError, match="line 13"):
-        for number, answers, _ in opened(trained).answered(chunks()):
+        for number, answers, _ in made.answered(chunks()):
             seen.append((number, len(answers)))
     assert seen == [(0, 9), (1, 3), (2, 0)]
 
@@ -200,8 +204,9 @@ def test_neither_predicting_nor_judging_waits_for_a_batch(name: str, run_of: Any
     file = next(data.glob("validation.*"))
     loaded = splits.load(Config(model="-", data=str(file)), type(task))
     (split,) = loaded.splits
-    task.bind(user_columns(loaded.splits[split].column_names), Config(model="-").for_task(type(task)), labelled=True)
-    examples = task.examples(loaded.splits[split], split, loaded, [])[:8]
+    options = Config(model="-").for_task(type(task))
+    reader = task.reader(user_columns(loaded.splits[split].column_names), options)
+    examples = reader.examples(loaded.splits[split], split, loaded, [])[:8]
     made = task.features(part.tokenizer, examples)
     names = [column for column in made if column not in predictor.BOOKKEEPING]
     batches = [[{column: made[column][i] for column in names} for i in some] for some in ([0, 1, 2], [3, 4], [5, 5])]

@@ -284,7 +284,7 @@ def test_token_classification_in_node(node: str, run_of: RunOf, tmp_path: Path) 
     predictor = Predictor(TrainedModelOptions(model=str(folder), device="cpu", threads=1))
     names = opening.label_names(predictor.model.config)
     # of these texts each word is one token
-    inputs = [predictor.task.inputs({"text": text}) for text in texts[:-1]]
+    inputs = [predictor.task.reader().inputs({"text": text}) for text in texts[:-1]]
     outputs = predictor.outputs({name: [row[name] for row in inputs] for name in inputs[0]})
     for tokens, logits in zip(found, outputs, strict=True):
         scores, best = torch.tensor(logits).softmax(-1).max(-1)

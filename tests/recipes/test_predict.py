@@ -595,8 +595,8 @@ def test_numbers_among_texts_are_answered_as_they_are_trained_on(
     texts: list[str] = []
     original = Predictor._inputs
 
-    def inputs(self: Predictor, found: Sequence[Mapping[str, Any]]) -> Any:
-        out = original(self, found)
+    def inputs(self: Predictor, reader: Any, found: Sequence[Mapping[str, Any]]) -> Any:
+        out = original(self, reader, found)
         texts.extend(entry["text"] for entry in out[0])
         return out
 

@@ -85,7 +85,7 @@ def logits(model: Path, data: Path) -> np.ndarray:
     """What a model gives for the validation rows, as one batch."""
     opened = open_trained(str(model), OpeningOptions())
     options = TrainedDataOptions(data=str(data)).for_task(type(opened.task))
-    _, examples, _ = open_splits(options, opened.task, seed=0, needs=("validation",))
+    *_, examples, _ = open_splits(options, opened.task, seed=0, needs=("validation",))
     device = Device("cpu", "fp32", "cpu")
     predictor = Predictor.of(opened.task, opened.model, opened.tokenizer, device)
     made = opened.task.features(opened.tokenizer, examples["validation"][:])

@@ -17,7 +17,7 @@ from nlpkit.data import splits
 from nlpkit.data.glue import GLUE
 from nlpkit.data.sources import LoadedData, Source
 from nlpkit.errors import UserError
-from nlpkit.recipes import finetune_cls
+from nlpkit.recipes import evaluate, finetune_cls
 from nlpkit.tasks import features
 from nlpkit.tasks.forward import Forward
 from nlpkit.tasks.text_classification.task import TextClassification
@@ -38,7 +38,7 @@ def task_of(columns: dict[str, Any] | Dataset, **values: Any) -> TextClassificat
 
 def examples_of(task: TextClassification, columns: dict[str, Any] | Dataset, findings: Any = None) -> Dataset:
     rows = columns if isinstance(columns, Dataset) else Dataset.from_dict(columns)
-    return task.examples(rows, "train", loaded_of({"train": rows}), findings)
+    return task.reader().examples(rows, "train", loaded_of({"train": rows}), findings)
 
 
 def texts(count: int) -> list[str]:
@@ -158,7 +158,7 @@ def test_json_lists_in_a_csv(tmp_path: Path) -> None:
     path = write_csv(tmp_path / "multi.csv", entries)
     loaded = splits.load(options(data=str(path)), TextClassification)
     task = TextClassification.from_data(loaded.splits, options())
-    found = task.examples(loaded.splits["train"], "train", loaded)
+    found = task.reader().examples(loaded.splits["train"], "train", loaded)
     assert task.labels.problem == "multi-label"
     assert found["label"][:] == [[1.0, 1.0], [0.0, 1.0], [0.0, 0.0], [1.0, 0.0]]
     assert found["where"][1] == f"{path} line 3"
@@ -579,16 +579,18 @@ def test_glue_tasks_by_name(name: str, monkeypatch: pytest.MonkeyPatch, tiny_mod
 def test_a_label_that_the_model_does_not_have_lowers_every_metric(
     labels: list[Any], gold: list[Any], outputs: np.ndarray
 ) -> None:
-    task = task_of({"text": texts(len(labels)), "label": labels}).with_(unknown_labels="wrong", cells=None)
+    task = task_of({"text": texts(len(labels)), "label": labels})
+    config = evaluate.Config(model="-", unknown_labels="wrong").for_task(TextClassification)
     rows = Dataset.from_dict({"text": texts(5), "label": gold})
     loaded = loaded_of({"test": rows})
-    found = task.score(outputs, task.examples(rows, "test", loaded))
+    reader = task.reader(rows.column_names, config)
+    found = task.score(outputs, reader.examples(rows, "test", loaded))
     alone = rows.select(range(3))
-    perfect = task.score(outputs[:3], task.examples(alone, "test", loaded))
+    perfect = task.score(outputs[:3], reader.examples(alone, "test", loaded))
     assert found.keys() == perfect.keys()
     for name, value in perfect.items():
         assert found[name] > value if name == "hamming_loss" else found[name] < value, name
-    assert len(task.examples(rows, "test", loaded)) == 5
-    classes = task.details(outputs, task.examples(rows, "test", loaded))["per_class"]
+    assert len(reader.examples(rows, "test", loaded)) == 5
+    classes = task.details(outputs, reader.examples(rows, "test", loaded))["per_class"]
     assert set(classes) == set(task.labels.names)
     assert sum(figures["support"] for figures in classes.values()) == sum(name not in ("d", ["d"]) for name in gold)

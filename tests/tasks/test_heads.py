@@ -192,7 +192,7 @@ def test_prune_and_benchmark_read_labels_as_their_model_numbers_them(turned: Pat
 
     config = benchmark.Config(models=[str(turned)], data=str(declared), **CPU)
     model = open_trained(str(turned), config)
-    _, examples, _ = trained_models.open_splits(config.for_task(type(model.task)), model.task, seed=1)
+    *_, examples, _ = trained_models.open_splits(config.for_task(type(model.task)), model.task, seed=1)
     texts = {row["text"]: row["label"] for row in rows(160)}
     for text, label in zip(examples["test"]["text"], examples["test"]["label"], strict=True):
         assert ["positive", "negative"][label] == texts[text]
@@ -205,7 +205,7 @@ def test_a_file_that_is_only_judged_is_called_by_its_name(turned: Path, tmp_path
     config = benchmark.Config(models=[str(turned)], data=str(data), **CPU)
     task = open_trained(str(turned), config).task
     config = config.for_task(type(task))
-    _, examples, findings = trained_models.open_splits(config, task, seed=1, needs=(), training=False)
+    *_, examples, findings = trained_models.open_splits(config, task, seed=1, needs=(), training=False)
     assert len(examples["new.csv"]) == 20
     assert [finding.message.partition(" have")[0] for finding in findings] == ["new.csv: 1 of 21 rows"]
 

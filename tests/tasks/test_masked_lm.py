@@ -105,8 +105,7 @@ def words(count: int, seed: int = 0) -> str:
 
 def predictor_of(model: Path, **values: Any) -> Predictor:
     made = Predictor(predict.Config(model=str(model), texts=["-"], device="cpu", threads=1, **values))
-    made.task.configure(predict.Config(model=str(model), **values).for_task(MaskedLanguageModeling))
-    return made
+    return made.configured(predict.Config(model=str(model), **values).for_task(MaskedLanguageModeling))
 
 
 def answers_of(model: Path, *texts: str, **values: Any) -> list[dict[str, Any]]:
@@ -560,11 +559,10 @@ def test_cells_that_are_no_text(tmp_path: Path) -> None:
     (tmp_path / "a.jsonl").write_text('{"text": 12.0}\n{"text": 0.5}\n')
     (tmp_path / "b.jsonl").write_text('{"text": ["a", "b"]}\n')
     task, findings = MaskedLanguageModeling(), []
-    task.text = "text"
     loaded = sources.load(str(tmp_path / "a.jsonl"))
-    assert task.examples(loaded.splits["train"], "train", loaded)["text"][:] == ["12", "0.5"]
+    assert task.reader().examples(loaded.splits["train"], "train", loaded)["text"][:] == ["12", "0.5"]
     loaded = sources.load(str(tmp_path / "b.jsonl"))
-    assert not len(task.examples(loaded.splits["train"], "train", loaded, findings))
+    assert not len(task.reader().examples(loaded.splits["train"], "train", loaded, findings))
     assert [finding.check for finding in findings] == ["unreadable-text", "no-rows"]
 
 

@@ -110,7 +110,7 @@ def examples_of(path: Path, split: str = "train", **values: Any) -> tuple[Any, d
     loaded = splits.load(config, QuestionAnswering)
     task = QuestionAnswering.from_data(loaded.splits, config)
     findings: list[Finding] = []
-    rows = task.examples(loaded.splits["train"], split, loaded, findings)
+    rows = task.reader().examples(loaded.splits["train"], split, loaded, findings)
     return rows, {finding.check: finding for finding in findings}
 
 
@@ -298,7 +298,7 @@ def test_windows_find_what_one_of_them_alone_would(kind: str, readers: Callable[
     made = Predictor(
         predict.Config(model=str(readers(kind)), texts=["-"], device="cpu", threads=1, max_length=32, doc_stride=8)
     )
-    made.task.configure(predict.Config(model="-", doc_stride=8).for_task(QuestionAnswering))
+    made = made.configured(predict.Config(model="-", doc_stride=8).for_task(QuestionAnswering))
     words = " ".join(np.random.default_rng(0).choice(WORDS, 80).tolist())
     (answer,) = made.answers([{"question": "bad was", "context": words}])
     built = made.task.features(made.tokenizer, {"question": ["bad was"], "context": [words]})
@@ -672,7 +672,7 @@ def test_questions_about_one_context_are_held_out_together(tmp_path: Path) -> No
     config = DataConfig(data=str(write_squad(tmp_path / "data.json", rows)), validation_share=0.2)
     loaded = splits.load(config, QuestionAnswering)
     task = QuestionAnswering.from_data(loaded.splits, config)
-    splits.prepare(loaded, task, config, seed=1)
+    splits.prepare(loaded, task.reader(), config, seed=1)
     train, held = (set(loaded.splits[split]["context"][:]) for split in ("train", "validation"))
     assert len(loaded.splits["validation"]) == 15  # whole contexts of 5 questions each
     assert not train & held

@@ -20,8 +20,24 @@ from nlpkit.recipes import check_data, distill, evaluate, predict, prune, quanti
 from nlpkit.tasks import registry
 from nlpkit.tasks.claims import Claim
 from nlpkit.tasks.contract import Task
+from nlpkit.tasks.reading import Reader
 
 TEXTS = ["the film was kind", "late"]
+
+
+class NormsReader(Reader[Task]):
+    """Reads texts, and no labels."""
+
+    @classmethod
+    def of(cls, task: Task, columns: Any, options: Any, *, labelled: bool) -> NormsReader:
+        return cls(task)
+
+    @property
+    def input_columns(self) -> list[str]:
+        return ["text"]
+
+    def inputs(self, row: Mapping[str, Any]) -> dict[str, Any]:
+        return {"text": row["text"]}
 
 
 class Norms(Task):
@@ -29,6 +45,7 @@ class Norms(Task):
 
     name = "norms"
     auto_class = "AutoModel"
+    reading_class = f"{__name__}:NormsReader"
 
     @classmethod
     def claims(cls, config: Any, record: Any, place: Any) -> Claim | None:
@@ -40,22 +57,6 @@ class Norms(Task):
 
     def record(self) -> dict[str, Any]:
         return {"name": self.name}
-
-    @property
-    def input_columns(self) -> list[str]:
-        return ["text"]
-
-    def bind(self, columns: Sequence[str], options: Any, *, labelled: bool) -> None:
-        pass
-
-    def labelled(self, columns: Sequence[str]) -> bool:
-        return False
-
-    def examples(self, *arguments: Any) -> Any:
-        raise NotImplementedError
-
-    def inputs(self, row: Mapping[str, Any]) -> dict[str, Any]:
-        return {"text": row["text"]}
 
     def features(self, tokenizer: Any, examples: Mapping[str, Sequence[Any]]) -> dict[str, list[Any]]:
         ids = tokenizer(list(examples["text"]))["input_ids"]

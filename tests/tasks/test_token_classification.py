@@ -169,7 +169,7 @@ TOKENIZERS = {"wordpiece": make_tokenizer, "byte-bpe": byte_bpe, "sentencepiece"
 
 
 def columns_of(task: TokenClassification, *values: Any) -> dict[str, list[Any]]:
-    rows = [task.inputs({task.text: value}) for value in values]
+    rows = [task.reader().inputs({task.text: value}) for value in values]
     return {name: [row[name] for row in rows] for name in rows[0]}
 
 
@@ -383,7 +383,8 @@ def examples_of(data: Path, **options: Any) -> Any:
     loaded = splits.load(config, TokenClassification)
     task = TokenClassification.from_data(loaded.splits, config)
     findings: list[Any] = []
-    return task, task.examples(loaded.splits["train"], "train", loaded, findings), findings
+    reader = task.reader(options=config)
+    return task, reader.examples(loaded.splits["train"], "train", loaded, findings), findings
 
 
 def test_character_spans_cut_words_where_an_entity_ends(tmp_path: Path) -> None:
@@ -483,9 +484,10 @@ def test_a_few_tags_of_a_spelling_are_read_as_the_model_has_them(tmp_path: Path)
     data = write_jsonl(tmp_path / "test.jsonl", [{"tokens": ["a", "b"], "ner_tags": ["B_PER", "O"]}])
     options = check_data.Config(task="token-classification", data=str(data))
     loaded = splits.load(options, TokenClassification)
-    task.text, task.tags = "tokens", "ner_tags"
     findings: list[Any] = []
-    assert task.examples(loaded.splits["train"], "test", loaded, findings)["tags"][:] == [["B-PER", "O"]]
+    assert task.with_(text="tokens", tags="ner_tags").reader().examples(
+        loaded.splits["train"], "test", loaded, findings
+    )["tags"][:] == [["B-PER", "O"]]
     assert findings == []
 
 
@@ -751,7 +753,7 @@ def test_a_type_that_train_lacks_counts_as_missed(tagger: Path, tmp_path: Path) 
     task, findings = Predictor(predict.Config(model=str(tagger), texts=["-"], device="cpu")).task, list[Any]()
     config = evaluate.Config(model=str(tagger), data=str(data))
     loaded = splits.load(config, TokenClassification)
-    task.examples(loaded.splits["train"], "test", loaded, findings)
+    task.reader().examples(loaded.splits["train"], "test", loaded, findings)
     (found,) = findings
     said = "test: 1 word in 1 of 2 rows has a tag that the model has no class for and count as wrong: food 1"
     assert found.message.startswith(said)
@@ -835,10 +837,8 @@ def test_mistakes_stand_in_their_sentence(random_tagger: Path, tmp_path: Path) -
     data = write_conll(tmp_path / "train.conll", [[("the", "O"), ("film", "B-LOC"), ("good", "I-LOC")]] * 3)
     made = Predictor(predict.Config(model=str(random_tagger), texts=["-"], device="cpu", threads=1))
     config = evaluate.Config(model=str(random_tagger), data=str(data)).for_task(TokenClassification)
-    made.task.configure(config)
     loaded = splits.load(config, TokenClassification)
-    made.task.bind(["tokens", "column2"], config, labelled=True)
-    examples = made.task.examples(loaded.splits["train"], "train", loaded)
+    examples = made.task.reader(["tokens", "column2"], config).examples(loaded.splits["train"], "train", loaded)
     sure = [np.eye(5)[[1, 0, 0]] * 9, np.eye(5)[[0, 3, 4]] * 9, np.eye(5)[[0, 3, 0]] * 3]
     invented, missed, boundary = made.task.view.mistakes(sure, examples)
     assert invented["kind"] == "invented"
@@ -881,7 +881,7 @@ def test_models_with_labels_of_another_scheme(
 ) -> None:
     settings = SimpleNamespace(id2label=dict(enumerate(names)), num_labels=len(names))
     task = TokenClassification.from_model(settings, None)
-    entry = task.inputs({"text": sentence})
+    entry = task.reader().inputs({"text": sentence})
     outputs = [np.eye(3)[[{"good": 1, "warm": 2}.get(word, 0) for word in sentence.split()]] * 9]
     (answer,) = task.decode(outputs, [entry])
     assert [(e["label"], e["start"], e["end"]) for e in answer["prediction"]] == expected
@@ -913,10 +913,8 @@ def judged_answers(task: TokenClassification, answers: list[str], data: Path, **
     config = evaluate.Config(model="m", data=str(data), **options).for_task(TokenClassification)
     loaded = splits.load(config, TokenClassification)
     (rows,) = loaded.splits.values()
-    task.configure(config)
     with reporting.listening() as heard:
-        task.bind(user_columns(rows.column_names), config, labelled=True)
-        examples = task.examples(rows, "test", loaded, [])
+        examples = task.reader(user_columns(rows.column_names), config).examples(rows, "test", loaded, [])
         outputs = [9 * np.eye(len(task.labels))[[task.tag_set.ids[tag] for tag in line.split()]] for line in answers]
         task = task.with_conventions(outputs)
         return task.score(outputs, examples), examples, "\n".join([*heard.notes, *heard.warnings]), task
@@ -998,7 +996,9 @@ def test_a_bio_model_that_slips_stays_strict_and_one_of_both_kinds_is_warned_of(
 def test_answers_as_columns_have_the_names_of_the_model(tmp_path: Path) -> None:
     task = of_elsewhere(names_of("bilou"))
     found = [{"start": 0, "end": 5, "label": "PER"}, {"start": 6, "end": 8, "label": "LOC"}]
-    answered = task.view._answered({"tokens": ["w0", "w1", "w2"], "prediction": found, "prediction_error": None})
+    answered = task.view._answered(
+        task.reader, {"tokens": ["w0", "w1", "w2"], "prediction": found, "prediction_error": None}
+    )
     assert answered.columns[-1] == ["B-PER", "L-PER", "U-LOC"]
 
 
@@ -1014,7 +1014,7 @@ def test_each_split_is_read_in_the_scheme_that_it_is_written_in(
     with reporting.listening() as heard:
         for split, rows in loaded.splits.items():
             findings: list[Any] = []
-            made = task.examples(rows, split, loaded, findings)
+            made = task.reader(options=config).examples(rows, split, loaded, findings)
             assert made["tags"][:] == [line.split() for line in WRITTEN["bio"]]
             assert findings == []
     (said,) = heard.notes

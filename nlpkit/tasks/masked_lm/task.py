@@ -11,12 +11,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
-from nlpkit import reporting
 from nlpkit.data import checks, pieces
-from nlpkit.data import columns as column_names
 from nlpkit.data.findings import Finding
 from nlpkit.data.ignored import IGNORED
-from nlpkit.data.labels import is_missing
 from nlpkit.data.places import user_columns
 from nlpkit.errors import UserError
 from nlpkit.options import Config
@@ -41,9 +38,7 @@ if TYPE_CHECKING:
     from datasets import Dataset
     from transformers import PreTrainedConfig
 
-    from nlpkit.data.sources import LoadedData
     from nlpkit.tasks.masked_lm.masking import Masking
-    from nlpkit.tasks.options import TypedOptions
 
 # What users may write for a mask, whatever the model calls it.
 PORTABLE_MASKS = ("<mask>", "[MASK]")
@@ -90,6 +85,7 @@ class MaskedLanguageModeling(Teachable):
     column_options: ClassVar[type[Config]] = TextOptions
     record_type: ClassVar[type[TaskRecord]] = MaskedRecord
     view_class: ClassVar[str] = "nlpkit.tasks.masked_lm.view:MaskedLMView"
+    reading_class: ClassVar[str] = "nlpkit.tasks.masked_lm.reading:MaskedLMReader"
 
     main_metric = "perplexity"
     point = 1.0
@@ -104,10 +100,11 @@ class MaskedLanguageModeling(Teachable):
 
     @classmethod
     def from_data(cls, splits: Mapping[str, Dataset], options: Config) -> MaskedLanguageModeling:
-        asked = MaskedLMOptions.of(options)
         rows = splits.get("train") or next(iter(splits.values()))
-        columns = user_columns(rows.column_names)
-        return cls(text=_text_column(columns, asked.text_column, "text"), max_length=asked.max_length)
+        asked = MaskedLMOptions.of(options)
+        task = cls(max_length=asked.max_length).reader(user_columns(rows.column_names), options).task
+        assert isinstance(task, cls)
+        return task
 
     @classmethod
     def from_model(cls, config: PreTrainedConfig, record: Mapping[str, Any] | None) -> MaskedLanguageModeling:
@@ -133,73 +130,20 @@ class MaskedLanguageModeling(Teachable):
     def suits(cls, row: Mapping[str, Any]) -> bool:
         return list(row) == ["text"] and isinstance(row["text"], str)
 
-    @property
-    def input_columns(self) -> list[str]:
-        return [self.text]
-
-    def typed_rows(self, options: TypedOptions) -> list[dict[str, Any]]:
-        self.text = "text"
-        return super().typed_rows(options)
-
     def attached(self, tokenizer: Any) -> Self:
         mask = tokenizer.mask_token
         if mask is None or tokenizer.mask_token_id not in tokenizer(mask)["input_ids"]:
             raise UserError("the tokenizer has no mask token", "Name the tokenizer of the model with --tokenizer.")
         return self.with_(tokenizer=tokenizer)
 
-    def configure(self, options: Config) -> None:
+    def configured(self, options: Config) -> Self:
         if isinstance(options, MaskedLMAnswerOptions):
-            self.top_k = options.top_k
+            return self.with_(top_k=options.top_k)
         if isinstance(options, MaskedLMJudgeOptions):
-            self.seed = options.seed
-            self.mlm_probability = options.mlm_probability or self.mlm_probability
-
-    def bind(self, columns: Sequence[str], options: Config, *, labelled: bool) -> None:
-        self.text = _text_column(columns, TextOptions.of(options).text_column, self.text)
+            return self.with_(seed=options.seed, mlm_probability=options.mlm_probability or self.mlm_probability)
+        return self
 
     # --- rows -> examples -> features ---
-
-    def labelled(self, columns: Sequence[str]) -> bool:
-        """Always: the words under the masks are the labels."""
-        return True
-
-    def examples(self, rows: Dataset, split: str, origin: LoadedData, findings: list[Finding] | None = None) -> Dataset:
-        from datasets import Dataset as ArrowDataset
-        from datasets import Features, Value
-
-        findings = findings if findings is not None else []
-        columns = user_columns(rows.column_names)
-        column = column_names.require(self.text, columns, "text", where=f"{split}: ")
-        places = origin.places(rows, split)
-        kept: dict[str, list[str]] = {"text": [], "where": []}
-        left_out: dict[str, list[str]] = {"empty-text": [], "unreadable-text": []}
-        for text, where in zip(rows[column][:], places, strict=True):
-            if is_missing(text):
-                left_out["empty-text"].append(f"{where}: column '{column}' is empty")
-                continue
-            try:
-                kept["text"].append(column_names.as_text(text, column))
-            except ValueError as error:
-                left_out["unreadable-text"].append(f"{where}: {error}")
-                continue
-            kept["where"].append(where)
-        for check, what in (("empty-text", "no text"), ("unreadable-text", "a text that cannot be read")):
-            if found := left_out[check]:
-                message = f"{split}: {len(found):,} of {len(rows):,} rows have {what} and are left out"
-                findings.append(Finding("warning", check, message, len(found), found))
-        if len(rows) and not kept["text"] and split in ("train", "validation"):
-            findings.append(checks.no_rows(split, len(rows), findings))
-        return ArrowDataset.from_dict(kept, features=Features({name: Value("string") for name in kept}))
-
-    def inputs(self, row: Mapping[str, Any]) -> dict[str, Any]:
-        """The text with the model's own mask token, and how many of them it has."""
-        mask = self.tokenizer.mask_token
-        text = self.localized(column_names.cell(row, self.text, column_names.TEXT_NAMES))
-        count = text.count(mask)
-        if not count:
-            portable = " or ".join(dict.fromkeys([mask, PORTABLE_MASKS[0]]))
-            raise ValueError(f"there is no mask in the text: write {portable} where a word is wanted")
-        return {"text": text, "masks": count}
 
     def localized(self, text: str) -> str:
         for mask in PORTABLE_MASKS:
@@ -343,10 +287,6 @@ class MaskedLanguageModeling(Teachable):
             {**row, "input_ids": ids, "labels": wanted} for row, ids, wanted in zip(rows, seen, labels, strict=True)
         ]
 
-    def unlabelled(self, row: Mapping[str, Any]) -> dict[str, Any]:
-        """Any text: its words are the labels."""
-        return {"text": column_names.cell(row, self.text, column_names.TEXT_NAMES)}
-
     def without_label(self, example: Mapping[str, Any]) -> dict[str, Any]:
         return dict(example)
 
@@ -409,22 +349,3 @@ def _has_modules(model: Any) -> bool:
     import torch
 
     return isinstance(model, torch.nn.Module)
-
-
-def _text_column(columns: Sequence[str], named: str | None, known: str) -> str:
-    """The text column: the one named, the one known, one that looks like text, or the only one.
-
-    Raises:
-        UserError: the column that was named does not exist, or none fits.
-    """
-    if named:
-        return column_names.require(named, columns, "text")
-    if known in columns:
-        return known
-    found = column_names.guess(columns, column_names.TEXT_NAMES) or (columns[0] if len(columns) == 1 else None)
-    if found is None:
-        raise UserError(
-            f"no column looks like text; the columns are {', '.join(columns)}", "Name it with --text-column."
-        )
-    reporting.current().note(f"text: column '{found}' (guessed; --text-column)")
-    return found

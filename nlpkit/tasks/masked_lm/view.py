@@ -29,7 +29,7 @@ class MaskedLMView(View[MaskedLanguageModeling]):
         """One table a text: each candidate in its sentence, where other masks stay as they are."""
         tables = []
         for row, answer in zip(rows, answers, strict=True):
-            text = row[self.task.text]
+            text = row["text"]
             if answer.get("error"):
                 tables.append(Table(text, ["error"], [[answer["error"]]]))
                 continue

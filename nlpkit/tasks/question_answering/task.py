@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
@@ -15,11 +14,10 @@ from nlpkit.data import columns as column_names
 from nlpkit.data import squad
 from nlpkit.data.findings import Finding
 from nlpkit.data.ignored import IGNORED
-from nlpkit.data.inputs import Content, Input, Reading
-from nlpkit.data.layouts import registry as layouts
+from nlpkit.data.inputs import Content
 from nlpkit.data.places import user_columns
 from nlpkit.errors import UserError
-from nlpkit.options import Config, ReadingOptions
+from nlpkit.options import Config
 from nlpkit.reporting import counted
 from nlpkit.tasks.forward import Forward, Loss
 from nlpkit.tasks.outputs import exact
@@ -31,13 +29,11 @@ from nlpkit.tasks.question_answering.options import (
     MAX_LENGTH,
     N_BEST,
     AnswerColumnOptions,
-    PassageColumnOptions,
     QuestionAnsweringAnswerOptions,
     QuestionAnsweringJudgeOptions,
     QuestionAnsweringOptions,
     WindowOptions,
 )
-from nlpkit.tasks.question_answering.question_reader import QuestionReader
 from nlpkit.tasks.question_answering.record import QuestionRecord
 from nlpkit.tasks.recorded import TaskRecord
 from nlpkit.tasks.roles import Teachable
@@ -47,8 +43,6 @@ if TYPE_CHECKING:
     from datasets import Dataset
     from transformers import PreTrainedConfig
 
-    from nlpkit.data.sources import LoadedData
-    from nlpkit.tasks.options import TypedOptions
 
 LONG_MAX_LENGTH = 4096  # Longformer's (Beltagy et al. 2020)
 
@@ -56,8 +50,6 @@ QUESTION_NAMES = ("question", "query")
 CONTEXT_NAMES = ("context", "passage", "paragraph", "article", "document", "text")
 # with a dot: what `flatten` of `datasets` and pandas' json_normalize make of objects
 ANSWERS_NAMES = ("answers", "answer", "answer_text", "gold_answers", "answers.text", "answers_text", "text")
-START_NAMES = ("answer_start", "answer_starts", "start", "answers.answer_start", "answers_start", "start_position")
-ID_NAMES = ("id", "qid", "question_id")
 
 
 @dataclass(eq=False, kw_only=True)
@@ -106,6 +98,7 @@ class QuestionAnswering(Teachable):
     column_options: ClassVar[type[Config]] = AnswerColumnOptions
     record_type: ClassVar[type[TaskRecord]] = QuestionRecord
     view_class: ClassVar[str] = "nlpkit.tasks.question_answering.view:QuestionView"
+    reading_class: ClassVar[str] = "nlpkit.tasks.question_answering.reading:PassageReader"
     file_formats: ClassVar[Mapping[str, str]] = {".json": "squad"}
     input_formats: ClassVar[Mapping[str, str]] = {".json": "squad"}
     default_max_length: ClassVar[int | None] = MAX_LENGTH
@@ -130,8 +123,9 @@ class QuestionAnswering(Teachable):
         if asked.doc_stride != DOC_STRIDE:  # the default gives way to short windows, see `windows.overlap`
             _require_stride(asked.doc_stride, asked.max_length or MAX_LENGTH)
         task = cls(max_length=asked.max_length, doc_stride=asked.doc_stride, max_answer_length=asked.max_answer_length)
-        task.bind(columns, options, labelled=True)
-        return task
+        bound = task.reader(columns, options).task
+        assert isinstance(bound, cls)
+        return bound
 
     @classmethod
     def from_model(cls, config: PreTrainedConfig, record: Mapping[str, Any] | None) -> QuestionAnswering:
@@ -159,64 +153,21 @@ class QuestionAnswering(Teachable):
         flat = all(column_names.guess(list(row), names) is not None for names in wanted)
         return flat or squad.is_nested(row)
 
-    @property
-    def input_columns(self) -> list[str]:
-        return [self.question, self.context]
-
-    @property
-    def group_column(self) -> str | None:
-        return self.context
-
     def attached(self, tokenizer: Any) -> Self:
         return self.with_(tokenizer=tokenizer)
 
-    def configure(self, options: Config) -> None:
+    def configured(self, options: Config) -> Self:
+        asked: dict[str, Any] = {}
         if isinstance(options, WindowOptions):
-            for name in ("doc_stride", "max_answer_length", "null_threshold"):
-                if getattr(options, name) is not None:
-                    setattr(self, name, getattr(options, name))
+            given = {name: getattr(options, name) for name in ("doc_stride", "max_answer_length", "null_threshold")}
+            asked |= {name: value for name, value in given.items() if value is not None}
             if options.doc_stride is not None and self.max_length is not None:
                 _require_stride(options.doc_stride, self.max_length)
         if isinstance(options, QuestionAnsweringAnswerOptions):
-            self.n_best = options.n_best
+            asked["n_best"] = options.n_best
         if isinstance(options, QuestionAnsweringJudgeOptions):
-            self.breakdown = options.breakdown
-
-    def bind(self, columns: Sequence[str], options: Config, *, labelled: bool) -> None:
-        passage = PassageColumnOptions.of(options)
-        self.question = _column(columns, passage.question_column, self.question, QUESTION_NAMES, "question")
-        self.context = _column(columns, passage.context_column, self.context, CONTEXT_NAMES, "context")
-        if not labelled:
-            return
-        given = AnswerColumnOptions.of(options)
-        taken = (self.question.strip().lower(), self.context.strip().lower())
-        names = [name for name in ANSWERS_NAMES if name not in taken]
-        self.answers = _column(columns, given.answers_column, self.answers, names, "answers")
-        others = [name for name in columns if name not in (self.question, self.context, self.answers)]
-        self.start, self.id = (
-            column_names.require(named, columns, what) if named else column_names.guess(others, names)
-            for named, names, what in (
-                (given.answer_start_column, START_NAMES, "answer start"),
-                (given.id_column, ID_NAMES, "id"),
-            )
-        )
-
-    def typed_rows(self, options: TypedOptions) -> list[dict[str, Any]]:
-        """A row for each --question and TEXT, all about --context or --context-file."""
-        typed = QuestionAnsweringAnswerOptions.of(options)
-        asked = [*options.texts, *typed.question]
-        if not asked:
-            raise UserError("there is no question", 'Ask with --question "..." (repeatable).')
-        context, file = typed.context, typed.context_file
-        if (context is None) == (file is None):
-            both = "not both" if context is not None else "where the answer is to be found"
-            raise UserError(f"give --context or --context-file FILE, {both}")
-        if file is not None:
-            context = _read_text(file, ReadingOptions.of(options).encoding)
-        elif not (context or "").strip():
-            raise UserError("--context holds no text")
-        self.question, self.context = "question", "context"
-        return [{"question": question, "context": context} for question in asked]
+            asked["breakdown"] = options.breakdown
+        return self.with_(**asked)
 
     def describe(self) -> str:
         if self.null_threshold is None:
@@ -224,52 +175,6 @@ class QuestionAnswering(Teachable):
         return f"{self.name}, some questions have no answer (SQuAD 2.0)"
 
     # --- rows -> examples -> features ---
-
-    def labelled(self, columns: Sequence[str]) -> bool:
-        return self.answers is None or self.answers in columns
-
-    def examples(self, rows: Dataset, split: str, origin: LoadedData, findings: list[Finding] | None = None) -> Dataset:
-        """Questions as `QuestionReader.read` gives them."""
-        from datasets import Dataset as ArrowDataset
-        from datasets import Features, List, Value
-
-        columns = user_columns(rows.column_names)
-        if self.answers is None:
-            raise UserError("the column of the answers is not known", "Name it with --answers-column.")
-        question, context, answers = (
-            column_names.require(name, columns, what, where=f"{split}: ")
-            for name, what in ((self.question, "question"), (self.context, "context"), (self.answers, "answers"))
-        )
-        for name, what in ((question, "question"), (context, "context")):
-            if not isinstance(rows.features[name], Value):
-                raise UserError(
-                    f"{split}: the {what} column '{name}' holds lists or objects, not text",
-                    f"Name a column of text with --{what}-column, or join its parts.",
-                )
-        reader = QuestionReader(split, nested=not isinstance(rows.features[answers], Value))
-        cells = [_cells(rows, name) for name in (question, context, answers, self.start, self.id, "is_impossible")]
-        read = [reader.read(*row) for row in zip(origin.places(rows, split), *cells, strict=True)]
-        if findings is not None:
-            findings += reader.findings()
-        text, number = Value("string"), Value("int32")
-        types: dict[str, Any] = dict.fromkeys(("id", "question", "context", "where"), text)
-        types |= {"answers": List(text), "start": number, "end": number}
-        kept = {name: [entry[name] for entry in read if entry is not None] for name in types}
-        return ArrowDataset.from_dict(kept, features=Features(types))
-
-    def inputs(self, row: Mapping[str, Any]) -> dict[str, Any]:
-        question = column_names.cell(row, self.question, QUESTION_NAMES)
-        context = column_names.cell(row, self.context, CONTEXT_NAMES)
-        # a token is hardly ever less than a byte: only long questions are worth counting
-        frame = windows.Frame.of(self.tokenizer) if self._maybe_long(question) else None
-        if frame is not None:
-            (ids,) = windows.token_ids(self.tokenizer, [question]).values()
-            if windows.room_for(len(ids), self.max_length, frame) < windows.LEAST_ROOM:
-                raise ValueError(f"{windows.QuestionTooLong(0, len(ids), self.max_length)}; see --max-length")
-        return {"question": question, "context": context}
-
-    def _maybe_long(self, question: str) -> bool:
-        return self.max_length is not None and 2 * len(question.encode()) > self.max_length
 
     def check(self, examples: Mapping[str, Dataset]) -> list[Finding]:
         from nlpkit.data import checks
@@ -555,42 +460,6 @@ def _require_stride(stride: int, max_length: int) -> None:
             f"--doc-stride {stride}: windows of {max_length} tokens cannot share that many",
             "Lower it, or raise --max-length.",
         )
-
-
-def _column(columns: Sequence[str], named: str | None, known: str | None, names: Sequence[str], what: str) -> str:
-    """The column that was named, the known one, or the first that is called like one.
-
-    Raises:
-        UserError: the column that was named does not exist, or none fits.
-    """
-    flag = f"--{what}-column"
-    if named:
-        return column_names.require(named, columns, what)
-    if known in columns:
-        return str(known)
-    found = column_names.guess(columns, names)
-    if found is None:
-        raise UserError(
-            f"no column looks like the {what}; the columns are {', '.join(columns)}",
-            f"Name it with {flag}. {layouts.known('questions')}",
-        )
-    if found != names[0]:
-        reporting.current().note(f"{what}: column '{found}' (guessed; {flag})")
-    return found
-
-
-def _cells(rows: Dataset, column: str | None) -> list[Any]:
-    return rows[column][:] if column in rows.column_names else [None] * len(rows)
-
-
-def _read_text(path: Path, encoding: str) -> str:
-    """A text file as it is, line ends included, so that characters are counted as in the file."""
-
-    source = Input.of(path, Reading("txt", encoding))
-    text = source.whole()
-    if not text.strip():
-        raise UserError(f"--context-file {path}: the file holds no text")
-    return text
 
 
 def _answer(context: str, span: tuple[int, int, float], share: float) -> dict[str, Any]:

@@ -60,18 +60,18 @@ class QuestionView(View[QuestionAnswering]):
         if self.task.n_best is None:
             body = [
                 [
-                    row[self.task.question],
-                    *_shown_answer({**answer, "text": answer["prediction"]}, row[self.task.context]),
+                    row["question"],
+                    *_shown_answer({**answer, "text": answer["prediction"]}, row["context"]),
                 ]
                 for row, answer in zip(rows, answers, strict=True)
             ]
             return [Table("answers", ["question", *header], body)]
         return [
             Table(
-                row[self.task.question],
+                row["question"],
                 ["rank", *header],
                 [
-                    [rank, *_shown_answer(entry, row[self.task.context])]
+                    [rank, *_shown_answer(entry, row["context"])]
                     for rank, entry in enumerate(answer.get("n_best") or [{**answer, "text": None}], start=1)
                 ],
             )

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
@@ -17,9 +17,9 @@ from nlpkit.data import pieces, words
 from nlpkit.data.findings import Finding
 from nlpkit.data.glue import glue_task
 from nlpkit.data.ignored import IGNORED
-from nlpkit.data.labels import Labels, is_missing
+from nlpkit.data.labels import Labels
 from nlpkit.data.layouts import registry as layouts
-from nlpkit.data.places import FILE, user_columns
+from nlpkit.data.places import user_columns
 from nlpkit.errors import UserError
 from nlpkit.models import opening
 from nlpkit.nearby import expanded
@@ -33,7 +33,6 @@ from nlpkit.tasks.roles import Teachable
 from nlpkit.tasks.text_classification import baseline, label_cells, label_columns
 from nlpkit.tasks.text_classification.label_cells import Cells
 from nlpkit.tasks.text_classification.label_columns import NOT_PUBLIC, Places
-from nlpkit.tasks.text_classification.label_reader import LabelReader
 from nlpkit.tasks.text_classification.options import (
     ClassificationAnswerOptions,
     ClassificationJudgeOptions,
@@ -48,9 +47,7 @@ if TYPE_CHECKING:
     from datasets import Dataset
     from transformers import PreTrainedConfig
 
-    from nlpkit.data.sources import LoadedData
     from nlpkit.options import TrainingOptions
-    from nlpkit.tasks.options import TypedOptions
 
 
 @dataclass(eq=False)
@@ -73,8 +70,7 @@ class TextClassification(Teachable):
         label_smoothing: share of the target that is spread over all classes in the loss.
         all_scores: whether an answer has the score of every label; "columns": each as an entry of its own.
         per_class: whether `evaluate` shows the figures of each label.
-        cells: how the labels are written in the rows at hand; None until these are seen.
-        unknown_labels: what becomes of rows with a label that the model does not have.
+        cells: how the labels are written in the rows that the task was made from; None of one that a model restored.
         labels_of: where the labels come from, for messages.
     """
 
@@ -95,7 +91,6 @@ class TextClassification(Teachable):
     all_scores: bool | str = True
     per_class: bool = False
     cells: Cells | None = None
-    unknown_labels: Literal["error", "wrong", "skip"] | None = "skip"
     labels_of: str = "the model"
     # Class weights by the device that they were copied to, see `_weights_on`.
     _weights: dict[torch.device, torch.Tensor] = field(init=False, repr=False, default_factory=dict)
@@ -112,6 +107,7 @@ class TextClassification(Teachable):
     column_options: ClassVar[type[Config]] = ColumnOptions
     record_type: ClassVar[type[TaskRecord]] = ClassificationRecord
     view_class: ClassVar[str] = "nlpkit.tasks.text_classification.view:ClassificationView"
+    reading_class: ClassVar[str] = "nlpkit.tasks.text_classification.reading:TextReader"
 
     def __post_init__(self) -> None:
         if self.pair and self.long_text != "truncate":
@@ -143,7 +139,7 @@ class TextClassification(Teachable):
         train = splits.get("train") or next(iter(splits.values()))
         columns = user_columns(train.column_names)
         glue = glue_task(getattr(options, "data", None), getattr(options, "data_config", None))
-        text, pair = _text_columns(columns, asked, glue.columns if glue else None, train)
+        text, pair = text_columns(columns, asked, glue.columns if glue else None, train)
         places = label_columns.settle(train, asked, {text, pair})
         declared = label_columns.class_names(train, places.column) if places.column else None
         cells, labels = _scheme_of(train, splits, places, asked, declared)
@@ -218,79 +214,14 @@ class TextClassification(Teachable):
         parts = row[label] if isinstance(row[label], list) else []
         return not any(isinstance(part, list | dict) for part in parts)
 
-    @property
-    def input_columns(self) -> list[str]:
-        return [self.text, self.pair] if self.pair else [self.text]
-
-    @property
-    def balance_column(self) -> str | None:
-        # lists and objects are not compared by what is in them
-        alike = self.cells is None or (self.cells.form == "one" and self.cells.naming is None)
-        return self.label if self.problem.has_one_label and alike else None
-
-    def bind(self, columns: Sequence[str], options: Config, *, labelled: bool) -> None:
-        named = TextColumnOptions.of(options)
-        if self.paired is None:
-            self.text, self.pair = _text_columns(columns, named, None)
-        else:
-            self._bind_as_trained(columns, named)
-        if not labelled:
-            return
-        known = Places(self.label, self.label_columns)
-        places = label_columns.bind(columns, ColumnOptions.of(options), known, {self.text, self.pair})
-        self.label, self.label_columns, self.cells = places.column, list(places.columns), None
-
-    def _bind_as_trained(self, columns: Sequence[str], options: TextColumnOptions) -> None:
-        """A model trained on pairs is given pairs, one trained on single texts single texts."""
-        if options.text_pair_column and not self.paired:
-            raise UserError("this model was trained on single texts: leave out --text-pair-column")
-        text = options.text_column or (self.text if self.text in columns else None)
-        if not self.paired:
-            text = text or column_names.guess(columns, column_names.TEXT_NAMES)
-        pair = options.text_pair_column or (self.pair if self.pair in columns else None)
-        if self.paired and not (text and pair):
-            first, second = column_names.guess_pair(columns) or (None, None)
-            text, pair = text or first, pair or second
-        if text is None or (self.paired and (pair is None or pair == text)):
-            if not self.paired:
-                raise UserError(
-                    f"no column looks like text; the columns are {', '.join(columns)}", "Name it with --text-column."
-                )
-            raise UserError(
-                f"this model takes pairs; the columns are {', '.join(columns)}",
-                "Name both: --text-column and --text-pair-column.",
-            )
-        for flag, column, known in (
-            ("--text-column", text, (options.text_column, self.text)),
-            ("--text-pair-column", pair, (options.text_pair_column, self.pair)),
-        ):
-            if column and column not in known:
-                reporting.current().note(f"text: column '{column}' (guessed; {flag})")
-        self.text = column_names.require(text, columns, "text")
-        self.pair = column_names.require(pair, columns, "text pair") if self.paired and pair else None
-
-    def configure(self, options: Config) -> None:
+    def configured(self, options: Config) -> Self:
         if isinstance(options, ClassificationAnswerOptions):
-            self.all_scores = options.all_scores
-            if self.all_scores and not self.problem.has_classes:
+            if options.all_scores and not self.problem.has_classes:
                 reporting.current().warn("--all-scores: this model gives a number, and has no labels with scores")
+            return self.with_(all_scores=options.all_scores)
         if isinstance(options, ClassificationJudgeOptions):
-            self.per_class = options.per_class
-            self.unknown_labels = options.unknown_labels
-
-    def typed_rows(self, options: TypedOptions) -> list[dict[str, Any]]:
-        """TEXT fills the first input column, --text-pair the second."""
-        texts, seconds = options.texts, ClassificationAnswerOptions.of(options).text_pair
-        paired = bool(self.pair or (seconds and self.paired is None))
-        if bool(seconds) != paired:
-            if paired:
-                raise UserError(f"this model takes pairs ({self.text}, {self.pair}): give a --text-pair for each TEXT")
-            raise UserError("this model takes single texts: leave out --text-pair")
-        if seconds and len(seconds) != len(texts):
-            raise UserError(f"{len(texts)} TEXT but {len(seconds)} --text-pair", "Give one for each TEXT.")
-        self.text, self.pair = "text", "text_pair" if paired else None
-        parts = [texts, seconds][: len(self.input_columns)]
-        return [dict(zip(self.input_columns, values, strict=True)) for values in zip(*parts, strict=True)]
+            return self.with_(per_class=options.per_class)
+        return self
 
     def describe(self) -> str:
         names = self.labels.names
@@ -298,102 +229,6 @@ class TextClassification(Teachable):
         return f"{self.name}, {self.labels.problem}" + (f", {len(names)} labels ({shown})" if names else "")
 
     # --- rows -> examples -> features ---
-
-    def labelled(self, columns: Sequence[str]) -> bool:
-        return self._places.unsettled or self._places.stand_in(columns)
-
-    @property
-    def _places(self) -> Places:
-        return Places(self.label, self.label_columns)
-
-    def _settle_cells(self, origin: LoadedData, rows: Dataset) -> Cells:
-        """How labels are written in data that the labels do not come from: seen on all splits in hand.
-
-        Raises:
-            UserError: there are numbers for more or fewer labels than the model has, or columns for others.
-        """
-        kept = self.labels.names if self.labels.anonymous else ()
-        splits = [*origin.splits.values()] if FILE in rows.column_names else [rows]
-        labelled = [split for split in splits if self._places.stand_in(split.column_names)]
-        values = [self._places.cells(split, kept) for split in labelled]
-        everything = [value for found in values for value in found if value is not NOT_PUBLIC]
-        # classes may be numbers as well, whose decimal commas were read in training
-        numbers = all(label_values.as_number(name) is not None for name in self.labels.names)
-        if self.label_columns:
-            cells = label_cells.of_columns(everything, self.label_columns)
-        else:
-            cells = label_cells.survey(
-                everything,
-                self._places.shown,
-                delimiter=self.labels.delimiter,
-                numbers=numbers,
-                known=self.labels.names,
-            )
-        if kept and (pairs := self._places.taken_for(labelled, kept)):
-            said = f"the labels of {self.labels_of} have no names and are taken by their numbers ({pairs})"
-            cells = dataclasses.replace(cells, doubtful=(*cells.doubtful, said))
-        return label_columns.fitted(cells, self.labels, everything, self.numbered)
-
-    def examples(self, rows: Dataset, split: str, origin: LoadedData, findings: list[Finding] | None = None) -> Dataset:
-        from datasets import Dataset as ArrowDataset
-        from datasets import Features, Value
-
-        findings = findings if findings is not None else []
-        if self._places.unsettled:
-            raise UserError("the label column is not known", "Name it with --label-column.")
-        columns = user_columns(rows.column_names)
-        text_column, pair_column = (
-            column_names.require(name, columns, what, where=f"{split}: ") if name else ""
-            for name, what in ((self.text, "text"), (self.pair, "text pair"))
-        )
-        self._places.require(columns, where=f"{split}: ")
-        self.cells = self.cells or self._settle_cells(origin, rows)
-        texts = rows[text_column][:]
-        pairs = rows[pair_column][:] if pair_column else [None] * len(texts)
-        raw = self._places.cells(rows, self.labels.names if self.labels.anonymous else ())
-        reader = LabelReader(self.labels, self.cells, self._places.shown, hidden=self._are_hidden(raw, split))
-        places = origin.places(rows, split)
-        kept: dict[str, list[Any]] = {"text": [], "label": [], "where": []}
-        if pair_column:
-            kept["text_pair"] = []
-        for where, text, pair, label in zip(places, texts, pairs, raw, strict=True):
-            if is_missing(text) or (pair_column and is_missing(pair)):
-                empty = text_column if is_missing(text) else pair_column
-                reader.leave_out("empty-text", f"{where}: column '{empty}' is empty")
-                continue
-            try:
-                text = column_names.as_text(text, text_column)
-                pair = column_names.as_text(pair, pair_column) if pair_column else None
-            except ValueError as error:
-                reader.leave_out("unreadable-text", f"{where}: {error}")
-                continue
-            parsed = reader.read(label, where)
-            if parsed is None:
-                continue
-            kept["text"].append(text)
-            kept["label"].append(parsed)
-            kept["where"].append(where)
-            if pair_column:
-                kept["text_pair"].append(pair)
-        chosen, more = reader.settle(kept["label"], split, self.unknown_labels, self.labels_of)
-        findings += more
-        if len(chosen) < len(kept["label"]):
-            kept = {name: [values[i] for i in chosen] for name, values in kept.items()}
-        types = {name: Value("string") for name in kept} | {"label": self.problem.column_type()}
-        return ArrowDataset.from_dict(kept, features=Features(types))
-
-    def _are_hidden(self, raw: Sequence[Any], split: str) -> bool:
-        """Whether -1 in every row stands for a label that is not public, as in GLUE's test splits, and is no class."""
-        if split == "train" or (self.labels.problem != "regression" and not self.labels.unknown("-1")):
-            return False
-        return bool(raw) and all(label_values.as_number(label) == -1 for label in raw)
-
-    def inputs(self, row: Mapping[str, Any]) -> dict[str, Any]:
-        text = column_names.cell(row, self.text, column_names.TEXT_NAMES)
-        out = {"text": text}
-        if self.pair:
-            out["text_pair"] = column_names.cell(row, self.pair, ())
-        return out
 
     def check(self, examples: Mapping[str, Dataset]) -> list[Finding]:
         from nlpkit.data import checks, look_alikes
@@ -440,8 +275,8 @@ class TextClassification(Teachable):
         return [f"{a}\t{b}" for a, b in zip(texts, examples["text_pair"][:], strict=True)] if self.pair else list(texts)
 
     def token_lengths(self, tokenizer: Any, examples: Mapping[str, Sequence[Any]]) -> list[int]:
-        special = tokenizer.num_special_tokens_to_add(pair=bool(self.pair))
-        columns = [pieces.counts(tokenizer, examples[name]) for name in ("text", *["text_pair"] * bool(self.pair))]
+        special = tokenizer.num_special_tokens_to_add(pair="text_pair" in examples)
+        columns = [pieces.counts(tokenizer, examples[name]) for name in _texts_of(examples)]
         return [sum(found) + special for found in zip(*columns, strict=True)]
 
     def features(self, tokenizer: Any, examples: Mapping[str, Sequence[Any]]) -> dict[str, list[Any]]:
@@ -454,7 +289,7 @@ class TextClassification(Teachable):
                 encoded = self._head_tail(tokenizer, texts)
             else:
                 arguments = [texts]
-                if self.pair:
+                if "text_pair" in examples:
                     arguments.append([self._readable(tokenizer, text) for text in examples["text_pair"]])
                 encoded = tokenizer(
                     *arguments,
@@ -465,7 +300,7 @@ class TextClassification(Teachable):
             owner = list(range(len(texts)))
         out: dict[str, list[Any]] = {name: encoded[name] for name in ("input_ids", "token_type_ids") if name in encoded}
         # one segment only: the model's own default of zeros is the same and needs no storage
-        if "token_type_ids" in out and not self.pair:
+        if "token_type_ids" in out and "text_pair" not in examples:
             del out["token_type_ids"]
         out["length"] = [len(ids) for ids in out["input_ids"]]
         out["example"] = owner
@@ -518,7 +353,7 @@ class TextClassification(Teachable):
         lost = [0] * len(lengths)
         full = [i for i, length in enumerate(lengths) if self.max_length is not None and length >= self.max_length]
         if full:
-            whole = {name: [examples[name][i] for i in full] for name in ("text", *["text_pair"] * bool(self.pair))}
+            whole = {name: [examples[name][i] for i in full] for name in _texts_of(examples)}
             for i, length in zip(full, self.token_lengths(tokenizer, whole), strict=True):
                 lost[i] = length - lengths[i]
         return lost
@@ -702,12 +537,26 @@ class TextClassification(Teachable):
         return np.concatenate(chosen)
 
 
-def _text_columns(
+def _texts_of(examples: Mapping[str, Sequence[Any]]) -> list[str]:
+    """The columns of texts in examples, whose rows are pairs where there are two."""
+    return [name for name in ("text", "text_pair") if name in examples]
+
+
+def text_columns(
     columns: Sequence[str],
     options: TextColumnOptions,
     known: tuple[str, str | None] | None,
     rows: Dataset | None = None,
 ) -> tuple[str, str | None]:
+    """The columns of the text and, of pairs, of the second one: those named, those known, else a guess, which is told.
+
+    Args:
+        known: where the data set is known.
+        rows: for the message where none looks like text.
+
+    Raises:
+        UserError: a named column does not exist, or none looks like text.
+    """
     reporter = reporting.current()
     named = options.text_column
     if named:

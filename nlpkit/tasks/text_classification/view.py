@@ -54,7 +54,7 @@ class ClassificationView(View[TextClassification]):
             example = examples[i]
             label = problem.named(example["label"])
             entry = {"text": example["text"], "label": label, **problem.mistaken(outputs[i])}
-            if self.task.pair:
+            if "text_pair" in example:
                 entry["text_pair"] = example["text_pair"]
             found.append({**entry, "where": example["where"]})
         return found

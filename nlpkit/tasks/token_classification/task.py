@@ -12,21 +12,17 @@ import numpy as np
 
 from nlpkit import reporting
 from nlpkit.data import checks, pieces, words
-from nlpkit.data import columns as column_names
 from nlpkit.data.findings import SHOWN, Finding
 from nlpkit.data.ignored import IGNORED
 from nlpkit.data.inputs import Content
-from nlpkit.data.labels import Labels
-from nlpkit.data.places import user_columns
 from nlpkit.errors import UserError
 from nlpkit.models import opening
 from nlpkit.options import Config
-from nlpkit.reporting import counted
-from nlpkit.tasks import heads, unknown_labels
+from nlpkit.tasks import heads
 from nlpkit.tasks.contract import Task
 from nlpkit.tasks.forward import Forward, Loss
 from nlpkit.tasks.heads import Head
-from nlpkit.tasks.options import PerClassOptions, TextOptions, UnknownLabelOptions
+from nlpkit.tasks.options import PerClassOptions
 from nlpkit.tasks.recorded import TaskRecord
 from nlpkit.tasks.roles import Teachable
 from nlpkit.tasks.token_classification import baseline, features, merging, tagged
@@ -40,8 +36,7 @@ from nlpkit.tasks.token_classification.options import (
     TokenJudgeOptions,
 )
 from nlpkit.tasks.token_classification.record import TokenRecord
-from nlpkit.tasks.token_classification.tag_reader import TagReader, token_lines
-from nlpkit.tasks.token_classification.tag_sets import SHOWN_TAGS, TagSet, mean_score, tag_set
+from nlpkit.tasks.token_classification.tag_sets import TagSet, mean_score, tag_set
 from nlpkit.tasks.token_classification.tags import OUTSIDE, Scheme
 
 if TYPE_CHECKING:
@@ -49,7 +44,6 @@ if TYPE_CHECKING:
     from datasets import Dataset
     from transformers import PreTrainedConfig
 
-    from nlpkit.data.sources import LoadedData
 
 SURELY = 0.9  # share of the entities that a model's scheme is told by
 RARE = 10  # entities under which a type is called rare
@@ -78,11 +72,6 @@ class TokenClassification(Teachable):
         scheme_by: what `scheme` is known by. That of a model from elsewhere is told by its names, or, as BIO and IOB1
             share them, by its answers.
         per_class: whether `evaluate` shows the figures of each class.
-        kind: which tags are taken where rows have several.
-        asked_scheme: of the tags of the rows, where the user says it; else it is found out.
-        on_bad_tags: whether tags that the scheme does not allow are repaired or an error.
-        offsets: how start and end of spans count.
-        unknown_labels: what becomes of rows with a tag that the model does not have.
     """
 
     labels: Sequence[str]
@@ -95,11 +84,6 @@ class TokenClassification(Teachable):
     aggregation: str = "first"
     scheme_by: Literal["record", "names", "answers"] = "record"
     per_class: bool = False
-    kind: tagged.Kind | None = None
-    asked_scheme: Scheme | None = None
-    on_bad_tags: str = "repair"
-    offsets: str = "auto"
-    unknown_labels: Literal["error", "wrong", "skip"] | None = "wrong"
 
     name: ClassVar[str] = "token-classification"
     auto_class: ClassVar[str] = "AutoModelForTokenClassification"
@@ -114,6 +98,7 @@ class TokenClassification(Teachable):
     column_options: ClassVar[type[Config]] = TagOptions
     record_type: ClassVar[type[TaskRecord]] = TokenRecord
     view_class: ClassVar[str] = "nlpkit.tasks.token_classification.view:TokenView"
+    reading_class: ClassVar[str] = "nlpkit.tasks.token_classification.reading:TokenReader"
     # a .txt of labelled words has columns (CoNLL-2000); one to predict for may as well be running text
     file_formats: ClassVar[Mapping[str, str]] = {".txt": "conll"}
     slow_tokenizers: ClassVar[bool] = True
@@ -184,9 +169,6 @@ class TokenClassification(Teachable):
             tags=tags,
             data_scheme=found,
             max_length=given.max_length,
-            asked_scheme=asked,
-            on_bad_tags=given.on_bad_tags,
-            offsets=given.offsets,
         )
 
     @classmethod
@@ -246,41 +228,13 @@ class TokenClassification(Teachable):
     def suits(cls, row: Mapping[str, Any]) -> bool:
         return tagged.is_tagged(row)
 
-    @property
-    def input_columns(self) -> list[str]:
-        return [self.text]
-
-    def configure(self, options: Config) -> None:
+    def configured(self, options: Config) -> Self:
+        asked: dict[str, Any] = {}
         if isinstance(options, AggregationOptions):
-            self.aggregation = options.aggregation
+            asked["aggregation"] = options.aggregation
         if isinstance(options, PerClassOptions):
-            self.per_class = options.per_class
-        if isinstance(options, UnknownLabelOptions):
-            self.unknown_labels = options.unknown_labels
-        if isinstance(options, TagOptions):
-            self.on_bad_tags = options.on_bad_tags
-            self.offsets = options.offsets
-            self.kind = options.column
-            self.asked_scheme = None if options.scheme == "auto" else options.scheme
-
-    def bind(self, columns: Sequence[str], options: Config, *, labelled: bool) -> None:
-        if named := TextOptions.of(options).text_column:
-            self.text = column_names.require(named, columns, "text")
-        elif self.text not in columns:
-            found = column_names.guess(columns, (*tagged.WORD_NAMES, *column_names.TEXT_NAMES))
-            if found is None and len(columns) > 1:
-                raise UserError(
-                    f"no column looks like words or text; the columns are {', '.join(columns)}",
-                    "Name it with --text-column; a file without a header needs --columns, as in --columns word,tag.",
-                )
-            self.text = found or columns[0]
-        if not labelled:
-            return
-        asked = TagOptions.of(options)
-        if asked.tag_column:
-            self.tags = tagged.named_column(asked.tag_column, columns)
-        elif asked.column or self.tags not in columns:
-            self.tags = None  # `examples` looks at what the columns hold
+            asked["per_class"] = options.per_class
+        return self.with_(**asked)
 
     def describe(self) -> str:
         names = self.classes
@@ -288,118 +242,6 @@ class TokenClassification(Teachable):
         return f"{self.name}, {len(names)} {self.tag_set.class_noun}s ({shown})"
 
     # --- rows -> examples -> features ---
-
-    def labelled(self, columns: Sequence[str]) -> bool:
-        return self.tags is None or self.tags in columns
-
-    def examples(self, rows: Dataset, split: str, origin: LoadedData, findings: list[Finding] | None = None) -> Dataset:
-        """Examples with `text`, `starts` and `ends` of its words in it, `tags` (BIO or plain), and `where`."""
-        from datasets import Dataset as ArrowDataset
-        from datasets import Features, List, Value
-
-        columns = user_columns(rows.column_names)
-        text = column_names.require(self.text, columns, "text", where=f"{split}: ")
-        self.tags = self.tags or tagged.tags_column(rows, text, None, self.kind)
-        tags = column_names.require(self.tags, columns, "tag", where=f"{split}: ")
-        tagged.require_tags(rows, text, tags, where=f"{split}: ")
-        plain = self.tag_set.plain
-        asked: Scheme | None = self.asked_scheme or ("plain" if plain else None)
-        spelled = tagged.spelled(asked, () if plain else self.classes)
-        scheme = self._scheme_of_rows(tagged.scheme_of(rows, tags, asked, spelled), asked, split)
-        if (scheme == "plain") != plain:
-            kind, other = ("plain tags", "entities") if plain else ("entities", "plain tags")
-            raise UserError(
-                f"{split}: column '{tags}' holds {other}, the model gives {kind}",
-                "Name another: --tag-column; --scheme says how the tags are written.",
-            )
-        reader = TagReader(scheme, origin.places(rows, split), token_lines(rows))
-        kept: dict[str, list[Any]] = {"text": [], "starts": [], "ends": [], "tags": [], "where": []}
-        texts, cells = rows[text][:], tagged.cells(rows, tags, spelled)
-        if tagged.holds_spans(rows, tags):
-            beside = (
-                (other[text][:], other[tags][:], origin.files(other))
-                for name, other in origin.splits.items()
-                if name != split and {text, tags} <= set(other.column_names) and tagged.holds_spans(other, tags)
-            )
-            reader.settle_offsets((texts, cells, origin.files(rows)), self.offsets, beside)
-        for i, (value, cell) in enumerate(zip(texts, cells, strict=True)):
-            sentence = reader.read(i, value, cell)
-            if sentence is not None:
-                starts, ends = zip(*sentence.places, strict=True)
-                values = (sentence.text, starts, ends, sentence.tags, reader.places[i])
-                for column, value in zip(kept.values(), values, strict=True):
-                    column.append(value)
-        unknown = self._settle_unknown(split, kept)
-        if findings is not None:
-            findings += reader.findings(split, self.on_bad_tags) + unknown
-            if len(rows) and not kept["text"] and split in ("train", "validation"):
-                findings.append(checks.no_rows(split, len(rows), findings))
-        place = List(Value("int32"))
-        types = {"text": Value("string"), "starts": place, "ends": place, "tags": List(Value("string"))}
-        return ArrowDataset.from_dict(kept, features=Features({**types, "where": Value("string")}))
-
-    def _scheme_of_rows(self, found: Scheme, asked: Scheme | None, split: str) -> Scheme:
-        """How the tags of a split are written, which need not be how those of train are."""
-        if asked or found == (known := self.data_scheme or "bio"):
-            return found
-        if found == "plain":
-            return self.data_scheme or found
-        if found != "io":  # what has no entity looks like IO, too
-            was = f", those of train as {known.upper()}" if self.data_scheme else ""
-            reporting.current().note(f"{split}: tags are written as {found.upper()}{was}: converted to BIO (--scheme)")
-        return found
-
-    def _settle_unknown(self, split: str, kept: dict[str, list[Any]]) -> list[Finding]:
-        """Decide about rows with a tag that the model has no class for; those that are left out leave `kept`.
-
-        Returns:
-            What was found.
-        """
-        counts: Counter[str] = Counter()
-        rows: dict[int, str] = {}
-        for i, tags in enumerate(kept["tags"]):
-            classes = ((tag, self.tag_set.class_of(tag)) for tag in tags)
-            found = [name for tag, name in classes if name is not None and not self.tag_set.has(tag)]
-            if found:
-                counts.update(found)
-                rows[i] = f"{kept['where'][i]}: {found[0]}"
-        if not rows:
-            return []
-        policy, total = self.unknown_labels, len(kept["tags"])
-        asked = policy != "skip"
-        policy = unknown_labels.decided(policy, len(rows), total, split)
-        if policy == "skip":
-            for column in kept.values():
-                column[:] = [value for i, value in enumerate(column) if i not in rows]
-        end = {"skip": " and are left out", "wrong": " and count as wrong"}.get(policy, "")
-        if policy == "wrong" and split == "train":
-            end = " and are not trained on"
-        unknown = unknown_labels.described(counts, Labels("single-label", self.classes))
-        of_rows = f"in {len(rows):,} of {total:,} rows"
-        have = counted(counts.total(), f"word {of_rows} has", f"words {of_rows} have")
-        message = f"{split}: {have} a tag that the model has no class for{end}: {unknown}; the model has "
-        message += ", ".join(self.classes[:SHOWN_TAGS])
-        if policy == "error" and asked:
-            message += "; write them as the model has them, or choose --unknown-labels wrong or skip"
-        level: Any = "error" if policy == "error" else "warning"
-        return [Finding(level, "unknown-tag", message, counts.total(), list(rows.values()))]
-
-    def words_of(self, row: Mapping[str, Any]) -> str:
-        """The column of the words in a row for prediction.
-
-        Raises:
-            ValueError: there is none.
-        """
-        names = (self.text, *tagged.WORD_NAMES, *column_names.TEXT_NAMES)
-        column = self.text if self.text in row else column_names.guess(list(row), names)
-        if column is None:
-            raise ValueError(f"no column '{self.text}'")
-        return column
-
-    def inputs(self, row: Mapping[str, Any]) -> dict[str, Any]:
-        sentence = tagged.sentence(row[self.words_of(row)])
-        starts, ends = zip(*sentence.places, strict=True)
-        return {"text": sentence.text, "starts": list(starts), "ends": list(ends)}
 
     def check(self, examples: Mapping[str, Dataset]) -> list[Finding]:
 

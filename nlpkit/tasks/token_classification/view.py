@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from nlpkit.data.conll import NUMBERS
 from nlpkit.reporting import Table
+from nlpkit.tasks.reading import Reader
+from nlpkit.tasks.token_classification.reading import TokenReader
 from nlpkit.tasks.token_classification.tags import Span
 from nlpkit.tasks.token_classification.task import IGNORED, TokenClassification
 from nlpkit.tasks.view import View
@@ -68,31 +71,33 @@ class TokenView(View[TokenClassification]):
     def answer_tables(self, rows: Sequence[Mapping[str, Any]], answers: Sequence[Mapping[str, Any]]) -> list[Table]:
         return self.task.tag_set.answer_tables(rows, answers)
 
-    def answer_formats(self) -> Mapping[str, Format]:
+    def answer_formats(self, reader: Callable[[], Reader[Any]]) -> Mapping[str, Format]:
         """`.html`, a page with the entities marked, and `.conll`, the tags of the words as the model names them."""
         from nlpkit.data.writers import text_format
         from nlpkit.tasks.token_classification import markup
 
         return {
-            ".html": text_format(lambda file: markup.html(file, self._answered, self.task.classes)),
-            ".conll": text_format(lambda file: markup.conll(file, self._answered)),
+            ".html": text_format(lambda file: markup.html(file, partial(self._answered, reader), self.task.classes)),
+            ".conll": text_format(lambda file: markup.conll(file, partial(self._answered, reader))),
         }
 
-    def _answered(self, entry: Mapping[str, Any]) -> Answered:
+    def _answered(self, reader: Callable[[], Reader[Any]], entry: Mapping[str, Any]) -> Answered:
         """A row of answers, whose columns have the prefix that `predict` found free, as writers take it."""
         from nlpkit.tasks.token_classification.markup import Answered
 
         prefix = next(name for name in reversed(list(entry)) if re.fullmatch(r"prediction\d*", name))
         found, error = entry[prefix], entry[f"{prefix}_error"]
+        read = reader()
+        assert isinstance(read, TokenReader)
         if found is None:
-            return Answered(str(entry.get(self.task.text, entry.get("text", ""))), None, (), error)
-        inputs = self.task.inputs(entry)
+            return Answered(str(entry.get(read.task.text, entry.get("text", ""))), None, (), error)
+        inputs = read.inputs(entry)
         text, starts, ends = inputs["text"], inputs["starts"], inputs["ends"]
         first = {start: i for i, start in reversed(list(enumerate(starts)))}
         behind = {end: i for i, end in enumerate(ends, start=1)}
         spans = [Span(first[e["start"]], behind[e["end"]], e["label"]) for e in found]
         tags = self.task.tag_set.tags_of(spans, len(starts))
-        words_column = self.task.words_of(entry)
+        words_column = read.words_of(entry)
         columns = {words_column: [text[start:end] for start, end in zip(starts, ends, strict=True)]}
         if not isinstance(entry[words_column], str):  # a row of lists has more to say about its words
             columns |= {

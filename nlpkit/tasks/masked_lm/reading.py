@@ -1,0 +1,117 @@
+"""Rows of running text, and texts with masks, for masked language modelling."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Self
+
+from nlpkit import reporting
+from nlpkit.data import checks
+from nlpkit.data import columns as column_names
+from nlpkit.data.findings import Finding
+from nlpkit.data.labels import is_missing
+from nlpkit.data.places import user_columns
+from nlpkit.errors import UserError
+from nlpkit.options import Config
+from nlpkit.tasks.masked_lm.task import PORTABLE_MASKS, MaskedLanguageModeling
+from nlpkit.tasks.options import TextOptions
+from nlpkit.tasks.reading import Reader, asked
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+
+    from nlpkit.data.sources import LoadedData
+    from nlpkit.tasks.options import TypedOptions
+
+
+@dataclass(frozen=True, eq=False)
+class MaskedLMReader(Reader[MaskedLanguageModeling]):
+    """See the module's docstring."""
+
+    @classmethod
+    def of(
+        cls,
+        task: MaskedLanguageModeling,
+        columns: Sequence[str] | None,
+        options: Config | None,
+        *,
+        labelled: bool,
+    ) -> Self:
+        if columns is None:
+            return cls(task)
+        named = asked(TextOptions, options).text_column
+        return cls(task.with_(text=_text_column(columns, named, task.text)))
+
+    @property
+    def input_columns(self) -> list[str]:
+        return [self.task.text]
+
+    def typed(self, options: TypedOptions) -> tuple[list[dict[str, Any]], Self]:
+        rows, _ = super().typed(options)
+        return rows, replace(self, task=self.task.with_(text="text"))
+
+    def labelled(self, columns: Sequence[str]) -> bool:
+        """Always: the words under the masks are the labels."""
+        return True
+
+    def examples(self, rows: Dataset, split: str, origin: LoadedData, findings: list[Finding] | None = None) -> Dataset:
+        from datasets import Dataset as ArrowDataset
+        from datasets import Features, Value
+
+        findings = findings if findings is not None else []
+        columns = user_columns(rows.column_names)
+        column = column_names.require(self.task.text, columns, "text", where=f"{split}: ")
+        places = origin.places(rows, split)
+        kept: dict[str, list[str]] = {"text": [], "where": []}
+        left_out: dict[str, list[str]] = {"empty-text": [], "unreadable-text": []}
+        for text, where in zip(rows[column][:], places, strict=True):
+            if is_missing(text):
+                left_out["empty-text"].append(f"{where}: column '{column}' is empty")
+                continue
+            try:
+                kept["text"].append(column_names.as_text(text, column))
+            except ValueError as error:
+                left_out["unreadable-text"].append(f"{where}: {error}")
+                continue
+            kept["where"].append(where)
+        for check, what in (("empty-text", "no text"), ("unreadable-text", "a text that cannot be read")):
+            if found := left_out[check]:
+                message = f"{split}: {len(found):,} of {len(rows):,} rows have {what} and are left out"
+                findings.append(Finding("warning", check, message, len(found), found))
+        if len(rows) and not kept["text"] and split in ("train", "validation"):
+            findings.append(checks.no_rows(split, len(rows), findings))
+        return ArrowDataset.from_dict(kept, features=Features({name: Value("string") for name in kept}))
+
+    def inputs(self, row: Mapping[str, Any]) -> dict[str, Any]:
+        """The text with the model's own mask token, and how many of them it has."""
+        mask = self.task.tokenizer.mask_token
+        text = self.task.localized(column_names.cell(row, self.task.text, column_names.TEXT_NAMES))
+        count = text.count(mask)
+        if not count:
+            portable = " or ".join(dict.fromkeys([mask, PORTABLE_MASKS[0]]))
+            raise ValueError(f"there is no mask in the text: write {portable} where a word is wanted")
+        return {"text": text, "masks": count}
+
+    def unlabelled(self, row: Mapping[str, Any]) -> dict[str, Any]:
+        """Any text: its words are the labels."""
+        return {"text": column_names.cell(row, self.task.text, column_names.TEXT_NAMES)}
+
+
+def _text_column(columns: Sequence[str], named: str | None, known: str) -> str:
+    """The text column: the one named, the one known, one that looks like text, or the only one.
+
+    Raises:
+        UserError: the column that was named does not exist, or none fits.
+    """
+    if named:
+        return column_names.require(named, columns, "text")
+    if known in columns:
+        return known
+    found = column_names.guess(columns, column_names.TEXT_NAMES) or (columns[0] if len(columns) == 1 else None)
+    if found is None:
+        raise UserError(
+            f"no column looks like text; the columns are {', '.join(columns)}", "Name it with --text-column."
+        )
+    reporting.current().note(f"text: column '{found}' (guessed; --text-column)")
+    return found
