@@ -46,7 +46,7 @@ def test_a_task_without_a_view_is_shown_by_the_defaults() -> None:
         ["text", "prediction", "score"],
         [["a", "p, q", 0.5], ["", "no text", None]],
     )
-    assert (view.mistakes([], rows), view.plots({}, {}), view.answer_formats()) == ([], {}, {})
+    assert (view.mistakes([], rows), view.plots({}, {}), view.answer_formats(lambda: None)) == ([], {}, {})
 
 
 def test_the_options_of_tasks_are_known_without_anything_heavy() -> None:
