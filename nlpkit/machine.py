@@ -102,8 +102,8 @@ def memory() -> dict[str, int]:
     """Bytes of main memory: `total_bytes`, and `available_bytes` without swapping."""
     import psutil
 
-    found = psutil.virtual_memory()
-    return {"total_bytes": found.total, "available_bytes": found.available}
+    physical = psutil.virtual_memory()
+    return {"total_bytes": physical.total, "available_bytes": physical.available}
 
 
 def limits(root: Path = ROOT) -> dict[str, Any]:
@@ -170,15 +170,15 @@ def _gpu(line: str) -> dict[str, Any]:
     texts = [text.strip() for text in line.split(", ")]
     if len(texts) != len(GPU_FIELDS):  # of a GPU that has failed the driver says that it has
         return {**dict.fromkeys(GPU_FIELDS), "name": line.strip()}
-    found: dict[str, Any] = {}
+    facts: dict[str, Any] = {}
     for (name, (_, factor)), text in zip(GPU_FIELDS.items(), texts, strict=True):
-        found[name] = None if text.startswith("[") else text  # [N/A], [Not Supported]
+        facts[name] = None if text.startswith("[") else text  # [N/A], [Not Supported]
         if factor is not None:
             try:
-                found[name] = round(float(text) * factor)
+                facts[name] = round(float(text) * factor)
             except ValueError:  # the same, or ERR!
-                found[name] = None
-    return found
+                facts[name] = None
+    return facts
 
 
 def _cpuinfo(root: Path) -> dict[str, str]:

@@ -17,8 +17,8 @@ def text(value: object) -> str:
     return _MARKS.sub(_escaped, shown(str(value)))
 
 
-def _escaped(found: re.Match[str]) -> str:
-    mark = found[0]
+def _escaped(match: re.Match[str]) -> str:
+    mark = match[0]
     if mark[-1].isdigit():  # a number that would begin a list
         return f"{mark}\\"
     return f"{mark[:-1]}\\{mark[-1]}"

@@ -36,10 +36,10 @@ def nearest_path(path: Path) -> Path | None:
             with contextlib.suppress(OSError):  # no folder, or not ours to read
                 names = sorted(entry.name for entry in place.iterdir())
             by_case = {name.lower(): name for name in reversed(names)}
-            found = next(iter(_like(part.lower(), by_case)), None)
-            if found is None:
+            closest = next(iter(_like(part.lower(), by_case)), None)
+            if closest is None:
                 return None
-            part = by_case[found]
+            part = by_case[closest]
         place = place / part
     return place
 
@@ -64,7 +64,7 @@ def nearest_folder(name: str, *, holding: tuple[str, ...], also_in: tuple[str, .
         also_in: folders to look in besides, for a name without one.
     """
     paths = [Path(name), *(Path(place) / name for place in also_in)]
-    for found in filter(None, map(nearest_path, paths)):
-        if any((found / file).is_file() for file in holding):
-            return found
+    for folder in filter(None, map(nearest_path, paths)):
+        if any((folder / file).is_file() for file in holding):
+            return folder
     return None

@@ -140,8 +140,8 @@ def require_one(work: str) -> None:
 
 def local_rank() -> int | None:
     """This process's number on its machine; None where what launched it does not tell."""
-    found = os.environ.get("LOCAL_RANK")
-    return int(found) if found is not None else None
+    value = os.environ.get("LOCAL_RANK")
+    return int(value) if value is not None else None
 
 
 def local_world_size() -> int:

@@ -188,7 +188,7 @@ def shown(text: str, *, lines: bool = False) -> str:
         text: which may hold names and values of the user's data.
         lines: ends of lines before two blanks stay, as messages have them before their examples.
     """
-    return (_STEERING_LINES if lines else _STEERING).sub(lambda found: repr(found[0])[1:-1], text)
+    return (_STEERING_LINES if lines else _STEERING).sub(lambda match: repr(match[0])[1:-1], text)
 
 
 def typed(place: object) -> str:
@@ -201,9 +201,9 @@ def typed(place: object) -> str:
     return f"$'{inner}'"
 
 
-def _in_shell(found: re.Match[str]) -> str:
+def _in_shell(match: re.Match[str]) -> str:
     """A character as bash and zsh have it between $' and '; half of a pair stands for a byte that is no text."""
-    number = ord(found[0])
+    number = ord(match[0])
     if number < 0x80 or 0xDC80 <= number <= 0xDCFF:
         return f"\\x{number & 0xFF:02x}"
     return f"\\u{number:04x}"
@@ -225,7 +225,7 @@ def is_unicode(stream: TextIO) -> bool:
 
 def shown_json(document: str) -> str:
     """The same JSON, with what would steer a terminal as escapes."""
-    return _STEERING_JSON.sub(lambda found: f"\\u{ord(found[0]):04x}", document)
+    return _STEERING_JSON.sub(lambda match: f"\\u{ord(match[0]):04x}", document)
 
 
 _current: Reporter = Reporter()

@@ -501,12 +501,12 @@ class _Translated:
 def _given(arguments: list[str]) -> dict[str, str]:
     """The values behind the names on a command line, the last where there are several."""
     end = arguments.index("--") if "--" in arguments else len(arguments)
-    found: dict[str, str] = {}
+    options: dict[str, str] = {}
     for token, following in itertools.zip_longest(arguments[:end], arguments[1:end], fillvalue=""):
         name, sign, value = token.removeprefix("--").partition("=")
         if token.startswith("--"):
-            found[_dashed(name)] = value if sign else "" if following.startswith("--") else following
-    return found
+            options[_dashed(name)] = value if sign else "" if following.startswith("--") else following
+    return options
 
 
 def _idle(given: Mapping[str, str]) -> dict[str, str]:

@@ -155,8 +155,8 @@ def unknown_option(name: str, given: Sequence[str], fields: Mapping[str, Any]) -
 
 def _trainer_fields() -> set[str]:
     """The fields of TrainingArguments as transformers has them, without its import, which takes seconds."""
-    found = importlib.util.find_spec("transformers")
-    places = found.submodule_search_locations if found else None
+    spec = importlib.util.find_spec("transformers")
+    places = spec.submodule_search_locations if spec else None
     if not places:
         return set()
     text = (Path(places[0]) / "training_args.py").read_text(encoding="utf-8")
@@ -200,12 +200,12 @@ def given_twice(given: Sequence[str], fields: Mapping[str, Any]) -> list[str]:
         value = value if sign else next(rest, "")
         if not any(kind in str(info.annotation) for kind in ("list", "dict")):
             values.setdefault(name, []).append(value)
-    several = {name: found for name, found in values.items() if len(set(found)) > 1}
+    several = {name: texts for name, texts in values.items() if len(set(texts)) > 1}
     for name in ("data", "input"):
         if name in several:
             hint = f"Several files: --data {','.join(several[name])}" if name == "data" else "One file at a time."
             raise UserError(f"--{name} is given twice: {' and '.join(several[name])}", hint)
-    return [f"--{name} is given twice: {found[-1]} counts, not {found[0]}" for name, found in several.items()]
+    return [f"--{name} is given twice: {texts[-1]} counts, not {texts[0]}" for name, texts in several.items()]
 
 
 def refuse_files_as_models(values: Mapping[str, Any], fields: Mapping[str, Any]) -> None:

@@ -85,16 +85,16 @@ def _near_leakage(
         return [Finding("note", "near-leakage", message)]
     findings = []
     for split in others:
-        found, complete = texts.near(normal["train"], normal[split])
-        if found or not complete:
-            shown = [f"{places[split][i]} ~ {places['train'][j]}: {_short(keys[split][i])}" for i, j in found]
+        pairs, complete = texts.near(normal["train"], normal[split])
+        if pairs or not complete:
+            shown = [f"{places[split][i]} ~ {places['train'][j]}: {_short(keys[split][i])}" for i, j in pairs]
             least = "" if complete else "at least "
             message = (
-                f"{split}: {least}{len(found):,} of {len(normal[split]):,} rows nearly stand in train "
+                f"{split}: {least}{len(pairs):,} of {len(normal[split]):,} rows nearly stand in train "
                 f"({texts.NEAR:.0%} of the pairs of neighbouring words are the same)"
             )
             message += "" if complete else "; too many texts are alike for all to be compared"
-            findings.append(Finding("note", "near-leakage", message, len(found), shown))
+            findings.append(Finding("note", "near-leakage", message, len(pairs), shown))
     return findings
 
 
@@ -138,14 +138,16 @@ def truncation(
 ) -> list[Finding]:
     """Rows with more tokens than the limit of their split, where these lose text; up to one in a hundred is a note."""
     findings = []
-    for split, found in lengths.items():
+    for split, counts in lengths.items():
         limit = limits[split]
-        over = sum(length > limit for length in found)
+        over = sum(length > limit for length in counts)
         if over:
-            share = over / len(found)
-            message = f"{split}: {over:,} of {len(found):,} rows ({share:.1%}) are cut at {limit} tokens{advice[split]}"
-            longest = max(range(len(found)), key=found.__getitem__)
-            example = f"{places[split][longest]}: {found[longest]:,} tokens"
-            level: Any = "warning" if over > 0.01 * len(found) else "note"
+            share = over / len(counts)
+            message = (
+                f"{split}: {over:,} of {len(counts):,} rows ({share:.1%}) are cut at {limit} tokens{advice[split]}"
+            )
+            longest = max(range(len(counts)), key=counts.__getitem__)
+            example = f"{places[split][longest]}: {counts[longest]:,} tokens"
+            level: Any = "warning" if over > 0.01 * len(counts) else "note"
             findings.append(Finding(level, "truncation", message, over, [example]))
     return findings

@@ -133,30 +133,30 @@ def sentences(lines: Iterable[Line], delimiter: str | None = None) -> Iterator[t
         if not any(_is_word(text) for _, text, _ in first):
             first += _first_sentence(lines)
         layout = replace(layout_of((text for _, text, _ in first), delimiter), header=header[0])
-    found, size = Sentence(), 0
+    sentence, size = Sentence(), 0
     for number, text, undecodable in itertools.chain(first, lines):
         if not text.strip() or text.startswith(DOCSTART):
-            if found.lines or found.problem:
-                yield layout, found
-                found, size = Sentence(), 0
+            if sentence.lines or sentence.problem:
+                yield layout, sentence
+                sentence, size = Sentence(), 0
             continue
-        if found.problem:
+        if sentence.problem:
             continue
         cells = layout.cells(text)
         if undecodable:
-            found.problem = (number, *undecodable)
+            sentence.problem = (number, *undecodable)
         elif layout.is_comment(text, cells) or (layout.numbered and _NOT_A_WORD.fullmatch(cells[0])):
             continue
         elif (size := size + len(text)) > LONGEST:
-            found = Sentence(problem=(number, *too_long("a sentence", LONGEST)))
+            sentence = Sentence(problem=(number, *too_long("a sentence", LONGEST)))
         elif len(cells) != len(layout.columns):
             expected = f"{len(layout.columns)} columns ({', '.join(layout.columns)})"
-            found.problem = (number, f"expected {expected}, found {len(cells)}", HINT)
+            sentence.problem = (number, f"expected {expected}, found {len(cells)}", HINT)
         else:
-            found.lines.append(number)
-            found.cells.append(cells)
-    if found.lines or found.problem:
-        yield layout, found
+            sentence.lines.append(number)
+            sentence.cells.append(cells)
+    if sentence.lines or sentence.problem:
+        yield layout, sentence
 
 
 def _is_word(text: str) -> bool:
@@ -180,11 +180,11 @@ def begins_with_a_word(first: Sequence[str], rows: Sequence[Sequence[str]]) -> b
     """Whether the first row of a table is a word with its tag, as nearly all that follow are, and no header."""
     if first[-1].strip().upper() != "O" and {cell.strip().lower() for cell in first} & (_WORD_NAMES | _OTHER_NAMES):
         return False
-    found = [cells for cells in rows if any(cell.strip() for cell in cells)]
-    tags = [cells[-1].strip() for cells in (first, *found) if len(cells) == len(first)]
+    filled = [cells for cells in rows if any(cell.strip() for cell in cells)]
+    tags = [cells[-1].strip() for cells in (first, *filled) if len(cells) == len(first)]
     fitting = sum(_TAG.fullmatch(tag) is not None for tag in tags)
     outside = any(tag.upper() == "O" for tag in tags)
-    return len(first) > 1 and outside and _TAG.fullmatch(tags[0]) is not None and fitting > max(0.9 * len(found), 1)
+    return len(first) > 1 and outside and _TAG.fullmatch(tags[0]) is not None and fitting > max(0.9 * len(filled), 1)
 
 
 def names(first: Sequence[str]) -> list[str]:

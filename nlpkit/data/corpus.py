@@ -363,14 +363,14 @@ def _open(spec: str, options: CorpusOptions) -> list[_File | _Hub | _Stdin]:
 
 def _files_in(folder: Path, reading: Reading) -> list[Path]:
     """Every data file below a folder, by path."""
-    found: list[Path] = []
+    files: list[Path] = []
     others: list[Path] = []
     for path in sorted(folder.rglob("*")):
         if path.is_file() and not any(part.startswith(".") for part in path.relative_to(folder).parts):
             known = reading.format_of(path) is not None and not sources.NOT_DATA.fullmatch(path.name)
-            (found if known else others).append(path)
+            (files if known else others).append(path)
     left = f"{', '.join(path.name for path in others[:5])}{', ...' if len(others) > 5 else ''}"
-    if not found:
+    if not files:
         known_formats = ", ".join(suffix.lstrip(".") for suffix in FORMATS)
         there = f"; there is {left}" if others else ""
         raise UserError(
@@ -378,17 +378,17 @@ def _files_in(folder: Path, reading: Reading) -> list[Path]:
         )
     if others:
         reporting.current().note(f"{folder}: {counted(len(others), 'file is', 'files are')} left out ({left})")
-    return found
+    return files
 
 
 def text_column(names: list[str], wanted: str | None, where: str) -> str:
     """The column that was asked for, or the one whose name says that it holds text."""
     if wanted is not None:
         return columns.require(wanted, names, "text", where=f"{where}: ")
-    found = columns.guess(names, columns.TEXT_NAMES) or (names[0] if len(names) == 1 else None)
-    if found is None:
+    column = columns.guess(names, columns.TEXT_NAMES) or (names[0] if len(names) == 1 else None)
+    if column is None:
         raise UserError(f"{where}: which column holds the text? There are {', '.join(names)}", "Pass --text-column.")
-    return found
+    return column
 
 
 def _documents(blocks: Iterable[str], say: Callable[[str], None]) -> Iterator[Texts]:

@@ -58,9 +58,9 @@ def _style(records: delimited.Records, first: str, width: int) -> Style:
     return Style(records.mark, quotes, next((end for end in ("\r\n", "\r") if first.endswith(end)), "\n"))
 
 
-def _misfit(records: delimited.Records, columns: Sequence[str], found: int) -> tuple[str, str]:
+def _misfit(records: delimited.Records, columns: Sequence[str], fields: int) -> tuple[str, str]:
     """Message and hint for a row with more or fewer fields than there are columns."""
-    message = f"expected {len(columns)} fields ({', '.join(columns)}), found {found}"
+    message = f"expected {len(columns)} fields ({', '.join(columns)}), found {fields}"
     if len(columns) == 1:
         return message, (
             "The first line names the columns: take out what stands above it. "
@@ -68,11 +68,11 @@ def _misfit(records: delimited.Records, columns: Sequence[str], found: int) -> t
         )
     if records.quotes is not None and not records.quotes.enclose:
         return message, "Quotes are read as text in this file; where they enclose fields: --quoting standard."
-    if found < len(columns):
+    if fields < len(columns):
         return message, "The row is cut off, or belongs to no table: complete it, or take it out."
     hint = "Quote the fields that contain the delimiter, or pass --delimiter."
     named = " Where rows begin with a name or number of their own: name that column too."
-    return message, hint + named * (found == len(columns) + 1)
+    return message, hint + named * (fields == len(columns) + 1)
 
 
 def _delimiter(source: Input, lines: delimited.Lines) -> str:
@@ -115,7 +115,7 @@ def columns_of(source: Input, record: delimited.Record, rows: Callable[[], list[
     if record.fault:
         raise UserError(f"{source.at(record.line)}: in the first row: {record.fault[0]}", record.fault[1])
     if source.reading.columns:
-        found = source.names(record.cells)
+        names = source.names(record.cells)
         if delimited.names_columns(record.cells):
             source.warn(
                 "--columns names the columns, so the first row is a row as any other, "
@@ -123,12 +123,12 @@ def columns_of(source: Input, record: delimited.Record, rows: Callable[[], list[
                 record.line,
             )
     elif source.reading.wanted.content == "words" and conll.begins_with_a_word(record.cells, rows()):
-        found = conll.names(record.cells)
-        source.say(f"the first row is a word with its tag, and names no columns: {', '.join(found)} (--columns)")
-        source.columns = found
-        return found, False
+        names = conll.names(record.cells)
+        source.say(f"the first row is a word with its tag, and names no columns: {', '.join(names)} (--columns)")
+        source.columns = names
+        return names, False
     else:
-        found, said = delimited.names(record.cells)
+        names, said = delimited.names(record.cells)
         for what in said:
             source.say(what, record.line)
         if delimited.looks_like_data(record.cells, rows()):
@@ -138,5 +138,5 @@ def columns_of(source: Input, record: delimited.Record, rows: Callable[[], list[
                 f"{shown}; for a file without a header: --columns NAME,...",
                 record.line,
             )
-    source.columns = found
-    return found, not source.reading.columns
+    source.columns = names
+    return names, not source.reading.columns

@@ -359,13 +359,13 @@ def escaped_quotes(lines: Sequence[str], mark: str) -> bool:
 
 def unescaped(text: str) -> str:
     r"""A line with \" as a doubled quote, and \\ as the backslash that it stands for."""
-    return _ESCAPED.sub(lambda found: '""' if found[1] == '"' else "\\", text) if "\\" in text else text
+    return _ESCAPED.sub(lambda match: '""' if match[1] == '"' else "\\", text) if "\\" in text else text
 
 
 def separator_line(text: str) -> str | None:
     """The separator that a first line such as `sep=;` names."""
-    found = SEPARATOR_LINE.fullmatch(text)
-    return found[1] if found else None
+    match = SEPARATOR_LINE.fullmatch(text)
+    return match[1] if match else None
 
 
 def guess_mark(lines: Sequence[str]) -> str:
@@ -400,17 +400,17 @@ def names(cells: Sequence[str]) -> tuple[list[str], list[str]]:
     given = [cell.strip().removeprefix("\ufeff") for cell in cells]
     if all(len(cell) > 1 and _QUOTED.fullmatch(cell) for cell in given):  # where quotes are text, but not around names
         given = [cell[1:-1].replace('""', '"') for cell in given]
-    found: list[str] = []
+    distinct: list[str] = []
     said = []
     for place, name in enumerate(given):
         new = name or f"Unnamed: {place}"
         number = itertools.count(1)
-        while new in found or (new != name and new in given):
+        while new in distinct or (new != name and new in given):
             new = f"{name or f'Unnamed: {place}'}.{next(number)}"
         if new != name:
             said.append(f"column {place + 1} {f'is a second {name!r}' if name else 'has no name'}: it is {new!r} here")
-        found.append(new)
-    return found, said
+        distinct.append(new)
+    return distinct, said
 
 
 def names_columns(first: Sequence[str]) -> bool:

@@ -213,18 +213,18 @@ def _whole_groups(groups: np.ndarray, classes: np.ndarray, wanted: np.ndarray, r
     starts = np.searchsorted(groups[rows], np.arange(groups.max() + 2))
     sizes, totals, count = np.diff(starts), np.bincount(classes), int(wanted.sum())
     order = rng.permutation(len(sizes)).tolist()
-    held, found = np.zeros_like(wanted), dict[int, None]()
+    held, drawn = np.zeros_like(wanted), dict[int, None]()
 
     def take(group: int, most: np.ndarray) -> None:
         nonlocal held
         together = held + np.bincount(classes[rows[starts[group] : starts[group + 1]]], minlength=len(held))
-        if group not in found and (together <= most).all():
+        if group not in drawn and (together <= most).all():
             held = together
-            found[group] = None
+            drawn[group] = None
 
     for group in order:
         if held.sum() == count:
-            return list(found)
+            return list(drawn)
         take(group, wanted)
     most = np.maximum(wanted, totals // 2)
     place = np.argsort(order)
@@ -237,7 +237,7 @@ def _whole_groups(groups: np.ndarray, classes: np.ndarray, wanted: np.ndarray, r
     for group in order:
         if sizes[group] <= count - held.sum():
             take(group, most)
-    return list(found) or [int(sizes.argmin())]
+    return list(drawn) or [int(sizes.argmin())]
 
 
 def _draw(classes: np.ndarray, counts: np.ndarray, rng: np.random.Generator) -> np.ndarray:

@@ -39,7 +39,7 @@ def _text(value: Any) -> str:
     return "" if value is None else str(value)
 
 
-def groups(found: Iterable[str]) -> np.ndarray:
+def groups(row_keys: Iterable[str]) -> np.ndarray:
     """A number for each key, the same for equal ones, by first appearance; each empty key has its own.
 
     A key is kept as 16 bytes, of which no two differing texts have the same.
@@ -50,7 +50,7 @@ def groups(found: Iterable[str]) -> np.ndarray:
     import numpy as np
 
     digests = bytearray()
-    for i, key in enumerate(found):
+    for i, key in enumerate(row_keys):
         content = key.encode("utf-8", "surrogatepass") if key else i.to_bytes(8, "little")
         digests += hashlib.blake2b(content, digest_size=16, person=b"" if key else b"empty").digest()
     halves = np.frombuffer(digests, np.uint64).reshape(-1, 2)
@@ -81,26 +81,26 @@ def near(
         Pairs of indices (in others, in train), one for each of others that has some; whether all were found.
     """
     ours, theirs = [_pairs(text) for text in train], [_pairs(text) for text in others]
-    frequency = Counter(pair for found in (*ours, *theirs) for pair in found)
+    frequency = Counter(pair for pairs in (*ours, *theirs) for pair in pairs)
 
-    def rarest(found: set[tuple[str, str]]) -> list[tuple[str, str]]:
-        ordered = sorted(found, key=lambda pair: (frequency[pair], pair))
-        return ordered[: len(found) - _at_least(len(found)) + 1]
+    def rarest(pairs: set[tuple[str, str]]) -> list[tuple[str, str]]:
+        ordered = sorted(pairs, key=lambda pair: (frequency[pair], pair))
+        return ordered[: len(pairs) - _at_least(len(pairs)) + 1]
 
     # who has a twin leaves the index: of texts after one pattern each would be met again with every text of train
     known = set(train)
     index: dict[tuple[str, str], dict[int, None]] = {}
-    for i, found in enumerate(theirs):
-        for pair in rarest(found) if others[i] not in known else ():
+    for i, pairs in enumerate(theirs):
+        for pair in rarest(pairs) if others[i] not in known else ():
             index.setdefault(pair, {})[i] = None
     twin: dict[int, int] = {}
-    for j, found in enumerate(ours):
-        for i in dict.fromkeys(i for pair in rarest(found) for i in index.get(pair, ())):
+    for j, pairs in enumerate(ours):
+        for i in dict.fromkeys(i for pair in rarest(pairs) for i in index.get(pair, ())):
             if comparisons == 0:
                 return sorted(twin.items()), False
             comparisons -= 1
-            common = len(found & theirs[i])
-            if common >= NEAR * (len(found) + len(theirs[i]) - common):
+            common = len(pairs & theirs[i])
+            if common >= NEAR * (len(pairs) + len(theirs[i]) - common):
                 twin[i] = j
                 for pair in rarest(theirs[i]):
                     del index[pair][i]
@@ -119,4 +119,4 @@ def _pairs(text: str) -> set[tuple[str, str]]:
 
 def too_many(texts: Mapping[str, Sequence[str]]) -> bool:
     """Whether comparing these splits would take too long."""
-    return sum(len(text) for found in texts.values() for text in found) > NEAR_CHARACTERS
+    return sum(len(text) for of_split in texts.values() for text in of_split) > NEAR_CHARACTERS

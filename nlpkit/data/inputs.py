@@ -318,19 +318,19 @@ class Input:
             raise UserError(message, hint)
         return Row(line, values or {}, message)
 
-    def names(self, found: Sequence[Any]) -> list[Any]:
-        """The names that the user gives the columns, of which there are as many as `found`; else those found.
+    def names(self, header: Sequence[Any]) -> list[Any]:
+        """The names that the user gives the columns, of which there are as many as in `header`; else those found.
 
         Raises:
             UserError: there are more or fewer.
         """
         given = list(self.reading.columns)
-        if given and len(given) != len(found):
+        if given and len(given) != len(header):
             raise UserError(
-                f"{self.name}: --columns {','.join(given)} names {len(given)} columns, the first row has {len(found)}",
-                f"It begins: {', '.join(str(cell)[:40] for cell in found[:6])}",
+                f"{self.name}: --columns {','.join(given)} names {len(given)} columns, the first row has {len(header)}",
+                f"It begins: {', '.join(str(cell)[:40] for cell in header[:6])}",
             )
-        return given or list(found)
+        return given or list(header)
 
     def empty(self) -> UserError:
         return UserError(f"{self.name}: the file holds no rows", "Check that it was written to its end.")
@@ -502,8 +502,8 @@ def missing(path: str | Path) -> UserError:
     path = Path(path)
     if pipes.is_passing(str(path)):
         return UserError(f"{path}: this pipe is gone, with the command that wrote to it", "Name the data anew.")
-    found = nearby.nearest_path(path)
-    meant = f"Did you mean {found}?" if found is not None else None
+    near = nearby.nearest_path(path)
+    meant = f"Did you mean {near}?" if near is not None else None
     if not path.parent.is_dir():
         hint = meant or "Check the path; it is relative to where you are."
         return UserError(f"{path}: there is no folder {path.parent}", hint)
@@ -516,10 +516,10 @@ def refuse_address(spec: str) -> None:
     Raises:
         UserError: this is an address on the web or in a store.
     """
-    found = _ADDRESS.match(spec)
-    if found is None:
+    match = _ADDRESS.match(spec)
+    if match is None:
         return
-    scheme, rest = found[1], spec[found.end() :]
+    scheme, rest = match[1], spec[match.end() :]
     if "@" in rest.partition("/")[0]:  # a name and a password, which logs are not to repeat
         rest = rest[rest.partition("/")[0].rindex("@") + 1 :]
         spec = f"{scheme}://{rest}"

@@ -90,15 +90,15 @@ def _is_table(line: str) -> bool:
     if not line.lstrip().startswith("["):
         return False
     try:
-        found = _Decoder().decode(line)
+        document = _Decoder().decode(line)
     except (json.JSONDecodeError, RecursionError):
         return line.lstrip()[1:].lstrip().startswith("{")  # it goes on in the next line
-    return isinstance(found, list) and _is_records(found)
+    return isinstance(document, list) and _is_records(document)
 
 
-def _is_records(found: Sequence[Any]) -> bool:
+def _is_records(items: Sequence[Any]) -> bool:
     """Whether items of JSON are objects, of which there is one at least."""
-    return bool(found) and all(isinstance(item, dict) for item in found)
+    return bool(items) and all(isinstance(item, dict) for item in items)
 
 
 def _missing_number(name: str) -> float | None:
@@ -174,8 +174,8 @@ def squad_rows(source: Input) -> Iterator[Row]:
     """Questions in SQuAD's nested layout; JSON of another shape is read as ever."""
 
     def rows(source: Input, document: Any) -> list[Any]:
-        found = squad.questions(document, source.name)
-        return _records(source, document) if found is None else found
+        questions = squad.questions(document, source.name)
+        return _records(source, document) if questions is None else questions
 
     yield from _document_rows(source, rows)
 
@@ -282,9 +282,9 @@ def _lone_surrogate(values: dict[str, Any]) -> tuple[str, str] | None:
 
 def _as_object(value: Any, source: Input) -> Any:
     """A JSON value as the object that it stands for in a known layout; others as they are."""
-    if isinstance(value, dict) or (found := layouts.record(value)) is None:
+    if isinstance(value, dict) or (reshaped := layouts.record(value)) is None:
         return value
-    row, name = found
+    row, name = reshaped
     if name is not None:
         source.say(f"read as {name}")
     return row

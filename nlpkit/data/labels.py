@@ -152,10 +152,10 @@ class Labels:
             return None
         fold = folded(name)
         begins = (known for known in self.names if fold and (other := folded(known)) and _begins(fold, other))
-        if (found := next(begins, None)) is None:
+        if (close := next(begins, None)) is None:
             by_fold = {folded(known): known for known in self.names}
-            found = by_fold.get(nearest(fold, by_fold) or "")
-        return found
+            close = by_fold.get(nearest(fold, by_fold) or "")
+        return close
 
     def unknown(self, value: Any) -> list[str]:
         """Those of the labels in a read cell that are not among the names; none in regression."""
@@ -178,11 +178,11 @@ class Labels:
 
 def _unique(entries: Iterable[tuple[Any, int]]) -> dict[Any, int]:
     """Key -> id, of the keys that stand for one id alone."""
-    found: dict[Any, set[int]] = {}
+    by_key: dict[Any, set[int]] = {}
     for key, i in entries:
         if key is not None:
-            found.setdefault(key, set()).add(i)
-    return {key: next(iter(ids)) for key, ids in found.items() if len(ids) == 1}
+            by_key.setdefault(key, set()).add(i)
+    return {key: next(iter(ids)) for key, ids in by_key.items() if len(ids) == 1}
 
 
 def _begins(one: str, other: str) -> bool:
@@ -369,10 +369,10 @@ def _short(name: str) -> str:
 
 
 def _require_two(present: Sequence[Any], column: str, class_names: Sequence[str] | None) -> None:
-    found = class_names or natural_order({_short(text_of(value)) for value in present})
-    if len(found) > 2:
+    names = class_names or natural_order({_short(text_of(value)) for value in present})
+    if len(names) > 2:
         raise UserError(
-            f"column '{column}' has {len(found):,} different labels ({', '.join(found[:3])}, ...), "
+            f"column '{column}' has {len(names):,} different labels ({', '.join(names[:3])}, ...), "
             "--problem binary takes 2",
             "Use --problem multi-class, or name another column with --label-column.",
         )

@@ -100,8 +100,8 @@ def _slips(names: Sequence[str], counts: Mapping[str, int]) -> list[tuple[str, s
         for rare in often:
             if counts[rare]:
                 pairs |= {(rare, name) for name in _until(often, counts, counts[rare] * RARER)}
-    found = [pair for pair in pairs if _is_slip(*pair)]
-    return sorted(found, key=lambda pair: sorted(pair))
+    slips = [pair for pair in pairs if _is_slip(*pair)]
+    return sorted(slips, key=lambda pair: sorted(pair))
 
 
 def _until(often: Sequence[str], counts: Mapping[str, int], least: int) -> Iterator[str]:
@@ -133,9 +133,11 @@ def _joined(names: Sequence[str]) -> tuple[str, list[str]] | None:
     for delimiter in DELIMITERS:
         together = [name for name in names if delimiter in name.strip() and as_number(name) is None]
         parts = {name: [part.strip() for part in name.split(delimiter)] for name in together}
-        parts = {name: found for name, found in parts.items() if all(found)}
-        often = Counter(part for found in parts.values() for part in set(found))
-        cells = [name for name, found in parts.items() if all(part in known or often[part] > 1 for part in found)]
+        parts = {name: cell_parts for name, cell_parts in parts.items() if all(cell_parts)}
+        often = Counter(part for cell_parts in parts.values() for part in set(cell_parts))
+        cells = [
+            name for name, cell_parts in parts.items() if all(part in known or often[part] > 1 for part in cell_parts)
+        ]
         alone = sum(part in known for name in cells for part in set(parts[name]))
         if cells and (alone or len(cells) > 2):
             return delimiter, cells

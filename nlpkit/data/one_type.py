@@ -110,28 +110,28 @@ def _of_numbers(
 
 def _of_lists(values: Sequence[Any], owners: Sequence[int], path: str) -> tuple[list[Any], list[Mixture]]:
     held = [(owner, value) for owner, value in zip(owners, values, strict=True) if value is not None]
-    flat, found = _uniform(
+    flat, mixtures = _uniform(
         [item for _, value in held for item in value],
         [owner for owner, value in held for _ in value],
         f"{path}[]",
     )
     items = iter(flat)
-    return [None if value is None else list(itertools.islice(items, len(value))) for value in values], found
+    return [None if value is None else list(itertools.islice(items, len(value))) for value in values], mixtures
 
 
 def _of_objects(values: Sequence[Any], owners: Sequence[int], path: str) -> tuple[list[Any], list[Mixture]]:
     made: list[Any] = [None if value is None else {} for value in values]
-    found: list[Mixture] = []
+    mixtures: list[Mixture] = []
     for key in dict.fromkeys(key for value in values if value is not None for key in value):
         places = [i for i, value in enumerate(values) if value is not None and key in value]
         parts, more = _uniform([values[i][key] for i in places], [owners[i] for i in places], f"{path}.{key}")
-        found += more
+        mixtures += more
         for i, part in zip(places, parts, strict=True):
             made[i][key] = part
     return [
         value if value is None else {key: changed[key] for key in value}
         for value, changed in zip(values, made, strict=True)
-    ], found
+    ], mixtures
 
 
 @dataclass
@@ -176,8 +176,8 @@ class Parts:
 
     def _settled(self, tables: Sequence[pa.Table], name: str) -> list[pa.Table]:
         """The tables with a column of one type."""
-        tables, found = agreed(tables, name, self._untyped.get(name, {}))
-        for mixture in found:
+        tables, mixtures = agreed(tables, name, self._untyped.get(name, {}))
+        for mixture in mixtures:
             inside = f" in '{mixture.path}'" if mixture.path else ""
             reporting.current().note(
                 f"column {name!r} holds {mixture.listed}{inside}: all are read as text "
@@ -232,7 +232,7 @@ def agreed(
     for i, table in enumerate(tables):
         there = i not in untyped and column in table.column_names
         parts.append(table[column].to_pylist() if there else untyped.get(i, [None] * len(table)))
-    made, found = uniform([value for part in parts for value in part])
+    made, mixtures = uniform([value for part in parts for value in part])
     joined = pa.array(made)
     changed, start = [], 0
     for table in tables:
@@ -241,7 +241,7 @@ def agreed(
         if column in table.column_names:
             table = table.set_column(table.column_names.index(column), column, piece)
         changed.append(table)
-    return changed, found
+    return changed, mixtures
 
 
 def plain(table: pa.Table, say: Callable[[str], None]) -> pa.Table:

@@ -52,12 +52,12 @@ def tokenized(tokenizer: Any, texts: Sequence[str], *, offsets: bool = True) -> 
     for start, end in chunks({"text": texts}, len(texts) or 1):
         cut = [cut_up(tokenizer, text) for text in texts[start:end]]
         for parts in cut if any(len(parts) > 1 for parts in cut) else []:
-            found, before = [], 0
+            tokens, before = [], 0
             for part in parts:
                 (made,) = _plain(tokenizer, [part], offsets)
-                found.append(Tokens(made.ids, made.offsets + before if offsets else none))
+                tokens.append(Tokens(made.ids, made.offsets + before if offsets else none))
                 before += len(part)
-            yield Tokens(*(np.concatenate(column) for column in zip(*found, strict=True)))
+            yield Tokens(*(np.concatenate(column) for column in zip(*tokens, strict=True)))
         if all(len(parts) == 1 for parts in cut):
             yield from _plain(tokenizer, texts[start:end], offsets)
 
@@ -75,8 +75,8 @@ def _plain(tokenizer: Any, texts: Sequence[str], offsets: bool) -> Iterator[Toke
         **({"return_offsets_mapping": True} if offsets else {}),
     )
     places = encoded["offset_mapping"] if offsets else [[]] * len(texts)
-    for ids, found in zip(encoded["input_ids"], places, strict=True):
-        yield Tokens(np.asarray(ids, np.int32), np.asarray(found, np.int32).reshape(-1, 2))
+    for ids, pairs in zip(encoded["input_ids"], places, strict=True):
+        yield Tokens(np.asarray(ids, np.int32), np.asarray(pairs, np.int32).reshape(-1, 2))
 
 
 def counts(tokenizer: Any, texts: Sequence[str]) -> list[int]:
@@ -96,7 +96,7 @@ def cut_up(tokenizer: Any, text: str) -> list[str]:
 
 def _border(tokenizer: Any, text: str, most: int) -> int:
     """Where to cut: the last good place of the characters up to `most`, else there."""
-    places = [found.start() for found in _BORDER.finditer(text, max(most - _NEAR, most - PIECE // 2), most)]
+    places = [match.start() for match in _BORDER.finditer(text, max(most - _NEAR, most - PIECE // 2), most)]
     for place in [*places[: -_TRIES - 1 : -1], *range(most, most - _TRIES, -1)]:
         left, right = text[max(place - _AROUND, 0) : place], text[place : place + _AROUND]
         whole, *sides = (tokens.ids for tokens in _plain(tokenizer, [left + right, left, right], offsets=False))
@@ -107,11 +107,11 @@ def _border(tokenizer: Any, text: str, most: int) -> int:
 
 def beginning(tokenizer: Any, text: str, tokens: int) -> str:
     """As much of a text as has this many tokens at least, or all of it."""
-    parts, found = [], 0
+    parts, tokens_so_far = [], 0
     for part in cut_up(tokenizer, text):
         parts.append(part)
-        found += sum(counts(tokenizer, [part]))
-        if found >= tokens:
+        tokens_so_far += sum(counts(tokenizer, [part]))
+        if tokens_so_far >= tokens:
             break
     return "".join(parts)
 
@@ -119,10 +119,10 @@ def beginning(tokenizer: Any, text: str, tokens: int) -> str:
 def ends(tokenizer: Any, text: str, tokens: int) -> str:
     """Beginning and end of a text, each with this many tokens at least, or all of it."""
     parts = cut_up(tokenizer, text)
-    found, last = 0, len(parts)
-    while last and found < tokens:
+    tokens_so_far, last = 0, len(parts)
+    while last and tokens_so_far < tokens:
         last -= 1
-        found += sum(counts(tokenizer, [parts[last]]))
+        tokens_so_far += sum(counts(tokenizer, [parts[last]]))
     begin = beginning(tokenizer, text, tokens)
     rest = len(text) - sum(map(len, parts[last:]))
     return text if len(begin) >= rest else begin + text[rest:]

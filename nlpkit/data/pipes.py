@@ -30,20 +30,20 @@ def require_file(path: Path) -> None:
     Raises:
         UserError: a socket, a disk, or a device other than the terminal and the null device.
     """
-    found = path.stat()
+    status = path.stat()
     kinds = ((stat.S_ISSOCK, "a socket"), (stat.S_ISBLK, "a disk"), (stat.S_ISCHR, "a device"))
-    kind = next((name for test, name in kinds if test(found.st_mode)), None)
-    if kind is None or (kind == "a device" and (_is_null(found) or _is_terminal(found))):
+    kind = next((name for test, name in kinds if test(status.st_mode)), None)
+    if kind is None or (kind == "a device" and (_is_null(status) or _is_terminal(status))):
         return
     raise UserError(f"{path} is {kind}, not a file", "Name a file, or a pipe.")
 
 
-def _is_null(found: os.stat_result) -> bool:
-    return found.st_rdev == Path(os.devnull).stat().st_rdev
+def _is_null(status: os.stat_result) -> bool:
+    return status.st_rdev == Path(os.devnull).stat().st_rdev
 
 
-def _is_terminal(found: os.stat_result) -> bool:
-    return sys.stdin is not None and sys.stdin.isatty() and os.path.samestat(os.fstat(sys.stdin.fileno()), found)
+def _is_terminal(status: os.stat_result) -> bool:
+    return sys.stdin is not None and sys.stdin.isatty() and os.path.samestat(os.fstat(sys.stdin.fileno()), status)
 
 
 def _stat(path: Path) -> os.stat_result:
@@ -60,11 +60,11 @@ def on_disk(path: Path) -> Path:
         UserError: see `require_file`; or it has gone.
         RunError: the copy cannot be written.
     """
-    found = _stat(path)
-    if stat.S_ISREG(found.st_mode) or stat.S_ISDIR(found.st_mode):
+    status = _stat(path)
+    if stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode):
         return path
     require_file(path)
-    key = (str(path), found.st_dev, found.st_ino)
+    key = (str(path), status.st_dev, status.st_ino)
     if key not in _copies:
         _copies[key] = _copied(path)
     return _copies[key]
@@ -118,8 +118,8 @@ def state(path: Path) -> State | None:
     Raises:
         UserError: it has gone.
     """
-    found = _stat(path)
-    return (found.st_ino, found.st_size, found.st_mtime_ns) if stat.S_ISREG(found.st_mode) else None
+    status = _stat(path)
+    return (status.st_ino, status.st_size, status.st_mtime_ns) if stat.S_ISREG(status.st_mode) else None
 
 
 def tell_changed(path: Path, before: State | None) -> None:

@@ -133,8 +133,8 @@ def _txt_rows(source: Input) -> Iterator[Row]:
             yield Row(number, values) if problem is None else source.bad(number, *problem, values)
     if objects == rows > 0:
         source.warn("every line is a JSON object, and is read as one text; if these are rows: --format jsonl")
-    elif rows > 1 and len(tabs) == 1 and (found := tabs.pop()):
-        many = "a tab" if found == 1 else f"{found} tabs"
+    elif rows > 1 and len(tabs) == 1 and (tab_count := tabs.pop()):
+        many = "a tab" if tab_count == 1 else f"{tab_count} tabs"
         source.warn(f"every line holds {many}, and is one text with it; if tabs separate columns: --format tsv")
 
 
@@ -156,8 +156,8 @@ def _conll_rows(source: Input) -> Iterator[Row]:
             if len(layout.columns) > conll.MOST_COLUMNS:
                 message = f"{source.name}: {len(layout.columns):,} columns; no file of words and tags has as many"
                 raise UserError(message, "Is it another --format, or another --delimiter?")
-            found = sentence.columns(layout)
-            values = dict(zip(source.names(list(found)), found.values(), strict=True))
+            columns = sentence.columns(layout)
+            values = dict(zip(source.names(list(columns)), columns.values(), strict=True))
             if layout.header is not None:
                 source.say(f"line {layout.header} names the columns, and is no word")
             if sentence.problem:

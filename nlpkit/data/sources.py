@@ -150,7 +150,7 @@ def load(
         raise UserError("No data was given", "Pass --data with a file, a folder or the name of a data set on the hub.")
 
     source = Source(data or "")
-    found: dict[str, list[Path]] = {}
+    files: dict[str, list[Path]] = {}
     loaded = LoadedData({}, source, [])
     if data is not None:
         folder = expanded(data)
@@ -158,13 +158,13 @@ def load(
             source.kind = "disk"
             _add_saved(loaded, folder)
         elif is_local(data):
-            found = find_files(data, config=config, reading=reading)
+            files = find_files(data, config=config, reading=reading)
         else:
             source.kind = "hub"
             _add_hub(loaded, data, config, revision)
-    for split, paths in {**found, **explicit}.items():
+    for split, paths in {**files, **explicit}.items():
         rows = _read(loaded, split, paths, reading)
-        parts = _parted(loaded, rows, paths) if split in explicit or set(found) == {"train"} else {}
+        parts = _parted(loaded, rows, paths) if split in explicit or set(files) == {"train"} else {}
         if split in explicit and parts:
             if split not in parts:
                 raise UserError(
@@ -342,7 +342,7 @@ def _nested(place: Path, reading: Reading) -> dict[str, list[Path]]:
     texts = reading.wanted.content == "texts"
     if texts and class_folders.classes_of(place):
         return {"train": [place]}
-    found: dict[str, list[Path]] = {}
+    splits: dict[str, list[Path]] = {}
     unnamed: list[Path] = []
     for folder in sorted(path for path in place.iterdir() if path.is_dir()):
         split = SPLIT_NAMES.get(folder.name.lower())
@@ -351,15 +351,15 @@ def _nested(place: Path, reading: Reading) -> dict[str, list[Path]]:
         if split is None:
             unnamed += [folder] if paths else []
             continue
-        if paths and split in found:
+        if paths and split in splits:
             raise UserError(
-                f"{place}: several folders could be {split}: {_names([*found[split], *paths])}", "Keep one."
+                f"{place}: several folders could be {split}: {_names([*splits[split], *paths])}", "Keep one."
             )
         if paths:
-            found[split] = _shards(split, paths)
-    if found and unnamed:
+            splits[split] = _shards(split, paths)
+    if splits and unnamed:
         reporting.current().note(f"{place}: folders not named after a split, left out: {_names(unnamed)}")
-    return dict(sorted(found.items(), key=_split_order))
+    return dict(sorted(splits.items(), key=_split_order))
 
 
 def _marks_words(reading: Reading) -> bool:
@@ -369,13 +369,13 @@ def _marks_words(reading: Reading) -> bool:
 def _data_files(folder: Path, reading: Reading) -> list[Path]:
     if not folder.is_dir():
         return []
-    found = sorted(
+    files = sorted(
         path
         for path in folder.iterdir()
         if path.is_file() and path.name[0] != "." and reading.format_of(path) and not NOT_DATA.fullmatch(path.name)
     )
-    labels = {_labels_of(path, reading) for path in found}
-    return [path for path in found if path not in labels]
+    labels = {_labels_of(path, reading) for path in files}
+    return [path for path in files if path not in labels]
 
 
 def _labels_of(path: Path, reading: Reading) -> Path | None:
@@ -580,22 +580,22 @@ def _add_hub(loaded: LoadedData, data: str, config: str | None, revision: str | 
     reporting.current().note(f"{name!r} is no local path: looking for it on the Hugging Face hub")
     with hub.quiet():
         try:
-            found = datasets.load_dataset(name, config, revision=revision)
+            splits = datasets.load_dataset(name, config, revision=revision)
         except Exception as error:  # the hub client and the format readers raise many kinds; each has one message
             raise hub.explained(name, config, revision, error) from error
-    _add_splits(loaded, found, f"{name} ")
-    urls = " ".join(key for rows in found.values() for key in (rows.info.download_checksums or {}))
+    _add_splits(loaded, splits, f"{name} ")
+    urls = " ".join(key for rows in splits.values() for key in (rows.info.download_checksums or {}))
     commit = re.search(r"@([0-9a-f]{40})/", urls)
     loaded.source.revision = commit[1] if commit else revision
 
 
-def _add_splits(loaded: LoadedData, found: Mapping[Any, Dataset], prefix: str) -> None:
+def _add_splits(loaded: LoadedData, splits: Mapping[Any, Dataset], prefix: str) -> None:
     """Enter the splits under their canonical names, with the hidden columns."""
     import numpy as np
 
-    for name, rows in found.items():
+    for name, rows in splits.items():
         canonical = SPLIT_NAMES.get(str(name), str(name))
-        split = str(name) if canonical != str(name) and canonical in found else canonical
+        split = str(name) if canonical != str(name) and canonical in splits else canonical
         with hub.quiet():
             rows = rows.remove_columns([column for column in HIDDEN if column in rows.column_names])
             rows = rows.add_column(FILE, np.full(len(rows), len(loaded.origins)))

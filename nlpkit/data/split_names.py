@@ -51,6 +51,6 @@ def column_of(columns: Sequence[str]) -> str | None:
 
 def splits_of(cells: Iterable[Any]) -> list[str] | None:
     """The split of each row, where each cell names one, and there are two at least; else None."""
-    found = [canonical(cell) for cell in cells]
-    named = [split for split in found if split is not None]
-    return named if len(named) == len(found) and len(set(named)) > 1 else None
+    splits = [canonical(cell) for cell in cells]
+    named = [split for split in splits if split is not None]
+    return named if len(named) == len(splits) and len(set(named)) > 1 else None

@@ -129,12 +129,12 @@ def _text(parent: Any, key: str, where: str) -> str:
 def _flat(entry: Mapping[str, Any], where: str) -> Any:
     """[{"text", "answer_start"}, ...] as columns, which arrow stores without knowing every key; None as it is."""
     try:
-        found = golds_of(entry)
+        golds = golds_of(entry)
     except ValueError as error:
         raise UserError(f"{where}: {error}", 'An answer is {"text": ..., "answer_start": ...}.') from None
-    if found is None:
+    if golds is None:
         return None
-    return {"text": [answer.text for answer in found], "answer_start": [answer.start for answer in found]}
+    return {"text": [answer.text for answer in golds], "answer_start": [answer.start for answer in golds]}
 
 
 def golds_of(entry: Mapping[str, Any]) -> list[Answer] | None:
@@ -218,8 +218,8 @@ def spelled(cell: Any) -> Any:
     Raises:
         ValueError: it begins like an object, but spells none.
     """
-    found = _spelled(cell)
-    return cell if isinstance(cell, str) and found is not cell and spells_half(cell, found) else found
+    value = _spelled(cell)
+    return cell if isinstance(cell, str) and value is not cell and spells_half(cell, value) else value
 
 
 def _spelled(cell: Any) -> Any:
@@ -233,8 +233,8 @@ def _spelled(cell: Any) -> Any:
     try:
         if not _joins_texts(text):
             return ast.literal_eval(_Plain().visit(ast.parse(text, mode="eval")))
-        if (found := cells.listed(text)) is not None:
-            return found
+        if (items := cells.listed(text)) is not None:
+            return items
     except (ValueError, SyntaxError, RecursionError, MemoryError):
         pass
     if re.fullmatch(r"\[[\s\d.]+\]", text):  # numpy's [3 7]
@@ -312,10 +312,10 @@ def locate(context: str, answer: Answer) -> Spot | None:
             place = _character(context, start, units) + lead
             if context.startswith(text, place):
                 return Spot(place, place + len(text), moved=True)
-    found = _occurrences(context, text)
-    if len(found) > 1 and start is not None:
-        found = [place for place in found if abs(place - start - lead) <= NEARBY]
-    return Spot(found[0], found[0] + len(text), moved=start is not None) if len(found) == 1 else None
+    places = _occurrences(context, text)
+    if len(places) > 1 and start is not None:
+        places = [place for place in places if abs(place - start - lead) <= NEARBY]
+    return Spot(places[0], places[0] + len(text), moved=start is not None) if len(places) == 1 else None
 
 
 def _character(context: str, place: int, units: str) -> int:

@@ -79,8 +79,8 @@ def split(text: str, borders: Iterable[int] = ()) -> list[Place]:
         borders: characters before which a word must end, as an entity begins or ends there.
     """
     places: list[Place] = []
-    for found in _WORD.finditer(text.translate(_SHAPES)):
-        start, end = found.span()
+    for match in _WORD.finditer(text.translate(_SHAPES)):
+        start, end = match.span()
         clitic = _CLITIC.search(text, start, end)
         if places and _CLITIC.fullmatch(text, places[-1][0], end) and _stands_apart(text, places[-1][0]):
             places[-1] = (places[-1][0], end)  # of words that were split already: August 's
@@ -140,8 +140,8 @@ def tokenized(
     if not tokenizer.is_fast:
         return _word_by_word(tokenizer, texts, starts, ends)
     return [
-        _of_words(found.ids.astype(np.int64), found.offsets.astype(np.int64), first, behind)
-        for found, first, behind in zip(pieces.tokenized(tokenizer, texts), starts, ends, strict=True)
+        _of_words(tokens.ids.astype(np.int64), tokens.offsets.astype(np.int64), first, behind)
+        for tokens, first, behind in zip(pieces.tokenized(tokenizer, texts), starts, ends, strict=True)
     ]
 
 

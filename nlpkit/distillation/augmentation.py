@@ -94,7 +94,7 @@ def near_words(tokenizer: Any, table: torch.Tensor, words: Collection[str], coun
     ids = {word: place for word in sorted(words) if (place := _single(tokenizer, word)) in whole}
     candidates = torch.tensor(sorted(whole), dtype=torch.long)
     rows = torch.nn.functional.normalize(table.detach().float().cpu(), dim=-1)
-    found: dict[str, list[str]] = {}
+    near: dict[str, list[str]] = {}
     known = list(ids)
     for start in range(0, len(known), WORDS_AT_ONCE):
         part = known[start : start + WORDS_AT_ONCE]
@@ -102,19 +102,19 @@ def near_words(tokenizer: Any, table: torch.Tensor, words: Collection[str], coun
         best = closeness.topk(min(count + 1, len(candidates)), dim=-1).indices  # a word is nearest to itself
         for word, places in zip(part, best, strict=True):
             names = [whole[int(candidates[place])] for place in places]
-            found[word] = [name for name in names if name.lower() != word][:count]
-    return {word: names for word, names in found.items() if names}
+            near[word] = [name for name in names if name.lower() != word][:count]
+    return {word: names for word, names in near.items() if names}
 
 
 def _whole_words(tokenizer: Any) -> dict[int, str]:
     """The tokens that are a word each: id -> word."""
     special = set(tokenizer.all_special_ids)
-    found = {}
+    words = {}
     for i in range(len(tokenizer)):
         word = tokenizer.decode([i]).strip()
         if i not in special and len(word) > 1 and word.isalpha() and _single(tokenizer, word) == i:
-            found[i] = word
-    return found
+            words[i] = word
+    return words
 
 
 def _single(tokenizer: Any, word: str) -> int | None:
@@ -134,11 +134,11 @@ def read_synonyms(path: Path) -> dict[str, list[str]]:
     except (OSError, ValueError) as error:
         said = error.strerror if isinstance(error, OSError) else error
         raise UserError(f"--synonyms {path}: cannot be read: {said}") from None
-    found: dict[str, list[str]] = {}
+    synonyms: dict[str, list[str]] = {}
     for number, line in enumerate(lines, start=1):
         word, *others = line.split() or [""]
         if word and not others:
             raise UserError(f"--synonyms {path}, line {number}: '{word}' has no synonym", "Write: word synonym ...")
         if word:
-            found.setdefault(word.lower(), []).extend(others)
-    return found
+            synonyms.setdefault(word.lower(), []).extend(others)
+    return synonyms

@@ -147,7 +147,7 @@ def _order(own: Task, task: Task) -> list[int] | None:
     Raises:
         UserError: for the teacher's, with other labels: its head says something else.
     """
-    theirs, taught = (list((found.model_arguments().get("id2label") or {}).values()) for found in (own, task))
+    theirs, taught = (list((own_task.model_arguments().get("id2label") or {}).values()) for own_task in (own, task))
     if own.name != task.name or theirs == taught:
         return None
     if sorted(theirs) != sorted(taught) or len(set(taught)) < len(taught):
@@ -180,7 +180,7 @@ def _layers(text: str, depth: int, choice: LayerChoice) -> list[int]:
     return chosen_layers(depth, numbers[0], choice)
 
 
-def opened(found: Origin, options: StudentOptions, teacher: Trained, task: Task) -> tuple[Any, list[str]]:
+def opened(origin: Origin, options: StudentOptions, teacher: Trained, task: Task) -> tuple[Any, list[str]]:
     """The student with a head for the task, frozen where asked, and the names of its new weights.
 
     Raises:
@@ -194,29 +194,31 @@ def opened(found: Origin, options: StudentOptions, teacher: Trained, task: Task)
 
     # seeded here, so that what is new is the same in a resumed and in a repeated run
     set_seed(options.seed)
-    dropout = parameters.dropout_overrides(found.config, options.dropout)
-    if found.given is None:
+    dropout = parameters.dropout_overrides(origin.config, options.dropout)
+    if origin.given is None:
         for name, value in dropout.items():
-            setattr(found.config, name, value)
-        model = layers.untrained(found.config, task.auto_class, task.model_arguments())
+            setattr(origin.config, name, value)
+        model = layers.untrained(origin.config, task.auto_class, task.model_arguments())
         new = [name for name, _ in model.named_parameters()]
     else:
-        place = opening.resolve(found.given) if found.layers is None else teacher.place
+        place = opening.resolve(origin.given) if origin.layers is None else teacher.place
         model, new = opening.load_model(
             place,
             task.auto_class,
-            revision=options.model_revision if found.layers is not None else None,
+            revision=options.model_revision if origin.layers is not None else None,
             trust_remote_code=options.trust_remote_code,
             allow_pickle=options.allow_pickle,
             **task.model_arguments(),
             **dropout,
         )
-        if found.layers is None and found.trained_for != task.name:  # weights of the right shape may be another head's
+        if (
+            origin.layers is None and origin.trained_for != task.name
+        ):  # weights of the right shape may be another head's
             new = sorted([*new, *parameters.renew_head(model, new)])
-        if found.order is not None:
-            parameters.reorder_head(model, found.order)
-    if found.layers is not None:
-        surgery.keep_layers(model, found.layers)
-    fitting.fit(model, found.tokenizer, flag="--student-tokenizer")
+        if origin.order is not None:
+            parameters.reorder_head(model, origin.order)
+    if origin.layers is not None:
+        surgery.keep_layers(model, origin.layers)
+    fitting.fit(model, origin.tokenizer, flag="--student-tokenizer")
     parameters.freeze(model, options.freeze)
     return model, new

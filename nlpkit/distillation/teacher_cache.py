@@ -97,15 +97,15 @@ def _compute(teacher: Predictor, split: Split, path: Path | None) -> np.ndarray:
         for start in range(0, len(rows), teacher.batch_size):
             columns = rows[start : start + teacher.batch_size]
             batch = teacher.batch([dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)])
-            found = {"logits": teacher.run(batch).logits.float(), "mask": batch["attention_mask"]}
-            yield split.order[start : start + teacher.batch_size], found
+            outputs = {"logits": teacher.run(batch).logits.float(), "mask": batch["attention_mask"]}
+            yield split.order[start : start + teacher.batch_size], outputs
 
     with reporting.current().progress("teacher", len(rows), "rows") as bar:
-        for places, found in arriving(said()):
-            logits = found["logits"]
+        for places, outputs in arriving(said()):
+            logits = outputs["logits"]
             bar.advance(len(places))
             if logits.dim() == 3:
-                logits = logits[found["mask"].bool()]
+                logits = logits[outputs["mask"].bool()]
                 places = np.concatenate([np.arange(starts[i], starts[i] + split.lengths[i]) for i in places])
                 total = int(split.lengths.sum())
             else:

@@ -62,7 +62,7 @@ def _task(record: dict[str, Any]) -> dict[str, Any]:
 
 def _body(record: dict[str, Any], data_name: str, plots: list[str]) -> str:
     task, config = _task(record), record["config"]
-    names = [name for name in record["table_metrics"] if any(name in found for found in record["metrics"].values())]
+    names = [name for name in record["table_metrics"] if any(name in figures for figures in record["metrics"].values())]
     lines = [f"# {text(record['parents']['model']['name'])} on {text(data_name)}", ""]
     kind = f" ({task['problem']})" if task.get("problem") else ""
     lines += [f"{task['name']}{kind}, trained with `nlpkit {record['command']}`.", ""]

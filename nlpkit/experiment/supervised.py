@@ -200,12 +200,12 @@ def cut_findings(task: Trainable, ready: Mapping[str, Split], *, settable: bool 
     Args:
         settable: see `features.remedy`.
     """
-    found = []
+    per_split = []
     for split, made in ready.items():
         chosen = split == "train" and task.training_length not in (None, task.max_length)
         cut = features.cut_of(task.for_training() if split == "train" else task, features.Columns(made.features))
-        found.append(cut.finding(task, split, "note" if chosen else "warning", settable=settable))
-    findings = [finding for finding in found if finding is not None]
+        per_split.append(cut.finding(task, split, "note" if chosen else "warning", settable=settable))
+    findings = [finding for finding in per_split if finding is not None]
     settle_findings(findings)
     return findings
 
@@ -329,7 +329,7 @@ def plan(experiment: Experiment, *more: tuple[str, str]) -> list[tuple[str, str]
     use = utilization.described(config, step, experiment.steps, len(experiment.splits["train"].features))
     takes = duration(experiment.steps * step.seconds)
     return [
-        ("data", ", ".join(f"{split} {len(found):,}" for split, found in experiment.examples.items())),
+        ("data", ", ".join(f"{split} {len(examples):,}" for split, examples in experiment.examples.items())),
         ("task", experiment.task.describe()),
         ("length", experiment.lengths),
         ("model", f"{experiment.name}, {size}" + (f"; new: {', '.join(new)}" if new else "")),
@@ -402,7 +402,7 @@ def _results(experiment: Experiment, evaluated: Evaluated) -> dict[str, Any]:
         "metrics": evaluated.metrics,
         "main_metric": experiment.config.best_metric or experiment.task.main_metric,
         "table_metrics": list(experiment.task.table_metrics),
-        "judged": {name: len(found) for name, found in evaluated.examples.items()},
+        "judged": {name: len(examples) for name, examples in evaluated.examples.items()},
         "metric_notes": dict(experiment.task.metric_notes),
         "steps": trainer.state.global_step,
         "epochs": round(epochs, 2),

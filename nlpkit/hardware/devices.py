@@ -73,11 +73,11 @@ def choose(options: DeviceOptions) -> Device:
     torch.set_num_threads(options.threads or shared)
     process.limit_tokenizers(torch.get_num_threads())
     mps = torch.backends.mps.is_available() and not several
-    found = {"cuda": torch.cuda.is_available(), "mps": mps, "cpu": True}
-    name = wanted if wanted != "auto" else next(kind for kind in ("cuda", "mps", "cpu") if found[kind])
-    if not found["cuda"]:
+    available = {"cuda": torch.cuda.is_available(), "mps": mps, "cpu": True}
+    name = wanted if wanted != "auto" else next(kind for kind in ("cuda", "mps", "cpu") if available[kind])
+    if not available["cuda"]:
         _widen()
-    if not found[name]:
+    if not available[name]:
         raise _no_such_device(options.device, name, index)
     if wanted == "auto" and name != "cuda":
         _tell_of_unused_gpus()

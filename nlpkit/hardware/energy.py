@@ -80,14 +80,14 @@ class Ticks:
     def _tick(self) -> tuple[float, float]:
         """Joules when the counter next moves, and when that was."""
         before, stop = self._now(), time.perf_counter() + TICK
-        while (found := self._now()) == before and time.perf_counter() < stop:
+        while (joules := self._now()) == before and time.perf_counter() < stop:
             time.sleep(POLL)
-        return found, time.perf_counter()
+        return joules, time.perf_counter()
 
     def _now(self) -> float:
-        found = self._gpu.joules()
-        assert found is not None  # as `counter` has asked
-        return found
+        joules = self._gpu.joules()
+        assert joules is not None  # as `counter` has asked
+        return joules
 
     def of(self, work: Callable[[], Result]) -> tuple[Result, float]:
         """See `Counter`; the work has ended on the device when it returns."""
@@ -169,13 +169,13 @@ def available(device: str = "cpu", *, powercap: Path = POWERCAP) -> str:
 
 def _zones(powercap: Path) -> list[Path]:
     """Packages: `intel-rapl:0`, ...; `psys`, the whole board, holds them all, and their parts stand below them."""
-    found = []
+    zones = []
     for zone in sorted(powercap.glob("intel-rapl:*")):
         if zone.name.count(":") == 1 and (zone / "energy_uj").exists():
             name = zone / "name"
             if not (name.exists() and name.read_text(encoding="ascii").strip() == "psys"):
-                found.append(zone)
-    return found
+                zones.append(zone)
+    return zones
 
 
 def _readable(zone: Path) -> bool:

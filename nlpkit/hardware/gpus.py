@@ -45,18 +45,18 @@ def recorded(device: Device) -> dict[str, Any]:
 
     if device.name != "cuda" or device.index is None:
         return {}
-    found = torch.cuda.get_device_properties(device.index)
+    properties = torch.cuda.get_device_properties(device.index)
     known = _of_machine()
-    place = devices.address(found)
+    place = devices.address(properties)
     number = next((i for i, gpu in enumerate(known) if place and gpu["pci"] == place), None)
     told = known[number] if number is not None else {}
     return {
         "gpu": {
-            "name": found.name,
+            "name": properties.name,
             "index": device.index,
             "number": number,
-            "compute_capability": f"{found.major}.{found.minor}",
-            "memory_bytes": found.total_memory,
+            "compute_capability": f"{properties.major}.{properties.minor}",
+            "memory_bytes": properties.total_memory,
             **toolchain.cuda_libraries(),
             "tf32": arithmetic.computes_in_tf32(),
             **{name: told.get(name) for name in ("driver", "max_watts", "default_watts", "slowed")},

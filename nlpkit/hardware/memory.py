@@ -211,9 +211,9 @@ def _keeps_peak() -> bool:
 
 
 def _status(field: str) -> int:
-    found = re.search(rf"^{field}:\s+(\d+) kB", STATUS.read_text(encoding="ascii", errors="replace"), re.MULTILINE)
-    assert found is not None  # since Linux 2.6
-    return int(found[1]) * 1024
+    match = re.search(rf"^{field}:\s+(\d+) kB", STATUS.read_text(encoding="ascii", errors="replace"), re.MULTILINE)
+    assert match is not None  # since Linux 2.6
+    return int(match[1]) * 1024
 
 
 def _of_process(before: int) -> Meter:

@@ -28,8 +28,8 @@ class Gpu:
 
         In a container the ids may be those of the machine around it, or there may be none.
         """
-        found = self._nvml.nvmlDeviceGetComputeRunningProcesses(self._handle)
-        return {process.pid: process.usedGpuMemory for process in found}
+        processes = self._nvml.nvmlDeviceGetComputeRunningProcesses(self._handle)
+        return {process.pid: process.usedGpuMemory for process in processes}
 
     def own_bytes(self) -> int | None:
         """Of this process, CUDA's context with it; None where the driver does not tell them apart."""
@@ -41,10 +41,10 @@ class Gpu:
         """Other processes there, but for relatives of this one; None where it cannot be told, as this process is not
         among those that the driver names though it uses the GPU."""
         try:
-            found = self.processes()
+            processes = self.processes()
         except self._nvml.NVMLError:
             return None
-        return sorted(set(found) - _relatives()) if os.getpid() in found else None
+        return sorted(set(processes) - _relatives()) if os.getpid() in processes else None
 
     def joules(self) -> float | None:
         """That it has taken since the driver was loaded, updated about ten times a second; None before Volta."""
@@ -120,8 +120,8 @@ def gpu() -> Gpu | str:
 
 def sharing() -> list[str]:
     """That others use the GPU too, or that nothing tells whether they do, a sentence each."""
-    found = gpu()
-    strangers = None if isinstance(found, str) else found.strangers()
+    card = gpu()
+    strangers = None if isinstance(card, str) else card.strangers()
     if strangers is None:
         return ["whether other processes use this GPU too is not known: speed and energy may be theirs in part"]
     if not strangers:
@@ -134,7 +134,7 @@ def _relatives() -> set[int]:
     """Processes of the command that this one belongs to: itself, what started it, and what that has started."""
     import psutil
 
-    found = {os.getpid(), os.getppid()}
+    pids = {os.getpid(), os.getppid()}
     with contextlib.suppress(psutil.Error):
-        found |= {child.pid for child in psutil.Process(os.getppid()).children(recursive=True)}
-    return found
+        pids |= {child.pid for child in psutil.Process(os.getppid()).children(recursive=True)}
+    return pids

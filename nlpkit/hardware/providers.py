@@ -101,12 +101,12 @@ def obstacle(kind: str) -> Obstacle | None:
 
 def _installed() -> list[str]:
     """Which distributions of ONNX Runtime there are."""
-    found = []
+    packages = []
     for name in (FOR_CPU, FOR_CUDA):
         with contextlib.suppress(metadata.PackageNotFoundError):
             metadata.version(name)
-            found.append(name)
-    return found
+            packages.append(name)
+    return packages
 
 
 def _built_for(runtime: Any) -> str:
@@ -149,5 +149,5 @@ def _heard() -> Iterator[list[str]]:
 
 def _first_error(said: list[str]) -> str:
     """Of the lines of a log."""
-    found = next((line.rpartition("] ")[2].lstrip(": ") for line in said if "[E:" in line), None)
-    return found or "it does not say why"
+    message = next((line.rpartition("] ")[2].lstrip(": ") for line in said if "[E:" in line), None)
+    return message or "it does not say why"

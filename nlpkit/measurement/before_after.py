@@ -65,10 +65,10 @@ def weight_bytes(folder: Path) -> int:
     """Bytes of the files that hold a model's weights (and its graph, where it was exported)."""
     exported = files.exported_file(folder)  # one file, under whatever names
     if exported is not None:
-        found = [exported, *(file for pattern in ONNX_DATA for file in exported.parent.glob(pattern))]
+        weights = [exported, *(file for pattern in ONNX_DATA for file in exported.parent.glob(pattern))]
     else:
-        found = [file for pattern in WEIGHT_FILES for file in folder.glob(pattern)]
-    return sum(file.stat().st_size for file in found)
+        weights = [file for pattern in WEIGHT_FILES for file in folder.glob(pattern)]
+    return sum(file.stat().st_size for file in weights)
 
 
 def measure(
@@ -88,7 +88,7 @@ def measure(
         seconds: of measuring the speed of a side; 0: no speed.
         batch_size: rows at once, where several are measured together.
     """
-    found = []
+    earlier = []
     with reporting.current().progress("compare", len(sides) + 1, "models") as bar:
         for side in sides:
             metrics = side.metrics
@@ -96,7 +96,7 @@ def measure(
                 own = examples if side.examples is None else side.examples
                 outputs = side.predictor.outputs(own[:])
                 metrics = side.predictor.task.with_conventions(outputs).score(outputs, own)
-            found.append(dict(metrics))
+            earlier.append(dict(metrics))
             bar.advance()
         speeds: list[speed.Speed | None] = [None] * len(sides)
         if seconds:
@@ -114,12 +114,12 @@ def measure(
             {
                 "name": side.name,
                 "metrics": metrics,
-                "points_lost": first.task.points_lost(found[0], metrics),
+                "points_lost": first.task.points_lost(earlier[0], metrics),
                 "parameters": side.predictor.model.num_parameters(),
                 "bytes": side.size if side.size is not None else side.predictor.weights.bytes,
                 **(asdict(measured) if measured else {}),
             }
-            for side, metrics, measured in zip(sides, found, speeds, strict=True)
+            for side, metrics, measured in zip(sides, earlier, speeds, strict=True)
         ],
     }
 

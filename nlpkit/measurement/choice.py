@@ -66,14 +66,14 @@ def front(made: Document) -> Entry | None:
     }
 
 
-def picks(made: Document, found: Mapping[tuple[Point, str], Mapping[int, Measurement]]) -> Entry:
+def picks(made: Document, launches_of: Mapping[tuple[Point, str], Mapping[int, Measurement]]) -> Entry:
     """The names of the smallest, the fastest and the best; several where they are equal.
 
     Equally fast are those of no difference to the fastest (see `statistics.verdict`); `perhaps` as fast those of which
     that is not certain.
 
     Args:
-        found: measurements by point and subject, then launch.
+        launches_of: measurements by point and subject, then launch.
     """
     point, latencies, values = size_to_judge_by(made), _latencies(made), _values(made)
     fastest: list[str] = []
@@ -82,7 +82,7 @@ def picks(made: Document, found: Mapping[tuple[Point, str], Mapping[int, Measure
         at = Point(point["mode"], point["batch_size"], point["length"])
         first = min(latencies, key=lambda name: latencies[name])
         for name in sorted(latencies, key=lambda name: latencies[name]):
-            logs = statistics.log_speeds(found[at, first], found[at, name])
+            logs = statistics.log_speeds(launches_of[at, first], launches_of[at, name])
             verdict = statistics.verdict(statistics.over_launches(logs)) if logs and name != first else None
             if name == first or verdict == "no difference":
                 fastest.append(name)

@@ -66,8 +66,8 @@ def _over_launches(result: Entry, figure: str) -> dict[int, float]:
     return {entry["launch"]: entry[figure] for entry in result["by_launch"] if entry[figure]}
 
 
-def _values(found: Mapping[int, float]) -> list[float]:
-    return list(found.values())
+def _values(by_launch: Mapping[int, float]) -> list[float]:
+    return list(by_launch.values())
 
 
 @dataclass
@@ -137,20 +137,20 @@ def compare(old: Document, made: Document) -> Comparison:
                 record.append(entry)
                 rows.append(_row(point, result, others[name], entry))
     header = ["model", "size of input", "samples/s", "was", "change", "p50", "p95", "memory"]
-    found = [Table("change since --compare (new over old)", header, rows), _models(old, made)]
-    return Comparison(found, _warnings(old, made), record)
+    tables = [Table("change since --compare (new over old)", header, rows), _models(old, made)]
+    return Comparison(tables, _warnings(old, made), record)
 
 
 def _entry(name: str, point: Entry, new: Entry, old: Entry) -> dict[str, Any]:
     entry: dict[str, Any] = {"subject": name, **{key: point[key] for key in ("mode", "batch_size", "length")}}
     for figure, key in SIZED.items():
         both = new["status"] == old["status"] == "ok"
-        found = change(figure, new, old, paired=False) if both else None
+        estimate = change(figure, new, old, paired=False) if both else None
         entry[figure] = {
             "old": old[key],
             "new": new[key],
-            "change": found.value if found else None,
-            "interval": list(found.interval) if found and found.interval else None,
+            "change": estimate.value if estimate else None,
+            "interval": list(estimate.interval) if estimate and estimate.interval else None,
         }
     return entry
 
@@ -163,14 +163,14 @@ def _row(point: Entry, new: Entry, old: Entry, entry: Entry) -> list[Cell]:
     return [*row, *(_cell(entry[figure]) for figure in SHOWN)]
 
 
-def _cell(found: Entry) -> str | None:
+def _cell(entry: Entry) -> str | None:
     """The change, or that there is none (to speak of)."""
-    if found["change"] is None:
+    if entry["change"] is None:
         return None
-    interval = found["interval"]
-    if interval and statistics.verdict(Estimate(found["change"], (interval[0], interval[1]))) == "no difference":
+    interval = entry["interval"]
+    if interval and statistics.verdict(Estimate(entry["change"], (interval[0], interval[1]))) == "no difference":
         return "no change"
-    return ratio(found["change"], interval)
+    return ratio(entry["change"], interval)
 
 
 def _models(old: Document, made: Document) -> Table:

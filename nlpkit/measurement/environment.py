@@ -118,8 +118,8 @@ def cpu_line(env: Mapping[str, Any]) -> str:
 
 def memory_line(env: Mapping[str, Any]) -> str:
     """Main memory in a line."""
-    found, most = env["memory"], env["limits"]["memory_bytes"]
-    text = f"{human_bytes(found['total_bytes'])}, {human_bytes(found['available_bytes'])} available"
+    memory, most = env["memory"], env["limits"]["memory_bytes"]
+    text = f"{human_bytes(memory['total_bytes'])}, {human_bytes(memory['available_bytes'])} available"
     return text if most is None else f"{text}, limited to {human_bytes(most)}"
 
 
@@ -205,7 +205,7 @@ def _torch() -> dict[str, Any]:
 
     built = torch.__config__.show()
     blas, onednn = re.search(r"BLAS_INFO=(\w+)", built), re.search(r"MKL-DNN v([\d.]+)", built)
-    found = [torch.cuda.get_device_properties(i) for i in range(torch.cuda.device_count())]
+    gpus = [torch.cuda.get_device_properties(i) for i in range(torch.cuda.device_count())]
     return {
         "threads": torch.get_num_threads(),
         "interop_threads": torch.get_num_interop_threads(),
@@ -217,7 +217,7 @@ def _torch() -> dict[str, Any]:
         **{name: version for name, version in cuda_libraries().items() if name != "cuda"},
         "gpus": [
             {"name": gpu.name, "memory_bytes": gpu.total_memory, "compute_capability": f"{gpu.major}.{gpu.minor}"}
-            for gpu in found
+            for gpu in gpus
         ],
         "mps": torch.backends.mps.is_available(),
     }
@@ -241,29 +241,29 @@ def _onnxruntime_on_cuda() -> str | None:
         return None
     from nlpkit.hardware import providers
 
-    found = providers.obstacle("cuda")
-    return f"{found.message}. {found.hint}" if found else None
+    obstacle = providers.obstacle("cuda")
+    return f"{obstacle.message}. {obstacle.hint}" if obstacle else None
 
 
 def _energy(*, gpu: bool) -> dict[str, str]:
     """Which counter there is for each kind of device, in words; for a GPU where torch sees one."""
     from nlpkit.hardware import energy
 
-    found = {"cpu": energy.available("cpu")}
+    counters = {"cpu": energy.available("cpu")}
     if gpu:
         import torch
 
         if torch.cuda.is_available():
-            found["cuda"] = energy.available("cuda")
-    return found
+            counters["cuda"] = energy.available("cuda")
+    return counters
 
 
 def _versions() -> dict[str, str]:
-    found = folder.versions()
+    versions = folder.versions()
     for name in ALSO:
         with contextlib.suppress(metadata.PackageNotFoundError):
-            found.setdefault(name, metadata.version(name))
-    return found
+            versions.setdefault(name, metadata.version(name))
+    return versions
 
 
 def _extras() -> dict[str, dict[str, Any]]:
@@ -296,11 +296,11 @@ def _caches() -> dict[str, dict[str, Any]]:
 
     hub = Path(constants.HF_HUB_CACHE)
     datasets = Path(os.environ.get("HF_DATASETS_CACHE") or Path(constants.HF_HOME) / "datasets")
-    found: dict[str, dict[str, Any]] = {}
+    caches: dict[str, dict[str, Any]] = {}
     for name, path in (("nlpkit", cache.folder()), ("hub", hub), ("datasets", datasets)):
         size, complete = _size(path) if path and os.access(path, os.R_OK) else (None, True)
-        found[name] = {"path": path and _shortened(str(path)), "bytes": size, "complete": complete}
-    return found
+        caches[name] = {"path": path and _shortened(str(path)), "bytes": size, "complete": complete}
+    return caches
 
 
 def _size(path: Path) -> tuple[int, bool]:

@@ -15,7 +15,7 @@ Value = Callable[[Mapping[str, Any]], tuple[float, tuple[float, float] | None] |
 
 def figures(made: Document) -> dict[str, Plot]:
     """A drawing by file name, of all that has at least two points to show."""
-    found: dict[str, Plot] = {}
+    plots_of: dict[str, Plot] = {}
     for mode in dict.fromkeys(point["mode"] for point in made["points"]):
         what = "a call" if mode == "inference" else "a training step"
         sweeps = {
@@ -25,17 +25,17 @@ def figures(made: Document) -> dict[str, Plot]:
         }
         for name, (panels, xlabel, ylabel) in sweeps.items():
             if panels:
-                found[f"{name}-{mode}"] = plots.sweep(panels, xlabel, ylabel)
+                plots_of[f"{name}-{mode}"] = plots.sweep(panels, xlabel, ylabel)
     front = made["front"]
     if front and len(front["points"]) > 1:
         names, x, y, best = (
             [point[key] for point in front["points"]] for key in ("subject", "latency_ms", "value", "on_front")
         )
         xlabel = f"ms a call at {choice.size(front)}"
-        found[f"{front['metric']}-over-latency"] = plots.pareto(
+        plots_of[f"{front['metric']}-over-latency"] = plots.pareto(
             names, x, y, best, xlabel, f"{made['split']} {front['metric']}", knee=front["knee"]
         )
-    return found
+    return plots_of
 
 
 def _milliseconds(result: Mapping[str, Any]) -> tuple[float, tuple[float, float] | None] | None:
@@ -95,15 +95,15 @@ def _lines(
     for style, subject in enumerate(made["subjects"]):
         name = subject["name"]
         shown = [
-            (x, found)
+            (x, figure)
             for x, point in points
             for result in point["results"]
-            if result["subject"] == name and (found := value(result)) is not None
+            if result["subject"] == name and (figure := value(result)) is not None
         ]
         if not shown:
             continue
         exponent, error = exponents.get(name, (None, 0.0))
         label = name if exponent is None else f"{name}: length^{exponent:.2f} ±{error:.2f}"
-        figures_of = [found for _, found in shown]
+        figures_of = [figure for _, figure in shown]
         lines.append(Line(label, [x for x, _ in shown], [y for y, _ in figures_of], [b for _, b in figures_of], style))
     return lines

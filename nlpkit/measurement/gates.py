@@ -102,9 +102,9 @@ def parse(text: str) -> Condition:
         raise UserError(f"{flag}: no such metric", hint)
     units = UNITS[KINDS.get(name, "metric")]
     if unit != "x" and unit not in units:
-        found = f"'{unit}' is no unit of {name}" if unit else f"{name} has a unit"
+        problem = f"'{unit}' is no unit of {name}" if unit else f"{name} has a unit"
         choices = ", ".join(f"{name}{sign}{number}{unit}" for unit in [*units, "x"])
-        raise UserError(f"{flag}: {found}", f"One of: {choices}.")
+        raise UserError(f"{flag}: {problem}", f"One of: {choices}.")
     relative = unit == "x"
     return Condition(text, name, sign, float(number) * (1 if relative else units[unit]), relative, unit == "%")
 
@@ -198,8 +198,8 @@ def _cases(condition: Condition, made: Document, old: Document | None) -> Iterat
             reference = _of_model(condition.name, other) if other else None
         if value is None or not reference:  # random weights have no files, a metric of 0 no multiples
             continue
-        found = None if math.isnan(value / reference) else Estimate(value / reference, None)
-        yield _Case(subject["name"], found, _times if condition.relative else _shown(condition.name), of)
+        estimate = None if math.isnan(value / reference) else Estimate(value / reference, None)
+        yield _Case(subject["name"], estimate, _times if condition.relative else _shown(condition.name), of)
 
 
 def _reference(name: str, made: Document, old: Document | None) -> tuple[str, Entry | None]:
@@ -240,9 +240,9 @@ def _sized_cases(condition: Condition, made: Document, old: Document | None) -> 
                 if value is not None:
                     yield _Case(where, Estimate(value, None), _shown(condition.name))
             elif other["status"] == "ok":
-                found = change(condition.name, result, other, paired=old is None)
-                if found is not None:
-                    yield _Case(where, found, _times, of)
+                estimate = change(condition.name, result, other, paired=old is None)
+                if estimate is not None:
+                    yield _Case(where, estimate, _times, of)
 
 
 def _times(value: float) -> str:

@@ -57,11 +57,13 @@ def document(
         crossings: from which length one model is faster than another that is faster before.
         front, picks, recommendation: see `nlpkit.measurement.choice`.
     """
-    found = statistics.by_launch(measurements)
+    launches_of = statistics.by_launch(measurements)
     judged = next((score for subject in subjects if (score := _judged(scores, subject))), None)
     first = next((known[0] for subject in subjects if (known := opened.get(subject.name)) and known[0].task), None)
     peak = max((m.peak_flops for m in measurements if m.peak_flops), default=None)
-    points = sorted({point for point, _ in found}, key=lambda p: (p.mode, p.length is not None, p.batch_size, p.length))
+    points = sorted(
+        {point for point, _ in launches_of}, key=lambda p: (p.mode, p.length is not None, p.batch_size, p.length)
+    )
     made: dict[str, Any] = {
         "main_metric": first.main_metric if judged and first else None,
         "higher_is_better": first.higher_is_better if judged and first else None,
@@ -69,7 +71,7 @@ def document(
         "rows": judged["rows"] if judged else None,
         "peak_flops": peak,
         "subjects": [],
-        "points": [_point(point, subjects, found, peak, planned) for point in points],
+        "points": [_point(point, subjects, launches_of, peak, planned) for point in points],
     }
     reference = _metric(scores, subjects[0], made["main_metric"])
     for subject in subjects:
@@ -79,9 +81,9 @@ def document(
             kept = own / reference
         made["subjects"].append({**_subject(subject, opened.get(subject.name, ())), **_metrics(scores, subject, kept)})
     made["growth"] = list(_growth(made))
-    made["crossings"] = list(_crossings(made, subjects, found))
+    made["crossings"] = list(_crossings(made, subjects, launches_of))
     made["front"] = choice.front(made)
-    made["picks"] = choice.picks(made, found)
+    made["picks"] = choice.picks(made, launches_of)
     made["recommendation"] = choice.recommendation(made)
     return made
 
@@ -132,12 +134,14 @@ def _finite(value: Any) -> Any:
 # --- sizes ---
 
 
-def _point(point: Point, subjects: Sequence[Subject], found: Found, peak: float | None, planned: int | None) -> Entry:
-    reference = found.get((point, subjects[0].name), {})
+def _point(
+    point: Point, subjects: Sequence[Subject], launches_of: Found, peak: float | None, planned: int | None
+) -> Entry:
+    reference = launches_of.get((point, subjects[0].name), {})
     results = [
         _result(subject, launches, reference, peak, planned)
         for subject in subjects
-        if (launches := found.get((point, subject.name)))
+        if (launches := launches_of.get((point, subject.name)))
     ]
     return {"mode": point.mode, "batch_size": point.batch_size, "length": point.length, "results": results}
 
@@ -287,7 +291,7 @@ def _growth(made: Document) -> Iterable[Entry]:
                 }
 
 
-def _crossings(made: Document, subjects: Sequence[Subject], found: Found) -> Iterable[Entry]:
+def _crossings(made: Document, subjects: Sequence[Subject], launches_of: Found) -> Iterable[Entry]:
     """Only where each of the two was measurably the faster one: at the longest length, and at one before."""
     names = [subject.name for subject in subjects]
     for mode, batch_size in sizes(made):
@@ -300,14 +304,14 @@ def _crossings(made: Document, subjects: Sequence[Subject], found: Found) -> Ite
                 )
                 if length is None:
                     continue
-                said = [_leads(found, Point(mode, batch_size, n), name, other) for n in lengths]
+                said = [_leads(launches_of, Point(mode, batch_size, n), name, other) for n in lengths]
                 if said[-1] == "faster" and "slower" in said:
                     yield {"mode": mode, "batch_size": batch_size, "faster": name, "slower": other, "length": length}
 
 
-def _leads(found: Found, point: Point, name: str, other: str) -> str | None:
+def _leads(launches_of: Found, point: Point, name: str, other: str) -> str | None:
     """The verdict of one subject against another; by the estimate alone where there is one launch."""
-    logs = statistics.log_speeds(found[point, other], found[point, name])
+    logs = statistics.log_speeds(launches_of[point, other], launches_of[point, name])
     if not logs:
         return None
     speed = statistics.over_launches(logs)

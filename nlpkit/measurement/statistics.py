@@ -167,10 +167,10 @@ def verdict(speed: Estimate) -> Verdict | None:
 
 def by_launch(measurements: Sequence[Measurement]) -> dict[tuple[Point, str], dict[int, Measurement]]:
     """Measurements by point and subject, then launch; of two of the same launch the later."""
-    found: dict[tuple[Point, str], dict[int, Measurement]] = {}
+    launches_of: dict[tuple[Point, str], dict[int, Measurement]] = {}
     for measurement in measurements:
-        found.setdefault((measurement.point, measurement.subject), {})[measurement.launch] = measurement
-    return found
+        launches_of.setdefault((measurement.point, measurement.subject), {})[measurement.launch] = measurement
+    return launches_of
 
 
 def launches_needed(measurements: Sequence[Measurement], percent: float, reference: str | None = None) -> int:
@@ -186,10 +186,10 @@ def launches_needed(measurements: Sequence[Measurement], percent: float, referen
         is nothing to compare.
     """
     needed, wanted = 0, math.log1p(percent / 100)
-    found = by_launch(measurements)
-    for (point, subject), launches in found.items():
+    launches_of = by_launch(measurements)
+    for (point, subject), launches in launches_of.items():
         first = reference or measurements[0].subject
-        logs = log_speeds(found.get((point, first), {}), launches) if subject != first else []
+        logs = log_speeds(launches_of.get((point, first), {}), launches) if subject != first else []
         if len(logs) == 1:
             needed = max(needed, 2)
         elif logs:

@@ -87,9 +87,9 @@ class Journal:
         else:
             self._keep(Measurement.from_json(entry))
 
-    def _keep(self, found: Measurement) -> None:
+    def _keep(self, measurement: Measurement) -> None:
         # a point that was half written is measured again: the later one counts
-        self._found[found.launch, found.point, found.subject] = found
+        self._found[measurement.launch, measurement.point, measurement.subject] = measurement
 
     @property
     def measurements(self) -> list[Measurement]:
@@ -106,11 +106,14 @@ class Journal:
         self.scores[subject.name] = dict(score)
         self._unwritten.append({"kind": "score", "subject": subject.name, **score})
 
-    def note_point(self, found: Sequence[Measurement]) -> None:
+    def note_point(self, measurements: Sequence[Measurement]) -> None:
         """Keep what all subjects showed at a point in a launch."""
-        for measurement in found:
+        for measurement in measurements:
             self._keep(measurement)
-        entries = [*self._unwritten, *({"kind": "measurement", **measurement.to_json()} for measurement in found)]
+        entries = [
+            *self._unwritten,
+            *({"kind": "measurement", **measurement.to_json()} for measurement in measurements),
+        ]
         with RunFolder(self.path.parent).writing(), self.path.open("a", encoding="utf-8") as file:
             file.write("".join(json.dumps(entry) + "\n" for entry in entries))
         self._unwritten = []
@@ -330,37 +333,37 @@ class Sweep:
         """
         subjects = self._at(point)
         known = {subject.name for subject in subjects if self._failed_before(point, subject)}
-        found = self._side_by_side(launch, point, subjects)
+        measured = self._side_by_side(launch, point, subjects)
         for subject in subjects:
-            together = found[subject.name]
+            together = measured[subject.name]
             if together.status != FULL or subject.name in known or not self._release_others(subject):
                 continue
             alone = self._side_by_side(launch, point, [subject])[subject.name]
             said = ALONE if alone.status == "ok" else f"{alone.message} (with the other models' memory released)"
-            found[subject.name] = replace(alone, message=said)
-        return [found[subject.name] for subject in subjects]
+            measured[subject.name] = replace(alone, message=said)
+        return [measured[subject.name] for subject in subjects]
 
     def _side_by_side(self, launch: int, point: Point, subjects: Sequence[Subject]) -> dict[str, Measurement]:
         """What subjects show that take turns at a point."""
-        found: dict[str, Measurement] = {}
+        results: dict[str, Measurement] = {}
         ready: dict[str, _Ready] = {}
         for subject in subjects:
-            with self._kept_going(found, launch, point, subject):
+            with self._kept_going(results, launch, point, subject):
                 ready[subject.name] = self._prepare(point, subject)
-        self._take_turns(ready, found, launch, point)
+        self._take_turns(ready, results, launch, point)
         memories: dict[str, dict[str, Any]] = {}
         for subject in subjects:
-            if subject.name not in found:
-                with self._kept_going(found, launch, point, subject):
+            if subject.name not in results:
+                with self._kept_going(results, launch, point, subject):
                     memories[subject.name] = self.workers[subject.name].ask("memory")
         # behind that, as counting and the probe take memory of their own: what fails in them spoils no figure before
-        flops = {subject.name: self._flops(point, subject) for subject in subjects if subject.name not in found}
-        peak = self._probe(ready, found)
+        flops = {subject.name: self._flops(point, subject) for subject in subjects if subject.name not in results}
+        peak = self._probe(ready, results)
         for subject in subjects:
-            if subject.name in found:
+            if subject.name in results:
                 continue
             measured, memory = ready[subject.name], memories[subject.name]
-            found[subject.name] = Measurement(
+            results[subject.name] = Measurement(
                 launch,
                 point,
                 subject.name,
@@ -382,7 +385,7 @@ class Sweep:
             with contextlib.suppress(Unmeasured):  # what goes wrong now is said at the next size
                 if self.workers[subject.name].alive:
                     self.workers[subject.name].ask("forget")
-        return found
+        return results
 
     def _prepare(self, point: Point, subject: Subject) -> _Ready:
         if before := self._failed_before(point, subject):
@@ -398,15 +401,21 @@ class Sweep:
         """Why there will be no figure: it did not fit at this size, or at a smaller one, in this sweep."""
         if error := self.too_large.get(subject.name):
             return Unmeasured("out of memory", f"while it was opened: {error.message}")
-        for found in self.journal.measurements:
-            if found.subject != subject.name or found.status == "ok" or found.point.mode != point.mode:
+        for measurement in self.journal.measurements:
+            if (
+                measurement.subject != subject.name
+                or measurement.status == "ok"
+                or measurement.point.mode != point.mode
+            ):
                 continue
-            if found.point == point:
-                return Unmeasured(found.status, found.message or "")
-            smaller = found.point.batch_size <= point.batch_size and (found.point.length or 0) <= (point.length or 0)
-            rows = (found.point.length is None, point.length is None)
-            if found.status == FULL and smaller and rows == (False, False):
-                return Unmeasured("out of memory", f"as with {found.point}")
+            if measurement.point == point:
+                return Unmeasured(measurement.status, measurement.message or "")
+            smaller = measurement.point.batch_size <= point.batch_size and (measurement.point.length or 0) <= (
+                point.length or 0
+            )
+            rows = (measurement.point.length is None, point.length is None)
+            if measurement.status == FULL and smaller and rows == (False, False):
+                return Unmeasured("out of memory", f"as with {measurement.point}")
         return None
 
     def _living(self, subject: Subject) -> Worker:
@@ -420,17 +429,17 @@ class Sweep:
         return self.workers[subject.name]
 
     def _take_turns(
-        self, ready: Mapping[str, _Ready], found: dict[str, Measurement], launch: int, point: Point
+        self, ready: Mapping[str, _Ready], results: dict[str, Measurement], launch: int, point: Point
     ) -> None:
         """Rounds in which each subject has a turn, until each has had its time; the order changes."""
-        names = [name for name in ready if name not in found]
+        names = [name for name in ready if name not in results]
         subjects = {subject.name: subject for subject in self.subjects}
         spent = 0.0
         rounds = 0
         while names and (rounds == 0 or spent < self.method.seconds * len(names)):
             # who goes first changes, as the one behind a slow model meets a warmer chip
             for name in names[rounds % len(names) :] + names[: rounds % len(names)]:
-                with self._kept_going(found, launch, point, subjects[name]):
+                with self._kept_going(results, launch, point, subjects[name]):
                     measured = ready[name]
                     again = self.last != name and measured.pass_seconds < self.method.seconds
                     answer = self.workers[name].ask("turn", passes=measured.passes, warm=again)
@@ -440,7 +449,7 @@ class Sweep:
                     if answer.get("after"):
                         measured.states.append(answer)
                     spent += sum(answer["seconds"])
-            names = [name for name in names if name not in found]
+            names = [name for name in names if name not in results]
             rounds += 1
 
     def _flops(self, point: Point, subject: Subject) -> float | None:
@@ -452,16 +461,18 @@ class Sweep:
             return self.workers[subject.name].ask("flops")["flops"]
         return None
 
-    def _probe(self, ready: Mapping[str, _Ready], found: Mapping[str, Measurement]) -> float | None:
+    def _probe(self, ready: Mapping[str, _Ready], measured: Mapping[str, Measurement]) -> float | None:
         """FLOP/s of matrix products now, as the first subject that can be asked measures it."""
         for name in ready:
-            if name not in found:
+            if name not in measured:
                 with contextlib.suppress(Unmeasured):
                     return float(self.workers[name].ask("probe")["flops_per_second"])
         return None
 
     @contextlib.contextmanager
-    def _kept_going(self, found: dict[str, Measurement], launch: int, point: Point, subject: Subject) -> Iterator[None]:
+    def _kept_going(
+        self, measured: dict[str, Measurement], launch: int, point: Point, subject: Subject
+    ) -> Iterator[None]:
         """Turn what goes wrong with one subject into a result that says so; the others go on.
 
         Raises:
@@ -473,7 +484,7 @@ class Sweep:
             if error.status == "user":
                 raise UserError(error.message, error.hint) from None
             status: Any = error.status
-            found[subject.name] = Measurement(launch, point, subject.name, status=status, message=error.message)
+            measured[subject.name] = Measurement(launch, point, subject.name, status=status, message=error.message)
 
 
 def _ending(subject: Subject, error: Unmeasured) -> UserError | RunError:

@@ -231,7 +231,7 @@ def _doubts(results: list[tuple[Mapping[str, Any], Mapping[str, Any]]]) -> list[
     calls = sum(result["calls"] for _, result in results)
     outliers = sum(result["outliers"] for _, result in results)
     if outliers:
-        point, result = max(results, key=lambda found: found[1]["largest_outlier_ms"] or 0)
+        point, result = max(results, key=lambda row: row[1]["largest_outlier_ms"] or 0)
         said.append(
             f"outliers: {outliers:,} of {calls:,} calls lie more than 3 interquartile ranges outside the quartiles "
             f"(Tukey); they are counted, the largest is {_number(result['largest_outlier_ms'])} ms "

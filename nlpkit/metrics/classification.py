@@ -91,10 +91,10 @@ def _mcc(gold: np.ndarray, predicted: np.ndarray) -> float:
     scikit-learn has it over the matrix of all pairs of classes, which of 10,000 classes takes 763 MB.
     """
     classes = int(max(gold.max(), predicted.max())) + 1
-    true, found = (np.bincount(ids, minlength=classes).astype(np.float64) for ids in (gold, predicted))
+    true, guessed = (np.bincount(ids, minlength=classes).astype(np.float64) for ids in (gold, predicted))
     right, rows = float((gold == predicted).sum()), float(len(gold))
-    spread = (rows**2 - found @ found) * (rows**2 - true @ true)
-    return float((right * rows - true @ found) / np.sqrt(spread)) if spread else 0.0
+    spread = (rows**2 - guessed @ guessed) * (rows**2 - true @ true)
+    return float((right * rows - true @ guessed) / np.sqrt(spread)) if spread else 0.0
 
 
 MOST_CLASSES = 500

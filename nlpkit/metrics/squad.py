@@ -36,9 +36,9 @@ class Match(NamedTuple):
 
 def match_1(prediction: str, golds: Sequence[str]) -> Match:
     """Best exact match and best F1 over the gold answers, of which there is at least one; SQuAD 1.1."""
-    found = normalized(prediction)
+    answer = normalized(prediction)
     wanted = [normalized(gold) for gold in golds]
-    return Match(float(found in wanted), max(_overlap(found.split(), gold.split()) for gold in wanted))
+    return Match(float(answer in wanted), max(_overlap(answer.split(), gold.split()) for gold in wanted))
 
 
 def match_2(prediction: str, golds: Sequence[str]) -> Match:
@@ -46,17 +46,17 @@ def match_2(prediction: str, golds: Sequence[str]) -> Match:
 
     Two empty answers agree.
     """
-    found = normalized(prediction)
+    answer = normalized(prediction)
     wanted = [text for text in map(normalized, golds) if text] or [""]
-    f1 = max(_overlap(found.split(), gold.split()) if found and gold else float(found == gold) for gold in wanted)
-    return Match(float(found in wanted), f1)
+    f1 = max(_overlap(answer.split(), gold.split()) if answer and gold else float(answer == gold) for gold in wanted)
+    return Match(float(answer in wanted), f1)
 
 
-def _overlap(found: list[str], wanted: list[str]) -> float:
+def _overlap(answer: list[str], wanted: list[str]) -> float:
     """F1 of two bags of words."""
-    common = (Counter(found) & Counter(wanted)).total()
-    # precision is common / found, recall common / wanted
-    return 2 * common / (len(found) + len(wanted)) if common else 0.0
+    common = (Counter(answer) & Counter(wanted)).total()
+    # precision is common / answer, recall common / wanted
+    return 2 * common / (len(answer) + len(wanted)) if common else 0.0
 
 
 class BestThreshold(NamedTuple):
@@ -114,8 +114,8 @@ class SquadScores(evaluate.Metric):
         return _info(self.__doc__, text, datasets.List(text))
 
     def _compute(self, predictions: Sequence[str], references: Sequence[Sequence[str]]) -> dict[str, float]:
-        found = np.array([match_1(answer, golds) for answer, golds in zip(predictions, references, strict=True)])
-        exact, f1 = 100 * found.mean(axis=0)
+        matches = np.array([match_1(answer, golds) for answer, golds in zip(predictions, references, strict=True)])
+        exact, f1 = 100 * matches.mean(axis=0)
         return {"exact_match": float(exact), "f1": float(f1)}
 
 

@@ -48,9 +48,9 @@ def entities(sentences: Tagged) -> list[Entity]:
     ]
 
 
-def strict(found: set[Entity], sentences: Tagged) -> set[Entity]:
+def strict(all_entities: set[Entity], sentences: Tagged) -> set[Entity]:
     """Those of the entities that begin with B-: what seqeval's strict mode leaves of them under IOB2."""
-    return {entity for entity in found if sentences[entity.sentence][entity.start][0] == "B"}
+    return {entity for entity in all_entities if sentences[entity.sentence][entity.start][0] == "B"}
 
 
 def _ratios(right: int, predicted: int, gold: int) -> dict[str, float]:
@@ -77,11 +77,11 @@ class EntityScores(evaluate.Metric):
         return _info(self.__doc__ or "")
 
     def _compute(self, predictions: Tagged, references: Tagged) -> dict[str, float]:
-        gold, found = set(entities(references)), set(entities(predictions))
-        strict_gold, strict_found = strict(gold, references), strict(found, predictions)
+        gold, predicted = set(entities(references)), set(entities(predictions))
+        strict_gold, strict_found = strict(gold, references), strict(predicted, predictions)
         strictly = _ratios(len(strict_gold & strict_found), len(strict_found), len(strict_gold))
         return {
-            **_ratios(len(gold & found), len(found), len(gold)),
+            **_ratios(len(gold & predicted), len(predicted), len(gold)),
             **{f"strict_{name}": value for name, value in strictly.items()},
             "accuracy": _accuracy(predictions, references),
         }
@@ -138,8 +138,10 @@ def per_class(predicted: Tagged, gold: Tagged, *, plain: bool) -> dict[str, dict
             name: {**{s: float(columns[k][i]) for k, s in enumerate(SUFFIXES)}, "support": int(columns[3][i])}
             for i, name in enumerate(names)
         }
-    found, true = set(entities(predicted)), set(entities(gold))
-    right, counts, support = (Counter(entity.type for entity in group) for group in (found & true, found, true))
+    predicted_entities, true = set(entities(predicted)), set(entities(gold))
+    right, counts, support = (
+        Counter(entity.type for entity in group) for group in (predicted_entities & true, predicted_entities, true)
+    )
     return {
         kind: {**_ratios(right[kind], counts[kind], support[kind]), "support": support[kind]}
         for kind in sorted(counts | support)
@@ -167,12 +169,12 @@ def mistakes(predicted: Tagged, gold: Tagged) -> list[Mistake]:
     A true entity goes with the predicted one that shares most words with it (of equals with one of its type, then with
     the first), each with one at most; what is left over is missed or invented.
     """
-    found, true = set(entities(predicted)), set(entities(gold))
+    predicted_entities, true = set(entities(predicted)), set(entities(gold))
     by_sentence: dict[int, list[Entity]] = {}
-    for entity in sorted(found - true):
+    for entity in sorted(predicted_entities - true):
         by_sentence.setdefault(entity.sentence, []).append(entity)
     out: list[Mistake] = []
-    lost = sorted(true - found)
+    lost = sorted(true - predicted_entities)
     # the entities of a sentence do not overlap, so that both their starts and their ends ascend
     pairs = sorted(
         (-_shared(entity, other), entity.type != other.type, entity, other)
@@ -217,10 +219,10 @@ def confusion(predicted: Tagged, gold: Tagged, *, plain: bool) -> tuple[list[str
     if plain:
         first, second, names = _numbers(predicted, gold)
         return classification.confusion(second, first, names)
-    found, true = set(entities(predicted)), set(entities(gold))
-    names = [*sorted({entity.type for entity in found | true}), NONE]
+    predicted_entities, true = set(entities(predicted)), set(entities(gold))
+    names = [*sorted({entity.type for entity in predicted_entities | true}), NONE]
     places = {name: i for i, name in enumerate(names)}
-    pairs = [(entity.type, entity.type) for entity in found & true]
+    pairs = [(entity.type, entity.type) for entity in predicted_entities & true]
     for mistake in mistakes(predicted, gold):
         row, column = (entity.type if entity else NONE for entity in (mistake.gold, mistake.predicted))
         pairs.append((row, column))

@@ -27,10 +27,10 @@ def exported_file(folder: str | Path) -> Path | None:
     place = Path(folder)
     if any(place.glob("*.safetensors")):
         return None
-    found = [place / EXPORTED, *(place / ONNX_FOLDER / name for name in ONNX_FILES)]
-    file = next((file for file in found if file.is_file()), None)
-    if file == found[0] and file.stat().st_size <= LINK:
+    candidates = [place / EXPORTED, *(place / ONNX_FOLDER / name for name in ONNX_FILES)]
+    file = next((file for file in candidates if file.is_file()), None)
+    if file == candidates[0] and file.stat().st_size <= LINK:
         # git writes a link as a text, its target, where a disk has no links
         target = place / file.read_bytes().decode(errors="replace")
-        return target if target in found[1:] and target.is_file() else file
+        return target if target in candidates[1:] and target.is_file() else file
     return file

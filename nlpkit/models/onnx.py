@@ -48,8 +48,8 @@ def placed(model: Any, device: Device, options: DeviceOptions | None = None) -> 
     if not isinstance(model, OnnxModel):
         return device
     auto = options if options is not None and options.device == "auto" else None
-    if auto is not None and (found := obstacle(torch.device(device.name).type)):
-        device = on_cpu(auto, f"{found.message} ({found.hint})")
+    if auto is not None and (lacking := obstacle(torch.device(device.name).type)):
+        device = on_cpu(auto, f"{lacking.message} ({lacking.hint})")
     left = model.to(device.name).left_to_cpu
     if left and auto is not None:
         device = on_cpu(auto, left)
@@ -104,8 +104,8 @@ class OnnxModel:
             UserError: the installed ONNX Runtime does not run there.
         """
         place = torch.device(device)
-        if (found := obstacle(place.type)) is not None:
-            raise UserError(*found)
+        if (lacking := obstacle(place.type)) is not None:
+            raise UserError(*lacking)
         if place != self.device:
             self.close()
             self.device = place
@@ -225,14 +225,14 @@ class OnnxModel:
         if self._stream is None:
             # on the CPU nothing is copied either way, and the call is 0.1 ms shorter
             arrays = session.run(None, {name: inputs[name].cpu().numpy() for name in self._inputs})
-            found = [torch.from_numpy(array) for array in arrays]
+            tensors = [torch.from_numpy(array) for array in arrays]
         else:
             current = torch.cuda.current_stream(self.device)
             given = {name: inputs[name].to(self.device).contiguous() for name in self._inputs}
             self._stream.wait_stream(current)
-            found = bound(session, given, self._outputs, self.device)
+            tensors = bound(session, given, self._outputs, self.device)
             current.wait_stream(self._stream)
-        return ModelOutput(dict(zip(self._outputs, found, strict=True)))
+        return ModelOutput(dict(zip(self._outputs, tensors, strict=True)))
 
 
 def _number(device: torch.device) -> int:
@@ -268,5 +268,5 @@ def bound(
     options = require_runtime().RunOptions()
     options.add_run_config_entry(NO_WAIT, "1")
     session.run_with_iobinding(binding, options)
-    found = binding.get_outputs_as_ortvaluevector()
-    return [torch.utils.dlpack.from_dlpack(found[i].to_dlpack()) for i in range(len(found))]
+    values = binding.get_outputs_as_ortvaluevector()
+    return [torch.utils.dlpack.from_dlpack(values[i].to_dlpack()) for i in range(len(values))]

@@ -73,8 +73,8 @@ def resolve(name: str, flag: str = "--model") -> str:
 
 def _did_you_mean(name: str) -> str | None:
     """A hint that names the model folder here that is spelt most like `name`."""
-    found = nearby.nearest_folder(name, holding=(CONFIG, RECORD), also_in=("runs",))
-    return f"Did you mean {found}?" if found else None
+    folder = nearby.nearest_folder(name, holding=(CONFIG, RECORD), also_in=("runs",))
+    return f"Did you mean {folder}?" if folder else None
 
 
 def _no_model(folder: Path) -> tuple[str, str]:
@@ -115,10 +115,10 @@ def display_name(name: str) -> str:
 def _installed_minilm() -> Path | None:
     import importlib.util
 
-    found = importlib.util.find_spec(MINILM_PACKAGE)
-    if found is None or not found.submodule_search_locations:
+    spec = importlib.util.find_spec(MINILM_PACKAGE)
+    if spec is None or not spec.submodule_search_locations:
         return None
-    folder = Path(next(iter(found.submodule_search_locations))) / "model"
+    folder = Path(next(iter(spec.submodule_search_locations))) / "model"
     weights = folder / "model.safetensors"
     if _sha256(weights) != MINILM_SHA256:
         raise UserError(
@@ -300,9 +300,9 @@ def _require_own_shards(folder: Path) -> None:
 def _layers_beyond(model: Any, unexpected: Iterable[str]) -> list[str]:
     """Of the weights in a file that a model has no place for, those of further layers of a kind that it has."""
     base = f"{getattr(model, 'base_model_prefix', '')}."
-    stacks = {found[1].removeprefix(base) for name in model.state_dict() if (found := NUMBERED.match(name))}
+    stacks = {match[1].removeprefix(base) for name in model.state_dict() if (match := NUMBERED.match(name))}
     return sorted(
-        name for name in unexpected if (found := NUMBERED.match(name)) and found[1].removeprefix(base) in stacks
+        name for name in unexpected if (match := NUMBERED.match(name)) and match[1].removeprefix(base) in stacks
     )
 
 
@@ -325,11 +325,11 @@ def _require_changeable(name: str, revision: str | None) -> None:
 
 def load(name: str | Path) -> Any:
     """See `nlpkit.load`."""
-    found = resolve(str(name), "nlpkit.load:")
-    config = load_config(found)
+    folder = resolve(str(name), "nlpkit.load:")
+    config = load_config(folder)
     if not config.architectures:
         raise UserError(f"{name} does not say which model it holds (no architectures in its config.json)")
-    model, new = load_model(found, config.architectures[0], exported=True)
+    model, new = load_model(folder, config.architectures[0], exported=True)
     if new:
         raise UserError(f"{name} has no weights for {', '.join(new)}", "The folder is damaged; copy it again.")
     return model.eval()
@@ -390,10 +390,10 @@ def max_positions(config: PreTrainedConfig, tokenizer: Any, model: Any = None) -
             the model is asked.
         model: see `takes`.
     """
-    found = [takes(config, model)]
+    bounds = [takes(config, model)]
     if tokenizer is not None and 0 < tokenizer.model_max_length < 1_000_000:  # some say -1 for none
-        found.append(tokenizer.model_max_length)
-    return min((limit for limit in found if limit is not None), default=None)
+        bounds.append(tokenizer.model_max_length)
+    return min((limit for limit in bounds if limit is not None), default=None)
 
 
 def takes(config: PreTrainedConfig, model: Any = None) -> int | None:
@@ -429,16 +429,16 @@ def _culprit(folder: Path, what: str) -> Path:
 
     if what == "model":
         return folder / CONFIG  # it is of no type, or no model can be made of it, or not with these weights
-    found = TOKENIZER_JSON[0]
+    file = TOKENIZER_JSON[0]
     with contextlib.suppress(Exception):  # the libraries raise what they like
         if (folder / "tokenizer.json").exists():
-            found = "tokenizer.json"
-            Tokenizer.from_file(str(folder / found))
+            file = "tokenizer.json"
+            Tokenizer.from_file(str(folder / file))
         if (folder / CONFIG).exists() and STRUCTURE not in (folder / CONFIG).read_text(encoding="utf-8"):
-            found = CONFIG
+            file = CONFIG
             AutoConfig.from_pretrained(str(folder), trust_remote_code=False)
-        found = TOKENIZER_JSON[0]
-    return folder / found
+        file = TOKENIZER_JSON[0]
+    return folder / file
 
 
 class _explained:

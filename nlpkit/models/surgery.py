@@ -33,12 +33,12 @@ def apply(model: Any, structure: Structure) -> None:
         UserError: the structure of the model is not known, or it cannot do with fewer heads.
         ValueError: the structure is for a model of another shape.
     """
-    found = anatomy(model)
+    parts = anatomy(model)
     if structure.depth != model.config.num_hidden_layers:
         raise ValueError(f"a structure for {structure.depth} layers, a model of {model.config.num_hidden_layers}")
-    own = [cut for cut in structure.layers if cut.layer < len(found.layers)]
-    keep_heads(model, {c.layer: c.heads for c in own if len(c.heads) < found.heads_of(found.layers[c.layer])})
-    keep_neurons(model, {c.layer: c.neurons for c in own if len(c.neurons) < found.layers[c.layer].neurons})
+    own = [cut for cut in structure.layers if cut.layer < len(parts.layers)]
+    keep_heads(model, {c.layer: c.heads for c in own if len(c.heads) < parts.heads_of(parts.layers[c.layer])})
+    keep_neurons(model, {c.layer: c.neurons for c in own if len(c.neurons) < parts.layers[c.layer].neurons})
     keep_layers(model, [cut.layer for cut in structure.layers])
 
 
@@ -51,18 +51,18 @@ def keep_layers(model: Any, indices: Sequence[int]) -> None:
         UserError: the structure of the model is not known.
         ValueError: no layer, or one that does not exist.
     """
-    found, config = anatomy(model), model.config
+    parts, config = anatomy(model), model.config
     _require(indices, config.num_hidden_layers, "layer")
-    if found.shared_layers:
+    if parts.shared_layers:
         config.num_hidden_layers = len(indices)
         return
     shapes = shapes_of(config)
-    kept = [found.stack[index] for index in indices]
-    for name in found.family.per_layer:
+    kept = [parts.stack[index] for index in indices]
+    for name in parts.family.per_layer:
         value = getattr(config, name)
         if isinstance(value, list):
             setattr(config, name, [value[index] for index in indices])
-    _replace_all(found.stack, kept)
+    _replace_all(parts.stack, kept)
     record_shapes(config, [shapes[index] for index in indices])
 
 
@@ -76,13 +76,13 @@ def keep_heads(model: Any, heads: Mapping[int, Sequence[int]]) -> None:
         UserError: the structure is not known, or its attention cannot do with fewer heads.
         ValueError: a layer without a head, or a head that does not exist.
     """
-    found, shapes = anatomy(model), shapes_of(model.config)
+    parts, shapes = anatomy(model), shapes_of(model.config)
     if heads:
         require_heads_to_cut(model)
     for index, kept in heads.items():
-        layer = found.layers[index]
-        _require(kept, found.heads_of(layer), f"head of layer {index}:")
-        cut_heads(found, layer, kept)
+        layer = parts.layers[index]
+        _require(kept, parts.heads_of(layer), f"head of layer {index}:")
+        cut_heads(parts, layer, kept)
         shapes[index] = replace(shapes[index], heads=tuple(shapes[index].heads[head] for head in kept))
     record_shapes(model.config, shapes)
 
@@ -110,18 +110,18 @@ def keep_neurons(model: Any, neurons: Mapping[int, Sequence[int]]) -> None:
         UserError: the structure of the model is not known.
         ValueError: a layer without a neuron, or one that does not exist.
     """
-    found, shapes = anatomy(model), shapes_of(model.config)
+    parts, shapes = anatomy(model), shapes_of(model.config)
     for index, kept in neurons.items():
-        layer = found.layers[index]
+        layer = parts.layers[index]
         _require(kept, layer.neurons, f"neuron of layer {index}:")
         cut_neurons(layer, kept)
         shapes[index] = replace(shapes[index], neurons=len(kept))
     record_shapes(model.config, shapes)
 
 
-def cut_heads(found: Anatomy, layer: Layer, heads: Sequence[int]) -> None:
+def cut_heads(parts: Anatomy, layer: Layer, heads: Sequence[int]) -> None:
     """Keep these heads of one layer; the config is left alone."""
-    rows = (torch.tensor(heads)[:, None] * found.head_size + torch.arange(found.head_size)).flatten()
+    rows = (torch.tensor(heads)[:, None] * parts.head_size + torch.arange(parts.head_size)).flatten()
     for projection in (layer.query, layer.key, layer.value):
         _select(projection, rows, dim=0)
     _select(layer.attention_output, rows, dim=1)
@@ -130,8 +130,8 @@ def cut_heads(found: Anatomy, layer: Layer, heads: Sequence[int]) -> None:
         if hasattr(attention, name):
             setattr(attention, name, len(heads))
     attention.all_head_size = len(rows)
-    if found.family.position_bias is not None:
-        _cut_position_bias(attention, found.family.position_bias, heads)
+    if parts.family.position_bias is not None:
+        _cut_position_bias(attention, parts.family.position_bias, heads)
 
 
 def cut_neurons(layer: Layer, neurons: Sequence[int]) -> None:
@@ -146,10 +146,10 @@ def shrink(model: Any) -> None:
 
     Which neurons go does not matter, as the weights are not there yet.
     """
-    found = anatomy(model)
-    for layer, shape in zip(found.layers, shapes_of(model.config), strict=True):
-        if len(shape.heads) < found.heads:
-            cut_heads(found, layer, shape.heads)
+    parts = anatomy(model)
+    for layer, shape in zip(parts.layers, shapes_of(model.config), strict=True):
+        if len(shape.heads) < parts.heads:
+            cut_heads(parts, layer, shape.heads)
         if shape.neurons < layer.neurons:
             cut_neurons(layer, range(shape.neurons))
 

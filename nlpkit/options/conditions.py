@@ -44,8 +44,8 @@ class OnlyWith:
         """What is said of an option that is set where the condition does not hold."""
         if self.why:
             return Problem(field, f"{flag}{self.why.format_map(values)}", self.hint)
-        found = values[self.others[0]]
-        shown = ", ".join(map(str, found)) if isinstance(found, list) else found
+        actual = values[self.others[0]]
+        shown = ", ".join(map(str, actual)) if isinstance(actual, list) else actual
         return Problem(field, f"{flag} is for {self._flags()}{f', not for {shown}' if self.values else ''}", self.hint)
 
     def _asks(self, value: Any) -> bool:

@@ -133,11 +133,11 @@ def _document(path: Path) -> Any:
         """Of two equal keys the last would count, and nobody told."""
 
         def construct_mapping(self, node: Any, deep: bool = False) -> Any:
-            found: set[str] = set()
+            keys: set[str] = set()
             for key, _ in node.value:
-                if isinstance(key, yaml.ScalarNode) and key.value in found and key.value != "<<":
+                if isinstance(key, yaml.ScalarNode) and key.value in keys and key.value != "<<":
                     raise yaml.MarkedYAMLError(problem=f"'{key.value}' is given twice", problem_mark=key.start_mark)
-                found |= {key.value} if isinstance(key, yaml.ScalarNode) else set()
+                keys |= {key.value} if isinstance(key, yaml.ScalarNode) else set()
             return super().construct_mapping(node, deep)
 
     try:

@@ -55,28 +55,28 @@ def explain(error: ValidationError, fields: Mapping[str, Any]) -> list[Problem]:
         fields: its `model_fields`.
     """
     problems: dict[str, Problem] = {}
-    for found in error.errors():
-        field = str(found["loc"][0]) if found["loc"] else ""
+    for detail in error.errors():
+        field = str(detail["loc"][0]) if detail["loc"] else ""
         if field not in problems:
-            problems[field] = Problem(field, *_explained(found, field, fields))
+            problems[field] = Problem(field, *_explained(detail, field, fields))
     return list(problems.values())
 
 
-def _explained(found: Mapping[str, Any], field: str, fields: Mapping[str, Any]) -> tuple[str, str | None]:
+def _explained(detail: Mapping[str, Any], field: str, fields: Mapping[str, Any]) -> tuple[str, str | None]:
     """Message and hint of one of the errors of pydantic."""
-    if found["type"] == "extra_forbidden":
+    if detail["type"] == "extra_forbidden":
         return f"unknown option {field!r}", known_as(field, fields)
-    if found["type"] == "missing":
+    if detail["type"] == "missing":
         return f"{shown_name(field, fields)} is required", None
-    text = _NO_NUMBER.get(found["type"], found["msg"].removeprefix("Value error, "))
+    text = _NO_NUMBER.get(detail["type"], detail["msg"].removeprefix("Value error, "))
     text = cut(text[0].lower() + text[1:], 400)
     hint = None
-    if found["type"] == "literal_error":
-        given = str(found["input"])
+    if detail["type"] == "literal_error":
+        given = str(detail["input"])
         hint = taking(given, fields) or suggest(given, choices(fields[field].annotation))
-    elif found["type"] in ("less_than", "less_than_equal") and found["ctx"].get("lt", found["ctx"].get("le")) == 1:
+    elif detail["type"] in ("less_than", "less_than_equal") and detail["ctx"].get("lt", detail["ctx"].get("le")) == 1:
         hint = "It is a share: 0.2 stands for 20 %."
     elif "is not of the form" in text:
         hint = f"Write it {flag_of(field)} {fields[field].json_schema_extra['metavar']}."
-    shown = f" {cut(repr(found['input']))}" if isinstance(found["input"], str | int | float) else ""
+    shown = f" {cut(repr(detail['input']))}" if isinstance(detail["input"], str | int | float) else ""
     return (f"{flag_of(field)}{shown}: {text}" if field else text), hint

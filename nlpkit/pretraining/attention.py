@@ -248,10 +248,10 @@ def _calls(model: Any) -> list[tuple[int, float]] | None:
     """Size of the heads and dropout of each layer's attention, found by trying; None where not all of it goes through a
     kernel.
     """
-    found: list[tuple[int, float]] = []
+    calls: list[tuple[int, float]] = []
 
     def seen(query: Any, key: Any, value: Any, starts: Any, longest: int, **how: Any) -> Any:
-        found.append((query.shape[-1], how["dropout"]))
+        calls.append((query.shape[-1], how["dropout"]))
         return query
 
     networks = encoders(model)
@@ -270,7 +270,7 @@ def _calls(model: Any) -> list[tuple[int, float]] | None:
             encoder.set_attn_implementation(name)
         model.train(was_training)
     layers = sum(encoder.config.num_hidden_layers for encoder in networks)
-    return found if len(found) == layers else None
+    return calls if len(calls) == layers else None
 
 
 def attention_for(model: Any, device: Device, recorded: str | None = None) -> DocumentAttention:

@@ -94,14 +94,14 @@ def keeps_documents_apart(model: Any) -> bool:
     model.eval()
     try:
         with torch.no_grad():
-            found = [
+            states = [
                 model.base_model(**attention({"input_ids": given, "documents": (~first).short()}))[0][:, :half]
                 for given in (ids, other)
             ]
             # the scores within a document have to stay too: as where the other one is padding
-            found.append(model.base_model(ids, attention_mask=first.long())[0][:, :half])
+            states.append(model.base_model(ids, attention_mask=first.long())[0][:, :half])
     except Exception:  # each architecture fails in its own way
         return False
     finally:
         model.train(was_training)
-    return all(torch.allclose(found[0], same, atol=1e-6) for same in found[1:])
+    return all(torch.allclose(states[0], same, atol=1e-6) for same in states[1:])

@@ -169,8 +169,8 @@ def _drawn(logits: torch.Tensor, generator: torch.Generator | None) -> torch.Ten
     else:
         cumulated = probabilities.cumsum(-1)
         drawn = torch.rand(shape, device=device, generator=generator) * cumulated[..., -1:]
-    found = torch.searchsorted(cumulated, drawn, right=not cumulated.is_floating_point()).squeeze(-1)
-    return found.clamp_(max=logits.shape[-1] - 1)
+    tokens = torch.searchsorted(cumulated, drawn, right=not cumulated.is_floating_point()).squeeze(-1)
+    return tokens.clamp_(max=logits.shape[-1] - 1)
 
 
 def _with(row: torch.Tensor, place: torch.Tensor, values: torch.Tensor) -> torch.Tensor:
@@ -201,8 +201,8 @@ class ReplacedTokens:
         binary = F.binary_cross_entropy_with_logits(judged.float(), replaced.float(), reduction="none") * real
         weight = (labels != IGNORED).sum() / items
         right = ((judged > 0) == (replaced > 0)) & real
-        found = right & (replaced > 0)
-        more = [binary.sum(1), right.sum(1), real.sum(1), found.sum(1), replaced.sum(1)]
+        detected = right & (replaced > 0)
+        more = [binary.sum(1), right.sum(1), real.sum(1), detected.sum(1), replaced.sum(1)]
         sums = torch.cat([sums, torch.stack([column.float() for column in more], dim=1).detach()], dim=1)
         return Outcome(loss + DISCRIMINATOR_WEIGHT * weight * binary.sum() / real.sum(), sums)
 
@@ -268,8 +268,8 @@ def _masked_loss(logits: torch.Tensor, labels: torch.Tensor, items: Any) -> tupl
     The logits are used up.
     """
     each, right = _CrossEntropy.apply(logits.flatten(0, 1).float(), labels.flatten())
-    found = [each.detach(), right.float(), (labels != IGNORED).flatten().float()]
-    sums = torch.stack([column.view_as(labels).sum(1) for column in found], dim=1)
+    columns = [each.detach(), right.float(), (labels != IGNORED).flatten().float()]
+    sums = torch.stack([column.view_as(labels).sum(1) for column in columns], dim=1)
     return each.sum() / items, sums
 
 

@@ -34,7 +34,7 @@ def rows_of(config: ParallelOptions, tokenizer: Any, seed: int) -> tuple[Any, An
     encoder = streams.Encoder(tokenizer)
 
     def read(specs: list[str]) -> list[tuple[Any, Any]]:
-        found: list[tuple[Any, Any]] = []
+        splits: list[tuple[Any, Any]] = []
         for spec in specs:
             loaded = sources.load(
                 spec,
@@ -61,8 +61,8 @@ def rows_of(config: ParallelOptions, tokenizer: Any, seed: int) -> tuple[Any, An
                     f"{spec}: {len(both) - len(whole):,} of {len(both):,} rows lack the text or its translation and "
                     "are left out"
                 )
-            found += whole
-        return found
+            splits += whole
+        return splits
 
     pairs = read(config.data)
     if config.validation_file:

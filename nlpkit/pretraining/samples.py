@@ -32,16 +32,16 @@ class Sample:
 def from_rows(rows: Any, tokenizer: Any, count: int) -> list[Sample]:
     """Samples from evenly spaced validation rows: the middle token that is a word by itself."""
     special = set(tokenizer.all_special_ids)
-    found = []
+    samples = []
     for i in range(min(count, len(rows))):
         ids = torch.as_tensor(rows[i * len(rows) // count].ids.astype("int64"))
         middle = sorted(range(len(ids)), key=lambda place: abs(place - len(ids) // 2))
         for place in middle:
             text = tokenizer.decode([int(ids[place])]).strip()
             if int(ids[place]) not in special and text.isalpha() and len(text) > 2:
-                found.append(_masked(ids, place, tokenizer))
+                samples.append(_masked(ids, place, tokenizer))
                 break
-    return found
+    return samples
 
 
 def from_texts(texts: Sequence[str], tokenizer: Any, max_length: int) -> list[Sample]:
@@ -50,15 +50,15 @@ def from_texts(texts: Sequence[str], tokenizer: Any, max_length: int) -> list[Sa
     Raises:
         ValueError: a sentence without a mask within `max_length` tokens.
     """
-    found = []
+    samples = []
     for text in texts:
         text = text.replace("<mask>", tokenizer.mask_token).replace("[MASK]", tokenizer.mask_token)
         ids = torch.tensor(tokenizer(text, truncation=True, max_length=max_length)["input_ids"])
         places = (ids == tokenizer.mask_token_id).nonzero()
         if not len(places):
             raise ValueError(f"'{text}' has no <mask>")
-        found.append(Sample(ids, int(places[0])))
-    return found
+        samples.append(Sample(ids, int(places[0])))
+    return samples
 
 
 def _masked(ids: torch.Tensor, place: int, tokenizer: Any) -> Sample:

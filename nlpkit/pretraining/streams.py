@@ -108,7 +108,7 @@ class Encoder:
     def ids(self, texts: list[str]) -> list[np.ndarray]:
         """Ids of each text; empty where it gives no token."""
         encoded = self._backend.encode_batch_fast(texts, add_special_tokens=False)
-        return [np.array(found.ids, dtype=self.dtype) for found in encoded]
+        return [np.array(encoding.ids, dtype=self.dtype) for encoding in encoded]
 
     def encode(self, texts: list[str], starts: list[bool]) -> tuple[list[np.ndarray], list[bool]]:
         """Ids of each text, and whether it starts a document; texts that give no token are left out."""
@@ -262,15 +262,15 @@ def _ends(stream: TokenStream) -> np.ndarray:
 def _fingerprints(stream: TokenStream, ends: np.ndarray) -> np.ndarray:
     """A number for each text, equal for texts of the same tokens; int64, shape (texts,)."""
     starts = stream.texts[:-1]
-    found = np.empty(len(starts), np.int64)
+    prints = np.empty(len(starts), np.int64)
     for low in range(0, len(starts), _TEXTS_AT_ONCE):
         part = slice(low, low + _TEXTS_AT_ONCE)
         begin, end = starts[part], ends[part]
         tokens = np.append(stream.tokens[begin[0] : end[-1]].astype(np.int64), 0)
         # reduceat takes places in turn: the sums between start and end stand at the even ones
         sums = np.add.reduceat(tokens, np.column_stack((begin, end)).ravel() - begin[0])[::2]
-        found[part] = (sums * 1_000_003 + (end - begin)) * 1_000_003 + tokens[begin - begin[0]]
-    return found
+        prints[part] = (sums * 1_000_003 + (end - begin)) * 1_000_003 + tokens[begin - begin[0]]
+    return prints
 
 
 def _bytes(stream: TokenStream, ends: np.ndarray, text: int) -> bytes:

@@ -93,16 +93,16 @@ def rows_of(
         keep = streams.belongs(streams.parts(held_out)[-1], held_out)
         stream, _ = streams.in_memory(source.batches(), encoder, keep=keep, limit=wanted * config.max_length)
     else:
-        found = token_streams(corpus, encoder, held_out)
-        train = cut(found["train"], 0)
-        if "validation" not in found:
+        stream_of = token_streams(corpus, encoder, held_out)
+        train = cut(stream_of["train"], 0)
+        if "validation" not in stream_of:
             stream = token_streams(Corpus(config, config.validation_file), encoder, None)["train"]
         else:
             # neighbours have to stay
-            stream = found["validation"] if neighbours else _unseen(found["validation"], found["train"])
+            stream = stream_of["validation"] if neighbours else _unseen(stream_of["validation"], stream_of["train"])
         wanted = config.max_eval_samples or len(stream.tokens)
         if not len(train):
-            raise UserError(*_too_little_to_train(config, found["train"], neighbours=neighbours))
+            raise UserError(*_too_little_to_train(config, stream_of["train"], neighbours=neighbours))
     validation = cut(stream, 0)
     if not len(validation):
         raise UserError(*_too_little_to_validate(config, stream, neighbours=neighbours))

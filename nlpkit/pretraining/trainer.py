@@ -98,13 +98,13 @@ class PretrainingTrainer(ResumableTrainer):
         started = time.monotonic()
         model: Any = self.model
         model.eval()
-        found = []
+        gathered = []
         for batch in dataloader:
             with torch.no_grad(), self.compute_loss_context_manager():
                 outcome = self.objective(model, self._prepare_inputs(batch), None)
             # they stay on the device: to bring those of each batch to the CPU would wait for it
-            found.append(self.accelerator.gather_for_metrics(outcome.sums))
-        sums = torch.cat(found).cpu().double().numpy()
+            gathered.append(self.accelerator.gather_for_metrics(outcome.sums))
+        sums = torch.cat(gathered).cpu().double().numpy()
         metrics = {f"{metric_key_prefix}_{name}": value for name, value in self.objective.metrics(sums).items()}
         self.since += time.monotonic() - started  # the rate is that of training
         return EvalLoopOutput(predictions=np.empty(0), label_ids=None, metrics=metrics, num_samples=len(sums))

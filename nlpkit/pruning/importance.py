@@ -55,12 +55,12 @@ def by_gradient(model: Any, task: Trainable, batches: Sequence[Batch]) -> Import
     Returns:
         Scores in the unit of the loss, a mean over its entries.
     """
-    found = anatomy(model)
-    heads = [np.zeros(found.heads_of(layer)) for layer in found.layers]
-    neurons = [np.zeros(layer.neurons) for layer in found.layers]
+    parts = anatomy(model)
+    heads = [np.zeros(parts.heads_of(layer)) for layer in parts.layers]
+    neurons = [np.zeros(layer.neurons) for layer in parts.layers]
     gated = [
-        *((layer.attention_output, total) for layer, total in zip(found.layers, heads, strict=True)),
-        *((layer.down, total) for layer, total in zip(found.layers, neurons, strict=True)),
+        *((layer.attention_output, total) for layer, total in zip(parts.layers, heads, strict=True)),
+        *((layer.down, total) for layer, total in zip(parts.layers, neurons, strict=True)),
     ]
     entries = 0
     for batch in batches:
@@ -78,12 +78,12 @@ def by_magnitude(model: Any) -> Importance:
     """The L2 norm of the weights that go with a part: of a head its rows of query, key and value and its columns of the
     output, of a neuron its row of `up` and its column of `down` (Li et al. 2017, with L2 for L1).
     """
-    found = anatomy(model)
+    parts = anatomy(model)
     heads, neurons = [], []
-    for layer in found.layers:
+    for layer in parts.layers:
         rows = sum(_squares(part.weight, 1) for part in (layer.query, layer.key, layer.value))
         columns = _squares(layer.attention_output.weight, 0)
-        heads.append(np.sqrt((rows + columns).reshape(-1, found.head_size).sum(1)))
+        heads.append(np.sqrt((rows + columns).reshape(-1, parts.head_size).sum(1)))
         neurons.append(np.sqrt(_squares(layer.up.weight, 1) + _squares(layer.down.weight, 0)))
     return Importance(tuple(heads), tuple(neurons))
 

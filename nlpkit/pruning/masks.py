@@ -71,21 +71,21 @@ def prunable(model: Any, include: Collection[str] = ()) -> list[Prunable]:
     tied = {
         module: getattr(module, "weight", None) for module in model.modules() if isinstance(module, nn.Linear)
     }  # a head's output layer may share the table of token embeddings
-    found = []
+    tensors = []
     for name, module in model.base_model.named_modules():
         if isinstance(module, nn.Linear):
-            found.append(Prunable(f"{prefix}{name}.weight", (module,), "weight"))
+            tensors.append(Prunable(f"{prefix}{name}.weight", (module,), "weight"))
             if "biases" in include and module.bias is not None:
-                found.append(Prunable(f"{prefix}{name}.bias", (module,), "bias"))
+                tensors.append(Prunable(f"{prefix}{name}.bias", (module,), "bias"))
         elif isinstance(module, nn.Embedding) and "embeddings" in include:
             sharing = [other for other, weight in tied.items() if weight is module.weight]
-            found.append(Prunable(f"{prefix}{name}.weight", (module, *sharing), "weight"))
-    if not found:
+            tensors.append(Prunable(f"{prefix}{name}.weight", (module, *sharing), "weight"))
+    if not tensors:
         raise UserError(
             f"{type(model).__name__} has no Linear layer in its encoder: there are no weights to prune",
             "Distil it into an encoder that has some: nlpkit distill --student MODEL.",
         )
-    return found
+    return tensors
 
 
 # --- which entries ---
@@ -208,8 +208,8 @@ def make_permanent(tensors: Sequence[Prunable]) -> None:
 
 def zeros(tensors: Sequence[Prunable]) -> dict[str, tuple[int, int]]:
     """For each tensor, by name: how many of its entries are zero, and how many it has."""
-    found = {}
+    counts = {}
     for tensor in tensors:
         values = tensor.original.detach() * (tensor.mask if tensor.is_masked else 1)
-        found[tensor.name] = (int((values == 0).sum()), values.numel())
-    return found
+        counts[tensor.name] = (int((values == 0).sum()), values.numel())
+    return counts

@@ -303,7 +303,7 @@ def _calibration(made: Cut, train: Dataset, rows: int, seed: int, device: Device
 # --- weights ---
 
 
-def _weights(config: CuttingOptions, made: Cut, found: dict[str, float], judge: Callable[[Any], float]) -> None:
+def _weights(config: CuttingOptions, made: Cut, largest: dict[str, float], judge: Callable[[Any], float]) -> None:
     """Put masks on weights; without training they are set at once."""
     from nlpkit.pruning import masks
 
@@ -314,7 +314,7 @@ def _weights(config: CuttingOptions, made: Cut, found: dict[str, float], judge: 
         masks.make_permanent(trial.tensors)
         return judge(model)
 
-    made.found |= {"sparsity": config.sparsity} if config.sparsity else found or _largest(config, lost)
+    made.found |= {"sparsity": config.sparsity} if config.sparsity else largest or _largest(config, lost)
     sparsity = made.found["sparsity"]
     made.sparsifier = sparsifier(config, made.model, sparsity)
     if not config.epochs:
@@ -362,19 +362,19 @@ def largest_sparsity(max_drop: float, lost: Callable[[float], float]) -> dict[st
         UserError: the smallest one that was tried costs more.
     """
     low, high = 0.0, HIGHEST
-    found: dict[str, float] = {}
+    best: dict[str, float] = {}
     with reporting.current().progress("search the sparsity", TRIES, "models") as bar:
         for _ in range(TRIES):
             sparsity = (low + high) / 2
             cost = lost(sparsity)
             if cost <= max_drop:
-                low, found = sparsity, {"sparsity": sparsity, "points_lost": cost}
+                low, best = sparsity, {"sparsity": sparsity, "points_lost": cost}
             else:
                 high = sparsity
             bar.advance(1, sparsity=f"{sparsity:.1%}", lost=f"{cost:.2f}")
-    if not found:
+    if not best:
         raise UserError(
             f"--max-drop {max_drop:g}: removing {high:.1%} costs more, without recovery",
             "Give --sparsity, and recover with --epochs and --distill.",
         )
-    return found
+    return best

@@ -92,18 +92,18 @@ def _between(table: Mapping[int, float], size: int) -> float:
 
 def weights(model: Any) -> Costs:
     """The number of weights of a layer by its size; what is not a layer is not counted."""
-    found = anatomy(model)
-    layer = found.layers[0]
-    head = found.head_size * (4 * found.hidden + 3 * (layer.query.bias is not None))
-    neuron = 2 * found.hidden + (layer.up.bias is not None)
+    parts = anatomy(model)
+    layer = parts.layers[0]
+    head = parts.head_size * (4 * parts.hidden + 3 * (layer.query.bias is not None))
+    neuron = 2 * parts.hidden + (layer.up.bias is not None)
     own = sum(parameter.numel() for parameter in layer.module.parameters())
-    least = own - found.heads_of(layer) * head - layer.neurons * neuron
-    widest = max(layer.neurons for layer in found.layers)
+    least = own - parts.heads_of(layer) * head - layer.neurons * neuron
+    widest = max(layer.neurons for layer in parts.layers)
     return Costs(
         unit="weights",
         rest=0.0,
-        heads={count: least + count * head + widest * neuron for count in (0, found.heads)},
-        neurons={count: least + found.heads * head + count * neuron for count in (0, widest)},
+        heads={count: least + count * head + widest * neuron for count in (0, parts.heads)},
+        neurons={count: least + parts.heads * head + count * neuron for count in (0, widest)},
     )
 
 
@@ -127,19 +127,19 @@ def latencies(
         device: where they are, as torch names it.
         seconds: of measuring; at least `MIN_ROUNDS` rounds are made.
     """
-    found = anatomy(model)
+    parts = anatomy(model)
     watch = timing.stopwatch(device)
     batch = sorted(batches, key=lambda batch: batch["input_ids"].shape[1])[len(batches) // 2]
     batch = {name: tensor[:LATENCY_ROWS] for name, tensor in batch.items()}
-    largest = max(found.layers, key=lambda layer: (found.heads_of(layer), layer.neurons))
+    largest = max(parts.layers, key=lambda layer: (parts.heads_of(layer), layer.neurons))
     if device != "cpu":
         batch = _filling(largest, batch, forward, watch)
     handed = _handed_to(largest, batch, forward)
-    all_heads, all_neurons = found.heads_of(largest), largest.neurons
-    head_counts = _spread(_grid(all_heads, all_heads) if found.family.cuts_heads else [all_heads])
+    all_heads, all_neurons = parts.heads_of(largest), largest.neurons
+    head_counts = _spread(_grid(all_heads, all_heads) if parts.family.cuts_heads else [all_heads])
     widths = _spread(_grid(all_neurons, STEPS))
     sizes = [*((count, all_neurons) for count in head_counts), *((all_heads, width) for width in widths)]
-    layers = {size: _resized(found, largest, *size) for size in sizes}
+    layers = {size: _resized(parts, largest, *size) for size in sizes}
     runs: dict[Any, Callable[[], Any]] = {size: partial(handed.run, layer.module) for size, layer in layers.items()}
     runs["model"] = lambda: forward(batch)
     taken = _timed(runs, seconds, watch)
@@ -219,11 +219,11 @@ def _layer_seconds(layer: Layer, batch: Batch, forward: Callable[[Batch], Any], 
     return _timed({"layer": partial(handed.run, layer.module)}, 0.0, watch)["layer"]
 
 
-def _resized(found: Anatomy, layer: Layer, heads: int, neurons: int) -> Layer:
+def _resized(parts: Anatomy, layer: Layer, heads: int, neurons: int) -> Layer:
     """A copy of a layer with so many heads and neurons."""
-    own = layer_of(copy.deepcopy(layer.module), found.family)
-    if heads < found.heads_of(own):
-        surgery.cut_heads(found, own, range(heads))
+    own = layer_of(copy.deepcopy(layer.module), parts.family)
+    if heads < parts.heads_of(own):
+        surgery.cut_heads(parts, own, range(heads))
     surgery.cut_neurons(own, range(neurons))
     return own
 

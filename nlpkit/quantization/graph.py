@@ -97,15 +97,15 @@ def _attention_behind(value: ir.Value) -> ir.Node | None:
 
 def _sources(values: Iterable[ir.Value | None]) -> set[ir.Value]:
     """Everything that values are computed from, and they."""
-    found: set[ir.Value] = set()
+    sources: set[ir.Value] = set()
     waiting = [value for value in values if value is not None]
     while waiting:
         value = waiting.pop()
         made_by = value.producer()
-        if value not in found and made_by is not None:
+        if value not in sources and made_by is not None:
             waiting += [item for item in made_by.inputs if item is not None]
-        found.add(value)
-    return found
+        sources.add(value)
+    return sources
 
 
 def _at(
@@ -156,19 +156,19 @@ def pack_attention(model: ir.Model) -> None:
         if node.op_type != "MultiHeadAttention":
             continue
         projections = [_projection(item) for item in node.inputs[:3]]
-        found = [item for item in projections if item is not None]
-        if len(found) < 3 or len({states for states, _, _ in found}) > 1:
+        complete = [item for item in projections if item is not None]
+        if len(complete) < 3 or len({states for states, _, _ in complete}) > 1:
             continue
-        heads, width = node.attributes.get_int("num_heads"), found[0][2].size
+        heads, width = node.attributes.get_int("num_heads"), complete[0][2].size
         # the quantized operator scales by the head size and in no other way
         usual = np.isclose(node.attributes.get_float("scale", 0.0), (width / heads) ** -0.5)
-        if not usual or any(bias.size != width for _, _, bias in found):
+        if not usual or any(bias.size != width for _, _, bias in complete):
             continue
-        weight = _constant(model, f"{node.outputs[0].name}_weight", np.concatenate([w for _, w, _ in found], axis=1))
-        bias = _constant(model, f"{node.outputs[0].name}_bias", np.concatenate([b for _, _, b in found]))
+        weight = _constant(model, f"{node.outputs[0].name}_weight", np.concatenate([w for _, w, _ in complete], axis=1))
+        bias = _constant(model, f"{node.outputs[0].name}_bias", np.concatenate([b for _, _, b in complete]))
         attention = ir.node(
             "Attention",
-            [found[0][0], weight, bias, node.inputs[4]],
+            [complete[0][0], weight, bias, node.inputs[4]],
             domain=CONTRIB,
             attributes={"num_heads": heads},
             name=_owner(_input(node, 0)),

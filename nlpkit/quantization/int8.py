@@ -118,12 +118,12 @@ def groups(model: ir.Model) -> dict[str, list[str]]:
 
     Nodes outside of the numbered layers are groups of their own.
     """
-    found: dict[str, list[str]] = {}
+    members: dict[str, list[str]] = {}
     for node in model.graph:
         if node.name and graph.quantizable(node):
             layer = re.match(r".*?\.\d+(?=\.)", node.name)
-            found.setdefault(layer.group() if layer else node.name, []).append(node.name)
-    return found
+            members.setdefault(layer.group() if layer else node.name, []).append(node.name)
+    return members
 
 
 def excluded_by(model: ir.Model, patterns: Sequence[str]) -> list[str]:
@@ -133,7 +133,7 @@ def excluded_by(model: ir.Model, patterns: Sequence[str]) -> list[str]:
         UserError: a pattern names none.
     """
     names = [name for members in groups(model).values() for name in members]
-    found = []
+    excluded = []
     for pattern in patterns:
         hit = [name for name in names if name == pattern or name.startswith(f"{pattern}.")]
         if not hit:
@@ -143,8 +143,8 @@ def excluded_by(model: ir.Model, patterns: Sequence[str]) -> list[str]:
                 f"--exclude {pattern}: there is no such node",
                 suggest(pattern, [*groups(model), *names]) or f"There are: {', '.join(groups(model))}.",
             )
-        found += hit
-    return found
+        excluded += hit
+    return excluded
 
 
 def torch_int8() -> Any:

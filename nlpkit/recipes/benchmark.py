@@ -129,7 +129,7 @@ def find_subjects(config: Config) -> list[Subject]:
             (label if text.startswith(f"{label}=") else text, name, overrides)
             for text, (label, name, overrides) in zip(config.models, parsed, strict=True)
         ]
-    found = []
+    subjects = []
     for label, name, overrides in parsed:
         place = name if config.config_only else opening.resolve(name, "MODEL")
         exported = not config.config_only and files.exported_file(place) is not None
@@ -140,13 +140,13 @@ def find_subjects(config: Config) -> list[Subject]:
             backends = ["onnx"]
         for backend in backends:
             shown = f"{label} ({backend})" if len(config.backends or ()) > 1 else label
-            found.append(Subject(shown, name, overrides, backend))
-    names = [subject.name for subject in found]
+            subjects.append(Subject(shown, name, overrides, backend))
+    names = [subject.name for subject in subjects]
     if double := next((name for name in names if names.count(name) > 1), None):
         raise UserError(f"there are two models called {double}", "Label one of them: LABEL=NAME.")
-    if config.mode == "training" and (exported_one := next((s for s in found if s.exported), None)):
+    if config.mode == "training" and (exported_one := next((s for s in subjects if s.exported), None)):
         raise UserError(f"{exported_one.name} runs in ONNX Runtime, which does not train", "Use --mode inference.")
-    return found
+    return subjects
 
 
 def _inherited(config: Config, subjects: Sequence[Subject]) -> tuple[Config, bool]:
@@ -166,7 +166,7 @@ def _inherited(config: Config, subjects: Sequence[Subject]) -> tuple[Config, boo
 
 def _stopped(config: Config, points: Sequence[Point], journal: Journal) -> str:
     """What --max-minutes left."""
-    done = {(found.launch, found.point) for found in journal.measurements}
+    done = {(measurement.launch, measurement.point) for measurement in journal.measurements}
     reached, launches = len({point for _, point in done}), len({launch for launch, _ in done})
     return (
         f"--max-minutes {config.max_minutes:g} are over: {reached} of {len(points)} sizes are measured, in "
@@ -197,8 +197,8 @@ def find_points(config: Config) -> list[Point]:
     kinds: list[tuple[int | None, Sequence[int]]] = [(length, BATCH_SIZES["random"]) for length in lengths]
     if rows:
         kinds.append((None, BATCH_SIZES["rows"]))
-    found = {Point(mode, size, n) for mode in modes for n, usual in kinds for size in config.batch_sizes or usual}
-    return sorted(found, key=lambda point: (modes.index(point.mode), point.weight, point.batch_size))
+    points = {Point(mode, size, n) for mode in modes for n, usual in kinds for size in config.batch_sizes or usual}
+    return sorted(points, key=lambda point: (modes.index(point.mode), point.weight, point.batch_size))
 
 
 def _default_path(subjects: Sequence[Subject]) -> Path:

@@ -82,8 +82,8 @@ def _software(env: dict[str, Any]) -> Iterator[tuple[str, str]]:
         yield "CUDA", ", ".join([f"runtime {torch['cuda']}", *libraries, exact])
     yield "compile", "; ".join(_compile(env))
     if env["onnxruntime"] is not None:
-        found = ", ".join(env["onnxruntime"]) or "installed in part, as where one of two packages of it was removed"
-        yield "onnxruntime", "; ".join(filter(None, [found, env["onnxruntime_on_cuda"]]))
+        packages = ", ".join(env["onnxruntime"]) or "installed in part, as where one of two packages of it was removed"
+        yield "onnxruntime", "; ".join(filter(None, [packages, env["onnxruntime_on_cuda"]]))
     shown = [f"{name} {version}" for name, version in versions.items() if name != "python"]
     for start in range(0, len(shown), VERSIONS_A_LINE):
         yield "versions" if start == 0 else "", ", ".join(shown[start : start + VERSIONS_A_LINE])
@@ -94,8 +94,8 @@ def _compile(env: dict[str, Any]) -> Iterator[str]:
         missing = env["compile"][device]
         if device == "cuda" and not env["torch"]["cuda"]:
             continue
-        found = f"C++ compiler {env['compiler']}" if device == "cpu" else f"Triton {env['versions'].get('triton')}"
-        yield f"--compile on {name} lacks {missing}" if missing else found
+        compiler = f"C++ compiler {env['compiler']}" if device == "cpu" else f"Triton {env['versions'].get('triton')}"
+        yield f"--compile on {name} lacks {missing}" if missing else compiler
 
 
 def _extras(env: dict[str, Any]) -> Iterator[tuple[str, str]]:

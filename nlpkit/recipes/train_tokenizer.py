@@ -136,7 +136,7 @@ def run(config: Config) -> Report:
         tokenizer = made.save(Path(place))
     names = saving.distinct_names([str(folder.path), *([given] if given else []), *config.compare])
     judged = list(zip(names, [tokenizer, *([old] if given else []), *others], strict=True))
-    measured_on, found = _measure(judged, validation, held_out, reading)
+    measured_on, qualities = _measure(judged, validation, held_out, reading)
     record = {
         "command": COMMAND,
         "config": config.record(),
@@ -148,8 +148,8 @@ def run(config: Config) -> Report:
         },
         "texts": reading.count,
         "measured_on": measured_on,
-        "metrics": {measured_on: found[0].figures()},
-        "compared": [one.record() for one in found],
+        "metrics": {measured_on: qualities[0].figures()},
+        "compared": [one.record() for one in qualities],
         "findings": _findings(config, made, len(tokenizer)),
         "seed": config.seed,
         "versions": versions(),
@@ -157,8 +157,8 @@ def run(config: Config) -> Report:
     }
     if model is not None:
         extend.resize_model(model, len(tokenizer), made.words)
-    _write(folder, config, made, model, record, found)
-    return _report(record, folder.path, found)
+    _write(folder, config, made, model, record, qualities)
+    return _report(record, folder.path, qualities)
 
 
 # --- before ---
@@ -382,7 +382,7 @@ def _findings(config: Config, made: Made, size: int) -> list[str]:
 
 
 def _write(
-    folder: RunFolder, config: Config, made: Made, model: Any, record: dict[str, Any], found: list[Quality]
+    folder: RunFolder, config: Config, made: Made, model: Any, record: dict[str, Any], qualities: list[Quality]
 ) -> None:
     """The folder: tokenizer, model, plot, card, and last the record that says that it is complete."""
     from nlpkit.runs import plots
@@ -396,14 +396,14 @@ def _write(
             model.save_pretrained(staged)
         made.save(staged)  # behind the model: it is opened for a check, and the class depends on config.json too
         names = ["1 token", *(f"{n} tokens" for n in range(2, quality.MOST_PIECES)), f"{quality.MOST_PIECES} or more"]
-        counts = {one.name: one.pieces for one in found}
+        counts = {one.name: one.pieces for one in qualities}
         plots.draw({"tokens_per_word": plots.grouped_bars(names, counts, "share of words")}, staged / "plots")
         with ornament("the card README.md"):
-            card.write(staged / "README.md", record, quality.table(found, "measured"))
+            card.write(staged / "README.md", record, quality.table(qualities, "measured"))
         folder.finish(record, staged, keep_checkpoints=False)
 
 
-def _report(record: dict[str, Any], folder: Path, found: list[Quality]) -> Report:
+def _report(record: dict[str, Any], folder: Path, qualities: list[Quality]) -> Report:
     for finding in record["findings"]:
         reporting.current().warn(finding)
     words = record["tokenizer"].get("added", [])
@@ -414,10 +414,10 @@ def _report(record: dict[str, Any], folder: Path, found: list[Quality]) -> Repor
         f"from {record['texts']:,} texts in {record['wall_seconds']:.1f} s; card README.md, plots/"
     )
     what = {"validation": "held-out text", "train": "training text"}[record["measured_on"]]
-    title = f"measured on {what} ({found[0].words:,} words)"
+    title = f"measured on {what} ({qualities[0].words:,} words)"
     return Report(
         {**record, "output": str(folder)},
-        [quality.table(found, title)],
+        [quality.table(qualities, title)],
         lines,
         next_command=f'nlpkit tokenize "..." --tokenizer {reporting.typed(folder)}',
     )

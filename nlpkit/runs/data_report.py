@@ -62,8 +62,8 @@ def _parts(record: Mapping[str, Any], plots: Mapping[str, Plot], written: str) -
     yield _table("Rows", ["split", "rows"], list(record["rows"].items()))
     files = [
         [split, file["path"], file["bytes"], file["sha256"][:16]]
-        for split, found in record["data"]["files"].items()
-        for file in found
+        for split, values in record["data"]["files"].items()
+        for file in values
     ]
     if files:
         yield _table("Files", ["split", "file", "bytes", "SHA-256 begins"], files, texts=True)
@@ -77,7 +77,7 @@ def _parts(record: Mapping[str, Any], plots: Mapping[str, Plot], written: str) -
         yield _table(table["title"], table["header"], table["rows"])
     if record["token_lengths"]:
         yield f"<h2>Lengths</h2>\n<p>{_text(record['length'])}\n"
-        figures = [[split, *found["figures"].values()] for split, found in record["token_lengths"].items()]
+        figures = [[split, *values["figures"].values()] for split, values in record["token_lengths"].items()]
         first = next(iter(record["token_lengths"].values()))
         yield _table("tokens", ["split", *first["figures"]], figures, bars=False)
     if plots:

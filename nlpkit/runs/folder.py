@@ -315,11 +315,11 @@ def versions() -> dict[str, str]:
 
     names = "transformers torch datasets tokenizers accelerate evaluate scikit-learn numpy"
     names += " onnxruntime onnxruntime-gpu torchao"
-    found = {"nlpkit": __version__, "python": platform.python_version()}
+    installed = {"nlpkit": __version__, "python": platform.python_version()}
     for name in names.split():
         with contextlib.suppress(metadata.PackageNotFoundError):
-            found[name] = metadata.version(name)
-    return found
+            installed[name] = metadata.version(name)
+    return installed
 
 
 def _now() -> str:

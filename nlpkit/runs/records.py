@@ -228,11 +228,11 @@ def each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     Raises:
         ValueError: a name is there twice.
     """
-    found = dict(pairs)
-    if len(found) < len(pairs):
+    values = dict(pairs)
+    if len(values) < len(pairs):
         twice = next(name for name, _ in pairs if sum(other == name for other, _ in pairs) > 1)
         raise ValueError(f"{json.dumps(twice)} is given twice")
-    return found
+    return values
 
 
 def opened(document: Any, path: Path) -> dict[str, Any]:
@@ -306,7 +306,9 @@ def _with_defaults(record: dict[str, Any]) -> dict[str, Any]:
     metrics, rows = record.get("metrics"), record.get("rows")
     if record.get("status") == "complete" and metrics and isinstance(rows, dict):
         record.setdefault("judged", {split: rows[split] for split in metrics if split in rows})
-        record.setdefault("table_metrics", list(dict.fromkeys(name for found in metrics.values() for name in found)))
+        record.setdefault(
+            "table_metrics", list(dict.fromkeys(name for figures in metrics.values() for name in figures))
+        )
     return record
 
 

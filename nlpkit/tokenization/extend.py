@@ -72,7 +72,7 @@ def worst_broken(tokenizer: Any, counts: Counter[str], number: int, min_frequenc
                 piece = word.group() if word else ""
             words[piece] += count
     del words[""]
-    found = []
+    broken = []
     for piece, count in words.items():
         if count < min_frequency or backend.token_to_id(piece) is not None:
             continue
@@ -83,9 +83,9 @@ def worst_broken(tokenizer: Any, counts: Counter[str], number: int, min_frequenc
             continue
         saved = count * ((len(text) if unknown else len(ids)) - 1)
         if saved:
-            found.append(Word(text, piece, count, ids, saved))
-    found.sort(key=lambda word: (-word.saved, word.piece))
-    return found[:number]
+            broken.append(Word(text, piece, count, ids, saved))
+    broken.sort(key=lambda word: (-word.saved, word.piece))
+    return broken[:number]
 
 
 def extended(tokenizer: Any, words: Sequence[Word]) -> Any:

@@ -296,17 +296,17 @@ class Pipeline:
 
     def _check_template(self, flag: str, template: str, texts: list[str], usual: str) -> None:
         """Every text once, and otherwise special tokens, each with a token type at most."""
-        found = []
+        names = []
         for item in template.split():
             name, _, kind = item.partition(":")
             if name in ("$A", "$B") and kind in ("", "0", "1"):
-                found.append(name[1])
+                names.append(name[1])
             elif name not in self.specials or kind not in ("", "0", "1"):
                 hint = (
                     suggest(item, self.specials) or f"Special tokens: {', '.join(self.specials)}; add --special-token."
                 )
                 raise UserError(f"{flag} {template!r}: {item!r} is neither $A nor $B nor a special token", hint)
-        if sorted(found) != texts:
+        if sorted(names) != texts:
             wanted = " and ".join(f"${text}" for text in texts)
             raise UserError(f"{flag} {template!r}: it must have {wanted} once", f"For example {usual!r}.")
 

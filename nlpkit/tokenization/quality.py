@@ -120,14 +120,14 @@ def tokens_of_words(
 
 def measure(tokenizers: Sequence[tuple[str, Any]], batches: Iterable[Sequence[str]]) -> list[Quality]:
     """Count the same texts with each tokenizer, in one pass; `tokenizers` are (name, fast tokenizer)."""
-    found = [Quality(name, len(tokenizer)) for name, tokenizer in tokenizers]
+    qualities = [Quality(name, len(tokenizer)) for name, tokenizer in tokenizers]
     for texts in batches:
-        for quality, (_, tokenizer) in zip(found, tokenizers, strict=True):
+        for quality, (_, tokenizer) in zip(qualities, tokenizers, strict=True):
             quality.add(tokenizer, texts)
-    return found
+    return qualities
 
 
-def table(found: Sequence[Quality], title: str) -> Table:
+def table(qualities: Sequence[Quality], title: str) -> Table:
     """One row a tokenizer."""
-    rows = [[quality.name, quality.vocabulary, *quality.figures().values()] for quality in found]
+    rows = [[quality.name, quality.vocabulary, *quality.figures().values()] for quality in qualities]
     return Table(title, HEADER, rows)

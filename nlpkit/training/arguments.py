@@ -278,10 +278,10 @@ def _trackers(asked: str, checkpoints: Path) -> list[str]:
     if asked == "none":
         return []
     installed = [name for name in TRACKERS if importlib.util.find_spec(name) is not None]
-    found = [name for name in installed if asked in (name, "all")]
-    if not found:
+    trackers = [name for name in installed if asked in (name, "all")]
+    if not trackers:
         said = f"none of {', '.join(TRACKERS)} is installed" if asked == "all" else f"{asked} is not installed"
         raise UserError(f"--report-to {asked}: {said}", "pip install 'nlpkit[track]'")
     os.environ.setdefault("TENSORBOARD_LOGGING_DIR", str(checkpoints.parent / "tensorboard"))
     os.environ.setdefault("WANDB_DIR", str(checkpoints.parent))
-    return found
+    return trackers

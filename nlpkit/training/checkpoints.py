@@ -70,10 +70,12 @@ def last_checkpoint(folder: Path) -> Path | None:
     Raises:
         UserError: there are checkpoints, and all are damaged.
     """
-    found = sorted((path for path in folder.glob("checkpoint-*") if NAME.fullmatch(path.name)), key=_step, reverse=True)
+    checkpoints = sorted(
+        (path for path in folder.glob("checkpoint-*") if NAME.fullmatch(path.name)), key=_step, reverse=True
+    )
     # Trainer writes trainer_state.json last, at once: a run killed while it saved leaves a checkpoint without it, or an
     # empty one
-    finished = [path for path in found if (path / STATE).exists() and (path / STATE).stat().st_size > 0]
+    finished = [path for path in checkpoints if (path / STATE).exists() and (path / STATE).stat().st_size > 0]
     passed_over: list[Path] = []
     for path in finished:
         problem = damage(path) or _damage_of_best(path)
@@ -164,8 +166,8 @@ def _damage_of_states(checkpoint: Path) -> str | None:
     import torch
     from transformers.trainer_pt_utils import safe_globals
 
-    found = [checkpoint / "optimizer.pt", checkpoint / "scheduler.pt", *checkpoint.glob("rng_state*.pth")]
-    for file in (*found, *checkpoint.glob("scaler.pt")):
+    states = [checkpoint / "optimizer.pt", checkpoint / "scheduler.pt", *checkpoint.glob("rng_state*.pth")]
+    for file in (*states, *checkpoint.glob("scaler.pt")):
         try:
             with zipfile.ZipFile(file) as packed:  # torch files are zip archives
                 if packed.testzip() is not None:

@@ -25,10 +25,10 @@ def layers(model: Any) -> tuple[str, nn.ModuleList]:
     """The stack of transformer layers and its name; of several lists the longest, then the outermost."""
     from torch import nn
 
-    found = [(name, module) for name, module in model.named_modules() if isinstance(module, nn.ModuleList)]
-    if not found:
+    stacks = [(name, module) for name, module in model.named_modules() if isinstance(module, nn.ModuleList)]
+    if not stacks:
         raise UserError(f"{type(model).__name__} has no stack of layers that could be frozen or decayed")
-    return max(found, key=lambda item: (len(item[1]), -item[0].count(".")))
+    return max(stacks, key=lambda item: (len(item[1]), -item[0].count(".")))
 
 
 def depth(model: Any) -> dict[str, int]:
@@ -101,11 +101,11 @@ def reorder_head(model: Any, order: Sequence[int]) -> None:
     """
     import torch
 
-    found = _of_labels(model)
+    of_labels = _of_labels(model)
     # a layer in front of the last one may by chance be as wide
-    last = found[-1].rpartition(".")[0] if found else ""
+    last = of_labels[-1].rpartition(".")[0] if of_labels else ""
     with torch.no_grad():
-        for name in found:
+        for name in of_labels:
             if name.rpartition(".")[0] == last:
                 parameter = model.get_parameter(name)
                 parameter.copy_(parameter[list(order)])

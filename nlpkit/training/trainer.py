@@ -281,9 +281,9 @@ class ResumableTrainer(Trainer):
         """
         inner: Any = self.model
         missing, state = set(load_result.missing_keys), inner.state_dict()
-        found = {tensor.data_ptr() for name, tensor in state.items() if name not in missing}
+        loaded = {tensor.data_ptr() for name, tensor in state.items() if name not in missing}
         ignored = set(getattr(inner, "_keys_to_ignore_on_save", None) or ())
-        lost = [name for name in missing - ignored if name in state and state[name].data_ptr() not in found]
+        lost = [name for name in missing - ignored if name in state and state[name].data_ptr() not in loaded]
         if lost:
             raise RunError(
                 f"the checkpoint lacks {len(lost):,} weights of the model ({min(lost)}, ...)",
@@ -437,7 +437,7 @@ class NlpkitTrainer(ResumableTrainer):
         kept, loss = self._run(dataloader)
         outputs = split.merged(self.task, kept)
         best = self.state.best_global_step
-        self._validated = {step: found for step, found in self._validated.items() if step == best}
+        self._validated = {step: result for step, result in self._validated.items() if step == best}
         self._validated[self.state.global_step] = outputs
         metrics = {"loss": loss, **self._validation_metrics(outputs)}
         return EvalLoopOutput(
@@ -467,10 +467,10 @@ class NlpkitTrainer(ResumableTrainer):
         total = torch.zeros(2, dtype=torch.float64)  # loss summed over its entries, and their number
         # one block for all batches: within it the weights are cast once
         with torch.no_grad(), self.accelerator.autocast():
-            for _, found in arriving((None, self._evaluated(*counted)) for counted in self._with_new(dataloader)):
-                loss, entries = float(found.pop("loss")), int(found.pop("entries"))
+            for _, evaluated in arriving((None, self._evaluated(*counted)) for counted in self._with_new(dataloader)):
+                loss, entries = float(evaluated.pop("loss")), int(evaluated.pop("entries"))
                 total += torch.tensor([loss * entries if entries else 0.0, entries], dtype=torch.float64)
-                own.append(self.task.collect(found))
+                own.append(self.task.collect(evaluated))
                 if len(own) == GATHERED:
                     parts, own = parts + self._of_all(own), []
         parts += self._of_all(own)
@@ -508,8 +508,8 @@ class NlpkitTrainer(ResumableTrainer):
         count = self.accelerator.num_processes
         if count == 1:
             return parts
-        found = gather_object(parts)  # those of a process after those of the one before it
-        return [found[rank * len(parts) + i] for i in range(len(parts)) for rank in range(count)]
+        gathered = gather_object(parts)  # those of a process after those of the one before it
+        return [gathered[rank * len(parts) + i] for i in range(len(parts)) for rank in range(count)]
 
     def _get_train_sampler(self, train_dataset: Any = None) -> LengthBatchSampler:
         return self.ordered(self.splits["train"].lengths, grouped=self.grouped)

@@ -99,8 +99,8 @@ def _larger(config: BatchOptions, step: Step, rows: int | None) -> list[str]:
     accumulated = config.gradient_accumulation_steps
     if accumulated % 2 == 0:  # first what leaves the steps as they are
         times = 2 ** min(wanted, (accumulated & -accumulated).bit_length() - 1)
-        found = f"--batch-size {config.batch_size * times} --gradient-accumulation-steps {accumulated // times}"
-        return [found] if config.batch_size * times <= MOST_ROWS else []
+        flags = f"--batch-size {config.batch_size * times} --gradient-accumulation-steps {accumulated // times}"
+        return [flags] if config.batch_size * times <= MOST_ROWS else []
     an_epoch = (rows or 0) // (config.batch_size * accumulated * process.world_size())
     room = an_epoch // STEPS_AN_EPOCH if rows is not None else 2**wanted
     times = 2 ** min(wanted, max(room, 1).bit_length() - 1)

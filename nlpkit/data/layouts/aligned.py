@@ -29,9 +29,9 @@ _NAMES = (
 def labels_of(path: Path) -> Path | None:
     """The file beside `path` that has its labels by its name; None where there is none."""
     for pattern, names in _NAMES:
-        if found := re.fullmatch(pattern, path.name):
+        if match := re.fullmatch(pattern, path.name):
             for name in names:
-                other = path.with_name(found.expand(name))
+                other = path.with_name(match.expand(name))
                 if other != path and other.is_file():
                     return other
     return None

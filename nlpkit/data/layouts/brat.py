@@ -105,22 +105,22 @@ def _spans(notes: str, path: Path) -> tuple[list[dict[str, Any]], int]:
         line = line.rstrip("\r")
         if not line.strip():
             continue
-        found = _SPAN.fullmatch(line)
-        if found is None and line[0] in _OTHERS:
+        match = _SPAN.fullmatch(line)
+        if match is None and line[0] in _OTHERS:
             others += 1
             continue
-        if found is None:
+        if match is None:
             raise UserError(
                 f"{path} line {number}: no annotation of brat: {line[:60]!r}",
                 "A span is written T1, a tab, its type, start and end, a tab, its text.",
             )
-        pieces = [tuple(map(int, piece.split())) for piece in found["places"].split(";")]
+        pieces = [tuple(map(int, piece.split())) for piece in match["places"].split(";")]
         spans.append(
             {
                 "start": pieces[0][0],
                 "end": pieces[-1][1],
-                "label": found["label"],
-                "text": found["text"],
+                "label": match["label"],
+                "text": match["text"],
                 "pieces": len(pieces),
             }
         )

@@ -44,10 +44,10 @@ def listed(cell: str) -> list[Any] | None:
     if not (text.startswith("[") and text.endswith("]")):
         return None
     try:
-        found = json.loads(text, parse_float=_whole)
+        items = json.loads(text, parse_float=_whole)
     except (ValueError, RecursionError):
-        found = _nested(text) if re.match(r"\[\s*[\[({]", text) else _items(text[1:-1])
-    return found if isinstance(found, list) and not spells_half(text, found) else None
+        items = _nested(text) if re.match(r"\[\s*[\[({]", text) else _items(text[1:-1])
+    return items if isinstance(items, list) and not spells_half(text, items) else None
 
 
 def _whole(number: str) -> float:
@@ -57,39 +57,39 @@ def _whole(number: str) -> float:
 def _nested(text: str) -> list[Any] | None:
     """A list of objects, lists or tuples in Python's spelling."""
     try:
-        found = ast.literal_eval(text)
+        items = ast.literal_eval(text)
     except (ValueError, SyntaxError, RecursionError, MemoryError):
         return None
-    return [list(item) if isinstance(item, tuple) else item for item in found]
+    return [list(item) if isinstance(item, tuple) else item for item in items]
 
 
 def _items(text: str) -> list[Any] | None:
     items: list[Any] = []
     place = 0
     while text[place:].strip(" \t\r\n,"):
-        found = _ITEM.match(text, place)
-        if found is None or found["bare"] == "...":
+        match = _ITEM.match(text, place)
+        if match is None or match["bare"] == "...":
             return None
-        if found["quoted"]:
-            items.append(ast.literal_eval(found["quoted"]))
+        if match["quoted"]:
+            items.append(ast.literal_eval(match["quoted"]))
         else:
-            bare = found["bare"]
+            bare = match["bare"]
             number = _NUMBER.fullmatch(bare)
             items.append(None if bare in ("None", "nan") else int(number[1]) if number else bare)
-        place = found.end()
+        place = match.end()
     return items
 
 
 def _spelled(head: Sequence[Row]) -> list[str]:
     """The columns that hold a list in nearly every cell that is not empty."""
-    found = []
+    names = []
     for name in head[0].values:
         cells = [row.values.get(name) for row in head]
         filled = [cell for cell in cells if cell is not None]
         lists = sum(isinstance(cell, str) and listed(cell) is not None for cell in filled)
         if filled and lists >= _MOST * len(filled):
-            found.append(name)
-    return found
+            names.append(name)
+    return names
 
 
 def _parallel(head: Sequence[Row]) -> dict[str, str | None]:

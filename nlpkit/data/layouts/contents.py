@@ -55,12 +55,12 @@ def _plain(row: Row, tally: Tally) -> dict[str, Any] | None:
         tally.leave_out(row.line, "they have no 'content' with annotations, as the others do")
         return None
     name = next(name for name in _ANNOTATIONS if name in values and _are_annotations(values[name]))
-    found = values[name]
+    nested = values[name]
     plain: dict[str, Any] = {"text": values["content"]}
-    if isinstance(found, dict):  # of the whole text
-        plain["label"] = found.get("labels")
+    if isinstance(nested, dict):  # of the whole text
+        plain["label"] = nested.get("labels")
         return plain
-    plain["spans"] = [span for item in found or [] for span in _spans(item)]
+    plain["spans"] = [span for item in nested or [] for span in _spans(item)]
     return plain
 
 
@@ -78,8 +78,8 @@ def _spans(item: Any) -> list[dict[str, Any]]:
 
 
 def _is_document(document: Any, wanted: Wanted) -> bool:
-    found = document.get("examples") if isinstance(document, dict) else None
-    return isinstance(found, list) and bool(found) and all(map(_is_row, found))
+    examples = document.get("examples") if isinstance(document, dict) else None
+    return isinstance(examples, list) and bool(examples) and all(map(_is_row, examples))
 
 
 LAYOUT = Layout(

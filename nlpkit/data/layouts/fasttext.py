@@ -31,7 +31,7 @@ def _rows(rows: Iterator[Row], head: Sequence[Row], source: Input) -> Iterator[R
         text = row.values.get("text")
         if not isinstance(text, str):  # named where the texts are read
             return {**row.values, "label": []}
-        labels = [label for found in _LABEL.findall(text) for label in _BETWEEN.split(found)]
+        labels = [label for match in _LABEL.findall(text) for label in _BETWEEN.split(match)]
         if not labels and source.reading.wanted.labelled:
             tally.map(row.line, f"have no {PREFIX}")
         return {"text": _LABEL.sub("", text).strip(), "label": labels}

@@ -66,15 +66,15 @@ def _of_task(line: int, task: Mapping[str, Any], wanted: Wanted, tally: Tally) -
     values = dict(task["data"])
     if not wanted.labelled:
         return values
-    given = [found for key in ANNOTATIONS for found in task.get(key) or [] if isinstance(found, dict)]
-    kept = [found for found in given if not found.get("was_cancelled")]
+    given = [annotation for key in ANNOTATIONS for annotation in task.get(key) or [] if isinstance(annotation, dict)]
+    kept = [annotation for annotation in given if not annotation.get("was_cancelled")]
     if not kept:
         tally.leave_out(line, "their annotations were cancelled" if given else "they are not annotated")
         return None
     if len(kept) < len(given):
         tally.map(line, "have cancelled annotations, which are passed over")
-    made = [_of_results(line, found.get("result") or [], tally) for found in kept]
-    chosen = next((i for i, found in enumerate(kept) if found.get("ground_truth")), 0)
+    made = [_of_results(line, annotation.get("result") or [], tally) for annotation in kept]
+    chosen = next((i for i, annotation in enumerate(kept) if annotation.get("ground_truth")), 0)
     if len(made) > 1:
         tally.map(line, _SEVERAL)
         if any(other != made[chosen] for other in made):
@@ -126,7 +126,7 @@ def _spans(value: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 def _names(value: Mapping[str, Any]) -> list[Any] | None:
     """The labels of a region."""
-    return next((found for key, found in value.items() if key.endswith("labels")), None)
+    return next((names for key, names in value.items() if key.endswith("labels")), None)
 
 
 def _is_placed(span: Mapping[str, Any]) -> bool:
@@ -164,24 +164,24 @@ def _cell(cell: Any, *, several: bool) -> Any:
     """Spans and choices as lists; tables have them as JSON."""
     if (chosen := _chosen(cell)) is not None:
         return chosen
-    found = _parsed(cell)
-    if _are_regions(found):
-        return [span for value in found for span in _spans(value)]
+    parsed = _parsed(cell)
+    if _are_regions(parsed):
+        return [span for value in parsed for span in _spans(value)]
     return [cell] if several and isinstance(cell, str) else cell
 
 
 def _chosen(cell: Any) -> list[Any] | None:
     """What was chosen, where that may be more than one."""
-    found = _parsed(cell)
-    choices = found.get("choices") if isinstance(found, dict) else None
+    parsed = _parsed(cell)
+    choices = parsed.get("choices") if isinstance(parsed, dict) else None
     return choices if isinstance(choices, list) else None
 
 
 def _parsed(cell: Any) -> Any:
     if isinstance(cell, str) and cell[:1] in ("[", "{"):
         try:
-            found = json.loads(cell)
-            return cell if spells_half(cell, found) else found
+            parsed = json.loads(cell)
+            return cell if spells_half(cell, parsed) else parsed
         except (ValueError, RecursionError):
             return cell
     return cell

@@ -58,13 +58,13 @@ def _rows(rows: Iterator[Row], head: Sequence[Row], source: Input) -> Iterator[R
             yield _flat(row, source)
         else:
             try:
-                found = squad.of_article(row.values, "row")
+                questions_of = squad.of_article(row.values, "row")
             except UserError as error:
                 yield source.bad(row.line, error.message, error.hint or "")
                 continue
             paragraphs += 1
-            questions += len(found)
-            for values in found:
+            questions += len(questions_of)
+            for values in questions_of:
                 yield dataclasses.replace(row, values=values)
     if headers:
         reporting.current().note(f"{source.name}: {headers} header line of MRQA is no row")

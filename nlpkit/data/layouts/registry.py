@@ -79,16 +79,16 @@ def reshaped(rows: Iterator[Row], source: Input) -> Iterator[Row]:
     head = list(itertools.islice(rows, HEAD))
     good = [row for row in head if row.error is None]
     every = itertools.chain(head, rows)
-    found = next((layout for layout in LAYOUTS if good and layout.recognises(good, source.reading.wanted)), None)
-    if found is None:
+    recognised = next((layout for layout in LAYOUTS if good and layout.recognises(good, source.reading.wanted)), None)
+    if recognised is None:
         if source.format == "txt" and source.reading.wanted == Wanted("words") and conll.are_tagged(good):
             source.warn(
                 "lines look like words with their tags; each is answered as a text of its own. For a sentence up to "
                 "each blank line: --format conll"
             )
         return every
-    source.say(f"read as {found.name}")
-    return _converted(found, every, good, source)
+    source.say(f"read as {recognised.name}")
+    return _converted(recognised, every, good, source)
 
 
 def _converted(layout: Layout, rows: Iterator[Row], good: list[Row], source: Input) -> Iterator[Row]:
@@ -123,11 +123,11 @@ def recognises(rows: Iterable[Row], wanted: Wanted) -> bool:
 
 def document(value: Any, source: Input) -> Iterator[tuple[int, Any]] | None:
     """The rows of a JSON document, numbered, where it is of a known layout; None where it is not."""
-    found = next((layout for layout in DOCUMENTS if layout.recognises(value, source.reading.wanted)), None)
-    if found is None:
+    recognised = next((layout for layout in DOCUMENTS if layout.recognises(value, source.reading.wanted)), None)
+    if recognised is None:
         return None
-    source.say(f"read as {found.name}")
-    return _numbered(found, value, source)
+    source.say(f"read as {recognised.name}")
+    return _numbered(recognised, value, source)
 
 
 def _numbered(layout: DocumentLayout, value: Any, source: Input) -> Iterator[tuple[int, Any]]:
@@ -144,8 +144,8 @@ def record(value: Any) -> tuple[dict[str, Any], str | None] | None:
 
     The name is None where the row is recognised, and named, as others are.
     """
-    if (found := spacy.record(value)) is not None:
-        return found, spacy.NAME
+    if (row := spacy.record(value)) is not None:
+        return row, spacy.NAME
     return (words, None) if (words := word_objects.record(value)) is not None else None
 
 

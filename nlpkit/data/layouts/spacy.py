@@ -47,8 +47,8 @@ def _span(entity: Any) -> Any:
 
 
 def _is_annotator(document: Any, wanted: Wanted) -> bool:
-    found = document.get("annotations") if isinstance(document, dict) else None
-    return isinstance(found, list) and any(record(item) for item in found)
+    records = document.get("annotations") if isinstance(document, dict) else None
+    return isinstance(records, list) and any(record(item) for item in records)
 
 
 def _annotator_rows(document: Any, source: Input) -> Iterator[tuple[int, Any]]:

@@ -144,8 +144,8 @@ def _rows(rows: Iterator[Row], head: Sequence[Row], source: Input) -> Iterator[R
         for row in rows:
             if row.error is None and column is not None:
                 others = {name: value for name, value in row.values.items() if name != column}
-                found = _of_objects(row.values.get(column), tagged=tagged)
-                row = dataclasses.replace(row, values={**others, **(found or {})})
+                columns = _of_objects(row.values.get(column), tagged=tagged)
+                row = dataclasses.replace(row, values={**others, **(columns or {})})
             yield row
         return
     words, spans = counted

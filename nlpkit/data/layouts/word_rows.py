@@ -69,15 +69,15 @@ def _names_sentences(column: str) -> bool:
 
 def _numbering(head: Sequence[Row], word: str) -> list[str]:
     """The columns that number sentences: named so, and not another value in every row."""
-    found = []
+    names = []
     for name in head[0].values:
         cells = [row.values.get(name) for row in head]
         if name == word or not _names_sentences(name) or any(isinstance(cell, list | dict) for cell in cells):
             continue
         repeated = any(after is None or before == after for before, after in pairwise(cells))
         if repeated and any(cell is not None for cell in cells):
-            found.append(name)
-    return found
+            names.append(name)
+    return names
 
 
 def _parted(head: Sequence[Row]) -> bool:
@@ -127,16 +127,16 @@ def _sentences(rows: Iterator[Row], source: Input, numbering: Sequence[str]) -> 
     """The rows of a sentence as one, with lists in place of values."""
     from nlpkit.data.inputs import unit
 
-    found: list[Row] = []
+    sentence: list[Row] = []
     number: tuple[Any, ...] = ()
     seen: set[tuple[Any, ...]] = set()
     words = sentences = again = 0
     gaps: list[int] = []
     for row in rows:
         if _is_empty(row) and row.error is None:
-            if not numbering and found:
-                yield _sentence(found, numbering)
-                sentences, found = sentences + 1, []
+            if not numbering and sentence:
+                yield _sentence(sentence, numbering)
+                sentences, sentence = sentences + 1, []
             continue
         if numbering:
             cells = tuple(row.values.get(name) for name in numbering)
@@ -147,17 +147,17 @@ def _sentences(rows: Iterator[Row], source: Input, numbering: Sequence[str]) -> 
             begins = cells != number
             number = cells
         else:
-            begins = bool(found) and row.line > found[-1].line + 1
-        if begins and found:
-            yield _sentence(found, numbering)
-            sentences, found = sentences + 1, []
+            begins = bool(sentence) and row.line > sentence[-1].line + 1
+        if begins and sentence:
+            yield _sentence(sentence, numbering)
+            sentences, sentence = sentences + 1, []
         if begins and numbering:
             again += number in seen
             seen.add(number)
-        found.append(row)
+        sentence.append(row)
         words += 1
-    if found:
-        yield _sentence(found, numbering)
+    if sentence:
+        yield _sentence(sentence, numbering)
         sentences += 1
     if gaps and len(gaps) <= _GAPS * words:
         source.warn(
