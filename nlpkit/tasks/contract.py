@@ -51,7 +51,7 @@ BOOKKEEPING = ("length", "example", "offsets", "lost")
 NAN = "nan"  # among what a batch is reduced to: whether the model gave what is no number
 
 
-@dataclass(eq=False, kw_only=True)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Task(ABC):
     """One kind of problem. Subclasses are listed in `nlpkit.tasks.registry`.
 

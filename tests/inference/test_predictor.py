@@ -24,24 +24,24 @@ def ragged(trained: Path, monkeypatch: pytest.MonkeyPatch) -> Predictor:
     """A task whose output is as long as its row: the token ids, as per-token labels would be."""
     made = Predictor(predict.Config(model=str(trained), texts=["-"], device="cpu", batch_size=4))
 
-    def reduce(forward: Forward) -> Mapping[str, Any]:
+    def reduce(task: Any, forward: Forward) -> Mapping[str, Any]:
         assert set(forward.batch) == {"input_ids", "attention_mask"}
         return forward.batch
 
-    def collect(batch: Mapping[str, Any]) -> list[np.ndarray]:
+    def collect(task: Any, batch: Mapping[str, Any]) -> list[np.ndarray]:
         lengths = batch["attention_mask"].sum(1).tolist()
         return [ids[:length].numpy() for ids, length in zip(batch["input_ids"], lengths, strict=True)]
 
-    def merge(outputs: list[np.ndarray], features: Mapping[str, Any]) -> list[np.ndarray]:
+    def merge(task: Any, outputs: list[np.ndarray], features: Mapping[str, Any]) -> list[np.ndarray]:
         example = features["example"]
         return [
             np.concatenate([o for o, e in zip(outputs, example, strict=True) if e == i])
             for i in range(max(example) + 1)
         ]
 
-    monkeypatch.setattr(made.task, "reduce", reduce)
-    monkeypatch.setattr(made.task, "collect", collect)
-    monkeypatch.setattr(made.task, "merge", merge)
+    monkeypatch.setattr(type(made.task), "reduce", reduce)
+    monkeypatch.setattr(type(made.task), "collect", collect)
+    monkeypatch.setattr(type(made.task), "merge", merge)
     return made
 
 
@@ -64,13 +64,13 @@ def test_a_batch_that_does_not_fit_is_halved(ragged: Predictor, fits: int, monke
 
     whole, sizes = ragged.task.run, []
 
-    def run(model: Any, batch: Mapping[str, Any]) -> Any:
+    def run(task: Any, model: Any, batch: Mapping[str, Any]) -> Any:
         if len(batch["input_ids"]) > fits:
             raise torch.OutOfMemoryError("CUDA out of memory")
         sizes.append(len(batch["input_ids"]))
         return whole(model, batch)
 
-    monkeypatch.setattr(ragged.task, "run", run)
+    monkeypatch.setattr(type(ragged.task), "run", run)
     assert [found.tolist() for found in ragged.outputs({"text": TEXTS})] == expected()
     assert max(sizes) <= fits
     fits = 0

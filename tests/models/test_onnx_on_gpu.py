@@ -321,7 +321,9 @@ def test_torch_and_the_session_wait_for_each_other(folders: dict[str, Path], mon
 def test_numbers_too_large_for_the_file_are_told_of(folders: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
     """Its arithmetic is not that of --precision."""
     predictor = Predictor(TrainedModelOptions(model=str(folders["onnx-fp32"]), device="cpu", threads=1))
-    monkeypatch.setattr(predictor.task, "run", lambda model, batch: Forward(batch, torch.full((1, 2), torch.nan)))
+    monkeypatch.setattr(
+        type(predictor.task), "run", lambda task, model, batch: Forward(batch, torch.full((1, 2), torch.nan))
+    )
     with pytest.raises(UserError, match=r"no number .NaN., on cpu .1 threads., ONNX Runtime") as error:
         predictor.outputs({"text": TEXTS[:1]})
     assert error.value.hint is not None and "quantize --to onnx-fp32" in error.value.hint

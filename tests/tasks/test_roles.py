@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
@@ -152,3 +153,11 @@ def test_a_role_names_the_commands_that_need_it() -> None:
 
 def test_every_task_is_tested_with_all_that_it_claims() -> None:
     assert set(every_task.KINDS.values()) == registry.TASKS.keys() - {"norms", "zeros"}
+
+
+@pytest.mark.parametrize("name", registry.TASKS)
+def test_a_task_never_changes(name: str) -> None:
+    kind = registry.task_class(name)
+    made = object.__new__(kind)
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        made.max_length = 8

@@ -46,7 +46,7 @@ MASK_SPLIT = (0.8, 0.1, 0.1)  # BERT (Devlin et al. 2019, section 3.1)
 CANDIDATE = np.dtype([("id", np.int64), ("score", np.float64)])
 
 
-@dataclass(eq=False, kw_only=True)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class MaskedLanguageModeling(Teachable):
     """See the module's docstring.
 

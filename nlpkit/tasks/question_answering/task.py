@@ -52,7 +52,7 @@ CONTEXT_NAMES = ("context", "passage", "paragraph", "article", "document", "text
 ANSWERS_NAMES = ("answers", "answer", "answer_text", "gold_answers", "answers.text", "answers_text", "text")
 
 
-@dataclass(eq=False, kw_only=True)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class QuestionAnswering(Teachable):
     """See the module's docstring.
 

@@ -50,7 +50,7 @@ if TYPE_CHECKING:
     from nlpkit.options import TrainingOptions
 
 
-@dataclass(eq=False)
+@dataclass(frozen=True, eq=False)
 class TextClassification(Teachable):
     """See the module's docstring.
 

@@ -49,7 +49,7 @@ SURELY = 0.9  # share of the entities that a model's scheme is told by
 RARE = 10  # entities under which a type is called rare
 
 
-@dataclass(eq=False)
+@dataclass(frozen=True, eq=False)
 class TokenClassification(Teachable):
     """See the module's docstring.
 
