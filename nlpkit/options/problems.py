@@ -42,7 +42,7 @@ class OptionError(UserError):
         if len(problems) == 1:
             super().__init__(first.message, first.hint)
         else:
-            lines = "".join(f"\n- {problem.line}" for problem in problems)
+            lines = "".join(f"\n  - {problem.line}" for problem in problems)
             super().__init__(f"{len(problems)} options are wrong:{lines}")
         self.problems = problems
 

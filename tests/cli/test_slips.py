@@ -274,6 +274,14 @@ def test_a_choice_that_is_none_names_the_nearest(capsys: pytest.CaptureFixture[s
 BYTES = "caf\udce9"  # as Python has an argument with a byte that is not UTF-8
 
 
+def test_slips_of_one_command_line_stand_in_lines_of_their_own(capsys: pytest.CaptureFixture[str]) -> None:
+    assert said(capsys, "finetune-cls", "--data", "ok.csv", "--epochs", "-1", "--seed", "x").splitlines() == [
+        "nlpkit: 2 options are wrong:",
+        "  - --epochs '-1': input should be greater than 0",
+        "  - --seed 'x': this is no whole number",
+    ]
+
+
 def test_arguments_that_are_not_utf_8(
     trained: Path, reviews: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

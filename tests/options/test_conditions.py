@@ -38,9 +38,9 @@ def test_all_options_that_nothing_would_read_are_told_at_once() -> None:
         Cake(colour="red", layers=2, baked=False).refuse_unread()
     assert error.value.message.splitlines() == [
         "3 options are wrong:",
-        "- --colour is for --icing (Leave it out)",
-        "- --layers is for --kind sponge, torte, not for plain (Leave it out)",
-        "- --no-baked: plain is raw (Bake)",
+        "  - --colour is for --icing (Leave it out)",
+        "  - --layers is for --kind sponge, torte, not for plain (Leave it out)",
+        "  - --no-baked: plain is raw (Bake)",
     ]
     with pytest.raises(UserError, match="--layers: no room"):
         Cake(kind="torte", layers=2, icing=True).refuse_unread()
