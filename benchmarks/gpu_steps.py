@@ -362,7 +362,7 @@ def equality(spec: Mapping[str, Any], out: Out) -> None:
         device, why = offered(sizes, name, precision)
         differing, largest = None, None
         if device is not None:
-            predictor = Predictor.of(experiment.task, copy.deepcopy(model), experiment.tokenizer, device)
+            predictor = Predictor(experiment.task, copy.deepcopy(model), experiment.tokenizer, device)
             logits = torch.as_tensor(np.asarray(predictor.outputs(rows[:]))).double()
             found = torch.softmax(logits, dim=-1)
             del predictor

@@ -14,7 +14,7 @@ from conftest import make_model, texts_around, write_csv
 from conftest import rows as made_rows
 
 from nlpkit.experiment import finetune
-from nlpkit.inference.predictor import Predictor, TrainedModelOptions
+from nlpkit.inference.predictor import TrainedModelOptions, open_predictor
 from nlpkit.models import opening
 from nlpkit.recipes import distill, finetune_cls, predict, quantize
 from nlpkit.tasks.text_classification.task import TextClassification
@@ -45,7 +45,7 @@ def options(folder: Path, **changed: Any) -> dict[str, Any]:
 
 def answered(run: Path, **examples: Any) -> np.ndarray:
     """What `predict` has of texts before it is worded."""
-    return Predictor(TrainedModelOptions(model=str(run), **WHERE)).outputs(examples)
+    return open_predictor(TrainedModelOptions(model=str(run), **WHERE)).outputs(examples)
 
 
 def said(folder: Path) -> tuple[Any, ...]:

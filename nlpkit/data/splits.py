@@ -171,19 +171,23 @@ def title(loaded: LoadedData, split: str) -> str:
     return Path(files[0].path).name + (f" and {len(files) - 1} more" if len(files) > 1 else "")
 
 
-def require(split: str, found: Collection[str], loaded: LoadedData) -> str:
+def require(split: str, names_of_splits: Collection[str], loaded: LoadedData) -> str:
     """The split that --split names.
 
     Args:
-        found: the splits that there are; those of `loaded` that hold a row.
+        names_of_splits: the splits that there are; those of `loaded` that hold a row.
 
     Raises:
         UserError: it is none of them.
     """
-    if split in found:
+    if split in names_of_splits:
         return split
-    names = [title(loaded, name) for name in found]
-    hint = suggest(split, found) if list(found) == names else "Without --split all rows of the file are taken."
+    names = [title(loaded, name) for name in names_of_splits]
+    hint = (
+        suggest(split, names_of_splits)
+        if list(names_of_splits) == names
+        else "Without --split all rows of the file are taken."
+    )
     raise UserError(f"--split {split}: found {', '.join(names)}", hint)
 
 

@@ -147,18 +147,18 @@ def _order(own: Task, task: Task) -> list[int] | None:
     Raises:
         UserError: for the teacher's, with other labels: its head says something else.
     """
-    theirs, taught = (list((own_task.model_arguments().get("id2label") or {}).values()) for own_task in (own, task))
-    if own.name != task.name or theirs == taught:
+    own_labels, teacher_labels = (list((own_task.model_arguments().get("id2label") or {}).values()) for own_task in (own, task))
+    if own.name != task.name or own_labels == teacher_labels:
         return None
-    if sorted(theirs) != sorted(taught) or len(set(taught)) < len(taught):
+    if sorted(own_labels) != sorted(teacher_labels) or len(set(teacher_labels)) < len(teacher_labels):
         raise UserError(
-            f"teacher and student label sets differ: {_shown(taught)} and {_shown(theirs)}",
+            f"teacher and student label sets differ: {_shown(teacher_labels)} and {_shown(own_labels)}",
             "Give as --student an encoder without a head, or a model with the teacher's labels.",
         )
     reporting.current().note(
-        f"the student's labels, {_shown(theirs)}, are put in the teacher's order, {_shown(taught)}"
+        f"the student's labels, {_shown(own_labels)}, are put in the teacher's order, {_shown(teacher_labels)}"
     )
-    return [theirs.index(name) for name in taught]
+    return [own_labels.index(name) for name in teacher_labels]
 
 
 def _shown(names: Sequence[str]) -> str:

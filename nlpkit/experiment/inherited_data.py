@@ -95,8 +95,10 @@ def _files(record: Mapping[str, Any] | None) -> dict[str, list[dict[str, Any]]]:
 
 def _changed_files(record: Mapping[str, Any] | None) -> list[str]:
     """Those of the run's files that are still there and hold something else."""
-    found = {file["path"]: file["sha256"] for files in _files(record).values() for file in files}
-    return [path for path, known in found.items() if Path(path).is_file() and FileInfo.of(Path(path)).sha256 != known]
+    recorded = {file["path"]: file["sha256"] for files in _files(record).values() for file in files}
+    return [
+        path for path, known in recorded.items() if Path(path).is_file() and FileInfo.of(Path(path)).sha256 != known
+    ]
 
 
 def own_splits(
@@ -131,7 +133,7 @@ def train_keys(record: Mapping[str, Any] | None, name: str, task: Task) -> set[s
         name: of the model.
         task: as its model restored it.
     """
-    files = [file for found in _files(record).values() for file in found]
+    files = [file for of_split in _files(record).values() for file in of_split]
     here = all(Path(file["path"]).is_file() for file in files)
     if not files or not here or sum(file["bytes"] for file in files) > OVERLAP_BYTES or _changed_files(record):
         return None
@@ -165,7 +167,7 @@ def overlap(
     advice = (
         "" if _passing((record or {}).get("config", {})) else "; without --data it is judged on rows that it held out"
     )
-    found = []
+    warnings = []
     for split in chosen:
         rows, said = loaded.splits[split], ""
         if keys is not None:
@@ -174,8 +176,10 @@ def overlap(
         elif same := [file.path for file in loaded.source.files.get(split, []) if file.sha256 in trained_on]:
             said = f"{name} was trained on rows of {', '.join(same)}"
         if said:
-            found.append(f"{splits.title(loaded, split)}: {said}: the figures tell how well these were learnt{advice}")
-    return found
+            warnings.append(
+                f"{splits.title(loaded, split)}: {said}: the figures tell how well these were learnt{advice}"
+            )
+    return warnings
 
 
 def refuse_hold_out(config: TrainedDataOptions) -> None:

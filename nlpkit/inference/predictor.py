@@ -180,53 +180,30 @@ class Predictor(Generic[R]):
     """A model with its tokenizer and task, on a device.
 
     Args:
-        options: which model, where, how.
-        needs: the role of the task that the command needs.
-        command: for messages.
+        task: of the model.
+        model: is moved to the device and put into evaluation mode; or its `Weights`, which are there already.
+        tokenizer: of the model.
+        device: where the model runs, and in which arithmetic.
+        batch_size: rows per forward pass.
+        lent: whether the model belongs to the caller, see `Weights`.
+        record: nlpkit.json of the model's folder; None where it has none, or was opened by the caller.
     """
 
     def __init__(
         self,
-        options: TrainedModelOptions,
-        needs: type[R] = Task,  # type: ignore[assignment]
-        command: str = "predict",
+        task: R,
+        model: Any,
+        tokenizer: Any,
+        device: Device,
+        batch_size: int = 32,
+        *,
+        lent: bool = True,
+        record: dict[str, Any] | None = None,
     ) -> None:
-        from nlpkit.hardware import devices
-
-        device = devices.choose(options)  # before torch touches CUDA
-        trained = open_trained(
-            options.model, options, needs, command, revision=options.model_revision, task_name=options.task
-        )
-        from nlpkit.models import onnx
-
-        device = onnx.placed(trained.model, device, options)
-        task = trained.task
-        if options.max_length:
-            features.require_length(options.max_length, trained.most)
-            task = task.with_(max_length=options.max_length)
-        self.record = trained.record
-        self._set(task, trained.model, trained.tokenizer, device, options.batch_size)
-
-    @classmethod
-    def of(
-        cls, task: R, model: Any, tokenizer: Any, device: Device, batch_size: int = 32, *, lent: bool = True
-    ) -> Predictor[R]:
-        """A predictor of parts that are open already; the model is moved to the device and put into evaluation mode.
-
-        Args:
-            model: or its `Weights`, which are there already.
-            lent: see `Weights`.
-        """
-        predictor = cls.__new__(cls)
-        predictor.record = None
-        predictor._set(task, model, tokenizer, device, batch_size, lent)
-        return predictor
-
-    def _set(self, task: R, model: Any, tokenizer: Any, device: Device, batch_size: int, lent: bool = False) -> None:
         from nlpkit.inference.weights import Weights
         from nlpkit.models import onnx
 
-        self.task, self.tokenizer, self.batch_size = task, tokenizer, batch_size
+        self.task, self.tokenizer, self.batch_size, self.record = task, tokenizer, batch_size, record
         if not isinstance(model, Weights):
             model = Weights(model, onnx.device_of(model, device), lent=lent)
         self.weights, self.model = model, model.model
@@ -240,9 +217,8 @@ class Predictor(Generic[R]):
         Args:
             options: a config with the task's own options.
         """
-        made = Predictor.of(self.task.configured(options), self.weights, self.tokenizer, self.device, self.batch_size)
-        made.record = self.record
-        return made
+        task = self.task.configured(options)
+        return Predictor(task, self.weights, self.tokenizer, self.device, self.batch_size, record=self.record)
 
     @property
     def device(self) -> Device:
@@ -257,9 +233,9 @@ class Predictor(Generic[R]):
         """
         if not isinstance(self.task, Judged):
             raise TypeError(f"the answers of {self.task.name} are not judged")
-        (found,) = self._computed([(None, examples)], self.task.judge, bar)
-        self.cut, self.lost = found.cut, found.lost
-        return model_outputs.joined(found.outputs)
+        (chunk,) = self._computed([(None, examples)], self.task.judge, bar)
+        self.cut, self.lost = chunk.cut, chunk.lost
+        return model_outputs.joined(chunk.outputs)
 
     def _computed(
         self, chunks: Iterable[tuple[Any, Mapping[str, Sequence[Any]]]], ask: Ask, bar: Progress | None = None
@@ -420,15 +396,15 @@ class Predictor(Generic[R]):
                 columns = {name: [entry[name] for entry in inputs] for name in inputs[0]} if inputs else {}
                 yield (beside, inputs, places, answers), columns
 
-        for found in self._computed(given(), self.task.answer):
-            beside, inputs, places, answers = found.beside
+        for chunk in self._computed(given(), self.task.answer):
+            beside, inputs, places, answers = chunk.beside
             if inputs:
-                outputs = model_outputs.joined(found.outputs)
+                outputs = model_outputs.joined(chunk.outputs)
                 for i, answer in zip(places, self.task.decode(outputs, inputs), strict=True):
                     answers[i] = answer
-            for i, tokens in found.lost.items():
+            for i, tokens in chunk.lost.items():
                 answers[places[i]]["cut"] = tokens
-            yield beside, answers, found.cut
+            yield beside, answers, chunk.cut
 
     def _inputs(
         self, reader: Reader[Any], rows: Sequence[Mapping[str, Any]]
@@ -444,6 +420,39 @@ class Predictor(Generic[R]):
             except ValueError as error:
                 answers[i] = {**self.task.no_answer(), "error": str(error)}
         return inputs, places, answers
+
+
+def open_predictor(
+    options: TrainedModelOptions,
+    needs: type[R] = Task,  # type: ignore[assignment]
+    command: str = "predict",
+) -> Predictor[R]:
+    """The predictor of a trained model.
+
+    Args:
+        options: which model, where it runs and how.
+        needs: the role of the task that the command needs.
+        command: for messages.
+
+    Raises:
+        UserError: the model cannot be opened, its task lacks the role, or it cannot run where it is asked to.
+    """
+    from nlpkit.hardware import devices
+
+    device = devices.choose(options)  # before torch touches CUDA
+    trained = open_trained(
+        options.model, options, needs, command, revision=options.model_revision, task_name=options.task
+    )
+    from nlpkit.models import onnx
+
+    device = onnx.placed(trained.model, device, options)
+    task = trained.task
+    if options.max_length:
+        features.require_length(options.max_length, trained.most)
+        task = task.with_(max_length=options.max_length)
+    return Predictor(
+        task, trained.model, trained.tokenizer, device, options.batch_size, lent=False, record=trained.record
+    )
 
 
 @dataclass

@@ -59,7 +59,7 @@ def largest_difference(
             wanted = read(model(**batch), batch)
         rows, width = batch["input_ids"].shape
         try:
-            found = read(exported(**batch), batch)
+            logits = read(exported(**batch), batch)
         except UserError:
             raise
         except Exception as error:  # ONNX Runtime has one for each kind of node
@@ -67,7 +67,7 @@ def largest_difference(
             raise UserError(
                 f"the exported model does not run on {rows} rows of {width} tokens: {said}", hint
             ) from error
-        difference = float((found - wanted).abs().max())
+        difference = float((logits - wanted).abs().max())
         if not difference <= TOLERANCE * max(1.0, float(wanted.abs().max())):
             raise UserError(
                 f"the exported model differs from torch: outputs by up to {difference:.2g} ({rows} rows of {width} "
@@ -171,12 +171,12 @@ def _key(subject: Subject, options: SubjectOptions) -> str:
 def _content(place: str, options: SubjectOptions) -> dict[str, Any]:
     """What identifies the weights of a folder, or of a commit on the hub."""
     config = opening.load_config(place, revision=options.model_revision, trust_remote_code=options.trust_remote_code)
-    found: dict[str, Any] = {"place": place, "config": config.to_dict()}
+    content: dict[str, Any] = {"place": place, "config": config.to_dict()}
     if not Path(place).is_dir():
-        return {**found, "revision": options.model_revision, "commit": getattr(config, "_commit_hash", None)}
+        return {**content, "revision": options.model_revision, "commit": getattr(config, "_commit_hash", None)}
     files = sorted(file for file in Path(place).resolve().iterdir() if file.is_file() and file.name != RECORD)
     stats = [(file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in files]
-    return {**found, "files": stats, "task": options.task or (read_record(place) or {}).get("task")}
+    return {**content, "files": stats, "task": options.task or (read_record(place) or {}).get("task")}
 
 
 def _export(subject: Subject, options: SubjectOptions, folder: Path) -> None:
@@ -230,5 +230,5 @@ def _batches(model: Model) -> list[dict[str, torch.Tensor]]:
         examples = [reader.unlabelled(dict.fromkeys(reader.input_columns, text)) for text in texts]
         columns = {name: [example[name] for example in examples] for name in examples[0]}
     made = workloads.inputs_of(model, columns)
-    found = [batch for size in (2, 1) for batch in workloads.batches_of(model, made, size)]
-    return [model.task.model_inputs(batch) if model.task else batch for batch in found]
+    batches = [batch for size in (2, 1) for batch in workloads.batches_of(model, made, size)]
+    return [model.task.model_inputs(batch) if model.task else batch for batch in batches]

@@ -138,8 +138,8 @@ class Worker:
         memory.release()
         self.synchronize()
         self.energy = energy.counter(self.device.name)
-        found = nvml.gpu() if self.device.name == "cuda" else None
-        self.gpu = found if isinstance(found, nvml.Gpu) else None
+        gpu = nvml.gpu() if self.device.name == "cuda" else None
+        self.gpu = gpu if isinstance(gpu, nvml.Gpu) else None
         judged = model.task if isinstance(model.task, Judged) else None
         opened = Opened(
             device=self.device.described,
@@ -173,16 +173,16 @@ class Worker:
         metrics, note = None, rows.note
         task = model.task
         if isinstance(task, Judged) and rows.labelled:
-            predictor = Predictor.of(task, model.weights, model.tokenizer, model.device)
+            predictor = Predictor(task, model.weights, model.tokenizer, model.device)
             # compiled code would be made anew for many a shape, and answers the same
             with torch.compiler.set_stance("force_eager"):
                 outputs = predictor.outputs(rows.as_lists())
             cut = predictor.cut.finding(task, rows.split, settable=False)
             note = str(cut) if cut is not None else note
             model.task = task = task.with_conventions(outputs)
-            found = task.score(outputs, rows.columns)
+            scores = task.score(outputs, rows.columns)
             # JSON has no NaN
-            metrics = {name: float(value) if math.isfinite(value) else None for name, value in found.items()}
+            metrics = {name: float(value) if math.isfinite(value) else None for name, value in scores.items()}
         known = {"split": rows.split, "rows": rows.count, "note": note, "findings": rows.findings}
         return {"metrics": metrics, **known, "notes": rows.notes, "warnings": rows.warnings}
 
@@ -224,9 +224,9 @@ class Worker:
         from nlpkit.hardware import timing
 
         compiling = self._compile() if self.subject.backend == "torch-compile" else 0.0
-        found = timing.warm(self._prepared.calls, seconds, self.synchronize)
+        warmup = timing.warm(self._prepared.calls, seconds, self.synchronize)
         self._make_room()
-        return {**asdict(found), "seconds": found.seconds + compiling}
+        return {**asdict(warmup), "seconds": warmup.seconds + compiling}
 
     def _compile(self) -> float:
         """Make a pass, which compiles, in that many seconds; memory is looked at from here on."""
@@ -488,7 +488,7 @@ def read_rows(model: Model, name: str, config: BenchmarkOptions, *, held_out: bo
     record = read_record(opening.resolve(name, "MODEL"))
     keys = None if held_out else inherited_data.train_keys(record, name, task)
     try:
-        reader, loaded, found, findings = inherited_data.open_splits(
+        reader, loaded, examples, findings = inherited_data.open_splits(
             config, task, seed=config.seed, needs=(), training=held_out
         )
     except UserError as error:
@@ -501,11 +501,11 @@ def read_rows(model: Model, name: str, config: BenchmarkOptions, *, held_out: bo
         rows.note = f"no metrics: {error.message}"
         return rows
     model.task = reader.task
-    split = _split_of(found, loaded, config)
+    split = _split_of(examples, loaded, config)
     said = [str(finding) for finding in findings if finding.level == "warning"]
     if not held_out:
         said += inherited_data.overlap(record, name, keys, reader, loaded, [split])
-    return Rows(found[split], splits.title(loaded, split), labelled=True, findings=said)
+    return Rows(examples[split], splits.title(loaded, split), labelled=True, findings=said)
 
 
 def _inputs(model: Model, config: BenchmarkOptions) -> Rows:
@@ -525,16 +525,16 @@ def _inputs(model: Model, config: BenchmarkOptions) -> Rows:
     with registry.pointing_elsewhere(type(task), rows, registry.OTHER_MODEL):
         reader = task.reader(user_columns(rows.column_names), config, labelled=False)
     model.task = reader.task
-    found, bad = [], []
+    inputs, bad = [], []
     for row, where in zip(rows, loaded.places(rows, split), strict=True):
         try:
-            found.append(reader.inputs(row))
+            inputs.append(reader.inputs(row))
         except ValueError as error:
             bad.append(f"{where}: {error}")
-    if not found:
+    if not inputs:
         raise UserError(f"{split}: no row can be read", "Check --data and --text-column.")
     return Rows(
-        {name: [entry[name] for entry in found] for name in found[0]},
+        {name: [entry[name] for entry in inputs] for name in inputs[0]},
         splits.title(loaded, split),
         findings=[f"{len(bad):,} of {len(rows):,} rows cannot be read and are left out{_listed(bad)}"] if bad else [],
     )
@@ -570,7 +570,7 @@ def _texts(config: BenchmarkOptions) -> Rows:
     return Rows({"text": texts}, splits.title(loaded, split), findings=said)
 
 
-def _split_of(found: Collection[str], loaded: LoadedData, config: BenchmarkOptions) -> str:
+def _split_of(names: Collection[str], loaded: LoadedData, config: BenchmarkOptions) -> str:
     """The split that was asked for; else validation, test, or whichever there is.
 
     Raises:
@@ -578,11 +578,11 @@ def _split_of(found: Collection[str], loaded: LoadedData, config: BenchmarkOptio
     """
     from nlpkit.data import splits
 
-    if not found:
+    if not names:
         raise UserError("there is no row that can be used", "`nlpkit check-data` tells why.")
     if config.split is None:
-        return next((split for split in ("validation", "test") if split in found), next(iter(found)))
-    return splits.require(config.split, found, loaded)
+        return next((split for split in ("validation", "test") if split in names), next(iter(names)))
+    return splits.require(config.split, names, loaded)
 
 
 # --- the process ---

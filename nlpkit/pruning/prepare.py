@@ -206,7 +206,7 @@ class _Judge:
         return self.made.task.points_lost(self.unpruned, self._metrics(self.made.task, model, self.made.tokenizer))
 
     def _metrics(self, task: Trainable, model: Any, tokenizer: Any) -> dict[str, float]:
-        outputs = Predictor.of(task, model, tokenizer, self.device).outputs(self.examples[:])
+        outputs = Predictor(task, model, tokenizer, self.device).outputs(self.examples[:])
         return task.score(outputs, self.examples)
 
 
@@ -251,7 +251,7 @@ def _structures(
     assert config.criterion == "gradient" or config.criterion == "magnitude"  # see `prune.settled`
 
     def served(model: Any) -> Predictor:
-        return Predictor.of(made.task, model, made.tokenizer, device, lent=False)
+        return Predictor(made.task, model, made.tokenizer, device, lent=False)
 
     planner = search.Planner(
         made.model.to(device.name).eval(),

@@ -106,9 +106,9 @@ def run(config: Config) -> Report:
     errors = sum(finding.level == "error" for finding in findings)
     warnings = sum(finding.level == "warning" for finding in findings) + len(said.warnings)
     asked = config.suspects if config.suspects is not None else SUSPECTS if config.output else 0
-    found = suspects.find(task, examples, asked, config.seed) if asked else None
-    if found is not None:
-        lines += [f"suspects: {found.said}", *(f"    {suspects.line(row)}" for row in found.rows)]
+    suspected = suspects.find(task, examples, asked, config.seed) if asked else None
+    if suspected is not None:
+        lines += [f"suspects: {suspected.said}", *(f"    {suspects.line(row)}" for row in suspected.rows)]
     record = {
         "task": task.record(),
         "verdict": _verdict(errors, warnings),
@@ -121,7 +121,7 @@ def run(config: Config) -> Report:
         "findings": [vars(finding) for finding in findings],
         "notes": said.notes,
         "warnings": said.warnings,
-        "suspects": found.to_record() if found else None,
+        "suspects": suspected.to_record() if suspected else None,
         "data": loaded.source.to_record(),
     }
     if config.output is not None:

@@ -148,7 +148,7 @@ class Distillation(Experiment):
 
         split = "test" if "test" in evaluated.metrics else "validation"
         model = weights.copied(self.trainer.model, self.device)
-        student = Predictor.of(self.task, model, self.tokenizer, self.device, lent=False)
+        student = Predictor(self.task, model, self.tokenizer, self.device, lent=False)
         compared = before_after.measure(
             [
                 before_after.Side(self.parents["teacher"]["name"], self.teacher),
@@ -218,7 +218,7 @@ def _prepare(config: Config) -> Distillation:
     findings += more.findings
     ready = supervised.tokenized(task, origin.tokenizer, {**examples, "train": more.train})
     findings += supervised.cut_findings(task, ready)
-    answering = Predictor.of(teacher.task, teacher.model, teacher.tokenizer, device, lent=False)
+    answering = Predictor(teacher.task, teacher.model, teacher.tokenizer, device, lent=False)
     answering.record = teacher.record
     outputs, computed = _teacher_outputs(config, weights, answering, task, origin, ready["train"])
     experiment = Distillation(

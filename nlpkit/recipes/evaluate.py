@@ -27,7 +27,7 @@ from nlpkit.data.places import user_columns
 from nlpkit.errors import RunError, UserError
 from nlpkit.experiment import inherited_data
 from nlpkit.experiment.supervised import require_metric, stop_on_errors
-from nlpkit.inference.predictor import Predictor, TrainedModelOptions
+from nlpkit.inference.predictor import TrainedModelOptions, open_predictor
 from nlpkit.models import opening
 from nlpkit.options import EvaluatedRowsOptions, Pairs, SourceOptions, option
 from nlpkit.reporting import Report, Table
@@ -84,7 +84,7 @@ def run(config: Config) -> Report:
     gates = _gates(config)
     if gates:
         _require_possible(gates, config)
-    predictor = Predictor(config, NEEDS, "evaluate")
+    predictor = open_predictor(config, NEEDS, "evaluate")
     config = config.for_task(type(predictor.task))
     predictor = predictor.configured(config)
     task = predictor.task
@@ -180,15 +180,15 @@ def _chosen(config: Config, loaded: LoadedData, judged: Collection[str] | None) 
         judged: where they are those of the run that made the model: the ones that it was judged on, as labels of test
             may be kept back.
     """
-    found = list(loaded.splits)
+    present = list(loaded.splits)
     if config.split is None and judged is not None:
-        held = [split for split in ("test", "validation") if split in found]
-        chosen = next((split for split in held if split in judged), (held or found)[0])
+        held = [split for split in ("test", "validation") if split in present]
+        chosen = next((split for split in held if split in judged), (held or present)[0])
         reporting.current().note(f"{chosen}: the run's own rows (--split)")
         return [chosen]
     if config.split is None:
-        return [split for split in found if split != "train"] or found
-    return [splits.require(config.split, found, loaded)]
+        return [split for split in present if split != "train"] or present
+    return [splits.require(config.split, present, loaded)]
 
 
 def _limited(rows: Dataset, config: Config) -> Dataset:
@@ -257,8 +257,8 @@ def _tables(
     names += [name for name in (*config.fail_under, *config.fail_over) if name not in names]
     body = [[split, rows[split], *(values.get(name) for name in names)] for split, values in metrics.items()]
     tables = [Table("result", ["split", "rows", *names], body)]
-    for split, found in details.items():
-        tables += task.view.detail_tables(split, found)
+    for split, split_details in details.items():
+        tables += task.view.detail_tables(split, split_details)
     return tables
 
 

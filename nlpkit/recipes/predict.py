@@ -21,7 +21,7 @@ from nlpkit import process, reporting
 from nlpkit.data import pipes
 from nlpkit.data.typed import is_file, is_there, require_texts
 from nlpkit.errors import UserError
-from nlpkit.inference.predictor import Predictor, TrainedModelOptions
+from nlpkit.inference.predictor import Predictor, TrainedModelOptions, open_predictor
 from nlpkit.options import FolderOptions, ReadingOptions, option, option_like
 from nlpkit.reporting import Report
 from nlpkit.runs.files import require_writable
@@ -93,7 +93,7 @@ def run(config: Config) -> Report:
         _require_typed(config, name, value)
     if config.output is not None:
         require_writable(config.output, overwrite=config.overwrite)
-    predictor = Predictor(config, NEEDS)
+    predictor = open_predictor(config, NEEDS)
     if config.output is not None:
         _require_known_format(config.output, predictor.task)
     config = config.for_task(type(predictor.task))

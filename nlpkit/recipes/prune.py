@@ -261,7 +261,7 @@ def _features(config: Config, cut: Cut, ready: dict[str, Split], device: Device)
     if cut.teacher is not None:
         task = cut.task
         assert isinstance(task, Teachable), "as `_prepare` requires"
-        teacher = Predictor.of(task, cut.teacher, cut.tokenizer, device, config.eval_batch_size, lent=False)
+        teacher = Predictor(task, cut.teacher, cut.tokenizer, device, config.eval_batch_size, lent=False)
         outputs = TeacherOutputs(None if task.renews else teacher_logits(teacher, ready["train"]))
         features.append(Teacher(teacher, LossWeights(config.alpha, config.temperature), outputs))
     return features
@@ -272,22 +272,22 @@ def _compared(experiment: Pruning, evaluated: Evaluated) -> dict[str, Any]:
     from nlpkit.pruning import masks
 
     cut, trained, device = experiment.cut, experiment.trained, experiment.device
-    found = dict(cut.found)
+    pruning = dict(cut.found)
     if cut.sparsifier is not None:
-        found["zeros"] = masks.zeros(cut.sparsifier.tensors)
+        pruning["zeros"] = masks.zeros(cut.sparsifier.tensors)
     split = "test" if "test" in evaluated.metrics else "validation"
     name = opening.display_name(experiment.config.model)
     before, after = (weights.copied(model, device) for model in (trained.model, experiment.trainer.model))
     sides = [
-        before_after.Side(name, Predictor.of(trained.task, before, trained.tokenizer, device, lent=False)),
+        before_after.Side(name, Predictor(trained.task, before, trained.tokenizer, device, lent=False)),
         before_after.Side(
             "pruned",
-            Predictor.of(experiment.task, after, cut.tokenizer, device, lent=False),
+            Predictor(experiment.task, after, cut.tokenizer, device, lent=False),
             metrics=evaluated.metrics[split],
         ),
     ]
     # on a GPU as many rows at once as the speed-up was predicted for: with fewer there may be none
-    batch_size = max(min(found.get("predicted_rows") or 0, speed.ROWS), speed.BATCH_SIZE)
+    batch_size = max(min(pruning.get("predicted_rows") or 0, speed.ROWS), speed.BATCH_SIZE)
     cost = before_after.measure(
         sides,
         evaluated.examples[split],
@@ -296,7 +296,7 @@ def _compared(experiment: Pruning, evaluated: Evaluated) -> dict[str, Any]:
         batch_size=batch_size,
     )
     return {
-        "pruning": found,
+        "pruning": pruning,
         "price": cost,
         "lineage": before_after.lineage(trained.record, cost, COMMAND),
     }

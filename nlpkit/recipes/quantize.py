@@ -145,7 +145,7 @@ class _Source:
         from nlpkit.inference import weights
 
         model = weights.copied(model, self.device)
-        return Predictor.of(self.trained.task, model, self.trained.tokenizer, self.device, lent=False)
+        return Predictor(self.trained.task, model, self.trained.tokenizer, self.device, lent=False)
 
     def score(self, model: Any, split: str) -> dict[str, float]:
         examples = self.examples[split]
@@ -170,10 +170,12 @@ def run(config: Config) -> Report:
     reporting.current().plan("plan", _plan(source, folder))
     folder.start(_head(source), overwrite=config.overwrite, resume=False)
     with folder.staging() as staged:
-        found = (_to_onnx if source.to.startswith("onnx") else _to_torch)(source, staged)
-        limits.save_tokenizer(source.trained.tokenizer, staged, source.trained.task.stated_length, found.get("inputs"))
+        quantization = (_to_onnx if source.to.startswith("onnx") else _to_torch)(source, staged)
+        limits.save_tokenizer(
+            source.trained.tokenizer, staged, source.trained.task.stated_length, quantization.get("inputs")
+        )
         measured = _measured(source, staged)  # from which the task may learn how its model answers
-        record = {**_head(source), **measured, "quantization": found}
+        record = {**_head(source), **measured, "quantization": quantization}
         record["wall_seconds"] = round(time.monotonic() - started, 2)
         _write(source, record, staged, folder)
     return _report(source, record, folder.path)
@@ -200,9 +202,11 @@ def _open(config: Config) -> _Source:
     else:
         refuse_hold_out(config)
         keys = train_keys(trained.record, config.model, trained.task)
-        reader, loaded, found, findings = open_splits(config, trained.task, seed=config.seed, needs=(), training=False)
-        examples = _judged(loaded, found)
-        judged = [split for split in found if split != "train"] or list(found)
+        reader, loaded, by_split, findings = open_splits(
+            config, trained.task, seed=config.seed, needs=(), training=False
+        )
+        examples = _judged(loaded, by_split)
+        judged = [split for split in by_split if split != "train"] or list(by_split)
         for warning in overlap(trained.record, config.model, keys, reader, loaded, judged):
             reporting.current().warn(warning)
     trained.task = reader.task
@@ -220,10 +224,10 @@ def _device_of_onnx(config: Config, device: Device) -> Device:
 
     kind = device.name.partition(":")[0]
     int8 = (config.to or "").startswith("onnx-int8")
-    if (found := providers.obstacle(kind)) is not None:
+    if (lacking := providers.obstacle(kind)) is not None:
         if config.device != "auto":
-            raise UserError(*found)
-        return onnx.on_cpu(config, f"{found.message} ({found.hint})")
+            raise UserError(*lacking)
+        return onnx.on_cpu(config, f"{lacking.message} ({lacking.hint})")
     if not int8 or kind == "cpu":
         return device
     why = f"--to {config.to} is for the CPU: on a GPU its products run in float32 or on the CPU all the same"
@@ -233,21 +237,21 @@ def _device_of_onnx(config: Config, device: Device) -> Device:
     return device
 
 
-def _judged(loaded: LoadedData, found: dict[str, Dataset]) -> dict[str, Dataset]:
+def _judged(loaded: LoadedData, by_split: dict[str, Dataset]) -> dict[str, Dataset]:
     """The examples with a validation split, which is all that there are where none is called so: nothing is trained.
 
     Raises:
         UserError: there is none.
     """
-    if "validation" in found:
-        return found
-    if not found:
+    if "validation" in by_split:
+        return by_split
+    if not by_split:
         raise UserError("there is no row that can be used", "`nlpkit check-data` tells why.")
-    split = "test" if "test" in found else next(iter(found))
+    split = "test" if "test" in by_split else next(iter(by_split))
     reporting.current().note(
-        f"validation: all {len(found[split]):,} rows of {splits.title(loaded, split)}: nothing is trained here"
+        f"validation: all {len(by_split[split]):,} rows of {splits.title(loaded, split)}: nothing is trained here"
     )
-    return {"validation": found[split], **{name: rows for name, rows in found.items() if name != split}}
+    return {"validation": by_split[split], **{name: rows for name, rows in by_split.items() if name != split}}
 
 
 def _default_path(source: _Source) -> Path:
@@ -320,16 +324,16 @@ def _to_onnx(source: _Source, staged: Path) -> dict[str, Any]:
             hint=f"{type(source.trained.model).__name__} does not survive the export; --to torch-int8 needs none.",
         )
         bar.advance()
-    found: dict[str, Any] = {"to": source.to, "largest_difference": difference}
+    quantization: dict[str, Any] = {"to": source.to, "largest_difference": difference}
     if source.to == "onnx-fp16":
         half = copy.deepcopy(source.trained.model).half()
         made = export.export(half, batches[0], fusions=fusions)
         export.finish(made, half, packed=False, fused=True)
         export.save(made, path)
     elif source.to != "onnx-fp32":
-        found |= _to_int8(source, made, path)
+        quantization |= _to_int8(source, made, path)
     if source.to == "onnx-int8":
-        found["largest_difference_in_batches"] = _batch_difference(source, path)
+        quantization["largest_difference_in_batches"] = _batch_difference(source, path)
     export.publish(path, staged)
     source.trained.task.tell_clients(source.trained.config)
     # which file transformers.js opens where it is not told
@@ -337,7 +341,7 @@ def _to_onnx(source: _Source, staged: Path) -> dict[str, Any]:
     setattr(source.trained.config, JS_CONFIG, opened)
     source.trained.config.save_pretrained(staged)
     inputs = [value.name for value in made.graph.inputs]
-    return {**found, "file": str(path.relative_to(staged)), "inputs": inputs}
+    return {**quantization, "file": str(path.relative_to(staged)), "inputs": inputs}
 
 
 def _batch_difference(source: _Source, path: Path) -> float:
@@ -349,11 +353,11 @@ def _batch_difference(source: _Source, path: Path) -> float:
 
     def outputs(rows: list[Any]) -> list[Any]:
         batch = collate(rows)
-        found = task.run(model, batch).logits
+        logits = task.run(model, batch).logits
         # where each token has an output, padding has some too
-        per_token = found.shape[:2] == batch["attention_mask"].shape and found.dim() > 2
+        per_token = logits.shape[:2] == batch["attention_mask"].shape and logits.dim() > 2
         return [
-            row[mask.bool()] if per_token else row for row, mask in zip(found, batch["attention_mask"], strict=True)
+            row[mask.bool()] if per_token else row for row, mask in zip(logits, batch["attention_mask"], strict=True)
         ]
 
     rows = _features(source, "validation", CHECKED_ROWS)
@@ -510,7 +514,7 @@ def _measured(source: _Source, staged: Path) -> dict[str, Any]:
         ),
         before_after.Side(source.to, source.predictor(after), before_after.weight_bytes(staged), metrics[split]),
     ]
-    found = before_after.measure(sides, source.examples[split], split, seconds=config.measure_seconds)
+    comparison = before_after.measure(sides, source.examples[split], split, seconds=config.measure_seconds)
     return {
         "metrics": metrics,
         "judged": {name: len(source.examples[name]) for name in judged},
@@ -520,8 +524,8 @@ def _measured(source: _Source, staged: Path) -> dict[str, Any]:
         "steps": 0,
         "train_seconds": 0.0,
         "parameters": sides[0].predictor.model.num_parameters(),
-        "price": found,
-        "lineage": before_after.lineage(source.trained.record, found, COMMAND),
+        "price": comparison,
+        "lineage": before_after.lineage(source.trained.record, comparison, COMMAND),
     }
 
 
@@ -535,20 +539,20 @@ def _write(source: _Source, record: dict[str, Any], staged: Path, folder: RunFol
 
 
 def _report(source: _Source, record: dict[str, Any], folder: Path) -> Report:
-    task, found = source.trained.task, record["quantization"]
+    task, quantization = source.trained.task, record["quantization"]
     lines = before_after.lines(record["price"], task)
-    if "largest_difference" in found:
+    if "largest_difference" in quantization:
         lines.append(
-            f"exported logits differ from torch by at most {found['largest_difference']:.1g} before quantizing"
+            f"exported logits differ from torch by at most {quantization['largest_difference']:.1g} before quantizing"
         )
-    if "largest_difference_in_batches" in found:
+    if "largest_difference_in_batches" in quantization:
         lines.append(
             f"int8 has one scale for a whole batch: with the rows beside it a logit differs by up to "
-            f"{found['largest_difference_in_batches']:.1g}"
+            f"{quantization['largest_difference_in_batches']:.1g}"
         )
-    if found.get("excluded"):
-        lines.append(f"left in float32: {', '.join(found['excluded'])}")
-    over = found.get("points_lost", {}).get("validation", 0.0) > source.config.max_drop
+    if quantization.get("excluded"):
+        lines.append(f"left in float32: {', '.join(quantization['excluded'])}")
+    over = quantization.get("points_lost", {}).get("validation", 0.0) > source.config.max_drop
     failure = f"more than --max-drop {source.config.max_drop:g} points are lost whatever stays in float32"
     if over:
         lines.append(failure)

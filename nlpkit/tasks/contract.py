@@ -190,8 +190,8 @@ class Task(ABC):
         Raises:
             UserError: a named column does not exist, or none fits.
         """
-        found: Reader[Any] = pkgutil.resolve_name(self.reading_class).of(self, columns, options, labelled=labelled)
-        return found
+        reader: Reader[Any] = pkgutil.resolve_name(self.reading_class).of(self, columns, options, labelled=labelled)
+        return reader
 
     def describe(self) -> str:
         """The task in one line, for the plan."""

@@ -165,20 +165,20 @@ def _declared(kind: Kind) -> dict[str, list[tuple[FieldInfo, list[str]]]]:
         TypeError: an option takes a value for one task and none, or several, for another: a command line could not be
             read before the task is known.
     """
-    found: dict[str, list[tuple[FieldInfo, list[str]]]] = {}
+    declared: dict[str, list[tuple[FieldInfo, list[str]]]] = {}
     for task in registry.classes():
         for name, info in getattr(task, kind).model_fields.items():
-            ways = found.setdefault(name, [])
+            ways = declared.setdefault(name, [])
             same = next((tasks for other, tasks in ways if repr(other) == repr(info)), None)
             if same is None:
                 ways.append((info, [task.name]))
             else:
                 same.append(task.name)
-    for name, ways in found.items():
+    for name, ways in declared.items():
         if len({frozenset(kinds_of(info.annotation) & {bool, list, dict}) for info, _ in ways}) > 1:
             tasks = ", ".join(task for _, several in ways for task in several)
             raise TypeError(f"the option {name!r} takes one value, several or none, as tasks declare it: {tasks}")
-    return found
+    return declared
 
 
 def _accepted(name: str, value: Any, kind: Kind) -> Any:

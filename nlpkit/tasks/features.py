@@ -99,10 +99,10 @@ def require_length(asked: int, most: int | None, whose: str = "the model") -> No
 
 def token_lengths(task: Trainable, tokenizer: Any, examples: Mapping[str, Sequence[Any]]) -> list[int]:
     """`task.token_lengths` of columns of any size, some rows at a time."""
-    found: list[int] = []
+    lengths: list[int] = []
     for start, end in pieces.chunks(examples, BATCH):
-        found += task.token_lengths(tokenizer, {name: column[start:end] for name, column in examples.items()})
-    return found
+        lengths += task.token_lengths(tokenizer, {name: column[start:end] for name, column in examples.items()})
+    return lengths
 
 
 def featurize(task: Task, tokenizer: Any, examples: Dataset, split: str) -> Dataset:

@@ -168,10 +168,10 @@ def task_of_model(
     """
     if (task := known_task(config, record, place, named=named)) is not None:
         return task
-    found = ", ".join(config.architectures or ["none named"])
+    architectures = ", ".join(config.architectures or ["none named"])
     able = [task.name for task in classes() if task.claims(config, record, place) is not None]
     raise UserError(
-        f"{place} holds no model for a task known here (its architecture: {found})",
+        f"{place} holds no model for a task known here (its architecture: {architectures})",
         f"Fine-tune it first, for example with `nlpkit finetune-cls`{_or_choose(able)}.",
     )
 

@@ -53,7 +53,7 @@ def find(task: Judged, examples: Mapping[str, Dataset], most: int, seed: int) ->
     """
     if len(examples.get("train", ())) < LEAST_ROWS:
         return Suspects(f"not looked for: that takes {LEAST_ROWS} rows of train")
-    judged, right, found, name = 0, 0.0, [], ""
+    judged, right, per_split, name = 0, 0.0, [], ""
     for parts in _folds(examples, seed):
         try:
             trained = task.baseline(parts, seed)
@@ -67,12 +67,12 @@ def find(task: Judged, examples: Mapping[str, Dataset], most: int, seed: int) ->
                 right += task.score(outputs[split], rows)[task.main_metric] / task.point * len(rows)
                 judged += len(rows)
                 mistakes = task.view.mistakes(outputs[split], rows)
-                found.append([row for row in mistakes if row.get("score") is None or row["score"] >= SURE][:most])
+                per_split.append([row for row in mistakes if row.get("score") is None or row["score"] >= SURE][:most])
     points = right / judged
     said = f"{name}, trained on other rows, judged {judged:,} rows: {task.main_metric} {points * task.point:.3f}"
     if not task.higher_is_better(task.main_metric) or points < TRUSTED:
         return Suspects(f"not named: {said}, too little to doubt a label by")
-    rows = [_shown(row) for row in _surest(found)[:most]]
+    rows = [_shown(row) for row in _surest(per_split)[:most]]
     return Suspects(said if rows else f"{said}; it contradicts no label surely", rows)
 
 
@@ -88,9 +88,9 @@ def _folds(examples: Mapping[str, Dataset], seed: int) -> Iterator[dict[str, Dat
         yield {split: sources[split].select(np.sort(rows)) for split, rows in parts.items()}
 
 
-def _surest(found: list[list[dict[str, Any]]]) -> list[dict[str, Any]]:
+def _surest(per_split: list[list[dict[str, Any]]]) -> list[dict[str, Any]]:
     """Lists that each begin with the surest as one: by score, or in turn where there are none."""
-    turns = [(turn, row) for rows in found for turn, row in enumerate(rows)]
+    turns = [(turn, row) for rows in per_split for turn, row in enumerate(rows)]
     scored = all(isinstance(row.get("score"), float) for _, row in turns)
     turns.sort(key=lambda pair: -pair[1]["score"] if scored else pair[0])
     return [row for _, row in turns]

@@ -15,7 +15,7 @@ from conftest import WORDS, rows, write_csv
 from nlpkit import reporting
 from nlpkit.errors import UserError
 from nlpkit.experiment import finetune, supervised
-from nlpkit.inference.predictor import Predictor
+from nlpkit.inference.predictor import Predictor, open_predictor
 from nlpkit.recipes import distill, evaluate, finetune_cls, predict, prune, quantize
 from nlpkit.tasks import features
 from nlpkit.tasks.text_classification.task import TextClassification
@@ -70,7 +70,7 @@ def restored(trained: Path, folder: Path, *, asked: int | None, length: int, old
 
 
 def predictor_of(folder: Path, **values: Any) -> Predictor:
-    return Predictor(predict.Config(model=str(folder), texts=["-"], **WHERE, **values))
+    return open_predictor(predict.Config(model=str(folder), texts=["-"], **WHERE, **values))
 
 
 @pytest.mark.parametrize("old", [False, True])

@@ -19,7 +19,7 @@ from nlpkit.data.places import user_columns
 from nlpkit.errors import UserError
 from nlpkit.hardware.devices import Device
 from nlpkit.inference import overlap, predictor
-from nlpkit.inference.predictor import Predictor, open_trained
+from nlpkit.inference.predictor import Predictor, open_predictor, open_trained
 from nlpkit.options import OpeningOptions
 from nlpkit.recipes import predict
 from nlpkit.tasks.roles import Judged
@@ -54,7 +54,7 @@ def late(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def opened(trained: Path, batch_size: int = 4) -> Predictor:
-    return Predictor(predict.Config(model=str(trained), texts=["-"], device="cpu", batch_size=batch_size))
+    return open_predictor(predict.Config(model=str(trained), texts=["-"], device="cpu", batch_size=batch_size))
 
 
 def test_a_batch_is_waited_for_when_four_more_are_queued(late: list[str]) -> None:
@@ -213,7 +213,7 @@ def test_neither_predicting_nor_judging_waits_for_a_batch(name: str, run_of: Any
     ready = [task.collate(part.tokenizer)(batch) for batch in batches]
     kept = []
     with pretended.cuda(), pretended.tensors(), pretended.waits() as found:
-        asked = Predictor.of(task, part.model, part.tokenizer, CUDA, lent=False)
+        asked = Predictor(task, part.model, part.tokenizer, CUDA, lent=False)
         for batch, collated in zip(batches, ready, strict=True):
             given: Any = SimpleNamespace(inputs=lambda _, batch=batch: batch)
             asked.collate = lambda _, collated=collated: collated

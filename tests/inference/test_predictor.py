@@ -12,7 +12,7 @@ from conftest import make_tokenizer, rows
 
 from nlpkit.errors import RunError
 from nlpkit.inference import predictor
-from nlpkit.inference.predictor import Predictor
+from nlpkit.inference.predictor import Predictor, open_predictor
 from nlpkit.recipes import predict
 from nlpkit.tasks.forward import Forward
 
@@ -22,7 +22,7 @@ TEXTS = [row["text"] for row in rows(23, seed=4)]
 @pytest.fixture
 def ragged(trained: Path, monkeypatch: pytest.MonkeyPatch) -> Predictor:
     """A task whose output is as long as its row: the token ids, as per-token labels would be."""
-    made = Predictor(predict.Config(model=str(trained), texts=["-"], device="cpu", batch_size=4))
+    made = open_predictor(predict.Config(model=str(trained), texts=["-"], device="cpu", batch_size=4))
 
     def reduce(task: Any, forward: Forward) -> Mapping[str, Any]:
         assert set(forward.batch) == {"input_ids", "attention_mask"}
@@ -81,7 +81,7 @@ def test_a_batch_that_does_not_fit_is_halved(ragged: Predictor, fits: int, monke
 def test_arrays_keep_the_order_of_rows_across_chunks_and_windows(
     trained: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    made = Predictor(predict.Config(model=str(trained), texts=["-"], device="cpu", batch_size=4))
+    made = open_predictor(predict.Config(model=str(trained), texts=["-"], device="cpu", batch_size=4))
     whole = made.outputs({"text": TEXTS, "label": [0] * len(TEXTS)})  # labels are not for the model
     monkeypatch.setattr(predictor, "CHUNK", 5)
     np.testing.assert_allclose(made.outputs({"text": TEXTS}), whole, atol=1e-5)
@@ -100,7 +100,7 @@ def test_progress_counts_rows_and_not_windows(trained: Path) -> None:
 
         def reset(self, total: int, done: int = 0) -> None: ...
 
-    made = Predictor(predict.Config(model=str(trained), texts=["-"], device="cpu", batch_size=4))
+    made = open_predictor(predict.Config(model=str(trained), texts=["-"], device="cpu", batch_size=4))
     made.task = made.task.with_(long_text="windows", max_length=6)
     bar = Bar()
     made.outputs({"text": TEXTS}, bar)

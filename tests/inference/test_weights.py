@@ -14,7 +14,7 @@ from nlpkit import reporting
 from nlpkit.distillation.trainer import TEACHER
 from nlpkit.hardware.devices import Device
 from nlpkit.inference import weights
-from nlpkit.inference.predictor import Predictor, open_trained
+from nlpkit.inference.predictor import Predictor, open_predictor, open_trained
 from nlpkit.inference.weights import Weights
 from nlpkit.measurement.loading import open_torch
 from nlpkit.measurement.spec import Subject, SubjectOptions
@@ -37,7 +37,7 @@ def on_the_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(("precision", "kind"), [("bf16", torch.bfloat16), ("fp16", torch.float16)])
 def test_predict_on_a_gpu_holds_its_weights_in_the_arithmetic(trained: Path, precision: str, kind: torch.dtype) -> None:
     with pretended.cuda(), pretended.tensors(), pretended.waits():
-        made = Predictor(predict.Config(model=str(trained), texts=["-"], device="cuda", precision=precision))
+        made = open_predictor(predict.Config(model=str(trained), texts=["-"], device="cuda", precision=precision))
         assert {parameter.device.type for parameter in made.model.parameters()} == {"cuda"}
         assert types(made.model) == {kind}
         batch = made.batch([{"input_ids": [2, 7, 3]}, {"input_ids": [2, 7, 8, 3]}])
@@ -47,14 +47,14 @@ def test_predict_on_a_gpu_holds_its_weights_in_the_arithmetic(trained: Path, pre
 
 def test_what_is_not_asked_for_is_not_done(trained: Path) -> None:
     with pretended.cuda(), pretended.tensors():
-        full = Predictor(predict.Config(model=str(trained), texts=["-"], device="cuda", precision="fp32"))
+        full = open_predictor(predict.Config(model=str(trained), texts=["-"], device="cuda", precision="fp32"))
         assert types(full.model) == {torch.float32}
         lent = open_trained(str(trained), OpeningOptions())
-        Predictor.of(lent.task, lent.model, lent.tokenizer, CUDA)
+        Predictor(lent.task, lent.model, lent.tokenizer, CUDA)
         assert types(lent.model) == {torch.float32}, "the caller goes on with it: nothing of it may be lost"
-    assert types(Predictor(predict.Config(model=str(trained), texts=["-"], device="cpu", precision="bf16")).model) == {
-        torch.float32
-    }
+    assert types(
+        open_predictor(predict.Config(model=str(trained), texts=["-"], device="cpu", precision="bf16")).model
+    ) == {torch.float32}
 
 
 def test_a_teacher_in_a_step_of_training_is_not_under_its_autocast(trained: Path) -> None:
@@ -189,7 +189,7 @@ def test_held_weights_on_a_gpu(trained: Path) -> None:
     texts = ["a good film", "the soup was cold and the clerk rude"]
     probabilities = {}
     for precision in ("fp32", "bf16"):
-        made = Predictor(predict.Config(model=str(trained), texts=["-"], device="cuda", precision=precision))
+        made = open_predictor(predict.Config(model=str(trained), texts=["-"], device="cuda", precision=precision))
         probabilities[precision] = torch.tensor(made.outputs({"text": texts})).softmax(-1)
     assert types(made.model) == {torch.bfloat16} and made.device.described.endswith("bf16 weights")
     torch.testing.assert_close(probabilities["fp32"], probabilities["bf16"], atol=0.02, rtol=0)

@@ -21,7 +21,7 @@ def sleepy(trained: Path, seconds: float) -> Predictor:
     """A predictor whose model takes that much longer for each forward pass."""
     opened = open_trained(str(trained), OpeningOptions())
     opened.model.register_forward_pre_hook(lambda *_: time.sleep(seconds))
-    return Predictor.of(opened.task, opened.model, opened.tokenizer, CPU)
+    return Predictor(opened.task, opened.model, opened.tokenizer, CPU)
 
 
 def test_a_planted_delay_is_found(trained: Path) -> None:
@@ -62,7 +62,7 @@ def test_on_a_gpu_a_pass_waits_for_its_end_alone(trained: Path) -> None:
     opened = open_trained(str(trained), OpeningOptions())
     with pretended.cuda() as machine, pretended.tensors(), pretended.waits() as waited:
         device = Device("cuda", "bf16", "a GPU")
-        predictor = Predictor.of(opened.task, opened.model, opened.tokenizer, device, lent=False)
+        predictor = Predictor(opened.task, opened.model, opened.tokenizer, device, lent=False)
         side = speed._prepared(predictor, {"text": ["good", "good film"]}, 2)
         for call in [*side.singles.calls, *side.batches.calls]:
             waited.clear()

@@ -13,7 +13,7 @@ import transformers
 from conftest import make_tokenizer, rows, write_csv
 
 from nlpkit.errors import RunError, UserError
-from nlpkit.inference.predictor import Predictor
+from nlpkit.inference.predictor import Predictor, open_predictor
 from nlpkit.models import fitting, opening
 from nlpkit.recipes import evaluate, finetune_cls, predict, quantize
 
@@ -73,7 +73,7 @@ def test_a_tokenizer_without_a_limit_says_so_in_several_ways() -> None:
 
 
 def predictor_of(folder: Path) -> Predictor:
-    return Predictor(predict.Config(model=str(folder), texts=["-"], **WHERE))
+    return open_predictor(predict.Config(model=str(folder), texts=["-"], **WHERE))
 
 
 TEXTS = ["good", "the train was awful and late and very very cold", "a lovely film"]

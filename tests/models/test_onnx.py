@@ -18,7 +18,7 @@ from conftest import RunOf, texts_around
 import nlpkit
 from nlpkit import reporting
 from nlpkit.errors import UserError
-from nlpkit.inference.predictor import Predictor, TrainedModelOptions
+from nlpkit.inference.predictor import TrainedModelOptions, open_predictor
 from nlpkit.measurement import before_after
 from nlpkit.models import opening
 from nlpkit.quantization import export
@@ -52,7 +52,7 @@ def pairs(run_of: RunOf, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def answered(model: Path, **examples: Any) -> np.ndarray:
     """What `predict` has of texts before it is worded."""
-    return Predictor(TrainedModelOptions(model=str(model), device="cpu", threads=1)).outputs(examples)
+    return open_predictor(TrainedModelOptions(model=str(model), device="cpu", threads=1)).outputs(examples)
 
 
 def session_of(file: Path) -> Any:
@@ -281,7 +281,7 @@ def test_token_classification_in_node(node: str, run_of: RunOf, tmp_path: Path) 
     texts = ["a good film and a rude clerk", "Lovely soup and the room was broken", ""]
     found = asked_in_node(node, folder, "token-classification", texts, None, ignore_labels=[])
     assert found.pop() == []
-    predictor = Predictor(TrainedModelOptions(model=str(folder), device="cpu", threads=1))
+    predictor = open_predictor(TrainedModelOptions(model=str(folder), device="cpu", threads=1))
     names = opening.label_names(predictor.model.config)
     # of these texts each word is one token
     inputs = [predictor.task.reader().inputs({"text": text}) for text in texts[:-1]]

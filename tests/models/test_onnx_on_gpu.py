@@ -20,7 +20,7 @@ from nlpkit import reporting
 from nlpkit.cli.app import main
 from nlpkit.errors import RunError, UserError
 from nlpkit.hardware import memory, providers
-from nlpkit.inference.predictor import Predictor, TrainedModelOptions
+from nlpkit.inference.predictor import TrainedModelOptions, open_predictor
 from nlpkit.measurement import environment
 from nlpkit.models import onnx
 from nlpkit.recipes import env, quantize
@@ -155,9 +155,9 @@ def test_env_says_that_a_provider_does_not_work(monkeypatch: pytest.MonkeyPatch)
 def test_auto_falls_back_to_the_cpu_with_a_word(folders: dict[str, Path], capsys: pytest.CaptureFixture[str]) -> None:
     """On a machine with a GPU and an ONNX Runtime for the CPU; the answers are those of the CPU, and records say so."""
     model = str(folders["onnx-fp32"])
-    wanted = Predictor(TrainedModelOptions(model=model, device="cpu", threads=1)).outputs({"text": TEXTS})
+    wanted = open_predictor(TrainedModelOptions(model=model, device="cpu", threads=1)).outputs({"text": TEXTS})
     with pretended.cuda(), reporting.listening() as said:
-        predictor = Predictor(TrainedModelOptions(model=model, threads=1))
+        predictor = open_predictor(TrainedModelOptions(model=model, threads=1))
         assert np.array_equal(predictor.outputs({"text": TEXTS}), wanted)
     assert predictor.device.described == "cpu (1 threads), ONNX Runtime"
     (warning,) = said.warnings
@@ -208,7 +208,7 @@ def test_what_quantize_takes_a_gpu_for(trained: Path, monkeypatch: pytest.Monkey
 
 def test_a_session_that_leaves_the_device_is_refused(folders: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
     """Also where the provider could be loaded before: the graph that is opened counts."""
-    model = Predictor(TrainedModelOptions(model=str(folders["onnx-fp32"]), device="cpu", threads=1)).model
+    model = open_predictor(TrainedModelOptions(model=str(folders["onnx-fp32"]), device="cpu", threads=1)).model
     monkeypatch.setattr(onnx, "obstacle", lambda kind: None)
     monkeypatch.setattr(model, "_providers", lambda: [CPU], raising=False)
     model.to("cuda")
@@ -218,7 +218,7 @@ def test_a_session_that_leaves_the_device_is_refused(folders: dict[str, Path], m
 
 def test_a_graph_that_does_not_fit(folders: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
     """It is no damaged file, and `benchmark` goes on with the other models."""
-    model = Predictor(TrainedModelOptions(model=str(folders["onnx-fp32"]), device="cpu", threads=1)).model
+    model = open_predictor(TrainedModelOptions(model=str(folders["onnx-fp32"]), device="cpu", threads=1)).model
 
     def full(*_: Any, **__: Any) -> Any:
         raise RuntimeError("bfc_arena.cc:376 Failed to allocate memory for requested buffer of size 93763584\nmore")
@@ -253,7 +253,7 @@ def test_products_that_stay_on_the_cpu_are_counted(folders: dict[str, Path], mon
     assert "matrix products of" in model.left_to_cpu and "MatMulInteger" in model.left_to_cpu
     options = TrainedModelOptions(model=str(folders["onnx-int8"]), threads=1)
     with pretended.cuda(), reporting.listening() as said:
-        assert Predictor(options).device.name == "cpu"
+        assert open_predictor(options).device.name == "cpu"
         named = onnx.placed(model, predictor_device(), options.model_copy(update={"device": "cuda"}))
     assert named.described == "cuda (NVIDIA H200), ONNX Runtime"
     assert "the CPU runs the ONNX model" in said.warnings[0] and said.warnings[1].endswith("runs all of it there")
@@ -268,7 +268,7 @@ def predictor_device() -> Any:
 
 def test_bound_tensors_are_not_copied(folders: dict[str, Path]) -> None:
     """What runs on a GPU, here on the CPU: the answers of a plain run, read from where ONNX Runtime has them."""
-    predictor = Predictor(TrainedModelOptions(model=str(folders["onnx-fp32"]), device="cpu", threads=1))
+    predictor = open_predictor(TrainedModelOptions(model=str(folders["onnx-fp32"]), device="cpu", threads=1))
     model = predictor.model
     ids = torch.randint(5, 20, (3, 14))[:, ::2].contiguous()
     batch = {"input_ids": ids, "attention_mask": torch.ones_like(ids), "token_type_ids": torch.zeros_like(ids)}
@@ -286,7 +286,7 @@ def test_bound_tensors_are_not_copied(folders: dict[str, Path]) -> None:
 
 def test_torch_and_the_session_wait_for_each_other(folders: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
     """Inputs are there before the graph reads them, and outputs before torch does; the CPU waits for neither."""
-    model = Predictor(TrainedModelOptions(model=str(folders["onnx-fp32"]), device="cpu", threads=1)).model
+    model = open_predictor(TrainedModelOptions(model=str(folders["onnx-fp32"]), device="cpu", threads=1)).model
     ids = torch.randint(5, 20, (2, 7))
     batch = {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
     wanted, found = model(**batch).logits, []
@@ -320,7 +320,7 @@ def test_torch_and_the_session_wait_for_each_other(folders: dict[str, Path], mon
 
 def test_numbers_too_large_for_the_file_are_told_of(folders: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
     """Its arithmetic is not that of --precision."""
-    predictor = Predictor(TrainedModelOptions(model=str(folders["onnx-fp32"]), device="cpu", threads=1))
+    predictor = open_predictor(TrainedModelOptions(model=str(folders["onnx-fp32"]), device="cpu", threads=1))
     monkeypatch.setattr(
         type(predictor.task), "run", lambda task, model, batch: Forward(batch, torch.full((1, 2), torch.nan))
     )
@@ -343,8 +343,8 @@ def test_answers_of_the_gpu(folders: dict[str, Path], trained: Path, tmp_path: P
     if (found := providers.obstacle("cuda")) is not None:
         pytest.skip(found.message)
     model = str(folders["onnx-fp32"])
-    wanted = Predictor(TrainedModelOptions(model=model, device="cpu")).outputs({"text": TEXTS})
-    predictor = Predictor(TrainedModelOptions(model=model, device="cuda"))
+    wanted = open_predictor(TrainedModelOptions(model=model, device="cpu")).outputs({"text": TEXTS})
+    predictor = open_predictor(TrainedModelOptions(model=model, device="cuda"))
     assert predictor.model.session.get_providers()[0] == CUDA
     assert predictor.model.left_to_cpu == ""
     batch = predictor.batch([{"input_ids": [5, 6, 7], "attention_mask": [1, 1, 1]}])
@@ -353,9 +353,9 @@ def test_answers_of_the_gpu(folders: dict[str, Path], trained: Path, tmp_path: P
         assert np.allclose(predictor.outputs({"text": TEXTS}), wanted, atol=2e-3)
     half = {"model": str(trained), "output": tmp_path / "fp16", "to": "onnx-fp16", "device": "cuda"}
     quantize.run(quantize.Config.model_validate({**half, "measure_seconds": 0}))
-    answers = Predictor(TrainedModelOptions(model=str(tmp_path / "fp16"), device="cuda")).outputs({"text": TEXTS})
+    answers = open_predictor(TrainedModelOptions(model=str(tmp_path / "fp16"), device="cuda")).outputs({"text": TEXTS})
     assert np.allclose(answers, wanted, atol=2e-2)
     with reporting.listening() as said:
-        found_on = Predictor(TrainedModelOptions(model=str(folders["onnx-int8"]))).device.name
+        found_on = open_predictor(TrainedModelOptions(model=str(folders["onnx-int8"]))).device.name
     if hasattr(predictor.model.session, "get_provider_graph_assignment_info"):
         assert found_on == "cpu" and any("matrix products" in text for text in said.warnings)

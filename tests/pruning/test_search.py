@@ -305,7 +305,7 @@ def test_a_speedup_that_is_predicted_is_there() -> None:
     device = Device("cuda", "bf16", "a GPU")
 
     def served(own: Any) -> Predictor:
-        return Predictor.of(TASK, own, make_tokenizer(), device, lent=False)
+        return Predictor(TASK, own, make_tokenizer(), device, lent=False)
 
     made = Planner(model, TASK, rows, kinds={"ffn"}, criterion="magnitude", device="cuda", served=served)
     structure = made.plan(target_speedup=1.3)
@@ -327,7 +327,7 @@ def test_latency_is_measured_in_the_arithmetic_that_the_model_answers_in(monkeyp
     def served(own: Any) -> Predictor:
         for layer in anatomy(own).layers:
             layer.up.register_forward_hook(lambda module, _, output: seen.add(output.dtype))
-        return Predictor.of(TASK, own, make_tokenizer(), device)
+        return Predictor(TASK, own, make_tokenizer(), device)
 
     assert Planner(model, TASK, batches(), kinds={"ffn"}, served=served).latencies.rows == 4
     assert seen == {torch.bfloat16}

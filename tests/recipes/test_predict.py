@@ -20,7 +20,7 @@ from nlpkit import reporting
 from nlpkit.cli.app import main
 from nlpkit.data.writers import writer
 from nlpkit.errors import UserError
-from nlpkit.inference.predictor import Predictor
+from nlpkit.inference.predictor import Predictor, open_predictor
 from nlpkit.recipes import finetune_cls, predict
 
 KINDS = ["csv", "tsv", "jsonl", "json", "parquet", "csv.gz", "jsonl.gz", "txt"]
@@ -128,7 +128,7 @@ def test_a_column_for_the_score_of_each_label(
     kind: str, trained: Path, few: list[dict[str, Any]], truth: dict[str, tuple[str, float]], tmp_path: Path
 ) -> None:
     """In full: what stands in the file is the number in float32, no digit less."""
-    predictor = Predictor(config(trained))
+    predictor = open_predictor(config(trained))
     logits = predictor.outputs({"text": [entry["text"] for entry in few]})
     exact = predictor.task.problem.probabilities(logits).astype(np.float32)
     path = write(tmp_path / "in.csv", few)
@@ -420,8 +420,8 @@ def test_rows_are_streamed(trained: Path, tmp_path: Path, monkeypatch: pytest.Mo
 
 def test_batches_by_length_give_the_answers_of_one_by_one(trained: Path) -> None:
     texts = [row["text"] for row in rows(40, seed=9)]
-    batched = Predictor(config(trained, texts=["-"], batch_size=16)).outputs({"text": texts})
-    single = Predictor(config(trained, texts=["-"], batch_size=1)).outputs({"text": texts})
+    batched = open_predictor(config(trained, texts=["-"], batch_size=16)).outputs({"text": texts})
+    single = open_predictor(config(trained, texts=["-"], batch_size=1)).outputs({"text": texts})
     assert batched.shape == (40, 2)
     np.testing.assert_allclose(batched, single, atol=1e-5)
 

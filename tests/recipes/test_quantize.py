@@ -20,7 +20,7 @@ from nlpkit.cli.app import main
 from nlpkit.errors import UserError
 from nlpkit.experiment.inherited_data import TrainedDataOptions, open_splits
 from nlpkit.hardware.devices import Device
-from nlpkit.inference.predictor import Predictor, TrainedModelOptions, open_trained
+from nlpkit.inference.predictor import Predictor, TrainedModelOptions, open_predictor, open_trained
 from nlpkit.options import OpeningOptions
 from nlpkit.recipes import evaluate, quantize
 from nlpkit.tasks.contract import BOOKKEEPING
@@ -78,7 +78,7 @@ def metrics(model: Path, data: Path) -> dict[str, float]:
 
 
 def outputs(model: Path, examples: Any) -> Any:
-    return Predictor(TrainedModelOptions(model=str(model), device="cpu", threads=1)).outputs(examples)
+    return open_predictor(TrainedModelOptions(model=str(model), device="cpu", threads=1)).outputs(examples)
 
 
 def logits(model: Path, data: Path) -> np.ndarray:
@@ -87,7 +87,7 @@ def logits(model: Path, data: Path) -> np.ndarray:
     options = TrainedDataOptions(data=str(data)).for_task(type(opened.task))
     *_, examples, _ = open_splits(options, opened.task, seed=0, needs=("validation",))
     device = Device("cpu", "fp32", "cpu")
-    predictor = Predictor.of(opened.task, opened.model, opened.tokenizer, device)
+    predictor = Predictor(opened.task, opened.model, opened.tokenizer, device)
     made = opened.task.features(opened.tokenizer, examples["validation"][:])
     names = [name for name in made if name not in BOOKKEEPING]
     batch = predictor.batch([{name: made[name][i] for name in names} for i in range(len(made["length"]))])
@@ -138,10 +138,10 @@ def test_int8_answers_as_torch_does(exported: Path, trained: Path, reviews: Path
 
 
 def test_an_exported_model_reads_as_far_as_torch_and_tells_what_it_cuts(exported: Path) -> None:
-    from nlpkit.inference.predictor import Predictor
+    from nlpkit.inference.predictor import open_predictor
     from nlpkit.recipes import predict
 
-    made = Predictor(predict.Config(model=str(exported), texts=["-"], device="cpu", threads=1))
+    made = open_predictor(predict.Config(model=str(exported), texts=["-"], device="cpu", threads=1))
     made.outputs({"text": ["film " * 60, "film " * 100]})
     assert (made.cut.texts, made.cut.longest, made.cut.limit) == (1, 102, 64)
 

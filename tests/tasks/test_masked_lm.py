@@ -18,7 +18,7 @@ from conftest import WORDS, Run, as_worded, make_tokenizer, write_csv, write_jso
 
 from nlpkit.cli.app import main
 from nlpkit.errors import UserError
-from nlpkit.inference.predictor import Predictor
+from nlpkit.inference.predictor import Predictor, open_predictor
 from nlpkit.recipes import check_data, evaluate, predict
 from nlpkit.tasks.forward import Forward
 from nlpkit.tasks.masked_lm.task import MaskedLanguageModeling
@@ -104,7 +104,7 @@ def words(count: int, seed: int = 0) -> str:
 
 
 def predictor_of(model: Path, **values: Any) -> Predictor:
-    made = Predictor(predict.Config(model=str(model), texts=["-"], device="cpu", threads=1, **values))
+    made = open_predictor(predict.Config(model=str(model), texts=["-"], device="cpu", threads=1, **values))
     return made.configured(predict.Config(model=str(model), **values).for_task(MaskedLanguageModeling))
 
 

@@ -20,7 +20,7 @@ from nlpkit import reporting
 from nlpkit.data import splits
 from nlpkit.data.findings import Finding
 from nlpkit.errors import UserError
-from nlpkit.inference.predictor import Predictor
+from nlpkit.inference.predictor import open_predictor
 from nlpkit.models import opening
 from nlpkit.options import DataOptions
 from nlpkit.recipes import check_data, evaluate, finetune_qa, predict
@@ -287,7 +287,7 @@ def test_the_answer_is_the_best_span_of_the_stock_model(kind: str, readers: Call
         for context in (CONTEXT, "a bike", f"the room was bright {CONTEXT[:40]}")
         for question in ("good was the", "bad")
     ]
-    made = Predictor(predict.Config(model=str(folder), texts=["-"], device="cpu", threads=1))
+    made = open_predictor(predict.Config(model=str(folder), texts=["-"], device="cpu", threads=1))
     for row, answer in zip(rows, made.answers(rows), strict=True):
         assert (answer["start"], answer["end"]) == by_hand(folder, row["question"], row["context"])
         assert row["context"][answer["start"] : answer["end"]] == answer["prediction"]
@@ -295,7 +295,7 @@ def test_the_answer_is_the_best_span_of_the_stock_model(kind: str, readers: Call
 
 @pytest.mark.parametrize("kind", ["bert", "roberta", "xlnet"])
 def test_windows_find_what_one_of_them_alone_would(kind: str, readers: Callable[[str], Path]) -> None:
-    made = Predictor(
+    made = open_predictor(
         predict.Config(model=str(readers(kind)), texts=["-"], device="cpu", threads=1, max_length=32, doc_stride=8)
     )
     made = made.configured(predict.Config(model="-", doc_stride=8).for_task(QuestionAnswering))

@@ -15,7 +15,7 @@ import torch
 
 from nlpkit.cli.app import main
 from nlpkit.errors import UserError
-from nlpkit.inference.predictor import Predictor
+from nlpkit.inference.predictor import open_predictor
 from nlpkit.models import opening
 from nlpkit.recipes import check_data, distill, evaluate, predict, prune, quantize
 from nlpkit.tasks import registry
@@ -95,7 +95,7 @@ def more(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def answers(model: Path, task: str) -> list[float]:
-    predictor = Predictor(predict.Config(model=str(model), texts=["-"], task=task, device="cpu"))
+    predictor = open_predictor(predict.Config(model=str(model), texts=["-"], task=task, device="cpu"))
     return [answer["prediction"] for answer in predictor.answers([{"text": text} for text in TEXTS])]
 
 

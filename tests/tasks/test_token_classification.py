@@ -20,7 +20,7 @@ from nlpkit import reporting
 from nlpkit.data import splits, words
 from nlpkit.data.places import user_columns
 from nlpkit.errors import UserError
-from nlpkit.inference.predictor import Predictor
+from nlpkit.inference.predictor import open_predictor
 from nlpkit.recipes import check_data, evaluate, finetune_ner, predict
 from nlpkit.tasks.token_classification import tags as schemes
 from nlpkit.tasks.token_classification.task import TokenClassification
@@ -293,7 +293,7 @@ def test_windowed_figures_are_those_of_seqeval(random_tagger: Path, tmp_path: Pa
         [(rng.choice(GOOD + FILLER), rng.choice(names)) for _ in range(rng.choice([1, 5, 30, 90]))] for _ in range(40)
     ]
     data = write_conll(tmp_path / "test.conll", sentences)
-    made = Predictor(predict.Config(model=str(random_tagger), texts=["-"], device="cpu", threads=1, max_length=16))
+    made = open_predictor(predict.Config(model=str(random_tagger), texts=["-"], device="cpu", threads=1, max_length=16))
     assert made.task.max_length == 16
     answers = made.answers([{"tokens": [word for word, _ in sentence]} for sentence in sentences])
     gold = [schemes.converted([tag for _, tag in sentence], "bio") for sentence in sentences]
@@ -350,7 +350,7 @@ def test_where_each_word_is_a_token_the_simple_strategy_finds_the_same(random_ta
 
 def test_padding_on_either_side(random_tagger: Path) -> None:
     rows = [{"text": "the good film"}, {"text": "a very unbelievably warm soup and my room"}]
-    made = Predictor(predict.Config(model=str(random_tagger), texts=["-"], device="cpu", threads=1))
+    made = open_predictor(predict.Config(model=str(random_tagger), texts=["-"], device="cpu", threads=1))
     alone = [made.answers([row])[0] for row in rows]
     batch = made.task.collate(made.tokenizer)(
         [{"input_ids": [2, 7, 3], "read": [1]}, {"input_ids": [2, 7, 8, 9, 3], "read": [1, 3]}]
@@ -750,7 +750,7 @@ def test_a_type_that_train_lacks_counts_as_missed(tagger: Path, tmp_path: Path) 
     record = judged(tagger, data, unknown_labels="wrong")
     assert record["metrics"]["test.conll"]["recall"] == 0.5
     assert record["details"]["test.conll"]["per_class"]["food"]["support"] == 1
-    task, findings = Predictor(predict.Config(model=str(tagger), texts=["-"], device="cpu")).task, list[Any]()
+    task, findings = open_predictor(predict.Config(model=str(tagger), texts=["-"], device="cpu")).task, list[Any]()
     config = evaluate.Config(model=str(tagger), data=str(data))
     loaded = splits.load(config, TokenClassification)
     task.reader().examples(loaded.splits["train"], "test", loaded, findings)
@@ -835,7 +835,7 @@ def test_the_record_restores_the_task(tagger: Path, entities: Path) -> None:
 
 def test_mistakes_stand_in_their_sentence(random_tagger: Path, tmp_path: Path) -> None:
     data = write_conll(tmp_path / "train.conll", [[("the", "O"), ("film", "B-LOC"), ("good", "I-LOC")]] * 3)
-    made = Predictor(predict.Config(model=str(random_tagger), texts=["-"], device="cpu", threads=1))
+    made = open_predictor(predict.Config(model=str(random_tagger), texts=["-"], device="cpu", threads=1))
     config = evaluate.Config(model=str(random_tagger), data=str(data)).for_task(TokenClassification)
     loaded = splits.load(config, TokenClassification)
     examples = made.task.reader(["tokens", "column2"], config).examples(loaded.splits["train"], "train", loaded)

@@ -95,12 +95,12 @@ def corrupted(
         ids = np.full((len(rows), len(windows[rows[-1]])), masking.mask_id, dtype=np.int64)
         for i, row in enumerate(rows):
             ids[i, : len(windows[row])] = windows[row]
-        found, positions, true = masking(ids, np.array([keys[row] for row in rows]), epoch)
+        masked, positions, true = masking(ids, np.array([keys[row] for row in rows]), epoch)
         targets = np.full_like(ids, IGNORED)
         used = true != IGNORED
         targets[np.broadcast_to(np.arange(len(rows))[:, None], true.shape)[used], positions[used]] = true[used]
         for i, row in enumerate(rows):
-            seen[row] = found[i, : len(windows[row])].tolist()
+            seen[row] = masked[i, : len(windows[row])].tolist()
             labels[row] = targets[i, : len(windows[row])].tolist()
     return seen, labels
 
@@ -123,7 +123,7 @@ class Collator:
                 [place + by for place in feature["positions"]] for feature, by in zip(features, moved, strict=True)
             ]
         most = max(1, *map(len, places))
-        positions = torch.tensor([found + [-1] * (most - len(found)) for found in places])
+        positions = torch.tensor([of_row + [-1] * (most - len(of_row)) for of_row in places])
         if "labels" in batch:
             batch["labels"] = batch["labels"].gather(1, positions.clamp(min=0)).masked_fill(positions < 0, IGNORED)
         return {**batch, "positions": positions}
@@ -137,13 +137,13 @@ def _frame(tokenizer: Any, max_length: int | None) -> tuple[list[int], list[int]
 
 def _around(places: Sequence[int], length: int, room: int) -> list[tuple[int, list[int]]]:
     """Windows of `room` tokens that lie around the masks: where each starts, and which masks are read from it."""
-    found: list[tuple[int, list[int]]] = []
+    cuts: list[tuple[int, list[int]]] = []
     for place in places:
-        if found:
-            start, read = found[-1]
+        if cuts:
+            start, read = cuts[-1]
             # a mask in the last quarter of a window would see little of what follows it
             if place < start + room - (room // 4 if start + room < length else 0):
                 read.append(place)
                 continue
-        found.append((max(min(place - room // 2, length - room), 0), [place]))
-    return found
+        cuts.append((max(min(place - room // 2, length - room), 0), [place]))
+    return cuts

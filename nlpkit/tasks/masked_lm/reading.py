@@ -76,9 +76,9 @@ class MaskedLMReader(Reader[MaskedLanguageModeling]):
                 continue
             kept["where"].append(where)
         for check, what in (("empty-text", "no text"), ("unreadable-text", "a text that cannot be read")):
-            if found := left_out[check]:
-                message = f"{split}: {len(found):,} of {len(rows):,} rows have {what} and are left out"
-                findings.append(Finding("warning", check, message, len(found), found))
+            if affected := left_out[check]:
+                message = f"{split}: {len(affected):,} of {len(rows):,} rows have {what} and are left out"
+                findings.append(Finding("warning", check, message, len(affected), affected))
         if len(rows) and not kept["text"] and split in ("train", "validation"):
             findings.append(checks.no_rows(split, len(rows), findings))
         return ArrowDataset.from_dict(kept, features=Features({name: Value("string") for name in kept}))
@@ -108,10 +108,10 @@ def _text_column(columns: Sequence[str], named: str | None, known: str) -> str:
         return column_names.require(named, columns, "text")
     if known in columns:
         return known
-    found = column_names.guess(columns, column_names.TEXT_NAMES) or (columns[0] if len(columns) == 1 else None)
-    if found is None:
+    column = column_names.guess(columns, column_names.TEXT_NAMES) or (columns[0] if len(columns) == 1 else None)
+    if column is None:
         raise UserError(
             f"no column looks like text; the columns are {', '.join(columns)}", "Name it with --text-column."
         )
-    reporting.current().note(f"text: column '{found}' (guessed; --text-column)")
-    return found
+    reporting.current().note(f"text: column '{column}' (guessed; --text-column)")
+    return column

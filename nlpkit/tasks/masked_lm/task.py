@@ -248,9 +248,9 @@ class MaskedLanguageModeling(Teachable):
         """
         if "each" in reduced:
             return reduced["each"].double().sum(1).numpy()
-        found = np.empty(reduced["ids"].shape, dtype=CANDIDATE)
-        found["id"], found["score"] = reduced["ids"].numpy(), reduced["scores"].numpy()
-        return [candidates[:count] for candidates, count in zip(found, reduced["count"].tolist(), strict=True)]
+        candidates_of = np.empty(reduced["ids"].shape, dtype=CANDIDATE)
+        candidates_of["id"], candidates_of["score"] = reduced["ids"].numpy(), reduced["scores"].numpy()
+        return [candidates[:count] for candidates, count in zip(candidates_of, reduced["count"].tolist(), strict=True)]
 
     def _unnamed(self, width: int, device: torch.device) -> torch.Tensor:
         """Ids that the tokenizer has no token for: some models have rows up to a round number."""
@@ -327,17 +327,17 @@ class MaskedLanguageModeling(Teachable):
         `prediction` holds the best of each mask, joined by blanks, and `score` the product of their probabilities, as
         each mask is filled without regard to what fills the others.
         """
-        for found in outputs:
+        for per_mask in outputs:
             candidates = [
                 [
                     {"token": self.tokenizer.decode([int(i)]), "token_id": int(i), "score": exact(p)}
                     for i, p in zip(mask["id"], mask["score"], strict=True)
                 ]
-                for mask in found
+                for mask in per_mask
             ]
             best = " ".join(mask[0]["token"].strip() for mask in candidates)
-            score = float(np.prod(found["score"][:, 0]))  # of many masks less than float32 can tell from 0
-            score = exact(score) if len(found) == 1 else score
+            score = float(np.prod(per_mask["score"][:, 0]))  # of many masks less than float32 can tell from 0
+            score = exact(score) if len(per_mask) == 1 else score
             yield {"prediction": best, "score": score, "candidates": candidates}
 
     def no_answer(self) -> dict[str, Any]:

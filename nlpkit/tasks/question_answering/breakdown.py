@@ -28,11 +28,11 @@ def of(questions: Sequence[str], answers: Sequence[Sequence[str]], matches: Sequ
         groups["by_answer_length"][_length_group(golds)].append(match)
     return {
         name: {
-            group: {"exact": 100 * exact, "f1": 100 * f1, "questions": len(found[group])}
-            for group in sorted(found, key=lambda group: -len(found[group]))
-            for exact, f1 in [np.mean(found[group], axis=0).tolist()]
+            group: {"exact": 100 * exact, "f1": 100 * f1, "questions": len(members[group])}
+            for group in sorted(members, key=lambda group: -len(members[group]))
+            for exact, f1 in [np.mean(members[group], axis=0).tolist()]
         }
-        for name, found in groups.items()
+        for name, members in groups.items()
     }
 
 

@@ -48,14 +48,14 @@ class Read(NamedTuple):
 
 def kind_of(question: str) -> str:
     """The question word: `who`, `how many`, ...; `other` where there is none."""
-    found = QUESTION.search(question)
-    return found[1].lower() if found else "other"
+    match = QUESTION.search(question)
+    return match[1].lower() if match else "other"
 
 
 def _matches(pattern: re.Pattern[str]) -> Callable[[str, frozenset[str]], Iterator[Span]]:
     def cut(sentence: str, asked: frozenset[str]) -> Iterator[Span]:
-        for found in pattern.finditer(sentence):
-            yield found.span(pattern.groups)
+        for match in pattern.finditer(sentence):
+            yield match.span(pattern.groups)
 
     return cut
 
@@ -113,8 +113,8 @@ class LexicalReader:
             asked = frozenset(_words(question))
             sentence = self._sentence(asked, context)
             for name in CUTS:
-                found = _piece(asked, context, sentence, name)
-                totals[kind_of(question)][name] += match_2(context[found.start : found.end], wanted).f1
+                piece = _piece(asked, context, sentence, name)
+                totals[kind_of(question)][name] += match_2(context[piece.start : piece.end], wanted).f1
         self.cut = {kind: max(scores, key=scores.__getitem__) for kind, scores in totals.items()}
         self.usual = max(CUTS, key=lambda name: sum(scores[name] for scores in totals.values()))
         self.doubt = self._least_confidence(questions, contexts, golds)
@@ -123,10 +123,10 @@ class LexicalReader:
         self, questions: Sequence[str], contexts: Sequence[str], golds: Sequence[Sequence[str]]
     ) -> float:
         """The confidence below which no answer is the better one."""
-        found = [self.read(question, context) for question, context in zip(questions, contexts, strict=True)]
-        answers = [context[read.start : read.end] for read, context in zip(found, contexts, strict=True)]
+        reads = [self.read(question, context) for question, context in zip(questions, contexts, strict=True)]
+        answers = [context[read.start : read.end] for read, context in zip(reads, contexts, strict=True)]
         scores = np.array([match_2(answer, wanted).f1 for answer, wanted in zip(answers, golds, strict=True)])
-        against = np.array([-read.confidence for read in found])
+        against = np.array([-read.confidence for read in reads])
         best = best_threshold(scores, against, np.array([len(wanted) > 0 for wanted in golds]), answers)
         return -separating(against, best.answered)
 
@@ -141,11 +141,11 @@ class LexicalReader:
         weights = {word: self.rarity.get(word, self.unseen) for word in asked if word not in STOP}
         total = sum(weights.values()) or 1.0
         best = Read(0, len(context), 0.0)
-        for found in SENTENCE.finditer(context):
-            share = sum(weights.get(word, 0.0) for word in set(_words(found[0]))) / total
+        for match in SENTENCE.finditer(context):
+            share = sum(weights.get(word, 0.0) for word in set(_words(match[0]))) / total
             if share > best.confidence:
-                text = found[0]
-                start = found.start() + len(text) - len(text.lstrip())
+                text = match[0]
+                start = match.start() + len(text) - len(text.lstrip())
                 best = Read(start, start + len(text.strip()), share)
         return best
 
@@ -153,9 +153,9 @@ class LexicalReader:
         """The answer as a model's merged output, of dtype `SPAN`; no answer beats it by more than `threshold` where the
         reader is in doubt.
         """
-        found = self.read(question, context)
-        null = threshold + self.doubt - found.confidence
-        return np.array([(-1, -1, null), (found.start, found.end, 0.0)], dtype=SPAN)
+        answer = self.read(question, context)
+        null = threshold + self.doubt - answer.confidence
+        return np.array([(-1, -1, null), (answer.start, answer.end, 0.0)], dtype=SPAN)
 
 
 def _piece(asked: frozenset[str], context: str, sentence: Read, cut: str) -> Read:

@@ -122,7 +122,7 @@ class QuestionReader:
             "lost-answer": f"{answers} stand nowhere in their context, or in several places; they are {lost}",
             "lost-question": f"{rows} questions lose all their answers by that and are left out",
         }
-        found = [
+        findings = [
             Finding(
                 "warning",
                 check,
@@ -134,22 +134,22 @@ class QuestionReader:
             if check in self.told
         ]
         if self.total and not self.kept and self.split in ("train", "validation"):
-            found.append(checks.no_rows(self.split, self.total, found))
-        return found
+            findings.append(checks.no_rows(self.split, self.total, findings))
+        return findings
 
 
 def repeated_ids(ids: Mapping[str, Sequence[str]], places: Mapping[str, Sequence[str]]) -> list[Finding]:
     """Ids that several questions of a split have; "" is none."""
     findings = []
-    for split, found in ids.items():
+    for split, of_split in ids.items():
         first: dict[str, int] = {}
         repeated = [
             f"{places[split][i]} = {places[split][first[name]]}: {name}"
-            for i, name in enumerate(found)
+            for i, name in enumerate(of_split)
             if name and first.setdefault(name, i) != i
         ]
         if repeated:
-            message = f"{split}: {len(repeated):,} of {len(found):,} ids are of an earlier question too"
+            message = f"{split}: {len(repeated):,} of {len(of_split):,} ids are of an earlier question too"
             findings.append(Finding("warning", "duplicate-id", message, len(repeated), repeated))
     return findings
 
@@ -158,8 +158,8 @@ def shared_contexts(contexts: Mapping[str, Sequence[str]]) -> list[Finding]:
     """Contexts of other splits that the model has read in training, if with other questions."""
     findings = []
     train = set(contexts["train"])
-    for split, found in contexts.items():
-        distinct = set(found)
+    for split, of_split in contexts.items():
+        distinct = set(of_split)
         shared = len(distinct & train)
         if split != "train" and shared:
             message = f"{split}: {shared:,} of {len(distinct):,} contexts also stand in train, with other questions"
@@ -174,7 +174,7 @@ def summary(examples: Dataset) -> list[Any]:
     """Cells under `SUMMARY`: what is in the examples of a split, and where in the context answers start."""
     contexts, answers = examples["context"][:], examples["answers"][:]
     starts = np.asarray(examples["start"][:])
-    found = starts >= 0
+    answered = starts >= 0
     sizes = np.array([len(text) for text in contexts])
     words = [len(text.split()) for golds in answers for text in golds]
     none = (starts == windows.UNANSWERABLE[0]).mean() if len(starts) else 0.0
@@ -184,5 +184,5 @@ def summary(examples: Dataset) -> list[Any]:
         sum(map(len, answers)),
         f"{none:.1%}",
         f"{np.mean(words):.1f}" if words else None,
-        f"{np.mean(starts[found] / sizes[found]):.0%}" if found.any() else None,
+        f"{np.mean(starts[answered] / sizes[answered]):.0%}" if answered.any() else None,
     ]

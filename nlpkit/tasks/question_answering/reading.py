@@ -154,15 +154,15 @@ def _column(columns: Sequence[str], named: str | None, known: str | None, names:
         return column_names.require(named, columns, what)
     if known in columns:
         return str(known)
-    found = column_names.guess(columns, names)
-    if found is None:
+    column = column_names.guess(columns, names)
+    if column is None:
         raise UserError(
             f"no column looks like the {what}; the columns are {', '.join(columns)}",
             f"Name it with {flag}. {layouts.known('questions')}",
         )
-    if found != names[0]:
-        reporting.current().note(f"{what}: column '{found}' (guessed; {flag})")
-    return found
+    if column != names[0]:
+        reporting.current().note(f"{what}: column '{column}' (guessed; {flag})")
+    return column
 
 
 def _cells(rows: Dataset, column: str | None) -> list[Any]:

@@ -54,7 +54,7 @@ def best_spans(
     best = scores.flatten(1).topk(min(count, starts.shape[1] * width))
     first = passage[:, :1]
     places = {"start": starts[..., None].expand_as(ends), "end": ends}
-    tokens = {name: found.flatten(1).gather(1, best.indices) - first for name, found in places.items()}
+    tokens = {name: positions.flatten(1).gather(1, best.indices) - first for name, positions in places.items()}
     return {"null": null, "score": best.values, **tokens}
 
 
@@ -63,14 +63,14 @@ def as_array(best: Mapping[str, torch.Tensor], *, count: int) -> np.ndarray:
 
     Where there are fewer, spans from -1 to -1 with the score -inf.
     """
-    found = np.full((len(best["null"]), 1 + count), np.array((-1, -1, -np.inf), SPAN))
-    found["score"][:, 0] = best["null"].numpy()
-    kept = found[:, 1 : 1 + best["score"].shape[1]]
+    spans = np.full((len(best["null"]), 1 + count), np.array((-1, -1, -np.inf), SPAN))
+    spans["score"][:, 0] = best["null"].numpy()
+    kept = spans[:, 1 : 1 + best["score"].shape[1]]
     kept["score"] = best["score"].numpy()
     valid = np.isfinite(kept["score"])
     for name in ("start", "end"):
         kept[name] = np.where(valid, best[name].numpy(), -1)
-    return found
+    return spans
 
 
 def merged(spans: np.ndarray, example: np.ndarray, offsets: Sequence[Any], *, count: int) -> list[np.ndarray]:
@@ -92,8 +92,8 @@ def merged(spans: np.ndarray, example: np.ndarray, offsets: Sequence[Any], *, co
     """
     if not len(spans):
         return []
-    sizes = np.array([len(found) for found in offsets])
-    flat = np.concatenate([np.asarray(found, np.int32) for found in offsets])
+    sizes = np.array([len(of_window) for of_window in offsets])
+    flat = np.concatenate([np.asarray(of_window, np.int32) for of_window in offsets])
     window, place = np.nonzero(np.isfinite(spans["score"][:, 1:]))
     chosen = spans[window, place + 1]
     before = (np.cumsum(sizes) - sizes)[window]
@@ -124,8 +124,8 @@ def probabilities(outputs: Sequence[np.ndarray]) -> list[np.ndarray]:
     if not outputs:
         return []
     heads = np.cumsum([0, *map(len, outputs)])[:-1]
-    sizes = np.array([len(found) for found in outputs])
-    scores = np.concatenate([found["score"] for found in outputs]).astype(np.float64)
+    sizes = np.array([len(candidates) for candidates in outputs])
+    scores = np.concatenate([candidates["score"] for candidates in outputs]).astype(np.float64)
     weights = np.exp(scores - np.repeat(np.maximum.reduceat(scores, heads), sizes))
     return np.split(weights / np.repeat(np.add.reduceat(weights, heads), sizes), heads[1:])
 

@@ -345,10 +345,10 @@ class QuestionAnswering(Teachable):
         from nlpkit.tasks.question_answering import spans
 
         answers = [
-            context[found["start"][1] : found["end"][1]] if len(found) > 1 else ""
-            for found, context in zip(outputs, examples["context"][:], strict=True)
+            context[candidates["start"][1] : candidates["end"][1]] if len(candidates) > 1 else ""
+            for candidates, context in zip(outputs, examples["context"][:], strict=True)
         ]
-        return answers, np.array([spans.null_margin(found) for found in outputs])
+        return answers, np.array([spans.null_margin(candidates) for candidates in outputs])
 
     def calibrated(self, outputs: Sequence[np.ndarray], examples: Dataset) -> Self:
         """With the threshold of the best F1, where there are questions without an answer."""
@@ -414,11 +414,11 @@ class QuestionAnswering(Teachable):
         from nlpkit.tasks.question_answering import spans
 
         count = self.n_best or ANSWERS_GIVEN
-        for found, shares, example in zip(outputs, spans.probabilities(outputs), inputs, strict=True):
-            margin = spans.null_margin(found)
+        for candidates, shares, example in zip(outputs, spans.probabilities(outputs), inputs, strict=True):
+            margin = spans.null_margin(candidates)
             null, *listed = [
                 _answer(example["context"], span, share)
-                for span, share in zip(found[: count + 1].tolist(), map(exact, shares[: count + 1]), strict=True)
+                for span, share in zip(candidates[: count + 1].tolist(), map(exact, shares[: count + 1]), strict=True)
             ]
             best = null if self._refused(margin) or not listed else listed[0]
             if self.null_threshold is not None:

@@ -49,7 +49,7 @@ class QuestionView(View[QuestionAnswering]):
             Table(
                 f"{split}, {name.replace('_', ' ')}",
                 ["", "questions", "f1", "exact"],
-                [[group, found["questions"], found["f1"], found["exact"]] for group, found in groups.items()],
+                [[group, scores["questions"], scores["f1"], scores["exact"]] for group, scores in groups.items()],
             )
             for name, groups in details.items()
         ]
@@ -87,10 +87,10 @@ class QuestionView(View[QuestionAnswering]):
         answers = list(self.task.decode(outputs, _contexts(examples)))
         matches = self.task.matches_of(outputs, examples)
         wrong = [i for i, match in enumerate(matches) if not match.exact]
-        found = []
+        mistakes = []
         for i in sorted(wrong, key=lambda i: -answers[i]["score"]):
             example = examples[i]
-            found.append(
+            mistakes.append(
                 {
                     "id": example["id"],
                     "question": example["question"],
@@ -103,7 +103,7 @@ class QuestionView(View[QuestionAnswering]):
                     "where": example["where"],
                 }
             )
-        return found
+        return mistakes
 
     def plots(self, outputs: Mapping[str, Sequence[np.ndarray]], examples: Mapping[str, Dataset]) -> dict[str, Plot]:
         from nlpkit.runs import plots
@@ -120,7 +120,7 @@ class QuestionView(View[QuestionAnswering]):
         groups = {"exact": scores[exact], "not exact": scores[~exact]}
         drawn["answer_scores"] = plots.histograms({k: v for k, v in groups.items() if len(v)}, "score of the answer")
         if self.task.null_threshold is not None:
-            margins = np.array([spans.null_margin(found) for found in outputs[judged]])
+            margins = np.array([spans.null_margin(candidates) for candidates in outputs[judged]])
             none = np.asarray(examples[judged]["start"][:]) == windows.UNANSWERABLE[0]
             sides = {"answerable": margins[~none], "unanswerable": margins[none]}
             sides = {name: values[np.isfinite(values)] for name, values in sides.items()}

@@ -92,9 +92,9 @@ class Frame(NamedTuple):
 def _cls_position(ids: np.ndarray, owner: np.ndarray, tokenizer: Any) -> int:
     """Where [CLS] stands among the special tokens, else <s>, else the first token."""
     for token in (tokenizer.cls_token_id, tokenizer.bos_token_id):
-        found = [] if token is None else np.flatnonzero((ids == token) & (owner < 0)).tolist()
-        if found:
-            place = found[0]
+        places = [] if token is None else np.flatnonzero((ids == token) & (owner < 0)).tolist()
+        if places:
+            place = places[0]
             return place if place < int(np.argmax(owner >= 0)) else place - len(ids)
     return 0
 
@@ -120,16 +120,16 @@ def overlap(stride: int, room: int) -> int:
 def token_ids(tokenizer: Any, texts: Sequence[str]) -> dict[str, np.ndarray]:
     """The ids of each distinct text, without special tokens."""
     distinct = list(dict.fromkeys(texts))
-    return {text: found.ids for text, found in zip(distinct, pieces.tokenized(tokenizer, distinct), strict=True)}
+    return {text: encoded.ids for text, encoded in zip(distinct, pieces.tokenized(tokenizer, distinct), strict=True)}
 
 
 def tokenized(tokenizer: Any, texts: Sequence[str]) -> dict[str, Tokens]:
     """Each distinct text in tokens, without special ones."""
     distinct = list(dict.fromkeys(texts))
-    found = {}
+    by_text = {}
     for text, tokens in zip(distinct, pieces.tokenized(tokenizer, distinct), strict=True):
-        found[text] = Tokens(tokens.ids, *snapped(text, tokens.offsets[:, 0], tokens.offsets[:, 1]))
-    return found
+        by_text[text] = Tokens(tokens.ids, *snapped(text, tokens.offsets[:, 0], tokens.offsets[:, 1]))
+    return by_text
 
 
 def snapped(text: str, starts: np.ndarray, ends: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

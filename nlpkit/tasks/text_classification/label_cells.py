@@ -85,10 +85,10 @@ class Cells:
             return self._flagged(value)
         if isinstance(value, list):
             items = [self._label(plain(item)) for item in value]
-            found = [item for item in items if not is_missing(item)]
+            labels = [item for item in items if not is_missing(item)]
             if self.form == "one":
                 raise ValueError("holds a list")
-            return found
+            return labels
         label = self._label(value)
         return label if self.form == "one" or is_missing(label) else [label]
 
@@ -245,12 +245,12 @@ def _open_texts(
     }
     if not bracketed:
         return {}
-    strict = {text: found for text, inner in bracketed.items() if (found := _written(inner)) is not None}
+    strict = {text: value for text, inner in bracketed.items() if (value := _written(inner)) is not None}
     if len(strict) == len(texts):
         return strict
-    strict = {text: found for text, found in strict.items() if isinstance(found, list)}
+    strict = {text: value for text, value in strict.items() if isinstance(value, list)}
     # "[1]" and "[]" may be names; quotes and several items are the marks of a list
-    sure = any(len(found) > 1 or isinstance(next(iter(found), None), str) for found in strict.values())
+    sure = any(len(value) > 1 or isinstance(next(iter(value), None), str) for value in strict.values())
     loose = {text: inner for text, inner in bracketed.items() if inner[0] == "[" and inner[-1] == "]"}
     if len(loose) == len(texts) and (sure or any("," in inner for inner in loose.values())):
         return {text: strict.get(text, _bare_items(inner)) for text, inner in loose.items()}
@@ -277,16 +277,16 @@ def _written(text: str) -> list[Any] | dict[str, Any] | None:
     if wrapped := ARRAY.fullmatch(text):
         text = wrapped[1]
     try:
-        found = json.loads(text)
+        parsed = json.loads(text)
     except (ValueError, RecursionError):
-        found = _python_literal(text)
-    if spells_half(text, found):
+        parsed = _python_literal(text)
+    if spells_half(text, parsed):
         return None
-    if isinstance(found, tuple | set):
-        return list(found) if isinstance(found, tuple) else sorted(found, key=str)
-    if isinstance(found, dict):
-        return {str(key): value for key, value in found.items()}
-    return found if isinstance(found, list) else None
+    if isinstance(parsed, tuple | set):
+        return list(parsed) if isinstance(parsed, tuple) else sorted(parsed, key=str)
+    if isinstance(parsed, dict):
+        return {str(key): value for key, value in parsed.items()}
+    return parsed if isinstance(parsed, list) else None
 
 
 def _python_literal(text: str) -> Any:

@@ -75,12 +75,12 @@ class Places:
             return [_flags(list(row)) for row in zip(*values, strict=True)]
         column = column_names.require(self.column or "", rows.column_names, "label")
         names = class_names(rows, column)
-        found = rows[column][:]
+        column_values = rows[column][:]
         if names is None:
-            return list(found)
+            return list(column_values)
         if numbered:
             names = list(numbered)
-        return [_declared(value, names) for value in found]
+        return [_declared(value, names) for value in column_values]
 
     def taken_for(self, splits: Iterable[Dataset], numbered: Sequence[str]) -> str:
         """`LABEL_0 = neg, LABEL_1 = pos` where the column declares other names than a model has that has none but
@@ -132,9 +132,9 @@ def settle(rows: Dataset, options: ColumnOptions, taken: set[str | None]) -> Pla
     if named := _named(columns, options):
         return named
     of_flags = [name for name in columns if name not in taken and _holds_flags(rows, name)]
-    found = column_names.guess([name for name in columns if name not in taken], column_names.LABEL_NAMES)
+    column = column_names.guess([name for name in columns if name not in taken], column_names.LABEL_NAMES)
     listed = ",".join(of_flags)
-    if found is None:
+    if column is None:
         message = f"no column looks like a label; the columns are {', '.join(columns)}"
         if len(of_flags) > 1:
             raise UserError(
@@ -142,13 +142,13 @@ def settle(rows: Dataset, options: ColumnOptions, taken: set[str | None]) -> Pla
                 f"If these are the labels: --label-columns {listed}. If one column is: name it with --label-column.",
             )
         raise UserError(message, "Name it with --label-column, or columns of 0 and 1 with --label-columns a,b,c.")
-    reporting.current().note(f"label: column '{found}' (guessed; --label-column)")
-    if found in of_flags and len(of_flags) > 1:
+    reporting.current().note(f"label: column '{column}' (guessed; --label-column)")
+    if column in of_flags and len(of_flags) > 1:
         reporting.current().warn(
-            f"{', '.join(of_flags)} all hold 0 and 1, and '{found}' alone is taken for the label "
+            f"{', '.join(of_flags)} all hold 0 and 1, and '{column}' alone is taken for the label "
             f"(--label-columns {listed} if each is a label)"
         )
-    return Places(found)
+    return Places(column)
 
 
 def bind(columns: Sequence[str], options: ColumnOptions, known: Places, taken: set[str | None]) -> Places:
@@ -167,14 +167,14 @@ def bind(columns: Sequence[str], options: ColumnOptions, known: Places, taken: s
             f"the model's labels are columns of 0 and 1, {known.shown}; there is no {', '.join(missing)} here",
             f"The columns are {', '.join(columns)}. Add what is missing, or name others with --label-columns a,b,c.",
         )
-    found = column_names.guess([name for name in columns if name not in taken], column_names.LABEL_NAMES)
-    if found is None:
+    column = column_names.guess([name for name in columns if name not in taken], column_names.LABEL_NAMES)
+    if column is None:
         raise UserError(
             f"no column looks like a label; the columns are {', '.join(columns)}",
             "Name it with --label-column, or columns of 0 and 1 with --label-columns a,b,c.",
         )
-    reporting.current().note(f"label: column '{found}' (guessed; --label-column)")
-    return Places(found)
+    reporting.current().note(f"label: column '{column}' (guessed; --label-column)")
+    return Places(column)
 
 
 def _named(columns: Sequence[str], options: ColumnOptions) -> Places | None:
@@ -186,10 +186,10 @@ def _named(columns: Sequence[str], options: ColumnOptions) -> Places | None:
         raise UserError(
             "--label-columns names one column, and a label a column means several", "For one column: --label-column."
         )
-    found = [column_names.require(name, columns, "label") for name in options.label_columns]
-    if repeated := sorted({name for name in found if found.count(name) > 1}):
+    label_columns = [column_names.require(name, columns, "label") for name in options.label_columns]
+    if repeated := sorted({name for name in label_columns if label_columns.count(name) > 1}):
         raise UserError(f"--label-columns names {repeated[0]} twice", "Name each column once.")
-    return Places(None, found) if found else None
+    return Places(None, label_columns) if label_columns else None
 
 
 def _holds_flags(rows: Dataset, column: str) -> bool:
@@ -235,15 +235,15 @@ def readable(cells: Cells, values: Iterable[Any]) -> list[Any]:
 
 
 def _read(cells: Cells, values: Iterable[Any]) -> tuple[list[Any], list[str]]:
-    found, problems = [], []
+    labels, problems = [], []
     for value in values:
         if value is NOT_PUBLIC:
             continue
         try:
-            found.append(cells.read(value))
+            labels.append(cells.read(value))
         except ValueError as error:
             problems.append(str(error))
-    return found, problems
+    return labels, problems
 
 
 def trained_on(cells: Cells, values: Sequence[Any], names: Sequence[str], places: Places) -> list[Any]:
@@ -255,20 +255,20 @@ def trained_on(cells: Cells, values: Sequence[Any], names: Sequence[str], places
     Raises:
         UserError: none can be read, no row has a cell in all of several columns, or a label has none of the names.
     """
-    found, problems = _read(cells, values)
-    if places.columns and not problems and all(map(is_missing, found)):
+    labels, problems = _read(cells, values)
+    if places.columns and not problems and all(map(is_missing, labels)):
         raise UserError(
             f"every row has an empty cell in one of the columns {places.shown}",
             "Write 0 or 1 into each: rows where one is empty are left out.",
         )
-    if problems and (names or all(map(is_missing, found))):
+    if problems and (names or all(map(is_missing, labels))):
         flag = f"--label-names {','.join(names)}: " if names else ""
         raise UserError(
             f"{flag}{len(problems):,} of {len(values):,} labels in column '{places.shown}' cannot be read; the first "
             f"{problems[0]}",
             "Name every label, in the order of their numbers from 0." if names else None,
         )
-    return found
+    return labels
 
 
 def require_named(labels: Labels, values: Iterable[Any], places: Places) -> None:

@@ -150,12 +150,12 @@ class ProblemType(ABC):
         """Rows per label and split."""
         counts = {split: self.counts(values) for split, values in gold.items()}
         body: list[list[Any]] = [
-            [label, *(int(found[i]) for found in counts.values())] for i, label in enumerate(self.labels.names)
+            [label, *(int(of_split[i]) for of_split in counts.values())] for i, label in enumerate(self.labels.names)
         ]
         total: list[Any] = ["(rows)", *(len(values) for values in gold.values())]
         shown = body[:SHOWN_LABELS]
         if hidden := len(body) - len(shown):
-            shown.append([f"({hidden} more)", *(int(found[SHOWN_LABELS:].sum()) for found in counts.values())])
+            shown.append([f"({hidden} more)", *(int(of_split[SHOWN_LABELS:].sum()) for of_split in counts.values())])
         return Table("labels", ["label", *counts], [*shown, total], whole=[*body, total])
 
     @abstractmethod
@@ -214,9 +214,9 @@ class _Classes(ProblemType):
     unit: ClassVar[str]  # what `counts` counts
 
     def linear_outputs(self, model: Any, texts: Sequence[str]) -> np.ndarray:
-        found = np.clip(model.predict_proba(texts), 1e-7, 1 - 1e-7)
+        probabilities = np.clip(model.predict_proba(texts), 1e-7, 1 - 1e-7)
         full = np.full((len(texts), self.labels.size), 1e-7)
-        full[:, model.classes_] = found  # a class that train lacks has no column
+        full[:, model.classes_] = probabilities  # a class that train lacks has no column
         return self._logits(full)
 
     @abstractmethod

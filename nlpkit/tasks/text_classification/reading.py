@@ -128,7 +128,7 @@ class TextReader(Reader[TextClassification]):
         splits = [*origin.splits.values()] if FILE in rows.column_names else [rows]
         labelled = [split for split in splits if self._places.stand_in(split.column_names)]
         values = [self._places.cells(split, kept) for split in labelled]
-        everything = [value for found in values for value in found if value is not NOT_PUBLIC]
+        everything = [value for column in values for value in column if value is not NOT_PUBLIC]
         # classes may be numbers as well, whose decimal commas were read in training
         numbers = all(label_values.as_number(name) is not None for name in self.task.labels.names)
         if self.task.label_columns:

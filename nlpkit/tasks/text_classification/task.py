@@ -240,7 +240,7 @@ class TextClassification(Teachable):
         names = self.labels.names
         if self.problem.has_classes:
             rows_per_label = sum(
-                (self.problem.counts(np.asarray(found)) for found in labels.values() if found), np.zeros(1, int)
+                (self.problem.counts(np.asarray(ids)) for ids in labels.values() if ids), np.zeros(1, int)
             )
             counts = dict(zip(names, rows_per_label.tolist(), strict=True))
             findings += look_alikes.alike(names, counts, "labels") + look_alikes.several_in_one(names, counts)
@@ -277,7 +277,7 @@ class TextClassification(Teachable):
     def token_lengths(self, tokenizer: Any, examples: Mapping[str, Sequence[Any]]) -> list[int]:
         special = tokenizer.num_special_tokens_to_add(pair="text_pair" in examples)
         columns = [pieces.counts(tokenizer, examples[name]) for name in _texts_of(examples)]
-        return [sum(found) + special for found in zip(*columns, strict=True)]
+        return [sum(counts) + special for counts in zip(*columns, strict=True)]
 
     def features(self, tokenizer: Any, examples: Mapping[str, Sequence[Any]]) -> dict[str, list[Any]]:
         texts = list(examples["text"])
@@ -321,7 +321,7 @@ class TextClassification(Teachable):
         """Windows of all texts, a quarter of each shared with the next, and the text of each."""
         assert self.max_length is not None
         room = self.max_length - tokenizer.num_special_tokens_to_add()
-        found: dict[int, list[list[int]]] = {i: [] for i in range(len(texts))}
+        windows_of: dict[int, list[list[int]]] = {i: [] for i in range(len(texts))}
         short = [i for i, text in enumerate(texts) if len(text) <= pieces.PIECE]
         if short:
             encoded = tokenizer(
@@ -333,17 +333,17 @@ class TextClassification(Teachable):
                 return_attention_mask=False,
             )
             for i, ids in zip(encoded["overflow_to_sample_mapping"], encoded["input_ids"], strict=True):
-                found[short[i]].append(ids)
+                windows_of[short[i]].append(ids)
         before, after = words.frame(tokenizer) if len(short) < len(texts) else ([], [])
-        for i in found.keys() - short:
+        for i in windows_of.keys() - short:
             (tokens,) = pieces.tokenized(tokenizer, [texts[i]], offsets=False)
             last = max(len(tokens.ids) - room, 0)
             for start in range(0, last + room - room // 4, room - room // 4):
-                found[i].append([*before, *tokens.ids[start : start + room].tolist(), *after])
+                windows_of[i].append([*before, *tokens.ids[start : start + room].tolist(), *after])
                 if start >= last:
                     break
-        owner = [i for i, rows in found.items() for _ in rows]
-        return {"input_ids": [ids for rows in found.values() for ids in rows]}, owner
+        owner = [i for i, rows in windows_of.items() for _ in rows]
+        return {"input_ids": [ids for rows in windows_of.values() for ids in rows]}, owner
 
     def _lost(self, tokenizer: Any, examples: Mapping[str, Sequence[Any]], lengths: Sequence[int]) -> list[int]:
         """Tokens of each text that were cut off; a text that fills its feature is tokenized again, whole.
@@ -566,15 +566,17 @@ def text_columns(
     if known:
         return known
     text: str | None
-    found = column_names.guess_pair(columns)
+    guessed = column_names.guess_pair(columns)
     pair: str | None = None
     if options.text_pair_column:
         pair = column_names.require(options.text_pair_column, columns, "text pair")
         others = [name for name in columns if name != pair]
-        text = found[0] if found and found[1] == pair else column_names.guess(others, column_names.TEXT_NAMES)
-    elif found:
-        reporter.note(f"text pair: columns '{found[0]}' and '{found[1]}' (guessed; --text-column, --text-pair-column)")
-        return found
+        text = guessed[0] if guessed and guessed[1] == pair else column_names.guess(others, column_names.TEXT_NAMES)
+    elif guessed:
+        reporter.note(
+            f"text pair: columns '{guessed[0]}' and '{guessed[1]}' (guessed; --text-column, --text-pair-column)"
+        )
+        return guessed
     else:
         text = column_names.guess(columns, column_names.TEXT_NAMES)
     if text is None:
@@ -603,17 +605,17 @@ def _scheme_of(
         UserError: they make no sense, or --label-names does not fit them.
     """
     values = {id(rows): places.cells(rows) for rows in splits.values() if places.stand_in(rows.column_names)}
-    everything = [value for found in values.values() for value in found if value is not NOT_PUBLIC]
+    everything = [value for trained in values.values() for value in trained if value is not NOT_PUBLIC]
     if places.columns:
         cells = label_cells.of_columns(everything, places.columns)
     else:
         numbers = options.problem in ("auto", "regression")
         cells = label_cells.survey(everything, places.shown, delimiter=options.label_delimiter, numbers=numbers)
     cells = label_columns.named(cells, options.label_names, places)
-    found = label_columns.trained_on(cells, values[id(train)], options.label_names, places)
+    trained = label_columns.trained_on(cells, values[id(train)], options.label_names, places)
     beside = [value for key, split in values.items() if key != id(train) for value in split]
     labels = label_values.detect(
-        found,
+        trained,
         places.shown,
         beside=label_columns.readable(cells, beside),
         problem=options.problem,
@@ -622,7 +624,7 @@ def _scheme_of(
         class_names=list(cells.names) or declared,
     )
     if options.label_names:
-        label_columns.require_named(labels, found, places)
+        label_columns.require_named(labels, trained, places)
     return cells, labels
 
 
@@ -640,8 +642,8 @@ def _read_class_weights(path: str, names: Sequence[str]) -> list[float]:
         said = "it is nested too deep" if isinstance(error, RecursionError) else error
         raise UserError(f"--class-weights: {path} is not JSON: {said}") from None
     if not isinstance(weights, dict) or set(weights) != set(names):
-        found = ", ".join(weights) if isinstance(weights, dict) else type(weights).__name__
-        raise UserError(f"--class-weights: {path} names {found}; the classes are {', '.join(names)}")
+        actual = ", ".join(weights) if isinstance(weights, dict) else type(weights).__name__
+        raise UserError(f"--class-weights: {path} names {actual}; the classes are {', '.join(names)}")
     for name, weight in weights.items():
         if not isinstance(weight, int | float) or isinstance(weight, bool) or not 0 <= weight < float("inf"):
             raise UserError(f"--class-weights: {path} gives {name} the weight {weight!r}: use a number from 0 up")

@@ -49,15 +49,15 @@ class ClassificationView(View[TextClassification]):
         problem = self.task.problem
         wrong, certainty = problem.wrong(outputs, np.asarray(examples["label"][:]))
         order = wrong[np.argsort(-certainty[wrong], kind="stable")]
-        found = []
+        mistakes = []
         for i in order.tolist():
             example = examples[i]
             label = problem.named(example["label"])
             entry = {"text": example["text"], "label": label, **problem.mistaken(outputs[i])}
             if "text_pair" in example:
                 entry["text_pair"] = example["text_pair"]
-            found.append({**entry, "where": example["where"]})
-        return found
+            mistakes.append({**entry, "where": example["where"]})
+        return mistakes
 
     def plots(self, outputs: Mapping[str, np.ndarray], examples: Mapping[str, Dataset]) -> dict[str, Plot]:
         problem, gold = self.task.problem, _gold(examples)

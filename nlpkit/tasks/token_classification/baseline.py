@@ -32,11 +32,11 @@ def outputs(examples: Mapping[str, Dataset], ids: Mapping[str, int]) -> dict[str
     most = ids[total.most_common(1)[0][0]]
     known = {word: ids[counts.most_common(1)[0][0]] for word, counts in by_word.items()}
     certain = np.log(np.where(np.eye(len(ids)), 1 - 1e-6, 1e-6)).astype(np.float32)
-    found = {}
+    outputs_of = {}
     for split, rows in examples.items():
         best = np.array([known.get(word, most) for word in _all_words(rows)])
-        found[split] = np.split(certain[best], np.cumsum([len(tags) for tags in rows["tags"][:]])[:-1])
-    return found
+        outputs_of[split] = np.split(certain[best], np.cumsum([len(tags) for tags in rows["tags"][:]])[:-1])
+    return outputs_of
 
 
 def _all_words(rows: Dataset) -> list[str]:

@@ -40,19 +40,19 @@ def merged(
         return np.concatenate(parts)
 
     logits, owner = np.concatenate(outputs), in_all("words")
-    found = np.full((int(sizes.sum()), logits.shape[1]), np.nan, dtype=np.float32)
+    scores = np.full((int(sizes.sum()), logits.shape[1]), np.nan, dtype=np.float32)
     if aggregation == "average":
-        total = np.zeros(found.shape)
+        total = np.zeros(scores.shape)
         np.add.at(total, owner, softmax(logits))
-        count = np.bincount(owner, minlength=len(found))[:, None]
+        count = np.bincount(owner, minlength=len(scores))[:, None]
         with np.errstate(divide="ignore", invalid="ignore"):
-            found = np.where(count > 0, np.log(total / count), np.nan).astype(np.float32)
+            scores = np.where(count > 0, np.log(total / count), np.nan).astype(np.float32)
     else:
         # of the tokens of a word the surest is written last, and so stays
         order = np.argsort(softmax(logits).max(axis=1), kind="stable")
-        found[owner[order]] = logits[order]
-    _carry(found, in_all("carried"), tag_set)
-    return np.split(found, offsets[1:])
+        scores[owner[order]] = logits[order]
+    _carry(scores, in_all("carried"), tag_set)
+    return np.split(scores, offsets[1:])
 
 
 def _carry(pooled: np.ndarray, carried: np.ndarray, tag_set: TagSet) -> None:

@@ -135,16 +135,16 @@ class TokenReader(Reader[TokenClassification]):
         types = {"text": Value("string"), "starts": place, "ends": place, "tags": List(Value("string"))}
         return ArrowDataset.from_dict(kept, features=Features({**types, "where": Value("string")}))
 
-    def _scheme_of_rows(self, found: Scheme, asked: Scheme | None, split: str) -> Scheme:
+    def _scheme_of_rows(self, scheme: Scheme, asked: Scheme | None, split: str) -> Scheme:
         """How the tags of a split are written, which need not be how those of train are."""
-        if asked or found == (known := self.task.data_scheme or "bio"):
-            return found
-        if found == "plain":
-            return self.task.data_scheme or found
-        if found != "io":  # what has no entity looks like IO, too
+        if asked or scheme == (known := self.task.data_scheme or "bio"):
+            return scheme
+        if scheme == "plain":
+            return self.task.data_scheme or scheme
+        if scheme != "io":  # what has no entity looks like IO, too
             was = f", those of train as {known.upper()}" if self.task.data_scheme else ""
-            reporting.current().note(f"{split}: tags are written as {found.upper()}{was}: converted to BIO (--scheme)")
-        return found
+            reporting.current().note(f"{split}: tags are written as {scheme.upper()}{was}: converted to BIO (--scheme)")
+        return scheme
 
     def _settle_unknown(self, split: str, kept: dict[str, list[Any]]) -> list[Finding]:
         """Decide about rows with a tag that the model has no class for; those that are left out leave `kept`.
@@ -156,10 +156,10 @@ class TokenReader(Reader[TokenClassification]):
         rows: dict[int, str] = {}
         for i, tags in enumerate(kept["tags"]):
             classes = ((tag, self.task.tag_set.class_of(tag)) for tag in tags)
-            found = [name for tag, name in classes if name is not None and not self.task.tag_set.has(tag)]
-            if found:
-                counts.update(found)
-                rows[i] = f"{kept['where'][i]}: {found[0]}"
+            new = [name for tag, name in classes if name is not None and not self.task.tag_set.has(tag)]
+            if new:
+                counts.update(new)
+                rows[i] = f"{kept['where'][i]}: {new[0]}"
         if not rows:
             return []
         policy, total = self.unknown_labels, len(kept["tags"])
@@ -209,13 +209,13 @@ def _text_column(task: TokenClassification, columns: Sequence[str], options: Con
         return column_names.require(named, columns, "text")
     if task.text in columns:
         return task.text
-    found = column_names.guess(columns, (*tagged.WORD_NAMES, *column_names.TEXT_NAMES))
-    if found is None and len(columns) > 1:
+    column = column_names.guess(columns, (*tagged.WORD_NAMES, *column_names.TEXT_NAMES))
+    if column is None and len(columns) > 1:
         raise UserError(
             f"no column looks like words or text; the columns are {', '.join(columns)}",
             "Name it with --text-column; a file without a header needs --columns, as in --columns word,tag.",
         )
-    return found or columns[0]
+    return column or columns[0]
 
 
 def _tags_column(task: TokenClassification, columns: Sequence[str], options: Config | None) -> str | None:

@@ -84,7 +84,7 @@ def _marks(item: Any) -> list[Mark]:
     length, labels = _first(item, LENGTH), _first(item, LABEL)
     labels = labels if isinstance(labels, list | tuple) else [labels]
     if start is None or (end is None and length is None) or not labels or None in labels:
-        shown = {name: found for name, found in item.items() if found is not None}
+        shown = {name: value for name, value in item.items() if value is not None}
         raise ValueError(f"a span needs start, end and label: {shown}")
     try:
         first = _whole(start)
@@ -199,10 +199,10 @@ class Counting:
             return dataclasses.replace(self, total=total, moved=0)
         moved = sum(
             read(mark) != (mark.start, mark.end)
-            for text, found in zip(texts, marks, strict=True)
-            if found
+            for text, marks_here in zip(texts, marks, strict=True)
+            if marks_here
             for read in [_reader(text, self.offsets)]
-            for mark in found
+            for mark in marks_here
         )
         return dataclasses.replace(self, total=total, moved=moved)
 
@@ -240,10 +240,10 @@ def counting(texts: Sequence[str], marks: Sequence[Sequence[Mark]], asked: str =
         marks: the spans of each text.
         asked: the way that the user named, else "auto".
     """
-    pairs = [(text, found) for text, found in zip(texts, marks, strict=True) if found]
+    pairs = [(text, marks_here) for text, marks_here in zip(texts, marks, strict=True) if marks_here]
     made = Counting(compared=_compared(pairs))
     ways = [asked] if asked != "auto" else get_args(Offsets)
-    told = made.compared and any(mark.text for _, found in pairs for mark in found)
+    told = made.compared and any(mark.text for _, marks_here in pairs for mark in marks_here)
     if asked != "auto":
         made.offsets, made.reason = asked, "asked"
     elif told:
@@ -261,8 +261,8 @@ Pairs = Sequence[tuple[str, Sequence[Mark]]]
 def _compared(pairs: Pairs) -> bool:
     """Whether the texts of spans are what they cover: under another key than `text` that may be a name for it."""
     doubtful = [(text, mark) for text, marks in pairs for mark in marks if mark.text and not mark.sure]
-    found = sum(_plain(mark.text or "") in _plain(text) for text, mark in doubtful)
-    return 2 * found >= len(doubtful)
+    matching = sum(_plain(mark.text or "") in _plain(text) for text, mark in doubtful)
+    return 2 * matching >= len(doubtful)
 
 
 def _all_agree(pairs: Pairs, way: str) -> bool:

@@ -62,7 +62,9 @@ class TagReader:
                 if file in whole:
                     whole[file][0].extend(texts)
                     whole[file][1].extend(marks)
-        self.countings = {file: spans.counting(*found, asked).of(*own[file]) for file, found in whole.items()}
+        self.countings = {
+            file: spans.counting(*texts_and_marks, asked).of(*own[file]) for file, texts_and_marks in whole.items()
+        }
 
     def read(self, row: int, value: Any, tags: Any) -> tagged.Sentence | None:
         """The sentence of a row with its tags as BIO or plain, None for one that cannot be used."""
@@ -146,9 +148,9 @@ class TagReader:
             ("cut-words", *self._cut(total)),
         ]
         return self._offsets(split) + [
-            Finding(level, check, f"{split}: {len(found):,} {said}", len(found), found)
-            for check, level, found, said in kinds
-            if found
+            Finding(level, check, f"{split}: {len(rows_of):,} {said}", len(rows_of), rows_of)
+            for check, level, rows_of, said in kinds
+            if rows_of
         ]
 
     def _cut(self, total: int) -> tuple[Any, list[str], str]:

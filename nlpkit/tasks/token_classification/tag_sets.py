@@ -101,7 +101,7 @@ class TagSet(ABC):
         best = names[probabilities.argmax(axis=1)]
         best[silent] = ""
         scores = np.where(silent, np.nan, probabilities.max(axis=1))
-        bounds = np.cumsum([len(found) for found in outputs])[:-1]
+        bounds = np.cumsum([len(of_sentence) for of_sentence in outputs])[:-1]
         tags = [part.tolist() for part in np.split(best, bounds)]
         for sentence in tags:
             if "" in sentence:
@@ -236,8 +236,8 @@ class EntityTags(TagSet):
         return [tag and named.get(schemes.parse(other, self.scheme), tag) for tag, other in zip(tags, own, strict=True)]
 
     def continuing(self, tag: str) -> str:
-        found = schemes.parse(tag, self.scheme)
-        return tag if found is None or found[0] != "B" else f"I{tag[1:]}"
+        parsed = schemes.parse(tag, self.scheme)
+        return tag if parsed is None or parsed[0] != "B" else f"I{tag[1:]}"
 
     def between(self, before: str, following: str) -> str:
         before, following = before or OUTSIDE, following or OUTSIDE
@@ -275,12 +275,12 @@ class EntityTags(TagSet):
         """The texts with their entities marked, and a table of these."""
         marked, body = list[list[Any]](), list[list[Any]]()
         for number, (row, answer) in enumerate(zip(rows, answers, strict=True), start=1):
-            found = answer["prediction"]
-            if found is None:
+            entities = answer["prediction"]
+            if entities is None:
                 marked.append([f"{row['text']} ({answer['error']})"])
                 continue
-            marked.append([Marked(row["text"], [(e["start"], e["end"], e["label"]) for e in found], self.classes)])
-            body += [[*_cells(entity), *([number] if len(rows) > 1 else [])] for entity in found]
+            marked.append([Marked(row["text"], [(e["start"], e["end"], e["label"]) for e in entities], self.classes)])
+            body += [[*_cells(entity), *([number] if len(rows) > 1 else [])] for entity in entities]
         header = ["entity", "label", "score", "start", "end", *(["text"] if len(rows) > 1 else [])]
         return [Table("texts", ["text"], marked), *([Table("entities", header, body)] if body else [])]
 
@@ -294,7 +294,7 @@ class EntityTags(TagSet):
         """Wrong entities, as `tagging.mistakes` tells their kinds."""
         from nlpkit.metrics import tagging
 
-        found = []
+        mistakes = []
         for mistake in tagging.mistakes(predicted, gold):
             place = mistake.predicted or mistake.gold
             assert place is not None  # a mistake is about one of them
@@ -304,8 +304,8 @@ class EntityTags(TagSet):
                 "prediction": mistake.predicted and _described(columns, mistake.predicted),
                 "score": mean_score(scores[place.sentence][place.start : place.end + 1]),
             }
-            found.append((place.sentence, entry))
-        return found
+            mistakes.append((place.sentence, entry))
+        return mistakes
 
 
 class PlainTags(TagSet):
@@ -368,13 +368,13 @@ class PlainTags(TagSet):
         columns: Mapping[str, Sequence[Any]],
     ) -> list[tuple[int, dict[str, Any]]]:
         """Words with a wrong tag."""
-        found = []
+        mistakes = []
         for i, (tags, true) in enumerate(zip(predicted, gold, strict=True)):
             for word in (word for word, pair in enumerate(zip(tags, true, strict=True)) if pair[0] != pair[1]):
                 text = columns["text"][i][columns["starts"][i][word] : columns["ends"][i][word]]
                 score = mean_score(scores[i][word : word + 1])
-                found.append((i, {"word": text, "label": true[word], "prediction": tags[word], "score": score}))
-        return found
+                mistakes.append((i, {"word": text, "label": true[word], "prediction": tags[word], "score": score}))
+        return mistakes
 
 
 def tag_set(labels: Sequence[str], scheme: Scheme) -> TagSet:
@@ -395,9 +395,9 @@ def mean_score(scores: np.ndarray) -> float:
     return exact(known.mean()) if len(known) else 0.0
 
 
-def _cells(found: Mapping[str, Any]) -> list[Any]:
+def _cells(entity: Mapping[str, Any]) -> list[Any]:
     """An entity, or a word with its tag, as a row of a table."""
-    return [found[name] for name in ("text", "label", "score", "start", "end")]
+    return [entity[name] for name in ("text", "label", "score", "start", "end")]
 
 
 def _described(columns: Mapping[str, Sequence[Any]], entity: Entity) -> dict[str, Any]:

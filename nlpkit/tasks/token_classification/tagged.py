@@ -122,13 +122,13 @@ def _marked(text: str, marks: list[Mark], counting: Counting) -> Sentence:
     made = sentence(text)  # which must have words
     kept = list[tuple[int, int, str]]()
     placed = counting.placed(text, marks)
-    for mark, place, found in sorted(placed, key=lambda one: (one.place or (0, 0), one.mark)):
-        if place is None and found:
+    for mark, place, in_text in sorted(placed, key=lambda one: (one.place or (0, 0), one.mark)):
+        if place is None and in_text:
             raise LostSpan(f"{mark} does not cover that text")
         if place is None:
             raise LostSpan(f"{mark} is not within the {len(text)} characters")
         start, end = place
-        if found:
+        if in_text:
             made.moved.append(f"{mark} is {start} to {end}")
         if not words.split(text[start:end]):
             made.faults.append(f"{mark} covers no word")
@@ -184,20 +184,20 @@ def words_column(rows: Dataset, named: str | None) -> str:
     # beside spans a lone list of words has no tags: they are marked in the text
     if "spans" in kinds.values() and texts and len(lists) + list(kinds.values()).count("numbers") < 2:
         lists = []
-    found = (
+    guess = (
         column_names.guess(lists, WORD_NAMES)
         or column_names.guess(texts, column_names.TEXT_NAMES)
         or next(iter(lists), "")
         or (texts[0] if len(texts) == 1 else "")
     )
-    if not found:
+    if not guess:
         raise UserError(
             f"no column holds lists of words, or text; the columns are {', '.join(kinds)}",
             f"Name it: --text-column; a file without a header needs --columns. {layouts.known('words')}",
         )
-    if found not in WORD_NAMES:
-        reporting.current().note(f"words: column '{found}' (guessed; --text-column)")
-    return found
+    if guess not in WORD_NAMES:
+        reporting.current().note(f"words: column '{guess}' (guessed; --text-column)")
+    return guess
 
 
 def tags_column(rows: Dataset, text: str, named: str | None, kind: Kind | None) -> str:
@@ -224,7 +224,7 @@ def tags_column(rows: Dataset, text: str, named: str | None, kind: Kind | None) 
     candidates = [name for name, what in held.items() if what in fitting and name not in (text, *marked)]
     # what is empty in all rows is the last guess
     candidates.sort(key=lambda name: _is_empty(rows, name))
-    kinds = {name: found for name in candidates if (found := _kind_of(rows, name)) is not None}
+    kinds = {name: kind_of for name in candidates if (kind_of := _kind_of(rows, name)) is not None}
     filled = [name for name in candidates if not _is_empty(rows, name)] or candidates
     if kind is None and (generic := column_names.guess(filled, TAG_NAMES)):
         if len(filled) > 1:
@@ -232,11 +232,11 @@ def tags_column(rows: Dataset, text: str, named: str | None, kind: Kind | None) 
             reporting.current().note(f"tags: column '{generic}' (guessed, also possible: {others}; --tag-column)")
         return generic
     for wanted in (kind,) if kind else KINDS:
-        for name, found in kinds.items():
-            if found == wanted:
+        for name, kind_of in kinds.items():
+            if kind_of == wanted:
                 if len(kinds) > 1 or name not in KIND_NAMES:
                     how = "" if kind else "guessed; --column pos|chunk|ner, "
-                    reporting.current().note(f"tags: column '{name}' ({found}; {how}--tag-column)")
+                    reporting.current().note(f"tags: column '{name}' ({kind_of}; {how}--tag-column)")
                 return name
     what = f"{kind} tags" if kind else "spans with start, end and label" if fitting == ("spans",) else "tags"
     if list(held) == [text]:

@@ -67,35 +67,35 @@ def spelling(tags: Iterable[str], known: Collection[str] = ()) -> dict[str, str]
     nothing = [tag for tag in inside if tag.upper() in _NOTHING]
     if len(nothing) == 1 and len(inside) == len(written):
         named = [tag for tag in inside if tag != nothing[0]]
-        found = {tag: match for tag in named if (match := _PREFIXED.fullmatch(tag))}
-        kinds = {match["type"] for match in found.values()}
-        if len(found) == len(named) and (_pairs(found.values()) or (known and kinds <= set(known))):
-            read = {tag: f"{match['letter']}-{match['type']}" for tag, match in found.items()}
+        matches = {tag: match for tag in named if (match := _PREFIXED.fullmatch(tag))}
+        kinds = {match["type"] for match in matches.values()}
+        if len(matches) == len(named) and (_pairs(matches.values()) or (known and kinds <= set(known))):
+            read = {tag: f"{match['letter']}-{match['type']}" for tag, match in matches.items()}
             return {**read, nothing[0]: OUTSIDE}
     for pattern in (_PREFIXED, _SUFFIXED):
-        found = {tag: match for tag in inside if (match := pattern.fullmatch(tag))}
-        if not inside or len(found) < len(inside):
+        matches = {tag: match for tag in inside if (match := pattern.fullmatch(tag))}
+        if not inside or len(matches) < len(inside):
             continue
-        if pattern is _PREFIXED and all(match["mark"] == "-" for match in found.values()):
+        if pattern is _PREFIXED and all(match["mark"] == "-" for match in matches.values()):
             return {}
-        if _pairs(found.values()) or {match["type"] for match in found.values()} <= set(known):
-            return {tag: f"{match['letter']}-{match['type']}" for tag, match in found.items()}
+        if _pairs(matches.values()) or {match["type"] for match in matches.values()} <= set(known):
+            return {tag: f"{match['letter']}-{match['type']}" for tag, match in matches.items()}
     return {}
 
 
 def unread_pairs(tags: Iterable[str]) -> list[str]:
     """Types of tags that look like B_PER and I_PER in a set that `spelling` could not read, as others do not."""
-    inside = {tag for tag in tags if (found := _PREFIXED.fullmatch(tag)) is None or found["mark"] != "-"}
+    inside = {tag for tag in tags if (prefixed := _PREFIXED.fullmatch(tag)) is None or prefixed["mark"] != "-"}
     for pattern in (_PREFIXED, _SUFFIXED):
         if pairs := _pairs(match for tag in inside if (match := pattern.fullmatch(tag))):
             return sorted(pairs)
     return []
 
 
-def _pairs(found: Iterable[re.Match[str]]) -> set[str]:
+def _pairs(matches: Iterable[re.Match[str]]) -> set[str]:
     """The types that stand with a letter that begins an entity and with one that does not."""
     letters: dict[str, set[bool]] = {}
-    for match in found:
+    for match in matches:
         letters.setdefault(match["type"], set()).add(match["letter"].upper() in _OPENS)
     return {name for name, kinds in letters.items() if len(kinds) == 2}
 
@@ -140,7 +140,7 @@ def scheme_of_names(names: Sequence[str]) -> Scheme:
     parsed = [parse(name, "bio") for name in inside]
     if len(inside) in (0, len(names)):
         return "plain"
-    pairs = {found for found in parsed if found}
+    pairs = {pair for pair in parsed if pair}
     if None in parsed and len({kind for _, kind in pairs}) == len(pairs):
         return "io"
     letters = {letter for letter, _ in pairs}
@@ -189,11 +189,11 @@ def problem(before: str, tag: str, scheme: Scheme) -> str | None:
     """What is illegal about a tag behind another, in a few words; `before` is O at the start of a sentence."""
     if scheme == "plain":
         return None if tag else "no tag"
-    found = parse(tag, scheme)
+    parsed = parse(tag, scheme)
     letters = _ALLOWED[scheme]
-    if found is None or (found[0] != OUTSIDE and found[0] not in letters):
+    if parsed is None or (parsed[0] != OUTSIDE and parsed[0] not in letters):
         return f"{tag!r} is no tag of {scheme.upper()}" if tag else "no tag"
-    letter, kind = found
+    letter, kind = parsed
     previous, previous_kind = parse(before, scheme) or (OUTSIDE, "")
     open_ = previous in (("B", "I") if scheme == "bioes" else ("B", "I", "E", "S"))
     continues = open_ and kind == previous_kind
@@ -207,13 +207,13 @@ def problem(before: str, tag: str, scheme: Scheme) -> str | None:
 
 def problems(tags: Sequence[str], scheme: Scheme) -> list[tuple[int, str]]:
     """The illegal tags of a sentence: index, and what is wrong."""
-    found = [
+    messages = [
         (i, said) for i, pair in enumerate(pairwise((OUTSIDE, *tags))) if (said := problem(*pair, scheme)) is not None
     ]
     # only BIOES minds how a sentence ends
     if scheme == "bioes" and tags and problem(tags[-1], OUTSIDE, scheme):
-        found.append((len(tags) - 1, f"{tags[-1]} is not closed at the end of the sentence"))
-    return found
+        messages.append((len(tags) - 1, f"{tags[-1]} is not closed at the end of the sentence"))
+    return messages
 
 
 def spans(tags: Sequence[str], scheme: Scheme = "bio") -> list[Span]:
@@ -222,32 +222,32 @@ def spans(tags: Sequence[str], scheme: Scheme = "bio") -> list[Span]:
     Illegal sequences are read as conlleval (https://www.clips.uantwerpen.be/conll2000/chunking/output.html) reads them:
     whatever changes the type or follows O begins an entity. What is no tag counts as O.
     """
-    found: list[Span] = []
+    closed: list[Span] = []
     start, kind, before = 0, "", OUTSIDE
     for i, tag in enumerate((*tags, OUTSIDE)):
         letter, type_ = parse(tag, scheme) or (OUTSIDE, "")
         begins = letter in "BS" or before in "OES" or type_ != kind
         if before != OUTSIDE and (begins or letter == OUTSIDE):
-            found.append(Span(start, i, kind))
+            closed.append(Span(start, i, kind))
         if letter != OUTSIDE and begins:
             start = i
         kind, before = type_, letter
-    return found
+    return closed
 
 
-def bio(found: Iterable[Span], length: int) -> list[str]:
+def bio(entity_spans: Iterable[Span], length: int) -> list[str]:
     """The BIO tags of a sentence of `length` words with these entities; an empty type gives the bare tags B and I."""
-    return written(found, length, "bio")
+    return written(entity_spans, length, "bio")
 
 
-def written(found: Iterable[Span], length: int, scheme: Scheme) -> list[str]:
+def written(entity_spans: Iterable[Span], length: int, scheme: Scheme) -> list[str]:
     """The tags of a sentence of `length` words with these entities, in order, in a scheme with letters or IO.
 
     IOE is written as IOE2, IO with I-.
     """
     tags = [OUTSIDE] * length
     before = Span(-1, -1, "")
-    for span in found:
+    for span in entity_spans:
         start, end, kind = span
         ending, behind = f"-{kind}" if kind else "", end - start - 1
         if scheme == "bioes":
@@ -275,10 +275,10 @@ def answered(tags: Sequence[str], scheme: Scheme) -> list[str]:
     """
     if scheme not in _WHOLE:
         return converted(tags, scheme)
-    found = spans(tags, scheme)
-    out = bio(found, len(tags))
+    entity_spans = spans(tags, scheme)
+    out = bio(entity_spans, len(tags))
     before = Span(-1, -1, "")
-    for span in found:
+    for span in entity_spans:
         letters = "".join((parse(tag, scheme) or OUTSIDE)[0] for tag in tags[span.start : span.end])
         touches = (before.end, before.type) == (span.start, span.type)
         if not (_WHOLE[scheme].fullmatch(letters) or touches):
@@ -294,8 +294,8 @@ def label_names(kinds: Iterable[str]) -> list[str]:
 
 def types(tags: Iterable[str], scheme: Scheme = "bio") -> list[str]:
     """The types that tags of an entity scheme name, in the order of their first."""
-    found = (parse(tag, scheme) or (OUTSIDE, "") for tag in tags)
-    return list(dict.fromkeys(kind for letter, kind in found if letter != OUTSIDE))
+    parsed = (parse(tag, scheme) or (OUTSIDE, "") for tag in tags)
+    return list(dict.fromkeys(kind for letter, kind in parsed if letter != OUTSIDE))
 
 
 # fmt: off

@@ -132,7 +132,7 @@ class TokenClassification(Teachable):
         tags = tagged.tags_column(train, text, given.tag_column, given.column)
         asked: Scheme | None = None if given.scheme == "auto" else given.scheme
         spelled = tagged.spelled(asked)
-        found = tagged.scheme_of(train, tags, asked, spelled)
+        scheme = tagged.scheme_of(train, tags, asked, spelled)
         names = [tag for tag in tagged.distinct(train, tags, spelled) if tag]
         declared = tagged.class_names(train, tags)
         if spelled is not None and not tagged.holds_spans(train, tags):
@@ -140,19 +140,19 @@ class TokenClassification(Teachable):
             canonical = schemes.spelling(written)
             cls._tell_spelling(canonical, written)
             declared = declared and [canonical.get(name, name) for name in declared]
-        if found == "plain":
+        if scheme == "plain":
             labels = declared or sorted(names)
         else:
-            labels = schemes.label_names(schemes.types(names, found))
+            labels = schemes.label_names(schemes.types(names, scheme))
             # numbered as they are declared, with those that train lacks; where that is BIO too
             if declared and set(labels) <= set(declared) <= set(schemes.label_names(schemes.types(declared, "bio"))):
                 labels = declared
         if len(labels) < 2:
             only = f"all are '{names[0]}'" if names else "no row has one that can be read"
             raise UserError(f"column '{tags}' holds no tags to learn: {only}", "Name another: --tag-column.")
-        if found not in ("bio", "plain"):
-            reporting.current().note(f"tags: written as {found.upper()}, converted to BIO (--scheme)")
-        kinds = [] if found == "plain" else schemes.types(names, found)
+        if scheme not in ("bio", "plain"):
+            reporting.current().note(f"tags: written as {scheme.upper()}, converted to BIO (--scheme)")
+        kinds = [] if scheme == "plain" else schemes.types(names, scheme)
         if kinds and all(name.isdecimal() for name in kinds):
             reporting.current().warn(
                 f"column '{tags}' has numbers for types ({', '.join(kinds[:SHOWN])}), as annotation tools number their "
@@ -164,10 +164,10 @@ class TokenClassification(Teachable):
             )
         return cls(
             labels,
-            "plain" if found == "plain" else "bio",
+            "plain" if scheme == "plain" else "bio",
             text=text,
             tags=tags,
-            data_scheme=found,
+            data_scheme=scheme,
             max_length=given.max_length,
         )
 
@@ -269,8 +269,8 @@ class TokenClassification(Teachable):
         if rare:
             message = f"train: {len(rare)} of {len(self.classes)} {what} have fewer than {RARE} {self.tag_set.unit}"
             findings.append(Finding("note", "rare-class", message, len(rare), rare))
-        for split, found in counts.items():
-            absent = [name for name in self.classes if not found[name]]
+        for split, of_split in counts.items():
+            absent = [name for name in self.classes if not of_split[name]]
             if absent:
                 message = f"{split}: {len(absent)} of {len(self.classes)} {what} do not occur: "
                 level: Any = "warning" if split == "train" else "note"
@@ -421,12 +421,12 @@ class TokenClassification(Teachable):
         the `score` of the answer is that mean over all words.
         """
         for tags, scores, entry in zip(*self.predicted(outputs), inputs, strict=True):
-            found = []
+            entities = []
             for start, end, label in self.tag_set.found(tags):
                 first, behind = entry["starts"][start], entry["ends"][end - 1]
                 entity = {"text": entry["text"][first:behind], "label": label, "score": mean_score(scores[start:end])}
-                found.append({**entity, "start": first, "end": behind})
-            yield {"prediction": found, "score": mean_score(scores)}
+                entities.append({**entity, "start": first, "end": behind})
+            yield {"prediction": entities, "score": mean_score(scores)}
 
     def baseline(self, examples: Mapping[str, Dataset], seed: int) -> tuple[str, dict[str, list[np.ndarray]]]:
         return baseline.NAME, baseline.outputs(examples, self.tag_set.ids)

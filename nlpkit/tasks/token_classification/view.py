@@ -34,10 +34,10 @@ class TokenView(View[TokenClassification]):
         tag_set = self.task.tag_set
         counts = {split: tag_set.counts(rows["tags"][:]) for split, rows in examples.items()}
         names = tag_set.in_order(counts.get("train", Counter()))
-        body: list[list[Any]] = [[name, *(found[name] for found in counts.values())] for name in names]
+        body: list[list[Any]] = [[name, *(of_split[name] for of_split in counts.values())] for name in names]
         shown = body[: tag_set.most_shown]
         if others := names[len(shown) :]:
-            shown.append([f"({len(others)} more)", *(sum(found[n] for n in others) for found in counts.values())])
+            shown.append([f"({len(others)} more)", *(sum(of_split[n] for n in others) for of_split in counts.values())])
         totals: list[list[Any]] = [
             ["(rows)", *(len(rows) for rows in examples.values())],
             ["(words)", *(sum(map(len, rows["tags"][:])) for rows in examples.values())],
@@ -86,16 +86,16 @@ class TokenView(View[TokenClassification]):
         from nlpkit.tasks.token_classification.markup import Answered
 
         prefix = next(name for name in reversed(list(entry)) if re.fullmatch(r"prediction\d*", name))
-        found, error = entry[prefix], entry[f"{prefix}_error"]
+        entities, error = entry[prefix], entry[f"{prefix}_error"]
         read = reader()
         assert isinstance(read, TokenReader)
-        if found is None:
+        if entities is None:
             return Answered(str(entry.get(read.task.text, entry.get("text", ""))), None, (), error)
         inputs = read.inputs(entry)
         text, starts, ends = inputs["text"], inputs["starts"], inputs["ends"]
         first = {start: i for i, start in reversed(list(enumerate(starts)))}
         behind = {end: i for i, end in enumerate(ends, start=1)}
-        spans = [Span(first[e["start"]], behind[e["end"]], e["label"]) for e in found]
+        spans = [Span(first[e["start"]], behind[e["end"]], e["label"]) for e in entities]
         tags = self.task.tag_set.tags_of(spans, len(starts))
         words_column = read.words_of(entry)
         columns = {words_column: [text[start:end] for start, end in zip(starts, ends, strict=True)]}
@@ -106,23 +106,23 @@ class TokenView(View[TokenClassification]):
                 if name != words_column and not name.startswith(prefix) and _is_column(cells, len(tags))
             }
         order = sorted(columns, key=lambda name: (name != NUMBERS, name != words_column))
-        return Answered(text, found, [*(columns[name] for name in order), tags])
+        return Answered(text, entities, [*(columns[name] for name in order), tags])
 
     def mistakes(self, outputs: Sequence[np.ndarray], examples: Dataset) -> list[dict[str, Any]]:
         """Wrong entities, or words with a wrong plain tag, each in its sentence, the most confident first."""
         predicted, scores = self.task.predicted(outputs)
         columns = {name: examples[name][:] for name in ("text", "starts", "ends", "where")}
         gold = list(examples["tags"][:])
-        found = self.task.tag_set.mistakes(self.task.as_bio(predicted), gold, scores, columns)
-        found.sort(key=lambda pair: -pair[1]["score"])
-        return [{**entry, "text": columns["text"][i], "where": columns["where"][i]} for i, entry in found]
+        mistakes = self.task.tag_set.mistakes(self.task.as_bio(predicted), gold, scores, columns)
+        mistakes.sort(key=lambda pair: -pair[1]["score"])
+        return [{**entry, "text": columns["text"][i], "where": columns["where"][i]} for i, entry in mistakes]
 
     def plots(self, outputs: Mapping[str, Sequence[np.ndarray]], examples: Mapping[str, Dataset]) -> dict[str, Plot]:
         from nlpkit.runs import plots
 
         tag_set = self.task.tag_set
         counts = {split: tag_set.counts(rows["tags"][:]) for split, rows in examples.items()}
-        shares = {split: np.array([found[name] for name in tag_set.classes]) for split, found in counts.items()}
+        shares = {split: np.array([of_split[name] for name in tag_set.classes]) for split, of_split in counts.items()}
         drawn = {"label_distribution": plots.grouped_bars(tag_set.classes, shares, f"share of {tag_set.unit}")}
         judged = next((split for split in ("test", "validation") if split in outputs), None)
         if judged:
