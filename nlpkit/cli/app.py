@@ -20,7 +20,7 @@ from typer.main import get_command
 from nlpkit import __version__, interrupts
 from nlpkit.annotations import kinds_of
 from nlpkit.cli import manual, slips, streams
-from nlpkit.cli.registry import COMMANDS, Entry
+from nlpkit.cli.registry import COMMANDS, CommandEntry
 from nlpkit.errors import Interrupted, NlpkitError, UserError
 from nlpkit.reporting import shown
 
@@ -59,7 +59,7 @@ VERSION = typer.Option(
 class LazyCommand(typer.core.TyperCommand):
     """Name and help of a subcommand; its options are built from the recipe's Config when it is called."""
 
-    def __init__(self, name: str, entry: Entry) -> None:
+    def __init__(self, name: str, entry: CommandEntry) -> None:
         super().__init__(
             name, help=entry.help, short_help=entry.help, rich_help_panel=entry.panel, callback=lambda: None
         )

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 
-class Entry(NamedTuple):
+class CommandEntry(NamedTuple):
     """Where a subcommand lives and what is said of it."""
 
     module: str
@@ -16,41 +16,43 @@ class Entry(NamedTuple):
     panel: str
 
 
-COMMANDS: dict[str, Entry] = {
-    "check-data": Entry(
+COMMANDS: dict[str, CommandEntry] = {
+    "check-data": CommandEntry(
         "nlpkit.recipes.check_data", "Find what is wrong with a data set before an hour of training is lost.", "Data"
     ),
-    "train-tokenizer": Entry(
+    "train-tokenizer": CommandEntry(
         "nlpkit.recipes.train_tokenizer", "Train a tokenizer on running text, or extend one.", "Train"
     ),
-    "pretrain-mlm": Entry(
+    "pretrain-mlm": CommandEntry(
         "nlpkit.recipes.pretrain_mlm", "Pre-train an encoder on running text, from scratch or further.", "Train"
     ),
-    "finetune-cls": Entry(
+    "finetune-cls": CommandEntry(
         "nlpkit.recipes.finetune_cls", "Fine-tune a model to classify or score texts and text pairs.", "Train"
     ),
-    "finetune-ner": Entry(
+    "finetune-ner": CommandEntry(
         "nlpkit.recipes.finetune_ner", "Fine-tune a model to tag words: entities, phrases, parts of speech.", "Train"
     ),
-    "finetune-qa": Entry(
+    "finetune-qa": CommandEntry(
         "nlpkit.recipes.finetune_qa", "Fine-tune a model to answer questions with a piece of a text.", "Train"
     ),
-    "distill": Entry(
+    "distill": CommandEntry(
         "nlpkit.recipes.distill", "Teach a small model what a large one knows, and show what that costs.", "Compress"
     ),
-    "prune": Entry("nlpkit.recipes.prune", "Make a model sparse or smaller, and show what that costs.", "Compress"),
-    "quantize": Entry(
+    "prune": CommandEntry(
+        "nlpkit.recipes.prune", "Make a model sparse or smaller, and show what that costs.", "Compress"
+    ),
+    "quantize": CommandEntry(
         "nlpkit.recipes.quantize",
         "Store a model in fewer bits, for ONNX Runtime or torch, and show the cost.",
         "Compress",
     ),
-    "tokenize": Entry("nlpkit.recipes.tokenize", "Show how tokenizers cut texts, side by side.", "Data"),
-    "predict": Entry("nlpkit.recipes.predict", "Answer for texts or files with a trained model.", "Use"),
-    "evaluate": Entry("nlpkit.recipes.evaluate", "Measure a trained model on labelled data.", "Use"),
-    "benchmark": Entry(
+    "tokenize": CommandEntry("nlpkit.recipes.tokenize", "Show how tokenizers cut texts, side by side.", "Data"),
+    "predict": CommandEntry("nlpkit.recipes.predict", "Answer for texts or files with a trained model.", "Use"),
+    "evaluate": CommandEntry("nlpkit.recipes.evaluate", "Measure a trained model on labelled data.", "Use"),
+    "benchmark": CommandEntry(
         "nlpkit.recipes.benchmark", "Measure models side by side: speed, memory, quality, and how they grow.", "Use"
     ),
-    "env": Entry(
+    "env": CommandEntry(
         "nlpkit.recipes.env", "Show what a bug report or a paper needs: machine, versions, caches, network.", "Use"
     ),
 }

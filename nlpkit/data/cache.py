@@ -30,7 +30,7 @@ ABANDONED_SECONDS = 86_400  # no entry takes a day
 _said: set[str] = set()  # what this process has said of the cache: a split after the other finds the same
 
 
-class Entry(NamedTuple):
+class CacheEntry(NamedTuple):
     """An entry of the cache.
 
     Attributes:
@@ -52,7 +52,7 @@ def folder() -> Path | None:
     return Path(home) / ".cache" / "nlpkit" if home != "~" else None
 
 
-def kept(kind: str, key: str, make: Callable[[Path], Any]) -> Entry | None:
+def kept(kind: str, key: str, make: Callable[[Path], Any]) -> CacheEntry | None:
     """An entry, made where it is not there; None where it cannot be kept, which is said once.
 
     Args:
@@ -69,7 +69,7 @@ def kept(kind: str, key: str, make: Callable[[Path], Any]) -> Entry | None:
         if _is_whole(place):
             with contextlib.suppress(OSError):  # of somebody else, or on a disk that is only read
                 os.utime(place)
-            return Entry(place, True)
+            return CacheEntry(place, True)
         _say(f"cache of {kind}: {place} is not whole; it is made again")
     partial = place.with_name(f".{key}.{os.getpid()}-{secrets.token_hex(4)}")
     try:
@@ -87,7 +87,7 @@ def kept(kind: str, key: str, make: Callable[[Path], Any]) -> Entry | None:
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     _evict(place)
-    return Entry(place, False)
+    return CacheEntry(place, False)
 
 
 def why_unusable(kind: str, room: int) -> str | None:

@@ -73,7 +73,7 @@ class Layout:
 
 
 @dataclass
-class Sentence:
+class ConllSentence:
     """A sentence as it stands in the file.
 
     Attributes:
@@ -118,7 +118,7 @@ def _tags_stand_first(rows: Sequence[Sequence[str]]) -> bool:
     return all(_TAG.fullmatch(row[0]) for row in rows) and not all(_TAG.fullmatch(row[-1]) for row in rows)
 
 
-def sentences(lines: Iterable[Line], delimiter: str | None = None) -> Iterator[tuple[Layout, Sentence]]:
+def sentences(lines: Iterable[Line], delimiter: str | None = None) -> Iterator[tuple[Layout, ConllSentence]]:
     """The sentences of a file, with its layout. Remarks, `-DOCSTART-` and CoNLL-U's ranges and empty nodes are dropped.
 
     Args:
@@ -133,12 +133,12 @@ def sentences(lines: Iterable[Line], delimiter: str | None = None) -> Iterator[t
         if not any(_is_word(text) for _, text, _ in first):
             first += _first_sentence(lines)
         layout = replace(layout_of((text for _, text, _ in first), delimiter), header=header[0])
-    sentence, size = Sentence(), 0
+    sentence, size = ConllSentence(), 0
     for number, text, undecodable in itertools.chain(first, lines):
         if not text.strip() or text.startswith(DOCSTART):
             if sentence.lines or sentence.problem:
                 yield layout, sentence
-                sentence, size = Sentence(), 0
+                sentence, size = ConllSentence(), 0
             continue
         if sentence.problem:
             continue
@@ -148,7 +148,7 @@ def sentences(lines: Iterable[Line], delimiter: str | None = None) -> Iterator[t
         elif layout.is_comment(text, cells) or (layout.numbered and _NOT_A_WORD.fullmatch(cells[0])):
             continue
         elif (size := size + len(text)) > LONGEST:
-            sentence = Sentence(problem=(number, *too_long("a sentence", LONGEST)))
+            sentence = ConllSentence(problem=(number, *too_long("a sentence", LONGEST)))
         elif len(cells) != len(layout.columns):
             expected = f"{len(layout.columns)} columns ({', '.join(layout.columns)})"
             sentence.problem = (number, f"expected {expected}, found {len(cells)}", HINT)

@@ -112,7 +112,7 @@ def joined(words: Sequence[str]) -> tuple[str, list[Place]]:
 
 
 @dataclass(frozen=True)
-class Tokens:
+class WordTokens:
     """The tokens of a text, without special ones.
 
     Attributes:
@@ -128,7 +128,7 @@ class Tokens:
 
 def tokenized(
     tokenizer: Any, texts: Sequence[str], starts: Sequence[Sequence[int]], ends: Sequence[Sequence[int]]
-) -> list[Tokens]:
+) -> list[WordTokens]:
     """Tokenize texts and find the word of each token.
 
     Args:
@@ -147,7 +147,7 @@ def tokenized(
 
 def _word_by_word(
     tokenizer: Any, texts: Sequence[str], starts: Sequence[Sequence[int]], ends: Sequence[Sequence[int]]
-) -> list[Tokens]:
+) -> list[WordTokens]:
     sentences = [
         [text[start:end] for start, end in zip(first, behind, strict=True)]
         for text, first, behind in zip(texts, starts, ends, strict=True)
@@ -155,7 +155,7 @@ def _word_by_word(
     each = list(dict.fromkeys(word for sentence in sentences for word in sentence))
     ids = dict(zip(each, tokenizer(each, add_special_tokens=False, verbose=False)["input_ids"], strict=True))
     return [
-        Tokens(
+        WordTokens(
             np.array([token for word in sentence for token in ids[word]], dtype=np.int64),
             np.repeat(np.arange(len(sentence)), [len(ids[word]) for word in sentence]),
             np.zeros(0, dtype=np.int64),
@@ -164,7 +164,7 @@ def _word_by_word(
     ]
 
 
-def _of_words(ids: np.ndarray, offsets: np.ndarray, starts: Sequence[int], ends: Sequence[int]) -> Tokens:
+def _of_words(ids: np.ndarray, offsets: np.ndarray, starts: Sequence[int], ends: Sequence[int]) -> WordTokens:
     first, behind = np.asarray(starts, dtype=np.int64), np.asarray(ends, dtype=np.int64)
     # A token may begin with the blank before its word (byte-level BPE): its word is the first one that is not over
     word = np.searchsorted(behind, offsets[:, 0], side="right")
@@ -178,7 +178,7 @@ def _of_words(ids: np.ndarray, offsets: np.ndarray, starts: Sequence[int], ends:
     if inside.any():
         np.maximum.at(reach, words[inside], offsets[inside, 1])
         reach = np.maximum.accumulate(reach)
-    return Tokens(ids, words, np.flatnonzero(silent & (reach > first) & (behind > first)))
+    return WordTokens(ids, words, np.flatnonzero(silent & (reach > first) & (behind > first)))
 
 
 class Window(NamedTuple):

@@ -60,7 +60,7 @@ class StudentOptions(TrainingOptions, OpeningOptions):
 
 
 @dataclass(frozen=True)
-class Origin:
+class StudentPlan:
     """A student before it is opened.
 
     Attributes:
@@ -85,15 +85,15 @@ class Origin:
     order: list[int] | None = None
 
 
-def origin(options: StudentOptions, teacher: Trained) -> Origin:
+def plan_student(options: StudentOptions, teacher: Trained) -> StudentPlan:
     """What the options ask for, as far as it is known without weights and data.
 
     Args:
         teacher: open.
 
     Raises:
-        UserError: not one origin is named, the teacher has no such layers, the student cannot be opened, or it was
-            trained for other labels.
+        UserError: not exactly one way to get a student is named, the teacher has no such layers, the student cannot be
+            opened, or it was trained for other labels.
     """
     ways = [name for name in ("student", "student_layers", "student_size") if getattr(options, name) is not None]
     if len(ways) != 1:
@@ -105,12 +105,12 @@ def origin(options: StudentOptions, teacher: Trained) -> Origin:
     if options.student_layers is not None:
         layers = _layers(options.student_layers, teacher.config.num_hidden_layers, options.layer_choice)
         name = f"{opening.display_name(teacher.name)}-{len(layers)}-layers"
-        return Origin(name, teacher.name, teacher.config, tokenizer, layers, teacher.limit, teacher.most)
+        return StudentPlan(name, teacher.name, teacher.config, tokenizer, layers, teacher.limit, teacher.most)
     assert options.student_size is not None
     longest = min(options.max_length or teacher.limit or LONGEST, teacher.most or LONGEST, LONGEST)
     asked = ArchitectureOptions(arch=options.student_arch, size=options.student_size)
     config = new_config(asked, tokenizer, longest)
-    return Origin(
+    return StudentPlan(
         f"{options.student_arch}-{options.student_size}", None, config, tokenizer, limit=longest, most=longest
     )
 
@@ -120,7 +120,7 @@ def _tokenizer(options: OpeningOptions, name: str) -> Any:
     return opening.load_tokenizer(place, trust_remote_code=options.trust_remote_code, flag="--student-tokenizer")
 
 
-def _another(student: str, options: StudentOptions, teacher: Trained) -> Origin:
+def _another(student: str, options: StudentOptions, teacher: Trained) -> StudentPlan:
     if student in get_args(Size) and not Path(student).exists():
         raise UserError(f"--student {student} names a size, not a model", f"Did you mean --student-size {student}?")
     place = opening.resolve(student, "--student")
@@ -129,7 +129,7 @@ def _another(student: str, options: StudentOptions, teacher: Trained) -> Origin:
     own = registry.known_task(config, (read_record(place) or {}).get("task"), place)
     order = _order(own, teacher.task) if own is not None else None
     name = opening.display_name(student)
-    return Origin(
+    return StudentPlan(
         name,
         student,
         config,
@@ -142,12 +142,14 @@ def _another(student: str, options: StudentOptions, teacher: Trained) -> Origin:
 
 
 def _order(own: Task, task: Task) -> list[int] | None:
-    """`Origin.order` of a student that was trained for a task.
+    """`StudentPlan.order` of a student that was trained for a task.
 
     Raises:
         UserError: for the teacher's, with other labels: its head says something else.
     """
-    own_labels, teacher_labels = (list((own_task.model_arguments().get("id2label") or {}).values()) for own_task in (own, task))
+    own_labels, teacher_labels = (
+        list((own_task.model_arguments().get("id2label") or {}).values()) for own_task in (own, task)
+    )
     if own.name != task.name or own_labels == teacher_labels:
         return None
     if sorted(own_labels) != sorted(teacher_labels) or len(set(teacher_labels)) < len(teacher_labels):
@@ -180,7 +182,7 @@ def _layers(text: str, depth: int, choice: LayerChoice) -> list[int]:
     return chosen_layers(depth, numbers[0], choice)
 
 
-def opened(origin: Origin, options: StudentOptions, teacher: Trained, task: Task) -> tuple[Any, list[str]]:
+def open_student(plan: StudentPlan, options: StudentOptions, teacher: Trained, task: Task) -> tuple[Any, list[str]]:
     """The student with a head for the task, frozen where asked, and the names of its new weights.
 
     Raises:
@@ -194,31 +196,29 @@ def opened(origin: Origin, options: StudentOptions, teacher: Trained, task: Task
 
     # seeded here, so that what is new is the same in a resumed and in a repeated run
     set_seed(options.seed)
-    dropout = parameters.dropout_overrides(origin.config, options.dropout)
-    if origin.given is None:
+    dropout = parameters.dropout_overrides(plan.config, options.dropout)
+    if plan.given is None:
         for name, value in dropout.items():
-            setattr(origin.config, name, value)
-        model = layers.untrained(origin.config, task.auto_class, task.model_arguments())
+            setattr(plan.config, name, value)
+        model = layers.untrained(plan.config, task.auto_class, task.model_arguments())
         new = [name for name, _ in model.named_parameters()]
     else:
-        place = opening.resolve(origin.given) if origin.layers is None else teacher.place
+        place = opening.resolve(plan.given) if plan.layers is None else teacher.place
         model, new = opening.load_model(
             place,
             task.auto_class,
-            revision=options.model_revision if origin.layers is not None else None,
+            revision=options.model_revision if plan.layers is not None else None,
             trust_remote_code=options.trust_remote_code,
             allow_pickle=options.allow_pickle,
             **task.model_arguments(),
             **dropout,
         )
-        if (
-            origin.layers is None and origin.trained_for != task.name
-        ):  # weights of the right shape may be another head's
+        if plan.layers is None and plan.trained_for != task.name:  # weights of the right shape may be another head's
             new = sorted([*new, *parameters.renew_head(model, new)])
-        if origin.order is not None:
-            parameters.reorder_head(model, origin.order)
-    if origin.layers is not None:
-        surgery.keep_layers(model, origin.layers)
-    fitting.fit(model, origin.tokenizer, flag="--student-tokenizer")
+        if plan.order is not None:
+            parameters.reorder_head(model, plan.order)
+    if plan.layers is not None:
+        surgery.keep_layers(model, plan.layers)
+    fitting.fit(model, plan.tokenizer, flag="--student-tokenizer")
     parameters.freeze(model, options.freeze)
     return model, new

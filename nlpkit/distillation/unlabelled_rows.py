@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 Ways = Annotated[list[Way], AtCommas]
 
 
-class MoreRowsOptions(TrainedDataOptions, TrainingOptions):
+class UnlabelledOptions(TrainedDataOptions, TrainingOptions):
     """Rows without labels."""
 
     unlabelled: Strings = option(
@@ -53,7 +53,7 @@ class MoreRowsOptions(TrainedDataOptions, TrainingOptions):
 
 
 @dataclass
-class MoreRows:
+class ExtendedRows:
     """Training rows with those that were added.
 
     Attributes:
@@ -67,7 +67,7 @@ class MoreRows:
     findings: list[Finding] = field(default_factory=list)
 
 
-def found(options: MoreRowsOptions, teacher: Trained, tokenizer: Any, train: Dataset) -> MoreRows:
+def add_unlabelled(options: UnlabelledOptions, teacher: Trained, tokenizer: Any, train: Dataset) -> ExtendedRows:
     """The training rows and what the options add to them.
 
     Args:
@@ -80,7 +80,7 @@ def found(options: MoreRowsOptions, teacher: Trained, tokenizer: Any, train: Dat
     """
     from datasets import Dataset, concatenate_datasets
 
-    out = MoreRows(train)
+    out = ExtendedRows(train)
     read = [row for path in options.unlabelled for row in _read(path, options, teacher, out.findings)]
     made = _copies(options, teacher, tokenizer, train) if options.augment else []
     for finding in out.findings:
@@ -92,7 +92,7 @@ def found(options: MoreRowsOptions, teacher: Trained, tokenizer: Any, train: Dat
     return out
 
 
-def _read(path: str, options: MoreRowsOptions, teacher: Trained, findings: list[Finding]) -> list[dict[str, Any]]:
+def _read(path: str, options: UnlabelledOptions, teacher: Trained, findings: list[Finding]) -> list[dict[str, Any]]:
     """Examples without labels of a file."""
     task = teacher.task
     reading = Reading.of(options, {**FORMATS, **task.input_formats}, Wanted(task.content))
@@ -125,7 +125,7 @@ def _read(path: str, options: MoreRowsOptions, teacher: Trained, findings: list[
     return examples
 
 
-def _copies(options: MoreRowsOptions, teacher: Trained, tokenizer: Any, train: Dataset) -> list[dict[str, Any]]:
+def _copies(options: UnlabelledOptions, teacher: Trained, tokenizer: Any, train: Dataset) -> list[dict[str, Any]]:
     """Changed copies of examples, without their labels."""
     import numpy as np
 
@@ -149,7 +149,9 @@ def _copies(options: MoreRowsOptions, teacher: Trained, tokenizer: Any, train: D
     return made
 
 
-def _augmenter(options: MoreRowsOptions, teacher: Trained, tokenizer: Any, texts: Sequence[Sequence[str]]) -> Augmenter:
+def _augmenter(
+    options: UnlabelledOptions, teacher: Trained, tokenizer: Any, texts: Sequence[Sequence[str]]
+) -> Augmenter:
     """What changes the texts.
 
     Raises:

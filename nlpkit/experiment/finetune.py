@@ -18,7 +18,7 @@ from nlpkit.data import splits
 from nlpkit.data.findings import Finding
 from nlpkit.errors import UserError
 from nlpkit.experiment import lifecycle, supervised
-from nlpkit.experiment.supervised import Evaluated, Experiment
+from nlpkit.experiment.supervised import Evaluated, SupervisedExperiment
 from nlpkit.models import fitting, opening
 from nlpkit.options import DataOptions, ModelOptions, RunOptions, option
 from nlpkit.reporting import Report
@@ -49,7 +49,7 @@ class FinetuneOptions(RunOptions, ModelOptions, DataOptions):
 
 
 @dataclass(kw_only=True)
-class Finetuning(Experiment):
+class Finetuning(SupervisedExperiment):
     """A run of fine-tuning before its first step."""
 
     config: FinetuneOptions
@@ -231,7 +231,7 @@ def _features_of(owner: np.ndarray, examples: np.ndarray) -> np.ndarray:
     return np.arange(count.sum()) + np.repeat(first - start, count)
 
 
-def _baseline(experiment: Experiment, evaluated: Evaluated) -> dict[str, Any]:
+def _baseline(experiment: SupervisedExperiment, evaluated: Evaluated) -> dict[str, Any]:
     start = time.monotonic()
     trained = experiment.task.baseline(experiment.examples, experiment.config.seed)
     assert trained is not None, "require_baseline was asked before training"

@@ -59,7 +59,7 @@ class Evaluated:
 
 
 @dataclass(kw_only=True)
-class Experiment(lifecycle.Experiment[Evaluated]):
+class SupervisedExperiment(lifecycle.Experiment[Evaluated]):
     """A supervised run before its first step: what a command prepares, and the phases that all of them share.
 
     Attributes:
@@ -309,7 +309,7 @@ def require_metric(flag: str, metric: str, known: Collection[str]) -> None:
         raise UserError(f"{flag} {metric}: no such metric; there are {', '.join(known)}", suggest(metric, known))
 
 
-def plan(experiment: Experiment, *more: tuple[str, str]) -> list[tuple[str, str]]:
+def plan(experiment: SupervisedExperiment, *more: tuple[str, str]) -> list[tuple[str, str]]:
     """What is about to be done, for people.
 
     Args:
@@ -340,7 +340,7 @@ def plan(experiment: Experiment, *more: tuple[str, str]) -> list[tuple[str, str]
     ]
 
 
-def _step(experiment: Experiment) -> Step:
+def _step(experiment: SupervisedExperiment) -> Step:
     """A rough step: 6 FLOPs a weight and token (4 when frozen)."""
     from nlpkit.training import utilization
 
@@ -361,7 +361,7 @@ def _looked_up(model: Any) -> int:
 # --- evaluation ---
 
 
-def _chosen(experiment: Experiment) -> tuple[dict[str, np.ndarray], dict[str, Split]]:
+def _chosen(experiment: SupervisedExperiment) -> tuple[dict[str, np.ndarray], dict[str, Split]]:
     """Which examples of each split are evaluated, with their features: all, or a sample of a large train split."""
     rows: dict[str, np.ndarray] = {}
     chosen: dict[str, Split] = {}
@@ -375,7 +375,7 @@ def _chosen(experiment: Experiment) -> tuple[dict[str, np.ndarray], dict[str, Sp
     return rows, chosen
 
 
-def _outputs(experiment: Experiment, chosen: dict[str, Split]) -> dict[str, Outputs]:
+def _outputs(experiment: SupervisedExperiment, chosen: dict[str, Split]) -> dict[str, Outputs]:
     """Outputs of the best model for every split."""
     outputs = {}
     with reporting.current().progress("evaluate", len(chosen), "splits") as bar:
@@ -388,7 +388,7 @@ def _outputs(experiment: Experiment, chosen: dict[str, Split]) -> dict[str, Outp
 # --- the record and the folder ---
 
 
-def _results(experiment: Experiment, evaluated: Evaluated) -> dict[str, Any]:
+def _results(experiment: SupervisedExperiment, evaluated: Evaluated) -> dict[str, Any]:
     """What the record says of the training and of the best model."""
     trainer = experiment.trainer
     runtime = next(
@@ -413,7 +413,7 @@ def _results(experiment: Experiment, evaluated: Evaluated) -> dict[str, Any]:
     }
 
 
-def write(experiment: Experiment, record: dict[str, Any], evaluated: Evaluated) -> None:
+def write(experiment: SupervisedExperiment, record: dict[str, Any], evaluated: Evaluated) -> None:
     """Everything that belongs into the run folder; adds the task's details to the record."""
     from nlpkit.experiment import card
     from nlpkit.runs import plots

@@ -208,7 +208,7 @@ class Predictor(Generic[R]):
             model = Weights(model, onnx.device_of(model, device), lent=lent)
         self.weights, self.model = model, model.model
         self.collate = task.collate(tokenizer)
-        self.cut = features.Cut(0, 0, 0, task.max_length)
+        self.cut = features.Truncation(0, 0, 0, task.max_length)
         self.lost: dict[int, int] = {}
 
     def configured(self, options: Config) -> Predictor:
@@ -287,7 +287,7 @@ class Predictor(Generic[R]):
         )
 
     def _chunk(self, beside: Any, examples: Mapping[str, Sequence[Any]]) -> _Chunk:
-        chunk = _Chunk(beside, features.Cut(0, 0, 0, self.task.max_length))
+        chunk = _Chunk(beside, features.Truncation(0, 0, 0, self.task.max_length))
         if not examples:
             return chunk
         rows = len(next(iter(examples.values())))
@@ -382,7 +382,7 @@ class Predictor(Generic[R]):
 
     def answered(
         self, chunks: Iterable[tuple[T, Reader[Any], Sequence[Mapping[str, Any]]]]
-    ) -> Iterator[tuple[T, list[dict[str, Any]], features.Cut]]:
+    ) -> Iterator[tuple[T, list[dict[str, Any]], features.Truncation]]:
         """The answers to each chunk of rows, see `answers`, with what the chunk comes with and what was cut.
 
         Each chunk has what reads it: rows of several files or requests may have different columns.
@@ -468,7 +468,7 @@ class _Chunk:
     """
 
     beside: Any
-    cut: features.Cut
+    cut: features.Truncation
     lost: dict[int, int] = field(default_factory=dict)
     parts: list[_Part] = field(default_factory=list)
     outputs: list[Outputs] = field(default_factory=list)

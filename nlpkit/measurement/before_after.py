@@ -31,7 +31,7 @@ WEIGHT_FILES = ("*.safetensors", "*.bin")
 ONNX_DATA = ("*.onnx_data", "*.onnx.data")  # weights that an ONNX file has beside it, as nlpkit called them once
 
 
-class PriceOptions(Config):
+class ComparisonOptions(Config):
     """How long the comparison may take."""
 
     measure_seconds: float = option(

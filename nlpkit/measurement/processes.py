@@ -30,7 +30,7 @@ class Unmeasured(Exception):
         self.status, self.message, self.hint = status, message, hint
 
 
-class Worker:
+class WorkerProcess:
     """A fresh process that opens one model and does what it is asked, until it is closed.
 
     Args:

@@ -21,7 +21,7 @@ from nlpkit import reporting
 from nlpkit.errors import RunError, UserError
 from nlpkit.hardware import nvml
 from nlpkit.measurement import statistics
-from nlpkit.measurement.processes import Unmeasured, Worker
+from nlpkit.measurement.processes import Unmeasured, WorkerProcess
 from nlpkit.measurement.spec import Measurement, Opened, Point, Subject
 from nlpkit.runs.folder import RunFolder
 
@@ -134,7 +134,7 @@ class Sweep:
         settings: what a process is told beside its subject, as JSON values.
         judged: whether the task's metrics are wanted.
         ready: called in each launch when all models are open and judged, before anything is measured and written.
-        start: makes a process; None: a `Worker`.
+        start: makes a process; None: a `WorkerProcess`.
     """
 
     def __init__(
@@ -147,11 +147,11 @@ class Sweep:
         *,
         judged: bool = False,
         ready: Callable[[], None] = lambda: None,
-        start: Callable[[], Worker] | None = None,
+        start: Callable[[], WorkerProcess] | None = None,
     ) -> None:
         self.subjects, self.points, self.method, self.journal = subjects, points, method, journal
-        self.settings, self.judged, self.ready, self.start = settings, judged, ready, start or Worker
-        self.workers: dict[str, Worker] = {}
+        self.settings, self.judged, self.ready, self.start = settings, judged, ready, start or WorkerProcess
+        self.workers: dict[str, WorkerProcess] = {}
         self.too_large: dict[str, Unmeasured] = {}  # models that do not even open
         self.last: str | None = None  # whose turn was the last
 
@@ -261,7 +261,7 @@ class Sweep:
         """Ask for something, and once more where there was no memory for it while other models held some.
 
         Raises:
-            Unmeasured: as `Worker.ask`.
+            Unmeasured: as `WorkerProcess.ask`.
         """
         try:
             return ask()
@@ -418,7 +418,7 @@ class Sweep:
                 return Unmeasured("out of memory", f"as with {measurement.point}")
         return None
 
-    def _living(self, subject: Subject) -> Worker:
+    def _living(self, subject: Subject) -> WorkerProcess:
         """The process of a subject, a new one where an earlier size was the end of it."""
         if not self.workers[subject.name].alive:
             try:

@@ -45,7 +45,7 @@ class TooLong(Exception):
 
 
 @dataclass
-class Rows:
+class BenchmarkRows:
     """The rows that a model is measured on.
 
     Attributes:
@@ -88,7 +88,7 @@ class Worker:
         self.workload: Workload | None = None
         self._begun: set[Mode] = set()
         self._away = self._cold = False  # whether the model is off its device; whether its memory there was given back
-        self._rows: Rows | None = None
+        self._rows: BenchmarkRows | None = None
 
     def answer(self, request: dict[str, Any]) -> dict[str, Any]:
         """Do what is asked; whatever goes wrong is said, with what it was: `error`, `message`, `hint`.
@@ -159,7 +159,7 @@ class Worker:
         return {"opened": asdict(opened)}
 
     def op_score(self) -> dict[str, Any]:
-        """Judge the model on all rows of the split: the names of the answer are `metrics` and those of `Rows`.
+        """Judge the model on all rows of the split: the names of the answer are `metrics` and those of `BenchmarkRows`.
 
         Metrics are null where there are no labels, which the note tells the reason of, or there is no task; else the
         note tells of texts that were not read to their end. What `notes` and `warnings` say is of the data alone.
@@ -308,7 +308,7 @@ class Worker:
         return self.workload
 
     @property
-    def rows(self) -> Rows:
+    def rows(self) -> BenchmarkRows:
         """The rows of the split, read when they are asked for first."""
         if self._rows is None:
             with reporting.listening() as said:
@@ -465,7 +465,7 @@ def _limit_memory(gigabytes: float | None, device: str) -> None:
 # --- rows ---
 
 
-def read_rows(model: Model, name: str, config: BenchmarkOptions, *, held_out: bool = False) -> Rows:
+def read_rows(model: Model, name: str, config: BenchmarkOptions, *, held_out: bool = False) -> BenchmarkRows:
     """The rows of the split: labelled where they have what the task takes for labels.
 
     Args:
@@ -505,10 +505,10 @@ def read_rows(model: Model, name: str, config: BenchmarkOptions, *, held_out: bo
     said = [str(finding) for finding in findings if finding.level == "warning"]
     if not held_out:
         said += inherited_data.overlap(record, name, keys, reader, loaded, [split])
-    return Rows(examples[split], splits.title(loaded, split), labelled=True, findings=said)
+    return BenchmarkRows(examples[split], splits.title(loaded, split), labelled=True, findings=said)
 
 
-def _inputs(model: Model, config: BenchmarkOptions) -> Rows:
+def _inputs(model: Model, config: BenchmarkOptions) -> BenchmarkRows:
     """What the task reads of rows without labels; rows that it cannot read are left out.
 
     Raises:
@@ -533,7 +533,7 @@ def _inputs(model: Model, config: BenchmarkOptions) -> Rows:
             bad.append(f"{where}: {error}")
     if not inputs:
         raise UserError(f"{split}: no row can be read", "Check --data and --text-column.")
-    return Rows(
+    return BenchmarkRows(
         {name: [entry[name] for entry in inputs] for name in inputs[0]},
         splits.title(loaded, split),
         findings=[f"{len(bad):,} of {len(rows):,} rows cannot be read and are left out{_listed(bad)}"] if bad else [],
@@ -545,7 +545,7 @@ def _listed(places: Sequence[str]) -> str:
     return "".join(f"\n    {place}" for place in places[:SHOWN])
 
 
-def _texts(config: BenchmarkOptions) -> Rows:
+def _texts(config: BenchmarkOptions) -> BenchmarkRows:
     """The texts of rows, for a model without a task; empty ones are left out.
 
     Args:
@@ -567,7 +567,7 @@ def _texts(config: BenchmarkOptions) -> Rows:
         raise UserError(f"{split}: column '{column}' holds no text", "Name another: --text-column.")
     empty = len(rows) - len(texts)
     said = [f"{empty:,} of {len(rows):,} rows have no text in column '{column}' and are left out"] if empty else []
-    return Rows({"text": texts}, splits.title(loaded, split), findings=said)
+    return BenchmarkRows({"text": texts}, splits.title(loaded, split), findings=said)
 
 
 def _split_of(names: Collection[str], loaded: LoadedData, config: BenchmarkOptions) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from nlpkit.pretraining.attention import DocumentAttention, attended, starts_of, window_of
-from nlpkit.pretraining.rows import Row
+from nlpkit.pretraining.rows import TokenRow
 from nlpkit.tasks.masked_lm.masking import Masking
 
 
@@ -35,7 +35,7 @@ class MaskingCollator:
         self.masking, self.pad_id, self.type_ids = masking, pad_id, type_ids
         self.window, self.starts = window, starts
 
-    def __call__(self, rows: Sequence[Row]) -> dict[str, Any]:
+    def __call__(self, rows: Sequence[TokenRow]) -> dict[str, Any]:
         lengths = np.array([len(row.ids) for row in rows])
         width = int(lengths.max())
         padded = bool((lengths < width).any())
@@ -70,7 +70,7 @@ class MaskingCollator:
         return batch
 
 
-def _documents(rows: Sequence[Row], width: int) -> np.ndarray:
+def _documents(rows: Sequence[TokenRow], width: int) -> np.ndarray:
     """The document of each token within its row, as small as it goes; shape (batch, length)."""
     documents = np.zeros((len(rows), width), dtype=np.int16 if width < 2**15 else np.int32)
     for i, row in enumerate(rows):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeVar
 from nlpkit import process
 from nlpkit.errors import UserError
 from nlpkit.options import Interval, ModelOptions, RunOptions, flag_of, option, option_like
-from nlpkit.pretraining.text import TextOptions
+from nlpkit.pretraining.text import RunningTextOptions
 from nlpkit.training.schedules import TIMED
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ EVALUATIONS = 10  # per run, unless --eval-steps
 LEARNING_RATE = {"new": 5e-4, "continued": 5e-5}
 
 
-class PretrainOptions(RunOptions, ModelOptions, TextOptions):
+class PretrainOptions(RunOptions, ModelOptions, RunningTextOptions):
     """Options of pre-training for any objective; a recipe's Config adds those of its own."""
 
     model: str | None = option_like(  # type: ignore[assignment]

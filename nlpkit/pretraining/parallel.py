@@ -8,10 +8,10 @@ from nlpkit import reporting
 from nlpkit.data.places import user_columns
 from nlpkit.errors import UserError
 from nlpkit.options import TextColumnOptions, option_like
-from nlpkit.pretraining.text import TextOptions, validation_order
+from nlpkit.pretraining.text import RunningTextOptions, validation_order
 
 
-class ParallelOptions(TextOptions):
+class ParallelOptions(RunningTextOptions):
     """Where the other side of a parallel text stands."""
 
     text_pair_column: str | None = option_like(TextColumnOptions, "text_pair_column", help="Column of the translation.")

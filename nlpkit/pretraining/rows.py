@@ -20,7 +20,7 @@ _SPLIT, _SWAP, _OTHER = range(100, 103)  # independent draws for one pair
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class TokenRow:
     """One input.
 
     Attributes:
@@ -40,7 +40,7 @@ class Row:
     pair_label: int | None = None
 
 
-class Rows(ABC, Dataset):
+class TokenRows(ABC, Dataset):
     """Rows by number; `lengths` are known beforehand, so that rows of like length can be batched.
 
     Args:
@@ -71,10 +71,10 @@ class Rows(ABC, Dataset):
         """Decide where rows start; their lengths, shape (rows,)."""
 
     @abstractmethod
-    def __getitem__(self, index: int) -> Row: ...
+    def __getitem__(self, index: int) -> TokenRow: ...
 
 
-class Blocks(Rows):
+class Blocks(TokenRows):
     """Full blocks: every position holds a token, none is padding; the rest that fills no block is left out.
 
     Args:
@@ -91,7 +91,7 @@ class Blocks(Rows):
         self.isolate &= len(self.boundaries) > 1
         return np.full(len(self.stream.tokens) // self.content, self.max_length)
 
-    def __getitem__(self, index: int) -> Row:
+    def __getitem__(self, index: int) -> TokenRow:
         start = index * self.content
         ids = np.concatenate([self.cls, self.stream.tokens[start : start + self.content], self.sep])
         documents = None
@@ -101,10 +101,10 @@ class Blocks(Rows):
                 documents = np.zeros(self.max_length, dtype=np.int64)
                 documents[self.boundaries[low:high] - start + 1] = 1
                 documents = np.cumsum(documents)
-        return Row(ids, self.first + index, self.epoch, documents=documents)
+        return TokenRow(ids, self.first + index, self.epoch, documents=documents)
 
 
-class Lines(Rows):
+class Lines(TokenRows):
     """One text a row, as the user's lines are; a longer one goes on in the next row, so that no token is lost."""
 
     def _cut(self) -> np.ndarray:
@@ -117,9 +117,9 @@ class Lines(Rows):
         self.ends = np.minimum(self.starts + content, np.repeat(ends, pieces))
         return self.ends - self.starts + 2
 
-    def __getitem__(self, index: int) -> Row:
+    def __getitem__(self, index: int) -> TokenRow:
         content = self.stream.tokens[self.starts[index] : self.ends[index]]
-        return Row(np.concatenate([self.cls, content, self.sep]), self.first + index, self.epoch)
+        return TokenRow(np.concatenate([self.cls, content, self.sep]), self.first + index, self.epoch)
 
 
 def _last_texts(stream: TokenStream) -> np.ndarray:
@@ -127,7 +127,7 @@ def _last_texts(stream: TokenStream) -> np.ndarray:
     return np.append(stream.documents[1:], len(stream.texts) - 1) - 1 if len(stream.documents) else stream.documents
 
 
-class Pairs(Rows):
+class Pairs(TokenRows):
     """Two segments a row, for next-sentence prediction (Devlin et al. 2019) or sentence order (Lan et al. 2020).
 
     Consecutive texts of a document are joined up to `max_length`; a random boundary between two of them parts the
@@ -186,7 +186,7 @@ class Pairs(Rows):
         other = int(self._draw(_OTHER, index) * (len(self.groups) - (high - low)))
         return int(other if other < low else other + (high - low))
 
-    def __getitem__(self, index: int) -> Row:
+    def __getitem__(self, index: int) -> TokenRow:
         first, second = self._segments(index)
         label = int(self._draw(_SWAP, index) < 0.5)
         if label and self.kind == "order":
@@ -194,7 +194,7 @@ class Pairs(Rows):
         elif label:
             second = self._segments(self._elsewhere(index))[1][: self.max_length - 3 - len(first)]
         ids = np.concatenate([self.cls, first, self.sep, second, self.sep])
-        return Row(ids, self.first + index, self.epoch, second=len(second) + 1, pair_label=label)
+        return TokenRow(ids, self.first + index, self.epoch, second=len(second) + 1, pair_label=label)
 
 
 class Translations(Dataset):
@@ -219,7 +219,7 @@ class Translations(Dataset):
     def __len__(self) -> int:
         return len(self.pairs)
 
-    def __getitem__(self, index: int) -> Row:
+    def __getitem__(self, index: int) -> TokenRow:
         source, target = self.pairs[index]
         over = len(source) + len(target) - self.room
         if over > 0:
@@ -227,4 +227,4 @@ class Translations(Dataset):
             source = source[: min(len(source), keep)]
             target = target[: self.room - len(source)]
         ids = np.concatenate([self.cls, source, self.sep, target, self.sep])
-        return Row(ids, self.first + index, self.epoch, second=len(target) + 1)
+        return TokenRow(ids, self.first + index, self.epoch, second=len(target) + 1)

@@ -10,7 +10,7 @@ from torch.utils.data import IterableDataset
 
 from nlpkit.data.batching import LengthBatchSampler
 from nlpkit.errors import UserError
-from nlpkit.pretraining.rows import Row, Rows
+from nlpkit.pretraining.rows import TokenRow, TokenRows
 from nlpkit.pretraining.streams import Encoder, HeldOut, TokenStream, belongs, in_memory
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ class StreamedRows(IterableDataset):
         corpus: Corpus,
         encoder: Encoder,
         held_out: HeldOut | None,
-        cut: Callable[[TokenStream, int], Rows],
+        cut: Callable[[TokenStream, int], TokenRows],
         *,
         batch: int,
         seed: int,
@@ -80,7 +80,7 @@ class StreamedRows(IterableDataset):
         self._windows = [*known[-1:], *(position for position in self._windows if position.row > consumed)]
         return known[-1] if known else self.start
 
-    def __iter__(self) -> Iterator[Row]:
+    def __iter__(self) -> Iterator[TokenRow]:
         position, skip = self.start, self.skip
         while True:
             row = position.row
@@ -94,7 +94,7 @@ class StreamedRows(IterableDataset):
                 raise UserError("the corpus gives no row to train on", "Give more text, or a shorter --max-length.")
             position = Position(position.epoch + 1, 0, row)
 
-    def _pass(self, position: Position) -> Iterator[tuple[Position, Rows, Any]]:
+    def _pass(self, position: Position) -> Iterator[tuple[Position, TokenRows, Any]]:
         """The windows from a position to the end of the corpus, each with its rows and their order."""
         batches = iter(self.corpus.batches(start=position.text))
         while True:

@@ -21,7 +21,7 @@ STREAMED_VALIDATION_ROWS = 500
 ROWS_OF_SEVERAL = NotWith(("line_by_line",), why=": the rows of --line-by-line are of one document each")
 
 
-class TextOptions(CorpusOptions):
+class RunningTextOptions(CorpusOptions):
     """How text becomes rows of tokens."""
 
     validation_file: Strings = option_like(
@@ -56,7 +56,7 @@ class TextOptions(CorpusOptions):
 
 
 def rows_of(
-    config: TextOptions,
+    config: RunningTextOptions,
     corpus: Corpus,
     encoder: Encoder,
     cut: Cut,
@@ -109,7 +109,7 @@ def rows_of(
     return train, validation_order(validation, wanted)
 
 
-def _too_little_to_train(config: TextOptions, stream: TokenStream, *, neighbours: bool) -> tuple[str, str]:
+def _too_little_to_train(config: RunningTextOptions, stream: TokenStream, *, neighbours: bool) -> tuple[str, str]:
     """What is wrong, and what to do."""
     if neighbours:
         return "the corpus has no two passages to make pairs of", "Give more text or a shorter --max-length."
@@ -119,7 +119,7 @@ def _too_little_to_train(config: TextOptions, stream: TokenStream, *, neighbours
     )
 
 
-def _too_little_to_validate(config: TextOptions, stream: TokenStream, *, neighbours: bool) -> tuple[str, str]:
+def _too_little_to_validate(config: RunningTextOptions, stream: TokenStream, *, neighbours: bool) -> tuple[str, str]:
     """What is wrong, and what to do."""
     has = f"too little text for validation: {len(stream.tokens):,} tokens"
     if neighbours:

@@ -142,7 +142,7 @@ class CuttingOptions(RunOptions):
 
 
 @dataclass
-class Cut:
+class PrunedModel:
     """A model on its way to being smaller.
 
     Attributes:
@@ -164,7 +164,7 @@ class Cut:
 
 def cut(
     config: CuttingOptions, trained: Trained, examples: Mapping[str, Dataset], device: Device, folder: RunFolder
-) -> Cut:
+) -> PrunedModel:
     """Cut a copy of a model as the options of `prune` say.
 
     Args:
@@ -174,7 +174,7 @@ def cut(
     Raises:
         UserError: the architecture does not allow it, or the target cannot be reached.
     """
-    made = Cut(trained.task, copy.deepcopy(trained.model), trained.tokenizer)
+    made = PrunedModel(trained.task, copy.deepcopy(trained.model), trained.tokenizer)
     before = (read_record(folder.path) or {}).get("pruning", {}) if config.resume else {}
     if "vocabulary" in config.what:
         _vocabulary(config, made, examples)
@@ -196,7 +196,7 @@ def cut(
 class _Judge:
     """How many points of the main metric a model loses on validation, against the unpruned one."""
 
-    def __init__(self, trained: Trained, made: Cut, examples: Dataset, device: Device) -> None:
+    def __init__(self, trained: Trained, made: PrunedModel, examples: Dataset, device: Device) -> None:
         self.trained, self.made, self.examples, self.device = trained, made, examples, device
         self.unpruned: dict[str, float] | None = None
 
@@ -213,7 +213,7 @@ class _Judge:
 # --- the vocabulary ---
 
 
-def _vocabulary(config: CuttingOptions, made: Cut, examples: Mapping[str, Dataset]) -> None:
+def _vocabulary(config: CuttingOptions, made: PrunedModel, examples: Mapping[str, Dataset]) -> None:
     """Keep the pieces that the train split and the user's text need."""
     from nlpkit.data.corpus import Corpus
     from nlpkit.pruning import vocabulary
@@ -238,7 +238,7 @@ def _vocabulary(config: CuttingOptions, made: Cut, examples: Mapping[str, Datase
 
 
 def _structures(
-    config: CuttingOptions, made: Cut, train: Dataset, device: Device, judge: Callable[[Any], float]
+    config: CuttingOptions, made: PrunedModel, train: Dataset, device: Device, judge: Callable[[Any], float]
 ) -> None:
     """Plan the structure for the target, and cut the model to it."""
     from nlpkit.models import surgery
@@ -288,7 +288,9 @@ def _structures(
         made.notes.append(("opened by", "nlpkit.load(FOLDER) and every nlpkit command: no stock class describes it"))
 
 
-def _calibration(made: Cut, train: Dataset, rows: int, seed: int, device: Device) -> list[dict[str, torch.Tensor]]:
+def _calibration(
+    made: PrunedModel, train: Dataset, rows: int, seed: int, device: Device
+) -> list[dict[str, torch.Tensor]]:
     """Batches of rows of train, with their labels."""
     chosen = train.shuffle(seed=seed).select(range(min(rows, len(train))))
     made_features = features.featurize(made.task, made.tokenizer, chosen, "calibration")
@@ -303,7 +305,9 @@ def _calibration(made: Cut, train: Dataset, rows: int, seed: int, device: Device
 # --- weights ---
 
 
-def _weights(config: CuttingOptions, made: Cut, largest: dict[str, float], judge: Callable[[Any], float]) -> None:
+def _weights(
+    config: CuttingOptions, made: PrunedModel, largest: dict[str, float], judge: Callable[[Any], float]
+) -> None:
     """Put masks on weights; without training they are set at once."""
     from nlpkit.pruning import masks
 

@@ -22,12 +22,12 @@ from pydantic import field_validator
 from nlpkit.distillation import student, unlabelled_rows
 from nlpkit.distillation.layers import layer_map, mapped_layers
 from nlpkit.distillation.options import LogitsOptions
-from nlpkit.distillation.student import Origin, StudentOptions
-from nlpkit.distillation.unlabelled_rows import MoreRowsOptions
+from nlpkit.distillation.student import StudentOptions, StudentPlan
+from nlpkit.distillation.unlabelled_rows import UnlabelledOptions
 from nlpkit.errors import UserError
 from nlpkit.experiment import lifecycle, supervised
 from nlpkit.experiment.inherited_data import TrainedDataOptions, inherit_data, open_splits
-from nlpkit.experiment.supervised import Evaluated, Experiment
+from nlpkit.experiment.supervised import Evaluated, SupervisedExperiment
 from nlpkit.inference.predictor import Predictor, Trained, open_trained
 from nlpkit.measurement import before_after
 from nlpkit.models import opening
@@ -58,7 +58,7 @@ INSIDE = ("hidden_weight", "attention_weight", "relation_weight", "cosine_weight
 NEEDS = Teachable  # of the task of the model
 
 
-class LossOptions(LogitsOptions, StudentOptions):
+class DistillationLossOptions(LogitsOptions, StudentOptions):
     """What the student learns."""
 
     hidden_weight: float = option(
@@ -110,9 +110,9 @@ class LossOptions(LogitsOptions, StudentOptions):
 
 
 class Config(
-    LossOptions,
-    MoreRowsOptions,
-    before_after.PriceOptions,
+    DistillationLossOptions,
+    UnlabelledOptions,
+    before_after.ComparisonOptions,
     TrainedDataOptions,
     RunOptions,
     TaskChoiceOptions,
@@ -128,7 +128,7 @@ class Config(
 
 
 @dataclass(kw_only=True)
-class Distillation(Experiment):
+class Distillation(SupervisedExperiment):
     """A run of `distill` before its first step.
 
     Attributes:
@@ -176,7 +176,7 @@ def run(config: Config) -> Report:
 
 
 def _prepare(config: Config) -> Distillation:
-    """Open the teacher, the data and the student, let the teacher speak, and make the Trainer.
+    """Open the teacher, the data and the student, compute what the teacher gives, and make the Trainer.
 
     Raises:
         UserError: whatever is wrong with options, data or models.
@@ -196,31 +196,30 @@ def _prepare(config: Config) -> Distillation:
         exported=False,
         task_name=config.task,
     )
-    origin = student.origin(config, teacher)
-    weights = _loss_weights(config, teacher, origin)
+    plan = student.plan_student(config, teacher)
+    weights = _loss_weights(config, teacher, plan)
     config = inherit_data(config.for_task(type(teacher.task)), teacher.record, config.teacher)
     reader, loaded, examples, findings = open_splits(config, teacher.task, seed=config.seed)
     teacher.task = reader.task
     findings += supervised.absent_labels(teacher.task, examples["train"])
-    task = _settle(config, teacher, origin)
-    limit = min((limit for limit in (origin.limit, teacher.limit) if limit), default=None)
-    most = min((most for most in (origin.most, teacher.most) if most), default=None)
-    task, lengths = features.choose_lengths(task, origin.tokenizer, examples, limit, most, config.seed)
+    task = _settle(config, teacher, plan)
+    limit = min((limit for limit in (plan.limit, teacher.limit) if limit), default=None)
+    most = min((most for most in (plan.most, teacher.most) if most), default=None)
+    task, lengths = features.choose_lengths(task, plan.tokenizer, examples, limit, most, config.seed)
     teacher.task = teacher.task.with_(max_length=task.max_length, training_length=task.training_length)
 
     # Trainer takes seconds to import, which nobody should wait for to hear of a mistake in the data
     from nlpkit.distillation.trainer import Teacher
 
-    model, new = student.opened(origin, config, teacher, task)
+    model, new = student.open_student(plan, config, teacher, task)
     size = model.num_parameters()
     lifecycle.require_space(folder, size)
-    more = unlabelled_rows.found(config, teacher, origin.tokenizer, examples["train"])
+    more = unlabelled_rows.add_unlabelled(config, teacher, plan.tokenizer, examples["train"])
     findings += more.findings
-    ready = supervised.tokenized(task, origin.tokenizer, {**examples, "train": more.train})
+    ready = supervised.tokenized(task, plan.tokenizer, {**examples, "train": more.train})
     findings += supervised.cut_findings(task, ready)
-    answering = Predictor(teacher.task, teacher.model, teacher.tokenizer, device, lent=False)
-    answering.record = teacher.record
-    outputs, computed = _teacher_outputs(config, weights, answering, task, origin, ready["train"])
+    answering = Predictor(teacher.task, teacher.model, teacher.tokenizer, device, lent=False, record=teacher.record)
+    outputs, computed = _teacher_outputs(config, weights, answering, task, plan, ready["train"])
     experiment = Distillation(
         config=config,
         command=COMMAND,
@@ -228,15 +227,15 @@ def _prepare(config: Config) -> Distillation:
         loaded=loaded,
         examples=examples,
         splits={**ready, "train": ready["train"].subset(np.arange(len(examples["train"])))},
-        tokenizer=origin.tokenizer,
+        tokenizer=plan.tokenizer,
         device=device,
         folder=folder,
         model=model,
         parameters=size,
-        name=_named(origin),
+        name=_named(plan),
         lengths=lengths,
-        parents=_parents(config, teacher, origin, model),
-        new_weights=new if origin.given else [],
+        parents=_parents(config, teacher, plan, model),
+        new_weights=new if plan.given else [],
         findings=findings,
         teacher=answering,
     )
@@ -246,29 +245,29 @@ def _prepare(config: Config) -> Distillation:
         ("loss", _described(config, weights)),
         *more.plan,
         features=[
-            *supervised.cheaper_steps(config, origin.tokenizer, ready, device),
+            *supervised.cheaper_steps(config, plan.tokenizer, ready, device),
             Teacher(answering, weights, outputs),
         ],
         train=ready["train"],
     )
 
 
-def _settle(config: Config, teacher: Trained, origin: Origin) -> Teachable:
+def _settle(config: Config, teacher: Trained, plan: StudentPlan) -> Teachable:
     """The student's own task: what it settles on validation is not the teacher's; both see as much of a text.
 
     Raises:
         UserError: --max-length is more than the teacher takes.
     """
-    task = teacher.task.attached(origin.tokenizer)
+    task = teacher.task.attached(plan.tokenizer)
     if config.max_length:
         features.require_length(config.max_length, teacher.most, "the teacher")
         return task.with_(max_length=config.max_length, training_length=None)
-    lengths = [length for length in (task.max_length, origin.limit) if length]
+    lengths = [length for length in (task.max_length, plan.limit) if length]
     return task.with_(max_length=min(lengths, default=None))
 
 
-def _loss_weights(config: Config, teacher: Trained, origin: Origin) -> LossWeights:
-    """What is learnt.
+def _loss_weights(config: Config, teacher: Trained, plan: StudentPlan) -> LossWeights:
+    """The weights of the losses, and the layers that hidden ones compare.
 
     Raises:
         UserError: the layers or heads do not fit.
@@ -276,28 +275,28 @@ def _loss_weights(config: Config, teacher: Trained, origin: Origin) -> LossWeigh
     from nlpkit.distillation.trainer import LossWeights
     from nlpkit.models.anatomy import family_of
 
-    theirs = teacher.config
-    depth, own_depth = theirs.num_hidden_layers, _depth(origin)
+    teacher_config = teacher.config
+    depth, own_depth = teacher_config.num_hidden_layers, _depth(plan)
     if config.layer_map:
         layers = mapped_layers(config.layer_map)
-    elif origin.layers is not None:
-        layers = [(own, layer + 1) for own, layer in enumerate(origin.layers, start=1)]
+    elif plan.layers is not None:
+        layers = [(own, layer + 1) for own, layer in enumerate(plan.layers, start=1)]
     else:
         layers = layer_map(own_depth, depth)
-    if not all(1 <= own <= own_depth and 1 <= taught <= depth for own, taught in layers):
+    if not all(1 <= own <= own_depth and 1 <= theirs <= depth for own, theirs in layers):
         raise UserError(f"--layer-map {config.layer_map}: the student has {own_depth} layers, the teacher {depth}")
     if config.attention_weight or config.relation_weight:
-        for side in (theirs, origin.config):
+        for side in (teacher_config, plan.config):
             family_of(side)
-    if config.attention_weight and origin.config.num_attention_heads != theirs.num_attention_heads:
+    if config.attention_weight and plan.config.num_attention_heads != teacher_config.num_attention_heads:
         raise UserError(
-            f"--attention-weight compares head with head: the student has {origin.config.num_attention_heads}, the "
-            f"teacher {theirs.num_attention_heads}",
+            f"--attention-weight compares head with head: the student has {plan.config.num_attention_heads}, the "
+            f"teacher {teacher_config.num_attention_heads}",
             "Use --relation-weight, which asks for no equal numbers.",
         )
     # FNet has none; what asks for some has refused it by now
-    heads = config.relation_heads or int(getattr(theirs, "num_attention_heads", 1))
-    widths = origin.config.hidden_size, theirs.hidden_size
+    heads = config.relation_heads or int(getattr(teacher_config, "num_attention_heads", 1))
+    widths = plan.config.hidden_size, teacher_config.hidden_size
     if config.relation_weight and any(width % heads for width in widths):
         raise UserError(
             f"{heads} relation heads do not divide the widths {widths[0]} and {widths[1]}", "Give --relation-heads N."
@@ -317,12 +316,12 @@ def _loss_weights(config: Config, teacher: Trained, origin: Origin) -> LossWeigh
     )
 
 
-def _depth(origin: Origin) -> int:
-    return len(origin.layers) if origin.layers is not None else origin.config.num_hidden_layers
+def _depth(plan: StudentPlan) -> int:
+    return len(plan.layers) if plan.layers is not None else plan.config.num_hidden_layers
 
 
 def _teacher_outputs(
-    config: Config, weights: LossWeights, teacher: Predictor, task: Teachable, origin: Origin, train: Split
+    config: Config, weights: LossWeights, teacher: Predictor, task: Teachable, plan: StudentPlan, train: Split
 ) -> tuple[TeacherOutputs, str]:
     """Where the teacher's side of the training rows comes from, and a line on it for the plan.
 
@@ -332,7 +331,7 @@ def _teacher_outputs(
     from nlpkit.distillation.teacher_cache import teacher_logits
     from nlpkit.distillation.trainer import TeacherOutputs
 
-    same = features.same_tokens(teacher.tokenizer, origin.tokenizer)
+    same = features.same_tokens(teacher.tokenizer, plan.tokenizer)
     read = train
     if not same:
         read = supervised.tokenized(teacher.task, teacher.tokenizer, {"train": train.examples})["train"]
@@ -352,27 +351,27 @@ def _teacher_outputs(
     return TeacherOutputs(features=own_rows), "it runs in every step"
 
 
-def _parents(config: Config, teacher: Trained, origin: Origin, model: Any) -> dict[str, Any]:
+def _parents(config: Config, teacher: Trained, plan: StudentPlan, model: Any) -> dict[str, Any]:
     """The models that the student comes from, as the record names them."""
-    taught = lifecycle.parent(config.teacher, config.model_revision, teacher.model.config)
-    own: dict[str, Any] = {"name": origin.name, "given": origin.given, "revision": None, "commit": None}
-    if origin.given is not None:
-        revision = config.model_revision if origin.layers is not None else None
-        own = {**lifecycle.parent(origin.given, revision, model.config), "name": origin.name}
-    if origin.layers is not None:
-        own["layers"] = origin.layers
-    return {"model": own, "teacher": taught}
+    teacher_parent = lifecycle.parent(config.teacher, config.model_revision, teacher.model.config)
+    own: dict[str, Any] = {"name": plan.name, "given": plan.given, "revision": None, "commit": None}
+    if plan.given is not None:
+        revision = config.model_revision if plan.layers is not None else None
+        own = {**lifecycle.parent(plan.given, revision, model.config), "name": plan.name}
+    if plan.layers is not None:
+        own["layers"] = plan.layers
+    return {"model": own, "teacher": teacher_parent}
 
 
-def _named(origin: Origin) -> str:
-    kept = f" (layers {', '.join(map(str, origin.layers))} of the teacher)" if origin.layers is not None else ""
-    return f"{origin.name}{kept}" if origin.given else f"{origin.name}, new"
+def _named(plan: StudentPlan) -> str:
+    kept = f" (layers {', '.join(map(str, plan.layers))} of the teacher)" if plan.layers is not None else ""
+    return f"{plan.name}{kept}" if plan.given else f"{plan.name}, new"
 
 
 def _described(config: Config, weights: LossWeights) -> str:
     soft = f"{weights.alpha:g} x teacher at temperature {weights.temperature:g} + {1 - weights.alpha:g} x labels"
     more = [f"{getattr(config, name):g} x {name.removesuffix('_weight')}" for name in INSIDE if getattr(config, name)]
-    pairs = ", ".join(f"{own} from {taught}" for own, taught in weights.layers)
+    pairs = ", ".join(f"{own} from {theirs}" for own, theirs in weights.layers)
     return " + ".join([soft, *more]) + (f"; layers {pairs}" if weights.hidden or weights.attention else "")
 
 

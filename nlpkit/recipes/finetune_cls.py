@@ -12,7 +12,7 @@ from typing import Any
 
 from nlpkit.experiment import finetune
 from nlpkit.reporting import Report
-from nlpkit.tasks.text_classification.options import ClassificationOptions, LossOptions
+from nlpkit.tasks.text_classification.options import ClassificationLossOptions, ClassificationOptions
 from nlpkit.tasks.text_classification.task import TextClassification
 
 COMMAND = "finetune-cls"
@@ -31,7 +31,7 @@ ESSENTIAL: tuple[str, ...] = (
 )
 
 
-class Config(LossOptions, ClassificationOptions, finetune.FinetuneOptions):
+class Config(ClassificationLossOptions, ClassificationOptions, finetune.FinetuneOptions):
     """Options of `nlpkit finetune-cls`."""
 
 

@@ -28,7 +28,7 @@ from nlpkit.runs.files import require_writable
 from nlpkit.tasks import registry
 from nlpkit.tasks.contract import Task
 from nlpkit.tasks.deferred import DeferredOptions, Kind
-from nlpkit.tasks.features import Cut
+from nlpkit.tasks.features import Truncation
 from nlpkit.tasks.options import TypedOptions
 
 if TYPE_CHECKING:
@@ -196,7 +196,7 @@ def _predict_file(predictor: Predictor, config: Config) -> Report:
     start = time.monotonic()
     first_error, prefix = "", "prediction"
     cut_at: list[str] = []
-    cut = Cut(0, 0, 0, predictor.task.max_length)
+    cut = Truncation(0, 0, 0, predictor.task.max_length)
     chunks = _chunks(readers.rows_of(source, needed=False), max(min(CHUNK, CHUNK_SCORES // task.answer_size), 1))
     first = next(chunks, [])
     if not first:
@@ -306,7 +306,7 @@ def _answered(
     return entries, errors, shortened
 
 
-def _warn_of_cuts(task: Task, cut: Cut, places: Sequence[str]) -> None:
+def _warn_of_cuts(task: Task, cut: Truncation, places: Sequence[str]) -> None:
     """Say how many texts were not read to their end, and which: the first few."""
     if (finding := cut.finding(task, "input")) is not None:
         finding.examples = list(places[:SHOWN])

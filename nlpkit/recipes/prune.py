@@ -21,13 +21,13 @@ from nlpkit.distillation.options import LogitsOptions
 from nlpkit.errors import UserError
 from nlpkit.experiment import lifecycle, supervised
 from nlpkit.experiment.inherited_data import TrainedDataOptions, inherit_data, open_splits
-from nlpkit.experiment.supervised import Evaluated, Experiment
+from nlpkit.experiment.supervised import Evaluated, SupervisedExperiment
 from nlpkit.inference.predictor import Predictor, Trained, open_trained
 from nlpkit.measurement import before_after, speed
 from nlpkit.models import opening
 from nlpkit.options import GivenModelOptions, flag_of, option_like
 from nlpkit.pruning import prepare, sweep_report
-from nlpkit.pruning.prepare import START, Cut, CuttingOptions
+from nlpkit.pruning.prepare import START, CuttingOptions, PrunedModel
 from nlpkit.reporting import Cell, Report, Table
 from nlpkit.runs.folder import RunFolder, versions
 from nlpkit.tasks import features, registry
@@ -58,7 +58,7 @@ CRITERIA = {"weights": ("magnitude", "random", "movement"), "structures": ("grad
 NEEDS = Trainable  # of the task of the model
 
 
-class Config(before_after.PriceOptions, TrainedDataOptions, CuttingOptions, TaskChoiceOptions, GivenModelOptions):
+class Config(before_after.ComparisonOptions, TrainedDataOptions, CuttingOptions, TaskChoiceOptions, GivenModelOptions):
     """Options of `nlpkit prune`; alpha and temperature are by default those of `distill`."""
 
     alpha: float = option_like(
@@ -130,7 +130,7 @@ def _checked(config: Config) -> Config:
 
 
 @dataclass(kw_only=True)
-class Pruning(Experiment):
+class Pruning(SupervisedExperiment):
     """A run of `prune` before its first step.
 
     Attributes:
@@ -140,7 +140,7 @@ class Pruning(Experiment):
 
     config: Config
     trained: Trained
-    cut: Cut
+    cut: PrunedModel
 
     @property
     def resumed_by(self) -> str:
@@ -246,7 +246,7 @@ def _prepare(config: Config) -> Pruning:
     return experiment
 
 
-def _features(config: Config, cut: Cut, ready: dict[str, Split], device: Device) -> list[TrainerFeature]:
+def _features(config: Config, cut: PrunedModel, ready: dict[str, Split], device: Device) -> list[TrainerFeature]:
     """What the recovery adds to its training: masks on weights, and the unpruned model as a teacher."""
     from nlpkit.distillation.teacher_cache import teacher_logits
     from nlpkit.distillation.trainer import LossWeights, Teacher, TeacherOutputs

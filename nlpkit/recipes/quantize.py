@@ -72,7 +72,12 @@ NEEDS = Judged  # of the task of the model
 
 
 class Config(
-    before_after.PriceOptions, TrainedDataOptions, FolderOptions, DeviceOptions, TaskChoiceOptions, GivenModelOptions
+    before_after.ComparisonOptions,
+    TrainedDataOptions,
+    FolderOptions,
+    DeviceOptions,
+    TaskChoiceOptions,
+    GivenModelOptions,
 ):
     """Options of `nlpkit quantize`."""
 

@@ -48,7 +48,7 @@ class Piece:
 
 
 @dataclass(frozen=True)
-class Cut:
+class TokenizedText:
     """A text as one tokenizer cuts it.
 
     Attributes:
@@ -88,7 +88,7 @@ def run(config: Config) -> Report:
     return Report({"texts": texts}, tables)
 
 
-def cut(name: str, tokenizer: Any, text: str, words: Sequence[tuple[int, int]], special_tokens: bool) -> Cut:
+def cut(name: str, tokenizer: Any, text: str, words: Sequence[tuple[int, int]], special_tokens: bool) -> TokenizedText:
     """Cut a text; a piece belongs to the first of `words` (start and end, ascending) that it overlaps."""
     encoded = tokenizer(text, add_special_tokens=special_tokens, return_offsets_mapping=True, verbose=False)
     ids = encoded["input_ids"]
@@ -102,10 +102,10 @@ def cut(name: str, tokenizer: Any, text: str, words: Sequence[tuple[int, int]], 
         word = next((w for w, (start, end) in enumerate(words) if start < piece.end and end > piece.start), None)
         if word is not None and piece.start < piece.end:
             own[word].append(i)
-    return Cut(name, pieces, own, tokenizer.unk_token_id)
+    return TokenizedText(name, pieces, own, tokenizer.unk_token_id)
 
 
-def _overview(text: str, words: Sequence[tuple[int, int]], cuts: list[Cut]) -> Table:
+def _overview(text: str, words: Sequence[tuple[int, int]], cuts: list[TokenizedText]) -> Table:
     numbers = [number for number, (start, _) in enumerate(words) if WORD.match(text, start)]
     header = ["tokenizer", "tokens", "words whole", "characters per token", "pieces"]
     rows: list[list[Cell]] = []
@@ -117,7 +117,7 @@ def _overview(text: str, words: Sequence[tuple[int, int]], cuts: list[Cut]) -> T
     return Table(printable(text), header, rows)
 
 
-def _word_by_word(text: str, words: Sequence[tuple[int, int]], cuts: list[Cut]) -> Table:
+def _word_by_word(text: str, words: Sequence[tuple[int, int]], cuts: list[TokenizedText]) -> Table:
     """One row a piece; the pieces of a word side by side, and those of no word (blanks, special tokens) between."""
     header = ["word", *itertools.chain.from_iterable((one.name, "id", "place", "whole") for one in cuts)]
     groups = [_in_groups(one) for one in cuts]
@@ -138,7 +138,7 @@ def _word_by_word(text: str, words: Sequence[tuple[int, int]], cuts: list[Cut]) 
     return Table("word by word", header, rows)
 
 
-def _in_groups(one: Cut) -> list[list[int]]:
+def _in_groups(one: TokenizedText) -> list[list[int]]:
     """Numbers of pieces: before the first word, of the first word, before the second, ..., behind the last."""
     groups: list[list[int]] = [[] for _ in range(2 * len(one.words) + 1)]
     of_word = {piece: word for word, pieces in enumerate(one.words) for piece in pieces}
@@ -149,7 +149,7 @@ def _in_groups(one: Cut) -> list[list[int]]:
     return groups
 
 
-def _record(text: str, words: Sequence[tuple[int, int]], one: Cut) -> dict[str, Any]:
+def _record(text: str, words: Sequence[tuple[int, int]], one: TokenizedText) -> dict[str, Any]:
     return {
         "tokenizer": one.name,
         "tokens": len(one.pieces),

@@ -151,7 +151,7 @@ def inputs(task: Task, tokenizer: Any, examples: Mapping[str, Sequence[Any]]) ->
 
 
 @dataclass(frozen=True)
-class Cut:
+class Truncation:
     """Texts that were not read to their end.
 
     Attributes:
@@ -166,8 +166,10 @@ class Cut:
     longest: int
     limit: int | None
 
-    def __add__(self, other: Cut) -> Cut:
-        return Cut(self.texts + other.texts, self.rows + other.rows, max(self.longest, other.longest), other.limit)
+    def __add__(self, other: Truncation) -> Truncation:
+        return Truncation(
+            self.texts + other.texts, self.rows + other.rows, max(self.longest, other.longest), other.limit
+        )
 
     def finding(
         self, task: Task, split: str, level: Literal["warning", "note"] = "warning", *, settable: bool = True
@@ -202,13 +204,13 @@ def remedy(task: Task, limit: int | None, *, settable: bool = True) -> str:
     return f"; {' or '.join(ways)}" if ways else ""
 
 
-def cut_of(task: Task, made: Mapping[str, Sequence[Any]]) -> Cut:
+def cut_of(task: Task, made: Mapping[str, Sequence[Any]]) -> Truncation:
     """Which texts the features of a task do not hold to their end; `made` are their columns."""
     rows = len(np.unique(np.asarray(made["example"])))
     if "lost" not in made:
-        return Cut(0, rows, 0, task.max_length)
+        return Truncation(0, rows, 0, task.max_length)
     lost, length = np.asarray(made["lost"]), np.asarray(made["length"])
-    return Cut(int((lost > 0).sum()), rows, int((lost + length)[lost > 0].max(initial=0)), task.max_length)
+    return Truncation(int((lost > 0).sum()), rows, int((lost + length)[lost > 0].max(initial=0)), task.max_length)
 
 
 class Columns(Mapping[str, Sequence[Any]]):

@@ -7,14 +7,14 @@ import time
 
 import pytest
 
-from nlpkit.measurement.processes import Unmeasured, Worker
+from nlpkit.measurement.processes import Unmeasured, WorkerProcess
 
 
-def worker(body: str) -> Worker:
+def worker(body: str) -> WorkerProcess:
     """A process that runs `body` for each request, called `request`."""
     lines = "\n".join(f"    {line}" for line in body.splitlines())
     code = f"import json, os, signal, sys\nfor line in sys.stdin:\n    request = json.loads(line)\n{lines}\n"
-    return Worker((sys.executable, "-c", code))
+    return WorkerProcess((sys.executable, "-c", code))
 
 
 def test_a_request_has_its_answer() -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from nlpkit import reporting
 from nlpkit.errors import RunError, UserError
-from nlpkit.measurement.processes import Unmeasured, Worker
+from nlpkit.measurement.processes import Unmeasured, WorkerProcess
 from nlpkit.measurement.spec import Opened, Point, Subject
 from nlpkit.measurement.sweep import ALONE, Journal, Method, Sweep
 
@@ -232,7 +232,7 @@ def test_processes_that_share_a_device_which_is_too_small_for_both(tmp_path: Pat
     command = (sys.executable, "-c", DEVICE, str(device))
     journal = Journal(tmp_path / "j")
     points = [Point("inference", 1, length) for length in (16, 32, 48)]
-    Sweep(TWO, points, ONCE, journal, {"config": {}}, start=lambda: Worker(command)).run()
+    Sweep(TWO, points, ONCE, journal, {"config": {}}, start=lambda: WorkerProcess(command)).run()
     assert statuses(journal, "a") == statuses(journal, "b") == ["ok", "ok", "out of memory"]
     assert [found.message for found in journal.measurements if found.subject == "b"] == [
         None,

@@ -47,7 +47,7 @@ from nlpkit.pretraining.attention import (
 )
 from nlpkit.pretraining.batches import MaskingCollator
 from nlpkit.pretraining.objectives import MaskedLM, ReplacedTokenModel, ReplacedTokens
-from nlpkit.pretraining.rows import Blocks, Lines, Row
+from nlpkit.pretraining.rows import Blocks, Lines, TokenRow
 from nlpkit.recipes import pretrain_mlm
 from nlpkit.runs.files import write_json
 from nlpkit.runs.folder import RunFolder
@@ -57,7 +57,7 @@ from nlpkit.training.parameters import dropout_overrides
 LENGTH = 64
 
 
-def blocks(count: int, length: int = LENGTH) -> list[Row]:
+def blocks(count: int, length: int = LENGTH) -> list[TokenRow]:
     """Rows of several documents, the last one of one."""
     rows = Blocks(stream_of([*documents(40, longest=3), *documents(3, seed=1, longest=30)]), wordpiece(), length)
     made = [rows[i] for i in range(len(rows))]
@@ -71,7 +71,7 @@ def collator(model: Any, **how: Any) -> MaskingCollator:
     return MaskingCollator(masking, pad_id=0, type_ids=type_ids, window=window_of(model.config), **how)
 
 
-def batch_of(model: Any, attention: DocumentAttention, rows: list[Row]) -> dict[str, Any]:
+def batch_of(model: Any, attention: DocumentAttention, rows: list[TokenRow]) -> dict[str, Any]:
     """As the Trainer hands it to the objective."""
     batch = collator(model, starts=attention.kernel is not None)(rows)
     del batch["attended"], batch["tokens"]
@@ -95,7 +95,7 @@ def test_a_batch_ships_numbers_of_documents_and_no_mask(arch: str) -> None:
     for row, found in zip(rows, batch["documents"].tolist(), strict=True):
         assert found == ([0] * LENGTH if row.documents is None else row.documents.tolist())
     # more than int16 counts
-    long = Row(np.full(2**15 + 2, 7), 0, 0, documents=np.arange(2**15 + 2))
+    long = TokenRow(np.full(2**15 + 2, 7), 0, 0, documents=np.arange(2**15 + 2))
     assert collator(tiny_model(arch))([long])["documents"][0, -1] == 2**15 + 1
 
 

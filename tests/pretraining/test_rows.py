@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from pretraining_runs import byte_bpe, documents, stream_of, texts, wordpiece
 
-from nlpkit.pretraining.rows import Blocks, Lines, Pairs, Row, Translations
+from nlpkit.pretraining.rows import Blocks, Lines, Pairs, TokenRow, Translations
 from nlpkit.pretraining.streams import TokenStream
 
 CLS, SEP = 2, 3
@@ -28,7 +28,7 @@ def numbered(lengths: list[list[int]]) -> TokenStream:
     return TokenStream(np.array(tokens, dtype=np.int32), np.array([*starts, len(tokens)]), np.array(begins))
 
 
-def all_rows(rows: Any) -> list[Row]:
+def all_rows(rows: Any) -> list[TokenRow]:
     return [rows[i] for i in range(len(rows))]
 
 
@@ -108,7 +108,7 @@ def test_a_line_is_what_the_tokenizer_makes_of_it() -> None:
 # --- pairs ---
 
 
-def parted(row: Row) -> tuple[list[int], list[int]]:
+def parted(row: TokenRow) -> tuple[list[int], list[int]]:
     """Both segments of a row, by where its separators are, which must agree with what it says of itself."""
     assert row.ids[0] == CLS
     assert row.ids[-1] == SEP

@@ -18,7 +18,7 @@ from nlpkit.data.corpus import Corpus
 from nlpkit.errors import UserError
 from nlpkit.options import CorpusOptions
 from nlpkit.pretraining import streams
-from nlpkit.pretraining.rows import Blocks, Lines, Pairs, Row
+from nlpkit.pretraining.rows import Blocks, Lines, Pairs, TokenRow
 from nlpkit.pretraining.streaming import Position, StreamedRows
 from nlpkit.pretraining.streams import Encoder, HeldOut
 
@@ -247,11 +247,11 @@ def streamed(path: Path, cut: Any = None, held_out: HeldOut | None = None, **cha
     return StreamedRows(corpus(path), Encoder(wordpiece()), held_out, cut, **settings)
 
 
-def key(row: Row) -> tuple[Any, ...]:
+def key(row: TokenRow) -> tuple[Any, ...]:
     return (tuple(row.ids.tolist()), row.number, row.epoch)
 
 
-def contents(rows: Iterator[Row], count: int) -> list[tuple[int, ...]]:
+def contents(rows: Iterator[TokenRow], count: int) -> list[tuple[int, ...]]:
     return [tuple(row.ids.tolist()) for row in islice(rows, count)]
 
 

@@ -52,7 +52,7 @@ class InThisProcess:
 @pytest.fixture
 def here(monkeypatch: pytest.MonkeyPatch) -> None:
     """Measure in the process of the test, where its figures do not matter."""
-    monkeypatch.setattr(sweep, "Worker", InThisProcess)
+    monkeypatch.setattr(sweep, "WorkerProcess", InThisProcess)
 
 
 def run(place: Path, *names: Any, **values: Any) -> dict[str, Any]:

@@ -255,6 +255,6 @@ def test_a_student_of_another_task_gets_a_new_head(turned: Path, tiny_model: Pat
     tagger.save_pretrained(place)
     config = distill.Config(teacher=str(turned), student=str(place), **CPU)
     teacher = open_trained(str(turned), config)
-    model, new = student.opened(student.origin(config, teacher), config, teacher, teacher.task)
+    model, new = student.open_student(student.plan_student(config, teacher), config, teacher, teacher.task)
     assert {"classifier.weight", "classifier.bias"} <= set(new)
     assert not torch.allclose(model.classifier.weight, tagger.classifier.weight, atol=1e-3)

@@ -31,7 +31,7 @@ _SPACES = np.array([chr(code).isspace() for code in range(0x3002)])  # no blank 
 _JOINER = 0x200D
 
 
-class Tokens(NamedTuple):
+class ContextTokens(NamedTuple):
     """A text in tokens: ids, and the characters [starts, ends) that each stands for; each of shape (tokens,).
 
     Bounds keep off blanks and off the inside of a character with its combining marks. A token of blanks alone ends
@@ -123,12 +123,12 @@ def token_ids(tokenizer: Any, texts: Sequence[str]) -> dict[str, np.ndarray]:
     return {text: encoded.ids for text, encoded in zip(distinct, pieces.tokenized(tokenizer, distinct), strict=True)}
 
 
-def tokenized(tokenizer: Any, texts: Sequence[str]) -> dict[str, Tokens]:
+def tokenized(tokenizer: Any, texts: Sequence[str]) -> dict[str, ContextTokens]:
     """Each distinct text in tokens, without special ones."""
     distinct = list(dict.fromkeys(texts))
     by_text = {}
     for text, tokens in zip(distinct, pieces.tokenized(tokenizer, distinct), strict=True):
-        by_text[text] = Tokens(tokens.ids, *snapped(text, tokens.offsets[:, 0], tokens.offsets[:, 1]))
+        by_text[text] = ContextTokens(tokens.ids, *snapped(text, tokens.offsets[:, 0], tokens.offsets[:, 1]))
     return by_text
 
 
@@ -244,7 +244,7 @@ def _bounds(count: int, room: int, shared: int) -> Iterator[tuple[int, int]]:
     yield start, count
 
 
-def _answer_tokens(passage: Tokens, answer: tuple[int, int]) -> tuple[int, int]:
+def _answer_tokens(passage: ContextTokens, answer: tuple[int, int]) -> tuple[int, int]:
     """First and last token that share a character with the answer; the markers as they are."""
     if answer in (UNANSWERABLE, UNKNOWN):
         return answer

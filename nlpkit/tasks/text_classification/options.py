@@ -33,7 +33,7 @@ class ClassificationOptions(LengthOptions, ColumnOptions):
     )
 
 
-class LossOptions(Config):
+class ClassificationLossOptions(Config):
     """Options of training: the loss, and how often rare classes are seen."""
 
     class_weights: str = option(

@@ -36,8 +36,8 @@ from nlpkit.tasks.text_classification.label_columns import NOT_PUBLIC, Places
 from nlpkit.tasks.text_classification.options import (
     ClassificationAnswerOptions,
     ClassificationJudgeOptions,
+    ClassificationLossOptions,
     ClassificationOptions,
-    LossOptions,
 )
 from nlpkit.tasks.text_classification.problems import PROBLEM_TYPES, ProblemType, problem_type
 from nlpkit.tasks.text_classification.record import ClassificationRecord
@@ -409,7 +409,7 @@ class TextClassification(Teachable):
         Raises:
             UserError: the problem has no classes, or the weights file does not name exactly the classes.
         """
-        asked = LossOptions.of(options)
+        asked = ClassificationLossOptions.of(options)
         flags = {"--class-weights": asked.class_weights != "none", "--label-smoothing": asked.label_smoothing > 0}
         for flag, given in flags.items():
             if given and not self.problem.has_one_label:
@@ -517,7 +517,7 @@ class TextClassification(Teachable):
         return baseline.NAME, baseline.outputs(self.problem, texts, np.asarray(examples["train"]["label"][:]), seed)
 
     def training_rows(self, examples: Dataset, options: TrainingOptions) -> np.ndarray | None:
-        return self.oversample(examples, options.seed) if LossOptions.of(options).oversample else None
+        return self.oversample(examples, options.seed) if ClassificationLossOptions.of(options).oversample else None
 
     def oversample(self, examples: Dataset, seed: int) -> np.ndarray:
         """Example indices in which rare labels are as frequent as the most frequent.

@@ -89,7 +89,7 @@ def windows(
 
 
 def _token_labels(
-    tokens: words.Tokens, first: np.ndarray, tags: Sequence[str], tag_set: TagSet, *, every_token: bool
+    tokens: words.WordTokens, first: np.ndarray, tags: Sequence[str], tag_set: TagSet, *, every_token: bool
 ) -> np.ndarray:
     """The label of each token, shape (tokens,): the tag at the first of a word, elsewhere -100 or what follows."""
     tags, ids = tag_set.as_named(tags), tag_set.ids

@@ -66,7 +66,7 @@ class TagReader:
             file: spans.counting(*texts_and_marks, asked).of(*own[file]) for file, texts_and_marks in whole.items()
         }
 
-    def read(self, row: int, value: Any, tags: Any) -> tagged.Sentence | None:
+    def read(self, row: int, value: Any, tags: Any) -> tagged.TaggedSentence | None:
         """The sentence of a row with its tags as BIO or plain, None for one that cannot be used."""
         where = self.places[row]
         self.total += 1

@@ -49,7 +49,7 @@ _SPANS_HINT = "Character spans go with a running text: --text-column names it."
 
 
 @dataclass
-class Sentence:
+class TaggedSentence:
     """The words of a row in their text.
 
     Attributes:
@@ -69,26 +69,26 @@ class Sentence:
     cut: list[str] = field(default_factory=list)
 
 
-def sentence(value: Any) -> Sentence:
+def sentence(value: Any) -> TaggedSentence:
     """The words of a cell with a list of them, or with a text.
 
     Raises:
         ValueError: there are none.
     """
     if isinstance(value, str):
-        made = Sentence(value, words.split(value))
+        made = TaggedSentence(value, words.split(value))
     elif isinstance(value, list | tuple):
         if (odd := next((word for word in value if isinstance(word, dict | list)), None)) is not None:
             raise ValueError(f"a word is text, not {str(odd)[:60]}")
-        made = Sentence(*words.joined(["" if word is None else as_text(word) for word in value]))
+        made = TaggedSentence(*words.joined(["" if word is None else as_text(word) for word in value]))
     else:
-        made = Sentence("", [])
+        made = TaggedSentence("", [])
     if not made.places or not made.text.strip():
         raise ValueError("no words")
     return made
 
 
-def tagged_sentence(value: Any, tags: Any, counting: Counting) -> Sentence:
+def tagged_sentence(value: Any, tags: Any, counting: Counting) -> TaggedSentence:
     """The words of a row with their tags.
 
     Args:
@@ -113,7 +113,7 @@ class LostSpan(ValueError):
     """A span whose words are not known: as all others of its row would be trained as no entity, the row is lost."""
 
 
-def _marked(text: str, marks: list[Mark], counting: Counting) -> Sentence:
+def _marked(text: str, marks: list[Mark], counting: Counting) -> TaggedSentence:
     """A text cut into words so that spans cover whole ones; of two that overlap the one behind is left out.
 
     Raises:
