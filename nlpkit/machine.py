@@ -110,7 +110,7 @@ def limits(root: Path = ROOT) -> dict[str, Any]:
     """What the control groups of a container or a batch system leave of the machine (Linux).
 
     Returns:
-        `cpus` (CPU seconds a second) and `memory_bytes`, each None where nothing is taken away.
+        `cpus` (CPU seconds per second) and `memory_bytes`, each None where nothing is taken away.
     """
     import psutil
 

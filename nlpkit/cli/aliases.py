@@ -503,9 +503,12 @@ def _given(arguments: list[str]) -> dict[str, str]:
     end = arguments.index("--") if "--" in arguments else len(arguments)
     options: dict[str, str] = {}
     for token, following in itertools.zip_longest(arguments[:end], arguments[1:end], fillvalue=""):
+        if not token.startswith("--"):
+            continue
         name, sign, value = token.removeprefix("--").partition("=")
-        if token.startswith("--"):
-            options[_dashed(name)] = value if sign else "" if following.startswith("--") else following
+        if not sign and not following.startswith("--"):
+            value = following
+        options[_dashed(name)] = value
     return options
 
 

@@ -186,7 +186,11 @@ def _keyword(name: str, annotation: Any, default: Any = None) -> inspect.Paramet
 def _parameter(field: str, info: Any) -> inspect.Parameter:
     """One command-line parameter. Values stay text: Config is the one place that parses and checks them."""
     kinds = kinds_of(info.annotation)
-    kind: Any = list[str] | None if list in kinds or dict in kinds else bool | None if kinds == {bool} else str | None
+    kind: Any = str | None
+    if list in kinds or dict in kinds:
+        kind = list[str] | None
+    elif kinds == {bool}:
+        kind = bool | None
     if info.json_schema_extra["positional"]:
         # required positionals are checked by Config too, so that --config can give them
         return _keyword(field, Annotated[kind, typer.Argument()])

@@ -251,7 +251,7 @@ def amount_of(amount: float, unit: str, decimals: int = 0, *, of: int = 0) -> st
 
 
 def rate_of(rate: float, unit: str) -> str:
-    """Units a second, or the seconds that each takes where they are many: 12.0 rows/s, 31.5 s each."""
+    """Units per second, or the seconds that each takes where they are many: 12.0 rows/s, 31.5 s each."""
     return f"{amount_of(rate, unit, 1)}/s" if rate >= 0.1 or not rate else f"{1 / rate:,.1f} s each"
 
 

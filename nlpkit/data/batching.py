@@ -120,7 +120,7 @@ class PaddingCollator:
 
     Args:
         tokenizer: gives the padding id and side.
-        token_labels: `labels` holds one label a token, and padding gets -100, which torch's cross-entropy leaves out;
+        token_labels: `labels` holds one label per token, and padding gets -100, which torch's cross-entropy leaves out;
             else one value a feature, or one vector of the same width.
         multiple: where anything is padded, all is, to a multiple of this, if that is no more than
         limit: tokens that the model takes; None for any number.

@@ -27,7 +27,8 @@ BYTES = 10_000_000_000  # of each kind
 SEAL = "seal.json"
 ABANDONED_SECONDS = 86_400  # no entry takes a day
 
-_said: set[str] = set()  # what this process has said of the cache: a split after the other finds the same
+# Messages about the cache that this process has given: each split would repeat them.
+_said: set[str] = set()
 
 
 class CacheEntry(NamedTuple):
@@ -142,7 +143,10 @@ def _move(partial: Path, place: Path) -> None:
     if os.path.lexists(place) and not _is_whole(place):
         aside = partial.with_name(f"{partial.name}.old")
         place.rename(aside)
-        shutil.rmtree(aside, ignore_errors=True) if aside.is_dir() and not aside.is_symlink() else aside.unlink()
+        if aside.is_dir() and not aside.is_symlink():
+            shutil.rmtree(aside, ignore_errors=True)
+        else:
+            aside.unlink()
     try:
         partial.rename(place)
     except OSError:
@@ -178,4 +182,7 @@ def _evict(keep: Path) -> None:
         for item in sorted(items, key=lambda item: item.stat().st_mtime, reverse=True):
             total += sum(file.stat().st_size for file in [item, *item.rglob("*")] if file.is_file())
             if total > BYTES and item != keep:
-                shutil.rmtree(item) if item.is_dir() else item.unlink()
+                if item.is_dir():
+                    shutil.rmtree(item)
+                else:
+                    item.unlink()

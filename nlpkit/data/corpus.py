@@ -88,7 +88,7 @@ class Corpus:
         """The texts in batches of `size`; the last one may be smaller.
 
         Args:
-            size: texts a batch.
+            size: texts per batch.
             start: leave out this many texts at the beginning; what follows is as without.
             bar: advanced by the bytes read.
 

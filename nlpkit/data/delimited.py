@@ -359,7 +359,9 @@ def escaped_quotes(lines: Sequence[str], mark: str) -> bool:
 
 def unescaped(text: str) -> str:
     r"""A line with \" as a doubled quote, and \\ as the backslash that it stands for."""
-    return _ESCAPED.sub(lambda match: '""' if match[1] == '"' else "\\", text) if "\\" in text else text
+    if "\\" not in text:
+        return text
+    return _ESCAPED.sub(lambda match: '""' if match[1] == '"' else "\\", text)
 
 
 def separator_line(text: str) -> str | None:

@@ -197,7 +197,8 @@ class Input:
             if not keep:  # answers are given as rows come; all else may look at a file more than once
                 file = pipes.on_disk(file)
         else:
-            name, file = "stdin", sys.stdin if isinstance(path, str | Path) else path
+            name = "stdin"
+            file = sys.stdin if isinstance(path, str | Path) else path
         if format not in KNOWN:
             if isinstance(file, Path) and (refusal := spacy_binary(file)):
                 raise refusal

@@ -204,7 +204,8 @@ def type_conflict(tables: Sequence[pa.Table]) -> tuple[str, str, int, int] | Non
             except (pa.ArrowInvalid, pa.ArrowTypeError):
                 return new.name, f"{known.type} and {new.type}", first, index
             # A column that was empty so far has no type to disagree with: blame the table that gave it one.
-            seen[new.name] = (index if pa.types.is_null(known.type) else first, merged.field(0))
+            of = index if pa.types.is_null(known.type) else first
+            seen[new.name] = of, merged.field(0)
     return None
 
 

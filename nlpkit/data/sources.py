@@ -491,7 +491,7 @@ class _Part:
     """What one of the paths of a split holds.
 
     Attributes:
-        origins: as `LoadedData.origins`; of a path that holds a file a row one for each.
+        origins: as `LoadedData.origins`; of a path with one file per row, one origin for each.
     """
 
     table: pa.Table

@@ -14,7 +14,10 @@ class _Visible(dict[int, int | str | None]):
     def __missing__(self, code: int) -> int | str | None:
         char = chr(code)
         unseen = unicodedata.category(char) in ("Cf", "Cc") or char in VARIANTS
-        self[code] = " " if char.isspace() else None if unseen else code
+        if char.isspace():
+            self[code] = " "
+        else:
+            self[code] = None if unseen else code
         return self[code]
 
 

@@ -143,7 +143,9 @@ def prepare(loaded: LoadedData, reader: RowReader, options: DataOptions, seed: i
             **{k: v for k, v in splits.items() if k != "train"},
         }
         whole = together is not None and not single
-        how = f"stratified by '{column}', " if column else f"whole groups of '{together}', " if whole else ""
+        how = f"whole groups of '{together}', " if whole else ""
+        if column:
+            how = f"stratified by '{column}', "
         if groups is not None and not together and (equal := len(groups) - int(groups.max()) - 1):
             stay = counted(equal, "row that repeats a text stays", "rows that repeat a text stay")
             how += f"{stay} with it, "

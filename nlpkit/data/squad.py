@@ -201,7 +201,10 @@ def answers_of(value: Any, start: Any = None) -> list[Answer]:
 def _first(places: Any) -> Any:
     """The start of the first of MRQA's spans: [[start, last], ...], or {"start": [...], "end": [...]}."""
     while isinstance(places, Mapping) or _is_list(places):
-        places = places.get("start") if isinstance(places, Mapping) else places[0] if places else None
+        if isinstance(places, Mapping):
+            places = places.get("start")
+            continue
+        places = places[0] if places else None
     return places
 
 

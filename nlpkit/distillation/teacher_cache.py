@@ -34,14 +34,14 @@ class TeacherLogits:
     """A teacher's logits for rows of features.
 
     Attributes:
-        values: shape (entries, classes): an entry a row, or a token of each row after the other.
+        values: shape (entries, classes): one entry per row, or per token of each row, one row after the other.
         starts: the entry of the first token of each row, shape (rows,); None where a row has one entry.
-        found: whether they were on disk already.
+        cached: whether they were on disk already.
     """
 
     values: np.ndarray
     starts: np.ndarray | None
-    found: bool
+    cached: bool
 
     def of(self, rows: Sequence[int], mask: torch.Tensor) -> torch.Tensor:
         """Logits of a batch.

@@ -83,7 +83,9 @@ def _passing(known: Mapping[str, Any]) -> list[str]:
 
 
 def _listed(value: Any) -> list[str]:
-    return [str(item) for item in value] if isinstance(value, list) else [str(value)] if value else []
+    if isinstance(value, list):
+        return [str(item) for item in value]
+    return [str(value)] if value else []
 
 
 def _files(record: Mapping[str, Any] | None) -> dict[str, list[dict[str, Any]]]:

@@ -46,7 +46,9 @@ def choose(option: str, name: str) -> str:
     if wanted == "auto":
         # units for fp16 came with compute capability 7.0; before, it is no faster than fp32 or slower
         half = torch.cuda.get_device_capability() >= (7, 0)
-        wanted = "bf16" if native else "fp16" if half else "fp32"
+        wanted = "fp16" if half else "fp32"
+        if native:
+            wanted = "bf16"
     if wanted == "bf16" and not native:
         reporting.current().warn(f"{chip} has no units for bf16, which it emulates slowly: --precision fp16 is faster")
     if wanted == "tf32" and not torch.cuda.is_tf32_supported():

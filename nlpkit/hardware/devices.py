@@ -308,7 +308,7 @@ def moved(began: Any, device: Device) -> str | None:
 
 @functools.cache
 def matmul_rate(device: Device) -> float:
-    """The dense matrix-product rate in FLOP/s that plans and MFU go by, measured once a process."""
+    """The dense matrix-product rate in FLOP/s that plans and MFU go by, measured once per process."""
     return measured_matmul_rate(device)
 
 

@@ -60,7 +60,7 @@ class Rapl:
 
 
 class Ticks:
-    """Energy of a GPU by its counter, which moves about ten times a second: often less than once while the work lasts.
+    """Energy of a GPU by its counter, which moves about ten times per second, often less than once during the work.
 
     So the work begins when the counter has just moved, and the end is read when it next moves. What the GPU takes while
     idle, in the rest of that time, is not counted.

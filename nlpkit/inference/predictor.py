@@ -263,7 +263,7 @@ class Predictor(Generic[R]):
         for (part, rows), reduced in arriving(self._reduced_batches(parts(), ask)):
             if reduced.pop(NAN, False):
                 raise self._no_number()
-            part.found.append(self.task.collect(reduced))
+            part.collected.append(self.task.collect(reduced))
             part.left -= len(rows)
             if bar is not None:
                 bar.advance(int(part.starts[rows].sum()))
@@ -479,8 +479,10 @@ class _Chunk:
 
     def take(self, part: _Part, task: Task) -> None:
         """Merge the outputs of a part, all of whose rows have come back, and let go of the rest of it."""
-        self.outputs.append(task.merge(model_outputs.in_order(model_outputs.joined(part.found), part.order), part.made))
-        part.examples, part.made, part.found = {}, {}, []
+        self.outputs.append(
+            task.merge(model_outputs.in_order(model_outputs.joined(part.collected), part.order), part.made)
+        )
+        part.examples, part.made, part.collected = {}, {}, []
 
 
 @dataclass
@@ -494,7 +496,7 @@ class _Part:
         order: of their rows, the longest first.
         starts: whether a row is the first of its example, which is counted then.
         left: rows that have not come back.
-        found: what the task kept of the others, in the order in which they were asked about.
+        collected: what the task kept of the others, in the order in which they were asked about.
     """
 
     chunk: _Chunk
@@ -504,7 +506,7 @@ class _Part:
     order: np.ndarray = field(default_factory=lambda: np.empty(0, int))
     starts: np.ndarray = field(default_factory=lambda: np.empty(0, bool))
     left: int = 0
-    found: list[Outputs] = field(default_factory=list)
+    collected: list[Outputs] = field(default_factory=list)
 
     def begin(self, made: Mapping[str, Sequence[Any]], task: Task) -> None:
         """Settle the order of the rows, and note what was cut."""

@@ -57,7 +57,7 @@ def _with_interval(value: float | None, interval: list[float] | None) -> Any:
 
 
 def _lengths(made: Document, mode: str, value: Value, figure: str) -> dict[str, list[Line]]:
-    """A panel a batch size."""
+    """One panel per batch size."""
     points = [point for point in made["points"] if point["mode"] == mode and point["length"] is not None]
     panels = {}
     for batch_size in dict.fromkeys(point["batch_size"] for point in points):

@@ -158,10 +158,17 @@ def judge(conditions: Sequence[Condition], made: Document, old: Document | None 
 
 @dataclass(frozen=True)
 class _Case:
-    """A figure: of whom and where, how it is written, relative to whom, or why there is none."""
+    """A figure that a condition is checked on.
+
+    Attributes:
+        where: the model, and the size where there are several.
+        estimate: the figure; None where there is none, and `missing` says why.
+        shown: writes a value of it for people.
+        of: the model that the figure is relative to; None where it is absolute.
+    """
 
     where: str
-    found: Estimate | None
+    estimate: Estimate | None
     shown: Callable[[float], str]
     of: str | None = None
     missing: str = "not a number"
@@ -169,10 +176,10 @@ class _Case:
 
 def _judge(condition: Condition, case: _Case, judged: Judgement) -> None:
     flag = f"--fail-if {condition.text}"
-    if case.found is None:
+    if case.estimate is None:
         judged.failures.append(f"failed: {case.where}: {condition.name} is {case.missing}, {flag}")
         return
-    value, interval = case.found.value, case.found.interval
+    value, interval = case.estimate.value, case.estimate.interval
     if condition.percent and value > 1:
         shown = f"{condition.name} is {value:.4g}, which is not a share"
         judged.failures.append(f"failed: {case.where}: {shown}: write the bound without %, {flag}")

@@ -79,7 +79,7 @@ def measure(
     Args:
         sides: models, each with its own tokenizer; of one task.
         examples: columns of equal length, at least one row; see `sample`.
-        batch_size: model inputs a batch.
+        batch_size: model inputs per batch.
         seconds: of measuring, a side; at least three rounds are made.
 
     Returns:

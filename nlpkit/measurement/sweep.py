@@ -63,7 +63,7 @@ class Journal:
     scores: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self._found: dict[tuple[int, Point, str], Measurement] = {}
+        self._by_place: dict[tuple[int, Point, str], Measurement] = {}
         self._unwritten: list[dict[str, Any]] = []
         text = self.path.read_bytes() if self.path.exists() and not self.fresh else b""
         if text and not text.endswith(b"\n"):  # a kill has cut the last line in half
@@ -89,12 +89,12 @@ class Journal:
 
     def _keep(self, measurement: Measurement) -> None:
         # a point that was half written is measured again: the later one counts
-        self._found[measurement.launch, measurement.point, measurement.subject] = measurement
+        self._by_place[measurement.launch, measurement.point, measurement.subject] = measurement
 
     @property
     def measurements(self) -> list[Measurement]:
         """All of them, in the order in which they were made."""
-        return list(self._found.values())
+        return list(self._by_place.values())
 
     def note_opened(self, subject: Subject, opened: Opened) -> None:
         """Keep how a subject was opened in a launch."""
@@ -120,7 +120,7 @@ class Journal:
 
     def missing(self, launch: int, point: Point, subjects: Sequence[Subject]) -> bool:
         """Whether a point has not been measured in a launch, for one subject at least."""
-        return any((launch, point, subject.name) not in self._found for subject in subjects)
+        return any((launch, point, subject.name) not in self._by_place for subject in subjects)
 
 
 class Sweep:

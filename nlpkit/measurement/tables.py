@@ -65,7 +65,8 @@ def _at_batch_size(made: Document, mode: str, batch_size: int, points: list[Mapp
     disturbed = any(_disturbed(result) for _, result in results)
     header += ["samples/s", "tokens/s", "memory", *(["of peak"] if peak else []), *(["J/sample"] if energy else [])]
     header += ["GPU"] if disturbed else []
-    header += ["speed" if versus else "status"] if versus or failed else []
+    if versus or failed:
+        header.append("speed" if versus else "status")
     rows: list[list[Cell]] = []
     for point, result in results:
         row: list[Cell] = [result["subject"], *([] if one else [point["length"] or "rows"])]
@@ -134,7 +135,9 @@ def _number(value: float | None) -> str | None:
         return None
     if value >= 100:
         return f"{value:,.0f}"
-    return f"{value:.1f}" if value >= 10 else f"{value:.2f}" if value >= 1 else f"{value:.3g}"
+    if value >= 10:
+        return f"{value:.1f}"
+    return f"{value:.2f}" if value >= 1 else f"{value:.3g}"
 
 
 # --- sentences ---
@@ -274,7 +277,9 @@ def _markdown(table: Table) -> str:
         return f"| {' | '.join(cells)} |"
 
     def text(value: Cell) -> str:
-        return "" if value is None else f"{value:.4f}" if isinstance(value, float) else markup.text(value)
+        if value is None:
+            return ""
+        return f"{value:.4f}" if isinstance(value, float) else markup.text(value)
 
     rule = line(["---", *["---:"] * (len(table.header) - 1)])
     return "\n".join(

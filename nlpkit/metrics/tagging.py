@@ -55,9 +55,11 @@ def strict(all_entities: set[Entity], sentences: Tagged) -> set[Entity]:
 
 def _ratios(right: int, predicted: int, gold: int) -> dict[str, float]:
     """Precision, recall and F1; 0 where there is nothing to divide by."""
-    precision, recall = right / predicted if predicted else 0.0, right / gold if gold else 0.0
+    precision = right / predicted if predicted else 0.0
+    recall = right / gold if gold else 0.0
     both = precision + recall
-    return dict(zip(SUFFIXES, (precision, recall, 2 * precision * recall / both if both else 0.0), strict=True))
+    f1 = 2 * precision * recall / both if both else 0.0
+    return dict(zip(SUFFIXES, (precision, recall, f1), strict=True))
 
 
 def _info(description: str) -> evaluate.MetricInfo:

@@ -34,8 +34,8 @@ class StoppingOptions(Config):
 class BatchOptions(Config):
     """Which rows make a step."""
 
-    batch_size: int = option(32, "Rows a step on each device.", panel="Training", ge=1, le=MOST_ROWS)
-    eval_batch_size: int = option(64, "Rows a step in evaluation.", panel="Training", ge=1, le=MOST_ROWS)
+    batch_size: int = option(32, "Rows per step on each device.", panel="Training", ge=1, le=MOST_ROWS)
+    eval_batch_size: int = option(64, "Rows per step in evaluation.", panel="Training", ge=1, le=MOST_ROWS)
     gradient_accumulation_steps: int = option(1, "Batches summed before a step.", panel="Training", ge=1, le=MOST_ROWS)
     batching: Literal["length", "random"] = option(
         "length", "Batches of rows of like length; or of random rows, as a plain Trainer trains.", panel="Training"

@@ -87,7 +87,9 @@ def _steps_or_share(value: Any) -> Any:
 def truth_of(value: Any) -> bool | None:
     """What a word for yes or no says, as people and TrainingArguments write them; None of anything else."""
     word = str(value).strip().lower()
-    return True if word in TRUE else False if word in {*FALSE, "none"} else None
+    if word in TRUE:
+        return True
+    return False if word in {*FALSE, "none"} else None
 
 
 def _repository(value: Any) -> Any:

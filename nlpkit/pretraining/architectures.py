@@ -180,7 +180,7 @@ def encoders(model: Any) -> list[Any]:
 class TrainingFlops:
     """Floating-point operations of forward and backward.
 
-    6 a weight and token (Kaplan et al. 2020), 12 x width a layer and pair of tokens for attention (Narayanan et al.
+    6 per weight and token (Kaplan et al. 2020), 12 x width per layer and pair of tokens for attention (Narayanan et al.
     2021), and the output layer only at the predicted positions. Attention counts where it has to be: within documents
     that are kept apart, and within the window of a local layer.
 

@@ -1,7 +1,8 @@
 """Attention that stays within the documents of a block: what a batch says of them, and what the layers are given.
 
-A batch says which document each token is of; a bias for all layers is made of that on the device, once a step. Kernels
-of variable length need none: they are told where documents start, and compute nothing that a bias would take away.
+A batch says which document each token is of; a bias for all layers is made of that on the device, once per step.
+Kernels of variable length need none: they are told where documents start, and compute nothing that a bias would take
+away.
 """
 
 from __future__ import annotations

@@ -128,7 +128,7 @@ def _last_texts(stream: TokenStream) -> np.ndarray:
 
 
 class Pairs(TokenRows):
-    """Two segments a row, for next-sentence prediction (Devlin et al. 2019) or sentence order (Lan et al. 2020).
+    """Two segments per row, for next-sentence prediction (Devlin et al. 2019) or sentence order (Lan et al. 2020).
 
     Consecutive texts of a document are joined up to `max_length`; a random boundary between two of them parts the
     segments. Half of the rows keep their order; in the others the second segment comes from another document

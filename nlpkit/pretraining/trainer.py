@@ -94,7 +94,7 @@ class PretrainingTrainer(ResumableTrainer):
         ignore_keys: list[str] | None = None,
         metric_key_prefix: str = "eval",
     ) -> EvalLoopOutput:
-        """Sums a row instead of logits: at 30,000 pieces, those of a few thousand tokens would fill the memory."""
+        """Sums per row instead of logits: at 30,000 pieces, those of a few thousand tokens would fill the memory."""
         started = time.monotonic()
         model: Any = self.model
         model.eval()

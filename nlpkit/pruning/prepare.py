@@ -149,7 +149,7 @@ class PrunedModel:
         task: of this model: what it settles on validation is not that of the unpruned one.
         teacher: a copy of the model with its vocabulary and nothing else cut, where training asks for one.
         sparsifier: sets the masks on weights; None where there are none.
-        found: JSON values, in nlpkit.json under `pruning`.
+        record: JSON values, in nlpkit.json under `pruning`.
         notes: lines for the plan.
     """
 
@@ -158,7 +158,7 @@ class PrunedModel:
     tokenizer: Any
     teacher: Any = None
     sparsifier: Sparsifier | None = None
-    found: dict[str, Any] = field(default_factory=dict)
+    record: dict[str, Any] = field(default_factory=dict)
     notes: list[tuple[str, str]] = field(default_factory=list)
 
 
@@ -187,7 +187,7 @@ def cut(
         start = folder.checkpoints / START
         if before and start.exists():
             made.model, _ = opening.load_model(str(start), made.task.auto_class)
-            made.found |= before
+            made.record |= before
         else:
             _structures(config, made, examples["train"], device, judge)
     return made
@@ -230,7 +230,7 @@ def _vocabulary(config: CuttingOptions, made: PrunedModel, examples: Mapping[str
     )
     made.task = made.task.attached(made.tokenizer)
     growth = sum(made.task.token_lengths(made.tokenizer, rows)) / before
-    made.found["vocabulary"] = {**report.record(), "growth": growth}
+    made.record["vocabulary"] = {**report.record(), "growth": growth}
     made.notes.append(("vocabulary", f"{report}; validation has {growth - 1:.1%} more tokens"))
 
 
@@ -276,13 +276,13 @@ def _structures(
 
     if config.target_speedup is not None:
         structure = planner.plan(target_speedup=config.target_speedup)
-        made.found["predicted_speedup"] = planner.speedup(structure)
-        made.found |= {"predicted_rows": planner.latencies.rows, "predicted_tokens": planner.latencies.tokens}
+        made.record["predicted_speedup"] = planner.speedup(structure)
+        made.record |= {"predicted_rows": planner.latencies.rows, "predicted_tokens": planner.latencies.tokens}
     else:
-        made.found |= {"sparsity": config.sparsity} if config.sparsity else _largest(config, lost)
-        structure = planner.plan(sparsity=made.found["sparsity"])
+        made.record |= {"sparsity": config.sparsity} if config.sparsity else _largest(config, lost)
+        structure = planner.plan(sparsity=made.record["sparsity"])
     surgery.apply(made.model, structure)
-    made.found["structure"] = structure.record()
+    made.record["structure"] = structure.record()
     reporting.current().table(structure.describe())
     if not structure.stock:
         made.notes.append(("opened by", "nlpkit.load(FOLDER) and every nlpkit command: no stock class describes it"))
@@ -318,8 +318,8 @@ def _weights(
         masks.make_permanent(trial.tensors)
         return judge(model)
 
-    made.found |= {"sparsity": config.sparsity} if config.sparsity else largest or _largest(config, lost)
-    sparsity = made.found["sparsity"]
+    made.record |= {"sparsity": config.sparsity} if config.sparsity else largest or _largest(config, lost)
+    sparsity = made.record["sparsity"]
     made.sparsifier = sparsifier(config, made.model, sparsity)
     if not config.epochs:
         made.sparsifier.apply(sparsity)

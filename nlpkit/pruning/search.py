@@ -34,17 +34,17 @@ if TYPE_CHECKING:
 Kind = Literal["ffn", "heads", "layers"]
 Criterion = Literal["gradient", "magnitude"]
 
-STEPS = 64  # FFN widths that are looked at are multiples of a 64th of the whole
-MEASURED = 8  # of which latency and loss are measured at so many, and read off between them
-SECONDS = 6.0  # of measuring latencies
-MIN_ROUNDS = 5
-LATENCY_ROWS = 32  # of the batch that latency is measured on; on a GPU at least
-MOST_LATENCY_ROWS = 4_096  # that a GPU is given, where its memory takes them
-FILLED = 1.8  # times as long with twice the rows: then a GPU is busy, and not waiting for its next kernel
-TOLD_APART = 0.05  # of the time of a layer on a GPU: what has to be saved by the smallest size
-LOSS_BATCHES = 4  # that losses are measured on
-ROUNDING = 1e-9  # of sums of costs
-BUDGET_STEPS = 2_000  # to which the budget is divided in the search over layers
+STEPS = 64  # The FFN widths that are considered are multiples of 1/64 of the whole width.
+MEASURED = 8  # Latency and loss are measured at so many of these sizes, and interpolated between them.
+SECONDS = 6.0  # Latencies are measured for about this long.
+MIN_ROUNDS = 5  # Each size is timed at least so many times.
+LATENCY_ROWS = 32  # Latency is measured on a batch of so many rows; a GPU may need more to be busy.
+MOST_LATENCY_ROWS = 4_096  # A GPU is given at most so many rows, where its memory takes them.
+FILLED = 1.8  # Where twice the rows take so many times as long, a GPU computes and does not wait for kernels.
+TOLD_APART = 0.05  # On a GPU the smallest size has to save at least this share of a layer's time.
+LOSS_BATCHES = 4  # Losses are measured on so many batches.
+ROUNDING = 1e-9  # Sums of costs may differ by this much from rounding.
+BUDGET_STEPS = 2_000  # The search over layers divides the budget into so many steps.
 
 
 # --- what a structure costs ---
@@ -289,18 +289,18 @@ class Planner:
         served: Callable[[Any], Predictor] | None = None,
     ) -> None:
         self.device, self.served = device, served
-        self.found = anatomy(model)
+        self.anatomy = anatomy(model)
         if "heads" in kinds:
             surgery.require_heads_to_cut(model)
-        if self.found.shared_layers and not uniform:
+        if self.anatomy.shared_layers and not uniform:
             raise UserError(f"the layers of {model.config.model_type} are one: they cannot differ")
         self.model, self.task, self.batches, self.kinds = model, task, batches, kinds
         self.criterion, self.uniform = criterion, uniform
         self.depth = model.config.num_hidden_layers
         # what has been pruned before may differ from layer to layer
         extent = min if uniform else max
-        self.heads = extent(self.found.heads_of(layer) for layer in self.found.layers)
-        self.neurons = extent(layer.neurons for layer in self.found.layers)
+        self.heads = extent(self.anatomy.heads_of(layer) for layer in self.anatomy.layers)
+        self.neurons = extent(layer.neurons for layer in self.anatomy.layers)
         self.head_counts = _grid(self.heads, self.heads) if "heads" in kinds else [self.heads]
         self.widths = _grid(self.neurons, STEPS) if "ffn" in kinds else [self.neurons]
         places = np.linspace(0, len(batches) - 1, min(LOSS_BATCHES, len(batches)))
@@ -313,7 +313,7 @@ class Planner:
 
         Args:
             sparsity: share to remove of the weights of what may be removed: 0.5 of `ffn` halves the FFN.
-            target_speedup: times as many rows a second, in batches, as the whole model.
+            target_speedup: times as many rows per second, in batches, as the whole model.
 
         Raises:
             UserError: the smallest structure is not small enough.
@@ -343,7 +343,7 @@ class Planner:
         )
 
     def speedup(self, structure: Structure) -> float:
-        """Predicted from the latencies of its layers: times as many rows a second as the whole model."""
+        """Predicted from the latencies of its layers: times as many rows per second as the whole model."""
         return self.latencies.total(self._whole) / self.latencies.of(structure)
 
     def front(self, target_speedups: Sequence[float]) -> list[tuple[float, Structure, float]]:
@@ -382,7 +382,7 @@ class Planner:
     @cached_property
     def layer_ranks(self) -> list[int]:
         """All layers, the least important first."""
-        if self.found.shared_layers:
+        if self.anatomy.shared_layers:
             return list(range(self.depth))[::-1]
         if self.criterion == "magnitude":
             return np.argsort(importance.block_influence(self.model, self.sample), kind="stable").tolist()
@@ -510,8 +510,8 @@ class Planner:
 
     @property
     def _whole(self) -> list[tuple[int, int]]:
-        sizes = [(self.found.heads_of(layer), layer.neurons) for layer in self.found.layers]
-        return sizes * self.depth if self.found.shared_layers else sizes
+        sizes = [(self.anatomy.heads_of(layer), layer.neurons) for layer in self.anatomy.layers]
+        return sizes * self.depth if self.anatomy.shared_layers else sizes
 
     @property
     def _removable(self) -> float:
@@ -546,25 +546,27 @@ class Planner:
         cuts = []
         for layer, size in enumerate(sizes):
             if size is not None:
-                own = 0 if self.found.shared_layers else layer
+                own = 0 if self.anatomy.shared_layers else layer
                 heads, neurons = (
                     _top(scores[own], count)
                     for scores, count in zip((self._head_scores, self._neuron_scores), size, strict=True)
                 )
                 cuts.append(LayerCut(layer, heads, neurons))
-        return Structure(tuple(cuts), self.depth, self.found.heads, max(layer.neurons for layer in self.found.layers))
+        return Structure(
+            tuple(cuts), self.depth, self.anatomy.heads, max(layer.neurons for layer in self.anatomy.layers)
+        )
 
     @property
     def _head_scores(self) -> Sequence[np.ndarray]:
         if "heads" in self.kinds:
             return self.importance.heads
-        return [np.ones(self.found.heads_of(layer)) for layer in self.found.layers]
+        return [np.ones(self.anatomy.heads_of(layer)) for layer in self.anatomy.layers]
 
     @property
     def _neuron_scores(self) -> Sequence[np.ndarray]:
         if "ffn" in self.kinds:
             return self.importance.neurons
-        return [np.ones(layer.neurons) for layer in self.found.layers]
+        return [np.ones(layer.neurons) for layer in self.anatomy.layers]
 
 
 def plan(

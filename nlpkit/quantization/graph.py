@@ -261,7 +261,7 @@ def _is_table(node: ir.Node) -> bool:
 
 
 def quantize_embeddings(model: ir.Model, excluded: Sequence[str] = ()) -> None:
-    """Store embedding tables as int8 with a scale a row: symmetric, largest value 127."""
+    """Store embedding tables as int8 with one scale per row: symmetric, largest value 127."""
     for node in list(model.graph):
         if node.op_type != "Gather" or not _is_table(node) or node.name in excluded:
             continue

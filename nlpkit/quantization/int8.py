@@ -150,7 +150,7 @@ def excluded_by(model: ir.Model, patterns: Sequence[str]) -> list[str]:
 def torch_int8() -> Any:
     """The `quantization_config` of `from_pretrained` that opens a model with int8 linear weights (torchao).
 
-    A scale a row; activations and arithmetic stay in float32. (torchao also quantizes activations, but on a CPU here
+    One scale per row; activations and arithmetic stay in float32. (torchao also quantizes activations, but on a CPU
     that took 10 to 20 times as long as float32 where the model was not compiled.) What is saved is safetensors that
     transformers opens where torchao is installed.
 

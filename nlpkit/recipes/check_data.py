@@ -105,8 +105,10 @@ def run(config: Config) -> Report:
     lines += [f"{finding.level}: {finding}" for finding in findings] or ["nothing wrong was found"]
     errors = sum(finding.level == "error" for finding in findings)
     warnings = sum(finding.level == "warning" for finding in findings) + len(said.warnings)
-    asked = config.suspects if config.suspects is not None else SUSPECTS if config.output else 0
-    suspected = suspects.find(task, examples, asked, config.seed) if asked else None
+    most = SUSPECTS if config.output else 0
+    if config.suspects is not None:
+        most = config.suspects
+    suspected = suspects.find(task, examples, most, config.seed) if most else None
     if suspected is not None:
         lines += [f"suspects: {suspected.said}", *(f"    {suspects.line(row)}" for row in suspected.rows)]
     record = {
@@ -127,7 +129,9 @@ def run(config: Config) -> Report:
     if config.output is not None:
         _write(config.output, record, task, examples, lengths, overwrite=config.overwrite)
         lines.append(f"report: {config.output}")
-    code = 2 if errors else 1 if config.strict and warnings else 0
+    code = 1 if config.strict and warnings else 0
+    if errors:
+        code = 2
     return Report(record, tables, lines, exit_code=code, failure=f"{_counted(errors, warnings)} in the data")
 
 

@@ -344,7 +344,7 @@ def _teacher_outputs(
         )
     if not aligned or not (weights.inside or task.renews or not config.cache_teacher):
         logits = teacher_logits(teacher, read)
-        how = "found on disk" if logits.found else "computed once"
+        how = "found on disk" if logits.cached else "computed once"
         computed = f"its logits for {len(read.features):,} rows {how}, it does not run while the student trains"
         return TeacherOutputs(logits if aligned else logits.shared_by(teacher, read.owner, train.owner)), computed
     own_rows = None if same or task.renews else read.for_training()

@@ -73,7 +73,9 @@ def _software(env: dict[str, Any]) -> Iterator[tuple[str, str]]:
             f"and {torch['interop_threads']} between operations"
         ),
     )
-    built = f"CUDA {torch['cuda']}" if torch["cuda"] else f"ROCm {torch['hip']}" if torch["hip"] else "the CPU"
+    built = f"ROCm {torch['hip']}" if torch["hip"] else "the CPU"
+    if torch["cuda"]:
+        built = f"CUDA {torch['cuda']}"
     kernels = [f"{torch['kernels']} kernels", f"BLAS {torch['blas'] or 'none'}", f"oneDNN {torch['onednn'] or 'none'}"]
     yield "torch", ", ".join([*kernels, f"built for {built}"])
     if torch["cuda"]:

@@ -151,7 +151,7 @@ class Pruning(SupervisedExperiment):
         return bool(self.config.epochs)
 
     def head(self) -> dict[str, Any]:
-        return {**super().head(), "pruning": self.cut.found}
+        return {**super().head(), "pruning": self.cut.record}
 
     def after_training(self) -> None:
         from nlpkit.pruning import masks
@@ -239,7 +239,7 @@ def _prepare(config: Config) -> Pruning:
         trained=trained,
         cut=cut,
     ).ready(*cut.notes, features=_features(config, cut, ready, device))
-    if "structure" in cut.found:
+    if "structure" in cut.record:
         from nlpkit.pruning.trainer import KeepStart
 
         experiment.trainer.add_callback(KeepStart(folder.checkpoints / START))
@@ -272,7 +272,7 @@ def _compared(experiment: Pruning, evaluated: Evaluated) -> dict[str, Any]:
     from nlpkit.pruning import masks
 
     cut, trained, device = experiment.cut, experiment.trained, experiment.device
-    pruning = dict(cut.found)
+    pruning = dict(cut.record)
     if cut.sparsifier is not None:
         pruning["zeros"] = masks.zeros(cut.sparsifier.tensors)
     split = "test" if "test" in evaluated.metrics else "validation"

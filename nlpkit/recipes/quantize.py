@@ -350,7 +350,7 @@ def _to_onnx(source: _Source, staged: Path) -> dict[str, Any]:
 
 
 def _batch_difference(source: _Source, path: Path) -> float:
-    """By how much an output of dynamic int8 differs with the rows beside it: activations have one scale a batch."""
+    """By how much an output of dynamic int8 differs with the rows beside it: activations have one scale per batch."""
     from nlpkit.models.onnx import OnnxModel
 
     model, task = OnnxModel(path, source.trained.config), source.trained.task

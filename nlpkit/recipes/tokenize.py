@@ -132,7 +132,9 @@ def _word_by_word(text: str, words: Sequence[tuple[int, int]], cuts: list[Tokeni
                     row += ["", "", "", ""]
                     continue
                 piece = one.pieces[group[number][line]]
-                whole = "" if word is None or line else "yes" if one.whole(word) else "no"
+                whole = ""
+                if word is not None and line == 0:
+                    whole = "yes" if one.whole(word) else "no"
                 row += [printable(piece.piece), piece.id, f"{piece.start}-{piece.end}", whole]
             rows.append(row)
     return Table("word by word", header, rows)

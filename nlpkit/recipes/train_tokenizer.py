@@ -116,7 +116,8 @@ def run(config: Config) -> Report:
     folder.require_usable(resume=None, overwrite=config.overwrite)
     corpus = Corpus(config)
     validation = _validation(config)
-    old = saving.open_tokenizer(given, "--like" if config.like else "--extend") if given else None
+    flag = "--like" if config.like else "--extend"
+    old = saving.open_tokenizer(given, flag) if given else None
     if config.like:
         _require_trainable(config, old)
     others = [saving.open_tokenizer(name, "--compare") for name in config.compare]
@@ -408,7 +409,8 @@ def _report(record: dict[str, Any], folder: Path, qualities: list[Quality]) -> R
         reporting.current().warn(finding)
     words = record["tokenizer"].get("added", [])
     shown = ", ".join(word["word"] for word in itertools.islice(words, WORDS_SHOWN))
-    lines = [f"added {len(words):,} words: {shown}{', ...' if len(words) > WORDS_SHOWN else ''}"] if words else []
+    more = ", ..." if len(words) > WORDS_SHOWN else ""
+    lines = [f"added {len(words):,} words: {shown}{more}"] if words else []
     lines.append(
         f"{folder}: {record['tokenizer']['class']}, {record['tokenizer']['vocab_size']:,} tokens, "
         f"from {record['texts']:,} texts in {record['wall_seconds']:.1f} s; card README.md, plots/"

@@ -199,8 +199,9 @@ def remedy(task: Task, limit: int | None, *, settable: bool = True) -> str:
     ways = [f"see {task.uncut}"] if task.uncut else []
     if limit == task.model_length:
         return "; ".join(["; the model takes no more", *ways])
-    more = f" (up to {task.model_length:,})" if task.model_length else ""
-    ways = [f"see --max-length{more}", *([task.uncut] if task.uncut else [])] if settable else ways
+    if settable:
+        more = f" (up to {task.model_length:,})" if task.model_length else ""
+        ways = [f"see --max-length{more}", *([task.uncut] if task.uncut else [])]
     return f"; {' or '.join(ways)}" if ways else ""
 
 

@@ -32,7 +32,7 @@ class LengthOptions(Config):
     """How many tokens of a text the model sees at a time."""
 
     max_length: int | None = option(
-        None, "Tokens a text; the rest is cut or windowed.", panel="Task", ge=4, shown_default="from the data"
+        None, "Tokens per text; the rest is cut or windowed.", panel="Task", ge=4, shown_default="from the data"
     )
 
 

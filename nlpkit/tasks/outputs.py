@@ -1,4 +1,4 @@
-"""Outputs of a model, one entry a row: an array where all entries have one shape, else a list of arrays."""
+"""Outputs of a model, one entry per row: an array where all entries have one shape, else a list of arrays."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-# One entry a row: np.ndarray with rows first where all entries have one shape, else list[np.ndarray] (ragged). Each
+# One entry per row: np.ndarray with rows first where all entries have one shape, else list[np.ndarray] (ragged). Each
 # task knows which of the two its outputs are.
 Outputs: TypeAlias = Any
 

@@ -69,7 +69,9 @@ def _body(record: dict[str, Any], measures: Table) -> str:
 
 
 def _number(value: Any) -> str:
-    return "" if value is None else f"{value:.4f}" if isinstance(value, float) else text(value)
+    if value is None:
+        return ""
+    return f"{value:.4f}" if isinstance(value, float) else text(value)
 
 
 def _shown(value: Any) -> str:

@@ -44,7 +44,9 @@ class Budget:
             seconds: of training that were used until then.
         """
         then, before, each = self.counted or (step, seconds, 0.0)
-        self.counted = step, seconds, (seconds - before) / (step - then) if step > then else each
+        if step > then:
+            each = (seconds - before) / (step - then)
+        self.counted = step, seconds, each
 
     def progress(self, step: int) -> float:
         """Share that is used up, of whichever limit comes first; 0 to 1."""

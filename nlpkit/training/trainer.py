@@ -83,7 +83,7 @@ class Split:
         return part
 
     def merged(self, task: Trainable, outputs: Outputs) -> Outputs:
-        """Outputs of `for_evaluation` rows, back in example order, one an example."""
+        """Outputs of `for_evaluation` rows, back in example order, one per example."""
         columns = Columns(self.features, example=self.owner)  # which counts within a subset
         return task.merge(model_outputs.in_order(outputs, self.order), columns)
 

@@ -23,14 +23,14 @@ BIOES = ["O", *(f"{prefix}-{kind}" for kind in ("PER", "LOC") for prefix in "BIE
     ],
 )
 def test_entities_are_read_and_written_as_the_model_names_them(labels: list[str], scheme: str, tags: str) -> None:
-    found = tag_set(labels, scheme).found(tags.split())
+    found = tag_set(labels, scheme).entities_of(tags.split())
     assert found == [Span(1, 3, "PER"), Span(3, 4, "PER"), Span(5, 6, "LOC")]
     assert list(tag_set(labels, scheme).tags_of(found, 6)) == tags.split()
 
 
 def test_plain_tags_stand_for_each_word() -> None:
     tags = tag_set(["N", "V"], "plain")
-    found = tags.found(["N", "V", "V"])
+    found = tags.entities_of(["N", "V", "V"])
     assert [span.type for span in found] == ["N", "V", "V"]
     assert list(tags.tags_of(found, 3)) == ["N", "V", "V"]
     assert (tags.counts([["N", "V"], ["V"]]), tags.in_order(Counter(N=1, V=2))) == ({"N": 1, "V": 2}, ["V", "N"])

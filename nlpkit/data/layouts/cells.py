@@ -75,7 +75,10 @@ def _items(text: str) -> list[Any] | None:
         else:
             bare = match["bare"]
             number = _NUMBER.fullmatch(bare)
-            items.append(None if bare in ("None", "nan") else int(number[1]) if number else bare)
+            if bare in ("None", "nan"):
+                items.append(None)
+            else:
+                items.append(int(number[1]) if number else bare)
         place = match.end()
     return items
 

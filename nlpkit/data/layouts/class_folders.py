@@ -1,4 +1,4 @@
-"""One folder a class, one file a text: pos/1.txt, neg/1.txt (IMDb's reviews, 20 Newsgroups)."""
+"""One folder per class, one file per text: pos/1.txt, neg/1.txt (IMDb's reviews, 20 Newsgroups)."""
 
 from __future__ import annotations
 

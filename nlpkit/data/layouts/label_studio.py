@@ -1,8 +1,8 @@
 """Label Studio's exports (https://labelstud.io/guide/export): JSON, JSON-MIN, CSV and TSV.
 
-JSON has a task a row, with its annotations; JSON-MIN and the tables have an annotation a row, in columns named after
-the tags of the labelling interface. Of a task that several people annotated, the ground truth is taken, else the first
-annotation that was not cancelled.
+JSON has one task per row, with its annotations; JSON-MIN and the tables have one annotation per row, in columns named
+after the tags of the labelling interface. Of a task that several people annotated, the ground truth is taken, else the
+first annotation that was not cancelled.
 """
 
 from __future__ import annotations

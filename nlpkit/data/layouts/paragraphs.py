@@ -1,8 +1,8 @@
-"""Questions inside their paragraphs, a paragraph or an article a row, and MRQA's rows (https://github.com/mrqa).
+"""Questions inside their paragraphs, a paragraph or an article per row, and MRQA's rows (https://github.com/mrqa).
 
-SQuAD's own documents are read as such (format squad); here are the same articles and paragraphs a row: JSON Lines,
-parquet, lists under another key. MRQA's files begin with a header line; what it detected of the answers in the context
-says where they stand.
+SQuAD's own documents are read as such (format squad); here are the same articles and paragraphs, one per row: JSON
+Lines, parquet, lists under another key. MRQA's files begin with a header line; what it detected of the answers in the
+context says where they stand.
 """
 
 from __future__ import annotations

@@ -186,7 +186,10 @@ def _sentence(rows: Sequence[Row], numbering: Sequence[str]) -> Row:
     values: dict[str, Any] = {}
     for name in rows[0].values:
         cells = [row.values.get(name) for row in rows]
-        values[name] = cells[0] if name in numbering else [None if cell is None else str(cell) for cell in cells]
+        if name in numbering:
+            values[name] = cells[0]
+        else:
+            values[name] = [None if cell is None else str(cell) for cell in cells]
     error = next((row.error for row in rows if row.error is not None), None)
     return dataclasses.replace(rows[0], values=values, error=error, lines=[row.line for row in rows])
 

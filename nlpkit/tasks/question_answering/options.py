@@ -53,7 +53,7 @@ class QuestionAnsweringOptions(LengthOptions, AnswerColumnOptions):
         ge=0,
     )
     max_answer_length: int = option(
-        MAX_ANSWER_LENGTH, "QA: tokens an answer has at most (BERT's SQuAD script).", panel="Task", ge=1
+        MAX_ANSWER_LENGTH, "QA: most tokens per answer (BERT's SQuAD script).", panel="Task", ge=1
     )
 
 
@@ -71,7 +71,7 @@ class WindowOptions(Config):
         QuestionAnsweringOptions,
         "max_answer_length",
         None,
-        "QA: tokens an answer has at most.",
+        "QA: most tokens per answer.",
         shown_default="as trained, or 30",
     )
     null_threshold: float | None = option(

@@ -66,7 +66,7 @@ class QuestionAnswering(Teachable):
         question, context: names of the columns in the user's rows.
         answers, start, id: names of those that labelled rows have besides, None where there is none.
         doc_stride: tokens that neighbouring windows share.
-        max_answer_length: tokens an answer has at most.
+        max_answer_length: the largest number of tokens per answer.
         null_threshold: see above; None gives every question an answer.
         n_best: answers to each question, where a number was asked for.
         breakdown: whether `evaluate` shows figures of groups of questions.

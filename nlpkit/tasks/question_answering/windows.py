@@ -187,7 +187,7 @@ def build(
 
     Args:
         tokenizer: a fast one.
-        questions, contexts: texts, one of each an example.
+        questions, contexts: texts, one of each per example.
         answers: characters [start, end) of the context, without blanks around, or `UNANSWERABLE`, or `UNKNOWN`.
         max_length: tokens of a row, None for no limit.
         stride: tokens that neighbouring windows share, see `overlap`.

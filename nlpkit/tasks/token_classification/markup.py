@@ -28,13 +28,13 @@ class Answered(NamedTuple):
 
     Attributes:
         text: that was tagged.
-        found: dicts with start and end (characters of the text), label, text and score; None where there is no answer.
+        entities: dicts with start and end (characters of the text), label, text and score; None without an answer.
         columns: the words, and what else the row has for each of them; the tags last.
         error: why there is no answer.
     """
 
     text: str
-    found: Sequence[Mapping[str, Any]] | None
+    entities: Sequence[Mapping[str, Any]] | None
     columns: Sequence[Sequence[str]] = ()
     error: str | None = None
 
@@ -57,10 +57,10 @@ def html(file: TextIO, read: Read, labels: Sequence[str]) -> Write:
     file.write(f"{page.head('Tagged text', _STYLE)}<p>{legend}</p>\n")
 
     def paragraph(answered: Answered) -> str:
-        if answered.found is None:
+        if answered.entities is None:
             return f'<p class="error" dir=auto>{escape(answered.text)} ({escape(answered.error or "")})</p>\n'
         parts, done = [], 0
-        for entity in answered.found:
+        for entity in answered.entities:
             parts.append(escape(answered.text[done : entity["start"]]))
             parts.append(
                 f'<mark style="--hue:{hues[entity["label"]]}" title="score {entity["score"]:.4f}">'
@@ -86,7 +86,7 @@ def conll(file: TextIO, read: Read) -> Write:
     """
 
     def sentence(answered: Answered) -> str:
-        if answered.found is None:
+        if answered.entities is None:
             return f"# error: {' '.join((answered.error or '').split())}\n\n"
         # a word of a list may hold what separates columns and lines
         lines = ("\t".join(map(_cell, cells)) + "\n" for cells in zip(*answered.columns, strict=True))

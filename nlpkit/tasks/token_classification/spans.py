@@ -214,18 +214,18 @@ class Counting:
     def _settled(self, text: str, mark: Mark, place: Place | None) -> Placed:
         if mark.text is not None and self.compared and not _agrees(text, mark, place):
             spot = squad.locate(text, squad.Answer(mark.text, mark.start))
-            return Placed(mark, (spot.start, spot.end) if spot else None, found=True)
+            return Placed(mark, (spot.start, spot.end) if spot else None, by_text=True)
         if place is None or (place[0] < 0 or place[1] > len(text)):
             return Placed(mark, None)
         return Placed(mark, place)
 
 
 class Placed(NamedTuple):
-    """A span and the characters that it means, None where it stands nowhere; `found`: by its text alone."""
+    """A span and the characters that it means, None where it stands nowhere; `by_text`: found by its text alone."""
 
     mark: Mark
     place: Place | None
-    found: bool = False
+    by_text: bool = False
 
 
 def counting(texts: Sequence[str], marks: Sequence[Sequence[Mark]], asked: str = "auto") -> Counting:

@@ -131,7 +131,7 @@ class TagSet(ABC):
         return sentences
 
     @abstractmethod
-    def found(self, tags: Sequence[str]) -> list[Span]:
+    def entities_of(self, tags: Sequence[str]) -> list[Span]:
         """The entities of a sentence, or its words with their plain tags."""
 
     @abstractmethod
@@ -250,7 +250,7 @@ class EntityTags(TagSet):
             return sentences
         return [schemes.answered(tags, self.scheme) for tags in sentences]
 
-    def found(self, tags: Sequence[str]) -> list[Span]:
+    def entities_of(self, tags: Sequence[str]) -> list[Span]:
         return schemes.spans(tags, self.scheme)
 
     def tags_of(self, spans: Sequence[Span], words: int) -> Sequence[str]:
@@ -339,7 +339,7 @@ class PlainTags(TagSet):
     def between(self, before: str, following: str) -> str:
         return before or following or self.labels[0]
 
-    def found(self, tags: Sequence[str]) -> list[Span]:
+    def entities_of(self, tags: Sequence[str]) -> list[Span]:
         return [Span(i, i + 1, tag) for i, tag in enumerate(tags)]
 
     def tags_of(self, spans: Sequence[Span], words: int) -> Sequence[str]:

@@ -55,7 +55,7 @@ class TaggedSentence:
     Attributes:
         text: the row's own, or its words with a blank between two.
         places: of the words in it.
-        tags: one a word, in the scheme of the data, BIO for character spans; None where none were asked for.
+        tags: one per word, in the scheme of the data, BIO for character spans; None where none were asked for.
         faults: spans that are left out, and why, in a few words each.
         moved: spans that stand elsewhere than they say, found by their text.
         cut: spans that begin or end inside a word.
@@ -156,7 +156,9 @@ def _holds(feature: Any) -> str:
     from datasets import ClassLabel, Value
 
     inner = getattr(feature, "feature", None)
-    keys = set(inner if isinstance(inner, dict) else feature if isinstance(feature, dict) else ())
+    keys = set(feature) if isinstance(feature, dict) else set()
+    if isinstance(inner, dict):
+        keys = set(inner)
     if keys:
         return "spans" if spans.are_keys(keys) else "other"
     if isinstance(inner, ClassLabel):
@@ -238,7 +240,9 @@ def tags_column(rows: Dataset, text: str, named: str | None, kind: Kind | None) 
                     how = "" if kind else "guessed; --column pos|chunk|ner, "
                     reporting.current().note(f"tags: column '{name}' ({kind_of}; {how}--tag-column)")
                 return name
-    what = f"{kind} tags" if kind else "spans with start, end and label" if fitting == ("spans",) else "tags"
+    what = "spans with start, end and label" if fitting == ("spans",) else "tags"
+    if kind:
+        what = f"{kind} tags"
     if list(held) == [text]:
         hint = "Words alone teach nothing; if the line holds more, --delimiter says what separates its columns."
     elif "spans" in held.values() and held[text] == "words":
@@ -265,12 +269,11 @@ def require_tags(rows: Dataset, text: str, column: str, *, where: str = "") -> N
     if _is_empty(rows, column) or held[column] in _fitting(held[text]):
         return
     if held[text] == "text":
-        what, hint = (
-            "no spans with start, end and label",
-            f"Tags go with lists of words: --text-column. {layouts.known('words')}",
-        )
+        what = "no spans with start, end and label"
+        hint = f"Tags go with lists of words: --text-column. {layouts.known('words')}"
     else:
-        what, hint = "no lists of tags", _SPANS_HINT if held[column] == "spans" else "Name another: --tag-column."
+        what = "no lists of tags"
+        hint = _SPANS_HINT if held[column] == "spans" else "Name another: --tag-column."
     raise UserError(f"{where}column '{column}' holds {what}, as the words of column '{text}' need", hint)
 
 

@@ -1,7 +1,7 @@
 """Tag schemes: how the tags of words write down which words make an entity.
 
 Whatever scheme a file has, inside there are two: BIO (Ramshaw and Marcus 1995, as IOB2 in CoNLL-2002) for entities, and
-plain tags, one a word, as for parts of speech.
+plain tags, one per word, as for parts of speech.
 
 | scheme | "Jane Doe" "Acme" | |
 |---|---|---|
@@ -249,7 +249,8 @@ def written(entity_spans: Iterable[Span], length: int, scheme: Scheme) -> list[s
     before = Span(-1, -1, "")
     for span in entity_spans:
         start, end, kind = span
-        ending, behind = f"-{kind}" if kind else "", end - start - 1
+        ending = f"-{kind}" if kind else ""
+        behind = end - start - 1  # words of the entity after its first
         if scheme == "bioes":
             letters = "B" + "I" * (behind - 1) + "E" if behind else "S"
         elif scheme == "ioe":

@@ -422,7 +422,7 @@ class TokenClassification(Teachable):
         """
         for tags, scores, entry in zip(*self.predicted(outputs), inputs, strict=True):
             entities = []
-            for start, end, label in self.tag_set.found(tags):
+            for start, end, label in self.tag_set.entities_of(tags):
                 first, behind = entry["starts"][start], entry["ends"][end - 1]
                 entity = {"text": entry["text"][first:behind], "label": label, "score": mean_score(scores[start:end])}
                 entities.append({**entity, "start": first, "end": behind})
