@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 from pydantic import PrivateAttr
 from pydantic.fields import FieldInfo
@@ -21,7 +21,9 @@ from nlpkit.errors import UserError
 from nlpkit.options import Config, flag_of
 from nlpkit.options.problems import OptionError, Problem
 from nlpkit.tasks import registry
-from nlpkit.tasks.contract import Task
+
+if TYPE_CHECKING:
+    from nlpkit.tasks.contract import Task
 
 Kind = Literal["data_options", "predict_options", "evaluate_options", "column_options"]
 """Which of the option groups of a task a command takes; attributes of `Task`."""

@@ -17,13 +17,14 @@ from nlpkit.runs import records
 from nlpkit.runs.folder import read_record
 from nlpkit.runs.records import RECORD
 from nlpkit.tasks.claims import Claim
-from nlpkit.tasks.contract import Task
 from nlpkit.tasks.recorded import TaskRecord
 
-R = TypeVar("R", bound=Task)
+R = TypeVar("R", bound="Task")
 
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig
+
+    from nlpkit.tasks.contract import Task
 
 RENAME_BOTH = "Copy the folder again, or write the same names in the same order into both."
 COPY_AGAIN = "Copy the folder again, or move its nlpkit.json away to use it as a plain Transformers model."
