@@ -137,6 +137,7 @@ def open_trained(
         place, task.auto_class, allow_pickle=options.allow_pickle, exported=exported, **trust, **(overrides or {})
     )
     seconds = time.perf_counter() - start
+    new = [weight for weight in new if not weight.startswith(task.unread_weights)]
     if new:
         raise UserError(
             f"{name} has no trained {', '.join(new[:SHOWN])}{', ...' if len(new) > SHOWN else ''}: "

@@ -45,10 +45,9 @@ class ClassificationLossOptions(Config):
     oversample: bool = option(False, "Draw rare classes as often as the most frequent one.", panel="Task")
 
 
-class ClassificationAnswerOptions(TextColumnOptions):
-    """Options of `predict`."""
+class AllScoresOptions(Config):
+    """What an answer has beside the label."""
 
-    text_pair: Strings = option([], "Second text of a pair, one for each TEXT (repeatable).", panel="Input")
     all_scores: Literal["columns"] | bool = option(
         False, "Give the score of every label: as one entry, or as columns, one for each label.", panel="Output"
     )
@@ -60,6 +59,12 @@ class ClassificationAnswerOptions(TextColumnOptions):
         if str(value).lower() not in known:
             raise ValueError("write it alone, or with columns behind it")
         return known[str(value).lower()]
+
+
+class ClassificationAnswerOptions(AllScoresOptions, TextColumnOptions):
+    """Options of `predict`."""
+
+    text_pair: Strings = option([], "Second text of a pair, one for each TEXT (repeatable).", panel="Input")
 
 
 class ClassificationJudgeOptions(UnknownLabelOptions, PerClassOptions, ColumnOptions):

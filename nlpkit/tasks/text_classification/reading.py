@@ -16,7 +16,7 @@ from nlpkit.data.places import FILE, user_columns
 from nlpkit.errors import UserError
 from nlpkit.options import ColumnOptions, Config, TextColumnOptions
 from nlpkit.tasks.options import UnknownLabelOptions
-from nlpkit.tasks.reading import Reader, asked
+from nlpkit.tasks.reading import Reader, TaskRead, asked
 from nlpkit.tasks.text_classification import label_cells, label_columns
 from nlpkit.tasks.text_classification.label_cells import Cells
 from nlpkit.tasks.text_classification.label_columns import NOT_PUBLIC, Places
@@ -199,6 +199,42 @@ class TextReader(Reader[TextClassification]):
         if self.task.pair:
             out["text_pair"] = column_names.cell(row, self.task.pair, ())
         return out
+
+
+@dataclass(frozen=True, eq=False)
+class LentReader(Reader[TaskRead]):
+    """For other tasks whose rows are texts with a label, or with a number: reads them as text classification does.
+
+    Args:
+        rows: reads the rows, for a classification with the columns of the task.
+    """
+
+    rows: TextReader
+
+    @property
+    def input_columns(self) -> list[str]:
+        return self.rows.input_columns
+
+    @property
+    def balance_column(self) -> str | None:
+        return self.rows.balance_column
+
+    def labelled(self, columns: Sequence[str]) -> bool:
+        return self.rows.labelled(columns)
+
+    def settled(self, rows: Dataset, split: str, origin: LoadedData) -> Self:
+        return replace(self, rows=self.rows.settled(rows, split, origin))
+
+    def examples(self, rows: Dataset, split: str, origin: LoadedData, findings: list[Finding] | None = None) -> Dataset:
+        return self.rows.examples(rows, split, origin, findings)
+
+    def inputs(self, row: Mapping[str, Any]) -> dict[str, Any]:
+        return self.rows.inputs(row)
+
+    def typed(self, options: TypedOptions) -> tuple[list[dict[str, Any]], Self]:
+        """Each text by itself, also where rows that are judged are pairs."""
+        alone = replace(self.rows, task=self.rows.task.with_(text="text", pair=None))
+        return [{"text": text} for text in options.texts], replace(self, rows=alone)
 
 
 def _as_trained(task: TextClassification, columns: Sequence[str], options: TextColumnOptions) -> tuple[str, str | None]:
