@@ -48,6 +48,10 @@ COMMANDS: dict[str, CommandEntry] = {
     ),
     "tokenize": CommandEntry("nlpkit.recipes.tokenize", "Show how tokenizers cut texts, side by side.", "Data"),
     "predict": CommandEntry("nlpkit.recipes.predict", "Answer for texts or files with a trained model.", "Use"),
+    "zero-shot": CommandEntry(
+        "nlpkit.recipes.zero_shot", "Sort texts into labels that are named when asked, without training.", "Use"
+    ),
+    "embed": CommandEntry("nlpkit.recipes.embed", "Turn texts into vectors with any encoder.", "Use"),
     "evaluate": CommandEntry("nlpkit.recipes.evaluate", "Measure a trained model on labelled data.", "Use"),
     "benchmark": CommandEntry(
         "nlpkit.recipes.benchmark", "Measure models side by side: speed, memory, quality, and how they grow.", "Use"

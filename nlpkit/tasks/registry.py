@@ -38,6 +38,8 @@ TASKS: dict[str, str] = {
     "token-classification": "nlpkit.tasks.token_classification.task:TokenClassification",
     "fill-mask": "nlpkit.tasks.masked_lm.task:MaskedLanguageModeling",
     "question-answering": "nlpkit.tasks.question_answering.task:QuestionAnswering",
+    "zero-shot-classification": "nlpkit.tasks.zero_shot.task:ZeroShotClassification",
+    "sentence-embedding": "nlpkit.tasks.sentence_embedding.task:SentenceEmbedding",
 }
 """Name -> module:class. Of tasks that claim a model equally surely the first is taken."""
 

@@ -152,6 +152,8 @@ def test_all_options_stand_in_panels_with_what_they_do_and_their_default(
     config = importlib.import_module(COMMANDS[command].module).Config
     told: dict[tuple[str, str], str] = {}  # panel, name -> text
     panel = name = ""
+    # the title of a panel of several tasks may need two lines
+    lines = re.sub(r"^(For [^:\n]*,)\n([^:\n]*:)$", r"\1 \2", "\n".join(lines), flags=re.M).split("\n")
     for line in lines:
         if re.fullmatch(r"[A-Z][a-z, -]+:", line):
             panel = line[:-1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,8 @@ KINDS = {
     "token-classification": "token-classification",
     "question-answering": "question-answering",
     "masked-lm": "fill-mask",
+    "zero-shot": "zero-shot-classification",
+    "embedding": "sentence-embedding",
 }
 
 
@@ -72,8 +75,9 @@ def make_run(task: str, folder: Path, model: Path) -> Path:
     data.mkdir(parents=True)
     common = {**TRAINING, "data": str(data), "output": output, "model": str(model)}
     splits = {"train": (64, 1), "validation": (32, 2)}
-    if task == "masked-lm":
-        return make_masked_lm(folder)
+    untrained = {"masked-lm": make_masked_lm, "zero-shot": make_zero_shot, "embedding": make_embedding}
+    if task in untrained:
+        return untrained[task](folder)
     if task == "token-classification":
         for split, size in splits.items():
             (data / f"{split}.conll").write_text(tagged(*size), encoding="utf-8")
@@ -105,4 +109,63 @@ def make_masked_lm(folder: Path) -> Path:
     config = BertConfig(vocab_size=len(tokenizer), max_position_embeddings=64, pad_token_id=0, **shape)
     BertForMaskedLM(config).save_pretrained(folder / "run")
     tokenizer.save_pretrained(folder / "run")
+    return folder / "run"
+
+
+def make_zero_shot(folder: Path) -> Path:
+    """A random model for inference whose record names labels, as `quantize` leaves one, and texts with these labels."""
+    from transformers import BertForSequenceClassification
+
+    for split, (count, seed) in (("train", (64, 1)), ("validation", (32, 2))):
+        write_jsonl(folder / "data" / f"{split}.jsonl", rows(count, seed))
+    names = ("entailment", "neutral", "contradiction")
+    task = {
+        "name": "zero-shot-classification",
+        "problem": "single-label",
+        "labels": ["negative", "positive"],
+        "template": "This example is {}.",
+        "threshold": 0.5,
+        "columns": {"text": "text", "label": "label", "labels": []},
+        "max_length": 48,
+    }
+    labels = {"id2label": dict(enumerate(names)), "label2id": {name: i for i, name in enumerate(names)}}
+    return _random(BertForSequenceClassification, folder, task, **labels)
+
+
+def make_embedding(folder: Path) -> Path:
+    """A random encoder whose record says that it embeds, and pairs of texts with the score of their likeness."""
+    from transformers import BertModel
+
+    for split, (count, seed) in (("train", (64, 1)), ("validation", (32, 2))):
+        scored = labelled("regression", count, seed)
+        others = [row["text"] for row in rows(count, seed + 2)]
+        pairs = [
+            {"sentence1": row["text"], "sentence2": other, "score": row["label"]}
+            for row, other in zip(scored, others, strict=True)
+        ]
+        write_jsonl(folder / "data" / f"{split}.jsonl", pairs)
+    task = {
+        "name": "sentence-embedding",
+        "normalize": True,
+        "columns": {"text": "sentence1", "text_pair": "sentence2", "label": "score"},
+        "max_length": 48,
+    }
+    return _random(BertModel, folder, task)
+
+
+def _random(kind: Any, folder: Path, task: dict[str, Any], **settings: Any) -> Path:
+    """A random model in `run`, with a record that names its task."""
+    import torch
+    from transformers import BertConfig
+
+    torch.manual_seed(2)
+    tokenizer = make_tokenizer()
+    shape = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}
+    ids = {"vocab_size": len(tokenizer), "max_position_embeddings": 64, "pad_token_id": 0}
+    config = BertConfig(**ids, **shape, **settings, initializer_range=0.2)
+    kind(config).save_pretrained(folder / "run")
+    tokenizer.save_pretrained(folder / "run")
+    record: dict[str, Any] = {"schema_version": 1, "status": "complete", "command": "quantize", "task": task}
+    record["config"] = {"data": str(folder / "data")}
+    (folder / "run" / "nlpkit.json").write_text(json.dumps(record))
     return folder / "run"

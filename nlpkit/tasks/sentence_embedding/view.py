@@ -1,0 +1,75 @@
+"""What people see of sentence embedding: the beginning of vectors, mistakes, files of vectors."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nlpkit.data.writers import Format, Write
+from nlpkit.reporting import Table
+from nlpkit.tasks.sentence_embedding.task import SentenceEmbedding
+from nlpkit.tasks.view import View
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+SHOWN = 4  # numbers of a vector that are printed
+
+
+class EmbeddingView(View[SentenceEmbedding]):
+    """See the module's docstring."""
+
+    def answer_tables(self, rows: Sequence[Mapping[str, Any]], answers: Sequence[Mapping[str, Any]]) -> list[Table]:
+        """The first numbers of each vector, and how many there are."""
+        body = []
+        for row, answer in zip(rows, answers, strict=True):
+            vector = answer["prediction"]
+            begins = answer.get("error") if vector is None else " ".join(f"{x:.4f}" for x in vector[:SHOWN]) + " ..."
+            body.append([*row.values(), None if vector is None else len(vector), begins])
+        return [Table("vectors", [*rows[0], "dimensions", "vector"], body)]
+
+    def answer_formats(self, reader: Callable[[], Any]) -> Mapping[str, Format]:
+        """`.npy`: an array of float32, shape (rows, width), a row of NaN where there is no vector."""
+        return {".npy": _npy}
+
+
+@contextmanager
+def _npy(path: Path) -> Iterator[Write]:
+    """Vectors go to the file as they come; how many there are stands in its header, which is written again at the end.
+
+    numpy leaves room for that in the header of an array that may grow.
+    """
+    width = 0
+    waiting = rows = 0  # rows without a vector, before the first that tells how wide vectors are; rows in the file
+    with path.open("wb") as file:
+
+        def header() -> int:
+            file.seek(0)
+            shape = {"descr": "<f4", "fortran_order": False, "shape": (rows, width)}
+            np.lib.format.write_array_header_1_0(file, shape)
+            return file.tell()
+
+        def write(entries: Sequence[Mapping[str, Any]]) -> None:
+            nonlocal width, waiting, rows
+            for entry in entries:
+                vector = next(entry[name] for name in reversed(list(entry)) if re.fullmatch(r"prediction\d*", name))
+                if vector is None and not width:
+                    waiting += 1
+                    continue
+                if not width:
+                    width = len(vector)
+                    header()
+                    file.write(np.full((waiting, width), np.nan, "<f4").tobytes())
+                    rows += waiting
+                file.write(np.asarray([np.nan] * width if vector is None else vector, "<f4").tobytes())
+                rows += 1
+
+        yield write
+        rows = rows or waiting
+        begun = header()
+        assert not width or file.seek(0, 2) == begun + 4 * rows * width

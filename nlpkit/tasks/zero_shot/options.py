@@ -1,0 +1,52 @@
+"""Options that come with zero-shot classification."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import field_validator
+
+from nlpkit.options import ColumnOptions, Config, Names, TextColumnOptions, option
+from nlpkit.tasks.options import PerClassOptions, UnknownLabelOptions
+from nlpkit.tasks.text_classification.options import AllScoresOptions
+
+TEMPLATE = "This example is {}."
+"""As the pipeline of Transformers has it."""
+
+
+class CandidateOptions(Config):
+    """Which labels there are, and how a model that knows sentences alone is asked about them."""
+
+    labels: Names = option([], "Labels to choose from.", panel="Task", metavar="LABEL,LABEL")
+    labels_file: Path | None = option(None, "File with one label per line.", panel="Task", metavar="FILE")
+    template: str = option(
+        TEMPLATE, "Sentence that says of a text that it has a label, which stands for {}.", panel="Task"
+    )
+    multi_label: bool = option(False, "Judge each label by itself: any number may be given.", panel="Task")
+    threshold: float = option(
+        0.5,
+        "Probability from which a label is given.",
+        panel="Task",
+        gt=0,
+        lt=1,
+        only_with="multi_label",
+    )
+
+    @field_validator("template")
+    @classmethod
+    def _has_a_place(cls, value: str) -> str:
+        if value.count("{}") != 1:
+            raise ValueError("write {} once, where the label is to stand")
+        return value
+
+
+class ZeroShotAnswerOptions(CandidateOptions, AllScoresOptions, TextColumnOptions):
+    """Options of `predict`."""
+
+
+class ZeroShotColumnOptions(CandidateOptions, ColumnOptions):
+    """Options of commands that take labelled rows."""
+
+
+class ZeroShotJudgeOptions(ZeroShotColumnOptions, UnknownLabelOptions, PerClassOptions):
+    """Options of `evaluate`."""

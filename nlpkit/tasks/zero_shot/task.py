@@ -1,0 +1,279 @@
+"""Zero-shot classification (Yin et al. 2019, https://arxiv.org/abs/1909.00161).
+
+A model for natural language inference is asked, for each label, whether the text entails a sentence that says so
+("This example is about sports."). What it answers are the logits of a text classification whose labels are named when
+it is asked: with one label per text the entailments of all labels compete, with `multi_label` each label's entailment
+competes with its contradiction. Metrics, answers and mistakes are those of text classification.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+import numpy as np
+
+from nlpkit.data import pieces
+from nlpkit.data.labels import Labels, Problem
+from nlpkit.errors import UserError
+from nlpkit.models import opening
+from nlpkit.nearby import expanded
+from nlpkit.options import Config
+from nlpkit.runs.files import small_text
+from nlpkit.tasks.claims import Claim
+from nlpkit.tasks.options import PerClassOptions
+from nlpkit.tasks.recorded import TaskRecord
+from nlpkit.tasks.roles import Judged
+from nlpkit.tasks.text_classification.options import AllScoresOptions
+from nlpkit.tasks.text_classification.task import TextClassification
+from nlpkit.tasks.zero_shot.options import (
+    TEMPLATE,
+    CandidateOptions,
+    ZeroShotAnswerOptions,
+    ZeroShotColumnOptions,
+    ZeroShotJudgeOptions,
+)
+from nlpkit.tasks.zero_shot.record import ZeroShotRecord
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+    from transformers import PreTrainedConfig
+
+NLI = "ForSequenceClassification"  # ends the names of architectures that may be trained for inference
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class ZeroShotClassification(Judged):
+    """See the module's docstring.
+
+    Args:
+        entailment: index of the model's output for it.
+        contradiction: the same.
+        classifier: what is asked: labels, threshold, columns, how much an answer holds.
+        template: sentence that says of a text that it has a label, which stands for {}.
+    """
+
+    entailment: int
+    contradiction: int
+    classifier: TextClassification
+    template: str = TEMPLATE
+
+    name: ClassVar[str] = "zero-shot-classification"
+    auto_class: ClassVar[str] = "AutoModelForSequenceClassification"
+    pipeline_tag: ClassVar[str | None] = "zero-shot-classification"
+    reads: ClassVar[str] = "a text and a label"
+    predict_options: ClassVar[type[Config]] = ZeroShotAnswerOptions
+    evaluate_options: ClassVar[type[Config]] = ZeroShotJudgeOptions
+    column_options: ClassVar[type[Config]] = ZeroShotColumnOptions
+    record_type: ClassVar[type[TaskRecord]] = ZeroShotRecord
+    reading_class: ClassVar[str] = "nlpkit.tasks.zero_shot.reading:ZeroShotReader"
+    view_class: ClassVar[str] = "nlpkit.tasks.zero_shot.view:ZeroShotView"
+
+    # --- made from a model folder, asked for labels ---
+
+    @classmethod
+    def claims(cls, config: PreTrainedConfig, record: Mapping[str, Any] | None, place: str | Path) -> Claim | None:
+        """A classifier of pairs that tells entailment from contradiction could serve."""
+        if record and record.get("name") == cls.name:
+            return Claim.RECORD
+        served = any(name.endswith(NLI) for name in config.architectures or [])
+        return Claim.COULD_SERVE if served and None not in _outputs_for_inference(config) else None
+
+    @classmethod
+    def from_model(cls, config: PreTrainedConfig, record: Mapping[str, Any] | None) -> ZeroShotClassification:
+        entailment, contradiction = _outputs_for_inference(config)
+        if entailment is None or contradiction is None:
+            names = ", ".join(opening.label_names(config))
+            raise UserError(
+                f"the model has no outputs for entailment and contradiction, but {names}",
+                "Zero-shot classification takes a model that was trained for natural language inference.",
+            )
+        if record is None:
+            return cls(
+                entailment=entailment,
+                contradiction=contradiction,
+                classifier=TextClassification(Labels("single-label", [])),
+            )
+        columns = record["columns"]
+        classifier = TextClassification(
+            Labels(record["problem"], list(record["labels"])),
+            text=columns["text"],
+            label=columns["label"],
+            label_columns=columns["labels"],
+            threshold=record["threshold"],
+        )
+        return cls(
+            entailment=entailment,
+            contradiction=contradiction,
+            classifier=classifier,
+            template=record["template"],
+            max_length=record["max_length"],
+        )
+
+    def record(self) -> dict[str, Any]:
+        asked = self.classifier
+        return {
+            "name": self.name,
+            "problem": asked.labels.problem,
+            "labels": asked.labels.names,
+            "template": self.template,
+            "threshold": asked.threshold,
+            "columns": {"text": asked.text, "label": asked.label, "labels": list(asked.label_columns)},
+            "max_length": self.max_length,
+        }
+
+    def configured(self, options: Config) -> Self:
+        """With the labels that were named, in the order in which they were; else with those of the record."""
+        asked = CandidateOptions.of(options)
+        names = _named_labels(asked) or self.classifier.labels.names
+        if len(names) < 2 and not (names and asked.multi_label):
+            raise UserError(
+                f"zero-shot classification chooses among labels, and {len(names)} {'is' if names else 'are'} named",
+                "Name them: --labels sports,politics or --labels-file FILE.",
+            )
+        problem: Problem = "multi-label" if asked.multi_label else "single-label"
+        if "multi_label" not in options.given and not _named_labels(asked):
+            problem = self.classifier.labels.problem
+        given = {name for name in ("template", "threshold") if name in options.given}
+        classifier = self.classifier.with_(
+            labels=Labels(problem, list(names)),
+            threshold=asked.threshold if "threshold" in given else self.classifier.threshold,
+            labels_of="--labels",
+            all_scores=options.all_scores if isinstance(options, AllScoresOptions) else False,
+            per_class=options.per_class if isinstance(options, PerClassOptions) else False,
+        )
+        return self.with_(classifier=classifier, template=asked.template if "template" in given else self.template)
+
+    def describe(self) -> str:
+        return f"{self.name} with {self.classifier.describe()}"
+
+    # --- examples -> features ---
+
+    def features(self, tokenizer: Any, examples: Mapping[str, Sequence[Any]]) -> dict[str, list[Any]]:
+        """One feature per text and label, the labels of a text behind one another; texts are cut, sentences are not."""
+        claims = self._claims
+        out: dict[str, list[Any]] = {"input_ids": [], "length": [], "example": [], "lost": []}
+        for example, text in enumerate(examples["text"]):
+            encoded = tokenizer(
+                [self._readable(tokenizer, text)] * len(claims),
+                claims,
+                truncation="only_first" if self.max_length else False,
+                max_length=self.max_length,
+                return_attention_mask=False,
+            )
+            for name in ("input_ids", "token_type_ids"):
+                if name in encoded:
+                    out.setdefault(name, []).extend(encoded[name])
+            lengths = [len(ids) for ids in encoded["input_ids"]]
+            out["length"] += lengths
+            out["example"] += [example] * len(claims)
+            # What is cut is said once per text: what the longest sentence leaves least room for.
+            most = int(np.argmax(lengths))
+            lost = [0] * len(claims)
+            if self.max_length and lengths[most] >= self.max_length:
+                whole = self.token_lengths(tokenizer, {"text": [text]})[0]
+                lost[most] = max(whole - lengths[most], 0)
+            out["lost"] += lost
+        return out
+
+    @property
+    def _claims(self) -> list[str]:
+        return [self.template.replace("{}", name) for name in self.classifier.labels.names]
+
+    def _readable(self, tokenizer: Any, text: str) -> str:
+        """What is read of a long text, and somewhat more: a tokenizer takes the memory of all that it is given."""
+        if self.max_length is None or len(text) <= pieces.PIECE:
+            return text
+        return pieces.beginning(tokenizer, text, self.max_length)
+
+    def token_lengths(self, tokenizer: Any, examples: Mapping[str, Sequence[Any]]) -> list[int]:
+        """With the longest of the sentences."""
+        special = tokenizer.num_special_tokens_to_add(pair=True)
+        longest = max(pieces.counts(tokenizer, self._claims), default=0)
+        return [count + longest + special for count in pieces.counts(tokenizer, list(examples["text"]))]
+
+    # --- the model ---
+
+    def model_arguments(self) -> dict[str, Any]:
+        """None: the head is that for inference, whatever labels are asked about."""
+        return {}
+
+    def merge(self, outputs: np.ndarray, features: Mapping[str, Sequence[Any]]) -> np.ndarray:
+        """Logits of the labels, shape (examples, labels): their softmax, or sigmoid, is the probability of each.
+
+        Args:
+            outputs: logits for inference, shape (features, outputs of the model).
+            features: as `features` gives them.
+        """
+        asked = outputs.reshape(-1, self.classifier.labels.size, outputs.shape[1])
+        entailed = asked[:, :, self.entailment]
+        if self.classifier.labels.problem == "single-label":
+            return entailed
+        return entailed - asked[:, :, self.contradiction]
+
+    # --- judging and answering ---
+
+    @property
+    def main_metric(self) -> str:
+        return self.classifier.main_metric
+
+    @property
+    def table_metrics(self) -> Sequence[str]:
+        return self.classifier.table_metrics
+
+    @property
+    def metric_notes(self) -> Mapping[str, str]:
+        return self.classifier.metric_notes
+
+    def metric_names(self, examples: Dataset) -> Collection[str]:
+        return self.classifier.metric_names(examples)
+
+    def numbers(self, examples: Mapping[str, Sequence[Any]] | Dataset) -> int:
+        return self.classifier.numbers(examples)
+
+    @property
+    def answer_size(self) -> int:
+        return self.classifier.answer_size
+
+    def score(self, outputs: np.ndarray, examples: Dataset) -> dict[str, float]:
+        return self.classifier.score(outputs, examples)
+
+    def details(self, outputs: np.ndarray, examples: Dataset) -> dict[str, Any]:
+        return self.classifier.details(outputs, examples)
+
+    def decode(self, outputs: np.ndarray, inputs: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
+        return self.classifier.decode(outputs, inputs)
+
+    def no_answer(self) -> dict[str, Any]:
+        return self.classifier.no_answer()
+
+
+def _outputs_for_inference(config: PreTrainedConfig) -> tuple[int | None, int | None]:
+    """The outputs of a model for entailment and for contradiction, by their names; None where there is none."""
+    names = [name.casefold() for name in opening.label_names(config)]
+
+    def of(beginning: str) -> int | None:
+        found = [i for i, name in enumerate(names) if name.startswith(beginning)]
+        return found[0] if len(found) == 1 else None
+
+    return of("entail"), of("contra")
+
+
+def _named_labels(options: CandidateOptions) -> list[str]:
+    """The labels of --labels and --labels-file, in their order.
+
+    Raises:
+        UserError: the file cannot be read, or a label is named twice.
+    """
+    names = list(options.labels)
+    if options.labels_file is not None:
+        try:
+            lines = small_text(expanded(str(options.labels_file))).splitlines()
+        except OSError as error:
+            raise UserError(f"--labels-file: cannot read {options.labels_file}: {error.strerror}") from None
+        names += [line.strip() for line in lines if line.strip()]
+    if twice := next((name for name in names if names.count(name) > 1), None):
+        raise UserError(f"the label '{twice}' is named twice", "Name each label once.")
+    return names
