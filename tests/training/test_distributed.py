@@ -15,7 +15,9 @@ from typing import Any
 import forked
 import pytest
 import torch
+import transformers
 from conftest import GOOD, RunOf, make_model, nlpkit_command, rows, write_csv, write_jsonl
+from packaging.version import Version
 from safetensors.torch import load_file
 from transformers import Trainer
 
@@ -462,6 +464,8 @@ def test_a_signal_to_one_process_ends_all_at_one_step(
     assert "interrupted at step 7 of 10; the state is saved" in errors
     assert {"optimizer.pt", "trainer_state.json"} <= set((tmp_path / "files").read_text().split())
     shutil.copytree(output, tmp_path / "copy")
+    if Version(transformers.__version__) < Version("5.18"):
+        pytest.skip("transformers 5.17 cannot load an optimizer onto one of several CPU processes")
     (code, said, errors), (other, _, _) = ranks(tmp_path, *arguments, "--resume")
     assert (code, other) == (0, 0), errors
     assert "resuming from step 7" in said
