@@ -109,8 +109,8 @@ class ProblemType(ABC):
         return metrics.compute(self.labels.problem, *self.compared(outputs, gold), outputs)
 
     def possible_metrics(self) -> Collection[str]:
-        """Names of the metrics that `score` gives on some rows or other: all of them on rows of the first label."""
-        return self.score(np.zeros((2, self.labels.size)), np.zeros(2, int))
+        """Names of the metrics that `score` gives on some rows or other: all of them where both of two labels occur."""
+        return self.score(np.zeros((2, self.labels.size)), np.arange(2) % self.labels.size)
 
     def details(self, outputs: np.ndarray, gold: np.ndarray) -> dict[str, Any]:
         """Figures of each label."""
