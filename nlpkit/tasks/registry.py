@@ -172,7 +172,7 @@ def task_of_model(
     if (task := known_task(config, record, place, named=named)) is not None:
         return task
     architectures = ", ".join(config.architectures or ["none named"])
-    able = [task.name for task in classes() if task.claims(config, record, place) is not None]
+    able = [task for task in classes() if task.claims(config, record, place) is not None]
     raise UserError(
         f"{place} holds no model for a task known here (its architecture: {architectures})",
         f"Fine-tune it first, for example with `nlpkit finetune-cls`{_or_choose(able)}.",
@@ -198,16 +198,21 @@ def require_class(kind: type[Task], needs: type[R], command: str) -> type[R]:
     """As `require`, where there is no task yet."""
     if issubclass(kind, needs):
         return kind
-    able = [name for role in reversed(kind.__mro__) for name in vars(role).get("operations", ())]
     raise UserError(
         f"`nlpkit {command}` needs a task {needs.ability}, which {kind.name} is not",
-        f"{kind.name} works with {', '.join(able)}.",
+        f"{kind.name} works with {_operations(kind)}.",
     )
 
 
-def _or_choose(able: Sequence[str]) -> str:
+def _operations(kind: type[Task]) -> str:
+    """The commands that work with a task."""
+    return ", ".join(name for role in reversed(kind.__mro__) for name in vars(role).get("operations", ()))
+
+
+def _or_choose(able: Sequence[type[Task]]) -> str:
     """The end of a sentence on what else can be done with a model that no task claims unasked."""
-    return f", or use it as it is: {' or '.join(f'--task {name}' for name in able)}" if able else ""
+    ways = [f"--task {kind.name} works with {_operations(kind)}" for kind in able]
+    return f"; as it is, {' and '.join(ways)}" if able else ""
 
 
 @contextmanager
