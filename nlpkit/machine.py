@@ -60,21 +60,21 @@ def processor(root: Path = ROOT) -> dict[str, Any]:
     """
     import psutil
 
-    said = _cpuinfo(root)
-    flags = (said.get("flags") or said.get("Features") or "").split()
+    fields = _cpuinfo(root)
+    flags = (fields.get("flags") or fields.get("Features") or "").split()
     clock = root / "sys/devices/system/cpu/cpu0/cpufreq"
     return {
-        "model": _model(said),
-        "vendor": said.get("vendor_id"),
+        "model": _model(fields),
+        "vendor": fields.get("vendor_id"),
         "architecture": platform.machine(),
         "physical_cores": psutil.cpu_count(logical=False),
         "logical_cores": psutil.cpu_count(),
         "usable_cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
         "features": [name for name in FEATURES if name in flags],
         "governor": _text(clock / "scaling_governor"),
-        "mhz": _kilo(clock / "scaling_cur_freq") or _rounded(said.get("cpu MHz")),
+        "mhz": _kilo(clock / "scaling_cur_freq") or _rounded(fields.get("cpu MHz")),
         "max_mhz": _kilo(clock / "cpuinfo_max_freq"),
-        "virtual": "hypervisor" in flags if said.get("flags") else None,  # only x86 has such a flag
+        "virtual": "hypervisor" in flags if fields.get("flags") else None,  # only x86 has such a flag
     }
 
 
@@ -183,19 +183,19 @@ def _gpu(line: str) -> dict[str, Any]:
 
 def _cpuinfo(root: Path) -> dict[str, str]:
     """The first processor of /proc/cpuinfo; {} where there is none."""
-    said: dict[str, str] = {}
+    fields: dict[str, str] = {}
     for line in (_text(root / "proc/cpuinfo") or "").splitlines():
         name, colon, value = line.partition(":")
         if colon:
-            said.setdefault(name.strip(), value.strip())
-    return said
+            fields.setdefault(name.strip(), value.strip())
+    return fields
 
 
-def _model(said: dict[str, str]) -> str:
-    if name := said.get("model name"):
+def _model(fields: dict[str, str]) -> str:
+    if name := fields.get("model name"):
         return name
-    if "CPU part" in said:  # Arm has numbers in place of names
-        return f"implementer {said.get('CPU implementer')}, part {said['CPU part']}"
+    if "CPU part" in fields:  # Arm has numbers in place of names
+        return f"implementer {fields.get('CPU implementer')}, part {fields['CPU part']}"
     if platform.system() == "Darwin":
         command = ["sysctl", "-n", "machdep.cpu.brand_string"]
         with contextlib.suppress(OSError, subprocess.SubprocessError):

@@ -160,12 +160,12 @@ def launched_precision() -> str | None:
     Raises:
         UserError: it is one that nlpkit does not have.
     """
-    asked = os.environ.get(LAUNCHED_PRECISION, "no").lower()
-    if asked not in ("no", "bf16", "fp16"):
+    precision = os.environ.get(LAUNCHED_PRECISION, "no").lower()
+    if precision not in ("no", "bf16", "fp16"):
         raise UserError(
-            f"`accelerate launch` was asked for {asked}", "nlpkit has bf16 and fp16: --mixed_precision bf16."
+            f"`accelerate launch` was asked for {precision}", "nlpkit has bf16 and fp16: --mixed_precision bf16."
         )
-    return None if asked == "no" else asked
+    return None if precision == "no" else precision
 
 
 def is_main_process() -> bool:

@@ -320,7 +320,7 @@ def environment(arguments: list[str], known: Collection[str]) -> tuple[list[str]
     """
     out: list[str] = []
     variables: dict[str, str] = {}
-    said: list[str] = []
+    notes: list[str] = []
     read = _Arguments(arguments)
     for argument in read:
         option = _Option.of(argument)
@@ -330,16 +330,16 @@ def environment(arguments: list[str], known: Collection[str]) -> tuple[list[str]
             continue
         flag, value = f"--{option.written}", read.value(option, _any_value) or ""
         if names == ("HF_TOKEN",) and value.lower() in ("", "none", *TRUE, *FALSE):
-            said.append(f"{flag}: the token of `hf auth login` or HF_TOKEN is used where one is needed")
+            notes.append(f"{flag}: the token of `hf auth login` or HF_TOKEN is used where one is needed")
             continue
         if not value:
             raise UserError(f"{flag} needs a value", f"Write it {flag} VALUE.")
         variables |= dict.fromkeys(names, value)
         if names == ("HF_TOKEN",):
-            said.append(f"{flag}: HF_TOKEN for this command; others can read a command line")
+            notes.append(f"{flag}: HF_TOKEN for this command; others can read a command line")
         else:
-            said.append(f"{flag}: {names[0]}={value} for this command")
-    return out + read.behind, variables, said
+            notes.append(f"{flag}: {names[0]}={value} for this command")
+    return out + read.behind, variables, notes
 
 
 def translate(
@@ -359,23 +359,23 @@ def translate(
     Raises:
         UserError: an old option has no meaning here, or a value that nlpkit has no counterpart for.
     """
-    said: list[str] = []
+    notes: list[str] = []
     if "push-to-hub" in known:
-        arguments, said = _of_hub(arguments)
+        arguments, notes = _of_hub(arguments)
     given = _given(arguments)
     if "resume" in known:
         _require_same_folder(given)
     read = _Arguments(arguments)
-    made = _Translated(read, known, switches, ways, _idle(given), said=said)
+    made = _Translated(read, known, switches, ways, _idle(given), notes=notes)
     if line := _evaluated_when_logged(given):
         made.out += ["--eval-steps", given["logging-steps"]]
-        made.said.append(line)
+        made.notes.append(line)
     for argument in read:
         if (option := _Option.of(argument)) is None:
             made.out.append(argument)
         else:
             made.add(option)
-    return made.out + read.behind, made.said
+    return made.out + read.behind, made.notes
 
 
 @dataclass
@@ -387,7 +387,7 @@ class _Translated:
         known, switches, ways: see `translate`.
         idle: see `_idle`.
         out: the new arguments.
-        said: lines for people.
+        notes: lines for people.
     """
 
     read: _Arguments
@@ -396,7 +396,7 @@ class _Translated:
     ways: Mapping[str, Collection[str]]
     idle: Mapping[str, str]
     out: list[str] = field(default_factory=list)
-    said: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
     def add(self, option: _Option) -> None:
         """Translate one option, with its value.
@@ -425,7 +425,7 @@ class _Translated:
             self._own(option.name, option)  # which is unknown: the parser of the command says so
 
     def _say(self, option: _Option, line: str) -> None:
-        self.said.append(f"--{option.written}: {line}")
+        self.notes.append(f"--{option.written}: {line}")
 
     def _foreign_value(self, option: _Option, *, switch: bool) -> str | None:
         return self.read.value(option, _yes_or_no if switch else _any_value)
@@ -526,9 +526,11 @@ def _idle(given: Mapping[str, str]) -> dict[str, str]:
     elif steps and "warmup-ratio" in given:
         none = given[steps].strip() in ("0", "0.0")
         idle[steps if none else "warmup-ratio"] = f"--{'warmup-ratio' if none else steps} counts beside it"
-    asked = [name for name in ("bf16", "fp16", "precision") if name in given and truth_of(given[name]) is not False]
-    if asked:
-        idle["tf32"] = f"--{asked[0]} counts beside it"
+    precisions = [
+        name for name in ("bf16", "fp16", "precision") if name in given and truth_of(given[name]) is not False
+    ]
+    if precisions:
+        idle["tf32"] = f"--{precisions[0]} counts beside it"
     for name in ("eval-strategy", "evaluation-strategy"):
         if given.get(name) in ("epoch", "no"):
             idle["eval-steps"] = f"--{name} {given[name]} counts beside it"
@@ -620,11 +622,11 @@ def _of_hub(arguments: list[str]) -> tuple[list[str], list[str]]:
             raise UserError(f"--{option.name} requires a value")
         given[option.name] = "true" if value is None else value
     named = given.keys() - {"push-to-hub"}
-    said = []
+    notes = []
     if named and "push-to-hub" not in given:
         name = min(named)
-        said = [f"--{name}: nothing is uploaded without --push-to-hub {given[name]}"]
-    return out + _uploading(given) + read.behind, said
+        notes = [f"--{name}: nothing is uploaded without --push-to-hub {given[name]}"]
+    return out + _uploading(given) + read.behind, notes
 
 
 def _uploading(given: dict[str, str]) -> list[str]:

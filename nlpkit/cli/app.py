@@ -45,8 +45,8 @@ class Root(typer.core.TyperGroup):
                 formatter.write_dl(rows)
 
 
-def _print_version(asked: bool) -> None:
-    if asked:
+def _print_version(wanted: bool) -> None:
+    if wanted:
         print(f"nlpkit {__version__}")
         raise typer.Exit()
 
@@ -103,9 +103,9 @@ def _translated(args: list[str], module: Any) -> list[str]:
         for name, info in fields.items()
         if kinds_of(info.annotation) == {bool, str} and choices(info.annotation)
     }
-    args, said = translate(args, known, switches, ways)
+    args, notes = translate(args, known, switches, ways)
     if "--quiet" not in args:
-        for line in [*told, *said]:
+        for line in [*told, *notes]:
             print(f"nlpkit: {shown(line)}", file=sys.stderr)
     return args
 
@@ -161,8 +161,8 @@ def _callback(name: str, module: Any) -> Any:
         given = {key: value for key, value in values.items() if value is not None and value != []}
         _execute(name, module, given, **speech)
 
-    def print_all(ctx: typer.Context, asked: bool) -> None:
-        if asked:
+    def print_all(ctx: typer.Context, wanted: bool) -> None:
+        if wanted:
             command: Any = ctx.command
             print(manual.whole(name, module, command.config()))
             raise typer.Exit()
@@ -280,8 +280,8 @@ def main(arguments: list[str] | None = None) -> int:
             return code
         if out.failure.errno == errno.EPIPE:
             return streams.NO_READER
-        said = f"standard output cannot be written to: {out.failure.strerror}"
-        return _fail(said, "What was to be said there is lost; files that the command writes are there.", 1)
+        message = f"standard output cannot be written to: {out.failure.strerror}"
+        return _fail(message, "What was to be said there is lost; files that the command writes are there.", 1)
 
 
 class _Failure(NamedTuple):
@@ -332,15 +332,15 @@ def _failure_of(error: Exception, arguments: list[str]) -> _Failure:
     if isinstance(error, NlpkitError):
         return _Failure(error.message, error.hint, error.exit_code)
     if isinstance(error, _exceptions.UsageError):
-        said = error.format_message()
-        if "No such command" in said and (hint := slips.unknown_command(_command_of(arguments))):
+        message = error.format_message()
+        if "No such command" in message and (hint := slips.unknown_command(_command_of(arguments))):
             return _Failure(f"there is no command '{_command_of(arguments)}'", hint, usage)
         if error.ctx is not None and error.ctx.parent is None and hasattr(error, "possibilities"):
             hint = "Options stand behind the command: nlpkit COMMAND --option ... See `nlpkit --help`."
-            return _Failure(said, hint, usage)
+            return _Failure(message, hint, usage)
         if error.ctx is None or error.ctx.parent is None:
-            return _Failure(said, "See `nlpkit --help`.", usage)
-        return _Failure(said, f"See `{error.ctx.command_path} --help-all`.", usage)
+            return _Failure(message, "See `nlpkit --help`.", usage)
+        return _Failure(message, f"See `{error.ctx.command_path} --help-all`.", usage)
     if isinstance(error, _exceptions.ClickException):
         return _Failure(error.format_message(), None, usage)
     if isinstance(error, typer.Abort):

@@ -121,8 +121,8 @@ def unknown_command(name: str) -> str | None:
         return f"A command comes first: nlpkit check-data --data {shlex.quote(name)}"
     if not meant:
         return None
-    said = {name: entry.help for name, entry in COMMANDS.items()} | {"--version": "Print the version and exit."}
-    return "Did you mean:\n" + "\n".join(f"    nlpkit {name:<14} {said[name]}" for name in meant)
+    help_of = {name: entry.help for name, entry in COMMANDS.items()} | {"--version": "Print the version and exit."}
+    return "Did you mean:\n" + "\n".join(f"    nlpkit {name:<14} {help_of[name]}" for name in meant)
 
 
 def unknown_option(name: str, given: Sequence[str], fields: Mapping[str, Any]) -> str | None:

@@ -190,8 +190,8 @@ def begins_with_a_word(first: Sequence[str], rows: Sequence[Sequence[str]]) -> b
 def names(first: Sequence[str]) -> list[str]:
     """Names for the columns of a table without, by its first row: those of a file of words and tags."""
     counts = len(first) > 2 and first[0].strip().isdecimal()
-    begin = [NUMBERS, TOKENS] if counts else [TOKENS]
-    return begin + [f"column{i}" for i in range(len(begin) + 1, len(first) + 1)]
+    fixed = [NUMBERS, TOKENS] if counts else [TOKENS]
+    return fixed + [f"column{i}" for i in range(len(fixed) + 1, len(first) + 1)]
 
 
 def _first_sentence(lines: Iterator[Line]) -> Iterator[Line]:

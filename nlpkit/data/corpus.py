@@ -155,7 +155,7 @@ class _File:
 
     def __post_init__(self) -> None:
         self.reading = replace(Reading.of(self.options), format=self.format)
-        self._said: set[str] = set()
+        self._told: set[str] = set()
         self._begun = pipes.state(self.path)
         source = self._source()  # checks format, encoding and delimiter
         if self.format == "txt":
@@ -168,7 +168,7 @@ class _File:
 
     def _source(self) -> Input:
         source = Input.of(self.path, self.reading)
-        source.said = self._said  # each pass over the file finds the same
+        source.told = self._told  # each pass over the file finds the same
         return source
 
     @property

@@ -82,9 +82,9 @@ def _delimiter(source: Input, lines: delimited.Lines) -> str:
     if named:
         next(lines)
         ahead = ahead[1:]
-    asked = source.reading.delimiter
-    if asked:
-        return asked
+    delimiter = source.reading.delimiter
+    if delimiter:
+        return delimiter
     if named:
         source.say(f"columns are separated by {named!r}, as its first line says")
         return named
@@ -128,8 +128,8 @@ def columns_of(source: Input, record: delimited.Record, rows: Callable[[], list[
         source.columns = names
         return names, False
     else:
-        names, said = delimited.names(record.cells)
-        for what in said:
+        names, notes = delimited.names(record.cells)
+        for what in notes:
             source.say(what, record.line)
         if delimited.looks_like_data(record.cells, rows()):
             shown = ", ".join(repr(cell[:40]) for cell in record.cells[:6])

@@ -211,9 +211,9 @@ class Records:
         if self.quotes is None and '"' in text and any(cell[:1] == '"' for cell in cells):
             self.lines.give_back(0)
             self.quotes = settle(self.lines.peek(), self.mark, self.width)
-            said = "are text, and stay" if not self.quotes.enclose else "stand around fields, and are dropped"
+            treatment = "are text, and stay" if not self.quotes.enclose else "stand around fields, and are dropped"
             other = "standard" if not self.quotes.enclose else "none"
-            self.file.say(f"quotes {said} ({self.quotes.why}; --quoting {other})")
+            self.file.say(f"quotes {treatment} ({self.quotes.why}; --quoting {other})")
             return self._next(quoted)
         return self._record(cells)
 
@@ -403,16 +403,16 @@ def names(cells: Sequence[str]) -> tuple[list[str], list[str]]:
     if all(len(cell) > 1 and _QUOTED.fullmatch(cell) for cell in given):  # where quotes are text, but not around names
         given = [cell[1:-1].replace('""', '"') for cell in given]
     distinct: list[str] = []
-    said = []
+    notes = []
     for place, name in enumerate(given):
         new = name or f"Unnamed: {place}"
         number = itertools.count(1)
         while new in distinct or (new != name and new in given):
             new = f"{name or f'Unnamed: {place}'}.{next(number)}"
         if new != name:
-            said.append(f"column {place + 1} {f'is a second {name!r}' if name else 'has no name'}: it is {new!r} here")
+            notes.append(f"column {place + 1} {f'is a second {name!r}' if name else 'has no name'}: it is {new!r} here")
         distinct.append(new)
-    return distinct, said
+    return distinct, notes
 
 
 def names_columns(first: Sequence[str]) -> bool:

@@ -18,7 +18,7 @@ def explained(name: str, config: str | None, revision: str | None, error: Except
     """What went wrong on the hub, in one message."""
     import datasets
 
-    said = str(error).strip()
+    message = str(error).strip()
     lead = f"{name!r} is no file or folder here, and"
     if (near := nearby.nearest_path(Path(name))) is not None:
         lead = f"{name!r} is no file or folder here (did you mean {near}?), and"
@@ -30,23 +30,25 @@ def explained(name: str, config: str | None, revision: str | None, error: Except
             "Pass local files, for example --data train.csv, or a folder with train.csv and validation.csv.",
         )
     if isinstance(error, datasets.exceptions.DatasetNotFoundError):
-        if "gated" in said or "authenticated" in said:
-            return UserError(f"{lead} the data set on the hub is gated: {said}", "Accept its terms and set HF_TOKEN.")
-        if "Revision" in said:
+        if "gated" in message or "authenticated" in message:
+            return UserError(
+                f"{lead} the data set on the hub is gated: {message}", "Accept its terms and set HF_TOKEN."
+            )
+        if "Revision" in message:
             return UserError(f"The data set {name!r} on the hub has no revision {revision!r}", "Leave out @REVISION.")
         return UserError(f"{lead} the hub has no such data set (or it is private)", "Check the name: owner/name.")
     if isinstance(error, ValueError) and (
-        listed := re.search(r"[Aa]vailable(?: configs)?: \[(.*?)\]", said, re.DOTALL)
+        listed := re.search(r"[Aa]vailable(?: configs)?: \[(.*?)\]", message, re.DOTALL)
     ):
         what = f"no configuration {config!r}" if config else "several configurations"
         names = listed[1].replace("'", "")
         return UserError(f"The data set {name!r} has {what}", f"Pass --data {name}:CONFIG with one of: {names}")
-    if "scripts are no longer supported" in said:
+    if "scripts are no longer supported" in message:
         return UserError(
             f"The data set {name!r} is a script, which `datasets` no longer runs",
             f"Most have a converted copy: --data {name}@refs/convert/parquet",
         )
-    return UserError(f"The data set {name!r} cannot be loaded from the hub: {type(error).__name__}: {said}")
+    return UserError(f"The data set {name!r} cannot be loaded from the hub: {type(error).__name__}: {message}")
 
 
 @contextmanager

@@ -157,7 +157,7 @@ class Input:
     """A file or stream and how to read it; arguments as for `read_rows`.
 
     Attributes:
-        said: what was told of the file; what reads it once more is given the same set, and tells nothing twice.
+        told: what was told of the file; what reads it once more is given the same set, and tells nothing twice.
         columns: of a file that names them once, from when its first row was asked for.
         parted: whether blank lines part the words of sentences, so that they mean something.
         blank: lines that were passed over as they hold nothing.
@@ -168,7 +168,7 @@ class Input:
     format: str
     reading: Reading
     keep: bool
-    said: set[str] = field(default_factory=set)
+    told: set[str] = field(default_factory=set)
     columns: list[str] | None = field(default=None, init=False)
     parted: bool = field(default=False, init=False)
     blank: array[int] = field(default_factory=lambda: array("q"), init=False)
@@ -350,8 +350,8 @@ class Input:
 
     def _tell(self, what: str, line: int | None, tell: Callable[[str], None]) -> None:
         message = f"{self.name if line is None else self.at(line)}: {what}"
-        if message not in self.said:
-            self.said.add(message)
+        if message not in self.told:
+            self.told.add(message)
             tell(message)
 
     @contextmanager

@@ -212,7 +212,7 @@ def detect(
     values: Sequence[Any],
     column: str,
     *,
-    beside: Sequence[Any] = (),
+    other_labels: Sequence[Any] = (),
     problem: str = "auto",
     one_each: bool = False,
     delimiter: str | None = None,
@@ -223,7 +223,7 @@ def detect(
     Args:
         values: the label column, as `label_cells.Cells.read` gives it.
         column: its name, for messages.
-        beside: the labels of the other splits, which have a say in what kind of numbers these are.
+        other_labels: the labels of the other splits, which have a say in what kind of numbers these are.
         problem: `auto`, or the user's choice.
         one_each: lists hold one label each, in all splits.
         delimiter: given by the user: between several labels in a text.
@@ -240,7 +240,7 @@ def detect(
         if problem == "multi-label" or (problem == "auto" and not one_each):
             return _multi_label(present, column, delimiter, class_names)
         present = _alone(present, column, problem)
-        beside = [value[0] if isinstance(value, list) and len(value) == 1 else value for value in beside]
+        other_labels = [value[0] if isinstance(value, list) and len(value) == 1 else value for value in other_labels]
         if problem == "auto":
             reporting.current().note(
                 f"column '{column}': every row has exactly one label: one of several, not several at once "
@@ -249,8 +249,8 @@ def detect(
     if problem == "multi-label":
         return _multi_label(present, column, delimiter, class_names)
     if problem == "auto":
-        beside = [value for value in beside if not is_missing(value) and not isinstance(value, list)]
-        problem = "single-label" if class_names is not None else _kind(present, beside, column)
+        other_labels = [value for value in other_labels if not is_missing(value) and not isinstance(value, list)]
+        problem = "single-label" if class_names is not None else _kind(present, other_labels, column)
     if problem == "regression":
         _require_targets(present, column)
         return Labels("regression", [])
@@ -287,14 +287,14 @@ def _alone(present: Sequence[Any], column: str, problem: str) -> list[Any]:
     return [value[0] if isinstance(value, list) else value for value in present]
 
 
-def _kind(present: Sequence[Any], beside: Sequence[Any], column: str) -> Problem:
+def _kind(present: Sequence[Any], other_labels: Sequence[Any], column: str) -> Problem:
     """Whether labels are classes or numbers to predict; whole numbers are classes unless there are too many floats."""
     say = reporting.current()
     numbers = [number for value in present if (number := as_number(value)) is not None]
     if not numbers or any(isinstance(value, bool) for value in present):
         return "single-label"
     others = [value for value in present if as_number(value) is None]
-    everywhere = numbers + [number for value in beside if (number := as_number(value)) is not None]
+    everywhere = numbers + [number for value in other_labels if (number := as_number(value)) is not None]
     distinct = set(everywhere)
     if any(not number.is_integer() for number in distinct):
         texts = [value for value in others if not is_no_number(value)]

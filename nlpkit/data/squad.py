@@ -289,10 +289,10 @@ def is_true(value: Any) -> bool:
     """
     if not isinstance(value, str):
         return not is_missing(value) and bool(value)
-    said = TRUTH.get(value.strip().lower())
-    if said is None:
+    truth = TRUTH.get(value.strip().lower())
+    if truth is None:
         raise ValueError(f"is_impossible is {value!r}, neither true nor false")
-    return said
+    return truth
 
 
 def locate(context: str, answer: Answer) -> Spot | None:

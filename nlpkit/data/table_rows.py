@@ -40,8 +40,8 @@ def distinct(table: pa.Table, source: Input) -> pa.Table:
     if any("\0" in name for name in table.column_names):
         source.say(r"names of columns hold NUL characters, which are read as \x00")
     table = table.rename_columns([name.replace("\0", r"\x00") for name in table.column_names])
-    names, said = delimited.names(table.column_names)
-    for what in said:
+    names, notes = delimited.names(table.column_names)
+    for what in notes:
         source.say(what)
     return table.rename_columns(names)
 

@@ -132,8 +132,8 @@ def read_synonyms(path: Path) -> dict[str, list[str]]:
     try:
         lines = small_text(path).split("\n")
     except (OSError, ValueError) as error:
-        said = error.strerror if isinstance(error, OSError) else error
-        raise UserError(f"--synonyms {path}: cannot be read: {said}") from None
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise UserError(f"--synonyms {path}: cannot be read: {reason}") from None
     synonyms: dict[str, list[str]] = {}
     for number, line in enumerate(lines, start=1):
         word, *others = line.split() or [""]

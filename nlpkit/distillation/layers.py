@@ -66,4 +66,4 @@ def mapped_layers(text: str) -> list[tuple[int, int]]:
         ValueError: it is written otherwise.
     """
     pairs: Sequence[list[str]] = [part.split(":") for part in text.split(",")]
-    return [(int(own), int(taught)) for own, taught in pairs]
+    return [(int(own), int(theirs)) for own, theirs in pairs]

@@ -97,8 +97,8 @@ def plan_student(options: StudentOptions, teacher: Trained) -> StudentPlan:
     """
     ways = [name for name in ("student", "student_layers", "student_size") if getattr(options, name) is not None]
     if len(ways) != 1:
-        said = "one of them" if ways else "which model learns"
-        raise UserError(f"name {said}: --student MODEL, --student-layers N or --student-size SIZE")
+        choice = "one of them" if ways else "which model learns"
+        raise UserError(f"name {choice}: --student MODEL, --student-layers N or --student-size SIZE")
     if options.student is not None:
         return _another(options.student, options, teacher)
     tokenizer = _tokenizer(options, options.student_tokenizer) if options.student_tokenizer else teacher.tokenizer
@@ -108,8 +108,8 @@ def plan_student(options: StudentOptions, teacher: Trained) -> StudentPlan:
         return StudentPlan(name, teacher.name, teacher.config, tokenizer, layers, teacher.limit, teacher.most)
     assert options.student_size is not None
     longest = min(options.max_length or teacher.limit or LONGEST, teacher.most or LONGEST, LONGEST)
-    asked = ArchitectureOptions(arch=options.student_arch, size=options.student_size)
-    config = new_config(asked, tokenizer, longest)
+    architecture = ArchitectureOptions(arch=options.student_arch, size=options.student_size)
+    config = new_config(architecture, tokenizer, longest)
     return StudentPlan(
         f"{options.student_arch}-{options.student_size}", None, config, tokenizer, limit=longest, most=longest
     )

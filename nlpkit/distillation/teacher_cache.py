@@ -61,16 +61,18 @@ class TeacherLogits:
         out[mask.bool()] = torch.from_numpy(np.concatenate(parts))
         return out
 
-    def shared_by(self, teacher: Predictor, owner: np.ndarray, asked: np.ndarray) -> TeacherLogits:
+    def shared_by(
+        self, teacher: Predictor, teacher_examples: np.ndarray, trained_examples: np.ndarray
+    ) -> TeacherLogits:
         """The same for rows of another tokenizer's making, by the examples that they come from.
 
         Args:
             teacher: of a task that has one answer a row; combines those of several rows of an example.
-            owner: the example of each row that the teacher was asked about.
-            asked: the example of each row that is trained on.
+            teacher_examples: the example of each row that the teacher has answered.
+            trained_examples: the example of each row that is trained on.
         """
-        merged = teacher.task.merge(np.asarray(self.values), {"example": owner.tolist()})
-        return replace(self, values=merged.astype(np.float32)[asked])
+        merged = teacher.task.merge(np.asarray(self.values), {"example": teacher_examples.tolist()})
+        return replace(self, values=merged.astype(np.float32)[trained_examples])
 
 
 def teacher_logits(teacher: Predictor, split: Split) -> TeacherLogits:
@@ -93,7 +95,7 @@ def _compute(teacher: Predictor, split: Split, path: Path | None) -> np.ndarray:
     rows, starts = split.for_evaluation(), np.cumsum(split.lengths) - split.lengths
     values: np.ndarray | None = None
 
-    def said() -> Iterator[tuple[np.ndarray, dict[str, torch.Tensor]]]:
+    def batches() -> Iterator[tuple[np.ndarray, dict[str, torch.Tensor]]]:
         for start in range(0, len(rows), teacher.batch_size):
             columns = rows[start : start + teacher.batch_size]
             batch = teacher.batch([dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)])
@@ -101,7 +103,7 @@ def _compute(teacher: Predictor, split: Split, path: Path | None) -> np.ndarray:
             yield split.order[start : start + teacher.batch_size], outputs
 
     with reporting.current().progress("teacher", len(rows), "rows") as bar:
-        for places, outputs in arriving(said()):
+        for places, outputs in arriving(batches()):
             logits = outputs["logits"]
             bar.advance(len(places))
             if logits.dim() == 3:

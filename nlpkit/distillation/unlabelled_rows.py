@@ -85,10 +85,10 @@ def add_unlabelled(options: UnlabelledOptions, teacher: Trained, tokenizer: Any,
     made = _copies(options, teacher, tokenizer, train) if options.augment else []
     for finding in out.findings:
         reporting.current().warn(str(finding))
-    said = [f"{len(rows):,} {what}" for rows, what in ((read, "from files"), (made, "changed copies")) if rows]
-    if said:
+    added = [f"{len(rows):,} {what}" for rows, what in ((read, "from files"), (made, "changed copies")) if rows]
+    if added:
         out.train = concatenate_datasets([train, Dataset.from_list([*read, *made], features=train.features)])
-        out.plan.append(("unlabelled", f"{', '.join(said)}: only the teacher labels them"))
+        out.plan.append(("unlabelled", f"{', '.join(added)}: only the teacher labels them"))
     return out
 
 

@@ -83,10 +83,10 @@ def _body(record: dict[str, Any], data_name: str, plots: list[str]) -> str:
     for split, suffix, metrics in rows:
         cells = " | ".join(f"{metrics[name]:.4f}" if name in metrics else "" for name in names)
         lines.append(f"| {text(split)}{text(suffix)} | {record['judged'][split]:,} | {cells} |")
-    notes = {name: said for name, said in record.get("metric_notes", {}).items() if name in names}
+    notes = {name: note for name, note in record.get("metric_notes", {}).items() if name in names}
     said_of_them = few_rows({split: count for split, count in record["judged"].items() if split != "train"})
-    said_of_them += [f"{name}: {said}" for name, said in notes.items()]
-    lines += ["", *(f"{text(said)}." for said in said_of_them)] if said_of_them else []
+    said_of_them += [f"{name}: {note}" for name, note in notes.items()]
+    lines += ["", *(f"{text(note)}." for note in said_of_them)] if said_of_them else []
     if "file" in record.get("quantization", {}):
         lines += ["", "## Opening it", "", *_opening(record)]
     if record.get("lineage"):
@@ -137,9 +137,9 @@ def _passes(record: dict[str, Any]) -> str:
     """How many epochs were trained, and what has decided that."""
     config, trained = record["config"], record["epochs"]
     flags = ("epochs", "max_steps", "max_tokens", "max_minutes")
-    asked = ", ".join(f"--{flag.replace('_', '-')} {config[flag]:g}" for flag in flags if config.get(flag))
+    limits = ", ".join(f"--{flag.replace('_', '-')} {config[flag]:g}" for flag in flags if config.get(flag))
     # nobody knows how long a stream is
-    return f"{trained:.3g} epochs ({asked})" if trained is not None else f"a stream ({asked})"
+    return f"{trained:.3g} epochs ({limits})" if trained is not None else f"a stream ({limits})"
 
 
 def _lineage(steps: list[dict[str, Any]], metric: str) -> list[str]:

@@ -148,7 +148,7 @@ def _open_data(
         task, head = _with_head(config, model_config, task, folder)
         reader = task.reader(options=config)
         splits.prepare(loaded, reader, config, config.seed)
-        findings = [Finding(head.level, "head", head.said)] if head.said else []
+        findings = [Finding(head.level, "head", head.note)] if head.note else []
         examples = splits.examples(loaded, reader, findings)
     supervised.stop_on_errors(findings, ALL_FOUND)
     examples = {split: rows for split, rows in examples.items() if len(rows) or split in ("train", "validation")}
@@ -218,15 +218,15 @@ def _redrawn(train: Split, chosen: np.ndarray) -> Split:
     return Split(train.examples, train.features.select(rows))
 
 
-def _features_of(owner: np.ndarray, examples: np.ndarray) -> np.ndarray:
+def _features_of(example_of: np.ndarray, examples: np.ndarray) -> np.ndarray:
     """Indices of all features of these examples, which may repeat, in their order.
 
     Args:
-        owner: for each feature its example, ascending, shape (features,).
+        example_of: for each feature its example, ascending, shape (features,).
         examples: shape (n,).
     """
-    first = np.searchsorted(owner, examples, side="left")
-    count = np.searchsorted(owner, examples, side="right") - first
+    first = np.searchsorted(example_of, examples, side="left")
+    count = np.searchsorted(example_of, examples, side="right") - first
     start = np.cumsum(count) - count  # where the features of each example begin in the result
     return np.arange(count.sum()) + np.repeat(first - start, count)
 
@@ -253,5 +253,5 @@ def with_head_of(task: Trainable, trained: Task | None) -> tuple[Trainable, Head
     if trained is None:
         return task, Head(False)
     if trained.name != task.name:  # its weights may have the right shape all the same
-        return task, Head(False, said=f"the model was trained for {trained.name}: its head is drawn anew")
+        return task, Head(False, note=f"the model was trained for {trained.name}: its head is drawn anew")
     return task.with_head_of(trained)

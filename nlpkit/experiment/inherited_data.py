@@ -171,15 +171,15 @@ def overlap(
     )
     warnings = []
     for split in chosen:
-        rows, said = loaded.splits[split], ""
+        rows, problem = loaded.splits[split], ""
         if keys is not None:
             count = sum(key in keys for key in duplicates.keys(rows, reader.input_columns))
-            said = f"{count:,} of {len(rows):,} rows are among those that {name} was trained on" if count else ""
+            problem = f"{count:,} of {len(rows):,} rows are among those that {name} was trained on" if count else ""
         elif same := [file.path for file in loaded.source.files.get(split, []) if file.sha256 in trained_on]:
-            said = f"{name} was trained on rows of {', '.join(same)}"
-        if said:
+            problem = f"{name} was trained on rows of {', '.join(same)}"
+        if problem:
             warnings.append(
-                f"{splits.title(loaded, split)}: {said}: the figures tell how well these were learnt{advice}"
+                f"{splits.title(loaded, split)}: {problem}: the figures tell how well these were learnt{advice}"
             )
     return warnings
 

@@ -111,7 +111,7 @@ def run(config: R, command: str, prepare: Callable[[R], Experiment[Any]], report
         prepare: makes the experiment of a config; it stops at whatever is wrong with options, data or model.
         report: what people and machines are told of a finished run, by its record and folder.
     """
-    return unless_complete(config, command, report, lambda resumed: live(resumed, prepare, report))
+    return unless_complete(config, command, report, lambda settled: live(settled, prepare, report))
 
 
 @lock.given_back()
@@ -252,7 +252,7 @@ def train(experiment: E, prepare: Callable[[Any], E]) -> E:
                 where = f"from step {step}" if checkpoint else "from the start: there is no checkpoint yet"
                 reporting.current().note(f"resuming {where}")
         if checkpoint:
-            trainer.go_on_from(position)
+            trainer.resume_from(position)
         trainer.accelerator.wait_for_everyone()
         signals = SignalCallback(trainer)
         trainer.add_callback(signals)

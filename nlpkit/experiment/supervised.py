@@ -458,7 +458,7 @@ def report(record: dict[str, Any], folder: Path, task_class: type[Trainable]) ->
         + (f", {record['train_samples_per_second']:.0f} rows/s" if record.get("train_samples_per_second") else "")
     )
     lines += few_rows({split: count for split, count in record["judged"].items() if split != "train"})
-    lines += [f"{name}: {said}" for name, said in record.get("metric_notes", {}).items() if name in table.header]
+    lines += [f"{name}: {note}" for name, note in record.get("metric_notes", {}).items() if name in table.header]
     size = sum(file.stat().st_size for file in folder.glob("*.safetensors"))
     lines.append(f"model {human_bytes(size)}, card README.md, plots/, mistakes in errors.jsonl")
     return Report(

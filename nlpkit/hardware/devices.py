@@ -110,19 +110,19 @@ def require(options: DeviceOptions) -> None:
         raise _no_such_device(options.device, wanted, index)
 
 
-def _parsed(asked: str) -> tuple[str, str]:
+def _parsed(device: str) -> tuple[str, str]:
     """The kind of a device and its number, "" where none is named.
 
     Raises:
         UserError: it is none.
     """
-    wanted, _, index = asked.partition(":")
+    wanted, _, index = device.partition(":")
     if wanted not in ("auto", "cpu", "cuda", "mps") or (index and not (wanted == "cuda" and index.isdecimal())):
-        raise UserError(f"--device '{asked}': not a device", "Use auto, cpu, cuda, cuda:N or mps.")
+        raise UserError(f"--device '{device}': not a device", "Use auto, cpu, cuda, cuda:N or mps.")
     return wanted, index
 
 
-def _narrow(chosen: int, asked: str) -> str | None:
+def _narrow(chosen: int, device: str) -> str | None:
     """Leave this process one GPU: more would be driven by DataParallel, for which there are torchrun and accelerate.
 
     Returns:
@@ -137,20 +137,20 @@ def _narrow(chosen: int, asked: str) -> str | None:
     left = before.split(",") if before is not None else None
     if left is not None and chosen >= len(left):
         raise UserError(
-            f"--device {asked}: CUDA_VISIBLE_DEVICES={before} has no GPU {chosen}", "Its GPUs are counted from 0."
+            f"--device {device}: CUDA_VISIBLE_DEVICES={before} has no GPU {chosen}", "Its GPUs are counted from 0."
         )
     target = left[chosen].strip() if left else str(chosen)
     if target != (_used or target):
         raise UserError(
-            f"--device {asked}: this process works on GPU {_used} since an earlier run, and CUDA gives it no other",
+            f"--device {device}: this process works on GPU {_used} since an earlier run, and CUDA gives it no other",
             "Begin a process of its own for another GPU.",
         )
     torch: Any = sys.modules.get("torch")
     if _used is None and torch and torch.cuda.is_initialized() and os.environ.get("CUDA_VISIBLE_DEVICES") != target:
         if chosen or torch.cuda.device_count() > 1:
             raise UserError(
-                f"--device {asked}: CUDA is in use in this process, with {torch.cuda.device_count()} GPUs; a run works "
-                "on one",
+                f"--device {device}: CUDA is in use in this process, with {torch.cuda.device_count()} GPUs; a run "
+                "works on one",
                 f"Set CUDA_VISIBLE_DEVICES={target} before the process begins.",
             )
         return target  # it has this one only
@@ -178,13 +178,13 @@ def _widen() -> None:
         os.environ["CUDA_VISIBLE_DEVICES"] = before
 
 
-def _no_such_device(asked: str, name: str, index: str) -> UserError:
+def _no_such_device(device: str, name: str, index: str) -> UserError:
     gpus = machine.gpus() if name == "cuda" else []
     if index and visible() is None and 0 < len(gpus) <= int(index):
         last = f" to cuda:{len(gpus) - 1}" if len(gpus) > 1 else ""
-        return UserError(f"--device {asked}: there is no such GPU", f"The machine has cuda:0{last}.")
+        return UserError(f"--device {device}: there is no such GPU", f"The machine has cuda:0{last}.")
     why = f": {why_unused()}" if gpus and visible() is None else ""
-    return UserError(f"--device {asked}: torch finds no such device here{why}", "Use --device auto or cpu.")
+    return UserError(f"--device {device}: torch finds no such device here{why}", "Use --device auto or cpu.")
 
 
 def why_unused() -> str:

@@ -254,7 +254,7 @@ def is_exhausted(error: BaseException) -> bool:
     if isinstance(error, MemoryError | torch.OutOfMemoryError):
         return True
     text = str(error).lower()
-    return any(said in text for said in _EXHAUSTED)
+    return any(phrase in text for phrase in _EXHAUSTED)
 
 
 _EXHAUSTED = (

@@ -82,7 +82,7 @@ def obstacle(kind: str) -> Obstacle | None:
             what = f"the {FOR_CPU} that is installed is for the CPU"
         return Obstacle(f"ONNX Runtime does not run on {kind}: {what}", how_to_install())
     failed, providers = "", []
-    with _heard() as said:
+    with _heard() as log:
         # of torch's CUDA, where it is the same: they lie where the system does not look
         if hasattr(runtime, "preload_dlls"):
             runtime.preload_dlls()
@@ -93,9 +93,9 @@ def obstacle(kind: str) -> Obstacle | None:
             failed = first_line(error)
     if providers[:1] == [PROVIDERS[kind]]:
         return None
-    missing = dict.fromkeys(Path(name).name for line in said for name in LIBRARY.findall(line))
+    missing = dict.fromkeys(Path(name).name for line in log for name in LIBRARY.findall(line))
     lacking = [name for name in missing if "onnxruntime" not in name]
-    why = f"{', '.join(lacking)} cannot be loaded" if lacking else failed or _first_error(said)
+    why = f"{', '.join(lacking)} cannot be loaded" if lacking else failed or _first_error(log)
     return Obstacle(f"ONNX Runtime does not run on {kind}: {why}{_built_for(runtime)}", how_to_install())
 
 
@@ -131,23 +131,23 @@ def how_to_install() -> str:
 def _heard() -> Iterator[list[str]]:
     """The lines that a library writes to standard output and standard error meanwhile, from C++ too, instead of there;
     they are there when the block has ended."""
-    said: list[str] = []
+    log: list[str] = []
     printed = io.StringIO()
     with tempfile.TemporaryFile() as file:
         kept = os.dup(2)
         os.dup2(file.fileno(), 2)
         try:
             with contextlib.redirect_stdout(printed):
-                yield said
+                yield log
         finally:
             os.dup2(kept, 2)
             os.close(kept)
             file.seek(0)
             written = f"{printed.getvalue()}\n{file.read().decode(errors='replace')}"
-            said += [line.strip() for line in COLOUR.sub("", written).splitlines() if line.strip()]
+            log += [line.strip() for line in COLOUR.sub("", written).splitlines() if line.strip()]
 
 
-def _first_error(said: list[str]) -> str:
+def _first_error(log: list[str]) -> str:
     """Of the lines of a log."""
-    message = next((line.rpartition("] ")[2].lstrip(": ") for line in said if "[E:" in line), None)
+    message = next((line.rpartition("] ")[2].lstrip(": ") for line in log if "[E:" in line), None)
     return message or "it does not say why"

@@ -46,13 +46,13 @@ def arriving(batches: Iterable[tuple[T, Mapping[str, torch.Tensor]]]) -> Iterato
         batches: made when they are asked for; the tensors of each are on one device.
     """
     waiting: deque[tuple[T, _Copies]] = deque()
-    for beside, tensors in batches:
-        waiting.append((beside, _Copies(tensors)))
+    for item, tensors in batches:
+        waiting.append((item, _Copies(tensors)))
         while waiting and len(waiting) > (IN_FLIGHT if waiting[0][1].copied else 0):
             first, copies = waiting.popleft()
             yield first, copies.here()
-    for beside, copies in waiting:
-        yield beside, copies.here()
+    for item, copies in waiting:
+        yield item, copies.here()
 
 
 class _Copies:

@@ -255,8 +255,8 @@ class Predictor(Generic[R]):
 
         def parts() -> Iterator[_Part]:
             try:
-                for beside, examples in chunks:
-                    waiting.append(self._chunk(beside, examples))
+                for item, examples in chunks:
+                    waiting.append(self._chunk(item, examples))
                     yield from waiting[-1].parts
             except Exception as error:
                 failed.append(error)
@@ -287,8 +287,8 @@ class Predictor(Generic[R]):
             f"{'`nlpkit quantize --to onnx-fp32`' if exported else '--precision fp32'}.",
         )
 
-    def _chunk(self, beside: Any, examples: Mapping[str, Sequence[Any]]) -> _Chunk:
-        chunk = _Chunk(beside, features.Truncation(0, 0, 0, self.task.max_length))
+    def _chunk(self, item: Any, examples: Mapping[str, Sequence[Any]]) -> _Chunk:
+        chunk = _Chunk(item, features.Truncation(0, 0, 0, self.task.max_length))
         if not examples:
             return chunk
         rows = len(next(iter(examples.values())))
@@ -392,20 +392,20 @@ class Predictor(Generic[R]):
         """
 
         def given() -> Iterator[tuple[Any, dict[str, list[Any]]]]:
-            for beside, reader, rows in chunks:
+            for item, reader, rows in chunks:
                 inputs, places, answers = self._inputs(reader, rows)
                 columns = {name: [entry[name] for entry in inputs] for name in inputs[0]} if inputs else {}
-                yield (beside, inputs, places, answers), columns
+                yield (item, inputs, places, answers), columns
 
         for chunk in self._computed(given(), self.task.answer):
-            beside, inputs, places, answers = chunk.beside
+            item, inputs, places, answers = chunk.item
             if inputs:
                 outputs = model_outputs.joined(chunk.outputs)
                 for i, answer in zip(places, self.task.decode(outputs, inputs), strict=True):
                     answers[i] = answer
             for i, tokens in chunk.lost.items():
                 answers[places[i]]["cut"] = tokens
-            yield beside, answers, chunk.cut
+            yield item, answers, chunk.cut
 
     def _inputs(
         self, reader: Reader[Any], rows: Sequence[Mapping[str, Any]]
@@ -461,14 +461,14 @@ class _Chunk:
     """Examples that were given together, and what came of them.
 
     Attributes:
-        beside: what they came with.
+        item: what they came with.
         cut: how many were not read to their end.
         lost: tokens that were left out of those.
         parts: that are worked on, or wait.
         outputs: of those that are done.
     """
 
-    beside: Any
+    item: Any
     cut: features.Truncation
     lost: dict[int, int] = field(default_factory=dict)
     parts: list[_Part] = field(default_factory=list)

@@ -141,38 +141,38 @@ def _speeds(
     return None
 
 
-def table(price: Mapping[str, Any], title: str = "price") -> Table:
+def table(comparison: Mapping[str, Any], title: str = "price") -> Table:
     """A row a model."""
-    metric = price["main_metric"]
-    header = ["model", metric, "parameters", "size", *(["p50 ms", "p95 ms", "rows/s"] if _timed(price) else [])]
+    metric = comparison["main_metric"]
+    header = ["model", metric, "parameters", "size", *(["p50 ms", "p95 ms", "rows/s"] if _timed(comparison) else [])]
     rows = []
-    for side in price["sides"]:
+    for side in comparison["sides"]:
         row = [side["name"], side["metrics"][metric], f"{side['parameters'] / 1e6:.2f} M", human_bytes(side["bytes"])]
-        if _timed(price):
+        if _timed(comparison):
             row += [f"{side['p50_ms']:.2f}", f"{side['p95_ms']:.2f}", f"{side['rows_per_second']:,.0f}"]
         rows.append(row)
-    return Table(f"{title} ({price['split']}, {price['rows']:,} rows)", header, rows)
+    return Table(f"{title} ({comparison['split']}, {comparison['rows']:,} rows)", header, rows)
 
 
-def lines(price: Mapping[str, Any], task: Judged) -> list[str]:
+def lines(comparison: Mapping[str, Any], task: Judged) -> list[str]:
     """What was gained for what was lost, a line for each side behind the first."""
-    first = price["sides"][0]
-    said = [f"{side['name']}: {gain(first, side, task)}" for side in price["sides"][1:]]
-    return [*said, *few_rows({price["split"]: price["rows"]}), *remarks(price)]
+    first = comparison["sides"][0]
+    gains = [f"{side['name']}: {gain(first, side, task)}" for side in comparison["sides"][1:]]
+    return [*gains, *few_rows({comparison["split"]: comparison["rows"]}), *remarks(comparison)]
 
 
-def remarks(price: Mapping[str, Any]) -> list[str]:
+def remarks(comparison: Mapping[str, Any]) -> list[str]:
     """How the speed was measured."""
-    if not _timed(price):
+    if not _timed(comparison):
         return []
     return [
-        f"latency of one row at a time, rows/s in batches of {price['sides'][0]['batch_size']} of like length; the "
-        f"model alone, {'; '.join(dict.fromkeys(price['device']))}"
+        f"latency of one row at a time, rows/s in batches of {comparison['sides'][0]['batch_size']} of like length; "
+        f"the model alone, {'; '.join(dict.fromkeys(comparison['device']))}"
     ]
 
 
-def _timed(price: Mapping[str, Any]) -> bool:
-    return "p50_ms" in price["sides"][0]
+def _timed(comparison: Mapping[str, Any]) -> bool:
+    return "p50_ms" in comparison["sides"][0]
 
 
 def gain(before: Mapping[str, Any], after: Mapping[str, Any], task: Judged) -> str:
@@ -190,17 +190,17 @@ def gain(before: Mapping[str, Any], after: Mapping[str, Any], task: Judged) -> s
     return f"{before['bytes'] / after['bytes']:.1f} times smaller, {faster}{cost}{kept}"
 
 
-def lineage(parent: Mapping[str, Any] | None, price: Mapping[str, Any], command: str) -> list[dict[str, Any]]:
+def lineage(parent: Mapping[str, Any] | None, comparison: Mapping[str, Any], command: str) -> list[dict[str, Any]]:
     """The ancestors of a run and itself, oldest first, each as its own price table saw it: `session` says when and
     where, `faster` how many times as fast it was as the one before it, one by one and in batches.
 
     Args:
         parent: nlpkit.json of the model that the run began with; None where it has none.
-        price: of this run: the parent is its first side, the run itself the last.
+        comparison: of this run: the parent is its first side, the run itself the last.
         command: of this run.
     """
-    before, after = price["sides"][0], price["sides"][-1]
-    session = {"date": price["date"], "device": price["device"][-1]}
+    before, after = comparison["sides"][0], comparison["sides"][-1]
+    session = {"date": comparison["date"], "device": comparison["device"][-1]}
     known = (parent or {}).get("lineage") or [{"command": (parent or {}).get("command"), **before, "session": session}]
     made = {"command": command, **after, "session": session}
     if "p50_ms" in before and "p50_ms" in after:  # speeds of two sessions do not compare

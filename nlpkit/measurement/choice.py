@@ -108,24 +108,24 @@ def recommendation(made: Document) -> str:
     """One sentence: the smallest, the fastest, the best and the knee; of a single model, what it does."""
     if len(made["subjects"]) == 1:
         return _alone(made)
-    chosen, said = made["picks"], []
+    chosen, sentences = made["picks"], []
     if chosen["smallest"]:
         size_said = _size_of(made, chosen["smallest"][0])
         one_size = len(chosen["smallest"]) == len(made["subjects"])
-        said.append(
+        sentences.append(
             f"all of one size ({size_said})" if one_size else f"smallest: {_listed(chosen['smallest'])} ({size_said})"
         )
     if chosen["fastest"]:
-        said.append(f"fastest: {_fastest(made, chosen['fastest'], chosen['perhaps'])}")
+        sentences.append(f"fastest: {_fastest(made, chosen['fastest'], chosen['perhaps'])}")
     metric, values = made["main_metric"], _values(made)
     if chosen["best"]:
-        said.append(f"best {metric}: {_listed(chosen['best'])} ({values[chosen['best'][0]]:.4f})")
+        sentences.append(f"best {metric}: {_listed(chosen['best'])} ({values[chosen['best'][0]]:.4f})")
     knee = made["front"]["knee"] if made["front"] else None
     if knee:
         figures = f"{_milliseconds(_latencies(made)[knee])}, {metric} {values[knee]:.4f}"
-        said.append(f"between the fastest and the best: {knee} ({figures})")
-    sentence = "; ".join(said)
-    return f"{sentence[:1].upper()}{sentence[1:]}." if said else "Nothing could be measured."
+        sentences.append(f"between the fastest and the best: {knee} ({figures})")
+    sentence = "; ".join(sentences)
+    return f"{sentence[:1].upper()}{sentence[1:]}." if sentences else "Nothing could be measured."
 
 
 def _fastest(made: Document, names: Sequence[str], perhaps: Sequence[str]) -> str:
@@ -146,15 +146,15 @@ def _fastest(made: Document, names: Sequence[str], perhaps: Sequence[str]) -> st
 def _alone(made: Document) -> str:
     subject, point = made["subjects"][0], size_to_judge_by(made)
     result = next((r for r in point["results"] if r["status"] == "ok"), None) if point else None
-    said = [_size_of(made, subject["name"])]
+    facts = [_size_of(made, subject["name"])]
     if result and point:
-        said += [
+        facts += [
             f"{_milliseconds(result['ms_a_call'])} at {size(point)}",
             f"{result['samples_per_second']:,.1f} samples/s",
             *([f"{human_bytes(result['peak_bytes'])} of memory"] if result["peak_bytes"] is not None else []),
         ]
-    said += [f"{made['main_metric']} {value:.4f}" for value in _values(made).values()]
-    return f"{subject['name']}: {', '.join(said)}."
+    facts += [f"{made['main_metric']} {value:.4f}" for value in _values(made).values()]
+    return f"{subject['name']}: {', '.join(facts)}."
 
 
 def size(point: Mapping[str, Any]) -> str:

@@ -193,14 +193,14 @@ def _models(old: Document, made: Document) -> Table:
 
 
 def _warnings(old: Document, made: Document) -> list[str]:
-    said = [f"another machine: {line}" for line in environment.differences(old["environment"], made["environment"])]
+    warnings = [f"another machine: {line}" for line in environment.differences(old["environment"], made["environment"])]
     for subject in made["subjects"]:
         before = subject_called(old, subject["name"])
         if before and before["device"] != subject["device"]:
-            said.append(f"{subject['name']}: on {before['device']}, now {subject['device']}")
-    judged = [(one["split"], one["rows"]) for one in (old, made)]
-    if None not in judged[0] + judged[1] and judged[0] != judged[1]:
-        said.append("other rows: {0[0]} ({0[1]:,}), now {1[0]} ({1[1]:,})".format(*judged))
+            warnings.append(f"{subject['name']}: on {before['device']}, now {subject['device']}")
+    evaluated = [(one["split"], one["rows"]) for one in (old, made)]
+    if None not in evaluated[0] + evaluated[1] and evaluated[0] != evaluated[1]:
+        warnings.append("other rows: {0[0]} ({0[1]:,}), now {1[0]} ({1[1]:,})".format(*evaluated))
     sides = [
         ("models", [[subject["name"] for subject in one["subjects"]] for one in (old, made)]),
         ("sizes", [[choice.size(point) for point in one["points"]] for one in (old, made)]),
@@ -208,8 +208,8 @@ def _warnings(old: Document, made: Document) -> list[str]:
     for what, (there, here) in sides:
         for side, names, others in (("older", there, here), ("new", here, there)):
             if missing := [name for name in names if name not in others]:
-                said.append(f"{what} of the {side} benchmark only: {'; '.join(missing)}")
-    return said
+                warnings.append(f"{what} of the {side} benchmark only: {'; '.join(missing)}")
+    return warnings
 
 
 def subject_called(made: Document, name: str) -> Entry | None:

@@ -168,8 +168,8 @@ def differences(a: Mapping[str, Any], b: Mapping[str, Any]) -> list[str]:
         for name in {*a["variables"], *b["variables"]}
         if _matches(name, SPEED_VARIABLES) and a["variables"].get(name) != b["variables"].get(name)
     )
-    said = [(name, a["variables"].get(name, "not set"), b["variables"].get(name, "not set")) for name in named]
-    return lines + [f"{name}: {before}, now {now}" for name, before, now in said]
+    changed = [(name, a["variables"].get(name, "not set"), b["variables"].get(name, "not set")) for name in named]
+    return lines + [f"{name}: {before}, now {now}" for name, before, now in changed]
 
 
 def _compared(env: Mapping[str, Any]) -> dict[str, Any]:

@@ -63,9 +63,9 @@ def largest_difference(
         except UserError:
             raise
         except Exception as error:  # ONNX Runtime has one for each kind of node
-            said = str(error).strip().splitlines()[0]
+            reason = str(error).strip().splitlines()[0]
             raise UserError(
-                f"the exported model does not run on {rows} rows of {width} tokens: {said}", hint
+                f"the exported model does not run on {rows} rows of {width} tokens: {reason}", hint
             ) from error
         difference = float((logits - wanted).abs().max())
         if not difference <= TOLERANCE * max(1.0, float(wanted.abs().max())):

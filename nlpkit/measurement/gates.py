@@ -145,15 +145,15 @@ def judge(conditions: Sequence[Condition], made: Document, old: Document | None 
         made: the new benchmark.
         old: that relative conditions refer to; None: they refer to the first model, and are about the others.
     """
-    judged = Judgement()
+    judgement = Judgement()
     for condition in conditions:
         looked_at = 0
         for case in _cases(condition, made, old):
             looked_at += 1
-            _judge(condition, case, judged)
+            _judge(condition, case, judgement)
         if not looked_at:
-            judged.failures.append(f"failed: nothing to judge by --fail-if {condition.text}")
-    return judged
+            judgement.failures.append(f"failed: nothing to judge by --fail-if {condition.text}")
+    return judgement
 
 
 @dataclass(frozen=True)
@@ -174,22 +174,22 @@ class _Case:
     missing: str = "not a number"
 
 
-def _judge(condition: Condition, case: _Case, judged: Judgement) -> None:
+def _judge(condition: Condition, case: _Case, judgement: Judgement) -> None:
     flag = f"--fail-if {condition.text}"
     if case.estimate is None:
-        judged.failures.append(f"failed: {case.where}: {condition.name} is {case.missing}, {flag}")
+        judgement.failures.append(f"failed: {case.where}: {condition.name} is {case.missing}, {flag}")
         return
     value, interval = case.estimate.value, case.estimate.interval
     if condition.percent and value > 1:
         shown = f"{condition.name} is {value:.4g}, which is not a share"
-        judged.failures.append(f"failed: {case.where}: {shown}: write the bound without %, {flag}")
+        judgement.failures.append(f"failed: {case.where}: {shown}: write the bound without %, {flag}")
         return
     ends = f" ({interval[0]:.3g} to {interval[1]:.3g})" if interval else ""
     line = f"{case.where}: {condition.name} {case.shown(value)}{ends}{f' of {case.of}' if case.of else ''}, {flag}"
     if all(condition.holds(end) for end in interval or (value,)):
-        judged.failures.append(f"failed: {line}")
+        judgement.failures.append(f"failed: {line}")
     elif condition.holds(value):
-        judged.doubts.append(f"within the noise: {line}")
+        judgement.doubts.append(f"within the noise: {line}")
 
 
 def _cases(condition: Condition, made: Document, old: Document | None) -> Iterator[_Case]:

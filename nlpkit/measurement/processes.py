@@ -83,11 +83,11 @@ class WorkerProcess:
     def _died(self) -> Unmeasured:
         code = self._process.wait()
         self._errors.seek(0)
-        said = [line for line in self._errors.read().splitlines() if line.strip()]
+        log = [line for line in self._errors.read().splitlines() if line.strip()]
         if code == -signal.SIGKILL:
             return Unmeasured("out of memory", "the system ended the process, as it does when memory runs out")
         what = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
-        return Unmeasured("failed", f"the process ended with {what}" + (f": {said[-1]}" if said else ""))
+        return Unmeasured("failed", f"the process ended with {what}" + (f": {log[-1]}" if log else ""))
 
     @property
     def alive(self) -> bool:

@@ -58,17 +58,17 @@ def document(
         front, picks, recommendation: see `nlpkit.measurement.choice`.
     """
     launches_of = statistics.by_launch(measurements)
-    judged = next((score for subject in subjects if (score := _judged(scores, subject))), None)
+    with_metrics = next((score for subject in subjects if (score := _judged(scores, subject))), None)
     first = next((known[0] for subject in subjects if (known := opened.get(subject.name)) and known[0].task), None)
     peak = max((m.peak_flops for m in measurements if m.peak_flops), default=None)
     points = sorted(
         {point for point, _ in launches_of}, key=lambda p: (p.mode, p.length is not None, p.batch_size, p.length)
     )
     made: dict[str, Any] = {
-        "main_metric": first.main_metric if judged and first else None,
-        "higher_is_better": first.higher_is_better if judged and first else None,
+        "main_metric": first.main_metric if with_metrics and first else None,
+        "higher_is_better": first.higher_is_better if with_metrics and first else None,
         "split": next((score["split"] for score in scores.values() if score), None),
-        "rows": judged["rows"] if judged else None,
+        "rows": with_metrics["rows"] if with_metrics else None,
         "peak_flops": peak,
         "subjects": [],
         "points": [_point(point, subjects, launches_of, peak, planned) for point in points],
@@ -304,8 +304,8 @@ def _crossings(made: Document, subjects: Sequence[Subject], launches_of: Found) 
                 )
                 if length is None:
                     continue
-                said = [_leads(launches_of, Point(mode, batch_size, n), name, other) for n in lengths]
-                if said[-1] == "faster" and "slower" in said:
+                leads = [_leads(launches_of, Point(mode, batch_size, n), name, other) for n in lengths]
+                if leads[-1] == "faster" and "slower" in leads:
                     yield {"mode": mode, "batch_size": batch_size, "faster": name, "slower": other, "length": length}
 
 

@@ -193,9 +193,9 @@ def parse_model(text: str) -> tuple[str, str, dict[str, Any]]:
     label, equals, rest = text.partition("=")
     if not equals or ":" in label:
         label, rest = "", text
-    name, _, said = rest.partition(":")
+    name, _, settings = rest.partition(":")
     overrides = {}
-    for part in _parts(said):
+    for part in _parts(settings):
         key, equals, value = part.partition("=")
         if not equals or not key.strip():
             raise UserError(f"{text}: '{part}' is not of the form key=value", "Write NAME:KEY=VALUE,KEY=VALUE.")
@@ -204,7 +204,7 @@ def parse_model(text: str) -> tuple[str, str, dict[str, Any]]:
         except ValueError as error:
             raise UserError(f"{text}: {key.strip()}: {error}", "Write NAME:KEY=VALUE,KEY=VALUE.") from None
     shown = opening.display_name(name)
-    return label or (f"{shown}:{said}" if said else shown), name, overrides
+    return label or (f"{shown}:{settings}" if settings else shown), name, overrides
 
 
 def _is_folder(text: str) -> bool:

@@ -73,9 +73,9 @@ class Journal:
             try:
                 self._take(json.loads(line))
             except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-                said = f"{type(error).__name__}: {error}"
+                reason = f"{type(error).__name__}: {error}"
                 raise UserError(
-                    f"{self.path}, line {number}: no line of a benchmark ({said})", "Begin anew with --overwrite."
+                    f"{self.path}, line {number}: no line of a benchmark ({reason})", "Begin anew with --overwrite."
                 ) from None
 
     def _take(self, entry: dict[str, Any]) -> None:
@@ -132,7 +132,7 @@ class Sweep:
         method: how much is measured.
         journal: where it is kept; what is there already is not measured again.
         settings: what a process is told beside its subject, as JSON values.
-        judged: whether the task's metrics are wanted.
+        evaluates: whether the task's metrics are wanted.
         ready: called in each launch when all models are open and judged, before anything is measured and written.
         start: makes a process; None: a `WorkerProcess`.
     """
@@ -145,12 +145,12 @@ class Sweep:
         journal: Journal,
         settings: Mapping[str, Any],
         *,
-        judged: bool = False,
+        evaluates: bool = False,
         ready: Callable[[], None] = lambda: None,
         start: Callable[[], WorkerProcess] | None = None,
     ) -> None:
         self.subjects, self.points, self.method, self.journal = subjects, points, method, journal
-        self.settings, self.judged, self.ready, self.start = settings, judged, ready, start or WorkerProcess
+        self.settings, self.evaluates, self.ready, self.start = settings, evaluates, ready, start or WorkerProcess
         self.workers: dict[str, WorkerProcess] = {}
         self.too_large: dict[str, Unmeasured] = {}  # models that do not even open
         self.last: str | None = None  # whose turn was the last
@@ -179,15 +179,15 @@ class Sweep:
         return True
 
     def _needed(self) -> int:
-        asked = self.method.launches
+        planned = self.method.launches
         reference = self.subjects[0].name
         needed = statistics.launches_needed(self.journal.measurements, self.method.interval, reference)
-        most = MOST_LAUNCHES * asked
-        if needed > asked:
-            wide = f"after {asked} launches intervals are wider than --interval {self.method.interval:g} %"
+        most = MOST_LAUNCHES * planned
+        if needed > planned:
+            wide = f"after {planned} launches intervals are wider than --interval {self.method.interval:g} %"
             many = f"{most}, the most there will be" if needed > most else str(needed)
             reporting.current().note(f"{wide}: going on to {many}")
-        return min(max(needed, asked), most)
+        return min(max(needed, planned), most)
 
     def _launch(self, launch: int, bar: reporting.Progress, stop: float | None) -> bool:
         """Start a process for every subject and measure the points that are missing.
@@ -207,7 +207,7 @@ class Sweep:
                 self._require(subject, "ready")
             for subject in self.subjects:
                 self._open(subject)
-            if self.judged:
+            if self.evaluates:
                 self._score()
             self.ready()
             for point in missing:
@@ -321,8 +321,8 @@ class Sweep:
         """Warn where models could not be judged on the same rows."""
         counts = {name: score["rows"] for name, score in self.journal.scores.items() if score["metrics"]}
         if len(set(counts.values())) > 1:
-            said = ", ".join(f"{name} on {count:,}" for name, count in counts.items())
-            reporting.current().warn(f"metrics are not of the same rows: {said}")
+            listing = ", ".join(f"{name} on {count:,}" for name, count in counts.items())
+            reporting.current().warn(f"metrics are not of the same rows: {listing}")
 
     # --- a point ---
 
@@ -339,8 +339,8 @@ class Sweep:
             if together.status != FULL or subject.name in known or not self._release_others(subject):
                 continue
             alone = self._side_by_side(launch, point, [subject])[subject.name]
-            said = ALONE if alone.status == "ok" else f"{alone.message} (with the other models' memory released)"
-            measured[subject.name] = replace(alone, message=said)
+            message = ALONE if alone.status == "ok" else f"{alone.message} (with the other models' memory released)"
+            measured[subject.name] = replace(alone, message=message)
         return [measured[subject.name] for subject in subjects]
 
     def _side_by_side(self, launch: int, point: Point, subjects: Sequence[Subject]) -> dict[str, Measurement]:

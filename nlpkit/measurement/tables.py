@@ -33,7 +33,7 @@ def _models(made: Document) -> Table:
     subjects, metric = made["subjects"], made["main_metric"]
     several = len({subject["backend"] for subject in subjects}) > 1
     kept = len(subjects) > 1 and any(subject["kept"] is not None for subject in subjects)
-    judged = f" ({made['split']}, {made['rows']:,} rows)" if metric else ""
+    evaluated_on = f" ({made['split']}, {made['rows']:,} rows)" if metric else ""
     header = ["model", *(["backend"] if several else []), *([metric] if metric else []), *(["kept"] if kept else [])]
     header += ["parameters", "size", "load s", "idle memory"]
     rows: list[list[Cell]] = []
@@ -47,7 +47,7 @@ def _models(made: Document) -> Table:
         row.append(None if parameters is None else f"{parameters / 1e6:.2f} M")
         row += [_bytes(subject["bytes"]), None if load is None else f"{load:.2f}", _bytes(subject["idle_bytes"])]
         rows.append(row)
-    return Table(f"models{judged}", header, rows)
+    return Table(f"models{evaluated_on}", header, rows)
 
 
 def _at_batch_size(made: Document, mode: str, batch_size: int, points: list[Mapping[str, Any]]) -> Table:
@@ -145,32 +145,34 @@ def _number(value: float | None) -> str | None:
 
 def sentences(made: Document) -> list[str]:
     """Where one model overtakes another, what bears on its figures, and why there are some missing."""
-    said = [
+    lines = [
         f"{crossing['faster']} is faster than {crossing['slower']} from about {crossing['length']:,.0f} tokens on "
         f"({crossing['mode']}, batch size {crossing['batch_size']})"
         for crossing in made["crossings"]
     ]
     for subject in made["subjects"]:
-        said += [f"{subject['name']}: {remark}" for remark in subject.get("remarks", ())]
+        lines += [f"{subject['name']}: {remark}" for remark in subject.get("remarks", ())]
     for point in made["points"]:
         for result in point["results"]:
             if result["message"]:
-                said.append(f"{result['subject']}, {choice.size(point)}: {_why(result)}")
-            said += [f"{result['subject']}, {choice.size(point)}: {text}" for text in _state(result)]
-    return said
+                lines.append(f"{result['subject']}, {choice.size(point)}: {_why(result)}")
+            lines += [f"{result['subject']}, {choice.size(point)}: {text}" for text in _state(result)]
+    return lines
 
 
 def _state(result: Mapping[str, Any]) -> list[str]:
     """What kept the GPU from being as fast as it is."""
-    state, said = result.get("gpu"), []
+    state, sentences_of = result.get("gpu"), []
     if state and state["slowed"]:
         by = ", ".join(f"{reason} in {turns} of {state['turns']} turns" for reason, turns in state["slowed"].items())
         units = (("mhz", "MHz"), ("celsius", "°C"), ("watts", "W"))
         course = [f"{_from_to(state[name])} {unit}" for name, unit in units if None not in state[name]]
-        said.append(f"the clock of the GPU was kept down by {by}" + (f" ({', '.join(course)})" if course else ""))
+        sentences_of.append(
+            f"the clock of the GPU was kept down by {by}" + (f" ({', '.join(course)})" if course else "")
+        )
     if state and state["shared"]:
-        said.append(f"other processes were on the GPU in {state['shared']} of {state['turns']} turns")
-    return said
+        sentences_of.append(f"other processes were on the GPU in {state['shared']} of {state['turns']} turns")
+    return sentences_of
 
 
 def _from_to(values: Sequence[float]) -> str:
@@ -195,7 +197,7 @@ def method(made: Document) -> list[str]:
         return []
     times = f"{launches[0]} times" if len(launches) == 1 else f"{launches[0]} to {launches[-1]} times"
     times = "once" if launches == [1] else times
-    said = [
+    lines = [
         f"each model runs in a process of its own, started {times}; in a launch the models take turns at each "
         f"size, about {config['seconds']:g} s for each, after a warm-up until the times of calls settle",
         "latency: a call of the model, its inputs ready, up to the logits, over all calls of all launches; throughput: "
@@ -203,14 +205,14 @@ def method(made: Document) -> list[str]:
         "mean of the launches",
     ]
     if any(point["mode"] == "training" for point, _ in results):
-        said.append("training: forward, backward and an AdamW step")
+        lines.append("training: forward, backward and an AdamW step")
     if any(point["length"] is None for point, _ in results):
         rows = f"rows: at most {config['sample_rows']:,} of {made['split']} at their own lengths"
-        said.append(f"{rows}, in batches of like length")
+        lines.append(f"{rows}, in batches of like length")
     if any(point["length"] is not None for point, _ in results):
-        said.append("lengths: exact, random tokens without padding")
+        lines.append("lengths: exact, random tokens without padding")
     if len(made["subjects"]) > 1:
-        said.append(
+        lines.append(
             f"speed: the time of {made['subjects'][0]['name']} over that of the model, turn by turn, with a 95 % "
             f"t-interval over launches; 'no difference' where all of it lies within {statistics.MARGIN - 1:.0%} of 1, "
             "'not certain' where it covers 1 and more than that"
@@ -219,23 +221,23 @@ def method(made: Document) -> list[str]:
             "launch gives no interval"
         )
     meters = dict.fromkeys(subject["memory_method"] for subject in made["subjects"] if subject["memory_method"])
-    said.append(f"memory: the most while the size was measured, median of the launches: {'; '.join(meters)}")
+    lines.append(f"memory: the most while the size was measured, median of the launches: {'; '.join(meters)}")
     counters = dict.fromkeys(filter(None, (subject.get("energy_method") for subject in made["subjects"])))
     if counters and any(result["joules_per_sample"] is not None for _, result in results):
-        said.append(f"energy, while calls are made: {'; '.join(counters)}")
+        lines.append(f"energy, while calls are made: {'; '.join(counters)}")
     if made["peak_flops"] and any(result["share_of_peak"] is not None for _, result in results):
         rate = f"{made['peak_flops'] / 1e9:,.0f} GFLOP/s"
-        said.append(f"peak: {rate} of a dense matrix product in torch, measured beside them")
-    return [*said, *_doubts(results)]
+        lines.append(f"peak: {rate} of a dense matrix product in torch, measured beside them")
+    return [*lines, *_doubts(results)]
 
 
 def _doubts(results: list[tuple[Mapping[str, Any], Mapping[str, Any]]]) -> list[str]:
-    said = []
+    doubts = []
     calls = sum(result["calls"] for _, result in results)
     outliers = sum(result["outliers"] for _, result in results)
     if outliers:
         point, result = max(results, key=lambda row: row[1]["largest_outlier_ms"] or 0)
-        said.append(
+        doubts.append(
             f"outliers: {outliers:,} of {calls:,} calls lie more than 3 interquartile ranges outside the quartiles "
             f"(Tukey); they are counted, the largest is {_number(result['largest_outlier_ms'])} ms "
             f"({result['subject']}, {choice.size(point)}, p50 {_number(result['p50_ms'])} ms)"
@@ -243,8 +245,8 @@ def _doubts(results: list[tuple[Mapping[str, Any], Mapping[str, Any]]]) -> list[
     unstable = [f"{result['subject']} ({choice.size(point)})" for point, result in results if not result["stable"]]
     if unstable:
         more = f" and {len(unstable) - 3} more" if len(unstable) > 3 else ""
-        said.append(f"still not settled after the warm-up: {', '.join(unstable[:3])}{more}")
-    return said
+        doubts.append(f"still not settled after the warm-up: {', '.join(unstable[:3])}{more}")
+    return doubts
 
 
 # --- files ---
@@ -259,12 +261,12 @@ def markdown(made: Document) -> str:
     parts = ["# Benchmark", markup.text(made["recommendation"])]
     for table in tables(made):
         parts += [f"## {markup.text(table.title[:1].upper() + table.title[1:])}", _markdown(table)]
-    if said := sentences(made):
-        parts.append(_bullets(said))
+    if lines := sentences(made):
+        parts.append(_bullets(lines))
     here = environment.summary(made["environment"])
     parts += ["## Environment", _bullets([f"{name}: {text}" for name, text in here])]
-    if said := method(made):
-        parts += ["## Method", _bullets(said)]
+    if lines := method(made):
+        parts += ["## Method", _bullets(lines)]
     return "\n\n".join(parts) + "\n"
 
 

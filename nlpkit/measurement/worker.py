@@ -129,7 +129,7 @@ class Worker:
         _limit_memory(self.config.memory_limit, device.name)
         before = memory.whole_gpu() if device.name.startswith("cuda") else 0
         self.trains = self.config.mode == "training"
-        with reporting.listening() as said:
+        with reporting.listening() as heard:
             self.model = model = backends.open_model(self.subject, self.config, device, self.config, trains=self.trains)
         self.device = model.device
         self.traits = None if model.exported else loading.traits(model.net)
@@ -140,7 +140,7 @@ class Worker:
         self.energy = energy.counter(self.device.name)
         gpu = nvml.gpu() if self.device.name == "cuda" else None
         self.gpu = gpu if isinstance(gpu, nvml.Gpu) else None
-        judged = model.task if isinstance(model.task, Judged) else None
+        task = model.task if isinstance(model.task, Judged) else None
         opened = Opened(
             device=self.device.described,
             architecture=model.architecture,
@@ -150,11 +150,11 @@ class Worker:
             max_length=model.limit,
             idle_bytes=self.meter.in_use(),
             task=model.task.name if model.task else None,
-            main_metric=judged.main_metric if judged else None,
-            higher_is_better=judged.higher_is_better(judged.main_metric) if judged else True,
+            main_metric=task.main_metric if task else None,
+            higher_is_better=task.higher_is_better(task.main_metric) if task else True,
             memory_method=self.meter.method,
             energy_method=self.energy.method if self.energy else "",
-            remarks=[*dict.fromkeys(said.warnings), *(nvml.sharing() if self.device.name.startswith("cuda") else [])],
+            remarks=[*dict.fromkeys(heard.warnings), *(nvml.sharing() if self.device.name.startswith("cuda") else [])],
         )
         return {"opened": asdict(opened)}
 
@@ -311,11 +311,11 @@ class Worker:
     def rows(self) -> BenchmarkRows:
         """The rows of the split, read when they are asked for first."""
         if self._rows is None:
-            with reporting.listening() as said:
+            with reporting.listening() as heard:
                 rows = read_rows(self.model, self.subject.model, self.config, held_out=self.held_out)
             # findings are told to the reporter too
-            rows.notes = [text for text in dict.fromkeys(said.notes) if text not in rows.findings]
-            rows.warnings = [text for text in dict.fromkeys(said.warnings) if text not in rows.findings]
+            rows.notes = [text for text in dict.fromkeys(heard.notes) if text not in rows.findings]
+            rows.warnings = [text for text in dict.fromkeys(heard.warnings) if text not in rows.findings]
             self._rows = rows
         return self._rows
 
@@ -502,10 +502,10 @@ def read_rows(model: Model, name: str, config: BenchmarkOptions, *, held_out: bo
         return rows
     model.task = reader.task
     split = _split_of(examples, loaded, config)
-    said = [str(finding) for finding in findings if finding.level == "warning"]
+    warnings = [str(finding) for finding in findings if finding.level == "warning"]
     if not held_out:
-        said += inherited_data.overlap(record, name, keys, reader, loaded, [split])
-    return BenchmarkRows(examples[split], splits.title(loaded, split), labelled=True, findings=said)
+        warnings += inherited_data.overlap(record, name, keys, reader, loaded, [split])
+    return BenchmarkRows(examples[split], splits.title(loaded, split), labelled=True, findings=warnings)
 
 
 def _inputs(model: Model, config: BenchmarkOptions) -> BenchmarkRows:
@@ -566,8 +566,8 @@ def _texts(config: BenchmarkOptions) -> BenchmarkRows:
     if not texts:
         raise UserError(f"{split}: column '{column}' holds no text", "Name another: --text-column.")
     empty = len(rows) - len(texts)
-    said = [f"{empty:,} of {len(rows):,} rows have no text in column '{column}' and are left out"] if empty else []
-    return BenchmarkRows({"text": texts}, splits.title(loaded, split), findings=said)
+    warnings = [f"{empty:,} of {len(rows):,} rows have no text in column '{column}' and are left out"] if empty else []
+    return BenchmarkRows({"text": texts}, splits.title(loaded, split), findings=warnings)
 
 
 def _split_of(names: Collection[str], loaded: LoadedData, config: BenchmarkOptions) -> str:

@@ -140,11 +140,11 @@ class Squad2Scores(evaluate.Metric):
         has_answer = np.array([len(golds) > 0 for golds in references])
         raw = np.array([match_2(answer, golds) for answer, golds in zip(answers, references, strict=True)])
         refused = (no_answer > threshold)[:, None]
-        judged = 100 * np.where(refused, ~has_answer[:, None], raw)
+        answered_or_not = 100 * np.where(refused, ~has_answer[:, None], raw)
         scores: dict[str, float] = {}
         for prefix, chosen in (("", np.full(len(raw), True)), ("HasAns_", has_answer), ("NoAns_", ~has_answer)):
             if chosen.any():
-                exact, f1 = judged[chosen].mean(axis=0)
+                exact, f1 = answered_or_not[chosen].mean(axis=0)
                 scores |= {
                     f"{prefix}exact": float(exact),
                     f"{prefix}f1": float(f1),

@@ -26,7 +26,7 @@ def taken_as_given(*, padded: bool = True) -> Iterator[None]:
         (masking_utils, "find_packed_sequence_indices"),
         (PreTrainedModel, "warn_if_padding_and_no_attention_mask"),
     ]
-    asked = [(place, name, getattr(place, name)) for place, name in places]
+    replaced = [(place, name, getattr(place, name)) for place, name in places]
     for name, make in before.items():
         functions[name] = _made(make, padded)
     for place, name in places:
@@ -36,7 +36,7 @@ def taken_as_given(*, padded: bool = True) -> Iterator[None]:
     finally:
         for name, make in before.items():
             functions[name] = make
-        for place, name, function in asked:
+        for place, name, function in replaced:
             setattr(place, name, function)
 
 

@@ -64,8 +64,8 @@ def resolve(name: str, flag: str = "--model") -> str:
         hint = f"Give the folder that it lies in: {path.parent}" if inside else "Give a model folder or a hub name."
         raise UserError(f"{flag} {name} is a file, not a model folder", hint)
     # what has neighbours here is meant to be here: no hub is asked for it
-    beside = "/" in name and path.parent.is_dir()
-    if beside or name.startswith((".", "/", "~")) or name.count("/") > 1 or "\\" in name:
+    in_folder = "/" in name and path.parent.is_dir()
+    if in_folder or name.startswith((".", "/", "~")) or name.count("/") > 1 or "\\" in name:
         hint = _did_you_mean(name) or "Give a model folder or a hub name (owner/name)."
         raise UserError(f"{flag} {name}: there is no such folder", hint)
     return name
@@ -455,9 +455,9 @@ class _explained:
             return
         text = str(error)
         if isinstance(error, ImportError):  # MeCab of Japanese tokenizers, sentencepiece, tiktoken, ...
-            said = text.strip().splitlines()[0] if text.strip() else type(error).__name__
+            reason = text.strip().splitlines()[0] if text.strip() else type(error).__name__
             raise UserError(
-                f"the {self.what} {self.name} needs a package: {said}", "Install it and run again."
+                f"the {self.what} {self.name} needs a package: {reason}", "Install it and run again."
             ) from error
         local = Path(self.name).is_dir()
         if local:
@@ -475,8 +475,8 @@ class _explained:
             except FileNotFoundError:
                 continue
             except (ValueError, RecursionError) as broken:
-                said = "it is nested too deep" if isinstance(broken, RecursionError) else broken
-                return f"{folder / name} is not valid JSON: {said}", DAMAGED
+                reason = "it is nested too deep" if isinstance(broken, RecursionError) else broken
+                return f"{folder / name} is not valid JSON: {reason}", DAMAGED
             except OSError as closed:
                 return f"{folder / name} cannot be read: {closed.strerror}", DAMAGED
             if not isinstance(document, dict):
@@ -488,8 +488,8 @@ class _explained:
             return f"{folder} comes with its own model code", "If you trust it: --trust-remote-code."
         file = _culprit(folder, self.what)
         lines = text.splitlines() or [type(error).__name__]
-        said = " ".join(line.strip() for line in lines[:2]) if lines[0].endswith(":") else lines[0]
-        return f"cannot open the {self.what} in {folder}: {file.name}: {type(error).__name__}: {said}", DAMAGED
+        reason = " ".join(line.strip() for line in lines[:2]) if lines[0].endswith(":") else lines[0]
+        return f"cannot open the {self.what} in {folder}: {file.name}: {type(error).__name__}: {reason}", DAMAGED
 
     def _remote(self, text: str) -> tuple[str, str | None]:
         message, hint = self._of_hub(text)

@@ -149,8 +149,8 @@ def _document(path: Path) -> Any:
         hint = f"Did you mean {record}?" if record.is_file() else "Name the YAML file in it."
         raise UserError(f"the config file {path} is a folder", hint) from None
     except (OSError, UnicodeDecodeError) as error:
-        said = error.strerror if isinstance(error, OSError) else error
-        raise UserError(f"cannot read the config file {path}: {said}", "Name a YAML file.") from None
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise UserError(f"cannot read the config file {path}: {reason}", "Name a YAML file.") from None
     except RecursionError:
         raise UserError(f"{path}: not valid YAML: it is nested too deep") from None
     except yaml.YAMLError as error:

@@ -96,8 +96,8 @@ def _repository(value: Any) -> Any:
     """Whether to upload at all, in any of the ways to write it, or else the name of a repository."""
     if value == "":
         raise ValueError("it is empty; was a variable of the shell not set?")
-    said = truth_of(value)
-    return (said or None) if said is not None else value
+    truth = truth_of(value)
+    return (truth or None) if truth is not None else value
 
 
 Pairs = Annotated[dict[str, Any], BeforeValidator(_pairs)]

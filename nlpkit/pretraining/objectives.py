@@ -195,12 +195,12 @@ class ReplacedTokens:
         """As `MaskedLM.__call__`: the generator's loss, and 50 times the discriminator's over all real tokens."""
         labels = batch.pop("labels")
         real = batch["input_ids"] != self.pad_id
-        guessed, judged, replaced = model(original=labels, **batch)
+        guessed, detector_logits, replaced = model(original=labels, **batch)
         items = (labels != IGNORED).sum() if items is None else items
         loss, sums = _masked_loss(guessed, labels, items)
-        binary = F.binary_cross_entropy_with_logits(judged.float(), replaced.float(), reduction="none") * real
+        binary = F.binary_cross_entropy_with_logits(detector_logits.float(), replaced.float(), reduction="none") * real
         weight = (labels != IGNORED).sum() / items
-        right = ((judged > 0) == (replaced > 0)) & real
+        right = ((detector_logits > 0) == (replaced > 0)) & real
         detected = right & (replaced > 0)
         more = [binary.sum(1), right.sum(1), real.sum(1), detected.sum(1), replaced.sum(1)]
         sums = torch.cat([sums, torch.stack([column.float() for column in more], dim=1).detach()], dim=1)

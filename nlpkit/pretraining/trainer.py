@@ -111,13 +111,13 @@ class PretrainingTrainer(ResumableTrainer):
 
     def measure(self) -> dict[str, float]:
         """Validation metrics of the model as it is."""
-        output = self.judged(lambda: self.evaluation_loop(self.get_eval_dataloader(), "validation"))
+        output = self.halving_batches(lambda: self.evaluation_loop(self.get_eval_dataloader(), "validation"))
         return {name.removeprefix("eval_"): value for name, value in (output.metrics or {}).items()}
 
     # --- the order of rows, and where a resumed run goes on ---
 
     def _get_train_sampler(self, train_dataset: Any = None) -> Any:
-        return self.ordered(self.train_dataset.lengths, grouped=self.grouped)  # type: ignore[union-attr]
+        return self.length_sampler(self.train_dataset.lengths, grouped=self.grouped)  # type: ignore[union-attr]
 
     def set_epoch(self, epoch: int) -> None:
         super().set_epoch(epoch)
@@ -140,14 +140,14 @@ class PretrainingTrainer(ResumableTrainer):
             out["stream"] = {"rows": consumed, "window": dataclasses.asdict(window)}
         return out
 
-    def go_on_from(self, position: dict[str, Any]) -> None:
-        super().go_on_from(position)
+    def resume_from(self, position: dict[str, Any]) -> None:
+        super().resume_from(position)
         self._figures = position.get("figures")
         if isinstance(self.train_dataset, StreamedRows):
             self.train_dataset.resume(Position(**position["stream"]["window"]), position["stream"]["rows"])
 
-    def begin(self) -> None:
-        super().begin()
+    def start_clock(self) -> None:
+        super().start_clock()
         self._restart_figures()
         if self._figures is not None:
             self.sums += torch.tensor(self._figures["sums"], device=self.sums.device)

@@ -368,8 +368,8 @@ class Planner:
             predictor = self.served(copy.deepcopy(self.model))
             model, forward = predictor.model, predictor.run
         costs = latencies(model, self.batches, forward, device=self.device)
-        if said := self._alike(costs):
-            reporting.current().warn(said)
+        if warning := self._alike(costs):
+            reporting.current().warn(warning)
         return costs
 
     @cached_property

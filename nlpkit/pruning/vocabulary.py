@@ -49,10 +49,10 @@ class VocabularyReport:
         return asdict(self)
 
     def __str__(self) -> str:
-        said = f"{self.kept:,} of {self.total:,} pieces kept, {self.bytes_saved / 1e6:.1f} MB saved"
+        summary = f"{self.kept:,} of {self.total:,} pieces kept, {self.bytes_saved / 1e6:.1f} MB saved"
         if self.unchanged is None or self.growth is None:
-            return said
-        return f"{said}; of held-out text {self.unchanged:.1%} of the tokens are unchanged ({self.growth:.3f} times)"
+            return summary
+        return f"{summary}; of held-out text {self.unchanged:.1%} of the tokens are unchanged ({self.growth:.3f} times)"
 
 
 def keep_pieces(
@@ -272,13 +272,13 @@ def _select_rows(model: Any, rows: torch.Tensor) -> int:
         name = next(name for name, module in model.named_modules() if module is outputs)
         owners += [outputs, model.get_submodule(name.rpartition(".")[0])]
     made: dict[int, nn.Parameter] = {}  # what was one parameter under two names stays one
-    for owner in owners:
-        for name, parameter in list(owner.named_parameters(recurse=False)):
+    for holder in owners:
+        for name, parameter in list(holder.named_parameters(recurse=False)):
             if parameter.shape[0] == size:
                 if id(parameter) not in made:
                     selected = parameter.detach().index_select(0, rows.to(parameter.device))
                     made[id(parameter)] = nn.Parameter(selected, requires_grad=parameter.requires_grad)
-                setattr(owner, name, made[id(parameter)])
+                setattr(holder, name, made[id(parameter)])
     inputs.num_embeddings = len(rows)
     if inputs.padding_idx is not None:
         inputs.padding_idx = int((rows == inputs.padding_idx).nonzero()[0])

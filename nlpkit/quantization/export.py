@@ -49,9 +49,9 @@ def export(model: Any, inputs: Mapping[str, torch.Tensor], *, fusions: Literal["
         try:
             return OnnxExporter().export(model, dict(inputs), config=config).program
         except Exception as error:
-            said = str(error).strip().splitlines()
+            lines = str(error).strip().splitlines()
             raise UserError(
-                f"{type(model).__name__} cannot be exported to ONNX: {said[0] if said else type(error).__name__}",
+                f"{type(model).__name__} cannot be exported to ONNX: {lines[0] if lines else type(error).__name__}",
                 "--to torch-int8 needs no export.",
             ) from error
 
@@ -153,9 +153,9 @@ def save(made: onnx_ir.Model, path: Path) -> None:
     import onnx_ir
 
     size = sum(value.const_value.nbytes for value in made.graph.initializers.values() if value.const_value is not None)
-    beside = data_file(path)
-    beside.unlink(missing_ok=True)  # of what was saved here before
-    onnx_ir.save(made, str(path), external_data=beside.name if size > ONE_FILE else None)
+    data = data_file(path)
+    data.unlink(missing_ok=True)  # of what was saved here before
+    onnx_ir.save(made, str(path), external_data=data.name if size > ONE_FILE else None)
 
 
 def data_file(path: Path) -> Path:

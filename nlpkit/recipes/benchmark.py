@@ -68,9 +68,9 @@ def run(config: Config) -> Report:
     subjects = find_subjects(config)
     config, held_out = _inherited(config, subjects)
     points = find_points(config)
-    judged = any(point.length is None for point in points)
+    evaluates = any(point.length is None for point in points)
     config.refuse_unread()
-    gates.require_judgeable(conditions, None if judged else (), models=len(subjects), compared=old is not None)
+    gates.require_judgeable(conditions, None if evaluates else (), models=len(subjects), compared=old is not None)
     if old is not None:
         comparison.require_common(old, subjects, points)
     folder = RunFolder(config.output or _default_path(subjects))
@@ -94,16 +94,16 @@ def run(config: Config) -> Report:
     with contextlib.ExitStack() as begun:
 
         @functools.cache
-        def begin() -> None:
+        def prepare_runs() -> None:
             """Make the folder, now that all models could be opened: until then an older benchmark in it stays."""
-            if judged:
+            if evaluates:
                 metrics = {name for score in journal.scores.values() for name in score["metrics"] or ()}
                 gates.require_judgeable(conditions, metrics, models=len(subjects), compared=old is not None)
             folder.start(head, overwrite=config.overwrite, resume=config.resume)
             begun.enter_context(resume.telling_how_to_resume(COMMAND, folder.path))
 
         settings = {"config": config.record(), "held_out": held_out}
-        sweep = Sweep(subjects, points, method, journal, settings, judged=judged, ready=begin)
+        sweep = Sweep(subjects, points, method, journal, settings, evaluates=evaluates, ready=prepare_runs)
         with export_cache.room_for(subjects):
             done = sweep.run()
         stopped = None if done else _stopped(config, points, journal)
@@ -234,15 +234,15 @@ def _report(
         for warning in change.warnings:
             reporting.current().warn(warning)
         record = {**record, "change": change.record}
-    judged = gates.judge(conditions, record, old)
-    for doubt in judged.doubts:
+    judgement = gates.judge(conditions, record, old)
+    for doubt in judgement.doubts:
         reporting.current().warn(doubt)
-    said = [*tables.sentences(record), *tables.method(record), record["recommendation"]]
+    lines_of_record = [*tables.sentences(record), *tables.method(record), record["recommendation"]]
     if record["main_metric"]:
-        said = [*few_rows({record["split"]: record["rows"]}), *said]
+        lines_of_record = [*few_rows({record["split"]: record["rows"]}), *lines_of_record]
     if record.get("stopped"):
-        said.insert(0, record["stopped"])
-    lines = [*said, f"written to {folder}", *judged.failures]
-    record = {**record, "output": str(folder), "failures": judged.failures}
-    failure = "; ".join(judged.failures)
-    return Report(record, shown, lines, exit_code=1 if judged.failures else 0, failure=failure)
+        lines_of_record.insert(0, record["stopped"])
+    lines = [*lines_of_record, f"written to {folder}", *judgement.failures]
+    record = {**record, "output": str(folder), "failures": judgement.failures}
+    failure = "; ".join(judgement.failures)
+    return Report(record, shown, lines, exit_code=1 if judgement.failures else 0, failure=failure)

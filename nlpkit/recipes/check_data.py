@@ -79,7 +79,7 @@ def run(config: Config) -> Report:
     task_class = registry.require_class(registry.task_class(config.task), NEEDS, "check-data")
     config = config.for_task(task_class)
     findings: list[Finding] = []
-    with reporting.listening() as said:
+    with reporting.listening() as heard:
         loaded = splits.load(config, task_class)
         first = next(iter(loaded.splits.values()))
         with registry.pointing_elsewhere(task_class, first, "--task {task} checks them."):
@@ -104,13 +104,13 @@ def run(config: Config) -> Report:
     findings.sort(key=lambda finding: rank[finding.level])
     lines += [f"{finding.level}: {finding}" for finding in findings] or ["nothing wrong was found"]
     errors = sum(finding.level == "error" for finding in findings)
-    warnings = sum(finding.level == "warning" for finding in findings) + len(said.warnings)
+    warnings = sum(finding.level == "warning" for finding in findings) + len(heard.warnings)
     most = SUSPECTS if config.output else 0
     if config.suspects is not None:
         most = config.suspects
     suspected = suspects.find(task, examples, most, config.seed) if most else None
     if suspected is not None:
-        lines += [f"suspects: {suspected.said}", *(f"    {suspects.line(row)}" for row in suspected.rows)]
+        lines += [f"suspects: {suspected.summary}", *(f"    {suspects.line(row)}" for row in suspected.rows)]
     record = {
         "task": task.record(),
         "verdict": _verdict(errors, warnings),
@@ -121,8 +121,8 @@ def run(config: Config) -> Report:
             {"title": table.title, "header": table.header, "rows": table.whole or table.rows} for table in tables
         ],
         "findings": [vars(finding) for finding in findings],
-        "notes": said.notes,
-        "warnings": said.warnings,
+        "notes": heard.notes,
+        "warnings": heard.warnings,
         "suspects": suspected.to_record() if suspected else None,
         "data": loaded.source.to_record(),
     }

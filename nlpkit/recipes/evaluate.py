@@ -164,8 +164,8 @@ def run(config: Config) -> Report:
     if config.save and predictor.record is not None:
         _add_to_run(Path(opening.resolve(config.model)), record)
     tables = _tables(config, task, metrics, rows, details)
-    lines = [f"{split}: {said}" for split, said in seen.items() if left_out[split]] + few_rows(rows)
-    lines += [f"{name}: {said}" for name, said in task.metric_notes.items() if name in tables[0].header] + failures
+    lines = [f"{split}: {note}" for split, note in seen.items() if left_out[split]] + few_rows(rows)
+    lines += [f"{name}: {note}" for name, note in task.metric_notes.items() if name in tables[0].header] + failures
     return Report(record, tables, lines, exit_code=1 if failures else 0, failure="; ".join(failures))
 
 
@@ -173,17 +173,17 @@ def _seen(rows: int, left_out: int) -> str:
     return f"{rows:,} of {rows + left_out:,} rows were judged" if left_out else f"{rows:,} rows were judged"
 
 
-def _chosen(config: Config, loaded: LoadedData, judged: Collection[str] | None) -> list[str]:
+def _chosen(config: Config, loaded: LoadedData, labelled: Collection[str] | None) -> list[str]:
     """The splits that are measured.
 
     Args:
-        judged: where they are those of the run that made the model: the ones that it was judged on, as labels of test
+        labelled: where they are those of the run that made the model: the ones that it was judged on, as labels of test
             may be kept back.
     """
     present = list(loaded.splits)
-    if config.split is None and judged is not None:
+    if config.split is None and labelled is not None:
         held = [split for split in ("test", "validation") if split in present]
-        chosen = next((split for split in held if split in judged), (held or present)[0])
+        chosen = next((split for split in held if split in labelled), (held or present)[0])
         reporting.current().note(f"{chosen}: the run's own rows (--split)")
         return [chosen]
     if config.split is None:

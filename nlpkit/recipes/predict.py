@@ -113,19 +113,19 @@ def run(config: Config) -> Report:
     record = [{**row, **_columns(answer), **_cut_of(answer)} for row, answer in zip(rows, answers, strict=True)]
     failed = all(answer.get("error") for answer in answers)
     tables = task.view.answer_tables(rows, answers)
-    said = f"no text could be answered; {answers[0].get('error')}"
-    return Report({"model": config.model, "answers": record}, tables, exit_code=1 if failed else 0, failure=said)
+    message = f"no text could be answered; {answers[0].get('error')}"
+    return Report({"model": config.model, "answers": record}, tables, exit_code=1 if failed else 0, failure=message)
 
 
 def _typed(config: Config) -> dict[str, Any]:
     """What was typed to be answered, by option: TEXT, and what a task lets users type beside it on the same panel."""
     fields = config.known_fields()
-    beside = {
+    others = {
         name: value
         for name, value in config.task_values.items()
         if value and fields[name].json_schema_extra["panel"] == "Input"  # type: ignore[index]
     }
-    return {**({"texts": config.texts} if config.texts else {}), **beside}
+    return {**({"texts": config.texts} if config.texts else {}), **others}
 
 
 def _require_typed(config: Config, name: str, value: Any) -> None:
@@ -237,11 +237,11 @@ def _predict_file(predictor: Predictor, config: Config) -> Report:
     allowed = config.max_errors * (done if config.max_errors < 1 else 1)
     failure = ""
     if failed:
-        said = f"{failed:,} of {done:,} rows have no answer (column {prefix}_error)"
+        message = f"{failed:,} of {done:,} rows have no answer (column {prefix}_error)"
         if failed > allowed or failed == done:
             why = "no row has one" if failed == done else f"more than --max-errors {config.max_errors:g}"
-            failure = f"{said}: {why}, exit code 1"
-        reporting.current().warn(f"{failure or said}; {first_error}")
+            failure = f"{message}: {why}, exit code 1"
+        reporting.current().warn(f"{failure or message}; {first_error}")
     record = {
         **_written(config, predictor),
         "rows": done,

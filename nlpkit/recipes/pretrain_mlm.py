@@ -300,7 +300,7 @@ def run(config: Config) -> Report:
     evaluation loop in `nlpkit.pretraining.trainer`, the losses in `nlpkit.pretraining.objectives`.
     """
     return lifecycle.unless_complete(
-        config, COMMAND, _report, lambda resumed: lifecycle.live(_settled(resumed), build, _report)
+        config, COMMAND, _report, lambda resumed_config: lifecycle.live(_settled(resumed_config), build, _report)
     )
 
 

@@ -329,7 +329,7 @@ def _zeros_table(counts: Mapping[str, Sequence[int]]) -> Table:
 
 def _reached(record: Mapping[str, Any]) -> list[str]:
     """The target against what was measured, and what zeros are good for."""
-    config, pruning, said = record["config"], record["pruning"], []
+    config, pruning, lines = record["config"], record["pruning"], []
     before, after = record["price"]["sides"][:2]
     timed = "rows_per_second" in after
     faster = after["rows_per_second"] / before["rows_per_second"] if timed else None
@@ -338,16 +338,16 @@ def _reached(record: Mapping[str, Any]) -> list[str]:
         predicted = f"predicted {pruning['predicted_speedup']:.2f}"
         if pruning.get("predicted_rows"):
             predicted += f" on {pruning['predicted_rows']:,} rows of {pruning['predicted_tokens']} tokens"
-        said.append(f"target: {config['target_speedup']:g} times as fast; {predicted}, {measured}")
+        lines.append(f"target: {config['target_speedup']:g} times as fast; {predicted}, {measured}")
     if config.get("max_drop") and {"points_lost", "sparsity"} <= pruning.keys():
-        said.append(
+        lines.append(
             f"target: at most {config['max_drop']:g} points lost on validation; {pruning['points_lost']:.2f} before "
             f"recovery, at a sparsity of {pruning['sparsity']:.1%}"
         )
     if "zeros" in pruning:
         speed = f": {faster:.2f} times the speed of before was measured" if timed else ""
-        said.append(f"zeros among the weights make no dense kernel faster, on a CPU or a GPU{speed}")
-    return said
+        lines.append(f"zeros among the weights make no dense kernel faster, on a CPU or a GPU{speed}")
+    return lines
 
 
 # --- several sparsities ---

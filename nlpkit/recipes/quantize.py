@@ -211,8 +211,8 @@ def _open(config: Config) -> _Source:
             config, trained.task, seed=config.seed, needs=(), training=False
         )
         examples = _judged(loaded, by_split)
-        judged = [split for split in by_split if split != "train"] or list(by_split)
-        for warning in overlap(trained.record, config.model, keys, reader, loaded, judged):
+        evaluated = [split for split in by_split if split != "train"] or list(by_split)
+        for warning in overlap(trained.record, config.model, keys, reader, loaded, evaluated):
             reporting.current().warn(warning)
     trained.task = reader.task
     return _Source(config, to, trained, device, examples, loaded.source.to_record(), findings, {})
@@ -503,10 +503,10 @@ def _measured(source: _Source, staged: Path) -> dict[str, Any]:
     """Metrics of the new model, and its price."""
     task, config, place = source.trained.task, source.config, Path(source.trained.place)
     after, _ = opening.load_model(str(staged), task.auto_class, exported=True)
-    judged = [split for split in source.examples if split != "train"]
-    with reporting.current().progress("evaluate", len(judged), "splits") as bar:
+    evaluated = [split for split in source.examples if split != "train"]
+    with reporting.current().progress("evaluate", len(evaluated), "splits") as bar:
         metrics = {}
-        for split in judged:
+        for split in evaluated:
             metrics[split] = source.score(after, split)
             bar.advance()
     split = source.judged
@@ -522,7 +522,7 @@ def _measured(source: _Source, staged: Path) -> dict[str, Any]:
     comparison = before_after.measure(sides, source.examples[split], split, seconds=config.measure_seconds)
     return {
         "metrics": metrics,
-        "judged": {name: len(source.examples[name]) for name in judged},
+        "judged": {name: len(source.examples[name]) for name in evaluated},
         "main_metric": task.main_metric,
         "table_metrics": list(task.table_metrics),
         "baseline": None,

@@ -136,8 +136,8 @@ def run(config: Config) -> Report:
     with tempfile.TemporaryDirectory() as place:
         tokenizer = made.save(Path(place))
     names = saving.distinct_names([str(folder.path), *([given] if given else []), *config.compare])
-    judged = list(zip(names, [tokenizer, *([old] if given else []), *others], strict=True))
-    measured_on, qualities = _measure(judged, validation, held_out, reading)
+    compared = list(zip(names, [tokenizer, *([old] if given else []), *others], strict=True))
+    measured_on, qualities = _measure(compared, validation, held_out, reading)
     record = {
         "command": COMMAND,
         "config": config.record(),
@@ -251,12 +251,12 @@ def _plan(
     if pipeline is not None:
         style = pipeline.style
         rows.append(("tokenizer", f"{pipeline.kind}, {pipeline.name} style, {style.vocab_size:,} tokens"))
-        said = [
+        parts = [
             "lowercased" if style.lowercase else "case kept",
             "accents stripped" if style.strip_accents else "accents kept",
             *([style.form.upper()] if style.form != "none" else []),
         ]
-        rows.append(("text", ", ".join(said)))
+        rows.append(("text", ", ".join(parts)))
         rows.append(("special", " ".join(pipeline.specials)))
     elif config.like:
         rows.append(("tokenizer", f"like {config.like}, {config.vocab_size or len(old):,} tokens"))
@@ -323,19 +323,19 @@ def _extend(config: Config, old: Any, corpus: Corpus, held_out: HoldOut) -> tupl
             for word in words
         ],
     }
-    asked = len(old) + (config.add or 0)
-    made = _made_from(old, extend.extended(old, words), config, asked, record)
+    wanted_size = len(old) + (config.add or 0)
+    made = _made_from(old, extend.extended(old, words), config, wanted_size, record)
     made.words = words
     return made, reading
 
 
-def _made_from(tokenizer: Any, backend: Any, config: Config, asked: int, record: dict[str, Any]) -> Made:
+def _made_from(tokenizer: Any, backend: Any, config: Config, wanted_size: int, record: dict[str, Any]) -> Made:
     """What an existing tokenizer becomes, with the arguments that it was made of."""
     arguments = saving.arguments_of(tokenizer)
     if config.model_max_length:
         arguments["model_max_length"] = config.model_max_length
-    about = {"vocab_size_asked": asked, "model_max_length": arguments.get("model_max_length")}
-    return Made(backend, arguments, type(tokenizer).__name__, {}, asked, {**record, **about})
+    about = {"vocab_size_asked": wanted_size, "model_max_length": arguments.get("model_max_length")}
+    return Made(backend, arguments, type(tokenizer).__name__, {}, wanted_size, {**record, **about})
 
 
 # --- after ---

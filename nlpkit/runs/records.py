@@ -293,8 +293,8 @@ def require_whole(record: Mapping[str, Any], path: Path) -> None:
             f"{path}: the record of a finished run lacks {', '.join(missing)}",
             "Copy the folder again, or run again with --overwrite.",
         )
-    judged, metrics = record.get("judged") or {}, record.get("metrics") or {}
-    if unknown := sorted(metrics.keys() - judged.keys()):
+    evaluated, metrics = record.get("judged") or {}, record.get("metrics") or {}
+    if unknown := sorted(metrics.keys() - evaluated.keys()):
         raise UserError(f"{path}: judged: there is no number of rows for {', '.join(unknown)}", DAMAGED)
 
 

@@ -59,9 +59,9 @@ def choose_lengths(
     Raises:
         UserError: what was asked for is more than the model takes.
     """
-    asked = None if task.training_length and not settled else task.max_length
-    if asked:
-        require_length(asked, most)
+    stated = None if task.training_length and not settled else task.max_length
+    if stated:
+        require_length(stated, most)
     if limit is not None and limit < FREE_LENGTH:
         limit = min(FREE_LENGTH, most or FREE_LENGTH)
     rows = examples.get("train") or next(iter(examples.values()))
@@ -70,9 +70,9 @@ def choose_lengths(
         rows = rows.select(np.sort(chosen))
     lengths = np.asarray(token_lengths(task, tokenizer, rows[:]))
     task = task.with_(model_length=most)
-    if asked is None and task.default_max_length:
+    if stated is None and task.default_max_length:
         task = task.with_(max_length=min(task.default_max_length, limit or task.default_max_length))
-    elif asked is None:
+    elif stated is None:
         wanted = -(-max(int(np.percentile(lengths, PERCENTILE)), FREE_LENGTH) // 8) * 8
         task = task.with_(max_length=limit, training_length=min(wanted, limit) if limit else wanted)
     sampled = " (sample)" if len(rows) == LENGTH_SAMPLE else ""
@@ -83,7 +83,7 @@ def choose_lengths(
     return task, said
 
 
-def require_length(asked: int, most: int | None, whose: str = "the model") -> None:
+def require_length(max_length: int, most: int | None, whose: str = "the model") -> None:
     """Check that a model takes as many tokens as --max-length says.
 
     Args:
@@ -93,8 +93,8 @@ def require_length(asked: int, most: int | None, whose: str = "the model") -> No
     Raises:
         UserError: it takes fewer.
     """
-    if most is not None and asked > most:
-        raise UserError(f"--max-length {asked}: {whose} takes at most {most} tokens", f"Use {most} or less.")
+    if most is not None and max_length > most:
+        raise UserError(f"--max-length {max_length}: {whose} takes at most {most} tokens", f"Use {most} or less.")
 
 
 def token_lengths(task: Trainable, tokenizer: Any, examples: Mapping[str, Sequence[Any]]) -> list[int]:

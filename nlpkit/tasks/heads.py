@@ -19,13 +19,13 @@ class Head:
     Attributes:
         kept: whether its weights go on; else they are drawn anew.
         names: where it is kept and has labels, those of the data in the order of its outputs.
-        said: what people are told of it; empty where there is nothing to tell.
+        note: what people are told of it; empty where there is nothing to tell.
         level: how much that matters.
     """
 
     kept: bool
     names: list[str] = field(default_factory=list)
-    said: str = ""
+    note: str = ""
     level: Level = "note"
 
 
@@ -65,10 +65,10 @@ def _kept(names: Sequence[str], why: str, level: Level = "note") -> Head:
 
 
 def _new(own: Sequence[str], trained: Sequence[str], level: Level) -> Head:
-    said = f"the model's trained head is drawn anew: it is for {_counted(trained)}, the data have {_counted(own)}"
+    note = f"the model's trained head is drawn anew: it is for {_counted(trained)}, the data have {_counted(own)}"
     if level == "warning":
-        said += "; where they mean the same, write the model's labels into the data"
-    return Head(False, [], said, level)
+        note += "; where they mean the same, write the model's labels into the data"
+    return Head(False, [], note, level)
 
 
 def _counted(names: Sequence[str]) -> str:

@@ -96,8 +96,8 @@ def _claimant(
     if named is None:
         surest = max(claims, key=claims.__getitem__, default=None)
         return surest if surest is not None and claims[surest] > Claim.COULD_SERVE else None
-    if (asked := task_class(named)) in claims:
-        return asked
+    if (named_task := task_class(named)) in claims:
+        return named_task
     able = ", ".join(task.name for task in sorted(claims, key=claims.__getitem__, reverse=True))
     architecture = ", ".join(config.architectures or ["none named"])
     raise UserError(

@@ -27,11 +27,11 @@ class Suspects:
     """What a baseline contradicts.
 
     Attributes:
-        said: who judged, how many rows, and how far that can be trusted; or why nothing was judged.
+        summary: who judged, how many rows, and how far that can be trusted; or why nothing was judged.
         rows: what the task says of a mistake (`where`, label, prediction, ...), the surest first.
     """
 
-    said: str
+    summary: str
     rows: list[dict[str, Any]] = field(default_factory=list)
 
     def to_record(self) -> dict[str, Any]:
@@ -53,7 +53,7 @@ def find(task: Judged, examples: Mapping[str, Dataset], most: int, seed: int) ->
     """
     if len(examples.get("train", ())) < LEAST_ROWS:
         return Suspects(f"not looked for: that takes {LEAST_ROWS} rows of train")
-    judged, right, per_split, name = 0, 0.0, [], ""
+    evaluated, right, per_split, name = 0, 0.0, [], ""
     for parts in _folds(examples, seed):
         try:
             trained = task.baseline(parts, seed)
@@ -65,15 +65,15 @@ def find(task: Judged, examples: Mapping[str, Dataset], most: int, seed: int) ->
         for split, rows in parts.items():
             if split != "train":
                 right += task.score(outputs[split], rows)[task.main_metric] / task.point * len(rows)
-                judged += len(rows)
+                evaluated += len(rows)
                 mistakes = task.view.mistakes(outputs[split], rows)
                 per_split.append([row for row in mistakes if row.get("score") is None or row["score"] >= SURE][:most])
-    points = right / judged
-    said = f"{name}, trained on other rows, judged {judged:,} rows: {task.main_metric} {points * task.point:.3f}"
+    points = right / evaluated
+    summary = f"{name}, trained on other rows, judged {evaluated:,} rows: {task.main_metric} {points * task.point:.3f}"
     if not task.higher_is_better(task.main_metric) or points < TRUSTED:
-        return Suspects(f"not named: {said}, too little to doubt a label by")
+        return Suspects(f"not named: {summary}, too little to doubt a label by")
     rows = [_shown(row) for row in _surest(per_split)[:most]]
-    return Suspects(said if rows else f"{said}; it contradicts no label surely", rows)
+    return Suspects(summary if rows else f"{summary}; it contradicts no label surely", rows)
 
 
 def _folds(examples: Mapping[str, Dataset], seed: int) -> Iterator[dict[str, Dataset]]:

@@ -55,10 +55,10 @@ class View(Generic[TaskShown]):
         """Answers to typed rows, at least one, as `predict` prints them; an answer may be an `error`."""
         body: list[list[Any]] = []
         for row, answer in zip(rows, answers, strict=True):
-            said = answer["prediction"]
-            if isinstance(said, list):
-                said = ", ".join(said) or "(none)"
-            body.append([*row.values(), answer.get("error") if said is None else said, answer.get("score")])
+            prediction = answer["prediction"]
+            if isinstance(prediction, list):
+                prediction = ", ".join(prediction) or "(none)"
+            body.append([*row.values(), answer.get("error") if prediction is None else prediction, answer.get("score")])
         return [Table("predictions", [*rows[0], "prediction", "score"], body)]
 
     def answer_formats(self, reader: Callable[[], Reader[Any]]) -> Mapping[str, Format]:

@@ -135,9 +135,9 @@ def resize_model(model: Any, size: int, words: Sequence[Word]) -> None:
         model.resize_token_embeddings(size, mean_resizing=False)
         # Of an untied model two copies of the output bias become one, which is then saved once and missed on opening.
         for name in _shared(model) - shared:
-            owner, _, attribute = name.rpartition(".")
-            bias = getattr(model.get_submodule(owner), attribute)
-            setattr(model.get_submodule(owner), attribute, torch.nn.Parameter(bias.detach().clone()))
+            module, _, attribute = name.rpartition(".")
+            bias = getattr(model.get_submodule(module), attribute)
+            setattr(model.get_submodule(module), attribute, torch.nn.Parameter(bias.detach().clone()))
     first = size - len(words)
     inputs, outputs = model.get_input_embeddings(), model.get_output_embeddings()
     tensors = [inputs.weight]

@@ -519,14 +519,14 @@ def with_tokens(tokenizer: Any, tokens: list[str], scores: list[float] | None = 
     document = json.loads(tokenizer.to_str())
     model = document["model"]
     # a token beside the model's vocabulary would lose its id to the new ones: give it its place in there
-    beside = sorted((item["id"], item["content"]) for item in document["added_tokens"])
+    added = sorted((item["id"], item["content"]) for item in document["added_tokens"])
     if isinstance(model["vocab"], list):
-        for number, content in beside:
+        for number, content in added:
             if number == len(model["vocab"]):
                 model["vocab"].append([content, 0.0])
         model["vocab"] += [list(item) for item in zip(tokens, scores or [0.0] * len(tokens), strict=True)]
     else:
-        for number, content in beside:
+        for number, content in added:
             model["vocab"].setdefault(content, number)
         start = max(model["vocab"].values(), default=-1) + 1
         model["vocab"].update({token: start + i for i, token in enumerate(tokens)})

@@ -88,8 +88,8 @@ class Reading:
         self.stop = threading.Event()
 
     def __iter__(self) -> Iterator[list[str]]:
-        said = reporting.current()
-        with said.progress("read", self.corpus.size or 0, "bytes") as bar:
+        reporter = reporting.current()
+        with reporter.progress("read", self.corpus.size or 0, "bytes") as bar:
             for batch in self.corpus.batches(BATCH, bar=bar):
                 if self.stop.is_set():
                     raise RunError("interrupted")
@@ -98,7 +98,7 @@ class Reading:
                 self.beginning = self.beginning or texts
                 yield _joined(texts) if self.joined else texts
         size = f" ({human_bytes(self.corpus.size)})" if self.corpus.size else ""
-        said.note(f"{self.count:,} texts read{size}; {self.then}")
+        reporter.note(f"{self.count:,} texts read{size}; {self.then}")
 
 
 def _joined(texts: list[str]) -> list[str]:

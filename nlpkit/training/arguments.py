@@ -269,19 +269,21 @@ def _schedule_settings(schedule: str, steps: int) -> dict[str, Any]:
     return {"num_decay_steps": max(round(WSD_DECAY * steps), 1), "decay_type": "linear"} if schedule == "wsd" else {}
 
 
-def _trackers(asked: str, checkpoints: Path) -> list[str]:
+def _trackers(report_to: str, checkpoints: Path) -> list[str]:
     """The trackers that are asked for; they write beside the checkpoints, which are deleted in the end.
 
     Raises:
         UserError: one is not installed, or of all none.
     """
-    if asked == "none":
+    if report_to == "none":
         return []
     installed = [name for name in TRACKERS if importlib.util.find_spec(name) is not None]
-    trackers = [name for name in installed if asked in (name, "all")]
+    trackers = [name for name in installed if report_to in (name, "all")]
     if not trackers:
-        said = f"none of {', '.join(TRACKERS)} is installed" if asked == "all" else f"{asked} is not installed"
-        raise UserError(f"--report-to {asked}: {said}", "pip install 'nlpkit[track]'")
+        missing = (
+            f"none of {', '.join(TRACKERS)} is installed" if report_to == "all" else f"{report_to} is not installed"
+        )
+        raise UserError(f"--report-to {report_to}: {missing}", "pip install 'nlpkit[track]'")
     os.environ.setdefault("TENSORBOARD_LOGGING_DIR", str(checkpoints.parent / "tensorboard"))
     os.environ.setdefault("WANDB_DIR", str(checkpoints.parent))
     return trackers

@@ -85,7 +85,7 @@ class LimitsCallback(TrainerCallback):
         self.part = 0
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        self.trainer.begin()
+        self.trainer.start_clock()
         self.saved = time.monotonic()
         self.trainer.agreement.begin(state.global_step)
         self._ask(state.global_step)
@@ -115,10 +115,10 @@ class LimitsCallback(TrainerCallback):
     def _ask(self, step: int) -> tuple[bool, bool]:
         """Whether the time is used up, and whether the last checkpoint is old; neither, where this is not asked now."""
         budget = self.trainer.budget
-        said = self.trainer.agreement.at(step, [budget.seconds(), time.monotonic() - self.saved])
-        if said is None:
+        agreed = self.trainer.agreement.at(step, [budget.seconds(), time.monotonic() - self.saved])
+        if agreed is None:
             return False, False
-        used, age = said
+        used, age = agreed
         if process.world_size() > 1:
             budget.count_from(step, used)
         over = budget.minutes is not None and used >= 60 * budget.minutes

@@ -84,8 +84,8 @@ def renew_head(model: Any, new: Collection[str]) -> list[str]:
     import torch
 
     renewed = [name for name in _of_labels(model) if name not in new]
-    for owner in dict.fromkeys(name.rpartition(".")[0] for name in renewed):
-        module = model.get_submodule(owner)
+    for module_name in dict.fromkeys(name.rpartition(".")[0] for name in renewed):
+        module = model.get_submodule(module_name)
         for tensor in (module, *module.parameters(recurse=False)):
             tensor._is_hf_initialized = False  # transformers marks what it has loaded, and draws none of that
         with torch.no_grad():

@@ -68,12 +68,12 @@ class Agreement:
             return None
         then, since = self._last
         now = time.monotonic()
-        *said, leave, seconds = largest([*mine, self.leaving(), (now - since) / max(step - then, 1)])
+        *agreed, leave, seconds = largest([*mine, self.leaving(), (now - since) / max(step - then, 1)])
         self._all_leave = bool(leave)
         self._last = step, now
         self._steps = max(min(int(EVERY / max(seconds, 1e-6)), 2 * self._steps, MOST), 1)
         self._next = step + self._steps
-        return said
+        return agreed
 
     def to_leave(self) -> bool:
         """Whether the run is to end, as far as all know that by now."""
@@ -87,9 +87,9 @@ def largest(mine: Sequence[float]) -> list[float]:
     import torch
     import torch.distributed as dist
 
-    said = torch.tensor(list(mine), dtype=torch.float64)
-    dist.all_reduce(said, op=dist.ReduceOp.MAX, group=_on_the_cpu())
-    return [float(number) for number in said.tolist()]
+    numbers = torch.tensor(list(mine), dtype=torch.float64)
+    dist.all_reduce(numbers, op=dist.ReduceOp.MAX, group=_on_the_cpu())
+    return [float(number) for number in numbers.tolist()]
 
 
 def leave_behind_the_main_process() -> None:
@@ -111,12 +111,12 @@ def _on_the_cpu() -> Any:
     global _group
     import torch.distributed as dist
 
-    beside = dist.group.WORLD
+    world = dist.group.WORLD
     if dist.get_backend() == "gloo":
-        return beside
-    if _group is None or _group[1] is not beside:
+        return world
+    if _group is None or _group[1] is not world:
         try:
-            _group = dist.new_group(backend="gloo"), beside
+            _group = dist.new_group(backend="gloo"), world
         except RuntimeError as error:
             raise RunError(
                 f"the processes do not reach each other over gloo: {first_line(error)}",

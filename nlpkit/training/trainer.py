@@ -120,7 +120,7 @@ class ResumableTrainer(Trainer):
         """Whether a batch may be halved, and the halves accumulated, without another loss."""
         return True
 
-    def ordered(self, lengths: np.ndarray, *, grouped: bool) -> LengthBatchSampler:
+    def length_sampler(self, lengths: np.ndarray, *, grouped: bool) -> LengthBatchSampler:
         """The order of rows of these lengths, whole optimizer steps of like length where `grouped`."""
         if self._other_order and not grouped:
             reporting.current().warn(
@@ -191,13 +191,13 @@ class ResumableTrainer(Trainer):
             out["unlogged"] = {"loss": float(self._tr_loss), "from": self._globalstep_last_logged}
         return out
 
-    def go_on_from(self, position: dict[str, Any]) -> None:
+    def resume_from(self, position: dict[str, Any]) -> None:
         """Take up what `position` of the interrupted run gave; before `train`."""
         self.budget.before = position.get("seconds", 0.0)
         self._other_order = position.get("random_order") != RANDOM_ORDER
         self._unlogged = position.get("unlogged")
 
-    def begin(self) -> None:
+    def start_clock(self) -> None:
         """Start the clock, and go on with the log; when `train` has made its own beginning."""
         self.budget.begin()
         if self._unlogged is not None and hasattr(self, "_tr_loss"):
@@ -206,9 +206,9 @@ class ResumableTrainer(Trainer):
         self._unlogged = None
 
     def evaluate(self, *arguments: Any, **keywords: Any) -> dict[str, float]:
-        return self.judged(functools.partial(super().evaluate, *arguments, **keywords))
+        return self.halving_batches(functools.partial(super().evaluate, *arguments, **keywords))
 
-    def judged(self, judge: Callable[[], R]) -> R:
+    def halving_batches(self, judge: Callable[[], R]) -> R:
         """What `judge` gives, which reads rows in batches of --eval-batch-size: they are halved while one does not fit.
 
         The run goes on where it is: the checkpoint of a step is saved after its evaluation.
@@ -456,7 +456,7 @@ class NlpkitTrainer(ResumableTrainer):
         if self.args.load_best_model_at_end and split is self.splits["validation"] and best in self._validated:
             return self._validated[best]  # it was judged to be found the best
         rows = split.for_evaluation()
-        kept, _ = self.judged(lambda: self._run(self.get_test_dataloader(rows)))
+        kept, _ = self.halving_batches(lambda: self._run(self.get_test_dataloader(rows)))
         return split.merged(self.task, kept)
 
     def _run(self, dataloader: Any) -> tuple[Outputs, float]:
@@ -512,4 +512,4 @@ class NlpkitTrainer(ResumableTrainer):
         return [gathered[rank * len(parts) + i] for i in range(len(parts)) for rank in range(count)]
 
     def _get_train_sampler(self, train_dataset: Any = None) -> LengthBatchSampler:
-        return self.ordered(self.splits["train"].lengths, grouped=self.grouped)
+        return self.length_sampler(self.splits["train"].lengths, grouped=self.grouped)

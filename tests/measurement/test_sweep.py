@@ -271,7 +271,7 @@ def test_a_limit_of_its_own_is_no_matter_of_the_others(tmp_path: Path) -> None:
 def test_models_that_do_not_fit_together_are_opened_and_judged_one_by_one(tmp_path: Path) -> None:
     machine = Machine({"a": 0.05, "b": 0.05}, room=1)
     journal = Journal(tmp_path / "j")
-    Sweep(TWO, [Point("inference", 1, 1)], ONCE, journal, {"config": {}}, judged=True, start=machine).run()
+    Sweep(TWO, [Point("inference", 1, 1)], ONCE, journal, {"config": {}}, evaluates=True, start=machine).run()
     assert statuses(journal, "a") == statuses(journal, "b") == ["ok"]
     assert set(journal.scores) == {"a", "b"}
 
@@ -387,7 +387,7 @@ def test_metrics_are_judged_once_and_checked(tmp_path: Path) -> None:
         assert seen[1:] or not journal.path.exists()  # nothing is written before
 
     with reporting.listening() as said:
-        Sweep(TWO, POINTS[:1], method, journal, {"config": {}}, judged=True, ready=ready, start=machine).run()
+        Sweep(TWO, POINTS[:1], method, journal, {"config": {}}, evaluates=True, ready=ready, start=machine).run()
     assert (said.notes, said.warnings) == (["text: guessed"], ["a row is odd"])  # of the data, which are those of both
     assert [name for op, name in machine.log if op == "score"] == ["a", "b"]
     assert seen[0] == {name: {"metrics": {"accuracy": 0.5}, "split": "validation", "rows": 4} for name in "ab"}

@@ -55,20 +55,20 @@ def test_labels_are_matched_by_name(
 
     head = heads.fitted(own, model, numbered=numbered)
     assert (head.kept, head.names or None, head.level) == (names is not None, names, level)
-    assert re.search(said, head.said), head.said
+    assert re.search(said, head.note), head.note
 
 
 def test_a_head_for_numbers_goes_on_for_numbers() -> None:
     head = heads.fitted([], [])
     assert head.kept
-    assert head.said.endswith("goes on: it gives numbers, which the data have")
+    assert head.note.endswith("goes on: it gives numbers, which the data have")
 
 
 def test_a_head_that_goes_on_for_another_problem_is_told() -> None:
     names = ["neg", "pos"]
     task = TextClassification(Labels("multi-label", names))
     renumbered, head = task.with_head_of(TextClassification(Labels("single-label", names[::-1])))
-    assert head.said.endswith("; it was trained for single-label and is for multi-label now")
+    assert head.note.endswith("; it was trained for single-label and is for multi-label now")
     assert renumbered.labels.names == names[::-1]
     assert task.labels.names == names
 

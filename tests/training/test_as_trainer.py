@@ -191,10 +191,10 @@ def test_a_run_that_began_with_another_order_says_so_when_it_goes_on(data: Path,
     trainer = finetune_cls.build(finetune_cls.Config(**options("cls", data, model, tmp_path / "run")))
     reporting.install(Listener())
     try:
-        trainer.go_on_from(trainer.position())
+        trainer.resume_from(trainer.position())
         trainer._get_train_sampler()
         assert Listener.warnings == []
-        trainer.go_on_from({"seconds": 1.0})  # as it was saved before
+        trainer.resume_from({"seconds": 1.0})  # as it was saved before
         trainer._get_train_sampler()
     finally:
         reporting.install(reporting.Reporter())

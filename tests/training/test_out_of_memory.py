@@ -189,7 +189,7 @@ def test_a_loader_that_is_kept_with_its_workers_is_made_anew() -> None:
             raise torch.OutOfMemoryError(SAID)
         return 7
 
-    assert ResumableTrainer.judged(made, judge) == 7
+    assert ResumableTrainer.halving_batches(made, judge) == 7
 
 
 def test_an_evaluation_in_which_one_row_does_not_fit_is_one_message(

@@ -94,12 +94,12 @@ class Tally:
             *((f"are left out: {reason}", rows) for reason, rows in self._left_out.items()),
             *self._mapped.items(),
         ]
-        said = [f"{len(rows):,} of {self.total:,} rows {reason} ({self._shown(rows)})" for reason, rows in reasons]
+        messages = [f"{len(rows):,} of {self.total:,} rows {reason} ({self._shown(rows)})" for reason, rows in reasons]
         if self.total and not self.kept and self._left_out:
             raise UserError(
-                f"{self.source.name}: no row is left: {'; '.join(said)}", "Nothing here can be learnt from."
+                f"{self.source.name}: no row is left: {'; '.join(messages)}", "Nothing here can be learnt from."
             )
-        for message in said:
+        for message in messages:
             self.source.warn(message)
 
     def _shown(self, rows: Sequence[int]) -> str:

@@ -89,9 +89,9 @@ def read(folder: Path, reading: Reading) -> Texts:
         files += own
         if len(own) == 1 and chunks[-1]["text"][0].as_py().count("\n") > _MANY_LINES:
             reporting.current().warn(f"{own[0]}: read as one text of many lines, the only one of its class")
-    if beside := [path.name for path in _visible(folder) if _is_text(path)]:
-        named = ", ".join(beside[:SHOWN]) + (", ..." if len(beside) > SHOWN else "")
-        left_out = counted(len(beside), "text file beside the folders is", "text files beside the folders are")
+    if loose := [path.name for path in _visible(folder) if _is_text(path)]:
+        named = ", ".join(loose[:SHOWN]) + (", ..." if len(loose) > SHOWN else "")
+        left_out = counted(len(loose), "text file beside the folders is", "text files beside the folders are")
         reporting.current().note(f"{folder}: {left_out} left out: {named}")
     shown = ", ".join(f"{name} {count:,}" for name, count in counts.items())
     reporting.current().note(f"{folder}: one folder a class, a text a file: {shown}")

@@ -22,16 +22,16 @@ def record(value: Any) -> dict[str, Any] | None:
     """The row of [text, {"entities": [...]}] or [text, {"cats": {label: 1 or 0}}], None for any other value."""
     if not isinstance(value, list) or len(value) != 2 or not isinstance(value[0], str):
         return None
-    text, said = value
-    if not isinstance(said, Mapping) or not any(name in said for name in NAMES):
+    text, marks = value
+    if not isinstance(marks, Mapping) or not any(name in marks for name in NAMES):
         return None
-    entities, cats = said.get("entities") or [], said.get("cats") or {}
+    entities, cats = marks.get("entities") or [], marks.get("cats") or {}
     if not isinstance(entities, list) or not isinstance(cats, Mapping):
         return None
     row: dict[str, Any] = {"text": text}
-    if "entities" in said:
+    if "entities" in marks:
         row["spans"] = [_span(entity) for entity in entities]
-    if "cats" in said:
+    if "cats" in marks:
         try:
             row["label"] = [name for name, share in cats.items() if share and float(share) >= 0.5]
         except (TypeError, ValueError):

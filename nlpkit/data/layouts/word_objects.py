@@ -171,13 +171,13 @@ def _ends_with_last(head: Sequence[Row], words: str, spans: str, source: Input) 
         for marks, count in inside
         for mark in marks
     )
-    said = f"{source.name}: column {spans!r} counts the words of {words!r}; 'end' is "
+    message = f"{source.name}: column {spans!r} counts the words of {words!r}; 'end' is "
     if last or behind:
-        reporting.current().note(said + ("the last word of the span" if last else "the word behind the span"))
+        reporting.current().note(message + ("the last word of the span" if last else "the word behind the span"))
     else:
         reporting.current().warn(
-            f"{said}taken for the word behind the span; nothing shows it (no span of one word, none up to the end of "
-            "its sentence): if it is the last word of the span, add 1 to each"
+            f"{message}taken for the word behind the span; nothing shows it (no span of one word, none up to the end "
+            "of its sentence): if it is the last word of the span, add 1 to each"
         )
     return last
 

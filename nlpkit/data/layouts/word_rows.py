@@ -109,12 +109,12 @@ def _rows(rows: Iterator[Row], head: Sequence[Row], source: Input) -> Iterator[R
         rows = itertools.chain(ahead, rows)
         head = [row for row in ahead if row.error is None]
     if not numbering and not _parted(head):
-        said = f"{source.name}: each row holds one word (column {word!r}), and nothing tells where a sentence ends"
+        message = f"{source.name}: each row holds one word (column {word!r}), and nothing tells where a sentence ends"
         if unlike := [name for name in head[0].values if name != word and _names_sentences(name)]:
-            said += f", as {unlike[0]!r} is another in every row"
+            message += f", as {unlike[0]!r} is another in every row"
         if source.reading.wanted.labelled:
-            raise UserError(said, HINT)
-        reporting.current().warn(f"{said}: each is answered as a text of its own. {HINT}")
+            raise UserError(message, HINT)
+        reporting.current().warn(f"{message}: each is answered as a text of its own. {HINT}")
         yield from rows
         return
     source.parted = not numbering

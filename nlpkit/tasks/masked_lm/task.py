@@ -101,8 +101,8 @@ class MaskedLanguageModeling(Teachable):
     @classmethod
     def from_data(cls, splits: Mapping[str, Dataset], options: Config) -> MaskedLanguageModeling:
         rows = splits.get("train") or next(iter(splits.values()))
-        asked = MaskedLMOptions.of(options)
-        task = cls(max_length=asked.max_length).reader(user_columns(rows.column_names), options).task
+        own = MaskedLMOptions.of(options)
+        task = cls(max_length=own.max_length).reader(user_columns(rows.column_names), options).task
         assert isinstance(task, cls)
         return task
 

@@ -53,19 +53,19 @@ def kind_of(question: str) -> str:
 
 
 def _matches(pattern: re.Pattern[str]) -> Callable[[str, frozenset[str]], Iterator[Span]]:
-    def cut(sentence: str, asked: frozenset[str]) -> Iterator[Span]:
+    def cut(sentence: str, question_words: frozenset[str]) -> Iterator[Span]:
         for match in pattern.finditer(sentence):
             yield match.span(pattern.groups)
 
     return cut
 
 
-def _unasked(sentence: str, asked: frozenset[str]) -> Iterator[Span]:
+def _unasked(sentence: str, question_words: frozenset[str]) -> Iterator[Span]:
     """Runs of words that the question does not have, without words of grammar at their ends."""
     run: list[re.Match[str]] = []
     for word in [*WORD.finditer(sentence), None]:
         text = word[0].lower() if word else ""
-        if word and text not in asked and (run or text not in STOP):
+        if word and text not in question_words and (run or text not in STOP):
             run.append(word)
             continue
         while run and run[-1][0].lower() in STOP:
@@ -75,7 +75,7 @@ def _unasked(sentence: str, asked: frozenset[str]) -> Iterator[Span]:
         run = []
 
 
-def _whole(sentence: str, asked: frozenset[str]) -> Iterator[Span]:
+def _whole(sentence: str, question_words: frozenset[str]) -> Iterator[Span]:
     yield 0, len(sentence)
 
 
@@ -110,10 +110,10 @@ class LexicalReader:
         for question, context, wanted in zip(questions, contexts, golds, strict=True):
             if not wanted:
                 continue
-            asked = frozenset(_words(question))
-            sentence = self._sentence(asked, context)
+            question_words = frozenset(_words(question))
+            sentence = self._sentence(question_words, context)
             for name in CUTS:
-                piece = _piece(asked, context, sentence, name)
+                piece = _piece(question_words, context, sentence, name)
                 totals[kind_of(question)][name] += match_2(context[piece.start : piece.end], wanted).f1
         self.cut = {kind: max(scores, key=scores.__getitem__) for kind, scores in totals.items()}
         self.usual = max(CUTS, key=lambda name: sum(scores[name] for scores in totals.values()))
@@ -132,13 +132,13 @@ class LexicalReader:
 
     def read(self, question: str, context: str) -> Read:
         """The answer to a question."""
-        asked = frozenset(_words(question))
+        question_words = frozenset(_words(question))
         cut = self.cut.get(kind_of(question), self.usual)
-        return _piece(asked, context, self._sentence(asked, context), cut)
+        return _piece(question_words, context, self._sentence(question_words, context), cut)
 
-    def _sentence(self, asked: Iterable[str], context: str) -> Read:
+    def _sentence(self, question_words: Iterable[str], context: str) -> Read:
         """The sentence with the most of what was asked."""
-        weights = {word: self.rarity.get(word, self.unseen) for word in asked if word not in STOP}
+        weights = {word: self.rarity.get(word, self.unseen) for word in question_words if word not in STOP}
         total = sum(weights.values()) or 1.0
         best = Read(0, len(context), 0.0)
         for match in SENTENCE.finditer(context):
@@ -158,13 +158,15 @@ class LexicalReader:
         return np.array([(-1, -1, null), (answer.start, answer.end, 0.0)], dtype=SPAN)
 
 
-def _piece(asked: frozenset[str], context: str, sentence: Read, cut: str) -> Read:
+def _piece(question_words: frozenset[str], context: str, sentence: Read, cut: str) -> Read:
     """The piece of a sentence that lies nearest to what was asked and says something else; else all of it."""
     text = context[sentence.start : sentence.end]
-    pieces = [piece for piece in CUTS[cut](text, asked) if set(_words(text[slice(*piece)])) - asked - STOP]
+    pieces = [
+        piece for piece in CUTS[cut](text, question_words) if set(_words(text[slice(*piece)])) - question_words - STOP
+    ]
     if not pieces:
         return sentence
-    places = [word.start() for word in WORD.finditer(text) if word[0].lower() in asked - STOP]
+    places = [word.start() for word in WORD.finditer(text) if word[0].lower() in question_words - STOP]
     first, last = min(pieces, key=lambda piece: min((_gap(piece, place) for place in places), default=0))
     piece = text[first:last]
     start = sentence.start + first + len(piece) - len(piece.lstrip())

@@ -76,8 +76,8 @@ class PassageReader(Reader[QuestionAnswering]):
     def typed(self, options: TypedOptions) -> tuple[list[dict[str, Any]], Self]:
         """A row for each --question and TEXT, all about --context or --context-file."""
         typed = QuestionAnsweringAnswerOptions.of(options)
-        asked = [*options.texts, *typed.question]
-        if not asked:
+        questions = [*options.texts, *typed.question]
+        if not questions:
             raise UserError("there is no question", 'Ask with --question "..." (repeatable).')
         context, file = typed.context, typed.context_file
         if (context is None) == (file is None):
@@ -88,7 +88,7 @@ class PassageReader(Reader[QuestionAnswering]):
         elif not (context or "").strip():
             raise UserError("--context holds no text")
         task = self.task.with_(question="question", context="context")
-        return [{"question": question, "context": context} for question in asked], replace(self, task=task)
+        return [{"question": question, "context": context} for question in questions], replace(self, task=task)
 
     def labelled(self, columns: Sequence[str]) -> bool:
         return self.task.answers is None or self.task.answers in columns

@@ -97,18 +97,18 @@ def merged(spans: np.ndarray, example: np.ndarray, offsets: Sequence[Any], *, co
     window, place = np.nonzero(np.isfinite(spans["score"][:, 1:]))
     chosen = spans[window, place + 1]
     before = (np.cumsum(sizes) - sizes)[window]
-    owner, start, end = example[window], flat[before + 2 * chosen["start"]], flat[before + 2 * chosen["end"] + 1]
+    example_of, start, end = example[window], flat[before + 2 * chosen["start"]], flat[before + 2 * chosen["end"] + 1]
     score = chosen["score"]
-    order = np.lexsort((-score, end, start, owner))
+    order = np.lexsort((-score, end, start, example_of))
     order = order[(start < end)[order]]
-    owner, start, end, score = owner[order], start[order], end[order], score[order]
+    example_of, start, end, score = example_of[order], start[order], end[order], score[order]
     first = np.ones(len(order), bool)
-    first[1:] = (np.diff(owner) != 0) | (np.diff(start) != 0) | (np.diff(end) != 0)
+    first[1:] = (np.diff(example_of) != 0) | (np.diff(start) != 0) | (np.diff(end) != 0)
     order = np.flatnonzero(first)
-    order = order[np.lexsort((-score[order], owner[order]))]
-    rank = np.arange(len(order)) - np.searchsorted(owner[order], owner[order])
+    order = order[np.lexsort((-score[order], example_of[order]))]
+    rank = np.arange(len(order)) - np.searchsorted(example_of[order], example_of[order])
     order, rank = order[rank < count], rank[rank < count]
-    owners = owner[order]
+    owners = example_of[order]
     number = int(example[-1]) + 1
     heads = np.arange(number) + np.searchsorted(owners, np.arange(number))  # where each example begins in `out`
     out = np.empty(len(order) + number, dtype=SPAN)

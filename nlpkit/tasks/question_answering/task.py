@@ -117,12 +117,12 @@ class QuestionAnswering(Teachable):
 
     @classmethod
     def from_data(cls, splits: Mapping[str, Dataset], options: Config) -> QuestionAnswering:
-        asked = QuestionAnsweringOptions.of(options)
+        own = QuestionAnsweringOptions.of(options)
         rows = splits.get("train") or next(iter(splits.values()))
         columns = user_columns(rows.column_names)
-        if asked.doc_stride != DOC_STRIDE:  # the default gives way to short windows, see `windows.overlap`
-            _require_stride(asked.doc_stride, asked.max_length or MAX_LENGTH)
-        task = cls(max_length=asked.max_length, doc_stride=asked.doc_stride, max_answer_length=asked.max_answer_length)
+        if own.doc_stride != DOC_STRIDE:  # the default gives way to short windows, see `windows.overlap`
+            _require_stride(own.doc_stride, own.max_length or MAX_LENGTH)
+        task = cls(max_length=own.max_length, doc_stride=own.doc_stride, max_answer_length=own.max_answer_length)
         bound = task.reader(columns, options).task
         assert isinstance(bound, cls)
         return bound
@@ -157,17 +157,17 @@ class QuestionAnswering(Teachable):
         return self.with_(tokenizer=tokenizer)
 
     def configured(self, options: Config) -> Self:
-        asked: dict[str, Any] = {}
+        settings: dict[str, Any] = {}
         if isinstance(options, WindowOptions):
             given = {name: getattr(options, name) for name in ("doc_stride", "max_answer_length", "null_threshold")}
-            asked |= {name: value for name, value in given.items() if value is not None}
+            settings |= {name: value for name, value in given.items() if value is not None}
             if options.doc_stride is not None and self.max_length is not None:
                 _require_stride(options.doc_stride, self.max_length)
         if isinstance(options, QuestionAnsweringAnswerOptions):
-            asked["n_best"] = options.n_best
+            settings["n_best"] = options.n_best
         if isinstance(options, QuestionAnsweringJudgeOptions):
-            asked["breakdown"] = options.breakdown
-        return self.with_(**asked)
+            settings["breakdown"] = options.breakdown
+        return self.with_(**settings)
 
     def describe(self) -> str:
         if self.null_threshold is None:
@@ -314,8 +314,10 @@ class QuestionAnswering(Teachable):
         from nlpkit.tasks import soft_losses
 
         tokens = student.batch["attention_mask"].bool()[:, None].expand(-1, 2, -1).flatten(0, 1)
-        own, taught = (forward.logits.transpose(1, 2).flatten(0, 1) for forward in (student, teacher))
-        each = soft_losses.soft_targets(own, taught, temperature, tokens)
+        student_logits, teacher_logits = (
+            forward.logits.transpose(1, 2).flatten(0, 1) for forward in (student, teacher)
+        )
+        each = soft_losses.soft_targets(student_logits, teacher_logits, temperature, tokens)
         return Loss(each.sum(), torch.tensor(each.numel()))
 
     def soft_entries(self, batch: Mapping[str, torch.Tensor]) -> int:

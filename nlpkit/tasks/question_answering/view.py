@@ -109,19 +109,19 @@ class QuestionView(View[QuestionAnswering]):
         from nlpkit.runs import plots
         from nlpkit.tasks.question_answering import spans
 
-        judged = next((split for split in ("test", "validation") if split in outputs), None)
-        if judged is None:
+        chosen = next((split for split in ("test", "validation") if split in outputs), None)
+        if chosen is None:
             return {}
         drawn: dict[str, Plot] = {}
-        exact = np.array([match.exact > 0 for match in self.task.matches_of(outputs[judged], examples[judged])])
+        exact = np.array([match.exact > 0 for match in self.task.matches_of(outputs[chosen], examples[chosen])])
         scores = np.array(
-            [answer["score"] for answer in self.task.decode(outputs[judged], _contexts(examples[judged]))]
+            [answer["score"] for answer in self.task.decode(outputs[chosen], _contexts(examples[chosen]))]
         )
         groups = {"exact": scores[exact], "not exact": scores[~exact]}
         drawn["answer_scores"] = plots.histograms({k: v for k, v in groups.items() if len(v)}, "score of the answer")
         if self.task.null_threshold is not None:
-            margins = np.array([spans.null_margin(candidates) for candidates in outputs[judged]])
-            none = np.asarray(examples[judged]["start"][:]) == windows.UNANSWERABLE[0]
+            margins = np.array([spans.null_margin(candidates) for candidates in outputs[chosen]])
+            none = np.asarray(examples[chosen]["start"][:]) == windows.UNANSWERABLE[0]
             sides = {"answerable": margins[~none], "unanswerable": margins[none]}
             sides = {name: values[np.isfinite(values)] for name, values in sides.items()}
             drawn["null_margins"] = plots.histograms(

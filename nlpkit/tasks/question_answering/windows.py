@@ -73,8 +73,8 @@ class Frame(NamedTuple):
         """The frame of a fast tokenizer, read off a pair of texts."""
         pair = tokenizer("a", "a", return_token_type_ids=True)
         ids, types = np.array(pair["input_ids"], np.int32), np.array(pair["token_type_ids"], np.int8)
-        owner = np.array([-1 if text is None else text for text in pair.sequence_ids(0)])
-        bounds = [np.flatnonzero(owner == text)[[0, -1]] + (0, 1) for text in (0, 1)]
+        text_of = np.array([-1 if text is None else text for text in pair.sequence_ids(0)])
+        bounds = [np.flatnonzero(text_of == text)[[0, -1]] + (0, 1) for text in (0, 1)]
         cuts = np.concatenate(bounds)
         first, second = types[cuts[0]], types[cuts[2]]
         question_first = tokenizer.padding_side == "right"
@@ -85,17 +85,17 @@ class Frame(NamedTuple):
             context_type=int(second if question_first else first),
             question_first=question_first,
             typed="token_type_ids" in tokenizer("a", "a"),
-            cls=_cls_position(ids, owner, tokenizer),
+            cls=_cls_position(ids, text_of, tokenizer),
         )
 
 
-def _cls_position(ids: np.ndarray, owner: np.ndarray, tokenizer: Any) -> int:
+def _cls_position(ids: np.ndarray, text_of: np.ndarray, tokenizer: Any) -> int:
     """Where [CLS] stands among the special tokens, else <s>, else the first token."""
     for token in (tokenizer.cls_token_id, tokenizer.bos_token_id):
-        places = [] if token is None else np.flatnonzero((ids == token) & (owner < 0)).tolist()
+        places = [] if token is None else np.flatnonzero((ids == token) & (text_of < 0)).tolist()
         if places:
             place = places[0]
-            return place if place < int(np.argmax(owner >= 0)) else place - len(ids)
+            return place if place < int(np.argmax(text_of >= 0)) else place - len(ids)
     return 0
 
 
@@ -203,11 +203,11 @@ def build(
         QuestionTooLong: a question leaves no room for its context.
     """
     frame = Frame.of(tokenizer)
-    asked, read = token_ids(tokenizer, questions), tokenized(tokenizer, contexts)
+    question_ids, read = token_ids(tokenizer, questions), tokenized(tokenizer, contexts)
     names = ["input_ids", *(["token_type_ids"] if frame.typed else []), "passage", "cls", "offsets"]
     out: dict[str, list[Any]] = {name: [] for name in [*names, "example", "length", *(["labels"] if answers else [])]}
     for example, (question, context) in enumerate(zip(questions, contexts, strict=True)):
-        query, passage = np.array(asked[question], np.int32), read[context]
+        query, passage = np.array(question_ids[question], np.int32), read[context]
         room = room_for(len(query), max_length, frame)
         if room < min(LEAST_ROOM, len(passage.ids)):
             raise QuestionTooLong(example, len(query), max_length)

@@ -53,7 +53,7 @@ class Cells:
         written: texts that hold a list or an object, with that.
         delimiter: between the labels in a text.
         decimal_comma: 1,5 is a number, and 1.234,5.
-        said: what was decided, for people.
+        notes: what was decided, for people.
         doubtful: likewise, where it may well be wrong.
     """
 
@@ -65,7 +65,7 @@ class Cells:
     written: dict[str, Any] = field(default_factory=dict)
     delimiter: str | None = None
     decimal_comma: bool = False
-    said: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
     doubtful: tuple[str, ...] = ()
 
     def named(self, names: Sequence[str]) -> Cells:
@@ -216,25 +216,25 @@ def survey(
             others.append(value)
         else:
             bare += 1
-    said: list[str] = []
+    notes: list[str] = []
     doubtful: list[str] = []
-    written = _open_texts(texts, known, column, said, doubtful)
+    written = _open_texts(texts, known, column, notes, doubtful)
     closed = {text: count for text, count in texts.items() if text not in written}
     structured = others + [written[text] for text, count in texts.items() if text in written for _ in range(count)]
     cells = Cells(written=written)
     if delimiter is not None:
         cells = _delimited(cells, closed, structured, delimiter)
     elif structured:
-        cells = _structured(cells, structured, sum(closed.values()) + bare, column, said, doubtful)
+        cells = _structured(cells, structured, sum(closed.values()) + bare, column, notes, doubtful)
     elif closed and not bare and all(FLAGS.fullmatch(text.strip()) for text in closed):
-        cells = _of_flags(cells, [_separated(text) for text in closed for _ in range(closed[text])], column, said)
-    elif numbers and _has_decimal_comma(closed, column, said, doubtful):
+        cells = _of_flags(cells, [_separated(text) for text in closed for _ in range(closed[text])], column, notes)
+    elif numbers and _has_decimal_comma(closed, column, notes, doubtful):
         cells = replace(cells, decimal_comma=True)
-    return replace(cells, said=tuple(said), doubtful=tuple(doubtful))
+    return replace(cells, notes=tuple(notes), doubtful=tuple(doubtful))
 
 
 def _open_texts(
-    texts: Counter[str], known: Collection[str], column: str, said: list[str], doubtful: list[str]
+    texts: Counter[str], known: Collection[str], column: str, notes: list[str], doubtful: list[str]
 ) -> dict[str, Any]:
     """The texts that hold a list or an object, with that; none where brackets are part of names."""
     stripped = {text: text.strip() for text in texts if text.strip() not in known}
@@ -260,7 +260,7 @@ def _open_texts(
         brackets = counted(
             count, "cell in brackets is a name as it stands", "cells in brackets are names as they stand"
         )
-        said.append(f"column '{column}': {brackets} ({example})")
+        notes.append(f"column '{column}': {brackets} ({example})")
         return {}
     lists, rest = sum(texts[text] for text in strict), [text for text in texts if text not in strict]
     doubtful.append(
@@ -320,7 +320,7 @@ def _delimited(cells: Cells, closed: dict[str, int], structured: list[Any], deli
 
 
 def _structured(
-    cells: Cells, structured: list[Any], single: int, column: str, said: list[str], doubtful: list[str]
+    cells: Cells, structured: list[Any], single: int, column: str, notes: list[str], doubtful: list[str]
 ) -> Cells:
     """Lists and objects, and `single` cells that are neither."""
     objects = [value for value in structured if isinstance(value, dict)]
@@ -331,11 +331,11 @@ def _structured(
     if alone and naming is None and _of_named_flags(objects):
         # spaCy's cats, {"rude": 0, "spam": 1}: what an object lacks is 0
         names = natural_order(keys)
-        said.append(f"column '{column}': an object with 0 or 1 for each label: {', '.join(names[:6])}")
+        notes.append(f"column '{column}': an object with 0 or 1 for each label: {', '.join(names[:6])}")
         on = [[value.get(name) or 0 for name in names] for value in objects]
         return replace(cells, form="flags", one_each=_one_each(on), width=len(names), names=tuple(names))
     if lists and not objects and not single and _are_flags(lists):
-        return _of_flags(cells, lists, column, said)
+        return _of_flags(cells, lists, column, notes)
     held = objects + [item for value in lists for item in value if isinstance(item, dict)]
     if held:
         if naming is None:
@@ -345,7 +345,7 @@ def _structured(
                 f"{', '.join(NAMING)} names the label in all of them",
                 "Write the name of the label in place of the object, or 0 or 1 for each label in it.",
             )
-        said.append(f"column '{column}': labels are objects, named by their field '{naming}'")
+        notes.append(f"column '{column}': labels are objects, named by their field '{naming}'")
     numbers = [item for value in lists for item in value if isinstance(item, float)]
     if any(len(value) > 1 for value in lists) and any(not number.is_integer() for number in numbers):
         example = min((value for value in lists if len(value) > 1), key=str)
@@ -396,11 +396,11 @@ def _are_flags(lists: Sequence[Sequence[Any]]) -> bool:
     return len({len(value) for value in lists}) == 1 and len(lists[0]) > 1
 
 
-def _of_flags(cells: Cells, lists: Sequence[Sequence[Any]], column: str, said: list[str]) -> Cells:
+def _of_flags(cells: Cells, lists: Sequence[Sequence[Any]], column: str, notes: list[str]) -> Cells:
     # rows with another number of them are an error, which the reader of rows can give a place
     counts = Counter(len(value) for value in lists)
     width = max(counts, key=lambda width: (counts[width], width))
-    said.append(f"column '{column}': {width} numbers 0 or 1 in a cell, one for each label")
+    notes.append(f"column '{column}': {width} numbers 0 or 1 in a cell, one for each label")
     return replace(cells, form="flags", one_each=_one_each(lists), width=width)
 
 
@@ -408,7 +408,7 @@ def _one_each(lists: Sequence[Sequence[Any]]) -> bool:
     return all(sum(map(flag, value)) == 1 for value in lists)
 
 
-def _has_decimal_comma(texts: dict[str, int], column: str, said: list[str], doubtful: list[str]) -> bool:
+def _has_decimal_comma(texts: dict[str, int], column: str, notes: list[str], doubtful: list[str]) -> bool:
     stripped = {text.strip(): count for text, count in texts.items()}
     foreign = {text: number for text in stripped if (number := foreign_number(text)) is not None}
     words = sum(count for text, count in stripped.items() if text.lower() in MISSING_WORDS)
@@ -426,7 +426,7 @@ def _has_decimal_comma(texts: dict[str, int], column: str, said: list[str], doub
     )
     # 1,234 may be a thousand and more; 0,123 is not
     thousands = all(re.fullmatch(r"[+-]?[1-9]\d{0,2},\d{3}", text) for text in foreign)
-    (doubtful if thousands else said).append(message)
+    (doubtful if thousands else notes).append(message)
     return True
 
 

@@ -211,7 +211,7 @@ def named(cells: Cells, names: Sequence[str], places: Places) -> Cells:
         if not names:
             names = [f"LABEL_{i}" for i in range(cells.width)]
             shown = f"called LABEL_0 to LABEL_{cells.width - 1} (--label-names a,b,... gives them names)"
-            cells = replace(cells, said=(*cells.said, f"column '{places.shown}': its labels are {shown}"))
+            cells = replace(cells, notes=(*cells.notes, f"column '{places.shown}': its labels are {shown}"))
     elif names and cells.form == "flags":
         raise UserError(
             f"--label-names: the labels in '{places.shown}' have names already ({', '.join(cells.names[:6])})",
@@ -223,7 +223,7 @@ def named(cells: Cells, names: Sequence[str], places: Places) -> Cells:
 
 def tell(cells: Cells) -> None:
     """Say what was decided about cells."""
-    for line in cells.said:
+    for line in cells.notes:
         reporting.current().note(line)
     for line in cells.doubtful:
         reporting.current().warn(line)
@@ -312,15 +312,15 @@ def fitted(cells: Cells, labels: Labels, values: Sequence[Any], numbered: Sequen
             )
         names = numbered or labels.names
         order = "as they were named in training" if numbered else "in its order"
-        said = f"0 and 1 are taken for the labels of the model {order}: {', '.join(names[:6])}"
-        cells = replace(cells, names=tuple(names), said=(*cells.said, said))
+        note = f"0 and 1 are taken for the labels of the model {order}: {', '.join(names[:6])}"
+        cells = replace(cells, names=tuple(names), notes=(*cells.notes, note))
     elif labels.problem != "regression" and _are_numbers_of(labels, readable(cells, values)):
         names = numbered or labels.names
-        said = f"the labels are numbers, taken for those of the model: 0 is {names[0]}, 1 is {names[1]}"
+        note = f"the labels are numbers, taken for those of the model: 0 is {names[0]}, 1 is {names[1]}"
         if numbered:
-            cells = replace(cells, said=(*cells.said, f"{said}, as in training"))
+            cells = replace(cells, notes=(*cells.notes, f"{note}, as in training"))
         else:
-            cells = replace(cells, doubtful=(*cells.doubtful, said))
+            cells = replace(cells, doubtful=(*cells.doubtful, note))
         cells = replace(cells, names=tuple(names))
     tell(cells)
     return cells

@@ -148,14 +148,14 @@ class LabelReader:
         return chosen, findings
 
     def _finding(self, split: str, check: str, lines: list[str], policy: Policy) -> Finding:
-        said = {
+        problem = {
             "empty-text": "have no text",
             "unreadable-text": "have a text that cannot be read",
             "missing-label": "have no label",
             "unreadable-label": "have a label that cannot be read",
             "unknown-label": "have a label that is not a number",
         }[check]
-        message = f"{split}: {len(lines):,} of {self.total:,} rows {said}"
+        message = f"{split}: {len(lines):,} of {self.total:,} rows {problem}"
         if check == "unreadable-label" and self.cells.form == "flags":
             # which label a number is about is a matter of its place: one row that is odd makes all of them doubtful
             return Finding("error", check, f"{message}: 0 or 1 for each label, in every row", len(lines), lines)

@@ -142,8 +142,8 @@ class TextReader(Reader[TextClassification]):
                 known=self.task.labels.names,
             )
         if kept and (pairs := self._places.taken_for(labelled, kept)):
-            said = f"the labels of {self.task.labels_of} have no names and are taken by their numbers ({pairs})"
-            cells = dataclasses.replace(cells, doubtful=(*cells.doubtful, said))
+            note = f"the labels of {self.task.labels_of} have no names and are taken by their numbers ({pairs})"
+            cells = dataclasses.replace(cells, doubtful=(*cells.doubtful, note))
         return label_columns.fitted(cells, self.task.labels, everything, self.task.numbered)
 
     def examples(self, rows: Dataset, split: str, origin: LoadedData, findings: list[Finding] | None = None) -> Dataset:

@@ -135,25 +135,25 @@ class TextClassification(Teachable):
 
     @classmethod
     def from_data(cls, splits: Mapping[str, Dataset], options: Config) -> TextClassification:
-        asked = ClassificationOptions.of(options)
+        own = ClassificationOptions.of(options)
         train = splits.get("train") or next(iter(splits.values()))
         columns = user_columns(train.column_names)
         glue = glue_task(getattr(options, "data", None), getattr(options, "data_config", None))
-        text, pair = text_columns(columns, asked, glue.columns if glue else None, train)
-        places = label_columns.settle(train, asked, {text, pair})
+        text, pair = text_columns(columns, own, glue.columns if glue else None, train)
+        places = label_columns.settle(train, own, {text, pair})
         declared = label_columns.class_names(train, places.column) if places.column else None
-        cells, labels = _scheme_of(train, splits, places, asked, declared)
+        cells, labels = _scheme_of(train, splits, places, own, declared)
         return cls(
             labels,
             text=text,
             pair=pair,
             label=places.column,
             label_columns=places.columns,
-            threshold=asked.threshold,
-            max_length=asked.max_length,
-            long_text=asked.long_text,
+            threshold=own.threshold,
+            max_length=own.max_length,
+            long_text=own.long_text,
             metrics=glue.metrics if glue else (),
-            numbered=asked.label_names,
+            numbered=own.label_names,
             declared=bool(declared or cells.names) and labels.problem != "regression",
             cells=cells,
             labels_of="the train split",
@@ -282,7 +282,7 @@ class TextClassification(Teachable):
     def features(self, tokenizer: Any, examples: Mapping[str, Sequence[Any]]) -> dict[str, list[Any]]:
         texts = list(examples["text"])
         if self.long_text == "windows" and self.max_length:
-            encoded, owner = self._windows(tokenizer, texts)
+            encoded, example_of = self._windows(tokenizer, texts)
         else:
             texts = [self._readable(tokenizer, text) for text in texts]
             if self.long_text == "head-tail" and self.max_length:
@@ -297,17 +297,17 @@ class TextClassification(Teachable):
                     max_length=self.max_length,
                     return_attention_mask=False,
                 )
-            owner = list(range(len(texts)))
+            example_of = list(range(len(texts)))
         out: dict[str, list[Any]] = {name: encoded[name] for name in ("input_ids", "token_type_ids") if name in encoded}
         # one segment only: the model's own default of zeros is the same and needs no storage
         if "token_type_ids" in out and "text_pair" not in examples:
             del out["token_type_ids"]
         out["length"] = [len(ids) for ids in out["input_ids"]]
-        out["example"] = owner
+        out["example"] = example_of
         if self.long_text != "windows":
             out["lost"] = self._lost(tokenizer, examples, out["length"])
         if "label" in examples:
-            out["labels"] = [examples["label"][i] for i in owner]
+            out["labels"] = [examples["label"][i] for i in example_of]
         return out
 
     def _readable(self, tokenizer: Any, text: str) -> str:
@@ -342,8 +342,8 @@ class TextClassification(Teachable):
                 windows_of[i].append([*before, *tokens.ids[start : start + room].tolist(), *after])
                 if start >= last:
                     break
-        owner = [i for i, rows in windows_of.items() for _ in rows]
-        return {"input_ids": [ids for rows in windows_of.values() for ids in rows]}, owner
+        example_of = [i for i, rows in windows_of.items() for _ in rows]
+        return {"input_ids": [ids for rows in windows_of.values() for ids in rows]}, example_of
 
     def _lost(self, tokenizer: Any, examples: Mapping[str, Sequence[Any]], lengths: Sequence[int]) -> list[int]:
         """Tokens of each text that were cut off; a text that fills its feature is tokenized again, whole.
@@ -397,8 +397,8 @@ class TextClassification(Teachable):
         if head.names:
             task = self.with_(labels=dataclasses.replace(self.labels, names=head.names))
         if head.kept and self.labels.problem != trained.labels.problem:
-            said = f"{head.said}; it was trained for {trained.labels.problem} and is for {self.labels.problem} now"
-            head = dataclasses.replace(head, said=said)
+            note = f"{head.note}; it was trained for {trained.labels.problem} and is for {self.labels.problem} now"
+            head = dataclasses.replace(head, note=note)
         return task, head
 
     def with_loss(self, options: Config, train: Dataset) -> Self:
@@ -409,18 +409,18 @@ class TextClassification(Teachable):
         Raises:
             UserError: the problem has no classes, or the weights file does not name exactly the classes.
         """
-        asked = ClassificationLossOptions.of(options)
-        flags = {"--class-weights": asked.class_weights != "none", "--label-smoothing": asked.label_smoothing > 0}
+        own = ClassificationLossOptions.of(options)
+        flags = {"--class-weights": own.class_weights != "none", "--label-smoothing": own.label_smoothing > 0}
         for flag, given in flags.items():
             if given and not self.problem.has_one_label:
                 raise UserError(f"{flag} is for single-label classification, not for {self.labels.problem}")
         weights = self.class_weights
-        if asked.class_weights == "balanced":
+        if own.class_weights == "balanced":
             counts = np.bincount(train["label"][:], minlength=self.labels.size)
             weights = (counts.sum() / (self.labels.size * np.maximum(counts, 1))).tolist()
-        elif asked.class_weights != "none":
-            weights = _read_class_weights(asked.class_weights, self.labels.names)
-        return self.with_(class_weights=weights, label_smoothing=asked.label_smoothing)
+        elif own.class_weights != "none":
+            weights = _read_class_weights(own.class_weights, self.labels.names)
+        return self.with_(class_weights=weights, label_smoothing=own.label_smoothing)
 
     def loss(self, forward: Forward) -> Loss:
         logits, labels = forward.logits.float(), forward.batch["labels"]
@@ -613,11 +613,11 @@ def _scheme_of(
         cells = label_cells.survey(everything, places.shown, delimiter=options.label_delimiter, numbers=numbers)
     cells = label_columns.named(cells, options.label_names, places)
     trained = label_columns.trained_on(cells, values[id(train)], options.label_names, places)
-    beside = [value for key, split in values.items() if key != id(train) for value in split]
+    other_values = [value for key, split in values.items() if key != id(train) for value in split]
     labels = label_values.detect(
         trained,
         places.shown,
-        beside=label_columns.readable(cells, beside),
+        other_labels=label_columns.readable(cells, other_values),
         problem=options.problem,
         one_each=cells.one_each,
         delimiter=options.label_delimiter,
@@ -639,8 +639,8 @@ def _read_class_weights(path: str, names: Sequence[str]) -> list[float]:
     except OSError as error:
         raise UserError(f"--class-weights: cannot read {path}: {error.strerror}", "Or say balanced, or none.") from None
     except (ValueError, RecursionError) as error:
-        said = "it is nested too deep" if isinstance(error, RecursionError) else error
-        raise UserError(f"--class-weights: {path} is not JSON: {said}") from None
+        reason = "it is nested too deep" if isinstance(error, RecursionError) else error
+        raise UserError(f"--class-weights: {path} is not JSON: {reason}") from None
     if not isinstance(weights, dict) or set(weights) != set(names):
         actual = ", ".join(weights) if isinstance(weights, dict) else type(weights).__name__
         raise UserError(f"--class-weights: {path} names {actual}; the classes are {', '.join(names)}")

@@ -62,9 +62,9 @@ class ClassificationView(View[TextClassification]):
     def plots(self, outputs: Mapping[str, np.ndarray], examples: Mapping[str, Dataset]) -> dict[str, Plot]:
         problem, gold = self.task.problem, _gold(examples)
         drawn = {"label_distribution": problem.distribution(gold, self.task.label)}
-        judged = next((split for split in ("test", "validation") if split in outputs), None)
-        if judged:
-            drawn |= problem.predictions_drawn(outputs[judged], gold[judged], judged)
+        chosen = next((split for split in ("test", "validation") if split in outputs), None)
+        if chosen:
+            drawn |= problem.predictions_drawn(outputs[chosen], gold[chosen], chosen)
         return drawn
 
 

@@ -58,9 +58,9 @@ def windows(
         new = np.diff(tokens.words[tokens.words >= 0], prepend=-1) > 0
         first = np.flatnonzero(tokens.words >= 0)[new]
         # where each word is read: all its tokens in the window that its first one is read in
-        home = np.full(len(examples["starts"][example]), -1)
-        home[tokens.words[first]] = first
-        at = np.where(tokens.words >= 0, home[tokens.words], -1)
+        first_token_of = np.full(len(examples["starts"][example]), -1)
+        first_token_of[tokens.words[first]] = first
+        at = np.where(tokens.words >= 0, first_token_of[tokens.words], -1)
         speaks = at >= 0 if aggregation != "first" else at == np.arange(len(at))
         owner = np.searchsorted(tokens.words[first], tokens.carried, side="right") - 1
         carried_at = first[owner]
@@ -79,7 +79,7 @@ def windows(
             out["words"].append(tokens.words[inside][read].tolist())
             carried = slice(*np.searchsorted(carried_at, (window.first, window.last)))
             out["carried"].append(tokens.carried[carried].tolist())
-            out["size"].append(len(home))
+            out["size"].append(len(first_token_of))
             out["example"].append(example)
             if labels is not None:
                 kept = np.where(mine, labels[inside], IGNORED).tolist()

@@ -39,18 +39,18 @@ def merged(
         ]
         return np.concatenate(parts)
 
-    logits, owner = np.concatenate(outputs), in_all("words")
+    logits, word_of = np.concatenate(outputs), in_all("words")
     scores = np.full((int(sizes.sum()), logits.shape[1]), np.nan, dtype=np.float32)
     if aggregation == "average":
         total = np.zeros(scores.shape)
-        np.add.at(total, owner, softmax(logits))
-        count = np.bincount(owner, minlength=len(scores))[:, None]
+        np.add.at(total, word_of, softmax(logits))
+        count = np.bincount(word_of, minlength=len(scores))[:, None]
         with np.errstate(divide="ignore", invalid="ignore"):
             scores = np.where(count > 0, np.log(total / count), np.nan).astype(np.float32)
     else:
         # of the tokens of a word the surest is written last, and so stays
         order = np.argsort(softmax(logits).max(axis=1), kind="stable")
-        scores[owner[order]] = logits[order]
+        scores[word_of[order]] = logits[order]
     _carry(scores, in_all("carried"), tag_set)
     return np.split(scores, offsets[1:])
 

@@ -113,12 +113,12 @@ class TokenReader(Reader[TokenClassification]):
         kept: dict[str, list[Any]] = {"text": [], "starts": [], "ends": [], "tags": [], "where": []}
         texts, cells = rows[text][:], tagged.cells(rows, tags, spelled)
         if tagged.holds_spans(rows, tags):
-            beside = (
+            other_rows = (
                 (other[text][:], other[tags][:], origin.files(other))
                 for name, other in origin.splits.items()
                 if name != split and {text, tags} <= set(other.column_names) and tagged.holds_spans(other, tags)
             )
-            reader.settle_offsets((texts, cells, origin.files(rows)), self.offsets, beside)
+            reader.settle_offsets((texts, cells, origin.files(rows)), self.offsets, other_rows)
         for i, (value, cell) in enumerate(zip(texts, cells, strict=True)):
             sentence = reader.read(i, value, cell)
             if sentence is not None:

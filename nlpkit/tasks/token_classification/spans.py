@@ -61,8 +61,8 @@ class Mark(NamedTuple):
     sure: bool = True
 
     def __str__(self) -> str:
-        said = f", {self.text!r}" if self.text else ""
-        return f"span {self.start} to {self.end} ({self.label}{said})"
+        text = f", {self.text!r}" if self.text else ""
+        return f"span {self.start} to {self.end} ({self.label}{text})"
 
 
 def marks_of(value: Any) -> list[Mark]:
@@ -228,7 +228,7 @@ class Placed(NamedTuple):
     by_text: bool = False
 
 
-def counting(texts: Sequence[str], marks: Sequence[Sequence[Mark]], asked: str = "auto") -> Counting:
+def counting(texts: Sequence[str], marks: Sequence[Sequence[Mark]], offsets: str = "auto") -> Counting:
     """Settle how all spans of a file count.
 
     Where they bring the text that they cover, the first way that agrees with all of it; else characters, unless these
@@ -238,14 +238,14 @@ def counting(texts: Sequence[str], marks: Sequence[Sequence[Mark]], asked: str =
     Args:
         texts: of the file.
         marks: the spans of each text.
-        asked: the way that the user named, else "auto".
+        offsets: the way to count that the user named, else "auto".
     """
     pairs = [(text, marks_here) for text, marks_here in zip(texts, marks, strict=True) if marks_here]
     made = Counting(compared=_compared(pairs))
-    ways = [asked] if asked != "auto" else get_args(Offsets)
+    ways = [offsets] if offsets != "auto" else get_args(Offsets)
     told = made.compared and any(mark.text for _, marks_here in pairs for mark in marks_here)
-    if asked != "auto":
-        made.offsets, made.reason = asked, "asked"
+    if offsets != "auto":
+        made.offsets, made.reason = offsets, "asked"
     elif told:
         made.offsets = next((way for way in ways if _all_agree(pairs, way)), "characters")
         made.reason = "text" if made.offsets != "characters" else None

@@ -46,24 +46,24 @@ class TagReader:
         self.countings: dict[int, Counting] = {}  # by file
         self.files: Sequence[int] = ()
 
-    def settle_offsets(self, rows: SpanRows, asked: str, beside: Iterable[SpanRows] = ()) -> None:
+    def settle_offsets(self, rows: SpanRows, offsets: str, other_rows: Iterable[SpanRows] = ()) -> None:
         """Find out how the spans of each file count characters.
 
         Args:
             rows: of the split.
-            asked: see `spans.counting`.
-            beside: of other splits: rows that are held out of a file count as those that stay do.
+            offsets: see `spans.counting`.
+            other_rows: of other splits: rows that are held out of a file count as those that stay do.
         """
         self.files = rows[2]
         own = _by_file(*rows)
         whole = {file: (list(texts), list(marks)) for file, (texts, marks) in own.items()}
-        for others in beside:
+        for others in other_rows:
             for file, (texts, marks) in _by_file(*others).items():
                 if file in whole:
                     whole[file][0].extend(texts)
                     whole[file][1].extend(marks)
         self.countings = {
-            file: spans.counting(*texts_and_marks, asked).of(*own[file]) for file, texts_and_marks in whole.items()
+            file: spans.counting(*texts_and_marks, offsets).of(*own[file]) for file, texts_and_marks in whole.items()
         }
 
     def read(self, row: int, value: Any, tags: Any) -> tagged.TaggedSentence | None:
@@ -83,17 +83,17 @@ class TagReader:
         if isinstance(value, str) and tags is None:
             self.unmarked.append(where)
         self.bad_spans += [f"{where}: {fault}" for fault in sentence.faults]
-        self.moved += [f"{where}: {said}" for said in sentence.moved]
-        self.cut += [f"{where}: {said}" for said in sentence.cut]
+        self.moved += [f"{where}: {problem}" for problem in sentence.moved]
+        self.cut += [f"{where}: {problem}" for problem in sentence.cut]
         if self.scheme == "plain" and not all(sentence.tags):
             bare = counted(sum(not tag for tag in sentence.tags), "word", "words")
             self.untagged.append(f"{where}: {bare} without a tag")
             return None
         self.words += len(sentence.tags)
         if not isinstance(value, str):
-            for word, said in schemes.problems(sentence.tags, self.scheme):
+            for word, problem in schemes.problems(sentence.tags, self.scheme):
                 start, end = sentence.places[word]
-                self.bad_tags.append(f"{self._place(row, word)}: {sentence.text[start:end]!r}: {said}")
+                self.bad_tags.append(f"{self._place(row, word)}: {sentence.text[start:end]!r}: {problem}")
             sentence.tags = schemes.converted(sentence.tags, self.scheme)
         return sentence
 
@@ -148,18 +148,18 @@ class TagReader:
             ("cut-words", *self._cut(total)),
         ]
         return self._offsets(split) + [
-            Finding(level, check, f"{split}: {len(rows_of):,} {said}", len(rows_of), rows_of)
-            for check, level, rows_of, said in kinds
+            Finding(level, check, f"{split}: {len(rows_of):,} {message}", len(rows_of), rows_of)
+            for check, level, rows_of, message in kinds
             if rows_of
         ]
 
     def _cut(self, total: int) -> tuple[Any, list[str], str]:
         """Level, examples and message for spans that cut words: some are right where words have parts, most are not."""
-        said = f"of {total:,} spans begin or end inside a word"
-        asked = any(made.reason == "asked" for made in self.countings.values())
-        if asked or len(self.cut) <= _MOST_CUT * total:
-            return "warning", self.cut, f"{said} (--offsets)"
-        return "error", self.cut, f"{said}, whatever they count; --offsets characters takes them as they stand"
+        message = f"of {total:,} spans begin or end inside a word"
+        by_option = any(made.reason == "asked" for made in self.countings.values())
+        if by_option or len(self.cut) <= _MOST_CUT * total:
+            return "warning", self.cut, f"{message} (--offsets)"
+        return "error", self.cut, f"{message}, whatever they count; --offsets characters takes them as they stand"
 
     def _offsets(self, split: str) -> list[Finding]:
         """How spans are counted, where it is not in characters."""

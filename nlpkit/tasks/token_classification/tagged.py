@@ -359,31 +359,31 @@ def holds_spans(rows: Dataset, column: str) -> bool:
     return _holds(rows.features[column]) == "spans"
 
 
-def scheme_of(rows: Dataset, column: str, asked: Scheme | None, known: Collection[str] | None = ()) -> Scheme:
+def scheme_of(rows: Dataset, column: str, named: Scheme | None, known: Collection[str] | None = ()) -> Scheme:
     """The scheme of the tags in a column, which is `bio` for spans: the one asked for, else the one found.
 
     Args:
         rows, column, known: see `cells`.
-        asked: by the user.
+        named: the scheme that the user named.
 
     Raises:
         UserError: another one was asked for than spans have.
     """
     if holds_spans(rows, column):
-        if asked not in (None, "bio"):
+        if named not in (None, "bio"):
             raise UserError(
-                f"column '{column}' holds character spans, which mark entities and are no {asked.upper()} tags",
+                f"column '{column}' holds character spans, which mark entities and are no {named.upper()} tags",
                 "Leave out --scheme, or name another column: --tag-column.",
             )
         return "bio"
-    if asked:
-        return asked
+    if named:
+        return named
     return schemes.detect(value for value in cells(rows, column, known) if value)
 
 
-def spelled(asked: Scheme | None, known: Collection[str] = ()) -> Collection[str] | None:
+def spelled(named: Scheme | None, known: Collection[str] = ()) -> Collection[str] | None:
     """What `cells` takes for `known`: in the schemes whose tags have no letters each stays as it is."""
-    return None if asked in ("io", "plain") else known
+    return None if named in ("io", "plain") else known
 
 
 def distinct(rows: Dataset, column: str, known: Collection[str] | None = ()) -> list[str]:

@@ -208,7 +208,9 @@ def problem(before: str, tag: str, scheme: Scheme) -> str | None:
 def problems(tags: Sequence[str], scheme: Scheme) -> list[tuple[int, str]]:
     """The illegal tags of a sentence: index, and what is wrong."""
     messages = [
-        (i, said) for i, pair in enumerate(pairwise((OUTSIDE, *tags))) if (said := problem(*pair, scheme)) is not None
+        (i, message)
+        for i, pair in enumerate(pairwise((OUTSIDE, *tags)))
+        if (message := problem(*pair, scheme)) is not None
     ]
     # only BIOES minds how a sentence ends
     if scheme == "bioes" and tags and problem(tags[-1], OUTSIDE, scheme):

@@ -130,9 +130,9 @@ class TokenClassification(Teachable):
         train = splits.get("train") or next(iter(splits.values()))
         text = tagged.words_column(train, given.text_column)
         tags = tagged.tags_column(train, text, given.tag_column, given.column)
-        asked: Scheme | None = None if given.scheme == "auto" else given.scheme
-        spelled = tagged.spelled(asked)
-        scheme = tagged.scheme_of(train, tags, asked, spelled)
+        scheme_option: Scheme | None = None if given.scheme == "auto" else given.scheme
+        spelled = tagged.spelled(scheme_option)
+        scheme = tagged.scheme_of(train, tags, scheme_option, spelled)
         names = [tag for tag in tagged.distinct(train, tags, spelled) if tag]
         declared = tagged.class_names(train, tags)
         if spelled is not None and not tagged.holds_spans(train, tags):
@@ -229,12 +229,12 @@ class TokenClassification(Teachable):
         return tagged.is_tagged(row)
 
     def configured(self, options: Config) -> Self:
-        asked: dict[str, Any] = {}
+        settings: dict[str, Any] = {}
         if isinstance(options, AggregationOptions):
-            asked["aggregation"] = options.aggregation
+            settings["aggregation"] = options.aggregation
         if isinstance(options, PerClassOptions):
-            asked["per_class"] = options.per_class
-        return self.with_(**asked)
+            settings["per_class"] = options.per_class
+        return self.with_(**settings)
 
     def describe(self) -> str:
         names = self.classes

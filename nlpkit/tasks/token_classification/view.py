@@ -124,11 +124,11 @@ class TokenView(View[TokenClassification]):
         counts = {split: tag_set.counts(rows["tags"][:]) for split, rows in examples.items()}
         shares = {split: np.array([of_split[name] for name in tag_set.classes]) for split, of_split in counts.items()}
         drawn = {"label_distribution": plots.grouped_bars(tag_set.classes, shares, f"share of {tag_set.unit}")}
-        judged = next((split for split in ("test", "validation") if split in outputs), None)
-        if judged:
-            predicted = self.task.as_bio(self.task.predicted(outputs[judged])[0])
-            named, matrix = tag_set.confusion(predicted, examples[judged]["tags"][:])
-            drawn["confusion_matrix"] = plots.confusion(matrix, named, judged, unit=tag_set.unit)
+        chosen = next((split for split in ("test", "validation") if split in outputs), None)
+        if chosen:
+            predicted = self.task.as_bio(self.task.predicted(outputs[chosen])[0])
+            named, matrix = tag_set.confusion(predicted, examples[chosen]["tags"][:])
+            drawn["confusion_matrix"] = plots.confusion(matrix, named, chosen, unit=tag_set.unit)
         return drawn
 
 
