@@ -164,7 +164,7 @@ class _Case:
         where: the model, and the size where there are several.
         estimate: the figure; None where there is none, and `missing` says why.
         shown: writes a value of it for people.
-        of: the model that the figure is relative to; None where it is absolute.
+        of: what the figure is relative to, in words; None where it is absolute.
     """
 
     where: str

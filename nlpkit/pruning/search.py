@@ -35,11 +35,11 @@ Kind = Literal["ffn", "heads", "layers"]
 Criterion = Literal["gradient", "magnitude"]
 
 STEPS = 64  # The FFN widths that are considered are multiples of 1/64 of the whole width.
-MEASURED = 8  # Latency and loss are measured at so many of these sizes, and interpolated between them.
+MEASURED = 8  # Latency and loss are measured at up to so many of these sizes, and interpolated between them.
 SECONDS = 6.0  # Latencies are measured for about this long.
 MIN_ROUNDS = 5  # Each size is timed at least so many times.
-LATENCY_ROWS = 32  # Latency is measured on a batch of so many rows; a GPU may need more to be busy.
-MOST_LATENCY_ROWS = 4_096  # A GPU is given at most so many rows, where its memory takes them.
+LATENCY_ROWS = 32  # Latency is measured on a batch of at most so many rows; on a GPU they are repeated.
+MOST_LATENCY_ROWS = 4_096  # On a GPU they are repeated up to so many rows, where memory takes them.
 FILLED = 1.8  # Where twice the rows take so many times as long, a GPU computes and does not wait for kernels.
 TOLD_APART = 0.05  # On a GPU the smallest size has to save at least this share of a layer's time.
 LOSS_BATCHES = 4  # Losses are measured on so many batches.
