@@ -87,7 +87,7 @@ class Experiment(ABC, Generic[V]):
         """Measure the best model; in every process."""
 
     def compare(self, evaluated: V) -> dict[str, Any]:
-        """What the record says of other models, measured beside this one."""
+        """The part of the record on other models, which are measured together with this one."""
         return {}
 
     @abstractmethod

@@ -63,10 +63,10 @@ class SupervisedExperiment(lifecycle.Experiment[Evaluated]):
     """A supervised run before its first step: what a command prepares, and the phases that all of them share.
 
     Attributes:
-        splits: tokenized, with the examples that are evaluated.
-        name: of the model that is trained, for people.
-        lengths: how long texts are, for people; see `features.choose_lengths`.
-        parents: the models that it comes from, for the record.
+        splits: the tokenized splits, with the examples that are evaluated.
+        name: the name of the trained model, for people.
+        lengths: how long the texts are, for people; see `features.choose_lengths`.
+        parents: the models that the trained model comes from, for the record.
     """
 
     config: RunOptions
@@ -248,7 +248,7 @@ def make_trainer(
     """The Trainer of a run and the number of its steps.
 
     Args:
-        ready: `train` and `validation`, tokenized; others are judged in the end.
+        ready: the tokenized splits `train` and `validation`; any others are evaluated after training.
         features: what the run adds to its training.
 
     Raises:

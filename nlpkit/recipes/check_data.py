@@ -110,7 +110,7 @@ def run(config: Config) -> Report:
         most = config.suspects
     suspected = suspects.find(task, examples, most, config.seed) if most else None
     if suspected is not None:
-        lines += [f"suspects: {suspected.summary}", *(f"    {suspects.line(row)}" for row in suspected.rows)]
+        lines += [f"suspects: {suspected.said}", *(f"    {suspects.line(row)}" for row in suspected.rows)]
     record = {
         "task": task.record(),
         "verdict": _verdict(errors, warnings),

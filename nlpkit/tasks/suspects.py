@@ -27,11 +27,11 @@ class Suspects:
     """What a baseline contradicts.
 
     Attributes:
-        summary: who judged, how many rows, and how far that can be trusted; or why nothing was judged.
+        said: who judged, how many rows, and how far that can be trusted; or why nothing was judged.
         rows: what the task says of a mistake (`where`, label, prediction, ...), the surest first.
     """
 
-    summary: str
+    said: str
     rows: list[dict[str, Any]] = field(default_factory=list)
 
     def to_record(self) -> dict[str, Any]:
@@ -69,11 +69,11 @@ def find(task: Judged, examples: Mapping[str, Dataset], most: int, seed: int) ->
                 mistakes = task.view.mistakes(outputs[split], rows)
                 per_split.append([row for row in mistakes if row.get("score") is None or row["score"] >= SURE][:most])
     points = right / evaluated
-    summary = f"{name}, trained on other rows, judged {evaluated:,} rows: {task.main_metric} {points * task.point:.3f}"
+    said = f"{name}, trained on other rows, judged {evaluated:,} rows: {task.main_metric} {points * task.point:.3f}"
     if not task.higher_is_better(task.main_metric) or points < TRUSTED:
-        return Suspects(f"not named: {summary}, too little to doubt a label by")
+        return Suspects(f"not named: {said}, too little to doubt a label by")
     rows = [_shown(row) for row in _surest(per_split)[:most]]
-    return Suspects(summary if rows else f"{summary}; it contradicts no label surely", rows)
+    return Suspects(said if rows else f"{said}; it contradicts no label surely", rows)
 
 
 def _folds(examples: Mapping[str, Dataset], seed: int) -> Iterator[dict[str, Dataset]]:

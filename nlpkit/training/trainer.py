@@ -121,7 +121,7 @@ class ResumableTrainer(Trainer):
         return True
 
     def length_sampler(self, lengths: np.ndarray, *, grouped: bool) -> LengthBatchSampler:
-        """The order of rows of these lengths, whole optimizer steps of like length where `grouped`."""
+        """A sampler of rows with these lengths; with `grouped` the rows of an optimizer step have similar lengths."""
         if self._other_order and not grouped:
             reporting.current().warn(
                 "the run was begun by an nlpkit with another random order: of the epoch that was interrupted some rows "
@@ -192,13 +192,13 @@ class ResumableTrainer(Trainer):
         return out
 
     def resume_from(self, position: dict[str, Any]) -> None:
-        """Take up what `position` of the interrupted run gave; before `train`."""
+        """Restore what `position` of the interrupted run gave; to be called before `train`."""
         self.budget.before = position.get("seconds", 0.0)
         self._other_order = position.get("random_order") != RANDOM_ORDER
         self._unlogged = position.get("unlogged")
 
     def start_clock(self) -> None:
-        """Start the clock, and go on with the log; when `train` has made its own beginning."""
+        """Start the clock and continue the log; to be called when `train` has set up its own state."""
         self.budget.begin()
         if self._unlogged is not None and hasattr(self, "_tr_loss"):
             self._tr_loss += self._unlogged["loss"]
@@ -209,7 +209,8 @@ class ResumableTrainer(Trainer):
         return self.halving_batches(functools.partial(super().evaluate, *arguments, **keywords))
 
     def halving_batches(self, judge: Callable[[], R]) -> R:
-        """What `judge` gives, which reads rows in batches of --eval-batch-size: they are halved while one does not fit.
+        """The result of `judge`, which reads rows in batches of --eval-batch-size,
+        halved while one does not fit.
 
         The run goes on where it is: the checkpoint of a step is saved after its evaluation.
 
@@ -306,9 +307,9 @@ class NlpkitTrainer(ResumableTrainer):
     """A Trainer run of one task.
 
     Args:
-        task: gives loss, padding and scores.
-        splits: `train`, `validation` and others; validation picks the best checkpoint.
-        grouped: batches of rows of like length.
+        task: the task, which gives loss, padding and scores.
+        splits: `train`, `validation` and others; the best checkpoint is chosen on `validation`.
+        grouped: whether a batch holds rows of similar length.
         features: what the run adds to its training; each has changed the model, and is asked in turn.
         arguments: of `ResumableTrainer`.
 
