@@ -7,7 +7,7 @@ around it. In a text without such a place (one word of 262,144 characters) it en
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -116,7 +116,7 @@ def beginning(tokenizer: Any, text: str, tokens: int) -> str:
     return "".join(parts)
 
 
-def ends(tokenizer: Any, text: str, tokens: int) -> str:
+def both_ends(tokenizer: Any, text: str, tokens: int) -> str:
     """Beginning and end of a text, each with this many tokens at least, or all of it."""
     parts = cut_up(tokenizer, text)
     tokens_so_far, last = 0, len(parts)
@@ -126,3 +126,34 @@ def ends(tokenizer: Any, text: str, tokens: int) -> str:
     begin = beginning(tokenizer, text, tokens)
     rest = len(text) - sum(map(len, parts[last:]))
     return text if len(begin) >= rest else begin + text[rest:]
+
+
+def readable(tokenizer: Any, text: str, max_length: int | None, *, ends: bool = False) -> str:
+    """What is read of a long text, and somewhat more: a tokenizer takes the memory of all that it is given.
+
+    Args:
+        max_length: tokens that are read, None for all.
+        ends: whether they are read at both ends of the text, else at its beginning.
+    """
+    if max_length is None or len(text) <= PIECE:
+        return text
+    return both_ends(tokenizer, text, max_length) if ends else beginning(tokenizer, text, max_length)
+
+
+def lost(
+    lengths: Sequence[int], max_length: int | None, whole_lengths: Callable[[list[int]], Sequence[int]]
+) -> list[int]:
+    """Tokens of each text that were cut off; a text that fills its feature is tokenized again, whole.
+
+    What a tokenizer itself says of what it left out is wrong for pairs.
+
+    Args:
+        lengths: tokens of each text that were kept.
+        max_length: most tokens that are kept, None for all.
+        whole_lengths: gives the tokens of the texts of some indices before anything is cut off.
+    """
+    full = [i for i, length in enumerate(lengths) if max_length is not None and length >= max_length]
+    out = [0] * len(lengths)
+    for i, whole in zip(full, whole_lengths(full) if full else (), strict=True):
+        out[i] = max(whole - lengths[i], 0)
+    return out

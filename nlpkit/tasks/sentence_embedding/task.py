@@ -114,33 +114,24 @@ class SentenceEmbedding(Judged):
     def features(self, tokenizer: Any, examples: Mapping[str, Sequence[Any]]) -> dict[str, list[Any]]:
         """One feature per text: of a pair the first, then the second."""
         columns = [examples["text"], *([examples["text_pair"]] if "text_pair" in examples else [])]
-        texts = [self._readable(tokenizer, text) for row in zip(*columns, strict=True) for text in row]
+        texts = [text for row in zip(*columns, strict=True) for text in row]
         encoded = tokenizer(
-            texts, truncation=self.max_length is not None, max_length=self.max_length, return_attention_mask=False
+            [pieces.readable(tokenizer, text, self.max_length) for text in texts],
+            truncation=self.max_length is not None,
+            max_length=self.max_length,
+            return_attention_mask=False,
         )
         lengths = [len(ids) for ids in encoded["input_ids"]]
         return {
             "input_ids": encoded["input_ids"],
             "length": lengths,
             "example": [row for row in range(len(examples["text"])) for _ in columns],
-            "lost": self._lost(tokenizer, [text for row in zip(*columns, strict=True) for text in row], lengths),
+            "lost": pieces.lost(
+                lengths,
+                self.max_length,
+                lambda full: self.token_lengths(tokenizer, {"text": [texts[i] for i in full]}),
+            ),
         }
-
-    def _readable(self, tokenizer: Any, text: str) -> str:
-        """What is read of a long text, and somewhat more: a tokenizer takes the memory of all that it is given."""
-        if self.max_length is None or len(text) <= pieces.PIECE:
-            return text
-        return pieces.beginning(tokenizer, text, self.max_length)
-
-    def _lost(self, tokenizer: Any, texts: Sequence[str], lengths: Sequence[int]) -> list[int]:
-        """Tokens of each text that were cut off; one that fills its feature is tokenized again, whole."""
-        lost = [0] * len(texts)
-        full = [i for i, length in enumerate(lengths) if self.max_length is not None and length >= self.max_length]
-        if full:
-            whole = self.token_lengths(tokenizer, {"text": [texts[i] for i in full]})
-            for i, length in zip(full, whole, strict=True):
-                lost[i] = length - lengths[i]
-        return lost
 
     def token_lengths(self, tokenizer: Any, examples: Mapping[str, Sequence[Any]]) -> list[int]:
         """Of the longer text of a pair."""

@@ -13,7 +13,6 @@ import numpy as np
 from nlpkit import reporting
 from nlpkit.data import columns as column_names
 from nlpkit.data import labels as label_values
-from nlpkit.data import pieces, words
 from nlpkit.data.findings import Finding
 from nlpkit.data.glue import glue_task
 from nlpkit.data.ignored import IGNORED
@@ -30,7 +29,7 @@ from nlpkit.tasks.forward import Forward, Loss
 from nlpkit.tasks.heads import Head
 from nlpkit.tasks.recorded import TaskRecord
 from nlpkit.tasks.roles import Teachable
-from nlpkit.tasks.text_classification import baseline, label_cells, label_columns
+from nlpkit.tasks.text_classification import baseline, features, label_cells, label_columns
 from nlpkit.tasks.text_classification.label_cells import Cells
 from nlpkit.tasks.text_classification.label_columns import NOT_PUBLIC, Places
 from nlpkit.tasks.text_classification.options import (
@@ -257,17 +256,17 @@ class TextClassification(Teachable):
 
     def length_findings(self, tokenizer: Any, examples: Mapping[str, Dataset]) -> list[Finding]:
         from nlpkit.data import checks
-        from nlpkit.tasks import features
+        from nlpkit.tasks.features import LENGTH_SAMPLE, remedy
 
         if self.max_length is None or self.long_text == "windows":
             return []
-        samples = {split: rows[: features.LENGTH_SAMPLE] for split, rows in examples.items()}
+        samples = {split: rows[:LENGTH_SAMPLE] for split, rows in examples.items()}
         lengths = {split: self.token_lengths(tokenizer, rows) for split, rows in samples.items()}
         places = {split: rows["where"] for split, rows in samples.items()}
         limits = dict.fromkeys(samples, self.max_length)
         if "train" in limits:
             limits["train"] = self.training_length or self.max_length
-        advice = {split: features.remedy(self, limit) for split, limit in limits.items()}
+        advice = {split: remedy(self, limit) for split, limit in limits.items()}
         return checks.truncation(lengths, places, limits, advice)
 
     def _keys(self, examples: Dataset) -> list[str]:
@@ -275,99 +274,11 @@ class TextClassification(Teachable):
         return [f"{a}\t{b}" for a, b in zip(texts, examples["text_pair"][:], strict=True)] if self.pair else list(texts)
 
     def token_lengths(self, tokenizer: Any, examples: Mapping[str, Sequence[Any]]) -> list[int]:
-        special = tokenizer.num_special_tokens_to_add(pair="text_pair" in examples)
-        columns = [pieces.counts(tokenizer, examples[name]) for name in _texts_of(examples)]
-        return [sum(counts) + special for counts in zip(*columns, strict=True)]
+        return features.token_lengths(tokenizer, examples)
 
     def features(self, tokenizer: Any, examples: Mapping[str, Sequence[Any]]) -> dict[str, list[Any]]:
-        texts = list(examples["text"])
-        if self.long_text == "windows" and self.max_length:
-            encoded, example_of = self._windows(tokenizer, texts)
-        else:
-            texts = [self._readable(tokenizer, text) for text in texts]
-            if self.long_text == "head-tail" and self.max_length:
-                encoded = self._head_tail(tokenizer, texts)
-            else:
-                arguments = [texts]
-                if "text_pair" in examples:
-                    arguments.append([self._readable(tokenizer, text) for text in examples["text_pair"]])
-                encoded = tokenizer(
-                    *arguments,
-                    truncation=self.max_length is not None,
-                    max_length=self.max_length,
-                    return_attention_mask=False,
-                )
-            example_of = list(range(len(texts)))
-        out: dict[str, list[Any]] = {name: encoded[name] for name in ("input_ids", "token_type_ids") if name in encoded}
-        # one segment only: the model's own default of zeros is the same and needs no storage
-        if "token_type_ids" in out and "text_pair" not in examples:
-            del out["token_type_ids"]
-        out["length"] = [len(ids) for ids in out["input_ids"]]
-        out["example"] = example_of
-        if self.long_text != "windows":
-            out["lost"] = self._lost(tokenizer, examples, out["length"])
-        if "label" in examples:
-            out["labels"] = [examples["label"][i] for i in example_of]
-        return out
-
-    def _readable(self, tokenizer: Any, text: str) -> str:
-        """What is read of a long text, and somewhat more: a tokenizer takes the memory of all that it is given."""
-        if self.max_length is None or len(text) <= pieces.PIECE:
-            return text
-        cut = pieces.ends if self.long_text == "head-tail" else pieces.beginning
-        return cut(tokenizer, text, self.max_length)
-
-    def _windows(self, tokenizer: Any, texts: Sequence[str]) -> tuple[dict[str, list[Any]], list[int]]:
-        """Windows of all texts, a quarter of each shared with the next, and the text of each."""
-        assert self.max_length is not None
-        room = self.max_length - tokenizer.num_special_tokens_to_add()
-        windows_of: dict[int, list[list[int]]] = {i: [] for i in range(len(texts))}
-        short = [i for i, text in enumerate(texts) if len(text) <= pieces.PIECE]
-        if short:
-            encoded = tokenizer(
-                [texts[i] for i in short],
-                truncation=True,
-                max_length=self.max_length,
-                stride=room // 4,
-                return_overflowing_tokens=True,
-                return_attention_mask=False,
-            )
-            for i, ids in zip(encoded["overflow_to_sample_mapping"], encoded["input_ids"], strict=True):
-                windows_of[short[i]].append(ids)
-        before, after = words.frame(tokenizer) if len(short) < len(texts) else ([], [])
-        for i in windows_of.keys() - short:
-            (tokens,) = pieces.tokenized(tokenizer, [texts[i]], offsets=False)
-            last = max(len(tokens.ids) - room, 0)
-            for start in range(0, last + room - room // 4, room - room // 4):
-                windows_of[i].append([*before, *tokens.ids[start : start + room].tolist(), *after])
-                if start >= last:
-                    break
-        example_of = [i for i, rows in windows_of.items() for _ in rows]
-        return {"input_ids": [ids for rows in windows_of.values() for ids in rows]}, example_of
-
-    def _lost(self, tokenizer: Any, examples: Mapping[str, Sequence[Any]], lengths: Sequence[int]) -> list[int]:
-        """Tokens of each text that were cut off; a text that fills its feature is tokenized again, whole.
-
-        What a tokenizer itself says of what it left out is wrong for pairs.
-        """
-        lost = [0] * len(lengths)
-        full = [i for i, length in enumerate(lengths) if self.max_length is not None and length >= self.max_length]
-        if full:
-            whole = {name: [examples[name][i] for i in full] for name in _texts_of(examples)}
-            for i, length in zip(full, self.token_lengths(tokenizer, whole), strict=True):
-                lost[i] = length - lengths[i]
-        return lost
-
-    def _head_tail(self, tokenizer: Any, texts: list[str]) -> dict[str, list[Any]]:
-        """Keep the first quarter and the end (Sun et al. 2019, https://arxiv.org/abs/1905.05583: 128 + 382 of 510).
-
-        Special tokens stand at both ends, so they stay.
-        """
-        assert self.max_length is not None
-        head = self.max_length // 4
-        tail = self.max_length - head
-        encoded = tokenizer(texts, truncation=False, verbose=False)["input_ids"]
-        return {"input_ids": [ids if len(ids) <= head + tail else ids[:head] + ids[-tail:] for ids in encoded]}
+        """Features of texts or of pairs, see `features.of_texts`."""
+        return features.of_texts(tokenizer, examples, self.max_length, self.long_text)
 
     # --- the model ---
 
@@ -535,11 +446,6 @@ class TextClassification(Teachable):
             rows = np.flatnonzero(gold == label)
             chosen.append(generator.choice(rows, size=most - len(rows), replace=most - len(rows) > len(rows)))
         return np.concatenate(chosen)
-
-
-def _texts_of(examples: Mapping[str, Sequence[Any]]) -> list[str]:
-    """The columns of texts in examples, whose rows are pairs where there are two."""
-    return [name for name in ("text", "text_pair") if name in examples]
 
 
 def text_columns(
