@@ -92,6 +92,7 @@ def test_the_labels_of_a_record_hold_until_others_are_named(run_of: RunOf) -> No
         ({}, "zero-shot classification chooses among labels, and 0 are named"),
         ({"labels": ["good"]}, "zero-shot classification chooses among labels, and 1 is named"),
         ({"labels": ["good", "bad", "good"]}, "the label 'good' is named twice"),
+        ({"labels": ["good", ""]}, "--labels good,: a label is empty"),
         ({"labels_file": "none.txt"}, "--labels-file: cannot read none.txt: No such file or directory"),
     ],
 )
@@ -99,6 +100,22 @@ def test_labels_that_make_no_sense(nli: Path, options: dict[str, Any], message: 
     with pytest.raises(UserError) as error:
         answers(nli, **options)
     assert error.value.message == message
+
+
+def test_a_label_of_a_file_may_hold_commas_but_a_file_of_other_bytes_is_refused(nli: Path, tmp_path: Path) -> None:
+    names = tmp_path / "labels.txt"
+    names.write_bytes("good, or very good\r\ntrès\u2028bad\r\n".encode("utf-8-sig"))
+    found = answers(nli, labels_file=names, all_scores=True)[0]["prediction_scores"]
+    assert set(found) == {"good, or very good", "très\u2028bad"}
+    names.write_bytes("très\nbad\n".encode("latin-1"))
+    with pytest.raises(UserError, match="is not UTF-8"):
+        answers(nli, labels_file=names)
+
+
+def test_a_label_that_leaves_no_room_for_a_text_is_named(nli: Path) -> None:
+    long = " ".join(["good bad film"] * 30)
+    with pytest.raises(UserError, match="the sentence for the label 'good bad film .* leaves no room for a text"):
+        answers(nli, labels=["good", long])
 
 
 def test_a_template_has_one_place_for_the_label(nli: Path) -> None:

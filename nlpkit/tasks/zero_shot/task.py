@@ -152,12 +152,18 @@ class ZeroShotClassification(Judged):
     # --- examples -> features ---
 
     def features(self, tokenizer: Any, examples: Mapping[str, Sequence[Any]]) -> dict[str, list[Any]]:
-        """One feature per text and label, the labels of a text behind one another; texts are cut, sentences are not."""
-        claims = self._claims
-        out: dict[str, list[Any]] = {"input_ids": [], "length": [], "example": [], "lost": []}
-        for example, text in enumerate(examples["text"]):
+        """One feature per text and label, the labels of a text behind one another; texts are cut, sentences are not.
+
+        Raises:
+            UserError: a sentence leaves no room for a text.
+        """
+        claims, texts = self._claims, list(examples["text"])
+        self._require_room_for_texts(tokenizer)
+        out: dict[str, list[Any]] = {"input_ids": [], "length": [], "example": []}
+        longest = []  # place of the feature with the longest sentence, per text
+        for example, text in enumerate(texts):
             encoded = tokenizer(
-                [self._readable(tokenizer, text)] * len(claims),
+                [pieces.readable(tokenizer, text, self.max_length)] * len(claims),
                 claims,
                 truncation="only_first" if self.max_length else False,
                 max_length=self.max_length,
@@ -167,26 +173,40 @@ class ZeroShotClassification(Judged):
                 if name in encoded:
                     out.setdefault(name, []).extend(encoded[name])
             lengths = [len(ids) for ids in encoded["input_ids"]]
+            longest.append(len(out["length"]) + int(np.argmax(lengths)))
             out["length"] += lengths
             out["example"] += [example] * len(claims)
-            # What is cut is said once per text: what the longest sentence leaves least room for.
-            most = int(np.argmax(lengths))
-            lost = [0] * len(claims)
-            if self.max_length and lengths[most] >= self.max_length:
-                whole = self.token_lengths(tokenizer, {"text": [text]})[0]
-                lost[most] = max(whole - lengths[most], 0)
-            out["lost"] += lost
+        # What is cut is told once per text: as much as the longest sentence makes it.
+        out["lost"] = [0] * len(out["length"])
+        lost = pieces.lost(
+            [out["length"][place] for place in longest],
+            self.max_length,
+            lambda full: self.token_lengths(tokenizer, {"text": [texts[i] for i in full]}),
+        )
+        for place, tokens in zip(longest, lost, strict=True):
+            out["lost"][place] = tokens
         return out
+
+    def _require_room_for_texts(self, tokenizer: Any) -> None:
+        """Check that each label's sentence leaves a token for the text.
+
+        Raises:
+            UserError: naming the label.
+        """
+        if self.max_length is None:
+            return
+        special = tokenizer.num_special_tokens_to_add(pair=True)
+        for name, count in zip(self.classifier.labels.names, pieces.counts(tokenizer, self._claims), strict=True):
+            if count + special >= self.max_length:
+                raise UserError(
+                    f"the sentence for the label {name[:60]!r} has {count} tokens, and leaves no room for a text in "
+                    f"{self.max_length}",
+                    "Shorten the label or --template, or raise --max-length as far as the model allows.",
+                )
 
     @property
     def _claims(self) -> list[str]:
         return [self.template.replace("{}", name) for name in self.classifier.labels.names]
-
-    def _readable(self, tokenizer: Any, text: str) -> str:
-        """What is read of a long text, and somewhat more: a tokenizer takes the memory of all that it is given."""
-        if self.max_length is None or len(text) <= pieces.PIECE:
-            return text
-        return pieces.beginning(tokenizer, text, self.max_length)
 
     def token_lengths(self, tokenizer: Any, examples: Mapping[str, Sequence[Any]]) -> list[int]:
         """With the longest of the sentences."""
@@ -265,14 +285,22 @@ def _named_labels(options: CandidateOptions) -> list[str]:
     """The labels of --labels and --labels-file, in their order.
 
     Raises:
-        UserError: the file cannot be read, or a label is named twice.
+        UserError: the file cannot be read, or a label is empty or named twice.
     """
     names = list(options.labels)
+    if "" in names:  # of "a, b" without quotes the shell makes "a," and a text
+        raise UserError(
+            f"--labels {','.join(names)}: a label is empty", "Write them without blanks, or in quotes: --labels 'a, b'."
+        )
     if options.labels_file is not None:
         try:
-            lines = small_text(expanded(str(options.labels_file))).splitlines()
+            lines = small_text(expanded(str(options.labels_file))).split("\n")
         except OSError as error:
             raise UserError(f"--labels-file: cannot read {options.labels_file}: {error.strerror}") from None
+        except UnicodeDecodeError:
+            raise UserError(
+                f"--labels-file: {options.labels_file} is not UTF-8", "Save it as UTF-8, with one label per line."
+            ) from None
         names += [line.strip() for line in lines if line.strip()]
     if twice := next((name for name in names if names.count(name) > 1), None):
         raise UserError(f"the label '{twice}' is named twice", "Name each label once.")
