@@ -12,6 +12,7 @@ import pytest
 import torch
 from conftest import RunOf, write_jsonl
 
+from nlpkit import reporting
 from nlpkit.errors import UserError
 from nlpkit.recipes import embed, evaluate, predict
 
@@ -105,6 +106,17 @@ def test_a_folder_that_asks_for_other_vectors_is_refused(pooling: dict[str, Any]
     (encoder / "1_Pooling" / "config.json").write_text(json.dumps(pooling))
     with pytest.raises(UserError, match="asks for the vector cls"):
         vectors(encoder)
+
+
+def test_what_is_not_looked_up_on_the_hub_is_told() -> None:
+    from transformers import BertConfig
+
+    from nlpkit.tasks.sentence_embedding.task import SentenceEmbedding
+
+    with reporting.listening() as heard:
+        SentenceEmbedding.from_model(BertConfig(name_or_path="owner/encoder"), None)
+    (warning,) = heard.warnings
+    assert warning.startswith("owner/encoder is no folder here: whether it was trained for vectors by the mean")
 
 
 def test_the_limit_of_a_folder_of_sentence_transformers_counts(encoder: Path) -> None:

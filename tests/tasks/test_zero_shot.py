@@ -114,7 +114,7 @@ def test_a_label_of_a_file_may_hold_commas_but_a_file_of_other_bytes_is_refused(
 
 def test_a_label_that_leaves_no_room_for_a_text_is_named(nli: Path) -> None:
     long = " ".join(["good bad film"] * 30)
-    with pytest.raises(UserError, match="the sentence for the label 'good bad film .* leaves no room for a text"):
+    with pytest.raises(UserError, match=r"the sentence for the label 'good bad film .* leaves no room for a text"):
         answers(nli, labels=["good", long])
 
 

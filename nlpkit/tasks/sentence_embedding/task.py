@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
+from nlpkit import reporting
 from nlpkit.data import pieces
 from nlpkit.data.labels import Labels
 from nlpkit.errors import UserError
@@ -87,7 +88,7 @@ class SentenceEmbedding(Judged):
     @classmethod
     def from_model(cls, config: PreTrainedConfig, record: Mapping[str, Any] | None) -> SentenceEmbedding:
         if record is None:
-            return cls(max_length=_limit_of_folder(Path(config.name_or_path or ".")))
+            return cls(max_length=_limit_of(config.name_or_path or ""))
         columns = record["columns"]
         return cls(
             normalize=record["normalize"],
@@ -176,12 +177,19 @@ class SentenceEmbedding(Judged):
         return ({"prediction": vector.tolist(), "score": None} for vector in outputs[:, 0])
 
 
-def _limit_of_folder(folder: Path) -> int | None:
-    """Tokens per text as a folder of sentence-transformers has them; None of any other folder.
+def _limit_of(model: str) -> int | None:
+    """Tokens per text as a folder of sentence-transformers has them; None of any other, and of a model on the hub.
 
     Raises:
         UserError: the folder makes vectors in another way than by the mean.
     """
+    folder = Path(model)
+    if not model or not folder.is_dir():
+        reporting.current().warn(
+            f"{model or 'the model'} is no folder here: whether it was trained for vectors by the mean, and how many "
+            f"tokens it should read, is not looked up; `hf download` a copy, which says so in {POOLING} and {LIMITS}"
+        )
+        return None
     pooling = _document(folder / POOLING)
     # Releases of sentence-transformers before 5.4 wrote a switch for each way, later ones write its name.
     ways = [name for name in OTHER_POOLING if pooling.get(f"pooling_mode_{name}")]
