@@ -41,12 +41,13 @@ def commands(place: Path, model: str, data: str, corpus: str) -> dict[str, list[
         "finetune-cls": ["--data", data, "--model", model, "--epochs", "1", *QUICK],
         "evaluate": [run, "--data", f"{data}/test.csv", *QUICK],
         "predict": [run, "a good film", *QUICK],
+        "embed": [run, "a good film", *QUICK],
         "distill": [run, "--data", data, "--student-layers", "1", "--epochs", "1", *untimed, *QUICK],
         "prune": [run, "--data", data, "--what", "ffn", "--sparsity", "0.5", "--epochs", "1", *untimed, *QUICK],
         "quantize": [run, "--data", data, "--device", "cpu", *target, *untimed],
         "benchmark": [str(place / "quantize"), *small],
     }
-    no_output = ("env", "check-data", "evaluate", "predict")
+    no_output = ("env", "check-data", "evaluate", "predict", "embed")
     return {
         name: [name, *given, *([] if name in no_output else ["--output", str(place / name)])]
         for name, given in found.items()
