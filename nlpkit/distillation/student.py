@@ -44,7 +44,10 @@ class StudentOptions(TrainingOptions, OpeningOptions):
         panel="Student",
     )
     layer_choice: LayerChoice = option(
-        "even", "Which layers --student-layers N takes; even: as DistilBERT did.", panel="Student"
+        "even",
+        "Which layers --student-layers N takes; even: as DistilBERT did.",
+        panel="Student",
+        only_with="student_layers",
     )
     student_arch: Architecture = option("bert", "Architecture of --student-size.", panel="Student")
     student_tokenizer: str | None = option(

@@ -15,7 +15,7 @@ from nlpkit.distillation.augmentation import Augmenter, Way, near_words, read_sy
 from nlpkit.errors import UserError
 from nlpkit.experiment.inherited_data import TrainedDataOptions
 from nlpkit.models import fitting
-from nlpkit.options import AtCommas, Strings, TrainingOptions, option
+from nlpkit.options import AtCommas, OnlyWith, Strings, TrainingOptions, option
 from nlpkit.tasks import registry
 
 if TYPE_CHECKING:
@@ -42,6 +42,7 @@ class UnlabelledOptions(TrainedDataOptions, TrainingOptions):
         panel="Data",
         metavar="WAY,...",
         shown_default="mask,ngram,synonym",
+        only_with="augment",
     )
     synonyms: Path | None = option(
         None,
@@ -49,6 +50,7 @@ class UnlabelledOptions(TrainedDataOptions, TrainingOptions):
         panel="Data",
         metavar="FILE",
         shown_default="the nearest in the teacher's embeddings",
+        only_with=("augment", OnlyWith(("augment_by",), ("synonym",), why=" is read with --augment-by synonym only")),
     )
 
 
@@ -155,15 +157,13 @@ def _augmenter(
     """What changes the texts.
 
     Raises:
-        UserError: the models have no mask token, or not the same, or synonyms are given but not asked for.
+        UserError: the models have no mask token, or not the same.
     """
     mask = teacher.tokenizer.mask_token
     if "mask" in options.augment_by and (mask is None or mask != tokenizer.mask_token):
         raise UserError(
             "--augment-by mask: teacher and student have no mask token in common", "Use --augment-by ngram,synonym."
         )
-    if options.synonyms is not None and "synonym" not in options.augment_by:
-        raise UserError("--synonyms is read with --augment-by synonym only")
     near = {}
     if "synonym" in options.augment_by:
         words = words_of([text for row in texts for text in row])

@@ -79,6 +79,7 @@ def prepare(config: FinetuneOptions, command: str, task_class: type[Trainable]) 
     """
     from nlpkit.hardware import devices
 
+    config.refuse_unread()
     name = opening.display_name(config.model)
     folder = lifecycle.usable_folder(config, splits.short_name(config), name)
     device = devices.choose(config)

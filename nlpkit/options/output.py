@@ -44,7 +44,7 @@ class UploadOptions(Config):
         panel="Output",
         metavar="REPO",
     )
-    public: bool = option(False, "With --push-to-hub: make a new repository public.", panel="Output")
+    public: bool = option(False, "Make a new repository public.", panel="Output", only_with="push_to_hub")
 
 
 class RunOptions(UploadOptions, TrackerOptions, OutputOptions, TrainingOptions):

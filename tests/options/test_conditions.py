@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from pathlib import Path
 
 import pytest
 
@@ -11,7 +12,7 @@ from nlpkit.cli.registry import COMMANDS
 from nlpkit.errors import UserError
 from nlpkit.options import Config, FolderOptions, NotWith, OnlyWith, option, option_like
 from nlpkit.options.conditions import declared_conditions
-from nlpkit.recipes import prune
+from nlpkit.recipes import finetune_cls, prune
 
 CONFIGS = {name: importlib.import_module(entry.module).Config for name, entry in COMMANDS.items()}
 
@@ -55,6 +56,13 @@ def test_prune_tells_all_that_weights_do_not_read() -> None:
     options = prune.Config(model="m", sparsity=0.5, per_layer=True, calibration_rows=9, alpha=0.9)
     with pytest.raises(UserError, match=r"(?s)--per-layer .*--calibration-rows .*--alpha is for --distill"):
         prune.settled(options)
+
+
+def test_fine_tuning_refuses_them_before_data_are_read(tmp_path: Path) -> None:
+    options = finetune_cls.Config(data=str(tmp_path / "gone.csv"), output=tmp_path / "run", public=True)
+    with pytest.raises(UserError, match=r"^--public is for --push-to-hub"):
+        finetune_cls.run(options)
+    options.changed(push_to_hub="me/x").refuse_unread()
 
 
 def test_help_tells_the_condition() -> None:

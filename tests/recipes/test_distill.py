@@ -295,6 +295,10 @@ def test_positions_allow_no_changed_copies(teachers: RunOf, tmp_path: Path) -> N
         ({"relation_weight": 1, "relation_heads": 5}, "5 relation heads do not divide"),
         ({"relation_weight": 1, "relation_layer": 3}, "the teacher has 2 layers"),
         ({"augment": 1, "augment_by": "noise"}, "--augment-by"),
+        ({"augment_by": "mask", "synonyms": "s.txt"}, r"(?s)--augment-by is .*--synonyms is for --augment"),
+        ({"augment": 1, "augment_by": "mask", "synonyms": "s.txt"}, "read with --augment-by synonym only"),
+        ({"student_layers": None, "student_size": "tiny", "layer_choice": "last"}, "--layer-choice is for --student-l"),
+        ({"public": True}, "--public is for --push-to-hub"),
         ({"question_column": "text"}, "--question-column is for question-answering"),
     ],
 )
