@@ -17,7 +17,6 @@ from pydantic.fields import FieldInfo
 from pydantic_core import to_jsonable_python
 
 from nlpkit.annotations import kinds_of
-from nlpkit.errors import UserError
 from nlpkit.options import Config, flag_of
 from nlpkit.options.problems import OptionError, Problem
 from nlpkit.tasks import registry
@@ -105,18 +104,22 @@ class DeferredOptions(Config):
         """The same options with those of the task as fields, so that its groups can be read `of` them.
 
         Raises:
-            UserError: an option was set that only other tasks read, or has a value that this one does not take.
+            OptionError: options were set that only other tasks read, which are all named, or have a value that this
+                one does not take.
         """
         if self.settled_for == task.name:
             return self
         group = getattr(task, self.kind)
+        problems: list[Problem] = []
         for name, value in self._values.items():
             declared = _declared(self.kind)[name]
             # the record of an earlier run gives the options of every task, most of them as they are by default
             is_set = all(value != info.default for info, _ in declared)
             if is_set and name not in group.model_fields:
                 owners = ", ".join(owner for _, tasks in declared for owner in tasks)
-                raise UserError(f"{flag_of(name)} is for {owners}, not for {task.name}")
+                problems.append(Problem(name, f"{flag_of(name)} is for {owners}, not for {task.name}"))
+        if problems:
+            raise OptionError(problems)
         return self.with_group(group, task.name)
 
     def with_group(self, group: type[Config], name: str) -> Self:

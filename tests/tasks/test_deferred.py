@@ -16,6 +16,7 @@ from nlpkit.cli.app import main
 from nlpkit.errors import UserError
 from nlpkit.experiment import inherited_data
 from nlpkit.options import Config, Names, option
+from nlpkit.options.problems import OptionError
 from nlpkit.recipes import benchmark, check_data, distill, evaluate, predict, prune, quantize
 from nlpkit.tasks import deferred, registry
 from nlpkit.tasks.deferred import DeferredOptions, Kind
@@ -93,6 +94,8 @@ def test_an_option_of_another_task_is_refused_only_when_it_was_changed(two: Mapp
     assert Command(model="m", seed=0, names=[]).for_task(two["generator"]).given == {"model"}
     with pytest.raises(UserError, match="--seed is for filler, not for generator"):
         Command(model="m", seed=7).for_task(two["generator"])
+    with pytest.raises(OptionError, match=r"(?s)2 options are wrong.*--seed is for filler.*--names is for filler"):
+        Command(model="m", seed=7, names="a").for_task(two["generator"])
 
 
 def test_what_is_kept_for_later_is_changed_resumed_and_recorded_like_any_option(two: Mapping[str, Any]) -> None:
