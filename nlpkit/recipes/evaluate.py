@@ -218,7 +218,7 @@ def _gates(config: Config) -> list[Gate]:
 
 
 def _require_possible(gates: list[Gate], config: Config) -> None:
-    """Fail on a misspelt metric before weights and data are read, where the task of the model knows its metrics.
+    """Fail on a misspelt metric before weights and data are read.
 
     Raises:
         UserError: naming the nearest metric.
@@ -228,9 +228,9 @@ def _require_possible(gates: list[Gate], config: Config) -> None:
     record = (read_record(place) or {}).get("task")
     claimed = registry.task_of_model(opening.load_config(place, **trust), record, place, named=config.task)
     task = registry.require(claimed, NEEDS, "evaluate")
-    if (known := task.possible_metrics()) is not None:
-        for gate in gates:
-            require_metric(gate.flag, gate.metric, known)
+    known = task.possible_metrics()
+    for gate in gates:
+        require_metric(gate.flag, gate.metric, known)
 
 
 def _failures(gates: list[Gate], metrics: dict[str, dict[str, float]], seen: dict[str, str]) -> list[str]:

@@ -50,12 +50,12 @@ class Judged(Task):
 
     def metric_names(self, examples: Dataset) -> Collection[str]:
         """Names of the metrics that `score` gives on such examples, so that a misspelt one is found at once."""
-        return list(dict.fromkeys([self.main_metric, *self.table_metrics]))
+        return self.possible_metrics()
 
-    def possible_metrics(self) -> Collection[str] | None:
-        """Names of the metrics that `score` may give on any examples, of which `metric_names` are some; None where
-        nothing can be said without examples. A misspelt one is found with it before weights and data are read."""
-        return None
+    def possible_metrics(self) -> Collection[str]:
+        """Names of the metrics that `score` may give on any examples, of which `metric_names` are some, so that a
+        misspelt one is found before weights and data are read. A command may ask before the task is `configured`."""
+        return list(dict.fromkeys([self.main_metric, *self.table_metrics]))
 
     def judge(
         self, model: Any, batch: Mapping[str, torch.Tensor], forward: Forward | None = None

@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import every_task
 import pytest
 from conftest import RunOf, make_tokenizer, rows, write_csv, write_jsonl
 
@@ -12,6 +13,7 @@ from nlpkit.cli.app import main
 from nlpkit.errors import UserError
 from nlpkit.inference.predictor import Predictor
 from nlpkit.recipes import evaluate
+from nlpkit.tasks.roles import Judged
 
 
 @pytest.fixture
@@ -63,12 +65,12 @@ def test_figures_are_added_to_the_run(run: Path, reviews: Path) -> None:
     assert len(entries[0]["data"]["files"]["test"][0]["sha256"]) == 64
 
 
-@pytest.mark.parametrize("task", ["classification", "regression", "multi-label", "token-classification"])
+@pytest.mark.parametrize("task", every_task.kinds(Judged))
 def test_a_misspelt_metric_is_refused_before_the_weights_are_read(
-    task: str, run_of: RunOf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    task: str, run_of: RunOf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = run_of(task)
-    known = json.loads((folder / "nlpkit.json").read_text())["metrics"]["validation"].keys() - {"loss"}
+    known = measured(folder, folder.parent / "data", split="validation", save=False)["metrics"]["validation"]
     monkeypatch.setattr("nlpkit.models.opening.load_model", lambda *_, **__: pytest.fail("opened"))
     with pytest.raises(UserError, match="--fail-under acuracy: no such metric; there are"):
         evaluate.run(evaluate.Config(model=str(folder), fail_under=dict.fromkeys([*known, "acuracy"], 0.5)))

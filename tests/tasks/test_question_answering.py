@@ -761,6 +761,12 @@ def test_a_misspelt_metric_names_the_nearest(tmp_path: Path, tiny_model: Path) -
         finetune_qa.run(config)
 
 
+def test_metrics_of_questions_without_an_answer_are_possible_where_they_may_be_left_open(doubter: Path) -> None:
+    scored = record_of(doubter)["metrics"]["validation"].keys() - {"loss"}
+    assert scored == set(QuestionAnswering(null_threshold=0.0).possible_metrics())
+    assert set(QuestionAnswering().possible_metrics()) == scored | {"exact_match"}
+
+
 def test_validation_without_unanswerable_questions_leaves_the_threshold(tmp_path: Path) -> None:
     told: list[str] = []
 

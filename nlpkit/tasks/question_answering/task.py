@@ -381,6 +381,18 @@ class QuestionAnswering(Teachable):
         threshold = float("inf") if self.null_threshold is None else self.null_threshold
         return computed(metrics.Squad2Scores, predictions=predictions, references=golds, threshold=threshold)
 
+    def possible_metrics(self) -> Collection[str]:
+        """Those of SQuAD 2.0, and of 1.1 where all questions may have an answer."""
+        from nlpkit.metrics import computed
+        from nlpkit.metrics import squad as metrics
+
+        # one question with an answer and one without, as there are metrics of either kind
+        predictions = [{"text": "", "no_answer": 0.0}] * 2
+        names = list(computed(metrics.Squad2Scores, predictions=predictions, references=[["a"], []]))
+        if self.null_threshold is None:
+            names += computed(metrics.SquadScores, predictions=["a"], references=[["a"]])
+        return list(dict.fromkeys(names))
+
     def metric_names(self, examples: Dataset) -> Collection[str]:
         from nlpkit.tasks.question_answering.spans import SPAN
 

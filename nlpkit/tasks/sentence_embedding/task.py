@@ -9,7 +9,7 @@ with these scores (as on STS-B).
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
@@ -161,9 +161,6 @@ class SentenceEmbedding(Judged):
         return vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), NEAR_ZERO)
 
     # --- judging and answering ---
-
-    def metric_names(self, examples: Dataset) -> Collection[str]:
-        return self.table_metrics
 
     def score(self, outputs: np.ndarray, examples: Dataset) -> dict[str, float]:
         """Correlations of the cosines of pairs with the scores of their likeness."""

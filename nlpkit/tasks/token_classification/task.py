@@ -404,9 +404,6 @@ class TokenClassification(Teachable):
     def score(self, outputs: Sequence[np.ndarray], examples: Dataset) -> dict[str, float]:
         return self.tag_set.score(self.as_bio(self.predicted(outputs)[0]), examples["tags"][:])
 
-    def metric_names(self, examples: Dataset) -> Collection[str]:
-        return self.possible_metrics()
-
     def possible_metrics(self) -> Collection[str]:
         tags = [[self.labels[0]]]
         return self.tag_set.score(tags, tags)

@@ -247,6 +247,13 @@ class ZeroShotClassification(Judged):
     def metric_notes(self) -> Mapping[str, str]:
         return self.classifier.metric_notes
 
+    def possible_metrics(self) -> Collection[str]:
+        """Those of one label per text and of several: which of them are asked about is known when labels are named."""
+        problems: tuple[Problem, ...] = ("single-label", "multi-label")
+        two = ["", "-"]  # there are more metrics of two labels than of many
+        known = [TextClassification(Labels(problem, two)).possible_metrics() for problem in problems]
+        return list(dict.fromkeys(name for names in known for name in names))
+
     def metric_names(self, examples: Dataset) -> Collection[str]:
         return self.classifier.metric_names(examples)
 
