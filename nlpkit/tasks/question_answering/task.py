@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from operator import itemgetter
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
@@ -20,7 +19,7 @@ from nlpkit.errors import UserError
 from nlpkit.options import Config
 from nlpkit.reporting import counted
 from nlpkit.tasks.forward import Forward, Loss
-from nlpkit.tasks.outputs import exact
+from nlpkit.tasks.question_answering import answers as question_answers
 from nlpkit.tasks.question_answering import question_reader, windows
 from nlpkit.tasks.question_answering.options import (
     ANSWERS_GIVEN,
@@ -342,20 +341,8 @@ class QuestionAnswering(Teachable):
 
         return spans.merged(outputs, np.asarray(features["example"]), features["offsets"], count=self._depth)
 
-    def _best(self, outputs: Sequence[np.ndarray], examples: Dataset) -> tuple[list[str], np.ndarray]:
-        """The best answer to each question, "" where no span is left, and how far no answer is above it."""
-        from nlpkit.tasks.question_answering import spans
-
-        answers = [
-            context[candidates["start"][1] : candidates["end"][1]] if len(candidates) > 1 else ""
-            for candidates, context in zip(outputs, examples["context"][:], strict=True)
-        ]
-        return answers, np.array([spans.null_margin(candidates) for candidates in outputs])
-
     def calibrated(self, outputs: Sequence[np.ndarray], examples: Dataset) -> Self:
         """With the threshold of the best F1, where there are questions without an answer."""
-        from nlpkit.metrics import squad as metrics
-
         golds = examples["answers"][:]
         has_answer = np.array([len(wanted) > 0 for wanted in golds])
         if self.null_threshold is None:
@@ -363,17 +350,16 @@ class QuestionAnswering(Teachable):
         if has_answer.all():
             reporting.current().warn("validation has no unanswerable question: the threshold for no answer stays at 0")
             return self
-        answers, margins = self._best(outputs, examples)
-        scores = np.array([metrics.match_2(answer, wanted).f1 for answer, wanted in zip(answers, golds, strict=True)])
-        best = metrics.best_threshold(scores, margins, has_answer, answers)
-        return self.with_(null_threshold=metrics.separating(margins, best.answered))
+        return self.with_(
+            null_threshold=question_answers.tuned_threshold(outputs, examples["context"][:], golds, has_answer)
+        )
 
     def score(self, outputs: Sequence[np.ndarray], examples: Dataset) -> dict[str, float]:
         """In percent, the figures of SQuAD 2.0 where there are, or may be, questions without an answer, else of 1.1."""
         from nlpkit.metrics import computed
         from nlpkit.metrics import squad as metrics
 
-        answers, margins = self._best(outputs, examples)
+        answers, margins = question_answers.best(outputs, examples["context"][:])
         golds = examples["answers"][:]
         if self.null_threshold is None and all(golds):
             return computed(metrics.SquadScores, predictions=answers, references=golds)
@@ -406,16 +392,7 @@ class QuestionAnswering(Teachable):
 
     def matches_of(self, outputs: Sequence[np.ndarray], examples: Dataset) -> list[Any]:
         """How well the answer given to each question fits, at the threshold."""
-        from nlpkit.metrics import squad as metrics
-
-        answers, margins = self._best(outputs, examples)
-        golds = examples["answers"][:]
-        match = metrics.match_1 if self.null_threshold is None and all(golds) else metrics.match_2
-        given = ["" if self._refused(margin) else answer for answer, margin in zip(answers, margins, strict=True)]
-        return [match(answer, wanted) for answer, wanted in zip(given, golds, strict=True)]
-
-    def _refused(self, margin: float) -> bool:
-        return self.null_threshold is not None and margin > self.null_threshold
+        return question_answers.matches(outputs, examples["context"][:], examples["answers"][:], self.null_threshold)
 
     def decode(self, outputs: Sequence[np.ndarray], inputs: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
         """Answers as they stand in the context.
@@ -425,28 +402,8 @@ class QuestionAnswering(Teachable):
         is above that of the best span (what --null-threshold is compared with), and `n_best` lists the answer given and
         the next best, no answer among them where the model may give it.
         """
-        from nlpkit.tasks.question_answering import spans
-
-        count = self.n_best or ANSWERS_GIVEN
-        for candidates, shares, example in zip(outputs, spans.probabilities(outputs), inputs, strict=True):
-            margin = spans.null_margin(candidates)
-            null, *listed = [
-                _answer(example["context"], span, share)
-                for span, share in zip(candidates[: count + 1].tolist(), map(exact, shares[: count + 1]), strict=True)
-            ]
-            best = null if self._refused(margin) or not listed else listed[0]
-            if self.null_threshold is not None:
-                listed = sorted([null, *listed], key=itemgetter("score"), reverse=True)
-            # by the tuned threshold the answer given need not be the one with the best score
-            listed = [best, *(other for other in listed if other is not best)]
-            yield {
-                "prediction": best["text"],
-                "score": best["score"],
-                "start": best["start"],
-                "end": best["end"],
-                "null_margin": exact(margin) if np.isfinite(margin) else None,
-                "n_best": listed[:count],
-            }
+        contexts = (example["context"] for example in inputs)
+        return question_answers.decoded(outputs, contexts, self.null_threshold, count=self.n_best or ANSWERS_GIVEN)
 
     def no_answer(self) -> dict[str, Any]:
         return {**super().no_answer(), **dict.fromkeys(("start", "end", "null_margin", "n_best"))}
@@ -474,10 +431,3 @@ def _require_stride(stride: int, max_length: int) -> None:
             f"--doc-stride {stride}: windows of {max_length} tokens cannot share that many",
             "Lower it, or raise --max-length.",
         )
-
-
-def _answer(context: str, span: tuple[int, int, float], share: float) -> dict[str, Any]:
-    start, end, _ = span
-    if start < 0:
-        return {"text": "", "score": share, "start": None, "end": None}
-    return {"text": context[start:end], "score": share, "start": start, "end": end}
