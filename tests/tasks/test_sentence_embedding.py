@@ -116,6 +116,9 @@ def test_what_is_not_looked_up_on_the_hub_is_told() -> None:
     with reporting.listening() as heard:
         SentenceEmbedding.from_model(BertConfig(name_or_path="owner/encoder"), None)
     (warning,) = heard.warnings
+    with reporting.listening() as silent:
+        assert SentenceEmbedding.from_model(BertConfig(), None).max_length is None
+    assert not silent.warnings
     assert warning.startswith("owner/encoder is no folder here: whether it was trained for vectors by the mean")
 
 

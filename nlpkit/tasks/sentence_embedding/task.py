@@ -181,9 +181,11 @@ def _limit_of(model: str) -> int | None:
         UserError: the folder makes vectors in another way than by the mean.
     """
     folder = Path(model)
-    if not model or not folder.is_dir():
+    if not model:  # The config of a pruned model names no folder; `prune` writes none of these files into one.
+        return None
+    if not folder.is_dir():
         reporting.current().warn(
-            f"{model or 'the model'} is no folder here: whether it was trained for vectors by the mean, and how many "
+            f"{model} is no folder here: whether it was trained for vectors by the mean, and how many "
             f"tokens it should read, is not looked up; `hf download` a copy, which says so in {POOLING} and {LIMITS}"
         )
         return None
