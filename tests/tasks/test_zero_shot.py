@@ -118,6 +118,15 @@ def test_a_label_that_leaves_no_room_for_a_text_is_named(nli: Path) -> None:
         answers(nli, labels=["good", long])
 
 
+def test_one_label_alone_can_be_given_and_cannot_be_judged(nli: Path, tmp_path: Path) -> None:
+    (answer, *_) = answers(nli, labels=["good"], multi_label=True, threshold=0.01)
+    assert answer["prediction"] == ["good"]
+    data = write_jsonl(tmp_path / "rows.jsonl", [{"text": text, "label": "good"} for text in TEXTS])
+    asked: dict[str, Any] = {"task": "zero-shot-classification", "labels": ["good"], "multi_label": True, **CPU}
+    with pytest.raises(UserError, match="and 1 is named"):
+        evaluate.run(evaluate.Config(model=str(nli), data=str(data), **asked))
+
+
 def test_a_template_has_one_place_for_the_label(nli: Path) -> None:
     with pytest.raises(UserError, match=r"write \{\} once"):
         zero_shot.Config(model=str(nli), texts=TEXTS, labels=LABELS, template="it is good")

@@ -24,12 +24,7 @@ class CandidateOptions(Config):
     )
     multi_label: bool = option(False, "Judge each label by itself: any number may be given.", panel="Task")
     threshold: float = option(
-        0.5,
-        "Probability from which a label is given.",
-        panel="Task",
-        gt=0,
-        lt=1,
-        only_with="multi_label",
+        0.5, "With several labels per text: probability from which one is given.", panel="Task", gt=0, lt=1
     )
 
     @field_validator("template")

@@ -128,14 +128,16 @@ class ZeroShotClassification(Judged):
         """With the labels that were named, in the order in which they were; else with those of the record."""
         asked = CandidateOptions.of(options)
         names = _named_labels(asked) or self.classifier.labels.names
-        if len(names) < 2 and not (names and asked.multi_label):
+        problem: Problem = self.classifier.labels.problem
+        if "multi_label" in options.given:
+            problem = "multi-label" if asked.multi_label else "single-label"
+        # One label alone can be judged by itself, but figures compare labels.
+        fewest = 1 if problem == "multi-label" and not isinstance(options, ZeroShotColumnOptions) else 2
+        if len(names) < fewest:
             raise UserError(
                 f"zero-shot classification chooses among labels, and {len(names)} {'is' if names else 'are'} named",
                 "Name them: --labels sports,politics or --labels-file FILE.",
             )
-        problem: Problem = "multi-label" if asked.multi_label else "single-label"
-        if "multi_label" not in options.given and not _named_labels(asked):
-            problem = self.classifier.labels.problem
         given = {name for name in ("template", "threshold") if name in options.given}
         classifier = self.classifier.with_(
             labels=Labels(problem, list(names)),
