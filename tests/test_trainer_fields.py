@@ -117,6 +117,11 @@ def test_max_steps_of_minus_one_goes_by_epochs() -> None:
 
 
 def test_all_trackers_that_are_installed(configured: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(arguments.importlib.util, "find_spec", lambda name: None)
+    real = arguments.importlib.util.find_spec
+    # of others transformers remembers for good what it is told here
+    trackers = ("tensorboard", "wandb")
+    monkeypatch.setattr(
+        arguments.importlib.util, "find_spec", lambda name, *more: None if name in trackers else real(name, *more)
+    )
     with pytest.raises(UserError, match="--report-to all: none of tensorboard, wandb is installed"):
         finetune_cls.build(configured(report_to="all"))
