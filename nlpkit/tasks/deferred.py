@@ -18,6 +18,7 @@ from pydantic_core import to_jsonable_python
 
 from nlpkit.annotations import kinds_of
 from nlpkit.options import Config, flag_of
+from nlpkit.options.places import place_problems
 from nlpkit.options.problems import OptionError, Problem
 from nlpkit.tasks import registry
 
@@ -83,6 +84,9 @@ class DeferredOptions(Config):
         """
         if (name := values.get(cls.opened)) is None:
             return None
+        # before there is a config, which looks for the same
+        if problems := list(place_problems({cls.opened: name}, cls.model_fields)):
+            raise OptionError(problems)
         return registry.class_of_model(name, named=values.get("task"), revision=values.get("model_revision"))
 
     @property

@@ -612,3 +612,10 @@ def test_numbers_that_nothing_can_be_done_with(
     assert f"{option} " in message
     assert said in message
     assert len(message) < 600
+
+
+@pytest.mark.parametrize("name", ["x" * 300, ""])
+def test_help_for_what_can_be_no_model_says_so_and_shows_all(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["evaluate", name, "--help"]) == 0
+    shown = capsys.readouterr()
+    assert "the options of every task are shown" in shown.err and "--fail-under" in shown.out
