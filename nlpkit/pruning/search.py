@@ -346,11 +346,6 @@ class Planner:
         """Predicted from the latencies of its layers: times as many rows per second as the whole model."""
         return self.latencies.total(self._whole) / self.latencies.of(structure)
 
-    def front(self, target_speedups: Sequence[float]) -> list[tuple[float, Structure, float]]:
-        """For each target speed-up the structure and its predicted speed-up."""
-        planned = [(target, self.plan(target_speedup=target)) for target in target_speedups]
-        return [(target, structure, self.speedup(structure)) for target, structure in planned]
-
     # --- what is measured ---
 
     @cached_property

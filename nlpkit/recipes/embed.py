@@ -11,6 +11,7 @@ nlpkit embed minilm --input questions.csv --output vectors.npy
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import ClassVar
 
 from nlpkit.options import option_like
@@ -32,6 +33,7 @@ class Config(EmbeddingAnswerOptions, predict.Config):
     settled_for: ClassVar[str | None] = TASK
 
     task: str | None = option_like(TaskChoiceOptions, "task", TASK)
+    output: Path | None = option_like(predict.Config, "output", help="File to write: npy, parquet, jsonl, csv or tsv.")
 
 
 def run(config: Config) -> Report:

@@ -11,6 +11,7 @@ nlpkit zero-shot MODEL --input news.csv --labels-file labels.txt --multi-label -
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import ClassVar
 
 from nlpkit.options import option_like
@@ -42,6 +43,7 @@ class Config(ZeroShotAnswerOptions, predict.Config):
     settled_for: ClassVar[str | None] = TASK
 
     task: str | None = option_like(TaskChoiceOptions, "task", TASK)
+    output: Path | None = option_like(predict.Config, "output", help="File to write: csv, tsv, jsonl or parquet.")
 
 
 def run(config: Config) -> Report:

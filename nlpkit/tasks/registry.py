@@ -231,7 +231,9 @@ def pointing_elsewhere(task: type[Task], rows: Iterable[Mapping[str, Any]], way:
         yield
     except UserError as error:
         row = {name: value for name, value in next(iter(rows), {}).items() if name not in HIDDEN}
-        other = None if task.suits(row) else next((one for one in classes() if one.suits(row)), None)
+        # A task that nothing is trained for takes rows as they come: their columns tell of no other one.
+        others = classes() if task.trained_by and not task.suits(row) else ()
+        other = next((one for one in others if one.trained_by and one.suits(row)), None)
         if other is None:
             raise
         way = way.format(task=other.name, command=other.trained_by)

@@ -163,12 +163,12 @@ def test_latency_is_measured_for_each_size_and_rises_with_it() -> None:
     assert set(costs.heads) == {1, 2, 3, 4}
 
 
-def test_a_front_gets_smaller() -> None:
+def test_a_larger_speedup_is_planned_with_fewer_weights() -> None:
     made = planner(kinds={"ffn", "layers"})
-    front = made.front([1.1, 1.5, 2.0])
-    assert [target for target, _, _ in front] == [1.1, 1.5, 2.0]
-    assert all(speed >= target for target, _, speed in front)
-    weights = [made.weights.of(structure) for _, structure, _ in front]
+    targets = [1.1, 1.5, 2.0]
+    structures = [made.plan(target_speedup=target) for target in targets]
+    assert all(made.speedup(structure) >= target for structure, target in zip(structures, targets, strict=True))
+    weights = [made.weights.of(structure) for structure in structures]
     assert weights == sorted(weights, reverse=True)
 
 

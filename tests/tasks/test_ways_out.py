@@ -6,10 +6,10 @@ import json
 from pathlib import Path
 
 import pytest
-from conftest import rows, write_csv, write_jsonl
+from conftest import RunOf, rows, write_csv, write_jsonl
 
 from nlpkit.errors import UserError
-from nlpkit.recipes import check_data, evaluate, finetune_cls, predict
+from nlpkit.recipes import check_data, embed, evaluate, finetune_cls, predict
 from nlpkit.tasks import registry
 
 SPANS = {"text": "Mira lives in Rome.", "label": [[0, 4, "PER"], [14, 18, "LOC"]]}
@@ -85,6 +85,13 @@ def test_a_misnamed_column_of_the_right_data_stays_the_message(tmp_path: Path) -
     data = str(write(tmp_path)["texts"])
     with pytest.raises(UserError, match="Did you mean 'label'") as error:
         check_data.run(check_data.Config(data=data, label_column="labl", model="none"))
+    assert "look like" not in str(error.value)
+
+
+def test_a_misnamed_column_of_a_task_that_nothing_is_trained_for(run_of: RunOf, tmp_path: Path) -> None:
+    data = str(write_csv(tmp_path / "a.csv", [{"text": "a good day", "label": "good"}] * 4))
+    with pytest.raises(UserError, match="Did you mean 'text'") as error:
+        embed.run(embed.Config(model=str(run_of("embedding")), input=data, text_column="txet", device="cpu"))
     assert "look like" not in str(error.value)
 
 
