@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 
 import pretended
+import pytest
 import torch
 
 from nlpkit.hardware import timing
@@ -24,6 +25,7 @@ def sleepy(trained: Path, seconds: float) -> Predictor:
     return Predictor(opened.task, opened.model, opened.tokenizer, CPU)
 
 
+@pytest.mark.slow
 def test_a_planted_delay_is_found(trained: Path) -> None:
     examples = {"text": ["good film"] * 8}
     torch.set_num_threads(1)

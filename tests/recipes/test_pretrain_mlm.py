@@ -34,6 +34,8 @@ from nlpkit.cli.app import main
 from nlpkit.errors import UserError
 from nlpkit.recipes import finetune_cls, pretrain_mlm
 
+pytestmark = pytest.mark.slow
+
 
 class Listener(reporting.Reporter):
     """Keeps what is said."""

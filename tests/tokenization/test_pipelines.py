@@ -17,6 +17,8 @@ from nlpkit.errors import UserError
 from nlpkit.tokenization import saving
 from nlpkit.tokenization.pipelines import STYLES, Pipeline, PipelineOptions
 
+pytestmark = pytest.mark.slow
+
 NATIVE = [("bert", "wordpiece"), ("roberta", "byte-bpe"), ("albert", "unigram"), ("gpt2", "byte-bpe")]
 OTHERS = [
     (style, kind)
