@@ -97,18 +97,18 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 
 def test_every_command_has_a_page_and_no_page_lacks_one() -> None:
-    assert {page.stem for page in (ROOT / "docs" / "commands").iterdir()} == set(COMMANDS)
+    assert {page.stem for page in (ROOT / "docs" / "reference" / "commands").iterdir()} == set(COMMANDS)
 
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_the_page_of_a_command_is_found_and_calls_it(command: str) -> None:
-    assert f"[`nlpkit {command}`](docs/commands/{command}.md)" in prose(ROOT / "README.md")
-    page = ROOT / "docs" / "commands" / f"{command}.md"
+    assert f"[`nlpkit {command}`](docs/reference/commands/{command}.md)" in prose(ROOT / "README.md")
+    page = ROOT / "docs" / "reference" / "commands" / f"{command}.md"
     assert any(given and given[0] == command for given in map(called, lines_to_paste(page)))
 
 
 def test_the_index_lists_every_page() -> None:
-    index = ROOT / "docs" / "README.md"
+    index = ROOT / "docs" / "index.md"
     linked = {(index.parent / target).resolve() for target in re.findall(r"\]\(([^)#\s]+)\)", prose(index))}
     assert linked == set(PAGES) - {index}
 
@@ -131,8 +131,8 @@ def test_options_named_in_a_text_exist(page: Path) -> None:
     of_any = set().union(*map(options_of, COMMANDS)) | {f"--{name}" for name in aliases.SAME}
     of_nlpkit_alone = page.parent.name == "commands" or name_of(page) in (
         "README.md",
-        "docs/data.md",
-        "docs/machines.md",
+        "docs/reference/data.md",
+        "docs/reference/machines.md",
     )
     unknown = []
     for span in SPAN.findall(prose(page)):

@@ -16,7 +16,7 @@ ACROSS = {
     "audit": "known weaknesses of the pinned packages",
     "cases": "files that went wrong once",
     "fuzz": "spoilt files, records and command lines",
-    "promises": "what docs/machines.md and SECURITY.md promise",
+    "promises": "what docs/reference/machines.md and SECURITY.md promise",
 }
 
 

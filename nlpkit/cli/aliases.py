@@ -2,7 +2,7 @@
 
 Underscores and dashes mean the same. A name that has another spelling here is taken silently; a name that
 Transformers 5 renamed or removed, or that asks for what is always done, is translated with one line that says so; one
-that has no meaning here is refused with the reason. `docs/coming-from-trainer.md` lists them all.
+that has no meaning here is refused with the reason. `docs/how-to/coming-from-trainer.md` lists them all.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ from nlpkit.errors import UserError
 from nlpkit.recipes import distill, evaluate, finetune_cls, finetune_ner, finetune_qa, pretrain_mlm, prune
 from nlpkit.reporting import Report
 
-PAGE = Path(__file__).parents[2] / "docs" / "coming-from-trainer.md"
+PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "coming-from-trainer.md"
 
 # Names that are no fields of TrainingArguments, under the title of their table, with the command that stands for it.
 OTHERS: dict[str, tuple[Any, str]] = {

@@ -1,4 +1,4 @@
-"""What docs/machines.md says of the streams and exit codes of every command."""
+"""What docs/reference/machines.md says of the streams and exit codes of every command."""
 
 from __future__ import annotations
 

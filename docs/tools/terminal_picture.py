@@ -1,6 +1,6 @@
 """Run a command in a terminal of 96 columns and draw what it showed as an SVG.
 
-python docs/terminal_picture.py docs/quickstart.svg nlpkit finetune-cls --data sample:feedback
+python docs/tools/terminal_picture.py docs/quickstart.svg nlpkit finetune-cls --data sample:feedback
 """
 
 from __future__ import annotations
