@@ -25,7 +25,7 @@ FLOORS: dict[str, tuple[str, ...]] = {
     "command line": ("__main__", "cli"),
     "commands": ("recipes",),
     "operations": ("distillation", "pruning"),
-    "figures": ("measurement",),
+    "figures": ("measurement", "overview"),
     "runs of a Trainer": ("experiment",),
     "pre-training": ("pretraining",),
     "training": ("training",),

@@ -56,6 +56,7 @@ COMMANDS: dict[str, CommandEntry] = {
     "benchmark": CommandEntry(
         "nlpkit.recipes.benchmark", "Measure models side by side: speed, memory, quality, and how they grow.", "Use"
     ),
+    "runs": CommandEntry("nlpkit.recipes.runs", "List run folders: task, data, figures, size, age and status.", "Runs"),
     "env": CommandEntry(
         "nlpkit.recipes.env", "Show what a bug report or a paper needs: machine, versions, caches, network.", "Use"
     ),

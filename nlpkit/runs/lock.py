@@ -82,6 +82,28 @@ def refuse_live(folder: Path) -> None:
         os.close(descriptor)
 
 
+def at_work(folder: Path) -> str | None:
+    """Who is at work in a folder, or has left a lock of which nothing can be seen from here; None: nobody.
+
+    Nothing is written, and nobody is refused for it.
+    """
+    path = _file(folder)
+    if path in _held:
+        return "this process"
+    try:
+        descriptor = _open(path)
+    except (OSError, UserError):  # nobody has one, or it is not of a run
+        return None
+    try:
+        holder, locked = _read(descriptor), try_lock(descriptor)
+        _refuse_live(folder, holder, locked)
+    except UserError:
+        return _described(holder).rstrip(",")
+    finally:
+        os.close(descriptor)
+    return None
+
+
 @contextlib.contextmanager
 def given_back() -> Iterator[None]:
     """Give back what folders the block takes, however it ends."""

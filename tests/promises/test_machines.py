@@ -35,6 +35,7 @@ BARE: dict[str, list[str]] = {
     "embed": ["r", "a text"],
     "evaluate": ["r"],
     "benchmark": ["r"],
+    "runs": [],
     "env": [],
 }
 
@@ -76,6 +77,7 @@ def whole(command: str, run_of: RunOf, model: Path, folder: Path) -> list[str]:
             "embed": [str(run_of("embedding")), "a good film", *flags(**DEVICE)],
             "evaluate": [str(run), "--no-save", *flags(**DEVICE)],
             "benchmark": ["--config-only", str(model), "--dry-run", *out],
+            "runs": [str(run.parent)],
             "env": [],
         }[command],
     ]

@@ -1,0 +1,1 @@
+"""Finished and unfinished runs looked at from outside: listed, compared, reported."""
