@@ -57,6 +57,11 @@ COMMANDS: dict[str, CommandEntry] = {
         "nlpkit.recipes.benchmark", "Measure models side by side: speed, memory, quality, and how they grow.", "Use"
     ),
     "runs": CommandEntry("nlpkit.recipes.runs", "List run folders: task, data, figures, size, age and status.", "Runs"),
+    "report": CommandEntry(
+        "nlpkit.recipes.report",
+        "Write one web page about a run: figures, pictures, mistakes, origin.",
+        "Runs",
+    ),
     "env": CommandEntry(
         "nlpkit.recipes.env", "Show what a bug report or a paper needs: machine, versions, caches, network.", "Use"
     ),

@@ -114,6 +114,11 @@ def _size(entry: os.DirEntry[str]) -> int:
         return 0
 
 
+def described(run: Run) -> Found:
+    """A run that was opened, with its size and what became of it."""
+    return _of(run, sum(_sizes(run.path)))
+
+
 def _sizes(folder: Path) -> Iterator[int]:
     try:
         with os.scandir(folder) as entries:
@@ -131,7 +136,11 @@ def _found(path: Path, size: int) -> Found:
         run = Run.open(path)
     except UserError as error:
         return Found(Run(path, {}), size, "damaged", error.message)
-    holder = lock.at_work(path)
+    return _of(run, size)
+
+
+def _of(run: Run, size: int) -> Found:
+    holder = lock.at_work(run.path)
     if run.complete:
         return Found(run, size, "complete", f"{holder} is at work there" if holder else "")
     if holder:

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, Literal, TypeAlias
 
 from nlpkit.overview.found import Found
-from nlpkit.overview.run import Figure
+from nlpkit.overview.run import Figure, parameters
 from nlpkit.reporting import Cell, Table, duration
 from nlpkit.runs.folder import human_bytes
 
@@ -113,7 +113,7 @@ def table(entries: Sequence[Mapping[str, Any]], title: str) -> tuple[Table, str]
     }
     columns = {name: values for name, values in columns.items() if name not in shared}
     columns |= {split: [_figure(each, split) for each in entries] for split in _splits(entries) if split != "train"}
-    columns["parameters"] = [_millions(each["parameters"]) for each in entries]
+    columns["parameters"] = [None if each["parameters"] is None else parameters(each["parameters"]) for each in entries]
     columns["on disk"] = [human_bytes(each["bytes"]) for each in entries]
     columns["time"] = [None if each["seconds"] is None else duration(each["seconds"]) for each in entries]
     columns["age"] = [age(each["age_seconds"]) for each in entries]
@@ -142,7 +142,3 @@ def _figure(each: Mapping[str, Any], split: str) -> str | None:
         return None
     bounds = each["intervals"].get(split)
     return str(Figure(each["metrics"][split], tuple(bounds) if bounds else None))
-
-
-def _millions(count: int | None) -> str | None:
-    return None if count is None else f"{count / 1e6:.2f} M"

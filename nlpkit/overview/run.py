@@ -35,6 +35,11 @@ class Figure(NamedTuple):
         return "{:.4f} [{:.4f}, {:.4f}]".format(self.value, *self.interval)
 
 
+def parameters(count: int) -> str:
+    """How many a model has, as the field writes it: 22.71 M, 35.2 k."""
+    return f"{count / 1e6:.2f} M" if count >= 1e5 else f"{count / 1e3:.1f} k"
+
+
 @dataclass(frozen=True)
 class Run:
     """A run folder of any command.

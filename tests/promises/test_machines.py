@@ -36,6 +36,7 @@ BARE: dict[str, list[str]] = {
     "evaluate": ["r"],
     "benchmark": ["r"],
     "runs": [],
+    "report": ["r"],
     "env": [],
 }
 
@@ -78,6 +79,7 @@ def whole(command: str, run_of: RunOf, model: Path, folder: Path) -> list[str]:
             "evaluate": [str(run), "--no-save", *flags(**DEVICE)],
             "benchmark": ["--config-only", str(model), "--dry-run", *out],
             "runs": [str(run.parent)],
+            "report": [str(run), *flags(output=folder / "page.html")],
             "env": [],
         }[command],
     ]

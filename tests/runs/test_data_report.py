@@ -12,11 +12,10 @@ import pytest
 from conftest import rows, write_csv, write_jsonl
 from qa_models import asked, write_squad
 
-from nlpkit import reporting
+from nlpkit import page, reporting
 from nlpkit.cli.app import main
 from nlpkit.errors import UserError
 from nlpkit.recipes import check_data
-from nlpkit.runs import data_report
 from nlpkit.tasks.roles import Trainable
 
 SCRIPT, MATH = "<script>alert(1)</script>", r"$\frac$"
@@ -162,7 +161,7 @@ def test_a_model_that_knows_little_names_no_suspect(tmp_path: Path) -> None:
 
 
 def test_what_is_no_text_of_a_page_is_shown_by_its_number() -> None:
-    assert data_report._text("a\udc80<b>") == "a\\udc80&lt;b&gt;"
+    assert page.text("a\udc80<b>") == "a\\udc80&lt;b&gt;"
 
 
 @pytest.mark.parametrize(
