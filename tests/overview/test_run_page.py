@@ -72,6 +72,10 @@ def copied(run: Path, to: Path, **changes: Any) -> Path:
 @pytest.mark.parametrize("kind", every_task.kinds(Task))
 def test_every_task_has_a_page(kind: str, run_of: RunOf, tmp_path: Path) -> None:
     run = run_of(kind)
+    if kind == "masked-lm":  # which is a plain Transformers folder, and no run
+        with pytest.raises(UserError, match="no run folder"):
+            page_of(run, tmp_path / "page.html")
+        return
     page = page_of(run, tmp_path / "page.html")
     assert loads_nothing(page)
     made = Run.open(run)
@@ -118,7 +122,7 @@ def test_labels_and_texts_cannot_write_the_page(trained: Path, tmp_path: Path) -
     (run / "errors.jsonl").write_text("\n".join(lines), encoding="utf-8")
     page = page_of(run, tmp_path / "page.html")
     assert loads_nothing(page) and not any(attribute.startswith("on") for attribute, _ in page.attributes)
-    assert page.text.count(SCRIPT) > 8 and "half \\udc80" in page.text
+    assert page.text.count(SCRIPT) > 8 and "\\udc80" in page.text
 
 
 def test_what_was_made_of_another_shows_before_and_after(run_of: RunOf, tmp_path: Path) -> None:
@@ -199,7 +203,7 @@ def test_pairs_that_are_confused_are_counted() -> None:
 @pytest.mark.parametrize(
     ("kind", "given", "line"),
     [
-        (finetune_cls.Config, {"data": "a b.csv", "baseline": True, "epochs": 2.0}, "--data 'a b.csv' --baseline --epochs 2.0"),
+        (finetune_cls.Config, {"data": "a b.csv", "baseline": True}, "--data 'a b.csv' --baseline"),
         (finetune_cls.Config, {"label_columns": ["a", "b"]}, "--label-columns a --label-columns b"),
         (prune.Config, {"model": "runs/a", "sparsity": 0.5}, "runs/a --sparsity 0.5"),
     ],
