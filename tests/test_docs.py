@@ -109,7 +109,7 @@ def test_the_page_of_a_command_is_found_and_calls_it(command: str) -> None:
 
 def test_the_index_lists_every_page() -> None:
     index = ROOT / "docs" / "index.md"
-    linked = {(index.parent / target).resolve() for target in re.findall(r"\]\(([^)#\s]+)\)", prose(index))}
+    linked = {(index.parent / target).resolve() for target in re.findall(r"\]\(([^)#\s]+\.md)\)", prose(index))}
     assert linked == set(PAGES) - {index}
 
 

@@ -41,134 +41,208 @@ class Origin(Part):
     """A model that a run began with: `given` as the user named it."""
 
     name: str | None = None
+    """The model, as it names itself."""
     given: str | None = None
+    """The model, as the command was given it: a hub name or a folder."""
     revision: str | None = None
+    """The revision that was asked for (`--model-revision`)."""
     commit: str | None = None
+    """The commit of the hub that was opened."""
 
 
 class File(Part):
     """A file of data, as it was."""
 
     path: str
+    """Where it stood."""
     sha256: str
+    """Its checksum, as hexadecimal digits."""
     bytes: Count
+    """Its size."""
 
 
 class Data(Part):
     """The rows or the text of a run; `files` by split, of running text as one list."""
 
     spec: str | None = None
+    """The data, as `--data` named them."""
     kind: str | None = None
+    """How they were read: `files`, `hub`, `sample`, ..."""
     files: dict[str, list[File]] | list[File] | None = None
+    """The files, by split; of running text one list."""
     revision: str | None = None
+    """The revision of a data set of the hub."""
 
 
 class Parents(Part):
     """What a run was made of."""
 
     model: Origin | None = None
+    """The model that the run began with."""
     teacher: Origin | None = None
+    """The model that it learned from (`distill`, `prune --distill`)."""
     data: Data | None = None
+    """The rows or the text."""
 
 
 class Side(Part):
     """A model in a table of prices; see `recipes.price`."""
 
     name: str
+    """What the table calls it."""
     metrics: Figures
+    """Metrics on the split that is compared."""
     points_lost: Figure = None
+    """Percentage points of the main metric lost against the first side."""
     parameters: Count
+    """Number of parameters."""
     bytes: Count
+    """Size of the weights on disk."""
     p50_ms: float | None = None
+    """Median time of one call, in milliseconds."""
     p95_ms: float | None = None
+    """95th percentile of that time, in milliseconds."""
     rows_per_second: float | None = None
+    """Rows per second in batches."""
     batch_size: int | None = None
+    """Rows per batch of that figure."""
 
 
 class Price(Part):
     """What a smaller model costs."""
 
     split: str
+    """The split that was compared on."""
     rows: Count
+    """How many rows it has."""
     main_metric: str
+    """The metric that quality is told with."""
     device: list[str]
+    """Where each side was timed."""
     date: str
+    """When."""
     sides: Annotated[list[Side], Field(min_length=2)]  # before and after
+    """Before, and after."""
 
 
 class FrontPoint(Part):
     """One of several runs that were made in one go."""
 
     sparsity: float
+    """The share that was cut."""
     run: str
+    """Folder of that run, below this one."""
     price: Price
+    """Before and after."""
 
 
 class Pruning(Part):
     """What was cut, and what had been asked for."""
 
     sparsity: float | None = None
+    """The share that was asked for."""
     predicted_speedup: Figure = None
+    """How many times faster the cut model was predicted to be."""
     predicted_rows: Count | None = None
+    """Rows per batch of that prediction."""
     predicted_tokens: Count | None = None
+    """Tokens per row of that prediction."""
     points_lost: Figure = None
+    """Percentage points of the main metric lost before recovery."""
     zeros: dict[str, Annotated[list[Count], Field(min_length=2, max_length=2)]] | None = None
+    """By weight: how many entries are zero, and how many there are."""
 
 
 class Session(Part):
     """When and where a price was measured."""
 
     date: str
+    """When."""
     device: str
+    """Where."""
 
 
 class Ancestor(Side):
     """A model that a run comes from, or the run itself."""
 
     command: str | None = None
+    """The command that made it."""
     session: Session | None = None
+    """When and where its speed was measured."""
     faster: Annotated[list[float], Field(min_length=2, max_length=2)] | None = None
+    """How many times faster than the first of the line: low and high end of the interval."""
 
 
 class Baseline(Part):
     """What a run is compared with."""
 
     name: str
+    """What it is: TF-IDF with a linear model, for text."""
     metrics: dict[str, Figures]
+    """Its metrics, by split."""
 
 
 class Record(Part):
     """What the readers of any record count on. All of it may be missing: a run that has just begun has little."""
 
     schema_version: Annotated[int, Field(ge=0)] = 0
+    """Version of this schema; one of a newer nlpkit is refused."""
     status: Literal["running", "complete"] = "running"
+    """`running` until the folder is whole, then `complete`."""
     command: Annotated[str, Field(pattern=r"^([a-z][a-z0-9-]*|\?)$")] | None = None
+    """The command that wrote the folder."""
     config: dict[str, Any] | None = None
+    """Every option as it was resolved: `--config RUN/nlpkit.json` repeats the run."""
     task: dict[str, Any] | None = None
+    """Name of the task, its columns, labels and settings."""
     parents: Parents | None = None
+    """What the run was made of: model, teacher, data with checksums."""
     rows: dict[str, Count | None] | Count | None = None  # nobody knows how long a stream is
+    """Rows that were used, by split; null where nobody knows how long a stream is."""
     held_out: bool = True
+    """Whether a split was taken out of the training rows."""
     metrics: dict[str, Figures] | None = None
+    """Metrics, by split."""
     judged: dict[str, Count] | None = None
+    """Rows behind these metrics, by split."""
     metric_notes: dict[str, str] = {}
+    """What a metric is of, by metric: the label of f1, say."""
     main_metric: str | None = None
+    """The metric that picks the best checkpoint and is told first."""
     table_metrics: list[str] | None = None
+    """Metrics of the table at the end, in its order."""
     baseline: Baseline | None = None
+    """What the run is compared with (`--baseline`)."""
     attention: str | None = None
+    """Implementation of attention."""
     steps: Count | None = None
+    """Steps of the optimizer that were done."""
     best_step: Count | None = None
+    """The step whose weights are in the folder."""
     train_seconds: float | None = None
+    """Seconds of training alone."""
     train_samples_per_second: float | None = None
+    """Rows per second of training."""
     tokens_per_second: float | None = None
+    """Tokens per second of training (`pretrain-mlm`)."""
     wall_seconds: float | None = None
+    """Seconds of the whole command, loading and evaluation among them."""
     price: Price | None = None
+    """Before and after (`distill`, `prune`, `quantize`)."""
     front: Annotated[list[FrontPoint], Field(min_length=1)] | dict[str, Any] | None = None
+    """Several runs made in one go (`prune` with several sparsities); of `benchmark`, the models that no other beats."""
     lineage: list[Ancestor] | None = None
+    """The models that this one comes from, oldest first."""
     evaluations: list[Any] = []
+    """What `evaluate --record` has added."""
     pruning: Pruning = Pruning()
+    """What was cut (`prune`)."""
     quantization: dict[str, Any] = {}
+    """Formats that were written and what each costs (`quantize`)."""
     versions: dict[str, str] | None = None
+    """nlpkit, Python and the libraries."""
     stopped: str | None = None
+    """Why it ended before its last step."""
 
 
 # What a finished run of a command that resumes is told with; without these its folder opens, and is no result to show.
