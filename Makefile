@@ -11,7 +11,7 @@ FOR_CPU := import sys, torch.version as built; sys.exit(bool(built.cuda or built
 DATA ?= sample:feedback
 RECIPES := $(notdir $(basename $(wildcard recipes/*.yaml)))
 
-.PHONY: help install quickstart encoder compress test test-fast test-lowest coverage hooks fuzz fuzz-folders kills faults audit gpu-check lint format clean recipes docs FORCE $(addprefix recipe-,$(RECIPES))
+.PHONY: help install quickstart encoder compress test test-fast test-lowest coverage hooks fuzz fuzz-folders kills faults audit gpu-check lint format clean recipes docs reference FORCE $(addprefix recipe-,$(RECIPES))
 
 help:
 	@echo "make quickstart      set up .venv, fine-tune on the sample, predict"
@@ -22,6 +22,7 @@ help:
 	@echo "make coverage        make test, and which branches of each module no test takes"
 	@echo "make lint            ruff and mypy"
 	@echo "make docs            the site of docs/ in build/site, whose links are checked"
+	@echo "make reference       the tables of docs/reference/ that follow from the code"
 	@echo "make hooks           git lints before each commit"
 	@echo "make fuzz            N=2000 SEED=1: spoilt inputs; ONLY=7 repeats the one of that number"
 	@echo "make fuzz-folders    N=2000 SEED=1: each field of each record of a folder spoilt, before each command that opens it"
@@ -158,6 +159,9 @@ docs: $(READY)
 	$(PIP) --constraint $(CONSTRAINTS) --editable '.[docs]'
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
 	@echo "open build/site/index.html"
+
+reference: $(READY)
+	$(BIN)/python docs/tools/reference.py
 
 hooks: $(READY)
 	$(PIP) --constraint $(CONSTRAINTS) pre-commit

@@ -148,7 +148,7 @@ class Pruning(Part):
     predicted_tokens: Count | None = None
     """Tokens per row of that prediction."""
     points_lost: Figure = None
-    """Percentage points of the main metric lost before recovery."""
+    """Percentage points of the main metric lost by cutting alone, as the search for `--max-drop` found."""
     zeros: dict[str, Annotated[list[Count], Field(min_length=2, max_length=2)]] | None = None
     """By weight: how many entries are zero, and how many there are."""
 
@@ -170,7 +170,7 @@ class Ancestor(Side):
     session: Session | None = None
     """When and where its speed was measured."""
     faster: Annotated[list[float], Field(min_length=2, max_length=2)] | None = None
-    """How many times faster than the first of the line: low and high end of the interval."""
+    """How many times as fast as the one before: one row at a time, and in batches."""
 
 
 class Baseline(Part):
@@ -200,7 +200,7 @@ class Record(Part):
     rows: dict[str, Count | None] | Count | None = None  # nobody knows how long a stream is
     """Rows that were used, by split; null where nobody knows how long a stream is."""
     held_out: bool = True
-    """Whether a split was taken out of the training rows."""
+    """Whether rows are held out of train where a set has no split of its own (`benchmark`)."""
     metrics: dict[str, Figures] | None = None
     """Metrics, by split."""
     judged: dict[str, Count] | None = None
@@ -230,11 +230,12 @@ class Record(Part):
     price: Price | None = None
     """Before and after (`distill`, `prune`, `quantize`)."""
     front: Annotated[list[FrontPoint], Field(min_length=1)] | dict[str, Any] | None = None
-    """Several runs made in one go (`prune` with several sparsities); of `benchmark`, the models that no other beats."""
+    """Several runs made in one go (`prune` with several sparsities); of `benchmark`, which models no other beats in
+    both speed and quality."""
     lineage: list[Ancestor] | None = None
-    """The models that this one comes from, oldest first."""
+    """The models that this one comes from, oldest first, and the run itself."""
     evaluations: list[Any] = []
-    """What `evaluate --record` has added."""
+    """What `evaluate` has measured since, each with its date."""
     pruning: Pruning = Pruning()
     """What was cut (`prune`)."""
     quantization: dict[str, Any] = {}
@@ -242,7 +243,7 @@ class Record(Part):
     versions: dict[str, str] | None = None
     """nlpkit, Python and the libraries."""
     stopped: str | None = None
-    """Why it ended before its last step."""
+    """What was not measured, and why (`benchmark`)."""
 
 
 # What a finished run of a command that resumes is told with; without these its folder opens, and is no result to show.
