@@ -2,27 +2,50 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
+import inspect
+import json
 import re
 import shlex
 from collections import Counter
+from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 from unittest.mock import MagicMock
 
 import pytest
+import yaml
 
 from nlpkit.cli import aliases, app
 from nlpkit.cli.registry import COMMANDS
-from nlpkit.options import flag_of
+from nlpkit.options import Config, flag_of
 from nlpkit.recipes import evaluate, finetune_cls, predict
 from nlpkit.reporting import Report
 
 ROOT = Path(__file__).parents[1]
 BESIDE = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md", "recipes/README.md", "benchmarks/README.md")
 PAGES = sorted([*(ROOT / name for name in BESIDE), *(ROOT / "docs").rglob("*.md")])
+HERE = re.compile(r"^(.*)<<'?(\w+)'?\n.*?^\2\n", re.MULTILINE | re.DOTALL)
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 SPAN = re.compile(r"`([^`\n]+)`")
+# Programs that pages call and no test does, with why; what nlpkit, make and scripts of this repository are given is
+# checked.
+NOT_RUN = {
+    "cat": "of the shell",
+    "cd": "of the shell",
+    "mkdir": "of the shell",
+    "zcat": "of the shell",
+    "source": "of the shell",
+    "pip": "installs, from the network",
+    "python3": "makes an environment (-m venv)",
+    "npm": "installs, from the network",
+    "/tmp/st/bin/pip": "installs another library, from the network",
+    ".venv/bin/python": "runs the tests",
+}
+# Languages of blocks that no test reads, with why.
+NOT_CHECKED = {"text": "shows a picture or a file", "json": "shows an output", "javascript": "tests/models runs it"}
 # every command has these besides its own; --version is the program's
 OF_ALL = {"--help", "--help-all", "--config", "--json", "--quiet", "--verbose", "--version"}
 
@@ -47,27 +70,61 @@ def anchors(page: Path) -> set[str]:
     return found
 
 
+def blocks(page: Path) -> list[tuple[str, str]]:
+    """The blocks of code of a page, each with its language."""
+    return BLOCK.findall(page.read_text(encoding="utf-8"))
+
+
 def lines_to_paste(page: Path) -> list[str]:
-    """The lines of shell blocks, continued ones as one; of a console those behind `$`."""
+    """The lines of shell blocks, of a console those behind `$`, and the steps of a YAML file of a CI service.
+
+    Lines that are continued are one. What a line reads from `<<'END'` on is left out.
+    """
     lines: list[str] = []
-    for language, block in BLOCK.findall(page.read_text(encoding="utf-8")):
-        joined = block.replace("\\\n", " ").splitlines()
-        if language == "console":
-            lines += [line[2:] for line in joined if line.startswith("$ ")]
-        elif language in ("bash", ""):
-            lines += joined
-    return lines
+    for language, block in blocks(page):
+        if language in ("bash", "console", ""):
+            joined = HERE.sub(r"\1\n", block.replace("\\\n", " ")).splitlines()
+            lines += [line[2:] for line in joined if line.startswith("$ ")] if language == "console" else joined
+        elif language == "yaml":
+            lines += [
+                line for step in steps_in(yaml.safe_load(block)) for line in step.replace("\\\n", " ").splitlines()
+            ]
+    return [line for line in lines if line.strip() and not line.lstrip().startswith("#")]
 
 
-def called(line: str) -> list[str] | None:
-    """What nlpkit is given in a line of a shell; `...` stands for what the line leaves to its reader."""
-    words = shlex.split(line, comments=True)
-    starts = [at for at, word in enumerate(words[:-1]) if word == "nlpkit" and words[at + 1] in COMMANDS]
-    if not starts:
-        return None
-    given = words[starts[0] + 1 :]
-    end = next((at for at, word in enumerate(given) if word in ("|", ">", ";", "&&")), len(given))
-    return [word for word in given[:end] if word != "..."]
+def steps_in(document: Any) -> Iterator[str]:
+    """What a workflow of a CI service runs: the values of `run` and `script`, at any depth."""
+    if isinstance(document, list):
+        for entry in document:
+            yield from steps_in(entry)
+    elif isinstance(document, dict):
+        for key, value in document.items():
+            steps = value if isinstance(value, list) else [value]
+            if key in ("run", "script"):
+                yield from (step for step in steps if isinstance(step, str))
+            else:
+                yield from steps_in(value)
+
+
+def commands_in(line: str) -> list[list[str]]:
+    """The commands of a line of a shell, as words: without comments, and without what is written to a file."""
+    commands: list[list[str]] = [[]]
+    words = iter(shlex.split(line, comments=True))
+    for word in words:
+        if word in ("&&", "||", ";", "|", "&"):
+            commands.append([])
+        elif word in (">", ">>", "2>", "<"):
+            next(words, None)
+        elif commands[-1] or not re.match(r"[A-Z_]+=", word):
+            commands[-1].append(word)
+    return [command for command in commands if command]
+
+
+def called(command: list[str]) -> list[str] | None:
+    """What nlpkit is given, as a program or as a module; `...` stands for what the line leaves to its reader."""
+    runs_module = [at + 1 for at, word in enumerate(command[:-1]) if word == "-m" and command[at + 1] == "nlpkit"]
+    start = 0 if Path(command[0]).name == "nlpkit" else next(iter(runs_module), None)
+    return None if start is None else [word for word in command[start + 1 :] if word != "..."]
 
 
 def options_of(command: str) -> set[str]:
@@ -76,7 +133,9 @@ def options_of(command: str) -> set[str]:
     return flags | {f"--no-{flag[2:]}" for flag in flags} | OF_ALL
 
 
-LINES = [(page, line) for page in PAGES for line in lines_to_paste(page) if "nlpkit " in line and called(line)]
+COMMAND_LINES = [(page, command) for page in PAGES for line in lines_to_paste(page) for command in commands_in(line)]
+OF_NLPKIT = [(page, given) for page, command in COMMAND_LINES if (given := called(command))]
+OF_OTHERS = [(page, command) for page, command in COMMAND_LINES if called(command) is None]
 
 
 def test_the_readme_is_one_page() -> None:
@@ -104,7 +163,7 @@ def test_every_command_has_a_page_and_no_page_lacks_one() -> None:
 def test_the_page_of_a_command_is_found_and_calls_it(command: str) -> None:
     assert f"[`nlpkit {command}`](docs/reference/commands/{command}.md)" in prose(ROOT / "README.md")
     page = ROOT / "docs" / "reference" / "commands" / f"{command}.md"
-    assert any(given and given[0] == command for given in map(called, lines_to_paste(page)))
+    assert any(given[0] == command for on, given in OF_NLPKIT if on == page)
 
 
 def test_the_index_lists_every_page() -> None:
@@ -113,16 +172,114 @@ def test_the_index_lists_every_page() -> None:
     assert linked == set(PAGES) - {index}
 
 
-@pytest.mark.parametrize(("page", "line"), LINES, ids=[f"{name_of(page)}: {line[:60]}" for page, line in LINES])
+@pytest.mark.parametrize(
+    ("page", "given"), OF_NLPKIT, ids=[f"{name_of(page)}: {' '.join(given)[:60]}" for page, given in OF_NLPKIT]
+)
 def test_a_line_to_paste_is_understood(
-    page: Path, line: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    page: Path, given: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Options and their values are those of the command; nothing is run."""
-    given = called(line)
-    assert given is not None
-    monkeypatch.setattr(importlib.import_module(COMMANDS[given[0]].module), "run", lambda config: Report({}))
-    monkeypatch.chdir(ROOT)
+    """The command exists, options and their values are its own; nothing is run. Files of options have stand-ins."""
+    if given[0] in COMMANDS:
+        monkeypatch.setattr(importlib.import_module(COMMANDS[given[0]].module), "run", lambda config: Report({}))
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "recipes").symlink_to(ROOT / "recipes")
+    for flag, value in pairwise(given):
+        if flag == "--config" and "/" in value and not Path(value).exists():
+            Path(value).parent.mkdir(parents=True)
+            stand_in = {"schema_version": 1, "status": "complete", "command": given[0], "config": {}}
+            Path(value).write_text(json.dumps(stand_in if value.endswith(".json") else {"command": given[0]}))
     assert app.main(given) == 0, capsys.readouterr().err
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_what_other_programs_are_given_is_there(page: Path) -> None:
+    """Targets of make, scripts of this repository with their options; what else is called is listed, with why."""
+    wrong = []
+    for command in [command for on, command in OF_OTHERS if on == page]:
+        program, *given = command
+        if program == "make":
+            wrong += [f"make {word}" for word in given if "=" not in word and not is_target(word)]
+        elif re.fullmatch(r"(\.venv/bin/)?python3?", program) and given[0].endswith(".py"):
+            wrong += wrong_for_script(given[0], given[1:])
+        elif program not in NOT_RUN:
+            wrong.append(" ".join(command))
+    assert not wrong
+
+
+def is_target(word: str) -> bool:
+    """Whether the Makefile has a target of this name; recipe-NAME stands for each recipe."""
+    if word.startswith("recipe-"):
+        return (ROOT / "recipes" / f"{word.removeprefix('recipe-')}.yaml").exists()
+    return re.search(rf"^{re.escape(word)}:", (ROOT / "Makefile").read_text(), re.MULTILINE) is not None
+
+
+def wrong_for_script(script: str, given: list[str]) -> list[str]:
+    """Options that a script does not name; those behind `--` are another program's."""
+    if not (ROOT / script).exists():
+        return [script]
+    own = given[: given.index("--")] if "--" in given else given
+    source = (ROOT / script).read_text()
+    flags = [word.partition("=")[0] for word in own if word.startswith("--")]
+    return [f"{script} {flag}" for flag in flags if f'"{flag}"' not in source]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_each_block_is_of_a_language_that_is_checked_or_needs_none(page: Path) -> None:
+    checked = {"bash", "console", "", "python", "yaml"}
+    assert {language for language, _ in blocks(page)} <= checked | set(NOT_CHECKED)
+
+
+RECIPES = [(page, block) for page in PAGES for language, block in blocks(page) if language == "yaml"]
+
+
+@pytest.mark.parametrize(("page", "block"), RECIPES, ids=[name_of(page) for page, _ in RECIPES])
+def test_a_recipe_on_a_page_has_options_of_its_command(page: Path, block: str) -> None:
+    values = yaml.safe_load(block)
+    if isinstance(values, dict) and values.get("command") in COMMANDS:
+        command = values.pop("command")
+        importlib.import_module(COMMANDS[command].module).Config(**values)
+
+
+PYTHON = [(page, block) for page in PAGES for language, block in blocks(page) if language == "python"]
+
+
+@pytest.mark.parametrize(("page", "block"), PYTHON, ids=[name_of(page) for page, _ in PYTHON])
+def test_python_on_a_page_names_what_nlpkit_has(page: Path, block: str) -> None:
+    """It compiles, and every module, function and keyword of nlpkit in it exists; nothing is run."""
+    tree = ast.parse(block, name_of(page))
+    names: dict[str, Any] = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] == "nlpkit":
+            module = importlib.import_module(str(node.module))
+            for alias in node.names:
+                found = getattr(module, alias.name, None) or importlib.import_module(f"{node.module}.{alias.name}")
+                names[alias.asname or alias.name] = found
+        elif isinstance(node, ast.Import):
+            for alias in node.names:
+                if alias.name.partition(".")[0] == "nlpkit":
+                    importlib.import_module(alias.name)
+                    names[alias.asname or "nlpkit"] = importlib.import_module((alias.asname and alias.name) or "nlpkit")
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and (function := of_nlpkit(node.func, names)) is not None:
+            given = [keyword.arg for keyword in node.keywords if keyword.arg]
+            if inspect.isclass(function) and issubclass(function, Config):
+                assert set(given) <= function.known_fields().keys()
+            else:
+                signature = inspect.signature(function)
+                signature.bind_partial(*[None for _ in node.args], **dict.fromkeys(given))
+
+
+def of_nlpkit(node: ast.expr, names: dict[str, Any]) -> Any:
+    """What an expression of names and dots stands for, where it begins with something of nlpkit; else None.
+
+    Raises:
+        AttributeError: there is nothing of that name.
+    """
+    if isinstance(node, ast.Name):
+        return names.get(node.id)
+    if isinstance(node, ast.Attribute) and (whole := of_nlpkit(node.value, names)) is not None:
+        return getattr(whole, node.attr)
+    return None
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if page.name != "CHANGELOG.md"], ids=name_of)

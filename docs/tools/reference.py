@@ -42,8 +42,8 @@ def renewed(page: Path, part: str) -> str:
     """A page with its generated part replaced, or added at the end where it has none."""
     text = page.read_text(encoding="utf-8") if page.exists() else f"# {page.stem}\n"
     before, begin, behind = text.partition(BEGIN)
-    after = behind.partition(END)[2] if begin else "\n"
-    return f"{before.rstrip()}\n\n{BEGIN}\n\n{part.strip()}\n\n{END}\n{after.lstrip()}".rstrip() + "\n"
+    after = behind.partition(END)[2] if begin else ""
+    return f"{before.rstrip()}\n\n{BEGIN}\n\n{part.strip()}\n\n{END}\n\n{after.strip()}".rstrip() + "\n"
 
 
 def options_of(command: str) -> Iterator[str]:
