@@ -403,12 +403,13 @@ def _write(experiment: Pretraining, record: dict[str, Any]) -> None:
             limits.save_tokenizer(experiment.tokenizer, place, None)  # it is there to be trained further
         trainer.state.save_to_json(str(staged / "trainer_state.json"))
         lifecycle.write_results(staged, record["metrics"], record["train_seconds"])
+        history, best = trainer.state.log_history, trainer.state.best_global_step
         pictures = {
-            "curves": plots.curves(trainer.state.log_history, ["accuracy"]),
-            "perplexity": plots.over_steps(trainer.state.log_history, "perplexity", log=True),
-            "learning_rate": plots.over_steps(trainer.state.log_history, "learning_rate"),
+            "curves": plots.curves(history, ["accuracy"], best_step=best),
+            "perplexity": plots.over_steps(history, "perplexity", log=True, best_step=best),
+            "learning_rate": plots.over_steps(history, "learning_rate"),
         }
-        drawn = plots.draw(pictures, staged / "plots")
+        drawn = plots.draw({name: plot for name, plot in pictures.items() if plot}, staged / "plots")
         with ornament("the card README.md"):
             card.write(staged / "README.md", record, drawn)
         folder.finish(record, staged, keep_checkpoints=experiment.config.keep_checkpoints)

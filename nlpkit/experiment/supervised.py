@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from nlpkit.data.sources import LoadedData
     from nlpkit.hardware.devices import Device
     from nlpkit.options import RunOptions
+    from nlpkit.runs.plots import Plot
     from nlpkit.tasks.outputs import Outputs
     from nlpkit.training.trainer import Split
     from nlpkit.training.trainer_features import TrainerFeature
@@ -438,12 +439,27 @@ def write(experiment: SupervisedExperiment, record: dict[str, Any], evaluated: E
         pictures: dict[str, plots.Plot] = {}
         with ornament("plots/"):
             pictures = task.view.plots(evaluated.outputs, evaluated.examples | {"train": experiment.examples["train"]})
-        if trainer.state.log_history:
-            pictures["curves"] = plots.curves(trainer.state.log_history, task.table_metrics[:3])
+        if curves := _curves(experiment):
+            pictures["curves"] = curves
         drawn = plots.draw(pictures, staged / "plots")
         with ornament("the card README.md"):
             card.write(staged / "README.md", record, drawn)
         folder.finish(record, staged, keep_checkpoints=experiment.config.keep_checkpoints)
+
+
+def _curves(experiment: SupervisedExperiment) -> Plot | None:
+    """Loss and validation metrics of the training: those beside the main one that are of its scale."""
+    from nlpkit.runs import plots
+
+    task, state = experiment.task, experiment.trainer.state
+    main = experiment.config.best_metric or task.main_metric
+    alike = [
+        name
+        for name in dict.fromkeys([task.main_metric, *task.table_metrics])
+        if task.higher_is_better(name) == task.higher_is_better(task.main_metric)
+    ]
+    shown = list(dict.fromkeys([main, *alike]))[:3] if main != "loss" else alike[:3]
+    return plots.curves(state.log_history, shown, best_step=state.best_global_step)
 
 
 def report(record: dict[str, Any], folder: Path, task_class: type[Trainable]) -> Report:

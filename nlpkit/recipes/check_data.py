@@ -169,7 +169,7 @@ def _write(
         if path.suffix == ".json":
             write_json(path, record, overwrite=overwrite)
             return
-        drawn: dict[str, Plot] = {"token lengths": plots.histograms(lengths, "tokens")} if lengths else {}
+        drawn: dict[str, Plot] = {"token lengths": plots.histograms(lengths, "tokens per row")} if lengths else {}
         drawn |= task.view.plots({}, examples) if examples else {}
         written = f"nlpkit {__version__} check-data, {time.strftime('%Y-%m-%d %H:%M UTC', time.gmtime())}"
         with whole(path, overwrite=overwrite) as partial:

@@ -11,21 +11,23 @@ from typing import Any
 import numpy as np
 
 from nlpkit.runs.files import ornament
+from nlpkit.runs.plot_style import COLOURS, DPI, HEIGHT, INK, PALETTE, QUIET, QUIET_TEXT, SMALL, STYLE, WIDTH
 
 Plot = Callable[[Path], None]
+History = Sequence[Mapping[str, Any]]  # what a Trainer logs: entries with `step`, `loss`, `eval_loss`, ...
 
-COLOURS = ("#2f6db3", "#e0803a", "#4d9a57", "#b8505a", "#7d62a8")
-# with the colours, each of the first 35 lines looks different
+# with the colours, each of the first 42 lines looks different
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 DASHES = ("-", "--", ":", "-.")
 WIDE = 4.0  # times the smallest value, from where on an axis is logarithmic
 BINS = 25  # of a histogram, at most
-MAX_CLASSES = 500  # groups of bars
-MAX_NAMED_CLASSES = 40  # more class names than this cannot be read on an axis
-
-
-# Texts in a picture are names of the user's, which no setting of theirs makes formulas of: a label may be `$`.
-AS_WRITTEN: Any = {"text.parse_math": False, "text.usetex": False, "axes.formatter.use_mathtext": False}
+SMOOTHED = 24  # losses of training steps, from which on their running mean is drawn over them
+BARS = 8  # names that have bars; of more each has a line with a point per split
+COUNTED = 24  # bars that have their counts beside them
+FOLDED = 40  # lines of names that a screen shows at once
+MAX_NAMED = 160  # more names than this cannot be read beside each other
+LONGEST_NAME = 34  # characters of a name on an axis
+MAX_NAMED_CLASSES = 40  # more class names than this cannot be read beside a matrix
 
 
 def _as_written(draw: Plot) -> Plot:
@@ -36,25 +38,51 @@ def _as_written(draw: Plot) -> Plot:
         import matplotlib
 
         matplotlib.use("Agg")
-        with matplotlib.rc_context(AS_WRITTEN):
+        with matplotlib.rc_context(STYLE):
             draw(path)
 
     return drawn
 
 
-def _figure(width: float, height: float) -> tuple[Any, Any]:
+def _figure(width: float = WIDTH, height: float = HEIGHT) -> tuple[Any, Any]:
     from matplotlib import pyplot
 
     figure, axes = pyplot.subplots(figsize=(width, height), layout="constrained")
-    axes.spines[["top", "right"]].set_visible(False)
     return figure, axes
 
 
 def _save(figure: Any, path: Path) -> None:
     from matplotlib import pyplot
 
-    figure.savefig(path, dpi=110)
+    if path.suffix == ".png":
+        _save_indexed(figure, path)
+    else:
+        figure.savefig(path)
     pyplot.close(figure)
+
+
+def _save_indexed(figure: Any, path: Path) -> None:
+    """As PNG of a palette, which takes a third of the bytes: a picture here has a few colours and their shades."""
+    from PIL import Image
+
+    figure.set_dpi(DPI)
+    figure.canvas.draw()
+    picture = Image.fromarray(np.asarray(figure.canvas.buffer_rgba())).convert("RGB")
+    picture.quantize(PALETTE, dither=Image.Dither.NONE).save(path, optimize=True)
+
+
+def _legend(axes: Any, *, above: float = 0.2) -> None:
+    """Above the axes, where it covers nothing.
+
+    Args:
+        above: distance, in heights of its text.
+    """
+    axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3, borderaxespad=above, columnspacing=1.4)
+
+
+def _named(name: str) -> str:
+    """A name as an axis has room for it."""
+    return name if len(name) <= LONGEST_NAME else name[: LONGEST_NAME - 1] + "…"
 
 
 def draw(drawings: Mapping[str, Plot], folder: Path) -> list[str]:
@@ -73,58 +101,127 @@ def draw(drawings: Mapping[str, Plot], folder: Path) -> list[str]:
     return drawn
 
 
-def curves(history: Sequence[Mapping[str, Any]], metrics: Sequence[str]) -> Plot:
-    """Training and validation loss over steps, and the main validation metrics on a panel of their own."""
+def _series(history: History, name: str) -> list[tuple[int, float]]:
+    """The steps at which a figure was logged, and its values there."""
+    return [(entry["step"], entry[name]) for entry in history if name in entry]
+
+
+def curves(history: History, metrics: Sequence[str], *, best_step: int | None = None) -> Plot | None:
+    """Training and validation loss over steps, and the main validation metrics on a panel of their own.
+
+    A figure that was taken once is a number and no curve: it is named in the legend.
+
+    Args:
+        metrics: names of validation metrics of one scale.
+        best_step: of the checkpoint that was kept.
+
+    Returns:
+        None where nothing was logged twice.
+    """
+    train, held_out = _series(history, "loss"), _series(history, "eval_loss")
+    shown = {name: points for name in metrics if len(points := _series(history, f"eval_{name}")) > 1}
+    if len(train) < 2 and len(held_out) < 2 and not shown:
+        return None
 
     @_as_written
     def draw(path: Path) -> None:
         from matplotlib import pyplot
 
-        shown = [name for name in metrics if any(f"eval_{name}" in entry for entry in history)]
-        figure, panels = pyplot.subplots(1, 1 + bool(shown), figsize=(5 + 4 * bool(shown), 3.6), layout="constrained")
-        axes = np.atleast_1d(panels)
-        train = [(entry["step"], entry["loss"]) for entry in history if "loss" in entry]
-        held_out = [(entry["step"], entry["eval_loss"]) for entry in history if "eval_loss" in entry]
-        if train:
-            axes[0].plot(*zip(*train, strict=True), color=COLOURS[0], label="train")
-        if held_out:
-            axes[0].plot(*zip(*held_out, strict=True), color=COLOURS[1], marker="o", label="validation")
-        axes[0].set(xlabel="step", ylabel="loss")
-        axes[0].legend(frameon=False)
-        for name, colour in zip(shown, COLOURS, strict=False):
-            points = [(entry["step"], entry[f"eval_{name}"]) for entry in history if f"eval_{name}" in entry]
-            axes[1].plot(*zip(*points, strict=True), color=colour, marker="o", label=name)
-        if shown:
-            axes[1].set(xlabel="step", ylabel="validation metric")
-            axes[1].legend(frameon=False)
-        for panel in axes:
-            panel.spines[["top", "right"]].set_visible(False)
-            panel.grid(alpha=0.25)
-            panel.locator_params(axis="x", integer=True)
+        panels = [panel for panel, there in (("loss", train or held_out), ("metrics", shown)) if there]
+        figure, grid = pyplot.subplots(
+            1, len(panels), figsize=(WIDTH if len(panels) > 1 else 5, HEIGHT), layout="constrained", squeeze=False
+        )
+        for panel, axes in zip(panels, grid[0], strict=True):
+            if panel == "loss":
+                _draw_losses(axes, train, held_out)
+            else:
+                for (name, points), colour, marker in zip(shown.items(), COLOURS[2:], MARKERS, strict=False):
+                    axes.plot(*zip(*points, strict=True), color=colour, marker=marker, label=name)
+            _mark_best(axes, best_step)
+            axes.set(xlabel=_steps_named(history), ylabel="loss" if panel == "loss" else "validation metric")
+            axes.grid()
+            axes.locator_params(axis="x", integer=True, nbins=6)
+            _legend(axes)
         _save(figure, path)
 
     return draw
 
 
-def over_steps(history: Sequence[Mapping[str, Any]], name: str, *, log: bool = False) -> Plot:
-    """One figure over steps, in training and, where it is measured, on validation.
+def _draw_losses(axes: Any, train: Sequence[tuple[int, float]], held_out: Sequence[tuple[int, float]]) -> None:
+    if len(train) >= SMOOTHED:
+        steps, losses = np.asarray(train).T
+        window = len(train) // 12
+        axes.plot(steps, losses, color=COLOURS[0], alpha=0.3, linewidth=1)
+        middle = np.convolve(losses, np.ones(window) / window, "valid")
+        first = (window - 1) // 2
+        axes.plot(steps[first : first + len(middle)], middle, color=COLOURS[0], label=f"train (mean of {window})")
+    elif train:
+        axes.plot(*zip(*train, strict=True), color=COLOURS[0], label="train")
+    if held_out:
+        once = f": {held_out[0][1]:.3g}, once" if len(held_out) == 1 else ""
+        axes.plot(*zip(*held_out, strict=True), color=COLOURS[1], marker="o", label=f"validation{once}")
+    values = [value for _, value in (*train, *held_out)]
+    if 0 <= min(values) < max(values) / 2:
+        axes.set_ylim(bottom=0)
+
+
+def _mark_best(axes: Any, step: int | None) -> None:
+    """A line at the checkpoint that was kept, drawn last: its name stands on the side that has room."""
+    if step is None:
+        return
+    low, high = axes.get_xlim()
+    left = step < (low + high) / 2
+    axes.axvline(step, color=QUIET, linewidth=1, linestyle="--", zorder=1)
+    axes.annotate(
+        "best checkpoint",
+        (step, 1),
+        xycoords=axes.get_xaxis_transform(),
+        textcoords="offset points",
+        xytext=(3 if left else -3, -2),
+        ha="left" if left else "right",
+        va="top",
+        fontsize=SMALL,
+        color=QUIET_TEXT,
+    )
+
+
+def _steps_named(history: History) -> str:
+    """What the axis of steps is called, with the length of an epoch where that is known."""
+    last = next((entry for entry in reversed(history) if entry.get("epoch") and entry.get("step")), None)
+    if last is None:
+        return "optimizer step"
+    return f"optimizer step ({last['step'] / last['epoch']:,.0f} per epoch)"
+
+
+def over_steps(history: History, name: str, *, log: bool = False, best_step: int | None = None) -> Plot | None:
+    """One figure over steps, in training and, where it is measured, on validation; None where it was never there twice.
 
     Args:
         log: a logarithmic axis.
+        best_step: of the checkpoint that was kept.
     """
+    lines = {"train": _series(history, name), "validation": _series(history, f"eval_{name}")}
+    lines = {label: points for label, points in lines.items() if len(points) > 1}
+    if not lines:
+        return None
 
     @_as_written
     def draw(path: Path) -> None:
-        figure, axes = _figure(5, 3.6)
-        for prefix, label, colour, marker in (("", "train", COLOURS[0], ""), ("eval_", "validation", COLOURS[1], "o")):
-            points = [(entry["step"], entry[prefix + name]) for entry in history if prefix + name in entry]
-            if points:
-                axes.plot(*zip(*points, strict=True), color=colour, marker=marker, label=label)
+        figure, axes = _figure(5)
+        for label, points in lines.items():
+            colour, marker = (COLOURS[0], "") if label == "train" else (COLOURS[1], "o")
+            axes.plot(*zip(*points, strict=True), color=colour, marker=marker, label=label)
         if log:
             _log_axis(axes.yaxis)
-        axes.set(xlabel="step", ylabel=name.replace("_", " "))
-        axes.legend(frameon=False)
-        axes.grid(alpha=0.25)
+        elif min(value for points in lines.values() for _, value in points) >= 0:
+            axes.set_ylim(bottom=0)
+            _powers(axes.yaxis)
+        _mark_best(axes, best_step)
+        axes.set(xlabel=_steps_named(history), ylabel=name.replace("_", " "))
+        axes.grid()
+        axes.locator_params(axis="x", integer=True, nbins=6)
+        if len(lines) > 1:
+            _legend(axes)
         _save(figure, path)
 
     return draw
@@ -164,40 +261,97 @@ def confusion(matrix: np.ndarray, names: Sequence[str], split: str, unit: str = 
     return draw
 
 
-def grouped_bars(names: Sequence[str], counts: Mapping[str, np.ndarray], ylabel: str) -> Plot:
-    """One group of bars a class, one bar a split, as shares so that splits of different size compare."""
+def grouped_bars(names: Sequence[str], counts: Mapping[str, np.ndarray], unit: str) -> Plot:
+    """How often each name occurs in each split, as shares so that splits of different size compare.
+
+    A few names have a bar for each split; of more each has a line with a point for each split, the most frequent name
+    of the first split first; where there are too many to be named, only their shares are drawn, in this order.
+
+    Args:
+        counts: by split, shape (names,).
+        unit: what is counted, as in "share of rows".
+    """
 
     @_as_written
     def draw(path: Path) -> None:
-        shown = np.arange(len(names))
-        if len(names) > MAX_CLASSES:  # as many as there are columns of pixels
-            often = next(iter(counts.values()))
-            shown = np.sort(np.argsort(-np.asarray(often), kind="stable")[:MAX_CLASSES])
-        figure, axes = _figure(min(max(5.6, 0.5 * len(shown) + 2.5), 16), 3.4)
-        width = 0.8 / len(counts)
-        for k, (split, values) in enumerate(counts.items()):
-            shares = np.asarray(values)[shown] / max(np.sum(values), 1)
-            axes.bar(
-                np.arange(len(shown)) + k * width,
-                shares,
-                width,
-                label=f"{split} ({np.sum(values):,})",
-                color=COLOURS[k % 5],
+        shares = {split: np.asarray(values) / max(np.sum(values), 1) for split, values in counts.items()}
+        totals = {split: f"{split} ({np.sum(values):,})" for split, values in counts.items()}
+        order = np.argsort(-next(iter(shares.values())), kind="stable")
+        if len(names) > MAX_NAMED:
+            figure, axes = _figure()
+            for k, (split, values) in enumerate(shares.items()):
+                axes.plot(np.arange(1, len(names) + 1), np.sort(values)[::-1], label=totals[split], **_line(k))
+            axes.set(xlabel=f"{len(names):,} names, in each split the most frequent first", ylabel=unit)
+            axes.set_ylim(bottom=0)
+            _percent(axes.yaxis)
+            axes.grid()
+        elif len(names) > BARS:
+            height = 0.22 if len(names) <= FOLDED else 0.165
+            figure, axes = _figure(WIDTH, 1.0 + height * len(names))
+            _draw_points(
+                axes, [names[i] for i in order], {split: values[order] for split, values in shares.items()}, totals
             )
-        if len(names) <= MAX_NAMED_CLASSES:
-            axes.set_xticks(
-                np.arange(len(names)) + 0.4 - width / 2,
-                names,
-                rotation=45 if len(names) > 6 else 0,
-                ha="right" if len(names) > 6 else "center",
-            )
-        axes.set(ylabel=ylabel)
-        if len(shown) < len(names):
-            axes.set(xlabel=f"the {len(shown)} most frequent of {len(names):,}")
-        figure.legend(frameon=False, loc="outside upper center", ncols=min(len(counts), 3))
+        else:
+            figure, axes = _figure(WIDTH, 1.0 + len(names) * (0.2 * len(counts) + 0.12))
+            _draw_bars(axes, names, counts, shares, totals)
+        if len(names) <= MAX_NAMED:
+            axes.set(xlabel=unit)
+            axes.set_xlim(left=0)
+            _percent(axes.xaxis)
+        _legend(axes, above=2.4 if FOLDED < len(names) <= MAX_NAMED else 0.2)
         _save(figure, path)
 
     return draw
+
+
+def _draw_bars(
+    axes: Any,
+    names: Sequence[str],
+    counts: Mapping[str, np.ndarray],
+    shares: Mapping[str, np.ndarray],
+    totals: Mapping[str, str],
+) -> None:
+    """A group of bars for each name, from above to below, and beside each bar its count where there is room."""
+    width = 0.8 / len(counts)
+    for k, (split, values) in enumerate(shares.items()):
+        bars = axes.barh(np.arange(len(names)) + k * width, values, width, label=totals[split], color=COLOURS[k % 6])
+        if len(names) * len(counts) <= COUNTED:
+            axes.bar_label(bars, [f"{count:,}" for count in counts[split]], padding=2, fontsize=SMALL)
+    axes.set_yticks(np.arange(len(names)) + 0.4 - width / 2, [_named(name) for name in names])
+    axes.invert_yaxis()
+    axes.grid(axis="x")
+    axes.tick_params(axis="y", length=0)
+
+
+def _draw_points(axes: Any, names: Sequence[str], shares: Mapping[str, np.ndarray], totals: Mapping[str, str]) -> None:
+    """A line for each name, from above to below, with a point for each split."""
+    rows = np.arange(len(names))
+    axes.hlines(rows, 0, np.max(list(shares.values()), axis=0), color="#cccccc", linewidth=0.8, zorder=1)
+    for k, (split, values) in enumerate(shares.items()):
+        look = {"marker": MARKERS[k % len(MARKERS)], "color": COLOURS[k % 6], "markersize": 5 if k == 0 else 4}
+        axes.plot(values, rows, linestyle="none", label=totals[split], zorder=3 - 0.1 * k, **look)
+    axes.set_yticks(rows, [_named(name) for name in names], fontsize=8.5 if len(names) <= FOLDED else 7.5)
+    axes.set_ylim(len(names) - 0.3, -0.7)
+    axes.grid(axis="x")
+    axes.tick_params(axis="y", length=0)
+    # with many names the axis below is a page away
+    axes.tick_params(axis="x", top=len(names) > FOLDED, labeltop=len(names) > FOLDED)
+
+
+def _powers(axis: Any) -> None:
+    """Numbers below a hundredth, as learning rates are, in one power of ten: 2e-4, 1.5e-4."""
+    from matplotlib.ticker import FuncFormatter
+
+    most = axis.get_view_interval()[1]
+    if 0 < most < 0.01:
+        power = int(np.floor(np.log10(most)))
+        axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value / 10**power:.3g}e{power}" if value else "0"))
+
+
+def _percent(axis: Any) -> None:
+    from matplotlib.ticker import FuncFormatter
+
+    axis.set_major_formatter(FuncFormatter(lambda share, _: f"{100 * share:.3g} %"))
 
 
 def bin_edges(values: np.ndarray) -> np.ndarray:
@@ -209,20 +363,34 @@ def bin_edges(values: np.ndarray) -> np.ndarray:
     return np.arange(low, high + width + 1, width) - 0.5
 
 
-def histograms(values: Mapping[str, np.ndarray], xlabel: str) -> Plot:
-    """Distribution of a number in each split."""
+def histograms(
+    values: Mapping[str, np.ndarray], xlabel: str, *, unit: str = "rows", threshold: tuple[str, float] | None = None
+) -> Plot:
+    """Distribution of a number in each split or group, as shares of its rows.
+
+    Args:
+        values: by name.
+        unit: what has the number.
+        threshold: name and place of a line.
+    """
 
     @_as_written
     def draw(path: Path) -> None:
-        figure, axes = _figure(5, 3.4)
+        figure, axes = _figure(5.6)
         edges = bin_edges(np.concatenate(list(values.values())))
         for k, (split, numbers) in enumerate(values.items()):
-            axes.hist(
-                numbers, bins=edges, density=True, histtype="step", linewidth=1.8, label=split, color=COLOURS[k % 5]
-            )
-        axes.set(xlabel=xlabel, ylabel="density")
-        axes.locator_params(axis="x", nbins=6)
-        axes.legend(frameon=False)
+            shares = np.histogram(numbers, edges)[0] / max(len(numbers), 1)
+            look = {"linestyle": DASHES[k % len(DASHES)], "linewidth": 1.8, "color": COLOURS[k % 6]}
+            axes.stairs(shares, edges, label=f"{split} ({len(numbers):,})", **look)
+        if threshold is not None:
+            name, place = threshold
+            axes.axvline(place, color=QUIET, linewidth=1, label=f"{name}: {place:.3g}")
+        axes.set(xlabel=xlabel, ylabel=f"share of {unit} per bin")
+        axes.set_ylim(bottom=0)
+        _percent(axes.yaxis)
+        axes.grid(axis="y")
+        axes.locator_params(axis="x", nbins=8)
+        _legend(axes)
         _save(figure, path)
 
     return draw
@@ -233,11 +401,16 @@ def scatter(gold: np.ndarray, predicted: np.ndarray, split: str) -> Plot:
 
     @_as_written
     def draw(path: Path) -> None:
-        figure, axes = _figure(4.4, 4.2)
-        axes.scatter(gold, predicted, s=10, alpha=0.4, color=COLOURS[0], linewidths=0)
+        figure, axes = _figure(4.8, 4.6)
+        size, alpha = (14, 0.5) if len(gold) <= 1_000 else (6, 0.25)
+        axes.scatter(
+            gold, predicted, s=size, alpha=alpha, color=COLOURS[0], linewidths=0, label=f"{split}: {len(gold):,} rows"
+        )
         low, high = float(min(gold.min(), predicted.min())), float(max(gold.max(), predicted.max()))
-        axes.plot([low, high], [low, high], color="#888888", linewidth=1)
-        axes.set(xlabel="label", ylabel="predicted", title=f"{split}: {len(gold):,} rows")
+        axes.plot([low, high], [low, high], color=QUIET, linewidth=1, linestyle="--", label="predicted = label")
+        axes.set(xlabel="label", ylabel="predicted", aspect="equal")
+        axes.grid()
+        _legend(axes)
         _save(figure, path)
 
     return draw
@@ -248,15 +421,15 @@ def front(x: Sequence[float], y: Sequence[float], labels: Sequence[str], xlabel:
 
     @_as_written
     def draw(path: Path) -> None:
-        figure, axes = _figure(5, 3.6)
-        axes.axhline(y[0], color="#888888", linewidth=1, linestyle="--")
+        figure, axes = _figure(5.6, 3.6)
+        axes.axhline(y[0], color=QUIET, linewidth=1, linestyle="--", label=f"{ylabel} of {labels[0]}")
         order = np.argsort(x, kind="stable")
         axes.plot(np.asarray(x)[order], np.asarray(y)[order], color=COLOURS[0], marker="o")
-        for left, low, label in zip(x, y, labels, strict=True):
-            axes.annotate(label, (left, low), textcoords="offset points", xytext=(4, 6), fontsize=8)
         axes.set(xlabel=xlabel, ylabel=ylabel)
-        axes.margins(0.12, 0.12)
-        axes.grid(alpha=0.25)
+        axes.margins(0.16, 0.16)
+        axes.grid()
+        _legend(axes)
+        _name_points(figure, axes, labels, x, y)
         _save(figure, path)
 
     return draw
@@ -286,14 +459,14 @@ def sweep(panels: Mapping[str, Sequence[Line]], xlabel: str, ylabel: str) -> Plo
     Figures of one magnitude stand on a linear axis, which has more ticks for them.
 
     Args:
-        panels: lines by title; beside each other, three in a row.
+        panels: lines by title; beside each other, two in a row.
     """
 
     @_as_written
     def draw(path: Path) -> None:
         from matplotlib import pyplot
 
-        columns = min(len(panels), 3)
+        columns = min(len(panels), 2)
         rows = -(-len(panels) // columns)
         most = max(len(lines) for lines in panels.values())
         values = [y for lines in panels.values() for line in lines for y in line.y]
@@ -301,7 +474,7 @@ def sweep(panels: Mapping[str, Sequence[Line]], xlabel: str, ylabel: str) -> Plo
         figure, grid = pyplot.subplots(
             rows,
             columns,
-            figsize=(4.6 * columns + 0.4, (3.4 + 0.18 * most) * rows),
+            figsize=(WIDTH if columns > 1 else 5, (HEIGHT + 0.2 * most) * rows),
             layout="constrained",
             squeeze=False,
             sharey=True,
@@ -311,14 +484,13 @@ def sweep(panels: Mapping[str, Sequence[Line]], xlabel: str, ylabel: str) -> Plo
         for axes, (title, lines) in zip(grid.flat, panels.items(), strict=False):
             for line in lines:
                 _draw_line(axes, line)
-            axes.set_title(title, fontsize="medium")
+            axes.set_title(title)
             axes.set(xlabel=xlabel)
             if wide:
                 _log_axis(axes.yaxis)
             _log_axis(axes.xaxis, sorted({x for line in lines for x in line.x}))
-            axes.legend(frameon=False, fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.14))  # covers no line
-            axes.spines[["top", "right"]].set_visible(False)
-            axes.grid(alpha=0.25)
+            axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16))  # covers no line
+            axes.grid()
         for axes in grid[:, 0]:
             axes.set_ylabel(ylabel)
         _save(figure, path)
@@ -332,6 +504,10 @@ def _draw_line(axes: Any, line: Line) -> None:
     axes.errorbar(
         line.x, line.y, yerr=reach.T, label=line.label, capsize=2, markersize=4.5, linewidth=1.4, **_look(line.style)
     )
+
+
+def _line(style: int) -> dict[str, Any]:
+    return {"color": COLOURS[style % len(COLOURS)], "linestyle": DASHES[style % len(DASHES)]}
 
 
 def _look(style: int) -> dict[str, Any]:
@@ -372,22 +548,22 @@ def pareto(
 
     @_as_written
     def draw(path: Path) -> None:
-        figure, axes = _figure(6, 4.2)
+        figure, axes = _figure(WIDTH, 4.2)
         front = sorted((left, low) for left, low, best in zip(x, y, on_front, strict=True) if best)
-        axes.plot(*zip(*front, strict=True), "--", color="#888888", linewidth=1, label="Pareto front", zorder=1)
+        axes.plot(*zip(*front, strict=True), "--", color=QUIET, linewidth=1, label="Pareto front", zorder=1)
         for i, (left, low, best) in enumerate(zip(x, y, on_front, strict=True)):
             look = {**_look(i), "linestyle": "none"}
             axes.plot([left], [low], markersize=7, markerfacecolor=None if best else "white", **look)
         if knee is not None:
             i = list(names).index(knee)
-            ring = {"markersize": 15, "markerfacecolor": "none", "color": "#444444", "linestyle": "none"}
+            ring = {"markersize": 15, "markerfacecolor": "none", "color": INK, "linestyle": "none"}
             axes.plot([x[i]], [y[i]], marker="o", label=f"knee: {knee}", **ring)
         axes.set(xlabel=xlabel, ylabel=ylabel)
         axes.margins(0.15, 0.15)
         if max(x) > WIDE * min(x):
             _log_axis(axes.xaxis)
-        axes.grid(alpha=0.25)
-        axes.legend(frameon=False, fontsize=8, loc="best", labelspacing=0.9)
+        axes.grid()
+        _legend(axes)
         _name_points(figure, axes, names, x, y)
         _save(figure, path)
 
@@ -407,7 +583,7 @@ def _name_points(figure: Any, axes: Any, names: Sequence[str], x: Sequence[float
                 point,
                 textcoords="offset points",
                 xytext=(across, up),
-                fontsize=8,
+                fontsize=SMALL,
                 ha="left" if across > 0 else "right",
             )
             box = text.get_window_extent(renderer)
@@ -416,6 +592,6 @@ def _name_points(figure: Any, axes: Any, names: Sequence[str], x: Sequence[float
                 break
             text.remove()
         else:
-            text = axes.annotate(name, point, textcoords="offset points", xytext=(8, 5), fontsize=8)
+            text = axes.annotate(name, point, textcoords="offset points", xytext=(8, 5), fontsize=SMALL)
             box = text.get_window_extent(renderer)
         taken.append(box)

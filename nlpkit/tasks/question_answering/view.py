@@ -118,7 +118,8 @@ class QuestionView(View[QuestionAnswering]):
             [answer["score"] for answer in self.task.decode(outputs[chosen], _contexts(examples[chosen]))]
         )
         groups = {"exact": scores[exact], "not exact": scores[~exact]}
-        drawn["answer_scores"] = plots.histograms({k: v for k, v in groups.items() if len(v)}, "score of the answer")
+        named = {name: values for name, values in groups.items() if len(values)}
+        drawn["answer_scores"] = plots.histograms(named, "score of the answer", unit="answers")
         if self.task.null_threshold is not None:
             margins = np.array([spans.null_margin(candidates) for candidates in outputs[chosen]])
             none = np.asarray(examples[chosen]["start"][:]) == windows.UNANSWERABLE[0]
@@ -126,7 +127,9 @@ class QuestionView(View[QuestionAnswering]):
             sides = {name: values[np.isfinite(values)] for name, values in sides.items()}
             drawn["null_margins"] = plots.histograms(
                 {name: values for name, values in sides.items() if len(values)},
-                f"score of no answer less that of the best (threshold {self.task.null_threshold:.2f})",
+                "score of no answer less that of the best answer",
+                unit="questions",
+                threshold=("threshold", self.task.null_threshold),
             )
         return drawn
 
