@@ -18,10 +18,10 @@ FAINT = "#e4e4e4"  # grids
 SMALL = 8.0  # points of text within a picture
 
 # Texts in a picture are names of the user's, which no setting of theirs makes formulas of: a label may be `$`.
-AS_WRITTEN: dict[str, Any] = {"text.parse_math": False, "text.usetex": False, "axes.formatter.use_mathtext": False}
+AS_WRITTEN: dict[Any, Any] = {"text.parse_math": False, "text.usetex": False, "axes.formatter.use_mathtext": False}
 
 # Said in full, as a user's matplotlibrc may say otherwise; the fonts are theirs, as their labels may need them.
-STYLE: dict[str, Any] = {
+STYLE: dict[Any, Any] = {
     **AS_WRITTEN,
     "figure.facecolor": "white",
     "savefig.facecolor": "white",  # a page may be dark
