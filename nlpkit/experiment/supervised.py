@@ -16,7 +16,7 @@ import numpy as np
 from nlpkit import limits, process, reporting
 from nlpkit.data.findings import SHOWN, Finding
 from nlpkit.errors import UserError
-from nlpkit.experiment import lifecycle
+from nlpkit.experiment import calibration, lifecycle
 from nlpkit.hardware import gpus
 from nlpkit.models import fitting
 from nlpkit.options import BatchOptions, suggest
@@ -68,6 +68,7 @@ class SupervisedExperiment(lifecycle.Experiment[Evaluated]):
         name: the name of the trained model, for people.
         lengths: how long the texts are, for people; see `features.choose_lengths`.
         parents: the models that the trained model comes from, for the record.
+        calibration: what the record says of the scores, known with the evaluation.
     """
 
     config: RunOptions
@@ -81,6 +82,7 @@ class SupervisedExperiment(lifecycle.Experiment[Evaluated]):
     parents: dict[str, Any]
     new_weights: list[str] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
+    calibration: dict[str, Any] | None = field(default=None, init=False)
 
     def ready(
         self, *notes: tuple[str, str], features: Sequence[TrainerFeature] = (), train: Split | None = None
@@ -119,10 +121,12 @@ class SupervisedExperiment(lifecycle.Experiment[Evaluated]):
     def evaluate(self) -> Evaluated:
         """Measure the best model on every split, after calibrating the task on validation."""
         rows, chosen = _chosen(self)
-        outputs = _outputs(self, chosen)
         examples = {name: split.examples for name, split in chosen.items()}
-        told = self.task.with_conventions(outputs["validation"])
-        self.task = told.calibrated(outputs["validation"], examples["validation"])
+        validation = self.trainer.outputs(chosen["validation"])
+        self.task = self.task.with_conventions(validation)
+        validation, self.calibration = calibration.calibrate(self, chosen["validation"], validation)
+        outputs = _outputs(self, chosen, validation)
+        self.task = self.task.calibrated(validation, examples["validation"])
         metrics = {name: self.task.score(values, examples[name]) for name, values in outputs.items()}
         return Evaluated(rows, examples, outputs, metrics)
 
@@ -376,12 +380,12 @@ def _chosen(experiment: SupervisedExperiment) -> tuple[dict[str, np.ndarray], di
     return rows, chosen
 
 
-def _outputs(experiment: SupervisedExperiment, chosen: dict[str, Split]) -> dict[str, Outputs]:
-    """Outputs of the best model for every split."""
+def _outputs(experiment: SupervisedExperiment, chosen: dict[str, Split], validation: Outputs) -> dict[str, Outputs]:
+    """Outputs of the best model for every split; those of validation are there."""
     outputs = {}
     with reporting.current().progress("evaluate", len(chosen), "splits") as bar:
         for name, split in chosen.items():
-            outputs[name] = experiment.trainer.outputs(split)
+            outputs[name] = validation if name == "validation" else experiment.trainer.outputs(split)
             bar.advance()
     return outputs
 
@@ -405,6 +409,7 @@ def _results(experiment: SupervisedExperiment, evaluated: Evaluated) -> dict[str
         "table_metrics": list(experiment.task.table_metrics),
         "judged": {name: len(examples) for name, examples in evaluated.examples.items()},
         "metric_notes": dict(experiment.task.metric_notes),
+        "calibration": experiment.calibration,
         "steps": trainer.state.global_step,
         "epochs": round(epochs, 2),
         "best_step": trainer.state.best_global_step,
@@ -473,6 +478,7 @@ def report(record: dict[str, Any], folder: Path, task_class: type[Trainable]) ->
         + f"{record['train_seconds']:.0f} s of training"
         + (f", {record['train_samples_per_second']:.0f} rows/s" if record.get("train_samples_per_second") else "")
     )
+    lines += calibration.lines(record)
     lines += few_rows({split: count for split, count in record["judged"].items() if split != "train"})
     lines += [f"{name}: {note}" for name, note in record.get("metric_notes", {}).items() if name in table.header]
     size = sum(file.stat().st_size for file in folder.glob("*.safetensors"))

@@ -23,6 +23,7 @@ from nlpkit.options.names import choices, flag_of, shown_name, suggest, taking
 from nlpkit.options.output import FolderOptions, OutputOptions, RunOptions, TrackerOptions, UploadOptions
 from nlpkit.options.training import (
     BatchOptions,
+    CalibrationOptions,
     ComputeOptions,
     EvaluationOptions,
     OptimizerOptions,
@@ -54,6 +55,7 @@ __all__ = [
     "TRUE",
     "AtCommas",
     "BatchOptions",
+    "CalibrationOptions",
     "ColumnOptions",
     "ComputeOptions",
     "Config",

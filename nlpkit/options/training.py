@@ -150,6 +150,16 @@ class EvaluationOptions(Config):
         return value.removeprefix("eval_") if isinstance(value, str) else value  # as Trainer logs it
 
 
+class CalibrationOptions(Config):
+    """Whether the scores of a trained model are made to mean something."""
+
+    calibrate: bool = option(
+        True,
+        "Divide logits by a temperature fitted on validation, where that makes scores truer (Guo et al. 2017).",
+        panel="Evaluation",
+    )
+
+
 class CheckpointOptions(Config):
     """When a run is saved so that it can go on."""
 

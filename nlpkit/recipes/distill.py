@@ -31,7 +31,7 @@ from nlpkit.experiment.supervised import Evaluated, SupervisedExperiment
 from nlpkit.inference.predictor import Predictor, Trained, open_trained
 from nlpkit.measurement import before_after
 from nlpkit.models import opening
-from nlpkit.options import OnlyWith, OpeningOptions, RunOptions, flag_of, option
+from nlpkit.options import CalibrationOptions, OnlyWith, OpeningOptions, RunOptions, flag_of, option
 from nlpkit.reporting import Report
 from nlpkit.tasks import features, registry
 from nlpkit.tasks.options import TaskChoiceOptions
@@ -114,6 +114,7 @@ class Config(
     UnlabelledOptions,
     before_after.ComparisonOptions,
     TrainedDataOptions,
+    CalibrationOptions,
     RunOptions,
     TaskChoiceOptions,
     OpeningOptions,

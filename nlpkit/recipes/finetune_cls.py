@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import Any
 
 from nlpkit.experiment import finetune
+from nlpkit.options import CalibrationOptions
 from nlpkit.reporting import Report
 from nlpkit.tasks.text_classification.options import ClassificationLossOptions, ClassificationOptions
 from nlpkit.tasks.text_classification.task import TextClassification
@@ -31,7 +32,7 @@ ESSENTIAL: tuple[str, ...] = (
 )
 
 
-class Config(ClassificationLossOptions, ClassificationOptions, finetune.FinetuneOptions):
+class Config(ClassificationLossOptions, ClassificationOptions, CalibrationOptions, finetune.FinetuneOptions):
     """Options of `nlpkit finetune-cls`."""
 
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 from typing import Any
 
 from nlpkit.experiment import finetune
+from nlpkit.options import CalibrationOptions
 from nlpkit.reporting import Report
 from nlpkit.tasks.token_classification.options import LabellingOptions, TokenClassificationOptions
 from nlpkit.tasks.token_classification.task import TokenClassification
@@ -29,7 +30,7 @@ ESSENTIAL: tuple[str, ...] = (
 )
 
 
-class Config(LabellingOptions, TokenClassificationOptions, finetune.FinetuneOptions):
+class Config(LabellingOptions, TokenClassificationOptions, CalibrationOptions, finetune.FinetuneOptions):
     """Options of `nlpkit finetune-ner`."""
 
 

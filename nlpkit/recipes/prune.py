@@ -19,13 +19,13 @@ from typing import TYPE_CHECKING, Any
 from nlpkit import process, reporting
 from nlpkit.distillation.options import LogitsOptions
 from nlpkit.errors import UserError
-from nlpkit.experiment import lifecycle, supervised
+from nlpkit.experiment import calibration, lifecycle, supervised
 from nlpkit.experiment.inherited_data import TrainedDataOptions, inherit_data, open_splits
 from nlpkit.experiment.supervised import Evaluated, SupervisedExperiment
 from nlpkit.inference.predictor import Predictor, Trained, open_trained
 from nlpkit.measurement import before_after, speed
 from nlpkit.models import opening
-from nlpkit.options import GivenModelOptions, flag_of, option_like
+from nlpkit.options import CalibrationOptions, GivenModelOptions, flag_of, option_like
 from nlpkit.pruning import prepare, sweep_report
 from nlpkit.pruning.prepare import START, CuttingOptions, PrunedModel
 from nlpkit.reporting import Cell, Report, Table
@@ -58,7 +58,14 @@ CRITERIA = {"weights": ("magnitude", "random", "movement"), "structures": ("grad
 NEEDS = Trainable  # of the task of the model
 
 
-class Config(before_after.ComparisonOptions, TrainedDataOptions, CuttingOptions, TaskChoiceOptions, GivenModelOptions):
+class Config(
+    before_after.ComparisonOptions,
+    TrainedDataOptions,
+    CalibrationOptions,
+    CuttingOptions,
+    TaskChoiceOptions,
+    GivenModelOptions,
+):
     """Options of `nlpkit prune`; alpha and temperature are by default those of `distill`."""
 
     alpha: float = option_like(
@@ -314,6 +321,7 @@ def report(record: Mapping[str, Any], folder: Path) -> Report:
     if "zeros" in record["pruning"]:
         tables.insert(0, _zeros_table(record["pruning"]["zeros"]))
     lines = [*before_after.lines(record["price"], registry.require(task, NEEDS, "prune")), *_reached(record)]
+    lines += calibration.lines(record)
     lines.append(f"{folder}: card README.md, plots/, mistakes in errors.jsonl")
     return Report(
         {**record, "output": str(folder)}, tables, lines, next_command=f"nlpkit quantize {reporting.typed(folder)}"

@@ -22,9 +22,12 @@ SCHEMA_VERSION = 1
 LONGEST_VALUE = 60  # characters of a wrong value that a message shows
 DAMAGED = "The folder is damaged: copy it again, or begin it anew with --overwrite."
 
-# Options that came later, each beside an older one: a run whose record lacks it did this, and does it when it is
-# resumed, repeated, or asked for the rows that it held out.
-LATER = {"hold_out": ("shuffle_seed", "rows")}
+# Options that came later, each beside an older one or one of several: a run whose record lacks it did this, and does it
+# when it is resumed, repeated, or asked for the rows that it held out.
+LATER: Mapping[str, tuple[Sequence[str], Any]] = {
+    "hold_out": (["shuffle_seed"], "rows"),
+    "calibrate": (["label_smoothing", "label_all_tokens", "cache_teacher", "sparsity"], False),
+}
 
 Count = Annotated[int, Field(ge=0, le=2**63 - 1)]
 Figure = float | None
@@ -173,6 +176,23 @@ class Ancestor(Side):
     """How many times as fast as the one before: one row at a time, and in batches."""
 
 
+class Calibration(Part):
+    """What was done so that the scores of a run mean something; without a temperature they stayed as they were."""
+
+    temperature: Figure = None
+    """What the logits were divided by; null where they stayed as they were."""
+    layer: str | None = None
+    """The layer of the head whose weights were divided by it."""
+    rows: Count
+    """Rows of validation that it was fitted on."""
+    before: Figures
+    """`ece`, `brier` and `nll` of validation as training left the model."""
+    after: Figures
+    """The same of the model in the folder."""
+    why: str = ""
+    """Why scores stayed as they were."""
+
+
 class Baseline(Part):
     """What a run is compared with."""
 
@@ -213,6 +233,8 @@ class Record(Part):
     """Metrics of the table at the end, in its order."""
     baseline: Baseline | None = None
     """What the run is compared with (`--baseline`)."""
+    calibration: Calibration | None = None
+    """What was done so that scores mean something (`--calibrate`)."""
     attention: str | None = None
     """Implementation of attention."""
     steps: Count | None = None
@@ -427,5 +449,9 @@ def _shown(value: Any) -> str:
 
 def of_record(values: Mapping[str, Any]) -> dict[str, Any]:
     """The options of a record, with what it did before some of them were there; see `LATER`."""
-    missing = {name: then for name, (beside, then) in LATER.items() if beside in values and name not in values}
+    missing = {
+        name: then
+        for name, (beside, then) in LATER.items()
+        if name not in values and any(older in values for older in beside)
+    }
     return {**values, **missing}

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import torch
     from datasets import Dataset
 
+    from nlpkit.metrics.calibration import Decisions
     from nlpkit.options import TrainingOptions
 
 
@@ -33,7 +34,7 @@ class Judged(Task):
     def main_metric(self) -> str:
         """The metric that checkpoints are chosen by, and that is compared between models."""
 
-    lower_is_better: ClassVar[frozenset[str]] = frozenset({"loss", "mse", "rmse", "mae"})
+    lower_is_better: ClassVar[frozenset[str]] = frozenset({"loss", "mse", "rmse", "mae", "ece", "brier", "nll"})
 
     @property
     def table_metrics(self) -> Sequence[str]:
@@ -77,6 +78,11 @@ class Judged(Task):
     def calibrated(self, outputs: Outputs, examples: Dataset) -> Self:
         """The task with what judging and answering take from the validation split (a threshold); `record` keeps it."""
         return self
+
+    def decisions(self, outputs: Outputs, examples: Dataset) -> Decisions | None:
+        """The decisions that answers are made of, with what would have been right; None where they have no
+        probability that a temperature changes."""
+        return None
 
     @abstractmethod
     def score(self, outputs: Outputs, examples: Dataset) -> dict[str, float]:

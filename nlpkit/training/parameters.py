@@ -101,14 +101,17 @@ def reorder_head(model: Any, order: Sequence[int]) -> None:
     """
     import torch
 
+    with torch.no_grad():
+        for parameter in last_layer(model).values():
+            parameter.copy_(parameter[list(order)])
+
+
+def last_layer(model: Any) -> dict[str, Any]:
+    """The weights whose outputs are the labels, by name; none where no layer beside the encoder has that many."""
     of_labels = _of_labels(model)
     # a layer in front of the last one may by chance be as wide
     last = of_labels[-1].rpartition(".")[0] if of_labels else ""
-    with torch.no_grad():
-        for name in of_labels:
-            if name.rpartition(".")[0] == last:
-                parameter = model.get_parameter(name)
-                parameter.copy_(parameter[list(order)])
+    return {name: model.get_parameter(name) for name in of_labels if name.rpartition(".")[0] == last}
 
 
 def _of_labels(model: Any) -> list[str]:

@@ -451,10 +451,14 @@ class NlpkitTrainer(ResumableTrainer):
     def _validation_metrics(self, outputs: Outputs) -> dict[str, float]:
         return self.task.score(outputs, self.splits["validation"].examples)
 
-    def outputs(self, split: Split) -> Outputs:
-        """The best model's merged outputs for a split, in example order; after `train`."""
-        best = self.state.best_global_step
-        if self.args.load_best_model_at_end and split is self.splits["validation"] and best in self._validated:
+    def outputs(self, split: Split, *, anew: bool = False) -> Outputs:
+        """The best model's merged outputs for a split, in example order; after `train`.
+
+        Args:
+            anew: compute those of validation even where they are known, as the model was changed since.
+        """
+        best, known = self.state.best_global_step, self.args.load_best_model_at_end and not anew
+        if known and split is self.splits["validation"] and best in self._validated:
             return self._validated[best]  # it was judged to be found the best
         rows = split.for_evaluation()
         kept, _ = self.halving_batches(lambda: self._run(self.get_test_dataloader(rows)))

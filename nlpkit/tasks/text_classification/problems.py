@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     import torch
     from datasets import List, Value
 
+    from nlpkit.metrics.calibration import Decisions
     from nlpkit.runs.plots import Plot
 
 PART = 2**22  # probabilities in memory at a time
@@ -104,9 +105,20 @@ class ProblemType(ABC):
 
     def score(self, outputs: np.ndarray, gold: np.ndarray) -> dict[str, float]:
         """The metrics of logits (rows, labels) against the labels of the examples."""
+        from nlpkit.metrics import calibration
+
+        scores, decided = self._measured(outputs, gold), self.decisions(outputs, gold)
+        return scores if decided is None else {**scores, **calibration.figures(decided)}
+
+    def _measured(self, outputs: np.ndarray, gold: np.ndarray) -> dict[str, float]:
+        """The metrics of the answers; those of the scores are beside them."""
         from nlpkit.metrics import classification as metrics
 
         return metrics.compute(self.labels.problem, *self.compared(outputs, gold), outputs)
+
+    def decisions(self, outputs: np.ndarray, gold: np.ndarray) -> Decisions | None:
+        """See `Judged.decisions`; a label of a row with several is one of its own."""
+        return None
 
     def possible_metrics(self) -> Collection[str]:
         """Names of the metrics that `score` gives on some rows or other: all of them where both of two labels occur."""
@@ -269,11 +281,16 @@ class SingleLabel(_Classes):
     def predicted(self, outputs: np.ndarray) -> np.ndarray:
         return outputs.argmax(axis=1)
 
-    def score(self, outputs: np.ndarray, gold: np.ndarray) -> dict[str, float]:
+    def _measured(self, outputs: np.ndarray, gold: np.ndarray) -> dict[str, float]:
         if self.labels.size == 2:
             # The figures of two classes stay what they are: an unknown label counts as the class not predicted.
             gold = np.where(gold == self.labels.size, 1 - self.predicted(outputs), gold)
-        return super().score(outputs, gold)
+        return super()._measured(outputs, gold)
+
+    def decisions(self, outputs: np.ndarray, gold: np.ndarray) -> Decisions:
+        from nlpkit.metrics.calibration import Decisions
+
+        return Decisions(outputs, gold, np.arange(len(gold)))
 
     def wrong(self, outputs: np.ndarray, gold: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         wrong = np.flatnonzero(outputs.argmax(axis=1) != gold)
@@ -365,6 +382,12 @@ class MultiLabel(_Classes):
         if gold.ndim > 1 and gold.shape[1] > self.labels.size:
             predicted = np.pad(predicted, ((0, 0), (0, 1)))
         return predicted, gold
+
+    def decisions(self, outputs: np.ndarray, gold: np.ndarray) -> Decisions:
+        from nlpkit.metrics.calibration import Decisions
+
+        own = gold[:, : self.labels.size].astype(np.int64)  # a further column is of labels that the model lacks
+        return Decisions(outputs.ravel(), own.ravel(), np.repeat(np.arange(len(gold)), self.labels.size))
 
     def wrong(self, outputs: np.ndarray, gold: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         wrong = np.flatnonzero((self.predicted(outputs) != gold).any(axis=1))

@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from datasets import Dataset
     from transformers import PreTrainedConfig
 
+    from nlpkit.metrics.calibration import Decisions
     from nlpkit.options import TrainingOptions
 
 
@@ -386,6 +387,9 @@ class TextClassification(Teachable):
     @property
     def answer_size(self) -> int:
         return self.labels.size if self.all_scores else 1
+
+    def decisions(self, outputs: np.ndarray, examples: Dataset) -> Decisions | None:
+        return self.problem.decisions(outputs, np.asarray(examples["label"][:]))
 
     def score(self, outputs: np.ndarray, examples: Dataset) -> dict[str, float]:
         return self.problem.score(outputs, np.asarray(examples["label"][:]))

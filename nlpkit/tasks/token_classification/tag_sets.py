@@ -21,6 +21,7 @@ from nlpkit.tasks.token_classification import tags as schemes
 from nlpkit.tasks.token_classification.tags import OUTSIDE, Scheme, Span
 
 if TYPE_CHECKING:
+    from nlpkit.metrics.calibration import Decisions
     from nlpkit.metrics.tagging import Entity
 
 SHOWN_TAGS = 20  # rows of the table of plain tags
@@ -145,6 +146,22 @@ class TagSet(ABC):
         from nlpkit.metrics import tagging
 
         return tagging.compute(predicted, gold, plain=self.plain)
+
+    def decisions(self, outputs: Sequence[np.ndarray], gold: Sequence[Sequence[str]]) -> Decisions:
+        """The tag of each word, but of those that no token of their own speaks for, and those without a tag.
+
+        Args:
+            outputs: as for `predicted`.
+            gold: tags of examples.
+        """
+        from nlpkit.metrics.calibration import Decisions
+
+        logits = np.concatenate(outputs)
+        tags = [tag for sentence in gold for tag in self.as_named(sentence)]
+        ids = np.array([self.ids.get(tag, len(self.labels)) for tag in tags], dtype=np.int64)
+        row = np.repeat(np.arange(len(outputs)), [len(of_sentence) for of_sentence in outputs])
+        told = np.isfinite(logits).all(axis=1) & np.array([tag != "" for tag in tags], dtype=bool)
+        return Decisions(logits[told], ids[told], row[told])
 
     def details(self, predicted: list[list[str]], gold: list[list[str]]) -> dict[str, Any]:
         """Figures of each class, and which was taken for which."""

@@ -44,6 +44,8 @@ if TYPE_CHECKING:
     from datasets import Dataset
     from transformers import PreTrainedConfig
 
+    from nlpkit.metrics.calibration import Decisions
+
 
 SURELY = 0.9  # share of the entities that a model's scheme is told by
 RARE = 10  # entities under which a type is called rare
@@ -402,11 +404,20 @@ class TokenClassification(Teachable):
         return task.with_(scheme_by="record")
 
     def score(self, outputs: Sequence[np.ndarray], examples: Dataset) -> dict[str, float]:
-        return self.tag_set.score(self.as_bio(self.predicted(outputs)[0]), examples["tags"][:])
+        from nlpkit.metrics import calibration
+
+        scores = self.tag_set.score(self.as_bio(self.predicted(outputs)[0]), examples["tags"][:])
+        return {**scores, **calibration.figures(self.decisions(outputs, examples))}
+
+    def decisions(self, outputs: Sequence[np.ndarray], examples: Dataset) -> Decisions:
+        return self.tag_set.decisions(outputs, examples["tags"][:])
 
     def possible_metrics(self) -> Collection[str]:
+        from nlpkit.metrics import calibration
+
         tags = [[self.labels[0]]]
-        return self.tag_set.score(tags, tags)
+        decided = self.tag_set.decisions([np.zeros((1, len(self.labels)))], tags)
+        return [*self.tag_set.score(tags, tags), *calibration.figures(decided)]
 
     def details(self, outputs: Sequence[np.ndarray], examples: Dataset) -> dict[str, Any]:
         return self.tag_set.details(self.as_bio(self.predicted(outputs)[0]), list(examples["tags"][:]))

@@ -41,6 +41,8 @@ if TYPE_CHECKING:
     from datasets import Dataset
     from transformers import PreTrainedConfig
 
+    from nlpkit.metrics.calibration import Decisions
+
 NLI = "ForSequenceClassification"  # ends the names of architectures that may be trained for inference
 
 
@@ -265,6 +267,9 @@ class ZeroShotClassification(Judged):
     @property
     def answer_size(self) -> int:
         return self.classifier.answer_size
+
+    def decisions(self, outputs: np.ndarray, examples: Dataset) -> Decisions | None:
+        return self.classifier.decisions(outputs, examples)
 
     def score(self, outputs: np.ndarray, examples: Dataset) -> dict[str, float]:
         return self.classifier.score(outputs, examples)
