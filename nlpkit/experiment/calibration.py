@@ -11,9 +11,10 @@ from nlpkit.options import CalibrationOptions
 from nlpkit.training import parameters
 
 if TYPE_CHECKING:
-    from nlpkit.experiment.supervised import SupervisedExperiment
+    from nlpkit.options import RunOptions
     from nlpkit.tasks.outputs import Outputs
-    from nlpkit.training.trainer import Split
+    from nlpkit.tasks.roles import Trainable
+    from nlpkit.training.trainer import NlpkitTrainer, Split
 
 LEAST_GAIN = 0.5  # share of the fitted gain in likelihood that the changed head must give
 ROUNDING = 1e-6  # of a metric, for two scores that were all but equal
@@ -21,7 +22,7 @@ NO_LAYER = "the head ends in no layer that a temperature could go into"
 
 
 def calibrate(
-    experiment: SupervisedExperiment, split: Split, outputs: Outputs
+    config: RunOptions, task: Trainable, trainer: NlpkitTrainer, split: Split, outputs: Outputs
 ) -> tuple[Outputs, dict[str, Any] | None]:
     """Divide the logits of the best model by the temperature that validation asks for.
 
@@ -29,6 +30,8 @@ def calibrate(
     Where the model does not give them then, the weights are put back.
 
     Args:
+        task: as it judges answers.
+        trainer: with the best model.
         split: validation.
         outputs: of the best model for it.
 
@@ -38,7 +41,6 @@ def calibrate(
     """
     import torch
 
-    config, task, model = experiment.config, experiment.task, experiment.trainer.model
     if not isinstance(config, CalibrationOptions) or not config.calibrate:
         return outputs, None
     decided = task.decisions(outputs, split.examples)
@@ -48,14 +50,14 @@ def calibrate(
     told: dict[str, Any] = {"temperature": None, "rows": found.rows, "before": found.before, "after": found.before}
     if found.why:
         return outputs, {**told, "why": found.why}
-    weights = parameters.last_layer(model)
+    weights = parameters.last_layer(trainer.model)
     if not weights:
         return outputs, {**told, "why": NO_LAYER}
     were = {name: weight.detach().clone() for name, weight in weights.items()}
     with torch.no_grad():
         for weight in weights.values():
             weight.div_(found.temperature)
-    after = experiment.trainer.outputs(split, anew=True)
+    after = trainer.outputs(split, anew=True)
     made = task.decisions(after, split.examples)
     assert made is not None, "there were decisions on the same rows"
     before = calibration.mean_loss(decided)

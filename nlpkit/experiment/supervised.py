@@ -124,7 +124,9 @@ class SupervisedExperiment(lifecycle.Experiment[Evaluated]):
         examples = {name: split.examples for name, split in chosen.items()}
         validation = self.trainer.outputs(chosen["validation"])
         self.task = self.task.with_conventions(validation)
-        validation, self.calibration = calibration.calibrate(self, chosen["validation"], validation)
+        validation, self.calibration = calibration.calibrate(
+            self.config, self.task, self.trainer, chosen["validation"], validation
+        )
         outputs = _outputs(self, chosen, validation)
         self.task = self.task.calibrated(validation, examples["validation"])
         metrics = {name: self.task.score(values, examples[name]) for name, values in outputs.items()}

@@ -416,6 +416,51 @@ def scatter(gold: np.ndarray, predicted: np.ndarray, split: str) -> Plot:
     return draw
 
 
+def reliability(
+    bins: Sequence[tuple[float, float, float, float, int]], scores: np.ndarray, split: str, error: float
+) -> Plot:
+    """Which share of answers is right over how sure the model is of them, with the diagonal, above the scores.
+
+    Args:
+        bins: mean score, share that is right, low and high end of its 95 % interval, and number of answers.
+        scores: of all answers, from 0 to 1.
+        error: the expected calibration error.
+    """
+
+    @_as_written
+    def draw(path: Path) -> None:
+        from matplotlib import pyplot
+
+        figure, (top, below) = pyplot.subplots(
+            2, 1, figsize=(4.6, 5.6), layout="constrained", sharex=True, height_ratios=(3, 1)
+        )
+        score, share, low, high, _ = (np.asarray(column, dtype=float) for column in zip(*bins, strict=True))
+        top.plot([0, 1], [0, 1], color="#888888", linewidth=1, linestyle="--", label="as sure as right")
+        reach = np.maximum(np.stack([share - low, high - share]), 0)
+        top.errorbar(
+            score,
+            share,
+            yerr=reach,
+            color=COLOURS[0],
+            marker="o",
+            markersize=4.5,
+            capsize=2,
+            linewidth=1.2,
+            label="share that is right, 95 % interval",
+        )
+        top.set(xlim=(0, 1), ylim=(0, 1), ylabel="share that is right")
+        top.set_title(f"{split}: {len(scores):,} answers, calibration error {error:.3f}", fontsize="medium")
+        top.legend(frameon=False, loc="upper left", fontsize=8)
+        below.hist(scores, bins=np.linspace(0, 1, 21), color=COLOURS[0])
+        below.set(xlabel="score of the answer", ylabel="answers")
+        for panel in (top, below):
+            panel.spines[["top", "right"]].set_visible(False)
+            panel.grid(alpha=0.25)
+        _save(figure, path)
+
+    return draw
+
+
 def front(x: Sequence[float], y: Sequence[float], labels: Sequence[str], xlabel: str, ylabel: str) -> Plot:
     """What is kept over what is gained: a labelled point for each model, the first of them the reference."""
 

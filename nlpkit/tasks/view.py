@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from datasets import Dataset
 
     from nlpkit.data.writers import Format
+    from nlpkit.metrics.calibration import Decisions
     from nlpkit.runs.plots import Plot
 
 
@@ -82,3 +84,15 @@ class View(Generic[TaskShown]):
     def plots(self, outputs: Mapping[str, Outputs], examples: Mapping[str, Dataset]) -> dict[str, Plot]:
         """Pictures for the run folder, by file name."""
         return {}
+
+
+def reliability_drawn(decisions: Decisions | None, split: str) -> dict[str, Plot]:
+    """A picture of how often answers of a split are right, by their score; none where there are no such answers."""
+    from nlpkit.metrics import calibration
+    from nlpkit.runs import plots
+
+    if decisions is None or not len(decisions):
+        return {}
+    scores, right = calibration.confidences(decisions)
+    bins = [dataclasses.astuple(one) for one in calibration.reliability(scores, right)]
+    return {"reliability": plots.reliability(bins, scores, split, calibration.expected_error(scores, right))}

@@ -92,12 +92,13 @@ def test_answers_that_are_all_right_ask_for_no_temperature() -> None:
     assert (found.temperature, found.why.split(",")[0]) == (1.0, "0 of 500 answers are wrong")
 
 
-def test_a_label_that_the_model_lacks_is_wrong_and_has_no_likelihood() -> None:
+def test_a_label_that_the_model_lacks_is_as_unlikely_as_float32_tells() -> None:
     made = drawn(400, 3, 1.0)
     gold = made.gold.copy()
     gold[:200] = 3
     figures = calibration.figures(Decisions(made.logits, gold, made.row))
-    assert "nll" not in figures
+    rest = calibration.figures(Decisions(made.logits[200:], gold[200:], made.row[200:]))
+    assert figures["nll"] == pytest.approx((rest["nll"] + calibration.UNKNOWN) / 2)
     assert figures["ece"] > 0.2
     alone = calibration.figures(Decisions(made.logits[:200], gold[:200], made.row[:200]))
     expected = np.square(softmax(made.logits[:200].astype(float), axis=1)).sum(axis=1).mean() + 1

@@ -162,7 +162,10 @@ def test_unknown_labels_count_as_wrong_in_every_metric_or_are_left_out(
     assert wrong["rows"] == {"more.csv": 40}
     assert wrong["metrics"]["more.csv"].keys() == known.keys()
     assert wrong["metrics"]["more.csv"]["accuracy"] == pytest.approx(known["accuracy"] * 32 / 40)
-    assert all(wrong["metrics"]["more.csv"][name] < value for name, value in known.items())
+    for name, value in known.items():
+        found = wrong["metrics"]["more.csv"][name]
+        if name != "ece":  # wrong answers may make a model that is not sure enough as sure as it is right
+            assert found > value if name in ("brier", "nll") else found < value, name
     skipped = measured(run, path, unknown_labels="skip")
     assert skipped["metrics"]["more.csv"] == pytest.approx(known)
     assert skipped["rows_left_out"] == {"more.csv": 8}

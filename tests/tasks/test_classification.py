@@ -589,7 +589,8 @@ def test_a_label_that_the_model_does_not_have_lowers_every_metric(
     perfect = task.score(outputs[:3], reader.examples(alone, "test", loaded))
     assert found.keys() == perfect.keys()
     for name, value in perfect.items():
-        assert found[name] > value if name == "hamming_loss" else found[name] < value, name
+        if name != "ece":  # wrong answers may make a model that is not sure enough as sure as it is right
+            assert found[name] > value if name in ("hamming_loss", "brier", "nll") else found[name] < value, name
     assert len(reader.examples(rows, "test", loaded)) == 5
     classes = task.details(outputs, reader.examples(rows, "test", loaded))["per_class"]
     assert set(classes) == set(task.labels.names)

@@ -10,7 +10,7 @@ import numpy as np
 from nlpkit import reporting
 from nlpkit.reporting import Table
 from nlpkit.tasks.text_classification.task import TextClassification
-from nlpkit.tasks.view import View
+from nlpkit.tasks.view import View, reliability_drawn
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -65,6 +65,7 @@ class ClassificationView(View[TextClassification]):
         chosen = next((split for split in ("test", "validation") if split in outputs), None)
         if chosen:
             drawn |= problem.predictions_drawn(outputs[chosen], gold[chosen], chosen)
+            drawn |= reliability_drawn(problem.decisions(outputs[chosen], gold[chosen]), chosen)
         return drawn
 
 

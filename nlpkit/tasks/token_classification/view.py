@@ -16,7 +16,7 @@ from nlpkit.tasks.reading import Reader
 from nlpkit.tasks.token_classification.reading import TokenReader
 from nlpkit.tasks.token_classification.tags import Span
 from nlpkit.tasks.token_classification.task import IGNORED, TokenClassification
-from nlpkit.tasks.view import View
+from nlpkit.tasks.view import View, reliability_drawn
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -129,6 +129,7 @@ class TokenView(View[TokenClassification]):
             predicted = self.task.as_bio(self.task.predicted(outputs[chosen])[0])
             named, matrix = tag_set.confusion(predicted, examples[chosen]["tags"][:])
             drawn["confusion_matrix"] = plots.confusion(matrix, named, chosen, unit=tag_set.unit)
+            drawn |= reliability_drawn(self.task.decisions(outputs[chosen], examples[chosen]), chosen)
         return drawn
 
 
