@@ -432,30 +432,17 @@ def reliability(
         from matplotlib import pyplot
 
         figure, (top, below) = pyplot.subplots(
-            2, 1, figsize=(4.6, 5.6), layout="constrained", sharex=True, height_ratios=(3, 1)
+            2, 1, figsize=(WIDTH, WIDTH), layout="constrained", sharex=True, height_ratios=(3, 1)
         )
         score, share, low, high, _ = (np.asarray(column, dtype=float) for column in zip(*bins, strict=True))
-        top.plot([0, 1], [0, 1], color="#888888", linewidth=1, linestyle="--", label="as sure as right")
+        top.plot([0, 1], [0, 1], color=QUIET, linewidth=1, linestyle="--", label="as sure as right")
         reach = np.maximum(np.stack([share - low, high - share]), 0)
-        top.errorbar(
-            score,
-            share,
-            yerr=reach,
-            color=COLOURS[0],
-            marker="o",
-            markersize=4.5,
-            capsize=2,
-            linewidth=1.2,
-            label="share that is right, 95 % interval",
-        )
+        of_bins = {"color": COLOURS[0], "marker": "o", "capsize": 2, "elinewidth": 1, "linewidth": 0.8}
+        top.errorbar(score, share, yerr=reach, label="answers of like score, 95 % interval", **of_bins)
         top.set(xlim=(0, 1), ylim=(0, 1), ylabel="share that is right")
-        top.set_title(f"{split}: {len(scores):,} answers, calibration error {error:.3f}", fontsize="medium")
-        top.legend(frameon=False, loc="upper left", fontsize=8)
+        _legend(top)
         below.hist(scores, bins=np.linspace(0, 1, 21), color=COLOURS[0])
-        below.set(xlabel="score of the answer", ylabel="answers")
-        for panel in (top, below):
-            panel.spines[["top", "right"]].set_visible(False)
-            panel.grid(alpha=0.25)
+        below.set(xlabel=f"score; {split}: {len(scores):,} answers, calibration error {error:.3f}", ylabel="answers")
         _save(figure, path)
 
     return draw
