@@ -11,7 +11,7 @@ FOR_CPU := import sys, torch.version as built; sys.exit(bool(built.cuda or built
 DATA ?= sample:feedback
 RECIPES := $(notdir $(basename $(wildcard recipes/*.yaml)))
 
-.PHONY: help install quickstart encoder compress test test-fast test-lowest coverage hooks fuzz fuzz-folders kills faults audit gpu-check lint format clean recipes docs reference FORCE $(addprefix recipe-,$(RECIPES))
+.PHONY: help install quickstart encoder compress test test-fast test-lowest coverage hooks fuzz fuzz-folders kills faults audit gpu-check lint format clean recipes docs reference test-wheel FORCE $(addprefix recipe-,$(RECIPES))
 
 help:
 	@echo "make quickstart      set up .venv, fine-tune on the sample, predict"
@@ -31,6 +31,7 @@ help:
 	@echo "make audit           known weaknesses of the pinned packages, or what can be told of them"
 	@echo "make gpu-check       first figures on a GPU, in under ten minutes; GPU_DATA=FOLDER JSON=FILE ONLY=STEP,..."
 	@echo "make test-lowest     the tests on the oldest versions that pyproject.toml allows"
+	@echo "make test-wheel      sdist and wheel in dist/; the wheel installed elsewhere runs the quickstart"
 	@echo "make recipe-NAME     run recipes/NAME.yaml; NAME is one of: $(RECIPES)"
 	@echo "make clean           delete the environment, caches and runs/quickstart"
 
@@ -211,11 +212,27 @@ test-lowest: $(READY)
 	.venv-lowest/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints-lowest.txt --editable '.[quickstart,dev,xlsx]'
 	.venv-lowest/bin/python -m pytest $(PYTEST_FLAGS)
 
+# The wheel is made of the sdist, and installed outside of the checkout into an environment that has nothing else.
+WHEEL := .venv-wheel/run
+INSTALLED := ../bin/nlpkit
+test-wheel: constraints.txt
+	rm -rf .venv-wheel dist build/lib
+	$(PYTHON) -m venv .venv-wheel
+	.venv-wheel/bin/python -m pip install --quiet --disable-pip-version-check build
+	.venv-wheel/bin/python -m build --outdir dist .
+	tar --list --file dist/nlpkit-*.tar.gz | grep -q /tests/conftest.py
+	tar --list --file dist/nlpkit-*.tar.gz | grep -q /docs/index.md
+	.venv-wheel/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt "$$(echo dist/nlpkit-*.whl)[quickstart]"
+	mkdir $(WHEEL)
+	cd $(WHEEL) && $(INSTALLED) recipes show quickstart
+	cd $(WHEEL) && $(INSTALLED) finetune-cls --config quickstart --output quickstart
+	cd $(WHEEL) && $(INSTALLED) predict quickstart "Lovely little cafe, we will be back."
+
 recipes: $(addprefix recipe-,$(RECIPES))
 
 $(addprefix recipe-,$(RECIPES)): recipe-%: $(READY)
 	$(NLPKIT) $$(sed -n 's/^command: *//p' recipes/$*.yaml) --config recipes/$*.yaml --output runs/$*
 
 clean:
-	rm -rf $(VENV) .venv-lowest .venv-audit runs/quickstart .pytest_cache .ruff_cache .mypy_cache .coverage .coverage.* *.egg-info
+	rm -rf $(VENV) .venv-lowest .venv-audit .venv-wheel dist build runs/quickstart .pytest_cache .ruff_cache .mypy_cache .coverage .coverage.* *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -20,6 +20,9 @@ COMMANDS: dict[str, CommandEntry] = {
     "check-data": CommandEntry(
         "nlpkit.recipes.check_data", "Find what is wrong with a data set before an hour of training is lost.", "Data"
     ),
+    "recipes": CommandEntry(
+        "nlpkit.recipes.recipes", "List the experiments that ship with nlpkit, for --config NAME.", "Data"
+    ),
     "train-tokenizer": CommandEntry(
         "nlpkit.recipes.train_tokenizer", "Train a tokenizer on running text, or extend one.", "Train"
     ),

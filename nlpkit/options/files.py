@@ -10,6 +10,7 @@ from typing import Any
 
 from nlpkit import reporting
 from nlpkit.errors import UserError
+from nlpkit.options import shipped
 from nlpkit.options.names import flag_of
 from nlpkit.options.problems import OptionError
 
@@ -120,7 +121,7 @@ def read_config_file(path: Path, command: str | None, fields: Collection[str]) -
 
 
 def _document(path: Path) -> Any:
-    """What a YAML or JSON file holds.
+    """What a YAML or JSON file holds; the recipe of a name that ships, where there is no file of that name.
 
     Raises:
         UserError: it cannot be read, or gives a key twice.
@@ -143,7 +144,9 @@ def _document(path: Path) -> Any:
     try:
         return yaml.load(small_text(path), Loader)
     except FileNotFoundError:
-        raise UserError(f"there is no config file {path}") from None
+        if recipe := shipped.path_of(str(path)):
+            return _document(recipe)
+        raise UserError(f"there is no config file {path}", shipped.hint(path)) from None
     except IsADirectoryError:
         record = path / "nlpkit.json"
         hint = f"Did you mean {record}?" if record.is_file() else "Name the YAML file in it."

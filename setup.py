@@ -1,0 +1,9 @@
+"""What pyproject.toml cannot say: recipes/ lies at the top of the repository, and ships as `nlpkit/recipe_files/`."""
+
+from setuptools import find_namespace_packages, setup
+
+setup(
+    packages=[*find_namespace_packages(include=["nlpkit*"]), "nlpkit.recipe_files"],
+    package_dir={"nlpkit.recipe_files": "recipes"},
+    package_data={"nlpkit": ["data/samples/**/*", "py.typed"], "nlpkit.recipe_files": ["*.yaml", "README.md"]},
+)
