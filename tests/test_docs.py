@@ -39,13 +39,22 @@ NOT_RUN = {
     "zcat": "of the shell",
     "source": "of the shell",
     "pip": "installs, from the network",
+    "pipx": "installs, from the network",
+    "uv": "installs, from the network",
+    "docker": "is seldom there where tests run",
+    "python": "makes a wheel (-m build; make test-wheel does)",
     "python3": "makes an environment (-m venv)",
     "npm": "installs, from the network",
     "/tmp/st/bin/pip": "installs another library, from the network",
     ".venv/bin/python": "runs the tests",
 }
 # Languages of blocks that no test reads, with why.
-NOT_CHECKED = {"text": "shows a picture or a file", "json": "shows an output", "javascript": "tests/models runs it"}
+NOT_CHECKED = {
+    "dockerfile": "is seldom there where tests run",
+    "text": "shows a picture or a file",
+    "json": "shows an output",
+    "javascript": "tests/models runs it",
+}
 # every command has these besides its own; --version is the program's
 OF_ALL = {"--help", "--help-all", "--config", "--json", "--quiet", "--verbose", "--version"}
 
