@@ -1,11 +1,11 @@
 """List the experiments that ship as YAML files, or show one.
 
-`--config NAME` runs one where there is no file of that name. What an experiment is, how its rows are split and what has
-been published for it stands at the top of its file. `nlpkit recipes show NAME > mine.yaml` is a copy to change.
+`nlpkit finetune-cls --config sst2` runs one, where there is no file of that name. What an experiment is, how its rows
+are split and what has been published for it stands at the top of its file. `nlpkit recipes show NAME > mine.yaml` is a
+copy to change.
 
 Examples: nlpkit recipes
 nlpkit recipes show sst2
-nlpkit finetune-cls --config sst2 --output runs/sst2
 """
 
 from __future__ import annotations
