@@ -153,9 +153,11 @@ def test_the_readme_is_one_page() -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_links_lead_somewhere(page: Path) -> None:
+    """To files and headings that there are; of those to the web it is seen that they are addresses, no more."""
     lost = []
     for target in re.findall(r"\]\(([^)\s]+)\)", prose(page)):
         if re.match(r"[a-z]+:", target):
+            lost += [] if re.fullmatch(r"https?://[\w-]+(\.[\w-]+)+(:\d+)?(/[^\s<>]*)?", target) else [target]
             continue
         path, _, anchor = target.partition("#")
         there = (page.parent / path).resolve() if path else page
