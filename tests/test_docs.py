@@ -18,6 +18,7 @@ from unittest.mock import MagicMock
 import pytest
 import yaml
 
+import nlpkit
 from nlpkit.cli import aliases, app
 from nlpkit.cli.registry import COMMANDS
 from nlpkit.options import Config, flag_of
@@ -320,3 +321,8 @@ def test_the_python_of_the_readme_names_options_that_exist(monkeypatch: pytest.M
     (block,) = [block for language, block in BLOCK.findall((ROOT / "README.md").read_text()) if language == "python"]
     exec(compile(block, "README.md", "exec"), {})
     assert [type(config) for config in taken] == [finetune_cls.Config, predict.Config, evaluate.Config]
+
+
+def test_wheels_on_pages_are_of_this_version() -> None:
+    named = {version for page in PAGES for version in re.findall(r"nlpkit-(\d[\w.]*?)-py3", page.read_text())}
+    assert named == {nlpkit.__version__}
