@@ -13,7 +13,6 @@ from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
-from unittest.mock import MagicMock
 
 import pytest
 import yaml
@@ -22,7 +21,6 @@ import nlpkit
 from nlpkit.cli import aliases, app
 from nlpkit.cli.registry import COMMANDS
 from nlpkit.options import Config, flag_of
-from nlpkit.recipes import evaluate, finetune_cls, predict
 from nlpkit.reporting import Report
 
 ROOT = Path(__file__).parents[1]
@@ -312,15 +310,6 @@ def test_options_named_in_a_text_exist(page: Path) -> None:
         elif of_nlpkit_alone and words and words[0].startswith("--"):
             unknown += [flag for flag in named if flag not in of_any]
     assert not unknown
-
-
-def test_the_python_of_the_readme_names_options_that_exist(monkeypatch: pytest.MonkeyPatch) -> None:
-    taken: list[Any] = []
-    for module in (finetune_cls, predict, evaluate):
-        monkeypatch.setattr(module, "run", lambda config: taken.append(config) or MagicMock())
-    (block,) = [block for language, block in BLOCK.findall((ROOT / "README.md").read_text()) if language == "python"]
-    exec(compile(block, "README.md", "exec"), {})
-    assert [type(config) for config in taken] == [finetune_cls.Config, predict.Config, evaluate.Config]
 
 
 def test_wheels_on_pages_are_of_this_version() -> None:
