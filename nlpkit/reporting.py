@@ -6,9 +6,10 @@ unless its user installs one.
 
 from __future__ import annotations
 
+import math
 import re
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TextIO
@@ -55,7 +56,44 @@ class Marked:
         return "".join(part if label is None else f"[{part}: {label}]" for part, label in self.parts())
 
 
-Cell = str | int | float | Pieces | Marked | None
+@dataclass(frozen=True)
+class Estimate:
+    """A figure with the interval in which that of other rows might lie: `0.76 (0.66 to 0.84)`.
+
+    It has as many decimals as the interval makes sense of: two figures of its width.
+    """
+
+    value: float
+    low: float
+    high: float
+
+    def parts(self) -> tuple[str, str]:
+        """The figure, and the interval in brackets."""
+        width = self.high - self.low
+        decimals = min(max(math.ceil(-math.log10(width)) + 1, 0), 6) if width > 0 else 4
+        value, low, high = (f"{number:,.{decimals}f}" for number in (self.value, self.low, self.high))
+        return value, f"({low} to {high})"
+
+    def __str__(self) -> str:
+        return " ".join(self.parts())
+
+
+def figures(
+    metrics: Mapping[str, float | None], between: Mapping[str, Sequence[float]] | None, names: Sequence[str]
+) -> list[float | Estimate | None]:
+    """The figures of a row of a table, each with its interval where it has one.
+
+    Args:
+        metrics: of the row.
+        between: low and high end by metric; None where nothing is known of them.
+        names: the columns.
+    """
+    ends = between or {}
+    values = [(metrics.get(name), ends.get(name)) for name in names]
+    return [value if value is None or end is None else Estimate(value, *end) for value, end in values]
+
+
+Cell = str | int | float | Estimate | Pieces | Marked | None
 
 
 @dataclass

@@ -12,6 +12,7 @@ from typing import Any, TextIO
 from nlpkit import interrupts, process
 from nlpkit.reporting import (
     Cell,
+    Estimate,
     Marked,
     Pieces,
     Progress,
@@ -163,13 +164,21 @@ class RichReporter(Reporter):
         for name, left in zip(table.header, _to_left(table), strict=True):
             drawn.add_column(Text(shown(name)), justify="left" if left else "right", overflow="fold")
         colours = self.console.color_system is not None and not self.console.no_color
+        between = " " if self._fits(table) else "\n"
         for row in table.rows:
             cells = (
-                _coloured(value) if isinstance(value, Pieces | Marked) and colours else Text(shown(cell(value)))
+                _coloured(value)
+                if isinstance(value, Pieces | Marked) and colours
+                else Text(between.join(value.parts()) if isinstance(value, Estimate) else shown(cell(value)))
                 for value in row
             )
             drawn.add_row(*cells)
         self.console.print(drawn)
+
+    def _fits(self, table: Table) -> bool:
+        """Whether each row fits on a line; else intervals stand below their figures."""
+        columns = zip(*((cell(value) for value in row) for row in (table.header, *table.rows)), strict=True)
+        return sum(max(map(len, column)) + 2 for column in columns) <= self.console.width
 
     @contextmanager
     def progress(self, description: str, total: int, unit: str = "rows") -> Iterator[Progress]:

@@ -7,7 +7,8 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedConfig
 
     from nlpkit.data.sources import LoadedData
+    from nlpkit.metrics.evidence import Evidence
     from nlpkit.training.trainer import Split
 
 ALL_FOUND = "`nlpkit check-data` lists everything that was found."
@@ -233,15 +235,42 @@ def _features_of(example_of: np.ndarray, examples: np.ndarray) -> np.ndarray:
 
 
 def _baseline(experiment: SupervisedExperiment, evaluated: Evaluated) -> dict[str, Any]:
+    from nlpkit.metrics import intervals
+
     start = time.monotonic()
     trained = experiment.task.baseline(experiment.examples, experiment.config.seed)
     assert trained is not None, "require_baseline was asked before training"
     name, outputs = trained
-    metrics = {
-        split: experiment.task.score(model_outputs.selected(values, evaluated.rows[split]), evaluated.examples[split])
-        for split, values in outputs.items()
+    outputs = {split: model_outputs.selected(values, evaluated.rows[split]) for split, values in outputs.items()}
+    metrics = {split: experiment.task.score(values, evaluated.examples[split]) for split, values in outputs.items()}
+    evidence = {split: experiment.task.evidence(values, evaluated.examples[split]) for split, values in outputs.items()}
+    return {
+        "name": name,
+        "metrics": metrics,
+        "metric_intervals": intervals.record(evidence, metrics)["metric_intervals"],
+        "differences": _differences(experiment.task, evaluated.evidence, evidence),
+        "seconds": round(time.monotonic() - start, 2),
     }
-    return {"name": name, "metrics": metrics, "seconds": round(time.monotonic() - start, 2)}
+
+
+def _differences(
+    task: Trainable, own: Mapping[str, Evidence | None], baseline: Mapping[str, Evidence | None]
+) -> dict[str, Any]:
+    """The main metric of the model less that of the baseline, and which of them is better, None where the rows do not
+    tell; for each split that is held out and has evidence of both."""
+    from nlpkit.metrics import paired
+
+    found, metric = {}, task.main_metric
+    for split, of_model in own.items():
+        of_baseline = baseline.get(split)
+        if split != "train" and of_model is not None and of_baseline is not None:
+            difference = paired.differences(of_baseline, of_model).get(metric)
+            if difference is None:
+                continue
+            won = (difference.value > 0) == task.higher_is_better(metric)
+            better = ("model" if won else "baseline") if difference.told_apart else None
+            found[split] = {"metric": metric, **asdict(difference), "better": better}
+    return found
 
 
 def with_head_of(task: Trainable, trained: Task | None) -> tuple[Trainable, Head]:

@@ -18,10 +18,11 @@ from nlpkit.data.findings import SHOWN, Finding
 from nlpkit.errors import UserError
 from nlpkit.experiment import calibration, lifecycle
 from nlpkit.hardware import gpus
+from nlpkit.metrics import confused
 from nlpkit.models import fitting
 from nlpkit.options import BatchOptions, suggest
-from nlpkit.reporting import Report, Table
-from nlpkit.runs.few import few_rows
+from nlpkit.reporting import Cell, Report, Table, figures
+from nlpkit.runs.few import few_rows, interval_notes
 from nlpkit.runs.files import ornament
 from nlpkit.runs.folder import RunFolder, human_bytes
 from nlpkit.tasks import features
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
     from nlpkit.data.sources import LoadedData
     from nlpkit.hardware.devices import Device
+    from nlpkit.metrics.evidence import Evidence
     from nlpkit.options import RunOptions
     from nlpkit.runs.plots import Plot
     from nlpkit.tasks.outputs import Outputs
@@ -51,12 +53,14 @@ class Evaluated:
         examples: those examples.
         outputs: merged, one per example.
         metrics: of these outputs.
+        evidence: what these hang on, None where there is no telling.
     """
 
     rows: dict[str, np.ndarray]
     examples: dict[str, Dataset]
     outputs: dict[str, Outputs]
     metrics: dict[str, dict[str, float]]
+    evidence: dict[str, Evidence | None]
 
 
 @dataclass(kw_only=True)
@@ -130,7 +134,8 @@ class SupervisedExperiment(lifecycle.Experiment[Evaluated]):
         outputs = _outputs(self, chosen, validation)
         self.task = self.task.calibrated(validation, examples["validation"])
         metrics = {name: self.task.score(values, examples[name]) for name, values in outputs.items()}
-        return Evaluated(rows, examples, outputs, metrics)
+        evidence = {name: self.task.evidence(values, examples[name]) for name, values in outputs.items()}
+        return Evaluated(rows, examples, outputs, metrics, evidence)
 
     def record(self, evaluated: Evaluated) -> dict[str, Any]:
         return {**self.head(), **_results(self, evaluated)}
@@ -397,6 +402,8 @@ def _outputs(experiment: SupervisedExperiment, chosen: dict[str, Split], validat
 
 def _results(experiment: SupervisedExperiment, evaluated: Evaluated) -> dict[str, Any]:
     """What the record says of the training and of the best model."""
+    from nlpkit.metrics import intervals
+
     trainer = experiment.trainer
     runtime = next(
         (entry for entry in reversed(trainer.state.log_history) if "train_runtime" in entry), {"train_runtime": 0.0}
@@ -405,9 +412,11 @@ def _results(experiment: SupervisedExperiment, evaluated: Evaluated) -> dict[str
     trained = trainer.budget.before + runtime["train_runtime"]
     epochs = trainer.state.epoch or 0.0
     rows = epochs * len(trainer.splits["train"].features)
+    metric = experiment.config.best_metric or experiment.task.main_metric
     return {
         "metrics": evaluated.metrics,
-        "main_metric": experiment.config.best_metric or experiment.task.main_metric,
+        **intervals.record(evaluated.evidence, evaluated.metrics),
+        "main_metric": metric,
         "table_metrics": list(experiment.task.table_metrics),
         "judged": {name: len(examples) for name, examples in evaluated.examples.items()},
         "metric_notes": dict(experiment.task.metric_notes),
@@ -415,6 +424,7 @@ def _results(experiment: SupervisedExperiment, evaluated: Evaluated) -> dict[str
         "steps": trainer.state.global_step,
         "epochs": round(epochs, 2),
         "best_step": trainer.state.best_global_step,
+        "checkpoints_judged": sum(f"eval_{metric}" in entry for entry in trainer.state.log_history),
         "parameters": experiment.parameters,
         "train_seconds": round(trained, 4),
         "train_samples_per_second": round(rows / trained, 3) if trained else None,
@@ -482,12 +492,53 @@ def report(record: dict[str, Any], folder: Path, task_class: type[Trainable]) ->
     )
     lines += calibration.lines(record)
     lines += few_rows({split: count for split, count in record["judged"].items() if split != "train"})
+    lines += [*interval_notes(record), *chosen_by_validation(record), *against_baseline(record)]
     lines += [f"{name}: {note}" for name, note in record.get("metric_notes", {}).items() if name in table.header]
     size = sum(file.stat().st_size for file in folder.glob("*.safetensors"))
     lines.append(f"model {human_bytes(size)}, card README.md, plots/, mistakes in errors.jsonl")
     return Report(
-        {**record, "output": str(folder)}, [table], lines, next_command=task_class.view_type().example_call(folder)
+        {**record, "output": str(folder)},
+        [table, *_confused(record)],
+        lines,
+        next_command=task_class.view_type().example_call(folder),
     )
+
+
+def _confused(record: Mapping[str, Any]) -> list[Table]:
+    """The labels that are taken for one another most often, on the split that stands for new rows."""
+    details = record.get("details") or {}
+    held_out = next((split for split in ("test", "validation") if split in details), None)
+    return [] if held_out is None else confused.tables(held_out, details[held_out])
+
+
+def chosen_by_validation(record: Mapping[str, Any]) -> list[str]:
+    """A line where the only split that is held out is validation, by which the checkpoint was chosen."""
+    tried = record.get("checkpoints_judged") or 0  # which records of older versions lack
+    if tried < 2 or set(record["metrics"]) - {"train", "validation"}:
+        return []
+    return [
+        f"validation has chosen among {tried:,} checkpoints, so that its figures are a little better than those of "
+        "new rows; a test split (--test-file) has had no say"
+    ]
+
+
+def against_baseline(record: Mapping[str, Any]) -> list[str]:
+    """A line where the classical model of --baseline is better than the trained one, or cannot be told from it."""
+    baseline = record.get("baseline") or {}
+    differences = baseline.get("differences") or {}  # which records of older versions lack
+    split = next((split for split in ("test", "validation") if split in differences), None)
+    if split is None or differences[split]["better"] == "model":
+        return []
+    difference, name = differences[split], differences[split]["metric"]
+    own, other = record["metrics"][split][name], baseline["metrics"][split][name]
+    p = "" if difference["p"] is None else f", p = {difference['p']:.2g}"
+    shown = f"{name} {own:.4f} against {other:.4f} on {split}{p}"
+    if difference["better"] == "baseline":
+        return [f"{baseline['name']} is better ({shown}): use it, or train on more rows or for longer (--epochs)"]
+    return [
+        f"not told apart from {baseline['name']} ({shown}): more rows, to train on and to judge by, may tell; until "
+        "then the classical model is the cheaper one"
+    ]
 
 
 def result_table(record: dict[str, Any]) -> Table:
@@ -495,10 +546,12 @@ def result_table(record: dict[str, Any]) -> Table:
     names = [name for name in record["table_metrics"] if any(name in m for m in record["metrics"].values())]
     baseline = record.get("baseline")
     model = (record["parents"].get("model") or {}).get("name")
-    rows = []
+    between = record.get("metric_intervals") or {}
+    rows: list[list[Cell]] = []
     for split, metrics in record["metrics"].items():
-        rows.append([split, *([model] if baseline else []), record["judged"][split], *(metrics.get(n) for n in names)])
+        judged = record["judged"][split]
+        rows.append([split, *([model] if baseline else []), judged, *figures(metrics, between.get(split), names)])
         if baseline:
-            base = baseline["metrics"].get(split, {})
-            rows.append(["", baseline["name"], record["judged"][split], *(base.get(name) for name in names)])
+            ends = (baseline.get("metric_intervals") or {}).get(split)
+            rows.append(["", baseline["name"], judged, *figures(baseline["metrics"].get(split, {}), ends, names)])
     return Table("result", ["split", *(["model"] if baseline else []), "rows", *names], rows)

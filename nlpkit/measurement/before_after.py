@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any
 from nlpkit import reporting
 from nlpkit.hardware import memory
 from nlpkit.measurement import speed
+from nlpkit.metrics.evidence import Judgement
 from nlpkit.models import files
 from nlpkit.options import Config, option
-from nlpkit.reporting import Table
+from nlpkit.reporting import Cell, Table, figures
 from nlpkit.runs.few import few_rows
 from nlpkit.runs.folder import human_bytes
 
@@ -25,9 +26,11 @@ if TYPE_CHECKING:
     from datasets import Dataset
 
     from nlpkit.inference.predictor import Predictor
+    from nlpkit.metrics.evidence import Evidence
     from nlpkit.tasks.roles import Judged
 
 WEIGHT_FILES = ("*.safetensors", "*.bin")
+ALPHA = 0.05  # p below which two models are told apart
 ONNX_DATA = ("*.onnx_data", "*.onnx.data")  # weights that an ONNX file has beside it, as nlpkit called them once
 
 
@@ -50,14 +53,14 @@ class Side:
         name: for the table.
         predictor: the model, open.
         size: bytes of its weights on disk; None: as many as its tensors take.
-        metrics: of the compared rows, where they are known already.
+        judged: how good it is on the compared rows, where that is known already.
         examples: these rows as the model's own task made them, where labels may be numbered in another way.
     """
 
     name: str
     predictor: Predictor
     size: int | None = None
-    metrics: Mapping[str, float] | None = None
+    judged: Judgement | None = None
     examples: Dataset | None = None
 
 
@@ -88,15 +91,10 @@ def measure(
         seconds: of measuring the speed of a side; 0: no speed.
         batch_size: rows at once, where several are measured together.
     """
-    earlier = []
+    judged: list[Judgement] = []
     with reporting.current().progress("compare", len(sides) + 1, "models") as bar:
         for side in sides:
-            metrics = side.metrics
-            if metrics is None:
-                own = examples if side.examples is None else side.examples
-                outputs = side.predictor.outputs(own[:])
-                metrics = side.predictor.task.with_conventions(outputs).score(outputs, own)
-            earlier.append(dict(metrics))
+            judged.append(side.judged or _judged(side, examples))
             bar.advance()
         speeds: list[speed.Speed | None] = [None] * len(sides)
         if seconds:
@@ -113,15 +111,43 @@ def measure(
         "sides": [
             {
                 "name": side.name,
-                "metrics": metrics,
-                "points_lost": first.task.points_lost(earlier[0], metrics),
+                "metrics": dict(metrics),
+                **_intervals(metrics, evidence),
+                "points_lost": first.task.points_lost(judged[0][0], metrics),
+                **_difference(first.task.main_metric, judged[0][1], evidence),
                 "parameters": side.predictor.model.num_parameters(),
                 "bytes": side.size if side.size is not None else side.predictor.weights.bytes,
                 **(asdict(measured) if measured else {}),
             }
-            for side, metrics, measured in zip(sides, earlier, speeds, strict=True)
+            for side, (metrics, evidence), measured in zip(sides, judged, speeds, strict=True)
         ],
     }
+
+
+def _judged(side: Side, examples: Dataset) -> Judgement:
+    own = examples if side.examples is None else side.examples
+    outputs = side.predictor.outputs(own[:])
+    task = side.predictor.task.with_conventions(outputs)
+    return Judgement(task.score(outputs, own), task.evidence(outputs, own))
+
+
+def _intervals(metrics: Mapping[str, float], evidence: Evidence | None) -> dict[str, Any]:
+    """`metric_intervals` of a side, where there are any."""
+    from nlpkit.metrics import intervals
+
+    if evidence is None:
+        return {}
+    return {"metric_intervals": intervals.record({"side": evidence}, {"side": metrics})["metric_intervals"]["side"]}
+
+
+def _difference(metric: str, first: Evidence | None, evidence: Evidence | None) -> dict[str, Any]:
+    """`difference`: the main metric of a side less that of the first one, on the same rows."""
+    from nlpkit.metrics import paired
+
+    if first is None or evidence is None or first is evidence:
+        return {}
+    found = paired.differences(first, evidence).get(metric)
+    return {} if found is None else {"difference": asdict(found)}
 
 
 def _speeds(
@@ -147,7 +173,8 @@ def table(comparison: Mapping[str, Any], title: str = "price") -> Table:
     header = ["model", metric, "parameters", "size", *(["p50 ms", "p95 ms", "rows/s"] if _timed(comparison) else [])]
     rows = []
     for side in comparison["sides"]:
-        row = [side["name"], side["metrics"][metric], f"{side['parameters'] / 1e6:.2f} M", human_bytes(side["bytes"])]
+        (value,) = figures(side["metrics"], side.get("metric_intervals"), [metric])
+        row: list[Cell] = [side["name"], value, f"{side['parameters'] / 1e6:.2f} M", human_bytes(side["bytes"])]
         if _timed(comparison):
             row += [f"{side['p50_ms']:.2f}", f"{side['p95_ms']:.2f}", f"{side['rows_per_second']:,.0f}"]
         rows.append(row)
@@ -157,8 +184,30 @@ def table(comparison: Mapping[str, Any], title: str = "price") -> Table:
 def lines(comparison: Mapping[str, Any], task: Judged) -> list[str]:
     """What was gained for what was lost, a line for each side behind the first."""
     first = comparison["sides"][0]
-    gains = [f"{side['name']}: {gain(first, side, task)}" for side in comparison["sides"][1:]]
-    return [*gains, *few_rows({comparison["split"]: comparison["rows"]}), *remarks(comparison)]
+    gains = [f"{side['name']}: {gain(first, side, task)}{sure(side, task)}" for side in comparison["sides"][1:]]
+    few = few_rows({comparison["split"]: comparison["rows"]})
+    return [*gains, *few, *_brackets(comparison), *remarks(comparison)]
+
+
+def sure(side: Mapping[str, Any], task: Judged) -> str:
+    """How sure the change of the main metric is: its interval in points, and whether it is told from none."""
+    difference = side.get("difference")  # which records of older versions lack
+    if difference is None or difference["p"] is None:
+        return ""
+    if difference["p"] >= ALPHA:
+        return f"; the rows do not tell the two apart (p = {difference['p']:.2g})"
+    low, high = (end / task.point for end in difference["interval"])
+    return f"; a change of {low:+.2f} to {high:+.2f} points (95 %) for the draw of rows"
+
+
+def _brackets(comparison: Mapping[str, Any]) -> list[str]:
+    """What the brackets of the table are; nothing where it has none."""
+    if not any(side.get("metric_intervals") for side in comparison["sides"]):
+        return []
+    return [
+        "in brackets: 95 % intervals for the draw of rows; as both models answer the same rows, their intervals may "
+        "overlap although one is surely better"
+    ]
 
 
 def remarks(comparison: Mapping[str, Any]) -> list[str]:

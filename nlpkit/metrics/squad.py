@@ -17,9 +17,15 @@ import datasets
 import evaluate
 import numpy as np
 
+from nlpkit.metrics.class_counts import ratio
+from nlpkit.metrics.evidence import Evidence, Extremes, Share, Weights
+
 CITATION = "Rajpurkar et al. 2016, SQuAD: 100,000+ Questions for Machine Comprehension of Text, EMNLP"
 ARTICLES = re.compile(r"\b(a|an|the)\b")
 PUNCTUATION = str.maketrans("", "", string.punctuation)
+
+PERCENT = Extremes(0.0, 100.0)
+UNIT = "contexts"  # what is drawn independently: questions about the same one hang together
 
 
 def normalized(text: str) -> str:
@@ -154,6 +160,68 @@ class Squad2Scores(evaluate.Metric):
             best = best_threshold(raw[:, column], no_answer, has_answer, answers)
             scores |= {f"best_{name}": 100 * best.score, f"best_{name}_thresh": best.threshold}
         return scores
+
+
+def evidence_1(matches: Sequence[Match], units: np.ndarray) -> Evidence:
+    """What the figures of SQuAD 1.1 hang on.
+
+    Args:
+        matches: of each question.
+        units: of each question the number of its context.
+    """
+    each = np.array(matches, dtype=np.float64).reshape(-1, 2)
+
+    def figures(weights: Weights) -> Mapping[str, np.ndarray]:
+        exact, f1 = (100 * weights @ each / weights.sum(axis=1, keepdims=True)).T
+        return {"exact_match": exact, "f1": f1}
+
+    shares = {"exact_match": Share(each[:, 0], np.ones(len(each)), scale=100)}
+    return Evidence(np.arange(len(each)), figures, shares, {"f1": PERCENT}, units=units, unit=UNIT)
+
+
+def evidence_2(
+    raw: Sequence[Match],
+    answered: Sequence[bool],
+    no_answer: np.ndarray,
+    has_answer: np.ndarray,
+    units: np.ndarray,
+    threshold: float,
+) -> Evidence:
+    """What the figures of SQuAD 2.0 hang on; thresholds and totals have no draws.
+
+    Args:
+        raw: how well the best answer to each question fits, whatever the threshold.
+        answered: whether there is such an answer.
+        no_answer, has_answer, threshold: see `Squad2Scores` and `best_threshold`.
+        units: of each question the number of its context.
+    """
+    each = np.array(raw, dtype=np.float64).reshape(-1, 2)
+    given = np.where((no_answer > threshold)[:, None], ~has_answer[:, None], each).astype(np.float64)
+    sides = {"": np.ones(len(each)), "HasAns_": has_answer.astype(float), "NoAns_": (~has_answer).astype(float)}
+    sides = {prefix: side for prefix, side in sides.items() if side.any()}
+    gain = np.where(has_answer[:, None], each, -np.array(answered, dtype=float)[:, None])
+    order = np.argsort(no_answer, kind="stable")
+
+    def figures(weights: Weights) -> Mapping[str, np.ndarray]:
+        found: dict[str, np.ndarray] = {}
+        rows = weights.sum(axis=1)
+        for prefix, side in sides.items():
+            total = weights @ side
+            for name, column in zip(("exact", "f1"), given.T, strict=True):
+                value = 100 * ratio(weights @ (column * side), total)
+                found[f"{prefix}{name}"] = np.where(total > 0, value, np.nan)
+        in_order = weights[:, order]
+        without = weights @ (~has_answer)
+        for name, column in zip(("exact", "f1"), gain.T, strict=True):
+            course = np.cumsum(in_order * column[order], axis=1).max(axis=1)
+            found[f"best_{name}"] = 100 * (without + np.maximum(course, 0)) / rows
+        return found
+
+    shares = {f"{prefix}exact": Share(given[:, 0] * side, side, scale=100) for prefix, side in sides.items()}
+    if "NoAns_" in sides:  # an answer is right or wrong there
+        shares["NoAns_f1"] = Share(given[:, 1] * sides["NoAns_"], sides["NoAns_"], scale=100)
+    names = [*(f"{prefix}f1" for prefix in sides), "best_exact", "best_f1"]
+    return Evidence(np.arange(len(each)), figures, shares, dict.fromkeys(names, PERCENT), units=units, unit=UNIT)
 
 
 def _info(description: str | None, predictions: Any, references: Any) -> evaluate.MetricInfo:

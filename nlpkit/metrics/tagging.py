@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import bisect
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -19,11 +19,14 @@ from seqeval.metrics.sequence_labeling import get_entities
 from sklearn import metrics as sk
 
 from nlpkit.metrics import classification, computed
+from nlpkit.metrics.class_counts import ClassCounts, ratio
+from nlpkit.metrics.evidence import Evidence, Extremes, Share, Weights, numbered
 
 CITATION = "Nakayama 2018, seqeval: A Python framework for sequence labeling evaluation"
 SUFFIXES = ("precision", "recall", "f1")
 ERRORS = ("boundary", "type", "boundary+type", "missed", "invented")
 NONE = "(none)"  # in a confusion of types: no entity
+UNIT = "sentences"  # what is drawn independently
 
 Tagged = Sequence[Sequence[str]]
 
@@ -129,6 +132,72 @@ def compute(predicted: Tagged, gold: Tagged, *, plain: bool) -> dict[str, float]
         plain: the tags stand each for themselves.
     """
     return computed(TagScores if plain else EntityScores, predictions=predicted, references=gold)
+
+
+def evidence(predicted: Tagged, gold: Tagged, *, plain: bool) -> Evidence:
+    """What the metrics of `compute` hang on: sentences, whose words belong together."""
+    return _tag_evidence(predicted, gold) if plain else _entity_evidence(predicted, gold)
+
+
+def _entity_evidence(predicted: Tagged, gold: Tagged) -> Evidence:
+    found, true = set(entities(predicted)), set(entities(gold))
+    strict_found, strict_true = strict(found, predicted), strict(true, gold)
+    counted = [found & true, found, true, strict_found & strict_true, strict_found, strict_true]
+    columns = [np.bincount([entity.sentence for entity in group], minlength=len(gold)) for group in counted]
+    columns += _right_words(predicted, gold)
+    kinds = numbered(np.stack(columns, axis=1))
+    _, first = np.unique(kinds, return_index=True)
+    table = np.stack(columns, axis=1)[first].astype(np.float64)
+    prefixes = ("", "strict_")
+
+    def figures(weights: Weights) -> Mapping[str, np.ndarray]:
+        sums = (weights @ table).T
+        scores: dict[str, np.ndarray] = {}
+        for prefix, (right, guessed, wanted) in zip(prefixes, (sums[:3], sums[3:6]), strict=True):
+            values = (ratio(right, guessed), ratio(right, wanted), ratio(2 * right, guessed + wanted))
+            scores |= {f"{prefix}{suffix}": value for suffix, value in zip(SUFFIXES, values, strict=True)}
+        return {**scores, "accuracy": ratio(sums[6], sums[7])}
+
+    shares = {"accuracy": Share(columns[6], columns[7])}
+    for prefix, (right, guessed, wanted) in zip(prefixes, (columns[:3], columns[3:6]), strict=True):
+        shares |= {
+            f"{prefix}precision": Share(right, guessed),
+            f"{prefix}recall": Share(right, wanted),
+            f"{prefix}f1": Share(right, guessed + wanted - right, dice=True),
+        }
+    return Evidence(kinds, figures, shares, unit=UNIT)
+
+
+def _tag_evidence(predicted: Tagged, gold: Tagged) -> Evidence:
+    from scipy import sparse
+
+    first, second, names = _numbers(predicted, gold)
+    sentence = np.repeat(np.arange(len(gold)), [len(tags) for tags in gold])
+    right, words = _right_words(predicted, gold)
+
+    def table(tags: np.ndarray, rows: np.ndarray) -> sparse.csr_array:
+        return sparse.csr_array((np.ones(len(tags)), (rows, tags)), shape=(len(gold), len(names)))
+
+    same = first == second
+    tables = (table(first[same], sentence[same]), table(first, sentence), table(second, sentence))
+    counts_of_words = np.stack([right, words], axis=1).astype(np.float64)
+
+    def figures(weights: Weights) -> Mapping[str, np.ndarray]:
+        counts = ClassCounts.of(tables, weights)
+        hits, trials = (weights @ counts_of_words).T
+        return {"accuracy": ratio(hits, trials), **counts.macro(), **counts.weighted()}
+
+    accurate = Share(right, words)
+    averages = [*(f"{suffix}_macro" for suffix in SUFFIXES), "precision_weighted", "f1_weighted"]
+    extremes = dict.fromkeys(averages, Extremes())
+    shares = {"accuracy": accurate, "recall_weighted": accurate}
+    return Evidence(np.arange(len(gold)), figures, shares, extremes, unit=UNIT)
+
+
+def _right_words(predicted: Tagged, gold: Tagged) -> tuple[np.ndarray, np.ndarray]:
+    """Of each sentence how many words have the right tag, and how many words there are."""
+    right = [sum(a == b for a, b in zip(tags, true, strict=True)) for tags, true in zip(predicted, gold, strict=True)]
+    return np.array(right), np.array([len(true) for true in gold])
 
 
 def per_class(predicted: Tagged, gold: Tagged, *, plain: bool) -> dict[str, dict[str, float]]:

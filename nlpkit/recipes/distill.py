@@ -30,6 +30,7 @@ from nlpkit.experiment.inherited_data import TrainedDataOptions, inherit_data, o
 from nlpkit.experiment.supervised import Evaluated, SupervisedExperiment
 from nlpkit.inference.predictor import Predictor, Trained, open_trained
 from nlpkit.measurement import before_after
+from nlpkit.metrics.evidence import Judgement
 from nlpkit.models import opening
 from nlpkit.options import CalibrationOptions, OnlyWith, OpeningOptions, RunOptions, flag_of, option
 from nlpkit.reporting import Report
@@ -153,7 +154,11 @@ class Distillation(SupervisedExperiment):
         compared = before_after.measure(
             [
                 before_after.Side(self.parents["teacher"]["name"], self.teacher),
-                before_after.Side(self.parents["model"]["name"], student, metrics=evaluated.metrics[split]),
+                before_after.Side(
+                    self.parents["model"]["name"],
+                    student,
+                    judged=Judgement(evaluated.metrics[split], evaluated.evidence[split]),
+                ),
             ],
             evaluated.examples[split],
             split,

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import operator
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
@@ -28,11 +28,12 @@ from nlpkit.errors import RunError, UserError
 from nlpkit.experiment import inherited_data
 from nlpkit.experiment.supervised import require_metric, stop_on_errors
 from nlpkit.inference.predictor import TrainedModelOptions, open_predictor
+from nlpkit.metrics import confused
 from nlpkit.models import opening
 from nlpkit.options import EvaluatedRowsOptions, Pairs, SourceOptions, option
-from nlpkit.reporting import Report, Table
+from nlpkit.reporting import Report, Table, figures
 from nlpkit.runs import lock
-from nlpkit.runs.few import few_rows
+from nlpkit.runs.few import few_rows, interval_notes
 from nlpkit.runs.files import write_json, writing
 from nlpkit.runs.folder import read_record
 from nlpkit.runs.records import RECORD
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     from datasets import Dataset
 
     from nlpkit.data.sources import LoadedData
+    from nlpkit.metrics.evidence import Evidence
 
 
 COMMAND = "evaluate"
@@ -81,6 +83,8 @@ class Gate(NamedTuple):
 
 def run(config: Config) -> Report:
     """Evaluate; returns a table with a row for each split."""
+    from nlpkit.metrics import intervals
+
     gates = _gates(config)
     if gates:
         _require_possible(gates, config)
@@ -109,6 +113,7 @@ def run(config: Config) -> Report:
             reporting.current().warn(warning)
     findings: list[Finding] = []
     metrics: dict[str, dict[str, float]] = {}
+    evidence: dict[str, Evidence | None] = {}
     details: dict[str, Any] = {}
     rows: dict[str, int] = {}
     left_out: dict[str, int] = {}
@@ -134,6 +139,7 @@ def run(config: Config) -> Report:
             findings.append(cut)
         task = task.with_conventions(outputs)
         metrics[split] = task.score(outputs, examples)
+        evidence[split] = task.evidence(outputs, examples)
         for gate in gates:  # which there are may hang on the answers
             require_metric(gate.flag, gate.metric, metrics[split])
         details[split] = task.details(outputs, examples)
@@ -156,6 +162,7 @@ def run(config: Config) -> Report:
         "rows": rows,
         "rows_left_out": left_out,
         "metrics": metrics,
+        **intervals.record(evidence, metrics),
         "metric_notes": dict(task.metric_notes),
         "details": details,
         "failures": failures,
@@ -163,8 +170,9 @@ def run(config: Config) -> Report:
     }
     if config.save and predictor.record is not None:
         _add_to_run(Path(opening.resolve(config.model)), record)
-    tables = _tables(config, task, metrics, rows, details)
-    lines = [f"{split}: {note}" for split, note in seen.items() if left_out[split]] + few_rows(rows)
+    tables = _tables(config, task, record)
+    lines = [f"{split}: {note}" for split, note in seen.items() if left_out[split]]
+    lines += few_rows(rows) + interval_notes(record)
     lines += [f"{name}: {note}" for name, note in task.metric_notes.items() if name in tables[0].header] + failures
     return Report(record, tables, lines, exit_code=1 if failures else 0, failure="; ".join(failures))
 
@@ -250,15 +258,16 @@ def _failures(gates: list[Gate], metrics: dict[str, dict[str, float]], seen: dic
     return failures
 
 
-def _tables(
-    config: Config, task: Judged, metrics: dict[str, dict[str, float]], rows: dict[str, int], details: dict[str, Any]
-) -> list[Table]:
+def _tables(config: Config, task: Judged, record: Mapping[str, Any]) -> list[Table]:
+    metrics, between = record["metrics"], record["metric_intervals"]
     names = [name for name in task.table_metrics if any(name in values for values in metrics.values())]
     names += [name for name in (*config.fail_under, *config.fail_over) if name not in names]
-    body = [[split, rows[split], *(values.get(name) for name in names)] for split, values in metrics.items()]
+    body = [
+        [split, record["rows"][split], *figures(values, between.get(split), names)] for split, values in metrics.items()
+    ]
     tables = [Table("result", ["split", "rows", *names], body)]
-    for split, split_details in details.items():
-        tables += task.view.detail_tables(split, split_details)
+    for split, split_details in record["details"].items():
+        tables += [*confused.tables(split, split_details), *task.view.detail_tables(split, split_details)]
     return tables
 
 
@@ -278,7 +287,7 @@ def _add_to_run(folder: Path, record: dict[str, Any]) -> None:
 def _append(folder: Path, record: dict[str, Any]) -> None:
     run = read_record(folder)
     if run:
-        told = ("task", "data", "device", "rows", "metrics", "failures")
+        told = ("task", "data", "device", "rows", "metrics", "metric_intervals", "interval_level", "failures")
         entry: dict[str, Any] = {key: record[key] for key in told if key in record}
         entry["date"] = time.strftime("%Y-%m-%dT%H:%M:%S%z")
         run.setdefault("evaluations", []).append(entry)

@@ -24,6 +24,7 @@ from nlpkit.experiment.inherited_data import TrainedDataOptions, inherit_data, o
 from nlpkit.experiment.supervised import Evaluated, SupervisedExperiment
 from nlpkit.inference.predictor import Predictor, Trained, open_trained
 from nlpkit.measurement import before_after, speed
+from nlpkit.metrics.evidence import Judgement
 from nlpkit.models import opening
 from nlpkit.options import CalibrationOptions, GivenModelOptions, flag_of, option_like
 from nlpkit.pruning import prepare, sweep_report
@@ -290,7 +291,7 @@ def _compared(experiment: Pruning, evaluated: Evaluated) -> dict[str, Any]:
         before_after.Side(
             "pruned",
             Predictor(experiment.task, after, cut.tokenizer, device, lent=False),
-            metrics=evaluated.metrics[split],
+            judged=Judgement(evaluated.metrics[split], evaluated.evidence[split]),
         ),
     ]
     # on a GPU as many rows at once as the speed-up was predicted for: with fewer there may be none

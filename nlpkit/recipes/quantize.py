@@ -32,6 +32,7 @@ from nlpkit.experiment.inherited_data import (
 )
 from nlpkit.inference.predictor import Predictor, Trained, open_trained
 from nlpkit.measurement import before_after, export_cache
+from nlpkit.metrics.evidence import Judgement
 from nlpkit.models import files, fitting, opening
 from nlpkit.options import DeviceOptions, FolderOptions, GivenModelOptions, SeedOptions, Strings, option, option_like
 from nlpkit.reporting import Report
@@ -138,7 +139,7 @@ class _Source:
     examples: dict[str, Dataset]
     data: dict[str, Any]  # for the record
     findings: list[Finding]
-    metrics: dict[str, Mapping[str, float]]  # of the model as it is
+    before: dict[str, Judgement]  # of the model as it is
     told: set[str] = field(default_factory=set)  # splits of which it was said what is cut
 
     @property
@@ -152,7 +153,7 @@ class _Source:
         model = weights.copied(model, self.device)
         return Predictor(self.trained.task, model, self.trained.tokenizer, self.device, lent=False)
 
-    def score(self, model: Any, split: str) -> dict[str, float]:
+    def judge(self, model: Any, split: str) -> Judgement:
         examples = self.examples[split]
         predictor = self.predictor(model)
         outputs = predictor.outputs(examples[:])
@@ -162,7 +163,8 @@ class _Source:
             self.findings.append(cut)
             reporting.current().warn(str(cut))
         self.trained.task = self.trained.task.with_conventions(outputs)
-        return self.trained.task.score(outputs, examples)
+        task = self.trained.task
+        return Judgement(task.score(outputs, examples), task.evidence(outputs, examples))
 
 
 @lock.given_back()
@@ -407,7 +409,8 @@ def _to_int8(source: _Source, made: ir.Model, path: Path) -> dict[str, Any]:
         return source.trained.task.points_lost(before, _scored(source, path))
 
     with reporting.current().progress("quantize", 1, "models") as bar:
-        before = source.metrics["validation"] = source.score(source.trained.model, "validation")
+        source.before["validation"] = source.judge(source.trained.model, "validation")
+        before, _ = source.before["validation"]
         drop = lost(excluded)
         bar.advance()
         if drop > config.max_drop:
@@ -420,10 +423,11 @@ def _to_int8(source: _Source, made: ir.Model, path: Path) -> dict[str, Any]:
     }
 
 
-def _scored(source: _Source, path: Path) -> dict[str, float]:
+def _scored(source: _Source, path: Path) -> Mapping[str, float]:
     from nlpkit.models.onnx import OnnxModel
 
-    return source.score(OnnxModel(path, source.trained.config), "validation")
+    metrics, _ = source.judge(OnnxModel(path, source.trained.config), "validation")
+    return metrics
 
 
 def _quantized(source: _Source, made: ir.Model, scheme: Scheme, feeds: Sequence[Any]) -> ir.Model:
@@ -501,27 +505,31 @@ def _head(source: _Source) -> dict[str, Any]:
 
 def _measured(source: _Source, staged: Path) -> dict[str, Any]:
     """Metrics of the new model, and its price."""
+    from nlpkit.metrics import intervals
+
     task, config, place = source.trained.task, source.config, Path(source.trained.place)
     after, _ = opening.load_model(str(staged), task.auto_class, exported=True)
     evaluated = [split for split in source.examples if split != "train"]
     with reporting.current().progress("evaluate", len(evaluated), "splits") as bar:
-        metrics = {}
+        judged: dict[str, Judgement] = {}
         for split in evaluated:
-            metrics[split] = source.score(after, split)
+            judged[split] = source.judge(after, split)
             bar.advance()
+    metrics = {split: figures for split, (figures, _) in judged.items()}
     split = source.judged
     sides = [
         before_after.Side(
             opening.display_name(config.model),
             source.predictor(source.trained.model),
             before_after.weight_bytes(place) if place.is_dir() else None,
-            source.metrics.get(split),
+            source.before.get(split),
         ),
-        before_after.Side(source.to, source.predictor(after), before_after.weight_bytes(staged), metrics[split]),
+        before_after.Side(source.to, source.predictor(after), before_after.weight_bytes(staged), judged[split]),
     ]
     comparison = before_after.measure(sides, source.examples[split], split, seconds=config.measure_seconds)
     return {
         "metrics": metrics,
+        **intervals.record({split: evidence for split, (_, evidence) in judged.items()}, metrics),
         "judged": {name: len(source.examples[name]) for name in evaluated},
         "main_metric": task.main_metric,
         "table_metrics": list(task.table_metrics),

@@ -32,6 +32,7 @@ LATER: Mapping[str, tuple[Sequence[str], Any]] = {
 Count = Annotated[int, Field(ge=0, le=2**63 - 1)]
 Figure = float | None
 Figures = dict[str, Figure]  # metrics by name
+Intervals = dict[str, Annotated[list[float], Field(min_length=2, max_length=2)]]  # low and high end by metric
 
 
 class Part(BaseModel):
@@ -88,6 +89,28 @@ class Parents(Part):
     """The rows or the text."""
 
 
+class Difference(Part):
+    """The main metric of a second model less that of the first, on the same rows; see `metrics.paired.Difference`."""
+
+    value: float
+    """Above 0 where the figure of the second model is larger."""
+    interval: Annotated[list[float], Field(min_length=2, max_length=2)] | None = None
+    """Low and high end of its 95 % interval."""
+    p: float | None = None
+    """How likely models that are equally good differ as much."""
+    test: str
+    """Where `interval` and `p` come from: McNemar's exact test, or a paired bootstrap."""
+
+
+class BaselineDifference(Difference):
+    """Of a trained model less that of its baseline."""
+
+    metric: str
+    """The main metric."""
+    better: Literal["model", "baseline"] | None = None
+    """Which of them is better; null where the rows do not tell."""
+
+
 class Side(Part):
     """A model in a table of prices; see `recipes.price`."""
 
@@ -95,8 +118,12 @@ class Side(Part):
     """What the table calls it."""
     metrics: Figures
     """Metrics on the split that is compared."""
+    metric_intervals: Intervals = {}
+    """Low and high end of the 95 % interval of each metric."""
     points_lost: Figure = None
     """Percentage points of the main metric lost against the first side."""
+    difference: Difference | None = None
+    """Its main metric less that of the first side, on the same rows."""
     parameters: Count
     """Number of parameters."""
     bytes: Count
@@ -200,6 +227,10 @@ class Baseline(Part):
     """What it is: TF-IDF with a linear model, for text."""
     metrics: dict[str, Figures]
     """Its metrics, by split."""
+    metric_intervals: dict[str, Intervals] = {}
+    """Low and high end of the 95 % interval of each metric, by split."""
+    differences: dict[str, BaselineDifference] = {}
+    """The main metric of the run less that of the baseline, by split that is held out."""
 
 
 class Record(Part):
@@ -223,6 +254,12 @@ class Record(Part):
     """Whether rows are held out of train where a set has no split of its own (`benchmark`)."""
     metrics: dict[str, Figures] | None = None
     """Metrics, by split."""
+    metric_intervals: dict[str, Intervals] | None = None
+    """Low and high end of the interval of each metric that has one, by split."""
+    interval_level: float | None = None
+    """How often such an interval holds what it should: 0.95."""
+    interval_units: dict[str, dict[str, Count]] | None = None
+    """What was drawn independently, and how many there are of it, by split: `{"test": {"contexts": 48}}`."""
     judged: dict[str, Count] | None = None
     """Rows behind these metrics, by split."""
     metric_notes: dict[str, str] = {}
@@ -241,6 +278,8 @@ class Record(Part):
     """Steps of the optimizer that were done."""
     best_step: Count | None = None
     """The step whose weights are in the folder."""
+    checkpoints_judged: Count | None = None
+    """Checkpoints that validation has chosen among."""
     train_seconds: float | None = None
     """Seconds of training alone."""
     train_samples_per_second: float | None = None

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from datasets import Dataset
 
     from nlpkit.metrics.calibration import Decisions
+    from nlpkit.metrics.evidence import Evidence
     from nlpkit.options import TrainingOptions
 
 
@@ -87,6 +88,19 @@ class Judged(Task):
     @abstractmethod
     def score(self, outputs: Outputs, examples: Dataset) -> dict[str, float]:
         """Metrics of merged outputs against the examples' labels."""
+
+    def evidence(self, outputs: Outputs, examples: Dataset) -> Evidence | None:
+        """What the metrics of `score` hang on, for intervals and paired tests; None: there is no telling.
+
+        By default each draw of rows is scored again, of up to `rescored.MOST_ROWS` rows. A task whose metrics follow
+        from sums over rows says how: that takes a hundredth of the time. The metrics are those of `score`, or some.
+
+        Args:
+            outputs: merged, of at least one example.
+        """
+        from nlpkit.tasks import rescored
+
+        return rescored.evidence(self.score, outputs, examples)
 
     def details(self, outputs: Outputs, examples: Dataset) -> dict[str, Any]:
         """Figures beyond one number a metric (a per-class report), as JSON values."""

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from datasets import Dataset
     from transformers import PreTrainedConfig
 
+    from nlpkit.metrics.evidence import Evidence
     from nlpkit.tasks.masked_lm.masking import Masking
 
 # What users may write for a mask, whatever the model calls it.
@@ -320,6 +321,19 @@ class MaskedLanguageModeling(Teachable):
             "accuracy": right / masked,
             "masked": int(masked),
         }
+
+    def evidence(self, outputs: np.ndarray, examples: Dataset) -> Evidence:
+        """Texts, whose masked tokens hang together."""
+        from nlpkit.metrics.class_counts import ratio
+        from nlpkit.metrics.evidence import Evidence, Share
+
+        def figures(weights: np.ndarray) -> Mapping[str, np.ndarray]:
+            loss, right, masked = (weights @ outputs).T
+            mean = np.where(masked > 0, ratio(loss, masked), np.nan)
+            return {"perplexity": np.exp(np.minimum(mean, 700.0)), "loss": mean, "accuracy": ratio(right, masked)}
+
+        shares = {"accuracy": Share(outputs[:, 1], outputs[:, 2])}
+        return Evidence(np.arange(len(outputs)), figures, shares, unit="texts")
 
     def decode(self, outputs: Sequence[np.ndarray], inputs: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
         """Answers with `candidates`, a list for each mask of dicts with token, token_id and score, best first.

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from operator import itemgetter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from nlpkit.tasks.outputs import exact
 from nlpkit.tasks.question_answering import spans
+
+if TYPE_CHECKING:
+    from nlpkit.metrics.evidence import Evidence
 
 
 def best(outputs: Sequence[np.ndarray], contexts: Sequence[str]) -> tuple[list[str], np.ndarray]:
@@ -68,6 +71,30 @@ def matches(
     match = metrics.match_1 if null_threshold is None and all(golds) else metrics.match_2
     given = ["" if refused(margin, null_threshold) else answer for answer, margin in zip(answers, margins, strict=True)]
     return [match(answer, wanted) for answer, wanted in zip(given, golds, strict=True)]
+
+
+def evidence(
+    outputs: Sequence[np.ndarray],
+    contexts: Sequence[str],
+    golds: Sequence[Sequence[str]],
+    null_threshold: float | None,
+) -> Evidence:
+    """What the metrics of answers hang on; the arguments are those of `matches`."""
+    from nlpkit.metrics import squad as metrics
+
+    numbers = {context: number for number, context in enumerate(dict.fromkeys(contexts))}
+    units = np.array([numbers[context] for context in contexts])
+    if null_threshold is None and all(golds):
+        return metrics.evidence_1(matches(outputs, contexts, golds, null_threshold), units)
+    answers, margins = best(outputs, contexts)
+    return metrics.evidence_2(
+        [metrics.match_2(answer, wanted) for answer, wanted in zip(answers, golds, strict=True)],
+        [bool(answer) for answer in answers],
+        margins,
+        np.array([len(wanted) > 0 for wanted in golds]),
+        units,
+        float("inf") if null_threshold is None else null_threshold,
+    )
 
 
 def decoded(

@@ -42,6 +42,8 @@ if TYPE_CHECKING:
     from datasets import Dataset
     from transformers import PreTrainedConfig
 
+    from nlpkit.metrics.evidence import Evidence
+
 
 LONG_MAX_LENGTH = 4096  # Longformer's (Beltagy et al. 2020)
 
@@ -366,6 +368,10 @@ class QuestionAnswering(Teachable):
         predictions = [{"text": text, "no_answer": margin} for text, margin in zip(answers, margins, strict=True)]
         threshold = float("inf") if self.null_threshold is None else self.null_threshold
         return computed(metrics.Squad2Scores, predictions=predictions, references=golds, threshold=threshold)
+
+    def evidence(self, outputs: Sequence[np.ndarray], examples: Dataset) -> Evidence:
+        """Contexts: questions about the same one hang together."""
+        return question_answers.evidence(outputs, examples["context"][:], examples["answers"][:], self.null_threshold)
 
     def possible_metrics(self) -> Collection[str]:
         """Those of SQuAD 2.0, and of 1.1 where all questions may have an answer."""

@@ -8,6 +8,7 @@ with these scores (as on STS-B).
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
     import torch
     from datasets import Dataset
     from transformers import PreTrainedConfig
+
+    from nlpkit.metrics.evidence import Evidence
 
 POOLING = "1_Pooling/config.json"  # of sentence-transformers: how one vector is made of many
 OTHER_POOLING = ("cls_token", "max_tokens", "mean_sqrt_len_tokens", "weightedmean_tokens", "lasttoken")
@@ -164,14 +167,27 @@ class SentenceEmbedding(Judged):
 
     def score(self, outputs: np.ndarray, examples: Dataset) -> dict[str, float]:
         """Correlations of the cosines of pairs with the scores of their likeness."""
-        lengths = np.maximum(np.linalg.norm(outputs, axis=-1), NEAR_ZERO)
-        cosines = (outputs[:, 0] * outputs[:, 1]).sum(-1) / lengths.prod(-1)
-        found = LIKENESS.score(cosines[:, None], np.asarray(examples["label"][:]))
+        found = LIKENESS.score(_cosines(outputs), np.asarray(examples["label"][:]))
         return {name: found[name] for name in self.table_metrics}
+
+    def evidence(self, outputs: np.ndarray, examples: Dataset) -> Evidence:
+        every = LIKENESS.evidence(_cosines(outputs), np.asarray(examples["label"][:]))
+
+        def figures(weights: np.ndarray) -> Mapping[str, np.ndarray]:
+            found = every.figures(weights)
+            return {name: found[name] for name in self.table_metrics}
+
+        return dataclasses.replace(every, figures=figures)
 
     def decode(self, outputs: np.ndarray, inputs: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
         """The vector of each text, as a list of numbers."""
         return ({"prediction": vector.tolist(), "score": None} for vector in outputs[:, 0])
+
+
+def _cosines(outputs: np.ndarray) -> np.ndarray:
+    """The cosine of each pair, shape (examples, 1), of vectors (examples, 2, width)."""
+    lengths = np.maximum(np.linalg.norm(outputs, axis=-1), NEAR_ZERO)
+    return ((outputs[:, 0] * outputs[:, 1]).sum(-1) / lengths.prod(-1))[:, None]
 
 
 def _limit_of(model: str) -> int | None:

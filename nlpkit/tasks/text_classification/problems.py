@@ -25,11 +25,13 @@ if TYPE_CHECKING:
     from datasets import List, Value
 
     from nlpkit.metrics.calibration import Decisions
+    from nlpkit.metrics.evidence import Evidence
     from nlpkit.runs.plots import Plot
 
 PART = 2**22  # probabilities in memory at a time
 SCORED = 50  # labels of which a mistake has the score
 SHOWN_LABELS = 20  # rows of the label table
+UNKNOWN = "(no label of the model)"
 
 
 @dataclass(frozen=True)
@@ -119,6 +121,12 @@ class ProblemType(ABC):
     def decisions(self, outputs: np.ndarray, gold: np.ndarray) -> Decisions | None:
         """See `Judged.decisions`; a label of a row with several is one of its own."""
         return None
+
+    def evidence(self, outputs: np.ndarray, gold: np.ndarray) -> Evidence:
+        """See `Judged.evidence`."""
+        from nlpkit.metrics import resampled
+
+        return resampled.of(self.labels.problem, *self.compared(outputs, gold), outputs)
 
     def possible_metrics(self) -> Collection[str]:
         """Names of the metrics that `score` gives on some rows or other: all of them where both of two labels occur."""
@@ -281,16 +289,36 @@ class SingleLabel(_Classes):
     def predicted(self, outputs: np.ndarray) -> np.ndarray:
         return outputs.argmax(axis=1)
 
-    def _measured(self, outputs: np.ndarray, gold: np.ndarray) -> dict[str, float]:
-        if self.labels.size == 2:
-            # The figures of two classes stay what they are: an unknown label counts as the class not predicted.
-            gold = np.where(gold == self.labels.size, 1 - self.predicted(outputs), gold)
-        return super()._measured(outputs, gold)
-
     def decisions(self, outputs: np.ndarray, gold: np.ndarray) -> Decisions:
         from nlpkit.metrics.calibration import Decisions
 
         return Decisions(outputs, gold, np.arange(len(gold)))
+
+    def _measured(self, outputs: np.ndarray, gold: np.ndarray) -> dict[str, float]:
+        return super()._measured(outputs, self._judged(outputs, gold))
+
+    def evidence(self, outputs: np.ndarray, gold: np.ndarray) -> Evidence:
+        return super().evidence(outputs, self._judged(outputs, gold))
+
+    def _judged(self, outputs: np.ndarray, gold: np.ndarray) -> np.ndarray:
+        """The labels as they are judged: an unknown one beside two classes counts as the class not predicted, so that
+        the figures stay those of two classes."""
+        return np.where(gold == self.labels.size, 1 - self.predicted(outputs), gold) if self.labels.size == 2 else gold
+
+    def details(self, outputs: np.ndarray, gold: np.ndarray) -> dict[str, Any]:
+        """Besides, which labels are taken for which."""
+        from nlpkit.metrics import confused
+
+        return {**super().details(outputs, gold), "confused": confused.pairs(*self._confusion(outputs, gold))}
+
+    def _confusion(self, outputs: np.ndarray, gold: np.ndarray) -> tuple[list[str], np.ndarray]:
+        """Names, and how often each label (rows) was taken for each (columns)."""
+        from nlpkit.metrics import classification as metrics
+
+        names = list(self.labels.names)
+        if gold.size and int(gold.max()) == len(names):
+            names.append(UNKNOWN)
+        return metrics.confusion(gold, self.predicted(outputs), names)
 
     def wrong(self, outputs: np.ndarray, gold: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         wrong = np.flatnonzero(outputs.argmax(axis=1) != gold)
@@ -312,10 +340,9 @@ class SingleLabel(_Classes):
         return checks.classes(self.labels.names, labels)
 
     def predictions_drawn(self, outputs: np.ndarray, gold: np.ndarray, split: str) -> dict[str, Plot]:
-        from nlpkit.metrics import classification as metrics
         from nlpkit.runs import plots
 
-        names, matrix = metrics.confusion(gold, self.predicted(outputs), self.labels.names)
+        names, matrix = self._confusion(outputs, gold)
         return {"confusion_matrix": plots.confusion(matrix, names, split)}
 
     def linear_model(self, seed: int) -> Any:

@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedConfig
 
     from nlpkit.metrics.calibration import Decisions
+    from nlpkit.metrics.evidence import Evidence
     from nlpkit.options import TrainingOptions
 
 
@@ -393,6 +394,9 @@ class TextClassification(Teachable):
 
     def score(self, outputs: np.ndarray, examples: Dataset) -> dict[str, float]:
         return self.problem.score(outputs, np.asarray(examples["label"][:]))
+
+    def evidence(self, outputs: np.ndarray, examples: Dataset) -> Evidence:
+        return self.problem.evidence(outputs, np.asarray(examples["label"][:]))
 
     @property
     def metric_notes(self) -> Mapping[str, str]:

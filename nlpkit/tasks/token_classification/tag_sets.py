@@ -22,6 +22,7 @@ from nlpkit.tasks.token_classification.tags import OUTSIDE, Scheme, Span
 
 if TYPE_CHECKING:
     from nlpkit.metrics.calibration import Decisions
+    from nlpkit.metrics.evidence import Evidence
     from nlpkit.metrics.tagging import Entity
 
 SHOWN_TAGS = 20  # rows of the table of plain tags
@@ -163,14 +164,21 @@ class TagSet(ABC):
         told = np.isfinite(logits).all(axis=1) & np.array([tag != "" for tag in tags], dtype=bool)
         return Decisions(logits[told], ids[told], row[told])
 
+    def evidence(self, predicted: list[list[str]], gold: list[list[str]]) -> Evidence:
+        """What these metrics hang on."""
+        from nlpkit.metrics import tagging
+
+        return tagging.evidence(predicted, gold, plain=self.plain)
+
     def details(self, predicted: list[list[str]], gold: list[list[str]]) -> dict[str, Any]:
         """Figures of each class, and which was taken for which."""
-        from nlpkit.metrics import tagging
+        from nlpkit.metrics import confused, tagging
 
         names, matrix = self.confusion(predicted, gold)
         return {
             "per_class": tagging.per_class(predicted, gold, plain=self.plain),
             "confusion": {"names": names, "matrix": matrix.tolist()},
+            "confused": confused.pairs(names, matrix),
         }
 
     def confusion(self, predicted: list[list[str]], gold: list[list[str]]) -> tuple[list[str], np.ndarray]:

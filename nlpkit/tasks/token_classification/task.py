@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedConfig
 
     from nlpkit.metrics.calibration import Decisions
+    from nlpkit.metrics.evidence import Evidence
 
 
 SURELY = 0.9  # share of the entities that a model's scheme is told by
@@ -411,6 +412,10 @@ class TokenClassification(Teachable):
 
     def decisions(self, outputs: Sequence[np.ndarray], examples: Dataset) -> Decisions:
         return self.tag_set.decisions(outputs, examples["tags"][:])
+
+    def evidence(self, outputs: Sequence[np.ndarray], examples: Dataset) -> Evidence:
+        """Sentences: which document each is of, no file format that is read here tells."""
+        return self.tag_set.evidence(self.as_bio(self.predicted(outputs)[0]), examples["tags"][:])
 
     def possible_metrics(self) -> Collection[str]:
         from nlpkit.metrics import calibration

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedConfig
 
     from nlpkit.metrics.calibration import Decisions
+    from nlpkit.metrics.evidence import Evidence
 
 NLI = "ForSequenceClassification"  # ends the names of architectures that may be trained for inference
 
@@ -273,6 +274,9 @@ class ZeroShotClassification(Judged):
 
     def score(self, outputs: np.ndarray, examples: Dataset) -> dict[str, float]:
         return self.classifier.score(outputs, examples)
+
+    def evidence(self, outputs: np.ndarray, examples: Dataset) -> Evidence:
+        return self.classifier.evidence(outputs, examples)
 
     def details(self, outputs: np.ndarray, examples: Dataset) -> dict[str, Any]:
         return self.classifier.details(outputs, examples)
