@@ -12,6 +12,7 @@ from nlpkit.reporting import Cell, Table
 MOST = 20  # pairs that are kept
 SHOWN = 10  # of them on a terminal
 MANY = 10  # classes, from which on a terminal shows them
+DRAWN = 25  # classes of a matrix that can be read
 
 
 def pairs(names: Sequence[str], matrix: np.ndarray) -> dict[str, Any]:
@@ -57,3 +58,43 @@ def tables(split: str, details: Mapping[str, Any]) -> list[Table]:
     title = f"{split}, most confused of {confused['classes']:,} labels ({confused['mistakes']:,} mistakes)"
     header = ["label", "taken for", "rows", "of its rows"]
     return [Table(title, header, rows[:SHOWN], whole=rows)]
+
+
+def core(names: Sequence[str], matrix: np.ndarray, most: int = DRAWN) -> tuple[list[str], np.ndarray]:
+    """The part of a matrix that is worth a look: the classes with most mistakes, those that are alike side by side.
+
+    Args:
+        names, matrix: see `pairs`.
+        most: classes that are left as they are.
+
+    Returns:
+        Names and counts of the same kind. Of more than `most` classes the others are one more, behind them.
+    """
+    if len(names) <= most:
+        return list(names), matrix
+    off = matrix - np.diag(np.diag(matrix))
+    wrong = off.sum(axis=0) + off.sum(axis=1)
+    chosen = np.sort(np.argsort(-wrong, kind="stable")[:most])
+    chosen = chosen[_side_by_side(off[np.ix_(chosen, chosen)])]
+    places = np.full(len(names), most)
+    places[chosen] = np.arange(most)
+    small = np.zeros((most + 1, most + 1), dtype=matrix.dtype)
+    np.add.at(small, (places[:, None], places[None, :]), matrix)
+    return [*(names[i] for i in chosen.tolist()), f"({len(names) - most:,} others)"], small
+
+
+def _side_by_side(off: np.ndarray) -> np.ndarray:
+    """An order of classes in which those that are taken for one another are neighbours.
+
+    Args:
+        off: mistakes among them, shape (classes, classes), at least two classes.
+    """
+    from scipy.cluster import hierarchy
+    from scipy.spatial.distance import squareform
+
+    both = (off + off.T).astype(np.float64)
+    apart = 1 / (1 + both)
+    np.fill_diagonal(apart, 0)
+    distances = squareform(apart, checks=False)
+    tree = hierarchy.linkage(distances, "average")
+    return hierarchy.leaves_list(hierarchy.optimal_leaf_ordering(tree, distances))

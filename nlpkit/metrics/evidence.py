@@ -41,11 +41,11 @@ class Share:
 
 @dataclass(frozen=True)
 class Extremes:
-    """The least and the greatest value of a metric: where a model reaches one, draws of its rows do so, too.
+    """The least and the greatest value of a metric: an interval ends there, and is not empty where a model reaches one.
 
     Attributes:
         low, high: as the metric is shown.
-        trials: independent trials that have all come out alike then; None: as many as there are units.
+        trials: independent trials that have all come out alike at an end; None: as many as there are units.
     """
 
     low: float = 0.0

@@ -3,8 +3,10 @@
 Shares have Wilson's interval (1927, https://doi.org/10.1080/01621459.1927.10502953), which holds where few rows are all
 right; of trials that come in units (entities of a sentence) with the number of independent trials that spread as much
 (Korn & Graubard 1998). F1 is that of its share of true positives among all that is true or predicted (Takahashi et al.
-2022, https://doi.org/10.1007/s10489-021-02635-5). All other metrics have the percentiles of a bootstrap over units,
-widened for few of them as a t-interval is (Hesterberg 2015, https://doi.org/10.1080/00031305.2015.1089789).
+2022, https://doi.org/10.1007/s10489-021-02635-5). All other metrics have a bootstrap over units. Those with a least and
+a greatest value have a t-interval of its standard error on the scale of the logit (of correlations that is Fisher's z):
+near an end the percentiles of draws cover too little. The others have these percentiles, widened for few units as a
+t-interval is (Hesterberg 2015, https://doi.org/10.1080/00031305.2015.1089789).
 """
 
 from __future__ import annotations
@@ -36,13 +38,13 @@ def of(evidence: Evidence, seed: int = SEED) -> dict[str, Interval]:
         seed: of the draws.
     """
     found = {name: _of_share(share, evidence) for name, share in evidence.shares.items()}
-    drawn = {name: values for name, values in draws(evidence, seed).items() if name not in found}
-    observed = evidence.observed()
-    for name, values in drawn.items():
-        interval = percentiles(values, evidence.unit_count)
-        if interval is not None and interval[0] == interval[1]:
-            interval = _at_extreme(observed[name], evidence.extremes.get(name), evidence.unit_count)
-        if interval is not None:
+    observed, units = evidence.observed(), evidence.unit_count
+    for name, values in draws(evidence, seed).items():
+        if name in found or not defined(values, units):
+            continue
+        extremes = evidence.extremes.get(name)
+        interval = percentiles(values, units) if extremes is None else within(observed[name], values, units, extremes)
+        if interval is not None and interval[0] < interval[1]:
             found[name] = interval
     return found
 
@@ -85,22 +87,46 @@ def wilson(share: float, trials: float, z: float | None = None) -> Interval:
     return low, 1.0 if share == 1 else min(middle + half, 1.0)
 
 
-def percentiles(values: np.ndarray, units: int) -> Interval | None:
-    """The middle `LEVEL` of drawn values, a little more of few units; None where there is no telling.
+def within(value: float, values: np.ndarray, units: int, extremes: Extremes) -> Interval | None:
+    """The interval of a metric that has a least and a greatest value; None where there is no telling.
 
     Args:
+        value: observed.
         values: of the draws, NaN where there is none.
-        units: that were drawn, each time as many.
+        units: that were drawn, each time as many; at least 2.
     """
     from scipy import stats
 
-    known = values[~np.isnan(values)]
-    if units < 2 or not len(known) or 1 - len(known) / len(values) > UNDEFINED:
-        return None
+    width = extremes.high - extremes.low
+    share = (value - extremes.low) / width
+    if share <= 0 or share >= 1:  # no draw is worse, or better, though other rows could have been
+        low, high = wilson(round(share), units if extremes.trials is None else extremes.trials)
+        return extremes.low + width * low, extremes.low + width * high
+    error = float(np.nanstd(values)) / width * math.sqrt(units / (units - 1))
+    reach = float(stats.t.ppf((1 + LEVEL) / 2, units - 1)) * error / (share * (1 - share))
+    middle = math.log(share / (1 - share))
+    low, high = (1 / (1 + math.exp(-min(max(end, -700.0), 700.0))) for end in (middle - reach, middle + reach))
+    return extremes.low + width * low, extremes.low + width * high
+
+
+def percentiles(values: np.ndarray, units: int) -> Interval:
+    """The middle `LEVEL` of drawn values, a little more of few units.
+
+    Args:
+        values: of the draws, NaN where there is none.
+        units: that were drawn, each time as many; at least 2.
+    """
+    from scipy import stats
+
     reach = stats.t.ppf((1 + LEVEL) / 2, units - 1) * math.sqrt(units / (units - 1))
     outside = stats.norm.cdf(-reach)
-    low, high = np.quantile(known, [outside, 1 - outside])
+    low, high = np.nanquantile(values, [outside, 1 - outside])
     return float(low), float(high)
+
+
+def defined(values: np.ndarray, units: int) -> bool:
+    """Whether there is an interval: of draws of several units, of which nearly all have the metric."""
+    return units > 1 and float(np.isnan(values).mean()) <= UNDEFINED
 
 
 def draws(evidence: Evidence, seed: int = SEED) -> dict[str, np.ndarray]:
@@ -159,12 +185,3 @@ def _of_share(share: Share, evidence: Evidence) -> Interval:
         independent = min(independent, 1.0) if units == 1 else independent
     low, high = wilson(observed, independent, z)
     return share.figure(low), share.figure(high)
-
-
-def _at_extreme(value: float, extremes: Extremes | None, units: int) -> Interval | None:
-    """The interval of a metric at its least or greatest value: how far from it other rows could have been."""
-    if extremes is None or value not in (extremes.low, extremes.high):
-        return None
-    low, high = wilson(float(value == extremes.high), units if extremes.trials is None else extremes.trials)
-    width = extremes.high - extremes.low
-    return extremes.low + width * low, extremes.low + width * high

@@ -121,10 +121,9 @@ def _fewest(*draws: int | None) -> int | None:
 
 
 def _bootstrapped(value: float, drawn: np.ndarray, units: int) -> Difference:
-    interval = intervals.percentiles(drawn, units)
-    if interval is None:
+    if not intervals.defined(drawn, units):
         return Difference(value, None, None, BOOTSTRAP)
-    known = drawn[~np.isnan(drawn)]
+    interval, known = intervals.percentiles(drawn, units), drawn[~np.isnan(drawn)]
     if not known.any():  # the models differ in no draw: they answer alike, as far as this metric sees
         return Difference(value, None, 1.0, BOOTSTRAP)
     side = min(int((known <= 0).sum()), int((known >= 0).sum()))

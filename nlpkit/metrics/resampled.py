@@ -10,6 +10,7 @@ from nlpkit.metrics.class_counts import ClassCounts, marked, ratio
 from nlpkit.metrics.evidence import Evidence, Extremes, Share, Weights, numbered
 
 UNIT = Extremes()
+CORRELATION = Extremes(-1.0, 1.0)
 
 
 def of(problem: str, predicted: np.ndarray, gold: np.ndarray, outputs: np.ndarray) -> Evidence:
@@ -65,9 +66,7 @@ def one_label(predicted: np.ndarray, gold: np.ndarray, scores: np.ndarray | None
             "f1": Share(found & wanted, found | wanted, dice=True),
         }
     averages = ("precision_macro", "recall_macro", "f1_macro", "precision_weighted", "f1_weighted")
-    extremes = {**dict.fromkeys(averages, UNIT), "mcc": Extremes(-1.0, 1.0)}
-    if predicted.min() == predicted.max() or gold.min() == gold.max():
-        extremes.pop("mcc")  # 0 by convention, whatever the rows are
+    extremes = {**dict.fromkeys(averages, UNIT), "mcc": CORRELATION}
     if ranked:
         extremes["roc_auc"] = Extremes(trials=int(min((gold == 1).sum(), (gold == 0).sum())))
     return Evidence(kinds, figures, shares, extremes)
@@ -139,7 +138,7 @@ def numbers(predicted: np.ndarray, gold: np.ndarray) -> Evidence:
             "mae": absolute,
         }
 
-    return Evidence(np.arange(len(gold)), figures)
+    return Evidence(np.arange(len(gold)), figures, extremes=dict.fromkeys(("pearson", "spearman"), CORRELATION))
 
 
 def _correlation(x: np.ndarray, y: np.ndarray, xx: np.ndarray, yy: np.ndarray, xy: np.ndarray) -> np.ndarray:
