@@ -93,6 +93,11 @@ def figures(
     return [value if value is None or end is None else Estimate(value, *end) for value, end in values]
 
 
+def titled(names: Sequence[str], notes: Mapping[str, str]) -> list[str]:
+    """Names of metrics as headers, with what each is of where the name does not say it: `f1 of the label 'spam'`."""
+    return [f"{name} {notes[name]}" if name in notes else name for name in names]
+
+
 Cell = str | int | float | Estimate | Pieces | Marked | None
 
 

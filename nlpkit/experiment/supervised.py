@@ -21,7 +21,7 @@ from nlpkit.hardware import gpus
 from nlpkit.metrics import confused
 from nlpkit.models import fitting
 from nlpkit.options import BatchOptions, suggest
-from nlpkit.reporting import Cell, Report, Table, figures
+from nlpkit.reporting import Cell, Report, Table, figures, titled
 from nlpkit.runs.few import few_rows, interval_notes
 from nlpkit.runs.files import ornament
 from nlpkit.runs.folder import RunFolder, human_bytes
@@ -476,7 +476,7 @@ def _curves(experiment: SupervisedExperiment) -> Plot | None:
         if task.higher_is_better(name) == task.higher_is_better(task.main_metric)
     ]
     shown = list(dict.fromkeys([main, *alike]))[:3] if main != "loss" else alike[:3]
-    return plots.curves(state.log_history, shown, best_step=state.best_global_step)
+    return plots.curves(state.log_history, shown, best_step=state.best_global_step, notes=task.metric_notes)
 
 
 def report(record: dict[str, Any], folder: Path, task_class: type[Trainable]) -> Report:
@@ -493,7 +493,6 @@ def report(record: dict[str, Any], folder: Path, task_class: type[Trainable]) ->
     lines += calibration.lines(record)
     lines += few_rows({split: count for split, count in record["judged"].items() if split != "train"})
     lines += [*interval_notes(record), *chosen_by_validation(record), *against_baseline(record)]
-    lines += [f"{name}: {note}" for name, note in record.get("metric_notes", {}).items() if name in table.header]
     size = sum(file.stat().st_size for file in folder.glob("*.safetensors"))
     lines.append(f"model {human_bytes(size)}, card README.md, plots/, mistakes in errors.jsonl")
     return Report(
@@ -554,4 +553,5 @@ def result_table(record: dict[str, Any]) -> Table:
         if baseline:
             ends = (baseline.get("metric_intervals") or {}).get(split)
             rows.append(["", baseline["name"], judged, *figures(baseline["metrics"].get(split, {}), ends, names)])
-    return Table("result", ["split", *(["model"] if baseline else []), "rows", *names], rows)
+    header = ["split", *(["model"] if baseline else []), "rows", *titled(names, record.get("metric_notes", {}))]
+    return Table("result", header, rows)

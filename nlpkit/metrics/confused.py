@@ -12,7 +12,7 @@ from nlpkit.reporting import Cell, Table
 MOST = 20  # pairs that are kept
 SHOWN = 10  # of them on a terminal
 MANY = 10  # classes, from which on a terminal shows them
-DRAWN = 25  # classes of a matrix that can be read
+DRAWN = 20  # classes of a matrix that can be read
 
 
 def pairs(names: Sequence[str], matrix: np.ndarray) -> dict[str, Any]:
@@ -33,8 +33,8 @@ def pairs(names: Sequence[str], matrix: np.ndarray) -> dict[str, Any]:
     rows = matrix.sum(axis=1)
     found = [
         {
-            "label": names[i],
-            "prediction": names[j],
+            "label": str(names[i]),
+            "prediction": str(names[j]),
             "count": int(wrong[i, j]),
             "share": float(wrong[i, j] / rows[i]),
         }
@@ -60,7 +60,7 @@ def tables(split: str, details: Mapping[str, Any]) -> list[Table]:
     return [Table(title, header, rows[:SHOWN], whole=rows)]
 
 
-def core(names: Sequence[str], matrix: np.ndarray, most: int = DRAWN) -> tuple[list[str], np.ndarray]:
+def core(names: Sequence[str], matrix: np.ndarray, most: int = DRAWN) -> tuple[list[str], np.ndarray, str]:
     """The part of a matrix that is worth a look: the classes with most mistakes, those that are alike side by side.
 
     Args:
@@ -68,10 +68,11 @@ def core(names: Sequence[str], matrix: np.ndarray, most: int = DRAWN) -> tuple[l
         most: classes that are left as they are.
 
     Returns:
-        Names and counts of the same kind. Of more than `most` classes the others are one more, behind them.
+        Names and counts of the same kind, and what is left out, for a title. Of more than `most` classes the others
+        are one more, behind them; a mistake among these cannot be seen.
     """
     if len(names) <= most:
-        return list(names), matrix
+        return list(names), matrix, ""
     off = matrix - np.diag(np.diag(matrix))
     wrong = off.sum(axis=0) + off.sum(axis=1)
     chosen = np.sort(np.argsort(-wrong, kind="stable")[:most])
@@ -80,7 +81,8 @@ def core(names: Sequence[str], matrix: np.ndarray, most: int = DRAWN) -> tuple[l
     places[chosen] = np.arange(most)
     small = np.zeros((most + 1, most + 1), dtype=matrix.dtype)
     np.add.at(small, (places[:, None], places[None, :]), matrix)
-    return [*(names[i] for i in chosen.tolist()), f"({len(names) - most:,} others)"], small
+    shown = [*(names[i] for i in chosen.tolist()), f"({len(names) - most:,} others)"]
+    return shown, small, f"the {most} of {len(names):,} with most mistakes"
 
 
 def _side_by_side(off: np.ndarray) -> np.ndarray:

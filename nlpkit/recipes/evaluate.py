@@ -31,7 +31,7 @@ from nlpkit.inference.predictor import TrainedModelOptions, open_predictor
 from nlpkit.metrics import confused
 from nlpkit.models import opening
 from nlpkit.options import EvaluatedRowsOptions, Pairs, SourceOptions, option
-from nlpkit.reporting import Report, Table, figures
+from nlpkit.reporting import Report, Table, figures, titled
 from nlpkit.runs import lock
 from nlpkit.runs.few import few_rows, interval_notes
 from nlpkit.runs.files import write_json, writing
@@ -173,7 +173,7 @@ def run(config: Config) -> Report:
     tables = _tables(config, task, record)
     lines = [f"{split}: {note}" for split, note in seen.items() if left_out[split]]
     lines += few_rows(rows) + interval_notes(record)
-    lines += [f"{name}: {note}" for name, note in task.metric_notes.items() if name in tables[0].header] + failures
+    lines += failures
     return Report(record, tables, lines, exit_code=1 if failures else 0, failure="; ".join(failures))
 
 
@@ -265,7 +265,7 @@ def _tables(config: Config, task: Judged, record: Mapping[str, Any]) -> list[Tab
     body = [
         [split, record["rows"][split], *figures(values, between.get(split), names)] for split, values in metrics.items()
     ]
-    tables = [Table("result", ["split", "rows", *names], body)]
+    tables = [Table("result", ["split", "rows", *titled(names, record["metric_notes"])], body)]
     for split, split_details in record["details"].items():
         tables += [*confused.tables(split, split_details), *task.view.detail_tables(split, split_details)]
     return tables

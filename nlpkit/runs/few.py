@@ -30,4 +30,4 @@ def interval_notes(record: Mapping[str, Any]) -> list[str]:
         f"{count:,} {unit} of {split}" for split, of_split in units.items() for unit, count in of_split.items()
     )
     level = record.get("interval_level", 0.95)
-    return [f"in brackets: {level:.0%} intervals for the draw of rows ({drawn}), not for the seed of training"]
+    return [f"in brackets: {100 * level:g} % intervals for the draw of rows ({drawn}), not for the seed of training"]

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from nlpkit.reporting import titled
 from nlpkit.runs.files import ornament
 from nlpkit.runs.plot_style import COLOURS, DPI, HEIGHT, INK, PALETTE, QUIET, QUIET_TEXT, SMALL, STYLE, WIDTH
 
@@ -27,7 +28,8 @@ COUNTED = 24  # bars that have their counts beside them
 FOLDED = 40  # lines of names that a screen shows at once
 MAX_NAMED = 160  # more names than this cannot be read beside each other
 LONGEST_NAME = 34  # characters of a name on an axis
-MAX_NAMED_CLASSES = 40  # more class names than this cannot be read beside a matrix
+LONGEST_BESIDE_MATRIX = 26  # of one beside a matrix
+CELL = 0.21  # inches of a cell of a matrix of many classes
 
 
 def _as_written(draw: Plot) -> Plot:
@@ -80,9 +82,9 @@ def _legend(axes: Any, *, above: float = 0.2) -> None:
     axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3, borderaxespad=above, columnspacing=1.4)
 
 
-def _named(name: str) -> str:
+def _named(name: str, longest: int = LONGEST_NAME) -> str:
     """A name as an axis has room for it."""
-    return name if len(name) <= LONGEST_NAME else name[: LONGEST_NAME - 1] + "…"
+    return name if len(name) <= longest else name[: longest - 1] + "…"
 
 
 def draw(drawings: Mapping[str, Plot], folder: Path) -> list[str]:
@@ -106,7 +108,9 @@ def _series(history: History, name: str) -> list[tuple[int, float]]:
     return [(entry["step"], entry[name]) for entry in history if name in entry]
 
 
-def curves(history: History, metrics: Sequence[str], *, best_step: int | None = None) -> Plot | None:
+def curves(
+    history: History, metrics: Sequence[str], *, best_step: int | None = None, notes: Mapping[str, str] | None = None
+) -> Plot | None:
     """Training and validation loss over steps, and the main validation metrics on a panel of their own.
 
     A figure that was taken once is a number and no curve: it is named in the legend.
@@ -114,6 +118,7 @@ def curves(history: History, metrics: Sequence[str], *, best_step: int | None = 
     Args:
         metrics: names of validation metrics of one scale.
         best_step: of the checkpoint that was kept.
+        notes: what a metric is of, where its name does not say it.
 
     Returns:
         None where nothing was logged twice.
@@ -135,8 +140,9 @@ def curves(history: History, metrics: Sequence[str], *, best_step: int | None = 
             if panel == "loss":
                 _draw_losses(axes, train, held_out)
             else:
-                for (name, points), colour, marker in zip(shown.items(), COLOURS[2:], MARKERS, strict=False):
-                    axes.plot(*zip(*points, strict=True), color=colour, marker=marker, label=name)
+                labels = titled(list(shown), notes or {})
+                for label, points, colour, marker in zip(labels, shown.values(), COLOURS[2:], MARKERS, strict=False):
+                    axes.plot(*zip(*points, strict=True), color=colour, marker=marker, label=label)
             _mark_best(axes, best_step)
             axes.set(xlabel=_steps_named(history), ylabel="loss" if panel == "loss" else "validation metric")
             axes.grid()
@@ -227,35 +233,41 @@ def over_steps(history: History, name: str, *, log: bool = False, best_step: int
     return draw
 
 
-def confusion(matrix: np.ndarray, names: Sequence[str], split: str, unit: str = "rows") -> Plot:
-    """Confusion matrix (gold rows, predicted columns), shaded by the share of the gold class."""
+def confusion(matrix: np.ndarray, names: Sequence[str], split: str, unit: str = "rows", part: str = "") -> Plot:
+    """Confusion matrix (gold rows, predicted columns), shaded by the share of the gold class, with counts.
+
+    Args:
+        matrix: counts, shape (names, names); of many classes what `metrics.confused.core` leaves of them.
+        unit: what is counted.
+        part: which part of a larger matrix it is.
+    """
 
     @_as_written
     def draw(path: Path) -> None:
-        size = min(max(3.6, 0.5 * len(names) + 2), 14)
-        figure, axes = _figure(size + 0.6, size)
+        few = len(names) <= 12
+        shown = [_named(name, LONGEST_BESIDE_MATRIX) for name in names]
+        beside = 0.07 * max(map(len, shown))  # inches of the longest
+        side = (0.5 if few else CELL) * len(names) + 0.8
+        figure, axes = _figure(min(max(side + beside, 3.6), WIDTH), max(side + (beside if len(names) > 3 else 0), 3.2))
         shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
         axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
-        if len(names) <= MAX_NAMED_CLASSES:
-            axes.set_xticks(
-                range(len(names)),
-                names,
-                rotation=45 if len(names) > 3 else 0,
-                ha="right" if len(names) > 3 else "center",
-            )
-            axes.set_yticks(range(len(names)), names)
-        if len(names) <= 20:
-            for i, j in np.ndindex(*matrix.shape):
-                axes.text(
-                    j,
-                    i,
-                    f"{matrix[i, j]:,}",
-                    ha="center",
-                    va="center",
-                    color="white" if shares[i, j] > 0.5 else "black",
-                )
+        slanted = {"rotation": 45 if few else 90, "ha": "right" if few else "center"} if len(names) > 3 else {}
+        size = None if few else SMALL - 1
+        axes.set_xticks(range(len(names)), shown, fontsize=size, **slanted)
+        axes.set_yticks(range(len(names)), shown, fontsize=size)
+        axes.tick_params(length=0)
+        # of many cells the empty ones would hide the others
+        for i, j in np.ndindex(*matrix.shape):
+            if few or matrix[i, j]:
+                colour = "white" if shares[i, j] > 0.5 else INK
+                axes.text(j, i, f"{matrix[i, j]:,}", ha="center", va="center", color=colour, fontsize=size)
+        axes.set_xticks(np.arange(len(names) + 1) - 0.5, minor=True)
+        axes.set_yticks(np.arange(len(names) + 1) - 0.5, minor=True)
+        axes.grid(which="minor")
+        axes.tick_params(which="minor", length=0)
         axes.spines[:].set_visible(False)
-        axes.set(xlabel="predicted", ylabel="label", title=f"{split}: {matrix.sum():,} {unit}")
+        of = f"; {part}" if part else ""
+        axes.set(xlabel="predicted", ylabel="label", title=f"{split}: {matrix.sum():,} {unit}{of}")
         _save(figure, path)
 
     return draw

@@ -8,6 +8,7 @@ from typing import Any
 from nlpkit.experiment import card, supervised
 from nlpkit.measurement import before_after
 from nlpkit.recipes import evaluate
+from nlpkit.reporting import Estimate
 from nlpkit.runs.few import FEW, few_rows
 from nlpkit.runs.folder import read_record
 from nlpkit.tasks.text_classification.task import TextClassification
@@ -37,3 +38,73 @@ def test_a_gate_passed_on_few_rows_says_so(trained: Path, tmp_path: Path) -> Non
     report = evaluate.run(evaluate.Config(model=str(trained), data=str(file), fail_under=["accuracy=0"], save=False))
     assert report.exit_code == 0
     assert "new.csv: the figures are of only 2 rows" in report.lines
+
+
+def finished(**changes: Any) -> dict[str, Any]:
+    """The record of a run with a baseline that is better on 40 rows of validation."""
+    baseline = {
+        "name": "TF-IDF",
+        "metrics": {"validation": {"accuracy": 0.9}},
+        "metric_intervals": {"validation": {"accuracy": [0.77, 0.96]}},
+        "differences": {"validation": {"metric": "accuracy", "value": -0.2, "p": 0.008, "better": "baseline"}},
+    }
+    return {
+        "metrics": {"validation": {"accuracy": 0.7}},
+        "metric_intervals": {"validation": {"accuracy": [0.5457, 0.8193]}},
+        "interval_level": 0.95,
+        "interval_units": {"validation": {"rows": 40}},
+        "main_metric": "accuracy",
+        "table_metrics": ["accuracy"],
+        "judged": {"validation": 40},
+        "parents": {"model": {"name": "tiny"}},
+        "baseline": baseline,
+        "steps": 40,
+        "best_step": 10,
+        "checkpoints_judged": 4,
+        "train_seconds": 1.0,
+        **changes,
+    }
+
+
+def test_a_table_shows_intervals_and_as_many_decimals_as_they_make_sense_of(tmp_path: Path) -> None:
+    report = supervised.report(finished(), tmp_path, TextClassification)
+    assert [str(row[-1]) for row in report.tables[0].rows] == ["0.70 (0.55 to 0.82)", "0.90 (0.77 to 0.96)"]
+    assert "in brackets: 95 % intervals for the draw of rows (40 rows of validation), not for the seed of training" in (
+        report.lines
+    )
+    old = supervised.report(finished(metric_intervals=None, baseline=None), tmp_path, TextClassification)
+    assert old.tables[0].rows[0][-1] == 0.7 and not [line for line in old.lines if "intervals" in line]
+    assert [str(Estimate(*figure)) for figure in ((0.91234, 0.9104, 0.9142), (61.2, 52.5, 69.9), (0.5, 0.5, 0.5))] == [
+        "0.9123 (0.9104 to 0.9142)",
+        "61 (52 to 70)",
+        "0.5000 (0.5000 to 0.5000)",
+    ]
+
+
+def test_a_run_that_is_no_better_than_its_baseline_says_so(tmp_path: Path) -> None:
+    def said(**changes: Any) -> list[str]:
+        return [
+            line for line in supervised.report(finished(**changes), tmp_path, TextClassification).lines if "TF" in line
+        ]
+
+    better = finished()["baseline"]
+    (line,) = said()
+    assert line.startswith("TF-IDF is better (accuracy 0.7000 against 0.9000 on validation, p = 0.008): use it")
+    undecided = {"validation": {"metric": "accuracy", "value": 0.01, "p": 0.6, "better": None}}
+    (line,) = said(baseline={**better, "differences": undecided})
+    assert line.startswith("not told apart from TF-IDF")
+    assert (
+        said(baseline={**better, "differences": {"validation": {**undecided["validation"], "better": "model"}}}) == []
+    )
+    assert said(baseline={name: value for name, value in better.items() if name != "differences"}) == []
+
+
+def test_where_validation_has_chosen_and_there_is_no_other_split_it_says_so(tmp_path: Path) -> None:
+    def said(**changes: Any) -> bool:
+        lines = supervised.report(finished(**changes), tmp_path, TextClassification).lines
+        return any("validation has chosen among 4 checkpoints" in line for line in lines)
+
+    assert said()
+    tested = {split: {"accuracy": 0.7} for split in ("validation", "test")}
+    assert not said(metrics=tested, judged=dict.fromkeys(tested, 40), baseline=None)
+    assert not said(checkpoints_judged=1)

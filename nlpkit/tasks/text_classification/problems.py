@@ -340,10 +340,11 @@ class SingleLabel(_Classes):
         return checks.classes(self.labels.names, labels)
 
     def predictions_drawn(self, outputs: np.ndarray, gold: np.ndarray, split: str) -> dict[str, Plot]:
+        from nlpkit.metrics import confused
         from nlpkit.runs import plots
 
-        names, matrix = self._confusion(outputs, gold)
-        return {"confusion_matrix": plots.confusion(matrix, names, split)}
+        names, matrix, part = confused.core(*self._confusion(outputs, gold))
+        return {"confusion_matrix": plots.confusion(matrix, names, split, part=part)}
 
     def linear_model(self, seed: int) -> Any:
         from sklearn.linear_model import LogisticRegression

@@ -118,6 +118,7 @@ class TokenView(View[TokenClassification]):
         return [{**entry, "text": columns["text"][i], "where": columns["where"][i]} for i, entry in mistakes]
 
     def plots(self, outputs: Mapping[str, Sequence[np.ndarray]], examples: Mapping[str, Dataset]) -> dict[str, Plot]:
+        from nlpkit.metrics import confused
         from nlpkit.runs import plots
 
         tag_set = self.task.tag_set
@@ -127,8 +128,8 @@ class TokenView(View[TokenClassification]):
         chosen = next((split for split in ("test", "validation") if split in outputs), None)
         if chosen:
             predicted = self.task.as_bio(self.task.predicted(outputs[chosen])[0])
-            named, matrix = tag_set.confusion(predicted, examples[chosen]["tags"][:])
-            drawn["confusion_matrix"] = plots.confusion(matrix, named, chosen, unit=tag_set.unit)
+            named, matrix, part = confused.core(*tag_set.confusion(predicted, examples[chosen]["tags"][:]))
+            drawn["confusion_matrix"] = plots.confusion(matrix, named, chosen, tag_set.unit, part)
             drawn |= reliability_drawn(self.task.decisions(outputs[chosen], examples[chosen]), chosen)
         return drawn
 
