@@ -26,7 +26,7 @@ from nlpkit.runs.few import few_rows, interval_notes
 from nlpkit.runs.files import ornament
 from nlpkit.runs.folder import RunFolder, human_bytes
 from nlpkit.tasks import features
-from nlpkit.tasks.roles import Trainable
+from nlpkit.tasks.roles import Judged, Trainable
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from nlpkit.training.trainer_features import TrainerFeature
     from nlpkit.training.utilization import Step
 
+FEW_TO_TRAIN = 1_000  # rows below which a classical model is often as good
 TRAIN_ROWS_EVALUATED = 1_000  # the train row of the result table comes from this many rows at most
 
 
@@ -493,6 +494,8 @@ def report(record: dict[str, Any], folder: Path, task_class: type[Trainable]) ->
     lines += calibration.lines(record)
     lines += few_rows({split: count for split, count in record["judged"].items() if split != "train"})
     lines += [*interval_notes(record), *chosen_by_validation(record), *against_baseline(record)]
+    if (record.get("config") or {}).get("baseline") is False and _has_baseline(task_class) and _trained_on_few(record):
+        lines.append("few rows to train on: --baseline tells whether a classical model, in seconds, does as well")
     size = sum(file.stat().st_size for file in folder.glob("*.safetensors"))
     lines.append(f"model {human_bytes(size)}, card README.md, plots/, mistakes in errors.jsonl")
     return Report(
@@ -521,18 +524,30 @@ def chosen_by_validation(record: Mapping[str, Any]) -> list[str]:
     ]
 
 
+def _has_baseline(task_class: type[Trainable]) -> bool:
+    """Whether there is a classical model for a task."""
+    return task_class.baseline is not Judged.baseline
+
+
+def _trained_on_few(record: Mapping[str, Any]) -> bool:
+    rows = record.get("rows")
+    return isinstance(rows, dict) and 0 < (rows.get("train") or 0) < FEW_TO_TRAIN
+
+
 def against_baseline(record: Mapping[str, Any]) -> list[str]:
     """A line where the classical model of --baseline is better than the trained one, or cannot be told from it."""
     baseline = record.get("baseline") or {}
     differences = baseline.get("differences") or {}  # which records of older versions lack
     split = next((split for split in ("test", "validation") if split in differences), None)
-    if split is None or differences[split]["better"] == "model":
+    if split is None or differences[split].get("better") == "model":
         return []
     difference, name = differences[split], differences[split]["metric"]
-    own, other = record["metrics"][split][name], baseline["metrics"][split][name]
-    p = "" if difference["p"] is None else f", p = {difference['p']:.2g}"
+    own, other = (figures["metrics"].get(split, {}).get(name) for figures in (record, baseline))
+    if own is None or other is None:
+        return []
+    p = "" if difference.get("p") is None else f", p = {difference['p']:.2g}"
     shown = f"{name} {own:.4f} against {other:.4f} on {split}{p}"
-    if difference["better"] == "baseline":
+    if difference.get("better") == "baseline":
         return [f"{baseline['name']} is better ({shown}): use it, or train on more rows or for longer (--epochs)"]
     return [
         f"not told apart from {baseline['name']} ({shown}): more rows, to train on and to judge by, may tell; until "

@@ -191,8 +191,8 @@ def lines(comparison: Mapping[str, Any], task: Judged) -> list[str]:
 
 def sure(side: Mapping[str, Any], task: Judged) -> str:
     """How sure the change of the main metric is: its interval in points, and whether it is told from none."""
-    difference = side.get("difference")  # which records of older versions lack
-    if difference is None or difference["p"] is None:
+    difference = side.get("difference") or {}  # which records of older versions lack
+    if difference.get("p") is None or difference.get("interval") is None:
         return ""
     if difference["p"] >= ALPHA:
         return f"; the rows do not tell the two apart (p = {difference['p']:.2g})"

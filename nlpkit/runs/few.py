@@ -27,7 +27,10 @@ def interval_notes(record: Mapping[str, Any]) -> list[str]:
         return []
     units = record.get("interval_units") or {}
     drawn = ", ".join(
-        f"{count:,} {unit} of {split}" for split, of_split in units.items() for unit, count in of_split.items()
+        f"{count:,} {unit} of {split}"
+        for split, of_split in units.items()
+        if split != "train" or len(units) == 1
+        for unit, count in of_split.items()
     )
     level = record.get("interval_level", 0.95)
     return [f"in brackets: {100 * level:g} % intervals for the draw of rows ({drawn}), not for the seed of training"]
