@@ -26,6 +26,14 @@ def nearest(name: str, valid: Iterable[Any]) -> str | None:
     return next(iter(difflib.get_close_matches(name, names, n=1, cutoff=CUTOFF)), None)
 
 
+def near(name: str, valid: Iterable[Any], most: int = 3) -> tuple[str, ...]:
+    """Those of `valid` that may have been meant by `name`: the most alike first, then longer ones that begin so."""
+    names = [str(item) for item in valid]
+    alike = difflib.get_close_matches(name, names, n=most, cutoff=CUTOFF)
+    longer = [item for item in names if len(name) > 1 and item.startswith(name)]
+    return tuple(dict.fromkeys([*alike, *longer]))[:most]
+
+
 def nearest_path(path: Path) -> Path | None:
     """The existing path that is spelt most like this one, part by part; None where a part is like nothing."""
     path = expanded(path)

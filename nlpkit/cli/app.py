@@ -36,13 +36,9 @@ HELP = {"help_option_names": ["--help", "-h"]}
 class Root(typer.core.TyperGroup):
     """The root command; its help is drawn without rich, whose import would double the time it takes."""
 
-    def format_commands(self, ctx: Any, formatter: Any) -> None:
-        panels: dict[str, list[tuple[str, str]]] = {}
-        for name, entry in COMMANDS.items():
-            panels.setdefault(entry.panel, []).append((name, entry.help))
-        for panel, rows in panels.items():
-            with formatter.section(panel):
-                formatter.write_dl(rows)
+    def get_help(self, ctx: Any) -> str:
+        """What nlpkit is for, how to start, and the commands."""
+        return manual.root()
 
 
 def _print_version(wanted: bool) -> None:
@@ -52,7 +48,7 @@ def _print_version(wanted: bool) -> None:
 
 
 VERSION = typer.Option(
-    "--version", help="Print the version and exit.", is_eager=True, callback=_print_version, show_default=False
+    "--version", "-V", help="Print the version and exit.", is_eager=True, callback=_print_version, show_default=False
 )
 
 
@@ -76,10 +72,11 @@ class LazyCommand(typer.core.TyperCommand):
             context = command.make_context(info_name, list(given), parent, **extra)
         except _exceptions.UsageError as error:
             unknown = getattr(error, "option_name", None) if hasattr(error, "possibilities") else None
-            hint = slips.unknown_option(unknown, given, fields) if unknown else None
-            if hint is None:
+            if not unknown:
                 raise
-            raise UserError(f"{name} has no option {unknown}", f"{hint} See `nlpkit {name} --help-all`.") from None
+            hint = slips.unknown_option(unknown, given, fields)
+            shown_all = f"See `nlpkit {name} --help-all`."
+            raise UserError(f"{name} has no option {unknown}", f"{hint} {shown_all}" if hint else shown_all) from None
         if context.args:
             raise slips.extra_arguments(name, context.args, given, fields)
         slips.refuse_files_as_models(context.params, fields)
@@ -255,9 +252,7 @@ def build_app() -> Any:
         add_completion=False,
         no_args_is_help=True,
         rich_markup_mode=None,
-        help="Check data, train, shrink, measure and use encoder models: one subcommand is one step.",
-        epilog="`nlpkit COMMAND --help` shows how. Begin with: nlpkit finetune-cls --data sample:feedback",
-        context_settings={"max_content_width": 110, **HELP},
+        context_settings=HELP,
     )
 
     @app.callback()
@@ -310,6 +305,8 @@ def _called(arguments: list[str]) -> Any:
 
 def _main(arguments: list[str] | None) -> int:
     arguments = list(sys.argv[1:] if arguments is None else arguments) or ["--help"]
+    if arguments[0] == "help":
+        arguments = [*arguments[1:], "--help"]
     verbose = "--verbose" in arguments
     try:
         code = _called(arguments)
@@ -333,8 +330,9 @@ def _failure_of(error: Exception, arguments: list[str]) -> _Failure:
         return _Failure(error.message, error.hint, error.exit_code)
     if isinstance(error, _exceptions.UsageError):
         message = error.format_message()
-        if "No such command" in message and (hint := slips.unknown_command(_command_of(arguments))):
-            return _Failure(f"there is no command '{_command_of(arguments)}'", hint, usage)
+        if "No such command" in message:
+            name = _command_of(arguments)
+            return _Failure(f"there is no command '{name}'", slips.unknown_command(name), usage)
         if error.ctx is not None and error.ctx.parent is None and hasattr(error, "possibilities"):
             hint = "Options stand behind the command: nlpkit COMMAND --option ... See `nlpkit --help`."
             return _Failure(message, hint, usage)

@@ -15,6 +15,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from nlpkit.annotations import kinds_of
+from nlpkit.cli.registry import COMMANDS
 
 if TYPE_CHECKING:
     from nlpkit.options import Config
@@ -23,6 +24,20 @@ PANELS = (
     "Input", "Data", "Task", "Model", "Tokenizer", "Objective", "Student", "Loss", "Pruning", "Quantization",
     "Training", "Optimizer", "Evaluation", "Sizes", "Method", "Device", "Gate", "Output",
 )  # fmt: skip
+PURPOSE = (
+    "nlpkit trains, shrinks, measures and uses language models of your own: one command is one step, "
+    "on a CPU or a GPU, with no account."
+)
+START = (
+    "nlpkit finetune-cls --data sample:feedback --output runs/feedback",
+    'nlpkit predict runs/feedback "The parcel came a week late."',
+    "nlpkit quantize runs/feedback",
+)
+ENDING = (
+    "nlpkit COMMAND --help   what a command writes, its options, two examples",
+    "nlpkit --version, -V    the version",
+)
+HELP = 53  # characters of a command's help beside its panel and name on 80 columns
 SPEECH = (
     ("--config FILE", "YAML recipe, or the nlpkit.json of a run to repeat."),
     ("--json", "One JSON document on standard output, all else on standard error."),
@@ -40,6 +55,23 @@ CHOICES = 26  # characters up to which choices stand behind a name instead of in
 _FLAG = re.compile(r"(--[\w-]+) (?!-)")
 
 Rows = list[tuple[str, str]]
+
+
+def root() -> str:
+    """One screen: what nlpkit is for, how to start, and the commands by panel."""
+    lines = [*_wrapped(PURPOSE), "", "Start with:", *_shown(START), ""]
+    panels = list(dict.fromkeys(entry.panel for entry in COMMANDS.values()))
+    names, titles = max(map(len, COMMANDS)), max(map(len, panels))
+    for panel in panels:
+        title = panel
+        for name, entry in COMMANDS.items():
+            if entry.panel != panel:
+                continue
+            place = f"{title:<{titles}}  {name:<{names}}  "
+            told = textwrap.wrap(entry.help, max(_width() - len(place), 20))
+            lines += [f"{place if i == 0 else '':<{len(place)}}{part}" for i, part in enumerate(told)]
+            title = ""
+    return "\n".join([*lines, "", *ENDING])
 
 
 def short(command: str, module: Any, config: type[Config]) -> str:
@@ -64,7 +96,9 @@ def short(command: str, module: Any, config: type[Config]) -> str:
     others = f"--json, --quiet, --config FILE and {rest} more" if rest else "--json, --quiet, --verbose"
     if of_task and task is None:
         lines += [f"Options of its task: nlpkit {command} {_chosen_by(config)} --help"]
-    return "\n".join([*lines, f"{others}: nlpkit {command} --help-all"])
+    # on a narrow terminal what is typed stands on a line of its own
+    end = f"{others}: nlpkit {command} --help-all"
+    return "\n".join([*lines, *([end] if len(end) <= _width() else [f"{others}:", f"  nlpkit {command} --help-all"])])
 
 
 def whole(command: str, module: Any, config: type[Config]) -> str:
@@ -88,7 +122,7 @@ def whole(command: str, module: Any, config: type[Config]) -> str:
         if rows:
             lines += ["", *_wrapped(f"{panel}:"), *_table(rows)]
     if any(kinds_of(info.annotation) == {bool} for info in config.known_fields().values()):
-        lines += ["", "A switch that a --config file has turned on is turned off by --no-NAME."]
+        lines += ["", *_wrapped("A switch that a --config file has turned on is turned off by --no-NAME.")]
     return "\n".join(lines)
 
 
@@ -150,7 +184,9 @@ def _row(name: str, info: Any, *, conditions: bool = False) -> tuple[str, str]:
     if conditions:
         text += "".join(f" [{condition.described()}]" for condition in extra["only_with"])
     default = extra["shown_default"] or (None if info.default in (None, False, [], {}) else info.default)
-    if default is not None and not info.is_required():
+    if default is True:
+        text += f" [default: on; --no-{name.replace('_', '-')} turns it off]"
+    elif default is not None and not info.is_required():
         text += f" [default: {'/'.join(map(str, default)) if isinstance(default, list | tuple) else default}]"
     if extra["positional"]:
         return value, text

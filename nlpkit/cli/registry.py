@@ -9,7 +9,13 @@ from typing import NamedTuple
 
 
 class CommandEntry(NamedTuple):
-    """Where a subcommand lives and what is said of it."""
+    """Where a subcommand lives and what is said of it.
+
+    Attributes:
+        module: its recipe.
+        help: what it does, in at most `manual.HELP` characters, so that the list of commands fits a screen.
+        panel: heading of the list under which it stands.
+    """
 
     module: str
     help: str
@@ -18,7 +24,7 @@ class CommandEntry(NamedTuple):
 
 COMMANDS: dict[str, CommandEntry] = {
     "check-data": CommandEntry(
-        "nlpkit.recipes.check_data", "Find what is wrong with a data set before an hour of training is lost.", "Data"
+        "nlpkit.recipes.check_data", "Find what is wrong with data before training on them.", "Data"
     ),
     "recipes": CommandEntry(
         "nlpkit.recipes.recipes", "List the experiments that ship with nlpkit, for --config NAME.", "Data"
@@ -26,46 +32,30 @@ COMMANDS: dict[str, CommandEntry] = {
     "train-tokenizer": CommandEntry(
         "nlpkit.recipes.train_tokenizer", "Train a tokenizer on running text, or extend one.", "Train"
     ),
-    "pretrain-mlm": CommandEntry(
-        "nlpkit.recipes.pretrain_mlm", "Pre-train an encoder on running text, from scratch or further.", "Train"
-    ),
+    "pretrain-mlm": CommandEntry("nlpkit.recipes.pretrain_mlm", "Pre-train an encoder on running text.", "Train"),
     "finetune-cls": CommandEntry(
-        "nlpkit.recipes.finetune_cls", "Fine-tune a model to classify or score texts and text pairs.", "Train"
+        "nlpkit.recipes.finetune_cls", "Fine-tune a model to classify or score texts.", "Train"
     ),
     "finetune-ner": CommandEntry(
-        "nlpkit.recipes.finetune_ner", "Fine-tune a model to tag words: entities, phrases, parts of speech.", "Train"
+        "nlpkit.recipes.finetune_ner", "Fine-tune a model to tag words: entities, phrases.", "Train"
     ),
-    "finetune-qa": CommandEntry(
-        "nlpkit.recipes.finetune_qa", "Fine-tune a model to answer questions with a piece of a text.", "Train"
-    ),
-    "distill": CommandEntry(
-        "nlpkit.recipes.distill", "Teach a small model what a large one knows, and show what that costs.", "Compress"
-    ),
-    "prune": CommandEntry(
-        "nlpkit.recipes.prune", "Make a model sparse or smaller, and show what that costs.", "Compress"
-    ),
+    "finetune-qa": CommandEntry("nlpkit.recipes.finetune_qa", "Fine-tune a model to find answers in a text.", "Train"),
+    "distill": CommandEntry("nlpkit.recipes.distill", "Teach a small model what a large one knows.", "Compress"),
+    "prune": CommandEntry("nlpkit.recipes.prune", "Make a model smaller, or sparse.", "Compress"),
     "quantize": CommandEntry(
         "nlpkit.recipes.quantize",
-        "Store a model in fewer bits, for ONNX Runtime or torch, and show the cost.",
+        "Store a model in fewer bits: int8, fp16; ONNX, torch.",
         "Compress",
     ),
     "tokenize": CommandEntry("nlpkit.recipes.tokenize", "Show how tokenizers cut texts, side by side.", "Data"),
     "predict": CommandEntry("nlpkit.recipes.predict", "Answer for texts or files with a trained model.", "Use"),
     "zero-shot": CommandEntry(
-        "nlpkit.recipes.zero_shot", "Sort texts into labels that are named when asked, without training.", "Use"
+        "nlpkit.recipes.zero_shot", "Sort texts into labels of your own, without training.", "Use"
     ),
     "embed": CommandEntry("nlpkit.recipes.embed", "Turn texts into vectors with any encoder.", "Use"),
     "evaluate": CommandEntry("nlpkit.recipes.evaluate", "Measure a trained model on labelled data.", "Use"),
-    "benchmark": CommandEntry(
-        "nlpkit.recipes.benchmark", "Measure models side by side: speed, memory, quality, and how they grow.", "Use"
-    ),
-    "runs": CommandEntry("nlpkit.recipes.runs", "List run folders: task, data, figures, size, age and status.", "Runs"),
-    "report": CommandEntry(
-        "nlpkit.recipes.report",
-        "Write one web page about a run: figures, pictures, mistakes, origin.",
-        "Runs",
-    ),
-    "env": CommandEntry(
-        "nlpkit.recipes.env", "Show what a bug report or a paper needs: machine, versions, caches, network.", "Use"
-    ),
+    "benchmark": CommandEntry("nlpkit.recipes.benchmark", "Compare models in speed, memory and quality.", "Use"),
+    "env": CommandEntry("nlpkit.recipes.env", "Show machine and versions, as for a bug report.", "Use"),
+    "runs": CommandEntry("nlpkit.recipes.runs", "List run folders: task, data, figures, size, status.", "Runs"),
+    "report": CommandEntry("nlpkit.recipes.report", "Write one web page about a run.", "Runs"),
 }

@@ -10,8 +10,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from nlpkit.cli.manual import SPEECH
 from nlpkit.cli.registry import COMMANDS
 from nlpkit.errors import UserError
+from nlpkit.nearby import near
 
 DASHES = "\u2010\u2011\u2012\u2013\u2014\u2015\u2212"  # what word processors and web pages make of "-" and "--"
 MODEL_FILES = ("config.json", "nlpkit.json")
@@ -109,20 +111,18 @@ COMMANDS_MEANT: dict[str, tuple[str, ...]] = {
 }
 
 
-def unknown_command(name: str) -> str | None:
-    """What to type in place of a command that there is not; None where nothing is known of it."""
-    if name == "help":
-        return "Options of a command: `nlpkit COMMAND --help`. All commands: `nlpkit --help`."
+def unknown_command(name: str) -> str:
+    """What to type in place of a command that there is not."""
     plain = name.lower().replace("_", "-")
-    meant = (plain,) if plain in COMMANDS else COMMANDS_MEANT.get(plain, ())
+    meant = (plain,) if plain in COMMANDS else COMMANDS_MEANT.get(plain) or near(plain, COMMANDS)
     if not meant and _is_model(name):
         return f'A command comes first: nlpkit predict {shlex.quote(name)} "..."'
     if not meant and _is_data(name):
         return f"A command comes first: nlpkit check-data --data {shlex.quote(name)}"
     if not meant:
-        return None
+        return "See `nlpkit --help`."
     help_of = {name: entry.help for name, entry in COMMANDS.items()} | {"--version": "Print the version and exit."}
-    return "Did you mean:\n" + "\n".join(f"    nlpkit {name:<14} {help_of[name]}" for name in meant)
+    return "Did you mean:\n" + "\n".join(f"    nlpkit {name:<15}  {help_of[name]}" for name in meant)
 
 
 def unknown_option(name: str, given: Sequence[str], fields: Mapping[str, Any]) -> str | None:
@@ -150,7 +150,11 @@ def unknown_option(name: str, given: Sequence[str], fields: Mapping[str, Any]) -
             continue
         extra = info.json_schema_extra
         return f"{extra['metavar']} is given without a flag." if extra["positional"] else f"Did you mean --{meant}?"
-    return None
+    flags = [field for field, info in fields.items() if not info.json_schema_extra["positional"]]
+    switches = [f"no_{field}" for field in flags if fields[field].annotation is bool]
+    others = [text.split()[0].lstrip("-") for text, _ in SPEECH]
+    alike = near(name.lstrip("-").lower(), [text.replace("_", "-") for text in (*flags, *switches, *others)])
+    return f"Did you mean {' or '.join(f'--{text}' for text in alike)}?" if alike else None
 
 
 def _trainer_fields() -> set[str]:

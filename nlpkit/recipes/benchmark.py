@@ -1,9 +1,9 @@
-"""Measure models side by side: speed, memory, quality, and how they grow.
+"""Measure models side by side: speed, memory, quality. Writes figures and plots.
 
 Each model runs in a process of its own, started anew in every launch; models take turns, so that what else the machine
 does hits all alike. With data (--data, else those of the first run folder) rows are measured at their own lengths, and
-the task's metric beside the speed; with --sequence-lengths random inputs of exact lengths. Ratios are against the first
-model, with 95 % intervals over the launches.
+the task's metric beside the speed; with --sequence-lengths random inputs of exact lengths, which show how
+models grow. Ratios are against the first model, with 95 % intervals over the launches.
 
 Examples: nlpkit benchmark runs/teacher runs/student runs/student-int8
 nlpkit benchmark --config-only bert longformer --sequence-lengths 64,256

@@ -1,4 +1,5 @@
-"""Find what is wrong with a data set before an hour of training is lost.
+"""Find what is wrong with a data set before an hour of training is lost. Prints what it finds;
+--output writes it to a file.
 
 Exit code 2 when training would be meaningless, 1 with --strict when there are warnings, else 0. With --output
 report.html it leaves a page that can be handed on: counts, lengths, labels, each finding with its rows.

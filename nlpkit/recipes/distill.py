@@ -1,4 +1,5 @@
-"""Teach a small model what a large one knows, and show what that costs.
+"""Teach a small model what a large one knows, and show what that costs. Writes a
+run folder: the small model, metrics beside the teacher's, model card.
 
 The teacher is any trained model; the student another one (--student), some of the teacher's layers (--student-layers),
 or a new one (--student-size). It learns the teacher's logits and the labels (--alpha, --temperature) and, where asked,

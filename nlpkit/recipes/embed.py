@@ -1,4 +1,5 @@
-"""Turn texts into vectors: the mean of an encoder's last hidden states.
+"""Turn texts into vectors: the mean of an encoder's last hidden states. Prints
+them; --output writes them to a file.
 
 Any encoder gives vectors; of one that was trained for it (minilm) those of texts of like meaning are alike. Files and
 columns are as for `predict`. A .parquet file keeps the columns of the rows and has the vectors as lists; a .npy file is

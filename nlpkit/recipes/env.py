@@ -1,4 +1,4 @@
-"""Show what a bug report or a paper needs to know of this machine and its software.
+"""Print what a bug report or a paper needs to know of this machine and its software.
 
 CPU, memory and the limits on them, GPUs, threads, versions, extras, whether the network is used, caches, and the
 environment variables that change results or speed. Tokens and passwords are not shown.

@@ -1,10 +1,10 @@
-"""Measure a trained model on labelled data.
+"""Measure a trained model on labelled data. Prints the figures, and adds them to
+the record of a run folder.
 
 Works for a run folder, a plain Transformers folder and a hub model; a masked language model is measured on plain text.
 Without data it is measured on the rows that its run held out.
 
-`--fail-under accuracy=0.9` makes CI fail (exit code 1) when the model is worse. For a run folder the figures are added
-to its nlpkit.json.
+`--fail-under accuracy=0.9` makes CI fail (exit code 1) when the model is worse.
 
 Examples: nlpkit evaluate runs/reviews
 nlpkit evaluate runs/reviews --data new.csv --fail-under accuracy=0.9

@@ -1,4 +1,5 @@
-"""Fine-tune a model to classify or score texts and text pairs.
+"""Fine-tune a model to classify or score texts and text pairs. Writes a run folder: model,
+metrics, wrong answers, plots, model card.
 
 Binary, multi-class, multi-label and regression are told apart by the labels (--problem overrides).
 

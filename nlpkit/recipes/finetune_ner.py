@@ -1,4 +1,5 @@
-"""Fine-tune a model to tag words: named entities, phrases (chunks), parts of speech.
+"""Fine-tune a model to tag words: named entities, phrases, parts of speech. Writes
+a run folder: model, metrics, wrong answers, plots, model card.
 
 Reads CoNLL columns, lists of words and tags, and texts with character spans; how entities are written (BIO, IOB1,
 BIOES, IO) is found out, and what several columns hold (--column pos, chunk or ner).

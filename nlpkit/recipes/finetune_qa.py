@@ -1,6 +1,8 @@
-"""Fine-tune a model to answer questions with a piece of a text (SQuAD 1.1 and 2.0, and rows of that kind).
+"""Fine-tune a model to answer questions with a piece of a text. Writes a run
+folder: model, metrics, wrong answers, plots, model card.
 
-Where some questions have no answer, the model learns to say so; the threshold is tuned on validation and kept.
+Data as of SQuAD 1.1 and 2.0, and rows of that kind. Where some questions have no answer, the model learns to say so;
+the threshold is tuned on validation and kept.
 
 Examples: nlpkit finetune-qa --data squad/ --epochs 2 --output runs/reader
 nlpkit finetune-qa --data rajpurkar/squad_v2 --model distilbert-base-uncased

@@ -1,4 +1,5 @@
-"""Answer for texts or files with a trained model.
+"""Answer for texts or files with a trained model. Prints the answers; --output
+writes them to a file.
 
 Takes texts as arguments, or rows from a file or standard input; a file's columns and order are kept and its memory is
 bounded, whatever its size. A row that cannot be read is kept with its error, and the exit code is 1 (--max-errors).

@@ -1,4 +1,5 @@
-"""Pre-train an encoder on running text, from scratch or further.
+"""Pre-train an encoder on running text, from scratch or further. Writes a run folder: model,
+tokenizer, record, plots.
 
 From scratch needs a tokenizer (`nlpkit train-tokenizer` makes one) and takes --arch and --size; --model goes on with a
 pre-trained model (domain adaptation). Text is packed into full blocks, and the vocabulary head is computed at the

@@ -1,4 +1,5 @@
-"""Make a trained model sparse, or smaller, and show what that costs.
+"""Make a trained model sparse, or smaller, and show what that costs. Writes a run
+folder: the pruned model, metrics before and after, model card.
 
 --what weights sets single weights to zero (by magnitude, at random, or by movement while it trains). --what ffn, heads,
 layers takes structures out, which makes the model really smaller and faster; --what vocabulary keeps the pieces that

@@ -1,4 +1,5 @@
-"""Store a trained model in fewer bits, for ONNX Runtime or torch, and show what that costs.
+"""Store a trained model in fewer bits, for ONNX Runtime or torch, and show what
+that costs. Writes a run folder that predict and evaluate open as any other.
 
 The model is exported, its logits are compared with those of torch on real rows, then it is quantized. Where that costs
 more than --max-drop points of the main metric, layers are searched that stay in float32. `predict` and `evaluate` run

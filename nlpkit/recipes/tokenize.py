@@ -1,4 +1,4 @@
-"""Show how tokenizers cut texts, side by side.
+"""Show how tokenizers cut texts, side by side. Prints the pieces and their counts.
 
 For each text: its pieces, in colour on a terminal; then word by word the pieces of each tokenizer with their ids and
 their place in the text, and which words are whole; then the counts.

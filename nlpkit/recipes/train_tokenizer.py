@@ -1,4 +1,5 @@
-"""Train a tokenizer on running text, retrain one, or add the words of a domain.
+"""Train a tokenizer on running text, retrain one, or add the words of a domain. Writes a folder that
+AutoTokenizer opens.
 
 A --style has everything as the models of that family have it; each part has a flag of its own. --like trains the
 pipeline of an existing tokenizer on new text; --extend adds the words that cost it most tokens. What is learned is

@@ -1,4 +1,5 @@
 """Sort texts into labels that are named when asked: nothing is trained.
+Prints the answers; --output writes them to a file.
 
 The model is one for natural language inference (its labels are entailment, neutral, contradiction): for each label it
 is asked whether the text entails the sentence of --template. Without --multi-label each text gets one label. Files,
@@ -31,7 +32,6 @@ ESSENTIAL: tuple[str, ...] = (
     "multi_label",
     "input",
     "output",
-    "max_errors",
 )
 
 writes_to_stdout = predict.writes_to_stdout

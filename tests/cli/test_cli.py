@@ -13,7 +13,7 @@ import pytest
 from conftest import Run, rows, write_csv
 
 from nlpkit import __version__
-from nlpkit.cli import aliases
+from nlpkit.cli import aliases, manual
 from nlpkit.cli.app import main
 from nlpkit.cli.registry import COMMANDS
 from nlpkit.errors import RunError
@@ -82,17 +82,72 @@ def test_help_fits_a_screen_and_shows_what_matters(
     assert lines[-1].endswith(f"nlpkit {command} --help-all")
 
 
-@pytest.mark.parametrize("width", [40, 80, 200])
+@pytest.mark.parametrize("width", [60, 80, 120])
+@pytest.mark.parametrize("command", list(COMMANDS))
 def test_no_name_of_an_option_is_cut(
-    width: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    command: str, width: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("COLUMNS", str(width))
-    lines = shown("finetune-cls", capsys, all_options=True)
-    flags = [match[1] for line in lines if (match := re.match(r"  --([a-z-]+)", line))]
-    assert flags == [*dict.fromkeys(flags)]
-    assert set(flags) == {name.replace("_", "-") for name in finetune_cls.Config.known_fields()} | SPEECH
+    lines = shown(command, capsys, all_options=True)
+    flags = {match[1] for line in lines if (match := re.match(r"  --([a-z-]+)", line))}
+    fields = importlib.import_module(COMMANDS[command].module).Config.known_fields()
+    named = {name for name, info in fields.items() if not info.json_schema_extra["positional"]}
+    assert flags == {name.replace("_", "-") for name in named} | SPEECH
     # what stands in a column is broken between words; a name alone on its line may be longer
-    assert all(len(line) <= max(width, 40) for line in lines if "  " in line.strip())
+    assert all(len(line) <= width for line in lines if "  " in line.strip())
+
+
+@pytest.mark.parametrize("arguments", [[], ["--help"], ["-h"], ["help"]])
+def test_nlpkit_alone_says_what_it_is_for_and_how_to_start(
+    arguments: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setattr(sys, "argv", ["nlpkit", *arguments])
+    assert main() == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) <= 40
+    assert max(map(len, lines)) <= 80
+    started = [line for line in lines if line.startswith("  nlpkit ")]
+    assert started == [f"  {command}" for command in manual.START]
+    assert len(started) == 3
+    for name, entry in COMMANDS.items():
+        assert any(f" {name} " in line and line.endswith(entry.help) for line in lines)  # on one line
+    for panel in {entry.panel for entry in COMMANDS.values()}:
+        assert sum(line.startswith(f"{panel} ") for line in lines) == 1
+
+
+def test_the_commands_to_start_with_are_such_as_can_be_typed(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import shlex
+
+    for command in manual.START:
+        name, *arguments = shlex.split(command)[1:]
+        module = importlib.import_module(COMMANDS[name].module)
+        monkeypatch.setattr(module, "run", lambda config: Report({"config": config.record()}))
+        assert main([name, *arguments, "--json"]) == 0, capsys.readouterr().err
+
+
+def test_help_of_a_command_behind_the_word_help(capsys: pytest.CaptureFixture[str]) -> None:
+    asked = shown("finetune-cls", capsys)
+    for arguments in (["help", "finetune-cls"], ["finetune-cls", "-h"]):
+        assert main(arguments) == 0
+        assert capsys.readouterr().out.splitlines() == asked
+    assert "finetune-cls" in fails(capsys, "help", "finetun-cls")
+
+
+@pytest.mark.parametrize("command", list(COMMANDS))
+def test_first_lines_of_the_help_name_what_is_written(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    first = " ".join(" ".join(shown(command, capsys)[2:4]).split())
+    assert re.search(r"\b(Writes?|Prints?|writes)\b", first)
+
+
+def test_a_switch_that_is_on_says_how_it_is_turned_off(capsys: pytest.CaptureFixture[str]) -> None:
+    for command, switch in (("evaluate", "save"), ("embed", "normalize")):
+        text = " ".join(" ".join(shown(command, capsys, all_options=True)).split())
+        assert f"[default: on; --no-{switch} turns it off]" in text
+        assert "A switch that a --config file has turned on is turned off by --no-NAME." in text
+        assert not re.search(r"--[a-z-]+/--no-", text)
 
 
 @pytest.mark.parametrize("command", list(COMMANDS))
@@ -113,7 +168,7 @@ def test_examples_of_the_help_can_be_typed(
     assert len(seen) == len(examples) >= 2
 
 
-@pytest.mark.parametrize("arguments", [["--help"], [], ["--version"]])
+@pytest.mark.parametrize("arguments", [["--help"], [], ["--version"], ["-V"]])
 def test_help_and_version_import_nothing_heavy(arguments: list[str]) -> None:
     code = (
         "import sys; from nlpkit.cli.app import main; "
@@ -123,7 +178,7 @@ def test_help_and_version_import_nothing_heavy(arguments: list[str]) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    if arguments == ["--version"]:
+    if arguments in (["--version"], ["-V"]):
         assert done.stdout == f"nlpkit {__version__}\n"
     else:
         assert all(name in done.stdout for name in COMMANDS)
@@ -171,7 +226,9 @@ def test_all_options_stand_in_panels_with_what_they_do_and_their_default(
         text = " ".join(told.pop((panel, written)).split())
         assert " ".join(info.description.rstrip(".").split()) in text
         default = extra["shown_default"] or info.default
-        if default not in (None, False, [], {}) and not info.is_required():
+        if default is True:
+            assert text.endswith(f"[default: on; --no-{name.replace('_', '-')} turns it off]")
+        elif default not in (None, False, [], {}) and not info.is_required():
             said = "/".join(map(str, default)) if isinstance(default, list) else default
             assert text.endswith(f"[default: {said}]")
         else:
@@ -179,10 +236,20 @@ def test_all_options_stand_in_panels_with_what_they_do_and_their_default(
     assert {name.strip("-,") for _, name in told} == SPEECH
 
 
-def test_unknown_command_names_the_nearest(capsys: pytest.CaptureFixture[str]) -> None:
-    error = fails(capsys, "finetune-clf")
-    assert "finetune-clf" in error
-    assert "finetune-cls" in error
+@pytest.mark.parametrize(
+    ("typed", "near"),
+    [("finetun-cls", "finetune-cls"), ("benchmrk", "benchmark"), ("bench", "benchmark"), ("quantise", "quantize")],
+)
+def test_unknown_command_lists_the_near_ones_and_what_they_do(
+    typed: str, near: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = fails(capsys, typed, "--data", "x.csv").splitlines()
+    assert lines[0] == f"nlpkit: there is no command '{typed}'"
+    assert lines[2].split(maxsplit=2) == ["nlpkit", near, COMMANDS[near].help]
+
+
+def test_a_command_that_is_like_none(capsys: pytest.CaptureFixture[str]) -> None:
+    assert fails(capsys, "xyzzy") == "nlpkit: there is no command 'xyzzy'\n  See `nlpkit --help`.\n"
 
 
 # --- precedence ---
