@@ -1,6 +1,7 @@
 """`python -m nlpkit` and `accelerate launch -m nlpkit`."""
 
 import contextlib
+import os
 import sys
 
 from nlpkit import interrupts
@@ -9,6 +10,11 @@ from nlpkit import interrupts
 def main() -> int:
     """The installed program: SIGTERM, as schedulers send it, ends it in the same orderly way as Ctrl-C."""
     interrupts.install()
+    if shell := os.environ.pop("_NLPKIT_COMPLETE", None):  # a shell asks what Tab offers
+        from nlpkit.cli import completion
+
+        print("\n".join(completion.reply(shell, sys.argv[1:])))
+        return 0
     try:
         from nlpkit.cli import app, streams
 

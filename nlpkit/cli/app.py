@@ -19,7 +19,7 @@ from typer.main import get_command
 
 from nlpkit import __version__, interrupts
 from nlpkit.annotations import kinds_of
-from nlpkit.cli import manual, slips, streams
+from nlpkit.cli import manual, shells, slips, streams
 from nlpkit.cli.registry import COMMANDS, CommandEntry
 from nlpkit.errors import Interrupted, NlpkitError, UserError
 from nlpkit.reporting import shown
@@ -309,6 +309,9 @@ def _main(arguments: list[str] | None) -> int:
         arguments = [*arguments[1:], "--help"]
     verbose = "--verbose" in arguments
     try:
+        if arguments[0].partition("=")[0] in shells.FLAGS:
+            print(shells.answer(arguments))
+            return 0
         code = _called(arguments)
     except typer.Exit as error:
         return error.exit_code

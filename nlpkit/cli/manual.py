@@ -35,6 +35,7 @@ START = (
 )
 ENDING = (
     "nlpkit COMMAND --help   what a command writes, its options, two examples",
+    "nlpkit --install-completion [bash|zsh|fish]   what Tab completes",
     "nlpkit --version, -V    the version",
 )
 HELP = 53  # characters of a command's help beside its panel and name on 80 columns
@@ -98,7 +99,7 @@ def short(command: str, module: Any, config: type[Config]) -> str:
         lines += [f"Options of its task: nlpkit {command} {_chosen_by(config)} --help"]
     # on a narrow terminal what is typed stands on a line of its own
     end = f"{others}: nlpkit {command} --help-all"
-    return "\n".join([*lines, *([end] if len(end) <= _width() else [f"{others}:", f"  nlpkit {command} --help-all"])])
+    return "\n".join([*lines, *([end] if len(end) <= _width() else [f"{others}:", f"nlpkit {command} --help-all"])])
 
 
 def whole(command: str, module: Any, config: type[Config]) -> str:

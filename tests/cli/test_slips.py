@@ -58,7 +58,6 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("tokenize --model run words", "Did you mean --tokenizer?"),
         ("train --data ok.csv", "nlpkit finetune-cls"),
         ("eval run", "nlpkit evaluate"),
-        ("help finetune-cls", "`nlpkit COMMAND --help`"),
         ("predict run ok.csv", "--input ok.csv"),
         ("tokenize ok.csv", "$(cat ok.csv)"),
         ("predict ok.csv run", "rows of a file go behind --input."),
@@ -139,9 +138,9 @@ def test_an_option_given_twice_is_told(monkeypatch: pytest.MonkeyPatch, capsys: 
 
 
 def test_h_is_help(capsys: pytest.CaptureFixture[str]) -> None:
-    for arguments in (["-h"], ["evaluate", "-h"]):
+    for arguments, said in ((["-h"], "Start with:"), (["evaluate", "-h"], "Usage: nlpkit evaluate")):
         assert main(arguments) == 0
-        assert "Usage: nlpkit" in capsys.readouterr().out
+        assert said in capsys.readouterr().out
 
 
 # --- texts that are names of files ---
