@@ -13,7 +13,7 @@ def main() -> int:
     if shell := os.environ.pop("_NLPKIT_COMPLETE", None):  # a shell asks what Tab offers
         from nlpkit.cli import completion
 
-        print("\n".join(completion.reply(shell, sys.argv[1:])))
+        sys.stdout.write("".join(f"{line}\n" for line in completion.reply(shell, sys.argv[1:])))
         return 0
     try:
         from nlpkit.cli import app, streams

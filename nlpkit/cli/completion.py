@@ -28,7 +28,8 @@ ROOT = (
     ("--install-completion", "Have Tab complete what is typed in this shell."),
     ("--show-completion", "Print the script of the completion."),
 )
-MODELS = ("PATH|NAME", "MODEL", "TEACHER", "RUN", "RUN|CHECKPOINT")  # what stands for a model in the help
+MODELS = ("PATH|NAME", "MODEL", "TEACHER")  # what stands for a model in the help
+RUNS = ("run", "runs")  # arguments that are run folders, whatever else stands for them
 
 
 class Offer(NamedTuple):
@@ -140,8 +141,9 @@ def _values(name: str, fields: Mapping[str, Any], begun: str) -> list[Offer]:
     if name == "data":
         samples = [f"sample:{folder.name}" for folder in _samples()]
         return [*_beginning(begun, map(Offer, samples)), *_paths(begun)]
-    if metavar in MODELS:
-        return [*_beginning(begun, [Offer("minilm", "all-MiniLM-L6-v2")]), *_models(begun)]
+    if metavar in MODELS or name in RUNS:
+        by_name = [] if name in RUNS else [Offer("minilm", "all-MiniLM-L6-v2")]
+        return [*_beginning(begun, by_name), *_models(begun)]
     if metavar == "DIR":
         return _paths(begun, suffixes=())
     return _paths(begun) if metavar.startswith(("FILE", "DIR|FILE")) else []

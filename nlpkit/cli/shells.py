@@ -96,9 +96,8 @@ def _places(shell: str) -> tuple[Path, Path | None]:
     """The file of the script, and the one that the shell reads as it starts; fish finds the script by itself."""
     home = Path.home()
     if shell == "fish":
-        return Path(
-            os.environ.get("XDG_CONFIG_HOME") or home / ".config"
-        ) / "fish" / "completions" / "nlpkit.fish", None
+        settings = Path(os.environ.get("XDG_CONFIG_HOME") or home / ".config")
+        return settings / "fish" / "completions" / "nlpkit.fish", None
     script = Path(os.environ.get("XDG_DATA_HOME") or home / ".local" / "share") / "nlpkit" / f"completion.{shell}"
     return script, home / ".bashrc" if shell == "bash" else Path(os.environ.get("ZDOTDIR") or home) / ".zshrc"
 

@@ -139,7 +139,7 @@ def test_help_of_a_command_behind_the_word_help(capsys: pytest.CaptureFixture[st
 @pytest.mark.parametrize("command", list(COMMANDS))
 def test_first_lines_of_the_help_name_what_is_written(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     first = " ".join(" ".join(shown(command, capsys)[2:4]).split())
-    assert re.search(r"\b(Writes?|Prints?|writes)\b", first)
+    assert re.search(r"\b(Writes?|Prints?|List|writes)\b", first)
 
 
 def test_a_switch_that_is_on_says_how_it_is_turned_off(capsys: pytest.CaptureFixture[str]) -> None:
