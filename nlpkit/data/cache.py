@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from nlpkit import reporting
+from nlpkit.nearby import expanded
 from nlpkit.runs.files import is_disk_full
 
 BYTES = 10_000_000_000  # of each kind
@@ -46,7 +47,7 @@ class CacheEntry(NamedTuple):
 def folder() -> Path | None:
     """Where the cache is: $NLPKIT_CACHE, else nlpkit/ in the user's cache folder; None where the user has no home."""
     if named := os.environ.get("NLPKIT_CACHE"):
-        return Path(named)
+        return expanded(named)  # a shell leaves the `~` of `export NLPKIT_CACHE="~/cache"` as it is
     if base := os.environ.get("XDG_CACHE_HOME"):
         return Path(base) / "nlpkit"
     home = os.path.expanduser("~")  # noqa: PTH111 (`Path.home` raises an error of its own for each system)

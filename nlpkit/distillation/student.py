@@ -49,7 +49,9 @@ class StudentOptions(TrainingOptions, OpeningOptions):
         panel="Student",
         only_with="student_layers",
     )
-    student_arch: Architecture = option("bert", "Architecture of --student-size.", panel="Student")
+    student_arch: Architecture = option(
+        "bert", "Architecture of --student-size.", panel="Student", only_with="student_size"
+    )
     student_tokenizer: str | None = option(
         None,
         "Tokenizer of the student.",

@@ -13,6 +13,7 @@ from nlpkit.data.sources import FileInfo
 from nlpkit.errors import NlpkitError, UserError
 from nlpkit.experiment.supervised import settle_findings, stop_on_errors
 from nlpkit.options import DataOptions, SourceOptions, flag_of, naming
+from nlpkit.runs.folder import read_record
 from nlpkit.runs.records import RECORD
 from nlpkit.tasks import registry
 from nlpkit.tasks.deferred import DeferredOptions, Kind
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 OVERLAP_BYTES = 50_000_000  # of training data that are read again to tell whether judged rows are among them
 NAMES_DATA = ("data", "train_file", "validation_file", "test_file")
+HOLD_OUT = ("validation_share", "hold_out", "shuffle_seed", "max_train_samples")
 
 
 class TrainedDataOptions(DeferredOptions, DataOptions):
@@ -50,12 +52,12 @@ def inherit_data(config: C, record: Mapping[str, Any] | None, name: str) -> C:
         UserError: neither the user nor the record names data.
     """
     if any(getattr(config, option) for option in NAMES_DATA):
+        if repeats_hold_out(config, record):
+            _warn_of_changes(record, name)
         return config
-    known = TrainedDataOptions.with_new_names((record or {}).get("config", {}))
-    if isinstance(known.get("data"), list):  # a corpus
-        known["train_file"] = known.pop("data")
-        if not known.get("validation_file"):
-            reporting.current().warn(f"{name} held other lines of its text out than can be drawn here: name fresh text")
+    known = _as_trained(record)
+    if _is_of_corpus(record) and not known.get("validation_file"):
+        reporting.current().warn(f"{name} held other lines of its text out than can be drawn here: name fresh text")
     if not any(known.get(option) for option in NAMES_DATA):
         raise UserError(f"{name} does not tell what it was trained on", "Name the data: --data PATH|NAME.")
     if passed := _passing(known):
@@ -63,18 +65,39 @@ def inherit_data(config: C, record: Mapping[str, Any] | None, name: str) -> C:
             f"{name} was trained on rows of a pipe ({', '.join(passed)}), which can be read only once",
             "Name the data: --data PATH|NAME.",
         )
-    # the rows that were held out are drawn again: none of them was trained on
-    known["shuffle_seed"] = known.get("shuffle_seed") if known.get("shuffle_seed") is not None else known.get("seed")
     fields = TrainedDataOptions.known_fields().keys() & config.known_fields().keys() & known.keys() - config.given
     data = ", ".join(str(known[option]) for option in NAMES_DATA if known.get(option))
     reporting.current().note(f"data: {data}, as {name} was trained (--data)")
-    if changed := _changed_files(record):
-        reporting.current().warn(
-            f"{', '.join(changed)} is not as it was when {name} was trained; rows that are held out now may have been "
-            "trained on then"
-        )
+    _warn_of_changes(record, name)
     with naming(Path(name) / RECORD, fields):
         return config.changed(**{field: known[field] for field in fields})
+
+
+def repeats_hold_out(config: TrainedDataOptions, record: Mapping[str, Any] | None) -> bool:
+    """Whether a config names the data of the run that made the model and holds out the rows that this run held out.
+
+    The record of a run that took its data from there does, so that it can be repeated.
+    """
+    known = _as_trained(record)
+    if config.shuffle_seed is None or config.shuffle_seed != known.get("shuffle_seed"):
+        return False
+    own = config.changed(**{name: known[name] for name in (*NAMES_DATA, *HOLD_OUT) if name in known})
+    return dict(own) == dict(config)
+
+
+def _as_trained(record: Mapping[str, Any] | None) -> dict[str, Any]:
+    """The options of a run, as a command that goes on with its data takes them: a corpus is a file to train on, and the
+    rows that were held out are drawn again, so that none of them was trained on."""
+    known = TrainedDataOptions.with_new_names((record or {}).get("config", {}))
+    if _is_of_corpus(record):
+        known["train_file"] = known.pop("data")
+    if known.get("shuffle_seed") is None:
+        known["shuffle_seed"] = known.get("seed")
+    return known
+
+
+def _is_of_corpus(record: Mapping[str, Any] | None) -> bool:
+    return isinstance((record or {}).get("config", {}).get("data"), list)
 
 
 def _passing(known: Mapping[str, Any]) -> list[str]:
@@ -101,6 +124,30 @@ def _changed_files(record: Mapping[str, Any] | None) -> list[str]:
     return [
         path for path, known in recorded.items() if Path(path).is_file() and FileInfo.of(Path(path)).sha256 != known
     ]
+
+
+def _warn_of_changes(record: Mapping[str, Any] | None, name: str) -> None:
+    if changed := _changed_files(record):
+        reporting.current().warn(
+            f"{', '.join(changed)} is not as it was when {name} was trained; rows that are held out now may have been "
+            "trained on then"
+        )
+
+
+def training_record(record: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
+    """The record of the run that trained a model's weights.
+
+    Of a quantized model it is that of the model which it was made of. Where that one is not here, its own will do if it
+    took its data from there; else it is None, as nobody knows.
+    """
+    passed: set[str] = set()
+    while record is not None and record.get("quantization"):
+        place = ((record.get("parents") or {}).get("model") or {}).get("given")
+        if not place or place in passed or not Path(place).is_dir():
+            return record if (record.get("config") or {}).get("shuffle_seed") is not None else None
+        passed.add(place)
+        record = read_record(place)
+    return record
 
 
 def own_splits(
@@ -135,6 +182,7 @@ def train_keys(record: Mapping[str, Any] | None, name: str, task: Task) -> set[s
         name: of the model.
         task: as its model restored it.
     """
+    record = training_record(record)
     files = [file for of_split in _files(record).values() for file in of_split]
     here = all(Path(file["path"]).is_file() for file in files)
     if not files or not here or sum(file["bytes"] for file in files) > OVERLAP_BYTES or _changed_files(record):
@@ -165,6 +213,7 @@ def overlap(
         loaded: with the rows.
         chosen: splits that are judged.
     """
+    record = training_record(record)
     trained_on = {file["sha256"] for file in _files(record).get("train", [])}
     advice = (
         "" if _passing((record or {}).get("config", {})) else "; without --data it is judged on rows that it held out"
@@ -190,7 +239,7 @@ def refuse_hold_out(config: TrainedDataOptions) -> None:
     Raises:
         UserError: naming one.
     """
-    for name in ("validation_share", "hold_out", "shuffle_seed", "max_train_samples"):
+    for name in HOLD_OUT:
         if getattr(config, name) != type(config).model_fields[name].default:
             raise UserError(
                 f"{flag_of(name)}: nothing is trained here, so nothing is held out",

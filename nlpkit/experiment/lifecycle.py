@@ -129,7 +129,7 @@ def live(config: R, prepare: Callable[[R], Experiment[Any]], report: Reported) -
     started = time.monotonic()
     experiment = prepare(config)
     if config.dry_run:
-        return dry_run(config)
+        return dry_run(experiment.config)  # with what the model has settled: its data, the options of its task
     repository = upload.require_hub_access(config, experiment.folder.path)
     with resume.telling_how_to_resume(experiment.resumed_by, experiment.folder.path):
         experiment = train(experiment, prepare)

@@ -35,7 +35,9 @@ class BatchOptions(Config):
     """Which rows make a step."""
 
     batch_size: int = option(32, "Rows per step on each device.", panel="Training", ge=1, le=MOST_ROWS)
-    eval_batch_size: int = option(64, "Rows per step in evaluation.", panel="Training", ge=1, le=MOST_ROWS)
+    eval_batch_size: int = option(
+        64, "Rows per step on each device, in evaluation.", panel="Training", ge=1, le=MOST_ROWS
+    )
     gradient_accumulation_steps: int = option(1, "Batches summed before a step.", panel="Training", ge=1, le=MOST_ROWS)
     batching: Literal["length", "random"] = option(
         "length", "Batches of rows of like length; or of random rows, as a plain Trainer trains.", panel="Training"

@@ -29,6 +29,7 @@ from nlpkit.experiment.inherited_data import (
     open_splits,
     overlap,
     refuse_hold_out,
+    repeats_hold_out,
     train_keys,
 )
 from nlpkit.inference.predictor import Predictor, Trained, open_trained
@@ -202,8 +203,9 @@ def _open(config: Config) -> _Source:
     trained = open_trained(
         config.model, config, NEEDS, "quantize", revision=config.model_revision, exported=False, task_name=config.task
     )
-    named = any(getattr(config, name) for name in NAMES_DATA)
-    config = inherit_data(config.for_task(type(trained.task)), trained.record, config.model)
+    config = config.for_task(type(trained.task))
+    named = any(getattr(config, name) for name in NAMES_DATA) and not repeats_hold_out(config, trained.record)
+    config = inherit_data(config, trained.record, config.model)
     if to == "onnx-int8-static" or not named:
         needs = ("train", "validation") if to == "onnx-int8-static" else ("validation",)
         reader, loaded, examples, findings = open_splits(config, trained.task, seed=config.seed, needs=needs)
@@ -251,15 +253,17 @@ def _judged(loaded: LoadedData, by_split: dict[str, Dataset]) -> dict[str, Datas
     Raises:
         UserError: there is none.
     """
-    if "validation" in by_split:
-        return by_split
     if not by_split:
         raise UserError("there is no row that can be used", "`nlpkit check-data` tells why.")
+    if "validation" in by_split:
+        # rows to train on are neither trained on nor judged, and so are none of this run
+        return {name: rows for name, rows in by_split.items() if name != "train"}
     split = "test" if "test" in by_split else next(iter(by_split))
     reporting.current().note(
         f"validation: all {len(by_split[split]):,} rows of {splits.title(loaded, split)}: nothing is trained here"
     )
-    return {"validation": by_split[split], **{name: rows for name, rows in by_split.items() if name != split}}
+    others = {name: rows for name, rows in by_split.items() if name not in (split, "train")}
+    return {"validation": by_split[split], **others}
 
 
 def _default_path(source: _Source) -> Path:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 from pydantic import PrivateAttr
@@ -42,6 +43,7 @@ class DeferredOptions(Config):
     opened: ClassVar[str] = "model"
     settled_for: ClassVar[str | None] = None
     _values: dict[str, Any] = PrivateAttr(default_factory=dict)
+    _typed: frozenset[str] = PrivateAttr(default=frozenset())  # given on a command line, where no record speaks
 
     def __init__(self, /, **values: Any) -> None:
         values = self.with_new_names(values)
@@ -101,6 +103,17 @@ class DeferredOptions(Config):
     def given_values(self) -> dict[str, Any]:
         return {**{name: getattr(self, name) for name in super().given}, **self._values}
 
+    @classmethod
+    def from_sources(cls, flags: Mapping[str, Any], file: Path | None = None, command: str | None = None) -> Self:
+        config = super().from_sources(flags, file, command)
+        config._typed = frozenset(flags)
+        return config
+
+    def changed(self, **values: Any) -> Self:
+        changed = super().changed(**values)
+        changed._typed = self._typed
+        return changed
+
     def record(self) -> dict[str, Any]:
         return {**super().record(), **to_jsonable_python(self._values)}
 
@@ -118,7 +131,7 @@ class DeferredOptions(Config):
         for name, value in self._values.items():
             declared = _declared(self.kind)[name]
             # the record of an earlier run gives the options of every task, most of them as they are by default
-            is_set = all(value != info.default for info, _ in declared)
+            is_set = name in self._typed or all(value != info.default for info, _ in declared)
             if is_set and name not in group.model_fields:
                 owners = ", ".join(owner for _, tasks in declared for owner in tasks)
                 problems.append(Problem(name, f"{flag_of(name)} is for {owners}, not for {task.name}"))

@@ -166,7 +166,7 @@ def test_in_fish(program: Path, home: Path) -> None:
 def test_in_zsh(program: Path) -> None:
     """The function of the completion, with what zsh adds to its list of matches caught."""
     script = (
-        "compdef() { :; }; compadd() { shift 3; print -l folders $@; }; _describe() { print -l ${(P)3}; }\n"
+        "compdef() { :; }; compadd() { shift 3; print -rl folders $@; }; _describe() { print -rl ${(P)3}; }\n"
         f"{shells.ZSH}\n"
         'words=("${(@z)1}"); CURRENT=$#words; _nlpkit; true'
     )

@@ -60,6 +60,9 @@ def test_a_cache_that_is_named_needs_no_home(monkeypatch: pytest.MonkeyPatch, tm
     assert cache.folder() == tmp_path / "xdg" / "nlpkit"
     monkeypatch.setenv("NLPKIT_CACHE", str(tmp_path / "own"))
     assert cache.folder() == tmp_path / "own"
+    monkeypatch.setenv("NLPKIT_CACHE", "~/own")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert cache.folder() == tmp_path / "own"
 
 
 def test_the_cache_of_somebody_else_is_no_error_of_env(

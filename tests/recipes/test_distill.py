@@ -284,6 +284,7 @@ def test_positions_allow_no_changed_copies(teachers: RunOf, tmp_path: Path) -> N
     [
         ({"student_layers": None}, "name which model learns"),
         ({"student_size": "tiny"}, "name one of them"),
+        ({"student_arch": "roberta"}, "--student-arch is for --student-size"),
         ({"student_layers": "3"}, "the teacher has 2 layers"),
         ({"student_layers": "two"}, "give a number of layers"),
         ({"student_layers": "0,2"}, "the teacher's layers are 0 to 1"),
@@ -309,6 +310,16 @@ def test_refused(values: dict[str, Any], message: str, teachers: RunOf, tmp_path
 
 
 @pytest.mark.slow
+def test_a_dry_run_tells_the_options_of_the_task_too(
+    trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["distill", str(trained), "--student-layers", "1", "--device", "cpu", "--dry-run", "--json"]
+    assert main([*command, "--output", str(tmp_path / "student")]) == 0
+    told = json.loads(capsys.readouterr().out)["config"]
+    assert "label_column" in told
+    assert told["data"]  # of the teacher's run, where none is named
+
+
 def test_different_labels_are_refused(teachers: RunOf, trained: Path, tmp_path: Path) -> None:
     names = {"negative": "bad", "positive": "good"}
     data = write_jsonl(tmp_path / "data.jsonl", [{**row, "label": names[row["label"]]} for row in rows(40, seed=5)])

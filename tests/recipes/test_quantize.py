@@ -14,7 +14,7 @@ import every_task
 import forked
 import numpy as np
 import pytest
-from conftest import Run, RunOf, make_tokenizer
+from conftest import Run, RunOf, make_tokenizer, rows, write_csv
 
 from nlpkit.cli.app import main
 from nlpkit.errors import UserError
@@ -312,6 +312,56 @@ def test_options_that_a_format_does_not_read(trained: Path, capsys: pytest.Captu
     assert "--exclude is for --to onnx-int8, onnx-int8-static, not for bf16" in capsys.readouterr().err
 
 
+@pytest.fixture(scope="module")
+def of_one_file(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of one file, of which it has held a tenth out."""
+    from nlpkit.recipes import finetune_cls
+
+    folder = tmp_path_factory.mktemp("one")
+    data = write_csv(folder / "all.csv", rows(60))
+    finetune_cls.run(
+        finetune_cls.Config(
+            data=str(data), model=str(tiny_model), output=folder / "run", max_steps=2, device="cpu", threads=1
+        )
+    )
+    return folder / "run"
+
+
+def test_a_run_is_repeated_from_its_record(
+    of_one_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With the rows that the model held out, which its record names."""
+    first = quantized(of_one_file, tmp_path / "first", to="bf16")
+    record = tmp_path / "first" / "nlpkit.json"
+    again = tmp_path / "again"
+    assert main(["quantize", "--config", str(record), "--output", str(again)]) == 0, capsys.readouterr().err
+    repeated = json.loads((again / "nlpkit.json").read_text())
+    assert (repeated["rows"], repeated["metrics"]) == (first["rows"], first["metrics"])
+    assert first["rows"]["validation"] == 6
+    capsys.readouterr()
+    other = write_csv(tmp_path / "other.csv", rows(20, seed=3))
+    command = ["quantize", "--config", str(record), "--data", str(other), "--output", str(tmp_path / "no")]
+    assert main(command) == 2  # of other rows none is held out
+    assert "--shuffle-seed: nothing is trained here" in capsys.readouterr().err
+
+
+def test_rows_that_a_quantized_model_is_judged_on_are_not_told_as_trained_on(
+    of_one_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fresh = [{"text": f"fresh {row['text']}", "label": row["label"]} for row in rows(20, seed=9)]
+    judged = write_csv(tmp_path / "fresh.csv", fresh)
+    quantized(of_one_file, tmp_path / "half", to="bf16", data=str(judged))
+
+    def told(data: Path) -> str:
+        capsys.readouterr()
+        command = ["evaluate", str(tmp_path / "half"), "--data", str(data), "--no-save", "--device", "cpu"]
+        assert main(command) == 0
+        return capsys.readouterr().err
+
+    assert "trained on" not in told(judged)
+    assert "54 of 60 rows are among those that" in told(of_one_file.parent / "all.csv")  # by the run behind it
+
+
 def test_missing_packages_and_damaged_files(
     exported: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -357,8 +407,8 @@ def test_a_roberta_and_a_pruned_structure_are_exported(tmp_path: Path) -> None:
         export.finish(made, model, packed=True, fused=False)
         export.save(made, tmp_path / "model.onnx")
         found = OnnxModel(tmp_path / "model.onnx", model.config)
-        for rows, width in ((3, 9), (1, 1), (2, 5)):
-            part = {name: tensor[:rows, :width] for name, tensor in batch.items()}
+        for count, width in ((3, 9), (1, 1), (2, 5)):
+            part = {name: tensor[:count, :width] for name, tensor in batch.items()}
             with torch.inference_mode():
                 wanted = model(**part).logits
             assert torch.allclose(found(**part)["logits"], wanted, atol=1e-5)

@@ -98,6 +98,19 @@ def test_an_option_of_another_task_is_refused_only_when_it_was_changed(two: Mapp
         Command(model="m", seed=7, names="a").for_task(two["generator"])
 
 
+def test_an_option_of_another_task_is_refused_as_it_is_by_default_where_it_was_typed(
+    two: Mapping[str, Any], tmp_path: Path
+) -> None:
+    """A record gives the options of every task; who types one means it."""
+    recorded = tmp_path / "recipe.yaml"
+    recorded.write_text("model: m\nseed: 0\n")
+    assert Command.from_sources({}, recorded).for_task(two["generator"]).model == "m"
+    typed = Command.from_sources({"model": "m", "seed": "0"})
+    for config in (typed, typed.changed(mode="slow")):
+        with pytest.raises(UserError, match="--seed is for filler, not for generator"):
+            config.for_task(two["generator"])
+
+
 def test_what_is_kept_for_later_is_changed_resumed_and_recorded_like_any_option(two: Mapping[str, Any]) -> None:
     config = Command(model="m", names="a,b", top_k=3)
     assert config.given == {"model", "names", "top_k"}
