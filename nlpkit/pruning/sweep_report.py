@@ -7,14 +7,20 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from nlpkit.reporting import Table
+from nlpkit.reporting import Cell, Table, figures
 
 Points = Sequence[Mapping[str, Any]]  # `sparsity`, and `price` as nlpkit.json keeps it; at least one
 
 
 def table(points: Points) -> Table:
     """A row for each run, the unpruned model first."""
-    return Table(f"front ({points[0]['price']['split']})", *_front(points))
+    header, rows = _front(points)
+    metric, first = points[0]["price"]["main_metric"], points[0]["price"]["sides"][0]
+    shown: list[list[Cell]] = []
+    for side, row in zip([first, *(point["price"]["sides"][1] for point in points)], rows, strict=True):
+        sparsity, _, *others = row
+        shown.append([sparsity, *figures(side["metrics"], side.get("metric_intervals"), [metric]), *others])
+    return Table(f"front ({points[0]['price']['split']})", header, shown)
 
 
 def write(points: Points, folder: Path, *, faster: bool) -> None:
