@@ -217,6 +217,33 @@ class Listener(Reporter):
             yield progress
 
 
+class _OfPart(Reporter):
+    """Passes on what is said, with the part of the work that it is of before it."""
+
+    def __init__(self, to: Reporter, name: str) -> None:
+        self.to, self.name = to, name
+
+    def note(self, message: str) -> None:
+        self.to.note(f"{self.name}: {message}")
+
+    def warn(self, message: str) -> None:
+        self.to.warn(f"{self.name}: {message}")
+
+    def plan(self, title: str, rows: Sequence[tuple[str, str]]) -> None:
+        self.to.plan(f"{self.name}: {title}", rows)
+
+    def table(self, table: Table) -> None:
+        self.to.table(table)
+
+    def line(self, text: str) -> None:
+        self.to.line(text)
+
+    @contextmanager
+    def progress(self, description: str, total: int, unit: str = "rows") -> Iterator[Progress]:
+        with self.to.progress(f"{self.name}: {description}", total, unit) as progress:
+            yield progress
+
+
 # Control characters (ESC is the one that colours, moves the cursor and renames windows), ends of lines, what turns the
 # direction of writing, and halves of characters, which stand for bytes that are no text.
 _STEERING = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
@@ -303,6 +330,17 @@ def listening() -> Iterator[Listener]:
     install(listener)
     try:
         yield listener
+    finally:
+        install(before)
+
+
+@contextmanager
+def part(name: str) -> Iterator[None]:
+    """Say of which part of the work what is said in the block is, as in "fold 2/5: train"."""
+    before = current()
+    install(_OfPart(before, name))
+    try:
+        yield
     finally:
         install(before)
 

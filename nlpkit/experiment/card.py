@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from nlpkit.data import pipes
+from nlpkit.experiment import spreads
 from nlpkit.markdown import code, text
 from nlpkit.reporting import shown
 from nlpkit.runs.few import few_rows
@@ -87,6 +88,7 @@ def _body(record: dict[str, Any], data_name: str, plots: list[str]) -> str:
     said_of_them = few_rows({split: count for split, count in record["judged"].items() if split != "train"})
     said_of_them += [f"{name}: {note}" for name, note in notes.items()]
     lines += ["", *(f"{text(note)}." for note in said_of_them)] if said_of_them else []
+    lines += spreads.card_of_folds(record) + spreads.card_of_seeds(record)
     if "file" in record.get("quantization", {}):
         lines += ["", "## Opening it", "", *_opening(record)]
     if record.get("lineage"):

@@ -7,8 +7,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,10 +18,11 @@ from nlpkit import reporting
 from nlpkit.data import splits
 from nlpkit.data.findings import Finding
 from nlpkit.errors import UserError
-from nlpkit.experiment import lifecycle, supervised
+from nlpkit.experiment import folds, lifecycle, repeats, spreads, supervised
+from nlpkit.experiment.repeats import RepeatedOptions
 from nlpkit.experiment.supervised import Evaluated, SupervisedExperiment
 from nlpkit.models import fitting, opening
-from nlpkit.options import DataOptions, ModelOptions, RunOptions, option
+from nlpkit.options import DataOptions, ModelOptions, NotWith, option
 from nlpkit.reporting import Report
 from nlpkit.runs import records
 from nlpkit.runs.folder import RunFolder, read_record
@@ -31,34 +32,97 @@ from nlpkit.tasks.heads import Head
 from nlpkit.tasks.roles import Trainable
 
 if TYPE_CHECKING:
-    from nlpkit.tasks.contract import Task
-
-if TYPE_CHECKING:
     from datasets import Dataset
     from transformers import PreTrainedConfig
 
     from nlpkit.data.sources import LoadedData
+    from nlpkit.hardware.devices import Device
     from nlpkit.metrics.evidence import Evidence
+    from nlpkit.tasks.contract import Task
     from nlpkit.training.trainer import Split
 
 ALL_FOUND = "`nlpkit check-data` lists everything that was found."
 
 
-class FinetuneOptions(RunOptions, ModelOptions, DataOptions):
+class FinetuneOptions(RepeatedOptions, ModelOptions, DataOptions):
     """Options of fine-tuning for any task; a recipe's Config adds those of its task."""
 
     baseline: bool = option(False, "Also train a classical model, for comparison.", panel="Output")
+    cv: int | None = option(
+        None,
+        "Cross-validate: cut the rows into N folds, judge each by a model trained on the others, then train one model "
+        "as without --cv.",
+        panel="Evaluation",
+        metavar="N",
+        ge=2,
+        only_with=NotWith(("seeds",), why=" and --seeds: a run has one of them", hint="Run it once with each."),
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parts:
+    """What a run of fine-tuning and its folds have in common.
+
+    Attributes:
+        task: before its loss, which hangs on the rows that are trained on.
+        head: what becomes of the head of the model.
+    """
+
+    command: str
+    task: Trainable
+    loaded: LoadedData
+    model_config: PreTrainedConfig
+    tokenizer: Any
+    head: Head
+    device: Device
+    name: str
+    lengths: str
 
 
 @dataclass(kw_only=True)
 class Finetuning(SupervisedExperiment):
-    """A run of fine-tuning before its first step."""
+    """A run of fine-tuning before its first step.
+
+    Attributes:
+        parts: what it is made of.
+        cut: the folds of --cv; None without.
+    """
 
     config: FinetuneOptions
+    parts: Parts
+    cut: folds.Folds | None = None
+    _cross_validated: folds.CrossValidated | None = field(init=False, default=None)
+
+    def besides(self, seconds: float) -> list[tuple[str, str]]:
+        lines = [("folds", self.cut.described(seconds))] if self.cut else []
+        return lines + spreads.planned(self.config.seeds, seconds)
+
+    def before_training(self) -> None:
+        """Train and judge the folds of --cv."""
+        if self.cut is None:
+            return
+
+        def made(
+            config: FinetuneOptions, folder: RunFolder, examples: dict[str, Dataset], ready: dict[str, Split]
+        ) -> Finetuning:
+            return _made(self.parts, config, folder, examples, lambda task: (ready, []))
+
+        judged = folds.train(self, self.cut, made, baseline=self.config.baseline)
+        self._cross_validated = folds.together(self.cut, judged, self.task)
 
     def compare(self, evaluated: Evaluated) -> dict[str, Any]:
-        """The classical model of --baseline, on the same rows."""
-        return {"baseline": _baseline(self, evaluated) if self.config.baseline else None}
+        """The classical model of --baseline, on the same rows; what the folds of --cv say."""
+        compared: dict[str, Any] = {"baseline": _baseline(self, evaluated) if self.config.baseline else None}
+        return compared | ({"cv": self._cross_validated.record} if self._cross_validated else {})
+
+    def add_files(self, staged: Path) -> None:
+        if self._cross_validated:
+            folds.write(self._cross_validated.lines, staged)
+
+    def write(self, record: dict[str, Any], evaluated: Evaluated) -> None:
+        super().write(record, evaluated)
+        if self.cut:
+            folds.clear(self.folder.path)
 
 
 def run(config: FinetuneOptions, command: str, task_class: type[Trainable]) -> Report:
@@ -68,9 +132,13 @@ def run(config: FinetuneOptions, command: str, task_class: type[Trainable]) -> R
         return prepare(config, command, task_class)
 
     def reported(record: dict[str, Any], folder: Path) -> Report:
-        return supervised.report(record, folder, task_class)
+        report = supervised.report(record, folder, task_class)
+        if record.get("cv"):
+            report.tables.append(spreads.of_folds(record))
+            report.lines += spreads.said_of_folds(record)
+        return report
 
-    return lifecycle.run(config, command, prepared, reported)
+    return repeats.run(config, command, prepared, reported)
 
 
 def prepare(config: FinetuneOptions, command: str, task_class: type[Trainable]) -> Finetuning:
@@ -95,35 +163,75 @@ def prepare(config: FinetuneOptions, command: str, task_class: type[Trainable]) 
         task = task.with_(max_length=was.max_length, training_length=was.training_length)
     limit, most = opening.max_positions(model_config, tokenizer), opening.takes(model_config)
     task, lengths = features.choose_lengths(task, tokenizer, examples, limit, most, config.seed, settled=settled)
-    task = task.with_loss(config, examples["train"])
-    if config.baseline:
-        task.require_baseline()
-
-    model, new = _open_model(config, model_config, task, tokenizer, head)
-    size = sum(parameter.numel() for parameter in model.parameters())
-    lifecycle.require_space(folder, size)
-    ready = supervised.tokenized(task, tokenizer, examples)
-    findings += supervised.cut_findings(task, ready)
-    if (chosen := task.training_rows(examples["train"], config)) is not None:
-        ready["train"] = _redrawn(ready["train"], chosen)
-    return Finetuning(
-        config=config,
+    parts = Parts(
         command=command,
         task=task,
         loaded=loaded,
-        examples=examples,
-        splits=ready,
+        model_config=model_config,
         tokenizer=tokenizer,
+        head=head,
         device=device,
+        name=name,
+        lengths=lengths,
+    )
+    cut = None
+    if config.cv:
+        seed = config.seed if config.shuffle_seed is None else config.shuffle_seed
+        cut = folds.plan(config.cv, config, task, loaded, task.reader(options=config), examples, seed)
+        for table in folds.tables(cut, task) if config.dry_run else ():
+            reporting.current().table(table)
+
+    def ready(task: Trainable) -> tuple[dict[str, Split], list[Finding]]:
+        made = supervised.tokenized(task, tokenizer, examples)
+        return made, [*findings, *supervised.cut_findings(task, made)]
+
+    return _made(parts, config, folder, examples, ready, cut)
+
+
+def _made(
+    parts: Parts,
+    config: FinetuneOptions,
+    folder: RunFolder,
+    examples: dict[str, Dataset],
+    ready: Callable[[Trainable], tuple[dict[str, Split], list[Finding]]],
+    cut: folds.Folds | None = None,
+) -> Finetuning:
+    """The run on some examples, from its model to its Trainer.
+
+    Args:
+        examples: by split.
+        ready: gives their features, and what was found in the data, once the model is open.
+        cut: the folds that are judged before.
+    """
+    task = parts.task.with_loss(config, examples["train"])
+    if config.baseline:
+        task.require_baseline()
+    model, new = _open_model(config, parts.model_config, task, parts.tokenizer, parts.head)
+    size = sum(parameter.numel() for parameter in model.parameters())
+    lifecycle.require_space(folder, size)
+    splits_ready, findings = ready(task)
+    if (chosen := task.training_rows(examples["train"], config)) is not None:
+        splits_ready["train"] = _redrawn(splits_ready["train"], chosen)
+    return Finetuning(
+        config=config,
+        command=parts.command,
+        task=task,
+        loaded=parts.loaded,
+        examples=examples,
+        splits=splits_ready,
+        tokenizer=parts.tokenizer,
+        device=parts.device,
         folder=folder,
         model=model,
         parameters=size,
-        name=name,
-        lengths=lengths,
+        name=parts.name,
+        lengths=parts.lengths,
         parents={"model": lifecycle.parent(config.model, config.model_revision, model.config)},
         new_weights=new,
         findings=findings,
-    ).ready(features=supervised.cheaper_steps(config, tokenizer, ready, device))
+        parts=parts,
+        cut=cut,
+    ).ready(features=supervised.cheaper_steps(config, parts.tokenizer, splits_ready, parts.device))
 
 
 def _open_tokenizer(config: FinetuneOptions, task_class: type[Trainable]) -> tuple[Any, Any]:

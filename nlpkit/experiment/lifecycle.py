@@ -79,6 +79,9 @@ class Experiment(ABC, Generic[V]):
             "processes": process.world_size(),
         }
 
+    def before_training(self) -> None:
+        """Train what else the run is made of; the folder is taken, and what is there already is not made again."""
+
     def after_training(self) -> None:
         """Take from the model what only training needs."""
 
@@ -246,6 +249,8 @@ def train(experiment: E, prepare: Callable[[Any], E]) -> E:
             ):
                 reporting.current().warn(line)
             folder.start(experiment.head(), overwrite=config.overwrite, resume=config.resume)
+        experiment.before_training()
+        if process.is_main_process():
             step = int(checkpoint.name.rpartition("-")[2]) if checkpoint else 0
             folder.rewind_metrics(step)
             if config.resume:

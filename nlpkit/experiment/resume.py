@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, Protocol, Self, TypeVar
 
 from nlpkit import process, reporting
 from nlpkit.errors import Interrupted, UserError
-from nlpkit.options import naming, without_permissions
+from nlpkit.options import flag_of, naming, without_permissions
 from nlpkit.runs.folder import RunFolder, read_record
 from nlpkit.runs.records import RECORD, require_whole
 
@@ -116,3 +116,35 @@ def _named_folder(config: Resumable) -> Path:
     if config.output is None:
         raise UserError("--resume needs the --output folder of the run to go on with")
     return config.output
+
+
+# What of a part of a run may differ from the whole: who is told, and how the rows of a step are divided.
+_ASIDE = frozenset(
+    {"report_to", "public", "keep_checkpoints", "seed", "seeds", "shuffle_seed", "eval_batch_size"}
+    | {"batch_size", "gradient_accumulation_steps"}
+)
+
+
+def tell_other_options(part: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+    """Warn where a part of a run that was finished before it went on was trained with other options than the rest.
+
+    Args:
+        part: the options of its record.
+        now: those of the run.
+    """
+    others = [
+        f"{flag_of(name)} {was}"
+        for name, was in part.items()
+        if name not in _ASIDE and name in now and now[name] != was
+    ]
+    if (rows := _rows_of_a_step(part)) != _rows_of_a_step(now):
+        others.append(f"{rows} rows per step")
+    if others:
+        reporting.current().warn(
+            f"this was trained with {', '.join(others)}, and what follows is not: its figures count as they are "
+            "(--overwrite begins anew)"
+        )
+
+
+def _rows_of_a_step(options: Mapping[str, Any]) -> Any:
+    return options.get("batch_size", 1) * options.get("gradient_accumulation_steps", 1)

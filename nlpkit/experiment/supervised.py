@@ -107,6 +107,17 @@ class SupervisedExperiment(lifecycle.Experiment[Evaluated]):
         reporting.current().plan("plan", lines if self.trains else [line for line in lines if line[0] != "steps"])
         return self
 
+    def besides(self, seconds: float) -> list[tuple[str, str]]:
+        """Lines of the plan on what is trained besides the model.
+
+        Args:
+            seconds: that the training of the model takes, roughly.
+        """
+        return []
+
+    def add_files(self, staged: Path) -> None:
+        """Write what else belongs into the run folder."""
+
     @property
     def figures(self) -> dict[str, str]:
         return {"loss": "loss", f"eval_{self.task.main_metric}": self.task.main_metric}
@@ -340,7 +351,7 @@ def plan(experiment: SupervisedExperiment, *more: tuple[str, str]) -> list[tuple
     rows = config.batch_size * config.gradient_accumulation_steps * process.world_size()
     step = _step(experiment)
     use = utilization.described(config, step, experiment.steps, len(experiment.splits["train"].features))
-    takes = duration(experiment.steps * step.seconds)
+    seconds = experiment.steps * step.seconds
     return [
         ("data", ", ".join(f"{split} {len(examples):,}" for split, examples in experiment.examples.items())),
         ("task", experiment.task.describe()),
@@ -348,7 +359,8 @@ def plan(experiment: SupervisedExperiment, *more: tuple[str, str]) -> list[tuple
         ("model", f"{experiment.name}, {size}" + (f"; new: {', '.join(new)}" if new else "")),
         *more,
         ("device", gpus.shown(experiment.device) + use),
-        ("steps", f"{experiment.steps:,} of {rows} rows, about {takes} of training"),
+        ("steps", f"{experiment.steps:,} of {rows} rows, about {duration(seconds)} of training"),
+        *experiment.besides(seconds),
         ("output", str(experiment.folder.path)),
     ]
 
@@ -454,6 +466,7 @@ def write(experiment: SupervisedExperiment, record: dict[str, Any], evaluated: E
             wrong = task.view.mistakes(evaluated.outputs[held_out], evaluated.examples[held_out])
             lines = [json.dumps({"split": held_out, **entry}, ensure_ascii=False) + "\n" for entry in wrong]
             (staged / "errors.jsonl").write_text("".join(lines), encoding="utf-8")
+        experiment.add_files(staged)
         pictures: dict[str, plots.Plot] = {}
         with ornament("plots/"):
             pictures = task.view.plots(evaluated.outputs, evaluated.examples | {"train": experiment.examples["train"]})

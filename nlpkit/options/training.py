@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import field_validator
 
 from nlpkit.options.declaring import Config, option
 from nlpkit.options.device import DeviceOptions
-from nlpkit.options.values import MOST_ROWS, Interval, Pairs
+from nlpkit.options.values import MOST_ROWS, AtCommas, Interval, Pairs
+
+Seeds = Annotated[list[int], AtCommas]
 
 # Groups are put together from the last base to the first: that is the order of their options in `--help-all`.
 
@@ -117,6 +119,29 @@ class SeedOptions(Config):
     """What is drawn."""
 
     seed: int = option(42, "Seed of initialisation, order and dropout.", panel="Training", ge=0, le=2**32 - 1)
+
+
+class SeedsOptions(Config):
+    """With which seeds a run is repeated."""
+
+    seeds: Seeds = option(
+        [],
+        "Train once with each of these seeds on the same rows, keep the model that is best on validation, and show the "
+        "spread; --seed then draws the held-out rows alone.",
+        panel="Training",
+        metavar="N,N,...",
+    )
+
+    @field_validator("seeds")
+    @classmethod
+    def _several(cls, value: list[int]) -> list[int]:
+        if len(value) == 1:
+            raise ValueError(f"this is one seed ({value[0]}), not how many; name two at least, as in 1,2,3")
+        if len(set(value)) < len(value):
+            raise ValueError("name each seed once")
+        if any(not 0 <= seed < 2**32 for seed in value):
+            raise ValueError("a seed is a number from 0 to 4294967295")
+        return value
 
 
 class DeterminismOptions(SeedOptions):

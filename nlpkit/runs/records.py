@@ -233,6 +233,83 @@ class Baseline(Part):
     """The main metric of the run less that of the baseline, by split that is held out."""
 
 
+class Judged(Part):
+    """A model of several, and what it was judged on."""
+
+    rows: Count
+    """Rows that it was judged on."""
+    metrics: Figures
+    """Its metrics on these."""
+
+
+class Spread(Part):
+    """Mean and standard deviation of several models, and the figures over the rows of all."""
+
+    mean: Figures
+    """Mean of each metric over the models."""
+    sd: Figures
+    """Standard deviation (n - 1)."""
+    pooled: Figures
+    """Metrics over the rows of all, each with the answer of the model that judged it."""
+
+
+class ClassicalSpread(Spread):
+    """The same of a classical model."""
+
+    name: str
+    """Name of the model."""
+
+
+class Doubted(Part):
+    """Rows whose label may be wrong."""
+
+    rows: list[dict[str, Any]]
+    """As the task shows mistakes, the surest first."""
+
+
+class SeedFigures(Part):
+    """A run of several."""
+
+    seed: Count
+    """Its seed."""
+    metrics: dict[str, Figures]
+    """Its metrics, by split."""
+
+
+class Seeds(Part):
+    """What runs with several seeds came to; the rest is by split."""
+
+    chosen: Count
+    """Seed of the run that was kept."""
+    chosen_by: str
+    """Split and metric that it is best by."""
+    each: list[SeedFigures]
+    """The runs, in the order of `--seeds`."""
+    mean: dict[str, Figures]
+    """Mean of each metric over the runs."""
+    sd: dict[str, Figures]
+    """Standard deviation (n - 1)."""
+    least: dict[str, Figures]
+    """Smallest value of each metric."""
+    most: dict[str, Figures]
+    """Largest value of each metric."""
+
+
+class CrossValidation(Spread):
+    """What the folds of a run said."""
+
+    folds: Count
+    """How many there are."""
+    rows: Count
+    """Rows of all, each judged once."""
+    each: list[Judged]
+    """The folds."""
+    baseline: ClassicalSpread | None = None
+    """The classical model on the same folds (`--baseline`)."""
+    suspects: Doubted
+    """Rows whose label the models contradict."""
+
+
 class Record(Part):
     """What the readers of any record count on. All of it may be missing: a run that has just begun has little."""
 
@@ -272,6 +349,10 @@ class Record(Part):
     """What the run is compared with (`--baseline`)."""
     calibration: Calibration | None = None
     """What was done so that scores mean something (`--calibrate`)."""
+    cv: CrossValidation | None = None
+    """What the folds of `--cv` said; not of the saved model."""
+    seeds: Seeds | None = None
+    """What the runs of `--seeds` came to; the saved model is one of them."""
     attention: str | None = None
     """Implementation of attention."""
     steps: Count | None = None

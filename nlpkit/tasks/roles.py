@@ -85,6 +85,11 @@ class Judged(Task):
         probability that a temperature changes."""
         return None
 
+    def uncalibrated(self, outputs: Outputs) -> Outputs:
+        """Outputs that a task without calibration judges as this one judges these: so those of several models, each
+        calibrated for itself, are judged together."""
+        return outputs
+
     @abstractmethod
     def score(self, outputs: Outputs, examples: Dataset) -> dict[str, float]:
         """Metrics of merged outputs against the examples' labels."""
@@ -161,6 +166,11 @@ class Trainable(Judged):
             trained: the model's own task, of the same class.
         """
         return self, Head(True)
+
+    def strata(self, examples: Dataset) -> np.ndarray | None:
+        """The class of each example, int of shape (examples,), whose shares are kept where examples are parted; None
+        where an example has no single one."""
+        return None
 
     def with_loss(self, options: Config, train: Dataset) -> Self:
         """The task with what its loss takes from the options and the training examples (class weights, ...).

@@ -11,6 +11,7 @@ import numpy as np
 if TYPE_CHECKING:
     from datasets import Dataset
 
+    from nlpkit.tasks.outputs import Outputs
     from nlpkit.tasks.roles import Judged
 
 FOLDS = 3
@@ -66,14 +67,33 @@ def find(task: Judged, examples: Mapping[str, Dataset], most: int, seed: int) ->
             if split != "train":
                 right += task.score(outputs[split], rows)[task.main_metric] / task.point * len(rows)
                 evaluated += len(rows)
-                mistakes = task.view.mistakes(outputs[split], rows)
-                per_split.append([row for row in mistakes if row.get("score") is None or row["score"] >= SURE][:most])
+                per_split.append(_sure(task.view.mistakes(outputs[split], rows))[:most])
     points = right / evaluated
     said = f"{name}, trained on other rows, judged {evaluated:,} rows: {task.main_metric} {points * task.point:.3f}"
     if not task.higher_is_better(task.main_metric) or points < TRUSTED:
         return Suspects(f"not named: {said}, too little to doubt a label by")
     rows = [_shown(row) for row in _surest(per_split)[:most]]
     return Suspects(said if rows else f"{said}; it contradicts no label surely", rows)
+
+
+def doubted(task: Judged, outputs: Outputs, examples: Dataset, most: int) -> Suspects:
+    """Rows whose label is contradicted by models that were trained on other rows only.
+
+    Args:
+        task: without calibration.
+        outputs: of those models, one for each example.
+        most: rows to name.
+    """
+    metric = task.main_metric
+    value = task.score(outputs, examples)[metric]
+    said = f"models trained on other rows judged {len(examples):,} rows: {metric} {value:.3f}"
+    if not task.higher_is_better(metric) or value / task.point < TRUSTED:
+        return Suspects(f"not named: {said}, too little to doubt a label by")
+    return Suspects(said, [_shown(row) for row in _sure(task.view.mistakes(outputs, examples))[:most]])
+
+
+def _sure(mistakes: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [row for row in mistakes if row.get("score") is None or row["score"] >= SURE]
 
 
 def _folds(examples: Mapping[str, Dataset], seed: int) -> Iterator[dict[str, Dataset]]:

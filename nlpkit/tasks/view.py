@@ -77,6 +77,10 @@ class View(Generic[TaskShown]):
         """The shell command that asks a model in `folder` something."""
         return f'nlpkit predict {typed(folder)} "..."'
 
+    def gold(self, examples: Dataset) -> list[Any]:
+        """The label of each example as `decode` words a prediction, as far as there are words for it."""
+        return list(examples["label"][:])
+
     def mistakes(self, outputs: Outputs, examples: Dataset) -> list[dict[str, Any]]:
         """Wrong answers, the most confident first."""
         return []

@@ -69,29 +69,35 @@ def make_run(task: str, folder: Path, model: Path) -> Path:
         folder: to write to.
         model: a tiny encoder without a head.
     """
-    from nlpkit.recipes import finetune_cls, finetune_ner, finetune_qa
-
-    data, output = folder / "data", folder / "run"
-    data.mkdir(parents=True)
-    common = {**TRAINING, "data": str(data), "output": output, "model": str(model)}
-    splits = {"train": (64, 1), "validation": (32, 2)}
+    (folder / "data").mkdir(parents=True)
     untrained = {"masked-lm": make_masked_lm, "zero-shot": make_zero_shot, "embedding": make_embedding}
     if task in untrained:
         return untrained[task](folder)
+    recipe, options = training(task, folder, model)
+    recipe.run(recipe.Config(**options))
+    return Path(options["output"])
+
+
+def training(task: str, folder: Path, model: Path) -> tuple[Any, dict[str, Any]]:
+    """The recipe and the options that train a little on data which are written here; see `make_run`."""
+    from nlpkit.recipes import finetune_cls, finetune_ner, finetune_qa
+
+    data = folder / "data"
+    data.mkdir(parents=True, exist_ok=True)
+    common = {**TRAINING, "data": str(data), "output": folder / "run", "model": str(model)}
+    splits = {"train": (64, 1), "validation": (32, 2)}
     if task == "token-classification":
         for split, size in splits.items():
             (data / f"{split}.conll").write_text(tagged(*size), encoding="utf-8")
-        finetune_ner.run(finetune_ner.Config(**common))
-    elif task == "question-answering":
+        return finetune_ner, common
+    if task == "question-answering":
         for split, (count, seed) in splits.items():
             write_squad(data / f"{split}.json", asked(count, seed=seed))
         reader = make_reader(folder / "reader")
-        finetune_qa.run(finetune_qa.Config(**{**common, "model": str(reader)}, max_length=48, doc_stride=8))
-    else:
-        for split, (count, seed) in splits.items():
-            write_jsonl(data / f"{split}.jsonl", labelled(task, count, seed))
-        finetune_cls.run(finetune_cls.Config(**common))
-    return output
+        return finetune_qa, {**common, "model": str(reader), "max_length": 48, "doc_stride": 8}
+    for split, (count, seed) in splits.items():
+        write_jsonl(data / f"{split}.jsonl", labelled(task, count, seed))
+    return finetune_cls, common
 
 
 def make_masked_lm(folder: Path) -> Path:

@@ -133,3 +133,10 @@ def probabilities(outputs: Sequence[np.ndarray]) -> list[np.ndarray]:
 def null_margin(spans: np.ndarray) -> float:
     """How far the score of no answer is above that of the best span; infinite where there is no span."""
     return float(spans["score"][0] - spans["score"][1]) if len(spans) > 1 else float("inf")
+
+
+def less_sure_of_none(spans: np.ndarray, threshold: float) -> np.ndarray:
+    """The same spans, with the score of no answer lower by `threshold`."""
+    spans = spans.copy()
+    spans["score"][0] -= threshold
+    return spans

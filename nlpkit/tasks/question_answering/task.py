@@ -356,6 +356,12 @@ class QuestionAnswering(Teachable):
             null_threshold=question_answers.tuned_threshold(outputs, examples["context"][:], golds, has_answer)
         )
 
+    def uncalibrated(self, outputs: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """With the threshold taken off the score of no answer: from 0 on there is none."""
+        from nlpkit.tasks.question_answering import spans
+
+        return [spans.less_sure_of_none(candidates, self.null_threshold or 0.0) for candidates in outputs]
+
     def score(self, outputs: Sequence[np.ndarray], examples: Dataset) -> dict[str, float]:
         """In percent, the figures of SQuAD 2.0 where there are, or may be, questions without an answer, else of 1.1."""
         from nlpkit.metrics import computed

@@ -82,6 +82,10 @@ class QuestionView(View[QuestionAnswering]):
     def example_call(cls, folder: Path) -> str:
         return f'nlpkit predict {typed(folder)} --question "..." --context "..."'
 
+    def gold(self, examples: Dataset) -> list[list[str]]:
+        """The answers that count as right, none where there is none."""
+        return list(examples["answers"][:])
+
     def mistakes(self, outputs: Sequence[np.ndarray], examples: Dataset) -> list[dict[str, Any]]:
         """Answers that are not exactly a gold one, the most confident first."""
         answers = list(self.task.decode(outputs, _contexts(examples)))

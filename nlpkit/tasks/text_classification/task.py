@@ -314,6 +314,9 @@ class TextClassification(Teachable):
             head = dataclasses.replace(head, note=note)
         return task, head
 
+    def strata(self, examples: Dataset) -> np.ndarray | None:
+        return np.asarray(examples["label"][:]) if self.problem.has_one_label else None
+
     def with_loss(self, options: Config, train: Dataset) -> Self:
         """With label smoothing and the loss weight of each class.
 

@@ -45,6 +45,9 @@ class ClassificationView(View[TextClassification]):
         body = [[*line, *(scores[name] for name in names)] for line, scores in zip(table.rows, given, strict=True)]
         return [Table(table.title, [*table.header, *names], body)]
 
+    def gold(self, examples: Dataset) -> list[Any]:
+        return [self.task.problem.named(label) for label in examples["label"][:]]
+
     def mistakes(self, outputs: np.ndarray, examples: Dataset) -> list[dict[str, Any]]:
         problem = self.task.problem
         wrong, certainty = problem.wrong(outputs, np.asarray(examples["label"][:]))

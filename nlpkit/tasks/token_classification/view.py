@@ -13,6 +13,7 @@ import numpy as np
 from nlpkit.data.conll import NUMBERS
 from nlpkit.reporting import Table
 from nlpkit.tasks.reading import Reader
+from nlpkit.tasks.token_classification import tags as schemes
 from nlpkit.tasks.token_classification.reading import TokenReader
 from nlpkit.tasks.token_classification.tags import Span
 from nlpkit.tasks.token_classification.task import IGNORED, TokenClassification
@@ -107,6 +108,17 @@ class TokenView(View[TokenClassification]):
             }
         order = sorted(columns, key=lambda name: (name != NUMBERS, name != words_column))
         return Answered(text, entities, [*(columns[name] for name in order), tags])
+
+    def gold(self, examples: Dataset) -> list[list[dict[str, Any]]]:
+        """The entities of each example, or its words where tags are plain, as `decode` has them but for scores."""
+        tag_set = self.task.tag_set
+        spans_of = tag_set.entities_of if tag_set.plain else schemes.spans  # examples are in BIO, whatever the model is
+        columns = {name: examples[name][:] for name in ("text", "starts", "ends", "tags")}
+        gold = []
+        for text, starts, ends, tags in zip(*columns.values(), strict=True):
+            spans = [(starts[first], ends[behind - 1], label) for first, behind, label in spans_of(tags)]
+            gold.append([{"text": text[a:b], "label": label, "start": a, "end": b} for a, b, label in spans])
+        return gold
 
     def mistakes(self, outputs: Sequence[np.ndarray], examples: Dataset) -> list[dict[str, Any]]:
         """Wrong entities, or words with a wrong plain tag, each in its sentence, the most confident first."""
