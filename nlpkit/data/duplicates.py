@@ -64,6 +64,26 @@ def groups(row_keys: Iterable[str]) -> np.ndarray:
     return numbers
 
 
+def joined(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Groups by two criteria: rows that are together by either, or by way of others.
+
+    Args:
+        first, second: a number for each row, from 0 without gaps, int64 of shape (rows,).
+
+    Returns:
+        The same of what is connected.
+    """
+    import numpy as np
+    from scipy.sparse import coo_matrix
+    from scipy.sparse.csgraph import connected_components
+
+    count = int(first.max()) + 1
+    size = count + int(second.max()) + 1
+    links = coo_matrix((np.ones(len(first), np.int8), (first, count + second)), shape=(size, size))
+    found = connected_components(links, directed=False)[1][first]
+    return np.unique(found, return_inverse=True)[1].reshape(-1).astype(np.int64)
+
+
 def near(
     train: Sequence[str], others: Sequence[str], comparisons: int = NEAR_COMPARISONS
 ) -> tuple[list[tuple[int, int]], bool]:

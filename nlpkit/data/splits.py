@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
 
@@ -10,12 +11,14 @@ from nlpkit import reporting
 from nlpkit.data import draws, duplicates, pipes, sources
 from nlpkit.data.glue import glue_task
 from nlpkit.data.inputs import FORMATS, Reading, Wanted
+from nlpkit.data.places import user_columns
 from nlpkit.data.sources import LoadedData
 from nlpkit.errors import UserError
 from nlpkit.options import DataOptions, SourceOptions, suggest
 from nlpkit.reporting import counted
 
 if TYPE_CHECKING:
+    import numpy as np
     from datasets import Dataset
 
     from nlpkit.data.findings import Finding
@@ -123,7 +126,7 @@ def prepare(loaded: LoadedData, reader: RowReader, options: DataOptions, seed: i
         column, together = reader.balance_column, reader.group_column
         if not draws.has_classes(splits["train"], column, floats=options.hold_out == "texts"):
             column = None
-        groups = duplicates.groups(reader.keys(splits["train"])) if options.hold_out == "texts" else None
+        groups = belonging([splits["train"]], reader, options)
         train = splits["train"]
         parts = draws.class_numbers(train, together) if groups is None else groups
         single = together is not None and len(train) > 1 and not parts.any()
@@ -142,15 +145,18 @@ def prepare(loaded: LoadedData, reader: RowReader, options: DataOptions, seed: i
             "validation": held,
             **{k: v for k, v in splits.items() if k != "train"},
         }
-        whole = together is not None and not single
-        how = f"whole groups of '{together}', " if whole else ""
-        if column:
-            how = f"stratified by '{column}', "
-        if groups is not None and not together and (equal := len(groups) - int(groups.max()) - 1):
+        shared = options.group_column or (None if single else together)
+        how = f"stratified by '{column}', " if column else ""
+        if shared and (options.group_column or not column):
+            how += f"whole groups of '{shared}', "
+        equal = 0 if groups is None or together or options.group_column else len(groups) - int(groups.max()) - 1
+        if equal:
             stay = counted(equal, "row that repeats a text stays", "rows that repeat a text stay")
             how += f"{stay} with it, "
         rows = counted(len(held), "row", "rows")
         reporter.note(f"validation: {rows} held out of train ({how}seed {seed}; --validation-file)")
+    elif training and options.group_column and {"train", "validation"} <= splits.keys():
+        _tell_shared(splits, options.group_column)
     limits: dict[str, Any] = dict.fromkeys(splits, options.max_eval_samples)
     if training:
         limits["train"] = options.max_train_samples
@@ -163,6 +169,59 @@ def prepare(loaded: LoadedData, reader: RowReader, options: DataOptions, seed: i
             splits[split] = draws.sample_balanced(splits[split], limit, balance_by=balance, seed=seed, floats=floats)
             how = ", balanced by label" if balance else ""
             reporter.note(f"{split}: {limit:,} rows drawn (seed {seed}{how})")
+
+
+def belonging(parts: Sequence[Dataset], reader: RowReader, options: DataOptions) -> np.ndarray | None:
+    """A number for each row of the user's, from 0 without gaps, the same for rows that stay together: by their text, or
+    what the task has them share, and by --group-column.
+
+    Args:
+        parts: splits, numbered one after the other.
+
+    Returns:
+        int64, shape (all rows,); None where rows are held out one by one.
+
+    Raises:
+        UserError: there is no such column, or all rows have one value in it.
+    """
+    if options.hold_out != "texts":
+        return None
+    by_text = duplicates.groups(chain.from_iterable(reader.keys(rows) for rows in parts))
+    if options.group_column is None:
+        return by_text
+    by_column = duplicates.groups(chain.from_iterable(_cells(rows, options.group_column) for rows in parts))
+    if len(by_column) > 1 and not by_column.any():
+        raise UserError(
+            f"--group-column {options.group_column}: all rows have the same value, and none could be held out",
+            "Name a column with several, or leave it out.",
+        )
+    return duplicates.joined(by_text, by_column)
+
+
+def _cells(rows: Dataset, column: str) -> Iterator[str]:
+    """What is in the cells of a column, as text; empty where there is nothing.
+
+    Raises:
+        UserError: there is no such column.
+    """
+    if column not in rows.column_names:
+        named = suggest(column, user_columns(rows.column_names))
+        raise UserError(
+            f"--group-column: there is no column {column!r}",
+            named or f"Columns: {', '.join(user_columns(rows.column_names))}",
+        )
+    return ("" if cell is None else str(cell) for cell in rows[column][:])
+
+
+def _tell_shared(splits: Mapping[str, Dataset], column: str) -> None:
+    """Warn of values of --group-column that stand in train and in the validation split that there is."""
+    trained, held = ({cell for cell in _cells(splits[split], column) if cell} for split in ("train", "validation"))
+    if shared := trained & held:
+        values = counted(len(shared), "value of", "values of")
+        reporting.current().warn(
+            f"{values} '{column}' stand in train and in validation (for one {min(shared)!r}): validation tells of rows "
+            "whose group was trained on"
+        )
 
 
 def title(loaded: LoadedData, split: str) -> str:

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from nlpkit import process, reporting
-from nlpkit.data import duplicates
+from nlpkit.data import duplicates, splits
 from nlpkit.data import folds as fold_rows
 from nlpkit.errors import UserError
 from nlpkit.experiment import lifecycle, resume, spreads
@@ -129,13 +129,9 @@ def plan(
 
     if process.world_size() > 1:
         raise UserError("--cv trains in one process", "Start it without torchrun, or leave --cv out.")
-    splits = {split: examples[split] for split in ("train", "validation")}
-    pooled = concatenate_datasets(list(splits.values()))
-    if config.hold_out == "texts" or reader.group_column:
-        keys = (_keys(loaded, reader, split, rows) for split, rows in splits.items())
-        groups = duplicates.groups(chain.from_iterable(keys))
-    else:
-        groups = np.arange(len(pooled))
+    parts_of = {split: examples[split] for split in ("train", "validation")}
+    pooled = concatenate_datasets(list(parts_of.values()))
+    groups = _groups(config, loaded, reader, parts_of)
 
     def named(number: int) -> str:
         return str(task.view.gold(pooled.select([int(np.flatnonzero(rows.strata == number)[0])]))[0])
@@ -150,11 +146,21 @@ def plan(
     return Folds(pooled, parts, rows)
 
 
-def _keys(loaded: LoadedData, reader: Reader[Any], split: str, examples: Dataset) -> list[str]:
-    """For each example the key of the row that it was read from."""
-    rows = loaded.splits[split]
-    key_of = dict(zip(loaded.places(rows, split), reader.keys(rows), strict=True))
-    return [key_of[where] for where in examples["where"][:]]
+def _groups(
+    config: DataOptions, loaded: LoadedData, reader: Reader[Any], examples: Mapping[str, Dataset]
+) -> np.ndarray:
+    """A number for each example, the same for those that stay together; shape (examples of all splits,)."""
+    rows = [loaded.splits[split] for split in examples]
+    numbers = splits.belonging(rows, reader, config)
+    if numbers is None and reader.group_column is None:
+        return np.arange(sum(map(len, examples.values())))
+    if numbers is None:
+        numbers = duplicates.groups(chain.from_iterable(map(reader.keys, rows)))
+    # rows that cannot be used are no examples
+    places = chain.from_iterable(loaded.places(part, split) for split, part in zip(examples, rows, strict=True))
+    number_of = dict(zip(places, numbers.tolist(), strict=True))
+    chosen = [number_of[where] for part in examples.values() for where in part["where"][:]]
+    return np.unique(chosen, return_inverse=True)[1].reshape(-1)
 
 
 # --- training ---

@@ -87,6 +87,13 @@ class DataOptions(EvaluatedRowsOptions, SourceOptions):
         "What is held out: equal texts together (QA: contexts), or rows one by one, as older runs did.",
         panel="Data",
     )
+    group_column: str | None = option(
+        None,
+        "Column of what rows share (author, patient, document): those of one value are held out together.",
+        panel="Data",
+        metavar="NAME",
+        only_with={"hold_out": ("texts",)},
+    )
     max_train_samples: int | None = option(None, "Train on at most N rows, balanced by label.", panel="Data", ge=1)
     shuffle_seed: int | None = option(
         None, "Seed of the hold-out and of the sampling.", panel="Data", shown_default="--seed", ge=0, le=2**32 - 1

@@ -17,6 +17,7 @@ from every_task import tagged
 
 from nlpkit.data import checks, draws, duplicates, splits
 from nlpkit.data.spelling import folded
+from nlpkit.errors import UserError
 from nlpkit.options import read_config_file
 from nlpkit.recipes import check_data, finetune_cls
 from nlpkit.runs.folder import read_record
@@ -86,6 +87,24 @@ def test_equal_texts_of_every_other_task_are_held_out_together(tmp_path: Path) -
         train, held, _ = prepared(write_jsonl(tmp_path / f"{name}.jsonl", made), "text-classification")
         assert not set(train) & set(held)
         assert 11 <= len(held) <= 14
+
+
+def test_rows_of_one_author_are_held_out_together(tmp_path: Path) -> None:
+    made = [{**row, "author": "" if i < 4 else f"a{i % 12}"} for i, row in enumerate(rows(120))]
+    options = {"group_column": "author", "validation_share": 0.2}
+    path = write_csv(tmp_path / "data.csv", made)
+    *_, held = prepared(path, "text-classification", **options)
+    authors = Counter(cell for cell in held["author"][:] if cell)
+    assert 15 <= len(held) <= 30
+    assert all(count == sum(row["author"] == author for row in made) for author, count in authors.items())
+    with pytest.raises(UserError, match="there is no column 'autor'") as refused:
+        prepared(path, "text-classification", group_column="autor")
+    assert "author" in str(refused.value.hint)
+
+
+def test_what_is_together_by_text_or_by_column_is_together() -> None:
+    by_text, by_column = np.array([0, 1, 1, 2, 3, 4]), np.array([0, 0, 1, 2, 3, 3])
+    assert duplicates.joined(by_text, by_column).tolist() == [0, 0, 0, 1, 2, 2]
 
 
 def test_texts_without_repetition_are_drawn_as_ever(tmp_path: Path) -> None:

@@ -164,6 +164,22 @@ def test_equal_texts_are_judged_in_one_fold(tmp_path: Path, tiny_model: Path) ->
         assert not (texts[0] | texts[1]) & texts[2]
 
 
+def test_rows_of_one_author_are_judged_in_one_fold(tmp_path: Path, tiny_model: Path) -> None:
+    made = [{**row, "author": f"a{i // 4}"} for i, row in enumerate(rows(48))]
+    experiment = finetune_cls.finetune.prepare(
+        config(write_csv(tmp_path / "d.csv", made), tiny_model, tmp_path / "run", cv=3, group_column="author"),
+        "finetune-cls",
+        finetune_cls.TextClassification,
+    )
+    assert experiment.cut is not None
+    author_of = {f"{tmp_path / 'd.csv'} line {i}": row["author"] for i, row in enumerate(made, start=2)}
+    authors = [author_of[where] for where in experiment.cut.examples["where"]]
+    for part in experiment.cut.parts:
+        sides = [{authors[i] for i in indices} for indices in vars(part).values()]
+        assert not sides[0] & sides[1]
+        assert not (sides[0] | sides[1]) & sides[2]
+
+
 def test_a_dry_run_shows_the_folds_and_writes_nothing(nlpkit: Run, tmp_path: Path, tiny_model: Path) -> None:
     data = write_csv(tmp_path / "data.csv", rows(60))
     shown = nlpkit("finetune-cls", "--data", data, "--model", tiny_model, "--cv", 3, "--dry-run", "--output", "run")
