@@ -107,7 +107,7 @@ class Finetuning(SupervisedExperiment):
         ) -> Finetuning:
             return _made(self.parts, config, folder, examples, lambda task: (ready, []))
 
-        judged = folds.train(self, self.cut, made, baseline=self.config.baseline)
+        judged = folds.train(self, self.config, self.cut, made, baseline=self.config.baseline)
         self._cross_validated = folds.together(self.cut, judged, self.task)
 
     def compare(self, evaluated: Evaluated) -> dict[str, Any]:
@@ -122,7 +122,7 @@ class Finetuning(SupervisedExperiment):
     def write(self, record: dict[str, Any], evaluated: Evaluated) -> None:
         super().write(record, evaluated)
         if self.cut:
-            folds.clear(self.folder.path)
+            folds.clear(self.folder)
 
 
 def run(config: FinetuneOptions, command: str, task_class: type[Trainable]) -> Report:

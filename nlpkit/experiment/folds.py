@@ -4,8 +4,8 @@ The rows are cut into folds (`plan`). For each fold a model is trained on the ot
 choose its checkpoint, as the rows of a plain run choose theirs: the fold that judges has no say in the training. So the
 figures are those of the procedure, on a share of the rows; the final model is that of the same run without --cv.
 
-A fold that is finished is kept in the run folder until the run is complete, as what its model said and no weights; one
-that was interrupted goes on from its checkpoint.
+A fold that is finished is kept among the checkpoints until the run is complete, as what its model said and no weights;
+one that was interrupted goes on from its checkpoint.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import numpy as np
 
@@ -39,13 +39,13 @@ if TYPE_CHECKING:
 
     from nlpkit.data.sources import LoadedData
     from nlpkit.experiment.supervised import SupervisedExperiment
-    from nlpkit.options import DataOptions
+    from nlpkit.options import DataOptions, RunOptions
     from nlpkit.tasks.outputs import Outputs
     from nlpkit.tasks.reading import Reader
     from nlpkit.tasks.roles import Trainable
     from nlpkit.training.trainer import Split
 
-FOLDER = "folds"  # in a run folder, while the run goes on
+FOLDER = "folds"  # among the checkpoints, while the run goes on
 OUTPUTS = "outputs.npz"
 MOST_SUSPECTS = 20  # that the record names
 JUDGED = "fold"  # the split that judges
@@ -181,31 +181,35 @@ class Judged:
     baseline: Outputs | None
 
 
-class Make(Protocol):
+C = TypeVar("C", bound="RunOptions")
+Given = TypeVar("Given", bound="RunOptions", contravariant=True)
+
+
+class Make(Protocol[Given]):
     """Makes the experiment of a fold, of its config, its folder, and its examples and features by split."""
 
     def __call__(
-        self, config: Any, folder: RunFolder, examples: dict[str, Dataset], ready: dict[str, Split]
+        self, config: Given, folder: RunFolder, examples: dict[str, Dataset], ready: dict[str, Split]
     ) -> SupervisedExperiment: ...
 
 
-def train(experiment: SupervisedExperiment, folds: Folds, make: Make, *, baseline: bool) -> list[Judged]:
+def train(experiment: SupervisedExperiment, config: C, folds: Folds, make: Make[C], *, baseline: bool) -> list[Judged]:
     """Train and judge a model for each fold that is not finished yet.
 
     Args:
         experiment: of the final model.
+        config: of the run.
         make: see `Make`.
         baseline: whether the task's classical model is judged too.
 
     Raises:
         UserError: a finished fold is of other rows: data or options have changed since.
     """
-    digest, place = folds.digest(), experiment.folder.path / FOLDER
+    digest, place = folds.digest(), experiment.folder.checkpoints / FOLDER
     task, done = experiment.task, []
     with reporting.silent():  # the same rows were tokenized aloud
         trained = features.featurize(task.for_training(), experiment.tokenizer, folds.examples, "train")
         judged = features.featurize(task, experiment.tokenizer, folds.examples, "train")
-    config = experiment.config
     for number, part in enumerate(folds.parts, start=1):
         folder = RunFolder(place / str(number))
         with reporting.part(f"fold {number}/{len(folds.parts)}"):
@@ -245,8 +249,8 @@ def _splits(folds: Folds, part: Fold, trained: Dataset, judged: Dataset) -> dict
 
 
 def _train_one(
-    config: Any, folder: RunFolder, splits: dict[str, Split], make: Make, digest: str, *, baseline: bool
-) -> Any:
+    config: C, folder: RunFolder, splits: dict[str, Split], make: Make[C], digest: str, *, baseline: bool
+) -> C:
     """Train the model of a fold and keep what it says.
 
     Returns:
@@ -254,7 +258,7 @@ def _train_one(
     """
     examples = {split: made.examples for split, made in splits.items()}
 
-    def prepared(config: Any) -> SupervisedExperiment:
+    def prepared(config: C) -> SupervisedExperiment:
         with reporting.silent():  # all of it was said of the final model
             return make(config, folder, examples, splits)
 
@@ -283,9 +287,13 @@ def _train_one(
         np.savez(staged / OUTPUTS, **arrays)
         folder.finish(record, staged, keep_checkpoints=False)
     lock.give_back(folder.path)
-    settled = experiment.config
     trainer.accelerator.free_memory()
-    return settled
+    used = experiment.config
+    return config.changed(
+        batch_size=used.batch_size,
+        gradient_accumulation_steps=used.gradient_accumulation_steps,
+        eval_batch_size=used.eval_batch_size,
+    )
 
 
 def _classical(task: Trainable, examples: dict[str, Dataset], seed: int) -> tuple[str, Outputs]:
@@ -418,9 +426,9 @@ def write(lines: Sequence[Mapping[str, Any]], folder: Path) -> None:
         file.writelines(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
 
 
-def clear(folder: Path) -> None:
+def clear(folder: RunFolder) -> None:
     """Delete what the folds left while the run went on."""
-    shutil.rmtree(folder / FOLDER, ignore_errors=True)
+    shutil.rmtree(folder.checkpoints / FOLDER, ignore_errors=True)
 
 
 # --- for people ---

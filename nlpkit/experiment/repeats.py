@@ -2,7 +2,7 @@
 
 Head, order of rows and dropout are drawn anew for each seed; the rows that are held out are the same. The run folder
 is the model that is best on validation; of the others their figures are kept. While the run goes on, each seed is a run
-of its own in a folder inside, which is resumed as any other.
+of its own among the checkpoints, which is resumed as any other.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from nlpkit.reporting import Report
 from nlpkit.runs import lock
 from nlpkit.runs.folder import RunFolder, read_record
 
-FOLDER = "seeds"  # in a run folder, while the run goes on
+FOLDER = "seeds"  # among the checkpoints, while the run goes on
 
 
 class RepeatedOptions(SeedsOptions, RunOptions, DataOptions):
@@ -73,7 +73,7 @@ def _each(config: R, prepare: Callable[[R], SupervisedExperiment], report: lifec
         del first
         records: dict[int, dict[str, Any]] = {}
         for number, seed in enumerate(config.seeds, start=1):
-            own = RunFolder(folder.path / FOLDER / str(seed))
+            own = RunFolder(folder.checkpoints / FOLDER / str(seed))
             with reporting.part(f"seed {seed}, {number}/{len(config.seeds)}"):
                 before = own.state() == "complete"
                 if before:
@@ -86,7 +86,7 @@ def _each(config: R, prepare: Callable[[R], SupervisedExperiment], report: lifec
                 reporting.current().note(f"validation {task.main_metric} {value:.4f}{when}")
             metric, best = _best(records, task.higher_is_better, task.main_metric)
             for other in records.keys() - {best}:
-                _keep_figures(folder.path / FOLDER / str(other))
+                _keep_figures(folder.checkpoints / FOLDER / str(other))
         record = {
             **records[best],
             "command": command,
@@ -94,7 +94,7 @@ def _each(config: R, prepare: Callable[[R], SupervisedExperiment], report: lifec
             "seeds": _together(records, best, f"validation {metric}"),
             "wall_seconds": round(time.monotonic() - started, 2),
         }
-        _settle(record, folder, folder.path / FOLDER / str(best), keep_checkpoints=config.keep_checkpoints)
+        _settle(record, folder, folder.checkpoints / FOLDER / str(best), keep_checkpoints=config.keep_checkpoints)
     if repository:
         upload.push(folder.path, repository, public=config.public)
     return report(record, folder.path)
@@ -169,7 +169,7 @@ def _settle(record: dict[str, Any], folder: RunFolder, best: Path, *, keep_check
         (staged / "README.md").unlink(missing_ok=True)  # else the link's other name would be written too
         card.write(staged / "README.md", record, [path.stem for path in (staged / "plots").glob("*.png")])
         folder.finish(record, staged, keep_checkpoints=keep_checkpoints)
-    shutil.rmtree(folder.path / FOLDER, ignore_errors=True)
+    shutil.rmtree(folder.checkpoints / FOLDER, ignore_errors=True)
 
 
 def _linked(source: str, target: str) -> None:

@@ -250,6 +250,8 @@ class RunFolder:
         """What to do when there is room again."""
         if any(self.checkpoints.glob("checkpoint-*/trainer_state.json")):
             return "Free some space; the same command with --resume goes on from the last checkpoint."
+        if self.path.parent.parent.name == CHECKPOINTS or any(self.checkpoints.glob(f"*/*/{RECORD}")):
+            return "Free some space; the same command with --resume goes on with the parts that are finished."
         if (self.path / JOURNAL).exists():
             return "Free some space; the same command with --resume goes on with what was measured."
         if (self.path / RECORD).exists():

@@ -54,7 +54,7 @@ def test_every_task_judges_each_row_once(kind: str, tmp_path: Path, tiny_model: 
     assert report.record["main_metric"] in cv["pooled"]
     assert all("gold" in line and "prediction" in line for line in judged)
     assert report.tables[-1].header[0] == "fold"
-    assert not (tmp_path / "run" / folds.FOLDER).exists()
+    assert not (tmp_path / "run" / "checkpoints" / folds.FOLDER).exists()
 
 
 def test_the_figures_are_those_of_the_judged_rows(validated: Path) -> None:
@@ -94,8 +94,8 @@ def test_an_interrupted_run_goes_on_and_trains_no_fold_again(
     with pytest.raises(Interrupted) as stopped:
         finetune_cls.run(config(small, tiny_model, tmp_path / "run", cv=3, baseline=True))
     assert str(tmp_path / "run") + " --resume" in str(stopped.value.hint)
-    assert (tmp_path / "run" / folds.FOLDER / "1" / folds.OUTPUTS).exists()
-    assert not list((tmp_path / "run" / folds.FOLDER).rglob("*.safetensors"))
+    assert (tmp_path / "run" / "checkpoints" / folds.FOLDER / "1" / folds.OUTPUTS).exists()
+    assert not list((tmp_path / "run" / "checkpoints" / folds.FOLDER).rglob("*.safetensors"))
     finetune_cls.run(finetune_cls.Config(output=tmp_path / "run", resume=True))
     assert begun == ["run", "1", "2", "run", "2", "3"]
 

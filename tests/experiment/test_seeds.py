@@ -12,7 +12,7 @@ import pytest
 from conftest import rows, write_csv
 
 from nlpkit.errors import Interrupted, UserError
-from nlpkit.experiment import lifecycle, repeats
+from nlpkit.experiment import lifecycle
 from nlpkit.recipes import finetune_cls
 
 SMALL = {**every_task.TRAINING, "max_steps": 3}
@@ -54,7 +54,7 @@ def test_the_best_of_the_seeds_is_the_run_and_the_spread_is_told(repeated: Path)
     )
     assert record["seed"] == seeds["chosen"]
     assert record["config"]["seeds"] == [1, 2, 3]
-    assert not (repeated / repeats.FOLDER).exists()
+    assert not (repeated / "checkpoints").exists()
     card = (repeated / "README.md").read_text(encoding="utf-8")
     assert f"{seeds['chosen']} (kept)" in card.replace("\\", "")
 
