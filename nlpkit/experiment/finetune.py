@@ -105,7 +105,7 @@ class Finetuning(SupervisedExperiment):
         def made(
             config: FinetuneOptions, folder: RunFolder, examples: dict[str, Dataset], ready: dict[str, Split]
         ) -> Finetuning:
-            return _made(self.parts, config, folder, examples, lambda task: (ready, []))
+            return _made(self.parts, config, folder, examples, lambda task: (dict(ready), []))
 
         judged = folds.train(self, self.config, self.cut, made, baseline=self.config.baseline)
         self._cross_validated = folds.together(self.cut, judged, self.task)

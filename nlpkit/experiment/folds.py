@@ -264,15 +264,14 @@ def _train_one(
 
     experiment = lifecycle.train(prepared(config), prepared)
     experiment.after_training()
-    task, trainer = experiment.task, experiment.trainer
-    chosen = trainer.outputs(splits["validation"])
-    task = task.with_conventions(chosen).calibrated(chosen, examples["validation"])
-    outputs = trainer.outputs(splits[JUDGED])
+    experiment.splits = {split: experiment.splits[split] for split in ("validation", JUDGED)}
+    evaluated = experiment.evaluate()
+    task, trainer, outputs = experiment.task, experiment.trainer, evaluated.outputs[JUDGED]
     state = trainer.state
     record = {
         **experiment.head(),
         "digest": digest,
-        "metrics": {JUDGED: task.score(outputs, examples[JUDGED])},
+        "metrics": {JUDGED: evaluated.metrics[JUDGED]},
         "judged": {JUDGED: len(examples[JUDGED])},
         "steps": state.global_step,
         "best_step": state.best_global_step,

@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 from conftest import WORDS, Drawing, Run, as_worded, write_csv, write_jsonl
+from datasets import Dataset
 from qa_models import MODELS, asked, make_reader, nested, write_squad
 
 from nlpkit import reporting
@@ -26,7 +27,7 @@ from nlpkit.options import DataOptions
 from nlpkit.recipes import check_data, evaluate, finetune_qa, predict
 from nlpkit.reporting import Reporter
 from nlpkit.tasks.forward import Forward
-from nlpkit.tasks.question_answering import windows
+from nlpkit.tasks.question_answering import spans, windows
 from nlpkit.tasks.question_answering.options import QuestionAnsweringOptions
 from nlpkit.tasks.question_answering.task import QuestionAnswering
 
@@ -156,6 +157,20 @@ def test_the_threshold_is_tuned_and_kept(doubter: Path) -> None:
     always = measured(doubter, data, null_threshold=1000)["metrics"]["validation"]
     assert always["NoAns_f1"] == 0
     assert always["best_f1"] == pytest.approx(figures["best_f1"], abs=1e-3)
+
+
+def test_what_models_with_thresholds_of_their_own_say_is_judged_together() -> None:
+    """Candidates whose threshold is taken off are answered by 0 as they were by the threshold."""
+    context = "one two three"
+    rows = [[(-1, -1, none), (0, 3, 2.0), (4, 7, 1.0)] for none in (-3.0, 1.0, 2.4, 2.6, 9.0)]
+    outputs = [np.array(row, spans.SPAN) for row in rows]
+    examples = Dataset.from_dict({"context": [context] * 5, "answers": [["one"], [], ["one"], [], ["one"]]})
+    calibrated = QuestionAnswering(null_threshold=0.5)
+    plain = QuestionAnswering(null_threshold=0.0)
+    together = plain.score(calibrated.uncalibrated(outputs), examples)
+    assert together["exact"] == calibrated.score(outputs, examples)["exact"] == 60
+    assert together["exact"] != plain.score(outputs, examples)["exact"]
+    assert outputs[0]["score"][0] == -3.0
 
 
 def test_no_answer_is_given_where_there_is_none(doubter: Path) -> None:
