@@ -94,7 +94,7 @@ class Finetuning(SupervisedExperiment):
     _cross_validated: folds.CrossValidated | None = field(init=False, default=None)
 
     def besides(self, seconds: float) -> list[tuple[str, str]]:
-        lines = [("folds", self.cut.described(seconds))] if self.cut else []
+        lines = self.cut.described(seconds) if self.cut else []
         return lines + spreads.planned(self.config.seeds, seconds)
 
     def before_training(self) -> None:

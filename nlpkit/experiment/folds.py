@@ -87,8 +87,8 @@ class Folds:
         content = [self.examples[:], *(array.tolist() for part in self.parts for array in vars(part).values())]
         return hashlib.sha256(repr(content).encode("utf-8", "surrogatepass")).hexdigest()
 
-    def described(self, seconds: float) -> str:
-        """What is about to be trained, for people.
+    def described(self, seconds: float) -> list[tuple[str, str]]:
+        """Lines of the plan.
 
         Args:
             seconds: that the final model takes, roughly.
@@ -99,11 +99,14 @@ class Folds:
             cut += f"; {counted(self.rows.together, 'row stays', 'rows stay')} with others of the same text or group"
         share = len(part.train) / max(len(self.examples), 1)
         takes = reporting.duration(seconds * (1 + count * share))
-        return (
-            f"{count} folds of about {len(part.judged):,} rows ({cut}); for each a model is trained on "
-            f"{len(part.train):,} and chosen on {len(part.validation):,} others, then the final model: "
-            f"{count + 1} trainings, about {takes} in all"
-        )
+        return [
+            ("folds", f"{count} of about {len(part.judged):,} rows, {cut}"),
+            (
+                "trainings",
+                f"{count + 1}: one for each fold, on {len(part.train):,} rows of the others and {len(part.validation):,} "
+                f"to choose the checkpoint; then the final model; about {takes} in all",
+            ),
+        ]
 
 
 def plan(

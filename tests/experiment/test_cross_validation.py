@@ -183,7 +183,7 @@ def test_rows_of_one_author_are_judged_in_one_fold(tmp_path: Path, tiny_model: P
 def test_a_dry_run_shows_the_folds_and_writes_nothing(nlpkit: Run, tmp_path: Path, tiny_model: Path) -> None:
     data = write_csv(tmp_path / "data.csv", rows(60))
     shown = nlpkit("finetune-cls", "--data", data, "--model", tiny_model, "--cv", 3, "--dry-run", "--output", "run")
-    assert "4 trainings" in shown.stdout
+    assert "trainings  4: one for each fold" in shown.stdout
     assert "fold 3" in shown.stdout
     assert not (tmp_path / "run").exists()
     refused = nlpkit("finetune-cls", "--data", data, "--model", tiny_model, "--cv", 50, "--output", "run", code=2)
