@@ -103,8 +103,8 @@ class Folds:
             ("folds", f"{count} of about {len(part.judged):,} rows, {cut}"),
             (
                 "trainings",
-                f"{count + 1}: one for each fold, on {len(part.train):,} rows of the others and {len(part.validation):,} "
-                f"to choose the checkpoint; then the final model; about {takes} in all",
+                f"{count + 1}: one for each fold, on {len(part.train):,} rows of the others and "
+                f"{len(part.validation):,} to choose the checkpoint; then the final model; about {takes} in all",
             ),
         ]
 

@@ -91,7 +91,7 @@ def _each(config: R, prepare: Callable[[R], SupervisedExperiment], report: lifec
             **records[best],
             "command": command,
             "config": config.record(),
-            "seeds": _together(records, best, f"validation {metric}"),
+            "seeds": _together(records, best, metric),
             "wall_seconds": round(time.monotonic() - started, 2),
         }
         _settle(record, folder, folder.checkpoints / FOLDER / str(best), keep_checkpoints=config.keep_checkpoints)
@@ -137,8 +137,15 @@ def _best(
     return metric, choose(values, key=lambda seed: values[seed])
 
 
-def _together(records: Mapping[int, Mapping[str, Any]], best: int, chosen_by: str) -> dict[str, Any]:
-    """What the record of the run says of all seeds."""
+def _together(records: Mapping[int, Mapping[str, Any]], best: int, metric: str) -> dict[str, Any]:
+    """What the record of the run says of all seeds.
+
+    Args:
+        metric: by which the best is best.
+    """
+    values = [record["metrics"]["validation"][metric] for record in records.values()]
+    equal = values.count(records[best]["metrics"]["validation"][metric])
+    chosen_by = f"validation {metric}" + (f", the first of {equal} that are equal" if equal > 1 else "")
     kept = ("metrics", "steps", "best_step", "train_seconds")
     splits: Sequence[str] = list(records[best]["metrics"])
     figures = {split: [record["metrics"][split] for record in records.values()] for split in splits}
