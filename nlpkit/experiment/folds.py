@@ -126,7 +126,7 @@ def plan(
         seed: of the draws.
 
     Raises:
-        UserError: there are not enough rows, groups, or rows of a label.
+        UserError: there are not enough rows, groups, or rows of a label; or too many for memory.
     """
     from datasets import concatenate_datasets
 
@@ -134,6 +134,10 @@ def plan(
         raise UserError("--cv trains in one process", "Start it without torchrun, or leave --cv out.")
     parts_of = {split: examples[split] for split in ("train", "validation")}
     pooled = concatenate_datasets(list(parts_of.values()))
+    try:
+        features.require_room(task, pooled, len(pooled), "--cv")
+    except UserError as error:
+        raise UserError(error.message, "Use fewer rows: --max-train-samples N.") from None
     groups = _groups(config, loaded, reader, parts_of)
 
     def named(number: int) -> str:
