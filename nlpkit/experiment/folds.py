@@ -16,7 +16,7 @@ import json
 import random
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
     from nlpkit.data.sources import LoadedData
     from nlpkit.experiment.supervised import SupervisedExperiment
+    from nlpkit.metrics.evidence import Evidence
     from nlpkit.options import DataOptions, RunOptions
     from nlpkit.tasks.outputs import Outputs
     from nlpkit.tasks.reading import Reader
@@ -386,6 +387,7 @@ def together(folds: Folds, judged: Sequence[Judged], task: Trainable) -> CrossVa
         return model_outputs.in_order(model_outputs.joined(parts), order)
 
     outputs = pooled([fold.outputs for fold in judged])
+    evidence = task.evidence(outputs, folds.examples)
     figures = [fold.record["metrics"][JUDGED] for fold in judged]
     doubted = suspects.doubted(task, outputs, folds.examples, MOST_SUSPECTS)
     record: dict[str, Any] = {
@@ -404,18 +406,43 @@ def together(folds: Folds, judged: Sequence[Judged], task: Trainable) -> CrossVa
             for part, fold, metrics in zip(folds.parts, judged, figures, strict=True)
         ],
         **spreads.spread(figures),
-        "pooled": task.score(outputs, folds.examples),
+        **_pooled(task, outputs, folds.examples, evidence),
         "suspects": doubted.to_record(),
     }
     if all(fold.baseline is not None for fold in judged):
         classical = [fold.record["baseline"]["metrics"][JUDGED] for fold in judged]
+        of_baseline = pooled([fold.baseline for fold in judged])
+        weighed = task.evidence(of_baseline, folds.examples)
         record["baseline"] = {
             "name": judged[0].record["baseline"]["name"],
             "each": classical,
             **spreads.spread(classical),
-            "pooled": task.score(pooled([fold.baseline for fold in judged]), folds.examples),
+            **_pooled(task, of_baseline, folds.examples, weighed),
+            "difference": _difference(task.main_metric, weighed, evidence),
         }
     return CrossValidated(record, list(_lines(folds, outputs, task)))
+
+
+def _pooled(task: Trainable, outputs: Outputs, examples: Dataset, evidence: Evidence | None) -> dict[str, Any]:
+    """Metrics over all rows, and their intervals for the draw of rows."""
+    from nlpkit.metrics import intervals
+
+    metrics = task.score(outputs, examples)
+    known = intervals.record({"all": evidence}, {"all": metrics})["metric_intervals"]
+    return {"pooled": metrics, "pooled_intervals": known.get("all", {})}
+
+
+def _difference(metric: str, baseline: Evidence | None, model: Evidence | None) -> dict[str, Any] | None:
+    """A metric of the models less that of the baseline, over all rows; None where there is no telling."""
+    from nlpkit.metrics import paired
+
+    if baseline is None or model is None:
+        return None
+    difference = paired.differences(baseline, model).get(metric)
+    if difference is None:
+        return None
+    interval = difference.interval and list(difference.interval)
+    return {"metric": metric, **asdict(difference), "interval": interval, "told_apart": difference.told_apart}
 
 
 def _lines(folds: Folds, outputs: Outputs, task: Trainable) -> Iterator[dict[str, Any]]:

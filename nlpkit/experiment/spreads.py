@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from nlpkit.markdown import text
-from nlpkit.reporting import Table, counted, duration
+from nlpkit.reporting import Cell, Table, counted, duration, figures, titled
 from nlpkit.tasks import suspects as suspect_rows
 
 FILE = "cv.jsonl"  # in the run folder: all rows, as they were judged
@@ -16,14 +16,14 @@ SPREAD = {"mean": "mean", "sd": "standard deviation", "least": "least", "most": 
 SHOWN_SUSPECTS = 5  # that people are shown
 
 
-def spread(figures: Sequence[Mapping[str, float]]) -> dict[str, dict[str, float]]:
+def spread(each_of: Sequence[Mapping[str, float]]) -> dict[str, dict[str, float]]:
     """Mean, standard deviation (of a sample: n - 1) and range of the metrics that all have.
 
     Args:
-        figures: metrics of two or more.
+        each_of: metrics of two or more.
     """
-    names = [name for name in figures[0] if all(np.isfinite(each.get(name, np.nan)) for each in figures)]
-    values = {name: [each[name] for each in figures] for name in names}
+    names = [name for name in each_of[0] if all(np.isfinite(each.get(name, np.nan)) for each in each_of)]
+    values = {name: [each[name] for each in each_of] for name in names}
     return {
         "mean": {name: float(np.mean(each)) for name, each in values.items()},
         "sd": {name: float(np.std(each, ddof=1)) for name, each in values.items()},
@@ -45,12 +45,14 @@ def of_folds(record: Mapping[str, Any]) -> Table:
 
     body: list[list[Any]] = [[str(i), each["rows"], *cells(each["metrics"])] for i, each in enumerate(cv["each"], 1)]
     body += [["mean", None, *cells(cv["mean"])], ["standard deviation", None, *cells(cv["sd"])]]
-    body.append(["all rows", cv["rows"], *cells(cv["pooled"])])
+    body.append(["all rows", cv["rows"], *figures(cv["pooled"], cv.get("pooled_intervals"), names)])
     if base := cv.get("baseline"):
         name = base["name"]
         body += [[f"{name}: mean", None, *cells(base["mean"])], [f"{name}: sd", None, *cells(base["sd"])]]
-        body.append([f"{name}: all rows", cv["rows"], *cells(base["pooled"])])
-    return Table(f"cross-validation, {cv['folds']} folds", ["fold", "rows", *names], body)
+        pooled = figures(base["pooled"], base.get("pooled_intervals"), names)
+        body.append([f"{name}: all rows", cv["rows"], *pooled])
+    header = ["fold", "rows", *titled(names, record.get("metric_notes", {}))]
+    return Table(f"cross-validation, {cv['folds']} folds", header, body)
 
 
 def said_of_folds(record: Mapping[str, Any]) -> list[str]:
@@ -61,12 +63,27 @@ def said_of_folds(record: Mapping[str, Any]) -> list[str]:
         lines.insert(
             0, f"cross-validation: {metric} {cv['mean'][metric]:.4f} ± {cv['sd'][metric]:.4f} over {cv['folds']} folds"
         )
+    lines += _against_baseline(cv)
     doubted = cv["suspects"]
     if doubted["rows"]:
         count = counted(len(doubted["rows"]), "row", "rows")
         lines.append(f"labels to look at: {count} contradicted by a model that had not seen them ({FILE} has all rows)")
         lines += [f"  {suspect_rows.line(row)}" for row in doubted["rows"][:SHOWN_SUSPECTS]]
     return lines
+
+
+def _against_baseline(cv: Mapping[str, Any]) -> list[str]:
+    """How far the models are from the classical one, on all rows; nothing where there is no telling."""
+    baseline = cv.get("baseline") or {}
+    if not (difference := baseline.get("difference")):
+        return []
+    metric, name = difference["metric"], baseline["name"]
+    shown = f"{metric} {cv['pooled'][metric]:.4f} against {baseline['pooled'][metric]:.4f} of {name} on the same rows"
+    if difference["p"] is not None:
+        shown += f", p = {difference['p']:.2g}"
+    if not difference["told_apart"]:
+        shown += ": not told apart"
+    return [shown]
 
 
 def folds_mean(cv: Mapping[str, Any]) -> str:
@@ -119,7 +136,7 @@ def of_seeds(record: Mapping[str, Any]) -> Table:
             kept = " (kept)" if each["seed"] == seeds["chosen"] else ""
             body.append([split, f"{each['seed']}{kept}", *cells(each["metrics"][split])])
         body += [[split, title, *cells(seeds[key][split])] for key, title in SPREAD.items()]
-    return Table(f"{len(seeds['each'])} seeds", ["split", "seed", *names], body)
+    return Table(f"{len(seeds['each'])} seeds", ["split", "seed", *titled(names, record.get("metric_notes", {}))], body)
 
 
 def said_of_seeds(record: Mapping[str, Any]) -> list[str]:
@@ -153,6 +170,9 @@ def _markdown(table: Table) -> list[str]:
     """A table of a card: figures with four decimals."""
     lines = ["| " + " | ".join(map(text, table.header)) + " |", "|---|" + "---:|" * (len(table.header) - 1)]
     for row in table.rows:
-        cells = [f"{cell:.4f}" if isinstance(cell, float) else text("" if cell is None else cell) for cell in row]
-        lines.append("| " + " | ".join(cells) + " |")
+        lines.append("| " + " | ".join("" if cell is None else text(_figure(cell)) for cell in row) + " |")
     return lines
+
+
+def _figure(cell: Cell) -> str:
+    return f"{cell:.4f}" if isinstance(cell, float) else str(cell)

@@ -251,6 +251,23 @@ class Spread(Part):
     """Standard deviation (n - 1)."""
     pooled: Figures
     """Metrics over the rows of all, each with the answer of the model that judged it."""
+    pooled_intervals: Intervals = {}
+    """95 % intervals of these, for the draw of rows."""
+
+
+class PooledDifference(Part):
+    """A metric of the models less that of a classical one, over all rows."""
+
+    metric: str
+    """Its name."""
+    value: float
+    """Above 0 where that of the models is larger."""
+    interval: Annotated[list[float], Field(min_length=2, max_length=2)] | None = None
+    """95 %, for the draw of rows."""
+    p: float | None = None
+    """How likely models that are equally good differ as much."""
+    told_apart: bool = False
+    """Whether that is less than 5 %."""
 
 
 class ClassicalSpread(Spread):
@@ -258,6 +275,8 @@ class ClassicalSpread(Spread):
 
     name: str
     """Name of the model."""
+    difference: PooledDifference | None = None
+    """How far the models are from it."""
 
 
 class Doubted(Part):

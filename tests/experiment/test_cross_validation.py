@@ -67,7 +67,11 @@ def test_the_figures_are_those_of_the_judged_rows(validated: Path) -> None:
     assert [entry["metrics"]["accuracy"] for entry in cv["each"]] == pytest.approx(each)
     assert cv["mean"]["accuracy"] == pytest.approx(np.mean(each))
     assert cv["sd"]["accuracy"] == pytest.approx(np.std(each, ddof=1))
-    assert {"name", "mean", "sd", "pooled"} <= cv["baseline"].keys()
+    low, high = cv["pooled_intervals"]["accuracy"]
+    assert low < right.mean() < high
+    base = cv["baseline"]
+    assert base["difference"]["value"] == pytest.approx(cv["pooled"]["accuracy"] - base["pooled"]["accuracy"])
+    assert [len(values) for values in (base["each"], base["mean"], base["sd"])] == [3, 2, 2]
 
 
 def test_the_final_model_is_that_of_the_run_without_folds(
