@@ -214,23 +214,35 @@ def overlap(
         chosen: splits that are judged.
     """
     record = training_record(record)
-    trained_on = {file["sha256"] for file in _files(record).get("train", [])}
     advice = (
         "" if _passing((record or {}).get("config", {})) else "; without --data it is judged on rows that it held out"
     )
     warnings = []
     for split in chosen:
-        rows, problem = loaded.splits[split], ""
-        if keys is not None:
-            count = sum(key in keys for key in duplicates.keys(rows, reader.input_columns))
-            problem = f"{count:,} of {len(rows):,} rows are among those that {name} was trained on" if count else ""
-        elif same := [file.path for file in loaded.source.files.get(split, []) if file.sha256 in trained_on]:
-            problem = f"{name} was trained on rows of {', '.join(same)}"
-        if problem:
+        if problem := trained_on(record, name, keys, reader, loaded, split):
             warnings.append(
                 f"{splits.title(loaded, split)}: {problem}: the figures tell how well these were learnt{advice}"
             )
     return warnings
+
+
+def trained_on(
+    record: Mapping[str, Any] | None,
+    name: str,
+    keys: set[str] | None,
+    reader: Reader[Any],
+    loaded: LoadedData,
+    split: str,
+) -> str:
+    """Which rows of a split a model was trained on, in words; "" where none is known to be. See `overlap`."""
+    record = training_record(record)
+    rows = loaded.splits[split]
+    if keys is not None:
+        count = sum(key in keys for key in duplicates.keys(rows, reader.input_columns))
+        return f"{count:,} of {len(rows):,} rows are among those that {name} was trained on" if count else ""
+    files = {file["sha256"] for file in _files(record).get("train", [])}
+    same = [file.path for file in loaded.source.files.get(split, []) if file.sha256 in files]
+    return f"{name} was trained on rows of {', '.join(same)}" if same else ""
 
 
 def refuse_hold_out(config: TrainedDataOptions) -> None:

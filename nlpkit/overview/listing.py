@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 from nlpkit.overview.found import Found
@@ -14,6 +16,8 @@ from nlpkit.runs.folder import human_bytes
 Order: TypeAlias = Literal["name", "metric", "date", "size", "time"]
 RANKED = ("test", "validation")  # the split whose figure ranks a run: the first of these that it has
 LOWER = frozenset({"loss", "perplexity", "mse", "rmse", "mae"})  # where no task says which way is better
+# columns that go first where a screen is too narrow
+LEAST_IMPORTANT = ("time", "parameters", "on disk", "task", "validation", "made by", "data")
 UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"))
 
 
@@ -92,14 +96,16 @@ def flat(entries: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     return rows
 
 
-def table(entries: Sequence[Mapping[str, Any]], title: str) -> tuple[Table, str]:
-    """The runs for a screen, and what all of them share, which has no column.
+def table(entries: Sequence[Mapping[str, Any]], folder: Path, title: str, width: int) -> tuple[Table, list[str]]:
+    """The runs for a screen; and what all of them share, which has no column, and what the screen has no room for.
 
     Args:
         entries: at least one.
+        folder: that all of them are in.
+        width: characters of a line of the screen.
     """
     columns: dict[str, list[Cell]] = {
-        "run": [each["run"] for each in entries],
+        "run": [os.path.relpath(each["run"], folder) for each in entries],
         "status": [each["status"] for each in entries],
         "made by": [each["command"] for each in entries],
         "task": [each["task"] for each in entries],
@@ -118,9 +124,24 @@ def table(entries: Sequence[Mapping[str, Any]], title: str) -> tuple[Table, str]
     columns["time"] = [None if each["seconds"] is None else duration(each["seconds"]) for each in entries]
     columns["age"] = [age(each["age_seconds"]) for each in entries]
     columns = {name: values for name, values in columns.items() if any(value is not None for value in values)}
+    narrow = _left_out(columns, width)
+    columns = {name: values for name, values in columns.items() if name not in narrow}
     body = [list(row) for row in zip(*columns.values(), strict=True)]
-    said = ", ".join(f"{name} {value}" for name, value in shared.items())
-    return Table(title, list(columns), body, to_left=True), f"all of them: {said}" if said else ""
+    lines = [f"all of them: {', '.join(f'{name} {value}' for name, value in shared.items())}"] if shared else []
+    lines += [f"no room for {', '.join(narrow)}: a wider window, --output or --json has them"] if narrow else []
+    return Table(title, list(columns), body, to_left=True), lines
+
+
+def _left_out(columns: Mapping[str, Sequence[Cell]], width: int) -> list[str]:
+    """The columns that a screen has no room for, the least important first."""
+    widths = {name: 2 + max(len(name), *(len(str(value or "")) for value in cells)) for name, cells in columns.items()}
+    left_out: list[str] = []
+    for name in LEAST_IMPORTANT:
+        if sum(each for other, each in widths.items() if other not in left_out) <= width:
+            break
+        if name in columns and (name != "validation" or "test" in columns):
+            left_out.append(name)
+    return left_out
 
 
 def age(seconds: float) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from nlpkit.options import Config, flag_of
+from nlpkit.options.files import NOT_REPEATED
 from nlpkit.reporting import typed
 
 
@@ -18,16 +19,19 @@ def set_ones(config: Mapping[str, Any], kind: type[Config]) -> dict[str, Any]:
         config: as the record has it.
         kind: the options of the command.
     """
-    fields = kind.known_fields()
+    usual = defaults(kind)
     values = kind.with_new_names(config)
-    return {name: value for name, value in values.items() if name not in fields or value != _default(fields[name])}
+    return {name: value for name, value in values.items() if name not in usual or value != usual[name]}
 
 
-def _default(info: Any) -> Any:
-    """The default of an option as JSON has it; something that no value is equal to where the option is required."""
-    if info.is_required():
-        return _default
-    return json.loads(json.dumps(info.get_default(call_default_factory=True), default=str))
+def defaults(kind: type[Config]) -> dict[str, Any]:
+    """What a command does by itself, as records have it; without the options that are required, or not recorded."""
+    fields = kind.known_fields().items()
+    return {
+        name: json.loads(json.dumps(info.get_default(call_default_factory=True), default=str))
+        for name, info in fields
+        if not info.is_required() and name not in NOT_REPEATED
+    }
 
 
 def command_line(command: str, options: Mapping[str, Any], kind: type[Config]) -> str:

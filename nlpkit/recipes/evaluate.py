@@ -103,7 +103,7 @@ def run(config: Config) -> Report:
         loaded = splits.load(config, type(task))
         if config.split is None:
             splits.name_by_file(loaded)
-    chosen = _chosen(config, loaded, (predictor.record or {}).get("metrics", {}) if own else None)
+    chosen = chosen_splits(config, loaded, (predictor.record or {}).get("metrics", {}) if own else None)
     columns = loaded.splits[chosen[0]].column_names
     with registry.pointing_elsewhere(type(task), loaded.splits[chosen[0]], registry.OTHER_MODEL):
         reader = task.reader(user_columns(columns), config)
@@ -122,7 +122,7 @@ def run(config: Config) -> Report:
         if len(chosen) > 1 and not reader.labelled(loaded.splits[split].column_names):
             reporting.current().note(f"{split}: no labels, not measured")
             continue
-        read = _limited(loaded.splits[split], config)
+        read = limited(loaded.splits[split], config)
         with registry.pointing_elsewhere(type(task), loaded.splits[split], registry.OTHER_MODEL):
             reader = reader.settled(read, split, loaded)
             examples = reader.examples(read, split, loaded, findings)
@@ -181,7 +181,7 @@ def _seen(rows: int, left_out: int) -> str:
     return f"{rows:,} of {rows + left_out:,} rows were judged" if left_out else f"{rows:,} rows were judged"
 
 
-def _chosen(config: Config, loaded: LoadedData, labelled: Collection[str] | None) -> list[str]:
+def chosen_splits(config: Config, loaded: LoadedData, labelled: Collection[str] | None) -> list[str]:
     """The splits that are measured.
 
     Args:
@@ -199,7 +199,8 @@ def _chosen(config: Config, loaded: LoadedData, labelled: Collection[str] | None
     return [splits.require(config.split, present, loaded)]
 
 
-def _limited(rows: Dataset, config: Config) -> Dataset:
+def limited(rows: Dataset, config: Config) -> Dataset:
+    """The rows of a split that are judged: all, or a sample that is always the same."""
     if config.max_eval_samples is None:
         return rows
     return draws.sample_balanced(rows, config.max_eval_samples, balance_by=None, seed=0)

@@ -62,7 +62,7 @@ def run(config: Config) -> Report:
 
 def _told(made: Run) -> run_page.Told:
     command = made.command
-    kind = _options_of(command)
+    kind = options_of(command)
     set_ones = options_told.set_ones(made.config, kind) if kind is not None else dict(made.config)
     repeat = None
     if command is not None and kind is not None:
@@ -77,7 +77,7 @@ def _told(made: Run) -> run_page.Told:
     return run_page.Told(set_ones, repeat, usage.snippets(made), written)
 
 
-def _options_of(command: str | None) -> type[options.Config] | None:
+def options_of(command: str | None) -> type[options.Config] | None:
     """The options of a command; None where this nlpkit has no such command."""
     if command is None:
         return None

@@ -10,6 +10,7 @@ nlpkit runs experiments --task text-classification --sort metric --output runs.c
 
 from __future__ import annotations
 
+import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -21,6 +22,7 @@ from nlpkit.overview import found, listing
 from nlpkit.reporting import Report, Table, counted, typed
 
 COMMAND = "runs"
+UNLIMITED = 10_000  # characters of a line that goes to no screen
 ESSENTIAL: tuple[str, ...] = ("folder", "sort", "task", "status", "output")
 
 
@@ -91,8 +93,8 @@ def _shown(config: Config, entries: list[dict[str, Any]]) -> tuple[list[Table], 
     title = f"{counted(len(entries), 'run', 'runs')} in {config.folder}"
     if not entries:
         return [], [title]
-    shown, shared = listing.table(entries, title)
-    lines = [shared] if shared else []
+    width = shutil.get_terminal_size((UNLIMITED, 0)).columns
+    shown, lines = listing.table(entries, config.folder, title, width)
     lines += [f"{typed(each['run'])}: {each['status']}: {each['note']}" for each in entries if each["note"]]
     return [shown], lines
 

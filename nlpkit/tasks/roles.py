@@ -28,7 +28,7 @@ class Judged(Task):
     """A task whose answers can be scored against labels."""
 
     ability: ClassVar[str] = "whose answers can be judged"
-    operations: ClassVar[Sequence[str]] = ("evaluate", "quantize")
+    operations: ClassVar[Sequence[str]] = ("evaluate", "compare", "quantize")
 
     @property
     @abstractmethod

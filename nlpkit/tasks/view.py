@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
@@ -24,6 +24,9 @@ class Featured(Protocol):
 
     def features(self, tokenizer: Any, examples: Mapping[str, Sequence[Any]]) -> dict[str, list[Any]]:
         """See `Task.features`."""
+
+    def decode(self, outputs: Outputs, inputs: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
+        """See `Task.decode`."""
 
 
 TaskShown = TypeVar("TaskShown", bound=Featured)
@@ -84,6 +87,10 @@ class View(Generic[TaskShown]):
     def mistakes(self, outputs: Outputs, examples: Dataset) -> list[dict[str, Any]]:
         """Wrong answers, the most confident first."""
         return []
+
+    def judged_answers(self, outputs: Outputs, examples: Dataset) -> list[dict[str, Any]] | None:
+        """What was answered to judged examples, as `decode` words it; None where their outputs do not tell."""
+        return list(self.task.decode(outputs, [examples[i] for i in range(len(examples))]))
 
     def plots(self, outputs: Mapping[str, Outputs], examples: Mapping[str, Dataset]) -> dict[str, Plot]:
         """Pictures for the run folder, by file name."""

@@ -195,3 +195,16 @@ def test_it_lists_what_every_task_leaves_and_imports_no_framework(run_of: RunOf)
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
+
+
+def test_a_narrow_window_leaves_columns_out_and_says_which(tmp_path: Path) -> None:
+    made(tmp_path / "a", metrics={"validation": {"accuracy": 0.5}, "test": {"accuracy": 0.25}}, parameters=1_000)
+    made(tmp_path / "b", command="prune", metrics={"test": {"accuracy": 0.75}}, train_seconds=1.0)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("COLUMNS", "50")
+        report = runs.run(runs.Config(folder=tmp_path))
+    (table,) = report.tables
+    assert all(sum(2 + len(str(cell or "")) for cell in row) <= 50 for row in table.rows)
+    assert "test" in table.header and "run" in table.header and "parameters" not in table.header
+    assert any("no room for time, parameters" in line for line in report.lines)
+    assert "parameters" in runs.run(runs.Config(folder=tmp_path)).tables[0].header

@@ -46,8 +46,11 @@ def commands(place: Path, model: str, data: str, corpus: str) -> dict[str, list[
         "prune": [run, "--data", data, "--what", "ffn", "--sparsity", "0.5", "--epochs", "1", *untimed, *QUICK],
         "quantize": [run, "--data", data, "--device", "cpu", *target, *untimed],
         "benchmark": [str(place / "quantize"), *small],
+        "compare": [run, str(place / "quantize"), "--data", f"{data}/test.csv", *QUICK],
+        "report": [run],
+        "runs": [str(place)],
     }
-    no_output = ("env", "check-data", "evaluate", "predict", "embed")
+    no_output = ("env", "check-data", "evaluate", "predict", "embed", "compare", "report", "runs")
     return {
         name: [name, *given, *([] if name in no_output else ["--output", str(place / name)])]
         for name, given in found.items()

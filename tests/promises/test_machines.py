@@ -37,6 +37,7 @@ BARE: dict[str, list[str]] = {
     "benchmark": ["r"],
     "recipes": [],
     "runs": [],
+    "compare": ["r", "s"],
     "report": ["r"],
     "env": [],
 }
@@ -81,6 +82,7 @@ def whole(command: str, run_of: RunOf, model: Path, folder: Path) -> list[str]:
             "benchmark": ["--config-only", str(model), "--dry-run", *out],
             "recipes": [],
             "runs": [str(run.parent)],
+            "compare": [str(run), str(run_of("pairs")), "--no-judge"],
             "report": [str(run), *flags(output=folder / "page.html")],
             "env": [],
         }[command],

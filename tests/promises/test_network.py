@@ -35,7 +35,7 @@ def test_no_command_connects_or_writes_elsewhere(tmp_path: Path, tiny_model: Pat
     alone = shutil.which("unshare") and subprocess.run([*unshare, "true"], capture_output=True).returncode == 0
     more: dict[str, Any] = {"before": unshare, "ALONE": "1"} if alone else {}
     said = every_command.run(tmp_path, tiny_model, reviews, HOME=str(home), TMPDIR=str(scratch), **more)
-    assert len(said["commands"]) == 12
+    assert len(said["commands"]) == 15
     assert not (tmp_path / "tries").exists(), (tmp_path / "tries").read_text()
     if alone:
         assert said["seen"]  # an attempt in C is counted here

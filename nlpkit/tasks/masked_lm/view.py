@@ -25,6 +25,9 @@ class MaskedLMView(View[MaskedLanguageModeling]):
             body.append([split, len(texts), sum(len(text.split()) for text in texts), sum(map(len, texts))])
         return [Table("texts", ["split", "rows", "words", "characters"], body)]
 
+    def judged_answers(self, outputs: Any, examples: Dataset) -> None:
+        """Judged outputs hold losses, and no tokens."""
+
     def answer_tables(self, rows: Sequence[Mapping[str, Any]], answers: Sequence[Mapping[str, Any]]) -> list[Table]:
         """One table a text: each candidate in its sentence, where other masks stay as they are."""
         tables = []

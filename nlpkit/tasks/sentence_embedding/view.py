@@ -18,6 +18,8 @@ from nlpkit.tasks.view import View
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from datasets import Dataset
+
 SHOWN = 4  # numbers of a vector that are printed
 
 
@@ -32,6 +34,9 @@ class EmbeddingView(View[SentenceEmbedding]):
             begins = answer.get("error") if vector is None else " ".join(f"{x:.4f}" for x in vector[:SHOWN]) + " ..."
             body.append([*row.values(), None if vector is None else len(vector), begins])
         return [Table("vectors", [*rows[0], "dimensions", "vector"], body)]
+
+    def judged_answers(self, outputs: Any, examples: Dataset) -> None:
+        """What is judged is how like two texts are, and no answer."""
 
     def answer_formats(self, reader: Callable[[], Any]) -> Mapping[str, Format]:
         """`.npy`: an array of float32, shape (rows, width), a row of NaN where there is no vector."""
