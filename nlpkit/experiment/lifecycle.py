@@ -9,7 +9,8 @@ from __future__ import annotations
 import json
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -134,7 +135,8 @@ def live(config: R, prepare: Callable[[R], Experiment[Any]], report: Reported) -
     if config.dry_run:
         return dry_run(experiment.config)  # with what the model has settled: its data, the options of its task
     repository = upload.require_hub_access(config, experiment.folder.path)
-    with resume.telling_how_to_resume(experiment.resumed_by, experiment.folder.path):
+    folder = experiment.folder
+    with resume.telling_how_to_resume(experiment.resumed_by, folder.path), noting_failure(folder):
         experiment = train(experiment, prepare)
         experiment.after_training()
         evaluated = experiment.evaluate()
@@ -152,6 +154,22 @@ def live(config: R, prepare: Callable[[R], Experiment[Any]], report: Reported) -
     reported = report(record, experiment.folder.path)
     experiment.trainer.accelerator.free_memory()
     return reported
+
+
+@contextmanager
+def noting_failure(folder: RunFolder) -> Iterator[None]:
+    """Keep in the record of a run the error that ends the block: `nlpkit runs` tells it from one that was stopped.
+
+    What is wrong with options or data is no failure of the run, which may go on with others.
+    """
+    try:
+        yield
+    except (Interrupted, UserError):
+        raise
+    except Exception as error:
+        if process.is_main_process():
+            folder.note_failure(error)
+        raise
 
 
 def dry_run(config: Config) -> Report:

@@ -19,7 +19,7 @@ from nlpkit.runs.records import RECORD
 DEPTH = 4  # folders below the one that is looked into
 INNER = frozenset({CHECKPOINTS, "plots"})  # folders of a run that hold no other
 
-Status = Literal["complete", "running", "interrupted", "damaged"]
+Status = Literal["complete", "running", "interrupted", "failed", "damaged"]
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Found:
     Attributes:
         run: with an empty record where that cannot be read.
         size: bytes of all files in it, without those of other runs below it.
-        note: who is at work there, how an interrupted run goes on, or why the record cannot be read.
+        note: who is at work there, how an interrupted run goes on, why one failed, or why the record cannot be read.
     """
 
     run: Run
@@ -145,6 +145,8 @@ def _of(run: Run, size: int) -> Found:
         return Found(run, size, "complete", f"{holder} is at work there" if holder else "")
     if holder:
         return Found(run, size, "running", holder)
+    if failure := run.record.get("failure"):
+        return Found(run, size, "failed", f"{failure}; {_way_on(run)}")
     return Found(run, size, "interrupted", _way_on(run))
 
 

@@ -108,6 +108,7 @@ def _is(run: Run) -> str:
 
 def _unfinished(found: Found) -> Iterator[str]:
     said = {"running": "This run is still at work", "interrupted": "This run has not come to its end"}
+    said |= {"failed": "This run was ended by an error"}
     message = said.get(found.status, "This run is not complete")
     yield f"<div class=warning><h3><b class=level>{found.status}</b></h3><p>{message}: {page.text(found.note)}</div>\n"
 

@@ -1,7 +1,8 @@
 """List run folders: what made them, on which data, how good they are, how large and old, and whether they are done.
 
 Looks in DIR and up to four folders below it; links are not followed. `running` is where a process is at work now,
-`interrupted` a run that can go on (the command stands below the table), `damaged` one whose record cannot be read.
+`interrupted` a run that can go on (the command stands below the table), `failed` one that an error has ended, `damaged`
+one whose record cannot be read.
 What all runs share is said once below the table. Nothing but their records is read, so that it takes no time.
 
 Examples: nlpkit runs
@@ -34,7 +35,7 @@ class Config(options.Config):
         "date", "Order: newest, largest, longest first; metric: the best of each task and metric first.", panel="Output"
     )
     task: str | None = option(None, "List only runs of this task.", panel="Input", metavar="NAME")
-    status: Literal["complete", "running", "interrupted", "damaged"] | None = option(
+    status: Literal["complete", "running", "interrupted", "failed", "damaged"] | None = option(
         None, "List only runs of this status.", panel="Input"
     )
     output: Path | None = option(

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from nlpkit import __version__, interrupts, reporting
-from nlpkit.errors import UserError
+from nlpkit.errors import NlpkitError, UserError, first_line
 from nlpkit.runs import lock, records
 from nlpkit.runs.files import follow_umask, whole, write_json, writing
 from nlpkit.runs.records import RECORD, SCHEMA_VERSION
@@ -257,6 +257,13 @@ class RunFolder:
         if (self.path / RECORD).exists():
             return "Free some space; the same command with --overwrite begins again."
         return "Free some space, or give an --output on another disk."
+
+    def note_failure(self, error: BaseException) -> None:
+        """Keep in the record why the run of this process ends before it is complete, where that can be written."""
+        with contextlib.suppress(OSError, NlpkitError):
+            record = read_record(self.path) if lock.is_ours(self.path) else None
+            if record and record.get("status") == "running":
+                write_json(self.path / RECORD, {**record, "failure": first_line(error)})
 
     # --- at the end ---
 

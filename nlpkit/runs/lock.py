@@ -82,16 +82,20 @@ def refuse_live(folder: Path) -> None:
         os.close(descriptor)
 
 
+def is_ours(folder: Path) -> bool:
+    """Whether this process has a folder."""
+    return _file(folder) in _held
+
+
 def at_work(folder: Path) -> str | None:
     """Who is at work in a folder, or has left a lock of which nothing can be seen from here; None: nobody.
 
     Nothing is written, and nobody is refused for it.
     """
-    path = _file(folder)
-    if path in _held:
+    if is_ours(folder):
         return "this process"
     try:
-        descriptor = _open(path)
+        descriptor = _open(_file(folder))
     except (OSError, UserError):  # nobody has one, or it is not of a run
         return None
     try:

@@ -405,6 +405,8 @@ class Record(Part):
     """nlpkit, Python and the libraries."""
     stopped: str | None = None
     """What was not measured, and why (`benchmark`)."""
+    failure: str | None = None
+    """Why a run that has not finished ended, where that was an error; a run that goes on has it no more."""
 
 
 # What a finished run of a command that resumes is told with; without these its folder opens, and is no result to show.

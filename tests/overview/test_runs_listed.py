@@ -84,6 +84,7 @@ def test_status_is_seen_from_the_record_and_the_lock(tmp_path: Path) -> None:
     made(tmp_path / "working", status="running")
     made(tmp_path / "stopped", status="running")
     made(tmp_path / "tokenizer", status="running", command="train-tokenizer")
+    made(tmp_path / "failed", status="running", failure="the disk is full")
     (made(tmp_path / "broken") / "nlpkit.json").write_text("{", encoding="utf-8")
     (made(tmp_path / "begun") / "nlpkit.json").write_text("", encoding="utf-8")
     holder = subprocess.Popen(
@@ -102,12 +103,14 @@ def test_status_is_seen_from_the_record_and_the_lock(tmp_path: Path) -> None:
         "working": "running",
         "stopped": "interrupted",
         "tokenizer": "interrupted",
+        "failed": "failed",
         "broken": "damaged",
         "begun": "interrupted",
     }
     assert str(holder.pid) in seen["working"]["note"]
     assert seen["stopped"]["note"] == f"nlpkit finetune-cls --output {tmp_path / 'stopped'} --resume"
     assert seen["tokenizer"]["note"].endswith("--overwrite")  # which cannot be resumed
+    assert seen["failed"]["note"].startswith("the disk is full; nlpkit finetune-cls --output ")
     assert "not valid JSON" in seen["broken"]["note"]
     assert names(listed(tmp_path, status="damaged")) == ["broken"]
 

@@ -11,6 +11,7 @@ import forked
 import pytest
 from conftest import rows
 
+from nlpkit.recipes import finetune_cls
 from nlpkit.runs.folder import RunFolder, read_record
 
 TEXTS = [row["text"] for row in rows(6, seed=21)]
@@ -244,3 +245,21 @@ def test_lines_of_the_log_are_json_whatever_overflows(tmp_path: Path) -> None:
 
     line = json.loads((tmp_path / "metrics.jsonl").read_text(), parse_constant=refuse)
     assert line == {"step": 1, "grad_norm": None, "loss": None, "epoch": 0.5}
+
+
+def test_a_run_that_an_error_ends_says_why_until_it_goes_on(tiny_model: Path, reviews: Path, tmp_path: Path) -> None:
+    from nlpkit.training.trainer import NlpkitTrainer
+
+    def fail(*_: Any, **__: Any) -> Any:
+        raise RuntimeError("odd\nin two lines")
+
+    options: dict[str, Any] = {"data": str(reviews), "model": str(tiny_model), "output": tmp_path / "run"}
+    options |= {"max_steps": 1, "batch_size": 16, "device": "cpu", "threads": 1}
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(RuntimeError):
+        patch.setattr(NlpkitTrainer, "outputs", fail)
+        finetune_cls.run(finetune_cls.Config(**options))
+    record = read_record(tmp_path / "run") or {}
+    assert (record["status"], record["failure"]) == ("running", "odd")
+    finetune_cls.run(finetune_cls.Config(**options, resume=True))
+    record = read_record(tmp_path / "run") or {}
+    assert record["status"] == "complete" and "failure" not in record
