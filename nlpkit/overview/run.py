@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from nlpkit.data import pipes
 from nlpkit.errors import UserError
+from nlpkit.reporting import Estimate
 from nlpkit.runs.files import small_text
 from nlpkit.runs.folder import read_record
 from nlpkit.runs.records import RECORD
@@ -32,7 +33,7 @@ class Figure(NamedTuple):
             return "not a number"
         if self.interval is None:
             return f"{self.value:.4f}"
-        return "{:.4f} [{:.4f}, {:.4f}]".format(self.value, *self.interval)
+        return str(Estimate(self.value, *self.interval))
 
 
 def parameters(count: int) -> str:

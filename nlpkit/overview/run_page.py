@@ -119,9 +119,8 @@ def _facts(found: Found) -> str:
     facts: list[tuple[str, str]] = []
     split = next((name for name in ("test", "validation", *run.metrics) if name in run.metrics), None)
     if metric is not None and split is not None and (figure := run.figure(split, metric)) is not None:
-        value = "not a number" if figure.value is None else f"{figure.value:.4f}"
-        bounds = " ({:.4f} to {:.4f})".format(*figure.interval) if figure.interval else ""
-        facts.append((value, f"{metric} on {split}{bounds}"))
+        value, _, bounds = str(figure).partition(" (")
+        facts.append((value, f"{metric} on {split}" + (f" ({bounds}" if bounds else "")))
     if run.parameters is not None:
         facts.append((parameters(run.parameters), "parameters"))
     facts.append((human_bytes(found.size), "on disk"))
