@@ -80,9 +80,8 @@ def test_every_task_has_a_page(kind: str, run_of: RunOf, tmp_path: Path) -> None
     assert loads_nothing(page)
     made = Run.open(run)
     assert made.task is not None and made.task in page.text and "How to use it" in page.text
-    for split, figures in made.metrics.items():
-        value = figures[str(made.main_metric)]
-        assert split in page.text and f"{value:.4f}" in page.text
+    for split in made.metrics:
+        assert split in page.text and str(made.figure(split, str(made.main_metric))) in page.text
     for mistake in made.mistakes()[:3]:
         assert str(mistake["where"]) in page.text
 
@@ -92,7 +91,8 @@ def test_the_page_shows_what_was_trained_and_how_to_repeat_it(trained: Path, tmp
     record = json.loads((trained / "nlpkit.json").read_text(encoding="utf-8"))
     for said in ("positive", "precision", record["versions"]["torch"], "--learning-rate", "0.005", "epochs"):
         assert said in page.text
-    assert page.tags.count("img") == 3 and "details" in page.tags  # the fixture draws its plots
+    assert page.tags.count("img") == len(list((trained / "plots").glob("*.png"))) > 0  # the fixture draws them
+    assert "details" in page.tags
     command = next(line for line in page.text.splitlines() if line.startswith("nlpkit finetune-cls --"))
     assert f"--data {record['config']['data']}" in command and "--epochs 6" in command and "--seed" not in command
 
@@ -180,7 +180,7 @@ def test_a_large_or_empty_picture_does_not_swell_the_page(trained: Path, tmp_pat
     (run / "plots" / "curves.png").write_bytes(bytes(3_000_000))
     (run / "plots" / "confusion_matrix.png").write_bytes(b"")
     page = page_of(run, tmp_path / "page.html")
-    assert page.tags.count("img") == 1 and "too large" in page.text
+    assert page.tags.count("img") == len(list((run / "plots").glob("*.png"))) - 2 and "too large" in page.text
     assert (tmp_path / "page.html").stat().st_size < 1_000_000
 
 

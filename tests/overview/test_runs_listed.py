@@ -74,7 +74,7 @@ def test_a_run_tells_its_figures_with_their_intervals(tmp_path: Path) -> None:
     (each,) = report.record["runs"]
     assert each["metrics"] == {"validation": 0.5, "test": 0.75} and each["intervals"] == {"test": [0.7, 0.8]}
     (shown,) = report.tables[0].rows
-    assert {"0.750 (0.700 to 0.800)", "0.5000", "22.70 M", "1:05 min", "reviews.csv"} <= set(map(str, shown))
+    assert {"0.75 (0.70 to 0.80)", "0.5000", "22.70 M", "1:05 min", "reviews.csv"} <= set(map(str, shown))
     (row,) = csv.DictReader((tmp_path / "out.csv").open(encoding="utf-8"))
     assert (row["test"], row["test_low"], row["test_high"], row["data"]) == ("0.75", "0.7", "0.8", "reviews.csv")
 
