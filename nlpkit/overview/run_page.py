@@ -15,7 +15,7 @@ from nlpkit.overview import mistakes
 from nlpkit.overview.found import Found
 from nlpkit.overview.run import Run, parameters
 from nlpkit.reporting import counted, duration
-from nlpkit.runs.few import few_rows
+from nlpkit.runs.few import few_rows, interval_notes
 from nlpkit.runs.files import ornament
 from nlpkit.runs.folder import human_bytes
 
@@ -154,8 +154,8 @@ def _figures(run: Run) -> Iterator[str]:
     yield _heading("Figures") + page.table("", header, rows, bars=False)
     said = few_rows({split: count for split, count in judged.items() if split != "train"})
     said += [f"{name}: {note}" for name, note in (record.get("metric_notes") or {}).items() if name in names]
-    if any((figure := run.figure(split, name)) and figure.interval for split in metrics for name in names):
-        said.append(f"in brackets: the {record.get('interval_level', 0.95):.0%} interval")
+    said += interval_notes(record)
+    said += [_beside_baseline(split, found) for split, found in (record.get("differences") or {}).items()]
     yield page.listed(said, "said")
     more = {split: {n: v for n, v in figures.items() if n not in names} for split, figures in metrics.items()}
     if others := list(dict.fromkeys(name for figures in more.values() for name in figures)):
@@ -171,6 +171,13 @@ def _figures(run: Run) -> Iterator[str]:
             if name in names
         ]
         yield page.table("Judged later", ["when", "data", "split", "metric", "value"], body, texts=True)
+
+
+def _beside_baseline(split: str, found: Mapping[str, Any]) -> str:
+    """Whether the model is better than its baseline by more than the draw of rows."""
+    said = {"model": "better than the baseline", "baseline": "worse than the baseline"}
+    verdict = said.get(str(found.get("better")), "not told apart from the baseline")
+    return f"{split}: {verdict} ({found['metric']} {found['value']:+.4f}, {found['test']})"
 
 
 def _folded(title: str, inner: str) -> str:
