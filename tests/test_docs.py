@@ -14,8 +14,10 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import forked
 import pytest
 import yaml
+from conftest import nlpkit_command
 
 import nlpkit
 from nlpkit.cli import aliases, app
@@ -324,3 +326,37 @@ def test_options_named_in_a_text_exist(page: Path) -> None:
 def test_wheels_on_pages_are_of_this_version() -> None:
     named = {version for page in PAGES for version in re.findall(r"nlpkit-(\d[\w.]*?)-py3", page.read_text())}
     assert named == {nlpkit.__version__}
+
+
+def written_on(page: Path) -> dict[str, str]:
+    """The files that the shell blocks of a page write (`cat > FILE <<'END'`), with what they hold."""
+    found = re.compile(r"^cat > (\S+) <<'?(\w+)'?\n(.*?)^\2\n", re.MULTILINE | re.DOTALL)
+    return {name: text for _, block in blocks(page) for name, _, text in found.findall(block)}
+
+
+def printed_on(page: Path) -> Iterator[tuple[list[str], list[str]]]:
+    """What nlpkit is given in the console blocks of a page, and the lines that are shown below it."""
+    for block in [block for language, block in blocks(page) if language == "console"]:
+        joined = block.replace("\\\n", " ")
+        for line, text in re.findall(r"^\$ (.*)\n((?:(?!\$ ).*\n)*)", joined, re.MULTILINE):
+            for command in commands_in(line):
+                yield called(command) or [], text.splitlines()
+
+
+CHECKED = [
+    (page, given, lines)
+    for page in PAGES
+    for given, lines in printed_on(page)
+    if given[:1] == ["check-data"] and written_on(page).keys() & set(given)
+]
+
+
+@pytest.mark.real_weights
+@pytest.mark.parametrize(("page", "given", "lines"), CHECKED, ids=[name_of(page) for page, _, _ in CHECKED])
+def test_what_a_page_shows_of_its_data_is_what_is_printed(
+    page: Path, given: list[str], lines: list[str], tmp_path: Path
+) -> None:
+    for name, text in written_on(page).items():
+        (tmp_path / name).write_text(text)
+    done = forked.run(nlpkit_command(*given), cwd=tmp_path)
+    assert sorted((done.stdout + done.stderr).splitlines()) == sorted(lines)
