@@ -10,6 +10,7 @@ nlpkit recipes show sst2
 
 from __future__ import annotations
 
+import itertools
 import re
 from typing import Any, Literal
 
@@ -58,13 +59,17 @@ def _list(config: Config) -> Report:
         raise UserError("recipes list takes no name", f"nlpkit recipes show {typed(config.name)}")
     entries = [_entry(name) for name in shipped.names()]
     entries.sort(key=lambda entry: str(entry["command"]))
-    header = ("name", "command", "experiment", "data", "source")
-    rows = [[entry[column] for column in header] for entry in entries]
-    return Report(
-        {"recipes": entries},
-        [Table("recipes", header, rows, to_left=True)],
-        ["nlpkit recipes show NAME shows the file of one; nlpkit COMMAND --config NAME runs it"],
-    )
+    # a table per command, so that names stay whole on a terminal of 80 columns
+    header = ("name", "experiment", "data; source")
+    tables = [
+        Table(f"nlpkit {command} --config NAME", header, [*map(_row, of_one)], to_left=True)
+        for command, of_one in itertools.groupby(entries, key=lambda entry: str(entry["command"]))
+    ]
+    return Report({"recipes": entries}, tables, ["nlpkit recipes show NAME shows the file of one"])
+
+
+def _row(entry: dict[str, Any]) -> tuple[str, str, str]:
+    return entry["name"], entry["experiment"], "; ".join(filter(None, [entry["data"], entry["source"]]))
 
 
 def _entry(name: str) -> dict[str, Any]:

@@ -19,7 +19,10 @@ def test_all_are_listed_with_what_they_are() -> None:
     glue = entries["glue-sst2"]
     assert (glue["data"], glue["command"]) == ("glue:sst2", "finetune-cls")
     assert glue["source"] == "run_glue example of Transformers; Wang et al. 2018"
-    assert [row[0] for row in report.tables[0].rows] == [entry["name"] for entry in report.record["recipes"]]
+    assert {row[0] for table in report.tables for row in table.rows} == set(entries)
+    (tagging,) = [table for table in report.tables if "finetune-ner" in table.title]
+    of_tagging = {name for name, entry in entries.items() if entry["command"] == "finetune-ner"}
+    assert {row[0] for row in tagging.rows} == of_tagging
 
 
 def test_the_file_of_one_is_shown_as_it_is() -> None:
