@@ -351,6 +351,7 @@ CHECKED = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.real_weights
 @pytest.mark.parametrize(("page", "given", "lines"), CHECKED, ids=[name_of(page) for page, _, _ in CHECKED])
 def test_what_a_page_shows_of_its_data_is_what_is_printed(

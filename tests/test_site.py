@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[1]
 mkdocs = pytest.importorskip("mkdocs.commands.build", reason="the site needs the extra docs")
 
