@@ -50,8 +50,8 @@ class FinetuneOptions(RepeatedOptions, ModelOptions, DataOptions):
     baseline: bool = option(False, "Also train a classical model, for comparison.", panel="Output")
     cv: int | None = option(
         None,
-        "Cross-validate: cut the rows into N folds, judge each by a model trained on the others, then train one model "
-        "as without --cv.",
+        "Cross-validation: cut the rows into N folds, judge each by a model trained on the others; the saved model is "
+        "that of the run without it.",
         panel="Evaluation",
         metavar="N",
         ge=2,
