@@ -126,8 +126,8 @@ class SeedsOptions(Config):
 
     seeds: Seeds = option(
         [],
-        "Train once with each of these seeds, keep the model that is best on validation, show the spread; the rows that "
-        "are held out are those of --seed.",
+        "Train once with each of these seeds, keep the model that is best on validation, show the spread; the rows "
+        "that are held out are those of --seed.",
         panel="Training",
         metavar="N,N,...",
     )

@@ -184,6 +184,16 @@ def test_rows_of_one_author_are_judged_in_one_fold(tmp_path: Path, tiny_model: P
         assert not (sides[0] | sides[1]) & sides[2]
 
 
+@pytest.mark.parametrize("more", [{"cv": 2}, {"seeds": [1, 2]}])
+def test_several_processes_are_refused(
+    more: dict[str, Any], tmp_path: Path, tiny_model: Path, small: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("nlpkit.process.world_size", lambda: 2)
+    with pytest.raises(UserError, match="trains in one process"):
+        finetune_cls.run(config(small, tiny_model, tmp_path / "run", **more))
+    assert not (tmp_path / "run").exists()
+
+
 def test_a_dry_run_shows_the_folds_and_writes_nothing(nlpkit: Run, tmp_path: Path, tiny_model: Path) -> None:
     data = write_csv(tmp_path / "data.csv", rows(60))
     shown = nlpkit("finetune-cls", "--data", data, "--model", tiny_model, "--cv", 3, "--dry-run", "--output", "run")
