@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from nlpkit import page
+from nlpkit.experiment import spreads
 from nlpkit.options import flag_of
 from nlpkit.overview import mistakes
 from nlpkit.overview.found import Found
@@ -76,6 +77,7 @@ def _parts(found: Found, told: Told) -> Iterator[str]:
         yield from _unfinished(found)
     yield _facts(found)
     yield from _figures(run)
+    yield from _several(run)
     yield from _before_and_after(run)
     yield from _details(run)
     yield from _pictures(run)
@@ -171,6 +173,20 @@ def _figures(run: Run) -> Iterator[str]:
             if name in names
         ]
         yield page.table("Judged later", ["when", "data", "split", "metric", "value"], body, texts=True)
+
+
+def _several(run: Run) -> Iterator[str]:
+    """The figures of folds and of seeds, where the run has some."""
+    said = {"cv": (spreads.of_folds, spreads.said_of_folds), "seeds": (spreads.of_seeds, spreads.said_of_seeds)}
+    for name, (table_of, lines_of) in said.items():
+        if run.complete and run.record.get(name):
+            table = table_of(run.record)
+            body = [
+                [cell if cell is None or isinstance(cell, int | float) else str(cell) for cell in row]
+                for row in table.rows
+            ]
+            yield _heading(table.title[0].upper() + table.title[1:]) + page.table("", table.header, body, bars=False)
+            yield page.listed(lines_of(run.record), "said")
 
 
 def _beside_baseline(split: str, found: Mapping[str, Any]) -> str:

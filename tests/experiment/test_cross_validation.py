@@ -14,7 +14,7 @@ from conftest import Run, rows, write_csv
 from nlpkit import reporting
 from nlpkit.errors import Interrupted, UserError
 from nlpkit.experiment import folds, lifecycle, spreads
-from nlpkit.recipes import finetune_cls
+from nlpkit.recipes import finetune_cls, report
 from nlpkit.tasks.roles import Trainable
 
 TRAINABLE = every_task.kinds(Trainable)
@@ -46,14 +46,14 @@ def validated(tmp_path_factory: pytest.TempPathFactory, tiny_model: Path, small:
 @pytest.mark.parametrize("kind", TRAINABLE)
 def test_every_task_judges_each_row_once(kind: str, tmp_path: Path, tiny_model: Path) -> None:
     recipe, options = every_task.training(kind, tmp_path, tiny_model)
-    report = recipe.run(recipe.Config(**{**options, "max_steps": 2}, cv=3))
-    cv, judged = report.record["cv"], lines(tmp_path / "run" / spreads.FILE)
-    count = sum(report.record["rows"].values())
+    told = recipe.run(recipe.Config(**{**options, "max_steps": 2}, cv=3))
+    cv, judged = told.record["cv"], lines(tmp_path / "run" / spreads.FILE)
+    count = sum(told.record["rows"].values())
     assert cv["rows"] == len({line["row"] for line in judged}) == len(judged) == count
     assert sum(each["rows"] for each in cv["each"]) == count
-    assert report.record["main_metric"] in cv["pooled"]
+    assert told.record["main_metric"] in cv["pooled"]
     assert all("gold" in line and "prediction" in line for line in judged)
-    assert report.tables[-1].header[0] == "fold"
+    assert told.tables[-1].header[0] == "fold"
     assert not (tmp_path / "run" / "checkpoints" / folds.FOLDER).exists()
 
 
@@ -72,6 +72,13 @@ def test_the_figures_are_those_of_the_judged_rows(validated: Path) -> None:
     base = cv["baseline"]
     assert base["difference"]["value"] == pytest.approx(cv["pooled"]["accuracy"] - base["pooled"]["accuracy"])
     assert len(base["each"]) == 3
+
+
+def test_the_page_of_the_run_has_the_folds(validated: Path, tmp_path: Path) -> None:
+    report.run(report.Config(run=validated, output=tmp_path / "run.html"))
+    page = (tmp_path / "run.html").read_text(encoding="utf-8")
+    assert "Cross-validation, 3 folds" in page
+    assert "each of 60 rows was judged once" in page
 
 
 def test_the_final_model_is_that_of_the_run_without_folds(
