@@ -124,10 +124,11 @@ def _flags(fields: Mapping[str, Any], given: set[str], *, off: bool) -> Iterator
 
 def _values(name: str, fields: Mapping[str, Any], begun: str) -> list[Offer]:
     """What may be the value of an option, or stand without a flag."""
-    from nlpkit.options import choices
+    from nlpkit.options import choices, shipped
 
     if name == "config":
-        return _paths(begun, suffixes=(".yaml", ".yml", ".json"))
+        recipes = _beginning(begun, map(Offer, shipped.names())) if begun else []  # too many to be offered unasked
+        return [*_paths(begun, suffixes=(".yaml", ".yml", ".json")), *recipes]
     info = fields.get(name)
     if info is None:
         return []
