@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import IO, Any, cast
 
 from nlpkit import process, reporting
-from nlpkit.data import columns, hub, pipes, readers, sources, splits
+from nlpkit.data import columns, hub, memory, pipes, readers, sources, splits
 from nlpkit.data.inputs import FORMATS, Input, Reading
 from nlpkit.data.labels import is_missing
 from nlpkit.errors import UserError
@@ -145,7 +145,7 @@ class Corpus:
 
 @dataclass
 class _File:
-    """A local file."""
+    """A local file, or rows in memory."""
 
     path: Path
     options: CorpusOptions
@@ -173,7 +173,9 @@ class _File:
 
     @property
     def bytes(self) -> int:
-        """Size on the disk."""
+        """Size on the disk, or in memory."""
+        if memory.is_name(self.path):
+            return memory.held(self.path).bytes
         return pipes.on_disk(self.path).stat().st_size
 
     def _choose(self, names: Iterable[str]) -> None:

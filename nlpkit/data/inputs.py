@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Literal, cast
 
 from nlpkit import nearby, reporting
-from nlpkit.data import pipes
+from nlpkit.data import memory, pipes
 from nlpkit.data.rows import (
     DOCUMENT,
     LONGEST,
@@ -185,6 +185,8 @@ class Input:
         """
         file: Path | IO[Any]
         format = reading.format
+        if isinstance(path, str | Path) and memory.is_name(path):
+            return cls._in_memory(path, reading, keep)
         if isinstance(path, str | Path) and str(path) != "-":
             name, file = str(path), nearby.expanded(path)
             if file.is_dir():
@@ -218,6 +220,21 @@ class Input:
         if reading.columns and format not in NAMELESS:
             raise UserError(f"{name}: --columns names the columns of a file without a header; {format} has its own")
         return cls(name, file, format, reading, keep)
+
+    @classmethod
+    def _in_memory(cls, path: str | Path, reading: Reading, keep: bool) -> Input:
+        """Rows that the process was given from Python.
+
+        Raises:
+            UserError: it has not; or options say how they are written, and they are not.
+        """
+        memory.table(path)
+        if reading.format is not None or reading.delimiter is not None or reading.columns:
+            raise UserError(
+                f"{path}: rows in memory have names of columns, and neither format nor delimiter",
+                "Leave out --format, --delimiter and --columns.",
+            )
+        return cls(memory.SHOWN, Path(path), memory.FORMAT, reading, keep)
 
     @property
     def encoding(self) -> str:
@@ -479,9 +496,11 @@ class Input:
 
 
 def unit(format: str | None) -> str:
-    """What `Row.line` counts in a file of this format: "line", "row" or "question"."""
+    """What `Row.line` counts in a file of this format: "line", "row", "question" or "position"."""
     if format == "squad":
         return "question"
+    if format == memory.FORMAT:
+        return memory.UNIT
     return "row" if format in ("json", "parquet", "xlsx") else "line"
 
 
@@ -492,6 +511,8 @@ def format_of(path: str | Path, formats: Mapping[str, str] = FORMATS) -> str | N
         path: of which only the name is looked at.
         formats: suffix -> format.
     """
+    if memory.is_name(path):
+        return memory.FORMAT
     suffixes = [suffix.lower() for suffix in Path(path).suffixes]
     if suffixes and suffixes[-1] in PACKED:
         suffixes.pop()

@@ -12,6 +12,7 @@ import tempfile
 from pathlib import Path
 
 from nlpkit import reporting
+from nlpkit.data import memory
 from nlpkit.errors import RunError, UserError
 from nlpkit.nearby import expanded
 from nlpkit.runs.folder import human_bytes
@@ -88,7 +89,16 @@ def name_of(spec: str) -> str:
 
 
 def lasting(spec: str) -> str:
-    """What other processes can read in place of a pipe; all else as it is."""
+    """What other processes can read in place of a pipe; all else as it is.
+
+    Raises:
+        UserError: it names rows in the memory of this process.
+    """
+    if memory.is_name(spec):
+        raise UserError(
+            f"{spec}: rows in memory cannot be handed to the processes that measure",
+            "Write them to a file (.parquet, .csv), and name that.",
+        )
     path = STDIN if spec == "-" else expanded(spec)
     return str(on_disk(path)) if path.exists() and on_disk(path) != path else spec
 
@@ -118,6 +128,8 @@ def state(path: Path) -> State | None:
     Raises:
         UserError: it has gone.
     """
+    if memory.is_name(path):
+        return None
     status = _stat(path)
     return (status.st_ino, status.st_size, status.st_mtime_ns) if stat.S_ISREG(status.st_mode) else None
 

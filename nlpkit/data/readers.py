@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Literal
 
-from nlpkit.data import conll, delimited, split_names
+from nlpkit.data import conll, delimited, memory, split_names
 from nlpkit.data.csv_rows import csv_rows
 from nlpkit.data.inputs import AS_FOUND, Input, Reading, unit
 from nlpkit.data.json_rows import json_rows, jsonl_rows, squad_rows
@@ -61,9 +61,14 @@ def read_table(path: str | Path, reading: Reading = AS_FOUND) -> pa.Table:
     import pyarrow as pa
 
     source = Input.of(path, reading)
-    # rows of a layout pass through Python; other parquet stays as arrow has it
+    # rows of a layout pass through Python; other parquet, and what is in memory, stays as arrow has it
+    in_arrow = source.format in ("parquet", memory.FORMAT)
     with source.failures():
-        as_it_is = source.format == "parquet" and not layouts.recognises(parquet_rows(source), reading.wanted)
+        as_it_is = in_arrow and not layouts.recognises(_READERS[source.format](source), reading.wanted)
+    if as_it_is and source.format == memory.FORMAT:
+        table = memory.table(source.file)
+        lines = pa.array(range(table.num_rows), pa.int64())
+        return table.drop_columns([LINE] if LINE in table.column_names else []).append_column(LINE, lines)
     if as_it_is:
         with source.failures(), source.parquet() as file:
             table = distinct(plain(file.read(), source.say), source)
@@ -168,6 +173,12 @@ def _conll_rows(source: Input) -> Iterator[Row]:
         source.warn(f"all {most:,} words are one sentence, as no blank line ends one")
 
 
+def _memory_rows(source: Input) -> Iterator[Row]:
+    source.columns = memory.table(source.file).column_names
+    for position, values in memory.rows(source.file):
+        yield Row(position, values)
+
+
 _READERS = {
     "csv": csv_rows,
     "tsv": csv_rows,
@@ -178,4 +189,5 @@ _READERS = {
     "xlsx": xlsx_rows,
     "txt": _txt_rows,
     "conll": _conll_rows,
+    memory.FORMAT: _memory_rows,
 }

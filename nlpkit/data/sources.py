@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from nlpkit import reporting
-from nlpkit.data import hub, inputs, pipes, places, readers, split_names
+from nlpkit.data import hub, inputs, memory, pipes, places, readers, split_names
 from nlpkit.data.inputs import AS_FOUND, FORMATS, Reading, Wanted
 from nlpkit.data.layouts import aligned, brat, class_folders
 from nlpkit.data.layouts import registry as layouts
@@ -36,7 +36,7 @@ NOT_DATA = re.compile(r"(readme|licen[cs]e|copying|notice|changelog|requirements
 
 @dataclass(frozen=True)
 class FileInfo:
-    """A file that was read: path as given, SHA-256 in hex, size in bytes."""
+    """A file that was read, or rows in memory: path or name as given, SHA-256 in hex, size in bytes."""
 
     path: str
     sha256: str
@@ -49,6 +49,9 @@ class FileInfo:
         Raises:
             UserError: its name is no text, as which tables and records keep it.
         """
+        if memory.is_name(path):
+            rows = memory.held(path)
+            return cls(rows.name, rows.sha256, rows.bytes)
         if not reporting.is_text(str(path)):
             raise UserError(f"{path}: the name of this file is not in UTF-8", "Rename it.")
         with pipes.on_disk(path).open("rb") as stream:
@@ -62,13 +65,13 @@ class Source:
 
     Attributes:
         spec: the `data` argument; empty when only explicit files were given.
-        kind: of `spec`: "files", "hub" or "disk" (a `save_to_disk` folder).
+        kind: of `spec`: "files", "hub", "disk" (a `save_to_disk` folder), or "memory" (rows given from Python).
         files: split -> the files behind it; none for splits that come from the hub.
         revision: on the hub, the commit that was loaded where it is known, else the revision asked for.
     """
 
     spec: str
-    kind: Literal["files", "hub", "disk"] = "files"
+    kind: Literal["files", "hub", "disk", "memory"] = "files"
     files: dict[str, list[FileInfo]] = field(default_factory=dict)
     revision: str | None = None
 
@@ -154,7 +157,11 @@ def load(
     loaded = LoadedData({}, source, [])
     if data is not None:
         folder = expanded(data)
-        if _is_saved(folder):
+        if memory.is_name(data):
+            source.kind = "memory"
+            parts = memory.held(data).parts or {"train": data}
+            files = {split: [Path(name)] for split, name in parts.items()}
+        elif _is_saved(folder):
             source.kind = "disk"
             _add_saved(loaded, folder)
         elif is_local(data):
@@ -240,6 +247,7 @@ def is_local(data: str) -> bool:
     return (
         expanded(data).exists()
         or data == "-"
+        or memory.is_name(data)
         or data.startswith((".", "/", "~"))
         or inputs.format_of(data) is not None
         or any(mark in data for mark in ("*", "?", "[", ",", "://"))
@@ -255,6 +263,9 @@ def _is_saved(folder: Path) -> bool:
 
 def expand(spec: str) -> list[Path]:
     """The existing files that a path, a glob or a comma-separated list of them stands for, in order."""
+    if memory.is_name(spec):
+        memory.table(spec)
+        return [Path(spec)]
     path = pipes.STDIN if spec == "-" else expanded(spec)
     if path.exists() and not path.is_dir():
         pipes.require_file(path)
@@ -415,7 +426,7 @@ def _shards(split: str, paths: list[Path]) -> list[Path]:
 
 
 def _names(paths: list[Path]) -> str:
-    shown = ", ".join(path.name for path in paths[:6])
+    shown = ", ".join(memory.SHOWN if memory.is_name(path) else path.name for path in paths[:6])
     return shown if len(paths) <= 6 else f"{shown} and {len(paths) - 6} more"
 
 
@@ -514,7 +525,8 @@ def _part(path: Path, reading: Reading) -> _Part:
         table = aligned.read_table(path, labels, reading)
         return _Part(table, [(str(path), "line")], [FileInfo.of(path), FileInfo.of(labels)])
     unit = inputs.unit(reading.format_of(path) or "")
-    return _Part(readers.read_table(path, reading), [(str(path), unit)], [FileInfo.of(path)])
+    name = memory.SHOWN if memory.is_name(path) else str(path)
+    return _Part(readers.read_table(path, reading), [(name, unit)], [FileInfo.of(path)])
 
 
 def _agreeing(tables: list[pa.Table], paths: list[Path]) -> list[pa.Table]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
 
 from nlpkit import reporting
-from nlpkit.data import draws, duplicates, pipes, sources
+from nlpkit.data import draws, duplicates, memory, pipes, sources
 from nlpkit.data.glue import glue_task
 from nlpkit.data.inputs import FORMATS, Reading, Wanted
 from nlpkit.data.places import user_columns
@@ -229,6 +229,8 @@ def title(loaded: LoadedData, split: str) -> str:
     files = loaded.source.files.get(split, [])
     if split != "train" or set(loaded.splits) != {"train"} or not files:
         return split
+    if memory.is_name(files[0].path):
+        return memory.SHOWN
     return Path(files[0].path).name + (f" and {len(files) - 1} more" if len(files) > 1 else "")
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from nlpkit import reporting
-from nlpkit.data import duplicates, pipes, splits
+from nlpkit.data import duplicates, memory, pipes, splits
 from nlpkit.data.places import user_columns
 from nlpkit.data.sources import FileInfo
 from nlpkit.errors import NlpkitError, UserError
@@ -65,6 +65,11 @@ def inherit_data(config: C, record: Mapping[str, Any] | None, name: str) -> C:
             f"{name} was trained on rows of a pipe ({', '.join(passed)}), which can be read only once",
             "Name the data: --data PATH|NAME.",
         )
+    if gone := [spec for spec in _specs(known) if memory.is_name(spec) and not memory.is_held(spec)]:
+        raise UserError(
+            f"{name} was trained on rows that a Python process had in memory ({', '.join(gone)}), and this one has not",
+            "Name the data: --data PATH|NAME.",
+        )
     fields = TrainedDataOptions.known_fields().keys() & config.known_fields().keys() & known.keys() - config.given
     data = ", ".join(str(known[option]) for option in NAMES_DATA if known.get(option))
     reporting.current().note(f"data: {data}, as {name} was trained (--data)")
@@ -102,7 +107,12 @@ def _is_of_corpus(record: Mapping[str, Any] | None) -> bool:
 
 def _passing(known: Mapping[str, Any]) -> list[str]:
     """Of the data that a run's options name, the pipes."""
-    return [spec for option in NAMES_DATA for spec in _listed(known.get(option)) if pipes.is_passing(spec)]
+    return [spec for spec in _specs(known) if pipes.is_passing(spec)]
+
+
+def _specs(known: Mapping[str, Any]) -> list[str]:
+    """All data that a run's options name."""
+    return [spec for option in NAMES_DATA for spec in _listed(known.get(option))]
 
 
 def _listed(value: Any) -> list[str]:
@@ -184,7 +194,7 @@ def train_keys(record: Mapping[str, Any] | None, name: str, task: Task) -> set[s
     """
     record = training_record(record)
     files = [file for of_split in _files(record).values() for file in of_split]
-    here = all(Path(file["path"]).is_file() for file in files)
+    here = all(Path(file["path"]).is_file() or memory.is_held(file["path"]) for file in files)
     if not files or not here or sum(file["bytes"] for file in files) > OVERLAP_BYTES or _changed_files(record):
         return None
     try:

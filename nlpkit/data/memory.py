@@ -1,0 +1,327 @@
+"""Rows that a caller from Python has in memory, held under a name that is made of their content.
+
+Options are plain values, and a record is JSON: so rows go to a command by name, `memory:` and 16 digits of their hash.
+Whatever takes the name of a file of rows takes such a name too, and reads it as it reads a table of parquet. Nothing is
+written to the disk. The same rows have the same name in every process, but only the one that was given them has them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from nlpkit import reporting
+from nlpkit.data import hub, one_type
+from nlpkit.data.one_type import Parts
+from nlpkit.data.split_names import canonical
+from nlpkit.errors import UserError
+from nlpkit.reporting import counted
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+FORMAT = "memory"
+PREFIX = "memory:"
+SHOWN = "data"  # how messages and figures call rows that have no file
+KEPT_BYTES = 2**31  # of rows that no command works on, which a later one may name again
+TAKEN = (
+    "a pandas or polars DataFrame, a Dataset or DatasetDict of `datasets`, a list of dicts, a dict of columns, a pair of "
+    "lists (texts, labels), or a dict of any of these by split"
+)
+_BATCH = 1_024  # rows turned into Python values at a time
+
+
+@dataclass(frozen=True)
+class Held:
+    """Rows under a name.
+
+    Attributes:
+        name: `memory:` and the first digits of `sha256`.
+        sha256: of columns, types and values, in hex.
+        table: the rows; None where there are `parts`.
+        parts: split -> name of its rows, of what was given by split.
+    """
+
+    name: str
+    sha256: str
+    table: pa.Table | None
+    parts: Mapping[str, str]
+
+    @property
+    def bytes(self) -> int:
+        """Of the rows in memory."""
+        return 0 if self.table is None else int(self.table.nbytes)
+
+
+_held: dict[str, Held] = {}  # the one that was used last comes last
+_lock = threading.Lock()
+
+
+def is_name(spec: object) -> bool:
+    """Whether a value names rows in memory."""
+    return str(spec).startswith(PREFIX)
+
+
+def is_held(spec: object) -> bool:
+    """Whether it names rows that this process has."""
+    return str(spec) in _held
+
+
+def held(spec: object) -> Held:
+    """The rows of a name.
+
+    Raises:
+        UserError: this process does not have them.
+    """
+    with _lock:
+        found = _held.pop(str(spec), None)
+        if found is not None:
+            _held[found.name] = found
+            return found
+    raise UserError(
+        f"{spec}: rows that a Python process had in memory, and this one has not",
+        "Give the data: in Python the DataFrame or list, on the command line a file.",
+    )
+
+
+def table(spec: object) -> pa.Table:
+    """The rows of a name that stands for one table.
+
+    Raises:
+        UserError: this process does not have them, or they were given by split.
+    """
+    found = held(spec)
+    if found.table is None:
+        raise UserError(
+            f"{spec}: these rows are in splits ({', '.join(found.parts)})", "Give the rows of one, or all as data."
+        )
+    return found.table
+
+
+def rows(spec: object) -> Iterator[tuple[int, dict[str, Any]]]:
+    """The rows of a name with their positions, from 0."""
+    position = 0
+    for batch in table(spec).to_batches(max_chunksize=_BATCH):
+        for row in batch.to_pylist():
+            yield position, row
+            position += 1
+
+
+def let_go() -> None:
+    """Forget the rows that were used longest ago, beyond `KEPT_BYTES`; called when no command works on any."""
+    with _lock:
+        kept = 0
+        for name, entry in reversed(list(_held.items())):
+            kept += entry.bytes
+            if kept > KEPT_BYTES:
+                del _held[name]
+
+
+def is_rows(value: object) -> bool:
+    """Whether a value is rows, and no name, path or other option."""
+    if isinstance(value, str | bytes) or value is None:
+        return False
+    if _is_frame(value) or _is_dataset(value) or _is_dataset_dict(value) or _is_pair(value):
+        return True
+    if isinstance(value, Mapping):
+        return bool(value) and all(is_rows(part) or _is_column(part) for part in value.values())
+    return isinstance(value, list | tuple) and bool(value) and all(isinstance(row, Mapping) for row in value)
+
+
+def hold(value: Any) -> str:
+    """Keep rows for this process; returns their name.
+
+    Raises:
+        UserError: there are none, they are no rows, or two splits have one name.
+    """
+    parts = _parts(value)
+    if parts:
+        names = {split: hold(part) for split, part in parts.items()}
+        digest = hashlib.sha256(repr(sorted(names.items())).encode()).hexdigest()
+        return _keep(Held(f"{PREFIX}{digest[:16]}", digest, None, names))
+    made = _table(value)
+    if not made.num_rows:
+        raise UserError("the data hold no rows", f"Columns: {', '.join(made.column_names) or 'none'}.")
+    digest = _digest(made)
+    return _keep(Held(f"{PREFIX}{digest[:16]}", digest, made, {}))
+
+
+def _keep(entry: Held) -> str:
+    with _lock:
+        _held.pop(entry.name, None)
+        _held[entry.name] = entry
+    return entry.name
+
+
+def _digest(table: pa.Table) -> str:
+    """Of columns, types and values, however they are laid out in memory."""
+    hashed = hashlib.sha256(table.schema.to_string().encode())
+    for batch in table.to_batches(max_chunksize=_BATCH):
+        for row in batch.to_pylist():
+            hashed.update(repr(row).encode("utf-8", "surrogatepass"))
+    return hashed.hexdigest()
+
+
+# --- what is taken for rows ---
+
+
+def _is_frame(value: object) -> bool:
+    """A DataFrame of pandas or polars, or a table of arrow: what has columns, and gives them to arrow."""
+    gives = any(hasattr(value, name) for name in ("__arrow_c_stream__", "to_arrow", "iloc"))
+    return not isinstance(value, Mapping) and hasattr(value, "columns") and gives
+
+
+def _is_dataset(value: object) -> bool:
+    return type(value).__module__.startswith("datasets.") and hasattr(value, "features")
+
+
+def _is_dataset_dict(value: object) -> bool:
+    return type(value).__module__.startswith("datasets.") and isinstance(value, Mapping)
+
+
+def _is_column(value: object) -> bool:
+    """A sequence of values: a list, a Series, an array of one dimension."""
+    return not isinstance(value, str | bytes | Mapping) and hasattr(value, "__len__") and hasattr(value, "__getitem__")
+
+
+def _is_pair(value: object) -> bool:
+    """Texts and their labels, in two sequences."""
+    return isinstance(value, tuple) and len(value) == 2 and all(map(_is_column, value))
+
+
+def _parts(value: Any) -> dict[str, Any]:
+    """The rows of each split, by the names of splits here, of what is given by split; else nothing.
+
+    Raises:
+        UserError: two of them are one split.
+    """
+    if not isinstance(value, Mapping) or not value:
+        return {}
+    if not (_is_dataset_dict(value) or (all(map(is_rows, value.values())) and any(map(canonical, value)))):
+        return {}
+    parts: dict[str, Any] = {}
+    for name, part in value.items():
+        split = canonical(name) or str(name)
+        if split in parts:
+            raise UserError(f"the data have the split {split!r} twice: {', '.join(map(str, value))}", "Keep one.")
+        parts[split] = part
+    return parts
+
+
+def _table(value: Any) -> pa.Table:
+    """Rows as a table of the types that rows of files have."""
+    if _is_dataset(value):
+        return _of_dataset(value)
+    if _is_frame(value):
+        return _of_frame(value)
+    if _is_pair(value):
+        return _of_pair(*value)
+    if isinstance(value, Mapping):
+        return _of_columns({str(name): _plain(column) for name, column in value.items()})
+    if not is_rows(value):
+        raise UserError(f"the data are no rows but {type(value).__name__}", f"Give {TAKEN}.")
+    names = dict.fromkeys(str(name) for row in value for name in row)
+    plain = [{str(name): _plain(cell) for name, cell in row.items()} for row in value]
+    return _of_columns({name: [row.get(name) for row in plain] for name in names})
+
+
+def _of_dataset(value: Any) -> pa.Table:
+    """The rows of a data set, with the names of its classes."""
+    if not hasattr(value, "__len__"):
+        raise UserError("the data are an IterableDataset, of which nobody knows the end", "Give a Dataset of its rows.")
+    rows = value.with_format(None)
+    if rows._indices is not None:
+        with hub.quiet():
+            rows = rows.flatten_indices(keep_in_memory=True)
+    made = rows.data.table.combine_chunks()
+    return made.cast(rows.features.arrow_schema) if made.schema != rows.features.arrow_schema else made
+
+
+def _of_frame(value: Any) -> pa.Table:
+    import pyarrow as pa
+
+    if not hasattr(value, "iloc"):  # polars, arrow
+        made = value.to_arrow() if hasattr(value, "to_arrow") else pa.table(value)
+    else:
+        names = [str(name) for name in value.columns]
+        if len(set(names)) < len(names):
+            twice = next(name for name in names if names.count(name) > 1)
+            raise UserError(f"the DataFrame has two columns {twice!r}", "Rename one, or leave it out.")
+        _tell_index(value)
+        frame = value.set_axis(names, axis=1)
+        try:
+            made = pa.Table.from_pandas(frame, preserve_index=False)
+        except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, OverflowError):  # cells of many types
+            return _of_columns({name: _plain(frame[name]) for name in names})
+    return _with_text(one_type.plain(made.replace_schema_metadata(None), _say))
+
+
+def _tell_index(frame: Any) -> None:
+    named = [str(name) for name in frame.index.names if name is not None]
+    if named:
+        _say(f"the index ({', '.join(named)}) is no column; reset_index() makes it one")
+
+
+def _of_pair(texts: Any, labels: Any) -> pa.Table:
+    """Texts and labels under the names that every task knows: words and their tags where a text is a list of words."""
+    if len(texts) != len(labels):
+        raise UserError(
+            f"there are {counted(len(texts), 'text', 'texts')} and {counted(len(labels), 'label', 'labels')}",
+            "Give a label for each text.",
+        )
+    first, second = _plain(texts), _plain(labels)
+    if first and all(isinstance(text, list) for text in first):
+        return _of_columns({"tokens": first, "tags": second})
+    return _of_columns({"text": first, "label": second})
+
+
+def _of_columns(columns: Mapping[str, Sequence[Any]]) -> pa.Table:
+    """Columns of plain values; a column of several kinds is text, and told."""
+    sizes = {name: len(column) for name, column in columns.items()}
+    if len(set(sizes.values())) > 1:
+        shown = ", ".join(f"{name} {size:,}" for name, size in sizes.items())
+        raise UserError(f"the columns of the data are not equally long: {shown}", "Give a value for each row.")
+    count = next(iter(sizes.values()), 0)
+    parts = Parts(lambda line: f"{SHOWN} {UNIT} {line}")
+    parts.add(columns, range(count))
+    return _with_text(one_type.plain(parts.table(), _say))
+
+
+def _with_text(table: pa.Table) -> pa.Table:
+    """A column of nothing but empty cells is text, as in every table that is read."""
+    import pyarrow as pa
+
+    for index, column in enumerate(table.schema):
+        if pa.types.is_null(column.type):
+            table = table.set_column(index, column.name, pa.nulls(len(table), pa.string()))
+    return table
+
+
+def _plain(value: Any) -> Any:
+    """A value, or a column of values, without what numpy and pandas add: their numbers, their ways to say nothing."""
+    if isinstance(value, Mapping):
+        return {str(name): _plain(part) for name, part in value.items()}
+    if isinstance(value, str):
+        return str(value)
+    if isinstance(value, set | frozenset):
+        return [_plain(part) for part in sorted(value, key=str)]
+    if isinstance(value, list | tuple):
+        return [_plain(part) for part in value]
+    if hasattr(value, "tolist"):  # arrays, Series, and numbers of numpy
+        made = value.tolist()
+        return [_plain(part) for part in made] if isinstance(made, list) else _plain(made)
+    if hasattr(value, "to_list"):  # polars
+        return [_plain(part) for part in value.to_list()]
+    missing = isinstance(value, float) and value != value
+    return None if missing or type(value).__name__ in ("NAType", "NaTType") else value
+
+
+def _say(fact: str) -> None:
+    reporting.current().note(f"{SHOWN}: {fact}")
+
+
+UNIT = "position"
+"""What numbers rows in memory: counted from 0, as `iloc` and `[]` do."""
