@@ -1,14 +1,12 @@
 """nlpkit: check data, fine-tune, measure and use encoder models.
 
-Every subcommand is a module of `nlpkit.recipes` with a `Config` and a `run`:
-
->>> from nlpkit.recipes import finetune_cls
->>> report = finetune_cls.run(finetune_cls.Config(data="reviews.csv"))  # doctest: +SKIP
-
-The model of a run, whatever `nlpkit prune` has left of its layers:
-
 >>> import nlpkit
->>> model = nlpkit.load("runs/reviews-pruned")  # doctest: +SKIP
+>>> report = nlpkit.finetune("cls", data="reviews.csv", output="runs/reviews")  # doctest: +SKIP
+>>> report.metrics["validation"]["accuracy"]  # doctest: +SKIP
+>>> nlpkit.Predictor(report.path).predict(["What a film!"])  # doctest: +SKIP
+
+There is a function for each command (`dir(nlpkit)`), and `data` may be a DataFrame, a Dataset, a list of dicts or a
+path. `docs/reference/python.md` tells all of it. A command is a module of `nlpkit.recipes` with a `Config` and a `run`.
 """
 
 from __future__ import annotations
@@ -25,6 +23,16 @@ __version__ = "0.1.0"
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 os.environ.setdefault("HF_UPDATE_DOWNLOAD_COUNTS", "0")
+
+# name -> module; functions of commands are found by the table of commands
+_PLACES = {
+    "Predictor": "nlpkit.api.predictor",
+    "Report": "nlpkit.reporting",
+    "NlpkitError": "nlpkit.errors",
+    "RunError": "nlpkit.errors",
+    "UserError": "nlpkit.errors",
+    "open_run": "nlpkit.api.runs",
+}
 
 
 def load(run: str | Path) -> Any:
@@ -47,3 +55,31 @@ def load(run: str | Path) -> Any:
     from nlpkit.models import opening
 
     return opening.load(run)
+
+
+def __getattr__(name: str) -> Any:
+    """What is not needed to import nlpkit is imported when it is asked for."""
+    import importlib
+
+    if name in _PLACES:
+        value = getattr(importlib.import_module(_PLACES[name]), name)
+    elif name.startswith("_") or _is_module(name):
+        raise AttributeError(f"module 'nlpkit' has no attribute {name!r}")  # until it is imported
+    else:
+        from nlpkit.api import functions
+
+        value = functions.named(name)
+    globals()[name] = value
+    return value
+
+
+def _is_module(name: str) -> bool:
+    """Whether a module or package within this one has a name."""
+    place = Path(__file__).parent / name
+    return place.is_dir() or place.with_suffix(".py").is_file()
+
+
+def __dir__() -> list[str]:
+    from nlpkit.api import functions
+
+    return sorted({*functions.names(), "finetune", "load", "__version__", *_PLACES})

@@ -21,20 +21,32 @@ _DIVIDING = {
 }
 _YES = ("y", "yes", "t", "true", "on", "1")  # as accelerate and transformers read such a variable
 _last_words: Callable[[NlpkitError], object] | None = None
+TALKATIVE = ("torch", "torch.utils._pytree", "torchao", "huggingface_hub", "accelerate", "fsspec", "matplotlib")
+"""Loggers of libraries that say what nobody asked for."""
 LAUNCHED_PRECISION = "ACCELERATE_MIXED_PRECISION"
 _RAYON = os.environ.get("RAYON_NUM_THREADS")  # as the user set it
 
 
 def apply(*, verbose: bool) -> None:
     """Set what the libraries read at import time. Call before torch or transformers is imported."""
+    prepare()
+    if verbose:
+        logging.basicConfig(level=logging.INFO, stream=sys.stderr)
+    else:
+        hush()
+
+
+def prepare() -> None:
+    """Set what the libraries compute with, as far as it is read when they are imported."""
     from nlpkit import machine
 
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
     limit_tokenizers(machine.threads()[0])
     prepare_gpus()
-    if verbose:
-        logging.basicConfig(level=logging.INFO, stream=sys.stderr)
-        return
+
+
+def hush() -> None:
+    """Have the libraries say nothing that nobody asked for; see `silence_transformers` for what is imported already."""
     os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     os.environ.setdefault("TRANSFORMERS_NO_ADVISORY_WARNINGS", "1")
@@ -45,7 +57,7 @@ def apply(*, verbose: bool) -> None:
     os.environ.setdefault("ACCELERATE_LOG_LEVEL", "ERROR")
     warnings.filterwarnings("ignore")
     # importing torchao makes the pytree of torch warn; torch sets the level of its own root logger again at import
-    for name in ("torch", "torch.utils._pytree", "torchao", "huggingface_hub", "accelerate", "fsspec", "matplotlib"):
+    for name in TALKATIVE:
         logging.getLogger(name).setLevel(logging.ERROR)
 
 

@@ -12,6 +12,7 @@ import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Protocol, TextIO
 
 from nlpkit import interrupts
@@ -117,16 +118,108 @@ class Table:
     whole: Sequence[Sequence[Cell]] | None = None
 
 
-@dataclass
-class Report:
-    """What a recipe's `run` returns: the same result for people and for machines."""
+def cell(value: Cell) -> str:
+    """A table cell as text: floats with four decimals, nothing for None."""
+    if value is None:
+        return ""
+    return f"{value:.4f}" if isinstance(value, float) else str(value)
 
-    record: dict[str, Any]  # JSON values: what `--json` prints
+
+def to_left(table: Table) -> list[bool]:
+    """Which columns are aligned to the left: the first, those of texts in parts, or all."""
+    return [
+        table.to_left or i == 0 or any(isinstance(row[i], Pieces | Marked) for row in table.rows)
+        for i in range(len(table.header))
+    ]
+
+
+def plain_lines(table: Table) -> list[str]:
+    """A table as lines of text, its title first."""
+    lines = [[shown(cell(value)) for value in row] for row in (table.header, *table.rows)]
+    widths = [max(len(line[i]) for line in lines) for i in range(len(table.header))]
+    left = to_left(table)
+    made = [shown(table.title)]
+    for line in lines:
+        parts = [
+            text.ljust(width) if is_left else text.rjust(width)
+            for text, width, is_left in zip(line, widths, left, strict=True)
+        ]
+        made.append(("  " + "  ".join(parts)).rstrip())
+    return made
+
+
+@dataclass(repr=False)
+class Report:
+    """What a recipe's `run` returns: the same result for people and for machines.
+
+    Attributes:
+        record: JSON values: what `--json` prints.
+        tables, lines: what people are told.
+        next_command: what to type in a shell next.
+        exit_code: 1 where a gate did not hold, 2 where the data are unusable.
+        failure: why the exit code is not 0, in one line: for those who see no more of the report than its JSON.
+        notes, warnings: what was said on the way, of a function of the Python API.
+    """
+
+    record: dict[str, Any]
     tables: list[Table] = field(default_factory=list)
     lines: list[str] = field(default_factory=list)
     next_command: str | None = None
-    exit_code: int = 0  # 1: a gate did not hold; 2: the data are unusable
-    failure: str = ""  # why the exit code is not 0, in one line: for those who see no more of the report than its JSON
+    exit_code: int = 0
+    failure: str = ""
+    notes: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+    @property
+    def metrics(self) -> dict[str, dict[str, float]]:
+        """Split -> metric -> value; empty where nothing was judged."""
+        return self.record.get("metrics") or {}
+
+    @property
+    def path(self) -> Path | None:
+        """The folder or file that was written; None where nothing was."""
+        output = self.record.get("output")
+        return Path(output) if output else None
+
+    def to_frame(self) -> Any:
+        """A DataFrame of pandas: the answers of `predict` and its kin, a row each; else the metrics, a row for each split.
+
+        Where the record has intervals, the columns `<metric>_low` and `<metric>_high` stand behind each metric.
+        """
+        import pandas
+
+        if "answers" in self.record:
+            return pandas.DataFrame(self.record["answers"])
+        intervals = self.record.get("metric_intervals") or {}
+        rows = {}
+        for split, values in self.metrics.items():
+            rows[split] = {}
+            for name, value in values.items():
+                rows[split][name] = value
+                if (bounds := (intervals.get(split) or {}).get(name)) is not None:
+                    rows[split][f"{name}_low"], rows[split][f"{name}_high"] = bounds
+        return pandas.DataFrame.from_dict(rows, orient="index")
+
+    def __repr__(self) -> str:
+        named = [str(part) for part in (self.record.get("command"), self.path) if part]
+        parts = [" ".join(named)] if named else []
+        main = self.record.get("main_metric")
+        for split, values in self.metrics.items():
+            name = main if main in values else next(iter(values), None)
+            parts += [f"{split} {name} {values[name]:.4f}"] if name and isinstance(values[name], float) else []
+        parts += [counted(len(self.record["answers"]), "answer", "answers")] if "answers" in self.record else []
+        parts += [counted(len(self.warnings), "warning", "warnings")] if self.warnings else []
+        parts += [self.failure] if self.exit_code and self.failure else []
+        return f"<Report {'; '.join(parts) or ', '.join(self.record) or 'empty'}>"
+
+    def __str__(self) -> str:
+        return "\n".join([*(line for table in self.tables for line in plain_lines(table)), *self.lines]) or repr(self)
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        from nlpkit import fragments
+
+        return fragments.report(self)
 
 
 class Progress(Protocol):

@@ -11,7 +11,6 @@ from typing import Any, TextIO
 
 from nlpkit import interrupts, process
 from nlpkit.reporting import (
-    Cell,
     Estimate,
     Marked,
     Pieces,
@@ -19,25 +18,19 @@ from nlpkit.reporting import (
     Report,
     Reporter,
     Table,
+    cell,
     duration,
     is_unicode,
+    plain_lines,
     shown,
     shown_json,
+    to_left,
 )
 from nlpkit.runs.folder import human_bytes
 
 PLAIN_PROGRESS_SECONDS = 15.0
 PIECE_STYLES = ("black on bright_cyan", "black on bright_yellow")  # neighbouring pieces of a text
 LABEL_COLOURS = ("bright_cyan", "bright_yellow", "bright_green", "bright_magenta", "bright_blue", "bright_red", "white")
-
-
-def cell(value: Cell) -> str:
-    """A table cell as text: floats with four decimals, nothing for None."""
-    if value is None:
-        return ""
-    if isinstance(value, float):
-        return f"{value:.4f}"
-    return str(value)
 
 
 class PlainReporter(Reporter):
@@ -69,16 +62,8 @@ class PlainReporter(Reporter):
         self._say(text)
 
     def table(self, table: Table) -> None:
-        lines = [[shown(cell(value)) for value in row] for row in (table.header, *table.rows)]
-        widths = [max(len(line[i]) for line in lines) for i in range(len(table.header))]
-        to_left = _to_left(table)
-        self._say(shown(table.title))
-        for line in lines:
-            parts = [
-                text.ljust(width) if left else text.rjust(width)
-                for text, width, left in zip(line, widths, to_left, strict=True)
-            ]
-            self._say(("  " + "  ".join(parts)).rstrip())
+        for line in plain_lines(table):
+            self._say(line)
 
     @contextmanager
     def progress(self, description: str, total: int, unit: str = "rows") -> Iterator[Progress]:
@@ -161,7 +146,7 @@ class RichReporter(Reporter):
         from rich.text import Text
 
         drawn = RichTable(title=Text(shown(table.title), style="bold"), box=box.SIMPLE_HEAD, title_justify="left")
-        for name, left in zip(table.header, _to_left(table), strict=True):
+        for name, left in zip(table.header, to_left(table), strict=True):
             drawn.add_column(Text(shown(name)), justify="left" if left else "right", overflow="fold")
         colours = self.console.color_system is not None and not self.console.no_color
         between = " " if self._fits(table) else "\n"
@@ -224,14 +209,6 @@ class _RichProgress:
         rate = rate_of(task.speed, self.unit) if task.speed else ""
         done = amount_of(int(task.completed) + amount, self.unit, of=int(task.total or 0))
         self.bar.update(self.task, advance=amount, figures=self.said, rate=rate, done=done)
-
-
-def _to_left(table: Table) -> list[bool]:
-    """Which columns are aligned to the left: the first, those of texts in parts, or all."""
-    return [
-        table.to_left or i == 0 or any(isinstance(row[i], Pieces | Marked) for row in table.rows)
-        for i in range(len(table.header))
-    ]
 
 
 def _coloured(value: Pieces | Marked) -> Any:

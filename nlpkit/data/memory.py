@@ -103,11 +103,21 @@ def table(spec: object) -> pa.Table:
 
 def rows(spec: object) -> Iterator[tuple[int, dict[str, Any]]]:
     """The rows of a name with their positions, from 0."""
-    position = 0
-    for batch in table(spec).to_batches(max_chunksize=_BATCH):
-        for row in batch.to_pylist():
-            yield position, row
-            position += 1
+    return enumerate(_listed(table(spec)))
+
+
+def rows_of(value: Any) -> list[dict[str, Any]]:
+    """Rows as dicts of plain values, as they would be read of a file; nothing is held.
+
+    Raises:
+        UserError: they are no rows.
+    """
+    return list(_listed(_table(value)))
+
+
+def _listed(table: pa.Table) -> Iterator[dict[str, Any]]:
+    for batch in table.to_batches(max_chunksize=_BATCH):
+        yield from batch.to_pylist()
 
 
 def let_go() -> None:
@@ -159,9 +169,8 @@ def _keep(entry: Held) -> str:
 def _digest(table: pa.Table) -> str:
     """Of columns, types and values, however they are laid out in memory."""
     hashed = hashlib.sha256(table.schema.to_string().encode())
-    for batch in table.to_batches(max_chunksize=_BATCH):
-        for row in batch.to_pylist():
-            hashed.update(repr(row).encode("utf-8", "surrogatepass"))
+    for row in _listed(table):
+        hashed.update(repr(row).encode("utf-8", "surrogatepass"))
     return hashed.hexdigest()
 
 
@@ -220,11 +229,11 @@ def _table(value: Any) -> pa.Table:
     if _is_pair(value):
         return _of_pair(*value)
     if isinstance(value, Mapping):
-        return _of_columns({str(name): _plain(column) for name, column in value.items()})
+        return _of_columns({str(name): plain(column) for name, column in value.items()})
     if not is_rows(value):
         raise UserError(f"the data are no rows but {type(value).__name__}", f"Give {TAKEN}.")
     names = dict.fromkeys(str(name) for row in value for name in row)
-    plain = [{str(name): _plain(cell) for name, cell in row.items()} for row in value]
+    plain = [{str(name): plain(cell) for name, cell in row.items()} for row in value]
     return _of_columns({name: [row.get(name) for row in plain] for name in names})
 
 
@@ -255,7 +264,7 @@ def _of_frame(value: Any) -> pa.Table:
         try:
             made = pa.Table.from_pandas(frame, preserve_index=False)
         except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, OverflowError):  # cells of many types
-            return _of_columns({name: _plain(frame[name]) for name in names})
+            return _of_columns({name: plain(frame[name]) for name in names})
     return _with_text(one_type.plain(made.replace_schema_metadata(None), _say))
 
 
@@ -272,7 +281,7 @@ def _of_pair(texts: Any, labels: Any) -> pa.Table:
             f"there are {counted(len(texts), 'text', 'texts')} and {counted(len(labels), 'label', 'labels')}",
             "Give a label for each text.",
         )
-    first, second = _plain(texts), _plain(labels)
+    first, second = plain(texts), plain(labels)
     if first and all(isinstance(text, list) for text in first):
         return _of_columns({"tokens": first, "tags": second})
     return _of_columns({"text": first, "label": second})
@@ -300,21 +309,21 @@ def _with_text(table: pa.Table) -> pa.Table:
     return table
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """A value, or a column of values, without what numpy and pandas add: their numbers, their ways to say nothing."""
     if isinstance(value, Mapping):
-        return {str(name): _plain(part) for name, part in value.items()}
+        return {str(name): plain(part) for name, part in value.items()}
     if isinstance(value, str):
         return str(value)
     if isinstance(value, set | frozenset):
-        return [_plain(part) for part in sorted(value, key=str)]
+        return [plain(part) for part in sorted(value, key=str)]
     if isinstance(value, list | tuple):
-        return [_plain(part) for part in value]
+        return [plain(part) for part in value]
     if hasattr(value, "tolist"):  # arrays, Series, and numbers of numpy
         made = value.tolist()
-        return [_plain(part) for part in made] if isinstance(made, list) else _plain(made)
+        return [plain(part) for part in made] if isinstance(made, list) else plain(made)
     if hasattr(value, "to_list"):  # polars
-        return [_plain(part) for part in value.to_list()]
+        return [plain(part) for part in value.to_list()]
     missing = isinstance(value, float) and value != value
     return None if missing or type(value).__name__ in ("NAType", "NaTType") else value
 

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from nlpkit import process, reporting
-from nlpkit.data import pipes
+from nlpkit.data import memory, pipes
 from nlpkit.data.typed import is_file, is_there, require_texts
 from nlpkit.errors import UserError
 from nlpkit.inference.predictor import Predictor, TrainedModelOptions, open_predictor
@@ -79,7 +79,7 @@ class Config(DeferredOptions, TypedOptions, ReadingOptions, TrainedModelOptions)
 
 def writes_to_stdout(config: Config) -> bool:
     """Whether standard output carries the answers of a file, and nothing else may go there."""
-    return config.input is not None and config.output is None
+    return config.input is not None and config.output is None and not memory.is_name(config.input)
 
 
 def run(config: Config) -> Report:
@@ -106,12 +106,12 @@ def run(config: Config) -> Report:
     answers = predictor.answers(rows, reader)
     _warn_of_cuts(reader.task, predictor.cut, [f"text {i}" for i, answer in enumerate(answers, 1) if answer.get("cut")])
     if config.output is not None:
-        entries = [{**row, **_columns(answer)} for row, answer in zip(rows, answers, strict=True)]
+        entries = [{**row, **answer_columns(answer)} for row, answer in zip(rows, answers, strict=True)]
         from nlpkit.data.writers import writer
 
         with writer(config.output, task.view.answer_formats(lambda: reader), overwrite=config.overwrite) as write:
             write(entries)
-    record = [{**row, **_columns(answer), **_cut_of(answer)} for row, answer in zip(rows, answers, strict=True)]
+    record = [{**row, **answer_columns(answer), **_cut_of(answer)} for row, answer in zip(rows, answers, strict=True)]
     failed = all(answer.get("error") for answer in answers)
     tables = task.view.answer_tables(rows, answers)
     message = f"no text could be answered; {answers[0].get('error')}"
@@ -159,7 +159,7 @@ def _require_one_input(config: Config) -> None:
         )
 
 
-def _columns(answer: Mapping[str, Any], prefix: str = "prediction") -> dict[str, Any]:
+def answer_columns(answer: Mapping[str, Any], prefix: str = "prediction") -> dict[str, Any]:
     """Output columns of an answer: `prediction`, `prediction_score`, ..., `prediction_error`."""
     shown = {name: value for name, value in answer.items() if name != "cut"}  # which only few answers have
     out = {(prefix if name == "prediction" else f"{prefix}_{name}"): value for name, value in shown.items()}
@@ -172,7 +172,7 @@ def _cut_of(answer: Mapping[str, Any]) -> dict[str, int]:
     return {"prediction_cut": answer["cut"]} if "cut" in answer else {}
 
 
-def _free_prefix(columns: Sequence[str]) -> str:
+def free_prefix(columns: Sequence[str]) -> str:
     """`prediction`, or numbered where the input has such columns already (it may be the output of another model)."""
     taken = [name.strip() for name in columns]
     prefixes = itertools.chain(["prediction"], (f"prediction{number}" for number in itertools.count(2)))
@@ -197,6 +197,7 @@ def _predict_file(predictor: Predictor, config: Config) -> Report:
     start = time.monotonic()
     first_error, prefix = "", "prediction"
     cut_at: list[str] = []
+    kept: list[dict[str, Any]] | None = [] if memory.is_name(config.input) and config.output is None else None
     cut = Truncation(0, 0, 0, predictor.task.max_length)
     chunks = _chunks(readers.rows_of(source, needed=False), max(min(CHUNK, CHUNK_SCORES // task.answer_size), 1))
     first = next(chunks, [])
@@ -204,7 +205,7 @@ def _predict_file(predictor: Predictor, config: Config) -> Report:
         reporting.current().warn(f"{source.name} holds no rows: there is nothing to answer")
         if config.output is not None:
             columns = source.columns or []
-            answer = _columns(task.no_answer(), _free_prefix(columns))
+            answer = answer_columns(task.no_answer(), free_prefix(columns))
             write_empty(config.output, [*columns, *answer], source.style, overwrite=config.overwrite)
         return Report({**_written(config, predictor), "rows": 0, "failed": 0, "seconds": 0.0, "rows_per_second": 0.0})
     alike = config.output is not None and config.output.suffix == f".{source.format}"
@@ -226,7 +227,10 @@ def _predict_file(predictor: Predictor, config: Config) -> Report:
         for (chunk, prefix, bound), answers, read in itertools.chain.from_iterable(map(predictor.answered, together)):
             reader = bound  # the writer asks for it
             entries, errors, shortened = _answered(task, chunk, answers, prefix, unit(source.format))
-            write(entries)
+            if kept is None:
+                write(entries)
+            else:
+                kept += entries
             cut += read
             cut_at += shortened[: SHOWN - len(cut_at)]
             done += len(chunk)
@@ -249,6 +253,7 @@ def _predict_file(predictor: Predictor, config: Config) -> Report:
         "failed": failed,
         "seconds": round(seconds, 3),
         "rows_per_second": round(done / seconds, 1),
+        **({} if kept is None else {"answers": kept}),
     }
     lines = [f"{done:,} rows to {config.output}, {done / seconds:,.1f} rows/s"] if config.output else []
     return Report(record, [], lines, exit_code=1 if failure else 0, failure=failure)
@@ -274,7 +279,7 @@ def _bound(chunks: Iterable[list[Row]], task: Task, config: Config) -> Iterator[
             good = (row.values for row in chunk if row.error is None and len(row.values) > 1)
             with registry.pointing_elsewhere(type(task), good, registry.OTHER_MODEL):
                 reader = task.reader(columns, config, labelled=False)
-            bound, prefix = True, _free_prefix(columns)
+            bound, prefix = True, free_prefix(columns)
             if prefix != "prediction":
                 reporting.current().note(
                     f"the rows have columns of predictions: the answers are in {prefix}, {prefix}_score, ..."
@@ -303,7 +308,7 @@ def _answered(
             errors.append(f"{unit} {row.line}: {answer['error']}" if not row.error else str(row.error))
         if answer.get("cut"):
             shortened.append(f"{unit} {row.line}")
-        entries.append({**row.values, **_columns(answer, prefix)})
+        entries.append({**row.values, **answer_columns(answer, prefix)})
     return entries, errors, shortened
 
 
