@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, TextIO
 
-from nlpkit import interrupts
+from nlpkit import fragments, interrupts
 
 
 @dataclass(frozen=True)
@@ -125,6 +125,13 @@ def cell(value: Cell) -> str:
     return f"{value:.4f}" if isinstance(value, float) else str(value)
 
 
+def _parts_of(value: Cell) -> fragments.Parts:
+    """A table cell in pieces with their labels."""
+    if isinstance(value, Marked):
+        return [(shown(text), None if label is None else shown(label)) for text, label in value.parts()]
+    return [(shown(cell(value)), None)]
+
+
 def to_left(table: Table) -> list[bool]:
     """Which columns are aligned to the left: the first, those of texts in parts, or all."""
     return [
@@ -182,7 +189,7 @@ class Report:
         return Path(output) if output else None
 
     def to_frame(self) -> Any:
-        """A DataFrame of pandas: the answers of `predict` and its kin, a row each; else the metrics, a row for each split.
+        """A DataFrame of pandas: the answers of `predict` and its kin, a row each; else the metrics, a row a split.
 
         Where the record has intervals, the columns `<metric>_low` and `<metric>_high` stand behind each metric.
         """
@@ -191,7 +198,7 @@ class Report:
         if "answers" in self.record:
             return pandas.DataFrame(self.record["answers"])
         intervals = self.record.get("metric_intervals") or {}
-        rows = {}
+        rows: dict[str, dict[str, float]] = {}
         for split, values in self.metrics.items():
             rows[split] = {}
             for name, value in values.items():
@@ -216,10 +223,21 @@ class Report:
         return "\n".join([*(line for table in self.tables for line in plain_lines(table)), *self.lines]) or repr(self)
 
     def _repr_html_(self) -> str:
-        """What a notebook shows."""
-        from nlpkit import fragments
-
-        return fragments.report(self)
+        """What a notebook shows: what was done where, tables, what was said, plots."""
+        name = self.record.get("command")
+        parts = [fragments.paragraph(shown(f"{name or 'written'}: {self.path}"), strong=True)] if self.path else []
+        for table in self.tables:
+            rows = [[_parts_of(value) for value in row] for row in table.rows]
+            header = [shown(str(title)) for title in table.header]
+            parts.append(fragments.table(shown(table.title), header, rows, to_left(table)))
+        parts += [fragments.paragraph(shown(line)) for line in self.lines]
+        parts += [fragments.paragraph(shown(self.failure), strong=True)] if self.exit_code and self.failure else []
+        for messages, one, many in ((self.warnings, "warning", "warnings"), (self.notes, "note", "notes")):
+            if messages:
+                said = [shown(message, lines=True) for message in messages]
+                parts.append(fragments.folded(counted(len(messages), one, many), said, is_open=one == "warning"))
+        parts += fragments.pictures(self.path / "plots") if self.path else []
+        return fragments.whole(parts)
 
 
 class Progress(Protocol):

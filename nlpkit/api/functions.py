@@ -156,7 +156,7 @@ def _dressed(function: Any, name: str, fields: Mapping[str, FieldInfo], doc: str
     function.__doc__ = doc
     signature = inspect.Signature(signatures.parameters(fields), return_annotation=signatures.TypeText("Report"))
     function.__signature__ = signature
-    return function  # type: ignore[no-any-return]
+    return function
 
 
 def bound(

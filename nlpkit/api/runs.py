@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from os import PathLike
-from pathlib import Path
 
 from nlpkit.api.functions import in_callers_words
 from nlpkit.errors import UserError
+from nlpkit.overview.run import Run
 from nlpkit.reporting import Report, Table
-from nlpkit.runs.folder import read_record
 
 
 def open_run(run: str | PathLike[str]) -> Report:
@@ -20,24 +19,22 @@ def open_run(run: str | PathLike[str]) -> Report:
     Raises:
         UserError: it is no run of nlpkit, its record cannot be read, or it has not finished.
     """
-    folder = Path(run)
     with in_callers_words({}):
-        record = read_record(folder)
-    if not record:
-        raise UserError(f"{folder}: there is no finished run in it", "Name a folder with a nlpkit.json.")
-    if record.get("status") != "complete":
-        raise UserError(f"{folder}: this run has not finished", "resume=True goes on with it.")
-    report = Report({**record, "output": str(folder)})
-    if report.metrics:
-        found = {name for values in report.metrics.values() for name in values}
+        made = Run.open(str(run))
+    if not made.complete:
+        raise UserError(f"{made.path}: this run has not finished", "resume=True goes on with it.")
+    record = dict(made.record)
+    report = Report({**record, "output": str(made.path)})
+    if made.metrics:
+        found = {name for values in made.metrics.values() for name in values}
         names = [name for name in record.get("table_metrics") or sorted(found) if name in found]
-        judged = record.get("judged") or record.get("rows") or {}
+        judged = record.get("judged") or made.rows
+        figures = {split: [made.figure(split, name) for name in names] for split in made.metrics}
         rows = [
-            [split, judged.get(split), *(values.get(name) for name in names)]
-            for split, values in report.metrics.items()
+            [split, judged.get(split), *(str(figure) if figure is not None else None for figure in values)]
+            for split, values in figures.items()
         ]
         report.tables.append(Table("result", ["split", "rows", *names], rows))
-    report.warnings = [
-        finding["message"] for finding in record.get("findings") or [] if finding.get("level") == "warning"
-    ]
+    findings = record.get("findings") or []
+    report.warnings = [str(found["message"]) for found in findings if found.get("level") == "warning"]
     return report

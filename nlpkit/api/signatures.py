@@ -118,7 +118,7 @@ def docstring(summary: str, fields: Mapping[str, FieldInfo], owners: Callable[[s
 
 
 def _described(info: FieldInfo, owners: str) -> str:
-    """One option: what it is, the default where the signature does not tell it, when it is read, which tasks have it."""
+    """One option: what it is, the default that the signature does not tell, when it is read, which tasks have it."""
     extra: Any = info.json_schema_extra
     text = info.description or ""
     if takes_rows(info):

@@ -28,8 +28,8 @@ PREFIX = "memory:"
 SHOWN = "data"  # how messages and figures call rows that have no file
 KEPT_BYTES = 2**31  # of rows that no command works on, which a later one may name again
 TAKEN = (
-    "a pandas or polars DataFrame, a Dataset or DatasetDict of `datasets`, a list of dicts, a dict of columns, a pair of "
-    "lists (texts, labels), or a dict of any of these by split"
+    "a pandas or polars DataFrame, a Dataset or DatasetDict of `datasets`, a list of dicts, a dict of columns, a pair "
+    "of lists (texts, labels), or a dict of any of these by split"
 )
 _BATCH = 1_024  # rows turned into Python values at a time
 
