@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_args, get_origin
 
+from nlpkit.options.places import names_place
+
 if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
 
@@ -67,6 +69,8 @@ def parameters(fields: Mapping[str, FieldInfo]) -> list[inspect.Parameter]:
 def _parameter(name: str, info: FieldInfo, kind: Any) -> inspect.Parameter:
     default = _default(info)
     text = written(info.annotation)
+    if names_place(name, {name: info}):
+        text = text.replace("str", "str | PathLike[str]", 1) if "PathLike" not in text else text
     if takes_rows(info) or name == "texts":
         text = "Data" if default is inspect.Parameter.empty else "Data | None"
         default = None if default == [] else default

@@ -1,0 +1,2981 @@
+# Made by `python -m nlpkit.api.stub` of the options of all commands; not to be edited.
+"""nlpkit: check data, fine-tune, measure and use encoder models.
+
+>>> import nlpkit
+>>> report = nlpkit.finetune("cls", data="reviews.csv", output="runs/reviews")  # doctest: +SKIP
+>>> report.metrics["validation"]["accuracy"]  # doctest: +SKIP
+>>> nlpkit.Predictor(report.path).predict(["What a film!"])  # doctest: +SKIP
+
+There is a function for each command (`dir(nlpkit)`), and `data` may be a DataFrame, a Dataset, a list of dicts or a
+path. `docs/reference/python.md` tells all of it. A command is a module of `nlpkit.recipes` with a `Config` and a `run`."""
+
+from collections.abc import Mapping, Sequence
+from os import PathLike
+from typing import Any, Literal, Protocol, TypeAlias, overload
+
+from nlpkit.api.predictor import Predictor as Predictor
+from nlpkit.api.runs import open_run as open_run
+from nlpkit.errors import NlpkitError as NlpkitError
+from nlpkit.errors import RunError as RunError
+from nlpkit.errors import UserError as UserError
+from nlpkit.reporting import Report as Report
+
+__version__: str
+
+class _Frame(Protocol):
+    @property
+    def columns(self) -> Any: ...
+
+class _Dataset(Protocol):
+    @property
+    def column_names(self) -> Any: ...
+
+# a path or name, or rows: docs/reference/python.md
+Data: TypeAlias = (
+    str
+    | PathLike[str]
+    | _Frame
+    | _Dataset
+    | Mapping[str, Any]
+    | Sequence[Mapping[str, Any]]
+    | Sequence[str | PathLike[str]]
+    | tuple[Sequence[Any], Sequence[Any]]
+)
+
+def load(run: str | PathLike[str]) -> Any:
+    """Open the model of a run as the transformers model that it is, with its head, in evaluation mode.
+
+    A run whose layers differ in width, or have lost attention heads, opens by this call only; for all others it does
+    what `from_pretrained` of the right class does. The tokenizer opens with `AutoTokenizer.from_pretrained(run)`.
+
+    Args:
+        run: run folder, model folder or hub name.
+
+    Returns:
+        A `transformers.PreTrainedModel` in float32 on the CPU; of a folder that was exported to ONNX what is called
+        like one, on tensors, and answers alike, but whose weights cannot be changed
+        (`nlpkit.models.onnx.OnnxModel`).
+
+    Raises:
+        nlpkit.errors.UserError: there is no such model, or it cannot be opened.
+    """
+
+@overload
+def finetune(
+    task: Literal['cls', 'text-classification'],
+    data: Data | None = None,
+    *,
+    text_column: str | None = None,
+    label_column: str | None = None,
+    model: str | PathLike[str] = 'minilm',
+    epochs: float = 3.0,
+    learning_rate: float = 5e-05,
+    batch_size: int = 32,
+    baseline: bool = False,
+    output: str | PathLike[str] | None = None,
+    resume: bool = False,
+    dry_run: bool = False,
+    format: Literal['csv', 'tsv', 'json', 'jsonl', 'parquet', 'xlsx', 'txt', 'conll', 'squad'] | None = None,
+    encoding: str = 'utf-8',
+    delimiter: str | None = None,
+    quoting: Literal['auto', 'standard', 'none'] = 'auto',
+    columns: Sequence[str] | str = ...,
+    train_file: Data | None = None,
+    validation_file: Data | None = None,
+    test_file: Data | None = None,
+    data_config: str | None = None,
+    data_revision: str | None = None,
+    train_split: str | None = None,
+    validation_split: str | None = None,
+    test_split: str | None = None,
+    max_eval_samples: int | None = None,
+    validation_share: float = 0.1,
+    hold_out: Literal['texts', 'rows'] = 'texts',
+    max_train_samples: int | None = None,
+    shuffle_seed: int | None = None,
+    model_revision: str | None = None,
+    tokenizer: str | PathLike[str] | None = None,
+    allow_pickle: bool = False,
+    trust_remote_code: bool = False,
+    device: str = 'auto',
+    precision: Literal['auto', 'fp32', 'tf32', 'bf16', 'fp16'] = 'auto',
+    threads: int | None = None,
+    gradient_checkpointing: bool = False,
+    compile: bool = False,
+    max_steps: int | None = None,
+    max_minutes: float | None = None,
+    early_stopping: int | None = None,
+    eval_batch_size: int = 64,
+    gradient_accumulation_steps: int = 1,
+    batching: Literal['length', 'random'] = 'length',
+    schedule: Literal['linear', 'cosine', 'constant', 'wsd', 'cosine_with_restarts', 'cosine_with_min_lr', 'cosine_warmup_with_min_lr', 'polynomial', 'inverse_sqrt', 'reduce_lr_on_plateau', 'greedy'] = 'linear',
+    warmup: float = 0.06,
+    weight_decay: float = 0.0,
+    max_grad_norm: float = 1.0,
+    layer_decay: float = 1.0,
+    freeze: str = 'none',
+    dropout: float | None = None,
+    seed: int = 42,
+    full_determinism: bool = False,
+    eval_steps: int | float | None = None,
+    logging_steps: int | float | None = None,
+    best_metric: str | None = None,
+    checkpoint_minutes: float = 10.0,
+    trainer: Mapping[str, Any] = ...,
+    overwrite: bool = False,
+    keep_checkpoints: bool = False,
+    report_to: Literal['none', 'tensorboard', 'wandb', 'all'] = 'none',
+    push_to_hub: str | bool | None = None,
+    public: bool = False,
+    calibrate: bool = True,
+    text_pair_column: str | None = None,
+    label_columns: Sequence[str] | str = ...,
+    max_length: int | None = None,
+    label_delimiter: str | None = None,
+    label_names: Sequence[str] | str = ...,
+    problem: Literal['auto', 'binary', 'multi-class', 'multi-label', 'regression'] = 'auto',
+    threshold: float = 0.5,
+    long_text: Literal['truncate', 'head-tail', 'windows'] = 'truncate',
+    class_weights: str = 'none',
+    label_smoothing: float = 0.0,
+    oversample: bool = False,
+    config: str | PathLike[str] | None = None,
+    progress: bool | None = None,
+    verbose: bool = False,
+) -> Report:
+    """Fine-tune a model to classify or score texts and text pairs.
+
+    Binary, multi-class, multi-label and regression are told apart by the labels (problem overrides).
+
+    Args:
+        data: Folder or file of rows, a glob, or a hub name (glue:sst2, name:config@revision); or the
+            rows themselves.
+        text_column: Column of the text. Default: guessed.
+        label_column: Column of the label. Default: guessed.
+        model: Folder or hub name of the model; `minilm` is all-MiniLM-L6-v2.
+        epochs: Passes over the train split.
+        learning_rate: Peak learning rate (BERT paper: 2e-5 to 5e-5; smaller models take more).
+        batch_size: Rows per step on each device.
+        baseline: Also train a classical model, for comparison.
+        output: Run folder to write. Default: runs/<data>-<model>.
+        resume: Go on with the interrupted run in output.
+        dry_run: Check data and model, show the plan, stop.
+        format: Format of the files. Default: from their names.
+        encoding: Text encoding of the files.
+        delimiter: Column separator of csv (and CoNLL) files: a character, or comma, semicolon, tab,
+            pipe, space. Default: from the header.
+        quoting: Quotes in csv and tsv files: around fields (standard), or text as any other (none).
+        columns: Names of the columns of files without a header.
+        train_file: File of the train split (repeatable, glob); or the rows themselves.
+        validation_file: File of the validation split; or the rows themselves.
+        test_file: File of the test split; or the rows themselves.
+        data_config: Configuration of a hub data set.
+        data_revision: Revision of a hub data set.
+        train_split: Rows to train on, e.g. 'train[:2000]+train[-2000:]'.
+        validation_split: Rows to validate on.
+        test_split: Rows to test on.
+        max_eval_samples: Evaluate on at most N rows per split.
+        validation_share: Share of train held out when there is no validation split.
+        hold_out: What is held out: equal texts together (QA: contexts), or rows one by one, as older
+            runs did.
+        max_train_samples: Train on at most N rows, balanced by label.
+        shuffle_seed: Seed of the hold-out and of the sampling. Default: seed.
+        model_revision: Revision of a hub model.
+        tokenizer: Folder or hub name of the tokenizer. Default: the model's.
+        allow_pickle: Load weights stored as pickle (they can run code).
+        trust_remote_code: Run model code that comes with the weights.
+        device: auto, cpu, cuda, cuda:1, mps.
+        precision: Arithmetic of the forward pass.
+        threads: CPU threads of torch. Default: as cores, CPU time and OMP_NUM_THREADS allow.
+        gradient_checkpointing: Save memory: recompute activations.
+        compile: torch.compile the model.
+        max_steps: Stop after N optimizer steps, whatever epochs says; -1: do not.
+        max_minutes: Stop training after N minutes of wall time.
+        early_stopping: Stop after N evaluations without a better metric.
+        eval_batch_size: Rows per step in evaluation.
+        gradient_accumulation_steps: Batches summed before a step.
+        batching: Batches of rows of like length; or of random rows, as a plain Trainer trains.
+        schedule: Course of the learning rate after warm-up; wsd: constant, then down in the last 10 %;
+            trainer lr_scheduler_kwargs={...} is for the others, which are those of transformers.
+        warmup: Warm-up: a share of all steps if below 1 (RoBERTa paper: 0.06), else steps.
+        weight_decay: AdamW weight decay; biases and norms are exempt.
+        max_grad_norm: Clip the gradient to this L2 norm; 0 = off.
+        layer_decay: Learning rate factor a layer, from the head down (ELECTRA: 0.8); 1 = off.
+        freeze: Keep fixed: none, embeddings, encoder, or N (embeddings and first N layers).
+        dropout: Dropout probability everywhere. Default: the model's.
+        seed: Seed of initialisation, order and dropout.
+        full_determinism: Deterministic kernels on GPU too (slower).
+        eval_steps: Evaluate and save each N steps; below 1: a share of all steps. Default: each epoch.
+        logging_steps: Log the loss each N steps; below 1: a share of all steps. Default: 50 times a
+            run.
+        best_metric: Metric that picks the best checkpoint. Default: the task's.
+        checkpoint_minutes: Also save a checkpoint when the last is N minutes old.
+        trainer: Any other TrainingArguments field (repeatable).
+        overwrite: Replace an earlier run in output.
+        keep_checkpoints: Keep best and last checkpoint after the run.
+        report_to: Send metrics to a tracker, or to all that are installed.
+        push_to_hub: Upload the finished run to this hub repository, `true`: of the folder's name
+            (private unless public).
+        public: Make a new repository public. (only with push_to_hub)
+        calibrate: Divide logits by a temperature fitted on validation, where that makes scores truer
+            (Guo et al. 2017).
+        text_pair_column: Column of the second text of a pair.
+        label_columns: Columns of 0 and 1, one for each label.
+        max_length: Tokens per text; the rest is cut or windowed. Default: from the data.
+        label_delimiter: Separator of several labels in one cell (makes it multi-label).
+        label_names: Names of labels that are numbers, or places in lists of 0 and 1: from 0.
+        problem: What the labels ask for.
+        threshold: Multi-label: probability from which a label is given.
+        long_text: Longer texts: cut the end, keep a quarter head and the tail (Sun 2019), or pool
+            windows.
+        class_weights: Loss weight a class: none, balanced (n / (classes * count)), or a JSON file
+            {label: weight}.
+        label_smoothing: Share of the target spread over all classes.
+        oversample: Draw rare classes as often as the most frequent one.
+        config: YAML recipe, or the nlpkit.json of a run to repeat.
+        progress: Show plan and bars: as the command line does, on standard error. None: a bar in a
+            notebook, else nothing.
+        verbose: Let the libraries say what they say unasked.
+
+    Returns:
+        What the command tells of its work; see `nlpkit.Report`.
+
+    Raises:
+        nlpkit.UserError: an option, the data or the model is wrong; the message says which, and what to do.
+    """
+
+@overload
+def finetune(
+    task: Literal['ner', 'token-classification'],
+    data: Data | None = None,
+    *,
+    text_column: str | None = None,
+    tag_column: str | None = None,
+    model: str | PathLike[str] = 'minilm',
+    epochs: float = 3.0,
+    learning_rate: float = 5e-05,
+    output: str | PathLike[str] | None = None,
+    resume: bool = False,
+    format: Literal['csv', 'tsv', 'json', 'jsonl', 'parquet', 'xlsx', 'txt', 'conll', 'squad'] | None = None,
+    encoding: str = 'utf-8',
+    delimiter: str | None = None,
+    quoting: Literal['auto', 'standard', 'none'] = 'auto',
+    columns: Sequence[str] | str = ...,
+    train_file: Data | None = None,
+    validation_file: Data | None = None,
+    test_file: Data | None = None,
+    data_config: str | None = None,
+    data_revision: str | None = None,
+    train_split: str | None = None,
+    validation_split: str | None = None,
+    test_split: str | None = None,
+    max_eval_samples: int | None = None,
+    validation_share: float = 0.1,
+    hold_out: Literal['texts', 'rows'] = 'texts',
+    max_train_samples: int | None = None,
+    shuffle_seed: int | None = None,
+    model_revision: str | None = None,
+    tokenizer: str | PathLike[str] | None = None,
+    allow_pickle: bool = False,
+    trust_remote_code: bool = False,
+    device: str = 'auto',
+    precision: Literal['auto', 'fp32', 'tf32', 'bf16', 'fp16'] = 'auto',
+    threads: int | None = None,
+    gradient_checkpointing: bool = False,
+    compile: bool = False,
+    max_steps: int | None = None,
+    max_minutes: float | None = None,
+    early_stopping: int | None = None,
+    batch_size: int = 32,
+    eval_batch_size: int = 64,
+    gradient_accumulation_steps: int = 1,
+    batching: Literal['length', 'random'] = 'length',
+    schedule: Literal['linear', 'cosine', 'constant', 'wsd', 'cosine_with_restarts', 'cosine_with_min_lr', 'cosine_warmup_with_min_lr', 'polynomial', 'inverse_sqrt', 'reduce_lr_on_plateau', 'greedy'] = 'linear',
+    warmup: float = 0.06,
+    weight_decay: float = 0.0,
+    max_grad_norm: float = 1.0,
+    layer_decay: float = 1.0,
+    freeze: str = 'none',
+    dropout: float | None = None,
+    seed: int = 42,
+    full_determinism: bool = False,
+    eval_steps: int | float | None = None,
+    logging_steps: int | float | None = None,
+    best_metric: str | None = None,
+    checkpoint_minutes: float = 10.0,
+    trainer: Mapping[str, Any] = ...,
+    overwrite: bool = False,
+    dry_run: bool = False,
+    keep_checkpoints: bool = False,
+    report_to: Literal['none', 'tensorboard', 'wandb', 'all'] = 'none',
+    push_to_hub: str | bool | None = None,
+    public: bool = False,
+    baseline: bool = False,
+    calibrate: bool = True,
+    column: Literal['pos', 'chunk', 'ner'] | None = None,
+    scheme: Literal['auto', 'bio', 'iob1', 'bioes', 'ioe', 'io', 'plain'] = 'auto',
+    offsets: Literal['auto', 'characters', 'utf-16', 'utf-8', 'inclusive', 'from-1', 'from-1-inclusive', 'stripped', 'crlf', 'lf'] = 'auto',
+    on_bad_tags: Literal['repair', 'error'] = 'repair',
+    max_length: int | None = None,
+    label_all_tokens: bool = False,
+    config: str | PathLike[str] | None = None,
+    progress: bool | None = None,
+    verbose: bool = False,
+) -> Report:
+    """Fine-tune a model to tag words: named entities, phrases (chunks), parts of speech.
+
+    Reads CoNLL columns, lists of words and tags, and texts with character spans; how entities are written (BIO, IOB1,
+    BIOES, IO) is found out, and what several columns hold (column pos, chunk or ner).
+
+    Args:
+        data: Folder or file of rows, a glob, or a hub name (glue:sst2, name:config@revision); or the
+            rows themselves.
+        text_column: Column of the text. Default: guessed.
+        tag_column: Column of the tags or spans: its name, or its number (1 is the first, as in cut -f;
+            -1 the last). Default: guessed.
+        model: Folder or hub name of the model; `minilm` is all-MiniLM-L6-v2.
+        epochs: Passes over the train split.
+        learning_rate: Peak learning rate (BERT paper: 2e-5 to 5e-5; smaller models take more).
+        output: Run folder to write. Default: runs/<data>-<model>.
+        resume: Go on with the interrupted run in output.
+        format: Format of the files. Default: from their names.
+        encoding: Text encoding of the files.
+        delimiter: Column separator of csv (and CoNLL) files: a character, or comma, semicolon, tab,
+            pipe, space. Default: from the header.
+        quoting: Quotes in csv and tsv files: around fields (standard), or text as any other (none).
+        columns: Names of the columns of files without a header.
+        train_file: File of the train split (repeatable, glob); or the rows themselves.
+        validation_file: File of the validation split; or the rows themselves.
+        test_file: File of the test split; or the rows themselves.
+        data_config: Configuration of a hub data set.
+        data_revision: Revision of a hub data set.
+        train_split: Rows to train on, e.g. 'train[:2000]+train[-2000:]'.
+        validation_split: Rows to validate on.
+        test_split: Rows to test on.
+        max_eval_samples: Evaluate on at most N rows per split.
+        validation_share: Share of train held out when there is no validation split.
+        hold_out: What is held out: equal texts together (QA: contexts), or rows one by one, as older
+            runs did.
+        max_train_samples: Train on at most N rows, balanced by label.
+        shuffle_seed: Seed of the hold-out and of the sampling. Default: seed.
+        model_revision: Revision of a hub model.
+        tokenizer: Folder or hub name of the tokenizer. Default: the model's.
+        allow_pickle: Load weights stored as pickle (they can run code).
+        trust_remote_code: Run model code that comes with the weights.
+        device: auto, cpu, cuda, cuda:1, mps.
+        precision: Arithmetic of the forward pass.
+        threads: CPU threads of torch. Default: as cores, CPU time and OMP_NUM_THREADS allow.
+        gradient_checkpointing: Save memory: recompute activations.
+        compile: torch.compile the model.
+        max_steps: Stop after N optimizer steps, whatever epochs says; -1: do not.
+        max_minutes: Stop training after N minutes of wall time.
+        early_stopping: Stop after N evaluations without a better metric.
+        batch_size: Rows per step on each device.
+        eval_batch_size: Rows per step in evaluation.
+        gradient_accumulation_steps: Batches summed before a step.
+        batching: Batches of rows of like length; or of random rows, as a plain Trainer trains.
+        schedule: Course of the learning rate after warm-up; wsd: constant, then down in the last 10 %;
+            trainer lr_scheduler_kwargs={...} is for the others, which are those of transformers.
+        warmup: Warm-up: a share of all steps if below 1 (RoBERTa paper: 0.06), else steps.
+        weight_decay: AdamW weight decay; biases and norms are exempt.
+        max_grad_norm: Clip the gradient to this L2 norm; 0 = off.
+        layer_decay: Learning rate factor a layer, from the head down (ELECTRA: 0.8); 1 = off.
+        freeze: Keep fixed: none, embeddings, encoder, or N (embeddings and first N layers).
+        dropout: Dropout probability everywhere. Default: the model's.
+        seed: Seed of initialisation, order and dropout.
+        full_determinism: Deterministic kernels on GPU too (slower).
+        eval_steps: Evaluate and save each N steps; below 1: a share of all steps. Default: each epoch.
+        logging_steps: Log the loss each N steps; below 1: a share of all steps. Default: 50 times a
+            run.
+        best_metric: Metric that picks the best checkpoint. Default: the task's.
+        checkpoint_minutes: Also save a checkpoint when the last is N minutes old.
+        trainer: Any other TrainingArguments field (repeatable).
+        overwrite: Replace an earlier run in output.
+        dry_run: Check data and model, show the plan, stop.
+        keep_checkpoints: Keep best and last checkpoint after the run.
+        report_to: Send metrics to a tracker, or to all that are installed.
+        push_to_hub: Upload the finished run to this hub repository, `true`: of the folder's name
+            (private unless public).
+        public: Make a new repository public. (only with push_to_hub)
+        baseline: Also train a classical model, for comparison.
+        calibrate: Divide logits by a temperature fitted on validation, where that makes scores truer
+            (Guo et al. 2017).
+        column: Which tags to take where there are several. Default: ner, else chunk, else pos.
+        scheme: How entities are written as tags; plain: a tag stands for itself.
+        offsets: How start and end of spans count.
+        on_bad_tags: Tags that the scheme does not allow: read them as conlleval does, or stop.
+        max_length: Tokens per text; the rest is cut or windowed. Default: from the data.
+        label_all_tokens: Train on every token of a word, not on its first alone.
+        config: YAML recipe, or the nlpkit.json of a run to repeat.
+        progress: Show plan and bars: as the command line does, on standard error. None: a bar in a
+            notebook, else nothing.
+        verbose: Let the libraries say what they say unasked.
+
+    Returns:
+        What the command tells of its work; see `nlpkit.Report`.
+
+    Raises:
+        nlpkit.UserError: an option, the data or the model is wrong; the message says which, and what to do.
+    """
+
+@overload
+def finetune(
+    task: Literal['qa', 'question-answering'],
+    data: Data | None = None,
+    *,
+    question_column: str | None = None,
+    context_column: str | None = None,
+    model: str | PathLike[str] = 'minilm',
+    epochs: float = 3.0,
+    learning_rate: float = 5e-05,
+    output: str | PathLike[str] | None = None,
+    resume: bool = False,
+    format: Literal['csv', 'tsv', 'json', 'jsonl', 'parquet', 'xlsx', 'txt', 'conll', 'squad'] | None = None,
+    encoding: str = 'utf-8',
+    delimiter: str | None = None,
+    quoting: Literal['auto', 'standard', 'none'] = 'auto',
+    columns: Sequence[str] | str = ...,
+    train_file: Data | None = None,
+    validation_file: Data | None = None,
+    test_file: Data | None = None,
+    data_config: str | None = None,
+    data_revision: str | None = None,
+    train_split: str | None = None,
+    validation_split: str | None = None,
+    test_split: str | None = None,
+    max_eval_samples: int | None = None,
+    validation_share: float = 0.1,
+    hold_out: Literal['texts', 'rows'] = 'texts',
+    max_train_samples: int | None = None,
+    shuffle_seed: int | None = None,
+    model_revision: str | None = None,
+    tokenizer: str | PathLike[str] | None = None,
+    allow_pickle: bool = False,
+    trust_remote_code: bool = False,
+    device: str = 'auto',
+    precision: Literal['auto', 'fp32', 'tf32', 'bf16', 'fp16'] = 'auto',
+    threads: int | None = None,
+    gradient_checkpointing: bool = False,
+    compile: bool = False,
+    max_steps: int | None = None,
+    max_minutes: float | None = None,
+    early_stopping: int | None = None,
+    batch_size: int = 32,
+    eval_batch_size: int = 64,
+    gradient_accumulation_steps: int = 1,
+    batching: Literal['length', 'random'] = 'length',
+    schedule: Literal['linear', 'cosine', 'constant', 'wsd', 'cosine_with_restarts', 'cosine_with_min_lr', 'cosine_warmup_with_min_lr', 'polynomial', 'inverse_sqrt', 'reduce_lr_on_plateau', 'greedy'] = 'linear',
+    warmup: float = 0.06,
+    weight_decay: float = 0.0,
+    max_grad_norm: float = 1.0,
+    layer_decay: float = 1.0,
+    freeze: str = 'none',
+    dropout: float | None = None,
+    seed: int = 42,
+    full_determinism: bool = False,
+    eval_steps: int | float | None = None,
+    logging_steps: int | float | None = None,
+    best_metric: str | None = None,
+    checkpoint_minutes: float = 10.0,
+    trainer: Mapping[str, Any] = ...,
+    overwrite: bool = False,
+    dry_run: bool = False,
+    keep_checkpoints: bool = False,
+    report_to: Literal['none', 'tensorboard', 'wandb', 'all'] = 'none',
+    push_to_hub: str | bool | None = None,
+    public: bool = False,
+    baseline: bool = False,
+    answers_column: str | None = None,
+    answer_start_column: str | None = None,
+    id_column: str | None = None,
+    max_length: int | None = None,
+    doc_stride: int = 128,
+    max_answer_length: int = 30,
+    config: str | PathLike[str] | None = None,
+    progress: bool | None = None,
+    verbose: bool = False,
+) -> Report:
+    """Fine-tune a model to answer questions with a piece of a text (SQuAD 1.1 and 2.0, and rows of that kind).
+
+    Where some questions have no answer, the model learns to say so; the threshold is tuned on validation and kept.
+
+    Args:
+        data: Folder or file of rows, a glob, or a hub name (glue:sst2, name:config@revision); or the
+            rows themselves.
+        question_column: QA: column of the question. Default: guessed.
+        context_column: QA: column of the text that holds the answer. Default: guessed.
+        model: Folder or hub name of the model; `minilm` is all-MiniLM-L6-v2.
+        epochs: Passes over the train split.
+        learning_rate: Peak learning rate (BERT paper: 2e-5 to 5e-5; smaller models take more).
+        output: Run folder to write. Default: runs/<data>-<model>.
+        resume: Go on with the interrupted run in output.
+        format: Format of the files. Default: from their names.
+        encoding: Text encoding of the files.
+        delimiter: Column separator of csv (and CoNLL) files: a character, or comma, semicolon, tab,
+            pipe, space. Default: from the header.
+        quoting: Quotes in csv and tsv files: around fields (standard), or text as any other (none).
+        columns: Names of the columns of files without a header.
+        train_file: File of the train split (repeatable, glob); or the rows themselves.
+        validation_file: File of the validation split; or the rows themselves.
+        test_file: File of the test split; or the rows themselves.
+        data_config: Configuration of a hub data set.
+        data_revision: Revision of a hub data set.
+        train_split: Rows to train on, e.g. 'train[:2000]+train[-2000:]'.
+        validation_split: Rows to validate on.
+        test_split: Rows to test on.
+        max_eval_samples: Evaluate on at most N rows per split.
+        validation_share: Share of train held out when there is no validation split.
+        hold_out: What is held out: equal texts together (QA: contexts), or rows one by one, as older
+            runs did.
+        max_train_samples: Train on at most N rows, balanced by label.
+        shuffle_seed: Seed of the hold-out and of the sampling. Default: seed.
+        model_revision: Revision of a hub model.
+        tokenizer: Folder or hub name of the tokenizer. Default: the model's.
+        allow_pickle: Load weights stored as pickle (they can run code).
+        trust_remote_code: Run model code that comes with the weights.
+        device: auto, cpu, cuda, cuda:1, mps.
+        precision: Arithmetic of the forward pass.
+        threads: CPU threads of torch. Default: as cores, CPU time and OMP_NUM_THREADS allow.
+        gradient_checkpointing: Save memory: recompute activations.
+        compile: torch.compile the model.
+        max_steps: Stop after N optimizer steps, whatever epochs says; -1: do not.
+        max_minutes: Stop training after N minutes of wall time.
+        early_stopping: Stop after N evaluations without a better metric.
+        batch_size: Rows per step on each device.
+        eval_batch_size: Rows per step in evaluation.
+        gradient_accumulation_steps: Batches summed before a step.
+        batching: Batches of rows of like length; or of random rows, as a plain Trainer trains.
+        schedule: Course of the learning rate after warm-up; wsd: constant, then down in the last 10 %;
+            trainer lr_scheduler_kwargs={...} is for the others, which are those of transformers.
+        warmup: Warm-up: a share of all steps if below 1 (RoBERTa paper: 0.06), else steps.
+        weight_decay: AdamW weight decay; biases and norms are exempt.
+        max_grad_norm: Clip the gradient to this L2 norm; 0 = off.
+        layer_decay: Learning rate factor a layer, from the head down (ELECTRA: 0.8); 1 = off.
+        freeze: Keep fixed: none, embeddings, encoder, or N (embeddings and first N layers).
+        dropout: Dropout probability everywhere. Default: the model's.
+        seed: Seed of initialisation, order and dropout.
+        full_determinism: Deterministic kernels on GPU too (slower).
+        eval_steps: Evaluate and save each N steps; below 1: a share of all steps. Default: each epoch.
+        logging_steps: Log the loss each N steps; below 1: a share of all steps. Default: 50 times a
+            run.
+        best_metric: Metric that picks the best checkpoint. Default: the task's.
+        checkpoint_minutes: Also save a checkpoint when the last is N minutes old.
+        trainer: Any other TrainingArguments field (repeatable).
+        overwrite: Replace an earlier run in output.
+        dry_run: Check data and model, show the plan, stop.
+        keep_checkpoints: Keep best and last checkpoint after the run.
+        report_to: Send metrics to a tracker, or to all that are installed.
+        push_to_hub: Upload the finished run to this hub repository, `true`: of the folder's name
+            (private unless public).
+        public: Make a new repository public. (only with push_to_hub)
+        baseline: Also train a classical model, for comparison.
+        answers_column: QA: column of the answers: {"text", "answer_start"}, a list of these, or a text;
+            none: unanswerable. Default: guessed.
+        answer_start_column: QA: column of the character where an answer starts. Default: guessed.
+        id_column: QA: column of the question's id. Default: guessed.
+        max_length: Tokens per text; the rest is cut or windowed. Default: from the data.
+        doc_stride: QA: tokens that windows of a long context share (BERT's SQuAD script).
+        max_answer_length: QA: most tokens per answer (BERT's SQuAD script).
+        config: YAML recipe, or the nlpkit.json of a run to repeat.
+        progress: Show plan and bars: as the command line does, on standard error. None: a bar in a
+            notebook, else nothing.
+        verbose: Let the libraries say what they say unasked.
+
+    Returns:
+        What the command tells of its work; see `nlpkit.Report`.
+
+    Raises:
+        nlpkit.UserError: an option, the data or the model is wrong; the message says which, and what to do.
+    """
+
+def benchmark(
+    models: Sequence[str | PathLike[str]] | str = ...,
+    data: Data | None = None,
+    *,
+    sequence_lengths: Sequence[int] | str | int | None = None,
+    batch_sizes: Sequence[int] | str | int | None = None,
+    fail_if: Sequence[str] | str = ...,
+    output: str | PathLike[str] | None = None,
+    text_column: str | None = None,
+    text_pair_column: str | None = None,
+    label_column: str | None = None,
+    label_columns: Sequence[str] | str = ...,
+    tag_column: str | None = None,
+    column: Literal['pos', 'chunk', 'ner'] | None = None,
+    scheme: Literal['auto', 'bio', 'iob1', 'bioes', 'ioe', 'io', 'plain'] = 'auto',
+    offsets: Literal['auto', 'characters', 'utf-16', 'utf-8', 'inclusive', 'from-1', 'from-1-inclusive', 'stripped', 'crlf', 'lf'] = 'auto',
+    on_bad_tags: Literal['repair', 'error'] = 'repair',
+    question_column: str | None = None,
+    context_column: str | None = None,
+    answers_column: str | None = None,
+    answer_start_column: str | None = None,
+    id_column: str | None = None,
+    labels: Sequence[str] | str = ...,
+    labels_file: str | PathLike[str] | None = None,
+    template: str = 'This example is {}.',
+    multi_label: bool = False,
+    threshold: float = 0.5,
+    normalize: bool = True,
+    device: str = 'auto',
+    precision: Literal['auto', 'fp32', 'tf32', 'bf16', 'fp16'] = 'auto',
+    threads: int | None = None,
+    model_revision: str | None = None,
+    tokenizer: str | PathLike[str] | None = None,
+    allow_pickle: bool = False,
+    trust_remote_code: bool = False,
+    task: str | None = None,
+    config_only: bool = False,
+    seed: int = 42,
+    format: Literal['csv', 'tsv', 'json', 'jsonl', 'parquet', 'xlsx', 'txt', 'conll', 'squad'] | None = None,
+    encoding: str = 'utf-8',
+    delimiter: str | None = None,
+    quoting: Literal['auto', 'standard', 'none'] = 'auto',
+    columns: Sequence[str] | str = ...,
+    train_file: Data | None = None,
+    validation_file: Data | None = None,
+    test_file: Data | None = None,
+    data_config: str | None = None,
+    data_revision: str | None = None,
+    train_split: str | None = None,
+    validation_split: str | None = None,
+    test_split: str | None = None,
+    max_eval_samples: int | None = None,
+    validation_share: float = 0.1,
+    hold_out: Literal['texts', 'rows'] = 'texts',
+    max_train_samples: int | None = None,
+    shuffle_seed: int | None = None,
+    split: str | None = None,
+    sample_rows: int = 128,
+    mode: Literal['inference', 'training', 'both'] = 'inference',
+    backends: Sequence[Literal['torch', 'torch-compile', 'onnx', 'onnx-int8']] | str | Literal['torch', 'torch-compile', 'onnx', 'onnx-int8'] | None = None,
+    launches: int = 5,
+    seconds: float = 1.0,
+    interval: float = 5.0,
+    max_minutes: float | None = None,
+    memory_limit: float | None = None,
+    compare: str | PathLike[str] | None = None,
+    overwrite: bool = False,
+    resume: bool = False,
+    dry_run: bool = False,
+    config: str | PathLike[str] | None = None,
+    progress: bool | None = None,
+    verbose: bool = False,
+) -> Report:
+    """Measure models side by side: speed, memory, quality, and how they grow.
+
+    Each model runs in a process of its own, started anew in every launch; models take turns, so that what else the machine
+    does hits all alike. With data (data, else those of the first run folder) rows are measured at their own lengths, and
+    the task's metric beside the speed; with sequence_lengths random inputs of exact lengths. Ratios are against the first
+    model, with 95 % intervals over the launches.
+
+    Args:
+        models: [LABEL=]NAME[:KEY=VALUE,...]: runs, folders, hub names, the reference first; KEY of the
+            config.
+        data: Folder or file of rows, a glob, or a hub name (glue:sst2, name:config@revision); or the
+            rows themselves.
+        sequence_lengths: Exact lengths of random inputs, in tokens. Default: rows of the data; without
+            data 32,64,128,256,512.
+        batch_sizes: Inputs a call. Default: 1,32 for rows; 1,8 for random inputs.
+        fail_if: Exit with 1, e.g. 'p95>20ms', 'throughput<0.95x' (of compare, else the first model)
+            (repeatable).
+        output: Folder to write. Default: runs/benchmark-<models>.
+        text_column: Column of the text. Default: guessed. For text-classification,
+            token-classification, fill-mask, zero-shot-classification, sentence-embedding.
+        text_pair_column: Column of the second text of a pair. For text-classification,
+            zero-shot-classification, sentence-embedding.
+        label_column: Column of the label. Default: guessed. For text-classification,
+            zero-shot-classification, sentence-embedding.
+        label_columns: Columns of 0 and 1, one for each label. For text-classification,
+            zero-shot-classification, sentence-embedding.
+        tag_column: Column of the tags or spans: its name, or its number (1 is the first, as in cut -f;
+            -1 the last). Default: guessed. For token-classification.
+        column: Which tags to take where there are several. Default: ner, else chunk, else pos. For
+            token-classification.
+        scheme: How entities are written as tags; plain: a tag stands for itself. For
+            token-classification.
+        offsets: How start and end of spans count. For token-classification.
+        on_bad_tags: Tags that the scheme does not allow: read them as conlleval does, or stop. For
+            token-classification.
+        question_column: QA: column of the question. Default: guessed. For question-answering.
+        context_column: QA: column of the text that holds the answer. Default: guessed. For
+            question-answering.
+        answers_column: QA: column of the answers: {"text", "answer_start"}, a list of these, or a text;
+            none: unanswerable. Default: guessed. For question-answering.
+        answer_start_column: QA: column of the character where an answer starts. Default: guessed. For
+            question-answering.
+        id_column: QA: column of the question's id. Default: guessed. For question-answering.
+        labels: Labels to choose from. For zero-shot-classification.
+        labels_file: File with one label per line. For zero-shot-classification.
+        template: Sentence that says of a text that it has a label, which stands for {}. For
+            zero-shot-classification.
+        multi_label: Judge each label by itself: any number may be given. For zero-shot-classification.
+        threshold: With several labels per text: probability from which one is given. For
+            zero-shot-classification.
+        normalize: Scale each vector to length 1, so that products are cosines. For sentence-embedding.
+        device: auto, cpu, cuda, cuda:1, mps.
+        precision: Arithmetic of the forward pass.
+        threads: CPU threads of torch. Default: as cores, CPU time and OMP_NUM_THREADS allow.
+        model_revision: Revision of a hub model.
+        tokenizer: Folder or hub name of the tokenizer. Default: the model's. (not with config_only)
+        allow_pickle: Load weights stored as pickle (they can run code). (not with config_only)
+        trust_remote_code: Run model code that comes with the weights.
+        task: Task to use the model for, of those that take it. Default: the one it was trained for.
+            (not with config_only)
+        config_only: Random weights; a NAME may be a model type (bert, longformer), which stands for its
+            default config.
+        seed: Seed of random weights and inputs, and of the hold-out.
+        format: Format of the files. Default: from their names.
+        encoding: Text encoding of the files.
+        delimiter: Column separator of csv (and CoNLL) files: a character, or comma, semicolon, tab,
+            pipe, space. Default: from the header.
+        quoting: Quotes in csv and tsv files: around fields (standard), or text as any other (none).
+        columns: Names of the columns of files without a header.
+        train_file: File of the train split (repeatable, glob); or the rows themselves.
+        validation_file: File of the validation split; or the rows themselves.
+        test_file: File of the test split; or the rows themselves.
+        data_config: Configuration of a hub data set.
+        data_revision: Revision of a hub data set.
+        train_split: Rows to train on, e.g. 'train[:2000]+train[-2000:]'.
+        validation_split: Rows to validate on.
+        test_split: Rows to test on.
+        max_eval_samples: Evaluate on at most N rows per split.
+        validation_share: Share of train held out when there is no validation split.
+        hold_out: What is held out: equal texts together (QA: contexts), or rows one by one, as older
+            runs did.
+        max_train_samples: Train on at most N rows, balanced by label.
+        shuffle_seed: Seed of the hold-out and of the sampling. Default: seed.
+        split: Rows of the data to measure on. Default: validation, else test, else all; of a run folder
+            those that it was validated on. (only for rows of data)
+        sample_rows: Of these, rows whose time is taken; the metrics are of all. (only for rows of data)
+        mode: training: forward, backward and an AdamW step.
+        backends: torch, torch-compile, onnx, onnx-int8; exported on the fly. Default: what the model
+            was saved for.
+        launches: Times that each model is started anew; intervals are over these.
+        seconds: Time for a model at a size in each launch.
+        interval: From three launches: as many more (up to three times as many in all) as ratios to
+            within N per cent need.
+        max_minutes: Stop after N minutes with what there is.
+        memory_limit: GB of memory a model may take (Linux, CPU); what needs more is out of memory.
+        compare: Show the change since this earlier benchmark, of models by name.
+        overwrite: Replace an earlier benchmark in output.
+        resume: Complete the interrupted benchmark in output.
+        dry_run: Show what would be measured, stop.
+        config: YAML recipe, or the nlpkit.json of a run to repeat.
+        progress: Show plan and bars: as the command line does, on standard error. None: a bar in a
+            notebook, else nothing.
+        verbose: Let the libraries say what they say unasked.
+
+    Returns:
+        What the command tells of its work; see `nlpkit.Report`.
+
+    Raises:
+        nlpkit.UserError: an option, the data or the model is wrong; the message says which, and what to do.
+    """
+
+def check_data(
+    data: Data | None = None,
+    *,
+    task: str = 'text-classification',
+    model: str | PathLike[str] = 'minilm',
+    show: int | None = None,
+    output: str | PathLike[str] | None = None,
+    strict: bool = False,
+    text_column: str | None = None,
+    text_pair_column: str | None = None,
+    label_column: str | None = None,
+    label_columns: Sequence[str] | str = ...,
+    max_length: int | None = None,
+    label_delimiter: str | None = None,
+    label_names: Sequence[str] | str = ...,
+    problem: Literal['auto', 'binary', 'multi-class', 'multi-label', 'regression'] = 'auto',
+    threshold: float = 0.5,
+    long_text: Literal['truncate', 'head-tail', 'windows'] = 'truncate',
+    tag_column: str | None = None,
+    column: Literal['pos', 'chunk', 'ner'] | None = None,
+    scheme: Literal['auto', 'bio', 'iob1', 'bioes', 'ioe', 'io', 'plain'] = 'auto',
+    offsets: Literal['auto', 'characters', 'utf-16', 'utf-8', 'inclusive', 'from-1', 'from-1-inclusive', 'stripped', 'crlf', 'lf'] = 'auto',
+    on_bad_tags: Literal['repair', 'error'] = 'repair',
+    question_column: str | None = None,
+    context_column: str | None = None,
+    answers_column: str | None = None,
+    answer_start_column: str | None = None,
+    id_column: str | None = None,
+    doc_stride: int = 128,
+    max_answer_length: int = 30,
+    format: Literal['csv', 'tsv', 'json', 'jsonl', 'parquet', 'xlsx', 'txt', 'conll', 'squad'] | None = None,
+    encoding: str = 'utf-8',
+    delimiter: str | None = None,
+    quoting: Literal['auto', 'standard', 'none'] = 'auto',
+    columns: Sequence[str] | str = ...,
+    train_file: Data | None = None,
+    validation_file: Data | None = None,
+    test_file: Data | None = None,
+    data_config: str | None = None,
+    data_revision: str | None = None,
+    train_split: str | None = None,
+    validation_split: str | None = None,
+    test_split: str | None = None,
+    max_eval_samples: int | None = None,
+    validation_share: float = 0.1,
+    hold_out: Literal['texts', 'rows'] = 'texts',
+    max_train_samples: int | None = None,
+    shuffle_seed: int | None = None,
+    seed: int = 42,
+    suspects: int | None = None,
+    overwrite: bool = False,
+    config: str | PathLike[str] | None = None,
+    progress: bool | None = None,
+    verbose: bool = False,
+) -> Report:
+    """Find what is wrong with a data set before an hour of training is lost.
+
+    Exit code 2 when training would be meaningless, 1 with strict=True when there are warnings, else 0. With output
+    report.html it leaves a page that can be handed on: counts, lengths, labels, each finding with its rows.
+
+    Args:
+        data: Folder or file of rows, a glob, or a hub name (glue:sst2, name:config@revision); or the
+            rows themselves.
+        task: The task that the data are for.
+        model: Model whose tokenizer measures lengths; `none` skips that.
+        show: Print one example of train as the model will see it.
+        output: Report to write: .html or .json.
+        strict: Exit with 1 when there are warnings.
+        text_column: Column of the text. Default: guessed. For text-classification,
+            token-classification, fill-mask.
+        text_pair_column: Column of the second text of a pair. For text-classification.
+        label_column: Column of the label. Default: guessed. For text-classification.
+        label_columns: Columns of 0 and 1, one for each label. For text-classification.
+        max_length: Tokens per text; the rest is cut or windowed. Default: from the data. For
+            text-classification, token-classification, fill-mask, question-answering.
+        label_delimiter: Separator of several labels in one cell (makes it multi-label). For
+            text-classification.
+        label_names: Names of labels that are numbers, or places in lists of 0 and 1: from 0. For
+            text-classification.
+        problem: What the labels ask for. For text-classification.
+        threshold: Multi-label: probability from which a label is given. For text-classification.
+        long_text: Longer texts: cut the end, keep a quarter head and the tail (Sun 2019), or pool
+            windows. For text-classification.
+        tag_column: Column of the tags or spans: its name, or its number (1 is the first, as in cut -f;
+            -1 the last). Default: guessed. For token-classification.
+        column: Which tags to take where there are several. Default: ner, else chunk, else pos. For
+            token-classification.
+        scheme: How entities are written as tags; plain: a tag stands for itself. For
+            token-classification.
+        offsets: How start and end of spans count. For token-classification.
+        on_bad_tags: Tags that the scheme does not allow: read them as conlleval does, or stop. For
+            token-classification.
+        question_column: QA: column of the question. Default: guessed. For question-answering.
+        context_column: QA: column of the text that holds the answer. Default: guessed. For
+            question-answering.
+        answers_column: QA: column of the answers: {"text", "answer_start"}, a list of these, or a text;
+            none: unanswerable. Default: guessed. For question-answering.
+        answer_start_column: QA: column of the character where an answer starts. Default: guessed. For
+            question-answering.
+        id_column: QA: column of the question's id. Default: guessed. For question-answering.
+        doc_stride: QA: tokens that windows of a long context share (BERT's SQuAD script). For
+            question-answering.
+        max_answer_length: QA: most tokens per answer (BERT's SQuAD script). For question-answering.
+        format: Format of the files. Default: from their names.
+        encoding: Text encoding of the files.
+        delimiter: Column separator of csv (and CoNLL) files: a character, or comma, semicolon, tab,
+            pipe, space. Default: from the header.
+        quoting: Quotes in csv and tsv files: around fields (standard), or text as any other (none).
+        columns: Names of the columns of files without a header.
+        train_file: File of the train split (repeatable, glob); or the rows themselves.
+        validation_file: File of the validation split; or the rows themselves.
+        test_file: File of the test split; or the rows themselves.
+        data_config: Configuration of a hub data set.
+        data_revision: Revision of a hub data set.
+        train_split: Rows to train on, e.g. 'train[:2000]+train[-2000:]'.
+        validation_split: Rows to validate on.
+        test_split: Rows to test on.
+        max_eval_samples: Evaluate on at most N rows per split.
+        validation_share: Share of train held out when there is no validation split.
+        hold_out: What is held out: equal texts together (QA: contexts), or rows one by one, as older
+            runs did.
+        max_train_samples: Train on at most N rows, balanced by label.
+        shuffle_seed: Seed of the hold-out and of the sampling. Default: seed.
+        seed: Seed of the hold-out when there is no validation split.
+        suspects: Name N rows whose label a simple model, trained on the other rows, contradicts most
+            surely. Default: 10 with output, else 0.
+        overwrite: Replace output if it exists.
+        config: YAML recipe, or the nlpkit.json of a run to repeat.
+        progress: Show plan and bars: as the command line does, on standard error. None: a bar in a
+            notebook, else nothing.
+        verbose: Let the libraries say what they say unasked.
+
+    Returns:
+        What the command tells of its work; see `nlpkit.Report`.
+
+    Raises:
+        nlpkit.UserError: an option, the data or the model is wrong; the message says which, and what to do.
+    """
+
+def distill(
+    teacher: str | PathLike[str],
+    data: Data | None = None,
+    *,
+    student_layers: str | None = None,
+    student: str | PathLike[str] | None = None,
+    student_size: Literal['tiny', 'mini', 'small', 'medium', 'base'] | None = None,
+    epochs: float = 3.0,
+    unlabelled: Data | None = None,
+    output: str | PathLike[str] | None = None,
+    resume: bool = False,
+    text_column: str | None = None,
+    text_pair_column: str | None = None,
+    label_column: str | None = None,
+    label_columns: Sequence[str] | str = ...,
+    tag_column: str | None = None,
+    column: Literal['pos', 'chunk', 'ner'] | None = None,
+    scheme: Literal['auto', 'bio', 'iob1', 'bioes', 'ioe', 'io', 'plain'] = 'auto',
+    offsets: Literal['auto', 'characters', 'utf-16', 'utf-8', 'inclusive', 'from-1', 'from-1-inclusive', 'stripped', 'crlf', 'lf'] = 'auto',
+    on_bad_tags: Literal['repair', 'error'] = 'repair',
+    question_column: str | None = None,
+    context_column: str | None = None,
+    answers_column: str | None = None,
+    answer_start_column: str | None = None,
+    id_column: str | None = None,
+    labels: Sequence[str] | str = ...,
+    labels_file: str | PathLike[str] | None = None,
+    template: str = 'This example is {}.',
+    multi_label: bool = False,
+    threshold: float = 0.5,
+    normalize: bool = True,
+    model_revision: str | None = None,
+    tokenizer: str | PathLike[str] | None = None,
+    allow_pickle: bool = False,
+    trust_remote_code: bool = False,
+    task: str | None = None,
+    device: str = 'auto',
+    precision: Literal['auto', 'fp32', 'tf32', 'bf16', 'fp16'] = 'auto',
+    threads: int | None = None,
+    gradient_checkpointing: bool = False,
+    compile: bool = False,
+    max_steps: int | None = None,
+    max_minutes: float | None = None,
+    early_stopping: int | None = None,
+    batch_size: int = 32,
+    eval_batch_size: int = 64,
+    gradient_accumulation_steps: int = 1,
+    batching: Literal['length', 'random'] = 'length',
+    learning_rate: float = 5e-05,
+    schedule: Literal['linear', 'cosine', 'constant', 'wsd', 'cosine_with_restarts', 'cosine_with_min_lr', 'cosine_warmup_with_min_lr', 'polynomial', 'inverse_sqrt', 'reduce_lr_on_plateau', 'greedy'] = 'linear',
+    warmup: float = 0.06,
+    weight_decay: float = 0.0,
+    max_grad_norm: float = 1.0,
+    layer_decay: float = 1.0,
+    freeze: str = 'none',
+    dropout: float | None = None,
+    seed: int = 42,
+    full_determinism: bool = False,
+    eval_steps: int | float | None = None,
+    logging_steps: int | float | None = None,
+    best_metric: str | None = None,
+    checkpoint_minutes: float = 10.0,
+    trainer: Mapping[str, Any] = ...,
+    overwrite: bool = False,
+    dry_run: bool = False,
+    keep_checkpoints: bool = False,
+    report_to: Literal['none', 'tensorboard', 'wandb', 'all'] = 'none',
+    push_to_hub: str | bool | None = None,
+    public: bool = False,
+    calibrate: bool = True,
+    format: Literal['csv', 'tsv', 'json', 'jsonl', 'parquet', 'xlsx', 'txt', 'conll', 'squad'] | None = None,
+    encoding: str = 'utf-8',
+    delimiter: str | None = None,
+    quoting: Literal['auto', 'standard', 'none'] = 'auto',
+    columns: Sequence[str] | str = ...,
+    train_file: Data | None = None,
+    validation_file: Data | None = None,
+    test_file: Data | None = None,
+    data_config: str | None = None,
+    data_revision: str | None = None,
+    train_split: str | None = None,
+    validation_split: str | None = None,
+    test_split: str | None = None,
+    max_eval_samples: int | None = None,
+    validation_share: float = 0.1,
+    hold_out: Literal['texts', 'rows'] = 'texts',
+    max_train_samples: int | None = None,
+    shuffle_seed: int | None = None,
+    measure_seconds: float = 6.0,
+    augment: int = 0,
+    augment_by: Sequence[Literal['mask', 'ngram', 'synonym']] | str | Literal['mask', 'ngram', 'synonym'] = ...,
+    synonyms: str | PathLike[str] | None = None,
+    layer_choice: Literal['even', 'first', 'last'] = 'even',
+    student_arch: Literal['bert', 'roberta', 'distilbert', 'albert', 'electra', 'modernbert'] = 'bert',
+    student_tokenizer: str | PathLike[str] | None = None,
+    max_length: int | None = None,
+    alpha: float = 0.5,
+    temperature: float = 2.0,
+    hidden_weight: float = 0.0,
+    attention_weight: float = 0.0,
+    relation_weight: float = 0.0,
+    cosine_weight: float = 0.0,
+    layer_map: str | None = None,
+    relation_layer: int | None = None,
+    relation_heads: int | None = None,
+    cache_teacher: bool = True,
+    config: str | PathLike[str] | None = None,
+    progress: bool | None = None,
+    verbose: bool = False,
+) -> Report:
+    """Teach a small model what a large one knows, and show what that costs.
+
+    The teacher is any trained model; the student another one (student), some of the teacher's layers (student_layers),
+    or a new one (student_size). It learns the teacher's logits and the labels (alpha, temperature) and, where asked,
+    what happens inside (hidden_weight, attention_weight, relation_weight, cosine_weight). The data are those that
+    the teacher was trained on, unless others are named; unlabelled adds text without labels, augment changed copies.
+
+    Args:
+        teacher: Run folder, model folder or hub name of the teacher.
+        data: Folder or file of rows, a glob, or a hub name (glue:sst2, name:config@revision); or the
+            rows themselves.
+        student_layers: Cut the student from the teacher: how many of its layers, or which, from 0
+            (0,2,5).
+        student: Model that learns: folder or hub name of any encoder; `minilm`.
+        student_size: A new student: tiny 2 layers of width 128, mini 4/256, small 4/512, medium 8/512,
+            base 12/768.
+        epochs: Passes over the train split.
+        unlabelled: File of rows without labels, which the teacher labels (repeatable); or the rows
+            themselves.
+        output: Run folder to write. Default: runs/<data>-<model>.
+        resume: Go on with the interrupted run in output.
+        text_column: Column of the text. Default: guessed. For text-classification,
+            token-classification, fill-mask, zero-shot-classification, sentence-embedding.
+        text_pair_column: Column of the second text of a pair. For text-classification,
+            zero-shot-classification, sentence-embedding.
+        label_column: Column of the label. Default: guessed. For text-classification,
+            zero-shot-classification, sentence-embedding.
+        label_columns: Columns of 0 and 1, one for each label. For text-classification,
+            zero-shot-classification, sentence-embedding.
+        tag_column: Column of the tags or spans: its name, or its number (1 is the first, as in cut -f;
+            -1 the last). Default: guessed. For token-classification.
+        column: Which tags to take where there are several. Default: ner, else chunk, else pos. For
+            token-classification.
+        scheme: How entities are written as tags; plain: a tag stands for itself. For
+            token-classification.
+        offsets: How start and end of spans count. For token-classification.
+        on_bad_tags: Tags that the scheme does not allow: read them as conlleval does, or stop. For
+            token-classification.
+        question_column: QA: column of the question. Default: guessed. For question-answering.
+        context_column: QA: column of the text that holds the answer. Default: guessed. For
+            question-answering.
+        answers_column: QA: column of the answers: {"text", "answer_start"}, a list of these, or a text;
+            none: unanswerable. Default: guessed. For question-answering.
+        answer_start_column: QA: column of the character where an answer starts. Default: guessed. For
+            question-answering.
+        id_column: QA: column of the question's id. Default: guessed. For question-answering.
+        labels: Labels to choose from. For zero-shot-classification.
+        labels_file: File with one label per line. For zero-shot-classification.
+        template: Sentence that says of a text that it has a label, which stands for {}. For
+            zero-shot-classification.
+        multi_label: Judge each label by itself: any number may be given. For zero-shot-classification.
+        threshold: With several labels per text: probability from which one is given. For
+            zero-shot-classification.
+        normalize: Scale each vector to length 1, so that products are cosines. For sentence-embedding.
+        model_revision: Revision of a hub model.
+        tokenizer: Folder or hub name of the tokenizer. Default: the model's.
+        allow_pickle: Load weights stored as pickle (they can run code).
+        trust_remote_code: Run model code that comes with the weights.
+        task: Task to use the model for, of those that take it. Default: the one it was trained for.
+        device: auto, cpu, cuda, cuda:1, mps.
+        precision: Arithmetic of the forward pass.
+        threads: CPU threads of torch. Default: as cores, CPU time and OMP_NUM_THREADS allow.
+        gradient_checkpointing: Save memory: recompute activations.
+        compile: torch.compile the model.
+        max_steps: Stop after N optimizer steps, whatever epochs says; -1: do not.
+        max_minutes: Stop training after N minutes of wall time.
+        early_stopping: Stop after N evaluations without a better metric.
+        batch_size: Rows per step on each device.
+        eval_batch_size: Rows per step in evaluation.
+        gradient_accumulation_steps: Batches summed before a step.
+        batching: Batches of rows of like length; or of random rows, as a plain Trainer trains.
+        learning_rate: Peak learning rate (BERT paper: 2e-5 to 5e-5; smaller models take more).
+        schedule: Course of the learning rate after warm-up; wsd: constant, then down in the last 10 %;
+            trainer lr_scheduler_kwargs={...} is for the others, which are those of transformers.
+        warmup: Warm-up: a share of all steps if below 1 (RoBERTa paper: 0.06), else steps.
+        weight_decay: AdamW weight decay; biases and norms are exempt.
+        max_grad_norm: Clip the gradient to this L2 norm; 0 = off.
+        layer_decay: Learning rate factor a layer, from the head down (ELECTRA: 0.8); 1 = off.
+        freeze: Keep fixed: none, embeddings, encoder, or N (embeddings and first N layers).
+        dropout: Dropout probability everywhere. Default: the model's.
+        seed: Seed of initialisation, order and dropout.
+        full_determinism: Deterministic kernels on GPU too (slower).
+        eval_steps: Evaluate and save each N steps; below 1: a share of all steps. Default: each epoch.
+        logging_steps: Log the loss each N steps; below 1: a share of all steps. Default: 50 times a
+            run.
+        best_metric: Metric that picks the best checkpoint. Default: the task's.
+        checkpoint_minutes: Also save a checkpoint when the last is N minutes old.
+        trainer: Any other TrainingArguments field (repeatable).
+        overwrite: Replace an earlier run in output.
+        dry_run: Check data and model, show the plan, stop.
+        keep_checkpoints: Keep best and last checkpoint after the run.
+        report_to: Send metrics to a tracker, or to all that are installed.
+        push_to_hub: Upload the finished run to this hub repository, `true`: of the folder's name
+            (private unless public).
+        public: Make a new repository public. (only with push_to_hub)
+        calibrate: Divide logits by a temperature fitted on validation, where that makes scores truer
+            (Guo et al. 2017).
+        format: Format of the files. Default: from their names.
+        encoding: Text encoding of the files.
+        delimiter: Column separator of csv (and CoNLL) files: a character, or comma, semicolon, tab,
+            pipe, space. Default: from the header.
+        quoting: Quotes in csv and tsv files: around fields (standard), or text as any other (none).
+        columns: Names of the columns of files without a header.
+        train_file: File of the train split (repeatable, glob); or the rows themselves.
+        validation_file: File of the validation split; or the rows themselves.
+        test_file: File of the test split; or the rows themselves.
+        data_config: Configuration of a hub data set.
+        data_revision: Revision of a hub data set.
+        train_split: Rows to train on, e.g. 'train[:2000]+train[-2000:]'.
+        validation_split: Rows to validate on.
+        test_split: Rows to test on.
+        max_eval_samples: Evaluate on at most N rows per split.
+        validation_share: Share of train held out when there is no validation split.
+        hold_out: What is held out: equal texts together (QA: contexts), or rows one by one, as older
+            runs did.
+        max_train_samples: Train on at most N rows, balanced by label.
+        shuffle_seed: Seed of the hold-out and of the sampling. Default: seed.
+        measure_seconds: Seconds of measuring the speed of each model in the end; 0 = leave it out.
+        augment: Changed copies of each training row, which the teacher labels (TinyBERT: 20); 0 = off.
+        augment_by: What changes in a copy: mask words, keep an n-gram, put near words in. (only with
+            augment)
+        synonyms: Words that may stand for one another: on each line a word and its synonyms. Default:
+            the nearest in the teacher's embeddings. (only with augment; only with augment_by synonym)
+        layer_choice: Which layers student_layers N takes; even: as DistilBERT did. (only with
+            student_layers)
+        student_arch: Architecture of student_size.
+        student_tokenizer: Tokenizer of the student. Default: that of student, else the teacher's.
+        max_length: Tokens per input. Default: as the teacher.
+        alpha: Share of the teacher's logits in the loss; the rest is that of the labels.
+        temperature: Softens the teacher's and the student's logits (Hinton et al. 2015).
+        hidden_weight: Weight of the hidden states' MSE, layer by layer (TinyBERT: 1); 0 = off.
+        attention_weight: Weight of the attention scores' MSE, layer by layer (TinyBERT: 1); 0 = off.
+        relation_weight: Weight of the relations of queries, keys and values (MiniLMv2: 1); 0 = off.
+        cosine_weight: Weight of 1 - cosine of the last hidden states (DistilBERT: 1); 0 = off.
+        layer_map: Which layer learns from which, as student:teacher, counted from 1 (1:2,2:4,3:6).
+            Default: as deep in either; a cut layer from itself. (only with hidden_weight or
+            attention_weight)
+        relation_layer: Layer of the teacher whose relations are learnt, from 1. Default: the last.
+            (only with relation_weight)
+        relation_heads: Relation heads (MiniLMv2: 48). Default: the teacher's heads. (only with
+            relation_weight)
+        cache_teacher: Compute the teacher's logits once and keep them on disk.
+        config: YAML recipe, or the nlpkit.json of a run to repeat.
+        progress: Show plan and bars: as the command line does, on standard error. None: a bar in a
+            notebook, else nothing.
+        verbose: Let the libraries say what they say unasked.
+
+    Returns:
+        What the command tells of its work; see `nlpkit.Report`.
+
+    Raises:
+        nlpkit.UserError: an option, the data or the model is wrong; the message says which, and what to do.
+    """
+
+def embed(
+    model: str | PathLike[str],
+    texts: Data | None = None,
+    *,
+    input: Data | None = None,
+    output: str | PathLike[str] | None = None,
+    normalize: bool = True,
+    max_errors: float = 0,
+    device: str = 'auto',
+    precision: Literal['auto', 'fp32', 'tf32', 'bf16', 'fp16'] = 'auto',
+    threads: int | None = None,
+    model_revision: str | None = None,
+    tokenizer: str | PathLike[str] | None = None,
+    allow_pickle: bool = False,
+    trust_remote_code: bool = False,
+    task: str | None = 'sentence-embedding',
+    batch_size: int = 32,
+    max_length: int | None = None,
+    format: Literal['csv', 'tsv', 'json', 'jsonl', 'parquet', 'xlsx', 'txt', 'conll', 'squad'] | None = None,
+    encoding: str = 'utf-8',
+    delimiter: str | None = None,
+    quoting: Literal['auto', 'standard', 'none'] = 'auto',
+    columns: Sequence[str] | str = ...,
+    overwrite: bool = False,
+    text_column: str | None = None,
+    text_pair_column: str | None = None,
+    config: str | PathLike[str] | None = None,
+    progress: bool | None = None,
+    verbose: bool = False,
+) -> Report:
+    """Turn texts into vectors: the mean of an encoder's last hidden states.
+
+    Any encoder gives vectors; of one that was trained for it (minilm) those of texts of like meaning are alike. Files and
+    columns are as for `predict`. A .parquet file keeps the columns of the rows and has the vectors as lists; a .npy file is
+    an array of float32 with one row per text. `evaluate` judges an encoder with task sentence-embedding on pairs of texts
+    with a score of their likeness; `benchmark` and `quantize` take the same option.
+
+    Args:
+        model: Run folder, model folder or hub name.
+        texts: Texts to answer for.
+        input: File with rows, or - for standard input (txt without format); or the rows themselves.
+        output: File to write: npy, parquet, jsonl, csv or tsv. Default: print.
+        normalize: Scale each vector to length 1, so that products are cosines.
+        max_errors: Exit with 1 if more rows of input have no answer: a number, or a share below 1.
+        device: auto, cpu, cuda, cuda:1, mps.
+        precision: Arithmetic of the forward pass.
+        threads: CPU threads of torch. Default: as cores, CPU time and OMP_NUM_THREADS allow.
+        model_revision: Revision of a hub model.
+        tokenizer: Folder or hub name of the tokenizer. Default: the model's.
+        allow_pickle: Load weights stored as pickle (they can run code).
+        trust_remote_code: Run model code that comes with the weights.
+        task: Task to use the model for, of those that take it.
+        batch_size: Inputs per forward pass.
+        max_length: Tokens per input. Default: as asked in training, else what the model takes.
+        format: Format of the files. Default: from their names.
+        encoding: Text encoding of the files.
+        delimiter: Column separator of csv (and CoNLL) files: a character, or comma, semicolon, tab,
+            pipe, space. Default: from the header.
+        quoting: Quotes in csv and tsv files: around fields (standard), or text as any other (none).
+        columns: Names of the columns of files without a header.
+        overwrite: Replace output if it exists.
+        text_column: Column of the text. Default: guessed.
+        text_pair_column: Column of the second text of a pair.
+        config: YAML recipe, or the nlpkit.json of a run to repeat.
+        progress: Show plan and bars: as the command line does, on standard error. None: a bar in a
+            notebook, else nothing.
+        verbose: Let the libraries say what they say unasked.
+
+    Returns:
+        What the command tells of its work; see `nlpkit.Report`.
+
+    Raises:
+        nlpkit.UserError: an option, the data or the model is wrong; the message says which, and what to do.
+    """
+
+def env(
+    *,
+    config: str | PathLike[str] | None = None,
+    progress: bool | None = None,
+    verbose: bool = False,
+) -> Report:
+    """Show what a bug report or a paper needs to know of this machine and its software.
+
+    CPU, memory and the limits on them, GPUs, threads, versions, extras, whether the network is used, caches, and the
+    environment variables that change results or speed. Tokens and passwords are not shown.
+
+    Args:
+        config: YAML recipe, or the nlpkit.json of a run to repeat.
+        progress: Show plan and bars: as the command line does, on standard error. None: a bar in a
+            notebook, else nothing.
+        verbose: Let the libraries say what they say unasked.
+
+    Returns:
+        What the command tells of its work; see `nlpkit.Report`.
+
+    Raises:
+        nlpkit.UserError: an option, the data or the model is wrong; the message says which, and what to do.
+    """
+
+def evaluate(
+    model: str | PathLike[str],
+    data: Data | None = None,
+    *,
+    split: str | None = None,
+    fail_under: Mapping[str, Any] = ...,
+    text_column: str | None = None,
+    text_pair_column: str | None = None,
+    label_column: str | None = None,
+    label_columns: Sequence[str] | str = ...,
+    per_class: bool = False,
+    unknown_labels: Literal['error', 'wrong', 'skip'] | None = None,
+    tag_column: str | None = None,
+    column: Literal['pos', 'chunk', 'ner'] | None = None,
+    scheme: Literal['auto', 'bio', 'iob1', 'bioes', 'ioe', 'io', 'plain'] = 'auto',
+    offsets: Literal['auto', 'characters', 'utf-16', 'utf-8', 'inclusive', 'from-1', 'from-1-inclusive', 'stripped', 'crlf', 'lf'] = 'auto',
+    on_bad_tags: Literal['repair', 'error'] = 'repair',
+    aggregation: Literal['first', 'average', 'max'] = 'first',
+    mlm_probability: float | None = None,
+    seed: int = 42,
+    question_column: str | None = None,
+    context_column: str | None = None,
+    answers_column: str | None = None,
+    answer_start_column: str | None = None,
+    id_column: str | None = None,
+    doc_stride: int | None = None,
+    max_answer_length: int | None = None,
+    null_threshold: float | None = None,
+    breakdown: bool = False,
+    labels: Sequence[str] | str = ...,
+    labels_file: str | PathLike[str] | None = None,
+    template: str = 'This example is {}.',
+    multi_label: bool = False,
+    threshold: float = 0.5,
+    normalize: bool = True,
+    device: str = 'auto',
+    precision: Literal['auto', 'fp32', 'tf32', 'bf16', 'fp16'] = 'auto',
+    threads: int | None = None,
+    model_revision: str | None = None,
+    tokenizer: str | PathLike[str] | None = None,
+    allow_pickle: bool = False,
+    trust_remote_code: bool = False,
+    task: str | None = None,
+    batch_size: int = 32,
+    max_length: int | None = None,
+    format: Literal['csv', 'tsv', 'json', 'jsonl', 'parquet', 'xlsx', 'txt', 'conll', 'squad'] | None = None,
+    encoding: str = 'utf-8',
+    delimiter: str | None = None,
+    quoting: Literal['auto', 'standard', 'none'] = 'auto',
+    columns: Sequence[str] | str = ...,
+    train_file: Data | None = None,
+    validation_file: Data | None = None,
+    test_file: Data | None = None,
+    data_config: str | None = None,
+    data_revision: str | None = None,
+    train_split: str | None = None,
+    validation_split: str | None = None,
+    test_split: str | None = None,
+    max_eval_samples: int | None = None,
+    fail_over: Mapping[str, Any] = ...,
+    save: bool = True,
+    config: str | PathLike[str] | None = None,
+    progress: bool | None = None,
+    verbose: bool = False,
+) -> Report:
+    """Measure a trained model on labelled data.
+
+    Works for a run folder, a plain Transformers folder and a hub model; a masked language model is measured on plain text.
+    Without data it is measured on the rows that its run held out.
+
+    `fail_under accuracy=0.9` makes CI fail (exit code 1) when the model is worse. For a run folder the figures are added
+    to its nlpkit.json.
+
+    Args:
+        model: Run folder, model folder or hub name.
+        data: Folder or file of rows, a glob, or a hub name (glue:sst2, name:config@revision); or the
+            rows themselves.
+        split: Split to measure. Default: all but train; train if there is no other; without data test,
+            else validation.
+        fail_under: Exit with 1 if a metric is lower (repeatable).
+        text_column: Column of the text. Default: guessed. For text-classification,
+            token-classification, fill-mask, zero-shot-classification, sentence-embedding.
+        text_pair_column: Column of the second text of a pair. For text-classification,
+            zero-shot-classification, sentence-embedding.
+        label_column: Column of the label. Default: guessed. For text-classification,
+            zero-shot-classification, sentence-embedding.
+        label_columns: Columns of 0 and 1, one for each label. For text-classification,
+            zero-shot-classification, sentence-embedding.
+        per_class: Show precision, recall and F1 of each class. For text-classification,
+            token-classification, zero-shot-classification.
+        unknown_labels: Rows whose label the model does not have: stop, count them as wrong, or leave
+            them out. Default: wrong up to 5 % of the rows, error beyond. For text-classification,
+            token-classification, zero-shot-classification.
+        tag_column: Column of the tags or spans: its name, or its number (1 is the first, as in cut -f;
+            -1 the last). Default: guessed. For token-classification.
+        column: Which tags to take where there are several. Default: ner, else chunk, else pos. For
+            token-classification.
+        scheme: How entities are written as tags; plain: a tag stands for itself. For
+            token-classification.
+        offsets: How start and end of spans count. For token-classification.
+        on_bad_tags: Tags that the scheme does not allow: read them as conlleval does, or stop. For
+            token-classification.
+        aggregation: Tag of a word from its tokens: the first, their average, or the surest. For
+            token-classification.
+        mlm_probability: Masked LM: share of the tokens predicted. Default: as trained, or 0.15. For
+            fill-mask.
+        seed: Masked LM: seed of the masks. For fill-mask.
+        question_column: QA: column of the question. Default: guessed. For question-answering.
+        context_column: QA: column of the text that holds the answer. Default: guessed. For
+            question-answering.
+        answers_column: QA: column of the answers: {"text", "answer_start"}, a list of these, or a text;
+            none: unanswerable. Default: guessed. For question-answering.
+        answer_start_column: QA: column of the character where an answer starts. Default: guessed. For
+            question-answering.
+        id_column: QA: column of the question's id. Default: guessed. For question-answering.
+        doc_stride: QA: tokens that windows of a long context share. Default: as trained, or 128. For
+            question-answering.
+        max_answer_length: QA: most tokens per answer. Default: as trained, or 30. For
+            question-answering.
+        null_threshold: QA: no answer where its score is more than this above the best answer's (a
+            larger value answers more). Default: as tuned in training; a model from elsewhere always
+            answers. For question-answering.
+        breakdown: QA: show F1 by question word and by length of the answer. For question-answering.
+        labels: Labels to choose from. For zero-shot-classification.
+        labels_file: File with one label per line. For zero-shot-classification.
+        template: Sentence that says of a text that it has a label, which stands for {}. For
+            zero-shot-classification.
+        multi_label: Judge each label by itself: any number may be given. For zero-shot-classification.
+        threshold: With several labels per text: probability from which one is given. For
+            zero-shot-classification.
+        normalize: Scale each vector to length 1, so that products are cosines. For sentence-embedding.
+        device: auto, cpu, cuda, cuda:1, mps.
+        precision: Arithmetic of the forward pass.
+        threads: CPU threads of torch. Default: as cores, CPU time and OMP_NUM_THREADS allow.
+        model_revision: Revision of a hub model.
+        tokenizer: Folder or hub name of the tokenizer. Default: the model's.
+        allow_pickle: Load weights stored as pickle (they can run code).
+        trust_remote_code: Run model code that comes with the weights.
+        task: Task to use the model for, of those that take it. Default: the one it was trained for.
+        batch_size: Inputs per forward pass.
+        max_length: Tokens per input. Default: as asked in training, else what the model takes.
+        format: Format of the files. Default: from their names.
+        encoding: Text encoding of the files.
+        delimiter: Column separator of csv (and CoNLL) files: a character, or comma, semicolon, tab,
+            pipe, space. Default: from the header.
+        quoting: Quotes in csv and tsv files: around fields (standard), or text as any other (none).
+        columns: Names of the columns of files without a header.
+        train_file: File of the train split (repeatable, glob); or the rows themselves.
+        validation_file: File of the validation split; or the rows themselves.
+        test_file: File of the test split; or the rows themselves.
+        data_config: Configuration of a hub data set.
+        data_revision: Revision of a hub data set.
+        train_split: Rows to train on, e.g. 'train[:2000]+train[-2000:]'.
+        validation_split: Rows to validate on.
+        test_split: Rows to test on.
+        max_eval_samples: Evaluate on at most N rows per split.
+        fail_over: Exit with 1 if a metric is higher (repeatable).
+        save: Add the figures to the nlpkit.json of a run folder.
+        config: YAML recipe, or the nlpkit.json of a run to repeat.
+        progress: Show plan and bars: as the command line does, on standard error. None: a bar in a
+            notebook, else nothing.
+        verbose: Let the libraries say what they say unasked.
+
+    Returns:
+        What the command tells of its work; see `nlpkit.Report`.
+
+    Raises:
+        nlpkit.UserError: an option, the data or the model is wrong; the message says which, and what to do.
+    """
+
+def finetune_cls(
+    data: Data | None = None,
+    *,
+    text_column: str | None = None,
+    label_column: str | None = None,
+    model: str | PathLike[str] = 'minilm',
+    epochs: float = 3.0,
+    learning_rate: float = 5e-05,
+    batch_size: int = 32,
+    baseline: bool = False,
+    output: str | PathLike[str] | None = None,
+    resume: bool = False,
+    dry_run: bool = False,
+    format: Literal['csv', 'tsv', 'json', 'jsonl', 'parquet', 'xlsx', 'txt', 'conll', 'squad'] | None = None,
+    encoding: str = 'utf-8',
+    delimiter: str | None = None,
+    quoting: Literal['auto', 'standard', 'none'] = 'auto',
+    columns: Sequence[str] | str = ...,
+    train_file: Data | None = None,
+    validation_file: Data | None = None,
+    test_file: Data | None = None,
+    data_config: str | None = None,
+    data_revision: str | None = None,
+    train_split: str | None = None,
+    validation_split: str | None = None,
+    test_split: str | None = None,
+    max_eval_samples: int | None = None,
+    validation_share: float = 0.1,
+    hold_out: Literal['texts', 'rows'] = 'texts',
+    max_train_samples: int | None = None,
+    shuffle_seed: int | None = None,
+    model_revision: str | None = None,
+    tokenizer: str | PathLike[str] | None = None,
+    allow_pickle: bool = False,
+    trust_remote_code: bool = False,
+    device: str = 'auto',
+    precision: Literal['auto', 'fp32', 'tf32', 'bf16', 'fp16'] = 'auto',
+    threads: int | None = None,
+    gradient_checkpointing: bool = False,
+    compile: bool = False,
+    max_steps: int | None = None,
+    max_minutes: float | None = None,
+    early_stopping: int | None = None,
+    eval_batch_size: int = 64,
+    gradient_accumulation_steps: int = 1,
+    batching: Literal['length', 'random'] = 'length',
+    schedule: Literal['linear', 'cosine', 'constant', 'wsd', 'cosine_with_restarts', 'cosine_with_min_lr', 'cosine_warmup_with_min_lr', 'polynomial', 'inverse_sqrt', 'reduce_lr_on_plateau', 'greedy'] = 'linear',
+    warmup: float = 0.06,
+    weight_decay: float = 0.0,
+    max_grad_norm: float = 1.0,
+    layer_decay: float = 1.0,
+    freeze: str = 'none',
+    dropout: float | None = None,
+    seed: int = 42,
+    full_determinism: bool = False,
+    eval_steps: int | float | None = None,
+    logging_steps: int | float | None = None,
+    best_metric: str | None = None,
+    checkpoint_minutes: float = 10.0,
+    trainer: Mapping[str, Any] = ...,
+    overwrite: bool = False,
+    keep_checkpoints: bool = False,
+    report_to: Literal['none', 'tensorboard', 'wandb', 'all'] = 'none',
+    push_to_hub: str | bool | None = None,
+    public: bool = False,
+    calibrate: bool = True,
+    text_pair_column: str | None = None,
+    label_columns: Sequence[str] | str = ...,
+    max_length: int | None = None,
+    label_delimiter: str | None = None,
+    label_names: Sequence[str] | str = ...,
+    problem: Literal['auto', 'binary', 'multi-class', 'multi-label', 'regression'] = 'auto',
+    threshold: float = 0.5,
+    long_text: Literal['truncate', 'head-tail', 'windows'] = 'truncate',
+    class_weights: str = 'none',
+    label_smoothing: float = 0.0,
+    oversample: bool = False,
+    config: str | PathLike[str] | None = None,
+    progress: bool | None = None,
+    verbose: bool = False,
+) -> Report:
+    """Fine-tune a model to classify or score texts and text pairs.
+
+    Binary, multi-class, multi-label and regression are told apart by the labels (problem overrides).
+
+    Args:
+        data: Folder or file of rows, a glob, or a hub name (glue:sst2, name:config@revision); or the
+            rows themselves.
+        text_column: Column of the text. Default: guessed.
+        label_column: Column of the label. Default: guessed.
+        model: Folder or hub name of the model; `minilm` is all-MiniLM-L6-v2.
+        epochs: Passes over the train split.
+        learning_rate: Peak learning rate (BERT paper: 2e-5 to 5e-5; smaller models take more).
+        batch_size: Rows per step on each device.
+        baseline: Also train a classical model, for comparison.
+        output: Run folder to write. Default: runs/<data>-<model>.
+        resume: Go on with the interrupted run in output.
+        dry_run: Check data and model, show the plan, stop.
+        format: Format of the files. Default: from their names.
+        encoding: Text encoding of the files.
+        delimiter: Column separator of csv (and CoNLL) files: a character, or comma, semicolon, tab,
+            pipe, space. Default: from the header.
+        quoting: Quotes in csv and tsv files: around fields (standard), or text as any other (none).
+        columns: Names of the columns of files without a header.
+        train_file: File of the train split (repeatable, glob); or the rows themselves.
+        validation_file: File of the validation split; or the rows themselves.
+        test_file: File of the test split; or the rows themselves.
+        data_config: Configuration of a hub data set.
+        data_revision: Revision of a hub data set.
+        train_split: Rows to train on, e.g. 'train[:2000]+train[-2000:]'.
+        validation_split: Rows to validate on.
+        test_split: Rows to test on.
+        max_eval_samples: Evaluate on at most N rows per split.
+        validation_share: Share of train held out when there is no validation split.
+        hold_out: What is held out: equal texts together (QA: contexts), or rows one by one, as older
+            runs did.
+        max_train_samples: Train on at most N rows, balanced by label.
+        shuffle_seed: Seed of the hold-out and of the sampling. Default: seed.
+        model_revision: Revision of a hub model.
+        tokenizer: Folder or hub name of the tokenizer. Default: the model's.
+        allow_pickle: Load weights stored as pickle (they can run code).
+        trust_remote_code: Run model code that comes with the weights.
+        device: auto, cpu, cuda, cuda:1, mps.
+        precision: Arithmetic of the forward pass.
+        threads: CPU threads of torch. Default: as cores, CPU time and OMP_NUM_THREADS allow.
+        gradient_checkpointing: Save memory: recompute activations.
+        compile: torch.compile the model.
+        max_steps: Stop after N optimizer steps, whatever epochs says; -1: do not.
+        max_minutes: Stop training after N minutes of wall time.
+        early_stopping: Stop after N evaluations without a better metric.
+        eval_batch_size: Rows per step in evaluation.
+        gradient_accumulation_steps: Batches summed before a step.
+        batching: Batches of rows of like length; or of random rows, as a plain Trainer trains.
+        schedule: Course of the learning rate after warm-up; wsd: constant, then down in the last 10 %;
+            trainer lr_scheduler_kwargs={...} is for the others, which are those of transformers.
+        warmup: Warm-up: a share of all steps if below 1 (RoBERTa paper: 0.06), else steps.
+        weight_decay: AdamW weight decay; biases and norms are exempt.
+        max_grad_norm: Clip the gradient to this L2 norm; 0 = off.
+        layer_decay: Learning rate factor a layer, from the head down (ELECTRA: 0.8); 1 = off.
+        freeze: Keep fixed: none, embeddings, encoder, or N (embeddings and first N layers).
+        dropout: Dropout probability everywhere. Default: the model's.
+        seed: Seed of initialisation, order and dropout.
+        full_determinism: Deterministic kernels on GPU too (slower).
+        eval_steps: Evaluate and save each N steps; below 1: a share of all steps. Default: each epoch.
+        logging_steps: Log the loss each N steps; below 1: a share of all steps. Default: 50 times a
+            run.
+        best_metric: Metric that picks the best checkpoint. Default: the task's.
+        checkpoint_minutes: Also save a checkpoint when the last is N minutes old.
+        trainer: Any other TrainingArguments field (repeatable).
+        overwrite: Replace an earlier run in output.
+        keep_checkpoints: Keep best and last checkpoint after the run.
+        report_to: Send metrics to a tracker, or to all that are installed.
+        push_to_hub: Upload the finished run to this hub repository, `true`: of the folder's name
+            (private unless public).
+        public: Make a new repository public. (only with push_to_hub)
+        calibrate: Divide logits by a temperature fitted on validation, where that makes scores truer
+            (Guo et al. 2017).
+        text_pair_column: Column of the second text of a pair.
+        label_columns: Columns of 0 and 1, one for each label.
+        max_length: Tokens per text; the rest is cut or windowed. Default: from the data.
+        label_delimiter: Separator of several labels in one cell (makes it multi-label).
+        label_names: Names of labels that are numbers, or places in lists of 0 and 1: from 0.
+        problem: What the labels ask for.
+        threshold: Multi-label: probability from which a label is given.
+        long_text: Longer texts: cut the end, keep a quarter head and the tail (Sun 2019), or pool
+            windows.
+        class_weights: Loss weight a class: none, balanced (n / (classes * count)), or a JSON file
+            {label: weight}.
+        label_smoothing: Share of the target spread over all classes.
+        oversample: Draw rare classes as often as the most frequent one.
+        config: YAML recipe, or the nlpkit.json of a run to repeat.
+        progress: Show plan and bars: as the command line does, on standard error. None: a bar in a
+            notebook, else nothing.
+        verbose: Let the libraries say what they say unasked.
+
+    Returns:
+        What the command tells of its work; see `nlpkit.Report`.
+
+    Raises:
+        nlpkit.UserError: an option, the data or the model is wrong; the message says which, and what to do.
+    """
+
+def finetune_ner(
+    data: Data | None = None,
+    *,
+    text_column: str | None = None,
+    tag_column: str | None = None,
+    model: str | PathLike[str] = 'minilm',
+    epochs: float = 3.0,
+    learning_rate: float = 5e-05,
+    output: str | PathLike[str] | None = None,
+    resume: bool = False,
+    format: Literal['csv', 'tsv', 'json', 'jsonl', 'parquet', 'xlsx', 'txt', 'conll', 'squad'] | None = None,
+    encoding: str = 'utf-8',
+    delimiter: str | None = None,
+    quoting: Literal['auto', 'standard', 'none'] = 'auto',
+    columns: Sequence[str] | str = ...,
+    train_file: Data | None = None,
+    validation_file: Data | None = None,
+    test_file: Data | None = None,
+    data_config: str | None = None,
+    data_revision: str | None = None,
+    train_split: str | None = None,
+    validation_split: str | None = None,
+    test_split: str | None = None,
+    max_eval_samples: int | None = None,
+    validation_share: float = 0.1,
+    hold_out: Literal['texts', 'rows'] = 'texts',
+    max_train_samples: int | None = None,
+    shuffle_seed: int | None = None,
+    model_revision: str | None = None,
+    tokenizer: str | PathLike[str] | None = None,
+    allow_pickle: bool = False,
+    trust_remote_code: bool = False,
+    device: str = 'auto',
+    precision: Literal['auto', 'fp32', 'tf32', 'bf16', 'fp16'] = 'auto',
+    threads: int | None = None,
+    gradient_checkpointing: bool = False,
+    compile: bool = False,
+    max_steps: int | None = None,
+    max_minutes: float | None = None,
+    early_stopping: int | None = None,
+    batch_size: int = 32,
+    eval_batch_size: int = 64,
+    gradient_accumulation_steps: int = 1,
+    batching: Literal['length', 'random'] = 'length',
+    schedule: Literal['linear', 'cosine', 'constant', 'wsd', 'cosine_with_restarts', 'cosine_with_min_lr', 'cosine_warmup_with_min_lr', 'polynomial', 'inverse_sqrt', 'reduce_lr_on_plateau', 'greedy'] = 'linear',
+    warmup: float = 0.06,
+    weight_decay: float = 0.0,
+    max_grad_norm: float = 1.0,
+    layer_decay: float = 1.0,
+    freeze: str = 'none',
+    dropout: float | None = None,
+    seed: int = 42,
+    full_determinism: bool = False,
+    eval_steps: int | float | None = None,
+    logging_steps: int | float | None = None,
+    best_metric: str | None = None,
+    checkpoint_minutes: float = 10.0,
+    trainer: Mapping[str, Any] = ...,
+    overwrite: bool = False,
+    dry_run: bool = False,
+    keep_checkpoints: bool = False,
+    report_to: Literal['none', 'tensorboard', 'wandb', 'all'] = 'none',
+    push_to_hub: str | bool | None = None,
+    public: bool = False,
+    baseline: bool = False,
+    calibrate: bool = True,
+    column: Literal['pos', 'chunk', 'ner'] | None = None,
+    scheme: Literal['auto', 'bio', 'iob1', 'bioes', 'ioe', 'io', 'plain'] = 'auto',
+    offsets: Literal['auto', 'characters', 'utf-16', 'utf-8', 'inclusive', 'from-1', 'from-1-inclusive', 'stripped', 'crlf', 'lf'] = 'auto',
+    on_bad_tags: Literal['repair', 'error'] = 'repair',
+    max_length: int | None = None,
+    label_all_tokens: bool = False,
+    config: str | PathLike[str] | None = None,
+    progress: bool | None = None,
+    verbose: bool = False,
+) -> Report:
+    """Fine-tune a model to tag words: named entities, phrases (chunks), parts of speech.
+
+    Reads CoNLL columns, lists of words and tags, and texts with character spans; how entities are written (BIO, IOB1,
+    BIOES, IO) is found out, and what several columns hold (column pos, chunk or ner).
+
+    Args:
+        data: Folder or file of rows, a glob, or a hub name (glue:sst2, name:config@revision); or the
+            rows themselves.
+        text_column: Column of the text. Default: guessed.
+        tag_column: Column of the tags or spans: its name, or its number (1 is the first, as in cut -f;
+            -1 the last). Default: guessed.
+        model: Folder or hub name of the model; `minilm` is all-MiniLM-L6-v2.
+        epochs: Passes over the train split.
+        learning_rate: Peak learning rate (BERT paper: 2e-5 to 5e-5; smaller models take more).
+        output: Run folder to write. Default: runs/<data>-<model>.
+        resume: Go on with the interrupted run in output.
+        format: Format of the files. Default: from their names.
+        encoding: Text encoding of the files.
+        delimiter: Column separator of csv (and CoNLL) files: a character, or comma, semicolon, tab,
+            pipe, space. Default: from the header.
+        quoting: Quotes in csv and tsv files: around fields (standard), or text as any other (none).
+        columns: Names of the columns of files without a header.
+        train_file: File of the train split (repeatable, glob); or the rows themselves.
+        validation_file: File of the validation split; or the rows themselves.
+        test_file: File of the test split; or the rows themselves.
+        data_config: Configuration of a hub data set.
+        data_revision: Revision of a hub data set.
+        train_split: Rows to train on, e.g. 'train[:2000]+train[-2000:]'.
+        validation_split: Rows to validate on.
+        test_split: Rows to test on.
+        max_eval_samples: Evaluate on at most N rows per split.
+        validation_share: Share of train held out when there is no validation split.
+        hold_out: What is held out: equal texts together (QA: contexts), or rows one by one, as older
+            runs did.
+        max_train_samples: Train on at most N rows, balanced by label.
+        shuffle_seed: Seed of the hold-out and of the sampling. Default: seed.
+        model_revision: Revision of a hub model.
+        tokenizer: Folder or hub name of the tokenizer. Default: the model's.
+        allow_pickle: Load weights stored as pickle (they can run code).
+        trust_remote_code: Run model code that comes with the weights.
+        device: auto, cpu, cuda, cuda:1, mps.
+        precision: Arithmetic of the forward pass.
+        threads: CPU threads of torch. Default: as cores, CPU time and OMP_NUM_THREADS allow.
+        gradient_checkpointing: Save memory: recompute activations.
+        compile: torch.compile the model.
+        max_steps: Stop after N optimizer steps, whatever epochs says; -1: do not.
+        max_minutes: Stop training after N minutes of wall time.
+        early_stopping: Stop after N evaluations without a better metric.
+        batch_size: Rows per step on each device.
+        eval_batch_size: Rows per step in evaluation.
+        gradient_accumulation_steps: Batches summed before a step.
+        batching: Batches of rows of like length; or of random rows, as a plain Trainer trains.
+        schedule: Course of the learning rate after warm-up; wsd: constant, then down in the last 10 %;
+            trainer lr_scheduler_kwargs={...} is for the others, which are those of transformers.
+        warmup: Warm-up: a share of all steps if below 1 (RoBERTa paper: 0.06), else steps.
+        weight_decay: AdamW weight decay; biases and norms are exempt.
+        max_grad_norm: Clip the gradient to this L2 norm; 0 = off.
+        layer_decay: Learning rate factor a layer, from the head down (ELECTRA: 0.8); 1 = off.
+        freeze: Keep fixed: none, embeddings, encoder, or N (embeddings and first N layers).
+        dropout: Dropout probability everywhere. Default: the model's.
+        seed: Seed of initialisation, order and dropout.
+        full_determinism: Deterministic kernels on GPU too (slower).
+        eval_steps: Evaluate and save each N steps; below 1: a share of all steps. Default: each epoch.
+        logging_steps: Log the loss each N steps; below 1: a share of all steps. Default: 50 times a
+            run.
+        best_metric: Metric that picks the best checkpoint. Default: the task's.
+        checkpoint_minutes: Also save a checkpoint when the last is N minutes old.
+        trainer: Any other TrainingArguments field (repeatable).
+        overwrite: Replace an earlier run in output.
+        dry_run: Check data and model, show the plan, stop.
+        keep_checkpoints: Keep best and last checkpoint after the run.
+        report_to: Send metrics to a tracker, or to all that are installed.
+        push_to_hub: Upload the finished run to this hub repository, `true`: of the folder's name
+            (private unless public).
+        public: Make a new repository public. (only with push_to_hub)
+        baseline: Also train a classical model, for comparison.
+        calibrate: Divide logits by a temperature fitted on validation, where that makes scores truer
+            (Guo et al. 2017).
+        column: Which tags to take where there are several. Default: ner, else chunk, else pos.
+        scheme: How entities are written as tags; plain: a tag stands for itself.
+        offsets: How start and end of spans count.
+        on_bad_tags: Tags that the scheme does not allow: read them as conlleval does, or stop.
+        max_length: Tokens per text; the rest is cut or windowed. Default: from the data.
+        label_all_tokens: Train on every token of a word, not on its first alone.
+        config: YAML recipe, or the nlpkit.json of a run to repeat.
+        progress: Show plan and bars: as the command line does, on standard error. None: a bar in a
+            notebook, else nothing.
+        verbose: Let the libraries say what they say unasked.
+
+    Returns:
+        What the command tells of its work; see `nlpkit.Report`.
+
+    Raises:
+        nlpkit.UserError: an option, the data or the model is wrong; the message says which, and what to do.
+    """
+
+def finetune_qa(
+    data: Data | None = None,
+    *,
+    question_column: str | None = None,
+    context_column: str | None = None,
+    model: str | PathLike[str] = 'minilm',
+    epochs: float = 3.0,
+    learning_rate: float = 5e-05,
+    output: str | PathLike[str] | None = None,
+    resume: bool = False,
+    format: Literal['csv', 'tsv', 'json', 'jsonl', 'parquet', 'xlsx', 'txt', 'conll', 'squad'] | None = None,
+    encoding: str = 'utf-8',
+    delimiter: str | None = None,
+    quoting: Literal['auto', 'standard', 'none'] = 'auto',
+    columns: Sequence[str] | str = ...,
+    train_file: Data | None = None,
+    validation_file: Data | None = None,
+    test_file: Data | None = None,
+    data_config: str | None = None,
+    data_revision: str | None = None,
+    train_split: str | None = None,
+    validation_split: str | None = None,
+    test_split: str | None = None,
+    max_eval_samples: int | None = None,
+    validation_share: float = 0.1,
+    hold_out: Literal['texts', 'rows'] = 'texts',
+    max_train_samples: int | None = None,
+    shuffle_seed: int | None = None,
+    model_revision: str | None = None,
+    tokenizer: str | PathLike[str] | None = None,
+    allow_pickle: bool = False,
+    trust_remote_code: bool = False,
+    device: str = 'auto',
+    precision: Literal['auto', 'fp32', 'tf32', 'bf16', 'fp16'] = 'auto',
+    threads: int | None = None,
+    gradient_checkpointing: bool = False,
+    compile: bool = False,
+    max_steps: int | None = None,
+    max_minutes: float | None = None,
+    early_stopping: int | None = None,
+    batch_size: int = 32,
+    eval_batch_size: int = 64,
+    gradient_accumulation_steps: int = 1,
+    batching: Literal['length', 'random'] = 'length',
+    schedule: Literal['linear', 'cosine', 'constant', 'wsd', 'cosine_with_restarts', 'cosine_with_min_lr', 'cosine_warmup_with_min_lr', 'polynomial', 'inverse_sqrt', 'reduce_lr_on_plateau', 'greedy'] = 'linear',
+    warmup: float = 0.06,
+    weight_decay: float = 0.0,
+    max_grad_norm: float = 1.0,
+    layer_decay: float = 1.0,
+    freeze: str = 'none',
+    dropout: float | None = None,
+    seed: int = 42,
+    full_determinism: bool = False,
+    eval_steps: int | float | None = None,
+    logging_steps: int | float | None = None,
+    best_metric: str | None = None,
+    checkpoint_minutes: float = 10.0,
+    trainer: Mapping[str, Any] = ...,
+    overwrite: bool = False,
+    dry_run: bool = False,
+    keep_checkpoints: bool = False,
+    report_to: Literal['none', 'tensorboard', 'wandb', 'all'] = 'none',
+    push_to_hub: str | bool | None = None,
+    public: bool = False,
+    baseline: bool = False,
+    answers_column: str | None = None,
+    answer_start_column: str | None = None,
+    id_column: str | None = None,
+    max_length: int | None = None,
+    doc_stride: int = 128,
+    max_answer_length: int = 30,
+    config: str | PathLike[str] | None = None,
+    progress: bool | None = None,
+    verbose: bool = False,
+) -> Report:
+    """Fine-tune a model to answer questions with a piece of a text (SQuAD 1.1 and 2.0, and rows of that kind).
+
+    Where some questions have no answer, the model learns to say so; the threshold is tuned on validation and kept.
+
+    Args:
+        data: Folder or file of rows, a glob, or a hub name (glue:sst2, name:config@revision); or the
+            rows themselves.
+        question_column: QA: column of the question. Default: guessed.
+        context_column: QA: column of the text that holds the answer. Default: guessed.
+        model: Folder or hub name of the model; `minilm` is all-MiniLM-L6-v2.
+        epochs: Passes over the train split.
+        learning_rate: Peak learning rate (BERT paper: 2e-5 to 5e-5; smaller models take more).
+        output: Run folder to write. Default: runs/<data>-<model>.
+        resume: Go on with the interrupted run in output.
+        format: Format of the files. Default: from their names.
+        encoding: Text encoding of the files.
+        delimiter: Column separator of csv (and CoNLL) files: a character, or comma, semicolon, tab,
+            pipe, space. Default: from the header.
+        quoting: Quotes in csv and tsv files: around fields (standard), or text as any other (none).
+        columns: Names of the columns of files without a header.
+        train_file: File of the train split (repeatable, glob); or the rows themselves.
+        validation_file: File of the validation split; or the rows themselves.
+        test_file: File of the test split; or the rows themselves.
+        data_config: Configuration of a hub data set.
+        data_revision: Revision of a hub data set.
+        train_split: Rows to train on, e.g. 'train[:2000]+train[-2000:]'.
+        validation_split: Rows to validate on.
+        test_split: Rows to test on.
+        max_eval_samples: Evaluate on at most N rows per split.
+        validation_share: Share of train held out when there is no validation split.
+        hold_out: What is held out: equal texts together (QA: contexts), or rows one by one, as older
+            runs did.
+        max_train_samples: Train on at most N rows, balanced by label.
+        shuffle_seed: Seed of the hold-out and of the sampling. Default: seed.
+        model_revision: Revision of a hub model.
+        tokenizer: Folder or hub name of the tokenizer. Default: the model's.
+        allow_pickle: Load weights stored as pickle (they can run code).
+        trust_remote_code: Run model code that comes with the weights.
+        device: auto, cpu, cuda, cuda:1, mps.
+        precision: Arithmetic of the forward pass.
+        threads: CPU threads of torch. Default: as cores, CPU time and OMP_NUM_THREADS allow.
+        gradient_checkpointing: Save memory: recompute activations.
+        compile: torch.compile the model.
+        max_steps: Stop after N optimizer steps, whatever epochs says; -1: do not.
+        max_minutes: Stop training after N minutes of wall time.
+        early_stopping: Stop after N evaluations without a better metric.
+        batch_size: Rows per step on each device.
+        eval_batch_size: Rows per step in evaluation.
+        gradient_accumulation_steps: Batches summed before a step.
+        batching: Batches of rows of like length; or of random rows, as a plain Trainer trains.
+        schedule: Course of the learning rate after warm-up; wsd: constant, then down in the last 10 %;
+            trainer lr_scheduler_kwargs={...} is for the others, which are those of transformers.
+        warmup: Warm-up: a share of all steps if below 1 (RoBERTa paper: 0.06), else steps.
+        weight_decay: AdamW weight decay; biases and norms are exempt.
+        max_grad_norm: Clip the gradient to this L2 norm; 0 = off.
+        layer_decay: Learning rate factor a layer, from the head down (ELECTRA: 0.8); 1 = off.
+        freeze: Keep fixed: none, embeddings, encoder, or N (embeddings and first N layers).
+        dropout: Dropout probability everywhere. Default: the model's.
+        seed: Seed of initialisation, order and dropout.
+        full_determinism: Deterministic kernels on GPU too (slower).
+        eval_steps: Evaluate and save each N steps; below 1: a share of all steps. Default: each epoch.
+        logging_steps: Log the loss each N steps; below 1: a share of all steps. Default: 50 times a
+            run.
+        best_metric: Metric that picks the best checkpoint. Default: the task's.
+        checkpoint_minutes: Also save a checkpoint when the last is N minutes old.
+        trainer: Any other TrainingArguments field (repeatable).
+        overwrite: Replace an earlier run in output.
+        dry_run: Check data and model, show the plan, stop.
+        keep_checkpoints: Keep best and last checkpoint after the run.
+        report_to: Send metrics to a tracker, or to all that are installed.
+        push_to_hub: Upload the finished run to this hub repository, `true`: of the folder's name
+            (private unless public).
+        public: Make a new repository public. (only with push_to_hub)
+        baseline: Also train a classical model, for comparison.
+        answers_column: QA: column of the answers: {"text", "answer_start"}, a list of these, or a text;
+            none: unanswerable. Default: guessed.
+        answer_start_column: QA: column of the character where an answer starts. Default: guessed.
+        id_column: QA: column of the question's id. Default: guessed.
+        max_length: Tokens per text; the rest is cut or windowed. Default: from the data.
+        doc_stride: QA: tokens that windows of a long context share (BERT's SQuAD script).
+        max_answer_length: QA: most tokens per answer (BERT's SQuAD script).
+        config: YAML recipe, or the nlpkit.json of a run to repeat.
+        progress: Show plan and bars: as the command line does, on standard error. None: a bar in a
+            notebook, else nothing.
+        verbose: Let the libraries say what they say unasked.
+
+    Returns:
+        What the command tells of its work; see `nlpkit.Report`.
+
+    Raises:
+        nlpkit.UserError: an option, the data or the model is wrong; the message says which, and what to do.
+    """
+
+def list_runs(
+    folder: str | PathLike[str] = ...,
+    *,
+    sort: Literal['name', 'metric', 'date', 'size', 'time'] = 'date',
+    task: str | None = None,
+    status: Literal['complete', 'running', 'interrupted', 'damaged'] | None = None,
+    output: str | PathLike[str] | None = None,
+    overwrite: bool = False,
+    config: str | PathLike[str] | None = None,
+    progress: bool | None = None,
+    verbose: bool = False,
+) -> Report:
+    """List run folders: what made them, on which data, how good they are, how large and old, and whether they are done.
+
+    Looks in DIR and up to four folders below it; links are not followed. `running` is where a process is at work now,
+    `interrupted` a run that can go on (the command stands below the table), `damaged` one whose record cannot be read.
+    What all runs share is said once below the table. Nothing but their records is read, so that it takes no time.
+
+    Args:
+        folder: Folder to look in.
+        sort: Order: newest, largest, longest first; metric: the best of each task and metric first.
+        task: List only runs of this task.
+        status: List only runs of this status.
+        output: File to write the table to: csv, tsv, jsonl or parquet.
+        overwrite: Replace output if it exists. (only with output)
+        config: YAML recipe, or the nlpkit.json of a run to repeat.
+        progress: Show plan and bars: as the command line does, on standard error. None: a bar in a
+            notebook, else nothing.
+        verbose: Let the libraries say what they say unasked.
+
+    Returns:
+        What the command tells of its work; see `nlpkit.Report`.
+
+    Raises:
+        nlpkit.UserError: an option, the data or the model is wrong; the message says which, and what to do.
+    """
+
+def predict(
+    model: str | PathLike[str],
+    texts: Data | None = None,
+    *,
+    input: Data | None = None,
+    output: str | PathLike[str] | None = None,
+    max_errors: float = 0,
+    text_column: str | None = None,
+    text_pair_column: str | None = None,
+    all_scores: Literal['columns'] | bool = False,
+    text_pair: Sequence[str] | str = ...,
+    aggregation: Literal['first', 'average', 'max'] = 'first',
+    top_k: int = 5,
+    question_column: str | None = None,
+    context_column: str | None = None,
+    doc_stride: int | None = None,
+    max_answer_length: int | None = None,
+    null_threshold: float | None = None,
+    question: Sequence[str] | str = ...,
+    context: str | None = None,
+    context_file: str | PathLike[str] | None = None,
+    n_best: int | None = None,
+    labels: Sequence[str] | str = ...,
+    labels_file: str | PathLike[str] | None = None,
+    template: str = 'This example is {}.',
+    multi_label: bool = False,
+    threshold: float = 0.5,
+    normalize: bool = True,
+    device: str = 'auto',
+    precision: Literal['auto', 'fp32', 'tf32', 'bf16', 'fp16'] = 'auto',
+    threads: int | None = None,
+    model_revision: str | None = None,
+    tokenizer: str | PathLike[str] | None = None,
+    allow_pickle: bool = False,
+    trust_remote_code: bool = False,
+    task: str | None = None,
+    batch_size: int = 32,
+    max_length: int | None = None,
+    format: Literal['csv', 'tsv', 'json', 'jsonl', 'parquet', 'xlsx', 'txt', 'conll', 'squad'] | None = None,
+    encoding: str = 'utf-8',
+    delimiter: str | None = None,
+    quoting: Literal['auto', 'standard', 'none'] = 'auto',
+    columns: Sequence[str] | str = ...,
+    overwrite: bool = False,
+    config: str | PathLike[str] | None = None,
+    progress: bool | None = None,
+    verbose: bool = False,
+) -> Report:
+    """Answer for texts or files with a trained model.
+
+    Takes texts as arguments, or rows from a file or standard input; a file's columns and order are kept and its memory is
+    bounded, whatever its size. A row that cannot be read is kept with its error, and the exit code is 1 (max_errors).
+
+    Args:
+        model: Run folder, model folder or hub name.
+        texts: Texts to answer for.
+        input: File with rows, or - for standard input (txt without format); or the rows themselves.
+        output: File to write: csv, tsv, jsonl or parquet; of tagged words also conll or html. Default:
+            print.
+        max_errors: Exit with 1 if more rows of input have no answer: a number, or a share below 1.
+        text_column: Column of the text. Default: guessed. For text-classification,
+            token-classification, fill-mask, zero-shot-classification, sentence-embedding.
+        text_pair_column: Column of the second text of a pair. For text-classification,
+            zero-shot-classification, sentence-embedding.
+        all_scores: Give the score of every label: as one entry, or as columns, one for each label. For
+            text-classification, zero-shot-classification.
+        text_pair: Second text of a pair, one for each TEXT (repeatable). For text-classification.
+        aggregation: Tag of a word from its tokens: the first, their average, or the surest. For
+            token-classification.
+        top_k: Masked LM: candidates for each mask. For fill-mask.
+        question_column: QA: column of the question. Default: guessed. For question-answering.
+        context_column: QA: column of the text that holds the answer. Default: guessed. For
+            question-answering.
+        doc_stride: QA: tokens that windows of a long context share. Default: as trained, or 128. For
+            question-answering.
+        max_answer_length: QA: most tokens per answer. Default: as trained, or 30. For
+            question-answering.
+        null_threshold: QA: no answer where its score is more than this above the best answer's (a
+            larger value answers more). Default: as tuned in training; a model from elsewhere always
+            answers. For question-answering.
+        question: Question about context (repeatable; TEXT is the same). For question-answering.
+        context: Text that holds the answers to the questions. For question-answering.
+        context_file: The same, from a text file. For question-answering.
+        n_best: QA: answers to each question, best first. Default: 1 shown, 5 in files and json. For
+            question-answering.
+        labels: Labels to choose from. For zero-shot-classification.
+        labels_file: File with one label per line. For zero-shot-classification.
+        template: Sentence that says of a text that it has a label, which stands for {}. For
+            zero-shot-classification.
+        multi_label: Judge each label by itself: any number may be given. For zero-shot-classification.
+        threshold: With several labels per text: probability from which one is given. For
+            zero-shot-classification.
+        normalize: Scale each vector to length 1, so that products are cosines. For sentence-embedding.
+        device: auto, cpu, cuda, cuda:1, mps.
+        precision: Arithmetic of the forward pass.
+        threads: CPU threads of torch. Default: as cores, CPU time and OMP_NUM_THREADS allow.
+        model_revision: Revision of a hub model.
+        tokenizer: Folder or hub name of the tokenizer. Default: the model's.
+        allow_pickle: Load weights stored as pickle (they can run code).
+        trust_remote_code: Run model code that comes with the weights.
+        task: Task to use the model for, of those that take it. Default: the one it was trained for.
+        batch_size: Inputs per forward pass.
+        max_length: Tokens per input. Default: as asked in training, else what the model takes.
+        format: Format of the files. Default: from their names.
+        encoding: Text encoding of the files.
+        delimiter: Column separator of csv (and CoNLL) files: a character, or comma, semicolon, tab,
+            pipe, space. Default: from the header.
+        quoting: Quotes in csv and tsv files: around fields (standard), or text as any other (none).
+        columns: Names of the columns of files without a header.
+        overwrite: Replace output if it exists.
+        config: YAML recipe, or the nlpkit.json of a run to repeat.
+        progress: Show plan and bars: as the command line does, on standard error. None: a bar in a
+            notebook, else nothing.
+        verbose: Let the libraries say what they say unasked.
+
+    Returns:
+        What the command tells of its work; see `nlpkit.Report`.
+
+    Raises:
+        nlpkit.UserError: an option, the data or the model is wrong; the message says which, and what to do.
+    """
+
+def pretrain_mlm(
+    data: Data | None = None,
+    *,
+    tokenizer: str | PathLike[str] | None = None,
+    model: str | PathLike[str] | None = None,
+    arch: Literal['bert', 'roberta', 'distilbert', 'albert', 'electra', 'modernbert'] = 'bert',
+    size: Literal['tiny', 'mini', 'small', 'medium', 'base'] = 'mini',
+    max_minutes: float | None = None,
+    output: str | PathLike[str] | None = None,
+    resume: bool = False,
+    format: Literal['csv', 'tsv', 'json', 'jsonl', 'parquet', 'xlsx', 'txt', 'conll', 'squad'] | None = None,
+    encoding: str = 'utf-8',
+    delimiter: str | None = None,
+    quoting: Literal['auto', 'standard', 'none'] = 'auto',
+    columns: Sequence[str] | str = ...,
+    text_column: str | None = None,
+    data_config: str | None = None,
+    data_split: str = 'train',
+    data_revision: str | None = None,
+    validation_file: Data | None = None,
+    validation_share: float = 0.05,
+    max_eval_samples: int | None = None,
+    max_length: int = 128,
+    line_by_line: bool = False,
+    isolate_documents: bool = True,
+    streaming: bool = False,
+    text_pair_column: str | None = None,
+    model_revision: str | None = None,
+    allow_pickle: bool = False,
+    trust_remote_code: bool = False,
+    layers: int | None = None,
+    hidden_size: int | None = None,
+    heads: int | None = None,
+    intermediate_size: int | None = None,
+    embedding_size: int | None = None,
+    max_positions: int | None = None,
+    objective: Literal['mlm', 'mlm+nsp', 'mlm+sop', 'rtd', 'tlm'] = 'mlm',
+    mlm_probability: float = 0.15,
+    mask_split: str = '80/10/10',
+    whole_word_masking: bool = False,
+    masking: Literal['dynamic', 'static'] = 'dynamic',
+    generator_size: float = 0.25,
+    device: str = 'auto',
+    precision: Literal['auto', 'fp32', 'tf32', 'bf16', 'fp16'] = 'auto',
+    threads: int | None = None,
+    gradient_checkpointing: bool = False,
+    compile: bool = False,
+    epochs: float = 3.0,
+    max_steps: int | None = None,
+    early_stopping: int | None = None,
+    batch_size: int = 32,
+    eval_batch_size: int = 64,
+    gradient_accumulation_steps: int = 1,
+    batching: Literal['length', 'random'] = 'length',
+    learning_rate: float = 0.0005,
+    schedule: Literal['linear', 'cosine', 'constant', 'wsd', 'cosine_with_restarts', 'cosine_with_min_lr', 'cosine_warmup_with_min_lr', 'polynomial', 'inverse_sqrt', 'reduce_lr_on_plateau', 'greedy'] = 'linear',
+    warmup: float = 0.06,
+    weight_decay: float = 0.01,
+    max_grad_norm: float = 1.0,
+    layer_decay: float = 1.0,
+    freeze: str = 'none',
+    dropout: float | None = None,
+    seed: int = 42,
+    full_determinism: bool = False,
+    eval_steps: int | float | None = None,
+    logging_steps: int | float | None = None,
+    best_metric: Literal['loss', 'accuracy'] = 'loss',
+    checkpoint_minutes: float = 10.0,
+    trainer: Mapping[str, Any] = ...,
+    overwrite: bool = False,
+    dry_run: bool = False,
+    keep_checkpoints: bool = False,
+    report_to: Literal['none', 'tensorboard', 'wandb', 'all'] = 'none',
+    push_to_hub: str | bool | None = None,
+    public: bool = False,
+    max_tokens: int | None = None,
+    probe: Sequence[str] | str = ...,
+    config: str | PathLike[str] | None = None,
+    progress: bool | None = None,
+    verbose: bool = False,
+) -> Report:
+    """Pre-train an encoder on running text, from scratch or further.
+
+    From scratch needs a tokenizer (`nlpkit.train_tokenizer(...)` makes one) and takes arch and size; model goes on with a
+    pre-trained model (domain adaptation). Text is packed into full blocks, and the vocabulary head is computed at the
+    masked positions only.
+
+    Args:
+        data: Files, folders or globs, a hub data set, - for standard input (repeatable); or the rows
+            themselves.
+        tokenizer: Folder or hub name of the tokenizer. Default: the model's.
+        model: Folder or hub name of the model to go on with; without it a new one is made. Default:
+            from scratch.
+        arch: Architecture from scratch. (not with model)
+        size: Layers/width: tiny 2/128, mini 4/256, small 4/512, medium 8/512, base 12/768. (not with
+            model)
+        max_minutes: Stop after N minutes of training; the learning rate is at its end by then.
+        output: Run folder to write. Default: runs/<data>-<model>.
+        resume: Go on with the interrupted run in output.
+        format: Format of the files. Default: from their names.
+        encoding: Text encoding of the files.
+        delimiter: Column separator of csv (and CoNLL) files: a character, or comma, semicolon, tab,
+            pipe, space. Default: from the header.
+        quoting: Quotes in csv and tsv files: around fields (standard), or text as any other (none).
+        columns: Names of the columns of files without a header.
+        text_column: Column of the text in tables. Default: guessed.
+        data_config: Configuration of a hub data set.
+        data_split: Split of a hub data set.
+        data_revision: Revision of a hub data set.
+        validation_file: Text to validate on (repeatable); or the rows themselves. Default: held out of
+            data.
+        validation_share: Share of the lines held out for validation. (not with validation_file)
+        max_eval_samples: Validate on at most N rows. Default: all; 500 streamed.
+        max_length: Tokens per row (a block).
+        line_by_line: A row is a line, batched with others of like length, instead of a full block.
+            (only with objective mlm, rtd)
+        isolate_documents: No attention between the documents of a block (a blank line or a table row
+            ends one). (only with objective mlm, rtd; not with line_by_line)
+        streaming: Read as it trains: for corpora larger than the disk has room for.
+        text_pair_column: Column of the translation. (only with objective tlm)
+        model_revision: Revision of a hub model. (only with model)
+        allow_pickle: Load weights stored as pickle (they can run code). (only with model)
+        trust_remote_code: Run model code that comes with the weights.
+        layers: Transformer layers. Default: by size. (not with model)
+        hidden_size: Width of the hidden states. Default: by size. (not with model)
+        heads: Attention heads. Default: width / 64. (not with model)
+        intermediate_size: Width of the feed-forward layer. Default: 4 x width; ModernBERT 1.5 x. (not
+            with model)
+        embedding_size: Width of the token embeddings (ALBERT, ELECTRA). Default: 128; ELECTRA base: the
+            width. (not with model)
+        max_positions: Longest input of a model from scratch, in tokens. Default: max_length. (not with
+            model)
+        objective: Masked LM, with next sentence or sentence order; replaced tokens (ELECTRA);
+            translation LM.
+        mlm_probability: Share of tokens predicted (BERT: 0.15).
+        mask_split: Of these: mask token / random token / unchanged, in per cent.
+        whole_word_masking: Mask all pieces of a word together.
+        masking: Mask other tokens in each epoch (RoBERTa), or always the same.
+        generator_size: Width of the generator relative to the discriminator. (only with objective rtd)
+        device: auto, cpu, cuda, cuda:1, mps.
+        precision: Arithmetic of the forward pass.
+        threads: CPU threads of torch. Default: as cores, CPU time and OMP_NUM_THREADS allow.
+        gradient_checkpointing: Save memory: recompute activations.
+        compile: torch.compile the model.
+        epochs: Passes over the train split.
+        max_steps: Stop after N optimizer steps, whatever epochs says; -1: do not.
+        early_stopping: Stop after N evaluations without a better metric.
+        batch_size: Rows per step on each device.
+        eval_batch_size: Rows per step in evaluation.
+        gradient_accumulation_steps: Batches summed before a step.
+        batching: Batches of rows of like length; or of random rows, as a plain Trainer trains.
+        learning_rate: Peak learning rate.
+        schedule: Course of the learning rate after warm-up; wsd: constant, then down in the last 10 %;
+            trainer lr_scheduler_kwargs={...} is for the others, which are those of transformers.
+        warmup: Warm-up: a share of all steps if below 1 (RoBERTa paper: 0.06), else steps.
+        weight_decay: AdamW weight decay (BERT paper); not on biases, norms.
+        max_grad_norm: Clip the gradient to this L2 norm; 0 = off.
+        layer_decay: Learning rate factor a layer, from the head down (ELECTRA: 0.8); 1 = off.
+        freeze: Keep fixed: none, embeddings, encoder, or N (embeddings and first N layers).
+        dropout: Dropout probability everywhere. Default: the model's.
+        seed: Seed of initialisation, order and dropout.
+        full_determinism: Deterministic kernels on GPU too (slower).
+        eval_steps: Evaluate and save each N steps; below 1: a share of all steps. Default: 10 times a
+            run.
+        logging_steps: Log the loss each N steps; below 1: a share of all steps. Default: 50 times a
+            run.
+        best_metric: Validation metric that picks the best checkpoint.
+        checkpoint_minutes: Also save a checkpoint when the last is N minutes old.
+        trainer: Any other TrainingArguments field (repeatable).
+        overwrite: Replace an earlier run in output.
+        dry_run: Check data and model, show the plan, stop.
+        keep_checkpoints: Keep best and last checkpoint after the run.
+        report_to: Send metrics to a tracker, or to all that are installed.
+        push_to_hub: Upload the finished run to this hub repository, `true`: of the folder's name
+            (private unless public).
+        public: Make a new repository public. (only with push_to_hub)
+        max_tokens: Stop after N tokens, whatever epochs says.
+        probe: Sentence with <mask> to fill at each evaluation (repeatable).
+        config: YAML recipe, or the nlpkit.json of a run to repeat.
+        progress: Show plan and bars: as the command line does, on standard error. None: a bar in a
+            notebook, else nothing.
+        verbose: Let the libraries say what they say unasked.
+
+    Returns:
+        What the command tells of its work; see `nlpkit.Report`.
+
+    Raises:
+        nlpkit.UserError: an option, the data or the model is wrong; the message says which, and what to do.
+    """
+
+def prune(
+    model: str | PathLike[str],
+    data: Data | None = None,
+    *,
+    what: Sequence[Literal['weights', 'ffn', 'heads', 'layers', 'vocabulary']] | str | Literal['weights', 'ffn', 'heads', 'layers', 'vocabulary'] = ...,
+    sparsity: float | None = None,
+    target_speedup: float | None = None,
+    max_drop: float | None = None,
+    distill: bool = False,
+    epochs: float = 1.0,
+    output: str | PathLike[str] | None = None,
+    resume: bool = False,
+    text_column: str | None = None,
+    text_pair_column: str | None = None,
+    label_column: str | None = None,
+    label_columns: Sequence[str] | str = ...,
+    tag_column: str | None = None,
+    column: Literal['pos', 'chunk', 'ner'] | None = None,
+    scheme: Literal['auto', 'bio', 'iob1', 'bioes', 'ioe', 'io', 'plain'] = 'auto',
+    offsets: Literal['auto', 'characters', 'utf-16', 'utf-8', 'inclusive', 'from-1', 'from-1-inclusive', 'stripped', 'crlf', 'lf'] = 'auto',
+    on_bad_tags: Literal['repair', 'error'] = 'repair',
+    question_column: str | None = None,
+    context_column: str | None = None,
+    answers_column: str | None = None,
+    answer_start_column: str | None = None,
+    id_column: str | None = None,
+    labels: Sequence[str] | str = ...,
+    labels_file: str | PathLike[str] | None = None,
+    template: str = 'This example is {}.',
+    multi_label: bool = False,
+    threshold: float = 0.5,
+    normalize: bool = True,
+    model_revision: str | None = None,
+    tokenizer: str | PathLike[str] | None = None,
+    allow_pickle: bool = False,
+    trust_remote_code: bool = False,
+    task: str | None = None,
+    device: str = 'auto',
+    precision: Literal['auto', 'fp32', 'tf32', 'bf16', 'fp16'] = 'auto',
+    threads: int | None = None,
+    gradient_checkpointing: bool = False,
+    compile: bool = False,
+    max_steps: int | None = None,
+    max_minutes: float | None = None,
+    early_stopping: int | None = None,
+    batch_size: int = 32,
+    eval_batch_size: int = 64,
+    gradient_accumulation_steps: int = 1,
+    batching: Literal['length', 'random'] = 'length',
+    learning_rate: float = 5e-05,
+    schedule: Literal['linear', 'cosine', 'constant', 'wsd', 'cosine_with_restarts', 'cosine_with_min_lr', 'cosine_warmup_with_min_lr', 'polynomial', 'inverse_sqrt', 'reduce_lr_on_plateau', 'greedy'] = 'linear',
+    warmup: float = 0.06,
+    weight_decay: float = 0.0,
+    max_grad_norm: float = 1.0,
+    layer_decay: float = 1.0,
+    freeze: str = 'none',
+    dropout: float | None = None,
+    seed: int = 42,
+    full_determinism: bool = False,
+    eval_steps: int | float | None = None,
+    logging_steps: int | float | None = None,
+    best_metric: str | None = None,
+    checkpoint_minutes: float = 10.0,
+    trainer: Mapping[str, Any] = ...,
+    overwrite: bool = False,
+    dry_run: bool = False,
+    keep_checkpoints: bool = False,
+    report_to: Literal['none', 'tensorboard', 'wandb', 'all'] = 'none',
+    push_to_hub: str | bool | None = None,
+    public: bool = False,
+    sweep: Sequence[float] | str | float = ...,
+    vocab_from: Sequence[str | PathLike[str]] | str = ...,
+    criterion: Literal['magnitude', 'random', 'movement', 'gradient'] | None = None,
+    scope: Literal['layer', 'global'] = 'layer',
+    include: Sequence[Literal['embeddings', 'biases']] | str | Literal['embeddings', 'biases'] = ...,
+    rounds: int = 1,
+    sparsity_schedule: Literal['cubic', 'linear'] = 'cubic',
+    per_layer: bool = False,
+    calibration_rows: int = 512,
+    calibrate: bool = True,
+    format: Literal['csv', 'tsv', 'json', 'jsonl', 'parquet', 'xlsx', 'txt', 'conll', 'squad'] | None = None,
+    encoding: str = 'utf-8',
+    delimiter: str | None = None,
+    quoting: Literal['auto', 'standard', 'none'] = 'auto',
+    columns: Sequence[str] | str = ...,
+    train_file: Data | None = None,
+    validation_file: Data | None = None,
+    test_file: Data | None = None,
+    data_config: str | None = None,
+    data_revision: str | None = None,
+    train_split: str | None = None,
+    validation_split: str | None = None,
+    test_split: str | None = None,
+    max_eval_samples: int | None = None,
+    validation_share: float = 0.1,
+    hold_out: Literal['texts', 'rows'] = 'texts',
+    max_train_samples: int | None = None,
+    shuffle_seed: int | None = None,
+    measure_seconds: float = 6.0,
+    alpha: float = 0.5,
+    temperature: float = 2.0,
+    config: str | PathLike[str] | None = None,
+    progress: bool | None = None,
+    verbose: bool = False,
+) -> Report:
+    """Make a trained model sparse, or smaller, and show what that costs.
+
+    what weights sets single weights to zero (by magnitude, at random, or by movement while it trains). what ffn, heads,
+    layers takes structures out, which makes the model really smaller and faster; what vocabulary keeps the pieces that
+    the training data and vocab_from=FILE need. Then the model is trained for epochs to recover, with distill=True from the
+    unpruned model, and compared with it. The data are those that the model was trained on, unless others are named.
+
+    Args:
+        model: Run folder, model folder or hub name.
+        data: Folder or file of rows, a glob, or a hub name (glue:sst2, name:config@revision); or the
+            rows themselves.
+        what: weights, or any of ffn, heads, layers, vocabulary. Default: weights; vocabulary with
+            vocab_from.
+        sparsity: Share to remove.
+        target_speedup: Remove structures until it is N times as fast on this machine. (only with what
+            ffn, heads, layers)
+        max_drop: Remove as much as costs N points of the main metric on validation, before recovery.
+        distill: Recover with the unpruned model as a teacher. (only with epochs)
+        epochs: Passes over the train split to recover; 0 = none.
+        output: Run folder to write. Default: runs/<data>-<model>.
+        resume: Go on with the interrupted run in output.
+        text_column: Column of the text. Default: guessed. For text-classification,
+            token-classification, fill-mask, zero-shot-classification, sentence-embedding.
+        text_pair_column: Column of the second text of a pair. For text-classification,
+            zero-shot-classification, sentence-embedding.
+        label_column: Column of the label. Default: guessed. For text-classification,
+            zero-shot-classification, sentence-embedding.
+        label_columns: Columns of 0 and 1, one for each label. For text-classification,
+            zero-shot-classification, sentence-embedding.
+        tag_column: Column of the tags or spans: its name, or its number (1 is the first, as in cut -f;
+            -1 the last). Default: guessed. For token-classification.
+        column: Which tags to take where there are several. Default: ner, else chunk, else pos. For
+            token-classification.
+        scheme: How entities are written as tags; plain: a tag stands for itself. For
+            token-classification.
+        offsets: How start and end of spans count. For token-classification.
+        on_bad_tags: Tags that the scheme does not allow: read them as conlleval does, or stop. For
+            token-classification.
+        question_column: QA: column of the question. Default: guessed. For question-answering.
+        context_column: QA: column of the text that holds the answer. Default: guessed. For
+            question-answering.
+        answers_column: QA: column of the answers: {"text", "answer_start"}, a list of these, or a text;
+            none: unanswerable. Default: guessed. For question-answering.
+        answer_start_column: QA: column of the character where an answer starts. Default: guessed. For
+            question-answering.
+        id_column: QA: column of the question's id. Default: guessed. For question-answering.
+        labels: Labels to choose from. For zero-shot-classification.
+        labels_file: File with one label per line. For zero-shot-classification.
+        template: Sentence that says of a text that it has a label, which stands for {}. For
+            zero-shot-classification.
+        multi_label: Judge each label by itself: any number may be given. For zero-shot-classification.
+        threshold: With several labels per text: probability from which one is given. For
+            zero-shot-classification.
+        normalize: Scale each vector to length 1, so that products are cosines. For sentence-embedding.
+        model_revision: Revision of a hub model.
+        tokenizer: Folder or hub name of the tokenizer. Default: the model's.
+        allow_pickle: Load weights stored as pickle (they can run code).
+        trust_remote_code: Run model code that comes with the weights.
+        task: Task to use the model for, of those that take it. Default: the one it was trained for.
+        device: auto, cpu, cuda, cuda:1, mps.
+        precision: Arithmetic of the forward pass.
+        threads: CPU threads of torch. Default: as cores, CPU time and OMP_NUM_THREADS allow.
+        gradient_checkpointing: Save memory: recompute activations.
+        compile: torch.compile the model.
+        max_steps: Stop after N optimizer steps, whatever epochs says; -1: do not.
+        max_minutes: Stop training after N minutes of wall time.
+        early_stopping: Stop after N evaluations without a better metric.
+        batch_size: Rows per step on each device.
+        eval_batch_size: Rows per step in evaluation.
+        gradient_accumulation_steps: Batches summed before a step.
+        batching: Batches of rows of like length; or of random rows, as a plain Trainer trains.
+        learning_rate: Peak learning rate (BERT paper: 2e-5 to 5e-5; smaller models take more).
+        schedule: Course of the learning rate after warm-up; wsd: constant, then down in the last 10 %;
+            trainer lr_scheduler_kwargs={...} is for the others, which are those of transformers.
+        warmup: Warm-up: a share of all steps if below 1 (RoBERTa paper: 0.06), else steps.
+        weight_decay: AdamW weight decay; biases and norms are exempt.
+        max_grad_norm: Clip the gradient to this L2 norm; 0 = off.
+        layer_decay: Learning rate factor a layer, from the head down (ELECTRA: 0.8); 1 = off.
+        freeze: Keep fixed: none, embeddings, encoder, or N (embeddings and first N layers).
+        dropout: Dropout probability everywhere. Default: the model's.
+        seed: Seed of initialisation, order and dropout.
+        full_determinism: Deterministic kernels on GPU too (slower).
+        eval_steps: Evaluate and save each N steps; below 1: a share of all steps. Default: each epoch.
+        logging_steps: Log the loss each N steps; below 1: a share of all steps. Default: 50 times a
+            run.
+        best_metric: Metric that picks the best checkpoint. Default: the task's.
+        checkpoint_minutes: Also save a checkpoint when the last is N minutes old.
+        trainer: Any other TrainingArguments field (repeatable).
+        overwrite: Replace an earlier run in output.
+        dry_run: Check data and model, show the plan, stop.
+        keep_checkpoints: Keep best and last checkpoint after the run.
+        report_to: Send metrics to a tracker, or to all that are installed.
+        push_to_hub: Upload the finished run to this hub repository, `true`: of the folder's name
+            (private unless public).
+        public: Make a new repository public. (only with push_to_hub)
+        sweep: Sparsities: make a run of each, and a plot of them all.
+        vocab_from: Vocabulary: also keep the pieces that this text needs (repeatable, glob).
+        criterion: What is unimportant. Weights: magnitude, random, movement; structures: gradient
+            (times weight), magnitude. Default: magnitude for weights, gradient for structures.
+        scope: The same share of each tensor, or of all together. (only with what weights)
+        include: Also embeddings, biases. (only with what weights)
+        rounds: Prune N times, evenly over the training. (only with what weights; only with epochs)
+        sparsity_schedule: Course of the sparsity over rounds or, with movement, steps. (only with what
+            weights)
+        per_layer: Layers of different FFN widths; opened with nlpkit.load. (only with what ffn, heads,
+            layers)
+        calibration_rows: Rows of train that importance is measured on. (only with what ffn, heads,
+            layers)
+        calibrate: Divide logits by a temperature fitted on validation, where that makes scores truer
+            (Guo et al. 2017).
+        format: Format of the files. Default: from their names.
+        encoding: Text encoding of the files.
+        delimiter: Column separator of csv (and CoNLL) files: a character, or comma, semicolon, tab,
+            pipe, space. Default: from the header.
+        quoting: Quotes in csv and tsv files: around fields (standard), or text as any other (none).
+        columns: Names of the columns of files without a header.
+        train_file: File of the train split (repeatable, glob); or the rows themselves.
+        validation_file: File of the validation split; or the rows themselves.
+        test_file: File of the test split; or the rows themselves.
+        data_config: Configuration of a hub data set.
+        data_revision: Revision of a hub data set.
+        train_split: Rows to train on, e.g. 'train[:2000]+train[-2000:]'.
+        validation_split: Rows to validate on.
+        test_split: Rows to test on.
+        max_eval_samples: Evaluate on at most N rows per split.
+        validation_share: Share of train held out when there is no validation split.
+        hold_out: What is held out: equal texts together (QA: contexts), or rows one by one, as older
+            runs did.
+        max_train_samples: Train on at most N rows, balanced by label.
+        shuffle_seed: Seed of the hold-out and of the sampling. Default: seed.
+        measure_seconds: Seconds of measuring the speed of each model in the end; 0 = leave it out.
+        alpha: Share of the unpruned model's logits in the loss. (only with distill)
+        temperature: Softens the logits (Hinton et al. 2015). (only with distill)
+        config: YAML recipe, or the nlpkit.json of a run to repeat.
+        progress: Show plan and bars: as the command line does, on standard error. None: a bar in a
+            notebook, else nothing.
+        verbose: Let the libraries say what they say unasked.
+
+    Returns:
+        What the command tells of its work; see `nlpkit.Report`.
+
+    Raises:
+        nlpkit.UserError: an option, the data or the model is wrong; the message says which, and what to do.
+    """
+
+def quantize(
+    model: str | PathLike[str],
+    data: Data | None = None,
+    *,
+    to: Literal['onnx-int8', 'onnx-int8-static', 'onnx-fp16', 'onnx-fp32', 'torch-int8', 'fp16', 'bf16'] | None = None,
+    max_drop: float = 1.0,
+    exclude: Sequence[str] | str = ...,
+    output: str | PathLike[str] | None = None,
+    overwrite: bool = False,
+    text_column: str | None = None,
+    text_pair_column: str | None = None,
+    label_column: str | None = None,
+    label_columns: Sequence[str] | str = ...,
+    tag_column: str | None = None,
+    column: Literal['pos', 'chunk', 'ner'] | None = None,
+    scheme: Literal['auto', 'bio', 'iob1', 'bioes', 'ioe', 'io', 'plain'] = 'auto',
+    offsets: Literal['auto', 'characters', 'utf-16', 'utf-8', 'inclusive', 'from-1', 'from-1-inclusive', 'stripped', 'crlf', 'lf'] = 'auto',
+    on_bad_tags: Literal['repair', 'error'] = 'repair',
+    question_column: str | None = None,
+    context_column: str | None = None,
+    answers_column: str | None = None,
+    answer_start_column: str | None = None,
+    id_column: str | None = None,
+    labels: Sequence[str] | str = ...,
+    labels_file: str | PathLike[str] | None = None,
+    template: str = 'This example is {}.',
+    multi_label: bool = False,
+    threshold: float = 0.5,
+    normalize: bool = True,
+    model_revision: str | None = None,
+    tokenizer: str | PathLike[str] | None = None,
+    allow_pickle: bool = False,
+    trust_remote_code: bool = False,
+    task: str | None = None,
+    device: str = 'auto',
+    precision: Literal['auto', 'fp32', 'tf32', 'bf16', 'fp16'] = 'auto',
+    threads: int | None = None,
+    format: Literal['csv', 'tsv', 'json', 'jsonl', 'parquet', 'xlsx', 'txt', 'conll', 'squad'] | None = None,
+    encoding: str = 'utf-8',
+    delimiter: str | None = None,
+    quoting: Literal['auto', 'standard', 'none'] = 'auto',
+    columns: Sequence[str] | str = ...,
+    train_file: Data | None = None,
+    validation_file: Data | None = None,
+    test_file: Data | None = None,
+    data_config: str | None = None,
+    data_revision: str | None = None,
+    train_split: str | None = None,
+    validation_split: str | None = None,
+    test_split: str | None = None,
+    max_eval_samples: int | None = None,
+    validation_share: float = 0.1,
+    hold_out: Literal['texts', 'rows'] = 'texts',
+    max_train_samples: int | None = None,
+    shuffle_seed: int | None = None,
+    measure_seconds: float = 6.0,
+    per_channel: bool = True,
+    reduce_range: Literal['auto', 'yes', 'no'] = 'auto',
+    calibration: Literal['minmax', 'entropy', 'percentile'] = 'minmax',
+    calibration_rows: int = 128,
+    seed: int = 42,
+    config: str | PathLike[str] | None = None,
+    progress: bool | None = None,
+    verbose: bool = False,
+) -> Report:
+    """Store a trained model in fewer bits, for ONNX Runtime or torch, and show what that costs.
+
+    The model is exported, its logits are compared with those of torch on real rows, then it is quantized. Where that costs
+    more than max_drop points of the main metric, layers are searched that stay in float32. `predict` and `evaluate` run
+    the folder like any other. The data are those that the model was trained on, unless others are named.
+
+    Args:
+        model: Run folder, model folder or hub name.
+        data: Folder or file of rows, a glob, or a hub name (glue:sst2, name:config@revision); or the
+            rows themselves.
+        to: Format; static: ranges of activations come from training rows. Default: onnx-int8; onnx-fp16
+            on a GPU.
+        max_drop: Points of the main metric that int8 may cost on validation. (only with to onnx-int8,
+            onnx-int8-static)
+        exclude: Layer or node to leave in float32 (repeatable). (only with to onnx-int8,
+            onnx-int8-static)
+        output: Run folder to write. Default: runs/<data>-<model>-<format>.
+        overwrite: Replace an earlier run in output.
+        text_column: Column of the text. Default: guessed. For text-classification,
+            token-classification, fill-mask, zero-shot-classification, sentence-embedding.
+        text_pair_column: Column of the second text of a pair. For text-classification,
+            zero-shot-classification, sentence-embedding.
+        label_column: Column of the label. Default: guessed. For text-classification,
+            zero-shot-classification, sentence-embedding.
+        label_columns: Columns of 0 and 1, one for each label. For text-classification,
+            zero-shot-classification, sentence-embedding.
+        tag_column: Column of the tags or spans: its name, or its number (1 is the first, as in cut -f;
+            -1 the last). Default: guessed. For token-classification.
+        column: Which tags to take where there are several. Default: ner, else chunk, else pos. For
+            token-classification.
+        scheme: How entities are written as tags; plain: a tag stands for itself. For
+            token-classification.
+        offsets: How start and end of spans count. For token-classification.
+        on_bad_tags: Tags that the scheme does not allow: read them as conlleval does, or stop. For
+            token-classification.
+        question_column: QA: column of the question. Default: guessed. For question-answering.
+        context_column: QA: column of the text that holds the answer. Default: guessed. For
+            question-answering.
+        answers_column: QA: column of the answers: {"text", "answer_start"}, a list of these, or a text;
+            none: unanswerable. Default: guessed. For question-answering.
+        answer_start_column: QA: column of the character where an answer starts. Default: guessed. For
+            question-answering.
+        id_column: QA: column of the question's id. Default: guessed. For question-answering.
+        labels: Labels to choose from. For zero-shot-classification.
+        labels_file: File with one label per line. For zero-shot-classification.
+        template: Sentence that says of a text that it has a label, which stands for {}. For
+            zero-shot-classification.
+        multi_label: Judge each label by itself: any number may be given. For zero-shot-classification.
+        threshold: With several labels per text: probability from which one is given. For
+            zero-shot-classification.
+        normalize: Scale each vector to length 1, so that products are cosines. For sentence-embedding.
+        model_revision: Revision of a hub model.
+        tokenizer: Folder or hub name of the tokenizer. Default: the model's.
+        allow_pickle: Load weights stored as pickle (they can run code).
+        trust_remote_code: Run model code that comes with the weights.
+        task: Task to use the model for, of those that take it. Default: the one it was trained for.
+        device: auto, cpu, cuda, cuda:1, mps.
+        precision: Arithmetic of the forward pass.
+        threads: CPU threads of torch. Default: as cores, CPU time and OMP_NUM_THREADS allow.
+        format: Format of the files. Default: from their names.
+        encoding: Text encoding of the files.
+        delimiter: Column separator of csv (and CoNLL) files: a character, or comma, semicolon, tab,
+            pipe, space. Default: from the header.
+        quoting: Quotes in csv and tsv files: around fields (standard), or text as any other (none).
+        columns: Names of the columns of files without a header.
+        train_file: File of the train split (repeatable, glob); or the rows themselves.
+        validation_file: File of the validation split; or the rows themselves.
+        test_file: File of the test split; or the rows themselves.
+        data_config: Configuration of a hub data set.
+        data_revision: Revision of a hub data set.
+        train_split: Rows to train on, e.g. 'train[:2000]+train[-2000:]'.
+        validation_split: Rows to validate on.
+        test_split: Rows to test on.
+        max_eval_samples: Evaluate on at most N rows per split.
+        validation_share: Share of train held out when there is no validation split.
+        hold_out: What is held out: equal texts together (QA: contexts), or rows one by one, as older
+            runs did.
+        max_train_samples: Train on at most N rows, balanced by label.
+        shuffle_seed: Seed of the hold-out and of the sampling. Default: seed.
+        measure_seconds: Seconds of measuring the speed of each model in the end; 0 = leave it out.
+        per_channel: A scale for each output of a linear layer instead of one per layer. (only with to
+            onnx-int8, onnx-int8-static)
+        reduce_range: Weights in 7 bits, as 8 overflow on CPUs without VNNI; auto looks at this CPU.
+            (only with to onnx-int8, onnx-int8-static)
+        calibration: How the range of activations is settled. (only with to onnx-int8-static)
+        calibration_rows: Training rows that activations are measured on. (only with to
+            onnx-int8-static)
+        seed: Seed of the hold-out and of the rows that are drawn.
+        config: YAML recipe, or the nlpkit.json of a run to repeat.
+        progress: Show plan and bars: as the command line does, on standard error. None: a bar in a
+            notebook, else nothing.
+        verbose: Let the libraries say what they say unasked.
+
+    Returns:
+        What the command tells of its work; see `nlpkit.Report`.
+
+    Raises:
+        nlpkit.UserError: an option, the data or the model is wrong; the message says which, and what to do.
+    """
+
+def report(
+    run: str | PathLike[str],
+    *,
+    output: str | PathLike[str] | None = None,
+    overwrite: bool = False,
+    config: str | PathLike[str] | None = None,
+    progress: bool | None = None,
+    verbose: bool = False,
+) -> Report:
+    """Write one web page about a run: what it is, how good, where it is wrong, how to use and repeat it.
+
+    For any run folder, of this nlpkit or an older one, finished or not. The page is one file that holds its pictures, loads
+    nothing and runs nothing, so that it can be mailed, printed or kept with a build. It shows texts of the data: the
+    mistakes that the run has in its errors.jsonl.
+
+    Args:
+        run: Run folder.
+        output: Page to write. Default: report.html in the run folder.
+        overwrite: Replace output if it exists.
+        config: YAML recipe, or the nlpkit.json of a run to repeat.
+        progress: Show plan and bars: as the command line does, on standard error. None: a bar in a
+            notebook, else nothing.
+        verbose: Let the libraries say what they say unasked.
+
+    Returns:
+        What the command tells of its work; see `nlpkit.Report`.
+
+    Raises:
+        nlpkit.UserError: an option, the data or the model is wrong; the message says which, and what to do.
+    """
+
+def tokenize(
+    texts: Data | None = None,
+    *,
+    tokenizer: Sequence[str | PathLike[str]] | str = ...,
+    special_tokens: bool = False,
+    config: str | PathLike[str] | None = None,
+    progress: bool | None = None,
+    verbose: bool = False,
+) -> Report:
+    """Show how tokenizers cut texts, side by side.
+
+    For each text: its pieces, in colour on a terminal; then word by word the pieces of each tokenizer with their ids and
+    their place in the text, and which words are whole; then the counts.
+
+    Args:
+        texts: Texts to cut.
+        tokenizer: Folder or hub name of a tokenizer (repeatable).
+        special_tokens: Show the special tokens that a model gets too.
+        config: YAML recipe, or the nlpkit.json of a run to repeat.
+        progress: Show plan and bars: as the command line does, on standard error. None: a bar in a
+            notebook, else nothing.
+        verbose: Let the libraries say what they say unasked.
+
+    Returns:
+        What the command tells of its work; see `nlpkit.Report`.
+
+    Raises:
+        nlpkit.UserError: an option, the data or the model is wrong; the message says which, and what to do.
+    """
+
+def train_tokenizer(
+    data: Data | None = None,
+    *,
+    style: Literal['bert', 'roberta', 'albert', 'gpt2'] | None = None,
+    vocab_size: int | None = None,
+    like: str | PathLike[str] | None = None,
+    extend: str | PathLike[str] | None = None,
+    compare: Sequence[str | PathLike[str]] | str = ...,
+    output: str | PathLike[str] | None = None,
+    format: Literal['csv', 'tsv', 'json', 'jsonl', 'parquet', 'xlsx', 'txt', 'conll', 'squad'] | None = None,
+    encoding: str = 'utf-8',
+    delimiter: str | None = None,
+    quoting: Literal['auto', 'standard', 'none'] = 'auto',
+    columns: Sequence[str] | str = ...,
+    text_column: str | None = None,
+    data_config: str | None = None,
+    data_split: str = 'train',
+    data_revision: str | None = None,
+    kind: Literal['wordpiece', 'bpe', 'byte-bpe', 'unigram'] | None = None,
+    min_frequency: int | None = None,
+    limit_alphabet: int | None = None,
+    lowercase: bool | None = None,
+    strip_accents: bool | None = None,
+    unicode_form: Literal['nfc', 'nfd', 'nfkc', 'nfkd', 'none'] | None = None,
+    special_token: Sequence[str] | str = ...,
+    single_template: str | None = None,
+    pair_template: str | None = None,
+    model_max_length: int | None = None,
+    validation_file: Data | None = None,
+    validation_share: float = 0.01,
+    seed: int = 42,
+    add: int | None = None,
+    resize_model: bool = False,
+    overwrite: bool = False,
+    dry_run: bool = False,
+    config: str | PathLike[str] | None = None,
+    progress: bool | None = None,
+    verbose: bool = False,
+) -> Report:
+    """Train a tokenizer on running text, retrain one, or add the words of a domain.
+
+    A style has everything as the models of that family have it; each part has a flag of its own. like trains the
+    pipeline of an existing tokenizer on new text; extend adds the words that cost it most tokens. What is learned is
+    measured on held-out text, beside any other tokenizer (compare).
+
+    Args:
+        data: Files, folders or globs, a hub data set, - for standard input (repeatable); or the rows
+            themselves.
+        style: Whose normalizer, special tokens, templates and decoder it has. Default: that of kind:
+            bert, bert, roberta, albert. (not with like; not with extend)
+        vocab_size: Tokens in all, special ones included. Default: the style's: 30522, 50265, 30000,
+            50257; with like the model's. (not with extend)
+        like: Train the pipeline of this tokenizer anew.
+        extend: Add words to the tokenizer of this model.
+        compare: Measure this tokenizer too (repeatable).
+        output: Folder to write. Default: runs/<data>-<kind>.
+        format: Format of the files. Default: from their names.
+        encoding: Text encoding of the files.
+        delimiter: Column separator of csv (and CoNLL) files: a character, or comma, semicolon, tab,
+            pipe, space. Default: from the header.
+        quoting: Quotes in csv and tsv files: around fields (standard), or text as any other (none).
+        columns: Names of the columns of files without a header.
+        text_column: Column of the text in tables. Default: guessed.
+        data_config: Configuration of a hub data set.
+        data_split: Split of a hub data set.
+        data_revision: Revision of a hub data set.
+        kind: How words are cut into pieces. Default: that of style; wordpiece. (not with like; not with
+            extend)
+        min_frequency: Join pieces that occur together N times (not unigram); with extend: words that
+            occur N times. Default: 2, as in the BertWordPieceTokenizer of tokenizers.
+        limit_alphabet: Keep the N most frequent characters (wordpiece, bpe). Default: all. (not with
+            extend)
+        lowercase: Lowercase the text. Default: the style's: bert and albert do. (not with like; not
+            with extend)
+        strip_accents: Take accents off letters. Default: albert does, bert if it lowercases. (not with
+            like; not with extend)
+        unicode_form: Unicode form of the text. Default: albert: nfkd, nfkc if accents stay; else none.
+            (not with like; not with extend)
+        special_token: Another special token (repeatable). (not with extend)
+        single_template: What stands around one text, e.g. '[CLS] $A [SEP]'. Default: the style's. (not
+            with like; not with extend)
+        pair_template: What stands around two texts, e.g. '[CLS] $A [SEP] $B:1 [SEP]:1' (:1 is the token
+            type). Default: the style's. (not with like; not with extend)
+        model_max_length: Tokens that truncation leaves. Default: the style's: 512, gpt2 1024.
+        validation_file: Text to measure on (repeatable); or the rows themselves. Default:
+            validation_share.
+        validation_share: Share of the texts held out, 10,000 at most; 0 = none.
+        seed: Seed of what is held out.
+        add: How many words. (only with extend)
+        resize_model: Write the model too, with an embedding for each new word. (only with extend)
+        overwrite: Replace an earlier run in output.
+        dry_run: Check data and options, show the plan, stop.
+        config: YAML recipe, or the nlpkit.json of a run to repeat.
+        progress: Show plan and bars: as the command line does, on standard error. None: a bar in a
+            notebook, else nothing.
+        verbose: Let the libraries say what they say unasked.
+
+    Returns:
+        What the command tells of its work; see `nlpkit.Report`.
+
+    Raises:
+        nlpkit.UserError: an option, the data or the model is wrong; the message says which, and what to do.
+    """
+
+def zero_shot(
+    model: str | PathLike[str],
+    texts: Data | None = None,
+    *,
+    labels: Sequence[str] | str = ...,
+    labels_file: str | PathLike[str] | None = None,
+    template: str = 'This example is {}.',
+    multi_label: bool = False,
+    input: Data | None = None,
+    output: str | PathLike[str] | None = None,
+    max_errors: float = 0,
+    device: str = 'auto',
+    precision: Literal['auto', 'fp32', 'tf32', 'bf16', 'fp16'] = 'auto',
+    threads: int | None = None,
+    model_revision: str | None = None,
+    tokenizer: str | PathLike[str] | None = None,
+    allow_pickle: bool = False,
+    trust_remote_code: bool = False,
+    task: str | None = 'zero-shot-classification',
+    batch_size: int = 32,
+    max_length: int | None = None,
+    format: Literal['csv', 'tsv', 'json', 'jsonl', 'parquet', 'xlsx', 'txt', 'conll', 'squad'] | None = None,
+    encoding: str = 'utf-8',
+    delimiter: str | None = None,
+    quoting: Literal['auto', 'standard', 'none'] = 'auto',
+    columns: Sequence[str] | str = ...,
+    overwrite: bool = False,
+    text_column: str | None = None,
+    text_pair_column: str | None = None,
+    all_scores: Literal['columns'] | bool = False,
+    threshold: float = 0.5,
+    config: str | PathLike[str] | None = None,
+    progress: bool | None = None,
+    verbose: bool = False,
+) -> Report:
+    """Sort texts into labels that are named when asked: nothing is trained.
+
+    The model is one for natural language inference (its labels are entailment, neutral, contradiction): for each label it
+    is asked whether the text entails the sentence of template. Without multi_label=True each text gets one label. Files,
+    columns and answers are as for `predict`; `evaluate`, `benchmark` and `quantize` take such a model with
+    task zero-shot-classification.
+
+    Args:
+        model: Run folder, model folder or hub name.
+        texts: Texts to answer for.
+        labels: Labels to choose from.
+        labels_file: File with one label per line.
+        template: Sentence that says of a text that it has a label, which stands for {}.
+        multi_label: Judge each label by itself: any number may be given.
+        input: File with rows, or - for standard input (txt without format); or the rows themselves.
+        output: File to write: csv, tsv, jsonl or parquet. Default: print.
+        max_errors: Exit with 1 if more rows of input have no answer: a number, or a share below 1.
+        device: auto, cpu, cuda, cuda:1, mps.
+        precision: Arithmetic of the forward pass.
+        threads: CPU threads of torch. Default: as cores, CPU time and OMP_NUM_THREADS allow.
+        model_revision: Revision of a hub model.
+        tokenizer: Folder or hub name of the tokenizer. Default: the model's.
+        allow_pickle: Load weights stored as pickle (they can run code).
+        trust_remote_code: Run model code that comes with the weights.
+        task: Task to use the model for, of those that take it.
+        batch_size: Inputs per forward pass.
+        max_length: Tokens per input. Default: as asked in training, else what the model takes.
+        format: Format of the files. Default: from their names.
+        encoding: Text encoding of the files.
+        delimiter: Column separator of csv (and CoNLL) files: a character, or comma, semicolon, tab,
+            pipe, space. Default: from the header.
+        quoting: Quotes in csv and tsv files: around fields (standard), or text as any other (none).
+        columns: Names of the columns of files without a header.
+        overwrite: Replace output if it exists.
+        text_column: Column of the text. Default: guessed.
+        text_pair_column: Column of the second text of a pair.
+        all_scores: Give the score of every label: as one entry, or as columns, one for each label.
+        threshold: With several labels per text: probability from which one is given.
+        config: YAML recipe, or the nlpkit.json of a run to repeat.
+        progress: Show plan and bars: as the command line does, on standard error. None: a bar in a
+            notebook, else nothing.
+        verbose: Let the libraries say what they say unasked.
+
+    Returns:
+        What the command tells of its work; see `nlpkit.Report`.
+
+    Raises:
+        nlpkit.UserError: an option, the data or the model is wrong; the message says which, and what to do.
+    """

@@ -1,0 +1,106 @@
+"""The stub from which editors and type checkers know `nlpkit`: made of the commands, as the functions are.
+
+`python -m nlpkit.api.stub` writes it anew; a test asks for it to be current.
+"""
+
+from __future__ import annotations
+
+import inspect
+import textwrap
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import nlpkit
+from nlpkit.api import functions, signatures
+
+PATH = Path(nlpkit.__file__).with_suffix(".pyi")
+_HEAD = '''# Made by `python -m nlpkit.api.stub` of the options of all commands; not to be edited.
+"""{doc}"""
+
+from collections.abc import Mapping, Sequence
+from os import PathLike
+from typing import Any, Literal, Protocol, TypeAlias, overload
+
+from nlpkit.api.predictor import Predictor as Predictor
+from nlpkit.api.runs import open_run as open_run
+from nlpkit.errors import NlpkitError as NlpkitError
+from nlpkit.errors import RunError as RunError
+from nlpkit.errors import UserError as UserError
+from nlpkit.reporting import Report as Report
+
+__version__: str
+
+class _Frame(Protocol):
+    @property
+    def columns(self) -> Any: ...
+
+class _Dataset(Protocol):
+    @property
+    def column_names(self) -> Any: ...
+
+# a path or name, or rows: docs/reference/python.md
+Data: TypeAlias = (
+    str
+    | PathLike[str]
+    | _Frame
+    | _Dataset
+    | Mapping[str, Any]
+    | Sequence[Mapping[str, Any]]
+    | Sequence[str | PathLike[str]]
+    | tuple[Sequence[Any], Sequence[Any]]
+)
+
+def load(run: str | PathLike[str]) -> Any:
+{load}
+'''
+
+
+def rendered() -> str:
+    """The text of the stub."""
+    parts = [_HEAD.format(doc=inspect.getdoc(nlpkit), load=_doc(inspect.getdoc(nlpkit.load) or ""))]
+    parts += _finetune()
+    for name in sorted(functions.names()):
+        function = functions.named(name)
+        parts.append(_function(name, list(inspect.signature(function).parameters.values()), function.__doc__ or ""))
+    return "\n".join(parts)
+
+
+def _finetune() -> Iterator[str]:
+    """`finetune` for each task with the options of that task."""
+    for command, tasks in functions.finetuning().items():
+        named = ", ".join(repr(name) for name in dict.fromkeys([functions.short(command), *tasks]))
+        kind = signatures.TypeText(f"Literal[{named}]")
+        task = inspect.Parameter("task", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=kind)
+        of_task = functions.function_of(command)
+        parameters = [task, *inspect.signature(of_task).parameters.values()]
+        yield "@overload\n" + _function("finetune", parameters, of_task.__doc__ or "")
+
+
+def _function(name: str, parameters: Sequence[inspect.Parameter], doc: str) -> str:
+    lines, named = [f"def {name}("], False
+    for parameter in parameters:
+        if parameter.kind is inspect.Parameter.KEYWORD_ONLY and not named:
+            lines.append("    *,")
+            named = True
+        lines.append(f"    {parameter.name}: {parameter.annotation}{_default(parameter.default)},")
+    return "\n".join([*lines, ") -> Report:", _doc(doc), ""])
+
+
+def _default(value: Any) -> str:
+    if value is inspect.Parameter.empty:
+        return ""
+    return f" = {value!r}" if isinstance(value, str | int | float | None) else " = ..."
+
+
+def _doc(text: str) -> str:
+    return textwrap.indent(f'r"""{text}\n"""' if "\\" in text else f'"""{text}\n"""', "    ")
+
+
+def main() -> None:
+    """Write the stub."""
+    PATH.write_text(rendered(), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
