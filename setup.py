@@ -5,5 +5,8 @@ from setuptools import find_namespace_packages, setup
 setup(
     packages=[*find_namespace_packages(include=["nlpkit*"]), "nlpkit.recipe_files"],
     package_dir={"nlpkit.recipe_files": "recipes"},
-    package_data={"nlpkit": ["data/samples/**/*", "py.typed"], "nlpkit.recipe_files": ["*.yaml", "README.md"]},
+    package_data={
+        "nlpkit": ["data/samples/**/*", "py.typed", "__init__.pyi"],
+        "nlpkit.recipe_files": ["*.yaml", "README.md"],
+    },
 )

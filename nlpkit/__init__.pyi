@@ -1966,6 +1966,35 @@ def finetune_qa(
         nlpkit.UserError: an option, the data or the model is wrong; the message says which, and what to do.
     """
 
+def list_recipes(
+    action: Literal['list', 'show'] = 'list',
+    name: str | None = None,
+    *,
+    config: str | PathLike[str] | None = None,
+    progress: bool | None = None,
+    verbose: bool = False,
+) -> Report:
+    """List the experiments that ship as YAML files, or show one.
+
+    `nlpkit finetune-cls --config sst2` runs one, where there is no file of that name. What an experiment is, how its rows
+    are split and what has been published for it stands at the top of its file. `nlpkit recipes show NAME > mine.yaml` is a
+    copy to change.
+
+    Args:
+        action: list: a table of all; show: the file of one.
+        name: Recipe to show.
+        config: YAML recipe, or the nlpkit.json of a run to repeat.
+        progress: Show plan and bars: as the command line does, on standard error. None: a bar in a
+            notebook, else nothing.
+        verbose: Let the libraries say what they say unasked.
+
+    Returns:
+        What the command tells of its work; see `nlpkit.Report`.
+
+    Raises:
+        nlpkit.UserError: an option, the data or the model is wrong; the message says which, and what to do.
+    """
+
 def list_runs(
     folder: str | PathLike[str] = ...,
     *,

@@ -14,9 +14,11 @@ from os import PathLike, fspath
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nlpkit.annotations import kinds_of
 from nlpkit.api import manners, signatures, speech, wording
 from nlpkit.cli.registry import COMMANDS
 from nlpkit.errors import Interrupted, NlpkitError, UserError
+from nlpkit.options import AtCommas
 
 if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
@@ -237,16 +239,33 @@ def in_memory(options: Mapping[str, Any], fields: Mapping[str, FieldInfo]) -> di
             made["input"] = made.pop("texts")
         elif not isinstance(texts, str):
             made["texts"] = list(texts)
+            if any(isinstance(text, list | tuple | Mapping) for text in made["texts"]):
+                raise UserError(
+                    "texts: these are no texts but parts of rows", "Give dicts by column, or ask a nlpkit.Predictor."
+                )
             if not all(isinstance(text, str) for text in made["texts"]):  # each that is none is named in its answer
                 made["input"] = {"text": made.pop("texts")}
     for name, value in made.items():
+        if name in fields and AtCommas in fields[name].metadata:
+            _require_no_comma(name, value)
         if name not in fields or not signatures.takes_rows(fields[name]):
             continue
         if memory.is_rows(value):
             made[name] = memory.hold(value)
         elif isinstance(value, list | tuple):
-            made[name] = [memory.hold(one) if memory.is_rows(one) else one for one in value]
+            several = [memory.hold(one) if memory.is_rows(one) else one for one in value]
+            made[name] = several if list in kinds_of(fields[name].annotation) else ",".join(map(str, several))
     return {name: value for name, value in made.items() if value is not None or name not in fields}
+
+
+def _require_no_comma(name: str, value: Any) -> None:
+    """Refuse what would be read as several values: on a command line a comma parts them.
+
+    Raises:
+        UserError: a part of a list holds one.
+    """
+    if isinstance(value, list | tuple) and (found := next((one for one in value if "," in str(one)), None)):
+        raise UserError(f"{name}: {found!r} holds a comma, which parts values here", "Call it otherwise.")
 
 
 def _path(value: Any) -> Any:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, Protocol, Self, TypeVar
 
 from nlpkit import process, reporting
+from nlpkit.data import memory
 from nlpkit.errors import Interrupted, UserError
 from nlpkit.options import flag_of, naming, without_permissions
 from nlpkit.runs.folder import RunFolder, read_record
@@ -20,6 +21,9 @@ class Resumable(Protocol):
     output: Path | None
     overwrite: bool
     resume: bool
+
+    @property
+    def given(self) -> frozenset[str]: ...
 
     def on_top_of(self, recorded: Mapping[str, Any]) -> Self: ...
 
@@ -107,6 +111,11 @@ def resumed_options(config: R) -> R:
         raise UserError(
             f"--resume: the record of the run in {folder} does not tell its options",
             "Run it again with --overwrite.",
+        )
+    began = record["config"].get("data")
+    if memory.is_name(began) and "data" in config.given and getattr(config, "data", None) != began:
+        raise UserError(
+            f"--resume: the run in {folder} was begun with other rows ({began})", "Give the same, or begin it anew."
         )
     with naming(folder / RECORD, record["config"].keys()):
         return config.on_top_of(without_permissions(record["config"], folder / RECORD))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import signal
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -142,9 +143,10 @@ class SignalCallback(TrainerCallback):
 
     @contextmanager
     def listening(self) -> Iterator[None]:
-        """Handle the signals while the block runs."""
+        """Handle the signals while the block runs; in a thread beside the main one nothing can be handled."""
         self.trainer.agreement.leaving = lambda: self.caught is not None or interrupts.caught()
-        before = {kind: signal.signal(kind, self._catch) for kind in interrupts.heeded()}
+        alone = threading.current_thread() is threading.main_thread()
+        before = {kind: signal.signal(kind, self._catch) for kind in (interrupts.heeded() if alone else ())}
         try:
             yield
         finally:

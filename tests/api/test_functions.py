@@ -9,6 +9,7 @@ import random
 import subprocess
 import sys
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -201,3 +202,27 @@ def test_a_run_on_rows_that_are_gone_says_that_data_are_needed(trained_here: nlp
     monkeypatch.setattr(memory, "_held", {})
     with pytest.raises(nlpkit.UserError, match="rows that a Python process had in memory"):
         nlpkit.evaluate(trained_here.path)
+
+
+def test_a_run_goes_on_with_the_same_rows_alone(frame: pd.DataFrame, tiny_model: Path, tmp_path: Path) -> None:
+    options = {**TRAINING, "model": tiny_model, "output": tmp_path / "run"}
+    nlpkit.finetune("cls", frame[:64], **options)
+    (tmp_path / "run" / "nlpkit.json").write_text(
+        (tmp_path / "run" / "nlpkit.json").read_text().replace('"status": "complete"', '"status": "running"')
+    )
+    with pytest.raises(nlpkit.UserError, match="was begun with other rows"):
+        nlpkit.finetune("cls", frame[64:], **options, resume=True)
+    assert nlpkit.finetune("cls", frame[:64], **options, resume=True).metrics
+
+
+def test_another_thread_than_the_main_one_may_train(frame: pd.DataFrame, tiny_model: Path, tmp_path: Path) -> None:
+    with ThreadPoolExecutor(1) as pool:
+        done = pool.submit(nlpkit.finetune, "cls", frame[:64], model=tiny_model, output=tmp_path / "run", **TRAINING)
+        assert done.result().metrics
+
+
+def test_a_list_is_several_values_and_a_comma_within_one_is_refused(trained_here: nlpkit.Report) -> None:
+    with pytest.raises(nlpkit.UserError, match="labels: 'red, white' holds a comma"):
+        nlpkit.zero_shot(trained_here.path, ["a"], labels=["red, white", "blue"])
+    with pytest.raises(nlpkit.UserError, match="Give dicts by column"):
+        nlpkit.predict(trained_here.path, [("a", "b")])
