@@ -18,9 +18,9 @@ def notebook() -> Any:
 
 
 def test_it_is_kept_without_outputs() -> None:
-    assert all(
-        not cell.outputs and cell.execution_count is None for cell in notebook().cells if cell.cell_type == "code"
-    )
+    cells = [cell for cell in notebook().cells if cell.cell_type == "code"]
+    assert cells
+    assert all(not cell.outputs and cell.execution_count is None for cell in cells)
 
 
 @pytest.mark.slow
