@@ -22,7 +22,7 @@ help:
 	@echo "make coverage        make test, and which branches of each module no test takes"
 	@echo "make lint            ruff and mypy"
 	@echo "make docs            the site of docs/ in build/site, whose links are checked"
-	@echo "make reference       the tables of docs/reference/ that follow from the code"
+	@echo "make reference       the tables of docs/reference/ that follow from the code, and the stub of the Python API"
 	@echo "make hooks           git lints before each commit"
 	@echo "make fuzz            N=2000 SEED=1: spoilt inputs; ONLY=7 repeats the one of that number"
 	@echo "make fuzz-folders    N=2000 SEED=1: each field of each record of a folder spoilt, before each command that opens it"
@@ -163,6 +163,7 @@ docs: $(READY)
 
 reference: $(READY)
 	$(BIN)/python docs/tools/reference.py
+	$(BIN)/python -m nlpkit.api.stub
 
 hooks: $(READY)
 	$(PIP) --constraint $(CONSTRAINTS) pre-commit

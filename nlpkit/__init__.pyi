@@ -1,4 +1,4 @@
-# Made by `python -m nlpkit.api.stub` of the options of all commands; not to be edited.
+# Made by `make reference` of the options of all commands; not to be edited.
 """nlpkit: check data, fine-tune, measure and use encoder models.
 
 >>> import nlpkit

@@ -1,6 +1,6 @@
 """The stub from which editors and type checkers know `nlpkit`: made of the commands, as the functions are.
 
-`python -m nlpkit.api.stub` writes it anew; a test asks for it to be current.
+`make reference` writes it anew; a test asks for it to be current.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import nlpkit
 from nlpkit.api import functions, signatures
 
 PATH = Path(nlpkit.__file__).with_suffix(".pyi")
-_HEAD = '''# Made by `python -m nlpkit.api.stub` of the options of all commands; not to be edited.
+_HEAD = '''# Made by `make reference` of the options of all commands; not to be edited.
 """{doc}"""
 
 from collections.abc import Mapping, Sequence

@@ -6,5 +6,5 @@ from nlpkit.api import stub
 
 
 def test_the_stub_is_current() -> None:
-    assert stub.PATH.read_text(encoding="utf-8") == stub.rendered(), "write it anew: python -m nlpkit.api.stub"
+    assert stub.PATH.read_text(encoding="utf-8") == stub.rendered(), "write it anew: make reference"
     assert stub.PATH.with_name("py.typed").is_file()
