@@ -143,7 +143,8 @@ def finetune(
     progress: bool | None = None,
     verbose: bool = False,
 ) -> Report:
-    """Fine-tune a model to classify or score texts and text pairs.
+    """Fine-tune a model to classify or score texts and text pairs. Writes a run folder: model,
+    metrics, wrong answers, plots, model card.
 
     Binary, multi-class, multi-label and regression are told apart by the labels (problem overrides).
 
@@ -192,7 +193,7 @@ def finetune(
         max_steps: Stop after N optimizer steps, whatever epochs says; -1: do not.
         max_minutes: Stop training after N minutes of wall time.
         early_stopping: Stop after N evaluations without a better metric.
-        eval_batch_size: Rows per step in evaluation.
+        eval_batch_size: Rows per step on each device, in evaluation.
         gradient_accumulation_steps: Batches summed before a step.
         batching: Batches of rows of like length; or of random rows, as a plain Trainer trains.
         schedule: Course of the learning rate after warm-up; wsd: constant, then down in the last 10 %;
@@ -322,7 +323,8 @@ def finetune(
     progress: bool | None = None,
     verbose: bool = False,
 ) -> Report:
-    """Fine-tune a model to tag words: named entities, phrases (chunks), parts of speech.
+    """Fine-tune a model to tag words: named entities, phrases, parts of speech. Writes
+    a run folder: model, metrics, wrong answers, plots, model card.
 
     Reads CoNLL columns, lists of words and tags, and texts with character spans; how entities are written (BIO, IOB1,
     BIOES, IO) is found out, and what several columns hold (column pos, chunk or ner).
@@ -371,7 +373,7 @@ def finetune(
         max_minutes: Stop training after N minutes of wall time.
         early_stopping: Stop after N evaluations without a better metric.
         batch_size: Rows per step on each device.
-        eval_batch_size: Rows per step in evaluation.
+        eval_batch_size: Rows per step on each device, in evaluation.
         gradient_accumulation_steps: Batches summed before a step.
         batching: Batches of rows of like length; or of random rows, as a plain Trainer trains.
         schedule: Course of the learning rate after warm-up; wsd: constant, then down in the last 10 %;
@@ -495,9 +497,11 @@ def finetune(
     progress: bool | None = None,
     verbose: bool = False,
 ) -> Report:
-    """Fine-tune a model to answer questions with a piece of a text (SQuAD 1.1 and 2.0, and rows of that kind).
+    """Fine-tune a model to answer questions with a piece of a text. Writes a run
+    folder: model, metrics, wrong answers, plots, model card.
 
-    Where some questions have no answer, the model learns to say so; the threshold is tuned on validation and kept.
+    Data as of SQuAD 1.1 and 2.0, and rows of that kind. Where some questions have no answer, the model learns to say so;
+    the threshold is tuned on validation and kept.
 
     Args:
         data: Folder or file of rows, a glob, or a hub name (glue:sst2, name:config@revision); or the
@@ -542,7 +546,7 @@ def finetune(
         max_minutes: Stop training after N minutes of wall time.
         early_stopping: Stop after N evaluations without a better metric.
         batch_size: Rows per step on each device.
-        eval_batch_size: Rows per step in evaluation.
+        eval_batch_size: Rows per step on each device, in evaluation.
         gradient_accumulation_steps: Batches summed before a step.
         batching: Batches of rows of like length; or of random rows, as a plain Trainer trains.
         schedule: Course of the learning rate after warm-up; wsd: constant, then down in the last 10 %;
@@ -661,12 +665,12 @@ def benchmark(
     progress: bool | None = None,
     verbose: bool = False,
 ) -> Report:
-    """Measure models side by side: speed, memory, quality, and how they grow.
+    """Measure models side by side: speed, memory, quality. Writes figures and plots.
 
     Each model runs in a process of its own, started anew in every launch; models take turns, so that what else the machine
     does hits all alike. With data (data, else those of the first run folder) rows are measured at their own lengths, and
-    the task's metric beside the speed; with sequence_lengths random inputs of exact lengths. Ratios are against the first
-    model, with 95 % intervals over the launches.
+    the task's metric beside the speed; with sequence_lengths random inputs of exact lengths, which show how
+    models grow. Ratios are against the first model, with 95 % intervals over the launches.
 
     Args:
         models: [LABEL=]NAME[:KEY=VALUE,...]: runs, folders, hub names, the reference first; KEY of the
@@ -827,7 +831,8 @@ def check_data(
     progress: bool | None = None,
     verbose: bool = False,
 ) -> Report:
-    """Find what is wrong with a data set before an hour of training is lost.
+    """Find what is wrong with a data set before an hour of training is lost. Prints what it finds;
+    output writes it to a file.
 
     Exit code 2 when training would be meaningless, 1 with strict=True when there are warnings, else 0. With output
     report.html it leaves a page that can be handed on: counts, lengths, labels, each finding with its rows.
@@ -1021,7 +1026,8 @@ def distill(
     progress: bool | None = None,
     verbose: bool = False,
 ) -> Report:
-    """Teach a small model what a large one knows, and show what that costs.
+    """Teach a small model what a large one knows, and show what that costs. Writes a
+    run folder: the small model, metrics beside the teacher's, model card.
 
     The teacher is any trained model; the student another one (student), some of the teacher's layers (student_layers),
     or a new one (student_size). It learns the teacher's logits and the labels (alpha, temperature) and, where asked,
@@ -1089,7 +1095,7 @@ def distill(
         max_minutes: Stop training after N minutes of wall time.
         early_stopping: Stop after N evaluations without a better metric.
         batch_size: Rows per step on each device.
-        eval_batch_size: Rows per step in evaluation.
+        eval_batch_size: Rows per step on each device, in evaluation.
         gradient_accumulation_steps: Batches summed before a step.
         batching: Batches of rows of like length; or of random rows, as a plain Trainer trains.
         learning_rate: Peak learning rate (BERT paper: 2e-5 to 5e-5; smaller models take more).
@@ -1146,7 +1152,7 @@ def distill(
             the nearest in the teacher's embeddings. (only with augment; only with augment_by synonym)
         layer_choice: Which layers student_layers N takes; even: as DistilBERT did. (only with
             student_layers)
-        student_arch: Architecture of student_size.
+        student_arch: Architecture of student_size. (only with student_size)
         student_tokenizer: Tokenizer of the student. Default: that of student, else the teacher's.
         max_length: Tokens per input. Default: as the teacher.
         alpha: Share of the teacher's logits in the loss; the rest is that of the labels.
@@ -1205,7 +1211,8 @@ def embed(
     progress: bool | None = None,
     verbose: bool = False,
 ) -> Report:
-    """Turn texts into vectors: the mean of an encoder's last hidden states.
+    """Turn texts into vectors: the mean of an encoder's last hidden states. Prints
+    them; output writes them to a file.
 
     Any encoder gives vectors; of one that was trained for it (minilm) those of texts of like meaning are alike. Files and
     columns are as for `predict`. A .parquet file keeps the columns of the rows and has the vectors as lists; a .npy file is
@@ -1256,7 +1263,7 @@ def env(
     progress: bool | None = None,
     verbose: bool = False,
 ) -> Report:
-    """Show what a bug report or a paper needs to know of this machine and its software.
+    """Print what a bug report or a paper needs to know of this machine and its software.
 
     CPU, memory and the limits on them, GPUs, threads, versions, extras, whether the network is used, caches, and the
     environment variables that change results or speed. Tokens and passwords are not shown.
@@ -1339,13 +1346,13 @@ def evaluate(
     progress: bool | None = None,
     verbose: bool = False,
 ) -> Report:
-    """Measure a trained model on labelled data.
+    """Measure a trained model on labelled data. Prints the figures, and adds them to
+    the record of a run folder.
 
     Works for a run folder, a plain Transformers folder and a hub model; a masked language model is measured on plain text.
     Without data it is measured on the rows that its run held out.
 
-    `fail_under accuracy=0.9` makes CI fail (exit code 1) when the model is worse. For a run folder the figures are added
-    to its nlpkit.json.
+    `fail_under accuracy=0.9` makes CI fail (exit code 1) when the model is worse.
 
     Args:
         model: Run folder, model folder or hub name.
@@ -1525,7 +1532,8 @@ def finetune_cls(
     progress: bool | None = None,
     verbose: bool = False,
 ) -> Report:
-    """Fine-tune a model to classify or score texts and text pairs.
+    """Fine-tune a model to classify or score texts and text pairs. Writes a run folder: model,
+    metrics, wrong answers, plots, model card.
 
     Binary, multi-class, multi-label and regression are told apart by the labels (problem overrides).
 
@@ -1574,7 +1582,7 @@ def finetune_cls(
         max_steps: Stop after N optimizer steps, whatever epochs says; -1: do not.
         max_minutes: Stop training after N minutes of wall time.
         early_stopping: Stop after N evaluations without a better metric.
-        eval_batch_size: Rows per step in evaluation.
+        eval_batch_size: Rows per step on each device, in evaluation.
         gradient_accumulation_steps: Batches summed before a step.
         batching: Batches of rows of like length; or of random rows, as a plain Trainer trains.
         schedule: Course of the learning rate after warm-up; wsd: constant, then down in the last 10 %;
@@ -1702,7 +1710,8 @@ def finetune_ner(
     progress: bool | None = None,
     verbose: bool = False,
 ) -> Report:
-    """Fine-tune a model to tag words: named entities, phrases (chunks), parts of speech.
+    """Fine-tune a model to tag words: named entities, phrases, parts of speech. Writes
+    a run folder: model, metrics, wrong answers, plots, model card.
 
     Reads CoNLL columns, lists of words and tags, and texts with character spans; how entities are written (BIO, IOB1,
     BIOES, IO) is found out, and what several columns hold (column pos, chunk or ner).
@@ -1751,7 +1760,7 @@ def finetune_ner(
         max_minutes: Stop training after N minutes of wall time.
         early_stopping: Stop after N evaluations without a better metric.
         batch_size: Rows per step on each device.
-        eval_batch_size: Rows per step in evaluation.
+        eval_batch_size: Rows per step on each device, in evaluation.
         gradient_accumulation_steps: Batches summed before a step.
         batching: Batches of rows of like length; or of random rows, as a plain Trainer trains.
         schedule: Course of the learning rate after warm-up; wsd: constant, then down in the last 10 %;
@@ -1873,9 +1882,11 @@ def finetune_qa(
     progress: bool | None = None,
     verbose: bool = False,
 ) -> Report:
-    """Fine-tune a model to answer questions with a piece of a text (SQuAD 1.1 and 2.0, and rows of that kind).
+    """Fine-tune a model to answer questions with a piece of a text. Writes a run
+    folder: model, metrics, wrong answers, plots, model card.
 
-    Where some questions have no answer, the model learns to say so; the threshold is tuned on validation and kept.
+    Data as of SQuAD 1.1 and 2.0, and rows of that kind. Where some questions have no answer, the model learns to say so;
+    the threshold is tuned on validation and kept.
 
     Args:
         data: Folder or file of rows, a glob, or a hub name (glue:sst2, name:config@revision); or the
@@ -1920,7 +1931,7 @@ def finetune_qa(
         max_minutes: Stop training after N minutes of wall time.
         early_stopping: Stop after N evaluations without a better metric.
         batch_size: Rows per step on each device.
-        eval_batch_size: Rows per step in evaluation.
+        eval_batch_size: Rows per step on each device, in evaluation.
         gradient_accumulation_steps: Batches summed before a step.
         batching: Batches of rows of like length; or of random rows, as a plain Trainer trains.
         schedule: Course of the learning rate after warm-up; wsd: constant, then down in the last 10 %;
@@ -2080,7 +2091,8 @@ def predict(
     progress: bool | None = None,
     verbose: bool = False,
 ) -> Report:
-    """Answer for texts or files with a trained model.
+    """Answer for texts or files with a trained model. Prints the answers; output
+    writes them to a file.
 
     Takes texts as arguments, or rows from a file or standard input; a file's columns and order are kept and its memory is
     bounded, whatever its size. A row that cannot be read is kept with its error, and the exit code is 1 (max_errors).
@@ -2235,7 +2247,8 @@ def pretrain_mlm(
     progress: bool | None = None,
     verbose: bool = False,
 ) -> Report:
-    """Pre-train an encoder on running text, from scratch or further.
+    """Pre-train an encoder on running text, from scratch or further. Writes a run folder: model,
+    tokenizer, record, plots.
 
     From scratch needs a tokenizer (`nlpkit.train_tokenizer(...)` makes one) and takes arch and size; model goes on with a
     pre-trained model (domain adaptation). Text is packed into full blocks, and the vocabulary head is computed at the
@@ -2302,7 +2315,7 @@ def pretrain_mlm(
         max_steps: Stop after N optimizer steps, whatever epochs says; -1: do not.
         early_stopping: Stop after N evaluations without a better metric.
         batch_size: Rows per step on each device.
-        eval_batch_size: Rows per step in evaluation.
+        eval_batch_size: Rows per step on each device, in evaluation.
         gradient_accumulation_steps: Batches summed before a step.
         batching: Batches of rows of like length; or of random rows, as a plain Trainer trains.
         learning_rate: Peak learning rate.
@@ -2449,7 +2462,8 @@ def prune(
     progress: bool | None = None,
     verbose: bool = False,
 ) -> Report:
-    """Make a trained model sparse, or smaller, and show what that costs.
+    """Make a trained model sparse, or smaller, and show what that costs. Writes a run
+    folder: the pruned model, metrics before and after, model card.
 
     what weights sets single weights to zero (by magnitude, at random, or by movement while it trains). what ffn, heads,
     layers takes structures out, which makes the model really smaller and faster; what vocabulary keeps the pieces that
@@ -2517,7 +2531,7 @@ def prune(
         max_minutes: Stop training after N minutes of wall time.
         early_stopping: Stop after N evaluations without a better metric.
         batch_size: Rows per step on each device.
-        eval_batch_size: Rows per step in evaluation.
+        eval_batch_size: Rows per step on each device, in evaluation.
         gradient_accumulation_steps: Batches summed before a step.
         batching: Batches of rows of like length; or of random rows, as a plain Trainer trains.
         learning_rate: Peak learning rate (BERT paper: 2e-5 to 5e-5; smaller models take more).
@@ -2659,7 +2673,8 @@ def quantize(
     progress: bool | None = None,
     verbose: bool = False,
 ) -> Report:
-    """Store a trained model in fewer bits, for ONNX Runtime or torch, and show what that costs.
+    """Store a trained model in fewer bits, for ONNX Runtime or torch, and show what
+    that costs. Writes a run folder that predict and evaluate open as any other.
 
     The model is exported, its logits are compared with those of torch on real rows, then it is quantized. Where that costs
     more than max_drop points of the main metric, layers are searched that stay in float32. `predict` and `evaluate` run
@@ -2799,7 +2814,7 @@ def tokenize(
     progress: bool | None = None,
     verbose: bool = False,
 ) -> Report:
-    """Show how tokenizers cut texts, side by side.
+    """Show how tokenizers cut texts, side by side. Prints the pieces and their counts.
 
     For each text: its pieces, in colour on a terminal; then word by word the pieces of each tokenizer with their ids and
     their place in the text, and which words are whole; then the counts.
@@ -2859,7 +2874,8 @@ def train_tokenizer(
     progress: bool | None = None,
     verbose: bool = False,
 ) -> Report:
-    """Train a tokenizer on running text, retrain one, or add the words of a domain.
+    """Train a tokenizer on running text, retrain one, or add the words of a domain. Writes a folder that
+    AutoTokenizer opens.
 
     A style has everything as the models of that family have it; each part has a flag of its own. like trains the
     pipeline of an existing tokenizer on new text; extend adds the words that cost it most tokens. What is learned is
@@ -2934,7 +2950,6 @@ def zero_shot(
     multi_label: bool = False,
     input: Data | None = None,
     output: str | PathLike[str] | None = None,
-    max_errors: float = 0,
     device: str = 'auto',
     precision: Literal['auto', 'fp32', 'tf32', 'bf16', 'fp16'] = 'auto',
     threads: int | None = None,
@@ -2951,6 +2966,7 @@ def zero_shot(
     quoting: Literal['auto', 'standard', 'none'] = 'auto',
     columns: Sequence[str] | str = ...,
     overwrite: bool = False,
+    max_errors: float = 0,
     text_column: str | None = None,
     text_pair_column: str | None = None,
     all_scores: Literal['columns'] | bool = False,
@@ -2960,6 +2976,7 @@ def zero_shot(
     verbose: bool = False,
 ) -> Report:
     """Sort texts into labels that are named when asked: nothing is trained.
+    Prints the answers; output writes them to a file.
 
     The model is one for natural language inference (its labels are entailment, neutral, contradiction): for each label it
     is asked whether the text entails the sentence of template. Without multi_label=True each text gets one label. Files,
@@ -2975,7 +2992,6 @@ def zero_shot(
         multi_label: Judge each label by itself: any number may be given.
         input: File with rows, or - for standard input (txt without format); or the rows themselves.
         output: File to write: csv, tsv, jsonl or parquet. Default: print.
-        max_errors: Exit with 1 if more rows of input have no answer: a number, or a share below 1.
         device: auto, cpu, cuda, cuda:1, mps.
         precision: Arithmetic of the forward pass.
         threads: CPU threads of torch. Default: as cores, CPU time and OMP_NUM_THREADS allow.
@@ -2993,6 +3009,7 @@ def zero_shot(
         quoting: Quotes in csv and tsv files: around fields (standard), or text as any other (none).
         columns: Names of the columns of files without a header.
         overwrite: Replace output if it exists.
+        max_errors: Exit with 1 if more rows of input have no answer: a number, or a share below 1.
         text_column: Column of the text. Default: guessed.
         text_pair_column: Column of the second text of a pair.
         all_scores: Give the score of every label: as one entry, or as columns, one for each label.

@@ -7,7 +7,7 @@ from os import PathLike
 from nlpkit.api.functions import in_callers_words
 from nlpkit.errors import UserError
 from nlpkit.overview.run import Run
-from nlpkit.reporting import Report, Table
+from nlpkit.reporting import Report, Table, figures, titled
 
 
 def open_run(run: str | PathLike[str]) -> Report:
@@ -29,12 +29,13 @@ def open_run(run: str | PathLike[str]) -> Report:
         found = {name for values in made.metrics.values() for name in values}
         names = [name for name in record.get("table_metrics") or sorted(found) if name in found]
         judged = record.get("judged") or made.rows
-        figures = {split: [made.figure(split, name) for name in names] for split in made.metrics}
+        between = record.get("metric_intervals") or {}
         rows = [
-            [split, judged.get(split), *(str(figure) if figure is not None else None for figure in values)]
-            for split, values in figures.items()
+            [split, judged.get(split), *figures(values, between.get(split), names)]
+            for split, values in made.metrics.items()
         ]
-        report.tables.append(Table("result", ["split", "rows", *names], rows))
+        header = ["split", "rows", *titled(names, record.get("metric_notes") or {})]
+        report.tables.append(Table("result", header, rows))
     findings = record.get("findings") or []
     report.warnings = [str(found["message"]) for found in findings if found.get("level") == "warning"]
     return report
