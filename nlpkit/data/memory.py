@@ -233,8 +233,8 @@ def _table(value: Any) -> pa.Table:
     if not is_rows(value):
         raise UserError(f"the data are no rows but {type(value).__name__}", f"Give {TAKEN}.")
     names = dict.fromkeys(str(name) for row in value for name in row)
-    plain = [{str(name): plain(cell) for name, cell in row.items()} for row in value]
-    return _of_columns({name: [row.get(name) for row in plain] for name in names})
+    cleaned = [{str(name): plain(cell) for name, cell in row.items()} for row in value]
+    return _of_columns({name: [row.get(name) for row in cleaned] for name in names})
 
 
 def _of_dataset(value: Any) -> pa.Table:
