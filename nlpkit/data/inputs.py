@@ -228,7 +228,7 @@ class Input:
         Raises:
             UserError: it has not; or options say how they are written, and they are not.
         """
-        memory.table(path)
+        memory.require_one(path)
         if reading.format is not None or reading.delimiter is not None or reading.columns:
             raise UserError(
                 f"{path}: rows in memory have names of columns, and neither format nor delimiter",

@@ -7,6 +7,7 @@ written to the disk. The same rows have the same name in every process, but only
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import threading
 from collections.abc import Iterator, Mapping, Sequence
@@ -34,26 +35,31 @@ TAKEN = (
 _BATCH = 1_024  # rows turned into Python values at a time
 
 
-@dataclass(frozen=True)
+Rows = list[dict[str, Any]]
+
+
+@dataclass
 class Held:
     """Rows under a name.
 
     Attributes:
         name: `memory:` and the first digits of `sha256`.
-        sha256: of columns, types and values, in hex.
-        table: the rows; None where there are `parts`.
+        sha256: of columns and values, in hex.
+        bytes: that were hashed.
+        rows: as they were given: a table, or dicts of plain values, whose columns may be of several kinds.
         parts: split -> name of its rows, of what was given by split.
     """
 
     name: str
     sha256: str
-    table: pa.Table | None
+    bytes: int
+    rows: pa.Table | Rows
     parts: Mapping[str, str]
 
-    @property
-    def bytes(self) -> int:
-        """Of the rows in memory."""
-        return 0 if self.table is None else int(self.table.nbytes)
+    @functools.cached_property
+    def table(self) -> pa.Table:
+        """The rows as a table; a column of several kinds is text, and told."""
+        return _in_columns(self.rows) if isinstance(self.rows, list) else self.rows
 
 
 _held: dict[str, Held] = {}  # the one that was used last comes last
@@ -93,17 +99,32 @@ def table(spec: object) -> pa.Table:
     Raises:
         UserError: this process does not have them, or they were given by split.
     """
-    found = held(spec)
-    if found.table is None:
+    require_one(spec)
+    return held(spec).table
+
+
+def require_one(spec: object) -> None:
+    """Refuse the name of rows that were given by split, where one table is read.
+
+    Raises:
+        UserError: it is one, or this process does not have them.
+    """
+    if parts := held(spec).parts:
         raise UserError(
-            f"{spec}: these rows are in splits ({', '.join(found.parts)})", "Give the rows of one, or all as data."
+            f"{spec}: these rows are in splits ({', '.join(parts)})", "Give the rows of one, or all as data."
         )
-    return found.table
+
+
+def columns(spec: object) -> list[str]:
+    """The columns of the rows of a name, in their order."""
+    rows = held(spec).rows
+    return list(rows[0]) if isinstance(rows, list) else rows.column_names
 
 
 def rows(spec: object) -> Iterator[tuple[int, dict[str, Any]]]:
     """The rows of a name with their positions, from 0."""
-    return enumerate(_listed(table(spec)))
+    require_one(spec)
+    return enumerate(_listed(held(spec).rows))
 
 
 def rows_of(value: Any) -> list[dict[str, Any]]:
@@ -112,11 +133,14 @@ def rows_of(value: Any) -> list[dict[str, Any]]:
     Raises:
         UserError: they are no rows.
     """
-    return list(_listed(_table(value)))
+    return list(_listed(_made(value)))
 
 
-def _listed(table: pa.Table) -> Iterator[dict[str, Any]]:
-    for batch in table.to_batches(max_chunksize=_BATCH):
+def _listed(rows: pa.Table | Rows) -> Iterator[dict[str, Any]]:
+    if isinstance(rows, list):
+        yield from rows
+        return
+    for batch in rows.to_batches(max_chunksize=_BATCH):
         yield from batch.to_pylist()
 
 
@@ -151,12 +175,12 @@ def hold(value: Any) -> str:
     if parts:
         names = {split: hold(part) for split, part in parts.items()}
         digest = hashlib.sha256(repr(sorted(names.items())).encode()).hexdigest()
-        return _keep(Held(f"{PREFIX}{digest[:16]}", digest, None, names))
-    made = _table(value)
-    if not made.num_rows:
-        raise UserError("the data hold no rows", f"Columns: {', '.join(made.column_names) or 'none'}.")
-    digest = _digest(made)
-    return _keep(Held(f"{PREFIX}{digest[:16]}", digest, made, {}))
+        return _keep(Held(f"{PREFIX}{digest[:16]}", digest, 0, [], names))
+    made = _made(value)
+    if not len(made):
+        raise UserError("the data hold no rows", "Is it what is left of a selection?")
+    digest, size = _digest(made)
+    return _keep(Held(f"{PREFIX}{digest[:16]}", digest, size, made, {}))
 
 
 def _keep(entry: Held) -> str:
@@ -166,12 +190,16 @@ def _keep(entry: Held) -> str:
     return entry.name
 
 
-def _digest(table: pa.Table) -> str:
-    """Of columns, types and values, however they are laid out in memory."""
-    hashed = hashlib.sha256(table.schema.to_string().encode())
-    for row in _listed(table):
-        hashed.update(repr(row).encode("utf-8", "surrogatepass"))
-    return hashed.hexdigest()
+def _digest(rows: pa.Table | Rows) -> tuple[str, int]:
+    """The hash of columns and values, however they are laid out in memory, and how many bytes went into it."""
+    hashed, size = hashlib.sha256(), 0
+    if not isinstance(rows, list) and rows.schema.metadata:
+        hashed.update(repr(rows.schema.metadata).encode())  # names of classes
+    for row in _listed(rows):
+        part = repr(row).encode("utf-8", "surrogatepass")
+        hashed.update(part)
+        size += len(part)
+    return hashed.hexdigest(), size
 
 
 # --- what is taken for rows ---
@@ -220,8 +248,8 @@ def _parts(value: Any) -> dict[str, Any]:
     return parts
 
 
-def _table(value: Any) -> pa.Table:
-    """Rows as a table of the types that rows of files have."""
+def _made(value: Any) -> pa.Table | Rows:
+    """Rows as a table of the types that rows of files have, or as dicts of plain values."""
     if _is_dataset(value):
         return _of_dataset(value)
     if _is_frame(value):
@@ -233,27 +261,30 @@ def _table(value: Any) -> pa.Table:
     if not is_rows(value):
         raise UserError(f"the data are no rows but {type(value).__name__}", f"Give {TAKEN}.")
     names = dict.fromkeys(str(name) for row in value for name in row)
-    cleaned = [{str(name): plain(cell) for name, cell in row.items()} for row in value]
-    return _of_columns({name: [row.get(name) for row in cleaned] for name in names})
+    cleaned = ({str(name): plain(cell) for name, cell in row.items()} for row in value)
+    return [{name: row.get(name) for name in names} for row in cleaned]
 
 
 def _of_dataset(value: Any) -> pa.Table:
-    """The rows of a data set, with the names of its classes."""
+    """The rows of a data set, with the names of its classes where it has any."""
+    from datasets import Features
+
     if not hasattr(value, "__len__"):
         raise UserError("the data are an IterableDataset, of which nobody knows the end", "Give a Dataset of its rows.")
     rows = value.with_format(None)
     if rows._indices is not None:
         with hub.quiet():
             rows = rows.flatten_indices(keep_in_memory=True)
-    made = rows.data.table.combine_chunks()
-    return made.cast(rows.features.arrow_schema) if made.schema != rows.features.arrow_schema else made
+    made = rows.data.table.combine_chunks().replace_schema_metadata(None)
+    return made if Features.from_arrow_schema(made.schema) == rows.features else made.cast(rows.features.arrow_schema)
 
 
-def _of_frame(value: Any) -> pa.Table:
+def _of_frame(value: Any) -> pa.Table | Rows:
     import pyarrow as pa
 
     if not hasattr(value, "iloc"):  # polars, arrow
         made = value.to_arrow() if hasattr(value, "to_arrow") else pa.table(value)
+        names = made.column_names
     else:
         names = [str(name) for name in value.columns]
         if len(set(names)) < len(names):
@@ -265,7 +296,23 @@ def _of_frame(value: Any) -> pa.Table:
             made = pa.Table.from_pandas(frame, preserve_index=False)
         except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, OverflowError):  # cells of many types
             return _of_columns({name: plain(frame[name]) for name in names})
-    return _with_text(one_type.plain(made.replace_schema_metadata(None), _say))
+    made = _with_text(one_type.plain(made.replace_schema_metadata(None), _say))
+    return made.cast(pa.schema([(column.name, _small(column.type)) for column in made.schema]))
+
+
+def _small(kind: pa.DataType) -> pa.DataType:
+    """A type with the offsets that rows of files have: pandas and polars have larger ones."""
+    import pyarrow as pa
+
+    if pa.types.is_large_string(kind):
+        return pa.string()
+    if pa.types.is_large_binary(kind):
+        return pa.binary()
+    if pa.types.is_large_list(kind) or pa.types.is_list(kind):
+        return pa.list_(_small(kind.value_type))
+    if pa.types.is_struct(kind):
+        return pa.struct([(kind.field(i).name, _small(kind.field(i).type)) for i in range(kind.num_fields)])
+    return kind
 
 
 def _tell_index(frame: Any) -> None:
@@ -274,7 +321,7 @@ def _tell_index(frame: Any) -> None:
         _say(f"the index ({', '.join(named)}) is no column; reset_index() makes it one")
 
 
-def _of_pair(texts: Any, labels: Any) -> pa.Table:
+def _of_pair(texts: Any, labels: Any) -> Rows:
     """Texts and labels under the names that every task knows: words and their tags where a text is a list of words."""
     if len(texts) != len(labels):
         raise UserError(
@@ -287,15 +334,24 @@ def _of_pair(texts: Any, labels: Any) -> pa.Table:
     return _of_columns({"text": first, "label": second})
 
 
-def _of_columns(columns: Mapping[str, Sequence[Any]]) -> pa.Table:
-    """Columns of plain values; a column of several kinds is text, and told."""
+def _of_columns(columns: Mapping[str, Sequence[Any]]) -> Rows:
+    """Columns of plain values as rows.
+
+    Raises:
+        UserError: one is longer than another.
+    """
     sizes = {name: len(column) for name, column in columns.items()}
     if len(set(sizes.values())) > 1:
         shown = ", ".join(f"{name} {size:,}" for name, size in sizes.items())
         raise UserError(f"the columns of the data are not equally long: {shown}", "Give a value for each row.")
-    count = next(iter(sizes.values()), 0)
+    return [dict(zip(columns, cells, strict=True)) for cells in zip(*columns.values(), strict=True)]
+
+
+def _in_columns(rows: Rows) -> pa.Table:
+    """Rows as a table; a column of several kinds is text, and told."""
     parts = Parts(lambda line: f"{SHOWN} {UNIT} {line}")
-    parts.add(columns, range(count))
+    names = list(rows[0])
+    parts.add({name: [row[name] for row in rows] for name in names}, range(len(rows)))
     return _with_text(one_type.plain(parts.table(), _say))
 
 
@@ -324,6 +380,8 @@ def plain(value: Any) -> Any:
         return [plain(part) for part in made] if isinstance(made, list) else plain(made)
     if hasattr(value, "to_list"):  # polars
         return [plain(part) for part in value.to_list()]
+    if hasattr(value, "to_pydatetime"):
+        return value.to_pydatetime(warn=False) if type(value).__name__ == "Timestamp" else None
     missing = isinstance(value, float) and value != value
     return None if missing or type(value).__name__ in ("NAType", "NaTType") else value
 

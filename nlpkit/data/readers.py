@@ -174,7 +174,7 @@ def _conll_rows(source: Input) -> Iterator[Row]:
 
 
 def _memory_rows(source: Input) -> Iterator[Row]:
-    source.columns = memory.table(source.file).column_names
+    source.columns = memory.columns(source.file)
     for position, values in memory.rows(source.file):
         yield Row(position, values)
 

@@ -264,7 +264,7 @@ def _is_saved(folder: Path) -> bool:
 def expand(spec: str) -> list[Path]:
     """The existing files that a path, a glob or a comma-separated list of them stands for, in order."""
     if memory.is_name(spec):
-        memory.table(spec)
+        memory.require_one(spec)
         return [Path(spec)]
     path = pipes.STDIN if spec == "-" else expanded(spec)
     if path.exists() and not path.is_dir():

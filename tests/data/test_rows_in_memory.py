@@ -60,7 +60,8 @@ def test_cells_of_pandas_and_numpy_are_the_plain_values_that_files_have() -> Non
 
 def test_a_column_of_several_kinds_is_text_and_told_with_counts() -> None:
     with reporting.listening() as heard:
-        assert [row["label"] for row in held_rows(pd.DataFrame({"label": ["a", 1, 2.5]}))] == ["a", "1", "2.5"]
+        made = read_table(memory.hold(pd.DataFrame({"label": ["a", 1, 2.5]})))
+        assert made["label"].to_pylist() == ["a", "1", "2.5"]
     assert heard.notes == [
         "column 'label' holds numbers (2) and text (1): all are read as text "
         "(data position 0 is the first of the rarest kind)"
