@@ -75,6 +75,10 @@ def finetune(
     output: str | PathLike[str] | None = None,
     resume: bool = False,
     dry_run: bool = False,
+    model_revision: str | None = None,
+    tokenizer: str | PathLike[str] | None = None,
+    allow_pickle: bool = False,
+    trust_remote_code: bool = False,
     format: Literal['csv', 'tsv', 'json', 'jsonl', 'parquet', 'xlsx', 'txt', 'conll', 'squad'] | None = None,
     encoding: str = 'utf-8',
     delimiter: str | None = None,
@@ -91,12 +95,9 @@ def finetune(
     max_eval_samples: int | None = None,
     validation_share: float = 0.1,
     hold_out: Literal['texts', 'rows'] = 'texts',
+    group_column: str | None = None,
     max_train_samples: int | None = None,
     shuffle_seed: int | None = None,
-    model_revision: str | None = None,
-    tokenizer: str | PathLike[str] | None = None,
-    allow_pickle: bool = False,
-    trust_remote_code: bool = False,
     device: str = 'auto',
     precision: Literal['auto', 'fp32', 'tf32', 'bf16', 'fp16'] = 'auto',
     threads: int | None = None,
@@ -127,6 +128,8 @@ def finetune(
     report_to: Literal['none', 'tensorboard', 'wandb', 'all'] = 'none',
     push_to_hub: str | bool | None = None,
     public: bool = False,
+    seeds: Sequence[int] | str | int = ...,
+    cv: int | None = None,
     calibrate: bool = True,
     text_pair_column: str | None = None,
     label_columns: Sequence[str] | str = ...,
@@ -161,6 +164,10 @@ def finetune(
         output: Run folder to write. Default: runs/<data>-<model>.
         resume: Go on with the interrupted run in output.
         dry_run: Check data and model, show the plan, stop.
+        model_revision: Revision of a hub model.
+        tokenizer: Folder or hub name of the tokenizer. Default: the model's.
+        allow_pickle: Load weights stored as pickle (they can run code).
+        trust_remote_code: Run model code that comes with the weights.
         format: Format of the files. Default: from their names.
         encoding: Text encoding of the files.
         delimiter: Column separator of csv (and CoNLL) files: a character, or comma, semicolon, tab,
@@ -179,12 +186,10 @@ def finetune(
         validation_share: Share of train held out when there is no validation split.
         hold_out: What is held out: equal texts together (QA: contexts), or rows one by one, as older
             runs did.
+        group_column: Column of what rows share (author, patient, document): those of one value are held
+            out together. (only with hold_out texts)
         max_train_samples: Train on at most N rows, balanced by label.
         shuffle_seed: Seed of the hold-out and of the sampling. Default: seed.
-        model_revision: Revision of a hub model.
-        tokenizer: Folder or hub name of the tokenizer. Default: the model's.
-        allow_pickle: Load weights stored as pickle (they can run code).
-        trust_remote_code: Run model code that comes with the weights.
         device: auto, cpu, cuda, cuda:1, mps.
         precision: Arithmetic of the forward pass.
         threads: CPU threads of torch. Default: as cores, CPU time and OMP_NUM_THREADS allow.
@@ -218,6 +223,10 @@ def finetune(
         push_to_hub: Upload the finished run to this hub repository, `true`: of the folder's name
             (private unless public).
         public: Make a new repository public. (only with push_to_hub)
+        seeds: Train once with each of these seeds on the same rows, keep the model that is best on
+            validation, and show the spread; seed then draws the held-out rows alone.
+        cv: Cross-validate: cut the rows into N folds, judge each by a model trained on the others, then
+            train one model as without cv. (not with seeds)
         calibrate: Divide logits by a temperature fitted on validation, where that makes scores truer
             (Guo et al. 2017).
         text_pair_column: Column of the second text of a pair.
@@ -257,6 +266,10 @@ def finetune(
     learning_rate: float = 5e-05,
     output: str | PathLike[str] | None = None,
     resume: bool = False,
+    model_revision: str | None = None,
+    tokenizer: str | PathLike[str] | None = None,
+    allow_pickle: bool = False,
+    trust_remote_code: bool = False,
     format: Literal['csv', 'tsv', 'json', 'jsonl', 'parquet', 'xlsx', 'txt', 'conll', 'squad'] | None = None,
     encoding: str = 'utf-8',
     delimiter: str | None = None,
@@ -273,12 +286,9 @@ def finetune(
     max_eval_samples: int | None = None,
     validation_share: float = 0.1,
     hold_out: Literal['texts', 'rows'] = 'texts',
+    group_column: str | None = None,
     max_train_samples: int | None = None,
     shuffle_seed: int | None = None,
-    model_revision: str | None = None,
-    tokenizer: str | PathLike[str] | None = None,
-    allow_pickle: bool = False,
-    trust_remote_code: bool = False,
     device: str = 'auto',
     precision: Literal['auto', 'fp32', 'tf32', 'bf16', 'fp16'] = 'auto',
     threads: int | None = None,
@@ -311,7 +321,9 @@ def finetune(
     report_to: Literal['none', 'tensorboard', 'wandb', 'all'] = 'none',
     push_to_hub: str | bool | None = None,
     public: bool = False,
+    seeds: Sequence[int] | str | int = ...,
     baseline: bool = False,
+    cv: int | None = None,
     calibrate: bool = True,
     column: Literal['pos', 'chunk', 'ner'] | None = None,
     scheme: Literal['auto', 'bio', 'iob1', 'bioes', 'ioe', 'io', 'plain'] = 'auto',
@@ -340,6 +352,10 @@ def finetune(
         learning_rate: Peak learning rate (BERT paper: 2e-5 to 5e-5; smaller models take more).
         output: Run folder to write. Default: runs/<data>-<model>.
         resume: Go on with the interrupted run in output.
+        model_revision: Revision of a hub model.
+        tokenizer: Folder or hub name of the tokenizer. Default: the model's.
+        allow_pickle: Load weights stored as pickle (they can run code).
+        trust_remote_code: Run model code that comes with the weights.
         format: Format of the files. Default: from their names.
         encoding: Text encoding of the files.
         delimiter: Column separator of csv (and CoNLL) files: a character, or comma, semicolon, tab,
@@ -358,12 +374,10 @@ def finetune(
         validation_share: Share of train held out when there is no validation split.
         hold_out: What is held out: equal texts together (QA: contexts), or rows one by one, as older
             runs did.
+        group_column: Column of what rows share (author, patient, document): those of one value are held
+            out together. (only with hold_out texts)
         max_train_samples: Train on at most N rows, balanced by label.
         shuffle_seed: Seed of the hold-out and of the sampling. Default: seed.
-        model_revision: Revision of a hub model.
-        tokenizer: Folder or hub name of the tokenizer. Default: the model's.
-        allow_pickle: Load weights stored as pickle (they can run code).
-        trust_remote_code: Run model code that comes with the weights.
         device: auto, cpu, cuda, cuda:1, mps.
         precision: Arithmetic of the forward pass.
         threads: CPU threads of torch. Default: as cores, CPU time and OMP_NUM_THREADS allow.
@@ -399,7 +413,11 @@ def finetune(
         push_to_hub: Upload the finished run to this hub repository, `true`: of the folder's name
             (private unless public).
         public: Make a new repository public. (only with push_to_hub)
+        seeds: Train once with each of these seeds on the same rows, keep the model that is best on
+            validation, and show the spread; seed then draws the held-out rows alone.
         baseline: Also train a classical model, for comparison.
+        cv: Cross-validate: cut the rows into N folds, judge each by a model trained on the others, then
+            train one model as without cv. (not with seeds)
         calibrate: Divide logits by a temperature fitted on validation, where that makes scores truer
             (Guo et al. 2017).
         column: Which tags to take where there are several. Default: ner, else chunk, else pos.
@@ -432,6 +450,10 @@ def finetune(
     learning_rate: float = 5e-05,
     output: str | PathLike[str] | None = None,
     resume: bool = False,
+    model_revision: str | None = None,
+    tokenizer: str | PathLike[str] | None = None,
+    allow_pickle: bool = False,
+    trust_remote_code: bool = False,
     format: Literal['csv', 'tsv', 'json', 'jsonl', 'parquet', 'xlsx', 'txt', 'conll', 'squad'] | None = None,
     encoding: str = 'utf-8',
     delimiter: str | None = None,
@@ -448,12 +470,9 @@ def finetune(
     max_eval_samples: int | None = None,
     validation_share: float = 0.1,
     hold_out: Literal['texts', 'rows'] = 'texts',
+    group_column: str | None = None,
     max_train_samples: int | None = None,
     shuffle_seed: int | None = None,
-    model_revision: str | None = None,
-    tokenizer: str | PathLike[str] | None = None,
-    allow_pickle: bool = False,
-    trust_remote_code: bool = False,
     device: str = 'auto',
     precision: Literal['auto', 'fp32', 'tf32', 'bf16', 'fp16'] = 'auto',
     threads: int | None = None,
@@ -486,7 +505,9 @@ def finetune(
     report_to: Literal['none', 'tensorboard', 'wandb', 'all'] = 'none',
     push_to_hub: str | bool | None = None,
     public: bool = False,
+    seeds: Sequence[int] | str | int = ...,
     baseline: bool = False,
+    cv: int | None = None,
     answers_column: str | None = None,
     answer_start_column: str | None = None,
     id_column: str | None = None,
@@ -513,6 +534,10 @@ def finetune(
         learning_rate: Peak learning rate (BERT paper: 2e-5 to 5e-5; smaller models take more).
         output: Run folder to write. Default: runs/<data>-<model>.
         resume: Go on with the interrupted run in output.
+        model_revision: Revision of a hub model.
+        tokenizer: Folder or hub name of the tokenizer. Default: the model's.
+        allow_pickle: Load weights stored as pickle (they can run code).
+        trust_remote_code: Run model code that comes with the weights.
         format: Format of the files. Default: from their names.
         encoding: Text encoding of the files.
         delimiter: Column separator of csv (and CoNLL) files: a character, or comma, semicolon, tab,
@@ -531,12 +556,10 @@ def finetune(
         validation_share: Share of train held out when there is no validation split.
         hold_out: What is held out: equal texts together (QA: contexts), or rows one by one, as older
             runs did.
+        group_column: Column of what rows share (author, patient, document): those of one value are held
+            out together. (only with hold_out texts)
         max_train_samples: Train on at most N rows, balanced by label.
         shuffle_seed: Seed of the hold-out and of the sampling. Default: seed.
-        model_revision: Revision of a hub model.
-        tokenizer: Folder or hub name of the tokenizer. Default: the model's.
-        allow_pickle: Load weights stored as pickle (they can run code).
-        trust_remote_code: Run model code that comes with the weights.
         device: auto, cpu, cuda, cuda:1, mps.
         precision: Arithmetic of the forward pass.
         threads: CPU threads of torch. Default: as cores, CPU time and OMP_NUM_THREADS allow.
@@ -572,7 +595,11 @@ def finetune(
         push_to_hub: Upload the finished run to this hub repository, `true`: of the folder's name
             (private unless public).
         public: Make a new repository public. (only with push_to_hub)
+        seeds: Train once with each of these seeds on the same rows, keep the model that is best on
+            validation, and show the spread; seed then draws the held-out rows alone.
         baseline: Also train a classical model, for comparison.
+        cv: Cross-validate: cut the rows into N folds, judge each by a model trained on the others, then
+            train one model as without cv. (not with seeds)
         answers_column: QA: column of the answers: {"text", "answer_start"}, a list of these, or a text;
             none: unanswerable. Default: guessed.
         answer_start_column: QA: column of the character where an answer starts. Default: guessed.
@@ -646,6 +673,7 @@ def benchmark(
     max_eval_samples: int | None = None,
     validation_share: float = 0.1,
     hold_out: Literal['texts', 'rows'] = 'texts',
+    group_column: str | None = None,
     max_train_samples: int | None = None,
     shuffle_seed: int | None = None,
     split: str | None = None,
@@ -746,6 +774,8 @@ def benchmark(
         validation_share: Share of train held out when there is no validation split.
         hold_out: What is held out: equal texts together (QA: contexts), or rows one by one, as older
             runs did.
+        group_column: Column of what rows share (author, patient, document): those of one value are held
+            out together. (only with hold_out texts)
         max_train_samples: Train on at most N rows, balanced by label.
         shuffle_seed: Seed of the hold-out and of the sampling. Default: seed.
         split: Rows of the data to measure on. Default: validation, else test, else all; of a run folder
@@ -822,6 +852,7 @@ def check_data(
     max_eval_samples: int | None = None,
     validation_share: float = 0.1,
     hold_out: Literal['texts', 'rows'] = 'texts',
+    group_column: str | None = None,
     max_train_samples: int | None = None,
     shuffle_seed: int | None = None,
     seed: int = 42,
@@ -898,12 +929,155 @@ def check_data(
         validation_share: Share of train held out when there is no validation split.
         hold_out: What is held out: equal texts together (QA: contexts), or rows one by one, as older
             runs did.
+        group_column: Column of what rows share (author, patient, document): those of one value are held
+            out together. (only with hold_out texts)
         max_train_samples: Train on at most N rows, balanced by label.
         shuffle_seed: Seed of the hold-out and of the sampling. Default: seed.
         seed: Seed of the hold-out when there is no validation split.
         suspects: Name N rows whose label a simple model, trained on the other rows, contradicts most
             surely. Default: 10 with output, else 0.
         overwrite: Replace output if it exists.
+        config: YAML recipe, or the nlpkit.json of a run to repeat.
+        progress: Show plan and bars: as the command line does, on standard error. None: a bar in a
+            notebook, else nothing.
+        verbose: Let the libraries say what they say unasked.
+
+    Returns:
+        What the command tells of its work; see `nlpkit.Report`.
+
+    Raises:
+        nlpkit.UserError: an option, the data or the model is wrong; the message says which, and what to do.
+    """
+
+def compare(
+    runs: Sequence[str | PathLike[str]] | str = ...,
+    data: Data | None = None,
+    *,
+    split: str | None = None,
+    output: str | PathLike[str] | None = None,
+    fail_if: Literal['worse'] | None = None,
+    judge: bool = True,
+    text_column: str | None = None,
+    text_pair_column: str | None = None,
+    label_column: str | None = None,
+    label_columns: Sequence[str] | str = ...,
+    tag_column: str | None = None,
+    column: Literal['pos', 'chunk', 'ner'] | None = None,
+    scheme: Literal['auto', 'bio', 'iob1', 'bioes', 'ioe', 'io', 'plain'] = 'auto',
+    offsets: Literal['auto', 'characters', 'utf-16', 'utf-8', 'inclusive', 'from-1', 'from-1-inclusive', 'stripped', 'crlf', 'lf'] = 'auto',
+    on_bad_tags: Literal['repair', 'error'] = 'repair',
+    question_column: str | None = None,
+    context_column: str | None = None,
+    answers_column: str | None = None,
+    answer_start_column: str | None = None,
+    id_column: str | None = None,
+    labels: Sequence[str] | str = ...,
+    labels_file: str | PathLike[str] | None = None,
+    template: str = 'This example is {}.',
+    multi_label: bool = False,
+    threshold: float = 0.5,
+    normalize: bool = True,
+    device: str = 'auto',
+    precision: Literal['auto', 'fp32', 'tf32', 'bf16', 'fp16'] = 'auto',
+    threads: int | None = None,
+    task: str | None = None,
+    format: Literal['csv', 'tsv', 'json', 'jsonl', 'parquet', 'xlsx', 'txt', 'conll', 'squad'] | None = None,
+    encoding: str = 'utf-8',
+    delimiter: str | None = None,
+    quoting: Literal['auto', 'standard', 'none'] = 'auto',
+    columns: Sequence[str] | str = ...,
+    train_file: Data | None = None,
+    validation_file: Data | None = None,
+    test_file: Data | None = None,
+    data_config: str | None = None,
+    data_revision: str | None = None,
+    train_split: str | None = None,
+    validation_split: str | None = None,
+    test_split: str | None = None,
+    max_eval_samples: int | None = None,
+    batch_size: int = 32,
+    max_length: int | None = None,
+    allow_pickle: bool = False,
+    trust_remote_code: bool = False,
+    overwrite: bool = False,
+    config: str | PathLike[str] | None = None,
+    progress: bool | None = None,
+    verbose: bool = False,
+) -> Report:
+    """Compare runs: in what they differ, and whether one is better on the same rows by more than chance.
+
+    Every model answers the rows of data, or those that the first run held out; each is compared with the first. A share
+    of right rows is tested with McNemar's exact test, all other metrics with a paired bootstrap; of several models p is
+    corrected (Holm). `fail_if worse` makes CI fail (exit code 1) when one is worse than the first by more than chance.
+    judge=False compares the records alone: options, data and the figures that stand there.
+
+    Args:
+        runs: Runs, the one that the others are compared with first.
+        data: Folder or file of rows, a glob, or a hub name (glue:sst2, name:config@revision); or the
+            rows themselves.
+        split: Split whose rows are answered. Default: without data test, else validation, of the first
+            run; with it all but train.
+        output: File to write the rows to that are not answered alike: csv, tsv, jsonl or parquet. (only
+            with judge)
+        fail_if: Exit with 1 if a run is worse than the first by more than chance. (only with judge)
+        judge: Ask the models; no_judge compares the records alone.
+        text_column: Column of the text. Default: guessed. For text-classification,
+            token-classification, fill-mask, zero-shot-classification, sentence-embedding.
+        text_pair_column: Column of the second text of a pair. For text-classification,
+            zero-shot-classification, sentence-embedding.
+        label_column: Column of the label. Default: guessed. For text-classification,
+            zero-shot-classification, sentence-embedding.
+        label_columns: Columns of 0 and 1, one for each label. For text-classification,
+            zero-shot-classification, sentence-embedding.
+        tag_column: Column of the tags or spans: its name, or its number (1 is the first, as in cut -f;
+            -1 the last). Default: guessed. For token-classification.
+        column: Which tags to take where there are several. Default: ner, else chunk, else pos. For
+            token-classification.
+        scheme: How entities are written as tags; plain: a tag stands for itself. For
+            token-classification.
+        offsets: How start and end of spans count. For token-classification.
+        on_bad_tags: Tags that the scheme does not allow: read them as conlleval does, or stop. For
+            token-classification.
+        question_column: QA: column of the question. Default: guessed. For question-answering.
+        context_column: QA: column of the text that holds the answer. Default: guessed. For
+            question-answering.
+        answers_column: QA: column of the answers: {"text", "answer_start"}, a list of these, or a text;
+            none: unanswerable. Default: guessed. For question-answering.
+        answer_start_column: QA: column of the character where an answer starts. Default: guessed. For
+            question-answering.
+        id_column: QA: column of the question's id. Default: guessed. For question-answering.
+        labels: Labels to choose from. For zero-shot-classification.
+        labels_file: File with one label per line. For zero-shot-classification.
+        template: Sentence that says of a text that it has a label, which stands for {}. For
+            zero-shot-classification.
+        multi_label: Judge each label by itself: any number may be given. For zero-shot-classification.
+        threshold: With several labels per text: probability from which one is given. For
+            zero-shot-classification.
+        normalize: Scale each vector to length 1, so that products are cosines. For sentence-embedding.
+        device: auto, cpu, cuda, cuda:1, mps.
+        precision: Arithmetic of the forward pass.
+        threads: CPU threads of torch. Default: as cores, CPU time and OMP_NUM_THREADS allow.
+        task: Task to use the model for, of those that take it. Default: the one it was trained for.
+        format: Format of the files. Default: from their names.
+        encoding: Text encoding of the files.
+        delimiter: Column separator of csv (and CoNLL) files: a character, or comma, semicolon, tab,
+            pipe, space. Default: from the header.
+        quoting: Quotes in csv and tsv files: around fields (standard), or text as any other (none).
+        columns: Names of the columns of files without a header.
+        train_file: File of the train split (repeatable, glob); or the rows themselves.
+        validation_file: File of the validation split; or the rows themselves.
+        test_file: File of the test split; or the rows themselves.
+        data_config: Configuration of a hub data set.
+        data_revision: Revision of a hub data set.
+        train_split: Rows to train on, e.g. 'train[:2000]+train[-2000:]'.
+        validation_split: Rows to validate on.
+        test_split: Rows to test on.
+        max_eval_samples: Evaluate on at most N rows per split.
+        batch_size: Inputs per forward pass.
+        max_length: Tokens per input. Default: as asked in training, else what the model takes.
+        allow_pickle: Load weights stored as pickle (they can run code).
+        trust_remote_code: Run model code that comes with the weights.
+        overwrite: Replace output if it exists. (only with output)
         config: YAML recipe, or the nlpkit.json of a run to repeat.
         progress: Show plan and bars: as the command line does, on standard error. None: a bar in a
             notebook, else nothing.
@@ -1002,6 +1176,7 @@ def distill(
     max_eval_samples: int | None = None,
     validation_share: float = 0.1,
     hold_out: Literal['texts', 'rows'] = 'texts',
+    group_column: str | None = None,
     max_train_samples: int | None = None,
     shuffle_seed: int | None = None,
     measure_seconds: float = 6.0,
@@ -1142,6 +1317,8 @@ def distill(
         validation_share: Share of train held out when there is no validation split.
         hold_out: What is held out: equal texts together (QA: contexts), or rows one by one, as older
             runs did.
+        group_column: Column of what rows share (author, patient, document): those of one value are held
+            out together. (only with hold_out texts)
         max_train_samples: Train on at most N rows, balanced by label.
         shuffle_seed: Seed of the hold-out and of the sampling. Default: seed.
         measure_seconds: Seconds of measuring the speed of each model in the end; 0 = leave it out.
@@ -1464,6 +1641,10 @@ def finetune_cls(
     output: str | PathLike[str] | None = None,
     resume: bool = False,
     dry_run: bool = False,
+    model_revision: str | None = None,
+    tokenizer: str | PathLike[str] | None = None,
+    allow_pickle: bool = False,
+    trust_remote_code: bool = False,
     format: Literal['csv', 'tsv', 'json', 'jsonl', 'parquet', 'xlsx', 'txt', 'conll', 'squad'] | None = None,
     encoding: str = 'utf-8',
     delimiter: str | None = None,
@@ -1480,12 +1661,9 @@ def finetune_cls(
     max_eval_samples: int | None = None,
     validation_share: float = 0.1,
     hold_out: Literal['texts', 'rows'] = 'texts',
+    group_column: str | None = None,
     max_train_samples: int | None = None,
     shuffle_seed: int | None = None,
-    model_revision: str | None = None,
-    tokenizer: str | PathLike[str] | None = None,
-    allow_pickle: bool = False,
-    trust_remote_code: bool = False,
     device: str = 'auto',
     precision: Literal['auto', 'fp32', 'tf32', 'bf16', 'fp16'] = 'auto',
     threads: int | None = None,
@@ -1516,6 +1694,8 @@ def finetune_cls(
     report_to: Literal['none', 'tensorboard', 'wandb', 'all'] = 'none',
     push_to_hub: str | bool | None = None,
     public: bool = False,
+    seeds: Sequence[int] | str | int = ...,
+    cv: int | None = None,
     calibrate: bool = True,
     text_pair_column: str | None = None,
     label_columns: Sequence[str] | str = ...,
@@ -1550,6 +1730,10 @@ def finetune_cls(
         output: Run folder to write. Default: runs/<data>-<model>.
         resume: Go on with the interrupted run in output.
         dry_run: Check data and model, show the plan, stop.
+        model_revision: Revision of a hub model.
+        tokenizer: Folder or hub name of the tokenizer. Default: the model's.
+        allow_pickle: Load weights stored as pickle (they can run code).
+        trust_remote_code: Run model code that comes with the weights.
         format: Format of the files. Default: from their names.
         encoding: Text encoding of the files.
         delimiter: Column separator of csv (and CoNLL) files: a character, or comma, semicolon, tab,
@@ -1568,12 +1752,10 @@ def finetune_cls(
         validation_share: Share of train held out when there is no validation split.
         hold_out: What is held out: equal texts together (QA: contexts), or rows one by one, as older
             runs did.
+        group_column: Column of what rows share (author, patient, document): those of one value are held
+            out together. (only with hold_out texts)
         max_train_samples: Train on at most N rows, balanced by label.
         shuffle_seed: Seed of the hold-out and of the sampling. Default: seed.
-        model_revision: Revision of a hub model.
-        tokenizer: Folder or hub name of the tokenizer. Default: the model's.
-        allow_pickle: Load weights stored as pickle (they can run code).
-        trust_remote_code: Run model code that comes with the weights.
         device: auto, cpu, cuda, cuda:1, mps.
         precision: Arithmetic of the forward pass.
         threads: CPU threads of torch. Default: as cores, CPU time and OMP_NUM_THREADS allow.
@@ -1607,6 +1789,10 @@ def finetune_cls(
         push_to_hub: Upload the finished run to this hub repository, `true`: of the folder's name
             (private unless public).
         public: Make a new repository public. (only with push_to_hub)
+        seeds: Train once with each of these seeds on the same rows, keep the model that is best on
+            validation, and show the spread; seed then draws the held-out rows alone.
+        cv: Cross-validate: cut the rows into N folds, judge each by a model trained on the others, then
+            train one model as without cv. (not with seeds)
         calibrate: Divide logits by a temperature fitted on validation, where that makes scores truer
             (Guo et al. 2017).
         text_pair_column: Column of the second text of a pair.
@@ -1644,6 +1830,10 @@ def finetune_ner(
     learning_rate: float = 5e-05,
     output: str | PathLike[str] | None = None,
     resume: bool = False,
+    model_revision: str | None = None,
+    tokenizer: str | PathLike[str] | None = None,
+    allow_pickle: bool = False,
+    trust_remote_code: bool = False,
     format: Literal['csv', 'tsv', 'json', 'jsonl', 'parquet', 'xlsx', 'txt', 'conll', 'squad'] | None = None,
     encoding: str = 'utf-8',
     delimiter: str | None = None,
@@ -1660,12 +1850,9 @@ def finetune_ner(
     max_eval_samples: int | None = None,
     validation_share: float = 0.1,
     hold_out: Literal['texts', 'rows'] = 'texts',
+    group_column: str | None = None,
     max_train_samples: int | None = None,
     shuffle_seed: int | None = None,
-    model_revision: str | None = None,
-    tokenizer: str | PathLike[str] | None = None,
-    allow_pickle: bool = False,
-    trust_remote_code: bool = False,
     device: str = 'auto',
     precision: Literal['auto', 'fp32', 'tf32', 'bf16', 'fp16'] = 'auto',
     threads: int | None = None,
@@ -1698,7 +1885,9 @@ def finetune_ner(
     report_to: Literal['none', 'tensorboard', 'wandb', 'all'] = 'none',
     push_to_hub: str | bool | None = None,
     public: bool = False,
+    seeds: Sequence[int] | str | int = ...,
     baseline: bool = False,
+    cv: int | None = None,
     calibrate: bool = True,
     column: Literal['pos', 'chunk', 'ner'] | None = None,
     scheme: Literal['auto', 'bio', 'iob1', 'bioes', 'ioe', 'io', 'plain'] = 'auto',
@@ -1727,6 +1916,10 @@ def finetune_ner(
         learning_rate: Peak learning rate (BERT paper: 2e-5 to 5e-5; smaller models take more).
         output: Run folder to write. Default: runs/<data>-<model>.
         resume: Go on with the interrupted run in output.
+        model_revision: Revision of a hub model.
+        tokenizer: Folder or hub name of the tokenizer. Default: the model's.
+        allow_pickle: Load weights stored as pickle (they can run code).
+        trust_remote_code: Run model code that comes with the weights.
         format: Format of the files. Default: from their names.
         encoding: Text encoding of the files.
         delimiter: Column separator of csv (and CoNLL) files: a character, or comma, semicolon, tab,
@@ -1745,12 +1938,10 @@ def finetune_ner(
         validation_share: Share of train held out when there is no validation split.
         hold_out: What is held out: equal texts together (QA: contexts), or rows one by one, as older
             runs did.
+        group_column: Column of what rows share (author, patient, document): those of one value are held
+            out together. (only with hold_out texts)
         max_train_samples: Train on at most N rows, balanced by label.
         shuffle_seed: Seed of the hold-out and of the sampling. Default: seed.
-        model_revision: Revision of a hub model.
-        tokenizer: Folder or hub name of the tokenizer. Default: the model's.
-        allow_pickle: Load weights stored as pickle (they can run code).
-        trust_remote_code: Run model code that comes with the weights.
         device: auto, cpu, cuda, cuda:1, mps.
         precision: Arithmetic of the forward pass.
         threads: CPU threads of torch. Default: as cores, CPU time and OMP_NUM_THREADS allow.
@@ -1786,7 +1977,11 @@ def finetune_ner(
         push_to_hub: Upload the finished run to this hub repository, `true`: of the folder's name
             (private unless public).
         public: Make a new repository public. (only with push_to_hub)
+        seeds: Train once with each of these seeds on the same rows, keep the model that is best on
+            validation, and show the spread; seed then draws the held-out rows alone.
         baseline: Also train a classical model, for comparison.
+        cv: Cross-validate: cut the rows into N folds, judge each by a model trained on the others, then
+            train one model as without cv. (not with seeds)
         calibrate: Divide logits by a temperature fitted on validation, where that makes scores truer
             (Guo et al. 2017).
         column: Which tags to take where there are several. Default: ner, else chunk, else pos.
@@ -1817,6 +2012,10 @@ def finetune_qa(
     learning_rate: float = 5e-05,
     output: str | PathLike[str] | None = None,
     resume: bool = False,
+    model_revision: str | None = None,
+    tokenizer: str | PathLike[str] | None = None,
+    allow_pickle: bool = False,
+    trust_remote_code: bool = False,
     format: Literal['csv', 'tsv', 'json', 'jsonl', 'parquet', 'xlsx', 'txt', 'conll', 'squad'] | None = None,
     encoding: str = 'utf-8',
     delimiter: str | None = None,
@@ -1833,12 +2032,9 @@ def finetune_qa(
     max_eval_samples: int | None = None,
     validation_share: float = 0.1,
     hold_out: Literal['texts', 'rows'] = 'texts',
+    group_column: str | None = None,
     max_train_samples: int | None = None,
     shuffle_seed: int | None = None,
-    model_revision: str | None = None,
-    tokenizer: str | PathLike[str] | None = None,
-    allow_pickle: bool = False,
-    trust_remote_code: bool = False,
     device: str = 'auto',
     precision: Literal['auto', 'fp32', 'tf32', 'bf16', 'fp16'] = 'auto',
     threads: int | None = None,
@@ -1871,7 +2067,9 @@ def finetune_qa(
     report_to: Literal['none', 'tensorboard', 'wandb', 'all'] = 'none',
     push_to_hub: str | bool | None = None,
     public: bool = False,
+    seeds: Sequence[int] | str | int = ...,
     baseline: bool = False,
+    cv: int | None = None,
     answers_column: str | None = None,
     answer_start_column: str | None = None,
     id_column: str | None = None,
@@ -1898,6 +2096,10 @@ def finetune_qa(
         learning_rate: Peak learning rate (BERT paper: 2e-5 to 5e-5; smaller models take more).
         output: Run folder to write. Default: runs/<data>-<model>.
         resume: Go on with the interrupted run in output.
+        model_revision: Revision of a hub model.
+        tokenizer: Folder or hub name of the tokenizer. Default: the model's.
+        allow_pickle: Load weights stored as pickle (they can run code).
+        trust_remote_code: Run model code that comes with the weights.
         format: Format of the files. Default: from their names.
         encoding: Text encoding of the files.
         delimiter: Column separator of csv (and CoNLL) files: a character, or comma, semicolon, tab,
@@ -1916,12 +2118,10 @@ def finetune_qa(
         validation_share: Share of train held out when there is no validation split.
         hold_out: What is held out: equal texts together (QA: contexts), or rows one by one, as older
             runs did.
+        group_column: Column of what rows share (author, patient, document): those of one value are held
+            out together. (only with hold_out texts)
         max_train_samples: Train on at most N rows, balanced by label.
         shuffle_seed: Seed of the hold-out and of the sampling. Default: seed.
-        model_revision: Revision of a hub model.
-        tokenizer: Folder or hub name of the tokenizer. Default: the model's.
-        allow_pickle: Load weights stored as pickle (they can run code).
-        trust_remote_code: Run model code that comes with the weights.
         device: auto, cpu, cuda, cuda:1, mps.
         precision: Arithmetic of the forward pass.
         threads: CPU threads of torch. Default: as cores, CPU time and OMP_NUM_THREADS allow.
@@ -1957,7 +2157,11 @@ def finetune_qa(
         push_to_hub: Upload the finished run to this hub repository, `true`: of the folder's name
             (private unless public).
         public: Make a new repository public. (only with push_to_hub)
+        seeds: Train once with each of these seeds on the same rows, keep the model that is best on
+            validation, and show the spread; seed then draws the held-out rows alone.
         baseline: Also train a classical model, for comparison.
+        cv: Cross-validate: cut the rows into N folds, judge each by a model trained on the others, then
+            train one model as without cv. (not with seeds)
         answers_column: QA: column of the answers: {"text", "answer_start"}, a list of these, or a text;
             none: unanswerable. Default: guessed.
         answer_start_column: QA: column of the character where an answer starts. Default: guessed.
@@ -2011,7 +2215,7 @@ def list_runs(
     *,
     sort: Literal['name', 'metric', 'date', 'size', 'time'] = 'date',
     task: str | None = None,
-    status: Literal['complete', 'running', 'interrupted', 'damaged'] | None = None,
+    status: Literal['complete', 'running', 'interrupted', 'failed', 'damaged'] | None = None,
     output: str | PathLike[str] | None = None,
     overwrite: bool = False,
     config: str | PathLike[str] | None = None,
@@ -2021,7 +2225,8 @@ def list_runs(
     """List run folders: what made them, on which data, how good they are, how large and old, and whether they are done.
 
     Looks in DIR and up to four folders below it; links are not followed. `running` is where a process is at work now,
-    `interrupted` a run that can go on (the command stands below the table), `damaged` one whose record cannot be read.
+    `interrupted` a run that can go on (the command stands below the table), `failed` one that an error has ended, `damaged`
+    one whose record cannot be read.
     What all runs share is said once below the table. Nothing but their records is read, so that it takes no time.
 
     Args:
@@ -2453,6 +2658,7 @@ def prune(
     max_eval_samples: int | None = None,
     validation_share: float = 0.1,
     hold_out: Literal['texts', 'rows'] = 'texts',
+    group_column: str | None = None,
     max_train_samples: int | None = None,
     shuffle_seed: int | None = None,
     measure_seconds: float = 6.0,
@@ -2591,6 +2797,8 @@ def prune(
         validation_share: Share of train held out when there is no validation split.
         hold_out: What is held out: equal texts together (QA: contexts), or rows one by one, as older
             runs did.
+        group_column: Column of what rows share (author, patient, document): those of one value are held
+            out together. (only with hold_out texts)
         max_train_samples: Train on at most N rows, balanced by label.
         shuffle_seed: Seed of the hold-out and of the sampling. Default: seed.
         measure_seconds: Seconds of measuring the speed of each model in the end; 0 = leave it out.
@@ -2661,6 +2869,7 @@ def quantize(
     max_eval_samples: int | None = None,
     validation_share: float = 0.1,
     hold_out: Literal['texts', 'rows'] = 'texts',
+    group_column: str | None = None,
     max_train_samples: int | None = None,
     shuffle_seed: int | None = None,
     measure_seconds: float = 6.0,
@@ -2751,6 +2960,8 @@ def quantize(
         validation_share: Share of train held out when there is no validation split.
         hold_out: What is held out: equal texts together (QA: contexts), or rows one by one, as older
             runs did.
+        group_column: Column of what rows share (author, patient, document): those of one value are held
+            out together. (only with hold_out texts)
         max_train_samples: Train on at most N rows, balanced by label.
         shuffle_seed: Seed of the hold-out and of the sampling. Default: seed.
         measure_seconds: Seconds of measuring the speed of each model in the end; 0 = leave it out.
