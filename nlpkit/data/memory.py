@@ -7,7 +7,6 @@ written to the disk. The same rows have the same name in every process, but only
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import threading
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 
 from nlpkit import reporting
 from nlpkit.data import hub, one_type
-from nlpkit.data.one_type import Parts
 from nlpkit.data.split_names import canonical
 from nlpkit.errors import UserError
 from nlpkit.reporting import counted
@@ -38,7 +36,7 @@ _BATCH = 1_024  # rows turned into Python values at a time
 Rows = list[dict[str, Any]]
 
 
-@dataclass
+@dataclass(frozen=True)
 class Held:
     """Rows under a name.
 
@@ -55,11 +53,6 @@ class Held:
     bytes: int
     rows: pa.Table | Rows
     parts: Mapping[str, str]
-
-    @functools.cached_property
-    def table(self) -> pa.Table:
-        """The rows as a table; a column of several kinds is text, and told."""
-        return _in_columns(self.rows) if isinstance(self.rows, list) else self.rows
 
 
 _held: dict[str, Held] = {}  # the one that was used last comes last
@@ -93,14 +86,15 @@ def held(spec: object) -> Held:
     )
 
 
-def table(spec: object) -> pa.Table:
-    """The rows of a name that stands for one table.
+def table(spec: object) -> pa.Table | None:
+    """The table of a name; None where its rows are dicts, whose columns have no types yet.
 
     Raises:
         UserError: this process does not have them, or they were given by split.
     """
     require_one(spec)
-    return held(spec).table
+    rows = held(spec).rows
+    return None if isinstance(rows, list) else rows
 
 
 def require_one(spec: object) -> None:
@@ -345,14 +339,6 @@ def _of_columns(columns: Mapping[str, Sequence[Any]]) -> Rows:
         shown = ", ".join(f"{name} {size:,}" for name, size in sizes.items())
         raise UserError(f"the columns of the data are not equally long: {shown}", "Give a value for each row.")
     return [dict(zip(columns, cells, strict=True)) for cells in zip(*columns.values(), strict=True)]
-
-
-def _in_columns(rows: Rows) -> pa.Table:
-    """Rows as a table; a column of several kinds is text, and told."""
-    parts = Parts(lambda line: f"{SHOWN} {UNIT} {line}")
-    names = list(rows[0])
-    parts.add({name: [row[name] for row in rows] for name in names}, range(len(rows)))
-    return _with_text(one_type.plain(parts.table(), _say))
 
 
 def _with_text(table: pa.Table) -> pa.Table:

@@ -61,14 +61,14 @@ def read_table(path: str | Path, reading: Reading = AS_FOUND) -> pa.Table:
     import pyarrow as pa
 
     source = Input.of(path, reading)
-    # rows of a layout pass through Python; other parquet, and what is in memory, stays as arrow has it
-    in_arrow = source.format in ("parquet", memory.FORMAT)
+    # rows of a layout pass through Python; other parquet, and tables in memory, stay as arrow has them
+    given = memory.table(path) if source.format == memory.FORMAT else None
     with source.failures():
+        in_arrow = source.format == "parquet" or given is not None
         as_it_is = in_arrow and not layouts.recognises(_READERS[source.format](source), reading.wanted)
-    if as_it_is and source.format == memory.FORMAT:
-        table = memory.table(source.file)
-        lines = pa.array(range(table.num_rows), pa.int64())
-        return table.drop_columns([LINE] if LINE in table.column_names else []).append_column(LINE, lines)
+    if as_it_is and given is not None:
+        lines = pa.array(range(given.num_rows), pa.int64())
+        return given.drop_columns([LINE] if LINE in given.column_names else []).append_column(LINE, lines)
     if as_it_is:
         with source.failures(), source.parquet() as file:
             table = distinct(plain(file.read(), source.say), source)

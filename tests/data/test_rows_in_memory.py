@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
-from conftest import rows
+from conftest import rows, write_jsonl
 
 from nlpkit import reporting
 from nlpkit.data import memory, pipes, sources
@@ -29,6 +30,7 @@ def test_the_same_rows_have_one_name_in_whatever_form_they_come() -> None:
 
     columns = {"text": ["a", None], "label": ["x", "y"]}
     forms = [ROWS, columns, pd.DataFrame(ROWS), pd.DataFrame(ROWS, index=["p", "q"]), Dataset.from_list(ROWS)]
+    forms.append(pa.table(columns))
     assert len({memory.hold(form) for form in [*forms, (["a", None], pd.Series(["x", "y"]))]}) == 1
     assert memory.hold(ROWS) != memory.hold(ROWS[::-1])
 
@@ -83,10 +85,15 @@ def test_splits_and_classes_of_a_data_set_are_kept_and_places_count_from_0() -> 
     assert sources.load(memory.hold({"train": ROWS, "test": pd.DataFrame(ROWS)})).splits.keys() == {"train", "test"}
 
 
-def test_rows_of_an_annotation_tool_are_recognised_as_in_files() -> None:
-    row = {"text": "Paris is old", "entities": [[0, 5, "LOC"]]}
-    made = read_table(memory.hold([row]), Reading(wanted=Wanted("words", labelled=True)))
-    assert made["spans"].to_pylist() == [[{"start": 0, "end": 5, "label": "LOC"}]]
+def test_rows_of_annotation_tools_are_read_as_in_json_files(tmp_path: Path) -> None:
+    entities = {"text": "Paris is old", "entities": [[0, 5, "LOC"]]}
+    doccano = {"id": 1, "text": "Paris is old", "label": [[0, 5, "LOC"]]}
+    reading = Reading(wanted=Wanted("words", labelled=True))
+    for row in (entities, doccano):
+        file = write_jsonl(tmp_path / "rows.jsonl", [row])
+        expected = read_table(file, reading).to_pylist()
+        for value in ([row], pd.DataFrame([row])):
+            assert read_table(memory.hold(value), reading).to_pylist() == [{**expected[0], "__line__": 0}]
 
 
 def test_the_record_names_them_by_content_and_nothing_is_written(tmp_path: Path, monkeypatch: Any) -> None:
