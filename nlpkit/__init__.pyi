@@ -223,10 +223,10 @@ def finetune(
         push_to_hub: Upload the finished run to this hub repository, `true`: of the folder's name
             (private unless public).
         public: Make a new repository public. (only with push_to_hub)
-        seeds: Train once with each of these seeds on the same rows, keep the model that is best on
-            validation, and show the spread; seed then draws the held-out rows alone.
-        cv: Cross-validate: cut the rows into N folds, judge each by a model trained on the others, then
-            train one model as without cv. (not with seeds)
+        seeds: Train once with each of these seeds, keep the model that is best on validation, show the
+            spread; the rows that are held out are those of seed.
+        cv: Cross-validation: cut the rows into N folds, judge each by a model trained on the others;
+            the saved model is that of the run without it. (not with seeds)
         calibrate: Divide logits by a temperature fitted on validation, where that makes scores truer
             (Guo et al. 2017).
         text_pair_column: Column of the second text of a pair.
@@ -413,11 +413,11 @@ def finetune(
         push_to_hub: Upload the finished run to this hub repository, `true`: of the folder's name
             (private unless public).
         public: Make a new repository public. (only with push_to_hub)
-        seeds: Train once with each of these seeds on the same rows, keep the model that is best on
-            validation, and show the spread; seed then draws the held-out rows alone.
+        seeds: Train once with each of these seeds, keep the model that is best on validation, show the
+            spread; the rows that are held out are those of seed.
         baseline: Also train a classical model, for comparison.
-        cv: Cross-validate: cut the rows into N folds, judge each by a model trained on the others, then
-            train one model as without cv. (not with seeds)
+        cv: Cross-validation: cut the rows into N folds, judge each by a model trained on the others;
+            the saved model is that of the run without it. (not with seeds)
         calibrate: Divide logits by a temperature fitted on validation, where that makes scores truer
             (Guo et al. 2017).
         column: Which tags to take where there are several. Default: ner, else chunk, else pos.
@@ -595,11 +595,11 @@ def finetune(
         push_to_hub: Upload the finished run to this hub repository, `true`: of the folder's name
             (private unless public).
         public: Make a new repository public. (only with push_to_hub)
-        seeds: Train once with each of these seeds on the same rows, keep the model that is best on
-            validation, and show the spread; seed then draws the held-out rows alone.
+        seeds: Train once with each of these seeds, keep the model that is best on validation, show the
+            spread; the rows that are held out are those of seed.
         baseline: Also train a classical model, for comparison.
-        cv: Cross-validate: cut the rows into N folds, judge each by a model trained on the others, then
-            train one model as without cv. (not with seeds)
+        cv: Cross-validation: cut the rows into N folds, judge each by a model trained on the others;
+            the saved model is that of the run without it. (not with seeds)
         answers_column: QA: column of the answers: {"text", "answer_start"}, a list of these, or a text;
             none: unanswerable. Default: guessed.
         answer_start_column: QA: column of the character where an answer starts. Default: guessed.
@@ -1789,10 +1789,10 @@ def finetune_cls(
         push_to_hub: Upload the finished run to this hub repository, `true`: of the folder's name
             (private unless public).
         public: Make a new repository public. (only with push_to_hub)
-        seeds: Train once with each of these seeds on the same rows, keep the model that is best on
-            validation, and show the spread; seed then draws the held-out rows alone.
-        cv: Cross-validate: cut the rows into N folds, judge each by a model trained on the others, then
-            train one model as without cv. (not with seeds)
+        seeds: Train once with each of these seeds, keep the model that is best on validation, show the
+            spread; the rows that are held out are those of seed.
+        cv: Cross-validation: cut the rows into N folds, judge each by a model trained on the others;
+            the saved model is that of the run without it. (not with seeds)
         calibrate: Divide logits by a temperature fitted on validation, where that makes scores truer
             (Guo et al. 2017).
         text_pair_column: Column of the second text of a pair.
@@ -1977,11 +1977,11 @@ def finetune_ner(
         push_to_hub: Upload the finished run to this hub repository, `true`: of the folder's name
             (private unless public).
         public: Make a new repository public. (only with push_to_hub)
-        seeds: Train once with each of these seeds on the same rows, keep the model that is best on
-            validation, and show the spread; seed then draws the held-out rows alone.
+        seeds: Train once with each of these seeds, keep the model that is best on validation, show the
+            spread; the rows that are held out are those of seed.
         baseline: Also train a classical model, for comparison.
-        cv: Cross-validate: cut the rows into N folds, judge each by a model trained on the others, then
-            train one model as without cv. (not with seeds)
+        cv: Cross-validation: cut the rows into N folds, judge each by a model trained on the others;
+            the saved model is that of the run without it. (not with seeds)
         calibrate: Divide logits by a temperature fitted on validation, where that makes scores truer
             (Guo et al. 2017).
         column: Which tags to take where there are several. Default: ner, else chunk, else pos.
@@ -2157,11 +2157,11 @@ def finetune_qa(
         push_to_hub: Upload the finished run to this hub repository, `true`: of the folder's name
             (private unless public).
         public: Make a new repository public. (only with push_to_hub)
-        seeds: Train once with each of these seeds on the same rows, keep the model that is best on
-            validation, and show the spread; seed then draws the held-out rows alone.
+        seeds: Train once with each of these seeds, keep the model that is best on validation, show the
+            spread; the rows that are held out are those of seed.
         baseline: Also train a classical model, for comparison.
-        cv: Cross-validate: cut the rows into N folds, judge each by a model trained on the others, then
-            train one model as without cv. (not with seeds)
+        cv: Cross-validation: cut the rows into N folds, judge each by a model trained on the others;
+            the saved model is that of the run without it. (not with seeds)
         answers_column: QA: column of the answers: {"text", "answer_start"}, a list of these, or a text;
             none: unanswerable. Default: guessed.
         answer_start_column: QA: column of the character where an answer starts. Default: guessed.
