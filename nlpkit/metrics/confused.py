@@ -56,8 +56,8 @@ def tables(split: str, details: Mapping[str, Any]) -> list[Table]:
         [pair["label"], pair["prediction"], pair["count"], f"{pair['share']:.0%}"] for pair in confused["pairs"]
     ]
     title = f"{split}, most confused of {confused['classes']:,} labels ({confused['mistakes']:,} mistakes)"
-    header = ["label", "taken for", "rows", "of its rows"]
-    return [Table(title, header, rows[:SHOWN], whole=rows)]
+    header = ["label", "taken for", "rows", "of the label's"]
+    return [Table(title, header, rows[:SHOWN], to_left=True, whole=rows)]
 
 
 def core(names: Sequence[str], matrix: np.ndarray, most: int = DRAWN) -> tuple[list[str], np.ndarray, str]:

@@ -141,7 +141,9 @@ def weights_of(evidence: Evidence, seed: int = SEED) -> Iterator[np.ndarray]:
 
     generator = np.random.default_rng(seed)
     kinds, units = evidence.kind_count, evidence.unit_count
-    todo = evidence.draws or max(min(DRAWS, MOST_COUNTED // max(units, kinds)), FEWEST_DRAWS)
+    # to draw how often a kind occurs is cheaper than to draw rows, where there are few kinds
+    at_once = evidence.units is None and 8 * kinds < evidence.rows
+    todo = evidence.draws or max(min(DRAWS, MOST_COUNTED // (kinds if at_once else max(units, kinds))), FEWEST_DRAWS)
     contents = None
     counts = np.bincount(evidence.kinds, minlength=kinds)
     if evidence.units is not None:
@@ -152,7 +154,7 @@ def weights_of(evidence: Evidence, seed: int = SEED) -> Iterator[np.ndarray]:
         if contents is not None:
             drawn = _counted(generator.integers(0, units, size=(now, units)), units)
             yield (contents @ drawn.T).T
-        elif 8 * kinds < evidence.rows:  # to draw how often a kind occurs is cheaper than to draw rows
+        elif at_once:
             yield generator.multinomial(evidence.rows, counts / evidence.rows, size=now).astype(np.float64)
         else:
             yield _counted(evidence.kinds[generator.integers(0, units, size=(now, units))], kinds)

@@ -76,7 +76,8 @@ def several_labels(predicted: np.ndarray, gold: np.ndarray) -> Evidence:
     """Of rows with any number of labels each: indicators of shape (rows, labels)."""
     from scipy import sparse
 
-    kinds = numbered(np.concatenate([predicted, gold], axis=1))
+    # eight indicators a byte: of many labels they would take more memory than the outputs
+    kinds = numbered(np.packbits(np.concatenate([predicted > 0, gold > 0], axis=1), axis=1))
     _, first = np.unique(kinds, return_index=True)
     found, true = predicted[first], gold[first]
     both = found * true
