@@ -18,10 +18,11 @@ from nlpkit.data import pipes
 from nlpkit.errors import UserError
 from nlpkit.experiment import lifecycle
 from nlpkit.hardware import gpus
+from nlpkit.metrics.evidence import Judgement
 from nlpkit.models import fitting, opening
 from nlpkit.pretraining.method import EVALUATIONS, Method, PretrainOptions, rows_per_step
-from nlpkit.reporting import Report, Table
-from nlpkit.runs.few import few_rows
+from nlpkit.reporting import Cell, Report, Table, figures
+from nlpkit.runs.few import few_rows, interval_notes
 from nlpkit.runs.files import ornament
 from nlpkit.runs.folder import RunFolder, human_bytes, read_record
 from nlpkit.tasks import features
@@ -35,7 +36,7 @@ UNLIMITED = 10**9  # steps: more than any run has
 
 
 @dataclass(kw_only=True)
-class Pretraining(lifecycle.Experiment[dict[str, float]]):
+class Pretraining(lifecycle.Experiment[Judgement]):
     """A pre-training run before its first step; its evaluation gives validation metrics.
 
     Attributes:
@@ -77,14 +78,14 @@ class Pretraining(lifecycle.Experiment[dict[str, float]]):
     def head(self) -> dict[str, Any]:
         return {**super().head(), "attention": self.attention.name if self.attention else None}
 
-    def evaluate(self) -> dict[str, float]:
-        metrics: dict[str, float] = self.trainer.measure()
-        return metrics
+    def evaluate(self) -> Judgement:
+        judged: Judgement = self.trainer.measure()
+        return judged
 
-    def record(self, evaluated: dict[str, float]) -> dict[str, Any]:
+    def record(self, evaluated: Judgement) -> dict[str, Any]:
         return {**self.head(), **_results(self, evaluated)}
 
-    def write(self, record: dict[str, Any], evaluated: dict[str, float]) -> None:
+    def write(self, record: dict[str, Any], evaluated: Judgement) -> None:
         _write(self, record)
 
 
@@ -372,16 +373,20 @@ def _use(experiment: Pretraining) -> str:
 # --- the record, the folder and the report ---
 
 
-def _results(experiment: Pretraining, metrics: dict[str, float]) -> dict[str, Any]:
+def _results(experiment: Pretraining, judged: Judgement) -> dict[str, Any]:
     """What the record says of the training and of the best model."""
+    from nlpkit.metrics import intervals
+
+    metrics = {"validation": dict(judged.metrics)}
     trainer = experiment.trainer
     state = trainer.state
     rates = [entry["tokens_per_second"] for entry in state.log_history if "tokens_per_second" in entry]
     return {
-        "metrics": {"validation": metrics},
+        "metrics": metrics,
+        **intervals.record({"validation": judged.evidence}, metrics),
         "judged": {"validation": len(experiment.validation)},
         "main_metric": experiment.config.best_metric,
-        "table_metrics": list(metrics),
+        "table_metrics": list(judged.metrics),
         "samples": experiment.tried,
         "steps": state.global_step,
         "epochs": None if experiment.config.streaming else round(state.epoch or 0.0, 2),
@@ -418,8 +423,9 @@ def _write(experiment: Pretraining, record: dict[str, Any]) -> None:
 def report(record: dict[str, Any], folder: Path, next_command: str) -> Report:
     """What people and machines are told of a finished run."""
     names = record["table_metrics"]
-    rows = [
-        [split, record["judged"][split], *(values.get(name) for name in names)]
+    between = record.get("metric_intervals") or {}
+    rows: list[list[Cell]] = [
+        [split, record["judged"][split], *figures(values, between.get(split), names)]
         for split, values in record["metrics"].items()
     ]
     rate = f", {record['tokens_per_second']:,.0f} tokens/s" if record.get("tokens_per_second") else ""
@@ -428,6 +434,7 @@ def report(record: dict[str, Any], folder: Path, next_command: str) -> Report:
         f"{folder}: best checkpoint at step {record['best_step']} of {record['steps']} by validation "
         f"{record['main_metric']}; {record['train_seconds']:.0f} s of training{rate}",
         *few_rows({split: count for split, count in record["judged"].items() if split != "train"}),
+        *interval_notes(record),
         f"model {human_bytes(size)}, card README.md, plots/",
     ]
     return Report(

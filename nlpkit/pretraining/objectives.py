@@ -7,10 +7,12 @@ Trainer gathers over accumulation and processes.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -18,6 +20,7 @@ from transformers import ElectraConfig, ElectraForMaskedLM, ElectraForPreTrainin
 
 from nlpkit.data.ignored import IGNORED
 from nlpkit.errors import UserError
+from nlpkit.metrics.evidence import Evidence, Extremes
 from nlpkit.pretraining.architectures import generator_config
 from nlpkit.tasks.masked_lm.heads import MaskedPositions, vocabulary_logits
 
@@ -232,6 +235,17 @@ class ReplacedTokens:
 
 
 Objective = MaskedLM | ReplacedTokens
+
+
+def evidence_of(objective: Objective, sums: np.ndarray) -> Evidence:
+    """What the metrics of an objective hang on: rows of pieces, shape (rows, columns)."""
+
+    def figures(weights: np.ndarray) -> Mapping[str, np.ndarray]:
+        drawn = [objective.metrics(total[None]) for total in weights @ sums]
+        return {name: np.array([metrics[name] for metrics in drawn]) for name in drawn[0]}
+
+    shares = [name for name in objective.metrics(sums[:1]) if name.endswith(("accuracy", "recall"))]
+    return Evidence(np.arange(len(sums)), figures, extremes=dict.fromkeys(shares, Extremes()))
 
 
 class _CrossEntropy(torch.autograd.Function):

@@ -11,9 +11,10 @@ import torch
 from torch.optim.lr_scheduler import LambdaLR
 from transformers.trainer_utils import EvalLoopOutput
 
+from nlpkit.metrics.evidence import Judgement
 from nlpkit.pretraining.architectures import TrainingFlops
 from nlpkit.pretraining.attention import DocumentAttention
-from nlpkit.pretraining.objectives import Objective
+from nlpkit.pretraining.objectives import Objective, evidence_of
 from nlpkit.pretraining.streaming import Position, StreamedRows
 from nlpkit.training.schedules import factor
 from nlpkit.training.trainer import ResumableTrainer
@@ -107,12 +108,13 @@ class PretrainingTrainer(ResumableTrainer):
         sums = torch.cat(gathered).cpu().double().numpy()
         metrics = {f"{metric_key_prefix}_{name}": value for name, value in self.objective.metrics(sums).items()}
         self.since += time.monotonic() - started  # the rate is that of training
-        return EvalLoopOutput(predictions=np.empty(0), label_ids=None, metrics=metrics, num_samples=len(sums))
+        return EvalLoopOutput(predictions=sums, label_ids=None, metrics=metrics, num_samples=len(sums))
 
-    def measure(self) -> dict[str, float]:
+    def measure(self) -> Judgement:
         """Validation metrics of the model as it is."""
         output = self.halving_batches(lambda: self.evaluation_loop(self.get_eval_dataloader(), "validation"))
-        return {name.removeprefix("eval_"): value for name, value in (output.metrics or {}).items()}
+        metrics = {name.removeprefix("eval_"): value for name, value in (output.metrics or {}).items()}
+        return Judgement(metrics, evidence_of(self.objective, np.asarray(output.predictions)))
 
     # --- the order of rows, and where a resumed run goes on ---
 

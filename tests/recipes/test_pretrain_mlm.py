@@ -166,6 +166,15 @@ def test_models_of_sentence_pairs_keep_both_heads(name: str, kind: str, made: An
     assert 0 <= record(made[name])["metrics"]["validation"]["pair_accuracy"] <= 1
 
 
+@pytest.mark.parametrize("name", ["bert", "rtd", "nsp"])
+def test_figures_of_every_objective_have_intervals(name: str, made: Any) -> None:
+    found = record(made[name])
+    metrics, between = found["metrics"]["validation"], found["metric_intervals"]["validation"]
+    assert {"loss", "perplexity"} <= between.keys() <= metrics.keys()
+    assert all(between[metric][0] < metrics[metric] < between[metric][1] for metric in ("loss", "perplexity"))
+    assert found["interval_units"] == {"validation": {"rows": found["judged"]["validation"]}}
+
+
 @pytest.mark.parametrize("name", ["bert", "rtd"])
 def test_fine_tuning_goes_on_from_the_run(name: str, made: Any, tmp_path: Path) -> None:
     write_csv(tmp_path / "train.csv", rows(32))
