@@ -1,157 +1,356 @@
-"""The model card of a run: README.md with the metadata that the hub reads."""
+"""The model card of a run: README.md with what its record knows, and in front of it what the hub reads.
+
+It says what was measured and what is known; what is not known it leaves out, or says that it is not.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from nlpkit.data import pipes
-from nlpkit.experiment import spreads
+from nlpkit.experiment import card_metadata, spreads
+from nlpkit.experiment.card_metadata import Base
 from nlpkit.markdown import code, text
-from nlpkit.reporting import shown
+from nlpkit.models.files import CONFIG, STRUCTURE
+from nlpkit.reporting import counted, duration
 from nlpkit.runs.few import few_rows
+from nlpkit.runs.files import small_text
 from nlpkit.runs.folder import human_bytes
 from nlpkit.tasks.registry import task_class
+
+OPEN_LABELS = 20  # rows of a table of labels that is not folded
+MOST_LABELS = 200  # rows of one at all
+FEW_ROWS = 20  # of a label in train, below which it is named
+NAMED_LABELS = 10
+DIGITS = 16  # of a checksum
+
+# What is seen in a picture, by the name of its file; `{steps}`, `{best}` and `{split}` are those of the run.
+ALTERNATIVES = {
+    "curves": "Training and validation loss over {steps} steps, and validation metrics; {best}.",
+    "label_distribution": "How often each label occurs in each split, as shares of its rows.",
+    "confusion_matrix": "Labels of the {split} rows against what was predicted for them.",
+    "predicted_over_gold": "Predicted numbers over labelled ones of the {split} rows, and a line where both are equal.",
+    "answer_scores": "Scores of exact answers and of others, as shares of the {split} answers.",
+    "null_margins": "Scores of no answer less those of the best answer, for questions with and without one.",
+    "perplexity": "Perplexity in training and on validation over {steps} steps.",
+    "learning_rate": "Learning rate over {steps} steps.",
+}
 
 
 def write(path: Path, record: dict[str, Any], plots: Iterable[str]) -> None:
     """Write a card from a run's record.
 
     Args:
-        path: of the README.md.
+        path: of the README.md, in the folder that holds the model.
         record: the run's nlpkit.json.
         plots: names of the pictures in plots/.
     """
-    from huggingface_hub import EvalResult, ModelCard, ModelCardData
+    from huggingface_hub import ModelCard
 
-    task, parents = _task(record), record["parents"]
-    data_name = shown(pipes.name_of(parents["data"]["spec"] or "data") or "data")
-    results = [
-        EvalResult(
-            task_type=task["name"],
-            dataset_type=data_name,
-            dataset_name=data_name,
-            dataset_split=split,
-            metric_type=name,
-            metric_value=round(value, 4),
-        )
-        for split, metrics in record["metrics"].items()
-        if split != "train"
-        for name, value in metrics.items()
-        if name in record["table_metrics"]
-    ]
-    exported = "file" in record.get("quantization", {})
-    given = parents["model"]["given"] or ""  # a model from scratch has no parent
-    metadata = ModelCardData(
-        base_model=given
-        if "/" in given and not given.startswith((".", "/", "~")) and not Path(given).is_dir()
-        else None,
-        library_name="onnx" if exported else "transformers",
-        pipeline_tag=task_class(task["name"]).pipeline_tag if record["task"] else None,
-        tags=["nlpkit", *(["onnx"] if exported else [])],
-        model_name=shown(f"{parents['model']['name']}-{data_name}"),
-        eval_results=results,
-    )
-    ModelCard(f"---\n{metadata.to_yaml()}\n---\n\n{_body(record, data_name, sorted(plots))}").save(path)
+    base = card_metadata.base_of(record)
+    front = card_metadata.metadata(record, base).to_yaml()
+    ModelCard(f"---\n{front}\n---\n\n{_body(path.parent, record, base, sorted(plots))}").save(path)
+
+
+def _body(folder: Path, record: dict[str, Any], base: Base, plots: list[str]) -> str:
+    name, data = record["parents"]["model"]["name"], card_metadata.data_name(record)
+    sections = {
+        "": [_purpose(record), "", *_license(record, base)],
+        "Use": _usage(folder, record),
+        "Results": [*_results(record), *spreads.card_of_folds(record), *spreads.card_of_seeds(record)],
+        "Before and after": _before_and_after(record),
+        "Data": _data(record),
+        "Limits": _limits(record, base),
+        "Training": _training(record),
+        "What it comes from": _lineage(record),
+        "To repeat it": [
+            "```bash",
+            f"nlpkit {record['command']} --config nlpkit.json --output again",
+            "```",
+            "",
+            "With " + ", ".join(f"{name} {version}" for name, version in (record["versions"] or {}).items()) + ".",
+        ],
+        "Pictures": [f"![{text(_alternative(record, plot))}](plots/{plot}.png)\n" for plot in plots],
+    }
+    lines = [f"# {text(name)} on {text(data)}", ""]
+    for title, section in sections.items():
+        if section:
+            lines += [*([f"## {title}", ""] if title else []), *section, ""]
+    return "\n".join(lines)
+
+
+# --- what it is ---
 
 
 def _task(record: dict[str, Any]) -> dict[str, Any]:
     """What the model was trained for; one that answers nothing by itself (an encoder) has its objective for a name."""
-    return record["task"] or {"name": record["config"]["objective"]}
+    return record["task"] or {"name": record["config"].get("objective") or "an encoder"}
 
 
-def _body(record: dict[str, Any], data_name: str, plots: list[str]) -> str:
-    task, config = _task(record), record["config"]
-    names = [name for name in record["table_metrics"] if any(name in figures for figures in record["metrics"].values())]
-    lines = [f"# {text(record['parents']['model']['name'])} on {text(data_name)}", ""]
-    kind = f" ({task['problem']})" if task.get("problem") else ""
-    lines += [f"{task['name']}{kind}, trained with `nlpkit {record['command']}`.", ""]
-    if task.get("labels"):
-        lines += [
-            f"Labels: {', '.join(map(text, task['labels'][:50]))}{', ...' if len(task['labels']) > 50 else ''}.",
+def _purpose(record: dict[str, Any]) -> str:
+    model, data, command = record["parents"]["model"], card_metadata.data_name(record), record["command"]
+    purpose = f"An encoder, trained by {_task(record)['name']}, to be trained further."
+    if record["task"]:
+        purpose = task_class(record["task"]["name"]).view_type().purpose(record["task"])
+    rows = record["rows"].get("train") if isinstance(record["rows"], dict) else None
+    amount = f" ({rows:,} rows)" if rows else ""
+    made = f"Made of {text(model['name'])}" if model["given"] else f"{text(model['name'])}, a new model"
+    teacher = record["parents"].get("teacher")
+    taught = f", taught by {text(teacher['name'])}" if teacher else ""
+    return f"{purpose} {made}{taught}, by `nlpkit {command}` on {text(data)}{amount}."
+
+
+def _license(record: dict[str, Any], base: Base) -> list[str]:
+    lines = []
+    known = card_metadata.license_of(record, base)
+    if known:
+        whose = "" if record["config"].get("license") else ", as the card of the base model says"
+        lines.append(f"- License: {text(known.get('license_name') or known['license'])}{whose}.")
+    else:
+        lines.append("- License: not known; no card of a base model says one (`--license NAME` does).")
+    languages = card_metadata.languages_of(record, base)
+    if languages:
+        whose = "" if record["config"].get("language") else ", as the card of the base model says"
+        lines.append(f"- Language: {text(', '.join(languages))}{whose}.")
+    else:
+        lines.append("- Language: not known (`--language CODE` says it).")
+    return lines
+
+
+# --- how it is used ---
+
+
+def _usage(folder: Path, record: dict[str, Any]) -> list[str]:
+    """Commands and code that are run in the folder of the model."""
+    task, quantization = record["task"], record.get("quantization") or {}
+    if task is None:
+        return [
+            "In this folder:",
             "",
+            *_block(["from transformers import AutoModel", "", 'model = AutoModel.from_pretrained(".")']),
         ]
-    lines += [
-        "## Results",
-        "",
-        "| split | rows | " + " | ".join(map(text, names)) + " |",
-        "|---|---:|" + "---:|" * len(names),
-    ]
-    rows = [(split, "", metrics) for split, metrics in record["metrics"].items()]
-    if record.get("baseline"):
-        rows += [(s, f" ({record['baseline']['name']})", m) for s, m in record["baseline"]["metrics"].items()]
-    for split, suffix, metrics in rows:
-        cells = " | ".join(f"{metrics[name]:.4f}" if name in metrics else "" for name in names)
-        lines.append(f"| {text(split)}{text(suffix)} | {record['judged'][split]:,} | {cells} |")
-    notes = {name: note for name, note in record.get("metric_notes", {}).items() if name in names}
-    said_of_them = few_rows({split: count for split, count in record["judged"].items() if split != "train"})
-    said_of_them += [f"{name}: {note}" for name, note in notes.items()]
-    lines += ["", *(f"{text(note)}." for note in said_of_them)] if said_of_them else []
-    lines += spreads.card_of_folds(record) + spreads.card_of_seeds(record)
-    if "file" in record.get("quantization", {}):
-        lines += ["", "## Opening it", "", *_opening(record)]
-    if record.get("lineage"):
-        lines += ["", "## What it comes from", "", *_lineage(record["lineage"], record["main_metric"])]
-    lines += ["", "## Training", ""]
-    if record["steps"]:
+    view = task_class(task["name"]).view_type()
+    lines = ["In this folder (elsewhere `.` is its path):", "", *_block([view.example_call(Path())], "bash")]
+    if "file" in quantization:
+        length = task.get("max_length")
+        limit = f", texts of at most {length:,} tokens" if length else ""
         lines += [
-            f"- steps: {record['steps']:,}, best checkpoint at {record['best_step']} by validation "
-            f"{record['main_metric']}",
-            f"- learning rate {config['learning_rate']:g} ({config['schedule']}, warm-up {config['warmup']:g}), "
-            f"batch {config['batch_size']} x {config['gradient_accumulation_steps']} x {record['processes']}, "
-            f"{_passes(record)}, seed {record['seed']}",
+            "",
+            f"{code(quantization['file'])} runs in ONNX Runtime and reads {', '.join(quantization['inputs'])}, shape "
+            f"(batch_size, sequence_length){limit}; transformers.js opens it with the name of the folder.",
+            "",
+            *_block(view.onnx_code(task, quantization["file"])),
         ]
+    elif _is_pruned(folder):
+        lines += [
+            "",
+            "Its layers differ in width, which no class of Transformers describes: `nlpkit.load` opens it.",
+            "",
+            *_block(
+                [
+                    "import nlpkit",
+                    "from transformers import AutoTokenizer",
+                    "",
+                    'model, tokenizer = nlpkit.load("."), AutoTokenizer.from_pretrained(".")',
+                    'print(model(**tokenizer("Your text here.", return_tensors="pt")))',
+                ]
+            ),
+        ]
+    elif plain := view.transformers_code(task):
+        lines += ["", "Without nlpkit:", "", *_block(plain)]
+    return lines
+
+
+def _is_pruned(folder: Path) -> bool:
+    config = folder / CONFIG
+    return config.is_file() and f'"{STRUCTURE}"' in small_text(config)
+
+
+def _block(lines: list[str], language: str = "python") -> list[str]:
+    return [f"```{language}", *lines, "```"]
+
+
+# --- what was measured ---
+
+
+def _results(record: dict[str, Any]) -> list[str]:
+    names = [name for name in record["table_metrics"] if any(name in figures for figures in record["metrics"].values())]
+    notes, intervals = record.get("metric_notes") or {}, record.get("metric_intervals") or {}
+    header = ["split", "rows", *(f"{name} {notes[name]}" if name in notes else name for name in names)]
+    lines = [_row(map(text, header)), "|---|" + "---:|" * (len(header) - 1)]
+    rows = [(split, split, metrics, intervals.get(split, {})) for split, metrics in record["metrics"].items()]
+    if baseline := record.get("baseline"):
+        rows += [(split, f"{split} ({baseline['name']})", m, {}) for split, m in baseline["metrics"].items()]
+    for split, title, metrics, ranges in rows:
+        cells = [_figure(metrics.get(name), ranges.get(name)) for name in names]
+        lines.append(_row([text(title), f"{record['judged'][split]:,}", *cells]))
+    said = few_rows({split: count for split, count in record["judged"].items() if split != "train"})
+    if intervals:
+        said.insert(0, f"In brackets: {record.get('interval_level', 0.95):.0%} intervals")
+    return [*lines, *(line for note in said for line in ("", f"{text(note)}."))]
+
+
+def _figure(value: float | None, interval: Any = None) -> str:
+    if value is None:
+        return ""
+    return f"{value:.4f}" + (f" [{interval[0]:.4f}, {interval[1]:.4f}]" if interval else "")
+
+
+def _before_and_after(record: dict[str, Any]) -> list[str]:
+    """The models that distill, prune and quantize have measured beside each other."""
+    price = record.get("price")
+    if not price:
+        return []
+    first, *others = price["sides"]
+    header = ["", *(side["name"] for side in price["sides"]), *(f"{side['name']} / {first['name']}" for side in others)]
+    lines = [_row(map(text, header)), "|---|" + "---:|" * (len(header) - 1)]
+
+    def row(title: str, worded: Callable[[float], str], given: list[float | None]) -> None:
+        values = [value for value in given if value is not None]
+        if len(values) == len(given):
+            ratios = [f"{value / values[0]:.2f}" if values[0] else "" for value in values[1:]]
+            lines.append(_row([text(title), *map(worded, values), *ratios]))
+
+    sides = price["sides"]
+    for name in record["table_metrics"]:
+        row(name, lambda value: f"{value:.4f}", [side["metrics"].get(name) for side in sides])
+    row("parameters", lambda value: f"{value / 1e6:.2f} M", [side["parameters"] for side in sides])
+    row("size on disk", lambda value: human_bytes(int(value)), [side["bytes"] for side in sides])
+    row("ms per row, median", lambda value: f"{value:.2f}", [side.get("p50_ms") for side in sides])
+    row("ms per row, 95 % below", lambda value: f"{value:.2f}", [side.get("p95_ms") for side in sides])
+    row("rows/s in batches", lambda value: f"{value:,.0f}", [side.get("rows_per_second") for side in sides])
+    devices = "; ".join(dict.fromkeys(price["device"]))
+    said = f"On the {price['rows']:,} rows of {price['split']}; {devices}, {price['date'][:10]}."
+    batch = first.get("batch_size")
+    timed = f" One row at a time, and batches of {batch} rows of like length; the model alone." if batch else ""
+    return [*lines, "", f"{text(said)}{timed}"]
+
+
+# --- the data ---
+
+
+def _data(record: dict[str, Any]) -> list[str]:
+    data, config = record["parents"].get("data") or {}, record["config"]
+    files, revision = data.get("files") or {}, data.get("revision")
+    lines = [f"{text(card_metadata.data_name(record))}{f', revision {code(revision)}' if revision else ''}."]
+    by_split = files if isinstance(files, dict) else {"text": files}
+    if isinstance(record["rows"], dict) and record["rows"]:
+        lines += ["", "| split | rows | files |", "|---|---:|---|"]
+        for split, count in record["rows"].items():
+            named = [Path(file["path"]).name for file in by_split.get(split, [])]
+            held_out = files and split not in by_split and "train" in by_split
+            where = "held out of train" if held_out else ", ".join(map(text, named))
+            lines.append(_row([text(split), "" if count is None else f"{count:,}", where]))
+    sums = {Path(file["path"]).name: file["sha256"] for of_split in by_split.values() for file in of_split}
+    if sums:
+        shown = ", ".join(f"{text(name)} {code(digest[:DIGITS])}" for name, digest in list(sums.items())[:NAMED_LABELS])
+        more = f" and {len(sums) - NAMED_LABELS:,} more" if len(sums) > NAMED_LABELS else ""
+        lines += ["", f"SHA-256 begins: {shown}{more}."]
+    if files and "validation" in (record["rows"] or {}) and "validation" not in by_split and "train" in by_split:
+        together = ", equal texts together" if config.get("hold_out") == "texts" else ""
+        seed = config.get("shuffle_seed")
+        lines += [
+            "",
+            f"Validation is {config.get('validation_share', 0):.0%} of train, drawn with the seed "
+            f"{record['seed'] if seed is None else seed}{together}.",
+        ]
+    drawn = {name: config.get(name) for name in ("max_train_samples", "max_eval_samples")}
+    if any(drawn.values()):
+        said = " ".join(f"--{name.replace('_', '-')} {count}" for name, count in drawn.items() if count)
+        lines += ["", f"Only some of the rows were used: `{said}`."]
+    lines += _labels(record)
+    found = [finding for finding in record.get("findings") or [] if finding["level"] in ("warning", "note")]
+    found = [finding for finding in found if finding.get("count") or finding["level"] == "warning"]
+    if found:
+        lines += ["", "Known problems of these data:", "", *(f"- {text(finding['message'])}" for finding in found)]
+    return lines
+
+
+def _labels(record: dict[str, Any]) -> list[str]:
+    """A table of the labels with their counts; without counts, their names."""
+    counts = record.get("label_counts") or {}
+    if not counts:
+        names = _task(record).get("labels") or []
+        more = ", ..." if len(names) > MOST_LABELS else ""
+        return ["", f"Labels: {', '.join(map(text, names[:MOST_LABELS]))}{more}."] if names else []
+    names = list(next(iter(counts.values())))
+    table = [_row(["label", *map(text, counts)]), "|---|" + "---:|" * len(counts)]
+    for name in names[:MOST_LABELS]:
+        table.append(_row([text(name), *(f"{of_split.get(name, 0):,}" for of_split in counts.values())]))
+    if len(names) > MOST_LABELS:
+        table += ["", f"{len(names) - MOST_LABELS:,} more labels are in `nlpkit.json`."]
+    if len(names) <= OPEN_LABELS:
+        return ["", *table]
+    return ["", f"<details><summary>{len(names):,} labels</summary>", "", *table, "", "</details>"]
+
+
+def _limits(record: dict[str, Any], base: Base) -> list[str]:
+    """What is known of the run that bounds what its model is good for."""
+    task, lines = _task(record), []
+    if length := task.get("max_length"):
+        windows = task.get("long_text") == "windows" or "doc_stride" in task
+        beyond = "longer ones are read in windows" if windows else "what is beyond is not read"
+        lines.append(f"It reads {length:,} tokens of a text; {beyond}.")
+        if (trained := task.get("training_length")) and trained != length:
+            lines.append(f"It was trained on at most {trained:,} tokens of a text.")
+    train = (record.get("label_counts") or {}).get("train") or {}
+    rare = {name: count for name, count in train.items() if count < FEW_ROWS}
+    if rare:
+        shown = ", ".join(f"{text(name)} ({count:,})" for name, count in list(rare.items())[:NAMED_LABELS])
+        more = ", ..." if len(rare) > NAMED_LABELS else ""
+        lines.append(f"{counted(len(rare), 'label has', 'labels have')} fewer than {FEW_ROWS} in train: {shown}{more}.")
+    if "validation" in record["metrics"] and "test" not in record["metrics"] and record.get("best_step"):
+        lines.append(
+            "There is no test split: the checkpoint was chosen by the validation rows, so their figures are biased "
+            "upwards."
+        )
+    if card_metadata.languages_of(record, base) and not record["config"].get("language"):
+        lines.append("The language is that of the base model's card; in which one the data are was not checked.")
+    return [f"- {line}" for line in lines]
+
+
+# --- how it was made ---
+
+
+def _training(record: dict[str, Any]) -> list[str]:
+    if not record["steps"]:
+        return []
+    config, best = record["config"], record.get("best_step")
+    rows = config["batch_size"] * config["gradient_accumulation_steps"] * record.get("processes", 1)
+    lines = [f"- {record['steps']:,} steps of {rows:,} rows: {_passes(record)}"]
+    if best:
+        epoch = record["epochs"] and record["epochs"] * best / record["steps"]
+        after = f", {epoch:.3g} epochs" if epoch else ""
+        lines.append(f"- best checkpoint at step {best:,}{after}, by validation {record['main_metric']}")
     lines += [
-        f"- device: {record['device']}; {record['train_seconds']:.0f} s of training",
-        "- versions: " + ", ".join(f"{name} {version}" for name, version in record["versions"].items()),
-        "",
-        f"Everything needed to repeat the run is in `nlpkit.json`: `nlpkit {record['command']} --config nlpkit.json`.",
+        f"- learning rate {config['learning_rate']:g} ({config['schedule']}, warm-up {config['warmup']:g}), "
+        f"weight decay {config['weight_decay']:g}, seed {record['seed']}",
+        f"- {duration(record['train_seconds'])} of training in all, on {text(record['device'])}",
     ]
-    warnings = [finding for finding in record["findings"] if finding["level"] == "warning"]
-    if warnings:
-        lines += ["", "## Known issues of the data", "", *(f"- {text(finding['message'])}" for finding in warnings)]
-    lines += ["", *(f"![{name.replace('_', ' ')}](plots/{name}.png)" for name in plots), ""]
-    return "\n".join(lines)
-
-
-def _opening(record: dict[str, Any]) -> list[str]:
-    """How other programs open an exported model, and what it reads."""
-    file, inputs = record["quantization"]["file"], record["quantization"]["inputs"]
-    length = (record["task"] or {}).get("max_length")
-    limit = f"; texts of at most {length:,} tokens, which `truncation=True` cuts" if length else ""
-    return [
-        f"{file} runs in ONNX Runtime and reads {', '.join(inputs)}, shape (batch_size, sequence_length){limit}.",
-        "",
-        "```python",
-        "from onnxruntime import InferenceSession",
-        "from transformers import AutoTokenizer",
-        "",
-        'tokens = AutoTokenizer.from_pretrained(".")(["..."], padding=True, truncation=True, return_tensors="np")',
-        f'outputs = InferenceSession("{file}").run(None, dict(tokens))',
-        "```",
-        "",
-        '`nlpkit.load(".")` opens it too, and transformers.js with the name of the folder.',
-    ]
+    return lines
 
 
 def _passes(record: dict[str, Any]) -> str:
     """How many epochs were trained, and what has decided that."""
     config, trained = record["config"], record["epochs"]
-    flags = ("epochs", "max_steps", "max_tokens", "max_minutes")
-    limits = ", ".join(f"--{flag.replace('_', '-')} {config[flag]:g}" for flag in flags if config.get(flag))
+    flags = [flag for flag in ("epochs", "max_steps", "max_tokens", "max_minutes") if (config.get(flag) or 0) > 0]
+    limits = ", ".join(f"`--{flag.replace('_', '-')} {config[flag]:g}`" for flag in flags)
     # nobody knows how long a stream is
     return f"{trained:.3g} epochs ({limits})" if trained is not None else f"a stream ({limits})"
 
 
-def _lineage(steps: list[dict[str, Any]], metric: str) -> list[str]:
-    """A row a model, from the first to this one: each line was measured beside the one above it."""
+def _lineage(record: dict[str, Any]) -> list[str]:
+    """A row for each model, from the first to this one: each line was measured beside the one above it."""
+    steps, metric = record.get("lineage"), record["main_metric"]
+    if not steps:
+        return []
     timed = all("p50_ms" in step for step in steps)
     sessions = [step.get("session") for step in steps]
     several = timed and (None in sessions or any(session != sessions[0] for session in sessions))
     header = ["made by", "model", metric, "parameters", "size", *(["p50 ms", "rows/s"] if timed else [])]
     header += ["times as fast as the one above", "measured"] if several else []
-    lines = ["| " + " | ".join(header) + " |", "|---|---|" + "---:|" * (len(header) - 2)]
+    lines = [_row(map(text, header)), "|---|---|" + "---:|" * (len(header) - 2)]
     for step, session in zip(steps, sessions, strict=True):
         cells = [code(step["command"]) if step["command"] else "", text(step["name"])]
         value = step["metrics"].get(metric)
@@ -162,7 +361,21 @@ def _lineage(steps: list[dict[str, Any]], metric: str) -> list[str]:
         if several:
             cells.append("{:.2f} one by one, {:.2f} in batches".format(*step["faster"]) if "faster" in step else "")
             cells.append(f"{session['date'][:16]}, {session['device']}" if session else "not known when")
-        lines.append("| " + " | ".join(cells) + " |")
+        lines.append(_row(cells))
     if several:
         lines += ["", "Times of different sessions do not compare: how many times as fast was measured in one."]
     return lines
+
+
+def _alternative(record: Mapping[str, Any], plot: str) -> str:
+    """What is seen in a picture, for those who do not see it."""
+    best = f"the best checkpoint is at step {record['best_step']:,}" if record.get("best_step") else "all checkpoints"
+    split = "test" if "test" in record["metrics"] else "validation"
+    template = ALTERNATIVES.get(plot)
+    if template is None:
+        return plot.replace("_", " ")
+    return template.format(steps=f"{record['steps']:,}", best=best, split=split)
+
+
+def _row(cells: Iterable[str]) -> str:
+    return "| " + " | ".join(cells) + " |"

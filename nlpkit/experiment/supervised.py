@@ -434,6 +434,7 @@ def _results(experiment: SupervisedExperiment, evaluated: Evaluated) -> dict[str
         "judged": {name: len(examples) for name, examples in evaluated.examples.items()},
         "metric_notes": dict(experiment.task.metric_notes),
         "calibration": experiment.calibration,
+        "label_counts": experiment.task.view.label_counts(experiment.examples),
         "steps": trainer.state.global_step,
         "epochs": round(epochs, 2),
         "best_step": trainer.state.best_global_step,

@@ -5,6 +5,7 @@ YAML keys, `--help`, validation, the Python API and the JSON record are all read
 several recipes, so that the same thing has the same flag everywhere.
 """
 
+from nlpkit.options.card import CardOptions
 from nlpkit.options.conditions import NotWith, OnlyWith
 from nlpkit.options.data import (
     ColumnOptions,
@@ -57,6 +58,7 @@ __all__ = [
     "AtCommas",
     "BatchOptions",
     "CalibrationOptions",
+    "CardOptions",
     "ColumnOptions",
     "ComputeOptions",
     "Config",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
+from nlpkit.options.card import CardOptions
 from nlpkit.options.declaring import Config, option
 from nlpkit.options.training import TrainingOptions
 from nlpkit.options.values import Repository
@@ -47,5 +48,5 @@ class UploadOptions(Config):
     public: bool = option(False, "Make a new repository public.", panel="Output", only_with="push_to_hub")
 
 
-class RunOptions(UploadOptions, TrackerOptions, OutputOptions, TrainingOptions):
+class RunOptions(UploadOptions, CardOptions, TrackerOptions, OutputOptions, TrainingOptions):
     """What every command takes that trains a model: how, where the run folder goes, and who is told."""

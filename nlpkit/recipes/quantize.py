@@ -36,7 +36,16 @@ from nlpkit.inference.predictor import Predictor, Trained, open_trained
 from nlpkit.measurement import before_after, export_cache
 from nlpkit.metrics.evidence import Judgement
 from nlpkit.models import files, fitting, opening
-from nlpkit.options import DeviceOptions, FolderOptions, GivenModelOptions, SeedOptions, Strings, option, option_like
+from nlpkit.options import (
+    CardOptions,
+    DeviceOptions,
+    FolderOptions,
+    GivenModelOptions,
+    SeedOptions,
+    Strings,
+    option,
+    option_like,
+)
 from nlpkit.reporting import Report
 from nlpkit.runs import lock
 from nlpkit.runs.files import ornament
@@ -77,6 +86,7 @@ NEEDS = Judged  # of the task of the model
 class Config(
     before_after.ComparisonOptions,
     TrainedDataOptions,
+    CardOptions,
     FolderOptions,
     DeviceOptions,
     TaskChoiceOptions,

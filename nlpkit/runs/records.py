@@ -360,6 +360,8 @@ class Record(Part):
     """Rows behind these metrics, by split."""
     metric_notes: dict[str, str] = {}
     """What a metric is of, by metric: the label of f1, say."""
+    label_counts: dict[str, dict[str, Count]] = {}
+    """How often each label occurs, by split."""
     main_metric: str | None = None
     """The metric that picks the best checkpoint and is told first."""
     table_metrics: list[str] | None = None

@@ -84,6 +84,27 @@ class View(Generic[TaskShown]):
         """The label of each example as `decode` words a prediction, as far as there are words for it."""
         return list(examples["label"][:])
 
+    # --- the model card; `recorded` is the `task` part of a nlpkit.json, as `Task.record` gives it ---
+
+    @classmethod
+    def purpose(cls, recorded: Mapping[str, Any]) -> str:
+        """What such a model does, as a sentence."""
+        return f"A model for {recorded['name'].replace('-', ' ')}."
+
+    @classmethod
+    def transformers_code(cls, recorded: Mapping[str, Any]) -> list[str]:
+        """Lines of Python that ask the model in this folder something without nlpkit; none: there is no short way."""
+        return []
+
+    @classmethod
+    def onnx_code(cls, recorded: Mapping[str, Any], file: str) -> list[str]:
+        """The same for a model that was exported to `file`, a path within the folder."""
+        return []
+
+    def label_counts(self, examples: Mapping[str, Dataset]) -> dict[str, dict[str, int]]:
+        """How often each label occurs in the examples of each split; nothing of a task without labels."""
+        return {}
+
     def mistakes(self, outputs: Outputs, examples: Dataset) -> list[dict[str, Any]]:
         """Wrong answers, the most confident first."""
         return []

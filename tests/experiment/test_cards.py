@@ -63,13 +63,18 @@ def unmarked(text: str) -> None:
 
 def test_names_in_the_card_of_a_run(trained: Path, tmp_path: Path) -> None:
     record: dict[str, Any] = copy.deepcopy(json.loads((trained / "nlpkit.json").read_text(encoding="utf-8")))
-    record["task"]["labels"] = [NAME, "good"]
+    record["label_counts"] = {"train": {NAME: 3, "good": 40}, NAME: {NAME: 1, "good": 2}}
+    record["rows"][NAME] = 3
+    record["parents"]["data"]["files"][NAME] = [{"path": f"{NAME}.csv", "sha256": "a" * 64, "bytes": 1}]
+    record["parents"]["teacher"] = {"name": NAME, "given": NAME}
+    side = {"name": NAME, "metrics": {"accuracy": 0.5}, "parameters": 1, "bytes": 1}
+    record["price"] = {"sides": [side, side], "device": [NAME], "date": "2026-01-02", "rows": 3, "split": NAME}
     record["parents"]["data"]["spec"] = NAME.replace("/", "")
     record["parents"]["model"]["name"] = NAME
     record["findings"] = [{"level": "warning", "message": NAME, "check": "x"}]
     record["metrics"][NAME] = record["metrics"]["validation"]
     record["judged"][NAME] = 5
-    card.write(tmp_path / "README.md", record, ())
+    card.write(tmp_path / "README.md", record, [NAME.replace("/", "")])
     written = (tmp_path / "README.md").read_text(encoding="utf-8")
     front, body = re.fullmatch(r"---\n(.*?)\n---\n(.*)", written, re.S).groups()  # type: ignore[union-attr]
     metadata = yaml.safe_load(front)

@@ -101,13 +101,17 @@ def test_speeds_of_several_sessions_are_told_apart() -> None:
 
     one = {"sides": [side("teacher", 0.9, 100, 4, 50), side("student", 0.88, 50, 2, 100)]} | SESSION
     first = before_after.lineage({"command": "finetune-cls"}, one, "distill")
-    assert "measured" not in card._lineage(first, "accuracy")[0]
+
+    def lineage(steps: list[dict[str, Any]]) -> list[str]:
+        return card._lineage({"lineage": steps, "main_metric": "accuracy"})
+
+    assert "measured" not in lineage(first)[0]
     later = {"date": "2026-02-03T04:05:06+0000", "device": ["cpu", "cpu, ONNX Runtime"]}
     two = {"sides": [side("student", 0.88, 50, 5, 40), side("int8", 0.87, 12, 1, 200)]} | later
-    header, _, *rows, _, remark = card._lineage(before_after.lineage({"lineage": first}, two, "quantize"), "accuracy")
+    header, _, *rows, _, remark = lineage(before_after.lineage({"lineage": first}, two, "quantize"))
     assert "times as fast as the one above | measured |" in header
     assert rows[1].endswith("| 2.00 one by one, 2.00 in batches | 2026-01-02T03:04, cpu |")
     assert rows[2].endswith("| 5.00 one by one, 5.00 in batches | 2026-02-03T04:05, cpu, ONNX Runtime |")
     assert "different sessions do not compare" in remark
     old = [{name: value for name, value in entry.items() if name not in ("session", "faster")} for entry in first]
-    assert card._lineage(old, "accuracy")[2].endswith("|  | not known when |")
+    assert lineage(old)[2].endswith("|  | not known when |")

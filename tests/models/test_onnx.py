@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import snippets
 import torch
 from conftest import RunOf, texts_around
 
@@ -118,17 +119,11 @@ def test_load(folder: Path, trained: Path) -> None:
 def test_the_card_says_how_it_is_opened(folder: Path, trained: Path) -> None:
     card = (folder / "README.md").read_text()
     assert "library_name: onnx\n" in card
-    assert "onnx/model.onnx runs in ONNX Runtime and reads input_ids, attention_mask, shape (batch_size, seq" in card
+    assert "`onnx/model.onnx` runs in ONNX Runtime and reads input_ids, attention_mask, shape (batch_size, seq" in card
     assert f"at most {LIMIT} tokens" in card
     assert "library_name: transformers\n" in (trained / "README.md").read_text()
-    script = card.partition("```python\n")[2].partition("```")[0]
-    found: dict[str, Any] = {}
-    before = Path.cwd()
-    try:
-        os.chdir(folder)
-        exec(script, found)
-    finally:
-        os.chdir(before)
+    (script,) = snippets.blocks(card)
+    _, found = snippets.ran(script, folder)
     assert found["outputs"][0].shape == (1, 2)
 
 

@@ -14,6 +14,7 @@ import every_task
 import forked
 import numpy as np
 import pytest
+import snippets
 from conftest import Run, RunOf, make_tokenizer, rows, write_csv
 
 from nlpkit.cli.app import main
@@ -109,6 +110,10 @@ def test_every_task(task: str, run_of: RunOf, tmp_path: Path) -> None:
     assert record["lineage"][-1]["command"] == "quantize"
     assert not list((tmp_path / "int8").glob("*.safetensors"))
     opens_plainly(tmp_path / "int8")
+    (script,) = snippets.blocks((tmp_path / "int8" / "README.md").read_text())
+    said, names = snippets.ran(script, tmp_path / "int8")
+    assert said.strip()
+    assert "InferenceSession" in names
     assert after["bytes"] == (tmp_path / "int8" / "model.onnx").stat().st_size
 
 

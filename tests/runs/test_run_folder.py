@@ -143,10 +143,10 @@ def test_model_card(trained: Path, record: dict[str, Any]) -> None:
     assert card.data.base_model is None  # a local folder is no name on the hub
     results = {(r.dataset_split, r.metric_type): r.metric_value for r in card.data.eval_results or []}
     assert results["test", "accuracy"] == pytest.approx(record["metrics"]["test"]["accuracy"], abs=1e-4)
-    assert "Labels: negative, positive." in card.text
+    assert "| negative | 48 | 16 | 16 |\n" in card.text
     assert f"| test | 32 | {record['metrics']['test']['accuracy']:.4f} |" in card.text
-    assert "\nf1: of the label 'positive'." in card.text
-    assert "6 epochs (--epochs 6)" in card.text
+    assert "| split | rows | accuracy | f1 of the label 'positive' |\n" in card.text
+    assert "6 epochs (`--epochs 6`)" in card.text
     pictures = re.findall(r"!\[.*?\]\((.*?)\)", card.text)
     assert pictures
     assert all((trained / picture).is_file() for picture in pictures)
@@ -162,7 +162,7 @@ def test_what_was_trained_stands_in_the_card(tiny_model: Path, reviews: Path, tm
     record = finetune_cls.run(config).record
     assert (record["epochs"], record["steps"]) == (2.0, 4)
     assert record["train_samples_per_second"] == pytest.approx(4 * 48 / record["train_seconds"], rel=0.01)
-    assert "2 epochs (--epochs 3, --max-steps 4)" in (tmp_path / "run" / "README.md").read_text()
+    assert "2 epochs (`--epochs 3`, `--max-steps 4`)" in (tmp_path / "run" / "README.md").read_text()
 
 
 def test_errors_are_the_wrong_answers_most_confident_first(

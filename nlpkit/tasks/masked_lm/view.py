@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from nlpkit.reporting import Table
+from nlpkit.tasks import usage
 from nlpkit.tasks.masked_lm.task import MaskedLanguageModeling
 from nlpkit.tasks.view import View
 
@@ -46,6 +47,23 @@ class MaskedLMView(View[MaskedLanguageModeling]):
             header = ["sentence", *(["mask"] if several else []), "rank", "candidate", "score"]
             tables.append(Table(text, header, body))
         return tables
+
+    @classmethod
+    def purpose(cls, recorded: Mapping[str, Any]) -> str:
+        return "Says which words may stand at a masked place of a text."
+
+    @classmethod
+    def transformers_code(cls, recorded: Mapping[str, Any]) -> list[str]:
+        call = ['print(model(f"Your text {model.tokenizer.mask_token} here."))']
+        return usage.pipeline_code("fill-mask", call)
+
+    @classmethod
+    def onnx_code(cls, recorded: Mapping[str, Any], file: str) -> list[str]:
+        answer = [
+            "place = tokens.input_ids[0].tolist().index(tokenizer.mask_token_id)",
+            "print(tokenizer.convert_ids_to_tokens(outputs[0][0, place].argsort()[:-6:-1]))",
+        ]
+        return usage.onnx_code(file, 'f"Your text {tokenizer.mask_token} here.", truncation=True', answer)
 
     def _filled(self, text: str, mask: int, token: int) -> str:
         """The text around its mask number `mask` with a token in its place, spelled as the tokenizer joins tokens."""

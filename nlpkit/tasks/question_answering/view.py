@@ -86,6 +86,39 @@ class QuestionView(View[QuestionAnswering]):
         """The answers that count as right, none where there is none."""
         return list(examples["answers"][:])
 
+    @classmethod
+    def purpose(cls, recorded: Mapping[str, Any]) -> str:
+        none = ", or says that there is none" if recorded["null_threshold"] is not None else ""
+        return f"Finds the answer to a question in a text{none}."
+
+    @classmethod
+    def transformers_code(cls, recorded: Mapping[str, Any]) -> list[str]:
+        """Transformers has no pipeline for it any more."""
+        return [
+            "import torch",
+            "from transformers import AutoModelForQuestionAnswering, AutoTokenizer",
+            "",
+            'model, tokenizer = AutoModelForQuestionAnswering.from_pretrained("."), AutoTokenizer.from_pretrained(".")',
+            *_asked("pt"),
+            "with torch.no_grad():",
+            "    outputs = model(**tokens)",
+            "start, end = outputs.start_logits[0].numpy(), outputs.end_logits[0].numpy()",
+            *_answered(recorded),
+        ]
+
+    @classmethod
+    def onnx_code(cls, recorded: Mapping[str, Any], file: str) -> list[str]:
+        return [
+            "from onnxruntime import InferenceSession",
+            "from transformers import AutoTokenizer",
+            "",
+            f'session, tokenizer = InferenceSession("{file}"), AutoTokenizer.from_pretrained(".")',
+            *_asked("np"),
+            'inputs = {value.name: tokens[value.name].astype("int64") for value in session.get_inputs()}',
+            "start, end = (logits[0] for logits in session.run(None, inputs))",
+            *_answered(recorded),
+        ]
+
     def mistakes(self, outputs: Sequence[np.ndarray], examples: Dataset) -> list[dict[str, Any]]:
         """Answers that are not exactly a gold one, the most confident first."""
         answers = list(self.task.decode(outputs, _contexts(examples)))
@@ -141,6 +174,32 @@ class QuestionView(View[QuestionAnswering]):
 def _contexts(examples: Dataset) -> list[dict[str, Any]]:
     """What `decode` needs of examples; one by one a data set gives them slowly."""
     return [{"context": context} for context in examples["context"][:]]
+
+
+def _asked(tensors: str) -> list[str]:
+    """Lines of Python that make `tokens` of a question and a context, and know where in the context they stand."""
+    return [
+        'question, context = "Who wrote it?", "It was written by Ada Lovelace in 1843."',
+        'cut = {"truncation": "only_second", "return_offsets_mapping": True}',
+        f'tokens = tokenizer(question, context, return_tensors="{tensors}", **cut)',
+        'places, part = tokens.pop("offset_mapping")[0], tokens.sequence_ids()',
+    ]
+
+
+def _answered(recorded: Mapping[str, Any]) -> list[str]:
+    """Lines of Python that print the answer of `start` and `end`: the best span of the context."""
+    lines = [
+        "inside = [i for i, of in enumerate(part) if of == 1]",
+        f"spans = [(i, j) for i in inside for j in inside if i <= j < i + {recorded['max_answer_length']}]",
+        "first, last = max(spans, key=lambda span: start[span[0]] + end[span[1]])",
+    ]
+    if recorded["null_threshold"] is None:
+        return [*lines, "print(context[places[first][0] : places[last][1]])"]
+    return [
+        *lines,
+        f"none = start[0] + end[0] - start[first] - end[last] > {recorded['null_threshold']!r}",
+        'print("(no answer)" if none else context[places[first][0] : places[last][1]])',
+    ]
 
 
 def _shown_answer(answer: Mapping[str, Any], context: str) -> list[Any]:

@@ -12,6 +12,7 @@ import numpy as np
 
 from nlpkit.data.writers import Format, Write
 from nlpkit.reporting import Table
+from nlpkit.tasks import usage
 from nlpkit.tasks.sentence_embedding.task import SentenceEmbedding
 from nlpkit.tasks.view import View
 
@@ -38,9 +39,46 @@ class EmbeddingView(View[SentenceEmbedding]):
     def judged_answers(self, outputs: Any, examples: Dataset) -> None:
         """What is judged is how like two texts are, and no answer."""
 
+    @classmethod
+    def purpose(cls, recorded: Mapping[str, Any]) -> str:
+        return "Gives a text a vector; texts of like meaning have vectors of like direction."
+
+    @classmethod
+    def transformers_code(cls, recorded: Mapping[str, Any]) -> list[str]:
+        return [
+            "import torch",
+            "from transformers import AutoModel, AutoTokenizer",
+            "",
+            'model, tokenizer = AutoModel.from_pretrained("."), AutoTokenizer.from_pretrained(".")',
+            f'tokens = tokenizer([{usage.EXAMPLE}], {_cut(recorded)}return_tensors="pt")',
+            "with torch.no_grad():",
+            "    states = model(**tokens).last_hidden_state",
+            "mask = tokens.attention_mask[:, :, None]",
+            "vectors = (states * mask).sum(1) / mask.sum(1)",
+            *(["vectors = torch.nn.functional.normalize(vectors)"] if recorded["normalize"] else []),
+            "print(vectors)",
+        ]
+
+    @classmethod
+    def onnx_code(cls, recorded: Mapping[str, Any], file: str) -> list[str]:
+        answer = [
+            "mask = tokens.attention_mask[:, :, None]",
+            "vectors = (outputs[0] * mask).sum(1) / mask.sum(1)",
+            *(["vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)"] if recorded["normalize"] else []),
+            "print(vectors)",
+        ]
+        imports = ["import numpy as np"] if recorded["normalize"] else []
+        return usage.onnx_code(file, f"[{usage.EXAMPLE}], {_cut(recorded)}padding=True", answer, imports=imports)
+
     def answer_formats(self, reader: Callable[[], Any]) -> Mapping[str, Format]:
         """`.npy`: an array of float32, shape (rows, width), a row of NaN where there is no vector."""
         return {".npy": _npy}
+
+
+def _cut(recorded: Mapping[str, Any]) -> str:
+    """Arguments of a tokenizer: where texts are cut."""
+    length = recorded["max_length"]
+    return f"truncation=True, max_length={length}, " if length else ""
 
 
 @contextmanager

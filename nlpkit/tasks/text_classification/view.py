@@ -9,6 +9,7 @@ import numpy as np
 
 from nlpkit import reporting
 from nlpkit.reporting import Table
+from nlpkit.tasks import usage
 from nlpkit.tasks.text_classification.task import TextClassification
 from nlpkit.tasks.view import View, reliability_drawn
 
@@ -47,6 +48,56 @@ class ClassificationView(View[TextClassification]):
 
     def gold(self, examples: Dataset) -> list[Any]:
         return [self.task.problem.named(label) for label in examples["label"][:]]
+
+    @classmethod
+    def purpose(cls, recorded: Mapping[str, Any]) -> str:
+        of = "a pair of texts" if recorded["columns"].get("text_pair") else "a text"
+        count = len(recorded["labels"])
+        given = {
+            "regression": "a number",
+            "multi-label": f"any of {count:,} labels",
+            "single-label": f"one of {count:,} labels",
+        }
+        return f"Gives {of} {given[recorded['problem']]}."
+
+    @classmethod
+    def transformers_code(cls, recorded: Mapping[str, Any]) -> list[str]:
+        text = usage.EXAMPLE
+        if recorded["columns"].get("text_pair"):
+            text = f'{{"text": {text}, "text_pair": "The text beside it."}}'
+        more = {"regression": ', function_to_apply="none"', "multi-label": ", top_k=None", "single-label": ""}
+        answer = f"model({text}, truncation=True{more[recorded['problem']]})"
+        if recorded["problem"] != "multi-label":
+            return usage.pipeline_code("text-classification", [f"print({answer})"])
+        kept = f'[label for label in {answer} if label["score"] >= {recorded["threshold"]:g}]'
+        return usage.pipeline_code("text-classification", [f"print({kept})"])
+
+    @classmethod
+    def onnx_code(cls, recorded: Mapping[str, Any], file: str) -> list[str]:
+        texts = usage.EXAMPLE
+        if recorded["columns"].get("text_pair"):
+            texts += ', "The text beside it."'
+        answers = {
+            "regression": ["print(float(outputs[0][0, 0]))"],
+            "multi-label": [
+                "scores = 1 / (1 + np.exp(-outputs[0][0]))",
+                f"print([config.id2label[i] for i in np.flatnonzero(scores >= {recorded['threshold']:g})])",
+            ],
+            "single-label": [
+                "scores = np.exp(outputs[0][0] - outputs[0].max())",
+                "print(config.id2label[int(scores.argmax())], scores.max() / scores.sum())",
+            ],
+        }
+        numpy = [] if recorded["problem"] == "regression" else ["import numpy as np"]
+        return usage.onnx_code(file, f"{texts}, truncation=True", answers[recorded["problem"]], imports=numpy)
+
+    def label_counts(self, examples: Mapping[str, Dataset]) -> dict[str, dict[str, int]]:
+        problem = self.task.problem
+        if not problem.has_classes:
+            return {}
+        names = self.task.labels.names
+        counts = {split: problem.counts(gold)[: len(names)].tolist() for split, gold in _gold(examples).items()}
+        return {split: dict(zip(names, values, strict=True)) for split, values in counts.items()}
 
     def mistakes(self, outputs: np.ndarray, examples: Dataset) -> list[dict[str, Any]]:
         problem = self.task.problem

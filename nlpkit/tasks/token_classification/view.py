@@ -12,6 +12,7 @@ import numpy as np
 
 from nlpkit.data.conll import NUMBERS
 from nlpkit.reporting import Table
+from nlpkit.tasks import usage
 from nlpkit.tasks.reading import Reader
 from nlpkit.tasks.token_classification import tags as schemes
 from nlpkit.tasks.token_classification.reading import TokenReader
@@ -128,6 +129,32 @@ class TokenView(View[TokenClassification]):
         mistakes = self.task.tag_set.mistakes(self.task.as_bio(predicted), gold, scores, columns)
         mistakes.sort(key=lambda pair: -pair[1]["score"])
         return [{**entry, "text": columns["text"][i], "where": columns["where"][i]} for i, entry in mistakes]
+
+    @classmethod
+    def purpose(cls, recorded: Mapping[str, Any]) -> str:
+        if recorded["scheme"] == "plain":
+            return f"Gives each word of a text one of {len(recorded['labels']):,} tags."
+        return "Finds the entities in a text, and the type of each."
+
+    @classmethod
+    def transformers_code(cls, recorded: Mapping[str, Any]) -> list[str]:
+        joined = "none" if recorded["scheme"] == "plain" else "simple"
+        settings = f', aggregation_strategy="{joined}"'
+        return usage.pipeline_code("token-classification", [f"print(model({usage.EXAMPLE}))"], settings=settings)
+
+    @classmethod
+    def onnx_code(cls, recorded: Mapping[str, Any], file: str) -> list[str]:
+        """The tag of each token."""
+        answer = [
+            "tags = [config.id2label[int(i)] for i in outputs[0][0].argmax(-1)]",
+            "print(list(zip(tokens.tokens(), tags)))",
+        ]
+        return usage.onnx_code(file, f"{usage.EXAMPLE}, truncation=True", answer)
+
+    def label_counts(self, examples: Mapping[str, Dataset]) -> dict[str, dict[str, int]]:
+        tag_set = self.task.tag_set
+        counts = {split: tag_set.counts(rows["tags"][:]) for split, rows in examples.items()}
+        return {split: {name: of_split[name] for name in tag_set.classes} for split, of_split in counts.items()}
 
     def plots(self, outputs: Mapping[str, Sequence[np.ndarray]], examples: Mapping[str, Dataset]) -> dict[str, Plot]:
         from nlpkit.metrics import confused
