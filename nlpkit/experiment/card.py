@@ -34,6 +34,7 @@ ALTERNATIVES = {
     "answer_scores": "Scores of exact answers and of others, as shares of the {split} answers.",
     "null_margins": "Scores of no answer less those of the best answer, for questions with and without one.",
     "perplexity": "Perplexity in training and on validation over {steps} steps.",
+    "reliability": "How often the answers of the {split} rows are right, over how sure the model is of them.",
     "learning_rate": "Learning rate over {steps} steps.",
 }
 
@@ -305,9 +306,23 @@ def _limits(record: dict[str, Any], base: Base) -> list[str]:
             "There is no test split: the checkpoint was chosen by the validation rows, so their figures are biased "
             "upwards."
         )
+    lines += _calibration(record)
     if card_metadata.languages_of(record, base) and not record["config"].get("language"):
         lines.append("The language is that of the base model's card; in which one the data are was not checked.")
     return [f"- {line}" for line in lines]
+
+
+def _calibration(record: dict[str, Any]) -> list[str]:
+    """Whether the scores of answers are probabilities; nothing of a model whose answers have none."""
+    made = record.get("calibration")
+    if not made:
+        return []
+    if made["temperature"] is None:
+        return [f"Its scores are not calibrated: {text(made['why'])}."]
+    before, after = (made[when].get("ece") for when in ("before", "after"))
+    error = f"; expected calibration error {before:.3f} before, {after:.3f} after" if before is not None else ""
+    rows = counted(made["rows"], "validation row", "validation rows")
+    return [f"Its scores are calibrated with the temperature {made['temperature']:.3g}, by {rows}{error}."]
 
 
 # --- how it was made ---
