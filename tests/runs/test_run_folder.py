@@ -144,7 +144,7 @@ def test_model_card(trained: Path, record: dict[str, Any]) -> None:
     results = {(r.dataset_split, r.metric_type): r.metric_value for r in card.data.eval_results or []}
     assert results["test", "accuracy"] == pytest.approx(record["metrics"]["test"]["accuracy"], abs=1e-4)
     assert "| negative | 48 | 16 | 16 |\n" in card.text
-    assert f"| test | 32 | {record['metrics']['test']['accuracy']:.4f} |" in card.text
+    assert f"| test | 32 | {record['metrics']['test']['accuracy']:.4f} [" in card.text  # with its interval
     assert "| split | rows | accuracy | f1 of the label 'positive' |\n" in card.text
     assert "6 epochs (`--epochs 6`)" in card.text
     pictures = re.findall(r"!\[.*?\]\((.*?)\)", card.text)
