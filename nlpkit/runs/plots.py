@@ -27,6 +27,8 @@ BARS = 8  # names that have bars; of more each has a line with a point per split
 COUNTED = 24  # bars that have their counts beside them
 FOLDED = 40  # lines of names that a screen shows at once
 MAX_NAMED = 160  # more names than this cannot be read beside each other
+LETTERS = 14.0  # of a legend, per inch
+MARK = 6  # letters that the mark before a name in a legend takes
 LONGEST_NAME = 34  # characters of a name on an axis
 LONGEST_BESIDE_MATRIX = 26  # of one beside a matrix
 CELL = 0.21  # inches of a cell of a matrix of many classes
@@ -74,12 +76,18 @@ def _save_indexed(figure: Any, path: Path) -> None:
 
 
 def _legend(axes: Any, *, above: float = 0.2) -> None:
-    """Above the axes, where it covers nothing.
+    """Above the axes, where it covers nothing, in as many rows as its names take.
 
     Args:
         above: distance, in heights of its text.
     """
-    axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3, borderaxespad=above, columnspacing=1.4)
+    handles, names = axes.get_legend_handles_labels()
+    inches = axes.figure.get_figwidth() / max(len(axes.figure.axes), 1)
+    longest = max(map(len, names), default=0) + MARK
+    columns = min(max(int(inches * LETTERS / longest), 1), 3)
+    axes.legend(
+        handles, names, loc="lower left", bbox_to_anchor=(0, 1), ncols=columns, borderaxespad=above, columnspacing=1.4
+    )
 
 
 def _named(name: str, longest: int = LONGEST_NAME) -> str:
@@ -134,7 +142,12 @@ def curves(
 
         panels = [panel for panel, there in (("loss", train or held_out), ("metrics", shown)) if there]
         figure, grid = pyplot.subplots(
-            1, len(panels), figsize=(WIDTH if len(panels) > 1 else 5, HEIGHT), layout="constrained", squeeze=False
+            1,
+            len(panels),
+            figsize=(WIDTH if len(panels) > 1 else 5, HEIGHT),
+            layout="constrained",
+            squeeze=False,
+            sharex=True,
         )
         for panel, axes in zip(panels, grid[0], strict=True):
             if panel == "loss":
@@ -148,6 +161,8 @@ def curves(
             axes.grid()
             axes.locator_params(axis="x", integer=True, nbins=6)
             _legend(axes)
+        if shown and min(value for points in shown.values() for _, value in points) >= 0:
+            axes.set_ylim(bottom=max(axes.get_ylim()[0], 0))  # where all are 0 there would be room below
         _save(figure, path)
 
     return draw
