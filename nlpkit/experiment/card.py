@@ -57,7 +57,7 @@ def write(path: Path, record: dict[str, Any], plots: Iterable[str]) -> None:
 def _body(folder: Path, record: dict[str, Any], base: Base, plots: list[str]) -> str:
     name, data = record["parents"]["model"]["name"], card_metadata.data_name(record)
     sections = {
-        "": [_purpose(record), "", *_license(record, base)],
+        "": [_purpose(record, base), "", *_license(record, base)],
         "Use": _usage(folder, record),
         "Results": [*_results(record), *spreads.card_of_folds(record), *spreads.card_of_seeds(record)],
         "Before and after": _before_and_after(record),
@@ -89,14 +89,15 @@ def _task(record: dict[str, Any]) -> dict[str, Any]:
     return record["task"] or {"name": record["config"].get("objective") or "an encoder"}
 
 
-def _purpose(record: dict[str, Any]) -> str:
+def _purpose(record: dict[str, Any], base: Base) -> str:
     model, data, command = record["parents"]["model"], card_metadata.data_name(record), record["command"]
     purpose = f"An encoder, trained by {_task(record)['name']}, to be trained further."
     if record["task"]:
         purpose = task_class(record["task"]["name"]).view_type().purpose(record["task"])
     rows = record["rows"].get("train") if isinstance(record["rows"], dict) else None
     amount = f" ({rows:,} rows)" if rows else ""
-    made = f"Made of {text(model['name'])}" if model["given"] else f"{text(model['name'])}, a new model"
+    named = model["name"] if Path(model["given"] or "").is_dir() else base.name or model["name"]
+    made = f"Made of {text(named)}" if model["given"] else f"{text(model['name'])}, a new model"
     teacher = record["parents"].get("teacher")
     taught = f", taught by {text(teacher['name'])}" if teacher else ""
     return f"{purpose} {made}{taught}, by `nlpkit {command}` on {text(data)}{amount}."
@@ -234,7 +235,8 @@ def _before_and_after(record: dict[str, Any]) -> list[str]:
 def _data(record: dict[str, Any]) -> list[str]:
     data, config = record["parents"].get("data") or {}, record["config"]
     files, revision = data.get("files") or {}, data.get("revision")
-    lines = [f"{text(card_metadata.data_name(record))}{f', revision {code(revision)}' if revision else ''}."]
+    source = {"hub": "the data set of the hub", "disk": "a saved data set"}.get(data.get("kind") or "", "files")
+    lines = [f"{text(card_metadata.data_name(record))}, {source}{f', revision {code(revision)}' if revision else ''}."]
     by_split = files if isinstance(files, dict) else {"text": files}
     if isinstance(record["rows"], dict) and record["rows"]:
         lines += ["", "| split | rows | files |", "|---|---:|---|"]
@@ -288,11 +290,10 @@ def _labels(record: dict[str, Any]) -> list[str]:
 
 def _limits(record: dict[str, Any], base: Base) -> list[str]:
     """What is known of the run that bounds what its model is good for."""
-    task, lines = _task(record), []
+    task, lines = record["task"] or {}, []
     if length := task.get("max_length"):
-        windows = task.get("long_text") == "windows" or "doc_stride" in task
-        beyond = "longer ones are read in windows" if windows else "what is beyond is not read"
-        lines.append(f"It reads {length:,} tokens of a text; {beyond}.")
+        view = task_class(task["name"]).view_type()
+        lines.append(f"It reads {length:,} tokens of a text at once; {view.longer_texts(task)}.")
         if (trained := task.get("training_length")) and trained != length:
             lines.append(f"It was trained on at most {trained:,} tokens of a text.")
     train = (record.get("label_counts") or {}).get("train") or {}
@@ -336,7 +337,7 @@ def _training(record: dict[str, Any]) -> list[str]:
     lines = [f"- {record['steps']:,} steps of {rows:,} rows: {_passes(record)}"]
     if best:
         epoch = record["epochs"] and record["epochs"] * best / record["steps"]
-        after = f", {epoch:.3g} epochs" if epoch else ""
+        after = f", after {_epochs(epoch)}" if epoch else ""
         lines.append(f"- best checkpoint at step {best:,}{after}, by validation {record['main_metric']}")
     lines += [
         f"- learning rate {config['learning_rate']:g} ({config['schedule']}, warm-up {config['warmup']:g}), "
@@ -352,7 +353,11 @@ def _passes(record: dict[str, Any]) -> str:
     flags = [flag for flag in ("epochs", "max_steps", "max_tokens", "max_minutes") if (config.get(flag) or 0) > 0]
     limits = ", ".join(f"`--{flag.replace('_', '-')} {config[flag]:g}`" for flag in flags)
     # nobody knows how long a stream is
-    return f"{trained:.3g} epochs ({limits})" if trained is not None else f"a stream ({limits})"
+    return f"{_epochs(trained)} ({limits})" if trained is not None else f"a stream ({limits})"
+
+
+def _epochs(count: float) -> str:
+    return f"{count:.3g} {'epoch' if count == 1 else 'epochs'}"
 
 
 def _lineage(record: dict[str, Any]) -> list[str]:

@@ -101,6 +101,11 @@ class View(Generic[TaskShown]):
         """The same for a model that was exported to `file`, a path within the folder."""
         return []
 
+    @classmethod
+    def longer_texts(cls, recorded: Mapping[str, Any]) -> str:
+        """What becomes of texts that are longer than `max_length`."""
+        return "what is beyond is not read"
+
     def label_counts(self, examples: Mapping[str, Dataset]) -> dict[str, dict[str, int]]:
         """How often each label occurs in the examples of each split; nothing of a task without labels."""
         return {}

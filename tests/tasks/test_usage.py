@@ -74,6 +74,24 @@ def test_a_vector_is_the_same(run_of: RunOf) -> None:
     assert np.allclose(names["vectors"][0], wanted, atol=1e-5)
 
 
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [
+        ("classification", "It reads 64 tokens of a text at once; what is beyond is not read."),
+        ("token-classification", "It reads 64 tokens of a text at once; longer ones are read in windows that overlap."),
+        ("question-answering", "It reads 48 tokens of a text at once; longer ones are read in windows that overlap."),
+    ],
+)
+def test_a_card_says_what_becomes_of_long_texts(kind: str, said: str, run_of: RunOf) -> None:
+    assert said in (run_of(kind) / "README.md").read_text()
+
+
+def test_long_texts_of_a_classifier_are_read_as_it_was_trained() -> None:
+    view = registry.task_class("text-classification").view_type()
+    assert "windows, whose answers are pooled" in view.longer_texts({"long_text": "windows"})
+    assert "a quarter is read at the beginning" in view.longer_texts({"long_text": "head-tail"})
+
+
 def test_each_task_says_what_its_models_do() -> None:
     for kind in registry.classes():
         assert "purpose" in vars(kind.view_type()), f"{kind.name} has no sentence of its own"

@@ -53,6 +53,10 @@ class MaskedLMView(View[MaskedLanguageModeling]):
         return "Says which words may stand at a masked place of a text."
 
     @classmethod
+    def longer_texts(cls, recorded: Mapping[str, Any]) -> str:
+        return "longer ones are read in windows"
+
+    @classmethod
     def transformers_code(cls, recorded: Mapping[str, Any]) -> list[str]:
         call = ['print(model(f"Your text {model.tokenizer.mask_token} here."))']
         return usage.pipeline_code("fill-mask", call)

@@ -92,6 +92,10 @@ class QuestionView(View[QuestionAnswering]):
         return f"Finds the answer to a question in a text{none}."
 
     @classmethod
+    def longer_texts(cls, recorded: Mapping[str, Any]) -> str:
+        return "longer ones are read in windows that overlap"
+
+    @classmethod
     def transformers_code(cls, recorded: Mapping[str, Any]) -> list[str]:
         """Transformers has no pipeline for it any more."""
         return [

@@ -61,6 +61,14 @@ class ClassificationView(View[TextClassification]):
         return f"Gives {of} {given[recorded['problem']]}."
 
     @classmethod
+    def longer_texts(cls, recorded: Mapping[str, Any]) -> str:
+        how = {
+            "windows": "longer ones are read in windows, whose answers are pooled",
+            "head-tail": "of longer ones a quarter is read at the beginning and the rest at the end",
+        }
+        return how.get(recorded.get("long_text", ""), super().longer_texts(recorded))
+
+    @classmethod
     def transformers_code(cls, recorded: Mapping[str, Any]) -> list[str]:
         text = usage.EXAMPLE
         if recorded["columns"].get("text_pair"):

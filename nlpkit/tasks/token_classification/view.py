@@ -137,6 +137,10 @@ class TokenView(View[TokenClassification]):
         return "Finds the entities in a text, and the type of each."
 
     @classmethod
+    def longer_texts(cls, recorded: Mapping[str, Any]) -> str:
+        return "longer ones are read in windows that overlap"
+
+    @classmethod
     def transformers_code(cls, recorded: Mapping[str, Any]) -> list[str]:
         joined = "none" if recorded["scheme"] == "plain" else "simple"
         settings = f', aggregation_strategy="{joined}"'
