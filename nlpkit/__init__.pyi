@@ -126,6 +126,8 @@ def finetune(
     overwrite: bool = False,
     keep_checkpoints: bool = False,
     report_to: Literal['none', 'tensorboard', 'wandb', 'all'] = 'none',
+    license: str | None = None,
+    language: Sequence[str] | str = ...,
     push_to_hub: str | bool | None = None,
     public: bool = False,
     seeds: Sequence[int] | str | int = ...,
@@ -220,6 +222,10 @@ def finetune(
         overwrite: Replace an earlier run in output.
         keep_checkpoints: Keep best and last checkpoint after the run.
         report_to: Send metrics to a tracker, or to all that are installed.
+        license: License of the model, for its card: apache-2.0, mit, cc-by-4.0, ... Default: that of
+            the base model's card.
+        language: Language of the texts, for the card: en, de, ..., multilingual. Default: that of the
+            base model's card.
         push_to_hub: Upload the finished run to this hub repository, `true`: of the folder's name
             (private unless public).
         public: Make a new repository public. (only with push_to_hub)
@@ -319,6 +325,8 @@ def finetune(
     dry_run: bool = False,
     keep_checkpoints: bool = False,
     report_to: Literal['none', 'tensorboard', 'wandb', 'all'] = 'none',
+    license: str | None = None,
+    language: Sequence[str] | str = ...,
     push_to_hub: str | bool | None = None,
     public: bool = False,
     seeds: Sequence[int] | str | int = ...,
@@ -410,6 +418,10 @@ def finetune(
         dry_run: Check data and model, show the plan, stop.
         keep_checkpoints: Keep best and last checkpoint after the run.
         report_to: Send metrics to a tracker, or to all that are installed.
+        license: License of the model, for its card: apache-2.0, mit, cc-by-4.0, ... Default: that of
+            the base model's card.
+        language: Language of the texts, for the card: en, de, ..., multilingual. Default: that of the
+            base model's card.
         push_to_hub: Upload the finished run to this hub repository, `true`: of the folder's name
             (private unless public).
         public: Make a new repository public. (only with push_to_hub)
@@ -503,6 +515,8 @@ def finetune(
     dry_run: bool = False,
     keep_checkpoints: bool = False,
     report_to: Literal['none', 'tensorboard', 'wandb', 'all'] = 'none',
+    license: str | None = None,
+    language: Sequence[str] | str = ...,
     push_to_hub: str | bool | None = None,
     public: bool = False,
     seeds: Sequence[int] | str | int = ...,
@@ -592,6 +606,10 @@ def finetune(
         dry_run: Check data and model, show the plan, stop.
         keep_checkpoints: Keep best and last checkpoint after the run.
         report_to: Send metrics to a tracker, or to all that are installed.
+        license: License of the model, for its card: apache-2.0, mit, cc-by-4.0, ... Default: that of
+            the base model's card.
+        language: Language of the texts, for the card: en, de, ..., multilingual. Default: that of the
+            base model's card.
         push_to_hub: Upload the finished run to this hub repository, `true`: of the folder's name
             (private unless public).
         public: Make a new repository public. (only with push_to_hub)
@@ -1157,6 +1175,8 @@ def distill(
     dry_run: bool = False,
     keep_checkpoints: bool = False,
     report_to: Literal['none', 'tensorboard', 'wandb', 'all'] = 'none',
+    license: str | None = None,
+    language: Sequence[str] | str = ...,
     push_to_hub: str | bool | None = None,
     public: bool = False,
     calibrate: bool = True,
@@ -1294,6 +1314,10 @@ def distill(
         dry_run: Check data and model, show the plan, stop.
         keep_checkpoints: Keep best and last checkpoint after the run.
         report_to: Send metrics to a tracker, or to all that are installed.
+        license: License of the model, for its card: apache-2.0, mit, cc-by-4.0, ... Default: that of
+            the base model's card.
+        language: Language of the texts, for the card: en, de, ..., multilingual. Default: that of the
+            base model's card.
         push_to_hub: Upload the finished run to this hub repository, `true`: of the folder's name
             (private unless public).
         public: Make a new repository public. (only with push_to_hub)
@@ -1692,6 +1716,8 @@ def finetune_cls(
     overwrite: bool = False,
     keep_checkpoints: bool = False,
     report_to: Literal['none', 'tensorboard', 'wandb', 'all'] = 'none',
+    license: str | None = None,
+    language: Sequence[str] | str = ...,
     push_to_hub: str | bool | None = None,
     public: bool = False,
     seeds: Sequence[int] | str | int = ...,
@@ -1786,6 +1812,10 @@ def finetune_cls(
         overwrite: Replace an earlier run in output.
         keep_checkpoints: Keep best and last checkpoint after the run.
         report_to: Send metrics to a tracker, or to all that are installed.
+        license: License of the model, for its card: apache-2.0, mit, cc-by-4.0, ... Default: that of
+            the base model's card.
+        language: Language of the texts, for the card: en, de, ..., multilingual. Default: that of the
+            base model's card.
         push_to_hub: Upload the finished run to this hub repository, `true`: of the folder's name
             (private unless public).
         public: Make a new repository public. (only with push_to_hub)
@@ -1883,6 +1913,8 @@ def finetune_ner(
     dry_run: bool = False,
     keep_checkpoints: bool = False,
     report_to: Literal['none', 'tensorboard', 'wandb', 'all'] = 'none',
+    license: str | None = None,
+    language: Sequence[str] | str = ...,
     push_to_hub: str | bool | None = None,
     public: bool = False,
     seeds: Sequence[int] | str | int = ...,
@@ -1974,6 +2006,10 @@ def finetune_ner(
         dry_run: Check data and model, show the plan, stop.
         keep_checkpoints: Keep best and last checkpoint after the run.
         report_to: Send metrics to a tracker, or to all that are installed.
+        license: License of the model, for its card: apache-2.0, mit, cc-by-4.0, ... Default: that of
+            the base model's card.
+        language: Language of the texts, for the card: en, de, ..., multilingual. Default: that of the
+            base model's card.
         push_to_hub: Upload the finished run to this hub repository, `true`: of the folder's name
             (private unless public).
         public: Make a new repository public. (only with push_to_hub)
@@ -2065,6 +2101,8 @@ def finetune_qa(
     dry_run: bool = False,
     keep_checkpoints: bool = False,
     report_to: Literal['none', 'tensorboard', 'wandb', 'all'] = 'none',
+    license: str | None = None,
+    language: Sequence[str] | str = ...,
     push_to_hub: str | bool | None = None,
     public: bool = False,
     seeds: Sequence[int] | str | int = ...,
@@ -2154,6 +2192,10 @@ def finetune_qa(
         dry_run: Check data and model, show the plan, stop.
         keep_checkpoints: Keep best and last checkpoint after the run.
         report_to: Send metrics to a tracker, or to all that are installed.
+        license: License of the model, for its card: apache-2.0, mit, cc-by-4.0, ... Default: that of
+            the base model's card.
+        language: Language of the texts, for the card: en, de, ..., multilingual. Default: that of the
+            base model's card.
         push_to_hub: Upload the finished run to this hub repository, `true`: of the folder's name
             (private unless public).
         public: Make a new repository public. (only with push_to_hub)
@@ -2444,6 +2486,8 @@ def pretrain_mlm(
     dry_run: bool = False,
     keep_checkpoints: bool = False,
     report_to: Literal['none', 'tensorboard', 'wandb', 'all'] = 'none',
+    license: str | None = None,
+    language: Sequence[str] | str = ...,
     push_to_hub: str | bool | None = None,
     public: bool = False,
     max_tokens: int | None = None,
@@ -2545,6 +2589,10 @@ def pretrain_mlm(
         dry_run: Check data and model, show the plan, stop.
         keep_checkpoints: Keep best and last checkpoint after the run.
         report_to: Send metrics to a tracker, or to all that are installed.
+        license: License of the model, for its card: apache-2.0, mit, cc-by-4.0, ... Default: that of
+            the base model's card.
+        language: Language of the texts, for the card: en, de, ..., multilingual. Default: that of the
+            base model's card.
         push_to_hub: Upload the finished run to this hub repository, `true`: of the folder's name
             (private unless public).
         public: Make a new repository public. (only with push_to_hub)
@@ -2630,6 +2678,8 @@ def prune(
     dry_run: bool = False,
     keep_checkpoints: bool = False,
     report_to: Literal['none', 'tensorboard', 'wandb', 'all'] = 'none',
+    license: str | None = None,
+    language: Sequence[str] | str = ...,
     push_to_hub: str | bool | None = None,
     public: bool = False,
     sweep: Sequence[float] | str | float = ...,
@@ -2761,6 +2811,10 @@ def prune(
         dry_run: Check data and model, show the plan, stop.
         keep_checkpoints: Keep best and last checkpoint after the run.
         report_to: Send metrics to a tracker, or to all that are installed.
+        license: License of the model, for its card: apache-2.0, mit, cc-by-4.0, ... Default: that of
+            the base model's card.
+        language: Language of the texts, for the card: en, de, ..., multilingual. Default: that of the
+            base model's card.
         push_to_hub: Upload the finished run to this hub repository, `true`: of the folder's name
             (private unless public).
         public: Make a new repository public. (only with push_to_hub)
@@ -2853,6 +2907,8 @@ def quantize(
     device: str = 'auto',
     precision: Literal['auto', 'fp32', 'tf32', 'bf16', 'fp16'] = 'auto',
     threads: int | None = None,
+    license: str | None = None,
+    language: Sequence[str] | str = ...,
     format: Literal['csv', 'tsv', 'json', 'jsonl', 'parquet', 'xlsx', 'txt', 'conll', 'squad'] | None = None,
     encoding: str = 'utf-8',
     delimiter: str | None = None,
@@ -2942,6 +2998,10 @@ def quantize(
         device: auto, cpu, cuda, cuda:1, mps.
         precision: Arithmetic of the forward pass.
         threads: CPU threads of torch. Default: as cores, CPU time and OMP_NUM_THREADS allow.
+        license: License of the model, for its card: apache-2.0, mit, cc-by-4.0, ... Default: that of
+            the base model's card.
+        language: Language of the texts, for the card: en, de, ..., multilingual. Default: that of the
+            base model's card.
         format: Format of the files. Default: from their names.
         encoding: Text encoding of the files.
         delimiter: Column separator of csv (and CoNLL) files: a character, or comma, semicolon, tab,
