@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 from nlpkit import process, reporting
 from nlpkit.errors import UserError
 from nlpkit.experiment import lifecycle, resume, spreads, upload
+from nlpkit.experiment.inherited_data import NAMES_DATA
 from nlpkit.experiment.supervised import SupervisedExperiment
 from nlpkit.options import DataOptions, RunOptions, SeedsOptions
 from nlpkit.reporting import Report
@@ -26,8 +27,8 @@ from nlpkit.runs.folder import RunFolder, read_record
 FOLDER = "seeds"  # among the checkpoints, while the run goes on
 
 
-class RepeatedOptions(SeedsOptions, RunOptions, DataOptions):
-    """What a run is that may be repeated with several seeds."""
+class RepeatedOptions(SeedsOptions, RunOptions):
+    """What a run is that may be repeated with several seeds; its config has `DataOptions` too."""
 
 
 R = TypeVar("R", bound=RepeatedOptions)
@@ -60,14 +61,18 @@ def _each(config: R, prepare: Callable[[R], SupervisedExperiment], report: lifec
     if process.world_size() > 1:
         raise UserError("--seeds trains in one process", "Start it without torchrun, or leave --seeds out.")
     started = time.monotonic()
-    # the rows that are held out are those of --seed, whatever seed the model has
-    drawn = config.seed if config.shuffle_seed is None else config.shuffle_seed
-    first = prepare(config.changed(seed=config.seeds[0], shuffle_seed=drawn))
+    # the rows that are held out are those of --seed, whatever seed the model has; where the data are those of another
+    # model, they are the rows that it held out, and never others
+    rows, fixed = DataOptions.of(config), dict[str, Any]()
+    if any(getattr(rows, name) for name in NAMES_DATA):
+        fixed["shuffle_seed"] = config.seed if rows.shuffle_seed is None else rows.shuffle_seed
+    first = prepare(config.changed(seed=config.seeds[0], **fixed))
     if config.dry_run:
         return lifecycle.dry_run(config)
     repository = upload.require_hub_access(config, first.folder.path)
     folder, task, command = first.folder, first.task, first.command
-    head = {**first.head(), "config": config.record()}
+    recorded = {**first.config.record(), "seed": config.seed}
+    head = {**first.head(), "config": recorded}
     with resume.telling_how_to_resume(first.resumed_by, folder.path):
         folder.start(head, overwrite=config.overwrite, resume=config.resume)
         del first
@@ -77,9 +82,9 @@ def _each(config: R, prepare: Callable[[R], SupervisedExperiment], report: lifec
             with reporting.part(f"seed {seed}, {number}/{len(config.seeds)}"):
                 before = own.state() == "complete"
                 if before:
-                    resume.tell_other_options((read_record(own.path) or {})["config"], config.record())
+                    resume.tell_other_options((read_record(own.path) or {})["config"], recorded)
                 else:
-                    _one(config.changed(seed=seed, shuffle_seed=drawn), own, prepare, report)
+                    _one(config.changed(seed=seed, **fixed), own, prepare, report)
                 records[seed] = read_record(own.path) or {}
                 value = records[seed]["metrics"]["validation"][task.main_metric]
                 when = ", finished before" if before else ""
@@ -90,7 +95,7 @@ def _each(config: R, prepare: Callable[[R], SupervisedExperiment], report: lifec
         record = {
             **records[best],
             "command": command,
-            "config": config.record(),
+            "config": recorded,
             "seeds": _together(records, best, metric),
             "wall_seconds": round(time.monotonic() - started, 2),
         }

@@ -26,14 +26,15 @@ from nlpkit.distillation.options import LogitsOptions
 from nlpkit.distillation.student import StudentOptions, StudentPlan
 from nlpkit.distillation.unlabelled_rows import UnlabelledOptions
 from nlpkit.errors import UserError
-from nlpkit.experiment import lifecycle, supervised
+from nlpkit.experiment import lifecycle, repeats, spreads, supervised
 from nlpkit.experiment.inherited_data import TrainedDataOptions, inherit_data, open_splits
+from nlpkit.experiment.repeats import RepeatedOptions
 from nlpkit.experiment.supervised import Evaluated, SupervisedExperiment
 from nlpkit.inference.predictor import Predictor, Trained, open_trained
 from nlpkit.measurement import before_after
 from nlpkit.metrics.evidence import Judgement
 from nlpkit.models import opening
-from nlpkit.options import CalibrationOptions, OnlyWith, OpeningOptions, RunOptions, flag_of, option
+from nlpkit.options import CalibrationOptions, OnlyWith, OpeningOptions, flag_of, option
 from nlpkit.reporting import Report
 from nlpkit.tasks import features, registry
 from nlpkit.tasks.options import TaskChoiceOptions
@@ -117,7 +118,7 @@ class Config(
     before_after.ComparisonOptions,
     TrainedDataOptions,
     CalibrationOptions,
-    RunOptions,
+    RepeatedOptions,
     TaskChoiceOptions,
     OpeningOptions,
 ):
@@ -144,6 +145,9 @@ class Distillation(SupervisedExperiment):
     @property
     def resumed_by(self) -> str:
         return f"{COMMAND} {self.config.teacher}"
+
+    def besides(self, seconds: float) -> list[tuple[str, str]]:
+        return spreads.planned(self.config.seeds, seconds)
 
     def compare(self, evaluated: Evaluated) -> dict[str, Any]:
         """Teacher and student on the same rows, and their ancestors."""
@@ -179,7 +183,7 @@ def run(config: Config) -> Report:
     The phases stand in `lifecycle.live`, the loss of a step in `nlpkit.distillation.trainer`, the training step and the
     evaluation loop in `nlpkit.training.trainer`.
     """
-    return lifecycle.run(config, COMMAND, _prepare, _report)
+    return repeats.run(config, COMMAND, _prepare, _report)
 
 
 def _prepare(config: Config) -> Distillation:

@@ -13,7 +13,7 @@ from conftest import rows, write_csv
 
 from nlpkit.errors import Interrupted, UserError
 from nlpkit.experiment import lifecycle
-from nlpkit.recipes import finetune_cls
+from nlpkit.recipes import distill, finetune_cls
 
 SMALL = {**every_task.TRAINING, "max_steps": 3}
 
@@ -92,6 +92,32 @@ def test_interrupted_seeds_go_on_and_none_is_trained_again(
     assert (tmp_path / "run" / name).read_bytes() == (repeated / name).read_bytes()
     told = finetune_cls.run(finetune_cls.Config(output=tmp_path / "run", resume=True))  # complete: it is told again
     assert told.tables[-1].title == "3 seeds"
+
+
+def test_students_of_several_seeds_are_judged_on_what_their_teacher_has_not_seen(
+    repeated: Path, tmp_path: Path, tiny_model: Path, small: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held: list[list[str]] = []
+    train = lifecycle.train
+
+    def seen(experiment: Any, prepare: Any) -> Any:
+        held.append(list(experiment.examples["validation"]["where"]))
+        return train(experiment, prepare)
+
+    monkeypatch.setattr(lifecycle, "train", seen)
+    options = {"teacher": str(repeated), "output": tmp_path / "run", "measure_seconds": 0.1, "student_layers": "1"}
+    options |= {"max_steps": 2, "device": "cpu", "threads": 1, "batch_size": 16}
+    distill.run(distill.Config(**options, seeds=[5, 6]))
+    teacher = finetune_cls.finetune.prepare(
+        config(small, tiny_model, tmp_path / "none", validation_share=0.25),
+        "finetune-cls",
+        finetune_cls.TextClassification,
+    )
+    assert held == [list(teacher.examples["validation"]["where"])] * 2
+    record = record_of(tmp_path / "run")
+    assert [each["seed"] for each in record["seeds"]["each"]] == [5, 6]
+    assert record["price"]["sides"]
+    assert record["config"]["data"] == str(small)
 
 
 @pytest.mark.parametrize(
