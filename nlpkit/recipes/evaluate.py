@@ -18,6 +18,8 @@ from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
+import numpy as np
+
 from nlpkit import reporting
 from nlpkit.data import draws, splits
 from nlpkit.data.as_trained import settled
@@ -37,8 +39,10 @@ from nlpkit.runs.few import few_rows, interval_notes
 from nlpkit.runs.files import write_json, writing
 from nlpkit.runs.folder import read_record
 from nlpkit.runs.records import RECORD
+from nlpkit.tasks import outputs as model_outputs
 from nlpkit.tasks import registry
 from nlpkit.tasks.deferred import DeferredOptions, Kind
+from nlpkit.tasks.options import CoverageOptions
 from nlpkit.tasks.roles import Judged
 
 if TYPE_CHECKING:
@@ -46,9 +50,11 @@ if TYPE_CHECKING:
 
     from nlpkit.data.sources import LoadedData
     from nlpkit.metrics.evidence import Evidence
+    from nlpkit.tasks.outputs import Outputs
 
 
 COMMAND = "evaluate"
+COVERAGE = "coverage"  # the share of rows whose answers are measured
 PATIENCE = 10.0  # seconds to wait for another command that adds to the record
 ESSENTIAL: tuple[str, ...] = ("model", "data", "split", "fail_under")
 
@@ -130,7 +136,7 @@ def run(config: Config) -> Report:
         left_out[split] = len(read) - len(examples)
         if not len(examples):
             continue
-        known = task.metric_names(examples)
+        known = [*task.metric_names(examples), *_of_coverage(config)]
         for gate in gates:
             require_metric(gate.flag, gate.metric, known)
         with reporting.current().progress(f"evaluate {split}", len(examples), "rows") as bar:
@@ -138,11 +144,16 @@ def run(config: Config) -> Report:
         if (cut := predictor.cut.finding(task, split)) is not None:
             findings.append(cut)
         task = task.with_conventions(outputs)
-        metrics[split] = task.score(outputs, examples)
+        covered = None
+        if isinstance(config, CoverageOptions) and config.min_score is not None:
+            covered = _covered(task, outputs, examples, config.min_score, split)
+        if covered is not None:
+            outputs, examples = model_outputs.selected(outputs, covered.rows), examples.select(covered.rows)
+        metrics[split] = task.score(outputs, examples) | ({} if covered is None else {COVERAGE: covered.share})
         evidence[split] = task.evidence(outputs, examples)
         for gate in gates:  # which there are may hang on the answers
             require_metric(gate.flag, gate.metric, metrics[split])
-        details[split] = task.details(outputs, examples)
+        details[split] = task.details(outputs, examples) | ({} if covered is None else {COVERAGE: covered.details})
         rows[split] = len(examples)
     if not metrics:
         why = "; ".join(finding.message for finding in findings)
@@ -173,8 +184,80 @@ def run(config: Config) -> Report:
     tables = _tables(config, task, record)
     lines = [f"{split}: {note}" for split, note in seen.items() if left_out[split]]
     lines += few_rows(rows) + interval_notes(record)
+    lines += [line for split, of_split in details.items() for line in _coverage_lines(split, of_split)]
     lines += failures
     return Report(record, tables, lines, exit_code=1 if failures else 0, failure="; ".join(failures))
+
+
+class _Covered(NamedTuple):
+    """The rows of a split whose answers are measured: which, their share, and what answers have which score."""
+
+    rows: np.ndarray
+    share: float
+    details: dict[str, Any]
+
+
+def _covered(task: Judged, outputs: Outputs, examples: Dataset, least: float, split: str) -> _Covered:
+    """The rows whose answer has a score of `least` or more.
+
+    Raises:
+        UserError: answers have no score, or none has so high a one.
+    """
+    from nlpkit.metrics import selective
+
+    sure = task.sureness(outputs, examples)
+    if sure is None:
+        raise UserError(
+            f"--min-score: {task.describe()}: there is no one score per row", "Leave it out, or see --fail-over ece=X."
+        )
+    scores, right = sure
+    rows = np.flatnonzero(scores >= least)
+    if not len(rows):
+        raise UserError(f"--min-score {least:g}: no answer of {split} has it, the highest score is {scores.max():.4f}")
+    told = {
+        "min_score": least,
+        "rows": len(scores),
+        "answered": len(rows),
+        "table": [point._asdict() for point in selective.table(scores, right)],
+        "reached": {f"{share:g}": point._asdict() for share, point in selective.reaching(scores, right).items()},
+    }
+    return _Covered(rows, len(rows) / len(scores), told)
+
+
+def _of_coverage(config: Config) -> list[str]:
+    """The names of the metrics that --min-score adds."""
+    given = config.min_score if isinstance(config, CoverageOptions) else config.task_values.get("min_score")
+    return [] if given is None else [COVERAGE]
+
+
+def _coverage_tables(split: str, details: Mapping[str, Any]) -> list[Table]:
+    """The share of right answers over the share that is given."""
+    if COVERAGE not in details:
+        return []
+    body = [
+        [point["min_score"], f"{point['coverage']:.1%}", point["rows"], point["right"]]
+        for point in details[COVERAGE]["table"]
+    ]
+    return [Table(f"{split}, by --min-score", ["min score", "coverage", "rows", "right"], body)]
+
+
+def _coverage_lines(split: str, details: Mapping[str, Any]) -> list[str]:
+    """How many answers are measured, and which scores reach which share of right ones."""
+    if COVERAGE not in details:
+        return []
+    told = details[COVERAGE]
+    share = f"{told['answered']:,} of {told['rows']:,} rows ({told['answered'] / told['rows']:.1%})"
+    lines = [f"{split}: {share} have a score of {told['min_score']:g} or more; the metrics are of these"]
+    reached = [
+        f"{target} by --min-score {point['min_score']:.3f} (coverage {point['coverage']:.1%})"
+        for target, point in told["reached"].items()
+    ]
+    if reached:
+        lines.append(
+            f"{split}: a share of right answers of {', '.join(reached)} is reached; chosen on these rows, so expect "
+            "somewhat less on others"
+        )
+    return lines
 
 
 def _seen(rows: int, left_out: int) -> str:
@@ -237,7 +320,7 @@ def _require_possible(gates: list[Gate], config: Config) -> None:
     record = (read_record(place) or {}).get("task")
     claimed = registry.task_of_model(opening.load_config(place, **trust), record, place, named=config.task)
     task = registry.require(claimed, NEEDS, "evaluate")
-    known = task.possible_metrics()
+    known = [*task.possible_metrics(), *_of_coverage(config)]
     for gate in gates:
         require_metric(gate.flag, gate.metric, known)
 
@@ -262,12 +345,14 @@ def _failures(gates: list[Gate], metrics: dict[str, dict[str, float]], seen: dic
 def _tables(config: Config, task: Judged, record: Mapping[str, Any]) -> list[Table]:
     metrics, between = record["metrics"], record["metric_intervals"]
     names = [name for name in task.table_metrics if any(name in values for values in metrics.values())]
-    names += [name for name in (*config.fail_under, *config.fail_over) if name not in names]
+    named = (*_of_coverage(config), *config.fail_under, *config.fail_over)
+    names += [name for name in dict.fromkeys(named) if name not in names]
     body = [
         [split, record["rows"][split], *figures(values, between.get(split), names)] for split, values in metrics.items()
     ]
     tables = [Table("result", ["split", "rows", *titled(names, record["metric_notes"])], body)]
     for split, split_details in record["details"].items():
+        tables += _coverage_tables(split, split_details)
         tables += [*confused.tables(split, split_details), *task.view.detail_tables(split, split_details)]
     return tables
 

@@ -27,10 +27,11 @@ from nlpkit.options import FolderOptions, ReadingOptions, option, option_like
 from nlpkit.reporting import Report
 from nlpkit.runs.files import require_writable
 from nlpkit.tasks import registry
+from nlpkit.tasks.abstaining import ABSTAINED
 from nlpkit.tasks.contract import Task
 from nlpkit.tasks.deferred import DeferredOptions, Kind
 from nlpkit.tasks.features import Truncation
-from nlpkit.tasks.options import TypedOptions
+from nlpkit.tasks.options import AbstainOptions, MinScoreOptions, TypedOptions
 
 if TYPE_CHECKING:
     from nlpkit.data.rows import Row
@@ -98,12 +99,15 @@ def run(config: Config) -> Report:
     if config.output is not None:
         _require_known_format(config.output, predictor.task)
     config = config.for_task(type(predictor.task))
+    config.refuse_unread()
     predictor = predictor.configured(config)
     task = predictor.task
     if config.input:
         return _predict_file(predictor, config)
     rows, reader = task.reader().typed(config)
     answers = predictor.answers(rows, reader)
+    left_out = _LeftOut(config, task)
+    left_out.take(answers)
     _warn_of_cuts(reader.task, predictor.cut, [f"text {i}" for i, answer in enumerate(answers, 1) if answer.get("cut")])
     if config.output is not None:
         entries = [{**row, **answer_columns(answer)} for row, answer in zip(rows, answers, strict=True)]
@@ -115,7 +119,8 @@ def run(config: Config) -> Report:
     failed = all(answer.get("error") for answer in answers)
     tables = task.view.answer_tables(rows, answers)
     message = f"no text could be answered; {answers[0].get('error')}"
-    return Report({"model": config.model, "answers": record}, tables, exit_code=1 if failed else 0, failure=message)
+    told = {"model": config.model, "answers": record, **left_out.recorded()}
+    return Report(told, tables, left_out.lines(), exit_code=1 if failed else 0, failure=message)
 
 
 def _typed(config: Config) -> dict[str, Any]:
@@ -161,7 +166,7 @@ def _require_one_input(config: Config) -> None:
 
 def answer_columns(answer: Mapping[str, Any], prefix: str = "prediction") -> dict[str, Any]:
     """Output columns of an answer: `prediction`, `prediction_score`, ..., `prediction_error`."""
-    shown = {name: value for name, value in answer.items() if name != "cut"}  # which only few answers have
+    shown = {name: value for name, value in answer.items() if name not in ("cut", ABSTAINED)}  # which few answers have
     out = {(prefix if name == "prediction" else f"{prefix}_{name}"): value for name, value in shown.items()}
     out.setdefault(f"{prefix}_error", None)
     return out
@@ -194,6 +199,7 @@ def _predict_file(predictor: Predictor, config: Config) -> Report:
         reading = as_trained(reading, config.input, predictor.record, config.given, reader.input_columns)
         source = Input.of(config.input, reading, keep=True)
     done = failed = 0
+    left_out = _LeftOut(config, task)
     start = time.monotonic()
     first_error, prefix = "", "prediction"
     cut_at: list[str] = []
@@ -226,6 +232,7 @@ def _predict_file(predictor: Predictor, config: Config) -> Report:
         together = ([one] for one in asked) if pipes.is_passing(config.input) else [asked]
         for (chunk, prefix, bound), answers, read in itertools.chain.from_iterable(map(predictor.answered, together)):
             reader = bound  # the writer asks for it
+            left_out.take(answers)
             entries, errors, shortened = _answered(task, chunk, answers, prefix, unit(source.format))
             if kept is None:
                 write(entries)
@@ -254,9 +261,57 @@ def _predict_file(predictor: Predictor, config: Config) -> Report:
         "seconds": round(seconds, 3),
         "rows_per_second": round(done / seconds, 1),
         **({} if kept is None else {"answers": kept}),
+        **left_out.recorded(),
     }
     lines = [f"{done:,} rows to {config.output}, {done / seconds:,.1f} rows/s"] if config.output else []
-    return Report(record, [], lines, exit_code=1 if failure else 0, failure=failure)
+    return Report(record, [], [*lines, *left_out.lines()], exit_code=1 if failure else 0, failure=failure)
+
+
+class _LeftOut:
+    """How many answers were not given, as they are below --min-score.
+
+    Args:
+        config: with the options of the task.
+        task: that answers.
+    """
+
+    def __init__(self, config: Config, task: Task) -> None:
+        self.options, self.listed = config, task.listed
+        self.rows = self.of_rows = self.parts = self.of_parts = 0
+
+    def take(self, answers: Sequence[Mapping[str, Any]]) -> None:
+        """Count some more answers; those with an `error` have none to give."""
+        given = [answer for answer in answers if not answer.get("error")]
+        counts = [answer.get(ABSTAINED, 0) for answer in given]
+        self.of_rows += len(given)
+        self.rows += sum(count > 0 for count in counts)
+        self.parts += sum(counts)
+        if self.listed:
+            self.of_parts += sum(counts) + sum(len(answer["prediction"]) for answer in given)
+
+    def recorded(self) -> dict[str, Any]:
+        """What the report keeps of it, where it was asked for."""
+        if self._least is None:
+            return {}
+        parts = {f"{self.listed}_below_min_score": self.parts, self.listed: self.of_parts} if self.listed else {}
+        return {"rows_below_min_score": self.rows, **parts}
+
+    def lines(self) -> list[str]:
+        """What people are told."""
+        if self._least is None:
+            return []
+        if self.listed:
+            share = f" ({self.parts / self.of_parts:.1%})" if self.of_parts else ""
+            left_out = f"{self.parts:,} of {self.of_parts:,} {self.listed}{share} below --min-score {self._least:g}"
+            return [f"{left_out} are left out, in {self.rows:,} of {self.of_rows:,} rows"]
+        share = f" ({self.rows / self.of_rows:.1%})" if self.of_rows else ""
+        instead = self.options.abstain_label if isinstance(self.options, AbstainOptions) else None
+        have = f"have {instead} for an answer" if instead is not None else "have no answer"
+        return [f"{self.rows:,} of {self.of_rows:,} rows{share} below --min-score {self._least:g} {have}"]
+
+    @property
+    def _least(self) -> float | None:
+        return self.options.min_score if isinstance(self.options, MinScoreOptions) else None
 
 
 def _written(config: Config, predictor: Predictor) -> dict[str, Any]:

@@ -335,6 +335,11 @@ class Task(ABC):
     def decode(self, outputs: Outputs, inputs: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
         """Answers that a person reads: for each merged output a dict with `prediction`, `score`, and more."""
 
+    @property
+    def listed(self) -> str:
+        """What an answer lists, of which those below --min-score are left out; "" where an answer is one."""
+        return ""
+
     def no_answer(self) -> dict[str, Any]:
         """What stands in the place of an answer where there is none: the names that `decode` gives, without values."""
         return {"prediction": None, "score": None}

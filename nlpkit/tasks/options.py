@@ -42,6 +42,40 @@ class PerClassOptions(Config):
     per_class: bool = option(False, "Show precision, recall and F1 of each class.", panel="Output")
 
 
+class MinScoreOptions(Config):
+    """Which answers are given."""
+
+    min_score: float | None = option(
+        None, "Give no answer below this score.", panel="Output", ge=0, le=1, shown_default="give every answer"
+    )
+
+
+class AbstainOptions(MinScoreOptions):
+    """What stands where no answer is given."""
+
+    abstain_label: str | None = option(
+        None,
+        "What stands for an answer below --min-score.",
+        panel="Output",
+        metavar="NAME",
+        shown_default="nothing",
+        only_with="min_score",
+    )
+
+
+class CoverageOptions(Config):
+    """Which answers `evaluate` measures."""
+
+    min_score: float | None = option(
+        None,
+        "Measure the answers from this score on, and show what share of answers has which score; 0: all.",
+        panel="Output",
+        ge=0,
+        le=1,
+        shown_default="all, without the table",
+    )
+
+
 class UnknownLabelOptions(Config):
     """What `evaluate` makes of labels that the model does not have."""
 

@@ -90,6 +90,10 @@ class Judged(Task):
         calibrated for itself, are judged together."""
         return outputs
 
+    def sureness(self, outputs: Outputs, examples: Dataset) -> tuple[np.ndarray, np.ndarray] | None:
+        """The score of the answer to each example, and whether it is right; None where answers have no such score."""
+        return None
+
     @abstractmethod
     def score(self, outputs: Outputs, examples: Dataset) -> dict[str, float]:
         """Metrics of merged outputs against the examples' labels."""

@@ -63,7 +63,9 @@ class View(Generic[TaskShown]):
             prediction = answer["prediction"]
             if isinstance(prediction, list):
                 prediction = ", ".join(prediction) or "(none)"
-            body.append([*row.values(), answer.get("error") if prediction is None else prediction, answer.get("score")])
+            if prediction is None:
+                prediction = answer.get("error") or "(below --min-score)"
+            body.append([*row.values(), prediction, answer.get("score")])
         return [Table("predictions", [*rows[0], "prediction", "score"], body)]
 
     def answer_formats(self, reader: Callable[[], Reader[Any]]) -> Mapping[str, Format]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from nlpkit.options import Config, Strings, option, option_like
-from nlpkit.tasks.options import LengthOptions
+from nlpkit.tasks.options import AbstainOptions, CoverageOptions, LengthOptions
 
 # BERT's SQuAD script (google-research/bert, run_squad.py): --max_seq_length, --doc_stride, --max_answer_length,
 # --n_best_size
@@ -82,7 +82,7 @@ class WindowOptions(Config):
     )
 
 
-class QuestionAnsweringAnswerOptions(WindowOptions, PassageColumnOptions):
+class QuestionAnsweringAnswerOptions(AbstainOptions, WindowOptions, PassageColumnOptions):
     """Options of `predict`."""
 
     question: Strings = option([], "Question about --context (repeatable; TEXT is the same).", panel="Input")
@@ -97,7 +97,7 @@ class QuestionAnsweringAnswerOptions(WindowOptions, PassageColumnOptions):
     )
 
 
-class QuestionAnsweringJudgeOptions(WindowOptions, AnswerColumnOptions):
+class QuestionAnsweringJudgeOptions(CoverageOptions, WindowOptions, AnswerColumnOptions):
     """Options of `evaluate`."""
 
     breakdown: bool = option(False, "QA: show F1 by question word and by length of the answer.", panel="Output")

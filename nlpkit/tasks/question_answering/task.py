@@ -18,6 +18,7 @@ from nlpkit.data.places import user_columns
 from nlpkit.errors import UserError
 from nlpkit.options import Config
 from nlpkit.reporting import counted
+from nlpkit.tasks.abstaining import Abstaining
 from nlpkit.tasks.forward import Forward, Loss
 from nlpkit.tasks.question_answering import answers as question_answers
 from nlpkit.tasks.question_answering import question_reader, windows
@@ -71,6 +72,7 @@ class QuestionAnswering(Teachable):
         null_threshold: see above; None gives every question an answer.
         n_best: answers to each question, where a number was asked for.
         breakdown: whether `evaluate` shows figures of groups of questions.
+        abstaining: which answers are given; None for all.
         tokenizer: of the model, at prediction.
     """
 
@@ -84,6 +86,7 @@ class QuestionAnswering(Teachable):
     null_threshold: float | None = None
     n_best: int | None = None
     breakdown: bool = False
+    abstaining: Abstaining | None = None
     tokenizer: Any = None
 
     name: ClassVar[str] = "question-answering"
@@ -166,6 +169,7 @@ class QuestionAnswering(Teachable):
                 _require_stride(options.doc_stride, self.max_length)
         if isinstance(options, QuestionAnsweringAnswerOptions):
             settings["n_best"] = options.n_best
+            settings["abstaining"] = Abstaining.asked(options)
         if isinstance(options, QuestionAnsweringJudgeOptions):
             settings["breakdown"] = options.breakdown
         return self.with_(**settings)
@@ -415,7 +419,15 @@ class QuestionAnswering(Teachable):
         the next best, no answer among them where the model may give it.
         """
         contexts = (example["context"] for example in inputs)
-        return question_answers.decoded(outputs, contexts, self.null_threshold, count=self.n_best or ANSWERS_GIVEN)
+        count = self.n_best or ANSWERS_GIVEN
+        for answer in question_answers.decoded(outputs, contexts, self.null_threshold, count=count):
+            yield answer if self.abstaining is None else self.abstaining.applied(answer, start=None, end=None)
+
+    def sureness(self, outputs: Sequence[np.ndarray], examples: Dataset) -> tuple[np.ndarray, np.ndarray]:
+        """See `Judged.sureness`; right is an answer that is exactly a gold one."""
+        contexts = [{"context": context} for context in examples["context"][:]]
+        scores = np.array([answer["score"] for answer in self.decode(outputs, contexts)])
+        return scores, np.array([match.exact > 0 for match in self.matches_of(outputs, examples)])
 
     def no_answer(self) -> dict[str, Any]:
         return {**super().no_answer(), **dict.fromkeys(("start", "end", "null_margin", "n_best"))}

@@ -7,7 +7,13 @@ from typing import Any, Literal
 from pydantic import field_validator
 
 from nlpkit.options import ColumnOptions, Config, Names, Strings, TextColumnOptions, option
-from nlpkit.tasks.options import LengthOptions, PerClassOptions, UnknownLabelOptions
+from nlpkit.tasks.options import (
+    AbstainOptions,
+    CoverageOptions,
+    LengthOptions,
+    PerClassOptions,
+    UnknownLabelOptions,
+)
 
 
 class ClassificationOptions(LengthOptions, ColumnOptions):
@@ -61,11 +67,11 @@ class AllScoresOptions(Config):
         return known[str(value).lower()]
 
 
-class ClassificationAnswerOptions(AllScoresOptions, TextColumnOptions):
+class ClassificationAnswerOptions(AbstainOptions, AllScoresOptions, TextColumnOptions):
     """Options of `predict`."""
 
     text_pair: Strings = option([], "Second text of a pair, one for each TEXT (repeatable).", panel="Input")
 
 
-class ClassificationJudgeOptions(UnknownLabelOptions, PerClassOptions, ColumnOptions):
+class ClassificationJudgeOptions(CoverageOptions, UnknownLabelOptions, PerClassOptions, ColumnOptions):
     """Options of `evaluate`."""

@@ -18,6 +18,7 @@ from nlpkit.data.ignored import IGNORED
 from nlpkit.data.labels import Labels
 from nlpkit.data.labels import Problem as Name
 from nlpkit.reporting import Table, counted
+from nlpkit.tasks.abstaining import ABSTAINED, Abstaining
 from nlpkit.tasks.outputs import exact
 
 if TYPE_CHECKING:
@@ -41,10 +42,12 @@ class ProblemType(ABC):
     Args:
         labels: the label scheme.
         threshold: probability from which a label is given, where there may be several.
+        abstaining: which answers are given; None for all.
     """
 
     labels: Labels
     threshold: float
+    abstaining: Abstaining | None = None
 
     hf_name: ClassVar[str]  # what transformers calls it in a config
     has_classes: ClassVar[bool] = True  # a prediction is made of labels, which have scores
@@ -210,6 +213,10 @@ class _Classes(ProblemType):
     def _given(self, probabilities: np.ndarray) -> dict[str, Any]:
         """`prediction` and `score` of probabilities (labels,)."""
 
+    def _sure(self, abstaining: Abstaining, answer: dict[str, Any], probabilities: np.ndarray) -> dict[str, Any]:
+        """An answer without what the model is not sure enough of."""
+        return abstaining.applied(answer)
+
     def answers(self, outputs: np.ndarray, *, scores: bool) -> Iterator[dict[str, Any]]:
         scored = range(self.labels.size) if scores else None
         for part in _parts(outputs):
@@ -221,6 +228,8 @@ class _Classes(ProblemType):
 
     def _answer(self, probabilities: np.ndarray, scored: Iterable[int] | None) -> dict[str, Any]:
         answer = self._given(probabilities)
+        if self.abstaining is not None:
+            answer = self._sure(self.abstaining, answer, probabilities)
         if scored is not None:
             answer["scores"] = {self.labels.names[i]: exact(probabilities[i]) for i in scored}
         return answer
@@ -425,6 +434,12 @@ class MultiLabel(_Classes):
         chosen = [self.labels.names[i] for i in np.flatnonzero(probabilities >= self.threshold).tolist()]
         return {"prediction": chosen, "score": exact(probabilities.max())}
 
+    def _sure(self, abstaining: Abstaining, answer: dict[str, Any], probabilities: np.ndarray) -> dict[str, Any]:
+        chosen = np.flatnonzero(probabilities >= self.threshold)
+        sure = [self.labels.names[i] for i in chosen.tolist() if probabilities[i] >= abstaining.least]
+        left_out = len(chosen) - len(sure)
+        return {**answer, "prediction": sure, **({ABSTAINED: left_out} if left_out else {})}
+
     def named(self, label: Sequence[float]) -> list[str]:
         return [name for name, on in zip(self.labels.names, label, strict=True) if on]
 
@@ -537,9 +552,9 @@ PROBLEM_TYPES: dict[Name, type[ProblemType]] = {
 }
 
 
-def problem_type(labels: Labels, threshold: float = 0.5) -> ProblemType:
+def problem_type(labels: Labels, threshold: float = 0.5, abstaining: Abstaining | None = None) -> ProblemType:
     """What the labels of a scheme ask for, see `ProblemType`."""
-    return PROBLEM_TYPES[labels.problem](labels, threshold)
+    return PROBLEM_TYPES[labels.problem](labels, threshold, abstaining)
 
 
 def _parts(outputs: np.ndarray) -> Iterator[np.ndarray]:

@@ -24,9 +24,11 @@ from nlpkit.models import opening
 from nlpkit.nearby import expanded
 from nlpkit.options import ColumnOptions, Config, TextColumnOptions
 from nlpkit.tasks import heads
+from nlpkit.tasks.abstaining import Abstaining
 from nlpkit.tasks.contract import Task
 from nlpkit.tasks.forward import Forward, Loss
 from nlpkit.tasks.heads import Head
+from nlpkit.tasks.options import AbstainOptions
 from nlpkit.tasks.recorded import TaskRecord
 from nlpkit.tasks.roles import Teachable
 from nlpkit.tasks.text_classification import baseline, features, label_cells, label_columns
@@ -71,6 +73,7 @@ class TextClassification(Teachable):
         label_smoothing: share of the target that is spread over all classes in the loss.
         all_scores: whether an answer has the score of every label; "columns": each as an entry of its own.
         per_class: whether `evaluate` shows the figures of each label.
+        abstaining: which answers are given; None for all.
         cells: how the labels are written in the rows that the task was made from; None of one that a model restored.
         labels_of: where the labels come from, for messages.
     """
@@ -91,6 +94,7 @@ class TextClassification(Teachable):
     label_smoothing: float = 0.0
     all_scores: bool | str = True
     per_class: bool = False
+    abstaining: Abstaining | None = None
     cells: Cells | None = None
     labels_of: str = "the model"
     # Class weights by the device that they were copied to, see `_weights_on`.
@@ -117,7 +121,7 @@ class TextClassification(Teachable):
     @cached_property
     def problem(self) -> ProblemType:
         """What the labels ask for, and all that depends on it."""
-        return problem_type(self.labels, self.threshold)
+        return problem_type(self.labels, self.threshold, self.abstaining)
 
     @property
     def paired(self) -> bool | None:
@@ -219,10 +223,36 @@ class TextClassification(Teachable):
         if isinstance(options, ClassificationAnswerOptions):
             if options.all_scores and not self.problem.has_classes:
                 reporting.current().warn("--all-scores: this model gives a number, and has no labels with scores")
-            return self.with_(all_scores=options.all_scores)
+            return self.with_(all_scores=options.all_scores, abstaining=self.asked_to_abstain(options))
         if isinstance(options, ClassificationJudgeOptions):
             return self.with_(per_class=options.per_class)
         return self
+
+    def asked_to_abstain(self, options: AbstainOptions) -> Abstaining | None:
+        """Which answers a command asks for, see `Abstaining.asked`.
+
+        Raises:
+            UserError: there is no answer that could be left out, or no place for what is to stand instead.
+        """
+        abstaining = Abstaining.asked(options, self.labels.names)
+        if abstaining is not None and not self.problem.has_classes:
+            raise UserError("--min-score: this model gives a number, which has no score", "Leave it out.")
+        if abstaining is not None and abstaining.instead is not None and not self.problem.has_one_label:
+            raise UserError(
+                "--abstain-label: with several labels per row those below --min-score are left out one by one",
+                "Leave it out.",
+            )
+        return abstaining
+
+    @property
+    def listed(self) -> str:
+        return "" if self.problem.has_one_label else "labels"
+
+    def sureness(self, outputs: np.ndarray, examples: Dataset) -> tuple[np.ndarray, np.ndarray] | None:
+        from nlpkit.metrics import calibration
+
+        decided = self.decisions(outputs, examples) if self.problem.has_one_label else None
+        return None if decided is None else calibration.confidences(decided)
 
     def describe(self) -> str:
         names = self.labels.names

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from nlpkit.options import Config, option
-from nlpkit.tasks.options import LengthOptions, PerClassOptions, TextOptions, UnknownLabelOptions
+from nlpkit.tasks.options import LengthOptions, MinScoreOptions, PerClassOptions, TextOptions, UnknownLabelOptions
 from nlpkit.tasks.token_classification.tags import Offsets
 
 
@@ -56,7 +56,7 @@ class LabellingOptions(Config):
     label_all_tokens: bool = option(False, "Train on every token of a word, not on its first alone.", panel="Task")
 
 
-class TokenAnswerOptions(AggregationOptions, TextOptions):
+class TokenAnswerOptions(MinScoreOptions, AggregationOptions, TextOptions):
     """Options of `predict`."""
 
 

@@ -19,10 +19,11 @@ from nlpkit.errors import UserError
 from nlpkit.models import opening
 from nlpkit.options import Config
 from nlpkit.tasks import heads
+from nlpkit.tasks.abstaining import ABSTAINED, Abstaining
 from nlpkit.tasks.contract import Task
 from nlpkit.tasks.forward import Forward, Loss
 from nlpkit.tasks.heads import Head
-from nlpkit.tasks.options import PerClassOptions
+from nlpkit.tasks.options import MinScoreOptions, PerClassOptions
 from nlpkit.tasks.recorded import TaskRecord
 from nlpkit.tasks.roles import Teachable
 from nlpkit.tasks.token_classification import baseline, features, merging, tagged
@@ -75,6 +76,7 @@ class TokenClassification(Teachable):
         scheme_by: what `scheme` is known by. That of a model from elsewhere is told by its names, or, as BIO and IOB1
             share them, by its answers.
         per_class: whether `evaluate` shows the figures of each class.
+        abstaining: which entities are given; None for all.
     """
 
     labels: Sequence[str]
@@ -87,6 +89,7 @@ class TokenClassification(Teachable):
     aggregation: str = "first"
     scheme_by: Literal["record", "names", "answers"] = "record"
     per_class: bool = False
+    abstaining: Abstaining | None = None
 
     name: ClassVar[str] = "token-classification"
     auto_class: ClassVar[str] = "AutoModelForTokenClassification"
@@ -235,6 +238,10 @@ class TokenClassification(Teachable):
         settings: dict[str, Any] = {}
         if isinstance(options, AggregationOptions):
             settings["aggregation"] = options.aggregation
+        if isinstance(options, MinScoreOptions):
+            settings["abstaining"] = Abstaining.asked(options)
+            if options.min_score is not None and self.tag_set.plain:
+                raise UserError("--min-score: this model tags every word, and has no entities to leave out")
         if isinstance(options, PerClassOptions):
             settings["per_class"] = options.per_class
         return self.with_(**settings)
@@ -439,7 +446,16 @@ class TokenClassification(Teachable):
                 first, behind = entry["starts"][start], entry["ends"][end - 1]
                 entity = {"text": entry["text"][first:behind], "label": label, "score": mean_score(scores[start:end])}
                 entities.append({**entity, "start": first, "end": behind})
-            yield {"prediction": entities, "score": mean_score(scores)}
+            answer: dict[str, Any] = {"prediction": entities, "score": mean_score(scores)}
+            if self.abstaining is not None:
+                answer["prediction"] = [entity for entity in entities if entity["score"] >= self.abstaining.least]
+                if left_out := len(entities) - len(answer["prediction"]):
+                    answer[ABSTAINED] = left_out
+            yield answer
+
+    @property
+    def listed(self) -> str:
+        return "entities"
 
     def baseline(self, examples: Mapping[str, Dataset], seed: int) -> tuple[str, dict[str, list[np.ndarray]]]:
         return baseline.NAME, baseline.outputs(examples, self.tag_set.ids)

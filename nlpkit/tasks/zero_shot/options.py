@@ -7,7 +7,7 @@ from pathlib import Path
 from pydantic import field_validator
 
 from nlpkit.options import ColumnOptions, Config, Names, TextColumnOptions, option
-from nlpkit.tasks.options import PerClassOptions, UnknownLabelOptions
+from nlpkit.tasks.options import AbstainOptions, CoverageOptions, PerClassOptions, UnknownLabelOptions
 from nlpkit.tasks.text_classification.options import AllScoresOptions
 
 TEMPLATE = "This example is {}."
@@ -35,7 +35,7 @@ class CandidateOptions(Config):
         return value
 
 
-class ZeroShotAnswerOptions(CandidateOptions, AllScoresOptions, TextColumnOptions):
+class ZeroShotAnswerOptions(CandidateOptions, AbstainOptions, AllScoresOptions, TextColumnOptions):
     """Options of `predict`."""
 
 
@@ -43,5 +43,5 @@ class ZeroShotColumnOptions(CandidateOptions, ColumnOptions):
     """Options of commands that take labelled rows."""
 
 
-class ZeroShotJudgeOptions(ZeroShotColumnOptions, UnknownLabelOptions, PerClassOptions):
+class ZeroShotJudgeOptions(ZeroShotColumnOptions, CoverageOptions, UnknownLabelOptions, PerClassOptions):
     """Options of `evaluate`."""

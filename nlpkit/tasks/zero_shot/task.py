@@ -23,7 +23,7 @@ from nlpkit.nearby import expanded
 from nlpkit.options import Config
 from nlpkit.runs.files import small_text
 from nlpkit.tasks.claims import Claim
-from nlpkit.tasks.options import PerClassOptions
+from nlpkit.tasks.options import AbstainOptions, PerClassOptions
 from nlpkit.tasks.recorded import TaskRecord
 from nlpkit.tasks.roles import Judged
 from nlpkit.tasks.text_classification.options import AllScoresOptions
@@ -142,14 +142,23 @@ class ZeroShotClassification(Judged):
                 "Name them: --labels sports,politics or --labels-file FILE.",
             )
         given = {name for name in ("template", "threshold") if name in options.given}
-        classifier = self.classifier.with_(
-            labels=Labels(problem, list(names)),
+        classifier = self.classifier.with_(labels=Labels(problem, list(names)))
+        if isinstance(options, AbstainOptions):
+            classifier = classifier.with_(abstaining=classifier.asked_to_abstain(options))
+        classifier = classifier.with_(
             threshold=asked.threshold if "threshold" in given else self.classifier.threshold,
             labels_of="--labels",
             all_scores=options.all_scores if isinstance(options, AllScoresOptions) else False,
             per_class=options.per_class if isinstance(options, PerClassOptions) else False,
         )
         return self.with_(classifier=classifier, template=asked.template if "template" in given else self.template)
+
+    @property
+    def listed(self) -> str:
+        return self.classifier.listed
+
+    def sureness(self, outputs: np.ndarray, examples: Dataset) -> tuple[np.ndarray, np.ndarray] | None:
+        return self.classifier.sureness(outputs, examples)
 
     def describe(self) -> str:
         return f"{self.name} with {self.classifier.describe()}"
