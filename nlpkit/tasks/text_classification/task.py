@@ -246,7 +246,7 @@ class TextClassification(Teachable):
 
     @property
     def listed(self) -> str:
-        return "" if self.problem.has_one_label else "labels"
+        return "labels" if self.problem.has_classes and not self.problem.has_one_label else ""
 
     def sureness(self, outputs: np.ndarray, examples: Dataset) -> tuple[np.ndarray, np.ndarray] | None:
         from nlpkit.metrics import calibration
