@@ -189,7 +189,7 @@ def _results(record: dict[str, Any]) -> list[str]:
         lines.append(_row([text(title), f"{record['judged'][split]:,}", *cells]))
     said = few_rows({split: count for split, count in record["judged"].items() if split != "train"})
     if intervals:
-        said.insert(0, f"In brackets: {record.get('interval_level', 0.95):.0%} intervals")
+        said.insert(0, f"In brackets: {100 * record.get('interval_level', 0.95):g} % intervals")
     return [*lines, *(line for note in said for line in ("", f"{text(note)}."))]
 
 
@@ -255,7 +255,7 @@ def _data(record: dict[str, Any]) -> list[str]:
         seed = config.get("shuffle_seed")
         lines += [
             "",
-            f"Validation is {config.get('validation_share', 0):.0%} of train, drawn with the seed "
+            f"Validation is {100 * config.get('validation_share', 0):g} % of train, drawn with the seed "
             f"{record['seed'] if seed is None else seed}{together}.",
         ]
     drawn = {name: config.get(name) for name in ("max_train_samples", "max_eval_samples")}

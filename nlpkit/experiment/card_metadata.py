@@ -52,6 +52,7 @@ METRICS = {
     "NoAns_f1": "f1",
     "subset_accuracy": "accuracy",
 }
+EXPORTED_AS_IT_IS = "onnx-fp32"  # of the formats of `quantize` the one that rounds nothing
 AVERAGES = ("macro", "micro", "weighted", "samples")
 
 
@@ -162,6 +163,8 @@ def metadata(record: dict[str, Any], base: Base) -> Any:
     if base.name is not None:
         # what came between has trained the model
         relation = "quantized" if quantization and base.direct else "finetune"
+        if base.direct and quantization.get("to") == EXPORTED_AS_IT_IS:
+            relation = None  # the hub has no word for it
     tags = ["nlpkit", *([quantization["to"]] if quantization else []), *(["onnx"] if exported else [])]
     languages = languages_of(record, base)
     more: dict[str, Any] = license_of(record, base)

@@ -546,6 +546,7 @@ def _measured(source: _Source, staged: Path) -> dict[str, Any]:
         "metrics": metrics,
         **intervals.record({split: evidence for split, (_, evidence) in judged.items()}, metrics),
         "judged": {name: len(source.examples[name]) for name in evaluated},
+        "label_counts": task.view.label_counts(source.examples),
         "main_metric": task.main_metric,
         "table_metrics": list(task.table_metrics),
         "baseline": None,

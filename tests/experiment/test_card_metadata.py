@@ -153,6 +153,8 @@ def test_a_model_of_a_run_has_the_base_of_that_run(record: dict[str, Any], tmp_p
     found = written(record, tmp_path)
     assert (found["base_model"], found["base_model_relation"]) == ("ada/reviews", "quantized")
     assert found["tags"] == ["nlpkit", "onnx-int8", "onnx"]
+    record["quantization"]["to"] = "onnx-fp32"
+    assert "base_model_relation" not in written(record, tmp_path)
 
 
 def test_data_of_the_hub_are_named(record: dict[str, Any], tmp_path: Path) -> None:

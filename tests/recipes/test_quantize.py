@@ -110,7 +110,9 @@ def test_every_task(task: str, run_of: RunOf, tmp_path: Path) -> None:
     assert record["lineage"][-1]["command"] == "quantize"
     assert not list((tmp_path / "int8").glob("*.safetensors"))
     opens_plainly(tmp_path / "int8")
-    (script,) = snippets.blocks((tmp_path / "int8" / "README.md").read_text())
+    page = (tmp_path / "int8" / "README.md").read_text()
+    assert "## Before and after" in page
+    (script,) = snippets.blocks(page)
     said, names = snippets.ran(script, tmp_path / "int8")
     assert said.strip()
     assert "InferenceSession" in names
