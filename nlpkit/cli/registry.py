@@ -26,9 +26,7 @@ COMMANDS: dict[str, CommandEntry] = {
     "check-data": CommandEntry(
         "nlpkit.recipes.check_data", "Find what is wrong with data before training on them.", "Data"
     ),
-    "recipes": CommandEntry(
-        "nlpkit.recipes.recipes", "List the experiments that ship with nlpkit, for --config NAME.", "Data"
-    ),
+    "recipes": CommandEntry("nlpkit.recipes.recipes", "List the experiments that ship, for --config.", "Data"),
     "train-tokenizer": CommandEntry(
         "nlpkit.recipes.train_tokenizer", "Train a tokenizer on running text, or extend one.", "Train"
     ),
