@@ -57,3 +57,12 @@ def test_a_page_outside_docs_links_to_the_pages_of_the_site(site: Path) -> None:
     targets = re.findall(r'href="([^"#]+\.(?:html|yaml))', text)
     assert any(target.endswith("benchmark.html") for target in targets)
     assert all((site / "project" / target).exists() for target in targets)
+
+
+def test_a_notebook_is_a_page_that_leads_to_the_notebook(site: Path) -> None:
+    page = site / "tutorials" / "python.html"
+    cells = json.loads((ROOT / "docs" / "tutorials" / "python.ipynb").read_text(encoding="utf-8"))["cells"]
+    text = page.read_text(encoding="utf-8")
+    assert text.count('<div class="highlight">') == [cell["cell_type"] for cell in cells].count("code") > 0
+    (source,) = set(re.findall(r'href="([^"]+\.ipynb)"', text))
+    assert (page.parent / source).exists()

@@ -7,6 +7,7 @@ them, and to files that are no pages, lead there.
 
 from __future__ import annotations
 
+import json
 import os
 import posixpath
 import re
@@ -28,7 +29,7 @@ OUTSIDE = {
 }
 """Pages outside docs/, and where the site has them."""
 
-_ITEM = re.compile(r"^- \[(.+?)\]\(([^)#\s]+\.md)\)")
+_ITEM = re.compile(r"^- \[(.+?)\]\(([^)#\s]+\.(?:md|ipynb))\)")
 _LINK = re.compile(r"(\]\()([^)\s]+)(\))")
 _CODE = re.compile(r"(^```.*?^```$|`[^`\n]+`)", re.MULTILINE | re.DOTALL)
 
@@ -45,6 +46,13 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     """The pages outside docs/, and the files that any page links to."""
     for path, place in OUTSIDE.items():
         files.append(File.generated(config, place, content=(ROOT / path).read_text(encoding="utf-8")))
+    for notebook in [file for file in files if file.src_uri.endswith(".ipynb")]:
+        source = f"files/{posixpath.basename(notebook.src_uri)}"
+        files.append(File.generated(config, source, content=notebook.content_bytes))
+        place = _place(f"docs/{notebook.src_uri}")
+        content = _page_of_notebook(notebook.content_string, posixpath.relpath(source, posixpath.dirname(place)))
+        files.remove(notebook)
+        files.append(File.generated(config, place, content=content))
     linked = set()
     for file in files.documentation_pages():
         for _, target, _ in _LINK.findall(_CODE.sub("", file.content_string)):
@@ -94,9 +102,23 @@ def menu(index: str) -> Menu:
             below.append({line.rstrip(":").partition(",")[0]: part})
         elif item := _ITEM.match(line):
             path = posixpath.normpath(posixpath.join("docs", item[2]))
-            place = OUTSIDE.get(path) or posixpath.relpath(path, "docs")
-            part.append({item[1]: place})
+            part.append({item[1]: _place(path)})
     return sections
+
+
+def _page_of_notebook(notebook: str, source: str) -> str:
+    """The cells of a notebook as a page; `source` is where the notebook itself can be fetched from it."""
+    parts = []
+    for cell in json.loads(notebook)["cells"]:
+        text = "".join(cell["source"])
+        parts.append(text if cell["cell_type"] == "markdown" else f"```python\n{text}\n```")
+    parts.insert(1, f"[The notebook]({source}) shows tables and plots when it is run.")
+    return "\n\n".join(parts) + "\n"
+
+
+def _place(path: str) -> str:
+    """Where the site has a page of the repository; a notebook is a page there."""
+    return OUTSIDE.get(path) or re.sub(r"\.ipynb$", ".md", posixpath.relpath(path, "docs"))
 
 
 def _home(src_uri: str) -> str:
@@ -122,11 +144,6 @@ def _moved(link: re.Match[str], src_uri: str) -> str:
     path = _in_repository(target, _home(src_uri))
     if path is None:
         return link[0]
-    if path.startswith("docs/"):
-        place = path.removeprefix("docs/")
-    elif path in OUTSIDE:
-        place = OUTSIDE[path]
-    else:
-        place = f"files/{path}"
+    place = _place(path) if path.startswith("docs/") or path in OUTSIDE else f"files/{path}"
     _, mark, anchor = target.partition("#")
     return f"{before}{os.path.relpath(place, posixpath.dirname(src_uri) or '.')}{mark}{anchor}{after}"
