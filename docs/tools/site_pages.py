@@ -142,7 +142,7 @@ def _is_plain_file(path: str) -> bool:
 def _moved(link: re.Match[str], src_uri: str) -> str:
     before, target, after = link.groups()
     path = _in_repository(target, _home(src_uri))
-    if path is None:
+    if path is None or path.startswith("docs/files/"):
         return link[0]
     place = _place(path) if path.startswith("docs/") or path in OUTSIDE else f"files/{path}"
     _, mark, anchor = target.partition("#")
