@@ -1,4 +1,4 @@
-"""Compare runs: prints in what they differ, and whether one is better on the same rows by more than chance.
+"""Compare runs. Prints in what they differ, and whether one is better on the same rows by more than chance.
 
 Every model answers the rows of --data, or those that the first run held out; each is compared with the first. A share
 of right rows is tested with McNemar's exact test, all other metrics with a paired bootstrap; of several models p is
