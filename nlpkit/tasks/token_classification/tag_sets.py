@@ -42,6 +42,7 @@ class TagSet(ABC):
 
     plain: ClassVar[bool]
     metrics: ClassVar[Sequence[str]]  # of the result table, the main one first
+    metric_notes: ClassVar[Mapping[str, str]] = {}  # see `Judged.metric_notes`
     class_noun: ClassVar[str]  # what one of `classes` is called
     unit: ClassVar[str]  # what is counted of each class
     most_shown: ClassVar[int | None] = None  # classes in the table of the data
@@ -226,6 +227,7 @@ class EntityTags(TagSet):
 
     plain = False
     metrics = ("f1", "precision", "recall", "accuracy")
+    metric_notes: ClassVar[Mapping[str, str]] = {"f1": "of whole entities", "accuracy": "of words"}
     class_noun = "type"
     unit = "entities"
 

@@ -124,6 +124,10 @@ class TokenClassification(Teachable):
         return self.tag_set.metrics
 
     @property
+    def metric_notes(self) -> Mapping[str, str]:
+        return self.tag_set.metric_notes
+
+    @property
     def classes(self) -> list[str]:
         """What a person is told: the types of entities, or the plain tags."""
         return self.tag_set.classes
