@@ -12,9 +12,10 @@ from typing import Any
 from nlpkit.experiment import card_metadata, spreads
 from nlpkit.experiment.card_metadata import Base
 from nlpkit.markdown import code, text
+from nlpkit.metrics import confused
 from nlpkit.models.files import CONFIG, STRUCTURE
-from nlpkit.reporting import counted, duration
-from nlpkit.runs.few import few_rows
+from nlpkit.reporting import Estimate, counted, duration, figures, titled
+from nlpkit.runs.few import few_rows, interval_notes
 from nlpkit.runs.files import small_text
 from nlpkit.runs.folder import human_bytes
 from nlpkit.tasks.registry import task_class
@@ -178,25 +179,37 @@ def _block(lines: list[str], language: str = "python") -> list[str]:
 
 def _results(record: dict[str, Any]) -> list[str]:
     names = [name for name in record["table_metrics"] if any(name in figures for figures in record["metrics"].values())]
-    notes, intervals = record.get("metric_notes") or {}, record.get("metric_intervals") or {}
-    header = ["split", "rows", *(f"{name} {notes[name]}" if name in notes else name for name in names)]
+    intervals = record.get("metric_intervals") or {}
+    header = ["split", "rows", *titled(names, record.get("metric_notes") or {})]
     lines = [_row(map(text, header)), "|---|" + "---:|" * (len(header) - 1)]
-    rows = [(split, split, metrics, intervals.get(split, {})) for split, metrics in record["metrics"].items()]
+    rows = [(split, split, metrics, intervals.get(split)) for split, metrics in record["metrics"].items()]
     if baseline := record.get("baseline"):
-        rows += [(split, f"{split} ({baseline['name']})", m, {}) for split, m in baseline["metrics"].items()]
-    for split, title, metrics, ranges in rows:
-        cells = [_figure(metrics.get(name), ranges.get(name)) for name in names]
+        ends = baseline.get("metric_intervals") or {}
+        rows += [
+            (split, f"{split} ({baseline['name']})", m, ends.get(split)) for split, m in baseline["metrics"].items()
+        ]
+    for split, title, metrics, between in rows:
+        cells = map(_figure, figures(metrics, between, names))
         lines.append(_row([text(title), f"{record['judged'][split]:,}", *cells]))
-    said = few_rows({split: count for split, count in record["judged"].items() if split != "train"})
-    if intervals:
-        said.insert(0, f"In brackets: {100 * record.get('interval_level', 0.95):g} % intervals")
-    return [*lines, *(line for note in said for line in ("", f"{text(note)}."))]
+    said = [note[0].upper() + note[1:] for note in interval_notes(record)]
+    said += few_rows({split: count for split, count in record["judged"].items() if split != "train"})
+    return [*lines, *(line for note in said for line in ("", f"{text(note)}.")), *_confused(record)]
 
 
-def _figure(value: float | None, interval: Any = None) -> str:
-    if value is None:
-        return ""
-    return f"{value:.4f}" + (f" [{interval[0]:.4f}, {interval[1]:.4f}]" if interval else "")
+def _figure(value: float | Estimate | None) -> str:
+    return f"{value:.4f}" if isinstance(value, float) else str("" if value is None else value)
+
+
+def _confused(record: dict[str, Any]) -> list[str]:
+    """The labels that are taken for one another most often, where there are many."""
+    details = record.get("details") or {}
+    split = next((split for split in ("test", "validation") if split in details), None)
+    lines: list[str] = []
+    for table in confused.tables(split, details[split]) if split else []:
+        lines += ["", f"{text(table.title[0].upper() + table.title[1:])}:", "", _row(map(text, table.header))]
+        lines.append("|---|---|---:|---:|")
+        lines += [_row(text(str(cell)) for cell in row) for row in table.whole or table.rows]
+    return lines
 
 
 def _before_and_after(record: dict[str, Any]) -> list[str]:

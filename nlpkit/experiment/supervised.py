@@ -560,7 +560,7 @@ def against_baseline(record: Mapping[str, Any]) -> list[str]:
     if own is None or other is None:
         return []
     p = "" if difference.get("p") is None else f", p = {difference['p']:.2g}"
-    shown = f"{name} {own:.4f} against {other:.4f} on {split}{p}"
+    shown = f"{name} {own:.4g} against {other:.4g} on {split}{p}"
     if difference.get("better") == "baseline":
         return [f"{baseline['name']} is better ({shown}): use it, or train on more rows or for longer (--epochs)"]
     return [

@@ -41,6 +41,20 @@ def test_gain_in_words() -> None:
     assert "with accuracy 1.80 points better" in before_after.gain(after, before, task)
 
 
+def test_how_sure_a_change_is_stands_behind_it() -> None:
+    task: Any = SimpleNamespace(main_metric="accuracy", higher_is_better=lambda _: True, point=0.01)
+    first, second = side("a", 0.9, 100, 4.0, 50.0), side("b", 0.88, 25, 2.0, 150.0)
+    told = {"value": -0.02, "interval": [-0.035, -0.005], "p": 0.01, "test": "paired bootstrap"}
+
+    def line(**difference: Any) -> str:
+        changed = second | ({"difference": {**told, **difference}} if difference else {})
+        return before_after.lines({"split": "test", "rows": 900, "device": ["cpu"], "sides": [first, changed]}, task)[0]
+
+    assert line(p=0.01).endswith("; a change of -3.50 to -0.50 points (95 %) for the draw of rows")
+    assert line(p=0.3).endswith("; the rows do not tell the two apart (p = 0.3)")
+    assert line(p=1.0, interval=None) == line()  # of older records nothing is known
+
+
 SESSION = {"date": "2026-01-02T03:04:05+0000", "device": ["cpu", "cpu"]}
 
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 
+from nlpkit.experiment import card
 from nlpkit.metrics import confused
+from nlpkit.runs.folder import read_record
 
 
 def many(count: int = 30) -> tuple[list[str], np.ndarray]:
@@ -43,3 +47,13 @@ def test_a_smaller_matrix_holds_all_rows_and_the_confused_side_by_side() -> None
     assert abs(places["a"] - places["b"]) == abs(places["c"] - places["d"]) == 1
     assert small[places["a"], places["b"]] == 5
     assert confused.core(names, matrix, most=30)[0] == names
+
+
+def test_the_card_names_all_pairs_that_are_kept(trained: Path, tmp_path: Path) -> None:
+    record = read_record(trained) or {}
+    names, matrix = many()
+    details = {"test": {"confused": confused.pairs(["a|b", *names[1:]], matrix)}}
+    card.write(tmp_path / "README.md", {**record, "details": details}, ())
+    text = (tmp_path / "README.md").read_text()
+    assert "\nTest, most confused of 30 labels (9 mistakes):\n" in text
+    assert "\n| a\\|b | b | 5 | 50% |\n| c | d | 3 | 30% |\n| label 3 | label 4 | 1 | 10% |\n" in text

@@ -89,7 +89,7 @@ def test_a_run_that_is_no_better_than_its_baseline_says_so(tmp_path: Path) -> No
 
     better = finished()["baseline"]
     (line,) = said()
-    assert line.startswith("TF-IDF is better (accuracy 0.7000 against 0.9000 on validation, p = 0.008): use it")
+    assert line.startswith("TF-IDF is better (accuracy 0.7 against 0.9 on validation, p = 0.008): use it")
     undecided = {"validation": {"metric": "accuracy", "value": 0.01, "p": 0.6, "better": None}}
     (line,) = said(baseline={**better, "differences": undecided})
     assert line.startswith("not told apart from TF-IDF")

@@ -12,6 +12,7 @@ import pytest
 from conftest import rows
 
 from nlpkit.recipes import finetune_cls
+from nlpkit.reporting import Estimate
 from nlpkit.runs.folder import RunFolder, read_record
 
 TEXTS = [row["text"] for row in rows(6, seed=21)]
@@ -144,7 +145,9 @@ def test_model_card(trained: Path, record: dict[str, Any]) -> None:
     results = {(r.dataset_split, r.metric_type): r.metric_value for r in card.data.eval_results or []}
     assert results["test", "accuracy"] == pytest.approx(record["metrics"]["test"]["accuracy"], abs=1e-4)
     assert "| negative | 48 | 16 | 16 |\n" in card.text
-    assert f"| test | 32 | {record['metrics']['test']['accuracy']:.4f} [" in card.text  # with its interval
+    shown = Estimate(record["metrics"]["test"]["accuracy"], *record["metric_intervals"]["test"]["accuracy"])
+    assert f"| test | 32 | {shown} |" in card.text
+    assert "\nIn brackets: 95 % intervals for the draw of rows (" in card.text
     assert "| split | rows | accuracy | f1 of the label 'positive' |\n" in card.text
     assert "6 epochs (`--epochs 6`)" in card.text
     pictures = re.findall(r"!\[.*?\]\((.*?)\)", card.text)
