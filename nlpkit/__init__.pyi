@@ -75,10 +75,6 @@ def finetune(
     output: str | PathLike[str] | None = None,
     resume: bool = False,
     dry_run: bool = False,
-    model_revision: str | None = None,
-    tokenizer: str | PathLike[str] | None = None,
-    allow_pickle: bool = False,
-    trust_remote_code: bool = False,
     format: Literal['csv', 'tsv', 'json', 'jsonl', 'parquet', 'xlsx', 'txt', 'conll', 'squad'] | None = None,
     encoding: str = 'utf-8',
     delimiter: str | None = None,
@@ -98,6 +94,10 @@ def finetune(
     group_column: str | None = None,
     max_train_samples: int | None = None,
     shuffle_seed: int | None = None,
+    model_revision: str | None = None,
+    tokenizer: str | PathLike[str] | None = None,
+    allow_pickle: bool = False,
+    trust_remote_code: bool = False,
     device: str = 'auto',
     precision: Literal['auto', 'fp32', 'tf32', 'bf16', 'fp16'] = 'auto',
     threads: int | None = None,
@@ -166,10 +166,6 @@ def finetune(
         output: Run folder to write. Default: runs/<data>-<model>.
         resume: Go on with the interrupted run in output.
         dry_run: Check data and model, show the plan, stop.
-        model_revision: Revision of a hub model.
-        tokenizer: Folder or hub name of the tokenizer. Default: the model's.
-        allow_pickle: Load weights stored as pickle (they can run code).
-        trust_remote_code: Run model code that comes with the weights.
         format: Format of the files. Default: from their names.
         encoding: Text encoding of the files.
         delimiter: Column separator of csv (and CoNLL) files: a character, or comma, semicolon, tab,
@@ -192,6 +188,10 @@ def finetune(
             out together. (only with hold_out texts)
         max_train_samples: Train on at most N rows, balanced by label.
         shuffle_seed: Seed of the hold-out and of the sampling. Default: seed.
+        model_revision: Revision of a hub model.
+        tokenizer: Folder or hub name of the tokenizer. Default: the model's.
+        allow_pickle: Load weights stored as pickle (they can run code).
+        trust_remote_code: Run model code that comes with the weights.
         device: auto, cpu, cuda, cuda:1, mps.
         precision: Arithmetic of the forward pass.
         threads: CPU threads of torch. Default: as cores, CPU time and OMP_NUM_THREADS allow.
@@ -272,10 +272,6 @@ def finetune(
     learning_rate: float = 5e-05,
     output: str | PathLike[str] | None = None,
     resume: bool = False,
-    model_revision: str | None = None,
-    tokenizer: str | PathLike[str] | None = None,
-    allow_pickle: bool = False,
-    trust_remote_code: bool = False,
     format: Literal['csv', 'tsv', 'json', 'jsonl', 'parquet', 'xlsx', 'txt', 'conll', 'squad'] | None = None,
     encoding: str = 'utf-8',
     delimiter: str | None = None,
@@ -295,6 +291,10 @@ def finetune(
     group_column: str | None = None,
     max_train_samples: int | None = None,
     shuffle_seed: int | None = None,
+    model_revision: str | None = None,
+    tokenizer: str | PathLike[str] | None = None,
+    allow_pickle: bool = False,
+    trust_remote_code: bool = False,
     device: str = 'auto',
     precision: Literal['auto', 'fp32', 'tf32', 'bf16', 'fp16'] = 'auto',
     threads: int | None = None,
@@ -360,10 +360,6 @@ def finetune(
         learning_rate: Peak learning rate (BERT paper: 2e-5 to 5e-5; smaller models take more).
         output: Run folder to write. Default: runs/<data>-<model>.
         resume: Go on with the interrupted run in output.
-        model_revision: Revision of a hub model.
-        tokenizer: Folder or hub name of the tokenizer. Default: the model's.
-        allow_pickle: Load weights stored as pickle (they can run code).
-        trust_remote_code: Run model code that comes with the weights.
         format: Format of the files. Default: from their names.
         encoding: Text encoding of the files.
         delimiter: Column separator of csv (and CoNLL) files: a character, or comma, semicolon, tab,
@@ -386,6 +382,10 @@ def finetune(
             out together. (only with hold_out texts)
         max_train_samples: Train on at most N rows, balanced by label.
         shuffle_seed: Seed of the hold-out and of the sampling. Default: seed.
+        model_revision: Revision of a hub model.
+        tokenizer: Folder or hub name of the tokenizer. Default: the model's.
+        allow_pickle: Load weights stored as pickle (they can run code).
+        trust_remote_code: Run model code that comes with the weights.
         device: auto, cpu, cuda, cuda:1, mps.
         precision: Arithmetic of the forward pass.
         threads: CPU threads of torch. Default: as cores, CPU time and OMP_NUM_THREADS allow.
@@ -462,10 +462,6 @@ def finetune(
     learning_rate: float = 5e-05,
     output: str | PathLike[str] | None = None,
     resume: bool = False,
-    model_revision: str | None = None,
-    tokenizer: str | PathLike[str] | None = None,
-    allow_pickle: bool = False,
-    trust_remote_code: bool = False,
     format: Literal['csv', 'tsv', 'json', 'jsonl', 'parquet', 'xlsx', 'txt', 'conll', 'squad'] | None = None,
     encoding: str = 'utf-8',
     delimiter: str | None = None,
@@ -485,6 +481,10 @@ def finetune(
     group_column: str | None = None,
     max_train_samples: int | None = None,
     shuffle_seed: int | None = None,
+    model_revision: str | None = None,
+    tokenizer: str | PathLike[str] | None = None,
+    allow_pickle: bool = False,
+    trust_remote_code: bool = False,
     device: str = 'auto',
     precision: Literal['auto', 'fp32', 'tf32', 'bf16', 'fp16'] = 'auto',
     threads: int | None = None,
@@ -548,10 +548,6 @@ def finetune(
         learning_rate: Peak learning rate (BERT paper: 2e-5 to 5e-5; smaller models take more).
         output: Run folder to write. Default: runs/<data>-<model>.
         resume: Go on with the interrupted run in output.
-        model_revision: Revision of a hub model.
-        tokenizer: Folder or hub name of the tokenizer. Default: the model's.
-        allow_pickle: Load weights stored as pickle (they can run code).
-        trust_remote_code: Run model code that comes with the weights.
         format: Format of the files. Default: from their names.
         encoding: Text encoding of the files.
         delimiter: Column separator of csv (and CoNLL) files: a character, or comma, semicolon, tab,
@@ -574,6 +570,10 @@ def finetune(
             out together. (only with hold_out texts)
         max_train_samples: Train on at most N rows, balanced by label.
         shuffle_seed: Seed of the hold-out and of the sampling. Default: seed.
+        model_revision: Revision of a hub model.
+        tokenizer: Folder or hub name of the tokenizer. Default: the model's.
+        allow_pickle: Load weights stored as pickle (they can run code).
+        trust_remote_code: Run model code that comes with the weights.
         device: auto, cpu, cuda, cuda:1, mps.
         precision: Arithmetic of the forward pass.
         threads: CPU threads of torch. Default: as cores, CPU time and OMP_NUM_THREADS allow.
@@ -1022,7 +1022,7 @@ def compare(
     progress: bool | None = None,
     verbose: bool = False,
 ) -> Report:
-    """Compare runs: in what they differ, and whether one is better on the same rows by more than chance.
+    """Compare runs. Prints in what they differ, and whether one is better on the same rows by more than chance.
 
     Every model answers the rows of data, or those that the first run held out; each is compared with the first. A share
     of right rows is tested with McNemar's exact test, all other metrics with a paired bootstrap; of several models p is
@@ -1179,6 +1179,7 @@ def distill(
     language: Sequence[str] | str = ...,
     push_to_hub: str | bool | None = None,
     public: bool = False,
+    seeds: Sequence[int] | str | int = ...,
     calibrate: bool = True,
     format: Literal['csv', 'tsv', 'json', 'jsonl', 'parquet', 'xlsx', 'txt', 'conll', 'squad'] | None = None,
     encoding: str = 'utf-8',
@@ -1321,6 +1322,8 @@ def distill(
         push_to_hub: Upload the finished run to this hub repository, `true`: of the folder's name
             (private unless public).
         public: Make a new repository public. (only with push_to_hub)
+        seeds: Train once with each of these seeds, keep the model that is best on validation, show the
+            spread; the rows that are held out are those of seed.
         calibrate: Divide logits by a temperature fitted on validation, where that makes scores truer
             (Guo et al. 2017).
         format: Format of the files. Default: from their names.
@@ -1494,6 +1497,7 @@ def evaluate(
     label_columns: Sequence[str] | str = ...,
     per_class: bool = False,
     unknown_labels: Literal['error', 'wrong', 'skip'] | None = None,
+    min_score: float | None = None,
     tag_column: str | None = None,
     column: Literal['pos', 'chunk', 'ner'] | None = None,
     scheme: Literal['auto', 'bio', 'iob1', 'bioes', 'ioe', 'io', 'plain'] = 'auto',
@@ -1575,6 +1579,9 @@ def evaluate(
         unknown_labels: Rows whose label the model does not have: stop, count them as wrong, or leave
             them out. Default: wrong up to 5 % of the rows, error beyond. For text-classification,
             token-classification, zero-shot-classification.
+        min_score: Measure the answers from this score on, and show what share of answers has which
+            score; 0: all. Default: all, without the table. For text-classification, question-answering,
+            zero-shot-classification.
         tag_column: Column of the tags or spans: its name, or its number (1 is the first, as in cut -f;
             -1 the last). Default: guessed. For token-classification.
         column: Which tags to take where there are several. Default: ner, else chunk, else pos. For
@@ -1665,10 +1672,6 @@ def finetune_cls(
     output: str | PathLike[str] | None = None,
     resume: bool = False,
     dry_run: bool = False,
-    model_revision: str | None = None,
-    tokenizer: str | PathLike[str] | None = None,
-    allow_pickle: bool = False,
-    trust_remote_code: bool = False,
     format: Literal['csv', 'tsv', 'json', 'jsonl', 'parquet', 'xlsx', 'txt', 'conll', 'squad'] | None = None,
     encoding: str = 'utf-8',
     delimiter: str | None = None,
@@ -1688,6 +1691,10 @@ def finetune_cls(
     group_column: str | None = None,
     max_train_samples: int | None = None,
     shuffle_seed: int | None = None,
+    model_revision: str | None = None,
+    tokenizer: str | PathLike[str] | None = None,
+    allow_pickle: bool = False,
+    trust_remote_code: bool = False,
     device: str = 'auto',
     precision: Literal['auto', 'fp32', 'tf32', 'bf16', 'fp16'] = 'auto',
     threads: int | None = None,
@@ -1756,10 +1763,6 @@ def finetune_cls(
         output: Run folder to write. Default: runs/<data>-<model>.
         resume: Go on with the interrupted run in output.
         dry_run: Check data and model, show the plan, stop.
-        model_revision: Revision of a hub model.
-        tokenizer: Folder or hub name of the tokenizer. Default: the model's.
-        allow_pickle: Load weights stored as pickle (they can run code).
-        trust_remote_code: Run model code that comes with the weights.
         format: Format of the files. Default: from their names.
         encoding: Text encoding of the files.
         delimiter: Column separator of csv (and CoNLL) files: a character, or comma, semicolon, tab,
@@ -1782,6 +1785,10 @@ def finetune_cls(
             out together. (only with hold_out texts)
         max_train_samples: Train on at most N rows, balanced by label.
         shuffle_seed: Seed of the hold-out and of the sampling. Default: seed.
+        model_revision: Revision of a hub model.
+        tokenizer: Folder or hub name of the tokenizer. Default: the model's.
+        allow_pickle: Load weights stored as pickle (they can run code).
+        trust_remote_code: Run model code that comes with the weights.
         device: auto, cpu, cuda, cuda:1, mps.
         precision: Arithmetic of the forward pass.
         threads: CPU threads of torch. Default: as cores, CPU time and OMP_NUM_THREADS allow.
@@ -1860,10 +1867,6 @@ def finetune_ner(
     learning_rate: float = 5e-05,
     output: str | PathLike[str] | None = None,
     resume: bool = False,
-    model_revision: str | None = None,
-    tokenizer: str | PathLike[str] | None = None,
-    allow_pickle: bool = False,
-    trust_remote_code: bool = False,
     format: Literal['csv', 'tsv', 'json', 'jsonl', 'parquet', 'xlsx', 'txt', 'conll', 'squad'] | None = None,
     encoding: str = 'utf-8',
     delimiter: str | None = None,
@@ -1883,6 +1886,10 @@ def finetune_ner(
     group_column: str | None = None,
     max_train_samples: int | None = None,
     shuffle_seed: int | None = None,
+    model_revision: str | None = None,
+    tokenizer: str | PathLike[str] | None = None,
+    allow_pickle: bool = False,
+    trust_remote_code: bool = False,
     device: str = 'auto',
     precision: Literal['auto', 'fp32', 'tf32', 'bf16', 'fp16'] = 'auto',
     threads: int | None = None,
@@ -1948,10 +1955,6 @@ def finetune_ner(
         learning_rate: Peak learning rate (BERT paper: 2e-5 to 5e-5; smaller models take more).
         output: Run folder to write. Default: runs/<data>-<model>.
         resume: Go on with the interrupted run in output.
-        model_revision: Revision of a hub model.
-        tokenizer: Folder or hub name of the tokenizer. Default: the model's.
-        allow_pickle: Load weights stored as pickle (they can run code).
-        trust_remote_code: Run model code that comes with the weights.
         format: Format of the files. Default: from their names.
         encoding: Text encoding of the files.
         delimiter: Column separator of csv (and CoNLL) files: a character, or comma, semicolon, tab,
@@ -1974,6 +1977,10 @@ def finetune_ner(
             out together. (only with hold_out texts)
         max_train_samples: Train on at most N rows, balanced by label.
         shuffle_seed: Seed of the hold-out and of the sampling. Default: seed.
+        model_revision: Revision of a hub model.
+        tokenizer: Folder or hub name of the tokenizer. Default: the model's.
+        allow_pickle: Load weights stored as pickle (they can run code).
+        trust_remote_code: Run model code that comes with the weights.
         device: auto, cpu, cuda, cuda:1, mps.
         precision: Arithmetic of the forward pass.
         threads: CPU threads of torch. Default: as cores, CPU time and OMP_NUM_THREADS allow.
@@ -2048,10 +2055,6 @@ def finetune_qa(
     learning_rate: float = 5e-05,
     output: str | PathLike[str] | None = None,
     resume: bool = False,
-    model_revision: str | None = None,
-    tokenizer: str | PathLike[str] | None = None,
-    allow_pickle: bool = False,
-    trust_remote_code: bool = False,
     format: Literal['csv', 'tsv', 'json', 'jsonl', 'parquet', 'xlsx', 'txt', 'conll', 'squad'] | None = None,
     encoding: str = 'utf-8',
     delimiter: str | None = None,
@@ -2071,6 +2074,10 @@ def finetune_qa(
     group_column: str | None = None,
     max_train_samples: int | None = None,
     shuffle_seed: int | None = None,
+    model_revision: str | None = None,
+    tokenizer: str | PathLike[str] | None = None,
+    allow_pickle: bool = False,
+    trust_remote_code: bool = False,
     device: str = 'auto',
     precision: Literal['auto', 'fp32', 'tf32', 'bf16', 'fp16'] = 'auto',
     threads: int | None = None,
@@ -2134,10 +2141,6 @@ def finetune_qa(
         learning_rate: Peak learning rate (BERT paper: 2e-5 to 5e-5; smaller models take more).
         output: Run folder to write. Default: runs/<data>-<model>.
         resume: Go on with the interrupted run in output.
-        model_revision: Revision of a hub model.
-        tokenizer: Folder or hub name of the tokenizer. Default: the model's.
-        allow_pickle: Load weights stored as pickle (they can run code).
-        trust_remote_code: Run model code that comes with the weights.
         format: Format of the files. Default: from their names.
         encoding: Text encoding of the files.
         delimiter: Column separator of csv (and CoNLL) files: a character, or comma, semicolon, tab,
@@ -2160,6 +2163,10 @@ def finetune_qa(
             out together. (only with hold_out texts)
         max_train_samples: Train on at most N rows, balanced by label.
         shuffle_seed: Seed of the hold-out and of the sampling. Default: seed.
+        model_revision: Revision of a hub model.
+        tokenizer: Folder or hub name of the tokenizer. Default: the model's.
+        allow_pickle: Load weights stored as pickle (they can run code).
+        trust_remote_code: Run model code that comes with the weights.
         device: auto, cpu, cuda, cuda:1, mps.
         precision: Arithmetic of the forward pass.
         threads: CPU threads of torch. Default: as cores, CPU time and OMP_NUM_THREADS allow.
@@ -2300,6 +2307,8 @@ def predict(
     text_column: str | None = None,
     text_pair_column: str | None = None,
     all_scores: Literal['columns'] | bool = False,
+    min_score: float | None = None,
+    abstain_label: str | None = None,
     text_pair: Sequence[str] | str = ...,
     aggregation: Literal['first', 'average', 'max'] = 'first',
     top_k: int = 5,
@@ -2357,6 +2366,10 @@ def predict(
             zero-shot-classification, sentence-embedding.
         all_scores: Give the score of every label: as one entry, or as columns, one for each label. For
             text-classification, zero-shot-classification.
+        min_score: Give no answer below this score. Default: give every answer. For text-classification,
+            token-classification, question-answering, zero-shot-classification.
+        abstain_label: What stands for an answer below min_score. Default: nothing. (only with
+            min_score) For text-classification, question-answering, zero-shot-classification.
         text_pair: Second text of a pair, one for each TEXT (repeatable). For text-classification.
         aggregation: Tag of a word from its tokens: the first, their average, or the surest. For
             token-classification.
@@ -3241,6 +3254,8 @@ def zero_shot(
     text_column: str | None = None,
     text_pair_column: str | None = None,
     all_scores: Literal['columns'] | bool = False,
+    min_score: float | None = None,
+    abstain_label: str | None = None,
     threshold: float = 0.5,
     config: str | PathLike[str] | None = None,
     progress: bool | None = None,
@@ -3284,6 +3299,9 @@ def zero_shot(
         text_column: Column of the text. Default: guessed.
         text_pair_column: Column of the second text of a pair.
         all_scores: Give the score of every label: as one entry, or as columns, one for each label.
+        min_score: Give no answer below this score. Default: give every answer.
+        abstain_label: What stands for an answer below min_score. Default: nothing. (only with
+            min_score)
         threshold: With several labels per text: probability from which one is given.
         config: YAML recipe, or the nlpkit.json of a run to repeat.
         progress: Show plan and bars: as the command line does, on standard error. None: a bar in a

@@ -10,7 +10,7 @@ from nlpkit import interrupts
 def main() -> int:
     """The installed program: SIGTERM, as schedulers send it, ends it in the same orderly way as Ctrl-C."""
     interrupts.install()
-    if shell := os.environ.pop("_NLPKIT_COMPLETE", None):  # a shell asks what Tab offers
+    if shell := os.environ.pop("NLPKIT_COMPLETE", None):  # a shell asks what Tab offers
         from nlpkit.cli import completion
 
         sys.stdout.write("".join(f"{line}\n" for line in completion.reply(shell, sys.argv[1:])))

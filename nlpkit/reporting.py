@@ -271,6 +271,10 @@ class Reporter:
     def line(self, text: str) -> None:
         """Show a line of the result."""
 
+    def next(self, command: str) -> None:
+        """Say a command to go on with."""
+        self.note(f"next: {command}")
+
     @contextmanager
     def progress(self, description: str, total: int, unit: str = "rows") -> Iterator[Progress]:
         """Show a bar (terminal) or a line now and then (elsewhere) while the block runs.
@@ -465,6 +469,14 @@ def silent() -> Iterator[None]:
         yield
     finally:
         install(before)
+
+
+def rate(per_second: float, unit: str, decimals: int = 1) -> str:
+    """How often something happens, as people write it: 12.0 rows/s; slower 24.0 rows/min, or 7.2 rows/h."""
+    for period, seconds in (("s", 1), ("min", 60)):
+        if per_second * seconds >= 1 or not per_second:
+            return f"{per_second * seconds:,.{decimals}f} {unit}/{period}"
+    return f"{per_second * 3600:,.{decimals}f} {unit}/h"
 
 
 def duration(seconds: float) -> str:

@@ -129,7 +129,7 @@ def test_the_device_says_who_limits_its_threads_and_an_option_wins(monkeypatch: 
     monkeypatch.setattr(process, "_RAYON", None)
     monkeypatch.setenv("RAYON_NUM_THREADS", "1")  # which is put back
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    assert devices.choose(DeviceOptions(device="cpu")).described == "cpu (1 threads by OMP_NUM_THREADS), fp32"
+    assert devices.choose(DeviceOptions(device="cpu")).described == "cpu (1 thread by OMP_NUM_THREADS), fp32"
     assert (torch.get_num_threads(), os.environ["RAYON_NUM_THREADS"]) == (1, "1")
     assert devices.choose(DeviceOptions(device="cpu", threads=2)).described == "cpu (2 threads), fp32"
     assert (torch.get_num_threads(), os.environ["RAYON_NUM_THREADS"]) == (2, "2")

@@ -7,6 +7,7 @@ import errno
 import importlib
 import inspect
 import os
+import shutil
 import sys
 import tempfile
 import traceback
@@ -365,15 +366,24 @@ def _unexpected(error: Exception) -> tuple[str, str | None, int]:
     return message, "Run again with --verbose for the traceback.", 1
 
 
+def _laid_out(text: str) -> str:
+    """A text for standard error: on a terminal broken between words, but for lines with a command, to be copied."""
+    if not sys.stderr.isatty():
+        return text
+    width = shutil.get_terminal_size().columns
+    lines = ([line] if "nlpkit " in line else manual.wrapped_lines(line, width) for line in text.split("\n"))
+    return "\n".join(part for parts in lines for part in parts)
+
+
 def _fail(message: str, hint: str | None, code: int, *, json: bool = False) -> int:
     """Say why there is no result: on standard error, and with --json as the document on standard output, too."""
     if os.environ.get("RANK", "0") != "0":
         return code
     colour = sys.stderr.isatty() and "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"
     start, end = ("\033[1;31m", "\033[0m") if colour else ("", "")
-    print(f"{start}nlpkit: {shown(message, lines=True)}{end}", file=sys.stderr)
+    print(f"{start}{_laid_out(f'nlpkit: {shown(message, lines=True)}')}{end}", file=sys.stderr)
     if hint:
-        print(f"  {shown(hint, lines=True)}", file=sys.stderr)
+        print(_laid_out(f"  {shown(hint, lines=True)}"), file=sys.stderr)
     if json:
         from json import dumps
 

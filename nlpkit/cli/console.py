@@ -10,7 +10,9 @@ from contextlib import contextmanager
 from typing import Any, TextIO
 
 from nlpkit import interrupts, process
+from nlpkit.cli.manual import continued, wrapped_lines
 from nlpkit.reporting import (
+    Cell,
     Estimate,
     Marked,
     Pieces,
@@ -22,6 +24,7 @@ from nlpkit.reporting import (
     duration,
     is_unicode,
     plain_lines,
+    rate,
     shown,
     shown_json,
     to_left,
@@ -29,6 +32,8 @@ from nlpkit.reporting import (
 from nlpkit.runs.folder import human_bytes
 
 PLAIN_PROGRESS_SECONDS = 15.0
+# Columns of a terminal from which a bar leaves room for the figures beside it, and for the rate, too.
+FIGURES_FROM, RATE_FROM = 70, 100
 PIECE_STYLES = ("black on bright_cyan", "black on bright_yellow")  # neighbouring pieces of a text
 LABEL_COLOURS = ("bright_cyan", "bright_yellow", "bright_green", "bright_magenta", "bright_blue", "bright_red", "white")
 
@@ -91,10 +96,10 @@ class _PlainProgress:
         if now - self.last < PLAIN_PROGRESS_SECONDS or self.reporter.quiet:
             return
         self.last = now
-        rate = (self.done - self.first) / (now - self.start)
-        parts = [f"{self.description}: {amount_of(self.done, self.unit)}", rate_of(rate, self.unit)]
+        speed = (self.done - self.first) / (now - self.start)
+        parts = [f"{self.description}: {amount_of(self.done, self.unit)}", rate_of(speed, self.unit)]
         if self.total:
-            left = (self.total - self.done) / rate if rate else 0
+            left = (self.total - self.done) / speed if speed else 0
             parts[0] = (
                 f"{self.description}: {amount_of(self.done, self.unit, of=self.total)} "
                 f"({100 * self.done / self.total:.0f} %)"
@@ -113,7 +118,9 @@ class RichReporter(Reporter):
         self.errors = console if console.stderr else None
 
     def _print(self, text: str, **how: Any) -> None:
-        self.console.print(text, markup=False, emoji=False, **how)
+        """Lines that break at blanks; a word that is longer than a line, as a path, stays whole to be copied."""
+        wrapped = "\n".join(wrapped_lines(text, self.console.width))
+        self.console.print(wrapped, markup=False, emoji=False, soft_wrap=True, **how)
 
     def note(self, message: str) -> None:
         if not self.quiet:
@@ -123,31 +130,48 @@ class RichReporter(Reporter):
         from rich.console import Console
 
         errors = self.errors or Console(stderr=True)
-        errors.print(f"warning: {shown(message, lines=True)}", style="yellow", markup=False, emoji=False)
+        text = "\n".join(wrapped_lines(f"warning: {shown(message, lines=True)}", errors.width))
+        errors.print(text, style="yellow", markup=False, emoji=False, soft_wrap=True)
 
     def plan(self, title: str, rows: Sequence[tuple[str, str]]) -> None:
         if self.quiet:
             return
-        from rich.table import Table as RichTable
         from rich.text import Text
 
-        grid = RichTable.grid(padding=(0, 2))
-        for name, text in rows:
-            grid.add_row(Text(name, style="cyan"), Text(shown(text)))
+        width = max(len(name) for name, _ in rows) + 2
         self.console.print(Text(shown(title), style="bold"))
-        self.console.print(grid)
+        for name, text in rows:
+            first, *others = wrapped_lines(shown(text), max(self.console.width - width, 20)) or [""]
+            self.console.print(Text(f"{name:<{width}}", style="cyan") + Text(first), soft_wrap=True)
+            for line in others:
+                self.console.print(Text(f"{'':<{width}}{line}"), soft_wrap=True)
 
     def line(self, text: str) -> None:
-        self._print(shown(text, lines=True), highlight=False, soft_wrap=True)
+        self._print(shown(text, lines=True), highlight=False)
+
+    def next(self, command: str) -> None:
+        if not self.quiet:
+            lines = "\n".join(continued(f"next: {shown(command)}", self.console.width))
+            self.console.print(lines, style="dim", highlight=False, markup=False, emoji=False, soft_wrap=True)
 
     def table(self, table: Table) -> None:
         from rich import box
         from rich.table import Table as RichTable
         from rich.text import Text
 
+        if _least_width(table) > self.console.width and _least_width(turned := _turned(table)) < _least_width(table):
+            table = turned
+        words, least = _least_widths(table), _least_width(table)
         drawn = RichTable(title=Text(shown(table.title), style="bold"), box=box.SIMPLE_HEAD, title_justify="left")
         for name, left in zip(table.header, to_left(table), strict=True):
-            drawn.add_column(Text(shown(name)), justify="left" if left else "right", overflow="fold")
+            whole = least <= self.console.width  # then neither a number nor a word is broken
+            drawn.add_column(
+                Text(shown(name)),
+                justify="left" if left else "right",
+                overflow="fold",
+                no_wrap=whole and not left,
+                min_width=words[len(drawn.columns)] if whole else None,
+            )
         colours = self.console.color_system is not None and not self.console.no_color
         between = " " if self._fits(table) else "\n"
         for row in table.rows:
@@ -174,16 +198,18 @@ class RichReporter(Reporter):
             with super().progress(description, total, unit) as silent:
                 yield silent
             return
+        rate, figures = self.console.width >= RATE_FROM, self.console.width >= FIGURES_FROM
         bar = RichProgress(
             TextColumn("{task.description}", markup=False),
-            BarColumn(bar_width=24),
+            BarColumn(bar_width=None),
             TextColumn("{task.fields[done]}", style="green"),
             TaskProgressColumn(),
-            TextColumn("{task.fields[rate]}"),
+            *([TextColumn("{task.fields[rate]}")] if rate else []),
             TimeRemainingColumn(),
-            TextColumn("{task.fields[figures]}", style="dim", markup=False),
+            *([TextColumn("{task.fields[figures]}", style="dim", markup=False)] if figures else []),
             console=self.console,
             transient=True,
+            expand=True,
         )
         with bar:
             task = bar.add_task(shown(description), total=total or None, done="", rate="", figures="")
@@ -206,9 +232,35 @@ class _RichProgress:
         if figures:
             self.said = shown("  ".join(f"{name} {value}" for name, value in figures.items()))
         task = self.bar.tasks[self.bar.task_ids.index(self.task)]
-        rate = rate_of(task.speed, self.unit) if task.speed else ""
+        speed = rate_of(task.speed, self.unit) if task.speed else ""
         done = amount_of(int(task.completed) + amount, self.unit, of=int(task.total or 0))
-        self.bar.update(self.task, advance=amount, figures=self.said, rate=rate, done=done)
+        self.bar.update(self.task, advance=amount, figures=self.said, rate=speed, done=done)
+
+
+def _stacked(value: Cell) -> Sequence[str]:
+    """A cell as it stands in the narrowest column: an interval below its figure."""
+    return value.parts() if isinstance(value, Estimate) else [shown(cell(value))]
+
+
+def _least_widths(table: Table) -> list[int]:
+    """Characters that each column needs: numbers and the names above them whole, texts broken at blanks."""
+    widths = []
+    for i, left in enumerate(to_left(table)):
+        cells = [part for row in (table.header, *table.rows) for part in _stacked(row[i])]
+        parts = [word for text in cells for word in text.split()] if left else cells
+        widths.append(max(map(len, parts), default=0))
+    return widths
+
+
+def _least_width(table: Table) -> int:
+    return sum(width + 2 for width in _least_widths(table)) + 1
+
+
+def _turned(table: Table) -> Table:
+    """The same figures with a line for each column: of a few models with many figures it is narrower."""
+    header = [table.header[0], *(cell(row[0]) for row in table.rows)]
+    rows = [[name, *(row[i] for row in table.rows)] for i, name in enumerate(table.header) if i]
+    return Table(table.title, header, rows, to_left=table.to_left)
 
 
 def _coloured(value: Pieces | Marked) -> Any:
@@ -233,12 +285,13 @@ def amount_of(amount: float, unit: str, decimals: int = 0, *, of: int = 0) -> st
     """An amount with its unit, as a part of another where that is known: 1,000/2,000 rows, 1.0 MB/2.0 MB."""
     if unit == "bytes":
         return human_bytes(amount) + (f"/{human_bytes(of)}" if of else "")
-    return f"{amount:,.{decimals}f}" + (f"/{of:,}" if of else "") + f" {unit}"
+    named = unit.removesuffix("s") if amount == 1 and not of and not decimals else unit
+    return f"{amount:,.{decimals}f}" + (f"/{of:,}" if of else "") + f" {named}"
 
 
-def rate_of(rate: float, unit: str) -> str:
-    """Units per second, or the seconds that each takes where they are many: 12.0 rows/s, 31.5 s each."""
-    return f"{amount_of(rate, unit, 1)}/s" if rate >= 0.1 or not rate else f"{1 / rate:,.1f} s each"
+def rate_of(per_second: float, unit: str) -> str:
+    """A rate as `reporting.rate` has it; of bytes as sizes are written."""
+    return f"{human_bytes(per_second)}/s" if unit == "bytes" else rate(per_second, unit)
 
 
 def console_reporter(*, quiet: bool, json: bool) -> Reporter:
@@ -267,4 +320,4 @@ def show(report: Report, *, json: bool) -> None:
     for line in report.lines:
         reporter.line(line)
     if report.next_command:
-        reporter.note(f"next: {report.next_command}")
+        reporter.next(report.next_command)

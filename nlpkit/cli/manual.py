@@ -53,6 +53,7 @@ WIDEST = 100  # characters of a line, on any terminal
 NAMES = 26  # characters of the column of names
 CHOICES = 26  # characters up to which choices stand behind a name instead of in its text
 
+_QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"")
 _FLAG = re.compile(r"(--[\w-]+) (?!-)")
 
 Rows = list[tuple[str, str]]
@@ -215,16 +216,30 @@ def _wrapped(text: str) -> list[str]:
 
 
 def _shown(examples: Iterable[str]) -> list[str]:
-    """Commands to be copied: a long one is continued on the next line as a shell has it."""
+    """Commands to be copied."""
+    return [f"  {line}" for example in examples for line in continued(example, _width() - 2)]
+
+
+def wrapped_lines(text: str, width: int) -> list[str]:
+    """The lines of a text, broken at blanks; what stands behind blanks in the beginning goes on behind as many."""
     lines: list[str] = []
-    for example in examples:
-        joined = _FLAG.sub("\\1\u00a0", example)  # a value stays on the line of its flag
-        parts = textwrap.wrap(
-            joined, _width() - 4, subsequent_indent="    ", break_long_words=False, break_on_hyphens=False
-        )
-        lines += [f"  {part} \\".replace("\u00a0", " ") for part in parts[:-1]]
-        lines.append(f"  {parts[-1]}".replace("\u00a0", " "))
+    for line in text.split("\n"):
+        indent = " " * (len(line) - len(line.lstrip(" ")))
+        wrapped = textwrap.wrap(line, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
+        lines += wrapped or [""]
     return lines
+
+
+def continued(command: str, width: int) -> list[str]:
+    """The lines of a command that can be copied: a long one goes on on the next line as a shell has it.
+
+    Args:
+        width: characters of a line; a word that is longer stays whole.
+    """
+    joined = _QUOTED.sub(lambda text: text[0].replace(" ", "\u00a0"), command)  # blanks there would be its text
+    joined = _FLAG.sub("\\1\u00a0", joined)  # a value stays on the line of its flag
+    parts = textwrap.wrap(joined, width - 2, subsequent_indent="    ", break_long_words=False, break_on_hyphens=False)
+    return [part.replace("\u00a0", " ") for part in (*(f"{part} \\" for part in parts[:-1]), *parts[-1:])]
 
 
 def _table(rows: Rows) -> list[str]:

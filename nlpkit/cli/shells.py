@@ -15,7 +15,7 @@ _nlpkit() {
     COMPREPLY=()
     while IFS= read -r line; do
         COMPREPLY+=("$line")
-    done < <(_NLPKIT_COMPLETE=bash "${1/#\\~/$HOME}" "${COMP_LINE:0:COMP_POINT}" "$COMP_WORDBREAKS" 2>/dev/null)
+    done < <(NLPKIT_COMPLETE=bash "${1/#\\~/$HOME}" "${COMP_LINE:0:COMP_POINT}" "$COMP_WORDBREAKS" 2>/dev/null)
     # a folder is gone on with
     [[ ${#COMPREPLY[@]} == 1 && ${COMPREPLY[0]} == */ ]] && compopt -o nospace 2>/dev/null
     return 0
@@ -35,7 +35,7 @@ _nlpkit() {
         else
             offers+=("$line")
         fi
-    done < <(_NLPKIT_COMPLETE=zsh ${~words[1]} "${(@Q)words[2,CURRENT]}" 2>/dev/null)
+    done < <(NLPKIT_COMPLETE=zsh ${~words[1]} "${(@Q)words[2,CURRENT]}" 2>/dev/null)
     (( $#folders )) && compadd -S '' -- $folders
     (( $#offers )) && _describe -V nlpkit offers
     (( $#folders + $#offers ))
@@ -49,7 +49,7 @@ FISH = """\
 function __nlpkit_offers
     set -l words (commandline -opc)
     set -l begun (commandline -ct)
-    env _NLPKIT_COMPLETE=fish $words[1] $words[2..-1] $begun 2>/dev/null
+    env NLPKIT_COMPLETE=fish $words[1] $words[2..-1] $begun 2>/dev/null
 end
 complete --command nlpkit --no-files --keep-order --arguments '(__nlpkit_offers)'
 """

@@ -105,10 +105,10 @@ def classes(names: Sequence[str], labels: Mapping[str, Sequence[int]]) -> list[F
     total = len(labels["train"])
     present = [name for i, name in enumerate(names) if counts[i]]
     if total and len(present) < 2:
-        message = f"train: all {total:,} rows have the label '{present[0]}': there is nothing to learn"
+        message = f"train: all {counted(total, 'row', 'rows')} have the label '{present[0]}': there is nothing to learn"
         findings.append(Finding("error", "single-class", message, total))
         return findings
-    rare = [f"{names[i]}: {counts[i]} rows" for i in range(len(names)) if counts[i] < RARE]
+    rare = [f"{names[i]}: {counted(counts[i], 'row', 'rows')}" for i in range(len(names)) if counts[i] < RARE]
     if rare and total >= RARE * len(names):
         message = f"train: {len(rare)} of {len(names)} classes have fewer than {RARE} rows"
         findings.append(Finding("warning", "rare-class", message, len(rare), rare))

@@ -120,7 +120,7 @@ class Labels:
             return vector
         if isinstance(value, list):
             if len(value) != 1:
-                raise ValueError(f"holds {len(value)} labels")
+                raise ValueError(f"holds {counted(len(value), 'label', 'labels')}")
             (value,) = value
         if self.problem == "regression":
             number = as_target(value)

@@ -26,6 +26,7 @@ from nlpkit.data.places import FILE, HIDDEN, PLACE
 from nlpkit.data.split_names import SPLIT_NAMES
 from nlpkit.errors import UserError
 from nlpkit.nearby import expanded
+from nlpkit.reporting import counted
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -235,7 +236,7 @@ def select_slice(splits: Mapping[str, Dataset], spec: str) -> Dataset:
             raise ValueError("it selects no rows")
         return concatenate_datasets(pieces)
     except (ValueError, AssertionError) as error:
-        sizes = ", ".join(f"{name} ({len(rows)} rows)" for name, rows in splits.items())
+        sizes = ", ".join(f"{name} ({counted(len(rows), 'row', 'rows')})" for name, rows in splits.items())
         raise UserError(
             f"The split {spec!r} cannot be read: {error}",
             f"There are: {sizes}. Examples: train, train[:2000], train[:10%]+train[-10%:].",

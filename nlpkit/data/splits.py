@@ -168,7 +168,7 @@ def prepare(loaded: LoadedData, reader: RowReader, options: DataOptions, seed: i
                 balance = None
             splits[split] = draws.sample_balanced(splits[split], limit, balance_by=balance, seed=seed, floats=floats)
             how = ", balanced by label" if balance else ""
-            reporter.note(f"{split}: {limit:,} rows drawn (seed {seed}{how})")
+            reporter.note(f"{split}: {counted(limit, 'row', 'rows')} drawn (seed {seed}{how})")
 
 
 def belonging(parts: Sequence[Dataset], reader: RowReader, options: DataOptions) -> np.ndarray | None:

@@ -13,6 +13,7 @@ from nlpkit.errors import UserError
 from nlpkit.models import fitting, opening
 from nlpkit.options import OpeningOptions, TrainingOptions, option, option_like
 from nlpkit.pretraining.architectures import Architecture, ArchitectureOptions, Size, new_config
+from nlpkit.reporting import counted
 from nlpkit.runs.folder import read_record
 from nlpkit.tasks import registry
 from nlpkit.tasks.options import LengthOptions
@@ -183,7 +184,9 @@ def _layers(text: str, depth: int, choice: LayerChoice) -> list[int]:
             raise UserError(f"--student-layers {text}: the teacher's layers are 0 to {depth - 1}, each once, ascending")
         return numbers
     if not 1 <= numbers[0] <= depth:
-        raise UserError(f"--student-layers {text}: the teacher has {depth} layers", f"Give 1 to {depth}.")
+        raise UserError(
+            f"--student-layers {text}: the teacher has {counted(depth, 'layer', 'layers')}", f"Give 1 to {depth}."
+        )
     return chosen_layers(depth, numbers[0], choice)
 
 

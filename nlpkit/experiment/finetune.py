@@ -23,7 +23,7 @@ from nlpkit.experiment.repeats import RepeatedOptions
 from nlpkit.experiment.supervised import Evaluated, SupervisedExperiment
 from nlpkit.models import fitting, opening
 from nlpkit.options import DataOptions, ModelOptions, NotWith, option
-from nlpkit.reporting import Report
+from nlpkit.reporting import Report, counted
 from nlpkit.runs import records
 from nlpkit.runs.folder import RunFolder, read_record
 from nlpkit.tasks import features, registry
@@ -325,7 +325,7 @@ def _redrawn(train: Split, chosen: np.ndarray) -> Split:
     from nlpkit.training.trainer import Split
 
     rows = _features_of(train.owner, chosen)
-    reporting.current().note(f"train: {len(train.examples):,} rows oversampled to {len(chosen):,}")
+    reporting.current().note(f"train: {counted(len(train.examples), 'row', 'rows')} oversampled to {len(chosen):,}")
     return Split(train.examples, train.features.select(rows))
 
 

@@ -329,7 +329,7 @@ def _require_same_steps(config: BatchOptions, position: Mapping[str, Any]) -> No
         elif was % processes == 0:
             ways.insert(0, f"--batch-size {was // processes} --gradient-accumulation-steps 1")
         raise UserError(
-            f"--resume: the run was begun with {was:,} rows a step; {processes} x --batch-size {batch} x "
+            f"--resume: the run was begun with {was:,} rows per step; {processes} x --batch-size {batch} x "
             f"--gradient-accumulation-steps {accumulated} are {rows:,}",
             f"Make it as many: {', or '.join(ways)}; or begin anew with --overwrite.",
         )

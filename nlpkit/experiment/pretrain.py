@@ -21,7 +21,7 @@ from nlpkit.hardware import gpus
 from nlpkit.metrics.evidence import Judgement
 from nlpkit.models import fitting, opening
 from nlpkit.pretraining.method import EVALUATIONS, Method, PretrainOptions, rows_per_step
-from nlpkit.reporting import Cell, Report, Table, figures
+from nlpkit.reporting import Cell, Report, Table, counted, figures
 from nlpkit.runs.few import few_rows, interval_notes
 from nlpkit.runs.files import ornament
 from nlpkit.runs.folder import RunFolder, human_bytes, read_record
@@ -334,10 +334,11 @@ def plan(experiment: Pretraining) -> list[tuple[str, str]]:
     name = opening.display_name(config.model) if config.model else f"{method.new_name}, new"
     shape = f"{model.config.num_hidden_layers} layers of {model.config.hidden_size}"
     new = sorted({weight.split(".")[0] for weight in experiment.new_weights})
-    ends = [f"{experiment.steps:,} of {rows_per_step(config)} rows"] if experiment.steps < UNLIMITED else []
+    rows = counted(rows_per_step(config), "row", "rows")
+    ends = [f"{experiment.steps:,} of {rows}"] if experiment.steps < UNLIMITED else []
     ends += [f"{config.max_minutes:g} minutes"] if config.max_minutes else []
     return [
-        ("data", f"{amount}; validation {len(experiment.validation):,} rows"),
+        ("data", f"{amount}; validation {counted(len(experiment.validation), 'row', 'rows')}"),
         ("objective", method.described()),
         (
             "model",

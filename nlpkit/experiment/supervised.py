@@ -21,7 +21,7 @@ from nlpkit.hardware import gpus
 from nlpkit.metrics import confused
 from nlpkit.models import fitting
 from nlpkit.options import BatchOptions, suggest
-from nlpkit.reporting import Cell, Report, Table, figures, titled
+from nlpkit.reporting import Cell, Report, Table, counted, figures, rate, titled
 from nlpkit.runs.few import few_rows, interval_notes
 from nlpkit.runs.files import ornament
 from nlpkit.runs.folder import RunFolder, human_bytes
@@ -359,7 +359,7 @@ def plan(experiment: SupervisedExperiment, *more: tuple[str, str]) -> list[tuple
         ("model", f"{experiment.name}, {size}" + (f"; new: {', '.join(new)}" if new else "")),
         *more,
         ("device", gpus.shown(experiment.device) + use),
-        ("steps", f"{experiment.steps:,} of {rows} rows, about {duration(seconds)} of training"),
+        ("steps", f"{experiment.steps:,} of {counted(rows, 'row', 'rows')}, about {duration(seconds)} of training"),
         *experiment.besides(seconds),
         ("output", str(experiment.folder.path)),
     ]
@@ -503,7 +503,7 @@ def report(record: dict[str, Any], folder: Path, task_class: type[Trainable]) ->
         f"{folder}: "
         + (f"{steps} steps; " if step is None else f"best checkpoint at step {step} of {steps} by validation {best}; ")
         + f"{record['train_seconds']:.0f} s of training"
-        + (f", {record['train_samples_per_second']:.0f} rows/s" if record.get("train_samples_per_second") else "")
+        + (f", {rate(speed, 'rows', 0)}" if (speed := record.get("train_samples_per_second")) else "")
     )
     lines += calibration.lines(record)
     lines += few_rows({split: count for split, count in record["judged"].items() if split != "train"})

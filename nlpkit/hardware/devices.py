@@ -14,6 +14,7 @@ from nlpkit.errors import UserError
 from nlpkit.hardware import arithmetic
 from nlpkit.hardware.timing import synchronizer, timed
 from nlpkit.options import DeviceOptions, TrainingOptions
+from nlpkit.reporting import counted
 
 ARCHITECTURE = re.compile(r"(sm|compute)_(\d+)")  # as torch names what it has kernels for
 RATE_SECONDS = 0.5  # that measuring the rate of matrix products may take
@@ -89,7 +90,11 @@ def choose(options: DeviceOptions) -> Device:
         name, number = "cpu", None
     precision = arithmetic.choose(options.precision, name)
     by = f" by {why}" if why and not options.threads else ""
-    chip = torch.cuda.get_device_name() if name == "cuda" else f"{torch.get_num_threads()} threads{by}"
+    chip = (
+        torch.cuda.get_device_name()
+        if name == "cuda"
+        else f"{counted(torch.get_num_threads(), 'thread', 'threads')}{by}"
+    )
     return Device(name, precision, f"{name} ({chip}), {precision}", number)
 
 
@@ -296,7 +301,7 @@ def moved(began: Any, device: Device) -> str | None:
     """
 
     def plain(described: str) -> str:
-        return re.sub(r" \(\d+ threads[^)]*\)", "", described)
+        return re.sub(r" \(\d+ threads?[^)]*\)", "", described)
 
     if not isinstance(began, str) or plain(began) == plain(device.described):
         return None

@@ -18,7 +18,7 @@ from nlpkit.measurement import speed
 from nlpkit.metrics.evidence import Judgement
 from nlpkit.models import files
 from nlpkit.options import Config, option
-from nlpkit.reporting import Cell, Table, figures
+from nlpkit.reporting import Cell, Table, counted, figures
 from nlpkit.runs.few import few_rows
 from nlpkit.runs.folder import human_bytes
 
@@ -161,7 +161,8 @@ def _speeds(
             raise
     memory.release()
     reporting.current().warn(
-        f"the speed was not measured: out of memory with {batch_size} rows at once beside what is in memory; "
+        f"the speed was not measured: out of memory with {counted(batch_size, 'row', 'rows')} at once beside what is "
+        "in memory; "
         "`nlpkit benchmark` measures each model in a process of its own"
     )
     return None

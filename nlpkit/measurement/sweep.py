@@ -23,6 +23,7 @@ from nlpkit.hardware import nvml
 from nlpkit.measurement import statistics
 from nlpkit.measurement.processes import Unmeasured, WorkerProcess
 from nlpkit.measurement.spec import Measurement, Opened, Point, Subject
+from nlpkit.reporting import counted
 from nlpkit.runs.folder import RunFolder
 
 TURNS = 10  # of a model at a size in a launch, unless a single pass takes longer
@@ -184,7 +185,8 @@ class Sweep:
         needed = statistics.launches_needed(self.journal.measurements, self.method.interval, reference)
         most = MOST_LAUNCHES * planned
         if needed > planned:
-            wide = f"after {planned} launches intervals are wider than --interval {self.method.interval:g} %"
+            launches = counted(planned, "launch", "launches")
+            wide = f"after {launches} intervals are wider than --interval {self.method.interval:g} %"
             many = f"{most}, the most there will be" if needed > most else str(needed)
             reporting.current().note(f"{wide}: going on to {many}")
         return min(max(needed, planned), most)

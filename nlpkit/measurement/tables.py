@@ -16,6 +16,7 @@ from nlpkit.runs.folder import human_bytes
 
 Document = Mapping[str, Any]
 Entry = dict[str, Any]
+PAGE = "benchmark.md"  # the result, the environment and the method, in words
 
 
 def tables(made: Document) -> list[Table]:
@@ -228,10 +229,12 @@ def method(made: Document) -> list[str]:
     if made["peak_flops"] and any(result["share_of_peak"] is not None for _, result in results):
         rate = f"{made['peak_flops'] / 1e9:,.0f} GFLOP/s"
         lines.append(f"peak: {rate} of a dense matrix product in torch, measured beside them")
-    return [*lines, *_doubts(results)]
+    return lines
 
 
-def _doubts(results: list[tuple[Mapping[str, Any], Mapping[str, Any]]]) -> list[str]:
+def doubts(made: Document) -> list[str]:
+    """What may be wrong with the figures: calls that took much longer than others, times that did not settle."""
+    results = [(point, result) for point in made["points"] for result in point["results"] if result["calls"]]
     doubts = []
     calls = sum(result["calls"] for _, result in results)
     outliers = sum(result["outliers"] for _, result in results)
@@ -265,7 +268,7 @@ def markdown(made: Document) -> str:
         parts.append(_bullets(lines))
     here = environment.summary(made["environment"])
     parts += ["## Environment", _bullets([f"{name}: {text}" for name, text in here])]
-    if lines := method(made):
+    if lines := [*method(made), *doubts(made)]:
         parts += ["## Method", _bullets(lines)]
     return "\n\n".join(parts) + "\n"
 
@@ -339,7 +342,7 @@ def write(made: Document, folder: Path) -> None:
         out = csv.DictWriter(file, list(rows[0]) if rows else [])
         out.writeheader()
         out.writerows(rows)
-    (folder / "benchmark.md").write_text(markdown(made), encoding="utf-8")
+    (folder / PAGE).write_text(markdown(made), encoding="utf-8")
     drawings: dict[str, plots.Plot] = {}
     with ornament("plots/"):
         drawings = figures.figures(made)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from nlpkit import reporting
 from nlpkit.errors import UserError
 from nlpkit.options import CorpusOptions, DataOptions, NotWith, Strings, option, option_like
+from nlpkit.reporting import counted
 
 if TYPE_CHECKING:
     from nlpkit.data.corpus import Corpus
@@ -114,14 +115,14 @@ def _too_little_to_train(config: RunningTextOptions, stream: TokenStream, *, nei
     if neighbours:
         return "the corpus has no two passages to make pairs of", "Give more text or a shorter --max-length."
     return (
-        f"the corpus has {len(stream.tokens):,} tokens, too few for one row of {config.max_length}",
+        f"the corpus has {counted(len(stream.tokens), 'token', 'tokens')}, too few for one row of {config.max_length}",
         "Give more text or a shorter --max-length, or use --line-by-line.",
     )
 
 
 def _too_little_to_validate(config: RunningTextOptions, stream: TokenStream, *, neighbours: bool) -> tuple[str, str]:
     """What is wrong, and what to do."""
-    has = f"too little text for validation: {len(stream.tokens):,} tokens"
+    has = f"too little text for validation: {counted(len(stream.tokens), 'token', 'tokens')}"
     if neighbours:
         return f"{has} hold no two passages", "Raise --validation-share, give a --validation-file."
     return (
@@ -137,7 +138,9 @@ def _unseen(held_out: TokenStream, train: TokenStream) -> TokenStream:
     stream, seen = streams.unseen(held_out, train)
     lines = len(held_out.texts) - 1
     if seen == lines > 0:
-        reporting.current().warn(f"validation: all {lines:,} lines held out also stand in train (--validation-file)")
+        reporting.current().warn(
+            f"validation: all {counted(lines, 'line', 'lines')} held out also stand in train (--validation-file)"
+        )
         return held_out
     if seen:
         reporting.current().note(

@@ -237,12 +237,12 @@ def _report(
     judgement = gates.judge(conditions, record, old)
     for doubt in judgement.doubts:
         reporting.current().warn(doubt)
-    lines_of_record = [*tables.sentences(record), *tables.method(record), record["recommendation"]]
+    lines_of_record = [*tables.sentences(record), *tables.doubts(record), record["recommendation"]]
     if record["main_metric"]:
         lines_of_record = [*few_rows({record["split"]: record["rows"]}), *lines_of_record]
     if record.get("stopped"):
         lines_of_record.insert(0, record["stopped"])
-    lines = [*lines_of_record, f"written to {folder}", *judgement.failures]
+    lines = [*lines_of_record, f"written to {folder}; how it was measured: {folder / tables.PAGE}", *judgement.failures]
     record = {**record, "output": str(folder), "failures": judgement.failures}
     failure = "; ".join(judgement.failures)
     return Report(record, shown, lines, exit_code=1 if judgement.failures else 0, failure=failure)

@@ -35,7 +35,7 @@ from nlpkit.measurement import before_after
 from nlpkit.metrics.evidence import Judgement
 from nlpkit.models import opening
 from nlpkit.options import CalibrationOptions, OnlyWith, OpeningOptions, flag_of, option
-from nlpkit.reporting import Report
+from nlpkit.reporting import Report, counted
 from nlpkit.tasks import features, registry
 from nlpkit.tasks.options import TaskChoiceOptions
 from nlpkit.tasks.roles import Teachable
@@ -295,7 +295,10 @@ def _loss_weights(config: Config, teacher: Trained, plan: StudentPlan) -> LossWe
     else:
         layers = layer_map(own_depth, depth)
     if not all(1 <= own <= own_depth and 1 <= theirs <= depth for own, theirs in layers):
-        raise UserError(f"--layer-map {config.layer_map}: the student has {own_depth} layers, the teacher {depth}")
+        raise UserError(
+            f"--layer-map {config.layer_map}: the student has {counted(own_depth, 'layer', 'layers')}, "
+            f"the teacher {depth}"
+        )
     if config.attention_weight or config.relation_weight:
         for side in (teacher_config, plan.config):
             family_of(side)
@@ -313,7 +316,9 @@ def _loss_weights(config: Config, teacher: Trained, plan: StudentPlan) -> LossWe
             f"{heads} relation heads do not divide the widths {widths[0]} and {widths[1]}", "Give --relation-heads N."
         )
     if config.relation_layer and config.relation_layer > depth:
-        raise UserError(f"--relation-layer {config.relation_layer}: the teacher has {depth} layers")
+        raise UserError(
+            f"--relation-layer {config.relation_layer}: the teacher has {counted(depth, 'layer', 'layers')}"
+        )
     return LossWeights(
         alpha=config.alpha,
         temperature=config.temperature,

@@ -263,7 +263,8 @@ def _predict_file(predictor: Predictor, config: Config) -> Report:
         **({} if kept is None else {"answers": kept}),
         **left_out.recorded(),
     }
-    lines = [f"{done:,} rows to {config.output}, {done / seconds:,.1f} rows/s"] if config.output else []
+    written = f"{reporting.counted(done, 'row', 'rows')} to {config.output}, {reporting.rate(done / seconds, 'rows')}"
+    lines = [written] if config.output else []
     return Report(record, [], [*lines, *left_out.lines()], exit_code=1 if failure else 0, failure=failure)
 
 

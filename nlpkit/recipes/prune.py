@@ -30,7 +30,7 @@ from nlpkit.models import opening
 from nlpkit.options import CalibrationOptions, GivenModelOptions, flag_of, option_like
 from nlpkit.pruning import prepare, sweep_report
 from nlpkit.pruning.prepare import START, CuttingOptions, PrunedModel
-from nlpkit.reporting import Cell, Report, Table
+from nlpkit.reporting import Cell, Report, Table, counted
 from nlpkit.runs.folder import RunFolder, versions
 from nlpkit.tasks import features, registry
 from nlpkit.tasks.options import TaskChoiceOptions
@@ -347,7 +347,8 @@ def _reached(record: Mapping[str, Any]) -> list[str]:
         measured = f"measured {faster:.2f} in batches of {after['batch_size']}" if timed else "not measured"
         predicted = f"predicted {pruning['predicted_speedup']:.2f}"
         if pruning.get("predicted_rows"):
-            predicted += f" on {pruning['predicted_rows']:,} rows of {pruning['predicted_tokens']} tokens"
+            rows = counted(pruning["predicted_rows"], "row", "rows")
+            predicted += f" on {rows} of {counted(pruning['predicted_tokens'], 'token', 'tokens')}"
         lines.append(f"target: {config['target_speedup']:g} times as fast; {predicted}, {measured}")
     if config.get("max_drop") and {"points_lost", "sparsity"} <= pruning.keys():
         lines.append(

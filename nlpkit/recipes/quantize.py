@@ -46,7 +46,7 @@ from nlpkit.options import (
     option,
     option_like,
 )
-from nlpkit.reporting import Report
+from nlpkit.reporting import Report, counted
 from nlpkit.runs import lock
 from nlpkit.runs.files import ornament
 from nlpkit.runs.folder import RunFolder
@@ -270,7 +270,8 @@ def _judged(loaded: LoadedData, by_split: dict[str, Dataset]) -> dict[str, Datas
         return {name: rows for name, rows in by_split.items() if name != "train"}
     split = "test" if "test" in by_split else next(iter(by_split))
     reporting.current().note(
-        f"validation: all {len(by_split[split]):,} rows of {splits.title(loaded, split)}: nothing is trained here"
+        f"validation: all {counted(len(by_split[split]), 'row', 'rows')} of {splits.title(loaded, split)}: nothing is "
+        "trained here"
     )
     others = {name: rows for name, rows in by_split.items() if name not in (split, "train")}
     return {"validation": by_split[split], **others}

@@ -411,7 +411,7 @@ def _report(record: dict[str, Any], folder: Path, qualities: list[Quality]) -> R
     words = record["tokenizer"].get("added", [])
     shown = ", ".join(word["word"] for word in itertools.islice(words, WORDS_SHOWN))
     more = ", ..." if len(words) > WORDS_SHOWN else ""
-    lines = [f"added {len(words):,} words: {shown}{more}"] if words else []
+    lines = [f"added {reporting.counted(len(words), 'word', 'words')}: {shown}{more}"] if words else []
     lines.append(
         f"{folder}: {record['tokenizer']['class']}, {record['tokenizer']['vocab_size']:,} tokens, "
         f"from {record['texts']:,} texts in {record['wall_seconds']:.1f} s; card README.md, plots/"

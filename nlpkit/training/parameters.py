@@ -7,6 +7,7 @@ from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
 from nlpkit.errors import UserError
+from nlpkit.reporting import counted
 
 if TYPE_CHECKING:
     import torch
@@ -64,7 +65,10 @@ def freeze(model: Any, what: str) -> None:
     deepest = 0 if what == "embeddings" else int(what)
     count = len(layers(model)[1])
     if deepest > count:
-        raise UserError(f"--freeze {what}: the model has {count} layers", "Use `encoder` to freeze all of them.")
+        raise UserError(
+            f"--freeze {what}: the model has {counted(count, 'layer', 'layers')}",
+            "Use `encoder` to freeze all of them.",
+        )
     depths = depth(model)
     for name, parameter in model.named_parameters():
         if depths[name] <= deepest:

@@ -17,6 +17,7 @@ from rich.console import Console
 
 from nlpkit.cli import app, console
 from nlpkit.cli.console import PlainReporter, RichReporter
+from nlpkit.cli.registry import COMMANDS
 from nlpkit.data.writers import writer
 from nlpkit.errors import Interrupted
 from nlpkit.experiment.resume import telling_how_to_resume
@@ -81,6 +82,115 @@ def test_amounts(arguments: tuple[float, str], text: str) -> None:
 def test_amounts_of_a_whole() -> None:
     assert console.amount_of(5, "rows", of=2_000) == "5/2,000 rows"
     assert console.amount_of(1_500_000, "bytes", of=3_000_000) == "1.5 MB/3.0 MB"
+
+
+@pytest.mark.parametrize(
+    ("per_second", "unit", "text"),
+    [
+        (12.0, "rows", "12.0 rows/s"),
+        (1234.56, "rows", "1,234.6 rows/s"),
+        (0.4, "rows", "24.0 rows/min"),
+        (1 / 90, "steps", "40.0 steps/h"),
+        (0.0, "rows", "0.0 rows/s"),
+        (50_000, "bytes", "50.0 kB/s"),
+    ],
+)
+def test_a_slow_rate_is_of_a_longer_time(per_second: float, unit: str, text: str) -> None:
+    assert console.rate_of(per_second, unit) == text
+
+
+def test_one_is_no_plural() -> None:
+    assert console.amount_of(1, "models") == "1 model"
+    assert console.amount_of(1, "rows", of=1) == "1/1 rows"
+
+
+# --- the width of a terminal ---
+
+LONG = "/a/very/long/path/that/is/copied/from/the/screen/to/somewhere/else/by/its/user/runs/reviews-minilm/README.md"
+
+
+def drawn(width: int, say: Any) -> list[str]:
+    out = io.StringIO()
+    say(RichReporter(Console(file=out, force_terminal=True, color_system=None, width=width)))
+    return out.getvalue().splitlines()
+
+
+@pytest.mark.parametrize("width", [60, 80, 120, 200])
+@pytest.mark.parametrize("how", ["line", "note", "plan", "warn"])
+def test_text_breaks_between_words_and_a_path_stays_whole(
+    how: str, width: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(width))
+    text = f"{'the model and what was measured of it ' * 6}{LONG} and more {'of that ' * 20}end"
+
+    def say(reporter: RichReporter) -> None:
+        reporter.plan("plan", [("output", text)]) if how == "plan" else getattr(reporter, how)(text)
+
+    lines = drawn(width, say) or capsys.readouterr().err.splitlines()
+    assert [word for line in lines for word in line.split()][-len(text.split()) :] == text.split()
+    assert all(len(line) <= width or LONG in line for line in lines)
+    assert max(map(len, lines)) > width - 20  # and none is shorter than it need be
+
+
+def test_an_error_breaks_between_words_and_its_command_stays_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    monkeypatch.setenv("COLUMNS", "60")
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    assert app.main(["finetune-cls", "--data", f"{LONG}.csv", "--epochs", "0", "--batch-size", "0"]) == 2
+    lines = sys.stderr.getvalue().splitlines()  # type: ignore[attr-defined]
+    assert all(len(line) <= 60 or LONG in line for line in lines)
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    assert app.main(["finetun-cls"]) == 2
+    assert f"    nlpkit finetune-cls     {COMMANDS['finetune-cls'].help}\n" in sys.stderr.getvalue()  # type: ignore[attr-defined]
+
+
+def test_a_command_is_continued_as_a_shell_has_it() -> None:
+    command = f'nlpkit predict {LONG} "a text of some words that stays together" --output answers.csv --device cpu'
+    lines = drawn(60, lambda reporter: reporter.next(command))
+    assert len(lines) > 2
+    assert all(line.endswith(" \\") for line in lines[:-1])
+    typed_again = "\n".join(lines).removeprefix("next: ").replace("\\\n", "")
+    assert shlex.split(typed_again) == shlex.split(command)
+
+
+FIGURES = Table(
+    "models",
+    ["model", "accuracy", "parameters", "size", "p50 ms", "p95 ms", "rows/s", "memory"],
+    [
+        ["runs/reviews", 0.8292, "22.7 M", "90.9 MB", 12.5, 13.25, 81.3, "512 MB"],
+        ["int8", 0.8, "22.7 M", "23 MB", 1.5, 1.5, 1.5, "1 MB"],
+    ],
+)
+
+
+def test_a_table_that_is_too_wide_is_turned() -> None:
+    wide = drawn(120, lambda reporter: reporter.table(FIGURES))
+    assert any(line.split()[:3] == ["runs/reviews", "0.8292", "22.7"] for line in wide)
+    narrow = drawn(60, lambda reporter: reporter.table(FIGURES))
+    assert all(len(line) <= 60 for line in narrow)
+    assert any(line.split() == ["p95", "ms", "13.2500", "1.5000"] for line in narrow)
+    assert any(line.split() == ["model", "runs/reviews", "int8"] for line in narrow)
+
+
+def test_a_table_in_a_pipe_is_as_wide_as_its_text() -> None:
+    out = io.StringIO()
+    PlainReporter(out).table(Table("t", ["name", "n"], [[LONG, 1], ["b", 22]]))
+    assert [len(line) for line in out.getvalue().splitlines()[1:]] == [len(LONG) + 6] * 3
+
+
+def test_a_bar_takes_the_width() -> None:
+    def bar(width: int) -> int:
+        out = io.StringIO()
+        reporter = RichReporter(Console(file=out, force_terminal=True, color_system=None, width=width))
+        with reporter.progress("read", 10) as progress:
+            progress.advance(3, loss="0.5")
+        return max(line.count("\u2501") for line in out.getvalue().splitlines())
+
+    assert 0 < bar(60) < bar(120) < bar(200)
 
 
 def test_plain_progress(monkeypatch: pytest.MonkeyPatch) -> None:

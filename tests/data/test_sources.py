@@ -330,9 +330,10 @@ def test_the_format_that_is_named_wins_over_the_file_name(tmp_path: Path) -> Non
 
 
 def test_every_command_that_reads_files_takes_what_is_said_of_them() -> None:
-    readers_of_files = [name for name in COMMANDS if name not in ("tokenize", "env")]
-    for name in readers_of_files:
+    for name in COMMANDS:
         config = importlib.import_module(COMMANDS[name].module).Config
+        if not {"data", "input"} & config.model_fields.keys():
+            continue
         assert set(ReadingOptions.model_fields) <= set(config.model_fields), name
 
 

@@ -14,6 +14,7 @@ from nlpkit.data.inputs import Reading, Wanted
 from nlpkit.data.readers import read_rows, read_table
 from nlpkit.data.squad import Answer, Spot
 from nlpkit.errors import UserError
+from nlpkit.reporting import counted
 from nlpkit.tasks.question_answering.question_reader import QuestionReader
 
 
@@ -156,7 +157,7 @@ def test_paragraphs_and_articles_a_line(tmp_path: Path) -> None:
         assert [(row.values["question"], row.values["answers"]) for row in found] == [
             (row["question"], row["answers"]) for row in rows
         ]
-        assert f"3 questions in {len(lines)} rows" in said
+        assert f"3 questions in {counted(len(lines), 'row', 'rows')}" in said
 
 
 def mrqa(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:

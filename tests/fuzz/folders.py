@@ -69,7 +69,7 @@ RECORDS = (
     "training_args.bin", "measurements.jsonl",
 )  # fmt: skip
 # lines that say something else at each call
-VARIES = re.compile(r"available|per_second|seconds|rows/s|^\s*(memory|time) ")
+VARIES = re.compile(r"available|per_second|seconds|rows/(s|min|h)\b|^\s*(memory|time) ")
 MANY = ("vocab", "merges", "added_tokens", "log_history", "files", "versions", "config")
 """Of what stands below these only a few are taken in a sample of a file: they are alike."""
 

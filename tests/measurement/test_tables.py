@@ -90,14 +90,15 @@ def test_what_bears_on_the_figures_of_a_model_is_said(here: dict[str, Any]):
     assert "energy, while calls are made: the whole GPU" in tables.method(record(made, here))
 
 
-def test_method_states_launches_outliers_and_what_did_not_settle(here: dict[str, Any]):
+def test_method_states_launches_and_doubts_outliers_and_what_did_not_settle(here: dict[str, Any]):
     said = "\n".join(tables.method(record(rows_document(), here)))
     assert "started 5 times" in said
     assert "128 of validation" in said
-    assert "outliers" not in said
+    assert not tables.doubts(record(rows_document(), here))
     stalled = [[0.01] * 9 + [0.5]]
     one = measurement("big", 0.01, turns=stalled, stable=False)
-    said = "\n".join(tables.method(record(document([BIG], OPENED, {}, [one]), here)))
+    made = record(document([BIG], OPENED, {}, [one]), here)
+    said = "\n".join(tables.doubts(made))
     assert "outliers: 1 of 10 calls" in said
     assert "the largest is 500 ms (big, 1 x rows, p50 10.0 ms)" in said
     assert "not settled after the warm-up: big (1 x rows)" in said

@@ -159,7 +159,7 @@ def test_auto_falls_back_to_the_cpu_with_a_word(folders: dict[str, Path], capsys
     with pretended.cuda(), reporting.listening() as said:
         predictor = open_predictor(TrainedModelOptions(model=model, threads=1))
         assert np.array_equal(predictor.outputs({"text": TEXTS}), wanted)
-    assert predictor.device.described == "cpu (1 threads), ONNX Runtime"
+    assert predictor.device.described == "cpu (1 thread), ONNX Runtime"
     (warning,) = said.warnings
     assert warning.startswith("--device auto: the CPU runs the ONNX model, not the GPU: ONNX Runtime does not run on")
     with pretended.cuda():
@@ -172,7 +172,7 @@ def test_evaluate_names_what_ran(folders: dict[str, Path], capsys: pytest.Captur
     with pretended.cuda():
         assert main(["evaluate", str(folders["onnx-fp32"]), "--threads", "1", "--json"]) == 0
     printed = capsys.readouterr()
-    assert json.loads(printed.out)["device"] == "cpu (1 threads), ONNX Runtime"
+    assert json.loads(printed.out)["device"] == "cpu (1 thread), ONNX Runtime"
     assert "the CPU runs the ONNX model" in printed.err
 
 
@@ -324,7 +324,7 @@ def test_numbers_too_large_for_the_file_are_told_of(folders: dict[str, Path], mo
     monkeypatch.setattr(
         type(predictor.task), "run", lambda task, model, batch: Forward(batch, torch.full((1, 2), torch.nan))
     )
-    with pytest.raises(UserError, match=r"no number .NaN., on cpu .1 threads., ONNX Runtime") as error:
+    with pytest.raises(UserError, match=r"no number .NaN., on cpu .1 thread., ONNX Runtime") as error:
         predictor.outputs({"text": TEXTS[:1]})
     assert error.value.hint is not None and "quantize --to onnx-fp32" in error.value.hint
 

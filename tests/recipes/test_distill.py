@@ -291,7 +291,7 @@ def test_positions_allow_no_changed_copies(teachers: RunOf, tmp_path: Path) -> N
         ({"alpha": 1.5}, "--alpha 1.5"),
         ({"temperature": 0}, "--temperature 0"),
         ({"layer_map": "1-2", "hidden_weight": 1}, "write pairs of layers"),
-        ({"layer_map": "1:3", "hidden_weight": 1}, "the student has 1 layers, the teacher 2"),
+        ({"layer_map": "1:3", "hidden_weight": 1}, "the student has 1 layer, the teacher 2"),
         ({"layer_map": "1:2"}, "--layer-map is for --hidden-weight or --attention-weight"),
         ({"relation_weight": 1, "relation_heads": 5}, "5 relation heads do not divide"),
         ({"relation_weight": 1, "relation_layer": 3}, "the teacher has 2 layers"),

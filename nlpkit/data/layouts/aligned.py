@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from nlpkit import reporting
 from nlpkit.errors import UserError
+from nlpkit.reporting import counted
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -50,7 +51,7 @@ def read_table(texts: Path, labels: Path, reading: Reading) -> pa.Table:
     columns = [list(_lines(path, reading)) for path in (texts, labels)]
     if len(columns[0]) != len(columns[1]):
         raise UserError(
-            f"{texts} has {len(columns[0]):,} lines, its labels in {labels} {len(columns[1]):,}",
+            f"{texts} has {counted(len(columns[0]), 'line', 'lines')}, its labels in {labels} {len(columns[1]):,}",
             f"Each line of one needs its line in the other. Without labels: move {labels.name} elsewhere.",
         )
     if not columns[0]:

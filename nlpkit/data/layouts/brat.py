@@ -68,7 +68,8 @@ def read(paths: Sequence[Path], reading: Reading) -> Texts:
     name = str(paths[0]) if len(paths) == 1 else str(paths[0].parent)
     reporter = reporting.current()
     reporter.note(
-        f"{name}: read as brat's annotations, {counted(len(paths), 'text', 'texts')}, a line a row: {total:,} rows"
+        f"{name}: read as brat's annotations, {counted(len(paths), 'text', 'texts')}, a row per line: "
+        f"{counted(total, 'row', 'rows')}"
     )
     if others:
         passed = counted(others, "relation, event or note is", "relations, events and notes are")

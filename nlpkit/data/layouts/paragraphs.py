@@ -16,6 +16,7 @@ from nlpkit.data import squad
 from nlpkit.data.inputs import Wanted
 from nlpkit.data.layouts.base import Layout
 from nlpkit.errors import UserError
+from nlpkit.reporting import counted
 
 if TYPE_CHECKING:
     from nlpkit.data.inputs import Input
@@ -69,7 +70,9 @@ def _rows(rows: Iterator[Row], head: Sequence[Row], source: Input) -> Iterator[R
     if headers:
         reporting.current().note(f"{source.name}: {headers} header line of MRQA is no row")
     if paragraphs:
-        reporting.current().note(f"{source.name}: {questions:,} questions in {paragraphs:,} rows")
+        reporting.current().note(
+            f"{source.name}: {counted(questions, 'question', 'questions')} in {counted(paragraphs, 'row', 'rows')}"
+        )
 
 
 def _flat(row: Row, source: Input) -> Row:
