@@ -150,6 +150,8 @@ def _document(path: Path) -> Any:
     except IsADirectoryError:
         record = path / "nlpkit.json"
         hint = f"Did you mean {record}?" if record.is_file() else "Name the YAML file in it."
+        if recipe := shipped.path_of(str(path)):
+            hint += f" The recipe of that name: --config {recipe.name}."
         raise UserError(f"the config file {path} is a folder", hint) from None
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else error

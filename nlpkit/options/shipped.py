@@ -23,8 +23,9 @@ def names() -> list[str]:
 
 
 def path_of(name: str) -> Path | None:
-    """The file of the recipe of a name; None where there is none."""
-    return folder() / f"{name}.yaml" if name in names() else None
+    """The file of the recipe of a name, which may end in .yaml; None where there is none."""
+    stem = name.removesuffix(".yaml")
+    return folder() / f"{stem}.yaml" if stem in names() else None
 
 
 def hint(given: Path) -> str | None:

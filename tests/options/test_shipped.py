@@ -27,6 +27,15 @@ def test_a_name_is_a_recipe_where_there_is_no_file_of_that_name(elsewhere: Path)
     assert finetune_cls.Config.from_sources({}, Path("sst2"), "finetune-cls").data == "mine.csv"
 
 
+def test_a_folder_of_that_name_is_not_taken_for_the_recipe_nor_the_recipe_for_the_folder(elsewhere: Path) -> None:
+    (elsewhere / "sst2").mkdir()
+    (elsewhere / "sst2" / "nlpkit.json").write_text("{}")
+    with pytest.raises(UserError, match="the config file sst2 is a folder") as raised:
+        finetune_cls.Config.from_sources({}, Path("sst2"), "finetune-cls")
+    assert raised.value.hint == "Did you mean sst2/nlpkit.json? The recipe of that name: --config sst2.yaml."
+    assert finetune_cls.Config.from_sources({}, Path("sst2.yaml"), "finetune-cls").data == "glue:sst2"
+
+
 def test_an_installed_package_has_them_beside_its_modules(elsewhere: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     package = elsewhere / "site-packages" / "nlpkit"
     (package / shipped.INSTALLED).mkdir(parents=True)
