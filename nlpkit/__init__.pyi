@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from os import PathLike
 from typing import Any, Literal, Protocol, TypeAlias, overload
 
-from nlpkit.api.predictor import Predictor as Predictor
+from nlpkit.api.predictor import Predictor as _Predictor
 from nlpkit.api.runs import open_run as open_run
 from nlpkit.errors import NlpkitError as NlpkitError
 from nlpkit.errors import RunError as RunError
@@ -59,6 +59,100 @@ def load(run: str | PathLike[str]) -> Any:
     Raises:
         nlpkit.errors.UserError: there is no such model, or it cannot be opened.
     """
+
+class Predictor(_Predictor):
+    """A trained model that answers: opened once, for any task that nlpkit knows, whatever it runs on.
+
+    Of a run that was exported to ONNX no weights of torch are read. Threads may share one: their calls take turns.
+
+    >>> with nlpkit.Predictor("runs/reviews") as predictor:  # doctest: +SKIP
+    ...     predictor.predict(["What a film!", "I left after ten minutes."])
+    ['positive', 'negative']
+
+    Args:
+        run: run folder, model folder or hub name.
+        verbose: let the libraries say what they say unasked.
+        options: those of `nlpkit.predict` about the model, the device and the answers, which stand below.
+
+    Raises:
+        UserError: the model cannot be opened, or an option is wrong.
+
+    Options:
+        text_column: Column of the text. Default: guessed. For text-classification,
+            token-classification, fill-mask, zero-shot-classification, sentence-embedding.
+        text_pair_column: Column of the second text of a pair. For text-classification,
+            zero-shot-classification, sentence-embedding.
+        all_scores: Give the score of every label: as one entry, or as columns, one for each label. For
+            text-classification, zero-shot-classification.
+        aggregation: Tag of a word from its tokens: the first, their average, or the surest. For
+            token-classification.
+        top_k: Masked LM: candidates for each mask. For fill-mask.
+        question_column: QA: column of the question. Default: guessed. For question-answering.
+        context_column: QA: column of the text that holds the answer. Default: guessed. For
+            question-answering.
+        doc_stride: QA: tokens that windows of a long context share. Default: as trained, or 128. For
+            question-answering.
+        max_answer_length: QA: most tokens per answer. Default: as trained, or 30. For
+            question-answering.
+        null_threshold: QA: no answer where its score is more than this above the best answer's (a
+            larger value answers more). Default: as tuned in training; a model from elsewhere always
+            answers. For question-answering.
+        n_best: QA: answers to each question, best first. Default: 1 shown, 5 in files and json. For
+            question-answering.
+        labels: Labels to choose from. For zero-shot-classification.
+        labels_file: File with one label per line. For zero-shot-classification.
+        template: Sentence that says of a text that it has a label, which stands for {}. For
+            zero-shot-classification.
+        multi_label: Judge each label by itself: any number may be given. For zero-shot-classification.
+        threshold: With several labels per text: probability from which one is given. For
+            zero-shot-classification.
+        normalize: Scale each vector to length 1, so that products are cosines. For sentence-embedding.
+        device: auto, cpu, cuda, cuda:1, mps.
+        precision: Arithmetic of the forward pass.
+        threads: CPU threads of torch. Default: as cores, CPU time and OMP_NUM_THREADS allow.
+        model_revision: Revision of a hub model.
+        tokenizer: Folder or hub name of the tokenizer. Default: the model's.
+        allow_pickle: Load weights stored as pickle (they can run code).
+        trust_remote_code: Run model code that comes with the weights.
+        task: Task to use the model for, of those that take it. Default: the one it was trained for.
+        batch_size: Inputs per forward pass.
+        max_length: Tokens per input. Default: as asked in training, else what the model takes.
+    """
+
+    def __init__(
+        self,
+        run: str | PathLike[str],
+        *,
+        text_column: str | None = None,
+        text_pair_column: str | None = None,
+        all_scores: Literal['columns'] | bool = False,
+        aggregation: Literal['first', 'average', 'max'] = 'first',
+        top_k: int = 5,
+        question_column: str | None = None,
+        context_column: str | None = None,
+        doc_stride: int | None = None,
+        max_answer_length: int | None = None,
+        null_threshold: float | None = None,
+        n_best: int | None = None,
+        labels: Sequence[str] | str = ...,
+        labels_file: str | PathLike[str] | None = None,
+        template: str = 'This example is {}.',
+        multi_label: bool = False,
+        threshold: float = 0.5,
+        normalize: bool = True,
+        device: str = 'auto',
+        precision: Literal['auto', 'fp32', 'tf32', 'bf16', 'fp16'] = 'auto',
+        threads: int | None = None,
+        model_revision: str | None = None,
+        tokenizer: str | PathLike[str] | None = None,
+        allow_pickle: bool = False,
+        trust_remote_code: bool = False,
+        task: str | None = None,
+        batch_size: int = 32,
+        max_length: int | None = None,
+        verbose: bool = False,
+    ) -> None:
+        ...
 
 @overload
 def finetune(

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import inspect
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from os import PathLike
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from nlpkit.api import manners, speech, wording
-from nlpkit.api.functions import in_callers_words
+from nlpkit.api import manners, signatures, speech, wording
+from nlpkit.api.functions import in_callers_words, in_memory
 from nlpkit.cli.registry import COMMANDS
 from nlpkit.data import memory
 from nlpkit.errors import UserError
+from nlpkit.options import ReadingOptions
 from nlpkit.recipes import predict
 from nlpkit.reporting import counted
 
 if TYPE_CHECKING:
     import numpy as np
+    from pydantic.fields import FieldInfo
 
     from nlpkit.inference.predictor import Predictor as Opened
     from nlpkit.tasks.features import Truncation
@@ -39,13 +42,14 @@ class Predictor:
 
     Args:
         run: run folder, model folder or hub name.
-        options: those of `nlpkit.predict` that are about the model, the device and the answers: `device`, `batch_size`,
-            `max_length`, `precision`, `threads`, `task`, and the ones of the model's task.
         verbose: let the libraries say what they say unasked.
+        options: those of `nlpkit.predict` about the model, the device and the answers, which stand below.
 
     Raises:
         UserError: the model cannot be opened, or an option is wrong.
     """
+
+    __signature__: ClassVar[inspect.Signature]
 
     def __init__(self, run: str | PathLike[str], *, verbose: bool = False, **options: Any) -> None:
         from nlpkit.inference.predictor import open_predictor
@@ -57,7 +61,7 @@ class Predictor:
                     f"{', '.join(foreign)}: a Predictor is given its texts when it is asked",
                     "For a file: nlpkit.predict(model, input=..., output=...).",
                 )
-            config = predict.Config(model=str(run), **options)
+            config = predict.Config(model=str(run), **in_memory(options, fields))
             opened = open_predictor(config, predict.NEEDS)
             self._config = config.for_task(type(opened.task))
             self._opened: Opened[Any] | None = opened.configured(self._config)
@@ -261,6 +265,31 @@ class Predictor:
         return inputs
 
 
+def options() -> dict[str, FieldInfo]:
+    """The options of a Predictor: those of `predict` that are about the model, the device and the answers."""
+    fields = predict.Config.known_fields()
+    typed = {name for name, info in fields.items() if info.json_schema_extra["panel"] == "Input"}  # type: ignore[index]
+    left_out = {"model", *OF_FILES, *typed, *ReadingOptions.model_fields}
+    return {name: info for name, info in fields.items() if name not in left_out}
+
+
+def _document() -> None:
+    """Show the options where `help()` and editors look."""
+    owners = dict(signatures.options_of_tasks(predict.Config))
+    fields = options()
+    run = inspect.Parameter(
+        "run", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=signatures.TypeText("str | PathLike[str]")
+    )
+    named = [parameter for parameter in signatures.parameters(fields) if parameter.name not in ("config", "progress")]
+    Predictor.__signature__ = inspect.Signature([run, *named])
+    lines = [
+        line
+        for name, info in fields.items()
+        for line in signatures.entry(name, signatures.described(info, owners.get(name, "")))
+    ]
+    Predictor.__doc__ = "\n".join([inspect.getdoc(Predictor) or "", "", "Options:", *lines])
+
+
 def _is_table(inputs: Any) -> bool:
     """Whether what is asked about has columns, so that answers can stand beside them."""
     return (
@@ -282,3 +311,6 @@ def _takes(columns: Sequence[str], given: object) -> UserError:
         f"this model reads {shape} for each input, and was given {type(given).__name__}",
         "Or give dicts by column, or a DataFrame.",
     )
+
+
+_document()

@@ -110,10 +110,8 @@ def docstring(summary: str, fields: Mapping[str, FieldInfo], owners: Callable[[s
     lines = [*summary.splitlines(), "", "Args:"]
     for parameter in parameters(fields):
         name = parameter.name
-        text = SPEECH[name][2] if name in SPEECH else _described(fields[name], owners(name))
-        lines += textwrap.wrap(
-            f"{name}: {text}", WIDTH, initial_indent="    ", subsequent_indent=" " * 8, break_on_hyphens=False
-        )
+        text = SPEECH[name][2] if name in SPEECH else described(fields[name], owners(name))
+        lines += entry(name, text)
     lines += ["", "Returns:", "    What the command tells of its work; see `nlpkit.Report`.", "", "Raises:"]
     lines += [
         "    nlpkit.UserError: an option, the data or the model is wrong; the message says which, and what to do."
@@ -121,7 +119,14 @@ def docstring(summary: str, fields: Mapping[str, FieldInfo], owners: Callable[[s
     return "\n".join(lines)
 
 
-def _described(info: FieldInfo, owners: str) -> str:
+def entry(name: str, text: str) -> list[str]:
+    """An argument as docstrings list it."""
+    return textwrap.wrap(
+        f"{name}: {text}", WIDTH, initial_indent="    ", subsequent_indent=" " * 8, break_on_hyphens=False
+    )
+
+
+def described(info: FieldInfo, owners: str) -> str:
     """One option: what it is, the default that the signature does not tell, when it is read, which tasks have it."""
     extra: Any = info.json_schema_extra
     text = info.description or ""

@@ -22,7 +22,7 @@ from collections.abc import Mapping, Sequence
 from os import PathLike
 from typing import Any, Literal, Protocol, TypeAlias, overload
 
-from nlpkit.api.predictor import Predictor as Predictor
+from nlpkit.api.predictor import Predictor as _Predictor
 from nlpkit.api.runs import open_run as open_run
 from nlpkit.errors import NlpkitError as NlpkitError
 from nlpkit.errors import RunError as RunError
@@ -59,11 +59,19 @@ def load(run: str | PathLike[str]) -> Any:
 def rendered() -> str:
     """The text of the stub."""
     parts = [_HEAD.format(doc=inspect.getdoc(nlpkit), load=_doc(inspect.getdoc(nlpkit.load) or ""))]
-    parts += _finetune()
+    parts += [_predictor(), *_finetune()]
     for name in sorted(functions.names()):
         function = functions.named(name)
         parts.append(_function(name, list(inspect.signature(function).parameters.values()), function.__doc__ or ""))
     return "\n".join(parts)
+
+
+def _predictor() -> str:
+    """`Predictor` with its options."""
+    parameters = list(inspect.signature(nlpkit.Predictor).parameters.values())
+    method = _function("__init__", parameters, "", first=["self"], returned="None")
+    doc = _doc(inspect.getdoc(nlpkit.Predictor) or "")
+    return f"class Predictor(_Predictor):\n{doc}\n\n{textwrap.indent(method, '    ')}"
 
 
 def _finetune() -> Iterator[str]:
@@ -77,14 +85,21 @@ def _finetune() -> Iterator[str]:
         yield "@overload\n" + _function("finetune", parameters, of_task.__doc__ or "")
 
 
-def _function(name: str, parameters: Sequence[inspect.Parameter], doc: str) -> str:
-    lines, named = [f"def {name}("], False
+def _function(
+    name: str,
+    parameters: Sequence[inspect.Parameter],
+    doc: str,
+    *,
+    first: Sequence[str] = (),
+    returned: str = "Report",
+) -> str:
+    lines, named = [f"def {name}(", *(f"    {parameter}," for parameter in first)], False
     for parameter in parameters:
         if parameter.kind is inspect.Parameter.KEYWORD_ONLY and not named:
             lines.append("    *,")
             named = True
         lines.append(f"    {parameter.name}: {parameter.annotation}{_default(parameter.default)},")
-    return "\n".join([*lines, ") -> Report:", _doc(doc), ""])
+    return "\n".join([*lines, f") -> {returned}:", _doc(doc) if doc else "    ...", ""])
 
 
 def _default(value: Any) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -118,6 +119,17 @@ def test_what_a_model_does_not_read_is_refused_in_words(trained: Path, run_of: R
         predictor.predict(["a"])
     with pytest.raises(nlpkit.UserError, match="output: a Predictor is given its texts when it is asked"):
         nlpkit.Predictor(trained, output="x.csv")
+    with pytest.raises(nlpkit.UserError, match="labels: 'a, b' holds a comma"):
+        nlpkit.Predictor(run_of("zero-shot"), labels=["a, b", "c"])
+    with pytest.raises(TypeError, match=r"unknown keyword 'devise'\nDid you mean 'device'"):
+        nlpkit.Predictor(trained, devise="cpu")
+
+
+def test_its_options_are_shown() -> None:
+    signature = inspect.signature(nlpkit.Predictor)
+    assert {"device", "batch_size", "max_length", "top_k", "labels", "verbose"} < set(signature.parameters)
+    assert not {"texts", "input", "output", "encoding", "context"} & set(signature.parameters)
+    assert "    device: auto, cpu" in str(nlpkit.Predictor.__doc__)
 
 
 @pytest.mark.slow
