@@ -225,6 +225,8 @@ def call(command: str, given: Mapping[str, Any]) -> Report:
             reporting.install(before)
             memory.let_go()
     report.notes, report.warnings = spoken.notes, spoken.warnings
+    report.lines = [wording.in_python(line, fields, COMMANDS) for line in report.lines]
+    report.failure = wording.in_python(report.failure, fields, COMMANDS)
     return report
 
 

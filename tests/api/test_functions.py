@@ -78,6 +78,8 @@ def test_a_data_frame_is_trained_on_and_the_report_tells_of_the_run(trained_here
     assert any("column 'text' (guessed; text_column)" in note for note in report.notes)
     assert repr(report).startswith(f"<Report finetune-cls {report.path}; train accuracy ")
     assert "validation    13" in str(report)
+    assert any("test_file" in line for line in report.lines)
+    assert "--" not in str(report)
     assert nlpkit.open_run(report.path).metrics == report.metrics
     assert list(report.to_frame().index) == ["train", "validation"]
 
@@ -103,6 +105,8 @@ def test_evaluate_takes_rows_and_finds_those_of_the_training_again(
     fresh = nlpkit.evaluate(trained_here.path, frame[128:], save=False)
     assert fresh.metrics.keys() == {"data"}
     assert fresh.warnings == []
+    gated = nlpkit.evaluate(trained_here.path, frame[128:], save=False, fail_under={"accuracy": 2})
+    assert (gated.exit_code, "fail_under 2;" in gated.failure) == (1, True)
     own = nlpkit.evaluate(trained_here.path, save=False)
     assert own.metrics["validation"] == pytest.approx(trained_here.metrics["validation"])
     seen = nlpkit.evaluate(trained_here.path, frame[:10], save=False)
