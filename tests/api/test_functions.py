@@ -106,7 +106,7 @@ def test_evaluate_takes_rows_and_finds_those_of_the_training_again(
     assert fresh.metrics.keys() == {"data"}
     assert fresh.warnings == []
     gated = nlpkit.evaluate(trained_here.path, frame[128:], save=False, fail_under={"accuracy": 2})
-    assert (gated.exit_code, "fail_under 2;" in gated.failure) == (1, True)
+    assert (gated.exit_code, "fail_under=2;" in gated.failure) == (1, True)
     own = nlpkit.evaluate(trained_here.path, save=False)
     assert own.metrics["validation"] == pytest.approx(trained_here.metrics["validation"])
     seen = nlpkit.evaluate(trained_here.path, frame[:10], save=False)
