@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from conftest import rows
 
 import nlpkit
 from nlpkit.api import speech
@@ -45,9 +46,8 @@ def test_a_notebook_is_known_and_progress_false_silences_it(monkeypatch: pytest.
 
 
 def test_elsewhere_nothing_is_printed_unless_it_is_asked_for(trained: Path, capfd: Any) -> None:
-    rows = [{"text": "good", "label": "positive"}, {"text": "bad", "label": "negative"}]
     options: dict[str, Any] = {"model": trained, "dry_run": True, "device": "cpu"}
-    split = {"train": rows, "validation": rows}
+    split = {"train": rows(8, seed=1), "validation": rows(8, seed=2)}
     nlpkit.finetune("cls", split, output=trained.parent / "none", **options)
     assert capfd.readouterr() == ("", "")
     nlpkit.finetune("cls", split, output=trained.parent / "none", progress=True, **options)
