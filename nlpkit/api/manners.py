@@ -17,6 +17,7 @@ from nlpkit import process
 _SPEECH = ("TRANSFORMERS_VERBOSITY", "TRANSFORMERS_NO_ADVISORY_WARNINGS", "DATASETS_VERBOSITY", "HF_HUB_VERBOSITY",
            "HF_HUB_DISABLE_PROGRESS_BARS", "HF_DATASETS_DISABLE_PROGRESS_BARS", "ACCELERATE_LOG_LEVEL",
            "TORCH_CPP_LOG_LEVEL")  # fmt: skip
+_BARS = ("HF_HUB_DISABLE_PROGRESS_BARS", "HF_DATASETS_DISABLE_PROGRESS_BARS")
 _LOUD = ("transformers", "datasets", "huggingface_hub", "accelerate")  # libraries that hold a level of their own
 
 
@@ -36,6 +37,12 @@ def quiet(*, verbose: bool, keep_threads: bool = False) -> Iterator[None]:
         process.prepare()
         if not verbose:
             process.hush()
+            for name in _BARS:  # a library that is imported with them shows no bar for good
+                if variables[name] is None:
+                    os.environ.pop(name)
+            _hide_bars()
+            for name in _LOUD:
+                logging.getLogger(name).setLevel(logging.ERROR)
         try:
             yield
         finally:
@@ -65,6 +72,17 @@ def _bars() -> dict[str, bool]:
     if (transformers := sys.modules.get("transformers.utils.logging")) is not None:
         shown["transformers"] = bool(transformers.is_progress_bar_enabled())
     return shown
+
+
+def _hide_bars() -> None:
+    """Have the libraries show no bars, those that are imported already too."""
+    import datasets.utils
+    import huggingface_hub.utils
+
+    datasets.utils.disable_progress_bars()
+    huggingface_hub.utils.disable_progress_bars()
+    if (transformers := sys.modules.get("transformers.utils.logging")) is not None:
+        transformers.disable_progress_bar()
 
 
 def _show_bars(shown: dict[str, bool]) -> None:

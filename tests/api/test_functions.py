@@ -78,7 +78,7 @@ def test_a_data_frame_is_trained_on_and_the_report_tells_of_the_run(trained_here
     assert any("column 'text' (guessed; text_column)" in note for note in report.notes)
     assert repr(report).startswith(f"<Report finetune-cls {report.path}; train accuracy ")
     assert "validation    13" in str(report)
-    assert any("test_file" in line for line in report.lines)
+    assert any("baseline=True" in line for line in report.lines)
     assert "--" not in str(report)
     assert nlpkit.open_run(report.path).metrics == report.metrics
     assert list(report.to_frame().index) == ["train", "validation"]
