@@ -34,16 +34,16 @@ def quiet(*, verbose: bool, keep_threads: bool = False) -> Iterator[None]:
     levels = {name: logging.getLogger(name).level for name in ("", *_LOUD, *process.TALKATIVE)}
     bars, drawn = _bars(), _backend()
     with warnings.catch_warnings(), _own_random_numbers(), _own_threads(keep=keep_threads):
-        process.prepare()
-        if not verbose:
-            process.hush()
-            for name in _BARS:  # a library that is imported with them shows no bar for good
-                if variables[name] is None:
-                    os.environ.pop(name)
-            _hide_bars()
-            for name in _LOUD:
-                logging.getLogger(name).setLevel(logging.ERROR)
         try:
+            process.prepare()
+            if not verbose:
+                process.hush()
+                for name in _BARS:  # a library that is imported with them shows no bar for good
+                    if variables[name] is None:
+                        os.environ.pop(name)
+                _hide_bars()
+                for name in _LOUD:
+                    logging.getLogger(name).setLevel(logging.ERROR)
             yield
         finally:
             for name, value in variables.items():
