@@ -64,6 +64,7 @@ class Predictor:
             config = predict.Config(model=str(run), **in_memory(options, fields))
             opened = open_predictor(config, predict.NEEDS)
             self._config = config.for_task(type(opened.task))
+            self._config.refuse_unread()
             self._opened: Opened[Any] | None = opened.configured(self._config)
         self._run = str(run)
         self._labels: list[str] | None = None
