@@ -84,6 +84,10 @@ class Predictor(_Predictor):
             zero-shot-classification, sentence-embedding.
         all_scores: Give the score of every label: as one entry, or as columns, one for each label. For
             text-classification, zero-shot-classification.
+        min_score: Give no answer below this score. Default: give every answer. For text-classification,
+            token-classification, question-answering, zero-shot-classification.
+        abstain_label: What stands for an answer below min_score. Default: nothing. (only with
+            min_score) For text-classification, question-answering, zero-shot-classification.
         aggregation: Tag of a word from its tokens: the first, their average, or the surest. For
             token-classification.
         top_k: Masked LM: candidates for each mask. For fill-mask.
@@ -126,6 +130,8 @@ class Predictor(_Predictor):
         text_column: str | None = None,
         text_pair_column: str | None = None,
         all_scores: Literal['columns'] | bool = False,
+        min_score: float | None = None,
+        abstain_label: str | None = None,
         aggregation: Literal['first', 'average', 'max'] = 'first',
         top_k: int = 5,
         question_column: str | None = None,
