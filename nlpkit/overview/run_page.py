@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from nlpkit import page
-from nlpkit.experiment import spreads
+from nlpkit.experiment import calibration, spreads
 from nlpkit.options import flag_of
 from nlpkit.overview import mistakes
 from nlpkit.overview.found import Found
@@ -38,12 +38,9 @@ mark { color: inherit; padding: .1em .2em; border-radius: .25em; background: var
 mark b { font-size: .7em; margin-left: .4em }
 .label { --mark: #4d9a5744 } .prediction { --mark: #b8505a44 } .both { --mark: #e0803a55 }
 pre { background: color-mix(in srgb, currentcolor 6%, transparent); padding: .7rem .9rem; border-radius: .4rem;
-  overflow-x: auto; font: .85rem/1.45 ui-monospace, monospace }
+  white-space: pre-wrap; overflow-wrap: anywhere; font: .85rem/1.45 ui-monospace, monospace }
 summary { cursor: pointer; margin: .5rem 0 }
-@media print {
-  .mistake, .facts div, pre { break-inside: avoid }
-  pre { white-space: pre-wrap; overflow-wrap: anywhere }
-}
+@media print { .mistake, .facts div, pre { break-inside: avoid } }
 """
 
 
@@ -157,6 +154,7 @@ def _figures(run: Run) -> Iterator[str]:
     said = few_rows({split: count for split, count in judged.items() if split != "train"})
     said += [f"{name}: {note}" for name, note in (record.get("metric_notes") or {}).items() if name in names]
     said += interval_notes(record)
+    said += calibration.lines(record)
     said += [_beside_baseline(split, found) for split, found in (record.get("differences") or {}).items()]
     yield page.listed(said, "said")
     more = {split: {n: v for n, v in figures.items() if n not in names} for split, figures in metrics.items()}

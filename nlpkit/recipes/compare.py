@@ -61,7 +61,7 @@ SHOWN_TEXT = 80  # characters of a text in a table
 class Config(DeferredOptions, EvaluatedRowsOptions, SourceOptions, TaskChoiceOptions, DeviceOptions):
     """Options of `nlpkit compare`."""
 
-    kind: ClassVar[Kind] = "column_options"
+    kind: ClassVar[Kind] = "evaluate_options"
     opened: ClassVar[str] = "runs"
 
     runs: Strings = option(
@@ -199,6 +199,7 @@ class _Judged:
         models: the answers of each.
         lost: rows that only some of them take.
         trained_on: which of the rows a model was trained on, in words, by its name.
+        found: what is odd about the rows, as it was told.
     """
 
     loaded: LoadedData
@@ -206,6 +207,7 @@ class _Judged:
     models: list[Judgement] = field(default_factory=list)
     lost: int = 0
     trained_on: dict[str, str] = field(default_factory=dict)
+    found: set[str] = field(default_factory=set)
 
     def ask(self, name: str, predictor: Predictor[Judged], config: evaluate.Config) -> None:
         """Add the answers of a model.
@@ -224,6 +226,10 @@ class _Judged:
             reader = task.reader(user_columns(rows.column_names), config).settled(rows, split, loaded)
             examples = reader.examples(rows, split, loaded, findings)
         stop_on_errors(findings)
+        for finding in findings:
+            if str(finding) not in self.found:  # of one model, where the others do not find the same
+                reporting.current().warn(f"{name}: {finding}" if self.models else str(finding))
+                self.found.add(str(finding))
         if not len(examples):
             raise UserError(f"{name}: no row of {split} can be judged", "Name other rows: --data, --split.")
         keys = inherited_data.train_keys(predictor.record, name, task)
@@ -321,6 +327,9 @@ def _told(config: Config, judged: _Judged, record: dict[str, Any]) -> tuple[Repo
     lines += few_rows({judged.split: rows})
     if shown := _shown(models, differing):
         tables.append(shown)
+    for model in models:  # those that --per-class and the like ask for
+        details = model.task.details(model.outputs, model.examples)
+        tables += model.task.view.detail_tables(f"{model.name}, {judged.split}", details)
     if config.output is not None:
         _write(config.output, [_flat(row, models) for row in differing], overwrite=config.overwrite)
         lines.append(f"rows: {config.output}, {counted(len(differing), 'row', 'rows')}")

@@ -143,6 +143,19 @@ def test_labels_are_matched_by_name(trained: Path, tmp_path: Path) -> None:
     assert one["agreement"] == 1 and one["differences"]["accuracy"]["value"] == 0
 
 
+def test_labels_that_a_model_lacks_are_told_and_left_out_for_all_if_asked(trained: Path, tmp_path: Path) -> None:
+    data = write_csv(tmp_path / "new.csv", [*rows(18, seed=9), {"text": "a film", "label": "mixed"}])
+    other = shaken(trained, tmp_path / "other")
+    with pytest.raises(UserError, match="not in the model"):
+        compared(trained, other, data=str(data))
+    with reporting.listening() as heard:
+        report = compared(trained, other, data=str(data), unknown_labels="skip", per_class=True)
+    assert report.record["rows"] == 18
+    assert sum("mixed" in warning for warning in heard.warnings) == 1  # both models lack it
+    by_label = [table.title for table in report.tables if table.title.endswith("by label")]
+    assert [title.split(",")[0] for title in by_label] == [str(trained), str(other)]
+
+
 def test_what_cannot_be_compared_is_refused(trained: Path, run_of: RunOf, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="two runs or more"):
         compared(trained)

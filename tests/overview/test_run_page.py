@@ -141,6 +141,20 @@ def test_what_was_made_of_another_shows_before_and_after(run_of: RunOf, tmp_path
         assert said in text
 
 
+def test_folds_and_seeds_are_told_with_their_spread(trained: Path, tmp_path: Path) -> None:
+    figure = {"accuracy": 0.7123}
+    spread = dict.fromkeys(("mean", "sd", "least", "most", "pooled"), figure)
+    doubted = {"text": "odd", "label": "a", "prediction": "b", "score": 0.9, "where": "in.csv line 7"}
+    cv = {**spread, "folds": 2, "rows": 9, "each": [{"rows": 4, "metrics": figure}], "suspects": {"rows": [doubted]}}
+    of_seeds = {key: {"test": figure, "validation": figure} for key in ("mean", "sd", "least", "most")}
+    each = [{"seed": 3, "metrics": {"test": figure, "validation": figure}}]
+    seeds = {**of_seeds, "chosen": 3, "chosen_by": "validation accuracy", "each": each}
+    text = page_of(copied(trained, tmp_path / "run", cv=cv, seeds=seeds), tmp_path / "page.html").text
+    for said in ("Cross-validation", "standard deviation", "in.csv line 7", "1 seeds", "3 (kept)", "those of a winner"):
+        assert said in text
+    assert text.count("0.7123") > 10
+
+
 def test_an_unfinished_run_says_so_and_how_it_goes_on(trained: Path, tmp_path: Path) -> None:
     run = copied(trained, tmp_path / "run", status="running", metrics=None, details=None)
     text = page_of(run, tmp_path / "page.html").text
