@@ -2,10 +2,23 @@
 
 from __future__ import annotations
 
+import json
+
+from nlpkit.models.files import STRUCTURE
 from nlpkit.overview.run import Run
 from nlpkit.reporting import typed
+from nlpkit.runs.files import small_text
 from nlpkit.tasks import registry
 from nlpkit.tasks.roles import Judged
+
+
+def _has_cut_layers(run: Run) -> bool:
+    """Whether layers of the model were pruned to different widths, so that it opens by `nlpkit.load` alone."""
+    try:
+        config = json.loads(small_text(run.path / "config.json"))
+    except (OSError, ValueError, RecursionError):
+        return False
+    return isinstance(config, dict) and STRUCTURE in config
 
 
 def snippets(run: Run) -> dict[str, str]:
@@ -24,7 +37,9 @@ def snippets(run: Run) -> dict[str, str]:
     if issubclass(task, Judged):
         shell.append(f"nlpkit evaluate {typed(run.path)} --data new.csv")
     lines = {"In the shell": "\n".join(shell)}
-    lines["In Python"] = f"import nlpkit\n\npredictor = nlpkit.load({place})"
+    lines["In Python"] = f"import nlpkit\n\nmodel = nlpkit.load({place})"
+    if _has_cut_layers(run):  # which no other program opens
+        return lines
     if exported:
         lines["ONNX Runtime"] = (
             "from onnxruntime import InferenceSession\n"

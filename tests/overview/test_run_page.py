@@ -16,6 +16,7 @@ import pytest
 from conftest import RunOf
 
 from nlpkit.errors import UserError
+from nlpkit.models.files import STRUCTURE
 from nlpkit.options import Config
 from nlpkit.overview import mistakes, options_told
 from nlpkit.overview.run import Run
@@ -153,6 +154,15 @@ def test_folds_and_seeds_are_told_with_their_spread(trained: Path, tmp_path: Pat
     for said in ("Cross-validation", "standard deviation", "in.csv line 7", "1 seeds", "3 (kept)", "those of a winner"):
         assert said in text
     assert text.count("0.7123") > 10
+
+
+def test_a_model_with_cut_layers_is_not_said_to_open_elsewhere(trained: Path, tmp_path: Path) -> None:
+    run = copied(trained, tmp_path / "run")
+    assert "from_pretrained" in page_of(run, tmp_path / "page.html").text
+    config = json.loads((run / "config.json").read_text(encoding="utf-8"))
+    (run / "config.json").write_text(json.dumps(config | {STRUCTURE: {}}), encoding="utf-8")
+    text = page_of(run, tmp_path / "page.html").text
+    assert "from_pretrained" not in text and "nlpkit.load" in text
 
 
 def test_an_unfinished_run_says_so_and_how_it_goes_on(trained: Path, tmp_path: Path) -> None:
