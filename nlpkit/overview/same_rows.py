@@ -113,6 +113,8 @@ def compared(judged: Sequence[Judgement], answers: Sequence[Sequence[Mapping[str
     """
     evidence = [judgement.task.evidence(judgement.outputs, judgement.examples) for judgement in judged]
     first = judged[0].task
+    if first.of_tokens:
+        _require_same_tokens(judged, evidence)
     differences = [_differences(evidence[0], each, judged[i].name) for i, each in enumerate(evidence)][1:]
     names = list(dict.fromkeys(name for each in differences for name in each))
     adjusted = {name: holm([each[name].p if name in each else None for each in differences]) for name in names}
@@ -132,6 +134,23 @@ def compared(judged: Sequence[Judgement], answers: Sequence[Sequence[Mapping[str
             )
         )
     return found
+
+
+def _require_same_tokens(judged: Sequence[Judgement], evidence: Sequence[Evidence | None]) -> None:
+    """Refuse models that were asked about another number of tokens of some row.
+
+    Raises:
+        UserError: naming one.
+    """
+    first = evidence[0]
+    for judgement, each in zip(judged, evidence, strict=True):
+        if first is None or each is None:
+            continue
+        if any(not np.array_equal(share.trials, first.shares[name].trials) for name, share in each.shares.items()):
+            raise UserError(
+                f"{judgement.name} is asked about other tokens of the rows than {judged[0].name}",
+                "Give both the same options of the task, as --mlm-probability and --seed.",
+            )
 
 
 def _differences(first: Evidence | None, other: Evidence | None, name: str) -> dict[str, Difference]:

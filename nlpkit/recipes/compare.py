@@ -200,6 +200,7 @@ class _Judged:
         lost: rows that only some of them take.
         trained_on: which of the rows a model was trained on, in words, by its name.
         found: what is odd about the rows, as it was told.
+        vocabulary: of the tokenizers, where the metrics are of tokens.
     """
 
     loaded: LoadedData
@@ -208,6 +209,7 @@ class _Judged:
     lost: int = 0
     trained_on: dict[str, str] = field(default_factory=dict)
     found: set[str] = field(default_factory=set)
+    vocabulary: dict[str, int] = field(default_factory=dict)
 
     def ask(self, name: str, predictor: Predictor[Judged], config: evaluate.Config) -> None:
         """Add the answers of a model.
@@ -218,8 +220,15 @@ class _Judged:
         from nlpkit.overview.same_rows import Judgement
 
         task, loaded, split = predictor.task, self.loaded, self.split
+        vocabulary = predictor.tokenizer.get_vocab() if task.of_tokens else {}
         if self.models:
             _require_alike(self.models[0], name, task)
+            if vocabulary != self.vocabulary:
+                raise UserError(
+                    f"{name} cuts texts into other tokens than {self.models[0].name}; {task.main_metric} is of tokens",
+                    "Compare models with the same tokenizer.",
+                )
+        self.vocabulary = vocabulary
         rows = evaluate.limited(loaded.splits[split], config)
         findings: list[Finding] = []
         with registry.pointing_elsewhere(type(task), rows, registry.OTHER_MODEL):

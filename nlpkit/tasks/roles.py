@@ -44,6 +44,8 @@ class Judged(Task):
 
     # what one point of the main metric is: a hundredth of a share, 1 of a metric that is counted otherwise
     point: ClassVar[float] = 0.01
+    # whether metrics are of tokens, so that those of models with other tokenizers do not compare
+    of_tokens: ClassVar[bool] = False
 
     @property
     def metric_notes(self) -> Mapping[str, str]:

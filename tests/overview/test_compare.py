@@ -169,6 +169,22 @@ def test_what_cannot_be_compared_is_refused(trained: Path, run_of: RunOf, tmp_pa
         compared(trained, run_of("classification"), output=tmp_path / "rows.txt")
 
 
+def test_figures_of_tokens_do_not_compare_between_tokenizers(run_of: RunOf, tmp_path: Path) -> None:
+    run = run_of("masked-lm")
+    other = shaken(run, tmp_path / "other", 0)
+    task = {"name": "fill-mask", "columns": {"text": "text"}, "max_length": 48, "mlm_probability": 0.6}
+    task |= {"mask_split": [0.8, 0.1, 0.1]}
+    (other / "nlpkit.json").write_text(json.dumps({"status": "complete", "command": "prune", "task": task}))
+    with pytest.raises(UserError, match="about other tokens of the rows"):
+        compared(run, other, data=str(run.parent / "data"), split="validation")
+    document = json.loads((other / "tokenizer.json").read_text(encoding="utf-8"))
+    vocabulary = document["model"]["vocab"]
+    vocabulary["good"], vocabulary["bad"] = vocabulary["bad"], vocabulary["good"]
+    (other / "tokenizer.json").write_text(json.dumps(document), encoding="utf-8")
+    with pytest.raises(UserError, match="other tokens"):
+        compared(run, other, data=str(run.parent / "data"), split="validation")
+
+
 def test_records_alone_are_compared_without_models(trained: Path, run_of: RunOf, tmp_path: Path) -> None:
     other = tmp_path / "other"
     shutil.copytree(trained, other, ignore=shutil.ignore_patterns("*.safetensors"))
