@@ -1079,16 +1079,25 @@ def compare(
     text_pair_column: str | None = None,
     label_column: str | None = None,
     label_columns: Sequence[str] | str = ...,
+    per_class: bool = False,
+    unknown_labels: Literal['error', 'wrong', 'skip'] | None = None,
     tag_column: str | None = None,
     column: Literal['pos', 'chunk', 'ner'] | None = None,
     scheme: Literal['auto', 'bio', 'iob1', 'bioes', 'ioe', 'io', 'plain'] = 'auto',
     offsets: Literal['auto', 'characters', 'utf-16', 'utf-8', 'inclusive', 'from-1', 'from-1-inclusive', 'stripped', 'crlf', 'lf'] = 'auto',
     on_bad_tags: Literal['repair', 'error'] = 'repair',
+    aggregation: Literal['first', 'average', 'max'] = 'first',
+    mlm_probability: float | None = None,
+    seed: int = 42,
     question_column: str | None = None,
     context_column: str | None = None,
     answers_column: str | None = None,
     answer_start_column: str | None = None,
     id_column: str | None = None,
+    doc_stride: int | None = None,
+    max_answer_length: int | None = None,
+    null_threshold: float | None = None,
+    breakdown: bool = False,
     labels: Sequence[str] | str = ...,
     labels_file: str | PathLike[str] | None = None,
     template: str = 'This example is {}.',
@@ -1147,6 +1156,11 @@ def compare(
             zero-shot-classification, sentence-embedding.
         label_columns: Columns of 0 and 1, one for each label. For text-classification,
             zero-shot-classification, sentence-embedding.
+        per_class: Show precision, recall and F1 of each class. For text-classification,
+            token-classification, zero-shot-classification.
+        unknown_labels: Rows whose label the model does not have: stop, count them as wrong, or leave
+            them out. Default: wrong up to 5 % of the rows, error beyond. For text-classification,
+            token-classification, zero-shot-classification.
         tag_column: Column of the tags or spans: its name, or its number (1 is the first, as in cut -f;
             -1 the last). Default: guessed. For token-classification.
         column: Which tags to take where there are several. Default: ner, else chunk, else pos. For
@@ -1156,6 +1170,11 @@ def compare(
         offsets: How start and end of spans count. For token-classification.
         on_bad_tags: Tags that the scheme does not allow: read them as conlleval does, or stop. For
             token-classification.
+        aggregation: Tag of a word from its tokens: the first, their average, or the surest. For
+            token-classification.
+        mlm_probability: Masked LM: share of the tokens predicted. Default: as trained, or 0.15. For
+            fill-mask.
+        seed: Masked LM: seed of the masks. For fill-mask.
         question_column: QA: column of the question. Default: guessed. For question-answering.
         context_column: QA: column of the text that holds the answer. Default: guessed. For
             question-answering.
@@ -1164,6 +1183,14 @@ def compare(
         answer_start_column: QA: column of the character where an answer starts. Default: guessed. For
             question-answering.
         id_column: QA: column of the question's id. Default: guessed. For question-answering.
+        doc_stride: QA: tokens that windows of a long context share. Default: as trained, or 128. For
+            question-answering.
+        max_answer_length: QA: most tokens per answer. Default: as trained, or 30. For
+            question-answering.
+        null_threshold: QA: no answer where its score is more than this above the best answer's (a
+            larger value answers more). Default: as tuned in training; a model from elsewhere always
+            answers. For question-answering.
+        breakdown: QA: show F1 by question word and by length of the answer. For question-answering.
         labels: Labels to choose from. For zero-shot-classification.
         labels_file: File with one label per line. For zero-shot-classification.
         template: Sentence that says of a text that it has a label, which stands for {}. For

@@ -37,7 +37,11 @@ def snippets(run: Run) -> dict[str, str]:
     if issubclass(task, Judged):
         shell.append(f"nlpkit evaluate {typed(run.path)} --data new.csv")
     lines = {"In the shell": "\n".join(shell)}
-    lines["In Python"] = f"import nlpkit\n\nmodel = nlpkit.load({place})"
+    lines["In Python"] = (
+        f"import nlpkit\n\nwith nlpkit.Predictor({place}) as predictor:\n"
+        "    answers = predictor.predict(rows)  # texts, dicts by column, or a DataFrame\n\n"
+        f"model = nlpkit.load({place})  # the model alone"
+    )
     if _has_cut_layers(run):  # which no other program opens
         return lines
     if exported:

@@ -46,6 +46,8 @@ from nlpkit.tasks.options import TaskChoiceOptions
 from nlpkit.tasks.roles import Judged
 
 if TYPE_CHECKING:
+    from pydantic.fields import FieldInfo
+
     from nlpkit.data.findings import Finding
     from nlpkit.data.sources import LoadedData
     from nlpkit.overview.same_rows import Comparison, Judgement
@@ -54,6 +56,7 @@ if TYPE_CHECKING:
 COMMAND = "compare"
 ESSENTIAL: tuple[str, ...] = ("runs", "data", "split", "output", "fail_if", "judge")
 NEEDS = Judged  # of the task of the models
+OF_EVALUATE = frozenset({"min_score"})  # options of tasks: all rows are compared, whatever the score of an answer
 SHOWN_ROWS = 5
 SHOWN_TEXT = 80  # characters of a text in a table
 
@@ -89,6 +92,16 @@ class Config(DeferredOptions, EvaluatedRowsOptions, SourceOptions, TaskChoiceOpt
         only_with="judge",
     )
     overwrite: bool = option_like(FolderOptions, "overwrite", help="Replace --output if it exists.", only_with="output")
+
+    @classmethod
+    def known_fields(cls) -> Mapping[str, FieldInfo]:
+        """Without those that `evaluate` alone reads."""
+        return {name: info for name, info in super().known_fields().items() if name not in OF_EVALUATE}
+
+    @classmethod
+    def declared(cls) -> Mapping[str, Sequence[tuple[FieldInfo, Sequence[str]]]]:
+        """As `known_fields`."""
+        return {name: ways for name, ways in super().declared().items() if name not in OF_EVALUATE}
 
     @classmethod
     def task_of(cls, values: Mapping[str, Any]) -> type[Task] | None:
