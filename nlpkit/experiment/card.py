@@ -15,7 +15,7 @@ from nlpkit.markdown import code, text
 from nlpkit.metrics import confused
 from nlpkit.models.files import CONFIG, STRUCTURE
 from nlpkit.reporting import Estimate, counted, duration, figures, titled
-from nlpkit.runs.few import few_rows, interval_notes
+from nlpkit.runs.few import against_baseline, chosen_by_validation, few_rows, interval_notes
 from nlpkit.runs.files import small_text
 from nlpkit.runs.folder import human_bytes
 from nlpkit.tasks.registry import task_class
@@ -178,26 +178,32 @@ def _block(lines: list[str], language: str = "python") -> list[str]:
 
 
 def _results(record: dict[str, Any]) -> list[str]:
-    names = [name for name in record["table_metrics"] if any(name in figures for figures in record["metrics"].values())]
-    intervals = record.get("metric_intervals") or {}
+    judged = record["metrics"].values()
+    names = [name for name in record["table_metrics"] if any(name in of_split for of_split in judged)]
+    baseline, between = record.get("baseline") or {}, record.get("metric_intervals") or {}
     header = ["split", "rows", *titled(names, record.get("metric_notes") or {})]
     lines = [_row(map(text, header)), "|---|" + "---:|" * (len(header) - 1)]
-    rows = [(split, split, metrics, intervals.get(split)) for split, metrics in record["metrics"].items()]
-    if baseline := record.get("baseline"):
-        ends = baseline.get("metric_intervals") or {}
-        rows += [
-            (split, f"{split} ({baseline['name']})", m, ends.get(split)) for split, m in baseline["metrics"].items()
-        ]
-    for split, title, metrics, between in rows:
-        cells = map(_figure, figures(metrics, between, names))
-        lines.append(_row([text(title), f"{record['judged'][split]:,}", *cells]))
-    said = [note[0].upper() + note[1:] for note in interval_notes(record)]
-    said += few_rows({split: count for split, count in record["judged"].items() if split != "train"})
-    return [*lines, *(line for note in said for line in ("", f"{text(note)}.")), *_confused(record)]
+    for split, metrics in record["metrics"].items():
+        rows = [(split, metrics, between.get(split))]
+        if beside := baseline.get("metrics", {}).get(split):
+            ends = (baseline.get("metric_intervals") or {}).get(split)
+            rows.append((f"{split}: {baseline['name']}", beside, ends))
+        for title, of_row, ends in rows:
+            cells = [_cell(value) for value in figures(of_row, ends, names)]
+            lines.append(_row([text(title), f"{record['judged'][split]:,}", *cells]))
+    said = interval_notes(record) + few_rows({s: count for s, count in record["judged"].items() if s != "train"})
+    said += chosen_by_validation(record) + against_baseline(record)
+    return [
+        *lines,
+        *(line for note in said for line in ("", f"{text(note[0].upper() + note[1:])}.")),
+        *_confused(record),
+    ]
 
 
-def _figure(value: float | Estimate | None) -> str:
-    return f"{value:.4f}" if isinstance(value, float) else str("" if value is None else value)
+def _cell(value: float | Estimate | None) -> str:
+    if value is None:
+        return ""
+    return f"{value:.4f}" if isinstance(value, float) else str(value)
 
 
 def _confused(record: dict[str, Any]) -> list[str]:
@@ -315,11 +321,6 @@ def _limits(record: dict[str, Any], base: Base) -> list[str]:
         shown = ", ".join(f"{text(name)} ({count:,})" for name, count in list(rare.items())[:NAMED_LABELS])
         more = ", ..." if len(rare) > NAMED_LABELS else ""
         lines.append(f"{counted(len(rare), 'label has', 'labels have')} fewer than {FEW_ROWS} in train: {shown}{more}.")
-    if "validation" in record["metrics"] and "test" not in record["metrics"] and record.get("best_step"):
-        lines.append(
-            "There is no test split: the checkpoint was chosen by the validation rows, so their figures are biased "
-            "upwards."
-        )
     lines += _calibration(record)
     if card_metadata.languages_of(record, base) and not record["config"].get("language"):
         lines.append("The language is that of the base model's card; in which one the data are was not checked.")

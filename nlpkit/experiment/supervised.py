@@ -22,7 +22,7 @@ from nlpkit.metrics import confused
 from nlpkit.models import fitting
 from nlpkit.options import BatchOptions, suggest
 from nlpkit.reporting import Cell, Report, Table, counted, figures, rate, titled
-from nlpkit.runs.few import few_rows, interval_notes
+from nlpkit.runs.few import against_baseline, chosen_by_validation, few_rows, interval_notes
 from nlpkit.runs.files import ornament
 from nlpkit.runs.folder import RunFolder, human_bytes
 from nlpkit.tasks import features
@@ -527,17 +527,6 @@ def _confused(record: Mapping[str, Any]) -> list[Table]:
     return [] if held_out is None else confused.tables(held_out, details[held_out])
 
 
-def chosen_by_validation(record: Mapping[str, Any]) -> list[str]:
-    """A line where the only split that is held out is validation, by which the checkpoint was chosen."""
-    tried = record.get("checkpoints_judged") or 0  # which records of older versions lack
-    if tried < 2 or set(record["metrics"]) - {"train", "validation"}:
-        return []
-    return [
-        f"validation has chosen among {tried:,} checkpoints, so that its figures are a little better than those of "
-        "new rows; a test split (--test-file) has had no say"
-    ]
-
-
 def _has_baseline(task_class: type[Trainable]) -> bool:
     """Whether there is a classical model for a task."""
     return task_class.baseline is not Judged.baseline
@@ -546,27 +535,6 @@ def _has_baseline(task_class: type[Trainable]) -> bool:
 def _trained_on_few(record: Mapping[str, Any]) -> bool:
     rows = record.get("rows")
     return isinstance(rows, dict) and 0 < (rows.get("train") or 0) < FEW_TO_TRAIN
-
-
-def against_baseline(record: Mapping[str, Any]) -> list[str]:
-    """A line where the classical model of --baseline is better than the trained one, or cannot be told from it."""
-    baseline = record.get("baseline") or {}
-    differences = baseline.get("differences") or {}  # which records of older versions lack
-    split = next((split for split in ("test", "validation") if split in differences), None)
-    if split is None or differences[split].get("better") == "model":
-        return []
-    difference, name = differences[split], differences[split]["metric"]
-    own, other = (figures["metrics"].get(split, {}).get(name) for figures in (record, baseline))
-    if own is None or other is None:
-        return []
-    p = "" if difference.get("p") is None else f", p = {difference['p']:.2g}"
-    shown = f"{name} {own:.4g} against {other:.4g} on {split}{p}"
-    if difference.get("better") == "baseline":
-        return [f"{baseline['name']} is better ({shown}): use it, or train on more rows or for longer (--epochs)"]
-    return [
-        f"not told apart from {baseline['name']} ({shown}): more rows, to train on and to judge by, may tell; until "
-        "then the classical model is the cheaper one"
-    ]
 
 
 def result_table(record: dict[str, Any]) -> Table:

@@ -34,3 +34,35 @@ def interval_notes(record: Mapping[str, Any]) -> list[str]:
     )
     level = record.get("interval_level", 0.95)
     return [f"in brackets: {100 * level:g} % intervals for the draw of rows ({drawn}), not for the seed of training"]
+
+
+def chosen_by_validation(record: Mapping[str, Any]) -> list[str]:
+    """A line where the only split that is held out is validation, by which the checkpoint was chosen."""
+    tried = record.get("checkpoints_judged") or 0  # which records of older versions lack
+    if tried < 2 or set(record["metrics"]) - {"train", "validation"}:
+        return []
+    return [
+        f"validation has chosen among {tried:,} checkpoints, so that its figures are a little better than those of "
+        "new rows; a test split (--test-file) has had no say"
+    ]
+
+
+def against_baseline(record: Mapping[str, Any]) -> list[str]:
+    """A line where the classical model of --baseline is better than the trained one, or cannot be told from it."""
+    baseline = record.get("baseline") or {}
+    differences = baseline.get("differences") or {}  # which records of older versions lack
+    split = next((split for split in ("test", "validation") if split in differences), None)
+    if split is None or differences[split].get("better") == "model":
+        return []
+    difference, name = differences[split], differences[split]["metric"]
+    own, other = (figures["metrics"].get(split, {}).get(name) for figures in (record, baseline))
+    if own is None or other is None:
+        return []
+    p = "" if difference.get("p") is None else f", p = {difference['p']:.2g}"
+    shown = f"{name} {own:.4g} against {other:.4g} on {split}{p}"
+    if difference.get("better") == "baseline":
+        return [f"{baseline['name']} is better ({shown}): use it, or train on more rows or for longer (--epochs)"]
+    return [
+        f"not told apart from {baseline['name']} ({shown}): more rows, to train on and to judge by, may tell; until "
+        "then the classical model is the cheaper one"
+    ]

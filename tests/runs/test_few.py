@@ -27,7 +27,7 @@ def test_a_run_its_card_and_a_price_say_so(trained: Path, tmp_path: Path) -> Non
     lines = supervised.report(record, trained, TextClassification).lines
     assert [line for line in lines if "only" in line] == [said]  # of train nothing: it judges no model
     card.write(tmp_path / "README.md", record, ())
-    assert said in (tmp_path / "README.md").read_text()
+    assert f"{said[0].upper()}{said[1:]}." in (tmp_path / "README.md").read_text()
     task: Any = TextClassification
     assert said in before_after.lines({"split": "validation", "rows": 4, "sides": [{}]}, task)
 
