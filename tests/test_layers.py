@@ -22,7 +22,7 @@ CONTRIBUTING = PACKAGE.parent / "CONTRIBUTING.md"
 # From the ground up. A room may import from its own floor and those below it. The modules at the top of the package
 # are rooms of one module.
 FLOORS: dict[str, tuple[str, ...]] = {
-    "interfaces": ("__main__", "cli", "api"),
+    "interfaces": ("__main__", "cli", "sklearn", "api"),
     "commands": ("recipes",),
     "operations": ("distillation", "pruning"),
     "figures": ("measurement", "overview"),
