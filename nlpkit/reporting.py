@@ -71,7 +71,7 @@ class Estimate:
     def parts(self) -> tuple[str, str]:
         """The figure, and the interval in brackets."""
         width = self.high - self.low
-        decimals = min(max(math.ceil(-math.log10(width)) + 1, 0), 6) if width > 0 else 4
+        decimals = min(max(math.ceil(-math.log10(width)) + 1, 0), 6) if 0 < width < math.inf else 4
         value, low, high = (f"{number:,.{decimals}f}" for number in (self.value, self.low, self.high))
         return value, f"({low} to {high})"
 

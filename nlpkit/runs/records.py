@@ -329,6 +329,37 @@ class CrossValidation(Spread):
     """Rows whose label the models contradict."""
 
 
+class ConfusedPair(Part):
+    """A label and what it was taken for."""
+
+    label: str
+    """The label of the rows."""
+    prediction: str
+    """What they were taken for."""
+    count: Count
+    """How many rows."""
+    share: float
+    """Of the rows with this label."""
+
+
+class Confused(Part):
+    """Which labels are taken for which."""
+
+    classes: Count
+    """How many labels there are."""
+    mistakes: Count
+    """How many rows are wrong in all."""
+    pairs: list[ConfusedPair]
+    """The most frequent mistakes, at most 20."""
+
+
+class Details(Part):
+    """Figures of a split beyond one number for each metric; others than these hang on the task."""
+
+    confused: Confused | None = None
+    """Labels that are taken for one another."""
+
+
 class Record(Part):
     """What the readers of any record count on. All of it may be missing: a run that has just begun has little."""
 
@@ -356,6 +387,8 @@ class Record(Part):
     """How often such an interval holds what it should: 0.95."""
     interval_units: dict[str, dict[str, Count]] | None = None
     """What was drawn independently, and how many there are of it, by split: `{"test": {"contexts": 48}}`."""
+    details: dict[str, Details] | None = None
+    """More figures, by split that is held out."""
     judged: dict[str, Count] | None = None
     """Rows behind these metrics, by split."""
     metric_notes: dict[str, str] = {}

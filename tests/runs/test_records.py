@@ -18,6 +18,7 @@ from nlpkit.runs import records
 from nlpkit.runs.folder import read_record
 
 LATER = ("held_out", "judged", "metric_notes", "evaluations", "lineage", "price")
+LATER += ("metric_intervals", "interval_level", "interval_units", "checkpoints_judged")
 
 
 @pytest.fixture
@@ -62,6 +63,21 @@ def test_a_run_of_the_first_version_is_used_as_any_other(run: Path, trained: Pat
     said = capsys.readouterr()
     assert "is complete: nothing to resume" in said.out + said.err and "train         96" in said.out
     assert main(["finetune-cls", "--config", str(run / "nlpkit.json"), "--dry-run", "--output", str(run) + "2"]) == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("details", {"test": 5}),
+        ("details", {"test": {"confused": {"classes": 77, "mistakes": 3, "pairs": [{"label": "a"}]}}}),
+        ("metric_intervals", {"test": {"accuracy": [0.5]}}),
+        ("interval_units", {"test": 32}),
+    ],
+)
+def test_figures_that_are_told_are_of_the_type_that_tables_take(name: str, value: Any, run: Path, capsys: Any) -> None:
+    edit(run, lambda record: record.update({name: value}))
+    assert main(["finetune-cls", "--output", str(run), "--resume"]) == 2
+    assert f"nlpkit.json: {name}.test" in capsys.readouterr().err
 
 
 def test_how_rows_are_held_out_is_that_of_then(run: Path) -> None:
