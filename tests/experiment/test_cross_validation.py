@@ -89,6 +89,7 @@ def test_the_final_model_is_that_of_the_run_without_folds(
     assert (validated / name).read_bytes() == (tmp_path / "plain" / name).read_bytes()
 
 
+@pytest.mark.slow
 def test_an_interrupted_run_goes_on_and_trains_no_fold_again(
     validated: Path, tmp_path: Path, tiny_model: Path, small: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -120,6 +121,7 @@ def test_an_interrupted_run_goes_on_and_trains_no_fold_again(
     assert (tmp_path / "run" / spreads.FILE).read_text() == (validated / spreads.FILE).read_text()
 
 
+@pytest.mark.slow
 def test_a_fold_that_was_trained_otherwise_is_told(
     tmp_path: Path, tiny_model: Path, small: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -201,6 +203,7 @@ def test_several_processes_are_refused(
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.slow
 def test_a_dry_run_shows_the_folds_and_writes_nothing(nlpkit: Run, tmp_path: Path, tiny_model: Path) -> None:
     data = write_csv(tmp_path / "data.csv", rows(60))
     shown = nlpkit("finetune-cls", "--data", data, "--model", tiny_model, "--cv", 3, "--dry-run", "--output", "run")
@@ -212,6 +215,7 @@ def test_a_dry_run_shows_the_folds_and_writes_nothing(nlpkit: Run, tmp_path: Pat
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.slow
 def test_a_script_gets_one_document_and_people_the_table(nlpkit: Run, tmp_path: Path, tiny_model: Path) -> None:
     data = write_csv(tmp_path / "data.csv", rows(40))
     arguments = ("finetune-cls", "--data", data, "--model", tiny_model, "--cv", 2, "--max-steps", 1, "--device", "cpu")

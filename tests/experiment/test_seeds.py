@@ -15,7 +15,7 @@ from nlpkit.errors import Interrupted, UserError
 from nlpkit.experiment import lifecycle
 from nlpkit.recipes import distill, finetune_cls
 
-SMALL = {**every_task.TRAINING, "max_steps": 3}
+SMALL = {**every_task.TRAINING, "max_steps": 24}
 
 
 def config(data: Path, model: Path, output: Path, **more: Any) -> finetune_cls.Config:
@@ -45,6 +45,7 @@ def test_the_best_of_the_seeds_is_the_run_and_the_spread_is_told(repeated: Path)
     seeds = record["seeds"]
     assert [each["seed"] for each in seeds["each"]] == [1, 2, 3]
     values = [each["metrics"]["validation"]["accuracy"] for each in seeds["each"]]
+    assert len(set(values)) == 3
     assert seeds["chosen"] == [1, 2, 3][int(np.argmax(values))]
     assert record["metrics"] == next(each["metrics"] for each in seeds["each"] if each["seed"] == seeds["chosen"])
     assert seeds["mean"]["validation"]["accuracy"] == pytest.approx(np.mean(values))
@@ -68,6 +69,7 @@ def test_each_seed_is_the_run_that_it_is_alone(repeated: Path, tmp_path: Path, t
     assert (tmp_path / "run" / name).read_bytes() == (repeated / name).read_bytes()
 
 
+@pytest.mark.slow
 def test_interrupted_seeds_go_on_and_none_is_trained_again(
     repeated: Path, tmp_path: Path, tiny_model: Path, small: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -94,6 +96,7 @@ def test_interrupted_seeds_go_on_and_none_is_trained_again(
     assert told.tables[-1].title == "3 seeds"
 
 
+@pytest.mark.slow
 def test_students_of_several_seeds_are_judged_on_what_their_teacher_has_not_seen(
     repeated: Path, tmp_path: Path, tiny_model: Path, small: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
