@@ -16,8 +16,8 @@ from typing import Any, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
-from sklearn.utils import Tags, check_random_state
-from sklearn.utils.multiclass import type_of_target
+from sklearn.utils import Tags, check_random_state, column_or_1d
+from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import check_is_fitted
 
 from nlpkit.api.predictor import Predictor
@@ -94,19 +94,20 @@ class _TextEstimator(BaseEstimator):
             }
         self._paired = paired
         self.n_features_in_ = 2 if paired else 1
-        self._opened: Predictor | None = None
+        self._opened: list[Predictor] = []  # none or one: to open it changes no attribute
 
     def _predictor(self) -> Predictor:
         """The fitted model, opened once in each process."""
         check_is_fitted(self, "files_")
-        if self._opened is None:
+        if not self._opened:
             folder = tempfile.TemporaryDirectory(prefix="nlpkit-")
             for name, content in self.files_.items():
                 (Path(folder.name) / name).write_bytes(content)
             threads = (self.options or {}).get("threads")
-            self._opened = Predictor(folder.name, device=self.device, batch_size=self.batch_size, threads=threads)
+            opened = Predictor(folder.name, device=self.device, batch_size=self.batch_size, threads=threads)
+            self._opened.append(opened)
             weakref.finalize(self, folder.cleanup)
-        return self._opened
+        return self._opened[0]
 
     def _texts(self, X: Any) -> list[Any]:
         """Texts to be answered, of the kind that was fitted.
@@ -125,7 +126,7 @@ class _TextEstimator(BaseEstimator):
     def __getstate__(self) -> dict[str, Any]:
         """Without the open model, which is opened again from its files."""
         state = dict(super().__getstate__())
-        return {**state, "_opened": None} if "_opened" in state else state
+        return {**state, "_opened": []} if "_opened" in state else state
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
@@ -170,6 +171,7 @@ class TextClassifier(ClassifierMixin, _TextEstimator):
             nlpkit.errors.UserError: as `nlpkit.finetune`.
         """
         texts, y = texts_of(X), _targets(y, len(_rows(X)))
+        check_classification_targets(y)  # of numbers between whole ones it says that they are no labels
         self._multi_label = y.ndim == 2
         if self._multi_label:
             self.classes_ = np.arange(y.shape[1])
@@ -272,7 +274,7 @@ def _targets(y: Any, rows: int) -> np.ndarray:
     if len(made) != rows:
         raise ValueError(f"X has {rows} rows and y has {len(made)}: found inputs with inconsistent numbers of samples")
     if made.ndim == 2 and made.shape[1] == 1:
-        made = made.ravel()
+        made = column_or_1d(made, warn=True)
     if made.ndim == 2 and type_of_target(made) != "multilabel-indicator":
         raise ValueError("y: several labels per text are an indicator matrix of 0 and 1 (MultiLabelBinarizer)")
     return made

@@ -13,6 +13,7 @@ from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
+from sklearn.utils import Tags, estimator_checks
 from sklearn.utils.estimator_checks import check_estimator
 
 from nlpkit.sklearn import TextClassifier, TextRegressor
@@ -97,6 +98,35 @@ def test_it_is_a_step_of_pipelines_and_searches(tiny_model: Path) -> None:
     assert np.isfinite(search.cv_results_["mean_test_score"]).all()
 
 
+class OfNumbers(TextClassifier):
+    """Makes words of the numbers that scikit-learn's checks come with, so that they can be run on texts."""
+
+    def fit(self, X: Any, y: Any) -> OfNumbers:
+        super().fit(self._words(X), y)
+        return self
+
+    def _texts(self, X: Any) -> list[Any]:
+        return super()._texts(self._words(X))
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.two_d_array, tags.input_tags.one_d_array = True, False
+        return tags
+
+    def _words(self, X: Any) -> list[str]:
+        words = [row["text"].split()[-1] for row in ROWS]
+        return [" ".join(words[int(abs(value) * 7) % len(words)] for value in row[:4]) for row in np.asarray(X)]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "check", ["dict_unchanged", "classifiers_regression_target", "supervised_y_2d", "fit_idempotent"]
+)
+def test_checks_of_scikit_learn_that_a_table_of_numbers_is_for(check: str, tiny_model: Path) -> None:
+    made = OfNumbers(**parameters(tiny_model, options={"max_steps": 1}))
+    getattr(estimator_checks, f"check_{check}")("OfNumbers", made)
+
+
 @pytest.mark.parametrize(
     ("X", "y", "said"),
     [
@@ -108,6 +138,7 @@ def test_it_is_a_step_of_pipelines_and_searches(tiny_model: Path) -> None:
         ([], [], "0 texts"),
         ([["a", "b", "c"]], ["a"], "its shape is"),
         (["good", "bad"], None, "target y is None"),
+        (["good", "bad"], [0.5, 1.5], "Unknown label type: continuous"),
     ],
 )
 def test_what_is_no_text_or_no_label_is_refused(X: Any, y: Any, said: str, tiny_model: Path) -> None:
