@@ -39,6 +39,14 @@ NOT_RUN = {
     "mkdir": "of the shell",
     "zcat": "of the shell",
     "source": "of the shell",
+    "export": "of the shell",
+    "set": "of the shell",
+    "test": "of the shell",
+    "echo": "of the shell",
+    "rm": "of the shell",
+    "mv": "of the shell",
+    "jq": "is seldom there where tests run",
+    "hf": "downloads, from the hub",
     "pip": "installs, from the network",
     "pipx": "installs, from the network",
     "uv": "installs, from the network",
@@ -55,6 +63,7 @@ NOT_CHECKED = {
     "text": "shows a picture or a file",
     "json": "shows an output",
     "javascript": "tests/models runs it",
+    "html": "a browser is seldom there where tests run",
 }
 # every command has these besides its own; --version is the program's
 OF_ALL = {"--help", "--help-all", "--config", "--json", "--quiet", "--verbose", "--version"}
