@@ -66,7 +66,7 @@ NOT_CHECKED = {
     "html": "a browser is seldom there where tests run",
 }
 # every command has these besides its own; --version is the program's
-OF_ALL = {"--help", "--help-all", "--config", "--json", "--quiet", "--verbose", "--version"}
+OF_ALL = {"--help", "--help-all", "--config", "--json", "--quiet", "--verbose", "--version", "--install-completion"}
 
 
 def name_of(page: Path) -> str:
