@@ -229,7 +229,7 @@ class Input:
             UserError: it has not; or options say how they are written, and they are not.
         """
         memory.require_one(path)
-        if reading.format is not None or reading.delimiter is not None or reading.columns:
+        if reading.format not in (None, memory.FORMAT) or reading.delimiter is not None or reading.columns:
             raise UserError(
                 f"{path}: rows in memory have names of columns, and neither format nor delimiter",
                 "Leave out --format, --delimiter and --columns.",

@@ -122,6 +122,17 @@ def test_what_are_no_rows_is_refused(value: Any, said: str) -> None:
         memory.hold(value)
 
 
+def test_running_text_may_come_from_memory() -> None:
+    from nlpkit.data.corpus import Corpus
+    from nlpkit.options import CorpusOptions
+
+    names = [memory.hold(pd.DataFrame({"text": ["one\ntwo", None]})), memory.hold({"text": ["three"]})]
+    corpus = Corpus(CorpusOptions(data=names))
+    assert [batch.texts for batch in corpus.batches()] == [["one", "two", "three"]]
+    assert [file["path"] for file in corpus.record()["files"]] == names
+    assert corpus.size
+
+
 def test_what_is_a_name_or_another_option_is_no_rows() -> None:
     others = ["rows.csv", Path("rows.csv"), ["a.csv", "b.csv"], {"accuracy": 0.9}, [1, 8], None, 3]
     assert not any(map(memory.is_rows, others))
