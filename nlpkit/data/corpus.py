@@ -154,6 +154,7 @@ class _File:
     column: str | None = None
 
     def __post_init__(self) -> None:
+        self.kind = "memory" if memory.is_name(self.path) else "files"
         self.reading = replace(Reading.of(self.options), format=self.format)
         self._told: set[str] = set()
         self._begun = pipes.state(self.path)

@@ -130,6 +130,7 @@ def test_running_text_may_come_from_memory() -> None:
     corpus = Corpus(CorpusOptions(data=names))
     assert [batch.texts for batch in corpus.batches()] == [["one", "two", "three"]]
     assert [file["path"] for file in corpus.record()["files"]] == names
+    assert corpus.record()["kind"] == "memory"
     assert corpus.size
 
 
