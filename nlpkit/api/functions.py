@@ -18,7 +18,6 @@ from nlpkit.annotations import kinds_of
 from nlpkit.api import manners, signatures, speech, wording
 from nlpkit.cli.registry import COMMANDS
 from nlpkit.errors import Interrupted, NlpkitError, UserError
-from nlpkit.options import AtCommas
 
 if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
@@ -233,6 +232,7 @@ def call(command: str, given: Mapping[str, Any]) -> Report:
 def in_memory(options: Mapping[str, Any], fields: Mapping[str, FieldInfo]) -> dict[str, Any]:
     """The options with names in the place of rows that were given themselves."""
     from nlpkit.data import memory
+    from nlpkit.options import AtCommas
 
     made = {name: _path(value) for name, value in options.items()}
     if "texts" in made and "input" in fields and made["texts"] is not None:

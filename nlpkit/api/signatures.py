@@ -10,8 +10,6 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_args, get_origin
 
-from nlpkit.options.places import names_place
-
 if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
 
@@ -67,6 +65,8 @@ def parameters(fields: Mapping[str, FieldInfo]) -> list[inspect.Parameter]:
 
 
 def _parameter(name: str, info: FieldInfo, kind: Any) -> inspect.Parameter:
+    from nlpkit.options.places import names_place  # not at the top: dir(nlpkit) comes by here
+
     default = _default(info)
     text = written(info.annotation)
     if names_place(name, {name: info}):
