@@ -34,7 +34,8 @@ TRAINING: dict[str, Any] = {
 def test_import_and_dir_take_no_library_and_show_every_command() -> None:
     code = (
         "import sys, nlpkit; assert 'finetune' in dir(nlpkit); "
-        "print([name for name in ('torch', 'transformers', 'datasets', 'pandas', 'numpy', 'pydantic') if name in sys.modules])"
+        "libraries = ('torch', 'transformers', 'datasets', 'pandas', 'numpy', 'pydantic'); "
+        "print([name for name in libraries if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
