@@ -142,7 +142,7 @@ class RichReporter(Reporter):
         self.console.print(Text(shown(title), style="bold"))
         for name, text in rows:
             first, *others = wrapped_lines(shown(text), max(self.console.width - width, 20)) or [""]
-            self.console.print(Text(f"{name:<{width}}", style="cyan") + Text(first), soft_wrap=True)
+            self.console.print(Text.assemble((f"{name:<{width}}", "cyan"), first), soft_wrap=True)
             for line in others:
                 self.console.print(Text(f"{'':<{width}}{line}"), soft_wrap=True)
 
