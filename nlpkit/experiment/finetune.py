@@ -18,7 +18,7 @@ from nlpkit import reporting
 from nlpkit.data import splits
 from nlpkit.data.findings import Finding
 from nlpkit.errors import UserError
-from nlpkit.experiment import folds, lifecycle, repeats, spreads, supervised
+from nlpkit.experiment import folds, inherited_data, lifecycle, repeats, spreads, supervised
 from nlpkit.experiment.repeats import RepeatedOptions
 from nlpkit.experiment.supervised import Evaluated, SupervisedExperiment
 from nlpkit.models import fitting, opening
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from nlpkit.hardware.devices import Device
     from nlpkit.metrics.evidence import Evidence
     from nlpkit.tasks.contract import Task
+    from nlpkit.tasks.reading import Reader
     from nlpkit.training.trainer import Split
 
 ALL_FOUND = "`nlpkit check-data` lists everything that was found."
@@ -262,10 +263,32 @@ def _open_data(
         findings = [Finding(head.level, "head", head.note)] if head.note else []
         examples = splits.examples(loaded, reader, findings)
     supervised.stop_on_errors(findings, ALL_FOUND)
+    findings += _trained_on_before(config, model_config, reader, loaded)
     examples = {split: rows for split, rows in examples.items() if len(rows) or split in ("train", "validation")}
     findings += task.check(examples)
     supervised.settle_findings(findings, ALL_FOUND)
     return loaded, task, examples, findings, head
+
+
+def _trained_on_before(
+    config: FinetuneOptions, model_config: PreTrainedConfig, reader: Reader[Any], loaded: LoadedData
+) -> list[Finding]:
+    """Which rows are judged that the model to begin with was trained on for the same task: no training after that makes
+    them new to it."""
+    place = opening.resolve(config.model)
+    record = read_record(place)
+    trained = registry.known_task(model_config, (record or {}).get("task"), place)
+    if record is None or trained is None or trained.name != reader.task.name:
+        return []
+    keys = inherited_data.train_keys(record, config.model, trained)
+    findings = []
+    for split in loaded.splits:
+        if split == "train" and not config.cv:
+            continue
+        if problem := inherited_data.trained_on(record, config.model, keys, reader, loaded, split):
+            judged = "--cv judges them too" if split == "train" else "its figures tell how well these were learnt"
+            findings.append(Finding("warning", spreads.SEEN_BEFORE, f"{split}: {problem}: {judged}"))
+    return findings
 
 
 def _with_head(

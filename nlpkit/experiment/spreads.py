@@ -13,6 +13,8 @@ from nlpkit.tasks import suspects as suspect_rows
 
 FILE = "cv.jsonl"  # in the run folder: all rows, as they were judged
 SPREAD = {"mean": "mean", "sd": "standard deviation", "least": "least", "most": "most"}
+SEEN_BEFORE = "trained-on-before"  # the check that tells that the model to begin with was trained on judged rows
+NOT_SEEN = "a model that had not seen it"
 SHOWN_SUSPECTS = 5  # that people are shown
 
 
@@ -58,7 +60,7 @@ def of_folds(record: Mapping[str, Any]) -> Table:
 def said_of_folds(record: Mapping[str, Any]) -> list[str]:
     """What the figures of the folds are of, and the rows whose label may be wrong."""
     cv, metric = record["cv"], record["main_metric"]
-    lines = [folds_mean(cv)]
+    lines = [folds_mean(record)]
     if metric in cv["mean"]:
         lines.insert(
             0, f"cross-validation: {metric} {cv['mean'][metric]:.4f} ± {cv['sd'][metric]:.4f} over {cv['folds']} folds"
@@ -86,19 +88,21 @@ def _against_baseline(cv: Mapping[str, Any]) -> list[str]:
     return [shown]
 
 
-def folds_mean(cv: Mapping[str, Any]) -> str:
+def folds_mean(record: Mapping[str, Any]) -> str:
     """What the figures of the folds are of, in one sentence."""
+    seen = any(finding.get("check") == SEEN_BEFORE for finding in record.get("findings") or ())
+    by = "a model trained without it, that began with one which had seen some of them" if seen else NOT_SEEN
     return (
-        f"each of {cv['rows']:,} rows was judged once, by a model that had not seen it; these are figures of the "
+        f"each of {record['cv']['rows']:,} rows was judged once, by {by}; these are figures of the "
         "procedure, not of the saved model, which is another one, trained on more rows"
     )
 
 
 def card_of_folds(record: Mapping[str, Any]) -> list[str]:
     """The section of the model card on --cv; nothing where the run has none."""
-    if not (cv := record.get("cv")):
+    if not record.get("cv"):
         return []
-    sentence = folds_mean(cv)
+    sentence = folds_mean(record)
     return ["", "## Cross-validation", "", f"{sentence[0].upper()}{sentence[1:]}.", "", *_markdown(of_folds(record))]
 
 

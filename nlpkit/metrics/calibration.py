@@ -170,6 +170,8 @@ def fit(decisions: Decisions) -> Fit:
     known = decisions.known()
     rows = len(np.unique(known.row))
     wrong = int((_answered(known) != known.gold).sum())
+    if not np.isfinite(decisions.logits).all():
+        return Fit(1.0, rows, before, before, "the model gives logits that are no finite numbers")
     if rows < MIN_ROWS:
         return Fit(1.0, rows, before, before, f"{rows} rows tell too little of them, {MIN_ROWS} are needed")
     if wrong < MIN_WRONG:

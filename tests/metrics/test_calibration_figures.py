@@ -103,3 +103,13 @@ def test_a_label_that_the_model_lacks_is_as_unlikely_as_float32_tells() -> None:
     alone = calibration.figures(Decisions(made.logits[:200], gold[:200], made.row[:200]))
     expected = np.square(softmax(made.logits[:200].astype(float), axis=1)).sum(axis=1).mean() + 1
     assert alone["brier"] == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("broken", [np.nan, np.inf])
+@pytest.mark.filterwarnings("ignore:invalid value")
+def test_a_model_that_has_diverged_is_left_as_it_is(broken: float) -> None:
+    made = drawn(300, 3, 2.0)
+    made.logits[7, 1] = broken
+    found = calibration.fit(made)
+    assert found.temperature == 1
+    assert "no finite numbers" in found.why
