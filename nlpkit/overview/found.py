@@ -40,7 +40,12 @@ class Found:
     @property
     def date(self) -> datetime:
         """When the run ended or began; where its record does not tell, when that was last written."""
-        return self.run.date or datetime.fromtimestamp((self.run.path / RECORD).lstat().st_mtime, UTC)
+        if self.run.date is not None:
+            return self.run.date
+        try:
+            return datetime.fromtimestamp((self.run.path / RECORD).lstat().st_mtime, UTC)
+        except OSError:  # it has just gone
+            return datetime.now(UTC)
 
 
 @dataclass
@@ -64,8 +69,8 @@ def search(folder: Path, depth: int = DEPTH) -> Search:
         UserError: there is no such folder.
     """
     if not folder.is_dir():
-        hint = "Give the folder that your runs are in: nlpkit runs DIR."
-        raise UserError(f"there is no folder {folder}", hint)
+        said = f"{folder} is a file" if folder.exists() else f"there is no folder {folder}"
+        raise UserError(said, "Give the folder that your runs are in: nlpkit runs DIR.")
     done = Search()
     sizes: dict[Path, int] = {}
     _look(folder, depth, sizes, None, done)
@@ -87,7 +92,7 @@ def _look(folder: Path, depth: int, sizes: dict[Path, int], owner: Path | None, 
     except OSError:
         done.closed.append(folder)
         return
-    if any(entry.name == RECORD and not entry.is_dir() for entry in listed):
+    if any(entry.name == RECORD and not _is_folder(entry) for entry in listed):
         owner = folder
         sizes[owner] = 0
     for entry in listed:
@@ -104,6 +109,14 @@ def _look(folder: Path, depth: int, sizes: dict[Path, int], owner: Path | None, 
                     sizes[owner] += sum(_sizes(path))
         elif owner is not None:
             sizes[owner] += _size(entry)
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    """Whether it is a folder or leads to one."""
+    try:
+        return entry.is_dir()
+    except OSError:  # a link that leads to itself
+        return False
 
 
 def _size(entry: os.DirEntry[str]) -> int:

@@ -54,6 +54,8 @@ class Comparison:
     Attributes:
         name: of the model.
         differences: of each metric, its own less that of the first.
+        unlike: metrics that are of something else for this model than for the first, as of another label; they have
+            no difference.
         adjusted: p of each, corrected for the number of models (Holm 1979).
         better: whether the main metric tells them apart, and how: "better", "worse", or None.
         measure: the metric that says whether a row is right; None where a row is neither right nor wrong.
@@ -63,6 +65,7 @@ class Comparison:
 
     name: str
     differences: Mapping[str, Difference]
+    unlike: Sequence[str]
     adjusted: Mapping[str, float | None]
     better: str | None
     measure: str | None
@@ -115,7 +118,15 @@ def compared(judged: Sequence[Judgement], answers: Sequence[Sequence[Mapping[str
     first = judged[0].task
     if first.of_tokens:
         _require_same_tokens(judged, evidence)
-    differences = [_differences(evidence[0], each, judged[i].name) for i, each in enumerate(evidence)][1:]
+    unlike = [unlike_metrics(first, judgement.task) for judgement in judged]
+    differences = [
+        {
+            name: found
+            for name, found in _differences(evidence[0], each, judged[i].name).items()
+            if name not in unlike[i]
+        }
+        for i, each in enumerate(evidence)
+    ][1:]
     names = list(dict.fromkeys(name for each in differences for name in each))
     adjusted = {name: holm([each[name].p if name in each else None for each in differences]) for name in names}
     found = []
@@ -126,6 +137,7 @@ def compared(judged: Sequence[Judgement], answers: Sequence[Sequence[Mapping[str
             Comparison(
                 judgement.name,
                 each,
+                unlike[i + 1],
                 corrected,
                 _told_apart(first, each, corrected),
                 measure,
@@ -134,6 +146,12 @@ def compared(judged: Sequence[Judgement], answers: Sequence[Sequence[Mapping[str
             )
         )
     return found
+
+
+def unlike_metrics(first: Judged, other: Judged) -> list[str]:
+    """Metrics that are of something else for two models: F1 of the second of two labels, where their order differs."""
+    one, two = first.metric_notes, other.metric_notes
+    return [name for name in dict.fromkeys([*one, *two]) if one.get(name) != two.get(name)]
 
 
 def _require_same_tokens(judged: Sequence[Judgement], evidence: Sequence[Evidence | None]) -> None:
@@ -153,13 +171,16 @@ def _require_same_tokens(judged: Sequence[Judgement], evidence: Sequence[Evidenc
             )
 
 
-def _differences(first: Evidence | None, other: Evidence | None, name: str) -> dict[str, Difference]:
+def _differences(
+    first: Evidence | None, other: Evidence | None, name: str, unlike: Sequence[str]
+) -> dict[str, Difference]:
     if first is None or other is None:
         return {}
     try:
-        return paired.differences(first, other)
+        found = paired.differences(first, other)
     except ValueError as error:
         raise UserError(f"{name} is not judged on what the first is judged on: {error}") from None
+    return {metric: each for metric, each in found.items() if metric not in unlike}
 
 
 def holm(values: Sequence[float | None]) -> list[float | None]:

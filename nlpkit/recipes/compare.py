@@ -38,7 +38,7 @@ from nlpkit.overview import differences
 from nlpkit.overview.run import Run
 from nlpkit.recipes import evaluate
 from nlpkit.recipes.report import options_of
-from nlpkit.reporting import Cell, Report, Table, counted
+from nlpkit.reporting import Cell, Report, Table, counted, titled
 from nlpkit.runs.few import few_rows
 from nlpkit.tasks import registry
 from nlpkit.tasks.deferred import DeferredOptions, Kind
@@ -193,11 +193,19 @@ def _recorded(runs: list[Run]) -> list[Table]:
     for split in dict.fromkeys(split for run in runs for split in run.metrics):
         names = dict.fromkeys(name for run in runs for name in (run.record.get("table_metrics") or [run.main_metric]))
         for name in names:
-            values = [run.figure(split, name) for run in runs]
-            if any(value is not None for value in values):
-                rows.append([split, name, *(None if value is None else str(value) for value in values)])
+            for title in dict.fromkeys(
+                _title(run, name) for run in runs
+            ):  # of one label for one run, another for others
+                values = [run.figure(split, name) if _title(run, name) == title else None for run in runs]
+                if any(value is not None for value in values):
+                    rows.append([split, title, *(None if value is None else str(value) for value in values)])
     title = "figures in the records (each run was judged on its own rows)"
     return [Table(title, ["split", "metric", *(str(run.path) for run in runs)], rows, to_left=True)] if rows else []
+
+
+def _title(run: Run, metric: str | None) -> str | None:
+    """A metric with what it is of, as the record tells."""
+    return None if metric is None else titled([metric], run.record.get("metric_notes") or {})[0]
 
 
 # --- the same rows ---
@@ -288,8 +296,10 @@ def _require_alike(first: Judgement, name: str, task: Judged) -> None:
     """Refuse a model whose figures cannot stand beside those of the first.
 
     Raises:
-        UserError: it is of another task, or of other kinds of labels.
+        UserError: it is of another task, of other kinds of labels, or its main metric is of another label.
     """
+    from nlpkit.overview import same_rows
+
     if type(task) is not type(first.task):
         raise UserError(
             f"{name} is for {task.name}, and {first.name} for {first.task.name}", "Compare runs of one task."
@@ -298,6 +308,13 @@ def _require_alike(first: Judgement, name: str, task: Judged) -> None:
         raise UserError(
             f"{name} is judged by {task.main_metric}, and {first.name} by {first.task.main_metric}",
             "Compare runs for the same kind of labels.",
+        )
+    metric, notes = task.main_metric, (first.task.metric_notes, task.metric_notes)
+    if metric in same_rows.unlike_metrics(first.task, task):
+        one, other = (each.get(metric, "of all labels") for each in notes)
+        raise UserError(
+            f"{metric} of {name} is {other}, and that of {first.name} {one}",
+            "Compare runs with the same order of labels.",
         )
 
 
@@ -337,6 +354,9 @@ def _told(config: Config, judged: _Judged, record: dict[str, Any]) -> tuple[Repo
     tables: list[Table] = []
     verdicts = {}
     for each in compared:
+        if left_out := [name for name in each.unlike if all(name in metrics[one] for one in (first.name, each.name))]:
+            told = f"{', '.join(left_out)}: left out, as {each.name} has them of another label than {first.name}"
+            reporting.current().warn(told)
         tables.append(_figures(first, each, metrics, judged.split, several=len(compared) > 1))
         if (counts := each.counts()) is not None:
             tables.append(_two_by_two(first.name, each, counts))
@@ -391,16 +411,18 @@ def _as_record(each: Comparison, verdict: str) -> dict[str, Any]:
         "right_by": each.measure,
         "counts": each.counts(),
         "agreement": each.agreement,
+        "unlike": list(each.unlike),
     }
 
 
 def _figures(
     first: Judgement, each: Comparison, metrics: Mapping[str, Mapping[str, float]], split: str, *, several: bool
 ) -> Table:
-    names = [name for name in first.task.table_metrics if name in metrics[first.name] and name in metrics[each.name]]
+    both = metrics[first.name].keys() & metrics[each.name].keys() - set(each.unlike)
+    names = [name for name in first.task.table_metrics if name in both]
     body: list[list[Any]] = []
-    for name in names:
-        line: list[Any] = [name, metrics[first.name][name], metrics[each.name][name]]
+    for name, title in zip(names, titled(names, first.task.metric_notes), strict=True):
+        line: list[Any] = [title, metrics[first.name][name], metrics[each.name][name]]
         found = each.differences.get(name)
         if found is None:
             body.append([*line, f"{metrics[each.name][name] - metrics[first.name][name]:+.4f}", None, None, None])

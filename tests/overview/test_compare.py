@@ -139,8 +139,20 @@ def test_labels_are_matched_by_name(trained: Path, tmp_path: Path) -> None:
         else:
             document["task"]["labels"] = ["positive", "negative"]
         (turned / name).write_text(json.dumps(document), encoding="utf-8")
-    (one,) = compared(trained, turned).record["comparisons"]
+    with reporting.listening() as heard:
+        report = compared(trained, turned)
+    (one,) = report.record["comparisons"]
     assert one["agreement"] == 1 and one["differences"]["accuracy"]["value"] == 0
+    assert "roc_auc" in one["differences"] and not {"f1", "precision", "recall"} & one["differences"].keys()
+    assert any("f1: left out" in warning for warning in heard.warnings)
+    assert not any(str(row[0]).startswith("f1 ") for table in report.tables for row in table.rows)
+    chosen_by_f1 = shaken(trained, tmp_path / "first", 0), turned
+    for run in chosen_by_f1:
+        document = json.loads((run / "nlpkit.json").read_text(encoding="utf-8"))
+        document["task"]["metrics"] = ["f1"]
+        (run / "nlpkit.json").write_text(json.dumps(document), encoding="utf-8")
+    with pytest.raises(UserError, match=r"f1 of .*turned is of the label 'negative'"):
+        compared(*chosen_by_f1)
 
 
 def test_labels_that_a_model_lacks_are_told_and_left_out_for_all_if_asked(trained: Path, tmp_path: Path) -> None:
@@ -191,6 +203,7 @@ def test_records_alone_are_compared_without_models(trained: Path, run_of: RunOf,
     record = json.loads((other / "nlpkit.json").read_text(encoding="utf-8"))
     record["config"] |= {"learning_rate": 1e-3, "seed": 7}
     record["versions"] |= {"torch": "0.1"}
+    record["metric_notes"] = {"f1": "of the label 'negative'"}
     record["parents"]["data"]["files"]["test"][0]["sha256"] = "0" * 64
     del record["config"]["epochs"]  # of a record without it, the run did what is done by default
     (other / "nlpkit.json").write_text(json.dumps(record), encoding="utf-8")
@@ -200,6 +213,9 @@ def test_records_alone_are_compared_without_models(trained: Path, run_of: RunOf,
     assert report.record["options"].keys() == {"--learning-rate", "--seed", "--epochs"}
     assert report.record["surroundings"]["torch"][1] == "0.1"
     assert report.record["data"]["test"][1] == "32 rows, 2 of 4 files the same"
-    assert any(table.title.startswith("figures in the records") for table in report.tables)
+    figures = next(table for table in report.tables if table.title.startswith("figures in the records"))
+    by_label = {row[1]: [cell is not None for cell in row[2:]] for row in figures.rows if row[0] == "test"}
+    assert by_label["f1 of the label 'positive'"] == [True, False]
+    assert by_label["f1 of the label 'negative'"] == [False, True]
     with pytest.raises(UserError, match="judge"):
         compared(trained, other, judge=False, fail_if="worse")

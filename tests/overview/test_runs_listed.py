@@ -44,6 +44,28 @@ def names(record: dict[str, Any]) -> list[str]:
     return [Path(each["run"]).name for each in record["runs"]]
 
 
+def test_a_record_that_leads_nowhere_does_not_hide_the_others(tmp_path: Path) -> None:
+    made(tmp_path / "a")
+    for name, target in (("itself", "nlpkit.json"), ("gone", "/nowhere/nlpkit.json")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "nlpkit.json").symlink_to(target)
+    record = listed(tmp_path, sort="name")
+    assert [each["status"] for each in record["runs"]] == ["complete", "damaged", "damaged"]
+
+
+def test_a_folder_that_is_removed_meanwhile_still_has_a_date(tmp_path: Path) -> None:
+    made(tmp_path / "a", finished=None)
+    (seen,) = found.search(tmp_path).runs
+    (tmp_path / "a" / "nlpkit.json").unlink()
+    assert listing.entry(seen, seen.date)["age_seconds"] == 0
+
+
+def test_a_file_is_no_folder(tmp_path: Path) -> None:
+    made(tmp_path / "a")
+    with pytest.raises(UserError, match="is a file"):
+        found.search(tmp_path / "a" / "nlpkit.json")
+
+
 def test_runs_are_found_below_and_not_behind_links(tmp_path: Path) -> None:
     here = tmp_path / "runs"
     made(here / "a")
