@@ -75,9 +75,9 @@ def head(title: str, style: str = "") -> str:
 
 def finding(found: Mapping[str, Any]) -> str:
     """A finding in the data as records hold it, with its examples; of many the rest unfold."""
-    level, examples = found["level"], found["examples"]
+    level, examples = text(found["level"]), found["examples"]
     shown, folded = examples[:OPEN_EXAMPLES], examples[OPEN_EXAMPLES:]
-    parts = [f"<div class={level}><h3><b class=level>{level}</b> {text(found['check'])}</h3>\n"]
+    parts = [f'<div class="{level}"><h3><b class=level>{level}</b> {text(found["check"])}</h3>\n']
     parts.append(f"<p>{text(found['message'])}\n{listed(shown)}")
     if folded:
         left_out = found["count"] - len(examples)

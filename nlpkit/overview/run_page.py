@@ -361,7 +361,7 @@ def _data(run: Run) -> Iterator[str]:
     if labels:
         yield _folded(counted(len(labels), "label", "labels"), page.listed(labels))
     for finding in record.get("findings") or []:
-        yield page.finding({"check": "", "message": "", "examples": [], "count": 0, **finding})
+        yield page.finding({"level": "note", "check": "", "message": "", "examples": [], "count": 0, **finding})
 
 
 def _options(run: Run, told: Told) -> Iterator[str]:

@@ -119,14 +119,7 @@ def compared(judged: Sequence[Judgement], answers: Sequence[Sequence[Mapping[str
     if first.of_tokens:
         _require_same_tokens(judged, evidence)
     unlike = [unlike_metrics(first, judgement.task) for judgement in judged]
-    differences = [
-        {
-            name: found
-            for name, found in _differences(evidence[0], each, judged[i].name).items()
-            if name not in unlike[i]
-        }
-        for i, each in enumerate(evidence)
-    ][1:]
+    differences = [_differences(evidence[0], each, judged[i].name, unlike[i]) for i, each in enumerate(evidence)][1:]
     names = list(dict.fromkeys(name for each in differences for name in each))
     adjusted = {name: holm([each[name].p if name in each else None for each in differences]) for name in names}
     found = []

@@ -111,7 +111,7 @@ def test_labels_and_texts_cannot_write_the_page(trained: Path, tmp_path: Path) -
     run = copied(
         trained,
         tmp_path / name,
-        findings=[finding],
+        findings=[finding, finding | {"level": SCRIPT}, {"message": "without a level"}],
         task={"name": "text-classification", "problem": "single-label", "labels": [SCRIPT, "b"]},
         details={"test": {"per_class": {SCRIPT: {SCRIPT: 0.5}}}},
         device=SCRIPT,
