@@ -36,6 +36,5 @@ def open_run(run: str | PathLike[str]) -> Report:
         ]
         header = ["split", "rows", *titled(names, record.get("metric_notes") or {})]
         report.tables.append(Table("result", header, rows))
-    findings = record.get("findings") or []
-    report.warnings = [str(found["message"]) for found in findings if found.get("level") == "warning"]
+    report.warnings = [str(found["message"]) for found in made.findings if found["level"] == "warning"]
     return report

@@ -147,6 +147,15 @@ class Run:
         return {split: count for split, count in rows.items() if count is not None} if isinstance(rows, dict) else {}
 
     @property
+    def findings(self) -> list[dict[str, Any]]:
+        """What was noticed about its data, as `page.finding` shows it; a tokenizer's run holds a sentence of each."""
+        known = {"level": "note", "check": "", "message": "", "examples": [], "count": 0}
+        return [
+            {**known, **(found if isinstance(found, Mapping) else {"level": "warning", "message": str(found)})}
+            for found in self.record.get("findings") or []
+        ]
+
+    @property
     def parameters(self) -> int | None:
         """Parameters of the model, as far as the record tells."""
         if (count := self.record.get("parameters")) is not None:

@@ -350,7 +350,7 @@ def _data(run: Run) -> Iterator[str]:
     body = [
         [split, file["path"], file["bytes"], file["sha256"][:16]] for split, given in by_split.items() for file in given
     ]
-    if not (run.rows or body or record.get("findings")):
+    if not (run.rows or body or run.findings):
         return
     yield _heading("Data")
     if run.rows:
@@ -360,8 +360,8 @@ def _data(run: Run) -> Iterator[str]:
     labels = [str(label) for label in (record.get("task") or {}).get("labels") or []]
     if labels:
         yield _folded(counted(len(labels), "label", "labels"), page.listed(labels))
-    for finding in record.get("findings") or []:
-        yield page.finding({"level": "note", "check": "", "message": "", "examples": [], "count": 0, **finding})
+    for finding in run.findings:
+        yield page.finding(finding)
 
 
 def _options(run: Run, told: Told) -> Iterator[str]:

@@ -174,7 +174,12 @@ def test_an_unfinished_run_says_so_and_how_it_goes_on(trained: Path, tmp_path: P
 def test_runs_without_a_model_and_of_other_versions_have_a_page(tmp_path: Path) -> None:
     for number, record in enumerate(
         (
-            {"command": "train-tokenizer", "status": "complete", "metrics": {"train": {"tokens_per_word": 1.5}}},
+            {
+                "command": "train-tokenizer",
+                "status": "complete",
+                "metrics": {"train": {"tokens_per_word": 1.5}},
+                "findings": ["the corpus is too small"],
+            },
             {"command": "pretrain-mlm", "status": "complete", "config": {"objective": "mlm"}},
             {"command": "from-the-future", "status": "complete", "config": {"strange": 1}},
             {},
@@ -183,7 +188,8 @@ def test_runs_without_a_model_and_of_other_versions_have_a_page(tmp_path: Path) 
         run = tmp_path / str(number)
         run.mkdir()
         (run / "nlpkit.json").write_text(json.dumps(record) if record else "", encoding="utf-8")
-        assert loads_nothing(page_of(run, tmp_path / "page.html"))
+        page = page_of(run, tmp_path / "page.html")
+        assert loads_nothing(page) and ("the corpus is too small" in page.text) == ("findings" in record)
 
 
 def test_the_page_goes_into_the_run_and_a_named_file_is_not_replaced(trained: Path, tmp_path: Path) -> None:
