@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_args, get_
 if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
 
+    from nlpkit.options import Config
+
 _FLAG = re.compile(r"(?<![\w-])--([a-z][a-z0-9-]*)")
 WIDTH = 100  # characters of a line of a docstring
 OF_ROWS = ("PATH|NAME", "FILE", "FILE|-")  # how an option that names rows is shown on the command line
@@ -140,7 +142,7 @@ def described(info: FieldInfo, owners: str) -> str:
     return f"{text} For {owners}." if owners else text
 
 
-def options_of_tasks(config: Any) -> Iterator[tuple[str, str]]:
+def options_of_tasks(config: type[Config]) -> Iterator[tuple[str, str]]:
     """Options that a command keeps until the task is known, each with the tasks that have it."""
     from nlpkit.tasks.deferred import DeferredOptions
 

@@ -171,7 +171,7 @@ def test_a_mistake_of_the_user_is_2_and_a_document(
 def test_a_command_that_there_is_not_and_a_name_that_is_no_text(capsys: pytest.CaptureFixture[str]) -> None:
     assert app.main(["finetune-clas", "--json"]) == 2
     document = json.loads(capsys.readouterr().out)["error"]
-    assert "finetune-cls" in document["message"] and document["hint"] == "See `nlpkit --help`."
+    assert "finetune-clas" in document["message"] and "nlpkit finetune-cls " in document["hint"]
     # as bytes on a command line that are not UTF-8 come in
     done = forked.run(nlpkit_command("check-data", "--data", "caf\udce9.csv", "--json"), cwd=Path.cwd())
     assert done.returncode == 2

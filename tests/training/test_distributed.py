@@ -475,7 +475,7 @@ def test_a_signal_to_one_process_ends_all_at_one_step(
     alone = ["finetune-cls", "--output", str(tmp_path / "copy"), "--resume"]
     assert main([*alone, "--json"]) == 2
     said = json.loads(capsys.readouterr().out)["error"]
-    assert "begun with 16 rows a step; 1 x --batch-size 4 x --gradient-accumulation-steps 2 are 8" in said["message"]
+    assert "begun with 16 rows per step; 1 x --batch-size 4 x --gradient-accumulation-steps 2 are 8" in said["message"]
     assert "--gradient-accumulation-steps 4, or start 2 processes" in said["hint"]
     assert main([*alone, "--gradient-accumulation-steps", "4"]) == 0
     assert "begun with 2 processes and goes on with 1: random numbers are others" in capsys.readouterr().out

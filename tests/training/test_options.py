@@ -338,7 +338,7 @@ def test_the_baseline_stands_in_the_same_table(configured: Any) -> None:
     assert [row[1] for row in table.rows] == ["tiny-bert", "TF-IDF + linear"] * 2
     found = record(config.output)["baseline"]
     assert found["metrics"]["validation"]["accuracy"] > 0.8
-    assert table.rows[3][3] == found["metrics"]["validation"]["accuracy"]
+    assert table.rows[3][3].value == found["metrics"]["validation"]["accuracy"]
 
 
 # --- the seed ---
