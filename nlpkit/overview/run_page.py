@@ -23,6 +23,7 @@ from nlpkit.runs.folder import human_bytes
 SHOWN_MISTAKES = 20
 OPEN_MISTAKES = 5  # the others unfold
 SHOWN_CONFUSED = 20
+LONGEST_OPEN = 20  # groups of a table that is open: what is below a longer one would not be found
 LARGEST_PICTURE = 2_000_000  # bytes of a picture that the page holds
 
 _STYLE = """
@@ -242,7 +243,8 @@ def _last_figure(price: Mapping[str, Any]) -> Any:
 
 
 def _details(run: Run) -> Iterator[str]:
-    """Figures by class, or by what else the task breaks them down; those of the split that was held out are open."""
+    """Figures by class, or by what else the task breaks them down; those of the split that was held out are open, but
+    for long ones."""
     details = {split: list(_tables_of(values)) for split, values in (run.record.get("details") or {}).items()}
     details = {split: tables for split, tables in details.items() if tables}
     if not details:
@@ -250,8 +252,14 @@ def _details(run: Run) -> Iterator[str]:
     yield _heading("In detail")
     held_out = next((split for split in ("test", "validation") if split in details), next(iter(details)))
     for split in sorted(details, key=lambda name: name != held_out):
-        tables = "".join(page.table(f"{split}, {name}", header, rows) for name, header, rows in details[split])
+        tables = "".join(_groups(f"{split}, {name}", header, rows) for name, header, rows in details[split])
         yield tables if split == held_out else _folded(f"{split}, the same", tables)
+
+
+def _groups(title: str, header: list[str], rows: list[list[Any]]) -> str:
+    if len(rows) <= LONGEST_OPEN:
+        return page.table(title, header, rows)
+    return _folded(f"{title}: {len(rows):,}", page.table("", header, rows))
 
 
 def _tables_of(details: Any) -> Iterator[tuple[str, list[str], list[list[Any]]]]:

@@ -126,6 +126,16 @@ def test_labels_and_texts_cannot_write_the_page(trained: Path, tmp_path: Path) -
     assert page.text.count(SCRIPT) > 8 and "\\udc80" in page.text
 
 
+def test_figures_of_many_labels_unfold(trained: Path, tmp_path: Path) -> None:
+    by_label = {f"label {number}": {"f1": 0.5} for number in range(30)}
+    few, many = (
+        copied(trained, tmp_path / name, details={"test": {"per_class": dict(list(by_label.items())[:count])}})
+        for name, count in (("few", 3), ("many", 30))
+    )
+    assert "test, per class: 30" in page_of(many, tmp_path / "many.html").text
+    assert "test, per class:" not in page_of(few, tmp_path / "few.html").text
+
+
 def test_what_was_made_of_another_shows_before_and_after(run_of: RunOf, tmp_path: Path) -> None:
     size = {"parameters": 2_000_000, "bytes": 8_000_000}
     slow, fast = {"p50_ms": 10.0, "rows_per_second": 100.0}, {"p50_ms": 5.0, "rows_per_second": 210.0}
