@@ -178,7 +178,11 @@ class TextClassifier(ClassifierMixin, _TextEstimator):
             names = np.array([f"label_{i}" for i in self.classes_], dtype=object)
             self._fit(texts, [names[row > 0].tolist() for row in y], "multi-label")
         else:
-            self.classes_, ids = np.unique(y, return_inverse=True)
+            try:
+                self.classes_, ids = np.unique(y, return_inverse=True)
+            except TypeError:
+                kinds = ", ".join(sorted({type(label).__name__ for label in y}))
+                raise ValueError(f"y: labels of several types ({kinds}) have no order: give all as text") from None
             if len(self.classes_) < 2:
                 raise ValueError(f"y: all {len(y)} labels are {self.classes_[0]!r}: there is one class")
             self._fit(texts, [_name(i) for i in ids], "binary" if len(self.classes_) == 2 else "multi-class")
@@ -226,6 +230,8 @@ class TextRegressor(RegressorMixin, _TextEstimator):
         numbers = _targets(y, len(_rows(X))).astype(float)
         if numbers.ndim != 1:
             raise ValueError(f"y: one number per text is wanted, its shape is {numbers.shape}")
+        if not np.isfinite(numbers).all():
+            raise ValueError(f"y: row {int(np.flatnonzero(~np.isfinite(numbers))[0])} holds NaN or infinity")
         self._fit(texts_of(X), numbers.tolist(), "regression")
         return self
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from conftest import rows
 from sklearn.base import clone
-from sklearn.model_selection import GridSearchCV, cross_val_score
+from sklearn.model_selection import GridSearchCV, ShuffleSplit, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils import Tags, estimator_checks
@@ -92,9 +92,10 @@ def test_numbers_and_pairs(tiny_model: Path) -> None:
 def test_it_is_a_step_of_pipelines_and_searches(tiny_model: Path) -> None:
     plain = TextClassifier(**parameters(tiny_model, options={"max_steps": 2}))
     steps = make_pipeline(FunctionTransformer(lambda texts: [text.lower() for text in texts]), plain)
-    assert len(cross_val_score(steps, TEXTS, GOOD, cv=2, error_score="raise")) == 2
+    once = ShuffleSplit(1, test_size=0.5, random_state=0)
+    assert len(cross_val_score(steps, TEXTS, GOOD, cv=once, error_score="raise")) == 1
     grid = {"textclassifier__learning_rate": [1e-4, 5e-3]}
-    search = GridSearchCV(steps, grid, cv=2, error_score="raise", refit=False).fit(TEXTS, GOOD)
+    search = GridSearchCV(steps, grid, cv=once, error_score="raise", refit=False).fit(TEXTS, GOOD)
     assert np.isfinite(search.cv_results_["mean_test_score"]).all()
 
 
@@ -139,11 +140,18 @@ def test_checks_of_scikit_learn_that_a_table_of_numbers_is_for(check: str, tiny_
         ([["a", "b", "c"]], ["a"], "its shape is"),
         (["good", "bad"], None, "target y is None"),
         (["good", "bad"], [0.5, 1.5], "Unknown label type: continuous"),
+        (["good", "bad"], np.array(["a", 1], dtype=object), r"labels of several types \(int, str\)"),
     ],
 )
 def test_what_is_no_text_or_no_label_is_refused(X: Any, y: Any, said: str, tiny_model: Path) -> None:
     with pytest.raises(ValueError, match=said):
         TextClassifier(**parameters(tiny_model)).fit(X, y)
+
+
+def test_a_number_that_is_none_is_refused(tiny_model: Path) -> None:
+    """Left out with its text, it would be counted by nobody who reads no log."""
+    with pytest.raises(ValueError, match="row 1 holds NaN"):
+        TextRegressor(**parameters(tiny_model)).fit(TEXTS[:3], [1.0, float("nan"), 2.0])
 
 
 def test_weights_of_rows_are_refused(tiny_model: Path) -> None:
