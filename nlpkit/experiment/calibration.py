@@ -86,9 +86,8 @@ def lines(record: Mapping[str, Any]) -> list[str]:
     if not told:
         return []
     before, after = told["before"], told["after"]
-    names = [name for name in ("ece", "nll") if name in before]
     if told["temperature"] is None:
-        figures = ", ".join(f"{name} {before[name]:.3f} on validation" for name in names[:1])
-        return [f"scores: not calibrated ({figures}): {told['why']}"]
+        return [f"scores: not calibrated: {told['why']}"]
+    names = [name for name in ("ece", "nll") if name in before]
     moved = ", ".join(f"{name} {before[name]:.3f} -> {after[name]:.3f}" for name in names)
     return [f"scores: divided by temperature {told['temperature']:.2f}, from {told['rows']:,} validation rows: {moved}"]

@@ -168,7 +168,7 @@ def _speeds(
     return None
 
 
-def table(comparison: Mapping[str, Any], title: str = "price") -> Table:
+def table(comparison: Mapping[str, Any], title: str = "before and after") -> Table:
     """A row a model."""
     metric = comparison["main_metric"]
     header = ["model", metric, "parameters", "size", *(["p50 ms", "p95 ms", "rows/s"] if _timed(comparison) else [])]
@@ -196,19 +196,16 @@ def sure(side: Mapping[str, Any], task: Judged) -> str:
     if difference.get("p") is None or difference.get("interval") is None:
         return ""
     if difference["p"] >= ALPHA:
-        return f"; the rows do not tell the two apart (p = {difference['p']:.2g})"
+        return f"; no clear difference on these rows (p = {difference['p']:.2g})"
     low, high = (end / task.point for end in difference["interval"])
-    return f"; a change of {low:+.2f} to {high:+.2f} points (95 %) for the draw of rows"
+    return f"; 95 % confidence interval of the change: {low:+.2f} to {high:+.2f} points"
 
 
 def _brackets(comparison: Mapping[str, Any]) -> list[str]:
     """What the brackets of the table are; nothing where it has none."""
     if not any(side.get("metric_intervals") for side in comparison["sides"]):
         return []
-    return [
-        "in brackets: 95 % intervals for the draw of rows; as both models answer the same rows, their intervals may "
-        "overlap although one is surely better"
-    ]
+    return ["in brackets: 95 % confidence intervals of each model by itself"]
 
 
 def remarks(comparison: Mapping[str, Any]) -> list[str]:
@@ -216,8 +213,8 @@ def remarks(comparison: Mapping[str, Any]) -> list[str]:
     if not _timed(comparison):
         return []
     return [
-        f"latency of one row at a time, rows/s in batches of {comparison['sides'][0]['batch_size']} of like length; "
-        f"the model alone, {'; '.join(dict.fromkeys(comparison['device']))}"
+        f"speed: of the model alone; p50 and p95 with one row at a time, rows/s in batches of "
+        f"{comparison['sides'][0]['batch_size']}; {'; '.join(dict.fromkeys(comparison['device']))}"
     ]
 
 

@@ -173,7 +173,7 @@ def fit(decisions: Decisions) -> Fit:
     if not np.isfinite(decisions.logits).all():
         return Fit(1.0, rows, before, before, "the model gives logits that are no finite numbers")
     if rows < MIN_ROWS:
-        return Fit(1.0, rows, before, before, f"{rows} rows tell too little of them, {MIN_ROWS} are needed")
+        return Fit(1.0, rows, before, before, f"validation has {rows} rows, and {MIN_ROWS} are needed")
     if wrong < MIN_WRONG:
         why = f"{wrong} of {len(known):,} answers are wrong, of the {MIN_WRONG} at least that show how sure those are"
         return Fit(1.0, rows, before, before, why)

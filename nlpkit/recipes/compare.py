@@ -389,7 +389,8 @@ def _told(config: Config, judged: _Judged, record: dict[str, Any]) -> tuple[Repo
     )
     failures = []
     if config.fail_if == "worse":
-        failures = [f"failed: {verdicts[each.name]} (--fail-if worse)" for each in compared if each.better == "worse"]
+        worse = [each.name for each in compared if each.better == "worse"]
+        failures = [f"failed: {name} is worse than {first.name} (--fail-if worse)" for name in worse]
     return Report({}, tables, lines), failures
 
 

@@ -33,7 +33,7 @@ def interval_notes(record: Mapping[str, Any]) -> list[str]:
         for unit, count in of_split.items()
     )
     level = record.get("interval_level", 0.95)
-    return [f"in brackets: {100 * level:g} % intervals for the draw of rows ({drawn}), not for the seed of training"]
+    return [f"in brackets: {100 * level:g} % confidence intervals ({drawn}); another seed may differ by more"]
 
 
 def chosen_by_validation(record: Mapping[str, Any]) -> list[str]:
@@ -42,8 +42,8 @@ def chosen_by_validation(record: Mapping[str, Any]) -> list[str]:
     if tried < 2 or set(record["metrics"]) - {"train", "validation"}:
         return []
     return [
-        f"validation has chosen among {tried:,} checkpoints, so that its figures are a little better than those of "
-        "new rows; a test split (--test-file) has had no say"
+        f"validation chose among {tried:,} checkpoints, so its figures are a little too good; a test split "
+        "(--test-file) gives fair ones"
     ]
 
 
@@ -62,7 +62,4 @@ def against_baseline(record: Mapping[str, Any]) -> list[str]:
     shown = f"{name} {own:.4g} against {other:.4g} on {split}{p}"
     if difference.get("better") == "baseline":
         return [f"{baseline['name']} is better ({shown}): use it, or train on more rows or for longer (--epochs)"]
-    return [
-        f"not told apart from {baseline['name']} ({shown}): more rows, to train on and to judge by, may tell; until "
-        "then the classical model is the cheaper one"
-    ]
+    return [f"no clear difference from {baseline['name']} ({shown}), which is cheaper: more rows may show one"]

@@ -110,7 +110,7 @@ def test_what_is_done_is_said(pair: dict[bool, Any], trained: Path) -> None:
     record = json.loads((trained / "nlpkit.json").read_text(encoding="utf-8"))
     (line,) = calibration.lines(record)
     assert "not calibrated" in line
-    assert "32 rows tell too little of them, 100 are needed" in line
+    assert "validation has 32 rows, and 100 are needed" in line
 
 
 @pytest.mark.parametrize("found", ["no layer", "another layer"])

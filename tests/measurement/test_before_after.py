@@ -50,8 +50,8 @@ def test_how_sure_a_change_is_stands_behind_it() -> None:
         changed = second | ({"difference": {**told, **difference}} if difference else {})
         return before_after.lines({"split": "test", "rows": 900, "device": ["cpu"], "sides": [first, changed]}, task)[0]
 
-    assert line(p=0.01).endswith("; a change of -3.50 to -0.50 points (95 %) for the draw of rows")
-    assert line(p=0.3).endswith("; the rows do not tell the two apart (p = 0.3)")
+    assert line(p=0.01).endswith("; 95 % confidence interval of the change: -3.50 to -0.50 points")
+    assert line(p=0.3).endswith("; no clear difference on these rows (p = 0.3)")
     assert line(p=1.0, interval=None) == line()  # of older records nothing is known
 
 

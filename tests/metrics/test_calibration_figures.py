@@ -77,7 +77,7 @@ def test_a_model_that_is_not_sure_enough_is_sharpened() -> None:
 
 def test_scores_stay_where_a_temperature_would_be_chance() -> None:
     few = calibration.fit(drawn(calibration.MIN_ROWS - 1, 3, 4.0))
-    assert (few.temperature, few.why) == (1.0, "99 rows tell too little of them, 100 are needed")
+    assert (few.temperature, few.why) == (1.0, "validation has 99 rows, and 100 are needed")
     # a row has several labels, which do not make more rows of it
     assert "60 rows" in calibration.fit(yes_or_no(60, 8, 4.0)).why
     truthful = calibration.fit(drawn(300, 3, 1.0))

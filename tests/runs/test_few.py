@@ -69,7 +69,7 @@ def finished(**changes: Any) -> dict[str, Any]:
 def test_a_table_shows_intervals_and_as_many_decimals_as_they_make_sense_of(tmp_path: Path) -> None:
     report = supervised.report(finished(), tmp_path, TextClassification)
     assert [str(row[-1]) for row in report.tables[0].rows] == ["0.70 (0.55 to 0.82)", "0.90 (0.77 to 0.96)"]
-    assert "in brackets: 95 % intervals for the draw of rows (40 rows of validation), not for the seed of training" in (
+    assert "in brackets: 95 % confidence intervals (40 rows of validation); another seed may differ by more" in (
         report.lines
     )
     old = supervised.report(finished(metric_intervals=None, baseline=None), tmp_path, TextClassification)
@@ -92,7 +92,7 @@ def test_a_run_that_is_no_better_than_its_baseline_says_so(tmp_path: Path) -> No
     assert line.startswith("TF-IDF is better (accuracy 0.7 against 0.9 on validation, p = 0.008): use it")
     undecided = {"validation": {"metric": "accuracy", "value": 0.01, "p": 0.6, "better": None}}
     (line,) = said(baseline={**better, "differences": undecided})
-    assert line.startswith("not told apart from TF-IDF")
+    assert line.startswith("no clear difference from TF-IDF")
     assert (
         said(baseline={**better, "differences": {"validation": {**undecided["validation"], "better": "model"}}}) == []
     )
@@ -102,7 +102,7 @@ def test_a_run_that_is_no_better_than_its_baseline_says_so(tmp_path: Path) -> No
 def test_where_validation_has_chosen_and_there_is_no_other_split_it_says_so(tmp_path: Path) -> None:
     def said(**changes: Any) -> bool:
         lines = supervised.report(finished(**changes), tmp_path, TextClassification).lines
-        return any("validation has chosen among 4 checkpoints" in line for line in lines)
+        return any("validation chose among 4 checkpoints" in line for line in lines)
 
     assert said()
     tested = {split: {"accuracy": 0.7} for split in ("validation", "test")}

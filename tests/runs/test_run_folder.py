@@ -147,7 +147,7 @@ def test_model_card(trained: Path, record: dict[str, Any]) -> None:
     assert "| negative | 48 | 16 | 16 |\n" in card.text
     shown = Estimate(record["metrics"]["test"]["accuracy"], *record["metric_intervals"]["test"]["accuracy"])
     assert f"| test | 32 | {shown} |" in card.text
-    assert "\nIn brackets: 95 % intervals for the draw of rows (" in card.text
+    assert "\nIn brackets: 95 % confidence intervals (" in card.text
     assert "| split | rows | accuracy | f1 of the label 'positive' |\n" in card.text
     assert "6 epochs (`--epochs 6`)" in card.text
     pictures = re.findall(r"!\[.*?\]\((.*?)\)", card.text)
