@@ -171,6 +171,9 @@ class TextClassifier(ClassifierMixin, _TextEstimator):
             nlpkit.errors.UserError: as `nlpkit.finetune`.
         """
         texts, y = texts_of(X), _targets(y, len(_rows(X)))
+        if y.dtype == object and len(kinds := {type(label) for label in y.ravel()}) > 1:
+            named = ", ".join(sorted(kind.__name__ for kind in kinds))
+            raise ValueError(f"y: labels of several types ({named}) have no order: give all as text")
         check_classification_targets(y)  # of numbers between whole ones it says that they are no labels
         self._multi_label = y.ndim == 2
         if self._multi_label:
@@ -178,11 +181,7 @@ class TextClassifier(ClassifierMixin, _TextEstimator):
             names = np.array([f"label_{i}" for i in self.classes_], dtype=object)
             self._fit(texts, [names[row > 0].tolist() for row in y], "multi-label")
         else:
-            try:
-                self.classes_, ids = np.unique(y, return_inverse=True)
-            except TypeError:
-                kinds = ", ".join(sorted({type(label).__name__ for label in y}))
-                raise ValueError(f"y: labels of several types ({kinds}) have no order: give all as text") from None
+            self.classes_, ids = np.unique(y, return_inverse=True)
             if len(self.classes_) < 2:
                 raise ValueError(f"y: all {len(y)} labels are {self.classes_[0]!r}: there is one class")
             self._fit(texts, [_name(i) for i in ids], "binary" if len(self.classes_) == 2 else "multi-class")

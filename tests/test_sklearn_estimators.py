@@ -140,7 +140,7 @@ def test_checks_of_scikit_learn_that_a_table_of_numbers_is_for(check: str, tiny_
         ([["a", "b", "c"]], ["a"], "its shape is"),
         (["good", "bad"], None, "target y is None"),
         (["good", "bad"], [0.5, 1.5], "Unknown label type: continuous"),
-        (["good", "bad"], np.array(["a", 1], dtype=object), r"labels of several types \(int, str\)"),
+        (["good", "bad"], np.array([None, "a"], dtype=object), r"labels of several types \(NoneType, str\)"),
     ],
 )
 def test_what_is_no_text_or_no_label_is_refused(X: Any, y: Any, said: str, tiny_model: Path) -> None:
