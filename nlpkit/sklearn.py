@@ -171,9 +171,11 @@ class TextClassifier(ClassifierMixin, _TextEstimator):
             nlpkit.errors.UserError: as `nlpkit.finetune`.
         """
         texts, y = texts_of(X), _targets(y, len(_rows(X)))
-        if y.dtype == object and len(kinds := {type(label) for label in y.ravel()}) > 1:
-            named = ", ".join(sorted(kind.__name__ for kind in kinds))
-            raise ValueError(f"y: labels of several types ({named}) have no order: give all as text")
+        try:
+            np.unique(y)
+        except TypeError:
+            kinds = ", ".join(sorted({type(label).__name__ for label in y.ravel()}))
+            raise ValueError(f"y: labels of several types ({kinds}) have no order: give all as text") from None
         check_classification_targets(y)  # of numbers between whole ones it says that they are no labels
         self._multi_label = y.ndim == 2
         if self._multi_label:
