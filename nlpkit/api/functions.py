@@ -6,6 +6,7 @@ import functools
 import importlib
 import importlib.util
 import inspect
+import os.path
 import re
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -126,6 +127,8 @@ def command_for(task: str) -> str:
     from nlpkit.nearby import nearest
     from nlpkit.tasks import registry
 
+    if not isinstance(task, str):
+        raise UserError(f"the task is named first, and {type(task).__name__} was given", 'finetune("cls", data=...)')
     known = {name: of for of, tasks in finetuning().items() for name in (short(of), of, function_name(of), *tasks)}
     if task in known:
         return known[task]
@@ -254,9 +257,16 @@ def in_memory(options: Mapping[str, Any], fields: Mapping[str, FieldInfo]) -> di
             continue
         if memory.is_rows(value):
             made[name] = memory.hold(value)
-        elif isinstance(value, list | tuple):
-            several = [memory.hold(one) if memory.is_rows(one) else one for one in value]
-            made[name] = several if list in kinds_of(fields[name].annotation) else ",".join(map(str, several))
+            continue
+        several = isinstance(value, list | tuple)
+        kinds = {type(one) for one in (value if several else [value]) if one is not None and not isinstance(one, str)}
+        if kinds:
+            shown = ", ".join(sorted(kind.__name__ for kind in kinds))
+            raise UserError(f"{name}: {shown} is neither rows nor a path", f"Give a path, or {memory.TAKEN}.")
+        if several and list not in kinds_of(fields[name].annotation):
+            if not any(map(os.path.exists, value)) and any(" " in one for one in value):
+                raise UserError(f"{name}: these are texts without labels", f"Give a path, or {memory.TAKEN}.")
+            made[name] = ",".join(value)
     return {name: value for name, value in made.items() if value is not None or name not in fields}
 
 

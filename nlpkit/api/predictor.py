@@ -6,7 +6,7 @@ import inspect
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from os import PathLike
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 from nlpkit.api import manners, signatures, speech, wording
 from nlpkit.api.functions import in_callers_words, in_memory
@@ -171,6 +171,9 @@ class Predictor:
 
     # --- its life ---
 
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(f"a Predictor cannot be copied or sent to another process; open {self._run} there")
+
     def close(self) -> None:
         """Let go of the model and its memory; afterwards nothing is answered."""
         self._opened = self._scoring = None
@@ -202,12 +205,29 @@ class Predictor:
         return self._scoring
 
     def _rows(self, opened: Opened[Any], inputs: Any) -> tuple[list[dict[str, Any]], Reader[Any]]:
-        """The inputs as rows, and what reads them."""
+        """The inputs as rows, and what reads them.
+
+        Raises:
+            UserError: they are nothing that the model reads.
+        """
+        several = memory.is_rows(inputs) or isinstance(inputs, Iterable)
+        if isinstance(inputs, bytes) or not several or getattr(inputs, "ndim", 1) == 0:
+            raise UserError(
+                f"{type(inputs).__name__} is no input, nor several",
+                "Give a text, a list of texts, dicts by column, or a DataFrame.",
+            )
+        if isinstance(inputs, tuple) and memory.is_pair(inputs) and not _is_pair_of_texts(inputs):
+            raise UserError(
+                "a tuple of two lists was given: are they texts with labels, or the two sides of pairs?",
+                "Give the list of texts alone, or a list of pairs: list(zip(first, second)).",
+            )
         if memory.is_rows(inputs) and not _is_pair_of_texts(inputs):
             with in_callers_words(predict.Config.known_fields()):
                 rows = memory.rows_of(inputs)
                 return rows, opened.task.reader(list(rows[0]) if rows else None, self._config, labelled=False)
         given = [inputs] if isinstance(inputs, str) or _is_pair_of_texts(inputs) else list(inputs)
+        if (position := next((i for i, one in enumerate(given) if isinstance(one, bytes)), None)) is not None:
+            raise UserError(f"position {position} is bytes, not text", "Decode it: text.decode('utf-8').")
         columns = opened.task.reader().input_columns
         if any(isinstance(one, tuple) for one in given):
             if wrong := next((one for one in given if not isinstance(one, tuple) or len(one) != len(columns)), None):
@@ -248,6 +268,8 @@ class Predictor:
     def _with_columns(self, inputs: Any) -> Any:
         """A DataFrame or Dataset with the columns of its answers."""
         names = [str(name) for name in (inputs.column_names if hasattr(inputs, "column_names") else inputs.columns)]
+        if not names:
+            raise UserError("the table has no columns", "Give one with the columns of training.")
         prefix = predict.free_prefix(names)
         made = [predict.answer_columns(answer, prefix) for answer in self.answers(inputs)]
         found = made or [predict.answer_columns(self._model().task.no_answer(), prefix)]
@@ -261,8 +283,12 @@ class Predictor:
 
             return inputs.with_columns([polars.Series(name, values) for name, values in columns.items()])
         for name, values in columns.items():
-            append = inputs.add_column if hasattr(inputs, "add_column") else inputs.append_column
-            inputs = append(name, values if hasattr(inputs, "add_column") else [values])
+            if hasattr(inputs, "append_column"):  # arrow
+                import pyarrow
+
+                inputs = inputs.append_column(name, pyarrow.array(values))
+            else:
+                inputs = inputs.add_column(name, values)
         return inputs
 
 

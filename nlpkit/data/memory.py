@@ -30,6 +30,7 @@ TAKEN = (
     "a pandas or polars DataFrame, a Dataset or DatasetDict of `datasets`, a list of dicts, a dict of columns, a pair "
     "of lists (texts, labels), or a dict of any of these by split"
 )
+_COMMON = (str, int, float, bool)  # what nearly every cell holds
 _BATCH = 1_024  # rows turned into Python values at a time
 
 
@@ -152,7 +153,7 @@ def is_rows(value: object) -> bool:
     """Whether a value is rows, and no name, path or other option."""
     if isinstance(value, str | bytes) or value is None:
         return False
-    if _is_frame(value) or _is_dataset(value) or _is_dataset_dict(value) or _is_pair(value):
+    if _is_frame(value) or _is_dataset(value) or _is_dataset_dict(value) or is_pair(value):
         return True
     if isinstance(value, Mapping):
         return bool(value) and all(is_rows(part) or _is_column(part) for part in value.values())
@@ -206,7 +207,8 @@ def _is_frame(value: object) -> bool:
 
 
 def _is_dataset(value: object) -> bool:
-    return type(value).__module__.startswith("datasets.") and hasattr(value, "features")
+    """A Dataset; one of its columns has features too, and is none."""
+    return type(value).__module__.startswith("datasets.") and hasattr(value, "features") and hasattr(value, "map")
 
 
 def _is_dataset_dict(value: object) -> bool:
@@ -218,9 +220,11 @@ def _is_column(value: object) -> bool:
     return not isinstance(value, str | bytes | Mapping) and hasattr(value, "__len__") and hasattr(value, "__getitem__")
 
 
-def _is_pair(value: object) -> bool:
+def is_pair(value: object) -> bool:
     """Texts and their labels, in two sequences."""
-    return isinstance(value, tuple) and len(value) == 2 and all(map(_is_column, value))
+    return (
+        isinstance(value, tuple) and len(value) == 2 and all(_is_column(part) and not _is_frame(part) for part in value)
+    )
 
 
 def _parts(value: Any) -> dict[str, Any]:
@@ -248,7 +252,7 @@ def _made(value: Any) -> pa.Table | Rows:
         return _of_dataset(value)
     if _is_frame(value):
         return _of_frame(value)
-    if _is_pair(value):
+    if is_pair(value):
         return _of_pair(*value)
     if isinstance(value, Mapping):
         return _of_columns({str(name): plain(column) for name, column in value.items()})
@@ -256,7 +260,30 @@ def _made(value: Any) -> pa.Table | Rows:
         raise UserError(f"the data are no rows but {type(value).__name__}", f"Give {TAKEN}.")
     names = dict.fromkeys(str(name) for row in value for name in row)
     cleaned = ({str(name): plain(cell) for name, cell in row.items()} for row in value)
-    return [{name: row.get(name) for name in names} for row in cleaned]
+    return _readable([{name: row.get(name) for name in names} for row in cleaned])
+
+
+def _readable(rows: Rows) -> Rows:
+    """The rows, each of whose cells holds what a table can hold.
+
+    Raises:
+        UserError: one holds an object of another kind.
+    """
+    import pyarrow as pa
+
+    for position, row in enumerate(rows):
+        for name, cell in row.items():
+            if cell is None or isinstance(cell, _COMMON):
+                continue
+            try:
+                pa.array([cell])
+            except (pa.ArrowException, OverflowError, TypeError):
+                if not isinstance(cell, list | Mapping):  # those may hold cells of many types, which are read as text
+                    raise UserError(
+                        f"column {name!r} holds {type(cell).__name__} at position {position}, which no table can hold",
+                        "Write it as text or a number, or leave the column out.",
+                    ) from None
+    return rows
 
 
 def _of_dataset(value: Any) -> pa.Table:
@@ -288,7 +315,7 @@ def _of_frame(value: Any) -> pa.Table | Rows:
         frame = value.set_axis(names, axis=1)
         try:
             made = pa.Table.from_pandas(frame, preserve_index=False)
-        except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, OverflowError):  # cells of many types
+        except (pa.ArrowException, TypeError, OverflowError):  # cells of many types, sparse columns
             return _of_columns({name: plain(frame[name]) for name in names})
     made = _with_text(one_type.plain(made.replace_schema_metadata(None), _say))
     return made.cast(pa.schema([(column.name, _small(column.type)) for column in made.schema]))
@@ -338,7 +365,7 @@ def _of_columns(columns: Mapping[str, Sequence[Any]]) -> Rows:
     if len(set(sizes.values())) > 1:
         shown = ", ".join(f"{name} {size:,}" for name, size in sizes.items())
         raise UserError(f"the columns of the data are not equally long: {shown}", "Give a value for each row.")
-    return [dict(zip(columns, cells, strict=True)) for cells in zip(*columns.values(), strict=True)]
+    return _readable([dict(zip(columns, cells, strict=True)) for cells in zip(*columns.values(), strict=True)])
 
 
 def _with_text(table: pa.Table) -> pa.Table:

@@ -246,7 +246,7 @@ def select_slice(splits: Mapping[str, Dataset], spec: str) -> Dataset:
 def is_local(data: str) -> bool:
     """Whether `data` is, or is meant to be, a path and not a name on the hub."""
     return (
-        expanded(data).exists()
+        _exists(expanded(data))
         or data == "-"
         or memory.is_name(data)
         or data.startswith((".", "/", "~"))
@@ -259,7 +259,12 @@ def is_local(data: str) -> bool:
 
 def _is_saved(folder: Path) -> bool:
     """Whether `Dataset.save_to_disk` or `DatasetDict.save_to_disk` wrote this folder."""
-    return (folder / "dataset_dict.json").is_file() or (folder / "state.json").is_file()
+    return _exists(folder / "dataset_dict.json") or _exists(folder / "state.json")
+
+
+def _exists(path: Path) -> bool:
+    """Whether there is such a file; many names between commas are longer than a name may be, and are none."""
+    return os.path.exists(path)  # noqa: PTH110
 
 
 def expand(spec: str) -> list[Path]:
@@ -268,7 +273,7 @@ def expand(spec: str) -> list[Path]:
         memory.require_one(spec)
         return [Path(spec)]
     path = pipes.STDIN if spec == "-" else expanded(spec)
-    if path.exists() and not path.is_dir():
+    if _exists(path) and not path.is_dir():
         pipes.require_file(path)
         return [path]
     inputs.refuse_address(spec)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import inspect
+import pickle
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import datasets
 import every_task
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from conftest import RunOf, rows, texts_around
 
@@ -139,3 +142,28 @@ def test_an_exported_run_answers_without_weights_of_torch(trained: Path, tmp_pat
     assert not list((tmp_path / "onnx").glob("*.safetensors"))
     with nlpkit.Predictor(report.path, device="cpu") as exported, nlpkit.Predictor(trained, device="cpu") as predictor:
         assert np.allclose(exported.predict_proba(["good", "bad"]), predictor.predict_proba(["good", "bad"]), atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "inputs",
+    [b"good", [b"good"], None, 5, float("nan"), np.array("good"), (["good"], ["bad"]), pd.DataFrame(index=[1])],
+)
+def test_what_is_neither_a_text_nor_several_is_refused(trained: Path, inputs: Any) -> None:
+    with nlpkit.Predictor(trained, device="cpu") as predictor, pytest.raises(nlpkit.UserError):
+        predictor.predict(inputs)
+
+
+def test_columns_of_datasets_and_tables_of_arrow_are_answered(trained: Path) -> None:
+    texts = ["a good film", "bad soup"]
+    with nlpkit.Predictor(trained, device="cpu") as predictor:
+        wanted = predictor.predict(texts)
+        assert predictor.predict(datasets.Dataset.from_dict({"text": texts})["text"]) == wanted
+        for table in (pa.table({"text": texts}), pa.RecordBatch.from_pydict({"text": texts})):
+            made = predictor.predict(table)
+            assert made.column("prediction").to_pylist() == wanted
+            assert made.num_rows == 2
+
+
+def test_a_predictor_is_not_copied_into_another_process(trained: Path) -> None:
+    with nlpkit.Predictor(trained, device="cpu") as predictor, pytest.raises(TypeError, match="cannot be copied"):
+        pickle.dumps(predictor)

@@ -231,3 +231,37 @@ def test_a_list_is_several_values_and_a_comma_within_one_is_refused(trained_here
         nlpkit.zero_shot(trained_here.path, ["a"], labels=["red, white", "blue"])
     with pytest.raises(nlpkit.UserError, match="Give dicts by column"):
         nlpkit.predict(trained_here.path, [("a", "b")])
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (pd.Series(["good", "bad"]), "Series is neither rows nor a path"),
+        (np.array(["good", "bad"]), "ndarray is neither rows nor a path"),
+        (["a good film", "a bad soup"], "texts without labels"),
+        ([("a good film", "pos")], "tuple is neither"),
+        (({"text": x} for x in "ab"), "generator is neither"),
+        ((pd.DataFrame({"text": ["a"]}), pd.DataFrame({"text": ["b"]})), "DataFrame is neither"),
+        ([{"text": "a good film", "label": "pos", "extra": object()}], "'extra' holds object at position 0"),
+        (pd.DataFrame({"text": ["a"], "extra": [object()]}), "'extra' holds object at position 0"),
+    ],
+)
+def test_data_that_are_neither_rows_nor_a_path_are_refused(data: Any, said: str) -> None:
+    with pytest.raises(nlpkit.UserError, match=said):
+        nlpkit.check_data(data, model="none")
+
+
+def test_a_sparse_column_is_read_and_a_frame_in_the_place_of_the_task_is_told() -> None:
+    texts = [f"film {i} is {word}" for i in range(20) for word in ("good", "bad")]
+    frame = pd.DataFrame({"text": texts, "label": pd.arrays.SparseArray([0, 1] * 20)})
+    assert nlpkit.check_data(frame, model="none").exit_code == 0
+    with pytest.raises(nlpkit.UserError, match="the task is named first, and DataFrame was given"):
+        nlpkit.finetune(frame)  # type: ignore[arg-type]
+
+
+def test_many_files_are_given_as_a_list(tmp_path: Path) -> None:
+    files = [tmp_path / f"part-{i:02}.csv" for i in range(40)]
+    for i, file in enumerate(files):
+        file.write_text(f"text,label\ngood film {i},pos\nbad soup {i},neg\n", encoding="utf-8")
+    names = [os.path.relpath(file) for file in files]
+    assert nlpkit.check_data(names, model="none").exit_code == 0
