@@ -182,12 +182,16 @@ def table(comparison: Mapping[str, Any], title: str = "before and after") -> Tab
     return Table(f"{title} ({comparison['split']}, {comparison['rows']:,} rows)", header, rows)
 
 
-def lines(comparison: Mapping[str, Any], task: Judged) -> list[str]:
-    """What was gained for what was lost, a line for each side behind the first."""
+def lines(comparison: Mapping[str, Any], task: Judged, *, brackets: bool = True) -> list[str]:
+    """What was gained for what was lost, a line for each side behind the first.
+
+    Args:
+        brackets: say what the brackets of the table are, where it has some.
+    """
     first = comparison["sides"][0]
     gains = [f"{side['name']}: {gain(first, side, task)}{sure(side, task)}" for side in comparison["sides"][1:]]
     few = few_rows({comparison["split"]: comparison["rows"]})
-    return [*gains, *few, *_brackets(comparison), *remarks(comparison)]
+    return [*gains, *few, *(_brackets(comparison) if brackets else []), *remarks(comparison)]
 
 
 def sure(side: Mapping[str, Any], task: Judged) -> str:

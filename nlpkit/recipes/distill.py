@@ -36,6 +36,7 @@ from nlpkit.metrics.evidence import Judgement
 from nlpkit.models import opening
 from nlpkit.options import CalibrationOptions, OnlyWith, OpeningOptions, flag_of, option
 from nlpkit.reporting import Report, counted
+from nlpkit.runs.few import interval_notes
 from nlpkit.tasks import features, registry
 from nlpkit.tasks.options import TaskChoiceOptions
 from nlpkit.tasks.roles import Teachable
@@ -397,7 +398,8 @@ def _report(record: Mapping[str, Any], folder: Path) -> Report:
     task = registry.require(made, NEEDS, "distill")
     report = supervised.report(dict(record), folder, type(task))
     report.tables.append(before_after.table(record["price"]))
-    # of few rows both say the same
-    report.lines = [*dict.fromkeys([*before_after.lines(record["price"], task), *report.lines])]
+    # of few rows both say the same, and of intervals too
+    told = before_after.lines(record["price"], task, brackets=not interval_notes(record))
+    report.lines = [*dict.fromkeys([*told, *report.lines])]
     report.next_command = f"nlpkit quantize {folder}"
     return report

@@ -378,6 +378,7 @@ def test_command_says_what_it_costs(teachers: RunOf, tmp_path: Path, capsys: pyt
     said = capsys.readouterr()
     assert "its logits for 64 rows" in said.out + said.err
     assert "before and after (validation, 32 rows)" in said.out
+    assert said.out.count("in brackets: ") == 1
     assert "times smaller" in said.out
     assert f"next: nlpkit quantize {tmp_path / 'run'}" in said.out
     assert main(["distill", str(teachers("classification")), *map(str, flags)]) == 2  # the folder holds a run
