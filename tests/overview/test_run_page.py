@@ -102,7 +102,7 @@ def test_intervals_stand_beside_the_figures(trained: Path, tmp_path: Path) -> No
     intervals = {"test": {"accuracy": [0.8123, 0.9876]}}
     run = copied(trained, tmp_path / "run", metric_intervals=intervals, interval_level=0.95)
     text = page_of(run, tmp_path / "page.html").text
-    assert text.count("(0.81 to 0.99)") == 2 and "95 % intervals" in text
+    assert text.count("(0.81 to 0.99)") == 2 and "95 % confidence intervals" in text
 
 
 def test_labels_and_texts_cannot_write_the_page(trained: Path, tmp_path: Path) -> None:
