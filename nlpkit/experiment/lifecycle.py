@@ -261,12 +261,14 @@ def train(experiment: E, prepare: Callable[[Any], E]) -> E:
         checkpoint = last_checkpoint(folder.checkpoints) if config.resume else None
         position = position_in(checkpoint) if checkpoint else {}
         _require_same_steps(config, position)
-        if process.is_main_process():
-            if checkpoint and (
-                line := devices.moved((read_record(folder.path) or {}).get("device"), experiment.device)
-            ):
+        head = experiment.head()
+        if checkpoint:
+            began = read_record(folder.path) or {}
+            resume.require_same_files(began, head)
+            if process.is_main_process() and (line := devices.moved(began.get("device"), experiment.device)):
                 reporting.current().warn(line)
-            folder.start(experiment.head(), overwrite=config.overwrite, resume=config.resume)
+        if process.is_main_process():
+            folder.start(head, overwrite=config.overwrite, resume=config.resume)
         experiment.before_training()
         if process.is_main_process():
             step = int(checkpoint.name.rpartition("-")[2]) if checkpoint else 0

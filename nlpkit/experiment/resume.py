@@ -36,6 +36,7 @@ class FinishedRun(NamedTuple):
 
 
 R = TypeVar("R", bound=Resumable)
+_Files = dict[str, list[tuple[str, str]]]  # path and SHA-256 of the files behind each split
 
 
 @contextmanager
@@ -119,6 +120,54 @@ def resumed_options(config: R) -> R:
         )
     with naming(folder / RECORD, record["config"].keys()):
         return config.on_top_of(without_permissions(record["config"], folder / RECORD))
+
+
+def require_same_files(began: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+    """Stop where the files of the data hold something else than when the run began.
+
+    What is left would be trained on other rows, perhaps with labels of other numbers, and rows that were held out then
+    may stand among them. A file that was moved is the same.
+
+    Args:
+        began: the record of the run.
+        now: what its record would be.
+
+    Raises:
+        UserError: naming the files.
+    """
+    before, after = _files_of(began), _files_of(now)
+    changed = {**_only_in(before, after), **_only_in(after, before)}
+    if any(before.values()) and changed:
+        names = ", ".join(map(reporting.shown, changed))
+        raise UserError(
+            f"--resume: the data are not as they were when the run began: {names}",
+            "Put the old files back, or begin anew with --overwrite.",
+        )
+
+
+def _files_of(record: Mapping[str, Any]) -> _Files:
+    """Path and SHA-256 of the files behind each split; of running text all are of `train`.
+
+    That of standard input is known only once it was read; until then it is left out.
+    """
+    files = ((record.get("parents") or {}).get("data") or {}).get("files") or {}
+    by_split = {"train": files} if isinstance(files, list) else files
+    return {
+        split: [(file["path"], file["sha256"]) for file in of_split if file["sha256"]]
+        for split, of_split in by_split.items()
+    }
+
+
+def _only_in(
+    files: Mapping[str, list[tuple[str, str]]], others: Mapping[str, list[tuple[str, str]]]
+) -> dict[str, None]:
+    """The paths, each once, whose content no file has that is behind the same split of the others."""
+    return {
+        path: None
+        for split, of_split in files.items()
+        for path, known in of_split
+        if known not in {other for _, other in others.get(split, [])}
+    }
 
 
 def _named_folder(config: Resumable) -> Path:

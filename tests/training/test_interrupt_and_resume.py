@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -384,6 +385,25 @@ def test_resumed_elsewhere_is_told(small: dict[str, Any], tmp_path: Path, capsys
     (run / "nlpkit.json").write_text(json.dumps({**record, "device": "cuda (Tesla T4), fp16"}))
     assert main(["finetune-cls", "--output", str(run), "--resume", "--device", "cpu"]) == 0
     assert "the run began with cuda (Tesla T4), fp16 and goes on with cpu, fp32: " in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("changed", ["train.csv", "validation.csv"])
+def test_data_that_changed_since_are_refused(
+    changed: str, small: dict[str, Any], small_reference: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = shutil.copytree(small["data"], tmp_path / "data")
+    run = tmp_path / "run"
+    interrupted({**small, "data": str(data)}, run, 17)
+    before = (data / changed).read_bytes()
+    (data / changed).write_bytes(before + before.splitlines(keepends=True)[-1])
+    assert main(["finetune-cls", "--output", str(run), "--resume"]) == 2
+    assert f"--resume: the data are not as they were when the run began: {data / changed}" in capsys.readouterr().err
+    assert list((run / "checkpoints").glob("checkpoint-17"))
+    # the same rows elsewhere are the same
+    (data / changed).write_bytes(before)
+    moved = data.rename(tmp_path / "moved")
+    train({**small, "data": str(moved)}, run, resume=True)
+    assert (run / "model.safetensors").read_bytes() == (small_reference / "model.safetensors").read_bytes()
 
 
 # --- damaged checkpoints ---
