@@ -308,7 +308,7 @@ def finetune(
         warmup: Warm-up: a share of all steps if below 1 (RoBERTa paper: 0.06), else steps.
         weight_decay: AdamW weight decay; biases and norms are exempt.
         max_grad_norm: Clip the gradient to this L2 norm; 0 = off.
-        layer_decay: Learning rate factor a layer, from the head down (ELECTRA: 0.8); 1 = off.
+        layer_decay: Learning rate factor per layer, from the head down (ELECTRA: 0.8); 1 = off.
         freeze: Keep fixed: none, embeddings, encoder, or N (embeddings and first N layers).
         dropout: Dropout probability everywhere. Default: the model's.
         seed: Seed of initialisation, order and dropout.
@@ -344,7 +344,7 @@ def finetune(
         threshold: Multi-label: probability from which a label is given.
         long_text: Longer texts: cut the end, keep a quarter head and the tail (Sun 2019), or pool
             windows.
-        class_weights: Loss weight a class: none, balanced (n / (classes * count)), or a JSON file
+        class_weights: Loss weight per class: none, balanced (n / (classes * count)), or a JSON file
             {label: weight}.
         label_smoothing: Share of the target spread over all classes.
         oversample: Draw rare classes as often as the most frequent one.
@@ -503,7 +503,7 @@ def finetune(
         warmup: Warm-up: a share of all steps if below 1 (RoBERTa paper: 0.06), else steps.
         weight_decay: AdamW weight decay; biases and norms are exempt.
         max_grad_norm: Clip the gradient to this L2 norm; 0 = off.
-        layer_decay: Learning rate factor a layer, from the head down (ELECTRA: 0.8); 1 = off.
+        layer_decay: Learning rate factor per layer, from the head down (ELECTRA: 0.8); 1 = off.
         freeze: Keep fixed: none, embeddings, encoder, or N (embeddings and first N layers).
         dropout: Dropout probability everywhere. Default: the model's.
         seed: Seed of initialisation, order and dropout.
@@ -691,7 +691,7 @@ def finetune(
         warmup: Warm-up: a share of all steps if below 1 (RoBERTa paper: 0.06), else steps.
         weight_decay: AdamW weight decay; biases and norms are exempt.
         max_grad_norm: Clip the gradient to this L2 norm; 0 = off.
-        layer_decay: Learning rate factor a layer, from the head down (ELECTRA: 0.8); 1 = off.
+        layer_decay: Learning rate factor per layer, from the head down (ELECTRA: 0.8); 1 = off.
         freeze: Keep fixed: none, embeddings, encoder, or N (embeddings and first N layers).
         dropout: Dropout probability everywhere. Default: the model's.
         seed: Seed of initialisation, order and dropout.
@@ -825,7 +825,7 @@ def benchmark(
             rows themselves.
         sequence_lengths: Exact lengths of random inputs, in tokens. Default: rows of the data; without
             data 32,64,128,256,512.
-        batch_sizes: Inputs a call. Default: 1,32 for rows; 1,8 for random inputs.
+        batch_sizes: Inputs per call. Default: 1,32 for rows; 1,8 for random inputs.
         fail_if: Exit with 1, e.g. 'p95>20ms', 'throughput<0.95x' (of compare, else the first model)
             (repeatable).
         output: Folder to write. Default: runs/benchmark-<models>.
@@ -1427,7 +1427,7 @@ def distill(
         warmup: Warm-up: a share of all steps if below 1 (RoBERTa paper: 0.06), else steps.
         weight_decay: AdamW weight decay; biases and norms are exempt.
         max_grad_norm: Clip the gradient to this L2 norm; 0 = off.
-        layer_decay: Learning rate factor a layer, from the head down (ELECTRA: 0.8); 1 = off.
+        layer_decay: Learning rate factor per layer, from the head down (ELECTRA: 0.8); 1 = off.
         freeze: Keep fixed: none, embeddings, encoder, or N (embeddings and first N layers).
         dropout: Dropout probability everywhere. Default: the model's.
         seed: Seed of initialisation, order and dropout.
@@ -1932,7 +1932,7 @@ def finetune_cls(
         warmup: Warm-up: a share of all steps if below 1 (RoBERTa paper: 0.06), else steps.
         weight_decay: AdamW weight decay; biases and norms are exempt.
         max_grad_norm: Clip the gradient to this L2 norm; 0 = off.
-        layer_decay: Learning rate factor a layer, from the head down (ELECTRA: 0.8); 1 = off.
+        layer_decay: Learning rate factor per layer, from the head down (ELECTRA: 0.8); 1 = off.
         freeze: Keep fixed: none, embeddings, encoder, or N (embeddings and first N layers).
         dropout: Dropout probability everywhere. Default: the model's.
         seed: Seed of initialisation, order and dropout.
@@ -1968,7 +1968,7 @@ def finetune_cls(
         threshold: Multi-label: probability from which a label is given.
         long_text: Longer texts: cut the end, keep a quarter head and the tail (Sun 2019), or pool
             windows.
-        class_weights: Loss weight a class: none, balanced (n / (classes * count)), or a JSON file
+        class_weights: Loss weight per class: none, balanced (n / (classes * count)), or a JSON file
             {label: weight}.
         label_smoothing: Share of the target spread over all classes.
         oversample: Draw rare classes as often as the most frequent one.
@@ -2125,7 +2125,7 @@ def finetune_ner(
         warmup: Warm-up: a share of all steps if below 1 (RoBERTa paper: 0.06), else steps.
         weight_decay: AdamW weight decay; biases and norms are exempt.
         max_grad_norm: Clip the gradient to this L2 norm; 0 = off.
-        layer_decay: Learning rate factor a layer, from the head down (ELECTRA: 0.8); 1 = off.
+        layer_decay: Learning rate factor per layer, from the head down (ELECTRA: 0.8); 1 = off.
         freeze: Keep fixed: none, embeddings, encoder, or N (embeddings and first N layers).
         dropout: Dropout probability everywhere. Default: the model's.
         seed: Seed of initialisation, order and dropout.
@@ -2311,7 +2311,7 @@ def finetune_qa(
         warmup: Warm-up: a share of all steps if below 1 (RoBERTa paper: 0.06), else steps.
         weight_decay: AdamW weight decay; biases and norms are exempt.
         max_grad_norm: Clip the gradient to this L2 norm; 0 = off.
-        layer_decay: Learning rate factor a layer, from the head down (ELECTRA: 0.8); 1 = off.
+        layer_decay: Learning rate factor per layer, from the head down (ELECTRA: 0.8); 1 = off.
         freeze: Keep fixed: none, embeddings, encoder, or N (embeddings and first N layers).
         dropout: Dropout probability everywhere. Default: the model's.
         seed: Seed of initialisation, order and dropout.
@@ -2713,7 +2713,7 @@ def pretrain_mlm(
         warmup: Warm-up: a share of all steps if below 1 (RoBERTa paper: 0.06), else steps.
         weight_decay: AdamW weight decay (BERT paper); not on biases, norms.
         max_grad_norm: Clip the gradient to this L2 norm; 0 = off.
-        layer_decay: Learning rate factor a layer, from the head down (ELECTRA: 0.8); 1 = off.
+        layer_decay: Learning rate factor per layer, from the head down (ELECTRA: 0.8); 1 = off.
         freeze: Keep fixed: none, embeddings, encoder, or N (embeddings and first N layers).
         dropout: Dropout probability everywhere. Default: the model's.
         seed: Seed of initialisation, order and dropout.
@@ -2936,7 +2936,7 @@ def prune(
         warmup: Warm-up: a share of all steps if below 1 (RoBERTa paper: 0.06), else steps.
         weight_decay: AdamW weight decay; biases and norms are exempt.
         max_grad_norm: Clip the gradient to this L2 norm; 0 = off.
-        layer_decay: Learning rate factor a layer, from the head down (ELECTRA: 0.8); 1 = off.
+        layer_decay: Learning rate factor per layer, from the head down (ELECTRA: 0.8); 1 = off.
         freeze: Keep fixed: none, embeddings, encoder, or N (embeddings and first N layers).
         dropout: Dropout probability everywhere. Default: the model's.
         seed: Seed of initialisation, order and dropout.

@@ -519,7 +519,7 @@ def test_loss_that_is_not_a_number(finetune: Finetune, tmp_path: Path, monkeypat
         (["--schedule", "linar"], ["--schedule 'linar'", "Did you mean 'linear'?"]),
         (["--epochs", "-1"], ["--epochs '-1'", "greater than 0"]),
         (["--dropout", "1.5"], ["--dropout '1.5'", "less than 1"]),
-        (["--batch-size", "many"], ["--batch-size 'many'", "this is no whole number"]),
+        (["--batch-size", "many"], ["--batch-size 'many'", "this is not a whole number"]),
         (["--freeze", "head"], ["--freeze 'head'", "none, embeddings, encoder"]),
         (["--freeze", "7"], ["--freeze 7: the model has 2 layers"]),
         (["--device", "gpu"], ["--device 'gpu': not a device", "cuda"]),

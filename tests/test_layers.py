@@ -1,4 +1,4 @@
-"""The floors of the house: who may import whom, read from the sources; and the picture of them in CONTRIBUTING.md.
+"""The floors of the codebase: who may import whom, read from the sources; and the picture of them in CONTRIBUTING.md.
 
 Imports inside functions and for types count too: whoever needs them knows of the other module.
 """

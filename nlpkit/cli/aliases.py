@@ -204,7 +204,7 @@ RENAMED: dict[str, tuple[Translation, bool, Said]] = {
     "fp16-backend": (_drop, True, "torch does it: --precision"),
     "fp16-opt-level": (_drop, True, "torch does it: --precision"),
     "include-inputs-for-metrics": (_drop, False, trainer_fields.SETTLED["include_for_metrics"]),
-    "include-tokens-per-second": (_drop, False, "rows and tokens a second are always measured"),
+    "include-tokens-per-second": (_drop, False, "rows and tokens per second are always measured"),
     "do-lower-case": (_drop, False, "the tokenizer says whether letters are made small"),
     "evaluate-during-training": (_drop, False, "nlpkit evaluates each epoch, or each --eval-steps N"),
     "mlm": (_drop, False, "pretrain-mlm masks, unless --objective names another"),

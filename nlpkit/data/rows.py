@@ -166,5 +166,5 @@ def undecodable_byte(line: int, place: int, rest: bytes, encoding: str) -> tuple
         except UnicodeDecodeError:
             continue
         shown = text if len(text) <= 20 else f"{text[:20]}…"
-        return message, f"Pass the file's encoding; with --encoding {name} it goes on with {shown!r} there."
+        return message, f"Pass the file's encoding: with --encoding {name} the text there is {shown!r}."
     return message, "Pass the file's encoding, for example --encoding latin-1."

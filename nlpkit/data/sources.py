@@ -151,7 +151,7 @@ def load(
         if specs
     }
     if data is None and not explicit:
-        raise UserError("No data was given", "Pass --data with a file, a folder or the name of a data set on the hub.")
+        raise UserError("no data was given", "Pass --data with a file, a folder or the name of a data set on the hub.")
 
     source = Source(data or "")
     files: dict[str, list[Path]] = {}

@@ -28,7 +28,7 @@ def size_to_judge_by(made: Document) -> Mapping[str, Any] | None:
 
 
 def _latencies(made: Document) -> dict[str, float]:
-    """Milliseconds a call of each subject that has figures at that point."""
+    """Milliseconds per call of each subject that has figures at that point."""
     point = size_to_judge_by(made)
     return {r["subject"]: r["ms_a_call"] for r in (point or {"results": []})["results"] if r["ms_a_call"] is not None}
 
@@ -171,7 +171,7 @@ def _size_of(made: Document, name: str) -> str:
 
 
 def _milliseconds(value: float) -> str:
-    return f"{value:.3g} ms a call" if value < 100 else f"{value:,.0f} ms a call"
+    return f"{value:.3g} ms per call" if value < 100 else f"{value:,.0f} ms per call"
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -31,7 +31,7 @@ def figures(made: Document) -> dict[str, Plot]:
         names, x, y, best = (
             [point[key] for point in front["points"]] for key in ("subject", "latency_ms", "value", "on_front")
         )
-        xlabel = f"ms a call at {choice.size(front)}"
+        xlabel = f"ms per call at {choice.size(front)}"
         plots_of[f"{front['metric']}-over-latency"] = plots.pareto(
             names, x, y, best, xlabel, f"{made['split']} {front['metric']}", knee=front["knee"]
         )

@@ -68,7 +68,7 @@ class BenchmarkOptions(inherited_data.TrainedDataOptions, SubjectOptions, Device
         shown_default="rows of the data; without data 32,64,128,256,512",
     )
     batch_sizes: Lengths | None = option(
-        None, "Inputs a call.", panel="Sizes", metavar="N,N,...", shown_default="1,32 for rows; 1,8 for random inputs"
+        None, "Inputs per call.", panel="Sizes", metavar="N,N,...", shown_default="1,32 for rows; 1,8 for random inputs"
     )
     mode: Literal["inference", "training", "both"] = option(
         "inference", "training: forward, backward and an AdamW step.", panel="Sizes"

@@ -11,9 +11,9 @@ from nlpkit.errors import UserError
 from nlpkit.options.names import choices, cut, flag_of, known_as, shown_name, suggest, taking
 
 _NO_NUMBER = {
-    "float_parsing": "this is no number",
-    "int_parsing": "this is no whole number",
-    "int_from_float": "this is no whole number",
+    "float_parsing": "this is not a number",
+    "int_parsing": "this is not a whole number",
+    "int_from_float": "this is not a whole number",
 }
 
 

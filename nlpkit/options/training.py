@@ -80,7 +80,11 @@ class OptimizerOptions(Config):
     weight_decay: float = option(0.0, "AdamW weight decay; biases and norms are exempt.", panel="Optimizer", ge=0)
     max_grad_norm: float = option(1.0, "Clip the gradient to this L2 norm; 0 = off.", panel="Optimizer", ge=0)
     layer_decay: float = option(
-        1.0, "Learning rate factor a layer, from the head down (ELECTRA: 0.8); 1 = off.", panel="Optimizer", gt=0, le=1
+        1.0,
+        "Learning rate factor per layer, from the head down (ELECTRA: 0.8); 1 = off.",
+        panel="Optimizer",
+        gt=0,
+        le=1,
     )
 
     @field_validator("schedule", mode="before")

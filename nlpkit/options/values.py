@@ -76,7 +76,7 @@ def _steps_or_share(value: Any) -> Any:
     try:
         number = float("" if isinstance(value, bool) else value)
     except (TypeError, ValueError):
-        raise ValueError("this is no number") from None
+        raise ValueError("this is not a number") from None
     if 0 < number < 1:
         return number
     if not (number >= 1 and number.is_integer()):

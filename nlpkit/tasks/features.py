@@ -79,7 +79,8 @@ def choose_lengths(
     median = int(np.median(lengths))
     said = f"{task.for_training().length_report(lengths)}{sampled}; median {median}, longest {int(lengths.max())}"
     if task.training_length and task.training_length != task.max_length:
-        said += f"; other rows are read {f'up to {task.max_length} tokens' if task.max_length else 'to their end'}"
+        end = f"up to {task.max_length} tokens" if task.max_length else "to their end"
+        said += f"; outside training, rows are read {end}"
     return task, said
 
 

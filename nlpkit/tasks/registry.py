@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
     from nlpkit.tasks.contract import Task
 
+LOOKED_AT = 100  # rows whose columns and cells tell which task they were made for
 RENAME_BOTH = "Copy the folder again, or write the same names in the same order into both."
 COPY_AGAIN = "Copy the folder again, or move its nlpkit.json away to use it as a plain Transformers model."
 
@@ -221,7 +223,7 @@ def pointing_elsewhere(task: type[Task], rows: Iterable[Mapping[str, Any]], way:
 
     Args:
         task: that they are read for.
-        rows: of which the first is looked at.
+        rows: of which the first `LOOKED_AT` are looked at, as one alone may have nothing in the column that tells.
         way: what to do; {task} and {command} stand for the name of the other task and the command that trains for it.
 
     Raises:
@@ -230,10 +232,10 @@ def pointing_elsewhere(task: type[Task], rows: Iterable[Mapping[str, Any]], way:
     try:
         yield
     except UserError as error:
-        row = {name: value for name, value in next(iter(rows), {}).items() if name not in HIDDEN}
+        looked = [{name: value for name, value in row.items() if name not in HIDDEN} for row in islice(rows, LOOKED_AT)]
         # A task that nothing is trained for takes rows as they come: their columns tell of no other one.
-        others = classes() if task.trained_by and not task.suits(row) else ()
-        other = next((one for one in others if one.trained_by and one.suits(row)), None)
+        others = classes() if task.trained_by and not any(map(task.suits, looked)) else ()
+        other = next((one for one in others if one.trained_by and any(map(one.suits, looked))), None)
         if other is None:
             raise
         way = way.format(task=other.name, command=other.trained_by)

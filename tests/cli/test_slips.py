@@ -277,7 +277,7 @@ def test_slips_of_one_command_line_stand_in_lines_of_their_own(capsys: pytest.Ca
     assert said(capsys, "finetune-cls", "--data", "ok.csv", "--epochs", "-1", "--seed", "x").splitlines() == [
         "nlpkit: 2 options are wrong:",
         "  - --epochs '-1': input should be greater than 0",
-        "  - --seed 'x': this is no whole number",
+        "  - --seed 'x': this is not a whole number",
     ]
 
 

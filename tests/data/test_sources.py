@@ -350,14 +350,14 @@ BAD = {
     "header_again": ("a.csv", GOOD + b"text,label\nb,y\n", "a.csv line 3", "the header stands here again"),
     "latin1_csv": ("a.csv", GOOD + b"caf\xe9,x\n", "a.csv line 3", "byte 0xe9 (byte 4 of line 3) is not utf-8"),
     "latin1_jsonl": ("a.jsonl", b'{"a": 1}\n{"a": "\xe9"}\n', "a.jsonl line 2", "0xe9"),
-    "latin1_txt": ("a.txt", b"a\n\xe9\n", "a.txt line 2", "--encoding cp1252 it goes on with 'é'"),
+    "latin1_txt": ("a.txt", b"a\n\xe9\n", "a.txt line 2", "--encoding cp1252 the text there is 'é'"),
     "cp1252_csv": (
         "a.csv",
         GOOD + b"\x93caf\xe9\x94,x\n",
         "a.csv line 3",
-        "--encoding cp1252 it goes on with '“caf",
+        "--encoding cp1252 the text there is '“caf",
     ),
-    "not_cp1252": ("a.csv", GOOD + b"caf\xe9\x81,x\n", "a.csv line 3", "--encoding latin-1 it goes on with 'é"),
+    "not_cp1252": ("a.csv", GOOD + b"caf\xe9\x81,x\n", "a.csv line 3", "--encoding latin-1 the text there is 'é"),
     "utf16_without_mark": ("a.csv", "text\na\n".encode("utf-16-be"), "a.csv line 1", "--encoding utf-16-be"),
     "latin1_json": ("a.json", b'[{"a":\n"\xe9"}]', "a.json line 2", "0xe9"),
     "utf16": ("a.csv", "text\na\n".encode("utf-16"), "a.csv line 1", "--encoding utf-16"),
@@ -561,7 +561,7 @@ def test_explicit_files_replace_a_split(tmp_path: Path) -> None:
         "train",
         "validation",
     ]
-    with pytest.raises(UserError, match="No data"):
+    with pytest.raises(UserError, match="no data"):
         sources.load(None)
 
 

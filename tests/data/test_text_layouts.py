@@ -145,7 +145,7 @@ def test_a_folder_a_class(tmp_path: Path) -> None:
         ("so warm in test", "good"),
     ]
     assert loaded.where("test", 1) == f"{tmp_path / 'test' / 'bad' / '3_7.txt'} line 1"
-    assert f"{tmp_path / 'train'}: one folder a class, a text a file: bad 2, good 2" in said
+    assert f"{tmp_path / 'train'}: one folder per class, one text per file: bad 2, good 2" in said
     assert "unsup: 1 text without a label, left out" in said
     assert "1 text file beside the folders is left out: urls.txt" in said
     assert len(loaded.source.files["train"]) == 1  # and not one for each text
@@ -191,7 +191,7 @@ def test_folders_of_code_are_no_classes(tmp_path: Path) -> None:
         write(tmp_path / "src" / name, "")
     with pytest.raises(UserError, match="no data files in this folder") as error:
         load(tmp_path)
-    assert "one folder a class: train/pos/1.txt" in str(error.value)
+    assert "one folder per class: train/pos/1.txt" in str(error.value)
 
 
 def test_a_file_that_does_not_decode_is_named(tmp_path: Path) -> None:

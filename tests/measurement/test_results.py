@@ -155,8 +155,8 @@ def test_no_crossing_between_equal_models():
 
 def test_recommendation_names_smallest_fastest_best_and_knee():
     assert rows_document()["recommendation"] == (
-        "Smallest: tiny (44.0 MB); fastest: tiny (3.99 ms a call at 1 x rows, 5.00 times as fast as big); "
-        "best accuracy: big (0.9500); between the fastest and the best: small (9.97 ms a call, accuracy 0.9400)."
+        "Smallest: tiny (44.0 MB); fastest: tiny (3.99 ms per call at 1 x rows, 5.00 times as fast as big); "
+        "best accuracy: big (0.9500); between the fastest and the best: small (9.97 ms per call, accuracy 0.9400)."
     )
     assert rows_document()["front"]["knee"] == "small"
 
@@ -176,7 +176,7 @@ def test_what_two_launches_cannot_tell_is_not_called_equal():
     (result,) = (found for found in made["points"][0]["results"] if found["subject"] == "small")
     assert result["verdict"] == "not certain" and result["speed"] == pytest.approx(0.0164 / 0.0007)
     assert (made["picks"]["fastest"], made["picks"]["perhaps"]) == (["small"], ["big"])
-    assert "fastest: small (0.734 ms a call" in made["recommendation"]
+    assert "fastest: small (0.734 ms per call" in made["recommendation"]
     assert "23.43 times as fast as big), not certain against big: more --launches tell" in made["recommendation"]
     (row,) = (row for row in tables.tables(made)[1].rows if row[0] == "small")
     assert row[-1] == "23.4x (3.1e-08 to 1.8e+10), not certain"
@@ -191,7 +191,7 @@ def test_recommendation_by_the_middle_length_and_parameters():
 def test_recommendation_of_one_model_says_what_it_does():
     made = document([BIG], OPENED, SCORES, [m for m in rows_sweep() if m.subject == "big"])
     assert made["recommendation"] == (
-        "big: 440.0 MB, 19.9 ms a call at 1 x rows, 50.1 samples/s, 500.0 MB of memory, accuracy 0.9500."
+        "big: 440.0 MB, 19.9 ms per call at 1 x rows, 50.1 samples/s, 500.0 MB of memory, accuracy 0.9500."
     )
 
 

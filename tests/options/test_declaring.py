@@ -20,7 +20,7 @@ def test_all_that_is_wrong_is_told_at_once(tmp_path: Path) -> None:
         "4 options are wrong:",
         f"  - {recipe}: --epochs -1: input should be greater than 0",
         "  - --batch-size '0': input should be greater than or equal to 1",
-        "  - --weight-decay 'lots': this is no number",
+        "  - --weight-decay 'lots': this is not a number",
         f"  - {recipe}: unknown option 'lerning_rate' (Did you mean 'learning_rate'?)",
     ]
 

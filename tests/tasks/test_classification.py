@@ -393,7 +393,8 @@ def test_max_length_comes_from_the_data() -> None:
     length, said = chosen([10] * 98 + [60, 60])
     assert length == (128, 512)
     assert said == (
-        "128 tokens; 0 of 100 rows (0.0%) are longer; median 12, longest 62; other rows are read up to 512 tokens"
+        "128 tokens; 0 of 100 rows (0.0%) are longer; median 12, longest 62; "
+        "outside training, rows are read up to 512 tokens"
     )
     length, said = chosen([10] * 399 + [400])
     assert length == (128, 512)

@@ -75,12 +75,12 @@ def test_one_flag_may_mean_something_else_to_each_task(two: Mapping[str, Any]) -
     generator: Any = Command(model="m", top_k="0.25", beams=True).for_task(two["generator"])
     assert (Filler.of(filler).top_k, generator.top_k, generator.beams) == (3, 0.25, True)
     assert (filler.model, filler.mode) == ("m", "fast")
-    with pytest.raises(UserError, match=r"--top-k '0\.25': this is no whole number"):
+    with pytest.raises(UserError, match=r"--top-k '0\.25': this is not a whole number"):
         Command(model="m", top_k="0.25").for_task(two["filler"])
 
 
 def test_a_value_that_no_task_takes_is_refused_at_once_with_all_else_that_is_wrong(two: Mapping[str, Any]) -> None:
-    with pytest.raises(UserError, match="--top-k 'many': this is no whole number"):
+    with pytest.raises(UserError, match="--top-k 'many': this is not a whole number"):
         Command(model="m", top_k="many")
     with pytest.raises(UserError, match="2 options are wrong") as caught:
         Command(model="m", mode="soon", seed="x")

@@ -48,6 +48,9 @@ def write(folder: Path) -> dict[str, Path]:
     (folder / "squad.json").write_text(json.dumps({"data": [article] * 3}))
     (folder / "plain.txt").write_text("".join(f"Line {i} of running text.\n" for i in range(8)))
     write_jsonl(folder / "spans.jsonl", [SPANS] * 8)
+    entity = {"start": 0, "end": 4, "label": "PER"}
+    few = [{"text": "It rains.", "spans": []}] + [{"text": "Mira lives.", "spans": [entity]}] * 7
+    write_jsonl(folder / "first_without.jsonl", few)
     return {path.stem: path for path in [*folder.iterdir(), write_csv(folder / "texts.csv", rows(8))]}
 
 
@@ -55,6 +58,7 @@ def write(folder: Path) -> dict[str, Path]:
     ("task", "data", "other", "command"),
     [
         ("text-classification", "words", "token-classification", "finetune-ner"),
+        ("text-classification", "first_without", "token-classification", "finetune-ner"),
         ("text-classification", "plain", "fill-mask", "pretrain-mlm"),
         ("token-classification", "texts", "text-classification", "finetune-cls"),
         ("question-answering", "texts", "text-classification", "finetune-cls"),
@@ -98,7 +102,7 @@ def test_a_misnamed_column_of_a_task_that_nothing_is_trained_for(run_of: RunOf, 
 def test_what_is_of_no_task_is_answered_with_the_known_layouts(tmp_path: Path) -> None:
     data = str(write_csv(tmp_path / "a.csv", [{"a": 1, "b": 2}] * 4))
     for task, shape in (
-        ("text-classification", "one folder a class: train/pos/1.txt"),
+        ("text-classification", "one folder per class: train/pos/1.txt"),
         ("question-answering", 'paragraphs {"context", "qas"'),
     ):
         with pytest.raises(UserError) as error:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from nlpkit.data.inputs import Reading
 
-SHAPE = "one folder a class: train/pos/1.txt, train/neg/1.txt (or pos/, neg/)"
+SHAPE = "one folder per class: train/pos/1.txt, train/neg/1.txt (or pos/, neg/)"
 SUFFIXES = (".txt", ".text")
 _UNLABELLED = frozenset(("unsup", "unsupervised", "unlabeled", "unlabelled"))  # IMDb has such a one
 _NO_CLASS = frozenset(("train", "training", "test", "testing", "valid", "validation", "val", "dev", "eval", "data"))
@@ -94,7 +94,7 @@ def read(folder: Path, reading: Reading) -> Texts:
         left_out = counted(len(loose), "text file beside the folders is", "text files beside the folders are")
         reporting.current().note(f"{folder}: {left_out} left out: {named}")
     shown = ", ".join(f"{name} {count:,}" for name, count in counts.items())
-    reporting.current().note(f"{folder}: one folder a class, a text a file: {shown}")
+    reporting.current().note(f"{folder}: one folder per class, one text per file: {shown}")
     return Texts(pa.concat_tables(chunks), files, digest.hexdigest(), size)
 
 

@@ -72,7 +72,9 @@ class LabelReader:
         alone = value[0] if isinstance(value, list) and len(value) == 1 else value
         nothing = problem == "regression" and as_target(alone) is None and is_no_number(alone)
         if value is None or nothing:
-            self.leave_out("missing-label", f"{where}: {self.column}={cell!r}")
+            empty = cell is None or cell == ""
+            shown = f"column '{self.column}' is empty" if empty else f"{self.column}={cell!r}"
+            self.leave_out("missing-label", f"{where}: {shown}")
             return None
         unknown = self.labels.unknown(value)
         if problem == "single-label" and isinstance(value, list) and len(value) != 1:

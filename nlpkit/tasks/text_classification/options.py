@@ -44,7 +44,7 @@ class ClassificationLossOptions(Config):
 
     class_weights: str = option(
         "none",
-        "Loss weight a class: none, balanced (n / (classes * count)), or a JSON file {label: weight}.",
+        "Loss weight per class: none, balanced (n / (classes * count)), or a JSON file {label: weight}.",
         panel="Task",
     )
     label_smoothing: float = option(0.0, "Share of the target spread over all classes.", panel="Task", ge=0, lt=1)
