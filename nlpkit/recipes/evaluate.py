@@ -12,6 +12,7 @@ nlpkit evaluate runs/reviews --data new.csv --fail-under accuracy=0.9
 
 from __future__ import annotations
 
+import math
 import operator
 import time
 from collections.abc import Callable, Collection, Mapping
@@ -241,6 +242,11 @@ def _coverage_tables(split: str, details: Mapping[str, Any]) -> list[Table]:
     return [Table(f"{split}, by --min-score", ["min score", "coverage", "rows", "right"], body)]
 
 
+def _typed(score: float) -> str:
+    """A --min-score that can be typed: never above the score itself, or the answer that has it would be left out."""
+    return f"{math.floor(score * 10_000) / 10_000:.4f}"
+
+
 def _coverage_lines(split: str, details: Mapping[str, Any]) -> list[str]:
     """How many answers are measured, and which scores reach which share of right ones."""
     if COVERAGE not in details:
@@ -249,7 +255,7 @@ def _coverage_lines(split: str, details: Mapping[str, Any]) -> list[str]:
     share = f"{told['answered']:,} of {told['rows']:,} rows ({told['answered'] / told['rows']:.1%})"
     lines = [f"{split}: {share} have a score of {told['min_score']:g} or more; the metrics are of these"]
     reached = [
-        f"{target} by --min-score {point['min_score']:.3f} (coverage {point['coverage']:.1%})"
+        f"{target} by --min-score {_typed(point['min_score'])} (coverage {point['coverage']:.1%})"
         for target, point in told["reached"].items()
     ]
     if reached:

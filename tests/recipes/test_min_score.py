@@ -148,3 +148,11 @@ def test_evaluate_measures_what_is_answered_of_questions_and_of_several_labels(r
     assert evaluate.run(config).record["details"]["validation"]["coverage"]["table"]
     with pytest.raises(UserError, match="no one score per row"):
         evaluate.run(evaluate.Config(model=str(run_of("multi-label")), min_score=0.5, save=False, **CPU))
+
+
+def test_a_score_that_is_told_can_be_typed() -> None:
+    """Rounded up it would leave out the answer that has it, and fewer would be given than is said."""
+    from nlpkit.recipes.evaluate import _coverage_lines
+
+    told = {"min_score": 0.0, "rows": 100, "answered": 100, "reached": {"0.9": {"min_score": 0.70058, "coverage": 0.6}}}
+    assert "0.9 by --min-score 0.7005 (coverage 60.0%)" in _coverage_lines("test", {"coverage": told})[1]
