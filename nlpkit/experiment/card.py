@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from nlpkit.data import memory
 from nlpkit.experiment import card_metadata, spreads
 from nlpkit.experiment.card_metadata import Base
 from nlpkit.markdown import code, text
@@ -67,6 +68,7 @@ def _body(folder: Path, record: dict[str, Any], base: Base, plots: list[str]) ->
         "Training": _training(record),
         "What it comes from": _lineage(record),
         "To repeat it": [
+            *_where_the_data_are(record),
             "```bash",
             f"nlpkit {record['command']} --config nlpkit.json --output again",
             "```",
@@ -80,6 +82,17 @@ def _body(folder: Path, record: dict[str, Any], base: Base, plots: list[str]) ->
         if section:
             lines += [*([f"## {title}", ""] if title else []), *section, ""]
     return "\n".join(lines)
+
+
+def _where_the_data_are(record: dict[str, Any]) -> list[str]:
+    """A line where the command does not find the data from the folder of the run."""
+    data = (record.get("parents") or {}).get("data") or {}
+    paths = [Path(str(file["path"])) for files in (data.get("files") or {}).values() for file in files]
+    if any(map(memory.is_name, paths)):
+        return ["The rows were in memory of a Python process: add `--data FILE` with them.", ""]
+    if data.get("kind") == "hub" or all(path.is_absolute() for path in paths):
+        return []
+    return ["From the folder below which the data are, with the path to `nlpkit.json` in its place:", ""]
 
 
 # --- what it is ---
@@ -348,7 +361,7 @@ def _training(record: dict[str, Any]) -> list[str]:
         return []
     config, best = record["config"], record.get("best_step")
     rows = config["batch_size"] * config["gradient_accumulation_steps"] * record.get("processes", 1)
-    lines = [f"- {record['steps']:,} steps of {rows:,} rows: {_passes(record)}"]
+    lines = [f"- {counted(record['steps'], 'step', 'steps')} of {counted(rows, 'row', 'rows')}: {_passes(record)}"]
     if best:
         epoch = record["epochs"] and record["epochs"] * best / record["steps"]
         after = f", after {_epochs(epoch)}" if epoch else ""

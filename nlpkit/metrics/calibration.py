@@ -12,6 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from nlpkit.reporting import counted
+
 BINS = 15
 """Of the calibration error, as in Guo et al. 2017; here of equal numbers of decisions (Nguyen and O'Connor 2015), as
 bins of equal width leave most of them nearly empty for a good model."""
@@ -173,7 +175,9 @@ def fit(decisions: Decisions) -> Fit:
     if not np.isfinite(decisions.logits).all():
         return Fit(1.0, rows, before, before, "the model gives logits that are no finite numbers")
     if rows < MIN_ROWS:
-        return Fit(1.0, rows, before, before, f"validation has {rows} rows, and {MIN_ROWS} are needed")
+        return Fit(
+            1.0, rows, before, before, f"validation has {counted(rows, 'row', 'rows')}, and {MIN_ROWS} are needed"
+        )
     if wrong < MIN_WRONG:
         why = f"{wrong} of {len(known):,} answers are wrong, of the {MIN_WRONG} at least that show how sure those are"
         return Fit(1.0, rows, before, before, why)

@@ -101,3 +101,21 @@ def test_names_in_other_pages(tmp_path: Path) -> None:
     }
     tokenizer_card.write(tmp_path / "README.md", record, made)
     unmarked((tmp_path / "README.md").read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize(
+    ("path", "said"), [("data/a.csv", "below which the data are"), ("memory:0123", "--data FILE"), ("/data/a.csv", "")]
+)
+def test_the_line_that_repeats_a_run_says_where_its_data_are(
+    trained: Path, tmp_path: Path, path: str, said: str
+) -> None:
+    record = json.loads((trained / "nlpkit.json").read_text(encoding="utf-8"))
+    record["parents"]["data"]["files"] = {"train": [{"path": path, "sha256": "0" * 64, "bytes": 1}]}
+    for name in ("config.json", "nlpkit.json"):
+        (tmp_path / name).write_bytes((trained / name).read_bytes())
+    card.write(tmp_path / "README.md", {**record, "steps": 1}, [])
+    written = (tmp_path / "README.md").read_text(encoding="utf-8")
+    repeated = written.partition("## To repeat it\n\n")[2]
+    assert said in repeated.partition("```")[0]
+    assert repeated.startswith("```") is (not said)
+    assert "- 1 step of" in written
