@@ -294,7 +294,9 @@ def in_callers_words(fields: Mapping[str, FieldInfo]) -> Iterator[None]:
         yield
     except Interrupted as error:
         wording.reworded(error, fields, COMMANDS)
-        raise KeyboardInterrupt(str(error)) from error
+        # A command line has not the rows that the caller has in memory.
+        python = "; or in Python the same call with resume=True" if "--resume" in (error.hint or "") else ""
+        raise KeyboardInterrupt(f"{error}{python}") from error
     except NlpkitError as error:
         wording.reworded(error, fields, COMMANDS)
         if isinstance(error, UserError) and re.match(r"unknown option|.* is required$", error.message):

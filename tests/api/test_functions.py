@@ -194,10 +194,10 @@ def test_an_interrupt_is_pythons_own(monkeypatch: Any, trained_here: nlpkit.Repo
     from nlpkit.recipes import evaluate
 
     def interrupted(config: Any) -> Any:
-        raise Interrupted("interrupted")
+        raise Interrupted("interrupted", "Go on with: nlpkit finetune-cls --output runs/x --resume")
 
     monkeypatch.setattr(evaluate, "run", interrupted)
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(KeyboardInterrupt, match="the same call with resume=True"):
         nlpkit.evaluate(trained_here.path)
 
 
