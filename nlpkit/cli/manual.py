@@ -42,7 +42,7 @@ HELP = 53  # characters of a command's help beside its panel and name on 80 colu
 SPEECH = (
     ("--config FILE", "YAML recipe, or the nlpkit.json of a run to repeat."),
     ("--json", "One JSON document on standard output, all else on standard error."),
-    ("--quiet", "Say only warnings, errors and the result."),
+    ("--quiet", "Print only warnings, errors and the result."),
     ("--verbose", "Library logs, and a traceback with an error."),
     ("--help, -h", "The options that matter most."),
     ("--help-all", "All options."),

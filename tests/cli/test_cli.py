@@ -666,7 +666,7 @@ def test_dry_run_shows_the_plan_and_writes_nothing(
         ("--shuffle-seed", "-1", "greater than or equal to 0"),
         ("--threads", "1000000000", "less than or equal to 4096"),
         ("--batch-size", "9223372036854775807", "less than or equal to 16777216"),
-        ("--batch-size", "1e9", "no whole number"),
+        ("--batch-size", "1e9", "not a whole number"),
         ("--max-steps", "9" * 30, "give a number up to 9223372036854775807"),
         ("--batch-size", "9" * 5000, "unable to parse"),
     ],
