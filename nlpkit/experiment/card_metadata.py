@@ -14,8 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from nlpkit import reporting
 from nlpkit.data import pipes
 from nlpkit.models import opening
+from nlpkit.nearby import nearest
 from nlpkit.options import DEFAULT_MODEL
 from nlpkit.options.card import is_language
 from nlpkit.reporting import shown
@@ -168,6 +170,10 @@ def metadata(record: dict[str, Any], base: Base) -> Any:
     tags = ["nlpkit", *([quantization["to"]] if quantization else []), *(["onnx"] if exported else [])]
     languages = languages_of(record, base)
     more: dict[str, Any] = license_of(record, base)
+    if (asked := record["config"].get("license")) and more["license"] == "other" != asked.lower():
+        near = nearest(asked.lower(), LICENSES)
+        meant = f" (did you mean {near}?)" if near else ""
+        reporting.current().warn(f"--license {asked}: the hub knows no such license{meant}; the card says other")
     return ModelCardData(
         base_model=base.name,
         base_model_relation=relation,

@@ -27,7 +27,7 @@ def interval_notes(record: Mapping[str, Any]) -> list[str]:
         return []
     units = record.get("interval_units") or {}
     drawn = ", ".join(
-        f"{count:,} {unit} of {split}"
+        f"{count:,} {unit.removesuffix('s') if count == 1 else unit} of {split}"
         for split, of_split in units.items()
         if split != "train" or len(units) == 1
         for unit, count in of_split.items()

@@ -12,6 +12,7 @@ import pytest
 import yaml
 from huggingface_hub import ModelCard
 
+from nlpkit import reporting
 from nlpkit.experiment import card, card_metadata
 from nlpkit.models import opening
 from nlpkit.options.card import CardOptions
@@ -126,6 +127,10 @@ def test_options_win(record: dict[str, Any], tmp_path: Path) -> None:
     assert (found["license"], found["language"]) == ("mit", ["tr", "en"])
     record["config"]["license"] = "ACME internal, v2"
     assert written(record, tmp_path)["license_name"] == "acme-internal-v2"
+    record["config"]["license"] = "mitt"
+    with reporting.listening() as told:
+        assert written(record, tmp_path)["license"] == "other"
+    assert told.warnings == ["--license mitt: the hub knows no such license (did you mean mit?); the card says other"]
 
 
 @pytest.mark.parametrize("values", [{"language": ["english"]}, {"language": ["xx"]}, {"license": "a\nb: c"}])

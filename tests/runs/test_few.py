@@ -72,6 +72,8 @@ def test_a_table_shows_intervals_and_as_many_decimals_as_they_make_sense_of(tmp_
     assert "in brackets: 95 % confidence intervals (40 rows of validation); another seed may differ by more" in (
         report.lines
     )
+    one = supervised.report(finished(interval_units={"validation": {"rows": 1}}), tmp_path, TextClassification)
+    assert [line for line in one.lines if "(1 row of validation)" in line]
     old = supervised.report(finished(metric_intervals=None, baseline=None), tmp_path, TextClassification)
     assert old.tables[0].rows[0][-1] == 0.7 and not [line for line in old.lines if "95 %" in line]
     assert [str(Estimate(*figure)) for figure in ((0.91234, 0.9104, 0.9142), (61.2, 52.5, 69.9), (0.5, 0.5, 0.5))] == [
