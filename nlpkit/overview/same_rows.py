@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from nlpkit.tasks.outputs import Outputs
 
 WHERE = "where"  # the column of examples that tells their rows apart
+LABEL = "label"
 
 
 @dataclass
@@ -45,6 +46,23 @@ class Judgement:
         rows = np.array([places[where] for where in wheres], dtype=int)
         outputs = model_outputs.selected(self.outputs, rows)
         return Judgement(self.name, self.task, self.examples.select(rows), outputs)
+
+
+@dataclass(frozen=True)
+class DifferingRow:
+    """A row that the models do not answer alike.
+
+    Attributes:
+        texts: its columns of text, by name.
+        label: in words; of several a list; None where it is not known.
+        answers: what each model said, by its name: `right`, `prediction` and `score`, as far as they are known.
+        where: the place of the row.
+    """
+
+    texts: Mapping[str, str]
+    label: Any
+    answers: Mapping[str, Mapping[str, Any]]
+    where: str
 
 
 @dataclass(frozen=True)
@@ -230,7 +248,7 @@ def rows_that_differ(
     judged: Sequence[Judgement],
     answers: Sequence[Sequence[Mapping[str, Any]] | None],
     comparisons: Sequence[Comparison],
-) -> Iterator[dict[str, Any]]:
+) -> Iterator[DifferingRow]:
     """The rows that some model has right and another wrong, of what is neither all; with all answers.
 
     Those come first of which the models are most sure.
@@ -246,14 +264,15 @@ def rows_that_differ(
     for i in order:
         example = judged[0].examples[i]
         texts = {name: value for name, value in example.items() if isinstance(value, str) and name != WHERE and value}
-        row: dict[str, Any] = {**texts, "label": labels.get(example[WHERE])}
+        said: dict[str, dict[str, Any]] = {}
         for number, judgement in enumerate(judged):
             told: dict[str, Any] = {} if table is None else {"right": bool(table[number, i])}
             given = answers[number]
             if given is not None:
                 told |= {"prediction": without_scores(given[i]["prediction"]), "score": given[i].get("score")}
-            row[judgement.name] = told
-        yield {**row, WHERE: example[WHERE]}
+            said[judgement.name] = told
+        texts.pop(LABEL, None)  # told in words beside the texts
+        yield DifferingRow(texts, labels.get(example[WHERE]), said, example[WHERE])
 
 
 def _labels(judged: Sequence[Judgement]) -> dict[str, Any]:

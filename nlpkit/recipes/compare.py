@@ -50,7 +50,7 @@ if TYPE_CHECKING:
 
     from nlpkit.data.findings import Finding
     from nlpkit.data.sources import LoadedData
-    from nlpkit.overview.same_rows import Comparison, Judgement
+    from nlpkit.overview.same_rows import Comparison, DifferingRow, Judgement
     from nlpkit.tasks.contract import Task
 
 COMMAND = "compare"
@@ -373,7 +373,7 @@ def _told(config: Config, judged: _Judged, record: dict[str, Any]) -> tuple[Repo
         details = model.task.details(model.outputs, model.examples)
         tables += model.task.view.detail_tables(f"{model.name}, {judged.split}", details)
     if config.output is not None:
-        _write(config.output, [_flat(row, models) for row in differing], overwrite=config.overwrite)
+        _write(config.output, [_flat(row) for row in differing], overwrite=config.overwrite)
         lines.append(f"rows: {config.output}, {counted(len(differing), 'row', 'rows')}")
     record.update(
         task=first.task.name,
@@ -460,28 +460,23 @@ def _verdict(first: Judgement, each: Comparison, metric: str) -> str:
     return f"{each.name} is {each.better} than {first.name}: {said}"
 
 
-def _shown(models: Sequence[Judgement], differing: Sequence[Mapping[str, Any]]) -> Table | None:
+def _shown(models: Sequence[Judgement], differing: Sequence[DifferingRow]) -> Table | None:
     """The first rows that are not answered alike, of which the models are most sure."""
-    with_answers = [row for row in differing if all("prediction" in row[model.name] for model in models)]
+    with_answers = [row for row in differing if all("prediction" in told for told in row.answers.values())]
     if not with_answers:
         return None
     body = [
         [
-            _cut(next(iter(_texts(row, models).values()), "")),
-            _cut(_cell(row.get("label"))),
-            *(_cut(_answer(row[model.name])) for model in models),
+            _cut(next(iter(row.texts.values()), "")),
+            _cut(_cell(row.label)),
+            *(_cut(_answer(row.answers[model.name])) for model in models),
         ]
         for row in with_answers[:SHOWN_ROWS]
     ]
     title = f"rows that one has right and another wrong: {min(len(body), SHOWN_ROWS)} of {len(differing):,}"
-    if "right" not in with_answers[0][models[0].name]:
+    if "right" not in with_answers[0].answers[models[0].name]:
         title = f"answers: {len(body)} of {len(differing):,} rows"
     return Table(title, ["text", "label", *(model.name for model in models)], body, to_left=True)
-
-
-def _texts(row: Mapping[str, Any], models: Sequence[Judgement]) -> dict[str, str]:
-    names = {model.name for model in models}
-    return {name: value for name, value in row.items() if name not in names and name not in ("label", "where")}
 
 
 def _answer(told: Mapping[str, Any]) -> str:
@@ -498,14 +493,13 @@ def _cut(text: str) -> str:
     return text if len(text) <= SHOWN_TEXT else text[: SHOWN_TEXT - 1] + "…"
 
 
-def _flat(row: Mapping[str, Any], models: Sequence[Judgement]) -> dict[str, Any]:
+def _flat(row: DifferingRow) -> dict[str, Any]:
     """A row with a column for each thing that a model said, as tables take it."""
-    flat = {name: value for name, value in row.items() if name not in {model.name for model in models}}
-    flat["label"] = _cell(row.get("label"))
-    for model in models:
-        for name, value in row[model.name].items():
-            flat[f"{model.name} {name}"] = _cell(value) if isinstance(value, list | dict) else value
-    return flat
+    flat: dict[str, Any] = {**row.texts, "label": _cell(row.label)}
+    for name, told in row.answers.items():
+        for said, value in told.items():
+            flat[f"{name} {said}"] = _cell(value) if isinstance(value, list | dict) else value
+    return {**flat, "where": row.where}
 
 
 def _write(path: Path, rows: list[dict[str, Any]], *, overwrite: bool) -> None:

@@ -93,6 +93,22 @@ def test_what_is_worse_is_told_with_the_rows_and_fails_the_gate(trained: Path, t
     assert better.exit_code == 0 and better.record["comparisons"][0]["better"] == "better"
 
 
+def test_runs_may_be_called_as_the_columns_of_the_rows_are(
+    trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    runs = [shaken(trained, Path(name), strength) for name, strength in (("text", 0), ("label", 3.0), ("where", 3.0))]
+    report = compared(*runs, output=Path("rows.csv"))
+    written = list(csv.DictReader(Path("rows.csv").read_text(encoding="utf-8").splitlines()))
+    assert len(written) == report.record["rows_that_differ"] > 0
+    for row in written:
+        assert row["text"] and row["label"] in ("positive", "negative") and "test.csv line" in row["where"]
+        for run in runs:
+            assert (row[f"{run} right"] == "true") == (row[f"{run} prediction"] == row["label"])
+    table = next(table for table in report.tables if table.title.startswith("rows that one has right"))
+    assert [line[:2] for line in table.rows] == [[row["text"], row["label"]] for row in written[:5]]
+
+
 def test_rows_that_a_run_was_trained_on_are_counted(trained: Path, reviews: Path, tmp_path: Path) -> None:
     other = shaken(trained, tmp_path / "other")
     with reporting.listening() as heard:
