@@ -22,7 +22,7 @@ from nlpkit.metrics import confused
 from nlpkit.models import fitting
 from nlpkit.options import BatchOptions, suggest
 from nlpkit.reporting import Cell, Report, Table, counted, figures, rate, titled
-from nlpkit.runs.few import against_baseline, chosen_by_validation, few_rows, interval_notes
+from nlpkit.runs.few import against_baseline, chosen_by_validation, few_rows, few_steps, interval_notes
 from nlpkit.runs.files import ornament
 from nlpkit.runs.folder import RunFolder, human_bytes
 from nlpkit.tasks import features
@@ -505,6 +505,7 @@ def report(record: dict[str, Any], folder: Path, task_class: type[Trainable]) ->
         + f"{record['train_seconds']:.0f} s of training"
         + (f", {rate(speed, 'rows', 0)}" if (speed := record.get("train_samples_per_second")) else "")
     )
+    lines += few_steps(record, task_class.lower_is_better)
     lines += calibration.lines(record)
     lines += few_rows({split: count for split, count in record["judged"].items() if split != "train"})
     lines += [*interval_notes(record), *chosen_by_validation(record), *against_baseline(record)]

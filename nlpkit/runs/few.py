@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
+from nlpkit.reporting import counted
+
 FEW = 30  # among fewer rows one alone moves a share of them by more than three points
+FEW_STEPS = 100  # in fewer a new head hardly leaves its first random values at the usual learning rates
 
 
 def few_rows(rows: Mapping[str, int]) -> list[str]:
@@ -45,6 +48,24 @@ def chosen_by_validation(record: Mapping[str, Any]) -> list[str]:
         f"validation chose among {tried:,} checkpoints, so its figures are a little too good; a test split "
         "(--test-file) gives fair ones"
     ]
+
+
+def few_steps(record: Mapping[str, Any], lower_is_better: Collection[str]) -> list[str]:
+    """A line where the model was hardly trained: nothing is right, or few steps were taken and the last was the best.
+
+    Args:
+        lower_is_better: metrics of the task of which 0 is the best.
+    """
+    steps, metric = record["steps"], record["main_metric"]
+    best = (record["metrics"].get("validation") or {}).get(metric)
+    if steps and best == 0 and metric not in lower_is_better:
+        return [
+            f"{metric} on validation is 0 after {counted(steps, 'step', 'steps')}: train for longer (--epochs), in "
+            "smaller batches (--batch-size), or at a higher --learning-rate"
+        ]
+    if 0 < steps < FEW_STEPS and record.get("best_step") == steps and (record.get("checkpoints_judged") or 0) > 1:
+        return [f"only {counted(steps, 'step', 'steps')}, and the last was the best: more --epochs may help"]
+    return []
 
 
 def against_baseline(record: Mapping[str, Any]) -> list[str]:

@@ -35,7 +35,9 @@ class Judged(Task):
     def main_metric(self) -> str:
         """The metric that checkpoints are chosen by, and that is compared between models."""
 
-    lower_is_better: ClassVar[frozenset[str]] = frozenset({"loss", "mse", "rmse", "mae", "ece", "brier", "nll"})
+    lower_is_better: ClassVar[frozenset[str]] = frozenset(
+        {"loss", "hamming_loss", "mse", "rmse", "mae", "ece", "brier", "nll"}
+    )
 
     @property
     def table_metrics(self) -> Sequence[str]:

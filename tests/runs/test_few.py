@@ -9,7 +9,7 @@ from nlpkit.experiment import card, supervised
 from nlpkit.measurement import before_after
 from nlpkit.recipes import evaluate
 from nlpkit.reporting import Estimate
-from nlpkit.runs.few import FEW, few_rows
+from nlpkit.runs.few import FEW, few_rows, few_steps
 from nlpkit.runs.folder import read_record
 from nlpkit.tasks.text_classification.task import TextClassification
 
@@ -81,6 +81,19 @@ def test_a_table_shows_intervals_and_as_many_decimals_as_they_make_sense_of(tmp_
         "61 (52 to 70)",
         "0.5000 (0.5000 to 0.5000)",
     ]
+
+
+def test_a_run_that_was_hardly_trained_says_so() -> None:
+    nothing = finished(metrics={"validation": {"f1": 0.0}}, main_metric="f1", steps=16)
+    assert few_steps(nothing, ()) == [
+        "f1 on validation is 0 after 16 steps: train for longer (--epochs), in smaller batches (--batch-size), or at a "
+        "higher --learning-rate"
+    ]
+    assert few_steps({**nothing, "main_metric": "rmse", "metrics": {"validation": {"rmse": 0.0}}}, ("rmse",)) == []
+    rising = finished(best_step=40)
+    assert few_steps(rising, ()) == ["only 40 steps, and the last was the best: more --epochs may help"]
+    assert few_steps(finished(best_step=10), ()) == []
+    assert few_steps({**rising, "steps": 400, "best_step": 400}, ()) == []
 
 
 def test_a_run_that_is_no_better_than_its_baseline_says_so(tmp_path: Path) -> None:
