@@ -313,8 +313,8 @@ def finetune(
         dropout: Dropout probability everywhere. Default: the model's.
         seed: Seed of initialisation, order and dropout.
         full_determinism: Deterministic kernels on GPU too (slower).
-        eval_steps: Evaluate and save each N steps; below 1: a share of all steps. Default: each epoch.
-        logging_steps: Log the loss each N steps; below 1: a share of all steps. Default: 50 times a
+        eval_steps: Evaluate and save every N steps; below 1: a share of all steps. Default: each epoch.
+        logging_steps: Log the loss every N steps; below 1: a share of all steps. Default: 50 times per
             run.
         best_metric: Metric that picks the best checkpoint. Default: the task's.
         checkpoint_minutes: Also save a checkpoint when the last is N minutes old.
@@ -508,8 +508,8 @@ def finetune(
         dropout: Dropout probability everywhere. Default: the model's.
         seed: Seed of initialisation, order and dropout.
         full_determinism: Deterministic kernels on GPU too (slower).
-        eval_steps: Evaluate and save each N steps; below 1: a share of all steps. Default: each epoch.
-        logging_steps: Log the loss each N steps; below 1: a share of all steps. Default: 50 times a
+        eval_steps: Evaluate and save every N steps; below 1: a share of all steps. Default: each epoch.
+        logging_steps: Log the loss every N steps; below 1: a share of all steps. Default: 50 times per
             run.
         best_metric: Metric that picks the best checkpoint. Default: the task's.
         checkpoint_minutes: Also save a checkpoint when the last is N minutes old.
@@ -696,8 +696,8 @@ def finetune(
         dropout: Dropout probability everywhere. Default: the model's.
         seed: Seed of initialisation, order and dropout.
         full_determinism: Deterministic kernels on GPU too (slower).
-        eval_steps: Evaluate and save each N steps; below 1: a share of all steps. Default: each epoch.
-        logging_steps: Log the loss each N steps; below 1: a share of all steps. Default: 50 times a
+        eval_steps: Evaluate and save every N steps; below 1: a share of all steps. Default: each epoch.
+        logging_steps: Log the loss every N steps; below 1: a share of all steps. Default: 50 times per
             run.
         best_metric: Metric that picks the best checkpoint. Default: the task's.
         checkpoint_minutes: Also save a checkpoint when the last is N minutes old.
@@ -898,17 +898,18 @@ def benchmark(
         shuffle_seed: Seed of the hold-out and of the sampling. Default: seed.
         split: Rows of the data to measure on. Default: validation, else test, else all; of a run folder
             those that it was validated on. (only for rows of data)
-        sample_rows: Of these, rows whose time is taken; the metrics are of all. (only for rows of data)
+        sample_rows: Rows whose time is measured; the metrics are of all rows. (only for rows of data)
         mode: training: forward, backward and an AdamW step.
         backends: torch, torch-compile, onnx, onnx-int8; exported on the fly. Default: what the model
             was saved for.
-        launches: Times that each model is started anew; intervals are over these.
-        seconds: Time for a model at a size in each launch.
-        interval: From three launches: as many more (up to three times as many in all) as ratios to
-            within N per cent need.
+        launches: Fresh starts per model; intervals are over these.
+        seconds: Seconds of measuring per model, size and launch.
+        interval: Add launches, up to three times as many, until ratios are known to within N per cent;
+            needs three or more.
         max_minutes: Stop after N minutes with what there is.
-        memory_limit: GB of memory a model may take (Linux, CPU); what needs more is out of memory.
-        compare: Show the change since this earlier benchmark, of models by name.
+        memory_limit: GB of memory that a model may take (Linux, CPU); one that needs more counts as out
+            of memory.
+        compare: Show the change since this earlier benchmark; models are matched by name.
         overwrite: Replace an earlier benchmark in output.
         resume: Complete the interrupted benchmark in output.
         dry_run: Show what would be measured, stop.
@@ -1142,10 +1143,10 @@ def compare(
         runs: Runs, the one that the others are compared with first.
         data: Folder or file of rows, a glob, or a hub name (glue:sst2, name:config@revision); or the
             rows themselves.
-        split: Split whose rows are answered. Default: without data test, else validation, of the first
-            run; with it all but train.
-        output: File to write the rows to that are not answered alike: csv, tsv, jsonl or parquet. (only
-            with judge)
+        split: Split whose rows the models answer. Default: without data test, else validation, of the
+            first run; with it all but train.
+        output: File for the rows on which the models differ: csv, tsv, jsonl or parquet. (only with
+            judge)
         fail_if: Exit with 1 if a run is worse than the first by more than chance. (only with judge)
         judge: Ask the models; no_judge compares the records alone.
         text_column: Column of the text. Default: guessed. For text-classification,
@@ -1432,8 +1433,8 @@ def distill(
         dropout: Dropout probability everywhere. Default: the model's.
         seed: Seed of initialisation, order and dropout.
         full_determinism: Deterministic kernels on GPU too (slower).
-        eval_steps: Evaluate and save each N steps; below 1: a share of all steps. Default: each epoch.
-        logging_steps: Log the loss each N steps; below 1: a share of all steps. Default: 50 times a
+        eval_steps: Evaluate and save every N steps; below 1: a share of all steps. Default: each epoch.
+        logging_steps: Log the loss every N steps; below 1: a share of all steps. Default: 50 times per
             run.
         best_metric: Metric that picks the best checkpoint. Default: the task's.
         checkpoint_minutes: Also save a checkpoint when the last is N minutes old.
@@ -1937,8 +1938,8 @@ def finetune_cls(
         dropout: Dropout probability everywhere. Default: the model's.
         seed: Seed of initialisation, order and dropout.
         full_determinism: Deterministic kernels on GPU too (slower).
-        eval_steps: Evaluate and save each N steps; below 1: a share of all steps. Default: each epoch.
-        logging_steps: Log the loss each N steps; below 1: a share of all steps. Default: 50 times a
+        eval_steps: Evaluate and save every N steps; below 1: a share of all steps. Default: each epoch.
+        logging_steps: Log the loss every N steps; below 1: a share of all steps. Default: 50 times per
             run.
         best_metric: Metric that picks the best checkpoint. Default: the task's.
         checkpoint_minutes: Also save a checkpoint when the last is N minutes old.
@@ -2130,8 +2131,8 @@ def finetune_ner(
         dropout: Dropout probability everywhere. Default: the model's.
         seed: Seed of initialisation, order and dropout.
         full_determinism: Deterministic kernels on GPU too (slower).
-        eval_steps: Evaluate and save each N steps; below 1: a share of all steps. Default: each epoch.
-        logging_steps: Log the loss each N steps; below 1: a share of all steps. Default: 50 times a
+        eval_steps: Evaluate and save every N steps; below 1: a share of all steps. Default: each epoch.
+        logging_steps: Log the loss every N steps; below 1: a share of all steps. Default: 50 times per
             run.
         best_metric: Metric that picks the best checkpoint. Default: the task's.
         checkpoint_minutes: Also save a checkpoint when the last is N minutes old.
@@ -2316,8 +2317,8 @@ def finetune_qa(
         dropout: Dropout probability everywhere. Default: the model's.
         seed: Seed of initialisation, order and dropout.
         full_determinism: Deterministic kernels on GPU too (slower).
-        eval_steps: Evaluate and save each N steps; below 1: a share of all steps. Default: each epoch.
-        logging_steps: Log the loss each N steps; below 1: a share of all steps. Default: 50 times a
+        eval_steps: Evaluate and save every N steps; below 1: a share of all steps. Default: each epoch.
+        logging_steps: Log the loss every N steps; below 1: a share of all steps. Default: 50 times per
             run.
         best_metric: Metric that picks the best checkpoint. Default: the task's.
         checkpoint_minutes: Also save a checkpoint when the last is N minutes old.
@@ -2674,7 +2675,7 @@ def pretrain_mlm(
             (only with objective mlm, rtd)
         isolate_documents: No attention between the documents of a block (a blank line or a table row
             ends one). (only with objective mlm, rtd; not with line_by_line)
-        streaming: Read as it trains: for corpora larger than the disk has room for.
+        streaming: Read the corpus while training, without a copy on the disk: for very large corpora.
         text_pair_column: Column of the translation. (only with objective tlm)
         model_revision: Revision of a hub model. (only with model)
         allow_pickle: Load weights stored as pickle (they can run code). (only with model)
@@ -2718,9 +2719,9 @@ def pretrain_mlm(
         dropout: Dropout probability everywhere. Default: the model's.
         seed: Seed of initialisation, order and dropout.
         full_determinism: Deterministic kernels on GPU too (slower).
-        eval_steps: Evaluate and save each N steps; below 1: a share of all steps. Default: 10 times a
-            run.
-        logging_steps: Log the loss each N steps; below 1: a share of all steps. Default: 50 times a
+        eval_steps: Evaluate and save every N steps; below 1: a share of all steps. Default: 10 times
+            per run.
+        logging_steps: Log the loss every N steps; below 1: a share of all steps. Default: 50 times per
             run.
         best_metric: Validation metric that picks the best checkpoint.
         checkpoint_minutes: Also save a checkpoint when the last is N minutes old.
@@ -2875,7 +2876,8 @@ def prune(
         sparsity: Share to remove.
         target_speedup: Remove structures until it is N times as fast on this machine. (only with what
             ffn, heads, layers)
-        max_drop: Remove as much as costs N points of the main metric on validation, before recovery.
+        max_drop: Remove as much as possible while the main metric falls by at most N points on
+            validation, before recovery.
         distill: Recover with the unpruned model as a teacher. (only with epochs)
         epochs: Passes over the train split to recover; 0 = none.
         output: Run folder to write. Default: runs/<data>-<model>.
@@ -2941,8 +2943,8 @@ def prune(
         dropout: Dropout probability everywhere. Default: the model's.
         seed: Seed of initialisation, order and dropout.
         full_determinism: Deterministic kernels on GPU too (slower).
-        eval_steps: Evaluate and save each N steps; below 1: a share of all steps. Default: each epoch.
-        logging_steps: Log the loss each N steps; below 1: a share of all steps. Default: 50 times a
+        eval_steps: Evaluate and save every N steps; below 1: a share of all steps. Default: each epoch.
+        logging_steps: Log the loss every N steps; below 1: a share of all steps. Default: 50 times per
             run.
         best_metric: Metric that picks the best checkpoint. Default: the task's.
         checkpoint_minutes: Also save a checkpoint when the last is N minutes old.
@@ -2960,10 +2962,11 @@ def prune(
         public: Make a new repository public. (only with push_to_hub)
         sweep: Sparsities: make a run of each, and a plot of them all.
         vocab_from: Vocabulary: also keep the pieces that this text needs (repeatable, glob).
-        criterion: What is unimportant. Weights: magnitude, random, movement; structures: gradient
+        criterion: Measure of importance. Weights: magnitude, random, movement; structures: gradient
             (times weight), magnitude. Default: magnitude for weights, gradient for structures.
-        scope: The same share of each tensor, or of all together. (only with what weights)
-        include: Also embeddings, biases. (only with what weights)
+        scope: Prune the same share of each tensor, or the share of all tensors together. (only with
+            what weights)
+        include: Also prune these weights: embeddings, biases. (only with what weights)
         rounds: Prune N times, evenly over the training. (only with what weights; only with epochs)
         sparsity_schedule: Course of the sparsity over rounds or, with movement, steps. (only with what
             weights)
@@ -3165,10 +3168,10 @@ def quantize(
         max_train_samples: Train on at most N rows, balanced by label.
         shuffle_seed: Seed of the hold-out and of the sampling. Default: seed.
         measure_seconds: Seconds of measuring the speed of each model in the end; 0 = leave it out.
-        per_channel: A scale for each output of a linear layer instead of one per layer. (only with to
+        per_channel: One scale per output of a linear layer instead of one per layer. (only with to
             onnx-int8, onnx-int8-static)
-        reduce_range: Weights in 7 bits, as 8 overflow on CPUs without VNNI; auto looks at this CPU.
-            (only with to onnx-int8, onnx-int8-static)
+        reduce_range: Quantize weights to 7 bits, as 8 overflow on CPUs without VNNI; auto looks at this
+            CPU. (only with to onnx-int8, onnx-int8-static)
         calibration: How the range of activations is settled. (only with to onnx-int8-static)
         calibration_rows: Training rows that activations are measured on. (only with to
             onnx-int8-static)
@@ -3295,8 +3298,8 @@ def train_tokenizer(
     Args:
         data: Files, folders or globs, a hub data set, - for standard input (repeatable); or the rows
             themselves.
-        style: Whose normalizer, special tokens, templates and decoder it has. Default: that of kind:
-            bert, bert, roberta, albert. (not with like; not with extend)
+        style: Family whose normalizer, special tokens, templates, decoder it has. Default: that of
+            kind: bert, bert, roberta, albert. (not with like; not with extend)
         vocab_size: Tokens in all, special ones included. Default: the style's: 30522, 50265, 30000,
             50257; with like the model's. (not with extend)
         like: Train the pipeline of this tokenizer anew.
@@ -3335,7 +3338,7 @@ def train_tokenizer(
             validation_share.
         validation_share: Share of the texts held out, 10,000 at most; 0 = none.
         seed: Seed of what is held out.
-        add: How many words. (only with extend)
+        add: Number of words to add. (only with extend)
         resize_model: Write the model too, with an embedding for each new word. (only with extend)
         overwrite: Replace an earlier run in output.
         dry_run: Check data and options, show the plan, stop.

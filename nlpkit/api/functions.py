@@ -246,7 +246,7 @@ def in_memory(options: Mapping[str, Any], fields: Mapping[str, FieldInfo]) -> di
             made["texts"] = list(texts)
             if any(isinstance(text, list | tuple | Mapping) for text in made["texts"]):
                 raise UserError(
-                    "texts: these are no texts but parts of rows", "Give dicts by column, or ask a nlpkit.Predictor."
+                    "texts: expected texts, found lists or dicts", "Give dicts by column, or ask a nlpkit.Predictor."
                 )
             if not all(isinstance(text, str) for text in made["texts"]):  # each that is none is named in its answer
                 made["input"] = {"text": made.pop("texts")}
@@ -277,7 +277,9 @@ def _require_no_comma(name: str, value: Any) -> None:
         UserError: a part of a list holds one.
     """
     if isinstance(value, list | tuple) and (found := next((one for one in value if "," in str(one)), None)):
-        raise UserError(f"{name}: {found!r} holds a comma, which parts values here", "Call it otherwise.")
+        raise UserError(
+            f"{name}: {found!r} holds a comma, which separates values here", "Choose a name without a comma."
+        )
 
 
 def _path(value: Any) -> Any:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 LONGEST_NUMBER = 1_000  # digits of a whole number, beyond which it is kept as text
 DEEPEST = 64  # lists and objects within each other
-_KNOWN_JSON = 'Known: a list of objects, {"data": [...]}, or {"column": [...]}; one object a line is .jsonl.'
+_KNOWN_JSON = 'Known: a list of objects, {"data": [...]}, or {"column": [...]}; one object per line is .jsonl.'
 
 
 def jsonl_rows(source: Input) -> Iterator[Row]:
@@ -215,7 +215,7 @@ def _document(source: Input, lines: list[str], rows_of: Callable[[Input, Any], l
         raise UserError(f"{source.name}: nested too deep", "Rows are objects in a list.") from None
     except json.JSONDecodeError as error:
         if error.msg == "Extra data":
-            source.say("holds one object a line, read as JSON Lines")
+            source.say("holds one object per line, read as JSON Lines")
             source.format = "jsonl"
             yield from _json_lines(source, DecodedLines(lines, source.encoding))
             return

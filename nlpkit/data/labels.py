@@ -400,7 +400,8 @@ def _multi_label(
     counts = _named(Counter(name for row in rows for name in row), column)
     if len(counts) < 2:
         raise UserError(
-            f"column '{column}' has {len(counts)} different label(s): there is nothing to learn",
+            f"column '{column}' has {counted(len(counts), 'different label', 'different labels')}: "
+            "there is nothing to learn",
             "Give the separator of several labels in one cell with --label-delimiter.",
         )
     if len(rows) > 1 and all(row == rows[0] for row in rows):

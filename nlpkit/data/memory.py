@@ -173,7 +173,7 @@ def hold(value: Any) -> str:
         return _keep(Held(f"{PREFIX}{digest[:16]}", digest, 0, [], names))
     made = _made(value)
     if not len(made):
-        raise UserError("the data hold no rows", "Is it what is left of a selection?")
+        raise UserError("the data hold no rows", "Check the selection or filter that they come from.")
     digest, size = _digest(made)
     return _keep(Held(f"{PREFIX}{digest[:16]}", digest, size, made, {}))
 
@@ -257,7 +257,7 @@ def _made(value: Any) -> pa.Table | Rows:
     if isinstance(value, Mapping):
         return _of_columns({str(name): plain(column) for name, column in value.items()})
     if not is_rows(value):
-        raise UserError(f"the data are no rows but {type(value).__name__}", f"Give {TAKEN}.")
+        raise UserError(f"data: expected rows, found {type(value).__name__}", f"Give {TAKEN}.")
     names = dict.fromkeys(str(name) for row in value for name in row)
     cleaned = ({str(name): plain(cell) for name, cell in row.items()} for row in value)
     return _readable([{name: row.get(name) for name in names} for row in cleaned])
@@ -291,7 +291,7 @@ def _of_dataset(value: Any) -> pa.Table:
     from datasets import Features
 
     if not hasattr(value, "__len__"):
-        raise UserError("the data are an IterableDataset, of which nobody knows the end", "Give a Dataset of its rows.")
+        raise UserError("the data are an IterableDataset, whose length is not known", "Give a Dataset of its rows.")
     rows = value.with_format(None)
     if rows._indices is not None:
         with hub.quiet():

@@ -144,7 +144,7 @@ def too_long(what: str, most: int) -> tuple[str, str]:
     """Message and hint for what has more characters than are read of it."""
     hint = "Is it another --format, or no text? A text of this length must be cut into several rows."
     if most == DOCUMENT:
-        hint = "Write one object a line (jq -c '.[]' FILE > rows.jsonl); where they stand so already: --format jsonl."
+        hint = "Write one object per line (jq -c '.[]' FILE > rows.jsonl); if it is so already: --format jsonl."
     return f"{what} of more than {most:,} characters", hint
 
 

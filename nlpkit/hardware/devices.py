@@ -86,7 +86,7 @@ def choose(options: DeviceOptions) -> Device:
     if number is not None and (lacking := _without_kernels(number)):
         if wanted == "cuda" or several:
             raise UserError(f"--device {options.device}: {lacking}", "pytorch.org says which has; or --device cpu.")
-        reporting.current().warn(f"{lacking}; the CPU works")
+        reporting.current().warn(f"{lacking}; the CPU is used")
         name, number = "cpu", None
     precision = arithmetic.choose(options.precision, name)
     by = f" by {why}" if why and not options.threads else ""

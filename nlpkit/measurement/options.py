@@ -55,7 +55,7 @@ class BenchmarkOptions(inherited_data.TrainedDataOptions, SubjectOptions, Device
     )
     sample_rows: int = option(
         128,
-        "Of these, rows whose time is taken; the metrics are of all.",
+        "Rows whose time is measured; the metrics are of all rows.",
         panel="Data",
         ge=1,
         only_with=HAS_ROWS,
@@ -80,11 +80,11 @@ class BenchmarkOptions(inherited_data.TrainedDataOptions, SubjectOptions, Device
         metavar="NAME,...",
         shown_default="what the model was saved for",
     )
-    launches: int = option(5, "Times that each model is started anew; intervals are over these.", panel="Method", ge=1)
-    seconds: float = option(1.0, "Time for a model at a size in each launch.", panel="Method", gt=0)
+    launches: int = option(5, "Fresh starts per model; intervals are over these.", panel="Method", ge=1)
+    seconds: float = option(1.0, "Seconds of measuring per model, size and launch.", panel="Method", gt=0)
     interval: float = option(
         5.0,
-        "From three launches: as many more (up to three times as many in all) as ratios to within N per cent need.",
+        "Add launches, up to three times as many, until ratios are known to within N per cent; needs three or more.",
         panel="Method",
         gt=0,
     )
@@ -92,10 +92,16 @@ class BenchmarkOptions(inherited_data.TrainedDataOptions, SubjectOptions, Device
         TrainingOptions, "max_minutes", help="Stop after N minutes with what there is.", panel="Method"
     )
     memory_limit: float | None = option(
-        None, "GB of memory a model may take (Linux, CPU); what needs more is out of memory.", panel="Device", gt=0
+        None,
+        "GB of memory that a model may take (Linux, CPU); one that needs more counts as out of memory.",
+        panel="Device",
+        gt=0,
     )
     compare: Path | None = option(
-        None, "Show the change since this earlier benchmark, of models by name.", panel="Gate", metavar="DIR|FILE"
+        None,
+        "Show the change since this earlier benchmark; models are matched by name.",
+        panel="Gate",
+        metavar="DIR|FILE",
     )
     fail_if: Strings = option(
         [],

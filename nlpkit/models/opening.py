@@ -275,7 +275,7 @@ def load_model(
     if unread := _layers_beyond(model, info.get("unexpected_keys") or ()):
         reporting.current().warn(
             f"{name}: its {CONFIG} tells of fewer layers than its weights have: {len(unread):,} tensors are left out "
-            f"({unread[0]}, ...), and its answers are others"
+            f"({unread[0]}, ...), so its answers differ from those of the whole model"
         )
     new = set(info["missing_keys"]) | {item[0] for item in info.get("mismatched_keys", [])}
     return model, sorted(new)

@@ -159,17 +159,17 @@ class EvaluationOptions(Config):
 
     eval_steps: Interval = option(
         None,
-        "Evaluate and save each N steps; below 1: a share of all steps.",
+        "Evaluate and save every N steps; below 1: a share of all steps.",
         panel="Evaluation",
         metavar="N",
         shown_default="each epoch",
     )
     logging_steps: Interval = option(
         None,
-        "Log the loss each N steps; below 1: a share of all steps.",
+        "Log the loss every N steps; below 1: a share of all steps.",
         panel="Evaluation",
         metavar="N",
-        shown_default="50 times a run",
+        shown_default="50 times per run",
     )
     best_metric: str | None = option(
         None, "Metric that picks the best checkpoint.", panel="Evaluation", metavar="NAME", shown_default="the task's"

@@ -48,7 +48,7 @@ class PretrainOptions(RunOptions, ModelOptions, RunningTextOptions):
     max_minutes: float | None = option_like(
         RunOptions, "max_minutes", help="Stop after N minutes of training; the learning rate is at its end by then."
     )
-    eval_steps: Interval = option_like(RunOptions, "eval_steps", shown_default=f"{EVALUATIONS} times a run")
+    eval_steps: Interval = option_like(RunOptions, "eval_steps", shown_default=f"{EVALUATIONS} times per run")
     best_metric: Literal["loss", "accuracy"] = option(
         "loss", "Validation metric that picks the best checkpoint.", panel="Training"
     )

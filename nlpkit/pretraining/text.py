@@ -53,7 +53,9 @@ class RunningTextOptions(CorpusOptions):
         panel="Data",
         only_with=ROWS_OF_SEVERAL,
     )
-    streaming: bool = option(False, "Read as it trains: for corpora larger than the disk has room for.", panel="Data")
+    streaming: bool = option(
+        False, "Read the corpus while training, without a copy on the disk: for very large corpora.", panel="Data"
+    )
 
 
 def rows_of(

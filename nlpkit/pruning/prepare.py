@@ -68,7 +68,7 @@ class CuttingOptions(RunOptions):
     )
     max_drop: float | None = option(
         None,
-        "Remove as much as costs N points of the main metric on validation, before recovery.",
+        "Remove as much as possible while the main metric falls by at most N points on validation, before recovery.",
         panel="Pruning",
         gt=0,
     )
@@ -83,16 +83,19 @@ class CuttingOptions(RunOptions):
     )
     criterion: Literal["magnitude", "random", "movement", "gradient"] | None = option(
         None,
-        "What is unimportant. Weights: magnitude, random, movement; structures: gradient (times weight), magnitude.",
+        "Measure of importance. Weights: magnitude, random, movement; structures: gradient (times weight), magnitude.",
         panel="Pruning",
         metavar="NAME",
         shown_default="magnitude for weights, gradient for structures",
     )
     scope: Literal["layer", "global"] = option(
-        "layer", "The same share of each tensor, or of all together.", panel="Pruning", only_with=OF_WEIGHTS
+        "layer",
+        "Prune the same share of each tensor, or the share of all tensors together.",
+        panel="Pruning",
+        only_with=OF_WEIGHTS,
     )
     include: Included = option(
-        [], "Also embeddings, biases.", panel="Pruning", metavar="NAME,...", only_with=OF_WEIGHTS
+        [], "Also prune these weights: embeddings, biases.", panel="Pruning", metavar="NAME,...", only_with=OF_WEIGHTS
     )
     rounds: int = option(
         1,
@@ -246,7 +249,7 @@ def _structures(
 
     if process.world_size() > 1:
         raise UserError(
-            "which structures go hangs on measurements, which differ between processes", "Prune in one process."
+            "prune chooses structures by measurements, which differ between processes", "Start it without torchrun."
         )
     assert config.criterion == "gradient" or config.criterion == "magnitude"  # see `prune.settled`
 

@@ -73,7 +73,7 @@ class Config(DeferredOptions, EvaluatedRowsOptions, SourceOptions, TaskChoiceOpt
     split: str | None = option_like(
         evaluate.Config,
         "split",
-        help="Split whose rows are answered.",
+        help="Split whose rows the models answer.",
         shown_default="without --data test, else validation, of the first run; with it all but train",
     )
     batch_size: int = option_like(TrainedModelOptions, "batch_size")
@@ -86,7 +86,7 @@ class Config(DeferredOptions, EvaluatedRowsOptions, SourceOptions, TaskChoiceOpt
     )
     output: Path | None = option(
         None,
-        "File to write the rows to that are not answered alike: csv, tsv, jsonl or parquet.",
+        "File for the rows on which the models differ: csv, tsv, jsonl or parquet.",
         panel="Output",
         metavar="FILE",
         only_with="judge",

@@ -34,7 +34,7 @@ from nlpkit.inference.predictor import TrainedModelOptions, open_predictor
 from nlpkit.metrics import confused
 from nlpkit.models import opening
 from nlpkit.options import EvaluatedRowsOptions, Pairs, SourceOptions, option
-from nlpkit.reporting import Report, Table, figures, titled
+from nlpkit.reporting import Report, Table, counted, figures, titled
 from nlpkit.runs import lock
 from nlpkit.runs.few import few_rows, interval_notes
 from nlpkit.runs.files import write_json, writing
@@ -267,7 +267,9 @@ def _coverage_lines(split: str, details: Mapping[str, Any]) -> list[str]:
 
 
 def _seen(rows: int, left_out: int) -> str:
-    return f"{rows:,} of {rows + left_out:,} rows were judged" if left_out else f"{rows:,} rows were judged"
+    if left_out:
+        return f"{rows:,} of {rows + left_out:,} rows {'was' if rows == 1 else 'were'} judged"
+    return counted(rows, "row was judged", "rows were judged")
 
 
 def chosen_splits(config: Config, loaded: LoadedData, labelled: Collection[str] | None) -> list[str]:
@@ -367,7 +369,7 @@ def _add_to_run(folder: Path, record: dict[str, Any]) -> None:
     """Keep the figures in the record of the run; where that cannot be, they are shown all the same."""
     try:
         if (folder / RECORD).is_symlink():  # to the cache of the hub, for one
-            raise UserError("it is a link, and what it leads to is left as it is")
+            raise UserError("it is a link, and nlpkit does not write through links")
         # two that judge a model at the same time keep both
         with lock.given_back(), writing(folder / RECORD):
             lock.take(folder, patience=PATIENCE)

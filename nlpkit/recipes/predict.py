@@ -158,7 +158,7 @@ def _require_one_input(config: Config) -> None:
     listed = ("," in name or glob.has_magic(name)) and not is_there(name)
     if listed or any(map(is_file, config.texts)):
         raise UserError(
-            f"--input {name}: one file at a time, please",
+            f"--input {name}: predict reads one file at a time",
             f"for file in *.csv; do nlpkit predict {reporting.typed(config.model)} "
             '--input "$file" --output "answers-$file"; done',
         )

@@ -118,13 +118,13 @@ class Config(
     )
     per_channel: bool = option(
         True,
-        "A scale for each output of a linear layer instead of one per layer.",
+        "One scale per output of a linear layer instead of one per layer.",
         panel="Quantization",
         only_with=ONNX_INT8,
     )
     reduce_range: Literal["auto", "yes", "no"] = option(
         "auto",
-        "Weights in 7 bits, as 8 overflow on CPUs without VNNI; auto looks at this CPU.",
+        "Quantize weights to 7 bits, as 8 overflow on CPUs without VNNI; auto looks at this CPU.",
         panel="Quantization",
         only_with=ONNX_INT8,
     )

@@ -79,7 +79,7 @@ class Config(PipelineOptions, CorpusOptions):
     seed: int = option_like(SeedOptions, "seed", help="Seed of what is held out.", panel="Data")
     like: str | None = option(None, "Train the pipeline of this tokenizer anew.", panel=PANEL, metavar="PATH|NAME")
     extend: str | None = option(None, "Add words to the tokenizer of this model.", panel=PANEL, metavar="PATH|NAME")
-    add: int | None = option(None, "How many words.", panel=PANEL, ge=1, only_with=EXTENDED)
+    add: int | None = option(None, "Number of words to add.", panel=PANEL, ge=1, only_with=EXTENDED)
     resize_model: bool = option(
         False, "Write the model too, with an embedding for each new word.", panel=PANEL, only_with=EXTENDED
     )

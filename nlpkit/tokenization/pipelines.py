@@ -141,7 +141,7 @@ class PipelineOptions(Config):
     )
     style: StyleName | None = option(
         None,
-        "Whose normalizer, special tokens, templates and decoder it has.",
+        "Family whose normalizer, special tokens, templates, decoder it has.",
         panel=PANEL,
         only_with=OF_A_NEW_ONE,
         shown_default="that of --kind: bert, bert, roberta, albert",

@@ -187,7 +187,7 @@ class _Watch:
                     return
             except RuntimeError:
                 self._store, in_vain = None, 1
-        self._end(RunError("the process is gone through which this one found the others"))
+        self._end(RunError("the process through which this one found the others has ended"))
 
     def _end(self, error: RunError) -> None:
         if self._left.wait(GRACE):
@@ -222,8 +222,8 @@ class _Watch:
                 self._store.set(self._said, "")
                 return RunError(  # at once: the launcher ends this process as well
                     "a process that trained with this one is gone: it was killed, or cannot be reached any more",
-                    "What began them says which; often the machine is out of memory. --resume goes on from the last "
-                    "checkpoint.",
+                    "The launcher (torchrun) says which; often the machine is out of memory. --resume goes on from "
+                    "the last checkpoint.",
                 )
             if first["rank"] != mine["rank"]:
                 self._store.add(self._heard, 1)

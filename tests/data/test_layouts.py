@@ -244,7 +244,7 @@ def test_documents_of_spacy_are_refused_with_the_command_that_converts_them(tmp_
         assert f"DocBin().from_disk('{tmp_path / 'train.spacy'}')" in str(refused.value.hint)
 
 
-# --- one word a row ---
+# --- one word per row ---
 
 WORDS = ["Ann", "Lee", "ran", "Bo", "sat"]
 TAGS = ["B-PER", "I-PER", "O", "B-PER", "O"]
@@ -270,7 +270,7 @@ def test_words_in_rows_become_sentences(tmp_path: Path, said: Said) -> None:
         found = rows(path)
         assert [(row.values[word], row.values[tag]) for row in found] == SENTENCES
         assert list(found[1].lines) == lines
-        assert f"{path}: read as one word a row" in said
+        assert f"{path}: read as one word per row" in said
 
 
 def test_words_in_parquet_and_xlsx_become_sentences(tmp_path: Path) -> None:

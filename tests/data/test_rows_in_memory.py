@@ -109,7 +109,7 @@ def test_the_record_names_them_by_content_and_nothing_is_written(tmp_path: Path,
 @pytest.mark.parametrize(
     ("value", "said"),
     [
-        ([], "no rows but list"),
+        ([], "expected rows, found list"),
         (pd.DataFrame({"text": []}), "hold no rows"),
         (pd.DataFrame([["a", "b"]], columns=["t", "t"]), "two columns 't'"),
         ((["a"], ["x", "y"]), "1 text and 2 labels"),

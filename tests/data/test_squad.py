@@ -179,7 +179,7 @@ def test_mrqa(tmp_path: Path) -> None:
     for row, given in zip(found, rows, strict=True):
         (text,), (start,) = given["answers"]["text"], given["answers"]["answer_start"]
         assert row.values["answers"] == {"text": [text, "other"], "answer_start": [start, None]}
-    assert "1 header line of MRQA is no row" in said
+    assert "1 header line of MRQA is left out" in said
 
 
 def test_a_damaged_paragraph_among_others_is_a_row_with_its_error(tmp_path: Path) -> None:

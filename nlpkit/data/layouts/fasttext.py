@@ -40,5 +40,5 @@ def _rows(rows: Iterator[Row], head: Sequence[Row], source: Input) -> Iterator[R
 
 
 LAYOUT = Layout(
-    "fastText's lines", f'fastText (txt: "{PREFIX}good A fine day" a line)', frozenset(("texts",)), _recognises, _rows
+    "fastText's lines", f'fastText (txt: "{PREFIX}good A fine day" per line)', frozenset(("texts",)), _recognises, _rows
 )

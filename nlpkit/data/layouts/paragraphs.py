@@ -68,7 +68,9 @@ def _rows(rows: Iterator[Row], head: Sequence[Row], source: Input) -> Iterator[R
             for values in questions_of:
                 yield dataclasses.replace(row, values=values)
     if headers:
-        reporting.current().note(f"{source.name}: {headers} header line of MRQA is no row")
+        reporting.current().note(
+            f"{source.name}: {counted(headers, 'header line of MRQA is', 'header lines of MRQA are')} left out"
+        )
     if paragraphs:
         reporting.current().note(
             f"{source.name}: {counted(questions, 'question', 'questions')} in {counted(paragraphs, 'row', 'rows')}"

@@ -61,7 +61,7 @@ _PLAIN: dict[Content, tuple[str, ...]] = {
     "words": (
         'rows {"tokens": [...], "ner_tags": [...]}',
         'rows {"text": "...", "spans": [{"start": 0, "end": 9, "label": "PER"}]}',
-        "CoNLL: a word and its tag a line, a blank line between sentences",
+        "CoNLL: a word and its tag per line, a blank line between sentences",
         brat.SHAPE,
     ),
     "questions": (

@@ -1,4 +1,4 @@
-"""One word a row, in a table: csv, tsv, Excel, parquet, JSON objects.
+"""One word per row, in a table: csv, tsv, Excel, parquet, JSON objects.
 
 Where a sentence ends is told by a column that numbers sentences, in every row or (Kaggle's `Sentence #`) in the first
 of each, or by an empty row between two.
@@ -195,8 +195,8 @@ def _sentence(rows: Sequence[Row], numbering: Sequence[str]) -> Row:
 
 
 LAYOUT = Layout(
-    "one word a row",
-    "one word a row, with columns sentence_id, word and tag (or an empty row between sentences)",
+    "one word per row",
+    "one word per row, with columns sentence_id, word and tag (or an empty row between sentences)",
     frozenset(("words",)),
     _recognises,
     _rows,

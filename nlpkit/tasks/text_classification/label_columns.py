@@ -184,7 +184,8 @@ def _named(columns: Sequence[str], options: ColumnOptions) -> Places | None:
         return Places(column_names.require(options.label_column, columns, "label"))
     if len(options.label_columns) == 1:
         raise UserError(
-            "--label-columns names one column, and a label a column means several", "For one column: --label-column."
+            "--label-columns names one column, but needs several, one per label",
+            "Name a single column with --label-column.",
         )
     label_columns = [column_names.require(name, columns, "label") for name in options.label_columns]
     if repeated := sorted({name for name in label_columns if label_columns.count(name) > 1}):
