@@ -177,7 +177,7 @@ def anatomy(model: Any) -> Anatomy:
     stack: Any = base.get_submodule(family.stack)
     if family.shared and (len(stack) > 1 or len(base.get_submodule(family.stack.split(".0.")[0])) > 1):
         raise UserError(
-            f"{type(model).__name__} shares its layers in groups; known is one group of one layer",
+            f"{type(model).__name__} shares its layers in groups; nlpkit handles one group of one layer",
             "num_hidden_groups and inner_group_num must be 1.",
         )
     config = model.config
@@ -202,7 +202,7 @@ def family_of(config: PreTrainedConfig) -> Family:
     if config.model_type not in FAMILIES or getattr(config, "add_cross_attention", False):
         what = config.model_type + (" with cross-attention" if config.model_type in FAMILIES else "")
         raise UserError(
-            f"the structure of the architecture {what} is not known here", f"Known are: {', '.join(FAMILIES)}."
+            f"the structure of the architecture {what} is not known to nlpkit", f"Known: {', '.join(FAMILIES)}."
         )
     return FAMILIES[config.model_type]
 

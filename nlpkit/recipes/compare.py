@@ -355,7 +355,7 @@ def _told(config: Config, judged: _Judged, record: dict[str, Any]) -> tuple[Repo
     verdicts = {}
     for each in compared:
         if left_out := [name for name in each.unlike if all(name in metrics[one] for one in (first.name, each.name))]:
-            told = f"{', '.join(left_out)}: left out, as {each.name} has them of another label than {first.name}"
+            told = f"{', '.join(left_out)}: left out, as they are of another label in {each.name} than in {first.name}"
             reporting.current().warn(told)
         tables.append(_figures(first, each, metrics, judged.split, several=len(compared) > 1))
         if (counts := each.counts()) is not None:

@@ -36,7 +36,9 @@ def small_text(path: Path) -> str:
     with path.open("rb") as file:
         content = file.read(LARGEST + 1)
     if len(content) > LARGEST:
-        raise OSError(errno.EFBIG, f"it is larger than {LARGEST >> 20} MB, as no such file is", str(path))
+        raise OSError(
+            errno.EFBIG, f"it is larger than {LARGEST >> 20} MB, which is too large for such a file", str(path)
+        )
     # ends of lines as in a file that is opened as text
     return content.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
 

@@ -97,7 +97,8 @@ class Tally:
         messages = [f"{len(rows):,} of {self.total:,} rows {reason} ({self._shown(rows)})" for reason, rows in reasons]
         if self.total and not self.kept and self._left_out:
             raise UserError(
-                f"{self.source.name}: no row is left: {'; '.join(messages)}", "Nothing here can be learnt from."
+                f"{self.source.name}: no row is left: {'; '.join(messages)}",
+                "Add rows that can be used, or name another file.",
             )
         for message in messages:
             self.source.warn(message)

@@ -78,7 +78,9 @@ def read(paths: Sequence[Path], reading: Reading) -> Texts:
         shown = ", ".join(left_out[:SHOWN]) + (", ..." if len(left_out) > SHOWN else "")
         reporter.warn(f"{name}: {len(left_out):,} of {total:,} rows {_DISCONTINUOUS} ({shown})")
     if not rows:
-        raise UserError(f"{name}: no row is left of {total:,}", "Nothing here can be learnt from.")
+        raise UserError(
+            f"{name}: no row is left of {total:,}", "Add annotations that can be used, or name another folder."
+        )
     span = pa.struct({"start": pa.int64(), "end": pa.int64(), "label": pa.string(), "text": pa.string()})
     schema = pa.schema({"text": pa.string(), "spans": pa.list_(span), LINE: pa.int64()})
     return Texts(pa.Table.from_pylist(rows, schema), files, digest.hexdigest(), size)

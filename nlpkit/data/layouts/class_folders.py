@@ -103,7 +103,8 @@ def _text(path: Path, reading: Reading) -> str:
 
     if path.stat().st_size > _LONGEST:
         raise UserError(
-            f"{path}: {path.stat().st_size:,} bytes are no text with one label", "A file of rows is given by its name."
+            f"{path}: {path.stat().st_size:,} bytes are too many for one text in a folder per class",
+            "If it is a file of rows, name the file itself.",
         )
     source = Input.of(path, dataclasses.replace(reading, format="txt", columns=()))
     return source.whole().strip("\r\n")
