@@ -18,7 +18,7 @@ from nlpkit.models.files import CONFIG, STRUCTURE
 from nlpkit.reporting import Estimate, counted, duration, figures, titled
 from nlpkit.runs.few import against_baseline, chosen_by_validation, few_rows, interval_notes
 from nlpkit.runs.files import small_text
-from nlpkit.runs.folder import human_bytes
+from nlpkit.runs.folder import files_by_split, human_bytes
 from nlpkit.tasks.registry import task_class
 
 OPEN_LABELS = 20  # rows of a table of labels that is not folded
@@ -87,7 +87,7 @@ def _body(folder: Path, record: dict[str, Any], base: Base, plots: list[str]) ->
 def _where_the_data_are(record: dict[str, Any]) -> list[str]:
     """A line where the command does not find the data from the folder of the run."""
     data = (record.get("parents") or {}).get("data") or {}
-    paths = [Path(str(file["path"])) for files in (data.get("files") or {}).values() for file in files]
+    paths = [Path(str(file["path"])) for files in files_by_split(record).values() for file in files]
     if any(map(memory.is_name, paths)):
         return ["The rows were in memory of a Python process: add `--data FILE` with them.", ""]
     if data.get("kind") == "hub" or all(path.is_absolute() for path in paths):

@@ -13,7 +13,7 @@ from nlpkit.data.sources import FileInfo
 from nlpkit.errors import NlpkitError, UserError
 from nlpkit.experiment.supervised import settle_findings, stop_on_errors
 from nlpkit.options import DataOptions, SourceOptions, flag_of, naming
-from nlpkit.runs.folder import read_record
+from nlpkit.runs.folder import files_by_split, read_record
 from nlpkit.runs.records import RECORD
 from nlpkit.tasks import registry
 from nlpkit.tasks.deferred import DeferredOptions, Kind
@@ -121,16 +121,9 @@ def _listed(value: Any) -> list[str]:
     return [str(value)] if value else []
 
 
-def _files(record: Mapping[str, Any] | None) -> dict[str, list[dict[str, Any]]]:
-    """The files that a run was made with, by split: path, sha256, bytes. Those of running text are all of `train`."""
-    data = ((record or {}).get("parents") or {}).get("data") or {}
-    files = data.get("files") or {}
-    return {"train": files} if isinstance(files, list) else files
-
-
 def _changed_files(record: Mapping[str, Any] | None) -> list[str]:
     """Those of the run's files that are still there and hold something else."""
-    recorded = {file["path"]: file["sha256"] for files in _files(record).values() for file in files}
+    recorded = {file["path"]: file["sha256"] for files in files_by_split(record).values() for file in files}
     return [
         path for path, known in recorded.items() if Path(path).is_file() and FileInfo.of(Path(path)).sha256 != known
     ]
@@ -193,7 +186,7 @@ def train_keys(record: Mapping[str, Any] | None, name: str, task: Task) -> set[s
         task: as its model restored it.
     """
     record = training_record(record)
-    files = [file for of_split in _files(record).values() for file in of_split]
+    files = [file for of_split in files_by_split(record).values() for file in of_split]
     here = all(Path(file["path"]).is_file() or memory.is_held(file["path"]) for file in files)
     if not files or not here or sum(file["bytes"] for file in files) > OVERLAP_BYTES or _changed_files(record):
         return None
@@ -250,7 +243,7 @@ def trained_on(
     if keys is not None:
         count = sum(key in keys for key in duplicates.keys(rows, reader.input_columns))
         return f"{count:,} of {len(rows):,} rows are among those that {name} was trained on" if count else ""
-    files = {file["sha256"] for file in _files(record).get("train", [])}
+    files = {file["sha256"] for file in files_by_split(record).get("train", [])}
     same = [file.path for file in loaded.source.files.get(split, []) if file.sha256 in files]
     return f"{name} was trained on rows of {', '.join(same)}" if same else ""
 

@@ -11,7 +11,7 @@ from nlpkit import process, reporting
 from nlpkit.data import memory
 from nlpkit.errors import Interrupted, UserError
 from nlpkit.options import flag_of, naming, without_permissions
-from nlpkit.runs.folder import RunFolder, read_record
+from nlpkit.runs.folder import RunFolder, files_by_split, read_record
 from nlpkit.runs.records import RECORD, require_whole
 
 
@@ -146,15 +146,13 @@ def require_same_files(began: Mapping[str, Any], now: Mapping[str, Any]) -> None
 
 
 def _files_of(record: Mapping[str, Any]) -> _Files:
-    """Path and SHA-256 of the files behind each split; of running text all are of `train`.
+    """Path and SHA-256 of the files behind each split.
 
     That of standard input is known only once it was read; until then it is left out.
     """
-    files = ((record.get("parents") or {}).get("data") or {}).get("files") or {}
-    by_split = {"train": files} if isinstance(files, list) else files
     return {
         split: [(file["path"], file["sha256"]) for file in of_split if file["sha256"]]
-        for split, of_split in by_split.items()
+        for split, of_split in files_by_split(record).items()
     }
 
 

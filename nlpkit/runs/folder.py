@@ -300,6 +300,12 @@ class RunFolder:
                 shutil.rmtree(staged, ignore_errors=True)
 
 
+def files_by_split(record: Mapping[str, Any] | None) -> dict[str, list[dict[str, Any]]]:
+    """The files that a run was made with: path, sha256, bytes. Those of running text are all of `train`."""
+    files = (((record or {}).get("parents") or {}).get("data") or {}).get("files") or {}
+    return {"train": files} if isinstance(files, list) else files
+
+
 def _remove(item: Path) -> None:
     """A file, a folder with all in it, or a link and not what it points to."""
     if item.is_dir() and not item.is_symlink():

@@ -84,7 +84,8 @@ def test_runs_are_found_below_and_not_behind_links(tmp_path: Path) -> None:
     assert 2_000 < sizes["a"] < 3_000 and 1_000 < sizes["inner"] < 2_000
 
 
-def test_a_run_tells_its_figures_with_their_intervals(tmp_path: Path) -> None:
+def test_a_run_tells_its_figures_with_their_intervals(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "300")  # a narrow terminal leaves columns out
     made(
         tmp_path / "a",
         metrics={"validation": {"accuracy": 0.5, "f1": 0.4}, "test": {"accuracy": 0.75, "f1": 0.7}},
