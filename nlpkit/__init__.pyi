@@ -72,7 +72,7 @@ class Predictor(_Predictor):
     Args:
         run: run folder, model folder or hub name.
         verbose: let the libraries say what they say unasked.
-        options: those of `nlpkit.predict` about the model, the device and the answers, which stand below.
+        keywords: options of `nlpkit.predict` about the model, the device and the answers, which stand below.
 
     Raises:
         UserError: the model cannot be opened, or an option is wrong.

@@ -14,11 +14,8 @@ PACKAGE = Path(nlpkit.__file__).parent
 
 def untyped(source: str) -> Iterator[tuple[int, str]]:
     """Line and name of each argument, attribute or variable that holds options or a config, and is of type Any."""
-    tree = ast.parse(source)
-    # keywords that a caller gives are no group yet
-    keywords = [node.kwarg for node in ast.walk(tree) if isinstance(node, ast.arguments)]
-    for node in ast.walk(tree):
-        if isinstance(node, ast.arg) and node not in keywords:
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.arg):
             name, annotation = node.arg, node.annotation
         elif isinstance(node, ast.AnnAssign):
             name, annotation = ast.unparse(node.target).rpartition(".")[2], node.annotation

@@ -68,8 +68,8 @@ def function_of(command: str) -> Callable[..., Report]:
     fields = ordered(module)
     owners = dict(signatures.options_of_tasks(module.Config))
 
-    def function(*places: Any, **options: Any) -> Report:
-        return call(command, bound(function, fields, places, options))
+    def function(*places: Any, **keywords: Any) -> Report:
+        return call(command, bound(function, fields, places, keywords))
 
     doc = signatures.docstring(summary_of(module), fields, lambda name: owners.get(name, ""))
     return _dressed(function, function_name(command), fields, doc)
@@ -86,10 +86,10 @@ def finetune_function() -> Callable[..., Report]:
         having = [of for of, module in commands.items() if name in module.Config.known_fields()]
         return "" if len(having) == len(commands) else ", ".join(short(command) for command in having)
 
-    def function(task: str, *places: Any, **options: Any) -> Report:
+    def function(task: str, *places: Any, **keywords: Any) -> Report:
         command = command_for(task)
         of_task = commands[command].Config.known_fields()
-        return call(command, bound(function_of(command), of_task, places, options))
+        return call(command, bound(function_of(command), of_task, places, keywords))
 
     kinds = ", ".join(f"{short(command)!r} ({', '.join(tasks)})" for command, tasks in finetuning().items())
     summary = f"Fine-tune a model for a task: {kinds}.\n\nOptions that only some tasks have say which."

@@ -43,7 +43,7 @@ class Predictor:
     Args:
         run: run folder, model folder or hub name.
         verbose: let the libraries say what they say unasked.
-        options: those of `nlpkit.predict` about the model, the device and the answers, which stand below.
+        keywords: options of `nlpkit.predict` about the model, the device and the answers, which stand below.
 
     Raises:
         UserError: the model cannot be opened, or an option is wrong.
@@ -51,17 +51,17 @@ class Predictor:
 
     __signature__: ClassVar[inspect.Signature]
 
-    def __init__(self, run: str | PathLike[str], *, verbose: bool = False, **options: Any) -> None:
+    def __init__(self, run: str | PathLike[str], *, verbose: bool = False, **keywords: Any) -> None:
         from nlpkit.inference.predictor import open_predictor
 
         fields = predict.Config.known_fields()
-        with in_callers_words(fields), manners.quiet(verbose=verbose, keep_threads=options.get("threads") is not None):
-            if foreign := sorted(options.keys() & set(OF_FILES)):
+        with in_callers_words(fields), manners.quiet(verbose=verbose, keep_threads=keywords.get("threads") is not None):
+            if foreign := sorted(keywords.keys() & set(OF_FILES)):
                 raise UserError(
                     f"{', '.join(foreign)}: a Predictor is given its texts when it is asked",
                     "For a file: nlpkit.predict(model, input=..., output=...).",
                 )
-            config = predict.Config(model=str(run), **in_memory(options, fields))
+            config = predict.Config(model=str(run), **in_memory(keywords, fields))
             opened = open_predictor(config, predict.NEEDS)
             self._config = config.for_task(type(opened.task))
             self._config.refuse_unread()

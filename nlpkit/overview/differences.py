@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from nlpkit.options import Config, flag_of
 from nlpkit.overview import options_told
 from nlpkit.overview.run import Run
+from nlpkit.runs.folder import files_by_split
 
 
 def options(runs: Sequence[Run], kinds: Sequence[type[Config] | None]) -> dict[str, list[Any]]:
@@ -62,11 +63,7 @@ def data(runs: Sequence[Run]) -> dict[str, list[str]]:
 
 def _hashes(run: Run) -> frozenset[str]:
     """The fingerprints of the files that a run read."""
-    files = ((run.record.get("parents") or {}).get("data") or {}).get("files") or {}
-    listed: Sequence[Mapping[str, Any]] = (
-        [file for split in files.values() for file in split] if isinstance(files, Mapping) else files
-    )
-    return frozenset(str(file["sha256"]) for file in listed)
+    return frozenset(str(file["sha256"]) for files in files_by_split(run.record).values() for file in files)
 
 
 def _compared(first: frozenset[str], other: frozenset[str]) -> str:

@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import every_task
+import interrupted_parts
 import numpy as np
 import pytest
 from conftest import Run, rows, write_csv
 
 from nlpkit import reporting
 from nlpkit.errors import Interrupted, UserError
-from nlpkit.experiment import folds, lifecycle, spreads
+from nlpkit.experiment import folds, spreads
 from nlpkit.recipes import finetune_cls, report
 from nlpkit.tasks.roles import Trainable
 
@@ -93,16 +94,7 @@ def test_the_final_model_is_that_of_the_run_without_folds(
 def test_an_interrupted_run_goes_on_and_trains_no_fold_again(
     validated: Path, tmp_path: Path, tiny_model: Path, small: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    begun: list[str] = []
-    train = lifecycle.train
-
-    def interrupted(experiment: Any, prepare: Any) -> Any:
-        begun.append(experiment.folder.path.name)
-        if begun == ["run", "1", "2"]:
-            raise KeyboardInterrupt
-        return train(experiment, prepare)
-
-    monkeypatch.setattr(lifecycle, "train", interrupted)
+    begun = interrupted_parts.interrupt(monkeypatch, "run", "1", "2")
     with pytest.raises(Interrupted) as stopped:
         finetune_cls.run(config(small, tiny_model, tmp_path / "run", cv=3, baseline=True))
     assert str(tmp_path / "run") + " --resume" in str(stopped.value.hint)
@@ -125,15 +117,8 @@ def test_an_interrupted_run_goes_on_and_trains_no_fold_again(
 def test_a_fold_that_was_trained_otherwise_is_told(
     tmp_path: Path, tiny_model: Path, small: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    train = lifecycle.train
-
-    def interrupted(experiment: Any, prepare: Any) -> Any:
-        if experiment.folder.path.name == "2":
-            raise KeyboardInterrupt
-        return train(experiment, prepare)
-
     with monkeypatch.context() as patch, pytest.raises(Interrupted):
-        patch.setattr(lifecycle, "train", interrupted)
+        interrupted_parts.interrupt(patch, "run", "1", "2")
         finetune_cls.run(config(small, tiny_model, tmp_path / "run", cv=2))
     with reporting.listening() as heard:
         finetune_cls.run(finetune_cls.Config(output=tmp_path / "run", resume=True, learning_rate=1e-4))
@@ -144,15 +129,8 @@ def test_a_fold_of_other_rows_is_not_gone_on_with(
     tmp_path: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     data = write_csv(tmp_path / "data.csv", rows(40))
-    train = lifecycle.train
-
-    def interrupted(experiment: Any, prepare: Any) -> Any:
-        if experiment.folder.path.name == "2":
-            raise KeyboardInterrupt
-        return train(experiment, prepare)
-
     with monkeypatch.context() as patch, pytest.raises(Interrupted):
-        patch.setattr(lifecycle, "train", interrupted)
+        interrupted_parts.interrupt(patch, "run", "1", "2")
         finetune_cls.run(config(data, tiny_model, tmp_path / "run", cv=2))
     write_csv(data, rows(40, seed=8))
     with pytest.raises(UserError, match="was judged on other rows"):

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import every_task
+import interrupted_parts
 import numpy as np
 import pytest
 from conftest import rows, write_csv
@@ -73,16 +74,7 @@ def test_each_seed_is_the_run_that_it_is_alone(repeated: Path, tmp_path: Path, t
 def test_interrupted_seeds_go_on_and_none_is_trained_again(
     repeated: Path, tmp_path: Path, tiny_model: Path, small: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    begun: list[str] = []
-    train = lifecycle.train
-
-    def interrupted(experiment: Any, prepare: Any) -> Any:
-        begun.append(experiment.folder.path.name)
-        if begun == ["1", "2", "3"]:
-            raise KeyboardInterrupt
-        return train(experiment, prepare)
-
-    monkeypatch.setattr(lifecycle, "train", interrupted)
+    begun = interrupted_parts.interrupt(monkeypatch, "1", "2", "3")
     with pytest.raises(Interrupted) as stopped:
         finetune_cls.run(config(small, tiny_model, tmp_path / "run", seeds=[1, 2, 3], validation_share=0.25))
     assert str(tmp_path / "run") + " --resume" in str(stopped.value.hint)
