@@ -450,9 +450,9 @@ def _place() -> str:
     frame: Any = sys._getframe(1)
     while frame is not None:
         parts = Path(frame.f_code.co_filename).parts
-        house = next((name for name in _HOUSES if name in parts), None)
-        if house is not None and frame.f_code.co_filename != __file__ and "torch" not in parts:
-            last = len(parts) - 1 - parts[::-1].index(house)
+        # the innermost, as the checkout, which may hold the environment too, is called nlpkit as a rule
+        last = max((place for place, part in enumerate(parts) if part in _HOUSES), default=None)
+        if last is not None and frame.f_code.co_filename != __file__ and "torch" not in parts:
             return f"{'/'.join(parts[last:])}:{frame.f_lineno}"
         frame = frame.f_back
     return "elsewhere"
