@@ -212,6 +212,11 @@ def test_a_line_to_paste_is_understood(
     if given[0] in COMMANDS:
         monkeypatch.setattr(importlib.import_module(COMMANDS[given[0]].module), "run", run)
     monkeypatch.chdir(tmp_path)
+    # --install-completion writes there, for the shell of the environment, which CI services leave out
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("SHELL", "/bin/bash")
+    for name in ("XDG_CONFIG_HOME", "XDG_DATA_HOME", "ZDOTDIR"):
+        monkeypatch.delenv(name, raising=False)
     (tmp_path / "recipes").symlink_to(ROOT / "recipes")
     for flag, value in pairwise(given):
         if flag == "--config" and "/" in value and not Path(value).exists():
