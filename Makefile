@@ -51,7 +51,7 @@ endef
 
 $(READY): pyproject.toml $(CONSTRAINTS) | $(VENV)/bin/python
 	$(if $(GPU),$(replace-torch))
-	$(PIP) --constraint $(CONSTRAINTS) --editable '.[quickstart,dev,xlsx,onnx]' $(if $(GPU),nvidia-ml-py)
+	$(PIP) --constraint $(CONSTRAINTS) --editable '.[quickstart,dev,embed,xlsx,onnx]' $(if $(GPU),nvidia-ml-py)
 	@touch $@
 
 install: $(READY)
