@@ -26,6 +26,10 @@ os.environ.update(
     HF_HUB_OFFLINE="1", HF_DATASETS_OFFLINE="1", TRANSFORMERS_VERBOSITY="error", TOKENIZERS_PARALLELISM="true"
 )
 
+# Users and CI services have neither; with the first, output that is lost where a process ends at once is not lost.
+for name in ("PYTHONUNBUFFERED", "SHELL"):
+    os.environ.pop(name, None)
+
 # Workers that run beside each other (-n) have a core each, as threads of several on the same cores would wait for each
 # other; what a test starts stays on its core too.
 if (worker := os.environ.get("PYTEST_XDIST_WORKER")) and hasattr(os, "sched_setaffinity"):

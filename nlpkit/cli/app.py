@@ -241,6 +241,7 @@ def _last_words(out: Any, *, json: bool) -> Callable[[NlpkitError], None]:
     def say(error: NlpkitError) -> None:
         with contextlib.redirect_stdout(out):
             _fail(error.message, error.hint, error.exit_code, json=json)
+            out.flush()  # whoever ends the process flushes what is the standard output now, which may be another
 
     return say
 
