@@ -238,7 +238,7 @@ def finetune(
     max_length: int | None = None,
     label_delimiter: str | None = None,
     label_names: Sequence[str] | str = ...,
-    problem: Literal['auto', 'binary', 'multi-class', 'multi-label', 'regression'] = 'auto',
+    problem: Literal['auto', 'binary', 'multi-class', 'multi-label', 'regression', 'relevance'] = 'auto',
     threshold: float = 0.5,
     long_text: Literal['truncate', 'head-tail', 'windows'] = 'truncate',
     class_weights: str = 'none',
@@ -340,7 +340,7 @@ def finetune(
         max_length: Tokens per text; the rest is cut or windowed. Default: from the data.
         label_delimiter: Separator of several labels in one cell (makes it multi-label).
         label_names: Names of labels that are numbers, or places in lists of 0 and 1: from 0.
-        problem: What the labels ask for.
+        problem: What the labels ask for; relevance: a number from 0 to 1 (rerankers).
         threshold: Multi-label: probability from which a label is given.
         long_text: Longer texts: cut the end, keep a quarter head and the tail (Sun 2019), or pool
             windows.
@@ -940,7 +940,7 @@ def check_data(
     max_length: int | None = None,
     label_delimiter: str | None = None,
     label_names: Sequence[str] | str = ...,
-    problem: Literal['auto', 'binary', 'multi-class', 'multi-label', 'regression'] = 'auto',
+    problem: Literal['auto', 'binary', 'multi-class', 'multi-label', 'regression', 'relevance'] = 'auto',
     threshold: float = 0.5,
     long_text: Literal['truncate', 'head-tail', 'windows'] = 'truncate',
     tag_column: str | None = None,
@@ -1006,7 +1006,8 @@ def check_data(
             text-classification.
         label_names: Names of labels that are numbers, or places in lists of 0 and 1: from 0. For
             text-classification.
-        problem: What the labels ask for. For text-classification.
+        problem: What the labels ask for; relevance: a number from 0 to 1 (rerankers). For
+            text-classification.
         threshold: Multi-label: probability from which a label is given. For text-classification.
         long_text: Longer texts: cut the end, keep a quarter head and the tail (Sun 2019), or pool
             windows. For text-classification.
@@ -1863,7 +1864,7 @@ def finetune_cls(
     max_length: int | None = None,
     label_delimiter: str | None = None,
     label_names: Sequence[str] | str = ...,
-    problem: Literal['auto', 'binary', 'multi-class', 'multi-label', 'regression'] = 'auto',
+    problem: Literal['auto', 'binary', 'multi-class', 'multi-label', 'regression', 'relevance'] = 'auto',
     threshold: float = 0.5,
     long_text: Literal['truncate', 'head-tail', 'windows'] = 'truncate',
     class_weights: str = 'none',
@@ -1965,7 +1966,7 @@ def finetune_cls(
         max_length: Tokens per text; the rest is cut or windowed. Default: from the data.
         label_delimiter: Separator of several labels in one cell (makes it multi-label).
         label_names: Names of labels that are numbers, or places in lists of 0 and 1: from 0.
-        problem: What the labels ask for.
+        problem: What the labels ask for; relevance: a number from 0 to 1 (rerankers).
         threshold: Multi-label: probability from which a label is given.
         long_text: Longer texts: cut the end, keep a quarter head and the tail (Sun 2019), or pool
             windows.

@@ -18,7 +18,9 @@ from nlpkit.errors import UserError
 from nlpkit.nearby import nearest
 from nlpkit.reporting import counted
 
-Problem = Literal["single-label", "multi-label", "regression"]
+Problem = Literal["single-label", "multi-label", "regression", "relevance"]
+NUMBERS: frozenset[Problem] = frozenset({"regression", "relevance"})
+"""Problems whose labels are numbers, and no names of classes."""
 
 # A float column with no more distinct whole values than this is read as classes (0.0/1.0, one to five stars);
 MAX_WHOLE_FLOAT_CLASSES = 10
@@ -80,7 +82,7 @@ class Labels:
     Attributes:
         problem: what the labels ask for.
         names: class names in id order; the order is natural (numbers by value, text alphabetically, ClassLabel as
-            declared), so the same data always give the same ids. Empty for regression.
+            declared), so the same data always give the same ids. Empty where labels are numbers.
         delimiter: separates several labels in one string, multi-label only.
     """
 
@@ -100,8 +102,13 @@ class Labels:
 
     @property
     def size(self) -> int:
-        """Outputs of the model: classes, or 1 for regression."""
+        """Outputs of the model: classes, or 1 where labels are numbers."""
         return max(len(self.names), 1)
+
+    @property
+    def numeric(self) -> bool:
+        """Whether labels are numbers."""
+        return self.problem in NUMBERS
 
     def parse(self, value: Any) -> int | float | list[float]:
         """A class id, a number, or a vector of 0.0 and 1.0 over the classes.
@@ -111,7 +118,7 @@ class Labels:
 
         Raises:
             KeyError: a label is not among the names; its argument is the label.
-            ValueError: not a number, in regression; not one label, where each row has one.
+            ValueError: not a number, where labels are numbers; not one label, where each row has one.
         """
         if self.problem == "multi-label":
             vector = [0.0] * len(self.names)
@@ -122,10 +129,12 @@ class Labels:
             if len(value) != 1:
                 raise ValueError(f"holds {counted(len(value), 'label', 'labels')}")
             (value,) = value
-        if self.problem == "regression":
+        if self.numeric:
             number = as_target(value)
             if number is None:
                 raise ValueError("is not a number")
+            if self.problem == "relevance" and number < 0:
+                raise ValueError("is below 0, and a relevance is from 0 up")
             return number
         return self.id_of(text_of(value))
 
@@ -158,8 +167,8 @@ class Labels:
         return close
 
     def unknown(self, value: Any) -> list[str]:
-        """Those of the labels in a read cell that are not among the names; none in regression."""
-        if self.problem == "regression":
+        """Those of the labels in a read cell that are not among the names; none where labels are numbers."""
+        if self.numeric:
             return []
         names = [text_of(item) for item in (value if isinstance(value, list) else [value])]
         return [name for name in names if not self._knows(name)]
@@ -254,6 +263,10 @@ def detect(
     if problem == "regression":
         _require_targets(present, column)
         return Labels("regression", [])
+    if problem == "relevance":
+        _require_targets(present, column)
+        _require_relevance([*present, *other_labels], column)
+        return Labels("relevance", [])
     if problem == "binary":
         _require_two(present, column, class_names)
     if class_names is not None:
@@ -389,6 +402,17 @@ def _require_targets(present: Sequence[Any], column: str) -> None:
         )
     if all(as_target(value) is None for value in present):
         raise UserError(f"column '{column}' holds no number", "Name another column with --label-column.")
+
+
+def _require_relevance(values: Sequence[Any], column: str) -> None:
+    """What is learned with a sigmoid is from 0 to 1, in all splits."""
+    numbers = [number for value in values if (number := as_target(value)) is not None]
+    low, high = min(numbers), max(numbers)
+    if low < 0 or high > 1:
+        raise UserError(
+            f"column '{column}' holds numbers from {low:g} to {high:g}; --problem relevance learns numbers from 0 to 1",
+            "Divide grades by the highest grade before training, or use --problem regression, which learns any number.",
+        )
 
 
 def _multi_label(

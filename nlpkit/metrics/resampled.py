@@ -52,7 +52,7 @@ def one_label(predicted: np.ndarray, gold: np.ndarray, scores: np.ndarray | None
         found["mcc"] = counts.mcc()
         if ranked:
             assert scores is not None
-            found["roc_auc"] = _roc_auc(scores, gold, weights)
+            found["roc_auc"] = roc_auc(scores, gold, weights)
         return found
 
     right, one = predicted == gold, np.ones(len(gold))
@@ -169,7 +169,7 @@ def _mean_ranks(values: np.ndarray, weights: Weights) -> np.ndarray:
     return (below[:, first] + below[:, behind] + 1) / 2
 
 
-def _roc_auc(scores: np.ndarray, gold: np.ndarray, weights: Weights) -> np.ndarray:
+def roc_auc(scores: np.ndarray, gold: np.ndarray, weights: Weights) -> np.ndarray:
     """The area under the ROC curve: how often a row of class 1 scores above one of class 0, equal ones half."""
     true, false = np.flatnonzero(gold == 1), np.flatnonzero(gold == 0)
     false = false[np.argsort(scores[false], kind="stable")]

@@ -6,6 +6,7 @@ from typing import Any, get_args
 
 import numpy as np
 import pytest
+from scipy.special import logit
 
 from nlpkit.data.labels import Labels, Problem
 from nlpkit.tasks.text_classification import baseline
@@ -15,17 +16,20 @@ GOLD: dict[str, tuple[list[str], list[Any]]] = {
     "single-label": (["good", "bad"], [0, 1] * 10),
     "multi-label": (["good", "bad"], [[1.0, 0.0], [0.0, 1.0], [1.0, 1.0], [0.0, 0.0]] * 5),
     "regression": ([], [0.0, 1.0, 0.5, 0.2] * 5),
+    "relevance": ([], [0.0, 1.0, 0.75, 0.25] * 5),
 }
 TEXTS = {
     "single-label": ["fine film", "dull play"] * 10,
     "multi-label": ["fine film", "dull play", "fine dull", "nothing"] * 5,
     "regression": ["low", "high", "middle", "lower"] * 5,
+    "relevance": ["low", "high", "middle", "lower"] * 5,
 }
 
 
 def test_every_problem_of_labels_has_a_type_that_transformers_knows_by_another_name() -> None:
     assert set(PROBLEM_TYPES) == set(get_args(Problem))
-    assert len({kind.hf_name for kind in PROBLEM_TYPES.values()}) == len(PROBLEM_TYPES)
+    told = {(kind.hf_name, kind.has_classes) for kind in PROBLEM_TYPES.values()}
+    assert len(told) == len(PROBLEM_TYPES), "a number with a sigmoid is one label of several there, of one output"
 
 
 @pytest.mark.parametrize("name", PROBLEM_TYPES)
@@ -55,7 +59,8 @@ def test_rows_are_wrong_where_the_answer_is_not_the_label(name: Any) -> None:
     labels, gold = GOLD[name]
     problem = problem_type(Labels(name, labels))
     outputs = np.asarray(gold, dtype=np.float32)[:4] if name == "multi-label" else np.eye(2)[[0, 1, 0, 1]]
-    outputs = np.asarray(gold, dtype=np.float32)[:4, None] if name == "regression" else 8 * (outputs - 0.5)
+    numbers = np.asarray(gold, dtype=np.float64)[:4, None] if not problem.has_classes else outputs
+    outputs = {"regression": numbers, "relevance": logit(numbers)}.get(name, 8 * (outputs - 0.5))
     wrong, sure = problem.wrong(outputs, np.asarray(gold[:4]))
     assert len(sure) == 4
     if problem.has_classes:

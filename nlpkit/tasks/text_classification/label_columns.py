@@ -315,7 +315,7 @@ def fitted(cells: Cells, labels: Labels, values: Sequence[Any], numbered: Sequen
         order = "as they were named in training" if numbered else "in its order"
         note = f"0 and 1 are taken for the labels of the model {order}: {', '.join(names[:6])}"
         cells = replace(cells, names=tuple(names), notes=(*cells.notes, note))
-    elif labels.problem != "regression" and _are_numbers_of(labels, readable(cells, values)):
+    elif not labels.numeric and _are_numbers_of(labels, readable(cells, values)):
         names = numbered or labels.names
         note = f"the labels are numbers, taken for those of the model: 0 is {names[0]}, 1 is {names[1]}"
         if numbered:

@@ -60,7 +60,7 @@ class LabelReader:
         try:
             return self._parsed(self.cells.read(cell), cell, where)
         except ValueError as error:
-            check = "unknown-label" if self.labels.problem == "regression" else "unreadable-label"
+            check = "unknown-label" if self.labels.numeric else "unreadable-label"
             self.leave_out(check, f"{where}: {self.column}={cell!r} {error}")
             return None
 
@@ -70,7 +70,7 @@ class LabelReader:
             value = []
             self._none += 1
         alone = value[0] if isinstance(value, list) and len(value) == 1 else value
-        nothing = problem == "regression" and as_target(alone) is None and is_no_number(alone)
+        nothing = self.labels.numeric and as_target(alone) is None and is_no_number(alone)
         if value is None or nothing:
             empty = cell is None or cell == ""
             shown = f"column '{self.column}' is empty" if empty else f"{self.column}={cell!r}"
@@ -89,7 +89,7 @@ class LabelReader:
             self._account(value)
         self.total += 1
         self._read += 1
-        return _no_score_is_ignored(parsed) if problem == "regression" else parsed
+        return _no_score_is_ignored(parsed) if self.labels.numeric else parsed
 
     def _with_unknown(self, value: Any, unknown: list[str]) -> int | list[float]:
         if self.labels.problem == "single-label":
@@ -101,7 +101,7 @@ class LabelReader:
 
     def _account(self, value: Any) -> None:
         """Labels that were found although they are spelt otherwise."""
-        if self.labels.problem == "regression":
+        if self.labels.numeric:
             return
         for item in value if isinstance(value, list) else [value]:
             name = text_of(item)
@@ -140,6 +140,10 @@ class LabelReader:
         if self._kept_back:
             message = f"{split}: {counted(self._kept_back, 'row carries', 'rows carry')} the label -1 (not public)"
             findings.append(Finding("note", "unlabelled", message, self._kept_back))
+        if split == "train" and self.labels.problem == "relevance" and (over := sum(label > 1 for label in labels)):
+            rows_are = counted(over, "label is", "labels are")
+            message = f"train: {rows_are} above 1, and a relevance is learned from 0 to 1: divide by the highest grade"
+            findings.append(Finding("error", "unreadable-label", message, over))
         chosen = [i for i in range(len(labels)) if policy == "wrong" or i not in self._unknown_rows]
         if self.labels.problem == "multi-label" and policy == "wrong" and rows:
             width = self.labels.size + 1

@@ -28,8 +28,8 @@ class ClassificationOptions(LengthOptions, ColumnOptions):
         panel="Data",
         metavar="NAME,NAME",
     )
-    problem: Literal["auto", "binary", "multi-class", "multi-label", "regression"] = option(
-        "auto", "What the labels ask for.", panel="Task"
+    problem: Literal["auto", "binary", "multi-class", "multi-label", "regression", "relevance"] = option(
+        "auto", "What the labels ask for; relevance: a number from 0 to 1 (rerankers).", panel="Task"
     )
     threshold: float = option(0.5, "Multi-label: probability from which a label is given.", panel="Task", gt=0, lt=1)
     long_text: Literal["truncate", "head-tail", "windows"] = option(

@@ -52,6 +52,7 @@ class ProblemType(ABC):
     hf_name: ClassVar[str]  # what transformers calls it in a config
     has_classes: ClassVar[bool] = True  # a prediction is made of labels, which have scores
     has_one_label: ClassVar[bool] = False  # each row has one label, so that these can be weighted and balanced
+    ranks: ClassVar[bool] = False  # of rows that share their first text the metrics tell how well they are ordered
     # what CrossEncoder of sentence-transformers is to put on the logits
     activation: ClassVar[str] = "torch.nn.modules.linear.Identity"
 
@@ -108,8 +109,12 @@ class ProblemType(ABC):
         """Predictions and labels in one shape; a label that the model lacks is one more class, which it never gives."""
         return self.predicted(outputs), gold
 
-    def score(self, outputs: np.ndarray, gold: np.ndarray) -> dict[str, float]:
-        """The metrics of logits (rows, labels) against the labels of the examples."""
+    def score(self, outputs: np.ndarray, gold: np.ndarray, queries: np.ndarray | None = None) -> dict[str, float]:
+        """The metrics of logits (rows, labels) against the labels of the examples.
+
+        Args:
+            queries: which rows belong together, as numbers from 0, shape (rows,); read where a problem `ranks`.
+        """
         from nlpkit.metrics import calibration
 
         scores, decided = self._measured(outputs, gold), self.decisions(outputs, gold)
@@ -125,8 +130,8 @@ class ProblemType(ABC):
         """See `Judged.decisions`; a label of a row with several is one of its own."""
         return None
 
-    def evidence(self, outputs: np.ndarray, gold: np.ndarray) -> Evidence:
-        """See `Judged.evidence`."""
+    def evidence(self, outputs: np.ndarray, gold: np.ndarray, queries: np.ndarray | None = None) -> Evidence:
+        """See `Judged.evidence`, and `score`."""
         from nlpkit.metrics import resampled
 
         return resampled.of(self.labels.problem, *self.compared(outputs, gold), outputs)
@@ -306,7 +311,7 @@ class SingleLabel(_Classes):
     def _measured(self, outputs: np.ndarray, gold: np.ndarray) -> dict[str, float]:
         return super()._measured(outputs, self._judged(outputs, gold))
 
-    def evidence(self, outputs: np.ndarray, gold: np.ndarray) -> Evidence:
+    def evidence(self, outputs: np.ndarray, gold: np.ndarray, queries: np.ndarray | None = None) -> Evidence:
         return super().evidence(outputs, self._judged(outputs, gold))
 
     def _judged(self, outputs: np.ndarray, gold: np.ndarray) -> np.ndarray:
@@ -545,10 +550,73 @@ class Regression(ProblemType):
         return model.predict(texts)[:, None]
 
 
+class Relevance(Regression):
+    """How relevant a passage is to a query, from 0 to 1: one output with a sigmoid, learned with binary cross-entropy.
+
+    This is what CrossEncoder of sentence-transformers is, with one label (Nogueira and Cho 2019,
+    https://arxiv.org/abs/1901.04085, score a passage with a query so).
+    """
+
+    # with one output: binary cross-entropy in training, a sigmoid in pipelines
+    hf_name = "multi_label_classification"
+    activation = "torch.nn.modules.activation.Sigmoid"
+    ranks = True
+    metrics = ("spearman", "average_precision", "roc_auc", "ndcg@10", "mrr@10")
+
+    def possible_metrics(self) -> Collection[str]:
+        return self.score(np.zeros((4, 1)), np.arange(4) % 2, np.arange(4) // 2)
+
+    def loss(
+        self, logits: torch.Tensor, labels: torch.Tensor, weights: torch.Tensor | None, smoothing: float
+    ) -> torch.Tensor:
+        """Binary cross-entropy against a label from 0 to 1."""
+        import torch.nn.functional as F
+
+        known = labels != IGNORED
+        targets = (labels * known).to(logits.dtype)
+        return (F.binary_cross_entropy_with_logits(logits.squeeze(-1), targets, reduction="none") * known).sum()
+
+    def soft_loss(self, student: torch.Tensor, teacher: torch.Tensor, temperature: float) -> torch.Tensor:
+        """T^2 KL of the two distributions over relevant and not."""
+        from nlpkit.tasks import soft_losses
+
+        return soft_losses.soft_labels(student, teacher, temperature).flatten()
+
+    def predicted(self, outputs: np.ndarray) -> np.ndarray:
+        from scipy.special import expit
+
+        return expit(outputs[:, 0].astype(np.float64))
+
+    def score(self, outputs: np.ndarray, gold: np.ndarray, queries: np.ndarray | None = None) -> dict[str, float]:
+        return self.evidence(outputs, gold, queries).observed()
+
+    def evidence(self, outputs: np.ndarray, gold: np.ndarray, queries: np.ndarray | None = None) -> Evidence:
+        """Of the logits: their order is that of the scores, which far from 0.5 run into one another."""
+        from nlpkit.metrics import reranking
+
+        return reranking.of(outputs[:, 0], gold, queries)
+
+    def wrong(self, outputs: np.ndarray, gold: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Every row, by how far it is off."""
+        return np.arange(len(gold)), np.abs(self.predicted(outputs) - gold)
+
+    def answers(self, outputs: np.ndarray, *, scores: bool) -> Iterator[dict[str, Any]]:
+        yield from ({"prediction": exact(value), "score": None} for value in self.predicted(outputs))
+
+    def predictions_drawn(self, outputs: np.ndarray, gold: np.ndarray, split: str) -> dict[str, Plot]:
+        return super().predictions_drawn(self.predicted(outputs)[:, None], gold, split)
+
+    def linear_outputs(self, model: Any, texts: Sequence[str]) -> np.ndarray:
+        from scipy.special import logit
+
+        return logit(np.clip(model.predict(texts), 1e-7, 1 - 1e-7))[:, None]
+
+
 PROBLEM_TYPES: dict[Name, type[ProblemType]] = {
     "single-label": SingleLabel,
     "multi-label": MultiLabel,
     "regression": Regression,
+    "relevance": Relevance,
 }
 
 

@@ -189,7 +189,7 @@ class TextReader(Reader[TextClassification]):
 
     def _are_hidden(self, raw: Sequence[Any], split: str) -> bool:
         """Whether -1 in every row stands for a label that is not public, as in GLUE's test splits, and is no class."""
-        if split == "train" or (self.task.labels.problem != "regression" and not self.task.labels.unknown("-1")):
+        if split == "train" or (not self.task.labels.numeric and not self.task.labels.unknown("-1")):
             return False
         return bool(raw) and all(label_values.as_number(label) == -1 for label in raw)
 

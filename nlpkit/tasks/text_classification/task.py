@@ -16,7 +16,7 @@ from nlpkit.data import labels as label_values
 from nlpkit.data.findings import Finding
 from nlpkit.data.glue import glue_task
 from nlpkit.data.ignored import IGNORED
-from nlpkit.data.labels import Labels
+from nlpkit.data.labels import NUMBERS, Labels, Problem
 from nlpkit.data.layouts import registry as layouts
 from nlpkit.data.places import user_columns
 from nlpkit.errors import UserError
@@ -159,7 +159,7 @@ class TextClassification(Teachable):
             long_text=own.long_text,
             metrics=glue.metrics if glue else (),
             numbered=own.label_names,
-            declared=bool(declared or cells.names) and labels.problem != "regression",
+            declared=bool(declared or cells.names) and not labels.numeric,
             cells=cells,
             labels_of="the train split",
         )
@@ -183,11 +183,8 @@ class TextClassification(Teachable):
                 metrics=record["metrics"],
                 numbered=record.get("label_names", ()),
             )
-        by_transformers = {kind.hf_name: name for name, kind in PROBLEM_TYPES.items()}
-        problem: Any = by_transformers.get(
-            config.problem_type or "", "regression" if config.num_labels == 1 else "single-label"
-        )
-        return cls(Labels(problem, [] if problem == "regression" else names), foreign=True)
+        problem = _problem_of(config)
+        return cls(Labels(problem, [] if problem in NUMBERS else names), foreign=True)
 
     def record(self) -> dict[str, Any]:
         return {
@@ -426,10 +423,16 @@ class TextClassification(Teachable):
         return self.problem.decisions(outputs, np.asarray(examples["label"][:]))
 
     def score(self, outputs: np.ndarray, examples: Dataset) -> dict[str, float]:
-        return self.problem.score(outputs, np.asarray(examples["label"][:]))
+        return self.problem.score(outputs, np.asarray(examples["label"][:]), self._groups(examples))
 
     def evidence(self, outputs: np.ndarray, examples: Dataset) -> Evidence:
-        return self.problem.evidence(outputs, np.asarray(examples["label"][:]))
+        return self.problem.evidence(outputs, np.asarray(examples["label"][:]), self._groups(examples))
+
+    def _groups(self, examples: Dataset) -> np.ndarray | None:
+        """Which rows share their first text, the query of a pair; None where no metric hangs on that."""
+        if not (self.problem.ranks and self.pair):
+            return None
+        return np.unique(np.asarray(examples["text"][:], dtype=str), return_inverse=True)[1].reshape(-1)
 
     @property
     def metric_notes(self) -> Mapping[str, str]:
@@ -536,6 +539,26 @@ def text_columns(
     return text, pair
 
 
+def _problem_of(config: PreTrainedConfig) -> Problem:
+    """What a model from elsewhere was trained for, as its config has it.
+
+    One output to which CrossEncoder is told to apply a sigmoid is a relevance.
+    """
+    if config.num_labels == 1 and _told_activation(config).endswith(".Sigmoid"):
+        return "relevance"
+    by_transformers: dict[str, Problem] = {
+        kind.hf_name: name for name, kind in PROBLEM_TYPES.items() if name != "relevance"
+    }
+    return by_transformers.get(config.problem_type or "", "regression" if config.num_labels == 1 else "single-label")
+
+
+def _told_activation(config: PreTrainedConfig) -> str:
+    """What the config tells CrossEncoder to put on logits; "" where it tells nothing."""
+    told = getattr(config, "sentence_transformers", None)
+    named = told.get("activation_fn") if isinstance(told, dict) else None
+    return str(named or getattr(config, "sbert_ce_default_activation_function", None) or "")
+
+
 def _scheme_of(
     train: Dataset,
     splits: Mapping[str, Dataset],
@@ -556,7 +579,7 @@ def _scheme_of(
     if places.columns:
         cells = label_cells.of_columns(everything, places.columns)
     else:
-        numbers = options.problem in ("auto", "regression")
+        numbers = options.problem == "auto" or options.problem in NUMBERS
         cells = label_cells.survey(everything, places.shown, delimiter=options.label_delimiter, numbers=numbers)
     cells = label_columns.named(cells, options.label_names, places)
     trained = label_columns.trained_on(cells, values[id(train)], options.label_names, places)

@@ -55,6 +55,7 @@ class ClassificationView(View[TextClassification]):
         count = len(recorded["labels"])
         given = {
             "regression": "a number",
+            "relevance": "its relevance, a number from 0 to 1",
             "multi-label": f"any of {count:,} labels",
             "single-label": f"one of {count:,} labels",
         }
@@ -73,8 +74,8 @@ class ClassificationView(View[TextClassification]):
         text = usage.EXAMPLE
         if recorded["columns"].get("text_pair"):
             text = f'{{"text": {text}, "text_pair": "The text beside it."}}'
-        more = {"regression": ', function_to_apply="none"', "multi-label": ", top_k=None", "single-label": ""}
-        answer = f"model({text}, truncation=True{more[recorded['problem']]})"
+        more = {"regression": ', function_to_apply="none"', "multi-label": ", top_k=None"}
+        answer = f"model({text}, truncation=True{more.get(recorded['problem'], '')})"
         if recorded["problem"] != "multi-label":
             return usage.pipeline_code("text-classification", [f"print({answer})"])
         kept = f'[label for label in {answer} if label["score"] >= {recorded["threshold"]:g}]'
@@ -87,6 +88,7 @@ class ClassificationView(View[TextClassification]):
             texts += ', "The text beside it."'
         answers = {
             "regression": ["print(float(outputs[0][0, 0]))"],
+            "relevance": ["print(1 / (1 + np.exp(-outputs[0][0, 0])))"],
             "multi-label": [
                 "scores = 1 / (1 + np.exp(-outputs[0][0]))",
                 f"print([config.id2label[i] for i in np.flatnonzero(scores >= {recorded['threshold']:g})])",
