@@ -51,8 +51,9 @@ def of(scores: np.ndarray, gold: np.ndarray, queries: np.ndarray | None) -> Evid
         extremes["average_precision"] = UNIT
     if ranked is not None:
         extremes |= dict.fromkeys((f"ndcg@{CUT}", f"mrr@{CUT}"), UNIT)
-    together = {} if ranked is None else {"units": queries, "unit": "queries"}
-    return Evidence(np.arange(len(gold)), figures, extremes=extremes, **together)
+    if ranked is None:
+        return Evidence(np.arange(len(gold)), figures, extremes=extremes)
+    return Evidence(np.arange(len(gold)), figures, extremes=extremes, units=queries, unit="queries")
 
 
 def _by_query(

@@ -477,7 +477,7 @@ class Regression(ProblemType):
 
     hf_name = "regression"
     has_classes = False
-    metrics = ("pearson", "spearman", "rmse")
+    metrics: Sequence[str] = ("pearson", "spearman", "rmse")
 
     def column_type(self) -> Value:
         from datasets import Value
