@@ -12,6 +12,7 @@ ONNX_FOLDER = "onnx"
 ONNX_FILES = (EXPORTED, "model_quantized.onnx", "model_fp16.onnx")
 LINK = 100  # bytes that the target of a link has at most
 CONFIG = "config.json"
+STATIC = "model2vec"  # the model type of a table of token vectors, see `models.static`
 STRUCTURE = "nlpkit_structure"  # in a config.json: what `nlpkit prune` left of each layer
 
 

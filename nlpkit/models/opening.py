@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from nlpkit import limits, nearby, process, reporting
 from nlpkit.errors import UserError
-from nlpkit.models.files import CONFIG, EXPORTED, STRUCTURE, exported_file, made_from
+from nlpkit.models.files import CONFIG, EXPORTED, STATIC, STRUCTURE, exported_file, made_from
 from nlpkit.options import DEFAULT_MODEL
 from nlpkit.runs.folder import read_record
 from nlpkit.runs.records import RECORD, document_of
@@ -146,6 +146,10 @@ def load_config(name: str, *, revision: str | None = None, trust_remote_code: bo
             from nlpkit.models import structures
 
             config = structures.config_from(document)
+        elif document.get("model_type") == STATIC:
+            from nlpkit.models import static
+
+            config = static.open_config(name, document)
         else:
             config = AutoConfig.from_pretrained(name, revision=revision, trust_remote_code=trust_remote_code)
     for field, value in config.to_dict().items():
@@ -268,6 +272,10 @@ def load_model(
             from nlpkit.models import pruned
 
             model, info = pruned.open_model(name, document, opener, **arguments)
+        elif document.get("model_type") == STATIC:
+            from nlpkit.models import static
+
+            return static.open_model(name, static.open_config(name, document)), []
         else:
             model, info = opener.from_pretrained(
                 name, trust_remote_code=trust_remote_code, output_loading_info=True, **arguments
