@@ -59,7 +59,7 @@ class StaticModel(PreTrainedModel):
 
     def __init__(self, config: StaticConfig) -> None:
         super().__init__(config)
-        self.embedding = nn.Embedding(config.vocab_size, config.hidden_dim)
+        self.embedding: nn.Module = nn.Embedding(config.vocab_size, config.hidden_dim)
         self.post_init()
 
     def get_input_embeddings(self) -> nn.Module:
@@ -111,7 +111,7 @@ def open_model(name: str, config: StaticConfig) -> StaticModel:
     table = _table(name)
     config.vocab_size, config.hidden_dim = table.shape
     model = StaticModel(config)
-    model.embedding.weight.data.copy_(table)
+    model.embedding.load_state_dict({"weight": table})
     return model
 
 
