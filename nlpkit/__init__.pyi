@@ -110,7 +110,9 @@ class Predictor(_Predictor):
         multi_label: Judge each label by itself: any number may be given. For zero-shot-classification.
         threshold: With several labels per text: probability from which one is given. For
             zero-shot-classification.
-        normalize: Scale each vector to length 1, so that products are cosines. For sentence-embedding.
+        normalize: Scale each vector to length 1, so that products are cosines; no_normalize does not.
+            Default: as the model's folder says; where it says nothing, they are scaled. For
+            sentence-embedding.
         device: auto, cpu, cuda, cuda:1, mps.
         precision: Arithmetic of the forward pass.
         threads: CPU threads of torch. Default: as cores, CPU time and OMP_NUM_THREADS allow.
@@ -145,7 +147,7 @@ class Predictor(_Predictor):
         template: str = 'This example is {}.',
         multi_label: bool = False,
         threshold: float = 0.5,
-        normalize: bool = True,
+        normalize: bool | None = None,
         device: str = 'auto',
         precision: Literal['auto', 'fp32', 'tf32', 'bf16', 'fp16'] = 'auto',
         threads: int | None = None,
@@ -764,7 +766,7 @@ def benchmark(
     template: str = 'This example is {}.',
     multi_label: bool = False,
     threshold: float = 0.5,
-    normalize: bool = True,
+    normalize: bool | None = None,
     device: str = 'auto',
     precision: Literal['auto', 'fp32', 'tf32', 'bf16', 'fp16'] = 'auto',
     threads: int | None = None,
@@ -861,7 +863,9 @@ def benchmark(
         multi_label: Judge each label by itself: any number may be given. For zero-shot-classification.
         threshold: With several labels per text: probability from which one is given. For
             zero-shot-classification.
-        normalize: Scale each vector to length 1, so that products are cosines. For sentence-embedding.
+        normalize: Scale each vector to length 1, so that products are cosines; no_normalize does not.
+            Default: as the model's folder says; where it says nothing, they are scaled. For
+            sentence-embedding.
         device: auto, cpu, cuda, cuda:1, mps.
         precision: Arithmetic of the forward pass.
         threads: CPU threads of torch. Default: as cores, CPU time and OMP_NUM_THREADS allow.
@@ -1105,7 +1109,7 @@ def compare(
     template: str = 'This example is {}.',
     multi_label: bool = False,
     threshold: float = 0.5,
-    normalize: bool = True,
+    normalize: bool | None = None,
     device: str = 'auto',
     precision: Literal['auto', 'fp32', 'tf32', 'bf16', 'fp16'] = 'auto',
     threads: int | None = None,
@@ -1200,7 +1204,9 @@ def compare(
         multi_label: Judge each label by itself: any number may be given. For zero-shot-classification.
         threshold: With several labels per text: probability from which one is given. For
             zero-shot-classification.
-        normalize: Scale each vector to length 1, so that products are cosines. For sentence-embedding.
+        normalize: Scale each vector to length 1, so that products are cosines; no_normalize does not.
+            Default: as the model's folder says; where it says nothing, they are scaled. For
+            sentence-embedding.
         device: auto, cpu, cuda, cuda:1, mps.
         precision: Arithmetic of the forward pass.
         threads: CPU threads of torch. Default: as cores, CPU time and OMP_NUM_THREADS allow.
@@ -1267,7 +1273,7 @@ def distill(
     template: str = 'This example is {}.',
     multi_label: bool = False,
     threshold: float = 0.5,
-    normalize: bool = True,
+    normalize: bool | None = None,
     model_revision: str | None = None,
     tokenizer: str | PathLike[str] | None = None,
     allow_pickle: bool = False,
@@ -1405,7 +1411,9 @@ def distill(
         multi_label: Judge each label by itself: any number may be given. For zero-shot-classification.
         threshold: With several labels per text: probability from which one is given. For
             zero-shot-classification.
-        normalize: Scale each vector to length 1, so that products are cosines. For sentence-embedding.
+        normalize: Scale each vector to length 1, so that products are cosines; no_normalize does not.
+            Default: as the model's folder says; where it says nothing, they are scaled. For
+            sentence-embedding.
         model_revision: Revision of a hub model.
         tokenizer: Folder or hub name of the tokenizer. Default: the model's.
         allow_pickle: Load weights stored as pickle (they can run code).
@@ -1520,7 +1528,7 @@ def embed(
     *,
     input: Data | None = None,
     output: str | PathLike[str] | None = None,
-    normalize: bool = True,
+    normalize: bool | None = None,
     max_errors: float = 0,
     device: str = 'auto',
     precision: Literal['auto', 'fp32', 'tf32', 'bf16', 'fp16'] = 'auto',
@@ -1557,7 +1565,8 @@ def embed(
         texts: Texts to answer for.
         input: File with rows, or - for standard input (txt without format); or the rows themselves.
         output: File to write: npy, parquet, jsonl, csv or tsv. Default: print.
-        normalize: Scale each vector to length 1, so that products are cosines.
+        normalize: Scale each vector to length 1, so that products are cosines; no_normalize does not.
+            Default: as the model's folder says; where it says nothing, they are scaled.
         max_errors: Exit with 1 if more rows of input have no answer: a number, or a share below 1.
         device: auto, cpu, cuda, cuda:1, mps.
         precision: Arithmetic of the forward pass.
@@ -1649,7 +1658,7 @@ def evaluate(
     template: str = 'This example is {}.',
     multi_label: bool = False,
     threshold: float = 0.5,
-    normalize: bool = True,
+    normalize: bool | None = None,
     device: str = 'auto',
     precision: Literal['auto', 'fp32', 'tf32', 'bf16', 'fp16'] = 'auto',
     threads: int | None = None,
@@ -1748,7 +1757,9 @@ def evaluate(
         multi_label: Judge each label by itself: any number may be given. For zero-shot-classification.
         threshold: With several labels per text: probability from which one is given. For
             zero-shot-classification.
-        normalize: Scale each vector to length 1, so that products are cosines. For sentence-embedding.
+        normalize: Scale each vector to length 1, so that products are cosines; no_normalize does not.
+            Default: as the model's folder says; where it says nothing, they are scaled. For
+            sentence-embedding.
         device: auto, cpu, cuda, cuda:1, mps.
         precision: Arithmetic of the forward pass.
         threads: CPU threads of torch. Default: as cores, CPU time and OMP_NUM_THREADS allow.
@@ -2455,7 +2466,7 @@ def predict(
     template: str = 'This example is {}.',
     multi_label: bool = False,
     threshold: float = 0.5,
-    normalize: bool = True,
+    normalize: bool | None = None,
     device: str = 'auto',
     precision: Literal['auto', 'fp32', 'tf32', 'bf16', 'fp16'] = 'auto',
     threads: int | None = None,
@@ -2525,7 +2536,9 @@ def predict(
         multi_label: Judge each label by itself: any number may be given. For zero-shot-classification.
         threshold: With several labels per text: probability from which one is given. For
             zero-shot-classification.
-        normalize: Scale each vector to length 1, so that products are cosines. For sentence-embedding.
+        normalize: Scale each vector to length 1, so that products are cosines; no_normalize does not.
+            Default: as the model's folder says; where it says nothing, they are scaled. For
+            sentence-embedding.
         device: auto, cpu, cuda, cuda:1, mps.
         precision: Arithmetic of the forward pass.
         threads: CPU threads of torch. Default: as cores, CPU time and OMP_NUM_THREADS allow.
@@ -2783,7 +2796,7 @@ def prune(
     template: str = 'This example is {}.',
     multi_label: bool = False,
     threshold: float = 0.5,
-    normalize: bool = True,
+    normalize: bool | None = None,
     model_revision: str | None = None,
     tokenizer: str | PathLike[str] | None = None,
     allow_pickle: bool = False,
@@ -2915,7 +2928,9 @@ def prune(
         multi_label: Judge each label by itself: any number may be given. For zero-shot-classification.
         threshold: With several labels per text: probability from which one is given. For
             zero-shot-classification.
-        normalize: Scale each vector to length 1, so that products are cosines. For sentence-embedding.
+        normalize: Scale each vector to length 1, so that products are cosines; no_normalize does not.
+            Default: as the model's folder says; where it says nothing, they are scaled. For
+            sentence-embedding.
         model_revision: Revision of a hub model.
         tokenizer: Folder or hub name of the tokenizer. Default: the model's.
         allow_pickle: Load weights stored as pickle (they can run code).
@@ -3042,7 +3057,7 @@ def quantize(
     template: str = 'This example is {}.',
     multi_label: bool = False,
     threshold: float = 0.5,
-    normalize: bool = True,
+    normalize: bool | None = None,
     model_revision: str | None = None,
     tokenizer: str | PathLike[str] | None = None,
     allow_pickle: bool = False,
@@ -3133,7 +3148,9 @@ def quantize(
         multi_label: Judge each label by itself: any number may be given. For zero-shot-classification.
         threshold: With several labels per text: probability from which one is given. For
             zero-shot-classification.
-        normalize: Scale each vector to length 1, so that products are cosines. For sentence-embedding.
+        normalize: Scale each vector to length 1, so that products are cosines; no_normalize does not.
+            Default: as the model's folder says; where it says nothing, they are scaled. For
+            sentence-embedding.
         model_revision: Revision of a hub model.
         tokenizer: Folder or hub name of the tokenizer. Default: the model's.
         allow_pickle: Load weights stored as pickle (they can run code).

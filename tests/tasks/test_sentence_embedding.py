@@ -12,7 +12,6 @@ import pytest
 import torch
 from conftest import RunOf, write_jsonl
 
-from nlpkit import reporting
 from nlpkit.errors import UserError
 from nlpkit.recipes import embed, evaluate, predict
 
@@ -96,30 +95,6 @@ def test_likeness_is_the_rank_correlation_of_cosines(encoder: Path, tmp_path: Pa
     cosines, scores = [float(unit[a] @ unit[b]) for a, b, _ in pairs], [score for *_, score in pairs]
     assert metrics["spearman"] == pytest.approx(spearmanr(cosines, scores).statistic)
     assert metrics["pearson"] == pytest.approx(pearsonr(cosines, scores).statistic, abs=1e-5)
-
-
-@pytest.mark.parametrize(
-    "pooling", [{"pooling_mode_cls_token": True, "pooling_mode_mean_tokens": False}, {"pooling_mode": "cls"}]
-)
-def test_a_folder_that_asks_for_other_vectors_is_refused(pooling: dict[str, Any], encoder: Path) -> None:
-    (encoder / "1_Pooling").mkdir()
-    (encoder / "1_Pooling" / "config.json").write_text(json.dumps(pooling))
-    with pytest.raises(UserError, match="asks for the vector cls"):
-        vectors(encoder)
-
-
-def test_what_is_not_looked_up_on_the_hub_is_told() -> None:
-    from transformers import BertConfig
-
-    from nlpkit.tasks.sentence_embedding.task import SentenceEmbedding
-
-    with reporting.listening() as heard:
-        SentenceEmbedding.from_model(BertConfig(name_or_path="owner/encoder"), None)
-    (warning,) = heard.warnings
-    with reporting.listening() as silent:
-        assert SentenceEmbedding.from_model(BertConfig(), None).max_length is None
-    assert not silent.warnings
-    assert warning.startswith("owner/encoder is no folder here: whether it was trained for vectors by the mean")
 
 
 def test_the_limit_of_a_folder_of_sentence_transformers_counts(encoder: Path) -> None:

@@ -8,7 +8,12 @@ from nlpkit.options import ColumnOptions, Config, TextColumnOptions, option
 class VectorOptions(Config):
     """What a vector is."""
 
-    normalize: bool = option(True, "Scale each vector to length 1, so that products are cosines.", panel="Task")
+    normalize: bool | None = option(
+        None,
+        "Scale each vector to length 1, so that products are cosines; --no-normalize does not. Default: as the model's "
+        "folder says; where it says nothing, they are scaled.",
+        panel="Task",
+    )
 
 
 class EmbeddingAnswerOptions(VectorOptions, TextColumnOptions):

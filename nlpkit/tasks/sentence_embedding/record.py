@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Annotated, Literal
+
+from pydantic import Field
+
 from nlpkit.runs.records import Part
 from nlpkit.tasks.recorded import Length, TaskRecord
+
+Pooling = Literal["cls", "max", "mean", "mean_sqrt_len", "weighted_mean", "last_token"]
+Count = Annotated[int, Field(ge=1, le=1000)]
 
 
 class EmbeddingColumns(Part):
@@ -17,6 +24,14 @@ class EmbeddingColumns(Part):
 class EmbeddingRecord(TaskRecord):
     """Sentence embedding."""
 
+    pooling: Annotated[list[Pooling], Field(min_length=1)] = Field(["mean"])
+    layers: Count = 1
     normalize: bool
+    include_prompt: bool = True
+    prompts: dict[str, str] = Field({})
+    default_prompt: str | None = None
+    dims: Length = None
+    similarity: Literal["cosine", "dot", "euclidean", "manhattan"] = "cosine"
+    lower_case: bool = False
     columns: EmbeddingColumns
     max_length: Length

@@ -1,5 +1,5 @@
-"""Sentence embedding: the mean of an encoder's last hidden states (Reimers & Gurevych 2019,
-https://arxiv.org/abs/1908.10084).
+"""Sentence embedding: one vector of the hidden states of an encoder, as a rule their mean (Reimers & Gurevych 2019,
+https://arxiv.org/abs/1908.10084); `vectors.py` says what it is made of.
 
 Any encoder gives vectors; one that was trained for it, such as all-MiniLM-L6-v2, gives like vectors to texts of like
 meaning. They are judged on pairs of texts with a score of their likeness: the rank correlation of the pairs' cosines
@@ -9,9 +9,8 @@ with these scores (as on STS-B).
 from __future__ import annotations
 
 import dataclasses
-import json
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -20,14 +19,16 @@ import numpy as np
 from nlpkit import reporting
 from nlpkit.data import pieces
 from nlpkit.data.labels import Labels
-from nlpkit.errors import UserError
 from nlpkit.options import Config
-from nlpkit.runs.files import small_text
+from nlpkit.runs.records import RECORD
 from nlpkit.tasks.claims import Claim
+from nlpkit.tasks.forward import Forward
+from nlpkit.tasks.forward import Part as Wanted
 from nlpkit.tasks.recorded import TaskRecord
 from nlpkit.tasks.roles import Judged
 from nlpkit.tasks.sentence_embedding.options import EmbeddingAnswerOptions, EmbeddingJudgeOptions, VectorOptions
 from nlpkit.tasks.sentence_embedding.record import EmbeddingRecord
+from nlpkit.tasks.sentence_embedding.vectors import Vectors
 from nlpkit.tasks.text_classification.problems import problem_type
 
 if TYPE_CHECKING:
@@ -37,12 +38,34 @@ if TYPE_CHECKING:
 
     from nlpkit.metrics.evidence import Evidence
 
-POOLING = "1_Pooling/config.json"  # of sentence-transformers: how one vector is made of many
-OTHER_POOLING = ("cls_token", "max_tokens", "mean_sqrt_len_tokens", "weightedmean_tokens", "lasttoken")
-LIMITS = "sentence_bert_config.json"  # of sentence-transformers: how many tokens of a text are read
 DECODERS = ("ForCausalLM", "ForConditionalGeneration")  # of models that do not read a text in both directions
 LIKENESS = problem_type(Labels("regression", []), 0.5)  # a number per pair; the threshold is of no effect
 NEAR_ZERO = 1e-12  # length below which a vector is not divided, as `torch.nn.functional.normalize` has it
+PROMPT_TOKENS = "prompt_tokens"  # in features and batches: how many tokens of a text are those of its prompt
+
+
+@dataclass(frozen=True)
+class PromptCollator:
+    """Pads features, and keeps how many tokens of each are those of a prompt.
+
+    Args:
+        padding: of the task's other features.
+    """
+
+    padding: Callable[[list[dict[str, Any]]], dict[str, torch.Tensor]]
+
+    def __call__(self, features: list[dict[str, Any]]) -> dict[str, torch.Tensor]:
+        import torch
+
+        counts = torch.tensor([feature[PROMPT_TOKENS] for feature in features])
+        return {**self.padding(features), PROMPT_TOKENS: counts}
+
+
+def prompt_length(tokenizer: Any, prompt: str) -> int:
+    """How many tokens at the beginning of a text its prompt takes, with special ones before it, counted as
+    sentence-transformers does."""
+    ids = tokenizer(prompt)["input_ids"]
+    return len(ids) - (bool(ids) and ids[-1] in tokenizer.all_special_ids)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -50,13 +73,13 @@ class SentenceEmbedding(Judged):
     """See the module's docstring.
 
     Args:
-        normalize: whether vectors are scaled to length 1.
+        vectors: what a vector is made of.
         text: name of the text column in the user's rows.
         pair: name of the column of the second text, of rows that are judged.
         label: name of the column with the score of likeness.
     """
 
-    normalize: bool = True
+    vectors: Vectors = field(default_factory=Vectors)
     text: str = "text"
     pair: str | None = None
     label: str | None = None
@@ -90,11 +113,15 @@ class SentenceEmbedding(Judged):
 
     @classmethod
     def from_model(cls, config: PreTrainedConfig, record: Mapping[str, Any] | None) -> SentenceEmbedding:
+        place = config.name_or_path or ""
         if record is None:
-            return cls(max_length=_limit_of(config.name_or_path or ""))
+            vectors = Vectors.read(place, getattr(config, "_commit_hash", None))
+            if vectors.guessed:
+                reporting.current().note(f"vectors: {vectors.described()}")
+            return cls(vectors=vectors, max_length=vectors.max_length)
         columns = record["columns"]
         return cls(
-            normalize=record["normalize"],
+            vectors=Vectors.recorded(record, str(Path(place) / RECORD) if place else ""),
             text=columns["text"],
             pair=columns["text_pair"],
             label=columns["label"],
@@ -104,21 +131,21 @@ class SentenceEmbedding(Judged):
     def record(self) -> dict[str, Any]:
         return {
             "name": self.name,
-            "normalize": self.normalize,
+            **self.vectors.record(),
             "columns": {"text": self.text, "text_pair": self.pair, "label": self.label},
             "max_length": self.max_length,
         }
 
     def configured(self, options: Config) -> Self:
-        asked = VectorOptions.of(options)
-        return self.with_(normalize=asked.normalize) if "normalize" in options.given else self
+        normalize = VectorOptions.of(options).normalize
+        return self if normalize is None else self.with_(vectors=self.vectors.with_(normalize=normalize))
 
     # --- examples -> features ---
 
     def features(self, tokenizer: Any, examples: Mapping[str, Sequence[Any]]) -> dict[str, list[Any]]:
         """One feature per text: of a pair the first, then the second."""
         columns = [examples["text"], *([examples["text_pair"]] if "text_pair" in examples else [])]
-        texts = [text for row in zip(*columns, strict=True) for text in row]
+        texts = self._prompted([text for row in zip(*columns, strict=True) for text in row])
         encoded = tokenizer(
             [pieces.readable(tokenizer, text, self.max_length) for text in texts],
             truncation=self.max_length is not None,
@@ -126,42 +153,60 @@ class SentenceEmbedding(Judged):
             return_attention_mask=False,
         )
         lengths = [len(ids) for ids in encoded["input_ids"]]
-        return {
+        special = tokenizer.num_special_tokens_to_add()
+        made = {
             "input_ids": encoded["input_ids"],
             "length": lengths,
             "example": [row for row in range(len(examples["text"])) for _ in columns],
             "lost": pieces.lost(
                 lengths,
                 self.max_length,
-                lambda full: self.token_lengths(tokenizer, {"text": [texts[i] for i in full]}),
+                lambda full: [count + special for count in pieces.counts(tokenizer, [texts[i] for i in full])],
             ),
         }
+        if self.vectors.needs_prompt_tokens:
+            made[PROMPT_TOKENS] = [prompt_length(tokenizer, self.vectors.prompt)] * len(texts)
+        return made
+
+    def _prompted(self, texts: Sequence[str]) -> list[str]:
+        """Texts as the tokenizer is given them."""
+        texts = [self.vectors.prompt + text for text in texts]
+        return [text.lower() for text in texts] if self.vectors.lower_case else texts
 
     def token_lengths(self, tokenizer: Any, examples: Mapping[str, Sequence[Any]]) -> list[int]:
         """Of the longer text of a pair."""
         special = tokenizer.num_special_tokens_to_add()
-        columns = [examples[name] for name in ("text", "text_pair") if name in examples]
-        counts = [pieces.counts(tokenizer, list(texts)) for texts in columns]
+        columns = [self._prompted(examples[name]) for name in ("text", "text_pair") if name in examples]
+        counts = [pieces.counts(tokenizer, texts) for texts in columns]
         return [max(row) + special for row in zip(*counts, strict=True)]
+
+    def collate(
+        self, tokenizer: Any, *, multiple: int = 1
+    ) -> Callable[[list[dict[str, Any]]], dict[str, torch.Tensor]]:
+        """As of any task, with the number of a prompt's tokens where pooling leaves them out."""
+        padding = super().collate(tokenizer, multiple=multiple)
+        return PromptCollator(padding) if self.vectors.needs_prompt_tokens else padding
 
     # --- the model ---
 
     def model_arguments(self) -> dict[str, Any]:
         return {}
 
+    withheld: ClassVar[frozenset[str]] = frozenset({"labels", PROMPT_TOKENS})
+
+    def run(self, model: Any, batch: Mapping[str, torch.Tensor], want: Collection[Wanted] = ()) -> Forward:
+        """As of any task; the states of each layer are asked for where those of several are averaged."""
+        return super().run(model, batch, {*want, "hidden"} if self.vectors.layers > 1 else want)
+
     def logits(self, outputs: Any, batch: Mapping[str, torch.Tensor]) -> torch.Tensor:
-        """The vectors: the mean of the last hidden states over the tokens of each text, shape (rows, width)."""
-        states = outputs["last_hidden_state"].float()
-        mask = batch["attention_mask"].unsqueeze(-1).to(states.dtype)
-        return (states * mask).sum(1) / mask.sum(1).clamp(min=1)
+        """The vectors, finished: pooled, cut, and normalized where they are to be, shape (rows, width)."""
+        states = outputs["hidden_states" if self.vectors.layers > 1 else "last_hidden_state"]
+        return self.vectors.pool(states, batch["attention_mask"], batch.get(PROMPT_TOKENS))
 
     def merge(self, outputs: np.ndarray, features: Mapping[str, Sequence[Any]]) -> np.ndarray:
         """The vectors of each example, shape (examples, texts, width): one text, or the two of a pair."""
         rows = len(np.unique(np.asarray(features["example"])))
-        vectors = outputs.reshape(rows, -1, outputs.shape[1]) if rows else outputs[:, None]
-        if not self.normalize:
-            return vectors
-        return vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), NEAR_ZERO)
+        return outputs.reshape(rows, -1, outputs.shape[1]) if rows else outputs[:, None]
 
     # --- judging and answering ---
 
@@ -188,49 +233,3 @@ def _cosines(outputs: np.ndarray) -> np.ndarray:
     """The cosine of each pair, shape (examples, 1), of vectors (examples, 2, width)."""
     lengths = np.maximum(np.linalg.norm(outputs, axis=-1), NEAR_ZERO)
     return ((outputs[:, 0] * outputs[:, 1]).sum(-1) / lengths.prod(-1))[:, None]
-
-
-def _limit_of(model: str) -> int | None:
-    """Tokens per text as a folder of sentence-transformers has them; None of any other, and of a model on the hub.
-
-    Raises:
-        UserError: the folder makes vectors in another way than by the mean.
-    """
-    folder = Path(model)
-    if not model:  # The config of a pruned model names no folder; `prune` writes none of these files into one.
-        return None
-    if not folder.is_dir():
-        reporting.current().warn(
-            f"{model} is no folder here: whether it was trained for vectors by the mean, and how many "
-            f"tokens it should read, is not looked up; `hf download` a copy, which says so in {POOLING} and {LIMITS}"
-        )
-        return None
-    pooling = _document(folder / POOLING)
-    # Releases of sentence-transformers before 5.4 wrote a switch for each way, later ones write its name.
-    ways = [name for name in OTHER_POOLING if pooling.get(f"pooling_mode_{name}")]
-    if (way := pooling.get("pooling_mode", "mean")) != "mean":
-        ways = [way]
-    if ways:
-        raise UserError(
-            f"{folder / POOLING} asks for the vector {', '.join(map(str, ways))}, and the mean alone is computed here",
-            "Its vectors would be others than those that the model was trained to give.",
-        )
-    length = _document(folder / LIMITS).get("max_seq_length")
-    return length if isinstance(length, int) and length > 0 else None
-
-
-def _document(path: Path) -> dict[str, Any]:
-    """A JSON object; empty where there is no such file.
-
-    Raises:
-        UserError: it holds something else.
-    """
-    if not path.is_file():
-        return {}
-    try:
-        found = json.loads(small_text(path))
-    except ValueError as error:
-        raise UserError(f"{path} is not JSON: {error}", "The file is damaged; copy it again.") from None
-    if not isinstance(found, dict):
-        raise UserError(f"{path} holds no JSON object", "The file is damaged; copy it again.")
-    return found

@@ -1,0 +1,441 @@
+"""What one vector of a text is made of: read from the files of sentence-transformers, computed, written again.
+
+A folder of sentence-transformers lists modules (modules.json): a transformer, what pools its states into one
+(1_Pooling/config.json), and what scales it to length 1 (2_Normalize). How many tokens are read stands in
+sentence_bert_config.json, prompts in config_sentence_transformers.json. sentence-transformers itself is not imported:
+that takes seconds, and a folder is read and written by its files.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from nlpkit.errors import UserError
+from nlpkit.runs.files import small_text
+
+if TYPE_CHECKING:
+    import torch
+
+MODULES = "modules.json"
+POOLING = "1_Pooling/config.json"
+SETTINGS = "config_sentence_transformers.json"
+LIMITS = "sentence_bert_config.json"
+# Releases of before 2020 named the file after the architecture.
+OLD_LIMITS = tuple(
+    f"sentence_{kind}_config.json" for kind in ("roberta", "distilbert", "camembert", "albert", "xlm-roberta", "xlnet")
+)
+DAMAGED = "The file is damaged; copy it again."
+
+# Name here -> the name in 1_Pooling/config.json, and its switch in the files that releases before 5.4 wrote. Where
+# several are on, their vectors stand one behind the other in this order.
+POOLINGS: Mapping[str, tuple[str, str]] = {
+    "cls": ("cls", "pooling_mode_cls_token"),
+    "max": ("max", "pooling_mode_max_tokens"),
+    "mean": ("mean", "pooling_mode_mean_tokens"),
+    "mean_sqrt_len": ("mean_sqrt_len_tokens", "pooling_mode_mean_sqrt_len_tokens"),
+    "weighted_mean": ("weightedmean", "pooling_mode_weightedmean_tokens"),
+    "last_token": ("lasttoken", "pooling_mode_lasttoken"),
+}
+SIMILARITIES = ("cosine", "dot", "euclidean", "manhattan")
+OWN = "sentence_transformers."  # begins the type of a module that is no code from the model's author
+IDLE = ("Dropout",)  # modules that change nothing but in training
+WITHOUT = {
+    "Dense": "a trained layer on top of the pooled vector",
+    "LayerNorm": "a trained normalization of the pooled vector",
+    "WordWeights": "a weight for each word",
+    "WeightedLayerPooling": "trained weights of the layers",
+    "CNN": "convolutions over the tokens",
+    "LSTM": "a recurrent network over the tokens",
+    "WordEmbeddings": "a table of word vectors instead of a transformer",
+    "StaticEmbedding": "a table of token vectors instead of a transformer",
+    "BoW": "counts of words instead of a transformer",
+    "CLIPModel": "a model of pictures",
+    "Router": "several models, of which the text's kind picks one",
+    "Asym": "several models, of which the text's kind picks one",
+}
+"""Modules that are refused, as they are not computed here, and what they add."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Vectors:
+    """What a vector is made of.
+
+    Args:
+        pooling: how the states of a text's tokens become one, see `POOLINGS`; those of several are joined.
+        layers: of how many of the last layers the states are averaged. Default: the last alone, as in
+            sentence-transformers.
+        normalize: whether vectors are scaled to length 1.
+        include_prompt: whether the tokens of a prompt are pooled too.
+        prompts: texts that are put before a text, by name.
+        default_prompt: the name of the one that is used; None: none.
+        dims: how many numbers are kept, the first (Matryoshka); None: all.
+        similarity: how two vectors are compared, one of `SIMILARITIES`.
+        max_length: tokens of a text that are read, with those of its prompt; None: what the tokenizer or the model
+            says.
+        lower_case: whether texts are in lower case before the tokenizer sees them.
+        source: the file that says all this; empty where no file does.
+        guessed: why the pooling is a guess; empty where it was read.
+    """
+
+    pooling: tuple[str, ...] = ("mean",)
+    layers: int = 1
+    normalize: bool = True
+    include_prompt: bool = True
+    prompts: Mapping[str, str] = field(default_factory=dict)
+    default_prompt: str | None = None
+    dims: int | None = None
+    similarity: str = "cosine"
+    max_length: int | None = None
+    lower_case: bool = False
+    source: str = ""
+    guessed: str = ""
+
+    # --- where it is read ---
+
+    @classmethod
+    def read(cls, place: str | Path, revision: str | None = None) -> Self:
+        """Read what vectors of a model are, of a folder, or of a hub name: then these small files alone are fetched.
+
+        Where no file says how states are pooled, it is the mean, and vectors have length 1: `guessed` says why.
+
+        Args:
+            place: folder or hub name; empty: nothing is known of it.
+            revision: of a hub model.
+
+        Raises:
+            UserError: the model has a part that is not computed here, or a file is damaged.
+        """
+        name = str(place)
+        if not name:
+            return cls(guessed="the model names no folder in which this is written")
+        document = _folder(Path(name)) if Path(name).is_dir() else _hub(name, revision)
+        try:
+            modules = _modules(document(MODULES), name)
+        except _Unreachable as error:
+            return cls(guessed=f"{name} could not be asked ({error})")
+        root = "" if modules is None else modules.get("Transformer", "")
+        file = POOLING if modules is None else f"{modules.get('Pooling', POOLING.partition('/')[0])}/config.json"
+        pooling = document(file) if modules is None or "Pooling" in modules else {}
+        settings = document(SETTINGS) or {}
+        names = (LIMITS, *(OLD_LIMITS if modules is not None else ()))
+        limits: Mapping[str, Any] = next(
+            (found for one in names if (found := document(f"{root}/{one}" if root else one))), {}
+        )
+        length = limits.get("max_seq_length")
+        where = Path(name) / file if Path(name).is_dir() else f"{name}: {file}"
+        return cls(
+            pooling=_pooling(pooling or {}, where),
+            normalize=modules is None or "Normalize" in modules,
+            include_prompt=(pooling or {}).get("include_prompt") is not False,
+            prompts=_prompts(settings, name),
+            default_prompt=_default_prompt(settings, name),
+            dims=_whole(settings.get("truncate_dim")),
+            similarity=_similarity(settings, name),
+            max_length=_whole(length),
+            lower_case=limits.get("do_lower_case") is True,
+            source=str(where) if pooling else "",
+            guessed="" if pooling else f"{name} has no {file}, which would say how",
+        )
+
+    @classmethod
+    def recorded(cls, record: Mapping[str, Any], source: str = "") -> Self:
+        """As `record` wrote it into the task of a nlpkit.json; older ones have `normalize` alone."""
+        return cls(
+            pooling=tuple(record.get("pooling", ("mean",))),
+            layers=record.get("layers", 1),
+            normalize=record["normalize"],
+            include_prompt=record.get("include_prompt", True),
+            prompts=dict(record.get("prompts", {})),
+            default_prompt=record.get("default_prompt"),
+            dims=record.get("dims"),
+            similarity=record.get("similarity", "cosine"),
+            max_length=record.get("max_length"),
+            lower_case=record.get("lower_case", False),
+            source=source,
+        )
+
+    def record(self) -> dict[str, Any]:
+        """JSON values that `recorded` restores this from, but for the limit, which a task keeps for itself."""
+        return {
+            "pooling": list(self.pooling),
+            "layers": self.layers,
+            "normalize": self.normalize,
+            "include_prompt": self.include_prompt,
+            "prompts": dict(self.prompts),
+            "default_prompt": self.default_prompt,
+            "dims": self.dims,
+            "similarity": self.similarity,
+            "lower_case": self.lower_case,
+        }
+
+    # --- what it says ---
+
+    def with_(self, **changes: Any) -> Self:
+        """The same with other settings."""
+        return replace(self, **changes)
+
+    def with_prompt(self, name: str | None = None, text: str | None = None) -> Self:
+        """The same with the prompt of this name before each text, or with this text, which needs no name.
+
+        Raises:
+            UserError: there is no prompt of this name.
+        """
+        if text is not None:
+            name = name or "prompt"
+            return self.with_(prompts={**self.prompts, name: text}, default_prompt=name if text else None)
+        if name is not None and name not in self.prompts:
+            known = ", ".join(self.prompts)
+            raise UserError(
+                f"there is no prompt '{name}'",
+                f"The model has: {known}." if known else "The model has none; --prompt takes its text.",
+            )
+        return self.with_(default_prompt=name)
+
+    @property
+    def prompt(self) -> str:
+        """The text before each text; empty: none."""
+        return self.prompts.get(self.default_prompt or "", "")
+
+    @property
+    def needs_prompt_tokens(self) -> bool:
+        """Whether pooling has to know which tokens are those of the prompt."""
+        return bool(self.prompt) and not self.include_prompt
+
+    def described(self) -> str:
+        """In one line, with where it was read, for plans."""
+        ways = " and ".join(way.replace("_", " ") for way in self.pooling)
+        parts = [f"{ways} pooling" + (f" of the last {self.layers} layers" if self.layers > 1 else "")]
+        parts += [f"first {self.dims} dimensions"] if self.dims else []
+        parts += ["length 1" if self.normalize else "not normalized"]
+        parts += [f"prompt {self.prompt!r}"] if self.prompt else []
+        origin = f"a guess: {self.guessed}" if self.guessed else f"from {self.source}" if self.source else ""
+        return ", ".join(parts) + (f" ({origin})" if origin else "")
+
+    def width(self, hidden: int) -> int:
+        """Numbers of a vector.
+
+        Args:
+            hidden: width of the model's states.
+
+        Raises:
+            UserError: fewer than are to be kept.
+        """
+        whole = hidden * len(self.pooling)
+        if self.dims is not None and self.dims > whole:
+            raise UserError(
+                f"vectors are to keep {self.dims} dimensions, and the model's have {whole}", f"At most {whole}."
+            )
+        return self.dims or whole
+
+    # --- the arithmetic ---
+
+    def pool(
+        self,
+        states: torch.Tensor | Sequence[torch.Tensor],
+        mask: torch.Tensor,
+        prompt_tokens: torch.Tensor | None = None,
+    ) -> torch.Tensor:
+        """The vectors of texts: pooled, cut, and of length 1 where they are to be.
+
+        It is traced into exported graphs as it stands: no shape and no branch depends on a number in a tensor.
+
+        Args:
+            states: of the last layer, shape (rows, tokens, width), or of each layer, where those of several are
+                averaged.
+            mask: 1 where a token stands, 0 where padding does, shape (rows, tokens).
+            prompt_tokens: how many tokens at the beginning of each text are the prompt's, shape (rows,); they are left
+                out of the pooling unless the prompt is included.
+
+        Returns:
+            float32, shape (rows, `width`).
+        """
+        import torch
+
+        if isinstance(states, torch.Tensor):
+            last = states.float()
+        else:
+            last = torch.stack([layer.float() for layer in states[-self.layers :]]).mean(0)
+        kept = mask
+        if prompt_tokens is not None and not self.include_prompt:
+            places = torch.arange(mask.shape[1], device=mask.device)
+            kept = mask * (places >= (_first(mask) + prompt_tokens).unsqueeze(1)).to(mask.dtype)
+        pooled = [_pooled(way, last, kept, mask) for way in self.pooling]
+        vectors = pooled[0] if len(pooled) == 1 else torch.cat(pooled, -1)
+        if self.dims is not None:
+            vectors = vectors[:, : self.dims]
+        return torch.nn.functional.normalize(vectors, dim=-1) if self.normalize else vectors
+
+
+def _first(mask: torch.Tensor) -> torch.Tensor:
+    """Where the first token of each row stands, shape (rows,), as padding may go to the left."""
+    import torch
+
+    return mask.to(torch.int32).argmax(1)
+
+
+def _pooled(way: str, states: torch.Tensor, kept: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    """One vector of each row, by one of `POOLINGS`.
+
+    Args:
+        states: shape (rows, tokens, width).
+        kept: 1 for each token that is pooled, shape (rows, tokens).
+        mask: the same with those of the prompt.
+    """
+    import torch
+
+    if way in ("cls", "last_token"):
+        # The last place with a token is the first of the mirrored row.
+        place = _first(kept) if way == "cls" else kept.shape[1] - 1 - _first(kept.flip(1))
+        return states.gather(1, place.view(-1, 1, 1).expand(-1, 1, states.shape[-1])).squeeze(1)
+    weights = kept.unsqueeze(-1).to(states.dtype)
+    if way == "max":
+        return states.masked_fill(weights == 0, -torch.inf).amax(1)
+    if way == "weighted_mean":  # a token counts as much as its place in the text, from 1 (SGPT, arXiv 2202.08904)
+        places = torch.arange(1, kept.shape[1] + 1, device=kept.device) - _first(mask).unsqueeze(1)
+        weights = weights * places.unsqueeze(-1).to(states.dtype)
+    entries = weights.sum(1).clamp(min=1)
+    return (states * weights).sum(1) / (entries.sqrt() if way == "mean_sqrt_len" else entries)
+
+
+# --- the files ---
+
+
+class _Unreachable(Exception):
+    """The hub cannot be asked for a file, in words that end a message."""
+
+
+def _folder(folder: Path) -> Callable[[str], Any]:
+    """What a JSON file of a folder holds, by its name; None where there is none."""
+
+    def document(name: str) -> Any:
+        path = folder / name
+        return _parsed(path, path) if path.is_file() else None
+
+    return document
+
+
+def _hub(model: str, revision: str | None) -> Callable[[str], Any]:
+    """What a JSON file of a model on the hub holds, by its name; None where the model has none.
+
+    Raises:
+        _Unreachable: when called for a file that is not in the cache, and the hub cannot be asked for it.
+    """
+    import huggingface_hub
+    from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
+
+    from nlpkit.models import opening
+
+    def document(name: str) -> Any:
+        cached = huggingface_hub.try_to_load_from_cache(model, name, revision=revision)
+        if cached is not None and not isinstance(cached, str):
+            return None  # The hub has said before that there is no such file.
+        if cached is None and opening.offline():
+            raise _Unreachable(f"{name} is not in the cache, and the network is not to be used")
+        try:
+            path = cached or huggingface_hub.hf_hub_download(model, name, revision=revision)
+        except LocalEntryNotFoundError:
+            raise _Unreachable(f"{name} is not in the cache, and the hub does not answer") from None
+        except EntryNotFoundError:
+            return None
+        except OSError as error:  # of HTTP too: no such repository, no leave to read it, no answer
+            raise _Unreachable(str(error).strip().splitlines()[0] if str(error).strip() else name) from None
+        return _parsed(Path(path), f"{model}: {name}")
+
+    return document
+
+
+def _parsed(path: Path, where: object) -> Any:
+    try:
+        return json.loads(small_text(path))
+    except ValueError as error:
+        raise UserError(f"{where} is not JSON: {error}", DAMAGED) from None
+
+
+def _modules(document: Any, name: str) -> dict[str, str] | None:
+    """The folder of each module of a modules.json, by its kind; None where there is no such file.
+
+    Raises:
+        UserError: one of them is not computed here.
+    """
+    if document is None:
+        return None
+    where = Path(name) / MODULES if Path(name).is_dir() else f"{name}: {MODULES}"
+    if not isinstance(document, list) or not all(isinstance(module, dict) for module in document):
+        raise UserError(f"{where} holds no list of modules", DAMAGED)
+    found: dict[str, str] = {}
+    for module in document:
+        kind, path = str(module.get("type", "")), module.get("path", "")
+        short = kind.rpartition(".")[2]
+        if not kind.startswith(OWN):
+            raise UserError(
+                f"{where} lists the module {kind}, which is code of the model's author",
+                "nlpkit does not run it, and its vectors would be others; use sentence-transformers for this model.",
+            )
+        if short in IDLE:
+            continue
+        if short not in ("Transformer", "Pooling", "Normalize") or short in found:
+            adds = f" ({WITHOUT[short]})" if short in WITHOUT else ""
+            raise UserError(
+                f"{where} lists the module {short}{adds}, which nlpkit does not compute",
+                "Without it vectors would be others than those that the model was trained to give; use "
+                "sentence-transformers for this model, or a model of Transformer, Pooling and Normalize.",
+            )
+        found[short] = str(path)
+    return found
+
+
+def _pooling(document: Any, where: object) -> tuple[str, ...]:
+    """The ways of a 1_Pooling/config.json, of any release; the mean where it names none.
+
+    Raises:
+        UserError: a way that there is not.
+    """
+    if not isinstance(document, dict):
+        raise UserError(f"{where} holds no JSON object", DAMAGED)
+    named = document.get("pooling_mode")
+    if named is None:
+        on = tuple(way for way, (_, switch) in POOLINGS.items() if document.get(switch))
+        return on or ("mean",)
+    ours = {theirs: way for way, (theirs, _) in POOLINGS.items()}
+    ways = [named] if isinstance(named, str) else named
+    if not isinstance(ways, list) or not ways or not all(isinstance(way, str) for way in ways):
+        raise UserError(f"{where}: pooling_mode {named!r} names no way of pooling", DAMAGED)
+    if unknown := [way for way in ways if way not in ours]:
+        raise UserError(
+            f"{where} asks for the pooling {unknown[0]!r}, which there is not here", f"There are: {', '.join(ours)}."
+        )
+    return tuple(ours[way] for way in ways)
+
+
+def _prompts(settings: Mapping[str, Any], name: str) -> dict[str, str]:
+    prompts = settings.get("prompts") or {}
+    if not isinstance(prompts, dict) or not all(isinstance(text, str | None) for text in prompts.values()):
+        raise UserError(f"{name}: {SETTINGS}: prompts {prompts!r} are no texts by name", DAMAGED)
+    return {str(key): text for key, text in prompts.items() if text is not None}
+
+
+def _default_prompt(settings: Mapping[str, Any], name: str) -> str | None:
+    default = settings.get("default_prompt_name")
+    if default is not None and default not in _prompts(settings, name):
+        raise UserError(f"{name}: {SETTINGS}: default_prompt_name {default!r} is none of its prompts", DAMAGED)
+    return default
+
+
+def _similarity(settings: Mapping[str, Any], name: str) -> str:
+    found = settings.get("similarity_fn_name") or "cosine"
+    found = {"dot_product": "dot", "dot_score": "dot", "cos_sim": "cosine"}.get(found, found)
+    if found not in SIMILARITIES:
+        raise UserError(
+            f"{name}: {SETTINGS} compares vectors by {found!r}, which needs several vectors a text or is unknown",
+            f"nlpkit compares by {', '.join(SIMILARITIES)}; use sentence-transformers for this model.",
+        )
+    return str(found)
+
+
+def _whole(value: Any) -> int | None:
+    """A number of tokens or dimensions; None of anything else."""
+    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else None

@@ -1,0 +1,172 @@
+"""What a vector is made of: read from each kind of folder, computed as by hand, and refused where it cannot be."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from nlpkit import reporting
+from nlpkit.errors import UserError
+from nlpkit.tasks.sentence_embedding.task import SentenceEmbedding
+from nlpkit.tasks.sentence_embedding.vectors import POOLINGS, Vectors
+
+MEAN = {"pooling_mode_mean_tokens": True}
+TYPES = "sentence_transformers.models."
+
+
+def write(folder: Path, modules: list[str] | None = None, **files: Any) -> Path:
+    """A folder with these modules and files, `pooling`, `limits` and `settings`, as sentence-transformers has them."""
+    paths = {"pooling": "1_Pooling/config.json", "limits": "sentence_bert_config.json"}
+    if modules is not None:
+        listed = [
+            {"type": kind if "." in kind else TYPES + kind, "path": f"{i}_{kind}" if i else ""}
+            for i, kind in enumerate(modules)
+        ]
+        (folder / "modules.json").write_text(json.dumps(listed))
+    for name, content in files.items():
+        path = folder / paths.get(name, "config_sentence_transformers.json")
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(json.dumps(content))
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("document", "pooling"),
+    [
+        (MEAN | {"pooling_mode_cls_token": False}, ("mean",)),
+        ({"pooling_mode_cls_token": True, "pooling_mode_mean_tokens": False}, ("cls",)),
+        (MEAN | {"pooling_mode_max_tokens": True}, ("max", "mean")),
+        ({"pooling_mode": "lasttoken"}, ("last_token",)),
+        ({"pooling_mode": ["mean", "weightedmean"]}, ("mean", "weighted_mean")),
+        ({"pooling_mode": "cls", "pooling_mode_mean_tokens": True}, ("cls",)),
+    ],
+)
+def test_pooling_is_read_from_old_and_new_files(
+    document: dict[str, Any], pooling: tuple[str, ...], tmp_path: Path
+) -> None:
+    vectors = Vectors.read(write(tmp_path, ["Transformer", "Pooling"], pooling=document))
+    assert (vectors.pooling, vectors.normalize, vectors.guessed) == (pooling, False, "")
+    assert vectors.source == str(tmp_path / "1_Pooling" / "config.json")
+
+
+def test_all_that_a_folder_says_is_read(tmp_path: Path) -> None:
+    write(
+        tmp_path,
+        ["Transformer", "Pooling", "Dropout", "Normalize"],
+        pooling=MEAN | {"include_prompt": False},
+        limits={"max_seq_length": 77, "do_lower_case": True},
+        settings={
+            "prompts": {"query": "query: ", "document": ""},
+            "default_prompt_name": "query",
+            "similarity_fn_name": "dot_product",
+            "truncate_dim": 16,
+        },
+    )
+    vectors = Vectors.read(tmp_path)
+    assert vectors.normalize and vectors.lower_case and not vectors.include_prompt
+    assert (vectors.max_length, vectors.dims, vectors.similarity) == (77, 16, "dot")
+    assert (vectors.prompt, vectors.with_prompt("document").prompt) == ("query: ", "")
+    with pytest.raises(UserError, match="no prompt 'passage'"):
+        vectors.with_prompt("passage")
+    assert Vectors.recorded(json.loads(json.dumps(vectors.record()))) == vectors.with_(max_length=None, source="")
+
+
+def test_a_plain_encoder_is_a_guess_and_says_so(tmp_path: Path) -> None:
+    vectors = Vectors.read(tmp_path)
+    assert (vectors.pooling, vectors.normalize) == (("mean",), True)
+    assert vectors.described() == (
+        f"mean pooling, length 1 (a guess: {tmp_path} has no 1_Pooling/config.json, which would say how)"
+    )
+
+
+@pytest.mark.parametrize(
+    ("modules", "named"),
+    [
+        (["Transformer", "Pooling", "Dense"], "module Dense "),
+        (["StaticEmbedding"], "module StaticEmbedding "),
+        (["Transformer", "Pooling", "owner.code.Whitening"], "owner.code.Whitening, which is code"),
+        (["Transformer", "Pooling", "Pooling"], "module Pooling, which"),
+    ],
+)
+def test_a_module_that_is_not_computed_is_refused_by_name(modules: list[str], named: str, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=named):
+        Vectors.read(write(tmp_path, modules, pooling=MEAN))
+
+
+@pytest.mark.parametrize(
+    ("files", "said"),
+    [
+        ({"pooling": {"pooling_mode": "median"}}, "asks for the pooling 'median'"),
+        ({"pooling": ["mean"]}, "holds no JSON object"),
+        ({"settings": {"default_prompt_name": "query"}}, "default_prompt_name 'query' is none of its prompts"),
+        ({"settings": {"similarity_fn_name": "maxsim"}}, "compares vectors by 'maxsim'"),
+    ],
+)
+def test_what_a_folder_says_wrongly_is_refused(files: dict[str, Any], said: str, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=said):
+        Vectors.read(write(tmp_path, ["Transformer", "Pooling"], **{"pooling": MEAN, **files}))
+
+
+def by_hand(way: str, states: np.ndarray) -> np.ndarray:
+    """One vector of the states of a text's tokens, shape (tokens, width), without padding."""
+    places = np.arange(1, len(states) + 1)[:, None]
+    ways = {
+        "cls": states[0],
+        "max": states.max(0),
+        "mean": states.mean(0),
+        "mean_sqrt_len": states.sum(0) / len(states) ** 0.5,
+        "weighted_mean": (states * places).sum(0) / places.sum(),
+        "last_token": states[-1],
+    }
+    return np.asarray(ways[way])
+
+
+@pytest.mark.parametrize("left", [False, True])
+@pytest.mark.parametrize("way", POOLINGS)
+def test_padding_changes_no_vector(way: str, left: bool) -> None:
+    lengths, width = (3, 5, 1), 5
+    rows = [np.random.default_rng(i).normal(size=(n, 4)).astype(np.float32) for i, n in enumerate(lengths)]
+    states, mask = np.full((3, width, 4), 9.0, np.float32), np.zeros((3, width), np.int64)
+    for i, row in enumerate(rows):
+        place = slice(width - len(row), None) if left else slice(None, len(row))
+        states[i, place], mask[i, place] = row, 1
+    found = Vectors(pooling=(way,), normalize=False).pool(torch.tensor(states), torch.tensor(mask))
+    np.testing.assert_allclose(found.numpy(), [by_hand(way, row) for row in rows], rtol=1e-5)
+
+
+def test_vectors_are_joined_cut_and_then_normalized() -> None:
+    states = torch.tensor(np.random.default_rng(0).normal(size=(2, 3, 4)))
+    mask = torch.ones(2, 3, dtype=torch.int64)
+    found = Vectors(pooling=("cls", "max"), dims=6).pool(states, mask).numpy()
+    whole = np.concatenate([states[:, 0].numpy(), states.amax(1).numpy()], 1)[:, :6]
+    np.testing.assert_allclose(found, whole / np.linalg.norm(whole, axis=1, keepdims=True), rtol=1e-5)
+    with pytest.raises(UserError, match="keep 9 dimensions, and the model's have 8"):
+        Vectors(pooling=("cls", "max"), dims=9).width(4)
+
+
+def test_the_last_layers_are_averaged() -> None:
+    layers = [torch.full((1, 2, 4), value) for value in (7.0, 1.0, 3.0)]
+    found = Vectors(layers=2, normalize=False).pool(layers, torch.ones(1, 2, dtype=torch.int64))
+    assert found.tolist() == [[2.0] * 4]
+
+
+def test_the_tokens_of_a_prompt_are_left_out_where_the_folder_says_so() -> None:
+    states = torch.arange(10.0).view(1, 5, 2)
+    mask = torch.tensor([[0, 1, 1, 1, 1]])
+    vectors = Vectors(normalize=False, include_prompt=False)
+    assert vectors.pool(states, mask, torch.tensor([2])).tolist() == [[7.0, 8.0]]
+    assert vectors.with_(include_prompt=True).pool(states, mask, torch.tensor([2])).tolist() == [[5.0, 6.0]]
+
+
+def test_a_model_of_the_hub_that_cannot_be_asked_is_a_guess_that_is_said() -> None:
+    from transformers import BertConfig
+
+    with reporting.listening() as heard:
+        task = SentenceEmbedding.from_model(BertConfig(name_or_path="owner/encoder"), None)
+    assert task.vectors.pooling == ("mean",)
+    assert "owner/encoder could not be asked (modules.json is not in the cache" in heard.notes[0]
