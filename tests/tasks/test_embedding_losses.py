@@ -1,0 +1,239 @@
+"""The losses of embedders: equal to those of sentence-transformers, on the data that they are for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from nlpkit.errors import UserError
+from nlpkit.options.problems import OptionError
+from nlpkit.tasks.sentence_embedding.losses import columns as batches
+from nlpkit.tasks.sentence_embedding.losses import objective, table
+from nlpkit.tasks.sentence_embedding.losses.guide import Guide
+from nlpkit.tasks.sentence_embedding.losses.making import LossSettings
+from nlpkit.tasks.sentence_embedding.losses.options import LossOptions
+
+pytest.importorskip("sentence_transformers")
+
+TEXTS = (
+    ["a good film", "the plot is dull and far too long for me", "bad", "great actors"],
+    ["fine", "i did not like the story", "a bad film indeed", "good cast"],
+    ["the weather", "great fun", "a good film", "dull"],
+)
+LABELS = {
+    "cosent": torch.tensor([0.9, 0.2, 0.5, 0.7]),
+    "angle": torch.tensor([0.9, 0.2, 0.5, 0.7]),
+    "cosine-mse": torch.tensor([0.9, 0.2, 0.5, 0.7]),
+    "contrastive": torch.tensor([1, 0, 1, 0]),
+    "online-contrastive": torch.tensor([1, 0, 1, 0]),
+    "batch-hard-triplet": torch.tensor([0, 0, 1, 1]),
+    "batch-all-triplet": torch.tensor([0, 0, 1, 1]),
+    "mse": torch.linspace(-1, 1, 4 * 32).view(4, 32),
+}
+COLUMNS = {"batch-hard-triplet": 1, "batch-all-triplet": 1, "mse": 1, "simcse": 1, "triplet": 3}
+
+
+@pytest.fixture(scope="module")
+def embedder(tiny_model: Path) -> Any:
+    """The tiny model as sentence-transformers has it: mean pooling, length 1, no dropout."""
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.sentence_transformer.modules import Normalize, Pooling, Transformer
+
+    inner = Transformer(str(tiny_model), max_seq_length=32)
+    return SentenceTransformer(modules=[inner, Pooling(32, "mean"), Normalize()], device="cpu").eval()
+
+
+@pytest.fixture(autouse=True)
+def without_gradients(embedder: Any) -> Iterator[None]:
+    embedder.zero_grad()
+    yield
+
+
+def embed(model: Any, features: Mapping[str, torch.Tensor]) -> torch.Tensor:
+    states = model[0].auto_model(**features).last_hidden_state
+    mask = features["attention_mask"].unsqueeze(-1).to(states.dtype)
+    return torch.nn.functional.normalize((states * mask).sum(1) / mask.sum(1), dim=-1)
+
+
+def encoded(embedder: Any, texts: list[str]) -> dict[str, torch.Tensor]:
+    found = embedder.tokenizer(texts, padding=True, return_tensors="pt")
+    return {name: found[name] for name in ("input_ids", "attention_mask")}
+
+
+def guide_of(embedder: Any) -> Guide:
+    return Guide(lambda features: embed(embedder, features), embedder.tokenizer, lambda texts: encoded(embedder, texts))
+
+
+def ours(embedder: Any, settings: LossSettings, columns: int | None = None) -> tuple[float, torch.Tensor]:
+    """The loss and all gradients, by nlpkit."""
+    guide = guide_of(embedder) if "guide" in table.BY_NAME[settings.name].reads else None
+    loss = objective.build(settings, embed, embedder.tokenizer, 32, guide)
+    given = [encoded(embedder, texts) for texts in TEXTS[: columns or COLUMNS.get(settings.name, 2)]]
+    return backward(embedder, loss(embedder, given, LABELS.get(settings.name)))
+
+
+def theirs(embedder: Any, loss: Any, name: str, columns: int | None = None) -> tuple[float, torch.Tensor]:
+    """The same by a loss of sentence-transformers as it is."""
+    count = columns or COLUMNS.get(name, 2)
+    texts = [TEXTS[0], TEXTS[0]] if name == "simcse" else TEXTS[:count]
+    given = [embedder.preprocess(list(column)) for column in texts]
+    return backward(embedder, loss(given, LABELS.get(name)))
+
+
+def backward(embedder: Any, loss: torch.Tensor) -> tuple[float, torch.Tensor]:
+    embedder.zero_grad()
+    loss.backward()
+    gradients = [weight.grad.flatten() for weight in embedder.parameters() if weight.grad is not None]
+    return float(loss.detach()), torch.cat(gradients)
+
+
+def plain(embedder: Any, name: str) -> Any:
+    from sentence_transformers.sentence_transformer import losses
+
+    makers: dict[str, Callable[[], Any]] = {
+        "multiple-negatives-ranking": lambda: losses.MultipleNegativesRankingLoss(embedder),
+        "cached-multiple-negatives-ranking": lambda: losses.CachedMultipleNegativesRankingLoss(
+            embedder, mini_batch_size=3
+        ),
+        "guided": lambda: losses.GISTEmbedLoss(embedder, embedder),
+        "cached-guided": lambda: losses.CachedGISTEmbedLoss(embedder, embedder, mini_batch_size=3),
+        "triplet": lambda: losses.TripletLoss(embedder, losses.TripletDistanceMetric.COSINE, 0.2),
+        "cosent": lambda: losses.CoSENTLoss(embedder),
+        "angle": lambda: losses.AnglELoss(embedder),
+        "cosine-mse": lambda: losses.CosineSimilarityLoss(embedder),
+        "contrastive": lambda: losses.ContrastiveLoss(embedder),
+        "online-contrastive": lambda: losses.OnlineContrastiveLoss(embedder),
+        "batch-hard-triplet": lambda: losses.BatchHardTripletLoss(
+            embedder, losses.BatchHardTripletLossDistanceFunction.cosine_distance, 0.2
+        ),
+        "batch-all-triplet": lambda: losses.BatchAllTripletLoss(
+            embedder, losses.BatchHardTripletLossDistanceFunction.cosine_distance, 0.2
+        ),
+        "simcse": lambda: losses.MultipleNegativesRankingLoss(embedder),
+        "mse": lambda: losses.MSELoss(embedder),
+    }
+    return makers[name]()
+
+
+@pytest.mark.parametrize("name", table.NAMES)
+def test_loss_and_gradients_are_those_of_sentence_transformers(embedder: Any, name: str) -> None:
+    value, gradients = ours(embedder, LossSettings(name, mini_batch_size=3))
+    expected, their_gradients = theirs(embedder, plain(embedder, name), name)
+    assert value == pytest.approx(expected, abs=1e-5)
+    assert value > 0 and their_gradients.abs().max() > 1e-4
+    torch.testing.assert_close(gradients, their_gradients, atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize("name", ["multiple-negatives-ranking", "guided"])
+def test_cached_losses_are_those_without_a_cache(embedder: Any, name: str) -> None:
+    value, gradients = ours(embedder, LossSettings(name, margin=0.1 if name == "guided" else None), columns=3)
+    cached = LossSettings(f"cached-{name}", margin=0.1 if name == "guided" else None, mini_batch_size=3)
+    cached_value, cached_gradients = ours(embedder, cached, columns=3)
+    assert cached_value == pytest.approx(value, abs=1e-5)
+    torch.testing.assert_close(cached_gradients, gradients, atol=1e-5, rtol=1e-4)
+
+
+def test_options_reach_the_loss(embedder: Any) -> None:
+    from sentence_transformers.sentence_transformer import losses
+
+    symmetric = ours(embedder, LossSettings("multiple-negatives-ranking", scale=5, symmetric=True))
+    known = theirs(embedder, losses.MultipleNegativesSymmetricRankingLoss(embedder, scale=5), "")
+    assert symmetric[0] == pytest.approx(known[0], abs=1e-5)
+    narrow = ours(embedder, LossSettings("contrastive", margin=0.9))
+    known = theirs(embedder, losses.ContrastiveLoss(embedder, margin=0.9), "contrastive")
+    assert narrow[0] == pytest.approx(known[0])
+    products = ours(embedder, LossSettings("multiple-negatives-ranking", similarity="dot"))
+    assert products[0] == pytest.approx(
+        ours(embedder, LossSettings("multiple-negatives-ranking", scale=1))[0], abs=1e-5
+    )
+
+
+@pytest.mark.parametrize("name", ["multiple-negatives-ranking", "cached-multiple-negatives-ranking"])
+def test_matryoshka_is_the_weighted_sum_over_the_first_dimensions(embedder: Any, name: str) -> None:
+    value, _ = ours(embedder, LossSettings(name, mini_batch_size=3, dims={16: 0.5, 4: 2.0}))
+    vectors = [embed(embedder, encoded(embedder, texts)).detach().numpy() for texts in TEXTS[:2]]
+
+    def ranked(dim: int) -> float:
+        first, second = (part[:, :dim] / np.linalg.norm(part[:, :dim], axis=1, keepdims=True) for part in vectors)
+        scores = 20 * first @ second.T
+        return float(np.mean(np.log(np.exp(scores).sum(axis=1)) - np.diag(scores)))
+
+    assert value == pytest.approx(ranked(32) + 0.5 * ranked(16) + 2.0 * ranked(4), abs=1e-4)
+
+
+def test_vectors_hang_on_neither_their_part_nor_the_padding(embedder: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    given = [encoded(embedder, texts) for texts in TEXTS]
+    whole = [embed(embedder, column) for column in given]
+    calls = []
+
+    def counted(features: Mapping[str, torch.Tensor]) -> torch.Tensor:
+        calls.append(features["input_ids"].shape)
+        return embed(embedder, features)
+
+    monkeypatch.setattr(batches, "PASS", 4)
+    found = batches.vectors(counted, given, embedder.tokenizer)
+    for one, other in zip(found, whole, strict=True):
+        torch.testing.assert_close(one, other, atol=1e-6, rtol=1e-5)
+    assert len(calls) > 1 and sum(rows for rows, _ in calls) == 12
+    assert sum(rows * width for rows, width in calls) < sum(column["input_ids"].numel() for column in given)
+
+
+def test_vectors_of_a_tokenizer_that_pads_on_the_left(embedder: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(embedder.tokenizer, "padding_side", "left")
+    monkeypatch.setattr(batches, "PASS", 4)
+    seen: list[torch.Tensor] = []
+
+    def ids(features: Mapping[str, torch.Tensor]) -> torch.Tensor:
+        seen.append(features["attention_mask"])
+        return (features["input_ids"] * features["attention_mask"]).sum(1, keepdim=True).float()
+
+    given = [encoded(embedder, texts) for texts in TEXTS]
+    found = batches.vectors(ids, given, embedder.tokenizer)
+    assert [column[:, 0].tolist() for column in found] == [column["input_ids"].sum(1).tolist() for column in given]
+    assert all(mask[:, -1].all() and mask[0].all() for mask in seen)
+
+
+# --- the table ---
+
+
+def test_every_loss_has_one_entry() -> None:
+    assert [kind.name for kind in table.KINDS] == list(table.NAMES)
+    assert {option for kind in table.KINDS for option in kind.reads} < set(LossOptions.model_fields)
+
+
+def test_a_loss_that_cannot_take_the_rows_names_those_that_can() -> None:
+    with pytest.raises(
+        UserError, match="--loss cosent takes scored-pairs, labelled-pairs; these rows are pairs"
+    ) as info:
+        table.require("cosent", "pairs")
+    assert info.value.hint == (
+        "Losses for pairs: multiple-negatives-ranking, cached-multiple-negatives-ranking, guided, cached-guided."
+    )
+
+
+def test_an_option_that_the_loss_does_not_read_is_refused() -> None:
+    LossOptions(margin=0.3).refuse_unread()  # the rows choose the loss
+    LossOptions(loss="triplet", margin=0.3).refuse_unread()
+    with pytest.raises(OptionError, match=r"--margin is for --loss .*triplet.*, not for cosent"):
+        LossOptions(loss="cosent", margin=0.3).refuse_unread()
+    with pytest.raises(OptionError, match="--mini-batch-size is for --loss cached-multiple-negatives-ranking"):
+        LossOptions(loss="multiple-negatives-ranking", mini_batch_size=8).refuse_unread()
+
+
+def test_matryoshka_is_read_and_checked(embedder: Any) -> None:
+    assert LossOptions(matryoshka=["48,192:0.5"]).dims() == {192: 0.5, 48: 1.0}
+    for wrong, message in (("12,x", "not of the form"), ("0", "from 1"), ("8:-1", "above 0"), ("8,8", "each")):
+        with pytest.raises(OptionError, match=message):
+            LossOptions(matryoshka=[wrong])
+    with pytest.raises(UserError, match="--matryoshka 64: the model's vectors have 32 dimensions"):
+        objective.build(LossSettings("cosent", dims={64: 1.0}), embed, embedder.tokenizer, 32)
+
+
+def test_a_guided_loss_without_a_guide_is_refused(embedder: Any) -> None:
+    with pytest.raises(UserError, match="--loss guided needs a --guide"):
+        objective.build(LossSettings("guided"), embed, embedder.tokenizer, 32)
