@@ -3,14 +3,15 @@
 Candidates are the positives of all rows, and texts of a corpus beside them. BM25 (Robertson and Zaragoza 2009,
 https://doi.org/10.1561/1500000019) finds those that share rare words with the anchor, vectors those that mean alike.
 The nearest candidate is often a further right answer that no row tells of: what comes too near to the row's own
-positive is left out (positive-aware mining, Moreira et al. 2024, https://arxiv.org/abs/2407.15831). The order of filters
-is that of `mine_hard_negatives` of sentence-transformers, whose results these are on the same vectors.
+positive is left out (positive-aware mining, Moreira et al. 2024, https://arxiv.org/abs/2407.15831). Filters are applied
+in the order of `mine_hard_negatives` of sentence-transformers, whose results these are on the same vectors.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -85,10 +86,14 @@ class Pool:
     own: list[np.ndarray]
     positives: list[np.ndarray]
 
-    @property
-    def most_own(self) -> int:
-        """The most texts that an anchor has of its own."""
-        return max(map(len, self.own), default=0)
+    @cached_property
+    def most_rows(self) -> int:
+        """The most rows that share an anchor."""
+        return int(np.bincount(self.anchor_of).max())
+
+    def reach(self, anchor: int, limits: Limits) -> int:
+        """Candidates of an anchor that are looked at: as many as sentence-transformers has left of what it looks at."""
+        return min(limits.looked_at + max(2 * self.most_rows - len(self.own[anchor]), 0), len(self.texts))
 
     @classmethod
     def of(cls, anchors: Sequence[str], positives: Sequence[str], corpus: Iterable[str] = ()) -> Pool:
@@ -162,14 +167,13 @@ def dense(pool: Pool, anchors: np.ndarray, texts: np.ndarray, limits: Limits) ->
         limits: how many are looked at.
     """
     left, right = _unit(anchors), _unit(texts)
-    reach = min(limits.looked_at + pool.most_own, len(right))
     places, cosines = [], []
     step = max(BLOCK // max(len(right), 1), 1)
     for start in range(0, len(left), step):
         block = left[start : start + step] @ right.T
         for anchor, row in enumerate(block, start):
             row[pool.own[anchor]] = -np.inf
-            nearest = _highest(row, reach)
+            nearest = _highest(row, pool.reach(anchor, limits))
             nearest = nearest[row[nearest] > -np.inf]
             places.append(nearest)
             cosines.append(row[nearest])
@@ -192,10 +196,10 @@ def bm25(pool: Pool, limits: Limits) -> Found:
     index.index(bm25s.tokenize(pool.texts, stopwords=None, show_progress=False), show_progress=False)
     words = bm25s.tokenize(pool.anchors, stopwords=None, return_ids=False, show_progress=False)
     places = []
-    for own, asked in zip(pool.own, words, strict=True):
+    for anchor, (own, asked) in enumerate(zip(pool.own, words, strict=True)):
         scores = index.get_scores(asked) if asked else np.zeros(len(pool.texts))
         scores[own] = 0
-        nearest = _highest(scores, min(limits.looked_at + pool.most_own, len(scores)))
+        nearest = _highest(scores, pool.reach(anchor, limits))
         places.append(nearest[scores[nearest] > 0])
     return Found(places)
 
