@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -204,6 +205,15 @@ def test_vectors_of_a_tokenizer_that_pads_on_the_left(embedder: Any, monkeypatch
 def test_every_loss_has_one_entry() -> None:
     assert [kind.name for kind in table.KINDS] == list(table.NAMES)
     assert {option for kind in table.KINDS for option in kind.reads} < set(LossOptions.model_fields)
+
+
+def test_the_page_lists_the_losses_of_each_kind_of_rows() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "explanation" / "losses.md").read_text(encoding="utf-8")
+    shown = dict(re.findall(r"^\| `([a-z-]+)`: [^|]*\| ([^|]*) \|$", page, re.MULTILINE))
+    shapes = {shape for kind in table.KINDS for shape in kind.shapes} - {"nli"}  # becomes triplets or pairs
+    assert {shape: re.findall(r"`([^`]+)`", names) for shape, names in shown.items()} == {
+        shape: table.suiting(shape) for shape in shapes
+    }
 
 
 def test_a_loss_that_cannot_take_the_rows_names_those_that_can() -> None:
