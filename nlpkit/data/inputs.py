@@ -117,6 +117,7 @@ class Reading:
         columns: names for the columns of a file without a header, whose first line is then a row as any other.
         formats: file name suffix -> format.
         wanted: what the rows are read for, by which layouts of annotation tools are recognised.
+        collections: whether a folder of documents, queries and judgements is read as one, see `collections`.
     """
 
     format: str | None = None
@@ -126,6 +127,7 @@ class Reading:
     columns: tuple[str, ...] = ()
     formats: Mapping[str, str] = field(default_factory=lambda: FORMATS)
     wanted: Wanted = ANYTHING
+    collections: bool = False
 
     @classmethod
     def of(cls, options: ReadingOptions, formats: Mapping[str, str] = FORMATS, wanted: Wanted = ANYTHING) -> Reading:

@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from nlpkit import reporting
-from nlpkit.data import hub, inputs, memory, pipes, places, readers, split_names
+from nlpkit.data import collections, hub, inputs, memory, pipes, places, readers, split_names
+from nlpkit.data.collections import Collection, Corpus
 from nlpkit.data.inputs import AS_FOUND, FORMATS, Reading, Wanted
 from nlpkit.data.layouts import aligned, brat, class_folders
 from nlpkit.data.layouts import registry as layouts
@@ -87,12 +88,14 @@ class LoadedData:
 
     `splits` may be changed by the caller (`hold_out`); `where` keeps telling the truth about its rows.
     `origins` are the file names, or split names for the hub, that the column `FILE` points to, each with what the
-    column `LINE` counts in it ("line" or "row").
+    column `LINE` counts in it ("line" or "row"). `corpus` are the documents that the queries in its rows search, where
+    the data are a collection.
     """
 
     splits: dict[str, Dataset]
     source: Source
     origins: list[tuple[str, str]]
+    corpus: Corpus | None = None
 
     def where(self, split: str, row: int) -> str:
         """Where the 0-based `row` of `split` came from, for example "data/train.csv line 17"."""
@@ -165,6 +168,8 @@ def load(
         elif _is_saved(folder):
             source.kind = "disk"
             _add_saved(loaded, folder)
+        elif reading.collections and folder.is_dir() and (found := collections.places(folder)) is not None:
+            _add_collection(loaded, collections.read(found, reading))
         elif is_local(data):
             files = find_files(data, config=config, reading=reading)
         else:
@@ -586,6 +591,14 @@ def _add_saved(loaded: LoadedData, folder: Path) -> None:
     _add_splits(loaded, {"train": saved} if isinstance(saved, Dataset) else saved, f"{folder} ")
     for split, rows in loaded.splits.items():
         loaded.source.files[split] = [FileInfo.of(Path(cache["filename"])) for cache in rows.cache_files]
+
+
+def _add_collection(loaded: LoadedData, collection: Collection) -> None:
+    loaded.origins.append((str(collection.queries), "line"))
+    loaded.corpus = collection.corpus
+    loaded.splits.update(collection.splits)
+    for split, paths in collection.files.items():
+        loaded.source.files[split] = [FileInfo.of(path) for path in paths]
 
 
 def _add_hub(loaded: LoadedData, data: str, config: str | None, revision: str | None) -> None:

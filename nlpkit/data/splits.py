@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
@@ -43,6 +44,10 @@ class FileReader(Protocol):
     @property
     def input_formats(self) -> Mapping[str, str]:
         """The same of files to answer for."""
+
+    @property
+    def reads_collections(self) -> bool:
+        """Whether its data may be documents, queries and judgements, see `collections`."""
 
 
 class RowReader(Protocol):
@@ -97,6 +102,7 @@ def load(options: SourceOptions, task: FileReader | None, *, labelled: bool = Tr
         known = task.file_formats if labelled else task.input_formats
     glue = glue_task(options.data, options.data_config)
     renamed = glue.validation if glue and glue.validation != "validation" and not options.validation_split else None
+    reading = Reading.of(options, {**FORMATS, **known}, wanted)
     loaded = sources.load(
         sample_folder(options.data),
         train_files=options.train_file,
@@ -104,7 +110,7 @@ def load(options: SourceOptions, task: FileReader | None, *, labelled: bool = Tr
         test_files=options.test_file,
         config=options.data_config,
         revision=options.data_revision,
-        reading=Reading.of(options, {**FORMATS, **known}, wanted),
+        reading=replace(reading, collections=task is not None and labelled and task.reads_collections),
         train_split=options.train_split,
         validation_split=renamed or options.validation_split,
         test_split=options.test_split,

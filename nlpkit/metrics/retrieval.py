@@ -15,16 +15,16 @@ from nlpkit.metrics import similarity
 from nlpkit.metrics.evidence import Evidence, Extremes, Share, Weights
 
 DEPTH = 100  # documents of a query that are looked at
-MAIN = "ndcg_at_10"
+MAIN = "ndcg@10"
 METRICS = (
     MAIN,
-    "mrr_at_10",
-    "recall_at_1",
-    "recall_at_10",
-    "recall_at_100",
-    "map_at_100",
-    "precision_at_1",
-    "unjudged_at_10",
+    "mrr@10",
+    "recall@1",
+    "recall@10",
+    "recall@100",
+    "map@100",
+    "precision@1",
+    "unjudged@10",
 )
 QUERIES_AT_ONCE, DOCUMENTS_AT_ONCE = 256, 16_384  # 16 MB of likenesses in memory at a time
 
@@ -115,7 +115,7 @@ def per_query(ranking: Ranking, judged: Sequence[Judged]) -> dict[str, np.ndarra
 
     nDCG has a relevance as gain, and log2(rank + 1) to divide it by (Järvelin & Kekäläinen 2002,
     https://doi.org/10.1145/582415.582418). Average precision is that of the first `DEPTH` documents, divided
-    by the number of relevant ones. `unjudged_at_10` is the share of the first ten that nobody has judged for the query.
+    by the number of relevant ones. `unjudged@10` is the share of the first ten that nobody has judged for the query.
 
     Args:
         judged: of each query, in order.
@@ -130,12 +130,12 @@ def per_query(ranking: Ranking, judged: Sequence[Judged]) -> dict[str, np.ndarra
         ranks = np.flatnonzero(hits) + 1
         first = int(ranks[0]) if len(ranks) else None
         values = {
-            "ndcg_at_10": _dcg(gains[:10]) / _dcg(np.array(ideal[:10])),
-            "mrr_at_10": 1 / first if first is not None and first <= 10 else 0.0,
-            **{f"recall_at_{cut}": hits[:cut].sum() / len(ideal) for cut in (1, 10, 100)},
-            "map_at_100": float((np.arange(1, len(ranks) + 1) / ranks).sum()) / len(ideal),
-            "precision_at_1": float(first == 1),
-            "unjudged_at_10": float(np.mean([document not in known for document in documents[:10]])),
+            "ndcg@10": _dcg(gains[:10]) / _dcg(np.array(ideal[:10])),
+            "mrr@10": 1 / first if first is not None and first <= 10 else 0.0,
+            **{f"recall@{cut}": hits[:cut].sum() / len(ideal) for cut in (1, 10, 100)},
+            "map@100": float((np.arange(1, len(ranks) + 1) / ranks).sum()) / len(ideal),
+            "precision@1": float(first == 1),
+            "unjudged@10": float(np.mean([document not in known for document in documents[:10]])),
         }
         for name, value in values.items():
             found[name][i] = value
@@ -152,7 +152,7 @@ def evidence(ranking: Ranking, judged: Sequence[Judged]) -> Evidence:
     Args:
         judged: of each query, which has a relevant document.
     """
-    return of_queries(per_query(ranking, judged), ("precision_at_1",))
+    return of_queries(per_query(ranking, judged), ("precision@1",))
 
 
 def of_queries(each: Mapping[str, np.ndarray], shares: Sequence[str] = ()) -> Evidence:
@@ -182,19 +182,19 @@ def of_queries(each: Mapping[str, np.ndarray], shares: Sequence[str] = ()) -> Ev
 
 
 def of_pairs(ranking: Ranking, partners: Sequence[Judged]) -> Evidence:
-    """The evidence of finding the partner of each text: `mrr_at_10`, `accuracy_at_1`, `recall_at_10` and nDCG.
+    """The evidence of finding the partner of each text: `mrr@10`, `accuracy@1`, `recall@10` and nDCG.
 
     Args:
         partners: of each text, in order; one has several where it stands in several pairs.
     """
     each = per_query(ranking, partners)
     chosen = {
-        "mrr_at_10": each["mrr_at_10"],
-        "accuracy_at_1": each["precision_at_1"],
-        "ndcg_at_10": each["ndcg_at_10"],
-        "recall_at_10": each["recall_at_10"],
+        "mrr@10": each["mrr@10"],
+        "accuracy@1": each["precision@1"],
+        "ndcg@10": each["ndcg@10"],
+        "recall@10": each["recall@10"],
     }
-    return of_queries(chosen, ("accuracy_at_1",))
+    return of_queries(chosen, ("accuracy@1",))
 
 
 def translations(

@@ -107,6 +107,8 @@ class Task(ABC):
     # those that `predict` is given.
     file_formats: ClassVar[Mapping[str, str]] = {}
     input_formats: ClassVar[Mapping[str, str]] = {}
+    # whether its data may be documents, queries and judgements, see `nlpkit.data.collections`
+    reads_collections: ClassVar[bool] = False
     # beginnings of the names of weights that no answer depends on, so that a model may lack them
     unread_weights: ClassVar[tuple[str, ...]] = ()
     # whether a tokenizer that does not tell where its tokens stand (`is_fast` is false) will do

@@ -161,9 +161,9 @@ def test_retrieval_has_the_figures_of_sentence_transformers() -> None:
     )(encoder(q=queries, d=documents))
     judged = [dict.fromkeys(found, 1.0) for found in relevant]
     ours = retrieval.evidence(retrieval.search(queries, documents), judged).observed()
-    for name in ("ndcg_at_10", "mrr_at_10", "map_at_100", *(f"recall_at_{cut}" for cut in (1, 10, 100))):
-        assert ours[name] == pytest.approx(theirs[f"cosine_{name.replace('_at_', '@')}"], abs=1e-9)
-    assert ours["precision_at_1"] == pytest.approx(theirs["cosine_precision@1"])
+    for name in ("ndcg@10", "mrr@10", "map@100", *(f"recall@{cut}" for cut in (1, 10, 100))):
+        assert ours[name] == pytest.approx(theirs[f"cosine_{name}"], abs=1e-9)
+    assert ours["precision@1"] == pytest.approx(theirs["cosine_precision@1"])
 
 
 def graded() -> tuple[retrieval.Ranking, list[dict[int, int]], dict[str, Any], dict[str, Any]]:
@@ -187,8 +187,8 @@ def test_graded_retrieval_has_the_figures_of_trec_eval() -> None:
     measures = {"ndcg_cut.10", "map_cut.100", "recall.1,10,100", "P.1"}
     theirs = pytrec_eval.RelevanceEvaluator(known, measures).evaluate(run)
     ours = retrieval.per_query(ranking, judged)
-    names = {"ndcg_at_10": "ndcg_cut_10", "map_at_100": "map_cut_100", "precision_at_1": "P_1"}
-    names |= {f"recall_at_{cut}": f"recall_{cut}" for cut in (1, 10, 100)}
+    names = {"ndcg@10": "ndcg_cut_10", "map@100": "map_cut_100", "precision@1": "P_1"}
+    names |= {f"recall@{cut}": f"recall_{cut}" for cut in (1, 10, 100)}
     for name, other in names.items():
         assert ours[name] == pytest.approx([theirs[f"q{i}"][other] for i in range(20)], abs=1e-9)
 
@@ -201,18 +201,18 @@ def test_graded_retrieval_has_the_figures_of_ranx() -> None:
     theirs = ranx.evaluate(ranx.Qrels(positive), ranx.Run(run), list(names))
     ours = retrieval.evidence(ranking, judged).observed()
     for name in names:
-        assert ours[name.replace("@", "_at_")] == pytest.approx(theirs[name], abs=1e-9)
+        assert ours[name] == pytest.approx(theirs[name], abs=1e-9)
 
 
 def test_grades_are_the_gains_of_ndcg() -> None:
     ranking = retrieval.Ranking(np.array([[3, 0, 1]]), np.array([[0.9, 0.5, 0.1]]))
-    (found,) = retrieval.per_query(ranking, [{0: 3.0, 1: 1.0, 2: 0.0, 3: -1.0}])["ndcg_at_10"]
+    (found,) = retrieval.per_query(ranking, [{0: 3.0, 1: 1.0, 2: 0.0, 3: -1.0}])["ndcg@10"]
     assert found == pytest.approx((3 / np.log2(3) + 1 / np.log2(4)) / (3 + 1 / np.log2(3)))
 
 
 def test_hits_that_nobody_judged_are_counted() -> None:
     ranking = retrieval.Ranking(np.array([[3, 0, 4, 2]]), np.zeros((1, 4)))
-    assert retrieval.per_query(ranking, [{0: 1.0, 2: 0.0}])["unjudged_at_10"] == [0.5]
+    assert retrieval.per_query(ranking, [{0: 1.0, 2: 0.0}])["unjudged@10"] == [0.5]
 
 
 @pytest.mark.parametrize("how", similarity.SIMILARITIES)
@@ -266,8 +266,8 @@ def test_retrieval_figures_have_intervals_and_a_paired_test() -> None:
         for scale in (0.8, 0.3)
     )
     found = intervals.of(good)
-    low, high = found["ndcg_at_10"]
-    assert low < good.observed()["ndcg_at_10"] < high
+    low, high = found["ndcg@10"]
+    assert low < good.observed()["ndcg@10"] < high
     assert set(found) == set(retrieval.METRICS)
-    assert paired.differences(good, bad)["ndcg_at_10"].told_apart
-    assert not paired.differences(good, good)["ndcg_at_10"].told_apart
+    assert paired.differences(good, bad)["ndcg@10"].told_apart
+    assert not paired.differences(good, good)["ndcg@10"].told_apart
