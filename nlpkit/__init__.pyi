@@ -3274,6 +3274,8 @@ def train_tokenizer(
     vocab_size: int | None = None,
     like: str | PathLike[str] | None = None,
     extend: str | PathLike[str] | None = None,
+    add: int | None = None,
+    add_as: Literal['words', 'pieces'] = 'words',
     compare: Sequence[str | PathLike[str]] | str = ...,
     output: str | PathLike[str] | None = None,
     format: Literal['csv', 'tsv', 'json', 'jsonl', 'parquet', 'xlsx', 'txt', 'conll', 'squad'] | None = None,
@@ -3298,7 +3300,7 @@ def train_tokenizer(
     validation_file: Data | None = None,
     validation_share: float = 0.01,
     seed: int = 42,
-    add: int | None = None,
+    keep: Sequence[str | PathLike[str]] | str = ...,
     resize_model: bool = False,
     overwrite: bool = False,
     dry_run: bool = False,
@@ -3310,8 +3312,9 @@ def train_tokenizer(
     AutoTokenizer opens.
 
     A style has everything as the models of that family have it; each part has a flag of its own. like trains the
-    pipeline of an existing tokenizer on new text; extend adds the words that cost it most tokens. What is learned is
-    measured on held-out text, beside any other tokenizer (compare).
+    pipeline of an existing tokenizer on new text; extend adds the words that cost it most tokens, or the pieces of
+    another language (add_as pieces), behind the ids that it has. What is learned is measured on held-out text, beside any
+    other tokenizer (compare).
 
     Args:
         data: Files, folders or globs, a hub data set, - for standard input (repeatable); or the rows
@@ -3321,7 +3324,10 @@ def train_tokenizer(
         vocab_size: Tokens in all, special ones included. Default: the style's: 30522, 50265, 30000,
             50257; with like the model's. (not with extend)
         like: Train the pipeline of this tokenizer anew.
-        extend: Add words to the tokenizer of this model.
+        extend: Add words or pieces to the tokenizer of this model.
+        add: Number of tokens to add. (only with extend)
+        add_as: What is added: words of a domain that cost most tokens, or pieces of another language.
+            (only with extend)
         compare: Measure this tokenizer too (repeatable).
         output: Folder to write. Default: runs/<data>-<kind>.
         format: Format of the files. Default: from their names.
@@ -3356,8 +3362,9 @@ def train_tokenizer(
             validation_share.
         validation_share: Share of the texts held out, 10,000 at most; 0 = none.
         seed: Seed of what is held out.
-        add: Number of words to add. (only with extend)
-        resize_model: Write the model too, with an embedding for each new word. (only with extend)
+        keep: Text whose words are cut as before: pieces that change one are left out (repeatable).
+            (only with add_as pieces)
+        resize_model: Write the model too, with an embedding for each new token. (only with extend)
         overwrite: Replace an earlier run in output.
         dry_run: Check data and options, show the plan, stop.
         config: YAML recipe, or the nlpkit.json of a run to repeat.

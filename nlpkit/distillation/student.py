@@ -17,6 +17,7 @@ from nlpkit.reporting import counted
 from nlpkit.runs.folder import read_record
 from nlpkit.tasks import registry
 from nlpkit.tasks.options import LengthOptions
+from nlpkit.tokenization import extend
 
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig
@@ -227,6 +228,9 @@ def open_student(plan: StudentPlan, options: StudentOptions, teacher: Trained, t
             parameters.reorder_head(model, plan.order)
     if plan.layers is not None:
         surgery.keep_layers(model, plan.layers)
+    if plan.given is not None and options.student_tokenizer:
+        revision = options.model_revision if plan.layers is not None else None
+        extend.grow(model, plan.tokenizer, place, revision=revision, trust_remote_code=options.trust_remote_code)
     fitting.fit(model, plan.tokenizer, flag="--student-tokenizer")
     parameters.freeze(model, options.freeze)
     return model, new

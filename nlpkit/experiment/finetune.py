@@ -30,6 +30,7 @@ from nlpkit.tasks import features, registry
 from nlpkit.tasks import outputs as model_outputs
 from nlpkit.tasks.heads import Head
 from nlpkit.tasks.roles import Trainable
+from nlpkit.tokenization import extend
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -328,8 +329,9 @@ def _open_model(
 
     # seeded here, so that a new head is the same in a resumed and in a repeated run
     set_seed(config.seed)
+    place = opening.resolve(config.model)
     model, new = opening.load_model(
-        opening.resolve(config.model),
+        place,
         task.auto_class,
         revision=config.model_revision,
         trust_remote_code=config.trust_remote_code,
@@ -339,6 +341,9 @@ def _open_model(
     )
     if not head.kept:
         new = sorted([*new, *parameters.renew_head(model, new)])
+    if config.tokenizer:
+        trust = config.trust_remote_code
+        extend.grow(model, tokenizer, place, revision=config.model_revision, trust_remote_code=trust)
     fitting.fit(model, tokenizer)
     parameters.freeze(model, config.freeze)
     return model, new

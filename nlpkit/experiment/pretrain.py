@@ -26,6 +26,7 @@ from nlpkit.runs.few import few_rows, interval_notes
 from nlpkit.runs.files import ornament
 from nlpkit.runs.folder import RunFolder, human_bytes, read_record
 from nlpkit.tasks import features
+from nlpkit.tokenization import extend
 
 if TYPE_CHECKING:
     from nlpkit.data.corpus import Corpus
@@ -175,7 +176,9 @@ def _open_model(method: Method[Any], tokenizer: Any, device: Device) -> tuple[An
     new: list[str] = []
     if config.model:
         model, new = opening.load_model(name, method.auto_class, allow_pickle=config.allow_pickle, **trust, **overrides)
-        hint = "Add its rows first: nlpkit train-tokenizer --extend ... --resize-model."
+        if config.tokenizer:
+            extend.grow(model, tokenizer, name, **trust)
+        hint = "Give one that has the model's own tokens first, as `nlpkit train-tokenizer --extend` writes it."
         fitting.require_vocabulary(model, tokenizer, hint)
     else:
         model_config.update(overrides)

@@ -2,11 +2,12 @@
 AutoTokenizer opens.
 
 A --style has everything as the models of that family have it; each part has a flag of its own. --like trains the
-pipeline of an existing tokenizer on new text; --extend adds the words that cost it most tokens. What is learned is
-measured on held-out text, beside any other tokenizer (--compare).
+pipeline of an existing tokenizer on new text; --extend adds the words that cost it most tokens, or the pieces of
+another language (--add-as pieces), behind the ids that it has. What is learned is measured on held-out text, beside any
+other tokenizer (--compare).
 
 Examples: nlpkit train-tokenizer --data corpus.txt --vocab-size 8000 --compare minilm
-nlpkit train-tokenizer --data notes.csv --extend minilm --add 500 --resize-model
+nlpkit train-tokenizer --data german.txt --extend minilm --add 4000 --add-as pieces --keep english.txt
 """
 
 from __future__ import annotations
@@ -14,10 +15,10 @@ from __future__ import annotations
 import itertools
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from nlpkit import reporting
 from nlpkit.data import pipes
@@ -40,7 +41,7 @@ from nlpkit.reporting import Report
 from nlpkit.runs import lock
 from nlpkit.runs.files import ornament
 from nlpkit.runs.folder import RunFolder, human_bytes, versions
-from nlpkit.tokenization import extend, quality, saving
+from nlpkit.tokenization import continued, extend, quality, saving
 from nlpkit.tokenization.pipelines import (
     MIN_FREQUENCY,
     PANEL,
@@ -53,12 +54,14 @@ from nlpkit.tokenization.pipelines import (
 from nlpkit.tokenization.training import BATCH, HELD_OUT_TEXTS, HoldOut, Reading, explained, interruptible, train
 
 if TYPE_CHECKING:
-    from nlpkit.tokenization.extend import Word
     from nlpkit.tokenization.quality import Quality
 
+Added = Literal["words", "pieces"]
+
 COMMAND = "train-tokenizer"
-ESSENTIAL: tuple[str, ...] = ("data", "style", "vocab_size", "like", "extend", "compare", "output")
+ESSENTIAL: tuple[str, ...] = ("data", "style", "vocab_size", "like", "extend", "add", "add_as", "compare", "output")
 WORDS_SHOWN = 12
+KEPT_SHARE = 0.1  # of the texts of --keep, which only show whether others like them stay as they were
 EXTENDED = OnlyWith(("extend",), hint="Name the model to extend: --extend MODEL.")
 
 
@@ -78,10 +81,25 @@ class Config(PipelineOptions, CorpusOptions):
     )
     seed: int = option_like(SeedOptions, "seed", help="Seed of what is held out.", panel="Data")
     like: str | None = option(None, "Train the pipeline of this tokenizer anew.", panel=PANEL, metavar="PATH|NAME")
-    extend: str | None = option(None, "Add words to the tokenizer of this model.", panel=PANEL, metavar="PATH|NAME")
-    add: int | None = option(None, "Number of words to add.", panel=PANEL, ge=1, only_with=EXTENDED)
+    extend: str | None = option(
+        None, "Add words or pieces to the tokenizer of this model.", panel=PANEL, metavar="PATH|NAME"
+    )
+    add: int | None = option(None, "Number of tokens to add.", panel=PANEL, ge=1, only_with=EXTENDED)
+    add_as: Added = option(
+        "words",
+        "What is added: words of a domain that cost most tokens, or pieces of another language.",
+        panel=PANEL,
+        only_with=EXTENDED,
+    )
+    keep: Strings = option(
+        [],
+        "Text whose words are cut as before: pieces that change one are left out (repeatable).",
+        panel=PANEL,
+        metavar="FILE",
+        only_with={"add_as": ("pieces",)},
+    )
     resize_model: bool = option(
-        False, "Write the model too, with an embedding for each new word.", panel=PANEL, only_with=EXTENDED
+        False, "Write the model too, with an embedding for each new token.", panel=PANEL, only_with=EXTENDED
     )
     compare: Strings = option([], "Measure this tokenizer too (repeatable).", panel="Output", metavar="PATH|NAME")
     output: Path | None = option_like(
@@ -93,7 +111,14 @@ class Config(PipelineOptions, CorpusOptions):
 
 @dataclass
 class Made:
-    """A tokenizer that was made, before it is saved; see `saving.save` for the first four."""
+    """A tokenizer that was made, before it is saved; see `saving.save` for the first four.
+
+    Attributes:
+        asked: tokens that it should have.
+        record: what nlpkit.json says of it.
+        pieces_before: of each token that was added, the ids that the old tokenizer cuts it into.
+        notes: what the user should know.
+    """
 
     backend: Any
     arguments: dict[str, Any]
@@ -101,7 +126,8 @@ class Made:
     stock_arguments: dict[str, Any]
     asked: int
     record: dict[str, Any]
-    words: list[Word] = field(default_factory=list)
+    pieces_before: list[Sequence[int]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
     def save(self, folder: Path) -> Any:
         return saving.save(self.backend, folder, self.arguments, stock=self.stock, stock_arguments=self.stock_arguments)
@@ -153,12 +179,13 @@ def run(config: Config) -> Report:
         "metrics": {measured_on: qualities[0].figures()},
         "compared": [one.record() for one in qualities],
         "findings": _findings(config, made, len(tokenizer)),
+        "notes": made.notes,
         "seed": config.seed,
         "versions": versions(),
         "wall_seconds": round(time.monotonic() - started, 2),
     }
     if model is not None:
-        extend.resize_model(model, len(tokenizer), made.words)
+        extend.resize_model(model, len(tokenizer), made.pieces_before)
     _write(folder, config, made, model, record, qualities)
     return _report(record, folder.path, qualities)
 
@@ -175,7 +202,7 @@ def _pipeline(config: Config) -> Pipeline | None:
     if config.like and config.extend:
         raise UserError("--like and --extend are two ways to go on from a tokenizer", "Give one of them.")
     if config.extend and config.add is None:
-        raise UserError("--extend needs --add N, the number of words")
+        raise UserError("--extend needs --add N, the number of words or pieces")
     config.refuse_unread()
     if config.validation_file and config.validation_share not in (0, Config.model_fields["validation_share"].default):
         raise UserError("--validation-share with --validation-file: nothing else is held out", "Give one of them.")
@@ -262,7 +289,7 @@ def _plan(
     elif config.like:
         rows.append(("tokenizer", f"like {config.like}, {config.vocab_size or len(old):,} tokens"))
     else:
-        rows.append(("tokenizer", f"{config.extend} ({len(old):,} tokens) and {config.add:,} words"))
+        rows.append(("tokenizer", f"{config.extend} ({len(old):,} tokens) and {config.add:,} {config.add_as}"))
     share = f"{100 * config.validation_share:.3g} % of the texts, {HELD_OUT_TEXTS:,} at most"
     rows.append(("held out", ", ".join(config.validation_file) or (share if config.validation_share else "nothing")))
     return [*rows, ("output", str(folder.path))]
@@ -309,6 +336,9 @@ def _train_like(config: Config, old: Any, corpus: Corpus, held_out: HoldOut) -> 
 
 
 def _extend(config: Config, old: Any, corpus: Corpus, held_out: HoldOut) -> tuple[Made, Reading]:
+    """An old tokenizer with more tokens."""
+    if config.add_as == "pieces":
+        return _with_pieces(config, old, corpus, held_out)
     reading = Reading(corpus, held_out, "now the words that cost most tokens are looked for")
     frequency = config.min_frequency or MIN_FREQUENCY
     words = extend.worst_broken(old, extend.count_words(reading), config.add or 0, frequency)
@@ -326,8 +356,45 @@ def _extend(config: Config, old: Any, corpus: Corpus, held_out: HoldOut) -> tupl
     }
     wanted_size = len(old) + (config.add or 0)
     made = _made_from(old, extend.extended(old, words), config, wanted_size, record)
-    made.words = words
+    made.pieces_before = [word.pieces for word in words]
     return made, reading
+
+
+def _with_pieces(config: Config, old: Any, corpus: Corpus, held_out: HoldOut) -> tuple[Made, Reading]:
+    """An old tokenizer with pieces of another language, of which none changes how words of --keep are cut."""
+    reading = Reading(corpus, held_out, "now its pieces are learned")
+    runs, number = extend.count_words(reading), config.add or 0
+    pieces = interruptible(
+        lambda: continued.pieces_of(old, runs, number, config.min_frequency or MIN_FREQUENCY), reading.stop
+    )
+    kept = HoldOut(KEPT_SHARE, config.seed)
+    stays = Reading(Corpus(config, config.keep), kept, "its words are cut as before") if config.keep else None
+    extension = continued.extended(old, pieces, number, extend.count_words(stays or []))
+    if not extension.pieces:
+        raise UserError(
+            f"{config.extend} has every piece of the text that may be added", "Give more text, or less of --keep."
+        )
+    record = {
+        "extend": config.extend,
+        "added": [{"word": continued.shown(old, piece)} for piece in extension.pieces],
+        "left_out_to_keep": len(extension.refused) if stays else None,
+    }
+    made = _made_from(old, extension.backend, config, len(old) + number, record)
+    made.pieces_before = [extend.pieces_before(old, piece) for piece in extension.pieces]
+    made.notes = _changed(old, extension, kept, asked=stays is not None)
+    return made, reading
+
+
+def _changed(old: Any, extension: continued.Extension, kept: HoldOut, *, asked: bool) -> list[str]:
+    """What becomes of texts that the old tokenizer was made for."""
+    if not asked:
+        return ["whether other texts are cut as before was not looked at: --keep FILE sees to it, and counts"]
+    changed, number = continued.changed_texts(old, extension.backend, kept.texts), len(kept.texts)
+    left_out = f"{len(extension.refused):,} pieces were left out, as they change words of --keep"
+    return [
+        *([left_out] if extension.refused else []),
+        f"{changed:,} of {number:,} texts of --keep that took no part in the choice are cut in another way than before",
+    ]
 
 
 def _made_from(tokenizer: Any, backend: Any, config: Config, wanted_size: int, record: dict[str, Any]) -> Made:
@@ -367,7 +434,8 @@ def _findings(config: Config, made: Made, size: int) -> list[str]:
     """What the user should know of the size that came out."""
     if config.extend:
         missing = made.asked - size
-        return [f"{missing:,} words fewer than asked for: no other is broken"] if missing else []
+        why = "no other is broken" if config.add_as == "words" else "the text has no other"
+        return [f"{missing:,} {config.add_as} fewer than asked for: {why}"] if missing else []
     if size < made.asked:
         frequency = config.min_frequency or MIN_FREQUENCY
         why = f"no other pieces occur together {frequency} times (--min-frequency)"
@@ -411,7 +479,9 @@ def _report(record: dict[str, Any], folder: Path, qualities: list[Quality]) -> R
     words = record["tokenizer"].get("added", [])
     shown = ", ".join(word["word"] for word in itertools.islice(words, WORDS_SHOWN))
     more = ", ..." if len(words) > WORDS_SHOWN else ""
-    lines = [f"added {reporting.counted(len(words), 'word', 'words')}: {shown}{more}"] if words else []
+    added = record["config"].get("add_as", "words")
+    lines = [f"added {reporting.counted(len(words), added.removesuffix('s'), added)}: {shown}{more}"] if words else []
+    lines += record["notes"]
     lines.append(
         f"{folder}: {record['tokenizer']['class']}, {record['tokenizer']['vocab_size']:,} tokens, "
         f"from {record['texts']:,} texts in {record['wall_seconds']:.1f} s; card README.md, plots/"

@@ -57,7 +57,7 @@ def _body(record: dict[str, Any], measures: Table) -> str:
     lines += [f"- {name.replace('_', ' ')}: {_shown(value)}" for name, value in about.items() if value is not None]
     if words := tokenizer.get("added"):
         listed = ", ".join(text(word["word"]) for word in words[:WORDS_LISTED])
-        lines += ["", f"Words added: {listed}{', ...' if len(words) > WORDS_LISTED else ''}"]
+        lines += ["", f"Added: {listed}{', ...' if len(words) > WORDS_LISTED else ''}"]
     lines += [
         "",
         "Versions: " + ", ".join(f"{name} {version}" for name, version in record["versions"].items()),

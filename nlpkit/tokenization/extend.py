@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from nlpkit import reporting
 from nlpkit.errors import UserError
 from nlpkit.tokenization.pipelines import in_bytes, with_tokens
 
@@ -118,14 +119,15 @@ def extended(tokenizer: Any, words: Sequence[Word]) -> Any:
     return with_tokens(backend, [word.piece for word in words], scores)
 
 
-def resize_model(model: Any, size: int, words: Sequence[Word]) -> None:
-    """Give each of `words` an embedding: the mean of those of its old pieces; the output layer likewise.
+def resize_model(model: Any, size: int, pieces: Sequence[Sequence[int]]) -> None:
+    """Give new tokens an embedding each: the mean of those of their old pieces; the output layer likewise.
 
-    The ids of the words are the last of the `size` tokens, in order.
+    The ids of the new tokens are the last of the `size` tokens, in order.
 
     Args:
         model: a transformers model whose embeddings stand for the old tokenizer; changed in place.
         size: tokens of the new tokenizer.
+        pieces: of each new token the ids of its old pieces; the mean of all old tokens stands for none.
     """
     import torch
 
@@ -138,7 +140,7 @@ def resize_model(model: Any, size: int, words: Sequence[Word]) -> None:
             module, _, attribute = name.rpartition(".")
             bias = getattr(model.get_submodule(module), attribute)
             setattr(model.get_submodule(module), attribute, torch.nn.Parameter(bias.detach().clone()))
-    first = size - len(words)
+    first = size - len(pieces)
     inputs, outputs = model.get_input_embeddings(), model.get_output_embeddings()
     tensors = [inputs.weight]
     if outputs is not None:
@@ -148,8 +150,66 @@ def resize_model(model: Any, size: int, words: Sequence[Word]) -> None:
             tensors.append(outputs.bias)
     with torch.no_grad():
         for tensor in tensors:
-            for i, word in enumerate(words):
-                tensor[first + i] = tensor[list(word.pieces)].mean(dim=0)
+            every = tensor[:first].mean(dim=0)
+            for i, own in enumerate(pieces):
+                tensor[first + i] = tensor[list(own)].mean(dim=0) if own else every
+
+
+def grow(model: Any, tokenizer: Any, name: str, **opening_arguments: Any) -> None:
+    """Give a model an embedding for each token that a tokenizer was extended with since it was the model's own.
+
+    Each is the mean of those of the pieces that the old tokenizer cuts the token into (Gee et al. 2022,
+    https://arxiv.org/abs/2402.09977); where it knows none of its characters, the mean of all embeddings. A tokenizer
+    that is no extension of the model's own, and one with whose tokens the model was saved, change nothing.
+
+    Args:
+        model: changed in place.
+        tokenizer: with which the model is to be used.
+        name: folder or hub name that the model was opened from.
+        opening_arguments: see `opening.load_tokenizer`.
+    """
+    import torch
+
+    from nlpkit.models import fitting, opening
+
+    if opening.lacks_tokenizer(name) or not isinstance(fitting.token_embedding(model), torch.nn.Embedding):
+        return
+    try:
+        old = opening.load_tokenizer(name, slow=True, **opening_arguments)
+    except UserError:  # it may be the reason why another one is named
+        return
+    added = sorted(set(tokenizer.get_vocab().items()) - set(old.get_vocab().items()), key=lambda item: item[1])
+    behind = list(range(len(old), len(tokenizer)))
+    if not old.is_fast or not added or [number for _, number in added] != behind:
+        return
+    pieces = [pieces_before(old, token) for token, _ in added]
+    resize_model(model, len(tokenizer), pieces)
+    foreign = sum(not own for own in pieces)
+    last = f"; {foreign:,} have none and begin as the mean of all" if foreign else ""
+    reporting.current().note(
+        f"{len(added):,} tokens that the model's own tokenizer lacks: each begins as the mean of the embeddings of its "
+        f"old pieces{last}"
+    )
+
+
+def pieces_before(old: Any, token: str) -> list[int]:
+    """The ids that a tokenizer cuts a token of another one into; characters that it lacks are left out."""
+    backend = old.backend_tokenizer
+    prefix = getattr(backend.model, "continuing_subword_prefix", None) or ""
+    if not (prefix and token.startswith(prefix)):
+        found = [part.id for part in backend.model.tokenize(token)]
+        if old.unk_token_id not in found:
+            return found
+    vocabulary, inside = backend.get_vocab(), bool(prefix) and token.startswith(prefix)
+    rest = token.removeprefix(prefix) if inside else token
+    ids = []
+    while rest:  # the longest piece first, as WordPiece does
+        lead = prefix if inside else ""
+        end = next((end for end in range(len(rest), 0, -1) if lead + rest[:end] in vocabulary), 0)
+        if end:
+            ids.append(vocabulary[lead + rest[:end]])
+        rest, inside = rest[max(end, 1) :], True
+    return ids
 
 
 def _shared(model: Any) -> set[str]:

@@ -712,6 +712,7 @@ def test_refused(
     case: str, scratch: dict[str, Any], tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     from conftest import make_tokenizer
+    from tokenizers.models import WordPiece
 
     changes, message = REFUSED[case]
     places = {
@@ -719,6 +720,9 @@ def test_refused(
         **{name: tmp_path / name.lower() for name in ("LARGER", "MASKLESS", "SHORT", "EMPTY")},
     }
     larger, maskless = make_tokenizer(), make_tokenizer()
+    vocabulary = larger.get_vocab()
+    vocabulary["x"], vocabulary["y"] = vocabulary["y"], vocabulary["x"]  # so that it is no extension of the model's own
+    larger.backend_tokenizer.model = WordPiece(vocabulary, unk_token="[UNK]")
     larger.add_tokens([f"new{i}" for i in range(9)])
     larger.save_pretrained(places["LARGER"])
     maskless.mask_token = None

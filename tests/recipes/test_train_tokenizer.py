@@ -251,9 +251,35 @@ def test_extend_with_its_model(tmp_path: Path, said: Said) -> None:
         run(tmp_path / "notes.txt", tmp_path / "none", **(arguments | {"min_frequency": 1_000}))
 
 
+def test_extend_with_pieces_that_leave_a_text_as_it_is(tmp_path: Path, said: Said) -> None:
+    model = make_model(tmp_path / "model")
+    (tmp_path / "new.txt").write_text("der hund schläft\nder hund\nein hund xab\n" * 20)
+    (tmp_path / "old.txt").write_text("the film\na good film\nxac\n" * 20)
+    arguments: dict[str, Any] = {"extend": str(model), "add": 6, "add_as": "pieces", "vocab_size": None}
+    record = run(
+        tmp_path / "new.txt", tmp_path / "out", keep=[str(tmp_path / "old.txt")], resize_model=True, **arguments
+    )
+    tokenizer = AutoTokenizer.from_pretrained(tmp_path / "out")
+    assert tokenizer.tokenize("der Hund") == ["der", "hund"]
+    old = AutoTokenizer.from_pretrained(model)
+    assert tokenizer.tokenize("xac") == old.tokenize("xac")
+    assert record["notes"][-1].startswith("0 of 4 texts of --keep")
+    assert {"der", "hund"} <= {one["word"] for one in record["tokenizer"]["added"]}
+    opened_model = AutoModel.from_pretrained(tmp_path / "out")
+    assert (
+        opened_model.get_input_embeddings().num_embeddings
+        == len(tokenizer)
+        == len(AutoTokenizer.from_pretrained(model)) + 6
+    )
+    other = run(tmp_path / "new.txt", tmp_path / "unseen", **arguments)
+    assert "was not looked at" in other["notes"][0]
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
+        ({"keep": ["old.txt"]}, "--keep is for --add-as pieces"),
+        ({"extend": "old", "add": 1, "keep": ["old.txt"]}, "--keep is for --add-as pieces"),
         ({"like": "old", "extend": "old", "add": 1}, "--like and --extend"),
         ({"extend": "old"}, "--extend needs --add N"),
         ({"add": 3}, "--add is for --extend"),

@@ -92,7 +92,7 @@ def test_new_embeddings_are_the_mean_of_the_old_pieces(head: str, tmp_path: Path
         torch.nn.init.normal_(model.get_output_embeddings().bias)
     words = words_of(old, 4)
     weight = model.get_input_embeddings().weight.detach().clone()
-    extend.resize_model(model, len(old) + len(words), words)
+    extend.resize_model(model, len(old) + len(words), [word.pieces for word in words])
     saving.save(extend.extended(old, words), tmp_path / "old", saving.arguments_of(old), stock="BertTokenizer")
     model.save_pretrained(tmp_path / "old")
 
@@ -123,7 +123,7 @@ def test_models_with_spare_rows_keep_them(tmp_path: Path) -> None:
     old = saving.open_tokenizer(str(tmp_path), "--extend")
     model = BertModel.from_pretrained(tmp_path)
     words = words_of(old, 2)
-    extend.resize_model(model, len(old) + 2, words)
+    extend.resize_model(model, len(old) + 2, [word.pieces for word in words])
     weight = model.get_input_embeddings().weight
     assert weight.shape[0] == 200
     torch.testing.assert_close(weight[len(old)], weight[list(words[0].pieces)].mean(0))
