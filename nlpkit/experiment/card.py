@@ -174,6 +174,8 @@ def _usage(folder: Path, record: dict[str, Any]) -> list[str]:
             ),
         ]
     elif plain := view.transformers_code(task):
+        if other := view.other_code(task):
+            lines += ["", f"With {other[0]}:", "", *_block(other[1])]
         lines += ["", "Without nlpkit:", "", *_block(plain)]
     return lines
 

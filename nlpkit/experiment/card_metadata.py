@@ -167,7 +167,13 @@ def metadata(record: dict[str, Any], base: Base) -> Any:
         relation = "quantized" if quantization and base.direct else "finetune"
         if base.direct and quantization.get("to") == EXPORTED_AS_IT_IS:
             relation = None  # the hub has no word for it
-    tags = ["nlpkit", *([quantization["to"]] if quantization else []), *(["onnx"] if exported else [])]
+    library = "onnx" if exported else kind.library if kind else "transformers"
+    tags = [
+        "nlpkit",
+        *(kind.hub_tags if kind else ()),
+        *([quantization["to"]] if quantization else []),
+        *(["onnx"] if exported else []),
+    ]
     languages = languages_of(record, base)
     more: dict[str, Any] = license_of(record, base)
     if (asked := record["config"].get("license")) and more["license"] == "other" != asked.lower():
@@ -179,7 +185,7 @@ def metadata(record: dict[str, Any], base: Base) -> Any:
         base_model_relation=relation,
         language=languages[0] if len(languages) == 1 else languages or None,
         datasets=[name] if (name := _hub_data(record)[0]) else None,
-        library_name="onnx" if exported else "transformers",
+        library_name=library,
         pipeline_tag=tag,
         tags=list(dict.fromkeys(tags)),
         metrics=list(dict.fromkeys(metric_type(name) for name in record["table_metrics"])) or None,

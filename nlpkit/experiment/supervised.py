@@ -455,6 +455,7 @@ def write(experiment: SupervisedExperiment, record: dict[str, Any], evaluated: E
         task.tell_clients(trainer.model.config)
         trainer.model.save_pretrained(staged)
         limits.save_tokenizer(experiment.tokenizer, staged, task.stated_length)
+        task.extra_files(staged, trainer.model.config)
         trainer.state.save_to_json(str(staged / "trainer_state.json"))
         lifecycle.write_results(staged, record["metrics"], record["train_seconds"])
         held_out = "test" if "test" in evaluated.outputs else "validation"

@@ -193,6 +193,7 @@ def run(config: Config) -> Report:
         limits.save_tokenizer(
             source.trained.tokenizer, staged, source.trained.task.stated_length, quantization.get("inputs")
         )
+        source.trained.task.extra_files(staged, source.trained.config)
         measured = _measured(source, staged)  # from which the task may learn how its model answers
         record = {**_head(source), **measured, "quantization": quantization}
         record["wall_seconds"] = round(time.monotonic() - started, 2)

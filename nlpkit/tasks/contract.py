@@ -82,6 +82,9 @@ class Task(ABC):
     architectures: ClassVar[tuple[str, ...]] = ()
     # what the hub calls the task, None where it has no name for it
     pipeline_tag: ClassVar[str | None] = None
+    # the library that the hub is told to open its models with, and tags that its models have there
+    library: ClassVar[str] = "transformers"
+    hub_tags: ClassVar[Sequence[str]] = ()
     # what a row of its data has a label for, by which layouts of annotation tools are recognised
     content: ClassVar[Content] = "texts"
 
@@ -237,6 +240,14 @@ class Task(ABC):
 
     def tell_clients(self, config: PreTrainedConfig) -> None:  # noqa: B027 (most tasks need nothing)
         """Write into a config that is saved what other programs than Transformers read there."""
+
+    def extra_files(self, folder: Path, config: PreTrainedConfig) -> None:  # noqa: B027 (most tasks need nothing)
+        """Write beside a model, its config and its tokenizer the files that other programs than Transformers read.
+
+        Args:
+            folder: in which these are.
+            config: of the model.
+        """
 
     def collate(
         self, tokenizer: Any, *, multiple: int = 1

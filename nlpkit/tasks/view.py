@@ -99,6 +99,11 @@ class View(Generic[TaskShown]):
         return []
 
     @classmethod
+    def other_code(cls, recorded: Mapping[str, Any]) -> tuple[str, list[str]] | None:
+        """Another library that opens the folder, and lines of Python for it; None: the card names none."""
+        return None
+
+    @classmethod
     def onnx_code(cls, recorded: Mapping[str, Any], file: str) -> list[str]:
         """The same for a model that was exported to `file`, a path within the folder."""
         return []

@@ -28,10 +28,9 @@ def answer_of(run: Path, **row: str) -> dict[str, Any]:
 
 
 def code_of(run: Path) -> str:
-    """The Python of a run's card; of a folder without one what it would be."""
+    """The Python of a run's card, without another library; of a folder without one what it would be."""
     if (run / "README.md").exists():
-        (script,) = snippets.blocks((run / "README.md").read_text())
-        return script
+        return snippets.blocks((run / "README.md").read_text())[-1]
     task = open_predictor(TrainedModelOptions(model=str(run), device="cpu", threads=1)).task
     return "\n".join(task.view.transformers_code(task.record()))
 

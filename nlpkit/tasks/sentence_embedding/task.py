@@ -19,7 +19,9 @@ import numpy as np
 from nlpkit import reporting
 from nlpkit.data import pieces
 from nlpkit.data.labels import Labels
+from nlpkit.models.files import CONFIG, STRUCTURE
 from nlpkit.options import Config
+from nlpkit.runs.files import small_text
 from nlpkit.runs.records import RECORD
 from nlpkit.tasks.claims import Claim
 from nlpkit.tasks.forward import Forward
@@ -64,7 +66,7 @@ class PromptCollator:
 def prompt_length(tokenizer: Any, prompt: str) -> int:
     """How many tokens at the beginning of a text its prompt takes, with special ones before it, counted as
     sentence-transformers does."""
-    ids = tokenizer(prompt)["input_ids"]
+    ids = tokenizer(prompt)["input_ids"] if prompt else []
     return len(ids) - (bool(ids) and ids[-1] in tokenizer.all_special_ids)
 
 
@@ -87,6 +89,8 @@ class SentenceEmbedding(Judged):
     name: ClassVar[str] = "sentence-embedding"
     auto_class: ClassVar[str] = "AutoModel"
     pipeline_tag: ClassVar[str | None] = "sentence-similarity"
+    library: ClassVar[str] = "sentence-transformers"
+    hub_tags: ClassVar[Sequence[str]] = ("sentence-transformers", "sentence-similarity", "feature-extraction")
     reads: ClassVar[str] = "two texts and the score of their likeness"
     predict_options: ClassVar[type[Config]] = EmbeddingAnswerOptions
     evaluate_options: ClassVar[type[Config]] = EmbeddingJudgeOptions
@@ -207,6 +211,21 @@ class SentenceEmbedding(Judged):
         """The vectors of each example, shape (examples, texts, width): one text, or the two of a pair."""
         rows = len(np.unique(np.asarray(features["example"])))
         return outputs.reshape(rows, -1, outputs.shape[1]) if rows else outputs[:, None]
+
+    def extra_files(self, folder: Path, config: PreTrainedConfig) -> None:
+        """What sentence-transformers and servers of its models read, see `Vectors.write`.
+
+        Where they would open another model, or make other vectors, nothing is written, which is said.
+        """
+        obstacle = ""
+        if STRUCTURE in small_text(folder / CONFIG):
+            obstacle = "its layers are of several sizes, which no class of Transformers has; `nlpkit.load` opens it"
+        elif self.vectors.layers > 1:
+            obstacle = f"its vectors average the last {self.vectors.layers} layers"
+        if obstacle:
+            reporting.current().note(f"sentence-transformers does not open this model: {obstacle}")
+            return
+        self.vectors.with_(max_length=self.max_length).write(folder, config.hidden_size)
 
     # --- judging and answering ---
 

@@ -14,8 +14,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+import numpy as np
+
 from nlpkit.errors import UserError
-from nlpkit.runs.files import small_text
+from nlpkit.runs.files import small_text, write_json
 
 if TYPE_CHECKING:
     import torch
@@ -42,9 +44,12 @@ POOLINGS: Mapping[str, tuple[str, str]] = {
 }
 SIMILARITIES = ("cosine", "dot", "euclidean", "manhattan")
 OWN = "sentence_transformers."  # begins the type of a module that is no code from the model's author
+CUT = "Dense"  # the module that can cut vectors
+WEIGHTS = "model.safetensors"
 IDLE = ("Dropout",)  # modules that change nothing but in training
+TRAINED_LAYER = "a trained layer on top of the pooled vector"
 WITHOUT = {
-    "Dense": "a trained layer on top of the pooled vector",
+    "Dense": TRAINED_LAYER,
     "LayerNorm": "a trained normalization of the pooled vector",
     "WordWeights": "a weight for each word",
     "WeightedLayerPooling": "trained weights of the layers",
@@ -112,16 +117,22 @@ class Vectors:
         name = str(place)
         if not name:
             return cls(guessed="the model names no folder in which this is written")
-        document = _folder(Path(name)) if Path(name).is_dir() else _hub(name, revision)
+        path = _in_folder(Path(name)) if Path(name).is_dir() else _on_hub(name, revision)
+
+        def document(file: str) -> Any:
+            place = path(file)
+            return None if place is None else _parsed(place, place if Path(name).is_dir() else f"{name}: {file}")
+
         try:
-            modules = _modules(document(MODULES), name)
+            listed = _modules(document(MODULES), name)
         except _Unreachable as error:
             return cls(guessed=f"{name} could not be asked ({error})")
-        root = "" if modules is None else modules.get("Transformer", "")
-        file = POOLING if modules is None else f"{modules.get('Pooling', POOLING.partition('/')[0])}/config.json"
-        pooling = document(file) if modules is None or "Pooling" in modules else {}
+        modules = {"Pooling": POOLING.partition("/")[0], "Normalize": ""} if listed is None else listed
+        root = modules.get("Transformer", "")
+        file = f"{modules.get('Pooling', '')}/config.json"
+        pooling = document(file) if "Pooling" in modules else None
         settings = document(SETTINGS) or {}
-        names = (LIMITS, *(OLD_LIMITS if modules is not None else ()))
+        names = (LIMITS, *(OLD_LIMITS if listed is not None else ()))
         limits: Mapping[str, Any] = next(
             (found for one in names if (found := document(f"{root}/{one}" if root else one))), {}
         )
@@ -129,11 +140,13 @@ class Vectors:
         where = Path(name) / file if Path(name).is_dir() else f"{name}: {file}"
         return cls(
             pooling=_pooling(pooling or {}, where),
-            normalize=modules is None or "Normalize" in modules,
+            normalize="Normalize" in modules,
             include_prompt=(pooling or {}).get("include_prompt") is not False,
             prompts=_prompts(settings, name),
             default_prompt=_default_prompt(settings, name),
-            dims=_whole(settings.get("truncate_dim")),
+            dims=_kept(path(f"{modules[CUT]}/{WEIGHTS}"), name)
+            if CUT in modules
+            else _whole(settings.get("truncate_dim")),
             similarity=_similarity(settings, name),
             max_length=_whole(length),
             lower_case=limits.get("do_lower_case") is True,
@@ -172,6 +185,59 @@ class Vectors:
             "lower_case": self.lower_case,
         }
 
+    # --- where it is written ---
+
+    def write(self, folder: Path, hidden: int) -> None:
+        """Write what sentence-transformers 5 and 6, text-embeddings-inference and others read, beside a model.
+
+        Modules have the types that all releases know. The pooling has its switches, which the older and the servers
+        read, and its name, where it is one; that of several is a list, at which the older would stop. A cut is a Dense
+        module of ones and zeros: sentence-transformers' own `truncate_dim` would cut what is normalized already.
+
+        Args:
+            folder: of the model.
+            hidden: width of its states.
+
+        Raises:
+            UserError: more dimensions are to be kept than there are.
+        """
+        whole, kept = hidden * len(self.pooling), self.width(hidden)
+        kinds = ["Transformer", "Pooling"]
+        kinds += [CUT] if kept < whole else []
+        kinds += ["Normalize"] if self.normalize else []
+        paths = ["", *(f"{i}_{kind}" for i, kind in enumerate(kinds[1:], start=1))]
+        modules = [
+            {"idx": i, "name": str(i), "path": path, "type": f"{OWN}models.{kind}"}
+            for i, (kind, path) in enumerate(zip(kinds, paths, strict=True))
+        ]
+        pooling: dict[str, Any] = {"include_prompt": self.include_prompt}
+        names = [theirs for theirs, _ in map(POOLINGS.__getitem__, self.pooling)]
+        if list(self.pooling) == [way for way in POOLINGS if way in self.pooling]:
+            switches = {switch: way in self.pooling for way, (_, switch) in POOLINGS.items()}
+            pooling = {"word_embedding_dimension": hidden, **switches, **pooling}
+            pooling |= {"pooling_mode": names[0]} if len(names) == 1 else {}
+        else:  # Switches say nothing of another order: who knows them alone is to stop, not to give other vectors.
+            pooling |= {"embedding_dimension": hidden, "pooling_mode": names}
+        (folder / POOLING).parent.mkdir(exist_ok=True)
+        write_json(folder / POOLING, pooling)
+        if kept < whole:
+            from safetensors.numpy import save_file
+
+            place = folder / paths[2]
+            place.mkdir(exist_ok=True)
+            shape = {"in_features": whole, "out_features": kept, "bias": False}
+            write_json(place / "config.json", {**shape, "activation_function": "torch.nn.modules.linear.Identity"})
+            save_file({"linear.weight": np.eye(kept, whole, dtype=np.float32)}, place / WEIGHTS)
+        write_json(folder / LIMITS, {"max_seq_length": self.max_length, "do_lower_case": self.lower_case})
+        settings = {
+            "model_type": "SentenceTransformer",
+            "prompts": dict(self.prompts),
+            "default_prompt_name": self.default_prompt,
+            "similarity_fn_name": self.similarity,
+        }
+        write_json(folder / SETTINGS, settings)
+        write_json(folder / MODULES, modules)
+
     # --- what it says ---
 
     def with_(self, **changes: Any) -> Self:
@@ -202,8 +268,8 @@ class Vectors:
 
     @property
     def needs_prompt_tokens(self) -> bool:
-        """Whether pooling has to know which tokens are those of the prompt."""
-        return bool(self.prompt) and not self.include_prompt
+        """Whether pooling has to know which tokens are those of the prompt, if there is one."""
+        return not self.include_prompt
 
     def described(self) -> str:
         """In one line, with where it was read, for plans."""
@@ -308,18 +374,17 @@ class _Unreachable(Exception):
     """The hub cannot be asked for a file, in words that end a message."""
 
 
-def _folder(folder: Path) -> Callable[[str], Any]:
-    """What a JSON file of a folder holds, by its name; None where there is none."""
+def _in_folder(folder: Path) -> Callable[[str], Path | None]:
+    """Where a file of a folder is, by its name; None where there is none."""
 
-    def document(name: str) -> Any:
-        path = folder / name
-        return _parsed(path, path) if path.is_file() else None
+    def path(name: str) -> Path | None:
+        return folder / name if (folder / name).is_file() else None
 
-    return document
+    return path
 
 
-def _hub(model: str, revision: str | None) -> Callable[[str], Any]:
-    """What a JSON file of a model on the hub holds, by its name; None where the model has none.
+def _on_hub(model: str, revision: str | None) -> Callable[[str], Path | None]:
+    """Where the copy of a file of a model on the hub is, by its name; None where the model has none.
 
     Raises:
         _Unreachable: when called for a file that is not in the cache, and the hub cannot be asked for it.
@@ -329,23 +394,47 @@ def _hub(model: str, revision: str | None) -> Callable[[str], Any]:
 
     from nlpkit.models import opening
 
-    def document(name: str) -> Any:
+    def path(name: str) -> Path | None:
         cached = huggingface_hub.try_to_load_from_cache(model, name, revision=revision)
-        if cached is not None and not isinstance(cached, str):
+        if isinstance(cached, str):
+            return Path(cached)
+        if cached is not None:
             return None  # The hub has said before that there is no such file.
-        if cached is None and opening.offline():
+        if opening.offline():
             raise _Unreachable(f"{name} is not in the cache, and the network is not to be used")
         try:
-            path = cached or huggingface_hub.hf_hub_download(model, name, revision=revision)
+            return Path(huggingface_hub.hf_hub_download(model, name, revision=revision))
         except LocalEntryNotFoundError:
             raise _Unreachable(f"{name} is not in the cache, and the hub does not answer") from None
         except EntryNotFoundError:
             return None
         except OSError as error:  # of HTTP too: no such repository, no leave to read it, no answer
             raise _Unreachable(str(error).strip().splitlines()[0] if str(error).strip() else name) from None
-        return _parsed(Path(path), f"{model}: {name}")
 
-    return document
+    return path
+
+
+def _kept(weights: Path | None, name: str) -> int:
+    """How many numbers of a vector a Dense module keeps that does no more than to cut it, as `Vectors.write` makes one.
+
+    Raises:
+        UserError: it does more.
+    """
+    from safetensors.numpy import load_file
+
+    table = (load_file(weights) if weights is not None else {}).get("linear.weight", np.zeros((1, 1)))
+    if not np.array_equal(table, np.eye(*table.shape)):
+        raise _refused(f"{name}: {MODULES}", CUT)
+    return len(table)
+
+
+def _refused(where: object, module: str) -> UserError:
+    adds = f" ({WITHOUT[module]})" if module in WITHOUT else ""
+    return UserError(
+        f"{where} lists the module {module}{adds}, which nlpkit does not compute",
+        "Without it vectors would be others than those that the model was trained to give; use sentence-transformers "
+        "for this model, or a model of Transformer, Pooling and Normalize.",
+    )
 
 
 def _parsed(path: Path, where: object) -> Any:
@@ -377,13 +466,8 @@ def _modules(document: Any, name: str) -> dict[str, str] | None:
             )
         if short in IDLE:
             continue
-        if short not in ("Transformer", "Pooling", "Normalize") or short in found:
-            adds = f" ({WITHOUT[short]})" if short in WITHOUT else ""
-            raise UserError(
-                f"{where} lists the module {short}{adds}, which nlpkit does not compute",
-                "Without it vectors would be others than those that the model was trained to give; use "
-                "sentence-transformers for this model, or a model of Transformer, Pooling and Normalize.",
-            )
+        if short not in ("Transformer", "Pooling", CUT, "Normalize") or short in found:
+            raise _refused(where, short)
         found[short] = str(path)
     return found
 

@@ -14,6 +14,7 @@ from nlpkit.data.writers import Format, Write
 from nlpkit.reporting import Table
 from nlpkit.tasks import usage
 from nlpkit.tasks.sentence_embedding.task import SentenceEmbedding
+from nlpkit.tasks.sentence_embedding.vectors import Vectors
 from nlpkit.tasks.view import View
 
 if TYPE_CHECKING:
@@ -22,6 +23,15 @@ if TYPE_CHECKING:
     from datasets import Dataset
 
 SHOWN = 4  # numbers of a vector that are printed
+# Way of pooling -> how it is written in torch, of `states`, `mask` and `weights` of texts that are padded on the right.
+POOLED = {
+    "cls": "states[torch.arange(len(states)), mask[:, :, 0].argmax(1)]",
+    "max": "states.masked_fill(mask == 0, -torch.inf).amax(1)",
+    "mean": "(states * mask).sum(1) / mask.sum(1)",
+    "mean_sqrt_len": "(states * mask).sum(1) / mask.sum(1).sqrt()",
+    "weighted_mean": "(states * weights).sum(1) / weights.sum(1)",
+    "last_token": "states[torch.arange(len(states)), tokens.attention_mask.sum(1) - 1]",
+}
 
 
 class EmbeddingView(View[SentenceEmbedding]):
@@ -44,20 +54,43 @@ class EmbeddingView(View[SentenceEmbedding]):
         return "Gives a text a vector; texts of like meaning have vectors of like direction."
 
     @classmethod
+    def other_code(cls, recorded: Mapping[str, Any]) -> tuple[str, list[str]] | None:
+        if recorded.get("layers", 1) > 1:
+            return None
+        return "sentence-transformers", [
+            "from sentence_transformers import SentenceTransformer",
+            "",
+            'model = SentenceTransformer(".")',
+            f"print(model.encode([{usage.EXAMPLE}]))",
+        ]
+
+    @classmethod
     def transformers_code(cls, recorded: Mapping[str, Any]) -> list[str]:
-        return [
+        vectors = Vectors.recorded(recorded)
+        hidden = ", output_hidden_states=True" if vectors.layers > 1 else ""
+        states = "model(**tokens).last_hidden_state"
+        if vectors.layers > 1:
+            states = f"torch.stack(model(**tokens).hidden_states[-{vectors.layers}:]).mean(0)"
+        lines = [
             "import torch",
             "from transformers import AutoModel, AutoTokenizer",
             "",
-            'model, tokenizer = AutoModel.from_pretrained("."), AutoTokenizer.from_pretrained(".")',
-            f'tokens = tokenizer([{usage.EXAMPLE}], {_cut(recorded)}return_tensors="pt")',
+            f'model, tokenizer = AutoModel.from_pretrained("."{hidden}), AutoTokenizer.from_pretrained(".")',
+            f'tokens = tokenizer({_texts(vectors)}, {_cut(recorded)}padding=True, padding_side="right", '
+            'return_tensors="pt")',
             "with torch.no_grad():",
-            "    states = model(**tokens).last_hidden_state",
-            "mask = tokens.attention_mask[:, :, None]",
-            "vectors = (states * mask).sum(1) / mask.sum(1)",
-            *(["vectors = torch.nn.functional.normalize(vectors)"] if recorded["normalize"] else []),
-            "print(vectors)",
+            f"    states = {states}",
+            "mask = tokens.attention_mask[:, :, None].clone()",
         ]
+        if vectors.needs_prompt_tokens and vectors.prompt:
+            lines += [f"mask[:, : len(tokenizer({vectors.prompt!r}).input_ids) - 1] = 0  # the prompt is not pooled"]
+        if "weighted_mean" in vectors.pooling:
+            lines += ["weights = mask * torch.arange(1, mask.shape[1] + 1)[:, None]"]
+        ways = [POOLED[way] for way in vectors.pooling]
+        lines += [f"vectors = {ways[0]}" if len(ways) == 1 else f"vectors = torch.cat([{', '.join(ways)}], dim=1)"]
+        lines += [f"vectors = vectors[:, :{vectors.dims}]"] if vectors.dims else []
+        lines += ["vectors = torch.nn.functional.normalize(vectors)"] if vectors.normalize else []
+        return [*lines, "print(vectors)"]
 
     @classmethod
     def onnx_code(cls, recorded: Mapping[str, Any], file: str) -> list[str]:
@@ -73,6 +106,12 @@ class EmbeddingView(View[SentenceEmbedding]):
     def answer_formats(self, reader: Callable[[], Any]) -> Mapping[str, Format]:
         """`.npy`: an array of float32, shape (rows, width), a row of NaN where there is no vector."""
         return {".npy": _npy}
+
+
+def _texts(vectors: Vectors) -> str:
+    """The list of texts of an example, as the tokenizer is to be given them."""
+    text = repr(f"{vectors.prompt}Your text here.") if vectors.prompt else usage.EXAMPLE
+    return f"[{text}{'.lower()' if vectors.lower_case else ''}]"
 
 
 def _cut(recorded: Mapping[str, Any]) -> str:
