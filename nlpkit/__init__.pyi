@@ -739,6 +739,215 @@ def finetune(
         nlpkit.UserError: an option, the data or the model is wrong; the message says which, and what to do.
     """
 
+@overload
+def finetune(
+    task: Literal['embed', 'sentence-embedding'],
+    data: Data | None = None,
+    *,
+    shape: Literal['scored-pairs', 'labelled-pairs', 'pairs', 'triplets', 'nli', 'labelled-texts', 'texts', 'taught'] | None = None,
+    validation_file: Data | None = None,
+    model: str | PathLike[str] = 'minilm',
+    loss: Literal['multiple-negatives-ranking', 'cached-multiple-negatives-ranking', 'guided', 'cached-guided', 'triplet', 'cosent', 'angle', 'cosine-mse', 'contrastive', 'online-contrastive', 'batch-hard-triplet', 'batch-all-triplet', 'simcse', 'mse'] | None = None,
+    epochs: float = 3.0,
+    batch_size: int = 32,
+    output: str | PathLike[str] | None = None,
+    dry_run: bool = False,
+    format: Literal['csv', 'tsv', 'json', 'jsonl', 'parquet', 'xlsx', 'txt', 'conll', 'squad'] | None = None,
+    encoding: str = 'utf-8',
+    delimiter: str | None = None,
+    quoting: Literal['auto', 'standard', 'none'] = 'auto',
+    columns: Sequence[str] | str = ...,
+    train_file: Data | None = None,
+    test_file: Data | None = None,
+    data_config: str | None = None,
+    data_revision: str | None = None,
+    train_split: str | None = None,
+    validation_split: str | None = None,
+    test_split: str | None = None,
+    max_eval_samples: int | None = None,
+    validation_share: float = 0.1,
+    hold_out: Literal['texts', 'rows'] = 'texts',
+    group_column: str | None = None,
+    max_train_samples: int | None = None,
+    shuffle_seed: int | None = None,
+    model_revision: str | None = None,
+    tokenizer: str | PathLike[str] | None = None,
+    allow_pickle: bool = False,
+    trust_remote_code: bool = False,
+    device: str = 'auto',
+    precision: Literal['auto', 'fp32', 'tf32', 'bf16', 'fp16'] = 'auto',
+    threads: int | None = None,
+    gradient_checkpointing: bool = False,
+    compile: bool = False,
+    max_steps: int | None = None,
+    max_minutes: float | None = None,
+    early_stopping: int | None = None,
+    eval_batch_size: int = 64,
+    gradient_accumulation_steps: int = 1,
+    batching: Literal['length', 'random'] = 'length',
+    learning_rate: float = 5e-05,
+    schedule: Literal['linear', 'cosine', 'constant', 'wsd', 'cosine_with_restarts', 'cosine_with_min_lr', 'cosine_warmup_with_min_lr', 'polynomial', 'inverse_sqrt', 'reduce_lr_on_plateau', 'greedy'] = 'linear',
+    warmup: float = 0.06,
+    weight_decay: float = 0.0,
+    max_grad_norm: float = 1.0,
+    layer_decay: float = 1.0,
+    freeze: str = 'none',
+    dropout: float | None = None,
+    seed: int = 42,
+    full_determinism: bool = False,
+    eval_steps: int | float | None = None,
+    logging_steps: int | float | None = None,
+    best_metric: str | None = None,
+    checkpoint_minutes: float = 10.0,
+    trainer: Mapping[str, Any] = ...,
+    overwrite: bool = False,
+    resume: bool = False,
+    keep_checkpoints: bool = False,
+    report_to: Literal['none', 'tensorboard', 'wandb', 'all'] = 'none',
+    license: str | None = None,
+    language: Sequence[str] | str = ...,
+    push_to_hub: str | bool | None = None,
+    public: bool = False,
+    seeds: Sequence[int] | str | int = ...,
+    baseline: bool = False,
+    cv: int | None = None,
+    text_column: str | None = None,
+    text_pair_column: str | None = None,
+    negative_columns: Sequence[str] | str = ...,
+    label_column: str | None = None,
+    label_names: Sequence[str] | str = ...,
+    vector_column: str | None = None,
+    max_length: int | None = None,
+    scale: float | None = None,
+    margin: float | None = None,
+    symmetric: bool = False,
+    mini_batch_size: int = 32,
+    guide: str | PathLike[str] | None = None,
+    matryoshka: Sequence[str] | str = ...,
+    config: str | PathLike[str] | None = None,
+    progress: bool | None = None,
+    verbose: bool = False,
+) -> Report:
+    """Fine-tune a model to give like vectors to texts that belong together. Writes a run folder: model,
+    metrics, plots, model card.
+
+    The kind of rows chooses the loss (shape, loss): pairs that belong together, perhaps with texts that do not;
+    triplets; pairs with a score or with 0 and 1; inference pairs. Columns are told by their names.
+
+    Args:
+        data: Folder or file of rows, a glob, or a hub name (glue:sst2, name:config@revision); or the
+            rows themselves.
+        shape: Kind of the rows. Default: from the columns.
+        validation_file: File of the validation split; or the rows themselves.
+        model: Folder or hub name of the model; `minilm` is all-MiniLM-L6-v2.
+        loss: What is trained for, of the losses that suit the rows. Default: by the kind of rows.
+        epochs: Passes over the train split.
+        batch_size: Rows per step on each device.
+        output: Run folder to write. Default: runs/<data>-<model>.
+        dry_run: Check data and model, show the plan, stop.
+        format: Format of the files. Default: from their names.
+        encoding: Text encoding of the files.
+        delimiter: Column separator of csv (and CoNLL) files: a character, or comma, semicolon, tab,
+            pipe, space. Default: from the header.
+        quoting: Quotes in csv and tsv files: around fields (standard), or text as any other (none).
+        columns: Names of the columns of files without a header.
+        train_file: File of the train split (repeatable, glob); or the rows themselves.
+        test_file: File of the test split; or the rows themselves.
+        data_config: Configuration of a hub data set.
+        data_revision: Revision of a hub data set.
+        train_split: Rows to train on, e.g. 'train[:2000]+train[-2000:]'.
+        validation_split: Rows to validate on.
+        test_split: Rows to test on.
+        max_eval_samples: Evaluate on at most N rows per split.
+        validation_share: Share of train held out when there is no validation split.
+        hold_out: What is held out: equal texts together (QA: contexts), or rows one by one, as older
+            runs did.
+        group_column: Column of what rows share (author, patient, document): those of one value are held
+            out together. (only with hold_out texts)
+        max_train_samples: Train on at most N rows, balanced by label.
+        shuffle_seed: Seed of the hold-out and of the sampling. Default: seed.
+        model_revision: Revision of a hub model.
+        tokenizer: Folder or hub name of the tokenizer. Default: the model's.
+        allow_pickle: Load weights stored as pickle (they can run code).
+        trust_remote_code: Run model code that comes with the weights.
+        device: auto, cpu, cuda, cuda:1, mps.
+        precision: Arithmetic of the forward pass.
+        threads: CPU threads of torch. Default: as cores, CPU time and OMP_NUM_THREADS allow.
+        gradient_checkpointing: Save memory: recompute activations.
+        compile: torch.compile the model.
+        max_steps: Stop after N optimizer steps, whatever epochs says; -1: do not.
+        max_minutes: Stop training after N minutes of wall time.
+        early_stopping: Stop after N evaluations without a better metric.
+        eval_batch_size: Rows per step on each device, in evaluation.
+        gradient_accumulation_steps: Batches summed before a step.
+        batching: Batches of rows of like length; or of random rows, as a plain Trainer trains.
+        learning_rate: Peak learning rate (BERT paper: 2e-5 to 5e-5; smaller models take more).
+        schedule: Course of the learning rate after warm-up; wsd: constant, then down in the last 10 %;
+            trainer lr_scheduler_kwargs={...} is for the others, which are those of transformers.
+        warmup: Warm-up: a share of all steps if below 1 (RoBERTa paper: 0.06), else steps.
+        weight_decay: AdamW weight decay; biases and norms are exempt.
+        max_grad_norm: Clip the gradient to this L2 norm; 0 = off.
+        layer_decay: Learning rate factor per layer, from the head down (ELECTRA: 0.8); 1 = off.
+        freeze: Keep fixed: none, embeddings, encoder, or N (embeddings and first N layers).
+        dropout: Dropout probability everywhere. Default: the model's.
+        seed: Seed of initialisation, order and dropout.
+        full_determinism: Deterministic kernels on GPU too (slower).
+        eval_steps: Evaluate and save every N steps; below 1: a share of all steps. Default: each epoch.
+        logging_steps: Log the loss every N steps; below 1: a share of all steps. Default: 50 times per
+            run.
+        best_metric: Metric that picks the best checkpoint. Default: the task's.
+        checkpoint_minutes: Also save a checkpoint when the last is N minutes old.
+        trainer: Any other TrainingArguments field (repeatable).
+        overwrite: Replace an earlier run in output.
+        resume: Go on with the interrupted run in output.
+        keep_checkpoints: Keep best and last checkpoint after the run.
+        report_to: Send metrics to a tracker, or to all that are installed.
+        license: License of the model, for its card: apache-2.0, mit, cc-by-4.0, ... Default: that of
+            the base model's card.
+        language: Language of the texts, for the card: en, de, ..., multilingual. Default: that of the
+            base model's card.
+        push_to_hub: Upload the finished run to this hub repository, `true`: of the folder's name
+            (private unless public).
+        public: Make a new repository public. (only with push_to_hub)
+        seeds: Train once with each of these seeds, keep the model that is best on validation, show the
+            spread; the rows that are held out are those of seed.
+        baseline: Also train a classical model, for comparison.
+        cv: Cross-validation: cut the rows into N folds, judge each by a model trained on the others;
+            the saved model is that of the run without it. (not with seeds)
+        text_column: Column of the text (anchor, query, sentence1, ...). Default: guessed.
+        text_pair_column: Column of the second text, or of the one that belongs to it.
+        negative_columns: Columns of texts that do not belong to the first, or of lists of them.
+        label_column: Column of the score of two texts, or of the label. Default: guessed.
+        label_names: Names of labels that are numbers, from 0.
+        vector_column: Column of vectors to learn, lists of numbers.
+        max_length: Tokens per text; the rest is cut or windowed. Default: from the data.
+        scale: Factor of similarities, 1 / temperature. Default: 20, as sentence-transformers has it (a
+            temperature of 0.05); 100 with guides; 1 for products. (only with loss
+            multiple-negatives-ranking, cached-multiple-negatives-ranking, guided, cached-guided,
+            cosent, angle, simcse)
+        margin: How much nearer what belongs together must be; with a guide: how far below the positive
+            a negative must be. Default: 0.2 of triplets (FaceNet), 0.5 of contrastive pairs, 0 with a
+            guide. (only with loss guided, cached-guided, triplet, contrastive, online-contrastive,
+            batch-hard-triplet, batch-all-triplet)
+        symmetric: Rank anchors for each positive too. (only with loss multiple-negatives-ranking,
+            cached-multiple-negatives-ranking, simcse)
+        mini_batch_size: Rows that are computed at once. (only with loss
+            cached-multiple-negatives-ranking, cached-guided)
+        guide: Embedder whose nearer texts are no negatives. (only with loss guided, cached-guided)
+        matryoshka: Train the first N numbers of each vector too (Kusupati et al. 2022), with a weight
+            each.
+        config: YAML recipe, or the nlpkit.json of a run to repeat.
+        progress: Show plan and bars: as the command line does, on standard error. None: a bar in a
+            notebook, else nothing.
+        verbose: Let the libraries say what they say unasked.
+
+    Returns:
+        What the command tells of its work; see `nlpkit.Report`.
+
+    Raises:
+        nlpkit.UserError: an option, the data or the model is wrong; the message says which, and what to do.
+    """
+
 def benchmark(
     models: Sequence[str | PathLike[str]] | str = ...,
     data: Data | None = None,
@@ -766,6 +975,10 @@ def benchmark(
     template: str = 'This example is {}.',
     multi_label: bool = False,
     threshold: float = 0.5,
+    shape: Literal['scored-pairs', 'labelled-pairs', 'pairs', 'triplets', 'nli', 'labelled-texts', 'texts', 'taught'] | None = None,
+    negative_columns: Sequence[str] | str = ...,
+    label_names: Sequence[str] | str = ...,
+    vector_column: str | None = None,
     normalize: bool | None = None,
     device: str = 'auto',
     precision: Literal['auto', 'fp32', 'tf32', 'bf16', 'fp16'] = 'auto',
@@ -838,7 +1051,7 @@ def benchmark(
         label_column: Column of the label. Default: guessed. For text-classification,
             zero-shot-classification, sentence-embedding.
         label_columns: Columns of 0 and 1, one for each label. For text-classification,
-            zero-shot-classification, sentence-embedding.
+            zero-shot-classification.
         tag_column: Column of the tags or spans: its name, or its number (1 is the first, as in cut -f;
             -1 the last). Default: guessed. For token-classification.
         column: Which tags to take where there are several. Default: ner, else chunk, else pos. For
@@ -863,6 +1076,11 @@ def benchmark(
         multi_label: Judge each label by itself: any number may be given. For zero-shot-classification.
         threshold: With several labels per text: probability from which one is given. For
             zero-shot-classification.
+        shape: Kind of the rows. Default: from the columns. For sentence-embedding.
+        negative_columns: Columns of texts that do not belong to the first, or of lists of them. For
+            sentence-embedding.
+        label_names: Names of labels that are numbers, from 0. For sentence-embedding.
+        vector_column: Column of vectors to learn, lists of numbers. For sentence-embedding.
         normalize: Scale each vector to length 1, so that products are cosines; no_normalize does not.
             Default: as the model's folder says; where it says nothing, they are scaled. For
             sentence-embedding.
@@ -959,6 +1177,9 @@ def check_data(
     id_column: str | None = None,
     doc_stride: int = 128,
     max_answer_length: int = 30,
+    shape: Literal['scored-pairs', 'labelled-pairs', 'pairs', 'triplets', 'nli', 'labelled-texts', 'texts', 'taught'] | None = None,
+    negative_columns: Sequence[str] | str = ...,
+    vector_column: str | None = None,
     format: Literal['csv', 'tsv', 'json', 'jsonl', 'parquet', 'xlsx', 'txt', 'conll', 'squad'] | None = None,
     encoding: str = 'utf-8',
     delimiter: str | None = None,
@@ -1000,16 +1221,19 @@ def check_data(
         output: Report to write: .html or .json.
         strict: Exit with 1 when there are warnings.
         text_column: Column of the text. Default: guessed. For text-classification,
-            token-classification, fill-mask.
-        text_pair_column: Column of the second text of a pair. For text-classification.
-        label_column: Column of the label. Default: guessed. For text-classification.
+            token-classification, fill-mask, sentence-embedding.
+        text_pair_column: Column of the second text of a pair. For text-classification,
+            sentence-embedding.
+        label_column: Column of the label. Default: guessed. For text-classification,
+            sentence-embedding.
         label_columns: Columns of 0 and 1, one for each label. For text-classification.
         max_length: Tokens per text; the rest is cut or windowed. Default: from the data. For
-            text-classification, token-classification, fill-mask, question-answering.
+            text-classification, token-classification, fill-mask, question-answering,
+            sentence-embedding.
         label_delimiter: Separator of several labels in one cell (makes it multi-label). For
             text-classification.
         label_names: Names of labels that are numbers, or places in lists of 0 and 1: from 0. For
-            text-classification.
+            text-classification, sentence-embedding.
         problem: What the labels ask for; relevance: a number from 0 to 1 (rerankers). For
             text-classification.
         threshold: Multi-label: probability from which a label is given. For text-classification.
@@ -1035,6 +1259,10 @@ def check_data(
         doc_stride: QA: tokens that windows of a long context share (BERT's SQuAD script). For
             question-answering.
         max_answer_length: QA: most tokens per answer (BERT's SQuAD script). For question-answering.
+        shape: Kind of the rows. Default: from the columns. For sentence-embedding.
+        negative_columns: Columns of texts that do not belong to the first, or of lists of them. For
+            sentence-embedding.
+        vector_column: Column of vectors to learn, lists of numbers. For sentence-embedding.
         format: Format of the files. Default: from their names.
         encoding: Text encoding of the files.
         delimiter: Column separator of csv (and CoNLL) files: a character, or comma, semicolon, tab,
@@ -1109,6 +1337,10 @@ def compare(
     template: str = 'This example is {}.',
     multi_label: bool = False,
     threshold: float = 0.5,
+    shape: Literal['scored-pairs', 'labelled-pairs', 'pairs', 'triplets', 'nli', 'labelled-texts', 'texts', 'taught'] | None = None,
+    negative_columns: Sequence[str] | str = ...,
+    label_names: Sequence[str] | str = ...,
+    vector_column: str | None = None,
     normalize: bool | None = None,
     device: str = 'auto',
     precision: Literal['auto', 'fp32', 'tf32', 'bf16', 'fp16'] = 'auto',
@@ -1161,7 +1393,7 @@ def compare(
         label_column: Column of the label. Default: guessed. For text-classification,
             zero-shot-classification, sentence-embedding.
         label_columns: Columns of 0 and 1, one for each label. For text-classification,
-            zero-shot-classification, sentence-embedding.
+            zero-shot-classification.
         per_class: Show precision, recall and F1 of each class. For text-classification,
             token-classification, zero-shot-classification.
         unknown_labels: Rows whose label the model does not have: stop, count them as wrong, or leave
@@ -1204,6 +1436,11 @@ def compare(
         multi_label: Judge each label by itself: any number may be given. For zero-shot-classification.
         threshold: With several labels per text: probability from which one is given. For
             zero-shot-classification.
+        shape: Kind of the rows. Default: from the columns. For sentence-embedding.
+        negative_columns: Columns of texts that do not belong to the first, or of lists of them. For
+            sentence-embedding.
+        label_names: Names of labels that are numbers, from 0. For sentence-embedding.
+        vector_column: Column of vectors to learn, lists of numbers. For sentence-embedding.
         normalize: Scale each vector to length 1, so that products are cosines; no_normalize does not.
             Default: as the model's folder says; where it says nothing, they are scaled. For
             sentence-embedding.
@@ -1273,6 +1510,10 @@ def distill(
     template: str = 'This example is {}.',
     multi_label: bool = False,
     threshold: float = 0.5,
+    shape: Literal['scored-pairs', 'labelled-pairs', 'pairs', 'triplets', 'nli', 'labelled-texts', 'texts', 'taught'] | None = None,
+    negative_columns: Sequence[str] | str = ...,
+    label_names: Sequence[str] | str = ...,
+    vector_column: str | None = None,
     normalize: bool | None = None,
     model_revision: str | None = None,
     tokenizer: str | PathLike[str] | None = None,
@@ -1386,7 +1627,7 @@ def distill(
         label_column: Column of the label. Default: guessed. For text-classification,
             zero-shot-classification, sentence-embedding.
         label_columns: Columns of 0 and 1, one for each label. For text-classification,
-            zero-shot-classification, sentence-embedding.
+            zero-shot-classification.
         tag_column: Column of the tags or spans: its name, or its number (1 is the first, as in cut -f;
             -1 the last). Default: guessed. For token-classification.
         column: Which tags to take where there are several. Default: ner, else chunk, else pos. For
@@ -1411,6 +1652,11 @@ def distill(
         multi_label: Judge each label by itself: any number may be given. For zero-shot-classification.
         threshold: With several labels per text: probability from which one is given. For
             zero-shot-classification.
+        shape: Kind of the rows. Default: from the columns. For sentence-embedding.
+        negative_columns: Columns of texts that do not belong to the first, or of lists of them. For
+            sentence-embedding.
+        label_names: Names of labels that are numbers, from 0. For sentence-embedding.
+        vector_column: Column of vectors to learn, lists of numbers. For sentence-embedding.
         normalize: Scale each vector to length 1, so that products are cosines; no_normalize does not.
             Default: as the model's folder says; where it says nothing, they are scaled. For
             sentence-embedding.
@@ -1658,6 +1904,10 @@ def evaluate(
     template: str = 'This example is {}.',
     multi_label: bool = False,
     threshold: float = 0.5,
+    shape: Literal['scored-pairs', 'labelled-pairs', 'pairs', 'triplets', 'nli', 'labelled-texts', 'texts', 'taught'] | None = None,
+    negative_columns: Sequence[str] | str = ...,
+    label_names: Sequence[str] | str = ...,
+    vector_column: str | None = None,
     normalize: bool | None = None,
     device: str = 'auto',
     precision: Literal['auto', 'fp32', 'tf32', 'bf16', 'fp16'] = 'auto',
@@ -1711,7 +1961,7 @@ def evaluate(
         label_column: Column of the label. Default: guessed. For text-classification,
             zero-shot-classification, sentence-embedding.
         label_columns: Columns of 0 and 1, one for each label. For text-classification,
-            zero-shot-classification, sentence-embedding.
+            zero-shot-classification.
         per_class: Show precision, recall and F1 of each class. For text-classification,
             token-classification, zero-shot-classification.
         unknown_labels: Rows whose label the model does not have: stop, count them as wrong, or leave
@@ -1757,6 +2007,11 @@ def evaluate(
         multi_label: Judge each label by itself: any number may be given. For zero-shot-classification.
         threshold: With several labels per text: probability from which one is given. For
             zero-shot-classification.
+        shape: Kind of the rows. Default: from the columns. For sentence-embedding.
+        negative_columns: Columns of texts that do not belong to the first, or of lists of them. For
+            sentence-embedding.
+        label_names: Names of labels that are numbers, from 0. For sentence-embedding.
+        vector_column: Column of vectors to learn, lists of numbers. For sentence-embedding.
         normalize: Scale each vector to length 1, so that products are cosines; no_normalize does not.
             Default: as the model's folder says; where it says nothing, they are scaled. For
             sentence-embedding.
@@ -1985,6 +2240,213 @@ def finetune_cls(
             {label: weight}.
         label_smoothing: Share of the target spread over all classes.
         oversample: Draw rare classes as often as the most frequent one.
+        config: YAML recipe, or the nlpkit.json of a run to repeat.
+        progress: Show plan and bars: as the command line does, on standard error. None: a bar in a
+            notebook, else nothing.
+        verbose: Let the libraries say what they say unasked.
+
+    Returns:
+        What the command tells of its work; see `nlpkit.Report`.
+
+    Raises:
+        nlpkit.UserError: an option, the data or the model is wrong; the message says which, and what to do.
+    """
+
+def finetune_embed(
+    data: Data | None = None,
+    *,
+    shape: Literal['scored-pairs', 'labelled-pairs', 'pairs', 'triplets', 'nli', 'labelled-texts', 'texts', 'taught'] | None = None,
+    validation_file: Data | None = None,
+    model: str | PathLike[str] = 'minilm',
+    loss: Literal['multiple-negatives-ranking', 'cached-multiple-negatives-ranking', 'guided', 'cached-guided', 'triplet', 'cosent', 'angle', 'cosine-mse', 'contrastive', 'online-contrastive', 'batch-hard-triplet', 'batch-all-triplet', 'simcse', 'mse'] | None = None,
+    epochs: float = 3.0,
+    batch_size: int = 32,
+    output: str | PathLike[str] | None = None,
+    dry_run: bool = False,
+    format: Literal['csv', 'tsv', 'json', 'jsonl', 'parquet', 'xlsx', 'txt', 'conll', 'squad'] | None = None,
+    encoding: str = 'utf-8',
+    delimiter: str | None = None,
+    quoting: Literal['auto', 'standard', 'none'] = 'auto',
+    columns: Sequence[str] | str = ...,
+    train_file: Data | None = None,
+    test_file: Data | None = None,
+    data_config: str | None = None,
+    data_revision: str | None = None,
+    train_split: str | None = None,
+    validation_split: str | None = None,
+    test_split: str | None = None,
+    max_eval_samples: int | None = None,
+    validation_share: float = 0.1,
+    hold_out: Literal['texts', 'rows'] = 'texts',
+    group_column: str | None = None,
+    max_train_samples: int | None = None,
+    shuffle_seed: int | None = None,
+    model_revision: str | None = None,
+    tokenizer: str | PathLike[str] | None = None,
+    allow_pickle: bool = False,
+    trust_remote_code: bool = False,
+    device: str = 'auto',
+    precision: Literal['auto', 'fp32', 'tf32', 'bf16', 'fp16'] = 'auto',
+    threads: int | None = None,
+    gradient_checkpointing: bool = False,
+    compile: bool = False,
+    max_steps: int | None = None,
+    max_minutes: float | None = None,
+    early_stopping: int | None = None,
+    eval_batch_size: int = 64,
+    gradient_accumulation_steps: int = 1,
+    batching: Literal['length', 'random'] = 'length',
+    learning_rate: float = 5e-05,
+    schedule: Literal['linear', 'cosine', 'constant', 'wsd', 'cosine_with_restarts', 'cosine_with_min_lr', 'cosine_warmup_with_min_lr', 'polynomial', 'inverse_sqrt', 'reduce_lr_on_plateau', 'greedy'] = 'linear',
+    warmup: float = 0.06,
+    weight_decay: float = 0.0,
+    max_grad_norm: float = 1.0,
+    layer_decay: float = 1.0,
+    freeze: str = 'none',
+    dropout: float | None = None,
+    seed: int = 42,
+    full_determinism: bool = False,
+    eval_steps: int | float | None = None,
+    logging_steps: int | float | None = None,
+    best_metric: str | None = None,
+    checkpoint_minutes: float = 10.0,
+    trainer: Mapping[str, Any] = ...,
+    overwrite: bool = False,
+    resume: bool = False,
+    keep_checkpoints: bool = False,
+    report_to: Literal['none', 'tensorboard', 'wandb', 'all'] = 'none',
+    license: str | None = None,
+    language: Sequence[str] | str = ...,
+    push_to_hub: str | bool | None = None,
+    public: bool = False,
+    seeds: Sequence[int] | str | int = ...,
+    baseline: bool = False,
+    cv: int | None = None,
+    text_column: str | None = None,
+    text_pair_column: str | None = None,
+    negative_columns: Sequence[str] | str = ...,
+    label_column: str | None = None,
+    label_names: Sequence[str] | str = ...,
+    vector_column: str | None = None,
+    max_length: int | None = None,
+    scale: float | None = None,
+    margin: float | None = None,
+    symmetric: bool = False,
+    mini_batch_size: int = 32,
+    guide: str | PathLike[str] | None = None,
+    matryoshka: Sequence[str] | str = ...,
+    config: str | PathLike[str] | None = None,
+    progress: bool | None = None,
+    verbose: bool = False,
+) -> Report:
+    """Fine-tune a model to give like vectors to texts that belong together. Writes a run folder: model,
+    metrics, plots, model card.
+
+    The kind of rows chooses the loss (shape, loss): pairs that belong together, perhaps with texts that do not;
+    triplets; pairs with a score or with 0 and 1; inference pairs. Columns are told by their names.
+
+    Args:
+        data: Folder or file of rows, a glob, or a hub name (glue:sst2, name:config@revision); or the
+            rows themselves.
+        shape: Kind of the rows. Default: from the columns.
+        validation_file: File of the validation split; or the rows themselves.
+        model: Folder or hub name of the model; `minilm` is all-MiniLM-L6-v2.
+        loss: What is trained for, of the losses that suit the rows. Default: by the kind of rows.
+        epochs: Passes over the train split.
+        batch_size: Rows per step on each device.
+        output: Run folder to write. Default: runs/<data>-<model>.
+        dry_run: Check data and model, show the plan, stop.
+        format: Format of the files. Default: from their names.
+        encoding: Text encoding of the files.
+        delimiter: Column separator of csv (and CoNLL) files: a character, or comma, semicolon, tab,
+            pipe, space. Default: from the header.
+        quoting: Quotes in csv and tsv files: around fields (standard), or text as any other (none).
+        columns: Names of the columns of files without a header.
+        train_file: File of the train split (repeatable, glob); or the rows themselves.
+        test_file: File of the test split; or the rows themselves.
+        data_config: Configuration of a hub data set.
+        data_revision: Revision of a hub data set.
+        train_split: Rows to train on, e.g. 'train[:2000]+train[-2000:]'.
+        validation_split: Rows to validate on.
+        test_split: Rows to test on.
+        max_eval_samples: Evaluate on at most N rows per split.
+        validation_share: Share of train held out when there is no validation split.
+        hold_out: What is held out: equal texts together (QA: contexts), or rows one by one, as older
+            runs did.
+        group_column: Column of what rows share (author, patient, document): those of one value are held
+            out together. (only with hold_out texts)
+        max_train_samples: Train on at most N rows, balanced by label.
+        shuffle_seed: Seed of the hold-out and of the sampling. Default: seed.
+        model_revision: Revision of a hub model.
+        tokenizer: Folder or hub name of the tokenizer. Default: the model's.
+        allow_pickle: Load weights stored as pickle (they can run code).
+        trust_remote_code: Run model code that comes with the weights.
+        device: auto, cpu, cuda, cuda:1, mps.
+        precision: Arithmetic of the forward pass.
+        threads: CPU threads of torch. Default: as cores, CPU time and OMP_NUM_THREADS allow.
+        gradient_checkpointing: Save memory: recompute activations.
+        compile: torch.compile the model.
+        max_steps: Stop after N optimizer steps, whatever epochs says; -1: do not.
+        max_minutes: Stop training after N minutes of wall time.
+        early_stopping: Stop after N evaluations without a better metric.
+        eval_batch_size: Rows per step on each device, in evaluation.
+        gradient_accumulation_steps: Batches summed before a step.
+        batching: Batches of rows of like length; or of random rows, as a plain Trainer trains.
+        learning_rate: Peak learning rate (BERT paper: 2e-5 to 5e-5; smaller models take more).
+        schedule: Course of the learning rate after warm-up; wsd: constant, then down in the last 10 %;
+            trainer lr_scheduler_kwargs={...} is for the others, which are those of transformers.
+        warmup: Warm-up: a share of all steps if below 1 (RoBERTa paper: 0.06), else steps.
+        weight_decay: AdamW weight decay; biases and norms are exempt.
+        max_grad_norm: Clip the gradient to this L2 norm; 0 = off.
+        layer_decay: Learning rate factor per layer, from the head down (ELECTRA: 0.8); 1 = off.
+        freeze: Keep fixed: none, embeddings, encoder, or N (embeddings and first N layers).
+        dropout: Dropout probability everywhere. Default: the model's.
+        seed: Seed of initialisation, order and dropout.
+        full_determinism: Deterministic kernels on GPU too (slower).
+        eval_steps: Evaluate and save every N steps; below 1: a share of all steps. Default: each epoch.
+        logging_steps: Log the loss every N steps; below 1: a share of all steps. Default: 50 times per
+            run.
+        best_metric: Metric that picks the best checkpoint. Default: the task's.
+        checkpoint_minutes: Also save a checkpoint when the last is N minutes old.
+        trainer: Any other TrainingArguments field (repeatable).
+        overwrite: Replace an earlier run in output.
+        resume: Go on with the interrupted run in output.
+        keep_checkpoints: Keep best and last checkpoint after the run.
+        report_to: Send metrics to a tracker, or to all that are installed.
+        license: License of the model, for its card: apache-2.0, mit, cc-by-4.0, ... Default: that of
+            the base model's card.
+        language: Language of the texts, for the card: en, de, ..., multilingual. Default: that of the
+            base model's card.
+        push_to_hub: Upload the finished run to this hub repository, `true`: of the folder's name
+            (private unless public).
+        public: Make a new repository public. (only with push_to_hub)
+        seeds: Train once with each of these seeds, keep the model that is best on validation, show the
+            spread; the rows that are held out are those of seed.
+        baseline: Also train a classical model, for comparison.
+        cv: Cross-validation: cut the rows into N folds, judge each by a model trained on the others;
+            the saved model is that of the run without it. (not with seeds)
+        text_column: Column of the text (anchor, query, sentence1, ...). Default: guessed.
+        text_pair_column: Column of the second text, or of the one that belongs to it.
+        negative_columns: Columns of texts that do not belong to the first, or of lists of them.
+        label_column: Column of the score of two texts, or of the label. Default: guessed.
+        label_names: Names of labels that are numbers, from 0.
+        vector_column: Column of vectors to learn, lists of numbers.
+        max_length: Tokens per text; the rest is cut or windowed. Default: from the data.
+        scale: Factor of similarities, 1 / temperature. Default: 20, as sentence-transformers has it (a
+            temperature of 0.05); 100 with guides; 1 for products. (only with loss
+            multiple-negatives-ranking, cached-multiple-negatives-ranking, guided, cached-guided,
+            cosent, angle, simcse)
+        margin: How much nearer what belongs together must be; with a guide: how far below the positive
+            a negative must be. Default: 0.2 of triplets (FaceNet), 0.5 of contrastive pairs, 0 with a
+            guide. (only with loss guided, cached-guided, triplet, contrastive, online-contrastive,
+            batch-hard-triplet, batch-all-triplet)
+        symmetric: Rank anchors for each positive too. (only with loss multiple-negatives-ranking,
+            cached-multiple-negatives-ranking, simcse)
+        mini_batch_size: Rows that are computed at once. (only with loss
+            cached-multiple-negatives-ranking, cached-guided)
+        guide: Embedder whose nearer texts are no negatives. (only with loss guided, cached-guided)
+        matryoshka: Train the first N numbers of each vector too (Kusupati et al. 2022), with a weight
+            each.
         config: YAML recipe, or the nlpkit.json of a run to repeat.
         progress: Show plan and bars: as the command line does, on standard error. None: a bar in a
             notebook, else nothing.
@@ -2796,6 +3258,10 @@ def prune(
     template: str = 'This example is {}.',
     multi_label: bool = False,
     threshold: float = 0.5,
+    shape: Literal['scored-pairs', 'labelled-pairs', 'pairs', 'triplets', 'nli', 'labelled-texts', 'texts', 'taught'] | None = None,
+    negative_columns: Sequence[str] | str = ...,
+    label_names: Sequence[str] | str = ...,
+    vector_column: str | None = None,
     normalize: bool | None = None,
     model_revision: str | None = None,
     tokenizer: str | PathLike[str] | None = None,
@@ -2903,7 +3369,7 @@ def prune(
         label_column: Column of the label. Default: guessed. For text-classification,
             zero-shot-classification, sentence-embedding.
         label_columns: Columns of 0 and 1, one for each label. For text-classification,
-            zero-shot-classification, sentence-embedding.
+            zero-shot-classification.
         tag_column: Column of the tags or spans: its name, or its number (1 is the first, as in cut -f;
             -1 the last). Default: guessed. For token-classification.
         column: Which tags to take where there are several. Default: ner, else chunk, else pos. For
@@ -2928,6 +3394,11 @@ def prune(
         multi_label: Judge each label by itself: any number may be given. For zero-shot-classification.
         threshold: With several labels per text: probability from which one is given. For
             zero-shot-classification.
+        shape: Kind of the rows. Default: from the columns. For sentence-embedding.
+        negative_columns: Columns of texts that do not belong to the first, or of lists of them. For
+            sentence-embedding.
+        label_names: Names of labels that are numbers, from 0. For sentence-embedding.
+        vector_column: Column of vectors to learn, lists of numbers. For sentence-embedding.
         normalize: Scale each vector to length 1, so that products are cosines; no_normalize does not.
             Default: as the model's folder says; where it says nothing, they are scaled. For
             sentence-embedding.
@@ -3057,6 +3528,10 @@ def quantize(
     template: str = 'This example is {}.',
     multi_label: bool = False,
     threshold: float = 0.5,
+    shape: Literal['scored-pairs', 'labelled-pairs', 'pairs', 'triplets', 'nli', 'labelled-texts', 'texts', 'taught'] | None = None,
+    negative_columns: Sequence[str] | str = ...,
+    label_names: Sequence[str] | str = ...,
+    vector_column: str | None = None,
     normalize: bool | None = None,
     model_revision: str | None = None,
     tokenizer: str | PathLike[str] | None = None,
@@ -3123,7 +3598,7 @@ def quantize(
         label_column: Column of the label. Default: guessed. For text-classification,
             zero-shot-classification, sentence-embedding.
         label_columns: Columns of 0 and 1, one for each label. For text-classification,
-            zero-shot-classification, sentence-embedding.
+            zero-shot-classification.
         tag_column: Column of the tags or spans: its name, or its number (1 is the first, as in cut -f;
             -1 the last). Default: guessed. For token-classification.
         column: Which tags to take where there are several. Default: ner, else chunk, else pos. For
@@ -3148,6 +3623,11 @@ def quantize(
         multi_label: Judge each label by itself: any number may be given. For zero-shot-classification.
         threshold: With several labels per text: probability from which one is given. For
             zero-shot-classification.
+        shape: Kind of the rows. Default: from the columns. For sentence-embedding.
+        negative_columns: Columns of texts that do not belong to the first, or of lists of them. For
+            sentence-embedding.
+        label_names: Names of labels that are numbers, from 0. For sentence-embedding.
+        vector_column: Column of vectors to learn, lists of numbers. For sentence-embedding.
         normalize: Scale each vector to length 1, so that products are cosines; no_normalize does not.
             Default: as the model's folder says; where it says nothing, they are scaled. For
             sentence-embedding.

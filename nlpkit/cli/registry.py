@@ -38,6 +38,9 @@ COMMANDS: dict[str, CommandEntry] = {
         "nlpkit.recipes.finetune_ner", "Fine-tune a model to tag words: entities, phrases.", "Train"
     ),
     "finetune-qa": CommandEntry("nlpkit.recipes.finetune_qa", "Fine-tune a model to find answers in a text.", "Train"),
+    "finetune-embed": CommandEntry(
+        "nlpkit.recipes.finetune_embed", "Fine-tune a model that turns texts into vectors.", "Train"
+    ),
     "distill": CommandEntry("nlpkit.recipes.distill", "Teach a small model what a large one knows.", "Compress"),
     "prune": CommandEntry("nlpkit.recipes.prune", "Make a model smaller, or sparse.", "Compress"),
     "quantize": CommandEntry(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,11 @@ from nlpkit.data.ignored import IGNORED
 # adds 0.7 %, in random batches 105 %.
 LENGTH_JITTER = 0.03
 RANDOM_ORDER = "accelerate"  # whose random order it is; checkpoints say so
+
+
+def id_columns(names: Iterable[str]) -> list[str]:
+    """The columns of token ids: `input_ids`, or of rows with several texts one for each, `input_ids_0` and so on."""
+    return [name for name in names if name.startswith("input_ids")]
 
 
 class LengthBatchSampler(Sampler[int]):

@@ -63,10 +63,10 @@ def _by_name(columns: Sequence[str]) -> dict[str, str]:
     return {**parted, **{column.strip().lower(): column for column in columns}}
 
 
-def guess_pair(columns: Sequence[str]) -> tuple[str, str] | None:
-    """Two columns that commonly hold a sentence pair."""
+def guess_pair(columns: Sequence[str], names: Sequence[tuple[str, str]] = PAIR_NAMES) -> tuple[str, str] | None:
+    """Two columns that commonly hold a pair of texts, by default of sentences."""
     by_name = _by_name(columns)
-    return next(((by_name[a], by_name[b]) for a, b in PAIR_NAMES if a in by_name and b in by_name), None)
+    return next(((by_name[a], by_name[b]) for a, b in names if a in by_name and b in by_name), None)
 
 
 def wordiest(rows: Any, columns: Sequence[str]) -> str | None:

@@ -211,6 +211,7 @@ def _made(
     model, new = _open_model(config, parts.model_config, task, parts.tokenizer, parts.head)
     size = sum(parameter.numel() for parameter in model.parameters())
     lifecycle.require_space(folder, size)
+    task = task.for_model(model, parts.tokenizer, parts.device.name)
     splits_ready, findings = ready(task)
     if (chosen := task.training_rows(examples["train"], config)) is not None:
         splits_ready["train"] = _redrawn(splits_ready["train"], chosen)
@@ -258,6 +259,8 @@ def _open_data(
         raise UserError(f"there is no train split; found: {', '.join(loaded.splits)}", "Name it: --train-file FILE.")
     with registry.pointing_elsewhere(task_class, loaded.splits["train"], "`nlpkit {command}` trains for them."):
         task = task_class.from_data(loaded.splits, config)
+        begun = (read_record(opening.resolve(config.model)) or {}).get("task")
+        task = task.begun_with(model_config, begun, config)
         task, head = _with_head(config, model_config, task, folder)
         reader = task.reader(options=config)
         splits.prepare(loaded, reader, config, config.seed)

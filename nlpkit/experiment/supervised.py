@@ -288,6 +288,10 @@ def make_trainer(
     for feature in features:
         feature.change_model(model)
     metric = config.best_metric or task.main_metric
+    if metric == "loss" and not task.validation_loss:
+        raise UserError(
+            f"--best-metric loss: rows that are judged have none in {task.name}", f"Use {task.main_metric}."
+        )
     if metric not in ("loss", task.main_metric):
         require_metric("--best-metric", metric, task.metric_names(ready["validation"].examples))
     steps = training_arguments.total_steps(len(ready["train"].features), config, process.world_size())

@@ -10,7 +10,7 @@ from nlpkit.data.findings import Finding
 from nlpkit.errors import UserError
 from nlpkit.options import Config
 from nlpkit.tasks.contract import Task
-from nlpkit.tasks.forward import Forward, Loss
+from nlpkit.tasks.forward import Forward, Loss, Part
 from nlpkit.tasks.heads import Head
 from nlpkit.tasks.outputs import Outputs
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import numpy as np
     import torch
     from datasets import Dataset
+    from transformers import PreTrainedConfig
 
     from nlpkit.metrics.calibration import Decisions
     from nlpkit.metrics.evidence import Evidence
@@ -180,6 +181,24 @@ class Trainable(Judged):
         where an example has no single one."""
         return None
 
+    def begun_with(self, config: PreTrainedConfig, record: Mapping[str, Any] | None, options: Config) -> Self:
+        """The task with what it takes over from the model to begin with, before rows are read.
+
+        Args:
+            config: of that model.
+            record: the `task` part of its nlpkit.json, None where it has none.
+            options: the config of the command that trains.
+        """
+        return self
+
+    def for_model(self, model: Any, tokenizer: Any, device: str) -> Self:
+        """The task with what its loss takes from the model that is trained; after `with_loss`.
+
+        Args:
+            device: that the model goes to.
+        """
+        return self
+
     def with_loss(self, options: Config, train: Dataset) -> Self:
         """The task with what its loss takes from the options and the training examples (class weights, ...).
 
@@ -195,9 +214,27 @@ class Trainable(Judged):
         Labels of -100 are left out.
         """
 
-    # Whether the loss of a batch is the sum of those of its parts, so that the batch may be halved or accumulated. That
-    # of a loss which compares the rows of a batch with one another is not.
-    divisible_batches: ClassVar[bool] = True
+    def training_step(
+        self, model: Any, batch: Mapping[str, torch.Tensor], want: Collection[Part] = ()
+    ) -> tuple[Loss, Forward]:
+        """The loss of a batch and what the model gave for it; a loss that runs the model several times overrides it.
+
+        Args:
+            want: as of `run`.
+        """
+        forward = self.run(model, batch, want)
+        return self.loss(forward), forward
+
+    # Whether rows that are judged, as `features` makes them, have a loss; else none is told of validation.
+    validation_loss: ClassVar[bool] = True
+
+    @property
+    def divisible_batches(self) -> bool:
+        """Whether the loss of a batch is the sum of those of its parts, so that the batch may be halved or accumulated.
+
+        That of a loss which compares the rows of a batch with one another is not.
+        """
+        return True
 
     def loss_entries(self, batch: Mapping[str, torch.Tensor]) -> torch.Tensor | None:
         """How many entries `loss` is a sum over, shape (); None: the batch lacks what it takes, such as labels.

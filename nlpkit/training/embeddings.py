@@ -16,6 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from nlpkit.data.batching import id_columns
 from nlpkit.errors import RunError
 from nlpkit.models import fitting
 from nlpkit.training.trainer_features import TrainerFeature
@@ -137,13 +138,14 @@ def checked(model: Any, collate: Callable[..., dict[str, Any]]) -> Callable[...,
 
     def called(features: list[dict[str, Any]]) -> dict[str, Any]:
         batch = collate(features)
-        ids = batch["input_ids"].numpy()  # not on the device yet
-        lost = ids[(ids >= len(known)) | ~known.take(ids, mode="clip")]
-        if len(lost):
-            raise RunError(
-                f"a batch holds the token {lost[0]}, which no row held when the run began",
-                "Train all token embeddings: --batching random.",
-            )
+        for name in id_columns(batch):
+            ids = batch[name].numpy()  # not on the device yet
+            lost = ids[(ids >= len(known)) | ~known.take(ids, mode="clip")]
+            if len(lost):
+                raise RunError(
+                    f"a batch holds the token {lost[0]}, which no row held when the run began",
+                    "Train all token embeddings: --batching random.",
+                )
         return batch
 
     return called

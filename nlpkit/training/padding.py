@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from nlpkit.data.batching import id_columns
+
 if TYPE_CHECKING:
     from datasets import Dataset
 
@@ -42,7 +44,7 @@ def collator(task: Task, tokenizer: Any, models: Sequence[Any], rows: Dataset, *
     """
     plain = aligned = task.collate(tokenizer)
     some = rows.select(range(min(len(rows), SAMPLE)))
-    lengths = np.array([len(ids) for ids in some["input_ids"][:]])
+    lengths = np.sum([[len(ids) for ids in some[name][:]] for name in id_columns(some.column_names)], axis=0)
     shortest = int(lengths.argmin())
     longer = np.flatnonzero((lengths > lengths[shortest]) & (lengths % MULTIPLE > 0))
     if align and len(longer):

@@ -18,7 +18,7 @@ from transformers import PreTrainedModel, Trainer
 from transformers.trainer_utils import EvalLoopOutput
 
 from nlpkit import process, reporting
-from nlpkit.data.batching import RANDOM_ORDER, LengthBatchSampler, SharedBatches
+from nlpkit.data.batching import RANDOM_ORDER, LengthBatchSampler, SharedBatches, id_columns
 from nlpkit.errors import RunError, UserError, first_line
 from nlpkit.hardware import arithmetic, memory
 from nlpkit.inference.overlap import arriving
@@ -65,7 +65,9 @@ class Split:
 
     def token_ids(self) -> np.ndarray:
         """All token ids of the split, or more than those where its features are a selection; shape (tokens,)."""
-        return np.concatenate([chunk.flatten().to_numpy() for chunk in self.features.data.column("input_ids").chunks])
+        table = self.features.data
+        chunks = [chunk for name in id_columns(self.features.column_names) for chunk in table.column(name).chunks]
+        return np.concatenate([chunk.flatten().to_numpy() for chunk in chunks])
 
     def for_training(self) -> Dataset:
         """Features without bookkeeping columns."""
@@ -406,8 +408,7 @@ class NlpkitTrainer(ResumableTrainer):
         with contextlib.ExitStack() as blocks:
             for feature in self.features:
                 blocks.enter_context(feature.forward_pass())
-            forward = self.task.run(model, batch, self.want)
-        loss = self.task.loss(forward)
+            loss, forward = self.task.training_step(model, batch, self.want)
         if num_items_in_batch is None:
             part = loss.mean()
         else:
@@ -440,7 +441,9 @@ class NlpkitTrainer(ResumableTrainer):
         best = self.state.best_global_step
         self._validated = {step: result for step, result in self._validated.items() if step == best}
         self._validated[self.state.global_step] = outputs
-        metrics = {"loss": loss, **self._validation_metrics(outputs)}
+        metrics = self._validation_metrics(outputs)
+        if loss is not None:
+            metrics = {"loss": loss, **metrics}
         return EvalLoopOutput(
             predictions=np.empty(0),
             label_ids=None,
@@ -464,8 +467,8 @@ class NlpkitTrainer(ResumableTrainer):
         kept, _ = self.halving_batches(lambda: self._run(self.get_test_dataloader(rows)))
         return split.merged(self.task, kept)
 
-    def _run(self, dataloader: Any) -> tuple[Outputs, float]:
-        """What the task keeps of all rows, and their mean loss, over all processes."""
+    def _run(self, dataloader: Any) -> tuple[Outputs, float | None]:
+        """What the task keeps of all rows, and their mean loss where they have one, over all processes."""
         self.model.eval()  # type: ignore[union-attr]
         parts: list[Outputs] = []
         own: list[Outputs] = []  # that the other processes do not have yet
@@ -473,8 +476,9 @@ class NlpkitTrainer(ResumableTrainer):
         # one block for all batches: within it the weights are cast once
         with torch.no_grad(), self.accelerator.autocast():
             for _, evaluated in arriving((None, self._evaluated(*counted)) for counted in self._with_new(dataloader)):
-                loss, entries = float(evaluated.pop("loss")), int(evaluated.pop("entries"))
-                total += torch.tensor([loss * entries if entries else 0.0, entries], dtype=torch.float64)
+                if self.task.validation_loss:
+                    loss, entries = float(evaluated.pop("loss")), int(evaluated.pop("entries"))
+                    total += torch.tensor([loss * entries if entries else 0.0, entries], dtype=torch.float64)
                 own.append(self.task.collect(evaluated))
                 if len(own) == GATHERED:
                     parts, own = parts + self._of_all(own), []
@@ -482,7 +486,7 @@ class NlpkitTrainer(ResumableTrainer):
         total = self.accelerator.reduce(total.to(self.args.device, torch.float32)).cpu()
         # processes have as many batches each: the last of them begin again with the first rows
         outputs = model_outputs.joined(parts)[: len(dataloader.dataset)]
-        return outputs, float(total[0] / total[1].clamp(min=1))
+        return outputs, float(total[0] / total[1].clamp(min=1)) if self.task.validation_loss else None
 
     def _with_new(self, dataloader: Any) -> Iterator[tuple[Any, int]]:
         """Batches of an evaluation, and how many rows of each no process has had before it: the last ones of several
@@ -494,7 +498,8 @@ class NlpkitTrainer(ResumableTrainer):
             left -= self.accelerator.num_processes * rows
 
     def _evaluated(self, batch: Any, new: int) -> dict[str, torch.Tensor]:
-        """What the task reduces a batch to, its mean `loss` and over how many `entries`; nothing waits for it.
+        """What the task reduces a batch to, and where it has one its mean `loss` and over how many `entries`; nothing
+        waits for it.
 
         Args:
             new: rows that the loss is of; of none it counts for nothing.
@@ -502,10 +507,12 @@ class NlpkitTrainer(ResumableTrainer):
         batch = self._prepare_inputs(batch)
         with attention_masks.taken_as_given() if self.args.device.type == "cuda" else contextlib.nullcontext():
             forward = self.task.run(self.model, batch)
-        loss = self.task.loss(forward.first(new or 1))
         self.control = self.callback_handler.on_prediction_step(self.args, self.state, self.control)
-        entries = loss.entries if new else torch.zeros_like(loss.entries)
         reduced = self.task.judge(self.model, batch, forward)
+        if not self.task.validation_loss:
+            return reduced
+        loss = self.task.loss(forward.first(new or 1))
+        entries = loss.entries if new else torch.zeros_like(loss.entries)
         return {**reduced, "loss": loss.mean(), "entries": entries}
 
     def _of_all(self, parts: list[Outputs]) -> list[Outputs]:

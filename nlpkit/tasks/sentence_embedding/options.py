@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from nlpkit.options import ColumnOptions, Config, TextColumnOptions, option
+from typing import Literal
+
+from nlpkit.options import ColumnOptions, Config, Names, TextColumnOptions, option, option_like
+from nlpkit.tasks.options import LengthOptions
 
 
 class VectorOptions(Config):
@@ -20,5 +23,39 @@ class EmbeddingAnswerOptions(VectorOptions, TextColumnOptions):
     """Options of `predict`."""
 
 
-class EmbeddingJudgeOptions(VectorOptions, ColumnOptions):
-    """Options of `evaluate`, and of commands that take pairs of texts with the score of their likeness."""
+class ShapeOptions(TextColumnOptions):
+    """Which kind of data rows are, and which of their columns hold what."""
+
+    shape: (
+        Literal["scored-pairs", "labelled-pairs", "pairs", "triplets", "nli", "labelled-texts", "texts", "taught"]
+        | None
+    ) = option(None, "Kind of the rows.", panel="Data", shown_default="from the columns")
+    text_column: str | None = option_like(
+        TextColumnOptions, "text_column", help="Column of the text (anchor, query, sentence1, ...)."
+    )
+    text_pair_column: str | None = option_like(
+        TextColumnOptions,
+        "text_pair_column",
+        help="Column of the second text, or of the one that belongs to it.",
+    )
+    negative_columns: Names = option(
+        [], "Columns of texts that do not belong to the first, or of lists of them.", panel="Data", metavar="NAME,NAME"
+    )
+    label_column: str | None = option_like(
+        ColumnOptions, "label_column", help="Column of the score of two texts, or of the label."
+    )
+    label_names: Names = option(
+        [],
+        "Names of labels that are numbers, from 0.",
+        panel="Data",
+        metavar="NAME,NAME",
+    )
+    vector_column: str | None = option(None, "Column of vectors to learn, lists of numbers.", panel="Data")
+
+
+class EmbeddingJudgeOptions(VectorOptions, ShapeOptions):
+    """Options of `evaluate`, and of commands that take rows with what is known of their texts."""
+
+
+class EmbeddingDataOptions(LengthOptions, ShapeOptions):
+    """Options of `check-data` and of training: columns, and how many tokens are read."""

@@ -21,6 +21,18 @@ class EmbeddingColumns(Part):
     label: str | None
 
 
+class EmbeddingLayout(Part):
+    """Which columns of the user's rows hold what, and which kind of data that makes them."""
+
+    shape: Literal["scored-pairs", "labelled-pairs", "pairs", "triplets", "nli", "labelled-texts", "texts", "taught"]
+    text: str
+    text_pair: str | None
+    negatives: list[str]
+    label: str | None
+    vector: str | None
+    label_names: list[str]
+
+
 class EmbeddingRecord(TaskRecord):
     """Sentence embedding."""
 
@@ -34,4 +46,9 @@ class EmbeddingRecord(TaskRecord):
     similarity: Literal["cosine", "dot", "euclidean", "manhattan"] = "cosine"
     lower_case: bool = False
     columns: EmbeddingColumns
+    layout: EmbeddingLayout | None = None
+    judged: EmbeddingLayout | None = None
+    loss: str | None = None
+    matryoshka: list[Annotated[int, Field(ge=1)]] = Field([])
     max_length: Length
+    training_length: Length = None

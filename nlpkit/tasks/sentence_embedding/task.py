@@ -8,7 +8,6 @@ with these scores (as on STS-B).
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,22 +15,36 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
-from nlpkit import reporting
+from nlpkit import process, reporting
+from nlpkit.data import columns as column_names
 from nlpkit.data import pieces
-from nlpkit.data.labels import Labels
+from nlpkit.data.batching import id_columns
+from nlpkit.data.findings import Finding
+from nlpkit.errors import UserError
 from nlpkit.models.files import CONFIG, STRUCTURE
 from nlpkit.options import Config
 from nlpkit.runs.files import small_text
 from nlpkit.runs.records import RECORD
 from nlpkit.tasks.claims import Claim
-from nlpkit.tasks.forward import Forward
+from nlpkit.tasks.forward import Forward, Loss
 from nlpkit.tasks.forward import Part as Wanted
+from nlpkit.tasks.heads import Head
 from nlpkit.tasks.recorded import TaskRecord
-from nlpkit.tasks.roles import Judged
-from nlpkit.tasks.sentence_embedding.options import EmbeddingAnswerOptions, EmbeddingJudgeOptions, VectorOptions
+from nlpkit.tasks.roles import Trainable
+from nlpkit.tasks.sentence_embedding import shapes
+from nlpkit.tasks.sentence_embedding.layout import NEGATIVE, PAIRS, Layout, told
+from nlpkit.tasks.sentence_embedding.losses import table
+from nlpkit.tasks.sentence_embedding.losses.options import LossOptions
+from nlpkit.tasks.sentence_embedding.options import (
+    EmbeddingAnswerOptions,
+    EmbeddingDataOptions,
+    EmbeddingJudgeOptions,
+    ShapeOptions,
+    VectorOptions,
+)
 from nlpkit.tasks.sentence_embedding.record import EmbeddingRecord
+from nlpkit.tasks.sentence_embedding.shapes import Shape
 from nlpkit.tasks.sentence_embedding.vectors import Vectors
-from nlpkit.tasks.text_classification.problems import problem_type
 
 if TYPE_CHECKING:
     import torch
@@ -39,10 +52,12 @@ if TYPE_CHECKING:
     from transformers import PreTrainedConfig
 
     from nlpkit.metrics.evidence import Evidence
+    from nlpkit.tasks.contract import Task
+    from nlpkit.tasks.sentence_embedding.losses.making import LossSettings
+    from nlpkit.tasks.sentence_embedding.losses.objective import Objective
 
+IDS = "input_ids"
 DECODERS = ("ForCausalLM", "ForConditionalGeneration")  # of models that do not read a text in both directions
-LIKENESS = problem_type(Labels("regression", []), 0.5)  # a number per pair; the threshold is of no effect
-NEAR_ZERO = 1e-12  # length below which a vector is not divided, as `torch.nn.functional.normalize` has it
 PROMPT_TOKENS = "prompt_tokens"  # in features and batches: how many tokens of a text are those of its prompt
 
 
@@ -63,6 +78,35 @@ class PromptCollator:
         return {**self.padding(features), PROMPT_TOKENS: counts}
 
 
+@dataclass(frozen=True)
+class ColumnCollator:
+    """Pads features of texts; those of examples column by column, each to the longest of its own.
+
+    Args:
+        padding: of the features of texts.
+        prompt_tokens: how many tokens of each text are those of a prompt that is not pooled.
+    """
+
+    padding: Callable[[list[dict[str, Any]]], dict[str, torch.Tensor]]
+    prompt_tokens: int = 0
+
+    def __call__(self, features: list[dict[str, Any]]) -> dict[str, torch.Tensor]:
+        import torch
+
+        if IDS in features[0]:
+            return self.padding(features)
+        batch: dict[str, torch.Tensor] = {}
+        for column in id_columns(features[0]):
+            place = column.removeprefix(IDS)
+            padded = self.padding([{IDS: feature[column]} for feature in features])
+            if self.prompt_tokens:
+                padded[PROMPT_TOKENS] = torch.full((len(features),), self.prompt_tokens)
+            batch |= {f"{name}{place}": tensor for name, tensor in padded.items()}
+        if "labels" in features[0]:
+            batch["labels"] = torch.as_tensor(np.asarray([feature["labels"] for feature in features]))
+        return batch
+
+
 def prompt_length(tokenizer: Any, prompt: str) -> int:
     """How many tokens at the beginning of a text its prompt takes, with special ones before it, counted as
     sentence-transformers does."""
@@ -71,27 +115,41 @@ def prompt_length(tokenizer: Any, prompt: str) -> int:
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class SentenceEmbedding(Judged):
+class SentenceEmbedding(Trainable):
     """See the module's docstring.
 
     Args:
         vectors: what a vector is made of.
-        text: name of the text column in the user's rows.
-        pair: name of the column of the second text, of rows that are judged.
-        label: name of the column with the score of likeness.
+        layout: of the rows that were, or are, trained on; None of a model that was trained elsewhere.
+        judged: of the rows of validation, where that is another one.
+        loss_name: of the loss that it was, or is, trained with; None of a model that was trained elsewhere.
+        matryoshka: the numbers of dimensions that are trained besides all.
+        settings: of the loss, while it is trained.
+        guide: of the loss.
+        score_range: the least and the greatest score of train.
+        objective: the loss, when the model is there.
+        together: whether a feature holds all texts of an example, as a loss wants them.
     """
 
     vectors: Vectors = field(default_factory=Vectors)
-    text: str = "text"
-    pair: str | None = None
-    label: str | None = None
+    layout: Layout | None = None
+    judged: Layout | None = None
+    loss_name: str | None = None
+    matryoshka: tuple[int, ...] = ()
+    settings: LossSettings | None = None
+    guide: str | None = None
+    score_range: tuple[float, float] = (0.0, 1.0)
+    objective: Objective | None = None
+    together: bool = False
 
     name: ClassVar[str] = "sentence-embedding"
     auto_class: ClassVar[str] = "AutoModel"
     pipeline_tag: ClassVar[str | None] = "sentence-similarity"
     library: ClassVar[str] = "sentence-transformers"
     hub_tags: ClassVar[Sequence[str]] = ("sentence-transformers", "sentence-similarity", "feature-extraction")
-    reads: ClassVar[str] = "two texts and the score of their likeness"
+    reads: ClassVar[str] = "texts that belong together, or two texts and the score of their likeness"
+    trained_by: ClassVar[str] = "finetune-embed"
+    data_options: ClassVar[type[Config]] = EmbeddingDataOptions
     predict_options: ClassVar[type[Config]] = EmbeddingAnswerOptions
     evaluate_options: ClassVar[type[Config]] = EmbeddingJudgeOptions
     column_options: ClassVar[type[Config]] = EmbeddingJudgeOptions
@@ -102,8 +160,29 @@ class SentenceEmbedding(Judged):
     # the layer on top of the first token's state, which the mean does not read
     unread_weights: ClassVar[tuple[str, ...]] = ("pooler.",)
 
-    main_metric = "spearman"
-    table_metrics: ClassVar[Sequence[str]] = ("spearman", "pearson")
+    # a loss that compares rows is none of a batch of texts, as they are judged
+    validation_loss: ClassVar[bool] = False
+
+    @property
+    def text(self) -> str:
+        """The column of the text in the rows that were trained on."""
+        return self.layout.text if self.layout else "text"
+
+    @property
+    def shape(self) -> Shape:
+        """The kind of the examples that are judged."""
+        known = self.judged or self.layout
+        if known is None:
+            return shapes.SHAPES["scored-pairs"]
+        return shapes.SHAPES["triplets" if known.shape == "nli" else known.shape]
+
+    @property
+    def main_metric(self) -> str:
+        return self.shape.main_metric
+
+    @property
+    def table_metrics(self) -> Sequence[str]:
+        return self.shape.table_metrics
 
     # --- made from a model folder ---
 
@@ -124,21 +203,58 @@ class SentenceEmbedding(Judged):
                 reporting.current().note(f"vectors: {vectors.described()}")
             return cls(vectors=vectors, max_length=vectors.max_length)
         columns = record["columns"]
+        layout = record.get("layout")
+        if layout is None and columns["text_pair"] and columns["label"]:
+            before = Layout("scored-pairs", columns["text"], columns["text_pair"], label=columns["label"])
+        else:
+            before = Layout("texts", columns["text"])
         return cls(
             vectors=Vectors.recorded(record, str(Path(place) / RECORD) if place else ""),
-            text=columns["text"],
-            pair=columns["text_pair"],
-            label=columns["label"],
+            layout=before if layout is None else Layout.recorded(layout),
+            judged=Layout.recorded(record["judged"]) if record.get("judged") else None,
+            loss_name=record.get("loss"),
+            matryoshka=tuple(record.get("matryoshka", ())),
             max_length=record["max_length"],
+            training_length=record.get("training_length"),
         )
 
     def record(self) -> dict[str, Any]:
         return {
             "name": self.name,
             **self.vectors.record(),
-            "columns": {"text": self.text, "text_pair": self.pair, "label": self.label},
+            "columns": {
+                "text": self.text,
+                "text_pair": self.layout.pair if self.layout else None,
+                "label": self.layout.label if self.layout else None,
+            },
+            "layout": self.layout.record() if self.layout else None,
+            "judged": self.judged.record() if self.judged else None,
+            "loss": self.loss_name,
+            "matryoshka": list(self.matryoshka),
             "max_length": self.max_length,
+            "training_length": self.training_length,
         }
+
+    @classmethod
+    def from_data(cls, splits: Mapping[str, Dataset], options: Config) -> SentenceEmbedding:
+        own = EmbeddingDataOptions.of(options)
+        train = splits.get("train") or next(iter(splits.values()))
+        layout = told(train, "train" if "train" in splits else next(iter(splits)), own)
+        judged = None
+        if (held := splits.get("validation")) is not None and not set(layout.columns) <= set(held.column_names):
+            judged = told(held, "validation", ShapeOptions())
+        return cls(layout=layout, judged=judged, max_length=own.max_length)
+
+    @classmethod
+    def suits(cls, row: Mapping[str, Any]) -> bool:
+        columns = list(row)
+        own = [pair for pair in PAIRS if pair not in column_names.PAIR_NAMES]
+        paired = column_names.guess_pair(columns, own) is not None
+        return paired or any(NEGATIVE.fullmatch(name.lower()) for name in columns)
+
+    def describe(self) -> str:
+        known = self.layout.described() if self.layout else "no rows known"
+        return f"{self.name}, {known}" + (f"; loss {self.loss_name}" if self.loss_name else "")
 
     def configured(self, options: Config) -> Self:
         normalize = VectorOptions.of(options).normalize
@@ -147,30 +263,54 @@ class SentenceEmbedding(Judged):
     # --- examples -> features ---
 
     def features(self, tokenizer: Any, examples: Mapping[str, Sequence[Any]]) -> dict[str, list[Any]]:
-        """One feature per text: of a pair the first, then the second."""
-        columns = [examples["text"], *([examples["text_pair"]] if "text_pair" in examples else [])]
-        texts = self._prompted([text for row in zip(*columns, strict=True) for text in row])
+        """One feature per text, in the order of `shapes.texts_of`; in training one per example, which holds all of its
+        texts as `input_ids_0`, `input_ids_1`, ...
+        """
+        rows = shapes.texts_of(examples)
+        texts = self._prompted([text for row in rows for text in row])
         encoded = tokenizer(
             [pieces.readable(tokenizer, text, self.max_length) for text in texts],
             truncation=self.max_length is not None,
             max_length=self.max_length,
             return_attention_mask=False,
         )
-        lengths = [len(ids) for ids in encoded["input_ids"]]
+        ids = encoded["input_ids"]
+        lengths = [len(each) for each in ids]
         special = tokenizer.num_special_tokens_to_add()
-        made = {
-            "input_ids": encoded["input_ids"],
-            "length": lengths,
-            "example": [row for row in range(len(examples["text"])) for _ in columns],
-            "lost": pieces.lost(
-                lengths,
-                self.max_length,
-                lambda full: [count + special for count in pieces.counts(tokenizer, [texts[i] for i in full])],
-            ),
-        }
+        lost = pieces.lost(
+            lengths,
+            self.max_length,
+            lambda full: [count + special for count in pieces.counts(tokenizer, [texts[i] for i in full])],
+        )
+        if self.together:
+            return self._joined(rows, ids, lengths, lost, examples)
+        owners = [i for i, row in enumerate(rows) for _ in row]
+        made = {IDS: ids, "length": lengths, "example": owners, "lost": lost}
         if self.vectors.needs_prompt_tokens:
             made[PROMPT_TOKENS] = [prompt_length(tokenizer, self.vectors.prompt)] * len(texts)
         return made
+
+    def _joined(
+        self,
+        rows: Sequence[Sequence[str]],
+        ids: Sequence[list[int]],
+        lengths: Sequence[int],
+        lost: Sequence[int],
+        examples: Mapping[str, Sequence[Any]],
+    ) -> dict[str, list[Any]]:
+        """Features of examples, with all texts of each."""
+        ends = np.cumsum([len(row) for row in rows]).tolist()
+        parts = [range(end - len(row), end) for row, end in zip(rows, ends, strict=True)]
+        out: dict[str, list[Any]] = {
+            f"{IDS}_{k}": [ids[part[k]] for part in parts] for k in range(max(map(len, rows), default=0))
+        }
+        out["length"] = [sum(lengths[i] for i in part) for part in parts]
+        out["example"] = list(range(len(rows)))
+        out["lost"] = [sum(lost[i] for i in part) for part in parts]
+        for name in ("label", "vector"):
+            if name in examples:
+                out["labels"] = list(examples[name])
+        return out
 
     def _prompted(self, texts: Sequence[str]) -> list[str]:
         """Texts as the tokenizer is given them."""
@@ -178,18 +318,135 @@ class SentenceEmbedding(Judged):
         return [text.lower() for text in texts] if self.vectors.lower_case else texts
 
     def token_lengths(self, tokenizer: Any, examples: Mapping[str, Sequence[Any]]) -> list[int]:
-        """Of the longer text of a pair."""
+        """Of the longest text of each example."""
         special = tokenizer.num_special_tokens_to_add()
-        columns = [self._prompted(examples[name]) for name in ("text", "text_pair") if name in examples]
-        counts = [pieces.counts(tokenizer, texts) for texts in columns]
-        return [max(row) + special for row in zip(*counts, strict=True)]
+        rows = shapes.texts_of(examples)
+        counts = iter(pieces.counts(tokenizer, self._prompted([text for row in rows for text in row])))
+        return [max(next(counts) for _ in row) + special for row in rows]
+
+    # --- training ---
+
+    @property
+    def divisible_batches(self) -> bool:
+        return self.loss_name is None or not table.BY_NAME[self.loss_name].compares
+
+    @property
+    def default_max_length(self) -> int | None:  # type: ignore[override]
+        """As many tokens as the model reads: with more its vectors would be others."""
+        return self.vectors.max_length
+
+    def begun_with(self, config: PreTrainedConfig, record: Mapping[str, Any] | None, options: Config) -> Self:
+        own = record if record and record.get("name") == self.name else None
+        vectors = type(self).from_model(config, own).vectors
+        return self.with_(vectors=vectors.with_(max_length=own["max_length"]) if own else vectors)
+
+    def with_loss(self, options: Config, train: Dataset) -> Self:
+        from nlpkit.tasks.sentence_embedding.losses.making import LossSettings
+
+        own = LossOptions.of(options)
+        shape = shapes.of_examples(train).name
+        kind = table.require(own.loss or table.suiting(shape)[0], shape)
+        for name in sorted(own.given & {name for each in table.KINDS for name in each.reads} - set(kind.reads)):
+            flag = f"--{name.replace('_', '-')}"
+            raise UserError(
+                f"{flag} is for --loss {', '.join(table.reading(name))}; that of these rows is {kind.name}",
+                "Leave it out, or name another loss.",
+            )
+        scores = np.asarray(train["label"][:], np.float64) if shape == "scored-pairs" else np.zeros(1)
+        return self.with_(
+            loss_name=kind.name,
+            matryoshka=tuple(own.dims()),
+            settings=LossSettings(
+                kind.name,
+                scale=own.scale,
+                margin=own.margin,
+                symmetric=own.symmetric,
+                mini_batch_size=own.mini_batch_size,
+                dims=own.dims(),
+                similarity=self.vectors.similarity,
+                gather=kind.compares and process.world_size() > 1,
+            ),
+            guide=own.guide,
+            score_range=(float(scores.min()), float(scores.max())),
+        )
+
+    def with_head_of(self, trained: Task) -> tuple[Self, Head]:
+        return self, Head(True)
+
+    def for_training(self) -> Self:
+        return super().for_training().with_(together=self.settings is not None)
+
+    def for_model(self, model: Any, tokenizer: Any, device: str) -> Self:
+        from nlpkit.tasks.sentence_embedding.losses import guide, objective
+
+        assert self.settings is not None
+        width = self.vectors.width(model.config.hidden_size)
+        guided = guide.open_guide(self.guide, device) if self.guide else None
+
+        def embed(model: Any, features: Mapping[str, torch.Tensor]) -> torch.Tensor:
+            return self.run(model, features).logits
+
+        built = objective.build(self.settings, embed, tokenizer, width, guided, device)
+        return self.with_(objective=built)
+
+    def training_step(
+        self, model: Any, batch: Mapping[str, torch.Tensor], want: Collection[Wanted] = ()
+    ) -> tuple[Loss, Forward]:
+        import torch
+
+        assert self.objective is not None
+        columns = self.columns_of(batch)
+        rows = len(columns[0][IDS])
+        value = self.objective(model, columns, self._targets(batch))
+        return Loss(value * rows, torch.tensor(rows, device=value.device)), Forward(batch, value.detach().reshape(1))
+
+    def _targets(self, batch: Mapping[str, torch.Tensor]) -> torch.Tensor | None:
+        """The labels of a batch, in which scores that are learnt as cosines reach from 0 to 1."""
+        labels = batch.get("labels")
+        if labels is None or self.loss_name != "cosine-mse":
+            return labels
+        low, high = self.score_range
+        return (labels - low) / (high - low) if high > 1 else labels.float()
+
+    def loss(self, forward: Forward) -> Loss:
+        """The loss of vectors of examples, shape (rows, texts, width), that are computed already."""
+        import torch
+
+        from nlpkit.tasks.sentence_embedding.losses.objective import GIVEN
+
+        assert self.objective is not None
+        rows = len(forward.logits)
+        vectors = [{GIVEN: column} for column in forward.logits.unbind(dim=1)]
+        value = self.objective.loss(vectors, self._targets(forward.batch))
+        return Loss(value * rows, torch.tensor(rows, device=value.device))
+
+    def loss_entries(self, batch: Mapping[str, torch.Tensor]) -> torch.Tensor | None:
+        import torch
+
+        return torch.tensor(len(batch[f"{IDS}_0"])) if f"{IDS}_0" in batch else None
+
+    def check(self, examples: Mapping[str, Dataset]) -> list[Finding]:
+        return []
 
     def collate(
         self, tokenizer: Any, *, multiple: int = 1
     ) -> Callable[[list[dict[str, Any]]], dict[str, torch.Tensor]]:
-        """As of any task, with the number of a prompt's tokens where pooling leaves them out."""
+        """Pad texts to the longest, those of examples column by column; with the number of a prompt's tokens where
+        pooling leaves them out."""
         padding = super().collate(tokenizer, multiple=multiple)
-        return PromptCollator(padding) if self.vectors.needs_prompt_tokens else padding
+        if not self.vectors.needs_prompt_tokens:
+            return ColumnCollator(padding)
+        if not self.together:
+            return PromptCollator(padding)
+        return ColumnCollator(padding, prompt_length(tokenizer, self.vectors.prompt))
+
+    def columns_of(self, batch: Mapping[str, torch.Tensor]) -> list[dict[str, torch.Tensor]]:
+        """The texts of a batch of examples, column by column, as `run` takes them."""
+        count = sum(name.startswith(f"{IDS}_") for name in batch)
+        return [
+            {name.removesuffix(f"_{k}"): tensor for name, tensor in batch.items() if name.endswith(f"_{k}")}
+            for k in range(count)
+        ]
 
     # --- the model ---
 
@@ -199,8 +456,14 @@ class SentenceEmbedding(Judged):
     withheld: ClassVar[frozenset[str]] = frozenset({"labels", PROMPT_TOKENS})
 
     def run(self, model: Any, batch: Mapping[str, torch.Tensor], want: Collection[Wanted] = ()) -> Forward:
-        """As of any task; the states of each layer are asked for where those of several are averaged."""
-        return super().run(model, batch, {*want, "hidden"} if self.vectors.layers > 1 else want)
+        """The vectors of texts, shape (rows, width); of examples those of all their texts, (rows, texts, width). The
+        states of each layer are asked for where those of several are averaged."""
+        if IDS in batch:
+            return super().run(model, batch, {*want, "hidden"} if self.vectors.layers > 1 else want)
+        import torch
+
+        parts = [self.run(model, part).logits for part in self.columns_of(batch)]
+        return Forward(batch, torch.stack(parts, dim=1))
 
     def logits(self, outputs: Any, batch: Mapping[str, torch.Tensor]) -> torch.Tensor:
         """The vectors, finished: pooled, cut, and normalized where they are to be, shape (rows, width)."""
@@ -208,9 +471,15 @@ class SentenceEmbedding(Judged):
         return self.vectors.pool(states, batch["attention_mask"], batch.get(PROMPT_TOKENS))
 
     def merge(self, outputs: np.ndarray, features: Mapping[str, Sequence[Any]]) -> np.ndarray:
-        """The vectors of each example, shape (examples, texts, width): one text, or the two of a pair."""
-        rows = len(np.unique(np.asarray(features["example"])))
-        return outputs.reshape(rows, -1, outputs.shape[1]) if rows else outputs[:, None]
+        """The vectors of each example, shape (examples, texts, width), NaN where an example has fewer texts."""
+        if outputs.ndim == 3:
+            return outputs
+        owner = np.asarray(features["example"])
+        counts = np.unique(owner, return_counts=True)[1]
+        place = np.arange(len(owner)) - np.repeat(np.cumsum(counts) - counts, counts)
+        vectors = np.full((len(counts), counts.max(initial=1), outputs.shape[1]), np.nan, outputs.dtype)
+        vectors[np.repeat(np.arange(len(counts)), counts), place] = outputs
+        return vectors
 
     def extra_files(self, folder: Path, config: PreTrainedConfig) -> None:
         """What sentence-transformers and servers of its models read, see `Vectors.write`.
@@ -230,25 +499,12 @@ class SentenceEmbedding(Judged):
     # --- judging and answering ---
 
     def score(self, outputs: np.ndarray, examples: Dataset) -> dict[str, float]:
-        """Correlations of the cosines of pairs with the scores of their likeness."""
-        found = LIKENESS.score(_cosines(outputs), np.asarray(examples["label"][:]))
-        return {name: found[name] for name in self.table_metrics}
+        """The figures of the kind of data that the examples are."""
+        return shapes.of_examples(examples).score(outputs, examples)
 
-    def evidence(self, outputs: np.ndarray, examples: Dataset) -> Evidence:
-        every = LIKENESS.evidence(_cosines(outputs), np.asarray(examples["label"][:]))
-
-        def figures(weights: np.ndarray) -> Mapping[str, np.ndarray]:
-            found = every.figures(weights)
-            return {name: found[name] for name in self.table_metrics}
-
-        return dataclasses.replace(every, figures=figures)
+    def evidence(self, outputs: np.ndarray, examples: Dataset) -> Evidence | None:
+        return shapes.of_examples(examples).evidence(outputs, examples)
 
     def decode(self, outputs: np.ndarray, inputs: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
         """The vector of each text, as a list of numbers."""
         return ({"prediction": vector.tolist(), "score": None} for vector in outputs[:, 0])
-
-
-def _cosines(outputs: np.ndarray) -> np.ndarray:
-    """The cosine of each pair, shape (examples, 1), of vectors (examples, 2, width)."""
-    lengths = np.maximum(np.linalg.norm(outputs, axis=-1), NEAR_ZERO)
-    return ((outputs[:, 0] * outputs[:, 1]).sum(-1) / lengths.prod(-1))[:, None]

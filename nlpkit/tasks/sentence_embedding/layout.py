@@ -1,0 +1,322 @@
+"""Which columns of the user's rows hold what, and which kind of data that makes them: by the names of the columns and
+by what is in their cells, never by their order.
+
+What is guessed is told; where two readings are possible, both are named and neither is taken.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal
+
+from nlpkit import reporting
+from nlpkit.data import columns as column_names
+from nlpkit.data.labels import as_number, is_missing
+from nlpkit.data.places import user_columns
+from nlpkit.data.spelling import folded
+from nlpkit.errors import UserError
+from nlpkit.tasks.sentence_embedding.options import ShapeOptions
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+
+ShapeName = Literal["scored-pairs", "labelled-pairs", "pairs", "triplets", "nli", "labelled-texts", "texts", "taught"]
+
+PAIRS = (
+    ("anchor", "positive"), ("query", "positive"), ("question", "positive"), ("text", "positive"),
+    ("sentence", "positive"), ("query", "answer"), ("question", "answer"), ("query", "document"),
+    ("question", "document"), ("question", "passage"), ("question_1", "question_2"), ("source", "target"),
+    ("anchor", "answer"), ("anchor", "document"), ("anchor", "passage"),
+    *column_names.PAIR_NAMES,
+)  # fmt: skip
+"""Columns that hold two texts which belong together, in the sets in wide use."""
+ANCHORS = ("anchor", "query", "question", "sentence1", "premise", *column_names.TEXT_NAMES)
+POSITIVES = ("positive", "answer", "document", "passage", "response", "sentence2", "text_pair", "hypothesis")
+NEGATIVE = re.compile(r"(?:hard_)?negatives?(?:_?\d+)?")
+VECTORS = ("vector", "vectors", "embedding", "embeddings", "teacher_vector", "teacher_embedding")
+LABELS = (
+    "score", "similarity", "similarity_score", "relatedness_score", "relatedness", "label", "labels", "gold_label",
+    "similar", "is_similar", "is_duplicate", "duplicate", "is_paraphrase", "quality", "entailment_judgment",
+    "entailment_label", "category", "class", "intent", "topic",
+)  # fmt: skip
+GRADED = ("score", "similarity", "relatedness")
+"""In the names of columns whose numbers are grades, also where all of them are whole."""
+INFERENCE: Mapping[str, str] = {
+    "entailment": "entailment",
+    "neutral": "neutral",
+    "contradiction": "contradiction",
+    "e": "entailment",
+    "n": "neutral",
+    "c": "contradiction",
+}
+"""The ways in which the labels of inference pairs are written."""
+UNDECIDED = ("-", "other", "")  # of pairs that annotators did not agree on
+TRUTH = {"0": 0, "1": 1, "false": 0, "true": 1, "no": 0, "yes": 1}
+LOOKED_AT = 1_000  # rows
+SHOWN = 3
+FEWEST_WORDS = 3  # on the mean, of a column that may hold texts
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Which columns hold what.
+
+    Attributes:
+        shape: the kind of data; "nli" of inference pairs.
+        text, pair: columns of the first and the second text.
+        negatives: columns of texts that do not belong to the first; one of them may hold lists.
+        label: column of the score, or of the label.
+        vector: column of vectors.
+        names: of the numbers in the column of the label, in their order; of labelled texts all classes.
+        guessed: columns that nobody has named.
+    """
+
+    shape: ShapeName
+    text: str
+    pair: str | None = None
+    negatives: tuple[str, ...] = ()
+    label: str | None = None
+    vector: str | None = None
+    names: tuple[str, ...] = ()
+    guessed: tuple[str, ...] = ()
+
+    @property
+    def columns(self) -> list[str]:
+        """All columns that are read."""
+        return [name for name in (self.text, self.pair, *self.negatives, self.label, self.vector) if name]
+
+    def record(self) -> dict[str, Any]:
+        """As JSON values."""
+        return {
+            "shape": self.shape,
+            "text": self.text,
+            "text_pair": self.pair,
+            "negatives": list(self.negatives),
+            "label": self.label,
+            "vector": self.vector,
+            "label_names": list(self.names),
+        }
+
+    @classmethod
+    def recorded(cls, record: Mapping[str, Any]) -> Layout:
+        """The layout of which `record` is that."""
+        return cls(
+            record["shape"],
+            record["text"],
+            pair=record["text_pair"],
+            negatives=tuple(record["negatives"]),
+            label=record["label"],
+            vector=record["vector"],
+            names=tuple(record["label_names"]),
+        )
+
+    def described(self) -> str:
+        """Columns and shape, in a line."""
+        parts = [f"'{self.text}'"]
+        parts += [f"'{self.pair}' belongs to it"] if self.pair and self.shape in ("pairs", "triplets") else []
+        parts += [f"'{self.pair}'"] if self.pair and self.shape not in ("pairs", "triplets") else []
+        parts += [f"{', '.join(map(repr, self.negatives))} does not"] if self.negatives else []
+        parts += [f"label '{self.label}'"] if self.label else []
+        parts += [f"vectors '{self.vector}'"] if self.vector else []
+        return f"{self.shape}: {', '.join(parts)}"
+
+
+def find(rows: Dataset, options: ShapeOptions) -> Layout:
+    """The layout of rows.
+
+    Raises:
+        UserError: a named column does not exist, none fits, or there are two readings.
+    """
+    columns = user_columns(rows.column_names)
+    text, pair = _texts(columns, options, rows)
+    negatives = _negatives(columns, options, {text, pair})
+    vector = _vector(rows, columns, options)
+    guessed = tuple(
+        name
+        for name, given in ((text, options.text_column), (pair, options.text_pair_column))
+        if name and name != given
+    )
+    layout = Layout("texts", text, pair, negatives, None, vector, guessed=guessed)
+    label, shape, names = _label(rows, columns, layout, options)
+    layout = replace(layout, label=label, names=names, shape=options.shape or shape or _unlabelled(layout, rows))
+    return _checked(layout, rows, columns, options)
+
+
+def told(rows: Dataset, split: str, options: ShapeOptions) -> Layout:
+    """The layout of rows; what was guessed is told to the reporter."""
+    found = find(rows, options)
+    unread = [name for name in user_columns(rows.column_names) if name not in found.columns]
+    more = f"; not read: {', '.join(unread)}" if unread else ""
+    reporting.current().note(f"{split}: {found.described()} (guessed; --shape, --text-column and its kin){more}")
+    return found
+
+
+def _texts(columns: Sequence[str], options: ShapeOptions, rows: Dataset) -> tuple[str, str | None]:
+    text, pair = options.text_column, options.text_pair_column
+    text = column_names.require(text, columns, "text") if text else None
+    pair = column_names.require(pair, columns, "text pair") if pair else None
+    if text and pair:
+        return text, pair
+    single = options.shape in ("texts", "labelled-texts", "taught")
+    known = column_names.guess_pair(columns, PAIRS)
+    if known and not single and known[0] == (text or known[0]) and known[1] == (pair or known[1]):
+        return known
+    if text is None:
+        text = column_names.guess([name for name in columns if name != pair], ANCHORS)
+    if text is None:
+        longest = column_names.wordiest(rows, columns)
+        way = f"Name it: --text-column '{longest}' has the longest texts." if longest else "Name it with --text-column."
+        raise UserError(
+            f"no column looks like text; the columns are {', '.join(columns)}",
+            f"{way} The second text of a pair is --text-pair-column.",
+        )
+    if pair is None and not single:
+        others = [name for name in columns if name != text]
+        found = [name for name in POSITIVES if column_names.guess(others, [name])]
+        if len(found) > 1:
+            raise UserError(
+                f"the second text may be column {' or '.join(repr(name) for name in found)}",
+                f"Name it with --text-pair-column. The columns are {', '.join(columns)}.",
+            )
+        pair = column_names.guess(others, found)
+    return text, pair
+
+
+def _negatives(columns: Sequence[str], options: ShapeOptions, taken: set[str | None]) -> tuple[str, ...]:
+    if options.negative_columns:
+        return tuple(column_names.require(name, columns, "negative") for name in options.negative_columns)
+    if options.shape not in (None, "pairs", "triplets"):
+        return ()
+    return tuple(name for name in columns if name not in taken and NEGATIVE.fullmatch(name.strip().lower()))
+
+
+def _vector(rows: Dataset, columns: Sequence[str], options: ShapeOptions) -> str | None:
+    if options.shape not in (None, "taught"):
+        return None
+    if options.vector_column:
+        return column_names.require(options.vector_column, columns, "vector")
+    name = column_names.guess(columns, VECTORS)
+    return name if name is not None and len(rows) and isinstance(rows[0][name], list) else None
+
+
+def _label(
+    rows: Dataset, columns: Sequence[str], layout: Layout, options: ShapeOptions
+) -> tuple[str | None, ShapeName | None, tuple[str, ...]]:
+    """The column of the label, the shape that it tells of, and the names of its numbers."""
+    if options.shape in ("pairs", "triplets", "texts", "taught"):
+        return None, None, ()
+    taken = {layout.text, layout.pair, layout.vector, *layout.negatives}
+    if options.label_column:
+        name = column_names.require(options.label_column, columns, "label")
+        shape, names = _labelled(rows, name, layout, options)
+        return name, shape, names
+    free = [name for name in columns if name not in taken]
+    named = dict.fromkeys(each for known in LABELS if (each := column_names.guess(free, [known])))
+    read = {name: _labelled(rows, name, layout, options) for name in named}
+    if options.shape:
+        read = {name: (shape, names) for name, (shape, names) in read.items() if shape in (options.shape, None)}
+    shapes = {shape for shape, _ in read.values()}
+    if len(read) > 1 and len(shapes) > 1:
+        both = " or ".join(f"'{name}' ({shape})" for name, (shape, _) in read.items())
+        raise UserError(
+            f"there are two readings of these rows, by the column {both}",
+            "Name the one that is meant: " + " or ".join(f"--label-column {name}" for name in read) + ".",
+        )
+    if not read:
+        return None, None, ()
+    chosen = next(iter(read))
+    return chosen, *read[chosen]
+
+
+def _labelled(
+    rows: Dataset, name: str, layout: Layout, options: ShapeOptions
+) -> tuple[ShapeName | None, tuple[str, ...]]:
+    """Which shape a column of labels tells of, and the names of its numbers.
+
+    Raises:
+        UserError: it tells of none, or of two.
+    """
+    declared = tuple(options.label_names) or _declared(rows, name)
+    cells = [cell for cell in rows[name][:LOOKED_AT] if not is_missing(cell)]
+    if not layout.pair:
+        return "labelled-texts", declared
+    if declared and {folded(one) for one in declared} <= set(INFERENCE):
+        return "nli", declared
+    words = {folded(str(cell)) for cell in cells if as_number(cell) is None and not isinstance(cell, bool)}
+    words -= set(UNDECIDED)
+    if words and words <= set(INFERENCE):
+        return "nli", ()
+    values = {folded(str(cell)) for cell in cells}
+    if cells and values <= set(TRUTH):
+        return "labelled-pairs", ()
+    numbers = {as_number(cell) for cell in cells}
+    if words or None in numbers or not cells:
+        return options.shape, ()
+    if numbers <= {0.0, 1.0}:
+        return "labelled-pairs", ()
+    graded = any(part in name.lower() for part in GRADED)
+    if numbers == {0.0, 1.0, 2.0} and not graded and options.shape is None:
+        raise UserError(
+            f"column '{name}' holds 0, 1 and 2: inference labels, or grades of likeness",
+            "Say which: --shape nli --label-names entailment,neutral,contradiction (in the order of the numbers), or "
+            "--shape scored-pairs.",
+        )
+    return "scored-pairs", ()
+
+
+def _declared(rows: Dataset, name: str) -> tuple[str, ...]:
+    """The names that a column declares for its numbers."""
+    from datasets import ClassLabel
+
+    feature: Any = rows.features[name]
+    return tuple(feature.names) if isinstance(feature, ClassLabel) else ()
+
+
+def _unlabelled(layout: Layout, rows: Dataset) -> ShapeName:
+    if layout.vector:
+        return "taught"
+    if layout.pair is None:
+        return "texts"
+    if len(layout.negatives) == 1 and isinstance(rows[0][layout.negatives[0]] if len(rows) else "", str):
+        return "triplets"
+    return "pairs"
+
+
+def _checked(layout: Layout, rows: Dataset, columns: Sequence[str], options: ShapeOptions) -> Layout:
+    """The layout, if its columns are those of its shape.
+
+    Raises:
+        UserError: one is missing, or one too many holds texts.
+    """
+    shape, listed = layout.shape, f"the columns are {', '.join(columns)}"
+    paired = shape in ("scored-pairs", "labelled-pairs", "pairs", "triplets", "nli")
+    if paired and layout.pair is None:
+        raise UserError(
+            f"{shape} need a second text, and no column looks like one; {listed}", "Name it with --text-pair-column."
+        )
+    if shape in ("scored-pairs", "labelled-pairs", "nli", "labelled-texts") and layout.label is None:
+        raise UserError(f"{shape} need a label, and no column looks like one; {listed}", "Name it: --label-column.")
+    if shape == "triplets" and len(layout.negatives) != 1:
+        raise UserError(
+            f"triplets need one column of texts that do not belong to the first; {listed}",
+            "Name it with --negative-columns.",
+        )
+    if shape == "taught" and layout.vector is None:
+        raise UserError(f"taught rows need a column of vectors; {listed}", "Name it with --vector-column.")
+    if shape == "texts" and options.shape is None:
+        others = [name for name in columns if name != layout.text]
+        second = next((name for name in others if _wordy(rows, name)), None)
+        if second:
+            raise UserError(
+                f"there are two readings of these rows: texts in '{layout.text}' alone, or pairs with '{second}'",
+                f"Say which: --shape texts, or --text-pair-column '{second}'.",
+            )
+    return layout
+
+
+def _wordy(rows: Dataset, name: str) -> bool:
+    """Whether a column may hold texts: its cells have some words each."""
+    cells = [cell for cell in rows[name][:LOOKED_AT] if isinstance(cell, str)]
+    return bool(cells) and sum(len(cell.split()) for cell in cells) >= FEWEST_WORDS * len(cells)
