@@ -747,7 +747,6 @@ def finetune(
     shape: Literal['scored-pairs', 'labelled-pairs', 'pairs', 'triplets', 'nli', 'labelled-texts', 'texts', 'taught'] | None = None,
     validation_file: Data | None = None,
     model: str | PathLike[str] = 'minilm',
-    loss: Literal['multiple-negatives-ranking', 'cached-multiple-negatives-ranking', 'guided', 'cached-guided', 'triplet', 'cosent', 'angle', 'cosine-mse', 'contrastive', 'online-contrastive', 'batch-hard-triplet', 'batch-all-triplet', 'simcse', 'mse'] | None = None,
     epochs: float = 3.0,
     batch_size: int = 32,
     output: str | PathLike[str] | None = None,
@@ -818,6 +817,7 @@ def finetune(
     label_names: Sequence[str] | str = ...,
     vector_column: str | None = None,
     max_length: int | None = None,
+    loss: Literal['multiple-negatives-ranking', 'cached-multiple-negatives-ranking', 'guided', 'cached-guided', 'triplet', 'cosent', 'angle', 'cosine-mse', 'contrastive', 'online-contrastive', 'batch-hard-triplet', 'batch-all-triplet', 'simcse', 'mse'] | None = None,
     scale: float | None = None,
     margin: float | None = None,
     symmetric: bool = False,
@@ -840,7 +840,6 @@ def finetune(
         shape: Kind of the rows. Default: from the columns.
         validation_file: File of the validation split; or the rows themselves.
         model: Folder or hub name of the model; `minilm` is all-MiniLM-L6-v2.
-        loss: What is trained for, of the losses that suit the rows. Default: by the kind of rows.
         epochs: Passes over the train split.
         batch_size: Rows per step on each device.
         output: Run folder to write. Default: runs/<data>-<model>.
@@ -921,6 +920,7 @@ def finetune(
         label_names: Names of labels that are numbers, from 0.
         vector_column: Column of vectors to learn, lists of numbers.
         max_length: Tokens per text; the rest is cut or windowed. Default: from the data.
+        loss: What is trained for, of the losses that suit the rows. Default: by the kind of rows.
         scale: Factor of similarities, 1 / temperature. Default: 20, as sentence-transformers has it (a
             temperature of 0.05); 100 with guides; 1 for products. (only with loss
             multiple-negatives-ranking, cached-multiple-negatives-ranking, guided, cached-guided,
@@ -2258,7 +2258,6 @@ def finetune_embed(
     shape: Literal['scored-pairs', 'labelled-pairs', 'pairs', 'triplets', 'nli', 'labelled-texts', 'texts', 'taught'] | None = None,
     validation_file: Data | None = None,
     model: str | PathLike[str] = 'minilm',
-    loss: Literal['multiple-negatives-ranking', 'cached-multiple-negatives-ranking', 'guided', 'cached-guided', 'triplet', 'cosent', 'angle', 'cosine-mse', 'contrastive', 'online-contrastive', 'batch-hard-triplet', 'batch-all-triplet', 'simcse', 'mse'] | None = None,
     epochs: float = 3.0,
     batch_size: int = 32,
     output: str | PathLike[str] | None = None,
@@ -2329,6 +2328,7 @@ def finetune_embed(
     label_names: Sequence[str] | str = ...,
     vector_column: str | None = None,
     max_length: int | None = None,
+    loss: Literal['multiple-negatives-ranking', 'cached-multiple-negatives-ranking', 'guided', 'cached-guided', 'triplet', 'cosent', 'angle', 'cosine-mse', 'contrastive', 'online-contrastive', 'batch-hard-triplet', 'batch-all-triplet', 'simcse', 'mse'] | None = None,
     scale: float | None = None,
     margin: float | None = None,
     symmetric: bool = False,
@@ -2351,7 +2351,6 @@ def finetune_embed(
         shape: Kind of the rows. Default: from the columns.
         validation_file: File of the validation split; or the rows themselves.
         model: Folder or hub name of the model; `minilm` is all-MiniLM-L6-v2.
-        loss: What is trained for, of the losses that suit the rows. Default: by the kind of rows.
         epochs: Passes over the train split.
         batch_size: Rows per step on each device.
         output: Run folder to write. Default: runs/<data>-<model>.
@@ -2432,6 +2431,7 @@ def finetune_embed(
         label_names: Names of labels that are numbers, from 0.
         vector_column: Column of vectors to learn, lists of numbers.
         max_length: Tokens per text; the rest is cut or windowed. Default: from the data.
+        loss: What is trained for, of the losses that suit the rows. Default: by the kind of rows.
         scale: Factor of similarities, 1 / temperature. Default: 20, as sentence-transformers has it (a
             temperature of 0.05); 100 with guides; 1 for products. (only with loss
             multiple-negatives-ranking, cached-multiple-negatives-ranking, guided, cached-guided,

@@ -5,7 +5,7 @@ The kind of rows chooses the loss (--shape, --loss): pairs that belong together,
 triplets; pairs with a score or with 0 and 1; inference pairs. Columns are told by their names.
 
 Examples: nlpkit finetune-embed --data pairs.csv --model minilm --output runs/embedder
-nlpkit finetune-embed --data nli.tsv --validation-file sts.csv --dry-run
+nlpkit finetune-embed --data nli.tsv --validation-file sts.csv
 """
 
 from __future__ import annotations
@@ -24,7 +24,6 @@ ESSENTIAL: tuple[str, ...] = (
     "shape",
     "validation_file",
     "model",
-    "loss",
     "epochs",
     "batch_size",
     "output",
