@@ -36,7 +36,9 @@ TRAINING: dict[str, Any] = {"device": "cpu", "threads": 1, "max_steps": 4, "lear
 
 
 def labelled(task: str, count: int, seed: int) -> list[dict[str, Any]]:
-    """Rows of a classification task, with the column names that are guessed."""
+    """Rows of a task on texts, with the column names that are guessed."""
+    if task == "embedding":
+        return pairs(count, seed)
     rng = random.Random(seed)
     made: list[dict[str, Any]] = rows(count, seed)
     if task == "pairs":
@@ -61,6 +63,16 @@ def tagged(count: int, seed: int) -> str:
     return "\n".join(parts)
 
 
+def pairs(count: int, seed: int) -> list[dict[str, Any]]:
+    """Pairs of texts with the score of their likeness."""
+    scored = labelled("regression", count, seed)
+    others = [row["text"] for row in rows(count, seed + 2)]
+    return [
+        {"sentence1": row["text"], "sentence2": other, "score": row["label"]}
+        for row, other in zip(scored, others, strict=True)
+    ]
+
+
 def make_run(task: str, folder: Path, model: Path) -> Path:
     """Train a little; the run's folder, with its data beside it.
 
@@ -80,7 +92,7 @@ def make_run(task: str, folder: Path, model: Path) -> Path:
 
 def training(task: str, folder: Path, model: Path) -> tuple[Any, dict[str, Any]]:
     """The recipe and the options that train a little on data which are written here; see `make_run`."""
-    from nlpkit.recipes import finetune_cls, finetune_ner, finetune_qa
+    from nlpkit.recipes import finetune_cls, finetune_embed, finetune_ner, finetune_qa
 
     data = folder / "data"
     data.mkdir(parents=True, exist_ok=True)
@@ -97,7 +109,7 @@ def training(task: str, folder: Path, model: Path) -> tuple[Any, dict[str, Any]]
         return finetune_qa, {**common, "model": str(reader), "max_length": 48, "doc_stride": 8}
     for split, (count, seed) in splits.items():
         write_jsonl(data / f"{split}.jsonl", labelled(task, count, seed))
-    return finetune_cls, common
+    return finetune_embed if task == "embedding" else finetune_cls, common
 
 
 def make_masked_lm(folder: Path) -> Path:
@@ -143,13 +155,7 @@ def make_embedding(folder: Path) -> Path:
     from transformers import BertModel
 
     for split, (count, seed) in (("train", (64, 1)), ("validation", (32, 2))):
-        scored = labelled("regression", count, seed)
-        others = [row["text"] for row in rows(count, seed + 2)]
-        pairs = [
-            {"sentence1": row["text"], "sentence2": other, "score": row["label"]}
-            for row, other in zip(scored, others, strict=True)
-        ]
-        write_jsonl(folder / "data" / f"{split}.jsonl", pairs)
+        write_jsonl(folder / "data" / f"{split}.jsonl", pairs(count, seed))
     task = {
         "name": "sentence-embedding",
         "normalize": True,

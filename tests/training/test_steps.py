@@ -25,14 +25,18 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from transformers import TrainerCallback
 
 from nlpkit.hardware import devices
-from nlpkit.recipes import distill, finetune_cls, finetune_ner, finetune_qa, pretrain_mlm, prune
+from nlpkit.recipes import distill, finetune_cls, finetune_embed, finetune_ner, finetune_qa, pretrain_mlm, prune
 from nlpkit.tasks.roles import Trainable
 from nlpkit.training import arguments, dropout, padding
 
 pytestmark = pytest.mark.slow
 
 INSIDE = {"hidden_weight": 1.0, "attention_weight": 1.0, "relation_weight": 1.0, "cosine_weight": 1.0}
-COMMANDS: dict[str, Any] = {"token-classification": finetune_ner, "question-answering": finetune_qa}
+COMMANDS: dict[str, Any] = {
+    "token-classification": finetune_ner,
+    "question-answering": finetune_qa,
+    "embedding": finetune_embed,
+}
 
 # what torch.use_deterministic_algorithms says raises on CUDA, of what models of text might call; `nll_loss` alone has a
 # deterministic kernel, over a further axis it has none
