@@ -114,7 +114,7 @@ def read(specs: Sequence[str], reading: Reading, languages: Sequence[str] = ()) 
                 found.languages.append(other)
                 found.where.append(row.where)
     if found is None or not len(found):
-        raise UserError(f"{', '.join(specs)}: no pair of a text and its translation", (bad or empty or [None])[0])
+        raise UserError(f"{', '.join(specs)}: no pair of a text and its translation", next(iter(bad + empty), None))
     found.findings += _findings(len(found), empty, bad, equal, repeated)
     return found
 
@@ -140,9 +140,7 @@ def _findings(kept: int, empty: list[str], bad: list[str], equal: list[str], rep
         out.append(Finding("note", "repeated-pair", message, repeated))
     if equal:
         message = f"translations: {len(equal):,} of {kept:,} are the same text in both languages, and kept"
-        level = Finding(
-            "warning" if 2 * len(equal) > kept else "note", "untranslated", message, len(equal), equal
-        )
+        level = Finding("warning" if 2 * len(equal) > kept else "note", "untranslated", message, len(equal), equal)
         out.append(level)
     return out
 

@@ -67,7 +67,7 @@ def test_what_is_wrong_is_one_message(tmp_path: Path) -> None:
     short = aligned(tmp_path, en=EN, nl=DE[:-2])
     table = str(write_csv(tmp_path / "t.csv", [{"first": "a b", "second": "c d", "third": "e f"}]))
     lone = str(write_csv(tmp_path / "one.csv", [{"en": "a b", "score": "3"}]))
-    blank = aligned(tmp_path, en=["a"], it=[" "])
+    blank = aligned(tmp_path, source=["a"], it=[" "])
     cases = [
         (short, [], r"not line-aligned: .*train.en 6, .*train.nl 4 lines"),
         (pair.split(",")[0], [], "texts of one language"),
