@@ -7,7 +7,7 @@ what is computed when, get a model that computes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast
 
 import torch
@@ -15,7 +15,7 @@ from torch import nn
 
 from nlpkit.errors import UserError
 from nlpkit.tasks.sentence_embedding.losses import columns as batches
-from nlpkit.tasks.sentence_embedding.losses import making, table
+from nlpkit.tasks.sentence_embedding.losses import denoising, making, table
 from nlpkit.tasks.sentence_embedding.losses.columns import Columns
 from nlpkit.tasks.sentence_embedding.losses.guide import Guide
 from nlpkit.tasks.sentence_embedding.losses.making import LossSettings
@@ -36,16 +36,25 @@ class Objective(nn.Module):
         embed: one forward pass.
         tokenizer: of the model.
         guide: of guided losses.
-        twice: whether each text is read twice (SimCSE).
+        name: of the loss.
+        own: weights that are trained besides those of the model, and thrown away afterwards.
     """
 
     def __init__(
-        self, loss: nn.Module, source: Source, embed: Embed, tokenizer: Any, guide: Guide | None, *, twice: bool
+        self,
+        loss: nn.Module,
+        source: Source,
+        embed: Embed,
+        tokenizer: Any,
+        guide: Guide | None,
+        *,
+        name: str,
+        own: Sequence[nn.Parameter] = (),
     ) -> None:
         super().__init__()
         self.loss = loss
         self.source = source
-        self.embed, self.tokenizer, self.guide, self.twice = embed, tokenizer, guide, twice
+        self.embed, self.tokenizer, self.guide, self.name, self.own = embed, tokenizer, guide, name, own
         self.cached = bool(getattr(loss, "uses_gradient_cache", False))
 
     def forward(self, model: Any, columns: Columns, labels: torch.Tensor | None = None) -> torch.Tensor:
@@ -56,11 +65,15 @@ class Objective(nn.Module):
             columns: for each text of an example the model's input for all rows.
             labels: of the rows: scores, classes, or a teacher's vectors.
         """
-        if self.twice:
+        if self.name == "simcse":
             columns = [*columns, *columns]
+        if self.name == "tsdae":
+            columns = [denoising.noisy(columns[0], self.tokenizer), columns[0]]
+            self.loss.to(columns[0]["input_ids"].device)  # what of the decoder is no weight
+        computing = self.cached or self.name == "tsdae"
         self.source.embed = lambda features: self.embed(model, features)
         try:
-            given = [dict(column) for column in columns] if self.cached else self._given(columns)
+            given = [dict(column) for column in columns] if computing else self._given(columns)
             return cast(torch.Tensor, self.loss(given, labels))
         finally:
             # A loss with a gradient cache embeds once more while gradients are computed.
@@ -125,7 +138,13 @@ class Guiding(Source):
 
 
 def build(
-    settings: LossSettings, embed: Embed, tokenizer: Any, width: int, guide: Guide | None = None, device: Any = "cpu"
+    settings: LossSettings,
+    embed: Embed,
+    tokenizer: Any,
+    width: int,
+    guide: Guide | None = None,
+    device: Any = "cpu",
+    model: Any = None,
 ) -> Objective:
     """The loss that the settings describe.
 
@@ -135,9 +154,11 @@ def build(
         width: of its vectors.
         guide: of guided losses.
         device: of the model.
+        model: as it was opened, for losses with weights of their own, which are trained together with its weights.
 
     Raises:
-        UserError: sentence-transformers is missing; a guided loss has no guide; more dimensions than there are.
+        UserError: sentence-transformers is missing; a guided loss has no guide; more dimensions than there are; the
+            model has no decoder, or no dropout, where the loss needs one.
     """
     losses = making.library(settings.name)
     source = Source(tokenizer, width, device)
@@ -146,12 +167,18 @@ def build(
         raise UserError(
             f"--loss {kind.name} needs a --guide", "Name an embedder: --guide all-MiniLM-L6-v2, or the folder of one."
         )
+    if settings.name == "tsdae":
+        if settings.dims:
+            raise UserError("--matryoshka: tsdae decodes whole vectors", "Leave it out, or use --loss simcse.")
+        loss = denoising.made(losses, source, model, tokenizer)
+        own = denoising.own_weights(loss, model)
+        return Objective(loss, source, embed, tokenizer, None, name=settings.name, own=own)
     guiding = None if guide is None else Guiding(guide, tokenizer)
     loss = making.made(losses, settings, source, guiding)
     if settings.dims:
         dims = with_width(settings.dims, width)
         loss = losses.MatryoshkaLoss(source, loss, list(dims), list(dims.values()))
-    return Objective(loss, source, embed, tokenizer, guide, twice=settings.name == "simcse")
+    return Objective(loss, source, embed, tokenizer, guide, name=settings.name)
 
 
 def with_width(dims: Mapping[int, float], width: int) -> dict[int, float]:

@@ -26,6 +26,7 @@ LossName = Literal[
     "batch-hard-triplet",
     "batch-all-triplet",
     "simcse",
+    "tsdae",
     "mse",
 ]
 
@@ -45,7 +46,7 @@ class LossKind:
         says: what it asks of vectors, as the end of "the loss ...".
         paper: where it comes from, and the address of that.
         shapes: the kinds of data that it takes.
-        reads: the options that it reads, besides `--matryoshka`, which goes with each.
+        reads: the options that it reads, besides `--matryoshka`, which goes with each but tsdae.
         compares: whether it compares the rows of a batch with one another, so that a batch may not be divided.
         cached: whether it computes a batch in parts whose gradients it caches.
         labels: what a row needs besides its texts.
@@ -168,6 +169,13 @@ KINDS: tuple[LossKind, ...] = (
         "Gao et al. 2021, https://arxiv.org/abs/2104.08821",
         ("texts",),
         ("scale", "symmetric"),
+    ),
+    LossKind(
+        "tsdae",
+        "lets a decoder write the whole text from the vector of one that lost 60 % of its tokens",
+        "Wang et al. 2021, https://arxiv.org/abs/2104.06979",
+        ("texts",),
+        compares=False,
     ),
     LossKind(
         "mse",
