@@ -215,6 +215,12 @@ def _made(
     splits_ready, findings = ready(task)
     if (chosen := task.training_rows(examples["train"], config)) is not None:
         splits_ready["train"] = _redrawn(splits_ready["train"], chosen)
+    from nlpkit.training.own_weights import OwnWeights
+
+    own = task.own_weights
+    added = supervised.cheaper_steps(config, parts.tokenizer, splits_ready, parts.device, embeddings=not own)
+    if own:
+        added.append(OwnWeights(own))
     return Finetuning(
         config=config,
         command=parts.command,
@@ -234,7 +240,7 @@ def _made(
         findings=findings,
         parts=parts,
         cut=cut,
-    ).ready(features=supervised.cheaper_steps(config, parts.tokenizer, splits_ready, parts.device))
+    ).ready(features=added)
 
 
 def _open_tokenizer(config: FinetuneOptions, task_class: type[Trainable]) -> tuple[Any, Any]:

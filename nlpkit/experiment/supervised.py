@@ -520,7 +520,7 @@ def report(record: dict[str, Any], folder: Path, task_class: type[Trainable]) ->
     lines.append(f"model {human_bytes(size)}, card README.md, plots/, mistakes in errors.jsonl")
     return Report(
         {**record, "output": str(folder)},
-        [table, *_confused(record)],
+        [table, *_confused(record), *task_class.view_type().result_tables(record)],
         lines,
         next_command=task_class.view_type().example_call(folder),
     )

@@ -199,6 +199,17 @@ class Trainable(Judged):
         """
         return self
 
+    @property
+    def own_weights(self) -> Sequence[torch.nn.Parameter]:
+        """Weights that the loss has besides those of the model, which are trained with them and thrown away; they may
+        share others with the model, whose token embeddings stay whole then. After `for_model`."""
+        return ()
+
+    def batch_labels(self, train: Dataset) -> np.ndarray | None:
+        """The class of each training example, int of shape (examples,), of which no batch may hold one alone; None
+        where any rows go together."""
+        return None
+
     def with_loss(self, options: Config, train: Dataset) -> Self:
         """The task with what its loss takes from the options and the training examples (class weights, ...).
 

@@ -56,6 +56,15 @@ class View(Generic[TaskShown]):
         """Tables that `evaluate` was asked to show of `details`."""
         return []
 
+    @classmethod
+    def result_tables(cls, record: Mapping[str, Any]) -> list[Table]:
+        """Tables that stand below the result of a training.
+
+        Args:
+            record: of the run.
+        """
+        return []
+
     def answer_tables(self, rows: Sequence[Mapping[str, Any]], answers: Sequence[Mapping[str, Any]]) -> list[Table]:
         """Answers to typed rows, at least one, as `predict` prints them; an answer may be an `error`."""
         body: list[list[Any]] = []

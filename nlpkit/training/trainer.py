@@ -19,6 +19,7 @@ from transformers.trainer_utils import EvalLoopOutput
 
 from nlpkit import process, reporting
 from nlpkit.data.batching import RANDOM_ORDER, LengthBatchSampler, SharedBatches, id_columns
+from nlpkit.data.label_batches import LabelBatchSampler
 from nlpkit.errors import RunError, UserError, first_line
 from nlpkit.hardware import arithmetic, memory
 from nlpkit.inference.overlap import arriving
@@ -132,10 +133,13 @@ class ResumableTrainer(Trainer):
         self.sampler = LengthBatchSampler(
             lengths,
             self._rows_a_step(),
-            seed=self.args.seed if self.args.data_seed is None else self.args.data_seed,
+            seed=self._order_seed(),
             grouped=grouped,
         )
         return self.sampler
+
+    def _order_seed(self) -> int:
+        return self.args.seed if self.args.data_seed is None else self.args.data_seed
 
     def get_train_dataloader(self) -> Any:
         """Batches for this process; of several each takes its part of the last rows of an epoch."""
@@ -524,4 +528,11 @@ class NlpkitTrainer(ResumableTrainer):
         return [gathered[rank * len(parts) + i] for i in range(len(parts)) for rank in range(count)]
 
     def _get_train_sampler(self, train_dataset: Any = None) -> LengthBatchSampler:
-        return self.length_sampler(self.splits["train"].lengths, grouped=self.grouped)
+        train = self.splits["train"]
+        labels = self.task.batch_labels(train.examples)
+        if labels is None:
+            return self.length_sampler(train.lengths, grouped=self.grouped)
+        self.sampler = LabelBatchSampler(
+            train.lengths, labels[train.owner], self._train_batch_size, seed=self._order_seed()
+        )
+        return self.sampler

@@ -20,7 +20,6 @@ from nlpkit.data import columns as column_names
 from nlpkit.data import pieces
 from nlpkit.data.batching import id_columns
 from nlpkit.data.findings import Finding
-from nlpkit.errors import UserError
 from nlpkit.models.files import CONFIG, STRUCTURE
 from nlpkit.options import Config
 from nlpkit.runs.files import small_text
@@ -57,6 +56,7 @@ if TYPE_CHECKING:
     from nlpkit.tasks.sentence_embedding.losses.objective import Objective
 
 IDS = "input_ids"
+DIMS = "dims"  # among details: figures of vectors that are cut, by how many numbers are kept
 DECODERS = ("ForCausalLM", "ForConditionalGeneration")  # of models that do not read a text in both directions
 PROMPT_TOKENS = "prompt_tokens"  # in features and batches: how many tokens of a text are those of its prompt
 
@@ -346,12 +346,9 @@ class SentenceEmbedding(Trainable):
         own = LossOptions.of(options)
         shape = shapes.of_examples(train).name
         kind = table.require(own.loss or table.suiting(shape)[0], shape)
-        for name in sorted(own.given & {name for each in table.KINDS for name in each.reads} - set(kind.reads)):
-            flag = f"--{name.replace('_', '-')}"
-            raise UserError(
-                f"{flag} is for --loss {', '.join(table.reading(name))}; that of these rows is {kind.name}",
-                "Leave it out, or name another loss.",
-            )
+        options.changed(
+            loss=kind.name
+        ).refuse_unread()  # where the rows have chosen the loss, its options are known now
         scores = np.asarray(train["label"][:], np.float64) if shape == "scored-pairs" else np.zeros(1)
         return self.with_(
             loss_name=kind.name,
@@ -363,12 +360,18 @@ class SentenceEmbedding(Trainable):
                 symmetric=own.symmetric,
                 mini_batch_size=own.mini_batch_size,
                 dims=own.dims(),
-                similarity=self.vectors.similarity,
+                similarity=self._compared,
                 gather=kind.compares and process.world_size() > 1,
             ),
             guide=own.guide,
             score_range=(float(scores.min()), float(scores.max())),
         )
+
+    @property
+    def _compared(self) -> str:
+        """How the loss compares vectors: products of those of length 1 are cosines."""
+        vectors = self.vectors
+        return "cosine" if vectors.normalize and vectors.similarity == "dot" else vectors.similarity
 
     def with_head_of(self, trained: Task) -> tuple[Self, Head]:
         return self, Head(True)
@@ -386,8 +389,25 @@ class SentenceEmbedding(Trainable):
         def embed(model: Any, features: Mapping[str, torch.Tensor]) -> torch.Tensor:
             return self.run(model, features).logits
 
-        built = objective.build(self.settings, embed, tokenizer, width, guided, device)
+        built = objective.build(self.settings, embed, tokenizer, width, guided, device, model)
         return self.with_(objective=built)
+
+    @property
+    def own_weights(self) -> Sequence[torch.nn.Parameter]:
+        return () if self.objective is None else self.objective.own
+
+    def batch_labels(self, train: Dataset) -> np.ndarray | None:
+        """The labels of texts: a loss on these learns from two texts of one label."""
+        learns = self.settings is not None and shapes.of_examples(train).name == "labelled-texts"
+        return np.asarray(train["label"][:]) if learns else None
+
+    def details(self, outputs: np.ndarray, examples: Dataset) -> dict[str, Any]:
+        """The figures of vectors that are cut to each number of dimensions that was trained."""
+        if not self.matryoshka or not self.table_metrics:
+            return {}
+        width = outputs.shape[-1]
+        dims = sorted({width, *(dim for dim in self.matryoshka if dim < width)}, reverse=True)
+        return {DIMS: {f"{dim}": self.score(outputs[..., :dim], examples) for dim in dims}}
 
     def training_step(
         self, model: Any, batch: Mapping[str, torch.Tensor], want: Collection[Wanted] = ()

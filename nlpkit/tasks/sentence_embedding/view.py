@@ -13,7 +13,7 @@ import numpy as np
 from nlpkit.data.writers import Format, Write
 from nlpkit.reporting import Table
 from nlpkit.tasks import usage
-from nlpkit.tasks.sentence_embedding.task import SentenceEmbedding
+from nlpkit.tasks.sentence_embedding.task import DIMS, SentenceEmbedding
 from nlpkit.tasks.sentence_embedding.vectors import Vectors
 from nlpkit.tasks.view import View
 
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from datasets import Dataset
+
+    from nlpkit.runs.plots import Plot
 
 SHOWN = 4  # numbers of a vector that are printed
 # Way of pooling -> how it is written in torch, of `states`, `mask` and `weights` of texts that are padded on the right.
@@ -45,6 +47,28 @@ class EmbeddingView(View[SentenceEmbedding]):
             begins = answer.get("error") if vector is None else " ".join(f"{x:.4f}" for x in vector[:SHOWN]) + " ..."
             body.append([*row.values(), None if vector is None else len(vector), begins])
         return [Table("vectors", [*rows[0], "dimensions", "vector"], body)]
+
+    def detail_tables(self, split: str, details: Mapping[str, Any]) -> list[Table]:
+        """The figures of vectors that are cut."""
+        return dims_tables({split: details})
+
+    @classmethod
+    def result_tables(cls, record: Mapping[str, Any]) -> list[Table]:
+        return dims_tables(record.get("details") or {})
+
+    def plots(self, outputs: Mapping[str, Any], examples: Mapping[str, Dataset]) -> dict[str, Plot]:
+        """The main figure of vectors that are cut, by how many numbers are kept."""
+        from nlpkit.runs import plots
+
+        metric = self.task.main_metric
+        lines: list[plots.Line] = []
+        for split in outputs:
+            cut = self.task.details(outputs[split], examples[split]).get(DIMS, {}) if split != "train" else {}
+            points = sorted((int(dim), figures[metric]) for dim, figures in cut.items())
+            if len(points) > 1 and all(y > 0 for _, y in points):
+                x, y = zip(*points, strict=True)
+                lines.append(plots.Line(split, x, y, [None] * len(x), len(lines)))
+        return {DIMS: plots.sweep({"": lines}, "dimensions", metric)} if lines else {}
 
     def judged_answers(self, outputs: Any, examples: Dataset) -> None:
         """What is judged is how like two texts are, and no answer."""
@@ -112,6 +136,24 @@ def _texts(vectors: Vectors) -> str:
     """The list of texts of an example, as the tokenizer is to be given them."""
     text = repr(f"{vectors.prompt}Your text here.") if vectors.prompt else usage.EXAMPLE
     return f"[{text}{'.lower()' if vectors.lower_case else ''}]"
+
+
+def dims_tables(details: Mapping[str, Mapping[str, Any]]) -> list[Table]:
+    """A table of the figures of vectors that are cut: a row for each number of dimensions.
+
+    Args:
+        details: by split.
+    """
+    found = {split: of_split[DIMS] for split, of_split in details.items() if of_split.get(DIMS)}
+    if not found:
+        return []
+    metrics = {split: list(next(iter(cut.values()))) for split, cut in found.items()}
+    header = ["dimensions", *(f"{split} {name}" for split, names in metrics.items() for name in names)]
+    rows = [
+        [int(dim), *(found[split][dim][name] for split, names in metrics.items() for name in names)]
+        for dim in next(iter(found.values()))
+    ]
+    return [Table("vectors cut", header, rows)]
 
 
 def _cut(recorded: Mapping[str, Any]) -> str:

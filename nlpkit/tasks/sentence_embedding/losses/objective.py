@@ -167,6 +167,8 @@ def build(
         raise UserError(
             f"--loss {kind.name} needs a --guide", "Name an embedder: --guide all-MiniLM-L6-v2, or the folder of one."
         )
+    if settings.name == "simcse" and model is not None:
+        _require_dropout(model)
     if settings.name == "tsdae":
         if settings.dims:
             raise UserError("--matryoshka: tsdae decodes whole vectors", "Leave it out, or use --loss simcse.")
@@ -179,6 +181,15 @@ def build(
         dims = with_width(settings.dims, width)
         loss = losses.MatryoshkaLoss(source, loss, list(dims), list(dims.values()))
     return Objective(loss, source, embed, tokenizer, guide, name=settings.name)
+
+
+def _require_dropout(model: nn.Module) -> None:
+    """Raises UserError: both vectors of a text would be the same."""
+    if not any(isinstance(part, nn.Dropout) and part.p > 0 for part in model.modules()):
+        raise UserError(
+            "--loss simcse reads each text twice with other units dropped out, and none of this model's drop out",
+            "Set one: --dropout 0.1.",
+        )
 
 
 def with_width(dims: Mapping[int, float], width: int) -> dict[int, float]:
