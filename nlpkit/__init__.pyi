@@ -1582,6 +1582,8 @@ def distill(
     synonyms: str | PathLike[str] | None = None,
     layer_choice: Literal['even', 'first', 'last'] = 'even',
     student_arch: Literal['bert', 'roberta', 'distilbert', 'albert', 'electra', 'modernbert'] = 'bert',
+    dims: int = 256,
+    token_weights: Literal['seen', 'zipf'] = 'seen',
     student_tokenizer: str | PathLike[str] | None = None,
     max_length: int | None = None,
     alpha: float = 0.5,
@@ -1602,9 +1604,10 @@ def distill(
     run folder: the small model, metrics beside the teacher's, model card.
 
     The teacher is any trained model; the student another one (student), some of the teacher's layers (student_layers),
-    or a new one (student_size). It learns the teacher's logits and the labels (alpha, temperature) and, where asked,
-    what happens inside (hidden_weight, attention_weight, relation_weight, cosine_weight). The data are those that
-    the teacher was trained on, unless others are named; unlabelled adds text without labels, augment changed copies.
+    or a new one (student_size). It learns the teacher's logits and the labels (alpha, temperature); of an embedder
+    the vector of each text, also as a table of tokens, which is the fastest (student static). Where asked, it learns what
+    happens inside (hidden_weight, attention_weight, relation_weight, cosine_weight). The data are those that the
+    teacher was trained on, unless others are named; unlabelled adds text without labels, augment changed copies.
 
     Args:
         teacher: Run folder, model folder or hub name of the teacher.
@@ -1612,10 +1615,11 @@ def distill(
             rows themselves.
         student_layers: Cut the student from the teacher: how many of its layers, or which, from 0
             (0,2,5).
-        student: Model that learns: folder or hub name of any encoder; `minilm`.
+        student: Model that learns: folder or hub name of any encoder; `minilm`; `static` of an
+            embedder: a table of tokens.
         student_size: A new student: tiny 2 layers of width 128, mini 4/256, small 4/512, medium 8/512,
             base 12/768.
-        epochs: Passes over the train split.
+        epochs: Passes over the train split; 0, of a static student: leave it as it is made.
         unlabelled: File of rows without labels, which the teacher labels (repeatable); or the rows
             themselves.
         output: Run folder to write. Default: runs/<data>-<model>.
@@ -1740,6 +1744,9 @@ def distill(
         layer_choice: Which layers student_layers N takes; even: as DistilBERT did. (only with
             student_layers)
         student_arch: Architecture of student_size. (only with student_size)
+        dims: Numbers in a vector of a static student (model2vec: 256). (only with student static)
+        token_weights: How frequent a token of a static student is: as in the texts that are trained on,
+            or by its rank alone. (only with student static)
         student_tokenizer: Tokenizer of the student. Default: that of student, else the teacher's.
         max_length: Tokens per input. Default: as the teacher.
         alpha: Share of the teacher's logits in the loss; the rest is that of the labels.

@@ -38,7 +38,7 @@ def chunks(examples: Mapping[str, Sequence[Any]], most: int, characters: int = T
     texts = [column for column in examples.values() if count and isinstance(column[0], str)]
     start = size = 0
     for i in range(count):
-        more = sum(len(column[i]) for column in texts)
+        more = sum(len(column[i] or "") for column in texts)
         if i > start and (i - start == most or size + more > characters):
             yield start, i
             start, size = i, 0

@@ -1,17 +1,17 @@
-"""Which model learns from a teacher: another one, some layers of the teacher, or a new one."""
+"""Which model learns from a teacher: another one, some layers of the teacher, a new one, or a table of its tokens."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from nlpkit import reporting
 from nlpkit.distillation.layers import LayerChoice, chosen_layers
 from nlpkit.errors import UserError
 from nlpkit.models import fitting, opening
-from nlpkit.options import OpeningOptions, TrainingOptions, option, option_like
+from nlpkit.options import OnlyWith, OpeningOptions, TrainingOptions, option, option_like
 from nlpkit.pretraining.architectures import Architecture, ArchitectureOptions, Size, new_config
 from nlpkit.reporting import counted
 from nlpkit.runs.folder import read_record
@@ -25,14 +25,21 @@ if TYPE_CHECKING:
     from nlpkit.inference.predictor import Trained
     from nlpkit.tasks.contract import Task
 
+STATIC = "static"  # as a --student: a table of token vectors, see `static`
 LONGEST = 512  # tokens that a new student takes where its teacher sets no limit; as BERT
+
+
+OF_STATIC = OnlyWith(("student",), (STATIC,))
 
 
 class StudentOptions(TrainingOptions, OpeningOptions):
     """Where the student comes from: one of the first three."""
 
     student: str | None = option(
-        None, "Model that learns: folder or hub name of any encoder; `minilm`.", panel="Student", metavar="MODEL"
+        None,
+        "Model that learns: folder or hub name of any encoder; `minilm`; `static` of an embedder: a table of tokens.",
+        panel="Student",
+        metavar="MODEL",
     )
     student_layers: str | None = option(
         None,
@@ -53,6 +60,15 @@ class StudentOptions(TrainingOptions, OpeningOptions):
     )
     student_arch: Architecture = option(
         "bert", "Architecture of --student-size.", panel="Student", only_with="student_size"
+    )
+    dims: int = option(
+        256, "Numbers in a vector of a static student (model2vec: 256).", panel="Student", ge=1, only_with=OF_STATIC
+    )
+    token_weights: Literal["seen", "zipf"] = option(
+        "seen",
+        "How frequent a token of a static student is: as in the texts that are trained on, or by its rank alone.",
+        panel="Student",
+        only_with=OF_STATIC,
     )
     student_tokenizer: str | None = option(
         None,
@@ -79,6 +95,7 @@ class StudentPlan:
         limit, most: see `Trained`.
         trained_for: the task that its head was trained for, None of an encoder.
         order: for each label of the teacher its number in the student's head; None where they are numbered alike.
+        static: whether it is a table of token vectors.
     """
 
     name: str
@@ -90,6 +107,7 @@ class StudentPlan:
     most: int | None = None
     trained_for: str | None = None
     order: list[int] | None = None
+    static: bool = False
 
 
 def plan_student(options: StudentOptions, teacher: Trained) -> StudentPlan:
@@ -106,6 +124,8 @@ def plan_student(options: StudentOptions, teacher: Trained) -> StudentPlan:
     if len(ways) != 1:
         choice = "one of them" if ways else "which model learns"
         raise UserError(f"name {choice}: --student MODEL, --student-layers N or --student-size SIZE")
+    if options.student == STATIC and not Path(STATIC).is_dir():
+        return _static(options, teacher)
     if options.student is not None:
         return _another(options.student, options, teacher)
     tokenizer = _tokenizer(options, options.student_tokenizer) if options.student_tokenizer else teacher.tokenizer
@@ -120,6 +140,19 @@ def plan_student(options: StudentOptions, teacher: Trained) -> StudentPlan:
     return StudentPlan(
         f"{options.student_arch}-{options.student_size}", None, config, tokenizer, limit=longest, most=longest
     )
+
+
+def _static(options: StudentOptions, teacher: Trained) -> StudentPlan:
+    """A table with a vector for each of the teacher's tokens."""
+    from nlpkit.models.static import StaticConfig, plain_tokenizer
+
+    if options.student_tokenizer:
+        raise UserError(
+            "--student-tokenizer: a static student has a vector for each token of its teacher", "Leave it out."
+        )
+    tokenizer = plain_tokenizer(teacher.tokenizer)
+    config = StaticConfig(len(tokenizer), options.dims)
+    return StudentPlan(f"{opening.display_name(teacher.name)}-{STATIC}", None, config, tokenizer, static=True)
 
 
 def _tokenizer(options: OpeningOptions, name: str) -> Any:
@@ -206,7 +239,12 @@ def open_student(plan: StudentPlan, options: StudentOptions, teacher: Trained, t
     # seeded here, so that what is new is the same in a resumed and in a repeated run
     set_seed(options.seed)
     dropout = parameters.dropout_overrides(plan.config, options.dropout)
-    if plan.given is None:
+    if plan.static:
+        from nlpkit.models.static import StaticConfig, StaticModel
+
+        assert isinstance(plan.config, StaticConfig)
+        model, new = StaticModel(plan.config), []
+    elif plan.given is None:
         for name, value in dropout.items():
             setattr(plan.config, name, value)
         model = layers.untrained(plan.config, task.auto_class, task.model_arguments())

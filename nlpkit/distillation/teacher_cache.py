@@ -71,8 +71,11 @@ class TeacherLogits:
             teacher_examples: the example of each row that the teacher has answered.
             trained_examples: the example of each row that is trained on.
         """
-        merged = teacher.task.merge(np.asarray(self.values), {"example": teacher_examples.tolist()})
-        return replace(self, values=merged.astype(np.float32)[trained_examples])
+        merged = teacher.task.merge(np.asarray(self.values), {"example": teacher_examples.tolist()}).astype(np.float32)
+        if merged.ndim == 3:  # several texts of an example, each with an answer of its own, in order
+            first = np.searchsorted(trained_examples, trained_examples)
+            return replace(self, values=merged[trained_examples, np.arange(len(trained_examples)) - first])
+        return replace(self, values=merged[trained_examples])
 
 
 def teacher_logits(teacher: Predictor, split: Split) -> TeacherLogits:
@@ -134,6 +137,7 @@ def _key(teacher: Predictor, split: Split) -> str:
     digest = hashlib.blake2b(digest_size=16)
     kind = teacher.device.name.partition(":")[0]  # whichever of several GPUs
     digest.update(f"{kind} {teacher.device.precision} {teacher.model.config.to_json_string()}".encode())
+    digest.update(getattr(teacher.task, "logit_settings", "").encode())
     for name, tensor in sorted(teacher.model.state_dict().items()):
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
         digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())

@@ -89,7 +89,8 @@ def add_unlabelled(options: UnlabelledOptions, teacher: Trained, tokenizer: Any,
         reporting.current().warn(str(finding))
     added = [f"{len(rows):,} {what}" for rows, what in ((read, "from files"), (made, "changed copies")) if rows]
     if added:
-        out.train = concatenate_datasets([train, Dataset.from_list([*read, *made], features=train.features)])
+        rows = [{name: row.get(name) for name in train.column_names} for row in (*read, *made)]
+        out.train = concatenate_datasets([train, Dataset.from_list(rows, features=train.features)])
         out.plan.append(("unlabelled", f"{', '.join(added)}: only the teacher labels them"))
     return out
 

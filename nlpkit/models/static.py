@@ -20,6 +20,7 @@ from transformers.modeling_outputs import BaseModelOutput
 
 from nlpkit.errors import UserError
 from nlpkit.models.files import STATIC
+from nlpkit.runs.files import write_json
 
 WEIGHTS = "model.safetensors"
 TABLE = "embeddings"  # the tensor of model2vec; those of sentence-transformers call it otherwise:
@@ -85,6 +86,14 @@ class StaticModel(PreTrainedModel):
         self.config.architectures = ["StaticModel"]
         self.config.save_pretrained(folder)
         save_file({TABLE: table}, folder / WEIGHTS)
+        kinds = [("", "StaticEmbedding"), *([("1_Normalize", "Normalize")] if self.config.normalize else [])]
+        write_json(
+            folder / "modules.json",
+            [
+                {"idx": i, "name": str(i), "path": path, "type": f"sentence_transformers.models.{kind}"}
+                for i, (path, kind) in enumerate(kinds)
+            ],
+        )
 
 
 def open_config(name: str, document: dict[str, Any]) -> StaticConfig:

@@ -259,7 +259,7 @@ def _structures(
     planner = search.Planner(
         made.model.to(device.name).eval(),
         made.task,
-        _calibration(made, train, config.calibration_rows, config.seed, device),
+        made.task.measured_by(made.model, _calibration(made, train, config.calibration_rows, config.seed, device)),
         kinds={kind for kind in STRUCTURES if kind in config.what},
         criterion=config.criterion,
         uniform=not config.per_layer,

@@ -2,9 +2,10 @@
 run folder: the small model, metrics beside the teacher's, model card.
 
 The teacher is any trained model; the student another one (--student), some of the teacher's layers (--student-layers),
-or a new one (--student-size). It learns the teacher's logits and the labels (--alpha, --temperature) and, where asked,
-what happens inside (--hidden-weight, --attention-weight, --relation-weight, --cosine-weight). The data are those that
-the teacher was trained on, unless others are named; --unlabelled adds text without labels, --augment changed copies.
+or a new one (--student-size). It learns the teacher's logits and the labels (--alpha, --temperature); of an embedder
+the vector of each text, also as a table of tokens, which is the fastest (--student static). Where asked, it learns what
+happens inside (--hidden-weight, --attention-weight, --relation-weight, --cosine-weight). The data are those that the
+teacher was trained on, unless others are named; --unlabelled adds text without labels, --augment changed copies.
 
 Examples: nlpkit distill runs/reviews --student-layers 3
 nlpkit distill runs/reviews --student minilm --unlabelled more.txt
@@ -12,8 +13,9 @@ nlpkit distill runs/reviews --student minilm --unlabelled more.txt
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import functools
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -23,7 +25,7 @@ from pydantic import field_validator
 from nlpkit.distillation import student, unlabelled_rows
 from nlpkit.distillation.layers import layer_map, mapped_layers
 from nlpkit.distillation.options import LogitsOptions
-from nlpkit.distillation.student import StudentOptions, StudentPlan
+from nlpkit.distillation.student import STATIC, StudentOptions, StudentPlan
 from nlpkit.distillation.unlabelled_rows import UnlabelledOptions
 from nlpkit.errors import UserError
 from nlpkit.experiment import lifecycle, repeats, spreads, supervised
@@ -34,7 +36,7 @@ from nlpkit.inference.predictor import Predictor, Trained, open_trained
 from nlpkit.measurement import before_after
 from nlpkit.metrics.evidence import Judgement
 from nlpkit.models import opening
-from nlpkit.options import CalibrationOptions, OnlyWith, OpeningOptions, flag_of, option
+from nlpkit.options import CalibrationOptions, OnlyWith, OpeningOptions, flag_of, option, option_like
 from nlpkit.reporting import Report, counted
 from nlpkit.runs.few import interval_notes
 from nlpkit.tasks import features, registry
@@ -62,8 +64,24 @@ INSIDE = ("hidden_weight", "attention_weight", "relation_weight", "cosine_weight
 NEEDS = Teachable  # of the task of the model
 
 
+# Of a static student, whose rows are updated seldom: measured on MiniLM, see docs/measured.md.
+STATIC_LEARNING_RATE = 1e-2
+SAMPLED = 20_000  # training rows whose teacher's vectors tell how they are made narrower
+
+
 class DistillationLossOptions(LogitsOptions, StudentOptions):
     """What the student learns."""
+
+    epochs: float = option_like(
+        StudentOptions,
+        "epochs",
+        help="Passes over the train split; 0, of a static student: leave it as it is made.",
+        gt=None,
+        ge=0,
+    )
+    learning_rate: float = option_like(
+        StudentOptions, "learning_rate", shown_default=f"5e-05; {STATIC_LEARNING_RATE:g} of a static student"
+    )
 
     hidden_weight: float = option(
         0.0, "Weight of the hidden states' MSE, layer by layer (TinyBERT: 1); 0 = off.", panel="Loss", ge=0
@@ -147,6 +165,10 @@ class Distillation(SupervisedExperiment):
     def resumed_by(self) -> str:
         return f"{COMMAND} {self.config.teacher}"
 
+    @property
+    def trains(self) -> bool:
+        return bool(self.config.epochs)
+
     def besides(self, seconds: float) -> list[tuple[str, str]]:
         return spreads.planned(self.config.seeds, seconds)
 
@@ -209,16 +231,21 @@ def _prepare(config: Config) -> Distillation:
         task_name=config.task,
     )
     plan = student.plan_student(config, teacher)
+    config = _settled(config, teacher.task, plan)
     weights = _loss_weights(config, teacher, plan)
     config = inherit_data(config.for_task(type(teacher.task)), teacher.record, config.teacher)
     reader, loaded, examples, findings = open_splits(config, teacher.task, seed=config.seed)
     teacher.task = reader.task
     findings += supervised.absent_labels(teacher.task, examples["train"])
+    teacher.task = teacher.task.taught()
     task = _settle(config, teacher, plan)
     limit = min((limit for limit in (plan.limit, teacher.limit) if limit), default=None)
     most = min((most for most in (plan.most, teacher.most) if most), default=None)
-    task, lengths = features.choose_lengths(task, plan.tokenizer, examples, limit, most, config.seed)
-    teacher.task = teacher.task.with_(max_length=task.max_length, training_length=task.training_length)
+    if plan.static:  # it reads texts to their end, whatever its teacher reads
+        task, lengths = features.choose_lengths(task, plan.tokenizer, examples, None, None, config.seed)
+    else:
+        task, lengths = features.choose_lengths(task, plan.tokenizer, examples, limit, most, config.seed)
+        teacher.task = teacher.task.with_(max_length=task.max_length, training_length=task.training_length)
 
     # Trainer takes seconds to import, which nobody should wait for to hear of a mistake in the data
     from nlpkit.distillation.trainer import Teacher
@@ -232,6 +259,10 @@ def _prepare(config: Config) -> Distillation:
     findings += supervised.cut_findings(task, ready)
     answering = Predictor(teacher.task, teacher.model, teacher.tokenizer, device, lent=False, record=teacher.record)
     outputs, computed = _teacher_outputs(config, weights, answering, task, plan, ready["train"])
+    answers = functools.cache(functools.partial(_answers, outputs, answering, ready["train"]))
+    task = task.matched(model.config.hidden_size, answers)
+    if plan.static:
+        _fill(config, model, task, answering, ready["train"], answers)
     experiment = Distillation(
         config=config,
         command=COMMAND,
@@ -254,7 +285,7 @@ def _prepare(config: Config) -> Distillation:
     size_of_teacher = f"{teacher.model.num_parameters() / 1e6:.1f} M parameters"
     return experiment.ready(
         ("teacher", f"{opening.display_name(config.teacher)}, {size_of_teacher}; {computed}"),
-        ("loss", _described(config, weights)),
+        ("loss", _described(config, weights, task)),
         *more.plan,
         features=[
             *supervised.cheaper_steps(config, plan.tokenizer, ready, device),
@@ -264,6 +295,27 @@ def _prepare(config: Config) -> Distillation:
     )
 
 
+def _settled(config: Config, task: Teachable, plan: StudentPlan) -> Config:
+    """The options with the defaults that hang on the teacher's task and the student.
+
+    Raises:
+        UserError: one that nothing would read.
+    """
+    if not task.learns_labels:
+        for name in ("alpha", "temperature"):
+            if name in config.given:
+                raise UserError(
+                    f"{flag_of(name)}: a student of {task.name} learns {task.lesson}, and no labels", "Leave it out."
+                )
+    if not config.epochs and not plan.static:
+        raise UserError("--epochs 0: the student would learn nothing", "Leave it out, or use --student static.")
+    if not plan.static:
+        return config
+    if inside := next((name for name in INSIDE if getattr(config, name)), None):
+        raise UserError(f"{flag_of(inside)}: a static student has no layers", "Leave it out.")
+    return config if "learning_rate" in config.given else config.changed(learning_rate=STATIC_LEARNING_RATE)
+
+
 def _settle(config: Config, teacher: Trained, plan: StudentPlan) -> Teachable:
     """The student's own task: what it settles on validation is not the teacher's; both see as much of a text.
 
@@ -271,6 +323,8 @@ def _settle(config: Config, teacher: Trained, plan: StudentPlan) -> Teachable:
         UserError: --max-length is more than the teacher takes.
     """
     task = teacher.task.attached(plan.tokenizer)
+    if plan.static:
+        task = task.as_table()
     if config.max_length:
         features.require_length(config.max_length, teacher.most, "the teacher")
         return task.with_(max_length=config.max_length, training_length=None)
@@ -321,7 +375,7 @@ def _loss_weights(config: Config, teacher: Trained, plan: StudentPlan) -> LossWe
             f"--relation-layer {config.relation_layer}: the teacher has {counted(depth, 'layer', 'layers')}"
         )
     return LossWeights(
-        alpha=config.alpha,
+        alpha=config.alpha if teacher.task.learns_labels else 1.0,
         temperature=config.temperature,
         hidden=config.hidden_weight,
         attention=config.attention_weight,
@@ -362,10 +416,50 @@ def _teacher_outputs(
     if not aligned or not (weights.inside or task.renews or not config.cache_teacher):
         logits = teacher_logits(teacher, read)
         how = "found on disk" if logits.cached else "computed once"
-        computed = f"its logits for {len(read.features):,} rows {how}, it does not run while the student trains"
+        gives = "logits" if task.learns_labels else "vectors"
+        computed = f"its {gives} for {len(read.features):,} rows {how}, it does not run while the student trains"
         return TeacherOutputs(logits if aligned else logits.shared_by(teacher, read.owner, train.owner)), computed
     own_rows = None if same or task.renews else read.for_training()
     return TeacherOutputs(features=own_rows), "it runs in every step"
+
+
+def _answers(outputs: TeacherOutputs, teacher: Predictor, train: Split) -> np.ndarray:
+    """What the teacher answers to some of the training rows, evenly spaced among them; shape (rows, any)."""
+    from nlpkit.distillation.teacher_cache import teacher_logits
+
+    rows = _sampled(train)
+    if outputs.logits is not None:
+        return np.asarray(outputs.logits.values[rows])
+    return np.asarray(teacher_logits(teacher, replace(train, features=train.features.select(rows))).values)
+
+
+def _sampled(train: Split) -> np.ndarray:
+    count = len(train.features)
+    return np.unique(np.linspace(0, count - 1, min(count, SAMPLED)).astype(int))
+
+
+def _fill(
+    config: Config, model: Any, task: Teachable, teacher: Predictor, train: Split, answers: Callable[[], np.ndarray]
+) -> None:
+    """Make the table of a static student.
+
+    Args:
+        model: whose table is filled.
+        task: of the student, with its tokenizer's features in `train`.
+        answers: gives what the teacher answers to some rows of train.
+    """
+    import torch
+
+    from nlpkit.distillation import static
+
+    tokens = len(model.embedding.weight)
+    ids = train.token_ids()
+    probabilities = static.seen(ids, tokens) if config.token_weights == "seen" else static.zipf(tokens)
+    vectors = static.narrowed(static.token_vectors(teacher), config.dims)
+    table = static.weighted(vectors, probabilities, teacher.tokenizer.all_special_ids)
+    texts = [np.asarray(row) for row in train.features.select(_sampled(train))["input_ids"][:]]
+    wanted = task.targets(torch.from_numpy(answers())).numpy()
+    model.embedding.weight.data.copy_(torch.from_numpy(static.turned(table, texts, wanted)))
 
 
 def _parents(config: Config, teacher: Trained, plan: StudentPlan, model: Any) -> dict[str, Any]:
@@ -385,8 +479,10 @@ def _named(plan: StudentPlan) -> str:
     return f"{plan.name}{kept}" if plan.given else f"{plan.name}, new"
 
 
-def _described(config: Config, weights: LossWeights) -> str:
+def _described(config: Config, weights: LossWeights, task: Teachable) -> str:
     soft = f"{weights.alpha:g} x teacher at temperature {weights.temperature:g} + {1 - weights.alpha:g} x labels"
+    if not task.learns_labels:
+        soft = task.lesson
     more = [f"{getattr(config, name):g} x {name.removesuffix('_weight')}" for name in INSIDE if getattr(config, name)]
     pairs = ", ".join(f"{own} from {theirs}" for own, theirs in weights.layers)
     return " + ".join([soft, *more]) + (f"; layers {pairs}" if weights.hidden or weights.attention else "")
@@ -401,5 +497,6 @@ def _report(record: Mapping[str, Any], folder: Path) -> Report:
     # of few rows both say the same, and of intervals too
     told = before_after.lines(record["price"], task, brackets=not interval_notes(record))
     report.lines = [*dict.fromkeys([*told, *report.lines])]
-    report.next_command = f"nlpkit quantize {folder}"
+    if record["config"].get("student") != STATIC:  # of which there is nothing to compute in fewer bits
+        report.next_command = f"nlpkit quantize {folder}"
     return report

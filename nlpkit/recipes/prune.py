@@ -138,6 +138,23 @@ def _checked(config: Config) -> Config:
     return config
 
 
+def _recovered(config: Config, task: Trainable) -> Config:
+    """The options with what the model recovers by: where its task learns of no labels beside a teacher, by that alone.
+
+    Raises:
+        UserError: the task has no students, or an option would not be read.
+    """
+    if not config.distill and not (isinstance(task, Teachable) and not task.learns_labels):
+        return config
+    teachable = registry.require(task, Teachable, "prune --distill")
+    if teachable.learns_labels:
+        return config
+    for name in ("alpha", "temperature"):
+        if name in config.given:
+            raise UserError(f"{flag_of(name)}: {task.name} learns {teachable.lesson}, and no labels", "Leave it out.")
+    return config.changed(distill=True) if config.epochs else config
+
+
 @dataclass(kw_only=True)
 class Pruning(SupervisedExperiment):
     """A run of `prune` before its first step.
@@ -212,11 +229,10 @@ def _prepare(config: Config) -> Pruning:
     trained = open_trained(
         config.model, config, NEEDS, "prune", revision=config.model_revision, exported=False, task_name=config.task
     )
-    if config.distill:
-        registry.require(trained.task, Teachable, "prune --distill")
+    config = _recovered(config, trained.task)
     config = inherit_data(config.for_task(type(trained.task)), trained.record, config.model)
     reader, loaded, examples, findings = open_splits(config, trained.task, seed=config.seed)
-    trained.task = reader.task
+    trained.task = reader.task.taught() if isinstance(reader.task, Teachable) else reader.task
     findings += supervised.absent_labels(trained.task, examples["train"])
     trained.task, lengths = features.choose_lengths(
         trained.task, trained.tokenizer, examples, trained.limit, trained.most, config.seed
@@ -272,7 +288,8 @@ def _features(config: Config, cut: PrunedModel, ready: dict[str, Split], device:
         assert isinstance(task, Teachable), "as `_prepare` requires"
         teacher = Predictor(task, cut.teacher, cut.tokenizer, device, config.eval_batch_size, lent=False)
         outputs = TeacherOutputs(None if task.renews else teacher_logits(teacher, ready["train"]))
-        features.append(Teacher(teacher, LossWeights(config.alpha, config.temperature), outputs))
+        alpha = config.alpha if task.learns_labels else 1.0
+        features.append(Teacher(teacher, LossWeights(alpha, config.temperature), outputs))
     return features
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from nlpkit.data.findings import Finding
@@ -210,6 +210,17 @@ class Trainable(Judged):
         where any rows go together."""
         return None
 
+    def measured_by(
+        self, model: Any, batches: Sequence[Mapping[str, torch.Tensor]]
+    ) -> Sequence[Mapping[str, torch.Tensor]]:
+        """Batches of rows with what `loss` takes to tell how much a model loses that is cut; labels, as a rule.
+
+        Args:
+            model: the whole one, on the device of the batches.
+            batches: as `collate` makes them of labelled rows.
+        """
+        return batches
+
     def with_loss(self, options: Config, train: Dataset) -> Self:
         """The task with what its loss takes from the options and the training examples (class weights, ...).
 
@@ -292,6 +303,48 @@ class Teachable(Trainable):
     # Each epoch sees other features of the same row (`renewed`), so that a teacher's logits hold for one epoch only.
     renews: ClassVar[bool] = False
 
+    # Whether a student learns from labels too, beside its teacher (--alpha), which softens logits (--temperature).
+    learns_labels: ClassVar[bool] = True
+
+    def taught(self) -> Self:
+        """The task of a student while it learns from a teacher: where labels are not learnt, without the loss that
+        they take. By default this one."""
+        return self
+
+    # what is learnt of the teacher, where labels are not learnt
+    lesson: ClassVar[str] = "the teacher's logits"
+
+    @property
+    def logit_settings(self) -> str:
+        """The settings that the logits of a row hang on, beside the model and its features: they go into the key under
+        which those of a teacher are kept."""
+        return ""
+
+    def as_table(self) -> Self:
+        """The task of a student that is a table of token vectors (`models.static`).
+
+        Raises:
+            UserError: no such student can learn the task.
+        """
+        raise UserError(
+            f"--student static is for embedders: its answer to a text is a mean of token vectors, and {self.name} "
+            "asks for another",
+            "Name a model: --student minilm, or --student-layers N.",
+        )
+
+    def matched(self, width: int, answers: Callable[[], np.ndarray]) -> Self:
+        """The student's task, told how wide the states of its model are, where these need not be the teacher's.
+
+        Args:
+            width: of the student's states.
+            answers: gives what the teacher answers to some rows, shape (rows, any).
+        """
+        return self
+
+    def targets(self, answers: torch.Tensor) -> torch.Tensor:
+        """What the student is to answer where these are the teacher's answers, once it is `matched`."""
+        return answers
+
     def soft_loss(self, student: Forward, teacher: Forward, temperature: float) -> Loss:
         """What a student loses against its teacher: here T^2 KL per row, see `soft_losses.soft_targets`.
 
@@ -333,7 +386,8 @@ class Teachable(Trainable):
 
     @abstractmethod
     def without_label(self, example: Mapping[str, Any]) -> dict[str, Any]:
-        """An example, labelled or as `inputs` makes it, with all columns of a labelled one but `where`.
+        """An example, labelled or as `inputs` makes it, with the columns of a labelled one but `where`; one that is not
+        there holds None.
 
         Its label is one that `loss` leaves out.
         """

@@ -18,10 +18,6 @@ from nlpkit.recipes import predict
 
 DIMS = 4
 TEXTS = ["good film", "the very warm soup", "a"]
-MODULES = [
-    {"idx": 0, "name": "0", "path": "", "type": "sentence_transformers.models.StaticEmbedding"},
-    {"idx": 1, "name": "1", "path": "1_Normalize", "type": "sentence_transformers.models.Normalize"},
-]
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +27,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     torch.manual_seed(0)
     StaticModel(StaticConfig(len(tokenizer), DIMS)).save_pretrained(place)
     tokenizer.save_pretrained(place)
-    (place / "modules.json").write_text(json.dumps(MODULES), encoding="utf-8")
     return place
 
 

@@ -88,7 +88,7 @@ def test_a_plain_encoder_is_a_guess_and_says_so(tmp_path: Path) -> None:
     ("modules", "named"),
     [
         (["Transformer", "Pooling", "Dense"], "module Dense "),
-        (["StaticEmbedding"], "module StaticEmbedding "),
+        (["BoW"], "module BoW "),
         (["Transformer", "Pooling", "owner.code.Whitening"], "owner.code.Whitening, which is code"),
         (["Transformer", "Pooling", "Pooling"], "module Pooling, which"),
     ],
@@ -170,3 +170,17 @@ def test_a_model_of_the_hub_that_cannot_be_asked_is_a_guess_that_is_said() -> No
         task = SentenceEmbedding.from_model(BertConfig(name_or_path="owner/encoder"), None)
     assert task.vectors.pooling == ("mean",)
     assert "owner/encoder could not be asked (modules.json is not in the cache" in heard.notes[0]
+
+
+def test_a_table_of_token_vectors_is_pooled_by_the_mean_and_normalized_as_its_files_say(tmp_path: Path) -> None:
+    modules = [{"type": "sentence_transformers.models.StaticEmbedding", "path": ""}]
+    (tmp_path / "modules.json").write_text(json.dumps(modules), encoding="utf-8")
+    listed = Vectors.read(tmp_path)
+    (tmp_path / "modules.json").unlink()
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": "model2vec", "normalize": True}), encoding="utf-8")
+    alone = Vectors.read(tmp_path)  # as releases of model2vec that wrote no modules.json left it
+
+    assert [(each.table, each.normalize, each.pooling, each.guessed) for each in (listed, alone)] == [
+        (True, False, ("mean",), ""),
+        (True, True, ("mean",), ""),
+    ]

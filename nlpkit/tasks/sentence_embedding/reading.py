@@ -100,7 +100,10 @@ class EmbeddingReader(Reader[SentenceEmbedding]):
 
     def settled(self, rows: Dataset, split: str, origin: LoadedData) -> Self:
         """With the layout of the rows, of which their cells tell."""
-        return self if self.layout is not None else replace(self, layout=layouts.told(rows, split, self.named))
+        if self.layout is not None:
+            return self
+        found = layouts.told(rows, split, self.named)
+        return replace(self, layout=found, task=self.task.with_(layout=self.task.layout or found))
 
     def inputs(self, row: Mapping[str, Any]) -> dict[str, Any]:
         assert self.layout is not None

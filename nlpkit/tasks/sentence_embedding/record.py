@@ -44,6 +44,7 @@ class EmbeddingRecord(TaskRecord):
     default_prompt: str | None = None
     dims: Length = None
     similarity: Literal["cosine", "dot", "euclidean", "manhattan"] = "cosine"
+    table: bool = False
     lower_case: bool = False
     columns: EmbeddingColumns
     layout: EmbeddingLayout | None = None

@@ -80,15 +80,15 @@ def texts_of(examples: Mapping[str, Sequence[Any]]) -> list[list[str]]:
     """The texts of each example in the order in which they are embedded: text, second text, negatives.
 
     Args:
-        examples: columns of equal length.
+        examples: columns of equal length; None in the place of a text that an example does not have.
     """
     rows: list[list[str]] = [[text] for text in examples["text"]]
     if "text_pair" in examples:
         for row, text in zip(rows, examples["text_pair"], strict=True):
-            row.append(text)
+            row.extend([] if text is None else [text])
     if "negatives" in examples:
         for row, texts in zip(rows, examples["negatives"], strict=True):
-            row.extend(texts)
+            row.extend(texts or ())
     return rows
 
 

@@ -8,6 +8,7 @@ with these scores (as on STS-B).
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,8 +30,8 @@ from nlpkit.tasks.forward import Forward, Loss
 from nlpkit.tasks.forward import Part as Wanted
 from nlpkit.tasks.heads import Head
 from nlpkit.tasks.recorded import TaskRecord
-from nlpkit.tasks.roles import Trainable
-from nlpkit.tasks.sentence_embedding import shapes
+from nlpkit.tasks.roles import Teachable
+from nlpkit.tasks.sentence_embedding import shapes, teaching
 from nlpkit.tasks.sentence_embedding.layout import NEGATIVE, PAIRS, Layout, told
 from nlpkit.tasks.sentence_embedding.losses import table
 from nlpkit.tasks.sentence_embedding.losses.options import LossOptions
@@ -58,6 +59,7 @@ if TYPE_CHECKING:
 IDS = "input_ids"
 DIMS = "dims"  # among details: figures of vectors that are cut, by how many numbers are kept
 DECODERS = ("ForCausalLM", "ForConditionalGeneration")  # of models that do not read a text in both directions
+WANTED = "wanted"  # in batches: the vector that each text should have
 PROMPT_TOKENS = "prompt_tokens"  # in features and batches: how many tokens of a text are those of its prompt
 
 
@@ -115,7 +117,7 @@ def prompt_length(tokenizer: Any, prompt: str) -> int:
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class SentenceEmbedding(Trainable):
+class SentenceEmbedding(Teachable):
     """See the module's docstring.
 
     Args:
@@ -129,6 +131,7 @@ class SentenceEmbedding(Trainable):
         score_range: the least and the greatest score of train.
         objective: the loss, when the model is there.
         together: whether a feature holds all texts of an example, as a loss wants them.
+        axes: of the teacher's vectors, on which narrower ones are learnt, see `teaching.principal`.
     """
 
     vectors: Vectors = field(default_factory=Vectors)
@@ -141,6 +144,7 @@ class SentenceEmbedding(Trainable):
     score_range: tuple[float, float] = (0.0, 1.0)
     objective: Objective | None = None
     together: bool = False
+    axes: np.ndarray | None = None
 
     name: ClassVar[str] = "sentence-embedding"
     auto_class: ClassVar[str] = "AutoModel"
@@ -414,6 +418,8 @@ class SentenceEmbedding(Trainable):
     ) -> tuple[Loss, Forward]:
         import torch
 
+        if self.settings is None:  # texts by themselves, of which a teacher knows the vectors
+            return super().training_step(model, batch, want)
         assert self.objective is not None
         columns = self.columns_of(batch)
         rows = len(columns[0][IDS])
@@ -429,11 +435,15 @@ class SentenceEmbedding(Trainable):
         return (labels - low) / (high - low) if high > 1 else labels.float()
 
     def loss(self, forward: Forward) -> Loss:
-        """The loss of vectors of examples, shape (rows, texts, width), that are computed already."""
+        """The loss of vectors of examples, shape (rows, texts, width), that are computed already; of texts by
+        themselves, shape (rows, width), their distance from those that the batch says they should have."""
         import torch
 
         from nlpkit.tasks.sentence_embedding.losses.objective import GIVEN
 
+        if self.settings is None:
+            each = teaching.distance(forward.logits, forward.batch.get(WANTED, forward.logits))
+            return Loss(each.sum(), torch.tensor(each.numel(), device=each.device))
         assert self.objective is not None
         rows = len(forward.logits)
         vectors = [{GIVEN: column} for column in forward.logits.unbind(dim=1)]
@@ -447,6 +457,55 @@ class SentenceEmbedding(Trainable):
 
     def check(self, examples: Mapping[str, Dataset]) -> list[Finding]:
         return []
+
+    # --- learning from a teacher ---
+
+    learns_labels: ClassVar[bool] = False
+    one_answer_a_row: ClassVar[bool] = True
+    lesson: ClassVar[str] = "the teacher's vector of each text"
+
+    def taught(self) -> Self:
+        return self.with_(loss_name=None)
+
+    @property
+    def logit_settings(self) -> str:
+        return json.dumps(self.vectors.record(), sort_keys=True)
+
+    def as_table(self) -> Self:
+        """Vectors of length 1, of all tokens: what a prompt would add to each text is the same."""
+        vectors = Vectors(table=True, similarity=self.vectors.similarity)
+        return self.with_(vectors=vectors, max_length=None, training_length=None)
+
+    def matched(self, width: int, answers: Callable[[], np.ndarray]) -> Self:
+        own, found = self.vectors.width(width), answers()
+        return self if own == found.shape[1] else self.with_(axes=teaching.principal(found, own))
+
+    def targets(self, answers: torch.Tensor) -> torch.Tensor:
+        return answers if self.axes is None else teaching.narrowed(answers, self.axes, normalize=self.vectors.normalize)
+
+    def soft_loss(self, student: Forward, teacher: Forward, temperature: float) -> Loss:
+        """Half the squared distance from the teacher's vector of each text: 1 - cosine, where both have length 1."""
+        import torch
+
+        each = teaching.distance(student.logits, self.targets(teacher.logits))
+        return Loss(each.sum(), torch.tensor(each.numel()))
+
+    changeable: ClassVar[tuple[str, ...]] = ("text", "text_pair")
+
+    def without_label(self, example: Mapping[str, Any]) -> dict[str, Any]:
+        """The texts, each of which is learnt by itself; all else of a row is about how they go together."""
+        return {name: example[name] for name in ("text", "text_pair", "negatives") if name in example}
+
+    def measured_by(self, model: Any, batches: Sequence[Mapping[str, torch.Tensor]]) -> list[dict[str, torch.Tensor]]:
+        """Batches with the vectors that the whole model gives, from which a cut one goes away."""
+        import torch
+
+        made = []
+        for seed, batch in enumerate(batches):
+            with torch.no_grad():
+                vectors = self.run(model, batch).logits
+            made.append({**batch, WANTED: teaching.off_by_a_little(vectors, seed)})
+        return made
 
     def collate(
         self, tokenizer: Any, *, multiple: int = 1
@@ -473,7 +532,7 @@ class SentenceEmbedding(Trainable):
     def model_arguments(self) -> dict[str, Any]:
         return {}
 
-    withheld: ClassVar[frozenset[str]] = frozenset({"labels", PROMPT_TOKENS})
+    withheld: ClassVar[frozenset[str]] = frozenset({"labels", PROMPT_TOKENS, WANTED})
 
     def run(self, model: Any, batch: Mapping[str, torch.Tensor], want: Collection[Wanted] = ()) -> Forward:
         """The vectors of texts, shape (rows, width); of examples those of all their texts, (rows, texts, width). The

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from nlpkit.errors import UserError
+from nlpkit.models.files import CONFIG, STATIC
 from nlpkit.runs.files import small_text, write_json
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ POOLINGS: Mapping[str, tuple[str, str]] = {
 SIMILARITIES = ("cosine", "dot", "euclidean", "manhattan")
 OWN = "sentence_transformers."  # begins the type of a module that is no code from the model's author
 CUT = "Dense"  # the module that can cut vectors
+STATIC_MODULE = "StaticEmbedding"
 WEIGHTS = "model.safetensors"
 IDLE = ("Dropout",)  # modules that change nothing but in training
 TRAINED_LAYER = "a trained layer on top of the pooled vector"
@@ -56,7 +58,6 @@ WITHOUT = {
     "CNN": "convolutions over the tokens",
     "LSTM": "a recurrent network over the tokens",
     "WordEmbeddings": "a table of word vectors instead of a transformer",
-    "StaticEmbedding": "a table of token vectors instead of a transformer",
     "BoW": "counts of words instead of a transformer",
     "CLIPModel": "a model of pictures",
     "Router": "several models, of which the text's kind picks one",
@@ -81,6 +82,7 @@ class Vectors:
         similarity: how two vectors are compared, one of `SIMILARITIES`.
         max_length: tokens of a text that are read, with those of its prompt; None: what the tokenizer or the model
             says.
+        table: whether the states are rows of a table of token vectors, without a transformer (`models.static`).
         lower_case: whether texts are in lower case before the tokenizer sees them.
         source: the file that says all this; empty where no file does.
         guessed: why the pooling is a guess; empty where it was read.
@@ -95,6 +97,7 @@ class Vectors:
     dims: int | None = None
     similarity: str = "cosine"
     max_length: int | None = None
+    table: bool = False
     lower_case: bool = False
     source: str = ""
     guessed: str = ""
@@ -127,11 +130,18 @@ class Vectors:
             listed = _modules(document(MODULES), name)
         except _Unreachable as error:
             return cls(guessed=f"{name} could not be asked ({error})")
+        settings = document(SETTINGS) or {}
+        config = document(CONFIG) or {} if listed is None else {}
+        if config.get("model_type") == STATIC or STATIC_MODULE in (listed or {}):
+            # a table has no file on pooling: it is the mean; model2vec itself reads its config.json
+            length_one = config.get("normalize") is True if listed is None else "Normalize" in listed
+            prompts, default = _prompts(settings, name), _default_prompt(settings, name)
+            source = str(Path(name) / (CONFIG if listed is None else MODULES))
+            return cls(normalize=length_one, table=True, prompts=prompts, default_prompt=default, source=source)
         modules = {"Pooling": POOLING.partition("/")[0], "Normalize": ""} if listed is None else listed
         root = modules.get("Transformer", "")
         file = f"{modules.get('Pooling', '')}/config.json"
         pooling = document(file) if "Pooling" in modules else None
-        settings = document(SETTINGS) or {}
         names = (LIMITS, *(OLD_LIMITS if listed is not None else ()))
         limits: Mapping[str, Any] = next(
             (found for one in names if (found := document(f"{root}/{one}" if root else one))), {}
@@ -167,6 +177,7 @@ class Vectors:
             dims=record.get("dims"),
             similarity=record.get("similarity", "cosine"),
             max_length=record.get("max_length"),
+            table=record.get("table", False),
             lower_case=record.get("lower_case", False),
             source=source,
         )
@@ -182,6 +193,7 @@ class Vectors:
             "default_prompt": self.default_prompt,
             "dims": self.dims,
             "similarity": self.similarity,
+            "table": self.table,
             "lower_case": self.lower_case,
         }
 
@@ -201,6 +213,9 @@ class Vectors:
         Raises:
             UserError: more dimensions are to be kept than there are.
         """
+        if self.table:  # its other files are those of `StaticModel.save_pretrained`
+            write_json(folder / SETTINGS, self._settings())
+            return
         whole, kept = hidden * len(self.pooling), self.width(hidden)
         kinds = ["Transformer", "Pooling"]
         kinds += [CUT] if kept < whole else []
@@ -229,14 +244,17 @@ class Vectors:
             write_json(place / "config.json", {**shape, "activation_function": "torch.nn.modules.linear.Identity"})
             save_file({"linear.weight": np.eye(kept, whole, dtype=np.float32)}, place / WEIGHTS)
         write_json(folder / LIMITS, {"max_seq_length": self.max_length, "do_lower_case": self.lower_case})
-        settings = {
+        write_json(folder / SETTINGS, self._settings())
+        write_json(folder / MODULES, modules)
+
+    def _settings(self) -> dict[str, Any]:
+        """The document of config_sentence_transformers.json."""
+        return {
             "model_type": "SentenceTransformer",
             "prompts": dict(self.prompts),
             "default_prompt_name": self.default_prompt,
             "similarity_fn_name": self.similarity,
         }
-        write_json(folder / SETTINGS, settings)
-        write_json(folder / MODULES, modules)
 
     # --- what it says ---
 
@@ -274,7 +292,8 @@ class Vectors:
     def described(self) -> str:
         """In one line, with where it was read, for plans."""
         ways = " and ".join(way.replace("_", " ") for way in self.pooling)
-        parts = [f"{ways} pooling" + (f" of the last {self.layers} layers" if self.layers > 1 else "")]
+        states = " of a table of token vectors" if self.table else ""
+        parts = [f"{ways} pooling{states}" + (f" of the last {self.layers} layers" if self.layers > 1 else "")]
         parts += [f"first {self.dims} dimensions"] if self.dims else []
         parts += ["length 1" if self.normalize else "not normalized"]
         parts += [f"prompt {self.prompt!r}"] if self.prompt else []
@@ -466,7 +485,7 @@ def _modules(document: Any, name: str) -> dict[str, str] | None:
             )
         if short in IDLE:
             continue
-        if short not in ("Transformer", "Pooling", CUT, "Normalize") or short in found:
+        if short not in ("Transformer", STATIC_MODULE, "Pooling", CUT, "Normalize") or short in found:
             raise _refused(where, short)
         found[short] = str(path)
     return found
