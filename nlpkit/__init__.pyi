@@ -110,9 +110,17 @@ class Predictor(_Predictor):
         multi_label: Judge each label by itself: any number may be given. For zero-shot-classification.
         threshold: With several labels per text: probability from which one is given. For
             zero-shot-classification.
-        normalize: Scale each vector to length 1, so that products are cosines; no_normalize does not.
-            Default: as the model's folder says; where it says nothing, they are scaled. For
-            sentence-embedding.
+        pooling: How the states of a text's tokens become one vector; several are joined: mean,max.
+            Default: as the model's folder says, else the mean. For sentence-embedding.
+        layers: Average the states of the last N layers. Default: as the model's folder says, else 1.
+            For sentence-embedding.
+        normalize: Scale each vector to length 1, so that products are cosines. Default: as the model's
+            folder says, else on. For sentence-embedding.
+        dims: Keep the first N dimensions, of a model that was trained to be cut (Matryoshka). Default:
+            as the model's folder says, else all. For sentence-embedding.
+        prompt: Text to put before each text; '' for none. Default: the default prompt of the model, if
+            it has one. For sentence-embedding.
+        prompt_name: Name of one of the model's prompts to put before each text. For sentence-embedding.
         device: auto, cpu, cuda, cuda:1, mps.
         precision: Arithmetic of the forward pass.
         threads: CPU threads of torch. Default: as cores, CPU time and OMP_NUM_THREADS allow.
@@ -147,7 +155,12 @@ class Predictor(_Predictor):
         template: str = 'This example is {}.',
         multi_label: bool = False,
         threshold: float = 0.5,
+        pooling: Sequence[Literal['mean', 'max', 'cls', 'mean_sqrt_len', 'weighted_mean', 'last_token']] | str | Literal['mean', 'max', 'cls', 'mean_sqrt_len', 'weighted_mean', 'last_token'] = ...,
+        layers: int | None = None,
         normalize: bool | None = None,
+        dims: int | None = None,
+        prompt: str | None = None,
+        prompt_name: str | None = None,
         device: str = 'auto',
         precision: Literal['auto', 'fp32', 'tf32', 'bf16', 'fp16'] = 'auto',
         threads: int | None = None,
@@ -979,7 +992,12 @@ def benchmark(
     negative_columns: Sequence[str] | str = ...,
     label_names: Sequence[str] | str = ...,
     vector_column: str | None = None,
+    pooling: Sequence[Literal['mean', 'max', 'cls', 'mean_sqrt_len', 'weighted_mean', 'last_token']] | str | Literal['mean', 'max', 'cls', 'mean_sqrt_len', 'weighted_mean', 'last_token'] = ...,
+    layers: int | None = None,
     normalize: bool | None = None,
+    dims: int | None = None,
+    prompt: str | None = None,
+    prompt_name: str | None = None,
     device: str = 'auto',
     precision: Literal['auto', 'fp32', 'tf32', 'bf16', 'fp16'] = 'auto',
     threads: int | None = None,
@@ -1081,9 +1099,17 @@ def benchmark(
             sentence-embedding.
         label_names: Names of labels that are numbers, from 0. For sentence-embedding.
         vector_column: Column of vectors to learn, lists of numbers. For sentence-embedding.
-        normalize: Scale each vector to length 1, so that products are cosines; no_normalize does not.
-            Default: as the model's folder says; where it says nothing, they are scaled. For
-            sentence-embedding.
+        pooling: How the states of a text's tokens become one vector; several are joined: mean,max.
+            Default: as the model's folder says, else the mean. For sentence-embedding.
+        layers: Average the states of the last N layers. Default: as the model's folder says, else 1.
+            For sentence-embedding.
+        normalize: Scale each vector to length 1, so that products are cosines. Default: as the model's
+            folder says, else on. For sentence-embedding.
+        dims: Keep the first N dimensions, of a model that was trained to be cut (Matryoshka). Default:
+            as the model's folder says, else all. For sentence-embedding.
+        prompt: Text to put before each text; '' for none. Default: the default prompt of the model, if
+            it has one. For sentence-embedding.
+        prompt_name: Name of one of the model's prompts to put before each text. For sentence-embedding.
         device: auto, cpu, cuda, cuda:1, mps.
         precision: Arithmetic of the forward pass.
         threads: CPU threads of torch. Default: as cores, CPU time and OMP_NUM_THREADS allow.
@@ -1341,7 +1367,12 @@ def compare(
     negative_columns: Sequence[str] | str = ...,
     label_names: Sequence[str] | str = ...,
     vector_column: str | None = None,
+    pooling: Sequence[Literal['mean', 'max', 'cls', 'mean_sqrt_len', 'weighted_mean', 'last_token']] | str | Literal['mean', 'max', 'cls', 'mean_sqrt_len', 'weighted_mean', 'last_token'] = ...,
+    layers: int | None = None,
     normalize: bool | None = None,
+    dims: int | None = None,
+    prompt: str | None = None,
+    prompt_name: str | None = None,
     device: str = 'auto',
     precision: Literal['auto', 'fp32', 'tf32', 'bf16', 'fp16'] = 'auto',
     threads: int | None = None,
@@ -1441,9 +1472,17 @@ def compare(
             sentence-embedding.
         label_names: Names of labels that are numbers, from 0. For sentence-embedding.
         vector_column: Column of vectors to learn, lists of numbers. For sentence-embedding.
-        normalize: Scale each vector to length 1, so that products are cosines; no_normalize does not.
-            Default: as the model's folder says; where it says nothing, they are scaled. For
-            sentence-embedding.
+        pooling: How the states of a text's tokens become one vector; several are joined: mean,max.
+            Default: as the model's folder says, else the mean. For sentence-embedding.
+        layers: Average the states of the last N layers. Default: as the model's folder says, else 1.
+            For sentence-embedding.
+        normalize: Scale each vector to length 1, so that products are cosines. Default: as the model's
+            folder says, else on. For sentence-embedding.
+        dims: Keep the first N dimensions, of a model that was trained to be cut (Matryoshka). Default:
+            as the model's folder says, else all. For sentence-embedding.
+        prompt: Text to put before each text; '' for none. Default: the default prompt of the model, if
+            it has one. For sentence-embedding.
+        prompt_name: Name of one of the model's prompts to put before each text. For sentence-embedding.
         device: auto, cpu, cuda, cuda:1, mps.
         precision: Arithmetic of the forward pass.
         threads: CPU threads of torch. Default: as cores, CPU time and OMP_NUM_THREADS allow.
@@ -1514,7 +1553,12 @@ def distill(
     negative_columns: Sequence[str] | str = ...,
     label_names: Sequence[str] | str = ...,
     vector_column: str | None = None,
+    pooling: Sequence[Literal['mean', 'max', 'cls', 'mean_sqrt_len', 'weighted_mean', 'last_token']] | str | Literal['mean', 'max', 'cls', 'mean_sqrt_len', 'weighted_mean', 'last_token'] = ...,
+    layers: int | None = None,
     normalize: bool | None = None,
+    dims: int | None = None,
+    prompt: str | None = None,
+    prompt_name: str | None = None,
     model_revision: str | None = None,
     tokenizer: str | PathLike[str] | None = None,
     allow_pickle: bool = False,
@@ -1661,9 +1705,17 @@ def distill(
             sentence-embedding.
         label_names: Names of labels that are numbers, from 0. For sentence-embedding.
         vector_column: Column of vectors to learn, lists of numbers. For sentence-embedding.
-        normalize: Scale each vector to length 1, so that products are cosines; no_normalize does not.
-            Default: as the model's folder says; where it says nothing, they are scaled. For
-            sentence-embedding.
+        pooling: How the states of a text's tokens become one vector; several are joined: mean,max.
+            Default: as the model's folder says, else the mean. For sentence-embedding.
+        layers: Average the states of the last N layers. Default: as the model's folder says, else 1.
+            For sentence-embedding.
+        normalize: Scale each vector to length 1, so that products are cosines. Default: as the model's
+            folder says, else on. For sentence-embedding.
+        dims: Keep the first N dimensions, of a model that was trained to be cut (Matryoshka). Default:
+            as the model's folder says, else all. For sentence-embedding.
+        prompt: Text to put before each text; '' for none. Default: the default prompt of the model, if
+            it has one. For sentence-embedding.
+        prompt_name: Name of one of the model's prompts to put before each text. For sentence-embedding.
         model_revision: Revision of a hub model.
         tokenizer: Folder or hub name of the tokenizer. Default: the model's.
         allow_pickle: Load weights stored as pickle (they can run code).
@@ -1781,8 +1833,16 @@ def embed(
     *,
     input: Data | None = None,
     output: str | PathLike[str] | None = None,
-    normalize: bool | None = None,
-    max_errors: float = 0,
+    resume: bool = False,
+    dtype: Literal['fp32', 'fp16', 'int8', 'binary'] = 'fp32',
+    dims: int | None = None,
+    pooling: Sequence[Literal['mean', 'max', 'cls', 'mean_sqrt_len', 'weighted_mean', 'last_token']] | str | Literal['mean', 'max', 'cls', 'mean_sqrt_len', 'weighted_mean', 'last_token'] = ...,
+    prompt: str | None = None,
+    prompt_name: str | None = None,
+    long_text: Literal['truncate', 'mean-windows', 'error'] = 'truncate',
+    similarity: Literal['cosine', 'dot', 'euclidean', 'manhattan', 'angular'] | None = None,
+    plot: str | PathLike[str] | None = None,
+    pairs_from: Sequence[str] | str = ...,
     device: str = 'auto',
     precision: Literal['auto', 'fp32', 'tf32', 'bf16', 'fp16'] = 'auto',
     threads: int | None = None,
@@ -1791,36 +1851,51 @@ def embed(
     allow_pickle: bool = False,
     trust_remote_code: bool = False,
     task: str | None = 'sentence-embedding',
-    batch_size: int = 32,
+    batch_size: int = 256,
     max_length: int | None = None,
     format: Literal['csv', 'tsv', 'json', 'jsonl', 'parquet', 'xlsx', 'txt', 'conll', 'squad'] | None = None,
     encoding: str = 'utf-8',
     delimiter: str | None = None,
     quoting: Literal['auto', 'standard', 'none'] = 'auto',
     columns: Sequence[str] | str = ...,
-    overwrite: bool = False,
     text_column: str | None = None,
     text_pair_column: str | None = None,
+    layers: int | None = None,
+    normalize: bool | None = None,
+    overwrite: bool = False,
+    max_errors: float = 0,
+    batch_tokens: int | None = None,
     config: str | PathLike[str] | None = None,
     progress: bool | None = None,
     verbose: bool = False,
 ) -> Report:
-    """Turn texts into vectors: the mean of an encoder's last hidden states. Prints
-    them; output writes them to a file.
+    """Turn texts into vectors with any encoder. Prints them, and how alike they
+    are; output writes those of the rows of a file.
 
-    Any encoder gives vectors; of one that was trained for it (minilm) those of texts of like meaning are alike. Files and
-    columns are as for `predict`. A .parquet file keeps the columns of the rows and has the vectors as lists; a .npy file is
-    an array of float32 with one row per text. `evaluate` judges an encoder with task sentence-embedding on pairs of texts
-    with a score of their likeness; `benchmark` and `quantize` take the same option.
+    What a vector is made of (pooling, length, prompt, tokens that are read) is read from the model's folder, and said; a
+    guess is said to be one. Texts that are longer than the model reads are counted (long_text). A file may have any size;
+    what was interrupted goes on with resume=True. dtype int8 or binary makes vectors smaller, and says what is lost.
 
     Args:
         model: Run folder, model folder or hub name.
-        texts: Texts to answer for.
+        texts: Texts to embed; two or more are compared.
         input: File with rows, or - for standard input (txt without format); or the rows themselves.
-        output: File to write: npy, parquet, jsonl, csv or tsv. Default: print.
-        normalize: Scale each vector to length 1, so that products are cosines; no_normalize does not.
-            Default: as the model's folder says; where it says nothing, they are scaled.
-        max_errors: Exit with 1 if more rows of input have no answer: a number, or a share below 1.
+        output: File to write: parquet, npy, safetensors, jsonl, csv or tsv. Default: print.
+        resume: Go on with the interrupted output. (only with output; only with input)
+        dtype: How a number is stored: int8 is a quarter as large as fp32, binary a bit a number; what
+            is lost is said.
+        dims: Keep the first N dimensions, of a model that was trained to be cut (Matryoshka). Default:
+            as the model's folder says, else all.
+        pooling: How the states of a text's tokens become one vector; several are joined: mean,max.
+            Default: as the model's folder says, else the mean.
+        prompt: Text to put before each text; '' for none. Default: the default prompt of the model, if
+            it has one.
+        prompt_name: Name of one of the model's prompts to put before each text.
+        long_text: A text longer than the model reads: cut it, take the mean of its windows, or give no
+            vector.
+        similarity: How vectors are compared; angular is 1 - arccos(cosine) / pi. Default: the model's.
+        plot: Picture to write: the similarities of texts, or of pairs. (not with input)
+        pairs_from: Two files of lines, to compare line by line, such as a text and its translation.
         device: auto, cpu, cuda, cuda:1, mps.
         precision: Arithmetic of the forward pass.
         threads: CPU threads of torch. Default: as cores, CPU time and OMP_NUM_THREADS allow.
@@ -1829,7 +1904,7 @@ def embed(
         allow_pickle: Load weights stored as pickle (they can run code).
         trust_remote_code: Run model code that comes with the weights.
         task: Task to use the model for, of those that take it.
-        batch_size: Inputs per forward pass.
+        batch_size: Texts per forward pass, at most.
         max_length: Tokens per input. Default: as asked in training, else what the model takes.
         format: Format of the files. Default: from their names.
         encoding: Text encoding of the files.
@@ -1837,9 +1912,15 @@ def embed(
             pipe, space. Default: from the header.
         quoting: Quotes in csv and tsv files: around fields (standard), or text as any other (none).
         columns: Names of the columns of files without a header.
-        overwrite: Replace output if it exists.
         text_column: Column of the text. Default: guessed.
         text_pair_column: Column of the second text of a pair.
+        layers: Average the states of the last N layers. Default: as the model's folder says, else 1.
+        normalize: Scale each vector to length 1, so that products are cosines. Default: as the model's
+            folder says, else on.
+        overwrite: Replace output if it exists.
+        max_errors: Exit with 1 if more rows of input have no vector: a number, or a share below 1.
+        batch_tokens: Tokens per forward pass, at most, with padding, unless one text has more. Default:
+            1,024 on a CPU, whose caches hold that; 32,768 on a GPU.
         config: YAML recipe, or the nlpkit.json of a run to repeat.
         progress: Show plan and bars: as the command line does, on standard error. None: a bar in a
             notebook, else nothing.
@@ -1915,7 +1996,12 @@ def evaluate(
     negative_columns: Sequence[str] | str = ...,
     label_names: Sequence[str] | str = ...,
     vector_column: str | None = None,
+    pooling: Sequence[Literal['mean', 'max', 'cls', 'mean_sqrt_len', 'weighted_mean', 'last_token']] | str | Literal['mean', 'max', 'cls', 'mean_sqrt_len', 'weighted_mean', 'last_token'] = ...,
+    layers: int | None = None,
     normalize: bool | None = None,
+    dims: int | None = None,
+    prompt: str | None = None,
+    prompt_name: str | None = None,
     device: str = 'auto',
     precision: Literal['auto', 'fp32', 'tf32', 'bf16', 'fp16'] = 'auto',
     threads: int | None = None,
@@ -2019,9 +2105,17 @@ def evaluate(
             sentence-embedding.
         label_names: Names of labels that are numbers, from 0. For sentence-embedding.
         vector_column: Column of vectors to learn, lists of numbers. For sentence-embedding.
-        normalize: Scale each vector to length 1, so that products are cosines; no_normalize does not.
-            Default: as the model's folder says; where it says nothing, they are scaled. For
-            sentence-embedding.
+        pooling: How the states of a text's tokens become one vector; several are joined: mean,max.
+            Default: as the model's folder says, else the mean. For sentence-embedding.
+        layers: Average the states of the last N layers. Default: as the model's folder says, else 1.
+            For sentence-embedding.
+        normalize: Scale each vector to length 1, so that products are cosines. Default: as the model's
+            folder says, else on. For sentence-embedding.
+        dims: Keep the first N dimensions, of a model that was trained to be cut (Matryoshka). Default:
+            as the model's folder says, else all. For sentence-embedding.
+        prompt: Text to put before each text; '' for none. Default: the default prompt of the model, if
+            it has one. For sentence-embedding.
+        prompt_name: Name of one of the model's prompts to put before each text. For sentence-embedding.
         device: auto, cpu, cuda, cuda:1, mps.
         precision: Arithmetic of the forward pass.
         threads: CPU threads of torch. Default: as cores, CPU time and OMP_NUM_THREADS allow.
@@ -2935,7 +3029,12 @@ def predict(
     template: str = 'This example is {}.',
     multi_label: bool = False,
     threshold: float = 0.5,
+    pooling: Sequence[Literal['mean', 'max', 'cls', 'mean_sqrt_len', 'weighted_mean', 'last_token']] | str | Literal['mean', 'max', 'cls', 'mean_sqrt_len', 'weighted_mean', 'last_token'] = ...,
+    layers: int | None = None,
     normalize: bool | None = None,
+    dims: int | None = None,
+    prompt: str | None = None,
+    prompt_name: str | None = None,
     device: str = 'auto',
     precision: Literal['auto', 'fp32', 'tf32', 'bf16', 'fp16'] = 'auto',
     threads: int | None = None,
@@ -3005,9 +3104,17 @@ def predict(
         multi_label: Judge each label by itself: any number may be given. For zero-shot-classification.
         threshold: With several labels per text: probability from which one is given. For
             zero-shot-classification.
-        normalize: Scale each vector to length 1, so that products are cosines; no_normalize does not.
-            Default: as the model's folder says; where it says nothing, they are scaled. For
-            sentence-embedding.
+        pooling: How the states of a text's tokens become one vector; several are joined: mean,max.
+            Default: as the model's folder says, else the mean. For sentence-embedding.
+        layers: Average the states of the last N layers. Default: as the model's folder says, else 1.
+            For sentence-embedding.
+        normalize: Scale each vector to length 1, so that products are cosines. Default: as the model's
+            folder says, else on. For sentence-embedding.
+        dims: Keep the first N dimensions, of a model that was trained to be cut (Matryoshka). Default:
+            as the model's folder says, else all. For sentence-embedding.
+        prompt: Text to put before each text; '' for none. Default: the default prompt of the model, if
+            it has one. For sentence-embedding.
+        prompt_name: Name of one of the model's prompts to put before each text. For sentence-embedding.
         device: auto, cpu, cuda, cuda:1, mps.
         precision: Arithmetic of the forward pass.
         threads: CPU threads of torch. Default: as cores, CPU time and OMP_NUM_THREADS allow.
@@ -3269,7 +3376,12 @@ def prune(
     negative_columns: Sequence[str] | str = ...,
     label_names: Sequence[str] | str = ...,
     vector_column: str | None = None,
+    pooling: Sequence[Literal['mean', 'max', 'cls', 'mean_sqrt_len', 'weighted_mean', 'last_token']] | str | Literal['mean', 'max', 'cls', 'mean_sqrt_len', 'weighted_mean', 'last_token'] = ...,
+    layers: int | None = None,
     normalize: bool | None = None,
+    dims: int | None = None,
+    prompt: str | None = None,
+    prompt_name: str | None = None,
     model_revision: str | None = None,
     tokenizer: str | PathLike[str] | None = None,
     allow_pickle: bool = False,
@@ -3406,9 +3518,17 @@ def prune(
             sentence-embedding.
         label_names: Names of labels that are numbers, from 0. For sentence-embedding.
         vector_column: Column of vectors to learn, lists of numbers. For sentence-embedding.
-        normalize: Scale each vector to length 1, so that products are cosines; no_normalize does not.
-            Default: as the model's folder says; where it says nothing, they are scaled. For
-            sentence-embedding.
+        pooling: How the states of a text's tokens become one vector; several are joined: mean,max.
+            Default: as the model's folder says, else the mean. For sentence-embedding.
+        layers: Average the states of the last N layers. Default: as the model's folder says, else 1.
+            For sentence-embedding.
+        normalize: Scale each vector to length 1, so that products are cosines. Default: as the model's
+            folder says, else on. For sentence-embedding.
+        dims: Keep the first N dimensions, of a model that was trained to be cut (Matryoshka). Default:
+            as the model's folder says, else all. For sentence-embedding.
+        prompt: Text to put before each text; '' for none. Default: the default prompt of the model, if
+            it has one. For sentence-embedding.
+        prompt_name: Name of one of the model's prompts to put before each text. For sentence-embedding.
         model_revision: Revision of a hub model.
         tokenizer: Folder or hub name of the tokenizer. Default: the model's.
         allow_pickle: Load weights stored as pickle (they can run code).
@@ -3539,7 +3659,12 @@ def quantize(
     negative_columns: Sequence[str] | str = ...,
     label_names: Sequence[str] | str = ...,
     vector_column: str | None = None,
+    pooling: Sequence[Literal['mean', 'max', 'cls', 'mean_sqrt_len', 'weighted_mean', 'last_token']] | str | Literal['mean', 'max', 'cls', 'mean_sqrt_len', 'weighted_mean', 'last_token'] = ...,
+    layers: int | None = None,
     normalize: bool | None = None,
+    dims: int | None = None,
+    prompt: str | None = None,
+    prompt_name: str | None = None,
     model_revision: str | None = None,
     tokenizer: str | PathLike[str] | None = None,
     allow_pickle: bool = False,
@@ -3635,9 +3760,17 @@ def quantize(
             sentence-embedding.
         label_names: Names of labels that are numbers, from 0. For sentence-embedding.
         vector_column: Column of vectors to learn, lists of numbers. For sentence-embedding.
-        normalize: Scale each vector to length 1, so that products are cosines; no_normalize does not.
-            Default: as the model's folder says; where it says nothing, they are scaled. For
-            sentence-embedding.
+        pooling: How the states of a text's tokens become one vector; several are joined: mean,max.
+            Default: as the model's folder says, else the mean. For sentence-embedding.
+        layers: Average the states of the last N layers. Default: as the model's folder says, else 1.
+            For sentence-embedding.
+        normalize: Scale each vector to length 1, so that products are cosines. Default: as the model's
+            folder says, else on. For sentence-embedding.
+        dims: Keep the first N dimensions, of a model that was trained to be cut (Matryoshka). Default:
+            as the model's folder says, else all. For sentence-embedding.
+        prompt: Text to put before each text; '' for none. Default: the default prompt of the model, if
+            it has one. For sentence-embedding.
+        prompt_name: Name of one of the model's prompts to put before each text. For sentence-embedding.
         model_revision: Revision of a hub model.
         tokenizer: Folder or hub name of the tokenizer. Default: the model's.
         allow_pickle: Load weights stored as pickle (they can run code).

@@ -166,6 +166,7 @@ class Report:
         exit_code: 1 where a gate did not hold, 2 where the data are unusable.
         failure: why the exit code is not 0, in one line: for those who see no more of the report than its JSON.
         notes, warnings: what was said on the way, of a function of the Python API.
+        vectors: of `embed`, an array of float32 of shape (texts, dimensions), where they were not written to a file.
     """
 
     record: dict[str, Any]
@@ -176,6 +177,7 @@ class Report:
     failure: str = ""
     notes: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    vectors: Any = None
 
     @property
     def metrics(self) -> dict[str, dict[str, float]]:

@@ -24,7 +24,7 @@ CONTRIBUTING = PACKAGE.parent / "CONTRIBUTING.md"
 FLOORS: dict[str, tuple[str, ...]] = {
     "interfaces": ("__main__", "cli", "sklearn", "api"),
     "commands": ("recipes",),
-    "operations": ("distillation", "pruning"),
+    "operations": ("distillation", "embedding", "pruning"),
     "figures": ("measurement", "overview"),
     "runs of a Trainer": ("experiment",),
     "pre-training": ("pretraining",),
@@ -33,7 +33,7 @@ FLOORS: dict[str, tuple[str, ...]] = {
     "tasks": ("tasks",),
     "models": ("quantization", "tokenization", "models"),
     "machine": ("hardware",),
-    "data": ("metrics", "data"),
+    "data": ("metrics", "data", "vectors"),
     "options": ("options",),
     "run folders": ("limits", "runs"),
     "ground": (

@@ -23,6 +23,8 @@ USUAL: Mapping[str, Style] = {".csv": Style(","), ".tsv": Style("\t")}
 Format = Callable[[Path], AbstractContextManager[Write]]
 """A kind of file: given a path that nobody reads yet, a block in which rows can be written to it, several at a time."""
 NO_FORMATS: Mapping[str, Format] = {}
+NO_ARRAYS: Mapping[str, Any] = {}
+NO_METADATA: Mapping[str, str] = {}
 
 
 @contextmanager
@@ -197,8 +199,23 @@ def write_empty(path: Path, columns: Sequence[str], style: Style | None, *, over
 
 @contextmanager
 def _parquet(path: Path) -> Iterator[Write]:
+    """See `parquet`."""
+    with parquet(path) as write:
+        yield write
+
+
+@contextmanager
+def parquet(
+    path: Path, arrays: Mapping[str, Any] = NO_ARRAYS, metadata: Mapping[str, str] = NO_METADATA
+) -> Iterator[Callable[..., None]]:
     """Rows of one schema, which the first of them tell. A column without a value so far is one of texts; where the
     first value is none, what is there already is written once more.
+
+    Args:
+        path: of the file.
+        arrays: types of columns behind those of the rows, by name; they are written as arrays of arrow, which are given
+            beside the rows: `write(rows, {name: array})`.
+        metadata: of the schema.
 
     Raises:
         UserError: a column changes its type, or a row has one more than the first rows.
@@ -210,9 +227,10 @@ def _parquet(path: Path) -> Iterator[Write]:
     schema: pa.Schema | None = None
     empty: set[str] = set()
 
-    def write(rows: Sequence[Mapping[str, Any]]) -> None:
+    def write(rows: Sequence[Mapping[str, Any]], given: Mapping[str, pa.Array] = NO_ARRAYS) -> None:
         nonlocal out, schema, empty
-        columns = schema.names if schema else list(dict.fromkeys(name for row in rows for name in row))
+        known = [name for name in schema.names if name not in arrays] if schema else []
+        columns = known or list(dict.fromkeys(name for row in rows for name in row))
         for row in rows:
             _require_known(row, columns)
         entries = [{name: row.get(name) for name in columns} for row in rows]
@@ -224,14 +242,16 @@ def _parquet(path: Path) -> Iterator[Write]:
             }
             empty = {name for name, kind in told.items() if pa.types.is_null(kind)}
             kinds = {**(dict(zip(schema.names, schema.types, strict=True)) if schema else {}), **told}
-            wanted = pa.schema([(name, pa.string() if name in empty else kinds[name]) for name in columns])
+            plain = [(name, pa.string() if name in empty else kinds[name]) for name in columns]
+            wanted = pa.schema([*plain, *arrays.items()], metadata=metadata or None)
             if out is None:
                 out = pq.ParquetWriter(path, wanted)
             elif wanted != schema:
                 out.close()
                 out = _once_more(path, wanted)
             schema = wanted
-            out.write_table(pa.Table.from_pylist(entries, schema=schema))
+            table = pa.Table.from_pylist(entries, schema=pa.schema(plain))
+            out.write_table(pa.table([*table.columns, *(given[name] for name in arrays)], schema=schema))
         except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
             raise UserError(
                 f"a column changes its type: {error}", "Write jsonl instead: --output NAME.jsonl"

@@ -188,6 +188,7 @@ class Predictor(Generic[R]):
         batch_size: rows per forward pass.
         lent: whether the model belongs to the caller, see `Weights`.
         record: nlpkit.json of the model's folder; None where it has none, or was opened by the caller.
+        batch_tokens: tokens per forward pass at most, with padding, unless one row has more; None: any number.
     """
 
     def __init__(
@@ -200,6 +201,7 @@ class Predictor(Generic[R]):
         *,
         lent: bool = True,
         record: dict[str, Any] | None = None,
+        batch_tokens: int | None = None,
     ) -> None:
         from nlpkit.inference.weights import Weights
         from nlpkit.models import onnx
@@ -208,18 +210,28 @@ class Predictor(Generic[R]):
         if not isinstance(model, Weights):
             model = Weights(model, onnx.device_of(model, device), lent=lent)
         self.weights, self.model = model, model.model
+        self.batch_tokens = batch_tokens
         self.collate = task.collate(tokenizer)
         self.cut = features.Truncation(0, 0, 0, task.max_length)
         self.lost: dict[int, int] = {}
 
-    def configured(self, options: Config) -> Predictor:
+    def configured(self, options: Config, *, batch_tokens: int | None = None) -> Predictor:
         """A predictor with the same model that answers as a command or a request asks for it.
 
         Args:
             options: a config with the task's own options.
+            batch_tokens: see the class.
         """
         task = self.task.configured(options)
-        return Predictor(task, self.weights, self.tokenizer, self.device, self.batch_size, record=self.record)
+        return Predictor(
+            task,
+            self.weights,
+            self.tokenizer,
+            self.device,
+            self.batch_size,
+            record=self.record,
+            batch_tokens=batch_tokens,
+        )
 
     @property
     def device(self) -> Device:
@@ -325,8 +337,13 @@ class Predictor(Generic[R]):
         if not fitting.reads_mask(self.model):
             parts = np.split(order, np.flatnonzero(np.diff(lengths[order])) + 1)
         for part in parts:
-            for start in range(0, len(part), self.batch_size):
-                yield part[start : start + self.batch_size]
+            start = 0
+            while start < len(part):
+                most = self.batch_size
+                if self.batch_tokens is not None:  # The first row is the longest, to which the others are padded.
+                    most = min(most, max(self.batch_tokens // int(lengths[part[start]]), 1))
+                yield part[start : start + most]
+                start += most
 
     def _reduced(self, part: _Part, rows: np.ndarray, ask: Ask) -> list[tuple[np.ndarray, dict[str, Any]]]:
         """What the task reduces these rows to, in several batches where they do not fit into memory together."""
@@ -407,6 +424,19 @@ class Predictor(Generic[R]):
                 answers[places[i]]["cut"] = tokens
             yield item, answers, chunk.cut
 
+    def computed(
+        self, chunks: Iterable[tuple[T, Mapping[str, Sequence[Any]]]], bar: Progress | None = None
+    ) -> Iterator[tuple[T, Computed]]:
+        """What the answers to examples are made of, where these are no words: merged outputs.
+
+        Args:
+            chunks: what the examples come with, and their columns (of equal length).
+            bar: counts examples.
+        """
+        for chunk in self._computed(chunks, self.task.answer, bar):
+            outputs = model_outputs.joined(chunk.outputs) if chunk.outputs else None
+            yield chunk.item, Computed(outputs, chunk.cut, chunk.lost, chunk.tokens)
+
     def _inputs(
         self, reader: Reader[Any], rows: Sequence[Mapping[str, Any]]
     ) -> tuple[list[dict[str, Any]], list[int], list[dict[str, Any]]]:
@@ -456,6 +486,23 @@ def open_predictor(
     )
 
 
+@dataclass(frozen=True)
+class Computed:
+    """What came of examples that went through the model together.
+
+    Attributes:
+        outputs: merged, one entry per example; None where there are none.
+        cut: how many were not read to their end.
+        lost: tokens that were left out of those, by the example's place.
+        tokens: that the model read.
+    """
+
+    outputs: Outputs | None
+    cut: features.Truncation
+    lost: Mapping[int, int]
+    tokens: int
+
+
 @dataclass
 class _Chunk:
     """Examples that were given together, and what came of them.
@@ -464,6 +511,7 @@ class _Chunk:
         item: what they came with.
         cut: how many were not read to their end.
         lost: tokens that were left out of those.
+        tokens: that the model reads.
         parts: that are worked on, or wait.
         outputs: of those that are done.
     """
@@ -471,6 +519,7 @@ class _Chunk:
     item: Any
     cut: features.Truncation
     lost: dict[int, int] = field(default_factory=dict)
+    tokens: int = 0
     parts: list[_Part] = field(default_factory=list)
     outputs: list[Outputs] = field(default_factory=list)
 
@@ -515,6 +564,7 @@ class _Part:
         self.order = np.argsort(-np.asarray(made["length"]), kind="stable")
         self.starts = np.diff(np.asarray(made["example"]), prepend=-1) > 0
         self.chunk.cut += features.cut_of(task, made)
+        self.chunk.tokens += sum(made["length"])
         lost = zip(made["example"], made.get("lost", ()), strict=False)
         self.chunk.lost |= {self.first + i: tokens for i, tokens in lost if tokens}
 

@@ -1,42 +1,108 @@
-"""Turn texts into vectors: the mean of an encoder's last hidden states. Prints
-them; --output writes them to a file.
+"""Turn texts into vectors with any encoder. Prints them, and how alike they
+are; --output writes those of the rows of a file.
 
-Any encoder gives vectors; of one that was trained for it (minilm) those of texts of like meaning are alike. Files and
-columns are as for `predict`. A .parquet file keeps the columns of the rows and has the vectors as lists; a .npy file is
-an array of float32 with one row per text. `evaluate` judges an encoder with --task sentence-embedding on pairs of texts
-with a score of their likeness; `benchmark` and `quantize` take the same option.
+What a vector is made of (pooling, length, prompt, tokens that are read) is read from the model's folder, and said; a
+guess is said to be one. Texts that are longer than the model reads are counted (--long-text). A file may have any size;
+what was interrupted goes on with --resume. --dtype int8 or binary makes vectors smaller, and says what is lost.
 
 Examples: nlpkit embed minilm "A cat sleeps." "A dog runs."
-nlpkit embed minilm --input questions.csv --output vectors.npy
+nlpkit embed minilm --input questions.csv --output vectors.parquet
 """
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import ClassVar
-
-from nlpkit.options import option_like
+from nlpkit import reporting
+from nlpkit.data import memory
+from nlpkit.embedding.options import EmbedOptions
+from nlpkit.errors import UserError
 from nlpkit.recipes import predict
 from nlpkit.reporting import Report
-from nlpkit.tasks.options import TaskChoiceOptions
-from nlpkit.tasks.sentence_embedding.options import EmbeddingAnswerOptions
+from nlpkit.runs.files import require_writable
+from nlpkit.tasks.contract import Task
+from nlpkit.vectors import formats
 
 COMMAND = "embed"
-TASK = "sentence-embedding"
-ESSENTIAL: tuple[str, ...] = ("model", "texts", "input", "output", "normalize", "max_errors")
+NEEDS = Task  # of the task of the model
+ESSENTIAL: tuple[str, ...] = (
+    "model",
+    "texts",
+    "input",
+    "output",
+    "resume",
+    "dtype",
+    "dims",
+    "pooling",
+    "prompt",
+    "prompt_name",
+    "long_text",
+    "similarity",
+    "plot",
+    "pairs_from",
+)
 
-writes_to_stdout = predict.writes_to_stdout
 
-
-class Config(EmbeddingAnswerOptions, predict.Config):
+class Config(EmbedOptions):
     """Options of `nlpkit embed`."""
 
-    settled_for: ClassVar[str | None] = TASK
 
-    task: str | None = option_like(TaskChoiceOptions, "task", TASK)
-    output: Path | None = option_like(predict.Config, "output", help="File to write: npy, parquet, jsonl, csv or tsv.")
+def writes_to_stdout(config: Config) -> bool:
+    """Whether standard output carries the vectors of a file, and nothing else may go there."""
+    return config.input is not None and config.output is None and not memory.is_name(config.input)
 
 
 def run(config: Config) -> Report:
-    """Answer as `predict` does with --task sentence-embedding."""
-    return predict.run(config)
+    """Embed; returns the vectors of texts, counts and speed of a file."""
+    pairs = _pairs(config)
+    ways = [bool(pairs), bool(config.texts) and not pairs, bool(config.input)]
+    if sum(ways) != 1:
+        raise UserError(
+            "give texts, or --input FILE (- for a pipe), or --pairs-from FILE FILE"
+            if not any(ways)
+            else "give texts, --input FILE or --pairs-from FILE FILE, one of them"
+        )
+    predict.require_one_input(config.input, config.texts, config.model, COMMAND, "$file.parquet")
+    if not pairs and config.texts:
+        predict.require_typed("texts", config.texts, config.known_fields(), COMMAND)
+    config.refuse_unread()
+    _require_outputs(config, typed=not config.input)
+    from nlpkit.embedding import file, typed
+    from nlpkit.embedding.opened import open_embedder
+    from nlpkit.embedding.pairs import compare_files
+
+    opened = open_embedder(config)
+    if pairs:
+        return compare_files(opened, config, *pairs)
+    if config.texts:
+        return typed.embed_texts(opened, config)
+    return file.give(opened, config) if config.output is None else file.embed_file(opened, config)
+
+
+def _pairs(config: Config) -> tuple[str, str] | None:
+    """The two files of --pairs-from; the shell gives the second as a text."""
+    if not config.pairs_from:
+        return None
+    files = [*config.pairs_from, *config.texts]
+    if len(files) != 2:
+        raise UserError(
+            f"--pairs-from takes two files, and {reporting.counted(len(files), 'is', 'are')} given",
+            "--pairs-from ENGLISH.txt GERMAN.txt",
+        )
+    return files[0], files[1]
+
+
+def _require_outputs(config: Config, *, typed: bool) -> None:
+    """Refuse what cannot be written, before a model is opened."""
+    if config.output is not None:
+        formats.require_format(config.output, config.dtype)
+        if config.pairs_from:
+            raise UserError("--pairs-from compares, and writes no vectors", "Leave out --output; --plot has a picture.")
+        if typed or not config.resume:
+            require_writable(config.output, overwrite=config.overwrite)
+    elif config.dtype != "fp32":
+        raise UserError(
+            f"--dtype {config.dtype} says how vectors are stored, and nothing is written", "Name a file: --output FILE."
+        )
+    if config.plot is not None:
+        if config.plot.suffix != ".png":
+            raise UserError(f"--plot {config.plot}: a picture is a PNG", "End its name in .png.")
+        require_writable(config.plot, overwrite=config.overwrite)

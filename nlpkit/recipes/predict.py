@@ -13,13 +13,13 @@ from __future__ import annotations
 import glob
 import itertools
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from nlpkit import process, reporting
-from nlpkit.data import memory, pipes
+from nlpkit.data import memory, pipes, streams
 from nlpkit.data.typed import is_file, is_there, require_texts
 from nlpkit.errors import UserError
 from nlpkit.inference.predictor import Predictor, TrainedModelOptions, open_predictor
@@ -86,13 +86,13 @@ def writes_to_stdout(config: Config) -> bool:
 def run(config: Config) -> Report:
     """Predict; returns the answers for texts, counts and speed for a file."""
     typed = _typed(config)
-    _require_one_input(config)
+    require_one_input(config.input, config.texts, config.model)
     if bool(typed) == bool(config.input):
         raise UserError(
             "give texts or --input FILE, not both" if typed else "give texts, or --input FILE (- for a pipe)"
         )
     for name, value in typed.items():
-        _require_typed(config, name, value)
+        require_typed(name, value, config.known_fields())
     if config.output is not None:
         require_writable(config.output, overwrite=config.overwrite)
     predictor = open_predictor(config, NEEDS)
@@ -134,33 +134,46 @@ def _typed(config: Config) -> dict[str, Any]:
     return {**({"texts": config.texts} if config.texts else {}), **others}
 
 
-def _require_typed(config: Config, name: str, value: Any) -> None:
+def require_typed(name: str, value: Any, options: Collection[str], command: str = COMMAND) -> None:
     """Refuse the name of a file where a text is typed, and tell how the file is given.
+
+    Args:
+        name, value: of the option that holds the texts.
+        options: of the command.
+        command: for the message.
 
     Raises:
         UserError: see `require_texts`.
     """
-    instead = "Its rows: --input FILE. The name as a text: echo FILE | nlpkit predict MODEL --input -"
-    if f"{name}_file" in config.known_fields():
+    instead = f"Its rows: --input FILE. The name as a text: echo FILE | nlpkit {command} MODEL --input -"
+    if f"{name}_file" in options:
         instead = f"Its text: --{name}-file FILE."
     require_texts([text for text in (value if isinstance(value, list) else [value]) if isinstance(text, str)], instead)
 
 
-def _require_one_input(config: Config) -> None:
+def require_one_input(
+    name: str | None, texts: Sequence[str], model: str, command: str = COMMAND, output: str = "answers-$file"
+) -> None:
     """Refuse several files, which the shell makes of a pattern.
+
+    Args:
+        name: of the file.
+        texts: typed behind it.
+        model: as it was given, for the message.
+        command: that reads the file.
+        output: what it would write of `$file`.
 
     Raises:
         UserError: saying how they are answered for one by one.
     """
-    name = config.input
     if name is None:
         return
     listed = ("," in name or glob.has_magic(name)) and not is_there(name)
-    if listed or any(map(is_file, config.texts)):
+    if listed or any(map(is_file, texts)):
         raise UserError(
-            f"--input {name}: predict reads one file at a time",
-            f"for file in *.csv; do nlpkit predict {reporting.typed(config.model)} "
-            '--input "$file" --output "answers-$file"; done',
+            f"--input {name}: {command} reads one file at a time",
+            f"for file in *.csv; do nlpkit {command} {reporting.typed(model)} "
+            f'--input "$file" --output "{output}"; done',
         )
 
 
@@ -205,7 +218,8 @@ def _predict_file(predictor: Predictor, config: Config) -> Report:
     cut_at: list[str] = []
     kept: list[dict[str, Any]] | None = [] if memory.is_name(config.input) and config.output is None else None
     cut = Truncation(0, 0, 0, predictor.task.max_length)
-    chunks = _chunks(readers.rows_of(source, needed=False), max(min(CHUNK, CHUNK_SCORES // task.answer_size), 1))
+    most = max(min(CHUNK, CHUNK_SCORES // task.answer_size), 1)
+    chunks = streams.chunks_of(readers.rows_of(source, needed=False), most, CHUNK_CHARACTERS)
     first = next(chunks, [])
     if not first:
         reporting.current().warn(f"{source.name} holds no rows: there is nothing to answer")
@@ -222,7 +236,7 @@ def _predict_file(predictor: Predictor, config: Config) -> Report:
             lambda: source.style if alike else None,
             overwrite=config.overwrite,
         ) as write,
-        reporting.current().progress("predict", _row_count(config.input), "rows") as bar,
+        reporting.current().progress("predict", streams.row_count(config.input), "rows") as bar,
     ):
         asked = (
             ((chunk, prefix, reader), reader, [row.values for row in chunk if row.error is None])
@@ -373,29 +387,6 @@ def _warn_of_cuts(task: Task, cut: Truncation, places: Sequence[str]) -> None:
     if (finding := cut.finding(task, "input")) is not None:
         finding.examples = list(places[:SHOWN])
         reporting.current().warn(str(finding))
-
-
-def _chunks(stream: Iterator[Row], most: int) -> Iterator[list[Row]]:
-    """Rows that are in memory at a time, from one to `most`."""
-    chunk: list[Row] = []
-    characters = 0
-    for row in stream:
-        chunk.append(row)
-        characters += sum(len(value) for value in row.values.values() if isinstance(value, str))
-        if len(chunk) == most or characters > CHUNK_CHARACTERS:
-            yield chunk
-            chunk, characters = [], 0
-    if chunk:
-        yield chunk
-
-
-def _row_count(source: str | None) -> int:
-    """Lines of a plain text file, for the progress bar; 0 when counting would mean reading it all twice."""
-    path = Path(source or "")
-    if source in (None, "-") or path.suffix not in (".csv", ".tsv", ".jsonl", ".txt") or not path.is_file():
-        return 0
-    with path.open("rb") as file:
-        return sum(block.count(b"\n") for block in iter(lambda: file.read(1 << 20), b""))
 
 
 def _require_known_format(path: Path, task: Task) -> None:

@@ -101,6 +101,11 @@ def make(folder: Path, only: Callable[[str], bool] = lambda _: True) -> dict[str
     answers = ["predict", str(run), *flags(input=rows_of)]
     cases["predict"] = Case(answers, again="--overwrite", output=".csv")
     cases["predict-parquet"] = Case(answers, again="--overwrite", output=".parquet")
+    if only("embed") or only("embed-parquet"):
+        encoder = every_task.make_run("embedding", folder / "encoder", model)
+        vectors = ["embed", str(encoder), *flags(input=rows_of, dtype="int8", device="cpu", threads=1)]
+        cases["embed"] = Case(vectors, output=".npy")
+        cases["embed-parquet"] = Case(vectors, output=".parquet")
     checked = ["check-data", *flags(data=run.parent / "data", model=model)]
     cases["check-data"] = Case(checked, again="--overwrite", output=".json")
     measured = flags(launches=1, seconds=0.01, batch_sizes=1, device="cpu")
@@ -109,6 +114,6 @@ def make(folder: Path, only: Callable[[str], bool] = lambda _: True) -> dict[str
 
 
 TRAINS = ("finetune-cls", "finetune-ner", "finetune-qa", "pretrain-mlm", "distill", "prune", "prune-weights")
-WRITES = ("quantize", "train-tokenizer", "predict", "predict-parquet", "check-data")
+WRITES = ("quantize", "train-tokenizer", "predict", "predict-parquet", "embed", "embed-parquet", "check-data")
 REPEATABLE = (*TRAINS, *WRITES)
 NAMES = (*REPEATABLE, "benchmark")  # which measures something else each time

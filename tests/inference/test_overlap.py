@@ -166,7 +166,7 @@ def test_a_pipe_is_answered_before_more_of_it_is_read(
     trained: Path, late: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     order: list[str] = []
-    chunks, answered = predict._chunks, predict._answered
+    chunks, answered = predict.streams.chunks_of, predict._answered
     monkeypatch.setattr(predict, "CHUNK", 2)
 
     def read(*arguments: Any) -> Iterator[Any]:
@@ -174,7 +174,7 @@ def test_a_pipe_is_answered_before_more_of_it_is_read(
             order.append("read")
             yield chunk
 
-    monkeypatch.setattr(predict, "_chunks", read)
+    monkeypatch.setattr(predict.streams, "chunks_of", read)
     monkeypatch.setattr(predict, "_answered", lambda *a: order.append("answered") or answered(*a))
     path = tmp_path / "in.txt"
     path.write_text("".join(f"{row['text']}\n" for row in ROWS[:8]))

@@ -40,7 +40,7 @@ def means(folder: Path) -> np.ndarray:
 
 def vectors(folder: Path, **options: Any) -> np.ndarray:
     made = embed.run(embed.Config(model=str(folder), texts=TEXTS, **CPU, **options)).record["answers"]
-    return np.array([answer["prediction"] for answer in made])
+    return np.array([answer["vector"] for answer in made])
 
 
 def test_a_vector_is_the_mean_over_the_tokens_of_its_text(encoder: Path) -> None:
@@ -80,7 +80,7 @@ def test_parquet_has_the_vectors_beside_the_columns(encoder: Path, tmp_path: Pat
     embed.run(embed.Config(model=str(encoder), input=str(data), output=tmp_path / "v.parquet", **CPU))
     table = pq.read_table(tmp_path / "v.parquet")
     assert table["id"].to_pylist() == [0, 1, 2]
-    np.testing.assert_allclose(np.array(table["prediction"].to_pylist()), vectors(encoder), atol=1e-6)
+    np.testing.assert_allclose(np.array(table["vector"].to_pylist()), vectors(encoder), atol=1e-6)
 
 
 def test_likeness_is_the_rank_correlation_of_cosines(encoder: Path, tmp_path: Path) -> None:
@@ -106,8 +106,8 @@ def test_the_limit_of_a_folder_of_sentence_transformers_counts(encoder: Path) ->
     (encoder / "sentence_bert_config.json").write_text(json.dumps({"max_seq_length": 4}))
     cut = embed.run(embed.Config(model=str(encoder), texts=TEXTS, **CPU)).record["answers"]
     lengths = [len(ids) for ids in AutoTokenizer.from_pretrained(encoder)(TEXTS)["input_ids"]]
-    assert [answer.get("prediction_cut", 0) for answer in cut] == [max(length - 4, 0) for length in lengths]
-    assert not np.allclose(cut[0]["prediction"], whole[0], atol=1e-3)
+    assert [answer.get("vector_cut", 0) for answer in cut] == [max(length - 4, 0) for length in lengths]
+    assert not np.allclose(cut[0]["vector"], whole[0], atol=1e-3)
 
 
 def test_an_encoder_has_no_task_until_it_is_named(encoder: Path) -> None:

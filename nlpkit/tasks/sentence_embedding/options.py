@@ -2,20 +2,51 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from nlpkit.options import ColumnOptions, Config, Names, TextColumnOptions, option, option_like
+from nlpkit.options import AtCommas, ColumnOptions, Config, Names, TextColumnOptions, option, option_like
 from nlpkit.tasks.options import LengthOptions
+
+Pooling = Literal["mean", "max", "cls", "mean_sqrt_len", "weighted_mean", "last_token"]
 
 
 class VectorOptions(Config):
-    """What a vector is."""
+    """What a vector is made of, where it is to be other than the model's folder says."""
 
+    pooling: Annotated[list[Pooling], AtCommas] = option(
+        [],
+        "How the states of a text's tokens become one vector; several are joined: mean,max.",
+        panel="Task",
+        shown_default="as the model's folder says, else the mean",
+    )
+    layers: int | None = option(
+        None,
+        "Average the states of the last N layers.",
+        panel="Task",
+        ge=1,
+        shown_default="as the model's folder says, else 1",
+    )
     normalize: bool | None = option(
         None,
-        "Scale each vector to length 1, so that products are cosines; --no-normalize does not. Default: as the model's "
-        "folder says; where it says nothing, they are scaled.",
+        "Scale each vector to length 1, so that products are cosines.",
         panel="Task",
+        shown_default="as the model's folder says, else on",
+    )
+    dims: int | None = option(
+        None,
+        "Keep the first N dimensions, of a model that was trained to be cut (Matryoshka).",
+        panel="Task",
+        ge=1,
+        shown_default="as the model's folder says, else all",
+    )
+    prompt: str | None = option(
+        None,
+        "Text to put before each text; '' for none.",
+        panel="Task",
+        shown_default="the default prompt of the model, if it has one",
+    )
+    prompt_name: str | None = option(
+        None, "Name of one of the model's prompts to put before each text.", panel="Task", metavar="NAME"
     )
 
 

@@ -261,8 +261,25 @@ class SentenceEmbedding(Teachable):
         return f"{self.name}, {known}" + (f"; loss {self.loss_name}" if self.loss_name else "")
 
     def configured(self, options: Config) -> Self:
-        normalize = VectorOptions.of(options).normalize
-        return self if normalize is None else self.with_(vectors=self.vectors.with_(normalize=normalize))
+        """The task with what was asked for in place of what the model's folder says.
+
+        Raises:
+            UserError: both a prompt and the name of one were given, or there is no such prompt.
+        """
+        asked, vectors = VectorOptions.of(options), self.vectors
+        if asked.prompt is not None and asked.prompt_name is not None:
+            raise UserError("--prompt gives the text, --prompt-name names one of the model's", "Give one of them.")
+        if asked.prompt is not None or asked.prompt_name is not None:
+            vectors = vectors.with_prompt(asked.prompt_name, asked.prompt)
+        if asked.pooling:
+            vectors = vectors.with_(pooling=tuple(asked.pooling), guessed="", source="--pooling")
+        if asked.layers is not None:
+            vectors = vectors.with_(layers=asked.layers)
+        if asked.normalize is not None:
+            vectors = vectors.with_(normalize=asked.normalize)
+        if asked.dims is not None:
+            vectors = vectors.with_(dims=asked.dims)
+        return self.with_(vectors=vectors)
 
     # --- examples -> features ---
 

@@ -1,0 +1,89 @@
+"""Options of `embed`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from nlpkit.inference.predictor import TrainedModelOptions
+from nlpkit.options import (
+    BatchOptions,
+    FolderOptions,
+    NotWith,
+    OutputOptions,
+    ReadingOptions,
+    Strings,
+    option,
+    option_like,
+)
+from nlpkit.tasks.options import TaskChoiceOptions, TypedOptions
+from nlpkit.tasks.sentence_embedding.options import EmbeddingAnswerOptions
+from nlpkit.vectors.made import Dtype, LongText
+
+TASK = "sentence-embedding"
+
+
+class EmbedOptions(EmbeddingAnswerOptions, TypedOptions, ReadingOptions, TrainedModelOptions):
+    """What is embedded, how, and where the vectors go."""
+
+    task: str | None = option_like(TaskChoiceOptions, "task", TASK)
+    texts: Strings = option_like(TypedOptions, "texts", help="Texts to embed; two or more are compared.")
+    pairs_from: Strings = option(
+        [],
+        "Two files of lines, to compare line by line, such as a text and its translation.",
+        panel="Input",
+        metavar="FILE FILE",
+    )
+    input: str | None = option(
+        None,
+        "File with rows, or - for standard input (txt without --format).",
+        panel="Input",
+        metavar="FILE|-",
+    )
+    output: Path | None = option(
+        None,
+        "File to write: parquet, npy, safetensors, jsonl, csv or tsv.",
+        panel="Output",
+        metavar="FILE",
+        shown_default="print",
+    )
+    overwrite: bool = option_like(FolderOptions, "overwrite", help="Replace --output if it exists.")
+    max_errors: float = option(
+        0, "Exit with 1 if more rows of --input have no vector: a number, or a share below 1.", panel="Gate", ge=0
+    )
+    resume: bool = option_like(
+        OutputOptions, "resume", help="Go on with the interrupted --output.", only_with=("output", "input")
+    )
+    dtype: Dtype = option(
+        "fp32",
+        "How a number is stored: int8 is a quarter as large as fp32, binary a bit a number; what is lost is said.",
+        panel="Output",
+    )
+    long_text: LongText = option(
+        "truncate",
+        "A text longer than the model reads: cut it, take the mean of its windows, or give no vector.",
+        panel="Model",
+    )
+    similarity: Literal["cosine", "dot", "euclidean", "manhattan", "angular"] | None = option(
+        None,
+        "How vectors are compared; angular is 1 - arccos(cosine) / pi.",
+        panel="Output",
+        shown_default="the model's",
+    )
+    plot: Path | None = option(
+        None,
+        "Picture to write: the similarities of texts, or of pairs.",
+        panel="Output",
+        metavar="FILE.png",
+        only_with=NotWith(("input",), why=" is for texts that are typed, and for --pairs-from"),
+    )
+    batch_size: int = option_like(
+        BatchOptions, "batch_size", 256, help="Texts per forward pass, at most.", panel="Device"
+    )
+    batch_tokens: int | None = option(
+        None,
+        "Tokens per forward pass, at most, with padding, unless one text has more.",
+        panel="Device",
+        shown_default="1,024 on a CPU, whose caches hold that; 32,768 on a GPU",
+        ge=1,
+    )
