@@ -1556,7 +1556,7 @@ def distill(
     pooling: Sequence[Literal['mean', 'max', 'cls', 'mean_sqrt_len', 'weighted_mean', 'last_token']] | str | Literal['mean', 'max', 'cls', 'mean_sqrt_len', 'weighted_mean', 'last_token'] = ...,
     layers: int | None = None,
     normalize: bool | None = None,
-    dims: int | None = None,
+    dims: int = 256,
     prompt: str | None = None,
     prompt_name: str | None = None,
     model_revision: str | None = None,
@@ -1626,7 +1626,6 @@ def distill(
     synonyms: str | PathLike[str] | None = None,
     layer_choice: Literal['even', 'first', 'last'] = 'even',
     student_arch: Literal['bert', 'roberta', 'distilbert', 'albert', 'electra', 'modernbert'] = 'bert',
-    dims: int = 256,
     token_weights: Literal['seen', 'zipf'] = 'seen',
     student_tokenizer: str | PathLike[str] | None = None,
     max_length: int | None = None,
@@ -1711,8 +1710,8 @@ def distill(
             For sentence-embedding.
         normalize: Scale each vector to length 1, so that products are cosines. Default: as the model's
             folder says, else on. For sentence-embedding.
-        dims: Keep the first N dimensions, of a model that was trained to be cut (Matryoshka). Default:
-            as the model's folder says, else all. For sentence-embedding.
+        dims: Numbers in a vector of a static student (model2vec: 256). (only with student static) For
+            sentence-embedding.
         prompt: Text to put before each text; '' for none. Default: the default prompt of the model, if
             it has one. For sentence-embedding.
         prompt_name: Name of one of the model's prompts to put before each text. For sentence-embedding.
@@ -1796,7 +1795,6 @@ def distill(
         layer_choice: Which layers student_layers N takes; even: as DistilBERT did. (only with
             student_layers)
         student_arch: Architecture of student_size. (only with student_size)
-        dims: Numbers in a vector of a static student (model2vec: 256). (only with student static)
         token_weights: How frequent a token of a static student is: as in the texts that are trained on,
             or by its rank alone. (only with student static)
         student_tokenizer: Tokenizer of the student. Default: that of student, else the teacher's.
