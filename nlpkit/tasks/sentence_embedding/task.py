@@ -21,6 +21,7 @@ from nlpkit.data import columns as column_names
 from nlpkit.data import pieces
 from nlpkit.data.batching import id_columns
 from nlpkit.data.findings import Finding
+from nlpkit.errors import UserError
 from nlpkit.models.files import CONFIG, STRUCTURE
 from nlpkit.options import Config
 from nlpkit.runs.files import small_text
