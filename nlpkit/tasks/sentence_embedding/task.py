@@ -19,7 +19,6 @@ import numpy as np
 from nlpkit import process, reporting
 from nlpkit.data import columns as column_names
 from nlpkit.data import pieces
-from nlpkit.data.batching import id_columns
 from nlpkit.data.findings import Finding
 from nlpkit.errors import UserError
 from nlpkit.models.files import CONFIG, STRUCTURE
@@ -95,6 +94,8 @@ class ColumnCollator:
 
     def __call__(self, features: list[dict[str, Any]]) -> dict[str, torch.Tensor]:
         import torch
+
+        from nlpkit.data.batching import id_columns
 
         if IDS in features[0]:
             return self.padding(features)
