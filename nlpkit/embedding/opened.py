@@ -12,7 +12,9 @@ import numpy as np
 from nlpkit import __version__, reporting
 from nlpkit.embedding.embedder import Embedded, Embedder, digest_of
 from nlpkit.embedding.options import EmbedOptions
+from nlpkit.errors import UserError
 from nlpkit.inference.predictor import Predictor, open_predictor
+from nlpkit.models.onnx import OnnxModel
 from nlpkit.tasks.features import Truncation
 from nlpkit.tasks.sentence_embedding.task import SentenceEmbedding
 from nlpkit.vectors import codes
@@ -53,6 +55,11 @@ def open_embedder(config: EmbedOptions) -> Opened:
     usual = BATCH_TOKENS["cpu" if opened.device.name == "cpu" else "gpu"]
     predictor = opened.configured(config, batch_tokens=config.batch_tokens or usual)
     vectors = predictor.task.vectors
+    if vectors.layers > 1 and isinstance(predictor.model, OnnxModel):
+        raise UserError(
+            f"--layers {vectors.layers}: {config.model} runs in ONNX Runtime, and gives the states of its last layer alone",
+            "Leave it out, or embed with the model that it was made of.",
+        )
     if (hidden := getattr(predictor.model.config, "hidden_size", None)) is not None:
         vectors.width(hidden)  # refuses more dimensions than there are
     prompt_tokens = len(predictor.tokenizer(vectors.prompt, add_special_tokens=False)["input_ids"])

@@ -69,6 +69,7 @@ class EmbedOptions(EmbeddingAnswerOptions, TypedOptions, ReadingOptions, Trained
         "How vectors are compared; angular is 1 - arccos(cosine) / pi.",
         panel="Output",
         shown_default="the model's",
+        only_with=NotWith(("input",), why=" is for texts that are typed, and for --pairs-from"),
     )
     plot: Path | None = option(
         None,

@@ -72,6 +72,7 @@ def test_options_say_what_a_vector_is(model: str) -> None:
         ({"input": "DATA", "output": "v.csv", "dtype": "binary"}, "bits are packed into bytes"),
         ({"input": "DATA", "output": "v.npy", "text_column": "body"}, "body"),
         ({"input": "DATA", "plot": "p.png"}, "is for texts that are typed"),
+        ({"input": "DATA", "similarity": "dot"}, "is for texts that are typed"),
         ({"pairs_from": ["DATA"]}, "takes two files, and 1 is given"),
         ({}, "give texts, or --input FILE"),
         ({"texts": ["a"], "input": "DATA"}, "one of them"),
