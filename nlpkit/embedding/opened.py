@@ -57,7 +57,7 @@ def open_embedder(config: EmbedOptions) -> Opened:
     vectors = predictor.task.vectors
     if vectors.layers > 1 and isinstance(predictor.model, OnnxModel):
         raise UserError(
-            f"--layers {vectors.layers}: {config.model} runs in ONNX Runtime, and gives the states of its last layer alone",
+            f"--layers {vectors.layers}: {config.model} runs in ONNX Runtime, and gives no other layers than its last",
             "Leave it out, or embed with the model that it was made of.",
         )
     if (hidden := getattr(predictor.model.config, "hidden_size", None)) is not None:
