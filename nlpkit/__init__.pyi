@@ -1528,6 +1528,7 @@ def distill(
     student_size: Literal['tiny', 'mini', 'small', 'medium', 'base'] | None = None,
     epochs: float = 3.0,
     unlabelled: Data | None = None,
+    parallel: Sequence[str] | str = ...,
     output: str | PathLike[str] | None = None,
     resume: bool = False,
     text_column: str | None = None,
@@ -1621,6 +1622,8 @@ def distill(
     max_train_samples: int | None = None,
     shuffle_seed: int | None = None,
     measure_seconds: float = 6.0,
+    languages: Sequence[str] | str = ...,
+    held_pairs: int = 1000,
     augment: int = 0,
     augment_by: Sequence[Literal['mask', 'ngram', 'synonym']] | str | Literal['mask', 'ngram', 'synonym'] = ...,
     synonyms: str | PathLike[str] | None = None,
@@ -1650,7 +1653,8 @@ def distill(
     or a new one (student_size). It learns the teacher's logits and the labels (alpha, temperature); of an embedder
     the vector of each text, also as a table of tokens, which is the fastest (student static). Where asked, it learns what
     happens inside (hidden_weight, attention_weight, relation_weight, cosine_weight). The data are those that the
-    teacher was trained on, unless others are named; unlabelled adds text without labels, augment changed copies.
+    teacher was trained on, unless others are named; unlabelled adds text without labels, augment changed copies. With
+    parallel it learns another language from translations.
 
     Args:
         teacher: Run folder, model folder or hub name of the teacher.
@@ -1665,6 +1669,8 @@ def distill(
         epochs: Passes over the train split; 0, of a static student: leave it as it is made.
         unlabelled: File of rows without labels, which the teacher labels (repeatable); or the rows
             themselves.
+        parallel: Translations: files aligned line by line (a.en,a.de), or a table with a column per
+            language; of both texts the student learns what the teacher says of the first (repeatable).
         output: Run folder to write. Default: runs/<data>-<model>.
         resume: Go on with the interrupted run in output.
         text_column: Column of the text. Default: guessed. For text-classification,
@@ -1787,6 +1793,9 @@ def distill(
         max_train_samples: Train on at most N rows, balanced by label.
         shuffle_seed: Seed of the hold-out and of the sampling. Default: seed.
         measure_seconds: Seconds of measuring the speed of each model in the end; 0 = leave it out.
+        languages: Endings of the files or columns of the table, the teacher's language first. Default:
+            en, else the first, and all others. (only with parallel)
+        held_pairs: Translations held out to judge by, a tenth at most; 0 = none. (only with parallel)
         augment: Changed copies of each training row, which the teacher labels (TinyBERT: 20); 0 = off.
         augment_by: What changes in a copy: mask words, keep an n-gram, put near words in. (only with
             augment)

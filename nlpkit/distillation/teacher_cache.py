@@ -69,9 +69,11 @@ class TeacherLogits:
         Args:
             teacher: of a task that has one answer a row; combines those of several rows of an example.
             teacher_examples: the example of each row that the teacher has answered.
-            trained_examples: the example of each row that is trained on.
+            trained_examples: the teacher's example for each row that is trained on.
         """
         merged = teacher.task.merge(np.asarray(self.values), {"example": teacher_examples.tolist()}).astype(np.float32)
+        if merged.ndim == 3 and merged.shape[1] == 1:
+            merged = merged[:, 0]
         if merged.ndim == 3:  # several texts of an example, each with an answer of its own, in order
             first = np.searchsorted(trained_examples, trained_examples)
             return replace(self, values=merged[trained_examples, np.arange(len(trained_examples)) - first])

@@ -73,6 +73,7 @@ class SupervisedExperiment(lifecycle.Experiment[Evaluated]):
         name: the name of the trained model, for people.
         lengths: how long the texts are, for people; see `features.choose_lengths`.
         parents: the models that the trained model comes from, for the record.
+        unjudged: splits whose rows nothing can be said of, as they have no labels: they are not evaluated.
         calibration: what the record says of the scores, known with the evaluation.
     """
 
@@ -87,7 +88,13 @@ class SupervisedExperiment(lifecycle.Experiment[Evaluated]):
     parents: dict[str, Any]
     new_weights: list[str] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
+    unjudged: tuple[str, ...] = ()
     calibration: dict[str, Any] | None = field(default=None, init=False)
+
+    @property
+    def labelled(self) -> dict[str, Dataset]:
+        """The examples of the splits that are judged."""
+        return {split: rows for split, rows in self.examples.items() if split not in self.unjudged}
 
     def ready(
         self, *notes: tuple[str, str], features: Sequence[TrainerFeature] = (), train: Split | None = None
@@ -395,6 +402,8 @@ def _chosen(experiment: SupervisedExperiment) -> tuple[dict[str, np.ndarray], di
     rows: dict[str, np.ndarray] = {}
     chosen: dict[str, Split] = {}
     for name, split in experiment.splits.items():
+        if name in experiment.unjudged:
+            continue
         rows[name] = np.arange(len(split.examples))
         if name == "train" and len(split.examples) > TRAIN_ROWS_EVALUATED:
             generator = np.random.default_rng(experiment.config.seed)
@@ -438,7 +447,7 @@ def _results(experiment: SupervisedExperiment, evaluated: Evaluated) -> dict[str
         "judged": {name: len(examples) for name, examples in evaluated.examples.items()},
         "metric_notes": dict(experiment.task.metric_notes),
         "calibration": experiment.calibration,
-        "label_counts": experiment.task.view.label_counts(experiment.examples),
+        "label_counts": experiment.task.view.label_counts(experiment.labelled),
         "steps": trainer.state.global_step,
         "epochs": round(epochs, 2),
         "best_step": trainer.state.best_global_step,
@@ -475,7 +484,8 @@ def write(experiment: SupervisedExperiment, record: dict[str, Any], evaluated: E
         experiment.add_files(staged)
         pictures: dict[str, plots.Plot] = {}
         with ornament("plots/"):
-            pictures = task.view.plots(evaluated.outputs, evaluated.examples | {"train": experiment.examples["train"]})
+            train = {split: rows for split, rows in experiment.labelled.items() if split == "train"}
+            pictures = task.view.plots(evaluated.outputs, evaluated.examples | train)
         if curves := _curves(experiment):
             pictures["curves"] = curves
         drawn = plots.draw(pictures, staged / "plots")

@@ -5,10 +5,11 @@ The teacher is any trained model; the student another one (--student), some of t
 or a new one (--student-size). It learns the teacher's logits and the labels (--alpha, --temperature); of an embedder
 the vector of each text, also as a table of tokens, which is the fastest (--student static). Where asked, it learns what
 happens inside (--hidden-weight, --attention-weight, --relation-weight, --cosine-weight). The data are those that the
-teacher was trained on, unless others are named; --unlabelled adds text without labels, --augment changed copies.
+teacher was trained on, unless others are named; --unlabelled adds text without labels, --augment changed copies. With
+--parallel it learns another language from translations.
 
 Examples: nlpkit distill runs/reviews --student-layers 3
-nlpkit distill runs/reviews --student minilm --unlabelled more.txt
+nlpkit distill minilm --parallel train.en,train.de --max-minutes 30
 """
 
 from __future__ import annotations
@@ -22,11 +23,12 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from pydantic import field_validator
 
-from nlpkit.distillation import student, unlabelled_rows
+from nlpkit.distillation import parallel, student, unlabelled_rows
 from nlpkit.distillation.layers import layer_map, mapped_layers
 from nlpkit.distillation.options import LogitsOptions
+from nlpkit.distillation.parallel import ParallelOptions, ParallelRows
 from nlpkit.distillation.student import STATIC, StudentOptions, StudentPlan
-from nlpkit.distillation.unlabelled_rows import UnlabelledOptions
+from nlpkit.distillation.unlabelled_rows import ExtendedRows, UnlabelledOptions
 from nlpkit.errors import UserError
 from nlpkit.experiment import lifecycle, repeats, spreads, supervised
 from nlpkit.experiment.inherited_data import TrainedDataOptions, inherit_data, open_splits
@@ -55,6 +57,7 @@ ESSENTIAL: tuple[str, ...] = (
     "student_size",
     "epochs",
     "unlabelled",
+    "parallel",
     "output",
     "resume",
 )
@@ -134,6 +137,7 @@ class DistillationLossOptions(LogitsOptions, StudentOptions):
 class Config(
     DistillationLossOptions,
     UnlabelledOptions,
+    ParallelOptions,
     before_after.ComparisonOptions,
     TrainedDataOptions,
     CalibrationOptions,
@@ -156,10 +160,12 @@ class Distillation(SupervisedExperiment):
 
     Attributes:
         teacher: as it answers by itself.
+        pairs: translations that are learnt from.
     """
 
     config: Config
     teacher: Predictor
+    pairs: ParallelRows | None = None
 
     @property
     def resumed_by(self) -> str:
@@ -192,7 +198,11 @@ class Distillation(SupervisedExperiment):
             split,
             seconds=self.config.measure_seconds,
         )
-        return {"price": compared, "lineage": before_after.lineage(self.teacher.record, compared, COMMAND)}
+        record = {"price": compared, "lineage": before_after.lineage(self.teacher.record, compared, COMMAND)}
+        if self.pairs is not None:
+            sides = [(self.parents["teacher"]["name"], self.teacher), (self.parents["model"]["name"], student)]
+            record |= parallel.recorded(sides, self.pairs)
+        return record
 
 
 def build(config: Config) -> Any:
@@ -230,13 +240,21 @@ def _prepare(config: Config) -> Distillation:
         exported=False,
         task_name=config.task,
     )
+    copied, config = _of_translations(config)
     plan = student.plan_student(config, teacher)
+    if copied:
+        plan = replace(plan, name=f"{plan.name}-parallel")  # as the teacher, which it begins as, is called
     config = _settled(config, teacher.task, plan)
     weights = _loss_weights(config, teacher, plan)
-    config = inherit_data(config.for_task(type(teacher.task)), teacher.record, config.teacher)
-    reader, loaded, examples, findings = open_splits(config, teacher.task, seed=config.seed)
-    teacher.task = reader.task
-    findings += supervised.absent_labels(teacher.task, examples["train"])
+    config, pairs = config.for_task(type(teacher.task)), None
+    if config.parallel:
+        reader, loaded, examples, findings, pairs = parallel.open_rows(config, teacher)
+        teacher.task = reader.task
+    else:
+        config = inherit_data(config, teacher.record, config.teacher)
+        reader, loaded, examples, findings = open_splits(config, teacher.task, seed=config.seed)
+        teacher.task = reader.task
+        findings += supervised.absent_labels(teacher.task, examples["train"])
     teacher.task = teacher.task.taught()
     task = _settle(config, teacher, plan)
     limit = min((limit for limit in (plan.limit, teacher.limit) if limit), default=None)
@@ -253,12 +271,17 @@ def _prepare(config: Config) -> Distillation:
     model, new = student.open_student(plan, config, teacher, task)
     size = model.num_parameters()
     lifecycle.require_space(folder, size)
-    more = unlabelled_rows.add_unlabelled(config, teacher, plan.tokenizer, examples["train"])
+    more = ExtendedRows(examples["train"], pairs.plan if pairs else [])
+    if pairs is None:
+        more = unlabelled_rows.add_unlabelled(config, teacher, plan.tokenizer, examples["train"])
     findings += more.findings
     ready = supervised.tokenized(task, plan.tokenizer, {**examples, "train": more.train})
     findings += supervised.cut_findings(task, ready)
     answering = Predictor(teacher.task, teacher.model, teacher.tokenizer, device, lent=False, record=teacher.record)
-    outputs, computed = _teacher_outputs(config, weights, answering, task, plan, ready["train"])
+    if pairs is None:
+        outputs, computed = _teacher_outputs(config, weights, answering, task, plan, ready["train"])
+    else:
+        outputs, computed = _answers_to_first(answering, pairs, ready["train"])
     answers = functools.cache(functools.partial(_answers, outputs, answering, ready["train"]))
     task = task.matched(model.config.hidden_size, answers)
     if plan.static:
@@ -281,6 +304,8 @@ def _prepare(config: Config) -> Distillation:
         new_weights=new if plan.given else [],
         findings=findings,
         teacher=answering,
+        pairs=pairs,
+        unjudged=("train",) if pairs else (),
     )
     size_of_teacher = f"{teacher.model.num_parameters() / 1e6:.1f} M parameters"
     return experiment.ready(
@@ -293,6 +318,38 @@ def _prepare(config: Config) -> Distillation:
         ],
         train=ready["train"],
     )
+
+
+def _of_translations(config: Config) -> tuple[bool, Config]:
+    """Whether the student is a copy of the teacher, as it is with --parallel where none is named; and the options.
+
+    Raises:
+        UserError: one that translations leave nothing to read for.
+    """
+    if not config.parallel:
+        return False, config
+    for name in ("unlabelled", "augment", *INSIDE):
+        if getattr(config, name):
+            what = "compares token with token" if name in INSIDE else "adds to the rows that the teacher reads itself"
+            raise UserError(
+                f"{flag_of(name)} {what}, and with --parallel the teacher reads another text than the student",
+                "Leave it out.",
+            )
+    if config.student is None and config.student_layers is None and config.student_size is None:
+        return True, config.changed(student=config.teacher)
+    return False, config
+
+
+def _answers_to_first(teacher: Predictor, pairs: ParallelRows, train: Split) -> tuple[TeacherOutputs, str]:
+    """What the teacher says of the first texts, for each row that the student reads; and a line on it for the plan."""
+    from nlpkit.distillation.teacher_cache import teacher_logits
+    from nlpkit.distillation.trainer import TeacherOutputs
+
+    read = supervised.tokenized(teacher.task, teacher.tokenizer, {"train": pairs.taught})["train"]
+    logits = teacher_logits(teacher, read)
+    how = "found on disk" if logits.cached else "computed once"
+    computed = f"its answers to {len(pairs.taught):,} texts {how}, it does not run while the student trains"
+    return TeacherOutputs(logits.shared_by(teacher, read.owner, pairs.teacher_of[train.owner])), computed
 
 
 def _settled(config: Config, task: Teachable, plan: StudentPlan) -> Config:
@@ -494,9 +551,13 @@ def _report(record: Mapping[str, Any], folder: Path) -> Report:
     task = registry.require(made, NEEDS, "distill")
     report = supervised.report(dict(record), folder, type(task))
     report.tables.append(before_after.table(record["price"]))
+    if record.get("translations"):
+        report.tables.append(parallel.table(record["translations"]))
     # of few rows both say the same, and of intervals too
     told = before_after.lines(record["price"], task, brackets=not interval_notes(record))
     report.lines = [*dict.fromkeys([*told, *report.lines])]
     if record["config"].get("student") != STATIC:  # of which there is nothing to compute in fewer bits
         report.next_command = f"nlpkit quantize {folder}"
+    if record.get("translations"):  # its record may name no data that `quantize` could judge by
+        report.next_command = f'nlpkit embed {folder} "..." "..."'
     return report

@@ -425,6 +425,8 @@ class Record(Part):
     """Seconds of the whole command, loading and evaluation among them."""
     price: Price | None = None
     """Before and after (`distill`, `prune`, `quantize`)."""
+    translations: dict[str, Any] | None = None
+    """Teacher and student on translations that were held out (`distill --parallel`)."""
     front: Annotated[list[FrontPoint], Field(min_length=1)] | dict[str, Any] | None = None
     """Several runs made in one go (`prune` with several sparsities); of `benchmark`, which models no other beats in
     both speed and quality."""

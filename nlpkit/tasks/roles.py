@@ -306,6 +306,18 @@ class Teachable(Trainable):
     # Whether a student learns from labels too, beside its teacher (--alpha), which softens logits (--temperature).
     learns_labels: ClassVar[bool] = True
 
+    # Whether an answer to a text is a vector, whose likeness to another is that of the texts.
+    compares_texts: ClassVar[bool] = False
+
+    def found_translations(self, outputs: Any, first: Sequence[str], second: Sequence[str]) -> Mapping[str, float]:
+        """How often texts find their translations, where `compares_texts`: see `metrics.retrieval.translations`.
+
+        Args:
+            outputs: of examples of two texts, merged.
+            first, second: these texts.
+        """
+        raise NotImplementedError
+
     def taught(self) -> Self:
         """The task of a student while it learns from a teacher: where labels are not learnt, without the loss that
         they take. By default this one."""

@@ -483,6 +483,17 @@ class SentenceEmbedding(Teachable):
     one_answer_a_row: ClassVar[bool] = True
     lesson: ClassVar[str] = "the teacher's vector of each text"
 
+    compares_texts: ClassVar[bool] = True
+
+    def found_translations(
+        self, outputs: np.ndarray, first: Sequence[str], second: Sequence[str]
+    ) -> Mapping[str, float]:
+        from nlpkit.metrics import retrieval
+
+        same = [np.unique(texts, return_inverse=True)[1] for texts in (first, second)]
+        found = retrieval.translations(outputs[:, 0], outputs[:, 1], (same[0], same[1]), self.vectors.similarity)
+        return found.observed()
+
     def taught(self) -> Self:
         return self.with_(loss_name=None)
 
