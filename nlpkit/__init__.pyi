@@ -830,6 +830,7 @@ def finetune(
     label_names: Sequence[str] | str = ...,
     vector_column: str | None = None,
     max_length: int | None = None,
+    normalize: bool | None = None,
     loss: Literal['multiple-negatives-ranking', 'cached-multiple-negatives-ranking', 'guided', 'cached-guided', 'triplet', 'contrastive', 'online-contrastive', 'cosent', 'angle', 'cosine-mse', 'batch-hard-triplet', 'batch-all-triplet', 'simcse', 'tsdae', 'mse'] | None = None,
     scale: float | None = None,
     margin: float | None = None,
@@ -933,6 +934,8 @@ def finetune(
         label_names: Names of labels that are numbers, from 0.
         vector_column: Column of vectors to learn, lists of numbers.
         max_length: Tokens per text; the rest is cut or windowed. Default: from the data.
+        normalize: Scale each vector to length 1, so that products are cosines; no_normalize does not.
+            Default: as the model's folder says; where it says nothing, they are scaled.
         loss: What is trained for, of the losses that suit the rows. Default: by the kind of rows.
         scale: Factor of similarities, 1 / temperature. Default: 20, as sentence-transformers has it (a
             temperature of 0.05); 100 with guides; 1 for products. (only with loss
@@ -2436,6 +2439,7 @@ def finetune_embed(
     label_names: Sequence[str] | str = ...,
     vector_column: str | None = None,
     max_length: int | None = None,
+    normalize: bool | None = None,
     loss: Literal['multiple-negatives-ranking', 'cached-multiple-negatives-ranking', 'guided', 'cached-guided', 'triplet', 'contrastive', 'online-contrastive', 'cosent', 'angle', 'cosine-mse', 'batch-hard-triplet', 'batch-all-triplet', 'simcse', 'tsdae', 'mse'] | None = None,
     scale: float | None = None,
     margin: float | None = None,
@@ -2539,6 +2543,8 @@ def finetune_embed(
         label_names: Names of labels that are numbers, from 0.
         vector_column: Column of vectors to learn, lists of numbers.
         max_length: Tokens per text; the rest is cut or windowed. Default: from the data.
+        normalize: Scale each vector to length 1, so that products are cosines; no_normalize does not.
+            Default: as the model's folder says; where it says nothing, they are scaled.
         loss: What is trained for, of the losses that suit the rows. Default: by the kind of rows.
         scale: Factor of similarities, 1 / temperature. Default: 20, as sentence-transformers has it (a
             temperature of 0.05); 100 with guides; 1 for products. (only with loss

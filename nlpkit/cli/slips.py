@@ -86,10 +86,10 @@ LETTERS: dict[str, tuple[str, ...]] = {
 }
 
 COMMANDS_MEANT: dict[str, tuple[str, ...]] = {
-    "train": ("finetune-cls", "finetune-ner", "finetune-qa", "pretrain-mlm"),
-    "fit": ("finetune-cls", "finetune-ner", "finetune-qa"),
-    "finetune": ("finetune-cls", "finetune-ner", "finetune-qa"),
-    "fine-tune": ("finetune-cls", "finetune-ner", "finetune-qa"),
+    "train": ("finetune-cls", "finetune-ner", "finetune-qa", "finetune-embed", "pretrain-mlm"),
+    "fit": ("finetune-cls", "finetune-ner", "finetune-qa", "finetune-embed"),
+    "finetune": ("finetune-cls", "finetune-ner", "finetune-qa", "finetune-embed"),
+    "fine-tune": ("finetune-cls", "finetune-ner", "finetune-qa", "finetune-embed"),
     "classify": ("predict", "finetune-cls"),
     "infer": ("predict",),
     "inference": ("predict",),

@@ -94,13 +94,21 @@ class Finetuning(SupervisedExperiment):
     parts: Parts
     cut: folds.Folds | None = None
     _cross_validated: folds.CrossValidated | None = field(init=False, default=None)
+    _before: dict[str, model_outputs.Outputs] = field(init=False, default_factory=dict)
 
     def besides(self, seconds: float) -> list[tuple[str, str]]:
         lines = self.cut.described(seconds) if self.cut else []
         return lines + spreads.planned(self.config.seeds, seconds)
 
     def before_training(self) -> None:
-        """Train and judge the folds of --cv."""
+        """Judge the model to begin with, where it answers already; train and judge the folds of --cv."""
+        if self.task.answers_untrained:
+            import torch
+
+            drawn = torch.get_rng_state()  # opening a loader draws a number
+            _, chosen = supervised.chosen(self)
+            self._before = {name: self.trainer.outputs(split, anew=True) for name, split in chosen.items()}
+            torch.set_rng_state(drawn)
         if self.cut is None:
             return
 
@@ -113,8 +121,12 @@ class Finetuning(SupervisedExperiment):
         self._cross_validated = folds.together(self.cut, judged, self.task)
 
     def compare(self, evaluated: Evaluated) -> dict[str, Any]:
-        """The classical model of --baseline, on the same rows; what the folds of --cv say."""
+        """The classical model of --baseline, or the model before training, on the same rows; what the folds of --cv
+        say."""
         compared: dict[str, Any] = {"baseline": _baseline(self, evaluated) if self.config.baseline else None}
+        if self._before:
+            name = f"{self.name} before training"
+            compared["baseline"] = {**_beside(self, evaluated, name, self._before), "before": True}
         return compared | ({"cv": self._cross_validated.record} if self._cross_validated else {})
 
     def add_files(self, staged: Path) -> None:
@@ -380,13 +392,24 @@ def _features_of(example_of: np.ndarray, examples: np.ndarray) -> np.ndarray:
 
 
 def _baseline(experiment: SupervisedExperiment, evaluated: Evaluated) -> dict[str, Any]:
-    from nlpkit.metrics import intervals
-
     start = time.monotonic()
     trained = experiment.task.baseline(experiment.examples, experiment.config.seed)
     assert trained is not None, "require_baseline was asked before training"
     name, outputs = trained
     outputs = {split: model_outputs.selected(values, evaluated.rows[split]) for split, values in outputs.items()}
+    return {**_beside(experiment, evaluated, name, outputs), "seconds": round(time.monotonic() - start, 2)}
+
+
+def _beside(
+    experiment: SupervisedExperiment, evaluated: Evaluated, name: str, outputs: Mapping[str, model_outputs.Outputs]
+) -> dict[str, Any]:
+    """The record of a model that is compared with the one that was trained.
+
+    Args:
+        outputs: of the rows that were evaluated, by split.
+    """
+    from nlpkit.metrics import intervals
+
     metrics = {split: experiment.task.score(values, evaluated.examples[split]) for split, values in outputs.items()}
     evidence = {split: experiment.task.evidence(values, evaluated.examples[split]) for split, values in outputs.items()}
     return {
@@ -394,7 +417,6 @@ def _baseline(experiment: SupervisedExperiment, evaluated: Evaluated) -> dict[st
         "metrics": metrics,
         "metric_intervals": intervals.record(evidence, metrics)["metric_intervals"],
         "differences": _differences(experiment.task, evaluated.evidence, evidence),
-        "seconds": round(time.monotonic() - start, 2),
     }
 
 
@@ -425,6 +447,8 @@ def with_head_of(task: Trainable, trained: Task | None) -> tuple[Trainable, Head
         task: of the data.
         trained: of the model; None of one that no task here is for.
     """
+    if not task.has_head:
+        return task, Head(True)
     if trained is None:
         return task, Head(False)
     if trained.name != task.name:  # its weights may have the right shape all the same

@@ -293,7 +293,7 @@ def train(experiment: E, prepare: Callable[[Any], E]) -> E:
             if not memory.is_exhausted(error):
                 raise
             if config.batch_size == 1 or process.world_size() > 1 or not trainer.divisible_batches:
-                raise _out_of_memory(config, error) from error
+                raise _out_of_memory(config, error, "" if trainer.divisible_batches else trainer.indivisible) from error
         size = next(n for n in range(config.batch_size // 2, 0, -1) if config.batch_size % n == 0)
         smaller = config.changed(
             batch_size=size,
@@ -353,10 +353,15 @@ def _release(*, compiled: bool) -> None:
     memory.release()
 
 
-def _out_of_memory(config: BatchOptions, error: Exception) -> Exception:
+def _out_of_memory(config: BatchOptions, error: Exception, indivisible: str = "") -> Exception:
+    """What is said where memory does not suffice.
+
+    Args:
+        indivisible: why the batch may not be halved, and what to do; empty where it may.
+    """
     return RunError(
         f"out of memory with --batch-size {config.batch_size}: {first_line(error)}",
-        "Lower --batch-size or --max-length, or add --gradient-checkpointing.",
+        indivisible or "Lower --batch-size or --max-length, or add --gradient-checkpointing.",
     )
 
 

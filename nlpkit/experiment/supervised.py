@@ -143,14 +143,14 @@ class SupervisedExperiment(lifecycle.Experiment[Evaluated]):
 
     def evaluate(self) -> Evaluated:
         """Measure the best model on every split, after calibrating the task on validation."""
-        rows, chosen = _chosen(self)
-        examples = {name: split.examples for name, split in chosen.items()}
-        validation = self.trainer.outputs(chosen["validation"])
+        rows, parts = chosen(self)
+        examples = {name: split.examples for name, split in parts.items()}
+        validation = self.trainer.outputs(parts["validation"])
         self.task = self.task.with_conventions(validation)
         validation, self.calibration = calibration.calibrate(
-            self.config, self.task, self.trainer, chosen["validation"], validation
+            self.config, self.task, self.trainer, parts["validation"], validation
         )
-        outputs = _outputs(self, chosen, validation)
+        outputs = _outputs(self, parts, validation)
         self.task = self.task.calibrated(validation, examples["validation"])
         metrics = {name: self.task.score(values, examples[name]) for name, values in outputs.items()}
         evidence = {name: self.task.evidence(values, examples[name]) for name, values in outputs.items()}
@@ -397,10 +397,10 @@ def _looked_up(model: Any) -> int:
 # --- evaluation ---
 
 
-def _chosen(experiment: SupervisedExperiment) -> tuple[dict[str, np.ndarray], dict[str, Split]]:
+def chosen(experiment: SupervisedExperiment) -> tuple[dict[str, np.ndarray], dict[str, Split]]:
     """Which examples of each split are evaluated, with their features: all, or a sample of a large train split."""
     rows: dict[str, np.ndarray] = {}
-    chosen: dict[str, Split] = {}
+    parts: dict[str, Split] = {}
     for name, split in experiment.splits.items():
         if name in experiment.unjudged:
             continue
@@ -409,15 +409,15 @@ def _chosen(experiment: SupervisedExperiment) -> tuple[dict[str, np.ndarray], di
             generator = np.random.default_rng(experiment.config.seed)
             rows[name] = np.sort(generator.choice(rows[name], TRAIN_ROWS_EVALUATED, replace=False))
             split = split.subset(rows[name])
-        chosen[name] = split
-    return rows, chosen
+        parts[name] = split
+    return rows, parts
 
 
-def _outputs(experiment: SupervisedExperiment, chosen: dict[str, Split], validation: Outputs) -> dict[str, Outputs]:
+def _outputs(experiment: SupervisedExperiment, parts: dict[str, Split], validation: Outputs) -> dict[str, Outputs]:
     """Outputs of the best model for every split; those of validation are there."""
     outputs = {}
-    with reporting.current().progress("evaluate", len(chosen), "splits") as bar:
-        for name, split in chosen.items():
+    with reporting.current().progress("evaluate", len(parts), "splits") as bar:
+        for name, split in parts.items():
             outputs[name] = validation if name == "validation" else experiment.trainer.outputs(split)
             bar.advance()
     return outputs
@@ -554,7 +554,7 @@ def _trained_on_few(record: Mapping[str, Any]) -> bool:
 
 
 def result_table(record: dict[str, Any]) -> Table:
-    """A row for each split, and below it the baseline's."""
+    """A row for each split, and below it the baseline's; above it that of the model before training."""
     names = [name for name in record["table_metrics"] if any(name in m for m in record["metrics"].values())]
     baseline = record.get("baseline")
     model = (record["parents"].get("model") or {}).get("name")
@@ -562,9 +562,14 @@ def result_table(record: dict[str, Any]) -> Table:
     rows: list[list[Cell]] = []
     for split, metrics in record["metrics"].items():
         judged = record["judged"][split]
-        rows.append([split, *([model] if baseline else []), judged, *figures(metrics, between.get(split), names)])
+        own: list[Cell] = [*([model] if baseline else []), judged, *figures(metrics, between.get(split), names)]
+        both = [own]
         if baseline:
             ends = (baseline.get("metric_intervals") or {}).get(split)
-            rows.append(["", baseline["name"], judged, *figures(baseline["metrics"].get(split, {}), ends, names)])
+            both.append([baseline["name"], judged, *figures(baseline["metrics"].get(split, {}), ends, names)])
+        if baseline and baseline.get("before"):
+            own[0] = "trained"
+            both.reverse()
+        rows += [[split if i == 0 else "", *cells] for i, cells in enumerate(both)]
     header = ["split", *(["model"] if baseline else []), "rows", *titled(names, record.get("metric_notes", {}))]
     return Table("result", header, rows)

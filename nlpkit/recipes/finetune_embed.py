@@ -15,7 +15,7 @@ from typing import Any
 from nlpkit.experiment import finetune
 from nlpkit.reporting import Report
 from nlpkit.tasks.sentence_embedding.losses.options import LossOptions
-from nlpkit.tasks.sentence_embedding.options import EmbeddingDataOptions
+from nlpkit.tasks.sentence_embedding.options import EmbeddingDataOptions, VectorOptions
 from nlpkit.tasks.sentence_embedding.task import SentenceEmbedding
 
 COMMAND = "finetune-embed"
@@ -31,7 +31,7 @@ ESSENTIAL: tuple[str, ...] = (
 )
 
 
-class Config(LossOptions, EmbeddingDataOptions, finetune.FinetuneOptions):
+class Config(LossOptions, VectorOptions, EmbeddingDataOptions, finetune.FinetuneOptions):
     """Options of `nlpkit finetune-embed`."""
 
 

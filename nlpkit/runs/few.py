@@ -69,11 +69,12 @@ def few_steps(record: Mapping[str, Any], lower_is_better: Collection[str]) -> li
 
 
 def against_baseline(record: Mapping[str, Any]) -> list[str]:
-    """A line where the classical model of --baseline is better than the trained one, or cannot be told from it."""
+    """A line where the classical model of --baseline is better than the trained one, or cannot be told from it; of the
+    model before training always one."""
     baseline = record.get("baseline") or {}
     differences = baseline.get("differences") or {}  # which records of older versions lack
     split = next((split for split in ("test", "validation") if split in differences), None)
-    if split is None or differences[split].get("better") == "model":
+    if split is None or (differences[split].get("better") == "model" and not baseline.get("before")):
         return []
     difference, name = differences[split], differences[split]["metric"]
     own, other = (figures["metrics"].get(split, {}).get(name) for figures in (record, baseline))
@@ -81,6 +82,23 @@ def against_baseline(record: Mapping[str, Any]) -> list[str]:
         return []
     p = "" if difference.get("p") is None else f", p = {difference['p']:.2g}"
     shown = f"{name} {own:.4g} against {other:.4g} on {split}{p}"
+    if baseline.get("before"):
+        return [_since_the_start(difference, f"{split} {name} {other:.4g} before, {own:.4g} after")]
     if difference.get("better") == "baseline":
         return [f"{baseline['name']} is better ({shown}): use it, or train on more rows or for longer (--epochs)"]
     return [f"no clear difference from {baseline['name']} ({shown}), which is cheaper: more rows may show one"]
+
+
+def _since_the_start(difference: Mapping[str, Any], shown: str) -> str:
+    """What training has done to the model that was begun with."""
+    better, between = difference.get("better"), difference.get("interval")
+    shown += f": {difference['value']:+.4f}" + (f" ({between[0]:+.4f} to {between[1]:+.4f})" if between else "")
+    if better == "model":
+        return f"training made the model better ({shown})"
+    if better is None:
+        return f"training made no clear difference ({shown}): more rows may, or more of them to judge by may show one"
+    return (
+        f"training made the model worse ({shown}): keep the one from before, or look at what most often does that: "
+        "rows unlike those of validation, texts of other rows that are right answers too (`nlpkit check-data` counts "
+        "them), a --learning-rate that is too high, too few rows for so many --epochs"
+    )

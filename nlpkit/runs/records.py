@@ -231,6 +231,8 @@ class Baseline(Part):
     """Low and high end of the 95 % interval of each metric, by split."""
     differences: dict[str, BaselineDifference] = {}
     """The main metric of the run less that of the baseline, by split that is held out."""
+    before: bool = False
+    """Whether it is the model that was begun with, as it was before training."""
 
 
 class Judged(Part):

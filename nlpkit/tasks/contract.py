@@ -46,8 +46,8 @@ if TYPE_CHECKING:
 
 
 # feature columns that stay behind when features go to `collate`; `offsets` tells where in the text tokens stand, `lost`
-# how many were cut off
-BOOKKEEPING = ("length", "example", "offsets", "lost")
+# how many were cut off, `longest` how many the longest of several texts has
+BOOKKEEPING = ("length", "example", "offsets", "lost", "longest")
 NAN = "nan"  # among what a batch is reduced to: whether the model gave what is no number
 
 
@@ -210,6 +210,11 @@ class Task(ABC):
     @abstractmethod
     def features(self, tokenizer: Any, examples: Mapping[str, Sequence[Any]]) -> dict[str, list[Any]]:
         """Turn a batch of examples into features; `example` counts from 0 within the batch, in order."""
+
+    @property
+    def feature_settings(self) -> str:
+        """The settings that features hang on besides those of `record`: part of the key under which they are kept."""
+        return ""
 
     # `max_length` where none is asked for; None: as many tokens as the model takes.
     default_max_length: ClassVar[int | None] = None

@@ -211,8 +211,9 @@ def cut_of(task: Task, made: Mapping[str, Sequence[Any]]) -> Truncation:
     rows = len(np.unique(np.asarray(made["example"])))
     if "lost" not in made:
         return Truncation(0, rows, 0, task.max_length)
-    lost, length = np.asarray(made["lost"]), np.asarray(made["length"])
-    return Truncation(int((lost > 0).sum()), rows, int((lost + length)[lost > 0].max(initial=0)), task.max_length)
+    lost = np.asarray(made["lost"])
+    whole = np.asarray(made["longest"]) if "longest" in made else lost + np.asarray(made["length"])
+    return Truncation(int((lost > 0).sum()), rows, int(whole[lost > 0].max(initial=0)), task.max_length)
 
 
 class Columns(Mapping[str, Sequence[Any]]):
@@ -264,6 +265,7 @@ def _key(task: Task, tokenizer: Any, examples: Dataset) -> str:
     update_digest(digest, examples)
     digest.update(_made_of(tokenizer).encode())
     digest.update(repr(sorted(task.record().items(), key=lambda item: item[0])).encode())
+    digest.update(task.feature_settings.encode())
     return digest.hexdigest()
 
 

@@ -247,6 +247,12 @@ class Trainable(Judged):
         forward = self.run(model, batch, want)
         return self.loss(forward), forward
 
+    # Whether its models have weights beside the encoder: those of a model for something else are drawn anew.
+    has_head: ClassVar[bool] = True
+
+    # Whether the model to begin with answers as it is, so that what training does to it can be told.
+    answers_untrained: ClassVar[bool] = False
+
     # Whether rows that are judged, as `features` makes them, have a loss; else none is told of validation.
     validation_loss: ClassVar[bool] = True
 
@@ -258,6 +264,11 @@ class Trainable(Judged):
         """
         return True
 
+    @property
+    def indivisible(self) -> str:
+        """Where batches are not divisible: why, and what to do where memory does not suffice for one."""
+        return ""
+
     def loss_entries(self, batch: Mapping[str, torch.Tensor]) -> torch.Tensor | None:
         """How many entries `loss` is a sum over, shape (); None: the batch lacks what it takes, such as labels.
 
@@ -268,6 +279,14 @@ class Trainable(Judged):
 
         labels = batch.get("labels")
         return None if labels is None else (labels != IGNORED).sum()
+
+    def rivals(self, examples: Dataset) -> np.ndarray | None:
+        """Which examples of train may not meet in a batch, as a loss would take what belongs to one for wrong for the
+        other: for each the numbers of its texts, int of shape (examples, texts), of which two may share none.
+
+        None where any may meet.
+        """
+        return None
 
     def training_rows(self, examples: Dataset, options: TrainingOptions) -> np.ndarray | None:
         """Indices of the examples of train that an epoch goes through, in any number and order; None for each once.

@@ -123,8 +123,19 @@ class ResumableTrainer(Trainer):
         """Whether a batch may be halved, and the halves accumulated, without another loss."""
         return True
 
-    def length_sampler(self, lengths: np.ndarray, *, grouped: bool) -> LengthBatchSampler:
-        """A sampler of rows with these lengths; with `grouped` the rows of an optimizer step have similar lengths."""
+    @property
+    def indivisible(self) -> str:
+        """Why a batch may not be halved, and what to do where memory does not suffice for it."""
+        return ""
+
+    def length_sampler(
+        self, lengths: np.ndarray, *, grouped: bool, apart: np.ndarray | None = None
+    ) -> LengthBatchSampler:
+        """A sampler of rows with these lengths; with `grouped` the rows of an optimizer step have similar lengths.
+
+        Args:
+            apart: see `LengthBatchSampler`.
+        """
         if self._other_order and not grouped:
             reporting.current().warn(
                 "the run was begun by an nlpkit with another random order: of the epoch that was interrupted some rows "
@@ -135,24 +146,39 @@ class ResumableTrainer(Trainer):
             self._rows_a_step(),
             seed=self._order_seed(),
             grouped=grouped,
+            apart=apart,
         )
+        if apart is not None:
+            self._tell_meeting(self.sampler)
         return self.sampler
 
     def _order_seed(self) -> int:
         return self.args.seed if self.args.data_seed is None else self.args.data_seed
+
+    def _tell_meeting(self, sampler: LengthBatchSampler) -> None:
+        meeting = sampler.meeting(0)
+        if meeting:
+            rows = reporting.counted(meeting, "row shares", "rows share")
+            reporting.current().warn(
+                f"train: {rows} a text with another row of the batch, as there are too few others to part them (first "
+                "epoch): to the loss, what belongs to one of the two is wrong for the other; a smaller --batch-size "
+                "leaves fewer"
+            )
 
     def get_train_dataloader(self) -> Any:
         """Batches for this process; of several each takes its part of the last rows of an epoch."""
         loader: Any = super().get_train_dataloader()
         shard = getattr(loader, "batch_sampler", None)
         if isinstance(shard, BatchSamplerShard) and not (shard.split_batches or shard.drop_last):
-            shard.batch_sampler = shared = SharedBatches(shard.batch_sampler, shard.num_processes)
+            shard.batch_sampler = shared = SharedBatches(
+                shard.batch_sampler, shard.num_processes, even=not self.divisible_batches
+            )
             shard.batch_size = None  # they are of different sizes, which it need not even out
             if repeated := shared.repeated():
                 rows = reporting.counted(repeated, "row is", "rows are")
                 reporting.current().note(
-                    f"train: {rows} trained on twice in each epoch: each of the {shared.processes} processes needs one "
-                    "in its last step"
+                    f"train: {rows} trained on twice in each epoch: each of the {shared.processes} processes needs "
+                    f"{'as many' if shared.even else 'one'} in its last step"
                 )
         return loader
 
@@ -360,6 +386,10 @@ class NlpkitTrainer(ResumableTrainer):
     def divisible_batches(self) -> bool:
         return self.task.divisible_batches
 
+    @property
+    def indivisible(self) -> str:
+        return self.task.indivisible
+
     def _collate(self, model: Any, tokenizer: Any, device: torch.device) -> Collate:
         """What makes batches of features, before there is a Trainer.
 
@@ -529,10 +559,12 @@ class NlpkitTrainer(ResumableTrainer):
 
     def _get_train_sampler(self, train_dataset: Any = None) -> LengthBatchSampler:
         train = self.splits["train"]
-        labels = self.task.batch_labels(train.examples)
-        if labels is None:
-            return self.length_sampler(train.lengths, grouped=self.grouped)
-        self.sampler = LabelBatchSampler(
-            train.lengths, labels[train.owner], self._train_batch_size, seed=self._order_seed()
+        if (labels := self.task.batch_labels(train.examples)) is not None:
+            self.sampler = LabelBatchSampler(
+                train.lengths, labels[train.owner], self._train_batch_size, seed=self._order_seed()
+            )
+            return self.sampler
+        apart = self.task.rivals(train.examples)
+        return self.length_sampler(
+            train.lengths, grouped=self.grouped, apart=None if apart is None else apart[train.owner]
         )
-        return self.sampler

@@ -13,7 +13,7 @@ HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE), str(HERE.parent), str(HERE.parent / "helpers"), str(HERE.parent.parent)]
 
 import every_task  # noqa: E402  (found through the line above)
-from conftest import make_model, make_tokenizer, rows, sentence, write_csv  # noqa: E402
+from conftest import make_model, make_tokenizer, rows, sentence, write_csv, write_jsonl  # noqa: E402
 from qa_models import asked, make_reader, write_squad  # noqa: E402
 
 TRAINING = {"device": "cpu", "threads": 1, "batch_size": 16, "learning_rate": 5e-3, "logging_steps": 1}
@@ -83,6 +83,12 @@ def make(folder: Path, only: Callable[[str], bool] = lambda _: True) -> dict[str
             write_squad(questions / f"{split}.json", asked(count, seed=seed))
         reader = make_reader(folder / "reader")
         made["finetune-qa"] = flags(data=questions, model=reader, epochs=2, max_length=48, doc_stride=8, **TRAINING)
+    if only("finetune-embed"):
+        pairs = folder / "pairs"
+        pairs.mkdir()
+        for split, size in {"train": (64, 1), "validation": (32, 2)}.items():
+            write_jsonl(pairs / f"{split}.jsonl", every_task.pairs(*size))
+        made["finetune-embed"] = flags(data=pairs, model=model, epochs=2, **TRAINING)
     text = folder / "text.txt"
     rng = random.Random(0)
     text.write_text("".join(sentence(rng, "positive", 12) + "\n" for _ in range(300)), encoding="utf-8")
@@ -113,7 +119,16 @@ def make(folder: Path, only: Callable[[str], bool] = lambda _: True) -> dict[str
     return {name: case for name, case in cases.items() if only(name)}
 
 
-TRAINS = ("finetune-cls", "finetune-ner", "finetune-qa", "pretrain-mlm", "distill", "prune", "prune-weights")
+TRAINS = (
+    "finetune-cls",
+    "finetune-ner",
+    "finetune-qa",
+    "finetune-embed",
+    "pretrain-mlm",
+    "distill",
+    "prune",
+    "prune-weights",
+)
 WRITES = ("quantize", "train-tokenizer", "predict", "predict-parquet", "embed", "embed-parquet", "check-data")
 REPEATABLE = (*TRAINS, *WRITES)
 NAMES = (*REPEATABLE, "benchmark")  # which measures something else each time

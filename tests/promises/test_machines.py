@@ -57,7 +57,7 @@ def whole(command: str, run_of: RunOf, model: Path, folder: Path) -> list[str]:
     text = folder / "text.txt"
     text.write_text("".join(f"{row['text']}\n" for row in rows(80)))
     out = flags(output=folder / "out")
-    tasks = {"finetune-cls": "classification", "finetune-ner": "token-classification"}
+    tasks = {"finetune-cls": "classification", "finetune-ner": "token-classification", "finetune-embed": "embedding"}
     if command in tasks:
         return [command, *flags(data=run_of(tasks[command]).parent / "data", model=model, **TRAINING), *out]
     if command == "finetune-qa":

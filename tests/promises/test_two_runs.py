@@ -204,6 +204,7 @@ def commands(tmp_path_factory: pytest.TempPathFactory, run_of: RunOf, tiny_model
         "finetune-cls": ["--data", str(run.parent / "data"), "--model", model],
         "finetune-ner": ["--data", str(tags.parent / "data"), "--model", model],
         "finetune-qa": ["--data", "questions.json", "--model", model],
+        "finetune-embed": ["--data", str(run_of("embedding").parent / "data"), "--model", model],
         "distill": [str(run), "--student-layers", "1"],
         "prune": [str(run), "--sparsity", "0.5"],
         "quantize": [str(run), "--to", "bf16"],

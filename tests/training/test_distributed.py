@@ -24,7 +24,7 @@ from transformers import Trainer
 from nlpkit.cli.app import main
 from nlpkit.data.batching import LengthBatchSampler
 from nlpkit.errors import UserError
-from nlpkit.recipes import distill, finetune_cls, finetune_ner, pretrain_mlm, prune
+from nlpkit.recipes import distill, finetune_cls, finetune_embed, finetune_ner, pretrain_mlm, prune
 from nlpkit.training.checkpoints import last_checkpoint
 from nlpkit.training.trainer import ResumableTrainer
 
@@ -214,6 +214,34 @@ def test_outputs_of_any_length_are_gathered_in_order(tmp_path: Path, tiny_model:
     assert 0.1 < metrics["validation"]["f1"] < 1
     for split, values in alone["metrics"].items():
         assert metrics[split] == pytest.approx(values, abs=2e-2), split
+
+
+def test_texts_of_all_processes_are_negatives(tmp_path: Path, tiny_model: Path) -> None:
+    """A loss that compares the rows of a batch compares those that all processes have in a step; the last one has rows
+    enough for each to have as many."""
+    pairs = [{"anchor": row["text"], "positive": f"{row['text'].split()[0]} {i}"} for i, row in enumerate(rows(43))]
+    held = write_csv(tmp_path / "validation.csv", pairs[:12])
+    train = write_csv(tmp_path / "train.csv", pairs[12:])
+    options = {
+        "train_file": str(train),
+        "validation_file": str(held),
+        "model": str(tiny_model),
+        "epochs": 1,
+        "max_steps": 3,
+        "learning_rate": 3e-3,
+        "dropout": 0.0,
+        "device": "cpu",
+        "threads": 1,
+        "logging_steps": 1,
+    }
+    single = {name: [value] if name.endswith("_file") else value for name, value in options.items()}
+    finetune_embed.run(finetune_embed.Config(**single, batch_size=8, output=tmp_path / "alone"))
+    output = tmp_path / "together"
+    done = launch(TORCHRUN, tmp_path, "finetune-embed", *flags(options), "--batch-size", 4, "--output", output)
+    assert done.returncode == 0, done.stdout + done.stderr
+    mine, theirs = load_file(output / "model.safetensors"), load_file(tmp_path / "alone" / "model.safetensors")
+    for name in theirs:
+        torch.testing.assert_close(mine[name], theirs[name], rtol=1e-3, atol=1e-4)
 
 
 def test_distillation_with_a_projection_learns_as_one_process_does(

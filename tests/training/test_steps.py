@@ -24,6 +24,7 @@ from torch._subclasses.fake_tensor import unset_fake_temporarily
 from torch.utils._python_dispatch import TorchDispatchMode
 from transformers import TrainerCallback
 
+from nlpkit.data.batching import id_columns
 from nlpkit.hardware import devices
 from nlpkit.recipes import distill, finetune_cls, finetune_embed, finetune_ner, finetune_qa, pretrain_mlm, prune
 from nlpkit.tasks.roles import Trainable
@@ -113,8 +114,9 @@ def on_gpu(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Callable
         yield build
 
 
-def length(row: Any) -> int:
-    return len(row["input_ids"] if isinstance(row, dict) else row.ids)
+def length(row: Any) -> list[int]:
+    """Of each of its texts."""
+    return [len(row[name]) for name in id_columns(row)] if isinstance(row, dict) else [len(row.ids)]
 
 
 def check(trainer: Any) -> None:

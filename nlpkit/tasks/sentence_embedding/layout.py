@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from nlpkit import reporting
 from nlpkit.data import columns as column_names
@@ -39,8 +39,10 @@ VECTORS = ("vector", "vectors", "embedding", "embeddings", "teacher_vector", "te
 LABELS = (
     "score", "similarity", "similarity_score", "relatedness_score", "relatedness", "label", "labels", "gold_label",
     "similar", "is_similar", "is_duplicate", "duplicate", "is_paraphrase", "quality", "entailment_judgment",
-    "entailment_label", "category", "class", "intent", "topic",
+    "entailment_label",
 )  # fmt: skip
+CLASSES = ("category", "class", "intent", "topic")
+"""Columns of the label of a text; beside a pair they say nothing of the two."""
 GRADED = ("score", "similarity", "relatedness")
 """In the names of columns whose numbers are grades, also where all of them are whole."""
 INFERENCE: Mapping[str, str] = {
@@ -160,9 +162,11 @@ def _texts(columns: Sequence[str], options: ShapeOptions, rows: Dataset) -> tupl
     if text and pair:
         return text, pair
     single = options.shape in ("texts", "labelled-texts", "taught")
-    known = column_names.guess_pair(columns, PAIRS)
-    if known and not single and known[0] == (text or known[0]) and known[1] == (pair or known[1]):
-        return known
+    known = None if single else column_names.guess_pair(columns, PAIRS)
+    if known and known[0] == (text or known[0]) and known[1] == (pair or known[1]):
+        rivals = [name for name in POSITIVES if pair is None and column_names.guess(columns, [name])]
+        if len(rivals) < 2 or known in _spelt(columns, column_names.PAIR_NAMES):
+            return known
     if text is None:
         text = column_names.guess([name for name in columns if name != pair], ANCHORS)
     if text is None:
@@ -182,6 +186,11 @@ def _texts(columns: Sequence[str], options: ShapeOptions, rows: Dataset) -> tupl
             )
         pair = column_names.guess(others, found)
     return text, pair
+
+
+def _spelt(columns: Sequence[str], pairs: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Those of the pairs of names that are columns, as the columns are spelt."""
+    return [found for pair in pairs if (found := column_names.guess_pair(columns, [pair]))]
 
 
 def _negatives(columns: Sequence[str], options: ShapeOptions, taken: set[str | None]) -> tuple[str, ...]:
@@ -211,12 +220,19 @@ def _label(
     if options.label_column:
         name = column_names.require(options.label_column, columns, "label")
         shape, names = _labelled(rows, name, layout, options)
+        if shape is None:
+            raise UserError(
+                f"column '{name}' holds neither scores, nor 0 and 1, nor entailment, neutral, contradiction",
+                "Name another --label-column, or say what the rows are: --shape pairs reads no label.",
+            )
         return name, shape, names
     free = [name for name in columns if name not in taken]
-    named = dict.fromkeys(each for known in LABELS if (each := column_names.guess(free, [known])))
+    known = LABELS if layout.pair else (*LABELS, *CLASSES)
+    named = dict.fromkeys(each for one in known if (each := column_names.guess(free, [one])))
     read = {name: _labelled(rows, name, layout, options) for name in named}
-    if options.shape:
-        read = {name: (shape, names) for name, (shape, names) in read.items() if shape in (options.shape, None)}
+    # a column of other words says nothing of a pair
+    wanted = {options.shape} if options.shape else set(get_args(ShapeName))
+    read = {name: found for name, found in read.items() if found[0] in wanted}
     shapes = {shape for shape, _ in read.values()}
     if len(read) > 1 and len(shapes) > 1:
         both = " or ".join(f"'{name}' ({shape})" for name, (shape, _) in read.items())
@@ -240,6 +256,8 @@ def _labelled(
     """
     declared = tuple(options.label_names) or _declared(rows, name)
     cells = [cell for cell in rows[name][:LOOKED_AT] if not is_missing(cell)]
+    if options.shape:
+        return options.shape, declared
     if not layout.pair:
         return "labelled-texts", declared
     if declared and {folded(one) for one in declared} <= set(INFERENCE):
@@ -253,11 +271,11 @@ def _labelled(
         return "labelled-pairs", ()
     numbers = {as_number(cell) for cell in cells}
     if words or None in numbers or not cells:
-        return options.shape, ()
+        return None, ()
     if numbers <= {0.0, 1.0}:
         return "labelled-pairs", ()
     graded = any(part in name.lower() for part in GRADED)
-    if numbers == {0.0, 1.0, 2.0} and not graded and options.shape is None:
+    if numbers == {0.0, 1.0, 2.0} and not graded:
         raise UserError(
             f"column '{name}' holds 0, 1 and 2: inference labels, or grades of likeness",
             "Say which: --shape nli --label-names entailment,neutral,contradiction (in the order of the numbers), or "
@@ -305,6 +323,13 @@ def _checked(layout: Layout, rows: Dataset, columns: Sequence[str], options: Sha
         )
     if shape == "taught" and layout.vector is None:
         raise UserError(f"taught rows need a column of vectors; {listed}", "Name it with --vector-column.")
+    for name in filter(None, (layout.text, layout.pair)):
+        cells = [cell for cell in rows[name][:LOOKED_AT] if not is_missing(cell)]
+        if cells and all(as_number(cell) is not None for cell in cells):
+            raise UserError(
+                f"column '{name}' holds numbers, and texts are needed; {listed}",
+                "Name the columns of texts: --text-column, --text-pair-column.",
+            )
     if shape == "texts" and options.shape is None:
         others = [name for name in columns if name != layout.text]
         second = next((name for name in others if _wordy(rows, name)), None)

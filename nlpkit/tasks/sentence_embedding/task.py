@@ -20,6 +20,7 @@ from nlpkit import process, reporting
 from nlpkit.data import columns as column_names
 from nlpkit.data import pieces
 from nlpkit.data.findings import Finding
+from nlpkit.data.spelling import folded
 from nlpkit.errors import UserError
 from nlpkit.models.files import CONFIG, STRUCTURE
 from nlpkit.options import Config
@@ -28,7 +29,6 @@ from nlpkit.runs.records import RECORD
 from nlpkit.tasks.claims import Claim
 from nlpkit.tasks.forward import Forward, Loss
 from nlpkit.tasks.forward import Part as Wanted
-from nlpkit.tasks.heads import Head
 from nlpkit.tasks.recorded import TaskRecord
 from nlpkit.tasks.roles import Teachable
 from nlpkit.tasks.sentence_embedding import shapes, teaching
@@ -52,7 +52,6 @@ if TYPE_CHECKING:
     from transformers import PreTrainedConfig
 
     from nlpkit.metrics.evidence import Evidence
-    from nlpkit.tasks.contract import Task
     from nlpkit.tasks.sentence_embedding.losses.making import LossSettings
     from nlpkit.tasks.sentence_embedding.losses.objective import Objective
 
@@ -168,6 +167,8 @@ class SentenceEmbedding(Teachable):
 
     # a loss that compares rows is none of a batch of texts, as they are judged
     validation_loss: ClassVar[bool] = False
+    answers_untrained: ClassVar[bool] = True
+    has_head: ClassVar[bool] = False
 
     @property
     def text(self) -> str:
@@ -246,9 +247,20 @@ class SentenceEmbedding(Teachable):
         own = EmbeddingDataOptions.of(options)
         train = splits.get("train") or next(iter(splits.values()))
         layout = told(train, "train" if "train" in splits else next(iter(splits)), own)
+        if layout.shape == "nli" and getattr(options, "max_train_samples", None):
+            raise UserError(
+                "--max-train-samples draws rows, and inference pairs are put together of several rows of one premise",
+                "Leave it out, and cut the file behind a premise instead.",
+            )
         judged = None
-        if (held := splits.get("validation")) is not None and not set(layout.columns) <= set(held.column_names):
-            judged = told(held, "validation", ShapeOptions())
+        if (held := splits.get("validation")) is not None:
+            alike = set(layout.columns) <= set(held.column_names) and layout.shape not in ("texts", "taught")
+            judged = None if alike else told(held, "validation", ShapeOptions())
+        if judged is not None and getattr(options, "cv", None):
+            raise UserError(
+                f"--cv cuts train and validation up together, and they are {layout.shape} and {judged.shape}",
+                "Leave out --cv, or --validation-file.",
+            )
         return cls(layout=layout, judged=judged, max_length=own.max_length)
 
     @classmethod
@@ -330,6 +342,7 @@ class SentenceEmbedding(Teachable):
         out["length"] = [sum(lengths[i] for i in part) for part in parts]
         out["example"] = list(range(len(rows)))
         out["lost"] = [sum(lost[i] for i in part) for part in parts]
+        out["longest"] = [max(lengths[i] + lost[i] for i in part) for part in parts]
         for name in ("label", "vector"):
             if name in examples:
                 out["labels"] = list(examples[name])
@@ -354,6 +367,15 @@ class SentenceEmbedding(Teachable):
         return self.loss_name is None or not table.BY_NAME[self.loss_name].compares
 
     @property
+    def indivisible(self) -> str:
+        kind = table.BY_NAME[self.loss_name or ""]
+        cached = f"cached-{kind.name}"
+        ways = "lower --mini-batch-size" if kind.cached else "lower --batch-size, which is another training"
+        if cached in table.BY_NAME:
+            ways = f"--loss {cached} --mini-batch-size 16 gives the same losses in less memory; or {ways}"
+        return f"The loss {kind.name} compares the rows of a batch, so that it is not halved: {ways}."
+
+    @property
     def default_max_length(self) -> int | None:  # type: ignore[override]
         """As many tokens as the model reads: with more its vectors would be others."""
         return self.vectors.max_length
@@ -361,14 +383,25 @@ class SentenceEmbedding(Teachable):
     def begun_with(self, config: PreTrainedConfig, record: Mapping[str, Any] | None, options: Config) -> Self:
         own = record if record and record.get("name") == self.name else None
         vectors = type(self).from_model(config, own).vectors
-        return self.with_(vectors=vectors.with_(max_length=own["max_length"]) if own else vectors)
+        vectors = vectors.with_(max_length=own["max_length"]) if own else vectors
+        return self.with_(vectors=vectors).configured(options)
 
     def with_loss(self, options: Config, train: Dataset) -> Self:
         from nlpkit.tasks.sentence_embedding.losses.making import LossSettings
 
         own = LossOptions.of(options)
         shape = shapes.of_examples(train).name
+        if not self.shape.main_metric:
+            raise UserError(
+                f"{self.shape.name}: such rows teach, and nothing in them tells how good vectors are",
+                "Name rows to judge by, such as pairs (sentence1, sentence2, score): --validation-file FILE.",
+            )
         kind = table.require(own.loss or table.suiting(shape)[0], shape)
+        if kind.compares and getattr(options, "batch_size", 2) * process.world_size() == 1:
+            raise UserError(
+                f"--batch-size 1: the loss {kind.name} compares the rows of a batch, and one has no other",
+                "Use more, 32 to 128 where memory allows.",
+            )
         options.changed(
             loss=kind.name
         ).refuse_unread()  # where the rows have chosen the loss, its options are known now
@@ -396,8 +429,9 @@ class SentenceEmbedding(Teachable):
         vectors = self.vectors
         return "cosine" if vectors.normalize and vectors.similarity == "dot" else vectors.similarity
 
-    def with_head_of(self, trained: Task) -> tuple[Self, Head]:
-        return self, Head(True)
+    @property
+    def feature_settings(self) -> str:
+        return "together" if self.together else ""
 
     def for_training(self) -> Self:
         return super().for_training().with_(together=self.settings is not None)
@@ -474,8 +508,21 @@ class SentenceEmbedding(Teachable):
 
         return torch.tensor(len(batch[f"{IDS}_0"])) if f"{IDS}_0" in batch else None
 
+    def rivals(self, examples: Dataset) -> np.ndarray | None:
+        if self.loss_name is None or shapes.of_examples(examples).name not in (*table.RANKED, "texts"):
+            return None
+        if not table.BY_NAME[self.loss_name].compares:
+            return None
+        first: dict[str, int] = {}
+        columns = {name: examples[name][:] for name in ("text", "text_pair", "negatives") if name in examples.features}
+        rows = [[first.setdefault(folded(text), len(first)) for text in row] for row in shapes.texts_of(columns)]
+        most = max(map(len, rows))
+        return np.asarray([row + row[-1:] * (most - len(row)) for row in rows])
+
     def check(self, examples: Mapping[str, Dataset]) -> list[Finding]:
-        return []
+        from nlpkit.tasks.sentence_embedding import checks
+
+        return checks.find(examples)
 
     # --- learning from a teacher ---
 

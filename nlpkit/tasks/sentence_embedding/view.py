@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nlpkit.data.writers import Format, Write
-from nlpkit.reporting import Table
+from nlpkit.reporting import Table, typed
 from nlpkit.tasks import usage
 from nlpkit.tasks.sentence_embedding.task import DIMS, SentenceEmbedding
 from nlpkit.tasks.sentence_embedding.vectors import Vectors
@@ -72,6 +72,15 @@ class EmbeddingView(View[SentenceEmbedding]):
 
     def judged_answers(self, outputs: Any, examples: Dataset) -> None:
         """What is judged is how like two texts are, and no answer."""
+
+    def gold(self, examples: Dataset) -> list[Any]:
+        """The label, or the text that belongs to the first; of texts alone the text itself."""
+        known = next(name for name in ("label", "text_pair", "text") if name in examples.column_names)
+        return list(examples[known][:])
+
+    @classmethod
+    def example_call(cls, folder: Path) -> str:
+        return f'nlpkit embed {typed(folder)} "..." "..."'
 
     @classmethod
     def purpose(cls, recorded: Mapping[str, Any]) -> str:

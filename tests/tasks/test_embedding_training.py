@@ -1,0 +1,273 @@
+"""Training of embedders: what rows are taken for, which of them meet in a batch, and what a run tells of itself."""
+
+from __future__ import annotations
+
+import json
+import random
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from conftest import sentence, write_csv
+from datasets import ClassLabel, Dataset, Features, Value
+
+from nlpkit import reporting
+from nlpkit.data.batching import LengthBatchSampler
+from nlpkit.errors import UserError
+from nlpkit.recipes import check_data, finetune_embed
+from nlpkit.tasks.sentence_embedding import layout as layouts
+from nlpkit.tasks.sentence_embedding import shapes
+from nlpkit.tasks.sentence_embedding.options import ShapeOptions
+
+SMALL: dict[str, Any] = {"device": "cpu", "threads": 1, "max_steps": 3, "batch_size": 8, "learning_rate": 5e-3}
+
+
+def texts(count: int, seed: int, label: str = "positive") -> list[str]:
+    rng = random.Random(seed)
+    return [f"{sentence(rng, label)} {i}" for i in range(count)]
+
+
+def pairs(count: int, seed: int) -> list[dict[str, Any]]:
+    return [
+        {"anchor": one, "positive": other}
+        for one, other in zip(texts(count, seed), texts(count, seed + 1), strict=True)
+    ]
+
+
+def scored(count: int, seed: int) -> list[dict[str, Any]]:
+    rng = random.Random(seed)
+    return [
+        {"sentence1": one, "sentence2": other, "score": rng.random() * 5}
+        for one, other in zip(texts(count, seed), texts(count, seed + 1), strict=True)
+    ]
+
+
+def train(folder: Path, model: Path, rows: list[dict[str, Any]], **options: Any) -> Any:
+    data = write_csv(folder / "train.csv", rows)
+    chosen = {**SMALL, "data": str(data), "model": str(model), "output": folder / "run", **options}
+    return finetune_embed.run(finetune_embed.Config(**chosen))
+
+
+# --- what rows are ---
+
+ROW: dict[str, Any] = {
+    "anchor": "a good film", "positive": "a great film", "negative": "rain", "negatives": ["rain", "snow"],
+    "premise": "a man runs", "hypothesis": "somebody moves", "sentence1": "one text", "sentence2": "two texts",
+    "score": 2.5, "label": 1, "gold_label": "neutral", "text": "a good film", "vector": [0.1, 0.2],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("columns", "shape"),
+    [
+        ("positive,anchor", "pairs"),
+        ("negative,positive,anchor", "triplets"),
+        ("anchor,positive,negatives", "pairs"),
+        ("premise,hypothesis,gold_label", "nli"),
+        ("score,sentence2,sentence1", "scored-pairs"),
+        ("sentence1,sentence2,label", "labelled-pairs"),
+        ("text,label", "labelled-texts"),
+        ("text", "texts"),
+        ("text,vector", "taught"),
+    ],
+)
+def test_rows_are_told_by_names_and_cells(columns: str, shape: str) -> None:
+    """In any order of the columns."""
+    rows = Dataset.from_list([{name: ROW[name] for name in columns.split(",")}] * 3)
+    found = layouts.find(rows, ShapeOptions())
+    assert found.shape == shape
+    assert found.text in ("anchor", "premise", "sentence1", "text")
+    assert found.pair in (None, "positive", "hypothesis", "sentence2")
+
+
+@pytest.mark.parametrize(
+    ("row", "said", "way"),
+    [
+        ({"query": "what is it", "answer": "this", "document": "that"}, "'answer' or 'document'", "--text-pair-column"),
+        (
+            {"sentence1": "a b", "sentence2": "c d", "relatedness_score": 2.5, "entailment_judgment": "NEUTRAL"},
+            "two readings",
+            "--label-column relatedness_score or --label-column entailment_judgment",
+        ),
+        (
+            {"text": "one long text here", "reply": "another long text here"},
+            "two readings",
+            "--text-pair-column 'reply'",
+        ),
+        ({"anchor": "one text", "number": 3, "shape": 1}, "", ""),
+        ({"id": 3, "number": 4}, "no column looks like text", "--text-column"),
+    ],
+)
+def test_two_readings_are_named_and_none_is_taken(row: dict[str, Any], said: str, way: str) -> None:
+    rows = Dataset.from_list([row] * 3)
+    if not said:
+        assert layouts.find(rows, ShapeOptions()).shape == "texts"
+        return
+    with pytest.raises(UserError) as error:
+        layouts.find(rows, ShapeOptions())
+    assert said in error.value.message and way in str(error.value.hint)
+
+
+def test_numbers_0_to_2_are_inference_labels_only_where_names_say_so() -> None:
+    rows = [{"premise": "a b", "hypothesis": "c d", "label": i % 3} for i in range(6)]
+    with pytest.raises(UserError, match="inference labels, or grades"):
+        layouts.find(Dataset.from_list(rows), ShapeOptions())
+    names = ClassLabel(names=["entailment", "neutral", "contradiction"])
+    declared = Features({"premise": Value("string"), "hypothesis": Value("string"), "label": names})
+    assert layouts.find(Dataset.from_list(rows, features=declared), ShapeOptions()).shape == "nli"
+    named = ShapeOptions(label_names=["entailment", "neutral", "contradiction"])
+    assert layouts.find(Dataset.from_list(rows), named).shape == "nli"
+
+
+@pytest.mark.parametrize(
+    ("rows", "options", "said"),
+    [
+        ([{"anchor": f"text number {i}"} for i in range(20)], {}, "nothing in them tells how good vectors are"),
+        (pairs(20, 0), {"batch_size": 1}, "one has no other"),
+        (pairs(20, 0), {"gradient_accumulation_steps": 2}, "compares the rows of a batch"),
+        (pairs(20, 0), {"loss": "cosent"}, "--loss cosent takes"),
+        (pairs(20, 0), {"shape": "scored-pairs"}, "need a label"),
+        (pairs(20, 0), {"baseline": True}, "there is none for sentence-embedding"),
+        (pairs(20, 0), {"margin": 0.1}, "--margin is for --loss"),
+        (pairs(20, 0), {"best_metric": "loss"}, "rows that are judged have none"),
+        ([{**row, "score": 3} for row in scored(20, 0)], {}, "have the score 3"),
+        ([{**row, "positive": " "} for row in pairs(20, 0)], {}, "none of"),
+        ([{**row, "positive": "sport"} for row in pairs(40, 0)], {}, "look like labels"),
+        ([{**row, "anchor": i} for i, row in enumerate(pairs(20, 0))], {}, "column 'anchor' holds numbers"),
+    ],
+)
+def test_what_cannot_be_trained_is_said(
+    rows: list[dict[str, Any]], options: dict[str, Any], said: str, tmp_path: Path, tiny_model: Path
+) -> None:
+    with pytest.raises(UserError, match=said):
+        train(tmp_path, tiny_model, rows, **options)
+    assert not (tmp_path / "run").exists()
+
+
+def test_inference_pairs_become_triplets_and_what_is_not_used_is_counted(tmp_path: Path, tiny_model: Path) -> None:
+    rows = []
+    for i, text in enumerate(texts(24, 0)):
+        rows.append({"premise": text, "hypothesis": f"good {i}", "label": "entailment"})
+        rows.append({"premise": text, "hypothesis": f"bad {i}", "label": "contradiction"})
+        rows.append({"premise": text, "hypothesis": f"fine {i}", "label": "neutral"})
+    data = write_csv(tmp_path / "nli.csv", rows)
+    found = check_data.run(check_data.Config(task="sentence-embedding", data=str(data), model="none"))
+    (told,) = [one for one in found.record["findings"] if one["check"] == "inference" and "train" in one["message"]]
+    count = found.record["rows"]["train"]
+    assert f"{count} premises" in told["message"] and f"of {3 * count} rows" in told["message"]
+    assert f"{count} neutral" in told["message"]
+
+
+# --- batches ---
+
+
+def test_rows_with_a_text_in_common_do_not_meet_and_the_order_is_that_of_the_epoch() -> None:
+    generator = np.random.default_rng(0)
+    apart = np.stack([generator.integers(0, 120, 400), 120 + np.arange(400)], axis=1)
+    lengths = generator.integers(3, 40, 400)
+    sampler = LengthBatchSampler(lengths, 16, seed=1, apart=apart)
+    plain = LengthBatchSampler(lengths, 16, seed=1)
+    for epoch in (0, 1):
+        order = sampler.order(epoch)
+        assert sorted(order) == list(range(400))
+        assert all(len(set(apart[order[i : i + 16], 0])) == 16 for i in range(0, 400, 16))
+        np.testing.assert_array_equal(order, sampler.order(epoch))
+        assert any(len(set(apart[plain.order(epoch)[i : i + 16], 0])) < 16 for i in range(0, 400, 16))
+    assert sampler.meeting(0) == 0
+    assert LengthBatchSampler(lengths[:8], 4, seed=1, apart=np.zeros((8, 1), int)).meeting(0) == 6
+
+
+# --- runs ---
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory, tiny_model: Path) -> tuple[Path, Any]:
+    """Trained on pairs, judged by pairs with a score."""
+    folder = tmp_path_factory.mktemp("embedder")
+    held = write_csv(folder / "held.csv", scored(24, 5))
+    return folder / "run", train(folder, tiny_model, pairs(40, 0), validation_file=[str(held)])
+
+
+def test_the_model_before_training_is_the_first_row(run: tuple[Path, Any], tiny_model: Path) -> None:
+    folder, report = run
+    record = json.loads((folder / "nlpkit.json").read_text())
+    header, rows = report.tables[0].header, report.tables[0].rows
+    assert header[:3] == ["split", "model", "rows"] and "spearman" in header
+    assert [row[:2] for row in rows if row[0] == "validation"] == [["validation", f"{tiny_model.name} before training"]]
+    assert rows[[row[0] for row in rows].index("validation") + 1][1] == "trained"
+    before = record["baseline"]["metrics"]["validation"]["spearman"]
+    assert record["baseline"]["before"] and before != record["metrics"]["validation"]["spearman"]
+    assert any(line.startswith("training made") for line in report.lines)
+    assert record["main_metric"] == "spearman" and "mrr@10" in record["metrics"]["train"]
+
+
+def test_a_trained_embedder_embeds_and_says_what_it_learnt(run: tuple[Path, Any]) -> None:
+    from nlpkit.recipes import embed
+
+    folder, _ = run
+    task = json.loads((folder / "nlpkit.json").read_text())["task"]
+    assert (task["layout"]["shape"], task["judged"]["shape"]) == ("pairs", "scored-pairs")
+    assert task["loss"] == "multiple-negatives-ranking"
+    told = embed.run(embed.Config(model=str(folder), texts=["a good film"], device="cpu", threads=1))
+    assert len(told.record["answers"][0]["prediction"]) == 32
+
+
+def test_a_run_that_is_begun_again_is_the_same(run: tuple[Path, Any], tmp_path: Path, tiny_model: Path) -> None:
+    from safetensors.numpy import load_file
+
+    held = write_csv(tmp_path / "held.csv", scored(24, 5))
+    train(tmp_path, tiny_model, pairs(40, 0), validation_file=[str(held)])
+    first, second = (load_file(folder / "model.safetensors") for folder in (run[0], tmp_path / "run"))
+    assert all(np.array_equal(first[name], second[name]) for name in first)
+
+
+@pytest.mark.slow
+def test_a_run_that_is_interrupted_ends_the_same(tmp_path: Path, tiny_model: Path) -> None:
+    """Within an epoch whose rows are parted, with dropout."""
+    from safetensors.numpy import load_file
+
+    from nlpkit.training.callbacks import MetricsFileCallback
+
+    rows = [{**row, "positive": f"good {i % 7}"} for i, row in enumerate(pairs(60, 0))]
+    options: dict[str, Any] = {"max_steps": 6, "batch_size": 4, "eval_steps": 2}
+    train(tmp_path, tiny_model, rows, **options)
+    step_end = MetricsFileCallback.on_log
+
+    def cut(self: Any, args: Any, state: Any, control: Any, **more: Any) -> Any:
+        if state.global_step == 5:
+            raise KeyboardInterrupt
+        return step_end(self, args, state, control, **more)
+
+    again = {**options, "output": tmp_path / "again", "logging_steps": 1}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(MetricsFileCallback, "on_log", cut)
+        with pytest.raises(BaseException):  # noqa: B017 (as a kill leaves it)
+            train(tmp_path, tiny_model, rows, **again)
+    train(tmp_path, tiny_model, rows, **again, resume=True)
+    first, second = (load_file(tmp_path / name / "model.safetensors") for name in ("run", "again"))
+    assert all(np.array_equal(first[name], second[name]) for name in first)
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_lists_of_negatives_are_filled_up(count: int, tmp_path: Path, tiny_model: Path) -> None:
+    rows = [{**row, "negative_1": f"bad {i}", "negative_2": f"dull {i}"} for i, row in enumerate(pairs(30, 0))]
+    for row in rows[: 10 * (count - 1)]:
+        row["negative_2"] = ""
+    with reporting.listening() as heard:
+        train(tmp_path, tiny_model, rows, max_steps=1)
+    said = [note for note in heard.notes if "fewer than 2 negatives" in note]
+    assert len(said) == count - 1
+
+
+# --- figures ---
+
+
+def test_a_positive_stands_among_all_of_its_split() -> None:
+    examples = Dataset.from_dict({"text": ["a", "b", "c"], "text_pair": ["x", "y", "x"]})
+    anchors = np.array([[1, 0], [1, 0.1], [0.9, 0.3]], np.float32)
+    positives = np.array([[1, 0], [0, 1], [1, 0]], np.float32)
+    vectors = np.stack([anchors, positives], axis=1)
+    found = shapes.of_examples(examples).score(vectors, examples)
+    assert found["accuracy@1"] == pytest.approx(2 / 3)
+    assert found["mrr@10"] == pytest.approx((1 + 1 / 2 + 1) / 3)
