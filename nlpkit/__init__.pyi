@@ -830,7 +830,12 @@ def finetune(
     label_names: Sequence[str] | str = ...,
     vector_column: str | None = None,
     max_length: int | None = None,
+    pooling: Sequence[Literal['mean', 'max', 'cls', 'mean_sqrt_len', 'weighted_mean', 'last_token']] | str | Literal['mean', 'max', 'cls', 'mean_sqrt_len', 'weighted_mean', 'last_token'] = ...,
+    layers: int | None = None,
     normalize: bool | None = None,
+    dims: int | None = None,
+    prompt: str | None = None,
+    prompt_name: str | None = None,
     loss: Literal['multiple-negatives-ranking', 'cached-multiple-negatives-ranking', 'guided', 'cached-guided', 'triplet', 'contrastive', 'online-contrastive', 'cosent', 'angle', 'cosine-mse', 'batch-hard-triplet', 'batch-all-triplet', 'simcse', 'tsdae', 'mse'] | None = None,
     scale: float | None = None,
     margin: float | None = None,
@@ -934,8 +939,16 @@ def finetune(
         label_names: Names of labels that are numbers, from 0.
         vector_column: Column of vectors to learn, lists of numbers.
         max_length: Tokens per text; the rest is cut or windowed. Default: from the data.
-        normalize: Scale each vector to length 1, so that products are cosines; no_normalize does not.
-            Default: as the model's folder says; where it says nothing, they are scaled.
+        pooling: How the states of a text's tokens become one vector; several are joined: mean,max.
+            Default: as the model's folder says, else the mean.
+        layers: Average the states of the last N layers. Default: as the model's folder says, else 1.
+        normalize: Scale each vector to length 1, so that products are cosines. Default: as the model's
+            folder says, else on.
+        dims: Keep the first N dimensions, of a model that was trained to be cut (Matryoshka). Default:
+            as the model's folder says, else all.
+        prompt: Text to put before each text; '' for none. Default: the default prompt of the model, if
+            it has one.
+        prompt_name: Name of one of the model's prompts to put before each text.
         loss: What is trained for, of the losses that suit the rows. Default: by the kind of rows.
         scale: Factor of similarities, 1 / temperature. Default: 20, as sentence-transformers has it (a
             temperature of 0.05); 100 with guides; 1 for products. (only with loss
@@ -1904,6 +1917,7 @@ def embed(
         long_text: A text longer than the model reads: cut it, take the mean of its windows, or give no
             vector.
         similarity: How vectors are compared; angular is 1 - arccos(cosine) / pi. Default: the model's.
+            (not with input)
         plot: Picture to write: the similarities of texts, or of pairs. (not with input)
         pairs_from: Two files of lines, to compare line by line, such as a text and its translation.
         device: auto, cpu, cuda, cuda:1, mps.
@@ -2439,7 +2453,12 @@ def finetune_embed(
     label_names: Sequence[str] | str = ...,
     vector_column: str | None = None,
     max_length: int | None = None,
+    pooling: Sequence[Literal['mean', 'max', 'cls', 'mean_sqrt_len', 'weighted_mean', 'last_token']] | str | Literal['mean', 'max', 'cls', 'mean_sqrt_len', 'weighted_mean', 'last_token'] = ...,
+    layers: int | None = None,
     normalize: bool | None = None,
+    dims: int | None = None,
+    prompt: str | None = None,
+    prompt_name: str | None = None,
     loss: Literal['multiple-negatives-ranking', 'cached-multiple-negatives-ranking', 'guided', 'cached-guided', 'triplet', 'contrastive', 'online-contrastive', 'cosent', 'angle', 'cosine-mse', 'batch-hard-triplet', 'batch-all-triplet', 'simcse', 'tsdae', 'mse'] | None = None,
     scale: float | None = None,
     margin: float | None = None,
@@ -2543,8 +2562,16 @@ def finetune_embed(
         label_names: Names of labels that are numbers, from 0.
         vector_column: Column of vectors to learn, lists of numbers.
         max_length: Tokens per text; the rest is cut or windowed. Default: from the data.
-        normalize: Scale each vector to length 1, so that products are cosines; no_normalize does not.
-            Default: as the model's folder says; where it says nothing, they are scaled.
+        pooling: How the states of a text's tokens become one vector; several are joined: mean,max.
+            Default: as the model's folder says, else the mean.
+        layers: Average the states of the last N layers. Default: as the model's folder says, else 1.
+        normalize: Scale each vector to length 1, so that products are cosines. Default: as the model's
+            folder says, else on.
+        dims: Keep the first N dimensions, of a model that was trained to be cut (Matryoshka). Default:
+            as the model's folder says, else all.
+        prompt: Text to put before each text; '' for none. Default: the default prompt of the model, if
+            it has one.
+        prompt_name: Name of one of the model's prompts to put before each text.
         loss: What is trained for, of the losses that suit the rows. Default: by the kind of rows.
         scale: Factor of similarities, 1 / temperature. Default: 20, as sentence-transformers has it (a
             temperature of 0.05); 100 with guides; 1 for products. (only with loss

@@ -286,7 +286,7 @@ def test_an_option_that_the_loss_does_not_read_is_refused() -> None:
 
 
 def test_matryoshka_is_read_and_checked(embedder: Any) -> None:
-    assert LossOptions(matryoshka=["48,192:0.5"]).dims() == {192: 0.5, 48: 1.0}
+    assert LossOptions(matryoshka=["48,192:0.5"]).trained_dims() == {192: 0.5, 48: 1.0}
     for wrong, message in (("12,x", "not of the form"), ("0", "from 1"), ("8:-1", "above 0"), ("8,8", "each")):
         with pytest.raises(OptionError, match=message):
             LossOptions(matryoshka=[wrong])

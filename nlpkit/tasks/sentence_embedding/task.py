@@ -408,14 +408,14 @@ class SentenceEmbedding(Teachable):
         scores = np.asarray(train["label"][:], np.float64) if shape == "scored-pairs" else np.zeros(1)
         return self.with_(
             loss_name=kind.name,
-            matryoshka=tuple(own.dims()),
+            matryoshka=tuple(own.trained_dims()),
             settings=LossSettings(
                 kind.name,
                 scale=own.scale,
                 margin=own.margin,
                 symmetric=own.symmetric,
                 mini_batch_size=own.mini_batch_size,
-                dims=own.dims(),
+                dims=own.trained_dims(),
                 similarity=self._compared,
                 gather=kind.compares and process.world_size() > 1,
             ),

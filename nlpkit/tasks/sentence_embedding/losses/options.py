@@ -75,7 +75,7 @@ class LossOptions(Config):
             raise ValueError("name each number of dimensions once")
         return value
 
-    def dims(self) -> dict[int, float]:
+    def trained_dims(self) -> dict[int, float]:
         """The numbers of dimensions of --matryoshka with their weights, the most first."""
         return dict(sorted((_dim(entry) for entry in self.matryoshka), reverse=True))
 
