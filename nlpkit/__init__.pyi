@@ -116,11 +116,11 @@ class Predictor(_Predictor):
             For sentence-embedding.
         normalize: Scale each vector to length 1, so that products are cosines. Default: as the model's
             folder says, else on. For sentence-embedding.
-        dims: Keep the first N dimensions, of a model that was trained to be cut (Matryoshka). Default:
-            as the model's folder says, else all. For sentence-embedding.
         prompt: Text to put before each text; '' for none. Default: the default prompt of the model, if
             it has one. For sentence-embedding.
         prompt_name: Name of one of the model's prompts to put before each text. For sentence-embedding.
+        dims: Keep the first N dimensions, of a model that was trained to be cut (Matryoshka). Default:
+            as the model's folder says, else all. For sentence-embedding.
         device: auto, cpu, cuda, cuda:1, mps.
         precision: Arithmetic of the forward pass.
         threads: CPU threads of torch. Default: as cores, CPU time and OMP_NUM_THREADS allow.
@@ -158,9 +158,9 @@ class Predictor(_Predictor):
         pooling: Sequence[Literal['mean', 'max', 'cls', 'mean_sqrt_len', 'weighted_mean', 'last_token']] | str | Literal['mean', 'max', 'cls', 'mean_sqrt_len', 'weighted_mean', 'last_token'] = ...,
         layers: int | None = None,
         normalize: bool | None = None,
-        dims: int | None = None,
         prompt: str | None = None,
         prompt_name: str | None = None,
+        dims: int | None = None,
         device: str = 'auto',
         precision: Literal['auto', 'fp32', 'tf32', 'bf16', 'fp16'] = 'auto',
         threads: int | None = None,
@@ -833,9 +833,9 @@ def finetune(
     pooling: Sequence[Literal['mean', 'max', 'cls', 'mean_sqrt_len', 'weighted_mean', 'last_token']] | str | Literal['mean', 'max', 'cls', 'mean_sqrt_len', 'weighted_mean', 'last_token'] = ...,
     layers: int | None = None,
     normalize: bool | None = None,
-    dims: int | None = None,
     prompt: str | None = None,
     prompt_name: str | None = None,
+    dims: int | None = None,
     loss: Literal['multiple-negatives-ranking', 'cached-multiple-negatives-ranking', 'guided', 'cached-guided', 'triplet', 'contrastive', 'online-contrastive', 'cosent', 'angle', 'cosine-mse', 'batch-hard-triplet', 'batch-all-triplet', 'simcse', 'tsdae', 'mse'] | None = None,
     scale: float | None = None,
     margin: float | None = None,
@@ -944,11 +944,11 @@ def finetune(
         layers: Average the states of the last N layers. Default: as the model's folder says, else 1.
         normalize: Scale each vector to length 1, so that products are cosines. Default: as the model's
             folder says, else on.
-        dims: Keep the first N dimensions, of a model that was trained to be cut (Matryoshka). Default:
-            as the model's folder says, else all.
         prompt: Text to put before each text; '' for none. Default: the default prompt of the model, if
             it has one.
         prompt_name: Name of one of the model's prompts to put before each text.
+        dims: Keep the first N dimensions, of a model that was trained to be cut (Matryoshka). Default:
+            as the model's folder says, else all.
         loss: What is trained for, of the losses that suit the rows. Default: by the kind of rows.
         scale: Factor of similarities, 1 / temperature. Default: 20, as sentence-transformers has it (a
             temperature of 0.05); 100 with guides; 1 for products. (only with loss
@@ -1011,7 +1011,6 @@ def benchmark(
     pooling: Sequence[Literal['mean', 'max', 'cls', 'mean_sqrt_len', 'weighted_mean', 'last_token']] | str | Literal['mean', 'max', 'cls', 'mean_sqrt_len', 'weighted_mean', 'last_token'] = ...,
     layers: int | None = None,
     normalize: bool | None = None,
-    dims: int | None = None,
     prompt: str | None = None,
     prompt_name: str | None = None,
     device: str = 'auto',
@@ -1121,8 +1120,6 @@ def benchmark(
             For sentence-embedding.
         normalize: Scale each vector to length 1, so that products are cosines. Default: as the model's
             folder says, else on. For sentence-embedding.
-        dims: Keep the first N dimensions, of a model that was trained to be cut (Matryoshka). Default:
-            as the model's folder says, else all. For sentence-embedding.
         prompt: Text to put before each text; '' for none. Default: the default prompt of the model, if
             it has one. For sentence-embedding.
         prompt_name: Name of one of the model's prompts to put before each text. For sentence-embedding.
@@ -1386,9 +1383,9 @@ def compare(
     pooling: Sequence[Literal['mean', 'max', 'cls', 'mean_sqrt_len', 'weighted_mean', 'last_token']] | str | Literal['mean', 'max', 'cls', 'mean_sqrt_len', 'weighted_mean', 'last_token'] = ...,
     layers: int | None = None,
     normalize: bool | None = None,
-    dims: int | None = None,
     prompt: str | None = None,
     prompt_name: str | None = None,
+    dims: int | None = None,
     device: str = 'auto',
     precision: Literal['auto', 'fp32', 'tf32', 'bf16', 'fp16'] = 'auto',
     threads: int | None = None,
@@ -1494,11 +1491,11 @@ def compare(
             For sentence-embedding.
         normalize: Scale each vector to length 1, so that products are cosines. Default: as the model's
             folder says, else on. For sentence-embedding.
-        dims: Keep the first N dimensions, of a model that was trained to be cut (Matryoshka). Default:
-            as the model's folder says, else all. For sentence-embedding.
         prompt: Text to put before each text; '' for none. Default: the default prompt of the model, if
             it has one. For sentence-embedding.
         prompt_name: Name of one of the model's prompts to put before each text. For sentence-embedding.
+        dims: Keep the first N dimensions, of a model that was trained to be cut (Matryoshka). Default:
+            as the model's folder says, else all. For sentence-embedding.
         device: auto, cpu, cuda, cuda:1, mps.
         precision: Arithmetic of the forward pass.
         threads: CPU threads of torch. Default: as cores, CPU time and OMP_NUM_THREADS allow.
@@ -1573,7 +1570,6 @@ def distill(
     pooling: Sequence[Literal['mean', 'max', 'cls', 'mean_sqrt_len', 'weighted_mean', 'last_token']] | str | Literal['mean', 'max', 'cls', 'mean_sqrt_len', 'weighted_mean', 'last_token'] = ...,
     layers: int | None = None,
     normalize: bool | None = None,
-    dims: int = 256,
     prompt: str | None = None,
     prompt_name: str | None = None,
     model_revision: str | None = None,
@@ -1645,6 +1641,7 @@ def distill(
     synonyms: str | PathLike[str] | None = None,
     layer_choice: Literal['even', 'first', 'last'] = 'even',
     student_arch: Literal['bert', 'roberta', 'distilbert', 'albert', 'electra', 'modernbert'] = 'bert',
+    dims: int = 256,
     token_weights: Literal['seen', 'zipf'] = 'seen',
     student_tokenizer: str | PathLike[str] | None = None,
     max_length: int | None = None,
@@ -1732,8 +1729,6 @@ def distill(
             For sentence-embedding.
         normalize: Scale each vector to length 1, so that products are cosines. Default: as the model's
             folder says, else on. For sentence-embedding.
-        dims: Numbers in a vector of a static student (model2vec: 256). (only with student static) For
-            sentence-embedding.
         prompt: Text to put before each text; '' for none. Default: the default prompt of the model, if
             it has one. For sentence-embedding.
         prompt_name: Name of one of the model's prompts to put before each text. For sentence-embedding.
@@ -1820,6 +1815,7 @@ def distill(
         layer_choice: Which layers student_layers N takes; even: as DistilBERT did. (only with
             student_layers)
         student_arch: Architecture of student_size. (only with student_size)
+        dims: Numbers in a vector of a static student (model2vec: 256). (only with student static)
         token_weights: How frequent a token of a static student is: as in the texts that are trained on,
             or by its rank alone. (only with student static)
         student_tokenizer: Tokenizer of the student. Default: that of student, else the teacher's.
@@ -1858,12 +1854,7 @@ def embed(
     output: str | PathLike[str] | None = None,
     resume: bool = False,
     dtype: Literal['fp32', 'fp16', 'int8', 'binary'] = 'fp32',
-    dims: int | None = None,
-    pooling: Sequence[Literal['mean', 'max', 'cls', 'mean_sqrt_len', 'weighted_mean', 'last_token']] | str | Literal['mean', 'max', 'cls', 'mean_sqrt_len', 'weighted_mean', 'last_token'] = ...,
-    prompt: str | None = None,
-    prompt_name: str | None = None,
     long_text: Literal['truncate', 'mean-windows', 'error'] = 'truncate',
-    similarity: Literal['cosine', 'dot', 'euclidean', 'manhattan', 'angular'] | None = None,
     plot: str | PathLike[str] | None = None,
     pairs_from: Sequence[str] | str = ...,
     device: str = 'auto',
@@ -1883,10 +1874,15 @@ def embed(
     columns: Sequence[str] | str = ...,
     text_column: str | None = None,
     text_pair_column: str | None = None,
+    pooling: Sequence[Literal['mean', 'max', 'cls', 'mean_sqrt_len', 'weighted_mean', 'last_token']] | str | Literal['mean', 'max', 'cls', 'mean_sqrt_len', 'weighted_mean', 'last_token'] = ...,
     layers: int | None = None,
     normalize: bool | None = None,
+    prompt: str | None = None,
+    prompt_name: str | None = None,
+    dims: int | None = None,
     overwrite: bool = False,
     max_errors: float = 0,
+    similarity: Literal['cosine', 'dot', 'euclidean', 'manhattan', 'angular'] | None = None,
     batch_tokens: int | None = None,
     config: str | PathLike[str] | None = None,
     progress: bool | None = None,
@@ -1904,22 +1900,11 @@ def embed(
         texts: Texts to embed; two or more are compared.
         input: File with rows, or - for standard input (txt without format); or the rows themselves.
         output: File to write: parquet, npy, safetensors, jsonl, csv or tsv. Default: print.
-        resume: Go on with the interrupted output. (only with output; only with input)
-        dtype: How a number is stored: int8 is a quarter as large as fp32, binary a bit a number; what
-            is lost is said.
-        dims: Keep the first N dimensions, of a model that was trained to be cut (Matryoshka). Default:
-            as the model's folder says, else all.
-        pooling: How the states of a text's tokens become one vector; several are joined: mean,max.
-            Default: as the model's folder says, else the mean.
-        prompt: Text to put before each text; '' for none. Default: the default prompt of the model, if
-            it has one.
-        prompt_name: Name of one of the model's prompts to put before each text.
-        long_text: A text longer than the model reads: cut it, take the mean of its windows, or give no
-            vector.
-        similarity: How vectors are compared; angular is 1 - arccos(cosine) / pi. Default: the model's.
-            (not with input)
-        plot: Picture to write: the similarities of texts, or of pairs. (not with input)
-        pairs_from: Two files of lines, to compare line by line, such as a text and its translation.
+        resume: Go on with an output that was interrupted. (only with output; only with input)
+        dtype: How a number is stored.
+        long_text: Longer than the model reads.
+        plot: Picture of the similarities of texts, or pairs. (not with input)
+        pairs_from: Two files of lines, to compare line by line.
         device: auto, cpu, cuda, cuda:1, mps.
         precision: Arithmetic of the forward pass.
         threads: CPU threads of torch. Default: as cores, CPU time and OMP_NUM_THREADS allow.
@@ -1938,11 +1923,20 @@ def embed(
         columns: Names of the columns of files without a header.
         text_column: Column of the text. Default: guessed.
         text_pair_column: Column of the second text of a pair.
+        pooling: How the states of a text's tokens become one vector; several are joined: mean,max.
+            Default: as the model's folder says, else the mean.
         layers: Average the states of the last N layers. Default: as the model's folder says, else 1.
         normalize: Scale each vector to length 1, so that products are cosines. Default: as the model's
             folder says, else on.
+        prompt: Text to put before each text; '' for none. Default: the default prompt of the model, if
+            it has one.
+        prompt_name: Name of one of the model's prompts to put before each text.
+        dims: Keep the first N dimensions, of a model that was trained to be cut (Matryoshka). Default:
+            as the model's folder says, else all.
         overwrite: Replace output if it exists.
         max_errors: Exit with 1 if more rows of input have no vector: a number, or a share below 1.
+        similarity: How vectors are compared; angular is 1 - arccos(cosine) / pi. Default: the model's.
+            (not with input)
         batch_tokens: Tokens per forward pass, at most, with padding, unless one text has more. Default:
             1,024 on a CPU, whose caches hold that; 32,768 on a GPU.
         config: YAML recipe, or the nlpkit.json of a run to repeat.
@@ -2023,9 +2017,9 @@ def evaluate(
     pooling: Sequence[Literal['mean', 'max', 'cls', 'mean_sqrt_len', 'weighted_mean', 'last_token']] | str | Literal['mean', 'max', 'cls', 'mean_sqrt_len', 'weighted_mean', 'last_token'] = ...,
     layers: int | None = None,
     normalize: bool | None = None,
-    dims: int | None = None,
     prompt: str | None = None,
     prompt_name: str | None = None,
+    dims: int | None = None,
     device: str = 'auto',
     precision: Literal['auto', 'fp32', 'tf32', 'bf16', 'fp16'] = 'auto',
     threads: int | None = None,
@@ -2135,11 +2129,11 @@ def evaluate(
             For sentence-embedding.
         normalize: Scale each vector to length 1, so that products are cosines. Default: as the model's
             folder says, else on. For sentence-embedding.
-        dims: Keep the first N dimensions, of a model that was trained to be cut (Matryoshka). Default:
-            as the model's folder says, else all. For sentence-embedding.
         prompt: Text to put before each text; '' for none. Default: the default prompt of the model, if
             it has one. For sentence-embedding.
         prompt_name: Name of one of the model's prompts to put before each text. For sentence-embedding.
+        dims: Keep the first N dimensions, of a model that was trained to be cut (Matryoshka). Default:
+            as the model's folder says, else all. For sentence-embedding.
         device: auto, cpu, cuda, cuda:1, mps.
         precision: Arithmetic of the forward pass.
         threads: CPU threads of torch. Default: as cores, CPU time and OMP_NUM_THREADS allow.
@@ -2456,9 +2450,9 @@ def finetune_embed(
     pooling: Sequence[Literal['mean', 'max', 'cls', 'mean_sqrt_len', 'weighted_mean', 'last_token']] | str | Literal['mean', 'max', 'cls', 'mean_sqrt_len', 'weighted_mean', 'last_token'] = ...,
     layers: int | None = None,
     normalize: bool | None = None,
-    dims: int | None = None,
     prompt: str | None = None,
     prompt_name: str | None = None,
+    dims: int | None = None,
     loss: Literal['multiple-negatives-ranking', 'cached-multiple-negatives-ranking', 'guided', 'cached-guided', 'triplet', 'contrastive', 'online-contrastive', 'cosent', 'angle', 'cosine-mse', 'batch-hard-triplet', 'batch-all-triplet', 'simcse', 'tsdae', 'mse'] | None = None,
     scale: float | None = None,
     margin: float | None = None,
@@ -2567,11 +2561,11 @@ def finetune_embed(
         layers: Average the states of the last N layers. Default: as the model's folder says, else 1.
         normalize: Scale each vector to length 1, so that products are cosines. Default: as the model's
             folder says, else on.
-        dims: Keep the first N dimensions, of a model that was trained to be cut (Matryoshka). Default:
-            as the model's folder says, else all.
         prompt: Text to put before each text; '' for none. Default: the default prompt of the model, if
             it has one.
         prompt_name: Name of one of the model's prompts to put before each text.
+        dims: Keep the first N dimensions, of a model that was trained to be cut (Matryoshka). Default:
+            as the model's folder says, else all.
         loss: What is trained for, of the losses that suit the rows. Default: by the kind of rows.
         scale: Factor of similarities, 1 / temperature. Default: 20, as sentence-transformers has it (a
             temperature of 0.05); 100 with guides; 1 for products. (only with loss
@@ -3072,9 +3066,9 @@ def predict(
     pooling: Sequence[Literal['mean', 'max', 'cls', 'mean_sqrt_len', 'weighted_mean', 'last_token']] | str | Literal['mean', 'max', 'cls', 'mean_sqrt_len', 'weighted_mean', 'last_token'] = ...,
     layers: int | None = None,
     normalize: bool | None = None,
-    dims: int | None = None,
     prompt: str | None = None,
     prompt_name: str | None = None,
+    dims: int | None = None,
     device: str = 'auto',
     precision: Literal['auto', 'fp32', 'tf32', 'bf16', 'fp16'] = 'auto',
     threads: int | None = None,
@@ -3150,11 +3144,11 @@ def predict(
             For sentence-embedding.
         normalize: Scale each vector to length 1, so that products are cosines. Default: as the model's
             folder says, else on. For sentence-embedding.
-        dims: Keep the first N dimensions, of a model that was trained to be cut (Matryoshka). Default:
-            as the model's folder says, else all. For sentence-embedding.
         prompt: Text to put before each text; '' for none. Default: the default prompt of the model, if
             it has one. For sentence-embedding.
         prompt_name: Name of one of the model's prompts to put before each text. For sentence-embedding.
+        dims: Keep the first N dimensions, of a model that was trained to be cut (Matryoshka). Default:
+            as the model's folder says, else all. For sentence-embedding.
         device: auto, cpu, cuda, cuda:1, mps.
         precision: Arithmetic of the forward pass.
         threads: CPU threads of torch. Default: as cores, CPU time and OMP_NUM_THREADS allow.
@@ -3419,7 +3413,6 @@ def prune(
     pooling: Sequence[Literal['mean', 'max', 'cls', 'mean_sqrt_len', 'weighted_mean', 'last_token']] | str | Literal['mean', 'max', 'cls', 'mean_sqrt_len', 'weighted_mean', 'last_token'] = ...,
     layers: int | None = None,
     normalize: bool | None = None,
-    dims: int | None = None,
     prompt: str | None = None,
     prompt_name: str | None = None,
     model_revision: str | None = None,
@@ -3564,8 +3557,6 @@ def prune(
             For sentence-embedding.
         normalize: Scale each vector to length 1, so that products are cosines. Default: as the model's
             folder says, else on. For sentence-embedding.
-        dims: Keep the first N dimensions, of a model that was trained to be cut (Matryoshka). Default:
-            as the model's folder says, else all. For sentence-embedding.
         prompt: Text to put before each text; '' for none. Default: the default prompt of the model, if
             it has one. For sentence-embedding.
         prompt_name: Name of one of the model's prompts to put before each text. For sentence-embedding.
@@ -3702,7 +3693,6 @@ def quantize(
     pooling: Sequence[Literal['mean', 'max', 'cls', 'mean_sqrt_len', 'weighted_mean', 'last_token']] | str | Literal['mean', 'max', 'cls', 'mean_sqrt_len', 'weighted_mean', 'last_token'] = ...,
     layers: int | None = None,
     normalize: bool | None = None,
-    dims: int | None = None,
     prompt: str | None = None,
     prompt_name: str | None = None,
     model_revision: str | None = None,
@@ -3806,8 +3796,6 @@ def quantize(
             For sentence-embedding.
         normalize: Scale each vector to length 1, so that products are cosines. Default: as the model's
             folder says, else on. For sentence-embedding.
-        dims: Keep the first N dimensions, of a model that was trained to be cut (Matryoshka). Default:
-            as the model's folder says, else all. For sentence-embedding.
         prompt: Text to put before each text; '' for none. Default: the default prompt of the model, if
             it has one. For sentence-embedding.
         prompt_name: Name of one of the model's prompts to put before each text. For sentence-embedding.

@@ -30,7 +30,7 @@ class EmbedOptions(EmbeddingAnswerOptions, TypedOptions, ReadingOptions, Trained
     texts: Strings = option_like(TypedOptions, "texts", help="Texts to embed; two or more are compared.")
     pairs_from: Strings = option(
         [],
-        "Two files of lines, to compare line by line, such as a text and its translation.",
+        "Two files of lines, to compare line by line.",
         panel="Input",
         metavar="FILE FILE",
     )
@@ -52,16 +52,16 @@ class EmbedOptions(EmbeddingAnswerOptions, TypedOptions, ReadingOptions, Trained
         0, "Exit with 1 if more rows of --input have no vector: a number, or a share below 1.", panel="Gate", ge=0
     )
     resume: bool = option_like(
-        OutputOptions, "resume", help="Go on with the interrupted --output.", only_with=("output", "input")
+        OutputOptions, "resume", help="Go on with an --output that was interrupted.", only_with=("output", "input")
     )
     dtype: Dtype = option(
         "fp32",
-        "How a number is stored: int8 is a quarter as large as fp32, binary a bit a number; what is lost is said.",
+        "How a number is stored.",
         panel="Output",
     )
     long_text: LongText = option(
         "truncate",
-        "A text longer than the model reads: cut it, take the mean of its windows, or give no vector.",
+        "Longer than the model reads.",
         panel="Model",
     )
     similarity: Literal["cosine", "dot", "euclidean", "manhattan", "angular"] | None = option(
@@ -73,7 +73,7 @@ class EmbedOptions(EmbeddingAnswerOptions, TypedOptions, ReadingOptions, Trained
     )
     plot: Path | None = option(
         None,
-        "Picture to write: the similarities of texts, or of pairs.",
+        "Picture of the similarities of texts, or pairs.",
         panel="Output",
         metavar="FILE.png",
         only_with=NotWith(("input",), why=" is for texts that are typed, and for --pairs-from"),

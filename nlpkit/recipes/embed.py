@@ -30,12 +30,7 @@ ESSENTIAL: tuple[str, ...] = (
     "output",
     "resume",
     "dtype",
-    "dims",
-    "pooling",
-    "prompt",
-    "prompt_name",
     "long_text",
-    "similarity",
     "plot",
     "pairs_from",
 )

@@ -10,8 +10,8 @@ from nlpkit.tasks.options import LengthOptions
 Pooling = Literal["mean", "max", "cls", "mean_sqrt_len", "weighted_mean", "last_token"]
 
 
-class VectorOptions(Config):
-    """What a vector is made of, where it is to be other than the model's folder says."""
+class PoolingOptions(Config):
+    """How a vector is made of a text, where it is to be otherwise than the model's folder says."""
 
     pooling: Annotated[list[Pooling], AtCommas] = option(
         [],
@@ -32,13 +32,6 @@ class VectorOptions(Config):
         panel="Task",
         shown_default="as the model's folder says, else on",
     )
-    dims: int | None = option(
-        None,
-        "Keep the first N dimensions, of a model that was trained to be cut (Matryoshka).",
-        panel="Task",
-        ge=1,
-        shown_default="as the model's folder says, else all",
-    )
     prompt: str | None = option(
         None,
         "Text to put before each text; '' for none.",
@@ -47,6 +40,18 @@ class VectorOptions(Config):
     )
     prompt_name: str | None = option(
         None, "Name of one of the model's prompts to put before each text.", panel="Task", metavar="NAME"
+    )
+
+
+class VectorOptions(PoolingOptions):
+    """What a vector is made of, and how much of it is kept."""
+
+    dims: int | None = option(
+        None,
+        "Keep the first N dimensions, of a model that was trained to be cut (Matryoshka).",
+        panel="Task",
+        ge=1,
+        shown_default="as the model's folder says, else all",
     )
 
 
@@ -85,7 +90,11 @@ class ShapeOptions(TextColumnOptions):
 
 
 class EmbeddingJudgeOptions(VectorOptions, ShapeOptions):
-    """Options of `evaluate`, and of commands that take rows with what is known of their texts."""
+    """Options of `evaluate`."""
+
+
+class EmbeddingColumnOptions(PoolingOptions, ShapeOptions):
+    """Options of commands that make another model of one, and take rows with what is known of their texts."""
 
 
 class EmbeddingDataOptions(LengthOptions, ShapeOptions):

@@ -37,8 +37,10 @@ from nlpkit.tasks.sentence_embedding.losses import table
 from nlpkit.tasks.sentence_embedding.losses.options import LossOptions
 from nlpkit.tasks.sentence_embedding.options import (
     EmbeddingAnswerOptions,
+    EmbeddingColumnOptions,
     EmbeddingDataOptions,
     EmbeddingJudgeOptions,
+    PoolingOptions,
     ShapeOptions,
     VectorOptions,
 )
@@ -157,7 +159,7 @@ class SentenceEmbedding(Teachable):
     data_options: ClassVar[type[Config]] = EmbeddingDataOptions
     predict_options: ClassVar[type[Config]] = EmbeddingAnswerOptions
     evaluate_options: ClassVar[type[Config]] = EmbeddingJudgeOptions
-    column_options: ClassVar[type[Config]] = EmbeddingJudgeOptions
+    column_options: ClassVar[type[Config]] = EmbeddingColumnOptions
     record_type: ClassVar[type[TaskRecord]] = EmbeddingRecord
     reading_class: ClassVar[str] = "nlpkit.tasks.sentence_embedding.reading:EmbeddingReader"
     view_class: ClassVar[str] = "nlpkit.tasks.sentence_embedding.view:EmbeddingView"
@@ -280,7 +282,7 @@ class SentenceEmbedding(Teachable):
         Raises:
             UserError: both a prompt and the name of one were given, or there is no such prompt.
         """
-        asked, vectors = VectorOptions.of(options), self.vectors
+        asked, vectors = PoolingOptions.of(options), self.vectors
         if asked.prompt is not None and asked.prompt_name is not None:
             raise UserError("--prompt gives the text, --prompt-name names one of the model's", "Give one of them.")
         if asked.prompt is not None or asked.prompt_name is not None:
@@ -291,8 +293,8 @@ class SentenceEmbedding(Teachable):
             vectors = vectors.with_(layers=asked.layers)
         if asked.normalize is not None:
             vectors = vectors.with_(normalize=asked.normalize)
-        if asked.dims is not None:
-            vectors = vectors.with_(dims=asked.dims)
+        if isinstance(options, VectorOptions) and options.dims is not None:
+            vectors = vectors.with_(dims=options.dims)
         return self.with_(vectors=vectors)
 
     # --- examples -> features ---
