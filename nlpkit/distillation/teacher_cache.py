@@ -139,7 +139,7 @@ def _key(teacher: Predictor, split: Split) -> str:
     digest = hashlib.blake2b(digest_size=16)
     kind = teacher.device.name.partition(":")[0]  # whichever of several GPUs
     digest.update(f"{kind} {teacher.device.precision} {teacher.model.config.to_json_string()}".encode())
-    digest.update(getattr(teacher.task, "logit_settings", "").encode())
+    digest.update(teacher.task.logit_settings.encode())
     for name, tensor in sorted(teacher.model.state_dict().items()):
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
         digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())

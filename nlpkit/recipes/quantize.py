@@ -214,6 +214,11 @@ def _open(config: Config) -> _Source:
     trained = open_trained(
         config.model, config, NEEDS, "quantize", revision=config.model_revision, exported=False, task_name=config.task
     )
+    if trained.config.model_type == files.STATIC:
+        raise UserError(
+            f"{config.model} is a table of token vectors: it has no layers that fewer bits would make faster",
+            "Use it as it is; `nlpkit distill --student static --dims N` makes a smaller one.",
+        )
     config = config.for_task(type(trained.task))
     named = any(getattr(config, name) for name in NAMES_DATA) and not repeats_hold_out(config, trained.record)
     config = inherit_data(config, trained.record, config.model)

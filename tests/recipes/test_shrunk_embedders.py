@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+import snippets
 from conftest import RunOf
 from safetensors.torch import load_file
 
 from nlpkit.errors import UserError
-from nlpkit.recipes import distill, evaluate, predict, prune
+from nlpkit.recipes import distill, evaluate, predict, prune, quantize
 
 QUICK: dict[str, Any] = {"device": "cpu", "threads": 1, "measure_seconds": 0, "batch_size": 16, "learning_rate": 5e-3}
 TEXTS = ["the good film", "rude clerk"]
@@ -71,6 +72,11 @@ def test_narrower_students_learn_the_principal_axes_of_the_teachers_vectors(teac
     assert made[0] == pytest.approx(mean / np.linalg.norm(mean), abs=1e-5)
     assert not table[vocabulary["[CLS]"]].any()
     assert made[0] @ made[1] == pytest.approx(theirs[0] @ theirs[1], abs=0.3)
+    with pytest.raises(UserError, match="is a table of token vectors"):
+        quantize.run(quantize.Config(model=str(static), output=tmp_path / "no", device="cpu"))
+    code = snippets.blocks((static / "README.md").read_text(encoding="utf-8"))[-1]
+    _, names = snippets.ran(code.replace("Your text here.", TEXTS[0]), static)
+    assert names["vectors"][0] == pytest.approx(made[0], abs=1e-6)
     judged = evaluate.run(evaluate.Config(model=str(static), device="cpu")).record
     assert judged["metrics"]["validation"]["spearman"] == record["metrics"]["validation"]["spearman"]
 

@@ -36,6 +36,20 @@ POOLED = {
 }
 
 
+TABLE_CODE = [
+    "import numpy as np",
+    "from safetensors.numpy import load_file",
+    "from tokenizers import Tokenizer",
+    "",
+    'table, tokenizer = load_file("model.safetensors")["embeddings"], Tokenizer.from_file("tokenizer.json")',
+    f"texts = tokenizer.encode_batch([{usage.EXAMPLE}])",
+    "vectors = np.stack([table[text.ids].mean(0) for text in texts])",
+    "vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)",
+    "print(vectors)",
+]
+"""How a static embedder is used without nlpkit."""
+
+
 class EmbeddingView(View[SentenceEmbedding]):
     """See the module's docstring."""
 
@@ -100,6 +114,8 @@ class EmbeddingView(View[SentenceEmbedding]):
     @classmethod
     def transformers_code(cls, recorded: Mapping[str, Any]) -> list[str]:
         vectors = Vectors.recorded(recorded)
+        if vectors.table:
+            return [line for line in TABLE_CODE if vectors.normalize or not line.startswith("vectors /=")]
         hidden = ", output_hidden_states=True" if vectors.layers > 1 else ""
         states = "model(**tokens).last_hidden_state"
         if vectors.layers > 1:
