@@ -360,7 +360,7 @@ def _settled(config: Config, task: Teachable, plan: StudentPlan) -> Config:
     """
     if not task.learns_labels:
         for name in ("alpha", "temperature"):
-            if name in config.given:
+            if getattr(config, name) != type(config).model_fields[name].default:
                 raise UserError(
                     f"{flag_of(name)}: a student of {task.name} learns {task.lesson}, and no labels", "Leave it out."
                 )

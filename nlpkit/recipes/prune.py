@@ -150,7 +150,7 @@ def _recovered(config: Config, task: Trainable) -> Config:
     if teachable.learns_labels:
         return config
     for name in ("alpha", "temperature"):
-        if name in config.given:
+        if getattr(config, name) != type(config).model_fields[name].default:
             raise UserError(f"{flag_of(name)}: {task.name} learns {teachable.lesson}, and no labels", "Leave it out.")
     return config.changed(distill=True) if config.epochs else config
 

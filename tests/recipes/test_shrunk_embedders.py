@@ -84,7 +84,7 @@ def test_narrower_students_learn_the_principal_axes_of_the_teachers_vectors(teac
 @pytest.mark.parametrize(
     ("asked", "named"),
     [
-        ({"student_layers": "1", "alpha": 0.5}, "--alpha: .* learns the teacher's vector of each text"),
+        ({"student_layers": "1", "alpha": 0.9}, "--alpha: .* learns the teacher's vector of each text"),
         ({"student_layers": "1", "epochs": 0}, "--epochs 0: the student would learn nothing"),
         ({"student": "static", "hidden_weight": 1.0}, "--hidden-weight: a static student has no layers"),
         ({"student": "static", "dims": 64}, "--dims 64: the teacher's vectors have 32 dimensions"),
