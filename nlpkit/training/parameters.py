@@ -119,7 +119,10 @@ def last_layer(model: Any) -> dict[str, Any]:
 
 
 def _of_labels(model: Any) -> list[str]:
-    """The names of weights beside the encoder with as many rows as there are labels."""
+    """The names of weights beside the encoder with as many rows as there are labels; none of an encoder alone, whose
+    token types may be as many."""
+    if model.base_model is model:
+        return []
     base, rows = model.base_model_prefix + ".", (model.config.num_labels,)
     return [
         name

@@ -92,6 +92,18 @@ def signal_at(step: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(MetricsFileCallback, "on_log", and_signal)
 
 
+def test_an_encoder_begins_with_all_of_its_weights(data: Path, tiny_model: Path, tmp_path: Path) -> None:
+    trainer = finetune_embed.build(
+        finetune_embed.Config(
+            data=str(data / "scored.csv"), model=str(tiny_model), output=tmp_path / "run", device="cpu"
+        )
+    )
+    known = weights(tiny_model)
+    assert known["embeddings.token_type_embeddings.weight"].shape[0] == trainer.model.config.num_labels
+    for name, weight in trainer.model.state_dict().items():
+        assert torch.equal(weight, known[name]), name
+
+
 def test_labelled_texts_come_in_twos_of_a_label(data: Path, tiny_model: Path, tmp_path: Path) -> None:
     config = finetune_embed.Config(
         train_file=[str(data / "labels.csv")],
