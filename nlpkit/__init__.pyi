@@ -836,13 +836,22 @@ def finetune(
     prompt: str | None = None,
     prompt_name: str | None = None,
     dims: int | None = None,
-    loss: Literal['multiple-negatives-ranking', 'cached-multiple-negatives-ranking', 'guided', 'cached-guided', 'triplet', 'contrastive', 'online-contrastive', 'cosent', 'angle', 'cosine-mse', 'batch-hard-triplet', 'batch-all-triplet', 'simcse', 'tsdae', 'mse'] | None = None,
+    loss: Literal['multiple-negatives-ranking', 'cached-multiple-negatives-ranking', 'guided', 'cached-guided', 'triplet', 'contrastive', 'online-contrastive', 'cosent', 'angle', 'cosine-mse', 'batch-hard-triplet', 'batch-all-triplet', 'simcse', 'tsdae', 'mse', 'margin-mse'] | None = None,
     scale: float | None = None,
     margin: float | None = None,
     symmetric: bool = False,
     mini_batch_size: int = 32,
     guide: str | PathLike[str] | None = None,
     matryoshka: Sequence[str] | str = ...,
+    mine_negatives: int | None = None,
+    mine_by: Literal['dense', 'bm25', 'both'] = 'dense',
+    mine_with: str | PathLike[str] | None = None,
+    corpus: str | PathLike[str] | None = None,
+    negatives_margin: str = '5%',
+    negatives_max_score: float | None = None,
+    negatives_skip: int = 0,
+    save_negatives: str | PathLike[str] | None = None,
+    from_cross_encoder: str | PathLike[str] | None = None,
     config: str | PathLike[str] | None = None,
     progress: bool | None = None,
     verbose: bool = False,
@@ -953,7 +962,7 @@ def finetune(
         scale: Factor of similarities, 1 / temperature. Default: 20, as sentence-transformers has it (a
             temperature of 0.05); 100 with guides; 1 for products. (only with loss
             multiple-negatives-ranking, cached-multiple-negatives-ranking, guided, cached-guided,
-            cosent, angle, simcse)
+            cosent, angle, simcse, margin-mse)
         margin: How much nearer what belongs together must be; with a guide: how far below the positive
             a negative must be. Default: 0.2 of triplets (FaceNet), 0.5 of contrastive pairs, 0 with a
             guide. (only with loss guided, cached-guided, triplet, contrastive, online-contrastive,
@@ -965,6 +974,20 @@ def finetune(
         guide: Embedder whose nearer texts are no negatives. (only with loss guided, cached-guided)
         matryoshka: Train the first N numbers of each vector too (Kusupati et al. 2022), with a weight
             each.
+        mine_negatives: Find N texts for each pair that look like its second text and do not belong to
+            it. (not with cv)
+        mine_by: Find them by vectors, by shared words, or both by turns. (only with mine_negatives)
+        mine_with: Embedder by whose vectors texts are compared. Default: model. (only with
+            mine_negatives)
+        corpus: File of further texts to find them in, one per line. (only with mine_negatives)
+        negatives_margin: How far below the cosine of the pair that of a negative stays: a share of it
+            (5%, as in NV-Retriever), a number, or none. (only with mine_negatives)
+        negatives_max_score: Highest cosine of a negative. (only with mine_negatives)
+        negatives_skip: Pass over the K nearest of those that are left. (only with mine_negatives)
+        save_negatives: Write the rows with their negatives, to train on again. (only with
+            mine_negatives)
+        from_cross_encoder: Learn by how much a cross-encoder prefers the positive to each negative
+            (margin-mse).
         config: YAML recipe, or the nlpkit.json of a run to repeat.
         progress: Show plan and bars: as the command line does, on standard error. None: a bar in a
             notebook, else nothing.
@@ -2453,13 +2476,22 @@ def finetune_embed(
     prompt: str | None = None,
     prompt_name: str | None = None,
     dims: int | None = None,
-    loss: Literal['multiple-negatives-ranking', 'cached-multiple-negatives-ranking', 'guided', 'cached-guided', 'triplet', 'contrastive', 'online-contrastive', 'cosent', 'angle', 'cosine-mse', 'batch-hard-triplet', 'batch-all-triplet', 'simcse', 'tsdae', 'mse'] | None = None,
+    loss: Literal['multiple-negatives-ranking', 'cached-multiple-negatives-ranking', 'guided', 'cached-guided', 'triplet', 'contrastive', 'online-contrastive', 'cosent', 'angle', 'cosine-mse', 'batch-hard-triplet', 'batch-all-triplet', 'simcse', 'tsdae', 'mse', 'margin-mse'] | None = None,
     scale: float | None = None,
     margin: float | None = None,
     symmetric: bool = False,
     mini_batch_size: int = 32,
     guide: str | PathLike[str] | None = None,
     matryoshka: Sequence[str] | str = ...,
+    mine_negatives: int | None = None,
+    mine_by: Literal['dense', 'bm25', 'both'] = 'dense',
+    mine_with: str | PathLike[str] | None = None,
+    corpus: str | PathLike[str] | None = None,
+    negatives_margin: str = '5%',
+    negatives_max_score: float | None = None,
+    negatives_skip: int = 0,
+    save_negatives: str | PathLike[str] | None = None,
+    from_cross_encoder: str | PathLike[str] | None = None,
     config: str | PathLike[str] | None = None,
     progress: bool | None = None,
     verbose: bool = False,
@@ -2570,7 +2602,7 @@ def finetune_embed(
         scale: Factor of similarities, 1 / temperature. Default: 20, as sentence-transformers has it (a
             temperature of 0.05); 100 with guides; 1 for products. (only with loss
             multiple-negatives-ranking, cached-multiple-negatives-ranking, guided, cached-guided,
-            cosent, angle, simcse)
+            cosent, angle, simcse, margin-mse)
         margin: How much nearer what belongs together must be; with a guide: how far below the positive
             a negative must be. Default: 0.2 of triplets (FaceNet), 0.5 of contrastive pairs, 0 with a
             guide. (only with loss guided, cached-guided, triplet, contrastive, online-contrastive,
@@ -2582,6 +2614,20 @@ def finetune_embed(
         guide: Embedder whose nearer texts are no negatives. (only with loss guided, cached-guided)
         matryoshka: Train the first N numbers of each vector too (Kusupati et al. 2022), with a weight
             each.
+        mine_negatives: Find N texts for each pair that look like its second text and do not belong to
+            it. (not with cv)
+        mine_by: Find them by vectors, by shared words, or both by turns. (only with mine_negatives)
+        mine_with: Embedder by whose vectors texts are compared. Default: model. (only with
+            mine_negatives)
+        corpus: File of further texts to find them in, one per line. (only with mine_negatives)
+        negatives_margin: How far below the cosine of the pair that of a negative stays: a share of it
+            (5%, as in NV-Retriever), a number, or none. (only with mine_negatives)
+        negatives_max_score: Highest cosine of a negative. (only with mine_negatives)
+        negatives_skip: Pass over the K nearest of those that are left. (only with mine_negatives)
+        save_negatives: Write the rows with their negatives, to train on again. (only with
+            mine_negatives)
+        from_cross_encoder: Learn by how much a cross-encoder prefers the positive to each negative
+            (margin-mse).
         config: YAML recipe, or the nlpkit.json of a run to repeat.
         progress: Show plan and bars: as the command line does, on standard error. None: a bar in a
             notebook, else nothing.

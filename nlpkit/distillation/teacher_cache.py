@@ -18,6 +18,7 @@ import torch
 
 from nlpkit import reporting
 from nlpkit.data import cache
+from nlpkit.inference import weights
 from nlpkit.inference.overlap import arriving
 from nlpkit.runs.files import reserve
 from nlpkit.tasks.features import update_digest
@@ -137,11 +138,7 @@ def _empty(shape: tuple[int, int], path: Path | None) -> np.ndarray:
 def _key(teacher: Predictor, split: Split) -> str:
     """Of everything that the logits depend on."""
     digest = hashlib.blake2b(digest_size=16)
-    kind = teacher.device.name.partition(":")[0]  # whichever of several GPUs
-    digest.update(f"{kind} {teacher.device.precision} {teacher.model.config.to_json_string()}".encode())
     digest.update(teacher.task.logit_settings.encode())
-    for name, tensor in sorted(teacher.model.state_dict().items()):
-        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
-        digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
+    weights.update_digest(digest, teacher.model, teacher.device)
     update_digest(digest, split.for_training())
     return digest.hexdigest()

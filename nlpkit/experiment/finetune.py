@@ -18,7 +18,7 @@ from nlpkit import reporting
 from nlpkit.data import splits
 from nlpkit.data.findings import Finding
 from nlpkit.errors import UserError
-from nlpkit.experiment import folds, inherited_data, lifecycle, repeats, spreads, supervised
+from nlpkit.experiment import folds, inherited_data, lifecycle, other_models, repeats, spreads, supervised
 from nlpkit.experiment.repeats import RepeatedOptions
 from nlpkit.experiment.supervised import Evaluated, SupervisedExperiment
 from nlpkit.models import fitting, opening
@@ -169,6 +169,9 @@ def prepare(config: FinetuneOptions, command: str, task_class: type[Trainable]) 
     device = devices.choose(config)
     model_config, tokenizer = _open_tokenizer(config, task_class)
     loaded, task, examples, findings, head = _open_data(config, task_class, model_config, folder)
+    examples["train"], more = task.extended(examples["train"], config, other_models.asking(config, config))
+    supervised.settle_findings(more)
+    findings += more
     begun = _begun(config, folder, task_class)
     settled = begun is not None and task.max_length is None
     if settled:

@@ -129,6 +129,15 @@ def copied(model: Any, device: Device) -> Any:
     return extract_model_from_parallel(copy.deepcopy(model), keep_fp32_wrapper=False)
 
 
+def update_digest(digest: Any, model: Any, device: Device) -> None:
+    """Add to a hashlib object what the outputs of a torch model on a device depend on: config, weights, arithmetic."""
+    kind = device.name.partition(":")[0]  # whichever of several GPUs
+    digest.update(f"{kind} {device.precision} {model.config.to_json_string()}".encode())
+    for name, tensor in sorted(model.state_dict().items()):
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
+
+
 def tensor_bytes(model: Any) -> int:
     """Of what `save_pretrained` writes: shared tensors once."""
     unique = {tensor.data_ptr(): tensor for tensor in model.state_dict().values() if tensor.numel()}

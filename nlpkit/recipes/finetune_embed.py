@@ -15,6 +15,7 @@ from typing import Any
 from nlpkit.experiment import finetune
 from nlpkit.reporting import Report
 from nlpkit.tasks.sentence_embedding.losses.options import LossOptions
+from nlpkit.tasks.sentence_embedding.negative_options import NegativeOptions
 from nlpkit.tasks.sentence_embedding.options import EmbeddingDataOptions, VectorOptions
 from nlpkit.tasks.sentence_embedding.task import SentenceEmbedding
 
@@ -31,7 +32,7 @@ ESSENTIAL: tuple[str, ...] = (
 )
 
 
-class Config(LossOptions, VectorOptions, EmbeddingDataOptions, finetune.FinetuneOptions):
+class Config(NegativeOptions, LossOptions, VectorOptions, EmbeddingDataOptions, finetune.FinetuneOptions):
     """Options of `nlpkit finetune-embed`."""
 
 

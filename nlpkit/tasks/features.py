@@ -263,13 +263,13 @@ def update_digest(digest: Any, rows: Dataset) -> None:
 def _key(task: Task, tokenizer: Any, examples: Dataset) -> str:
     digest = hashlib.blake2b(digest_size=16)
     update_digest(digest, examples)
-    digest.update(_made_of(tokenizer).encode())
+    digest.update(made_of(tokenizer).encode())
     digest.update(repr(sorted(task.record().items(), key=lambda item: item[0])).encode())
     digest.update(task.feature_settings.encode())
     return digest.hexdigest()
 
 
-def _made_of(tokenizer: Any) -> str:
+def made_of(tokenizer: Any) -> str:
     """All that decides which tokens a text becomes."""
     return tokenizer.backend_tokenizer.to_str() if tokenizer.is_fast else repr((tokenizer, tokenizer.get_vocab()))
 
@@ -278,7 +278,7 @@ def same_tokens(first: Any, second: Any) -> bool:
     """Whether two tokenizers give the same inputs for every text, truncation and padding apart."""
 
     def inputs(tokenizer: Any) -> Any:
-        made = _made_of(tokenizer)
+        made = made_of(tokenizer)
         parts = json.loads(made) if tokenizer.is_fast else {"tokenizer": made}
         names = set(tokenizer.model_input_names) - {"attention_mask"}
         return {**parts, "truncation": None, "padding": None}, names, tokenizer.padding_side

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 from nlpkit.data.findings import Finding
 from nlpkit.errors import UserError
 from nlpkit.options import Config
+from nlpkit.tasks.asking import Ask
 from nlpkit.tasks.contract import Task
 from nlpkit.tasks.forward import Forward, Loss, Part
 from nlpkit.tasks.heads import Head
@@ -220,6 +221,15 @@ class Trainable(Judged):
             batches: as `collate` makes them of labelled rows.
         """
         return batches
+
+    def extended(self, train: Dataset, options: TrainingOptions, ask: Ask) -> tuple[Dataset, list[Finding]]:
+        """The training examples with what other models know of them, where the options ask for it, and what was found.
+
+        Args:
+            options: the config of the command that trains for the task.
+            ask: what another model says of examples.
+        """
+        return train, []
 
     def with_loss(self, options: Config, train: Dataset) -> Self:
         """The task with what its loss takes from the options and the training examples (class weights, ...).

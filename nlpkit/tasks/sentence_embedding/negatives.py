@@ -295,3 +295,35 @@ def _highest(values: np.ndarray, count: int) -> np.ndarray:
 def _unit(vectors: np.ndarray) -> np.ndarray:
     """Vectors of length 1; those of length 0 stay."""
     return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+
+
+def filled(found: Mined, pool: Pool, seed: int) -> list[list[str]]:
+    """The negatives of each row, those of too few filled up with texts of the pool that are drawn at random.
+
+    A text that belongs to the anchor is not drawn.
+
+    Args:
+        seed: of the draws.
+
+    Raises:
+        UserError: there are too few texts.
+    """
+    generator = np.random.default_rng(seed)
+    rows = []
+    for anchor, texts in zip(pool.anchor_of.tolist(), found.texts, strict=True):
+        own = set(pool.own[anchor].tolist())
+        taken = set(texts)
+        missing = found.wanted - len(texts)
+        if missing and len(pool.texts) - len(own) - len(texts) < missing:
+            raise UserError(
+                f"--mine-negatives {found.wanted}: there are {len(pool.texts):,} different texts in all",
+                "Ask for fewer, or name a file of further texts: --corpus FILE.",
+            )
+        drawn: list[str] = []
+        while len(drawn) < missing:
+            place = int(generator.integers(len(pool.texts)))
+            if place not in own and pool.texts[place] not in taken:
+                taken.add(pool.texts[place])
+                drawn.append(pool.texts[place])
+        rows.append([*texts, *drawn])
+    return rows

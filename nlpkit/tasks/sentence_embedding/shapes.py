@@ -226,6 +226,11 @@ SHAPES: dict[str, Shape] = {
             holds="a text and the vector that it should have",
             columns=("text", "vector"),
         ),
+        Shape(
+            name="margins",
+            holds="a text, one that belongs to it, others, and by how much the first is preferred to each of these",
+            columns=("text", "text_pair", "negatives", "label"),
+        ),
     )
 }
 """Name -> kind of examples. Rows of inference pairs (--shape nli) become `triplets` or `pairs`."""
@@ -237,6 +242,8 @@ def of_examples(examples: Dataset) -> Shape:
     names = set(features)
     if "vector" in names:
         return SHAPES["taught"]
+    if "negatives" in names and "label" in names:
+        return SHAPES["margins"]
     if "negatives" in names:
         return SHAPES["triplets" if getattr(features["negatives"], "length", -1) == 1 else "pairs"]
     if "label" not in names:

@@ -26,6 +26,7 @@ from nlpkit.models.files import CONFIG, STRUCTURE
 from nlpkit.options import Config
 from nlpkit.runs.files import small_text
 from nlpkit.runs.records import RECORD
+from nlpkit.tasks.asking import Ask
 from nlpkit.tasks.claims import Claim
 from nlpkit.tasks.forward import Forward, Loss
 from nlpkit.tasks.forward import Part as Wanted
@@ -35,6 +36,7 @@ from nlpkit.tasks.sentence_embedding import shapes, teaching
 from nlpkit.tasks.sentence_embedding.layout import NEGATIVE, PAIRS, Layout, told
 from nlpkit.tasks.sentence_embedding.losses import table
 from nlpkit.tasks.sentence_embedding.losses.options import LossOptions
+from nlpkit.tasks.sentence_embedding.negative_options import NegativeOptions
 from nlpkit.tasks.sentence_embedding.options import (
     EmbeddingAnswerOptions,
     EmbeddingColumnOptions,
@@ -54,6 +56,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedConfig
 
     from nlpkit.metrics.evidence import Evidence
+    from nlpkit.options import TrainingOptions
     from nlpkit.tasks.sentence_embedding.losses.making import LossSettings
     from nlpkit.tasks.sentence_embedding.losses.objective import Objective
 
@@ -388,6 +391,11 @@ class SentenceEmbedding(Teachable):
         vectors = vectors.with_(max_length=own["max_length"]) if own else vectors
         return self.with_(vectors=vectors).configured(options)
 
+    def extended(self, train: Dataset, options: TrainingOptions, ask: Ask) -> tuple[Dataset, list[Finding]]:
+        from nlpkit.tasks.sentence_embedding import mining
+
+        return mining.extended(train, NegativeOptions.of(options), options.seed, ask)
+
     def with_loss(self, options: Config, train: Dataset) -> Self:
         from nlpkit.tasks.sentence_embedding.losses.making import LossSettings
 
@@ -485,7 +493,7 @@ class SentenceEmbedding(Teachable):
         """The labels of a batch, in which scores that are learnt as cosines reach from 0 to 1."""
         labels = batch.get("labels")
         if labels is None or self.loss_name != "cosine-mse":
-            return labels
+            return labels.float() if labels is not None and labels.is_floating_point() else labels
         low, high = self.score_range
         return (labels - low) / (high - low) if high > 1 else labels.float()
 

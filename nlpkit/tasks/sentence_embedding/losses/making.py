@@ -117,6 +117,16 @@ def _cosent(losses: Any, settings: LossSettings, source: nn.Module, guiding: nn.
     return losses.CoSENTLoss(source, settings.scale or SCALE, compare[settings.similarity])
 
 
+def _margins(losses: Any, settings: LossSettings, source: nn.Module, guiding: nn.Module | None) -> nn.Module:
+    """Similarities times the scale, which are to logits what they are where other rows are ranked."""
+    from sentence_transformers import util
+
+    dot = settings.similarity == "dot"
+    compare = util.pairwise_dot_score if dot else util.pairwise_cos_sim
+    scale = settings.scale or (DOT_SCALE if dot else SCALE)
+    return losses.MarginMSELoss(source, lambda one, other: scale * compare(one, other))
+
+
 def _contrastive(losses: Any, settings: LossSettings) -> tuple[Any, float]:
     """The distance of pairs, and from where on it is far enough."""
     metrics = losses.SiameseDistanceMetric
@@ -171,4 +181,5 @@ _MAKERS: Mapping[str, Maker] = {
     ),
     "simcse": lambda losses, settings, source, _: losses.MultipleNegativesRankingLoss(source, **_ranking(settings)),
     "mse": lambda losses, settings, source, _: losses.MSELoss(source),
+    "margin-mse": _margins,
 }

@@ -28,6 +28,7 @@ LossName = Literal[
     "simcse",
     "tsdae",
     "mse",
+    "margin-mse",
 ]
 
 RANKED = ("pairs", "triplets", "nli")
@@ -182,6 +183,15 @@ KINDS: tuple[LossKind, ...] = (
         "brings each vector to the one that a teacher gave the text",
         "Reimers & Gurevych 2020, https://arxiv.org/abs/2004.09813",
         ("taught",),
+        compares=False,
+        labels=True,
+    ),
+    LossKind(
+        "margin-mse",
+        "brings the lead of the positive over each negative to the lead that a cross-encoder gives it",
+        "Hofstaetter et al. 2020, https://arxiv.org/abs/2010.02666",
+        ("margins",),
+        ("scale",),
         compares=False,
         labels=True,
     ),
