@@ -37,8 +37,9 @@ LABELS = {
     "batch-hard-triplet": torch.tensor([0, 0, 1, 1]),
     "batch-all-triplet": torch.tensor([0, 0, 1, 1]),
     "mse": torch.linspace(-1, 1, 4 * 32).view(4, 32),
+    "margin-mse": torch.tensor([[0.5], [-0.2], [0.1], [0.3]]),
 }
-COLUMNS = {"batch-hard-triplet": 1, "batch-all-triplet": 1, "mse": 1, "simcse": 1, "triplet": 3}
+COLUMNS = {"batch-hard-triplet": 1, "batch-all-triplet": 1, "mse": 1, "simcse": 1, "triplet": 3, "margin-mse": 3}
 
 
 @pytest.fixture(scope="module")
@@ -96,6 +97,7 @@ def backward(embedder: Any, loss: torch.Tensor) -> tuple[float, torch.Tensor]:
 
 
 def plain(embedder: Any, name: str) -> Any:
+    from sentence_transformers import util
     from sentence_transformers.sentence_transformer import losses
 
     makers: dict[str, Callable[[], Any]] = {
@@ -119,6 +121,7 @@ def plain(embedder: Any, name: str) -> Any:
         ),
         "simcse": lambda: losses.MultipleNegativesRankingLoss(embedder),
         "mse": lambda: losses.MSELoss(embedder),
+        "margin-mse": lambda: losses.MarginMSELoss(embedder, lambda one, other: 20 * util.pairwise_cos_sim(one, other)),
     }
     return makers[name]()
 
