@@ -22,9 +22,9 @@ def test_an_embedder_learns_from_mined_negatives_and_from_a_cross_encoder(
     """Once from the models, once from the cache; the rows that were written teach the same again."""
     pytest.importorskip("sentence_transformers")
     monkeypatch.setenv("NLPKIT_CACHE", str(tmp_path / "cache"))
-    rows = [{"anchor": f"a {kind} {i}", "positive": f"the {kind} was good {i}"} for i in range(4) for kind in KINDS]
     (tmp_path / "data").mkdir()
-    for split in ("train", "validation"):
+    for split, numbers in (("train", range(4)), ("validation", range(4, 6))):
+        rows = [{"anchor": f"a {kind} {i}", "positive": f"the {kind} was good {i}"} for i in numbers for kind in KINDS]
         write_jsonl(tmp_path / "data" / f"{split}.jsonl", rows)
     common = {**TRAINED, "model": str(tiny_model)}
     mined: dict[str, Any] = {
