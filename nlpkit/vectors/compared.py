@@ -214,13 +214,17 @@ def draw_pairs(path: Path, pairs: Pairs, names: tuple[str, str], *, overwrite: b
                 lower.scatter(*places[:, side].T, s=18, color=COLOURS[side], label=name, zorder=2)
             # The longest line says most; a name at every point would hide all of them.
             far = np.argsort(-np.linalg.norm(places[:, 0] - places[:, 1], axis=1))[:4]
+            middle = places[..., 0].mean()
             for i in far.tolist():
                 for side in (0, 1):
+                    right = places[i, side, 0] > middle  # whose text goes to the left, and stays in the picture
                     lower.annotate(
                         shortened(chosen[i][side], LABEL),
                         places[i, side],
-                        xytext=(4, 3),
+                        xytext=(-5 if right else 5, 3),
+                        ha="right" if right else "left",
                         textcoords="offset points",
+                        bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.7, "pad": 0.5},
                         fontsize=SMALL,
                     )
             share = plane.explained_variance_ratio_.sum()
