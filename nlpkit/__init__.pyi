@@ -1696,17 +1696,14 @@ def distill(
         teacher: Run folder, model folder or hub name of the teacher.
         data: Folder or file of rows, a glob, or a hub name (glue:sst2, name:config@revision); or the
             rows themselves.
-        student_layers: Cut the student from the teacher: how many of its layers, or which, from 0
-            (0,2,5).
-        student: Model that learns: folder or hub name of any encoder; `minilm`; `static` of an
-            embedder: a table of tokens.
+        student_layers: How many of the teacher's layers, or which (0,2,5).
+        student: Encoder that learns; `static`: a table of tokens.
         student_size: A new student: tiny 2 layers of width 128, mini 4/256, small 4/512, medium 8/512,
             base 12/768.
-        epochs: Passes over the train split; 0, of a static student: leave it as it is made.
-        unlabelled: File of rows without labels, which the teacher labels (repeatable); or the rows
-            themselves.
-        parallel: Translations: files aligned line by line (a.en,a.de), or a table with a column per
-            language; of both texts the student learns what the teacher says of the first (repeatable).
+        epochs: Passes over the train split.
+        unlabelled: File of rows without labels (repeatable); or the rows themselves.
+        parallel: Translations: line-aligned files (a.en,a.de), or a table with a column per language
+            (repeatable).
         output: Run folder to write. Default: runs/<data>-<model>.
         resume: Go on with the interrupted run in output.
         text_column: Column of the text. Default: guessed. For text-classification,

@@ -43,8 +43,7 @@ class ParallelOptions(TrainedDataOptions, TrainingOptions):
 
     parallel: Strings = option(
         [],
-        "Translations: files aligned line by line (a.en,a.de), or a table with a column per language; of both texts "
-        "the student learns what the teacher says of the first (repeatable).",
+        "Translations: line-aligned files (a.en,a.de), or a table with a column per language (repeatable).",
         panel="Data",
         metavar="FILES",
     )

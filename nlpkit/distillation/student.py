@@ -37,13 +37,13 @@ class StudentOptions(TrainingOptions, OpeningOptions):
 
     student: str | None = option(
         None,
-        "Model that learns: folder or hub name of any encoder; `minilm`; `static` of an embedder: a table of tokens.",
+        "Encoder that learns; `static`: a table of tokens.",
         panel="Student",
         metavar="MODEL",
     )
     student_layers: str | None = option(
         None,
-        "Cut the student from the teacher: how many of its layers, or which, from 0 (0,2,5).",
+        "How many of the teacher's layers, or which (0,2,5).",
         panel="Student",
         metavar="N|LIST",
     )

@@ -30,9 +30,7 @@ Ways = Annotated[list[Way], AtCommas]
 class UnlabelledOptions(TrainedDataOptions, TrainingOptions):
     """Rows without labels."""
 
-    unlabelled: Strings = option(
-        [], "File of rows without labels, which the teacher labels (repeatable).", panel="Data", metavar="FILE"
-    )
+    unlabelled: Strings = option([], "File of rows without labels (repeatable).", panel="Data", metavar="FILE")
     augment: int = option(
         0, "Changed copies of each training row, which the teacher labels (TinyBERT: 20); 0 = off.", panel="Data", ge=0
     )

@@ -75,13 +75,7 @@ SAMPLED = 20_000  # training rows whose teacher's vectors tell how they are made
 class DistillationLossOptions(LogitsOptions, StudentOptions):
     """What the student learns."""
 
-    epochs: float = option_like(
-        StudentOptions,
-        "epochs",
-        help="Passes over the train split; 0, of a static student: leave it as it is made.",
-        gt=None,
-        ge=0,
-    )
+    epochs: float = option_like(StudentOptions, "epochs", gt=None, ge=0)
     learning_rate: float = option_like(
         StudentOptions, "learning_rate", shown_default=f"5e-05; {STATIC_LEARNING_RATE:g} of a static student"
     )
