@@ -12,8 +12,10 @@ from nlpkit import nearby, process, reporting
 from nlpkit.data import pipes, readers, streams
 from nlpkit.data.as_trained import as_trained
 from nlpkit.data.inputs import FORMATS, Input, Reading, Wanted
+from nlpkit.data.labels import as_number
 from nlpkit.embedding.opened import Opened
 from nlpkit.embedding.options import EmbedOptions
+from nlpkit.errors import UserError
 
 if TYPE_CHECKING:
     from nlpkit.data.rows import Row, Style
@@ -76,6 +78,7 @@ class Rows:
             if names:
                 reader = self.opened.task.reader(names, self.config, labelled=False)
                 self.columns, bound = _free_names(names), True
+                _require_texts(chunk, reader.input_columns[0])
             yield chunk, reader
 
     def asked(self, finished: int = 0) -> Iterator[tuple[list[Row], Reader[Any], list[dict[str, Any]]]]:
@@ -90,6 +93,21 @@ class Rows:
         """How the fields of the output are written: as those of an input of the same kind."""
         alike = self.config.output is not None and self.config.output.suffix == f".{self.source.format}"
         return self.source.style if alike else None
+
+
+def _require_texts(rows: Sequence[Row], column: str) -> None:
+    """Refuse a column of numbers, which was named or guessed in place of that of the texts.
+
+    Raises:
+        UserError: each of several rows has a number there.
+    """
+    values = [row.values.get(column) for row in rows if row.error is None]
+    given = [value for value in values if value not in (None, "")]
+    if len(given) > 1 and all(as_number(value) is not None for value in given):
+        raise UserError(
+            f"the column '{column}' holds numbers ({given[0]}, {given[1]}, ...) and no texts",
+            "Name that of the texts: --text-column.",
+        )
 
 
 def _free_names(columns: Sequence[str]) -> tuple[str, str]:

@@ -71,6 +71,7 @@ def test_options_say_what_a_vector_is(model: str) -> None:
         ({"input": "DATA", "output": "v.txt"}, ".txt is no format of vectors"),
         ({"input": "DATA", "output": "v.csv", "dtype": "binary"}, "bits are packed into bytes"),
         ({"input": "DATA", "output": "v.npy", "text_column": "body"}, "body"),
+        ({"input": "DATA", "output": "v.npy", "text_column": "id"}, "the column 'id' holds numbers (0, 1, ...)"),
         ({"input": "DATA", "plot": "p.png"}, "is for texts that are typed"),
         ({"input": "DATA", "similarity": "dot"}, "is for texts that are typed"),
         ({"pairs_from": ["DATA"]}, "takes two files, and 1 is given"),
