@@ -145,6 +145,16 @@ def test_what_cannot_be_trained_is_said(
     assert not (tmp_path / "run").exists()
 
 
+def test_vectors_of_another_width_are_refused(tmp_path: Path, tiny_model: Path) -> None:
+    taught = [{"text": text, "vector": [0.1] * 5} for text in texts(20, 0)]
+    data = tmp_path / "taught.jsonl"
+    data.write_text("".join(json.dumps(row) + "\n" for row in taught))
+    held = write_csv(tmp_path / "held.csv", scored(12, 5))
+    options = {**SMALL, "train_file": [str(data)], "validation_file": [str(held)], "model": str(tiny_model)}
+    with pytest.raises(UserError, match="have 5 numbers, and those of the model 32"):
+        finetune_embed.run(finetune_embed.Config(**options, output=tmp_path / "run"))
+
+
 def test_inference_pairs_become_triplets_and_what_is_not_used_is_counted(tmp_path: Path, tiny_model: Path) -> None:
     rows = []
     for i, text in enumerate(texts(24, 0)):

@@ -135,6 +135,7 @@ class SentenceEmbedding(Teachable):
         settings: of the loss, while it is trained.
         guide: of the loss.
         score_range: the least and the greatest score of train.
+        taught_width: numbers of the vectors that are learnt.
         objective: the loss, when the model is there.
         together: whether a feature holds all texts of an example, as a loss wants them.
         axes: of the teacher's vectors, on which narrower ones are learnt, see `teaching.principal`.
@@ -148,6 +149,7 @@ class SentenceEmbedding(Teachable):
     settings: LossSettings | None = None
     guide: str | None = None
     score_range: tuple[float, float] = (0.0, 1.0)
+    taught_width: int | None = None
     objective: Objective | None = None
     together: bool = False
     axes: np.ndarray | None = None
@@ -412,10 +414,12 @@ class SentenceEmbedding(Teachable):
                 f"--batch-size 1: the loss {kind.name} compares the rows of a batch, and one has no other",
                 "Use more, 32 to 128 where memory allows.",
             )
-        options.changed(
-            loss=kind.name
-        ).refuse_unread()  # where the rows have chosen the loss, its options are known now
+        # where the rows have chosen the loss, its options are known now
+        options.changed(loss=kind.name).refuse_unread()
         scores = np.asarray(train["label"][:], np.float64) if shape == "scored-pairs" else np.zeros(1)
+        low, high = float(scores.min()), float(scores.max())
+        if kind.name == "cosine-mse" and high > 1:
+            reporting.current().note(f"train: scores from {low:g} to {high:g} are learnt as cosines from 0 to 1")
         return self.with_(
             loss_name=kind.name,
             matryoshka=tuple(own.trained_dims()),
@@ -430,7 +434,8 @@ class SentenceEmbedding(Teachable):
                 gather=kind.compares and process.world_size() > 1,
             ),
             guide=own.guide,
-            score_range=(float(scores.min()), float(scores.max())),
+            score_range=(low, high),
+            taught_width=len(train[0]["vector"]) if shape == "taught" else None,
         )
 
     @property
@@ -451,6 +456,11 @@ class SentenceEmbedding(Teachable):
 
         assert self.settings is not None
         width = self.vectors.width(model.config.hidden_size)
+        if self.taught_width not in (None, width):
+            raise UserError(
+                f"the vectors of train have {self.taught_width} numbers, and those of the model {width}",
+                "Begin with a model of that width, or have vectors made by a teacher of this one.",
+            )
         guided = guide.open_guide(self.guide, device) if self.guide else None
 
         def embed(model: Any, features: Mapping[str, torch.Tensor]) -> torch.Tensor:
