@@ -391,7 +391,10 @@ class SentenceEmbedding(Teachable):
         own = record if record and record.get("name") == self.name else None
         vectors = type(self).from_model(config, own).vectors
         vectors = vectors.with_(max_length=own["max_length"]) if own else vectors
-        return self.with_(vectors=vectors).configured(options)
+        task = self.with_(vectors=vectors).configured(options)
+        if task.vectors != vectors or not vectors.guessed:  # a guess was told when it was made
+            reporting.current().note(f"vectors: {task.vectors.described()}")
+        return task
 
     def extended(self, train: Dataset, options: TrainingOptions, ask: Ask) -> tuple[Dataset, list[Finding]]:
         from nlpkit.tasks.sentence_embedding import mining
