@@ -28,7 +28,7 @@ class NegativeOptions(Config):
         only_with=NotWith(
             ("cv",),
             why=" and --cv: folds would be judged with texts that others were taught to push away",
-            hint="Mine once with --save-negatives FILE.jsonl, and leave out one of the two.",
+            hint="Leave out one of the two.",
         ),
     )
     mine_by: Literal["dense", "bm25", "both"] = option(
@@ -87,7 +87,7 @@ class NegativeOptions(Config):
     @classmethod
     def _jsonl(cls, value: Path | None) -> Path | None:
         if value is not None and value.suffix != ".jsonl":
-            raise ValueError(f"{value.name}: write it to a file whose name ends in .jsonl")
+            raise ValueError("name a file that ends in .jsonl")
         return value
 
 
@@ -106,5 +106,5 @@ def margin_of(value: str) -> tuple[float | None, bool]:
     except ValueError:
         number = -1.0
     if not 0 <= number <= 1:
-        raise ValueError(f"'{value}': write a share from 0% to 100%, a number from 0 to 1, or none")
+        raise ValueError("write a share from 0% to 100%, a number from 0 to 1, or none")
     return number, share
