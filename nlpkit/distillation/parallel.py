@@ -171,7 +171,8 @@ def _parted(found: Translations, config: ParallelOptions) -> tuple[Translations,
     number = min(config.held_pairs, len(found) // MOST_HELD)
     numbers: dict[str, int] = {}
     of_text = np.array([numbers.setdefault(text, len(numbers)) for text in found.texts])
-    order = np.random.default_rng(config.seed).permutation(len(numbers))
+    seed = config.seed if config.shuffle_seed is None else config.shuffle_seed
+    order = np.random.default_rng(seed).permutation(len(numbers))
     counts = np.bincount(of_text)[order]
     chosen = np.zeros(len(numbers), bool)
     chosen[order[: int(np.searchsorted(np.cumsum(counts), number, side="right"))]] = True

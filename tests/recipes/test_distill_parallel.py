@@ -122,6 +122,16 @@ def test_texts_of_several_translations_are_held_out_whole(model: Path, pairs: st
     assert len(sources) == 45
 
 
+def test_the_same_pairs_are_held_out_of_runs_with_other_seeds(model: Path, pairs: str, tmp_path: Path) -> None:
+    read = []
+    for seed in (1, 2):
+        config = distill.Config(
+            teacher=str(model), parallel=[pairs], seed=seed, shuffle_seed=7, output=tmp_path / "run", **SHORT
+        )
+        read.append(distill.build(config).splits["train"].examples["text"][:])
+    assert read[0] == read[1]
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
