@@ -32,9 +32,10 @@ Scores = Callable[[np.ndarray, np.ndarray], np.ndarray]
 def embedded(model: str, texts: list[str]) -> np.ndarray:
     """Vectors in float32, shape (texts, width)."""
     found = run(Config(model=model, input=held(texts), device="cpu")).vectors
-    if np.isnan(found).any():
-        raise SystemExit("a text has no vector")
-    return found
+    empty = np.isnan(found).any(axis=1)
+    if empty.any():
+        print(f"{empty.sum()} of {len(texts):,} texts are empty, and alike to none")
+    return np.where(empty[:, None], 0, found).astype(np.float32)
 
 
 def held(texts: list[str]) -> str:
