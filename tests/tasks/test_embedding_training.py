@@ -220,7 +220,7 @@ def test_a_trained_embedder_embeds_and_says_what_it_learnt(run: tuple[Path, Any]
     assert (task["layout"]["shape"], task["judged"]["shape"]) == ("pairs", "scored-pairs")
     assert task["loss"] == "multiple-negatives-ranking"
     told = embed.run(embed.Config(model=str(folder), texts=["a good film"], device="cpu", threads=1))
-    assert len(told.record["answers"][0]["prediction"]) == 32
+    assert len(told.record["answers"][0]["vector"]) == 32
 
 
 def test_a_run_that_is_begun_again_is_the_same(run: tuple[Path, Any], tmp_path: Path, tiny_model: Path) -> None:

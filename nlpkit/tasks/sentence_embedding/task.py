@@ -500,7 +500,7 @@ class SentenceEmbedding(Teachable):
         columns = self.columns_of(batch)
         rows = len(columns[0][IDS])
         value = self.objective(model, columns, self._targets(batch))
-        return Loss(value * rows, torch.tensor(rows, device=value.device)), Forward(batch, value.detach().reshape(1))
+        return Loss(value * rows, torch.full((), rows, device=value.device)), Forward(batch, value.detach().reshape(1))
 
     def _targets(self, batch: Mapping[str, torch.Tensor]) -> torch.Tensor | None:
         """The labels of a batch, in which scores that are learnt as cosines reach from 0 to 1."""
@@ -524,12 +524,14 @@ class SentenceEmbedding(Teachable):
         rows = len(forward.logits)
         vectors = [{GIVEN: column} for column in forward.logits.unbind(dim=1)]
         value = self.objective.loss(vectors, self._targets(forward.batch))
-        return Loss(value * rows, torch.tensor(rows, device=value.device))
+        return Loss(value * rows, torch.full((), rows, device=value.device))
 
     def loss_entries(self, batch: Mapping[str, torch.Tensor]) -> torch.Tensor | None:
         import torch
 
-        return torch.tensor(len(batch[f"{IDS}_0"])) if f"{IDS}_0" in batch else None
+        if (ids := batch.get(f"{IDS}_0")) is None:
+            return None
+        return torch.full((), len(ids), device=ids.device)  # made on the device: a copy would be waited for
 
     def rivals(self, examples: Dataset) -> np.ndarray | None:
         if self.loss_name is None or shapes.of_examples(examples).name not in (*table.RANKED, "texts"):
