@@ -156,8 +156,9 @@ def _usage(folder: Path, record: dict[str, Any]) -> list[str]:
             f"{code(quantization['file'])} runs in ONNX Runtime and reads {', '.join(quantization['inputs'])}, shape "
             f"(batch_size, sequence_length){limit}; transformers.js opens it with the name of the folder.",
             "",
-            *_block(view.onnx_code(task, quantization["file"])),
         ]
+        if asked := view.onnx_code(task, quantization["file"]):
+            lines += _block(asked)
     elif _is_pruned(folder):
         lines += [
             "",

@@ -42,7 +42,7 @@ def largest_difference(
     """The largest difference between the outputs of a torch model and those of the same one exported.
 
     Args:
-        model: in evaluation mode.
+        model: in evaluation mode, or a function that calls it.
         exported: an `OnnxModel`.
         batches: inputs, shape (rows, tokens).
         read: takes what is compared from an output and its batch.
@@ -194,7 +194,7 @@ def _export(subject: Subject, options: SubjectOptions, folder: Path) -> None:
     batches = _batches(model)
     path = folder / files.EXPORTED
     try:
-        made = export.export(model.net, batches[0])
+        made = export.export(model.net, batches[0], graph=model.task.graph if model.task else None)
     except UserError as error:
         raise UserError(error.message, hint) from error
     export.finish(made, model.net, packed=True, fused=False)
@@ -203,7 +203,10 @@ def _export(subject: Subject, options: SubjectOptions, folder: Path) -> None:
     def read(outputs: Any, batch: Batch) -> torch.Tensor:
         return model.task.logits(outputs, batch) if model.task else outputs["last_hidden_state"]
 
-    largest_difference(model.net, OnnxModel(path, model.config), batches, read, hint=hint)
+    def whole(**batch: torch.Tensor) -> Any:
+        return model.task.graph(model.net, batch) if model.task else model.net(**batch)
+
+    largest_difference(whole, OnnxModel(path, model.config), batches, read, hint=hint)
     if subject.backend == "onnx-int8":
         scheme = int8.Scheme(reduce_range=int8.needs_reduced_range())
         export.save(int8.dynamic(made, scheme), path)

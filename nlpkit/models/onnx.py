@@ -210,10 +210,16 @@ class OnnxModel:
             f"open {files.made_from(folder)} for that"
         )
 
-    def __call__(self, **inputs: torch.Tensor) -> Mapping[str, torch.Tensor]:
+    @property
+    def outputs(self) -> list[str]:
+        """What the graph gives."""
+        return [item.name for item in self.session.get_outputs()]
+
+    def __call__(self, *, only: Sequence[str] = (), **inputs: torch.Tensor) -> Mapping[str, torch.Tensor]:
         """Run the model.
 
         Args:
+            only: the outputs that are wanted; others are neither computed nor copied. None named: all.
             inputs: by name, shape (batch, length); those that the graph does not read are left out.
 
         Raises:
@@ -222,17 +228,18 @@ class OnnxModel:
         session = self.session
         if missing := [name for name in self._inputs if name not in inputs]:
             raise UserError(f"{self.path} reads {', '.join(missing)}, which is not among what it is given")
+        names = list(only) or self._outputs
         if self._stream is None:
             # on the CPU nothing is copied either way, and the call is 0.1 ms shorter
-            arrays = session.run(None, {name: inputs[name].cpu().numpy() for name in self._inputs})
+            arrays = session.run(names, {name: inputs[name].cpu().numpy() for name in self._inputs})
             tensors = [torch.from_numpy(array) for array in arrays]
         else:
             current = torch.cuda.current_stream(self.device)
             given = {name: inputs[name].to(self.device).contiguous() for name in self._inputs}
             self._stream.wait_stream(current)
-            tensors = bound(session, given, self._outputs, self.device)
+            tensors = bound(session, given, names, self.device)
             current.wait_stream(self._stream)
-        return ModelOutput(dict(zip(self._outputs, tensors, strict=True)))
+        return ModelOutput(dict(zip(names, tensors, strict=True)))
 
 
 def _number(device: torch.device) -> int:

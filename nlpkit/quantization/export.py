@@ -7,11 +7,12 @@ model run with an attention function that is registered under a name, and so doe
 from __future__ import annotations
 
 import contextlib
+import functools
 import io
 import logging
 import os
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -30,7 +31,17 @@ ATTENTION = "nlpkit_onnxruntime"  # the name of the attention function
 ONE_FILE = 1_900_000_000  # bytes of weights that fit into a protobuf message with the graph
 
 
-def export(model: Any, inputs: Mapping[str, torch.Tensor], *, fusions: Literal["cuda"] | None = None) -> onnx_ir.Model:
+Graph = Callable[[Callable[..., Any], Mapping[str, torch.Tensor]], Mapping[str, Any]]
+"""What a graph is to compute, of the forward pass of a model and its inputs; see `Task.graph`."""
+
+
+def export(
+    model: Any,
+    inputs: Mapping[str, torch.Tensor],
+    *,
+    fusions: Literal["cuda"] | None = None,
+    graph: Graph | None = None,
+) -> onnx_ir.Model:
     """Trace a model into an ONNX graph whose batch and length are open.
 
     Args:
@@ -38,6 +49,7 @@ def export(model: Any, inputs: Mapping[str, torch.Tensor], *, fusions: Literal["
         inputs: an example of what it is called with; at least two rows and tokens, as a size of 1 is taken for fixed.
         fusions: provider whose operators `transformers.exporters` is to fuse; None: attention alone, in the
             operator that all providers have.
+        graph: what is computed; None: what the model gives.
 
     Raises:
         UserError: the architecture cannot be exported.
@@ -45,15 +57,39 @@ def export(model: Any, inputs: Mapping[str, torch.Tensor], *, fusions: Literal["
     from transformers.exporters import OnnxConfig, OnnxExporter
 
     config = OnnxConfig(dynamic=True, ort_fusions=fusions)
-    with quiet(), contextlib.nullcontext() if fusions else _fused_attention(model):
+    attention = contextlib.nullcontext() if fusions else _fused_attention(model)
+    with quiet(), attention, _computing(model, graph):
         try:
             return OnnxExporter().export(model, dict(inputs), config=config).program
+        except UserError:
+            raise
         except Exception as error:
             lines = str(error).strip().splitlines()
             raise UserError(
                 f"{type(model).__name__} cannot be exported to ONNX: {lines[0] if lines else type(error).__name__}",
                 "--to torch-int8 needs no export.",
             ) from error
+
+
+@contextlib.contextmanager
+def _computing(model: Any, graph: Graph | None) -> Iterator[None]:
+    """Let the forward pass of a model give what a graph is to compute."""
+    if graph is None:
+        yield
+        return
+    plain, own = model.forward, vars(model).get("forward")
+
+    @functools.wraps(plain)
+    def forward(**inputs: Any) -> Any:
+        return graph(plain, inputs)
+
+    model.forward = forward
+    try:
+        yield
+    finally:
+        del model.forward  # of this object: that of its class is there again
+        if own is not None:
+            model.forward = own
 
 
 @contextlib.contextmanager

@@ -341,22 +341,23 @@ def _to_onnx(source: _Source, staged: Path) -> dict[str, Any]:
     batches = _checking_batches(source)
     with reporting.current().progress("export", 2, "steps") as bar:
         fusions: Literal["cuda"] | None = "cuda" if source.to == "onnx-fp16" else None
-        made = export.export(source.trained.model, batches[0], fusions=fusions)
+        task, net = source.trained.task, source.trained.model
+        made = export.export(net, batches[0], fusions=fusions, graph=task.graph)
         export.finish(made, source.trained.model, packed=source.to != "onnx-int8-static", fused=fusions is not None)
         bar.advance()
         export.save(made, path)
         difference = export_cache.largest_difference(
-            source.trained.model,
+            lambda **batch: task.graph(net, batch),
             OnnxModel(path, source.trained.config),
             batches,
-            source.trained.task.logits,
-            hint=f"{type(source.trained.model).__name__} does not survive the export; --to torch-int8 needs none.",
+            task.logits,
+            hint=f"{type(net).__name__} does not survive the export; --to torch-int8 needs none.",
         )
         bar.advance()
     quantization: dict[str, Any] = {"to": source.to, "largest_difference": difference}
     if source.to == "onnx-fp16":
         half = copy.deepcopy(source.trained.model).half()
-        made = export.export(half, batches[0], fusions=fusions)
+        made = export.export(half, batches[0], fusions=fusions, graph=task.graph)
         export.finish(made, half, packed=False, fused=True)
         export.save(made, path)
     elif source.to != "onnx-fp32":

@@ -292,6 +292,22 @@ class Task(ABC):
             attentions=outputs["attentions"] if "attentions" in want else None,
         )
 
+    def graph(self, forward: Callable[..., Any], batch: Mapping[str, torch.Tensor]) -> Mapping[str, Any]:
+        """What an exported graph computes of its inputs: by default what the model gives. It is traced.
+
+        A task that computes its answer from what a model gives has that in the graph too, so that whoever runs it
+        needs nothing else; `logits` reads it there.
+
+        Args:
+            forward: that of the model.
+            batch: the inputs of the graph, by name.
+
+        Raises:
+            UserError: a graph cannot compute it.
+        """
+        outputs: Mapping[str, Any] = forward(**batch)
+        return outputs
+
     def restricted_head(self, model: Any, batch: Mapping[str, torch.Tensor]) -> AbstractContextManager[None]:
         """Let the model compute for this batch only those logits that are read, while the block runs."""
         return nullcontext()

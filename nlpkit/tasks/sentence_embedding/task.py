@@ -64,6 +64,8 @@ IDS = "input_ids"
 DIMS = "dims"  # among details: figures of vectors that are cut, by how many numbers are kept
 DECODERS = ("ForCausalLM", "ForConditionalGeneration")  # of models that do not read a text in both directions
 WANTED = "wanted"  # in batches: the vector that each text should have
+STATES = "last_hidden_state"  # of what Transformers' encoders give
+FINISHED = "sentence_embedding"  # what sentence-transformers calls the vectors of texts in an exported graph
 PROMPT_TOKENS = "prompt_tokens"  # in features and batches: how many tokens of a text are those of its prompt
 
 
@@ -638,17 +640,37 @@ class SentenceEmbedding(Teachable):
 
     def run(self, model: Any, batch: Mapping[str, torch.Tensor], want: Collection[Wanted] = ()) -> Forward:
         """The vectors of texts, shape (rows, width); of examples those of all their texts, (rows, texts, width). The
-        states of each layer are asked for where those of several are averaged."""
-        if IDS in batch:
-            return super().run(model, batch, {*want, "hidden"} if self.vectors.layers > 1 else want)
-        import torch
+        states of each layer are asked for where those of several are averaged, and of a graph that gives finished
+        vectors these alone."""
+        if IDS not in batch:
+            import torch
 
-        parts = [self.run(model, part).logits for part in self.columns_of(batch)]
-        return Forward(batch, torch.stack(parts, dim=1))
+            parts = [self.run(model, part).logits for part in self.columns_of(batch)]
+            return Forward(batch, torch.stack(parts, dim=1))
+        if FINISHED in getattr(model, "outputs", ()):
+            return Forward(batch, model(only=[FINISHED], **self.model_inputs(batch))[FINISHED].float())
+        return super().run(model, batch, {*want, "hidden"} if self.vectors.layers > 1 else want)
+
+    def graph(self, forward: Callable[..., Any], batch: Mapping[str, torch.Tensor]) -> Mapping[str, Any]:
+        """The finished vectors, behind the last hidden states, which other programs pool themselves.
+
+        Where the tokens of a prompt are left out, a graph cannot tell which these are: it gives the states alone.
+        """
+        if self.vectors.needs_prompt_tokens and self.vectors.layers > 1:
+            raise UserError(
+                "a graph cannot average several layers of this model, as it has to leave out the tokens of a prompt",
+                "--to torch-int8 needs no export.",
+            )
+        if self.vectors.needs_prompt_tokens:
+            return super().graph(forward, batch)
+        outputs = forward(**batch, **({"output_hidden_states": True} if self.vectors.layers > 1 else {}))
+        return {STATES: outputs[STATES], FINISHED: self.logits(outputs, batch)}
 
     def logits(self, outputs: Any, batch: Mapping[str, torch.Tensor]) -> torch.Tensor:
         """The vectors, finished: pooled, cut, and normalized where they are to be, shape (rows, width)."""
-        states = outputs["hidden_states" if self.vectors.layers > 1 else "last_hidden_state"]
+        if FINISHED in outputs:
+            return outputs[FINISHED]
+        states = outputs["hidden_states" if self.vectors.layers > 1 else STATES]
         return self.vectors.pool(states, batch["attention_mask"], batch.get(PROMPT_TOKENS))
 
     def merge(self, outputs: np.ndarray, features: Mapping[str, Sequence[Any]]) -> np.ndarray:

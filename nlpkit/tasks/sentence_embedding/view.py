@@ -13,7 +13,7 @@ import numpy as np
 from nlpkit.data.writers import Format, Write
 from nlpkit.reporting import Table, typed
 from nlpkit.tasks import usage
-from nlpkit.tasks.sentence_embedding.task import DIMS, SentenceEmbedding
+from nlpkit.tasks.sentence_embedding.task import DIMS, FINISHED, SentenceEmbedding
 from nlpkit.tasks.sentence_embedding.vectors import Vectors
 from nlpkit.tasks.view import View
 
@@ -143,14 +143,24 @@ class EmbeddingView(View[SentenceEmbedding]):
 
     @classmethod
     def onnx_code(cls, recorded: Mapping[str, Any], file: str) -> list[str]:
-        answer = [
-            "mask = tokens.attention_mask[:, :, None]",
-            "vectors = (outputs[0] * mask).sum(1) / mask.sum(1)",
-            *(["vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)"] if recorded["normalize"] else []),
+        """With onnxruntime and tokenizers alone: tokenizer.json cuts texts, and the graph pools."""
+        vectors = Vectors.recorded(recorded)
+        if vectors.needs_prompt_tokens:
+            return []
+        return [
+            "import numpy as np",
+            "from onnxruntime import InferenceSession",
+            "from tokenizers import Tokenizer",
+            "",
+            f'tokenizer, session = Tokenizer.from_file("tokenizer.json"), InferenceSession("{file}")',
+            "tokenizer.enable_padding()",
+            f"texts = tokenizer.encode_batch({_texts(vectors)})",
+            'parts = {"input_ids": "ids", "attention_mask": "attention_mask", "token_type_ids": "type_ids"}',
+            "names = [value.name for value in session.get_inputs()]",
+            "inputs = {name: np.array([getattr(text, parts[name]) for text in texts]) for name in names}",
+            f'vectors = session.run(["{FINISHED}"], inputs)[0]',
             "print(vectors)",
         ]
-        imports = ["import numpy as np"] if recorded["normalize"] else []
-        return usage.onnx_code(file, f"[{usage.EXAMPLE}], {_cut(recorded)}padding=True", answer, imports=imports)
 
     def answer_formats(self, reader: Callable[[], Any]) -> Mapping[str, Format]:
         """`.npy`: an array of float32, shape (rows, width), a row of NaN where there is no vector."""
