@@ -153,6 +153,16 @@ def test_the_last_layers_are_averaged() -> None:
     layers = [torch.full((1, 2, 4), value) for value in (7.0, 1.0, 3.0)]
     found = Vectors(layers=2, normalize=False).pool(layers, torch.ones(1, 2, dtype=torch.int64))
     assert found.tolist() == [[2.0] * 4]
+    with pytest.raises(UserError, match="last 4 layers, and the model has 2"):
+        Vectors(layers=4).pool(layers, torch.ones(1, 2, dtype=torch.int64))
+
+
+def test_a_cut_that_is_wider_than_the_model_is_refused_before_the_weights_are_read(tmp_path: Path) -> None:
+    from transformers import BertConfig
+
+    write(tmp_path, ["Transformer", "Pooling"], pooling=MEAN, settings={"truncate_dim": 65})
+    with pytest.raises(UserError, match="keep 65 dimensions, and the model's have 64"):
+        SentenceEmbedding.from_model(BertConfig(hidden_size=64, name_or_path=str(tmp_path)), None)
 
 
 def test_the_tokens_of_a_prompt_are_left_out_where_the_folder_says_so() -> None:

@@ -217,6 +217,8 @@ class SentenceEmbedding(Teachable):
             vectors = Vectors.read(place, getattr(config, "_commit_hash", None))
             if vectors.guessed:
                 reporting.current().note(f"vectors: {vectors.described()}")
+            if hidden := getattr(config, "hidden_size", None):
+                vectors.width(hidden)
             return cls(vectors=vectors, max_length=vectors.max_length)
         columns = record["columns"]
         layout = record.get("layout")

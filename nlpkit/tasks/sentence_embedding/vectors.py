@@ -337,11 +337,19 @@ class Vectors:
 
         Returns:
             float32, shape (rows, `width`).
+
+        Raises:
+            UserError: the model has fewer layers than are averaged.
         """
         import torch
 
         if isinstance(states, torch.Tensor):
             last = states.float()
+        elif len(states) < self.layers:
+            raise UserError(
+                f"vectors are to average the last {self.layers} layers, and the model has {len(states) - 1}",
+                "Ask for fewer.",
+            )
         else:
             last = torch.stack([layer.float() for layer in states[-self.layers :]]).mean(0)
         kept = mask
