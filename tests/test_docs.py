@@ -47,6 +47,7 @@ NOT_RUN = {
     "mv": "of the shell",
     "jq": "is seldom there where tests run",
     "hf": "downloads, from the hub",
+    "text-embeddings-router": "is a server of its own, and no package of Python",
     "pip": "installs, from the network",
     "pipx": "installs, from the network",
     "uv": "installs, from the network",
