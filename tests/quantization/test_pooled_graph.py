@@ -49,6 +49,13 @@ def test_a_graph_pools_as_torch_does(run_of: RunOf, tmp_path: Path) -> None:
             wanted = task.run(model, batch).logits
         np.testing.assert_allclose(task.run(graph, batch).logits.numpy(), wanted.numpy(), atol=2e-6)
     assert "forward" not in vars(model)
+    # Others than those that the graph was exported with are pooled of its states, or refused.
+    task = task.with_(own=task.vectors, vectors=Vectors(pooling=("max",), dims=9))
+    with torch.no_grad():
+        wanted = task.run(model, batch).logits
+    np.testing.assert_allclose(task.run(graph, batch).logits.numpy(), wanted.numpy(), atol=2e-6)
+    with pytest.raises(UserError, match="gives the states of the last layer alone, and those of 2 are to be averaged"):
+        task.with_(vectors=Vectors(layers=2)).run(graph, batch)
 
 
 def test_a_prompt_that_is_left_out_is_no_part_of_the_graph() -> None:

@@ -22,7 +22,7 @@ from nlpkit.data import pieces
 from nlpkit.data.findings import Finding
 from nlpkit.data.spelling import folded
 from nlpkit.errors import UserError
-from nlpkit.models.files import CONFIG, STRUCTURE
+from nlpkit.models.files import CONFIG, STRUCTURE, made_from
 from nlpkit.options import Config
 from nlpkit.runs.files import small_text
 from nlpkit.runs.records import RECORD
@@ -130,6 +130,7 @@ class SentenceEmbedding(Teachable):
 
     Args:
         vectors: what a vector is made of.
+        own: the same as the model's folder says it, before anything else is asked for: so an exported graph has it.
         layout: of the rows that were, or are, trained on; None of a model that was trained elsewhere.
         judged: of the rows of validation, where that is another one.
         loss_name: of the loss that it was, or is, trained with; None of a model that was trained elsewhere.
@@ -144,6 +145,7 @@ class SentenceEmbedding(Teachable):
     """
 
     vectors: Vectors = field(default_factory=Vectors)
+    own: Vectors | None = None
     layout: Layout | None = None
     judged: Layout | None = None
     loss_name: str | None = None
@@ -219,15 +221,17 @@ class SentenceEmbedding(Teachable):
                 reporting.current().note(f"vectors: {vectors.described()}")
             if hidden := getattr(config, "hidden_size", None):
                 vectors.width(hidden)
-            return cls(vectors=vectors, max_length=vectors.max_length)
+            return cls(vectors=vectors, own=vectors, max_length=vectors.max_length)
         columns = record["columns"]
         layout = record.get("layout")
         if layout is None and columns["text_pair"] and columns["label"]:
             before = Layout("scored-pairs", columns["text"], columns["text_pair"], label=columns["label"])
         else:
             before = Layout("texts", columns["text"])
+        vectors = Vectors.recorded(record, str(Path(place) / RECORD) if place else "")
         return cls(
-            vectors=Vectors.recorded(record, str(Path(place) / RECORD) if place else ""),
+            vectors=vectors,
+            own=vectors,
             layout=before if layout is None else Layout.recorded(layout),
             judged=Layout.recorded(record["judged"]) if record.get("judged") else None,
             loss_name=record.get("loss"),
@@ -644,14 +648,26 @@ class SentenceEmbedding(Teachable):
     def run(self, model: Any, batch: Mapping[str, torch.Tensor], want: Collection[Wanted] = ()) -> Forward:
         """The vectors of texts, shape (rows, width); of examples those of all their texts, (rows, texts, width). The
         states of each layer are asked for where those of several are averaged, and of a graph that gives finished
-        vectors these alone."""
+        vectors these alone, unless others are asked for: then its states are pooled.
+
+        Raises:
+            UserError: several layers are to be averaged, and a graph gives the last alone.
+        """
         if IDS not in batch:
             import torch
 
             parts = [self.run(model, part).logits for part in self.columns_of(batch)]
             return Forward(batch, torch.stack(parts, dim=1))
         if FINISHED in getattr(model, "outputs", ()):
-            return Forward(batch, model(only=[FINISHED], **self.model_inputs(batch))[FINISHED].float())
+            as_exported = self.own is None or self.own.alike(self.vectors)
+            if not as_exported and self.vectors.layers > 1:
+                raise UserError(
+                    f"{model.path} gives the states of the last layer alone, and those of {self.vectors.layers} are to be "
+                    "averaged",
+                    f"Name the model that it was exported from: {made_from(model.path.parent)}.",
+                )
+            name = FINISHED if as_exported else STATES
+            return Forward(batch, self.logits(model(only=[name], **self.model_inputs(batch)), batch))
         return super().run(model, batch, {*want, "hidden"} if self.vectors.layers > 1 else want)
 
     def graph(self, forward: Callable[..., Any], batch: Mapping[str, torch.Tensor]) -> Mapping[str, Any]:
@@ -672,7 +688,7 @@ class SentenceEmbedding(Teachable):
     def logits(self, outputs: Any, batch: Mapping[str, torch.Tensor]) -> torch.Tensor:
         """The vectors, finished: pooled, cut, and normalized where they are to be, shape (rows, width)."""
         if FINISHED in outputs:
-            return outputs[FINISHED]
+            return outputs[FINISHED].float()
         states = outputs["hidden_states" if self.vectors.layers > 1 else STATES]
         return self.vectors.pool(states, batch["attention_mask"], batch.get(PROMPT_TOKENS))
 

@@ -262,6 +262,11 @@ class Vectors:
         """The same with other settings."""
         return replace(self, **changes)
 
+    def alike(self, other: Vectors) -> bool:
+        """Whether the same is computed of a model's states; prompts and the limit come before the model."""
+        names = ("pooling", "layers", "normalize", "include_prompt", "dims", "table")
+        return all(getattr(self, name) == getattr(other, name) for name in names)
+
     def with_prompt(self, name: str | None = None, text: str | None = None) -> Self:
         """The same with the prompt of this name before each text, or with this text, which needs no name.
 
