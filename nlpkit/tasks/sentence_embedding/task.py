@@ -662,8 +662,8 @@ class SentenceEmbedding(Teachable):
             as_exported = self.own is None or self.own.alike(self.vectors)
             if not as_exported and self.vectors.layers > 1:
                 raise UserError(
-                    f"{model.path} gives the states of the last layer alone, and those of {self.vectors.layers} are to be "
-                    "averaged",
+                    f"{model.path} gives the states of the last layer alone, and those of {self.vectors.layers} are to "
+                    "be averaged",
                     f"Name the model that it was exported from: {made_from(model.path.parent)}.",
                 )
             name = FINISHED if as_exported else STATES
