@@ -55,7 +55,11 @@ def open_embedder(config: EmbedOptions) -> Opened:
     usual = BATCH_TOKENS["cpu" if opened.device.name == "cpu" else "gpu"]
     predictor = opened.configured(config, batch_tokens=config.batch_tokens or usual)
     vectors = predictor.task.vectors
-    if vectors.layers > 1 and isinstance(predictor.model, OnnxModel):
+    if (
+        vectors.layers > 1
+        and isinstance(predictor.model, OnnxModel)
+        and not predictor.task.finished_by(predictor.model)
+    ):
         raise UserError(
             f"--layers {vectors.layers}: {config.model} runs in ONNX Runtime, and gives no other layers than its last",
             "Leave it out, or embed with the model that it was made of.",

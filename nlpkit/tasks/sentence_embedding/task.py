@@ -659,16 +659,20 @@ class SentenceEmbedding(Teachable):
             parts = [self.run(model, part).logits for part in self.columns_of(batch)]
             return Forward(batch, torch.stack(parts, dim=1))
         if FINISHED in getattr(model, "outputs", ()):
-            as_exported = self.own is None or self.own.alike(self.vectors)
-            if not as_exported and self.vectors.layers > 1:
+            finished = self.finished_by(model)
+            if not finished and self.vectors.layers > 1:
                 raise UserError(
                     f"{model.path} gives the states of the last layer alone, and those of {self.vectors.layers} are to "
                     "be averaged",
                     f"Name the model that it was exported from: {made_from(model.path.parent)}.",
                 )
-            name = FINISHED if as_exported else STATES
-            return Forward(batch, self.logits(model(only=[name], **self.model_inputs(batch)), batch))
+            outputs = model(only=[FINISHED if finished else STATES], **self.model_inputs(batch))
+            return Forward(batch, self.logits(outputs, batch))
         return super().run(model, batch, {*want, "hidden"} if self.vectors.layers > 1 else want)
+
+    def finished_by(self, model: Any) -> bool:
+        """Whether a model gives these vectors itself, as a graph does that was exported with them."""
+        return FINISHED in getattr(model, "outputs", ()) and (self.own is None or self.own.alike(self.vectors))
 
     def graph(self, forward: Callable[..., Any], batch: Mapping[str, torch.Tensor]) -> Mapping[str, Any]:
         """The finished vectors, behind the last hidden states, which other programs pool themselves.
