@@ -286,9 +286,9 @@ class SentenceEmbedding(Teachable):
         return paired or any(NEGATIVE.fullmatch(name.lower()) for name in columns)
 
     def describe(self) -> str:
-        rows = self.layout.described() if self.layout else "no rows known"
+        rows = f", {self.layout.described()}" if self.layout else ""
         loss = f"; loss {self.loss_name}" if self.loss_name else ""
-        return f"{self.name}, {rows}{loss}; {self.vectors.described()}"
+        return f"{self.name}{rows}{loss}; {self.vectors.described()}"
 
     def configured(self, options: Config) -> Self:
         """The task with what was asked for in place of what the model's folder says.
