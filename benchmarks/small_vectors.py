@@ -55,7 +55,8 @@ def cut(width: int) -> Scores:
 
     def scores(queries: np.ndarray, documents: np.ndarray) -> np.ndarray:
         short = [
-            side[:, :width] / np.linalg.norm(side[:, :width], axis=1, keepdims=True) for side in (queries, documents)
+            side[:, :width] / np.maximum(np.linalg.norm(side[:, :width], axis=1, keepdims=True), 1e-12)
+            for side in (queries, documents)
         ]
         return dots(*short)
 
