@@ -41,7 +41,7 @@ def by_hand(folder: Path, text: str) -> np.ndarray:
 def test_the_vector_of_a_text_is_the_mean_of_its_tokens_rows(folder: Path) -> None:
     report = predict.run(predict.Config(model=str(folder), task="sentence-embedding", texts=TEXTS, device="cpu"))
 
-    vectors = [answer["vector"] for answer in report.record["answers"]]
+    vectors = [answer["prediction"] for answer in report.record["answers"]]
     assert vectors == [pytest.approx(by_hand(folder, text), abs=1e-6) for text in TEXTS]
 
 
