@@ -18,7 +18,9 @@ from nlpkit.errors import UserError
 from nlpkit.recipes import check_data, finetune_embed
 from nlpkit.tasks.sentence_embedding import layout as layouts
 from nlpkit.tasks.sentence_embedding import shapes
+from nlpkit.tasks.sentence_embedding.layout import Layout
 from nlpkit.tasks.sentence_embedding.options import ShapeOptions
+from nlpkit.tasks.sentence_embedding.reading import _Rows
 
 SMALL: dict[str, Any] = {"device": "cpu", "threads": 1, "max_steps": 3, "batch_size": 8, "learning_rate": 5e-3}
 
@@ -268,6 +270,29 @@ def test_lists_of_negatives_are_filled_up(count: int, tmp_path: Path, tiny_model
         train(tmp_path, tiny_model, rows, max_steps=1)
     said = [note for note in heard.notes if "fewer than 2 negatives" in note]
     assert len(said) == count - 1
+
+
+def test_a_row_is_not_filled_up_with_what_belongs_to_it() -> None:
+    """`a` has two positives, and each stands among the negatives of another row."""
+    rows = Dataset.from_dict(
+        {
+            "anchor": ["a", "A", "b", "c"],
+            "positive": ["x", "y", "z", "w"],
+            "negatives": [["n"], [], ["x", "Y"], ["a", "m"]],
+        }
+    )
+    layout = Layout("pairs", "anchor", "positive", negatives=("negatives",))
+    examples = _Rows(layout, "train", 4).read(rows, list("1234"))
+    assert sorted(examples["negatives"][0]) == sorted(examples["negatives"][1]) == ["m", "n"]
+    assert examples["negatives"][2:] == [["x", "Y"], ["a", "m"]]
+
+
+def test_a_row_that_no_negative_is_left_for_is_left_out() -> None:
+    rows = Dataset.from_dict({"anchor": ["a", "b"], "positive": ["x", "z"], "negatives": [[], ["x"]]})
+    made = _Rows(Layout("pairs", "anchor", "positive", negatives=("negatives",)), "train", 2)
+    examples = made.read(rows, ["1", "2"])
+    assert examples["text"][:] == ["b"]
+    assert [finding.check for finding in made.findings(1)] == ["no-negative", "negatives"]
 
 
 # --- figures ---

@@ -37,6 +37,7 @@ REASONS = {
     "empty-text": "have an empty text",
     "unreadable-text": "have a text that cannot be read",
     "missing-label": "have no label",
+    "no-negative": "have no negative, nor could be given one of another row",
     "unreadable-label": "have a label that cannot be read",
     "unreadable-vector": "have no vector of the width of the others",
 }
@@ -182,7 +183,7 @@ class _Rows:
             if "negatives" in kept:
                 types["negatives"] = List(Value("string"), length=1)
         if "negatives" in kept and layout.shape == "pairs" and self.split == "train":
-            self._fill_up(kept["negatives"])
+            self._fill_up(kept)
         if "vector" in kept:
             self._of_one_width(kept)
         return ArrowDataset.from_dict(kept, features=Features({name: types[name] for name in kept}))
@@ -270,20 +271,37 @@ class _Rows:
         self.notes.append(Finding("note", "inference", message, len(chosen)))
         return made
 
-    def _fill_up(self, negatives: list[list[str]]) -> None:
-        """Give each row of train as many negatives as the one with most: those of other rows."""
+    def _fill_up(self, kept: dict[str, list[Any]]) -> None:
+        """Give each row of train as many negatives as the one with most: those of other rows that are neither its text
+        nor belong to it, and its own once more where there are none.
+
+        A row that has none either is left out.
+        """
+        negatives = kept["negatives"]
         most = max(map(len, negatives), default=0)
         short = [i for i, texts in enumerate(negatives) if len(texts) < most]
         if not short:
             return
-        pool = [text for texts in negatives for text in texts]
+        right: dict[str, set[str]] = {}
+        for text, second in zip(kept["text"], kept["text_pair"], strict=True):
+            right.setdefault(folded(text), {folded(text)}).add(folded(second))
+        pool = list({folded(text): text for texts in negatives for text in texts}.values())
         generator = np.random.default_rng(0)
         for i in short:
-            drawn = generator.choice(len(pool), most - len(negatives[i]))
-            negatives[i] = [*negatives[i], *(pool[number] for number in drawn)]
+            taken = right[folded(kept["text"][i])] | {folded(text) for text in negatives[i]}
+            drawn = _drawn(pool, most - len(negatives[i]), taken, generator)
+            texts = [*negatives[i], *drawn]
+            negatives[i] = [texts[number % len(texts)] for number in range(most)] if texts else []
         rows = counted(len(short), "row has", "rows have")
-        message = f"{self.split}: {rows} fewer than {most} negatives and are given some of other rows"
+        message = (
+            f"{self.split}: {rows} fewer than {most} negatives and are given some of other rows, or their own again"
+        )
         self.notes.append(Finding("note", "negatives", message, len(short)))
+        bare = {i for i in short if not negatives[i]}
+        for i in sorted(bare):
+            self._leave_out("no-negative", f"{kept['where'][i]}: {kept['text'][i]!r}")
+        for name, values in kept.items():
+            kept[name] = [value for i, value in enumerate(values) if i not in bare]
 
     def _of_one_width(self, kept: dict[str, list[Any]]) -> None:
         widths = Counter(map(len, kept["vector"]))
@@ -314,6 +332,23 @@ class _Rows:
         if self.total and not left and self.split in ("train", "validation"):
             found.append(checks.no_rows(self.split, self.total, found))
         return found
+
+
+def _drawn(pool: Sequence[str], count: int, taken: set[str], generator: np.random.Generator) -> list[str]:
+    """Up to `count` different texts of `pool`, without those whose spelling is in `taken`.
+
+    Texts are drawn one by one first, as nearly all of a large pool will do; the rest is looked for in all of it.
+    """
+    few = generator.choice(len(pool), 4 * count) if pool else np.zeros(0, np.int64)
+    found: dict[str, str] = {}
+    for numbers in (few, generator.permutation(len(pool))):
+        for number in numbers:
+            text = pool[number]
+            if folded(text) not in taken:
+                found.setdefault(folded(text), text)
+            if len(found) == count:
+                return list(found.values())
+    return list(found.values())
 
 
 def _listed(cell: Any) -> Iterator[str]:
