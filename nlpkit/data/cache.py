@@ -16,7 +16,7 @@ import os
 import secrets
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -90,6 +90,22 @@ def kept(kind: str, key: str, make: Callable[[Path], Any]) -> CacheEntry | None:
         shutil.rmtree(partial, ignore_errors=True)
     _evict(place)
     return CacheEntry(place, False)
+
+
+def entries(kind: str, beginning: str) -> Iterator[Path]:
+    """The folders of all whole entries whose key begins like this; none where there is no cache.
+
+    Args:
+        kind: of entries.
+    """
+    base = folder()
+    if base is None:
+        return
+    for place in sorted((base / kind).glob(f"{beginning}*")):
+        if _is_whole(place):
+            with contextlib.suppress(OSError):  # of somebody else, or on a disk that is only read
+                os.utime(place)
+            yield place
 
 
 def why_unusable(kind: str, room: int) -> str | None:

@@ -14,6 +14,7 @@ import numpy as np
 
 PIECE = 2**18  # characters of a text that are tokenized at a time
 TOGETHER = 2**22  # characters of several texts
+LISTS = ("negatives", "documents")  # columns of examples with several texts each
 _AROUND = 100  # characters on either side of a border that are tried out
 _NEAR = 2_000  # characters in which a border is looked for
 _TRIES = 10
@@ -36,9 +37,11 @@ def chunks(examples: Mapping[str, Sequence[Any]], most: int, characters: int = T
     """
     count = len(next(iter(examples.values())))
     texts = [column for column in examples.values() if count and isinstance(column[0], str)]
+    lists = [examples[name] for name in LISTS if name in examples]
     start = size = 0
     for i in range(count):
         more = sum(len(column[i] or "") for column in texts)
+        more += sum(len(text) for column in lists for text in column[i] or ())
         if i > start and (i - start == most or size + more > characters):
             yield start, i
             start, size = i, 0

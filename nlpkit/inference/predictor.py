@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedConfig
 
     from nlpkit.hardware.devices import Device
+    from nlpkit.inference.remembered import Remembered
     from nlpkit.options import Config
     from nlpkit.tasks.forward import Forward
     from nlpkit.tasks.outputs import Outputs
@@ -189,6 +190,7 @@ class Predictor(Generic[R]):
         lent: whether the model belongs to the caller, see `Weights`.
         record: nlpkit.json of the model's folder; None where it has none, or was opened by the caller.
         batch_tokens: tokens per forward pass at most, with padding, unless one row has more; None: any number.
+        folder: of the model, by whose content what it gives is kept where the task says so; None: nothing is.
     """
 
     def __init__(
@@ -202,11 +204,13 @@ class Predictor(Generic[R]):
         lent: bool = True,
         record: dict[str, Any] | None = None,
         batch_tokens: int | None = None,
+        folder: Path | None = None,
     ) -> None:
         from nlpkit.inference.weights import Weights
         from nlpkit.models import onnx
 
         self.task, self.tokenizer, self.batch_size, self.record = task, tokenizer, batch_size, record
+        self.folder = folder
         if not isinstance(model, Weights):
             model = Weights(model, onnx.device_of(model, device), lent=lent)
         self.weights, self.model = model, model.model
@@ -231,6 +235,7 @@ class Predictor(Generic[R]):
             self.batch_size,
             record=self.record,
             batch_tokens=batch_tokens,
+            folder=self.folder,
         )
 
     @property
@@ -246,12 +251,28 @@ class Predictor(Generic[R]):
         """
         if not isinstance(self.task, Judged):
             raise TypeError(f"the answers of {self.task.name} are not judged")
-        (chunk,) = self._computed([(None, examples)], self.task.judge, bar)
+        remembered = self._remembered()
+        (chunk,) = self._computed([(None, examples)], self.task.judge, bar, remembered)
+        if remembered is not None:
+            remembered.keep()
         self.cut, self.lost = chunk.cut, chunk.lost
         return model_outputs.joined(chunk.outputs)
 
+    def _remembered(self) -> Remembered | None:
+        """What the model gave before; None where it is not kept."""
+        from nlpkit.inference.remembered import Remembered
+
+        if self.folder is None or not self.task.remembered:
+            return None
+        made = [type(self.model).__name__, self.device.name, self.device.precision, self.task.record()]
+        return Remembered.of(self.folder, made)
+
     def _computed(
-        self, chunks: Iterable[tuple[Any, Mapping[str, Sequence[Any]]]], ask: Ask, bar: Progress | None = None
+        self,
+        chunks: Iterable[tuple[Any, Mapping[str, Sequence[Any]]]],
+        ask: Ask,
+        bar: Progress | None = None,
+        remembered: Remembered | None = None,
     ) -> Iterator[_Chunk]:
         """Examples that went through the model, as they were given together, in their order.
 
@@ -261,6 +282,7 @@ class Predictor(Generic[R]):
         Args:
             chunks: what the examples come with, and their columns; there may be no columns, where there are no rows.
             ask: `answer` or `judge` of the task.
+            remembered: what the model gave before, to which what it gives is added.
         """
         waiting: deque[_Chunk] = deque()
         failed: list[Exception] = []
@@ -273,10 +295,12 @@ class Predictor(Generic[R]):
             except Exception as error:
                 failed.append(error)
 
-        for (part, rows), reduced in arriving(self._reduced_batches(parts(), ask)):
+        for (part, rows), reduced in arriving(self._reduced_batches(parts(), ask, remembered)):
             if reduced.pop(NAN, False):
                 raise self._no_number()
             part.collected.append(self.task.collect(reduced))
+            if remembered is not None:
+                remembered.add([part.digests[i] for i in rows.tolist()], part.collected[-1])
             part.left -= len(rows)
             if bar is not None:
                 bar.advance(int(part.starts[rows].sum()))
@@ -317,9 +341,10 @@ class Predictor(Generic[R]):
         return not self.device.name.startswith("cuda")
 
     def _reduced_batches(
-        self, parts: Iterable[_Part], ask: Ask
+        self, parts: Iterable[_Part], ask: Ask, remembered: Remembered | None
     ) -> Iterator[tuple[tuple[_Part, np.ndarray], dict[str, Any]]]:
         """What the task reduces each batch to, with its rows; on a GPU nothing waits for it."""
+        import torch
 
         def made_of(part: _Part) -> Mapping[str, Sequence[Any]]:
             return self.task.features(self.tokenizer, part.examples)
@@ -327,7 +352,11 @@ class Predictor(Generic[R]):
         made_parts = ((part, made_of(part)) for part in parts) if self._alone else ahead(parts, made_of)
         for part, made in made_parts:
             part.begin(made, self.task)
-            for rows in self._batches(part.order, np.asarray(made["length"])):
+            known = part.recall(remembered) if remembered is not None else 0
+            if remembered is not None and known:
+                rows = part.order[:known]
+                yield (part, rows), {"logits": torch.from_numpy(remembered.values([part.digests[i] for i in rows]))}
+            for rows in self._batches(part.order[known:], np.asarray(made["length"])):
                 for some, reduced in self._reduced(part, rows, ask):
                     yield (part, some), reduced
 
@@ -481,8 +510,16 @@ def open_predictor(
     if options.max_length:
         features.require_length(options.max_length, trained.most)
         task = task.with_(max_length=options.max_length)
+    place = Path(trained.place)
     return Predictor(
-        task, trained.model, trained.tokenizer, device, options.batch_size, lent=False, record=trained.record
+        task,
+        trained.model,
+        trained.tokenizer,
+        device,
+        options.batch_size,
+        lent=False,
+        record=trained.record,
+        folder=place if place.is_dir() else None,
     )
 
 
@@ -546,6 +583,7 @@ class _Part:
         order: of their rows, the longest first.
         starts: whether a row is the first of its example, which is counted then.
         left: rows that have not come back.
+        digests: of the features, where what the model gives is remembered.
         collected: what the task kept of the others, in the order in which they were asked about.
     """
 
@@ -556,6 +594,7 @@ class _Part:
     order: np.ndarray = field(default_factory=lambda: np.empty(0, int))
     starts: np.ndarray = field(default_factory=lambda: np.empty(0, bool))
     left: int = 0
+    digests: list[bytes] = field(default_factory=list)
     collected: list[Outputs] = field(default_factory=list)
 
     def begin(self, made: Mapping[str, Sequence[Any]], task: Task) -> None:
@@ -567,6 +606,13 @@ class _Part:
         self.chunk.tokens += sum(made["length"])
         lost = zip(made["example"], made.get("lost", ()), strict=False)
         self.chunk.lost |= {self.first + i: tokens for i, tokens in lost if tokens}
+
+    def recall(self, remembered: Remembered) -> int:
+        """Put the rows first that the model need not be asked about; how many these are."""
+        self.digests = remembered.digests(self.made)
+        known = np.array([digest in remembered.known for digest in self.digests], dtype=bool)[self.order]
+        self.order = np.concatenate([self.order[known], self.order[~known]])
+        return int(known.sum())
 
     def inputs(self, rows: np.ndarray) -> list[dict[str, Any]]:
         """What the model is given of these rows."""

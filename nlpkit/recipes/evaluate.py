@@ -131,7 +131,8 @@ def run(config: Config) -> Report:
             continue
         read = limited(loaded.splits[split], config)
         with registry.pointing_elsewhere(type(task), loaded.splits[split], registry.OTHER_MODEL):
-            reader = reader.settled(read, split, loaded)
+            before, reader = reader.task, reader.settled(read, split, loaded)
+            task = task if reader.task is before else reader.task  # with what the rows told of it
             examples = reader.examples(read, split, loaded, findings)
         stop_on_errors(findings)
         left_out[split] = len(read) - len(examples)

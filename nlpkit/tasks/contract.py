@@ -112,6 +112,8 @@ class Task(ABC):
     input_formats: ClassVar[Mapping[str, str]] = {}
     # whether its data may be documents, queries and judgements, see `nlpkit.data.collections`
     reads_collections: ClassVar[bool] = False
+    # whether what a model gives for a feature is small and hangs on its tokens alone, so that it is kept in the cache
+    remembered: ClassVar[bool] = False
     # beginnings of the names of weights that no answer depends on, so that a model may lack them
     unread_weights: ClassVar[tuple[str, ...]] = ()
     # whether a tokenizer that does not tell where its tokens stand (`is_fast` is false) will do

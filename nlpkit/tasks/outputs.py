@@ -18,10 +18,21 @@ def exact(value: float) -> float:
 
 
 def joined(parts: Sequence[Outputs]) -> Outputs:
-    """Outputs of consecutive rows as one; there is at least one part."""
+    """Outputs of consecutive rows as one; there is at least one part.
+
+    Of arrays whose rows have some entries more in one part than in another, as an example has several texts, those that
+    are missing become NaN.
+    """
     if isinstance(parts[0], np.ndarray):
-        return np.concatenate(parts)
+        most = max(part.shape[1:2] for part in parts)
+        return np.concatenate([part if part.shape[1:2] == most else _filled(part, most[0]) for part in parts])
     return [entry for part in parts for entry in part]
+
+
+def _filled(part: np.ndarray, entries: int) -> np.ndarray:
+    made = np.full((len(part), entries, *part.shape[2:]), np.nan, part.dtype)
+    made[:, : part.shape[1]] = part
+    return made
 
 
 def in_order(outputs: Outputs, order: np.ndarray) -> Outputs:

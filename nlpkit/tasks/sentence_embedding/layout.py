@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from nlpkit import reporting
+from nlpkit.data import collections
 from nlpkit.data import columns as column_names
 from nlpkit.data.labels import as_number, is_missing
 from nlpkit.data.places import user_columns
@@ -22,7 +23,18 @@ from nlpkit.tasks.sentence_embedding.options import ShapeOptions
 if TYPE_CHECKING:
     from datasets import Dataset
 
-ShapeName = Literal["scored-pairs", "labelled-pairs", "pairs", "triplets", "nli", "labelled-texts", "texts", "taught"]
+ShapeName = Literal[
+    "scored-pairs",
+    "labelled-pairs",
+    "pairs",
+    "triplets",
+    "nli",
+    "labelled-texts",
+    "texts",
+    "taught",
+    "translations",
+    "retrieval",
+]
 
 PAIRS = (
     ("anchor", "positive"), ("query", "positive"), ("question", "positive"), ("text", "positive"),
@@ -32,6 +44,7 @@ PAIRS = (
     *column_names.PAIR_NAMES,
 )  # fmt: skip
 """Columns that hold two texts which belong together, in the sets in wide use."""
+PARAGRAPHS = ("question", "context")  # of SQuAD: a question, and the paragraph that it was asked about
 ANCHORS = ("anchor", "query", "question", "sentence1", "premise", *column_names.TEXT_NAMES)
 POSITIVES = ("positive", "answer", "document", "passage", "response", "sentence2", "text_pair", "hypothesis")
 NEGATIVE = re.compile(r"(?:hard_)?negatives?(?:_?\d+)?")
@@ -56,6 +69,7 @@ INFERENCE: Mapping[str, str] = {
 """The ways in which the labels of inference pairs are written."""
 UNDECIDED = ("-", "other", "")  # of pairs that annotators did not agree on
 TRUTH = {"0": 0, "1": 1, "false": 0, "true": 1, "no": 0, "yes": 1}
+LABELLED = ("scored-pairs", "labelled-pairs", "nli", "labelled-texts")
 LOOKED_AT = 1_000  # rows
 SHOWN = 3
 FEWEST_WORDS = 3  # on the mean, of a column that may hold texts
@@ -132,6 +146,8 @@ def find(rows: Dataset, options: ShapeOptions) -> Layout:
         UserError: a named column does not exist, none fits, or there are two readings.
     """
     columns = user_columns(rows.column_names)
+    if is_collection(columns):
+        return Layout("retrieval", collections.QUERY)
     text, pair = _texts(columns, options, rows)
     negatives = _negatives(columns, options, {text, pair})
     vector = _vector(rows, columns, options)
@@ -143,7 +159,14 @@ def find(rows: Dataset, options: ShapeOptions) -> Layout:
     layout = Layout("texts", text, pair, negatives, None, vector, guessed=guessed)
     label, shape, names = _label(rows, columns, layout, options)
     layout = replace(layout, label=label, names=names, shape=options.shape or shape or _unlabelled(layout, rows))
+    if layout.shape not in LABELLED:  # a column of classes beside a question and its answer is none of their score
+        layout = replace(layout, label=None, names=())
     return _checked(layout, rows, columns, options)
+
+
+def is_collection(columns: Sequence[str]) -> bool:
+    """Whether rows are the queries of a collection, see `nlpkit.data.collections`."""
+    return set(collections.COLUMNS) <= set(columns)
 
 
 def told(rows: Dataset, split: str, options: ShapeOptions) -> Layout:
@@ -162,7 +185,7 @@ def _texts(columns: Sequence[str], options: ShapeOptions, rows: Dataset) -> tupl
     if text and pair:
         return text, pair
     single = options.shape in ("texts", "labelled-texts", "taught")
-    known = None if single else column_names.guess_pair(columns, PAIRS)
+    known = None if single else column_names.guess_pair(columns, (*PAIRS, PARAGRAPHS))
     if known and known[0] == (text or known[0]) and known[1] == (pair or known[1]):
         rivals = [name for name in POSITIVES if pair is None and column_names.guess(columns, [name])]
         if len(rivals) < 2 or known in _spelt(columns, column_names.PAIR_NAMES):
@@ -214,7 +237,7 @@ def _label(
     rows: Dataset, columns: Sequence[str], layout: Layout, options: ShapeOptions
 ) -> tuple[str | None, ShapeName | None, tuple[str, ...]]:
     """The column of the label, the shape that it tells of, and the names of its numbers."""
-    if options.shape in ("pairs", "triplets", "texts", "taught"):
+    if options.shape in ("pairs", "triplets", "texts", "taught", "translations"):
         return None, None, ()
     taken = {layout.text, layout.pair, layout.vector, *layout.negatives}
     if options.label_column:
@@ -309,12 +332,12 @@ def _checked(layout: Layout, rows: Dataset, columns: Sequence[str], options: Sha
         UserError: one is missing, or one too many holds texts.
     """
     shape, listed = layout.shape, f"the columns are {', '.join(columns)}"
-    paired = shape in ("scored-pairs", "labelled-pairs", "pairs", "triplets", "nli")
+    paired = shape in ("scored-pairs", "labelled-pairs", "pairs", "triplets", "nli", "translations")
     if paired and layout.pair is None:
         raise UserError(
             f"{shape} need a second text, and no column looks like one; {listed}", "Name it with --text-pair-column."
         )
-    if shape in ("scored-pairs", "labelled-pairs", "nli", "labelled-texts") and layout.label is None:
+    if shape in LABELLED and layout.label is None:
         raise UserError(f"{shape} need a label, and no column looks like one; {listed}", "Name it: --label-column.")
     if shape == "triplets" and len(layout.negatives) != 1:
         raise UserError(

@@ -63,7 +63,17 @@ class ShapeOptions(TextColumnOptions):
     """Which kind of data rows are, and which of their columns hold what."""
 
     shape: (
-        Literal["scored-pairs", "labelled-pairs", "pairs", "triplets", "nli", "labelled-texts", "texts", "taught"]
+        Literal[
+            "scored-pairs",
+            "labelled-pairs",
+            "pairs",
+            "triplets",
+            "nli",
+            "labelled-texts",
+            "texts",
+            "taught",
+            "translations",
+        ]
         | None
     ) = option(None, "Kind of the rows.", panel="Data", shown_default="from the columns")
     text_column: str | None = option_like(

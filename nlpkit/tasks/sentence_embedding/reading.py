@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from nlpkit import reporting
-from nlpkit.data import checks
+from nlpkit.data import checks, collections
 from nlpkit.data import columns as column_names
 from nlpkit.data.findings import Finding
 from nlpkit.data.labels import as_target, is_missing
@@ -62,6 +63,9 @@ class EmbeddingReader(Reader[SentenceEmbedding]):
         named = asked(ShapeOptions, options) if isinstance(options, ShapeOptions) else ShapeOptions()
         if columns is None:
             return cls(task, task.layout, named)
+        if labelled and layouts.is_collection(columns):
+            queries = Layout("retrieval", collections.QUERY)
+            return cls(task.with_(judged=queries), queries, named)
         if labelled:
             known = task.judged or task.layout
             there = known is not None and set(known.columns) <= set(columns)
@@ -104,7 +108,8 @@ class EmbeddingReader(Reader[SentenceEmbedding]):
         if self.layout is not None:
             return self
         found = layouts.told(rows, split, self.named)
-        return replace(self, layout=found, task=self.task.with_(layout=self.task.layout or found))
+        task = self.task.with_(layout=self.task.layout or found, judged=found)
+        return replace(self, layout=found, task=task)
 
     def inputs(self, row: Mapping[str, Any]) -> dict[str, Any]:
         assert self.layout is not None
@@ -116,14 +121,70 @@ class EmbeddingReader(Reader[SentenceEmbedding]):
 
     def examples(self, rows: Dataset, split: str, origin: LoadedData, findings: list[Finding] | None = None) -> Dataset:
         findings = findings if findings is not None else []
-        made = _Rows(self._of_split(rows, split), split, len(rows))
+        layout = self._of_split(rows, split)
+        if layout.shape == "retrieval":
+            return self._queries(rows, split, origin, findings)
+        made = _Rows(layout, split, len(rows))
         examples = made.read(rows, origin.places(rows, split))
         findings += made.findings(len(examples))
         return examples
 
+    def _queries(self, rows: Dataset, split: str, origin: LoadedData, findings: list[Finding]) -> Dataset:
+        """Queries that can be judged. The documents are dealt out over them, so that all texts that are to be embedded
+        stand in examples: each has a share, in the order of the corpus."""
+        from datasets import Dataset as ArrowDataset
+        from datasets import Features, List, Value
+
+        corpus = origin.corpus
+        assert corpus is not None  # rows with these columns come with it
+        kept: list[int] = []
+        empty: list[str] = []
+        hopeless: list[str] = []
+        places = origin.places(rows, split)
+        for i, (query, judged) in enumerate(zip(rows[collections.QUERY][:], rows[collections.JUDGED][:], strict=True)):
+            if is_missing(query):
+                empty.append(f"{places[i]}: the query is empty")
+            elif not any(each["grade"] > 0 for each in judged):
+                hopeless.append(f"{places[i]}: no document is relevant")
+            else:
+                kept.append(i)
+        for check, examples, what in (
+            ("empty-text", empty, "without a text"),
+            ("no-relevant-document", hopeless, "for which no document was judged relevant"),
+        ):
+            if examples:
+                left = counted(len(examples), f"query {what} was left out", f"queries {what} were left out")
+                findings.append(Finding("warning", check, f"{split}: {left}", len(examples), examples))
+        vectors = self.task.vectors
+        query, document = (vectors.prompt_of(part) for part in ("query", "document"))
+        if query or document:
+            reporting.current().note(f"{split}: queries begin with {query!r}, documents with {document!r}")
+        bounds = np.linspace(0, len(corpus.ids), len(kept) + 1).astype(int).tolist() if kept else []
+        shares = [slice(start, end) for start, end in itertools.pairwise(bounds)]
+        grade = {"id": Value("string"), "grade": Value("float64")}
+        types = {
+            "text": Value("string"),
+            "documents": List(Value("string")),
+            "document_ids": List(Value("string")),
+            "judged": List(grade),
+            "corpus": Value("int64"),
+            "where": Value("string"),
+        }
+        made = {
+            "text": [rows[collections.QUERY][i] for i in kept],
+            "documents": [list(corpus.texts[share]) for share in shares],
+            "document_ids": [list(corpus.ids[share]) for share in shares],
+            "judged": [rows[collections.JUDGED][i] for i in kept],
+            "corpus": [len(corpus.ids)] * len(kept),
+            "where": [places[i] for i in kept],
+        }
+        return ArrowDataset.from_dict(made, features=Features(types))
+
     def _of_split(self, rows: Dataset, split: str) -> Layout:
         """The layout of a split, which may be another than that of train."""
         columns = user_columns(rows.column_names)
+        if layouts.is_collection(columns):
+            return Layout("retrieval", collections.QUERY)
         for known in (self.task.judged if split != "train" else None, self.layout):
             if known is not None and set(known.columns) <= set(columns):
                 return known
@@ -182,6 +243,8 @@ class _Rows:
             del types["label"]
             if "negatives" in kept:
                 types["negatives"] = List(Value("string"), length=1)
+        if layout.shape == "translations":
+            kept["translated"], types["translated"] = [True] * len(where), Value("bool")
         if "negatives" in kept and layout.shape == "pairs" and self.split == "train":
             self._fill_up(kept)
         if "vector" in kept:

@@ -24,7 +24,18 @@ class EmbeddingColumns(Part):
 class EmbeddingLayout(Part):
     """Which columns of the user's rows hold what, and which kind of data that makes them."""
 
-    shape: Literal["scored-pairs", "labelled-pairs", "pairs", "triplets", "nli", "labelled-texts", "texts", "taught"]
+    shape: Literal[
+        "scored-pairs",
+        "labelled-pairs",
+        "pairs",
+        "triplets",
+        "nli",
+        "labelled-texts",
+        "texts",
+        "taught",
+        "translations",
+        "retrieval",
+    ]
     text: str
     text_pair: str | None
     negatives: list[str]

@@ -7,12 +7,14 @@ A model may be trained on one kind and judged by another: inference pairs teach,
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
 from nlpkit.data.labels import Labels
+from nlpkit.metrics import retrieval, similarity
+from nlpkit.tasks.sentence_embedding import judging
 from nlpkit.tasks.sentence_embedding.losses import table
 from nlpkit.tasks.text_classification.problems import problem_type
 
@@ -22,9 +24,8 @@ if TYPE_CHECKING:
     from nlpkit.metrics.evidence import Evidence
 
 LIKENESS = problem_type(Labels("regression", []), 0.5)  # a number per pair; the threshold is of no effect
-NEAR_ZERO = 1e-12  # length below which a vector is not divided, as `torch.nn.functional.normalize` has it
-DEPTH = 10  # of a ranking, as MRR@10 has it
-BLOCK = 1_024  # rows that are compared with all others at a time
+Judge: TypeAlias = "Callable[[np.ndarray, Dataset, str], Evidence]"
+Worst: TypeAlias = "Callable[[np.ndarray, Dataset, str], list[dict[str, Any]]]"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,7 +38,10 @@ class Shape:
         columns: of its examples: `text`, `text_pair`, `negatives` (texts), `label`, `vector`.
         main_metric: that vectors are judged by; empty where nothing is known that they could be judged by.
         metrics: the others that are shown.
-        judge: what the metrics hang on, of vectors (examples, texts, width) and examples.
+        judge: what the metrics hang on, of vectors (examples, texts, width), examples, and how vectors are compared.
+        worst: where vectors go wrong, of the same, as JSON values; the worst first.
+        others: metrics that are not shown unless they are asked for.
+        every: whether there are the same metrics by each of `similarity.SIMILARITIES`.
     """
 
     name: str
@@ -45,7 +49,10 @@ class Shape:
     columns: tuple[str, ...]
     main_metric: str = ""
     metrics: tuple[str, ...] = ()
-    judge: Callable[[np.ndarray, Dataset], Evidence] | None = None
+    judge: Judge | None = None
+    worst: Worst | None = None
+    others: tuple[str, ...] = ()
+    every: bool = False
 
     @property
     def losses(self) -> list[str]:
@@ -57,27 +64,36 @@ class Shape:
         """The columns of the result table."""
         return (self.main_metric, *self.metrics) if self.main_metric else ()
 
-    def evidence(self, vectors: np.ndarray, examples: Dataset) -> Evidence | None:
+    @property
+    def all_metrics(self) -> list[str]:
+        """The names of all that `score` gives."""
+        own = (*self.table_metrics, *self.others)
+        return similarity.names(own) if self.every else list(own)
+
+    def evidence(self, vectors: np.ndarray, examples: Dataset, how: str = "cosine") -> Evidence | None:
         """What the figures hang on; None where there are none.
 
         Args:
             vectors: of all texts of each example in the order of `texts_of`, shape (examples, texts, width), NaN where
                 an example has fewer.
             examples: of this shape, at least one.
+            how: vectors are compared, by the model's own similarity.
         """
-        return None if self.judge is None else self.judge(vectors, examples)
+        return None if self.judge is None else self.judge(vectors, examples, how)
 
-    def score(self, vectors: np.ndarray, examples: Dataset) -> dict[str, float]:
+    def score(self, vectors: np.ndarray, examples: Dataset, how: str = "cosine") -> dict[str, float]:
         """The figures."""
+        found = self.evidence(vectors, examples, how)
+        figures = {} if found is None else found.observed()
         if self.name == "scored-pairs":
-            known = LIKENESS.score(_cosines(vectors), np.asarray(examples["label"][:]))
-            return {name: known[name] for name in self.table_metrics}
-        found = self.evidence(vectors, examples)
-        return {} if found is None else found.observed()
+            likeness = similarity.of_pairs(vectors[:, 0], vectors[:, 1], how)[:, None]
+            known = LIKENESS.score(likeness, np.asarray(examples["label"][:]))
+            figures |= {name: known[name] for name in self.table_metrics}
+        return figures
 
 
 def texts_of(examples: Mapping[str, Sequence[Any]]) -> list[list[str]]:
-    """The texts of each example in the order in which they are embedded: text, second text, negatives.
+    """The texts of each example in the order in which they are embedded: text, second text, negatives, documents.
 
     Args:
         examples: columns of equal length; None in the place of a text that an example does not have.
@@ -86,98 +102,11 @@ def texts_of(examples: Mapping[str, Sequence[Any]]) -> list[list[str]]:
     if "text_pair" in examples:
         for row, text in zip(rows, examples["text_pair"], strict=True):
             row.extend([] if text is None else [text])
-    if "negatives" in examples:
-        for row, texts in zip(rows, examples["negatives"], strict=True):
-            row.extend(texts or ())
+    for name in ("negatives", "documents"):
+        if name in examples:
+            for row, texts in zip(rows, examples[name], strict=True):
+                row.extend(texts or ())
     return rows
-
-
-# --- figures ---
-
-
-def _cosines(vectors: np.ndarray) -> np.ndarray:
-    """The cosine of each pair, shape (examples, 1), of vectors (examples, 2, width)."""
-    lengths = np.maximum(np.linalg.norm(vectors[:, :2], axis=-1), NEAR_ZERO)
-    return ((vectors[:, 0] * vectors[:, 1]).sum(-1) / lengths.prod(-1))[:, None]
-
-
-def _unit(vectors: np.ndarray) -> np.ndarray:
-    return vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), NEAR_ZERO)
-
-
-def _of_rows(values: Mapping[str, np.ndarray]) -> Evidence:
-    """Figures that are means over rows."""
-    from nlpkit.metrics.evidence import Evidence, Extremes
-
-    names, sums = list(values), np.stack(list(values.values()), axis=1).astype(np.float64)
-
-    def figures(weights: np.ndarray) -> Mapping[str, np.ndarray]:
-        means = weights @ sums / weights.sum(axis=1, keepdims=True)
-        return dict(zip(names, means.T, strict=True))
-
-    return Evidence(np.arange(len(sums)), figures, extremes=dict.fromkeys(names, Extremes()))
-
-
-def _scored_pairs(vectors: np.ndarray, examples: Dataset) -> Evidence:
-    every = LIKENESS.evidence(_cosines(vectors), np.asarray(examples["label"][:]))
-
-    def figures(weights: np.ndarray) -> Mapping[str, np.ndarray]:
-        found = every.figures(weights)
-        return {name: found[name] for name in ("spearman", "pearson")}
-
-    return replace(every, figures=figures)
-
-
-def _labelled_pairs(vectors: np.ndarray, examples: Dataset) -> Evidence:
-    """Average precision of cosines; and the ROC AUC."""
-    from nlpkit.metrics.evidence import Evidence, Extremes
-
-    alike = np.asarray(examples["label"][:]) > 0
-    order = np.argsort(-_cosines(vectors)[:, 0], kind="stable")
-    true = alike[order]
-
-    def figures(weights: np.ndarray) -> Mapping[str, np.ndarray]:
-        drawn = weights[:, order]
-        hits, seen = np.cumsum(drawn * true, axis=1), np.cumsum(drawn, axis=1)
-        precision = hits / np.maximum(seen, 1)
-        total = hits[:, -1]
-        found = (precision * drawn * true).sum(axis=1) / np.maximum(total, 1)
-        return {"average_precision": np.where(total > 0, found, np.nan)}
-
-    return Evidence(np.arange(len(true)), figures, extremes={"average_precision": Extremes()})
-
-
-def _triplets(vectors: np.ndarray, examples: Dataset) -> Evidence:
-    """How often an anchor is more alike to its positive than to each of its negatives."""
-    unit = _unit(vectors)
-    cosines = (unit[:, :1] * unit[:, 1:]).sum(-1)
-    return _of_rows({"accuracy": cosines[:, 0] > np.nanmax(cosines[:, 1:], axis=1)})
-
-
-def _pairs(vectors: np.ndarray, examples: Dataset) -> Evidence:
-    """Where the positive of each anchor stands among all positives; one that is the same text is as good."""
-    unit = _unit(vectors)
-    positives = examples["text_pair"][:]
-    first: dict[str, int] = {}
-    number = np.array([first.setdefault(text, len(first)) for text in positives])
-    documents = unit[np.unique(number, return_index=True)[1], 1]
-    ranks = np.empty(len(unit))
-    for start in range(0, len(unit), BLOCK):
-        cosines = unit[start : start + BLOCK, 0] @ documents.T
-        own = cosines[np.arange(len(cosines)), number[start : start + BLOCK]]
-        ranks[start : start + BLOCK] = (cosines > own[:, None]).sum(axis=1) + 1
-    return _of_rows({f"mrr@{DEPTH}": np.where(ranks <= DEPTH, 1 / ranks, 0), "accuracy@1": ranks == 1})
-
-
-def _labelled_texts(vectors: np.ndarray, examples: Dataset) -> Evidence:
-    """How often the text that is most alike has the same label."""
-    unit, labels = _unit(vectors[:, 0]), np.asarray(examples["label"][:])
-    right = np.zeros(len(unit))
-    for start in range(0, len(unit), BLOCK):
-        cosines = unit[start : start + BLOCK] @ unit.T
-        cosines[np.arange(len(cosines)), start + np.arange(len(cosines))] = -np.inf
-        right[start : start + BLOCK] = labels[cosines.argmax(axis=1)] == labels[start : start + BLOCK]
-    return _of_rows({"neighbour_accuracy": right})
 
 
 SHAPES: dict[str, Shape] = {
@@ -189,36 +118,64 @@ SHAPES: dict[str, Shape] = {
             columns=("text", "text_pair", "label"),
             main_metric="spearman",
             metrics=("pearson",),
-            judge=_scored_pairs,
+            judge=judging.scored_pairs,
+            worst=judging.worst_scored,
+            every=True,
         ),
         Shape(
             name="labelled-pairs",
             holds="two texts, and 1 where they are alike, else 0",
             columns=("text", "text_pair", "label"),
             main_metric="average_precision",
-            judge=_labelled_pairs,
+            metrics=("f1", "f1_threshold", "accuracy", "roc_auc"),
+            others=("precision", "recall", "accuracy_threshold"),
+            judge=judging.labelled_pairs,
+            worst=judging.worst_labelled,
+            every=True,
         ),
         Shape(
             name="pairs",
             holds="a text and one that belongs to it, perhaps with others that do not",
             columns=("text", "text_pair", "negatives"),
-            main_metric=f"mrr@{DEPTH}",
-            metrics=("accuracy@1",),
-            judge=_pairs,
+            main_metric="mrr@10",
+            metrics=("accuracy@1", "recall@10", "ndcg@10"),
+            judge=judging.pairs,
+            worst=judging.worst_pairs,
         ),
         Shape(
             name="triplets",
             holds="a text, one that belongs to it and one that does not",
             columns=("text", "text_pair", "negatives"),
             main_metric="accuracy",
-            judge=_triplets,
+            others=("margin",),
+            judge=judging.triplets,
+            worst=judging.worst_triplets,
+            every=True,
         ),
         Shape(
             name="labelled-texts",
             holds="a text and the label of its kind",
             columns=("text", "label"),
             main_metric="neighbour_accuracy",
-            judge=_labelled_texts,
+            judge=judging.labelled_texts,
+        ),
+        Shape(
+            name="translations",
+            holds="a text and the same in another language",
+            columns=("text", "text_pair", "translated"),
+            main_metric="accuracy",
+            metrics=("accuracy_forward", "accuracy_backward", "same_language"),
+            judge=judging.translations,
+            worst=judging.worst_translations,
+        ),
+        Shape(
+            name="retrieval",
+            holds="a query, its share of the documents that all search, and those that were judged for it",
+            columns=("text", "documents", "document_ids", "judged", "corpus"),
+            main_metric=retrieval.MAIN,
+            metrics=retrieval.METRICS[1:],
+            judge=judging.queries,
+            worst=judging.worst_queries,
         ),
         Shape(name="texts", holds="a text alone", columns=("text",)),
         Shape(
@@ -244,6 +201,10 @@ def of_examples(examples: Dataset) -> Shape:
         return SHAPES["taught"]
     if "negatives" in names and "label" in names:
         return SHAPES["margins"]
+    if "documents" in names:
+        return SHAPES["retrieval"]
+    if "translated" in names:
+        return SHAPES["translations"]
     if "negatives" in names:
         return SHAPES["triplets" if getattr(features["negatives"], "length", -1) == 1 else "pairs"]
     if "label" not in names:

@@ -62,6 +62,7 @@ if TYPE_CHECKING:
 
 IDS = "input_ids"
 DIMS = "dims"  # among details: figures of vectors that are cut, by how many numbers are kept
+KEPT = 20  # rows on which vectors go wrong that a record keeps; a run has all of them in errors.jsonl
 DECODERS = ("ForCausalLM", "ForConditionalGeneration")  # of models that do not read a text in both directions
 WANTED = "wanted"  # in batches: the vector that each text should have
 STATES = "last_hidden_state"  # of what Transformers' encoders give
@@ -173,6 +174,9 @@ class SentenceEmbedding(Teachable):
     reading_class: ClassVar[str] = "nlpkit.tasks.sentence_embedding.reading:EmbeddingReader"
     view_class: ClassVar[str] = "nlpkit.tasks.sentence_embedding.view:EmbeddingView"
 
+    file_formats: ClassVar[Mapping[str, str]] = {".json": "squad"}
+    reads_collections: ClassVar[bool] = True
+    remembered: ClassVar[bool] = True
     # the layer on top of the first token's state, which the mean does not read
     unread_weights: ClassVar[tuple[str, ...]] = ("pooler.",)
 
@@ -318,7 +322,8 @@ class SentenceEmbedding(Teachable):
         texts as `input_ids_0`, `input_ids_1`, ...
         """
         rows = shapes.texts_of(examples)
-        texts = self._prompted([text for row in rows for text in row])
+        prompts = self._prompts(rows, examples)
+        texts = self._prompted([text for row in rows for text in row], prompts)
         encoded = tokenizer(
             [pieces.readable(tokenizer, text, self.max_length) for text in texts],
             truncation=self.max_length is not None,
@@ -338,7 +343,8 @@ class SentenceEmbedding(Teachable):
         owners = [i for i, row in enumerate(rows) for _ in row]
         made = {IDS: ids, "length": lengths, "example": owners, "lost": lost}
         if self.vectors.needs_prompt_tokens:
-            made[PROMPT_TOKENS] = [prompt_length(tokenizer, self.vectors.prompt)] * len(texts)
+            lengths_of = {prompt: prompt_length(tokenizer, prompt) if prompt else 0 for prompt in set(prompts)}
+            made[PROMPT_TOKENS] = [lengths_of[prompt] for prompt in prompts]
         return made
 
     def _joined(
@@ -364,16 +370,24 @@ class SentenceEmbedding(Teachable):
                 out["labels"] = list(examples[name])
         return out
 
-    def _prompted(self, texts: Sequence[str]) -> list[str]:
+    def _prompts(self, rows: Sequence[Sequence[str]], examples: Mapping[str, Sequence[Any]]) -> list[str]:
+        """The prompt of each text: where queries search documents each have theirs."""
+        if "documents" not in examples:
+            return [self.vectors.prompt for row in rows for _ in row]
+        query, document = (self.vectors.prompt_of(part) for part in ("query", "document"))
+        return [document if place else query for row in rows for place in range(len(row))]
+
+    def _prompted(self, texts: Sequence[str], prompts: Sequence[str]) -> list[str]:
         """Texts as the tokenizer is given them."""
-        texts = [self.vectors.prompt + text for text in texts]
+        texts = [prompt + text for prompt, text in zip(prompts, texts, strict=True)]
         return [text.lower() for text in texts] if self.vectors.lower_case else texts
 
     def token_lengths(self, tokenizer: Any, examples: Mapping[str, Sequence[Any]]) -> list[int]:
         """Of the longest text of each example."""
         special = tokenizer.num_special_tokens_to_add()
         rows = shapes.texts_of(examples)
-        counts = iter(pieces.counts(tokenizer, self._prompted([text for row in rows for text in row])))
+        texts = self._prompted([text for row in rows for text in row], self._prompts(rows, examples))
+        counts = iter(pieces.counts(tokenizer, texts))
         return [max(next(counts) for _ in row) + special for row in rows]
 
     # --- training ---
@@ -420,7 +434,13 @@ class SentenceEmbedding(Teachable):
                 f"{self.shape.name}: such rows teach, and nothing in them tells how good vectors are",
                 "Name rows to judge by, such as pairs (sentence1, sentence2, score): --validation-file FILE.",
             )
-        kind = table.require(own.loss or table.suiting(shape)[0], shape)
+        suiting = table.suiting(shape)
+        if not suiting:
+            raise UserError(
+                f"{shape}: such rows judge, and no loss learns from them",
+                "Train on pairs that belong together: --train-file FILE.",
+            )
+        kind = table.require(own.loss or suiting[0], shape)
         if kind.compares and getattr(options, "batch_size", 2) * process.world_size() == 1:
             raise UserError(
                 f"--batch-size 1: the loss {kind.name} compares the rows of a batch, and one has no other",
@@ -489,14 +509,6 @@ class SentenceEmbedding(Teachable):
         """The labels of texts: a loss on these learns from two texts of one label."""
         learns = self.settings is not None and shapes.of_examples(train).name == "labelled-texts"
         return np.asarray(train["label"][:]) if learns else None
-
-    def details(self, outputs: np.ndarray, examples: Dataset) -> dict[str, Any]:
-        """The figures of vectors that are cut to each number of dimensions that was trained."""
-        if not self.matryoshka or not self.table_metrics:
-            return {}
-        width = outputs.shape[-1]
-        dims = sorted({width, *(dim for dim in self.matryoshka if dim < width)}, reverse=True)
-        return {DIMS: {f"{dim}": self.score(outputs[..., :dim], examples) for dim in dims}}
 
     def training_step(
         self, model: Any, batch: Mapping[str, torch.Tensor], want: Collection[Wanted] = ()
@@ -726,10 +738,32 @@ class SentenceEmbedding(Teachable):
 
     def score(self, outputs: np.ndarray, examples: Dataset) -> dict[str, float]:
         """The figures of the kind of data that the examples are."""
-        return shapes.of_examples(examples).score(outputs, examples)
+        return shapes.of_examples(examples).score(outputs, examples, self.vectors.similarity)
 
     def evidence(self, outputs: np.ndarray, examples: Dataset) -> Evidence | None:
-        return shapes.of_examples(examples).evidence(outputs, examples)
+        return shapes.of_examples(examples).evidence(outputs, examples, self.vectors.similarity)
+
+    def metric_names(self, examples: Dataset) -> Collection[str]:
+        return shapes.of_examples(examples).all_metrics
+
+    def possible_metrics(self) -> Collection[str]:
+        return list(dict.fromkeys(name for shape in shapes.SHAPES.values() for name in shape.all_metrics))
+
+    def details(self, outputs: np.ndarray, examples: Dataset) -> dict[str, Any]:
+        """The figures by each similarity, where there are these, those of vectors that are cut to each number of
+        dimensions that was trained, and where vectors go wrong."""
+        shape, how = shapes.of_examples(examples), self.vectors.similarity
+        found: dict[str, Any] = {"similarity": how}
+        if self.matryoshka and shape.table_metrics:
+            width = outputs.shape[-1]
+            dims = sorted({width, *(dim for dim in self.matryoshka if dim < width)}, reverse=True)
+            cut = {f"{dim}": shape.score(outputs[..., :dim], examples, how) for dim in dims}
+            found[DIMS] = {dim: {name: figures[name] for name in shape.table_metrics} for dim, figures in cut.items()}
+        if shape.every:
+            found["figures"] = shape.score(outputs, examples, how)
+        if shape.worst is not None:
+            found["worst"] = shape.worst(outputs, examples, how)[:KEPT]
+        return found
 
     def decode(self, outputs: np.ndarray, inputs: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
         """The vector of each text, as a list of numbers."""

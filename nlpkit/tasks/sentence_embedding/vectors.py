@@ -43,6 +43,11 @@ POOLINGS: Mapping[str, tuple[str, str]] = {
     "weighted_mean": ("weightedmean", "pooling_mode_weightedmean_tokens"),
     "last_token": ("lasttoken", "pooling_mode_lasttoken"),
 }
+PROMPTS = {
+    "query": ("query", "search_query", "retrieval.query"),
+    "document": ("document", "passage", "corpus", "search_document", "retrieval.passage"),
+}
+"""What the prompt of a query, and of a document, is called."""
 SIMILARITIES = ("cosine", "dot", "euclidean", "manhattan")
 OWN = "sentence_transformers."  # begins the type of a module that is no code from the model's author
 CUT = "Dense"  # the module that can cut vectors
@@ -293,6 +298,17 @@ class Vectors:
     def needs_prompt_tokens(self) -> bool:
         """Whether pooling has to know which tokens are those of the prompt, if there is one."""
         return not self.include_prompt
+
+    def prompt_of(self, part: str) -> str:
+        """The text before each text of one part of a search; empty: none.
+
+        Args:
+            part: "query" or "document", whose prompts have several names in the models in wide use. A prompt that was
+                chosen for all texts is that of both.
+        """
+        if self.default_prompt:
+            return self.prompt
+        return next((self.prompts[name] for name in PROMPTS[part] if name in self.prompts), "")
 
     def described(self) -> str:
         """In one line, with where it was read, for plans."""

@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nlpkit.data.writers import Format, Write
+from nlpkit.metrics.similarity import SIMILARITIES, named
 from nlpkit.reporting import Table, typed
 from nlpkit.tasks import usage
+from nlpkit.tasks.sentence_embedding import shapes
 from nlpkit.tasks.sentence_embedding.task import DIMS, FINISHED, SentenceEmbedding
 from nlpkit.tasks.sentence_embedding.vectors import Vectors
 from nlpkit.tasks.view import View
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
     from nlpkit.runs.plots import Plot
 
 SHOWN = 4  # numbers of a vector that are printed
+SHOWN_WORST = 5  # rows on which vectors go wrong that are printed
+SHOWN_TEXT = 60  # characters of a text of such a row
 # Way of pooling -> how it is written in torch, of `states`, `mask` and `weights` of texts that are padded on the right.
 POOLED = {
     "cls": "states[torch.arange(len(states)), mask[:, :, 0].argmax(1)]",
@@ -63,8 +67,21 @@ class EmbeddingView(View[SentenceEmbedding]):
         return [Table("vectors", [*rows[0], "dimensions", "vector"], body)]
 
     def detail_tables(self, split: str, details: Mapping[str, Any]) -> list[Table]:
-        """The figures of vectors that are cut."""
-        return dims_tables({split: details})
+        """The figures by each similarity and of vectors that are cut, and the rows on which vectors go wrong most."""
+        tables = dims_tables({split: details})
+        if figures := details.get("figures"):
+            own = details["similarity"]
+            names = [name for name in figures if not name.endswith(tuple(f"_{how}" for how in SIMILARITIES))]
+            body = [
+                [how, *(figures[named(name, how, own)] for name in names)]
+                for how in dict.fromkeys([own, *SIMILARITIES])
+            ]
+            tables.append(Table(f"{split}, by similarity ({own} is the model's own)", ["similarity", *names], body))
+        if worst := details.get("worst", [])[:SHOWN_WORST]:
+            names = [name for name in worst[0] if name not in ("where", "above")]
+            body = [[_cell(row.get(name)) for name in names] for row in worst]
+            tables.append(Table(f"{split}, the worst", names, body, to_left=True))
+        return tables
 
     @classmethod
     def result_tables(cls, record: Mapping[str, Any]) -> list[Table]:
@@ -83,6 +100,11 @@ class EmbeddingView(View[SentenceEmbedding]):
                 x, y = zip(*points, strict=True)
                 lines.append(plots.Line(split, x, y, [None] * len(x), len(lines)))
         return {DIMS: plots.sweep({"": lines}, "dimensions", metric)} if lines else {}
+
+    def mistakes(self, outputs: np.ndarray, examples: Dataset) -> list[dict[str, Any]]:
+        """Where vectors go wrong, the worst first: what this is hangs on the kind of data."""
+        worst = shapes.of_examples(examples).worst
+        return [] if worst is None else worst(outputs, examples, self.task.vectors.similarity)
 
     def judged_answers(self, outputs: Any, examples: Dataset) -> None:
         """What is judged is how like two texts are, and no answer."""
@@ -189,6 +211,10 @@ def dims_tables(details: Mapping[str, Mapping[str, Any]]) -> list[Table]:
         for dim in next(iter(found.values()))
     ]
     return [Table("vectors cut", header, rows)]
+
+
+def _cell(value: Any) -> Any:
+    return f"{value[:SHOWN_TEXT]}..." if isinstance(value, str) and len(value) > SHOWN_TEXT else value
 
 
 def _cut(recorded: Mapping[str, Any]) -> str:
