@@ -126,7 +126,11 @@ class Finetuning(SupervisedExperiment):
         compared: dict[str, Any] = {"baseline": _baseline(self, evaluated) if self.config.baseline else None}
         if self._before:
             name = f"{self.name} before training"
-            compared["baseline"] = {**_beside(self, evaluated, name, self._before), "before": True}
+            compared["baseline"] = {
+                **_beside(self, evaluated, name, self._before),
+                "before": True,
+                "details": supervised.held_out_details(self.task, self._before, evaluated.examples),
+            }
         return compared | ({"cv": self._cross_validated.record} if self._cross_validated else {})
 
     def add_files(self, staged: Path) -> None:

@@ -472,11 +472,7 @@ def write(experiment: SupervisedExperiment, record: dict[str, Any], evaluated: E
         trainer.state.save_to_json(str(staged / "trainer_state.json"))
         lifecycle.write_results(staged, record["metrics"], record["train_seconds"])
         held_out = "test" if "test" in evaluated.outputs else "validation"
-        record["details"] = {
-            split: task.details(evaluated.outputs[split], evaluated.examples[split])
-            for split in evaluated.outputs
-            if split != "train"
-        }
+        record["details"] = held_out_details(task, evaluated.outputs, evaluated.examples)
         with ornament("errors.jsonl"):
             wrong = task.view.mistakes(evaluated.outputs[held_out], evaluated.examples[held_out])
             lines = [json.dumps({"split": held_out, **entry}, ensure_ascii=False) + "\n" for entry in wrong]
@@ -492,6 +488,13 @@ def write(experiment: SupervisedExperiment, record: dict[str, Any], evaluated: E
         with ornament("the card README.md"):
             card.write(staged / "README.md", record, drawn)
         folder.finish(record, staged, keep_checkpoints=experiment.config.keep_checkpoints)
+
+
+def held_out_details(
+    task: Trainable, outputs: Mapping[str, Outputs], examples: Mapping[str, Dataset]
+) -> dict[str, dict[str, Any]]:
+    """Figures beyond one number a metric, of each split but train."""
+    return {split: task.details(found, examples[split]) for split, found in outputs.items() if split != "train"}
 
 
 def _curves(experiment: SupervisedExperiment) -> Plot | None:

@@ -220,21 +220,6 @@ class Calibration(Part):
     """Why scores stayed as they were."""
 
 
-class Baseline(Part):
-    """What a run is compared with."""
-
-    name: str
-    """What it is: TF-IDF with a linear model, for text."""
-    metrics: dict[str, Figures]
-    """Its metrics, by split."""
-    metric_intervals: dict[str, Intervals] = {}
-    """Low and high end of the 95 % interval of each metric, by split."""
-    differences: dict[str, BaselineDifference] = {}
-    """The main metric of the run less that of the baseline, by split that is held out."""
-    before: bool = False
-    """Whether it is the model that was begun with, as it was before training."""
-
-
 class Judged(Part):
     """A model of several, and what it was judged on."""
 
@@ -360,6 +345,23 @@ class Details(Part):
 
     confused: Confused | None = None
     """Labels that are taken for one another."""
+
+
+class Baseline(Part):
+    """What a run is compared with."""
+
+    name: str
+    """What it is: TF-IDF with a linear model, for text."""
+    metrics: dict[str, Figures]
+    """Its metrics, by split."""
+    metric_intervals: dict[str, Intervals] = {}
+    """Low and high end of the 95 % interval of each metric, by split."""
+    differences: dict[str, BaselineDifference] = {}
+    """The main metric of the run less that of the baseline, by split that is held out."""
+    before: bool = False
+    """Whether it is the model that was begun with, as it was before training."""
+    details: dict[str, Details] = {}
+    """Its figures beyond one number a metric, by split that is held out."""
 
 
 class Record(Part):

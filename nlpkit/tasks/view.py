@@ -65,6 +65,11 @@ class View(Generic[TaskShown]):
         """
         return []
 
+    @classmethod
+    def result_plots(cls, record: Mapping[str, Any]) -> dict[str, Plot]:
+        """Pictures that are drawn of the record of a training, by file name."""
+        return {}
+
     def answer_tables(self, rows: Sequence[Mapping[str, Any]], answers: Sequence[Mapping[str, Any]]) -> list[Table]:
         """Answers to typed rows, at least one, as `predict` prints them; an answer may be an `error`."""
         body: list[list[Any]] = []

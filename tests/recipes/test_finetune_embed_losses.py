@@ -144,7 +144,11 @@ def test_matryoshka_shows_what_each_number_of_dimensions_is_worth(
     assert list(dims) == ["32", "16", "4"]
     assert dims["32"]["spearman"] == pytest.approx(record["metrics"]["validation"]["spearman"])
     assert dims["4"] != dims["32"]
+    before = record["baseline"]["details"]["validation"]["dims"]
+    assert before["32"]["spearman"] == pytest.approx(record["baseline"]["metrics"]["validation"]["spearman"])
+    assert before != dims and (tmp_path / "run" / "plots" / "dims.png").stat().st_size > 1000
     shown = next(table for table in report.tables if table.title == "vectors cut")
+    assert shown.header[:2] == ["dimensions", "validation before spearman"]
     assert [row[0] for row in shown.rows] == [32, 16, 4]
     with pytest.raises(UserError, match="--matryoshka 64"):
         run(data, "pairs.csv", tiny_model, tmp_path / "other", matryoshka=["64"])

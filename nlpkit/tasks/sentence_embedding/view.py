@@ -85,20 +85,20 @@ class EmbeddingView(View[SentenceEmbedding]):
 
     @classmethod
     def result_tables(cls, record: Mapping[str, Any]) -> list[Table]:
-        return dims_tables(record.get("details") or {})
+        return dims_tables(_trained_and_before(record))
 
-    def plots(self, outputs: Mapping[str, Any], examples: Mapping[str, Dataset]) -> dict[str, Plot]:
+    @classmethod
+    def result_plots(cls, record: Mapping[str, Any]) -> dict[str, Plot]:
         """The main figure of vectors that are cut, by how many numbers are kept."""
         from nlpkit.runs import plots
 
-        metric = self.task.main_metric
+        metric = record["main_metric"]
         lines: list[plots.Line] = []
-        for split in outputs:
-            cut = self.task.details(outputs[split], examples[split]).get(DIMS, {}) if split != "train" else {}
-            points = sorted((int(dim), figures[metric]) for dim, figures in cut.items())
+        for name, details in _trained_and_before(record).items():
+            points = sorted((int(dim), figures[metric]) for dim, figures in details.get(DIMS, {}).items())
             if len(points) > 1 and all(y > 0 for _, y in points):
                 x, y = zip(*points, strict=True)
-                lines.append(plots.Line(split, x, y, [None] * len(x), len(lines)))
+                lines.append(plots.Line(name, x, y, [None] * len(x), len(lines)))
         return {DIMS: plots.sweep({"": lines}, "dimensions", metric)} if lines else {}
 
     def mistakes(self, outputs: np.ndarray, examples: Dataset) -> list[dict[str, Any]]:
@@ -193,6 +193,17 @@ def _texts(vectors: Vectors) -> str:
     """The list of texts of an example, as the tokenizer is to be given them."""
     text = repr(f"{vectors.prompt}Your text here.") if vectors.prompt else usage.EXAMPLE
     return f"[{text}{'.lower()' if vectors.lower_case else ''}]"
+
+
+def _trained_and_before(record: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    """The details of each split, and those of the model before training, by names for people."""
+    before = (record.get("baseline") or {}).get("details") or {}
+    return {
+        name: found
+        for split, details in (record.get("details") or {}).items()
+        for name, found in ((f"{split} before", before.get(split)), (split, details))
+        if found
+    }
 
 
 def dims_tables(details: Mapping[str, Mapping[str, Any]]) -> list[Table]:
