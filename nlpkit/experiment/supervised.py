@@ -482,6 +482,7 @@ def write(experiment: SupervisedExperiment, record: dict[str, Any], evaluated: E
         with ornament("plots/"):
             train = {split: rows for split, rows in experiment.labelled.items() if split == "train"}
             pictures = task.view.plots(evaluated.outputs, evaluated.examples | train)
+            pictures |= task.view.result_plots(record)
         if curves := _curves(experiment):
             pictures["curves"] = curves
         drawn = plots.draw(pictures, staged / "plots")
