@@ -3967,7 +3967,6 @@ def train_tokenizer(
     extend: str | PathLike[str] | None = None,
     add: int | None = None,
     add_as: Literal['words', 'pieces'] = 'words',
-    compare: Sequence[str | PathLike[str]] | str = ...,
     output: str | PathLike[str] | None = None,
     format: Literal['csv', 'tsv', 'json', 'jsonl', 'parquet', 'xlsx', 'txt', 'conll', 'squad'] | None = None,
     encoding: str = 'utf-8',
@@ -3993,6 +3992,7 @@ def train_tokenizer(
     seed: int = 42,
     keep: Sequence[str | PathLike[str]] | str = ...,
     resize_model: bool = False,
+    compare: Sequence[str | PathLike[str]] | str = ...,
     overwrite: bool = False,
     dry_run: bool = False,
     config: str | PathLike[str] | None = None,
@@ -4010,16 +4010,14 @@ def train_tokenizer(
     Args:
         data: Files, folders or globs, a hub data set, - for standard input (repeatable); or the rows
             themselves.
-        style: Family whose normalizer, special tokens, templates, decoder it has. Default: that of
-            kind: bert, bert, roberta, albert. (not with like; not with extend)
+        style: Family whose normalizer, special tokens and templates it has. Default: that of kind. (not
+            with like; not with extend)
         vocab_size: Tokens in all, special ones included. Default: the style's: 30522, 50265, 30000,
             50257; with like the model's. (not with extend)
         like: Train the pipeline of this tokenizer anew.
-        extend: Add words or pieces to the tokenizer of this model.
+        extend: Add tokens to the tokenizer of this model.
         add: Number of tokens to add. (only with extend)
-        add_as: What is added: words of a domain that cost most tokens, or pieces of another language.
-            (only with extend)
-        compare: Measure this tokenizer too (repeatable).
+        add_as: Add the words that cost most tokens, or pieces of another language. (only with extend)
         output: Folder to write. Default: runs/<data>-<kind>.
         format: Format of the files. Default: from their names.
         encoding: Text encoding of the files.
@@ -4056,6 +4054,7 @@ def train_tokenizer(
         keep: Text whose words are cut as before: pieces that change one are left out (repeatable).
             (only with add_as pieces)
         resize_model: Write the model too, with an embedding for each new token. (only with extend)
+        compare: Measure this tokenizer too (repeatable).
         overwrite: Replace an earlier run in output.
         dry_run: Check data and options, show the plan, stop.
         config: YAML recipe, or the nlpkit.json of a run to repeat.

@@ -7,7 +7,7 @@ another language (--add-as pieces), behind the ids that it has. What is learned 
 other tokenizer (--compare).
 
 Examples: nlpkit train-tokenizer --data corpus.txt --vocab-size 8000 --compare minilm
-nlpkit train-tokenizer --data german.txt --extend minilm --add 4000 --add-as pieces --keep english.txt
+nlpkit train-tokenizer --data de.txt --extend minilm --add 4000 --add-as pieces
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ if TYPE_CHECKING:
 Added = Literal["words", "pieces"]
 
 COMMAND = "train-tokenizer"
-ESSENTIAL: tuple[str, ...] = ("data", "style", "vocab_size", "like", "extend", "add", "add_as", "compare", "output")
+ESSENTIAL: tuple[str, ...] = ("data", "style", "vocab_size", "like", "extend", "add", "add_as", "output")
 WORDS_SHOWN = 12
 KEPT_SHARE = 0.1  # of the texts of --keep, which only show whether others like them stay as they were
 EXTENDED = OnlyWith(("extend",), hint="Name the model to extend: --extend MODEL.")
@@ -81,13 +81,11 @@ class Config(PipelineOptions, CorpusOptions):
     )
     seed: int = option_like(SeedOptions, "seed", help="Seed of what is held out.", panel="Data")
     like: str | None = option(None, "Train the pipeline of this tokenizer anew.", panel=PANEL, metavar="PATH|NAME")
-    extend: str | None = option(
-        None, "Add words or pieces to the tokenizer of this model.", panel=PANEL, metavar="PATH|NAME"
-    )
+    extend: str | None = option(None, "Add tokens to the tokenizer of this model.", panel=PANEL, metavar="PATH|NAME")
     add: int | None = option(None, "Number of tokens to add.", panel=PANEL, ge=1, only_with=EXTENDED)
     add_as: Added = option(
         "words",
-        "What is added: words of a domain that cost most tokens, or pieces of another language.",
+        "Add the words that cost most tokens, or pieces of another language.",
         panel=PANEL,
         only_with=EXTENDED,
     )

@@ -141,10 +141,10 @@ class PipelineOptions(Config):
     )
     style: StyleName | None = option(
         None,
-        "Family whose normalizer, special tokens, templates, decoder it has.",
+        "Family whose normalizer, special tokens and templates it has.",
         panel=PANEL,
         only_with=OF_A_NEW_ONE,
-        shown_default="that of --kind: bert, bert, roberta, albert",
+        shown_default="that of --kind",
     )
     vocab_size: int | None = option(
         None,
