@@ -13,7 +13,6 @@ import numpy as np
 from nlpkit import reporting
 from nlpkit.data import cache
 from nlpkit.hardware import devices
-from nlpkit.inference import weights
 from nlpkit.inference.predictor import Predictor, open_trained
 from nlpkit.options import DeviceOptions, ModelOptions
 from nlpkit.tasks import features
@@ -69,6 +68,8 @@ def _saved(place: Path) -> tuple[np.ndarray, str]:
 
 def _key(predictor: Predictor[Judged], examples: Mapping[str, Sequence[Any]]) -> str:
     """Of all that the outputs depend on."""
+    from nlpkit.inference import weights
+
     digest = hashlib.blake2b(digest_size=16)
     weights.update_digest(digest, predictor.model, predictor.device)
     task = predictor.task

@@ -7,7 +7,7 @@ another language (--add-as pieces), behind the ids that it has. What is learned 
 other tokenizer (--compare).
 
 Examples: nlpkit train-tokenizer --data corpus.txt --vocab-size 8000 --compare minilm
-nlpkit train-tokenizer --data de.txt --extend minilm --add 4000 --add-as pieces
+nlpkit train-tokenizer --data de.txt --extend minilm --add 900
 """
 
 from __future__ import annotations
