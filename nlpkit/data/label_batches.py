@@ -45,7 +45,3 @@ class LabelBatchSampler(LengthBatchSampler):
             else:
                 order.append(singles.pop())
         return np.array([*order, *singles], dtype=np.int64)
-
-    def alone(self) -> int:
-        """How many rows have a label that no other row has."""
-        return int((np.unique(self.labels, return_counts=True)[1] == 1).sum())

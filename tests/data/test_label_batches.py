@@ -32,7 +32,3 @@ def test_the_order_hangs_on_seed_and_epoch_alone() -> None:
     first.set_epoch(3)
     assert list(again) == list(first)
     assert list(LabelBatchSampler(LENGTHS, LABELS, 8, seed=2)) != list(LabelBatchSampler(LENGTHS, LABELS, 8, seed=1))
-
-
-def test_labels_of_one_row_are_counted() -> None:
-    assert LabelBatchSampler(LENGTHS, LABELS, 8, seed=1).alone() == 1

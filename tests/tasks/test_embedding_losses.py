@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import copy
+import os
 import re
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import forked
 import numpy as np
 import pytest
 import torch
@@ -44,11 +47,15 @@ COLUMNS = {"batch-hard-triplet": 1, "batch-all-triplet": 1, "mse": 1, "simcse": 
 
 @pytest.fixture(scope="module")
 def embedder(tiny_model: Path) -> Any:
+    return opened(str(tiny_model))
+
+
+def opened(model: str) -> Any:
     """The tiny model as sentence-transformers has it: mean pooling, length 1, no dropout."""
     from sentence_transformers import SentenceTransformer
     from sentence_transformers.sentence_transformer.modules import Normalize, Pooling, Transformer
 
-    inner = Transformer(str(tiny_model), max_seq_length=32)
+    inner = Transformer(model, max_seq_length=32)
     return SentenceTransformer(modules=[inner, Pooling(32, "mean"), Normalize()], device="cpu").eval()
 
 
@@ -142,6 +149,50 @@ def test_cached_losses_are_those_without_a_cache(embedder: Any, name: str) -> No
     cached_value, cached_gradients = ours(embedder, cached, columns=3)
     assert cached_value == pytest.approx(value, abs=1e-5)
     torch.testing.assert_close(cached_gradients, gradients, atol=1e-5, rtol=1e-4)
+
+
+def of_one_of_two(rank: int, names: list[str], tiny_model: str, folder: str) -> None:
+    """Losses and gradients of half of the rows, as one of two processes has them, into a file."""
+    torch.set_num_threads(1)
+    torch.distributed.init_process_group("gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=2)
+    mine, embedder = slice(2 * rank, 2 * rank + 2), opened(tiny_model)
+    found = {}
+    for name in names:
+        settings = LossSettings(name, mini_batch_size=1, gather=table.BY_NAME[name].compares)
+        guide = guide_of(embedder) if "guide" in table.BY_NAME[name].reads else None
+        loss = objective.build(settings, embed, embedder.tokenizer, 32, guide)
+        given = [encoded(embedder, texts[mine]) for texts in TEXTS[: COLUMNS.get(name, 2)]]
+        labels = LABELS.get(name)
+        found[name] = backward(embedder, loss(embedder, given, None if labels is None else labels[mine]))
+    torch.save(found, f"{folder}/{rank}.pt")
+    torch.distributed.destroy_process_group()
+
+
+@pytest.mark.slow
+def test_two_processes_have_the_loss_and_gradients_of_their_rows_together(
+    embedder: Any, tiny_model: Path, tmp_path: Path
+) -> None:
+    """In the mean over the processes, which is what training takes; cached-guided alone parts their anchors."""
+    names = [kind.name for kind in table.KINDS if kind.name not in ("tsdae", "cached-guided")]
+    places = [str(Path(__file__).parent), str(Path(forked.__file__).parent)]
+    begun = f"import sys; sys.path[:0] = {places}; import test_embedding_losses as losses"
+    codes = [
+        f"{begun}; losses.of_one_of_two({rank}, {names}, {str(tiny_model)!r}, {str(tmp_path)!r})" for rank in (0, 1)
+    ]
+    started = [
+        forked.Popen([sys.executable, "-c", code], env={**os.environ, "GLOO_SOCKET_IFNAME": "lo"}) for code in codes
+    ]
+    try:
+        assert [process.wait(timeout=120) for process in started] == [0, 0]
+    finally:
+        for process in started:
+            process.kill()
+    parts = [torch.load(tmp_path / f"{rank}.pt") for rank in range(2)]
+    for name in names:
+        value, gradient = ours(embedder, LossSettings(name))
+        assert sum(part[name][0] for part in parts) / 2 == pytest.approx(value, rel=1e-5), name
+        found = sum(part[name][1] for part in parts) / 2
+        assert (found - gradient).norm() < 1e-4 * gradient.norm(), name
 
 
 def test_options_reach_the_loss(embedder: Any) -> None:

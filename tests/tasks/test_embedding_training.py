@@ -16,8 +16,8 @@ from nlpkit import reporting
 from nlpkit.data.batching import LengthBatchSampler
 from nlpkit.errors import UserError
 from nlpkit.recipes import check_data, finetune_embed
+from nlpkit.tasks.sentence_embedding import checks, shapes
 from nlpkit.tasks.sentence_embedding import layout as layouts
-from nlpkit.tasks.sentence_embedding import shapes
 from nlpkit.tasks.sentence_embedding.layout import Layout
 from nlpkit.tasks.sentence_embedding.options import ShapeOptions
 from nlpkit.tasks.sentence_embedding.reading import _Rows
@@ -134,6 +134,8 @@ def test_numbers_0_to_2_are_inference_labels_only_where_names_say_so() -> None:
         (pairs(20, 0), {"margin": 0.1}, "--margin is for --loss"),
         (pairs(20, 0), {"best_metric": "loss"}, "rows that are judged have none"),
         ([{**row, "score": 3} for row in scored(20, 0)], {}, "have the score 3"),
+        ([{"text": text, "label": "one"} for text in texts(20, 0)], {"shape": "labelled-texts"}, "have one label"),
+        ([{"text": text, "label": text} for text in texts(40, 0)], {"shape": "labelled-texts"}, "none belong together"),
         ([{**row, "positive": " "} for row in pairs(20, 0)], {}, "none of"),
         ([{**row, "positive": "sport"} for row in pairs(40, 0)], {}, "look like labels"),
         ([{**row, "anchor": i} for i, row in enumerate(pairs(20, 0))], {}, "column 'anchor' holds numbers"),
@@ -145,6 +147,19 @@ def test_what_cannot_be_trained_is_said(
     with pytest.raises(UserError, match=said):
         train(tmp_path, tiny_model, rows, **options)
     assert not (tmp_path / "run").exists()
+
+
+def test_labels_of_a_single_text_are_counted() -> None:
+    labels = [0] * 6 + [1] * 5 + [2, 3]
+    rows = [
+        {"text": text, "label": label, "where": f"row {i}"}
+        for i, (text, label) in enumerate(zip(texts(13, 0), labels, strict=True))
+    ]
+    found = {finding.check: finding for finding in checks.find({"train": Dataset.from_list(rows)})}
+    assert found["label-once"].count == 2 and found["label-once"].level == "warning"
+    assert "2 texts have labels that no other text has" in found["label-once"].message
+    assert found["label-once"].examples[0].startswith("row 11: ")
+    assert checks.find({"train": Dataset.from_list(rows[:11])}) == []
 
 
 def test_vectors_of_another_width_are_refused(tmp_path: Path, tiny_model: Path) -> None:

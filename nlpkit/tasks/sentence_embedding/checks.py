@@ -25,7 +25,7 @@ ROWS_A_LABEL = 5  # each in so many rows or more on average
 
 def find(examples: Mapping[str, Dataset]) -> list[Finding]:
     """Repeated rows, rows of validation or test that also stand in train, texts that belong to several, texts that
-    belong to themselves, and scores that tell nothing apart.
+    belong to themselves, scores that tell nothing apart, and labels that no second text has.
 
     Args:
         examples: of each split.
@@ -42,6 +42,8 @@ def find(examples: Mapping[str, Dataset]) -> list[Finding]:
             findings += _of_ranked(split, columns["text"], columns["text_pair"], places[split])
         if shape.name in ("scored-pairs", "labelled-pairs"):
             findings += _of_scores(split, np.asarray(labels[split], np.float64))
+        if shape.name == "labelled-texts":
+            findings += _of_labels(split, np.asarray(labels[split]), places[split], columns["text"])
     return checks.duplicates(keys, labels, places) + checks.leakage(keys, places) + findings
 
 
@@ -81,3 +83,30 @@ def _of_scores(split: str, scores: np.ndarray) -> list[Finding]:
     message = f"{split}: all {len(scores):,} pairs have the score {scores[0]:g}: nothing can be learnt or judged by it"
     level = "error" if split in ("train", "validation") else "warning"
     return [Finding(level, "one-score", message, len(scores))]  # type: ignore[arg-type]
+
+
+def _of_labels(split: str, labels: np.ndarray, places: list[str], texts: list[str]) -> list[Finding]:
+    """Labels of texts, of which one is compared with others of its label and of other labels.
+
+    Args:
+        labels: of each row, int.
+        places: where each row stands.
+    """
+    if not len(labels):
+        return []
+    _, label_of, counts = np.unique(labels, return_inverse=True, return_counts=True)
+    alone = np.flatnonzero(counts[label_of] == 1)
+    level = "error" if split in ("train", "validation") else "warning"
+    if len(counts) == 1:
+        message = f"{split}: all {len(labels):,} texts have one label: nothing can be learnt or judged by it"
+        return [Finding(level, "one-label", message, len(labels))]  # type: ignore[arg-type]
+    if len(alone) == len(labels):
+        message = f"{split}: no two of the {len(labels):,} texts have the same label, so that none belong together"
+        return [Finding(level, "label-once", message, len(labels))]  # type: ignore[arg-type]
+    if not len(alone):
+        return []
+    rows = counted(len(alone), "text has a label", "texts have labels")
+    message = f"{split}: {rows} that no other text has: "
+    message += "only parted from the others" if split == "train" else "judged wrong, as the nearest has another one"
+    lines = [f"{places[row]}: {texts[row][:LONGEST]}" for row in alone.tolist()]
+    return [Finding("warning", "label-once", message, len(alone), lines)]

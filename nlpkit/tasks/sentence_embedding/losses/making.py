@@ -9,6 +9,7 @@ from typing import Any
 from torch import nn
 
 from nlpkit.errors import UserError
+from nlpkit.tasks.sentence_embedding.losses.table import BY_NAME
 
 INSTALL = "pip install 'nlpkit[embed]'"
 
@@ -32,7 +33,7 @@ class LossSettings:
         mini_batch_size: rows that a loss with a gradient cache computes at once.
         dims: numbers of dimensions that are trained besides the whole width, with their weights.
         similarity: by which texts are compared: cosine, dot, euclidean or manhattan.
-        gather: whether the rows of all processes are negatives.
+        gather: whether the rows of all processes are compared.
     """
 
     name: str
@@ -77,6 +78,11 @@ def made(losses: Any, settings: LossSettings, source: nn.Module, guiding: nn.Mod
 Maker = Callable[[Any, LossSettings, nn.Module, "nn.Module | None"], nn.Module]
 
 
+def _gathers(settings: LossSettings) -> bool:
+    """Whether the loss itself brings the rows of all processes together: that of others `Objective` has done before."""
+    return settings.gather and BY_NAME[settings.name].cached
+
+
 def _ranking(settings: LossSettings) -> dict[str, Any]:
     from sentence_transformers import util
 
@@ -90,7 +96,7 @@ def _ranking(settings: LossSettings) -> dict[str, Any]:
     arguments = {
         "scale": settings.scale or default,
         "similarity_fct": compare[settings.similarity],
-        "gather_across_devices": settings.gather,
+        "gather_across_devices": _gathers(settings),
     }
     if settings.symmetric:
         arguments |= {"directions": ("query_to_doc", "doc_to_query"), "partition_mode": "per_direction"}
@@ -101,7 +107,7 @@ def _guided(settings: LossSettings) -> dict[str, Any]:
     return {
         "temperature": 1 / (settings.scale or GUIDED_SCALE),
         "margin": settings.margin or 0.0,
-        "gather_across_devices": settings.gather,
+        "gather_across_devices": _gathers(settings),
     }
 
 

@@ -38,6 +38,7 @@ class Objective(nn.Module):
         guide: of guided losses.
         name: of the loss.
         own: weights that are trained besides those of the model, and thrown away afterwards.
+        gather: whether the rows of all processes are compared, and brought together here for that.
     """
 
     def __init__(
@@ -50,11 +51,13 @@ class Objective(nn.Module):
         *,
         name: str,
         own: Sequence[nn.Parameter] = (),
+        gather: bool = False,
     ) -> None:
         super().__init__()
         self.loss = loss
         self.source = source
         self.embed, self.tokenizer, self.guide, self.name, self.own = embed, tokenizer, guide, name, own
+        self.gather = gather
         self.cached = bool(getattr(loss, "uses_gradient_cache", False))
 
     def forward(self, model: Any, columns: Columns, labels: torch.Tensor | None = None) -> torch.Tensor:
@@ -74,6 +77,8 @@ class Objective(nn.Module):
         self.source.embed = lambda features: self.embed(model, features)
         try:
             given = [dict(column) for column in columns] if computing else self._given(columns)
+            if self.gather:
+                given, labels = self._of_all(given, labels)
             return cast(torch.Tensor, self.loss(given, labels))
         finally:
             # A loss with a gradient cache embeds once more while gradients are computed.
@@ -89,6 +94,25 @@ class Objective(nn.Module):
             {**column, GUIDING: vectors}
             for column, vectors in zip(found, self.guide.vectors(columns, self.tokenizer), strict=True)
         ]
+
+    def _of_all(
+        self, given: list[dict[str, torch.Tensor]], labels: torch.Tensor | None
+    ) -> tuple[list[dict[str, torch.Tensor]], torch.Tensor | None]:
+        """The vectors and labels of the rows of all processes, each of which has as many.
+
+        Each process computes the loss of all rows then; the gradients that reach its own vectors are the sum of those
+        of all processes, as the mean over the processes asks for.
+        """
+        from sentence_transformers.util import all_gather, all_gather_with_grad
+
+        vectors = [
+            {
+                name: all_gather_with_grad(entry) if entry.requires_grad else all_gather(entry)
+                for name, entry in column.items()
+            }
+            for column in given
+        ]
+        return vectors, None if labels is None else all_gather(labels.contiguous())
 
 
 class Source(nn.Module):
@@ -180,7 +204,9 @@ def build(
     if settings.dims:
         dims = with_width(settings.dims, width)
         loss = losses.MatryoshkaLoss(source, loss, list(dims), list(dims.values()))
-    return Objective(loss, source, embed, tokenizer, guide, name=settings.name)
+    return Objective(
+        loss, source, embed, tokenizer, guide, name=settings.name, gather=settings.gather and not kind.cached
+    )
 
 
 def _require_dropout(model: nn.Module) -> None:
