@@ -24,7 +24,7 @@ from qa_models import asked, make_reader
 
 from nlpkit.cli.registry import COMMANDS
 from nlpkit.models import opening
-from nlpkit.recipes import finetune_cls, finetune_ner, finetune_qa
+from nlpkit.recipes import finetune_cls, finetune_embed, finetune_ner, finetune_qa
 
 ROOT = Path(__file__).parents[2]
 RECIPES = sorted((ROOT / "recipes").glob("*.yaml"))
@@ -32,6 +32,7 @@ COMMAND_OF = {path.stem: yaml.safe_load(path.read_text(encoding="utf-8"))["comma
 NAMES = list(COMMAND_OF)
 CLASSIFIERS = [name for name, command in COMMAND_OF.items() if command == finetune_cls.COMMAND]
 TAGGERS = [name for name, command in COMMAND_OF.items() if command == finetune_ner.COMMAND]
+EMBEDDERS = [name for name, command in COMMAND_OF.items() if command == finetune_embed.COMMAND]
 READERS = [name for name, command in COMMAND_OF.items() if command == finetune_qa.COMMAND]
 
 TWO_WAY = ["not_entailment", "entailment"]
@@ -167,6 +168,27 @@ class Marked:
 
 
 @dataclass(frozen=True)
+class Triplets:
+    """Texts, each with one that belongs to it and one that does not, as the hub has them."""
+
+    request: tuple[str, str | None, str | None]
+
+    def load(self) -> DatasetDict:
+        rng = random.Random(0)
+        return DatasetDict(
+            {
+                split: Dataset.from_dict(
+                    {
+                        name: [f"{sentence(rng, 'positive', 12)} {split} {i}" for i in range(rows)]
+                        for name in ("anchor", "positive", "negative")
+                    }
+                )
+                for split, rows in {"train": 300, "dev": 40, "test": 40}.items()
+            }
+        )
+
+
+@dataclass(frozen=True)
 class Asked:
     """SQuAD as the hub has it."""
 
@@ -198,7 +220,7 @@ WNUT17 = Tagged(
 JAPANESE = Marked(("stockmark/ner-wikipedia-dataset", None, None), ("人名", "法人名", "地名", "製品名"))
 SQUAD = Asked(("rajpurkar/squad", None, None))
 
-HUB: dict[str, Hub | Tagged | Marked | Asked | None] = {
+HUB: dict[str, Hub | Tagged | Marked | Triplets | Asked | None] = {
     "quickstart": None,  # its sample is in the package
     "sst2": SST2,
     "imdb-distilbert": IMDB,
@@ -229,6 +251,11 @@ HUB: dict[str, Hub | Tagged | Marked | Asked | None] = {
     "qa-squad": SQUAD,
     "qa-squad2": Asked(("rajpurkar/squad_v2", None, None), unanswerable=True),
     "qa-squad-longformer": SQUAD,
+    "sts-minilm": Hub(
+        ("sentence-transformers/stsb", None, None), ("sentence1", "sentence2"), "score", None,
+        {"train": 120, "validation": 40, "test": 40},
+    ),
+    "nli-minilm": Triplets(("sentence-transformers/all-nli", "triplet", None)),
 }  # fmt: skip
 
 # what is measured to pick the checkpoint, where it is not accuracy
@@ -300,6 +327,23 @@ def test_builds_its_trainer(name: str, tiny: Any) -> None:
     assert set(trainer.splits) <= {"train", "validation", "test", "validation_mismatched"}
     for split in trainer.splits.values():
         assert set(Counter(split.examples["label"][:])) != {-1}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", EMBEDDERS)
+def test_builds_the_trainer_of_an_embedder(name: str, tiny: Any) -> None:
+    config = tiny(name)
+    trainer = finetune_embed.build(config)
+    hub = HUB[name]
+
+    assert trainer.args.per_device_train_batch_size == config.batch_size
+    assert set(trainer.splits) == {"train", "validation", "test"}
+    if isinstance(hub, Hub):
+        assert trainer.task.layout.columns == [*hub.texts, hub.label]
+        assert trainer.args.metric_for_best_model == "spearman"
+    else:
+        assert trainer.task.layout.shape == "triplets"
+        assert trainer.args.metric_for_best_model == "accuracy"
 
 
 @pytest.mark.parametrize("name", NAMES)
