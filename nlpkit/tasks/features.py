@@ -157,7 +157,7 @@ class Truncation:
 
     Attributes:
         texts: how many.
-        rows: of how many.
+        rows: of how many; where a row has several, these are all of them.
         longest: tokens of the longest of them.
         limit: tokens that were read of each.
     """
@@ -207,13 +207,17 @@ def remedy(task: Task, limit: int | None, *, settable: bool = True) -> str:
 
 
 def cut_of(task: Task, made: Mapping[str, Sequence[Any]]) -> Truncation:
-    """Which texts the features of a task do not hold to their end; `made` are their columns."""
-    rows = len(np.unique(np.asarray(made["example"])))
+    """Which texts the features of a task do not hold to their end; `made` are their columns.
+
+    Texts are counted where features say how many they hold, as a query may come with a thousand documents; else rows.
+    """
+    rows = int(np.sum(made["texts"])) if "texts" in made else len(np.unique(np.asarray(made["example"])))
     if "lost" not in made:
         return Truncation(0, rows, 0, task.max_length)
     lost = np.asarray(made["lost"])
     whole = np.asarray(made["longest"]) if "longest" in made else lost + np.asarray(made["length"])
-    return Truncation(int((lost > 0).sum()), rows, int(whole[lost > 0].max(initial=0)), task.max_length)
+    texts = int(np.sum(made["cut"])) if "cut" in made else int((lost > 0).sum())
+    return Truncation(texts, rows, int(whole[lost > 0].max(initial=0)), task.max_length)
 
 
 class Columns(Mapping[str, Sequence[Any]]):

@@ -17,7 +17,7 @@ from nlpkit.errors import UserError
 from nlpkit.inference import remembered
 from nlpkit.recipes import evaluate
 from nlpkit.reporting import Report
-from nlpkit.tasks import outputs
+from nlpkit.tasks import features, outputs
 from nlpkit.tasks.sentence_embedding import judging
 from nlpkit.tasks.sentence_embedding.task import SentenceEmbedding
 from nlpkit.tasks.sentence_embedding.vectors import Vectors
@@ -80,6 +80,28 @@ def test_the_worst_queries_are_told_with_what_stood_above(run_of: RunOf, collect
     assert (worst["text"], worst["label"], worst["prediction"]) == (DOCUMENTS[9], DOCUMENTS[4], DOCUMENTS[9])
     assert worst["rank"] > 1
     assert worst["above"][0].startswith(f"{DOCUMENTS[9]} (1.000")
+
+
+def test_texts_that_are_cut_are_counted_among_texts(run_of: RunOf, collection: Path, tmp_path: Path) -> None:
+    """Each query comes with a share of the documents, and each pair with two texts."""
+    long = " ".join(["film"] * 600)
+    documents = [{"_id": i, "text": text if i < 30 else long} for i, text in enumerate(DOCUMENTS)]
+    write_jsonl(collection / "corpus.jsonl", documents)
+    rows = [{"sentence1": text, "sentence2": long, "score": i} for i, text in enumerate(DOCUMENTS[:3])]
+    pairs = write_jsonl(tmp_path / "pairs.jsonl", [*rows, {"sentence1": long, "sentence2": long, "score": 4}])
+    for data, said in ((collection, "6 of 40 texts"), (pairs, "5 of 8 texts")):
+        with reporting.listening() as heard:
+            judged(run_of("embedding"), data)
+        assert any(f"{said} are longer than" in warning for warning in heard.warnings), heard.warnings
+
+
+def test_texts_of_examples_that_are_trained_on_are_counted_one_by_one(run_of: RunOf) -> None:
+    tokenizer = AutoTokenizer.from_pretrained(run_of("embedding"))
+    long = " ".join(["film"] * 40)
+    task = SentenceEmbedding(vectors=Vectors(), max_length=16, together=True)
+    made = task.features(tokenizer, {"text": ["film", long], "text_pair": [long, long]})
+    cut = features.cut_of(task, made)
+    assert (cut.texts, cut.rows, cut.longest) == (3, 4, 42)
 
 
 def test_queries_and_documents_begin_with_their_prompts(run_of: RunOf) -> None:

@@ -341,7 +341,7 @@ class SentenceEmbedding(Teachable):
         if self.together:
             return self._joined(rows, ids, lengths, lost, examples)
         owners = [i for i, row in enumerate(rows) for _ in row]
-        made = {IDS: ids, "length": lengths, "example": owners, "lost": lost}
+        made = {IDS: ids, "length": lengths, "example": owners, "lost": lost, "texts": [1] * len(owners)}
         if self.vectors.needs_prompt_tokens:
             lengths_of = {prompt: prompt_length(tokenizer, prompt) if prompt else 0 for prompt in set(prompts)}
             made[PROMPT_TOKENS] = [lengths_of[prompt] for prompt in prompts]
@@ -364,6 +364,8 @@ class SentenceEmbedding(Teachable):
         out["length"] = [sum(lengths[i] for i in part) for part in parts]
         out["example"] = list(range(len(rows)))
         out["lost"] = [sum(lost[i] for i in part) for part in parts]
+        out["texts"] = [len(part) for part in parts]
+        out["cut"] = [sum(lost[i] > 0 for i in part) for part in parts]
         out["longest"] = [max(lengths[i] + lost[i] for i in part) for part in parts]
         for name in ("label", "vector"):
             if name in examples:
