@@ -218,6 +218,7 @@ class Predictor(Generic[R]):
         self.collate = task.collate(tokenizer)
         self.cut = features.Truncation(0, 0, 0, task.max_length)
         self.lost: dict[int, int] = {}
+        self.reused = 0
 
     def configured(self, options: Config, *, batch_tokens: int | None = None) -> Predictor:
         """A predictor with the same model that answers as a command or a request asks for it.
@@ -247,7 +248,7 @@ class Predictor(Generic[R]):
         """Merged model outputs of examples that are judged (columns of equal length, at least one row), in their order.
 
         An array, or a list of arrays where the task's outputs are ragged. What was cut of the texts is in `cut` and
-        `lost` (example: tokens), until the next call.
+        `lost` (example: tokens), and for how many inputs the model was not asked again in `reused`, until the next call.
         """
         if not isinstance(self.task, Judged):
             raise TypeError(f"the answers of {self.task.name} are not judged")
@@ -256,6 +257,7 @@ class Predictor(Generic[R]):
         if remembered is not None:
             remembered.keep()
         self.cut, self.lost = chunk.cut, chunk.lost
+        self.reused = remembered.reused if remembered is not None else 0
         return model_outputs.joined(chunk.outputs)
 
     def _remembered(self) -> Remembered | None:

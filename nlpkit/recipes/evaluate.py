@@ -124,6 +124,7 @@ def run(config: Config) -> Report:
     details: dict[str, Any] = {}
     rows: dict[str, int] = {}
     left_out: dict[str, int] = {}
+    reused = 0
     start = time.monotonic()
     for split in chosen:
         if len(chosen) > 1 and not reader.labelled(loaded.splits[split].column_names):
@@ -143,6 +144,7 @@ def run(config: Config) -> Report:
             require_metric(gate.flag, gate.metric, known)
         with reporting.current().progress(f"evaluate {split}", len(examples), "rows") as bar:
             outputs = predictor.outputs(examples[:], bar)
+        reused += predictor.reused
         if (cut := predictor.cut.finding(task, split)) is not None:
             findings.append(cut)
         task = task.with_conventions(outputs)
@@ -179,7 +181,9 @@ def run(config: Config) -> Report:
         "metric_notes": dict(task.metric_notes),
         "details": details,
         "failures": failures,
-        "rows_per_second": round(sum(rows.values()) / seconds, 1),
+        # what was not computed now says nothing of speed
+        "rows_per_second": None if reused else round(sum(rows.values()) / seconds, 1),
+        "from_cache": reused,
     }
     if config.save and predictor.record is not None:
         _add_to_run(Path(opening.resolve(config.model)), record)

@@ -127,6 +127,8 @@ def test_vectors_that_were_computed_before_are_taken_from_the_cache(
         again = judged(run_of("embedding"), collection)
     assert any("40 of 40 texts had their vectors in the cache" in note for note in heard.notes)
     assert again.record["metrics"] == first.record["metrics"]
+    assert first.record["rows_per_second"] > 0 and first.record["from_cache"] == 0
+    assert again.record["rows_per_second"] is None and again.record["from_cache"] == 40  # nothing was timed
     with reporting.listening() as heard:  # other vectors, of which none is known
         judged(run_of("embedding"), collection, normalize=False)
     assert not any("in the cache" in note for note in heard.notes)
