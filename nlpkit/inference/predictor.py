@@ -248,7 +248,8 @@ class Predictor(Generic[R]):
         """Merged model outputs of examples that are judged (columns of equal length, at least one row), in their order.
 
         An array, or a list of arrays where the task's outputs are ragged. What was cut of the texts is in `cut` and
-        `lost` (example: tokens), and for how many inputs the model was not asked again in `reused`, until the next call.
+        `lost` (example: tokens), and how many inputs the model was not asked about again in `reused`, until the next
+        call.
         """
         if not isinstance(self.task, Judged):
             raise TypeError(f"the answers of {self.task.name} are not judged")
