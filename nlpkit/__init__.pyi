@@ -839,6 +839,7 @@ def finetune(
     loss: Literal['multiple-negatives-ranking', 'cached-multiple-negatives-ranking', 'guided', 'cached-guided', 'triplet', 'contrastive', 'online-contrastive', 'cosent', 'angle', 'cosine-mse', 'batch-hard-triplet', 'batch-all-triplet', 'simcse', 'tsdae', 'mse', 'margin-mse'] | None = None,
     scale: float | None = None,
     margin: float | None = None,
+    relative_margin: bool = False,
     symmetric: bool = False,
     mini_batch_size: int = 32,
     guide: str | PathLike[str] | None = None,
@@ -967,6 +968,8 @@ def finetune(
             a negative must be. Default: 0.2 of triplets (FaceNet), 0.5 of contrastive pairs, 0 with a
             guide. (only with loss guided, cached-guided, triplet, contrastive, online-contrastive,
             batch-hard-triplet, batch-all-triplet)
+        relative_margin: The margin is a share of the similarity that the guide gives the pair. (only
+            with loss guided, cached-guided)
         symmetric: Rank anchors for each positive too. (only with loss multiple-negatives-ranking,
             cached-multiple-negatives-ranking, simcse)
         mini_batch_size: Rows that are computed at once. (only with loss
@@ -2476,6 +2479,7 @@ def finetune_embed(
     loss: Literal['multiple-negatives-ranking', 'cached-multiple-negatives-ranking', 'guided', 'cached-guided', 'triplet', 'contrastive', 'online-contrastive', 'cosent', 'angle', 'cosine-mse', 'batch-hard-triplet', 'batch-all-triplet', 'simcse', 'tsdae', 'mse', 'margin-mse'] | None = None,
     scale: float | None = None,
     margin: float | None = None,
+    relative_margin: bool = False,
     symmetric: bool = False,
     mini_batch_size: int = 32,
     guide: str | PathLike[str] | None = None,
@@ -2604,6 +2608,8 @@ def finetune_embed(
             a negative must be. Default: 0.2 of triplets (FaceNet), 0.5 of contrastive pairs, 0 with a
             guide. (only with loss guided, cached-guided, triplet, contrastive, online-contrastive,
             batch-hard-triplet, batch-all-triplet)
+        relative_margin: The margin is a share of the similarity that the guide gives the pair. (only
+            with loss guided, cached-guided)
         symmetric: Rank anchors for each positive too. (only with loss multiple-negatives-ranking,
             cached-multiple-negatives-ranking, simcse)
         mini_batch_size: Rows that are computed at once. (only with loss

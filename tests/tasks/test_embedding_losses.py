@@ -204,6 +204,11 @@ def test_options_reach_the_loss(embedder: Any) -> None:
     narrow = ours(embedder, LossSettings("contrastive", margin=0.9))
     known = theirs(embedder, losses.ContrastiveLoss(embedder, margin=0.9), "contrastive")
     assert narrow[0] == pytest.approx(known[0])
+    for name, kind in (("guided", losses.GISTEmbedLoss), ("cached-guided", losses.CachedGISTEmbedLoss)):
+        share = ours(embedder, LossSettings(name, margin=0.02, relative_margin=True))
+        known = theirs(embedder, kind(embedder, embedder, margin=0.02, margin_strategy="relative"), name)
+        assert share[0] == pytest.approx(known[0], rel=1e-5)
+        assert share[0] != pytest.approx(ours(embedder, LossSettings(name, margin=0.02))[0], rel=1e-3)
     products = ours(embedder, LossSettings("multiple-negatives-ranking", similarity="dot"))
     assert products[0] == pytest.approx(
         ours(embedder, LossSettings("multiple-negatives-ranking", scale=1))[0], abs=1e-5

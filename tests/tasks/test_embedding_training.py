@@ -132,6 +132,7 @@ def test_numbers_0_to_2_are_inference_labels_only_where_names_say_so() -> None:
         (pairs(20, 0), {"shape": "scored-pairs"}, "need a label"),
         (pairs(20, 0), {"baseline": True}, "there is none for sentence-embedding"),
         (pairs(20, 0), {"margin": 0.1}, "--margin is for --loss"),
+        (pairs(20, 0), {"loss": "guided", "relative_margin": True}, "--margin is a share, and there is none"),
         (pairs(20, 0), {"best_metric": "loss"}, "rows that are judged have none"),
         ([{**row, "score": 3} for row in scored(20, 0)], {}, "have the score 3"),
         ([{"text": text, "label": "one"} for text in texts(20, 0)], {"shape": "labelled-texts"}, "have one label"),
@@ -162,14 +163,26 @@ def test_labels_of_a_single_text_are_counted() -> None:
     assert checks.find({"train": Dataset.from_list(rows[:11])}) == []
 
 
-def test_vectors_of_another_width_are_refused(tmp_path: Path, tiny_model: Path) -> None:
-    taught = [{"text": text, "vector": [0.1] * 5} for text in texts(20, 0)]
+@pytest.mark.parametrize(("width", "said"), [(5, "zeros fill them up"), (40, "32 principal axes, which hold 100.0%")])
+def test_vectors_of_another_width_are_learnt_on_axes_that_keep_their_products(
+    width: int, said: str, tmp_path: Path, tiny_model: Path
+) -> None:
+    rng = np.random.default_rng(0)
+    directions, held = rng.normal(size=(4, width)), write_csv(tmp_path / "held.csv", scored(12, 5))
+    given = rng.normal(size=(20, 4)) @ directions
+    given /= np.linalg.norm(given, axis=1, keepdims=True)
     data = tmp_path / "taught.jsonl"
-    data.write_text("".join(json.dumps(row) + "\n" for row in taught))
-    held = write_csv(tmp_path / "held.csv", scored(12, 5))
+    rows = [{"text": text, "vector": vector} for text, vector in zip(texts(20, 0), given.tolist(), strict=True)]
+    data.write_text("".join(json.dumps(row) + "\n" for row in rows))
     options = {**SMALL, "train_file": [str(data)], "validation_file": [str(held)], "model": str(tiny_model)}
-    with pytest.raises(UserError, match="have 5 numbers, and those of the model 32"):
-        finetune_embed.run(finetune_embed.Config(**options, output=tmp_path / "run"))
+    with reporting.listening() as heard:
+        trainer = finetune_embed.build(finetune_embed.Config(**options, output=tmp_path / "run"))
+    assert said in "".join(heard.notes)
+    batch = next(iter(trainer.get_train_dataloader()))
+    learnt, rows_of_batch = trainer.task._targets(batch), batch["labels"].double()
+    assert learnt.shape == (8, 32)
+    np.testing.assert_allclose(learnt @ learnt.T, rows_of_batch @ rows_of_batch.T, atol=1e-5)
+    assert float(trainer.task.training_step(trainer.model, batch)[0].total) > 0
 
 
 def test_inference_pairs_become_triplets_and_what_is_not_used_is_counted(tmp_path: Path, tiny_model: Path) -> None:

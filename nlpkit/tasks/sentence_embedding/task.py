@@ -139,7 +139,7 @@ class SentenceEmbedding(Teachable):
         settings: of the loss, while it is trained.
         guide: of the loss.
         score_range: the least and the greatest score of train.
-        taught_width: numbers of the vectors that are learnt.
+        taught_by: gives the vectors that are learnt, shape (rows, their width), where those of train are.
         objective: the loss, when the model is there.
         together: whether a feature holds all texts of an example, as a loss wants them.
         axes: of the teacher's vectors, on which narrower ones are learnt, see `teaching.principal`.
@@ -154,7 +154,7 @@ class SentenceEmbedding(Teachable):
     settings: LossSettings | None = None
     guide: str | None = None
     score_range: tuple[float, float] = (0.0, 1.0)
-    taught_width: int | None = None
+    taught_by: Callable[[], np.ndarray] | None = None
     objective: Objective | None = None
     together: bool = False
     axes: np.ndarray | None = None
@@ -450,6 +450,8 @@ class SentenceEmbedding(Teachable):
             )
         # where the rows have chosen the loss, its options are known now
         options.changed(loss=kind.name).refuse_unread()
+        if own.relative_margin and not own.margin:
+            raise UserError("--relative-margin says of what --margin is a share, and there is none", "--margin 0.05")
         scores = np.asarray(train["label"][:], np.float64) if shape == "scored-pairs" else np.zeros(1)
         low, high = float(scores.min()), float(scores.max())
         if kind.name == "cosine-mse" and high > 1:
@@ -461,6 +463,7 @@ class SentenceEmbedding(Teachable):
                 kind.name,
                 scale=own.scale,
                 margin=own.margin,
+                relative_margin=own.relative_margin,
                 symmetric=own.symmetric,
                 mini_batch_size=own.mini_batch_size,
                 dims=own.trained_dims(),
@@ -469,7 +472,7 @@ class SentenceEmbedding(Teachable):
             ),
             guide=own.guide,
             score_range=(low, high),
-            taught_width=len(train[0]["vector"]) if shape == "taught" else None,
+            taught_by=(lambda: np.asarray(train["vector"][:], np.float32)) if shape == "taught" else None,
         )
 
     @property
@@ -490,18 +493,32 @@ class SentenceEmbedding(Teachable):
 
         assert self.settings is not None
         width = self.vectors.width(model.config.hidden_size)
-        if self.taught_width not in (None, width):
-            raise UserError(
-                f"the vectors of train have {self.taught_width} numbers, and those of the model {width}",
-                "Begin with a model of that width, or have vectors made by a teacher of this one.",
-            )
         guided = guide.open_guide(self.guide, device) if self.guide else None
 
         def embed(model: Any, features: Mapping[str, torch.Tensor]) -> torch.Tensor:
             return self.run(model, features).logits
 
         built = objective.build(self.settings, embed, tokenizer, width, guided, device, model)
-        return self.with_(objective=built)
+        task = self.with_(objective=built)
+        return task if self.taught_by is None else task._fitted(width, self.taught_by())
+
+    def _fitted(self, width: int, vectors: np.ndarray) -> Self:
+        """Learns vectors of another width on their principal axes, and says what is left of them.
+
+        Args:
+            width: of the model's vectors.
+            vectors: that are learnt, shape (rows, their width).
+        """
+        task, own = self.matched(width, lambda: vectors), vectors.shape[1]
+        if task.axes is None:
+            return task
+        if own < width:
+            how = "zeros fill them up, which changes no product of two"
+        else:
+            left = np.square(vectors @ task.axes).sum() / max(np.square(vectors).sum(), np.finfo(np.float32).tiny)
+            how = f"they are learnt on their {width} principal axes, which hold {left:.1%} of their squared lengths"
+        reporting.current().note(f"train: the vectors have {own} numbers, and those of the model {width}: {how}")
+        return task
 
     @property
     def own_weights(self) -> Sequence[torch.nn.Parameter]:
@@ -528,6 +545,8 @@ class SentenceEmbedding(Teachable):
     def _targets(self, batch: Mapping[str, torch.Tensor]) -> torch.Tensor | None:
         """The labels of a batch, in which scores that are learnt as cosines reach from 0 to 1."""
         labels = batch.get("labels")
+        if labels is not None and self.taught_by is not None:
+            return self.targets(labels.float())
         if labels is None or self.loss_name != "cosine-mse":
             return labels.float() if labels is not None and labels.is_floating_point() else labels
         low, high = self.score_range

@@ -29,6 +29,7 @@ class LossSettings:
         name: as `--loss` takes it.
         scale: factor of similarities; None: the default of the loss.
         margin: None: the default of the loss.
+        relative_margin: whether the margin is a share of the guide's similarity of anchor and positive.
         symmetric: whether anchors are ranked for each positive too.
         mini_batch_size: rows that a loss with a gradient cache computes at once.
         dims: numbers of dimensions that are trained besides the whole width, with their weights.
@@ -39,6 +40,7 @@ class LossSettings:
     name: str
     scale: float | None = None
     margin: float | None = None
+    relative_margin: bool = False
     symmetric: bool = False
     mini_batch_size: int = 32
     dims: Mapping[int, float] = field(default_factory=dict)
@@ -107,6 +109,7 @@ def _guided(settings: LossSettings) -> dict[str, Any]:
     return {
         "temperature": 1 / (settings.scale or GUIDED_SCALE),
         "margin": settings.margin or 0.0,
+        "margin_strategy": "relative" if settings.relative_margin else "absolute",
         "gather_across_devices": _gathers(settings),
     }
 

@@ -49,6 +49,12 @@ class LossOptions(Config):
         shown_default="0.2 of triplets (FaceNet), 0.5 of contrastive pairs, 0 with a guide",
         only_with=_read("margin"),
     )
+    relative_margin: bool = option(
+        False,
+        "The margin is a share of the similarity that the guide gives the pair.",
+        panel=PANEL,
+        only_with=_read("relative_margin"),
+    )
     symmetric: bool = option(False, "Rank anchors for each positive too.", panel=PANEL, only_with=_read("symmetric"))
     mini_batch_size: int = option(
         32, "Rows that are computed at once.", panel=PANEL, ge=1, only_with=_read("mini_batch_size")

@@ -89,14 +89,14 @@ KINDS: tuple[LossKind, ...] = (
         "is multiple-negatives-ranking without what another model takes for further positives (GISTEmbed)",
         GIST,
         RANKED,
-        ("scale", "margin", "guide"),
+        ("scale", "margin", "relative_margin", "guide"),
     ),
     LossKind(
         "cached-guided",
         "is guided over a batch of any size in the memory of a small one",
         f"{GIST}; {GRADCACHE}",
         RANKED,
-        ("scale", "margin", "guide", "mini_batch_size"),
+        ("scale", "margin", "relative_margin", "guide", "mini_batch_size"),
         cached=True,
     ),
     LossKind(
