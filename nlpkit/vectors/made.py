@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, Self, get_args
@@ -85,8 +86,7 @@ class Made:
         names = {field.name for field in dataclasses.fields(cls)}
         known = {name: record[name] for name in names if name in record} if isinstance(record, Mapping) else {}
         lacking = sorted(names - known.keys() - {"broken", "column"})
-        whole = not lacking and isinstance(known["width"], int) and isinstance(known["rows"], int)
-        if not whole or known["dtype"] not in get_args(Dtype) or (known["dtype"] == "int8") != bool(known["scale"]):
+        if lacking or not _possible(known):
             raise UserError(f"{where} does not say what its vectors were made with", "Make them again: nlpkit embed.")
         return cls(**{**known, "broken": tuple(known.get("broken", ()))})
 
@@ -112,6 +112,24 @@ class Made:
                 f"{'; '.join(different)}",
                 "Make both with the same model and options: nlpkit embed.",
             )
+
+
+def _possible(known: Mapping[str, Any]) -> bool:
+    """Whether the entries can be true together: a file from someone else may say anything."""
+    rows, width, scale, broken = known["rows"], known["width"], known["scale"], known.get("broken", ())
+    if not all(_count(number) for number in (rows, width)) or known["dtype"] not in get_args(Dtype):
+        return False
+    if not isinstance(broken, list | tuple) or not all(_count(place) and place < rows for place in broken):
+        return False
+    if not isinstance(known["prompt"], str) or not isinstance(known.get("column", ""), str):
+        return False
+    if known["dtype"] != "int8":
+        return scale is None
+    return isinstance(scale, int | float) and not isinstance(scale, bool) and 0 < scale < math.inf
+
+
+def _count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
 
 
 def _shown(name: str, value: Any) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -67,12 +68,19 @@ def read_vectors(path: str | Path, like: Made | None = None) -> StoredVectors:
         raise UserError(f"{file} does not exist", AGAIN.format(file))
     try:
         stored, made = _READERS.get(file.suffix, _read_text)(file)
-    except (OSError, ValueError, KeyError) as error:
-        raise UserError(f"{file} cannot be read as vectors: {error}", AGAIN.format(file)) from None
-    if stored.shape != (made.rows, codes.stored_width(made.width, made.dtype)):
+    except UserError:
+        raise
+    except (OSError, ValueError, LookupError, TypeError, ArithmeticError, MemoryError, RecursionError) as error:
+        reason = "its record is nested too deep" if isinstance(error, RecursionError) else error
+        raise UserError(f"{file} cannot be read as vectors: {reason}", AGAIN.format(file)) from None
+    if stored.dtype != codes.STORED[made.dtype]:
         raise UserError(
-            f"{file} holds {stored.shape[0]:,} vectors of {stored.shape[-1]:,} numbers, and its record tells of "
-            f"{made.rows:,} of {codes.stored_width(made.width, made.dtype):,}",
+            f"{file} holds numbers of the type {stored.dtype}, and its record tells of {made.dtype}", AGAIN.format(file)
+        )
+    if stored.ndim != 2 or stored.shape != (made.rows, codes.stored_width(made.width, made.dtype)):
+        raise UserError(
+            f"{file} holds {' x '.join(f'{size:,}' for size in stored.shape)} numbers, and its record tells of "
+            f"{made.rows:,} x {codes.stored_width(made.width, made.dtype):,}",
             AGAIN.format(file),
         )
     if like is not None:
@@ -86,7 +94,18 @@ def _record_beside(path: Path) -> Made:
     note = formats.beside(path)
     if not note.is_file():
         raise UserError(f"{note} is missing: it says what the vectors of {path} were made with", AGAIN.format(path))
-    return Made.of(json.loads(small_text(note)).get(KEY), note)
+    return Made.of(_entry(json.loads(small_text(note)), KEY), note)
+
+
+def _entry(document: Any, key: str) -> Any:
+    """A value of a JSON object; None where it is none, or has no such key."""
+    return document.get(key) if isinstance(document, dict) else None
+
+
+def _require_rows(path: Path, there: int, made: Made) -> None:
+    """Refuse a file with other rows than its record tells of, before memory is taken for them."""
+    if there != made.rows:
+        raise UserError(f"{path} holds {there:,} rows, and its record tells of {made.rows:,}", AGAIN.format(path))
 
 
 def _read_npy(path: Path) -> tuple[np.ndarray, Made]:
@@ -99,11 +118,15 @@ def _read_tensor(path: Path) -> tuple[np.ndarray, Made]:
         if length > LONGEST_HEADER:
             raise ValueError("its header is too long")
         header = json.loads(file.read(length))
-    made = Made.of(json.loads(header.get("__metadata__", {}).get(KEY, "null")), path)
+    made = Made.of(json.loads(_entry(_entry(header, "__metadata__"), KEY) or "null"), path)
     entry = header[formats.NAME]
     shape, kind = tuple(entry["shape"]), codes.STORED[made.dtype]
     start, end = entry["data_offsets"]
-    if path.stat().st_size < 8 + length + end or end - start != int(np.prod(shape)) * kind.itemsize:
+    if entry["dtype"] != formats.TYPES[made.dtype]:
+        raise ValueError(f"its numbers are of the type {entry['dtype']}, and its record tells of {made.dtype}")
+    if not all(isinstance(number, int) and number >= 0 for number in (*shape, start, end)):
+        raise ValueError("its header is damaged")
+    if path.stat().st_size < 8 + length + end or end - start != math.prod(shape) * kind.itemsize:
         raise ValueError("it is not whole")
     if not end - start:
         return np.empty(shape, kind), made
@@ -111,12 +134,17 @@ def _read_tensor(path: Path) -> tuple[np.ndarray, Made]:
 
 
 def _read_parquet(path: Path) -> tuple[np.ndarray, Made]:
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
     file = pq.ParquetFile(path)
     made = Made.of(json.loads((file.schema_arrow.metadata or {}).get(KEY.encode(), b"null")), path)
     kind = codes.STORED[made.dtype]
     width = codes.stored_width(made.width, made.dtype)
+    _require_rows(path, file.metadata.num_rows, made)
+    wanted, there = pa.list_(pa.from_numpy_dtype(kind), width), file.schema_arrow.field(made.column).type
+    if not pa.types.is_fixed_size_list(there) or (there.list_size, there.value_type) != (width, wanted.value_type):
+        raise ValueError(f"its column {made.column} is {there}, and its record tells of {wanted}")
     out = np.empty((made.rows, width), kind)
     done = 0
     for batch in file.iter_batches(columns=[made.column]):
@@ -132,10 +160,14 @@ def _read_text(path: Path) -> tuple[np.ndarray, Made]:
 
     made = _record_beside(path)
     kind = codes.STORED[made.dtype]
-    out = np.full((made.rows, made.width), 0 if kind.kind in "iu" else np.nan, kind)
-    for i, row in enumerate(readers.rows_of(Input.of(path), needed=False)):
+    found: list[Any] = []
+    for row in readers.rows_of(Input.of(path), needed=False):
         value: Any = row.values.get(made.column)
         numbers = json.loads(value) if isinstance(value, str) else value
+        found.append(None if numbers is None else np.asarray(numbers, kind))
+    _require_rows(path, len(found), made)
+    out = np.full((made.rows, made.width), 0 if kind.kind in "iu" else np.nan, kind)
+    for i, numbers in enumerate(found):
         if numbers is not None:
             out[i] = numbers
     return out, made

@@ -105,11 +105,96 @@ def test_a_module_that_is_not_computed_is_refused_by_name(modules: list[str], na
         ({"pooling": ["mean"]}, "holds no JSON object"),
         ({"settings": {"default_prompt_name": "query"}}, "default_prompt_name 'query' is none of its prompts"),
         ({"settings": {"similarity_fn_name": "maxsim"}}, "compares vectors by 'maxsim'"),
+        ({"settings": {"similarity_fn_name": [[1]]}}, "compares vectors by"),
+        ({"settings": {"default_prompt_name": ["q"]}}, "is none of its prompts"),
+        ({"settings": {"truncate_dim": -1}}, "truncate_dim -1 is no whole number above 0"),
+        ({"settings": "x"}, "holds no JSON object"),
+        ({"limits": "x"}, "holds no JSON object"),
+        ({"limits": {"max_seq_length": -256}}, "max_seq_length -256 is no whole number above 0"),
+        ({"limits": {"max_seq_length": "256"}}, "max_seq_length '256' is no whole number above 0"),
+        ({"limits": {"do_lower_case": "false"}}, "do_lower_case 'false' is neither true nor false"),
+        ({"pooling": {"pooling_mode_cls_token": "false"}}, "pooling_mode_cls_token 'false' is neither true nor false"),
+        ({"pooling": MEAN | {"include_prompt": 0}}, "include_prompt 0 is neither true nor false"),
+        ({"pooling": {"pooling_mode_mean_tokens": False}}, "switches every way of pooling off"),
     ],
 )
 def test_what_a_folder_says_wrongly_is_refused(files: dict[str, Any], said: str, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=said):
         Vectors.read(write(tmp_path, ["Transformer", "Pooling"], **{"pooling": MEAN, **files}))
+
+
+@pytest.mark.parametrize(
+    "path", ["../other", "a/../../other", "{other}", "..\\other", "", "1_Pooling\0", 7, "x" * 5000]
+)
+def test_nothing_outside_the_folder_of_a_model_is_read(path: object, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    (other / "x").mkdir(parents=True)
+    (other / "config.json").write_text(json.dumps({"pooling_mode": "cls"}))
+    folder = tmp_path / "model"
+    folder.mkdir()
+    path = path.format(other=other) if isinstance(path, str) else path
+    modules = [{"type": f"{TYPES}Transformer", "path": ""}, {"type": f"{TYPES}Pooling", "path": path}]
+    (folder / "modules.json").write_text(json.dumps(modules))
+    with pytest.raises(UserError) as refused:
+        Vectors.read(folder)
+    assert len(str(refused.value)) < 1000
+
+
+@pytest.mark.parametrize(
+    "modules", [["Transformer", "Normalize", "Pooling"], ["Pooling", "Transformer"], ["Pooling", "Normalize"], []]
+)
+def test_modules_in_another_order_than_is_computed_are_refused(modules: list[str], tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"order|lists no Transformer|names no folder"):
+        Vectors.read(write(tmp_path, modules, pooling=MEAN))
+
+
+@pytest.mark.parametrize(
+    ("config", "tensors"),
+    [
+        ({"activation_function": "torch.nn.modules.activation.Tanh"}, {"linear.weight": np.eye(4, 8)}),
+        ({}, {"linear.weight": np.eye(4, 8)}),
+        ({"activation_function": "torch.nn.modules.linear.Identity"}, {"linear.weight": np.ones((4, 8))}),
+        (
+            {"activation_function": "torch.nn.modules.linear.Identity"},
+            {"linear.weight": np.eye(4, 8), "linear.bias": np.ones(4)},
+        ),
+        ({"activation_function": "torch.nn.modules.linear.Identity"}, {"linear.weight": np.zeros((2, 2, 2))}),
+        ({"activation_function": "torch.nn.modules.linear.Identity"}, b"\0" * 64),
+    ],
+)
+def test_a_dense_module_that_does_more_than_to_cut_is_refused(
+    config: dict[str, Any], tensors: Any, tmp_path: Path
+) -> None:
+    from safetensors.numpy import save_file
+
+    write(tmp_path, ["Transformer", "Pooling", "Dense"])
+    for number, content in (("1_Pooling", MEAN), ("2_Dense", config)):
+        (tmp_path / number).mkdir()
+        (tmp_path / number / "config.json").write_text(json.dumps(content))
+    weights = tmp_path / "2_Dense" / "model.safetensors"
+    if isinstance(tensors, bytes):
+        weights.write_bytes(tensors)
+    else:
+        save_file(tensors, weights)
+    with pytest.raises(UserError, match=r"module Dense|cannot be read"):
+        Vectors.read(tmp_path)
+
+
+def test_files_that_are_nested_too_deep_or_gone_from_a_cache_are_refused(tmp_path: Path) -> None:
+    write(tmp_path, ["Transformer", "Pooling"], pooling=MEAN)
+    (tmp_path / "sentence_bert_config.json").symlink_to(tmp_path / "blob")
+    with pytest.raises(UserError, match="no file that can be read"):
+        Vectors.read(tmp_path)
+    (tmp_path / "blob").write_text('{"a":' * 5_000)
+    with pytest.raises(UserError, match="nested too deep"):
+        Vectors.read(tmp_path)
+    (tmp_path / "blob").write_text(json.dumps({"max_seq_length": 10**30}))
+    assert Vectors.read(tmp_path).max_length is None  # as tokenizers write that they know of no limit
+
+
+def test_a_long_prompt_is_shown_shortened() -> None:
+    said = Vectors().with_prompt(text="x" * 10**6).described()
+    assert len(said) < 200 and "1,000,000 letters" in said
 
 
 def by_hand(way: str, states: np.ndarray) -> np.ndarray:

@@ -12,7 +12,7 @@ import pytest
 
 from nlpkit.errors import UserError
 from nlpkit.vectors import codes, formats
-from nlpkit.vectors.made import Made
+from nlpkit.vectors.made import KEY, Made
 from nlpkit.vectors.stored import read_vectors
 from nlpkit.vectors.unfinished import Chunk, Unfinished
 
@@ -160,3 +160,69 @@ def test_what_a_killed_process_left_is_cut_off(tmp_path: Path) -> None:
             pass
         again.discard()
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("suffix", [".npy", ".safetensors", ".parquet", ".jsonl", ".csv"])
+@pytest.mark.parametrize(
+    "forged",
+    [
+        {"scale": float("nan")},
+        {"scale": "x"},
+        {"scale": -1.0},
+        {"rows": -1},
+        {"rows": ROWS - 1},
+        {"rows": ROWS + 1},
+        {"rows": 10**15},
+        {"width": 10**15},
+        {"width": WIDTH - 1},
+        {"width": True},
+        {"broken": [ROWS]},
+        {"broken": "x"},
+        {"column": 3},
+        {"column": "text"},
+        {"dtype": "fp16", "scale": None},
+        {"dtype": "binary", "scale": None},
+        {"prompt": 1},
+    ],
+)
+def test_a_forged_record_is_refused_in_one_message(suffix: str, forged: dict[str, Any], tmp_path: Path) -> None:
+    path = tmp_path / f"vectors{suffix}"
+    true = made("int8")
+    write(path, true)
+    _forge(path, {**true.record(), **forged})
+    if forged == {"column": "text"} and suffix in (".npy", ".safetensors"):
+        assert len(read_vectors(path)) == ROWS  # these have no columns
+        return
+    if "fp16" in forged.values() and suffix in formats.TEXT:
+        return  # text says nothing of types
+    with pytest.raises(UserError) as refused:
+        read_vectors(path)
+    assert str(path.name) in str(refused.value)
+
+
+def _forge(path: Path, record: dict[str, Any]) -> None:
+    """Put another record into a file of vectors."""
+    text = json.dumps(record)
+    if path.suffix == ".safetensors":
+        content = path.read_bytes()
+        end = 8 + int.from_bytes(content[:8], "little")
+        header = json.loads(content[8:end])
+        header["__metadata__"] = {KEY: text}
+        new = json.dumps(header).encode()
+        path.write_bytes(len(new).to_bytes(8, "little") + new + content[end:])
+    elif path.suffix == ".parquet":
+        import pyarrow.parquet as pq
+
+        table = pq.read_table(path)
+        pq.write_table(table.replace_schema_metadata({KEY: text}), path)
+    else:
+        formats.beside(path).write_text(json.dumps({KEY: record}))
+
+
+@pytest.mark.parametrize("content", ["[]", "7", '{"nlpkit": ' + '{"a":' * 5_000, "{}", '{"nlpkit": []}'])
+def test_a_record_beside_that_is_none_is_refused(content: str, tmp_path: Path) -> None:
+    path = tmp_path / "vectors.npy"
+    write(path, made())
+    formats.beside(path).write_text(content)
+    with pytest.raises(UserError, match=r"vectors\.npy"):
+        read_vectors(path)

@@ -49,10 +49,14 @@ PROMPTS = {
 }
 """What the prompt of a query, and of a document, is called."""
 SIMILARITIES = ("cosine", "dot", "euclidean", "manhattan")
+ORDER = ("Transformer", "StaticEmbedding", "Pooling", "Dense", "Normalize")
+"""The modules that are computed here, in the order in which they are."""
 OWN = "sentence_transformers."  # begins the type of a module that is no code from the model's author
 CUT = "Dense"  # the module that can cut vectors
 STATIC_MODULE = "StaticEmbedding"
 WEIGHTS = "model.safetensors"
+NO_LIMIT = 2**31 - 1  # a limit above it is none: tokenizers write 10**30 where they know of none
+SHOWN = 60  # letters of a prompt that one line shows
 IDLE = ("Dropout",)  # modules that change nothing but in training
 TRAINED_LAYER = "a trained layer on top of the pooled vector"
 WITHOUT = {
@@ -135,8 +139,8 @@ class Vectors:
             listed = _modules(document(MODULES), name)
         except _Unreachable as error:
             return cls(guessed=f"{name} could not be asked ({error})")
-        settings = document(SETTINGS) or {}
-        config = document(CONFIG) or {} if listed is None else {}
+        settings = _object(document(SETTINGS), f"{name}: {SETTINGS}")
+        config = _object(document(CONFIG), f"{name}: {CONFIG}") if listed is None else {}
         if config.get("model_type") == STATIC or STATIC_MODULE in (listed or {}):
             # a table has no file on pooling: it is the mean; model2vec itself reads its config.json
             length_one = config.get("normalize") is True if listed is None else "Normalize" in listed
@@ -146,26 +150,25 @@ class Vectors:
         modules = {"Pooling": POOLING.partition("/")[0], "Normalize": ""} if listed is None else listed
         root = modules.get("Transformer", "")
         file = f"{modules.get('Pooling', '')}/config.json"
-        pooling = document(file) if "Pooling" in modules else None
+        pooling_file = Path(name) / file if Path(name).is_dir() else f"{name}: {file}"
+        pooling = _object(document(file) if "Pooling" in modules else None, pooling_file)
         names = (LIMITS, *(OLD_LIMITS if listed is not None else ()))
-        limits: Mapping[str, Any] = next(
-            (found for one in names if (found := document(f"{root}/{one}" if root else one))), {}
-        )
-        length = limits.get("max_seq_length")
-        where = Path(name) / file if Path(name).is_dir() else f"{name}: {file}"
+        told = (_object(document(f"{root}/{one}" if root else one), f"{name}: {one}") for one in names)
+        limits: Mapping[str, Any] = next(filter(None, told), {})
+        length = _whole(limits, "max_seq_length", f"{name}: {LIMITS}")
         return cls(
-            pooling=_pooling(pooling or {}, where),
+            pooling=_pooling(pooling, pooling_file),
             normalize="Normalize" in modules,
-            include_prompt=(pooling or {}).get("include_prompt") is not False,
+            include_prompt=_switch(pooling, "include_prompt", pooling_file, default=True),
             prompts=_prompts(settings, name),
             default_prompt=_default_prompt(settings, name),
-            dims=_kept(path(f"{modules[CUT]}/{WEIGHTS}"), name)
+            dims=_kept(path, document, modules[CUT], name)
             if CUT in modules
-            else _whole(settings.get("truncate_dim")),
+            else _whole(settings, "truncate_dim", f"{name}: {SETTINGS}"),
             similarity=_similarity(settings, name),
-            max_length=_whole(length),
-            lower_case=limits.get("do_lower_case") is True,
-            source=str(where) if pooling else "",
+            max_length=None if length is None or length > NO_LIMIT else length,
+            lower_case=_switch(limits, "do_lower_case", f"{name}: {LIMITS}", default=False),
+            source=str(pooling_file) if pooling else "",
             guessed="" if pooling else f"{name} has no {file}, which would say how",
         )
 
@@ -317,7 +320,8 @@ class Vectors:
         parts = [f"{ways} pooling{states}" + (f" of the last {self.layers} layers" if self.layers > 1 else "")]
         parts += [f"first {self.dims} dimensions"] if self.dims else []
         parts += ["length 1" if self.normalize else "not normalized"]
-        parts += [f"prompt {self.prompt!r}"] if self.prompt else []
+        cut = f" ... ({len(self.prompt):,} letters)" if len(self.prompt) > SHOWN else ""
+        parts += [f"prompt {self.prompt[:SHOWN]!r}{cut}"] if self.prompt else []
         origin = f"a guess: {self.guessed}" if self.guessed else f"from {self.source}" if self.source else ""
         return ", ".join(parts) + (f" ({origin})" if origin else "")
 
@@ -423,10 +427,21 @@ class _Unreachable(Exception):
 
 
 def _in_folder(folder: Path) -> Callable[[str], Path | None]:
-    """Where a file of a folder is, by its name; None where there is none."""
+    """Where a file of a folder is, by its name; None where there is none.
+
+    Raises:
+        UserError: when called for what has the name of a file and is none: a link to nothing, as a cache keeps one
+            whose content was removed, would else be taken for a file that the model does not have.
+    """
 
     def path(name: str) -> Path | None:
-        return folder / name if (folder / name).is_file() else None
+        place = folder / name
+        try:
+            if not place.is_file() and (place.is_symlink() or place.exists()):
+                raise UserError(f"{place} is no file that can be read", DAMAGED)
+            return place if place.is_file() else None
+        except OSError as error:  # such as a name that is too long
+            raise UserError(f"{_cut(str(place))} cannot be opened: {error.strerror}", DAMAGED) from None
 
     return path
 
@@ -462,16 +477,30 @@ def _on_hub(model: str, revision: str | None) -> Callable[[str], Path | None]:
     return path
 
 
-def _kept(weights: Path | None, name: str) -> int:
+def _kept(path: Callable[[str], Path | None], document: Callable[[str], Any], folder: str, name: str) -> int:
     """How many numbers of a vector a Dense module keeps that does no more than to cut it, as `Vectors.write` makes one.
 
+    Args:
+        path, document: give a file of the model, and what it holds.
+        folder: of the module.
+
     Raises:
-        UserError: it does more.
+        UserError: it does more, or its weights are damaged.
     """
+    from safetensors import SafetensorError
     from safetensors.numpy import load_file
 
-    table = (load_file(weights) if weights is not None else {}).get("linear.weight", np.zeros((1, 1)))
-    if not np.array_equal(table, np.eye(*table.shape)):
+    config = _object(document(f"{folder}/config.json"), f"{name}: {folder}/config.json")
+    weights = path(f"{folder}/{WEIGHTS}")
+    try:
+        tensors = load_file(weights) if weights is not None else {}
+    except (SafetensorError, ValueError, TypeError, AttributeError) as error:
+        raise UserError(f"{weights} cannot be read: {error}", DAMAGED) from None
+    table = tensors.pop("linear.weight", np.zeros((1, 1)))
+    # sentence-transformers applies tanh where no function is named, and another input than the pooled vector if asked
+    plain = str(config.get("activation_function", "Tanh")).endswith(".Identity")
+    plain = plain and config.get("module_input_name", "sentence_embedding") == "sentence_embedding"
+    if not plain or tensors or table.ndim != 2 or not np.array_equal(table, np.eye(*table.shape)):
         raise _refused(f"{name}: {MODULES}", CUT)
     return len(table)
 
@@ -488,8 +517,20 @@ def _refused(where: object, module: str) -> UserError:
 def _parsed(path: Path, where: object) -> Any:
     try:
         return json.loads(small_text(path))
-    except ValueError as error:
-        raise UserError(f"{where} is not JSON: {error}", DAMAGED) from None
+    except (ValueError, RecursionError) as error:
+        reason = "it is nested too deep" if isinstance(error, RecursionError) else error
+        raise UserError(f"{where} is not JSON: {reason}", DAMAGED) from None
+
+
+def _object(document: Any, where: object) -> Mapping[str, Any]:
+    """A JSON object; an empty one where there is no file.
+
+    Raises:
+        UserError: it is something else.
+    """
+    if document is not None and not isinstance(document, dict):
+        raise UserError(f"{where} holds no JSON object", DAMAGED)
+    return document or {}
 
 
 def _modules(document: Any, name: str) -> dict[str, str] | None:
@@ -514,31 +555,59 @@ def _modules(document: Any, name: str) -> dict[str, str] | None:
             )
         if short in IDLE:
             continue
-        if short not in ("Transformer", STATIC_MODULE, "Pooling", CUT, "Normalize") or short in found:
+        if short not in ORDER or short in found:
             raise _refused(where, short)
-        found[short] = str(path)
+        if not isinstance(path, str) or not _below(path):
+            raise UserError(
+                f"{where}: the path {_cut(path)} of the module {short} is no folder inside the model's",
+                "nlpkit reads nothing outside the folder of a model; put the right path in.",
+            )
+        if path.strip("./") == "" and short not in (ORDER[0], STATIC_MODULE, "Normalize"):
+            raise UserError(f"{where} names no folder for the module {short}", DAMAGED)
+        found[short] = path
+    if ORDER[0] not in found and STATIC_MODULE not in found:
+        raise UserError(f"{where} lists no {ORDER[0]}", DAMAGED)
+    if list(found) != sorted(found, key=ORDER.index):
+        raise UserError(
+            f"{where} has the modules in the order {', '.join(found)}",
+            f"nlpkit computes them in the order {', '.join(sorted(found, key=ORDER.index))} alone, which would give "
+            "other vectors; use sentence-transformers for this model.",
+        )
     return found
 
 
-def _pooling(document: Any, where: object) -> tuple[str, ...]:
+def _below(path: str) -> bool:
+    """Whether a path, as a model's file writes it, stays in the model's folder."""
+    parts = path.replace("\\", "/").split("/")
+    return not path.startswith(("/", "\\")) and ".." not in parts and ":" not in path and "\0" not in path
+
+
+def _cut(value: object) -> str:
+    """A value of someone else's file, as short as a message needs it."""
+    shown = repr(value)
+    return shown if len(shown) <= SHOWN else f"{shown[:SHOWN]}..."
+
+
+def _pooling(document: Mapping[str, Any], where: object) -> tuple[str, ...]:
     """The ways of a 1_Pooling/config.json, of any release; the mean where it names none.
 
     Raises:
-        UserError: a way that there is not.
+        UserError: a way that there is not, or all are switched off.
     """
-    if not isinstance(document, dict):
-        raise UserError(f"{where} holds no JSON object", DAMAGED)
     named = document.get("pooling_mode")
     if named is None:
-        on = tuple(way for way, (_, switch) in POOLINGS.items() if document.get(switch))
+        on = tuple(way for way, (_, switch) in POOLINGS.items() if _switch(document, switch, where, default=False))
+        if not on and document.get(POOLINGS["mean"][1]) is False:
+            raise UserError(f"{where} switches every way of pooling off", DAMAGED)
         return on or ("mean",)
     ours = {theirs: way for way, (theirs, _) in POOLINGS.items()}
     ways = [named] if isinstance(named, str) else named
     if not isinstance(ways, list) or not ways or not all(isinstance(way, str) for way in ways):
-        raise UserError(f"{where}: pooling_mode {named!r} names no way of pooling", DAMAGED)
+        raise UserError(f"{where}: pooling_mode {_cut(named)} names no way of pooling", DAMAGED)
     if unknown := [way for way in ways if way not in ours]:
         raise UserError(
-            f"{where} asks for the pooling {unknown[0]!r}, which there is not here", f"There are: {', '.join(ours)}."
+            f"{where} asks for the pooling {_cut(unknown[0])}, which there is not here",
+            f"There are: {', '.join(ours)}.",
         )
     return tuple(ours[way] for way in ways)
 
@@ -546,28 +615,52 @@ def _pooling(document: Any, where: object) -> tuple[str, ...]:
 def _prompts(settings: Mapping[str, Any], name: str) -> dict[str, str]:
     prompts = settings.get("prompts") or {}
     if not isinstance(prompts, dict) or not all(isinstance(text, str | None) for text in prompts.values()):
-        raise UserError(f"{name}: {SETTINGS}: prompts {prompts!r} are no texts by name", DAMAGED)
+        raise UserError(f"{name}: {SETTINGS}: prompts {_cut(prompts)} are no texts by name", DAMAGED)
     return {str(key): text for key, text in prompts.items() if text is not None}
 
 
 def _default_prompt(settings: Mapping[str, Any], name: str) -> str | None:
     default = settings.get("default_prompt_name")
-    if default is not None and default not in _prompts(settings, name):
-        raise UserError(f"{name}: {SETTINGS}: default_prompt_name {default!r} is none of its prompts", DAMAGED)
+    if default is None:
+        return None
+    if not isinstance(default, str) or default not in _prompts(settings, name):
+        raise UserError(f"{name}: {SETTINGS}: default_prompt_name {_cut(default)} is none of its prompts", DAMAGED)
     return default
 
 
 def _similarity(settings: Mapping[str, Any], name: str) -> str:
     found = settings.get("similarity_fn_name") or "cosine"
-    found = {"dot_product": "dot", "dot_score": "dot", "cos_sim": "cosine"}.get(found, found)
+    if isinstance(found, str):
+        found = {"dot_product": "dot", "dot_score": "dot", "cos_sim": "cosine"}.get(found, found)
     if found not in SIMILARITIES:
         raise UserError(
-            f"{name}: {SETTINGS} compares vectors by {found!r}, which needs several vectors a text or is unknown",
+            f"{name}: {SETTINGS} compares vectors by {_cut(found)}, which needs several vectors a text or is unknown",
             f"nlpkit compares by {', '.join(SIMILARITIES)}; use sentence-transformers for this model.",
         )
     return str(found)
 
 
-def _whole(value: Any) -> int | None:
-    """A number of tokens or dimensions; None of anything else."""
-    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else None
+def _whole(document: Mapping[str, Any], key: str, where: object) -> int | None:
+    """A number of tokens or dimensions; None where none is given.
+
+    Raises:
+        UserError: it is no whole number above 0: what is read of a text, or kept of a vector, would be a guess.
+    """
+    value = document.get(key)
+    if value is None:
+        return None
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        raise UserError(f"{where}: {key} {_cut(value)} is no whole number above 0", DAMAGED)
+    return value
+
+
+def _switch(document: Mapping[str, Any], key: str, where: object, *, default: bool) -> bool:
+    """What is on or off.
+
+    Raises:
+        UserError: it is neither: the text "false" would be taken for on.
+    """
+    value = document.get(key)
+    if value is not None and not isinstance(value, bool):
+        raise UserError(f"{where}: {key} {_cut(value)} is neither true nor false", DAMAGED)
+    return default if value is None else value
