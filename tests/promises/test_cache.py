@@ -35,6 +35,8 @@ Use = Callable[[], Any]
 class Words:
     """As much of a task as features ask for."""
 
+    feature_settings = ""
+
     def record(self) -> dict[str, Any]:
         return {"name": "words"}
 
