@@ -10,15 +10,19 @@ from typing import Any
 import numpy as np
 import pytest
 from conftest import RunOf, write_jsonl
+from datasets import Dataset
 from transformers import AutoTokenizer
 
 from nlpkit import reporting
+from nlpkit.data.places import PLACE
+from nlpkit.data.sources import LoadedData, Source
 from nlpkit.errors import UserError
 from nlpkit.inference import remembered
 from nlpkit.recipes import evaluate
 from nlpkit.reporting import Report
 from nlpkit.tasks import features, outputs
 from nlpkit.tasks.sentence_embedding import judging
+from nlpkit.tasks.sentence_embedding.options import EmbeddingJudgeOptions
 from nlpkit.tasks.sentence_embedding.task import SentenceEmbedding
 from nlpkit.tasks.sentence_embedding.vectors import Vectors
 
@@ -67,8 +71,6 @@ def test_a_sample_of_queries_searches_all_documents(run_of: RunOf, collection: P
 
 
 def test_a_part_of_the_documents_is_not_judged() -> None:
-    from datasets import Dataset
-
     row = {"text": "a", "documents": ["b"], "document_ids": ["1"], "judged": [{"id": "1", "grade": 1.0}], "corpus": 2}
     with pytest.raises(UserError, match="1 of the 2 documents stand beside these queries"):
         judging.collection(np.ones((1, 2, 4), np.float32), Dataset.from_list([row]))
@@ -115,6 +117,34 @@ def test_queries_and_documents_begin_with_their_prompts(run_of: RunOf) -> None:
     assert made["prompt_tokens"] == [2, 2, 2]
     chosen = vectors.with_(default_prompt="query")
     assert [chosen.prompt_of(part) for part in ("query", "document")] == ["good ", "good "]
+
+
+@pytest.mark.parametrize(
+    ("columns", "options", "begun"),
+    [
+        (("question", "answer"), {}, ("good ", "bad ")),
+        (("question", "answer"), {"prompt": ""}, ("", "")),
+        (("question", "answer"), {"prompt": "day "}, ("day ", "day ")),
+        (("anchor", "positive"), {}, ("", "")),
+    ],
+)
+def test_questions_and_answers_begin_with_the_prompts_of_their_sides(
+    run_of: RunOf, columns: tuple[str, str], options: dict[str, str], begun: tuple[str, str]
+) -> None:
+    vectors = Vectors(prompts={"query": "good ", "passage": "bad "})
+    task = SentenceEmbedding(vectors=vectors, max_length=32).configured(EmbeddingJudgeOptions(**options))
+    rows = Dataset.from_list([dict.fromkeys(columns, "film") | dict.fromkeys(PLACE, 0)])
+    loaded = LoadedData({"test": rows}, Source(""), [("faq.csv", "line")])
+    with reporting.listening() as heard:
+        reader = task.reader(columns).settled(rows, "test", loaded)
+        examples = reader.examples(rows, "test", loaded)
+    tokenizer = AutoTokenizer.from_pretrained(run_of("embedding"))
+    texts = [
+        tokenizer.decode(ids, skip_special_tokens=True) for ids in task.features(tokenizer, examples[:])["input_ids"]
+    ]
+    assert texts == [f"{begun[0]}film", f"{begun[1]}film"]
+    said = "texts of 'question' begin with 'good ', of 'answer' with 'bad '"
+    assert any(said in note for note in heard.notes) == (begun == ("good ", "bad "))
 
 
 def test_vectors_that_were_computed_before_are_taken_from_the_cache(

@@ -45,6 +45,8 @@ PAIRS = (
 )  # fmt: skip
 """Columns that hold two texts which belong together, in the sets in wide use."""
 PARAGRAPHS = ("question", "context")  # of SQuAD: a question, and the paragraph that it was asked about
+SEARCHING, SEARCHED = ("query", "question"), ("answer", "context", "document", "passage", "positive", "response")
+"""Columns of texts that search, and of those that are searched: models with a prompt for each side know them apart."""
 ANCHORS = ("anchor", "query", "question", "sentence1", "premise", *column_names.TEXT_NAMES)
 POSITIVES = ("positive", "answer", "document", "passage", "response", "sentence2", "text_pair", "hypothesis")
 NEGATIVE = re.compile(r"(?:hard_)?negatives?(?:_?\d+)?")
@@ -102,6 +104,11 @@ class Layout:
     def columns(self) -> list[str]:
         """All columns that are read."""
         return [name for name in (self.text, self.pair, *self.negatives, self.label, self.vector) if name]
+
+    @property
+    def searches(self) -> bool:
+        """Whether the first texts are queries and the second ones what these look for, by the names of the columns."""
+        return self.text.strip().lower() in SEARCHING and (self.pair or "").strip().lower() in SEARCHED
 
     def record(self) -> dict[str, Any]:
         """As JSON values."""

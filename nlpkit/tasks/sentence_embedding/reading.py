@@ -26,7 +26,7 @@ from nlpkit.tasks.sentence_embedding import layout as layouts
 from nlpkit.tasks.sentence_embedding.layout import Layout
 from nlpkit.tasks.sentence_embedding.options import ShapeOptions
 from nlpkit.tasks.sentence_embedding.shapes import LIKENESS
-from nlpkit.tasks.sentence_embedding.task import SentenceEmbedding
+from nlpkit.tasks.sentence_embedding.task import SEARCHED, SentenceEmbedding
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -127,7 +127,13 @@ class EmbeddingReader(Reader[SentenceEmbedding]):
         made = _Rows(layout, split, len(rows))
         examples = made.read(rows, origin.places(rows, split))
         findings += made.findings(len(examples))
-        return examples
+        if not layout.searches or not self.task.has_sides:
+            return examples
+        query, document = (self.task.vectors.prompt_of(part) for part in ("query", "document"))
+        reporting.current().note(
+            f"{split}: texts of '{layout.text}' begin with {query!r}, of '{layout.pair}' with {document!r}"
+        )
+        return examples.add_column(SEARCHED, [True] * len(examples))
 
     def _queries(self, rows: Dataset, split: str, origin: LoadedData, findings: list[Finding]) -> Dataset:
         """Queries that can be judged. The documents are dealt out over them, so that all texts that are to be embedded

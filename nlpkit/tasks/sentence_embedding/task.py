@@ -67,6 +67,7 @@ DECODERS = ("ForCausalLM", "ForConditionalGeneration")  # of models that do not 
 WANTED = "wanted"  # in batches: the vector that each text should have
 STATES = "last_hidden_state"  # of what Transformers' encoders give
 FINISHED = "sentence_embedding"  # what sentence-transformers calls the vectors of texts in an exported graph
+SEARCHED = "searched"  # among the columns of examples: the first text is a query, and the others what it looks for
 PROMPT_TOKENS = "prompt_tokens"  # in features and batches: how many tokens of a text are those of its prompt
 
 
@@ -315,6 +316,15 @@ class SentenceEmbedding(Teachable):
             vectors = vectors.with_(dims=options.dims)
         return self.with_(vectors=vectors)
 
+    @property
+    def has_sides(self) -> bool:
+        """Whether queries and documents begin with prompts of their own, though no rows say that they are such.
+
+        A model that was trained here is judged as it was trained.
+        """
+        named = any(self.vectors.prompt_of(part) for part in ("query", "document"))
+        return named and self.vectors.default_prompt is None and self.loss_name is None
+
     # --- examples -> features ---
 
     def features(self, tokenizer: Any, examples: Mapping[str, Sequence[Any]]) -> dict[str, list[Any]]:
@@ -374,7 +384,7 @@ class SentenceEmbedding(Teachable):
 
     def _prompts(self, rows: Sequence[Sequence[str]], examples: Mapping[str, Sequence[Any]]) -> list[str]:
         """The prompt of each text: where queries search documents each have theirs."""
-        if "documents" not in examples:
+        if "documents" not in examples and SEARCHED not in examples:
             return [self.vectors.prompt for row in rows for _ in row]
         query, document = (self.vectors.prompt_of(part) for part in ("query", "document"))
         return [document if place else query for row in rows for place in range(len(row))]

@@ -283,7 +283,8 @@ class Vectors:
         """
         if text is not None:
             name = name or "prompt"
-            return self.with_(prompts={**self.prompts, name: text}, default_prompt=name if text else None)
+            # also where it is empty: then no text has one, be it a query or a document
+            return self.with_(prompts={**self.prompts, name: text}, default_prompt=name)
         if name is not None and name not in self.prompts:
             known = ", ".join(self.prompts)
             raise UserError(
@@ -309,7 +310,7 @@ class Vectors:
             part: "query" or "document", whose prompts have several names in the models in wide use. A prompt that was
                 chosen for all texts is that of both.
         """
-        if self.default_prompt:
+        if self.default_prompt is not None:
             return self.prompt
         return next((self.prompts[name] for name in PROMPTS[part] if name in self.prompts), "")
 
