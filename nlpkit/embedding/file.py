@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import itertools
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -127,13 +128,18 @@ def _complete(opened: Opened, config: EmbedOptions) -> Report:
     """
     assert config.output is not None
     made = read_vectors(config.output).made
-    wanted = made_with(opened, config, digest_of_model(opened, config), (made.rows, made.width), 0.0, made.broken)
+    width = _width(opened) or made.width
+    wanted = made_with(opened, config, digest_of_model(opened, config), (made.rows, width), 0.0, made.broken)
+    read = _rows_digest(config, Rows(config, opened)) if made.rows_sha256 else ""
     same = dataclasses.replace(
-        wanted, model=made.model, scale=made.scale, version=made.version, column=made.column, rows=made.rows
+        wanted, model=made.model, scale=made.scale, version=made.version, column=made.column, rows_sha256=read
     )
     if same != made:
+        other = "another model or other options"
+        if dataclasses.replace(same, rows_sha256=made.rows_sha256) == made:
+            other = "other rows, or rows that were read in another way"
         raise UserError(
-            f"--resume: {config.output} is complete, and was made with another model or other options",
+            f"--resume: {config.output} is complete, and was made with {other}",
             "--overwrite begins it anew.",
         )
     reporting.current().note(f"{config.output} is complete: nothing to resume")
@@ -142,17 +148,33 @@ def _complete(opened: Opened, config: EmbedOptions) -> Report:
     return Report({**record, "failed": len(made.broken), "vectors": told})
 
 
+def _width(opened: Opened) -> int | None:
+    """Numbers of a vector; None where the config of the model does not tell."""
+    hidden = getattr(opened.predictor.model.config, "hidden_size", None)
+    return None if hidden is None else opened.task.vectors.width(hidden)
+
+
+def _read(config: EmbedOptions, rows: Rows) -> dict[str, Any]:
+    """All that decides which texts are embedded, as JSON values."""
+    return {
+        "sha256": FileInfo.of(rows.place).sha256,
+        "text_column": config.text_column,
+        "reading": repr(rows.reading.key()),
+    }
+
+
+def _rows_digest(config: EmbedOptions, rows: Rows) -> str:
+    """SHA-256 of the same, in hex."""
+    return hashlib.sha256(json.dumps(_read(config, rows), sort_keys=True).encode()).hexdigest()
+
+
 def _settings(opened: Opened, config: EmbedOptions, digest: str, rows: Rows) -> dict[str, Any]:
     """All that decides what the vectors of a file are, as JSON values."""
     task = opened.task
     return {
         "version": __version__,
         "model": digest,
-        "input": {
-            "sha256": FileInfo.of(rows.place).sha256,
-            "text_column": config.text_column,
-            "reading": repr(rows.reading.key()),
-        },
+        "input": _read(config, rows),
         "vectors": {**task.vectors.record(), "max_length": task.max_length},
         "long_text": config.long_text,
         "chunks": [CHUNK, CHUNK_CHARACTERS],
@@ -218,7 +240,7 @@ def _written(
     broken = [int(start) + row for start, chunk in zip(starts, chunks, strict=False) for row in chunk.errors]
     largest = max((chunk.largest for chunk in chunks), default=0.0)
     made = made_with(opened, config, digest, vectors.shape, largest, sorted(broken))
-    made = dataclasses.replace(made, column=rows.columns[0])
+    made = dataclasses.replace(made, column=rows.columns[0], rows_sha256=_rows_digest(config, rows))
     if not len(vectors):
         reporting.current().warn(f"{config.input} holds no rows: there is nothing to embed")
 

@@ -72,7 +72,7 @@ class Loss:
     Attributes:
         correlation: rank correlation of the cosines of all pairs of rows.
         overlap: share of the 10 nearest rows of each that are among its 10 nearest still.
-        rows: on which it was measured.
+        rows: on which it was measured, all different.
     """
 
     correlation: float
@@ -82,7 +82,7 @@ class Loss:
     def __str__(self) -> str:
         return (
             f"{self.overlap:.1%} of the {NEAREST} nearest are the same, rank correlation of cosines "
-            f"{self.correlation:.4f} (on {self.rows:,} rows)"
+            f"{self.correlation:.4f} (on {self.rows:,} rows that differ)"
         )
 
 
@@ -94,11 +94,14 @@ def sample(rows: int) -> np.ndarray:
 def loss(vectors: np.ndarray, dtype: Dtype, scale: float | None = None) -> Loss | None:
     """What is lost where these vectors are stored so; None of fewer than 12, which have no 10 nearest to choose.
 
+    Equal vectors count once: which of them are the nearest is chance, whatever the codes are.
+
     Args:
         vectors: float32, shape (rows, width), without rows of NaN.
     """
     from scipy.stats import spearmanr
 
+    vectors = vectors[np.sort(np.unique(vectors, axis=0, return_index=True)[1])]
     rows = len(vectors)
     if rows < NEAREST + 2:
         return None

@@ -49,6 +49,7 @@ class Made:
         rows: how many there are.
         column: that they are in, of a file with columns.
         broken: positions of rows that have no vector, from 0.
+        rows_sha256: of the file of the rows and of how it was read, in hex; empty in files of before this was kept.
     """
 
     model: str
@@ -67,6 +68,7 @@ class Made:
     rows: int
     column: str = "vector"
     broken: tuple[int, ...] = ()
+    rows_sha256: str = ""
 
     def record(self) -> dict[str, Any]:
         """JSON values, from which `of` makes it again."""
@@ -85,7 +87,7 @@ class Made:
         """
         names = {field.name for field in dataclasses.fields(cls)}
         known = {name: record[name] for name in names if name in record} if isinstance(record, Mapping) else {}
-        lacking = sorted(names - known.keys() - {"broken", "column"})
+        lacking = sorted(names - known.keys() - {"broken", "column", "rows_sha256"})
         if lacking or not _possible(known):
             raise UserError(f"{where} does not say what its vectors were made with", "Make them again: nlpkit embed.")
         return cls(**{**known, "broken": tuple(known.get("broken", ()))})

@@ -150,6 +150,12 @@ def test_an_interrupted_file_goes_on_to_the_same_bytes(
     assert f"{out} is complete: nothing to resume" in " ".join(heard.notes)
     with pytest.raises(UserError, match="made with another model or other options"):
         embed.run(embed.Config(output=out, resume=True, **{**options, "dtype": "fp16"}))
+    with pytest.raises(UserError, match="made with another model or other options"):
+        embed.run(embed.Config(output=out, resume=True, dims=4, **options))
+    with Path(data).open("a") as more:
+        more.write('{"text": "one more"}\n')
+    with pytest.raises(UserError, match="complete, and was made with other rows"):
+        embed.run(embed.Config(output=out, resume=True, **options))
     assert not [path for path in tmp_path.iterdir() if "unfinished" in path.name]
 
 

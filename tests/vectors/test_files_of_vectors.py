@@ -137,6 +137,9 @@ def test_one_scale_keeps_products_and_the_loss_is_measured() -> None:
     assert int8 is not None and binary is not None
     assert int8.correlation > 0.999 > binary.correlation and int8.overlap > 0.9 > binary.overlap
     assert codes.loss(vectors[:11], "int8", scale) is None
+    # equal rows have no nearest among one another that codes could keep
+    assert codes.loss(np.repeat(vectors, 20, axis=0), "int8", scale) == int8
+    assert codes.loss(np.repeat(vectors[:1], 50, axis=0), "int8", scale) is None
     np.testing.assert_array_equal(codes.decode(codes.encode(vectors, "binary"), "binary", 64) > 0, vectors > 0)
 
 
