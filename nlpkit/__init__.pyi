@@ -836,6 +836,8 @@ def finetune(
     prompt: str | None = None,
     prompt_name: str | None = None,
     dims: int | None = None,
+    prompt_query: str | None = None,
+    prompt_document: str | None = None,
     loss: Literal['multiple-negatives-ranking', 'cached-multiple-negatives-ranking', 'guided', 'cached-guided', 'triplet', 'contrastive', 'online-contrastive', 'cosent', 'angle', 'cosine-mse', 'batch-hard-triplet', 'batch-all-triplet', 'simcse', 'tsdae', 'mse', 'margin-mse'] | None = None,
     scale: float | None = None,
     margin: float | None = None,
@@ -959,6 +961,10 @@ def finetune(
         prompt_name: Name of one of the model's prompts to put before each text.
         dims: Keep the first N dimensions, of a model that was trained to be cut (Matryoshka). Default:
             as the model's folder says, else all.
+        prompt_query: Text to put before the first text of each row, a query or question. Default: where
+            documents are searched the model's prompt for queries, else as prompt.
+        prompt_document: Text to put before the texts that are compared with it. Default: where
+            documents are searched the model's prompt for documents, else as prompt.
         loss: What is trained for, of the losses that suit the rows. Default: by the kind of rows.
         scale: Factor of similarities, 1 / temperature. Default: 20, as sentence-transformers has it (a
             temperature of 0.05); 100 with guides; 1 for products. (only with loss
@@ -1412,6 +1418,8 @@ def compare(
     prompt: str | None = None,
     prompt_name: str | None = None,
     dims: int | None = None,
+    prompt_query: str | None = None,
+    prompt_document: str | None = None,
     device: str = 'auto',
     precision: Literal['auto', 'fp32', 'tf32', 'bf16', 'fp16'] = 'auto',
     threads: int | None = None,
@@ -1522,6 +1530,12 @@ def compare(
         prompt_name: Name of one of the model's prompts to put before each text. For sentence-embedding.
         dims: Keep the first N dimensions, of a model that was trained to be cut (Matryoshka). Default:
             as the model's folder says, else all. For sentence-embedding.
+        prompt_query: Text to put before the first text of each row, a query or question. Default: where
+            documents are searched the model's prompt for queries, else as prompt. For
+            sentence-embedding.
+        prompt_document: Text to put before the texts that are compared with it. Default: where
+            documents are searched the model's prompt for documents, else as prompt. For
+            sentence-embedding.
         device: auto, cpu, cuda, cuda:1, mps.
         precision: Arithmetic of the forward pass.
         threads: CPU threads of torch. Default: as cores, CPU time and OMP_NUM_THREADS allow.
@@ -2043,6 +2057,8 @@ def evaluate(
     prompt: str | None = None,
     prompt_name: str | None = None,
     dims: int | None = None,
+    prompt_query: str | None = None,
+    prompt_document: str | None = None,
     device: str = 'auto',
     precision: Literal['auto', 'fp32', 'tf32', 'bf16', 'fp16'] = 'auto',
     threads: int | None = None,
@@ -2157,6 +2173,12 @@ def evaluate(
         prompt_name: Name of one of the model's prompts to put before each text. For sentence-embedding.
         dims: Keep the first N dimensions, of a model that was trained to be cut (Matryoshka). Default:
             as the model's folder says, else all. For sentence-embedding.
+        prompt_query: Text to put before the first text of each row, a query or question. Default: where
+            documents are searched the model's prompt for queries, else as prompt. For
+            sentence-embedding.
+        prompt_document: Text to put before the texts that are compared with it. Default: where
+            documents are searched the model's prompt for documents, else as prompt. For
+            sentence-embedding.
         device: auto, cpu, cuda, cuda:1, mps.
         precision: Arithmetic of the forward pass.
         threads: CPU threads of torch. Default: as cores, CPU time and OMP_NUM_THREADS allow.
@@ -2476,6 +2498,8 @@ def finetune_embed(
     prompt: str | None = None,
     prompt_name: str | None = None,
     dims: int | None = None,
+    prompt_query: str | None = None,
+    prompt_document: str | None = None,
     loss: Literal['multiple-negatives-ranking', 'cached-multiple-negatives-ranking', 'guided', 'cached-guided', 'triplet', 'contrastive', 'online-contrastive', 'cosent', 'angle', 'cosine-mse', 'batch-hard-triplet', 'batch-all-triplet', 'simcse', 'tsdae', 'mse', 'margin-mse'] | None = None,
     scale: float | None = None,
     margin: float | None = None,
@@ -2599,6 +2623,10 @@ def finetune_embed(
         prompt_name: Name of one of the model's prompts to put before each text.
         dims: Keep the first N dimensions, of a model that was trained to be cut (Matryoshka). Default:
             as the model's folder says, else all.
+        prompt_query: Text to put before the first text of each row, a query or question. Default: where
+            documents are searched the model's prompt for queries, else as prompt.
+        prompt_document: Text to put before the texts that are compared with it. Default: where
+            documents are searched the model's prompt for documents, else as prompt.
         loss: What is trained for, of the losses that suit the rows. Default: by the kind of rows.
         scale: Factor of similarities, 1 / temperature. Default: 20, as sentence-transformers has it (a
             temperature of 0.05); 100 with guides; 1 for products. (only with loss

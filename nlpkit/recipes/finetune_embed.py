@@ -16,7 +16,7 @@ from nlpkit.experiment import finetune
 from nlpkit.reporting import Report
 from nlpkit.tasks.sentence_embedding.losses.options import LossOptions
 from nlpkit.tasks.sentence_embedding.negative_options import NegativeOptions
-from nlpkit.tasks.sentence_embedding.options import EmbeddingDataOptions, VectorOptions
+from nlpkit.tasks.sentence_embedding.options import EmbeddingDataOptions, SidePromptOptions, VectorOptions
 from nlpkit.tasks.sentence_embedding.task import SentenceEmbedding
 
 COMMAND = "finetune-embed"
@@ -32,7 +32,9 @@ ESSENTIAL: tuple[str, ...] = (
 )
 
 
-class Config(NegativeOptions, LossOptions, VectorOptions, EmbeddingDataOptions, finetune.FinetuneOptions):
+class Config(
+    NegativeOptions, LossOptions, SidePromptOptions, VectorOptions, EmbeddingDataOptions, finetune.FinetuneOptions
+):
     """Options of `nlpkit finetune-embed`."""
 
 

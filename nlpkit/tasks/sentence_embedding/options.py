@@ -55,6 +55,25 @@ class VectorOptions(PoolingOptions):
     )
 
 
+class SidePromptOptions(Config):
+    """Prompts that tell a query from what is searched."""
+
+    prompt_query: str | None = option(
+        None,
+        "Text to put before the first text of each row, a query or question.",
+        panel="Task",
+        metavar="TEXT",
+        shown_default="where documents are searched the model's prompt for queries, else as --prompt",
+    )
+    prompt_document: str | None = option(
+        None,
+        "Text to put before the texts that are compared with it.",
+        panel="Task",
+        metavar="TEXT",
+        shown_default="where documents are searched the model's prompt for documents, else as --prompt",
+    )
+
+
 class EmbeddingAnswerOptions(VectorOptions, TextColumnOptions):
     """Options of `predict`."""
 
@@ -99,7 +118,7 @@ class ShapeOptions(TextColumnOptions):
     vector_column: str | None = option(None, "Column of vectors to learn, lists of numbers.", panel="Data")
 
 
-class EmbeddingJudgeOptions(VectorOptions, ShapeOptions):
+class EmbeddingJudgeOptions(SidePromptOptions, VectorOptions, ShapeOptions):
     """Options of `evaluate`."""
 
 

@@ -53,6 +53,7 @@ class EmbeddingRecord(TaskRecord):
     include_prompt: bool = True
     prompts: dict[str, str] = Field({})
     default_prompt: str | None = None
+    asymmetric: bool = False
     dims: Length = None
     similarity: Literal["cosine", "dot", "euclidean", "manhattan"] = "cosine"
     table: bool = False

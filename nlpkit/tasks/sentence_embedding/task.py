@@ -44,6 +44,7 @@ from nlpkit.tasks.sentence_embedding.options import (
     EmbeddingJudgeOptions,
     PoolingOptions,
     ShapeOptions,
+    SidePromptOptions,
     VectorOptions,
 )
 from nlpkit.tasks.sentence_embedding.record import EmbeddingRecord
@@ -94,11 +95,12 @@ class ColumnCollator:
 
     Args:
         padding: of the features of texts.
-        prompt_tokens: how many tokens of each text are those of a prompt that is not pooled.
+        prompt_tokens: how many tokens of the first text of each example, and of each of its others, are those of a
+            prompt that is not pooled.
     """
 
     padding: Callable[[list[dict[str, Any]]], dict[str, torch.Tensor]]
-    prompt_tokens: int = 0
+    prompt_tokens: tuple[int, int] = (0, 0)
 
     def __call__(self, features: list[dict[str, Any]]) -> dict[str, torch.Tensor]:
         import torch
@@ -111,8 +113,9 @@ class ColumnCollator:
         for column in id_columns(features[0]):
             place = column.removeprefix(IDS)
             padded = self.padding([{IDS: feature[column]} for feature in features])
-            if self.prompt_tokens:
-                padded[PROMPT_TOKENS] = torch.full((len(features),), self.prompt_tokens)
+            if any(self.prompt_tokens):
+                own = self.prompt_tokens[place != "_0"]
+                padded[PROMPT_TOKENS] = torch.full((len(features),), own)
             batch |= {f"{name}{place}": tensor for name, tensor in padded.items()}
         if "labels" in features[0]:
             batch["labels"] = torch.as_tensor(np.asarray([feature["labels"] for feature in features]))
@@ -312,8 +315,22 @@ class SentenceEmbedding(Teachable):
             vectors = vectors.with_(layers=asked.layers)
         if asked.normalize is not None:
             vectors = vectors.with_(normalize=asked.normalize)
-        if isinstance(options, VectorOptions) and options.dims is not None:
-            vectors = vectors.with_(dims=options.dims)
+        if isinstance(options, VectorOptions):
+            vectors = vectors if options.dims is None else vectors.with_(dims=options.dims)
+            if vectors.asymmetric and not isinstance(options, SidePromptOptions):  # of texts by themselves
+                reporting.current().warn(
+                    "texts are embedded without a prompt, and the model was trained with one for queries and one for "
+                    "documents: --prompt-name query, or --prompt-name document"
+                )
+        if isinstance(options, SidePromptOptions):
+            sides = (options.prompt_query, options.prompt_document)
+            if any(side is not None for side in sides):
+                if asked.prompt is not None or asked.prompt_name is not None:
+                    raise UserError(
+                        "--prompt and --prompt-name are of all texts, --prompt-query and --prompt-document of one side",
+                        "Give one kind of them.",
+                    )
+                vectors = vectors.with_side_prompts(*sides)
         return self.with_(vectors=vectors)
 
     @property
@@ -383,11 +400,18 @@ class SentenceEmbedding(Teachable):
         return out
 
     def _prompts(self, rows: Sequence[Sequence[str]], examples: Mapping[str, Sequence[Any]]) -> list[str]:
-        """The prompt of each text: where queries search documents each have theirs."""
-        if "documents" not in examples and SEARCHED not in examples:
-            return [self.vectors.prompt for row in rows for _ in row]
-        query, document = (self.vectors.prompt_of(part) for part in ("query", "document"))
+        """The prompt of each text: where queries search documents, or rows were trained so, each side has its own."""
+        if "documents" in examples or SEARCHED in examples:
+            query, document = (self.vectors.prompt_of(part) for part in ("query", "document"))
+        elif "text_pair" in examples or "negatives" in examples:
+            query, document = (self._prompt_of(part) for part in ("query", "document"))
+        else:
+            query = document = self.vectors.prompt
         return [document if place else query for row in rows for place in range(len(row))]
+
+    def _prompt_of(self, part: str) -> str:
+        """The prompt of the first text of a row ("query"), and of the others ("document")."""
+        return self.vectors.prompt_of(part) if self.vectors.asymmetric else self.vectors.prompt
 
     def _prompted(self, texts: Sequence[str], prompts: Sequence[str]) -> list[str]:
         """Texts as the tokenizer is given them."""
@@ -451,6 +475,11 @@ class SentenceEmbedding(Teachable):
             raise UserError(
                 f"{shape}: such rows judge, and no loss learns from them",
                 "Train on pairs that belong together: --train-file FILE.",
+            )
+        if self.vectors.asymmetric and shape in ("texts", "labelled-texts", "taught"):
+            raise UserError(
+                f"{shape}: such rows have one text, and no side of documents that --prompt-document could be of",
+                "--prompt TEXT puts one before each text.",
             )
         kind = table.require(own.loss or suiting[0], shape)
         if kind.compares and getattr(options, "batch_size", 2) * process.world_size() == 1:
@@ -671,7 +700,8 @@ class SentenceEmbedding(Teachable):
             return ColumnCollator(padding)
         if not self.together:
             return PromptCollator(padding)
-        return ColumnCollator(padding, prompt_length(tokenizer, self.vectors.prompt))
+        query, document = (prompt_length(tokenizer, self._prompt_of(part)) for part in ("query", "document"))
+        return ColumnCollator(padding, (query, document))
 
     def columns_of(self, batch: Mapping[str, torch.Tensor]) -> list[dict[str, torch.Tensor]]:
         """The texts of a batch of examples, column by column, as `run` takes them."""

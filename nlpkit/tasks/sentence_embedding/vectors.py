@@ -87,6 +87,8 @@ class Vectors:
         include_prompt: whether the tokens of a prompt are pooled too.
         prompts: texts that are put before a text, by name.
         default_prompt: the name of the one that is used; None: none.
+        asymmetric: whether the first text of a row begins with the prompt of a query, and those that are compared with
+            it with the prompt of a document; False: all begin with the one that is used.
         dims: how many numbers are kept, the first (Matryoshka); None: all.
         similarity: how two vectors are compared, one of `SIMILARITIES`.
         max_length: tokens of a text that are read, with those of its prompt; None: what the tokenizer or the model
@@ -103,6 +105,7 @@ class Vectors:
     include_prompt: bool = True
     prompts: Mapping[str, str] = field(default_factory=dict)
     default_prompt: str | None = None
+    asymmetric: bool = False
     dims: int | None = None
     similarity: str = "cosine"
     max_length: int | None = None
@@ -182,6 +185,7 @@ class Vectors:
             include_prompt=record.get("include_prompt", True),
             prompts=dict(record.get("prompts", {})),
             default_prompt=record.get("default_prompt"),
+            asymmetric=record.get("asymmetric", False),
             dims=record.get("dims"),
             similarity=record.get("similarity", "cosine"),
             max_length=record.get("max_length"),
@@ -199,6 +203,7 @@ class Vectors:
             "include_prompt": self.include_prompt,
             "prompts": dict(self.prompts),
             "default_prompt": self.default_prompt,
+            "asymmetric": self.asymmetric,
             "dims": self.dims,
             "similarity": self.similarity,
             "table": self.table,
@@ -284,14 +289,20 @@ class Vectors:
         if text is not None:
             name = name or "prompt"
             # also where it is empty: then no text has one, be it a query or a document
-            return self.with_(prompts={**self.prompts, name: text}, default_prompt=name)
+            return self.with_(prompts={**self.prompts, name: text}, default_prompt=name, asymmetric=False)
         if name is not None and name not in self.prompts:
             known = ", ".join(self.prompts)
             raise UserError(
                 f"there is no prompt '{name}'",
                 f"The model has: {known}." if known else "The model has none; --prompt takes its text.",
             )
-        return self.with_(default_prompt=name)
+        return self.with_(default_prompt=name, asymmetric=False)
+
+    def with_side_prompts(self, query: str | None, document: str | None) -> Self:
+        """The same with a prompt before each query and each document; None keeps the model's own."""
+        given = {"query": query, "document": document}
+        prompts = {**self.prompts, **{name: text for name, text in given.items() if text is not None}}
+        return self.with_(prompts=prompts, default_prompt=None, asymmetric=True)
 
     @property
     def prompt(self) -> str:
@@ -321,8 +332,10 @@ class Vectors:
         parts = [f"{ways} pooling{states}" + (f" of the last {self.layers} layers" if self.layers > 1 else "")]
         parts += [f"first {self.dims} dimensions"] if self.dims else []
         parts += ["length 1" if self.normalize else "not normalized"]
-        cut = f" ... ({len(self.prompt):,} letters)" if len(self.prompt) > SHOWN else ""
-        parts += [f"prompt {self.prompt[:SHOWN]!r}{cut}"] if self.prompt else []
+        parts += [f"prompt {_shown(self.prompt)}"] if self.prompt else []
+        if self.asymmetric:
+            query, document = (_shown(self.prompt_of(part)) for part in ("query", "document"))
+            parts += [f"prompt of queries {query} and of documents {document}"]
         origin = f"a guess: {self.guessed}" if self.guessed else f"from {self.source}" if self.source else ""
         return ", ".join(parts) + (f" ({origin})" if origin else "")
 
@@ -387,6 +400,11 @@ class Vectors:
         if self.dims is not None:
             vectors = vectors[:, : self.dims]
         return torch.nn.functional.normalize(vectors, dim=-1) if self.normalize else vectors
+
+
+def _shown(prompt: str) -> str:
+    """The beginning of a prompt, quoted."""
+    return f"{prompt[:SHOWN]!r}" + (f" ... ({len(prompt):,} letters)" if len(prompt) > SHOWN else "")
 
 
 def _first(mask: torch.Tensor) -> torch.Tensor:
