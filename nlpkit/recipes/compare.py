@@ -243,7 +243,7 @@ class _Judged:
         task, loaded, split = predictor.task, self.loaded, self.split
         vocabulary = predictor.tokenizer.get_vocab() if task.of_tokens else {}
         if self.models:
-            _require_alike(self.models[0], name, task)
+            _require_one_task(self.models[0], name, task)
             if vocabulary != self.vocabulary:
                 raise UserError(
                     f"{name} cuts texts into other tokens than {self.models[0].name}; {task.main_metric} is of tokens",
@@ -254,6 +254,8 @@ class _Judged:
         findings: list[Finding] = []
         with registry.pointing_elsewhere(type(task), rows, registry.OTHER_MODEL):
             reader = task.reader(user_columns(rows.column_names), config).settled(rows, split, loaded)
+            if self.models:  # as the rows, not those that each was trained on, tell what is measured
+                _require_alike(self.models[0], name, reader.task)
             examples = reader.examples(rows, split, loaded, findings)
         stop_on_errors(findings)
         for finding in findings:
@@ -292,18 +294,26 @@ def _ask_all(config: Config) -> _Judged:
     return judged
 
 
-def _require_alike(first: Judgement, name: str, task: Judged) -> None:
-    """Refuse a model whose figures cannot stand beside those of the first.
+def _require_one_task(first: Judgement, name: str, task: Judged) -> None:
+    """Refuse a model of another task than the first.
 
     Raises:
-        UserError: it is of another task, of other kinds of labels, or its main metric is of another label.
+        UserError: naming both tasks.
     """
-    from nlpkit.overview import same_rows
-
     if type(task) is not type(first.task):
         raise UserError(
             f"{name} is for {task.name}, and {first.name} for {first.task.name}", "Compare runs of one task."
         )
+
+
+def _require_alike(first: Judgement, name: str, task: Judged) -> None:
+    """Refuse a model whose figures cannot stand beside those of the first.
+
+    Raises:
+        UserError: it is of other kinds of labels, or its main metric is of another label.
+    """
+    from nlpkit.overview import same_rows
+
     if task.main_metric != first.task.main_metric:
         raise UserError(
             f"{name} is judged by {task.main_metric}, and {first.name} by {first.task.main_metric}",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from nlpkit.data.places import PLACE
 from nlpkit.data.sources import LoadedData, Source
 from nlpkit.errors import UserError
 from nlpkit.inference import remembered
-from nlpkit.recipes import evaluate
+from nlpkit.recipes import check_data, compare, evaluate
 from nlpkit.reporting import Report
 from nlpkit.tasks import features, outputs
 from nlpkit.tasks.sentence_embedding import judging
@@ -145,6 +146,23 @@ def test_questions_and_answers_begin_with_the_prompts_of_their_sides(
     assert texts == [f"{begun[0]}film", f"{begun[1]}film"]
     said = "texts of 'question' begin with 'good ', of 'answer' with 'bad '"
     assert any(said in note for note in heard.notes) == (begun == ("good ", "bad "))
+
+
+def test_runs_that_were_judged_by_pairs_are_compared_by_what_the_rows_tell(
+    run_of: RunOf, collection: Path, tmp_path: Path
+) -> None:
+    run, other = run_of("embedding"), tmp_path / "other"
+    shutil.copytree(run, other)
+    record = compare.run(compare.Config(runs=[str(run), str(other)], data=str(collection), **CPU)).record
+    assert (record["main_metric"], record["rows"]) == ("ndcg@10", 4)
+    (found,) = record["comparisons"]
+    assert found["differences"]["ndcg@10"]["value"] == 0
+
+
+def test_queries_of_a_collection_are_no_data_to_train_on(run_of: RunOf, collection: Path) -> None:
+    config = check_data.Config(task="sentence-embedding", model=str(run_of("embedding")), data=str(collection))
+    with pytest.raises(UserError, match="they judge, and no loss learns from them"):
+        check_data.run(config)
 
 
 def test_vectors_that_were_computed_before_are_taken_from_the_cache(

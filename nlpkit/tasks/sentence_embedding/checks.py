@@ -11,6 +11,7 @@ import numpy as np
 from nlpkit.data import checks
 from nlpkit.data.findings import SHOWN, Finding
 from nlpkit.data.spelling import folded
+from nlpkit.errors import UserError
 from nlpkit.reporting import counted
 from nlpkit.tasks.sentence_embedding import shapes
 from nlpkit.tasks.sentence_embedding.losses.table import RANKED
@@ -29,7 +30,16 @@ def find(examples: Mapping[str, Dataset]) -> list[Finding]:
 
     Args:
         examples: of each split.
+
+    Raises:
+        UserError: all of them are queries of a collection.
     """
+    if all(shapes.of_examples(rows).name == "retrieval" for rows in examples.values()):
+        raise UserError(
+            "these are queries that search documents: they judge, and no loss learns from them",
+            "`nlpkit evaluate MODEL --data FOLDER` checks and judges them; train on pairs that belong together: "
+            "--train-file FILE.",
+        )
     keys, labels, places = {}, {}, {}
     findings = []
     for split, rows in examples.items():
