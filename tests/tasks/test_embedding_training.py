@@ -111,6 +111,19 @@ def test_two_readings_are_named_and_none_is_taken(row: dict[str, Any], said: str
     assert said in error.value.message and way in str(error.value.hint)
 
 
+def test_a_kind_that_only_teaches_is_not_that_of_validation(tmp_path: Path, tiny_model: Path) -> None:
+    judged = write_csv(tmp_path / "sts.csv", scored(12, 0))
+    lines = tmp_path / "texts.txt"
+    lines.write_text("\n".join(texts(40, 3)))
+    common = {**SMALL, "model": str(tiny_model), "data": str(lines), "validation_file": [str(judged)], "dry_run": True}
+    with reporting.listening() as heard:
+        finetune_embed.run(finetune_embed.Config(**common, shape="texts"))
+    assert any("validation: scored-pairs" in note for note in heard.notes)
+    with pytest.raises(UserError) as error:
+        finetune_embed.run(finetune_embed.Config(**common, format="txt"))
+    assert "--format txt is that of all files" in str(error.value.hint)
+
+
 def test_numbers_0_to_2_are_inference_labels_only_where_names_say_so() -> None:
     rows = [{"premise": "a b", "hypothesis": "c d", "label": i % 3} for i in range(6)]
     with pytest.raises(UserError, match="inference labels, or grades"):

@@ -23,7 +23,7 @@ from nlpkit.data.findings import Finding
 from nlpkit.data.spelling import folded
 from nlpkit.errors import UserError
 from nlpkit.models.files import CONFIG, STRUCTURE, made_from
-from nlpkit.options import Config
+from nlpkit.options import Config, DataOptions
 from nlpkit.runs.files import small_text
 from nlpkit.runs.records import RECORD
 from nlpkit.tasks.asking import Ask
@@ -466,10 +466,12 @@ class SentenceEmbedding(Teachable):
         own = LossOptions.of(options)
         shape = shapes.of_examples(train).name
         if not self.shape.main_metric:
-            raise UserError(
-                f"{self.shape.name}: such rows teach, and nothing in them tells how good vectors are",
-                "Name rows to judge by, such as pairs (sentence1, sentence2, score): --validation-file FILE.",
-            )
+            hint = "Name rows to judge by, such as pairs (sentence1, sentence2, score): --validation-file FILE."
+            files = DataOptions.of(options)
+            if files.validation_file:
+                known = f"; --format {files.format} is that of all files" if files.format else ""
+                hint = f"Those of --validation-file were read so too{known}. {hint}"
+            raise UserError(f"{self.shape.name}: such rows teach, and nothing in them tells how good vectors are", hint)
         suiting = table.suiting(shape)
         if not suiting:
             raise UserError(
