@@ -347,3 +347,11 @@ def test_a_positive_stands_among_all_of_its_split() -> None:
     found = shapes.of_examples(examples).score(vectors, examples)
     assert found["accuracy@1"] == pytest.approx(2 / 3)
     assert found["mrr@10"] == pytest.approx((1 + 1 / 2 + 1) / 3)
+
+
+def test_scores_that_are_no_numbers_do_not_make_all_pairs_alike() -> None:
+    texts = ["a cat sleeps", "a dog runs"]
+    rows = Dataset.from_dict({"sentence1": texts, "sentence2": texts, "score": ["4,5", "0"]})
+    with pytest.raises(UserError, match="'4,5' is no number"):
+        layouts.find(rows, ShapeOptions())
+    assert layouts.find(rows, ShapeOptions(shape="pairs")).shape == "pairs"

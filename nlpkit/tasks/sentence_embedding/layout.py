@@ -260,6 +260,8 @@ def _label(
     known = LABELS if layout.pair else (*LABELS, *CLASSES)
     named = dict.fromkeys(each for one in known if (each := column_names.guess(free, [one])))
     read = {name: _labelled(rows, name, layout, options) for name in named}
+    if options.shape is None and layout.pair:
+        _require_numbers(rows, [name for name, (shape, _) in read.items() if shape is None])
     # a column of other words says nothing of a pair
     wanted = {options.shape} if options.shape else set(get_args(ShapeName))
     read = {name: found for name, found in read.items() if found[0] in wanted}
@@ -274,6 +276,22 @@ def _label(
         return None, None, ()
     chosen = next(iter(read))
     return chosen, *read[chosen]
+
+
+def _require_numbers(rows: Dataset, unread: Sequence[str]) -> None:
+    """Refuse scores that cannot be read: without them, pairs of any likeness would be taught as alike.
+
+    Raises:
+        UserError: a column with a name of scores holds cells that are no numbers.
+    """
+    for name in unread:
+        cells = [cell for cell in rows[name][:LOOKED_AT] if not is_missing(cell)]
+        other = [cell for cell in cells if as_number(cell) is None]
+        if other and any(part in name.lower() for part in GRADED):
+            raise UserError(
+                f"column '{name}' is named as scores are, and {other[0]!r} is no number",
+                "Write scores as 4.5. --shape scored-pairs leaves such rows out, --shape pairs reads no score.",
+            )
 
 
 def _labelled(
