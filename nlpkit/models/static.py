@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import nn
 from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerFast
@@ -133,16 +133,27 @@ def _table(name: str) -> torch.Tensor:
     path = Path(name) / WEIGHTS
     if not path.is_file():
         raise UserError(f"{name} has no {WEIGHTS}", "Copy the folder again.")
-    with safe_open(path, "pt") as file:
-        kept = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (it is no mapping)
+    damaged = "The file is damaged; copy it again."
+    try:
+        with safe_open(path, "pt") as file:
+            kept = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (it is no mapping)
+    except (SafetensorError, OSError) as error:
+        raise UserError(f"{path} cannot be read: {error}", damaged) from None
     found = next((kept[key] for key in TABLES if key in kept), None)
     if found is None or found.dim() != 2:
-        raise UserError(f"{path} holds no table of token vectors ({TABLE})", "The file is damaged; copy it again.")
+        raise UserError(f"{path} holds no table of token vectors ({TABLE})", damaged)
     table = found.float()
     if MAPPING in kept:
-        table = table[kept[MAPPING].long()]
+        rows = kept[MAPPING].long()
+        if rows.dim() != 1 or (len(rows) and not 0 <= int(rows.min()) <= int(rows.max()) < len(table)):
+            raise UserError(f"{path}: {MAPPING} names rows that the table of {len(table):,} does not have", damaged)
+        table = table[rows]
     if FACTORS in kept:
+        if kept[FACTORS].shape != (len(table),):
+            raise UserError(f"{path}: {FACTORS} are not one for each of the {len(table):,} tokens", damaged)
         table = table * kept[FACTORS].float()[:, None]
+    if not table.isfinite().all():
+        raise UserError(f"{path} holds numbers that are NaN or infinite", damaged)
     return table
 
 

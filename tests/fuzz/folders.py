@@ -67,6 +67,7 @@ RECORDS = (
     "generation_config.json", "trainer_state.json", "all_results.json", "metrics.jsonl", "nlpkit_position.json",
     "model.safetensors", "model.onnx", "optimizer.pt", "scheduler.pt", "rng_state.pth", "errors.jsonl",
     "training_args.bin", "measurements.jsonl",
+    "modules.json", "sentence_bert_config.json", "config_sentence_transformers.json",
 )  # fmt: skip
 # lines that say something else at each call
 VARIES = re.compile(r"available|per_second|seconds|rows/(s|min|h)\b|^\s*(memory|time) ")
@@ -104,6 +105,7 @@ class Found(NamedTuple):
 # --- folders ---
 
 TASKS = {"ner": "token-classification", "qa": "question-answering"}
+EMBEDDERS = ("embedder", "sentence-transformer", "static")
 SHORT = ["--max-length", "16", "--validation-share", "0.2"]
 QUICK = ["--device", "cpu", "--threads", "1"]
 TEXT = "the film was lovely and warm"
@@ -115,8 +117,14 @@ def make(folder: Path) -> None:
     from conftest import make_model
 
     from nlpkit.recipes import benchmark, distill, finetune_cls, pretrain_mlm, prune, quantize, train_tokenizer
+    from nlpkit.tasks.sentence_embedding.vectors import Vectors
 
     model = make_model(folder / "model")
+    every_task.make_run("embedding", folder / "embedder-made", model).rename(folder / "embedder")
+    # as others write it: without the record of nlpkit
+    shutil.copytree(folder / "embedder", folder / "sentence-transformer", ignore=lambda *_: ["nlpkit.json"])
+    files = Vectors(prompts={"query": "query: "}, dims=8, max_length=16, source="made")
+    files.write(folder / "sentence-transformer", json.loads((model / "config.json").read_text())["hidden_size"])
     for kind, task in (("cls", "classification"), ("ner", "token-classification"), ("qa", "question-answering")):
         every_task.make_run(task, folder / f"{kind}-made", model).rename(folder / kind)
     common: dict[str, Any] = {**every_task.TRAINING, "data": str(folder / "cls-made" / "data")}
@@ -129,6 +137,8 @@ def make(folder: Path) -> None:
     cls = str(folder / "cls")
     made: dict[str, Any] = {**every_task.TRAINING, "measure_seconds": 0}
     distill.run(distill.Config(teacher=cls, student_layers="1", output=folder / "distilled", **made))
+    static: dict[str, Any] = {"student": "static", "dims": 8, **made}
+    distill.run(distill.Config(teacher=str(folder / "embedder"), output=folder / "static", **static))
     cutting = {"what": "heads,ffn", "sparsity": 0.5, "calibration_rows": 8, "epochs": 0}
     made.pop("max_steps")
     with contextlib.suppress(Exception):
@@ -162,9 +172,14 @@ def commands(kind: str, made: Path, run: Path) -> Iterator[list[str]]:
     name, record = str(run), str(run / "nlpkit.json")
     data = str(made / f"{kind if kind in ('ner', 'qa') else 'cls'}-made" / "data")
     corpus = str(made / "text.txt")
+    if kind in EMBEDDERS:
+        asked = ["--task", "sentence-embedding"] if kind == "sentence-transformer" else []
+        yield ["embed", name, TEXT, "a dull day", *QUICK]
+        yield ["evaluate", name, "--data", str(made / "embedder-made" / "data"), *asked, "--no-save", *QUICK]
+        return
     dry = ["--dry-run", "--output", str(run.parent / "out")]
     tune = "finetune-qa" if kind == "qa" else "finetune-ner" if kind == "ner" else "finetune-cls"
-    if kind in ("cls", "ner", "qa", "distilled", "pruned", "onnx-int8", "bf16", "lm"):
+    if kind in MODELS:
         asked = ["--question", "who was warm", "--context", TEXT] if kind == "qa" else [TEXT.replace("film", "[MASK]")]
         yield ["predict", name, *asked, "--json", *QUICK]
         yield ["evaluate", name, "--no-save", *QUICK]
@@ -201,7 +216,20 @@ def commands(kind: str, made: Path, run: Path) -> Iterator[list[str]]:
         yield [command, "--output", name, "--resume"]
 
 
-KINDS = ("cls", "ner", "qa", "distilled", "pruned", "onnx-int8", "bf16", "lm", "tokenizer", "benchmark", "interrupted")
+KINDS = (
+    *EMBEDDERS,
+    "cls",
+    "ner",
+    "qa",
+    "distilled",
+    "pruned",
+    "onnx-int8",
+    "bf16",
+    "lm",
+    "tokenizer",
+    "benchmark",
+    "interrupted",
+)
 
 
 # --- cases ---

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from safetensors.torch import load_file, save_file
 
 from nlpkit.errors import UserError
 from nlpkit.models import opening
-from nlpkit.models.static import StaticConfig, StaticModel, plain_tokenizer
+from nlpkit.models.static import StaticConfig, StaticModel, open_model, plain_tokenizer
 from nlpkit.recipes import predict
 
 DIMS = 4
@@ -75,3 +76,24 @@ def test_sentence_transformers_gives_the_same_vectors(folder: Path) -> None:
     found = sentence_transformers.SentenceTransformer(str(folder), device="cpu").encode(TEXTS)
 
     np.testing.assert_allclose(found, [by_hand(folder, text) for text in TEXTS], atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("tensors", "said"),
+    [
+        ({"embeddings": torch.ones(4, 2), "mapping": torch.tensor([0, 9])}, "mapping names rows"),
+        ({"embeddings": torch.ones(4, 2), "mapping": torch.tensor([-1, 0])}, "mapping names rows"),
+        ({"embeddings": torch.ones(4, 2), "weights": torch.ones(3)}, "not one for each of the 4 tokens"),
+        ({"embeddings": torch.full((4, 2), torch.nan)}, "NaN or infinite"),
+        ({"embeddings": torch.ones(4, 2, 2)}, "no table of token vectors"),
+        (b"\0" * 64, "cannot be read"),
+    ],
+)
+def test_a_table_that_cannot_be_is_refused(tensors: Any, said: str, tmp_path: Path) -> None:
+    path = tmp_path / "model.safetensors"
+    if isinstance(tensors, bytes):
+        path.write_bytes(tensors)
+    else:
+        save_file(tensors, path)
+    with pytest.raises(UserError, match=said):
+        open_model(str(tmp_path), StaticConfig())
