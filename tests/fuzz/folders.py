@@ -216,20 +216,8 @@ def commands(kind: str, made: Path, run: Path) -> Iterator[list[str]]:
         yield [command, "--output", name, "--resume"]
 
 
-KINDS = (
-    *EMBEDDERS,
-    "cls",
-    "ner",
-    "qa",
-    "distilled",
-    "pruned",
-    "onnx-int8",
-    "bf16",
-    "lm",
-    "tokenizer",
-    "benchmark",
-    "interrupted",
-)
+MODELS = ("cls", "ner", "qa", "distilled", "pruned", "onnx-int8", "bf16", "lm")
+KINDS = (*EMBEDDERS, *MODELS, "tokenizer", "benchmark", "interrupted")
 
 
 # --- cases ---

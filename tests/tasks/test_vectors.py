@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from conftest import make_tokenizer
 
 from nlpkit import reporting
 from nlpkit.errors import UserError
@@ -195,6 +196,14 @@ def test_files_that_are_nested_too_deep_or_gone_from_a_cache_are_refused(tmp_pat
 def test_a_long_prompt_is_shown_shortened() -> None:
     said = Vectors().with_prompt(text="x" * 10**6).described()
     assert len(said) < 200 and "1,000,000 letters" in said
+
+
+def test_a_prompt_that_leaves_no_room_for_the_text_is_refused() -> None:
+    task = SentenceEmbedding(vectors=Vectors().with_prompt(text="good film " * 5), max_length=8)
+    with pytest.raises(UserError, match="fills the 8 tokens"):
+        task.features(make_tokenizer(), {"text": ["a dull day"]})
+    room = task.with_(max_length=16).features(make_tokenizer(), {"text": ["a dull day"]})
+    assert len(room["length"]) == 1
 
 
 def by_hand(way: str, states: np.ndarray) -> np.ndarray:

@@ -350,6 +350,7 @@ class SentenceEmbedding(Teachable):
         """
         rows = shapes.texts_of(examples)
         prompts = self._prompts(rows, examples)
+        self._require_room(tokenizer, prompts)
         texts = self._prompted([text for row in rows for text in row], prompts)
         encoded = tokenizer(
             [pieces.readable(tokenizer, text, self.max_length) for text in texts],
@@ -412,6 +413,22 @@ class SentenceEmbedding(Teachable):
     def _prompt_of(self, part: str) -> str:
         """The prompt of the first text of a row ("query"), and of the others ("document")."""
         return self.vectors.prompt_of(part) if self.vectors.asymmetric else self.vectors.prompt
+
+    def _require_room(self, tokenizer: Any, prompts: Sequence[str]) -> None:
+        """Refuse a prompt behind which no token of a text is read: all texts would have one vector.
+
+        Raises:
+            UserError: its tokens and the special ones are as many as are read.
+        """
+        for prompt in set(filter(None, prompts)):
+            shown = pieces.readable(tokenizer, prompt, self.max_length)
+            count = pieces.counts(tokenizer, [shown])[0] + tokenizer.num_special_tokens_to_add()
+            if self.max_length is not None and count >= self.max_length:
+                raise UserError(
+                    f"the prompt {prompt[:40]!r} of {len(prompt):,} letters fills the {self.max_length} tokens that "
+                    "are read of a text: nothing of the text itself would be",
+                    "Give a shorter one with --prompt, none with --prompt '', or a larger --max-length.",
+                )
 
     def _prompted(self, texts: Sequence[str], prompts: Sequence[str]) -> list[str]:
         """Texts as the tokenizer is given them."""
