@@ -154,7 +154,11 @@ class Worker:
             higher_is_better=task.higher_is_better(task.main_metric) if task else True,
             memory_method=self.meter.method,
             energy_method=self.energy.method if self.energy else "",
-            remarks=[*dict.fromkeys(heard.warnings), *(nvml.sharing() if self.device.name.startswith("cuda") else [])],
+            # a note too: vectors of a pooling that is a guess are compared with others here
+            remarks=[
+                *dict.fromkeys([*heard.warnings, *heard.notes]),
+                *(nvml.sharing() if self.device.name.startswith("cuda") else []),
+            ],
         )
         return {"opened": asdict(opened)}
 

@@ -106,6 +106,20 @@ def scored_pairs(first: np.ndarray, second: np.ndarray, gold: np.ndarray, simila
 # --- pairs that are alike or not ---
 
 
+def unmoved(before: np.ndarray, after: np.ndarray) -> Evidence:
+    """How near vectors are to those that the same texts had before: `cosine`, on the mean of all texts of an example.
+
+    Args:
+        before, after: shape (examples, texts, width), NaN where an example has fewer texts.
+    """
+    each = np.nanmean(of_pairs(before.astype(np.float64), after.astype(np.float64)), axis=1)
+
+    def figures(weights: Weights) -> Mapping[str, np.ndarray]:
+        return {"cosine": weights @ each / weights.sum(axis=1)}
+
+    return Evidence(np.arange(len(each)), figures)
+
+
 def labelled_pairs(first: np.ndarray, second: np.ndarray, alike: np.ndarray, similarity: str = "cosine") -> Evidence:
     """How well a threshold of likeness parts pairs that are alike from others, by every similarity.
 

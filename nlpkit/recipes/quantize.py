@@ -236,7 +236,11 @@ def _open(config: Config) -> _Source:
         for warning in overlap(trained.record, config.model, keys, reader, loaded, evaluated):
             reporting.current().warn(warning)
     trained.task = reader.task
-    return _Source(config, to, trained, device, examples, loaded.source.to_record(), findings, {})
+    source = _Source(config, to, trained, device, examples, loaded.source.to_record(), findings, {})
+    judged = {split: rows for split, rows in examples.items() if split != "train"}
+    trained.task, judged = trained.task.against(judged, lambda rows: source.predictor(trained.model).outputs(rows[:]))
+    source.examples = {**examples, **judged}
+    return source
 
 
 def _device_of_onnx(config: Config, device: Device) -> Device:

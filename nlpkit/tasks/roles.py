@@ -56,6 +56,18 @@ class Judged(Task):
         """What a metric is of, by its name, where that does not say it."""
         return {}
 
+    def against(
+        self, examples: Mapping[str, Dataset], answers: Callable[[Dataset], Any]
+    ) -> tuple[Self, dict[str, Dataset]]:
+        """The task and the examples by which a changed model is judged: where rows do not tell what is right, the
+        answers of the model before can stand for it.
+
+        Args:
+            examples: of each split that is judged.
+            answers: merged outputs of the model as it is, of examples.
+        """
+        return self, dict(examples)
+
     def metric_names(self, examples: Dataset) -> Collection[str]:
         """Names of the metrics that `score` gives on such examples, so that a misspelt one is found at once."""
         return self.possible_metrics()

@@ -123,3 +123,15 @@ def test_a_smaller_vocabulary_leaves_the_vectors_of_known_words(teacher: Path, t
     prune.run(prune.Config(**options(teacher, tmp_path / "cut", model=str(teacher), what=["vocabulary"])))
 
     assert vectors(tmp_path / "cut") == pytest.approx(vectors(teacher), abs=1e-6)
+
+
+@pytest.mark.slow
+def test_texts_alone_tell_how_far_vectors_move_in_fewer_bits(tiny_model: Path, tmp_path: Path) -> None:
+    for split in ("train", "validation"):
+        lines = "".join(f"a good film {split} {i}\nthe rude clerk {i}\n" for i in range(8))
+        (tmp_path / f"{split}.txt").write_text(lines, encoding="utf-8")
+    chosen = {"data": str(tmp_path), "output": tmp_path / "run", "to": "fp16", "measure_seconds": 0, "device": "cpu"}
+    record = quantize.run(quantize.Config(model=str(tiny_model), task="sentence-embedding", **chosen)).record
+    sides = record["price"]["sides"]
+    assert sides[0]["metrics"]["cosine"] == pytest.approx(1)
+    assert 0.999 < sides[1]["metrics"]["cosine"] < 1

@@ -21,6 +21,7 @@ from nlpkit.tasks.sentence_embedding import layout as layouts
 from nlpkit.tasks.sentence_embedding.layout import Layout
 from nlpkit.tasks.sentence_embedding.options import ShapeOptions
 from nlpkit.tasks.sentence_embedding.reading import _Rows
+from nlpkit.tasks.sentence_embedding.task import SentenceEmbedding
 
 SMALL: dict[str, Any] = {"device": "cpu", "threads": 1, "max_steps": 3, "batch_size": 8, "learning_rate": 5e-3}
 
@@ -355,3 +356,11 @@ def test_scores_that_are_no_numbers_do_not_make_all_pairs_alike() -> None:
     with pytest.raises(UserError, match="'4,5' is no number"):
         layouts.find(rows, ShapeOptions())
     assert layouts.find(rows, ShapeOptions(shape="pairs")).shape == "pairs"
+
+
+def test_options_of_columns_that_name_none_leave_the_columns_of_training() -> None:
+    """As those of a command that takes the data of a model's run."""
+    layout = Layout("pairs", "left", "right")
+    options = ShapeOptions(text_column=None, label_column=None)
+    reader = SentenceEmbedding(layout=layout).reader(["left", "right", "other"], options, labelled=True)
+    assert reader.layout == layout  # type: ignore[attr-defined]

@@ -44,6 +44,14 @@ def triplets(vectors: np.ndarray, examples: Dataset, how: str) -> Evidence:
     return similarity.triplets(vectors[:, 0], vectors[:, 1], vectors[:, 2:], how)
 
 
+def unmoved(vectors: np.ndarray, examples: Dataset, how: str) -> Evidence:
+    """How near vectors are to those that the model gave before it was changed."""
+    before = np.full_like(vectors, np.nan, dtype=np.float32)
+    for row, texts in zip(before, examples["before"][:], strict=True):
+        row[: len(texts)] = texts
+    return similarity.unmoved(before, vectors)
+
+
 def worst_scored(vectors: np.ndarray, examples: Dataset, how: str) -> list[dict[str, Any]]:
     """Pairs whose place by likeness is farthest from that by score; places are shares of all, 1 for the most alike."""
     from scipy import stats

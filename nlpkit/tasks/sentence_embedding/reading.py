@@ -198,7 +198,8 @@ class EmbeddingReader(Reader[SentenceEmbedding]):
 
 
 def _names_columns(named: ShapeOptions) -> bool:
-    return bool(named.given & set(ShapeOptions.model_fields))
+    """Whether one is named; a command that takes the data of a model's run has its options too, named or not."""
+    return any(getattr(named, name) for name in ShapeOptions.model_fields)
 
 
 class _LeftOut(Exception):

@@ -179,6 +179,13 @@ SHAPES: dict[str, Shape] = {
         ),
         Shape(name="texts", holds="a text alone", columns=("text",)),
         Shape(
+            name="before",
+            holds="texts, and the vectors that a model gave them before it was changed",
+            columns=("text", "before"),
+            main_metric="cosine",
+            judge=judging.unmoved,
+        ),
+        Shape(
             name="taught",
             holds="a text and the vector that it should have",
             columns=("text", "vector"),
@@ -197,6 +204,8 @@ def of_examples(examples: Dataset) -> Shape:
     """The shape of examples, by their columns and what is in these."""
     features = examples.features
     names = set(features)
+    if "before" in names:
+        return SHAPES["before"]
     if "vector" in names:
         return SHAPES["taught"]
     if "negatives" in names and "label" in names:

@@ -147,6 +147,7 @@ class SentenceEmbedding(Teachable):
         objective: the loss, when the model is there.
         together: whether a feature holds all texts of an example, as a loss wants them.
         axes: of the teacher's vectors, on which narrower ones are learnt, see `teaching.principal`.
+        by_before: whether vectors are judged by those that texts had before the model was changed, see `against`.
     """
 
     vectors: Vectors = field(default_factory=Vectors)
@@ -162,6 +163,7 @@ class SentenceEmbedding(Teachable):
     objective: Objective | None = None
     together: bool = False
     axes: np.ndarray | None = None
+    by_before: bool = False
 
     name: ClassVar[str] = "sentence-embedding"
     auto_class: ClassVar[str] = "AutoModel"
@@ -198,6 +200,8 @@ class SentenceEmbedding(Teachable):
     def shape(self) -> Shape:
         """The kind of the examples that are judged."""
         known = self.judged or self.layout
+        if self.by_before:
+            return shapes.SHAPES["before"]
         if known is None:
             return shapes.SHAPES["scored-pairs"]
         return shapes.SHAPES["triplets" if known.shape == "nli" else known.shape]
@@ -822,6 +826,26 @@ class SentenceEmbedding(Teachable):
 
     def evidence(self, outputs: np.ndarray, examples: Dataset) -> Evidence | None:
         return shapes.of_examples(examples).evidence(outputs, examples, self.vectors.similarity)
+
+    def against(
+        self, examples: Mapping[str, Dataset], answers: Callable[[Dataset], np.ndarray]
+    ) -> tuple[Self, dict[str, Dataset]]:
+        """Rows of which nothing is known that vectors could be judged by, with the vectors of the model as it is."""
+        from datasets import Features, List, Value
+
+        if self.main_metric:
+            return self, dict(examples)
+        made = {}
+        for split, rows in examples.items():
+            vectors = answers(rows)
+            before = [row[~np.isnan(row[:, 0])].tolist() for row in vectors]
+            column = Features({"before": List(List(Value("float32")))})["before"]
+            made[split] = rows.add_column("before", before, feature=column)
+            reporting.current().note(
+                f"{split}: nothing in these rows tells how good vectors are: `cosine` is that of each vector with the "
+                "one that its text had before, 1 where none has moved"
+            )
+        return self.with_(by_before=True), made
 
     def metric_names(self, examples: Dataset) -> Collection[str]:
         return shapes.of_examples(examples).all_metrics
