@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from datasets import ClassLabel, Dataset, Features, Value
 from nlpkit import reporting
 from nlpkit.data.batching import LengthBatchSampler
 from nlpkit.errors import UserError
-from nlpkit.recipes import check_data, finetune_embed
+from nlpkit.recipes import check_data, evaluate, finetune_embed
 from nlpkit.tasks.sentence_embedding import checks, shapes
 from nlpkit.tasks.sentence_embedding import layout as layouts
 from nlpkit.tasks.sentence_embedding.layout import Layout
@@ -335,6 +336,25 @@ def test_a_row_that_no_negative_is_left_for_is_left_out() -> None:
     examples = made.read(rows, ["1", "2"])
     assert examples["text"][:] == ["b"]
     assert [finding.check for finding in made.findings(1)] == ["no-negative", "negatives"]
+
+
+def test_a_prompt_that_is_not_pooled_is_left_out_in_training_too(tmp_path: Path, tiny_model: Path) -> None:
+    """The figure of the run is that of the model in its folder, opened again."""
+    model = tmp_path / "prompted"
+    shutil.copytree(tiny_model, model)
+    kinds = [("", "Transformer"), ("1_Pooling", "Pooling")]
+    files: dict[str, Any] = {
+        "modules.json": [{"path": path, "type": f"sentence_transformers.models.{kind}"} for path, kind in kinds],
+        "1_Pooling/config.json": {"pooling_mode_mean_tokens": True, "include_prompt": False},
+        "config_sentence_transformers.json": {"prompts": {"query": "good film: "}, "default_prompt_name": "query"},
+    }
+    (model / "1_Pooling").mkdir()
+    for name, document in files.items():
+        (model / name).write_text(json.dumps(document))
+    held = write_csv(tmp_path / "held.csv", scored(24, 5))
+    trained = train(tmp_path, model, pairs(20, 0), validation_file=[str(held)], max_steps=1).record
+    judged = evaluate.run(evaluate.Config(model=str(tmp_path / "run"), device="cpu", threads=1)).record
+    assert judged["metrics"]["validation"] == pytest.approx(trained["metrics"]["validation"], abs=1e-6)
 
 
 # --- figures ---

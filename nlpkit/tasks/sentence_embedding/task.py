@@ -74,10 +74,10 @@ PROMPT_TOKENS = "prompt_tokens"  # in features and batches: how many tokens of a
 
 @dataclass(frozen=True)
 class PromptCollator:
-    """Pads features, and keeps how many tokens of each are those of a prompt.
+    """Pads features, and keeps how many tokens of each text are those of a prompt, where a feature is a text.
 
     Args:
-        padding: of the task's other features.
+        padding: of the task's other features, and of those of examples.
     """
 
     padding: Callable[[list[dict[str, Any]]], dict[str, torch.Tensor]]
@@ -85,8 +85,10 @@ class PromptCollator:
     def __call__(self, features: list[dict[str, Any]]) -> dict[str, torch.Tensor]:
         import torch
 
-        counts = torch.tensor([feature[PROMPT_TOKENS] for feature in features])
-        return {**self.padding(features), PROMPT_TOKENS: counts}
+        batch = self.padding(features)
+        if PROMPT_TOKENS in features[0]:
+            batch[PROMPT_TOKENS] = torch.tensor([feature[PROMPT_TOKENS] for feature in features])
+        return batch
 
 
 @dataclass(frozen=True)
@@ -623,7 +625,7 @@ class SentenceEmbedding(Teachable):
 
         if self.settings is None:
             each = teaching.distance(forward.logits, forward.batch.get(WANTED, forward.logits))
-            return Loss(each.sum(), torch.tensor(each.numel(), device=each.device))
+            return Loss(each.sum(), torch.full((), each.numel(), device=each.device))
         assert self.objective is not None
         rows = len(forward.logits)
         vectors = [{GIVEN: column} for column in forward.logits.unbind(dim=1)]
@@ -694,7 +696,7 @@ class SentenceEmbedding(Teachable):
         import torch
 
         each = teaching.distance(student.logits, self.targets(teacher.logits))
-        return Loss(each.sum(), torch.tensor(each.numel()))
+        return Loss(each.sum(), torch.full((), each.numel(), device=each.device))
 
     changeable: ClassVar[tuple[str, ...]] = ("text", "text_pair")
 
@@ -721,10 +723,8 @@ class SentenceEmbedding(Teachable):
         padding = super().collate(tokenizer, multiple=multiple)
         if not self.vectors.needs_prompt_tokens:
             return ColumnCollator(padding)
-        if not self.together:
-            return PromptCollator(padding)
         query, document = (prompt_length(tokenizer, self._prompt_of(part)) for part in ("query", "document"))
-        return ColumnCollator(padding, (query, document))
+        return PromptCollator(ColumnCollator(padding, (query, document)))
 
     def columns_of(self, batch: Mapping[str, torch.Tensor]) -> list[dict[str, torch.Tensor]]:
         """The texts of a batch of examples, column by column, as `run` takes them."""
