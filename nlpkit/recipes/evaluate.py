@@ -114,6 +114,8 @@ def run(config: Config) -> Report:
     columns = loaded.splits[chosen[0]].column_names
     with registry.pointing_elsewhere(type(task), loaded.splits[chosen[0]], registry.OTHER_MODEL):
         reader = task.reader(user_columns(columns), config)
+        if reader.labelled(columns):  # which columns are read, may hang on what the cells hold
+            reader = reader.settled(limited(loaded.splits[chosen[0]], config), chosen[0], loaded)
     task = reader.task
     if not own:
         for warning in inherited_data.overlap(predictor.record, config.model, keys, reader, loaded, chosen):

@@ -224,3 +224,12 @@ def test_outputs_with_more_texts_in_one_part_than_in_another_are_joined() -> Non
     assert joined.shape == (3, 3, 4)
     assert np.isnan(joined[2, 2]).all()
     assert (joined[2, :2] == 1).all()
+
+
+def test_the_run_of_another_task_is_judged_on_pairs_with_columns_of_their_own(run_of: RunOf, tmp_path: Path) -> None:
+    """Whether it was trained on these rows is looked for in the columns that they have."""
+    rows = [{"sentence1": "good film", "sentence2": text, "score": i} for i, text in enumerate(WORDS)]
+    write_jsonl(tmp_path / "sts.jsonl", rows)
+    report = judged(run_of("classification"), tmp_path / "sts.jsonl", task="sentence-embedding")
+    assert report.record["rows"] == {"sts.jsonl": len(WORDS)}
+    assert "spearman" in report.record["metrics"]["sts.jsonl"]

@@ -129,6 +129,14 @@ def test_losses_that_compute_twice_train(data: Path, tiny_model: Path, tmp_path:
     assert any(not torch.equal(a, weights(tmp_path / "run")[name]) for name, a in weights(tiny_model).items())
 
 
+def test_a_guide_that_would_read_the_prompt_of_the_model_is_refused(
+    data: Path, tiny_model: Path, tmp_path: Path
+) -> None:
+    guided = {"loss": "guided", "guide": str(tiny_model), "prompt": "good: "}
+    with pytest.raises(UserError, match="the model that is trained reads a prompt before each text"):
+        run(data, "pairs.csv", tiny_model, tmp_path / "run", **guided)
+
+
 def test_simcse_without_dropout_is_refused(data: Path, tiny_model: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="--loss simcse reads each text twice"):
         run(data, "texts.csv", tiny_model, tmp_path / "run", loss="simcse", dropout=0)

@@ -557,7 +557,7 @@ class SentenceEmbedding(Teachable):
 
         assert self.settings is not None
         width = self.vectors.width(model.config.hidden_size)
-        guided = guide.open_guide(self.guide, device) if self.guide else None
+        guided = guide.open_guide(self.guide, device, self.vectors) if self.guide else None
 
         def embed(model: Any, features: Mapping[str, torch.Tensor]) -> torch.Tensor:
             return self.run(model, features).logits

@@ -8,9 +8,11 @@ from typing import Any
 
 import torch
 
+from nlpkit.errors import UserError
 from nlpkit.tasks.contract import BOOKKEEPING
 from nlpkit.tasks.sentence_embedding.losses import columns as batches
 from nlpkit.tasks.sentence_embedding.losses.columns import Columns
+from nlpkit.tasks.sentence_embedding.vectors import Vectors
 
 
 @dataclass(frozen=True)
@@ -52,15 +54,16 @@ class Guide:
         return self.encode(tokenizer.batch_decode(column["input_ids"], skip_special_tokens=True))
 
 
-def open_guide(name: str, device: torch.device | str) -> Guide:
+def open_guide(name: str, device: torch.device | str, trained: Vectors) -> Guide:
     """Open an embedder as a guide.
 
     Args:
         name: folder or hub name.
         device: of the model that is trained.
+        trained: how the vectors of that model are made.
 
     Raises:
-        UserError: it cannot be opened, or is no model for sentence embedding.
+        UserError: it cannot be opened, is no model for sentence embedding, or one of the two reads a prompt.
     """
     from nlpkit.models import fitting, opening
     from nlpkit.runs.folder import read_record
@@ -69,7 +72,14 @@ def open_guide(name: str, device: torch.device | str) -> Guide:
     place = opening.resolve(name, "--guide")
     config = opening.load_config(place)
     record = (read_record(place) or {}).get("task")
-    task = registry.task_of_model(config, record, place, named="sentence-embedding")
+    task: Any = registry.task_of_model(config, record, place, named="sentence-embedding")
+    for whose, prompts in (("the model that is trained", trained), ("the guide", task.vectors)):
+        if prompts.prompt or prompts.asymmetric:
+            # the texts reach the guide behind the prompt of the model, and without its own
+            raise UserError(
+                f"--guide {name}: {whose} reads a prompt before each text, and a guide is given the texts of the model",
+                "Choose a guide without prompts, and train with --prompt ''.",
+            )
     tokenizer = opening.load_tokenizer(place, flag="--guide")
     limit = opening.max_positions(config, tokenizer) if task.max_length is None else task.max_length
     task = task.with_(max_length=limit)
