@@ -51,7 +51,7 @@ def test_a_cut_student_comes_nearer_to_the_vectors_of_its_teacher(teacher: Path,
 
     assert far(teacher, tmp_path / "run") < 0.7 * far(teacher, tmp_path / "begun")
     # pairs are judged, and each of their texts is learnt; so are those without labels
-    assert set(record["metrics"]["validation"]) == {"spearman", "pearson"}
+    assert {"spearman", "pearson"} <= set(record["metrics"]["validation"])
     assert record["steps"] == 3 * -(-(2 * record["rows"]["train"] + 2) // 16)
     assert begun.record["parents"]["teacher"]["name"] == teacher.name
 

@@ -32,7 +32,8 @@ class Letters:
 def test_a_task_is_shown_by_the_view_in_its_folder(name: str) -> None:
     kind = task_class(name)
     assert kind.view_type().__module__ == f"{kind.__module__.rpartition('.')[0]}.view"
-    assert kind.view_type().example_call(Path("runs/a b")).startswith("nlpkit predict 'runs/a b' ")
+    command = "embed" if kind is task_class("sentence-embedding") else "predict"
+    assert kind.view_type().example_call(Path("runs/a b")).startswith(f"nlpkit {command} 'runs/a b' ")
 
 
 def test_a_task_without_a_view_is_shown_by_the_defaults() -> None:
