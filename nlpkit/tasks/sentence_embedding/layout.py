@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 from nlpkit import reporting
 from nlpkit.data import collections
@@ -18,23 +18,10 @@ from nlpkit.data.labels import as_number, is_missing
 from nlpkit.data.places import user_columns
 from nlpkit.data.spelling import folded
 from nlpkit.errors import UserError
-from nlpkit.tasks.sentence_embedding.options import ShapeOptions
+from nlpkit.tasks.sentence_embedding.options import ShapeName, ShapeOptions
 
 if TYPE_CHECKING:
     from datasets import Dataset
-
-ShapeName = Literal[
-    "scored-pairs",
-    "labelled-pairs",
-    "pairs",
-    "triplets",
-    "nli",
-    "labelled-texts",
-    "texts",
-    "taught",
-    "translations",
-    "retrieval",
-]
 
 PAIRS = (
     ("anchor", "positive"), ("query", "positive"), ("question", "positive"), ("text", "positive"),

@@ -78,23 +78,25 @@ class EmbeddingAnswerOptions(VectorOptions, TextColumnOptions):
     """Options of `predict`."""
 
 
+GivenShape = Literal[
+    "scored-pairs",
+    "labelled-pairs",
+    "pairs",
+    "triplets",
+    "nli",
+    "labelled-texts",
+    "texts",
+    "taught",
+    "translations",
+]
+"""The kinds of rows that can be asked for; a collection is known by its files."""
+ShapeName = Literal[GivenShape, "retrieval"]
+
+
 class ShapeOptions(TextColumnOptions):
     """Which kind of data rows are, and which of their columns hold what."""
 
-    shape: (
-        Literal[
-            "scored-pairs",
-            "labelled-pairs",
-            "pairs",
-            "triplets",
-            "nli",
-            "labelled-texts",
-            "texts",
-            "taught",
-            "translations",
-        ]
-        | None
-    ) = option(None, "Kind of the rows.", panel="Data", shown_default="from the columns")
+    shape: GivenShape | None = option(None, "Kind of the rows.", panel="Data", shown_default="from the columns")
     text_column: str | None = option_like(
         TextColumnOptions, "text_column", help="Column of the text (anchor, query, sentence1, ...)."
     )

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from nlpkit.runs.records import Part
 from nlpkit.tasks.recorded import Length, TaskRecord
+from nlpkit.tasks.sentence_embedding.options import ShapeName
 
 Pooling = Literal["cls", "max", "mean", "mean_sqrt_len", "weighted_mean", "last_token"]
 Count = Annotated[int, Field(ge=1, le=1000)]
@@ -24,18 +25,7 @@ class EmbeddingColumns(Part):
 class EmbeddingLayout(Part):
     """Which columns of the user's rows hold what, and which kind of data that makes them."""
 
-    shape: Literal[
-        "scored-pairs",
-        "labelled-pairs",
-        "pairs",
-        "triplets",
-        "nli",
-        "labelled-texts",
-        "texts",
-        "taught",
-        "translations",
-        "retrieval",
-    ]
+    shape: ShapeName
     text: str
     text_pair: str | None
     negatives: list[str]
