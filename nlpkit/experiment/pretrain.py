@@ -160,6 +160,7 @@ def _open_model(method: Method[Any], tokenizer: Any, device: Device) -> tuple[An
     """The model with the heads of the objective, and the names of weights that an opened model did not have."""
     import transformers
 
+    from nlpkit.hardware import products
     from nlpkit.training import dropout, parameters
 
     config = method.config
@@ -188,6 +189,7 @@ def _open_model(method: Method[Any], tokenizer: Any, device: Device) -> tuple[An
     parameters.freeze(model, config.freeze)
     if device.name == "cpu" and config.batching != "random":  # see `supervised.cheaper_steps`
         dropout.use_cpu_dropout(model)
+        products.use_faster(model)
     return model, new
 
 

@@ -17,7 +17,7 @@ import torch
 
 from nlpkit import reporting
 from nlpkit.errors import first_line
-from nlpkit.hardware import memory
+from nlpkit.hardware import memory, products
 
 if TYPE_CHECKING:
     from nlpkit.hardware.devices import Device
@@ -55,6 +55,8 @@ class Weights:
             else:
                 self._tell(why)
         self.model = model.to(device.name).eval()
+        if device.name == "cpu" and not lent and hasattr(model, "modules"):
+            products.use_faster(model)
 
     @property
     def device(self) -> Device:

@@ -201,8 +201,13 @@ def _distribution() -> str | None:
 
 
 def _torch() -> dict[str, Any]:
-    """Threads, kernels and devices; `blas` and `onednn` are None in a build without them."""
+    """Threads, kernels and devices; `blas` and `onednn` are None in a build without them.
+
+    `linear` is the library by which nlpkit has linear layers of float32 computed on the CPU.
+    """
     import torch
+
+    from nlpkit.hardware import products
 
     built = torch.__config__.show()
     blas, onednn = re.search(r"BLAS_INFO=(\w+)", built), re.search(r"MKL-DNN v([\d.]+)", built)
@@ -213,6 +218,7 @@ def _torch() -> dict[str, Any]:
         "kernels": torch.backends.cpu.get_cpu_capability(),
         "blas": blas[1] if blas else None,
         "onednn": onednn[1] if onednn else None,
+        "linear": "oneDNN" if products.is_faster() else "BLAS",
         "cuda": torch.version.cuda,
         "hip": torch.version.hip,
         **{name: version for name, version in cuda_libraries().items() if name != "cuda"},

@@ -77,7 +77,7 @@ def _software(env: dict[str, Any]) -> Iterator[tuple[str, str]]:
     if torch["cuda"]:
         built = f"CUDA {torch['cuda']}"
     kernels = [f"{torch['kernels']} kernels", f"BLAS {torch['blas'] or 'none'}", f"oneDNN {torch['onednn'] or 'none'}"]
-    yield "torch", ", ".join([*kernels, f"built for {built}"])
+    yield "torch", ", ".join([*kernels, f"linear layers by {torch['linear']}", f"built for {built}"])
     if torch["cuda"]:
         libraries = [f"{name} {torch[key] or 'none'}" for name, key in (("cuDNN", "cudnn"), ("NCCL", "nccl"))]
         exact = "float32 is exact unless --precision tf32 is given"

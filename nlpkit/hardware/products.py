@@ -1,0 +1,102 @@
+"""Products of linear layers on a CPU, by the library that is the faster one there.
+
+torch computes products in float32 with MKL. On AMD's processors with AVX-512 MKL keeps to older instructions, while
+oneDNN, which torch brings as well, uses what is there: two to four times the rate for the layers of small encoders
+(`benchmarks/products.py`). Both round differently by some 1e-7 of a number; neither is closer to the exact product.
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import torch
+from torch import nn
+
+from nlpkit import machine
+
+LEAST = 1  # multiplications: of fewer, calling oneDNN costs more than it saves
+
+
+@functools.cache
+def is_faster() -> bool:
+    """Whether oneDNN is the faster library on this machine: an AMD processor with AVX-512, where torch has MKL."""
+    return (
+        torch.backends.mkl.is_available()
+        and torch.backends.mkldnn.is_available()
+        and hasattr(torch.ops.mkldnn, "_linear_pointwise")
+        and torch.backends.cpu.get_cpu_capability() == "AVX512"
+        and machine.processor().get("vendor") == "AuthenticAMD"
+    )
+
+
+def product(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None = None) -> torch.Tensor:
+    """x @ weight.T + bias by oneDNN, without gradients.
+
+    Args:
+        x: shape (..., in), float32 on the CPU.
+        weight: shape (out, in).
+        bias: shape (out,).
+    """
+    made: torch.Tensor = torch.ops.mkldnn._linear_pointwise(x, weight, bias, "none", [], "")
+    return made
+
+
+class _Linear(torch.autograd.Function):
+    """`product` with its gradients, which are products as well."""
+
+    @staticmethod
+    def forward(ctx: Any, x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
+        ctx.save_for_backward(x, weight)
+        return product(x, weight, bias)
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
+        x, weight = ctx.saved_tensors
+        given = gradients[0].contiguous()  # a sum spreads one number over strides of 0
+        rows = given.reshape(-1, given.shape[-1])
+        of_x = of_weight = of_bias = None
+        if ctx.needs_input_grad[0]:
+            of_x = product(given, weight.t())
+        if ctx.needs_input_grad[1]:
+            of_weight = product(rows.t(), x.reshape(-1, x.shape[-1]).t())
+        if ctx.needs_input_grad[2]:
+            of_bias = rows.sum(0)
+        return of_x, of_weight, of_bias
+
+
+class CpuLinear(nn.Linear):
+    """nn.Linear by oneDNN where that is meant to be faster: of enough float32 numbers on the CPU."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """As of nn.Linear: shape (..., in) to (..., out)."""
+        if not self._suits(x):
+            return super().forward(x)
+        if torch.is_grad_enabled():
+            return _Linear.apply(x, self.weight, self.bias)
+        return product(x, self.weight, self.bias)
+
+    def _suits(self, x: torch.Tensor) -> bool:
+        return (
+            x.numel() * self.out_features >= LEAST
+            and x.device.type == "cpu"
+            and x.dtype == self.weight.dtype == torch.float32
+            and type(x) is torch.Tensor
+            and not torch.is_autocast_enabled("cpu")
+            and not torch.compiler.is_compiling()
+            and not torch.jit.is_tracing()
+        )
+
+
+def use_faster(model: Any, *, always: bool = False) -> None:
+    """Have the linear layers of a model compute with the faster library, in place; nothing else of them changes.
+
+    Args:
+        always: with oneDNN, whether or not it is faster on this machine.
+    """
+    if not always and not is_faster():
+        return
+    for module in model.modules():
+        if type(module) is nn.Linear:
+            module.__class__ = CpuLinear
