@@ -1,8 +1,8 @@
 """Products of linear layers by oneDNN (side a) and by torch's own library (side b), by turns in one process.
 
-A model reads batches of texts that are sorted by length: once to answer, and once with its gradients. Times are CPU time
-of the process, so that other work on the machine counts less; more threads than one wait for each other in it. Whether nlpkit
-takes oneDNN on this machine is said first; both sides are measured wherever torch has it.
+A model reads batches of texts that are sorted by length: once to answer, and once with its gradients. Times are CPU
+time of the process, so that other work on the machine counts less; more threads than one wait for each other in it.
+Whether nlpkit takes oneDNN on this machine is said first; both sides are measured wherever torch has it.
 
 Example: python benchmarks/products.py texts.txt --model minilm --rounds 5
 """
