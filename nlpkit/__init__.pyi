@@ -1917,10 +1917,10 @@ def embed(
     prompt: str | None = None,
     prompt_name: str | None = None,
     dims: int | None = None,
+    batch_tokens: int | None = None,
     overwrite: bool = False,
     max_errors: float = 0,
     similarity: Literal['cosine', 'dot', 'euclidean', 'manhattan', 'angular'] | None = None,
-    batch_tokens: int | None = None,
     config: str | PathLike[str] | None = None,
     progress: bool | None = None,
     verbose: bool = False,
@@ -1970,12 +1970,12 @@ def embed(
         prompt_name: Name of one of the model's prompts to put before each text.
         dims: Keep the first N dimensions, of a model that was trained to be cut (Matryoshka). Default:
             as the model's folder says, else all.
+        batch_tokens: Tokens per forward pass, at most, with padding, unless one text has more. Default:
+            1,024 on a CPU, whose caches hold that; 32,768 on a GPU.
         overwrite: Replace output if it exists.
         max_errors: Exit with 1 if more rows of input have no vector: a number, or a share below 1.
         similarity: How vectors are compared; angular is 1 - arccos(cosine) / pi. Default: the model's.
             (not with input)
-        batch_tokens: Tokens per forward pass, at most, with padding, unless one text has more. Default:
-            1,024 on a CPU, whose caches hold that; 32,768 on a GPU.
         config: YAML recipe, or the nlpkit.json of a run to repeat.
         progress: Show plan and bars: as the command line does, on standard error. None: a bar in a
             notebook, else nothing.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import itertools
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,9 +12,16 @@ import numpy as np
 
 from nlpkit import __version__, reporting
 from nlpkit.data import memory, pipes, streams
-from nlpkit.data.sources import FileInfo
 from nlpkit.data.writers import writer
-from nlpkit.embedding.opened import Counts, Opened, digest_of_model, loss_line, made_with, tell_of_cuts
+from nlpkit.embedding.opened import (
+    Counts,
+    Opened,
+    digest_of_model,
+    loss_line,
+    made_with,
+    tell_of_cuts,
+    width_of,
+)
 from nlpkit.embedding.options import EmbedOptions
 from nlpkit.embedding.rows import CHUNK, CHUNK_CHARACTERS, Rows
 from nlpkit.errors import RunError, UserError
@@ -128,9 +134,11 @@ def _complete(opened: Opened, config: EmbedOptions) -> Report:
     """
     assert config.output is not None
     made = read_vectors(config.output).made
-    width = _width(opened) or made.width
-    wanted = made_with(opened, config, digest_of_model(opened, config), (made.rows, width), 0.0, made.broken)
-    read = _rows_digest(config, Rows(config, opened)) if made.rows_sha256 else ""
+    width = width_of(opened) or made.width
+    wanted = made_with(
+        opened, config, digest_of_model(opened, config), (made.rows, width), 0.0, made.broken, config.dtype
+    )
+    read = Rows(config, opened).digest() if made.rows_sha256 else ""
     same = dataclasses.replace(
         wanted, model=made.model, scale=made.scale, version=made.version, column=made.column, rows_sha256=read
     )
@@ -148,33 +156,13 @@ def _complete(opened: Opened, config: EmbedOptions) -> Report:
     return Report({**record, "failed": len(made.broken), "vectors": told})
 
 
-def _width(opened: Opened) -> int | None:
-    """Numbers of a vector; None where the config of the model does not tell."""
-    hidden = getattr(opened.predictor.model.config, "hidden_size", None)
-    return None if hidden is None else opened.task.vectors.width(hidden)
-
-
-def _read(config: EmbedOptions, rows: Rows) -> dict[str, Any]:
-    """All that decides which texts are embedded, as JSON values."""
-    return {
-        "sha256": FileInfo.of(rows.place).sha256,
-        "text_column": config.text_column,
-        "reading": repr(rows.reading.key()),
-    }
-
-
-def _rows_digest(config: EmbedOptions, rows: Rows) -> str:
-    """SHA-256 of the same, in hex."""
-    return hashlib.sha256(json.dumps(_read(config, rows), sort_keys=True).encode()).hexdigest()
-
-
 def _settings(opened: Opened, config: EmbedOptions, digest: str, rows: Rows) -> dict[str, Any]:
     """All that decides what the vectors of a file are, as JSON values."""
     task = opened.task
     return {
         "version": __version__,
         "model": digest,
-        "input": _read(config, rows),
+        "input": rows.read_as(),
         "vectors": {**task.vectors.record(), "max_length": task.max_length},
         "long_text": config.long_text,
         "chunks": [CHUNK, CHUNK_CHARACTERS],
@@ -239,8 +227,8 @@ def _written(
     starts = np.cumsum([0, *(chunk.rows for chunk in chunks)])
     broken = [int(start) + row for start, chunk in zip(starts, chunks, strict=False) for row in chunk.errors]
     largest = max((chunk.largest for chunk in chunks), default=0.0)
-    made = made_with(opened, config, digest, vectors.shape, largest, sorted(broken))
-    made = dataclasses.replace(made, column=rows.columns[0], rows_sha256=_rows_digest(config, rows))
+    made = made_with(opened, config, digest, vectors.shape, largest, sorted(broken), config.dtype)
+    made = dataclasses.replace(made, column=rows.columns[0], rows_sha256=rows.digest())
     if not len(vectors):
         reporting.current().warn(f"{config.input} holds no rows: there is nothing to embed")
 
@@ -261,7 +249,8 @@ def _written(
             yield [], np.empty((0, 0), codes.STORED[made.dtype])
 
     overwrite = config.resume or config.overwrite  # what is there then is of this command, killed at its very end
-    formats.write(config.output, blocks, made, rows.columns, rows.style, overwrite=overwrite)
+    output = config.output
+    formats.write(output, blocks, made, rows.columns, lambda: rows.style_for(output), overwrite=overwrite)
     record: dict[str, Any] = {"vectors": {name: value for name, value in made.record().items() if name != "broken"}}
     there = np.setdiff1d(codes.sample(len(vectors)), broken)
     lines = loss_line(np.asarray(vectors[there]), made, record)

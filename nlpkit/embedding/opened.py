@@ -11,7 +11,7 @@ import numpy as np
 
 from nlpkit import __version__, reporting
 from nlpkit.embedding.embedder import Embedded, Embedder, digest_of
-from nlpkit.embedding.options import EmbedOptions
+from nlpkit.embedding.options import EmbedderOptions
 from nlpkit.errors import UserError
 from nlpkit.inference.predictor import Predictor, open_predictor
 from nlpkit.models.onnx import OnnxModel
@@ -19,7 +19,7 @@ from nlpkit.tasks.features import Truncation
 from nlpkit.tasks.sentence_embedding.task import SentenceEmbedding
 from nlpkit.vectors import codes
 from nlpkit.vectors.codes import scale_of
-from nlpkit.vectors.made import Made
+from nlpkit.vectors.made import Dtype, Made
 from nlpkit.vectors.unfinished import Chunk
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class Opened(NamedTuple):
         return self.predictor.task
 
 
-def open_embedder(config: EmbedOptions) -> Opened:
+def open_embedder(config: EmbedderOptions) -> Opened:
     """Open the model, with its vectors as the command asks for them."""
     opened = open_predictor(config, SentenceEmbedding, "embed")
     usual = BATCH_TOKENS["cpu" if opened.device.name == "cpu" else "gpu"]
@@ -85,15 +85,35 @@ def _tell_of_size(dims: int, record: Mapping[str, Any] | None) -> None:
         reporting.current().note(f"--dims {dims}: the model was trained to be cut to {sizes}, and not to this")
 
 
-def digest_of_model(opened: Opened, config: EmbedOptions) -> str:
+def digest_of_model(opened: Opened, config: EmbedderOptions) -> str:
     """SHA-256 of what the vectors come from, in hex."""
     return digest_of(opened.predictor, config.model, config.model_revision)
 
 
+def width_of(opened: Opened) -> int | None:
+    """Numbers of a vector; None where the config of the model does not tell."""
+    hidden = getattr(opened.predictor.model.config, "hidden_size", None)
+    return None if hidden is None else opened.task.vectors.width(hidden)
+
+
 def made_with(
-    opened: Opened, config: EmbedOptions, digest: str, shape: tuple[int, ...], largest: float, broken: Sequence[int]
+    opened: Opened,
+    config: EmbedderOptions,
+    digest: str,
+    shape: tuple[int, ...],
+    largest: float,
+    broken: Sequence[int],
+    dtype: Dtype = "fp32",
 ) -> Made:
-    """What the vectors are made with."""
+    """What the vectors are made with.
+
+    Args:
+        digest: of the model, see `digest_of_model`.
+        shape: of the vectors.
+        largest: size of a number of theirs.
+        broken: rows without a vector.
+        dtype: how a number is stored.
+    """
     task = opened.task
     return Made(
         model=config.model,
@@ -103,8 +123,8 @@ def made_with(
         normalized=task.vectors.normalize,
         prompt=task.vectors.prompt,
         width=shape[1],
-        dtype=config.dtype,
-        scale=scale_of(largest) if config.dtype == "int8" else None,
+        dtype=dtype,
+        scale=scale_of(largest) if dtype == "int8" else None,
         max_length=task.max_length,
         long_text=config.long_text,
         similarity=task.vectors.similarity,
@@ -189,7 +209,7 @@ class Counts:
         return max(time.monotonic() - self.start, 1e-9)
 
 
-def tell_of_cuts(opened: Opened, config: EmbedOptions, counts: Counts) -> None:
+def tell_of_cuts(opened: Opened, config: EmbedderOptions, counts: Counts) -> None:
     """Say how many texts have more tokens than the model reads, which, and what became of them."""
     cut = Truncation(counts.cut, counts.rows - counts.failed, counts.longest, counts.limit)
     finding = cut.finding(opened.task, "input")

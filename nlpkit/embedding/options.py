@@ -1,4 +1,4 @@
-"""Options of `embed`."""
+"""Options of `embed`, and of commands that work on the vectors of the rows of a file."""
 
 from __future__ import annotations
 
@@ -23,22 +23,57 @@ from nlpkit.vectors.made import Dtype, LongText
 TASK = "sentence-embedding"
 
 
-class EmbedOptions(EmbeddingAnswerOptions, TypedOptions, ReadingOptions, TrainedModelOptions):
-    """What is embedded, how, and where the vectors go."""
+class EmbedderOptions(EmbeddingAnswerOptions, ReadingOptions, TrainedModelOptions):
+    """A model that gives vectors, the rows that it is asked for, and how."""
 
     task: str | None = option_like(TaskChoiceOptions, "task", TASK)
+    input: str | None = option(
+        None,
+        "File with rows, or - for standard input (txt without --format).",
+        panel="Input",
+        metavar="FILE|-",
+    )
+    long_text: LongText = option(
+        "truncate",
+        "Longer than the model reads.",
+        panel="Model",
+    )
+    batch_size: int = option_like(
+        BatchOptions, "batch_size", 256, help="Texts per forward pass, at most.", panel="Device"
+    )
+    batch_tokens: int | None = option(
+        None,
+        "Tokens per forward pass, at most, with padding, unless one text has more.",
+        panel="Device",
+        shown_default="1,024 on a CPU, whose caches hold that; 32,768 on a GPU",
+        ge=1,
+    )
+
+
+class EmbeddedRowsOptions(EmbedderOptions):
+    """The rows of a file whose vectors are worked on, made now or by `embed`."""
+
+    input: str | None = option_like(
+        EmbedderOptions, "input", help="File with rows, a text each, or - for standard input (txt without --format)."
+    )
+    vectors: Path | None = option(
+        None,
+        "Vectors of the same rows, as `embed` wrote them: nothing is embedded.",
+        panel="Input",
+        metavar="FILE",
+        shown_default="embed the rows, or take from the cache what was embedded before",
+    )
+
+
+class EmbedOptions(TypedOptions, EmbedderOptions):
+    """What is embedded, how, and where the vectors go."""
+
     texts: Strings = option_like(TypedOptions, "texts", help="Texts to embed; two or more are compared.")
     pairs_from: Strings = option(
         [],
         "Two files of lines, to compare line by line.",
         panel="Input",
         metavar="FILE FILE",
-    )
-    input: str | None = option(
-        None,
-        "File with rows, or - for standard input (txt without --format).",
-        panel="Input",
-        metavar="FILE|-",
     )
     output: Path | None = option(
         None,
@@ -59,11 +94,6 @@ class EmbedOptions(EmbeddingAnswerOptions, TypedOptions, ReadingOptions, Trained
         "How a number is stored.",
         panel="Output",
     )
-    long_text: LongText = option(
-        "truncate",
-        "Longer than the model reads.",
-        panel="Model",
-    )
     similarity: Literal["cosine", "dot", "euclidean", "manhattan", "angular"] | None = option(
         None,
         "How vectors are compared; angular is 1 - arccos(cosine) / pi.",
@@ -77,14 +107,4 @@ class EmbedOptions(EmbeddingAnswerOptions, TypedOptions, ReadingOptions, Trained
         panel="Output",
         metavar="FILE.png",
         only_with=NotWith(("input",), why=" is for texts that are typed, and for --pairs-from"),
-    )
-    batch_size: int = option_like(
-        BatchOptions, "batch_size", 256, help="Texts per forward pass, at most.", panel="Device"
-    )
-    batch_tokens: int | None = option(
-        None,
-        "Tokens per forward pass, at most, with padding, unless one text has more.",
-        panel="Device",
-        shown_default="1,024 on a CPU, whose caches hold that; 32,768 on a GPU",
-        ge=1,
     )

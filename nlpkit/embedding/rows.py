@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import itertools
+import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,8 +15,9 @@ from nlpkit.data import pipes, readers, streams
 from nlpkit.data.as_trained import as_trained
 from nlpkit.data.inputs import FORMATS, Input, Reading, Wanted
 from nlpkit.data.labels import as_number
+from nlpkit.data.sources import FileInfo
 from nlpkit.embedding.opened import Opened
-from nlpkit.embedding.options import EmbedOptions
+from nlpkit.embedding.options import EmbedderOptions
 from nlpkit.errors import UserError
 
 if TYPE_CHECKING:
@@ -38,7 +41,7 @@ class Rows:
         columns: names of the vector and of its error, free among those of the rows; from when rows have been read.
     """
 
-    def __init__(self, config: EmbedOptions, opened: Opened, *, once: bool = False) -> None:
+    def __init__(self, config: EmbedderOptions, opened: Opened, *, once: bool = False) -> None:
         assert config.input is not None
         self.config, self.opened = config, opened
         task = opened.task
@@ -89,10 +92,21 @@ class Rows:
             if done > finished:
                 yield chunk, reader, [row.values for row in chunk if row.error is None]
 
-    def style(self) -> Style | None:
-        """How the fields of the output are written: as those of an input of the same kind."""
-        alike = self.config.output is not None and self.config.output.suffix == f".{self.source.format}"
-        return self.source.style if alike else None
+    def style_for(self, output: Path) -> Style | None:
+        """How the fields of an output are written: as those of an input of the same kind."""
+        return self.source.style if output.suffix == f".{self.source.format}" else None
+
+    def read_as(self) -> dict[str, Any]:
+        """All that decides which texts are embedded, as JSON values."""
+        return {
+            "sha256": FileInfo.of(self.place).sha256,
+            "text_column": self.config.text_column,
+            "reading": repr(self.reading.key()),
+        }
+
+    def digest(self) -> str:
+        """SHA-256 of the same, in hex."""
+        return hashlib.sha256(json.dumps(self.read_as(), sort_keys=True).encode()).hexdigest()
 
 
 def _require_texts(rows: Sequence[Row], column: str) -> None:

@@ -43,7 +43,9 @@ def embed_texts(opened: Opened, config: EmbedOptions) -> Report:
         raise UserError("--plot shows how alike texts are, and needs two", "Give another text.")
     if config.output is not None and vectors is not None:
         largest = float(abs(vectors[told]).max())
-        made = made_with(opened, config, digest_of_model(opened, config), vectors.shape, largest, sorted(errors))
+        made = made_with(
+            opened, config, digest_of_model(opened, config), vectors.shape, largest, sorted(errors), config.dtype
+        )
         stored = codes.encode(vectors, made.dtype, made.scale)
         beside = [{**row, "vector_error": errors.get(i)} for i, row in enumerate(rows)]
         names = ("vector", "vector_error")
