@@ -182,6 +182,7 @@ def finetune(
     *,
     text_column: str | None = None,
     label_column: str | None = None,
+    few_shot: bool = False,
     model: str | PathLike[str] = 'minilm',
     epochs: float = 3.0,
     learning_rate: float = 5e-05,
@@ -247,6 +248,11 @@ def finetune(
     public: bool = False,
     seeds: Sequence[int] | str | int = ...,
     cv: int | None = None,
+    heads: Sequence[Literal['logistic', 'knn', 'mlp']] | str | Literal['logistic', 'knn', 'mlp'] = ...,
+    label_texts: str | PathLike[str] | None = None,
+    few_shot_curve: Sequence[int] | str | int = ...,
+    label_next: str | PathLike[str] | None = None,
+    label_next_rows: int = 10,
     calibrate: bool = True,
     text_pair_column: str | None = None,
     label_columns: Sequence[str] | str = ...,
@@ -273,6 +279,8 @@ def finetune(
             rows themselves.
         text_column: Column of the text. Default: guessed.
         label_column: Column of the label. Default: guessed.
+        few_shot: Learn from few labels: compare a frozen, a contrastive and a fine-tuned encoder by
+            cross-validation on the train rows, keep the best.
         model: Folder or hub name of the model; `minilm` is all-MiniLM-L6-v2.
         epochs: Passes over the train split.
         learning_rate: Peak learning rate (BERT paper: 2e-5 to 5e-5; smaller models take more).
@@ -348,6 +356,15 @@ def finetune(
             spread; the rows that are held out are those of seed.
         cv: Cross-validation: cut the rows into N folds, judge each by a model trained on the others;
             the saved model is that of the run without it. (not with seeds)
+        heads: With freeze encoder: compare these heads by cross-validation, keep the best that a stock
+            model can hold: logistic, mlp, knn. (not with few_shot; only with freeze encoder)
+        label_texts: What each label means, learnt from as a row: JSON {label: text or [texts]}; none:
+            rows alone. Default: the names of labels that are words. (only with few_shot)
+        few_shot_curve: Also learn from N rows per label, drawn ten times from train, judged on
+            validation: a table with intervals. (only with few_shot)
+        label_next: File of rows without labels: list those to label next, by how unsure the model is
+            and how unlike they are. (only with few_shot or heads)
+        label_next_rows: Rows that label_next lists. (only with label_next)
         calibrate: Divide logits by a temperature fitted on validation, where that makes scores truer
             (Guo et al. 2017).
         text_pair_column: Column of the second text of a pair.
@@ -2223,6 +2240,7 @@ def finetune_cls(
     *,
     text_column: str | None = None,
     label_column: str | None = None,
+    few_shot: bool = False,
     model: str | PathLike[str] = 'minilm',
     epochs: float = 3.0,
     learning_rate: float = 5e-05,
@@ -2288,6 +2306,11 @@ def finetune_cls(
     public: bool = False,
     seeds: Sequence[int] | str | int = ...,
     cv: int | None = None,
+    heads: Sequence[Literal['logistic', 'knn', 'mlp']] | str | Literal['logistic', 'knn', 'mlp'] = ...,
+    label_texts: str | PathLike[str] | None = None,
+    few_shot_curve: Sequence[int] | str | int = ...,
+    label_next: str | PathLike[str] | None = None,
+    label_next_rows: int = 10,
     calibrate: bool = True,
     text_pair_column: str | None = None,
     label_columns: Sequence[str] | str = ...,
@@ -2314,6 +2337,8 @@ def finetune_cls(
             rows themselves.
         text_column: Column of the text. Default: guessed.
         label_column: Column of the label. Default: guessed.
+        few_shot: Learn from few labels: compare a frozen, a contrastive and a fine-tuned encoder by
+            cross-validation on the train rows, keep the best.
         model: Folder or hub name of the model; `minilm` is all-MiniLM-L6-v2.
         epochs: Passes over the train split.
         learning_rate: Peak learning rate (BERT paper: 2e-5 to 5e-5; smaller models take more).
@@ -2389,6 +2414,15 @@ def finetune_cls(
             spread; the rows that are held out are those of seed.
         cv: Cross-validation: cut the rows into N folds, judge each by a model trained on the others;
             the saved model is that of the run without it. (not with seeds)
+        heads: With freeze encoder: compare these heads by cross-validation, keep the best that a stock
+            model can hold: logistic, mlp, knn. (not with few_shot; only with freeze encoder)
+        label_texts: What each label means, learnt from as a row: JSON {label: text or [texts]}; none:
+            rows alone. Default: the names of labels that are words. (only with few_shot)
+        few_shot_curve: Also learn from N rows per label, drawn ten times from train, judged on
+            validation: a table with intervals. (only with few_shot)
+        label_next: File of rows without labels: list those to label next, by how unsure the model is
+            and how unlike they are. (only with few_shot or heads)
+        label_next_rows: Rows that label_next lists. (only with label_next)
         calibrate: Divide logits by a temperature fitted on validation, where that makes scores truer
             (Guo et al. 2017).
         text_pair_column: Column of the second text of a pair.

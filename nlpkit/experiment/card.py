@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from nlpkit.data import memory
-from nlpkit.experiment import card_metadata, spreads
+from nlpkit.experiment import card_metadata, spreads, ways
 from nlpkit.experiment.card_metadata import Base
 from nlpkit.markdown import code, text
 from nlpkit.metrics import confused
@@ -61,7 +61,12 @@ def _body(folder: Path, record: dict[str, Any], base: Base, plots: list[str]) ->
     sections = {
         "": [_purpose(record, base), "", *_license(record, base)],
         "Use": _usage(folder, record),
-        "Results": [*_results(record), *spreads.card_of_folds(record), *spreads.card_of_seeds(record)],
+        "Results": [
+            *_results(record),
+            *spreads.card_of_folds(record),
+            *spreads.card_of_seeds(record),
+            *ways.card(record),
+        ],
         "Before and after": _before_and_after(record),
         "Data": _data(record),
         "Limits": _limits(record, base),

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from nlpkit.tasks.contract import Task
     from nlpkit.tasks.reading import Reader
     from nlpkit.training.trainer import Split
+    from nlpkit.training.trainer_features import TrainerFeature
 
 ALL_FOUND = "`nlpkit check-data` lists everything that was found."
 
@@ -68,6 +69,7 @@ class Parts:
     Attributes:
         task: before its loss, which hangs on the rows that are trained on.
         head: what becomes of the head of the model.
+        kind: of the run.
     """
 
     command: str
@@ -79,6 +81,7 @@ class Parts:
     device: Device
     name: str
     lengths: str
+    kind: type[Finetuning]
 
 
 @dataclass(kw_only=True)
@@ -88,7 +91,10 @@ class Finetuning(SupervisedExperiment):
     Attributes:
         parts: what it is made of.
         cut: the folds of --cv; None without.
+        by_trainer: whether a Trainer trains, and does not only judge.
     """
+
+    by_trainer: ClassVar[bool] = True
 
     config: FinetuneOptions
     parts: Parts
@@ -96,12 +102,21 @@ class Finetuning(SupervisedExperiment):
     _cross_validated: folds.CrossValidated | None = field(init=False, default=None)
     _before: dict[str, model_outputs.Outputs] = field(init=False, default_factory=dict)
 
+    @property
+    def trains(self) -> bool:
+        return self.by_trainer
+
+    @classmethod
+    def opened(cls, model: Any) -> None:
+        """Change a model that was just opened, before anything is made of it."""
+
     def besides(self, seconds: float) -> list[tuple[str, str]]:
         lines = self.cut.described(seconds) if self.cut else []
         return lines + spreads.planned(self.config.seeds, seconds)
 
     def before_training(self) -> None:
         """Judge the model to begin with, where it answers already; train and judge the folds of --cv."""
+        super().before_training()
         if self.task.answers_untrained:
             import torch
 
@@ -159,8 +174,13 @@ def run(config: FinetuneOptions, command: str, task_class: type[Trainable]) -> R
     return repeats.run(config, command, prepared, reported)
 
 
-def prepare(config: FinetuneOptions, command: str, task_class: type[Trainable]) -> Finetuning:
+def prepare(
+    config: FinetuneOptions, command: str, task_class: type[Trainable], kind: type[Finetuning] = Finetuning
+) -> Finetuning:
     """Load, check and tokenize the data, open the model, and make the Trainer.
+
+    Args:
+        kind: of the run.
 
     Raises:
         UserError: whatever is wrong with options, data or model.
@@ -194,6 +214,7 @@ def prepare(config: FinetuneOptions, command: str, task_class: type[Trainable]) 
         device=device,
         name=name,
         lengths=lengths,
+        kind=kind,
     )
     cut = None
     if config.cv:
@@ -228,6 +249,7 @@ def _made(
     if config.baseline:
         task.require_baseline()
     model, new = _open_model(config, parts.model_config, task, parts.tokenizer, parts.head)
+    parts.kind.opened(model)
     size = sum(parameter.numel() for parameter in model.parameters())
     lifecycle.require_space(folder, size)
     task = task.for_model(model, parts.tokenizer, parts.device.name)
@@ -237,10 +259,16 @@ def _made(
     from nlpkit.training.own_weights import OwnWeights
 
     own = task.own_weights
-    added = supervised.cheaper_steps(config, parts.tokenizer, splits_ready, parts.device, embeddings=not own)
+    notes: list[tuple[str, str]] = []
+    added: list[TrainerFeature] = []
+    if parts.kind.by_trainer:
+        once, notes = _features_once(config, task, model, parts.tokenizer, splits_ready)
+        whole = bool(own or once)
+        added = supervised.cheaper_steps(config, parts.tokenizer, splits_ready, parts.device, embeddings=not whole)
+        added += once
     if own:
         added.append(OwnWeights(own))
-    return Finetuning(
+    return parts.kind(
         config=config,
         command=parts.command,
         task=task,
@@ -259,7 +287,29 @@ def _made(
         findings=findings,
         parts=parts,
         cut=cut,
-    ).ready(features=added)
+    ).ready(*notes, features=added)
+
+
+def _features_once(
+    config: FinetuneOptions, task: Trainable, model: Any, tokenizer: Any, ready: Mapping[str, Split]
+) -> tuple[list[TrainerFeature], list[tuple[str, str]]]:
+    """What spares a frozen encoder all epochs but one, where that gives what the head reads; and a line of the plan.
+
+    Not with --batching random, whose losses are those of a plain Trainer, digit for digit, with dropout in the encoder.
+    """
+    if config.freeze != "encoder" or config.batching == "random" or not task.has_head:
+        return [], []
+    from nlpkit.training import frozen
+
+    batch = task.collate(tokenizer)(frozen.ends_of(ready["train"]))
+    state = frozen.read_by_head(model, lambda: task.run(model, batch).logits)
+    if state is None:
+        return [], [("encoder", "frozen; it runs in each epoch, as the head reads more than one state of a row")]
+    rows = sum(len(ready[split].features) for split in frozen.TRAINED_ON)
+    if not frozen.room_for(rows, model.config.hidden_size):
+        return [], [("encoder", f"frozen; it runs in each epoch, as features of {rows:,} rows do not fit into memory")]
+    feature = frozen.FrozenFeatures(state, rows)
+    return [feature], [("encoder", feature.described())]
 
 
 def _open_tokenizer(config: FinetuneOptions, task_class: type[Trainable]) -> tuple[Any, Any]:

@@ -255,6 +255,7 @@ def train(experiment: E, prepare: Callable[[Any], E]) -> E:
         if process.is_main_process():
             config = experiment.config
             experiment.folder.start(experiment.head(), overwrite=config.overwrite, resume=config.resume)
+        experiment.before_training()
         return experiment
     while True:
         config, trainer, folder = experiment.config, experiment.trainer, experiment.folder

@@ -137,6 +137,10 @@ class SupervisedExperiment(lifecycle.Experiment[Evaluated]):
             "findings": [vars(finding) for finding in self.findings],
         }
 
+    def before_training(self) -> None:
+        for feature in self.trainer.features:
+            feature.begin(self.trainer)
+
     def after_training(self) -> None:
         for feature in self.trainer.features:
             feature.after_training(self.trainer.model)
@@ -379,7 +383,7 @@ def plan(experiment: SupervisedExperiment, *more: tuple[str, str]) -> list[tuple
 
 
 def _step(experiment: SupervisedExperiment) -> Step:
-    """A rough step: 6 FLOPs a weight and token (4 when frozen)."""
+    """A rough step: 6 FLOPs a weight and token (4 when frozen), or a trained weight and row of a head alone."""
     from nlpkit.training import utilization
 
     config, model = experiment.config, experiment.trainer.model
@@ -387,6 +391,8 @@ def _step(experiment: SupervisedExperiment) -> Step:
     rows = config.batch_size * config.gradient_accumulation_steps
     tokens = float(experiment.splits["train"].lengths.mean()) * rows
     flops = (6 if config.freeze == "none" else 4) * weights * tokens
+    if any(feature.replaces_encoder for feature in experiment.trainer.features):
+        flops = 6.0 * rows * sum(p.numel() for p in model.parameters() if p.requires_grad)
     return utilization.estimated(config, experiment.device, model, flops)
 
 

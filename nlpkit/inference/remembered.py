@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -49,7 +49,20 @@ class Remembered:
     @classmethod
     def of(cls, folder: Path, settings: Any) -> Self:
         """What the model in a folder gave with these settings (JSON values)."""
-        found = cls(_key(folder, settings))
+        return cls._kept_under(_key(settings, _files(folder)))
+
+    @classmethod
+    def of_weights(cls, model: Any, settings: Any, unread: Collection[str] = ()) -> Self:
+        """The same of a model in memory, part of which may never have been in a file (a pooler drawn anew).
+
+        Args:
+            unread: names of weights that the values do not hang on.
+        """
+        return cls._kept_under(_key(settings, _weights(model, unread)))
+
+    @classmethod
+    def _kept_under(cls, key: str) -> Self:
+        found = cls(key)
         for entry in cache.entries(KIND, f"{found.key}-"):
             digests = np.load(entry / DIGESTS, allow_pickle=False)
             found.known |= {row.tobytes(): (len(found.arrays), i) for i, row in enumerate(digests)}
@@ -95,7 +108,8 @@ class Remembered:
         cache.kept(KIND, f"{self.key}-{name}", write)
 
 
-def _key(folder: Path, settings: Any) -> str:
+def _key(settings: Any, content: Iterable[bytes]) -> str:
+    """What tells a model, its settings and the arithmetic from others."""
     import torch
     import transformers
 
@@ -103,8 +117,24 @@ def _key(folder: Path, settings: Any) -> str:
 
     versions = [nlpkit.__version__, torch.__version__, transformers.__version__]
     digest = hashlib.blake2b(json.dumps([settings, versions], sort_keys=True).encode(), digest_size=DIGEST)
+    for part in content:
+        digest.update(part)
+    return digest.hexdigest()
+
+
+def _files(folder: Path) -> Iterator[bytes]:
     files = {path for pattern in WEIGHTS for place in (folder, folder / "onnx") for path in place.glob(pattern)}
     for path in sorted(files):
         with path.open("rb") as file:
-            digest.update(path.name.encode() + hashlib.file_digest(file, "sha256").digest())
-    return digest.hexdigest()
+            yield path.name.encode() + hashlib.file_digest(file, "sha256").digest()
+
+
+def _weights(model: Any, unread: Collection[str]) -> Iterator[bytes]:
+    import torch
+
+    yield type(model).__name__.encode() + json.dumps(model.config.to_diff_dict(), sort_keys=True, default=str).encode()
+    for name, tensor in model.state_dict().items():
+        if name in unread:
+            continue
+        yield f"{name} {tensor.dtype}".encode()
+        yield tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().data

@@ -12,6 +12,7 @@ from __future__ import annotations
 from typing import Any
 
 from nlpkit.experiment import finetune
+from nlpkit.fewshot import experiment as few_labels
 from nlpkit.options import CalibrationOptions
 from nlpkit.reporting import Report
 from nlpkit.tasks.text_classification.options import ClassificationLossOptions, ClassificationOptions
@@ -22,6 +23,7 @@ ESSENTIAL: tuple[str, ...] = (
     "data",
     "text_column",
     "label_column",
+    "few_shot",
     "model",
     "epochs",
     "learning_rate",
@@ -33,7 +35,7 @@ ESSENTIAL: tuple[str, ...] = (
 )
 
 
-class Config(ClassificationLossOptions, ClassificationOptions, CalibrationOptions, finetune.FinetuneOptions):
+class Config(ClassificationLossOptions, ClassificationOptions, CalibrationOptions, few_labels.FewLabelsConfig):
     """Options of `nlpkit finetune-cls`."""
 
 
@@ -48,4 +50,6 @@ def run(config: Config) -> Report:
     The phases stand in `lifecycle.live`, what they are here in `nlpkit.experiment.finetune`, the training step and the
     evaluation loop in `nlpkit.training.trainer`.
     """
+    if config.few_shot or config.heads:
+        return few_labels.run(config, COMMAND, TextClassification)
     return finetune.run(config, COMMAND, TextClassification)

@@ -316,6 +316,46 @@ class CrossValidation(Spread):
     """Rows whose label the models contradict."""
 
 
+class Way(Part):
+    """A way to learn from few labels."""
+
+    name: str
+    """What was done."""
+    saved: bool
+    """Whether a stock model can hold what it learns: another is compared, and never kept."""
+    seconds: float
+    """Seconds that its folds took."""
+    left_out: str | None = None
+    """Why it was not judged; it has no figures then."""
+    metrics: Figures = {}
+    """Metrics over the rows of all folds."""
+    metric_intervals: Intervals = {}
+    """95 % intervals of these, for the draw of rows."""
+    loss: float | None = None
+    """Mean negative log-likelihood of the right label, by which ways are told apart."""
+
+
+class FewShot(Part):
+    """What was compared to learn from few labels."""
+
+    folds: Count
+    """Folds that the train rows were cut into."""
+    rows: Count
+    """Train rows."""
+    rows_per_label: dict[str, Count]
+    """How many each label has."""
+    ways: list[Way]
+    """The ways, those that cost least first."""
+    chosen: str
+    """The way by which the saved model has learnt, from all train rows."""
+    mean_of_tokens: bool
+    """Whether the last layer of the model is one that makes the mean of the tokens."""
+    curve: dict[str, Any] | None = None
+    """Figures by rows per label (`--few-shot-curve`)."""
+    next: dict[str, Any] | None = None
+    """Rows to label next (`--label-next`)."""
+
+
 class ConfusedPair(Part):
     """A label and what it was taken for."""
 
@@ -411,6 +451,8 @@ class Record(Part):
     """What the folds of `--cv` said; not of the saved model."""
     seeds: Seeds | None = None
     """What the runs of `--seeds` came to; the saved model is one of them."""
+    few_shot: FewShot | None = None
+    """The ways to learn that were compared (`--few-shot`, `--heads`)."""
     attention: str | None = None
     """Implementation of attention."""
     steps: Count | None = None

@@ -23,18 +23,23 @@ class TrainerFeature:
         own_keys: what it puts into a batch that the task does not read.
         readers: other models that read the batches; what leaves padding out has to suit them too.
         aligned: whether batches may be padded to lengths that suit a GPU.
+        replaces_encoder: whether a step computes the head alone.
     """
 
     want: Collection[Part] = ()
     own_keys: Collection[str] = ()
     readers: Sequence[Any] = ()
     aligned: bool = True
+    replaces_encoder: bool = False
 
     def change_model(self, model: Any) -> None:
         """Change the model in place, before there is a Trainer."""
 
     def attach(self, trainer: Any) -> None:
         """Take a place in an `NlpkitTrainer`, which has just been made."""
+
+    def begin(self, trainer: Any) -> None:
+        """Compute what the first step needs; the run is no longer only planned."""
 
     def set_epoch(self, epoch: int) -> None:
         """The rows of this epoch come next."""

@@ -1,0 +1,1 @@
+"""From few labels to a classifier: `finetune-cls --few-shot` and `--heads`."""

@@ -1,0 +1,229 @@
+"""The ways to learn from few labels that are compared: what each is fitted by, and what it says of other rows."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from nlpkit.fewshot import heads, states, tuning
+from nlpkit.fewshot.states import Head, States
+from nlpkit.models import mean_layer
+from nlpkit.tasks.contract import BOOKKEEPING
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+
+    from nlpkit.tasks.roles import Trainable
+
+STRENGTH = 10.0  # scikit-learn's C, over states of length 1
+STEPS = 60  # of 16 rows, in which an encoder is trained
+RATE = 5e-5  # BERT paper: 2e-5 to 5e-5
+
+
+@dataclass
+class Bench:
+    """What all candidates work with.
+
+    Attributes:
+        task: of the model.
+        model: as it is prepared, see `tuning.prepare`; fitting a candidate changes it.
+        tokenizer: of the model.
+        parts: features of train and of other rows with labels, as the task makes them.
+        labels: of all these features, int of shape (features,).
+        described: features of texts that say what the labels mean; None where there are none.
+        meant: their labels.
+        size: how many labels there are.
+        seed: of all that is drawn.
+        batch_size: rows of a forward pass without training.
+    """
+
+    task: Trainable
+    model: Any
+    tokenizer: Any
+    parts: Sequence[Dataset]
+    labels: np.ndarray
+    described: Dataset | None
+    meant: np.ndarray
+    size: int
+    seed: int
+    batch_size: int
+    features: Dataset = field(init=False)
+    frozen: States = field(init=False)
+    frozen_described: States | None = field(init=False, default=None)
+
+    def __post_init__(self) -> None:
+        from datasets import concatenate_datasets
+
+        self.features = concatenate_datasets([part.select_columns(self._read(part)) for part in self.parts])
+        self.begun_with = tuning.Weights(self.model)
+        self.frozen = self.states(self.features)
+        if self.described is not None:
+            self.frozen_described = self.states(self.described, told=False)
+        self.changed = False
+
+    def states(self, features: Dataset, *, told: bool = True) -> States:
+        """Of the model as it is."""
+        return states.computed(self.task, self.model, self.tokenizer, features, self.batch_size, told=told)
+
+    def restored(self) -> None:
+        """Give the model the weights that it began with."""
+        if self.changed:
+            self.begun_with.restore(self.model)
+        self.changed = False
+
+    def few(self, rows: np.ndarray, *, described: bool) -> tuning.Few:
+        """Rows to train the encoder on, with those that describe labels or without."""
+        features, labels = self.features.select(rows).to_list(), self.labels[rows]
+        if described and self.described is not None:
+            features += self.described.select_columns(self._read(self.described)).to_list()
+            labels = np.append(labels, self.meant)
+        return tuning.Few(features, labels, self.task.collate(self.tokenizer))
+
+    @staticmethod
+    def _read(features: Dataset) -> list[str]:
+        """The columns that the model reads."""
+        return [name for name in features.column_names if name not in (*BOOKKEEPING, "labels")]
+
+
+class Candidate(ABC):
+    """One way to learn from few labels.
+
+    Attributes:
+        name: for people.
+        trains_encoder: whether it takes long.
+        saved: whether a stock classifier can hold what it learns.
+    """
+
+    name: str
+    trains_encoder: ClassVar[bool] = False
+    saved: ClassVar[bool] = True
+
+    @abstractmethod
+    def fit(self, bench: Bench, rows: np.ndarray) -> None:
+        """Learn from some rows; the model may be changed."""
+
+    @abstractmethod
+    def logits(self, bench: Bench, rows: np.ndarray) -> np.ndarray:
+        """What was learnt, of other rows; shape (rows, labels)."""
+
+    @abstractmethod
+    def put(self, bench: Bench) -> None:
+        """Leave in the model what was learnt."""
+
+
+class OverStates(Candidate):
+    """A head over the states of the encoder as it is."""
+
+    fitted: heads.FittedHead
+
+    def logits(self, bench: Bench, rows: np.ndarray) -> np.ndarray:
+        return self.fitted.logits(bench.frozen.of(rows))
+
+    def put(self, bench: Bench) -> None:
+        bench.restored()
+        self.fitted.put(Head(bench.model))
+
+
+@dataclass
+class Frozen(OverStates):
+    """Logistic regression over the states of the encoder as it is.
+
+    Args:
+        described: whether the texts that describe labels are learnt from too.
+    """
+
+    described: bool = False
+
+    def __post_init__(self) -> None:
+        self.name = "frozen encoder, logistic regression" + DESCRIBED * self.described
+
+    def fit(self, bench: Bench, rows: np.ndarray) -> None:
+        self.fitted = _linear(bench, bench.frozen.of(rows), rows, bench.frozen_described if self.described else None)
+
+
+class Nearest(OverStates):
+    """The labels of the nearest rows."""
+
+    name = "frozen encoder, nearest neighbours"
+    saved = False
+
+    def fit(self, bench: Bench, rows: np.ndarray) -> None:
+        self.fitted = heads.Neighbours(bench.frozen.last[rows], bench.labels[rows], bench.size)
+
+
+class TwoLayers(OverStates):
+    """The square layer and that of the labels, learnt anew."""
+
+    name = "frozen encoder, MLP"
+
+    def fit(self, bench: Bench, rows: np.ndarray) -> None:
+        before = bench.frozen.before
+        assert before is not None, "the model has a square layer"
+        activation = mean_layer.activation(bench.model)
+        self.fitted = heads.hidden(before[rows], bench.labels[rows], bench.size, activation=activation, seed=bench.seed)
+
+
+class TrainedEncoder(Candidate):
+    """The encoder is trained too."""
+
+    trains_encoder = True
+
+    def put(self, bench: Bench) -> None:
+        """The model is as `fit` left it."""
+
+
+@dataclass
+class Contrastive(TrainedEncoder):
+    """The encoder learns which rows share their label, then a logistic regression over its states.
+
+    Args:
+        described: whether the texts that describe labels are learnt from too.
+    """
+
+    described: bool = False
+
+    def __post_init__(self) -> None:
+        self.name = "contrastive encoder, logistic regression" + DESCRIBED * self.described
+
+    def fit(self, bench: Bench, rows: np.ndarray) -> None:
+        bench.restored()
+        bench.changed = True
+        few = bench.few(rows, described=self.described)
+        tuning.contrast(bench.task, bench.model, few, steps=STEPS, rate=RATE, seed=bench.seed)
+        known = bench.states(bench.features.select(rows), told=False)
+        meant = bench.states(bench.described, told=False) if self.described and bench.described is not None else None
+        self.fitted = _linear(bench, known, rows, meant)
+        self.fitted.put(Head(bench.model))
+
+    def logits(self, bench: Bench, rows: np.ndarray) -> np.ndarray:
+        return self.fitted.logits(bench.states(bench.features.select(rows), told=False))
+
+
+class FineTuned(TrainedEncoder):
+    """Encoder and head learn the labels together."""
+
+    name = "fine-tuned encoder and head"
+
+    def fit(self, bench: Bench, rows: np.ndarray) -> None:
+        bench.restored()
+        bench.changed = True
+        few = bench.few(rows, described=False)
+        tuning.fine_tune(bench.task, bench.model, few, steps=STEPS, rate=RATE, seed=bench.seed)
+
+    def logits(self, bench: Bench, rows: np.ndarray) -> np.ndarray:
+        found = bench.states(bench.features.select(rows), told=False)
+        return heads.of_model(bench.model).logits(found)
+
+
+DESCRIBED = ", label names as rows"
+
+
+def _linear(bench: Bench, known: States, rows: np.ndarray, meant: States | None) -> heads.Linear:
+    inputs, labels = known.last, bench.labels[rows]
+    if meant is not None:
+        inputs, labels = np.concatenate([inputs, meant.last]), np.append(labels, bench.meant)
+    return heads.linear(inputs, labels, bench.size, strength=STRENGTH)

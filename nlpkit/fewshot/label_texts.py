@@ -1,0 +1,65 @@
+"""What labels mean, in words: their names, or a file of the user's."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+
+from nlpkit.errors import UserError
+from nlpkit.nearby import expanded
+from nlpkit.runs.files import small_text
+from nlpkit.runs.records import each_once
+
+NONE = "none"
+NUMBERED = re.compile(r"label_?\d+", re.IGNORECASE)
+
+
+def of_labels(names: Sequence[str], given: str | None) -> list[tuple[int, str]]:
+    """Texts that say what labels mean, each with the number of its label; none where nothing says it.
+
+    Args:
+        names: of the labels, in the order of their numbers.
+        given: of --label-texts: a file, `none`, or None for the names.
+
+    Raises:
+        UserError: the file cannot be read, or does not say it of exactly these labels.
+    """
+    if given == NONE:
+        return []
+    if given is not None:
+        texts = _read(given, names)
+        return [(number, text) for number, name in enumerate(names) for text in texts[name]]
+    return [(number, spoken(name)) for number, name in enumerate(names)] if all(map(is_word, names)) else []
+
+
+def is_word(name: str) -> bool:
+    """Whether a label says in words what it means: not 3, nor LABEL_3."""
+    return any(letter.isalpha() for letter in name) and not NUMBERED.fullmatch(name)
+
+
+def spoken(name: str) -> str:
+    """A label as people would write it in a text: `card_payment-failed` as `card payment failed`."""
+    return re.sub(r"[_\-./]+", " ", name).strip() or name
+
+
+def _read(path: str, names: Sequence[str]) -> Mapping[str, list[str]]:
+    try:
+        given = json.loads(small_text(expanded(path)), object_pairs_hook=each_once)
+    except OSError as error:
+        raise UserError(f"--label-texts: cannot read {path}: {error.strerror}", "Or say none.") from None
+    except (ValueError, RecursionError) as error:
+        reason = "it is nested too deep" if isinstance(error, RecursionError) else error
+        raise UserError(f"--label-texts: {path} is not JSON: {reason}") from None
+    if not isinstance(given, dict) or set(given) != set(names):
+        actual = ", ".join(given) if isinstance(given, dict) else type(given).__name__
+        raise UserError(f"--label-texts: {path} names {actual}; the labels are {', '.join(names)}")
+    texts = {name: [value] if isinstance(value, str) else value for name, value in given.items()}
+    for name, value in texts.items():
+        if (
+            not isinstance(value, list)
+            or not value
+            or not all(isinstance(text, str) and text.strip() for text in value)
+        ):
+            raise UserError(f"--label-texts: {path} gives {name} no text", "Write a text, or a list of texts.")
+    return texts

@@ -1,0 +1,198 @@
+"""Training the encoder on few rows: by likeness (contrastive), or with the labels as any fine-tuning.
+
+A step's rows are drawn when it comes, so that nothing grows with the number of pairs. Token embeddings stay as they
+are: few rows use few of them.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from nlpkit.fewshot.states import Head
+from nlpkit.models import mean_layer
+from nlpkit.training.dropout import use_cpu_dropout
+
+if TYPE_CHECKING:
+    from nlpkit.tasks.contract import Task
+
+ROWS = 16  # of a step
+WARMUP = 0.1  # share of the steps in which the learning rate rises
+SHARPNESS = 10.0  # what cosines are multiplied by before the softmax of `alike`: a temperature of 0.1 (Khosla 2020)
+
+Batch = Mapping[str, torch.Tensor]
+
+
+@dataclass(frozen=True)
+class Few:
+    """The rows that are learnt from.
+
+    Attributes:
+        features: of each row, as the task makes them, without bookkeeping.
+        labels: of each, int of shape (rows,).
+        collate: makes batches of features.
+    """
+
+    features: Sequence[Mapping[str, Any]]
+    labels: np.ndarray
+    collate: Callable[[list[Any]], dict[str, torch.Tensor]]
+
+    def batch(self, rows: np.ndarray) -> dict[str, torch.Tensor]:
+        """Some rows, with their labels."""
+        made = self.collate([dict(self.features[i]) for i in rows])
+        return made | {"labels": torch.from_numpy(self.labels[rows])}
+
+
+class Weights:
+    """The weights of a model as they were, to begin with again.
+
+    Args:
+        model: as it is.
+    """
+
+    def __init__(self, model: Any) -> None:
+        self.kept = {name: tensor.detach().clone() for name, tensor in model.state_dict().items()}
+
+    def restore(self, model: Any) -> None:
+        """Give a model these weights."""
+        model.load_state_dict(self.kept)
+
+
+def contrast(task: Task, model: Any, few: Few, *, steps: int, rate: float, seed: int) -> float:
+    """Draw rows of one label together and those of others apart, in place; seconds that it took.
+
+    Args:
+        model: a classifier whose states are compared below its square layer, or below its labels where it has none.
+        steps: of `ROWS` rows each.
+        rate: the highest learning rate.
+        seed: of the rows of each step, and of dropout.
+    """
+    head = Head(model)
+
+    def loss(batch: Batch) -> torch.Tensor:
+        with head.watched() as seen:
+            task.run(model, batch)
+        return alike(seen.get("before", seen["last"]).float(), batch["labels"])
+
+    drawn = draws(few.labels, np.random.default_rng(seed))
+    return _trained(model, few, drawn, loss, steps=steps, rate=rate, seed=seed)
+
+
+def fine_tune(task: Task, model: Any, few: Few, *, steps: int, rate: float, seed: int) -> float:
+    """Train encoder and head on the labels, in place; seconds that it took.
+
+    Args:
+        steps: of `ROWS` rows each.
+        rate: the highest learning rate.
+        seed: of the rows of each step, and of dropout.
+    """
+
+    def loss(batch: Batch) -> torch.Tensor:
+        return F.cross_entropy(task.run(model, batch).logits.float(), batch["labels"])
+
+    drawn = shuffled(len(few.labels), np.random.default_rng(seed))
+    return _trained(model, few, drawn, loss, steps=steps, rate=rate, seed=seed)
+
+
+def alike(states: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    """The supervised contrastive loss (Khosla et al. 2020, equation 2) of the rows of a batch.
+
+    Args:
+        states: shape (rows, width).
+        labels: shape (rows,).
+
+    Returns:
+        The mean over the rows that share their label with another, shape (); 0 where none does.
+    """
+    unit = F.normalize(states, dim=1)
+    itself = torch.eye(len(unit), dtype=torch.bool, device=unit.device)
+    scores = (SHARPNESS * unit @ unit.T).masked_fill(itself, float("-inf"))
+    shares = scores.log_softmax(dim=1).masked_fill(itself, 0.0)
+    same = (labels[:, None] == labels[None, :]) & ~itself
+    partners = same.sum(dim=1)
+    each = -(shares * same).sum(dim=1)[partners > 0] / partners[partners > 0]
+    return each.sum() / max(len(each), 1)
+
+
+def draws(labels: np.ndarray, generator: np.random.Generator) -> Iterator[np.ndarray]:
+    """Rows of one step after the other: of as many labels as there is room for, two or more rows each, labels in turn.
+
+    Args:
+        labels: of all rows, int.
+        generator: draws.
+    """
+    of_label = {label: np.flatnonzero(labels == label) for label in np.unique(labels)}
+    waiting: list[int] = []
+    while True:
+        at_once = min(len(of_label), ROWS // 2)
+        chosen: list[int] = []
+        while len(chosen) < at_once:
+            if not waiting:
+                waiting = [int(label) for label in generator.permutation(list(of_label))]
+            label = waiting.pop()
+            chosen += [label] * (label not in chosen)
+        parts = []
+        for i, label in enumerate(chosen):
+            count = ROWS // at_once + (i < ROWS % at_once)
+            rows = of_label[label]
+            parts.append(generator.choice(rows, count, replace=len(rows) < count))
+        yield np.concatenate(parts)
+
+
+def shuffled(count: int, generator: np.random.Generator) -> Iterator[np.ndarray]:
+    """All rows in an order that is drawn anew for each pass, `ROWS` a step."""
+    while True:
+        order = generator.permutation(count)
+        for start in range(0, count, ROWS):
+            yield order[start : start + ROWS]
+
+
+def _trained(
+    model: Any,
+    few: Few,
+    drawn: Iterator[np.ndarray],
+    loss: Callable[[Batch], torch.Tensor],
+    *,
+    steps: int,
+    rate: float,
+    seed: int,
+) -> float:
+    """AdamW with a linear rise and fall of the learning rate; seconds that the steps took."""
+    started, device = time.monotonic(), next(model.parameters()).device
+    learnt = [weight for weight in model.parameters() if weight.requires_grad]
+    optimizer = torch.optim.AdamW(learnt, lr=rate, weight_decay=0.01)
+    rise = max(round(WARMUP * steps), 1)
+    schedule = torch.optim.lr_scheduler.LambdaLR(
+        optimizer, lambda step: min((step + 1) / rise, (steps - step) / max(steps - rise, 1))
+    )
+    use_cpu_dropout(model)
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        torch.manual_seed(seed)
+        model.train()
+        for _, rows in zip(range(steps), drawn, strict=False):
+            batch = {name: tensor.to(device) for name, tensor in few.batch(rows).items()}
+            optimizer.zero_grad()
+            loss(batch).backward()
+            torch.nn.utils.clip_grad_norm_(learnt, 1.0)
+            optimizer.step()
+            schedule.step()
+        model.eval()
+    return time.monotonic() - started
+
+
+def prepare(model: Any) -> bool:
+    """Make a classifier ready for few labels, in place; whether its head reads the mean of the tokens then.
+
+    Where a mean layer would not compute exactly that, the head reads the first token as the stock class does.
+    """
+    fits = mean_layer.fits(model)
+    if fits:
+        mean_layer.append(model)
+    model.get_input_embeddings().requires_grad_(False)
+    return fits or mean_layer.is_mean_layer(model)

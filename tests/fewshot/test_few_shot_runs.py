@@ -1,0 +1,156 @@
+"""`finetune-cls --few-shot` and `--heads`: what is compared, what is kept, and that the result is an ordinary model."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from conftest import rows, write_csv
+from safetensors.torch import load_file
+
+from nlpkit.errors import UserError
+from nlpkit.fewshot import candidates
+from nlpkit.recipes import evaluate, finetune_cls, predict
+
+
+@pytest.fixture(scope="module")
+def few(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with 16 rows of train and 24 of validation."""
+    folder = tmp_path_factory.mktemp("few")
+    made = rows(60, seed=3)
+    by_label: dict[str, list[dict[str, str]]] = {}
+    for row in made:
+        by_label.setdefault(row["label"], []).append(row)
+    write_csv(folder / "train.csv", [row for some in by_label.values() for row in some[:8]])
+    write_csv(folder / "validation.csv", [row for some in by_label.values() for row in some[8:20]])
+    write_csv(folder / "new.csv", [{"text": row["text"]} for row in rows(40, seed=9)])
+    return folder
+
+
+def options(few: Path, model: Path, output: Path, **given: Any) -> finetune_cls.Config:
+    files = {"train_file": [str(few / "train.csv")], "validation_file": [str(few / "validation.csv")]}
+    settings: dict[str, Any] = {**files, "few_shot": True, "device": "cpu", "threads": 1}
+    return finetune_cls.Config(model=str(model), output=output, **(settings | given))
+
+
+@pytest.fixture(scope="module")
+def short_steps() -> Any:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(candidates, "STEPS", 3)
+        yield
+
+
+@pytest.fixture(scope="module")
+def run(few: Path, tiny_model: Path, tmp_path_factory: pytest.TempPathFactory, short_steps: Any) -> Path:
+    output = tmp_path_factory.mktemp("runs") / "run"
+    more = {"few_shot_curve": [2, 4], "label_next": str(few / "new.csv"), "label_next_rows": 5}
+    finetune_cls.run(options(few, tiny_model, output, **more))
+    return output
+
+
+def record(run: Path) -> dict[str, Any]:
+    return json.loads((run / "nlpkit.json").read_text())["few_shot"]
+
+
+def test_all_ways_are_judged_on_the_same_rows_and_the_least_loss_is_kept(run: Path) -> None:
+    told = record(run)
+    assert told["rows"] == 16 and set(told["rows_per_label"].values()) == {8} and told["folds"] == 4
+    names = [way["name"] for way in told["ways"]]
+    assert len(names) == len(set(names)) == 5
+    assert told["chosen"] == min(told["ways"], key=lambda way: way["loss"])["name"]
+    for way in told["ways"]:
+        low, high = way["metric_intervals"]["accuracy"]
+        assert low <= way["metrics"]["accuracy"] <= high and way["seconds"] >= 0
+
+
+def test_the_stock_classes_open_what_was_learnt(run: Path, few: Path) -> None:
+    from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+    model = AutoModelForSequenceClassification.from_pretrained(run).eval()
+    tokenizer = AutoTokenizer.from_pretrained(run)
+    assert record(run)["mean_of_tokens"] and model.config.num_hidden_layers == 3
+    texts = [row["text"] for row in rows(6, seed=8)]
+    batch = tokenizer(texts, padding=True, truncation=True, return_tensors="pt")
+    with torch.no_grad():
+        stock = model(**batch).logits.softmax(dim=1)
+    answers = predict.run(predict.Config(model=str(run), texts=texts, device="cpu")).record["answers"]
+    assert [answer["prediction"] for answer in answers] == [model.config.id2label[int(i)] for i in stock.argmax(dim=1)]
+    np.testing.assert_allclose([answer["prediction_score"] for answer in answers], stock.max(dim=1).values, atol=1e-4)
+    assert not list(run.glob("*.pkl")) and not list(run.glob("*.bin"))
+
+
+def test_the_figures_of_the_run_are_those_that_evaluate_finds(run: Path, few: Path) -> None:
+    told = json.loads((run / "nlpkit.json").read_text())["metrics"]["validation"]["accuracy"]
+    found = evaluate.run(
+        evaluate.Config(model=str(run), validation_file=[str(few / "validation.csv")], device="cpu", save=False)
+    )
+    assert found.record["metrics"]["validation"]["accuracy"] == pytest.approx(told)
+
+
+def test_the_curve_has_an_interval_for_each_size_and_way(run: Path) -> None:
+    curve = record(run)["curve"]
+    assert curve["sizes"] == [2, 4] and curve["draws"] == 10 and curve["judged"] == 24
+    for way in curve["ways"]:
+        for point in way["points"]:
+            assert len(point["values"]) == 10
+            assert point["mean"] == pytest.approx(np.mean(point["values"]))
+            assert point["interval"][0] <= point["mean"] <= point["interval"][1]
+
+
+def test_rows_to_label_next_are_unsure_and_new(run: Path, few: Path) -> None:
+    told = record(run)["next"]
+    assert len(told["rows"]) == 5 and told["among"] == 40
+    assert len({row["row"] for row in told["rows"]}) == 5
+    margins = [row["margin"] for row in told["rows"]]
+    assert margins == sorted(margins)
+    known = (few / "train.csv").read_text()
+    assert not any(row["text"] in known for row in told["rows"])
+
+
+def test_the_same_seed_learns_the_same_weights(
+    run: Path, few: Path, tiny_model: Path, tmp_path: Path, short_steps: Any
+) -> None:
+    finetune_cls.run(options(few, tiny_model, tmp_path / "again"))
+    first, second = (load_file(folder / "model.safetensors") for folder in (run, tmp_path / "again"))
+    assert all(torch.equal(first[name], tensor) for name, tensor in second.items())
+
+
+def test_heads_over_a_frozen_encoder(few: Path, tiny_model: Path, tmp_path: Path) -> None:
+    given = {"few_shot": False, "freeze": "encoder", "heads": ["logistic", "knn", "mlp"]}
+    report = finetune_cls.run(options(few, tiny_model, tmp_path / "run", **given))
+    told = record(tmp_path / "run")
+    assert [way["saved"] for way in told["ways"]] == [True, False, True]
+    assert told["chosen"] != told["ways"][1]["name"]
+    assert any("cannot be saved" in str(row[0]) for table in report.tables for row in table.rows)
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"epochs": 5.0}, "--epochs: --few-shot compares"),
+        ({"freeze": "encoder"}, "--freeze: --few-shot compares"),
+        ({"heads": ["knn"], "freeze": "encoder"}, "--heads and --few-shot"),
+        ({"few_shot": False, "heads": ["mlp"]}, "--heads is for --freeze encoder"),
+        ({"few_shot": False, "label_texts": "none"}, "--label-texts is for --few-shot"),
+        ({"few_shot_curve": [32]}, "--few-shot-curve 32: "),
+        ({"label_next": "nowhere.csv"}, "nowhere.csv"),
+    ],
+)
+def test_what_cannot_be_done_is_one_message(
+    given: dict[str, Any], said: str, few: Path, tiny_model: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(UserError) as error:
+        finetune_cls.run(options(few, tiny_model, tmp_path / "run", **given))
+    assert said in error.value.message
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_label_with_a_single_row_is_named(few: Path, tiny_model: Path, tmp_path: Path) -> None:
+    lines = (few / "train.csv").read_text().splitlines()
+    (tmp_path / "train.csv").write_text("\n".join([*lines, "once seen,rare"]) + "\n")
+    with pytest.raises(UserError, match="'rare' has fewer than two rows"):
+        finetune_cls.run(options(few, tiny_model, tmp_path / "run", train_file=[str(tmp_path / "train.csv")]))
