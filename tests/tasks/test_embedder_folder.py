@@ -17,8 +17,10 @@ from conftest import RunOf
 from nlpkit import limits, reporting
 from nlpkit.inference.predictor import TrainedModelOptions, open_predictor
 from nlpkit.models.files import STRUCTURE
+from nlpkit.tasks.sentence_embedding.folder.names import POOLINGS
+from nlpkit.tasks.sentence_embedding.folder.reading import vectors_of
 from nlpkit.tasks.sentence_embedding.task import SentenceEmbedding
-from nlpkit.tasks.sentence_embedding.vectors import POOLINGS, Vectors
+from nlpkit.tasks.sentence_embedding.vectors import Vectors
 
 TEXTS = ["Your text here.", "a good great film", "the awful train was late and my kind clerk was rude " * 12]
 PROMPT: dict[str, Any] = {"prompts": {"query": "a kind clerk ", "document": ""}, "default_prompt": "query"}
@@ -72,7 +74,7 @@ def test_all_programs_give_the_same_vectors(run_of: RunOf, tmp_path: Path) -> No
     for kind, folder in folders.items():
         ours = by_nlpkit(folder, TEXTS)
         np.testing.assert_allclose(theirs[kind], ours, atol=1e-6, err_msg=kind)
-        task = SentenceEmbedding(vectors=Vectors.read(folder), max_length=48)
+        task = SentenceEmbedding(vectors=vectors_of(folder), max_length=48)
         _, names = snippets.ran("\n".join(task.view.transformers_code(task.record())), folder)
         np.testing.assert_allclose(names["vectors"].numpy(), ours[:1], atol=1e-6, err_msg=kind)
 
@@ -81,7 +83,7 @@ def test_all_programs_give_the_same_vectors(run_of: RunOf, tmp_path: Path) -> No
 def test_what_is_written_is_read_again(kind: str, tmp_path: Path) -> None:
     vectors = Vectors(**KINDS[kind], max_length=48)
     vectors.write(tmp_path, 32)
-    assert Vectors.read(tmp_path).with_(source="") == vectors
+    assert vectors_of(tmp_path).with_(source="") == vectors
 
 
 def test_older_programs_and_servers_find_their_keys(tmp_path: Path) -> None:
