@@ -207,6 +207,12 @@ class SentenceEmbedding(Teachable):
         layout, judged = recognition.of_splits(splits, options)
         return cls(layout=layout, judged=judged, max_length=EmbeddingDataOptions.of(options).max_length)
 
+    @property
+    def apart(self) -> str:
+        if self.layout is None or self.judged is None:
+            return ""
+        return f"they are {self.layout.shape} and {self.judged.shape}"
+
     @classmethod
     def suits(cls, row: Mapping[str, Any]) -> bool:
         return recognition.suits(list(row))

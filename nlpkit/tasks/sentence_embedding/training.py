@@ -11,7 +11,7 @@ import numpy as np
 from nlpkit import process, reporting
 from nlpkit.data.spelling import folded
 from nlpkit.errors import UserError
-from nlpkit.options import Config, DataOptions
+from nlpkit.options import BatchOptions, Config, DataOptions
 from nlpkit.tasks.sentence_embedding import shapes
 from nlpkit.tasks.sentence_embedding.losses import table
 from nlpkit.tasks.sentence_embedding.losses.options import LossOptions
@@ -82,7 +82,7 @@ def choose(options: Config, train: Dataset, judged: Shape, vectors: Vectors) -> 
             "--prompt TEXT puts one before each text.",
         )
     kind = table.require(own.loss or suiting[0], shape)
-    if kind.compares and getattr(options, "batch_size", 2) * process.world_size() == 1:
+    if kind.compares and BatchOptions.of(options).batch_size * process.world_size() == 1:
         raise UserError(
             f"--batch-size 1: the loss {kind.name} compares the rows of a batch, and one has no other",
             "Use more, 32 to 128 where memory allows.",

@@ -38,23 +38,33 @@ def vectors_of(place: str | Path, revision: str | None = None) -> Vectors:
     name = str(place)
     if not name:
         return Vectors(guessed="the model names no folder in which this is written")
+    try:
+        return _read(name, revision)
+    except Unreachable as error:
+        return Vectors(guessed=f"{name} could not be asked ({error})")
+
+
+def _read(name: str, revision: str | None) -> Vectors:
+    """The same of a folder or a hub name that there is.
+
+    Raises:
+        Unreachable: the hub cannot be asked for a file.
+        UserError: as `vectors_of`.
+    """
     path = in_folder(Path(name)) if Path(name).is_dir() else on_hub(name, revision)
 
     def document(file: str) -> Any:
         place = path(file)
         return None if place is None else values.parsed(place, place if Path(name).is_dir() else f"{name}: {file}")
 
-    try:
-        listed = modules.listed(document(MODULES), name)
-    except Unreachable as error:
-        return Vectors(guessed=f"{name} could not be asked ({error})")
+    listed = modules.listed(document(MODULES), name)
     settings = values.json_object(document(SETTINGS), f"{name}: {SETTINGS}")
     config = values.json_object(document(CONFIG), f"{name}: {CONFIG}") if listed is None else {}
     if config.get("model_type") == STATIC or STATIC_MODULE in (listed or {}):
         # a table has no file on pooling: it is the mean; model2vec itself reads its config.json
         length_one = config.get("normalize") is True if listed is None else "Normalize" in listed
         prompts, default = values.prompts(settings, name), values.default_prompt(settings, name)
-        source = str(Path(name) / (CONFIG if listed is None else MODULES))
+        source = _shown(name, CONFIG if listed is None else MODULES)
         return Vectors(normalize=length_one, table=True, prompts=prompts, default_prompt=default, source=source)
     parts = {"Pooling": POOLING.partition("/")[0], "Normalize": ""} if listed is None else listed
     root = parts.get("Transformer", "")
@@ -77,6 +87,14 @@ def vectors_of(place: str | Path, revision: str | None = None) -> Vectors:
         similarity=values.similarity(settings, name),
         max_length=None if length is None or length > NO_LIMIT else length,
         lower_case=values.switch(limits, "do_lower_case", f"{name}: {LIMITS}", default=False),
-        source=str(pooling_file) if pooling else "",
+        source=_shown(name, file) if pooling else "",
         guessed="" if pooling else f"{name} has no {file}, which would say how",
     )
+
+
+def _shown(name: str, file: str) -> str:
+    """A file of a model as its user knows it: of the package that `minilm` stands for, by that name."""
+    from nlpkit.models import opening
+
+    known = opening.in_words(name)
+    return str(Path(name) / file) if known == name and Path(name).is_dir() else f"{known}: {file}"
