@@ -70,6 +70,23 @@ class ColumnCollator:
         return batch
 
 
+@dataclass(frozen=True)
+class GuidedCollator:
+    """Pads features; of examples also what a guide reads of each.
+
+    Args:
+        padding: of the features of the model that is trained.
+        guiding: of those of the guide, which that leaves alone.
+    """
+
+    padding: Collate
+    guiding: Collate
+
+    def __call__(self, features: list[dict[str, Any]]) -> dict[str, torch.Tensor]:
+        own = self.padding(features)
+        return own if IDS in features[0] else {**own, **self.guiding(features)}
+
+
 def collator(padding: Collate, vectors: Vectors, tokenizer: Any) -> Collate:
     """What makes a batch of features, with the number of a prompt's tokens where pooling leaves them out.
 

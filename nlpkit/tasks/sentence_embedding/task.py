@@ -69,6 +69,7 @@ if TYPE_CHECKING:
 
     from nlpkit.metrics.evidence import Evidence
     from nlpkit.options import TrainingOptions
+    from nlpkit.tasks.sentence_embedding.losses.guide import Guide
     from nlpkit.tasks.sentence_embedding.losses.objective import Objective
 
 DECODERS = ("ForCausalLM", "ForConditionalGeneration")  # of models that do not read a text in both directions
@@ -237,11 +238,19 @@ class SentenceEmbedding(Teachable):
     # --- examples -> features -> batches ---
 
     def features(self, tokenizer: Any, examples: Mapping[str, Sequence[Any]]) -> dict[str, list[Any]]:
-        return features.of_examples(tokenizer, examples, self.vectors, self.max_length, together=self.together)
+        made = features.of_examples(tokenizer, examples, self.vectors, self.max_length, together=self.together)
+        return {**made, **self.guide.features(examples)} if self.together and self.guide else made
 
     @property
     def feature_settings(self) -> str:
-        return "together" if self.together else ""
+        if not self.together:
+            return ""
+        return "together" + (self.guide.settings if self.guide else "")
+
+    @property
+    def guide(self) -> Guide | None:
+        """The embedder that the loss asks which texts are no negatives; None: it asks none."""
+        return self.chosen.guide if self.chosen else None
 
     def token_lengths(self, tokenizer: Any, examples: Mapping[str, Sequence[Any]]) -> list[int]:
         return features.lengths(tokenizer, examples, self.vectors)
@@ -252,7 +261,8 @@ class SentenceEmbedding(Teachable):
         return self.vectors.max_length
 
     def collate(self, tokenizer: Any, *, multiple: int = 1) -> Collate:
-        return batches.collator(super().collate(tokenizer, multiple=multiple), self.vectors, tokenizer)
+        own = batches.collator(super().collate(tokenizer, multiple=multiple), self.vectors, tokenizer)
+        return own if self.guide is None else batches.GuidedCollator(own, self.guide.batch)
 
     # --- training ---
 
@@ -279,23 +289,24 @@ class SentenceEmbedding(Teachable):
         return mining.extended(train, NegativeOptions.of(options), options.seed, ask)
 
     def with_loss(self, options: Config, train: Dataset) -> Self:
-        chosen = training.choose(options, train, self.shape, self.vectors)
+        searches = self.layout is not None and self.layout.searches
+        chosen = training.choose(options, train, self.shape, self.vectors, searches=searches)
         return self.with_(chosen=chosen, loss_name=chosen.settings.name, matryoshka=chosen.matryoshka)
 
     def for_training(self) -> Self:
         return super().for_training().with_(together=self.chosen is not None)
 
     def for_model(self, model: Any, tokenizer: Any, device: str) -> Self:
-        from nlpkit.tasks.sentence_embedding.losses import guide, objective
+        from nlpkit.tasks.sentence_embedding.losses import objective
 
         assert self.chosen is not None
         width = self.vectors.width(model.config.hidden_size)
-        guided = guide.open_guide(self.chosen.guide, device, self.vectors) if self.chosen.guide else None
+        guiding = self.guide.opened(device) if self.guide else None
 
         def embed(model: Any, features: Mapping[str, torch.Tensor]) -> torch.Tensor:
             return self.run(model, features).logits
 
-        built = objective.build(self.chosen.settings, embed, tokenizer, width, guided, device, model)
+        built = objective.build(self.chosen.settings, embed, tokenizer, width, guiding, device, model)
         task = self.with_(objective=built)
         if self.chosen.taught is None:
             return task

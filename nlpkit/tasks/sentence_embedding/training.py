@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import torch
     from datasets import Dataset
 
+    from nlpkit.tasks.sentence_embedding.losses.guide import Guide
     from nlpkit.tasks.sentence_embedding.losses.making import LossSettings
 
 
@@ -31,13 +32,13 @@ class ChosenLoss:
 
     Attributes:
         settings: what it is made of.
-        guide: the embedder that tells which texts of a batch are no negatives, its folder or hub name; None: none does.
+        guide: the embedder that tells which texts of a batch are no negatives; None: none does.
         scores: the least and the greatest of train; 0 and 0 where rows have none.
         taught: gives the vectors that are learnt, shape (rows, their width); None where rows hold none.
     """
 
     settings: LossSettings
-    guide: str | None
+    guide: Guide | None
     scores: tuple[float, float]
     taught: Callable[[], np.ndarray] | None
 
@@ -54,17 +55,19 @@ class ChosenLoss:
         return (labels - low) / (high - low) if high > 1 else labels.float()
 
 
-def choose(options: Config, train: Dataset, judged: Shape, vectors: Vectors) -> ChosenLoss:
+def choose(options: Config, train: Dataset, judged: Shape, vectors: Vectors, *, searches: bool) -> ChosenLoss:
     """The loss for the rows of train: the one that is asked for, else the first that suits them.
 
     Args:
         options: of the command that trains: `LossOptions` among others.
         judged: the kind of the rows that vectors are judged by.
         vectors: of the model.
+        searches: whether the first text of a row is a query, and the others what it looks for.
 
     Raises:
         UserError: nothing tells how good vectors are, or no loss, or not this one, can learn from these rows.
     """
+    from nlpkit.tasks.sentence_embedding.losses.guide import open_guide
     from nlpkit.tasks.sentence_embedding.losses.making import LossSettings
 
     own = LossOptions.of(options)
@@ -108,7 +111,8 @@ def choose(options: Config, train: Dataset, judged: Shape, vectors: Vectors) -> 
         gather=kind.compares and process.world_size() > 1,
     )
     taught = (lambda: np.asarray(train["vector"][:], np.float32)) if shape == "taught" else None
-    return ChosenLoss(settings, own.guide, (low, high), taught)
+    guide = open_guide(own.guide, train, searches=searches) if own.guide else None
+    return ChosenLoss(settings, guide, (low, high), taught)
 
 
 def _require_metric(judged: Shape, files: DataOptions) -> None:
