@@ -17,6 +17,7 @@ from conftest import RunOf
 from nlpkit import limits, reporting
 from nlpkit.inference.predictor import TrainedModelOptions, open_predictor
 from nlpkit.models.files import STRUCTURE
+from nlpkit.tasks.sentence_embedding.folder import writing
 from nlpkit.tasks.sentence_embedding.folder.names import POOLINGS
 from nlpkit.tasks.sentence_embedding.folder.reading import vectors_of
 from nlpkit.tasks.sentence_embedding.task import SentenceEmbedding
@@ -82,7 +83,7 @@ def test_all_programs_give_the_same_vectors(run_of: RunOf, tmp_path: Path) -> No
 @pytest.mark.parametrize("kind", KINDS)
 def test_what_is_written_is_read_again(kind: str, tmp_path: Path) -> None:
     vectors = Vectors(**KINDS[kind], max_length=48)
-    vectors.write(tmp_path, 32)
+    writing.write(vectors, tmp_path, 32)
     assert vectors_of(tmp_path).with_(source="") == vectors
 
 
@@ -90,7 +91,7 @@ def test_older_programs_and_servers_find_their_keys(tmp_path: Path) -> None:
     """Those of sentence-transformers 5.3, which stops at a key that it does not know, and of text-embeddings-inference,
     which needs two of them."""
     known = {"word_embedding_dimension", "pooling_mode", "include_prompt", *(key for _, key in POOLINGS.values())}
-    Vectors(max_length=48).write(tmp_path, 32)
+    writing.write(Vectors(max_length=48), tmp_path, 32)
     pooling = json.loads((tmp_path / "1_Pooling" / "config.json").read_text())
     assert set(pooling) <= known
     assert (pooling["pooling_mode_mean_tokens"], pooling["pooling_mode_cls_token"]) == (True, False)
@@ -98,7 +99,7 @@ def test_older_programs_and_servers_find_their_keys(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "sentence_bert_config.json").read_text())["max_seq_length"] == 48
     types = [module["type"] for module in json.loads((tmp_path / "modules.json").read_text())]
     assert types == [f"sentence_transformers.models.{kind}" for kind in ("Transformer", "Pooling", "Normalize")]
-    Vectors(pooling=("mean", "cls")).write(tmp_path, 32)
+    writing.write(Vectors(pooling=("mean", "cls")), tmp_path, 32)
     assert not known >= set(json.loads((tmp_path / "1_Pooling" / "config.json").read_text()))
 
 
