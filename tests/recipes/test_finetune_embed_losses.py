@@ -19,7 +19,6 @@ from nlpkit import reporting
 from nlpkit.errors import Interrupted, UserError
 from nlpkit.recipes import finetune_embed
 from nlpkit.reporting import Report
-from nlpkit.tasks.sentence_embedding import batches
 from nlpkit.tasks.sentence_embedding.folder import writing
 from nlpkit.tasks.sentence_embedding.vectors import Vectors
 from nlpkit.training.callbacks import MetricsFileCallback
@@ -138,7 +137,7 @@ def test_a_guide_reads_texts_behind_its_own_prompt_and_to_its_own_limit(
     data: Path, tiny_model: Path, tmp_path: Path
 ) -> None:
     guide = shutil.copytree(tiny_model, tmp_path / "guide")
-    vectors = Vectors(prompts={"task": "music: "}, default_prompt="task", max_length=8)
+    vectors = Vectors(prompts={"task": "soup "}, default_prompt="task", max_length=8)
     writing.write(vectors, guide, 32)
     config = finetune_embed.Config(
         train_file=[str(data / "pairs.csv")],
@@ -149,7 +148,7 @@ def test_a_guide_reads_texts_behind_its_own_prompt_and_to_its_own_limit(
         batch_size=8,
         loss="guided",
         guide=str(guide),
-        prompt="good ",
+        prompt="warm ",
     )
     with reporting.listening() as heard:
         trainer = finetune_embed.build(config)
@@ -160,13 +159,14 @@ def test_a_guide_reads_texts_behind_its_own_prompt_and_to_its_own_limit(
     batch = next(iter(trainer.get_train_dataloader()))
     assert batch["guide_input_ids_0"].shape == (8, 8) and batch["input_ids_0"].shape[1] > 8
     read = AutoTokenizer.from_pretrained(tiny_model).batch_decode(batch["guide_input_ids_1"])
-    assert all("music :" in text and "good" not in text for text in read)
+    assert all(text.startswith("[CLS] soup ") and "warm" not in text for text in read)
     with (data / "pairs.csv").open(encoding="utf-8") as file:
         texts = [row["positive"] for row in csv.DictReader(file)][:3]
     own = trainer.task.guide
     made = own.features({"text": texts, "text_pair": texts})
     padded = own.batch([{name: ids[row] for name, ids in made.items()} for row in range(3)])
-    found = own.opened("cpu")(batches.columns_of(padded))
+    entries = ("guide_input_ids", "guide_attention_mask")
+    found = own.opened("cpu")([{name: padded[f"{name}_{k}"] for name in entries} for k in (0, 1)])
     known = SentenceTransformer(str(guide), device="cpu").encode(texts, normalize_embeddings=True)
     for column in found:
         assert column.numpy() == pytest.approx(known, abs=1e-6)
