@@ -79,18 +79,21 @@ class Predictor(_Predictor):
 
     Options:
         text_column: Column of the text. Default: guessed. For text-classification,
-            token-classification, fill-mask, zero-shot-classification, sentence-embedding.
+            token-classification, fill-mask, zero-shot-classification, sentence-embedding,
+            zero-shot-by-embedding.
         text_pair_column: Column of the second text of a pair. For text-classification,
-            zero-shot-classification, sentence-embedding.
+            zero-shot-classification, sentence-embedding, zero-shot-by-embedding.
         all_scores: Give the score of every label: as one entry, or as columns, one for each label. For
-            text-classification, zero-shot-classification.
+            text-classification, zero-shot-classification, zero-shot-by-embedding.
         min_score: Give no answer below this score. Default: give every answer. For text-classification,
-            token-classification, question-answering, zero-shot-classification.
+            token-classification, question-answering, zero-shot-classification, zero-shot-by-embedding.
         abstain_label: What stands for an answer below min_score. Default: nothing. (only with
-            min_score) For text-classification, question-answering, zero-shot-classification.
+            min_score) For text-classification, question-answering, zero-shot-classification,
+            zero-shot-by-embedding.
         aggregation: Tag of a word from its tokens: the first, their average, or the surest. For
             token-classification.
         top_k: Masked LM: candidates for each mask. For fill-mask.
+        hint_column: Masked LM: column of such hints. For fill-mask.
         question_column: QA: column of the question. Default: guessed. For question-answering.
         context_column: QA: column of the text that holds the answer. Default: guessed. For
             question-answering.
@@ -103,13 +106,19 @@ class Predictor(_Predictor):
             answers. For question-answering.
         n_best: QA: answers to each question, best first. Default: 1 shown, 5 in files and json. For
             question-answering.
-        labels: Labels to choose from. For zero-shot-classification.
-        labels_file: File with one label per line. For zero-shot-classification.
-        template: Sentence that says of a text that it has a label, which stands for {}. For
-            zero-shot-classification.
-        multi_label: Judge each label by itself: any number may be given. For zero-shot-classification.
+        labels: Labels to choose from. For zero-shot-classification, zero-shot-by-embedding.
+        labels_file: Labels, one a line; behind a tab what they mean. For zero-shot-classification,
+            zero-shot-by-embedding.
+        template: Sentence about a text, {} is the label. For zero-shot-classification,
+            zero-shot-by-embedding.
+        multi_label: Judge each label by itself: any number may be given. For zero-shot-classification,
+            zero-shot-by-embedding.
         threshold: With several labels per text: probability from which one is given. For
-            zero-shot-classification.
+            zero-shot-classification, zero-shot-by-embedding.
+        shortlist: Ask the model about so many labels a text, those that are nearest to it by embedder.
+            Default: all labels. (only with embedder) For zero-shot-classification.
+        embedder: Folder or hub name of the model that chooses the labels of shortlist; it runs on the
+            CPU. (only with shortlist) For zero-shot-classification.
         pooling: How the states of a text's tokens become one vector; several are joined: mean,max.
             Default: as the model's folder says, else the mean. For sentence-embedding.
         layers: Average the states of the last N layers. Default: as the model's folder says, else 1.
@@ -144,6 +153,7 @@ class Predictor(_Predictor):
         abstain_label: str | None = None,
         aggregation: Literal['first', 'average', 'max'] = 'first',
         top_k: int = 5,
+        hint_column: str | None = None,
         question_column: str | None = None,
         context_column: str | None = None,
         doc_stride: int | None = None,
@@ -155,6 +165,8 @@ class Predictor(_Predictor):
         template: str = 'This example is {}.',
         multi_label: bool = False,
         threshold: float = 0.5,
+        shortlist: int | None = None,
+        embedder: str | PathLike[str] | None = None,
         pooling: Sequence[Literal['mean', 'max', 'cls', 'mean_sqrt_len', 'weighted_mean', 'last_token']] | str | Literal['mean', 'max', 'cls', 'mean_sqrt_len', 'weighted_mean', 'last_token'] = ...,
         layers: int | None = None,
         normalize: bool | None = None,
@@ -1053,6 +1065,8 @@ def benchmark(
     template: str = 'This example is {}.',
     multi_label: bool = False,
     threshold: float = 0.5,
+    shortlist: int | None = None,
+    embedder: str | PathLike[str] | None = None,
     shape: Literal['scored-pairs', 'labelled-pairs', 'pairs', 'triplets', 'nli', 'labelled-texts', 'texts', 'taught', 'translations'] | None = None,
     negative_columns: Sequence[str] | str = ...,
     label_names: Sequence[str] | str = ...,
@@ -1127,13 +1141,14 @@ def benchmark(
             (repeatable).
         output: Folder to write. Default: runs/benchmark-<models>.
         text_column: Column of the text. Default: guessed. For text-classification,
-            token-classification, fill-mask, zero-shot-classification, sentence-embedding.
+            token-classification, fill-mask, zero-shot-classification, zero-shot-by-embedding,
+            sentence-embedding.
         text_pair_column: Column of the second text of a pair. For text-classification,
-            zero-shot-classification, sentence-embedding.
+            zero-shot-classification, zero-shot-by-embedding, sentence-embedding.
         label_column: Column of the label. Default: guessed. For text-classification,
-            zero-shot-classification, sentence-embedding.
+            zero-shot-classification, zero-shot-by-embedding, sentence-embedding.
         label_columns: Columns of 0 and 1, one for each label. For text-classification,
-            zero-shot-classification.
+            zero-shot-classification, zero-shot-by-embedding.
         tag_column: Column of the tags or spans: its name, or its number (1 is the first, as in cut -f;
             -1 the last). Default: guessed. For token-classification.
         column: Which tags to take where there are several. Default: ner, else chunk, else pos. For
@@ -1151,13 +1166,19 @@ def benchmark(
         answer_start_column: QA: column of the character where an answer starts. Default: guessed. For
             question-answering.
         id_column: QA: column of the question's id. Default: guessed. For question-answering.
-        labels: Labels to choose from. For zero-shot-classification.
-        labels_file: File with one label per line. For zero-shot-classification.
-        template: Sentence that says of a text that it has a label, which stands for {}. For
-            zero-shot-classification.
-        multi_label: Judge each label by itself: any number may be given. For zero-shot-classification.
+        labels: Labels to choose from. For zero-shot-classification, zero-shot-by-embedding.
+        labels_file: Labels, one a line; behind a tab what they mean. For zero-shot-classification,
+            zero-shot-by-embedding.
+        template: Sentence about a text, {} is the label. For zero-shot-classification,
+            zero-shot-by-embedding.
+        multi_label: Judge each label by itself: any number may be given. For zero-shot-classification,
+            zero-shot-by-embedding.
         threshold: With several labels per text: probability from which one is given. For
-            zero-shot-classification.
+            zero-shot-classification, zero-shot-by-embedding.
+        shortlist: Ask the model about so many labels a text, those that are nearest to it by embedder.
+            Default: all labels. (only with embedder) For zero-shot-classification.
+        embedder: Folder or hub name of the model that chooses the labels of shortlist; it runs on the
+            CPU. (only with shortlist) For zero-shot-classification.
         shape: Kind of the rows. Default: from the columns. For sentence-embedding.
         negative_columns: Columns of texts that do not belong to the first, or of lists of them. For
             sentence-embedding.
@@ -1425,6 +1446,8 @@ def compare(
     template: str = 'This example is {}.',
     multi_label: bool = False,
     threshold: float = 0.5,
+    shortlist: int | None = None,
+    embedder: str | PathLike[str] | None = None,
     shape: Literal['scored-pairs', 'labelled-pairs', 'pairs', 'triplets', 'nli', 'labelled-texts', 'texts', 'taught', 'translations'] | None = None,
     negative_columns: Sequence[str] | str = ...,
     label_names: Sequence[str] | str = ...,
@@ -1482,18 +1505,19 @@ def compare(
         fail_if: Exit with 1 if a run is worse than the first by more than chance. (only with judge)
         judge: Ask the models; no_judge compares the records alone.
         text_column: Column of the text. Default: guessed. For text-classification,
-            token-classification, fill-mask, zero-shot-classification, sentence-embedding.
+            token-classification, fill-mask, zero-shot-classification, zero-shot-by-embedding,
+            sentence-embedding.
         text_pair_column: Column of the second text of a pair. For text-classification,
-            zero-shot-classification, sentence-embedding.
+            zero-shot-classification, zero-shot-by-embedding, sentence-embedding.
         label_column: Column of the label. Default: guessed. For text-classification,
-            zero-shot-classification, sentence-embedding.
+            zero-shot-classification, zero-shot-by-embedding, sentence-embedding.
         label_columns: Columns of 0 and 1, one for each label. For text-classification,
-            zero-shot-classification.
+            zero-shot-classification, zero-shot-by-embedding.
         per_class: Show precision, recall and F1 of each class. For text-classification,
-            token-classification, zero-shot-classification.
+            token-classification, zero-shot-classification, zero-shot-by-embedding.
         unknown_labels: Rows whose label the model does not have: stop, count them as wrong, or leave
             them out. Default: wrong up to 5 % of the rows, error beyond. For text-classification,
-            token-classification, zero-shot-classification.
+            token-classification, zero-shot-classification, zero-shot-by-embedding.
         tag_column: Column of the tags or spans: its name, or its number (1 is the first, as in cut -f;
             -1 the last). Default: guessed. For token-classification.
         column: Which tags to take where there are several. Default: ner, else chunk, else pos. For
@@ -1524,13 +1548,19 @@ def compare(
             larger value answers more). Default: as tuned in training; a model from elsewhere always
             answers. For question-answering.
         breakdown: QA: show F1 by question word and by length of the answer. For question-answering.
-        labels: Labels to choose from. For zero-shot-classification.
-        labels_file: File with one label per line. For zero-shot-classification.
-        template: Sentence that says of a text that it has a label, which stands for {}. For
-            zero-shot-classification.
-        multi_label: Judge each label by itself: any number may be given. For zero-shot-classification.
+        labels: Labels to choose from. For zero-shot-classification, zero-shot-by-embedding.
+        labels_file: Labels, one a line; behind a tab what they mean. For zero-shot-classification,
+            zero-shot-by-embedding.
+        template: Sentence about a text, {} is the label. For zero-shot-classification,
+            zero-shot-by-embedding.
+        multi_label: Judge each label by itself: any number may be given. For zero-shot-classification,
+            zero-shot-by-embedding.
         threshold: With several labels per text: probability from which one is given. For
-            zero-shot-classification.
+            zero-shot-classification, zero-shot-by-embedding.
+        shortlist: Ask the model about so many labels a text, those that are nearest to it by embedder.
+            Default: all labels. (only with embedder) For zero-shot-classification.
+        embedder: Folder or hub name of the model that chooses the labels of shortlist; it runs on the
+            CPU. (only with shortlist) For zero-shot-classification.
         shape: Kind of the rows. Default: from the columns. For sentence-embedding.
         negative_columns: Columns of texts that do not belong to the first, or of lists of them. For
             sentence-embedding.
@@ -1620,6 +1650,8 @@ def distill(
     template: str = 'This example is {}.',
     multi_label: bool = False,
     threshold: float = 0.5,
+    shortlist: int | None = None,
+    embedder: str | PathLike[str] | None = None,
     shape: Literal['scored-pairs', 'labelled-pairs', 'pairs', 'triplets', 'nli', 'labelled-texts', 'texts', 'taught', 'translations'] | None = None,
     negative_columns: Sequence[str] | str = ...,
     label_names: Sequence[str] | str = ...,
@@ -1741,13 +1773,14 @@ def distill(
         output: Run folder to write. Default: runs/<data>-<model>.
         resume: Go on with the interrupted run in output.
         text_column: Column of the text. Default: guessed. For text-classification,
-            token-classification, fill-mask, zero-shot-classification, sentence-embedding.
+            token-classification, fill-mask, zero-shot-classification, zero-shot-by-embedding,
+            sentence-embedding.
         text_pair_column: Column of the second text of a pair. For text-classification,
-            zero-shot-classification, sentence-embedding.
+            zero-shot-classification, zero-shot-by-embedding, sentence-embedding.
         label_column: Column of the label. Default: guessed. For text-classification,
-            zero-shot-classification, sentence-embedding.
+            zero-shot-classification, zero-shot-by-embedding, sentence-embedding.
         label_columns: Columns of 0 and 1, one for each label. For text-classification,
-            zero-shot-classification.
+            zero-shot-classification, zero-shot-by-embedding.
         tag_column: Column of the tags or spans: its name, or its number (1 is the first, as in cut -f;
             -1 the last). Default: guessed. For token-classification.
         column: Which tags to take where there are several. Default: ner, else chunk, else pos. For
@@ -1765,13 +1798,19 @@ def distill(
         answer_start_column: QA: column of the character where an answer starts. Default: guessed. For
             question-answering.
         id_column: QA: column of the question's id. Default: guessed. For question-answering.
-        labels: Labels to choose from. For zero-shot-classification.
-        labels_file: File with one label per line. For zero-shot-classification.
-        template: Sentence that says of a text that it has a label, which stands for {}. For
-            zero-shot-classification.
-        multi_label: Judge each label by itself: any number may be given. For zero-shot-classification.
+        labels: Labels to choose from. For zero-shot-classification, zero-shot-by-embedding.
+        labels_file: Labels, one a line; behind a tab what they mean. For zero-shot-classification,
+            zero-shot-by-embedding.
+        template: Sentence about a text, {} is the label. For zero-shot-classification,
+            zero-shot-by-embedding.
+        multi_label: Judge each label by itself: any number may be given. For zero-shot-classification,
+            zero-shot-by-embedding.
         threshold: With several labels per text: probability from which one is given. For
-            zero-shot-classification.
+            zero-shot-classification, zero-shot-by-embedding.
+        shortlist: Ask the model about so many labels a text, those that are nearest to it by embedder.
+            Default: all labels. (only with embedder) For zero-shot-classification.
+        embedder: Folder or hub name of the model that chooses the labels of shortlist; it runs on the
+            CPU. (only with shortlist) For zero-shot-classification.
         shape: Kind of the rows. Default: from the columns. For sentence-embedding.
         negative_columns: Columns of texts that do not belong to the first, or of lists of them. For
             sentence-embedding.
@@ -1935,8 +1974,8 @@ def embed(
     prompt_name: str | None = None,
     dims: int | None = None,
     batch_tokens: int | None = None,
-    max_errors: float = 0,
     overwrite: bool = False,
+    max_errors: float = 0,
     similarity: Literal['cosine', 'dot', 'euclidean', 'manhattan', 'angular'] | None = None,
     config: str | PathLike[str] | None = None,
     progress: bool | None = None,
@@ -1989,8 +2028,8 @@ def embed(
             as the model's folder says, else all.
         batch_tokens: Tokens per forward pass, at most, with padding, unless one text has more. Default:
             1,024 on a CPU, whose caches hold that; 32,768 on a GPU.
-        max_errors: Exit with 1 if more rows of input have no vector: a number, or a share below 1.
         overwrite: Replace output if it exists.
+        max_errors: Exit with 1 if more rows of input have no vector: a number, or a share below 1.
         similarity: How vectors are compared; angular is 1 - arccos(cosine) / pi. Default: the model's.
             (not with input)
         config: YAML recipe, or the nlpkit.json of a run to repeat.
@@ -2034,6 +2073,7 @@ def evaluate(
     data: Data | None = None,
     *,
     split: str | None = None,
+    breakdown_by: str | PathLike[str] | None = None,
     fail_under: Mapping[str, Any] = ...,
     text_column: str | None = None,
     text_pair_column: str | None = None,
@@ -2064,6 +2104,8 @@ def evaluate(
     template: str = 'This example is {}.',
     multi_label: bool = False,
     threshold: float = 0.5,
+    shortlist: int | None = None,
+    embedder: str | PathLike[str] | None = None,
     shape: Literal['scored-pairs', 'labelled-pairs', 'pairs', 'triplets', 'nli', 'labelled-texts', 'texts', 'taught', 'translations'] | None = None,
     negative_columns: Sequence[str] | str = ...,
     label_names: Sequence[str] | str = ...,
@@ -2120,23 +2162,26 @@ def evaluate(
             rows themselves.
         split: Split to measure. Default: all but train; train if there is no other; without data test,
             else validation.
+        breakdown_by: Show figures of groups of rows: by the values of a column, a file with a line for
+            each row, or the files of the data.
         fail_under: Exit with 1 if a metric is lower (repeatable).
         text_column: Column of the text. Default: guessed. For text-classification,
-            token-classification, fill-mask, zero-shot-classification, sentence-embedding.
+            token-classification, fill-mask, zero-shot-classification, zero-shot-by-embedding,
+            sentence-embedding.
         text_pair_column: Column of the second text of a pair. For text-classification,
-            zero-shot-classification, sentence-embedding.
+            zero-shot-classification, zero-shot-by-embedding, sentence-embedding.
         label_column: Column of the label. Default: guessed. For text-classification,
-            zero-shot-classification, sentence-embedding.
+            zero-shot-classification, zero-shot-by-embedding, sentence-embedding.
         label_columns: Columns of 0 and 1, one for each label. For text-classification,
-            zero-shot-classification.
+            zero-shot-classification, zero-shot-by-embedding.
         per_class: Show precision, recall and F1 of each class. For text-classification,
-            token-classification, zero-shot-classification.
+            token-classification, zero-shot-classification, zero-shot-by-embedding.
         unknown_labels: Rows whose label the model does not have: stop, count them as wrong, or leave
             them out. Default: wrong up to 5 % of the rows, error beyond. For text-classification,
-            token-classification, zero-shot-classification.
+            token-classification, zero-shot-classification, zero-shot-by-embedding.
         min_score: Measure the answers from this score on, and show what share of answers has which
             score; 0: all. Default: all, without the table. For text-classification, question-answering,
-            zero-shot-classification.
+            zero-shot-classification, zero-shot-by-embedding.
         tag_column: Column of the tags or spans: its name, or its number (1 is the first, as in cut -f;
             -1 the last). Default: guessed. For token-classification.
         column: Which tags to take where there are several. Default: ner, else chunk, else pos. For
@@ -2167,13 +2212,19 @@ def evaluate(
             larger value answers more). Default: as tuned in training; a model from elsewhere always
             answers. For question-answering.
         breakdown: QA: show F1 by question word and by length of the answer. For question-answering.
-        labels: Labels to choose from. For zero-shot-classification.
-        labels_file: File with one label per line. For zero-shot-classification.
-        template: Sentence that says of a text that it has a label, which stands for {}. For
-            zero-shot-classification.
-        multi_label: Judge each label by itself: any number may be given. For zero-shot-classification.
+        labels: Labels to choose from. For zero-shot-classification, zero-shot-by-embedding.
+        labels_file: Labels, one a line; behind a tab what they mean. For zero-shot-classification,
+            zero-shot-by-embedding.
+        template: Sentence about a text, {} is the label. For zero-shot-classification,
+            zero-shot-by-embedding.
+        multi_label: Judge each label by itself: any number may be given. For zero-shot-classification,
+            zero-shot-by-embedding.
         threshold: With several labels per text: probability from which one is given. For
-            zero-shot-classification.
+            zero-shot-classification, zero-shot-by-embedding.
+        shortlist: Ask the model about so many labels a text, those that are nearest to it by embedder.
+            Default: all labels. (only with embedder) For zero-shot-classification.
+        embedder: Folder or hub name of the model that chooses the labels of shortlist; it runs on the
+            CPU. (only with shortlist) For zero-shot-classification.
         shape: Kind of the rows. Default: from the columns. For sentence-embedding.
         negative_columns: Columns of texts that do not belong to the first, or of lists of them. For
             sentence-embedding.
@@ -3160,6 +3211,8 @@ def predict(
     text_pair: Sequence[str] | str = ...,
     aggregation: Literal['first', 'average', 'max'] = 'first',
     top_k: int = 5,
+    hint: Sequence[str] | str = ...,
+    hint_column: str | None = None,
     question_column: str | None = None,
     context_column: str | None = None,
     doc_stride: int | None = None,
@@ -3174,6 +3227,8 @@ def predict(
     template: str = 'This example is {}.',
     multi_label: bool = False,
     threshold: float = 0.5,
+    shortlist: int | None = None,
+    embedder: str | PathLike[str] | None = None,
     pooling: Sequence[Literal['mean', 'max', 'cls', 'mean_sqrt_len', 'weighted_mean', 'last_token']] | str | Literal['mean', 'max', 'cls', 'mean_sqrt_len', 'weighted_mean', 'last_token'] = ...,
     layers: int | None = None,
     normalize: bool | None = None,
@@ -3214,19 +3269,24 @@ def predict(
             print.
         max_errors: Exit with 1 if more rows of input have no answer: a number, or a share below 1.
         text_column: Column of the text. Default: guessed. For text-classification,
-            token-classification, fill-mask, zero-shot-classification, sentence-embedding.
+            token-classification, fill-mask, zero-shot-classification, sentence-embedding,
+            zero-shot-by-embedding.
         text_pair_column: Column of the second text of a pair. For text-classification,
-            zero-shot-classification, sentence-embedding.
+            zero-shot-classification, sentence-embedding, zero-shot-by-embedding.
         all_scores: Give the score of every label: as one entry, or as columns, one for each label. For
-            text-classification, zero-shot-classification.
+            text-classification, zero-shot-classification, zero-shot-by-embedding.
         min_score: Give no answer below this score. Default: give every answer. For text-classification,
-            token-classification, question-answering, zero-shot-classification.
+            token-classification, question-answering, zero-shot-classification, zero-shot-by-embedding.
         abstain_label: What stands for an answer below min_score. Default: nothing. (only with
-            min_score) For text-classification, question-answering, zero-shot-classification.
+            min_score) For text-classification, question-answering, zero-shot-classification,
+            zero-shot-by-embedding.
         text_pair: Second text of a pair, one for each TEXT (repeatable). For text-classification.
         aggregation: Tag of a word from its tokens: the first, their average, or the surest. For
             token-classification.
         top_k: Masked LM: candidates for each mask. For fill-mask.
+        hint: Masked LM: what the model reads before TEXT, as its translation (repeatable: one for all,
+            or one for each). For fill-mask.
+        hint_column: Masked LM: column of such hints. For fill-mask.
         question_column: QA: column of the question. Default: guessed. For question-answering.
         context_column: QA: column of the text that holds the answer. Default: guessed. For
             question-answering.
@@ -3242,13 +3302,19 @@ def predict(
         context_file: The same, from a text file. For question-answering.
         n_best: QA: answers to each question, best first. Default: 1 shown, 5 in files and json. For
             question-answering.
-        labels: Labels to choose from. For zero-shot-classification.
-        labels_file: File with one label per line. For zero-shot-classification.
-        template: Sentence that says of a text that it has a label, which stands for {}. For
-            zero-shot-classification.
-        multi_label: Judge each label by itself: any number may be given. For zero-shot-classification.
+        labels: Labels to choose from. For zero-shot-classification, zero-shot-by-embedding.
+        labels_file: Labels, one a line; behind a tab what they mean. For zero-shot-classification,
+            zero-shot-by-embedding.
+        template: Sentence about a text, {} is the label. For zero-shot-classification,
+            zero-shot-by-embedding.
+        multi_label: Judge each label by itself: any number may be given. For zero-shot-classification,
+            zero-shot-by-embedding.
         threshold: With several labels per text: probability from which one is given. For
-            zero-shot-classification.
+            zero-shot-classification, zero-shot-by-embedding.
+        shortlist: Ask the model about so many labels a text, those that are nearest to it by embedder.
+            Default: all labels. (only with embedder) For zero-shot-classification.
+        embedder: Folder or hub name of the model that chooses the labels of shortlist; it runs on the
+            CPU. (only with shortlist) For zero-shot-classification.
         pooling: How the states of a text's tokens become one vector; several are joined: mean,max.
             Default: as the model's folder says, else the mean. For sentence-embedding.
         layers: Average the states of the last N layers. Default: as the model's folder says, else 1.
@@ -3517,6 +3583,8 @@ def prune(
     template: str = 'This example is {}.',
     multi_label: bool = False,
     threshold: float = 0.5,
+    shortlist: int | None = None,
+    embedder: str | PathLike[str] | None = None,
     shape: Literal['scored-pairs', 'labelled-pairs', 'pairs', 'triplets', 'nli', 'labelled-texts', 'texts', 'taught', 'translations'] | None = None,
     negative_columns: Sequence[str] | str = ...,
     label_names: Sequence[str] | str = ...,
@@ -3626,13 +3694,14 @@ def prune(
         output: Run folder to write. Default: runs/<data>-<model>.
         resume: Go on with the interrupted run in output.
         text_column: Column of the text. Default: guessed. For text-classification,
-            token-classification, fill-mask, zero-shot-classification, sentence-embedding.
+            token-classification, fill-mask, zero-shot-classification, zero-shot-by-embedding,
+            sentence-embedding.
         text_pair_column: Column of the second text of a pair. For text-classification,
-            zero-shot-classification, sentence-embedding.
+            zero-shot-classification, zero-shot-by-embedding, sentence-embedding.
         label_column: Column of the label. Default: guessed. For text-classification,
-            zero-shot-classification, sentence-embedding.
+            zero-shot-classification, zero-shot-by-embedding, sentence-embedding.
         label_columns: Columns of 0 and 1, one for each label. For text-classification,
-            zero-shot-classification.
+            zero-shot-classification, zero-shot-by-embedding.
         tag_column: Column of the tags or spans: its name, or its number (1 is the first, as in cut -f;
             -1 the last). Default: guessed. For token-classification.
         column: Which tags to take where there are several. Default: ner, else chunk, else pos. For
@@ -3650,13 +3719,19 @@ def prune(
         answer_start_column: QA: column of the character where an answer starts. Default: guessed. For
             question-answering.
         id_column: QA: column of the question's id. Default: guessed. For question-answering.
-        labels: Labels to choose from. For zero-shot-classification.
-        labels_file: File with one label per line. For zero-shot-classification.
-        template: Sentence that says of a text that it has a label, which stands for {}. For
-            zero-shot-classification.
-        multi_label: Judge each label by itself: any number may be given. For zero-shot-classification.
+        labels: Labels to choose from. For zero-shot-classification, zero-shot-by-embedding.
+        labels_file: Labels, one a line; behind a tab what they mean. For zero-shot-classification,
+            zero-shot-by-embedding.
+        template: Sentence about a text, {} is the label. For zero-shot-classification,
+            zero-shot-by-embedding.
+        multi_label: Judge each label by itself: any number may be given. For zero-shot-classification,
+            zero-shot-by-embedding.
         threshold: With several labels per text: probability from which one is given. For
-            zero-shot-classification.
+            zero-shot-classification, zero-shot-by-embedding.
+        shortlist: Ask the model about so many labels a text, those that are nearest to it by embedder.
+            Default: all labels. (only with embedder) For zero-shot-classification.
+        embedder: Folder or hub name of the model that chooses the labels of shortlist; it runs on the
+            CPU. (only with shortlist) For zero-shot-classification.
         shape: Kind of the rows. Default: from the columns. For sentence-embedding.
         negative_columns: Columns of texts that do not belong to the first, or of lists of them. For
             sentence-embedding.
@@ -3797,6 +3872,8 @@ def quantize(
     template: str = 'This example is {}.',
     multi_label: bool = False,
     threshold: float = 0.5,
+    shortlist: int | None = None,
+    embedder: str | PathLike[str] | None = None,
     shape: Literal['scored-pairs', 'labelled-pairs', 'pairs', 'triplets', 'nli', 'labelled-texts', 'texts', 'taught', 'translations'] | None = None,
     negative_columns: Sequence[str] | str = ...,
     label_names: Sequence[str] | str = ...,
@@ -3860,18 +3937,19 @@ def quantize(
             on a GPU.
         max_drop: Points of the main metric that int8 may cost on validation. (only with to onnx-int8,
             onnx-int8-static)
-        exclude: Layer or node to leave in float32, or a pattern of such names (repeatable). (only with
-            to onnx-int8, onnx-int8-static)
+        exclude: Layer or node to leave in float32 (repeatable). (only with to onnx-int8,
+            onnx-int8-static)
         output: Run folder to write. Default: runs/<data>-<model>-<format>.
         overwrite: Replace an earlier run in output.
         text_column: Column of the text. Default: guessed. For text-classification,
-            token-classification, fill-mask, zero-shot-classification, sentence-embedding.
+            token-classification, fill-mask, zero-shot-classification, zero-shot-by-embedding,
+            sentence-embedding.
         text_pair_column: Column of the second text of a pair. For text-classification,
-            zero-shot-classification, sentence-embedding.
+            zero-shot-classification, zero-shot-by-embedding, sentence-embedding.
         label_column: Column of the label. Default: guessed. For text-classification,
-            zero-shot-classification, sentence-embedding.
+            zero-shot-classification, zero-shot-by-embedding, sentence-embedding.
         label_columns: Columns of 0 and 1, one for each label. For text-classification,
-            zero-shot-classification.
+            zero-shot-classification, zero-shot-by-embedding.
         tag_column: Column of the tags or spans: its name, or its number (1 is the first, as in cut -f;
             -1 the last). Default: guessed. For token-classification.
         column: Which tags to take where there are several. Default: ner, else chunk, else pos. For
@@ -3889,13 +3967,19 @@ def quantize(
         answer_start_column: QA: column of the character where an answer starts. Default: guessed. For
             question-answering.
         id_column: QA: column of the question's id. Default: guessed. For question-answering.
-        labels: Labels to choose from. For zero-shot-classification.
-        labels_file: File with one label per line. For zero-shot-classification.
-        template: Sentence that says of a text that it has a label, which stands for {}. For
-            zero-shot-classification.
-        multi_label: Judge each label by itself: any number may be given. For zero-shot-classification.
+        labels: Labels to choose from. For zero-shot-classification, zero-shot-by-embedding.
+        labels_file: Labels, one a line; behind a tab what they mean. For zero-shot-classification,
+            zero-shot-by-embedding.
+        template: Sentence about a text, {} is the label. For zero-shot-classification,
+            zero-shot-by-embedding.
+        multi_label: Judge each label by itself: any number may be given. For zero-shot-classification,
+            zero-shot-by-embedding.
         threshold: With several labels per text: probability from which one is given. For
-            zero-shot-classification.
+            zero-shot-classification, zero-shot-by-embedding.
+        shortlist: Ask the model about so many labels a text, those that are nearest to it by embedder.
+            Default: all labels. (only with embedder) For zero-shot-classification.
+        embedder: Folder or hub name of the model that chooses the labels of shortlist; it runs on the
+            CPU. (only with shortlist) For zero-shot-classification.
         shape: Kind of the rows. Default: from the columns. For sentence-embedding.
         negative_columns: Columns of texts that do not belong to the first, or of lists of them. For
             sentence-embedding.
@@ -4143,7 +4227,9 @@ def zero_shot(
     *,
     labels: Sequence[str] | str = ...,
     labels_file: str | PathLike[str] | None = None,
+    by: Literal['embedding', 'nli', 'cascade'] | None = None,
     template: str = 'This example is {}.',
+    choose_template: str | PathLike[str] | None = None,
     multi_label: bool = False,
     input: Data | None = None,
     output: str | PathLike[str] | None = None,
@@ -4154,7 +4240,7 @@ def zero_shot(
     tokenizer: str | PathLike[str] | None = None,
     allow_pickle: bool = False,
     trust_remote_code: bool = False,
-    task: str | None = 'zero-shot-classification',
+    task: str | None = None,
     batch_size: int = 32,
     max_length: int | None = None,
     format: Literal['csv', 'tsv', 'json', 'jsonl', 'parquet', 'xlsx', 'txt', 'conll', 'squad'] | None = None,
@@ -4162,14 +4248,16 @@ def zero_shot(
     delimiter: str | None = None,
     quoting: Literal['auto', 'standard', 'none'] = 'auto',
     columns: Sequence[str] | str = ...,
-    max_errors: float = 0,
     overwrite: bool = False,
+    max_errors: float = 0,
     text_column: str | None = None,
     text_pair_column: str | None = None,
     all_scores: Literal['columns'] | bool = False,
     min_score: float | None = None,
     abstain_label: str | None = None,
     threshold: float = 0.5,
+    shortlist: int | None = None,
+    embedder: str | PathLike[str] | None = None,
     config: str | PathLike[str] | None = None,
     progress: bool | None = None,
     verbose: bool = False,
@@ -4177,20 +4265,27 @@ def zero_shot(
     """Sort texts into labels that are named when asked: nothing is trained.
     Prints the answers; output writes them to a file.
 
-    The model is one for natural language inference (its labels are entailment, neutral, contradiction): for each label it
-    is asked whether the text entails the sentence of template. Without multi_label=True each text gets one label. Files,
-    columns and answers are as for `predict`; `evaluate`, `benchmark` and `quantize` take such a model with
-    task zero-shot-classification.
+    Three ways, of which the first line of the output names the one that is used; by chooses another:
+    embedding: of an embedder or another encoder. Each label is put into template, and the label whose sentence has the
+    vector nearest to that of the text is the answer. One pass a text, however many labels there are.
+    nli: of a model for natural language inference (its labels are entailment, neutral, contradiction). For each label it is
+    asked whether the text entails the sentence. One pass for each text and label.
+    cascade: embedder chooses shortlist labels, and a model for inference decides among them.
+
+    Files, columns and answers are as for `predict`. `evaluate`, `benchmark` and `quantize` take such a model with
+    task zero-shot-by-embedding, or task zero-shot-classification for inference.
 
     Args:
         model: Run folder, model folder or hub name.
         texts: Texts to answer for.
         labels: Labels to choose from.
-        labels_file: File with one label per line.
-        template: Sentence that says of a text that it has a label, which stands for {}.
+        labels_file: Labels, one a line; behind a tab what they mean.
+        by: How a label is chosen. Default: the model's.
+        template: Sentence about a text, {} is the label.
+        choose_template: Try templates on the texts, use the clearest.
         multi_label: Judge each label by itself: any number may be given.
         input: File with rows, or - for standard input (txt without format); or the rows themselves.
-        output: File to write: csv, tsv, jsonl or parquet. Default: print.
+        output: csv, tsv, jsonl or parquet file. Default: print.
         device: auto, cpu, cuda, cuda:1, mps.
         precision: Arithmetic of the forward pass.
         threads: CPU threads of torch. Default: as cores, CPU time and OMP_NUM_THREADS allow.
@@ -4198,7 +4293,7 @@ def zero_shot(
         tokenizer: Folder or hub name of the tokenizer. Default: the model's.
         allow_pickle: Load weights stored as pickle (they can run code).
         trust_remote_code: Run model code that comes with the weights.
-        task: Task to use the model for, of those that take it.
+        task: Task to use the model for, of those that take it. Default: that of by.
         batch_size: Inputs per forward pass.
         max_length: Tokens per input. Default: as asked in training, else what the model takes.
         format: Format of the files. Default: from their names.
@@ -4207,8 +4302,8 @@ def zero_shot(
             pipe, space. Default: from the header.
         quoting: Quotes in csv and tsv files: around fields (standard), or text as any other (none).
         columns: Names of the columns of files without a header.
-        max_errors: Exit with 1 if more rows of input have no answer: a number, or a share below 1.
         overwrite: Replace output if it exists.
+        max_errors: Exit with 1 if more rows of input have no answer: a number, or a share below 1.
         text_column: Column of the text. Default: guessed.
         text_pair_column: Column of the second text of a pair.
         all_scores: Give the score of every label: as one entry, or as columns, one for each label.
@@ -4216,6 +4311,10 @@ def zero_shot(
         abstain_label: What stands for an answer below min_score. Default: nothing. (only with
             min_score)
         threshold: With several labels per text: probability from which one is given.
+        shortlist: Ask the model about so many labels a text, those that are nearest to it by embedder.
+            Default: all labels. (only with embedder)
+        embedder: Folder or hub name of the model that chooses the labels of shortlist; it runs on the
+            CPU. (only with shortlist)
         config: YAML recipe, or the nlpkit.json of a run to repeat.
         progress: Show plan and bars: as the command line does, on standard error. None: a bar in a
             notebook, else nothing.

@@ -16,17 +16,23 @@ from nlpkit.options import (
     option,
     option_like,
 )
-from nlpkit.tasks.options import AnsweredFileOptions, InputOptions, TaskChoiceOptions, TypedOptions
+from nlpkit.tasks.options import TaskChoiceOptions, TypedOptions
 from nlpkit.tasks.sentence_embedding.options import EmbeddingAnswerOptions
 from nlpkit.vectors.made import Dtype, LongText
 
 TASK = "sentence-embedding"
 
 
-class EmbedderOptions(EmbeddingAnswerOptions, InputOptions, ReadingOptions, TrainedModelOptions):
+class EmbedderOptions(EmbeddingAnswerOptions, ReadingOptions, TrainedModelOptions):
     """A model that gives vectors, the rows that it is asked for, and how."""
 
     task: str | None = option_like(TaskChoiceOptions, "task", TASK)
+    input: str | None = option(
+        None,
+        "File with rows, or - for standard input (txt without --format).",
+        panel="Input",
+        metavar="FILE|-",
+    )
     long_text: LongText = option(
         "truncate",
         "Longer than the model reads.",
@@ -48,7 +54,7 @@ class EmbeddedRowsOptions(EmbedderOptions):
     """The rows of a file whose vectors are worked on, made now or by `embed`."""
 
     input: str | None = option_like(
-        InputOptions, "input", help="File with rows, a text each, or - for standard input (txt without --format)."
+        EmbedderOptions, "input", help="File with rows, a text each, or - for standard input (txt without --format)."
     )
     vectors: Path | None = option(
         None,
@@ -59,7 +65,7 @@ class EmbeddedRowsOptions(EmbedderOptions):
     )
 
 
-class EmbedOptions(AnsweredFileOptions, TypedOptions, EmbedderOptions):
+class EmbedOptions(TypedOptions, EmbedderOptions):
     """What is embedded, how, and where the vectors go."""
 
     texts: Strings = option_like(TypedOptions, "texts", help="Texts to embed; two or more are compared.")
@@ -77,10 +83,8 @@ class EmbedOptions(AnsweredFileOptions, TypedOptions, EmbedderOptions):
         shown_default="print",
     )
     overwrite: bool = option_like(FolderOptions, "overwrite", help="Replace --output if it exists.")
-    max_errors: float = option_like(
-        AnsweredFileOptions,
-        "max_errors",
-        help="Exit with 1 if more rows of --input have no vector: a number, or a share below 1.",
+    max_errors: float = option(
+        0, "Exit with 1 if more rows of --input have no vector: a number, or a share below 1.", panel="Gate", ge=0
     )
     resume: bool = option_like(
         OutputOptions, "resume", help="Go on with an --output that was interrupted.", only_with=("output", "input")

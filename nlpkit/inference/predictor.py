@@ -227,7 +227,15 @@ class Predictor(Generic[R]):
             options: a config with the task's own options.
             batch_tokens: see the class.
         """
-        task = self.task.configured(options)
+        return self._with(self.task.configured(options), batch_tokens)
+
+    def reading(self, reader: Reader[R]) -> Predictor[R]:
+        """A predictor with the same model that asks it what these rows tell of the task: labels that nobody named."""
+        if reader.task.feature_settings == self.task.feature_settings:
+            return self
+        return self._with(reader.task, self.batch_tokens)
+
+    def _with(self, task: R, batch_tokens: int | None) -> Predictor[R]:
         return Predictor(
             task,
             self.weights,

@@ -8,7 +8,7 @@ more.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -95,6 +95,33 @@ class Evidence:
         """The metrics of the rows as they are."""
         weights = np.bincount(self.kinds, minlength=self.kind_count).astype(np.float64)[None]
         return {name: float(values[0]) for name, values in self.figures(weights).items()}
+
+    def part(self, rows: np.ndarray) -> Evidence:
+        """What the metrics of some of the rows hang on.
+
+        Args:
+            rows: their places, at least one.
+        """
+        kinds, kind_of = np.unique(self.kinds[rows], return_inverse=True)
+        units = None if self.units is None else np.unique(self.units[rows], return_inverse=True)[1].reshape(-1)
+
+        def figures(weights: Weights) -> Mapping[str, np.ndarray]:
+            of_all = np.zeros((len(weights), self.kind_count))
+            of_all[:, kinds] = weights
+            return self.figures(of_all)
+
+        return replace(
+            self,
+            kinds=kind_of.reshape(-1),
+            figures=figures,
+            shares={
+                name: replace(share, hits=share.hits[rows], trials=share.trials[rows])
+                for name, share in self.shares.items()
+            },
+            # how many trials were alike is known of all rows alone
+            extremes={name: replace(ends, trials=None) for name, ends in self.extremes.items()},
+            units=units,
+        )
 
 
 class Judgement(NamedTuple):

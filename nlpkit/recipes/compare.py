@@ -267,6 +267,7 @@ class _Judged:
         keys = inherited_data.train_keys(predictor.record, name, task)
         if said := inherited_data.trained_on(predictor.record, name, keys, reader, loaded, split):
             self.trained_on[name] = said
+        predictor = predictor.reading(reader)
         with reporting.current().progress(f"ask {name}", len(examples), "rows") as bar:
             outputs = predictor.outputs(examples[:], bar)
         if (cut := predictor.cut.finding(reader.task, split)) is not None:

@@ -31,6 +31,7 @@ from nlpkit.errors import RunError, UserError
 from nlpkit.experiment import inherited_data
 from nlpkit.experiment.supervised import require_metric, stop_on_errors
 from nlpkit.inference.predictor import TrainedModelOptions, open_predictor
+from nlpkit.measurement import breakdown
 from nlpkit.metrics import confused
 from nlpkit.models import opening
 from nlpkit.options import EvaluatedRowsOptions, Pairs, SourceOptions, option
@@ -57,7 +58,7 @@ if TYPE_CHECKING:
 COMMAND = "evaluate"
 COVERAGE = "coverage"  # the share of rows whose answers are measured
 PATIENCE = 10.0  # seconds to wait for another command that adds to the record
-ESSENTIAL: tuple[str, ...] = ("model", "data", "split", "fail_under")
+ESSENTIAL: tuple[str, ...] = ("model", "data", "split", "breakdown_by", "fail_under")
 
 
 NEEDS = Judged  # of the task of the model
@@ -73,6 +74,13 @@ class Config(DeferredOptions, EvaluatedRowsOptions, SourceOptions, TrainedModelO
         "Split to measure.",
         panel="Data",
         shown_default="all but train; train if there is no other; without --data test, else validation",
+    )
+    breakdown_by: str | None = option(
+        None,
+        "Show figures of groups of rows: by the values of a column, a file with a line for each row, or the files of "
+        "the data.",
+        panel="Data",
+        metavar="COLUMN|FILE|files",
     )
     fail_under: Pairs = option({}, "Exit with 1 if a metric is lower (repeatable).", panel="Gate", metavar="METRIC=X")
     fail_over: Pairs = option({}, "Exit with 1 if a metric is higher (repeatable).", panel="Gate", metavar="METRIC=X")
@@ -126,6 +134,7 @@ def run(config: Config) -> Report:
     details: dict[str, Any] = {}
     rows: dict[str, int] = {}
     left_out: dict[str, int] = {}
+    groups: dict[str, dict[str, Any]] = {}
     reused = 0
     start = time.monotonic()
     for split in chosen:
@@ -133,6 +142,9 @@ def run(config: Config) -> Report:
             reporting.current().note(f"{split}: no labels, not measured")
             continue
         read = limited(loaded.splits[split], config)
+        group_of: dict[str, str] = {}
+        if config.breakdown_by is not None:
+            group_of = breakdown.groups_of(config.breakdown_by, loaded.splits[split], split, loaded)
         with registry.pointing_elsewhere(type(task), loaded.splits[split], registry.OTHER_MODEL):
             before, reader = reader.task, reader.settled(read, split, loaded)
             task = task if reader.task is before else reader.task  # with what the rows told of it
@@ -144,6 +156,7 @@ def run(config: Config) -> Report:
         known = [*task.metric_names(examples), *_of_coverage(config)]
         for gate in gates:
             require_metric(gate.flag, gate.metric, known)
+        predictor = predictor.reading(reader)
         with reporting.current().progress(f"evaluate {split}", len(examples), "rows") as bar:
             outputs = predictor.outputs(examples[:], bar)
         reused += predictor.reused
@@ -161,6 +174,9 @@ def run(config: Config) -> Report:
             require_metric(gate.flag, gate.metric, metrics[split])
         details[split] = task.details(outputs, examples) | ({} if covered is None else {COVERAGE: covered.details})
         rows[split] = len(examples)
+        if config.breakdown_by is not None:
+            places = loaded.places(read, split)
+            groups[split] = breakdown.of(task, outputs, examples, evidence[split], group_of, places)
     if not metrics:
         why = "; ".join(finding.message for finding in findings)
         message = f"{', '.join(chosen)}: there is no row to judge" + (f": {why}" if why else "")
@@ -182,6 +198,7 @@ def run(config: Config) -> Report:
         **intervals.record(evidence, metrics),
         "metric_notes": dict(task.metric_notes),
         "details": details,
+        **({} if config.breakdown_by is None else {"breakdown": {"by": config.breakdown_by, "groups": groups}}),
         "failures": failures,
         # what was not computed now says nothing of speed
         "rows_per_second": None if reused else round(sum(rows.values()) / seconds, 1),
@@ -191,6 +208,7 @@ def run(config: Config) -> Report:
         _add_to_run(Path(opening.resolve(config.model)), record)
     tables = _tables(config, task, record)
     lines = [f"{split}: {note}" for split, note in seen.items() if left_out[split]]
+    lines += [line for split, found in groups.items() for line in breakdown.lines(split, found)]
     lines += few_rows(rows) + interval_notes(record)
     lines += [line for split, of_split in details.items() for line in _coverage_lines(split, of_split)]
     lines += failures
@@ -366,6 +384,8 @@ def _tables(config: Config, task: Judged, record: Mapping[str, Any]) -> list[Tab
         [split, record["rows"][split], *figures(values, between.get(split), names)] for split, values in metrics.items()
     ]
     tables = [Table("result", ["split", "rows", *titled(names, record["metric_notes"])], body)]
+    for split, found in record.get("breakdown", {}).get("groups", {}).items():
+        tables.append(breakdown.table(split, record["breakdown"]["by"], found, names, record["metric_notes"]))
     for split, split_details in record["details"].items():
         tables += _coverage_tables(split, split_details)
         tables += [*confused.tables(split, split_details), *task.view.detail_tables(split, split_details)]

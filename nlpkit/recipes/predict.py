@@ -31,9 +31,10 @@ from nlpkit.tasks.abstaining import ABSTAINED
 from nlpkit.tasks.contract import Task
 from nlpkit.tasks.deferred import DeferredOptions, Kind
 from nlpkit.tasks.features import Truncation
-from nlpkit.tasks.options import AbstainOptions, AnsweredFileOptions, MinScoreOptions, TypedOptions
+from nlpkit.tasks.options import AbstainOptions, MinScoreOptions, TypedOptions
 
 if TYPE_CHECKING:
+    from nlpkit.data.inputs import Input
     from nlpkit.data.rows import Row
     from nlpkit.tasks.reading import Reader
 
@@ -54,11 +55,17 @@ SHOWN = 3  # places that a warning names
 NEEDS = Task  # of the task of the model
 
 
-class Config(DeferredOptions, AnsweredFileOptions, TypedOptions, ReadingOptions, TrainedModelOptions):
+class Config(DeferredOptions, TypedOptions, ReadingOptions, TrainedModelOptions):
     """Options of `nlpkit predict`."""
 
     kind: ClassVar[Kind] = "predict_options"
 
+    input: str | None = option(
+        None,
+        "File with rows, or - for standard input (txt without --format).",
+        panel="Input",
+        metavar="FILE|-",
+    )
     output: Path | None = option(
         None,
         "File to write: csv, tsv, jsonl or parquet; of tagged words also conll or html.",
@@ -67,6 +74,9 @@ class Config(DeferredOptions, AnsweredFileOptions, TypedOptions, ReadingOptions,
         shown_default="print",
     )
     overwrite: bool = option_like(FolderOptions, "overwrite", help="Replace --output if it exists.")
+    max_errors: float = option(
+        0, "Exit with 1 if more rows of --input have no answer: a number, or a share below 1.", panel="Gate", ge=0
+    )
 
 
 def writes_to_stdout(config: Config) -> bool:
@@ -76,6 +86,15 @@ def writes_to_stdout(config: Config) -> bool:
 
 def run(config: Config) -> Report:
     """Predict; returns the answers for texts, counts and speed for a file."""
+    return answered(*opened(config))
+
+
+def opened(config: Config) -> tuple[Predictor, Config]:
+    """The predictor that answers as it is asked to, and the options with those of its task.
+
+    Raises:
+        UserError: the model cannot be opened, or there is nothing that it could answer, or no place for the answers.
+    """
     typed = _typed(config)
     require_one_input(config.input, config.texts, config.model)
     if bool(typed) == bool(config.input):
@@ -91,7 +110,11 @@ def run(config: Config) -> Report:
         _require_known_format(config.output, predictor.task)
     config = config.for_task(type(predictor.task))
     config.refuse_unread()
-    predictor = predictor.configured(config)
+    return predictor.configured(config), config
+
+
+def answered(predictor: Predictor, config: Config) -> Report:
+    """What the predictor answers to the texts, or to the rows of the file."""
     task = predictor.task
     if config.input:
         return _predict_file(predictor, config)
@@ -190,18 +213,12 @@ def free_prefix(columns: Sequence[str]) -> str:
 
 def _predict_file(predictor: Predictor, config: Config) -> Report:
     from nlpkit.data import readers
-    from nlpkit.data.as_trained import as_trained
-    from nlpkit.data.inputs import FORMATS, Input, Reading, Wanted, unit
+    from nlpkit.data.inputs import unit
     from nlpkit.data.writers import write_empty, writer
 
     assert config.input is not None
     task, reader = predictor.task, predictor.task.reader()
-    reading = Reading.of(config, {**FORMATS, **task.input_formats}, Wanted(task.content))
-    if config.input == "-":
-        source = Input.of(process.standard_input(), replace(reading, format=config.format or "txt"), keep=True)
-    else:
-        reading = as_trained(reading, config.input, predictor.record, config.given, reader.input_columns)
-        source = Input.of(config.input, reading, keep=True)
+    source = _source(predictor, config, config.input)
     done = failed = 0
     left_out = _LeftOut(config, task)
     start = time.monotonic()
@@ -251,7 +268,14 @@ def _predict_file(predictor: Predictor, config: Config) -> Report:
             bar.advance(len(chunk))
     seconds = time.monotonic() - start
     _warn_of_cuts(reader.task, cut, cut_at)
-    failure = config.tell_of_failures(failed, done, f"answer (column {prefix}_error)", first_error)
+    allowed = config.max_errors * (done if config.max_errors < 1 else 1)
+    failure = ""
+    if failed:
+        message = f"{failed:,} of {done:,} rows have no answer (column {prefix}_error)"
+        if failed > allowed or failed == done:
+            why = "no row has one" if failed == done else f"more than --max-errors {config.max_errors:g}"
+            failure = f"{message}: {why}, exit code 1"
+        reporting.current().warn(f"{failure or message}; {first_error}")
     record = {
         **_written(config, predictor),
         "rows": done,
@@ -264,6 +288,43 @@ def _predict_file(predictor: Predictor, config: Config) -> Report:
     written = f"{reporting.counted(done, 'row', 'rows')} to {config.output}, {reporting.rate(done / seconds, 'rows')}"
     lines = [written] if config.output else []
     return Report(record, [], [*lines, *left_out.lines()], exit_code=1 if failure else 0, failure=failure)
+
+
+def _source(predictor: Predictor, config: Config, name: str) -> Input:
+    """How the rows of a file, or of standard input, are read."""
+    from nlpkit.data.as_trained import as_trained
+    from nlpkit.data.inputs import FORMATS, Input, Reading, Wanted
+
+    task = predictor.task
+    reading = Reading.of(config, {**FORMATS, **task.input_formats}, Wanted(task.content))
+    if name == "-":
+        return Input.of(process.standard_input(), replace(reading, format=config.format or "txt"), keep=True)
+    columns = task.reader().input_columns
+    return Input.of(name, as_trained(reading, name, predictor.record, config.given, columns), keep=True)
+
+
+def first_inputs(predictor: Predictor, config: Config, most: int) -> list[dict[str, Any]]:
+    """What is read of the first texts that were typed, or rows of the file, those that can be read.
+
+    Args:
+        most: how many at most.
+    """
+    from nlpkit.data import readers
+
+    task = predictor.task
+    if config.input is None:
+        rows, reader = task.reader().typed(config)
+        return [reader.inputs(row) for row in rows[:most]]
+    with reporting.silent():  # which columns are read is said when the rows are answered
+        rows_of = itertools.islice(readers.rows_of(_source(predictor, config, config.input), needed=False), most)
+        ((chunk, _, reader),) = _bound([list(rows_of)], task, config)
+    found = []
+    for row in chunk:
+        try:
+            found += [reader.inputs(row.values)] if row.error is None else []
+        except ValueError:  # which is told with the answers
+            continue
+    return found
 
 
 class _LeftOut:

@@ -42,6 +42,7 @@ TASKS: dict[str, str] = {
     "question-answering": "nlpkit.tasks.question_answering.task:QuestionAnswering",
     "zero-shot-classification": "nlpkit.tasks.zero_shot.task:ZeroShotClassification",
     "sentence-embedding": "nlpkit.tasks.sentence_embedding.task:SentenceEmbedding",
+    "zero-shot-by-embedding": "nlpkit.tasks.zero_shot.by_embedding:ZeroShotByEmbedding",
 }
 """Name -> module:class. Of tasks that claim a model equally surely the first is taken."""
 

@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 
-from nlpkit.metrics.similarity import unit
 from nlpkit.vectors.made import Dtype
 
 STEPS = 127  # of an int8 code on either side of zero
@@ -118,5 +117,5 @@ def loss(vectors: np.ndarray, dtype: Dtype, scale: float | None = None) -> Loss 
 
 
 def _cosines(vectors: np.ndarray) -> np.ndarray:
-    scaled = unit(vectors)
-    return scaled @ scaled.T
+    unit = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), np.finfo(np.float32).tiny)
+    return unit @ unit.T

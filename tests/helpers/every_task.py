@@ -24,6 +24,7 @@ KINDS = {
     "masked-lm": "fill-mask",
     "zero-shot": "zero-shot-classification",
     "embedding": "sentence-embedding",
+    "zero-shot-embedding": "zero-shot-by-embedding",
 }
 
 
@@ -82,7 +83,12 @@ def make_run(task: str, folder: Path, model: Path) -> Path:
         model: a tiny encoder without a head.
     """
     (folder / "data").mkdir(parents=True)
-    untrained = {"masked-lm": make_masked_lm, "zero-shot": make_zero_shot, "embedding": make_embedding}
+    untrained = {
+        "masked-lm": make_masked_lm,
+        "zero-shot": make_zero_shot,
+        "zero-shot-embedding": make_zero_shot_embedding,
+        "embedding": make_embedding,
+    }
     if task in untrained:
         return untrained[task](folder)
     recipe, options = training(task, folder, model)
@@ -148,6 +154,27 @@ def make_zero_shot(folder: Path) -> Path:
     }
     labels = {"id2label": dict(enumerate(names)), "label2id": {name: i for i, name in enumerate(names)}}
     return _random(BertForSequenceClassification, folder, task, **labels)
+
+
+def make_zero_shot_embedding(folder: Path) -> Path:
+    """A random encoder whose record names labels, and texts with these labels."""
+    from transformers import BertModel
+
+    from nlpkit.tasks.sentence_embedding.vectors import Vectors
+
+    for split, (count, seed) in (("train", (64, 1)), ("validation", (32, 2))):
+        write_jsonl(folder / "data" / f"{split}.jsonl", rows(count, seed))
+    task = {
+        "name": "zero-shot-by-embedding",
+        "problem": "single-label",
+        "labels": ["negative", "positive"],
+        "template": "This example is {}.",
+        "threshold": 0.5,
+        "columns": {"text": "text", "label": "label", "labels": []},
+        "max_length": 48,
+        "vectors": Vectors().record(),
+    }
+    return _random(BertModel, folder, task)
 
 
 def make_embedding(folder: Path) -> Path:

@@ -83,10 +83,8 @@ def test_what_a_model_could_also_do_is_done_only_when_it_is_named() -> None:
 def test_a_task_that_does_not_take_the_model_is_refused_with_those_that_do() -> None:
     with pytest.raises(UserError, match="--task fill-mask: runs/nli is no model for it") as caught:
         registry.known_task(config_of("BertForSequenceClassification"), None, "runs/nli", named="fill-mask")
-    assert (
-        caught.value.hint
-        == "It can be used for: text-classification, pairs, zero-shot-classification, sentence-embedding."
-    )
+    able = "text-classification, pairs, zero-shot-classification, sentence-embedding, zero-shot-by-embedding"
+    assert caught.value.hint == f"It can be used for: {able}."
     with pytest.raises(UserError, match="there is no task 'pair'") as caught:
         registry.known_task(config_of("BertModel"), None, named="pair")
     assert caught.value.hint == "Did you mean 'pairs'?"
@@ -113,7 +111,7 @@ def test_a_command_uses_the_model_for_the_task_that_is_named(
     assert main([*given, "--task", "fill-mask"]) == 2
     refused = json.loads(capsys.readouterr().out)["error"]
     assert refused["message"].startswith("--task fill-mask: ")
-    assert refused["hint"] == "It can be used for: text-classification, sentence-embedding."
+    assert refused["hint"] == "It can be used for: text-classification, sentence-embedding, zero-shot-by-embedding."
 
 
 def test_an_evaluation_for_a_task_that_was_named_tells_it_in_the_record(trained: Path, tmp_path: Path) -> None:

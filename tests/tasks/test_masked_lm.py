@@ -22,6 +22,7 @@ from nlpkit.errors import UserError
 from nlpkit.inference.predictor import Predictor, open_predictor
 from nlpkit.recipes import check_data, evaluate, predict
 from nlpkit.tasks.forward import Forward
+from nlpkit.tasks.masked_lm.features import asked_windows
 from nlpkit.tasks.masked_lm.task import MaskedLanguageModeling
 
 SHAPE = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}
@@ -248,6 +249,49 @@ def test_rows_without_a_mask_say_which_token_to_write(masked_lm: Any) -> None:
     assert found[2]["error"] == "column 'text' is empty"
     (bert,) = answers_of(masked_lm(), "the train was late")
     assert bert["error"] == "there is no mask in the text: write [MASK] or <mask> where a word is wanted"
+
+
+@pytest.mark.parametrize("kind", ["bert", "roberta"])
+def test_a_hint_is_read_before_the_text_as_the_first_of_a_pair(kind: str, masked_lm: Any) -> None:
+    folder, hint, text = masked_lm(kind), "a good film", "the [MASK] day was [MASK]"
+    made = predictor_of(folder)
+    pair = made.tokenizer(hint, made.task.localized(text), return_tensors="pt")
+    with torch.inference_mode():
+        logits = made.model(**pair).logits[0]
+    wanted = logits[pair["input_ids"][0] == made.tokenizer.mask_token_id].softmax(-1).max(-1).values.tolist()
+    (answer,) = answers_of(folder, text, hint=[hint])
+    assert [mask[0]["score"] for mask in answer["candidates"]] == pytest.approx(wanted, abs=1e-5)
+    assert answers_of(folder, text)[0]["candidates"] != answer["candidates"]
+
+
+def test_each_window_of_a_long_text_has_the_hint(masked_lm: Any) -> None:
+    tokenizer = predictor_of(masked_lm()).tokenizer
+    made = asked_windows(tokenizer, [f"[MASK] {words(80)} [MASK]"], 32, ["a good day"])
+    before = tokenizer("a good day")["input_ids"]
+    assert len(made["input_ids"]) == 2
+    for ids, types, places in zip(made["input_ids"], made["token_type_ids"], made["positions"], strict=True):
+        assert ids[: len(before)] == before
+        assert len(ids) == len(types) == 32
+        assert types == [0] * len(before) + [1] * (len(ids) - len(before))
+        assert [ids[place] for place in places] == [tokenizer.mask_token_id]
+
+
+def test_hints_of_a_file_and_those_that_cannot_be_used(masked_lm: Any, tmp_path: Path) -> None:
+    text, hints = "the [MASK] day", ["a good film", "a [MASK] film", words(60)]
+    data = write_jsonl(tmp_path / "rows.jsonl", [{"text": text, "english": hint} for hint in hints])
+    asked: dict[str, Any] = {"model": str(masked_lm()), "device": "cpu", "threads": 1}
+    out = tmp_path / "answers.jsonl"
+    config = predict.Config(input=str(data), hint_column="english", output=out, max_errors=2, **asked)
+    assert predict.run(config).record["failed"] == 2
+    first, second, third = (json.loads(line) for line in out.read_text().splitlines())
+    (typed,) = answers_of(masked_lm(), text, hint=hints[:1])
+    assert first["prediction_score"] == pytest.approx(typed["score"], abs=1e-6)
+    assert "there is a mask in the hint" in second["prediction_error"]
+    assert "more than half of the 64 for both" in third["prediction_error"]
+    with pytest.raises(UserError, match="3 TEXT but 2 --hint"):
+        answers_of(masked_lm(), text, text, text, hint=hints[:2])
+    with pytest.raises(UserError, match="--hint-column is of the rows of --input"):
+        answers_of(masked_lm(), text, hint_column="english")
 
 
 def test_options_of_other_tasks_are_refused(masked_lm: Any, trained: Path, reviews: Path) -> None:

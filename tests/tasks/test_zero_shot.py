@@ -1,4 +1,5 @@
-"""Zero-shot classification: the figures of the stock pipeline, labels from flags and files, and what is refused."""
+"""Zero-shot classification by inference: the figures of the stock pipeline, labels from flags and files, what an
+embedder chooses, and what is refused."""
 
 from __future__ import annotations
 
@@ -145,3 +146,65 @@ def test_json_of_the_command(nli: Path, capsys: pytest.CaptureFixture[str]) -> N
     assert main(["zero-shot", str(nli), TEXTS[0], "--labels", "good,bad", "--json", "--device", "cpu"]) == 0
     (answer,) = json.loads(capsys.readouterr().out)["answers"]
     assert answer["prediction"] in ("good", "bad") and 0.5 <= answer["prediction_score"] <= 1
+
+
+def test_an_output_that_is_the_opposite_of_entailment_serves_as_contradiction() -> None:
+    from transformers import BertConfig
+
+    from nlpkit.tasks.zero_shot.task import ZeroShotClassification
+
+    two = BertConfig(id2label={0: "entailment", 1: "not_entailment"}, architectures=["BertForSequenceClassification"])
+    task = ZeroShotClassification.from_model(two, None)
+    assert (task.entailment, task.contradiction) == (0, 1)
+    turned = BertConfig(id2label={0: "NOT ENTAILMENT", 1: "Entailment"}, architectures=two.architectures)
+    assert ZeroShotClassification.from_model(turned, None).entailment == 1
+
+
+def test_a_cascade_asks_about_the_nearest_labels_alone(nli: Path, run_of: RunOf) -> None:
+    embedder, labels = str(run_of("embedding")), ["good", "bad", "film", "clerk", "day"]
+    near = answers(run_of("embedding"), by="embedding", labels=labels, all_scores=True)
+    whole = answers(nli, labels=labels, all_scores=True)
+    some = answers(nli, labels=labels, all_scores=True, shortlist=2, embedder=embedder)
+    for chosen, every, answer in zip(near, whole, some, strict=True):
+        scores = chosen["prediction_scores"]
+        two = sorted(scores, key=lambda name: -scores[name])[:2]
+        asked = {name: every["prediction_scores"][name] for name in two}
+        total = sum(asked.values())
+        wanted = {name: asked.get(name, 0.0) / total for name in labels}
+        assert answer["prediction_scores"] == pytest.approx(wanted, abs=1e-5)
+
+
+def test_evaluate_says_how_many_right_labels_a_shortlist_holds(nli: Path, run_of: RunOf, tmp_path: Path) -> None:
+    labels = ["good", "bad", "film", "clerk"]
+    near = answers(run_of("embedding"), by="embedding", labels=labels, all_scores=True)
+    scores = [answer["prediction_scores"] for answer in near]
+    two = [sorted(each, key=lambda name: -each[name])[:2] for each in scores]
+    gold = [two[0][0], next(name for name in labels if name not in two[1]), two[2][1]]
+    data = write_jsonl(tmp_path / "rows.jsonl", [{"text": a, "label": b} for a, b in zip(TEXTS, gold, strict=True)])
+    asked: dict[str, Any] = {"task": "zero-shot-classification", "labels": labels, "data": str(data), **CPU}
+    report = evaluate.run(
+        evaluate.Config(model=str(nli), shortlist=2, embedder=str(run_of("embedding")), save=False, **asked)
+    )
+    (metrics,) = report.metrics.values()
+    assert metrics["shortlist_recall"] == pytest.approx(2 / 3)
+    assert "shortlist_recall" in " ".join(report.tables[0].header)
+    assert "shortlist_recall" not in next(iter(evaluate.run(evaluate.Config(model=str(nli), **asked)).metrics.values()))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"shortlist": 3}, "--shortlist 3: there are 3 labels, of which it would leave none out"),
+        ({"by": "cascade", "embedder": None}, "--by cascade: no model is named that chooses labels"),
+        ({"by": "nli", "shortlist": 2}, "--shortlist is for --by cascade, not for --by nli"),
+    ],
+)
+def test_a_cascade_that_makes_no_sense(nli: Path, run_of: RunOf, options: dict[str, Any], message: str) -> None:
+    with pytest.raises(UserError) as error:
+        answers(nli, labels=LABELS, **{"embedder": str(run_of("embedding")), **options})
+    assert error.value.message == message
+
+
+def test_a_shortlist_and_its_embedder_go_together(nli: Path) -> None:
+    with pytest.raises(UserError, match="--shortlist is for --embedder"):
+        answers(nli, labels=LABELS, shortlist=2)

@@ -20,13 +20,16 @@ if TYPE_CHECKING:
 MASKED_AT_ONCE = 1_024  # windows that are padded to one length while their masks are drawn
 
 
-def asked_windows(tokenizer: Any, texts: Sequence[str], max_length: int | None) -> dict[str, list[Any]]:
+def asked_windows(
+    tokenizer: Any, texts: Sequence[str], max_length: int | None, hints: Sequence[str] | None = None
+) -> dict[str, list[Any]]:
     """Windows around the masks that a user wrote.
 
     Args:
         tokenizer: of the model.
         texts: with its own mask token.
         max_length: tokens per window, special tokens included; None for no limit.
+        hints: what stands before each text, as the first of a pair: the whole of it in each of its windows.
 
     Returns:
         Features; `positions` lists the masks that are read from a window.
@@ -34,14 +37,32 @@ def asked_windows(tokenizer: Any, texts: Sequence[str], max_length: int | None) 
     before, after, room = _frame(tokenizer, max_length)
     out: dict[str, list[Any]] = {"input_ids": [], "example": [], "positions": []}
     for example, tokens in enumerate(pieces.tokenized(tokenizer, list(texts), offsets=False)):
+        segments: tuple[list[int], list[int]] | None = None
+        if hints is not None:
+            before, after, segments = hint_frame(tokenizer, hints[example])
+            room = max(max_length - len(before) - len(after), 1) if max_length else None
         ids = tokens.ids.tolist()
         places = [i for i, token in enumerate(ids) if token == tokenizer.mask_token_id]
         for start, read in _around(places, len(ids), room or len(ids)):
-            out["input_ids"].append([*before, *ids[start : start + (room or len(ids))], *after])
+            window = ids[start : start + (room or len(ids))]
+            out["input_ids"].append([*before, *window, *after])
+            if segments is not None:
+                out.setdefault("token_type_ids", []).append([*segments[0], *[1] * len(window), *segments[1]])
             out["positions"].append([place - start + len(before) for place in read])
             out["example"].append(example)
     out["length"] = [len(ids) for ids in out["input_ids"]]
     return out
+
+
+def hint_frame(tokenizer: Any, hint: str) -> tuple[list[int], list[int], tuple[list[int], list[int]] | None]:
+    """What stands before and behind a text that is the second of a pair, and the segments of both where the tokenizer
+    tells them; in these the text is the second."""
+    pair = tokenizer(hint, tokenizer.mask_token)
+    ids = pair["input_ids"]
+    place = len(ids) - 1 - ids[::-1].index(tokenizer.mask_token_id)
+    segments = pair.get("token_type_ids")
+    told = None if segments is None or not any(segments) else (segments[:place], segments[place + 1 :])
+    return ids[:place], ids[place + 1 :], told
 
 
 def judged_windows(

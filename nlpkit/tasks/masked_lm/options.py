@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nlpkit.options import SeedOptions, option, option_like
+from nlpkit.options import SeedOptions, Strings, option, option_like
 from nlpkit.tasks.options import LengthOptions, TextOptions
 
 MLM_PROBABILITY = 0.15  # BERT (Devlin et al. 2019, section 3.1)
@@ -18,6 +18,12 @@ class MaskedLMAnswerOptions(TextOptions):
     """Options of `predict`."""
 
     top_k: int = option(TOP_K, "Masked LM: candidates for each mask.", panel="Output", ge=1)
+    hint: Strings = option(
+        [],
+        "Masked LM: what the model reads before TEXT, as its translation (repeatable: one for all, or one for each).",
+        panel="Input",
+    )
+    hint_column: str | None = option(None, "Masked LM: column of such hints.", panel="Data")
 
 
 class MaskedLMJudgeOptions(TextOptions):

@@ -61,6 +61,7 @@ class MaskedLanguageModeling(Teachable):
         mask_split: shares of these that become the mask token, a random token, and stay.
         seed: of the masks of evaluation.
         top_k: candidates for each mask.
+        hint: column of what is read before the text, at prediction; None: nothing is.
         tokenizer: of the model, at prediction.
     """
 
@@ -69,6 +70,7 @@ class MaskedLanguageModeling(Teachable):
     mask_split: Sequence[float] = MASK_SPLIT
     seed: int = SEED
     top_k: int = TOP_K
+    hint: str | None = None
     tokenizer: Any = None
     # Ids without a token, by width of the logits and device, see `_unnamed`.
     _gaps: dict[tuple[int, torch.device], torch.Tensor] = field(init=False, repr=False, default_factory=dict)
@@ -166,7 +168,7 @@ class MaskedLanguageModeling(Teachable):
     def features(self, tokenizer: Any, examples: Mapping[str, Sequence[Any]]) -> dict[str, list[Any]]:
         """Windows of the texts, see `features.asked_windows` for what `inputs` made, else `features.judged_windows`."""
         if "masks" in examples:
-            return features.asked_windows(tokenizer, examples["text"], self.max_length)
+            return features.asked_windows(tokenizer, examples["text"], self.max_length, examples.get("hint"))
         return features.judged_windows(tokenizer, examples["text"], self.max_length, self._masking(tokenizer))
 
     def _masking(self, tokenizer: Any, *, static: bool = True) -> Masking:

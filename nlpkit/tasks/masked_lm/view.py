@@ -34,8 +34,9 @@ class MaskedLMView(View[MaskedLanguageModeling]):
         tables = []
         for row, answer in zip(rows, answers, strict=True):
             text = row["text"]
+            title = f"{row['hint']} | {text}" if "hint" in row else text
             if answer.get("error"):
-                tables.append(Table(text, ["error"], [[answer["error"]]]))
+                tables.append(Table(title, ["error"], [[answer["error"]]]))
                 continue
             several = len(answer["candidates"]) > 1
             body: list[list[Any]] = []
@@ -45,7 +46,7 @@ class MaskedLMView(View[MaskedLanguageModeling]):
                     number = [mask + 1] if several else []
                     body.append([sentence, *number, rank, candidate["token"].strip(), candidate["score"]])
             header = ["sentence", *(["mask"] if several else []), "rank", "candidate", "score"]
-            tables.append(Table(text, header, body))
+            tables.append(Table(title, header, body))
         return tables
 
     @classmethod

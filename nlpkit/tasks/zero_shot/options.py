@@ -18,9 +18,16 @@ class CandidateOptions(Config):
     """Which labels there are, and how a model that knows sentences alone is asked about them."""
 
     labels: Names = option([], "Labels to choose from.", panel="Task", metavar="LABEL,LABEL")
-    labels_file: Path | None = option(None, "File with one label per line.", panel="Task", metavar="FILE")
+    labels_file: Path | None = option(
+        None,
+        "Labels, one a line; behind a tab what they mean.",
+        panel="Task",
+        metavar="FILE",
+    )
     template: str = option(
-        TEMPLATE, "Sentence that says of a text that it has a label, which stands for {}.", panel="Task"
+        TEMPLATE,
+        "Sentence about a text, {} is the label.",
+        panel="Task",
     )
     multi_label: bool = option(False, "Judge each label by itself: any number may be given.", panel="Task")
     threshold: float = option(
@@ -35,6 +42,27 @@ class CandidateOptions(Config):
         return value
 
 
+class ShortlistOptions(Config):
+    """About which labels a model for inference is asked."""
+
+    shortlist: int | None = option(
+        None,
+        "Ask the model about so many labels a text, those that are nearest to it by --embedder.",
+        panel="Task",
+        metavar="N",
+        ge=2,
+        shown_default="all labels",
+        only_with="embedder",
+    )
+    embedder: str | None = option(
+        None,
+        "Folder or hub name of the model that chooses the labels of --shortlist; it runs on the CPU.",
+        panel="Task",
+        metavar="MODEL",
+        only_with="shortlist",
+    )
+
+
 class ZeroShotAnswerOptions(CandidateOptions, AbstainOptions, AllScoresOptions, TextColumnOptions):
     """Options of `predict`."""
 
@@ -45,3 +73,15 @@ class ZeroShotColumnOptions(CandidateOptions, ColumnOptions):
 
 class ZeroShotJudgeOptions(ZeroShotColumnOptions, CoverageOptions, UnknownLabelOptions, PerClassOptions):
     """Options of `evaluate`."""
+
+
+class InferenceAnswerOptions(ShortlistOptions, ZeroShotAnswerOptions):
+    """Options of `predict` with a model for inference."""
+
+
+class InferenceColumnOptions(ShortlistOptions, ZeroShotColumnOptions):
+    """The same of commands that take labelled rows."""
+
+
+class InferenceJudgeOptions(ShortlistOptions, ZeroShotJudgeOptions):
+    """The same of `evaluate`."""

@@ -1,14 +1,14 @@
-"""Zero-shot classification (Yin et al. 2019, https://arxiv.org/abs/1909.00161).
+"""Zero-shot classification by inference (Yin et al. 2019, https://arxiv.org/abs/1909.00161).
 
 A model for natural language inference is asked, for each label, whether the text entails a sentence that says so
 ("This example is about sports."). What it answers are the logits of a text classification whose labels are named when
 it is asked: with one label per text the entailments of all labels compete, with `multi_label` each label's entailment
-competes with its contradiction. Metrics, answers and mistakes are those of text classification.
+competes with its contradiction. With many labels an embedder can choose those that it is asked about.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
@@ -16,24 +16,17 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 
 from nlpkit.data import pieces
-from nlpkit.data.labels import Labels, Problem
 from nlpkit.errors import UserError
 from nlpkit.models import opening
-from nlpkit.nearby import expanded
-from nlpkit.options import Config
-from nlpkit.runs.files import small_text
+from nlpkit.options import Config, OpeningOptions
 from nlpkit.tasks.claims import Claim
-from nlpkit.tasks.options import AbstainOptions, PerClassOptions
 from nlpkit.tasks.recorded import TaskRecord
-from nlpkit.tasks.roles import Judged
-from nlpkit.tasks.text_classification.options import AllScoresOptions
-from nlpkit.tasks.text_classification.task import TextClassification
+from nlpkit.tasks.zero_shot.base import ZeroShot
 from nlpkit.tasks.zero_shot.options import (
-    TEMPLATE,
-    CandidateOptions,
-    ZeroShotAnswerOptions,
-    ZeroShotColumnOptions,
-    ZeroShotJudgeOptions,
+    InferenceAnswerOptions,
+    InferenceColumnOptions,
+    InferenceJudgeOptions,
+    ShortlistOptions,
 )
 from nlpkit.tasks.zero_shot.record import ZeroShotRecord
 
@@ -41,40 +34,38 @@ if TYPE_CHECKING:
     from datasets import Dataset
     from transformers import PreTrainedConfig
 
-    from nlpkit.metrics.calibration import Decisions
-    from nlpkit.metrics.evidence import Evidence
+    from nlpkit.tasks.zero_shot.shortlist import Shortlist
 
+ASKED = "asked"  # in features: the place of the label that is asked about
+NOT_ASKED = -10_000.0  # the logit of a label that the model was not asked about
+SHORTLISTED = "shortlist_recall"
 NLI = "ForSequenceClassification"  # ends the names of architectures that may be trained for inference
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class ZeroShotClassification(Judged):
+class ZeroShotClassification(ZeroShot):
     """See the module's docstring.
 
     Args:
         entailment: index of the model's output for it.
         contradiction: the same.
-        classifier: what is asked: labels, threshold, columns, how much an answer holds.
-        template: sentence that says of a text that it has a label, which stands for {}.
+        shortlist: chooses the labels about which the model is asked; None: it is asked about all.
     """
 
     entailment: int
     contradiction: int
-    classifier: TextClassification
-    template: str = TEMPLATE
+    shortlist: Shortlist | None = None
 
     name: ClassVar[str] = "zero-shot-classification"
     auto_class: ClassVar[str] = "AutoModelForSequenceClassification"
     pipeline_tag: ClassVar[str | None] = "zero-shot-classification"
-    reads: ClassVar[str] = "a text and a label"
-    predict_options: ClassVar[type[Config]] = ZeroShotAnswerOptions
-    evaluate_options: ClassVar[type[Config]] = ZeroShotJudgeOptions
-    column_options: ClassVar[type[Config]] = ZeroShotColumnOptions
+    predict_options: ClassVar[type[Config]] = InferenceAnswerOptions
+    evaluate_options: ClassVar[type[Config]] = InferenceJudgeOptions
+    column_options: ClassVar[type[Config]] = InferenceColumnOptions
     record_type: ClassVar[type[TaskRecord]] = ZeroShotRecord
-    reading_class: ClassVar[str] = "nlpkit.tasks.zero_shot.reading:ZeroShotReader"
     view_class: ClassVar[str] = "nlpkit.tasks.zero_shot.view:ZeroShotView"
 
-    # --- made from a model folder, asked for labels ---
+    # --- made from a model folder ---
 
     @classmethod
     def claims(cls, config: PreTrainedConfig, record: Mapping[str, Any] | None, place: str | Path) -> Claim | None:
@@ -93,92 +84,56 @@ class ZeroShotClassification(Judged):
                 f"the model has no outputs for entailment and contradiction, but {names}",
                 "Zero-shot classification takes a model that was trained for natural language inference.",
             )
-        if record is None:
-            return cls(
-                entailment=entailment,
-                contradiction=contradiction,
-                classifier=TextClassification(Labels("single-label", [])),
-            )
-        columns = record["columns"]
-        classifier = TextClassification(
-            Labels(record["problem"], list(record["labels"])),
-            text=columns["text"],
-            label=columns["label"],
-            label_columns=columns["labels"],
-            threshold=record["threshold"],
-        )
-        return cls(
-            entailment=entailment,
-            contradiction=contradiction,
-            classifier=classifier,
-            template=record["template"],
-            max_length=record["max_length"],
-        )
-
-    def record(self) -> dict[str, Any]:
-        asked = self.classifier
-        return {
-            "name": self.name,
-            "problem": asked.labels.problem,
-            "labels": asked.labels.names,
-            "template": self.template,
-            "threshold": asked.threshold,
-            "columns": {"text": asked.text, "label": asked.label, "labels": list(asked.label_columns)},
-            "max_length": self.max_length,
-        }
+        return cls(entailment=entailment, contradiction=contradiction, **cls.asked_before(record))
 
     def configured(self, options: Config) -> Self:
-        """With the labels that were named, in the order in which they were; else with those of the record."""
-        asked = CandidateOptions.of(options)
-        names = _named_labels(asked) or self.classifier.labels.names
-        problem: Problem = self.classifier.labels.problem
-        if "multi_label" in options.given:
-            problem = "multi-label" if asked.multi_label else "single-label"
-        # One label alone can be judged by itself, but figures compare labels.
-        fewest = 1 if problem == "multi-label" and not isinstance(options, ZeroShotColumnOptions) else 2
-        if len(names) < fewest:
-            raise UserError(
-                f"zero-shot classification chooses among labels, and {len(names)} {'is' if names else 'are'} named",
-                "Name them: --labels sports,politics or --labels-file FILE.",
-            )
-        given = {name for name in ("template", "threshold") if name in options.given}
-        classifier = self.classifier.with_(labels=Labels(problem, list(names)))
-        if isinstance(options, AbstainOptions):
-            classifier = classifier.with_(abstaining=classifier.asked_to_abstain(options))
-        classifier = classifier.with_(
-            threshold=asked.threshold if "threshold" in given else self.classifier.threshold,
-            labels_of="--labels",
-            all_scores=options.all_scores if isinstance(options, AllScoresOptions) else False,
-            per_class=options.per_class if isinstance(options, PerClassOptions) else False,
-        )
-        return self.with_(classifier=classifier, template=asked.template if "template" in given else self.template)
+        """See `ZeroShot.configured`; with the labels that an embedder is to choose."""
+        task, asked = super().configured(options), ShortlistOptions.of(options)
+        if asked.shortlist is None or asked.embedder is None:
+            return task
+        from nlpkit.tasks.zero_shot.shortlist import Shortlist
+
+        return task.with_(shortlist=Shortlist(asked.embedder, asked.shortlist, OpeningOptions.of(options)))
 
     @property
-    def listed(self) -> str:
-        return self.classifier.listed
+    def way(self) -> str:
+        size = self.classifier.labels.size
+        asked = f"the model is asked {self._asked:,} times a text whether it entails {self.template!r} of a label"
+        if self.shortlist is None:
+            return f"by inference: {asked}"
+        return f"by a cascade: {self.shortlist.embedder} chooses {self._asked:,} of {size:,} labels, {asked}"
 
-    def sureness(self, outputs: np.ndarray, examples: Dataset) -> tuple[np.ndarray, np.ndarray] | None:
-        return self.classifier.sureness(outputs, examples)
+    @property
+    def _asked(self) -> int:
+        """How often the model is asked about a text."""
+        return self.classifier.labels.size if self.shortlist is None else self.shortlist.count
 
-    def describe(self) -> str:
-        return f"{self.name} with {self.classifier.describe()}"
+    @property
+    def feature_settings(self) -> str:
+        chosen = "" if self.shortlist is None else f"{self.shortlist.embedder}:{self.shortlist.count}\n"
+        return chosen + super().feature_settings
 
     # --- examples -> features ---
 
     def features(self, tokenizer: Any, examples: Mapping[str, Sequence[Any]]) -> dict[str, list[Any]]:
-        """One feature per text and label, the labels of a text behind one another; texts are cut, sentences are not.
+        """One feature per text and label that is asked about, `asked` in the order of the labels, those of a text
+        behind one another; texts are cut, sentences are not.
 
         Raises:
             UserError: a sentence leaves no room for a text.
         """
-        claims, texts = self._claims, list(examples["text"])
-        self._require_room_for_texts(tokenizer)
-        out: dict[str, list[Any]] = {"input_ids": [], "length": [], "example": []}
-        longest = []  # place of the feature with the longest sentence, per text
-        for example, text in enumerate(texts):
+        sentences, texts = self.sentences, list(examples["text"])
+        counts = pieces.counts(tokenizer, sentences)
+        self._require_room_for_texts(tokenizer, counts)
+        chosen = [list(range(len(sentences)))] * len(texts)
+        if self.shortlist is not None:
+            chosen = self.shortlist.labels(texts, self).tolist()
+        out: dict[str, list[Any]] = {"input_ids": [], "length": [], "example": [], ASKED: []}
+        longest, sizes = [], []  # of each text: the place of the feature with the longest sentence, and its tokens
+        for example, (text, labels) in enumerate(zip(texts, chosen, strict=True)):
             encoded = tokenizer(
-                [pieces.readable(tokenizer, text, self.max_length)] * len(claims),
-                claims,
+                [pieces.readable(tokenizer, text, self.max_length)] * len(labels),
+                [sentences[label] for label in labels],
                 truncation="only_first" if self.max_length else False,
                 max_length=self.max_length,
                 return_attention_mask=False,
@@ -188,21 +143,25 @@ class ZeroShotClassification(Judged):
                     out.setdefault(name, []).extend(encoded[name])
             lengths = [len(ids) for ids in encoded["input_ids"]]
             longest.append(len(out["length"]) + int(np.argmax(lengths)))
+            sizes.append(max(counts[label] for label in labels))
             out["length"] += lengths
-            out["example"] += [example] * len(claims)
+            out["example"] += [example] * len(labels)
+            out[ASKED] += labels
         # What is cut is told once per text: as much as the longest sentence makes it.
         out["lost"] = [0] * len(out["length"])
-        lost = pieces.lost(
-            [out["length"][place] for place in longest],
-            self.max_length,
-            lambda full: self.token_lengths(tokenizer, {"text": [texts[i] for i in full]}),
-        )
+        special = tokenizer.num_special_tokens_to_add(pair=True)
+
+        def whole(full: Sequence[int]) -> list[int]:
+            read = pieces.counts(tokenizer, [texts[i] for i in full])
+            return [tokens + sizes[i] + special for i, tokens in zip(full, read, strict=True)]
+
+        lost = pieces.lost([out["length"][place] for place in longest], self.max_length, whole)
         for place, tokens in zip(longest, lost, strict=True):
             out["lost"][place] = tokens
         return out
 
-    def _require_room_for_texts(self, tokenizer: Any) -> None:
-        """Check that each label's sentence leaves a token for the text.
+    def _require_room_for_texts(self, tokenizer: Any, counts: Sequence[int]) -> None:
+        """Check that each label's sentence, of so many tokens, leaves one for the text.
 
         Raises:
             UserError: naming the label.
@@ -210,7 +169,7 @@ class ZeroShotClassification(Judged):
         if self.max_length is None:
             return
         special = tokenizer.num_special_tokens_to_add(pair=True)
-        for name, count in zip(self.classifier.labels.names, pieces.counts(tokenizer, self._claims), strict=True):
+        for name, count in zip(self.classifier.labels.names, counts, strict=True):
             if count + special >= self.max_length:
                 raise UserError(
                     f"the sentence for the label {name[:60]!r} has {count} tokens, and leaves no room for a text in "
@@ -218,117 +177,73 @@ class ZeroShotClassification(Judged):
                     "Shorten the label or --template, or raise --max-length as far as the model allows.",
                 )
 
-    @property
-    def _claims(self) -> list[str]:
-        return [self.template.replace("{}", name) for name in self.classifier.labels.names]
-
     def token_lengths(self, tokenizer: Any, examples: Mapping[str, Sequence[Any]]) -> list[int]:
         """With the longest of the sentences."""
         special = tokenizer.num_special_tokens_to_add(pair=True)
-        longest = max(pieces.counts(tokenizer, self._claims), default=0)
+        longest = max(pieces.counts(tokenizer, self.sentences), default=0)
         return [count + longest + special for count in pieces.counts(tokenizer, list(examples["text"]))]
 
-    # --- the model ---
-
-    def model_arguments(self) -> dict[str, Any]:
-        """None: the head is that for inference, whatever labels are asked about."""
-        return {}
-
     def merge(self, outputs: np.ndarray, features: Mapping[str, Sequence[Any]]) -> np.ndarray:
-        """Logits of the labels, shape (examples, labels): their softmax, or sigmoid, is the probability of each.
+        """Logits of the labels, shape (examples, labels): their softmax, or sigmoid, is the probability of each. Those
+        that the model was not asked about have `NOT_ASKED`, which makes it 0.
 
         Args:
             outputs: logits for inference, shape (features, outputs of the model).
             features: as `features` gives them.
         """
-        asked = outputs.reshape(-1, self.classifier.labels.size, outputs.shape[1])
-        entailed = asked[:, :, self.entailment]
-        if self.classifier.labels.problem == "single-label":
-            return entailed
-        return entailed - asked[:, :, self.contradiction]
+        found = outputs[:, self.entailment]
+        if self.classifier.labels.problem != "single-label":
+            found = found - outputs[:, self.contradiction]
+        example = np.asarray(features["example"], int)
+        examples = int(example[-1]) + 1 if len(example) else 0
+        logits = np.full((examples, self.classifier.labels.size), NOT_ASKED, outputs.dtype)
+        logits[example, np.asarray(features[ASKED], int)] = found
+        return logits
 
-    # --- judging and answering ---
-
-    @property
-    def main_metric(self) -> str:
-        return self.classifier.main_metric
+    # --- judging ---
 
     @property
     def table_metrics(self) -> Sequence[str]:
-        return self.classifier.table_metrics
+        return [*super().table_metrics, *([SHORTLISTED] if self.shortlist is not None else [])]
 
     @property
     def metric_notes(self) -> Mapping[str, str]:
-        return self.classifier.metric_notes
+        if self.shortlist is None:
+            return super().metric_notes
+        return {**super().metric_notes, SHORTLISTED: "share of right labels that the model is asked about"}
 
     def possible_metrics(self) -> Collection[str]:
-        """Those of one label per text and of several: which of them are asked about is known when labels are named."""
-        problems: tuple[Problem, ...] = ("single-label", "multi-label")
-        two = ["", "-"]  # there are more metrics of two labels than of many
-        known = [TextClassification(Labels(problem, two)).possible_metrics() for problem in problems]
-        return list(dict.fromkeys(name for names in known for name in names))
+        return [*super().possible_metrics(), SHORTLISTED]
 
     def metric_names(self, examples: Dataset) -> Collection[str]:
-        return self.classifier.metric_names(examples)
-
-    def numbers(self, examples: Mapping[str, Sequence[Any]] | Dataset) -> int:
-        return self.classifier.numbers(examples)
-
-    @property
-    def answer_size(self) -> int:
-        return self.classifier.answer_size
-
-    def decisions(self, outputs: np.ndarray, examples: Dataset) -> Decisions | None:
-        return self.classifier.decisions(outputs, examples)
+        return [*super().metric_names(examples), *([SHORTLISTED] if self.shortlist is not None else [])]
 
     def score(self, outputs: np.ndarray, examples: Dataset) -> dict[str, float]:
-        return self.classifier.score(outputs, examples)
-
-    def evidence(self, outputs: np.ndarray, examples: Dataset) -> Evidence:
-        return self.classifier.evidence(outputs, examples)
-
-    def details(self, outputs: np.ndarray, examples: Dataset) -> dict[str, Any]:
-        return self.classifier.details(outputs, examples)
-
-    def decode(self, outputs: np.ndarray, inputs: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
-        return self.classifier.decode(outputs, inputs)
-
-    def no_answer(self) -> dict[str, Any]:
-        return self.classifier.no_answer()
+        """Those of the classification, and how many of the right labels an embedder has left to be chosen."""
+        found = super().score(outputs, examples)
+        if self.shortlist is None:
+            return found
+        wanted, size = np.asarray(examples["label"][:]), self.classifier.labels.size
+        if self.classifier.labels.problem == "single-label":
+            known = wanted < size  # a label that is none of those named is not among the chosen either
+            asked = outputs[np.arange(len(wanted)), np.where(known, wanted, 0)] > NOT_ASKED
+            return {**found, SHORTLISTED: float((asked & known).mean())}
+        right = wanted[:, :size] > 0
+        return {**found, SHORTLISTED: float((outputs > NOT_ASKED)[right].mean()) if right.any() else float("nan")}
 
 
 def _outputs_for_inference(config: PreTrainedConfig) -> tuple[int | None, int | None]:
-    """The outputs of a model for entailment and for contradiction, by their names; None where there is none."""
+    """The outputs of a model for entailment and for contradiction, by their names; None where there is none.
+
+    Of two outputs, as models for zero-shot classification often have them, the other one is "not_entailment".
+    """
     names = [name.casefold() for name in opening.label_names(config)]
 
     def of(beginning: str) -> int | None:
         found = [i for i, name in enumerate(names) if name.startswith(beginning)]
         return found[0] if len(found) == 1 else None
 
-    return of("entail"), of("contra")
-
-
-def _named_labels(options: CandidateOptions) -> list[str]:
-    """The labels of --labels and --labels-file, in their order.
-
-    Raises:
-        UserError: the file cannot be read, or a label is empty or named twice.
-    """
-    names = list(options.labels)
-    if "" in names:  # of "a, b" without quotes the shell makes "a," and a text
-        raise UserError(
-            f"--labels {','.join(names)}: a label is empty", "Write them without blanks, or in quotes: --labels 'a, b'."
-        )
-    if options.labels_file is not None:
-        try:
-            lines = small_text(expanded(str(options.labels_file))).split("\n")
-        except OSError as error:
-            raise UserError(f"--labels-file: cannot read {options.labels_file}: {error.strerror}") from None
-        except UnicodeDecodeError:
-            raise UserError(
-                f"--labels-file: {options.labels_file} is not UTF-8", "Save it as UTF-8, with one label per line."
-            ) from None
-        names += [line.strip() for line in lines if line.strip()]
-    if twice := next((name for name in names if names.count(name) > 1), None):
-        raise UserError(f"the label '{twice}' is named twice", "Name each label once.")
-    return names
+    contradiction = of("contra")
+    if contradiction is None and len(names) == 2:
+        contradiction = next((i for i, name in enumerate(names) if name.replace("_", " ") == "not entailment"), None)
+    return of("entail"), contradiction

@@ -1,0 +1,181 @@
+"""Zero-shot classification by an embedder: the label whose sentence has the vector that is most like that of the text.
+
+One forward pass a text, however many labels there are: the vectors of their sentences are computed once, by the same
+model (semantic label matching, see Yin et al. 2019; with sentence embeddings as in Schopf et al. 2022,
+https://arxiv.org/abs/2211.16285).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+from weakref import WeakKeyDictionary
+
+import numpy as np
+
+from nlpkit.errors import UserError
+from nlpkit.tasks.claims import Claim
+from nlpkit.tasks.contract import BOOKKEEPING
+from nlpkit.tasks.forward import Forward
+from nlpkit.tasks.forward import Part as Wanted
+from nlpkit.tasks.recorded import TaskRecord
+from nlpkit.tasks.sentence_embedding.task import SentenceEmbedding
+from nlpkit.tasks.sentence_embedding.vectors import Vectors
+from nlpkit.tasks.zero_shot.base import ZeroShot
+from nlpkit.tasks.zero_shot.record import ZeroShotByEmbeddingRecord
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import PreTrainedConfig
+
+    from nlpkit.options import Config
+
+SCALE = 20.0
+"""A cosine times this is a logit: as in the losses that embedders are trained with (multiple negatives ranking)."""
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class ZeroShotByEmbedding(ZeroShot):
+    """See the module's docstring.
+
+    Args:
+        embedder: what a vector is made of.
+        tokenizer: of the model, for the sentences of labels.
+    """
+
+    embedder: SentenceEmbedding = field(default_factory=SentenceEmbedding)
+    tokenizer: Any = field(default=None, repr=False)
+    # The vectors of the labels by the model that made them, and how: shared by the tasks that are made of one another.
+    known: WeakKeyDictionary[Any, dict[tuple[Any, ...], torch.Tensor]] = field(
+        default_factory=WeakKeyDictionary, repr=False
+    )
+
+    name: ClassVar[str] = "zero-shot-by-embedding"
+    auto_class: ClassVar[str] = SentenceEmbedding.auto_class
+    pipeline_tag: ClassVar[str | None] = SentenceEmbedding.pipeline_tag
+    library: ClassVar[str] = SentenceEmbedding.library
+    hub_tags: ClassVar[Sequence[str]] = ("zero-shot-classification", *SentenceEmbedding.hub_tags)
+    record_type: ClassVar[type[TaskRecord]] = ZeroShotByEmbeddingRecord
+    view_class: ClassVar[str] = "nlpkit.tasks.zero_shot.view:ByEmbeddingView"
+    unread_weights: ClassVar[tuple[str, ...]] = SentenceEmbedding.unread_weights
+    withheld: ClassVar[frozenset[str]] = SentenceEmbedding.withheld
+
+    # --- made from a model folder ---
+
+    @classmethod
+    def claims(cls, config: PreTrainedConfig, record: Mapping[str, Any] | None, place: str | Path) -> Claim | None:
+        """Any encoder could serve."""
+        if record and record.get("name") == cls.name:
+            return Claim.RECORD
+        return Claim.COULD_SERVE if SentenceEmbedding.claims(config, None, place) is not None else None
+
+    @classmethod
+    def from_model(cls, config: PreTrainedConfig, record: Mapping[str, Any] | None) -> ZeroShotByEmbedding:
+        if record is None:
+            embedder = SentenceEmbedding.from_model(config, None)
+            return cls(embedder=embedder, max_length=embedder.max_length)
+        vectors = Vectors.recorded({**record["vectors"], "max_length": record["max_length"]})
+        return cls(embedder=SentenceEmbedding(vectors=vectors, own=vectors), **cls.asked_before(record))
+
+    def record(self) -> dict[str, Any]:
+        return {**super().record(), "vectors": self.embedder.vectors.record()}
+
+    def attached(self, tokenizer: Any) -> Self:
+        return self.with_(tokenizer=tokenizer)
+
+    def configured(self, options: Config) -> Self:
+        task = super().configured(options)
+        if task.classifier.labels.problem == "multi-label":
+            raise UserError(
+                "--multi-label: an embedder tells which label is nearest to a text, and not whether one is near enough",
+                "Use a model for inference, which judges each label by itself (--by nli).",
+            )
+        return task
+
+    @property
+    def way(self) -> str:
+        return f"by embedding: cosines of a text and of {self.template!r} for each label, times {SCALE:g}, softmax"
+
+    @property
+    def _reads(self) -> SentenceEmbedding:
+        """The embedder, which reads as many tokens as this task."""
+        return self.embedder.with_(max_length=self.max_length, model_length=self.model_length)
+
+    # --- examples -> features ---
+
+    def features(self, tokenizer: Any, examples: Mapping[str, Sequence[Any]]) -> dict[str, list[Any]]:
+        """One feature per text, whatever the labels."""
+        return self._reads.features(tokenizer, {"text": list(examples["text"])})
+
+    def token_lengths(self, tokenizer: Any, examples: Mapping[str, Sequence[Any]]) -> list[int]:
+        return self._reads.token_lengths(tokenizer, {"text": list(examples["text"])})
+
+    def collate(
+        self, tokenizer: Any, *, multiple: int = 1
+    ) -> Callable[[list[dict[str, Any]]], dict[str, torch.Tensor]]:
+        return self._reads.collate(tokenizer, multiple=multiple)
+
+    # --- the model ---
+
+    def run(self, model: Any, batch: Mapping[str, torch.Tensor], want: Collection[Wanted] = ()) -> Forward:
+        """One forward pass, and the logit of each label, shape (rows, labels)."""
+        from torch.nn.functional import normalize
+
+        texts = self.embedder.run(model, batch, want)
+        cosines = normalize(texts.logits, dim=-1) @ self._labels_by(model, texts.logits.device).T
+        return replace(texts, logits=SCALE * cosines)
+
+    def graph(self, forward: Callable[..., Any], batch: Mapping[str, torch.Tensor]) -> Mapping[str, Any]:
+        """The vectors alone: whoever opens the graph may name other labels."""
+        return self.embedder.graph(forward, batch)
+
+    def logits(self, outputs: Any, batch: Mapping[str, torch.Tensor]) -> torch.Tensor:
+        """The vectors that a model gives, of which `run` makes logits of labels."""
+        return self.embedder.logits(outputs, batch)
+
+    def _labels_by(self, model: Any, device: torch.device) -> torch.Tensor:
+        """The vectors of the sentences of the labels, of length 1, shape (labels, width), computed once by a model."""
+        import torch
+        from torch.nn.functional import normalize
+
+        sentences = self.sentences
+        key = (tuple(sentences), self.max_length, repr(self.embedder.vectors), str(device))
+        kept = self.known.setdefault(model, {})
+        if key not in kept:
+            made = self.features(self.tokenizer, {"text": sentences})
+            self._require_whole(made)
+            entries = [name for name in made if name not in BOOKKEEPING]
+            collate = self.collate(self.tokenizer)
+            vectors: dict[int, torch.Tensor] = {}
+            # Sentences of one length together: whoever calls has said of another batch whether it has padding.
+            for length in sorted(set(made["length"])):
+                rows = [i for i, tokens in enumerate(made["length"]) if tokens == length]
+                batch = collate([{name: made[name][i] for name in entries} for i in rows])
+                found = self.embedder.run(model, {name: tensor.to(device) for name, tensor in batch.items()}).logits
+                vectors |= dict(zip(rows, normalize(found, dim=-1), strict=True))
+            kept[key] = torch.stack([vectors[i] for i in range(len(sentences))])
+        return kept[key]
+
+    def _require_whole(self, made: Mapping[str, Sequence[int]]) -> None:
+        """Check that no sentence of a label is cut, as labels could differ in what is cut off.
+
+        Raises:
+            UserError: naming the label.
+        """
+        for name, lost, length in zip(self.classifier.labels.names, made["lost"], made["length"], strict=True):
+            if lost:
+                raise UserError(
+                    f"the sentence for the label {name[:60]!r} has {length + lost} tokens, and {self.max_length} are "
+                    "read",
+                    "Shorten the label or --template, or raise --max-length as far as the model allows.",
+                )
+
+    def merge(self, outputs: np.ndarray, features: Mapping[str, Sequence[Any]]) -> np.ndarray:
+        """Logits of the labels, shape (examples, labels): their softmax is the probability of each."""
+        return outputs
+
+    def extra_files(self, folder: Path, config: PreTrainedConfig) -> None:
+        """Those of an embedder: the folder is one, whatever labels are named."""
+        self._reads.extra_files(folder, config)
