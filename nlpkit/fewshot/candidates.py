@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from nlpkit.fewshot import heads, states, tuning
+from nlpkit.fewshot.lower import Lower
 from nlpkit.fewshot.states import Head, States
 from nlpkit.models import mean_layer
 from nlpkit.tasks.contract import BOOKKEEPING
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
     from nlpkit.tasks.roles import Trainable
 
 STRENGTH = 10.0  # scikit-learn's C, over states of length 1
-STEPS = 60  # of 16 rows, in which an encoder is trained
+COUNTS = (4, 16)  # as how many rows a text counts that says what a label means
+STEPS = 40  # of 16 rows, in which an encoder is trained
 RATE = 5e-5  # BERT paper: 2e-5 to 5e-5
 
 
@@ -58,16 +60,22 @@ class Bench:
     def __post_init__(self) -> None:
         from datasets import concatenate_datasets
 
+        self.changed, self.lower = False, Lower(self.model)
         self.features = concatenate_datasets([part.select_columns(self._read(part)) for part in self.parts])
         self.begun_with = tuning.Weights(self.model)
         self.frozen = self.states(self.features)
         if self.described is not None:
             self.frozen_described = self.states(self.described, told=False)
-        self.changed = False
 
     def states(self, features: Dataset, *, told: bool = True) -> States:
-        """Of the model as it is."""
-        return states.computed(self.task, self.model, self.tokenizer, features, self.batch_size, told=told)
+        """Of the model as it is.
+
+        Args:
+            told: see `states.computed`.
+        """
+        lower = self.lower if self.changed else None
+        size = self.batch_size
+        return states.computed(self.task, self.model, self.tokenizer, features, size, lower=lower, told=told)
 
     def restored(self) -> None:
         """Give the model the weights that it began with."""
@@ -133,22 +141,22 @@ class Frozen(OverStates):
     """Logistic regression over the states of the encoder as it is.
 
     Args:
-        described: whether the texts that describe labels are learnt from too.
+        count: as how many rows each text counts that says what a label means; 0 learns from the rows alone.
     """
 
-    described: bool = False
+    count: int = 0
 
     def __post_init__(self) -> None:
-        self.name = "frozen encoder, logistic regression" + DESCRIBED * self.described
+        self.name = "frozen encoder" + counting(self.count)
 
     def fit(self, bench: Bench, rows: np.ndarray) -> None:
-        self.fitted = _linear(bench, bench.frozen.of(rows), rows, bench.frozen_described if self.described else None)
+        self.fitted = _linear(bench, bench.frozen.of(rows), rows, bench.frozen_described, self.count)
 
 
 class Nearest(OverStates):
     """The labels of the nearest rows."""
 
-    name = "frozen encoder, nearest neighbours"
+    name = "nearest neighbours over a frozen encoder"
     saved = False
 
     def fit(self, bench: Bench, rows: np.ndarray) -> None:
@@ -158,7 +166,7 @@ class Nearest(OverStates):
 class TwoLayers(OverStates):
     """The square layer and that of the labels, learnt anew."""
 
-    name = "frozen encoder, MLP"
+    name = "MLP over a frozen encoder"
 
     def fit(self, bench: Bench, rows: np.ndarray) -> None:
         before = bench.frozen.before
@@ -181,22 +189,22 @@ class Contrastive(TrainedEncoder):
     """The encoder learns which rows share their label, then a logistic regression over its states.
 
     Args:
-        described: whether the texts that describe labels are learnt from too.
+        count: as of `Frozen`.
     """
 
-    described: bool = False
+    count: int = 0
 
     def __post_init__(self) -> None:
-        self.name = "contrastive encoder, logistic regression" + DESCRIBED * self.described
+        self.name = "contrastive encoder" + counting(self.count)
 
     def fit(self, bench: Bench, rows: np.ndarray) -> None:
         bench.restored()
         bench.changed = True
-        few = bench.few(rows, described=self.described)
-        tuning.contrast(bench.task, bench.model, few, steps=STEPS, rate=RATE, seed=bench.seed)
+        few = bench.few(rows, described=self.count > 0)
+        tuning.contrast(bench.task, bench.model, bench.lower, few, steps=STEPS, rate=RATE, seed=bench.seed)
         known = bench.states(bench.features.select(rows), told=False)
-        meant = bench.states(bench.described, told=False) if self.described and bench.described is not None else None
-        self.fitted = _linear(bench, known, rows, meant)
+        meant = None if bench.described is None else bench.states(bench.described, told=False)
+        self.fitted = _linear(bench, known, rows, meant, self.count)
         self.fitted.put(Head(bench.model))
 
     def logits(self, bench: Bench, rows: np.ndarray) -> np.ndarray:
@@ -206,24 +214,30 @@ class Contrastive(TrainedEncoder):
 class FineTuned(TrainedEncoder):
     """Encoder and head learn the labels together."""
 
-    name = "fine-tuned encoder and head"
+    name = "fine-tuned encoder"
 
     def fit(self, bench: Bench, rows: np.ndarray) -> None:
         bench.restored()
         bench.changed = True
         few = bench.few(rows, described=False)
-        tuning.fine_tune(bench.task, bench.model, few, steps=STEPS, rate=RATE, seed=bench.seed)
+        tuning.fine_tune(bench.task, bench.model, bench.lower, few, steps=STEPS, rate=RATE, seed=bench.seed)
 
     def logits(self, bench: Bench, rows: np.ndarray) -> np.ndarray:
         found = bench.states(bench.features.select(rows), told=False)
         return heads.of_model(bench.model).logits(found)
 
 
-DESCRIBED = ", label names as rows"
+def counting(count: int) -> str:
+    """How a way is called in which what labels mean counts as so many rows."""
+    return f", label texts as {count} rows" if count else ""
 
 
-def _linear(bench: Bench, known: States, rows: np.ndarray, meant: States | None) -> heads.Linear:
+def _linear(bench: Bench, known: States, rows: np.ndarray, meant: States | None, count: int) -> heads.Linear:
+    """A logistic regression over the states of rows and, where they count, of what the labels mean."""
     inputs, labels = known.last, bench.labels[rows]
-    if meant is not None:
+    weights = np.ones(len(labels))
+    if meant is not None and count:
+        texts = np.bincount(bench.meant, minlength=bench.size)  # of each label, which share its rows
         inputs, labels = np.concatenate([inputs, meant.last]), np.append(labels, bench.meant)
-    return heads.linear(inputs, labels, bench.size, strength=STRENGTH)
+        weights = np.append(weights, count / texts[bench.meant])
+    return heads.linear(inputs, labels, bench.size, strength=STRENGTH, weights=weights)

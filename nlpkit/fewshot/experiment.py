@@ -164,12 +164,9 @@ class FewLabels(Finetuning):
                     "Leave mlp out.",
                 )
             return [getattr(candidates, HEADS[name])() for name in dict.fromkeys(self.own.heads)]
-        with_texts = [True] if self.meant else []
-        return [
-            *(candidates.Frozen(described) for described in [False, *with_texts]),
-            *(candidates.Contrastive(described) for described in [False, *with_texts]),
-            candidates.FineTuned(),
-        ]
+        counts = candidates.COUNTS if self.meant else ()
+        frozen = [candidates.Frozen(count) for count in (0, *counts)]
+        return [*frozen, candidates.Contrastive(min(counts, default=0)), candidates.FineTuned()]
 
     def _descriptions(self) -> list[tuple[int, str]]:
         """What the labels mean, where the task reads single texts.

@@ -12,6 +12,9 @@ from nlpkit.runs.files import small_text
 from nlpkit.runs.records import each_once
 
 NONE = "none"
+# The sentence that a name stands in (SetFit's, Tunstall et al. 2022): an encoder of sentences places a word alone less
+# well.
+TEMPLATE = "This sentence is {}."
 NUMBERED = re.compile(r"label_?\d+", re.IGNORECASE)
 
 
@@ -30,7 +33,9 @@ def of_labels(names: Sequence[str], given: str | None) -> list[tuple[int, str]]:
     if given is not None:
         texts = _read(given, names)
         return [(number, text) for number, name in enumerate(names) for text in texts[name]]
-    return [(number, spoken(name)) for number, name in enumerate(names)] if all(map(is_word, names)) else []
+    if not all(map(is_word, names)):
+        return []
+    return [(number, TEMPLATE.format(spoken(name))) for number, name in enumerate(names)]
 
 
 def is_word(name: str) -> bool:

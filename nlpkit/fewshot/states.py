@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,6 +23,7 @@ from nlpkit.training import parameters
 if TYPE_CHECKING:
     from datasets import Dataset
 
+    from nlpkit.fewshot.lower import Lower
     from nlpkit.tasks.contract import Task
 
 
@@ -83,13 +85,21 @@ class Head:
 
 
 def computed(
-    task: Task, model: Any, tokenizer: Any, features: Dataset, batch_size: int, *, told: bool = True
+    task: Task,
+    model: Any,
+    tokenizer: Any,
+    features: Dataset,
+    batch_size: int,
+    *,
+    lower: Lower | None = None,
+    told: bool = True,
 ) -> States:
     """The states of rows, in their order, of a model as it is.
 
     Args:
         features: as the task makes them, with bookkeeping.
         batch_size: rows of a forward pass.
+        lower: of a model that was trained, what was not.
         told: whether progress is shown, and values are kept in the cache.
     """
     head, left_out = Head(model), (*BOOKKEEPING, "labels")
@@ -108,8 +118,12 @@ def computed(
         bar.advance(len(rows) - len(missing))
         for start in range(0, len(missing), batch_size):
             some = missing[start : start + batch_size]
-            batch = collate([rows[i] for i in some])
-            task.run(model, {name: tensor.to(device) for name, tensor in batch.items()})
+            made = collate([dict(rows[i]) for i in some])
+            batch = {name: tensor.to(device) for name, tensor in made.items()}
+            if lower is None:
+                task.run(model, batch)
+            else:
+                lower.run([rows[i] for i in some], batch, partial(task.run, model, batch))
             parts = [seen["last"], *([seen["before"]] if "before" in seen else [])]
             values = torch.cat([part.float() for part in parts], dim=1).cpu().numpy()
             found.update(zip(some, values, strict=True))

@@ -1,7 +1,7 @@
 """Training the encoder on few rows: by likeness (contrastive), or with the labels as any fine-tuning.
 
-A step's rows are drawn when it comes, so that nothing grows with the number of pairs. Token embeddings stay as they
-are: few rows use few of them.
+A step's rows are drawn when it comes, so that nothing grows with the number of pairs. The upper third of the layers is
+trained: few rows have little to say to the others, and a step costs less than half (`lower.py`).
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+from nlpkit.fewshot.lower import Lower
 from nlpkit.fewshot.states import Head
 from nlpkit.models import mean_layer
 from nlpkit.training.dropout import use_cpu_dropout
@@ -27,6 +28,7 @@ WARMUP = 0.1  # share of the steps in which the learning rate rises
 SHARPNESS = 10.0  # what cosines are multiplied by before the softmax of `alike`: a temperature of 0.1 (Khosla 2020)
 
 Batch = Mapping[str, torch.Tensor]
+Rows = Sequence[Mapping[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -43,9 +45,13 @@ class Few:
     labels: np.ndarray
     collate: Callable[[list[Any]], dict[str, torch.Tensor]]
 
+    def of(self, rows: np.ndarray) -> list[Mapping[str, Any]]:
+        """The features of some rows."""
+        return [self.features[i] for i in rows]
+
     def batch(self, rows: np.ndarray) -> dict[str, torch.Tensor]:
         """Some rows, with their labels."""
-        made = self.collate([dict(self.features[i]) for i in rows])
+        made = self.collate([dict(row) for row in self.of(rows)])
         return made | {"labels": torch.from_numpy(self.labels[rows])}
 
 
@@ -64,10 +70,11 @@ class Weights:
         model.load_state_dict(self.kept)
 
 
-def contrast(task: Task, model: Any, few: Few, *, steps: int, rate: float, seed: int) -> float:
+def contrast(task: Task, model: Any, lower: Lower, few: Few, *, steps: int, rate: float, seed: int) -> float:
     """Draw rows of one label together and those of others apart, in place; seconds that it took.
 
     Args:
+        lower: what is not trained of it.
         model: a classifier whose states are compared below its square layer, or below its labels where it has none.
         steps: of `ROWS` rows each.
         rate: the highest learning rate.
@@ -75,16 +82,16 @@ def contrast(task: Task, model: Any, few: Few, *, steps: int, rate: float, seed:
     """
     head = Head(model)
 
-    def loss(batch: Batch) -> torch.Tensor:
+    def loss(rows: Rows, batch: Batch) -> torch.Tensor:
         with head.watched() as seen:
-            task.run(model, batch)
+            lower.run(rows, batch, lambda: task.run(model, batch))
         return alike(seen.get("before", seen["last"]).float(), batch["labels"])
 
     drawn = draws(few.labels, np.random.default_rng(seed))
     return _trained(model, few, drawn, loss, steps=steps, rate=rate, seed=seed)
 
 
-def fine_tune(task: Task, model: Any, few: Few, *, steps: int, rate: float, seed: int) -> float:
+def fine_tune(task: Task, model: Any, lower: Lower, few: Few, *, steps: int, rate: float, seed: int) -> float:
     """Train encoder and head on the labels, in place; seconds that it took.
 
     Args:
@@ -93,8 +100,9 @@ def fine_tune(task: Task, model: Any, few: Few, *, steps: int, rate: float, seed
         seed: of the rows of each step, and of dropout.
     """
 
-    def loss(batch: Batch) -> torch.Tensor:
-        return F.cross_entropy(task.run(model, batch).logits.float(), batch["labels"])
+    def loss(rows: Rows, batch: Batch) -> torch.Tensor:
+        logits = lower.run(rows, batch, lambda: task.run(model, batch)).logits
+        return F.cross_entropy(logits.float(), batch["labels"])
 
     drawn = shuffled(len(few.labels), np.random.default_rng(seed))
     return _trained(model, few, drawn, loss, steps=steps, rate=rate, seed=seed)
@@ -157,7 +165,7 @@ def _trained(
     model: Any,
     few: Few,
     drawn: Iterator[np.ndarray],
-    loss: Callable[[Batch], torch.Tensor],
+    loss: Callable[[Rows, Batch], torch.Tensor],
     *,
     steps: int,
     rate: float,
@@ -178,7 +186,7 @@ def _trained(
         for _, rows in zip(range(steps), drawn, strict=False):
             batch = {name: tensor.to(device) for name, tensor in few.batch(rows).items()}
             optimizer.zero_grad()
-            loss(batch).backward()
+            loss(few.of(rows), batch).backward()
             torch.nn.utils.clip_grad_norm_(learnt, 1.0)
             optimizer.step()
             schedule.step()
@@ -194,5 +202,4 @@ def prepare(model: Any) -> bool:
     fits = mean_layer.fits(model)
     if fits:
         mean_layer.append(model)
-    model.get_input_embeddings().requires_grad_(False)
     return fits or mean_layer.is_mean_layer(model)

@@ -60,7 +60,7 @@ def test_all_ways_are_judged_on_the_same_rows_and_the_least_loss_is_kept(run: Pa
     told = record(run)
     assert told["rows"] == 16 and set(told["rows_per_label"].values()) == {8} and told["folds"] == 4
     names = [way["name"] for way in told["ways"]]
-    assert len(names) == len(set(names)) == 5
+    assert len(names) == len(set(names)) == 5 and "label texts as 16 rows" in names[2]
     assert told["chosen"] == min(told["ways"], key=lambda way: way["loss"])["name"]
     for way in told["ways"]:
         low, high = way["metric_intervals"]["accuracy"]

@@ -13,8 +13,8 @@ from nlpkit.fewshot import label_texts
 
 def test_names_are_texts_where_all_are_words() -> None:
     assert label_texts.of_labels(["card_payment-failed", "Sci/Tech"], None) == [
-        (0, "card payment failed"),
-        (1, "Sci Tech"),
+        (0, "This sentence is card payment failed."),
+        (1, "This sentence is Sci Tech."),
     ]
     assert label_texts.of_labels(["good", "4"], None) == []
     assert label_texts.of_labels(["LABEL_0", "LABEL_1"], None) == []
