@@ -1410,6 +1410,132 @@ def check_data(
         nlpkit.UserError: an option, the data or the model is wrong; the message says which, and what to do.
     """
 
+def cluster(
+    model: str | PathLike[str],
+    *,
+    input: Data | None = None,
+    text_column: str | None = None,
+    mode: Literal['clusters', 'duplicates'] = 'clusters',
+    method: Literal['kmeans', 'hdbscan', 'agglomerative', 'community'] = 'kmeans',
+    k: str = 'auto',
+    threshold: float | None = None,
+    label_column: str | None = None,
+    map: Literal['auto', 'pca', 'tsne', 'umap', 'none'] = 'auto',
+    output: str | PathLike[str] | None = None,
+    without: str | PathLike[str] | None = None,
+    device: str = 'auto',
+    precision: Literal['auto', 'fp32', 'tf32', 'bf16', 'fp16'] = 'auto',
+    threads: int | None = None,
+    model_revision: str | None = None,
+    tokenizer: str | PathLike[str] | None = None,
+    allow_pickle: bool = False,
+    trust_remote_code: bool = False,
+    task: str | None = 'sentence-embedding',
+    batch_size: int = 256,
+    max_length: int | None = None,
+    format: Literal['csv', 'tsv', 'json', 'jsonl', 'parquet', 'xlsx', 'txt', 'conll', 'squad'] | None = None,
+    encoding: str = 'utf-8',
+    delimiter: str | None = None,
+    quoting: Literal['auto', 'standard', 'none'] = 'auto',
+    columns: Sequence[str] | str = ...,
+    text_pair_column: str | None = None,
+    pooling: Sequence[Literal['mean', 'max', 'cls', 'mean_sqrt_len', 'weighted_mean', 'last_token']] | str | Literal['mean', 'max', 'cls', 'mean_sqrt_len', 'weighted_mean', 'last_token'] = ...,
+    layers: int | None = None,
+    normalize: bool | None = None,
+    prompt: str | None = None,
+    prompt_name: str | None = None,
+    dims: int | None = None,
+    long_text: Literal['truncate', 'mean-windows', 'error'] = 'truncate',
+    batch_tokens: int | None = None,
+    vectors: str | PathLike[str] | None = None,
+    stop_words: str | PathLike[str] | None = None,
+    seed: int = 42,
+    min_size: int | None = None,
+    stability: bool = True,
+    overwrite: bool = False,
+    config: str | PathLike[str] | None = None,
+    progress: bool | None = None,
+    verbose: bool = False,
+) -> Report:
+    """Find groups in the texts of a file, or the texts that say the same.
+    Writes the rows with their clusters, names, figures and a map to a folder.
+
+    method kmeans finds as many clusters as k says, or as the silhouette asks for; hdbscan dense places, and leaves
+    outliers; agglomerative cuts a tree; community takes texts around a text that all are like it (threshold). Clusters
+    are named by the words that tell them from the others. map.html opens in any browser, without a network. mode
+    duplicates lists texts that repeat an earlier one, word for word or nearly; without=FILE writes the others. What was
+    embedded is kept in the cache: a second try with other options takes seconds.
+
+    Args:
+        model: Run folder, model folder or hub name.
+        input: File with rows, a text each, or - for standard input (txt without format); or the rows
+            themselves.
+        text_column: Column of the text. Default: guessed.
+        mode: Look for groups, or for texts that say the same.
+        method: How clusters are found. (only with mode clusters)
+        k: How many clusters; auto: the number with the highest silhouette, up to 40. (only with mode
+            clusters; only with method kmeans, agglomerative)
+        threshold: Cosine from which on two texts are alike. Default: 0.75 for communities, 0.95 for
+            duplicates. (only with method community or mode duplicates)
+        label_column: Column of labels to compare the clusters with. Default: none. (only with mode
+            clusters)
+        map: Two dimensions by PCA, t-SNE or UMAP (where installed); auto: t-SNE. (only with mode
+            clusters)
+        output: Folder to write. Default: runs/<file>-clusters, or -duplicates.
+        without: File for the rows that repeat no other: csv, tsv, jsonl or parquet. (only with mode
+            duplicates)
+        device: auto, cpu, cuda, cuda:1, mps.
+        precision: Arithmetic of the forward pass.
+        threads: CPU threads of torch. Default: as cores, CPU time and OMP_NUM_THREADS allow.
+        model_revision: Revision of a hub model.
+        tokenizer: Folder or hub name of the tokenizer. Default: the model's.
+        allow_pickle: Load weights stored as pickle (they can run code).
+        trust_remote_code: Run model code that comes with the weights.
+        task: Task to use the model for, of those that take it.
+        batch_size: Texts per forward pass, at most.
+        max_length: Tokens per input. Default: as asked in training, else what the model takes.
+        format: Format of the files. Default: from their names.
+        encoding: Text encoding of the files.
+        delimiter: Column separator of csv (and CoNLL) files: a character, or comma, semicolon, tab,
+            pipe, space. Default: from the header.
+        quoting: Quotes in csv and tsv files: around fields (standard), or text as any other (none).
+        columns: Names of the columns of files without a header.
+        text_pair_column: Column of the second text of a pair.
+        pooling: How the states of a text's tokens become one vector; several are joined: mean,max.
+            Default: as the model's folder says, else the mean.
+        layers: Average the states of the last N layers. Default: as the model's folder says, else 1.
+        normalize: Scale each vector to length 1, so that products are cosines. Default: as the model's
+            folder says, else on.
+        prompt: Text to put before each text; '' for none. Default: the default prompt of the model, if
+            it has one.
+        prompt_name: Name of one of the model's prompts to put before each text.
+        dims: Keep the first N dimensions, of a model that was trained to be cut (Matryoshka). Default:
+            as the model's folder says, else all.
+        long_text: Longer than the model reads.
+        batch_tokens: Tokens per forward pass, at most, with padding, unless one text has more. Default:
+            1,024 on a CPU, whose caches hold that; 32,768 on a GPU.
+        vectors: Vectors of the same rows, as `embed` wrote them: nothing is embedded. Default: embed
+            the rows, or take from the cache what was embedded before.
+        stop_words: Words that name nothing: english, none, or a file with a word a line. Default:
+            english where the texts look English, else none. (only with mode clusters)
+        seed: Seed of all that is drawn. (only with mode clusters)
+        min_size: Rows of the smallest cluster. Default: of hdbscan 1 % of the rows, from 5 to 50; of
+            community 5. (only with mode clusters; only with method hdbscan, community)
+        stability: Group five draws of 80 % of the rows anew, to see whether the same clusters are
+            found. (only with mode clusters)
+        overwrite: Replace what is in output, and without.
+        config: YAML recipe, or the nlpkit.json of a run to repeat.
+        progress: Show plan and bars: as the command line does, on standard error. None: a bar in a
+            notebook, else nothing.
+        verbose: Let the libraries say what they say unasked.
+
+    Returns:
+        What the command tells of its work; see `nlpkit.Report`.
+
+    Raises:
+        nlpkit.UserError: an option, the data or the model is wrong; the message says which, and what to do.
+    """
+
 def compare(
     runs: Sequence[str | PathLike[str]] | str = ...,
     data: Data | None = None,

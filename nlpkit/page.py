@@ -1,10 +1,13 @@
-"""Web pages that nlpkit writes: one file each, legible on light and dark screens, that load nothing and run nothing.
+"""Web pages that nlpkit writes: one file each, legible on light and dark screens, that load nothing; but for a map of
+texts, which has one script, they run nothing.
 
 What stands in them is given as plain text, and escaped here.
 """
 
 from __future__ import annotations
 
+import base64
+import hashlib
 from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
@@ -54,23 +57,29 @@ footer { margin-top: 3rem; opacity: .7; font-size: .85rem }
 OPEN_EXAMPLES = 10  # of a finding; the others unfold
 
 
-def head(title: str, style: str = "") -> str:
+def head(title: str, style: str = "", script: str = "") -> str:
     """What a page begins with; paragraphs follow, and nothing need be closed.
 
     Args:
         title: plain text.
         style: CSS beside what all pages have: the font, and `--line`, the colour of thin lines.
+        script: the one script that the page may run, which a browser knows by its checksum; empty: none.
     """
+    allowed = f"; script-src 'sha256-{_checksum(script)}'" if script else ""
     return f"""<!DOCTYPE html>
 <html lang="en">
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="{_POLICY}">
+<meta http-equiv="Content-Security-Policy" content="{_POLICY}{allowed}">
 <title>{escape(title)}</title>
 <style>
 {_STYLE}{style}</style>
 <body>
 """
+
+
+def _checksum(script: str) -> str:
+    return base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
 
 
 def finding(found: Mapping[str, Any]) -> str:

@@ -190,7 +190,7 @@ def drawing() -> Iterator[Drawing]:
     """The plots of a run are empty files, as drawing takes longer than such a run; `with drawing():` draws them."""
     from nlpkit.runs import plots
 
-    real = plots._save
+    real = plots.save_figure
 
     def undrawn(figure: Any, path: Path) -> None:
         from matplotlib import pyplot
@@ -201,11 +201,11 @@ def drawing() -> Iterator[Drawing]:
     @contextlib.contextmanager
     def drawing() -> Iterator[None]:
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(plots, "_save", real)
+            patch.setattr(plots, "save_figure", real)
             yield
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(plots, "_save", undrawn)
+        patch.setattr(plots, "save_figure", undrawn)
         yield drawing
 
 

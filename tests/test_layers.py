@@ -24,7 +24,7 @@ CONTRIBUTING = PACKAGE.parent / "CONTRIBUTING.md"
 FLOORS: dict[str, tuple[str, ...]] = {
     "interfaces": ("__main__", "cli", "sklearn", "api"),
     "commands": ("recipes",),
-    "operations": ("distillation", "embedding", "fewshot", "pruning"),
+    "operations": ("clustering", "distillation", "embedding", "fewshot", "pruning"),
     "figures": ("measurement", "overview"),
     "runs of a Trainer": ("experiment",),
     "pre-training": ("pretraining",),

@@ -54,6 +54,7 @@ COMMANDS: dict[str, CommandEntry] = {
         "nlpkit.recipes.zero_shot", "Sort texts into labels of your own, without training.", "Use"
     ),
     "embed": CommandEntry("nlpkit.recipes.embed", "Turn texts into vectors with any encoder.", "Use"),
+    "cluster": CommandEntry("nlpkit.recipes.cluster", "Find groups in texts, or texts that say the same.", "Use"),
     "evaluate": CommandEntry("nlpkit.recipes.evaluate", "Measure a trained model on labelled data.", "Use"),
     "benchmark": CommandEntry("nlpkit.recipes.benchmark", "Compare models in speed, memory and quality.", "Use"),
     "env": CommandEntry("nlpkit.recipes.env", "Show machine and versions, as for a bug report.", "Use"),

@@ -34,7 +34,7 @@ LONGEST_BESIDE_MATRIX = 26  # of one beside a matrix
 CELL = 0.21  # inches of a cell of a matrix of many classes
 
 
-def _as_written(draw: Plot) -> Plot:
+def with_style(draw: Plot) -> Plot:
     """The plot without a screen, its texts shown as they are: matplotlib would read markup while it draws."""
 
     @functools.wraps(draw)
@@ -48,14 +48,16 @@ def _as_written(draw: Plot) -> Plot:
     return drawn
 
 
-def _figure(width: float = WIDTH, height: float = HEIGHT) -> tuple[Any, Any]:
+def new_figure(width: float = WIDTH, height: float = HEIGHT) -> tuple[Any, Any]:
+    """A figure and its axes; sizes in inches."""
     from matplotlib import pyplot
 
     figure, axes = pyplot.subplots(figsize=(width, height), layout="constrained")
     return figure, axes
 
 
-def _save(figure: Any, path: Path) -> None:
+def save_figure(figure: Any, path: Path) -> None:
+    """Write a picture, of the kind that the name of its file says."""
     from matplotlib import pyplot
 
     if path.suffix == ".png":
@@ -136,7 +138,7 @@ def curves(
     if len(train) < 2 and len(held_out) < 2 and not shown:
         return None
 
-    @_as_written
+    @with_style
     def draw(path: Path) -> None:
         from matplotlib import pyplot
 
@@ -163,7 +165,7 @@ def curves(
             _legend(axes)
         if shown and min(value for points in shown.values() for _, value in points) >= 0:
             axes.set_ylim(bottom=max(axes.get_ylim()[0], 0))  # where all are 0 there would be room below
-        _save(figure, path)
+        save_figure(figure, path)
 
     return draw
 
@@ -226,9 +228,9 @@ def over_steps(history: History, name: str, *, log: bool = False, best_step: int
     if not lines:
         return None
 
-    @_as_written
+    @with_style
     def draw(path: Path) -> None:
-        figure, axes = _figure(5)
+        figure, axes = new_figure(5)
         for label, points in lines.items():
             colour, marker = (COLOURS[0], "") if label == "train" else (COLOURS[1], "o")
             axes.plot(*zip(*points, strict=True), color=colour, marker=marker, label=label)
@@ -243,7 +245,7 @@ def over_steps(history: History, name: str, *, log: bool = False, best_step: int
         axes.locator_params(axis="x", integer=True, nbins=6)
         if len(lines) > 1:
             _legend(axes)
-        _save(figure, path)
+        save_figure(figure, path)
 
     return draw
 
@@ -257,13 +259,15 @@ def confusion(matrix: np.ndarray, names: Sequence[str], split: str, unit: str = 
         part: which part of a larger matrix it is.
     """
 
-    @_as_written
+    @with_style
     def draw(path: Path) -> None:
         few = len(names) <= 12
         shown = [_named(name, LONGEST_BESIDE_MATRIX) for name in names]
         beside = 0.07 * max(map(len, shown))  # inches of the longest
         side = (0.5 if few else CELL) * len(names) + 0.8
-        figure, axes = _figure(min(max(side + beside, 3.6), WIDTH), max(side + (beside if len(names) > 3 else 0), 3.2))
+        figure, axes = new_figure(
+            min(max(side + beside, 3.6), WIDTH), max(side + (beside if len(names) > 3 else 0), 3.2)
+        )
         shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
         axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
         slanted = {"rotation": 45 if few else 90, "ha": "right" if few else "center"} if len(names) > 3 else {}
@@ -283,7 +287,7 @@ def confusion(matrix: np.ndarray, names: Sequence[str], split: str, unit: str = 
         axes.spines[:].set_visible(False)
         of = f"; {part}" if part else ""
         axes.set(xlabel="predicted", ylabel="label", title=f"{split}: {matrix.sum():,} {unit}{of}")
-        _save(figure, path)
+        save_figure(figure, path)
 
     return draw
 
@@ -299,13 +303,13 @@ def grouped_bars(names: Sequence[str], counts: Mapping[str, np.ndarray], unit: s
         unit: what is counted, as in "share of rows".
     """
 
-    @_as_written
+    @with_style
     def draw(path: Path) -> None:
         shares = {split: np.asarray(values) / max(np.sum(values), 1) for split, values in counts.items()}
         totals = {split: f"{split} ({np.sum(values):,})" for split, values in counts.items()}
         order = np.argsort(-next(iter(shares.values())), kind="stable")
         if len(names) > MAX_NAMED:
-            figure, axes = _figure()
+            figure, axes = new_figure()
             for k, (split, values) in enumerate(shares.items()):
                 axes.plot(np.arange(1, len(names) + 1), np.sort(values)[::-1], label=totals[split], **_line(k))
             axes.set(xlabel=f"{len(names):,} names, in each split the most frequent first", ylabel=unit)
@@ -314,19 +318,19 @@ def grouped_bars(names: Sequence[str], counts: Mapping[str, np.ndarray], unit: s
             axes.grid()
         elif len(names) > BARS:
             height = 0.22 if len(names) <= FOLDED else 0.165
-            figure, axes = _figure(WIDTH, 1.0 + height * len(names))
+            figure, axes = new_figure(WIDTH, 1.0 + height * len(names))
             _draw_points(
                 axes, [names[i] for i in order], {split: values[order] for split, values in shares.items()}, totals
             )
         else:
-            figure, axes = _figure(WIDTH, 1.0 + len(names) * (0.2 * len(counts) + 0.12))
+            figure, axes = new_figure(WIDTH, 1.0 + len(names) * (0.2 * len(counts) + 0.12))
             _draw_bars(axes, names, counts, shares, totals)
         if len(names) <= MAX_NAMED:
             axes.set(xlabel=unit)
             axes.set_xlim(left=0)
             _percent(axes.xaxis)
         _legend(axes, above=2.4 if FOLDED < len(names) <= MAX_NAMED else 0.2)
-        _save(figure, path)
+        save_figure(figure, path)
 
     return draw
 
@@ -401,9 +405,9 @@ def histograms(
         threshold: name and place of a line.
     """
 
-    @_as_written
+    @with_style
     def draw(path: Path) -> None:
-        figure, axes = _figure(5.6)
+        figure, axes = new_figure(5.6)
         edges = bin_edges(np.concatenate(list(values.values())))
         for k, (split, numbers) in enumerate(values.items()):
             shares = np.histogram(numbers, edges)[0] / max(len(numbers), 1)
@@ -418,7 +422,7 @@ def histograms(
         axes.grid(axis="y")
         axes.locator_params(axis="x", nbins=8)
         _legend(axes)
-        _save(figure, path)
+        save_figure(figure, path)
 
     return draw
 
@@ -426,9 +430,9 @@ def histograms(
 def scatter(gold: np.ndarray, predicted: np.ndarray, split: str) -> Plot:
     """Predicted over gold numbers, with the diagonal."""
 
-    @_as_written
+    @with_style
     def draw(path: Path) -> None:
-        figure, axes = _figure(4.8, 4.6)
+        figure, axes = new_figure(4.8, 4.6)
         size, alpha = (14, 0.5) if len(gold) <= 1_000 else (6, 0.25)
         axes.scatter(
             gold, predicted, s=size, alpha=alpha, color=COLOURS[0], linewidths=0, label=f"{split}: {len(gold):,} rows"
@@ -438,7 +442,7 @@ def scatter(gold: np.ndarray, predicted: np.ndarray, split: str) -> Plot:
         axes.set(xlabel="label", ylabel="predicted", aspect="equal")
         axes.grid()
         _legend(axes)
-        _save(figure, path)
+        save_figure(figure, path)
 
     return draw
 
@@ -454,7 +458,7 @@ def reliability(
         error: the expected calibration error.
     """
 
-    @_as_written
+    @with_style
     def draw(path: Path) -> None:
         from matplotlib import pyplot
 
@@ -470,7 +474,7 @@ def reliability(
         _legend(top)
         below.hist(scores, bins=np.linspace(0, 1, 21), color=COLOURS[0])
         below.set(xlabel=f"score; {split}: {len(scores):,} answers, calibration error {error:.3f}", ylabel="answers")
-        _save(figure, path)
+        save_figure(figure, path)
 
     return draw
 
@@ -478,9 +482,9 @@ def reliability(
 def front(x: Sequence[float], y: Sequence[float], labels: Sequence[str], xlabel: str, ylabel: str) -> Plot:
     """What is kept over what is gained: a labelled point for each model, the first of them the reference."""
 
-    @_as_written
+    @with_style
     def draw(path: Path) -> None:
-        figure, axes = _figure(5.6, 3.6)
+        figure, axes = new_figure(5.6, 3.6)
         axes.axhline(y[0], color=QUIET, linewidth=1, linestyle="--", label=f"{ylabel} of {labels[0]}")
         order = np.argsort(x, kind="stable")
         axes.plot(np.asarray(x)[order], np.asarray(y)[order], color=COLOURS[0], marker="o")
@@ -489,7 +493,7 @@ def front(x: Sequence[float], y: Sequence[float], labels: Sequence[str], xlabel:
         axes.grid()
         _legend(axes)
         _name_points(figure, axes, labels, x, y)
-        _save(figure, path)
+        save_figure(figure, path)
 
     return draw
 
@@ -521,7 +525,7 @@ def sweep(panels: Mapping[str, Sequence[Line]], xlabel: str, ylabel: str) -> Plo
         panels: lines by title; beside each other, two in a row.
     """
 
-    @_as_written
+    @with_style
     def draw(path: Path) -> None:
         from matplotlib import pyplot
 
@@ -552,7 +556,7 @@ def sweep(panels: Mapping[str, Sequence[Line]], xlabel: str, ylabel: str) -> Plo
             axes.grid()
         for axes in grid[:, 0]:
             axes.set_ylabel(ylabel)
-        _save(figure, path)
+        save_figure(figure, path)
 
     return draw
 
@@ -605,9 +609,9 @@ def pareto(
         knee: name of a point.
     """
 
-    @_as_written
+    @with_style
     def draw(path: Path) -> None:
-        figure, axes = _figure(WIDTH, 4.2)
+        figure, axes = new_figure(WIDTH, 4.2)
         front = sorted((left, low) for left, low, best in zip(x, y, on_front, strict=True) if best)
         axes.plot(*zip(*front, strict=True), "--", color=QUIET, linewidth=1, label="Pareto front", zorder=1)
         for i, (left, low, best) in enumerate(zip(x, y, on_front, strict=True)):
@@ -624,7 +628,7 @@ def pareto(
         axes.grid()
         _legend(axes)
         _name_points(figure, axes, names, x, y)
-        _save(figure, path)
+        save_figure(figure, path)
 
     return draw
 

@@ -1,0 +1,1 @@
+"""Groups of texts by their vectors: `cluster`."""
