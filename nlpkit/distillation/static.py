@@ -15,6 +15,7 @@ import numpy as np
 
 from nlpkit import reporting
 from nlpkit.errors import UserError
+from nlpkit.metrics.similarity import unit
 
 if TYPE_CHECKING:
     from nlpkit.inference.predictor import Predictor
@@ -109,7 +110,6 @@ def turned(table: np.ndarray, texts: Sequence[np.ndarray], wanted: np.ndarray) -
         texts: the token ids of each.
         wanted: the vector of each that is to be learnt, shape (texts, dims).
     """
-    made = np.stack([table[ids].mean(0) if len(ids) else np.zeros(table.shape[1], table.dtype) for ids in texts])
-    made /= np.maximum(np.linalg.norm(made, axis=1, keepdims=True), 1e-12)
-    left, _, right = np.linalg.svd(made.T @ wanted)
+    means = np.stack([table[ids].mean(0) if len(ids) else np.zeros(table.shape[1], table.dtype) for ids in texts])
+    left, _, right = np.linalg.svd(unit(means).T @ wanted)
     return np.asarray(table @ (left @ right), np.float32)

@@ -13,18 +13,18 @@ from huggingface_hub import try_to_load_from_cache
 
 from nlpkit.data import pieces
 from nlpkit.errors import UserError
+from nlpkit.metrics.similarity import unit
 from nlpkit.models import opening
 from nlpkit.models.onnx import OnnxModel
 from nlpkit.tasks.features import Truncation
 
 if TYPE_CHECKING:
-    from nlpkit.inference.predictor import Predictor
+    from nlpkit.inference.predictor import Computed, Predictor
     from nlpkit.reporting import Progress
     from nlpkit.tasks.reading import Reader
     from nlpkit.vectors.made import LongText
 
 T = TypeVar("T")
-NEAR_ZERO = 1e-12  # length below which a mean of vectors is not scaled
 
 
 @dataclass(frozen=True)
@@ -205,15 +205,15 @@ class _Rows:
             self.windows.append(len(some))
         return parts
 
-    def embedded(self, computed: Any, normalize: bool) -> Embedded:
+    def embedded(self, computed: Computed, normalize: bool) -> Embedded:
         """What came of the rows.
 
         Args:
             computed: of the texts, or of their parts.
             normalize: see `Embedder`.
         """
-        lost, cut = computed.lost, computed.cut
-        limit = cut.limit
+        lost = computed.lost
+        limit = computed.cut.limit or 0  # where there is none, no text is longer
         errors = dict(self.errors)
         if self.windows is not None:
             lost = {place: tokens - limit for place, tokens in self.over.items()}
@@ -226,7 +226,7 @@ class _Rows:
         }
         read = self.count - len(self.errors)
         longest = max((tokens + limit for tokens in rows_lost.values()), default=0)
-        cut = Truncation(len(rows_lost), read, longest, limit)
+        cut = Truncation(len(rows_lost), read, longest, computed.cut.limit)
         if computed.outputs is None:
             return Embedded(None, errors, cut, rows_lost, computed.tokens)
         vectors = self._joined(computed.outputs[:, 0], normalize)
@@ -245,6 +245,5 @@ class _Rows:
         single = np.asarray(self.windows) == 1
         out[single] = vectors[starts[single]]  # as they are, to the last bit
         if normalize:
-            lengths = np.maximum(np.linalg.norm(out, axis=1, keepdims=True), NEAR_ZERO)
-            out = np.where(single[:, None], out, out / lengths)
+            out = np.where(single[:, None], out, unit(out))
         return out.astype(np.float32)

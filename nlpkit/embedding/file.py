@@ -269,14 +269,7 @@ def _report(
     """
     tell_of_cuts(opened, config, counts)
     done, failed, seconds = counts.rows, counts.failed, counts.seconds
-    failure = ""
-    if failed:
-        allowed = config.max_errors * (done if config.max_errors < 1 else 1)
-        message = f"{failed:,} of {done:,} rows have no vector (column {vector}_error)"
-        if failed > allowed or failed == done:
-            why = "no row has one" if failed == done else f"more than --max-errors {config.max_errors:g}"
-            failure = f"{message}: {why}, exit code 1"
-        reporting.current().warn(f"{failure or message}; {counts.first_error}")
+    failure = config.tell_of_failures(failed, done, f"vector (column {vector}_error)", counts.first_error)
     speed = f"{reporting.rate(counts.new / seconds, 'rows')}, {counts.tokens / seconds:,.0f} tokens/s"
     record = {
         "model": config.model,

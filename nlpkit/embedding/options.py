@@ -16,23 +16,17 @@ from nlpkit.options import (
     option,
     option_like,
 )
-from nlpkit.tasks.options import TaskChoiceOptions, TypedOptions
+from nlpkit.tasks.options import AnsweredFileOptions, InputOptions, TaskChoiceOptions, TypedOptions
 from nlpkit.tasks.sentence_embedding.options import EmbeddingAnswerOptions
 from nlpkit.vectors.made import Dtype, LongText
 
 TASK = "sentence-embedding"
 
 
-class EmbedderOptions(EmbeddingAnswerOptions, ReadingOptions, TrainedModelOptions):
+class EmbedderOptions(EmbeddingAnswerOptions, InputOptions, ReadingOptions, TrainedModelOptions):
     """A model that gives vectors, the rows that it is asked for, and how."""
 
     task: str | None = option_like(TaskChoiceOptions, "task", TASK)
-    input: str | None = option(
-        None,
-        "File with rows, or - for standard input (txt without --format).",
-        panel="Input",
-        metavar="FILE|-",
-    )
     long_text: LongText = option(
         "truncate",
         "Longer than the model reads.",
@@ -54,7 +48,7 @@ class EmbeddedRowsOptions(EmbedderOptions):
     """The rows of a file whose vectors are worked on, made now or by `embed`."""
 
     input: str | None = option_like(
-        EmbedderOptions, "input", help="File with rows, a text each, or - for standard input (txt without --format)."
+        InputOptions, "input", help="File with rows, a text each, or - for standard input (txt without --format)."
     )
     vectors: Path | None = option(
         None,
@@ -65,7 +59,7 @@ class EmbeddedRowsOptions(EmbedderOptions):
     )
 
 
-class EmbedOptions(TypedOptions, EmbedderOptions):
+class EmbedOptions(AnsweredFileOptions, TypedOptions, EmbedderOptions):
     """What is embedded, how, and where the vectors go."""
 
     texts: Strings = option_like(TypedOptions, "texts", help="Texts to embed; two or more are compared.")
@@ -83,8 +77,10 @@ class EmbedOptions(TypedOptions, EmbedderOptions):
         shown_default="print",
     )
     overwrite: bool = option_like(FolderOptions, "overwrite", help="Replace --output if it exists.")
-    max_errors: float = option(
-        0, "Exit with 1 if more rows of --input have no vector: a number, or a share below 1.", panel="Gate", ge=0
+    max_errors: float = option_like(
+        AnsweredFileOptions,
+        "max_errors",
+        help="Exit with 1 if more rows of --input have no vector: a number, or a share below 1.",
     )
     resume: bool = option_like(
         OutputOptions, "resume", help="Go on with an --output that was interrupted.", only_with=("output", "input")

@@ -83,7 +83,7 @@ def _pair(entry: tuple[float, int, str, str]) -> dict[str, Any]:
     return {"similarity": value, "line": line, "first": first, "second": second}
 
 
-def _pair_tables(pairs: Any, figures: Mapping[str, Any], how: str) -> list[Table]:
+def _pair_tables(pairs: compared.Pairs, figures: Mapping[str, Any], how: str) -> list[Table]:
     """Figures, a histogram, and the pairs at both ends."""
     names = ("mean", "std", "lower_quartile", "median", "upper_quartile")
     body: list[list[Any]] = [["pairs", *(figures[name] for name in names)]]
@@ -95,12 +95,12 @@ def _pair_tables(pairs: Any, figures: Mapping[str, Any], how: str) -> list[Table
     tables = [Table(title, ["", *(name.replace("_", " ") for name in names)], body)]
     bins = pairs.histogram()
     most = max(max(count, other) for _, _, count, other in bins)
-    bars = [
+    bars: list[list[Any]] = [
         [f"{low:.2f} to {high:.2f}", count, other, "#" * round(24 * count / most)] for low, high, count, other in bins
     ]
     tables.append(Table("how many are how alike", ["range", "pairs", "exchanged", "pairs as a bar"], bars))
     for title, entries in (("closest", pairs.closest()), ("farthest", pairs.farthest())):
-        rows = [
+        rows: list[list[Any]] = [
             [line, round(value, 4), compared.shortened(first, 40), compared.shortened(second, 40)]
             for value, line, first, second in entries
         ]

@@ -334,6 +334,10 @@ def _open_data(
         raise UserError(f"there is no train split; found: {', '.join(loaded.splits)}", "Name it: --train-file FILE.")
     with registry.pointing_elsewhere(task_class, loaded.splits["train"], "`nlpkit {command}` trains for them."):
         task = task_class.from_data(loaded.splits, config)
+        if config.cv and task.apart:
+            raise UserError(
+                f"--cv cuts train and validation up together, and {task.apart}", "Leave out --cv, or --validation-file."
+            )
         begun = (read_record(opening.resolve(config.model)) or {}).get("task")
         task = task.begun_with(model_config, begun, config)
         task, head = _with_head(config, model_config, task, folder)

@@ -26,6 +26,7 @@ MOST_COUNTED = 2 * 10**7  # rows of all draws together, until which no draw is l
 AT_ONCE = 2**18  # weights in memory at a time: as many as a core keeps close
 UNDEFINED = 0.1  # share of draws without a metric, from which on it has no interval
 SEED = 0
+ROUNDING = 1e-9  # width of an interval, as a share of its ends, that rounding alone makes
 
 Interval = tuple[float, float]
 
@@ -44,7 +45,7 @@ def of(evidence: Evidence, seed: int = SEED) -> dict[str, Interval]:
             continue
         extremes = evidence.extremes.get(name)
         interval = percentiles(values, units) if extremes is None else within(observed[name], values, units, extremes)
-        if interval is not None and interval[0] < interval[1]:
+        if interval is not None and spread(interval):
             found[name] = interval
     return found
 
@@ -122,6 +123,12 @@ def percentiles(values: np.ndarray, units: int) -> Interval:
     outside = stats.norm.cdf(-reach)
     low, high = np.nanquantile(values, [outside, 1 - outside])
     return float(low), float(high)
+
+
+def spread(interval: Interval) -> bool:
+    """Whether an interval is more than rounding: where all rows have the same figure, nothing tells of other rows."""
+    low, high = interval
+    return high - low > ROUNDING * max(abs(low), abs(high))
 
 
 def defined(values: np.ndarray, units: int) -> bool:

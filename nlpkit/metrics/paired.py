@@ -127,4 +127,6 @@ def _bootstrapped(value: float, drawn: np.ndarray, units: int) -> Difference:
     if not known.any():  # the models differ in no draw: they answer alike, as far as this metric sees
         return Difference(value, None, 1.0, BOOTSTRAP)
     side = min(int((known <= 0).sum()), int((known >= 0).sum()))
-    return Difference(value, interval, min(2 * (side + 1) / (len(known) + 1), 1.0), BOOTSTRAP)
+    return Difference(
+        value, interval if intervals.spread(interval) else None, min(2 * (side + 1) / (len(known) + 1), 1.0), BOOTSTRAP
+    )

@@ -96,9 +96,7 @@ def likenesses(queries: np.ndarray, documents: np.ndarray, how: str) -> Iterator
 
 
 def _prepared(vectors: np.ndarray, how: str) -> np.ndarray:
-    if how not in ("cosine", "angular"):
-        return vectors
-    return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), similarity.NEAR_ZERO)
+    return similarity.unit(vectors) if how in ("cosine", "angular") else vectors
 
 
 def _between(queries: np.ndarray, documents: np.ndarray, how: str) -> np.ndarray:

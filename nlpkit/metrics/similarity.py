@@ -21,7 +21,11 @@ SIMILARITIES: tuple[Similarity, ...] = ("cosine", "dot", "euclidean", "manhattan
 NEAR_ZERO = 1e-12  # length below which a vector is not divided, as `torch.nn.functional.normalize` has it
 CORRELATIONS = ("spearman", "pearson")
 DECIDED = ("average_precision", "f1", "accuracy", "precision", "recall", "roc_auc")
-THRESHOLDS = ("f1_threshold", "accuracy_threshold")
+
+
+def unit(vectors: np.ndarray) -> np.ndarray:
+    """Vectors scaled to length 1, shape (..., width); those of length 0 stay as they are."""
+    return vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), NEAR_ZERO)
 
 
 def of_pairs(first: np.ndarray, second: np.ndarray, how: str = "cosine") -> np.ndarray:

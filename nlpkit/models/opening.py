@@ -71,6 +71,11 @@ def resolve(name: str, flag: str = "--model") -> str:
     return name
 
 
+def in_words(place: str) -> str:
+    """What a user calls the model at a place that `resolve` gave: `minilm` that of the installed package."""
+    return DEFAULT_MODEL if Path(place).parts[-2:] == (MINILM_PACKAGE, "model") else place
+
+
 def _did_you_mean(name: str) -> str | None:
     """A hint that names the model folder here that is spelt most like `name`."""
     folder = nearby.nearest_folder(name, holding=(CONFIG, RECORD), also_in=("runs",))

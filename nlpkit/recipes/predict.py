@@ -31,7 +31,7 @@ from nlpkit.tasks.abstaining import ABSTAINED
 from nlpkit.tasks.contract import Task
 from nlpkit.tasks.deferred import DeferredOptions, Kind
 from nlpkit.tasks.features import Truncation
-from nlpkit.tasks.options import AbstainOptions, MinScoreOptions, TypedOptions
+from nlpkit.tasks.options import AbstainOptions, AnsweredFileOptions, MinScoreOptions, TypedOptions
 
 if TYPE_CHECKING:
     from nlpkit.data.inputs import Input
@@ -55,17 +55,11 @@ SHOWN = 3  # places that a warning names
 NEEDS = Task  # of the task of the model
 
 
-class Config(DeferredOptions, TypedOptions, ReadingOptions, TrainedModelOptions):
+class Config(DeferredOptions, AnsweredFileOptions, TypedOptions, ReadingOptions, TrainedModelOptions):
     """Options of `nlpkit predict`."""
 
     kind: ClassVar[Kind] = "predict_options"
 
-    input: str | None = option(
-        None,
-        "File with rows, or - for standard input (txt without --format).",
-        panel="Input",
-        metavar="FILE|-",
-    )
     output: Path | None = option(
         None,
         "File to write: csv, tsv, jsonl or parquet; of tagged words also conll or html.",
@@ -74,9 +68,6 @@ class Config(DeferredOptions, TypedOptions, ReadingOptions, TrainedModelOptions)
         shown_default="print",
     )
     overwrite: bool = option_like(FolderOptions, "overwrite", help="Replace --output if it exists.")
-    max_errors: float = option(
-        0, "Exit with 1 if more rows of --input have no answer: a number, or a share below 1.", panel="Gate", ge=0
-    )
 
 
 def writes_to_stdout(config: Config) -> bool:
@@ -268,14 +259,7 @@ def _predict_file(predictor: Predictor, config: Config) -> Report:
             bar.advance(len(chunk))
     seconds = time.monotonic() - start
     _warn_of_cuts(reader.task, cut, cut_at)
-    allowed = config.max_errors * (done if config.max_errors < 1 else 1)
-    failure = ""
-    if failed:
-        message = f"{failed:,} of {done:,} rows have no answer (column {prefix}_error)"
-        if failed > allowed or failed == done:
-            why = "no row has one" if failed == done else f"more than --max-errors {config.max_errors:g}"
-            failure = f"{message}: {why}, exit code 1"
-        reporting.current().warn(f"{failure or message}; {first_error}")
+    failure = config.tell_of_failures(failed, done, f"answer (column {prefix}_error)", first_error)
     record = {
         **_written(config, predictor),
         "rows": done,

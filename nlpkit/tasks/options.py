@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+from nlpkit import reporting
 from nlpkit.options import Config, Strings, TextColumnOptions, option, option_like
 
 FEW_UNKNOWN = 0.05
@@ -14,6 +15,47 @@ class TypedOptions(Config):
     """What is typed for `predict`, whatever the task."""
 
     texts: Strings = option([], "Texts to answer for.", panel="Input", metavar="TEXT", positional=True)
+
+
+class InputOptions(Config):
+    """The file whose rows a command works on."""
+
+    input: str | None = option(
+        None,
+        "File with rows, or - for standard input (txt without --format).",
+        panel="Input",
+        metavar="FILE|-",
+    )
+
+
+class AnsweredFileOptions(InputOptions):
+    """Rows that are answered in place of what is typed, and how many of them may have no answer."""
+
+    max_errors: float = option(
+        0, "Exit with 1 if more rows of --input have no answer: a number, or a share below 1.", panel="Gate", ge=0
+    )
+
+    def tell_of_failures(self, failed: int, done: int, lacking: str, first: str) -> str:
+        """Warn of rows that have no answer.
+
+        Args:
+            failed: how many, of `done`.
+            lacking: what they have none of, and the column that says why.
+            first: where the first of them stands, and why it has none.
+
+        Returns:
+            Why the command fails; empty where it does not.
+        """
+        if not failed:
+            return ""
+        message = f"{failed:,} of {done:,} rows have no {lacking}"
+        allowed = self.max_errors * (done if self.max_errors < 1 else 1)
+        failure = ""
+        if failed > allowed or failed == done:
+            why = "no row has one" if failed == done else f"more than --max-errors {self.max_errors:g}"
+            failure = f"{message}: {why}, exit code 1"
+        reporting.current().warn(f"{failure or message}; {first}")
+        return failure
 
 
 class TaskChoiceOptions(Config):

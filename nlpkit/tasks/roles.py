@@ -174,6 +174,11 @@ class Trainable(Judged):
     def check(self, examples: Mapping[str, Dataset]) -> list[Finding]:
         """Look for what would spoil training or its figures."""
 
+    @property
+    def apart(self) -> str:
+        """Why rows of train and validation cannot be cut up together, as the end of a message; empty where they can."""
+        return ""
+
     def absent_labels(self, examples: Dataset) -> list[str]:
         """The labels of a model that none of these examples has, as they are shown."""
         return []

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from nlpkit.metrics.similarity import unit
 from nlpkit.vectors.made import Dtype
 
 STEPS = 127  # of an int8 code on either side of zero
@@ -117,5 +118,5 @@ def loss(vectors: np.ndarray, dtype: Dtype, scale: float | None = None) -> Loss 
 
 
 def _cosines(vectors: np.ndarray) -> np.ndarray:
-    unit = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), np.finfo(np.float32).tiny)
-    return unit @ unit.T
+    scaled = unit(vectors)
+    return scaled @ scaled.T

@@ -117,14 +117,16 @@ def make(folder: Path) -> None:
     from conftest import make_model
 
     from nlpkit.recipes import benchmark, distill, finetune_cls, pretrain_mlm, prune, quantize, train_tokenizer
+    from nlpkit.tasks.sentence_embedding.folder import writing
     from nlpkit.tasks.sentence_embedding.vectors import Vectors
 
     model = make_model(folder / "model")
     every_task.make_run("embedding", folder / "embedder-made", model).rename(folder / "embedder")
     # as others write it: without the record of nlpkit
     shutil.copytree(folder / "embedder", folder / "sentence-transformer", ignore=lambda *_: ["nlpkit.json"])
-    files = Vectors(prompts={"query": "query: "}, dims=8, max_length=16, source="made")
-    files.write(folder / "sentence-transformer", json.loads((model / "config.json").read_text())["hidden_size"])
+    vectors = Vectors(prompts={"query": "query: "}, dims=8, max_length=16, source="made")
+    width = json.loads((model / "config.json").read_text())["hidden_size"]
+    writing.write(vectors, folder / "sentence-transformer", width)
     for kind, task in (("cls", "classification"), ("ner", "token-classification"), ("qa", "question-answering")):
         every_task.make_run(task, folder / f"{kind}-made", model).rename(folder / kind)
     common: dict[str, Any] = {**every_task.TRAINING, "data": str(folder / "cls-made" / "data")}

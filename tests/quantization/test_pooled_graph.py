@@ -18,8 +18,9 @@ from nlpkit.inference.predictor import TrainedModelOptions, open_predictor
 from nlpkit.models.onnx import OnnxModel
 from nlpkit.quantization import export
 from nlpkit.recipes import quantize
+from nlpkit.tasks.sentence_embedding.folder.names import POOLINGS
 from nlpkit.tasks.sentence_embedding.task import FINISHED, STATES, SentenceEmbedding
-from nlpkit.tasks.sentence_embedding.vectors import POOLINGS, Vectors
+from nlpkit.tasks.sentence_embedding.vectors import Vectors
 
 pytestmark = pytest.mark.slow  # exports
 

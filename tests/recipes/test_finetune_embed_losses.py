@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import shutil
 import signal
 from collections import Counter
 from collections.abc import Sequence
@@ -14,9 +15,12 @@ from typing import Any
 import pytest
 import torch
 
+from nlpkit import reporting
 from nlpkit.errors import Interrupted, UserError
 from nlpkit.recipes import finetune_embed
 from nlpkit.reporting import Report
+from nlpkit.tasks.sentence_embedding.folder import writing
+from nlpkit.tasks.sentence_embedding.vectors import Vectors
 from nlpkit.training.callbacks import MetricsFileCallback
 
 pytest.importorskip("sentence_transformers")
@@ -129,12 +133,43 @@ def test_losses_that_compute_twice_train(data: Path, tiny_model: Path, tmp_path:
     assert any(not torch.equal(a, weights(tmp_path / "run")[name]) for name, a in weights(tiny_model).items())
 
 
-def test_a_guide_that_would_read_the_prompt_of_the_model_is_refused(
+def test_a_guide_reads_texts_behind_its_own_prompt_and_to_its_own_limit(
     data: Path, tiny_model: Path, tmp_path: Path
 ) -> None:
-    guided = {"loss": "guided", "guide": str(tiny_model), "prompt": "good: "}
-    with pytest.raises(UserError, match="the model that is trained reads a prompt before each text"):
-        run(data, "pairs.csv", tiny_model, tmp_path / "run", **guided)
+    guide = shutil.copytree(tiny_model, tmp_path / "guide")
+    vectors = Vectors(prompts={"task": "soup "}, default_prompt="task", max_length=8)
+    writing.write(vectors, guide, 32)
+    config = finetune_embed.Config(
+        train_file=[str(data / "pairs.csv")],
+        validation_file=[str(data / "scored.csv")],
+        model=str(tiny_model),
+        output=tmp_path / "run",
+        device="cpu",
+        batch_size=8,
+        loss="guided",
+        guide=str(guide),
+        prompt="warm ",
+    )
+    with reporting.listening() as heard:
+        trainer = finetune_embed.build(config)
+    from sentence_transformers import SentenceTransformer
+    from transformers import AutoTokenizer
+
+    assert "it reads 8 tokens of a text, and 24 of 24 rows have more" in " ".join(heard.notes)
+    batch = next(iter(trainer.get_train_dataloader()))
+    assert batch["guide_input_ids_0"].shape == (8, 8) and batch["input_ids_0"].shape[1] > 8
+    read = AutoTokenizer.from_pretrained(tiny_model).batch_decode(batch["guide_input_ids_1"])
+    assert all(text.startswith("[CLS] soup ") and "warm" not in text for text in read)
+    with (data / "pairs.csv").open(encoding="utf-8") as file:
+        texts = [row["positive"] for row in csv.DictReader(file)][:3]
+    own = trainer.task.guide
+    made = own.features({"text": texts, "text_pair": texts})
+    padded = own.batch([{name: ids[row] for name, ids in made.items()} for row in range(3)])
+    entries = ("guide_input_ids", "guide_attention_mask")
+    found = own.opened("cpu")([{name: padded[f"{name}_{k}"] for name in entries} for k in (0, 1)])
+    known = SentenceTransformer(str(guide), device="cpu").encode(texts, normalize_embeddings=True)
+    for column in found:
+        assert column.numpy() == pytest.approx(known, abs=1e-6)
 
 
 def test_simcse_without_dropout_is_refused(data: Path, tiny_model: Path, tmp_path: Path) -> None:

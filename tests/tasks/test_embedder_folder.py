@@ -17,8 +17,11 @@ from conftest import RunOf
 from nlpkit import limits, reporting
 from nlpkit.inference.predictor import TrainedModelOptions, open_predictor
 from nlpkit.models.files import STRUCTURE
+from nlpkit.tasks.sentence_embedding.folder import writing
+from nlpkit.tasks.sentence_embedding.folder.names import POOLINGS
+from nlpkit.tasks.sentence_embedding.folder.reading import vectors_of
 from nlpkit.tasks.sentence_embedding.task import SentenceEmbedding
-from nlpkit.tasks.sentence_embedding.vectors import POOLINGS, Vectors
+from nlpkit.tasks.sentence_embedding.vectors import Vectors
 
 TEXTS = ["Your text here.", "a good great film", "the awful train was late and my kind clerk was rude " * 12]
 PROMPT: dict[str, Any] = {"prompts": {"query": "a kind clerk ", "document": ""}, "default_prompt": "query"}
@@ -72,7 +75,7 @@ def test_all_programs_give_the_same_vectors(run_of: RunOf, tmp_path: Path) -> No
     for kind, folder in folders.items():
         ours = by_nlpkit(folder, TEXTS)
         np.testing.assert_allclose(theirs[kind], ours, atol=1e-6, err_msg=kind)
-        task = SentenceEmbedding(vectors=Vectors.read(folder), max_length=48)
+        task = SentenceEmbedding(vectors=vectors_of(folder), max_length=48)
         _, names = snippets.ran("\n".join(task.view.transformers_code(task.record())), folder)
         np.testing.assert_allclose(names["vectors"].numpy(), ours[:1], atol=1e-6, err_msg=kind)
 
@@ -80,15 +83,15 @@ def test_all_programs_give_the_same_vectors(run_of: RunOf, tmp_path: Path) -> No
 @pytest.mark.parametrize("kind", KINDS)
 def test_what_is_written_is_read_again(kind: str, tmp_path: Path) -> None:
     vectors = Vectors(**KINDS[kind], max_length=48)
-    vectors.write(tmp_path, 32)
-    assert Vectors.read(tmp_path).with_(source="") == vectors
+    writing.write(vectors, tmp_path, 32)
+    assert vectors_of(tmp_path).with_(source="") == vectors
 
 
 def test_older_programs_and_servers_find_their_keys(tmp_path: Path) -> None:
     """Those of sentence-transformers 5.3, which stops at a key that it does not know, and of text-embeddings-inference,
     which needs two of them."""
     known = {"word_embedding_dimension", "pooling_mode", "include_prompt", *(key for _, key in POOLINGS.values())}
-    Vectors(max_length=48).write(tmp_path, 32)
+    writing.write(Vectors(max_length=48), tmp_path, 32)
     pooling = json.loads((tmp_path / "1_Pooling" / "config.json").read_text())
     assert set(pooling) <= known
     assert (pooling["pooling_mode_mean_tokens"], pooling["pooling_mode_cls_token"]) == (True, False)
@@ -96,7 +99,7 @@ def test_older_programs_and_servers_find_their_keys(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "sentence_bert_config.json").read_text())["max_seq_length"] == 48
     types = [module["type"] for module in json.loads((tmp_path / "modules.json").read_text())]
     assert types == [f"sentence_transformers.models.{kind}" for kind in ("Transformer", "Pooling", "Normalize")]
-    Vectors(pooling=("mean", "cls")).write(tmp_path, 32)
+    writing.write(Vectors(pooling=("mean", "cls")), tmp_path, 32)
     assert not known >= set(json.loads((tmp_path / "1_Pooling" / "config.json").read_text()))
 
 

@@ -6,7 +6,7 @@ import copy
 import os
 import re
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -20,7 +20,8 @@ from nlpkit.errors import UserError
 from nlpkit.options.problems import OptionError
 from nlpkit.tasks.sentence_embedding.losses import columns as batches
 from nlpkit.tasks.sentence_embedding.losses import denoising, objective, table
-from nlpkit.tasks.sentence_embedding.losses.guide import Guide
+from nlpkit.tasks.sentence_embedding.losses import guide as guides
+from nlpkit.tasks.sentence_embedding.losses.columns import Columns
 from nlpkit.tasks.sentence_embedding.losses.making import LossSettings
 from nlpkit.tasks.sentence_embedding.losses.options import LossOptions
 
@@ -76,15 +77,28 @@ def encoded(embedder: Any, texts: list[str]) -> dict[str, torch.Tensor]:
     return {name: found[name] for name in ("input_ids", "attention_mask")}
 
 
-def guide_of(embedder: Any) -> Guide:
-    return Guide(lambda features: embed(embedder, features), embedder.tokenizer, lambda texts: encoded(embedder, texts))
+def guide_of(embedder: Any) -> guides.Embed:
+    """The embedder as a guide, of what of a batch is a guide's."""
+
+    def vectors(columns: Columns) -> list[torch.Tensor]:
+        given = [guides.own(column) for column in columns]
+        with torch.no_grad():
+            return [embed(embedder, column) for column in given]
+
+    return vectors
+
+
+def columns_of(embedder: Any, texts: Sequence[list[str]]) -> list[dict[str, torch.Tensor]]:
+    """The texts of each column as a model reads them, and as a guide does, which reads the same."""
+    made = [encoded(embedder, column) for column in texts]
+    return [{**column, **{f"{guides.OF_GUIDE}{name}": entry for name, entry in column.items()}} for column in made]
 
 
 def ours(embedder: Any, settings: LossSettings, columns: int | None = None) -> tuple[float, torch.Tensor]:
     """The loss and all gradients, by nlpkit."""
     guide = guide_of(embedder) if "guide" in table.BY_NAME[settings.name].reads else None
     loss = objective.build(settings, embed, embedder.tokenizer, 32, guide)
-    given = [encoded(embedder, texts) for texts in TEXTS[: columns or COLUMNS.get(settings.name, 2)]]
+    given = columns_of(embedder, TEXTS[: columns or COLUMNS.get(settings.name, 2)])
     return backward(embedder, loss(embedder, given, LABELS.get(settings.name)))
 
 
@@ -161,7 +175,7 @@ def of_one_of_two(rank: int, names: list[str], tiny_model: str, folder: str) -> 
         settings = LossSettings(name, mini_batch_size=1, gather=table.BY_NAME[name].compares)
         guide = guide_of(embedder) if "guide" in table.BY_NAME[name].reads else None
         loss = objective.build(settings, embed, embedder.tokenizer, 32, guide)
-        given = [encoded(embedder, texts[mine]) for texts in TEXTS[: COLUMNS.get(name, 2)]]
+        given = columns_of(embedder, [texts[mine] for texts in TEXTS[: COLUMNS.get(name, 2)]])
         labels = LABELS.get(name)
         found[name] = backward(embedder, loss(embedder, given, None if labels is None else labels[mine]))
     torch.save(found, f"{folder}/{rank}.pt")

@@ -17,11 +17,10 @@ from nlpkit import reporting
 from nlpkit.data.batching import LengthBatchSampler
 from nlpkit.errors import UserError
 from nlpkit.recipes import check_data, evaluate, finetune_embed
-from nlpkit.tasks.sentence_embedding import checks, shapes
-from nlpkit.tasks.sentence_embedding import layout as layouts
+from nlpkit.tasks.sentence_embedding import checks, recognition, shapes
 from nlpkit.tasks.sentence_embedding.layout import Layout
 from nlpkit.tasks.sentence_embedding.options import ShapeOptions
-from nlpkit.tasks.sentence_embedding.reading import _Rows
+from nlpkit.tasks.sentence_embedding.rows import Rows
 from nlpkit.tasks.sentence_embedding.task import SentenceEmbedding
 
 SMALL: dict[str, Any] = {"device": "cpu", "threads": 1, "max_steps": 3, "batch_size": 8, "learning_rate": 5e-3}
@@ -79,7 +78,7 @@ ROW: dict[str, Any] = {
 def test_rows_are_told_by_names_and_cells(columns: str, shape: str) -> None:
     """In any order of the columns."""
     rows = Dataset.from_list([{name: ROW[name] for name in columns.split(",")}] * 3)
-    found = layouts.find(rows, ShapeOptions())
+    found = recognition.find(rows, ShapeOptions())
     assert found.shape == shape
     assert found.text in ("anchor", "premise", "sentence1", "text")
     assert found.pair in (None, "positive", "hypothesis", "sentence2")
@@ -106,10 +105,10 @@ def test_rows_are_told_by_names_and_cells(columns: str, shape: str) -> None:
 def test_two_readings_are_named_and_none_is_taken(row: dict[str, Any], said: str, way: str) -> None:
     rows = Dataset.from_list([row] * 3)
     if not said:
-        assert layouts.find(rows, ShapeOptions()).shape == "texts"
+        assert recognition.find(rows, ShapeOptions()).shape == "texts"
         return
     with pytest.raises(UserError) as error:
-        layouts.find(rows, ShapeOptions())
+        recognition.find(rows, ShapeOptions())
     assert said in error.value.message and way in str(error.value.hint)
 
 
@@ -129,12 +128,12 @@ def test_a_kind_that_only_teaches_is_not_that_of_validation(tmp_path: Path, tiny
 def test_numbers_0_to_2_are_inference_labels_only_where_names_say_so() -> None:
     rows = [{"premise": "a b", "hypothesis": "c d", "label": i % 3} for i in range(6)]
     with pytest.raises(UserError, match="inference labels, or grades"):
-        layouts.find(Dataset.from_list(rows), ShapeOptions())
+        recognition.find(Dataset.from_list(rows), ShapeOptions())
     names = ClassLabel(names=["entailment", "neutral", "contradiction"])
     declared = Features({"premise": Value("string"), "hypothesis": Value("string"), "label": names})
-    assert layouts.find(Dataset.from_list(rows, features=declared), ShapeOptions()).shape == "nli"
+    assert recognition.find(Dataset.from_list(rows, features=declared), ShapeOptions()).shape == "nli"
     named = ShapeOptions(label_names=["entailment", "neutral", "contradiction"])
-    assert layouts.find(Dataset.from_list(rows), named).shape == "nli"
+    assert recognition.find(Dataset.from_list(rows), named).shape == "nli"
 
 
 @pytest.mark.parametrize(
@@ -194,7 +193,7 @@ def test_vectors_of_another_width_are_learnt_on_axes_that_keep_their_products(
         trainer = finetune_embed.build(finetune_embed.Config(**options, output=tmp_path / "run"))
     assert said in "".join(heard.notes)
     batch = next(iter(trainer.get_train_dataloader()))
-    learnt, rows_of_batch = trainer.task._targets(batch), batch["labels"].double()
+    learnt, rows_of_batch = trainer.task._labels(batch), batch["labels"].double()
     assert learnt.shape == (8, 32)
     np.testing.assert_allclose(learnt @ learnt.T, rows_of_batch @ rows_of_batch.T, atol=1e-5)
     assert float(trainer.task.training_step(trainer.model, batch)[0].total) > 0
@@ -325,14 +324,14 @@ def test_a_row_is_not_filled_up_with_what_belongs_to_it() -> None:
         }
     )
     layout = Layout("pairs", "anchor", "positive", negatives=("negatives",))
-    examples = _Rows(layout, "train", 4).read(rows, list("1234"))
+    examples = Rows(layout, "train", 4).read(rows, list("1234"))
     assert sorted(examples["negatives"][0]) == sorted(examples["negatives"][1]) == ["m", "n"]
     assert examples["negatives"][2:] == [["x", "Y"], ["a", "m"]]
 
 
 def test_a_row_that_no_negative_is_left_for_is_left_out() -> None:
     rows = Dataset.from_dict({"anchor": ["a", "b"], "positive": ["x", "z"], "negatives": [[], ["x"]]})
-    made = _Rows(Layout("pairs", "anchor", "positive", negatives=("negatives",)), "train", 2)
+    made = Rows(Layout("pairs", "anchor", "positive", negatives=("negatives",)), "train", 2)
     examples = made.read(rows, ["1", "2"])
     assert examples["text"][:] == ["b"]
     assert [finding.check for finding in made.findings(1)] == ["no-negative", "negatives"]
@@ -374,8 +373,8 @@ def test_scores_that_are_no_numbers_do_not_make_all_pairs_alike() -> None:
     texts = ["a cat sleeps", "a dog runs"]
     rows = Dataset.from_dict({"sentence1": texts, "sentence2": texts, "score": ["4,5", "0"]})
     with pytest.raises(UserError, match="'4,5' is no number"):
-        layouts.find(rows, ShapeOptions())
-    assert layouts.find(rows, ShapeOptions(shape="pairs")).shape == "pairs"
+        recognition.find(rows, ShapeOptions())
+    assert recognition.find(rows, ShapeOptions(shape="pairs")).shape == "pairs"
 
 
 def test_options_of_columns_that_name_none_leave_the_columns_of_training() -> None:

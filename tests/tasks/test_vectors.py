@@ -13,8 +13,10 @@ from conftest import make_tokenizer
 
 from nlpkit import reporting
 from nlpkit.errors import UserError
+from nlpkit.tasks.sentence_embedding.folder.names import POOLINGS
+from nlpkit.tasks.sentence_embedding.folder.reading import vectors_of
 from nlpkit.tasks.sentence_embedding.task import SentenceEmbedding
-from nlpkit.tasks.sentence_embedding.vectors import POOLINGS, Vectors
+from nlpkit.tasks.sentence_embedding.vectors import Vectors
 
 MEAN = {"pooling_mode_mean_tokens": True}
 TYPES = "sentence_transformers.models."
@@ -50,7 +52,7 @@ def write(folder: Path, modules: list[str] | None = None, **files: Any) -> Path:
 def test_pooling_is_read_from_old_and_new_files(
     document: dict[str, Any], pooling: tuple[str, ...], tmp_path: Path
 ) -> None:
-    vectors = Vectors.read(write(tmp_path, ["Transformer", "Pooling"], pooling=document))
+    vectors = vectors_of(write(tmp_path, ["Transformer", "Pooling"], pooling=document))
     assert (vectors.pooling, vectors.normalize, vectors.guessed) == (pooling, False, "")
     assert vectors.source == str(tmp_path / "1_Pooling" / "config.json")
 
@@ -68,7 +70,7 @@ def test_all_that_a_folder_says_is_read(tmp_path: Path) -> None:
             "truncate_dim": 16,
         },
     )
-    vectors = Vectors.read(tmp_path)
+    vectors = vectors_of(tmp_path)
     assert vectors.normalize and vectors.lower_case and not vectors.include_prompt
     assert (vectors.max_length, vectors.dims, vectors.similarity) == (77, 16, "dot")
     assert (vectors.prompt, vectors.with_prompt("document").prompt) == ("query: ", "")
@@ -78,7 +80,7 @@ def test_all_that_a_folder_says_is_read(tmp_path: Path) -> None:
 
 
 def test_a_plain_encoder_is_a_guess_and_says_so(tmp_path: Path) -> None:
-    vectors = Vectors.read(tmp_path)
+    vectors = vectors_of(tmp_path)
     assert (vectors.pooling, vectors.normalize) == (("mean",), True)
     assert vectors.described() == (
         f"mean pooling, length 1 (a guess: {tmp_path} has no 1_Pooling/config.json, which would say how)"
@@ -96,7 +98,7 @@ def test_a_plain_encoder_is_a_guess_and_says_so(tmp_path: Path) -> None:
 )
 def test_a_module_that_is_not_computed_is_refused_by_name(modules: list[str], named: str, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=named):
-        Vectors.read(write(tmp_path, modules, pooling=MEAN))
+        vectors_of(write(tmp_path, modules, pooling=MEAN))
 
 
 @pytest.mark.parametrize(
@@ -121,7 +123,7 @@ def test_a_module_that_is_not_computed_is_refused_by_name(modules: list[str], na
 )
 def test_what_a_folder_says_wrongly_is_refused(files: dict[str, Any], said: str, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=said):
-        Vectors.read(write(tmp_path, ["Transformer", "Pooling"], **{"pooling": MEAN, **files}))
+        vectors_of(write(tmp_path, ["Transformer", "Pooling"], **{"pooling": MEAN, **files}))
 
 
 @pytest.mark.parametrize(
@@ -137,7 +139,7 @@ def test_nothing_outside_the_folder_of_a_model_is_read(path: object, tmp_path: P
     modules = [{"type": f"{TYPES}Transformer", "path": ""}, {"type": f"{TYPES}Pooling", "path": path}]
     (folder / "modules.json").write_text(json.dumps(modules))
     with pytest.raises(UserError) as refused:
-        Vectors.read(folder)
+        vectors_of(folder)
     assert len(str(refused.value)) < 1000
 
 
@@ -146,7 +148,7 @@ def test_nothing_outside_the_folder_of_a_model_is_read(path: object, tmp_path: P
 )
 def test_modules_in_another_order_than_is_computed_are_refused(modules: list[str], tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"order|lists no Transformer|names no folder"):
-        Vectors.read(write(tmp_path, modules, pooling=MEAN))
+        vectors_of(write(tmp_path, modules, pooling=MEAN))
 
 
 @pytest.mark.parametrize(
@@ -178,19 +180,19 @@ def test_a_dense_module_that_does_more_than_to_cut_is_refused(
     else:
         save_file(tensors, weights)
     with pytest.raises(UserError, match=r"module Dense|cannot be read"):
-        Vectors.read(tmp_path)
+        vectors_of(tmp_path)
 
 
 def test_files_that_are_nested_too_deep_or_gone_from_a_cache_are_refused(tmp_path: Path) -> None:
     write(tmp_path, ["Transformer", "Pooling"], pooling=MEAN)
     (tmp_path / "sentence_bert_config.json").symlink_to(tmp_path / "blob")
     with pytest.raises(UserError, match="no file that can be read"):
-        Vectors.read(tmp_path)
+        vectors_of(tmp_path)
     (tmp_path / "blob").write_text('{"a":' * 5_000)
     with pytest.raises(UserError, match="nested too deep"):
-        Vectors.read(tmp_path)
+        vectors_of(tmp_path)
     (tmp_path / "blob").write_text(json.dumps({"max_seq_length": 10**30}))
-    assert Vectors.read(tmp_path).max_length is None  # as tokenizers write that they know of no limit
+    assert vectors_of(tmp_path).max_length is None  # as tokenizers write that they know of no limit
 
 
 def test_a_long_prompt_is_shown_shortened() -> None:
@@ -279,10 +281,10 @@ def test_a_model_of_the_hub_that_cannot_be_asked_is_a_guess_that_is_said() -> No
 def test_a_table_of_token_vectors_is_pooled_by_the_mean_and_normalized_as_its_files_say(tmp_path: Path) -> None:
     modules = [{"type": "sentence_transformers.models.StaticEmbedding", "path": ""}]
     (tmp_path / "modules.json").write_text(json.dumps(modules), encoding="utf-8")
-    listed = Vectors.read(tmp_path)
+    listed = vectors_of(tmp_path)
     (tmp_path / "modules.json").unlink()
     (tmp_path / "config.json").write_text(json.dumps({"model_type": "model2vec", "normalize": True}), encoding="utf-8")
-    alone = Vectors.read(tmp_path)  # as releases of model2vec that wrote no modules.json left it
+    alone = vectors_of(tmp_path)  # as releases of model2vec that wrote no modules.json left it
 
     assert [(each.table, each.normalize, each.pooling, each.guessed) for each in (listed, alone)] == [
         (True, False, ("mean",), ""),

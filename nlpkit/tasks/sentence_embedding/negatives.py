@@ -17,6 +17,7 @@ import numpy as np
 
 from nlpkit.data.spelling import folded
 from nlpkit.errors import UserError
+from nlpkit.metrics.similarity import unit
 
 BLOCK = 2**25
 """Similarities in memory at a time: 128 MB."""
@@ -166,7 +167,7 @@ def dense(pool: Pool, anchors: np.ndarray, texts: np.ndarray, limits: Limits) ->
         texts: of its texts, shape (texts, width).
         limits: how many are looked at.
     """
-    left, right = _unit(anchors), _unit(texts)
+    left, right = unit(anchors), unit(texts)
     places, cosines = [], []
     step = max(BLOCK // max(len(right), 1), 1)
     for start in range(0, len(left), step):
@@ -206,7 +207,7 @@ def bm25(pool: Pool, limits: Limits) -> Found:
 
 def with_cosines(found: Found, anchors: np.ndarray, texts: np.ndarray) -> Found:
     """Candidates with the cosines of their vectors, by which some are left out; arguments as in `dense`."""
-    left, right = _unit(anchors), _unit(texts)
+    left, right = unit(anchors), unit(texts)
     return replace(found, cosines=[right[near] @ left[i] for i, near in enumerate(found.places)])
 
 
@@ -239,7 +240,7 @@ def mined(pool: Pool, ways: Sequence[Found], limits: Limits, positives: Sequence
 
 def lowest_positives(pool: Pool, anchors: np.ndarray, texts: np.ndarray) -> list[float]:
     """The cosine of each anchor with the positive that is least like it; vectors as in `dense`."""
-    left, right = _unit(anchors), _unit(texts)
+    left, right = unit(anchors), unit(texts)
     return [float((right[own] @ left[i]).min()) for i, own in enumerate(pool.positives)]
 
 
@@ -290,11 +291,6 @@ def _highest(values: np.ndarray, count: int) -> np.ndarray:
     else:
         some = np.arange(len(values))
     return some[np.argsort(-values[some], kind="stable")][:count]
-
-
-def _unit(vectors: np.ndarray) -> np.ndarray:
-    """Vectors of length 1; those of length 0 stay."""
-    return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
 
 
 def filled(found: Mined, pool: Pool, seed: int) -> list[list[str]]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
 from nlpkit.runs.records import Part
 from nlpkit.tasks.recorded import Length, TaskRecord
+from nlpkit.tasks.sentence_embedding.layout import Layout
 from nlpkit.tasks.sentence_embedding.options import ShapeName
 
 Pooling = Literal["cls", "max", "mean", "mean_sqrt_len", "weighted_mean", "last_token"]
@@ -55,3 +57,27 @@ class EmbeddingRecord(TaskRecord):
     matryoshka: list[Annotated[int, Field(ge=1)]] = Field([])
     max_length: Length
     training_length: Length = None
+
+
+def columns_recorded(layout: Layout | None) -> dict[str, str | None]:
+    """The `columns` of a record, see `EmbeddingColumns`; None: of a model that was trained elsewhere."""
+    return {
+        "text": layout.text if layout else "text",
+        "text_pair": layout.pair if layout else None,
+        "label": layout.label if layout else None,
+    }
+
+
+def layouts_of(record: Mapping[str, Any]) -> tuple[Layout, Layout | None]:
+    """The layout of the rows of train, and that of the rows that judge, where it is another one.
+
+    Args:
+        record: as `EmbeddingRecord` describes it; older ones have `columns` alone.
+    """
+    judged = Layout.recorded(record["judged"]) if record.get("judged") else None
+    if record.get("layout") is not None:
+        return Layout.recorded(record["layout"]), judged
+    columns = record["columns"]
+    if columns["text_pair"] and columns["label"]:
+        return Layout("scored-pairs", columns["text"], columns["text_pair"], label=columns["label"]), judged
+    return Layout("texts", columns["text"]), judged

@@ -1,9 +1,15 @@
 """Sentence embedding: one vector of the hidden states of an encoder, as a rule their mean (Reimers & Gurevych 2019,
-https://arxiv.org/abs/1908.10084); `vectors.py` says what it is made of.
+https://arxiv.org/abs/1908.10084).
 
 Any encoder gives vectors; one that was trained for it, such as all-MiniLM-L6-v2, gives like vectors to texts of like
 meaning. They are judged on pairs of texts with a score of their likeness: the rank correlation of the pairs' cosines
-with these scores (as on STS-B).
+with these scores (as on STS-B); other kinds of rows by other figures.
+
+Where what stands: `recognition.py` chooses the kind of the user's rows, `shapes.py` says how each kind is judged and
+taught; `reading.py` and `rows.py` make examples of rows, `features.py` token ids of texts, `batches.py` batches of
+these. `vectors.py` says what a vector is made of, `folder/` reads and writes that beside a model. `training.py` settles
+the loss, `losses/` has all of them; `judging.py` and `figures.py` say how good vectors are, `teaching.py` how a student
+learns them.
 """
 
 from __future__ import annotations
@@ -16,14 +22,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
-from nlpkit import process, reporting
-from nlpkit.data import columns as column_names
-from nlpkit.data import pieces
+from nlpkit import reporting
 from nlpkit.data.findings import Finding
-from nlpkit.data.spelling import folded
 from nlpkit.errors import UserError
 from nlpkit.models.files import CONFIG, STRUCTURE, made_from
-from nlpkit.options import Config, DataOptions
+from nlpkit.options import Config
 from nlpkit.runs.files import small_text
 from nlpkit.runs.records import RECORD
 from nlpkit.tasks.asking import Ask
@@ -32,23 +35,31 @@ from nlpkit.tasks.forward import Forward, Loss
 from nlpkit.tasks.forward import Part as Wanted
 from nlpkit.tasks.recorded import TaskRecord
 from nlpkit.tasks.roles import Teachable
-from nlpkit.tasks.sentence_embedding import shapes, teaching
-from nlpkit.tasks.sentence_embedding.layout import NEGATIVE, PAIRS, Layout, told
-from nlpkit.tasks.sentence_embedding.losses import table
-from nlpkit.tasks.sentence_embedding.losses.options import LossOptions
+from nlpkit.tasks.sentence_embedding import (
+    batches,
+    features,
+    figures,
+    recognition,
+    shapes,
+    teaching,
+    training,
+)
+from nlpkit.tasks.sentence_embedding.asked import asked_for
+from nlpkit.tasks.sentence_embedding.batches import Collate
+from nlpkit.tasks.sentence_embedding.features import IDS, PROMPT_TOKENS
+from nlpkit.tasks.sentence_embedding.folder import reading as folder_reading
+from nlpkit.tasks.sentence_embedding.folder import writing as folder_writing
+from nlpkit.tasks.sentence_embedding.layout import Layout
 from nlpkit.tasks.sentence_embedding.negative_options import NegativeOptions
 from nlpkit.tasks.sentence_embedding.options import (
     EmbeddingAnswerOptions,
     EmbeddingColumnOptions,
     EmbeddingDataOptions,
     EmbeddingJudgeOptions,
-    PoolingOptions,
-    ShapeOptions,
-    SidePromptOptions,
-    VectorOptions,
 )
-from nlpkit.tasks.sentence_embedding.record import EmbeddingRecord
+from nlpkit.tasks.sentence_embedding.record import EmbeddingRecord, columns_recorded, layouts_of
 from nlpkit.tasks.sentence_embedding.shapes import Shape
+from nlpkit.tasks.sentence_embedding.training import ChosenLoss
 from nlpkit.tasks.sentence_embedding.vectors import Vectors
 
 if TYPE_CHECKING:
@@ -58,77 +69,13 @@ if TYPE_CHECKING:
 
     from nlpkit.metrics.evidence import Evidence
     from nlpkit.options import TrainingOptions
-    from nlpkit.tasks.sentence_embedding.losses.making import LossSettings
+    from nlpkit.tasks.sentence_embedding.losses.guide import Guide
     from nlpkit.tasks.sentence_embedding.losses.objective import Objective
 
-IDS = "input_ids"
-DIMS = "dims"  # among details: figures of vectors that are cut, by how many numbers are kept
-KEPT = 20  # rows on which vectors go wrong that a record keeps; a run has all of them in errors.jsonl
 DECODERS = ("ForCausalLM", "ForConditionalGeneration")  # of models that do not read a text in both directions
 WANTED = "wanted"  # in batches: the vector that each text should have
 STATES = "last_hidden_state"  # of what Transformers' encoders give
 FINISHED = "sentence_embedding"  # what sentence-transformers calls the vectors of texts in an exported graph
-SEARCHED = "searched"  # among the columns of examples: the first text is a query, and the others what it looks for
-PROMPT_TOKENS = "prompt_tokens"  # in features and batches: how many tokens of a text are those of its prompt
-
-
-@dataclass(frozen=True)
-class PromptCollator:
-    """Pads features, and keeps how many tokens of each text are those of a prompt, where a feature is a text.
-
-    Args:
-        padding: of the task's other features, and of those of examples.
-    """
-
-    padding: Callable[[list[dict[str, Any]]], dict[str, torch.Tensor]]
-
-    def __call__(self, features: list[dict[str, Any]]) -> dict[str, torch.Tensor]:
-        import torch
-
-        batch = self.padding(features)
-        if PROMPT_TOKENS in features[0]:
-            batch[PROMPT_TOKENS] = torch.tensor([feature[PROMPT_TOKENS] for feature in features])
-        return batch
-
-
-@dataclass(frozen=True)
-class ColumnCollator:
-    """Pads features of texts; those of examples column by column, each to the longest of its own.
-
-    Args:
-        padding: of the features of texts.
-        prompt_tokens: how many tokens of the first text of each example, and of each of its others, are those of a
-            prompt that is not pooled.
-    """
-
-    padding: Callable[[list[dict[str, Any]]], dict[str, torch.Tensor]]
-    prompt_tokens: tuple[int, int] = (0, 0)
-
-    def __call__(self, features: list[dict[str, Any]]) -> dict[str, torch.Tensor]:
-        import torch
-
-        from nlpkit.data.batching import id_columns
-
-        if IDS in features[0]:
-            return self.padding(features)
-        batch: dict[str, torch.Tensor] = {}
-        for column in id_columns(features[0]):
-            place = column.removeprefix(IDS)
-            padded = self.padding([{IDS: feature[column]} for feature in features])
-            if any(self.prompt_tokens):
-                own = self.prompt_tokens[place != "_0"]
-                padded[PROMPT_TOKENS] = torch.full((len(features),), own)
-            batch |= {f"{name}{place}": tensor for name, tensor in padded.items()}
-        if "labels" in features[0]:
-            batch["labels"] = torch.as_tensor(np.asarray([feature["labels"] for feature in features]))
-        return batch
-
-
-def prompt_length(tokenizer: Any, prompt: str) -> int:
-    """How many tokens at the beginning of a text its prompt takes, with special ones before it, counted as
-    sentence-transformers does."""
-    ids = tokenizer(prompt)["input_ids"] if prompt else []
-    return len(ids) - (bool(ids) and ids[-1] in tokenizer.all_special_ids)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -142,11 +89,8 @@ class SentenceEmbedding(Teachable):
         judged: of the rows of validation, where that is another one.
         loss_name: of the loss that it was, or is, trained with; None of a model that was trained elsewhere.
         matryoshka: the numbers of dimensions that are trained besides all.
-        settings: of the loss, while it is trained.
-        guide: of the loss.
-        score_range: the least and the greatest score of train.
-        taught_by: gives the vectors that are learnt, shape (rows, their width), where those of train are.
-        objective: the loss, when the model is there.
+        chosen: the loss, while it is trained.
+        objective: the same, when the model is there.
         together: whether a feature holds all texts of an example, as a loss wants them.
         axes: of the teacher's vectors, on which narrower ones are learnt, see `teaching.principal`.
         by_before: whether vectors are judged by those that texts had before the model was changed, see `against`.
@@ -158,10 +102,7 @@ class SentenceEmbedding(Teachable):
     judged: Layout | None = None
     loss_name: str | None = None
     matryoshka: tuple[int, ...] = ()
-    settings: LossSettings | None = None
-    guide: str | None = None
-    score_range: tuple[float, float] = (0.0, 1.0)
-    taught_by: Callable[[], np.ndarray] | None = None
+    chosen: ChosenLoss | None = None
     objective: Objective | None = None
     together: bool = False
     axes: np.ndarray | None = None
@@ -216,7 +157,7 @@ class SentenceEmbedding(Teachable):
     def table_metrics(self) -> Sequence[str]:
         return self.shape.table_metrics
 
-    # --- made from a model folder ---
+    # --- made from a model folder, from data ---
 
     @classmethod
     def claims(cls, config: PreTrainedConfig, record: Mapping[str, Any] | None, place: str | Path) -> Claim | None:
@@ -230,24 +171,19 @@ class SentenceEmbedding(Teachable):
     def from_model(cls, config: PreTrainedConfig, record: Mapping[str, Any] | None) -> SentenceEmbedding:
         place = config.name_or_path or ""
         if record is None:
-            vectors = Vectors.read(place, getattr(config, "_commit_hash", None))
+            vectors = folder_reading.vectors_of(place, getattr(config, "_commit_hash", None))
             if vectors.guessed:
                 reporting.current().note(f"vectors: {vectors.described()}")
             if hidden := getattr(config, "hidden_size", None):
                 vectors.width(hidden)
             return cls(vectors=vectors, own=vectors, max_length=vectors.max_length)
-        columns = record["columns"]
-        layout = record.get("layout")
-        if layout is None and columns["text_pair"] and columns["label"]:
-            before = Layout("scored-pairs", columns["text"], columns["text_pair"], label=columns["label"])
-        else:
-            before = Layout("texts", columns["text"])
         vectors = Vectors.recorded(record, str(Path(place) / RECORD) if place else "")
+        layout, judged = layouts_of(record)
         return cls(
             vectors=vectors,
             own=vectors,
-            layout=before if layout is None else Layout.recorded(layout),
-            judged=Layout.recorded(record["judged"]) if record.get("judged") else None,
+            layout=layout,
+            judged=judged,
             loss_name=record.get("loss"),
             matryoshka=tuple(record.get("matryoshka", ())),
             max_length=record["max_length"],
@@ -258,11 +194,7 @@ class SentenceEmbedding(Teachable):
         return {
             "name": self.name,
             **self.vectors.record(),
-            "columns": {
-                "text": self.text,
-                "text_pair": self.layout.pair if self.layout else None,
-                "label": self.layout.label if self.layout else None,
-            },
+            "columns": columns_recorded(self.layout),
             "layout": self.layout.record() if self.layout else None,
             "judged": self.judged.record() if self.judged else None,
             "loss": self.loss_name,
@@ -273,31 +205,18 @@ class SentenceEmbedding(Teachable):
 
     @classmethod
     def from_data(cls, splits: Mapping[str, Dataset], options: Config) -> SentenceEmbedding:
-        own = EmbeddingDataOptions.of(options)
-        train = splits.get("train") or next(iter(splits.values()))
-        layout = told(train, "train" if "train" in splits else next(iter(splits)), own)
-        if layout.shape == "nli" and getattr(options, "max_train_samples", None):
-            raise UserError(
-                "--max-train-samples draws rows, and inference pairs are put together of several rows of one premise",
-                "Leave it out, and cut the file behind a premise instead.",
-            )
-        judged = None
-        if (held := splits.get("validation")) is not None:
-            alike = set(layout.columns) <= set(held.column_names) and layout.shape not in ("texts", "taught")
-            judged = None if alike else told(held, "validation", ShapeOptions())
-        if judged is not None and getattr(options, "cv", None):
-            raise UserError(
-                f"--cv cuts train and validation up together, and they are {layout.shape} and {judged.shape}",
-                "Leave out --cv, or --validation-file.",
-            )
-        return cls(layout=layout, judged=judged, max_length=own.max_length)
+        layout, judged = recognition.of_splits(splits, options)
+        return cls(layout=layout, judged=judged, max_length=EmbeddingDataOptions.of(options).max_length)
+
+    @property
+    def apart(self) -> str:
+        if self.layout is None or self.judged is None:
+            return ""
+        return f"they are {self.layout.shape} and {self.judged.shape}"
 
     @classmethod
     def suits(cls, row: Mapping[str, Any]) -> bool:
-        columns = list(row)
-        own = [pair for pair in PAIRS if pair not in column_names.PAIR_NAMES]
-        paired = column_names.guess_pair(columns, own) is not None
-        return paired or any(NEGATIVE.fullmatch(name.lower()) for name in columns)
+        return recognition.suits(list(row))
 
     def describe(self) -> str:
         rows = f", {self.layout.described()}" if self.layout else ""
@@ -305,39 +224,7 @@ class SentenceEmbedding(Teachable):
         return f"{self.name}{rows}{loss}; {self.vectors.described()}"
 
     def configured(self, options: Config) -> Self:
-        """The task with what was asked for in place of what the model's folder says.
-
-        Raises:
-            UserError: both a prompt and the name of one were given, or there is no such prompt.
-        """
-        asked, vectors = PoolingOptions.of(options), self.vectors
-        if asked.prompt is not None and asked.prompt_name is not None:
-            raise UserError("--prompt gives the text, --prompt-name names one of the model's", "Give one of them.")
-        if asked.prompt is not None or asked.prompt_name is not None:
-            vectors = vectors.with_prompt(asked.prompt_name, asked.prompt)
-        if asked.pooling:
-            vectors = vectors.with_(pooling=tuple(asked.pooling), guessed="", source="--pooling")
-        if asked.layers is not None:
-            vectors = vectors.with_(layers=asked.layers)
-        if asked.normalize is not None:
-            vectors = vectors.with_(normalize=asked.normalize)
-        if isinstance(options, VectorOptions):
-            vectors = vectors if options.dims is None else vectors.with_(dims=options.dims)
-            if vectors.asymmetric and not isinstance(options, SidePromptOptions):  # of texts by themselves
-                reporting.current().warn(
-                    "texts are embedded without a prompt, and the model was trained with one for queries and one for "
-                    "documents: --prompt-name query, or --prompt-name document"
-                )
-        if isinstance(options, SidePromptOptions):
-            sides = (options.prompt_query, options.prompt_document)
-            if any(side is not None for side in sides):
-                if asked.prompt is not None or asked.prompt_name is not None:
-                    raise UserError(
-                        "--prompt and --prompt-name are of all texts, --prompt-query and --prompt-document of one side",
-                        "Give one kind of them.",
-                    )
-                vectors = vectors.with_side_prompts(*sides)
-        return self.with_(vectors=vectors)
+        return self.with_(vectors=asked_for(self.vectors, options))
 
     @property
     def has_sides(self) -> bool:
@@ -348,126 +235,44 @@ class SentenceEmbedding(Teachable):
         named = any(self.vectors.prompt_of(part) for part in ("query", "document"))
         return named and self.vectors.default_prompt is None and self.loss_name is None
 
-    # --- examples -> features ---
+    # --- examples -> features -> batches ---
 
     def features(self, tokenizer: Any, examples: Mapping[str, Sequence[Any]]) -> dict[str, list[Any]]:
-        """One feature per text, in the order of `shapes.texts_of`; in training one per example, which holds all of its
-        texts as `input_ids_0`, `input_ids_1`, ...
-        """
-        rows = shapes.texts_of(examples)
-        prompts = self._prompts(rows, examples)
-        self._require_room(tokenizer, prompts)
-        texts = self._prompted([text for row in rows for text in row], prompts)
-        encoded = tokenizer(
-            [pieces.readable(tokenizer, text, self.max_length) for text in texts],
-            truncation=self.max_length is not None,
-            max_length=self.max_length,
-            return_attention_mask=False,
-        )
-        ids = encoded["input_ids"]
-        lengths = [len(each) for each in ids]
-        special = tokenizer.num_special_tokens_to_add()
-        lost = pieces.lost(
-            lengths,
-            self.max_length,
-            lambda full: [count + special for count in pieces.counts(tokenizer, [texts[i] for i in full])],
-        )
-        if self.together:
-            return self._joined(rows, ids, lengths, lost, examples)
-        owners = [i for i, row in enumerate(rows) for _ in row]
-        made = {IDS: ids, "length": lengths, "example": owners, "lost": lost, "texts": [1] * len(owners)}
-        if self.vectors.needs_prompt_tokens:
-            lengths_of = {prompt: prompt_length(tokenizer, prompt) if prompt else 0 for prompt in set(prompts)}
-            made[PROMPT_TOKENS] = [lengths_of[prompt] for prompt in prompts]
-        return made
+        made = features.of_examples(tokenizer, examples, self.vectors, self.max_length, together=self.together)
+        return {**made, **self.guide.features(examples)} if self.together and self.guide else made
 
-    def _joined(
-        self,
-        rows: Sequence[Sequence[str]],
-        ids: Sequence[list[int]],
-        lengths: Sequence[int],
-        lost: Sequence[int],
-        examples: Mapping[str, Sequence[Any]],
-    ) -> dict[str, list[Any]]:
-        """Features of examples, with all texts of each."""
-        ends = np.cumsum([len(row) for row in rows]).tolist()
-        parts = [range(end - len(row), end) for row, end in zip(rows, ends, strict=True)]
-        out: dict[str, list[Any]] = {
-            f"{IDS}_{k}": [ids[part[k]] for part in parts] for k in range(max(map(len, rows), default=0))
-        }
-        out["length"] = [sum(lengths[i] for i in part) for part in parts]
-        out["example"] = list(range(len(rows)))
-        out["lost"] = [sum(lost[i] for i in part) for part in parts]
-        out["texts"] = [len(part) for part in parts]
-        out["cut"] = [sum(lost[i] > 0 for i in part) for part in parts]
-        out["longest"] = [max(lengths[i] + lost[i] for i in part) for part in parts]
-        for name in ("label", "vector"):
-            if name in examples:
-                out["labels"] = list(examples[name])
-        return out
+    @property
+    def feature_settings(self) -> str:
+        if not self.together:
+            return ""
+        return "together" + (self.guide.settings if self.guide else "")
 
-    def _prompts(self, rows: Sequence[Sequence[str]], examples: Mapping[str, Sequence[Any]]) -> list[str]:
-        """The prompt of each text: where queries search documents, or rows were trained so, each side has its own."""
-        if "documents" in examples or SEARCHED in examples:
-            query, document = (self.vectors.prompt_of(part) for part in ("query", "document"))
-        elif "text_pair" in examples or "negatives" in examples:
-            query, document = (self._prompt_of(part) for part in ("query", "document"))
-        else:
-            query = document = self.vectors.prompt
-        return [document if place else query for row in rows for place in range(len(row))]
-
-    def _prompt_of(self, part: str) -> str:
-        """The prompt of the first text of a row ("query"), and of the others ("document")."""
-        return self.vectors.prompt_of(part) if self.vectors.asymmetric else self.vectors.prompt
-
-    def _require_room(self, tokenizer: Any, prompts: Sequence[str]) -> None:
-        """Refuse a prompt behind which no token of a text is read: all texts would have one vector.
-
-        Raises:
-            UserError: its tokens and the special ones are as many as are read.
-        """
-        for prompt in set(filter(None, prompts)):
-            shown = pieces.readable(tokenizer, prompt, self.max_length)
-            count = pieces.counts(tokenizer, [shown])[0] + tokenizer.num_special_tokens_to_add()
-            if self.max_length is not None and count >= self.max_length:
-                raise UserError(
-                    f"the prompt {prompt[:40]!r} of {len(prompt):,} letters fills the {self.max_length} tokens that "
-                    "are read of a text: nothing of the text itself would be",
-                    "Give a shorter one with --prompt, none with --prompt '', or a larger --max-length.",
-                )
-
-    def _prompted(self, texts: Sequence[str], prompts: Sequence[str]) -> list[str]:
-        """Texts as the tokenizer is given them."""
-        texts = [prompt + text for prompt, text in zip(prompts, texts, strict=True)]
-        return [text.lower() for text in texts] if self.vectors.lower_case else texts
+    @property
+    def guide(self) -> Guide | None:
+        """The embedder that the loss asks which texts are no negatives; None: it asks none."""
+        return self.chosen.guide if self.chosen else None
 
     def token_lengths(self, tokenizer: Any, examples: Mapping[str, Sequence[Any]]) -> list[int]:
-        """Of the longest text of each example."""
-        special = tokenizer.num_special_tokens_to_add()
-        rows = shapes.texts_of(examples)
-        texts = self._prompted([text for row in rows for text in row], self._prompts(rows, examples))
-        counts = iter(pieces.counts(tokenizer, texts))
-        return [max(next(counts) for _ in row) + special for row in rows]
-
-    # --- training ---
-
-    @property
-    def divisible_batches(self) -> bool:
-        return self.loss_name is None or not table.BY_NAME[self.loss_name].compares
-
-    @property
-    def indivisible(self) -> str:
-        kind = table.BY_NAME[self.loss_name or ""]
-        cached = f"cached-{kind.name}"
-        ways = "lower --mini-batch-size" if kind.cached else "lower --batch-size, which is another training"
-        if cached in table.BY_NAME:
-            ways = f"--loss {cached} --mini-batch-size 16 gives the same losses in less memory; or {ways}"
-        return f"The loss {kind.name} compares the rows of a batch, so that it is not halved: {ways}."
+        return features.lengths(tokenizer, examples, self.vectors)
 
     @property
     def default_max_length(self) -> int | None:  # type: ignore[override]
         """As many tokens as the model reads: with more its vectors would be others."""
         return self.vectors.max_length
+
+    def collate(self, tokenizer: Any, *, multiple: int = 1) -> Collate:
+        own = batches.collator(super().collate(tokenizer, multiple=multiple), self.vectors, tokenizer)
+        return own if self.guide is None else batches.GuidedCollator(own, self.guide.batch)
+
+    # --- training ---
+
+    @property
+    def divisible_batches(self) -> bool:
+        return not training.compares(self.loss_name)
+
+    @property
+    def indivisible(self) -> str:
+        return training.why_whole(self.loss_name) if self.loss_name and not self.divisible_batches else ""
 
     def begun_with(self, config: PreTrainedConfig, record: Mapping[str, Any] | None, options: Config) -> Self:
         own = record if record and record.get("name") == self.name else None
@@ -484,104 +289,31 @@ class SentenceEmbedding(Teachable):
         return mining.extended(train, NegativeOptions.of(options), options.seed, ask)
 
     def with_loss(self, options: Config, train: Dataset) -> Self:
-        from nlpkit.tasks.sentence_embedding.losses.making import LossSettings
-
-        own = LossOptions.of(options)
-        shape = shapes.of_examples(train).name
-        if not self.shape.main_metric:
-            hint = "Name rows to judge by, such as pairs (sentence1, sentence2, score): --validation-file FILE."
-            files = DataOptions.of(options)
-            if files.validation_file:
-                known = f"; --format {files.format} is that of all files" if files.format else ""
-                hint = f"Those of --validation-file were read so too{known}. {hint}"
-            raise UserError(f"{self.shape.name}: such rows teach, and nothing in them tells how good vectors are", hint)
-        suiting = table.suiting(shape)
-        if not suiting:
-            raise UserError(
-                f"{shape}: such rows judge, and no loss learns from them",
-                "Train on pairs that belong together: --train-file FILE.",
-            )
-        if self.vectors.asymmetric and shape in ("texts", "labelled-texts", "taught"):
-            raise UserError(
-                f"{shape}: such rows have one text, and no side of documents that --prompt-document could be of",
-                "--prompt TEXT puts one before each text.",
-            )
-        kind = table.require(own.loss or suiting[0], shape)
-        if kind.compares and getattr(options, "batch_size", 2) * process.world_size() == 1:
-            raise UserError(
-                f"--batch-size 1: the loss {kind.name} compares the rows of a batch, and one has no other",
-                "Use more, 32 to 128 where memory allows.",
-            )
-        # where the rows have chosen the loss, its options are known now
-        options.changed(loss=kind.name).refuse_unread()
-        if own.relative_margin and not own.margin:
-            raise UserError("--relative-margin says of what --margin is a share, and there is none", "--margin 0.05")
-        scores = np.asarray(train["label"][:], np.float64) if shape == "scored-pairs" else np.zeros(1)
-        low, high = float(scores.min()), float(scores.max())
-        if kind.name == "cosine-mse" and high > 1:
-            reporting.current().note(f"train: scores from {low:g} to {high:g} are learnt as cosines from 0 to 1")
-        return self.with_(
-            loss_name=kind.name,
-            matryoshka=tuple(own.trained_dims()),
-            settings=LossSettings(
-                kind.name,
-                scale=own.scale,
-                margin=own.margin,
-                relative_margin=own.relative_margin,
-                symmetric=own.symmetric,
-                mini_batch_size=own.mini_batch_size,
-                dims=own.trained_dims(),
-                similarity=self._compared,
-                gather=kind.compares and process.world_size() > 1,
-            ),
-            guide=own.guide,
-            score_range=(low, high),
-            taught_by=(lambda: np.asarray(train["vector"][:], np.float32)) if shape == "taught" else None,
-        )
-
-    @property
-    def _compared(self) -> str:
-        """How the loss compares vectors: products of those of length 1 are cosines."""
-        vectors = self.vectors
-        return "cosine" if vectors.normalize and vectors.similarity == "dot" else vectors.similarity
-
-    @property
-    def feature_settings(self) -> str:
-        return "together" if self.together else ""
+        searches = self.layout is not None and self.layout.searches
+        chosen = training.choose(options, train, self.shape, self.vectors, searches=searches)
+        return self.with_(chosen=chosen, loss_name=chosen.settings.name, matryoshka=chosen.matryoshka)
 
     def for_training(self) -> Self:
-        return super().for_training().with_(together=self.settings is not None)
+        return super().for_training().with_(together=self.chosen is not None)
 
     def for_model(self, model: Any, tokenizer: Any, device: str) -> Self:
-        from nlpkit.tasks.sentence_embedding.losses import guide, objective
+        from nlpkit.tasks.sentence_embedding.losses import objective
 
-        assert self.settings is not None
+        assert self.chosen is not None
         width = self.vectors.width(model.config.hidden_size)
-        guided = guide.open_guide(self.guide, device, self.vectors) if self.guide else None
+        guiding = self.guide.opened(device) if self.guide else None
 
         def embed(model: Any, features: Mapping[str, torch.Tensor]) -> torch.Tensor:
             return self.run(model, features).logits
 
-        built = objective.build(self.settings, embed, tokenizer, width, guided, device, model)
+        built = objective.build(self.chosen.settings, embed, tokenizer, width, guiding, device, model)
         task = self.with_(objective=built)
-        return task if self.taught_by is None else task._fitted(width, self.taught_by())
-
-    def _fitted(self, width: int, vectors: np.ndarray) -> Self:
-        """Learns vectors of another width on their principal axes, and says what is left of them.
-
-        Args:
-            width: of the model's vectors.
-            vectors: that are learnt, shape (rows, their width).
-        """
-        task, own = self.matched(width, lambda: vectors), vectors.shape[1]
-        if task.axes is None:
+        if self.chosen.taught is None:
             return task
-        if own < width:
-            how = "zeros fill them up, which changes no product of two"
-        else:
-            left = np.square(vectors @ task.axes).sum() / max(np.square(vectors).sum(), np.finfo(np.float32).tiny)
-            how = f"they are learnt on their {width} principal axes, which hold {left:.1%} of their squared lengths"
-        reporting.current().note(f"train: the vectors have {own} numbers, and those of the model {width}: {how}")
+        vectors = self.chosen.taught()
+        task = task.matched(width, lambda: vectors)
+        if task.axes is not None:
+            reporting.current().note(f"train: {teaching.fit(vectors, task.axes)}")
         return task
 
     @property
@@ -590,7 +322,7 @@ class SentenceEmbedding(Teachable):
 
     def batch_labels(self, train: Dataset) -> np.ndarray | None:
         """The labels of texts: a loss on these learns from two texts of one label."""
-        learns = self.settings is not None and shapes.of_examples(train).name == "labelled-texts"
+        learns = self.chosen is not None and shapes.of_examples(train).name == "labelled-texts"
         return np.asarray(train["label"][:]) if learns else None
 
     def training_step(
@@ -598,23 +330,20 @@ class SentenceEmbedding(Teachable):
     ) -> tuple[Loss, Forward]:
         import torch
 
-        if self.settings is None:  # texts by themselves, of which a teacher knows the vectors
+        if self.chosen is None:  # texts by themselves, of which a teacher knows the vectors
             return super().training_step(model, batch, want)
         assert self.objective is not None
-        columns = self.columns_of(batch)
+        columns = batches.columns_of(batch)
         rows = len(columns[0][IDS])
-        value = self.objective(model, columns, self._targets(batch))
+        value = self.objective(model, columns, self._labels(batch))
         return Loss(value * rows, torch.full((), rows, device=value.device)), Forward(batch, value.detach().reshape(1))
 
-    def _targets(self, batch: Mapping[str, torch.Tensor]) -> torch.Tensor | None:
-        """The labels of a batch, in which scores that are learnt as cosines reach from 0 to 1."""
+    def _labels(self, batch: Mapping[str, torch.Tensor]) -> torch.Tensor | None:
+        """The labels of a batch as the loss takes them; vectors are those of the width of the model's."""
         labels = batch.get("labels")
-        if labels is not None and self.taught_by is not None:
-            return self.targets(labels.float())
-        if labels is None or self.loss_name != "cosine-mse":
-            return labels.float() if labels is not None and labels.is_floating_point() else labels
-        low, high = self.score_range
-        return (labels - low) / (high - low) if high > 1 else labels.float()
+        if labels is None or self.chosen is None:
+            return labels
+        return self.chosen.labels(labels) if self.chosen.taught is None else self.targets(labels.float())
 
     def loss(self, forward: Forward) -> Loss:
         """The loss of vectors of examples, shape (rows, texts, width), that are computed already; of texts by
@@ -623,13 +352,13 @@ class SentenceEmbedding(Teachable):
 
         from nlpkit.tasks.sentence_embedding.losses.objective import GIVEN
 
-        if self.settings is None:
+        if self.chosen is None:
             each = teaching.distance(forward.logits, forward.batch.get(WANTED, forward.logits))
             return Loss(each.sum(), torch.full((), each.numel(), device=each.device))
         assert self.objective is not None
         rows = len(forward.logits)
         vectors = [{GIVEN: column} for column in forward.logits.unbind(dim=1)]
-        value = self.objective.loss(vectors, self._targets(forward.batch))
+        value = self.objective.loss(vectors, self._labels(forward.batch))
         return Loss(value * rows, torch.full((), rows, device=value.device))
 
     def loss_entries(self, batch: Mapping[str, torch.Tensor]) -> torch.Tensor | None:
@@ -640,15 +369,7 @@ class SentenceEmbedding(Teachable):
         return torch.full((), len(ids), device=ids.device)  # made on the device: a copy would be waited for
 
     def rivals(self, examples: Dataset) -> np.ndarray | None:
-        if self.loss_name is None or shapes.of_examples(examples).name not in (*table.RANKED, "texts"):
-            return None
-        if not table.BY_NAME[self.loss_name].compares:
-            return None
-        first: dict[str, int] = {}
-        columns = {name: examples[name][:] for name in ("text", "text_pair", "negatives") if name in examples.features}
-        rows = [[first.setdefault(folded(text), len(first)) for text in row] for row in shapes.texts_of(columns)]
-        most = max(map(len, rows))
-        return np.asarray([row + row[-1:] * (most - len(row)) for row in rows])
+        return training.rivals(self.loss_name, examples)
 
     def check(self, examples: Mapping[str, Dataset]) -> list[Finding]:
         from nlpkit.tasks.sentence_embedding import checks
@@ -715,25 +436,6 @@ class SentenceEmbedding(Teachable):
             made.append({**batch, WANTED: teaching.off_by_a_little(vectors, seed)})
         return made
 
-    def collate(
-        self, tokenizer: Any, *, multiple: int = 1
-    ) -> Callable[[list[dict[str, Any]]], dict[str, torch.Tensor]]:
-        """Pad texts to the longest, those of examples column by column; with the number of a prompt's tokens where
-        pooling leaves them out."""
-        padding = super().collate(tokenizer, multiple=multiple)
-        if not self.vectors.needs_prompt_tokens:
-            return ColumnCollator(padding)
-        query, document = (prompt_length(tokenizer, self._prompt_of(part)) for part in ("query", "document"))
-        return PromptCollator(ColumnCollator(padding, (query, document)))
-
-    def columns_of(self, batch: Mapping[str, torch.Tensor]) -> list[dict[str, torch.Tensor]]:
-        """The texts of a batch of examples, column by column, as `run` takes them."""
-        count = sum(name.startswith(f"{IDS}_") for name in batch)
-        return [
-            {name.removesuffix(f"_{k}"): tensor for name, tensor in batch.items() if name.endswith(f"_{k}")}
-            for k in range(count)
-        ]
-
     # --- the model ---
 
     def model_arguments(self) -> dict[str, Any]:
@@ -752,7 +454,7 @@ class SentenceEmbedding(Teachable):
         if IDS not in batch:
             import torch
 
-            parts = [self.run(model, part).logits for part in self.columns_of(batch)]
+            parts = [self.run(model, part).logits for part in batches.columns_of(batch)]
             return Forward(batch, torch.stack(parts, dim=1))
         if FINISHED in getattr(model, "outputs", ()):
             finished = self.finished_by(model)
@@ -804,7 +506,7 @@ class SentenceEmbedding(Teachable):
         return vectors
 
     def extra_files(self, folder: Path, config: PreTrainedConfig) -> None:
-        """What sentence-transformers and servers of its models read, see `Vectors.write`.
+        """What sentence-transformers and servers of its models read, see `folder.writing`.
 
         Where they would open another model, or make other vectors, nothing is written, which is said.
         """
@@ -816,7 +518,7 @@ class SentenceEmbedding(Teachable):
         if obstacle:
             reporting.current().note(f"sentence-transformers does not open this model: {obstacle}")
             return
-        self.vectors.with_(max_length=self.max_length).write(folder, config.hidden_size)
+        folder_writing.write(self.vectors.with_(max_length=self.max_length), folder, config.hidden_size)
 
     # --- judging and answering ---
 
@@ -831,21 +533,9 @@ class SentenceEmbedding(Teachable):
         self, examples: Mapping[str, Dataset], answers: Callable[[Dataset], np.ndarray]
     ) -> tuple[Self, dict[str, Dataset]]:
         """Rows of which nothing is known that vectors could be judged by, with the vectors of the model as it is."""
-        from datasets import Features, List, Value
-
         if self.main_metric:
             return self, dict(examples)
-        made = {}
-        for split, rows in examples.items():
-            vectors = answers(rows)
-            before = [row[~np.isnan(row[:, 0])].tolist() for row in vectors]
-            column = Features({"before": List(List(Value("float32")))})["before"]
-            made[split] = rows.add_column("before", before, feature=column)
-            reporting.current().note(
-                f"{split}: nothing in these rows tells how good vectors are: `cosine` is that of each vector with the "
-                "one that its text had before, 1 where none has moved"
-            )
-        return self.with_(by_before=True), made
+        return self.with_(by_before=True), figures.with_vectors_before(examples, answers)
 
     def metric_names(self, examples: Dataset) -> Collection[str]:
         return shapes.of_examples(examples).all_metrics
@@ -854,20 +544,7 @@ class SentenceEmbedding(Teachable):
         return list(dict.fromkeys(name for shape in shapes.SHAPES.values() for name in shape.all_metrics))
 
     def details(self, outputs: np.ndarray, examples: Dataset) -> dict[str, Any]:
-        """The figures by each similarity, where there are these, those of vectors that are cut to each number of
-        dimensions that was trained, and where vectors go wrong."""
-        shape, how = shapes.of_examples(examples), self.vectors.similarity
-        found: dict[str, Any] = {"similarity": how}
-        if self.matryoshka and shape.table_metrics:
-            width = outputs.shape[-1]
-            dims = sorted({width, *(dim for dim in self.matryoshka if dim < width)}, reverse=True)
-            cut = {f"{dim}": shape.score(outputs[..., :dim], examples, how) for dim in dims}
-            found[DIMS] = {dim: {name: figures[name] for name in shape.table_metrics} for dim, figures in cut.items()}
-        if shape.every:
-            found["figures"] = shape.score(outputs, examples, how)
-        if shape.worst is not None:
-            found["worst"] = shape.worst(outputs, examples, how)[:KEPT]
-        return found
+        return figures.details(outputs, examples, self.vectors.similarity, self.matryoshka)
 
     def decode(self, outputs: np.ndarray, inputs: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
         """The vector of each text, as a list of numbers."""

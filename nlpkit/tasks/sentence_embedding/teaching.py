@@ -34,6 +34,22 @@ def principal(vectors: np.ndarray, width: int) -> np.ndarray:
     return np.ascontiguousarray(axes[:, ::-1][:, :width], np.float32)
 
 
+def fit(vectors: np.ndarray, axes: np.ndarray) -> str:
+    """What is left of vectors that are learnt on `axes`, in words.
+
+    Args:
+        vectors: shape (rows, width of the teacher).
+        axes: of `principal`, shape (width of the teacher, width of the student).
+    """
+    own, width = axes.shape
+    if own < width:
+        how = "zeros fill them up, which changes no product of two"
+    else:
+        left = np.square(vectors @ axes).sum() / max(np.square(vectors).sum(), np.finfo(np.float32).tiny)
+        how = f"they are learnt on their {width} principal axes, which hold {left:.1%} of their squared lengths"
+    return f"the vectors have {own} numbers, and those of the model {width}: {how}"
+
+
 def narrowed(vectors: torch.Tensor, axes: np.ndarray, *, normalize: bool) -> torch.Tensor:
     """Vectors on the axes of `principal`, of length 1 where they are to be."""
     import torch

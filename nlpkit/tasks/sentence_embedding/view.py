@@ -15,7 +15,8 @@ from nlpkit.metrics.similarity import SIMILARITIES, named
 from nlpkit.reporting import Table, typed
 from nlpkit.tasks import usage
 from nlpkit.tasks.sentence_embedding import shapes
-from nlpkit.tasks.sentence_embedding.task import DIMS, FINISHED, SentenceEmbedding
+from nlpkit.tasks.sentence_embedding.figures import DIMS
+from nlpkit.tasks.sentence_embedding.task import FINISHED, SentenceEmbedding
 from nlpkit.tasks.sentence_embedding.vectors import Vectors
 from nlpkit.tasks.view import View
 

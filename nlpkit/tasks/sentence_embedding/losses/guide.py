@@ -1,71 +1,123 @@
-"""The embedder that tells which texts of a batch are no negatives (GISTEmbed)."""
+"""The embedder that tells which texts of a batch are no negatives (GISTEmbed).
+
+It reads the texts as `predict` would have it read them: by its own tokenizer, to its own limit, behind its own prompts.
+Features and batches hold its tokens beside those of the model that is trained.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
-from nlpkit.errors import UserError
-from nlpkit.tasks.contract import BOOKKEEPING
+from nlpkit import reporting
+from nlpkit.tasks.features import made_of, token_lengths
 from nlpkit.tasks.sentence_embedding.losses import columns as batches
 from nlpkit.tasks.sentence_embedding.losses.columns import Columns
-from nlpkit.tasks.sentence_embedding.vectors import Vectors
+from nlpkit.tasks.sentence_embedding.prompts import SEARCHED
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+
+OF_GUIDE = "guide_"  # begins the names of what it reads, in features and batches
+TEXTS = ("text", "text_pair", "negatives")  # columns of examples
+
+Embed = Callable[[Columns], list[torch.Tensor]]
+"""Its vectors of the texts of each column, shape (rows, width), without gradients."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Guide:
-    """A model whose vectors are looked at, and not trained.
+    """A model whose vectors are looked at, and not trained; its weights are not open yet.
 
     Attributes:
-        embed: one forward pass, from its own input to vectors.
+        task: a `SentenceEmbedding` whose features hold all texts of an example.
         tokenizer: its own.
-        encode: texts to its own input, on its device.
-        max_length: tokens of a text that it reads; None: as many as it is given.
+        place: folder or hub name.
+        searches: whether the first text of an example is a query, and the others what it looks for.
     """
 
-    embed: Callable[[Mapping[str, torch.Tensor]], torch.Tensor]
+    task: Any
     tokenizer: Any
-    encode: Callable[[list[str]], dict[str, torch.Tensor]]
-    max_length: int | None = None
+    place: str
+    searches: bool
 
-    def vectors(self, columns: Columns, tokenizer: Any) -> list[torch.Tensor]:
-        """Its vectors of the texts of each column, shape (rows, width), without gradients.
+    def features(self, examples: Mapping[str, Sequence[Any]]) -> dict[str, list[Any]]:
+        """Its token ids of each text of each example, by names that begin with `OF_GUIDE`."""
+        made = self.task.features(self.tokenizer, self._given(examples))
+        return {f"{OF_GUIDE}{name}": ids for name, ids in made.items() if name.startswith("input_ids")}
 
-        Args:
-            columns: the input of the model that is trained.
-            tokenizer: of that model; where the guide has another, the ids are turned back into text.
+    def _given(self, examples: Mapping[str, Sequence[Any]]) -> dict[str, Sequence[Any]]:
+        """The texts of examples, with which of them search, where its prompts tell these apart."""
+        given = {name: examples[name] for name in TEXTS if name in examples}
+        return {**given, SEARCHED: [True] * len(given["text"])} if self.searches and self.task.has_sides else given
+
+    def batch(self, features: Sequence[Mapping[str, Any]]) -> dict[str, torch.Tensor]:
+        """The same of a batch, padded."""
+        padded = self.task.collate(self.tokenizer)([own(feature) for feature in features])
+        return {f"{OF_GUIDE}{name}": tensor for name, tensor in padded.items()}
+
+    def cuts(self, train: Dataset) -> str:
+        """How many examples have a text that it does not read to its end, as the end of a line; empty: none."""
+        limit = self.task.max_length
+        if limit is None:
+            return ""
+        lengths = token_lengths(self.task, self.tokenizer, self._given(train[:]))
+        longer = sum(length > limit for length in lengths)
+        return f"; it reads {limit} tokens of a text, and {longer:,} of {len(train):,} rows have more" if longer else ""
+
+    @property
+    def settings(self) -> str:
+        """All that its features hang on."""
+        made = [self.task.record(), self.searches, made_of(self.tokenizer)]
+        return hashlib.sha256(json.dumps(made).encode()).hexdigest()
+
+    def opened(self, device: torch.device | str) -> Embed:
+        """Open its weights on the device of the model that is trained.
+
+        Raises:
+            UserError: they cannot be opened.
         """
-        if self._reads(columns, tokenizer):
-            given = [dict(column) for column in columns]
-        else:
-            given = [self._encoded(column, tokenizer) for column in columns]
-        with torch.no_grad():
-            return batches.vectors(self.embed, given, self.tokenizer)
+        from nlpkit.models import fitting, opening
 
-    def _reads(self, columns: Columns, tokenizer: Any) -> bool:
-        longest = max(column["input_ids"].shape[1] for column in columns)
-        fits = self.max_length is None or longest <= self.max_length
-        return fits and (tokenizer is self.tokenizer or tokenizer.get_vocab() == self.tokenizer.get_vocab())
+        model, _ = opening.load_model(self.place, self.task.auto_class, **self.task.model_arguments())
+        fitting.fit(model, self.tokenizer)
+        model.requires_grad_(False).eval().to(device)
 
-    def _encoded(self, column: Mapping[str, torch.Tensor], tokenizer: Any) -> dict[str, torch.Tensor]:
-        return self.encode(tokenizer.batch_decode(column["input_ids"], skip_special_tokens=True))
+        def embed(columns: Columns) -> list[torch.Tensor]:
+            with torch.no_grad():
+                given = [own(column) for column in columns]
+                return batches.vectors(lambda batch: self.task.run(model, batch).logits, given, self.tokenizer)
+
+        return embed
 
 
-def open_guide(name: str, device: torch.device | str, trained: Vectors) -> Guide:
-    """Open an embedder as a guide.
+def own(entries: Mapping[str, Any]) -> dict[str, Any]:
+    """What the guide reads, by the names that its task has for it."""
+    return {name.removeprefix(OF_GUIDE): entry for name, entry in entries.items() if name.startswith(OF_GUIDE)}
+
+
+def without(entries: Mapping[str, Any]) -> dict[str, Any]:
+    """What the model that is trained reads."""
+    return {name: entry for name, entry in entries.items() if not name.startswith(OF_GUIDE)}
+
+
+def open_guide(name: str, train: Dataset, *, searches: bool) -> Guide:
+    """What an embedder reads of the texts of train, which is told.
 
     Args:
         name: folder or hub name.
-        device: of the model that is trained.
-        trained: how the vectors of that model are made.
+        train: examples.
+        searches: see `Guide`.
 
     Raises:
-        UserError: it cannot be opened, is no model for sentence embedding, or one of the two reads a prompt.
+        UserError: it cannot be opened, or is no model for sentence embedding.
     """
-    from nlpkit.models import fitting, opening
+    from nlpkit.models import opening
     from nlpkit.runs.folder import read_record
     from nlpkit.tasks import registry
 
@@ -73,25 +125,8 @@ def open_guide(name: str, device: torch.device | str, trained: Vectors) -> Guide
     config = opening.load_config(place)
     record = (read_record(place) or {}).get("task")
     task: Any = registry.task_of_model(config, record, place, named="sentence-embedding")
-    for whose, prompts in (("the model that is trained", trained), ("the guide", task.vectors)):
-        if prompts.prompt or prompts.asymmetric:
-            # the texts reach the guide behind the prompt of the model, and without its own
-            raise UserError(
-                f"--guide {name}: {whose} reads a prompt before each text, and a guide is given the texts of the model",
-                "Choose a guide without prompts, and train with --prompt ''.",
-            )
     tokenizer = opening.load_tokenizer(place, flag="--guide")
     limit = opening.max_positions(config, tokenizer) if task.max_length is None else task.max_length
-    task = task.with_(max_length=limit)
-    model, _ = opening.load_model(place, task.auto_class, **task.model_arguments())
-    fitting.fit(model, tokenizer)
-    model.requires_grad_(False).eval().to(device)
-    collate = task.collate(tokenizer)
-
-    def encode(texts: list[str]) -> dict[str, torch.Tensor]:
-        made = task.features(tokenizer, {"text": texts})
-        entries = [name for name in made if name not in BOOKKEEPING]
-        batch = collate([{name: made[name][row] for name in entries} for row in range(len(texts))])
-        return {name: tensor.to(device) for name, tensor in batch.items()}
-
-    return Guide(lambda batch: task.run(model, batch).logits, tokenizer, encode, limit)
+    guide = Guide(task.with_(max_length=limit, together=True), tokenizer, place, searches)
+    reporting.current().note(f"guide: {task.vectors.described()}{guide.cuts(train)}")
+    return guide

@@ -16,8 +16,8 @@ from torch import nn
 from nlpkit.errors import UserError
 from nlpkit.tasks.sentence_embedding.losses import columns as batches
 from nlpkit.tasks.sentence_embedding.losses import denoising, making, table
+from nlpkit.tasks.sentence_embedding.losses import guide as guides
 from nlpkit.tasks.sentence_embedding.losses.columns import Columns
-from nlpkit.tasks.sentence_embedding.losses.guide import Guide
 from nlpkit.tasks.sentence_embedding.losses.making import LossSettings
 
 Embed = Callable[[Any, Mapping[str, torch.Tensor]], torch.Tensor]
@@ -47,7 +47,7 @@ class Objective(nn.Module):
         source: Source,
         embed: Embed,
         tokenizer: Any,
-        guide: Guide | None,
+        guide: guides.Embed | None,
         *,
         name: str,
         own: Sequence[nn.Parameter] = (),
@@ -87,13 +87,11 @@ class Objective(nn.Module):
 
     def _given(self, columns: Columns) -> list[dict[str, torch.Tensor]]:
         assert self.source.embed is not None
-        found = [{GIVEN: vectors} for vectors in batches.vectors(self.source.embed, columns, self.tokenizer)]
+        own = [guides.without(column) for column in columns]
+        found = [{GIVEN: vectors} for vectors in batches.vectors(self.source.embed, own, self.tokenizer)]
         if self.guide is None:
             return found
-        return [
-            {**column, GUIDING: vectors}
-            for column, vectors in zip(found, self.guide.vectors(columns, self.tokenizer), strict=True)
-        ]
+        return [{**column, GUIDING: vectors} for column, vectors in zip(found, self.guide(columns), strict=True)]
 
     def _of_all(
         self, given: list[dict[str, torch.Tensor]], labels: torch.Tensor | None
@@ -140,17 +138,17 @@ class Source(nn.Module):
         if GIVEN in features:
             return {"sentence_embedding": features[GIVEN]}
         assert self.embed is not None
-        return {"sentence_embedding": self.embed(features)}
+        return {"sentence_embedding": self.embed(guides.without(features))}
 
 
 class Guiding(Source):
     """What a guided loss takes for its guide.
 
     Args:
-        guide: gives the vectors.
+        guide: gives the vectors, of what of a batch is its own.
     """
 
-    def __init__(self, guide: Guide, tokenizer: Any) -> None:
+    def __init__(self, guide: guides.Embed, tokenizer: Any) -> None:
         # With the tokenizer of the model, so that the loss leaves the token ids to the guide.
         super().__init__(tokenizer, 0, None)
         self.guide = guide
@@ -158,7 +156,7 @@ class Guiding(Source):
     def forward(self, features: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
         if GUIDING in features:
             return {"sentence_embedding": features[GUIDING]}
-        return {"sentence_embedding": self.guide.vectors([features], self.tokenizer)[0]}
+        return {"sentence_embedding": self.guide([features])[0]}
 
 
 def build(
@@ -166,7 +164,7 @@ def build(
     embed: Embed,
     tokenizer: Any,
     width: int,
-    guide: Guide | None = None,
+    guide: guides.Embed | None = None,
     device: Any = "cpu",
     model: Any = None,
 ) -> Objective:
