@@ -36,6 +36,7 @@ EMBEDDERS = [name for name, command in COMMAND_OF.items() if command == finetune
 READERS = [name for name, command in COMMAND_OF.items() if command == finetune_qa.COMMAND]
 
 TWO_WAY = ["not_entailment", "entailment"]
+NLI = ["entailment", "neutral", "contradiction"]
 
 
 @dataclass(frozen=True)
@@ -238,7 +239,7 @@ HUB: dict[str, Hub | Tagged | Marked | Triplets | Asked | None] = {
     "glue-qqp": glue("qqp", ("question1", "question2"), ["not_duplicate", "duplicate"]),
     "glue-stsb": STSB,
     "glue-mnli": glue(
-        "mnli", ("premise", "hypothesis"), ["entailment", "neutral", "contradiction"], "validation_matched"
+        "mnli", ("premise", "hypothesis"), NLI, "validation_matched"
     ),
     "glue-qnli": glue("qnli", ("question", "sentence"), TWO_WAY[::-1]),
     "glue-rte": glue("rte", ("sentence1", "sentence2"), TWO_WAY[::-1]),
@@ -253,6 +254,10 @@ HUB: dict[str, Hub | Tagged | Marked | Triplets | Asked | None] = {
     "qa-squad-longformer": SQUAD,
     "sts-minilm": Hub(
         ("sentence-transformers/stsb", None, None), ("sentence1", "sentence2"), "score", None,
+        {"train": 120, "validation": 40, "test": 40},
+    ),
+    "nli-classifier-minilm": Hub(
+        ("stanfordnlp/snli", None, None), ("premise", "hypothesis"), "label", NLI,
         {"train": 120, "validation": 40, "test": 40},
     ),
     "nli-minilm": Triplets(("sentence-transformers/all-nli", "triplet", None)),
