@@ -8,6 +8,7 @@ made for have plain names (`spearman`); those of the others end in its name (`sp
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
@@ -186,6 +187,41 @@ def decided(scores: np.ndarray, alike: np.ndarray) -> Evidence:
         np.arange(len(scores)),
         figures,
         extremes={**dict.fromkeys(DECIDED, Extremes()), "roc_auc": Extremes(trials=fewest)},
+    )
+
+
+AT_THRESHOLD = ("precision_at_threshold", "recall_at_threshold", "f1_at_threshold")
+
+
+def at_threshold(scores: np.ndarray, alike: np.ndarray, threshold: float) -> Evidence:
+    """Precision, recall and F1 where pairs from a likeness on are called alike, which was chosen on other pairs.
+
+    Args:
+        scores, alike: shape (pairs,).
+        threshold: the least likeness.
+    """
+    found, true = np.asarray(scores) >= threshold, np.asarray(alike) > 0
+    hits = (found & true).astype(np.float64)
+    trials = [part.astype(np.float64) for part in (found, true, found | true)]
+    shares = {
+        name: Share(hits, counted, dice=name.startswith("f1"))
+        for name, counted in zip(AT_THRESHOLD, trials, strict=True)
+    }
+
+    def figures(weights: Weights) -> Mapping[str, np.ndarray]:
+        of = {name: ratio(weights @ share.hits, weights @ share.trials) for name, share in shares.items()}
+        jaccard = of["f1_at_threshold"]
+        return {**of, "f1_at_threshold": 2 * jaccard / (1 + jaccard)}
+
+    return Evidence(np.arange(len(hits)), figures, shares)
+
+
+def together(first: Evidence, second: Evidence) -> Evidence:
+    """What the metrics of both hang on, which are of the same rows."""
+    return replace(
+        first,
+        figures=lambda weights: {**first.figures(weights), **second.figures(weights)},
+        shares={**first.shares, **second.shares},
     )
 
 

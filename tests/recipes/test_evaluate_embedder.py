@@ -208,6 +208,29 @@ def test_translations_are_judged_both_ways(run_of: RunOf, tmp_path: Path) -> Non
     assert metrics == dict(zip(names, (1, 1, 1, 0), strict=True))
 
 
+def test_a_threshold_that_was_chosen_elsewhere_has_precision_and_recall(run_of: RunOf, tmp_path: Path) -> None:
+    rows = [
+        {"sentence1": f"the {one}", "sentence2": f"a {other}", "label": int(one == other)}
+        for one in WORDS
+        for other in WORDS
+    ]
+    data = write_jsonl(tmp_path / "pairs.jsonl", rows)
+    (chosen,) = judged(run_of("embedding"), data).metrics.values()
+    report = judged(run_of("embedding"), data, pair_threshold=chosen["f1_threshold"])
+    (metrics,) = report.metrics.values()
+    for name in ("precision", "recall", "f1"):
+        assert metrics[f"{name}_at_threshold"] == pytest.approx(chosen[name])
+        assert f"{name}_at_threshold" in report.tables[0].header
+    (between,) = report.record["metric_intervals"].values()
+    assert {"precision_at_threshold", "recall_at_threshold", "f1_at_threshold"} <= set(between)
+    (nothing,) = judged(run_of("embedding"), data, pair_threshold=1.5).metrics.values()
+    assert nothing["recall_at_threshold"] == nothing["f1_at_threshold"] == 0
+    assert {name: metrics[name] for name in chosen} == chosen
+    scored = write_jsonl(tmp_path / "scored.jsonl", [{**row, "label": i / 7} for i, row in enumerate(rows)])
+    with pytest.raises(UserError, match="--pair-threshold is for pairs that are alike or not, not for scored-pairs"):
+        judged(run_of("embedding"), scored, pair_threshold=0.5)
+
+
 def test_pairs_of_0_and_1_have_a_threshold_and_figures_by_each_similarity(run_of: RunOf, tmp_path: Path) -> None:
     rows = [{"sentence1": text, "sentence2": text, "label": 1} for text in DOCUMENTS[:6]]
     rows += [{"sentence1": text, "sentence2": "bad", "label": 0} for text in DOCUMENTS[:6]]

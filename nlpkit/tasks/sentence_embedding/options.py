@@ -123,6 +123,13 @@ class ShapeOptions(TextColumnOptions):
 class EmbeddingJudgeOptions(SidePromptOptions, VectorOptions, ShapeOptions):
     """Options of `evaluate`."""
 
+    pair_threshold: float | None = option(
+        None,
+        "Pairs of 0 and 1: show precision and recall of the pairs that are so much alike or more.",
+        panel="Task",
+        shown_default="the threshold of the best F1, chosen on the same pairs",
+    )
+
 
 class EmbeddingColumnOptions(PoolingOptions, ShapeOptions):
     """Options of commands that make another model of one, and take rows with what is known of their texts."""

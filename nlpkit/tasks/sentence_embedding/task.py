@@ -25,6 +25,7 @@ import numpy as np
 from nlpkit import reporting
 from nlpkit.data.findings import Finding
 from nlpkit.errors import UserError
+from nlpkit.metrics import similarity
 from nlpkit.models.files import CONFIG, STRUCTURE, made_from
 from nlpkit.options import Config
 from nlpkit.runs.files import small_text
@@ -93,6 +94,7 @@ class SentenceEmbedding(Teachable):
         objective: the same, when the model is there.
         together: whether a feature holds all texts of an example, as a loss wants them.
         axes: of the teacher's vectors, on which narrower ones are learnt, see `teaching.principal`.
+        pair_threshold: likeness from which on pairs are called alike, where figures of that are asked for.
         by_before: whether vectors are judged by those that texts had before the model was changed, see `against`.
     """
 
@@ -106,6 +108,7 @@ class SentenceEmbedding(Teachable):
     objective: Objective | None = None
     together: bool = False
     axes: np.ndarray | None = None
+    pair_threshold: float | None = None
     by_before: bool = False
 
     name: ClassVar[str] = "sentence-embedding"
@@ -155,7 +158,7 @@ class SentenceEmbedding(Teachable):
 
     @property
     def table_metrics(self) -> Sequence[str]:
-        return self.shape.table_metrics
+        return (*self.shape.table_metrics, *(() if self.pair_threshold is None else similarity.AT_THRESHOLD))
 
     # --- made from a model folder, from data ---
 
@@ -224,7 +227,8 @@ class SentenceEmbedding(Teachable):
         return f"{self.name}{rows}{loss}; {self.vectors.described()}"
 
     def configured(self, options: Config) -> Self:
-        return self.with_(vectors=asked_for(self.vectors, options))
+        threshold = options.pair_threshold if isinstance(options, EmbeddingJudgeOptions) else None
+        return self.with_(vectors=asked_for(self.vectors, options), pair_threshold=threshold)
 
     @property
     def has_sides(self) -> bool:
@@ -524,10 +528,26 @@ class SentenceEmbedding(Teachable):
 
     def score(self, outputs: np.ndarray, examples: Dataset) -> dict[str, float]:
         """The figures of the kind of data that the examples are."""
-        return shapes.of_examples(examples).score(outputs, examples, self.vectors.similarity)
+        found = shapes.of_examples(examples).score(outputs, examples, self.vectors.similarity)
+        return found if self.pair_threshold is None else found | self._at_threshold(outputs, examples).observed()
 
     def evidence(self, outputs: np.ndarray, examples: Dataset) -> Evidence | None:
-        return shapes.of_examples(examples).evidence(outputs, examples, self.vectors.similarity)
+        found = shapes.of_examples(examples).evidence(outputs, examples, self.vectors.similarity)
+        if found is None or self.pair_threshold is None:
+            return found
+        return similarity.together(found, self._at_threshold(outputs, examples))
+
+    def _at_threshold(self, outputs: np.ndarray, examples: Dataset) -> Evidence:
+        """What the figures of --pair-threshold hang on.
+
+        Raises:
+            UserError: the examples are no pairs that are alike or not.
+        """
+        shape = shapes.of_examples(examples).name
+        if shape != "labelled-pairs" or self.pair_threshold is None:
+            raise UserError(f"--pair-threshold is for pairs that are alike or not, not for {shape}", "Leave it out.")
+        likeness = similarity.of_pairs(outputs[:, 0], outputs[:, 1], self.vectors.similarity)
+        return similarity.at_threshold(likeness, np.asarray(examples["label"][:]), self.pair_threshold)
 
     def against(
         self, examples: Mapping[str, Dataset], answers: Callable[[Dataset], np.ndarray]
@@ -538,10 +558,12 @@ class SentenceEmbedding(Teachable):
         return self.with_(by_before=True), figures.with_vectors_before(examples, answers)
 
     def metric_names(self, examples: Dataset) -> Collection[str]:
-        return shapes.of_examples(examples).all_metrics
+        asked = () if self.pair_threshold is None else similarity.AT_THRESHOLD
+        return [*shapes.of_examples(examples).all_metrics, *asked]
 
     def possible_metrics(self) -> Collection[str]:
-        return list(dict.fromkeys(name for shape in shapes.SHAPES.values() for name in shape.all_metrics))
+        every = (name for shape in shapes.SHAPES.values() for name in shape.all_metrics)
+        return list(dict.fromkeys([*every, *similarity.AT_THRESHOLD]))
 
     def details(self, outputs: np.ndarray, examples: Dataset) -> dict[str, Any]:
         return figures.details(outputs, examples, self.vectors.similarity, self.matryoshka)
