@@ -1586,6 +1586,7 @@ def compare(
     dims: int | None = None,
     prompt_query: str | None = None,
     prompt_document: str | None = None,
+    pair_threshold: float | None = None,
     device: str = 'auto',
     precision: Literal['auto', 'fp32', 'tf32', 'bf16', 'fp16'] = 'auto',
     threads: int | None = None,
@@ -1708,6 +1709,9 @@ def compare(
             sentence-embedding.
         prompt_document: Text to put before the texts that are compared with it. Default: where
             documents are searched the model's prompt for documents, else as prompt. For
+            sentence-embedding.
+        pair_threshold: Pairs of 0 and 1: show precision and recall of the pairs that are so much alike
+            or more. Default: the threshold of the best F1, chosen on the same pairs. For
             sentence-embedding.
         device: auto, cpu, cuda, cuda:1, mps.
         precision: Arithmetic of the forward pass.
@@ -2244,6 +2248,7 @@ def evaluate(
     dims: int | None = None,
     prompt_query: str | None = None,
     prompt_document: str | None = None,
+    pair_threshold: float | None = None,
     device: str = 'auto',
     precision: Literal['auto', 'fp32', 'tf32', 'bf16', 'fp16'] = 'auto',
     threads: int | None = None,
@@ -2372,6 +2377,9 @@ def evaluate(
             sentence-embedding.
         prompt_document: Text to put before the texts that are compared with it. Default: where
             documents are searched the model's prompt for documents, else as prompt. For
+            sentence-embedding.
+        pair_threshold: Pairs of 0 and 1: show precision and recall of the pairs that are so much alike
+            or more. Default: the threshold of the best F1, chosen on the same pairs. For
             sentence-embedding.
         device: auto, cpu, cuda, cuda:1, mps.
         precision: Arithmetic of the forward pass.
