@@ -2104,8 +2104,8 @@ def embed(
     prompt_name: str | None = None,
     dims: int | None = None,
     batch_tokens: int | None = None,
-    overwrite: bool = False,
     max_errors: float = 0,
+    overwrite: bool = False,
     similarity: Literal['cosine', 'dot', 'euclidean', 'manhattan', 'angular'] | None = None,
     config: str | PathLike[str] | None = None,
     progress: bool | None = None,
@@ -2158,8 +2158,8 @@ def embed(
             as the model's folder says, else all.
         batch_tokens: Tokens per forward pass, at most, with padding, unless one text has more. Default:
             1,024 on a CPU, whose caches hold that; 32,768 on a GPU.
-        overwrite: Replace output if it exists.
         max_errors: Exit with 1 if more rows of input have no vector: a number, or a share below 1.
+        overwrite: Replace output if it exists.
         similarity: How vectors are compared; angular is 1 - arccos(cosine) / pi. Default: the model's.
             (not with input)
         config: YAML recipe, or the nlpkit.json of a run to repeat.
@@ -4382,8 +4382,8 @@ def zero_shot(
     delimiter: str | None = None,
     quoting: Literal['auto', 'standard', 'none'] = 'auto',
     columns: Sequence[str] | str = ...,
-    overwrite: bool = False,
     max_errors: float = 0,
+    overwrite: bool = False,
     text_column: str | None = None,
     text_pair_column: str | None = None,
     all_scores: Literal['columns'] | bool = False,
@@ -4436,8 +4436,8 @@ def zero_shot(
             pipe, space. Default: from the header.
         quoting: Quotes in csv and tsv files: around fields (standard), or text as any other (none).
         columns: Names of the columns of files without a header.
-        overwrite: Replace output if it exists.
         max_errors: Exit with 1 if more rows of input have no answer: a number, or a share below 1.
+        overwrite: Replace output if it exists.
         text_column: Column of the text. Default: guessed.
         text_pair_column: Column of the second text of a pair.
         all_scores: Give the score of every label: as one entry, or as columns, one for each label.
