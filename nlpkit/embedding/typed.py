@@ -55,7 +55,7 @@ def embed_texts(opened: Opened, config: EmbedOptions) -> Report:
             *loss_line(vectors[told], made, record),
             f"{reporting.counted(len(rows), 'vector', 'vectors')} to {config.output}",
         ]
-    failure = "" if told else f"no text has a vector; {errors[0]}"
+    failure = f"{len(errors)} of {len(rows)} texts have no vector; {next(iter(errors.values()))}" if errors else ""
     report = Report(record, tables, lines, exit_code=1 if failure else 0, failure=failure)
     report.vectors = vectors
     return report

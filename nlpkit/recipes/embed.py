@@ -11,8 +11,11 @@ nlpkit embed minilm --input questions.csv --output vectors.parquet
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from nlpkit import reporting
 from nlpkit.data import memory
+from nlpkit.data.labels import is_missing
 from nlpkit.embedding.options import EmbedOptions
 from nlpkit.errors import UserError
 from nlpkit.recipes import predict
@@ -58,6 +61,7 @@ def run(config: Config) -> Report:
     predict.require_one_input(config.input, config.texts, config.model, COMMAND, "$file.parquet")
     if not pairs and config.texts:
         predict.require_typed("texts", config.texts, config.known_fields(), COMMAND)
+        _require_texts(config.texts)
     config.refuse_unread()
     _require_outputs(config, typed=not config.input)
     from nlpkit.embedding import file, typed
@@ -70,6 +74,15 @@ def run(config: Config) -> Report:
     if config.texts:
         return typed.embed_texts(opened, config)
     return file.give(opened, config) if config.output is None else file.embed_file(opened, config)
+
+
+def _require_texts(texts: Sequence[str]) -> None:
+    """Refuse a text without a letter, as a shell makes one of a variable that is not set."""
+    if empty := [number for number, text in enumerate(texts, start=1) if is_missing(text)]:
+        raise UserError(
+            f"text {empty[0]} of {len(texts)} is empty",
+            "Leave it out. Rows of a file without a text are kept, with their error: --input FILE.",
+        )
 
 
 def _pairs(config: Config) -> tuple[str, str] | None:

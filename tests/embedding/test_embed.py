@@ -64,6 +64,7 @@ def test_options_say_what_a_vector_is(model: str) -> None:
     [
         ({"texts": ["a"], "prompt_name": "passage"}, "there is no prompt 'passage'"),
         ({"texts": ["a"], "dims": 4096}, "4096 dimensions"),
+        ({"texts": ["a", " "]}, "text 2 of 2 is empty"),
         ({"texts": ["a"], "dtype": "int8"}, "nothing is written"),
         ({"texts": ["a"], "plot": "p.png"}, "needs two"),
         ({"texts": ["a", "b"], "plot": "p.jpg"}, "a picture is a PNG"),
@@ -183,6 +184,7 @@ def test_long_texts_are_counted_and_read_as_asked(model: str) -> None:
     report = embed.run(embed.Config(model=model, texts=[LONG, "bad"], long_text="error", **CPU))
     first, second = report.record["answers"]
     assert "tokens, and the model reads 64" in first["vector_error"] and first["vector"] is None
+    assert report.exit_code == 1 and report.failure.startswith("1 of 2 texts have no vector; ")
     np.testing.assert_allclose(second["vector"], cut[1], atol=1e-6)
 
 
