@@ -127,6 +127,17 @@ def parted(order: np.ndarray, batch: int, apart: np.ndarray) -> tuple[np.ndarray
         """Whether a row meets no text of its own in a batch that another row leaves."""
         return all(texts[number][text] <= (text in own[leaving]) for text in own[row])
 
+    def other_in(there: int, row: int, here: int) -> int | None:
+        """The place of the first row of a batch with which a row of the batch `here` changes places."""
+        met = [text for text in own[row] if texts[there][text]]
+        if any(texts[there][text] > 1 for text in met):  # whoever leaves, one of these stays
+            return None
+        for place in range(there * batch, min((there + 1) * batch, len(order))):
+            other = int(order[place])
+            if own[other].issuperset(met) and fits(other, here, row):
+                return place
+        return None
+
     for place in range(len(order)):
         row, here = int(order[place]), place // batch
         if all(texts[here][text] == 1 for text in own[row]):
@@ -134,20 +145,16 @@ def parted(order: np.ndarray, batch: int, apart: np.ndarray) -> tuple[np.ndarray
         near = (
             number for away in range(1, FARTHEST + 1) for number in (here - away, here + away) if 0 <= number < count
         )
-        for there in near:
-            places = range(there * batch, min((there + 1) * batch, len(order)))
-            other = next(
-                (each for each in places if fits(row, there, int(order[each])) and fits(int(order[each]), here, row)),
-                None,
-            )
-            if other is not None:
-                swapped = int(order[other])
-                texts[here].subtract(own[row])
-                texts[here].update(own[swapped])
-                texts[there].subtract(own[swapped])
-                texts[there].update(own[row])
-                order[place], order[other] = swapped, row
-                break
+        found = (other_in(there, row, here) for there in near)
+        other = next((each for each in found if each is not None), None)
+        if other is None:
+            continue
+        swapped, there = int(order[other]), other // batch
+        texts[here].subtract(own[row])
+        texts[here].update(own[swapped])
+        texts[there].subtract(own[swapped])
+        texts[there].update(own[row])
+        order[place], order[other] = swapped, row
     return order, _meeting(order, batch, own)
 
 
