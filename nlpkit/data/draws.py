@@ -102,6 +102,20 @@ def sample_balanced(dataset: Dataset, n: int, *, balance_by: str | None, seed: i
     return gathered(dataset.select(rng.permutation(drawn)))
 
 
+def sample_whole(dataset: Dataset, n: int, *, whole: str, seed: int) -> Dataset:
+    """Draw `n` rows at most, each with all that have its value of the column `whole`, in the order of `dataset`.
+
+    One value is drawn at least, also where it has more rows.
+    """
+    import numpy as np
+
+    groups = class_numbers(dataset, whole, floats=True)
+    sizes = np.bincount(groups)
+    order = np.random.default_rng(seed).permutation(len(sizes))
+    fit = int(np.searchsorted(np.cumsum(sizes[order]), n, side="right"))
+    return gathered(dataset.select(np.flatnonzero(np.isin(groups, order[: max(fit, 1)]))))
+
+
 def has_classes(dataset: Dataset, column: str | None, *, floats: bool) -> bool:
     """Whether rows are told apart by a column when some are drawn; `floats`: also by numbers that are floats.
 

@@ -61,11 +61,18 @@ class RowReader(Protocol):
     def group_column(self) -> str | None:
         """What rows share that stay together."""
 
+    @property
+    def drawn_together(self) -> str | None:
+        """What rows share that are drawn together, or not at all, when there are more than are wanted."""
+
     def keys(self, rows: Dataset) -> Iterator[str]:
         """What would leak if another row with the same key stood in another split."""
 
     def labelled(self, columns: Sequence[str]) -> bool:
         """Whether rows with these columns can be judged."""
+
+    def usable(self, columns: Sequence[str]) -> bool:
+        """Whether rows with these columns are examples, be there something to judge them by or not."""
 
     def settled(self, rows: Dataset, split: str, origin: LoadedData) -> Self:
         """The reader after a look at the cells of the first labelled rows."""
@@ -172,9 +179,16 @@ def prepare(loaded: LoadedData, reader: RowReader, options: DataOptions, seed: i
             floats = options.hold_out == "texts"  # runs that drew single rows did not balance them
             if not draws.has_classes(splits[split], balance, floats=floats):
                 balance = None
-            splits[split] = draws.sample_balanced(splits[split], limit, balance_by=balance, seed=seed, floats=floats)
-            how = ", balanced by label" if balance else ""
-            reporter.note(f"{split}: {counted(limit, 'row', 'rows')} drawn (seed {seed}{how})")
+            whole = reader.drawn_together
+            if whole is not None and whole in splits[split].column_names:
+                splits[split] = draws.sample_whole(splits[split], limit, whole=whole, seed=seed)
+                how = f", whole groups of '{whole}'"
+            else:
+                splits[split] = draws.sample_balanced(
+                    splits[split], limit, balance_by=balance, seed=seed, floats=floats
+                )
+                how = ", balanced by label" if balance else ""
+            reporter.note(f"{split}: {counted(len(splits[split]), 'row', 'rows')} drawn (seed {seed}{how})")
 
 
 def belonging(parts: Sequence[Dataset], reader: RowReader, options: DataOptions) -> np.ndarray | None:
@@ -274,12 +288,20 @@ def settled(loaded: LoadedData, reader: R) -> R:
     return reader.settled(loaded.splits[first], first, loaded) if first else reader
 
 
-def examples(loaded: LoadedData, reader: RowReader, findings: list[Finding]) -> dict[str, Dataset]:
-    """The examples of every split that has labels; what is wrong with rows goes into `findings`."""
+def examples(
+    loaded: LoadedData, reader: RowReader, findings: list[Finding], *, bare: bool = False
+) -> dict[str, Dataset]:
+    """The examples of every split that has labels; what is wrong with rows goes into `findings`.
+
+    Args:
+        bare: also those of splits that are examples without any, see `RowReader.usable`.
+    """
     reader = settled(loaded, reader)
+    wanted = list(_labelled(loaded, reader))
+    if bare:
+        wanted = [name for name, rows in loaded.splits.items() if name in wanted or reader.usable(rows.column_names)]
     return {
-        split: reader.examples(draws.gathered(loaded.splits[split]), split, loaded, findings)
-        for split in _labelled(loaded, reader)
+        split: reader.examples(draws.gathered(loaded.splits[split]), split, loaded, findings) for split in wanted
     }
 
 

@@ -293,7 +293,7 @@ def open_splits(
     findings: list[Finding] = []
     with registry.pointing_elsewhere(type(task), first, registry.OTHER_MODEL):
         reader = splits.settled(loaded, reader)
-        examples = splits.examples(loaded, reader, findings)
+        examples = splits.examples(loaded, reader, findings, bare=True)
     stop_on_errors(findings)
     for split in needs:
         if not len(examples.get(split, ())):

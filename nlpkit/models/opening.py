@@ -25,6 +25,7 @@ SHARDS = ".safetensors.index.json"  # ends the name of a file that says which we
 ADAPTER = "adapter_config.json"  # of PEFT, which transformers follows to another model
 TOKENIZER_JSON = ("tokenizer_config.json", "tokenizer.json", "special_tokens_map.json", "added_tokens.json")
 NUMBERED = re.compile(r"(.*?\.)\d+\.")  # what stands before the number of a layer in the names of its weights
+LATER_MODULE = re.compile(r"[1-9]\d*_")  # begins the folder of what sentence-transformers computes behind an encoder
 TEMPLATE = re.compile(r"[\w -][\w .-]*")  # names of chat templates that are names of files
 SPECIAL = ("bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token")
 DAMAGED = "The file is damaged; copy it again."
@@ -87,7 +88,8 @@ def _no_model(folder: Path) -> tuple[str, str]:
     if unfinished := _unfinished(folder):
         return unfinished
     record = read_record(folder)
-    inside = sorted(str(file.parent) for file in folder.glob(f"*/{CONFIG}"))
+    folders = sorted(str(file.parent) for file in folder.glob(f"*/{CONFIG}"))
+    inside = [place for place in folders if not LATER_MODULE.match(Path(place).name)]
     if inside:
         shown = ", ".join(inside[:SHOWN]) + (", ..." if len(inside) > SHOWN else "")
         return f"{folder} is not a model folder: it has no {CONFIG}, but holds folders that have", f"Give one: {shown}"

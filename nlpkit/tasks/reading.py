@@ -57,6 +57,12 @@ class Reader(ABC, Generic[TaskRead]):
         out; None where only equal rows do."""
         return None
 
+    @property
+    def drawn_together(self) -> str | None:
+        """Column of what rows share that are drawn together, or not at all, when there are more than are wanted, as
+        several of them become one example; None where each row does."""
+        return None
+
     def keys(self, rows: Dataset) -> Iterator[str]:
         """For each of the user's rows what would leak if another one with the same key stood in another split.
 
@@ -78,6 +84,11 @@ class Reader(ABC, Generic[TaskRead]):
     def labelled(self, columns: Sequence[str]) -> bool:
         """Whether rows with these columns can be judged: public test files often come without labels."""
         return False
+
+    def usable(self, columns: Sequence[str]) -> bool:
+        """Whether rows with these columns are examples, be there something to judge them by or not; as a rule those
+        with labels are."""
+        return self.labelled(columns)
 
     def settled(self, rows: Dataset, split: str, origin: LoadedData) -> Self:
         """The reader after a look at the cells of the first labelled rows, where columns alone do not tell how all of

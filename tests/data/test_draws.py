@@ -70,6 +70,15 @@ def test_sample_balanced_with_fewer_rows_than_labels_and_with_all() -> None:
     assert len(draws.sample_balanced(rows, 4, balance_by=None, seed=0)) == 4
 
 
+def test_rows_that_belong_together_are_drawn_together() -> None:
+    rows = datasets.Dataset.from_dict({"premise": [f"{i // 3}" for i in range(30)], "row": list(range(30))})
+    drawn = draws.sample_whole(rows, 10, whole="premise", seed=0)
+    assert Counter(Counter(drawn["premise"][:]).values()) == {3: 3}
+    assert drawn["row"][:] == sorted(drawn["row"][:])
+    assert drawn["row"][:] == draws.sample_whole(rows, 11, whole="premise", seed=0)["row"][:]
+    assert len(draws.sample_whole(rows, 1, whole="premise", seed=0)) == 3
+
+
 def test_rows_are_gathered_as_they_were_selected() -> None:
     rows = datasets.Dataset.from_dict(
         {"text": [f"text {i}" for i in range(50)], "label": [f"{i % 7}" for i in range(50)]}

@@ -242,6 +242,15 @@ def test_matryoshka_is_the_weighted_sum_over_the_first_dimensions(embedder: Any,
     assert value == pytest.approx(ranked(32) + 0.5 * ranked(16) + 2.0 * ranked(4), abs=1e-4)
 
 
+def test_vectors_that_are_cut_learn_the_beginning_of_those_of_a_teacher(embedder: Any) -> None:
+    value, _ = ours(embedder, LossSettings("mse", dims={8: 0.5}))
+    vectors = embed(embedder, encoded(embedder, TEXTS[0])).detach().numpy()
+    wanted = LABELS["mse"].numpy()
+    cut = vectors[:, :8] / np.linalg.norm(vectors[:, :8], axis=1, keepdims=True)
+    known = np.square(vectors - wanted).mean() + 0.5 * np.square(cut - wanted[:, :8]).mean()
+    assert value == pytest.approx(known, rel=1e-4)
+
+
 def test_vectors_hang_on_neither_their_part_nor_the_padding(embedder: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     given = [encoded(embedder, texts) for texts in TEXTS]
     whole = [embed(embedder, column) for column in given]

@@ -77,6 +77,70 @@ def test_a_run_is_judged_with_the_prompts_it_was_trained_with(tiny_model: Path, 
     assert not heard.warnings
 
 
+E5 = {"prompts": {"query": "film ", "passage": "day "}}
+
+
+def begun(tmp_path: Path, text: str, pair: str | None, **options: Any) -> SentenceEmbedding:
+    """The task of a training that begins with a model that has prompts for each side, on rows with these columns."""
+    from transformers import BertConfig
+
+    (tmp_path / "config_sentence_transformers.json").write_text(json.dumps(E5), encoding="utf-8")
+    task = SentenceEmbedding(layout=Layout("pairs" if pair else "texts", text, pair))
+    config = finetune_embed.Config(data="rows.csv", **options)
+    return task.begun_with(BertConfig(hidden_size=32, name_or_path=str(tmp_path)), None, config)
+
+
+def test_columns_that_tell_the_sides_are_trained_on_with_the_prompts_of_the_model(tmp_path: Path) -> None:
+    """As they are judged before training, and after it, when the record alone says how the model was trained."""
+    pairs: dict[str, list[Any]] = {"text": ["good"], "text_pair": ["bad"]}
+    task = begun(tmp_path, "question", "answer")
+    assert texts(task, pairs) == ["film good", "day bad"]
+    again = SentenceEmbedding(vectors=Vectors.recorded(task.vectors.record()), loss_name="triplet")
+    assert texts(again, pairs) == ["film good", "day bad"]
+    assert texts(begun(tmp_path, "question", "answer", prompt=""), pairs) == ["good", "bad"]
+    assert texts(begun(tmp_path, "sentence1", "sentence2"), pairs) == ["good", "bad"]
+    mixed: dict[str, list[Any]] = {"text": ["good", "great"], "text_pair": ["bad", None]}
+    assert texts(task, mixed) == ["film good", "day bad", "great"]  # a text that was added to pairs is of no side
+
+
+@pytest.mark.parametrize(
+    ("columns", "said"),
+    [
+        (("sentence1", "sentence2"), "'sentence1' and 'sentence2' are names of neither side"),
+        (("sentence",), "texts by themselves are of neither side"),
+        (("question", "answer"), ""),
+    ],
+)
+def test_prompts_that_no_text_is_read_with_are_told(columns: tuple[str, ...], said: str, tmp_path: Path) -> None:
+    from datasets import Dataset
+
+    from nlpkit.data.places import PLACE
+    from nlpkit.data.sources import LoadedData, Source
+
+    task = begun(tmp_path, *columns, *[None] * (2 - len(columns)))  # type: ignore[arg-type]
+    rows = Dataset.from_list([dict.fromkeys(columns, "film") | dict.fromkeys(PLACE, 0)])
+    with reporting.listening() as heard:
+        reader = task.reader(columns, finetune_embed.Config(data="rows.csv")).settled(rows, "train", None)  # type: ignore[arg-type]
+        reader.examples(rows, "train", LoadedData({"train": rows}, Source(""), [("rows.csv", "line")]))
+    notes = [note for note in heard.notes if "has a prompt for queries" in note]
+    assert len(notes) == bool(said)
+    assert said in "".join(notes)
+
+
+def test_a_text_that_is_embedded_without_the_prompts_of_its_model_is_told() -> None:
+    from nlpkit.tasks.sentence_embedding.options import EmbeddingAnswerOptions
+
+    task = SentenceEmbedding(vectors=Vectors(**E5))
+    with reporting.listening() as heard:
+        task.configured(EmbeddingAnswerOptions())
+        task.configured(EmbeddingAnswerOptions(prompt_name="passage"))
+        task.configured(EmbeddingJudgeOptions())
+    assert heard.notes == [
+        "texts are embedded without a prompt, and the model has some for queries and documents: --prompt-name query or "
+        "--prompt-name passage"
+    ]
+
+
 def test_prompts_of_sides_are_not_mixed_with_one_for_all() -> None:
     options = EmbeddingJudgeOptions(prompt="film ", prompt_document="day ")
     with pytest.raises(UserError, match="--prompt-document of one side"):

@@ -87,6 +87,32 @@ def test_a_plain_encoder_is_a_guess_and_says_so(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.parametrize("document", [{"word_embedding_dimension": 8}, {"include_prompt": True}])
+def test_a_file_that_names_no_pooling_is_a_guess_too(document: dict[str, Any], tmp_path: Path) -> None:
+    vectors = vectors_of(write(tmp_path, ["Transformer", "Pooling"], pooling=document))
+    assert vectors.pooling == ("mean",)
+    assert vectors.guessed == f"{tmp_path}/1_Pooling/config.json names no way of pooling"
+
+
+def test_weights_in_a_folder_of_their_own_are_those_that_are_opened(tmp_path: Path) -> None:
+    """As releases of before 2021 saved a model; beside its modules.json another one may lie."""
+    inside = tmp_path / "0_Transformer"
+    inside.mkdir()
+    modules = [{"type": f"{TYPES}Transformer", "path": inside.name}, {"type": f"{TYPES}Pooling", "path": "1_Pooling"}]
+    write(tmp_path, None, pooling={"pooling_mode_cls_token": True}, settings={"prompts": {"query": "q: "}})
+    (inside / "sentence_bert_config.json").write_text(json.dumps({"max_seq_length": 7}))
+    (tmp_path / "modules.json").write_text(json.dumps(modules))
+    with pytest.raises(UserError) as refused:
+        vectors_of(tmp_path)
+    assert "lies in the folder '0_Transformer', and not beside it" in str(refused.value)
+    assert f"Name that folder, {inside}: " in str(refused.value)
+    vectors = vectors_of(inside)
+    assert (vectors.pooling, vectors.normalize, vectors.max_length) == (("cls",), False, 7)
+    assert (vectors.prompts, vectors.guessed) == ({"query": "q: "}, "")
+    (tmp_path / "modules.json").write_text("[[]]")
+    assert vectors_of(inside).guessed
+
+
 @pytest.mark.parametrize(
     ("modules", "named"),
     [

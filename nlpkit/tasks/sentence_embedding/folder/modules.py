@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +38,7 @@ def listed(document: Any, name: str) -> dict[str, str] | None:
     """
     if document is None:
         return None
-    where = Path(name) / MODULES if Path(name).is_dir() else f"{name}: {MODULES}"
+    where = _listed_in(name)
     if not isinstance(document, list) or not all(isinstance(module, dict) for module in document):
         raise UserError(f"{where} holds no list of modules", DAMAGED)
     found: dict[str, str] = {}
@@ -71,6 +71,37 @@ def listed(document: Any, name: str) -> dict[str, str] | None:
             "other vectors; use sentence-transformers for this model.",
         )
     return found
+
+
+def require_beside(modules: Mapping[str, str], name: str) -> None:
+    """Refuse a model whose weights lie in a folder of their own: those beside its modules.json would be opened, of
+    another model.
+
+    Args:
+        modules: the folder of each.
+        name: of the model.
+
+    Raises:
+        UserError: naming the folder.
+    """
+    kind = next((kind for kind in (ORDER[0], STATIC_MODULE) if modules.get(kind, "").strip("./")), None)
+    if kind is None:
+        return
+    inside = modules[kind].strip("./")
+    if kind == STATIC_MODULE:
+        hint = "nlpkit opens tables of token vectors as model2vec saves them, beside that file."
+    elif Path(name).is_dir():
+        hint = f"Name that folder, {Path(name) / inside}: how vectors are made is read from {MODULES} all the same."
+    else:
+        hint = f"Copy the model (hf download {name} --local-dir FOLDER), and name FOLDER/{inside}."
+    raise UserError(
+        f"{_listed_in(name)} says that the module {kind} lies in the folder {cut(inside)}, and not beside it", hint
+    )
+
+
+def _listed_in(name: str) -> object:
+    """Where the modules of a model are listed, for messages."""
+    return Path(name) / MODULES if Path(name).is_dir() else f"{name}: {MODULES}"
 
 
 def _refused(where: object, module: str) -> UserError:

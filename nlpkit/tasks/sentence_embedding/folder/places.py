@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
 from nlpkit.errors import UserError
+from nlpkit.runs.files import small_text
+from nlpkit.tasks.sentence_embedding.folder.names import MODULES, ORDER
 from nlpkit.tasks.sentence_embedding.folder.values import DAMAGED, cut
 
 
@@ -62,3 +65,19 @@ def on_hub(model: str, revision: str | None) -> Callable[[str], Path | None]:
             raise Unreachable(str(error).strip().splitlines()[0] if str(error).strip() else name) from None
 
     return path
+
+
+def whole_model(folder: Path) -> Path | None:
+    """The folder of the model whose transformer lies in `folder`, by the modules.json beside that; None where a folder
+    is a model by itself, or nobody names it."""
+    inside = folder if folder.name not in ("", "..") else folder.resolve()
+    beside = inside.parent / MODULES
+    if not inside.is_dir() or (inside / MODULES).exists() or not beside.is_file():
+        return None
+    try:
+        listed = json.loads(small_text(beside))
+    except (OSError, ValueError, RecursionError):  # a file of that name that belongs to something else
+        return None
+    modules = [module for module in listed if isinstance(module, dict)] if isinstance(listed, list) else []
+    own = [str(module.get("type", "")) for module in modules if module.get("path") in (inside.name, f"{inside.name}/")]
+    return inside.parent if any(kind.rpartition(".")[2] == ORDER[0] for kind in own) else None

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from nlpkit.models.files import CONFIG, STATIC
-from nlpkit.tasks.sentence_embedding.folder import modules, values
+from nlpkit.tasks.sentence_embedding.folder import modules, places, values
 from nlpkit.tasks.sentence_embedding.folder.names import (
     CUT,
     LIMITS,
@@ -26,14 +26,17 @@ NO_LIMIT = 2**31 - 1  # a limit above it is none: tokenizers write 10**30 where 
 def vectors_of(place: str | Path, revision: str | None = None) -> Vectors:
     """Read what vectors of a model are, of a folder, or of a hub name: then these small files alone are fetched.
 
-    Where no file says how states are pooled, it is the mean, and vectors have length 1: `guessed` says why.
+    Where no file says how states are pooled, it is the mean, as in sentence-transformers, and without a modules.json
+    vectors have length 1: `guessed` says why.
 
     Args:
-        place: folder or hub name; empty: nothing is known of it.
+        place: folder or hub name; empty: nothing is known of it. The folder of the transformer alone, where the
+            modules.json beside it names it, is read as the model whose part it is.
         revision: of a hub model.
 
     Raises:
-        UserError: the model has a part that is not computed here, or a file is damaged.
+        UserError: the model has a part that is not computed here, or that lies elsewhere in its folder, or a file is
+            damaged.
     """
     name = str(place)
     if not name:
@@ -51,6 +54,8 @@ def _read(name: str, revision: str | None) -> Vectors:
         Unreachable: the hub cannot be asked for a file.
         UserError: as `vectors_of`.
     """
+    whole = places.whole_model(Path(name))
+    name = name if whole is None else str(whole)
     path = in_folder(Path(name)) if Path(name).is_dir() else on_hub(name, revision)
 
     def document(file: str) -> Any:
@@ -58,6 +63,8 @@ def _read(name: str, revision: str | None) -> Vectors:
         return None if place is None else values.parsed(place, place if Path(name).is_dir() else f"{name}: {file}")
 
     listed = modules.listed(document(MODULES), name)
+    if whole is None:
+        modules.require_beside(listed or {}, name)
     settings = values.json_object(document(SETTINGS), f"{name}: {SETTINGS}")
     config = values.json_object(document(CONFIG), f"{name}: {CONFIG}") if listed is None else {}
     if config.get("model_type") == STATIC or STATIC_MODULE in (listed or {}):
@@ -75,6 +82,10 @@ def _read(name: str, revision: str | None) -> Vectors:
     told = (values.json_object(document(f"{root}/{one}" if root else one), f"{name}: {one}") for one in names)
     limits: Mapping[str, Any] = next(filter(None, told), {})
     length = values.whole(limits, "max_seq_length", f"{name}: {LIMITS}")
+    named = values.names_pooling(pooling)
+    silent = (
+        f"{_shown(name, file)} names no way of pooling" if pooling else f"{name} has no {file}, which would say how"
+    )
     return Vectors(
         pooling=values.pooling(pooling, pooling_file),
         normalize="Normalize" in parts,
@@ -87,8 +98,8 @@ def _read(name: str, revision: str | None) -> Vectors:
         similarity=values.similarity(settings, name),
         max_length=None if length is None or length > NO_LIMIT else length,
         lower_case=values.switch(limits, "do_lower_case", f"{name}: {LIMITS}", default=False),
-        source=_shown(name, file) if pooling else "",
-        guessed="" if pooling else f"{name} has no {file}, which would say how",
+        source=_shown(name, file) if named else "",
+        guessed="" if named else silent,
     )
 
 

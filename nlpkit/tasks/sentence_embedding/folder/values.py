@@ -72,6 +72,12 @@ def switch(document: Mapping[str, Any], key: str, where: object, *, default: boo
     return default if value is None else value
 
 
+def names_pooling(document: Mapping[str, Any]) -> bool:
+    """Whether a 1_Pooling/config.json names a way, or says of any that it is on or off."""
+    switches = (switch for _, switch in POOLINGS.values())
+    return any(document.get(key) is not None for key in ("pooling_mode", *switches))
+
+
 def pooling(document: Mapping[str, Any], where: object) -> tuple[str, ...]:
     """The ways of a 1_Pooling/config.json, of any release; the mean where it names none.
 
