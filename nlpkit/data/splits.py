@@ -300,9 +300,7 @@ def examples(
     wanted = list(_labelled(loaded, reader))
     if bare:
         wanted = [name for name, rows in loaded.splits.items() if name in wanted or reader.usable(rows.column_names)]
-    return {
-        split: reader.examples(draws.gathered(loaded.splits[split]), split, loaded, findings) for split in wanted
-    }
+    return {split: reader.examples(draws.gathered(loaded.splits[split]), split, loaded, findings) for split in wanted}
 
 
 def _labelled(loaded: LoadedData, reader: RowReader) -> Iterator[str]:
