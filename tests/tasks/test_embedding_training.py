@@ -342,7 +342,7 @@ def test_negatives_that_are_right_teach_nothing_and_are_counted(shape: str) -> N
     """A negative that is the positive, however it is written, or the anchor."""
     column = [["X "], ["n"], ["b", "m"]] if shape == "pairs" else ["X ", "n", "b"]
     rows = Dataset.from_dict({"anchor": ["a", "a", "b"], "positive": ["x", "y", "z"], "negative": column})
-    made = _Rows(Layout(shape, "anchor", "positive", negatives=("negative",)), "validation", 3)  # type: ignore[arg-type]
+    made = Rows(Layout(shape, "anchor", "positive", negatives=("negative",)), "validation", 3)  # type: ignore[arg-type]
     examples = made.read(rows, ["line 2", "line 3", "line 4"])
     (found,) = [finding for finding in made.findings(len(examples)) if finding.check == "false-negative"]
     assert (found.count, found.examples) == (2, ["line 2: 'X '", "line 4: 'b'"])
@@ -353,7 +353,7 @@ def test_a_contradiction_that_is_entailed_too_is_no_negative() -> None:
     label = ["entailment", "contradiction", "contradiction"] * 2
     second = ["x", "X", "n", "y", "z", "z"]
     rows = Dataset.from_dict({"premise": ["a"] * 3 + ["b"] * 3, "hypothesis": second, "label": label})
-    made = _Rows(Layout("nli", "premise", "hypothesis", label="label"), "train", 6)
+    made = Rows(Layout("nli", "premise", "hypothesis", label="label"), "train", 6)
     examples = made.read(rows, list("123456"))
     assert examples["negatives"][:] == [["n"], ["z"]]
     assert "1 contradictions that are entailed too" in made.findings(2)[0].message

@@ -24,8 +24,13 @@ def ranked(kept: Mapping[str, list[Any]], split: str) -> tuple[dict[str, list[An
         The columns of examples, with `negatives` where they are triplets, and how many rows were used for what.
     """
     contradictions: dict[str, list[str]] = {}
-    for text, second, label in zip(kept["text"], kept["text_pair"], kept["label"], strict=True):
-        if label == "contradiction":
+    rows = list(zip(kept["text"], kept["text_pair"], kept["label"], strict=True))
+    right = {(text, folded(second)) for text, second, label in rows if label == "entailment"}
+    disputed = 0
+    for text, second, label in rows:
+        if label == "contradiction" and ((text, folded(second)) in right or folded(second) == folded(text)):
+            disputed += 1
+        elif label == "contradiction":
             contradictions.setdefault(text, []).append(second)
     entailed = [i for i, label in enumerate(kept["label"]) if label == "entailment"]
     both = [i for i in entailed if kept["text"][i] in contradictions]
@@ -42,6 +47,8 @@ def ranked(kept: Mapping[str, list[Any]], split: str) -> tuple[dict[str, list[An
         unused += f", {len(entailed) - len(both):,} entailments of premises without a contradiction"
     else:
         unused += f", {counts['contradiction']:,} contradiction"
+    if disputed and chosen is both:
+        unused += f", {disputed:,} contradictions that are entailed too, or are their premise"
     made |= {name: [kept[name][i] for i in chosen] for name in ("text", "text_pair", "where")}
     kind = "premises with what they entail and what contradicts them" if chosen is both else "entailment pairs"
     message = f"{split}: {len(chosen):,} {kind} of {len(kept['text']):,} rows; not used: {unused}"

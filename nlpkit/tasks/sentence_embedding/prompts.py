@@ -30,7 +30,9 @@ def of_texts(vectors: Vectors, rows: Sequence[Sequence[str]], examples: Mapping[
         query, document = (of_side(vectors, part) for part in ("query", "document"))
     else:
         query = document = vectors.prompt
-    return [document if place else query for row in rows for place in range(len(row))]
+    # a text without another one is of no side; a query that the documents were dealt out over may have none
+    alone = query if "documents" in examples else vectors.prompt
+    return [prompt for row in rows for prompt in ([query, *[document] * (len(row) - 1)] if len(row) > 1 else [alone])]
 
 
 def of_side(vectors: Vectors, part: str) -> str:

@@ -64,6 +64,8 @@ class EmbeddingReader(Reader[SentenceEmbedding]):
                 f"no column looks like text; the columns are {', '.join(columns)}", "Name it with --text-column."
             )
         alone = Layout("texts", column_names.require(text, columns, "text"))
+        if isinstance(options, ShapeOptions):  # they are added to rows that are learnt from
+            _tell_of_sides(task, alone, f"'{alone.text}'")
         return cls(task, alone, named)
 
     @property
@@ -82,10 +84,17 @@ class EmbeddingReader(Reader[SentenceEmbedding]):
         """Of inference pairs the premise: what becomes one example of several rows may not be parted."""
         return self.layout.text if self.layout is not None and self.layout.shape == "nli" else None
 
+    @property
+    def drawn_together(self) -> str | None:
+        return self.group_column
+
     def labelled(self, columns: Sequence[str]) -> bool:
         if self.layout is None:
             return True
         return self.layout.shape != "texts" and set(self.layout.columns) <= set(columns)
+
+    def usable(self, columns: Sequence[str]) -> bool:
+        return self.layout is None or set(self.layout.columns) <= set(columns)
 
     def settled(self, rows: Dataset, split: str, origin: LoadedData) -> Self:
         """With the layout of the rows, of which their cells tell."""
@@ -112,6 +121,7 @@ class EmbeddingReader(Reader[SentenceEmbedding]):
         examples = made.read(rows, origin.places(rows, split))
         findings += made.findings(len(examples))
         if not layout.searches or not self.task.has_sides:
+            _tell_of_sides(self.task, layout, split)
             return examples
         query, document = (self.task.vectors.prompt_of(part) for part in ("query", "document"))
         reporting.current().note(
@@ -128,6 +138,26 @@ class EmbeddingReader(Reader[SentenceEmbedding]):
             if known is not None and set(known.columns) <= set(columns):
                 return known
         return recognition.told(rows, split, self.named)
+
+
+def _tell_of_sides(task: SentenceEmbedding, layout: Layout, what: str) -> None:
+    """Say where a model has prompts for queries and for documents, and nothing tells which texts are which.
+
+    Args:
+        what: the rows that are read.
+    """
+    vectors = task.vectors
+    if not (task.has_sides or vectors.asymmetric) or (layout.pair and vectors.asymmetric):
+        return
+    query, document = (vectors.prompt_of(part) for part in ("query", "document"))
+    ways = "--prompt-name or --prompt puts one before each text"
+    unknown = "texts by themselves are of neither side"
+    if layout.pair:
+        unknown = f"'{layout.text}' and '{layout.pair}' are names of neither side"
+    reporting.current().note(
+        f"{what}: the model has a prompt for queries, {query!r}, and for documents, {document!r}: {unknown} and are "
+        f"read without ({ways})"
+    )
 
 
 def _names_columns(named: ShapeOptions) -> bool:

@@ -18,7 +18,7 @@ from nlpkit.data.labels import as_number, is_missing
 from nlpkit.data.places import user_columns
 from nlpkit.data.spelling import folded
 from nlpkit.errors import UserError
-from nlpkit.options import Config, DataOptions
+from nlpkit.options import Config
 from nlpkit.tasks.sentence_embedding.layout import Layout
 from nlpkit.tasks.sentence_embedding.options import ShapeName, ShapeOptions
 
@@ -76,11 +76,6 @@ def of_splits(splits: Mapping[str, Dataset], options: Config) -> tuple[Layout, L
     own = ShapeOptions.of(options)
     split = "train" if "train" in splits else next(iter(splits))
     layout = told(splits[split], split, own)
-    if layout.shape == "nli" and DataOptions.of(options).max_train_samples:
-        raise UserError(
-            "--max-train-samples draws rows, and inference pairs are put together of several rows of one premise",
-            "Leave it out, and cut the file behind a premise instead.",
-        )
     held = splits.get("validation")
     if held is None or (set(layout.columns) <= set(held.column_names) and layout.shape not in ("texts", "taught")):
         return layout, None

@@ -24,6 +24,7 @@ REASONS = {
     "empty-text": "have an empty text",
     "unreadable-text": "have a text that cannot be read",
     "missing-label": "have no label",
+    "false-negative": "have for a negative their own text, or the one that belongs to it,",
     "no-negative": "have no negative, nor could be given one of another row",
     "unreadable-label": "have a label that cannot be read",
     "unreadable-vector": "have no vector of the width of the others",
@@ -40,6 +41,7 @@ class Rows:
     def __init__(self, layout: Layout, split: str, total: int) -> None:
         self.layout, self.split, self.total = layout, split, total
         self.left_out: dict[str, list[str]] = {}
+        self.false_negatives: list[str] = []
         self.notes: list[Finding] = []
 
     def read(self, rows: Dataset, places: Sequence[str]) -> Dataset:
@@ -107,6 +109,7 @@ class Rows:
             row["negatives"] = [text for name in layout.negatives for text in _listed(cells[name])]
             if layout.shape == "triplets" and len(row["negatives"]) != 1:
                 raise _LeftOut("empty-text", f"{place}: column '{layout.negatives[0]}' is empty")
+            row["negatives"] = self._wrong(row, place)
         if layout.label and label is not None:
             cell = cells[layout.label]
             if is_missing(cell):
@@ -120,6 +123,22 @@ class Rows:
                 raise _LeftOut("unreadable-vector", f"{place}: column '{layout.vector}'")
             row["vector"] = vector
         return row
+
+    def _wrong(self, row: Mapping[str, Any], place: str) -> list[str]:
+        """The negatives of a row but for those that are right: its own text, and what belongs to it.
+
+        Raises:
+            _LeftOut: it is a triplet, and has no other.
+        """
+        right = {folded(row["text"]), folded(row.get("text_pair", ""))}
+        wrong = [text for text in row["negatives"] if folded(text) not in right]
+        if len(wrong) == len(row["negatives"]):
+            return wrong
+        line = f"{place}: {next(text for text in row['negatives'] if folded(text) in right)!r}"
+        if self.layout.shape == "triplets":
+            raise _LeftOut("false-negative", line)
+        self.false_negatives.append(line)
+        return wrong
 
     def _leave_out(self, check: str, line: str) -> None:
         self.left_out.setdefault(check, []).append(line)
@@ -184,6 +203,10 @@ class Rows:
             )
             for check, lines in self.left_out.items()
         ]
+        if self.false_negatives:
+            rows = counted(len(self.false_negatives), "row has", "rows have")
+            message = f"{self.split}: {rows} among its negatives its own text, or what belongs to it: left out"
+            found.append(Finding("warning", "false-negative", message, len(self.false_negatives), self.false_negatives))
         found += self.notes
         if self.total and not left and self.split in ("train", "validation"):
             found.append(checks.no_rows(self.split, self.total, found))

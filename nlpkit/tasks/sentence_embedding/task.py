@@ -57,6 +57,8 @@ from nlpkit.tasks.sentence_embedding.options import (
     EmbeddingColumnOptions,
     EmbeddingDataOptions,
     EmbeddingJudgeOptions,
+    SidePromptOptions,
+    VectorOptions,
 )
 from nlpkit.tasks.sentence_embedding.record import EmbeddingRecord, columns_recorded, layouts_of
 from nlpkit.tasks.sentence_embedding.shapes import Shape
@@ -228,7 +230,14 @@ class SentenceEmbedding(Teachable):
 
     def configured(self, options: Config) -> Self:
         threshold = options.pair_threshold if isinstance(options, EmbeddingJudgeOptions) else None
-        return self.with_(vectors=asked_for(self.vectors, options), pair_threshold=threshold)
+        task = self.with_(vectors=asked_for(self.vectors, options), pair_threshold=threshold)
+        alone = isinstance(options, VectorOptions) and not isinstance(options, SidePromptOptions)
+        if alone and task.has_sides and not task.vectors.asymmetric:
+            names = " or ".join(f"--prompt-name {name}" for name in task.vectors.side_names)
+            reporting.current().note(
+                f"texts are embedded without a prompt, and the model has some for queries and documents: {names}"
+            )
+        return task
 
     @property
     def has_sides(self) -> bool:
@@ -280,9 +289,12 @@ class SentenceEmbedding(Teachable):
 
     def begun_with(self, config: PreTrainedConfig, record: Mapping[str, Any] | None, options: Config) -> Self:
         own = record if record and record.get("name") == self.name else None
-        vectors = type(self).from_model(config, own).vectors
-        vectors = vectors.with_(max_length=own["max_length"]) if own else vectors
+        before = type(self).from_model(config, own)
+        vectors = before.vectors.with_(max_length=own["max_length"]) if own else before.vectors
         task = self.with_(vectors=vectors).configured(options)
+        searches = self.layout is not None and self.layout.searches
+        if searches and before.has_sides and task.has_sides:  # as such rows are read where they are judged
+            task = task.with_(vectors=task.vectors.with_side_prompts(None, None))
         if task.vectors != vectors or not vectors.guessed:  # a guess was told when it was made
             reporting.current().note(f"vectors: {task.vectors.described()}")
         return task

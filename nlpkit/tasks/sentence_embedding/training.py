@@ -94,6 +94,17 @@ def choose(options: Config, train: Dataset, judged: Shape, vectors: Vectors, *, 
     options.changed(loss=kind.name).refuse_unread()
     if own.relative_margin and not own.margin:
         raise UserError("--relative-margin says of what --margin is a share, and there is none", "--margin 0.05")
+    if kind.name == "mse" and own.matryoshka and not vectors.normalize:
+        raise UserError(
+            "--matryoshka with --loss mse: vectors that are cut are compared as vectors of length 1, and those of this "
+            "model keep their lengths",
+            "Leave it out, or train with --normalize.",
+        )
+    if kind.cached and "guide" in kind.reads and process.world_size() > 1:
+        reporting.current().note(
+            f"--loss {kind.name} compares texts with the positives and negatives of all processes, and with the other "
+            "first texts of their own process alone"
+        )
     scores = np.asarray(train["label"][:], np.float64) if shape == "scored-pairs" else np.zeros(1)
     low, high = float(scores.min()), float(scores.max())
     if kind.name == "cosine-mse" and high > 1:

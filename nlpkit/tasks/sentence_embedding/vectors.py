@@ -155,6 +155,12 @@ class Vectors:
             return self.prompt
         return next((self.prompts[name] for name in PROMPTS[part] if name in self.prompts), "")
 
+    @property
+    def side_names(self) -> list[str]:
+        """The names of its prompts of queries, and of documents, that say something."""
+        found = (next((name for name in names if name in self.prompts), "") for names in PROMPTS.values())
+        return [name for name in found if self.prompts.get(name)]
+
     def described(self) -> str:
         """In one line, with where it was read, for plans."""
         ways = " and ".join(way.replace("_", " ") for way in self.pooling)
