@@ -120,14 +120,16 @@ class Predictor(_Predictor):
         embedder: Folder or hub name of the model that chooses the labels of shortlist; it runs on the
             CPU. (only with shortlist) For zero-shot-classification.
         pooling: How the states of a text's tokens become one vector; several are joined: mean,max.
-            Default: as the model's folder says, else the mean. For sentence-embedding.
+            Default: as the model's folder says, else the mean. For sentence-embedding,
+            zero-shot-by-embedding.
         layers: Average the states of the last N layers. Default: as the model's folder says, else 1.
-            For sentence-embedding.
+            For sentence-embedding, zero-shot-by-embedding.
         normalize: Scale each vector to length 1, so that products are cosines. Default: as the model's
-            folder says, else on. For sentence-embedding.
+            folder says, else on. For sentence-embedding, zero-shot-by-embedding.
         prompt: Text to put before each text; '' for none. Default: the default prompt of the model, if
-            it has one. For sentence-embedding.
-        prompt_name: Name of one of the model's prompts to put before each text. For sentence-embedding.
+            it has one. For sentence-embedding, zero-shot-by-embedding.
+        prompt_name: Name of one of the model's prompts to put before each text. For sentence-embedding,
+            zero-shot-by-embedding.
         dims: Keep the first N dimensions, of a model that was trained to be cut (Matryoshka). Default:
             as the model's folder says, else all. For sentence-embedding.
         device: auto, cpu, cuda, cuda:1, mps.
@@ -1185,14 +1187,16 @@ def benchmark(
         label_names: Names of labels that are numbers, from 0. For sentence-embedding.
         vector_column: Column of vectors to learn, lists of numbers. For sentence-embedding.
         pooling: How the states of a text's tokens become one vector; several are joined: mean,max.
-            Default: as the model's folder says, else the mean. For sentence-embedding.
+            Default: as the model's folder says, else the mean. For sentence-embedding,
+            zero-shot-by-embedding.
         layers: Average the states of the last N layers. Default: as the model's folder says, else 1.
-            For sentence-embedding.
+            For sentence-embedding, zero-shot-by-embedding.
         normalize: Scale each vector to length 1, so that products are cosines. Default: as the model's
-            folder says, else on. For sentence-embedding.
+            folder says, else on. For sentence-embedding, zero-shot-by-embedding.
         prompt: Text to put before each text; '' for none. Default: the default prompt of the model, if
-            it has one. For sentence-embedding.
-        prompt_name: Name of one of the model's prompts to put before each text. For sentence-embedding.
+            it has one. For sentence-embedding, zero-shot-by-embedding.
+        prompt_name: Name of one of the model's prompts to put before each text. For sentence-embedding,
+            zero-shot-by-embedding.
         device: auto, cpu, cuda, cuda:1, mps.
         precision: Arithmetic of the forward pass.
         threads: CPU threads of torch. Default: as cores, CPU time and OMP_NUM_THREADS allow.
@@ -1694,14 +1698,16 @@ def compare(
         label_names: Names of labels that are numbers, from 0. For sentence-embedding.
         vector_column: Column of vectors to learn, lists of numbers. For sentence-embedding.
         pooling: How the states of a text's tokens become one vector; several are joined: mean,max.
-            Default: as the model's folder says, else the mean. For sentence-embedding.
+            Default: as the model's folder says, else the mean. For sentence-embedding,
+            zero-shot-by-embedding.
         layers: Average the states of the last N layers. Default: as the model's folder says, else 1.
-            For sentence-embedding.
+            For sentence-embedding, zero-shot-by-embedding.
         normalize: Scale each vector to length 1, so that products are cosines. Default: as the model's
-            folder says, else on. For sentence-embedding.
+            folder says, else on. For sentence-embedding, zero-shot-by-embedding.
         prompt: Text to put before each text; '' for none. Default: the default prompt of the model, if
-            it has one. For sentence-embedding.
-        prompt_name: Name of one of the model's prompts to put before each text. For sentence-embedding.
+            it has one. For sentence-embedding, zero-shot-by-embedding.
+        prompt_name: Name of one of the model's prompts to put before each text. For sentence-embedding,
+            zero-shot-by-embedding.
         dims: Keep the first N dimensions, of a model that was trained to be cut (Matryoshka). Default:
             as the model's folder says, else all. For sentence-embedding.
         prompt_query: Text to put before the first text of each row, a query or question. Default: where
@@ -1947,14 +1953,16 @@ def distill(
         label_names: Names of labels that are numbers, from 0. For sentence-embedding.
         vector_column: Column of vectors to learn, lists of numbers. For sentence-embedding.
         pooling: How the states of a text's tokens become one vector; several are joined: mean,max.
-            Default: as the model's folder says, else the mean. For sentence-embedding.
+            Default: as the model's folder says, else the mean. For sentence-embedding,
+            zero-shot-by-embedding.
         layers: Average the states of the last N layers. Default: as the model's folder says, else 1.
-            For sentence-embedding.
+            For sentence-embedding, zero-shot-by-embedding.
         normalize: Scale each vector to length 1, so that products are cosines. Default: as the model's
-            folder says, else on. For sentence-embedding.
+            folder says, else on. For sentence-embedding, zero-shot-by-embedding.
         prompt: Text to put before each text; '' for none. Default: the default prompt of the model, if
-            it has one. For sentence-embedding.
-        prompt_name: Name of one of the model's prompts to put before each text. For sentence-embedding.
+            it has one. For sentence-embedding, zero-shot-by-embedding.
+        prompt_name: Name of one of the model's prompts to put before each text. For sentence-embedding,
+            zero-shot-by-embedding.
         model_revision: Revision of a hub model.
         tokenizer: Folder or hub name of the tokenizer. Default: the model's.
         allow_pickle: Load weights stored as pickle (they can run code).
@@ -2362,14 +2370,16 @@ def evaluate(
         label_names: Names of labels that are numbers, from 0. For sentence-embedding.
         vector_column: Column of vectors to learn, lists of numbers. For sentence-embedding.
         pooling: How the states of a text's tokens become one vector; several are joined: mean,max.
-            Default: as the model's folder says, else the mean. For sentence-embedding.
+            Default: as the model's folder says, else the mean. For sentence-embedding,
+            zero-shot-by-embedding.
         layers: Average the states of the last N layers. Default: as the model's folder says, else 1.
-            For sentence-embedding.
+            For sentence-embedding, zero-shot-by-embedding.
         normalize: Scale each vector to length 1, so that products are cosines. Default: as the model's
-            folder says, else on. For sentence-embedding.
+            folder says, else on. For sentence-embedding, zero-shot-by-embedding.
         prompt: Text to put before each text; '' for none. Default: the default prompt of the model, if
-            it has one. For sentence-embedding.
-        prompt_name: Name of one of the model's prompts to put before each text. For sentence-embedding.
+            it has one. For sentence-embedding, zero-shot-by-embedding.
+        prompt_name: Name of one of the model's prompts to put before each text. For sentence-embedding,
+            zero-shot-by-embedding.
         dims: Keep the first N dimensions, of a model that was trained to be cut (Matryoshka). Default:
             as the model's folder says, else all. For sentence-embedding.
         prompt_query: Text to put before the first text of each row, a query or question. Default: where
@@ -3450,14 +3460,16 @@ def predict(
         embedder: Folder or hub name of the model that chooses the labels of shortlist; it runs on the
             CPU. (only with shortlist) For zero-shot-classification.
         pooling: How the states of a text's tokens become one vector; several are joined: mean,max.
-            Default: as the model's folder says, else the mean. For sentence-embedding.
+            Default: as the model's folder says, else the mean. For sentence-embedding,
+            zero-shot-by-embedding.
         layers: Average the states of the last N layers. Default: as the model's folder says, else 1.
-            For sentence-embedding.
+            For sentence-embedding, zero-shot-by-embedding.
         normalize: Scale each vector to length 1, so that products are cosines. Default: as the model's
-            folder says, else on. For sentence-embedding.
+            folder says, else on. For sentence-embedding, zero-shot-by-embedding.
         prompt: Text to put before each text; '' for none. Default: the default prompt of the model, if
-            it has one. For sentence-embedding.
-        prompt_name: Name of one of the model's prompts to put before each text. For sentence-embedding.
+            it has one. For sentence-embedding, zero-shot-by-embedding.
+        prompt_name: Name of one of the model's prompts to put before each text. For sentence-embedding,
+            zero-shot-by-embedding.
         dims: Keep the first N dimensions, of a model that was trained to be cut (Matryoshka). Default:
             as the model's folder says, else all. For sentence-embedding.
         device: auto, cpu, cuda, cuda:1, mps.
@@ -3872,14 +3884,16 @@ def prune(
         label_names: Names of labels that are numbers, from 0. For sentence-embedding.
         vector_column: Column of vectors to learn, lists of numbers. For sentence-embedding.
         pooling: How the states of a text's tokens become one vector; several are joined: mean,max.
-            Default: as the model's folder says, else the mean. For sentence-embedding.
+            Default: as the model's folder says, else the mean. For sentence-embedding,
+            zero-shot-by-embedding.
         layers: Average the states of the last N layers. Default: as the model's folder says, else 1.
-            For sentence-embedding.
+            For sentence-embedding, zero-shot-by-embedding.
         normalize: Scale each vector to length 1, so that products are cosines. Default: as the model's
-            folder says, else on. For sentence-embedding.
+            folder says, else on. For sentence-embedding, zero-shot-by-embedding.
         prompt: Text to put before each text; '' for none. Default: the default prompt of the model, if
-            it has one. For sentence-embedding.
-        prompt_name: Name of one of the model's prompts to put before each text. For sentence-embedding.
+            it has one. For sentence-embedding, zero-shot-by-embedding.
+        prompt_name: Name of one of the model's prompts to put before each text. For sentence-embedding,
+            zero-shot-by-embedding.
         model_revision: Revision of a hub model.
         tokenizer: Folder or hub name of the tokenizer. Default: the model's.
         allow_pickle: Load weights stored as pickle (they can run code).
@@ -4120,14 +4134,16 @@ def quantize(
         label_names: Names of labels that are numbers, from 0. For sentence-embedding.
         vector_column: Column of vectors to learn, lists of numbers. For sentence-embedding.
         pooling: How the states of a text's tokens become one vector; several are joined: mean,max.
-            Default: as the model's folder says, else the mean. For sentence-embedding.
+            Default: as the model's folder says, else the mean. For sentence-embedding,
+            zero-shot-by-embedding.
         layers: Average the states of the last N layers. Default: as the model's folder says, else 1.
-            For sentence-embedding.
+            For sentence-embedding, zero-shot-by-embedding.
         normalize: Scale each vector to length 1, so that products are cosines. Default: as the model's
-            folder says, else on. For sentence-embedding.
+            folder says, else on. For sentence-embedding, zero-shot-by-embedding.
         prompt: Text to put before each text; '' for none. Default: the default prompt of the model, if
-            it has one. For sentence-embedding.
-        prompt_name: Name of one of the model's prompts to put before each text. For sentence-embedding.
+            it has one. For sentence-embedding, zero-shot-by-embedding.
+        prompt_name: Name of one of the model's prompts to put before each text. For sentence-embedding,
+            zero-shot-by-embedding.
         model_revision: Revision of a hub model.
         tokenizer: Folder or hub name of the tokenizer. Default: the model's.
         allow_pickle: Load weights stored as pickle (they can run code).
@@ -4390,6 +4406,11 @@ def zero_shot(
     min_score: float | None = None,
     abstain_label: str | None = None,
     threshold: float = 0.5,
+    pooling: Sequence[Literal['mean', 'max', 'cls', 'mean_sqrt_len', 'weighted_mean', 'last_token']] | str | Literal['mean', 'max', 'cls', 'mean_sqrt_len', 'weighted_mean', 'last_token'] = ...,
+    layers: int | None = None,
+    normalize: bool | None = None,
+    prompt: str | None = None,
+    prompt_name: str | None = None,
     shortlist: int | None = None,
     embedder: str | PathLike[str] | None = None,
     config: str | PathLike[str] | None = None,
@@ -4445,6 +4466,14 @@ def zero_shot(
         abstain_label: What stands for an answer below min_score. Default: nothing. (only with
             min_score)
         threshold: With several labels per text: probability from which one is given.
+        pooling: How the states of a text's tokens become one vector; several are joined: mean,max.
+            Default: as the model's folder says, else the mean.
+        layers: Average the states of the last N layers. Default: as the model's folder says, else 1.
+        normalize: Scale each vector to length 1, so that products are cosines. Default: as the model's
+            folder says, else on.
+        prompt: Text to put before each text; '' for none. Default: the default prompt of the model, if
+            it has one.
+        prompt_name: Name of one of the model's prompts to put before each text.
         shortlist: Ask the model about so many labels a text, those that are nearest to it by embedder.
             Default: all labels. (only with embedder)
         embedder: Folder or hub name of the model that chooses the labels of shortlist; it runs on the

@@ -23,14 +23,15 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from nlpkit import reporting
 from nlpkit.errors import UserError
 from nlpkit.models import opening
-from nlpkit.options import option, option_like
+from nlpkit.options import flag_of, option, option_like
 from nlpkit.recipes import predict
 from nlpkit.reporting import Report, Table
 from nlpkit.runs.folder import read_record
 from nlpkit.tasks import registry
 from nlpkit.tasks.options import TaskChoiceOptions
+from nlpkit.tasks.sentence_embedding.options import PoolingOptions
 from nlpkit.tasks.zero_shot import templates
-from nlpkit.tasks.zero_shot.options import InferenceAnswerOptions
+from nlpkit.tasks.zero_shot.options import ByEmbeddingAnswerOptions, InferenceAnswerOptions
 
 if TYPE_CHECKING:
     from nlpkit.inference.predictor import Predictor
@@ -57,7 +58,7 @@ ESSENTIAL: tuple[str, ...] = (
 writes_to_stdout = predict.writes_to_stdout
 
 
-class Config(InferenceAnswerOptions, predict.Config):
+class Config(InferenceAnswerOptions, ByEmbeddingAnswerOptions, predict.Config):
     """Options of `nlpkit zero-shot`."""
 
     settled_for: ClassVar[str | None] = NLI
@@ -126,6 +127,12 @@ def _settled(config: Config) -> Config:
         raise UserError(
             f"--shortlist: {config.model} is asked by embedding, which compares all labels at once",
             "Name a model for inference, or leave out --shortlist and --embedder.",
+        )
+    pooled = [name for name in PoolingOptions.model_fields if name in config.given]
+    if named == NLI and pooled:
+        raise UserError(
+            f"{flag_of(pooled[0])} says how vectors are made, and {config.model} is asked by inference, without any",
+            "Leave it out, or compare vectors: --by embedding.",
         )
     return config.changed(task=named)
 

@@ -95,6 +95,19 @@ def test_a_file_of_labels_that_makes_no_sense(
     assert message in error.value.message
 
 
+def test_a_prompt_stands_before_texts_and_labels(run_of: RunOf) -> None:
+    plain = answers(run_of("embedding"), labels=LABELS, template="it is {}", all_scores=True)
+    prompted = answers(run_of("embedding"), labels=LABELS, template="it is {}", prompt="very ", all_scores=True)
+    assert prompted != plain
+    texts = vectors(run_of("embedding"), [f"very {text}" for text in TEXTS])
+    said = vectors(run_of("embedding"), [f"very it is {name}" for name in LABELS])
+    wanted = np.exp(SCALE * texts @ said.T)
+    for answer, row in zip(prompted, wanted / wanted.sum(1, keepdims=True), strict=True):
+        assert list(answer["prediction_scores"].values()) == pytest.approx(row.tolist(), abs=1e-5)
+    with pytest.raises(UserError, match="--prompt says how vectors are made"):
+        answers(run_of("zero-shot"), labels=LABELS, prompt="very ")
+
+
 def test_labels_of_the_data_are_those_of_its_label_column(run_of: RunOf, tmp_path: Path) -> None:
     rows = [{"text": text, "label": label} for text, label in zip(TEXTS, ["good", "bad", "bad"], strict=True)]
     asked: dict[str, Any] = {"model": str(run_of("embedding")), "task": TASK, "save": False, **CPU}

@@ -15,7 +15,9 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
+from nlpkit import reporting
 from nlpkit.errors import UserError
+from nlpkit.options import Config
 from nlpkit.tasks.claims import Claim
 from nlpkit.tasks.contract import BOOKKEEPING
 from nlpkit.tasks.forward import Forward
@@ -24,13 +26,16 @@ from nlpkit.tasks.recorded import TaskRecord
 from nlpkit.tasks.sentence_embedding.task import SentenceEmbedding
 from nlpkit.tasks.sentence_embedding.vectors import Vectors
 from nlpkit.tasks.zero_shot.base import ZeroShot
+from nlpkit.tasks.zero_shot.options import (
+    ByEmbeddingAnswerOptions,
+    ByEmbeddingColumnOptions,
+    ByEmbeddingJudgeOptions,
+)
 from nlpkit.tasks.zero_shot.record import ZeroShotByEmbeddingRecord
 
 if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedConfig
-
-    from nlpkit.options import Config
 
 SCALE = 20.0
 """A cosine times this is a logit: as in the losses that embedders are trained with (multiple negatives ranking)."""
@@ -57,6 +62,9 @@ class ZeroShotByEmbedding(ZeroShot):
     pipeline_tag: ClassVar[str | None] = SentenceEmbedding.pipeline_tag
     library: ClassVar[str] = SentenceEmbedding.library
     hub_tags: ClassVar[Sequence[str]] = ("zero-shot-classification", *SentenceEmbedding.hub_tags)
+    predict_options: ClassVar[type[Config]] = ByEmbeddingAnswerOptions
+    evaluate_options: ClassVar[type[Config]] = ByEmbeddingJudgeOptions
+    column_options: ClassVar[type[Config]] = ByEmbeddingColumnOptions
     record_type: ClassVar[type[TaskRecord]] = ZeroShotByEmbeddingRecord
     view_class: ClassVar[str] = "nlpkit.tasks.zero_shot.view:ByEmbeddingView"
     unread_weights: ClassVar[tuple[str, ...]] = SentenceEmbedding.unread_weights
@@ -86,7 +94,18 @@ class ZeroShotByEmbedding(ZeroShot):
         return self.with_(tokenizer=tokenizer)
 
     def configured(self, options: Config) -> Self:
+        """See `ZeroShot.configured`; with vectors as they are asked for.
+
+        Raises:
+            UserError: several labels a text are asked for, or see `asked_for`.
+        """
         task = super().configured(options)
+        task = task.with_(embedder=task.embedder.configured(options))
+        if task.embedder.has_sides:
+            reporting.current().warn(
+                "texts and labels are embedded without a prompt, and the model was trained with one for queries and "
+                "one for documents: --prompt-name query puts the first before both"
+            )
         if task.classifier.labels.problem == "multi-label":
             raise UserError(
                 "--multi-label: an embedder tells which label is nearest to a text, and not whether one is near enough",

@@ -8,6 +8,7 @@ from pydantic import field_validator
 
 from nlpkit.options import ColumnOptions, Config, Names, TextColumnOptions, option
 from nlpkit.tasks.options import AbstainOptions, CoverageOptions, PerClassOptions, UnknownLabelOptions
+from nlpkit.tasks.sentence_embedding.options import PoolingOptions
 from nlpkit.tasks.text_classification.options import AllScoresOptions
 
 TEMPLATE = "This example is {}."
@@ -84,4 +85,16 @@ class InferenceColumnOptions(ShortlistOptions, ZeroShotColumnOptions):
 
 
 class InferenceJudgeOptions(ShortlistOptions, ZeroShotJudgeOptions):
+    """The same of `evaluate`."""
+
+
+class ByEmbeddingAnswerOptions(PoolingOptions, ZeroShotAnswerOptions):
+    """Options of `predict` with an embedder."""
+
+
+class ByEmbeddingColumnOptions(PoolingOptions, ZeroShotColumnOptions):
+    """The same of commands that take labelled rows."""
+
+
+class ByEmbeddingJudgeOptions(PoolingOptions, ZeroShotJudgeOptions):
     """The same of `evaluate`."""
