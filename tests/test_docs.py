@@ -185,7 +185,8 @@ def test_every_command_has_a_page_and_no_page_lacks_one() -> None:
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_the_page_of_a_command_is_found_and_calls_it(command: str) -> None:
-    assert f"[`nlpkit {command}`](docs/reference/commands/{command}.md)" in prose(ROOT / "README.md")
+    assert f"\n| `{command}` | " in prose(ROOT / "README.md")
+    assert f"](reference/commands/{command}.md)" in prose(ROOT / "docs/index.md")
     page = ROOT / "docs" / "reference" / "commands" / f"{command}.md"
     assert any(given[0] == command for on, given in OF_NLPKIT if on == page)
 
