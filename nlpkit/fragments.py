@@ -57,7 +57,8 @@ def _cell(parts: Parts) -> str:
 
 
 def _marked(text: str, label: str) -> str:
-    return f'<mark style="background: {_SHADE}; color: inherit">{text} <small><b>{label}</b></small></mark>'
+    named = f" <small><b>{label}</b></small>" if label else ""
+    return f'<mark style="background: {_SHADE}; color: inherit">{text}{named}</mark>'
 
 
 def folded(title: str, messages: Sequence[str], *, is_open: bool = False) -> str:

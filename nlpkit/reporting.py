@@ -38,7 +38,8 @@ class Marked:
     Attributes:
         text: the whole of it.
         spans: first character, the one behind the last, and label of each part, in order.
-        labels: that may occur; the place of a label among them decides its colour.
+        labels: that may occur; the place of a label among them decides its colour. A part with an empty label is
+            marked, and no more.
     """
 
     text: str
@@ -57,7 +58,13 @@ class Marked:
             yield self.text[done:], None
 
     def __str__(self) -> str:
-        return "".join(part if label is None else f"[{part}: {label}]" for part, label in self.parts())
+        return "".join(_bracketed(part, label) for part, label in self.parts())
+
+
+def _bracketed(part: str, label: str | None) -> str:
+    if label is None:
+        return part
+    return f"[{part}: {label}]" if label else f"[{part}]"
 
 
 @dataclass(frozen=True)

@@ -275,6 +275,8 @@ def _coloured(value: Pieces | Marked) -> Any:
     for part, label in value.parts():
         if label is None:
             drawn.append(shown(part))
+        elif not label:
+            drawn.append(shown(part), style="bold bright_yellow")
         else:
             drawn.append(f" {shown(part)} ", style=f"black on {colours[label]}")
             drawn.append(f"{shown(label)} ", style=f"bold black on {colours[label]}")

@@ -11,7 +11,7 @@ import numpy as np
 
 from nlpkit import __version__, reporting
 from nlpkit.embedding.embedder import Embedded, Embedder, digest_of
-from nlpkit.embedding.options import EmbedderOptions
+from nlpkit.embedding.options import EmbedderOptions, VectorModelOptions
 from nlpkit.errors import UserError
 from nlpkit.inference.predictor import Predictor, open_predictor
 from nlpkit.models.onnx import OnnxModel
@@ -49,9 +49,13 @@ class Opened(NamedTuple):
         return self.predictor.task
 
 
-def open_embedder(config: EmbedderOptions) -> Opened:
-    """Open the model, with its vectors as the command asks for them."""
-    opened = open_predictor(config, SentenceEmbedding, "embed")
+def open_vectors(config: VectorModelOptions, command: str = "embed") -> Predictor[SentenceEmbedding]:
+    """Open a model, with its vectors as the command asks for them.
+
+    Raises:
+        UserError: the model cannot be opened, or does not give such vectors.
+    """
+    opened = open_predictor(config, SentenceEmbedding, command)
     usual = BATCH_TOKENS["cpu" if opened.device.name == "cpu" else "gpu"]
     predictor = opened.configured(config, batch_tokens=config.batch_tokens or usual)
     vectors = predictor.task.vectors
@@ -66,9 +70,16 @@ def open_embedder(config: EmbedderOptions) -> Opened:
         )
     if (hidden := getattr(predictor.model.config, "hidden_size", None)) is not None:
         vectors.width(hidden)  # refuses more dimensions than there are
-    prompt_tokens = len(predictor.tokenizer(vectors.prompt, add_special_tokens=False)["input_ids"])
     if config.dims is not None:
         _tell_of_size(config.dims, predictor.record)
+    return predictor
+
+
+def open_embedder(config: EmbedderOptions) -> Opened:
+    """Open the model of `embed`."""
+    predictor = open_vectors(config)
+    vectors = predictor.task.vectors
+    prompt_tokens = len(predictor.tokenizer(vectors.prompt, add_special_tokens=False)["input_ids"])
     embedder = Embedder(predictor, config.long_text, vectors.normalize, prompt_tokens)
     return Opened(predictor, embedder, vectors.described())
 

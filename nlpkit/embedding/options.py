@@ -17,21 +17,16 @@ from nlpkit.options import (
     option_like,
 )
 from nlpkit.tasks.options import AnsweredFileOptions, InputOptions, TaskChoiceOptions, TypedOptions
-from nlpkit.tasks.sentence_embedding.options import EmbeddingAnswerOptions
+from nlpkit.tasks.sentence_embedding.options import EmbeddingAnswerOptions, VectorOptions
 from nlpkit.vectors.made import Dtype, LongText
 
 TASK = "sentence-embedding"
 
 
-class EmbedderOptions(EmbeddingAnswerOptions, InputOptions, ReadingOptions, TrainedModelOptions):
-    """A model that gives vectors, the rows that it is asked for, and how."""
+class VectorModelOptions(VectorOptions, TrainedModelOptions):
+    """A model that gives vectors, and how."""
 
     task: str | None = option_like(TaskChoiceOptions, "task", TASK)
-    long_text: LongText = option(
-        "truncate",
-        "Longer than the model reads.",
-        panel="Model",
-    )
     batch_size: int = option_like(
         BatchOptions, "batch_size", 256, help="Texts per forward pass, at most.", panel="Device"
     )
@@ -41,6 +36,16 @@ class EmbedderOptions(EmbeddingAnswerOptions, InputOptions, ReadingOptions, Trai
         panel="Device",
         shown_default="1,024 on a CPU, whose caches hold that; 32,768 on a GPU",
         ge=1,
+    )
+
+
+class EmbedderOptions(EmbeddingAnswerOptions, InputOptions, ReadingOptions, VectorModelOptions):
+    """A model that gives vectors, the rows that it is asked for, and how."""
+
+    long_text: LongText = option(
+        "truncate",
+        "Longer than the model reads.",
+        panel="Model",
     )
 
 

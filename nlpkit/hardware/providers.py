@@ -13,8 +13,6 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import torch
-
 from nlpkit.errors import UserError, first_line
 
 PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
@@ -66,6 +64,8 @@ def obstacle(kind: str) -> Obstacle | None:
     Raises:
         UserError: ONNX Runtime is not installed.
     """
+    import torch
+
     runtime = require_runtime()
     if kind == "cpu":
         return None
@@ -111,6 +111,8 @@ def _installed() -> list[str]:
 
 def _built_for(runtime: Any) -> str:
     """Of which CUDA ONNX Runtime and torch are."""
+    import torch
+
     own = getattr(runtime, "cuda_version", None)
     if own is None or torch.version.cuda is None:
         return ""
@@ -119,6 +121,8 @@ def _built_for(runtime: Any) -> str:
 
 def how_to_install() -> str:
     """How to install an ONNX Runtime for the GPU, of the CUDA that torch has."""
+    import torch
+
     major = (torch.version.cuda or "").partition(".")[0]
     version = LAST_FOR_CUDA_12 if major == "12" else ""
     return (

@@ -24,6 +24,7 @@ from nlpkit.runs.folder import human_bytes
 # the extras of pyproject.toml that add a feature: name -> distributions
 EXTRAS = {
     "embed": ("bm25s", "sentence-transformers"),
+    "search": ("bm25s", "usearch"),
     "onnx": ("onnx", "onnxruntime", "onnxscript"),
     "torchao": ("torchao",),
     "track": ("tensorboard", "wandb"),

@@ -1,0 +1,550 @@
+"""An index is made, or brought up to date: only what is new is embedded, and it is the old one until it is the new one.
+
+The files that belong together are in a folder of their own inside that of the index, and index.json, which is replaced
+at the very end, names it. What was embedded is kept until then, so that an interrupted build goes on.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import shutil
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nlpkit import __version__, interrupts, reporting
+from nlpkit.data.inputs import Reading
+from nlpkit.errors import UserError
+from nlpkit.options.files import NOT_REPEATED, PERMISSIONS, without_permissions
+from nlpkit.reporting import Report, counted
+from nlpkit.runs.files import writing
+from nlpkit.searching import (
+    calibration,
+    chances,
+    documents,
+    figures,
+    judged,
+    passages,
+    quick,
+    record,
+    table,
+    tabled,
+    unanswered,
+)
+from nlpkit.searching.dense import Graph, Stored
+from nlpkit.searching.layout import DOCUMENTS, GRAPH, PART, VECTORS, WORDS, stored_in
+from nlpkit.searching.lexical import Words
+from nlpkit.searching.opened import Index
+from nlpkit.searching.options import IndexOptions, SideModelOptions
+from nlpkit.searching.sides import Sides, open_sides
+from nlpkit.searching.unfinished import Unfinished
+from nlpkit.vectors import codes
+from nlpkit.vectors.made import Made
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from nlpkit.searching.passages import Passage
+
+TRIED, QUESTION = 8, 60  # texts on which the quick way is tried, and characters of them that are as a question
+BLOCK = 8_192  # vectors that are written at a time
+SAID = {
+    "model": "the model",
+    "vectors": "what a vector is made of",
+    "max_length": "--max-length",
+    "passages": "--passage-tokens or --overlap",
+    "dtype": "--dtype",
+}
+
+
+@dataclass
+class Cut:
+    """Texts that are longer than the model reads: of documents that are left whole."""
+
+    texts: int = 0
+    longest: int = 0
+
+
+def build(config: IndexOptions) -> Report:
+    """Make an index, or bring it up to date.
+
+    Raises:
+        UserError: the data cannot be read, or the index is of another model or other options.
+    """
+    assert config.output is not None
+    folder, start = config.output, time.monotonic()
+    before = _before(folder, overwrite=config.overwrite)
+    if before is not None:
+        config = config.on_top_of(without_permissions(before.config, folder / record.FILE))
+    if not config.data:
+        raise UserError("no documents were given", "Name them: --data FILE or FOLDER.")
+    Words.of(["bm25s is there"])  # else it is said before hours of work
+    sides = open_sides(config, "index")
+    most = _passage_tokens(config, sides)
+    settings = _settings(config, sides, most)
+    if before is not None:
+        _require_same(folder, before, settings)
+    found = documents.read(
+        config.data,
+        Reading.of(config),
+        documents.Columns(config.text_column, config.title_column, config.id_column),
+    )
+    texts = [document.text for document in found.documents]
+    parts = list(passages.of_texts(texts, sides.documents.tokenizer, most, min(config.overlap, (most or 0) // 2)))
+    now = tabled.made(found.documents, parts)
+    old = _Old.of(folder, before) if before is not None else None
+    changed = table.changes(old.table if old is not None else None, now)
+    questions = None if config.calibrate is None else judged.read(config.calibrate, Reading(), now, judged.FITTING)
+    folder.mkdir(parents=True, exist_ok=True)
+    with Unfinished(folder) as unfinished, writing(folder):
+        counts = _embed(config, sides, now, old, unfinished, settings, found, parts)
+        vectors = _Vectors.of(now, old, unfinished, config, sides)
+        place = _next_part(folder)
+        place.mkdir()
+        stored = vectors.write(place / VECTORS)
+        table.write(now, place / DOCUMENTS)
+        Words.of(now.column("text").to_pylist()).save(place / WORDS)
+        graph = _graph(config, stored, place)
+        loss = vectors.loss()
+        made = _made(config, sides, stored, vectors.largest)
+        entry = record.IndexRecord(
+            schema_version=record.SCHEMA,
+            version=__version__,
+            parts=place.name,
+            made=made.record(),
+            measure=sides.measure,
+            model=_model(config),
+            prompts=sides.prompts,
+            documents=len(found.documents),
+            passages=len(now),
+            empty=found.empty,
+            passage_tokens=most,
+            overlap=config.overlap,
+            graph=graph,
+            loss=None if loss is None else dataclasses.asdict(loss),
+            ways=record.Ways(mode="dense", fusion="average", weight=0.5, figures={}, source=""),
+            chance={},
+            max_false_answers=config.max_false_answers,
+            quick=_quick(sides, now),
+            config=_given(config),
+            settled=settings,
+        )
+        opened = Index(folder, entry, now, place)
+        settled = None
+        if questions is not None:
+            settled = calibration.settle(opened, questions, sides.asked(questions.questions))
+            entry = entry.model_copy(update={"ways": settled.ways, "chance": dict(settled.chance)})
+        else:
+            entry = entry.model_copy(update={"chance": unanswered.chances(opened, sides)})
+        with interrupts.waiting():
+            entry.write(folder)
+            unfinished.discard()
+            _sweep(folder, place)
+    seconds = time.monotonic() - start
+    return _report(config, entry, changed, counts, loss, settled, seconds)
+
+
+# --- what is there already ---
+
+
+def _before(folder: Path, *, overwrite: bool) -> record.IndexRecord | None:
+    """The record of the index that is brought up to date; None: it is made.
+
+    Raises:
+        UserError: the folder holds something else.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise UserError(f"--output {folder} is a file", "An index is a folder: name another.")
+    there = (folder / record.FILE).is_file()
+    if (
+        folder.is_dir()
+        and not there
+        and any(path.name != ".unfinished" for path in folder.iterdir() if not _ours(path))
+    ):
+        raise UserError(f"--output {folder} is no index, and not empty", "Name a folder of its own.")
+    return record.read(folder) if there and not overwrite else None
+
+
+def _ours(path: Path) -> bool:
+    return path.name.startswith(PART) or path.name.startswith(".")
+
+
+@dataclass(frozen=True)
+class _Old:
+    """The files of the index that is brought up to date."""
+
+    table: pa.Table
+    stored: Stored
+    made: Made
+
+    @classmethod
+    def of(cls, folder: Path, entry: record.IndexRecord) -> _Old:
+        place = folder / entry.parts
+        return cls(table.read(place / DOCUMENTS), stored_in(place, entry), entry.made_with(folder / record.FILE))
+
+
+def _settings(config: IndexOptions, sides: Sides, most: int | None) -> dict[str, Any]:
+    """All that decides what is stored of a text, as JSON values."""
+    return {
+        "model": sides.digest,
+        "vectors": {**sides.task.vectors.record(), "prompts": sides.prompts},
+        "max_length": sides.task.max_length,
+        "passages": [most, config.overlap],
+        "dtype": config.dtype,
+    }
+
+
+def _require_same(folder: Path, before: record.IndexRecord, settings: Mapping[str, Any]) -> None:
+    """Refuse to mix what does not belong together.
+
+    Raises:
+        UserError: saying what is different.
+    """
+    made = before.made_with(folder / record.FILE)
+    now = json.loads(json.dumps(settings))
+    different = [said for name, said in SAID.items() if before.settled.get(name) != now[name]]
+    if different:
+        raise UserError(
+            f"{folder} is an index of {made.model}, and since it was made {' and '.join(different)} changed",
+            "--overwrite makes it anew; or give another --output.",
+        )
+
+
+def _passage_tokens(config: IndexOptions, sides: Sides) -> int | None:
+    """Tokens of a passage; None: documents are whole.
+
+    Raises:
+        UserError: more than the model reads.
+    """
+    room = sides.room
+    if config.passage_tokens == 0:
+        return None
+    if config.passage_tokens is not None and room is not None and config.passage_tokens > room:
+        raise UserError(
+            f"--passage-tokens {config.passage_tokens}: the model reads {room} tokens of a document", f"At most {room}."
+        )
+    return config.passage_tokens or room
+
+
+# --- embedding ---
+
+
+@dataclass
+class _Counts:
+    """What was embedded."""
+
+    passages: int
+    different: int
+    known: int
+    embedded: int
+    tokens: int = 0
+    seconds: float = 0.0
+    cut: int = 0
+    longest: int = 0
+
+
+def _embed(
+    config: IndexOptions,
+    sides: Sides,
+    now: pa.Table,
+    old: _Old | None,
+    unfinished: Unfinished,
+    settings: Mapping[str, Any],
+    found: documents.Found,
+    parts: Sequence[Passage],
+) -> _Counts:
+    """Give each text that has no vector yet one, which is kept."""
+    unfinished.begin(settings, sides.width)
+    if unfinished.dropped:
+        reporting.current().note(
+            f"{counted(unfinished.dropped, 'vector', 'vectors')} of an interrupted build with another model or other "
+            "options are dropped"
+        )
+    known = set(table.digests(old.table)) if old is not None else set()
+    waiting: dict[bytes, int] = {}
+    different: set[bytes] = set()
+    for row, digest in enumerate(table.digests(now)):
+        different.add(digest)
+        if digest not in known and digest not in unfinished.rows:
+            waiting.setdefault(digest, row)
+    gone_on = len(different & unfinished.rows.keys())
+    if gone_on:
+        reporting.current().note(f"going on: {counted(gone_on, 'text is', 'texts are')} embedded already")
+    counts = _Counts(len(now), len(different), len(different) - len(waiting), len(waiting))
+    reporting.current().plan("index", _plan(config, sides, found, parts, counts))
+    start = time.monotonic()
+    digests = list(waiting)
+    texts = now.column("text").take(list(waiting.values())).to_pylist() if waiting else []
+    done = 0
+    with reporting.current().progress("embed", len(texts), "texts") as bar:
+        for computed in sides.computed(texts):
+            vectors = sides.finished(computed)
+            unfinished.add(digests[done : done + len(vectors)], vectors)
+            done += len(vectors)
+            counts.tokens += computed.tokens
+            counts.cut += computed.cut.texts
+            counts.longest = max(counts.longest, computed.cut.longest)
+            counts.seconds = max(time.monotonic() - start, 1e-9)
+            bar.advance(len(vectors), tokens=f"{counts.tokens / counts.seconds:,.0f}/s")
+    if counts.cut:
+        reporting.current().warn(
+            f"{counts.cut:,} of {counts.embedded:,} texts are longer than the {sides.task.max_length} tokens that the "
+            f"model reads (up to {counts.longest:,}): what stands behind is not found by meaning; without "
+            "--passage-tokens 0 they are cut into passages"
+        )
+    return counts
+
+
+def _plan(
+    config: IndexOptions, sides: Sides, found: documents.Found, parts: Sequence[Passage], counts: _Counts
+) -> list[tuple[str, str]]:
+    several = len(parts) - len(found.documents)
+    cut = f" in {len(parts):,} passages" if several else ""
+    equal = f", {counts.passages - counts.different:,} equal to another" if counts.passages > counts.different else ""
+    return [
+        ("model", config.model),
+        ("vectors", sides.task.vectors.described()),
+        ("documents", f"{len(found.documents):,} of {counted(len(found.files), 'file', 'files')}{cut}{equal}"),
+        ("to embed", f"{counts.embedded:,} texts" + (f", {counts.known:,} are there" if counts.known else "")),
+        ("device", sides.documents.device.described),
+        ("output", f"{config.output}, {config.dtype}"),
+    ]
+
+
+# --- files ---
+
+
+@dataclass
+class _Vectors:
+    """The vectors of all passages: of each from the old index, or from what was embedded now.
+
+    Attributes:
+        fresh: float32, of the texts that were embedded.
+        new: of each passage the place in `fresh`; -1 where it is in `old`.
+        kept: of each passage the place in the old index; -1 where it is new.
+        scale: of int8.
+    """
+
+    fresh: np.ndarray
+    new: np.ndarray
+    kept: np.ndarray
+    old: Stored | None
+    config: IndexOptions
+    width: int
+    largest: float
+    scale: float | None
+    measure: Any
+
+    @classmethod
+    def of(
+        cls, now: pa.Table, old: _Old | None, unfinished: Unfinished, config: IndexOptions, sides: Sides
+    ) -> _Vectors:
+        fresh = unfinished.vectors()
+        there: dict[bytes, int] = {}
+        if old is not None:
+            for row, digest in enumerate(table.digests(old.table)):
+                there.setdefault(digest, row)
+        new, kept = np.full(len(now), -1), np.full(len(now), -1)
+        for row, digest in enumerate(table.digests(now)):
+            if digest in unfinished.rows:
+                new[row] = unfinished.rows[digest]
+            else:
+                kept[row] = there[digest]
+        largest = float(np.abs(fresh).max(initial=0.0))
+        before = old.made.scale if old is not None else None
+        scale = None
+        if config.dtype == "int8":
+            scale = codes.scale_of(largest)
+            if before is not None and before >= scale:
+                scale = before
+            elif before is not None and bool((kept >= 0).any()):
+                reporting.current().note(
+                    "the numbers of the new vectors are larger than those of before: the int8 codes of all are made "
+                    "anew, those of before from their codes"
+                )
+        width = fresh.shape[1]
+        return cls(
+            fresh, new, kept, old.stored if old is not None else None, config, width, largest, scale, sides.measure
+        )
+
+    def floats(self, rows: np.ndarray) -> np.ndarray:
+        """Some rows in float32; those of before as they were stored."""
+        out = np.empty((len(rows), self.width), np.float32)
+        fresh = self.new[rows] >= 0
+        out[fresh] = self.fresh[self.new[rows[fresh]]]
+        if self.old is not None and not fresh.all():
+            out[~fresh] = self.old.floats(self.kept[rows[~fresh]])
+        return out
+
+    def write(self, path: Path) -> Stored:
+        """Write them as they are stored."""
+        dtype = self.config.dtype
+        shape = (len(self.new), codes.stored_width(self.width, dtype))
+        out = np.lib.format.open_memmap(path, "w+", codes.STORED[dtype], shape)
+        for start in range(0, len(self.new), BLOCK):
+            rows = np.arange(start, min(start + BLOCK, len(self.new)))
+            out[rows] = codes.encode(self.floats(rows), dtype, self.scale)
+        out.flush()
+        return Stored(out, dtype, self.width, self.scale, self.measure)
+
+    def loss(self) -> codes.Loss | None:
+        """What smaller numbers lose, measured on some of the vectors that were embedded now."""
+        if self.config.dtype == "fp32" or not len(self.fresh):
+            return None
+        return codes.loss(np.asarray(self.fresh[codes.sample(len(self.fresh))]), self.config.dtype, self.scale)
+
+
+def _graph(config: IndexOptions, stored: Stored, place: Path) -> float | None:
+    """Build the graph of very many vectors, and measure it; None of fewer."""
+    if len(stored) <= config.exact_up_to:
+        return None
+    with reporting.current().progress("connect", len(stored), "vectors") as bar:
+        graph = Graph.built(stored, config.threads or 0)
+        bar.advance(len(stored))
+    graph.save(place / GRAPH)
+    return graph.recall(stored)
+
+
+def _next_part(folder: Path) -> Path:
+    """A folder that is not there yet."""
+    numbers = [
+        int(path.name.removeprefix(PART)) for path in folder.glob(f"{PART}*") if path.name[len(PART) :].isdigit()
+    ]
+    return folder / f"{PART}{max(numbers, default=0) + 1}"
+
+
+def _sweep(folder: Path, keep: Path) -> None:
+    """Delete the files of what the index was before, and of builds that were interrupted."""
+    for path in folder.glob(f"{PART}*"):
+        if path.name != keep.name:
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def _made(config: IndexOptions, sides: Sides, stored: Stored, largest: float) -> Made:
+    task = sides.task
+    return Made(
+        model=config.model,
+        model_sha256=sides.digest,
+        pooling=",".join(task.vectors.pooling),
+        layers=task.vectors.layers,
+        normalized=sides.measure == "cosine",
+        prompt=task.vectors.prompt,
+        width=stored.width,
+        dtype=config.dtype,
+        scale=stored.scale,
+        max_length=task.max_length,
+        long_text="truncate",
+        similarity=task.vectors.similarity,
+        version=__version__,
+        rows=len(stored),
+    )
+
+
+def _model(config: IndexOptions) -> dict[str, Any]:
+    """The options that the model is opened with again, but for where it runs."""
+    names = SideModelOptions.model_fields.keys() - {"device", "threads", "precision", "batch_size", "batch_tokens"}
+    given = {**_given(config), "model": config.model}
+    return {name: value for name, value in given.items() if name in names}
+
+
+def _given(config: IndexOptions) -> dict[str, Any]:
+    """The options that were given, as JSON values, without permissions, which are asked for anew each time."""
+    left_out = {*NOT_REPEATED, *PERMISSIONS}
+    return config.model_dump(mode="json", include=set(config.given - left_out))
+
+
+def _quick(sides: Sides, now: pa.Table) -> dict[str, Any] | None:
+    """How questions are embedded without torch; None where that does not give the same vectors."""
+    task = sides.questions.task
+    settings = quick.Settings(task.vectors.prompt, task.max_length, task.vectors.lower_case)
+    if not quick.Quick.possible(sides.questions.folder):
+        return None
+    rows = np.unique(np.linspace(0, len(now) - 1, min(TRIED, len(now))).astype(np.int64))
+    texts = now.column("text").take(rows).to_pylist()
+    texts += [text[:QUESTION] for text in texts]
+    wanted = np.concatenate([sides.asked([text]) for text in texts])
+    same = quick.tried(sides.questions.folder, settings, sides.measure, texts, wanted)
+    return dataclasses.asdict(settings) if same else None
+
+
+def _thresholds(entry: record.IndexRecord) -> dict[str, Any]:
+    return {
+        "no_answer": {
+            name: {
+                "source": chance.source,
+                "questions": len(chance.best),
+                "threshold": chances.threshold(chance, entry.max_false_answers),
+            }
+            for name, chance in entry.chance.items()
+        }
+    }
+
+
+def _threshold_lines(entry: record.IndexRecord) -> list[str]:
+    """What is said of when nothing is found, of the scores that decide it."""
+    name = "bm25" if entry.ways.mode == "bm25" else "dense"
+    if name not in entry.chance:
+        return [f"{entry.ways.mode}: every question is answered, as nothing tells how alike a wrong document is"]
+    chance = entry.chance[name]
+    promised = max(entry.max_false_answers, 1 / (len(chance.best) + 1))
+    value = chances.threshold(chance, entry.max_false_answers)
+    lines = [
+        f"nothing is found up to a {name} score of {value:.3f}, which {promised:.1%} of questions without an answer "
+        f"exceed: by {chance.source}"
+    ]
+    if promised > entry.max_false_answers:
+        lines.append(
+            f"--max-false-answers {entry.max_false_answers:g} cannot be told from {len(chance.best):,} questions: it "
+            "takes more judged ones"
+        )
+    return lines
+
+
+def _report(
+    config: IndexOptions,
+    entry: record.IndexRecord,
+    changed: table.Changes,
+    counts: _Counts,
+    loss: codes.Loss | None,
+    settled: calibration.Settled | None,
+    seconds: float,
+) -> Report:
+    assert config.output is not None
+    lines = [
+        f"documents: {changed.new:,} new, {changed.changed:,} changed, {changed.removed:,} removed, "
+        f"{changed.same:,} as before"
+    ]
+    if loss is not None:
+        bits = {"fp16": 16, "int8": 8, "binary": 1}[config.dtype]
+        lines.append(f"{config.dtype}, {bits} of 32 bits a number: {loss}")
+    if entry.graph is not None:
+        lines.append(f"graph of neighbours: recall@10 {entry.graph:.1%} against an exact search")
+    lines.append(
+        f"{counted(entry.documents, 'document', 'documents')}, {counted(entry.passages, 'passage', 'passages')} to "
+        f"{config.output} in {reporting.duration(seconds)}"
+    )
+    told = {
+        "model": config.model,
+        "output": str(config.output),
+        "documents": entry.documents,
+        "passages": entry.passages,
+        "empty": entry.empty,
+        "changes": dataclasses.asdict(changed),
+        "embedded": counts.embedded,
+        "longer_than_read": counts.cut,
+        "vectors": {name: value for name, value in entry.made.items() if name != "broken"},
+        "loss": entry.loss,
+        "graph_recall@10": entry.graph,
+        "mode": entry.ways.mode,
+        **_thresholds(entry),
+        **({} if settled is None else settled.record()),
+        "seconds": round(seconds, 3),
+    }
+    lines += [*([] if settled is None else settled.lines()), *_threshold_lines(entry)]
+    tables = [] if settled is None else [figures.table(f"searched for {settled.ways.source}", settled.ways.figures)]
+    return Report(told, tables, lines, next_command=f"nlpkit search {reporting.typed(config.output)} 'a question'")

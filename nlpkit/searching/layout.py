@@ -1,0 +1,28 @@
+"""The files of an index."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from nlpkit.errors import UserError
+from nlpkit.searching import record
+from nlpkit.searching.dense import Stored
+from nlpkit.vectors import codes
+
+VECTORS, DOCUMENTS, WORDS, GRAPH = "vectors.npy", "documents.arrow", "bm25", "graph.usearch"
+PART = "part-"  # begins the name of a folder of files that belong together
+
+
+def stored_in(place: Path, entry: record.IndexRecord) -> Stored:
+    """The vectors of an index, mapped from the disk."""
+    made = entry.made_with(place)
+    numbers = np.load(place / VECTORS, mmap_mode="r" if entry.passages else None, allow_pickle=False)
+    shape = (entry.passages, codes.stored_width(made.width, made.dtype))
+    if numbers.shape != shape or numbers.dtype != codes.STORED[made.dtype]:
+        raise UserError(
+            f"{place / VECTORS} is damaged: it holds {numbers.shape} numbers of {numbers.dtype}, not {shape}",
+            record.AGAIN.format(place.parent),
+        )
+    return Stored(numbers, made.dtype, made.width, made.scale, entry.measure)

@@ -1,0 +1,194 @@
+"""An index that is open: questions in, ranked passages out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+from nlpkit.errors import UserError
+from nlpkit.searching import layout, record, table
+from nlpkit.searching.dense import Graph, Stored
+from nlpkit.searching.lexical import Words
+from nlpkit.searching.ranked import Ranked, averaged, best, by_ranks
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+DEPTH = 1_000  # passages of each list that are joined
+
+
+class Asked(Protocol):
+    """Gives the vectors of questions."""
+
+    def asked(self, questions: Sequence[str]) -> np.ndarray:
+        """Shape (questions, width)."""
+
+
+@dataclass(frozen=True)
+class Way:
+    """How an index is searched.
+
+    Attributes:
+        mode: by vectors, by words, or both.
+        fusion: of both.
+        weight: of vectors in the average.
+    """
+
+    mode: record.Mode
+    fusion: record.Fusion = "average"
+    weight: float = 0.5
+
+    @property
+    def reads_vectors(self) -> bool:
+        """Whether questions need vectors."""
+        return self.mode != "bm25"
+
+    @property
+    def reads_words(self) -> bool:
+        """Whether words are looked up."""
+        return self.mode != "dense"
+
+    def __str__(self) -> str:
+        if self.mode != "hybrid":
+            return self.mode
+        return f"hybrid, {'reciprocal ranks' if self.fusion == 'rrf' else f'{self.weight:g} dense'}"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What was found for a question.
+
+    Attributes:
+        ranked: passages, the best of each document.
+        lists: of each way of searching that was joined, "dense" and "bm25".
+    """
+
+    ranked: Ranked
+    lists: Mapping[str, Ranked]
+
+
+def joined(lists: Mapping[str, Ranked], way: Way, depth: int) -> Ranked:
+    """The list of a way of searching, of the "dense" and the "bm25" one that it reads."""
+    if way.mode != "hybrid":
+        return lists[way.mode]
+    both = [lists["dense"], lists["bm25"]]
+    if way.fusion == "rrf":
+        return by_ranks(both, depth)
+    return averaged(both, [way.weight, 1 - way.weight], depth)
+
+
+@dataclass
+class Index:
+    """See the module's docstring.
+
+    Attributes:
+        folder: where it is.
+        entry: its record.
+        passages: their table.
+    """
+
+    folder: Path
+    entry: record.IndexRecord
+    passages: pa.Table
+    _place: Path = field(repr=False, default_factory=Path)
+
+    @classmethod
+    def open(cls, folder: Path) -> Index:
+        """Open an index; its files are mapped as they are needed.
+
+        Raises:
+            UserError: there is none, or it is damaged.
+        """
+        entry = record.read(folder)
+        place = folder / entry.parts
+        try:
+            passages = table.read(place / layout.DOCUMENTS)
+        except (OSError, ValueError) as error:
+            raise UserError(
+                f"{place / layout.DOCUMENTS} cannot be read: {error}", record.AGAIN.format(folder)
+            ) from None
+        if len(passages) != entry.passages:
+            raise UserError(
+                f"{folder} is damaged: it holds {len(passages):,} passages, and its record tells of {entry.passages:,}",
+                record.AGAIN.format(folder),
+            )
+        return cls(folder, entry, passages, place)
+
+    @cached_property
+    def stored(self) -> Stored:
+        """The vectors."""
+        return layout.stored_in(self._place, self.entry)
+
+    @cached_property
+    def words(self) -> Words:
+        """The index of words."""
+        return Words.load(self._place / layout.WORDS, len(self.passages))
+
+    @cached_property
+    def graph(self) -> Graph | None:
+        """The graph of neighbours, where there is one."""
+        return None if self.entry.graph is None else Graph.load(self._place / layout.GRAPH, self.stored)
+
+    @cached_property
+    def documents(self) -> np.ndarray:
+        """The place of the document of each passage, shape (passages,)."""
+        return self.passages.column("document").to_numpy()
+
+    @property
+    def way(self) -> Way:
+        """How it is searched where nothing else is asked for."""
+        ways = self.entry.ways
+        return Way(ways.mode, ways.fusion, ways.weight)
+
+    def answers(
+        self,
+        questions: Sequence[str],
+        vectors: np.ndarray | None,
+        way: Way,
+        depth: int,
+        rows: np.ndarray | None = None,
+    ) -> list[Answer]:
+        """What is found for each question.
+
+        Args:
+            questions: their texts.
+            vectors: of the questions, where the way reads them.
+            way: how to search.
+            depth: documents of each.
+            rows: places of the passages that are searched; None: all. They are searched exactly.
+        """
+        lists: dict[str, list[Ranked]] = {}
+        deep = max(DEPTH, depth)
+        if way.reads_vectors:
+            assert vectors is not None
+            if rows is None and self.graph is not None:
+                lists["dense"] = self.graph.nearest(self.stored, vectors, deep)
+            else:
+                lists["dense"] = self.stored.nearest(vectors, deep, rows)
+        if way.reads_words:
+            lists["bm25"] = [self._by_words(question, deep, rows) for question in questions]
+        found = []
+        for i in range(len(questions)):
+            of_question = {name: ranked[i] for name, ranked in lists.items()}
+            ranked = joined(of_question, way, deep)
+            found.append(Answer(self.one_a_document(ranked, depth), of_question))
+        return found
+
+    def _by_words(self, question: str, depth: int, rows: np.ndarray | None) -> Ranked:
+        scores = self.words.scores(question)
+        if rows is not None:
+            scores = scores[rows]
+        ranked = best(scores, depth)
+        kept = ranked.scores > 0
+        places = ranked.rows[kept]
+        return Ranked(places if rows is None else rows[places], ranked.scores[kept])
+
+    def one_a_document(self, ranked: Ranked, depth: int) -> Ranked:
+        """The best passage of each document, at most `depth`."""
+        places = np.sort(np.unique(self.documents[ranked.rows], return_index=True)[1])[:depth]
+        return Ranked(ranked.rows[places], ranked.scores[places])

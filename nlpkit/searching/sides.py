@@ -1,0 +1,115 @@
+"""One model with a side for questions and one for documents, each with its prompt."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from nlpkit.embedding.embedder import digest_of
+from nlpkit.embedding.opened import open_vectors
+from nlpkit.errors import UserError
+from nlpkit.inference.predictor import Computed, Predictor
+from nlpkit.searching.dense import Measure, finished
+from nlpkit.searching.options import SideModelOptions
+from nlpkit.tasks.sentence_embedding.task import SentenceEmbedding
+
+TOGETHER = 2_048  # texts that are embedded and kept together
+
+
+@dataclass(frozen=True)
+class Sides:
+    """See the module's docstring.
+
+    Attributes:
+        documents, questions: of the same weights.
+        digest: SHA-256 of the weights and the vocabulary, in hex.
+        measure: how vectors are compared.
+    """
+
+    documents: Predictor[SentenceEmbedding]
+    questions: Predictor[SentenceEmbedding]
+    digest: str
+    measure: Measure
+
+    @property
+    def task(self) -> SentenceEmbedding:
+        """Of documents."""
+        return self.documents.task
+
+    @property
+    def prompts(self) -> dict[str, str]:
+        """What stands before each question and each document."""
+        return {"query": self.questions.task.vectors.prompt, "document": self.task.vectors.prompt}
+
+    @property
+    def width(self) -> int:
+        """Dimensions of a vector."""
+        return int(self.asked(["width"]).shape[1])
+
+    @property
+    def room(self) -> int | None:
+        """Tokens of a document that are read, without its prompt and special ones; None: any number."""
+        limit, tokenizer = self.task.max_length, self.documents.tokenizer
+        if limit is None:
+            return None
+        prompt = tokenizer(self.task.vectors.prompt, add_special_tokens=False)["input_ids"]
+        return max(limit - tokenizer.num_special_tokens_to_add() - len(prompt), 1)
+
+    def computed(self, texts: Sequence[str]) -> Iterator[Computed]:
+        """What comes of documents, some at a time, in order; the vectors are `finished`."""
+        chunks = (texts[start : start + TOGETHER] for start in range(0, len(texts), TOGETHER))
+        for _, found in self.documents.computed((None, {"text": list(chunk)}) for chunk in chunks):
+            yield found
+
+    def finished(self, found: Computed) -> np.ndarray:
+        """The vectors of what was computed, as they are compared, shape (texts, width)."""
+        outputs: Any = found.outputs
+        return finished(outputs[:, 0], self.measure)
+
+    def asked(self, questions: Sequence[str]) -> np.ndarray:
+        """The vectors of questions, shape (questions, width)."""
+        ((_, found),) = self.questions.computed([(None, {"text": list(questions)})])
+        return self.finished(found)
+
+
+def open_sides(config: SideModelOptions, command: str) -> Sides:
+    """Open the model.
+
+    Raises:
+        UserError: it cannot be opened, or was trained for a measure by which nothing is searched here.
+    """
+    predictor = open_vectors(config, command)
+    vectors = predictor.task.vectors
+    sides = {}
+    for part in ("query", "document"):
+        text = vectors.prompt_of(part)
+        task = predictor.task.with_(vectors=vectors.with_prompt(text=text))
+        sides[part] = Predictor(
+            task,
+            predictor.weights,
+            predictor.tokenizer,
+            predictor.device,
+            predictor.batch_size,
+            record=predictor.record,
+            batch_tokens=predictor.batch_tokens,
+            folder=predictor.folder,
+        )
+    digest = digest_of(predictor, config.model, config.model_revision)
+    return Sides(
+        sides["document"], sides["query"], digest, _measure(vectors.similarity, vectors.normalize, config.model)
+    )
+
+
+def _measure(similarity: str, normalized: bool, model: str) -> Measure:
+    """Vectors of length 1 are in the same order by their products, cosines and distances."""
+    if similarity in ("cosine", "angular") or (normalized and similarity in ("dot", "euclidean")):
+        return "cosine"
+    if similarity == "dot":
+        return "dot"
+    raise UserError(
+        f"{model} was trained to be compared by {similarity} distance, and an index is searched by cosines or products",
+        "Take a model for cosine similarity.",
+    )

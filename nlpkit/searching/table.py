@@ -1,0 +1,87 @@
+"""The passages of an index as an arrow table, mapped from the disk."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+COLUMN = "column."  # begins the name of a column of the user
+ROWS = 16_384  # that are written at a time
+
+
+def write(table: pa.Table, path: Path) -> None:
+    """Write it as an arrow file, of which rows are read without reading the others."""
+    import pyarrow as pa
+
+    with pa.OSFile(str(path), "wb") as file, pa.ipc.new_file(file, table.schema) as writer:
+        writer.write_table(table, max_chunksize=ROWS)
+
+
+def read(path: Path) -> pa.Table:
+    """Open it, mapped from the disk."""
+    import pyarrow as pa
+
+    return pa.ipc.open_file(pa.memory_map(str(path))).read_all()
+
+
+def user_columns(table: pa.Table) -> list[str]:
+    """The names of the user's columns."""
+    return [name.removeprefix(COLUMN) for name in table.column_names if name.startswith(COLUMN)]
+
+
+def digests(table: pa.Table) -> Iterator[bytes]:
+    """Of the text of each passage."""
+    for chunk in table.column("digest").chunks:
+        yield from chunk.to_pylist()
+
+
+@dataclass(frozen=True)
+class Changes:
+    """What became of documents since an index was made.
+
+    Attributes:
+        new, changed, removed, same: how many; a document without an id of its own that changes is a new one, and the
+            one that it was is removed.
+    """
+
+    new: int
+    changed: int
+    removed: int
+    same: int
+
+
+def changes(before: pa.Table | None, now: pa.Table) -> Changes:
+    """Compare the documents of two tables."""
+    old, new = (_documents(table) for table in (before, now))
+    both = old[0].keys() & new[0].keys()
+    changed = sum(old[0][name] != new[0][name] for name in both)
+    kept = sum((old[1] & new[1]).values())
+    return Changes(
+        new=len(new[0].keys() - both) + sum(new[1].values()) - kept,
+        changed=changed,
+        removed=len(old[0].keys() - both) + sum(old[1].values()) - kept,
+        same=len(both) - changed + kept,
+    )
+
+
+def _documents(table: pa.Table | None) -> tuple[dict[str, bytes], Counter[bytes]]:
+    """Content by id of those that have one of their own; of the others the content, and how often."""
+    named: dict[str, bytes] = {}
+    others: Counter[bytes] = Counter()
+    if table is None:
+        return named, others
+    import pyarrow.compute as pc
+
+    first = table.select(["id", "named", "whole"]).filter(pc.equal(table.column("passage"), 0))
+    for row in first.to_pylist():
+        if row["named"]:
+            named[row["id"]] = row["whole"]
+        else:
+            others[row["whole"]] += 1
+    return named, others
