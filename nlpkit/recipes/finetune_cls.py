@@ -40,8 +40,9 @@ class Config(ClassificationLossOptions, ClassificationOptions, CalibrationOption
 
 
 def build(config: Config) -> Any:
-    """The Trainer of this run, ready to train."""
-    return finetune.prepare(config, COMMAND, TextClassification).trainer
+    """The Trainer of this run, ready to train; of --few-shot and --heads one that judges."""
+    kind = few_labels.FewLabels if config.few_shot or config.heads else finetune.Finetuning
+    return finetune.prepare(config, COMMAND, TextClassification, kind).trainer
 
 
 def run(config: Config) -> Report:

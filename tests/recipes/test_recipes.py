@@ -110,6 +110,12 @@ TREC = Hub(
     ["ABBR", "ENTY", "DESC", "HUM", "LOC", "NUM"], {"train": 120, "test": 60},
 )  # fmt: skip
 SMS = Hub(("ucirvine/sms_spam", None, None), ("sms",), "label", ["ham", "spam"], {"train": 440})
+FEW = {
+    "few-shot-emotion": ("SetFit/emotion", ["anger", "fear", "joy", "love", "sadness", "surprise"]),
+    "few-shot-reviews": ("SetFit/SentEval-CR", ["negative", "positive"]),
+    "few-shot-sst5": ("SetFit/sst5", ["negative", "neutral", "positive", "very negative", "very positive"]),
+    "few-shot-ag-news": ("SetFit/ag_news", ["Business", "Sci/Tech", "Sports", "World"]),
+}
 SST2 = glue("sst2", ("sentence",), ["negative", "positive"])
 STSB = glue("stsb", ("sentence1", "sentence2"), None)
 
@@ -233,6 +239,10 @@ HUB: dict[str, Hub | Tagged | Marked | Triplets | Asked | None] = {
     "stsb-distilbert": STSB,
     "trec": TREC,
     "sms-spam": SMS,
+    **{
+        name: Hub((place, None, None), ("text",), "label_text", labels, {"train": 240, "test": 40})
+        for name, (place, labels) in FEW.items()
+    },
     "glue-cola": glue("cola", ("sentence",), ["unacceptable", "acceptable"]),
     "glue-sst2": SST2,
     "glue-mrpc": glue("mrpc", ("sentence1", "sentence2"), ["not_equivalent", "equivalent"]),
