@@ -25,7 +25,7 @@ def tables(record: Mapping[str, Any]) -> list[Table]:
 def said(record: Mapping[str, Any]) -> list[str]:
     """What the figures of the ways are of."""
     told = record["few_shot"]
-    lines = [f"learnt by: {told['chosen']}, which lost least on rows that it had not learnt from", _of(told)]
+    lines = [f"learnt by: {told['chosen']}: {told['why']}", _of(told)]
     if told.get("curve"):
         curve = told["curve"]
         rows = counted(curve["judged"], "row", "rows")

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from nlpkit.tasks.roles import Trainable
 
-STRENGTH = 10.0  # scikit-learn's C, over states of length 1
+STRENGTH = 1.0  # scikit-learn's C, over states of length 1
 COUNTS = (4, 16)  # as how many rows a text counts that says what a label means
 STEPS = 40  # of 16 rows, in which an encoder is trained
 RATE = 5e-5  # BERT paper: 2e-5 to 5e-5
@@ -104,11 +104,13 @@ class Candidate(ABC):
         name: for people.
         trains_encoder: whether it takes long.
         saved: whether a stock classifier can hold what it learns.
+        usual: whether it is kept where no other is clearly better.
     """
 
     name: str
     trains_encoder: ClassVar[bool] = False
     saved: ClassVar[bool] = True
+    usual: bool = False
 
     @abstractmethod
     def fit(self, bench: Bench, rows: np.ndarray) -> None:
@@ -148,6 +150,7 @@ class Frozen(OverStates):
 
     def __post_init__(self) -> None:
         self.name = "frozen encoder" + counting(self.count)
+        self.usual = self.count == COUNTS[0]
 
     def fit(self, bench: Bench, rows: np.ndarray) -> None:
         self.fitted = _linear(bench, bench.frozen.of(rows), rows, bench.frozen_described, self.count)

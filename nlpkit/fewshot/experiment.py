@@ -114,8 +114,8 @@ class FewLabels(Finetuning):
         strata = np.asarray(self.task.strata(train.examples))
         folds = choosing.folds_of(bench, train.owner, strata, self.names, self.config.seed)
         compared = self._compared(bench, folds, started)
-        best = choosing.best(compared)
-        self._told = choosing.record(compared, best, bench, train.examples, self.names, len(folds))
+        best, why = choosing.best(compared)
+        self._told = choosing.record(compared, best, why, bench, train.examples, self.names, len(folds))
         if own.few_shot_curve:
             validation = self.splits["validation"]
             self._told["curve"] = curve.record(bench, compared, train, validation, own.few_shot_curve)

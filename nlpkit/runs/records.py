@@ -348,6 +348,8 @@ class FewShot(Part):
     """The ways, those that cost least first."""
     chosen: str
     """The way by which the saved model has learnt, from all train rows."""
+    why: str = ""
+    """Why that one was kept."""
     mean_of_tokens: bool
     """Whether the last layer of the model is one that makes the mean of the tokens."""
     curve: dict[str, Any] | None = None
