@@ -509,7 +509,10 @@ def read_rows(model: Model, name: str, config: BenchmarkOptions, *, held_out: bo
     warnings = [str(finding) for finding in findings if finding.level == "warning"]
     if not held_out:
         warnings += inherited_data.overlap(record, name, keys, reader, loaded, [split])
-    return BenchmarkRows(examples[split], splits.title(loaded, split), labelled=True, findings=warnings)
+    found = BenchmarkRows(examples[split], splits.title(loaded, split), labelled=True, findings=warnings)
+    if isinstance(model.task, Judged) and not model.task.main_metric:
+        found.labelled, found.note = False, "no metrics: nothing in these rows tells which answers are right"
+    return found
 
 
 def _inputs(model: Model, config: BenchmarkOptions) -> BenchmarkRows:

@@ -16,13 +16,14 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from pydantic import field_validator
 
+from nlpkit import reporting
 from nlpkit.distillation import parallel, student, unlabelled_rows
 from nlpkit.distillation.layers import layer_map, mapped_layers
 from nlpkit.distillation.options import LogitsOptions
@@ -46,6 +47,8 @@ from nlpkit.tasks.options import TaskChoiceOptions
 from nlpkit.tasks.roles import Teachable
 
 if TYPE_CHECKING:
+    from datasets import Dataset
+
     from nlpkit.distillation.trainer import LossWeights, TeacherOutputs
     from nlpkit.training.trainer import Split
 
@@ -155,11 +158,13 @@ class Distillation(SupervisedExperiment):
     Attributes:
         teacher: as it answers by itself.
         pairs: translations that are learnt from.
+        own: rows that are judged as the teacher's task has them, which may be compared with other answers.
     """
 
     config: Config
     teacher: Predictor
     pairs: ParallelRows | None = None
+    own: Mapping[str, Dataset] = field(default_factory=dict)
 
     @property
     def resumed_by(self) -> str:
@@ -181,7 +186,7 @@ class Distillation(SupervisedExperiment):
         student = Predictor(self.task, model, self.tokenizer, self.device, lent=False)
         compared = before_after.measure(
             [
-                before_after.Side(self.parents["teacher"]["name"], self.teacher),
+                before_after.Side(self.parents["teacher"]["name"], self.teacher, examples=self.own.get(split)),
                 before_after.Side(
                     self.parents["model"]["name"],
                     student,
@@ -280,6 +285,9 @@ def _prepare(config: Config) -> Distillation:
     task = task.matched(model.config.hidden_size, answers)
     if plan.static:
         _fill(config, model, task, answering, ready["train"], answers)
+    told = bool(task.main_metric)
+    task, own = _judged_by_teacher(task, answering, {k: v for k, v in examples.items() if k != "train"}, ready)
+    examples |= {split: ready[split].examples for split in own}
     experiment = Distillation(
         config=config,
         command=COMMAND,
@@ -299,7 +307,8 @@ def _prepare(config: Config) -> Distillation:
         findings=findings,
         teacher=answering,
         pairs=pairs,
-        unjudged=("train",) if pairs else (),
+        own=own,
+        unjudged=("train",) if pairs or not told else (),
     )
     size_of_teacher = f"{teacher.model.num_parameters() / 1e6:.1f} M parameters"
     return experiment.ready(
@@ -312,6 +321,36 @@ def _prepare(config: Config) -> Distillation:
         ],
         train=ready["train"],
     )
+
+
+def _judged_by_teacher(
+    task: Teachable, teacher: Predictor, judged: Mapping[str, Dataset], ready: dict[str, Split]
+) -> tuple[Teachable, dict[str, Dataset]]:
+    """The student's task as rows are judged, and these rows as the teacher's task has them; where nothing in them tells
+    what is right, the teacher's answers do. Changes the examples in `ready`.
+
+    Args:
+        task: of the student, which is matched to its model.
+        teacher: its task is changed likewise.
+        judged: examples of each split that is judged.
+        ready: every split, tokenized.
+    """
+    import torch
+
+    if task.main_metric:
+        return task, {}
+    answering = teacher.task
+
+    def answers(rows: Dataset) -> np.ndarray:
+        return np.asarray(teacher.outputs(rows[:]))
+
+    answering, own = answering.against(judged, answers)
+    with reporting.silent():  # it was told of the teacher
+        task, learnt = task.against(judged, lambda rows: task.targets(torch.from_numpy(answers(rows))).numpy())
+    teacher.task = answering
+    for split, rows in learnt.items():
+        ready[split].examples = rows
+    return task, own
 
 
 def _of_translations(config: Config) -> tuple[bool, Config]:

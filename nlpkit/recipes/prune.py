@@ -26,7 +26,7 @@ from nlpkit.experiment.supervised import Evaluated, SupervisedExperiment
 from nlpkit.inference.predictor import Predictor, Trained, open_trained
 from nlpkit.measurement import before_after, speed
 from nlpkit.metrics.evidence import Judgement
-from nlpkit.models import opening
+from nlpkit.models import files, opening
 from nlpkit.options import CalibrationOptions, GivenModelOptions, flag_of, option_like
 from nlpkit.pruning import prepare, sweep_report
 from nlpkit.pruning.prepare import START, CuttingOptions, PrunedModel
@@ -238,6 +238,12 @@ def _prepare(config: Config) -> Pruning:
         trained.task, trained.tokenizer, examples, trained.limit, trained.most, config.seed
     )
     lifecycle.require_space(folder, trained.model.num_parameters(), saved=5)  # masks and scores too
+    judged = {split: rows for split, rows in examples.items() if split != "train"}
+    unjudged = () if trained.task.main_metric else ("train",)  # where nothing is right but the answers of before
+    trained.task, judged = trained.task.against(
+        judged, lambda rows: Predictor(trained.task, trained.model, trained.tokenizer, device).outputs(rows[:])
+    )
+    examples |= judged
     cut = prepare.cut(config, trained, examples, device, folder)
     # scores of movement pruning are no part of the model, and training may leave out rows of its embeddings
     size = (trained if cut.sparsifier is not None else cut).model.num_parameters()
@@ -261,6 +267,7 @@ def _prepare(config: Config) -> Pruning:
         lengths=lengths,
         parents={"model": lifecycle.parent(config.model, config.model_revision, trained.model.config)},
         findings=findings,
+        unjudged=unjudged,
         trained=trained,
         cut=cut,
     ).ready(*cut.notes, features=_features(config, cut, ready, device))
@@ -342,9 +349,10 @@ def report(record: Mapping[str, Any], folder: Path) -> Report:
     lines = [*before_after.lines(record["price"], registry.require(task, NEEDS, "prune")), *_reached(record)]
     lines += calibration.lines(record)
     lines.append(f"{folder}: card README.md, plots/, mistakes in errors.jsonl")
-    return Report(
-        {**record, "output": str(folder)}, tables, lines, next_command=f"nlpkit quantize {reporting.typed(folder)}"
-    )
+    call = f"nlpkit quantize {reporting.typed(folder)}"
+    if opening.load_config(str(folder)).model_type == files.STATIC:  # of which fewer bits make nothing faster
+        call = type(task).view_type().example_call(folder)
+    return Report({**record, "output": str(folder)}, tables, lines, next_command=call)
 
 
 def _zeros_table(counts: Mapping[str, Sequence[int]]) -> Table:

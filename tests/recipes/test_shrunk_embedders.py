@@ -135,3 +135,44 @@ def test_texts_alone_tell_how_far_vectors_move_in_fewer_bits(tiny_model: Path, t
     sides = record["price"]["sides"]
     assert sides[0]["metrics"]["cosine"] == pytest.approx(1)
     assert 0.999 < sides[1]["metrics"]["cosine"] < 1
+
+
+@pytest.fixture
+def lines(tmp_path: Path) -> str:
+    """Texts of which nothing is known, and no file that is called as a split is."""
+    file = tmp_path / "corpus.txt"
+    file.write_text("".join(f"a good film {i}\nthe rude clerk {i}\n" for i in range(24)), encoding="utf-8")
+    return str(file)
+
+
+@pytest.mark.slow
+def test_texts_alone_are_learnt_and_judged_by_the_vectors_of_the_whole_model(
+    teacher: Path, lines: str, tmp_path: Path
+) -> None:
+    """Also by those of a narrower student, and by a command whose model was trained on pairs."""
+    given = {**QUICK, "data": lines, "shape": "texts"}
+    made = {
+        "cut": distill.run(distill.Config(**given, teacher=str(teacher), student_layers="1", output=tmp_path / "cut")),
+        "table": distill.run(
+            distill.Config(**given, teacher=str(teacher), student="static", dims=8, output=tmp_path / "table")
+        ),
+        "pruned": prune.run(
+            prune.Config(**given, model=str(teacher), what=["ffn"], sparsity=0.5, output=tmp_path / "pruned")
+        ),
+    }
+    for name, report in made.items():
+        before, after = (side["metrics"]["cosine"] for side in report.record["price"]["sides"])
+        assert before == pytest.approx(1), name
+        assert 0 < after < 1, name
+        assert report.record["metrics"]["validation"]["cosine"] == after, name
+        assert "train" not in report.record["metrics"], name
+    quantized = quantize.run(
+        quantize.Config(
+            model=str(teacher), data=lines, shape="texts", to="fp16", measure_seconds=0, output=tmp_path / "fp16"
+        )
+    )
+    assert quantized.record["price"]["rows"] == 48
+    less = prune.run(
+        prune.Config(**given, model=str(tmp_path / "table"), what=["vocabulary"], output=tmp_path / "smaller")
+    )
+    assert "quantize" not in str(less.next_command)

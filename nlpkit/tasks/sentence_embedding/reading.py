@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Self
 
@@ -87,6 +87,11 @@ class EmbeddingReader(Reader[SentenceEmbedding]):
     @property
     def drawn_together(self) -> str | None:
         return self.group_column
+
+    def keys(self, rows: Dataset) -> Iterator[str]:
+        if self.layout is None:  # rows are held out before their kind is told, in columns of any name
+            return replace(self, layout=recognition.find(rows, self.named)).keys(rows)
+        return super().keys(rows)
 
     def labelled(self, columns: Sequence[str]) -> bool:
         if self.layout is None:
