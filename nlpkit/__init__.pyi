@@ -3340,6 +3340,129 @@ def list_runs(
         nlpkit.UserError: an option, the data or the model is wrong; the message says which, and what to do.
     """
 
+def list_topics(
+    model: str | PathLike[str],
+    *,
+    input: Data | None = None,
+    text_column: str | None = None,
+    topics: Data | None = None,
+    min_size: int | None = None,
+    merge: int | None = None,
+    outliers: Literal['keep', 'nearest'] = 'keep',
+    time_column: str | None = None,
+    output: str | PathLike[str] | None = None,
+    overwrite: bool = False,
+    device: str = 'auto',
+    precision: Literal['auto', 'fp32', 'tf32', 'bf16', 'fp16'] = 'auto',
+    threads: int | None = None,
+    model_revision: str | None = None,
+    tokenizer: str | PathLike[str] | None = None,
+    allow_pickle: bool = False,
+    trust_remote_code: bool = False,
+    task: str | None = 'sentence-embedding',
+    batch_size: int = 256,
+    max_length: int | None = None,
+    format: Literal['csv', 'tsv', 'json', 'jsonl', 'parquet', 'xlsx', 'txt', 'conll', 'squad'] | None = None,
+    encoding: str = 'utf-8',
+    delimiter: str | None = None,
+    quoting: Literal['auto', 'standard', 'none'] = 'auto',
+    columns: Sequence[str] | str = ...,
+    text_pair_column: str | None = None,
+    pooling: Sequence[Literal['mean', 'max', 'cls', 'mean_sqrt_len', 'weighted_mean', 'last_token']] | str | Literal['mean', 'max', 'cls', 'mean_sqrt_len', 'weighted_mean', 'last_token'] = ...,
+    layers: int | None = None,
+    normalize: bool | None = None,
+    prompt: str | None = None,
+    prompt_name: str | None = None,
+    dims: int | None = None,
+    long_text: Literal['truncate', 'mean-windows', 'error'] = 'truncate',
+    batch_tokens: int | None = None,
+    vectors: str | PathLike[str] | None = None,
+    stop_words: str | PathLike[str] | None = None,
+    seed: int = 42,
+    map: Literal['auto', 'pca', 'tsne', 'umap', 'none'] = 'auto',
+    wish_threshold: float | None = None,
+    time_unit: Literal['day', 'month', 'year'] | None = None,
+    sample: int = 100000,
+    config: str | PathLike[str] | None = None,
+    progress: bool | None = None,
+    verbose: bool = False,
+) -> Report:
+    """Find the topics of the texts of a file, and give them to new texts.
+    Writes topics, names that can be edited, the rows with their topics and a map to a folder.
+
+    Texts lie on a plane by their vectors; where they lie close together is a topic, named by the words that tell it from
+    the others. topics=FILE has topics that you wish for, beside those that are found; merge N joins the nearest ones;
+    time_column shows how they come and go. Names are edited in names.csv of the folder, and stay when it is made anew
+    with overwrite=True. With a folder of topics in place of the model new texts get its topics.
+
+    Args:
+        model: Run folder, model folder or hub name; or a folder of topics, for new texts.
+        input: File with rows, a text each, or - for standard input (txt without format); or the rows
+            themselves.
+        text_column: Column of the text. Default: guessed.
+        topics: File of wished topics, a name or `name: description` a line; others are found beside
+            them; or the rows themselves.
+        min_size: Rows of the smallest topic. Default: 1 % of the rows, from 5 to 50.
+        merge: Join the topics that are nearest, until so many are left.
+        outliers: Leave texts between topics without one, or give them the nearest.
+        time_column: Column of dates: how topics come and go.
+        output: Folder to write; of new texts a file: csv, tsv, jsonl or parquet. Default:
+            runs/<file>-topics; of new texts a table is printed.
+        overwrite: Replace what is in output; names that you gave to its topics stay.
+        device: auto, cpu, cuda, cuda:1, mps.
+        precision: Arithmetic of the forward pass.
+        threads: CPU threads of torch. Default: as cores, CPU time and OMP_NUM_THREADS allow.
+        model_revision: Revision of a hub model.
+        tokenizer: Folder or hub name of the tokenizer. Default: the model's.
+        allow_pickle: Load weights stored as pickle (they can run code).
+        trust_remote_code: Run model code that comes with the weights.
+        task: Task to use the model for, of those that take it.
+        batch_size: Texts per forward pass, at most.
+        max_length: Tokens per input. Default: as asked in training, else what the model takes.
+        format: Format of the files. Default: from their names.
+        encoding: Text encoding of the files.
+        delimiter: Column separator of csv (and CoNLL) files: a character, or comma, semicolon, tab,
+            pipe, space. Default: from the header.
+        quoting: Quotes in csv and tsv files: around fields (standard), or text as any other (none).
+        columns: Names of the columns of files without a header.
+        text_pair_column: Column of the second text of a pair.
+        pooling: How the states of a text's tokens become one vector; several are joined: mean,max.
+            Default: as the model's folder says, else the mean.
+        layers: Average the states of the last N layers. Default: as the model's folder says, else 1.
+        normalize: Scale each vector to length 1, so that products are cosines. Default: as the model's
+            folder says, else on.
+        prompt: Text to put before each text; '' for none. Default: the default prompt of the model, if
+            it has one.
+        prompt_name: Name of one of the model's prompts to put before each text.
+        dims: Keep the first N dimensions, of a model that was trained to be cut (Matryoshka). Default:
+            as the model's folder says, else all.
+        long_text: Longer than the model reads.
+        batch_tokens: Tokens per forward pass, at most, with padding, unless one text has more. Default:
+            1,024 on a CPU, whose caches hold that; 32,768 on a GPU.
+        vectors: Vectors of the same rows, as `embed` wrote them: nothing is embedded. Default: embed
+            the rows, or take from the cache what was embedded before.
+        stop_words: Words that name nothing: english, none, or a file with a word a line. Default:
+            english where the texts look English, else none.
+        seed: Seed of all that is drawn.
+        map: Two dimensions by PCA, t-SNE or UMAP (where installed); auto: t-SNE.
+        wish_threshold: Cosine from which on a text is about a wished topic. Default: of each three
+            robust standard deviations above the median of all texts. (only with topics)
+        time_unit: Parts of time that are counted. Default: the shortest that makes at most 40 parts.
+            (only with time_column)
+        sample: Rows that topics are found in; of more a draw, and the others join the topic that they
+            are most like.
+        config: YAML recipe, or the nlpkit.json of a run to repeat.
+        progress: Show plan and bars: as the command line does, on standard error. None: a bar in a
+            notebook, else nothing.
+        verbose: Let the libraries say what they say unasked.
+
+    Returns:
+        What the command tells of its work; see `nlpkit.Report`.
+
+    Raises:
+        nlpkit.UserError: an option, the data or the model is wrong; the message says which, and what to do.
+    """
+
 def predict(
     model: str | PathLike[str],
     texts: Data | None = None,

@@ -25,7 +25,7 @@ FLOORS: dict[str, tuple[str, ...]] = {
     "interfaces": ("__main__", "cli", "sklearn", "api"),
     "commands": ("recipes",),
     "uses of vectors": ("searching",),
-    "operations": ("clustering", "distillation", "embedding", "fewshot", "pruning"),
+    "operations": ("clustering", "distillation", "embedding", "fewshot", "pruning", "topics"),
     "figures": ("measurement", "overview"),
     "runs of a Trainer": ("experiment",),
     "pre-training": ("pretraining",),

@@ -1,0 +1,75 @@
+"""Whether the words of a topic belong together, and whether topics have words of their own."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from itertools import combinations
+
+import numpy as np
+
+TOP = 10  # words of a topic that are judged, as in OCTIS
+
+
+def npmi(
+    topics: Sequence[Sequence[str]], documents: Iterable[Sequence[str]], window: int | None = None
+) -> float | None:
+    """Coherence: normalised pointwise mutual information (Bouma 2009) of the words of a topic.
+
+    Of each pair of a topic's first `TOP` words it is log(p(a, b) / (p(a) p(b))) / -log p(a, b), where p is the share of
+    documents that hold a word, or both; -1 for words that never meet, 1 for words that only occur together (also where
+    both are in all documents). The mean over the pairs of a topic, then over topics with two words or more.
+
+    Args:
+        topics: words of each, the heaviest first.
+        documents: their words.
+        window: words of a sliding window, each position of which counts as a document, as gensim's `c_npmi` and with
+            it OCTIS have it (10). Default: whole documents.
+
+    Returns:
+        None where no topic has two words.
+    """
+    asked = [list(words[:TOP]) for words in topics if len(words) > 1]
+    if not asked:
+        return None
+    number = {word: i for i, word in enumerate(dict.fromkeys(word for words in asked for word in words))}
+    size = len(number)
+    alone, together, total = np.zeros(size, np.int64), np.zeros((size, size), np.int64), 0
+    for document in documents:
+        ids = [number.get(word, -1) for word in document]
+        for part in _windows(ids, window):
+            total += 1
+            here = np.fromiter(part, np.int64, len(part))
+            alone[here] += 1
+            together[np.ix_(here, here)] += 1
+    values = []
+    for words in asked:
+        pairs = [_npmi(alone, together, total, number[a], number[b]) for a, b in combinations(words, 2)]
+        values.append(sum(pairs) / len(pairs))
+    return float(np.mean(values))
+
+
+def _windows(ids: Sequence[int], window: int | None) -> Iterable[set[int]]:
+    """The words of interest in each window; a document that is shorter is one window."""
+    if window is None or len(ids) <= window:
+        yield {i for i in ids if i >= 0}
+        return
+    for start in range(len(ids) - window + 1):
+        yield {i for i in ids[start : start + window] if i >= 0}
+
+
+def _npmi(alone: np.ndarray, together: np.ndarray, total: int, a: int, b: int) -> float:
+    both = int(together[a, b])
+    if both == 0:
+        return -1.0
+    if both == total:
+        return 1.0
+    joint = both / total
+    return math.log(joint * total * total / (int(alone[a]) * int(alone[b]))) / -math.log(joint)
+
+
+def diversity(topics: Sequence[Sequence[str]]) -> float | None:
+    """The share of the first `TOP` words of all topics that no other topic has too: different words / words (Dieng,
+    Ruiz and Blei 2020). None where there are no words."""
+    words = [word for topic in topics for word in topic[:TOP]]
+    return len(set(words)) / len(words) if words else None
