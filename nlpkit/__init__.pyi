@@ -1472,22 +1472,18 @@ def cluster(
 
     Args:
         model: Run folder, model folder or hub name.
-        input: File with rows, a text each, or - for standard input (txt without format); or the rows
-            themselves.
+        input: File with a text in each row; - for a pipe; or the rows themselves.
         text_column: Column of the text. Default: guessed.
-        mode: Look for groups, or for texts that say the same.
+        mode: Groups, or texts said twice.
         method: How clusters are found. (only with mode clusters)
-        k: How many clusters; auto: the number with the highest silhouette, up to 40. (only with mode
-            clusters; only with method kmeans, agglomerative)
-        threshold: Cosine from which on two texts are alike. Default: 0.75 for communities, 0.95 for
-            duplicates. (only with method community or mode duplicates)
-        label_column: Column of labels to compare the clusters with. Default: none. (only with mode
-            clusters)
-        map: Two dimensions by PCA, t-SNE or UMAP (where installed); auto: t-SNE. (only with mode
-            clusters)
-        output: Folder to write. Default: runs/<file>-clusters, or -duplicates.
-        without: File for the rows that repeat no other: csv, tsv, jsonl or parquet. (only with mode
-            duplicates)
+        k: How many; auto: by the silhouette. (only with mode clusters; only with method kmeans,
+            agglomerative)
+        threshold: Cosine of like texts, at least. Default: 0.75; of duplicates 0.95. (only with method
+            community or mode duplicates)
+        label_column: Labels to compare with. Default: none. (only with mode clusters)
+        map: How the map is made; auto: tsne. (only with mode clusters)
+        output: Folder to write. Default: runs/<file>-<mode>.
+        without: File for the rows that repeat no other. (only with mode duplicates)
         device: auto, cpu, cuda, cuda:1, mps.
         precision: Arithmetic of the forward pass.
         threads: CPU threads of torch. Default: as cores, CPU time and OMP_NUM_THREADS allow.
@@ -3388,7 +3384,7 @@ def list_topics(
     verbose: bool = False,
 ) -> Report:
     """Find the topics of the texts of a file, and give them to new texts.
-    Writes topics, names that can be edited, the rows with their topics and a map to a folder.
+    Writes topics, names to edit, the rows with their topics and a map to a folder.
 
     Texts lie on a plane by their vectors; where they lie close together is a topic, named by the words that tell it from
     the others. topics=FILE has topics that you wish for, beside those that are found; merge N joins the nearest ones;
@@ -3396,19 +3392,16 @@ def list_topics(
     with overwrite=True. With a folder of topics in place of the model new texts get its topics.
 
     Args:
-        model: Run folder, model folder or hub name; or a folder of topics, for new texts.
-        input: File with rows, a text each, or - for standard input (txt without format); or the rows
-            themselves.
+        model: Model; or a folder of topics, for new texts.
+        input: File with a text in each row; - for a pipe; or the rows themselves.
         text_column: Column of the text. Default: guessed.
-        topics: File of wished topics, a name or `name: description` a line; others are found beside
-            them; or the rows themselves.
-        min_size: Rows of the smallest topic. Default: 1 % of the rows, from 5 to 50.
-        merge: Join the topics that are nearest, until so many are left.
-        outliers: Leave texts between topics without one, or give them the nearest.
-        time_column: Column of dates: how topics come and go.
-        output: Folder to write; of new texts a file: csv, tsv, jsonl or parquet. Default:
-            runs/<file>-topics; of new texts a table is printed.
-        overwrite: Replace what is in output; names that you gave to its topics stay.
+        topics: Wished topics, a line each; others are found too; or the rows themselves.
+        min_size: Rows of the smallest topic. Default: 1 %, 5 to 50.
+        merge: Join the nearest until N are left.
+        outliers: Texts between topics.
+        time_column: Dates: how topics come and go.
+        output: Folder; of new texts a file. Default: runs/<file>-topics.
+        overwrite: Replace output; names that you gave stay.
         device: auto, cpu, cuda, cuda:1, mps.
         precision: Arithmetic of the forward pass.
         threads: CPU threads of torch. Default: as cores, CPU time and OMP_NUM_THREADS allow.
@@ -3444,7 +3437,7 @@ def list_topics(
         stop_words: Words that name nothing: english, none, or a file with a word a line. Default:
             english where the texts look English, else none.
         seed: Seed of all that is drawn.
-        map: Two dimensions by PCA, t-SNE or UMAP (where installed); auto: t-SNE.
+        map: How the map is made; auto: tsne.
         wish_threshold: Cosine from which on a text is about a wished topic. Default: of each three
             robust standard deviations above the median of all texts. (only with topics)
         time_unit: Parts of time that are counted. Default: the shortest that makes at most 40 parts.

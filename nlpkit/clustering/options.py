@@ -34,7 +34,7 @@ class MapOptions(SeedOptions):
 
     map: Literal["auto", "pca", "tsne", "umap", "none"] = option(
         "auto",
-        "Two dimensions by PCA, t-SNE or UMAP (where installed); auto: t-SNE.",
+        "How the map is made; auto: tsne.",
         panel=PANEL,
     )
     seed: int = option_like(SeedOptions, "seed", help="Seed of all that is drawn.", panel=PANEL)
@@ -43,24 +43,22 @@ class MapOptions(SeedOptions):
 class ClusterOptions(MapOptions, NamingOptions):
     """Which rows are grouped, how, and where the groups go."""
 
-    mode: Literal["clusters", "duplicates"] = option(
-        "clusters", "Look for groups, or for texts that say the same.", panel=PANEL
-    )
+    mode: Literal["clusters", "duplicates"] = option("clusters", "Groups, or texts said twice.", panel=PANEL)
     method: Method = option("kmeans", "How clusters are found.", panel=PANEL, only_with=CLUSTERS)
     k: str = option(
         "auto",
-        "How many clusters; auto: the number with the highest silhouette, up to 40.",
+        "How many; auto: by the silhouette.",
         panel=PANEL,
         metavar="N|auto",
         only_with=(CLUSTERS, OnlyWith(("method",), methods.OF_K)),
     )
     threshold: float | None = option(
         None,
-        "Cosine from which on two texts are alike.",
+        "Cosine of like texts, at least.",
         panel=PANEL,
         ge=-1,
         le=1,
-        shown_default="0.75 for communities, 0.95 for duplicates",
+        shown_default="0.75; of duplicates 0.95",
         only_with=OnlyWith(
             ("method", "mode"),
             ("community", "duplicates"),
@@ -79,7 +77,7 @@ class ClusterOptions(MapOptions, NamingOptions):
     label_column: str | None = option_like(
         ColumnOptions,
         "label_column",
-        help="Column of labels to compare the clusters with.",
+        help="Labels to compare with.",
         shown_default="none",
         only_with=CLUSTERS,
     )
@@ -93,12 +91,12 @@ class ClusterOptions(MapOptions, NamingOptions):
     seed: int = option_like(MapOptions, "seed", only_with=CLUSTERS)
     stop_words: str | None = option_like(NamingOptions, "stop_words", only_with=CLUSTERS)
     output: Path | None = option_like(
-        FolderOptions, "output", help="Folder to write.", shown_default="runs/<file>-clusters, or -duplicates"
+        FolderOptions, "output", help="Folder to write.", shown_default="runs/<file>-<mode>"
     )
     overwrite: bool = option_like(FolderOptions, "overwrite", help="Replace what is in --output, and --without.")
     without: Path | None = option(
         None,
-        "File for the rows that repeat no other: csv, tsv, jsonl or parquet.",
+        "File for the rows that repeat no other.",
         panel="Output",
         metavar="FILE",
         only_with=DUPLICATES,

@@ -52,9 +52,7 @@ class EmbedderOptions(EmbeddingAnswerOptions, InputOptions, ReadingOptions, Vect
 class EmbeddedRowsOptions(EmbedderOptions):
     """The rows of a file whose vectors are worked on, made now or by `embed`."""
 
-    input: str | None = option_like(
-        InputOptions, "input", help="File with rows, a text each, or - for standard input (txt without --format)."
-    )
+    input: str | None = option_like(InputOptions, "input", help="File with a text in each row; - for a pipe.")
     vectors: Path | None = option(
         None,
         "Vectors of the same rows, as `embed` wrote them: nothing is embedded.",

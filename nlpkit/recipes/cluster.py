@@ -7,9 +7,8 @@ are named by the words that tell them from the others. map.html opens in any bro
 duplicates lists texts that repeat an earlier one, word for word or nearly; --without FILE writes the others. What was
 embedded is kept in the cache: a second try with other options takes seconds.
 
-Examples: nlpkit cluster minilm --input questions.csv
-nlpkit cluster minilm --input news.csv --label-column section --k 8 --output runs/news
-nlpkit cluster minilm --input tickets.csv --mode duplicates --without unique.csv
+Examples: nlpkit cluster minilm --input questions.csv --output runs/questions
+nlpkit cluster minilm --input news.csv --mode duplicates --without new.csv
 """
 
 from __future__ import annotations

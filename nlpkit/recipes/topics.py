@@ -1,5 +1,5 @@
 """Find the topics of the texts of a file, and give them to new texts.
-Writes topics, names that can be edited, the rows with their topics and a map to a folder.
+Writes topics, names to edit, the rows with their topics and a map to a folder.
 
 Texts lie on a plane by their vectors; where they lie close together is a topic, named by the words that tell it from
 the others. --topics FILE has topics that you wish for, beside those that are found; --merge N joins the nearest ones;
@@ -7,7 +7,7 @@ the others. --topics FILE has topics that you wish for, beside those that are fo
 with --overwrite. With a folder of topics in place of the model new texts get its topics.
 
 Examples: nlpkit topics minilm --input news.csv --output runs/topics
-nlpkit topics minilm --input tickets.csv --topics wishes.txt --time-column date
+nlpkit topics minilm --input news.csv --topics wishes.txt --time-column date
 nlpkit topics runs/topics --input new.csv --output with-topics.csv
 """
 

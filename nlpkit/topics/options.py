@@ -45,12 +45,10 @@ FINDING = (
 class TopicOptions(MapOptions, NamingOptions):
     """Which rows topics are found in, how, and where they go."""
 
-    model: str = option_like(
-        GivenModelOptions, "model", help="Run folder, model folder or hub name; or a folder of topics, for new texts."
-    )
+    model: str = option_like(GivenModelOptions, "model", help="Model; or a folder of topics, for new texts.")
     topics: str | None = option(
         None,
-        "File of wished topics, a name or `name: description` a line; others are found beside them.",
+        "Wished topics, a line each; others are found too.",
         panel="Input",
         metavar="FILE",
     )
@@ -63,16 +61,10 @@ class TopicOptions(MapOptions, NamingOptions):
         shown_default="of each three robust standard deviations above the median of all texts",
         only_with="topics",
     )
-    min_size: int | None = option(
-        None, "Rows of the smallest topic.", panel=PANEL, ge=2, shown_default="1 % of the rows, from 5 to 50"
-    )
-    merge: int | None = option(
-        None, "Join the topics that are nearest, until so many are left.", panel=PANEL, metavar="N", ge=1
-    )
-    outliers: Literal["keep", "nearest"] = option(
-        "keep", "Leave texts between topics without one, or give them the nearest.", panel=PANEL
-    )
-    time_column: str | None = option(None, "Column of dates: how topics come and go.", panel="Data", metavar="NAME")
+    min_size: int | None = option(None, "Rows of the smallest topic.", panel=PANEL, ge=2, shown_default="1 %, 5 to 50")
+    merge: int | None = option(None, "Join the nearest until N are left.", panel=PANEL, metavar="N", ge=1)
+    outliers: Literal["keep", "nearest"] = option("keep", "Texts between topics.", panel=PANEL)
+    time_column: str | None = option(None, "Dates: how topics come and go.", panel="Data", metavar="NAME")
     time_unit: Unit | None = option(
         None,
         "Parts of time that are counted.",
@@ -89,9 +81,7 @@ class TopicOptions(MapOptions, NamingOptions):
     output: Path | None = option_like(
         FolderOptions,
         "output",
-        help="Folder to write; of new texts a file: csv, tsv, jsonl or parquet.",
-        shown_default="runs/<file>-topics; of new texts a table is printed",
+        help="Folder; of new texts a file.",
+        shown_default="runs/<file>-topics",
     )
-    overwrite: bool = option_like(
-        FolderOptions, "overwrite", help="Replace what is in --output; names that you gave to its topics stay."
-    )
+    overwrite: bool = option_like(FolderOptions, "overwrite", help="Replace --output; names that you gave stay.")
