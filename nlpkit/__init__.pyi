@@ -1437,11 +1437,6 @@ def cluster(
     task: str | None = 'sentence-embedding',
     batch_size: int = 256,
     max_length: int | None = None,
-    format: Literal['csv', 'tsv', 'json', 'jsonl', 'parquet', 'xlsx', 'txt', 'conll', 'squad'] | None = None,
-    encoding: str = 'utf-8',
-    delimiter: str | None = None,
-    quoting: Literal['auto', 'standard', 'none'] = 'auto',
-    columns: Sequence[str] | str = ...,
     text_pair_column: str | None = None,
     pooling: Sequence[Literal['mean', 'max', 'cls', 'mean_sqrt_len', 'weighted_mean', 'last_token']] | str | Literal['mean', 'max', 'cls', 'mean_sqrt_len', 'weighted_mean', 'last_token'] = ...,
     layers: int | None = None,
@@ -1449,8 +1444,13 @@ def cluster(
     prompt: str | None = None,
     prompt_name: str | None = None,
     dims: int | None = None,
-    long_text: Literal['truncate', 'mean-windows', 'error'] = 'truncate',
     batch_tokens: int | None = None,
+    format: Literal['csv', 'tsv', 'json', 'jsonl', 'parquet', 'xlsx', 'txt', 'conll', 'squad'] | None = None,
+    encoding: str = 'utf-8',
+    delimiter: str | None = None,
+    quoting: Literal['auto', 'standard', 'none'] = 'auto',
+    columns: Sequence[str] | str = ...,
+    long_text: Literal['truncate', 'mean-windows', 'error'] = 'truncate',
     vectors: str | PathLike[str] | None = None,
     stop_words: str | PathLike[str] | None = None,
     seed: int = 42,
@@ -1494,12 +1494,6 @@ def cluster(
         task: Task to use the model for, of those that take it.
         batch_size: Texts per forward pass, at most.
         max_length: Tokens per input. Default: as asked in training, else what the model takes.
-        format: Format of the files. Default: from their names.
-        encoding: Text encoding of the files.
-        delimiter: Column separator of csv (and CoNLL) files: a character, or comma, semicolon, tab,
-            pipe, space. Default: from the header.
-        quoting: Quotes in csv and tsv files: around fields (standard), or text as any other (none).
-        columns: Names of the columns of files without a header.
         text_pair_column: Column of the second text of a pair.
         pooling: How the states of a text's tokens become one vector; several are joined: mean,max.
             Default: as the model's folder says, else the mean.
@@ -1511,9 +1505,15 @@ def cluster(
         prompt_name: Name of one of the model's prompts to put before each text.
         dims: Keep the first N dimensions, of a model that was trained to be cut (Matryoshka). Default:
             as the model's folder says, else all.
-        long_text: Longer than the model reads.
         batch_tokens: Tokens per forward pass, at most, with padding, unless one text has more. Default:
             1,024 on a CPU, whose caches hold that; 32,768 on a GPU.
+        format: Format of the files. Default: from their names.
+        encoding: Text encoding of the files.
+        delimiter: Column separator of csv (and CoNLL) files: a character, or comma, semicolon, tab,
+            pipe, space. Default: from the header.
+        quoting: Quotes in csv and tsv files: around fields (standard), or text as any other (none).
+        columns: Names of the columns of files without a header.
+        long_text: Longer than the model reads.
         vectors: Vectors of the same rows, as `embed` wrote them: nothing is embedded. Default: embed
             the rows, or take from the cache what was embedded before.
         stop_words: Words that name nothing: english, none, or a file with a word a line. Default:
@@ -2094,11 +2094,6 @@ def embed(
     task: str | None = 'sentence-embedding',
     batch_size: int = 256,
     max_length: int | None = None,
-    format: Literal['csv', 'tsv', 'json', 'jsonl', 'parquet', 'xlsx', 'txt', 'conll', 'squad'] | None = None,
-    encoding: str = 'utf-8',
-    delimiter: str | None = None,
-    quoting: Literal['auto', 'standard', 'none'] = 'auto',
-    columns: Sequence[str] | str = ...,
     text_column: str | None = None,
     text_pair_column: str | None = None,
     pooling: Sequence[Literal['mean', 'max', 'cls', 'mean_sqrt_len', 'weighted_mean', 'last_token']] | str | Literal['mean', 'max', 'cls', 'mean_sqrt_len', 'weighted_mean', 'last_token'] = ...,
@@ -2108,6 +2103,11 @@ def embed(
     prompt_name: str | None = None,
     dims: int | None = None,
     batch_tokens: int | None = None,
+    format: Literal['csv', 'tsv', 'json', 'jsonl', 'parquet', 'xlsx', 'txt', 'conll', 'squad'] | None = None,
+    encoding: str = 'utf-8',
+    delimiter: str | None = None,
+    quoting: Literal['auto', 'standard', 'none'] = 'auto',
+    columns: Sequence[str] | str = ...,
     max_errors: float = 0,
     overwrite: bool = False,
     similarity: Literal['cosine', 'dot', 'euclidean', 'manhattan', 'angular'] | None = None,
@@ -2142,12 +2142,6 @@ def embed(
         task: Task to use the model for, of those that take it.
         batch_size: Texts per forward pass, at most.
         max_length: Tokens per input. Default: as asked in training, else what the model takes.
-        format: Format of the files. Default: from their names.
-        encoding: Text encoding of the files.
-        delimiter: Column separator of csv (and CoNLL) files: a character, or comma, semicolon, tab,
-            pipe, space. Default: from the header.
-        quoting: Quotes in csv and tsv files: around fields (standard), or text as any other (none).
-        columns: Names of the columns of files without a header.
         text_column: Column of the text. Default: guessed.
         text_pair_column: Column of the second text of a pair.
         pooling: How the states of a text's tokens become one vector; several are joined: mean,max.
@@ -2162,6 +2156,12 @@ def embed(
             as the model's folder says, else all.
         batch_tokens: Tokens per forward pass, at most, with padding, unless one text has more. Default:
             1,024 on a CPU, whose caches hold that; 32,768 on a GPU.
+        format: Format of the files. Default: from their names.
+        encoding: Text encoding of the files.
+        delimiter: Column separator of csv (and CoNLL) files: a character, or comma, semicolon, tab,
+            pipe, space. Default: from the header.
+        quoting: Quotes in csv and tsv files: around fields (standard), or text as any other (none).
+        columns: Names of the columns of files without a header.
         max_errors: Exit with 1 if more rows of input have no vector: a number, or a share below 1.
         overwrite: Replace output if it exists.
         similarity: How vectors are compared; angular is 1 - arccos(cosine) / pi. Default: the model's.
@@ -3269,6 +3269,119 @@ def finetune_qa(
         nlpkit.UserError: an option, the data or the model is wrong; the message says which, and what to do.
     """
 
+def index(
+    data: Sequence[str | PathLike[str]] | str = ...,
+    *,
+    text_column: str | None = None,
+    id_column: str | None = None,
+    model: str | PathLike[str] = 'minilm',
+    output: str | PathLike[str] | None = None,
+    overwrite: bool = False,
+    passage_tokens: int | None = None,
+    dtype: Literal['fp32', 'fp16', 'int8', 'binary'] = 'int8',
+    calibrate: str | PathLike[str] | None = None,
+    max_false_answers: float = 0.05,
+    device: str = 'auto',
+    precision: Literal['auto', 'fp32', 'tf32', 'bf16', 'fp16'] = 'auto',
+    threads: int | None = None,
+    model_revision: str | None = None,
+    tokenizer: str | PathLike[str] | None = None,
+    allow_pickle: bool = False,
+    trust_remote_code: bool = False,
+    task: str | None = 'sentence-embedding',
+    batch_size: int = 256,
+    max_length: int | None = None,
+    pooling: Sequence[Literal['mean', 'max', 'cls', 'mean_sqrt_len', 'weighted_mean', 'last_token']] | str | Literal['mean', 'max', 'cls', 'mean_sqrt_len', 'weighted_mean', 'last_token'] = ...,
+    layers: int | None = None,
+    normalize: bool | None = None,
+    prompt: str | None = None,
+    prompt_name: str | None = None,
+    dims: int | None = None,
+    batch_tokens: int | None = None,
+    prompt_query: str | None = None,
+    prompt_document: str | None = None,
+    format: Literal['csv', 'tsv', 'json', 'jsonl', 'parquet', 'xlsx', 'txt', 'conll', 'squad'] | None = None,
+    encoding: str = 'utf-8',
+    delimiter: str | None = None,
+    quoting: Literal['auto', 'standard', 'none'] = 'auto',
+    columns: Sequence[str] | str = ...,
+    title_column: str | None = None,
+    overlap: int = 32,
+    exact_up_to: int = 300000,
+    config: str | PathLike[str] | None = None,
+    progress: bool | None = None,
+    verbose: bool = False,
+) -> Report:
+    """Make an index of documents, which are found by what they mean and by their words.
+    Writes a folder for `nlpkit.search(...)`, or brings the one that is there up to date: only new texts are embedded.
+
+    data has all that is to be found: csv, jsonl, parquet or text files, folders of .txt and .md files, the corpus of a
+    BEIR folder, the paragraphs of SQuAD. Documents that are longer than the model reads are cut into passages. What was
+    interrupted goes on. calibrate settles on judged questions whether words, meaning or both are searched, and when the
+    index has no answer.
+
+    Args:
+        data: Files, folders or globs of documents, - for standard input (repeatable); all that is to be
+            found.
+        text_column: Column of the text. Default: guessed.
+        id_column: Column of what a document is known by; '' for none. Default: _id, id, docid, ....
+        model: Folder or hub name of the model; `minilm` is all-MiniLM-L6-v2.
+        output: Folder of the index, made or brought up to date.
+        overwrite: Begin output anew.
+        passage_tokens: Cut documents into passages of at most N tokens; 0 leaves them whole. Default:
+            what the model reads.
+        dtype: How a number of a vector is stored.
+        calibrate: Judged questions, by which it is settled how to search: a BEIR folder, pairs, or
+            SQuAD.
+        max_false_answers: Share of questions without an answer here that may get one.
+        device: auto, cpu, cuda, cuda:1, mps.
+        precision: Arithmetic of the forward pass.
+        threads: CPU threads of torch. Default: as cores, CPU time and OMP_NUM_THREADS allow.
+        model_revision: Revision of a hub model.
+        tokenizer: Folder or hub name of the tokenizer. Default: the model's.
+        allow_pickle: Load weights stored as pickle (they can run code).
+        trust_remote_code: Run model code that comes with the weights.
+        task: Task to use the model for, of those that take it.
+        batch_size: Texts per forward pass, at most.
+        max_length: Tokens per input. Default: as asked in training, else what the model takes.
+        pooling: How the states of a text's tokens become one vector; several are joined: mean,max.
+            Default: as the model's folder says, else the mean.
+        layers: Average the states of the last N layers. Default: as the model's folder says, else 1.
+        normalize: Scale each vector to length 1, so that products are cosines. Default: as the model's
+            folder says, else on.
+        prompt: Text to put before each text; '' for none. Default: the default prompt of the model, if
+            it has one.
+        prompt_name: Name of one of the model's prompts to put before each text.
+        dims: Keep the first N dimensions, of a model that was trained to be cut (Matryoshka). Default:
+            as the model's folder says, else all.
+        batch_tokens: Tokens per forward pass, at most, with padding, unless one text has more. Default:
+            1,024 on a CPU, whose caches hold that; 32,768 on a GPU.
+        prompt_query: Text to put before each question. Default: the model's prompt for queries, else
+            none.
+        prompt_document: Text to put before each document. Default: the model's prompt for documents,
+            else none.
+        format: Format of the files. Default: from their names.
+        encoding: Text encoding of the files.
+        delimiter: Column separator of csv (and CoNLL) files: a character, or comma, semicolon, tab,
+            pipe, space. Default: from the header.
+        quoting: Quotes in csv and tsv files: around fields (standard), or text as any other (none).
+        columns: Names of the columns of files without a header.
+        title_column: Column that stands before the text; '' for none. Default: title, where the text is
+            guessed.
+        overlap: Tokens that a passage has in common with the one before it.
+        exact_up_to: Passages up to which every vector is compared; a graph (HNSW) beyond.
+        config: YAML recipe, or the nlpkit.json of a run to repeat.
+        progress: Show plan and bars: as the command line does, on standard error. None: a bar in a
+            notebook, else nothing.
+        verbose: Let the libraries say what they say unasked.
+
+    Returns:
+        What the command tells of its work; see `nlpkit.Report`.
+
+    Raises:
+        nlpkit.UserError: an option, the data or the model is wrong; the message says which, and what to do.
+    """
+
 def list_recipes(
     action: Literal['list', 'show'] = 'list',
     name: str | None = None,
@@ -3324,126 +3437,6 @@ def list_runs(
         status: List only runs of this status.
         output: File to write the table to: csv, tsv, jsonl or parquet.
         overwrite: Replace output if it exists. (only with output)
-        config: YAML recipe, or the nlpkit.json of a run to repeat.
-        progress: Show plan and bars: as the command line does, on standard error. None: a bar in a
-            notebook, else nothing.
-        verbose: Let the libraries say what they say unasked.
-
-    Returns:
-        What the command tells of its work; see `nlpkit.Report`.
-
-    Raises:
-        nlpkit.UserError: an option, the data or the model is wrong; the message says which, and what to do.
-    """
-
-def list_topics(
-    model: str | PathLike[str],
-    *,
-    input: Data | None = None,
-    text_column: str | None = None,
-    topics: Data | None = None,
-    min_size: int | None = None,
-    merge: int | None = None,
-    outliers: Literal['keep', 'nearest'] = 'keep',
-    time_column: str | None = None,
-    output: str | PathLike[str] | None = None,
-    overwrite: bool = False,
-    device: str = 'auto',
-    precision: Literal['auto', 'fp32', 'tf32', 'bf16', 'fp16'] = 'auto',
-    threads: int | None = None,
-    model_revision: str | None = None,
-    tokenizer: str | PathLike[str] | None = None,
-    allow_pickle: bool = False,
-    trust_remote_code: bool = False,
-    task: str | None = 'sentence-embedding',
-    batch_size: int = 256,
-    max_length: int | None = None,
-    format: Literal['csv', 'tsv', 'json', 'jsonl', 'parquet', 'xlsx', 'txt', 'conll', 'squad'] | None = None,
-    encoding: str = 'utf-8',
-    delimiter: str | None = None,
-    quoting: Literal['auto', 'standard', 'none'] = 'auto',
-    columns: Sequence[str] | str = ...,
-    text_pair_column: str | None = None,
-    pooling: Sequence[Literal['mean', 'max', 'cls', 'mean_sqrt_len', 'weighted_mean', 'last_token']] | str | Literal['mean', 'max', 'cls', 'mean_sqrt_len', 'weighted_mean', 'last_token'] = ...,
-    layers: int | None = None,
-    normalize: bool | None = None,
-    prompt: str | None = None,
-    prompt_name: str | None = None,
-    dims: int | None = None,
-    long_text: Literal['truncate', 'mean-windows', 'error'] = 'truncate',
-    batch_tokens: int | None = None,
-    vectors: str | PathLike[str] | None = None,
-    stop_words: str | PathLike[str] | None = None,
-    seed: int = 42,
-    map: Literal['auto', 'pca', 'tsne', 'umap', 'none'] = 'auto',
-    wish_threshold: float | None = None,
-    time_unit: Literal['day', 'month', 'year'] | None = None,
-    sample: int = 100000,
-    config: str | PathLike[str] | None = None,
-    progress: bool | None = None,
-    verbose: bool = False,
-) -> Report:
-    """Find the topics of the texts of a file, and give them to new texts.
-    Writes topics, names to edit, the rows with their topics and a map to a folder.
-
-    Texts lie on a plane by their vectors; where they lie close together is a topic, named by the words that tell it from
-    the others. topics=FILE has topics that you wish for, beside those that are found; merge N joins the nearest ones;
-    time_column shows how they come and go. Names are edited in names.csv of the folder, and stay when it is made anew
-    with overwrite=True. With a folder of topics in place of the model new texts get its topics.
-
-    Args:
-        model: Model; or a folder of topics, for new texts.
-        input: File with a text in each row; - for a pipe; or the rows themselves.
-        text_column: Column of the text. Default: guessed.
-        topics: Wished topics, a line each; others are found too; or the rows themselves.
-        min_size: Rows of the smallest topic. Default: 1 %, 5 to 50.
-        merge: Join the nearest until N are left.
-        outliers: Texts between topics.
-        time_column: Dates: how topics come and go.
-        output: Folder; of new texts a file. Default: runs/<file>-topics.
-        overwrite: Replace output; names that you gave stay.
-        device: auto, cpu, cuda, cuda:1, mps.
-        precision: Arithmetic of the forward pass.
-        threads: CPU threads of torch. Default: as cores, CPU time and OMP_NUM_THREADS allow.
-        model_revision: Revision of a hub model.
-        tokenizer: Folder or hub name of the tokenizer. Default: the model's.
-        allow_pickle: Load weights stored as pickle (they can run code).
-        trust_remote_code: Run model code that comes with the weights.
-        task: Task to use the model for, of those that take it.
-        batch_size: Texts per forward pass, at most.
-        max_length: Tokens per input. Default: as asked in training, else what the model takes.
-        format: Format of the files. Default: from their names.
-        encoding: Text encoding of the files.
-        delimiter: Column separator of csv (and CoNLL) files: a character, or comma, semicolon, tab,
-            pipe, space. Default: from the header.
-        quoting: Quotes in csv and tsv files: around fields (standard), or text as any other (none).
-        columns: Names of the columns of files without a header.
-        text_pair_column: Column of the second text of a pair.
-        pooling: How the states of a text's tokens become one vector; several are joined: mean,max.
-            Default: as the model's folder says, else the mean.
-        layers: Average the states of the last N layers. Default: as the model's folder says, else 1.
-        normalize: Scale each vector to length 1, so that products are cosines. Default: as the model's
-            folder says, else on.
-        prompt: Text to put before each text; '' for none. Default: the default prompt of the model, if
-            it has one.
-        prompt_name: Name of one of the model's prompts to put before each text.
-        dims: Keep the first N dimensions, of a model that was trained to be cut (Matryoshka). Default:
-            as the model's folder says, else all.
-        long_text: Longer than the model reads.
-        batch_tokens: Tokens per forward pass, at most, with padding, unless one text has more. Default:
-            1,024 on a CPU, whose caches hold that; 32,768 on a GPU.
-        vectors: Vectors of the same rows, as `embed` wrote them: nothing is embedded. Default: embed
-            the rows, or take from the cache what was embedded before.
-        stop_words: Words that name nothing: english, none, or a file with a word a line. Default:
-            english where the texts look English, else none.
-        seed: Seed of all that is drawn.
-        map: How the map is made; auto: tsne.
-        wish_threshold: Cosine from which on a text is about a wished topic. Default: of each three
-            robust standard deviations above the median of all texts. (only with topics)
-        time_unit: Parts of time that are counted. Default: the shortest that makes at most 40 parts.
-            (only with time_column)
-        sample: Rows that topics are found in; of more a draw, and the others join the topic that they
-            are most like.
         config: YAML recipe, or the nlpkit.json of a run to repeat.
         progress: Show plan and bars: as the command line does, on standard error. None: a bar in a
             notebook, else nothing.
@@ -4346,6 +4339,94 @@ def report(
         nlpkit.UserError: an option, the data or the model is wrong; the message says which, and what to do.
     """
 
+def search(
+    index: str | PathLike[str],
+    questions: Sequence[str] | str = ...,
+    *,
+    queries: Data | None = None,
+    output: str | PathLike[str] | None = None,
+    top_k: int = 10,
+    filter: Sequence[str] | str = ...,
+    mode: Literal['dense', 'bm25', 'hybrid'] | None = None,
+    rerank: str | PathLike[str] | None = None,
+    max_false_answers: float | None = None,
+    show: Sequence[str] | str = ...,
+    explain: bool = False,
+    judgements: str | PathLike[str] | None = None,
+    device: str = 'auto',
+    precision: Literal['auto', 'fp32', 'tf32', 'bf16', 'fp16'] = 'auto',
+    threads: int | None = None,
+    format: Literal['csv', 'tsv', 'json', 'jsonl', 'parquet', 'xlsx', 'txt', 'conll', 'squad'] | None = None,
+    encoding: str = 'utf-8',
+    delimiter: str | None = None,
+    quoting: Literal['auto', 'standard', 'none'] = 'auto',
+    columns: Sequence[str] | str = ...,
+    text_column: str | None = None,
+    fusion: Literal['average', 'rrf'] | None = None,
+    weight: float | None = None,
+    rerank_ms: int = 500,
+    overwrite: bool = False,
+    model: str | PathLike[str] | None = None,
+    allow_pickle: bool = False,
+    trust_remote_code: bool = False,
+    config: str | PathLike[str] | None = None,
+    progress: bool | None = None,
+    verbose: bool = False,
+) -> Report:
+    """Find what answers a question in an index that `nlpkit.index(...)` made.
+    Prints the best documents with the words that match; queries answers a file.
+
+    Without a question, on a terminal, questions are asked for one by one. filter narrows the search to columns of the
+    documents; rerank puts the best into a new order. Where nothing in the index is likely to answer, that is said
+    (max_false_answers). judgements measures the search on judged questions.
+
+    Args:
+        index: Folder of an index.
+        questions: Questions; none, on a terminal: they are asked for.
+        queries: File with a question in each row, or - for standard input; or the rows themselves.
+        output: File for the answers to queries: csv, tsv, jsonl or parquet. (only with queries)
+        top_k: Documents per question.
+        filter: Search only where a column is so: NAME=VALUE, !=, <, <=, >, >=, NAME=A|B (repeatable,
+            all hold).
+        mode: By meaning (dense), by words (bm25), or both. Default: as the index was calibrated, else
+            dense.
+        rerank: Cross-encoder that puts the best into a new order.
+        max_false_answers: Answer only above the score that this share of questions without an answer
+            reaches; 1: always. Default: the index's.
+        show: Columns of the documents to show beside the text.
+        explain: Show the rank and score of each way of searching.
+        judgements: Judged questions, to measure the search by: a BEIR folder, pairs, or SQuAD.
+        device: auto, cpu, cuda, cuda:1, mps.
+        precision: Arithmetic of the forward pass.
+        threads: CPU threads of torch. Default: as cores, CPU time and OMP_NUM_THREADS allow.
+        format: Format of the files. Default: from their names.
+        encoding: Text encoding of the files.
+        delimiter: Column separator of csv (and CoNLL) files: a character, or comma, semicolon, tab,
+            pipe, space. Default: from the header.
+        quoting: Quotes in csv and tsv files: around fields (standard), or text as any other (none).
+        columns: Names of the columns of files without a header.
+        text_column: Column of the question in queries. Default: guessed.
+        fusion: How both lists are joined. Default: as the index was calibrated, else average.
+        weight: Of meaning in the average; words have the rest. Default: as the index was calibrated,
+            else 0.5.
+        rerank_ms: Milliseconds per question that it may take: as many documents as fit. (only with
+            rerank)
+        overwrite: Replace output if it exists. (only with output)
+        model: Where the model of the index is now. Default: where it was when the index was made.
+        allow_pickle: Load weights stored as pickle (they can run code).
+        trust_remote_code: Run model code that comes with the weights.
+        config: YAML recipe, or the nlpkit.json of a run to repeat.
+        progress: Show plan and bars: as the command line does, on standard error. None: a bar in a
+            notebook, else nothing.
+        verbose: Let the libraries say what they say unasked.
+
+    Returns:
+        What the command tells of its work; see `nlpkit.Report`.
+
+    Raises:
+        nlpkit.UserError: an option, the data or the model is wrong; the message says which, and what to do.
+    """
+
 def tokenize(
     texts: Data | None = None,
     *,
@@ -4364,6 +4445,126 @@ def tokenize(
         texts: Texts to cut.
         tokenizer: Folder or hub name of a tokenizer (repeatable).
         special_tokens: Show the special tokens that a model gets too.
+        config: YAML recipe, or the nlpkit.json of a run to repeat.
+        progress: Show plan and bars: as the command line does, on standard error. None: a bar in a
+            notebook, else nothing.
+        verbose: Let the libraries say what they say unasked.
+
+    Returns:
+        What the command tells of its work; see `nlpkit.Report`.
+
+    Raises:
+        nlpkit.UserError: an option, the data or the model is wrong; the message says which, and what to do.
+    """
+
+def topics(
+    model: str | PathLike[str],
+    *,
+    input: Data | None = None,
+    text_column: str | None = None,
+    topics: Data | None = None,
+    min_size: int | None = None,
+    merge: int | None = None,
+    outliers: Literal['keep', 'nearest'] = 'keep',
+    time_column: str | None = None,
+    output: str | PathLike[str] | None = None,
+    overwrite: bool = False,
+    device: str = 'auto',
+    precision: Literal['auto', 'fp32', 'tf32', 'bf16', 'fp16'] = 'auto',
+    threads: int | None = None,
+    model_revision: str | None = None,
+    tokenizer: str | PathLike[str] | None = None,
+    allow_pickle: bool = False,
+    trust_remote_code: bool = False,
+    task: str | None = 'sentence-embedding',
+    batch_size: int = 256,
+    max_length: int | None = None,
+    text_pair_column: str | None = None,
+    pooling: Sequence[Literal['mean', 'max', 'cls', 'mean_sqrt_len', 'weighted_mean', 'last_token']] | str | Literal['mean', 'max', 'cls', 'mean_sqrt_len', 'weighted_mean', 'last_token'] = ...,
+    layers: int | None = None,
+    normalize: bool | None = None,
+    prompt: str | None = None,
+    prompt_name: str | None = None,
+    dims: int | None = None,
+    batch_tokens: int | None = None,
+    format: Literal['csv', 'tsv', 'json', 'jsonl', 'parquet', 'xlsx', 'txt', 'conll', 'squad'] | None = None,
+    encoding: str = 'utf-8',
+    delimiter: str | None = None,
+    quoting: Literal['auto', 'standard', 'none'] = 'auto',
+    columns: Sequence[str] | str = ...,
+    long_text: Literal['truncate', 'mean-windows', 'error'] = 'truncate',
+    vectors: str | PathLike[str] | None = None,
+    stop_words: str | PathLike[str] | None = None,
+    seed: int = 42,
+    map: Literal['auto', 'pca', 'tsne', 'umap', 'none'] = 'auto',
+    wish_threshold: float | None = None,
+    time_unit: Literal['day', 'month', 'year'] | None = None,
+    sample: int = 100000,
+    config: str | PathLike[str] | None = None,
+    progress: bool | None = None,
+    verbose: bool = False,
+) -> Report:
+    """Find the topics of the texts of a file, and give them to new texts.
+    Writes topics, names to edit, the rows with their topics and a map to a folder.
+
+    Texts lie on a plane by their vectors; where they lie close together is a topic, named by the words that tell it from
+    the others. topics=FILE has topics that you wish for, beside those that are found; merge N joins the nearest ones;
+    time_column shows how they come and go. Names are edited in names.csv of the folder, and stay when it is made anew
+    with overwrite=True. With a folder of topics in place of the model new texts get its topics.
+
+    Args:
+        model: Model; or a folder of topics, for new texts.
+        input: File with a text in each row; - for a pipe; or the rows themselves.
+        text_column: Column of the text. Default: guessed.
+        topics: Wished topics, a line each; others are found too; or the rows themselves.
+        min_size: Rows of the smallest topic. Default: 1 %, 5 to 50.
+        merge: Join the nearest until N are left.
+        outliers: Texts between topics.
+        time_column: Dates: how topics come and go.
+        output: Folder; of new texts a file. Default: runs/<file>-topics.
+        overwrite: Replace output; names that you gave stay.
+        device: auto, cpu, cuda, cuda:1, mps.
+        precision: Arithmetic of the forward pass.
+        threads: CPU threads of torch. Default: as cores, CPU time and OMP_NUM_THREADS allow.
+        model_revision: Revision of a hub model.
+        tokenizer: Folder or hub name of the tokenizer. Default: the model's.
+        allow_pickle: Load weights stored as pickle (they can run code).
+        trust_remote_code: Run model code that comes with the weights.
+        task: Task to use the model for, of those that take it.
+        batch_size: Texts per forward pass, at most.
+        max_length: Tokens per input. Default: as asked in training, else what the model takes.
+        text_pair_column: Column of the second text of a pair.
+        pooling: How the states of a text's tokens become one vector; several are joined: mean,max.
+            Default: as the model's folder says, else the mean.
+        layers: Average the states of the last N layers. Default: as the model's folder says, else 1.
+        normalize: Scale each vector to length 1, so that products are cosines. Default: as the model's
+            folder says, else on.
+        prompt: Text to put before each text; '' for none. Default: the default prompt of the model, if
+            it has one.
+        prompt_name: Name of one of the model's prompts to put before each text.
+        dims: Keep the first N dimensions, of a model that was trained to be cut (Matryoshka). Default:
+            as the model's folder says, else all.
+        batch_tokens: Tokens per forward pass, at most, with padding, unless one text has more. Default:
+            1,024 on a CPU, whose caches hold that; 32,768 on a GPU.
+        format: Format of the files. Default: from their names.
+        encoding: Text encoding of the files.
+        delimiter: Column separator of csv (and CoNLL) files: a character, or comma, semicolon, tab,
+            pipe, space. Default: from the header.
+        quoting: Quotes in csv and tsv files: around fields (standard), or text as any other (none).
+        columns: Names of the columns of files without a header.
+        long_text: Longer than the model reads.
+        vectors: Vectors of the same rows, as `embed` wrote them: nothing is embedded. Default: embed
+            the rows, or take from the cache what was embedded before.
+        stop_words: Words that name nothing: english, none, or a file with a word a line. Default:
+            english where the texts look English, else none.
+        seed: Seed of all that is drawn.
+        map: How the map is made; auto: tsne.
+        wish_threshold: Cosine from which on a text is about a wished topic. Default: of each three
+            robust standard deviations above the median of all texts. (only with topics)
+        time_unit: Parts of time that are counted. Default: the shortest that makes at most 40 parts.
+            (only with time_column)
+        sample: Rows that topics are found in; of more a draw, and the others join the topic that they
+            are most like.
         config: YAML recipe, or the nlpkit.json of a run to repeat.
         progress: Show plan and bars: as the command line does, on standard error. None: a bar in a
             notebook, else nothing.

@@ -26,13 +26,13 @@ from nlpkit.reporting import Report, counted
 from nlpkit.runs import lock
 from nlpkit.runs.folder import RunFolder, human_bytes, versions
 from nlpkit.tasks.contract import Task
-from nlpkit.topics.options import OF_VECTORS, TopicOptions
+from nlpkit.topic_models.options import OF_VECTORS, TopicOptions
 
 if TYPE_CHECKING:
     from nlpkit.embedding.corpus import Corpus
     from nlpkit.embedding.opened import Opened
-    from nlpkit.topics.found import Topics
-    from nlpkit.topics.times import Over
+    from nlpkit.topic_models.found import Topics
+    from nlpkit.topic_models.times import Over
 
 COMMAND = "topics"
 NEEDS = Task  # of the task of the model
@@ -65,10 +65,10 @@ def run(config: Config) -> Report:
     if config.input is None:
         raise UserError("name the file with the texts: --input FILE (- for a pipe)")
     config.refuse_unread()
-    from nlpkit.topics import saved
+    from nlpkit.topic_models import saved
 
     if saved.is_folder(config.model):
-        from nlpkit.topics import given
+        from nlpkit.topic_models import given
 
         return given.give(config, saved.read(Path(config.model)), COMMAND)
     return _found(config, started)
@@ -82,7 +82,7 @@ def _found(config: Config, started: float) -> Report:
     from nlpkit.clustering.clusters import stop_words_of
     from nlpkit.embedding.corpus import open_corpus
     from nlpkit.embedding.opened import open_embedder
-    from nlpkit.topics import found, saved, told, wished
+    from nlpkit.topic_models import found, saved, told, wished
 
     assert config.input is not None
     name = "rows" if memory.is_name(config.input) or config.input == "-" else Path(config.input).name.split(".")[0]
@@ -164,7 +164,7 @@ def _of_wishes(opened: Opened, texts: list[str], corpus: Corpus) -> np.ndarray:
 
 def _over_time(topics: Topics, config: Config) -> Over | None:
     from nlpkit.data import columns as column_names
-    from nlpkit.topics import times
+    from nlpkit.topic_models import times
 
     if config.time_column is None:
         return None

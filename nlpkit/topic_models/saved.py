@@ -14,13 +14,13 @@ from nlpkit.clustering import drawing, map_page, written
 from nlpkit.errors import UserError
 from nlpkit.runs import plots
 from nlpkit.runs.files import ornament, small_text, write_json
-from nlpkit.topics import names as name_file
-from nlpkit.topics import plots as pictures
+from nlpkit.topic_models import names as name_file
+from nlpkit.topic_models import plots as pictures
 from nlpkit.vectors.made import Made
 
 if TYPE_CHECKING:
-    from nlpkit.topics.found import Topic, Topics
-    from nlpkit.topics.times import Over
+    from nlpkit.topic_models.found import Topic, Topics
+    from nlpkit.topic_models.times import Over
 
 TENSORS = "topics.safetensors"
 TOPICS = "topics.json"

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from nlpkit.clustering import written
 from nlpkit.reporting import Table
-from nlpkit.topics import names, saved
-from nlpkit.topics.options import TopicOptions
+from nlpkit.topic_models import names, saved
+from nlpkit.topic_models.options import TopicOptions
 
 if TYPE_CHECKING:
-    from nlpkit.topics.found import Topic, Topics
-    from nlpkit.topics.times import Over
+    from nlpkit.topic_models.found import Topic, Topics
+    from nlpkit.topic_models.times import Over
 
 SHOWN = 20  # topics of a table
 CUT = 60  # letters of a text there

@@ -7,7 +7,7 @@ from typing import Literal
 
 from nlpkit.clustering.options import PANEL, MapOptions, NamingOptions
 from nlpkit.options import FolderOptions, GivenModelOptions, option, option_like
-from nlpkit.topics.times import Unit
+from nlpkit.topic_models.times import Unit
 
 SAMPLE = 100_000
 # The options that decide what a vector is: those of a folder of topics hold for new texts.

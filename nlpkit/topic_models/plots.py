@@ -10,7 +10,7 @@ import numpy as np
 from nlpkit.clustering.drawing import colour_of
 from nlpkit.runs import plots
 from nlpkit.runs.plot_style import INK, QUIET, SMALL
-from nlpkit.topics.times import Over
+from nlpkit.topic_models.times import Over
 
 LINES = 8  # topics that have a line over time
 NAME = 40  # letters of a name

@@ -14,12 +14,12 @@ from nlpkit.errors import UserError
 from nlpkit.options import flag_of
 from nlpkit.reporting import Report, counted
 from nlpkit.runs.files import require_writable
-from nlpkit.topics import told
-from nlpkit.topics.found import nearest_topic
-from nlpkit.topics.options import FINDING, OF_VECTORS, TopicOptions
+from nlpkit.topic_models import told
+from nlpkit.topic_models.found import nearest_topic
+from nlpkit.topic_models.options import FINDING, OF_VECTORS, TopicOptions
 
 if TYPE_CHECKING:
-    from nlpkit.topics.saved import Saved
+    from nlpkit.topic_models.saved import Saved
 
 
 def give(config: TopicOptions, topics: Saved, command: str) -> Report:

@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from nlpkit.topics import coherence
+from nlpkit.topic_models import coherence
 
 DOCUMENTS = [["a", "b", "x"], ["a", "b"], ["a", "c"], ["d"]]
 

@@ -12,12 +12,12 @@ from nlpkit import reporting
 from nlpkit.clustering import methods, neighbours, reduction, words
 from nlpkit.clustering.clusters import DENSE, SMALLEST, central_of, stop_words_of
 from nlpkit.errors import UserError
-from nlpkit.topics import coherence, names, tree, wished
-from nlpkit.topics.options import TopicOptions
+from nlpkit.topic_models import coherence, names, tree, wished
+from nlpkit.topic_models.options import TopicOptions
 
 if TYPE_CHECKING:
     from nlpkit.embedding.corpus import Corpus
-    from nlpkit.topics.wished import Wish
+    from nlpkit.topic_models.wished import Wish
 
 WINDOW = 10  # words of the windows of `npmi_windows`, as gensim and with it OCTIS have them
 OUTSIDE = 0.05  # share of a topic's own texts that are further from its centre than a new text may be

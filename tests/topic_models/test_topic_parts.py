@@ -10,7 +10,7 @@ import pytest
 
 from nlpkit import reporting
 from nlpkit.errors import UserError
-from nlpkit.topics import names, times, tree, wished
+from nlpkit.topic_models import names, times, tree, wished
 
 
 def test_names_that_people_gave_follow_their_topics_to_new_numbers(tmp_path: Path) -> None:
