@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 import sys
 from collections.abc import Callable, Mapping
@@ -89,6 +90,8 @@ def make(folder: Path, only: Callable[[str], bool] = lambda _: True) -> dict[str
         for split, size in {"train": (64, 1), "validation": (32, 2)}.items():
             write_jsonl(pairs / f"{split}.jsonl", every_task.pairs(*size))
         made["finetune-embed"] = flags(data=pairs, model=model, epochs=2, **TRAINING)
+    if any(map(only, EMBEDDERS)):
+        made |= _of_embedders(folder, model)
     text = folder / "text.txt"
     rng = random.Random(0)
     text.write_text("".join(sentence(rng, "positive", 12) + "\n" for _ in range(300)), encoding="utf-8")
@@ -97,7 +100,7 @@ def make(folder: Path, only: Callable[[str], bool] = lambda _: True) -> dict[str
     made["pretrain-mlm"] = flags(
         data=text, tokenizer=folder / "tokenizer", max_length=32, epochs=2, eval_steps=5, **shape, **TRAINING
     )
-    cases = {name: Case([name.removesuffix("-weights"), *arguments]) for name, arguments in made.items()}
+    cases = {name: Case([COMMANDS.get(name, name), *arguments]) for name, arguments in made.items()}
     quantized = ["quantize", str(run), *flags(to="bf16", measure_seconds=0)]
     cases["quantize"] = Case(quantized, again="--overwrite")
     tokenizer = ["train-tokenizer", *flags(data=text, vocab_size=120)]
@@ -119,6 +122,47 @@ def make(folder: Path, only: Callable[[str], bool] = lambda _: True) -> dict[str
     return {name: case for name, case in cases.items() if only(name)}
 
 
+def _of_embedders(folder: Path, model: Path) -> dict[str, list[str]]:
+    """What trains embedders in ways of its own: losses with a cache or a decoder, batches of labels, negatives that are
+    mined before, and translations."""
+    texts = [f"{row['text']} {i}" for i, row in enumerate(rows(96))]
+    pairs = [{"anchor": one, "positive": other} for one, other in itertools.pairwise(texts)]
+    labels = [{"text": text, "label": "abc"[i % 3]} for i, text in enumerate(texts)]
+    train = {
+        "pairs": write_csv(folder / "pairs.csv", pairs),
+        "labels": write_csv(folder / "labels.csv", labels),
+        "texts": folder / "texts.txt",
+    }
+    train["texts"].write_text("\n".join(texts), encoding="utf-8")
+    judged = write_jsonl(folder / "judged.jsonl", every_task.pairs(32, 2))
+    common = {"validation_file": judged, "model": model, "epochs": 2, **TRAINING}
+    cached = {"loss": "cached-multiple-negatives-ranking", "mini_batch_size": 4}
+    teacher = every_task.make_run("embedding", folder / "teacher", model)
+    for name in ("a.en", "a.de"):
+        (folder / name).write_text("\n".join(texts), encoding="utf-8")
+    both = f"{folder / 'a.en'},{folder / 'a.de'}"
+    return {
+        "finetune-embed-cached": flags(train_file=train["pairs"], **cached, **common),
+        "finetune-embed-mined": flags(train_file=train["pairs"], mine_negatives=2, **common),
+        "finetune-embed-labels": flags(train_file=train["labels"], **common),
+        "finetune-embed-tsdae": flags(train_file=train["texts"], shape="texts", loss="tsdae", **common),
+        "distill-parallel": [str(teacher), *flags(parallel=both, epochs=2, measure_seconds=0, **TRAINING)],
+    }
+
+
+EMBEDDERS = (
+    "finetune-embed-cached",
+    "finetune-embed-mined",
+    "finetune-embed-labels",
+    "finetune-embed-tsdae",
+    "distill-parallel",
+)
+COMMANDS = {
+    "prune-weights": "prune",
+    "distill-parallel": "distill",
+    **dict.fromkeys(EMBEDDERS[:-1], "finetune-embed"),
+}
+"""The commands of cases that are called otherwise."""
 TRAINS = (
     "finetune-cls",
     "finetune-ner",
@@ -128,6 +172,7 @@ TRAINS = (
     "distill",
     "prune",
     "prune-weights",
+    *EMBEDDERS,
 )
 WRITES = ("quantize", "train-tokenizer", "predict", "predict-parquet", "embed", "embed-parquet", "check-data")
 REPEATABLE = (*TRAINS, *WRITES)

@@ -341,6 +341,99 @@ def _line(rng: random.Random, text: str) -> bytes:
     return spoil.spoil_bytes(rng, text.encode()) if rng.random() < 0.2 else text.encode()
 
 
+def _belonging(rng: random.Random) -> list[dict[str, Any]]:
+    """Rows of texts, and of what is known of how they go together: each kind that embedders learn from."""
+    texts = [row["text"] for row in every_task.labelled("classification", rng.randint(4, 24), rng.randrange(9))]
+    others = [*texts[1:], texts[0]]
+    rows = {
+        "pairs": lambda i: {"question": texts[i], "answer": others[i]},
+        "triplets": lambda i: {"anchor": texts[i], "positive": others[i], "negative": texts[i - 2]},
+        "lists": lambda i: {
+            "anchor": texts[i],
+            "positive": others[i],
+            "negatives": texts[i - 2 : i][: rng.randint(0, 3)],
+        },
+        "scores": lambda i: {"sentence1": texts[i], "sentence2": others[i], "score": rng.choice([0, 2.5, "4", 5])},
+        "truth": lambda i: {"sentence1": texts[i], "sentence2": others[i], "label": rng.choice([0, 1, "yes"])},
+        "inference": lambda i: {
+            "premise": texts[i // 3],
+            "hypothesis": others[i],
+            "label": ("entailment", "neutral", "contradiction")[i % 3],
+        },
+        "labels": lambda i: {"text": texts[i], "intent": f"kind {i % 3}"},
+        "vectors": lambda i: {"text": texts[i], "vector": [rng.random() for _ in range(3)]},
+        "texts": lambda i: {"text": texts[i]},
+    }
+    made = rows[rng.choice(list(rows))]
+    return [made(i) for i in range(len(texts))]
+
+
+def _embedding_data(rng: random.Random, folder: Path, run: Path) -> tuple[str, Run]:
+    """Rows for embedders, or a folder of documents, queries and judgements."""
+    rows: Any = _belonging(rng)
+    rows = spoil.spoil_document(rng, rows) if rng.random() < 0.6 else rows
+    path = folder / f"data{rng.choice(['.csv', '.json', '.jsonl', '.txt'])}"
+    if rng.random() < 0.25:
+        path = folder / "data"
+        (path / "qrels").mkdir(parents=True)
+        texts = [row["text"] for row in every_task.labelled("classification", 6, rng.randrange(9))]
+        corpus = [{"_id": f"d{i}", "title": "", "text": text} for i, text in enumerate(texts)]
+        queries = [{"_id": f"q{i}", "text": text} for i, text in enumerate(texts[:3])]
+        for name, found in (("corpus", corpus), ("queries", queries)):
+            found = spoil.spoil_document(rng, found) if rng.random() < 0.4 else found
+            data = b"\n".join(map(_json, found)) if isinstance(found, list) else _json(found)
+            (path / f"{name}.jsonl").write_bytes(spoil.spoil_bytes(rng, data) if rng.random() < 0.3 else data)
+        lines = "query-id\tcorpus-id\tscore\n" + "".join(f"q{i}\td{i}\t{rng.randint(0, 2)}\n" for i in range(3))
+        (path / "qrels" / "test.tsv").write_bytes(_line(rng, lines))
+    elif path.suffix == ".csv":
+        kept = [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
+        path.write_bytes(_line(rng, _csv(rng, kept).decode()) if kept and kept[0] else b"")
+    else:
+        whole = path.suffix == ".json" or not isinstance(rows, list)
+        data = _json(rows) if whole else b"\n".join(map(_json, rows))
+        path.write_bytes(spoil.spoil_bytes(rng, data) if rng.random() < 0.4 else data)
+    options = {"data": str(path), "task": "sentence-embedding", "model": "none", **_reading(rng)}
+    if rng.random() < 0.2:
+        options["shape"] = rng.choice(["pairs", "triplets", "scored-pairs", "nli", "labelled-texts", "texts", "taught"])
+
+    def check() -> Any:
+        from nlpkit.recipes import check_data
+
+        return check_data.run(check_data.Config(**options))
+
+    return f"nlpkit check-data {_flags(options)}", check
+
+
+def _translations(rng: random.Random, folder: Path, run: Path) -> tuple[str, Run]:
+    """Lines of two languages, or a table with a column of each."""
+    texts = [row["text"] for row in every_task.labelled("classification", rng.randint(1, 12), rng.randrange(9))]
+    if rng.random() < 0.6:
+        names = rng.choice([("a.en", "a.de"), ("en.txt", "de.txt"), ("a.txt", "b.txt")])
+        for name in names:
+            (folder / name).write_bytes(_line(rng, "".join(f"{text}\n" for text in texts)))
+        spec = ",".join(str(folder / name) for name in names)
+    else:
+        path = folder / f"pairs{rng.choice(['.csv', '.jsonl'])}"
+        rows = [{"en": text, "de": text.upper(), "id": i} for i, text in enumerate(texts)]
+        if path.suffix == ".csv":
+            data = _csv(rng, rows)
+        else:
+            spoilt = spoil.spoil_document(rng, rows)
+            data = b"\n".join(map(_json, spoilt)) if isinstance(spoilt, list) else _json(spoilt)
+        path.write_bytes(spoil.spoil_bytes(rng, data) if rng.random() < 0.5 else data)
+        spec = str(path)
+    options, languages = _reading(rng), rng.choice([[], [], ["en", "de"], ["de", "xx"]])
+
+    def read() -> Any:
+        from nlpkit.data import translations
+        from nlpkit.options import ReadingOptions
+
+        found = translations.read([spec], Reading.of(ReadingOptions(**options)), languages)
+        assert len(found) == len(found.translations) == len(found.where) > 0
+
+    return f"nlpkit distill TEACHER --parallel {spec} --languages {','.join(languages)} {_flags(options)}", read
+
+
 def _stream(rng: random.Random, folder: Path, run: Path) -> tuple[str, Run]:
     """As prediction streams rows: a bad one is kept with its error."""
     path = _file(rng, folder)
@@ -502,6 +595,8 @@ def _arguments(rng: random.Random, folder: Path, run: Path) -> tuple[str, Run]:
 KINDS = {
     "check-data": Kind(45, _check_data),
     "data-folder": Kind(8, _folder_of_data),
+    "embedding-data": Kind(12, _embedding_data),
+    "translations": Kind(5, _translations),
     "stream": Kind(15, _stream),
     "predict": Kind(10, _predict),
     "corpus": Kind(5, _corpus),
