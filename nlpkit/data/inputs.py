@@ -336,7 +336,7 @@ class Input:
         message = f"{self.at(line)}: {message}"
         if not self.keep:
             raise UserError(message, hint)
-        return Row(line, values or {}, message)
+        return Row(line, values or {}, message, hint=hint)
 
     def names(self, header: Sequence[Any]) -> list[Any]:
         """The names that the user gives the columns, of which there are as many as in `header`; else those found.

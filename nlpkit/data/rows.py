@@ -70,6 +70,7 @@ class Row:
         error: what is wrong with the row, with file and line; None when nothing is.
         lines: of a sentence with one word a line, the line of each word.
         split: that the row belongs to, of a JSON document that holds several.
+        hint: what to do about the error, where that is known.
     """
 
     line: int
@@ -77,6 +78,7 @@ class Row:
     error: str | None = None
     lines: Sequence[int] = ()
     split: str | None = None
+    hint: str | None = None
 
 
 @dataclass

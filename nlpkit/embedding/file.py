@@ -269,7 +269,8 @@ def _report(
     """
     tell_of_cuts(opened, config, counts)
     done, failed, seconds = counts.rows, counts.failed, counts.seconds
-    failure = config.tell_of_failures(failed, done, f"vector (column {vector}_error)", counts.first_error)
+    lacking = f"vector (column {vector}_error)"
+    failure = config.tell_of_failures(failed, done, lacking, counts.first_error, counts.hint)
     speed = f"{reporting.rate(counts.new / seconds, 'rows')}, {counts.tokens / seconds:,.0f} tokens/s"
     record = {
         "model": config.model,

@@ -164,13 +164,14 @@ class Counts:
         rows: all, `failed` of them without a vector.
         cut: texts with more tokens than are read at a time, `longest` tokens at most, `places` the first of them.
         new, tokens: rows and tokens that this process has embedded.
+        first_error, hint: why the first row without a vector has none, and what to do about a file that cannot be read.
     """
 
     def __init__(self, limit: int | None) -> None:
         self.limit = limit
         self.rows = self.failed = self.cut = self.longest = self.new = self.tokens = 0
         self.places: list[str] = []
-        self.first_error = ""
+        self.first_error = self.hint = ""
         self.start = time.monotonic()
 
     def earlier(self, chunk: Chunk) -> None:
@@ -204,6 +205,7 @@ class Counts:
             tokens=embedded.tokens,
             largest=0.0 if vectors is None else float(np.nanmax(np.abs(vectors))),
         )
+        self.hint = self.hint or next((row.hint for row in rows if row.hint), "")
         self.earlier(chunk)
         self.new, self.tokens = self.new + chunk.rows, self.tokens + chunk.tokens
         return chunk, vectors

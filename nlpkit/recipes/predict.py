@@ -213,7 +213,7 @@ def _predict_file(predictor: Predictor, config: Config) -> Report:
     done = failed = 0
     left_out = _LeftOut(config, task)
     start = time.monotonic()
-    first_error, prefix = "", "prediction"
+    first_error, hint, prefix = "", "", "prediction"
     cut_at: list[str] = []
     kept: list[dict[str, Any]] | None = [] if memory.is_name(config.input) and config.output is None else None
     cut = Truncation(0, 0, 0, predictor.task.max_length)
@@ -256,10 +256,11 @@ def _predict_file(predictor: Predictor, config: Config) -> Report:
             done += len(chunk)
             failed += len(errors)
             first_error = first_error or (errors[0] if errors else "")
+            hint = hint or next((row.hint for row in chunk if row.hint), "")
             bar.advance(len(chunk))
     seconds = time.monotonic() - start
     _warn_of_cuts(reader.task, cut, cut_at)
-    failure = config.tell_of_failures(failed, done, f"answer (column {prefix}_error)", first_error)
+    failure = config.tell_of_failures(failed, done, f"answer (column {prefix}_error)", first_error, hint)
     record = {
         **_written(config, predictor),
         "rows": done,

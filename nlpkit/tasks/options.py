@@ -35,13 +35,14 @@ class AnsweredFileOptions(InputOptions):
         0, "Exit with 1 if more rows of --input have no answer: a number, or a share below 1.", panel="Gate", ge=0
     )
 
-    def tell_of_failures(self, failed: int, done: int, lacking: str, first: str) -> str:
+    def tell_of_failures(self, failed: int, done: int, lacking: str, first: str, hint: str = "") -> str:
         """Warn of rows that have no answer.
 
         Args:
             failed: how many, of `done`.
             lacking: what they have none of, and the column that says why.
             first: where the first of them stands, and why it has none.
+            hint: what to do about it, where that is known.
 
         Returns:
             Why the command fails; empty where it does not.
@@ -54,7 +55,7 @@ class AnsweredFileOptions(InputOptions):
         if failed > allowed or failed == done:
             why = "no row has one" if failed == done else f"more than --max-errors {self.max_errors:g}"
             failure = f"{message}: {why}, exit code 1"
-        reporting.current().warn(f"{failure or message}; {first}")
+        reporting.current().warn(f"{failure or message}; {first}" + (f". {hint}" if hint else ""))
         return failure
 
 

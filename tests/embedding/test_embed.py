@@ -200,6 +200,15 @@ def test_windows_are_all_of_a_text_and_begin_with_words() -> None:
     ]
 
 
+def test_a_file_in_another_encoding_is_told_how_to_read(model: str, tmp_path: Path) -> None:
+    file = tmp_path / "rows.csv"
+    file.write_bytes("text,id\ncaf\xe9 noir,1\ngood,2\n".encode("latin-1"))
+    with reporting.listening() as heard:
+        report = embed.run(embed.Config(model=model, input=str(file), output=tmp_path / "v.npy", **CPU))
+    assert report.exit_code == 1
+    assert "--encoding cp1252 the text there is" in heard.warnings[-1]
+
+
 def test_typed_texts_are_compared(model: str, tmp_path: Path) -> None:
     report = embed.run(
         embed.Config(
