@@ -23,6 +23,7 @@ from nlpkit.reporting import Report, Table, counted
 from nlpkit.runs.files import require_writable
 from nlpkit.searching import chances, filters, found, table
 from nlpkit.searching.found import Found
+from nlpkit.searching.lexical import places
 from nlpkit.searching.opened import Answer, Asked, Index, Way
 from nlpkit.searching.options import SearchOptions, SideModelOptions
 from nlpkit.searching.ranked import Ranked
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from nlpkit.searching.record import Mode
     from nlpkit.searching.rerank import Reranker
 
+SENTENCES = 5  # texts in which the sentence that is most like the question is looked for
 MOST = 100  # documents of a question that are put into a new order
 TOGETHER = 256  # questions that are answered at a time
 QUESTIONS = ("question", "query", "text", "sentence", "utterance")
@@ -71,7 +73,7 @@ class Outcome:
     def record(self) -> dict[str, Any]:
         """JSON values."""
         told: dict[str, Any] = {"question": self.question, "found": [hit.record() for hit in self.hits]}
-        if self.threshold is not None:
+        if self.false_answer is not None:
             told["best"] = None if self.best is None else {"id": self.best[1], "score": self.best[0]}
             told["threshold"], told["false_answer"] = self.threshold, self.false_answer
         return told if self.reranked is None else {**told, "reranked": self.reranked}
@@ -120,6 +122,7 @@ class Searcher:
             reporting.current().note(
                 f"--filter: {len(rows):,} of {counted(len(index.passages), 'passage', 'passages')} are searched"
             )
+        index.map(way)
         reranker = None if config.rerank is None else _open_reranker(config)
         return cls(index, config, way, rows, found.common_words(index), reranker)
 
@@ -150,7 +153,7 @@ class Searcher:
             asked = self.config.max_false_answers
             threshold = chances.threshold(chance, self.index.entry.max_false_answers if asked is None else asked)
             false_answer = 1.0 if best is None else chances.probability(chance, best[0])
-            if best is None or best[0] <= threshold:
+            if threshold is not None and (best is None or best[0] <= threshold):
                 return Outcome(question, [], best, threshold, false_answer)
         answer, reranked = self.reordered(question, answer)
         hits = found.of_answer(self.index, answer, self.config.top_k, decides)
@@ -161,7 +164,8 @@ class Searcher:
         if self.reranker is None:
             return answer, None
         rows = answer.ranked.rows
-        texts = self.index.passages.column("text").take(rows[:MOST]).to_pylist()
+        best = table.at(self.index.passages.select(["text"]), rows[:MOST].tolist())
+        texts = best.column("text").to_pylist()
         order, scores = self.reranker.order(question, texts)
         done = len(order)
         joined = Ranked(np.concatenate([rows[order], rows[done:]]), np.full(len(rows), np.nan, np.float32))
@@ -175,7 +179,21 @@ class Searcher:
         how, config = str(self.way), self.config
         if outcome.reranked is not None:
             how += f", the best {outcome.reranked} reranked"
-        return found.tabled(outcome.question, outcome.hits, words, how, explain=config.explain, show=config.show)
+        best = self._sentences(outcome, words) if self.way.reads_vectors else {}
+        return found.tabled(
+            outcome.question, outcome.hits, words, how, explain=config.explain, show=config.show, best=best
+        )
+
+    def _sentences(self, outcome: Outcome, words: set[str]) -> dict[int, tuple[int, int]]:
+        """The sentence that is most like the question, of the texts of several that have none of its words, by rank."""
+        best: dict[int, tuple[int, int]] = {}
+        (question,) = self.asked.asked([outcome.question])
+        for hit in outcome.hits[:SENTENCES]:
+            text, spans = " ".join(hit.text.split()), found.sentences(hit.text)
+            if len(spans) > 1 and not words & {word for _, _, word in places(text)}:
+                vectors = self.asked.asked([text[start:end] for start, end in spans])
+                best[hit.rank] = spans[int((vectors @ question).argmax())]
+        return best
 
 
 def _open_model(index: Index, config: SearchOptions) -> Asked:
@@ -195,10 +213,9 @@ def _open_model(index: Index, config: SearchOptions) -> Asked:
 
         folder = Path(opening.resolve(values["model"]))
         if quick.Quick.possible(folder):
-            settings = quick.Settings.of(index.entry.quick)
-            found = quick.Quick(folder, settings, index.entry.measure, config.threads)
-            if found.digest() == made.model_sha256:
-                return found
+            asked = quick.Quick(folder, index.entry.quick, index.entry.measure, config.threads)
+            if asked.digest() == made.model_sha256:
+                return asked
     from nlpkit.searching.sides import open_sides
 
     sides = open_sides(SideModelOptions(**values), "search")

@@ -458,10 +458,11 @@ def _given(config: IndexOptions) -> dict[str, Any]:
     return config.model_dump(mode="json", include=set(config.given - left_out))
 
 
-def _quick(sides: Sides, now: pa.Table) -> dict[str, Any] | None:
+def _quick(sides: Sides, now: pa.Table) -> record.QuickSettings | None:
     """How questions are embedded without torch; None where that does not give the same vectors."""
     task = sides.questions.task
-    settings = quick.Settings(task.vectors.prompt, task.max_length, task.vectors.lower_case)
+    vectors = task.vectors
+    settings = record.QuickSettings(prompt=vectors.prompt, max_length=task.max_length, lower_case=vectors.lower_case)
     if not quick.Quick.possible(sides.questions.folder):
         return None
     rows = np.unique(np.linspace(0, len(now) - 1, min(TRIED, len(now))).astype(np.int64))
@@ -469,7 +470,7 @@ def _quick(sides: Sides, now: pa.Table) -> dict[str, Any] | None:
     texts += [text[:QUESTION] for text in texts]
     wanted = np.concatenate([sides.asked([text]) for text in texts])
     same = quick.tried(sides.questions.folder, settings, sides.measure, texts, wanted)
-    return dataclasses.asdict(settings) if same else None
+    return settings if same else None
 
 
 def _thresholds(entry: record.IndexRecord) -> dict[str, Any]:
@@ -491,8 +492,10 @@ def _threshold_lines(entry: record.IndexRecord) -> list[str]:
     if name not in entry.chance:
         return [f"{entry.ways.mode}: every question is answered, as nothing tells how alike a wrong document is"]
     chance = entry.chance[name]
-    promised = max(entry.max_false_answers, 1 / (len(chance.best) + 1))
     value = chances.threshold(chance, entry.max_false_answers)
+    if value is None:
+        return ["every question is answered: --max-false-answers 1"]
+    promised = max(entry.max_false_answers, 1 / (len(chance.best) + 1))
     lines = [
         f"nothing is found up to a {name} score of {value:.3f}, which {promised:.1%} of questions without an answer "
         f"exceed: by {chance.source}"

@@ -9,12 +9,12 @@ import numpy as np
 from nlpkit.searching.record import Chance
 
 
-def threshold(chance: Chance, share: float) -> float:
+def threshold(chance: Chance, share: float) -> float | None:
     """The score that at most this share of questions without an answer exceeds; of n the largest is exceeded by 1 in
-    n + 1, and fewer cannot be told."""
+    n + 1, and fewer cannot be told. None: all may."""
     count = len(chance.best)
     if share >= 1:
-        return -math.inf
+        return None
     place = math.ceil((count + 1) * (1 - share))
     return chance.best[min(place, count) - 1]
 

@@ -27,6 +27,7 @@ CONNECTIVITY, BUILD, LOOK = 16, 128, 128
 but for the last, 64 there)."""
 ASKED = 200  # rows whose neighbours measure the graph
 NEAREST = 10
+ROUNDING = 1e-5  # of a score that is computed of other rows together
 INSTALL = "pip install 'nlpkit[search]'"
 
 
@@ -154,7 +155,9 @@ class Graph:
         questions = stored.floats(asked)
         exact = stored.nearest(questions, NEAREST)
         found = self.nearest(stored, questions, NEAREST)
-        right = [int((b.scores >= a.scores[-1]).sum()) / len(a.scores) for a, b in zip(exact, found, strict=True)]
+        right = [
+            int((b.scores >= a.scores[-1] - ROUNDING).sum()) / len(a.scores) for a, b in zip(exact, found, strict=True)
+        ]
         return float(np.mean(right))
 
 

@@ -80,7 +80,7 @@ def _fulfilled(passages: pa.Table, condition: Condition, given: str) -> np.ndarr
     else:
         cells = np.asarray(pc.cast(column, pa.large_string(), safe=False).fill_null("").to_pylist(), object)
         wanted = list(values)
-    empty = np.asarray(column.is_null())
+    empty = np.asarray([value is None for value in column.to_pylist()], bool)
     if equality:
         found = np.isin(cells, np.asarray(wanted, cells.dtype))
         return ~found | empty if condition.sign == "!=" else found & ~empty

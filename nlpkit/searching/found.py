@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,10 +17,12 @@ from nlpkit.searching.lexical import places
 from nlpkit.searching.opened import Answer, Index
 from nlpkit.searching.record import Chance
 
+_SENTENCE = re.compile(r"\S.*?(?:[.!?…。！？](?=\s|$)|$)")
 SHOWN = 220  # characters of a passage in a table
 BEFORE = 40  # of them before the first word that is marked
 COMMON = 0.2  # share of passages from which a word says nothing about one
 SAMPLE = 300  # passages of which that is counted
+NONE: Mapping[int, tuple[int, int]] = {}
 LETTERS = 2  # of a word that is marked, at least
 
 
@@ -64,9 +67,8 @@ def of_answer(index: Index, answer: Answer, depth: int, decides: str) -> list[Fo
     chance = index.entry.chance.get(decides)
     rows = answer.ranked.rows[:depth]
     names = table.user_columns(index.passages)
-    taken = index.passages.select(
-        ["id", "passage", "start", "end", "text", *(f"{table.COLUMN}{name}" for name in names)]
-    ).take(rows)
+    columns = ["id", "passage", "start", "end", "text", *(f"{table.COLUMN}{name}" for name in names)]
+    taken = table.at(index.passages.select(columns), rows.tolist())
     orders = {name: {int(row): i for i, row in enumerate(ranked.rows)} for name, ranked in answer.lists.items()}
     found = []
     for i, values in enumerate(taken.to_pylist()):
@@ -101,7 +103,7 @@ def common_words(index: Index) -> set[str]:
     """Words that stand in so many passages that they say nothing about one."""
     rows = np.unique(np.linspace(0, len(index.passages) - 1, min(SAMPLE, len(index.passages))).astype(np.int64))
     counts: Counter[str] = Counter()
-    for text in index.passages.column("text").take(rows).to_pylist():
+    for text in table.at(index.passages.select(["text"]), rows.tolist()).column("text").to_pylist():
         counts.update({word for _, _, word in places(text)})
     return {word for word, count in counts.items() if count > COMMON * len(rows)}
 
@@ -112,12 +114,23 @@ def telling(question: str, common: Collection[str]) -> set[str]:
     return words.difference(common) or words
 
 
-def marked(text: str, words: set[str], most: int = SHOWN) -> Marked:
-    """The part of a text with the most of some words, these marked."""
+def sentences(text: str) -> list[tuple[int, int]]:
+    """The first and the last character of each sentence of a text, as `marked` shows it."""
+    return [match.span() for match in _SENTENCE.finditer(" ".join(text.split()))]
+
+
+def marked(text: str, words: set[str], sentence: tuple[int, int] | None = None, most: int = SHOWN) -> Marked:
+    """The part of a text with the most of some words, these marked.
+
+    Args:
+        sentence: that is marked where there are none of them, see `sentences`.
+    """
     text = " ".join(text.split())
     there = [(start, end) for start, end, word in places(text) if word in words]
+    if not there and sentence is not None:
+        there = [(sentence[0], min(sentence[1], sentence[0] + most - BEFORE))]
     first = _first(there, most)
-    begin = max(first - BEFORE, 0)
+    begin = max(min(first - BEFORE, len(text) - most), 0)
     if begin:
         begin = text.rfind(" ", 0, begin + 1) + 1
     end = min(begin + most, len(text))
@@ -149,7 +162,14 @@ def _apart(spans: Sequence[tuple[int, int, str]]) -> list[tuple[int, int, str]]:
 
 
 def tabled(
-    question: str, found: Sequence[Found], words: set[str], how: str, *, explain: bool, show: Sequence[str] = ()
+    question: str,
+    found: Sequence[Found],
+    words: set[str],
+    how: str,
+    *,
+    explain: bool,
+    show: Sequence[str] = (),
+    best: Mapping[int, tuple[int, int]] = NONE,
 ) -> Table:
     """What people see.
 
@@ -157,6 +177,7 @@ def tabled(
         how: it was searched.
         explain: show rank and score of each way of searching.
         show: the user's columns beside the text.
+        best: the sentence that is marked in a text without such words, by rank.
     """
     chances = any(each.false_answer is not None for each in found)
     ways = list(found[0].ranks) if explain and found else []
@@ -171,7 +192,7 @@ def tabled(
                 each.score,
                 *([_chance(each.false_answer)] if chances else []),
                 *("-" if entry is None else f"{entry[0]} ({entry[1]:.3f})" for entry in ranks),
-                marked(each.text, words),
+                marked(each.text, words, best.get(each.rank)),
                 *(_short(each.values.get(name)) for name in show),
             ]
         )
@@ -191,4 +212,4 @@ def _short(value: Any) -> str:
 def _chance(share: float | None) -> str:
     if share is None:
         return ""
-    return "< 0.1 %" if share < 0.001 else f"{share:.1%}"
+    return f"{share:.1%}" if share >= 0.001 else "< 0.1%"

@@ -164,7 +164,7 @@ def _gathered(pairs: Sequence[tuple[str, Any, float]], known: _Known, spec: str,
             own = relevant.setdefault(question, {})
             own[place] = max(grade, own.get(place, grade))
     if lost:
-        reporting.current().warn(f"{spec}: {lost:,} {what} are of documents that are not in the index, and left out")
+        reporting.current().warn(f"{spec}: left out {what} are those of documents that are not in the index: {lost:,}")
     answered = {question: own for question, own in relevant.items() if any(grade > 0 for grade in own.values())}
     if not answered:
         raise UserError(

@@ -15,14 +15,19 @@ VECTORS, DOCUMENTS, WORDS, GRAPH = "vectors.npy", "documents.arrow", "bm25", "gr
 PART = "part-"  # begins the name of a folder of files that belong together
 
 
+def damaged(path: Path, why: object) -> UserError:
+    """The error of a file of an index that cannot be read."""
+    return UserError(f"{path} cannot be read: {why}", record.AGAIN.format(path.parent.parent))
+
+
 def stored_in(place: Path, entry: record.IndexRecord) -> Stored:
     """The vectors of an index, mapped from the disk."""
     made = entry.made_with(place)
-    numbers = np.load(place / VECTORS, mmap_mode="r" if entry.passages else None, allow_pickle=False)
+    try:
+        numbers = np.load(place / VECTORS, mmap_mode="r" if entry.passages else None, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise damaged(place / VECTORS, error) from None
     shape = (entry.passages, codes.stored_width(made.width, made.dtype))
     if numbers.shape != shape or numbers.dtype != codes.STORED[made.dtype]:
-        raise UserError(
-            f"{place / VECTORS} is damaged: it holds {numbers.shape} numbers of {numbers.dtype}, not {shape}",
-            record.AGAIN.format(place.parent),
-        )
+        raise damaged(place / VECTORS, f"it holds {numbers.shape} numbers of {numbers.dtype}, not {shape}")
     return Stored(numbers, made.dtype, made.width, made.scale, entry.measure)

@@ -92,12 +92,12 @@ class Words:
         """Open an index, mapped from the disk."""
         if not folder.is_dir():
             return cls(None, rows)
-        return cls(_library().BM25.load(folder, mmap=True, show_progress=False), rows)
+        return cls(_library().BM25.load(folder, mmap=True), rows)
 
     def save(self, folder: Path) -> None:
         """Write it, unless it is empty."""
         if self.scorer is not None:
-            self.scorer.save(folder, show_progress=False)
+            self.scorer.save(folder)
 
     def scores(self, question: str) -> np.ndarray:
         """The score of each text, float32 of shape (rows,); 0: it has no word of the question."""

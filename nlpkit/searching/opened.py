@@ -109,9 +109,7 @@ class Index:
         try:
             passages = table.read(place / layout.DOCUMENTS)
         except (OSError, ValueError) as error:
-            raise UserError(
-                f"{place / layout.DOCUMENTS} cannot be read: {error}", record.AGAIN.format(folder)
-            ) from None
+            raise layout.damaged(place / layout.DOCUMENTS, error) from None
         if len(passages) != entry.passages:
             raise UserError(
                 f"{folder} is damaged: it holds {len(passages):,} passages, and its record tells of {entry.passages:,}",
@@ -127,7 +125,11 @@ class Index:
     @cached_property
     def words(self) -> Words:
         """The index of words."""
-        return Words.load(self._place / layout.WORDS, len(self.passages))
+        folder = self._place / layout.WORDS
+        try:
+            return Words.load(folder, len(self.passages))
+        except (OSError, ValueError, LookupError, TypeError) as error:
+            raise layout.damaged(folder, error) from None
 
     @cached_property
     def graph(self) -> Graph | None:
@@ -137,13 +139,20 @@ class Index:
     @cached_property
     def documents(self) -> np.ndarray:
         """The place of the document of each passage, shape (passages,)."""
-        return self.passages.column("document").to_numpy()
+        return table.document_places(self.passages)
 
     @property
     def way(self) -> Way:
         """How it is searched where nothing else is asked for."""
         ways = self.entry.ways
         return Way(ways.mode, ways.fusion, ways.weight)
+
+    def map(self, way: Way) -> None:
+        """Open the files that a way of searching reads: they stay, also when the index is brought up to date."""
+        if way.reads_vectors:
+            _ = self.stored, self.graph
+        if way.reads_words:
+            _ = self.words
 
     def answers(
         self,

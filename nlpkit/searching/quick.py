@@ -8,10 +8,9 @@ texts, and noted there; another way of reading a text would find other documents
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
 
 import numpy as np
 
@@ -19,30 +18,11 @@ from nlpkit import machine
 from nlpkit.hardware.providers import PROVIDERS, require_runtime
 from nlpkit.models import files
 from nlpkit.searching.dense import Measure, finished
+from nlpkit.searching.record import QuickSettings
 
 TOKENIZER = "tokenizer.json"
 VECTORS = "sentence_embedding"  # the output of the graph
 SAME = 1e-3  # by how much numbers of vectors of length 1 may differ: what int8 rounds hangs on the order of sums
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What else decides what a vector of a question is.
-
-    Attributes:
-        prompt: stands before each question.
-        max_length: tokens that are read, None for all.
-        lower_case: whether texts are in lower case before the tokenizer sees them.
-    """
-
-    prompt: str
-    max_length: int | None
-    lower_case: bool
-
-    @classmethod
-    def of(cls, record: Mapping[str, Any]) -> Self:
-        """Read from JSON values."""
-        return cls(str(record["prompt"]), record["max_length"], bool(record["lower_case"]))
 
 
 @dataclass
@@ -57,7 +37,7 @@ class Quick:
     """
 
     folder: Path
-    settings: Settings
+    settings: QuickSettings
     measure: Measure
     threads: int | None = None
 
@@ -110,7 +90,9 @@ class Quick:
         return np.asarray(vectors, np.float32)
 
 
-def tried(folder: Path | None, settings: Settings, measure: Measure, texts: Sequence[str], wanted: np.ndarray) -> bool:
+def tried(
+    folder: Path | None, settings: QuickSettings, measure: Measure, texts: Sequence[str], wanted: np.ndarray
+) -> bool:
     """Whether it gives the vectors that it should.
 
     Args:

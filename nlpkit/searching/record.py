@@ -37,6 +37,20 @@ class Chance(_Part):
     source: str
 
 
+class QuickSettings(_Part):
+    """How questions are embedded without torch, see `quick`.
+
+    Attributes:
+        prompt: stands before each question.
+        max_length: tokens that are read, None for all.
+        lower_case: whether texts are in lower case before the tokenizer sees them.
+    """
+
+    prompt: str
+    max_length: int | None
+    lower_case: bool
+
+
 class Ways(_Part):
     """How lists of both searches are joined, and what that is known by.
 
@@ -74,7 +88,7 @@ class IndexRecord(_Part):
         ways: how it is searched.
         chance: of the "dense" and the "bm25" scores; what is not there is not known.
         max_false_answers: share of questions without an answer here that may get one.
-        quick: how questions are embedded without torch, see `quick`; None: they are not.
+        quick: how questions are embedded without torch; None: they are not.
         config: the options that were given.
         settled: all that decides what is stored of a text.
     """
@@ -96,7 +110,7 @@ class IndexRecord(_Part):
     ways: Ways
     chance: dict[str, Chance]
     max_false_answers: float
-    quick: dict[str, Any] | None
+    quick: QuickSettings | None
     config: dict[str, Any]
     settled: dict[str, Any]
 
@@ -129,6 +143,8 @@ def read(folder: Path) -> IndexRecord:
             )
         found = IndexRecord.model_validate(document)
         found.made_with(path)
+        if Path(found.parts).name != found.parts:
+            raise ValueError(f"{found.parts!r} is no name of a folder in it")
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"])

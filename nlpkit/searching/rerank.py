@@ -35,6 +35,9 @@ class Reranker:
             UserError: it does not give one number for two texts.
         """
         found = cls(open_predictor(options, command="search"), milliseconds)
+        task = found.predictor.task
+        if found.predictor.record is not None and len(task.reader().input_columns) != 2:
+            raise UserError(f"--rerank {options.model}: it was not trained on pairs of texts ({task.describe()})", HINT)
         numbers = found.scores("a question", ["a text"]).shape
         if numbers != (1,):
             raise UserError(f"--rerank {options.model}: it gives no number for a pair of texts", HINT)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -28,6 +30,27 @@ def read(path: Path) -> pa.Table:
     import pyarrow as pa
 
     return pa.ipc.open_file(pa.memory_map(str(path))).read_all()
+
+
+def document_places(table: pa.Table) -> np.ndarray:
+    """The place of the document of each passage, shape (passages,)."""
+    found = []
+    for chunk in table.column("document").chunks:
+        # arrow's own way imports pandas
+        numbers = np.frombuffer(chunk.buffers()[1], np.int64)
+        found.append(numbers[chunk.offset : chunk.offset + len(chunk)])
+    return np.concatenate(found) if found else np.empty(0, np.int64)
+
+
+def at(table: pa.Table, places: Sequence[int]) -> pa.Table:
+    """Some rows, in the order of their places.
+
+    They are put together of slices: arrow makes an array of places with the help of pandas, whose import alone takes
+    longer than a search.
+    """
+    import pyarrow as pa
+
+    return pa.concat_tables([table.slice(place, 1) for place in places]) if len(places) else table.slice(0, 0)
 
 
 def user_columns(table: pa.Table) -> list[str]:

@@ -58,7 +58,7 @@ class Unfinished:
     ) -> None:
         if self._lock is None:
             return
-        if not self.rows:
+        if self._width and not self.rows:  # it was begun, and nothing came of it
             self.discard()
         os.close(self._lock)
         self._lock = None

@@ -17,6 +17,7 @@ from nlpkit import reporting
 from nlpkit.errors import UserError
 from nlpkit.recipes import index, search
 from nlpkit.searching import dense, passages, ranked, sides
+from nlpkit.searching.found import marked, sentences
 from nlpkit.searching.opened import Index
 
 CPU: dict[str, Any] = {"device": "cpu", "threads": 1}
@@ -276,10 +277,22 @@ def test_a_damaged_index_is_refused_in_one_message(indexed: Path) -> None:
         ("passages", 3, "holds 4 passages"),
         ("ways", None, "is damaged: ways"),
         ("schema_version", 99, "a later nlpkit"),
+        ("parts", "../elsewhere", "is damaged"),
+        ("quick", {"prompt": 3}, "is damaged: quick"),
     ):
         (indexed / "index.json").write_text(json.dumps({**record, name: value}))
         with pytest.raises(UserError, match=said):
             asked(indexed, "film", mode="bm25")
+
+
+def test_a_damaged_file_of_an_index_is_named(indexed: Path) -> None:
+    for name, mode in (("bm25/vocab.index.json", "bm25"), ("vectors.npy", "dense"), ("documents.arrow", "bm25")):
+        path = indexed / "part-1" / name
+        whole = path.read_bytes()
+        path.write_bytes(whole[: len(whole) // 2])
+        with pytest.raises(UserError, match="cannot be read"):
+            asked(indexed, "film", mode=mode)
+        path.write_bytes(whole)
 
 
 def test_questions_of_a_file_have_a_row_for_each_document(indexed: Path, tmp_path: Path) -> None:
@@ -302,6 +315,20 @@ def test_words_of_the_question_are_marked_and_data_steer_nothing(
     shown = nlpkit("search", tmp_path / "i", "a cold clerk", "--mode", "bm25").stdout
     assert "[bold red][clerk][/]" in shown and "[cold]" in shown
     assert "\x1b" not in shown and "\\x1b" in shown
+
+
+def test_the_sentence_that_is_meant_is_marked_where_no_word_is() -> None:
+    text = "One thing.  Another   thing! And a third"
+    assert [" ".join(text.split())[start:end] for start, end in sentences(text)] == [
+        "One thing.",
+        "Another thing!",
+        "And a third",
+    ]
+    assert str(marked(text, {"third"}, (11, 25))) == "One thing. Another thing! And a [third]"
+    assert str(marked(text, {"soup"}, (11, 25))) == "One thing. [Another thing!] And a third"
+    long = " ".join(f"w{i}" for i in range(200)) + " soup"
+    shown = str(marked(long, {"soup"}))
+    assert shown.endswith("[soup]") and shown.startswith("... w") and len(shown) < 240
 
 
 @pytest.mark.parametrize("dtype", ["fp32", "fp16", "int8", "binary"])
