@@ -93,12 +93,18 @@ class FewLabels(Finetuning):
         return super().ready(*notes, **given)
 
     def besides(self, seconds: float) -> list[tuple[str, str]]:
+        from nlpkit.fewshot import choosing, curve
         from nlpkit.models import mean_layer
 
         reads = "the first token, as the stock class does"
         if mean_layer.is_mean_layer(self.model):
             reads = "the mean of the tokens, by one more layer"
-        lines = [("head", reads), ("ways", ", ".join(candidate.name for candidate in self._candidates()))]
+        candidates = self._candidates()
+        lines = [("head", reads), ("ways", ", ".join(candidate.name for candidate in candidates))]
+        if long := [candidate.name for candidate in candidates if candidate.trains_encoder]:
+            draws = curve.DRAWS * len(self.own.few_shot_curve)
+            trainings = len(long) * (choosing.FOLDS + draws)
+            lines.append(("encoder", f"trained up to {trainings + 1:,} times, in the folds of: {', '.join(long)}"))
         if self.own.few_shot:
             texts = ", ".join(f"'{text}'" for _, text in self.meant[:6]) + (", ..." if len(self.meant) > 6 else "")
             lines.append(("label texts", texts or "none: the labels are no words, or --label-texts none was given"))

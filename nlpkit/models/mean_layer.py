@@ -1,7 +1,7 @@
 """The mean of an encoder's token vectors where a stock classifier looks for it: in the state of the first token.
 
 Stock classifiers read the first token's last state. For an encoder that was trained to be read as the mean of its
-tokens, one more ordinary layer puts that mean there. Its query and key are zero, so that it attends to all tokens
+tokens, one more ordinary layer puts that mean there. Its keys are zero, so that it attends to all tokens
 alike; value and output hand the mean on, times `GAIN`; its feed-forward part adds nothing. The state that comes out is
 LayerNorm(GAIN * mean + first): the mean, centred and of one length, and of the first token's own state a hundredth. The
 square layer between it and the labels (BERT's pooler, `classifier.dense` of RoBERTa) is a scaled identity in the range
@@ -59,7 +59,7 @@ def append(model: Any) -> None:
     identity = torch.eye(parts.hidden)
     with torch.no_grad():
         for linear, weight in (
-            (layer.query, torch.zeros_like(layer.query.weight)),
+            (layer.query, identity / 2),  # read by nothing; equal products are merged by exporters, wrongly
             (layer.key, torch.zeros_like(layer.key.weight)),
             (layer.value, identity),
             (layer.attention_output, GAIN * identity),
@@ -102,7 +102,7 @@ def is_mean_layer(model: Any) -> bool:
     if model.config.model_type not in SHIFTS:
         return False
     last = anatomy(model).layers[-1]
-    return not (last.query.weight.any() or last.key.weight.any() or last.up.weight.any())
+    return not (last.key.weight.any() or last.key.bias.any() or last.up.weight.any())
 
 
 def activation(model: Any) -> Callable[[torch.Tensor], torch.Tensor] | None:

@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 
 from nlpkit.errors import UserError
 from nlpkit.fewshot import candidates
-from nlpkit.recipes import evaluate, finetune_cls, predict
+from nlpkit.recipes import evaluate, finetune_cls, predict, quantize
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +47,7 @@ def short_steps() -> Any:
 @pytest.fixture(scope="module")
 def run(few: Path, tiny_model: Path, tmp_path_factory: pytest.TempPathFactory, short_steps: Any) -> Path:
     output = tmp_path_factory.mktemp("runs") / "run"
-    more = {"few_shot_curve": [2, 4], "label_next": str(few / "new.csv"), "label_next_rows": 5}
+    more = {"few_shot_curve": [4], "label_next": str(few / "new.csv"), "label_next_rows": 5}
     finetune_cls.run(options(few, tiny_model, output, **more))
     return output
 
@@ -83,6 +83,14 @@ def test_the_stock_classes_open_what_was_learnt(run: Path, few: Path) -> None:
     assert not list(run.glob("*.pkl")) and not list(run.glob("*.bin"))
 
 
+@pytest.mark.slow
+def test_what_was_learnt_goes_into_int8(run: Path, few: Path, tmp_path: Path) -> None:
+    data: dict[str, Any] = {"train_file": [str(few / "train.csv")], "validation_file": [str(few / "validation.csv")]}
+    report = quantize.run(quantize.Config(model=str(run), output=tmp_path / "int8", measure_seconds=0.05, **data))
+    before, after = ([row for row in report.tables[0].rows if len(row) > 1][i][1] for i in (0, -1))
+    assert float(after.value) == pytest.approx(float(before.value), abs=0.1)  # type: ignore[union-attr]
+
+
 def test_the_figures_of_the_run_are_those_that_evaluate_finds(run: Path, few: Path) -> None:
     told = json.loads((run / "nlpkit.json").read_text())["metrics"]["validation"]["accuracy"]
     found = evaluate.run(
@@ -93,7 +101,7 @@ def test_the_figures_of_the_run_are_those_that_evaluate_finds(run: Path, few: Pa
 
 def test_the_curve_has_an_interval_for_each_size_and_way(run: Path) -> None:
     curve = record(run)["curve"]
-    assert curve["sizes"] == [2, 4] and curve["draws"] == 10 and curve["judged"] == 24
+    assert curve["sizes"] == [4] and curve["draws"] == 10 and curve["judged"] == 24
     for way in curve["ways"]:
         for point in way["points"]:
             assert len(point["values"]) == 10
