@@ -8,6 +8,7 @@ oneDNN, which torch brings as well, uses what is there: two to four times the ra
 from __future__ import annotations
 
 import functools
+import os
 from typing import Any
 
 import torch
@@ -15,7 +16,10 @@ from torch import nn
 
 from nlpkit import machine
 
-LEAST = 1  # multiplications: of fewer, calling oneDNN costs more than it saves
+LEAST = 2**22  # multiplications: of fewer, calling oneDNN costs more than it saves
+# oneDNN keeps what it has prepared for each shape, a megabyte or so, 1,024 times by default. Batches have many shapes;
+# preparing anew costs a twentieth of the products of an encoder.
+KEPT = 128
 
 
 @functools.cache
@@ -97,6 +101,7 @@ def use_faster(model: Any, *, always: bool = False) -> None:
     """
     if not always and not is_faster():
         return
+    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", str(KEPT))  # read at the first product
     for module in model.modules():
         if type(module) is nn.Linear:
             module.__class__ = CpuLinear
