@@ -48,18 +48,26 @@ def agglomerative(units: np.ndarray, k: int, seed: int) -> np.ndarray:
     return by_size(every)
 
 
-def hdbscan(points: np.ndarray, min_size: int) -> np.ndarray:
+def hdbscan(points: np.ndarray, min_size: int, *, fine: bool = False) -> np.ndarray:
     """Dense places, however many there are (Campello, Moulavi and Sander 2013); rows between them are outliers.
 
     Args:
         points: shape (rows, dimensions): in more than a few dimensions nothing is dense, so these are few.
         min_size: rows of the smallest group.
+        fine: whether the densest places are taken (the leaves of the tree of densities), and not the most lasting ones,
+            of which one may hold most rows.
     """
     from sklearn.cluster import HDBSCAN
 
     samples = min(min_size, max(len(points) - 1, 1))
-    found = HDBSCAN(min_cluster_size=max(min_size, 2), min_samples=min(samples, 10), copy=True).fit(points)
-    return by_size(found.labels_)
+    selection = "leaf" if fine else "eom"
+    model = HDBSCAN(
+        min_cluster_size=max(min_size, 2),
+        min_samples=min(samples, 10),
+        cluster_selection_method=selection,
+        copy=True,
+    )
+    return by_size(model.fit(points).labels_)
 
 
 def community(units: np.ndarray, threshold: float, min_size: int) -> np.ndarray:

@@ -23,7 +23,7 @@ from nlpkit.data import memory, pipes, streams
 from nlpkit.data.typed import is_file, is_there, require_texts
 from nlpkit.errors import UserError
 from nlpkit.inference.predictor import Predictor, TrainedModelOptions, open_predictor
-from nlpkit.options import FolderOptions, ReadingOptions, option, option_like
+from nlpkit.options import FolderOptions, ReadingOptions, flag_of, option, option_like
 from nlpkit.reporting import Report
 from nlpkit.runs.files import require_writable
 from nlpkit.tasks import registry
@@ -77,7 +77,33 @@ def writes_to_stdout(config: Config) -> bool:
 
 def run(config: Config) -> Report:
     """Predict; returns the answers for texts, counts and speed for a file."""
+    from nlpkit.topic_models import saved
+
+    if saved.is_folder(config.model):
+        return _topics(config)
     return answered(*opened(config))
+
+
+def _topics(config: Config) -> Report:
+    """The topics of a folder that `topics` wrote, for the rows of a file.
+
+    Raises:
+        UserError: no file is named, or an option is set that topics do not have.
+    """
+    from nlpkit.data.writers import writer
+    from nlpkit.recipes import topics
+
+    values = config.given_values()
+    if unread := sorted(values.keys() - topics.Config.model_fields.keys()):
+        raise UserError(
+            f"{flag_of(unread[0]) if unread[0] != 'texts' else 'TEXT'}: {config.model} holds topics",
+            f"Its topics are given to the rows of a file: --input FILE; see `nlpkit {topics.COMMAND} --help`.",
+        )
+    report = topics.run(topics.Config(**values))
+    if config.input is not None and writes_to_stdout(config):
+        with writer(None) as write:
+            write(report.record.pop("answers"))
+    return report
 
 
 def opened(config: Config) -> tuple[Predictor, Config]:

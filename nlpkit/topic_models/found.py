@@ -153,31 +153,36 @@ def find(
 def _dense(
     units: np.ndarray, points: np.ndarray, rest: np.ndarray, config: TopicOptions, said: list[str]
 ) -> np.ndarray:
-    """The dense places among the rows without a wish: a label for each, -1 for none; merged where that is asked for."""
+    """Topics among the rows without a wish: a label for each, -1 for none; merged where that is asked for.
+
+    The densest places are their cores. Every other row joins the topic with the nearest centre, if it is no further
+    from it than all but 5 % of the core, as new texts do.
+    """
     if len(rest) < 2:
         return np.full(len(rest), -1, np.int64)
     drawn = methods.drawn(len(rest), config.sample, config.seed)
     some = rest[drawn]
     smallest = config.min_size or int(np.clip(len(some) // 100, *SMALLEST))
     with reporting.current().progress("topics", 0, "rows"):
-        found = methods.hdbscan(points[some], smallest)
-    count = int(found.max(initial=-1)) + 1
+        cores = methods.hdbscan(points[some], smallest, fine=True)
+    count = int(cores.max(initial=-1)) + 1
     if not count:
         return np.full(len(rest), -1, np.int64)
-    centres = neighbours.centres_of(units[some], found, count)
+    centres = neighbours.centres_of(units[some], cores, count)
     labels = np.full(len(rest), -1, np.int64)
-    labels[drawn] = found
-    if len(drawn) < len(rest):
-        others = np.setdiff1d(np.arange(len(rest)), drawn)
-        _, limits = _similarities(units[some], centres, found)
-        labels[others] = nearest_topic(units[rest[others]], centres, limits)[0]
-        said.append(
-            f"topics were found in {len(drawn):,} of {len(rest):,} rows (--sample); of the others "
-            f"{int((labels[others] >= 0).sum()):,} joined one"
-        )
+    labels[drawn] = cores
     if config.merge is not None and config.merge < count:
         labels = methods.by_size(tree.merged(labels, centres, config.merge))
         said.append(f"{count} topics were merged to {int(labels.max()) + 1} (--merge)")
+        centres = neighbours.centres_of(units[rest], labels, int(labels.max()) + 1)
+    _, limits = _similarities(units[rest], centres, labels)
+    others = np.flatnonzero(labels < 0)
+    labels[others] = nearest_topic(units[rest[others]], centres, limits)[0]
+    if len(drawn) < len(rest):
+        said.append(f"topics were found in {len(drawn):,} of {len(rest):,} rows (--sample), and the others joined them")
+    inside = int((cores >= 0).sum())
+    joined = int((labels >= 0).sum()) - inside
+    said.append(f"{inside:,} rows are the cores of topics; {joined:,} others are as near to a centre as a core is")
     return labels
 
 

@@ -13,7 +13,7 @@ from conftest import RunOf, write_csv
 
 from nlpkit import reporting
 from nlpkit.errors import UserError
-from nlpkit.recipes import topics
+from nlpkit.recipes import predict, topics
 
 CPU: dict[str, Any] = {"device": "cpu", "threads": 1}
 # The tiny model knows few words; each kind has some of its own.
@@ -70,6 +70,16 @@ def test_rows_in_are_rows_out_and_the_same_seed_gives_the_same_files(
         assert (found / name).read_bytes() == (tmp_path / "again" / name).read_bytes(), name
 
 
+def test_topics_of_a_draw_are_those_of_all_rows(run_of: RunOf, tmp_path: Path) -> None:
+    words, rows = ["good great", "bad awful"], []
+    for i in range(240):
+        rows.append({"text": " ".join([words[i % 2]] * (1 + i % 5)) + " film" * (i % 3)})
+    data = write_csv(tmp_path / "many.csv", rows)
+    report = run(run_of("embedding"), data, tmp_path / "out", map="pca", min_size=8, sample=120)
+    assert any("found in 120 of 240 rows" in line for line in report.lines)
+    assert report.record["outliers"] < 120  # rows that were not drawn join the topics too
+
+
 def test_new_texts_get_the_topics_of_a_folder(found: Path, data: Path, tmp_path: Path) -> None:
     out = tmp_path / "new.csv"
     report = run(found, data, out)
@@ -84,6 +94,19 @@ def test_new_texts_get_the_topics_of_a_folder(found: Path, data: Path, tmp_path:
     assert len(run(found, data, None).record["answers"]) == 90
     with pytest.raises(UserError, match="--merge is for finding some"):
         run(found, data, out, merge=2)
+
+
+def test_predict_takes_a_folder_of_topics(
+    found: Path, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(found, data, tmp_path / "topics.csv")
+    predict.run(predict.Config(model=str(found), input=str(data), output=tmp_path / "predict.csv", **CPU))
+    assert (tmp_path / "topics.csv").read_bytes() == (tmp_path / "predict.csv").read_bytes()
+    predict.run(predict.Config(model=str(found), input=str(data), **CPU))
+    printed = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [str(row["topic_name"] or "") for row in printed] == [r["topic_name"] for r in read(tmp_path / "topics.csv")]
+    with pytest.raises(UserError, match=r"TEXT: .* holds topics"):
+        predict.run(predict.Config(model=str(found), texts=["good film"], **CPU))
 
 
 def test_edited_names_stay(found: Path, run_of: RunOf, data: Path, tmp_path: Path) -> None:
