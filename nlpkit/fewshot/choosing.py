@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from datasets import Dataset
 
     from nlpkit.reporting import Progress
+    from nlpkit.training.trainer import Split
 
 FOLDS = 4  # at most: as many as the smallest label has rows
 
@@ -124,6 +125,35 @@ def losses_of(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
     shifted = logits - logits.max(axis=1, keepdims=True)
     losses: np.ndarray = np.log(np.exp(shifted).sum(axis=1)) - shifted[np.arange(len(labels)), labels]
     return losses
+
+
+def best_of(
+    bench: Bench, candidates: Sequence[Candidate], rows: np.ndarray, train: Split, strata: np.ndarray
+) -> Candidate:
+    """The way that would be kept if these rows were all there are.
+
+    Args:
+        candidates: that are compared.
+        rows: of train, int.
+        train: its features are the first of the bench.
+        strata: the label of each row of train.
+    """
+    from sklearn.model_selection import StratifiedKFold
+
+    count = min(FOLDS, int(np.unique(strata[rows], return_counts=True)[1].min()))
+    parts = list(StratifiedKFold(count, shuffle=True, random_state=bench.seed).split(rows, strata[rows]))
+    compared = []
+    for candidate in candidates:
+        outputs = np.zeros((len(rows), bench.size))
+        for known, other in parts:
+            candidate.fit(bench, np.flatnonzero(np.isin(train.owner, rows[known])))
+            places = np.sort(rows[other])
+            features = np.flatnonzero(np.isin(train.owner, places))
+            numbers = np.searchsorted(places, train.owner[features])
+            merged = bench.task.merge(candidate.logits(bench, features), {"example": numbers.tolist()})
+            outputs[other[np.argsort(rows[other])]] = merged
+        compared.append(Judged(candidate, outputs, {}, losses_of(outputs, strata[rows]), 0.0))
+    return best(compared)[0].candidate
 
 
 def left_out(candidate: Candidate, why: str) -> Judged:

@@ -9,6 +9,7 @@ import numpy as np
 
 from nlpkit import reporting
 from nlpkit.errors import UserError
+from nlpkit.fewshot import choosing
 
 if TYPE_CHECKING:
     from nlpkit.fewshot.candidates import Bench
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from nlpkit.training.trainer import Split
 
 DRAWS = 10
+CHOSEN = "the frozen way that each draw chooses"
 MOST_JUDGED = 500  # validation rows: an encoder that was trained reads them anew for each draw
 
 
@@ -53,20 +55,24 @@ def record(
     judged = validation.subset(rows)
     places = len(train.features) + np.flatnonzero(np.isin(validation.owner, rows))
     drawn = [[_drawn(strata, count, bench.seed, draw) for draw in range(DRAWS)] for count in sizes]
-    ways = []
     able = [each.candidate for each in compared if each.outputs is not None]
+    cheap = [candidate for candidate in able if candidate.saved and not candidate.trains_encoder]
+    values = np.zeros((len(able) + 1, len(sizes), DRAWS))  # of each way, and of the one that is chosen in each draw
     with reporting.current().progress("curve", len(able) * len(sizes) * DRAWS, "trainings") as bar:
-        for candidate in able:
-            points = []
-            for draws in drawn:
-                values = []
-                for chosen in draws:
-                    candidate.fit(bench, np.flatnonzero(np.isin(train.owner, chosen)))
-                    outputs = task.merge(candidate.logits(bench, places), {"example": judged.owner.tolist()})
-                    values.append(task.score(outputs, judged.examples)[metric])
-                    bar.advance()
-                points.append(_point(values))
-            ways.append({"name": candidate.name, "points": points})
+        for row, candidate in enumerate(able):
+            for size, draw in np.ndindex(len(sizes), DRAWS):
+                candidate.fit(bench, np.flatnonzero(np.isin(train.owner, drawn[size][draw])))
+                outputs = task.merge(candidate.logits(bench, places), {"example": judged.owner.tolist()})
+                values[row, size, draw] = task.score(outputs, judged.examples)[metric]
+                bar.advance()
+    for size, draw in np.ndindex(len(sizes), DRAWS):
+        kept = choosing.best_of(bench, cheap, drawn[size][draw], train, strata)
+        values[-1, size, draw] = values[able.index(kept), size, draw]
+    names = [*(candidate.name for candidate in able), CHOSEN]
+    ways = [
+        {"name": name, "points": [_point(of_size.tolist()) for of_size in of_way]}
+        for name, of_way in zip(names, values, strict=True)
+    ]
     return {"metric": metric, "sizes": list(sizes), "draws": DRAWS, "judged": len(rows), "ways": ways}
 
 
