@@ -35,8 +35,7 @@ START = (
 )
 ENDING = (
     "nlpkit COMMAND --help   what a command writes, its options, two examples",
-    "nlpkit --install-completion [bash|zsh|fish]   what Tab completes",
-    "nlpkit --version, -V    the version",
+    "nlpkit --version; nlpkit --install-completion [bash|zsh|fish], for Tab",
 )
 HELP = 53  # characters of a command's help beside its panel and name on 80 columns
 SPEECH = (

@@ -1,5 +1,5 @@
-"""Make an index of documents, which are found by what they mean and by their words.
-Writes a folder for `nlpkit search`, or brings the one that is there up to date: only new texts are embedded.
+"""Make documents searchable by meaning and by words. Writes a folder for
+`nlpkit search`, or brings it up to date: only new texts are embedded.
 
 --data has all that is to be found: csv, jsonl, parquet or text files, folders of .txt and .md files, the corpus of a
 BEIR folder, the paragraphs of SQuAD. Documents that are longer than the model reads are cut into passages. What was
@@ -27,7 +27,6 @@ ESSENTIAL: tuple[str, ...] = (
     "output",
     "overwrite",
     "passage_tokens",
-    "dtype",
     "calibrate",
     "max_false_answers",
 )

@@ -137,7 +137,9 @@ def build(config: IndexOptions) -> Report:
         opened = Index(folder, entry, now, place)
         settled = None
         if questions is not None:
-            settled = calibration.settle(opened, questions, sides.asked(questions.questions))
+            enough = len(questions.unanswered) >= calibration.FEWEST
+            unasked = sides.asked(questions.unanswered) if enough else None
+            settled = calibration.settle(opened, questions, sides.asked(questions.questions), unasked)
             entry = entry.model_copy(update={"ways": settled.ways, "chance": dict(settled.chance)})
         else:
             entry = entry.model_copy(update={"chance": unanswered.chances(opened, sides)})
@@ -486,7 +488,7 @@ def _thresholds(entry: record.IndexRecord) -> dict[str, Any]:
     }
 
 
-def _threshold_lines(entry: record.IndexRecord) -> list[str]:
+def _threshold_lines(entry: record.IndexRecord, settled: calibration.Settled | None) -> list[str]:
     """What is said of when nothing is found, of the scores that decide it."""
     name = "bm25" if entry.ways.mode == "bm25" else "dense"
     if name not in entry.chance:
@@ -500,6 +502,8 @@ def _threshold_lines(entry: record.IndexRecord) -> list[str]:
         f"nothing is found up to a {name} score of {value:.3f}, which {promised:.1%} of questions without an answer "
         f"exceed: by {chance.source}"
     ]
+    if settled is not None:
+        lines.append(f"above it are {settled.answered(name, value):.1%} of the judged questions, which have an answer")
     if promised > entry.max_false_answers:
         lines.append(
             f"--max-false-answers {entry.max_false_answers:g} cannot be told from {len(chance.best):,} questions: it "
@@ -548,6 +552,6 @@ def _report(
         **({} if settled is None else settled.record()),
         "seconds": round(seconds, 3),
     }
-    lines += [*([] if settled is None else settled.lines()), *_threshold_lines(entry)]
+    lines += [*([] if settled is None else settled.lines()), *_threshold_lines(entry, settled)]
     tables = [] if settled is None else [figures.table(f"searched for {settled.ways.source}", settled.ways.figures)]
     return Report(told, tables, lines, next_command=f"nlpkit search {reporting.typed(config.output)} 'a question'")

@@ -4,9 +4,10 @@ Whether words and meaning together find more than one of them hangs on documents
 of both does, on DBpedia entities it does not. So the weight is fitted, judged on questions that it was not fitted on
 (cross-validation), and both together are taken only where they win beyond the draw of the questions.
 
-A question without an answer has a best document, too. How alike these are is seen by taking away from each judged
-question the documents that answer it: the best of the others is what it would be given in their place. The threshold is
-the quantile that a share of new questions without an answer exceeds (Vovk et al. 2005, conformal prediction).
+A question without an answer has a best document, too. How alike these are is seen of questions that are said to have no
+answer; where there are few, by taking away from each judged question the documents that answer it: the best of the
+others is what it would be given in their place. The threshold is the quantile that a share of new questions without an
+answer exceeds (Vovk et al. 2005, conformal prediction).
 """
 
 from __future__ import annotations
@@ -39,11 +40,17 @@ class Settled:
         difference: of both together from the better one, main figure, with its interval, on questions that the weight
             was not fitted on; None: there are too few.
         chance: how alike the best document is to a question without an answer, by "dense" and "bm25".
+        best: how alike the best document is to each judged question, by the same.
     """
 
     ways: Ways
     difference: paired.Difference | None
     chance: Mapping[str, Chance]
+    best: Mapping[str, np.ndarray]
+
+    def answered(self, name: str, threshold: float) -> float:
+        """The share of the judged questions, which all have an answer, that get one."""
+        return float((self.best[name] > threshold).mean())
 
     def record(self) -> dict[str, Any]:
         """JSON values."""
@@ -74,11 +81,14 @@ def candidates() -> list[Way]:
     return [*(Way("hybrid", "average", weight) for weight in WEIGHTS), Way("hybrid", "rrf")]
 
 
-def settle(index: Index, judged: Judged, vectors: np.ndarray, seed: int = 0) -> Settled:
+def settle(
+    index: Index, judged: Judged, vectors: np.ndarray, unanswered: np.ndarray | None = None, seed: int = 0
+) -> Settled:
     """Fit the way in which an index is searched.
 
     Args:
         vectors: of the judged questions.
+        unanswered: vectors of those that are said to have no answer; None: there are fewer than `FEWEST`.
         seed: of the folds.
     """
     singles = {mode: index.answers(judged.questions, vectors, Way(mode), DEPTH) for mode in ("dense", "bm25")}
@@ -106,10 +116,29 @@ def settle(index: Index, judged: Judged, vectors: np.ndarray, seed: int = 0) -> 
         if difference.value > 0 and difference.told_apart:
             mode = "hybrid"
     settled = Ways(mode=mode, fusion=best.fusion, weight=best.weight, figures=rows, source=judged.source)
-    chances = {
+    best_scores = {name: np.asarray([_first(of[name]) for of in lists]) for name in ("dense", "bm25")}
+    if unanswered is not None:
+        source = f"{len(judged.unanswered):,} questions that are said to have no answer"
+        chances = {
+            mode: Chance(
+                best=sorted(
+                    _first(answer.lists[mode]) for answer in index.answers(judged.unanswered, unanswered, way, 1)
+                ),
+                source=source,
+            )
+            for mode, way in (("dense", Way("dense")), ("bm25", Way("bm25")))
+        }
+        return Settled(settled, difference, chances, best_scores)
+    found_chances = {
         name: _chance(index, [of[name] for of in lists], judged.relevant, judged.source) for name in ("dense", "bm25")
     }
-    return Settled(settled, difference, {name: chance for name, chance in chances.items() if chance is not None})
+    known_chances = {name: chance for name, chance in found_chances.items() if chance is not None}
+    return Settled(settled, difference, known_chances, best_scores)
+
+
+def _first(ranked: Ranked) -> float:
+    """The score of the best; 0 where no document has a word of the question."""
+    return float(ranked.scores[0]) if len(ranked.scores) else 0.0
 
 
 def _joined(index: Index, lists: Sequence[Mapping[str, Ranked]], way: Way) -> np.ndarray:

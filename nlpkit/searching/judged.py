@@ -36,11 +36,13 @@ class Judged:
         questions: each once.
         relevant: for each the grade of the documents that were judged, by their place in the index.
         source: what they are, in words.
+        unanswered: questions that are said to have no answer.
     """
 
     questions: Sequence[str]
     relevant: Sequence[Mapping[int, float]]
     source: str
+    unanswered: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -92,7 +94,9 @@ def read(spec: str, reading: Reading, passages: pa.Table, order: Sequence[str]) 
     rows = [(source.at(row.line), row.values) for row in readers.rows_of(source)]
     names = list(dict.fromkeys(name for _, values in rows for name in values))
     if set(SQUAD) <= set(names):
-        pairs = [(values["question"], values["context"], 1.0) for _, values in rows]
+        pairs = [
+            (values["question"], None if values.get("is_impossible") else values["context"], 1.0) for _, values in rows
+        ]
         return _gathered(pairs, known, spec, "of the questions")
     return _of_table(rows, names, known, spec)
 
@@ -114,9 +118,11 @@ def _of_collection(folder: Path, reading: Reading, known: _Known, order: Sequenc
 
 
 def _of_table(rows: Sequence[tuple[str, Mapping[str, Any]]], names: Sequence[str], known: _Known, spec: str) -> Judged:
-    """Pairs of a question and a document, which is named by its id or its text, with a grade where there is one."""
+    """Pairs of a question and a document, which is named by its id or its text, with a grade where there is one; a
+    question beside an empty cell has no answer."""
+    cells = {name: [values.get(name) for _, values in rows if not is_missing(values.get(name))] for name in names}
     shares = {
-        name: sum(bool(known.places(values.get(name))) for _, values in rows) / max(len(rows), 1) for name in names
+        name: sum(bool(known.places(cell)) for cell in given) / max(len(given), 1) for name, given in cells.items()
     }
     document = max(names, key=lambda name: shares[name])
     others = [name for name in names if name != document]
@@ -157,7 +163,11 @@ def _gathered(pairs: Sequence[tuple[str, Any, float]], known: _Known, spec: str,
     """
     relevant: dict[str, dict[int, float]] = {}
     lost = 0
+    empty: dict[str, None] = {}
     for question, document, grade in pairs:
+        if is_missing(document):
+            empty[question] = None
+            continue
         places = known.places(document)
         lost += not places
         for place in places:
@@ -171,4 +181,9 @@ def _gathered(pairs: Sequence[tuple[str, Any, float]], known: _Known, spec: str,
             f"{spec}: no question has an answer in the index", "Judgements name documents by their ids or whole texts."
         )
     source = f"{counted(len(answered), 'question', 'questions')} of {spec}"
-    return Judged(list(answered), list(answered.values()), source)
+    unanswered = [question for question in empty if question not in relevant]
+    if unanswered:
+        reporting.current().note(
+            f"{spec}: {counted(len(unanswered), 'question is', 'questions are')} said to have no answer"
+        )
+    return Judged(list(answered), list(answered.values()), source, unanswered)

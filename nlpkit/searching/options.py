@@ -47,7 +47,7 @@ class IndexOptions(ReadingOptions, SideModelOptions):
 
     data: Strings = option(
         [],
-        "Files, folders or globs of documents, - for standard input (repeatable); all that is to be found.",
+        "Files, folders, globs, - for a pipe (repeatable).",
         panel="Data",
         metavar="PATH",
     )
@@ -86,7 +86,7 @@ class IndexOptions(ReadingOptions, SideModelOptions):
     )
     calibrate: str | None = option(
         None,
-        "Judged questions, by which it is settled how to search: a BEIR folder, pairs, or SQuAD.",
+        "Settle on judged questions how to search: BEIR, pairs, SQuAD.",
         panel="Index",
         metavar="PATH",
     )
@@ -102,12 +102,10 @@ class SearchOptions(ReadingOptions, DeviceOptions):
     questions: Strings = option(
         [], "Questions; none, on a terminal: they are asked for.", panel="Input", metavar="QUESTION", positional=True
     )
-    queries: str | None = option(
-        None, "File with a question in each row, or - for standard input.", panel="Input", metavar="FILE|-"
-    )
+    queries: str | None = option(None, "File with questions, or - for standard input.", panel="Input", metavar="FILE|-")
     judgements: str | None = option(
         None,
-        "Judged questions, to measure the search by: a BEIR folder, pairs, or SQuAD.",
+        "Measure on judged questions: BEIR, pairs, or SQuAD.",
         panel="Input",
         metavar="PATH",
     )
@@ -115,7 +113,7 @@ class SearchOptions(ReadingOptions, DeviceOptions):
     top_k: int = option(10, "Documents per question.", panel="Search", ge=1, le=1_000)
     filter: Strings = option(
         [],
-        "Search only where a column is so: NAME=VALUE, !=, <, <=, >, >=, NAME=A|B (repeatable, all hold).",
+        "Only where NAME=VALUE (or !=, <, <=, >, >=; A|B).",
         panel="Search",
         metavar="CONDITION",
     )
@@ -141,7 +139,7 @@ class SearchOptions(ReadingOptions, DeviceOptions):
     )
     max_false_answers: float | None = option(
         None,
-        "Answer only above the score that this share of questions without an answer reaches; 1: always.",
+        "Share of unanswerable questions that may get an answer; 1: all.",
         panel="Search",
         gt=0,
         le=1,
@@ -161,7 +159,7 @@ class SearchOptions(ReadingOptions, DeviceOptions):
     explain: bool = option(False, "Show the rank and score of each way of searching.", panel="Output")
     output: Path | None = option(
         None,
-        "File for the answers to --queries: csv, tsv, jsonl or parquet.",
+        "File for the answers: csv, tsv, jsonl, parquet.",
         panel="Output",
         metavar="FILE",
         only_with="queries",

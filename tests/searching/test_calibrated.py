@@ -101,6 +101,20 @@ def test_a_question_without_its_answer_has_the_best_of_the_others(place: Path, t
     np.testing.assert_allclose(settled.chance["dense"].best, np.sort(whole.max(axis=1)), atol=1e-5)
 
 
+def test_questions_that_are_said_to_have_no_answer_settle_when_nothing_is_found(place: Path, tmp_path: Path) -> None:
+    rows = [{"question": f"good film number{i}?", "id": f"d{i}"} for i in range(10)]
+    rows += [{"question": f"very bad soup {i}", "id": ""} for i in range(22)]
+    with reporting.listening() as said:
+        report = index.run(index.Config(output=place, calibrate=str(write_csv(tmp_path / "j.csv", rows)), **CPU))
+    assert any("22 questions are said to have no answer" in line for line in said.notes)
+    chance = Index.open(place).entry.chance["dense"]
+    assert len(chance.best) == 22 and "22 questions that are said to have no answer" in chance.source
+    assert any("of the judged questions, which have an answer" in line for line in report.lines)
+    opened = Index.open(place)
+    questions = judged.read(str(tmp_path / "j.csv"), Reading(), opened.passages, judged.FITTING)
+    assert len(questions.questions) == 10 and len(questions.unanswered) == 22
+
+
 def test_no_more_than_the_promised_share_exceeds_a_threshold() -> None:
     chance = Chance(best=[round(0.01 * i, 2) for i in range(1, 100)], source="")
     assert chances.threshold(chance, 0.05) == 0.95
