@@ -154,6 +154,11 @@ def run(config: Config) -> Report:
         if not len(examples):
             continue
         known = [*task.metric_names(examples), *_of_coverage(config)]
+        if not task.metric_names(examples):
+            raise UserError(
+                f"{split}: nothing in these rows tells which answers are right: {task.describe()}",
+                f"Name rows of {task.reads}.",
+            )
         for gate in gates:
             require_metric(gate.flag, gate.metric, known)
         predictor = predictor.reading(reader)

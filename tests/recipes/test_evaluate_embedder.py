@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import RunOf, write_jsonl
+from conftest import RunOf, write_csv, write_jsonl
 from datasets import Dataset
 from transformers import AutoTokenizer
 
@@ -256,3 +256,18 @@ def test_the_run_of_another_task_is_judged_on_pairs_with_columns_of_their_own(ru
     report = judged(run_of("classification"), tmp_path / "sts.jsonl", task="sentence-embedding")
     assert report.record["rows"] == {"sts.jsonl": len(WORDS)}
     assert "spearman" in report.record["metrics"]["sts.jsonl"]
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"dims": 64}, "keep 64 dimensions, and the model's have 32"),
+        ({"shape": "texts", "text_column": "sentence1"}, "nothing in these rows tells which answers are right"),
+    ],
+)
+def test_what_cannot_be_judged_is_refused(options: dict[str, Any], said: str, run_of: RunOf, tmp_path: Path) -> None:
+    rows = [{"sentence1": f"a good film {i}", "sentence2": f"the rude clerk {i}", "score": i} for i in range(8)]
+    data = write_csv(tmp_path / "rows.csv", rows)
+    config = evaluate.Config(model=str(run_of("embedding")), data=str(data), device="cpu", save=False, **options)
+    with pytest.raises(UserError, match=said):
+        evaluate.run(config)

@@ -212,7 +212,7 @@ class Vectors:
             float32, shape (rows, `width`).
 
         Raises:
-            UserError: the model has fewer layers than are averaged.
+            UserError: the model has fewer layers than are averaged, or fewer dimensions than are kept.
         """
         import torch
 
@@ -224,7 +224,7 @@ class Vectors:
         found = [pooling.pooled(way, last, kept, mask) for way in self.pooling]
         vectors = found[0] if len(found) == 1 else torch.cat(found, -1)
         if self.dims is not None:
-            vectors = vectors[:, : self.dims]
+            vectors = vectors[:, : self.width(last.shape[-1])]
         return torch.nn.functional.normalize(vectors, dim=-1) if self.normalize else vectors
 
 
