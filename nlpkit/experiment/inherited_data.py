@@ -178,7 +178,8 @@ def own_splits(
 
 
 def train_keys(record: Mapping[str, Any] | None, name: str, task: Task) -> set[str] | None:
-    """What the rows say that a run was trained on; None where nobody knows: their files are gone, changed or large.
+    """What the rows say that a run was trained on; None where nobody knows: their files are gone, changed or large, or
+    it was trained for another task, which has other columns.
 
     Args:
         record: nlpkit.json of the model, None where it has none.
@@ -190,6 +191,9 @@ def train_keys(record: Mapping[str, Any] | None, name: str, task: Task) -> set[s
     here = all(Path(file["path"]).is_file() or memory.is_held(file["path"]) for file in files)
     if not files or not here or sum(file["bytes"] for file in files) > OVERLAP_BYTES or _changed_files(record):
         return None
+    trained = (record or {}).get("task") or {}
+    if trained.get("name") != task.name and not set(task.reader().input_columns) <= _texts_of(trained):
+        return None
     try:
         with reporting.silent():  # what is guessed and drawn again was told when it was trained
             loaded, _ = own_splits(SourceOptions(), record, name, task)
@@ -197,6 +201,11 @@ def train_keys(record: Mapping[str, Any] | None, name: str, task: Task) -> set[s
             return set() if rows is None else {key for key in duplicates.keys(rows, columns) if key}
     except NlpkitError:
         return None
+
+
+def _texts_of(trained: Mapping[str, Any]) -> set[str]:
+    """The columns of a recorded task."""
+    return {name for name in (trained.get("columns") or {}).values() if isinstance(name, str)}
 
 
 def overlap(

@@ -4,6 +4,7 @@ embedder chooses, and what is refused."""
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -158,6 +159,21 @@ def test_an_output_that_is_the_opposite_of_entailment_serves_as_contradiction() 
     assert (task.entailment, task.contradiction) == (0, 1)
     turned = BertConfig(id2label={0: "NOT ENTAILMENT", 1: "Entailment"}, architectures=two.architectures)
     assert ZeroShotClassification.from_model(turned, None).entailment == 1
+
+
+def test_a_run_that_was_trained_on_pairs_answers_for_single_texts(run_of: RunOf, tmp_path: Path) -> None:
+    """Its rows of training have other columns than those that are judged: nothing is said of rows that are in both."""
+    run = shutil.copytree(run_of("pairs"), tmp_path / "run")
+    names = {"id2label": {"0": "contradiction", "1": "entailment"}, "label2id": {"contradiction": 0, "entailment": 1}}
+    config = json.loads((run / "config.json").read_text())
+    (run / "config.json").write_text(json.dumps({**config, **names}))
+    record = json.loads((run / "nlpkit.json").read_text())
+    record["task"]["labels"] = ["contradiction", "entailment"]
+    (run / "nlpkit.json").write_text(json.dumps(record))
+    data = write_jsonl(tmp_path / "rows.jsonl", [{"text": text, "label": "good"} for text in TEXTS])
+    asked: dict[str, Any] = {"task": "zero-shot-classification", "labels": ["good", "bad"], "data": str(data), **CPU}
+    report = evaluate.run(evaluate.Config(model=str(run), save=False, **asked))
+    assert next(iter(report.record["rows"].values())) == 3
 
 
 def test_a_cascade_asks_about_the_nearest_labels_alone(nli: Path, run_of: RunOf) -> None:
