@@ -8,6 +8,7 @@ it takes a process that begins from nothing.
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import json
 import os
@@ -16,8 +17,11 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
+import threading
+import time
 import types
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -49,8 +53,13 @@ class _Server:
 
     def __init__(self) -> None:
         self._socket: socket.socket | None = None
+        self._turn = threading.Lock()
 
     def ask(self, request: dict[str, Any], descriptors: Sequence[int] = ()) -> Any:
+        with self._turn:
+            return self._ask(request, descriptors)
+
+    def _ask(self, request: dict[str, Any], descriptors: Sequence[int]) -> Any:
         if self._socket is None:
             self._socket, theirs = socket.socketpair()
             subprocess.Popen(
@@ -134,6 +143,63 @@ def run(
     return done
 
 
+def imported(name: str) -> None:
+    """Have a library imported once, for all processes to come: one that takes long, and that few tests need."""
+    _server.ask({"import": name})
+
+
+# what other programs start: it hands its arguments, folder, environment and streams on
+PYTHON = """#!{python} -SE
+import json, os, socket, sys
+end = socket.socket(socket.AF_UNIX)
+end.connect({place!r})
+request = {{"arguments": sys.argv[1:], "cwd": os.getcwd(), "env": dict(os.environ)}}
+socket.send_fds(end, [json.dumps(request).encode() + b"\\n"], [0, 1, 2])
+sys.exit(int(end.recv(16) or 1))
+"""
+
+
+@contextlib.contextmanager
+def python() -> Iterator[str]:
+    """A program that make and launchers start in place of `python`.
+
+    What it is given runs in a process of `Popen`, whose exit code it has; signals do not reach that process.
+    """
+    with tempfile.TemporaryDirectory() as folder, socket.socket(socket.AF_UNIX) as end:
+        program, place = Path(folder, "python"), str(Path(folder, "asked"))
+        program.write_text(PYTHON.format(python=sys.executable, place=place))
+        program.chmod(0o755)
+        end.bind(place)
+        end.listen()
+        threading.Thread(target=_answer, args=(end,), daemon=True).start()
+        yield str(program)
+        end.shutdown(socket.SHUT_RDWR)
+
+
+def _answer(end: socket.socket) -> None:
+    """Start a process for each that asks, until nobody can ask any more."""
+    while True:
+        try:
+            asking, _ = end.accept()
+        except OSError:
+            return
+        threading.Thread(target=_run_for, args=(asking,), daemon=True).start()
+
+
+def _run_for(asking: socket.socket) -> None:
+    with asking:
+        message, streams = _line(asking)
+        request = json.loads(message)
+        given = dict(zip(("stdin", "stdout", "stderr"), streams, strict=True))
+        process = Popen([sys.executable, *request["arguments"]], cwd=request["cwd"], env=request["env"], **given)
+        for stream in streams:
+            os.close(stream)
+        while process.poll() is None:  # to wait would keep the server from those who ask meanwhile
+            time.sleep(0.02)
+        code = process.returncode
+        asking.sendall(str(code if code >= 0 else 128 - code).encode())
+
+
 def serve(number: int) -> None:
     """Import the libraries, then fork when asked, until the other end is closed."""
     import gc
@@ -149,8 +215,11 @@ def serve(number: int) -> None:
         if not message:
             return
         request = json.loads(message)
-        if "wait" in request:
-            answer: Any = os.waitpid(request["wait"], request["flags"])
+        if "import" in request:
+            importlib.import_module(request["import"])
+            answer: Any = True
+        elif "wait" in request:
+            answer = os.waitpid(request["wait"], request["flags"])
         else:
             answer = os.fork()
             if answer == 0:

@@ -72,7 +72,7 @@ def test_a_prompt_that_is_left_out_is_no_part_of_the_graph() -> None:
 def test_onnxruntime_and_tokenizers_alone_give_the_vectors(run_of: RunOf, tmp_path: Path) -> None:
     """The code of the card, in a process without torch and transformers: also of a text beyond the limit."""
     run, exported = run_of("embedding"), tmp_path / "exported"
-    config = {"model": str(run), "output": exported, "device": "cpu", "threads": 1}
+    config = {"model": str(run), "output": exported, "device": "cpu", "threads": 1, "measure_seconds": 0}
     quantize.run(quantize.Config(to="onnx-fp32", **config))
     (script,) = snippets.blocks((exported / "README.md").read_text())
     script = script.replace('["Your text here."]', repr(TEXTS)) + (

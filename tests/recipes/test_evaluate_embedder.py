@@ -249,6 +249,7 @@ def test_outputs_with_more_texts_in_one_part_than_in_another_are_joined() -> Non
     assert (joined[2, :2] == 1).all()
 
 
+@pytest.mark.slow
 def test_the_run_of_another_task_is_judged_on_pairs_with_columns_of_their_own(run_of: RunOf, tmp_path: Path) -> None:
     """Whether it was trained on these rows is looked for in the columns that they have."""
     rows = [{"sentence1": "good film", "sentence2": text, "score": i} for i, text in enumerate(WORDS)]

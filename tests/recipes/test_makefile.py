@@ -9,10 +9,11 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import forked
 import pytest
 from conftest import sentence
 
@@ -72,6 +73,12 @@ def make(tmp_path: Path) -> Make:
         return subprocess.CompletedProcess(started.args, started.returncode, out, err)
 
     return run
+
+
+@pytest.fixture
+def python() -> Iterator[str]:
+    with forked.python() as program:
+        yield program
 
 
 @pytest.fixture
@@ -153,11 +160,11 @@ def test_says_which_text_is_missing(make: Make) -> None:
     assert "there is no nowhere.txt" in make("CORPUS=corpus.txt nowhere.txt", code=2).stderr
 
 
-def test_from_text_to_predictions(make: Make, tmp_path: Path, reviews: Path) -> None:
+def test_from_text_to_predictions(make: Make, python: str, tmp_path: Path, reviews: Path) -> None:
     """The real commands, shortened."""
     short = "--device cpu --threads 1 --max-steps 2 --batch-size 4"
     settings = [
-        f"NLPKIT={sys.executable} -m nlpkit",
+        f"NLPKIT={python} -m nlpkit",
         "CORPUS=corpus.txt",
         f"CLS_DATA={reviews}",
         "VOCABULARY=300",

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
+import forked
 import numpy as np
 import pytest
 import snippets
@@ -70,7 +70,8 @@ def test_all_programs_give_the_same_vectors(run_of: RunOf, tmp_path: Path) -> No
     """Of short texts, and of one that is cut: `embed`, SentenceTransformer, and the code of the card."""
     folders = {kind: saved(run_of("embedding"), tmp_path / kind, **made) for kind, made in KINDS.items()}
     asked = json.dumps([{kind: str(folder) for kind, folder in folders.items()}, TEXTS, str(tmp_path / "out.npz")])
-    subprocess.run([sys.executable, "-c", ASK], input=asked, text=True, check=True, capture_output=True)
+    forked.imported("sentence_transformers")
+    forked.run([sys.executable, "-c", ASK], input=asked, check=True)
     theirs = np.load(tmp_path / "out.npz")
     for kind, folder in folders.items():
         ours = by_nlpkit(folder, TEXTS)

@@ -189,6 +189,7 @@ def test_two_processes_have_the_loss_and_gradients_of_their_rows_together(
     """In the mean over the processes, which is what training takes; cached-guided alone parts their anchors."""
     names = [kind.name for kind in table.KINDS if kind.name not in ("tsdae", "cached-guided")]
     places = [str(Path(__file__).parent), str(Path(forked.__file__).parent)]
+    forked.imported("sentence_transformers")
     begun = f"import sys; sys.path[:0] = {places}; import test_embedding_losses as losses"
     codes = [
         f"{begun}; losses.of_one_of_two({rank}, {names}, {str(tiny_model)!r}, {str(tmp_path)!r})" for rank in (0, 1)

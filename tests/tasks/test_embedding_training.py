@@ -243,6 +243,7 @@ def run(tmp_path_factory: pytest.TempPathFactory, tiny_model: Path) -> tuple[Pat
     return folder / "run", train(folder, tiny_model, pairs(40, 0), validation_file=[str(held)])
 
 
+@pytest.mark.slow
 def test_the_model_before_training_is_the_first_row(run: tuple[Path, Any], tiny_model: Path) -> None:
     folder, report = run
     record = json.loads((folder / "nlpkit.json").read_text())
@@ -267,6 +268,7 @@ def test_a_trained_embedder_embeds_and_says_what_it_learnt(run: tuple[Path, Any]
     assert len(told.record["answers"][0]["vector"]) == 32
 
 
+@pytest.mark.slow
 def test_a_run_that_is_begun_again_is_the_same(run: tuple[Path, Any], tmp_path: Path, tiny_model: Path) -> None:
     from safetensors.numpy import load_file
 
@@ -359,6 +361,7 @@ def test_a_contradiction_that_is_entailed_too_is_no_negative() -> None:
     assert "1 contradictions that are entailed too" in made.findings(2)[0].message
 
 
+@pytest.mark.slow
 def test_a_prompt_that_is_not_pooled_is_left_out_in_training_too(tmp_path: Path, tiny_model: Path) -> None:
     """The figure of the run is that of the model in its folder, opened again."""
     model = tmp_path / "prompted"

@@ -67,14 +67,15 @@ def launch(launcher: list[str], cwd: Path, *arguments: Any) -> subprocess.Comple
     where = {"torch": ["--master-addr", "127.0.0.1", "--master-port", str(port)]}
     where["accelerate"] = ["--main_process_ip", "127.0.0.1", "--main_process_port", str(port)]
     kind = "torch" if "torch.distributed.run" in launcher else "accelerate"
-    return subprocess.run(
-        [sys.executable, *launcher, *where[kind], "-m", "nlpkit", *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        cwd=cwd,
-        env=surroundings(cwd),
-        timeout=240,
-    )
+    with forked.python() as python:
+        return subprocess.run(
+            [sys.executable, *launcher, *where[kind], python, "-m", "nlpkit", *map(str, arguments)],
+            capture_output=True,
+            text=True,
+            cwd=cwd,
+            env=surroundings(cwd),
+            timeout=240,
+        )
 
 
 def ranks(cwd: Path, *arguments: Any, first: str = "") -> list[tuple[int, str, str]]:
@@ -107,9 +108,9 @@ def ranks(cwd: Path, *arguments: Any, first: str = "") -> list[tuple[int, str, s
     return [(process.returncode, *streams) for process, streams in zip(started, said, strict=True)]
 
 
-TORCHRUN = ["-m", "torch.distributed.run", "--nproc-per-node", "2"]
+TORCHRUN = ["-m", "torch.distributed.run", "--nproc-per-node", "2", "--no-python"]
 ACCELERATE = ["-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2", "--num_machines", "1"]
-ACCELERATE += ["--mixed_precision", "no", "--dynamo_backend", "no"]
+ACCELERATE += ["--mixed_precision", "no", "--dynamo_backend", "no", "--no_python"]
 
 
 def flags(options: dict[str, Any]) -> list[str]:
@@ -237,6 +238,7 @@ def test_texts_of_all_processes_are_negatives(tmp_path: Path, tiny_model: Path) 
     single = {name: [value] if name.endswith("_file") else value for name, value in options.items()}
     finetune_embed.run(finetune_embed.Config(**single, batch_size=8, output=tmp_path / "alone"))
     output = tmp_path / "together"
+    forked.imported("sentence_transformers.sentence_transformer.losses")
     done = launch(TORCHRUN, tmp_path, "finetune-embed", *flags(options), "--batch-size", 4, "--output", output)
     assert done.returncode == 0, done.stdout + done.stderr
     mine, theirs = load_file(output / "model.safetensors"), load_file(tmp_path / "alone" / "model.safetensors")
