@@ -5,19 +5,17 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from nlpkit import nearby, reporting
-from nlpkit.clustering import methods, neighbours, quality, reduction, words
+from nlpkit import reporting
+from nlpkit.clustering import lists, methods, neighbours, quality, reduction, words
 from nlpkit.clustering.options import ClusterOptions
 from nlpkit.data import columns as column_names
 from nlpkit.data.labels import is_missing
 from nlpkit.embedding.corpus import Corpus
 from nlpkit.errors import UserError
-from nlpkit.runs.files import small_text
 
 COMMUNITY = 0.75  # cosine, the default of community detection in sentence-transformers
 CENTRAL = 5  # texts that stand for a cluster
@@ -95,12 +93,8 @@ def stop_words_of(given: str | None) -> frozenset[str] | None:
         return words.english_stop_words()
     if given == "none":
         return frozenset()
-    path = nearby.expanded(given)
-    if not path.is_file():
-        raise UserError(
-            f"--stop-words {given}: there is no such file", "Give english, none, or a file with a word a line."
-        )
-    return frozenset(word for line in small_text(Path(path)).splitlines() for word in words.words_of(line))
+    lines = lists.lines_of("--stop-words", given, "english, none, or a file with a word a line")
+    return frozenset(word for line in lines for word in words.words_of(line))
 
 
 def find(corpus: Corpus, config: ClusterOptions) -> Clusters:

@@ -45,7 +45,13 @@ def read(folder: Path, automatic: Sequence[str]) -> dict[int, str]:
     path = folder / FILE
     if not path.is_file():
         return {}
-    rows = list(csv.DictReader(io.StringIO(small_text(path).lstrip("\ufeff"))))
+    try:
+        text = small_text(path).lstrip("\ufeff")
+        first = text.partition("\n")[0]
+        # spreadsheets of some languages write semicolons
+        rows = list(csv.DictReader(io.StringIO(text), delimiter=";" if ";" in first and "," not in first else ","))
+    except (csv.Error, UnicodeError) as error:
+        raise UserError(f"{path} cannot be read: {error}", "Save it as csv in UTF-8.") from None
     given: dict[int, str] = {}
     for line, row in enumerate(rows, start=2):
         number, name = str(row.get("topic", "")), (row.get("name") or "").strip()

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
-from nlpkit import nearby
-from nlpkit.clustering import neighbours
+from nlpkit.clustering import lists, neighbours
 from nlpkit.errors import UserError
-from nlpkit.runs.files import small_text
 
 DEVIATIONS = 3.0  # robust standard deviations above the median, where a text begins to be about a wish
 SCALE = 1.4826  # of the median absolute deviation, for it to be a standard deviation where values are normal
@@ -36,16 +33,10 @@ def read(file: str) -> list[Wish]:
     Raises:
         UserError: there is no such file, it is empty, or a name is there twice.
     """
-    path = Path(nearby.expanded(file))
-    if not path.is_file():
-        raise UserError(f"--topics {file}: there is no such file", "Write a name a line, or `name: a description`.")
     wishes = []
-    for line in small_text(path).lstrip("\ufeff").splitlines():
-        if line.strip():
-            name, _, description = line.partition(":")
-            wishes.append(
-                Wish(name.strip(), f"{name.strip()}: {description.strip()}" if description.strip() else name.strip())
-            )
+    for line in lists.lines_of("--topics", file, "a file with a name a line, or `name: a description`"):
+        name, _, description = (part.strip() for part in line.partition(":"))
+        wishes.append(Wish(name, f"{name}: {description}" if description else name))
     if not wishes:
         raise UserError(f"--topics {file} holds no topics", "Write a name a line, or `name: a description`.")
     names = [wish.name for wish in wishes]

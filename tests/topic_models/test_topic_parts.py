@@ -24,6 +24,11 @@ def test_names_that_people_gave_follow_their_topics_to_new_numbers(tmp_path: Pat
     with reporting.listening() as heard:
         found = names.carried(given, np.asarray([[0, 1, 0], [0.995, 0.1, 0]], np.float32))
     assert found == {1: "Pets"} and "Boats, all" in heard.warnings[0]
+    (tmp_path / names.FILE).write_text("topic;name;words\n1;Hunde;dog\n")
+    assert names.read(tmp_path, ["cats", "dogs"]) == {1: "Hunde"}
+    (tmp_path / names.FILE).write_bytes("topic,name\n0,Schöne\n".encode("latin-1"))
+    with pytest.raises(UserError, match="Save it as csv in UTF-8"):
+        names.read(tmp_path, ["cats"])
     (tmp_path / names.FILE).write_text("topic,name\n7,Nothing\n")
     with pytest.raises(UserError, match="line 2: there is no topic '7'"):
         names.read(tmp_path, ["cats"])
@@ -49,6 +54,9 @@ def test_wishes_that_cannot_be_read(text: str, said: str, tmp_path: Path) -> Non
         wished.read(str(tmp_path / "w.txt"))
     with pytest.raises(UserError, match="no such file"):
         wished.read(str(tmp_path / "none.txt"))
+    (tmp_path / "w.txt").write_bytes(b"caf\xe9\n")
+    with pytest.raises(UserError, match="in UTF-8"):
+        wished.read(str(tmp_path / "w.txt"))
 
 
 def test_a_wish_may_have_a_description(tmp_path: Path) -> None:
