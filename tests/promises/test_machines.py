@@ -18,6 +18,7 @@ from conftest import RunOf, nlpkit_command, rows
 from nlpkit.cli import app
 from nlpkit.cli.registry import COMMANDS
 from nlpkit.errors import RunError
+from nlpkit.recipes import index
 
 pytestmark = pytest.mark.slow
 
@@ -33,6 +34,7 @@ BARE: dict[str, list[str]] = {
     "predict": ["r", "a text"],
     "zero-shot": ["r", "a text"],
     "embed": ["r", "a text"],
+    "search": ["i", "a question"],
     "evaluate": ["r"],
     "benchmark": ["r"],
     "recipes": [],
@@ -64,6 +66,8 @@ def whole(command: str, run_of: RunOf, model: Path, folder: Path) -> list[str]:
         reader = run_of("question-answering").parent
         sizes = {"max_length": 48, "doc_stride": 8}
         return [command, *flags(data=reader / "data", model=reader / "reader", **sizes, **TRAINING), *out]
+    if command == "search":
+        index.run(index.Config(data=str(text), model=str(run_of("embedding")), output=folder / "index", **DEVICE))
     shape = {"layers": 1, "hidden_size": 16, "heads": 2, "intermediate_size": 32, "max_length": 16}
     return [
         command,
@@ -78,6 +82,8 @@ def whole(command: str, run_of: RunOf, model: Path, folder: Path) -> list[str]:
             "predict": [str(run), "a good film", *flags(**DEVICE)],
             "zero-shot": [str(run_of("zero-shot")), "a good film", *flags(labels="good,bad", **DEVICE)],
             "embed": [str(run_of("embedding")), "a good film", *flags(**DEVICE)],
+            "index": [*flags(data=text, model=run_of("embedding"), **DEVICE), *out],
+            "search": [str(folder / "index"), "a good film", *flags(**DEVICE)],
             "evaluate": [str(run), "--no-save", *flags(**DEVICE)],
             "benchmark": ["--config-only", str(model), "--dry-run", *out],
             "recipes": [],
