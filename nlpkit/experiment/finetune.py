@@ -92,9 +92,11 @@ class Finetuning(SupervisedExperiment):
         parts: what it is made of.
         cut: the folds of --cv; None without.
         by_trainer: whether a Trainer trains, and does not only judge.
+        judges_train: what judges train rows whatever the options; empty where nothing does.
     """
 
     by_trainer: ClassVar[bool] = True
+    judges_train: ClassVar[str] = ""
 
     config: FinetuneOptions
     parts: Parts
@@ -192,7 +194,8 @@ def prepare(
     folder = lifecycle.usable_folder(config, splits.short_name(config), name)
     device = devices.choose(config)
     model_config, tokenizer = _open_tokenizer(config, task_class)
-    loaded, task, examples, findings, head = _open_data(config, task_class, model_config, folder)
+    judges_train = "--cv judges them too" if config.cv else kind.judges_train
+    loaded, task, examples, findings, head = _open_data(config, task_class, model_config, folder, judges_train)
     examples["train"], more = task.extended(examples["train"], config, other_models.asking(config, config))
     supervised.settle_findings(more)
     findings += more
@@ -325,7 +328,11 @@ def _open_tokenizer(config: FinetuneOptions, task_class: type[Trainable]) -> tup
 
 
 def _open_data(
-    config: FinetuneOptions, task_class: type[Trainable], model_config: PreTrainedConfig, folder: RunFolder
+    config: FinetuneOptions,
+    task_class: type[Trainable],
+    model_config: PreTrainedConfig,
+    folder: RunFolder,
+    judges_train: str,
 ) -> tuple[LoadedData, Trainable, dict[str, Dataset], list[Finding], Head]:
     """Rows, the task that they are for, their examples, what was found in them (errors among that stop here), and what
     becomes of the model's head."""
@@ -346,7 +353,7 @@ def _open_data(
         findings = [Finding(head.level, "head", head.note)] if head.note else []
         examples = splits.examples(loaded, reader, findings)
     supervised.stop_on_errors(findings, ALL_FOUND)
-    findings += _trained_on_before(config, model_config, reader, loaded)
+    findings += _trained_on_before(config, model_config, reader, loaded, judges_train)
     examples = {split: rows for split, rows in examples.items() if len(rows) or split in ("train", "validation")}
     findings += task.check(examples)
     supervised.settle_findings(findings, ALL_FOUND)
@@ -354,7 +361,11 @@ def _open_data(
 
 
 def _trained_on_before(
-    config: FinetuneOptions, model_config: PreTrainedConfig, reader: Reader[Any], loaded: LoadedData
+    config: FinetuneOptions,
+    model_config: PreTrainedConfig,
+    reader: Reader[Any],
+    loaded: LoadedData,
+    judges_train: str,
 ) -> list[Finding]:
     """Which rows are judged that the model to begin with was trained on for the same task: no training after that makes
     them new to it."""
@@ -366,10 +377,10 @@ def _trained_on_before(
     keys = inherited_data.train_keys(record, config.model, trained)
     findings = []
     for split in loaded.splits:
-        if split == "train" and not config.cv:
+        if split == "train" and not judges_train:
             continue
         if problem := inherited_data.trained_on(record, config.model, keys, reader, loaded, split):
-            judged = "--cv judges them too" if split == "train" else "its figures tell how well these were learnt"
+            judged = judges_train if split == "train" else "its figures tell how well these were learnt"
             findings.append(Finding("warning", spreads.SEEN_BEFORE, f"{split}: {problem}: {judged}"))
     return findings
 

@@ -526,10 +526,12 @@ def report(record: dict[str, Any], folder: Path, task_class: type[Trainable]) ->
     table, lines = result_table(record), []
     best = record["main_metric"]
     step, steps = record.get("best_step"), record["steps"]
+    taken = ""
+    if steps:
+        chosen_at = f"best checkpoint at step {step} of {steps} by validation {best}; "
+        taken = f"{steps} steps; " if step is None else chosen_at
     lines.append(
-        f"{folder}: "
-        + (f"{steps} steps; " if step is None else f"best checkpoint at step {step} of {steps} by validation {best}; ")
-        + f"{record['train_seconds']:.0f} s of training"
+        f"{folder}: {taken}{record['train_seconds']:.0f} s of training"
         + (f", {rate(speed, 'rows', 0)}" if (speed := record.get("train_samples_per_second")) else "")
     )
     lines += few_steps(record, task_class.lower_is_better)

@@ -50,6 +50,7 @@ class FewLabels(Finetuning):
     """
 
     by_trainer: ClassVar[bool] = False
+    judges_train: ClassVar[str] = "ways to learn are judged on them"
 
     meant: list[tuple[int, str]] = field(init=False, default_factory=list)
     _unlabelled: Unlabelled | None = field(init=False, default=None)
@@ -100,11 +101,11 @@ class FewLabels(Finetuning):
         if mean_layer.is_mean_layer(self.model):
             reads = "the mean of the tokens, by one more layer"
         candidates = self._candidates()
-        lines = [("head", reads), ("ways", ", ".join(candidate.name for candidate in candidates))]
+        lines = [("head", reads), ("ways", "; ".join(candidate.name for candidate in candidates))]
         if long := [candidate.name for candidate in candidates if candidate.trains_encoder]:
             draws = curve.DRAWS * len(self.own.few_shot_curve)
             trainings = len(long) * (choosing.FOLDS + draws)
-            lines.append(("encoder", f"trained up to {trainings + 1:,} times, in the folds of: {', '.join(long)}"))
+            lines.append(("encoder", f"its upper layers are trained up to {trainings + 1:,} times"))
         if self.own.few_shot:
             texts = ", ".join(f"'{text}'" for _, text in self.meant[:6]) + (", ..." if len(self.meant) > 6 else "")
             lines.append(("label texts", texts or "none: the labels are no words, or --label-texts none was given"))

@@ -162,3 +162,11 @@ def test_a_label_with_a_single_row_is_named(few: Path, tiny_model: Path, tmp_pat
     (tmp_path / "train.csv").write_text("\n".join([*lines, "once seen,rare"]) + "\n")
     with pytest.raises(UserError, match="'rare' has fewer than two rows"):
         finetune_cls.run(options(few, tiny_model, tmp_path / "run", train_file=[str(tmp_path / "train.csv")]))
+
+
+def test_rows_that_the_model_to_begin_with_was_trained_on_are_counted(
+    run: Path, few: Path, tmp_path: Path, short_steps: Any
+) -> None:
+    report = finetune_cls.run(options(few, run, tmp_path / "run"))
+    found = [finding["message"] for finding in report.record["findings"] if finding["check"] == "trained-on-before"]
+    assert any("16" in message and "ways to learn are judged on them" in message for message in found)
