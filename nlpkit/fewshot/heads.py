@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from nlpkit.fewshot.states import Head, States
+from nlpkit.metrics.similarity import unit
 
 ABSENT = -20.0  # the logit of a label that no row to learn from has
 SMALLEST = 1e-6  # probability of a label that no neighbour has
@@ -65,7 +66,7 @@ class Neighbours(FittedHead):
     size: int
 
     def logits(self, states: States) -> np.ndarray:
-        cosines = _unit(states.last) @ _unit(self.states).T
+        cosines = unit(states.last) @ unit(self.states).T
         count = min(NEIGHBOURS, len(self.labels))
         nearest = np.argpartition(-cosines, count - 1, axis=1)[:, :count]
         votes = np.full((len(cosines), self.size), SMALLEST)
@@ -171,7 +172,3 @@ def hidden(states: np.ndarray, labels: np.ndarray, size: int, *, activation: Any
         optimizer.step()
         schedule.step()
     return Hidden(layers)
-
-
-def _unit(vectors: np.ndarray) -> np.ndarray:
-    return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)

@@ -16,6 +16,7 @@ from nlpkit.data import readers
 from nlpkit.data.inputs import FORMATS, Input, Reading, Wanted
 from nlpkit.errors import UserError
 from nlpkit.fewshot import heads
+from nlpkit.metrics.similarity import unit
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -122,7 +123,7 @@ def _chosen(states: np.ndarray, margin: np.ndarray, rows: np.ndarray, count: int
     unsure = rows[np.argsort(margin[rows], kind="stable")][: UNSURE * count]
     if len(unsure) <= count:
         return [int(i) for i in unsure]
-    points = states[unsure] / np.maximum(np.linalg.norm(states[unsure], axis=1, keepdims=True), 1e-12)
+    points = unit(states[unsure])
     weights = 1.0 - margin[unsure] + 1e-6
     clusters = KMeans(count, n_init=4, random_state=seed).fit(points, sample_weight=weights)
     far = clusters.transform(points)

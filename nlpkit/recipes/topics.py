@@ -22,6 +22,7 @@ import numpy as np
 from nlpkit import reporting
 from nlpkit.data import memory, streams
 from nlpkit.errors import UserError
+from nlpkit.metrics.similarity import unit
 from nlpkit.reporting import Report, counted
 from nlpkit.runs import lock
 from nlpkit.runs.folder import RunFolder, human_bytes, versions
@@ -158,8 +159,7 @@ def _of_wishes(opened: Opened, texts: list[str], corpus: Corpus) -> np.ndarray:
     ((_, embedded),) = opened.embedder.embedded([(None, reader, [{"text": text} for text in texts])])
     if embedded.vectors is None or embedded.errors:
         raise UserError(f"--topics: {next(iter(embedded.errors.values()), 'no wish has a vector')}")
-    vectors = np.asarray(embedded.vectors, np.float32)
-    return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+    return unit(np.asarray(embedded.vectors, np.float32))
 
 
 def _over_time(topics: Topics, config: Config) -> Over | None:

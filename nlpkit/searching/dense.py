@@ -13,6 +13,7 @@ from typing import Any, Literal
 import numpy as np
 
 from nlpkit.errors import UserError
+from nlpkit.metrics.similarity import unit
 from nlpkit.searching.ranked import Ranked, best
 from nlpkit.vectors import codes
 from nlpkit.vectors.made import Dtype
@@ -20,7 +21,6 @@ from nlpkit.vectors.made import Dtype
 Measure = Literal["cosine", "dot"]
 BLOCK = 512  # rows that are made float32 at a time: larger blocks leave the cache, and take eight times as long
 NUMBERS = 2**24  # scores in memory at a time
-NEAR_ZERO = 1e-12
 
 CONNECTIVITY, BUILD, LOOK = 16, 128, 128
 """Of the graph: edges of a row, and how many rows are looked at to build it and to search it (usearch's own defaults,
@@ -29,11 +29,6 @@ ASKED = 200  # rows whose neighbours measure the graph
 NEAREST = 10
 ROUNDING = 1e-5  # of a score that is computed of other rows together
 INSTALL = "pip install 'nlpkit[search]'"
-
-
-def unit(vectors: np.ndarray) -> np.ndarray:
-    """Vectors scaled to length 1, so that their products are cosines."""
-    return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), NEAR_ZERO)
 
 
 def finished(vectors: np.ndarray, measure: Measure) -> np.ndarray:
