@@ -211,7 +211,7 @@ def _open_model(index: Index, config: SearchOptions) -> Asked:
         from nlpkit.models import opening
         from nlpkit.searching import quick
 
-        folder = Path(opening.resolve(values["model"]))
+        folder = Path(opening.resolve(values["model"], "--model"))
         if quick.Quick.possible(folder):
             asked = quick.Quick(folder, index.entry.quick, index.entry.measure, config.threads)
             if asked.digest() == made.model_sha256:

@@ -62,14 +62,6 @@ SAID = {
 }
 
 
-@dataclass
-class Cut:
-    """Texts that are longer than the model reads: of documents that are left whole."""
-
-    texts: int = 0
-    longest: int = 0
-
-
 def build(config: IndexOptions) -> Report:
     """Make an index, or bring it up to date.
 
@@ -102,6 +94,7 @@ def build(config: IndexOptions) -> Report:
     questions = None if config.calibrate is None else judged.read(config.calibrate, Reading(), now, judged.FITTING)
     folder.mkdir(parents=True, exist_ok=True)
     with Unfinished(folder) as unfinished, writing(folder):
+        _require_unchanged(folder, before)
         counts = _embed(config, sides, now, old, unfinished, settings, found, parts)
         vectors = _Vectors.of(now, old, unfinished, config, sides)
         place = _next_part(folder)
@@ -231,6 +224,17 @@ def _passage_tokens(config: IndexOptions, sides: Sides) -> int | None:
             f"--passage-tokens {config.passage_tokens}: the model reads {room} tokens of a document", f"At most {room}."
         )
     return config.passage_tokens or room
+
+
+def _require_unchanged(folder: Path, before: record.IndexRecord | None) -> None:
+    """Refuse to bring up to date what another process has brought up to date since it was read.
+
+    Raises:
+        UserError: it has.
+    """
+    now = record.read(folder) if (folder / record.FILE).is_file() else None
+    if before is not None and (now is None or now.parts != before.parts):
+        raise UserError(f"another process has brought {folder} up to date meanwhile", "Run the command again.")
 
 
 # --- embedding ---
@@ -450,7 +454,9 @@ def _made(config: IndexOptions, sides: Sides, stored: Stored, largest: float) ->
 def _model(config: IndexOptions) -> dict[str, Any]:
     """The options that the model is opened with again, but for where it runs."""
     names = SideModelOptions.model_fields.keys() - {"device", "threads", "precision", "batch_size", "batch_tokens"}
-    given = {**_given(config), "model": config.model}
+    # a search may be asked for in another folder
+    model = str(Path(config.model).resolve()) if Path(config.model).is_dir() else config.model
+    given = {**_given(config), "model": model}
     return {name: value for name, value in given.items() if name in names}
 
 

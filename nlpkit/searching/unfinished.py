@@ -58,7 +58,8 @@ class Unfinished:
     ) -> None:
         if self._lock is None:
             return
-        if self._width and not self.rows:  # it was begun, and nothing came of it
+        begun, kept = self._width > 0, (self.folder / VECTORS).is_file()
+        if not self.rows and (begun or not kept):  # nothing came of it; what was kept before is not looked at yet
             self.discard()
         os.close(self._lock)
         self._lock = None

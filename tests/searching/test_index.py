@@ -16,9 +16,10 @@ from conftest import RunOf, write_csv, write_jsonl
 from nlpkit import reporting
 from nlpkit.errors import UserError
 from nlpkit.recipes import index, search
-from nlpkit.searching import dense, passages, ranked, sides
+from nlpkit.searching import build, dense, passages, ranked, record, sides
 from nlpkit.searching.found import marked, sentences
 from nlpkit.searching.opened import Index
+from nlpkit.searching.unfinished import Unfinished
 
 CPU: dict[str, Any] = {"device": "cpu", "threads": 1}
 ROWS = [
@@ -174,6 +175,28 @@ def test_another_model_or_other_options_are_refused(indexed: Path, model: str, d
     assert ids(asked(indexed, "film", mode="bm25", model=str(other))[0])  # words need no model
     made(data, str(other), indexed, overwrite=True)
     assert asked(indexed, "film")[0]
+
+
+def test_two_processes_do_not_build_one_index(indexed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with Unfinished(indexed), pytest.raises(UserError, match="another process builds this index"):
+        index.run(index.Config(output=indexed, **CPU))
+    entry = record.read(indexed)
+    changed = entry.model_copy(update={"parts": "part-7"})
+    monkeypatch.setattr(build, "_before", lambda *_, **__: changed)
+    monkeypatch.setattr(build._Old, "of", classmethod(lambda cls, folder, before: None))
+    with pytest.raises(UserError, match="another process has brought"):
+        index.run(index.Config(output=indexed, **CPU))
+    assert asked(indexed, "film")[0]
+
+
+def test_an_index_is_searched_from_any_folder(
+    model: str, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    made(data, "encoder", tmp_path / "i")
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert asked(tmp_path / "i", "film", mode="dense")[0]
 
 
 def test_words_are_searched_without_the_model(indexed: Path, model: str) -> None:
