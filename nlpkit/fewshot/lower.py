@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 TRAINED = 3  # a third of the layers is trained, the upper ones
 FEWEST = 2
+MOST = 4_000  # rows that are kept; the layers below run anew for others
 
 
 class Lower:
@@ -65,6 +66,8 @@ class Lower:
         mask = batch["attention_mask"].bool()
         keys = [hashlib.blake2b(json.dumps(row, sort_keys=True).encode(), digest_size=DIGEST).digest() for row in rows]
         if any(key not in self.kept for key in keys):
+            if len(self.kept) >= MOST:
+                return run()
             states = self._computed(run)
             self.kept.update({key: states[i][mask[i]].clone() for i, key in enumerate(keys)})
         width = self.kept[keys[0]].shape[-1]
