@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from nlpkit.topic_models.wished import Wish
 
 WINDOW = 10  # words of the windows of `npmi_windows`, as gensim and with it OCTIS have them
+WINDOWED = 5_000  # texts whose windows are counted, each of which has some hundred
 OUTSIDE = 0.05  # share of a topic's own texts that are further from its centre than a new text may be
 
 
@@ -271,13 +272,14 @@ def _described(
     with reporting.current().progress("coherence", 0, "texts"):
         judged = [[word for word, _ in topic.words] for topic in found]
         split = [words.words_of(text) for text in texts]
+        drawn = methods.drawn(len(split), WINDOWED, config.seed)
         figures: dict[str, float | int | None] = {
             "topics": len(found),
             "wished": sum(topic.is_wished for topic in found),
             "outliers": int((labels < 0).sum()),
             "outlier_share": round(float((labels < 0).mean()), 4),
             "npmi": coherence.npmi(judged, split),
-            "npmi_windows": coherence.npmi(judged, split, WINDOW),
+            "npmi_windows": coherence.npmi(judged, [split[i] for i in drawn.tolist()], WINDOW),
             "diversity": coherence.diversity(judged),
         }
     why = "the texts look English" if counted.english else "the texts do not look English"
