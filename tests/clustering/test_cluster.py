@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from conftest import RunOf, write_csv
 
+import nlpkit
 from nlpkit.errors import UserError
 from nlpkit.options.problems import OptionError
 from nlpkit.recipes import cluster
@@ -109,3 +110,13 @@ def test_k_is_a_number_or_auto() -> None:
         with pytest.raises(OptionError, match="whole number from 2, or auto"):
             cluster.Config(model="m", input="f", k=wrong)
     assert cluster.Config(model="m", input="f", k=5).k == "5"  # type: ignore[arg-type]
+
+
+def test_rows_in_memory_are_grouped_from_python(run_of: RunOf, tmp_path: Path) -> None:
+    rows = [{"text": f"{'good film' if i % 2 else 'cold soup'} {'very ' * (i % 5)}bad", "id": i} for i in range(20)]
+    report = nlpkit.cluster(
+        str(run_of("embedding")), input=rows, k=2, map="none", stability=False, output=tmp_path / "out", **CPU
+    )
+    written = [json.loads(line) for line in (tmp_path / "out" / "rows.jsonl").read_text().splitlines()]
+    assert [row["id"] for row in written] == list(range(20)) and {row["cluster"] for row in written} == {0, 1}
+    assert report.path == tmp_path / "out" and len(report.record["clusters_found"]) == 2
