@@ -15,7 +15,7 @@ import numpy as np
 
 from nlpkit import process, reporting
 from nlpkit.data import columns as column_names
-from nlpkit.data import readers, writers
+from nlpkit.data import readers, streams, writers
 from nlpkit.data.inputs import Input, Reading
 from nlpkit.data.labels import is_missing
 from nlpkit.errors import UserError
@@ -299,7 +299,7 @@ def _file(searcher: Searcher, config: SearchOptions) -> Report:
     start = time.perf_counter()
     with (
         writers.writer(config.output, overwrite=config.overwrite) as write,
-        reporting.current().progress("search", 0, "questions") as bar,
+        reporting.current().progress("search", streams.row_count(config.queries), "questions") as bar,
     ):
         questions = _questions(config)
         while some := list(itertools.islice(questions, TOGETHER)):

@@ -36,7 +36,7 @@ from nlpkit.searching import (
     tabled,
     unanswered,
 )
-from nlpkit.searching.dense import Graph, Stored
+from nlpkit.searching.dense import Graph, Stored, graph_library
 from nlpkit.searching.layout import DOCUMENTS, GRAPH, PART, VECTORS, WORDS, stored_in
 from nlpkit.searching.lexical import Words
 from nlpkit.searching.opened import Index
@@ -89,6 +89,8 @@ def build(config: IndexOptions) -> Report:
     texts = [document.text for document in found.documents]
     parts = list(passages.of_texts(texts, sides.documents.tokenizer, most, min(config.overlap, (most or 0) // 2)))
     now = tabled.made(found.documents, parts)
+    if len(now) > config.exact_up_to:
+        graph_library(len(now))
     old = _Old.of(folder, before) if before is not None else None
     changed = table.changes(old.table if old is not None else None, now)
     questions = None if config.calibrate is None else judged.read(config.calibrate, Reading(), now, judged.FITTING)
@@ -96,52 +98,88 @@ def build(config: IndexOptions) -> Report:
     with Unfinished(folder) as unfinished, writing(folder):
         _require_unchanged(folder, before)
         counts = _embed(config, sides, now, old, unfinished, settings, found, parts)
-        vectors = _Vectors.of(now, old, unfinished, config, sides)
         place = _next_part(folder)
-        place.mkdir()
-        stored = vectors.write(place / VECTORS)
-        table.write(now, place / DOCUMENTS)
-        Words.of(now.column("text").to_pylist()).save(place / WORDS)
-        graph = _graph(config, stored, place)
-        loss = vectors.loss()
-        made = _made(config, sides, stored, vectors.largest)
-        entry = record.IndexRecord(
-            schema_version=record.SCHEMA,
-            version=__version__,
-            parts=place.name,
-            made=made.record(),
-            measure=sides.measure,
-            model=_model(config),
-            prompts=sides.prompts,
-            documents=len(found.documents),
-            passages=len(now),
-            empty=found.empty,
-            passage_tokens=most,
-            overlap=config.overlap,
-            graph=graph,
-            loss=None if loss is None else dataclasses.asdict(loss),
-            ways=record.Ways(mode="dense", fusion="average", weight=0.5, figures={}, source=""),
-            chance={},
-            max_false_answers=config.max_false_answers,
-            quick=_quick(sides, now),
-            config=_given(config),
-            settled=settings,
-        )
-        opened = Index(folder, entry, now, place)
-        settled = None
-        if questions is not None:
-            enough = len(questions.unanswered) >= calibration.FEWEST
-            unasked = sides.asked(questions.unanswered) if enough else None
-            settled = calibration.settle(opened, questions, sides.asked(questions.questions), unasked)
-            entry = entry.model_copy(update={"ways": settled.ways, "chance": dict(settled.chance)})
-        else:
-            entry = entry.model_copy(update={"chance": unanswered.chances(opened, sides)})
+        written = _written(config, sides, now, _Vectors.of(now, old, unfinished, config, sides), place)
+        entry = _entry(config, sides, found, settings, written)
+        entry, settled = _settled(sides, Index(folder, entry, now, place), questions)
         with interrupts.waiting():
             entry.write(folder)
             unfinished.discard()
             _sweep(folder, place)
     seconds = time.monotonic() - start
-    return _report(config, entry, changed, counts, loss, settled, seconds)
+    return _report(config, entry, changed, counts, written.loss, settled, seconds)
+
+
+@dataclass(frozen=True)
+class _Written:
+    """What was written to the folder of the files that belong together.
+
+    Attributes:
+        place: the folder.
+        passages: how many.
+        made: what the vectors are made with.
+        graph: its recall; None: there is none.
+        loss: what smaller numbers lose; None: nothing, or it is not known.
+        quick: how questions are embedded without torch; None: they are not.
+    """
+
+    place: Path
+    passages: int
+    made: Made
+    graph: float | None
+    loss: codes.Loss | None
+    quick: record.QuickSettings | None
+
+
+def _written(config: IndexOptions, sides: Sides, now: pa.Table, vectors: _Vectors, place: Path) -> _Written:
+    """Write passages, vectors, words and, of very many, the graph of neighbours."""
+    place.mkdir()
+    stored = vectors.write(place / VECTORS)
+    table.write(now, place / DOCUMENTS)
+    Words.of(now.column("text").to_pylist()).save(place / WORDS)
+    graph = _graph(config, stored, place)
+    return _Written(place, len(now), _made(config, sides, stored), graph, vectors.loss(), _quick(sides, now))
+
+
+def _entry(
+    config: IndexOptions, sides: Sides, found: documents.Found, settings: Mapping[str, Any], written: _Written
+) -> record.IndexRecord:
+    """The record of an index of which it is not settled yet how it is searched."""
+    tokens, overlap = settings["passages"]
+    return record.IndexRecord(
+        schema_version=record.SCHEMA,
+        version=__version__,
+        parts=written.place.name,
+        made=written.made.record(),
+        measure=sides.measure,
+        model=_model(config),
+        prompts=sides.prompts,
+        documents=len(found.documents),
+        passages=written.passages,
+        empty=found.empty,
+        passage_tokens=tokens,
+        overlap=overlap,
+        graph=written.graph,
+        loss=None if written.loss is None else dataclasses.asdict(written.loss),
+        ways=record.Ways(mode="dense", fusion="average", weight=0.5, figures={}, source=""),
+        chance={},
+        max_false_answers=config.max_false_answers,
+        quick=written.quick,
+        config=_given(config),
+        settled=dict(settings),
+    )
+
+
+def _settled(
+    sides: Sides, index: Index, questions: judged.Judged | None
+) -> tuple[record.IndexRecord, calibration.Settled | None]:
+    """The record with how the index is searched, and when it has no answer."""
+    if questions is None:
+        return index.entry.model_copy(update={"chance": unanswered.chances(index, sides)}), None
+    enough = len(questions.unanswered) >= calibration.FEWEST
+    without = sides.asked(questions.unanswered) if enough else None
+    settled = calibration.settle(index, questions, sides.asked(questions.questions), without)
+    return index.entry.model_copy(update={"ways": settled.ways, "chance": dict(settled.chance)}), settled
 
 
 # --- what is there already ---
@@ -431,7 +469,7 @@ def _sweep(folder: Path, keep: Path) -> None:
             shutil.rmtree(path, ignore_errors=True)
 
 
-def _made(config: IndexOptions, sides: Sides, stored: Stored, largest: float) -> Made:
+def _made(config: IndexOptions, sides: Sides, stored: Stored) -> Made:
     task = sides.task
     return Made(
         model=config.model,

@@ -156,17 +156,30 @@ class Graph:
         return float(np.mean(right))
 
 
-def _new(stored: Stored) -> Any:
+def graph_library(count: int) -> Any:
+    """The module of usearch.
+
+    Args:
+        count: vectors that a graph is for, for the message.
+
+    Raises:
+        UserError: it is not installed.
+    """
     try:
-        from usearch.index import Index, MetricKind
+        from usearch import index
     except ImportError as error:
         raise UserError(
-            f"a graph of {len(stored):,} vectors needs usearch: {error}",
-            f"{INSTALL}; or search exactly: --exact-up-to {len(stored)}",
+            f"a graph of {count:,} vectors needs usearch: {error}",
+            f"{INSTALL}; or make an index that is searched exactly: nlpkit index --exact-up-to {count}",
         ) from None
+    return index
+
+
+def _new(stored: Stored) -> Any:
+    library = graph_library(len(stored))
     kinds = {"fp32": "f32", "fp16": "f16", "int8": "i8", "binary": "b1"}
-    metric = MetricKind.Hamming if stored.dtype == "binary" else MetricKind.IP
-    return Index(
+    metric = library.MetricKind.Hamming if stored.dtype == "binary" else library.MetricKind.IP
+    return library.Index(
         ndim=stored.width,
         metric=metric,
         dtype=kinds[stored.dtype],

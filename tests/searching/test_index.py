@@ -177,6 +177,24 @@ def test_another_model_or_other_options_are_refused(indexed: Path, model: str, d
     assert asked(indexed, "film")[0]
 
 
+def test_what_a_killed_process_left_half_written_is_cut_off(tmp_path: Path) -> None:
+    vectors = np.arange(6, dtype=np.float32).reshape(3, 2)
+    with Unfinished(tmp_path) as kept:
+        kept.begin({"model": "m"}, 2)
+        kept.add([b"a" * 16, b"b" * 16], vectors[:2])
+    with (tmp_path / ".unfinished" / "vectors.f32").open("ab") as file:
+        file.write(vectors[2].tobytes() + b"x")  # it was killed before it said whose vector this is
+    with Unfinished(tmp_path) as kept:
+        kept.begin({"model": "m"}, 2)
+        assert kept.rows == {b"a" * 16: 0, b"b" * 16: 1}
+        kept.add([b"c" * 16], vectors[2:])
+        np.testing.assert_array_equal(kept.vectors(), vectors)
+    with Unfinished(tmp_path) as kept:
+        kept.begin({"model": "another"}, 2)
+        assert (kept.rows, kept.dropped) == ({}, 3)
+    assert not (tmp_path / ".unfinished").exists()
+
+
 def test_two_processes_do_not_build_one_index(indexed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with Unfinished(indexed), pytest.raises(UserError, match="another process builds this index"):
         index.run(index.Config(output=indexed, **CPU))
