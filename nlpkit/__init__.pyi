@@ -200,7 +200,6 @@ def finetune(
     model: str | PathLike[str] = 'minilm',
     epochs: float = 3.0,
     learning_rate: float = 5e-05,
-    batch_size: int = 32,
     baseline: bool = False,
     output: str | PathLike[str] | None = None,
     resume: bool = False,
@@ -236,6 +235,7 @@ def finetune(
     max_steps: int | None = None,
     max_minutes: float | None = None,
     early_stopping: int | None = None,
+    batch_size: int = 32,
     eval_batch_size: int = 64,
     gradient_accumulation_steps: int = 1,
     batching: Literal['length', 'random'] = 'length',
@@ -293,12 +293,10 @@ def finetune(
             rows themselves.
         text_column: Column of the text. Default: guessed.
         label_column: Column of the label. Default: guessed.
-        few_shot: Learn from few labels: compare a frozen, a contrastive and a fine-tuned encoder by
-            cross-validation on the train rows, keep the best.
+        few_shot: Few labels: compare ways to learn, keep the best.
         model: Folder or hub name of the model; `minilm` is all-MiniLM-L6-v2.
         epochs: Passes over the train split.
         learning_rate: Peak learning rate (BERT paper: 2e-5 to 5e-5; smaller models take more).
-        batch_size: Rows per step on each device.
         baseline: Also train a classical model, for comparison.
         output: Run folder to write. Default: runs/<data>-<model>.
         resume: Go on with the interrupted run in output.
@@ -337,6 +335,7 @@ def finetune(
         max_steps: Stop after N optimizer steps, whatever epochs says; -1: do not.
         max_minutes: Stop training after N minutes of wall time.
         early_stopping: Stop after N evaluations without a better metric.
+        batch_size: Rows per step on each device.
         eval_batch_size: Rows per step on each device, in evaluation.
         gradient_accumulation_steps: Batches summed before a step.
         batching: Batches of rows of like length; or of random rows, as a plain Trainer trains.
@@ -2435,7 +2434,6 @@ def finetune_cls(
     model: str | PathLike[str] = 'minilm',
     epochs: float = 3.0,
     learning_rate: float = 5e-05,
-    batch_size: int = 32,
     baseline: bool = False,
     output: str | PathLike[str] | None = None,
     resume: bool = False,
@@ -2471,6 +2469,7 @@ def finetune_cls(
     max_steps: int | None = None,
     max_minutes: float | None = None,
     early_stopping: int | None = None,
+    batch_size: int = 32,
     eval_batch_size: int = 64,
     gradient_accumulation_steps: int = 1,
     batching: Literal['length', 'random'] = 'length',
@@ -2528,12 +2527,10 @@ def finetune_cls(
             rows themselves.
         text_column: Column of the text. Default: guessed.
         label_column: Column of the label. Default: guessed.
-        few_shot: Learn from few labels: compare a frozen, a contrastive and a fine-tuned encoder by
-            cross-validation on the train rows, keep the best.
+        few_shot: Few labels: compare ways to learn, keep the best.
         model: Folder or hub name of the model; `minilm` is all-MiniLM-L6-v2.
         epochs: Passes over the train split.
         learning_rate: Peak learning rate (BERT paper: 2e-5 to 5e-5; smaller models take more).
-        batch_size: Rows per step on each device.
         baseline: Also train a classical model, for comparison.
         output: Run folder to write. Default: runs/<data>-<model>.
         resume: Go on with the interrupted run in output.
@@ -2572,6 +2569,7 @@ def finetune_cls(
         max_steps: Stop after N optimizer steps, whatever epochs says; -1: do not.
         max_minutes: Stop training after N minutes of wall time.
         early_stopping: Stop after N evaluations without a better metric.
+        batch_size: Rows per step on each device.
         eval_batch_size: Rows per step on each device, in evaluation.
         gradient_accumulation_steps: Batches summed before a step.
         batching: Batches of rows of like length; or of random rows, as a plain Trainer trains.
@@ -3278,7 +3276,6 @@ def index(
     output: str | PathLike[str] | None = None,
     overwrite: bool = False,
     passage_tokens: int | None = None,
-    dtype: Literal['fp32', 'fp16', 'int8', 'binary'] = 'int8',
     calibrate: str | PathLike[str] | None = None,
     max_false_answers: float = 0.05,
     device: str = 'auto',
@@ -3307,13 +3304,14 @@ def index(
     columns: Sequence[str] | str = ...,
     title_column: str | None = None,
     overlap: int = 32,
+    dtype: Literal['fp32', 'fp16', 'int8', 'binary'] = 'int8',
     exact_up_to: int = 300000,
     config: str | PathLike[str] | None = None,
     progress: bool | None = None,
     verbose: bool = False,
 ) -> Report:
-    """Make an index of documents, which are found by what they mean and by their words.
-    Writes a folder for `nlpkit.search(...)`, or brings the one that is there up to date: only new texts are embedded.
+    """Make documents searchable by meaning and by words. Writes a folder for
+    `nlpkit.search(...)`, or brings it up to date: only new texts are embedded.
 
     data has all that is to be found: csv, jsonl, parquet or text files, folders of .txt and .md files, the corpus of a
     BEIR folder, the paragraphs of SQuAD. Documents that are longer than the model reads are cut into passages. What was
@@ -3321,8 +3319,7 @@ def index(
     index has no answer.
 
     Args:
-        data: Files, folders or globs of documents, - for standard input (repeatable); all that is to be
-            found.
+        data: Files, folders, globs, - for a pipe (repeatable).
         text_column: Column of the text. Default: guessed.
         id_column: Column of what a document is known by; '' for none. Default: _id, id, docid, ....
         model: Folder or hub name of the model; `minilm` is all-MiniLM-L6-v2.
@@ -3330,9 +3327,7 @@ def index(
         overwrite: Begin output anew.
         passage_tokens: Cut documents into passages of at most N tokens; 0 leaves them whole. Default:
             what the model reads.
-        dtype: How a number of a vector is stored.
-        calibrate: Judged questions, by which it is settled how to search: a BEIR folder, pairs, or
-            SQuAD.
+        calibrate: Settle on judged questions how to search: BEIR, pairs, SQuAD.
         max_false_answers: Share of questions without an answer here that may get one.
         device: auto, cpu, cuda, cuda:1, mps.
         precision: Arithmetic of the forward pass.
@@ -3369,6 +3364,7 @@ def index(
         title_column: Column that stands before the text; '' for none. Default: title, where the text is
             guessed.
         overlap: Tokens that a passage has in common with the one before it.
+        dtype: How a number of a vector is stored.
         exact_up_to: Passages up to which every vector is compared; a graph (HNSW) beyond.
         config: YAML recipe, or the nlpkit.json of a run to repeat.
         progress: Show plan and bars: as the command line does, on standard error. None: a bar in a
@@ -4383,19 +4379,18 @@ def search(
     Args:
         index: Folder of an index.
         questions: Questions; none, on a terminal: they are asked for.
-        queries: File with a question in each row, or - for standard input; or the rows themselves.
-        output: File for the answers to queries: csv, tsv, jsonl or parquet. (only with queries)
+        queries: File with questions, or - for standard input; or the rows themselves.
+        output: File for the answers: csv, tsv, jsonl, parquet. (only with queries)
         top_k: Documents per question.
-        filter: Search only where a column is so: NAME=VALUE, !=, <, <=, >, >=, NAME=A|B (repeatable,
-            all hold).
+        filter: Only where NAME=VALUE (or !=, <, <=, >, >=; A|B).
         mode: By meaning (dense), by words (bm25), or both. Default: as the index was calibrated, else
             dense.
         rerank: Cross-encoder that puts the best into a new order.
-        max_false_answers: Answer only above the score that this share of questions without an answer
-            reaches; 1: always. Default: the index's.
+        max_false_answers: Share of unanswerable questions that may get an answer; 1: all. Default: the
+            index's.
         show: Columns of the documents to show beside the text.
         explain: Show the rank and score of each way of searching.
-        judgements: Judged questions, to measure the search by: a BEIR folder, pairs, or SQuAD.
+        judgements: Measure on judged questions: BEIR, pairs, or SQuAD.
         device: auto, cpu, cuda, cuda:1, mps.
         precision: Arithmetic of the forward pass.
         threads: CPU threads of torch. Default: as cores, CPU time and OMP_NUM_THREADS allow.

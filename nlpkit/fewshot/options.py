@@ -19,8 +19,7 @@ class FewShotOptions(Config):
 
     few_shot: bool = option(
         False,
-        "Learn from few labels: compare a frozen, a contrastive and a fine-tuned encoder by cross-validation on the "
-        "train rows, keep the best.",
+        "Few labels: compare ways to learn, keep the best.",
         panel=PANEL,
     )
     heads: Annotated[list[HeadName], AtCommas] = option(

@@ -27,7 +27,6 @@ ESSENTIAL: tuple[str, ...] = (
     "model",
     "epochs",
     "learning_rate",
-    "batch_size",
     "baseline",
     "output",
     "resume",
