@@ -286,7 +286,7 @@ def test_compare_and_fail_if(nlpkit: Run, finished: Path) -> None:
 def test_interrupted_then_resumed(nlpkit: Run, tmp_path: Path) -> None:
     arguments = (
         "benchmark", "--config-only", f"a={TINY}", "--sequence-lengths", "8,16,32,64", "--batch-sizes", 1,
-        "--launches", 1, "--seconds", 0.2, "--threads", 1, "--output", "out",
+        "--launches", 2, "--seconds", 0.2, "--threads", 1, "--output", "out",
     )  # fmt: skip
     process = forked.Popen(
         nlpkit_command(*arguments), cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
@@ -305,7 +305,7 @@ def test_interrupted_then_resumed(nlpkit: Run, tmp_path: Path) -> None:
     done = nlpkit("benchmark", "--output", "out", "--resume", "--json")
     record = json.loads(done.stdout)
     assert journal.read_text().splitlines()[: len(before)] == before
-    assert [result["launches"] for point in record["points"] for result in point["results"]] == [1] * 4
+    assert [result["launches"] for point in record["points"] for result in point["results"]] == [2] * 4
     # a second time there is nothing to do, and the figures stand
     same = json.loads(nlpkit("benchmark", "--output", "out", "--resume", "--json").stdout)
     assert same["points"] == record["points"]
