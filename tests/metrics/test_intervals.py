@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from nlpkit.metrics import classification, intervals, paired, resampled, squad, tagging
+from nlpkit.metrics import classification, intervals, paired, resampled, retrieval, squad, tagging
 from nlpkit.metrics.evidence import Evidence
 
 
@@ -157,3 +157,13 @@ def test_different_rows_cannot_be_compared() -> None:
     one, other = (resampled.of("single-label", *judged("single-label", rows, 3)) for rows in (20, 21))
     with pytest.raises(ValueError, match="20 and 21 rows"):
         paired.differences(one, other)
+
+
+def test_where_all_rows_have_the_same_figure_nothing_tells_of_others() -> None:
+    """Rounding alone would make an interval of some 1e-16."""
+    alike = retrieval.of_queries({"ndcg@10": np.full(37, 0.63092975), "mrr@10": np.linspace(0.2, 0.9, 37)})
+    assert list(intervals.of(alike)) == ["mrr@10"]
+    worse = retrieval.of_queries({"ndcg@10": np.full(37, 0.31), "mrr@10": np.linspace(0.1, 0.9, 37)})
+    found = paired.differences(alike, worse)
+    assert found["ndcg@10"].interval is None and found["mrr@10"].interval is not None
+    assert found["ndcg@10"].told_apart

