@@ -83,7 +83,7 @@ def furthest(first: list[float], second: list[float]) -> float:
 def main() -> None:
     """Run both sides by turns, and print what an epoch costs."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", required=True, help="folder with the splits train and validation")
+    parser.add_argument("--data", help="folder with the splits train and validation")
     parser.add_argument("--model", default="minilm")
     parser.add_argument("--rows", type=int, default=1000)
     parser.add_argument("--epochs", type=int, default=4)
@@ -95,6 +95,8 @@ def main() -> None:
     if options.child:
         sides.answer(options.child, child)
         return
+    if options.data is None:
+        parser.error("--data is missing")
     found = sides.environment("torch", "transformers")
     spec = {name: getattr(options, name) for name in ("model", "rows", "epochs", "batch_size")}
     spec["data"] = str(Path(options.data).resolve())

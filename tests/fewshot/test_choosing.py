@@ -27,11 +27,17 @@ def test_another_way_needs_to_be_better_by_more_than_a_standard_error() -> None:
     assert choosing.best([judged(candidates.Frozen(), np.ones(16)), unsaved])[0].candidate.name == "frozen encoder"
 
 
-def test_losses_are_those_of_the_right_labels() -> None:
-    logits = np.random.default_rng(0).normal(size=(5, 3)) * 50
-    labels = np.array([0, 1, 2, 1, 0])
-    expected = -log_softmax(logits, axis=1)[np.arange(5), labels]
-    np.testing.assert_allclose(choosing.losses_of(logits, labels), expected)
+def test_losses_are_those_of_the_right_labels_however_sure_the_answers_are() -> None:
+    drawn = np.random.default_rng(0)
+    labels = drawn.integers(3, size=40)
+    logits = np.eye(3)[labels] + drawn.normal(size=(40, 3))
+    losses = choosing.losses_of(logits, labels)
+    at_each = [-log_softmax(logits * sharper, axis=1)[np.arange(40), labels] for sharper in choosing.SHARPNESS]
+    np.testing.assert_allclose(losses, min(at_each, key=lambda each: each.mean()))
+    # sharper by a step of the grid, or blunter, and the loss stays as it was
+    step = choosing.SHARPNESS[1] / choosing.SHARPNESS[0]
+    np.testing.assert_allclose(choosing.losses_of(logits * step**2, labels), losses)
+    np.testing.assert_allclose(choosing.losses_of(logits / step, labels), losses)
 
 
 def test_labels_with_too_few_rows_are_named() -> None:
