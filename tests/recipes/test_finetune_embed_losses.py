@@ -195,3 +195,9 @@ def test_matryoshka_shows_what_each_number_of_dimensions_is_worth(
     assert [row[0] for row in shown.rows] == [32, 16, 4]
     with pytest.raises(UserError, match="--matryoshka 64"):
         run(data, "pairs.csv", tiny_model, tmp_path / "other", matryoshka=["64"])
+
+
+def test_folds_of_rows_of_two_kinds_are_refused(data: Path, tiny_model: Path, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="--cv cuts train and validation up together, and they are pairs and scored"):
+        run(data, "pairs.csv", tiny_model, tmp_path / "run", cv=3)
+    assert not (tmp_path / "run").exists()
