@@ -524,8 +524,8 @@ def _inputs(model: Model, config: BenchmarkOptions) -> BenchmarkRows:
     from nlpkit.data import splits
     from nlpkit.tasks import registry
 
-    task = model.task
-    assert task is not None
+    assert model.task is not None
+    task = model.task.configured(config)
     loaded = splits.load(config, type(task), labelled=False)
     split = _split_of(loaded.splits, loaded, config)
     rows = loaded.splits[split]
