@@ -4190,8 +4190,8 @@ def quantize(
             on a GPU.
         max_drop: Points of the main metric that int8 may cost on validation. (only with to onnx-int8,
             onnx-int8-static)
-        exclude: Layer or node to leave in float32 (repeatable). (only with to onnx-int8,
-            onnx-int8-static)
+        exclude: Layer or node to leave in float32, or a pattern of such names (repeatable). (only with
+            to onnx-int8, onnx-int8-static)
         output: Run folder to write. Default: runs/<data>-<model>-<format>.
         overwrite: Replace an earlier run in output.
         text_column: Column of the text. Default: guessed. For text-classification,

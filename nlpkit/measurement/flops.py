@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable, Hashable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -25,11 +26,17 @@ def _attention_backward(grad: Any, query: Any, key: Any, value: Any, *_: Any, **
     return flop_counter.sdpa_backward_flop_count(grad, query, key, value)
 
 
-# torch knows the operators of attention on a GPU only
+def _linear(x: Any, weight: Any, *_: Any, **__: Any) -> int:
+    return 2 * math.prod(x) * int(weight[0])
+
+
+# torch knows the operators of attention on a GPU only, and of linear layers not those of oneDNN, see hardware.products
 ON_CPU = {
     aten._scaled_dot_product_flash_attention_for_cpu: _attention,
     aten._scaled_dot_product_flash_attention_for_cpu_backward: _attention_backward,
 }
+if hasattr(torch.ops.mkldnn, "_linear_pointwise"):  # which builds without oneDNN lack
+    ON_CPU[torch.ops.mkldnn._linear_pointwise] = _linear
 
 
 def count(call: Callable[[], object]) -> int:

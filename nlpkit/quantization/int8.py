@@ -6,6 +6,7 @@ import platform
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -127,7 +128,10 @@ def groups(model: ir.Model) -> dict[str, list[str]]:
 
 
 def excluded_by(model: ir.Model, patterns: Sequence[str]) -> list[str]:
-    """Names of quantizable nodes that are, or belong to, what the patterns name (`classifier`, `bert.encoder.layer.0`).
+    """Names of quantizable nodes that are, or belong to, what the patterns name.
+
+    Args:
+        patterns: names (`classifier`, `bert.encoder.layer.0`), or with wildcards as of files (`*[0-9].output.dense`).
 
     Raises:
         UserError: a pattern names none.
@@ -135,7 +139,7 @@ def excluded_by(model: ir.Model, patterns: Sequence[str]) -> list[str]:
     names = [name for members in groups(model).values() for name in members]
     excluded = []
     for pattern in patterns:
-        hit = [name for name in names if name == pattern or name.startswith(f"{pattern}.")]
+        hit = [name for name in names if fnmatchcase(name, pattern) or name.startswith(f"{pattern}.")]
         if not hit:
             from nlpkit.options import suggest
 

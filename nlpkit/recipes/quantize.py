@@ -111,7 +111,7 @@ class Config(
     )
     exclude: Strings = option(
         [],
-        "Layer or node to leave in float32 (repeatable).",
+        "Layer or node to leave in float32, or a pattern of such names (repeatable).",
         panel="Quantization",
         metavar="NAME",
         only_with=ONNX_INT8,

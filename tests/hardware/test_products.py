@@ -104,6 +104,19 @@ def test_weights_keep_their_names_and_a_frozen_layer_has_no_gradient(asked: list
     assert len(asked) == 2
 
 
+def test_operations_are_counted_as_those_of_a_linear_layer(asked: list[tuple[int, ...]]) -> None:
+    from nlpkit.measurement import flops
+
+    exact, layer = both()
+    x = torch.randn(4, 40, IN)
+
+    def step(module: nn.Linear, given: torch.Tensor) -> int:
+        return flops.count(lambda: module(given).sum().backward())
+
+    assert step(layer, x.clone().requires_grad_()) == step(exact, x.double().requires_grad_()) == 3 * 2 * 160 * IN * OUT
+    assert len(asked) == 3
+
+
 def test_elsewhere_a_model_is_left_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(products, "is_faster", lambda: False)
     model = nn.Sequential(nn.Linear(IN, OUT))

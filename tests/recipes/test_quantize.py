@@ -268,6 +268,9 @@ def test_named_layers_stay_in_float32(trained: Path, tmp_path: Path) -> None:
     record = quantized(trained, tmp_path / "int8", to="onnx-int8", exclude=["bert.encoder.layer.0"])
     assert "Attention" in nodes(tmp_path / "int8") and "QAttention" not in nodes(tmp_path / "int8")
     assert len(record["quantization"]["excluded"]) == 4
+    record = quantized(trained, tmp_path / "down", to="onnx-int8", exclude=["*[0-9].output.dense"])
+    left = record["quantization"]["excluded"]
+    assert left and all(name.endswith(".output.dense") and "attention" not in name for name in left)
     with pytest.raises(UserError, match=r"--exclude classifer: there is no such node") as error:
         quantized(trained, tmp_path / "other", to="onnx-int8", exclude=["classifer"])
     assert error.value.hint == "Did you mean 'classifier'?"
