@@ -47,7 +47,7 @@ def product(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None = N
 
 
 class _Linear(torch.autograd.Function):
-    """`product` with its gradients, which are products as well."""
+    """`product` of rows, x of shape (rows, in), with its gradients, which are products as well."""
 
     @staticmethod
     def forward(ctx: Any, x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
@@ -59,14 +59,13 @@ class _Linear(torch.autograd.Function):
     def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
         x, weight = ctx.saved_tensors
         given = gradients[0].contiguous()  # a sum spreads one number over strides of 0
-        rows = given.reshape(-1, given.shape[-1])
         of_x = of_weight = of_bias = None
         if ctx.needs_input_grad[0]:
             of_x = product(given, weight.t())
         if ctx.needs_input_grad[1]:
-            of_weight = product(rows.t(), x.reshape(-1, x.shape[-1]).t())
+            of_weight = product(given.t(), x.t())
         if ctx.needs_input_grad[2]:
-            of_bias = rows.sum(0)
+            of_bias = given.sum(0)
         return of_x, of_weight, of_bias
 
 
@@ -77,9 +76,11 @@ class CpuLinear(nn.Linear):
         """As of nn.Linear: shape (..., in) to (..., out)."""
         if not self._suits(x):
             return super().forward(x)
-        if torch.is_grad_enabled():
-            return _Linear.apply(x, self.weight, self.bias)
-        return product(x, self.weight, self.bias)
+        if not torch.is_grad_enabled():
+            return product(x, self.weight, self.bias)
+        # of rows, as of more dimensions oneDNN gives a view, which models could not change in place
+        made: torch.Tensor = _Linear.apply(x.reshape(-1, x.shape[-1]), self.weight, self.bias)
+        return made.view(*x.shape[:-1], self.out_features)
 
     def _suits(self, x: torch.Tensor) -> bool:
         return (

@@ -74,6 +74,16 @@ def test_a_sum_gives_the_gradients_of_a_linear_layer(asked: list[tuple[int, ...]
     torch.testing.assert_close(layer.weight.grad.double(), exact.weight.grad, rtol=1e-4, atol=1e-3)
 
 
+def test_what_comes_out_may_be_changed_in_place(asked: list[tuple[int, ...]]) -> None:
+    exact, layer = both()
+    x = torch.randn(4, 40, IN)
+    for module, given in ((exact, x.double()), (layer, x)):
+        output = module(given)
+        output /= 4  # as Longformer does with its queries
+        output.square().sum().backward()
+    torch.testing.assert_close(layer.weight.grad.double(), exact.weight.grad, rtol=1e-4, atol=1e-3)
+
+
 def test_few_numbers_autocast_and_other_types_are_left_to_torch(asked: list[tuple[int, ...]]) -> None:
     _, layer = both()
     layer(torch.randn(2, IN))
