@@ -16,7 +16,7 @@ from nlpkit.runs import plots
 def drawn(monkeypatch, tmp_path: Path):
     """Draws, and returns the figure instead of closing it."""
     kept = []
-    monkeypatch.setattr(plots, "_save", lambda figure, path: kept.append(figure))
+    monkeypatch.setattr(plots, "save_figure", lambda figure, path: kept.append(figure))
 
     def draw(plot: plots.Plot):
         plot(tmp_path / "x.png")

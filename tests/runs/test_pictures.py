@@ -63,7 +63,7 @@ def drawn(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Drawn]:
     from matplotlib import pyplot
 
     kept: list[Any] = []
-    monkeypatch.setattr(plots, "_save", lambda figure, path: kept.append(figure))
+    monkeypatch.setattr(plots, "save_figure", lambda figure, path: kept.append(figure))
 
     def draw(plot: plots.Plot | None) -> Any:
         assert plot is not None
