@@ -270,8 +270,10 @@ def _require_unchanged(folder: Path, before: record.IndexRecord | None) -> None:
     Raises:
         UserError: it has.
     """
+    if before is None:
+        return
     now = record.read(folder) if (folder / record.FILE).is_file() else None
-    if before is not None and (now is None or now.parts != before.parts):
+    if now is None or now.parts != before.parts:
         raise UserError(f"another process has brought {folder} up to date meanwhile", "Run the command again.")
 
 
@@ -404,7 +406,7 @@ class _Vectors:
         scale = None
         if config.dtype == "int8":
             scale = codes.scale_of(largest)
-            if before is not None and before >= scale:
+            if before is not None and (not len(fresh) or before >= scale):
                 scale = before
             elif before is not None and bool((kept >= 0).any()):
                 reporting.current().note(

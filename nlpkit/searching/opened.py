@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 DEPTH = 1_000  # passages of each list that are joined
+DEEPER = 4  # times as many, where these are of fewer documents than are asked for
 
 
 class Asked(Protocol):
@@ -171,8 +172,46 @@ class Index:
             depth: documents of each.
             rows: places of the passages that are searched; None: all. They are searched exactly.
         """
-        lists: dict[str, list[Ranked]] = {}
         deep = max(DEPTH, depth)
+        found = []
+        for i, lists in enumerate(self._lists(questions, vectors, way, deep, rows)):
+            answer = self._answer(lists, way, deep, depth)
+            found.append(self._deeper(answer, questions[i], None if vectors is None else vectors[i], way, depth, rows))
+        return found
+
+    def _deeper(
+        self,
+        answer: Answer,
+        question: str,
+        vector: np.ndarray | None,
+        way: Way,
+        depth: int,
+        rows: np.ndarray | None,
+    ) -> Answer:
+        """The answer with as many documents as are asked for, where one of very many passages has filled its lists.
+
+        Deeper lists are searched exactly.
+        """
+        every = np.arange(len(self.passages)) if rows is None else rows
+        deep = max(DEPTH, depth)
+        while (
+            len(answer.ranked.rows) < depth
+            and deep < len(every)
+            and any(len(ranked.rows) == deep for ranked in answer.lists.values())
+        ):
+            deep *= DEEPER
+            (lists,) = self._lists([question], None if vector is None else vector[None], way, deep, every)
+            answer = self._answer(lists, way, deep, depth)
+        return answer
+
+    def _answer(self, lists: Mapping[str, Ranked], way: Way, deep: int, depth: int) -> Answer:
+        return Answer(self.one_a_document(joined(lists, way, deep), depth), lists)
+
+    def _lists(
+        self, questions: Sequence[str], vectors: np.ndarray | None, way: Way, deep: int, rows: np.ndarray | None
+    ) -> list[dict[str, Ranked]]:
+        """What each way of searching finds for each question, `deep` passages of each."""
+        lists: dict[str, list[Ranked]] = {}
         if way.reads_vectors:
             assert vectors is not None
             if rows is None and self.graph is not None:
@@ -181,12 +220,7 @@ class Index:
                 lists["dense"] = self.stored.nearest(vectors, deep, rows)
         if way.reads_words:
             lists["bm25"] = [self._by_words(question, deep, rows) for question in questions]
-        found = []
-        for i in range(len(questions)):
-            of_question = {name: ranked[i] for name, ranked in lists.items()}
-            ranked = joined(of_question, way, deep)
-            found.append(Answer(self.one_a_document(ranked, depth), of_question))
-        return found
+        return [{name: ranked[i] for name, ranked in lists.items()} for i in range(len(questions))]
 
     def _by_words(self, question: str, depth: int, rows: np.ndarray | None) -> Ranked:
         scores = self.words.scores(question)

@@ -15,7 +15,7 @@ from nlpkit.vectors.made import Made
 
 FILE = "index.json"
 SCHEMA = 1
-AGAIN = "Make it again: nlpkit index --data FILE --output {}"
+AGAIN = "Make it again: nlpkit index --data FILE --output {} --overwrite"
 
 Mode = Literal["dense", "bm25", "hybrid"]
 Fusion = Literal["average", "rrf"]
@@ -133,6 +133,11 @@ def read(folder: Path) -> IndexRecord:
     if not path.is_file():
         if not folder.exists() and (meant := nearby.nearest_path(folder)) is not None and (meant / FILE).is_file():
             raise UserError(f"there is no index {folder}", f"Did you mean {meant}?")
+        if folder.is_file():
+            raise UserError(
+                f"{folder} is a file, and an index is a folder",
+                f"Make one of it: nlpkit index --data {folder} --output {folder.with_suffix('.index')}",
+            )
         what = "is no index: it has no index.json" if folder.is_dir() else "does not exist"
         raise UserError(f"{folder} {what}", f"Make one: nlpkit index --data FILE --output {folder}")
     try:

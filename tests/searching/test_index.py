@@ -16,7 +16,7 @@ from conftest import RunOf, write_csv, write_jsonl
 from nlpkit import reporting
 from nlpkit.errors import UserError
 from nlpkit.recipes import index, search
-from nlpkit.searching import build, dense, passages, ranked, record, sides
+from nlpkit.searching import build, dense, opened, passages, ranked, record, sides
 from nlpkit.searching.found import marked, sentences
 from nlpkit.searching.opened import Index
 from nlpkit.searching.unfinished import Unfinished
@@ -133,6 +133,29 @@ def test_an_update_gives_what_a_new_index_gives(indexed: Path, model: str, data:
         assert scores[0].keys() == scores[1].keys()
         for name, score in scores[0].items():
             assert score == pytest.approx(scores[1][name], abs=0.02)
+
+
+def test_an_update_without_new_texts_keeps_the_codes(indexed: Path, data: Path) -> None:
+    before = np.array(Index.open(indexed).stored.numbers)
+    with reporting.listening() as said:
+        made(data, None, indexed)
+    again = Index.open(indexed)
+    assert (again.stored.numbers == before).all()
+    assert not [line for line in said.notes if "made anew" in line]
+    write_csv(data, ROWS[:3])
+    made(data, None, indexed)
+    assert (Index.open(indexed).stored.numbers == before[:3]).all()
+
+
+@pytest.mark.parametrize("mode", ["dense", "bm25", "hybrid"])
+def test_a_document_of_very_many_passages_hides_no_other(
+    mode: str, model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(opened, "DEPTH", 5)
+    rows = [{"text": "the good film . " * 30}, {"text": "a good day"}, {"text": "soup was good"}]
+    made(write_csv(tmp_path / "rows.csv", rows), model, tmp_path / "i", passage_tokens=6, overlap=0)
+    (found,) = asked(tmp_path / "i", "the good film", mode=mode, top_k=3)
+    assert {each["id"] for each in found} == {"rows.csv:2", "rows.csv:3", "rows.csv:4"}
 
 
 def test_an_interrupted_build_goes_on_and_the_old_index_stays(
@@ -324,6 +347,20 @@ def test_a_damaged_index_is_refused_in_one_message(indexed: Path) -> None:
         (indexed / "index.json").write_text(json.dumps({**record, name: value}))
         with pytest.raises(UserError, match=said):
             asked(indexed, "film", mode="bm25")
+
+
+def test_a_damaged_index_is_made_again_as_its_message_says(indexed: Path, model: str, data: Path) -> None:
+    (indexed / record.FILE).write_text("{")
+    with pytest.raises(UserError) as told:
+        made(data, model, indexed)
+    assert "--overwrite" in str(told.value.hint)
+    made(data, model, indexed, overwrite=True)
+    assert asked(indexed, "soup")
+
+
+def test_a_file_that_is_no_index_is_said_to_be_one(data: Path) -> None:
+    with pytest.raises(UserError, match="is a file, and an index is a folder"):
+        asked(data, "soup")
 
 
 def test_a_damaged_file_of_an_index_is_named(indexed: Path) -> None:
