@@ -105,7 +105,7 @@ class FewLabels(Finetuning):
         if long := [candidate.name for candidate in candidates if candidate.trains_encoder]:
             draws = curve.DRAWS * len(self.own.few_shot_curve)
             trainings = len(long) * (choosing.FOLDS + draws)
-            lines.append(("encoder", f"its upper layers are trained up to {trainings + 1:,} times"))
+            lines.append(("encoder", f"its layers are trained up to {trainings + 1:,} times"))
         if self.own.few_shot:
             texts = ", ".join(f"'{text}'" for _, text in self.meant[:6]) + (", ..." if len(self.meant) > 6 else "")
             lines.append(("label texts", texts or "none: the labels are no words, or --label-texts none was given"))

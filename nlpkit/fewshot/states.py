@@ -7,7 +7,6 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,7 +22,6 @@ from nlpkit.training import parameters
 if TYPE_CHECKING:
     from datasets import Dataset
 
-    from nlpkit.fewshot.lower import Lower
     from nlpkit.tasks.contract import Task
 
 
@@ -91,7 +89,6 @@ def computed(
     features: Dataset,
     batch_size: int,
     *,
-    lower: Lower | None = None,
     told: bool = True,
 ) -> States:
     """The states of rows, in their order, of a model as it is.
@@ -99,7 +96,6 @@ def computed(
     Args:
         features: as the task makes them, with bookkeeping.
         batch_size: rows of a forward pass.
-        lower: of a model that was trained, what was not.
         told: whether progress is shown, and values are kept in the cache.
     """
     head, left_out = Head(model), (*BOOKKEEPING, "labels")
@@ -120,10 +116,7 @@ def computed(
             some = missing[start : start + batch_size]
             made = collate([dict(rows[i]) for i in some])
             batch = {name: tensor.to(device) for name, tensor in made.items()}
-            if lower is None:
-                task.run(model, batch)
-            else:
-                lower.run([rows[i] for i in some], batch, partial(task.run, model, batch))
+            task.run(model, batch)
             parts = [seen["last"], *([seen["before"]] if "before" in seen else [])]
             values = torch.cat([part.float() for part in parts], dim=1).cpu().numpy()
             found.update(zip(some, values, strict=True))

@@ -1,7 +1,7 @@
 """Training the encoder on few rows: by likeness (contrastive), or with the labels as any fine-tuning.
 
-A step's rows are drawn when it comes, so that nothing grows with the number of pairs. The upper third of the layers is
-trained: few rows have little to say to the others, and a step costs less than half (`lower.py`).
+A step's rows are drawn when it comes, so that nothing grows with the number of pairs. All layers are trained: of
+product reviews, 8 rows per label, MiniLM told .82 right so and .70 with its upper third. Embeddings are not.
 """
 
 from __future__ import annotations
@@ -15,9 +15,10 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from nlpkit.fewshot.lower import Lower
 from nlpkit.fewshot.states import Head
+from nlpkit.hardware import products
 from nlpkit.models import mean_layer
+from nlpkit.models.anatomy import FAMILIES, anatomy
 from nlpkit.training.dropout import use_cpu_dropout
 
 if TYPE_CHECKING:
@@ -28,7 +29,6 @@ WARMUP = 0.1  # share of the steps in which the learning rate rises
 SHARPNESS = 10.0  # what cosines are multiplied by before the softmax of `alike`: a temperature of 0.1 (Khosla 2020)
 
 Batch = Mapping[str, torch.Tensor]
-Rows = Sequence[Mapping[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -70,11 +70,10 @@ class Weights:
         model.load_state_dict(self.kept)
 
 
-def contrast(task: Task, model: Any, lower: Lower, few: Few, *, steps: int, rate: float, seed: int) -> float:
+def contrast(task: Task, model: Any, few: Few, *, steps: int, rate: float, seed: int) -> float:
     """Draw rows of one label together and those of others apart, in place; seconds that it took.
 
     Args:
-        lower: what is not trained of it.
         model: a classifier whose states are compared below its square layer, or below its labels where it has none.
         steps: of `ROWS` rows each.
         rate: the highest learning rate.
@@ -82,16 +81,16 @@ def contrast(task: Task, model: Any, lower: Lower, few: Few, *, steps: int, rate
     """
     head = Head(model)
 
-    def loss(rows: Rows, batch: Batch) -> torch.Tensor:
+    def loss(batch: Batch) -> torch.Tensor:
         with head.watched() as seen:
-            lower.run(rows, batch, lambda: task.run(model, batch))
+            task.run(model, batch)
         return alike(seen.get("before", seen["last"]).float(), batch["labels"])
 
     drawn = draws(few.labels, np.random.default_rng(seed))
     return _trained(model, few, drawn, loss, steps=steps, rate=rate, seed=seed)
 
 
-def fine_tune(task: Task, model: Any, lower: Lower, few: Few, *, steps: int, rate: float, seed: int) -> float:
+def fine_tune(task: Task, model: Any, few: Few, *, steps: int, rate: float, seed: int) -> float:
     """Train encoder and head on the labels, in place; seconds that it took.
 
     Args:
@@ -100,8 +99,8 @@ def fine_tune(task: Task, model: Any, lower: Lower, few: Few, *, steps: int, rat
         seed: of the rows of each step, and of dropout.
     """
 
-    def loss(rows: Rows, batch: Batch) -> torch.Tensor:
-        logits = lower.run(rows, batch, lambda: task.run(model, batch)).logits
+    def loss(batch: Batch) -> torch.Tensor:
+        logits = task.run(model, batch).logits
         return F.cross_entropy(logits.float(), batch["labels"])
 
     drawn = shuffled(len(few.labels), np.random.default_rng(seed))
@@ -165,7 +164,7 @@ def _trained(
     model: Any,
     few: Few,
     drawn: Iterator[np.ndarray],
-    loss: Callable[[Rows, Batch], torch.Tensor],
+    loss: Callable[[Batch], torch.Tensor],
     *,
     steps: int,
     rate: float,
@@ -180,18 +179,34 @@ def _trained(
         optimizer, lambda step: min((step + 1) / rise, (steps - step) / max(steps - rise, 1))
     )
     use_cpu_dropout(model)
+    products.use_faster(model)
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(seed)
         model.train()
         for _, rows in zip(range(steps), drawn, strict=False):
             batch = {name: tensor.to(device) for name, tensor in few.batch(rows).items()}
             optimizer.zero_grad()
-            loss(few.of(rows), batch).backward()
+            loss(batch).backward()
             torch.nn.utils.clip_grad_norm_(learnt, 1.0)
             optimizer.step()
             schedule.step()
         model.eval()
     return time.monotonic() - started
+
+
+def freeze(model: Any) -> None:
+    """Leave the layers and the head of a model to training, in place: not its embeddings, nor a mean layer.
+
+    Of a model whose layers are not known, or are one layer that runs many times, all but the token embeddings.
+    """
+    model.get_input_embeddings().requires_grad_(False)
+    if model.config.model_type not in FAMILIES or anatomy(model).shared_layers:
+        return
+    stack = list(anatomy(model).stack)
+    own = stack[: len(stack) - mean_layer.is_mean_layer(model)]
+    learnt = {id(part) for layer in own for part in layer.parameters()}
+    for part in model.base_model.parameters():
+        part.requires_grad_(id(part) in learnt)
 
 
 def prepare(model: Any) -> bool:
