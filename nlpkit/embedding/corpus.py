@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -74,12 +74,13 @@ class Corpus:
         return np.asarray(vectors / np.where(lengths > 0, lengths, 1), np.float32)
 
 
-def open_corpus(opened: Opened, config: EmbeddedRowsOptions) -> Corpus:
+def open_corpus(opened: Opened, config: EmbeddedRowsOptions, plan: Callable[[], None] | None = None) -> Corpus:
     """The rows of --input with their vectors; says how many have none, are equal, or were cut.
 
     Args:
         opened: the model.
         config: of the command.
+        plan: shows what comes, as soon as it is known that the rows can be read.
 
     Raises:
         UserError: there are no rows, no row has a text, or --vectors are of other rows or of another model.
@@ -92,6 +93,8 @@ def open_corpus(opened: Opened, config: EmbeddedRowsOptions) -> Corpus:
     errors: dict[int, str] = {}
     reader: Reader[Any] = opened.task.reader()
     for chunk, reader in source.chunks():
+        if plan is not None and not rows:
+            plan()
         for row in chunk:
             text, error = _text_of(row, reader)
             if error is not None:

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 
+from nlpkit.data import by_label
 from nlpkit.errors import UserError
-from nlpkit.nearby import expanded
-from nlpkit.runs.files import small_text
-from nlpkit.runs.records import each_once
 
 NONE = "none"
 # The sentence that a name stands in (SetFit's, Tunstall et al. 2022): an encoder of sentences places a word alone less
@@ -49,16 +46,7 @@ def spoken(name: str) -> str:
 
 
 def _read(path: str, names: Sequence[str]) -> Mapping[str, list[str]]:
-    try:
-        given = json.loads(small_text(expanded(path)), object_pairs_hook=each_once)
-    except OSError as error:
-        raise UserError(f"--label-texts: cannot read {path}: {error.strerror}", "Or say none.") from None
-    except (ValueError, RecursionError) as error:
-        reason = "it is nested too deep" if isinstance(error, RecursionError) else error
-        raise UserError(f"--label-texts: {path} is not JSON: {reason}") from None
-    if not isinstance(given, dict) or set(given) != set(names):
-        actual = ", ".join(given) if isinstance(given, dict) else type(given).__name__
-        raise UserError(f"--label-texts: {path} names {actual}; the labels are {', '.join(names)}")
+    given = by_label.read(path, names, "--label-texts", "Or say none.")
     texts = {name: [value] if isinstance(value, str) else value for name, value in given.items()}
     for name, value in texts.items():
         if (

@@ -80,8 +80,7 @@ def run(config: Config) -> Report:
     reduction.require(config.map)
     clusters.stop_words_of(config.stop_words)
     opened = open_embedder(config)
-    reporting.current().plan(COMMAND, _plan(opened, config, folder.path))
-    corpus = open_corpus(opened, config)
+    corpus = open_corpus(opened, config, lambda: reporting.current().plan(COMMAND, _plan(opened, config, folder.path)))
     if config.mode == "duplicates":
         return _duplicates(corpus, config, folder, started)
     return _clusters(corpus, config, folder, started)

@@ -94,8 +94,7 @@ def _found(config: Config, started: float) -> Report:
     stop_words_of(config.stop_words)
     wishes = wished.read(config.topics) if config.topics else []
     opened = open_embedder(config)
-    reporting.current().plan(COMMAND, _plan(opened, config, folder.path))
-    corpus = open_corpus(opened, config)
+    corpus = open_corpus(opened, config, lambda: reporting.current().plan(COMMAND, _plan(opened, config, folder.path)))
     units = _of_wishes(opened, [wish.text for wish in wishes], corpus)
     given = given if given is not None and given.centres.shape[1] == corpus.vectors.shape[1] else None
     topics = found.find(corpus, config, wishes, units, given)

@@ -118,6 +118,25 @@ def _rename_to_free(partial: Path, place: Path) -> bool:
     return True
 
 
+def lock_alone(path: Path, doing: str) -> int:
+    """Lock a file that says who works in its folder; the descriptor, which holds the lock until it is closed.
+
+    Args:
+        path: of the file, which is made.
+        doing: what another process does that has it, for the message.
+
+    Raises:
+        UserError: another process has it.
+    """
+    descriptor = os.open(path, os.O_CREAT | os.O_RDWR, 0o666)
+    if try_lock(descriptor) is False:
+        os.close(descriptor)
+        raise UserError(
+            f"another process {doing}, in {path.parent}", "Wait until it is done, or give another --output."
+        )
+    return descriptor
+
+
 def try_lock(descriptor: int) -> bool | None:
     """Lock an open file for as long as it stays open, by whoever opened it.
 

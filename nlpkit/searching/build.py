@@ -53,6 +53,7 @@ if TYPE_CHECKING:
 
 TRIED, QUESTION = 8, 60  # texts on which the quick way is tried, and characters of them that are as a question
 BLOCK = 8_192  # vectors that are written at a time
+LEAST_ANSWERED = 0.5  # of judged questions, all of which have an answer, that a threshold lets get one
 SAID = {
     "model": "the model",
     "vectors": "what a vector is made of",
@@ -179,7 +180,29 @@ def _settled(
     enough = len(questions.unanswered) >= calibration.FEWEST
     without = sides.asked(questions.unanswered) if enough else None
     settled = calibration.settle(index, questions, sides.asked(questions.questions), without)
-    return index.entry.model_copy(update={"ways": settled.ways, "chance": dict(settled.chance)}), settled
+    chance = dict(settled.chance)
+    if not enough:
+        chance = _answering(index, sides, settled)
+    return index.entry.model_copy(update={"ways": settled.ways, "chance": chance}), settled
+
+
+def _answering(index: Index, sides: Sides, settled: calibration.Settled) -> dict[str, record.Chance]:
+    """What tells when nothing is found, so that most questions with an answer get one.
+
+    Where all documents are of one subject, those that do not answer a question are as alike to it as those that do, and
+    a threshold from judged questions without their documents would refuse nearly everything. Questions of everyday life
+    count then, of the scores that they are known for.
+    """
+    kept, everyday = dict(settled.chance), unanswered.chances(index, sides)
+    for name, chance in settled.chance.items():
+        value = chances.threshold(chance, index.entry.max_false_answers)
+        if value is None or (share := settled.answered(name, value)) >= LEAST_ANSWERED:
+            continue
+        del kept[name]
+        if name in everyday:
+            why = f"by {chance.source}, only {share:.1%} of the judged questions, which have an answer, would get one"
+            kept[name] = everyday[name].model_copy(update={"source": f"{everyday[name].source}; {why}"})
+    return kept
 
 
 # --- what is there already ---

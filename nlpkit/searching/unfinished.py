@@ -13,8 +13,7 @@ from typing import Any, Self
 import numpy as np
 
 from nlpkit import interrupts
-from nlpkit.errors import UserError
-from nlpkit.runs.files import small_text, try_lock, write_json
+from nlpkit.runs.files import lock_alone, small_text, write_json
 from nlpkit.searching.passages import DIGEST
 
 NAME = ".unfinished"  # in the folder of the index
@@ -43,14 +42,7 @@ class Unfinished:
 
     def __enter__(self) -> Self:
         self.folder.mkdir(exist_ok=True)
-        self._lock = os.open(self.folder / LOCK, os.O_CREAT | os.O_RDWR, 0o666)
-        if try_lock(self._lock) is False:
-            os.close(self._lock)
-            self._lock = None
-            raise UserError(
-                f"another process builds this index, in {self.folder}",
-                "Wait until it is done, or give another --output.",
-            )
+        self._lock = lock_alone(self.folder / LOCK, "builds this index")
         return self
 
     def __exit__(

@@ -21,7 +21,7 @@ import numpy as np
 
 from nlpkit import interrupts
 from nlpkit.errors import UserError
-from nlpkit.runs.files import try_lock, write_json
+from nlpkit.runs.files import lock_alone, write_json
 
 BEGUN = "begun.json"
 VECTORS = "vectors.f32"
@@ -91,14 +91,7 @@ class Unfinished:
 
     def __enter__(self) -> Self:
         self.folder.mkdir(exist_ok=True)
-        self._lock = os.open(self.folder / "lock", os.O_CREAT | os.O_RDWR, 0o666)
-        if try_lock(self._lock) is False:
-            os.close(self._lock)
-            self._lock = None
-            raise UserError(
-                f"another process writes the same --output, in {self.folder}",
-                "Wait until it is done, or give another --output.",
-            )
+        self._lock = lock_alone(self.folder / "lock", "writes the same --output")
         return self
 
     def __exit__(

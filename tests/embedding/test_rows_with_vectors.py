@@ -10,6 +10,7 @@ import pytest
 from conftest import RunOf, write_jsonl
 
 from nlpkit import reporting
+from nlpkit.cli.app import main
 from nlpkit.embedding import corpus
 from nlpkit.embedding.corpus import Corpus, open_corpus
 from nlpkit.embedding.embedder import Embedder
@@ -98,3 +99,14 @@ def test_a_file_without_texts_is_refused(run_of: RunOf, tmp_path: Path) -> None:
     empty = write_jsonl(tmp_path / "empty.jsonl", [{"text": ""}, {"text": " "}])
     with pytest.raises(UserError, match=r"no row of .* has a text"):
         opened(run_of("embedding"), str(empty))
+
+
+@pytest.mark.parametrize("command", ["cluster", "topics"])
+def test_rows_that_cannot_be_read_are_all_that_is_said(
+    command: str, run_of: RunOf, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "rows.csv").write_text("text\na film\na book\n")
+    given = [command, str(run_of("embedding")), "--input", str(tmp_path / "rows.csv"), "--text-column", "nope"]
+    assert main([*given, "--output", str(tmp_path / "out")]) == 2
+    said = capsys.readouterr()
+    assert said.out + said.err == "nlpkit: there is no text column 'nope'; the columns are text\n"

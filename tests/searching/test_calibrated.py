@@ -63,6 +63,19 @@ def test_the_way_is_settled_on_judged_questions(place: Path, tmp_path: Path) -> 
     assert answer["found"] and answer["threshold"] is None
 
 
+def test_a_threshold_that_refuses_most_questions_with_an_answer_is_not_taken(
+    place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = {"output": place, "calibrate": str(pairs(tmp_path / "pairs.csv")), **CPU}
+    monkeypatch.setattr(calibration.Settled, "answered", lambda *_: 0.4)
+    sources = {name: chance["source"] for name, chance in index.run(index.Config(**given)).record["no_answer"].items()}
+    assert list(sources) == ["dense"], "of words nothing else is known"
+    assert "everyday questions" in sources["dense"] and "only 40.0% of the judged questions" in sources["dense"]
+    monkeypatch.setattr(calibration.Settled, "answered", lambda *_: 0.6)
+    kept = index.run(index.Config(**given)).record["no_answer"]
+    assert all("without the documents that answer each" in chance["source"] for chance in kept.values())
+
+
 def test_hybrid_is_on_where_it_wins_and_its_figure_is_of_questions_that_it_was_not_fitted_on(
     place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -247,7 +247,7 @@ def test_class_weights_from_a_file_and_what_is_wrong_with_one(tmp_path: Path) ->
     path.write_text('{"c": 3, "a": 0.5, "b": 1}')
     assert task.with_loss(options(class_weights=str(path)), found).class_weights == [0.5, 1.0, 3.0]
     path.write_text('{"c": 3, "a": 0.5}')
-    with pytest.raises(UserError, match=r"names c, a; the classes are a, b, c"):
+    with pytest.raises(UserError, match=r"names c, a; the labels are a, b, c"):
         task.with_loss(options(class_weights=str(path)), found)
     path.write_text("{")
     with pytest.raises(UserError, match="is not JSON"):

@@ -21,7 +21,6 @@ from nlpkit.data.layouts import registry as layouts
 from nlpkit.data.places import user_columns
 from nlpkit.errors import UserError
 from nlpkit.models import opening
-from nlpkit.nearby import expanded
 from nlpkit.options import ColumnOptions, Config, TextColumnOptions
 from nlpkit.tasks import heads
 from nlpkit.tasks.abstaining import Abstaining
@@ -599,21 +598,9 @@ def _scheme_of(
 
 
 def _read_class_weights(path: str, names: Sequence[str]) -> list[float]:
-    import json
+    from nlpkit.data import by_label
 
-    from nlpkit.runs.files import small_text
-    from nlpkit.runs.records import each_once
-
-    try:
-        weights = json.loads(small_text(expanded(path)), object_pairs_hook=each_once)
-    except OSError as error:
-        raise UserError(f"--class-weights: cannot read {path}: {error.strerror}", "Or say balanced, or none.") from None
-    except (ValueError, RecursionError) as error:
-        reason = "it is nested too deep" if isinstance(error, RecursionError) else error
-        raise UserError(f"--class-weights: {path} is not JSON: {reason}") from None
-    if not isinstance(weights, dict) or set(weights) != set(names):
-        actual = ", ".join(weights) if isinstance(weights, dict) else type(weights).__name__
-        raise UserError(f"--class-weights: {path} names {actual}; the classes are {', '.join(names)}")
+    weights = by_label.read(path, names, "--class-weights", "Or say balanced, or none.")
     for name, weight in weights.items():
         if not isinstance(weight, int | float) or isinstance(weight, bool) or not 0 <= weight < float("inf"):
             raise UserError(f"--class-weights: {path} gives {name} the weight {weight!r}: use a number from 0 up")
